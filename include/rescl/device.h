@@ -1,0 +1,96 @@
+/**
+ * @file device.h
+ * OpenCL devices: listing them, choosing one, opening it.
+ */
+#ifndef RESCL_DEVICE_H
+#define RESCL_DEVICE_H
+
+#include <rescl/status.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** All OpenCL platforms and devices that the ICD loader finds. Owns nothing on a device. */
+typedef struct rescl_runtime rescl_runtime;
+
+/** One opened device: context, queue, memory pool, program cache. Thread-compatible. */
+typedef struct rescl_device rescl_device;
+
+typedef enum rescl_device_type {
+    RESCL_DEVICE_CPU = 0,
+    RESCL_DEVICE_GPU = 1,
+    RESCL_DEVICE_ACCELERATOR = 2
+} rescl_device_type;
+
+/** What a device says of itself. Strings are terminated and cut if too long. */
+typedef struct rescl_device_info {
+    size_t platform, device; /**< the selector "platform:device" */
+    char name[128], vendor[128], platform_name[128];
+    char driver[128];         /**< driver version */
+    char opencl_c[64];        /**< such as "OpenCL C 1.2 pocl" */
+    rescl_device_type type;
+    unsigned compute_units;
+    unsigned clock_mhz;
+    uint64_t global_bytes;    /**< global memory */
+    uint64_t max_alloc_bytes; /**< largest single allocation */
+    uint64_t local_bytes;     /**< local memory of a work-group */
+    uint64_t cache_bytes;     /**< global memory cache, 0 if not reported */
+    size_t max_group;         /**< largest work-group */
+    unsigned float_width;     /**< native float vector width, at least 1 */
+    bool fp16, fp64;          /**< cl_khr_fp16 / cl_khr_fp64 */
+    bool unified_memory;
+    bool usable;              /**< false: rescl refuses it; see `reason` */
+    char reason[128];
+} rescl_device_info;
+
+/**
+ * Finds every platform and device. With none, RESCL_ERR_NOT_FOUND whose message lists the ICD
+ * files that were read and the package to install.
+ */
+RESCL_API rescl_status rescl_runtime_create(rescl_runtime **out) RESCL_CHECK;
+RESCL_API void rescl_runtime_destroy(rescl_runtime *runtime);
+RESCL_API size_t rescl_runtime_device_count(const rescl_runtime *runtime);
+/** Borrowed; NULL when `index` is out of range. */
+RESCL_API const rescl_device_info *rescl_runtime_device_info(const rescl_runtime *runtime,
+                                                             size_t index);
+
+/**
+ * Resolves a selector to an index into the runtime's list:
+ *   "auto" or NULL  the fastest usable GPU (compute units x clock), else accelerator, else CPU
+ *   "cpu", "gpu"    the fastest usable device of that type
+ *   "P:D"           device D of platform P, as `rescl devices` prints them
+ *   anything else   a case-insensitive substring of a device's or its platform's name
+ */
+RESCL_API rescl_status rescl_runtime_select(const rescl_runtime *runtime, const char *selector,
+                                            size_t *index) RESCL_CHECK;
+
+typedef enum rescl_device_flags {
+    RESCL_DEVICE_PROFILE = 1 /**< record the time of every kernel; see bench.h */
+} rescl_device_flags;
+
+/** Opens the device that `selector` names. Borrows the runtime, which must outlive it. */
+RESCL_API rescl_status rescl_device_open(rescl_runtime *runtime, const char *selector,
+                                         unsigned flags, rescl_device **out) RESCL_CHECK;
+RESCL_API void rescl_device_close(rescl_device *device);
+RESCL_API const rescl_device_info *rescl_device_get_info(const rescl_device *device);
+
+/** Counters since the device was opened. */
+typedef struct rescl_device_stats {
+    uint64_t bytes;          /**< device memory held now */
+    uint64_t peak_bytes;     /**< the most held at once */
+    uint64_t allocations;    /**< buffers and views made */
+    uint64_t builds;         /**< programs made, from source or from the cache */
+    uint64_t cache_hits;     /**< of those, from the disk cache */
+    uint64_t launches;       /**< kernels enqueued */
+} rescl_device_stats;
+
+RESCL_API void rescl_device_get_stats(const rescl_device *device, rescl_device_stats *out);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,46 @@
+/* Paths, whole-file reads with a limit, and atomic writes. */
+#ifndef RS_PATH_H
+#define RS_PATH_H
+
+#include <rescl/status.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* "a/b" on the heap; NULL when memory is short. */
+char *rs_path_join(const char *a, const char *b);
+
+/* Creates `path` and what is missing above it. */
+rescl_status rs_mkdirs(const char *path) RESCL_CHECK;
+
+bool rs_path_is_dir(const char *path);
+
+/* The whole file on the heap, with a NUL after it that `bytes` does not count. Refuses what is not
+ * a regular file and what is larger than `limit`. */
+rescl_status rs_file_read(const char *path, size_t limit, char **data, size_t *bytes) RESCL_CHECK;
+
+/* A file that appears whole or not at all: written to a temporary name beside `path`, flushed,
+ * renamed over it, and the directory flushed. rs_atomic_abort (also legal after a failed or
+ * successful commit, and on a zeroed struct) removes what is left of an uncommitted one. */
+typedef struct rs_atomic_file {
+    int fd;          /* -1 when closed */
+    bool open;
+    char *path, *temp;
+} rs_atomic_file;
+
+rescl_status rs_atomic_open(rs_atomic_file *f, const char *path) RESCL_CHECK;
+rescl_status rs_atomic_write(rs_atomic_file *f, const void *data, size_t bytes) RESCL_CHECK;
+rescl_status rs_atomic_commit(rs_atomic_file *f) RESCL_CHECK;
+void rs_atomic_abort(rs_atomic_file *f);
+
+/* The three calls above for data that is in memory already. */
+rescl_status rs_file_write(const char *path, const void *data, size_t bytes) RESCL_CHECK;
+
+/* Appends one line (the newline is added) with a single write and flushes it. */
+rescl_status rs_file_append_line(const char *path, const char *line) RESCL_CHECK;
+
+/* $XDG_CACHE_HOME/rescl, else ~/.cache/rescl, else /tmp/rescl-<uid>; RESCL_CACHE_DIR wins.
+ * Heap; NULL when memory is short. Not created. */
+char *rs_cache_dir(void);
+
+#endif

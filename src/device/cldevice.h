@@ -1,0 +1,132 @@
+/* The device layer as the other rooms see it: buffers, kernels, one in-order queue, BLAS.
+ *
+ * Everything enqueued runs in order on the device's one queue; nothing here waits unless it says so. The host
+ * thread that opened a device is the one that enqueues on it; kernels may be built from any thread. */
+#ifndef RS_CLDEVICE_H
+#define RS_CLDEVICE_H
+
+#include <rescl/device.h>
+
+/* ---- memory ------------------------------------------------------------------------------ */
+
+/* Device memory, reference-counted. From the device's pool: a released buffer is kept for the next
+ * request that it fits without waste. Contents are undefined. */
+typedef struct rs_buffer rs_buffer;
+
+rescl_status rs_buffer_create(rescl_device *dev, size_t bytes, rs_buffer **out) RESCL_CHECK;
+/* A part of `parent` (itself not a view), which it keeps alive. `offset` is a multiple of
+ * rs_device_align. */
+rescl_status rs_buffer_view(rs_buffer *parent, size_t offset, size_t bytes, rs_buffer **out)
+    RESCL_CHECK;
+rs_buffer *rs_buffer_retain(rs_buffer *buf);
+void rs_buffer_release(rs_buffer *buf); /* NULL is legal */
+size_t rs_buffer_bytes(const rs_buffer *buf);
+
+/* Bytes that a view's offset is a multiple of (at least 64, so that a float16 is aligned). */
+size_t rs_device_align(const rescl_device *dev);
+
+/* Copies and fills. `offset` and `bytes` lie within the buffer. write/read wait until `host` may be
+ * reused or is filled. */
+rescl_status rs_write(rescl_device *dev, rs_buffer *buf, size_t offset, const void *host,
+                      size_t bytes) RESCL_CHECK;
+rescl_status rs_read(rescl_device *dev, rs_buffer *buf, size_t offset, void *host, size_t bytes)
+    RESCL_CHECK;
+rescl_status rs_copy(rescl_device *dev, rs_buffer *src, size_t src_offset, rs_buffer *dst,
+                     size_t dst_offset, size_t bytes) RESCL_CHECK;
+rescl_status rs_fill_zero(rescl_device *dev, rs_buffer *buf, size_t offset, size_t bytes)
+    RESCL_CHECK;
+
+/* Asynchronous transfers. `host` stays valid until the fence is waited for. rs_fence_wait frees the
+ * fence (also on failure); waiting for NULL returns at once. */
+typedef struct rs_fence rs_fence;
+rescl_status rs_write_async(rescl_device *dev, rs_buffer *buf, size_t offset, const void *host,
+                            size_t bytes, rs_fence **fence) RESCL_CHECK;
+rescl_status rs_read_async(rescl_device *dev, rs_buffer *buf, size_t offset, void *host,
+                           size_t bytes, rs_fence **fence) RESCL_CHECK;
+rescl_status rs_fence_wait(rs_fence *fence) RESCL_CHECK;
+
+rescl_status rs_flush(rescl_device *dev) RESCL_CHECK;  /* submit what is enqueued */
+rescl_status rs_finish(rescl_device *dev) RESCL_CHECK; /* and wait for it */
+
+/* ---- kernels ----------------------------------------------------------------------------- */
+
+/* A compiled kernel. Owned by the device, which keeps one for each (file, options, name). */
+typedef struct rs_kernel rs_kernel;
+
+/* `file` is the stem of a file in cl/ ("conv2d"); `options` are -D macros ("" for none). The device
+ * adds: -cl-std=CL1.2, -DRS_VW=<native float width>, -DRS_CPU or -DRS_GPU, and what quirks.def asks for.
+ * Builds on first use, else looks it up; from any thread. */
+rescl_status rs_kernel_get(rescl_device *dev, const char *file, const char *options,
+                           const char *name, rs_kernel **out) RESCL_CHECK;
+
+/* The largest work-group this kernel may be launched with. */
+size_t rs_kernel_max_group(const rs_kernel *k);
+
+/* One kernel argument, made by the macros below; the names are OpenCL C's. */
+typedef struct rs_arg {
+    enum { RS_ARG_BUF, RS_ARG_INT, RS_ARG_UINT, RS_ARG_ULONG, RS_ARG_FLOAT, RS_ARG_LOCAL } kind;
+    union {
+        rs_buffer *buf; /* NULL: a null pointer in the kernel */
+        int32_t i;
+        uint32_t u;
+        uint64_t ul;
+        float f;
+        size_t local_bytes;
+    } v;
+} rs_arg;
+
+#define RS_BUF(x) {.kind = RS_ARG_BUF, .v.buf = (x)}
+#define RS_INT(x) {.kind = RS_ARG_INT, .v.i = (int32_t)(x)}
+#define RS_UINT(x) {.kind = RS_ARG_UINT, .v.u = (uint32_t)(x)}
+#define RS_ULONG(x) {.kind = RS_ARG_ULONG, .v.ul = (uint64_t)(x)}
+#define RS_FLOAT(x) {.kind = RS_ARG_FLOAT, .v.f = (float)(x)}
+#define RS_LOCAL(x) {.kind = RS_ARG_LOCAL, .v.local_bytes = (size_t)(x)}
+
+/* Work-items in each dimension (rounded up to whole groups) and work-group size. Unused dimensions
+ * are 1; group[0] of 0 leaves the group size to the driver. */
+typedef struct rs_grid {
+    size_t items[3];
+    size_t group[3];
+} rs_grid;
+
+rescl_status rs_launch(rescl_device *dev, rs_kernel *k, const rs_grid *grid, const rs_arg *args,
+                       size_t nargs) RESCL_CHECK;
+
+/* RS_LAUNCH(dev, kernel, grid, RS_BUF(x), RS_INT(n), ...) */
+#define RS_LAUNCH(dev, k, grid, ...)                                                               \
+    rs_launch((dev), (k), &(grid), (const rs_arg[]){__VA_ARGS__},                                  \
+              sizeof((const rs_arg[]){__VA_ARGS__}) / sizeof(rs_arg))
+
+/* ---- BLAS -------------------------------------------------------------------------------- */
+
+/* C = alpha * op(A) * op(B) + beta * C through CLBlast, row-major, offsets in elements: op(A) is m x k, op(B) k x n.
+ * Waits for nothing. */
+typedef struct rs_gemm {
+    bool trans_a, trans_b;
+    size_t m, n, k;
+    float alpha, beta;
+    rs_buffer *a, *b, *c;
+    size_t a_offset, b_offset, c_offset;
+    size_t lda, ldb, ldc;
+} rs_gemm;
+
+rescl_status rs_blas_gemm(rescl_device *dev, const rs_gemm *g) RESCL_CHECK;
+
+/* ---- measuring --------------------------------------------------------------------------- */
+
+/* While profiling (RESCL_DEVICE_PROFILE), launches are recorded under the label that is current when
+ * they are enqueued. The label is borrowed: it stays valid until the profile is reset. */
+void rs_profile_label(rescl_device *dev, const char *label);
+
+typedef struct rs_profile_row {
+    const char *kernel; /* kernel name; borrowed from the device */
+    const char *label;  /* may be NULL */
+    uint64_t launches, total_ns;
+} rs_profile_row;
+
+/* Waits for the queue and gives the rows, largest total first; borrowed until the next reset. */
+rescl_status rs_profile_get(rescl_device *dev, const rs_profile_row **rows, size_t *count)
+    RESCL_CHECK;
+void rs_profile_reset(rescl_device *dev);
+
+#endif

@@ -1,0 +1,62 @@
+/* Attributes of the operations, as the model builder fills them. Formulas stand in each op's file. */
+#ifndef RS_ATTR_H
+#define RS_ATTR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* src (n,h,w,c) -> dst (n,h',w',k). param 0: weight (r,s,c,k); param 1: bias (k), if `bias`. */
+typedef struct rs_conv2d_attr {
+    size_t filters;            /* k */
+    size_t kernel_h, kernel_w; /* r, s */
+    size_t stride_h, stride_w;
+    size_t pad_top, pad_bottom, pad_left, pad_right; /* zeros */
+    bool bias;
+} rs_conv2d_attr;
+
+/* src (n, in) or (n,h,w,c), flattened -> dst (n, out). param 0: weight (in, out); 1: bias (out). */
+typedef struct rs_dense_attr {
+    size_t units;
+    bool bias;
+} rs_dense_attr;
+
+/* src 0 (n,h,w,c), src 1 optional residual of the same shape:
+ * dst = [relu](gamma * (src0 - mean) / sqrt(var + eps) + beta [+ src1]).
+ * param 0: weight (gamma), 1: bias (beta); state 0: running_mean, 1: running_var;
+ * ws 0: batch mean, ws 1: 1 / sqrt(batch variance + eps).
+ * running = momentum * running + (1 - momentum) * batch: Keras' sense of momentum (torch's is 1 - it). */
+typedef struct rs_batchnorm_attr {
+    float eps, momentum;
+    bool relu;              /* fused activation */
+    bool unbiased_running;  /* running variance takes n / (n - 1) of the batch's: torch and fused Keras do */
+} rs_batchnorm_attr;
+
+/* Padding excluded from the average when `count_pad` is false. Windows never start in padding
+ * beyond the end; ceil_mode rounds the output size up (torch's). Max pooling pads with -infinity,
+ * or with zeros where `zero_pad` (Keras' ZeroPadding2D before the pool). */
+typedef struct rs_pool_attr {
+    size_t kernel_h, kernel_w;
+    size_t stride_h, stride_w;
+    size_t pad_top, pad_bottom, pad_left, pad_right;
+    bool ceil_mode;
+    bool zero_pad;  /* maxpool only */
+    bool count_pad; /* avgpool only */
+    bool global;    /* avgpool only: one window over the whole map, dst (n, c) */
+} rs_pool_attr;
+
+/* dst = src * mask / (1 - rate), mask by Philox from (seed, stream, step); identity when not training. */
+typedef struct rs_dropout_attr {
+    float rate;      /* [0, 1) */
+    uint64_t stream; /* distinct for each layer */
+} rs_dropout_attr;
+
+/* src 0: logits (n, classes), src 1: labels (n) i32. dst (n): each sample's cross-entropy
+ * -log softmax(logits)[label], with label smoothing as torch defines it. A label below 0 or from `classes` on
+ * gives NaN. ws 0: probabilities (n, classes). diff_src 0 = (p - target) * diff_dst, where
+ * diff_dst is (n): 1/n for the mean. In inference ws is absent. */
+typedef struct rs_softmax_xent_attr {
+    float label_smoothing;
+} rs_softmax_xent_attr;
+
+#endif

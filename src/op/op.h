@@ -1,0 +1,174 @@
+/* The contract of an operation.
+ *
+ * An op is one file: shape inference, a host reference in double, and its implementations on a
+ * device, best first. One line in ops.def registers it. Everything else (graph, planner, tests,
+ * bench) works through rs_op and knows no op by name.
+ *
+ * Life of an op in a network:
+ *   problem   op + attributes + shapes, filled by rs_problem_init (pure)
+ *   plan      one per (problem, pass): the implementation chosen, its kernels and sizes (pure);
+ *             rs_plan_build then compiles what it names
+ *   enqueue   plan + tensors, as often as wanted; asynchronous, allocates nothing
+ *
+ * Passes. RS_FWD always. Backward is split in two: RS_BWD_PARAMS computes diff_param from what forward
+ * kept, RS_BWD_DATA computes diff_src. Where both are wanted PARAMS runs first, and DATA may read
+ * the diff_param it left (batch normalisation does). An op has a pass when it has an implementation for it.
+ *
+ * Determinism. The same plan on the same tensors gives the same bits. */
+#ifndef RS_OP_H
+#define RS_OP_H
+
+#include "cldevice.h"
+#include "tensor.h"
+
+#define RS_OP_SRC 3   /* most inputs */
+#define RS_OP_PARAM 2 /* most trainable parameters */
+#define RS_OP_STATE 2 /* most state tensors (running statistics) */
+#define RS_OP_WS 2    /* most tensors kept from forward for backward */
+
+typedef enum rs_pass { RS_FWD = 0, RS_BWD_PARAMS, RS_BWD_DATA, RS_PASS_COUNT } rs_pass;
+
+const char *rs_pass_name(rs_pass pass); /* "fwd", "bwd_params", "bwd_data" */
+
+/* ---- the problem ------------------------------------------------------------------------- */
+
+/* How a parameter starts. WEIGHT leaves the scheme to the model (see init.h). */
+typedef enum rs_init_kind { RS_INIT_ZERO = 0, RS_INIT_ONE, RS_INIT_WEIGHT, RS_INIT_BIAS } rs_init_kind;
+
+typedef struct rs_param_spec {
+    const char *role; /* "weight", "bias", "running_mean", ...: the last part of its name */
+    rs_shape shape;
+    rs_init_kind init;
+    size_t fan_in, fan_out; /* for WEIGHT and BIAS */
+} rs_param_spec;
+
+typedef struct rs_op rs_op;
+
+typedef struct rs_problem {
+    const rs_op *op;
+    const void *attr;  /* the op's own attribute struct; borrowed */
+    bool training;     /* forward is followed by backward; batch statistics, dropout on */
+    int nsrc, nparam, nstate, nws;
+    rs_shape src[RS_OP_SRC];
+    rs_dtype src_type[RS_OP_SRC];
+    rs_shape dst;
+    rs_param_spec param[RS_OP_PARAM], state[RS_OP_STATE];
+    rs_shape ws[RS_OP_WS]; /* only filled when training; dtype in ws_type */
+    rs_dtype ws_type[RS_OP_WS];
+    bool want_diff[RS_OP_SRC];  /* diff_src[i] is wanted from RS_BWD_DATA */
+    bool accumulate[RS_OP_SRC]; /* add to diff_src[i] instead of writing it */
+} rs_problem;
+
+/* Fills dst, param, state, ws from op, attr, training and the nsrc shapes already in `p`.
+ * RESCL_ERR_SHAPE, RESCL_ERR_ARG with the numbers when they do not fit. want_diff starts true for every f32 src,
+ * accumulate false. */
+rescl_status rs_problem_init(rs_problem *p, const rs_op *op, const void *attr, bool training,
+                             const rs_shape *src, int nsrc) RESCL_CHECK;
+
+/* ---- tensors of one call ----------------------------------------------------------------- */
+
+/* Absent tensors have buf == NULL. `seed` and `step` feed counter-based random numbers (dropout):
+ * forward and backward of one step see the same pair. */
+typedef struct rs_args {
+    rs_tensor src[RS_OP_SRC], dst;
+    rs_tensor param[RS_OP_PARAM], state[RS_OP_STATE], ws[RS_OP_WS];
+    rs_tensor diff_src[RS_OP_SRC], diff_dst, diff_param[RS_OP_PARAM];
+    rs_buffer *scratch; /* plan.scratch_bytes, undefined before and after the call */
+    rs_buffer *packed;  /* plan.packed_bytes, filled by the plan's pack */
+    uint64_t seed, step;
+} rs_args;
+
+/* ---- plans and implementations ----------------------------------------------------------- */
+
+#define RS_PLAN_KERNELS 6
+#define RS_PLAN_VALUES 48
+
+typedef struct rs_impl rs_impl;
+
+typedef struct rs_plan_kernel {
+    const char *file, *name; /* string literals */
+    char options[192];
+    rs_kernel *kernel; /* set by rs_plan_build */
+} rs_plan_kernel;
+
+typedef struct rs_plan {
+    const rs_impl *impl;
+    rs_pass pass;
+    rs_problem problem;
+    rescl_device *dev;
+    size_t scratch_bytes; /* device memory used within the call only */
+    size_t packed_bytes;  /* a rearranged copy of the parameters, refreshed when they change */
+    int nkernels;
+    rs_plan_kernel kernel[RS_PLAN_KERNELS];
+    int64_t v[RS_PLAN_VALUES]; /* the implementation's own numbers */
+} rs_plan;
+
+/* One way to do one or more passes on a device. */
+struct rs_impl {
+    const char *name; /* unique within the op: "packed_gemm", "clblast_gemm", "direct" */
+    unsigned passes;  /* bits 1u << rs_pass */
+    /* NULL when this implementation can serve, else the reason why not. NULL pointer: always can. */
+    const char *(*can)(const rs_problem *p, rs_pass pass, const rescl_device_info *dev);
+    /* Fills kernels, sizes and v from plan->problem, plan->pass and the device's information. Pure. */
+    rescl_status (*plan)(rs_plan *plan, const rescl_device_info *dev);
+    rescl_status (*enqueue)(const rs_plan *plan, const rs_args *args);
+    /* Refreshes args->packed from args->param; NULL when packed_bytes is always 0. */
+    rescl_status (*pack)(const rs_plan *plan, const rs_args *args);
+};
+
+/* Adds a kernel to the plan; `fmt` gives its -D options. Returns its index through RS_TRY style status. */
+rescl_status rs_plan_kernel_add(rs_plan *plan, const char *file, const char *name, const char *fmt,
+                                ...) RESCL_CHECK RESCL_PRINTF(4, 5);
+
+/* Plans a pass: takes `force` (an implementation's name) or, when NULL, what RESCL_IMPL says
+ * ("conv2d=clblast_gemm,dense=direct"), else the first of the op's list that can serve. Each refusal is logged
+ * under RESCL_VERBOSE=dispatch. RESCL_ERR_UNSUPPORTED, with all reasons, when none can; a forced one that
+ * cannot is an error too: nothing falls back silently. */
+rescl_status rs_plan_make(rs_plan *plan, const rs_problem *p, rs_pass pass, rescl_device *dev,
+                          const char *force) RESCL_CHECK;
+rescl_status rs_plan_build(rs_plan *plan) RESCL_CHECK;
+rescl_status rs_plan_enqueue(const rs_plan *plan, const rs_args *args) RESCL_CHECK;
+rescl_status rs_plan_pack(const rs_plan *plan, const rs_args *args) RESCL_CHECK;
+
+/* ---- the host reference ------------------------------------------------------------------ */
+
+/* The same tensors as rs_args, as doubles on the host (labels and indices too). The reference fills
+ * dst, ws and updates state (RS_FWD), diff_param (RS_BWD_PARAMS) or diff_src (RS_BWD_DATA, honouring
+ * want_diff and accumulate). Plain loops: it is the truth, not fast. */
+typedef struct rs_ref {
+    const double *src[RS_OP_SRC], *param[RS_OP_PARAM], *diff_dst;
+    double *dst, *state[RS_OP_STATE], *ws[RS_OP_WS];
+    double *diff_src[RS_OP_SRC], *diff_param[RS_OP_PARAM];
+    uint64_t seed, step;
+} rs_ref;
+
+/* ---- the op ------------------------------------------------------------------------------ */
+
+/* What a backward pass reads besides diff_dst, param and ws: decides what the planner keeps. */
+#define RS_READS_SRC(i) (1u << (i))
+#define RS_READS_DST (1u << RS_OP_SRC)
+
+struct rs_op {
+    const char *name; /* the stem of its files */
+    int src_min, src_max;
+    rescl_status (*infer)(rs_problem *p); /* see rs_problem_init; src shapes are checked already */
+    unsigned (*reads)(const rs_problem *p, rs_pass pass); /* NULL: nothing */
+    void (*reference)(const rs_problem *p, rs_pass pass, const rs_ref *ref);
+    /* Multiply-accumulates of forward; NULL: counts as 0. */
+    double (*macs)(const rs_problem *p);
+    /* Terms in the longest sum that makes one output number of this pass, for tolerances. */
+    size_t (*reduction)(const rs_problem *p, rs_pass pass);
+    const rs_impl *impls; /* best first, ended by {0} */
+};
+
+bool rs_op_has_pass(const rs_op *op, rs_pass pass);
+
+/* Every op, generated from ops.def: rs_op_conv2d, ... and the list by name. */
+#define RS_OP(stem) extern const rs_op rs_op_##stem;
+#include "ops.def"
+#undef RS_OP
+
+const rs_op *rs_op_find(const char *name); /* NULL if there is none */
+const rs_op *rs_op_at(size_t index);       /* NULL past the end */
+
+#endif

@@ -1,0 +1,31 @@
+/* The memory planner: places blocks with known lifetimes into as few bytes as it can.
+ *
+ * Greedy by size with best fit, after Pisarchyk and Lee, "Efficient Memory Management for Deep
+ * Neural Net Inference" (MLSys 2020), section 5.3: large blocks first, each at the smallest gap that its
+ * lifetime leaves free. No arena grows beyond `max_arena`; blocks that find no room open another. */
+#ifndef RS_PLANNER_H
+#define RS_PLANNER_H
+
+#include <rescl/status.h>
+#include <stddef.h>
+
+typedef struct rs_block {
+    size_t bytes;    /* in: size; 0 is legal and gets offset 0 of arena 0 */
+    int first, last; /* in: first and last step (inclusive) that touch it */
+    size_t arena;    /* out */
+    size_t offset;   /* out: multiple of the alignment */
+} rs_block;
+
+#define RS_MAX_ARENAS 64
+
+typedef struct rs_layout {
+    size_t arenas;
+    size_t arena_bytes[RS_MAX_ARENAS];
+} rs_layout;
+
+/* Fails with RESCL_ERR_MEMORY when a block alone exceeds max_arena or RS_MAX_ARENAS do not do. The
+ * result depends on nothing but the arguments. */
+rescl_status rs_plan_memory(rs_block *blocks, size_t count, size_t align, size_t max_arena,
+                            rs_layout *out) RESCL_CHECK;
+
+#endif
