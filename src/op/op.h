@@ -107,6 +107,8 @@ typedef struct rs_plan {
 struct rs_impl {
     const char *name; /* unique within the op: "packed_gemm", "clblast_gemm", "direct" */
     unsigned passes;  /* bits 1u << rs_pass */
+    unsigned prefers; /* bits 1u << rescl_device_type it was made for; 0: any. Others take it only
+                       * when forced or when nothing else can serve. */
     /* NULL when this implementation can serve, else the reason why not. NULL pointer: always can. */
     const char *(*can)(const rs_problem *p, rs_pass pass, const rescl_device_info *dev);
     /* Fills kernels, sizes and v from plan->problem, plan->pass and the device's information. Pure. */
@@ -116,12 +118,13 @@ struct rs_impl {
     rescl_status (*pack)(const rs_plan *plan, const rs_args *args);
 };
 
-/* Adds a kernel to the plan; `fmt` gives its -D options. Returns its index through RS_TRY style status. */
+/* Adds a kernel to the plan; `fmt` gives its -D options. The first added is plan->kernel[0], and so on. */
 rescl_status rs_plan_kernel_add(rs_plan *plan, const char *file, const char *name, const char *fmt,
                                 ...) RESCL_CHECK RESCL_PRINTF(4, 5);
 
 /* Plans a pass: takes `force` (an implementation's name) or, when NULL, what RESCL_IMPL says
- * ("conv2d=clblast_gemm,dense=direct"), else the first of the op's list that can serve. Each refusal is logged
+ * ("conv2d=clblast_gemm,dense=direct"), else the first of the op's list that prefers the device's class
+ * and can serve, else the first that can. Each refusal is logged
  * under RESCL_VERBOSE=dispatch. RESCL_ERR_UNSUPPORTED, with all reasons, when none can; a forced one that
  * cannot is an error too: nothing falls back silently. */
 rescl_status rs_plan_make(rs_plan *plan, const rs_problem *p, rs_pass pass, rescl_device *dev,
