@@ -1,0 +1,67 @@
+/**
+ * @file data.h
+ * Pictures and datasets.
+ */
+#ifndef RESCL_DATA_H
+#define RESCL_DATA_H
+
+#include <rescl/status.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** How 0..255 RGB bytes become the network's input. It travels with the weights. */
+typedef enum rescl_preprocess {
+    RESCL_PREPROCESS_UNIT = 0,  /**< x / 255 */
+    RESCL_PREPROCESS_TORCH = 1, /**< (x / 255 - mean) / std, ImageNet's, RGB */
+    RESCL_PREPROCESS_CAFFE = 2  /**< BGR, minus 103.939, 116.779, 123.68 */
+} rescl_preprocess;
+
+/** "unit", "torch", "caffe"; NULL for any other value. */
+RESCL_API const char *rescl_preprocess_name(rescl_preprocess p);
+
+/** An 8-bit RGB picture, rows from the top, 3 bytes a pixel without padding. */
+typedef struct rescl_image {
+    size_t width, height;
+    uint8_t *pixels; /**< height * width * 3 bytes, owned */
+} rescl_image;
+
+/** Reads a PNG (any colour type and depth; alpha is laid on white; 16 bits are cut to 8). */
+RESCL_API rescl_status rescl_image_read(const char *path, rescl_image *out) RESCL_CHECK;
+/** Writes an 8-bit RGB PNG, whole or not at all. */
+RESCL_API rescl_status rescl_image_write(const char *path, const rescl_image *image) RESCL_CHECK;
+RESCL_API void rescl_image_free(rescl_image *image);
+
+typedef struct rescl_dataset rescl_dataset;
+
+typedef struct rescl_data_options {
+    const char *path;    /**< folder or file, or the name of a built-in set ("handsigns") */
+    const char *split;   /**< "train" or "test" */
+    const char *format;  /**< a name of rescl_dataset_formats(), or NULL to recognise it */
+    size_t image_size;   /**< built-in sets draw this size; 0: 64 */
+    size_t samples;      /**< built-in sets: how many; files: at most so many; 0: all (built-in: 1080 / 120) */
+    uint64_t seed;       /**< built-in sets */
+} rescl_data_options;
+
+/** NULL-terminated list of "signs_h5", "folder", "handsigns", ... */
+RESCL_API const char *const *rescl_dataset_formats(void);
+
+RESCL_API rescl_status rescl_dataset_open(const rescl_data_options *options,
+                                          rescl_dataset **out) RESCL_CHECK;
+RESCL_API void rescl_dataset_close(rescl_dataset *dataset);
+RESCL_API size_t rescl_dataset_count(const rescl_dataset *dataset);
+RESCL_API size_t rescl_dataset_classes(const rescl_dataset *dataset);
+/** Borrowed; NULL when `index` is out of range. */
+RESCL_API const char *rescl_dataset_class_name(const rescl_dataset *dataset, size_t index);
+/** Picture `index` and its label. `image` is filled anew; free it. Callable from any thread. */
+RESCL_API rescl_status rescl_dataset_get(const rescl_dataset *dataset, size_t index,
+                                         rescl_image *image, int32_t *label) RESCL_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
+#endif

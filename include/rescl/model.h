@@ -1,0 +1,79 @@
+/**
+ * @file model.h
+ * Networks: building one by name, describing it, loading and saving it.
+ */
+#ifndef RESCL_MODEL_H
+#define RESCL_MODEL_H
+
+#include <rescl/data.h>
+#include <rescl/status.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** An architecture with its weights, on the host. */
+typedef struct rescl_model rescl_model;
+
+typedef struct rescl_model_options {
+    const char *name;        /**< one of rescl_model_names() */
+    size_t classes;          /**< 0: 1000 */
+    size_t image_size;       /**< input height and width; 0: the model's usual size */
+    double dropout;          /**< before the last dense layer, [0, 1); 0: none */
+    double label_smoothing;  /**< of the training loss, [0, 1) */
+    uint64_t seed;           /**< of the initial weights */
+    const char *const *class_names; /**< `classes` names, copied; NULL: "0", "1", ... */
+} rescl_model_options;
+
+/** NULL-terminated. */
+RESCL_API const char *const *rescl_model_names(void);
+/** One line about a model; NULL if there is none of that name. */
+RESCL_API const char *rescl_model_about(const char *name);
+
+/** Builds and initialises. An unknown name's error suggests the nearest. */
+RESCL_API rescl_status rescl_model_create(const rescl_model_options *options,
+                                          rescl_model **out) RESCL_CHECK;
+RESCL_API void rescl_model_destroy(rescl_model *model);
+
+typedef struct rescl_model_info {
+    const char *name;
+    size_t classes, image_size, channels;
+    double dropout;
+    size_t params;     /**< all values, running statistics included (as Keras counts) */
+    size_t trainable;  /**< of those, the trainable ones */
+    double macs;       /**< multiply-accumulates of one picture's forward pass */
+    size_t layers;
+    rescl_preprocess preprocess;
+} rescl_model_info;
+
+RESCL_API void rescl_model_get_info(const rescl_model *model, rescl_model_info *out);
+RESCL_API const char *rescl_model_class_name(const rescl_model *model, size_t index);
+
+/** A row of the summary. Strings are borrowed from the model. */
+typedef struct rescl_layer {
+    const char *name;
+    const char *type;         /**< "Conv2D", "BatchNormalization", ... */
+    size_t ndim, shape[4];    /**< output shape without the batch dimension */
+    size_t params, trainable;
+    double macs;
+    size_t ninputs;
+    const char *inputs[3];    /**< names of the layers it reads */
+} rescl_layer;
+
+/** False when `index` is past the last layer. Layer 0 is the input. */
+RESCL_API bool rescl_model_layer(const rescl_model *model, size_t index, rescl_layer *out);
+
+/** Writes weights and what is needed to use them (safetensors), whole or not at all. */
+RESCL_API rescl_status rescl_model_save(const rescl_model *model, const char *path) RESCL_CHECK;
+/** Reads a file that rescl wrote: model name, classes, size and class names come from it. */
+RESCL_API rescl_status rescl_model_load(const char *path, rescl_model **out) RESCL_CHECK;
+/** Replaces the weights by those of a file, by name; shapes must match. */
+RESCL_API rescl_status rescl_model_load_weights(rescl_model *model, const char *path) RESCL_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
+#endif

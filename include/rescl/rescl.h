@@ -1,0 +1,12 @@
+/** @file rescl.h The whole public API of rescl. */
+#ifndef RESCL_RESCL_H
+#define RESCL_RESCL_H
+
+#include <rescl/bench.h>
+#include <rescl/data.h>
+#include <rescl/device.h>
+#include <rescl/model.h>
+#include <rescl/status.h>
+#include <rescl/train.h>
+
+#endif

@@ -1,0 +1,125 @@
+/**
+ * @file train.h
+ * The host scheduler: training, evaluation, prediction.
+ */
+#ifndef RESCL_TRAIN_H
+#define RESCL_TRAIN_H
+
+#include <rescl/data.h>
+#include <rescl/device.h>
+#include <rescl/model.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** Everything that shapes a training run. Start from rescl_train_options_default(). */
+typedef struct rescl_train_options {
+    size_t epochs;            /**< 25 */
+    size_t batch_size;        /**< 32 */
+    const char *opt;          /**< "sgd", "sgd_nesterov", "adam", "adamw" */
+    double lr;                /**< 1e-3 */
+    double momentum;          /**< 0.9, for sgd */
+    double weight_decay;      /**< 0 */
+    double beta1, beta2, eps; /**< 0.9, 0.999, 1e-8: Adam's */
+    const char *lr_scheduler; /**< "constant", "steplr", "cosineannealinglr", "exponentiallr" */
+    size_t lr_step_size;      /**< 30 epochs */
+    double lr_gamma;          /**< 0.1 */
+    double lr_min;            /**< 0 */
+    size_t lr_warmup_epochs;  /**< 0 */
+    double lr_warmup_decay;   /**< 0.01: the first epoch's rate over lr */
+    uint64_t seed;            /**< order of samples, dropout */
+    size_t workers;           /**< data threads; default 1 */
+    size_t eval_freq;         /**< evaluate each so many epochs; 1 */
+    size_t save_freq;         /**< also save `last` each so many steps; 0: at the end of an epoch */
+    size_t max_steps;         /**< stop after so many steps in all; 0: no limit */
+    const char *output_dir;   /**< the run folder; NULL: nothing is written */
+    const char *resume;       /**< checkpoint to go on from, or NULL */
+    const char *args_ini;     /**< text for <output_dir>/args.ini, or NULL */
+} rescl_train_options;
+
+RESCL_API void rescl_train_options_default(rescl_train_options *out);
+
+typedef struct rescl_metrics {
+    size_t samples;
+    double loss;        /**< mean */
+    double top1, top5;  /**< fractions of 1; top5 is NaN below 6 classes */
+    double seconds;
+    double img_s;
+    double data_wait;   /**< seconds spent waiting for the data threads */
+} rescl_metrics;
+
+/** After each step. Metrics are running means over the epoch so far. */
+typedef struct rescl_step_event {
+    bool training; /**< false: a step of an evaluation */
+    size_t epoch, epochs; /**< epoch counts from 0 */
+    size_t batch, batches; /**< batches done of this epoch */
+    uint64_t step;         /**< steps done in all */
+    double step_loss;      /**< of this batch */
+    double lr;
+    double step_seconds;
+    rescl_metrics metrics;
+} rescl_step_event;
+
+/** After each epoch. eval.samples is 0 if there was no evaluation. */
+typedef struct rescl_epoch_event {
+    size_t epoch, epochs;
+    rescl_metrics train, eval;
+    double lr;
+    bool best; /**< the best evaluation so far; best.safetensors was written */
+    uint64_t peak_bytes; /**< device memory */
+} rescl_epoch_event;
+
+typedef struct rescl_train_callbacks {
+    void (*on_step)(const rescl_step_event *event, void *user);
+    void (*on_epoch)(const rescl_epoch_event *event, void *user);
+    void *user;
+} rescl_train_callbacks;
+
+typedef struct rescl_trainer rescl_trainer;
+
+/**
+ * Plans everything and uploads the weights (or, with options->resume, what the checkpoint holds). Borrows all
+ * arguments; strings in options are copied. `eval_set` may be NULL.
+ */
+RESCL_API rescl_status rescl_trainer_create(rescl_device *device, rescl_model *model,
+                                            const rescl_dataset *train_set,
+                                            const rescl_dataset *eval_set,
+                                            const rescl_train_options *options,
+                                            rescl_trainer **out) RESCL_CHECK;
+RESCL_API void rescl_trainer_destroy(rescl_trainer *trainer);
+
+/**
+ * Trains to the end. The model holds the final weights afterwards. RESCL_ERR_NUMERIC on a NaN or infinite
+ * loss, naming step and layer; RESCL_ERR_INTERRUPTED after rescl_trainer_stop, with last.safetensors
+ * complete.
+ */
+RESCL_API rescl_status rescl_trainer_run(rescl_trainer *trainer,
+                                         const rescl_train_callbacks *callbacks) RESCL_CHECK;
+
+/** Asks a running trainer to finish its step, save and return. Safe in a signal handler. */
+RESCL_API void rescl_trainer_stop(rescl_trainer *trainer);
+
+/** Mean loss and accuracy of the model over a dataset, in order. `on_step` may be NULL. */
+RESCL_API rescl_status rescl_evaluate(rescl_device *device, const rescl_model *model,
+                                      const rescl_dataset *set, size_t batch_size, size_t workers,
+                                      const rescl_train_callbacks *callbacks,
+                                      rescl_metrics *out) RESCL_CHECK;
+
+/** A model made ready for inference at one batch size. */
+typedef struct rescl_predictor rescl_predictor;
+
+RESCL_API rescl_status rescl_predictor_create(rescl_device *device, const rescl_model *model,
+                                              size_t batch_size, rescl_predictor **out) RESCL_CHECK;
+RESCL_API void rescl_predictor_destroy(rescl_predictor *p);
+/**
+ * Class probabilities of `count` <= batch_size pictures of any size: probs has count * classes floats. Resizing and
+ * preprocessing are those of the model.
+ */
+RESCL_API rescl_status rescl_predict(rescl_predictor *p, const rescl_image *images, size_t count,
+                                     float *probs) RESCL_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,29 @@
+/* What a dataset format implements. One file and one line in datasets.def add one. */
+#ifndef RS_DATASET_H
+#define RS_DATASET_H
+
+#include <rescl/data.h>
+
+typedef struct rs_dataset_format {
+    const char *name;
+    /* True when `path` looks like this format (a cheap look, no error). */
+    bool (*recognises)(const rescl_data_options *options);
+    rescl_status (*open)(const rescl_data_options *options, rescl_dataset *set);
+    /* Fills a picture of any size. Thread-safe: the set does not change after open. */
+    rescl_status (*get)(const rescl_dataset *set, size_t index, rescl_image *image, int32_t *label);
+    void (*close)(rescl_dataset *set);
+} rs_dataset_format;
+
+struct rescl_dataset {
+    const rs_dataset_format *format;
+    char *origin; /* for messages: the path or the built-in's name */
+    size_t count, classes;
+    char **class_name;
+    void *state; /* the format's own */
+};
+
+#define RS_DATASET(stem) extern const rs_dataset_format rs_dataset_##stem;
+#include "datasets.def"
+#undef RS_DATASET
+
+#endif

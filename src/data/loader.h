@@ -1,0 +1,48 @@
+/* Batches, staged ahead by background threads.
+ *
+ * The content of batch b of epoch e depends only on (dataset, options, e, b), not on the number of threads nor on
+ * timing. The training order of an epoch is a permutation drawn from (seed, epoch). */
+#ifndef RS_LOADER_H
+#define RS_LOADER_H
+
+#include <rescl/data.h>
+
+typedef struct rs_loader_options {
+    size_t batch;
+    size_t height, width; /* of the network's input; pictures of another size are resized */
+    rescl_preprocess preprocess;
+    bool shuffle;
+    bool drop_last; /* leave out a last batch smaller than `batch` */
+    uint64_t seed;
+    size_t workers; /* threads; 0: stage in the calling thread */
+    size_t depth;   /* batches staged ahead; 0: 2 + workers / 2 */
+} rs_loader_options;
+
+typedef struct rs_batch {
+    size_t index; /* within the epoch */
+    size_t n;     /* samples in it: `batch`, or fewer in the last */
+    float *pixels; /* n * height * width * 3, NHWC; 64-byte aligned */
+    int32_t *labels;
+} rs_batch;
+
+typedef struct rs_loader rs_loader;
+
+/* Borrows the dataset. All memory is allocated here. */
+rescl_status rs_loader_create(const rescl_dataset *set, const rs_loader_options *options,
+                              rs_loader **out) RESCL_CHECK;
+void rs_loader_destroy(rs_loader *l);
+size_t rs_loader_batches(const rs_loader *l); /* per epoch */
+
+/* Begins an epoch at batch `first` (a resume starts in the middle). Drops what was staged. */
+rescl_status rs_loader_start(rs_loader *l, uint64_t epoch, size_t first) RESCL_CHECK;
+/* Waits for the next batch; *out is NULL after the last. A sample that cannot be read fails here, naming it.
+ * The batch is the caller's until rs_loader_release. */
+rescl_status rs_loader_next(rs_loader *l, const rs_batch **out) RESCL_CHECK;
+void rs_loader_release(rs_loader *l, const rs_batch *batch);
+
+/* One picture to one input: resize (short side, bilinear with antialiasing as Pillow's) and
+ * centre crop to width x height, then preprocess into dst (height * width * 3 floats). */
+rescl_status rs_image_to_input(const rescl_image *image, size_t height, size_t width,
+                               rescl_preprocess preprocess, float *dst) RESCL_CHECK;
+
+#endif

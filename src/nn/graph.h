@@ -1,0 +1,96 @@
+/* The network as a graph of operations: host only, no device, no batch size.
+ *
+ * Built node by node in topological order; shapes are inferred and checked as nodes are added, with
+ * n = 1. The graph ends in logits (`output`) and, after them, the loss node. */
+#ifndef RS_GRAPH_H
+#define RS_GRAPH_H
+
+#include "op.h"
+
+/* Index of a tensor that flows through the graph; negative after a failed call. */
+typedef int rs_value;
+
+typedef struct rs_node {
+    char *name; /* layer name, unique in the graph */
+    const rs_op *op;
+    void *attr; /* a copy, owned */
+    int nsrc;
+    rs_value src[RS_OP_SRC];
+    rs_value dst;
+    int param[RS_OP_PARAM], state[RS_OP_STATE]; /* indices into graph->param */
+    int nparam, nstate;
+} rs_node;
+
+typedef struct rs_value_info {
+    rs_shape shape; /* with n = 1 */
+    rs_dtype type;
+    int producer; /* node, or -1 for a graph input */
+} rs_value_info;
+
+/* How a model fills RS_INIT_WEIGHT and RS_INIT_BIAS. */
+typedef enum rs_init_scheme {
+    RS_SCHEME_GLOROT_UNIFORM, /* U(+-sqrt(6 / (fan_in + fan_out))), bias 0 (Keras) */
+    RS_SCHEME_HE_NORMAL_FAN_OUT, /* N(0, 2 / fan_out), bias 0 (torchvision's convolutions) */
+    RS_SCHEME_LINEAR_UNIFORM /* U(+-1 / sqrt(fan_in)), bias too (torch's Linear) */
+} rs_init_scheme;
+
+/* A parameter or state tensor: "<node>.<role>". */
+typedef struct rs_param {
+    char *name;
+    rs_param_spec spec;
+    rs_init_scheme scheme;
+    bool trainable; /* false: running statistics */
+    int node;
+} rs_param;
+
+typedef struct rs_graph {
+    rs_node *node;
+    size_t nnodes, node_cap;
+    rs_value_info *value;
+    size_t nvalues, value_cap;
+    rs_param *param;
+    size_t nparams, param_cap;
+    rs_value input, labels, output, loss; /* -1 until set */
+} rs_graph;
+
+rescl_status rs_graph_create(rs_graph **out) RESCL_CHECK;
+void rs_graph_destroy(rs_graph *g);
+
+/* The picture: (h, w, c) per sample. */
+rescl_status rs_graph_input(rs_graph *g, size_t h, size_t w, size_t c, rs_value *out) RESCL_CHECK;
+
+/* Appends op(src...) under `name`; `attr` is copied. *dst is the new value. */
+rescl_status rs_graph_add(rs_graph *g, const char *name, const rs_op *op, const void *attr,
+                          size_t attr_bytes, rs_init_scheme scheme, const rs_value *src, int nsrc,
+                          rs_value *dst) RESCL_CHECK;
+
+/* Makes `logits` (n, classes) the output and adds the softmax cross-entropy node "loss". */
+rescl_status rs_graph_finish(rs_graph *g, rs_value logits, float label_smoothing) RESCL_CHECK;
+
+/* A copy in which relu and add are merged into the batch normalisation before them, where
+ * nobody else reads what lies between. Parameters keep their indices. */
+rescl_status rs_graph_fuse(const rs_graph *g, rs_graph **out) RESCL_CHECK;
+
+/* The problem of one node at a batch size. */
+rescl_status rs_graph_problem(const rs_graph *g, size_t node, size_t batch, bool training,
+                              rs_problem *out) RESCL_CHECK;
+
+/* Index of a parameter by its full name, or -1. */
+int rs_graph_find_param(const rs_graph *g, const char *name);
+
+/* ---- values of the parameters on the host ------------------------------------------------ */
+
+/* One float array per graph parameter, in graph order, in one allocation. */
+typedef struct rs_weights {
+    size_t count;
+    float **data;    /* data[i] has elems[i] floats */
+    size_t *elems;
+    float *memory;
+} rs_weights;
+
+rescl_status rs_weights_create(const rs_graph *g, rs_weights *out) RESCL_CHECK;
+void rs_weights_fini(rs_weights *w);
+/* Fills all by their schemes from counter-based numbers: parameter i uses stream i of `seed`. */
+void rs_weights_init(const rs_graph *g, rs_weights *w, uint64_t seed);
+
+#endif

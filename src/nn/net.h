@@ -1,0 +1,84 @@
+/* A graph on a device: parameters in arenas, plans per batch size, forward, backward, update.
+ *
+ *   rs_store      parameters, gradients, running statistics and optimiser state of one replica
+ *   rs_net        one (graph, batch, mode) planned on a store: launches and memory layout
+ *   rs_workspace  the memory for activations, shared by nets that never run at once
+ *
+ * A replica plans its nets (rs_net_plan), makes one workspace for them (rs_workspace_create binds
+ * them all) and from then on allocates and builds nothing. */
+#ifndef RS_NET_H
+#define RS_NET_H
+
+#include "graph.h"
+#include "optim.h"
+
+/* ---- parameters -------------------------------------------------------------------------- */
+
+typedef struct rs_store rs_store;
+
+/* `hyper` NULL: for inference only, without gradients and optimiser state. Borrows dev and graph
+ * (fused or not: same parameters). Contents are zero until uploaded. */
+rescl_status rs_store_create(rescl_device *dev, const rs_graph *g, const rs_optim_hyper *hyper,
+                             rs_store **out) RESCL_CHECK;
+void rs_store_destroy(rs_store *s);
+
+/* Parameters and running statistics, host to device and back. */
+rescl_status rs_store_upload(rs_store *s, const rs_weights *w) RESCL_CHECK;
+rescl_status rs_store_download(rs_store *s, rs_weights *w) RESCL_CHECK;
+/* Gradients (same order; arrays of non-trainable entries are left alone). */
+rescl_status rs_store_download_grads(rs_store *s, rs_weights *w) RESCL_CHECK;
+/* Optimiser state array `i` < rs_store_states. */
+int rs_store_states(const rs_store *s);
+rescl_status rs_store_upload_state(rs_store *s, int i, const rs_weights *w) RESCL_CHECK;
+rescl_status rs_store_download_state(rs_store *s, int i, rs_weights *w) RESCL_CHECK;
+
+/* One optimiser update from the gradients; `step` counts from 1. */
+rescl_status rs_store_update(rs_store *s, double lr, uint64_t step) RESCL_CHECK;
+
+/* ---- nets -------------------------------------------------------------------------------- */
+
+typedef enum rs_mode { RS_MODE_TRAIN, RS_MODE_EVAL } rs_mode;
+
+typedef struct rs_net rs_net;
+typedef struct rs_workspace rs_workspace;
+
+/* Plans and compiles. The net borrows the store and its own fused copy of the graph. */
+rescl_status rs_net_plan(rs_store *s, const rs_graph *g, size_t batch, rs_mode mode, rs_net **out)
+    RESCL_CHECK;
+void rs_net_destroy(rs_net *n);
+
+/* Allocates what the largest of the nets needs and binds all of them to it. */
+rescl_status rs_workspace_create(rescl_device *dev, rs_net *const *nets, size_t count,
+                                 rs_workspace **out) RESCL_CHECK;
+void rs_workspace_destroy(rs_workspace *w);
+
+size_t rs_net_batch(const rs_net *n);
+/* Bytes of activations, and the lower bound: the most that is alive at once. */
+size_t rs_net_bytes(const rs_net *n);
+size_t rs_net_live_bytes(const rs_net *n);
+
+/* Tensors that the caller fills or reads: input (n,h,w,c) f32, labels (n) i32, logits (n,classes),
+ * losses (n). Valid after binding. */
+rs_tensor rs_net_input(const rs_net *n);
+rs_tensor rs_net_labels(const rs_net *n);
+rs_tensor rs_net_logits(const rs_net *n);
+rs_tensor rs_net_losses(const rs_net *n);
+
+/* Enqueue; nothing waits. Backward follows a forward of the same step and writes the store's gradients of
+ * mean loss over `batch`. */
+rescl_status rs_net_forward(rs_net *n, uint64_t seed, uint64_t step) RESCL_CHECK;
+rescl_status rs_net_backward(rs_net *n, uint64_t seed, uint64_t step) RESCL_CHECK;
+
+/* Runs forward again node by node and names the first layer whose output, or else the first parameter
+ * or gradient, holds NaN or infinity. Slow; for the report after a bad loss. NULL: all finite. */
+rescl_status rs_net_find_nonfinite(rs_net *n, uint64_t seed, uint64_t step, const char **layer)
+    RESCL_CHECK;
+
+/* Visits each node's output after a forward with a host copy, for tests and golden comparisons
+ * (runs node by node). */
+typedef rescl_status (*rs_visit_fn)(const rs_node *node, const rs_shape *shape, const float *data,
+                                    void *user);
+rescl_status rs_net_visit(rs_net *n, uint64_t seed, uint64_t step, rs_visit_fn fn, void *user)
+    RESCL_CHECK;
+
+#endif
