@@ -1,0 +1,28 @@
+# What is made of the rooms: librescl.so, the program, and the library the tests link.
+set(rs_library_rooms ${rs_rooms})
+list(REMOVE_ITEM rs_library_rooms cli)
+list(TRANSFORM rs_library_rooms PREPEND rs_)
+
+if(rs_library_rooms)
+    add_library(rescl SHARED)
+    target_link_libraries(rescl PRIVATE ${rs_library_rooms} rs_flags)
+    target_include_directories(rescl INTERFACE
+        $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
+        $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+    set_target_properties(rescl PROPERTIES
+        VERSION ${PROJECT_VERSION}
+        SOVERSION ${PROJECT_VERSION_MAJOR}
+        LINKER_LANGUAGE C)
+    if(NOT RESCL_PARTIAL AND NOT RESCL_SANITIZE AND UNIX AND NOT APPLE)
+        target_link_options(rescl PRIVATE -Wl,-z,defs)
+    endif()
+endif()
+
+# The program links the shared library: what it calls is public, or it does not link.
+if(TARGET rs_cli AND EXISTS "${PROJECT_SOURCE_DIR}/src/cli/main.c")
+    add_executable(rescl_program "${PROJECT_SOURCE_DIR}/src/cli/main.c")
+    target_include_directories(rescl_program PRIVATE "${PROJECT_SOURCE_DIR}/src/cli")
+    target_link_libraries(rescl_program PRIVATE rs_cli rescl rs_flags)
+    set_target_properties(rescl_program PROPERTIES OUTPUT_NAME rescl
+        INSTALL_RPATH "$ORIGIN/../${CMAKE_INSTALL_LIBDIR}")
+endif()

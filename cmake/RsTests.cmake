@@ -1,0 +1,88 @@
+# Tests mirror src/: tests/<room>/test_<x>.c is one program and one ctest "<room>.<x>", labelled
+# with its room. Every other .c there and in tests/support is shared by all of them.
+# tests/cli/*.sh are ctests of the program. A test that exits with 77 was skipped.
+
+set(rs_test_rooms base tensor device op nn model data io train cli)
+set(rs_test_includes "${PROJECT_SOURCE_DIR}/include" "${PROJECT_SOURCE_DIR}/tests/support")
+foreach(room ${rs_test_rooms})
+    list(APPEND rs_test_includes "${PROJECT_SOURCE_DIR}/src/${room}"
+        "${PROJECT_SOURCE_DIR}/tests/${room}")
+endforeach()
+
+# The rooms as a static library, in which hidden symbols can be reached.
+set(rs_all_rooms ${rs_rooms})
+list(TRANSFORM rs_all_rooms PREPEND rs_)
+add_library(rescl_test_support STATIC)
+target_link_libraries(rescl_test_support PUBLIC ${rs_all_rooms} rs_flags)
+target_include_directories(rescl_test_support PUBLIC ${rs_test_includes})
+target_compile_definitions(rescl_test_support INTERFACE
+    RESCL_TEST_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+set_target_properties(rescl_test_support PROPERTIES LINKER_LANGUAGE C)
+
+set(rs_test_libs rescl_test_support rs_dep_cmocka rs_dep_jansson rs_dep_png rs_dep_math
+    Threads::Threads)
+if(TARGET rs_dep_hdf5)
+    list(APPEND rs_test_libs rs_dep_hdf5)
+endif()
+
+set(globs "${PROJECT_SOURCE_DIR}/tests/support/*.c")
+foreach(room ${rs_test_rooms})
+    list(APPEND globs "${PROJECT_SOURCE_DIR}/tests/${room}/*.c")
+endforeach()
+file(GLOB rs_test_helpers CONFIGURE_DEPENDS ${globs})
+set(rs_test_programs ${rs_test_helpers})
+list(FILTER rs_test_helpers EXCLUDE REGEX "/test_[^/]*\\.c$")
+list(FILTER rs_test_programs INCLUDE REGEX "/test_[^/]*\\.c$")
+
+if(rs_test_helpers)
+    add_library(rescl_test_helpers STATIC ${rs_test_helpers})
+    target_link_libraries(rescl_test_helpers PUBLIC ${rs_test_libs})
+    list(PREPEND rs_test_libs rescl_test_helpers)
+endif()
+
+# Tests keep to the build folder: caches there stay warm between runs, and nothing in the user's
+# home changes what a test does.
+set(rs_test_dir "${PROJECT_BINARY_DIR}/test-files")
+file(MAKE_DIRECTORY "${rs_test_dir}/cache/rescl" "${rs_test_dir}/cache/pocl" "${rs_test_dir}/tmp")
+set(rs_test_env
+    "RESCL_SOURCE_DIR=${PROJECT_SOURCE_DIR}"
+    "RESCL_CACHE_DIR=${rs_test_dir}/cache/rescl"
+    "POCL_CACHE_DIR=${rs_test_dir}/cache/pocl"
+    "TMPDIR=${rs_test_dir}/tmp")
+if(RESCL_SANITIZE)
+    set(support "${PROJECT_SOURCE_DIR}/tests/support")
+    list(APPEND rs_test_env
+        "LSAN_OPTIONS=suppressions=${support}/lsan.supp:print_suppressions=0"
+        "TSAN_OPTIONS=suppressions=${support}/tsan.supp"
+        "UBSAN_OPTIONS=print_stacktrace=1")
+endif()
+
+function(rs_test_properties name label)
+    set_tests_properties(${name} PROPERTIES LABELS ${label} TIMEOUT 300 SKIP_RETURN_CODE 77
+        ENVIRONMENT "${rs_test_env}" WORKING_DIRECTORY "${rs_test_dir}/tmp")
+endfunction()
+
+foreach(source ${rs_test_programs})
+    get_filename_component(program "${source}" NAME_WE)
+    get_filename_component(dir "${source}" DIRECTORY)
+    get_filename_component(room "${dir}" NAME)
+    string(REGEX REPLACE "^test_" "${room}." name "${program}")
+    add_executable(${program} "${source}")
+    target_link_libraries(${program} PRIVATE ${rs_test_libs})
+    set_target_properties(${program} PROPERTIES
+        RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
+    add_test(NAME ${name} COMMAND ${program})
+    rs_test_properties(${name} ${room})
+endforeach()
+
+if(TARGET rescl_program)
+    file(GLOB scripts CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/cli/*.sh")
+    foreach(script ${scripts})
+        get_filename_component(name "${script}" NAME_WE)
+        string(REGEX REPLACE "^(test_)?" "cli." name "${name}")
+        add_test(NAME ${name} COMMAND sh "${script}")
+        rs_test_properties(${name} cli)
+        set_property(TEST ${name} APPEND PROPERTY
+            ENVIRONMENT "RESCL=$<TARGET_FILE:rescl_program>")
+    endforeach()
+endif()
