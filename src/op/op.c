@@ -96,9 +96,10 @@ static rescl_status forced_by_env(const rs_op *op, char *name, size_t size)
                    "RESCL_IMPL: '%.*s' is not op=implementation", (int)len, s);
         memcpy(stem, s, (size_t)(eq - s));
         stem[eq - s] = '\0';
-        RS_FAIL_IF(rs_op_find(stem) == NULL, RESCL_ERR_ARG,
-                   "RESCL_IMPL: there is no operation '%s'; the names are those of the files in cl/",
-                   stem);
+        RS_FAIL_IF(
+            rs_op_find(stem) == NULL, RESCL_ERR_ARG,
+            "RESCL_IMPL: there is no operation '%s'; the names are those of the files in cl/",
+            stem);
         if (strcmp(stem, op->name) == 0) {
             const size_t n = len - (size_t)(eq + 1 - s);
             RS_FAIL_IF(n == 0 || n >= size, RESCL_ERR_ARG,
@@ -178,9 +179,9 @@ static void log_choice(const rs_plan *plan, const char *force)
 {
     const rs_problem *p = &plan->problem;
     char src[96], dst[96];
-    rs_log(RESCL_LOG_INFO, "dispatch: %s %s %s -> %s: %s%s", p->op->name,
-           rs_pass_name(plan->pass), rs_shape_text(&p->src[0], src), rs_shape_text(&p->dst, dst),
-           plan->impl->name, force ? " (asked for)" : "");
+    rs_log(RESCL_LOG_INFO, "dispatch: %s %s %s -> %s: %s%s", p->op->name, rs_pass_name(plan->pass),
+           rs_shape_text(&p->src[0], src), rs_shape_text(&p->dst, dst), plan->impl->name,
+           force ? " (asked for)" : "");
 }
 
 /* ---- plans ------------------------------------------------------------------------------- */

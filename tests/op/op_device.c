@@ -1,0 +1,182 @@
+/* The device under test, guarded device memory and comparison: see op_harness.h. */
+#include "op_harness.h"
+
+#include "alloc.h"
+
+#include <math.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define POISON 0x7fc5a5a5u /* a quiet NaN, and a far too large index */
+
+/* ---- device ------------------------------------------------------------------------------ */
+
+void op_assert_ok(rescl_status st, const char *expr, const char *file, int line)
+{
+    if (st == RESCL_OK)
+        return;
+    print_error("%s: %s: %s\n", expr, rescl_status_name(st), rescl_last_error()->message);
+    _fail(file, line);
+}
+
+static rescl_runtime *runtime;
+static rescl_device *device;
+
+static void close_device(void)
+{
+    rescl_device_close(device);
+    rescl_runtime_destroy(runtime);
+}
+
+rescl_device *op_device(void)
+{
+    if (device)
+        return device;
+    const char *selector = getenv("RESCL_TEST_DEVICE");
+    OP_OK(rescl_runtime_create(&runtime));
+    if (selector == NULL) {
+        size_t index;
+        selector = "Portable Computing Language";
+        if (rescl_runtime_select(runtime, selector, &index) != RESCL_OK)
+            selector = "cpu";
+    }
+    OP_OK(rescl_device_open(runtime, selector, 0, &device));
+    atexit(close_device);
+    print_message("device: %s\n", rescl_device_get_info(device)->name);
+    return device;
+}
+
+/* ---- guarded memory ------------------------------------------------------------------------ */
+
+static uint32_t *poison_words(size_t bytes)
+{
+    const size_t words = bytes / 4 + 1;
+    uint32_t *p = malloc(words * 4);
+    assert_non_null(p);
+    for (size_t i = 0; i < words; i++)
+        p[i] = POISON;
+    return p;
+}
+
+op_guarded op_guarded_create(rescl_device *dev, size_t bytes)
+{
+    op_guarded g = {.bytes = bytes, .guard = rs_round_up(4096, rs_device_align(dev))};
+    if (bytes == 0)
+        return g;
+    OP_OK(rs_buffer_create(dev, bytes + 2 * g.guard, &g.all));
+    OP_OK(rs_buffer_view(g.all, g.guard, bytes, &g.view));
+    op_guarded_poison(dev, &g);
+    return g;
+}
+
+void op_guarded_free(op_guarded *g)
+{
+    rs_buffer_release(g->view);
+    rs_buffer_release(g->all);
+    *g = (op_guarded){0};
+}
+
+void op_guarded_poison(rescl_device *dev, const op_guarded *g)
+{
+    if (g->bytes == 0)
+        return;
+    uint32_t *p = poison_words(g->bytes + 2 * g->guard);
+    OP_OK(rs_write(dev, g->all, 0, p, g->bytes + 2 * g->guard));
+    free(p);
+}
+
+void op_guarded_check(rescl_device *dev, const op_guarded *g, const char *what)
+{
+    if (g->bytes == 0)
+        return;
+    const size_t total = g->bytes + 2 * g->guard;
+    uint32_t *p = poison_words(total);
+    unsigned char *got = malloc(total);
+    assert_non_null(got);
+    OP_OK(rs_read(dev, g->all, 0, got, total));
+    for (size_t i = 0; i < total; i++) {
+        if (i == g->guard)
+            i += g->bytes;
+        if (got[i] != ((unsigned char *)p)[i])
+            fail_msg("%s: byte %td of a buffer of %zu was written", what,
+                     (ptrdiff_t)i - (ptrdiff_t)g->guard, g->bytes);
+    }
+    free(got);
+    free(p);
+}
+
+void op_guarded_write(rescl_device *dev, const op_guarded *g, rs_dtype type, const double *host,
+                      size_t count)
+{
+    const size_t size = rs_dtype_bytes(type);
+    unsigned char *raw = malloc(count * size);
+    assert_non_null(raw);
+    for (size_t i = 0; i < count; i++) {
+        const float f = (float)host[i];
+        const int32_t n = type == RS_F32 ? 0 : (int32_t)host[i];
+        const unsigned char b = (unsigned char)n;
+        const void *from = type == RS_F32 ? (const void *)&f : type == RS_I32 ? (void *)&n : &b;
+        memcpy(raw + i * size, from, size);
+    }
+    OP_OK(rs_write(dev, g->view, 0, raw, count * size));
+    free(raw);
+}
+
+void op_guarded_read(rescl_device *dev, const op_guarded *g, rs_dtype type, double *host,
+                     size_t count)
+{
+    const size_t size = rs_dtype_bytes(type);
+    unsigned char *raw = malloc(count * size);
+    assert_non_null(raw);
+    OP_OK(rs_read(dev, g->view, 0, raw, count * size));
+    for (size_t i = 0; i < count; i++) {
+        float f = 0;
+        int32_t n = 0;
+        if (type == RS_F32)
+            memcpy(&f, raw + i * size, size);
+        else if (type == RS_I32)
+            memcpy(&n, raw + i * size, size);
+        else
+            n = raw[i];
+        host[i] = type == RS_F32 ? (double)f : (double)n;
+    }
+    free(raw);
+}
+
+/* ---- comparison ---------------------------------------------------------------------------- */
+
+double op_tolerance(rs_dtype type, size_t terms, double magnitude)
+{
+    const double unit = 1.0 / (1 << 24); /* half an ulp of f32 at 1 */
+    return type == RS_F32 ? unit * (8 + 4 * sqrt((double)terms)) * magnitude : 0;
+}
+
+void op_expect_close(const char *what, rs_dtype type, size_t terms, double scale,
+                     const double *want, const double *got, size_t count)
+{
+    double sum = 0, worst = 1, worst_tol = 0;
+    size_t at = 0, bad = 0;
+    for (size_t i = 0; i < count; i++)
+        sum += isfinite(want[i]) ? want[i] * want[i] : 0;
+    const double rms = sqrt(sum / (double)count);
+    for (size_t i = 0; i < count; i++) {
+        if ((isnan(want[i]) && isnan(got[i])) || want[i] == got[i])
+            continue;
+        const double tol = op_tolerance(type, terms, fmax(fmax(fabs(want[i]), rms), scale));
+        double ratio = fabs(want[i] - got[i]) / fmax(tol, 1e-300);
+        if (!isfinite(ratio))
+            ratio = INFINITY;
+        if (ratio > 1)
+            bad++;
+        if (ratio > worst) {
+            worst = ratio;
+            worst_tol = tol;
+            at = i;
+        }
+    }
+    if (bad)
+        fail_msg("%s: %zu of %zu wrong; at %zu: %.9g, expected %.9g within %.3g", what, bad, count,
+                 at, got[at], want[at], worst_tol);
+}

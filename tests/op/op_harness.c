@@ -1,0 +1,523 @@
+/* Runs the cases of a suite in every mode: see op_harness.h. */
+#include "op_harness.h"
+
+#include "alloc.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- the tensors of a call, in one list ------------------------------------------------------ */
+
+enum {
+    SRC = 0,
+    PARAM = SRC + RS_OP_SRC,
+    STATE = PARAM + RS_OP_PARAM,
+    WS = STATE + RS_OP_STATE,
+    DST = WS + RS_OP_WS,
+    DIFF_SRC,
+    DIFF_DST = DIFF_SRC + RS_OP_SRC,
+    DIFF_PARAM,
+    NSLOT = DIFF_PARAM + RS_OP_PARAM
+};
+
+/* What a pass does with a tensor. UNREAD: present, and not declared to be read: filled with NaN. */
+typedef enum role { ABSENT, UNREAD, IN, OUT, INOUT } role;
+
+typedef struct slot {
+    rs_dtype type;
+    size_t count; /* 0: the problem has no such tensor */
+    double *in;   /* before the pass */
+    double *want; /* what the reference makes of it */
+} slot;
+
+typedef struct run {
+    const op_suite *suite;
+    const op_case *c;
+    rs_problem p;
+    slot slot[NSLOT];
+} run;
+
+#define SEED 0x123456789abcdefu
+#define STEP 7u
+
+static const char *slot_name(int s)
+{
+    static const struct {
+        int first;
+        const char *name;
+    } names[] = {{DIFF_PARAM, "diff_param"},
+                 {DIFF_DST, "diff_dst"},
+                 {DIFF_SRC, "diff_src"},
+                 {DST, "dst"},
+                 {WS, "ws"},
+                 {STATE, "state"},
+                 {PARAM, "param"},
+                 {SRC, "src"}};
+    static char text[32];
+    size_t i = 0;
+    while (names[i].first > s)
+        i++;
+    snprintf(text, sizeof text, "%s[%d]", names[i].name, s - names[i].first);
+    return text;
+}
+
+static void slot_set(run *r, int s, const rs_shape *shape, rs_dtype type)
+{
+    slot *t = &r->slot[s];
+    t->type = type;
+    t->count = rs_shape_count(shape);
+    t->in = calloc(t->count, sizeof *t->in);
+    t->want = calloc(t->count, sizeof *t->want);
+    assert_true(t->in && t->want);
+}
+
+static void round_to_f32(slot *t, double *v)
+{
+    for (size_t i = 0; i < t->count; i++)
+        v[i] = t->type == RS_F32 ? (double)(float)v[i] : v[i];
+}
+
+static void fill_uniform(rs_rng *rng, slot *t, double lo, double hi)
+{
+    for (size_t i = 0; i < t->count; i++)
+        t->in[i] = t->type == RS_F32 ? rs_rng_range(rng, lo, hi) : 0;
+}
+
+static void run_init(run *r, const op_suite *s, const op_case *c, bool training)
+{
+    *r = (run){.suite = s, .c = c};
+    rs_problem *p = &r->p;
+    int nsrc = 0;
+    while (nsrc < RS_OP_SRC && c->src[nsrc].ndim)
+        nsrc++;
+    OP_OK(rs_problem_init(p, s->op, c->attr, training, c->src, nsrc));
+    for (int i = 0; i < nsrc; i++) {
+        slot_set(r, SRC + i, &p->src[i], p->src_type[i]);
+        slot_set(r, DIFF_SRC + i, &p->src[i], RS_F32);
+    }
+    for (int i = 0; i < p->nparam; i++) {
+        slot_set(r, PARAM + i, &p->param[i].shape, RS_F32);
+        slot_set(r, DIFF_PARAM + i, &p->param[i].shape, RS_F32);
+    }
+    for (int i = 0; i < p->nstate; i++)
+        slot_set(r, STATE + i, &p->state[i].shape, RS_F32);
+    for (int i = 0; i < p->nws; i++)
+        slot_set(r, WS + i, &p->ws[i], p->ws_type[i]);
+    slot_set(r, DST, &p->dst, RS_F32);
+    slot_set(r, DIFF_DST, &p->dst, RS_F32);
+
+    rs_rng rng;
+    op_data d;
+    rs_rng_init(&rng, SEED, (uint64_t)(c - s->cases));
+    for (int i = 0; i < NSLOT; i++)
+        fill_uniform(&rng, &r->slot[i], i >= STATE && i < WS ? 0.5 : -1,
+                     i >= STATE && i < WS ? 1.5 : 1);
+    for (int i = 0; i < RS_OP_SRC; i++)
+        d.src[i] = r->slot[SRC + i].in;
+    for (int i = 0; i < RS_OP_PARAM; i++)
+        d.param[i] = r->slot[PARAM + i].in;
+    for (int i = 0; i < RS_OP_STATE; i++)
+        d.state[i] = r->slot[STATE + i].in;
+    d.diff_dst = r->slot[DIFF_DST].in;
+    if (s->fill)
+        s->fill(c, p, &d, &rng);
+    for (int i = 0; i < NSLOT; i++)
+        round_to_f32(&r->slot[i], r->slot[i].in);
+}
+
+static void run_fini(run *r)
+{
+    for (int i = 0; i < NSLOT; i++) {
+        free(r->slot[i].in);
+        free(r->slot[i].want);
+    }
+}
+
+static role role_of(const run *r, rs_pass pass, int s)
+{
+    const rs_problem *p = &r->p;
+    const unsigned reads = p->op->reads ? p->op->reads(p, pass) : 0;
+    if (r->slot[s].count == 0)
+        return ABSENT;
+    if (pass == RS_FWD) {
+        if (s >= STATE && s < WS)
+            return p->training ? INOUT : IN;
+        return s < STATE ? IN : s < DIFF_SRC ? OUT : ABSENT;
+    }
+    if (s < PARAM)
+        return reads & RS_READS_SRC(s) ? IN : UNREAD;
+    if (s == DST)
+        return reads & RS_READS_DST ? IN : UNREAD;
+    if (s >= STATE && s < WS)
+        return UNREAD;
+    if (s >= DIFF_PARAM)
+        return pass == RS_BWD_PARAMS ? OUT : IN;
+    if (s >= DIFF_SRC && s < DIFF_DST) {
+        const int i = s - DIFF_SRC;
+        if (pass == RS_BWD_PARAMS || !p->want_diff[i])
+            return ABSENT;
+        return p->accumulate[i] ? INOUT : OUT;
+    }
+    return IN; /* param, ws, diff_dst */
+}
+
+/* ---- the reference ------------------------------------------------------------------------- */
+
+/* Runs the reference from `in` into `want`; what it leaves alone is equal to `in`. */
+static void reference(run *r, rs_pass pass)
+{
+    rs_ref ref = {.seed = SEED, .step = STEP};
+    for (int i = 0; i < NSLOT; i++) {
+        slot *t = &r->slot[i];
+        for (size_t k = 0; k < t->count; k++)
+            t->want[k] = role_of(r, pass, i) == OUT ? NAN : t->in[k];
+    }
+    for (int i = 0; i < RS_OP_SRC; i++) {
+        ref.src[i] = r->slot[SRC + i].want;
+        ref.diff_src[i] = role_of(r, pass, DIFF_SRC + i) ? r->slot[DIFF_SRC + i].want : NULL;
+    }
+    for (int i = 0; i < RS_OP_PARAM; i++) {
+        ref.param[i] = r->slot[PARAM + i].want;
+        ref.diff_param[i] = r->slot[DIFF_PARAM + i].want;
+    }
+    for (int i = 0; i < RS_OP_STATE; i++)
+        ref.state[i] = r->slot[STATE + i].want;
+    for (int i = 0; i < RS_OP_WS; i++)
+        ref.ws[i] = r->slot[WS + i].want;
+    ref.dst = r->slot[DST].want;
+    ref.diff_dst = r->slot[DIFF_DST].want;
+    r->p.op->reference(&r->p, pass, &ref);
+}
+
+/* Makes what the reference computed the input of the next pass. */
+static void keep(run *r, int first, int last, bool rounded)
+{
+    for (int i = first; i < last; i++) {
+        slot *t = &r->slot[i];
+        if (t->count)
+            memcpy(t->in, t->want, t->count * sizeof *t->in);
+        if (rounded)
+            round_to_f32(t, t->in);
+    }
+}
+
+/* ---- finite differences ---------------------------------------------------------------------- */
+
+static double objective(run *r)
+{
+    double sum = 0;
+    reference(r, RS_FWD);
+    for (size_t i = 0; i < r->slot[DST].count; i++)
+        sum += r->slot[DST].want[i] * r->slot[DIFF_DST].in[i];
+    return sum;
+}
+
+static void check_gradient(run *r, int s, const double *grad, size_t entries)
+{
+    slot *t = &r->slot[s];
+    double sum = 0;
+    rs_rng rng;
+    rs_rng_init(&rng, SEED, 1000u + (unsigned)s);
+    for (size_t i = 0; i < t->count; i++)
+        sum += grad[i] * grad[i];
+    const double rms = sqrt(sum / (double)t->count);
+    const size_t n = entries < t->count ? entries : t->count;
+    for (size_t k = 0; k < n; k++) {
+        const size_t i = n == t->count ? k : rs_rng_below(&rng, (uint32_t)t->count);
+        const double x = t->in[i], h = 1e-5 * fmax(1, fabs(x));
+        t->in[i] = x + h;
+        const double up = objective(r);
+        t->in[i] = x - h;
+        const double down = objective(r);
+        t->in[i] = x;
+        const double fd = (up - down) / (2 * h);
+        const double tol = 1e-6 * fmax(fmax(fabs(fd), rms), r->c->scale) + 1e-9;
+        if (!(fabs(fd - grad[i]) <= tol))
+            fail_msg("%s element %zu: reference gives gradient %.9g, finite differences %.9g",
+                     slot_name(s), i, grad[i], fd);
+    }
+}
+
+static double *copy_want(const slot *t)
+{
+    double *v = malloc((t->count + 1) * sizeof *v);
+    assert_non_null(v);
+    if (t->count)
+        memcpy(v, t->want, t->count * sizeof *v);
+    return v;
+}
+
+/* The gradient of src i is d[DIFF_SRC + i]; accumulating adds the same, and an unwanted one is not
+ * touched. */
+static void check_accumulate(run *r, double *const *d)
+{
+    for (int i = 0; i < r->p.nsrc; i++) {
+        r->p.accumulate[i] = true;
+        reference(r, RS_BWD_DATA);
+        const slot *t = &r->slot[DIFF_SRC + i];
+        for (size_t k = 0; r->p.want_diff[i] && k < t->count; k++)
+            assert_true(fabs(t->want[k] - t->in[k] - d[DIFF_SRC + i][k]) <=
+                        1e-12 * (1 + fabs(t->want[k])));
+        r->p.accumulate[i] = false;
+    }
+}
+
+static void mode_gradient(void **state)
+{
+    run *r = *state;
+    const rs_op *op = r->p.op;
+    double *d[NSLOT];
+
+    reference(r, RS_FWD);
+    keep(r, WS, DIFF_SRC, false);
+    if (rs_op_has_pass(op, RS_BWD_PARAMS)) {
+        reference(r, RS_BWD_PARAMS);
+        keep(r, DIFF_PARAM, NSLOT, false);
+    }
+    reference(r, RS_BWD_DATA);
+    for (int i = 0; i < NSLOT; i++)
+        d[i] = copy_want(&r->slot[i]);
+    check_accumulate(r, d);
+
+    double cost = op->macs ? op->macs(&r->p) : 0;
+    for (int i = 0; i < NSLOT; i++)
+        cost += (double)r->slot[i].count;
+    const size_t entries = (size_t)fmax(6, fmin(64, 1e7 / cost));
+    for (int i = 0; i < r->p.nparam; i++)
+        check_gradient(r, PARAM + i, d[DIFF_PARAM + i], entries);
+    for (int i = 0; i < r->p.nsrc; i++)
+        if (r->p.want_diff[i])
+            check_gradient(r, SRC + i, d[DIFF_SRC + i], entries);
+    for (int i = 0; i < NSLOT; i++)
+        free(d[i]);
+}
+
+/* ---- implementations ------------------------------------------------------------------------- */
+
+static unsigned served; /* bit i: implementation i of the suite's op has run */
+
+static rs_args bind(const run *r, rs_pass pass, const op_guarded *g)
+{
+    rs_args a = {.seed = SEED, .step = STEP};
+    const rs_problem *p = &r->p;
+    for (int i = 0; i < p->nsrc; i++) {
+        a.src[i] = (rs_tensor){p->src[i], p->src_type[i], g[SRC + i].view};
+        if (role_of(r, pass, DIFF_SRC + i))
+            a.diff_src[i] = (rs_tensor){p->src[i], RS_F32, g[DIFF_SRC + i].view};
+    }
+    for (int i = 0; i < p->nparam; i++) {
+        a.param[i] = (rs_tensor){p->param[i].shape, RS_F32, g[PARAM + i].view};
+        if (role_of(r, pass, DIFF_PARAM + i))
+            a.diff_param[i] = (rs_tensor){p->param[i].shape, RS_F32, g[DIFF_PARAM + i].view};
+    }
+    for (int i = 0; i < p->nstate; i++)
+        a.state[i] = (rs_tensor){p->state[i].shape, RS_F32, g[STATE + i].view};
+    for (int i = 0; i < p->nws; i++)
+        a.ws[i] = (rs_tensor){p->ws[i], p->ws_type[i], g[WS + i].view};
+    a.dst = (rs_tensor){p->dst, RS_F32, g[DST].view};
+    if (pass != RS_FWD)
+        a.diff_dst = (rs_tensor){p->dst, RS_F32, g[DIFF_DST].view};
+    return a;
+}
+
+/* One run of a built plan on fresh tensors; out[i] receives what became of slot i. */
+static void run_plan(run *r, const rs_plan *plan, const char *what, double *const *out)
+{
+    rescl_device *dev = op_device();
+    op_guarded g[NSLOT], scratch, packed;
+    char text[256];
+
+    for (int i = 0; i < NSLOT; i++) {
+        const slot *t = &r->slot[i];
+        const role what_for = role_of(r, plan->pass, i);
+        g[i] = op_guarded_create(dev, what_for ? t->count * rs_dtype_bytes(t->type) : 0);
+        if (what_for == IN || what_for == INOUT)
+            op_guarded_write(dev, &g[i], t->type, t->in, t->count);
+    }
+    scratch = op_guarded_create(dev, plan->scratch_bytes);
+    packed = op_guarded_create(dev, plan->packed_bytes);
+    rs_args args = bind(r, plan->pass, g);
+    args.scratch = scratch.view;
+    args.packed = packed.view;
+    OP_OK(rs_plan_pack(plan, &args));
+    OP_OK(rs_plan_enqueue(plan, &args));
+    OP_OK(rs_finish(dev));
+    for (int i = 0; i < NSLOT; i++) {
+        snprintf(text, sizeof text, "%s: %s", what, slot_name(i));
+        op_guarded_check(dev, &g[i], text);
+        if (role_of(r, plan->pass, i) > UNREAD)
+            op_guarded_read(dev, &g[i], r->slot[i].type, out[i], r->slot[i].count);
+        op_guarded_free(&g[i]);
+    }
+    snprintf(text, sizeof text, "%s: scratch", what);
+    op_guarded_check(dev, &scratch, text);
+    snprintf(text, sizeof text, "%s: packed", what);
+    op_guarded_check(dev, &packed, text);
+    op_guarded_free(&scratch);
+    op_guarded_free(&packed);
+}
+
+/* Runs one implementation twice and compares with `want` of every slot. */
+static void check_impl(run *r, rs_pass pass, const char *impl, const char *label)
+{
+    rs_plan plan;
+    double *out[2][NSLOT];
+    char what[192], text[256];
+    const size_t terms = r->p.op->reduction ? r->p.op->reduction(&r->p, pass) : 1;
+
+    snprintf(what, sizeof what, "%s %s%s", impl, rs_pass_name(pass), label);
+    OP_OK(rs_plan_make(&plan, &r->p, pass, op_device(), impl));
+    OP_OK(rs_plan_build(&plan));
+    for (int k = 0; k < 2; k++) {
+        for (int i = 0; i < NSLOT; i++)
+            out[k][i] = copy_want(&r->slot[i]);
+        run_plan(r, &plan, what, out[k]);
+    }
+    for (int i = 0; i < NSLOT; i++) {
+        const slot *t = &r->slot[i];
+        const role what_for = role_of(r, pass, i);
+        snprintf(text, sizeof text, "%s: %s", what, slot_name(i));
+        if (what_for == IN && memcmp(out[0][i], t->in, t->count * sizeof(double)) != 0)
+            fail_msg("%s: an input was changed", text);
+        if (what_for == OUT || what_for == INOUT) {
+            op_expect_close(text, t->type, terms, r->c->scale, t->want, out[0][i], t->count);
+            if (memcmp(out[0][i], out[1][i], t->count * sizeof(double)) != 0)
+                fail_msg("%s: two runs of one plan differ", text);
+        }
+        free(out[0][i]);
+        free(out[1][i]);
+    }
+}
+
+/* Every implementation that can serve the pass, and the choice without force. */
+static void check_impls(run *r, rs_pass pass, const char *label)
+{
+    const rs_op *op = r->p.op;
+    const rescl_device_info *info = rescl_device_get_info(op_device());
+    rs_plan plan;
+    reference(r, pass);
+    OP_OK(rs_plan_make(&plan, &r->p, pass, op_device(), NULL));
+    for (int i = 0; op->impls[i].name; i++) {
+        const rs_impl *m = &op->impls[i];
+        if (!(m->passes & (1u << pass)) || (m->can && m->can(&r->p, pass, info)))
+            continue;
+        check_impl(r, pass, m->name, label);
+        served |= 1u << i;
+    }
+}
+
+static void mode_forward(void **state)
+{
+    run *r = *state;
+    check_impls(r, RS_FWD, r->p.training ? " training" : " inference");
+    if (r->p.training) {
+        run infer;
+        run_init(&infer, r->suite, r->c, false);
+        check_impls(&infer, RS_FWD, " inference");
+        run_fini(&infer);
+    }
+}
+
+static void mode_backward(void **state)
+{
+    run *r = *state;
+    rs_problem *p = &r->p;
+    const rs_problem all = r->p;
+    char label[64];
+
+    reference(r, RS_FWD);
+    keep(r, STATE, DIFF_SRC, true);
+    if (rs_op_has_pass(p->op, RS_BWD_PARAMS)) {
+        check_impls(r, RS_BWD_PARAMS, "");
+        keep(r, DIFF_PARAM, NSLOT, true);
+    }
+    for (unsigned want = 1; want < 1u << p->nsrc; want++) {
+        for (unsigned add = 0; add < 1u << p->nsrc; add++) {
+            bool valid = (add & ~want) == 0;
+            for (int i = 0; i < p->nsrc; i++) {
+                p->want_diff[i] = want >> i & 1;
+                p->accumulate[i] = add >> i & 1;
+                valid = valid && (all.want_diff[i] || !p->want_diff[i]);
+            }
+            snprintf(label, sizeof label, " want %#x accumulate %#x", want, add);
+            if (valid && rs_op_has_pass(p->op, RS_BWD_DATA))
+                check_impls(r, RS_BWD_DATA, label);
+        }
+    }
+}
+
+/* ---- the suite ----------------------------------------------------------------------------- */
+
+typedef struct initial {
+    const op_suite *suite;
+    const op_case *c;
+    run *run;
+} initial;
+
+static int setup(void **state)
+{
+    const initial *init = *state;
+    run *r = malloc(sizeof *r);
+    assert_non_null(r);
+    run_init(r, init->suite, init->c, !init->c->inference_only);
+    *state = r;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    run_fini(*state);
+    free(*state);
+    return 0;
+}
+
+/* An implementation that no case reaches is not tested at all. Those for other classes of device
+ * may decline. */
+static void mode_all_served(void **state)
+{
+    const rs_op *op = *state;
+    const unsigned type = 1u << rescl_device_get_info(op_device())->type;
+    for (int i = 0; op->impls[i].name; i++)
+        if (!(served >> i & 1) && (op->impls[i].prefers == 0 || op->impls[i].prefers & type))
+            fail_msg("no case ran implementation '%s'", op->impls[i].name);
+}
+
+int op_suite_main(const op_suite *s, const struct CMUnitTest *extra, size_t nextra)
+{
+    static const struct {
+        const char *name;
+        CMUnitTestFunction fn;
+    } modes[] = {
+        {"gradient", mode_gradient}, {"forward", mode_forward}, {"backward", mode_backward}};
+    struct CMUnitTest *tests = calloc(s->ncases * RS_COUNT(modes) + 1 + nextra, sizeof *tests);
+    initial *inits = calloc(s->ncases, sizeof *inits);
+    char(*names)[96] = calloc(s->ncases * RS_COUNT(modes), sizeof *names);
+    size_t n = 0;
+    int failed = 1;
+
+    if (tests == NULL || inits == NULL || names == NULL)
+        goto out;
+    for (size_t i = 0; i < s->ncases; i++) {
+        const op_case *c = &s->cases[i];
+        inits[i] = (initial){.suite = s, .c = c};
+        for (size_t m = 0; m < RS_COUNT(modes); m++) {
+            if ((m == 0 && c->no_gradient) || (m != 1 && c->inference_only))
+                continue;
+            snprintf(names[n], sizeof names[n], "%s %s: %s", s->op->name, modes[m].name, c->name);
+            tests[n] = (struct CMUnitTest){names[n], modes[m].fn, setup, teardown, &inits[i]};
+            n++;
+        }
+    }
+    tests[n++] = (struct CMUnitTest){"every implementation ran", mode_all_served, NULL, NULL,
+                                     (void *)(uintptr_t)s->op};
+    for (size_t i = 0; i < nextra; i++)
+        tests[n++] = extra[i];
+    failed = _cmocka_run_group_tests(s->op->name, tests, n, NULL, NULL);
+out:
+    free(names);
+    free(inits);
+    free(tests);
+    return failed;
+}
