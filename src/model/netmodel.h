@@ -1,4 +1,4 @@
-/* A model inside: its graph, its weights, what travels with them. Families register in models.def. */
+/* A model inside: its graph, its weights, what travels with them; and how a family of models is written. */
 #ifndef RS_NETMODEL_H
 #define RS_NETMODEL_H
 
@@ -15,5 +15,22 @@ struct rescl_model {
     rs_graph *graph; /* unfused: one node per layer of the summary */
     rs_weights weights;
 };
+
+/* One model of a family. */
+typedef struct rs_model_def {
+    const char *name;
+    const char *about; /* one line */
+    size_t image_size; /* usual height and width */
+    rescl_preprocess preprocess;
+    /* Adds the layers from g->input to the logits. `spec` is the family's own description. */
+    rescl_status (*build)(rs_graph *g, const void *spec, const rescl_model_options *o,
+                          rs_value *logits);
+    const void *spec;
+} rs_model_def;
+
+/* Each family's models, ended by a name of NULL. */
+#define RS_FAMILY(stem) extern const rs_model_def rs_family_##stem[];
+#include "models.def"
+#undef RS_FAMILY
 
 #endif

@@ -13,7 +13,8 @@ typedef int rs_value;
 typedef struct rs_node {
     char *name; /* layer name, unique in the graph */
     const rs_op *op;
-    void *attr; /* a copy, owned */
+    void *attr; /* a copy of attr_bytes, owned */
+    size_t attr_bytes;
     int nsrc;
     rs_value src[RS_OP_SRC];
     rs_value dst;

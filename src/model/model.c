@@ -1,0 +1,244 @@
+/* Creating models by name and describing them. */
+#include "attr.h"
+#include "error.h"
+#include "netmodel.h"
+#include "str.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const rs_model_def *const families[] = {
+#define RS_FAMILY(stem) rs_family_##stem,
+#include "models.def"
+#undef RS_FAMILY
+};
+
+#define MAX_MODELS 256
+
+const char *const *rescl_model_names(void)
+{
+    static const char *names[MAX_MODELS + 1];
+    size_t n = 0;
+    for (size_t f = 0; f < RS_COUNT(families); f++)
+        for (const rs_model_def *d = families[f]; d->name && n < MAX_MODELS; d++)
+            names[n++] = d->name;
+    return names;
+}
+
+static const rs_model_def *find_model(const char *name)
+{
+    for (size_t f = 0; f < RS_COUNT(families); f++)
+        for (const rs_model_def *d = families[f]; d->name; d++)
+            if (strcmp(d->name, name) == 0)
+                return d;
+    return NULL;
+}
+
+const char *rescl_model_about(const char *name)
+{
+    const rs_model_def *d = find_model(name);
+    return d ? d->about : NULL;
+}
+
+static rescl_status unknown_model(const char *name)
+{
+    rescl_status st = RESCL_OK;
+    const char *near = rs_nearest(name, rescl_model_names());
+    rs_str all = {0};
+    for (const char *const *n = rescl_model_names(); *n; n++)
+        RS_TRY(rs_str_appendf(&all, "%s%s", all.len ? ", " : "", *n));
+    RS_FAIL(RESCL_ERR_NOT_FOUND, "there is no model '%s'%s%s%s; there are %s", name,
+            near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "", all.text);
+out:
+    rs_str_fini(&all);
+    return st;
+}
+
+/* Defaults filled in and ranges checked. */
+static rescl_status settle_options(const rs_model_def *def, const rescl_model_options *given,
+                                   rescl_model_options *o)
+{
+    rescl_status st = RESCL_OK;
+    *o = *given;
+    if (o->classes == 0)
+        o->classes = 1000;
+    if (o->image_size == 0)
+        o->image_size = def->image_size;
+    RS_FAIL_IF(o->classes > 1000000, RESCL_ERR_ARG, "classes %zu: expected 1 to 1000000",
+               o->classes);
+    RS_FAIL_IF(o->image_size < 8 || o->image_size > 8192, RESCL_ERR_ARG,
+               "image size %zu: expected 8 to 8192", o->image_size);
+    RS_FAIL_IF(!(o->dropout >= 0.0 && o->dropout < 1.0), RESCL_ERR_ARG,
+               "dropout %g: expected at least 0 and below 1", o->dropout);
+    RS_FAIL_IF(!(o->label_smoothing >= 0.0 && o->label_smoothing < 1.0), RESCL_ERR_ARG,
+               "label smoothing %g: expected at least 0 and below 1", o->label_smoothing);
+out:
+    return st;
+}
+
+static rescl_status copy_class_names(rescl_model *m, const char *const *names)
+{
+    rescl_status st = RESCL_OK;
+    RS_OOM(m->class_name = calloc(m->classes, sizeof *m->class_name));
+    for (size_t i = 0; i < m->classes; i++)
+        RS_OOM(m->class_name[i] = names ? rs_strf("%s", names[i]) : rs_strf("%zu", i));
+out:
+    return st;
+}
+
+rescl_status rescl_model_create(const rescl_model_options *options, rescl_model **out)
+{
+    rescl_status st = RESCL_OK;
+    rescl_model *m = NULL;
+    rescl_model_options o;
+    rs_value x, logits;
+    const rs_model_def *def = NULL;
+
+    RS_FAIL_IF(!options->name, RESCL_ERR_ARG, "no model is named");
+    def = find_model(options->name);
+    if (!def)
+        RS_TRY(unknown_model(options->name));
+    RS_TRY(settle_options(def, options, &o));
+    RS_OOM(m = calloc(1, sizeof *m));
+    RS_OOM(m->name = rs_strf("%s", o.name));
+    m->classes = o.classes;
+    m->image_size = o.image_size;
+    m->dropout = o.dropout;
+    m->label_smoothing = o.label_smoothing;
+    m->seed = o.seed;
+    m->preprocess = def->preprocess;
+    RS_TRY(copy_class_names(m, o.class_names));
+    RS_TRY(rs_graph_create(&m->graph));
+    RS_TRY(rs_graph_input(m->graph, o.image_size, o.image_size, 3, &x));
+    st = def->build(m->graph, def->spec, &o, &logits);
+    if (st != RESCL_OK) {
+        rs_error_prefix("%s at %zux%zu", o.name, o.image_size, o.image_size);
+        goto out;
+    }
+    RS_TRY(rs_graph_finish(m->graph, logits, (float)o.label_smoothing));
+    RS_TRY(rs_weights_create(m->graph, &m->weights));
+    rs_weights_init(m->graph, &m->weights, o.seed);
+    *out = m;
+    m = NULL;
+out:
+    rescl_model_destroy(m);
+    return st;
+}
+
+void rescl_model_destroy(rescl_model *m)
+{
+    if (!m)
+        return;
+    for (size_t i = 0; m->class_name && i < m->classes; i++)
+        free(m->class_name[i]);
+    free(m->class_name);
+    free(m->name);
+    rs_weights_fini(&m->weights);
+    rs_graph_destroy(m->graph);
+    free(m);
+}
+
+/* ---- describing -------------------------------------------------------------------------- */
+
+/* Layer 0 of the summary is the input, the loss is not one. */
+static size_t layer_count(const rescl_model *m)
+{
+    return m->graph->nnodes;
+}
+
+static void count_node(const rs_graph *g, const rs_node *n, size_t *params, size_t *trainable)
+{
+    *params = *trainable = 0;
+    for (int i = 0; i < n->nparam; i++)
+        *trainable += rs_shape_count(&g->param[n->param[i]].spec.shape);
+    *params = *trainable;
+    for (int i = 0; i < n->nstate; i++)
+        *params += rs_shape_count(&g->param[n->state[i]].spec.shape);
+}
+
+static double node_macs(const rs_graph *g, size_t node)
+{
+    rs_problem p;
+    const rs_op *op = g->node[node].op;
+    if (!op->macs || rs_graph_problem(g, node, 1, false, &p) != RESCL_OK)
+        return 0.0;
+    return op->macs(&p);
+}
+
+void rescl_model_get_info(const rescl_model *m, rescl_model_info *out)
+{
+    *out = (rescl_model_info){.name = m->name,
+                              .classes = m->classes,
+                              .image_size = m->image_size,
+                              .channels = 3,
+                              .dropout = m->dropout,
+                              .layers = layer_count(m),
+                              .preprocess = m->preprocess};
+    for (size_t i = 0; i < m->graph->nnodes; i++) {
+        size_t params, trainable;
+        count_node(m->graph, &m->graph->node[i], &params, &trainable);
+        out->params += params;
+        out->trainable += trainable;
+        out->macs += node_macs(m->graph, i);
+    }
+}
+
+const char *rescl_model_class_name(const rescl_model *m, size_t index)
+{
+    return index < m->classes ? m->class_name[index] : NULL;
+}
+
+/* Keras' layer types. */
+static const char *layer_type(const rs_node *n)
+{
+    const rs_pool_attr *pool = n->attr;
+    if (n->op == &rs_op_conv2d)
+        return "Conv2D";
+    if (n->op == &rs_op_dense)
+        return "Dense";
+    if (n->op == &rs_op_batchnorm)
+        return "BatchNormalization";
+    if (n->op == &rs_op_relu)
+        return "ReLU";
+    if (n->op == &rs_op_add)
+        return "Add";
+    if (n->op == &rs_op_maxpool)
+        return "MaxPooling2D";
+    if (n->op == &rs_op_avgpool)
+        return pool->global ? "GlobalAveragePooling2D" : "AveragePooling2D";
+    if (n->op == &rs_op_dropout)
+        return "Dropout";
+    return n->op->name;
+}
+
+static void set_layer_shape(rescl_layer *layer, const rs_shape *s)
+{
+    layer->ndim = (size_t)s->ndim - 1;
+    for (int i = 1; i < s->ndim; i++)
+        layer->shape[i - 1] = s->dim[i];
+}
+
+bool rescl_model_layer(const rescl_model *m, size_t index, rescl_layer *out)
+{
+    const rs_graph *g = m->graph;
+    const rs_node *n;
+    *out = (rescl_layer){.name = "input", .type = "InputLayer"};
+    if (index >= layer_count(m))
+        return false;
+    if (index == 0) {
+        set_layer_shape(out, &g->value[g->input].shape);
+        return true;
+    }
+    n = &g->node[index - 1];
+    out->name = n->name;
+    out->type = layer_type(n);
+    out->macs = node_macs(g, index - 1);
+    out->ninputs = (size_t)n->nsrc;
+    set_layer_shape(out, &g->value[n->dst].shape);
+    count_node(g, n, &out->params, &out->trainable);
+    for (int i = 0; i < n->nsrc; i++) {
+        const int producer = g->value[n->src[i]].producer;
+        out->inputs[i] = producer < 0 ? "input" : g->node[producer].name;
+    }
+    return true;
+}

@@ -1,0 +1,167 @@
+#include "graph.h"
+
+#include "alloc.h"
+#include "attr.h"
+#include "error.h"
+#include "str.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+rescl_status rs_graph_create(rs_graph **out)
+{
+    rescl_status st = RESCL_OK;
+    rs_graph *g = NULL;
+    RS_OOM(g = calloc(1, sizeof *g));
+    g->input = g->labels = g->output = g->loss = -1;
+    *out = g;
+out:
+    return st;
+}
+
+void rs_graph_destroy(rs_graph *g)
+{
+    if (!g)
+        return;
+    for (size_t i = 0; i < g->nnodes; i++) {
+        free(g->node[i].name);
+        free(g->node[i].attr);
+    }
+    for (size_t i = 0; i < g->nparams; i++)
+        free(g->param[i].name);
+    free(g->node);
+    free(g->value);
+    free(g->param);
+    free(g);
+}
+
+static rescl_status add_value(rs_graph *g, const rs_shape *shape, rs_dtype type, int producer,
+                              rs_value *out)
+{
+    rescl_status st = RESCL_OK;
+    RS_TRY(rs_array_reserve(&g->value, &g->value_cap, g->nvalues + 1, sizeof *g->value));
+    g->value[g->nvalues] = (rs_value_info){*shape, type, producer};
+    *out = (rs_value)g->nvalues++;
+out:
+    return st;
+}
+
+rescl_status rs_graph_input(rs_graph *g, size_t h, size_t w, size_t c, rs_value *out)
+{
+    rescl_status st = RESCL_OK;
+    const rs_shape shape = rs_shape_4(1, h, w, c);
+    RS_TRY(rs_shape_check(&shape, "the network's input"));
+    RS_TRY(add_value(g, &shape, RS_F32, -1, &g->input));
+    *out = g->input;
+out:
+    return st;
+}
+
+static rescl_status add_param(rs_graph *g, const rs_node *node, const rs_param_spec *spec,
+                              rs_init_scheme scheme, bool trainable, int *index)
+{
+    rescl_status st = RESCL_OK;
+    char *name = NULL;
+    RS_TRY(rs_array_reserve(&g->param, &g->param_cap, g->nparams + 1, sizeof *g->param));
+    RS_OOM(name = rs_strf("%s.%s", node->name, spec->role));
+    g->param[g->nparams] = (rs_param){name, *spec, scheme, trainable, (int)g->nnodes};
+    *index = (int)g->nparams++;
+out:
+    return st;
+}
+
+/* Fills the nsrc shapes of `p` for a batch. The loss' labels and the pictures alike carry n first. */
+static void batched_sources(const rs_graph *g, const rs_value *src, int nsrc, size_t batch,
+                            rs_shape out[RS_OP_SRC])
+{
+    for (int i = 0; i < nsrc; i++) {
+        out[i] = g->value[src[i]].shape;
+        out[i].dim[0] = batch;
+    }
+}
+
+static bool name_taken(const rs_graph *g, const char *name)
+{
+    for (size_t i = 0; i < g->nnodes; i++)
+        if (strcmp(g->node[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+rescl_status rs_graph_add(rs_graph *g, const char *name, const rs_op *op, const void *attr,
+                          size_t attr_bytes, rs_init_scheme scheme, const rs_value *src, int nsrc,
+                          rs_value *dst)
+{
+    rescl_status st = RESCL_OK;
+    rs_node node = {.op = op, .attr_bytes = attr_bytes, .nsrc = nsrc, .dst = -1};
+    rs_problem problem;
+    rs_shape shapes[RS_OP_SRC];
+
+    RS_FAIL_IF(name_taken(g, name), RESCL_ERR_ARG, "layer name '%s' is used twice", name);
+    RS_FAIL_IF(nsrc < 1 || nsrc > RS_OP_SRC, RESCL_ERR_ARG, "layer '%s': %d inputs", name, nsrc);
+    for (int i = 0; i < nsrc; i++) {
+        RS_FAIL_IF(src[i] < 0 || (size_t)src[i] >= g->nvalues, RESCL_ERR_ARG,
+                   "layer '%s': input %d does not exist", name, i);
+        node.src[i] = src[i];
+    }
+    RS_OOM(node.name = rs_strf("%s", name));
+    if (attr_bytes) {
+        RS_OOM(node.attr = malloc(attr_bytes));
+        memcpy(node.attr, attr, attr_bytes);
+    }
+    batched_sources(g, src, nsrc, 1, shapes);
+    st = rs_problem_init(&problem, op, node.attr, true, shapes, nsrc);
+    if (st != RESCL_OK) {
+        rs_error_prefix("layer '%s'", name);
+        goto out;
+    }
+    node.nparam = problem.nparam;
+    node.nstate = problem.nstate;
+    for (int i = 0; i < problem.nparam; i++)
+        RS_TRY(add_param(g, &node, &problem.param[i], scheme, true, &node.param[i]));
+    for (int i = 0; i < problem.nstate; i++)
+        RS_TRY(add_param(g, &node, &problem.state[i], scheme, false, &node.state[i]));
+    RS_TRY(rs_array_reserve(&g->node, &g->node_cap, g->nnodes + 1, sizeof *g->node));
+    RS_TRY(add_value(g, &problem.dst, RS_F32, (int)g->nnodes, &node.dst));
+    *dst = node.dst;
+    g->node[g->nnodes++] = node;
+    node = (rs_node){0};
+out:
+    free(node.name);
+    free(node.attr);
+    return st;
+}
+
+rescl_status rs_graph_finish(rs_graph *g, rs_value logits, float label_smoothing)
+{
+    rescl_status st = RESCL_OK;
+    const rs_softmax_xent_attr attr = {.label_smoothing = label_smoothing};
+    const rs_shape one = rs_shape_1(1);
+    RS_TRY(add_value(g, &one, RS_I32, -1, &g->labels));
+    g->output = logits;
+    RS_TRY(rs_graph_add(g, "loss", &rs_op_softmax_xent, &attr, sizeof attr, RS_SCHEME_GLOROT_UNIFORM,
+                        (const rs_value[]){logits, g->labels}, 2, &g->loss));
+out:
+    return st;
+}
+
+rescl_status rs_graph_problem(const rs_graph *g, size_t node, size_t batch, bool training,
+                              rs_problem *out)
+{
+    rescl_status st = RESCL_OK;
+    const rs_node *n = &g->node[node];
+    rs_shape shapes[RS_OP_SRC];
+    batched_sources(g, n->src, n->nsrc, batch, shapes);
+    st = rs_problem_init(out, n->op, n->attr, training, shapes, n->nsrc);
+    if (st != RESCL_OK)
+        rs_error_prefix("layer '%s'", n->name);
+    return st;
+}
+
+int rs_graph_find_param(const rs_graph *g, const char *name)
+{
+    for (size_t i = 0; i < g->nparams; i++)
+        if (strcmp(g->param[i].name, name) == 0)
+            return (int)i;
+    return -1;
+}

@@ -1,0 +1,489 @@
+/* Plans a graph for a batch size and a mode: implementations, lifetimes, memory; binds it. */
+#include "net.h"
+
+#include "alloc.h"
+#include "error.h"
+#include "log.h"
+#include "net_internal.h"
+#include "threadpool.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Time as the planner sees it: forward of node i is step i; backward comes after all of forward in
+ * reverse, with one step for each of its passes. */
+static int fwd_time(size_t node)
+{
+    return (int)node;
+}
+
+static int bwd_time(const rs_net *n, size_t node, rs_pass pass)
+{
+    const int nodes = (int)n->graph->nnodes;
+    return nodes + 2 * (nodes - 1 - (int)node) + (pass == RS_BWD_DATA);
+}
+
+static int end_time(const rs_net *n)
+{
+    const int nodes = (int)n->graph->nnodes;
+    return n->mode == RS_MODE_TRAIN ? 3 * nodes : nodes;
+}
+
+static int pass_time(const rs_net *n, size_t node, rs_pass pass)
+{
+    return pass == RS_FWD ? fwd_time(node) : bwd_time(n, node, pass);
+}
+
+/* ---- which passes ------------------------------------------------------------------------ */
+
+/* A value wants a gradient when a trainable parameter lies upstream. */
+static void mark_diffs(rs_net *n)
+{
+    const rs_graph *g = n->graph;
+    if (n->mode != RS_MODE_TRAIN)
+        return;
+    for (size_t i = 0; i < g->nnodes; i++) {
+        const rs_node *node = &g->node[i];
+        bool wants = node->nparam > 0;
+        for (int k = 0; k < node->nsrc; k++)
+            wants = wants || n->wants_diff[node->src[k]];
+        n->wants_diff[node->dst] = wants;
+    }
+}
+
+static rescl_status plan_pass(rs_net *n, size_t i, rs_pass pass, const rs_problem *p)
+{
+    rescl_status st = RESCL_OK;
+    rs_stage *stage = &n->stage[i];
+    st = rs_plan_make(&stage->call[pass].plan, p, pass, n->store->dev, NULL);
+    if (st != RESCL_OK) {
+        rs_error_prefix("layer '%s'", stage->node->name);
+        goto out;
+    }
+    stage->has[pass] = true;
+out:
+    return st;
+}
+
+/* Backward in reverse order: the first contribution to a value's gradient writes it, later ones add. */
+static rescl_status plan_backward(rs_net *n, rs_problem *problem)
+{
+    rescl_status st = RESCL_OK;
+    const rs_graph *g = n->graph;
+    bool *written = NULL;
+    RS_OOM(written = calloc(g->nvalues, sizeof *written));
+    for (size_t i = g->nnodes; i-- > 0;) {
+        const rs_node *node = &g->node[i];
+        rs_problem *p = &problem[i];
+        bool any = false;
+        if (!n->wants_diff[node->dst])
+            continue;
+        for (int k = 0; k < node->nsrc; k++) {
+            const rs_value v = node->src[k];
+            p->want_diff[k] = n->wants_diff[v];
+            p->accumulate[k] = p->want_diff[k] && written[v];
+            written[v] = written[v] || p->want_diff[k];
+            any = any || p->want_diff[k];
+        }
+        if (node->nparam > 0)
+            RS_TRY(plan_pass(n, i, RS_BWD_PARAMS, p));
+        if (any)
+            RS_TRY(plan_pass(n, i, RS_BWD_DATA, p));
+    }
+out:
+    free(written);
+    return st;
+}
+
+static rescl_status plan_passes(rs_net *n)
+{
+    rescl_status st = RESCL_OK;
+    const rs_graph *g = n->graph;
+    const bool training = n->mode == RS_MODE_TRAIN;
+    rs_problem *problem = NULL;
+
+    RS_OOM(problem = calloc(g->nnodes, sizeof *problem));
+    mark_diffs(n);
+    for (size_t i = 0; i < g->nnodes; i++) {
+        n->stage[i].node = &g->node[i];
+        RS_TRY(rs_graph_problem(g, i, n->batch, training, &problem[i]));
+        RS_TRY(plan_pass(n, i, RS_FWD, &problem[i]));
+    }
+    if (training)
+        RS_TRY(plan_backward(n, problem));
+out:
+    free(problem);
+    return st;
+}
+
+/* ---- what lives how long ----------------------------------------------------------------- */
+
+static rescl_status add_block(rs_net *n, size_t bytes, int first, int last, int *index)
+{
+    rescl_status st = RESCL_OK;
+    RS_TRY(rs_array_reserve(&n->block, &n->block_cap, n->nblocks + 1, sizeof *n->block));
+    n->block[n->nblocks] = (rs_block){.bytes = bytes, .first = first, .last = last};
+    *index = (int)n->nblocks++;
+out:
+    return st;
+}
+
+static size_t tensor_bytes(const rs_shape *shape, rs_dtype type)
+{
+    return rs_shape_count(shape) * rs_dtype_bytes(type);
+}
+
+static void extend(rs_net *n, int block, int time)
+{
+    if (n->block[block].last < time)
+        n->block[block].last = time;
+}
+
+static rescl_status add_value_blocks(rs_net *n)
+{
+    rescl_status st = RESCL_OK;
+    const rs_graph *g = n->graph;
+    for (size_t v = 0; v < g->nvalues; v++) {
+        rs_shape shape = g->value[v].shape;
+        const int producer = g->value[v].producer;
+        const int first = producer < 0 ? 0 : fwd_time((size_t)producer);
+        shape.dim[0] = n->batch;
+        RS_TRY(rs_shape_check(&shape, producer < 0 ? "the batch" : g->node[producer].name));
+        RS_TRY(add_block(n, tensor_bytes(&shape, g->value[v].type), first, first,
+                         &n->value_block[v]));
+        if (n->wants_diff[v] && (rs_value)v != g->loss)
+            RS_TRY(add_block(n, tensor_bytes(&shape, RS_F32), end_time(n), 0, &n->diff_block[v]));
+    }
+    extend(n, n->value_block[g->output], end_time(n));
+    extend(n, n->value_block[g->loss], end_time(n));
+out:
+    return st;
+}
+
+/* In training a rearranged copy of the parameters is made anew right before its pass (they change every
+ * step), so that it lives no longer than that; in evaluation it is made once and stays. */
+static rescl_status add_call_blocks(rs_net *n, rs_call *c, int time)
+{
+    rescl_status st = RESCL_OK;
+    const bool keep = n->mode == RS_MODE_EVAL;
+    c->scratch_block = c->packed_block = -1;
+    if (c->plan.scratch_bytes)
+        RS_TRY(add_block(n, c->plan.scratch_bytes, time, time, &c->scratch_block));
+    if (c->plan.packed_bytes)
+        RS_TRY(add_block(n, c->plan.packed_bytes, keep ? 0 : time, keep ? end_time(n) : time,
+                         &c->packed_block));
+out:
+    return st;
+}
+
+static void extend_reads(rs_net *n, size_t i, rs_pass pass)
+{
+    const rs_node *node = &n->graph->node[i];
+    const rs_problem *p = &n->stage[i].call[pass].plan.problem;
+    const int time = pass_time(n, i, pass);
+    const unsigned reads = node->op->reads ? node->op->reads(p, pass) : 0;
+    for (int k = 0; k < node->nsrc; k++)
+        if (pass == RS_FWD || (reads & RS_READS_SRC(k)))
+            extend(n, n->value_block[node->src[k]], time);
+    if (reads & RS_READS_DST)
+        extend(n, n->value_block[node->dst], time);
+    if (pass == RS_FWD)
+        return;
+    for (int k = 0; k < p->nws; k++)
+        extend(n, n->stage[i].ws_block[k], time);
+    if (n->diff_block[node->dst] >= 0)
+        extend(n, n->diff_block[node->dst], time);
+    for (int k = 0; pass == RS_BWD_DATA && k < node->nsrc; k++)
+        if (p->want_diff[k]) {
+            rs_block *b = &n->block[n->diff_block[node->src[k]]];
+            if (b->first > time)
+                b->first = time;
+            extend(n, n->diff_block[node->src[k]], time);
+        }
+}
+
+/* The most bytes alive at one step: no layout can do with less. */
+static rescl_status measure_live(rs_net *n, size_t align)
+{
+    rescl_status st = RESCL_OK;
+    const int steps = end_time(n) + 1;
+    size_t *live = NULL;
+    RS_OOM(live = calloc((size_t)steps, sizeof *live));
+    for (size_t i = 0; i < n->nblocks; i++)
+        for (int t = n->block[i].first; t <= n->block[i].last; t++)
+            live[t] += rs_round_up(n->block[i].bytes, align);
+    for (int t = 0; t < steps; t++)
+        if (n->live_bytes < live[t])
+            n->live_bytes = live[t];
+out:
+    free(live);
+    return st;
+}
+
+static rescl_status plan_blocks(rs_net *n)
+{
+    rescl_status st = RESCL_OK;
+    const rescl_device_info *info = rescl_device_get_info(n->store->dev);
+    const size_t align = rs_device_align(n->store->dev);
+
+    RS_TRY(add_value_blocks(n));
+    for (size_t i = 0; i < n->graph->nnodes; i++) {
+        rs_stage *s = &n->stage[i];
+        const rs_problem *p = &s->call[RS_FWD].plan.problem;
+        for (int k = 0; k < p->nws; k++)
+            RS_TRY(add_block(n, tensor_bytes(&p->ws[k], p->ws_type[k]), fwd_time(i), fwd_time(i),
+                             &s->ws_block[k]));
+        for (int pass = 0; pass < RS_PASS_COUNT; pass++)
+            if (s->has[pass]) {
+                RS_TRY(add_call_blocks(n, &s->call[pass], pass_time(n, i, (rs_pass)pass)));
+                extend_reads(n, i, (rs_pass)pass);
+            }
+    }
+    RS_TRY(rs_plan_memory(n->block, n->nblocks, align, (size_t)info->max_alloc_bytes, &n->layout));
+    RS_TRY(measure_live(n, align));
+    if (rs_verbose("plan"))
+        rs_log(RESCL_LOG_INFO, "plan: batch %zu %s: %zu blocks in %zu bytes, %zu alive at most",
+               n->batch, n->mode == RS_MODE_TRAIN ? "train" : "eval", n->nblocks, rs_net_bytes(n),
+               n->live_bytes);
+out:
+    if (st == RESCL_ERR_MEMORY)
+        rs_error_prefix("batch %zu of this network (a smaller batch size needs less)", n->batch);
+    return st;
+}
+
+/* ---- compiling --------------------------------------------------------------------------- */
+
+typedef struct build_job {
+    rs_plan *plan;
+    rescl_status st;
+} build_job;
+
+static void build_plan(void *arg)
+{
+    build_job *job = arg;
+    job->st = rs_plan_build(job->plan);
+}
+
+/* Distinct programs compile side by side. */
+static rescl_status build_plans(rs_net *n)
+{
+    rescl_status st = RESCL_OK;
+    build_job *job = NULL;
+    rs_pool *pool = NULL;
+    size_t jobs = 0;
+
+    RS_OOM(job = calloc(n->graph->nnodes * RS_PASS_COUNT, sizeof *job));
+    for (size_t i = 0; i < n->graph->nnodes; i++)
+        for (int pass = 0; pass < RS_PASS_COUNT; pass++)
+            if (n->stage[i].has[pass])
+                job[jobs++].plan = &n->stage[i].call[pass].plan;
+    RS_TRY(rs_pool_create(0, &pool));
+    RS_TRY(rs_pool_map(pool, build_plan, job, jobs, sizeof *job));
+    /* A failure's detail lies with the thread that met it: meet it again here. */
+    for (size_t i = 0; i < jobs; i++)
+        if (job[i].st != RESCL_OK)
+            RS_TRY(rs_plan_build(job[i].plan));
+out:
+    rs_pool_destroy(pool);
+    free(job);
+    return st;
+}
+
+rescl_status rs_net_plan(rs_store *s, const rs_graph *g, size_t batch, rs_mode mode, rs_net **out)
+{
+    rescl_status st = RESCL_OK;
+    rs_net *n = NULL;
+    size_t nvalues;
+
+    RS_FAIL_IF(batch == 0, RESCL_ERR_ARG, "batch size 0: it has to be at least 1");
+    RS_FAIL_IF(mode == RS_MODE_TRAIN && !s->training, RESCL_ERR_ARG,
+               "these parameters were made for inference only");
+    RS_OOM(n = calloc(1, sizeof *n));
+    n->store = s;
+    n->batch = batch;
+    n->mode = mode;
+    RS_TRY(rs_graph_fuse(g, &n->graph));
+    nvalues = n->graph->nvalues;
+    RS_OOM(n->stage = calloc(n->graph->nnodes, sizeof *n->stage));
+    RS_OOM(n->value_block = calloc(nvalues, sizeof *n->value_block));
+    RS_OOM(n->diff_block = calloc(nvalues, sizeof *n->diff_block));
+    RS_OOM(n->wants_diff = calloc(nvalues, sizeof *n->wants_diff));
+    for (size_t v = 0; v < nvalues; v++)
+        n->value_block[v] = n->diff_block[v] = -1;
+    RS_TRY(plan_passes(n));
+    RS_TRY(plan_blocks(n));
+    RS_TRY(build_plans(n));
+    *out = n;
+    n = NULL;
+out:
+    rs_net_destroy(n);
+    return st;
+}
+
+void rs_net_destroy(rs_net *n)
+{
+    if (!n)
+        return;
+    for (size_t i = 0; n->view && i < n->nblocks; i++)
+        rs_buffer_release(n->view[i]);
+    rs_buffer_release(n->loss_weight);
+    rs_graph_destroy(n->graph);
+    free(n->stage);
+    free(n->value_block);
+    free(n->diff_block);
+    free(n->wants_diff);
+    free(n->block);
+    free(n->view);
+    free(n);
+}
+
+/* ---- binding to memory ------------------------------------------------------------------- */
+
+static rs_buffer *view_of(const rs_net *n, int block)
+{
+    return block < 0 ? NULL : n->view[block];
+}
+
+static rs_tensor value_tensor(const rs_net *n, rs_value v, const int *blocks)
+{
+    rs_tensor t = {.shape = n->graph->value[v].shape, .dtype = n->graph->value[v].type};
+    t.shape.dim[0] = n->batch;
+    t.buf = view_of(n, blocks[v]);
+    return t;
+}
+
+static void bind_stage(rs_net *n, rs_stage *s)
+{
+    const rs_node *node = s->node;
+    const rs_problem *p = &s->call[RS_FWD].plan.problem;
+    rs_args *a = &s->args;
+
+    *a = (rs_args){.dst = value_tensor(n, node->dst, n->value_block),
+                   .diff_dst = value_tensor(n, node->dst, n->diff_block)};
+    for (int k = 0; k < node->nsrc; k++) {
+        a->src[k] = value_tensor(n, node->src[k], n->value_block);
+        a->diff_src[k] = value_tensor(n, node->src[k], n->diff_block);
+    }
+    for (int k = 0; k < node->nparam; k++) {
+        a->param[k] = n->store->value[node->param[k]];
+        a->diff_param[k] = n->store->diff[node->param[k]];
+    }
+    for (int k = 0; k < node->nstate; k++)
+        a->state[k] = n->store->value[node->state[k]];
+    for (int k = 0; k < p->nws; k++)
+        a->ws[k] = (rs_tensor){p->ws[k], p->ws_type[k], view_of(n, s->ws_block[k])};
+    if (node->dst == n->graph->loss)
+        a->diff_dst.buf = n->loss_weight;
+    for (int pass = 0; pass < RS_PASS_COUNT; pass++)
+        if (s->has[pass]) {
+            s->call[pass].scratch = view_of(n, s->call[pass].scratch_block);
+            s->call[pass].packed = view_of(n, s->call[pass].packed_block);
+        }
+}
+
+static rescl_status create_loss_weight(rs_net *n)
+{
+    rescl_status st = RESCL_OK;
+    float *w = NULL;
+    RS_OOM(w = malloc(n->batch * sizeof *w));
+    for (size_t i = 0; i < n->batch; i++)
+        w[i] = 1.0f / (float)n->batch;
+    RS_TRY(rs_buffer_create(n->store->dev, n->batch * sizeof *w, &n->loss_weight));
+    RS_TRY(rs_write(n->store->dev, n->loss_weight, 0, w, n->batch * sizeof *w));
+out:
+    free(w);
+    return st;
+}
+
+static rescl_status bind_net(rs_net *n, rs_workspace *w)
+{
+    rescl_status st = RESCL_OK;
+    n->workspace = w;
+    RS_OOM(n->view = calloc(n->nblocks, sizeof *n->view));
+    for (size_t i = 0; i < n->nblocks; i++)
+        if (n->block[i].bytes)
+            RS_TRY(rs_buffer_view(w->arena[n->block[i].arena], n->block[i].offset,
+                                  n->block[i].bytes, &n->view[i]));
+    if (n->mode == RS_MODE_TRAIN)
+        RS_TRY(create_loss_weight(n));
+    for (size_t i = 0; i < n->graph->nnodes; i++)
+        bind_stage(n, &n->stage[i]);
+out:
+    return st;
+}
+
+rescl_status rs_workspace_create(rescl_device *dev, rs_net *const *nets, size_t count,
+                                 rs_workspace **out)
+{
+    rescl_status st = RESCL_OK;
+    rs_workspace *w = NULL;
+    rs_layout most = {0};
+
+    for (size_t i = 0; i < count; i++)
+        for (size_t a = 0; a < nets[i]->layout.arenas; a++) {
+            if (most.arenas <= a)
+                most.arenas = a + 1;
+            if (most.arena_bytes[a] < nets[i]->layout.arena_bytes[a])
+                most.arena_bytes[a] = nets[i]->layout.arena_bytes[a];
+        }
+    RS_OOM(w = calloc(1, sizeof *w));
+    w->arenas = most.arenas;
+    for (size_t a = 0; a < most.arenas; a++)
+        RS_TRY(rs_buffer_create(dev, most.arena_bytes[a], &w->arena[a]));
+    for (size_t i = 0; i < count; i++)
+        RS_TRY(bind_net(nets[i], w));
+    *out = w;
+    w = NULL;
+out:
+    rs_workspace_destroy(w);
+    return st;
+}
+
+void rs_workspace_destroy(rs_workspace *w)
+{
+    if (!w)
+        return;
+    for (size_t a = 0; a < w->arenas; a++)
+        rs_buffer_release(w->arena[a]);
+    free(w);
+}
+
+/* ---- what callers see -------------------------------------------------------------------- */
+
+size_t rs_net_batch(const rs_net *n)
+{
+    return n->batch;
+}
+
+size_t rs_net_bytes(const rs_net *n)
+{
+    size_t bytes = 0;
+    for (size_t a = 0; a < n->layout.arenas; a++)
+        bytes += n->layout.arena_bytes[a];
+    return bytes;
+}
+
+size_t rs_net_live_bytes(const rs_net *n)
+{
+    return n->live_bytes;
+}
+
+rs_tensor rs_net_input(const rs_net *n)
+{
+    return value_tensor(n, n->graph->input, n->value_block);
+}
+
+rs_tensor rs_net_labels(const rs_net *n)
+{
+    return value_tensor(n, n->graph->labels, n->value_block);
+}
+
+rs_tensor rs_net_logits(const rs_net *n)
+{
+    return value_tensor(n, n->graph->output, n->value_block);
+}
+
+rs_tensor rs_net_losses(const rs_net *n)
+{
+    return value_tensor(n, n->graph->loss, n->value_block);
+}

@@ -1,0 +1,62 @@
+/* What store.c, net.c and net_run.c share. */
+#ifndef RS_NET_INTERNAL_H
+#define RS_NET_INTERNAL_H
+
+#include "net.h"
+#include "planner.h"
+
+struct rs_store {
+    rescl_device *dev;
+    const rs_graph *graph;
+    bool training;
+    rs_optim *optim; /* NULL for inference */
+    int nstates;     /* optimiser state arrays */
+    rs_layout trainable, running; /* two sets of arenas */
+    rs_buffer *param[RS_MAX_ARENAS], *grad[RS_MAX_ARENAS], *stat[RS_MAX_ARENAS];
+    rs_buffer *state[2][RS_MAX_ARENAS];
+    rs_block *block;         /* place of each graph parameter in its set of arenas */
+    rs_tensor *value, *diff; /* views, by graph parameter; diff only of trainable ones */
+    uint64_t version;        /* counts changes of the parameters */
+};
+
+/* One pass of one node: what to run, on what. */
+typedef struct rs_call {
+    rs_plan plan;
+    rs_buffer *scratch, *packed;
+    int scratch_block, packed_block; /* into rs_net.block, or -1 */
+} rs_call;
+
+/* A node with its tensors. */
+typedef struct rs_stage {
+    const rs_node *node;
+    bool has[RS_PASS_COUNT];
+    rs_call call[RS_PASS_COUNT];
+    rs_args args; /* all but scratch and packed */
+    int ws_block[RS_OP_WS];
+} rs_stage;
+
+struct rs_net {
+    rs_store *store;
+    rs_graph *graph; /* fused copy */
+    size_t batch;
+    rs_mode mode;
+    rs_stage *stage; /* one per node, in order */
+    int *value_block, *diff_block; /* by graph value: index into block, or -1 */
+    bool *wants_diff;              /* by graph value */
+    rs_block *block;
+    rs_buffer **view; /* of each block, once bound */
+    size_t nblocks, block_cap;
+    rs_layout layout;
+    size_t live_bytes;
+    rs_buffer *loss_weight; /* diff of the losses: 1 / batch */
+    struct rs_workspace *workspace;
+    uint64_t packed_version; /* of the parameters in the packed buffers; 0: none */
+};
+
+struct rs_workspace {
+    size_t arenas;
+    rs_buffer *arena[RS_MAX_ARENAS];
+    const rs_net *last; /* the net that ran last: another's packed buffers are overwritten */
+};
+
+#endif

@@ -1,0 +1,132 @@
+/* Enqueues the passes of a bound net, and looks at what they left. */
+#include "error.h"
+#include "net.h"
+#include "net_internal.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+static rescl_status run_pass(rs_net *n, rs_stage *s, rs_pass pass, bool pack, uint64_t seed,
+                             uint64_t step)
+{
+    rescl_status st = RESCL_OK;
+    const rs_call *c = &s->call[pass];
+    s->args.scratch = c->scratch;
+    s->args.packed = c->packed;
+    s->args.seed = seed;
+    s->args.step = step;
+    rs_profile_label(n->store->dev, s->node->name);
+    if (pack && c->packed)
+        RS_TRY(rs_plan_pack(&c->plan, &s->args));
+    RS_TRY(rs_plan_enqueue(&c->plan, &s->args));
+out:
+    if (st != RESCL_OK)
+        rs_error_prefix("layer '%s', %s", s->node->name, rs_pass_name(pass));
+    return st;
+}
+
+/* Whether the rearranged parameters have to be made again for this forward. */
+static bool must_pack(rs_net *n)
+{
+    const bool stale = n->mode == RS_MODE_TRAIN || n->workspace->last != n ||
+                       n->packed_version != n->store->version;
+    n->workspace->last = n;
+    n->packed_version = n->store->version;
+    return stale;
+}
+
+rescl_status rs_net_forward(rs_net *n, uint64_t seed, uint64_t step)
+{
+    rescl_status st = RESCL_OK;
+    const bool pack = must_pack(n);
+    for (size_t i = 0; i < n->graph->nnodes; i++)
+        RS_TRY(run_pass(n, &n->stage[i], RS_FWD, pack, seed, step));
+    RS_TRY(rs_flush(n->store->dev));
+out:
+    return st;
+}
+
+rescl_status rs_net_backward(rs_net *n, uint64_t seed, uint64_t step)
+{
+    rescl_status st = RESCL_OK;
+    for (size_t i = n->graph->nnodes; i-- > 0;) {
+        rs_stage *s = &n->stage[i];
+        if (s->has[RS_BWD_PARAMS])
+            RS_TRY(run_pass(n, s, RS_BWD_PARAMS, true, seed, step));
+        if (s->has[RS_BWD_DATA])
+            RS_TRY(run_pass(n, s, RS_BWD_DATA, true, seed, step));
+    }
+    RS_TRY(rs_flush(n->store->dev));
+out:
+    return st;
+}
+
+rescl_status rs_net_visit(rs_net *n, uint64_t seed, uint64_t step, rs_visit_fn fn, void *user)
+{
+    rescl_status st = RESCL_OK;
+    float *host = NULL;
+    const bool pack = must_pack(n);
+    for (size_t i = 0; i < n->graph->nnodes; i++) {
+        rs_stage *s = &n->stage[i];
+        const size_t bytes = rs_shape_count(&s->args.dst.shape) * sizeof *host;
+        RS_TRY(run_pass(n, s, RS_FWD, pack, seed, step));
+        free(host);
+        RS_OOM(host = malloc(bytes));
+        RS_TRY(rs_read(n->store->dev, s->args.dst.buf, 0, host, bytes));
+        RS_TRY(fn(s->node, &s->args.dst.shape, host, user));
+    }
+out:
+    free(host);
+    return st;
+}
+
+static bool all_finite(const float *x, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!isfinite(x[i]))
+            return false;
+    return true;
+}
+
+typedef struct search {
+    const char *found;
+} search;
+
+static rescl_status look_at_output(const rs_node *node, const rs_shape *shape, const float *data,
+                                   void *user)
+{
+    search *s = user;
+    if (!s->found && !all_finite(data, rs_shape_count(shape)))
+        s->found = node->name;
+    return RESCL_OK;
+}
+
+static const char *bad_parameter(const rs_graph *g, const rs_weights *w)
+{
+    for (size_t i = 0; i < w->count; i++)
+        if (!all_finite(w->data[i], w->elems[i]))
+            return g->param[i].name;
+    return NULL;
+}
+
+rescl_status rs_net_find_nonfinite(rs_net *n, uint64_t seed, uint64_t step, const char **layer)
+{
+    rescl_status st = RESCL_OK;
+    rs_weights w = {0};
+    search s = {0};
+
+    RS_TRY(rs_net_visit(n, seed, step, look_at_output, &s));
+    if (!s.found) {
+        RS_TRY(rs_weights_create(n->store->graph, &w));
+        RS_TRY(rs_store_download(n->store, &w));
+        s.found = bad_parameter(n->store->graph, &w);
+        if (!s.found && n->mode == RS_MODE_TRAIN) {
+            RS_TRY(rs_store_download_grads(n->store, &w));
+            s.found = bad_parameter(n->store->graph, &w);
+        }
+    }
+    *layer = s.found;
+out:
+    rs_weights_fini(&w);
+    return st;
+}

@@ -1,0 +1,189 @@
+/* Parameters, gradients, running statistics and optimiser state of one replica, in arenas. */
+#include "alloc.h"
+#include "error.h"
+#include "net_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Places each parameter of one kind. The layout is the same for values, gradients and optimiser
+ * state, so that one launch per arena updates everything. */
+static rescl_status lay_out(rs_store *s, bool trainable, rs_layout *layout)
+{
+    rescl_status st = RESCL_OK;
+    const size_t align = rs_device_align(s->dev);
+    const size_t limit = (size_t)rescl_device_get_info(s->dev)->max_alloc_bytes;
+    *layout = (rs_layout){0};
+    for (size_t i = 0; i < s->graph->nparams; i++) {
+        const rs_param *p = &s->graph->param[i];
+        if (p->trainable != trainable)
+            continue;
+        const size_t bytes = rs_round_up(rs_shape_count(&p->spec.shape) * sizeof(float), align);
+        RS_FAIL_IF(bytes > limit, RESCL_ERR_MEMORY,
+                   "parameter %s takes %zu bytes, and %s allocates at most %zu at once", p->name,
+                   bytes, rescl_device_get_info(s->dev)->name, limit);
+        if (layout->arenas == 0 || layout->arena_bytes[layout->arenas - 1] + bytes > limit) {
+            RS_FAIL_IF(layout->arenas == RS_MAX_ARENAS, RESCL_ERR_MEMORY,
+                       "the parameters need more than %d allocations of %zu bytes", RS_MAX_ARENAS,
+                       limit);
+            layout->arena_bytes[layout->arenas++] = 0;
+        }
+        s->block[i].arena = layout->arenas - 1;
+        s->block[i].offset = layout->arena_bytes[layout->arenas - 1];
+        s->block[i].bytes = bytes;
+        layout->arena_bytes[layout->arenas - 1] += bytes;
+    }
+out:
+    return st;
+}
+
+static rescl_status create_arenas(rs_store *s, const rs_layout *layout, rs_buffer **arena)
+{
+    rescl_status st = RESCL_OK;
+    for (size_t a = 0; a < layout->arenas; a++) {
+        RS_TRY(rs_buffer_create(s->dev, layout->arena_bytes[a], &arena[a]));
+        RS_TRY(rs_fill_zero(s->dev, arena[a], 0, layout->arena_bytes[a]));
+    }
+out:
+    return st;
+}
+
+static rescl_status create_views(rs_store *s)
+{
+    rescl_status st = RESCL_OK;
+    for (size_t i = 0; i < s->graph->nparams; i++) {
+        const rs_param *p = &s->graph->param[i];
+        const rs_block *b = &s->block[i];
+        rs_buffer *const *arena = p->trainable ? s->param : s->stat;
+        s->value[i] = s->diff[i] = (rs_tensor){.shape = p->spec.shape, .dtype = RS_F32};
+        RS_TRY(rs_buffer_view(arena[b->arena], b->offset, b->bytes, &s->value[i].buf));
+        if (p->trainable && s->training)
+            RS_TRY(rs_buffer_view(s->grad[b->arena], b->offset, b->bytes, &s->diff[i].buf));
+    }
+out:
+    return st;
+}
+
+rescl_status rs_store_create(rescl_device *dev, const rs_graph *g, const rs_optim_hyper *hyper,
+                             rs_store **out)
+{
+    rescl_status st = RESCL_OK;
+    rs_store *s = NULL;
+
+    RS_OOM(s = calloc(1, sizeof *s));
+    s->dev = dev;
+    s->graph = g;
+    s->training = hyper != NULL;
+    s->version = 1;
+    RS_OOM(s->block = calloc(g->nparams, sizeof *s->block));
+    RS_OOM(s->value = calloc(g->nparams, sizeof *s->value));
+    RS_OOM(s->diff = calloc(g->nparams, sizeof *s->diff));
+    RS_TRY(lay_out(s, true, &s->trainable));
+    RS_TRY(lay_out(s, false, &s->running));
+    RS_TRY(create_arenas(s, &s->trainable, s->param));
+    RS_TRY(create_arenas(s, &s->running, s->stat));
+    if (hyper) {
+        s->nstates = rs_optim_states(hyper);
+        RS_TRY(rs_optim_create(dev, hyper, &s->optim));
+        RS_TRY(create_arenas(s, &s->trainable, s->grad));
+        for (int i = 0; i < s->nstates; i++)
+            RS_TRY(create_arenas(s, &s->trainable, s->state[i]));
+    }
+    RS_TRY(create_views(s));
+    *out = s;
+    s = NULL;
+out:
+    rs_store_destroy(s);
+    return st;
+}
+
+void rs_store_destroy(rs_store *s)
+{
+    if (!s)
+        return;
+    for (size_t i = 0; i < s->graph->nparams; i++) {
+        if (s->value)
+            rs_buffer_release(s->value[i].buf);
+        if (s->diff)
+            rs_buffer_release(s->diff[i].buf);
+    }
+    for (size_t a = 0; a < RS_MAX_ARENAS; a++) {
+        rs_buffer_release(s->param[a]);
+        rs_buffer_release(s->grad[a]);
+        rs_buffer_release(s->stat[a]);
+        rs_buffer_release(s->state[0][a]);
+        rs_buffer_release(s->state[1][a]);
+    }
+    rs_optim_destroy(s->optim);
+    free(s->block);
+    free(s->value);
+    free(s->diff);
+    free(s);
+}
+
+/* Copies graph parameters between `w` and a set of arenas: `running` NULL leaves statistics alone. */
+static rescl_status copy_all(rs_store *s, rs_buffer *const *trainable, rs_buffer *const *running,
+                             const rs_weights *w, bool to_device)
+{
+    rescl_status st = RESCL_OK;
+    RS_FAIL_IF(w->count != s->graph->nparams, RESCL_ERR_ARG,
+               "%zu weight tensors were given, the model has %zu", w->count, s->graph->nparams);
+    for (size_t i = 0; i < w->count; i++) {
+        const rs_block *b = &s->block[i];
+        rs_buffer *const *arena = s->graph->param[i].trainable ? trainable : running;
+        const size_t bytes = w->elems[i] * sizeof(float);
+        if (!arena)
+            continue;
+        if (to_device)
+            RS_TRY(rs_write(s->dev, arena[b->arena], b->offset, w->data[i], bytes));
+        else
+            RS_TRY(rs_read(s->dev, arena[b->arena], b->offset, w->data[i], bytes));
+    }
+out:
+    return st;
+}
+
+rescl_status rs_store_upload(rs_store *s, const rs_weights *w)
+{
+    s->version++;
+    return copy_all(s, s->param, s->stat, w, true);
+}
+
+rescl_status rs_store_download(rs_store *s, rs_weights *w)
+{
+    return copy_all(s, s->param, s->stat, w, false);
+}
+
+rescl_status rs_store_download_grads(rs_store *s, rs_weights *w)
+{
+    return copy_all(s, s->grad, NULL, w, false);
+}
+
+int rs_store_states(const rs_store *s)
+{
+    return s->nstates;
+}
+
+rescl_status rs_store_upload_state(rs_store *s, int i, const rs_weights *w)
+{
+    return copy_all(s, s->state[i], NULL, w, true);
+}
+
+rescl_status rs_store_download_state(rs_store *s, int i, rs_weights *w)
+{
+    return copy_all(s, s->state[i], NULL, w, false);
+}
+
+rescl_status rs_store_update(rs_store *s, double lr, uint64_t step)
+{
+    rescl_status st = RESCL_OK;
+    rs_profile_label(s->dev, "optimizer");
+    for (size_t a = 0; a < s->trainable.arenas; a++) {
+        rs_buffer *const state[2] = {s->state[0][a], s->state[1][a]};
+        RS_TRY(rs_optim_enqueue(s->optim, s->param[a], s->grad[a], state,
+                                s->trainable.arena_bytes[a] / sizeof(float), lr, step));
+    }
+    s->version++;
+out:
+    return st;
+}

@@ -1,0 +1,100 @@
+/* Host values of a graph's parameters, and how they start. */
+#include "alloc.h"
+#include "error.h"
+#include "graph.h"
+#include "rng.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+rescl_status rs_weights_create(const rs_graph *g, rs_weights *out)
+{
+    rescl_status st = RESCL_OK;
+    rs_weights w = {.count = g->nparams};
+    size_t total = 0;
+
+    RS_OOM(w.data = calloc(g->nparams + 1, sizeof *w.data));
+    RS_OOM(w.elems = calloc(g->nparams + 1, sizeof *w.elems));
+    for (size_t i = 0; i < g->nparams; i++) {
+        w.elems[i] = rs_shape_count(&g->param[i].spec.shape);
+        RS_FAIL_IF(!rs_add_size(total, rs_round_up(w.elems[i], 16), &total), RESCL_ERR_MEMORY,
+                   "the model's parameters do not fit the address space");
+    }
+    RS_OOM(w.memory = rs_aligned_calloc(total, sizeof *w.memory));
+    total = 0;
+    for (size_t i = 0; i < g->nparams; i++) {
+        w.data[i] = w.memory + total;
+        total += rs_round_up(w.elems[i], 16);
+    }
+    *out = w;
+    w = (rs_weights){0};
+out:
+    rs_weights_fini(&w);
+    return st;
+}
+
+void rs_weights_fini(rs_weights *w)
+{
+    rs_aligned_free(w->memory);
+    free(w->data);
+    free(w->elems);
+    *w = (rs_weights){0};
+}
+
+static void fill(float *x, size_t n, float value)
+{
+    for (size_t i = 0; i < n; i++)
+        x[i] = value;
+}
+
+/* 24-bit uniforms scaled to (-limit, limit): exact in float, so the same on every machine. */
+static void fill_uniform(float *x, size_t n, double limit, rs_rng *r)
+{
+    for (size_t i = 0; i < n; i++)
+        x[i] = (float)((2.0 * (double)rs_rng_uniform(r) - 1.0) * limit);
+}
+
+static void fill_normal(float *x, size_t n, double std, rs_rng *r)
+{
+    for (size_t i = 0; i < n; i++)
+        x[i] = (float)((double)rs_rng_normal(r) * std);
+}
+
+static void fill_by_scheme(const rs_param *p, float *x, size_t n, rs_rng *r)
+{
+    const double in = (double)p->spec.fan_in, out = (double)p->spec.fan_out;
+    const bool bias = p->spec.init == RS_INIT_BIAS;
+    switch (p->scheme) {
+    case RS_SCHEME_GLOROT_UNIFORM:
+        if (bias)
+            fill(x, n, 0.0f);
+        else
+            fill_uniform(x, n, sqrt(6.0 / (in + out)), r);
+        break;
+    case RS_SCHEME_HE_NORMAL_FAN_OUT:
+        if (bias)
+            fill(x, n, 0.0f);
+        else
+            fill_normal(x, n, sqrt(2.0 / out), r);
+        break;
+    case RS_SCHEME_LINEAR_UNIFORM:
+        fill_uniform(x, n, 1.0 / sqrt(in), r);
+        break;
+    }
+}
+
+void rs_weights_init(const rs_graph *g, rs_weights *w, uint64_t seed)
+{
+    for (size_t i = 0; i < g->nparams; i++) {
+        const rs_param *p = &g->param[i];
+        rs_rng r;
+        rs_rng_init(&r, seed, i);
+        if (p->spec.init == RS_INIT_ZERO)
+            fill(w->data[i], w->elems[i], 0.0f);
+        else if (p->spec.init == RS_INIT_ONE)
+            fill(w->data[i], w->elems[i], 1.0f);
+        else
+            fill_by_scheme(p, w->data[i], w->elems[i], &r);
+    }
+}
