@@ -8,6 +8,10 @@ set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 add_library(rs_flags INTERFACE)
 target_compile_options(rs_flags INTERFACE
     -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes)
+if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
+    # snprintf cuts messages to their field on purpose.
+    target_compile_options(rs_flags INTERFACE -Wno-format-truncation)
+endif()
 if(RESCL_WERROR)
     target_compile_options(rs_flags INTERFACE -Werror)
 endif()

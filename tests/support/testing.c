@@ -1,0 +1,77 @@
+#define _GNU_SOURCE /* nftw */
+#include "testing.h"
+
+#include "str.h"
+
+#include <dirent.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+void rs_test_ok(rescl_status st, const char *expr, const char *file, int line)
+{
+    if (st == RESCL_OK)
+        return;
+    print_error("%s: %s: %s\n", expr, rescl_status_name(st), rescl_last_error()->message);
+    _fail(file, line);
+}
+
+void rs_test_fails(rescl_status st, rescl_status expected, const char *expr, const char *file,
+                   int line, const char *const *words)
+{
+    const char *message = st == RESCL_OK ? "" : rescl_last_error()->message;
+    if (st != expected) {
+        print_error("%s: gave \"%s\" (%s), expected \"%s\"\n", expr, rescl_status_name(st), message,
+                    rescl_status_name(expected));
+        _fail(file, line);
+    }
+    for (; *words; words++) {
+        if (!strstr(message, *words)) {
+            print_error("%s: the message \"%s\" lacks \"%s\"\n", expr, message, *words);
+            _fail(file, line);
+        }
+    }
+}
+
+char *rs_test_dir_make(void)
+{
+    const char *base = getenv("TMPDIR");
+    char *dir = rs_strf("%s/rescl-test-XXXXXX", base ? base : "/tmp");
+    assert_non_null(dir);
+    assert_non_null(mkdtemp(dir));
+    return dir;
+}
+
+static int remove_entry(const char *path, const struct stat *info, int type, struct FTW *ftw)
+{
+    (void)info, (void)type, (void)ftw;
+    return remove(path);
+}
+
+void rs_test_dir_remove(char *dir)
+{
+    nftw(dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+    free(dir);
+}
+
+size_t rs_test_dir_count(const char *dir)
+{
+    DIR *d = opendir(dir);
+    assert_non_null(d);
+    size_t count = 0;
+    for (struct dirent *entry; (entry = readdir(d)) != NULL;)
+        count += strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
+    closedir(d);
+    return count;
+}
+
+const char *rs_test_data_dir(const char *what)
+{
+    const char *dir = getenv("RESCL_DATA_DIR");
+    if (dir && *dir)
+        return dir;
+    print_message("skipped: %s (RESCL_DATA_DIR is not set)\n", what);
+    return NULL;
+}

@@ -1,0 +1,37 @@
+/* What a cmocka test includes, and the checks that every room's tests share. */
+#ifndef RS_TESTING_H
+#define RS_TESTING_H
+
+/* cmocka.h wants these four before it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <rescl/status.h>
+
+/* Passes when `expr` is RESCL_OK, else prints the error record. */
+#define assert_ok(expr) rs_test_ok((expr), #expr, __FILE__, __LINE__)
+
+/* Passes when `expr` fails with `status` and a message that holds every one of the strings. */
+#define assert_fails(expr, status, ...)                                                            \
+    rs_test_fails((expr), (status), #expr, __FILE__, __LINE__,                                     \
+                  (const char *const[]){__VA_ARGS__, NULL})
+
+void rs_test_ok(rescl_status st, const char *expr, const char *file, int line);
+void rs_test_fails(rescl_status st, rescl_status expected, const char *expr, const char *file,
+                   int line, const char *const *words);
+
+/* A new empty folder (below TMPDIR), on the heap. */
+char *rs_test_dir_make(void);
+/* Removes it with all that it holds, and frees the name. */
+void rs_test_dir_remove(char *dir);
+/* Files and folders directly in `dir`. */
+size_t rs_test_dir_count(const char *dir);
+
+/* The value of RESCL_DATA_DIR, or NULL after printing that `what` is skipped for want of it; then
+ * the test calls skip(). */
+const char *rs_test_data_dir(const char *what);
+
+#endif
