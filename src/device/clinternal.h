@@ -1,0 +1,158 @@
+/* What the files of the device room share; no other room includes it. */
+#ifndef RS_CLINTERNAL_H
+#define RS_CLINTERNAL_H
+
+#ifndef CL_TARGET_OPENCL_VERSION
+#define CL_TARGET_OPENCL_VERSION 120
+#endif
+#ifdef __APPLE__
+#include <OpenCL/opencl.h>
+#else
+#include <CL/cl.h>
+#endif
+
+#include "cldevice.h"
+#include "error.h"
+#include <pthread.h>
+#include <stdatomic.h>
+
+/* ---- errors ------------------------------------------------------------------------------ */
+
+/* "CL_OUT_OF_RESOURCES", or "unknown OpenCL error". */
+const char *rs_cl_name(cl_int code);
+
+/* Raises a failed call: names it and the code, and says the usual cure. `call` may be the whole
+ * call expression; what follows the '(' is left out. */
+rescl_status rs_cl_fail(cl_int code, const char *call, const char *file, int line);
+
+/* True for the codes that mean that device or host memory is short. */
+bool rs_cl_is_memory(cl_int code);
+
+#define RS_CL(call)                                                                                \
+    do {                                                                                           \
+        const cl_int rs_cl_code = (call);                                                          \
+        if (rs_cl_code != CL_SUCCESS) {                                                            \
+            st = rs_cl_fail(rs_cl_code, #call, __FILE__, __LINE__);                                \
+            goto out;                                                                              \
+        }                                                                                          \
+    } while (0)
+
+/* The same for the calls that return an object and give their code through a pointer. */
+#define RS_CL_CODE(code, name)                                                                     \
+    do {                                                                                           \
+        if ((code) != CL_SUCCESS) {                                                                \
+            st = rs_cl_fail((code), (name), __FILE__, __LINE__);                                   \
+            goto out;                                                                              \
+        }                                                                                          \
+    } while (0)
+
+/* ---- what is listed ---------------------------------------------------------------------- */
+
+typedef struct rs_hw {
+    rescl_device_info info;
+    cl_platform_id platform;
+    cl_device_id id;
+    char platform_version[192], device_version[192];
+    size_t max_items[3]; /* largest work-group in each dimension */
+    size_t align;        /* bytes a sub-buffer's origin is a multiple of */
+    unsigned quirks;     /* rs_quirk_flag */
+    char quirk_options[128];
+} rs_hw;
+
+struct rescl_runtime {
+    rs_hw *devices;
+    size_t count, cap;
+};
+
+/* Appends to `text` which ICD files there are and whether their libraries open (icd.c). */
+struct rs_str;
+rescl_status rs_icd_report(struct rs_str *text) RESCL_CHECK;
+
+/* ---- quirks.def -------------------------------------------------------------------------- */
+
+typedef enum rs_quirk_flag {
+    RS_QUIRK_NONE = 0,
+    RS_QUIRK_NO_BINARIES = 1 /* its program binaries cannot be trusted: always build from source */
+} rs_quirk_flag;
+
+/* Sets hw->quirks and hw->quirk_options from the rows of quirks.def that match. */
+void rs_quirks_apply(rs_hw *hw);
+
+/* ---- an opened device -------------------------------------------------------------------- */
+
+typedef struct rs_program rs_program;
+typedef struct rs_profile rs_profile;
+
+struct rescl_device {
+    const rs_hw *hw;
+    cl_context context;
+    cl_command_queue queue;
+    char *options; /* what every program is built with */
+
+    pthread_mutex_t memory_lock; /* guards what follows, to `live` */
+    rs_buffer *free_list;        /* released buffers, kept for reuse */
+    uint64_t bytes, peak_bytes;
+    size_t live; /* buffers and views that callers hold */
+
+    pthread_mutex_t program_lock; /* guards the programs and their kernels */
+    pthread_cond_t program_built;
+    rs_program *programs;
+
+    rs_profile *profile; /* NULL unless RESCL_DEVICE_PROFILE */
+    bool used_blas;
+    atomic_uint_fast64_t allocations, builds, cache_hits, launches;
+};
+
+/* ---- memory ------------------------------------------------------------------------------ */
+
+struct rs_buffer {
+    rescl_device *dev;
+    cl_mem mem;
+    size_t bytes;      /* asked for */
+    size_t capacity;   /* held on the device; 0 for a view */
+    size_t offset;     /* of a view in its parent */
+    rs_buffer *parent; /* retained */
+    rs_buffer *next;   /* in the free list */
+    atomic_uint refs;
+};
+
+/* Frees every released buffer; returns the bytes given back. The caller holds memory_lock. */
+size_t rs_memory_trim(rescl_device *dev);
+
+/* ---- programs and kernels ---------------------------------------------------------------- */
+
+struct rs_kernel {
+    cl_kernel kernel;
+    char *name;
+    const char *file; /* borrowed from the program */
+    rs_kernel *next;
+    cl_uint nargs;
+    unsigned char *arg_kind; /* per argument: bit mask of the rs_arg kinds that it accepts */
+    size_t max_group;
+    size_t required[3];   /* reqd_work_group_size, or 0 */
+    uint64_t local_bytes; /* __local memory declared in the kernel */
+};
+
+/* Makes the kernel `name` of a built program and asks everything that launching it needs. */
+rescl_status rs_kernel_create(rescl_device *dev, cl_program program, const char *file,
+                              const char *name, rs_kernel **out) RESCL_CHECK;
+void rs_kernel_destroy(rs_kernel *k);
+
+void rs_programs_destroy(rescl_device *dev);
+
+/* ---- profile ----------------------------------------------------------------------------- */
+
+rescl_status rs_profile_create(rs_profile **out) RESCL_CHECK;
+void rs_profile_destroy(rs_profile *p);
+
+/* Takes over the events. The time is `end`'s end minus `begin`'s end, or minus `end`'s own start
+ * where `begin` is NULL. `name` stays valid as long as the device. */
+rescl_status rs_profile_record(rescl_device *dev, const char *name, cl_event begin,
+                               cl_event end) RESCL_CHECK;
+
+/* ---- BLAS -------------------------------------------------------------------------------- */
+
+/* Gives back what CLBlast keeps when the last device that used it closes. */
+void rs_blas_release(rescl_device *dev);
+
+#endif

@@ -1,0 +1,328 @@
+/* Lists every OpenCL device with its limits. A platform or device that fails to answer is left out
+ * or marked unusable; it never stops the others from being listed. */
+#include "alloc.h"
+#include "clinternal.h"
+#include "log.h"
+#include "str.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_PLATFORMS = 64, MAX_DEVICES = 256, MIN_ALIGN = 64 };
+
+/* ---- asking a device --------------------------------------------------------------------- */
+
+/* Without the blanks that some drivers put around their names. */
+static void copy_trimmed(char *dst, size_t cap, const char *src)
+{
+    while (isspace((unsigned char)*src))
+        src++;
+    size_t len = strlen(src);
+    while (len > 0 && isspace((unsigned char)src[len - 1]))
+        len--;
+    if (len >= cap)
+        len = cap - 1;
+    memcpy(dst, src, len);
+    dst[len] = '\0';
+}
+
+static void device_string(cl_device_id id, cl_device_info what, char *dst, size_t cap)
+{
+    char text[4096];
+    size_t bytes = 0;
+    dst[0] = '\0';
+    if (clGetDeviceInfo(id, what, sizeof text, text, &bytes) != CL_SUCCESS || bytes == 0)
+        return;
+    text[(bytes < sizeof text ? bytes : sizeof text) - 1] = '\0';
+    copy_trimmed(dst, cap, text);
+}
+
+static void platform_string(cl_platform_id id, cl_platform_info what, char *dst, size_t cap)
+{
+    char text[4096];
+    size_t bytes = 0;
+    dst[0] = '\0';
+    if (clGetPlatformInfo(id, what, sizeof text, text, &bytes) != CL_SUCCESS || bytes == 0)
+        return;
+    text[(bytes < sizeof text ? bytes : sizeof text) - 1] = '\0';
+    copy_trimmed(dst, cap, text);
+}
+
+/* An unsigned scalar of any width; `fallback` when the device does not answer. */
+static uint64_t device_number(cl_device_id id, cl_device_info what, uint64_t fallback)
+{
+    union {
+        cl_uint u32;
+        cl_ulong u64;
+    } value = {.u64 = 0};
+    size_t bytes = 0;
+    if (clGetDeviceInfo(id, what, sizeof value, &value, &bytes) != CL_SUCCESS)
+        return fallback;
+    if (bytes == sizeof value.u32)
+        return value.u32;
+    return bytes == sizeof value.u64 ? value.u64 : fallback;
+}
+
+static bool device_flag(cl_device_id id, cl_device_info what, bool fallback)
+{
+    return device_number(id, what, fallback) != 0;
+}
+
+/* True when the blank-separated list holds `name`. */
+static bool has_extension(cl_device_id id, const char *name)
+{
+    size_t bytes = 0;
+    bool found = false;
+    char *list = NULL;
+    if (clGetDeviceInfo(id, CL_DEVICE_EXTENSIONS, 0, NULL, &bytes) != CL_SUCCESS || bytes == 0)
+        return false;
+    if ((list = calloc(bytes + 1, 1)) == NULL)
+        return false;
+    if (clGetDeviceInfo(id, CL_DEVICE_EXTENSIONS, bytes, list, NULL) == CL_SUCCESS) {
+        const size_t len = strlen(name);
+        for (const char *at = list; !found && (at = strstr(at, name)) != NULL; at += len)
+            found = (at == list || at[-1] == ' ') && (at[len] == ' ' || at[len] == '\0');
+    }
+    free(list);
+    return found;
+}
+
+/* ---- limits set by hand ------------------------------------------------------------------ */
+
+/* Lowers *value to the number in the environment variable, if it is set. */
+static rescl_status lower_limit(const char *variable, uint64_t *value)
+{
+    rescl_status st = RESCL_OK;
+    uint64_t limit = 0;
+    const char *text = getenv(variable);
+    if (text == NULL || text[0] == '\0')
+        return RESCL_OK;
+    RS_FAIL_IF(!rs_parse_u64(text, &limit) || limit == 0, RESCL_ERR_ARG,
+               "%s=%s: expected a whole number above 0; correct or unset it", variable, text);
+    if (limit < *value)
+        *value = limit;
+out:
+    return st;
+}
+
+static rescl_status apply_environment(rescl_device_info *info)
+{
+    rescl_status st = RESCL_OK;
+    uint64_t group = info->max_group;
+    RS_TRY(lower_limit("RESCL_MAX_ALLOC", &info->max_alloc_bytes));
+    RS_TRY(lower_limit("RESCL_MAX_GLOBAL", &info->global_bytes));
+    RS_TRY(lower_limit("RESCL_MAX_LOCAL", &info->local_bytes));
+    RS_TRY(lower_limit("RESCL_MAX_GROUP", &group));
+    info->max_group = (size_t)group;
+
+    const char *width = getenv("RESCL_FLOAT_WIDTH");
+    if (width != NULL && width[0] != '\0') {
+        uint64_t w = 0;
+        RS_FAIL_IF(!rs_parse_u64(width, &w) || (w != 1 && w != 2 && w != 4 && w != 8 && w != 16),
+                   RESCL_ERR_ARG, "RESCL_FLOAT_WIDTH=%s: expected 1, 2, 4, 8 or 16", width);
+        info->float_width = (unsigned)w;
+    }
+    const char *class = getenv("RESCL_DEVICE_CLASS");
+    if (class != NULL && class[0] != '\0') {
+        const bool cpu = strcmp(class, "cpu") == 0;
+        RS_FAIL_IF(!cpu && strcmp(class, "gpu") != 0, RESCL_ERR_ARG,
+                   "RESCL_DEVICE_CLASS=%s: expected cpu or gpu", class);
+        info->type = cpu ? RESCL_DEVICE_CPU : RESCL_DEVICE_GPU;
+    }
+out:
+    return st;
+}
+
+/* ---- one device -------------------------------------------------------------------------- */
+
+static rescl_device_type type_of(cl_device_id id)
+{
+    const uint64_t bits = device_number(id, CL_DEVICE_TYPE, CL_DEVICE_TYPE_CPU);
+    if (bits & CL_DEVICE_TYPE_CPU) /* a simulator may claim every type */
+        return RESCL_DEVICE_CPU;
+    return (bits & CL_DEVICE_TYPE_GPU) ? RESCL_DEVICE_GPU : RESCL_DEVICE_ACCELERATOR;
+}
+
+/* Whether "<prefix> MAJOR.MINOR ..." is 1.2 or later. */
+static bool at_least_1_2(const char *version, const char *prefix)
+{
+    unsigned major = 0, minor = 0;
+    const size_t len = strlen(prefix);
+    if (strncmp(version, prefix, len) != 0 ||
+        sscanf(version + len, " %3u.%3u", &major, &minor) != 2)
+        return false;
+    return major > 1 || (major == 1 && minor >= 2);
+}
+
+static bool host_is_little(void)
+{
+    const uint16_t one = 1;
+    return *(const unsigned char *)&one == 1;
+}
+
+/* Sets info->usable and info->reason. */
+static void judge(rs_hw *hw)
+{
+    rescl_device_info *info = &hw->info;
+    char profile[64];
+    char *why = info->reason;
+    const size_t cap = sizeof info->reason;
+    why[0] = '\0';
+    device_string(hw->id, CL_DEVICE_PROFILE, profile, sizeof profile);
+    if (!device_flag(hw->id, CL_DEVICE_AVAILABLE, false))
+        snprintf(why, cap, "the driver reports it as not available");
+    else if (!device_flag(hw->id, CL_DEVICE_COMPILER_AVAILABLE, false))
+        snprintf(why, cap, "the driver has no OpenCL C compiler");
+    else if (!at_least_1_2(hw->device_version, "OpenCL"))
+        snprintf(why, cap, "needs OpenCL 1.2 or later, has \"%.60s\"", hw->device_version);
+    else if (!at_least_1_2(info->opencl_c, "OpenCL C"))
+        snprintf(why, cap, "needs OpenCL C 1.2 or later, has \"%.60s\"", info->opencl_c);
+    else if (strcmp(profile, "FULL_PROFILE") != 0)
+        snprintf(why, cap, "needs the full profile, has \"%.60s\"", profile);
+    else if (device_flag(hw->id, CL_DEVICE_ENDIAN_LITTLE, true) != host_is_little())
+        snprintf(why, cap, "its byte order differs from the host's");
+    else if (info->global_bytes == 0 || info->max_alloc_bytes == 0 || info->max_group == 0)
+        snprintf(why, cap, "the driver does not report its memory or work-group size");
+    info->usable = why[0] == '\0';
+}
+
+static rescl_status describe(rs_hw *hw, size_t platform, size_t device)
+{
+    rescl_device_info *info = &hw->info;
+    const cl_device_id id = hw->id;
+    info->platform = platform;
+    info->device = device;
+    device_string(id, CL_DEVICE_NAME, info->name, sizeof info->name);
+    device_string(id, CL_DEVICE_VENDOR, info->vendor, sizeof info->vendor);
+    device_string(id, CL_DRIVER_VERSION, info->driver, sizeof info->driver);
+    device_string(id, CL_DEVICE_OPENCL_C_VERSION, info->opencl_c, sizeof info->opencl_c);
+    device_string(id, CL_DEVICE_VERSION, hw->device_version, sizeof hw->device_version);
+    platform_string(hw->platform, CL_PLATFORM_NAME, info->platform_name,
+                    sizeof info->platform_name);
+    platform_string(hw->platform, CL_PLATFORM_VERSION, hw->platform_version,
+                    sizeof hw->platform_version);
+
+    info->type = type_of(id);
+    info->compute_units = (unsigned)device_number(id, CL_DEVICE_MAX_COMPUTE_UNITS, 1);
+    info->clock_mhz = (unsigned)device_number(id, CL_DEVICE_MAX_CLOCK_FREQUENCY, 0);
+    info->global_bytes = device_number(id, CL_DEVICE_GLOBAL_MEM_SIZE, 0);
+    info->max_alloc_bytes = device_number(id, CL_DEVICE_MAX_MEM_ALLOC_SIZE, 0);
+    info->local_bytes = device_number(id, CL_DEVICE_LOCAL_MEM_SIZE, 0);
+    info->cache_bytes = device_number(id, CL_DEVICE_GLOBAL_MEM_CACHE_SIZE, 0);
+    info->max_group = (size_t)device_number(id, CL_DEVICE_MAX_WORK_GROUP_SIZE, 0);
+    info->unified_memory = device_flag(id, CL_DEVICE_HOST_UNIFIED_MEMORY, false);
+    info->fp16 = has_extension(id, "cl_khr_fp16");
+    info->fp64 = has_extension(id, "cl_khr_fp64");
+    const uint64_t width = device_number(id, CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT, 1);
+    info->float_width = width >= 16 ? 16 : width >= 8 ? 8 : width >= 4 ? 4 : width >= 2 ? 2 : 1;
+
+    const size_t base = (size_t)device_number(id, CL_DEVICE_MEM_BASE_ADDR_ALIGN, 0) / 8;
+    hw->align = base > MIN_ALIGN ? base : MIN_ALIGN;
+    size_t items[16] = {0};
+    if (clGetDeviceInfo(id, CL_DEVICE_MAX_WORK_ITEM_SIZES, sizeof items, items, NULL) != CL_SUCCESS)
+        items[0] = items[1] = items[2] = 0;
+    for (int d = 0; d < 3; d++)
+        hw->max_items[d] = items[d] ? items[d] : info->max_group;
+
+    rs_quirks_apply(hw);
+    judge(hw);
+    return apply_environment(info);
+}
+
+/* ---- the list ---------------------------------------------------------------------------- */
+
+static rescl_status add_platform(rescl_runtime *rt, cl_platform_id platform, size_t index)
+{
+    rescl_status st = RESCL_OK;
+    cl_device_id ids[MAX_DEVICES];
+    cl_uint count = 0;
+    const cl_int code = clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, MAX_DEVICES, ids, &count);
+    if (code != CL_SUCCESS) {
+        if (code != CL_DEVICE_NOT_FOUND)
+            rs_log(RESCL_LOG_WARN, "OpenCL platform %zu cannot list its devices: %s (%d)", index,
+                   rs_cl_name(code), (int)code);
+        return RESCL_OK;
+    }
+    if (count > MAX_DEVICES)
+        count = MAX_DEVICES;
+    RS_TRY(rs_array_reserve(&rt->devices, &rt->cap, rt->count + count, sizeof *rt->devices));
+    for (cl_uint d = 0; d < count; d++) {
+        rs_hw *hw = &rt->devices[rt->count];
+        memset(hw, 0, sizeof *hw);
+        hw->platform = platform;
+        hw->id = ids[d];
+        RS_TRY(describe(hw, index, d));
+        rt->count++;
+    }
+out:
+    return st;
+}
+
+static rescl_status fail_empty(const cl_platform_id *platforms, size_t count)
+{
+    rescl_status st = RESCL_OK;
+    rs_str text = {0};
+    if (count == 0) {
+        RS_TRY(rs_str_append(&text, "no OpenCL platform found. Install a driver: pocl-opencl-icd "
+                                    "for a CPU, the GPU vendor's package (nvidia-opencl-icd, "
+                                    "rocm-opencl-icd, intel-opencl-icd) or mesa-opencl-icd. "
+                                    "ICD files read:"));
+        RS_TRY(rs_icd_report(&text));
+    } else {
+        RS_TRY(rs_str_append(&text, "no OpenCL platform offers a device. Install pocl-opencl-icd "
+                                    "to use the CPU; for a GPU check that its kernel driver is "
+                                    "loaded and that you may open it (groups render, video). "
+                                    "Platforms:"));
+        for (size_t i = 0; i < count; i++) {
+            char name[128];
+            platform_string(platforms[i], CL_PLATFORM_NAME, name, sizeof name);
+            RS_TRY(rs_str_appendf(&text, "%s %s", i ? "," : "", name));
+        }
+    }
+    RS_FAIL(RESCL_ERR_NOT_FOUND, "%s", text.text);
+out:
+    rs_str_fini(&text);
+    return st;
+}
+
+rescl_status rescl_runtime_create(rescl_runtime **out)
+{
+    rescl_status st = RESCL_OK;
+    rescl_runtime *rt = NULL;
+    cl_platform_id platforms[MAX_PLATFORMS];
+    cl_uint count = 0;
+    const cl_int code = clGetPlatformIDs(MAX_PLATFORMS, platforms, &count);
+    if (code != CL_SUCCESS || count == 0)
+        return fail_empty(NULL, 0);
+    if (count > MAX_PLATFORMS)
+        count = MAX_PLATFORMS;
+    RS_OOM(rt = calloc(1, sizeof *rt));
+    for (cl_uint p = 0; p < count; p++)
+        RS_TRY(add_platform(rt, platforms[p], p));
+    if (rt->count == 0)
+        RS_TRY(fail_empty(platforms, count));
+    *out = rt, rt = NULL;
+out:
+    rescl_runtime_destroy(rt);
+    return st;
+}
+
+void rescl_runtime_destroy(rescl_runtime *runtime)
+{
+    if (runtime == NULL)
+        return;
+    free(runtime->devices);
+    free(runtime);
+}
+
+size_t rescl_runtime_device_count(const rescl_runtime *runtime)
+{
+    return runtime->count;
+}
+
+const rescl_device_info *rescl_runtime_device_info(const rescl_runtime *runtime, size_t index)
+{
+    return index < runtime->count ? &runtime->devices[index].info : NULL;
+}

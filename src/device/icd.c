@@ -1,0 +1,104 @@
+/* Why no OpenCL platform was found: what the ICD loader read. Both common loaders are followed
+ * (ocl-icd and Khronos'), as their manuals say:
+ *   OCL_ICD_VENDORS     a folder of .icd files, or one .icd file or library (ocl-icd)
+ *   OPENCL_VENDOR_PATH  a folder of .icd files (ocl-icd)
+ *   OCL_ICD_FILENAMES   libraries, separated by ':'
+ *   /etc/OpenCL/vendors else */
+#include "clinternal.h"
+#include "path.h"
+#include "str.h"
+
+#include <dirent.h>
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define VENDORS "/etc/OpenCL/vendors"
+enum { ICD_FILE_LIMIT = 4096 };
+
+static rescl_status report_library(rs_str *text, const char *library)
+{
+    void *handle = dlopen(library, RTLD_LAZY | RTLD_LOCAL);
+    if (handle != NULL) {
+        dlclose(handle);
+        return rs_str_appendf(text, " names %s, which opens but offers no platform", library);
+    }
+    const char *why = dlerror();
+    return rs_str_appendf(text, " names %s, which does not open (%.120s)", library,
+                          why ? why : "unknown reason");
+}
+
+static rescl_status report_file(rs_str *text, const char *path)
+{
+    rescl_status st = RESCL_OK;
+    char *content = NULL;
+    size_t bytes = 0;
+    RS_TRY(rs_str_appendf(text, "\n  %s", path));
+    if (rs_file_read(path, ICD_FILE_LIMIT, &content, &bytes) != RESCL_OK) {
+        RS_TRY(rs_str_append(text, " cannot be read"));
+        goto out;
+    }
+    content[strcspn(content, "\r\n")] = '\0';
+    if (content[0] == '\0')
+        RS_TRY(rs_str_append(text, " is empty"));
+    else
+        RS_TRY(report_library(text, content));
+out:
+    free(content);
+    return st;
+}
+
+static rescl_status report_folder(rs_str *text, const char *folder)
+{
+    rescl_status st = RESCL_OK;
+    char *path = NULL;
+    size_t files = 0;
+    DIR *dir = opendir(folder);
+    if (dir == NULL) {
+        RS_TRY(rs_str_appendf(text, "\n  the folder %s does not exist", folder));
+        goto out;
+    }
+    for (struct dirent *entry; (entry = readdir(dir)) != NULL;) {
+        const size_t len = strlen(entry->d_name);
+        if (len < 5 || strcmp(entry->d_name + len - 4, ".icd") != 0)
+            continue;
+        RS_OOM(path = rs_path_join(folder, entry->d_name));
+        RS_TRY(report_file(text, path));
+        free(path), path = NULL;
+        files++;
+    }
+    if (files == 0)
+        RS_TRY(rs_str_appendf(text, "\n  the folder %s holds no .icd file", folder));
+out:
+    if (dir != NULL)
+        closedir(dir);
+    free(path);
+    return st;
+}
+
+rescl_status rs_icd_report(rs_str *text)
+{
+    rescl_status st = RESCL_OK;
+    const char *vendors = getenv("OCL_ICD_VENDORS");
+    const char *names = getenv("OCL_ICD_FILENAMES");
+    const char *variable = "OCL_ICD_VENDORS";
+    if (vendors == NULL || vendors[0] == '\0') {
+        variable = "OPENCL_VENDOR_PATH";
+        vendors = getenv(variable);
+    }
+    if (vendors != NULL && vendors[0] != '\0') {
+        RS_TRY(rs_str_appendf(text, " %s=%s:", variable, vendors));
+        const size_t len = strlen(vendors);
+        if (len > 4 && strcmp(vendors + len - 4, ".icd") == 0 && !rs_path_is_dir(vendors))
+            RS_TRY(report_file(text, vendors));
+        else
+            RS_TRY(report_folder(text, vendors));
+    } else {
+        RS_TRY(report_folder(text, VENDORS));
+    }
+    if (names != NULL && names[0] != '\0')
+        RS_TRY(rs_str_appendf(text, "\n  OCL_ICD_FILENAMES=%s", names));
+out:
+    return st;
+}

@@ -1,0 +1,164 @@
+/* Kernel times by kernel and label. Events are kept until they are asked for, and summed up in
+ * between when many have gathered. */
+#include "alloc.h"
+#include "clinternal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { PENDING_LIMIT = 8192 };
+
+typedef struct pending {
+    cl_event begin, end;
+    size_t row;
+} pending;
+
+struct rs_profile {
+    const char *label;
+    rs_profile_row *rows;
+    size_t nrows, rows_cap;
+    pending *events;
+    size_t nevents, events_cap;
+};
+
+rescl_status rs_profile_create(rs_profile **out)
+{
+    rescl_status st = RESCL_OK;
+    RS_OOM(*out = calloc(1, sizeof **out));
+out:
+    return st;
+}
+
+static void drop_events(rs_profile *p, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (p->events[i].begin != NULL)
+            clReleaseEvent(p->events[i].begin);
+        clReleaseEvent(p->events[i].end);
+    }
+    memmove(p->events, p->events + count, (p->nevents - count) * sizeof *p->events);
+    p->nevents -= count;
+}
+
+void rs_profile_destroy(rs_profile *p)
+{
+    if (p == NULL)
+        return;
+    if (p->nevents > 0)
+        drop_events(p, p->nevents);
+    free(p->events);
+    free(p->rows);
+    free(p);
+}
+
+void rs_profile_label(rescl_device *dev, const char *label)
+{
+    if (dev->profile != NULL)
+        dev->profile->label = label;
+}
+
+static bool same_label(const char *a, const char *b)
+{
+    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+static rescl_status find_row(rs_profile *p, const char *kernel, size_t *row)
+{
+    rescl_status st = RESCL_OK;
+    for (size_t i = 0; i < p->nrows; i++) {
+        if (p->rows[i].kernel == kernel && same_label(p->rows[i].label, p->label)) {
+            *row = i;
+            return RESCL_OK;
+        }
+    }
+    RS_TRY(rs_array_reserve(&p->rows, &p->rows_cap, p->nrows + 1, sizeof *p->rows));
+    p->rows[p->nrows] = (rs_profile_row){.kernel = kernel, .label = p->label};
+    *row = p->nrows++;
+out:
+    return st;
+}
+
+static rescl_status event_ns(const pending *e, uint64_t *ns)
+{
+    rescl_status st = RESCL_OK;
+    cl_ulong start = 0, end = 0;
+    RS_CL(clGetEventProfilingInfo(e->end, CL_PROFILING_COMMAND_END, sizeof end, &end, NULL));
+    if (e->begin != NULL)
+        RS_CL(clGetEventProfilingInfo(e->begin, CL_PROFILING_COMMAND_END, sizeof start, &start,
+                                      NULL));
+    else
+        RS_CL(clGetEventProfilingInfo(e->end, CL_PROFILING_COMMAND_START, sizeof start, &start,
+                                      NULL));
+    *ns = end > start ? end - start : 0;
+out:
+    return st;
+}
+
+/* Adds the oldest `count` events to their rows. */
+static rescl_status sum_up(rs_profile *p, size_t count)
+{
+    rescl_status st = RESCL_OK;
+    if (count == 0)
+        return RESCL_OK;
+    RS_CL(clWaitForEvents(1, &p->events[count - 1].end));
+    for (size_t i = 0; i < count; i++) {
+        uint64_t ns = 0;
+        RS_TRY(event_ns(&p->events[i], &ns));
+        p->rows[p->events[i].row].launches++;
+        p->rows[p->events[i].row].total_ns += ns;
+    }
+out:
+    drop_events(p, count);
+    return st;
+}
+
+rescl_status rs_profile_record(rescl_device *dev, const char *name, cl_event begin, cl_event end)
+{
+    rescl_status st = RESCL_OK;
+    rs_profile *p = dev->profile;
+    pending e = {.begin = begin, .end = end};
+    RS_TRY(rs_array_reserve(&p->events, &p->events_cap, p->nevents + 1, sizeof *p->events));
+    RS_TRY(find_row(p, name, &e.row));
+    p->events[p->nevents++] = e;
+    e.begin = e.end = NULL;
+    if (p->nevents >= PENDING_LIMIT)
+        RS_TRY(sum_up(p, p->nevents / 2));
+out:
+    if (e.begin != NULL)
+        clReleaseEvent(e.begin);
+    if (e.end != NULL)
+        clReleaseEvent(e.end);
+    return st;
+}
+
+static int by_total(const void *a, const void *b)
+{
+    const rs_profile_row *x = a, *y = b;
+    return (x->total_ns < y->total_ns) - (x->total_ns > y->total_ns);
+}
+
+rescl_status rs_profile_get(rescl_device *dev, const rs_profile_row **rows, size_t *count)
+{
+    rescl_status st = RESCL_OK;
+    rs_profile *p = dev->profile;
+    RS_FAIL_IF(p == NULL, RESCL_ERR_ARG, "the device was opened without RESCL_DEVICE_PROFILE");
+    RS_CL(clFinish(dev->queue));
+    RS_TRY(sum_up(p, p->nevents));
+    if (p->nrows > 0)
+        qsort(p->rows, p->nrows, sizeof *p->rows, by_total);
+    *rows = p->rows;
+    *count = p->nrows;
+out:
+    return st;
+}
+
+void rs_profile_reset(rescl_device *dev)
+{
+    rs_profile *p = dev->profile;
+    if (p == NULL)
+        return;
+    if (p->nevents > 0)
+        drop_events(p, p->nevents);
+    p->nrows = 0;
+    p->label = NULL;
+}

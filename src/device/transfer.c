@@ -1,0 +1,146 @@
+/* Copies between host and device, fills, and the queue itself. */
+#include "clinternal.h"
+
+#include <stdlib.h>
+
+struct rs_fence {
+    cl_event event;
+};
+
+static rescl_status check_range(const rescl_device *dev, const rs_buffer *buf, size_t offset,
+                                size_t bytes, const char *what)
+{
+    rescl_status st = RESCL_OK;
+    RS_FAIL_IF(buf == NULL, RESCL_ERR_ARG, "%s: no buffer", what);
+    RS_FAIL_IF(buf->dev != dev, RESCL_ERR_ARG, "%s: the buffer belongs to another device", what);
+    RS_FAIL_IF(offset > buf->bytes || bytes > buf->bytes - offset, RESCL_ERR_ARG,
+               "%s: %zu bytes at %zu do not lie in a buffer of %zu bytes", what, bytes, offset,
+               buf->bytes);
+out:
+    return st;
+}
+
+rescl_status rs_write(rescl_device *dev, rs_buffer *buf, size_t offset, const void *host,
+                      size_t bytes)
+{
+    rescl_status st = RESCL_OK;
+    RS_TRY(check_range(dev, buf, offset, bytes, "write"));
+    if (bytes > 0)
+        RS_CL(clEnqueueWriteBuffer(dev->queue, buf->mem, CL_TRUE, offset, bytes, host, 0, NULL,
+                                   NULL));
+out:
+    return st;
+}
+
+rescl_status rs_read(rescl_device *dev, rs_buffer *buf, size_t offset, void *host, size_t bytes)
+{
+    rescl_status st = RESCL_OK;
+    RS_TRY(check_range(dev, buf, offset, bytes, "read"));
+    if (bytes > 0)
+        RS_CL(
+            clEnqueueReadBuffer(dev->queue, buf->mem, CL_TRUE, offset, bytes, host, 0, NULL, NULL));
+out:
+    return st;
+}
+
+rescl_status rs_copy(rescl_device *dev, rs_buffer *src, size_t src_offset, rs_buffer *dst,
+                     size_t dst_offset, size_t bytes)
+{
+    rescl_status st = RESCL_OK;
+    RS_TRY(check_range(dev, src, src_offset, bytes, "copy from"));
+    RS_TRY(check_range(dev, dst, dst_offset, bytes, "copy to"));
+    const rs_buffer *src_root = src->parent ? src->parent : src;
+    const rs_buffer *dst_root = dst->parent ? dst->parent : dst;
+    const size_t from = src->offset + src_offset, to = dst->offset + dst_offset;
+    RS_FAIL_IF(src_root == dst_root && from < to + bytes && to < from + bytes, RESCL_ERR_ARG,
+               "copy: the two regions of %zu bytes overlap", bytes);
+    if (bytes > 0)
+        RS_CL(clEnqueueCopyBuffer(dev->queue, src->mem, dst->mem, src_offset, dst_offset, bytes, 0,
+                                  NULL, NULL));
+out:
+    return st;
+}
+
+rescl_status rs_fill_zero(rescl_device *dev, rs_buffer *buf, size_t offset, size_t bytes)
+{
+    rescl_status st = RESCL_OK;
+    static const cl_uint wide = 0;
+    static const cl_uchar narrow = 0;
+    RS_TRY(check_range(dev, buf, offset, bytes, "fill"));
+    if (bytes == 0)
+        goto out;
+    if (offset % sizeof wide == 0 && bytes % sizeof wide == 0)
+        RS_CL(clEnqueueFillBuffer(dev->queue, buf->mem, &wide, sizeof wide, offset, bytes, 0, NULL,
+                                  NULL));
+    else
+        RS_CL(clEnqueueFillBuffer(dev->queue, buf->mem, &narrow, sizeof narrow, offset, bytes, 0,
+                                  NULL, NULL));
+out:
+    return st;
+}
+
+rescl_status rs_write_async(rescl_device *dev, rs_buffer *buf, size_t offset, const void *host,
+                            size_t bytes, rs_fence **fence)
+{
+    rescl_status st = RESCL_OK;
+    rs_fence *f = NULL;
+    *fence = NULL;
+    RS_TRY(check_range(dev, buf, offset, bytes, "write"));
+    if (bytes == 0)
+        goto out;
+    RS_OOM(f = calloc(1, sizeof *f));
+    RS_CL(clEnqueueWriteBuffer(dev->queue, buf->mem, CL_FALSE, offset, bytes, host, 0, NULL,
+                               &f->event));
+    *fence = f, f = NULL;
+    RS_CL(clFlush(dev->queue));
+out:
+    free(f);
+    return st;
+}
+
+rescl_status rs_read_async(rescl_device *dev, rs_buffer *buf, size_t offset, void *host,
+                           size_t bytes, rs_fence **fence)
+{
+    rescl_status st = RESCL_OK;
+    rs_fence *f = NULL;
+    *fence = NULL;
+    RS_TRY(check_range(dev, buf, offset, bytes, "read"));
+    if (bytes == 0)
+        goto out;
+    RS_OOM(f = calloc(1, sizeof *f));
+    RS_CL(clEnqueueReadBuffer(dev->queue, buf->mem, CL_FALSE, offset, bytes, host, 0, NULL,
+                              &f->event));
+    *fence = f, f = NULL;
+    RS_CL(clFlush(dev->queue));
+out:
+    free(f);
+    return st;
+}
+
+rescl_status rs_fence_wait(rs_fence *fence)
+{
+    rescl_status st = RESCL_OK;
+    if (fence == NULL)
+        return RESCL_OK;
+    RS_CL(clWaitForEvents(1, &fence->event));
+out:
+    clReleaseEvent(fence->event);
+    free(fence);
+    return st;
+}
+
+rescl_status rs_flush(rescl_device *dev)
+{
+    rescl_status st = RESCL_OK;
+    RS_CL(clFlush(dev->queue));
+out:
+    return st;
+}
+
+rescl_status rs_finish(rescl_device *dev)
+{
+    rescl_status st = RESCL_OK;
+    RS_CL(clFinish(dev->queue));
+out:
+    return st;
+}

@@ -1,0 +1,16 @@
+/* What the tests of the device room share. */
+#ifndef RS_DEVICE_SUPPORT_H
+#define RS_DEVICE_SUPPORT_H
+
+#include "cldevice.h"
+
+/* The folder of the test kernels. */
+#define TEST_KERNELS RESCL_TEST_SOURCE_DIR "/tests/device/kernels"
+
+/* Opens RESCL_TEST_DEVICE, or PoCL, or any CPU, with RESCL_KERNEL_DIR set to the test kernels. */
+rescl_device *test_device_open(rescl_runtime **runtime, unsigned flags);
+void test_device_close(rescl_runtime *runtime, rescl_device *dev);
+
+rescl_device_stats test_stats(const rescl_device *dev);
+
+#endif
