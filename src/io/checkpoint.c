@@ -1,0 +1,392 @@
+#include "checkpoint.h"
+
+#include "error.h"
+#include "optionlist.h"
+#include "safetensors.h"
+#include "str.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define FORMAT_NAME "rescl"
+#define FORMAT_VERSION "1"
+#define LAYOUT "RSCK"
+#define STATE_PREFIX "optimizer."
+
+/* ---- writing ----------------------------------------------------------------------------- */
+
+static json_t *model_json(const rs_ckpt_model *m)
+{
+    json_t *names = json_array();
+    for (size_t i = 0; names && i < m->classes; i++)
+        if (json_array_append_new(names, rs_json_text(m->class_name[i])) != 0) {
+            json_decref(names);
+            return NULL;
+        }
+    return json_pack("{s:s, s:I, s:I, s:f, s:f, s:o, s:s, s:o}", "name", m->name, "classes",
+                     (json_int_t)m->classes, "image_size", (json_int_t)m->image_size, "dropout",
+                     m->dropout, "label_smoothing", m->label_smoothing, "seed",
+                     rs_json_u64(m->seed), "preprocess", rescl_preprocess_name(m->preprocess),
+                     "class_names", names);
+}
+
+static json_t *training_json(const rs_ckpt_training *t)
+{
+    const rs_ckpt_progress *p = &t->progress;
+    json_t *best = p->has_best
+                       ? json_pack("{s:b, s:I, s:f, s:f}", "by_eval", p->best_by_eval, "epoch",
+                                   (json_int_t)p->best_epoch, "top1", p->best_top1, "loss",
+                                   p->best_loss)
+                       : json_null();
+    json_t *sums = json_pack("{s:I, s:I, s:I, s:f, s:f, s:f}", "samples", (json_int_t)p->samples,
+                             "top1", (json_int_t)p->top1, "top5", (json_int_t)p->top5, "loss",
+                             p->loss_sum, "seconds", p->seconds, "data_wait", p->data_wait);
+    json_t *data =
+        json_pack("{s:o, s:I, s:s}", "name", rs_json_text(t->data.name), "count",
+                  (json_int_t)t->data.count, "fingerprint", t->data.fingerprint);
+    return json_pack("{s:I, s:I, s:I, s:f, s:o, s:o, s:o, s:o}", "epoch", (json_int_t)p->epoch,
+                     "batch", (json_int_t)p->batch, "step", (json_int_t)p->step, "time", p->time,
+                     "epoch_sums", sums, "best", best, "data", data, "options",
+                     rs_options_json(t->options));
+}
+
+/* Adds the parameters of `w` under their names, or, with a state's name, the trainable ones under
+ * "optimizer.<state>.<param>". Names that are made here are also put into `made`. */
+static rescl_status add_tensors(rs_st_source *list, size_t *count, char **made, const rs_graph *g,
+                                const rs_weights *w, const char *state)
+{
+    rescl_status st = RESCL_OK;
+
+    for (size_t i = 0; i < g->nparams; i++) {
+        const rs_param *p = &g->param[i];
+        rs_st_source *t = &list[*count];
+        if (state && !p->trainable)
+            continue;
+        *t = (rs_st_source){.name = p->name, .dtype = RS_ST_F32, .data = w->data[i]};
+        t->ndim = (size_t)p->spec.shape.ndim;
+        memcpy(t->dim, p->spec.shape.dim, t->ndim * sizeof *t->dim);
+        if (state) {
+            RS_OOM(made[*count] = rs_strf(STATE_PREFIX "%s.%s", state, p->name));
+            t->name = made[*count];
+        }
+        ++*count;
+    }
+out:
+    return st;
+}
+
+static rescl_status dump(json_t *value, char **out)
+{
+    rescl_status st = RESCL_OK;
+    RS_FAIL_IF(!value, RESCL_ERR_ARG,
+               "a name or a number of the run cannot be stored (not UTF-8, or not finite)");
+    RS_OOM(*out = json_dumps(value, JSON_COMPACT | JSON_REAL_PRECISION(17)));
+out:
+    json_decref(value);
+    return st;
+}
+
+rescl_status rs_checkpoint_write(const char *path, const rs_graph *g, const rs_weights *w,
+                                 const rs_ckpt_model *model, const rs_ckpt_training *training)
+{
+    rescl_status st = RESCL_OK;
+    const int nstates = training ? training->nstates : 0;
+    const size_t most = g->nparams * (1 + (size_t)nstates);
+    rs_st_source *list = NULL;
+    char **made = NULL, *model_text = NULL, *training_text = NULL;
+    size_t count = 0;
+
+    RS_OOM(list = calloc(most + 1, sizeof *list));
+    RS_OOM(made = calloc(most + 1, sizeof *made));
+    RS_TRY(add_tensors(list, &count, made, g, w, NULL));
+    for (int i = 0; i < nstates; i++)
+        RS_TRY(add_tensors(list, &count, made, g, &training->state[i], training->state_name[i]));
+    RS_TRY(dump(model_json(model), &model_text));
+    if (training)
+        RS_TRY(dump(training_json(training), &training_text));
+    rs_st_meta meta[] = {{"format", FORMAT_NAME},
+                         {"format_version", FORMAT_VERSION},
+                         {"filter_layout", LAYOUT},
+                         {"model", model_text},
+                         {"training", training_text}};
+    RS_TRY(rs_st_write(path, meta, RS_COUNT(meta) - (training ? 0 : 1), list, count));
+out:
+    for (size_t i = 0; made && i < count; i++)
+        free(made[i]);
+    free(made);
+    free(list);
+    free(model_text);
+    free(training_text);
+    if (st != RESCL_OK)
+        rs_error_prefix("cannot save %s", path);
+    return st;
+}
+
+/* ---- reading ----------------------------------------------------------------------------- */
+
+struct rs_checkpoint {
+    rs_st_file *file;
+    json_t *model_doc, *training_doc; /* own the strings of what follows */
+    const char **class_name;
+    bool has_model, has_training;
+    rs_ckpt_model model;
+    rs_ckpt_progress progress;
+    rs_ckpt_data data;
+};
+
+static rescl_status parse_document(const rs_checkpoint *c, const char *key, json_t **out)
+{
+    rescl_status st = RESCL_OK;
+    const char *text = rs_st_meta_get(c->file, key);
+    json_error_t why;
+
+    if (!text)
+        goto out;
+    *out = json_loads(text, JSON_REJECT_DUPLICATES, &why);
+    RS_FAIL_IF(!json_is_object(*out), RESCL_ERR_FORMAT, "%s: metadata '%s' is damaged: %s",
+               rs_st_path(c->file), key, *out ? "not an object" : why.text);
+out:
+    return st;
+}
+
+static bool get_count(const json_t *object, const char *key, uint64_t *out)
+{
+    const json_t *v = json_object_get(object, key);
+    *out = (uint64_t)json_integer_value(v);
+    return json_is_integer(v) && json_integer_value(v) >= 0;
+}
+
+static bool get_real(const json_t *object, const char *key, double *out)
+{
+    const json_t *v = json_object_get(object, key);
+    *out = json_number_value(v);
+    return json_is_number(v);
+}
+
+static bool get_preprocess(const json_t *v, rescl_preprocess *out)
+{
+    const char *name;
+    for (int i = 0; (name = rescl_preprocess_name((rescl_preprocess)i)) != NULL; i++)
+        if (json_is_string(v) && strcmp(name, json_string_value(v)) == 0) {
+            *out = (rescl_preprocess)i;
+            return true;
+        }
+    return false;
+}
+
+/* The number of classes is bounded by the names that are really in the file. */
+static rescl_status parse_model(rs_checkpoint *c)
+{
+    rescl_status st = RESCL_OK;
+    const json_t *d = c->model_doc, *names = json_object_get(d, "class_names");
+    rs_ckpt_model *m = &c->model;
+    uint64_t classes = 0, size = 0;
+
+    m->name = json_string_value(json_object_get(d, "name"));
+    RS_FAIL_IF(!m->name || !get_count(d, "classes", &classes) ||
+                   !get_count(d, "image_size", &size) || !get_real(d, "dropout", &m->dropout) ||
+                   !get_real(d, "label_smoothing", &m->label_smoothing) ||
+                   !rs_json_get_u64(json_object_get(d, "seed"), &m->seed) ||
+                   !get_preprocess(json_object_get(d, "preprocess"), &m->preprocess),
+               RESCL_ERR_FORMAT,
+               "%s: metadata 'model' lacks one of name, classes, image_size, dropout, "
+               "label_smoothing, seed, preprocess",
+               rs_st_path(c->file));
+    RS_FAIL_IF(!json_is_array(names) || json_array_size(names) != classes || classes == 0,
+               RESCL_ERR_FORMAT, "%s: metadata 'model' has %zu class names for %llu classes",
+               rs_st_path(c->file), json_array_size(names), (unsigned long long)classes);
+    RS_FAIL_IF(size == 0 || size > 65536, RESCL_ERR_FORMAT,
+               "%s: metadata 'model' has an image_size of %llu", rs_st_path(c->file),
+               (unsigned long long)size);
+    m->classes = (size_t)classes;
+    m->image_size = (size_t)size;
+    RS_OOM(c->class_name = calloc(m->classes, sizeof *c->class_name));
+    for (size_t i = 0; i < m->classes; i++) {
+        c->class_name[i] = json_string_value(json_array_get(names, i));
+        RS_FAIL_IF(!c->class_name[i], RESCL_ERR_FORMAT, "%s: class name %zu is not a string",
+                   rs_st_path(c->file), i);
+    }
+    m->class_name = c->class_name;
+    c->has_model = true;
+out:
+    return st;
+}
+
+static rescl_status parse_training(rs_checkpoint *c)
+{
+    rescl_status st = RESCL_OK;
+    const json_t *d = c->training_doc, *sums = json_object_get(d, "epoch_sums");
+    const json_t *best = json_object_get(d, "best"), *data = json_object_get(d, "data");
+    rs_ckpt_progress *p = &c->progress;
+    bool ok = get_count(d, "epoch", &p->epoch) && get_count(d, "batch", &p->batch) &&
+              get_count(d, "step", &p->step) && get_real(d, "time", &p->time) &&
+              get_count(sums, "samples", &p->samples) && get_count(sums, "top1", &p->top1) &&
+              get_count(sums, "top5", &p->top5) && get_real(sums, "loss", &p->loss_sum) &&
+              get_real(sums, "seconds", &p->seconds) && get_real(sums, "data_wait", &p->data_wait);
+
+    p->has_best = json_is_object(best);
+    if (p->has_best) {
+        p->best_by_eval = json_is_true(json_object_get(best, "by_eval"));
+        ok = ok && get_count(best, "epoch", &p->best_epoch) &&
+             get_real(best, "top1", &p->best_top1) && get_real(best, "loss", &p->best_loss);
+    }
+    c->data.name = json_string_value(json_object_get(data, "name"));
+    c->data.fingerprint = json_string_value(json_object_get(data, "fingerprint"));
+    ok = ok && c->data.name && c->data.fingerprint && get_count(data, "count", &c->data.count) &&
+         json_is_object(json_object_get(d, "options"));
+    RS_FAIL_IF(!ok, RESCL_ERR_FORMAT, "%s: metadata 'training' is incomplete",
+               rs_st_path(c->file));
+    c->has_training = true;
+out:
+    return st;
+}
+
+rescl_status rs_checkpoint_open(const char *path, rs_checkpoint **out)
+{
+    rescl_status st = RESCL_OK;
+    rs_checkpoint *c = NULL;
+    const char *format, *version, *layout;
+
+    RS_OOM(c = calloc(1, sizeof *c));
+    RS_TRY(rs_st_open(path, &c->file));
+    format = rs_st_meta_get(c->file, "format");
+    version = rs_st_meta_get(c->file, "format_version");
+    layout = rs_st_meta_get(c->file, "filter_layout");
+    RS_FAIL_IF(!layout || strcmp(layout, LAYOUT) != 0, RESCL_ERR_FORMAT,
+               "%s: the filter layout is %s%.32s, rescl reads " LAYOUT
+               " (metadata 'filter_layout'); convert the file first",
+               path, layout ? "" : "not given", layout ? layout : "");
+    if (format && strcmp(format, FORMAT_NAME) == 0) {
+        RS_FAIL_IF(!version || strcmp(version, FORMAT_VERSION) != 0, RESCL_ERR_UNSUPPORTED,
+                   "%s: format version %.16s, this rescl (%s) reads version " FORMAT_VERSION, path,
+                   version ? version : "missing", rescl_version());
+        RS_TRY(parse_document(c, "model", &c->model_doc));
+        RS_TRY(parse_document(c, "training", &c->training_doc));
+    }
+    if (c->model_doc)
+        RS_TRY(parse_model(c));
+    if (c->training_doc)
+        RS_TRY(parse_training(c));
+    *out = c, c = NULL;
+out:
+    rs_checkpoint_close(c);
+    return st;
+}
+
+void rs_checkpoint_close(rs_checkpoint *c)
+{
+    if (!c)
+        return;
+    rs_st_close(c->file);
+    json_decref(c->model_doc);
+    json_decref(c->training_doc);
+    free(c->class_name);
+    free(c);
+}
+
+const char *rs_checkpoint_path(const rs_checkpoint *c)
+{
+    return rs_st_path(c->file);
+}
+
+const rs_ckpt_model *rs_checkpoint_model(const rs_checkpoint *c)
+{
+    return c->has_model ? &c->model : NULL;
+}
+
+const rs_ckpt_progress *rs_checkpoint_progress(const rs_checkpoint *c)
+{
+    return c->has_training ? &c->progress : NULL;
+}
+
+const rs_ckpt_data *rs_checkpoint_data(const rs_checkpoint *c)
+{
+    return c->has_training ? &c->data : NULL;
+}
+
+rescl_status rs_checkpoint_match(const rs_checkpoint *c, const rescl_train_options *o)
+{
+    return rs_options_match(json_object_get(c->training_doc, "options"), o, rs_st_path(c->file));
+}
+
+static bool is_state(const char *name)
+{
+    return strncmp(name, STATE_PREFIX, sizeof STATE_PREFIX - 1) == 0;
+}
+
+size_t rs_checkpoint_weight_bytes(const rs_checkpoint *c)
+{
+    size_t bytes = 0; /* cannot overflow: the tensors tile a file */
+    for (size_t i = 0; i < rs_st_count(c->file); i++)
+        if (!is_state(rs_st_at(c->file, i)->name))
+            bytes += rs_st_at(c->file, i)->bytes;
+    return bytes;
+}
+
+static const char *dims_text(size_t ndim, const size_t *dim, rs_str *out)
+{
+    rescl_status st = rs_str_append(out, "(");
+    for (size_t i = 0; i < ndim && st == RESCL_OK; i++)
+        st = rs_str_appendf(out, i ? ", %zu" : "%zu", dim[i]);
+    if (st == RESCL_OK)
+        st = rs_str_append(out, ")");
+    return st == RESCL_OK ? out->text : "?";
+}
+
+static rescl_status read_param(const rs_checkpoint *c, const rs_param *p, const char *name,
+                               float *dst)
+{
+    rescl_status st = RESCL_OK;
+    const rs_st_tensor *t = rs_st_find(c->file, name);
+    const rs_shape *want = &p->spec.shape;
+    rs_str found = {0}, expected = {0};
+
+    RS_FAIL_IF(!t, RESCL_ERR_NOT_FOUND, "%s: holds no tensor '%s'; is it of another model?",
+               rs_st_path(c->file), name);
+    RS_FAIL_IF(t->ndim != (size_t)want->ndim ||
+                   memcmp(t->dim, want->dim, t->ndim * sizeof *t->dim) != 0,
+               RESCL_ERR_SHAPE, "%s: tensor '%s' has shape %s, the model needs %s",
+               rs_st_path(c->file), name, dims_text(t->ndim, t->dim, &found),
+               dims_text((size_t)want->ndim, want->dim, &expected));
+    RS_FAIL_IF(t->dtype != RS_ST_F32, RESCL_ERR_FORMAT, "%s: tensor '%s' is %s, rescl reads F32",
+               rs_st_path(c->file), name, rs_st_dtype_name(t->dtype));
+    RS_TRY(rs_st_read(c->file, t, dst));
+out:
+    rs_str_fini(&found);
+    rs_str_fini(&expected);
+    return st;
+}
+
+rescl_status rs_checkpoint_read_weights(const rs_checkpoint *c, const rs_graph *g, rs_weights *w)
+{
+    rescl_status st = RESCL_OK;
+
+    for (size_t i = 0; i < g->nparams; i++)
+        RS_TRY(read_param(c, &g->param[i], g->param[i].name, w->data[i]));
+    for (size_t i = 0; i < rs_st_count(c->file); i++) {
+        const char *name = rs_st_at(c->file, i)->name;
+        RS_FAIL_IF(!is_state(name) && rs_graph_find_param(g, name) < 0, RESCL_ERR_FORMAT,
+                   "%s: the model has no parameter '%.80s'; is the file of another model?",
+                   rs_st_path(c->file), name);
+    }
+out:
+    return st;
+}
+
+rescl_status rs_checkpoint_read_state(const rs_checkpoint *c, const rs_graph *g, const char *name,
+                                      rs_weights *w)
+{
+    rescl_status st = RESCL_OK;
+    char *full = NULL;
+
+    for (size_t i = 0; i < g->nparams; i++) {
+        if (!g->param[i].trainable)
+            continue;
+        free(full);
+        RS_OOM(full = rs_strf(STATE_PREFIX "%s.%s", name, g->param[i].name));
+        RS_TRY(read_param(c, &g->param[i], full, w->data[i]));
+    }
+out:
+    free(full);
+    return st;
+}
