@@ -1,0 +1,44 @@
+# ctest -L lint: the format, the room rules that the compiler cannot see, and two static analysers.
+# A tool that is not installed makes its test "skipped".
+set(lint_dirs src include tests bench)
+set(lint_globs "")
+foreach(dir ${lint_dirs})
+    list(APPEND lint_globs "${PROJECT_SOURCE_DIR}/${dir}/*.c" "${PROJECT_SOURCE_DIR}/${dir}/*.h")
+endforeach()
+file(GLOB_RECURSE rs_lint_all CONFIGURE_DEPENDS ${lint_globs})
+set(rs_lint_sources ${rs_lint_all})
+list(FILTER rs_lint_sources INCLUDE REGEX "/src/.*\\.c$")
+
+# rs_lint(<name> <tool> <arguments>...)
+function(rs_lint name tool)
+    find_program(RESCL_LINT_${tool} ${tool})
+    if(RESCL_LINT_${tool})
+        add_test(NAME lint.${name} COMMAND ${ARGN} WORKING_DIRECTORY "${PROJECT_SOURCE_DIR}")
+    else()
+        add_test(NAME lint.${name}
+            COMMAND sh -c "echo '${tool} is not installed: see scripts/setup'; exit 77")
+    endif()
+    set_tests_properties(lint.${name} PROPERTIES LABELS lint SKIP_RETURN_CODE 77 TIMEOUT 900)
+endfunction()
+
+if(rs_lint_sources)
+    rs_lint(format clang-format clang-format --dry-run -Werror ${rs_lint_all})
+
+    # Its own analysis of each file; what it cannot know (callers, macros of other builds) is off.
+    rs_lint(cppcheck cppcheck cppcheck --quiet --error-exitcode=1 --inline-suppr -j 2
+        --enable=warning,performance,portability --std=c11
+        --suppress=missingIncludeSystem --suppress=unknownMacro
+        --template={file}:{line}:\ {severity}:\ {message}\ [{id}]
+        "--project=${PROJECT_BINARY_DIR}/compile_commands.json"
+        "--file-filter=${PROJECT_SOURCE_DIR}/src/*")
+
+    rs_lint(tidy clang-tidy sh -c
+        "printf '%s\\n' \"$@\" | xargs -n 4 -P 2 clang-tidy -p '${PROJECT_BINARY_DIR}' --quiet \
+--extra-arg=-Wno-unknown-warning-option"
+        tidy ${rs_lint_sources})
+
+    # Only src/device sees OpenCL, and src/cli only the public headers.
+    rs_lint(rooms grep sh -c
+        "! grep -rnE '#include *[<\"](CL/|clblast)' src tests --include=*.[ch] | grep -v '^src/device/' \
+&& ! grep -rnE '#include *\"rescl/' src --include=*.[ch]")
+endif()

@@ -1,6 +1,6 @@
 # Tests mirror src/: tests/<room>/test_<x>.c is one program and one ctest "<room>.<x>", labelled
 # with its room. Every other .c there and in tests/support is shared by all of them.
-# tests/cli/*.sh are ctests of the program. A test that exits with 77 was skipped.
+# tests/cli/*.sh are ctests of the program; tests/package tries an install. A test that exits with 77 was skipped.
 
 set(rs_test_rooms base tensor device op nn model data io train cli)
 set(rs_test_includes "${PROJECT_SOURCE_DIR}/include" "${PROJECT_SOURCE_DIR}/tests/support")
@@ -85,4 +85,19 @@ if(TARGET rescl_program)
         set_property(TEST ${name} APPEND PROPERTY
             ENVIRONMENT "RESCL=$<TARGET_FILE:rescl_program>")
     endforeach()
+endif()
+
+# What an install gives: only of a plain build, for a sanitizer's needs the whole program.
+if(TARGET rescl AND NOT RESCL_SANITIZE AND NOT RESCL_COVERAGE)
+    add_test(NAME package.install COMMAND ${CMAKE_COMMAND}
+        "-DBUILD_DIR=${PROJECT_BINARY_DIR}" "-DSOURCE_DIR=${PROJECT_SOURCE_DIR}"
+        "-DWORK_DIR=${rs_test_dir}/package" "-DLIBDIR=${CMAKE_INSTALL_LIBDIR}"
+        "-DGENERATOR=${CMAKE_GENERATOR}" "-DC_COMPILER=${CMAKE_C_COMPILER}"
+        -P "${PROJECT_SOURCE_DIR}/tests/package/install.cmake")
+    rs_test_properties(package.install package)
+    add_test(NAME package.symbols COMMAND ${CMAKE_COMMAND}
+        "-DNM=${CMAKE_NM}" "-DLIBRARY=$<TARGET_FILE:rescl>"
+        "-DHEADERS=${PROJECT_SOURCE_DIR}/include/rescl"
+        -P "${PROJECT_SOURCE_DIR}/tests/package/symbols.cmake")
+    rs_test_properties(package.symbols package)
 endif()

@@ -36,7 +36,8 @@ void rs_error_prefix(const char *fmt, ...) RESCL_PRINTF(1, 2);
 
 #define RS_FAIL(code, ...)                                                                         \
     do {                                                                                           \
-        st = rs_error_set((code), 0, __FILE__, __LINE__, __VA_ARGS__);                             \
+        st = (code);                                                                               \
+        (void)rs_error_set(st, 0, __FILE__, __LINE__, __VA_ARGS__);                                \
         goto out;                                                                                  \
     } while (0)
 

@@ -185,18 +185,15 @@ rescl_status rs_pool_map(rs_pool *pool, rs_job_fn fn, void *args, size_t count, 
     m->args = args;
     m->count = count;
     m->stride = stride;
-    m->users = 1;
     /* The caller works too, so a map from within a job ends even when every thread is busy. */
     size_t helpers = pool->threads < count - 1 ? pool->threads : count - 1;
-    for (size_t i = 0; i < helpers; i++) {
-        pthread_mutex_lock(&m->lock);
-        m->users++;
-        pthread_mutex_unlock(&m->lock);
-        if (rs_pool_submit(pool, map_job, m) != RESCL_OK) {
-            map_release(m); /* fewer helpers only make it slower */
-            break;
-        }
-    }
+    size_t sent = 0;
+    m->users = 1 + helpers;
+    while (sent < helpers && rs_pool_submit(pool, map_job, m) == RESCL_OK)
+        sent++;
+    pthread_mutex_lock(&m->lock);
+    m->users -= helpers - sent; /* fewer helpers only make it slower */
+    pthread_mutex_unlock(&m->lock);
     map_run(m);
     pthread_mutex_lock(&m->lock);
     while (m->finished < m->count)

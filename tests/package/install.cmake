@@ -1,0 +1,42 @@
+# Installs the build into an empty prefix, and builds and runs tests/package/consumer against it:
+# once by find_package, once by pkg-config. Run by ctest with -P; needs BUILD_DIR, SOURCE_DIR,
+# WORK_DIR, LIBDIR, GENERATOR and C_COMPILER.
+
+cmake_minimum_required(VERSION 3.25)
+
+function(run)
+    execute_process(COMMAND ${ARGN} RESULT_VARIABLE result OUTPUT_VARIABLE output
+        ERROR_VARIABLE output COMMAND_ECHO STDOUT)
+    if(NOT result EQUAL 0)
+        message(FATAL_ERROR "${ARGN}\nfailed (${result}):\n${output}")
+    endif()
+    set(output "${output}" PARENT_SCOPE)
+endfunction()
+
+set(prefix "${WORK_DIR}/prefix")
+set(consumer "${SOURCE_DIR}/tests/package/consumer")
+file(REMOVE_RECURSE "${WORK_DIR}")
+run(${CMAKE_COMMAND} --install "${BUILD_DIR}" --prefix "${prefix}")
+
+# An installed tree may be moved: nothing in it depends on where it was put first.
+file(RENAME "${prefix}" "${WORK_DIR}/moved")
+set(prefix "${WORK_DIR}/moved")
+
+run(${CMAKE_COMMAND} -S "${consumer}" -B "${WORK_DIR}/build" -G "${GENERATOR}"
+    "-DCMAKE_C_COMPILER=${C_COMPILER}" "-DCMAKE_PREFIX_PATH=${prefix}")
+run(${CMAKE_COMMAND} --build "${WORK_DIR}/build")
+run("${WORK_DIR}/build/consumer")
+if(NOT output MATCHES "^rescl [0-9]+\\.[0-9]+\\.[0-9]+\n$")
+    message(FATAL_ERROR "the consumer printed: ${output}")
+endif()
+
+set(ENV{PKG_CONFIG_PATH} "${prefix}/${LIBDIR}/pkgconfig")
+run(pkg-config --cflags --libs rescl)
+separate_arguments(flags UNIX_COMMAND "${output}")
+run("${C_COMPILER}" "${consumer}/main.c" -o "${WORK_DIR}/by_pkg_config" ${flags}
+    "-Wl,-rpath,${prefix}/${LIBDIR}")
+run("${WORK_DIR}/by_pkg_config")
+
+if(EXISTS "${prefix}/bin/rescl")
+    run("${prefix}/bin/rescl" --version)
+endif()

@@ -1,0 +1,27 @@
+# The shared library shows the public API and nothing else. Run by ctest with -P; needs NM, LIBRARY
+# and HEADERS.
+cmake_minimum_required(VERSION 3.25)
+execute_process(COMMAND "${NM}" -D --defined-only "${LIBRARY}" OUTPUT_VARIABLE output
+    COMMAND_ERROR_IS_FATAL ANY)
+string(REGEX MATCHALL "[^ \n]+\n" names "${output}\n")
+set(shown "")
+foreach(name ${names})
+    string(STRIP "${name}" name)
+    list(APPEND shown "${name}")
+    if(NOT name MATCHES "^rescl_")
+        message(SEND_ERROR "${name} is visible, but only RESCL_API functions should be")
+    endif()
+endforeach()
+
+file(GLOB headers "${HEADERS}/*.h")
+foreach(header ${headers})
+    file(READ "${header}" text)
+    string(REGEX REPLACE "/\\*[^*]*\\*+([^/*][^*]*\\*+)*/" "" text "${text}")
+    string(REGEX MATCHALL "RESCL_API[^;(]*[ *]rescl_[a-z0-9_]+\\(" declarations "${text}")
+    foreach(declaration ${declarations})
+        string(REGEX REPLACE ".*[ *](rescl_[a-z0-9_]+)\\($" "\\1" name "${declaration}")
+        if(NOT name IN_LIST shown)
+            message(SEND_ERROR "${name} is declared in ${header}, but the library lacks it")
+        endif()
+    endforeach()
+endforeach()
