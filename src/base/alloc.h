@@ -10,7 +10,7 @@
 bool rs_mul_size(size_t a, size_t b, size_t *out);
 bool rs_add_size(size_t a, size_t b, size_t *out);
 
-/* Rounds up to a multiple of `align` (any value above 0). */
+/* Rounds up to a multiple of `align` (any value above 0); SIZE_MAX when that would overflow. */
 size_t rs_round_up(size_t value, size_t align);
 
 /* `count * size` zeroed bytes at a 64-byte boundary, freed by rs_aligned_free; NULL on overflow

@@ -23,7 +23,7 @@ rescl_status rs_file_read(const char *path, size_t limit, char **data, size_t *b
  * renamed over it, and the directory flushed. rs_atomic_abort (also legal after a failed or
  * successful commit, and on a zeroed struct) removes what is left of an uncommitted one. */
 typedef struct rs_atomic_file {
-    int fd;          /* -1 when closed */
+    int fd; /* -1 when closed */
     bool open;
     char *path, *temp;
 } rs_atomic_file;

@@ -20,10 +20,10 @@ typedef struct rs_rng {
 
 void rs_rng_init(rs_rng *r, uint64_t seed, uint64_t stream);
 uint32_t rs_rng_u32(rs_rng *r);
-float rs_rng_uniform(rs_rng *r);                    /* [0, 1), 24 bits */
+float rs_rng_uniform(rs_rng *r);                      /* [0, 1), 24 bits */
 double rs_rng_range(rs_rng *r, double lo, double hi); /* [lo, hi) */
-float rs_rng_normal(rs_rng *r);                     /* mean 0, variance 1 (Box-Muller) */
-uint32_t rs_rng_below(rs_rng *r, uint32_t n);       /* [0, n) without bias (Lemire) */
+float rs_rng_normal(rs_rng *r);                       /* mean 0, variance 1 (Box-Muller) */
+uint32_t rs_rng_below(rs_rng *r, uint32_t n);         /* [0, n) without bias (Lemire) */
 
 /* Fisher-Yates shuffle of 0..n-1 into `order`. */
 void rs_rng_permutation(rs_rng *r, uint32_t *order, size_t n);

@@ -1,8 +1,9 @@
 /* The memory planner: places blocks with known lifetimes into as few bytes as it can.
  *
  * Greedy by size with best fit, after Pisarchyk and Lee, "Efficient Memory Management for Deep
- * Neural Net Inference" (MLSys 2020), section 5.3: large blocks first, each at the smallest gap that its
- * lifetime leaves free. No arena grows beyond `max_arena`; blocks that find no room open another. */
+ * Neural Net Inference" (MLSys 2020), section 5.3: large blocks first, each at the smallest gap
+ * that its lifetime leaves free. No arena grows beyond `max_arena`; blocks that find no room open
+ * another. */
 #ifndef RS_PLANNER_H
 #define RS_PLANNER_H
 
