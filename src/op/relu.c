@@ -1,0 +1,62 @@
+/* Rectified linear unit: dst = max(src, 0) for any shape.
+ * Backward from dst: diff_src = diff_dst where dst > 0, else 0. NaN passes through both ways. */
+#include "error.h"
+#include "op.h"
+#include "spread.h"
+
+static rescl_status infer(rs_problem *p)
+{
+    p->dst = p->src[0];
+    return RESCL_OK;
+}
+
+static unsigned reads(const rs_problem *p, rs_pass pass)
+{
+    (void)p;
+    return pass == RS_BWD_DATA ? RS_READS_DST : 0;
+}
+
+static void reference(const rs_problem *p, rs_pass pass, const rs_ref *ref)
+{
+    const size_t n = rs_shape_count(&p->dst);
+    for (size_t i = 0; i < n; i++) {
+        if (pass == RS_FWD) {
+            ref->dst[i] = ref->src[0][i] < 0 ? 0 : ref->src[0][i];
+        } else if (p->want_diff[0]) {
+            const double old = p->accumulate[0] ? ref->diff_src[0][i] : 0;
+            ref->diff_src[0][i] = old + (ref->dst[i] <= 0 ? 0 : ref->diff_dst[i]);
+        }
+    }
+}
+
+static rescl_status plan(rs_plan *plan, const rescl_device_info *dev)
+{
+    return rs_spread_plan(plan, dev, "relu", plan->pass == RS_FWD ? "relu_fwd" : "relu_bwd_data",
+                          rs_shape_count(&plan->problem.dst), 1, 16);
+}
+
+static rescl_status enqueue(const rs_plan *plan, const rs_args *a)
+{
+    const rs_problem *p = &plan->problem;
+    const size_t count = rs_shape_count(&p->dst), chunk = rs_spread_chunk(plan);
+    const rs_grid grid = rs_spread_grid(plan);
+    rs_kernel *k = plan->kernel[0].kernel;
+    if (plan->pass == RS_FWD)
+        return RS_LAUNCH(plan->dev, k, grid, RS_BUF(a->src[0].buf), RS_BUF(a->dst.buf),
+                         RS_UINT(count), RS_UINT(chunk));
+    if (!p->want_diff[0])
+        return RESCL_OK;
+    return RS_LAUNCH(plan->dev, k, grid, RS_BUF(a->dst.buf), RS_BUF(a->diff_dst.buf),
+                     RS_BUF(a->diff_src[0].buf), RS_UINT(count), RS_UINT(chunk),
+                     RS_INT(p->accumulate[0]));
+}
+
+static const rs_impl impls[] = RS_SPREAD_IMPLS(1u << RS_FWD | 1u << RS_BWD_DATA, plan, enqueue);
+
+const rs_op rs_op_relu = {.name = "relu",
+                          .src_min = 1,
+                          .src_max = 1,
+                          .infer = infer,
+                          .reads = reads,
+                          .reference = reference,
+                          .impls = impls};

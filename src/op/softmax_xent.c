@@ -1,0 +1,124 @@
+/* Softmax with cross-entropy: src 0 logits (n, classes), src 1 labels (n) i32 -> dst (n).
+ *
+ * With z = log softmax(logits) and e = label_smoothing, as torch.nn.functional.cross_entropy with
+ * reduction none: dst = -(1 - e) z[label] - e / classes * sum(z). ws 0 when training: exp(z).
+ * diff_src 0 = (exp(z) - target) * diff_dst, target = e / classes, plus 1 - e at the label.
+ * A label that is no class gives NaN in dst and in its row of diff_src. */
+#include "attr.h"
+#include "error.h"
+#include "op.h"
+#include "spread.h"
+
+#include <math.h>
+
+static rescl_status infer(rs_problem *p)
+{
+    rescl_status st = RESCL_OK;
+    const rs_softmax_xent_attr *a = p->attr;
+    const rs_shape *x = &p->src[0], *y = &p->src[1];
+    char tx[96], ty[96];
+    RS_FAIL_IF(x->ndim != 2, RESCL_ERR_SHAPE, "softmax_xent: logits are %s, expected (n, classes)",
+               rs_shape_text(x, tx));
+    RS_FAIL_IF(y->ndim != 1 || y->dim[0] != x->dim[0], RESCL_ERR_SHAPE,
+               "softmax_xent: labels are %s, expected one for each row of the logits %s",
+               rs_shape_text(y, ty), rs_shape_text(x, tx));
+    RS_FAIL_IF(!(a->label_smoothing >= 0 && a->label_smoothing <= 1), RESCL_ERR_ARG,
+               "softmax_xent: label smoothing is %g, expected 0 to 1", (double)a->label_smoothing);
+    p->src_type[1] = RS_I32;
+    p->dst = rs_shape_1(x->dim[0]);
+    if (p->training) {
+        p->nws = 1;
+        p->ws[0] = *x;
+    }
+out:
+    return st;
+}
+
+static unsigned reads(const rs_problem *p, rs_pass pass)
+{
+    (void)p;
+    return pass == RS_BWD_DATA ? RS_READS_SRC(1) : 0;
+}
+
+static double reference_row(const double *x, size_t classes, double label, double smoothing,
+                            double *prob)
+{
+    double most = -INFINITY, sum = 0, all = 0;
+    for (size_t k = 0; k < classes; k++)
+        most = fmax(most, x[k]);
+    for (size_t k = 0; k < classes; k++)
+        sum += exp(x[k] - most);
+    for (size_t k = 0; k < classes; k++) {
+        const double z = x[k] - most - log(sum);
+        all += z;
+        if (prob)
+            prob[k] = exp(z);
+    }
+    if (label < 0 || label >= (double)classes)
+        return NAN;
+    const double smooth = smoothing > 0 ? smoothing / (double)classes * all : 0;
+    return -(1 - smoothing) * (x[(size_t)label] - most - log(sum)) - smooth;
+}
+
+static void reference(const rs_problem *p, rs_pass pass, const rs_ref *ref)
+{
+    const rs_softmax_xent_attr *a = p->attr;
+    const size_t classes = p->src[0].dim[1];
+    const double e = (double)a->label_smoothing;
+    for (size_t i = 0; i < p->src[0].dim[0]; i++) {
+        const double label = ref->src[1][i];
+        const bool known = label >= 0 && label < (double)classes;
+        if (pass == RS_FWD)
+            ref->dst[i] = reference_row(ref->src[0] + i * classes, classes, label, e,
+                                        p->training ? ref->ws[0] + i * classes : NULL);
+        for (size_t k = 0; k < classes && pass == RS_BWD_DATA && p->want_diff[0]; k++) {
+            const size_t at = i * classes + k;
+            const double target = e / (double)classes + ((double)k == label ? 1 - e : 0);
+            const double d = known ? (ref->ws[0][at] - target) * ref->diff_dst[i] : NAN;
+            ref->diff_src[0][at] = (p->accumulate[0] ? ref->diff_src[0][at] : 0) + d;
+        }
+    }
+}
+
+static size_t reduction(const rs_problem *p, rs_pass pass)
+{
+    return pass == RS_FWD ? p->src[0].dim[1] : 1;
+}
+
+static rescl_status plan(rs_plan *plan, const rescl_device_info *dev)
+{
+    const rs_shape *x = &plan->problem.src[0];
+    return rs_spread_plan(plan, dev, "softmax_xent",
+                          plan->pass == RS_FWD ? "softmax_xent_fwd" : "softmax_xent_bwd_data",
+                          x->dim[0], x->dim[1], 1);
+}
+
+static rescl_status enqueue(const rs_plan *plan, const rs_args *a)
+{
+    const rs_problem *p = &plan->problem;
+    const rs_softmax_xent_attr *attr = p->attr;
+    const rs_grid grid = rs_spread_grid(plan);
+    const size_t chunk = rs_spread_chunk(plan), n = p->src[0].dim[0], classes = p->src[0].dim[1];
+    rs_kernel *k = plan->kernel[0].kernel;
+    if (plan->pass == RS_FWD)
+        return RS_LAUNCH(plan->dev, k, grid, RS_BUF(a->src[0].buf), RS_BUF(a->src[1].buf),
+                         RS_BUF(a->dst.buf), RS_BUF(p->training ? a->ws[0].buf : NULL), RS_UINT(n),
+                         RS_UINT(classes), RS_UINT(chunk), RS_FLOAT(attr->label_smoothing));
+    if (!p->want_diff[0])
+        return RESCL_OK;
+    return RS_LAUNCH(plan->dev, k, grid, RS_BUF(a->ws[0].buf), RS_BUF(a->src[1].buf),
+                     RS_BUF(a->diff_dst.buf), RS_BUF(a->diff_src[0].buf), RS_UINT(n),
+                     RS_UINT(classes), RS_UINT(chunk), RS_FLOAT(attr->label_smoothing),
+                     RS_INT(p->accumulate[0]));
+}
+
+static const rs_impl impls[] = RS_SPREAD_IMPLS(1u << RS_FWD | 1u << RS_BWD_DATA, plan, enqueue);
+
+const rs_op rs_op_softmax_xent = {.name = "softmax_xent",
+                                  .src_min = 2,
+                                  .src_max = 2,
+                                  .infer = infer,
+                                  .reads = reads,
+                                  .reference = reference,
+                                  .reduction = reduction,
+                                  .impls = impls};

@@ -1,0 +1,60 @@
+/* How kernels that are bound by memory divide their work: the host's side of FOR_UNITS in
+ * common.clh.
+ *
+ * An implementation that prefers CPUs gives each of a few work-items, alone in its group, one long
+ * contiguous part. Any other one lets the work-items of a group take neighbouring vectors in turn.
+ * Both are the same kernels, built with -DSPREAD=0 or 1. */
+#ifndef RS_SPREAD_H
+#define RS_SPREAD_H
+
+#include "op.h"
+
+typedef struct rs_spread {
+    size_t chunk; /* rows that one work-item takes when SPREAD is 0 */
+    rs_grid grid;
+    char options[48];
+} rs_spread;
+
+/* Divides `rows` rows of `row_elems` floats each; a chunk is a multiple of `grain` rows. `cpu`: in
+ * chunks, else in turns. */
+rs_spread rs_spread_over(const rescl_device_info *dev, bool cpu, size_t rows, size_t row_elems,
+                         size_t grain);
+
+/* For a plan of one kernel, `file`'s `name`: chooses by what the implementation prefers, and keeps
+ * the result in plan->v[0..2], where rs_spread_grid and rs_spread_chunk find it. */
+rescl_status rs_spread_plan(rs_plan *plan, const rescl_device_info *dev, const char *file,
+                            const char *name, size_t rows, size_t row_elems, size_t grain)
+    RESCL_CHECK;
+rs_grid rs_spread_grid(const rs_plan *plan);
+size_t rs_spread_chunk(const rs_plan *plan);
+
+/* The list of implementations of an op whose kernels are spread so, one for each manner. */
+#define RS_SPREAD_IMPLS(pass_bits, plan_fn, enqueue_fn)                                            \
+    {                                                                                              \
+        {.name = "chunked",                                                                        \
+         .passes = (pass_bits),                                                                    \
+         .prefers = 1u << RESCL_DEVICE_CPU,                                                        \
+         .can = rs_can_index32,                                                                    \
+         .plan = (plan_fn),                                                                        \
+         .enqueue = (enqueue_fn)},                                                                 \
+            {.name = "grouped",                                                                    \
+             .passes = (pass_bits),                                                                \
+             .prefers = 1u << RESCL_DEVICE_GPU | 1u << RESCL_DEVICE_ACCELERATOR,                   \
+             .can = rs_can_index32,                                                                \
+             .plan = (plan_fn),                                                                    \
+             .enqueue = (enqueue_fn)},                                                             \
+        {                                                                                          \
+            0                                                                                      \
+        }                                                                                          \
+    }
+
+/* The largest power of two, at most `want`, that a work-group of the device may have. */
+size_t rs_group_size(const rescl_device_info *dev, size_t want);
+
+/* An rs_impl.can: kernels that index with 32 bits. */
+const char *rs_can_index32(const rs_problem *p, rs_pass pass, const rescl_device_info *dev);
+
+/* diff_src[i]'s part in the `flags` argument of backward kernels: (WANT | ACCUMULATE) << 2 * i. */
+unsigned rs_diff_flags(const rs_problem *p);
+
+#endif
