@@ -1,6 +1,6 @@
 # ctest -L lint: the format, the room rules that the compiler cannot see, and two static analysers.
 # A tool that is not installed makes its test "skipped".
-set(lint_dirs src include tests bench)
+set(lint_dirs src include tests bench examples)
 set(lint_globs "")
 foreach(dir ${lint_dirs})
     list(APPEND lint_globs "${PROJECT_SOURCE_DIR}/${dir}/*.c" "${PROJECT_SOURCE_DIR}/${dir}/*.h")

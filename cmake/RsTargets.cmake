@@ -26,3 +26,13 @@ if(TARGET rs_cli AND EXISTS "${PROJECT_SOURCE_DIR}/src/cli/main.c")
     set_target_properties(rescl_program PROPERTIES OUTPUT_NAME rescl
         INSTALL_RPATH "$ORIGIN/../${CMAKE_INSTALL_LIBDIR}")
 endif()
+
+# Each file of examples/ is a program that uses the library as any other program would.
+file(GLOB rs_examples CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/examples/*.c")
+foreach(source ${rs_examples})
+    get_filename_component(name "${source}" NAME_WE)
+    add_executable(${name} "${source}")
+    target_link_libraries(${name} PRIVATE rescl rs_flags)
+    set_target_properties(${name} PROPERTIES
+        RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/examples")
+endforeach()
