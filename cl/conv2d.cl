@@ -1,0 +1,93 @@
+/* What convolution's matrix-product implementations need around the product.
+ *
+ * A column matrix holds for each output pixel, as one row, the window that it sums:
+ *
+ *     col[(n, a, b)][(r, s, ci)] = src[n, a * stride_h - pad_top + r, b * stride_w - pad_left + s, ci]
+ *
+ * zero outside the map. With it a convolution is col * weight. Layout: NHWC, RSCK.
+ *
+ * Kernels: conv2d_im2col, conv2d_col2im (its adjoint, as a gather: no atomics), conv2d_bias_rows,
+ * conv2d_bwd_bias, conv2d_sum. */
+#include "common.clh"
+
+/* Item (column of the matrix, row of the matrix); row 0 is the first pixel of image `first`. */
+__kernel void conv2d_im2col(__global const float *restrict src, __global float *restrict col,
+                            int first, int pixels, int h, int w, int c, int oh, int ow, int rows,
+                            int cols, int stride_h, int stride_w, int pad_top, int pad_left)
+{
+    const int j = get_global_id(0), p = get_global_id(1), width = rows * cols * c;
+    if (j >= width || p >= pixels)
+        return;
+    const int ci = j % c, s = j / c % cols, r = j / c / cols;
+    const int b = p % ow, a = p / ow % oh, n = first + p / ow / oh;
+    const int y = a * stride_h - pad_top + r, x = b * stride_w - pad_left + s;
+    const int inside = (uint)y < (uint)h && (uint)x < (uint)w;
+    col[(size_t)p * width + j] = inside ? src[((n * h + y) * w + x) * c + ci] : 0.0f;
+}
+
+/* Item (channel, source pixel from image `first` on): sums the matrix elements that were read from it into
+ * diff_src, or adds the sum where `accumulate`. */
+__kernel void conv2d_col2im(__global const float *restrict col, __global float *restrict diff_src,
+                            int first, int pixels, int h, int w, int c, int oh, int ow, int rows,
+                            int cols, int stride_h, int stride_w, int pad_top, int pad_left,
+                            int accumulate)
+{
+    const int ci = get_global_id(0), p = get_global_id(1);
+    if (ci >= c || p >= pixels)
+        return;
+    const int x = p % w, y = p / w % h, n = p / w / h;
+    float sum = 0.0f;
+    for (int r = 0; r < rows; r++) {
+        const int a = y + pad_top - r;
+        if (a < 0 || a % stride_h != 0 || a / stride_h >= oh)
+            continue;
+        for (int s = 0; s < cols; s++) {
+            const int b = x + pad_left - s;
+            if (b < 0 || b % stride_w != 0 || b / stride_w >= ow)
+                continue;
+            const size_t row = (size_t)(n * oh + a / stride_h) * ow + b / stride_w;
+            sum += col[((row * rows + r) * cols + s) * c + ci];
+        }
+    }
+    __global float *out = diff_src + (size_t)first * h * w * c + (size_t)p * c + ci;
+    *out = accumulate ? *out + sum : sum;
+}
+
+/* dst[i] = bias[i % k]. Item i < count. */
+__kernel void conv2d_bias_rows(__global const float *restrict bias, __global float *restrict dst,
+                               int count, int k)
+{
+    const int i = get_global_id(0);
+    if (i < count)
+        dst[i] = bias[i % k];
+}
+
+/* partial[first + part * k + q] = the sum of channel q over one of the parts of diff_dst's pixels. Item (q, part). */
+__kernel void conv2d_bwd_bias(__global const float *restrict diff_dst,
+                              __global float *restrict partial, int first, int pixels, int k,
+                              int parts)
+{
+    const int q = get_global_id(0), part = get_global_id(1);
+    if (q >= k || part >= parts)
+        return;
+    const int p0 = (int)((long)pixels * part / parts), p1 = (int)((long)pixels * (part + 1) / parts);
+    float sum = 0.0f;
+    for (int p = p0; p < p1; p++)
+        sum += diff_dst[p * k + q];
+    partial[first + part * k + q] = sum;
+}
+
+/* out[i] = partial[first + i] + partial[first + stride + i] + ..., `parts` terms in this order. Item
+ * i < count. */
+__kernel void conv2d_sum(__global const float *restrict partial, int first,
+                         __global float *restrict out, int count, int parts, ulong stride)
+{
+    const int i = get_global_id(0);
+    if (i >= count)
+        return;
+    partial += first + i;
+    float sum = *partial;
+    for (int p = 1; p < parts; p++)
+        sum += partial[p * stride];
+    out[i] = sum;
+}

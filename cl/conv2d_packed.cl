@@ -1,0 +1,433 @@
+/* Convolution on CPUs: implicit matrix products over register tiles, one work-item per group.
+ *
+ * Forward and backward data are one product. A grid of gh x gw output pixels per image sums, over
+ * a window of rows x cols source pixels and their c channels, window value * packed weight:
+ *
+ *     y[n, o + ostep * g, k] = sum over (dr, ds, ci) of x[n, istep * g + d + (dr, ds), ci]
+ *                                                       * packed[k / NR][(dr, ds, ci)][k % NR]
+ *
+ * Backward data at stride s is s * s such grids, one for each residue of the pixel's position.
+ * Padding and stride are dealt with only where pixels are gathered into the scratch A. What remains is
+ * a pure product of MR pixels by NR channels, held in MR x NV vector registers over kc values.
+ *
+ * Layout: activations NHWC, filters RSCK. `packed` holds, for each panel of NR output channels, the
+ * window's rows * cols * c values of each channel side by side, then one bias per channel; channels
+ * past the last are zero.
+ *
+ * Kernels: conv2d_packed_product (forward, backward data), conv2d_packed_weights and conv2d_packed_bias
+ * (their panels), conv2d_packed_bwd_params.
+ */
+#include "common.clh"
+
+#ifndef MR /* pixels in a register tile: MR * NV + NV + 1 registers hold it */
+#if VW == 16
+#define MR 14
+#else
+#define MR 6
+#endif
+#endif
+#define NV 2
+#define NR (NV * VW)
+#ifndef KC /* most window values in the scratch at once: 64, 128, 192, 256, 384 */
+#define KC 256
+#endif
+#ifndef PB /* most pixel tiles in the scratch at once: 1, 2, 4, 8, 16 */
+#define PB 8
+#endif
+#define LDA (KC + 16) /* not a power of two, so that the rows of a tile lie in different cache sets */
+
+#define ACCUMULATE 1     /* flags: add to what the output holds */
+#define POSITION_MAJOR 2 /* order pixels by position, then image: neighbours share their padding */
+
+/* d[0..n) = s[0..n) */
+RS_INLINE void copy(__local float *restrict d, __global const float *restrict s, int n)
+{
+    int i = 0;
+    for (; i + VW <= n; i += VW)
+        VSTORE(VLOAD(s + i), d + i);
+#pragma unroll 1
+    for (; i < n; i++)
+        d[i] = s[i];
+}
+
+RS_INLINE void clear(__local float *d, int n)
+{
+#pragma unroll 1
+    for (int i = 0; i < n; i++)
+        d[i] = 0.0f;
+}
+
+/* `n` floats from float `first` of an image row of `width` floats; zeros outside the row. */
+RS_INLINE void copy_clipped(__local float *restrict d, __global const float *restrict row, int first,
+                            int width, int n)
+{
+    const int lo = clamp(-first, 0, n), hi = clamp(width - first, lo, n);
+    clear(d, lo);
+    copy(d + lo, row + first + lo, hi - lo);
+    clear(d + hi, n - hi);
+}
+
+/* acc = the product of MR rows of A and one panel, over kc values. */
+RS_INLINE void multiply(int kc, __local const float *restrict a, __global const float *restrict b,
+                        vfloat acc[MR][NV])
+{
+#pragma unroll
+    for (int i = 0; i < MR; i++)
+#pragma unroll
+        for (int v = 0; v < NV; v++)
+            acc[i][v] = VZERO;
+#pragma unroll 1
+    for (int k = 0; k < kc; k++) {
+        vfloat w[NV];
+#pragma unroll
+        for (int v = 0; v < NV; v++)
+            w[v] = VLOAD(b + v * VW);
+#pragma unroll
+        for (int i = 0; i < MR; i++)
+#pragma unroll
+            for (int v = 0; v < NV; v++)
+                acc[i][v] = fma((vfloat)(a[i * LDA + k]), w[v], acc[i][v]);
+        b += NR;
+    }
+}
+
+/* Writes np x nk numbers of a tile: its product plus `bias`, or plus what y holds where bias is NULL. */
+RS_INLINE void store(vfloat acc[MR][NV], __global float *restrict y,
+                     __local const int *restrict offset, int np, int nk,
+                     __global const float *restrict bias)
+{
+    if (np == MR && nk == NR) {
+        vfloat start[NV];
+#pragma unroll
+        for (int v = 0; v < NV; v++)
+            start[v] = bias ? VLOAD(bias + v * VW) : VZERO;
+#pragma unroll
+        for (int i = 0; i < MR; i++) {
+            __global float *p = y + offset[i];
+#pragma unroll
+            for (int v = 0; v < NV; v++)
+                VSTORE(acc[i][v] + (bias ? start[v] : VLOAD(p + v * VW)), p + v * VW);
+        }
+        return;
+    }
+    float tile[MR * NR];
+#pragma unroll
+    for (int i = 0; i < MR; i++)
+#pragma unroll
+        for (int v = 0; v < NV; v++)
+            VSTORE(acc[i][v], tile + i * NR + v * VW);
+#pragma unroll 1
+    for (int i = 0; i < np; i++) {
+        __global float *p = y + offset[i];
+#pragma unroll 1
+        for (int q = 0; q < nk; q++)
+            p[q] = tile[i * NR + q] + (bias ? bias[q] : p[q]);
+    }
+}
+
+/* Whether any of the taps first..last lies in rows [box.s0, box.s1) and columns [box.s2, box.s3). */
+RS_INLINE int box_has(int4 box, int first, int last, int cols)
+{
+    for (int t = first; t <= last; t++) {
+        const int r = t / cols, s = t - r * cols;
+        if (r >= box.s0 && r < box.s1 && s >= box.s2 && s < box.s3)
+            return 1;
+    }
+    return 0;
+}
+
+/* Group (p, j): pixel tiles p * tiles ..., panels j * panels ... */
+__kernel __attribute__((reqd_work_group_size(1, 1, 1))) void conv2d_packed_product(
+    __global const float *restrict x, __global const float *restrict packed, int packed_first,
+    int bias_first, __global float *restrict y, int images, int h, int w, int c, int rows, int cols,
+    int dh, int dw, int istep_h, int istep_w, int gh, int gw, int oh, int ow, int k, int first_h,
+    int first_w, int ostep_h, int ostep_w, int kc, int tiles, int panels, int flags)
+{
+    __local float A[PB * MR * LDA] __attribute__((aligned(64)));
+    __local int in_h[PB * MR], in_w[PB * MR], image[PB * MR], offset[PB * MR];
+    __local int4 box[PB]; /* taps that any pixel of the tile needs */
+    __local int started[PB], used[PB];
+
+    const int count = images * gh * gw;
+    const int p0 = (int)get_group_id(0) * tiles * MR;
+    const int pixels = min(tiles * MR, count - p0);
+    const int ntiles = (pixels + MR - 1) / MR;
+    for (int i = 0; i < ntiles; i++) {
+        box[i] = (int4)(rows, 0, cols, 0);
+        started[i] = 0;
+    }
+    for (int i = 0; i < pixels; i++) {
+        const int p = p0 + i;
+        int n, g;
+        if (flags & POSITION_MAJOR) {
+            g = p / images;
+            n = p - g * images;
+        } else {
+            n = p / (gh * gw);
+            g = p - n * (gh * gw);
+        }
+        const int a = g / gw, b = g - a * gw;
+        const int ih = a * istep_h + dh, iw = b * istep_w + dw;
+        in_h[i] = ih;
+        in_w[i] = iw * c;
+        image[i] = n * h * w * c;
+        offset[i] = ((n * oh + a * ostep_h + first_h) * ow + b * ostep_w + first_w) * k;
+        const int4 t = box[i / MR];
+        box[i / MR] = (int4)(min(t.s0, max(-ih, 0)), max(t.s1, min(h - ih, rows)),
+                             min(t.s2, max(-iw, 0)), max(t.s3, min(w - iw, cols)));
+    }
+
+    const int total = rows * cols * c;
+    const int npanels = (k + NR - 1) / NR;
+    const int j0 = (int)get_group_id(1) * panels, j1 = min(j0 + panels, npanels);
+    int k0 = 0;
+    do {
+        const int k1 = min(k0 + kc, total);
+        const int last = k1 == total;
+        for (int i = 0; i < ntiles; i++)
+            used[i] = total == 0 || (last && !started[i]) ||
+                      box_has(box[i], k0 / c, (k1 - 1) / c, cols);
+
+        for (int f = k0; f < k1;) { /* one row of the window at a time */
+            const int dr = f / (cols * c), from = f - dr * cols * c;
+            const int len = min(cols * c - from, k1 - f);
+            for (int t = 0; t < ntiles; t++) {
+                if (!used[t])
+                    continue;
+                for (int i = t * MR; i < min(t * MR + MR, pixels); i++) {
+                    __local float *a = A + i * LDA + f - k0;
+                    const int row = in_h[i] + dr;
+                    if ((uint)row < (uint)h)
+                        copy_clipped(a, x + image[i] + row * w * c, in_w[i] + from, w * c, len);
+                    else
+                        clear(a, len);
+                }
+            }
+            f += len;
+        }
+
+        for (int j = j0; j < j1; j++) {
+            __global const float *b = packed + packed_first + ((size_t)j * total + k0) * NR;
+            __global const float *bias = packed + bias_first + j * NR;
+            for (int t = 0; t < ntiles; t++) {
+                vfloat acc[MR][NV];
+                if (!used[t])
+                    continue;
+                const int fresh = !started[t] && !(flags & ACCUMULATE);
+                multiply(k1 - k0, A + t * MR * LDA, b, acc);
+                store(acc, y + j * NR, offset + t * MR, min(MR, pixels - t * MR), min(NR, k - j * NR),
+                      fresh ? bias : 0);
+            }
+        }
+        for (int t = 0; t < ntiles; t++)
+            started[t] |= used[t];
+        k0 = k1;
+    } while (k0 < total);
+}
+
+/* Packs the weights of one grid: packed[j][(dr, ds, ci)][q] =
+ * weight[r0 + dr * rstep, s0 + ds * sstep, ...], whose channel strides are step_c for ci and step_q for
+ * output channel j * NR + q. Forward: step_q = 1; backward data: step_c = 1. Group (j, tap). */
+__kernel __attribute__((reqd_work_group_size(1, 1, 1))) void conv2d_packed_weights(
+    __global const float *restrict weight, __global float *restrict packed, int packed_first,
+    int cols, int c, int k, int filter_s, int r0, int s0, int rstep, int sstep, int step_c,
+    int step_q)
+{
+    const int j = get_group_id(0), tap = get_group_id(1), taps = get_num_groups(1);
+    const int r = r0 + tap / cols * rstep, s = s0 + tap % cols * sstep;
+    const int nk = min(NR, k - j * NR);
+    __global const float *src = weight + (size_t)(r * filter_s + s) * c * k + (size_t)j * NR * step_q;
+    __global float *dst = packed + packed_first + ((size_t)j * taps + tap) * c * NR;
+    if (step_q == 1 && nk == NR) {
+        for (int ci = 0; ci < c; ci++)
+#pragma unroll
+            for (int v = 0; v < NV; v++)
+                VSTORE(VLOAD(src + (size_t)ci * step_c + v * VW), dst + ci * NR + v * VW);
+        return;
+    }
+    for (int c0 = 0; c0 < c; c0 += VW) /* squares, so that both sides stay in the cache */
+        for (int q = 0; q < NR; q++)
+            for (int ci = c0; ci < min(c0 + VW, c); ci++)
+                dst[ci * NR + q] = q < nk ? src[(size_t)ci * step_c + (size_t)q * step_q] : 0.0f;
+}
+
+/* Writes one bias per channel behind the panels; zeros where `bias` is NULL. */
+__kernel __attribute__((reqd_work_group_size(1, 1, 1))) void conv2d_packed_bias(
+    __global const float *restrict bias, __global float *restrict packed, int bias_first, int k)
+{
+    const int j = get_group_id(0);
+    for (int q = j * NR; q < j * NR + NR; q++)
+        packed[bias_first + q] = bias && q < k ? bias[q] : 0.0f;
+}
+
+/* ---- backward weights -------------------------------------------------------------------- */
+
+#ifndef MW /* filter rows (r, s, ci) in a register tile: 6, 8, 12 */
+#if VW == 16
+#define MW 8
+#else
+#define MW 6
+#endif
+#endif
+#ifndef PX /* pixels in the scratch at once: 64, 128, 192, 256 */
+#define PX 128
+#endif
+#ifndef MB /* most filter rows in the scratch, a multiple of MW: 48, 96, 192 */
+#define MB 128
+#endif
+#ifndef JB /* most panels of NR channels in the scratch: 1, 2, 4, 8 */
+#define JB 4
+#endif
+#define LDM (MB + 16)
+
+/* A tile of diff_weight: MW filter rows by NR channels, summed over np pixels. `ldw` floats separate rows;
+ * `fresh` writes, else adds. */
+RS_INLINE void params_tile(int np, __local const float *restrict a, __local const float *restrict d,
+                           __global float *restrict dw, int ldw, int nm, int nk, int fresh)
+{
+    vfloat acc[MW][NV];
+#pragma unroll
+    for (int i = 0; i < MW; i++)
+#pragma unroll
+        for (int v = 0; v < NV; v++)
+            acc[i][v] = VZERO;
+#pragma unroll 2
+    for (int p = 0; p < np; p++) {
+        vfloat g[NV];
+#pragma unroll
+        for (int v = 0; v < NV; v++)
+            g[v] = VLOAD(d + v * VW);
+#pragma unroll
+        for (int i = 0; i < MW; i++)
+#pragma unroll
+            for (int v = 0; v < NV; v++)
+                acc[i][v] = fma((vfloat)(a[i]), g[v], acc[i][v]);
+        a += LDM;
+        d += NR;
+    }
+    if (nm == MW && nk == NR) {
+#pragma unroll
+        for (int i = 0; i < MW; i++) {
+            __global float *q = dw + (size_t)i * ldw;
+#pragma unroll
+            for (int v = 0; v < NV; v++)
+                VSTORE(fresh ? acc[i][v] : acc[i][v] + VLOAD(q + v * VW), q + v * VW);
+        }
+        return;
+    }
+    float tile[MW * NR];
+#pragma unroll
+    for (int i = 0; i < MW; i++)
+#pragma unroll
+        for (int v = 0; v < NV; v++)
+            VSTORE(acc[i][v], tile + i * NR + v * VW);
+#pragma unroll 1
+    for (int i = 0; i < nm; i++)
+#pragma unroll 1
+        for (int q = 0; q < nk; q++)
+            dw[(size_t)i * ldw + q] = tile[i * NR + q] + (fresh ? 0.0f : dw[(size_t)i * ldw + q]);
+}
+
+/* sum[0..NR) += the np rows of d */
+RS_INLINE void add_rows(int np, __local const float *restrict d, __local float *restrict sum)
+{
+    vfloat s[NV];
+#pragma unroll
+    for (int v = 0; v < NV; v++)
+        s[v] = VLOAD(sum + v * VW);
+#pragma unroll 1
+    for (int p = 0; p < np; p++)
+#pragma unroll
+        for (int v = 0; v < NV; v++)
+            s[v] += VLOAD(d + p * NR + v * VW);
+#pragma unroll
+    for (int v = 0; v < NV; v++)
+        VSTORE(s[v], sum + v * VW);
+}
+
+RS_INLINE int div_up(int a, int b) /* for any a, b > 0 */
+{
+    return a >= 0 ? (a + b - 1) / b : -(-a / b);
+}
+
+/* Group (m, j, part): filter rows m * mb ..., panels j * panels ..., one of the parts of the pixels. Sums
+ * diff_weight, and where m = 0 and dbias is not NULL diff_bias, of its pixels into
+ * dw + part * part_floats and dbias + bias_first + part * part_floats. Pixels whose window lies in the padding for all of the group's filter rows are left
+ * out. */
+__kernel __attribute__((reqd_work_group_size(1, 1, 1))) void conv2d_packed_bwd_params(
+    __global const float *restrict x, __global const float *restrict dy, __global float *restrict dw,
+    __global float *restrict dbias, int images, int h, int w, int c, int oh, int ow, int k, int rows,
+    int cols, int stride_h, int stride_w, int pad_top, int pad_left, int mb, int panels, int parts,
+    ulong part_floats, int bias_first)
+{
+    __local float A[PX * LDM] __attribute__((aligned(64)));
+    __local float D[JB * PX * NR] __attribute__((aligned(64)));
+    __local float bias[JB * NR] __attribute__((aligned(64)));
+    __local int in_h[PX], in_w[PX], image[PX], out[PX];
+
+    const int total = rows * cols * c;
+    const int m0 = (int)get_group_id(0) * mb, m1 = min(m0 + mb, total);
+    const int npanels = (k + NR - 1) / NR;
+    const int j0 = (int)get_group_id(1) * panels, j1 = min(j0 + panels, npanels);
+    const int part = get_group_id(2);
+    const int with_bias = dbias != 0 && m0 == 0;
+    dw += part * part_floats;
+
+    for (int q = 0; q < JB * NR; q++)
+        bias[q] = 0.0f;
+
+    /* The output pixels that the taps of this group reach the map from. */
+    int a0 = 0, a1 = oh, b0 = 0, b1 = ow;
+    if (!with_bias) {
+        const int t0 = m0 / c, t1 = (m1 - 1) / c, r0 = t0 / cols, r1 = t1 / cols;
+        const int s0 = r0 == r1 ? t0 - r0 * cols : 0, s1 = r0 == r1 ? t1 - r0 * cols : cols - 1;
+        a0 = clamp(div_up(pad_top - r1, stride_h), 0, oh);
+        a1 = clamp(div_up(h + pad_top - r0, stride_h), a0, oh);
+        b0 = clamp(div_up(pad_left - s1, stride_w), 0, ow);
+        b1 = clamp(div_up(w + pad_left - s0, stride_w), b0, ow);
+    }
+    const int gw = b1 - b0, map = (a1 - a0) * gw;
+    const int first = (int)((long)images * map * part / parts);
+    const int end = (int)((long)images * map * (part + 1) / parts);
+
+    int p0 = first;
+    do {
+        const int np = min(PX, end - p0);
+        for (int i = 0; i < np; i++) {
+            const int n = (p0 + i) / map, g = p0 + i - n * map;
+            const int a = a0 + g / gw, b = b0 + g % gw;
+            in_h[i] = a * stride_h - pad_top;
+            in_w[i] = (b * stride_w - pad_left) * c;
+            image[i] = n * h * w * c;
+            out[i] = ((n * oh + a) * ow + b) * k;
+        }
+        for (int f = m0; f < m1;) {
+            const int r = f / (cols * c), from = f - r * cols * c;
+            const int len = min(cols * c - from, m1 - f);
+            for (int i = 0; i < np; i++) {
+                __local float *a = A + i * LDM + f - m0;
+                const int row = in_h[i] + r;
+                if ((uint)row < (uint)h)
+                    copy_clipped(a, x + image[i] + row * w * c, in_w[i] + from, w * c, len);
+                else
+                    clear(a, len);
+            }
+            f += len;
+        }
+        for (int j = j0; j < j1; j++) {
+            __local float *d = D + (j - j0) * PX * NR;
+            const int nk = min(NR, k - j * NR);
+            for (int i = 0; i < np; i++)
+                copy(d + i * NR, dy + out[i] + j * NR, nk);
+            for (int m = m0; m < m1; m += MW)
+                params_tile(np, A + m - m0, d, dw + (size_t)m * k + j * NR, k, min(MW, m1 - m), nk,
+                            p0 == first);
+            if (with_bias)
+                add_rows(np, d, bias + (j - j0) * NR);
+        }
+        p0 += np;
+    } while (p0 < end);
+    if (with_bias)
+        for (int q = j0 * NR; q < min(j1 * NR, k); q++)
+            dbias[bias_first + part * part_floats + q] = bias[q - j0 * NR];
+}

@@ -1,0 +1,172 @@
+/* Convolution on GPUs: implicit matrix products with tiles in local memory.
+ *
+ * A group of WN x WM items makes a tile of TM rows by TN columns, each item RM x RN numbers of it. The factors are
+ * read TK terms of the sum at a time into local memory, padding and stride dealt with as they are read.
+ *
+ *     forward, backward data: rows are output pixels, columns output channels, the sum runs over the window
+ *     backward weights:       rows are (r, s, ci), columns k, the sum runs over pixels
+ *
+ * Grids and windows are those of src/op/conv2d.h. Layout: NHWC, RSCK. Any group size works, 1 too.
+ *
+ * Kernels: conv2d_tiled_product, conv2d_tiled_bwd_params. */
+#include "common.clh"
+
+#ifndef WM /* items along rows and columns: 1, 4, 8, 16 */
+#define WM 16
+#endif
+#ifndef WN
+#define WN 16
+#endif
+#ifndef RM /* rows and columns of an item: 2, 4, 8 */
+#define RM 4
+#endif
+#ifndef RN
+#define RN 4
+#endif
+#ifndef TK /* terms in local memory: 8, 16, 32 */
+#define TK 16
+#endif
+#define TM (WM * RM)
+#define TN (WN * RN)
+#define ITEMS (WM * WN)
+#define LDA (TM + 1) /* off the power of two: A is written across its rows */
+#define LDB (TN + 1)
+
+#define GROUP __attribute__((reqd_work_group_size(WN, WM, 1)))
+
+/* acc[i][j] += sum over t of A[t][row i] * B[t][column j], this item's rows being ly + WM * i and its columns
+ * lx + WN * j. */
+RS_INLINE void multiply(__local const float *restrict A, __local const float *restrict B,
+                        float acc[RM][RN])
+{
+    const int lx = get_local_id(0), ly = get_local_id(1);
+    for (int t = 0; t < TK; t++) {
+        float a[RM], b[RN];
+#pragma unroll
+        for (int i = 0; i < RM; i++)
+            a[i] = A[t * LDA + ly + WM * i];
+#pragma unroll
+        for (int j = 0; j < RN; j++)
+            b[j] = B[t * LDB + lx + WN * j];
+#pragma unroll
+        for (int i = 0; i < RM; i++)
+#pragma unroll
+            for (int j = 0; j < RN; j++)
+                acc[i][j] = fma(a[i], b[j], acc[i][j]);
+    }
+}
+
+/* Group (column tile, row tile). packed flags: 1 adds to y instead of writing it. `bias` may be NULL. */
+__kernel GROUP void conv2d_tiled_product(
+    __global const float *restrict x, __global const float *restrict weight,
+    __global const float *restrict bias, __global float *restrict y, int images, int h, int w, int c,
+    int rows, int cols, int dh, int dw, int istep_h, int istep_w, int gh, int gw, int oh, int ow,
+    int k, int first_h, int first_w, int ostep_h, int ostep_w, int filter_s, int r0, int s0, int rstep,
+    int sstep, int step_c, int step_q, int accumulate)
+{
+    __local float A[TK * LDA], B[TK * LDB];
+    __local int in_h[TM], in_w[TM], image[TM], offset[TM];
+    const int lx = get_local_id(0), ly = get_local_id(1), item = ly * WN + lx;
+    const int n0 = (int)get_group_id(0) * TN, p0 = (int)get_group_id(1) * TM;
+    const int count = images * gh * gw, total = rows * cols * c;
+
+    for (int i = item; i < TM; i += ITEMS) {
+        const int p = min(p0 + i, count - 1);
+        const int b = p % gw, a = p / gw % gh, n = p / gw / gh;
+        in_h[i] = a * istep_h + dh;
+        in_w[i] = b * istep_w + dw;
+        image[i] = n * h * w * c;
+        offset[i] = ((n * oh + a * ostep_h + first_h) * ow + b * ostep_w + first_w) * k;
+    }
+    float acc[RM][RN];
+    for (int i = 0; i < RM; i++)
+        for (int j = 0; j < RN; j++)
+            acc[i][j] = 0.0f;
+
+    for (int k0 = 0; k0 < total; k0 += TK) {
+        barrier(CLK_LOCAL_MEM_FENCE);
+        for (int i = item; i < TK * TM; i += ITEMS) {
+            const int t = i % TK, m = i / TK, f = k0 + t;
+            const int ci = f % c, s = f / c % cols, r = f / c / cols;
+            const int row = in_h[m] + r, column = in_w[m] + s;
+            const int inside = f < total && (uint)row < (uint)h && (uint)column < (uint)w;
+            A[t * LDA + m] = inside ? x[image[m] + (row * w + column) * c + ci] : 0.0f;
+        }
+        for (int i = item; i < TK * TN; i += ITEMS) { /* neighbours read neighbouring weights */
+            const int t = step_q == 1 ? i / TN : i % TK, q = step_q == 1 ? i % TN : i / TK;
+            const int f = k0 + t, tap = f / c;
+            const int at = ((r0 + tap / cols * rstep) * filter_s + s0 + tap % cols * sstep) * c * k +
+                           f % c * step_c + (n0 + q) * step_q;
+            B[t * LDB + q] = f < total && n0 + q < k ? weight[at] : 0.0f;
+        }
+        barrier(CLK_LOCAL_MEM_FENCE);
+        multiply(A, B, acc);
+    }
+
+    for (int i = 0; i < RM; i++)
+        for (int j = 0; j < RN; j++) {
+            const int m = ly + WM * i, q = n0 + lx + WN * j;
+            if (p0 + m >= count || q >= k)
+                continue;
+            const float start = accumulate ? y[offset[m] + q] : bias ? bias[q] : 0.0f;
+            y[offset[m] + q] = start + acc[i][j];
+        }
+}
+
+/* Group (column tile, row tile, part): the sum over one of the parts of the pixels, to out + part * stride. */
+__kernel GROUP void conv2d_tiled_bwd_params(
+    __global const float *restrict x, __global const float *restrict dy, __global float *restrict out,
+    int images, int h, int w, int c, int oh, int ow, int k, int rows, int cols, int stride_h,
+    int stride_w, int pad_top, int pad_left, int parts, ulong stride)
+{
+    __local float A[TK * LDA], B[TK * LDB];
+    __local int row_r[TM], row_s[TM], row_c[TM];
+    __local int in_h[TK], in_w[TK], image[TK];
+    const int lx = get_local_id(0), ly = get_local_id(1), item = ly * WN + lx;
+    const int n0 = (int)get_group_id(0) * TN, m0 = (int)get_group_id(1) * TM;
+    const int part = get_group_id(2), total = rows * cols * c, pixels = images * oh * ow;
+    const int first = (int)((long)pixels * part / parts);
+    const int end = (int)((long)pixels * (part + 1) / parts);
+
+    for (int i = item; i < TM; i += ITEMS) {
+        const int m = min(m0 + i, total - 1);
+        row_c[i] = m % c;
+        row_s[i] = m / c % cols;
+        row_r[i] = m / c / cols;
+    }
+    float acc[RM][RN];
+    for (int i = 0; i < RM; i++)
+        for (int j = 0; j < RN; j++)
+            acc[i][j] = 0.0f;
+
+    for (int p0 = first; p0 < end; p0 += TK) {
+        barrier(CLK_LOCAL_MEM_FENCE);
+        for (int t = item; t < TK; t += ITEMS) {
+            const int p = min(p0 + t, end - 1);
+            in_h[t] = p / ow % oh * stride_h - pad_top;
+            in_w[t] = p % ow * stride_w - pad_left;
+            image[t] = p / ow / oh * h * w * c;
+        }
+        barrier(CLK_LOCAL_MEM_FENCE);
+        for (int i = item; i < TK * TM; i += ITEMS) {
+            const int t = i / TM, m = i % TM;
+            const int row = in_h[t] + row_r[m], column = in_w[t] + row_s[m];
+            const int inside = p0 + t < end && (uint)row < (uint)h && (uint)column < (uint)w;
+            A[t * LDA + m] = inside ? x[image[t] + (row * w + column) * c + row_c[m]] : 0.0f;
+        }
+        for (int i = item; i < TK * TN; i += ITEMS) {
+            const int t = i / TN, q = i % TN;
+            B[t * LDB + q] = p0 + t < end && n0 + q < k ? dy[(p0 + t) * k + n0 + q] : 0.0f;
+        }
+        barrier(CLK_LOCAL_MEM_FENCE);
+        multiply(A, B, acc);
+    }
+
+    out += part * stride;
+    for (int i = 0; i < RM; i++)
+        for (int j = 0; j < RN; j++) {
+            const int m = m0 + ly + WM * i, q = n0 + lx + WN * j;
+            if (m < total && q < k)
+                out[m * k + q] = acc[i][j];
+        }
+}

@@ -1,0 +1,370 @@
+/* conv2d: src (n,h,w,c), weight (r,s,c,k), bias (k) -> dst (n,h',w',k),
+ *
+ *     dst[n,a,b,k] = bias[k] + sum over r,s,c of src[n, a*stride_h - pad_top + r,
+ *                                                    b*stride_w - pad_left + s, c] *
+ * weight[r,s,c,k]
+ *
+ * with h' = (h + pad_top + pad_bottom - kernel_h) / stride_h + 1, rounded down. */
+#include "conv2d.h"
+
+#include "alloc.h"
+#include "error.h"
+#include "spread.h"
+
+#include <limits.h>
+
+/* ---- the problem ------------------------------------------------------------------------- */
+
+/* *out = how often a window fits. */
+static rescl_status out_size(const char *what, size_t in, size_t pad0, size_t pad1, size_t kernel,
+                             size_t stride, size_t *out)
+{
+    rescl_status st = RESCL_OK;
+    size_t padded;
+    RS_FAIL_IF(kernel == 0 || stride == 0, RESCL_ERR_ARG,
+               "conv2d: kernel and stride must be at least 1; the %s has kernel %zu, stride %zu",
+               what, kernel, stride);
+    RS_FAIL_IF(!rs_add_size(in, pad0, &padded) || !rs_add_size(padded, pad1, &padded),
+               RESCL_ERR_SHAPE, "conv2d: %s %zu with padding %zu and %zu is too large", what, in,
+               pad0, pad1);
+    RS_FAIL_IF(padded < kernel, RESCL_ERR_SHAPE,
+               "conv2d: the kernel's %s %zu exceeds the input's %zu with padding %zu and %zu", what,
+               kernel, in, pad0, pad1);
+    *out = (padded - kernel) / stride + 1;
+out:
+    return st;
+}
+
+static rescl_status conv2d_infer(rs_problem *p)
+{
+    rescl_status st = RESCL_OK;
+    const rs_conv2d_attr *a = p->attr;
+    const rs_shape *src = &p->src[0];
+    char text[96];
+    size_t oh, ow, area, fan_in, fan_out;
+
+    RS_FAIL_IF(src->ndim != 4, RESCL_ERR_SHAPE, "conv2d: takes (n,h,w,c), got %s",
+               rs_shape_text(src, text));
+    RS_FAIL_IF(a->filters == 0, RESCL_ERR_ARG, "conv2d: the number of filters must be at least 1");
+    RS_TRY(
+        out_size("height", src->dim[1], a->pad_top, a->pad_bottom, a->kernel_h, a->stride_h, &oh));
+    RS_TRY(
+        out_size("width", src->dim[2], a->pad_left, a->pad_right, a->kernel_w, a->stride_w, &ow));
+    RS_FAIL_IF(!rs_mul_size(a->kernel_h, a->kernel_w, &area) ||
+                   !rs_mul_size(area, src->dim[3], &fan_in) ||
+                   !rs_mul_size(area, a->filters, &fan_out),
+               RESCL_ERR_SHAPE, "conv2d: a kernel of %zu x %zu for %zu channels is too large",
+               a->kernel_h, a->kernel_w, src->dim[3]);
+    p->dst = rs_shape_4(src->dim[0], oh, ow, a->filters);
+    p->param[p->nparam++] =
+        (rs_param_spec){.role = "weight",
+                        .shape = rs_shape_4(a->kernel_h, a->kernel_w, src->dim[3], a->filters),
+                        .init = RS_INIT_WEIGHT,
+                        .fan_in = fan_in,
+                        .fan_out = fan_out};
+    if (a->bias)
+        p->param[p->nparam++] = (rs_param_spec){.role = "bias",
+                                                .shape = rs_shape_1(a->filters),
+                                                .init = RS_INIT_BIAS,
+                                                .fan_in = fan_in,
+                                                .fan_out = fan_out};
+out:
+    return st;
+}
+
+rs_conv rs_conv_of(const rs_problem *p)
+{
+    const size_t *in = p->src[0].dim;
+    if (p->op == &rs_op_dense) {
+        const size_t *weight = p->param[0].shape.dim;
+        return (rs_conv){.n = in[0],
+                         .h = 1,
+                         .w = 1,
+                         .c = weight[0],
+                         .oh = 1,
+                         .ow = 1,
+                         .k = weight[1],
+                         .r = 1,
+                         .s = 1,
+                         .stride_h = 1,
+                         .stride_w = 1,
+                         .bias = p->nparam > 1,
+                         .accumulate = p->accumulate[0]};
+    }
+    const rs_conv2d_attr *a = p->attr;
+    return (rs_conv){.n = in[0],
+                     .h = in[1],
+                     .w = in[2],
+                     .c = in[3],
+                     .oh = p->dst.dim[1],
+                     .ow = p->dst.dim[2],
+                     .k = a->filters,
+                     .r = a->kernel_h,
+                     .s = a->kernel_w,
+                     .stride_h = a->stride_h,
+                     .stride_w = a->stride_w,
+                     .pad_top = a->pad_top,
+                     .pad_left = a->pad_left,
+                     .bias = a->bias,
+                     .accumulate = p->accumulate[0]};
+}
+
+unsigned rs_conv_reads(const rs_problem *p, rs_pass pass)
+{
+    (void)p;
+    return pass == RS_BWD_PARAMS ? RS_READS_SRC(0) : 0;
+}
+
+double rs_conv_macs(const rs_problem *p)
+{
+    const rs_conv v = rs_conv_of(p);
+    return (double)rs_conv_dst_count(&v) * (double)(v.r * v.s * v.c);
+}
+
+size_t rs_conv_reduction(const rs_problem *p, rs_pass pass)
+{
+    const rs_conv v = rs_conv_of(p);
+    switch (pass) {
+    case RS_FWD:
+        return v.r * v.s * v.c + v.bias;
+    case RS_BWD_PARAMS:
+        return v.n * v.oh * v.ow;
+    default:
+        return v.r * v.s * v.k + v.accumulate;
+    }
+}
+
+/* ---- reference --------------------------------------------------------------------------- */
+
+/* Calls with the flat indices of every (output pixel, source pixel, filter tap) that meet. */
+typedef void (*meet_fn)(const rs_conv *v, size_t out, size_t in, size_t tap, const rs_ref *ref);
+
+static void for_each_meeting(const rs_conv *v, meet_fn fn, const rs_ref *ref)
+{
+    for (size_t n = 0; n < v->n; n++)
+        for (size_t a = 0; a < v->oh; a++)
+            for (size_t b = 0; b < v->ow; b++)
+                for (size_t r = 0; r < v->r; r++)
+                    for (size_t s = 0; s < v->s; s++) {
+                        const size_t y = a * v->stride_h + r, x = b * v->stride_w + s;
+                        if (y < v->pad_top || y - v->pad_top >= v->h || x < v->pad_left ||
+                            x - v->pad_left >= v->w)
+                            continue;
+                        fn(v, (n * v->oh + a) * v->ow + b,
+                           (n * v->h + y - v->pad_top) * v->w + x - v->pad_left, r * v->s + s, ref);
+                    }
+}
+
+static void meet_fwd(const rs_conv *v, size_t out, size_t in, size_t tap, const rs_ref *ref)
+{
+    for (size_t c = 0; c < v->c; c++)
+        for (size_t k = 0; k < v->k; k++)
+            ref->dst[out * v->k + k] +=
+                ref->src[0][in * v->c + c] * ref->param[0][(tap * v->c + c) * v->k + k];
+}
+
+static void meet_bwd_params(const rs_conv *v, size_t out, size_t in, size_t tap, const rs_ref *ref)
+{
+    for (size_t c = 0; c < v->c; c++)
+        for (size_t k = 0; k < v->k; k++)
+            ref->diff_param[0][(tap * v->c + c) * v->k + k] +=
+                ref->src[0][in * v->c + c] * ref->diff_dst[out * v->k + k];
+}
+
+static void meet_bwd_data(const rs_conv *v, size_t out, size_t in, size_t tap, const rs_ref *ref)
+{
+    for (size_t c = 0; c < v->c; c++)
+        for (size_t k = 0; k < v->k; k++)
+            ref->diff_src[0][in * v->c + c] +=
+                ref->diff_dst[out * v->k + k] * ref->param[0][(tap * v->c + c) * v->k + k];
+}
+
+static void clear(double *x, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        x[i] = 0.0;
+}
+
+void rs_conv_reference(const rs_problem *p, rs_pass pass, const rs_ref *ref)
+{
+    const rs_conv v = rs_conv_of(p);
+    const size_t pixels = v.n * v.oh * v.ow;
+    switch (pass) {
+    case RS_FWD:
+        for (size_t i = 0; i < pixels * v.k; i++)
+            ref->dst[i] = v.bias ? ref->param[1][i % v.k] : 0.0;
+        for_each_meeting(&v, meet_fwd, ref);
+        break;
+    case RS_BWD_PARAMS:
+        clear(ref->diff_param[0], rs_conv_weight_count(&v));
+        for_each_meeting(&v, meet_bwd_params, ref);
+        if (v.bias) {
+            clear(ref->diff_param[1], v.k);
+            for (size_t i = 0; i < pixels * v.k; i++)
+                ref->diff_param[1][i % v.k] += ref->diff_dst[i];
+        }
+        break;
+    default:
+        if (!p->want_diff[0])
+            return;
+        if (!v.accumulate)
+            clear(ref->diff_src[0], rs_conv_src_count(&v));
+        for_each_meeting(&v, meet_bwd_data, ref);
+    }
+}
+
+/* ---- the grids --------------------------------------------------------------------------- */
+
+/* One axis of a grid. */
+typedef struct axis {
+    int g, first, ostep, taps, d, istep, tap0, tap_step;
+} axis;
+
+static axis axis_fwd(size_t out, size_t kernel, size_t stride, size_t pad)
+{
+    return (axis){.g = (int)out,
+                  .first = 0,
+                  .ostep = 1,
+                  .taps = (int)kernel,
+                  .d = -(int)pad,
+                  .istep = (int)stride,
+                  .tap0 = 0,
+                  .tap_step = 1};
+}
+
+/* Source pixel i = first + stride * g meets output pixel (i + pad - t) / stride for the taps t that
+ * leave no remainder: t = low + stride * j, that is output pixel g + (first + pad - low) / stride -
+ * j. Turned round, so that output pixels ascend. */
+static axis axis_bwd(size_t in, size_t kernel, size_t stride, size_t pad, size_t first)
+{
+    const size_t low = (first + pad) % stride;
+    const int taps = low < kernel ? (int)((kernel - low + stride - 1) / stride) : 0;
+    return (axis){.g = first < in ? (int)((in - first + stride - 1) / stride) : 0,
+                  .first = (int)first,
+                  .ostep = (int)stride,
+                  .taps = taps,
+                  .d = (int)((first + pad - low) / stride) - (taps - 1),
+                  .istep = 1,
+                  .tap0 = (int)low + (int)stride * (taps - 1),
+                  .tap_step = -(int)stride};
+}
+
+size_t rs_conv_grids(const rs_conv *v, rs_pass pass)
+{
+    return pass == RS_FWD ? 1 : v->stride_h * v->stride_w;
+}
+
+rs_conv_grid rs_conv_grid_at(const rs_conv *v, rs_pass pass, size_t index)
+{
+    axis y, x;
+    if (pass == RS_FWD) {
+        y = axis_fwd(v->oh, v->r, v->stride_h, v->pad_top);
+        x = axis_fwd(v->ow, v->s, v->stride_w, v->pad_left);
+    } else {
+        y = axis_bwd(v->h, v->r, v->stride_h, v->pad_top, index / v->stride_w);
+        x = axis_bwd(v->w, v->s, v->stride_w, v->pad_left, index % v->stride_w);
+    }
+    const bool taps = y.taps > 0 && x.taps > 0;
+    return (rs_conv_grid){.gh = y.g,
+                          .gw = x.g,
+                          .first_h = y.first,
+                          .first_w = x.first,
+                          .ostep_h = y.ostep,
+                          .ostep_w = x.ostep,
+                          .rows = taps ? y.taps : 0,
+                          .cols = taps ? x.taps : 0,
+                          .dh = y.d,
+                          .dw = x.d,
+                          .istep_h = y.istep,
+                          .istep_w = x.istep,
+                          .r0 = y.tap0,
+                          .s0 = x.tap0,
+                          .rstep = y.tap_step,
+                          .sstep = x.tap_step};
+}
+
+rs_conv_maps rs_conv_maps_of(const rs_conv *v, rs_pass pass)
+{
+    if (pass == RS_FWD)
+        return (rs_conv_maps){v->h, v->w, v->c, v->oh, v->ow, v->k, .step_c = v->k, .step_q = 1};
+    return (rs_conv_maps){v->oh, v->ow, v->k, v->h, v->w, v->c, .step_c = 1, .step_q = v->k};
+}
+
+const char *rs_conv_fits_int(const rs_conv *v)
+{
+    const size_t most = INT_MAX / 2; /* the other half is for sums of indices */
+    if (rs_conv_src_count(v) > most || rs_conv_dst_count(v) > most)
+        return "an activation has more than 2^30 elements";
+    if (rs_conv_weight_count(v) > most)
+        return "the weights have more than 2^30 elements";
+    /* Indices within a row, counted from the padding on. */
+    const double wide = (double)v->w + (double)v->pad_left + (double)v->ow * (double)v->stride_w;
+    const double high = (double)v->h + (double)v->pad_top + (double)v->oh * (double)v->stride_h;
+    if (wide * (double)(v->c > v->k ? v->c : v->k) > (double)most || high > (double)most)
+        return "a padded row has more than 2^30 elements";
+    return NULL;
+}
+
+/* ---- shared launches --------------------------------------------------------------------- */
+
+rs_grid rs_conv_items(const rescl_device *dev, size_t x, size_t y)
+{
+    return (rs_grid){.items = {x, y, 1},
+                     .group = {rs_group_size(rescl_device_get_info(dev), 64), 1, 1}};
+}
+
+rescl_status rs_conv_sum(const rs_plan *plan, int sum, rs_buffer *partial, size_t first,
+                         rs_buffer *out, size_t count, size_t parts, size_t stride)
+{
+    const rs_grid grid = rs_conv_items(plan->dev, count, 1);
+    return RS_LAUNCH(plan->dev, plan->kernel[sum].kernel, grid, RS_BUF(partial), RS_INT(first),
+                     RS_BUF(out), RS_INT(count), RS_INT(parts), RS_ULONG(stride));
+}
+
+/* Each part sums at least 16 pixels. */
+static size_t bias_parts(const rs_conv *v, const rescl_device_info *dev)
+{
+    const size_t most = v->n * v->oh * v->ow / 16, want = 16 * (size_t)dev->compute_units;
+    return most < 1 ? 1 : most < want ? most : want;
+}
+
+size_t rs_conv_bwd_bias_bytes(const rs_conv *v, const rescl_device_info *dev)
+{
+    return v->bias ? bias_parts(v, dev) * v->k * sizeof(float) : 0;
+}
+
+rescl_status rs_conv_bwd_bias(const rs_plan *plan, int bias, int sum, const rs_args *args,
+                              size_t first)
+{
+    rescl_status st = RESCL_OK;
+    const rs_conv v = rs_conv_of(&plan->problem);
+    const size_t parts = bias_parts(&v, rescl_device_get_info(plan->dev));
+    const rs_grid grid = rs_conv_items(plan->dev, v.k, parts);
+    RS_TRY(RS_LAUNCH(plan->dev, plan->kernel[bias].kernel, grid, RS_BUF(args->diff_dst.buf),
+                     RS_BUF(args->scratch), RS_INT(first), RS_INT(v.n * v.oh * v.ow), RS_INT(v.k),
+                     RS_INT(parts)));
+    RS_TRY(rs_conv_sum(plan, sum, args->scratch, first, args->diff_param[1].buf, v.k, parts, v.k));
+out:
+    return st;
+}
+
+/* ---- the op ------------------------------------------------------------------------------ */
+
+const rs_impl rs_conv_impls[] = {
+    {"packed_gemm", RS_CONV_PASSES, 1u << RESCL_DEVICE_CPU, rs_conv_packed_can, rs_conv_packed_plan,
+     rs_conv_packed_enqueue, rs_conv_packed_pack},
+    {"tiled_gemm", RS_CONV_PASSES, 1u << RESCL_DEVICE_GPU | 1u << RESCL_DEVICE_ACCELERATOR,
+     rs_conv_tiled_can, rs_conv_tiled_plan, rs_conv_tiled_enqueue, NULL},
+    {"clblast_gemm", RS_CONV_PASSES, 0, rs_conv_clblast_can, rs_conv_clblast_plan,
+     rs_conv_clblast_enqueue, NULL},
+    {0}};
+
+const rs_op rs_op_conv2d = {.name = "conv2d",
+                            .src_min = 1,
+                            .src_max = 1,
+                            .infer = conv2d_infer,
+                            .reads = rs_conv_reads,
+                            .reference = rs_conv_reference,
+                            .macs = rs_conv_macs,
+                            .reduction = rs_conv_reduction,
+                            .impls = rs_conv_impls};

@@ -1,0 +1,114 @@
+/* What the implementations of conv2d and dense share. Private to their files.
+ *
+ * A dense layer is a 1x1 convolution of n images of one pixel, so both ops reach every
+ * implementation through rs_conv. */
+#ifndef RS_CONV2D_H
+#define RS_CONV2D_H
+
+#include "attr.h"
+#include "op.h"
+
+typedef struct rs_conv {
+    size_t n, h, w, c; /* src */
+    size_t oh, ow, k;  /* dst */
+    size_t r, s;       /* filter height and width */
+    size_t stride_h, stride_w, pad_top, pad_left;
+    bool bias;
+    bool accumulate; /* add to diff_src */
+} rs_conv;
+
+/* The convolution that a problem of conv2d or dense is. */
+rs_conv rs_conv_of(const rs_problem *p);
+
+static inline size_t rs_conv_src_count(const rs_conv *v)
+{
+    return v->n * v->h * v->w * v->c;
+}
+static inline size_t rs_conv_dst_count(const rs_conv *v)
+{
+    return v->n * v->oh * v->ow * v->k;
+}
+static inline size_t rs_conv_weight_count(const rs_conv *v)
+{
+    return v->r * v->s * v->c * v->k;
+}
+static inline bool rs_conv_is_matrix(const rs_conv *v) /* a 1x1, stride 1, without padding */
+{
+    return v->r == 1 && v->s == 1 && v->stride_h == 1 && v->stride_w == 1 && v->oh == v->h &&
+           v->ow == v->w;
+}
+
+/* Forward and backward data as matrix products over grids of output pixels. "Output" is what the
+ * pass computes (dst or diff_src), "source" what it reads (src or diff_dst). Pixel (a, b) of the
+ * grid is output pixel (first_h + a * ostep_h, first_w + b * ostep_w); it sums a window of rows x
+ * cols source pixels from (a * istep_h + dh, b * istep_w + dw) on, those outside the map being
+ * zero. Row dr and column ds of the window meet filter tap (r0 + dr * rstep, s0 + ds * sstep).
+ *
+ * Forward is one grid. Backward data is stride_h * stride_w: the pixels of one residue share their
+ * taps. A grid may have no pixels (skip it) or no taps (its pixels are zero). */
+typedef struct rs_conv_grid {
+    int gh, gw, first_h, first_w, ostep_h, ostep_w;
+    int rows, cols, dh, dw, istep_h, istep_w;
+    int r0, s0, rstep, sstep;
+} rs_conv_grid;
+
+size_t rs_conv_grids(const rs_conv *v, rs_pass pass);
+rs_conv_grid rs_conv_grid_at(const rs_conv *v, rs_pass pass, size_t index);
+
+/* The maps of a pass in those terms; step_c and step_q are the strides, in weights, of source and
+ * output channels. */
+typedef struct rs_conv_maps {
+    size_t h, w, c;   /* source */
+    size_t oh, ow, k; /* output */
+    size_t step_c, step_q;
+} rs_conv_maps;
+
+rs_conv_maps rs_conv_maps_of(const rs_conv *v, rs_pass pass);
+
+/* NULL, or why 32-bit indices do not reach the tensors. For `can`. */
+const char *rs_conv_fits_int(const rs_conv *v);
+
+/* Parts of both ops' descriptions; see rs_op. */
+unsigned rs_conv_reads(const rs_problem *p, rs_pass pass);
+void rs_conv_reference(const rs_problem *p, rs_pass pass, const rs_ref *ref);
+double rs_conv_macs(const rs_problem *p);
+size_t rs_conv_reduction(const rs_problem *p, rs_pass pass);
+
+/* ---- launches that several implementations make (conv2d.c) ------------------------------- */
+
+/* A launch of one work-item per (x, y). Its group size does not depend on them: some drivers
+ * compile a kernel anew for each size. */
+rs_grid rs_conv_items(const rescl_device *dev, size_t x, size_t y);
+
+/* out[i] = sum over `parts` p of partial[first + p * stride + i], i < count; plan->kernel[sum] is
+ * conv2d_sum. */
+rescl_status rs_conv_sum(const rs_plan *plan, int sum, rs_buffer *partial, size_t first,
+                         rs_buffer *out, size_t count, size_t parts, size_t stride) RESCL_CHECK;
+
+/* diff_param[1] from diff_dst, through rs_conv_bwd_bias_bytes of args->scratch that begin at float
+ * `first`; plan->kernel[bias] is conv2d_bwd_bias, plan->kernel[sum] conv2d_sum. */
+rescl_status rs_conv_bwd_bias(const rs_plan *plan, int bias, int sum, const rs_args *args,
+                              size_t first) RESCL_CHECK;
+size_t rs_conv_bwd_bias_bytes(const rs_conv *v, const rescl_device_info *dev); /* 0 without bias */
+
+/* ---- implementations --------------------------------------------------------------------- */
+
+#define RS_CONV_PASSES (1u << RS_FWD | 1u << RS_BWD_PARAMS | 1u << RS_BWD_DATA)
+
+/* The list both ops have: conv2d_packed.c (CPUs), conv2d_tiled.c (GPUs), conv2d_clblast.c. */
+extern const rs_impl rs_conv_impls[];
+
+const char *rs_conv_packed_can(const rs_problem *p, rs_pass pass, const rescl_device_info *dev);
+rescl_status rs_conv_packed_plan(rs_plan *plan, const rescl_device_info *dev) RESCL_CHECK;
+rescl_status rs_conv_packed_enqueue(const rs_plan *plan, const rs_args *args) RESCL_CHECK;
+rescl_status rs_conv_packed_pack(const rs_plan *plan, const rs_args *args) RESCL_CHECK;
+
+const char *rs_conv_tiled_can(const rs_problem *p, rs_pass pass, const rescl_device_info *dev);
+rescl_status rs_conv_tiled_plan(rs_plan *plan, const rescl_device_info *dev) RESCL_CHECK;
+rescl_status rs_conv_tiled_enqueue(const rs_plan *plan, const rs_args *args) RESCL_CHECK;
+
+const char *rs_conv_clblast_can(const rs_problem *p, rs_pass pass, const rescl_device_info *dev);
+rescl_status rs_conv_clblast_plan(rs_plan *plan, const rescl_device_info *dev) RESCL_CHECK;
+rescl_status rs_conv_clblast_enqueue(const rs_plan *plan, const rs_args *args) RESCL_CHECK;
+
+#endif

@@ -1,0 +1,188 @@
+/* clblast_gemm: convolution as CLBlast's matrix product; with cl/conv2d.cl for the column matrices.
+ *
+ * A 1x1 convolution of stride 1 without padding is a product already. Others go through a column
+ * matrix (im2col) of as many images as fit the scratch, one chunk after the other. */
+#include "conv2d.h"
+#include "error.h"
+
+/* kernel[] of a plan. */
+enum { COLUMNS = 0, FWD_BIAS };
+enum { PARAMS_SUM = 1, PARAMS_BIAS };
+#define MOST_SCRATCH ((size_t)64 << 20)
+
+/* How images are cut into chunks. */
+typedef struct chunks {
+    bool columns;  /* false: no column matrix, one chunk */
+    size_t images; /* of a chunk, the last may have fewer */
+    size_t width;  /* of the column matrix: r * s * c */
+    size_t floats; /* of the column matrix */
+} chunks;
+
+static chunks chunks_of(const rs_conv *v, const rescl_device_info *dev)
+{
+    chunks d = {.columns = !rs_conv_is_matrix(v), .images = v->n, .width = v->r * v->s * v->c};
+    if (!d.columns)
+        return d;
+    const size_t image = v->oh * v->ow * d.width;
+    size_t room = dev->max_alloc_bytes < MOST_SCRATCH ? (size_t)dev->max_alloc_bytes : MOST_SCRATCH;
+    const size_t bias = rs_conv_bwd_bias_bytes(v, dev);
+    room = room > bias ? room - bias : 0;
+    d.images = room / sizeof(float) / image;
+    if (d.images < 1)
+        d.images = 1;
+    if (d.images > v->n)
+        d.images = v->n;
+    d.floats = d.images * image;
+    return d;
+}
+
+const char *rs_conv_clblast_can(const rs_problem *p, rs_pass pass, const rescl_device_info *dev)
+{
+    (void)pass;
+    const rs_conv v = rs_conv_of(p);
+    const char *why = rs_conv_fits_int(&v);
+    if (why)
+        return why;
+    const double image = (double)(v.oh * v.ow) * (double)(v.r * v.s * v.c);
+    if (!rs_conv_is_matrix(&v) && image * sizeof(float) > (double)dev->max_alloc_bytes)
+        return "the column matrix of one image exceeds the largest allocation";
+    return NULL;
+}
+
+static rescl_status enqueue_columns(const rs_plan *plan, const rs_args *args, const rs_conv *v,
+                                    size_t first, size_t images)
+{
+    const size_t pixels = images * v->oh * v->ow;
+    const rs_grid grid = rs_conv_items(plan->dev, v->r * v->s * v->c, pixels);
+    return RS_LAUNCH(plan->dev, plan->kernel[COLUMNS].kernel, grid, RS_BUF(args->src[0].buf),
+                     RS_BUF(args->scratch), RS_INT(first), RS_INT(pixels), RS_INT(v->h),
+                     RS_INT(v->w), RS_INT(v->c), RS_INT(v->oh), RS_INT(v->ow), RS_INT(v->r),
+                     RS_INT(v->s), RS_INT(v->stride_h), RS_INT(v->stride_w), RS_INT(v->pad_top),
+                     RS_INT(v->pad_left));
+}
+
+static rescl_status fwd_chunk(const rs_plan *plan, const rs_args *args, const rs_conv *v,
+                              const chunks *d, size_t first, size_t images)
+{
+    rescl_status st = RESCL_OK;
+    const size_t pixels = v->oh * v->ow;
+    if (d->columns)
+        RS_TRY(enqueue_columns(plan, args, v, first, images));
+    const rs_gemm g = {.m = images * pixels,
+                       .n = v->k,
+                       .k = d->width,
+                       .alpha = 1.0f,
+                       .beta = v->bias ? 1.0f : 0.0f,
+                       .a = d->columns ? args->scratch : args->src[0].buf,
+                       .lda = d->width,
+                       .b = args->param[0].buf,
+                       .ldb = v->k,
+                       .c = args->dst.buf,
+                       .c_offset = first * pixels * v->k,
+                       .ldc = v->k};
+    RS_TRY(rs_blas_gemm(plan->dev, &g));
+out:
+    return st;
+}
+
+static rescl_status bwd_params_chunk(const rs_plan *plan, const rs_args *args, const rs_conv *v,
+                                     const chunks *d, size_t first, size_t images)
+{
+    rescl_status st = RESCL_OK;
+    const size_t pixels = v->oh * v->ow;
+    if (d->columns)
+        RS_TRY(enqueue_columns(plan, args, v, first, images));
+    const rs_gemm g = {.trans_a = true,
+                       .m = d->width,
+                       .n = v->k,
+                       .k = images * pixels,
+                       .alpha = 1.0f,
+                       .beta = first > 0 ? 1.0f : 0.0f,
+                       .a = d->columns ? args->scratch : args->src[0].buf,
+                       .lda = d->width,
+                       .b = args->diff_dst.buf,
+                       .b_offset = first * pixels * v->k,
+                       .ldb = v->k,
+                       .c = args->diff_param[0].buf,
+                       .ldc = v->k};
+    RS_TRY(rs_blas_gemm(plan->dev, &g));
+out:
+    return st;
+}
+
+static rescl_status bwd_data_chunk(const rs_plan *plan, const rs_args *args, const rs_conv *v,
+                                   const chunks *d, size_t first, size_t images)
+{
+    rescl_status st = RESCL_OK;
+    const size_t pixels = v->oh * v->ow, in_pixels = images * v->h * v->w;
+    const rs_gemm g = {.trans_b = true,
+                       .m = images * pixels,
+                       .n = d->width,
+                       .k = v->k,
+                       .alpha = 1.0f,
+                       .beta = !d->columns && v->accumulate ? 1.0f : 0.0f,
+                       .a = args->diff_dst.buf,
+                       .a_offset = first * pixels * v->k,
+                       .lda = v->k,
+                       .b = args->param[0].buf,
+                       .ldb = v->k,
+                       .c = d->columns ? args->scratch : args->diff_src[0].buf,
+                       .ldc = d->width};
+    RS_TRY(rs_blas_gemm(plan->dev, &g));
+    if (d->columns) {
+        const rs_grid grid = rs_conv_items(plan->dev, v->c, in_pixels);
+        RS_TRY(RS_LAUNCH(plan->dev, plan->kernel[COLUMNS].kernel, grid, RS_BUF(args->scratch),
+                         RS_BUF(args->diff_src[0].buf), RS_INT(first), RS_INT(in_pixels),
+                         RS_INT(v->h), RS_INT(v->w), RS_INT(v->c), RS_INT(v->oh), RS_INT(v->ow),
+                         RS_INT(v->r), RS_INT(v->s), RS_INT(v->stride_h), RS_INT(v->stride_w),
+                         RS_INT(v->pad_top), RS_INT(v->pad_left), RS_INT(v->accumulate)));
+    }
+out:
+    return st;
+}
+
+rescl_status rs_conv_clblast_enqueue(const rs_plan *plan, const rs_args *args)
+{
+    rescl_status st = RESCL_OK;
+    const rs_conv v = rs_conv_of(&plan->problem);
+    const chunks d = chunks_of(&v, rescl_device_get_info(plan->dev));
+
+    if (plan->pass == RS_FWD && v.bias) {
+        const size_t count = rs_conv_dst_count(&v);
+        const rs_grid grid = rs_conv_items(plan->dev, count, 1);
+        RS_TRY(RS_LAUNCH(plan->dev, plan->kernel[FWD_BIAS].kernel, grid, RS_BUF(args->param[1].buf),
+                         RS_BUF(args->dst.buf), RS_INT(count), RS_INT(v.k)));
+    }
+    for (size_t first = 0; first < v.n; first += d.images) {
+        const size_t images = v.n - first < d.images ? v.n - first : d.images;
+        if (plan->pass == RS_FWD)
+            RS_TRY(fwd_chunk(plan, args, &v, &d, first, images));
+        else if (plan->pass == RS_BWD_PARAMS)
+            RS_TRY(bwd_params_chunk(plan, args, &v, &d, first, images));
+        else
+            RS_TRY(bwd_data_chunk(plan, args, &v, &d, first, images));
+    }
+    if (plan->pass == RS_BWD_PARAMS && v.bias)
+        RS_TRY(rs_conv_bwd_bias(plan, PARAMS_BIAS, PARAMS_SUM, args, d.floats));
+out:
+    return st;
+}
+
+rescl_status rs_conv_clblast_plan(rs_plan *plan, const rescl_device_info *dev)
+{
+    rescl_status st = RESCL_OK;
+    const rs_conv v = rs_conv_of(&plan->problem);
+    const chunks d = chunks_of(&v, dev);
+    plan->scratch_bytes = d.floats * sizeof(float);
+    RS_TRY(rs_plan_kernel_add(
+        plan, "conv2d", plan->pass == RS_BWD_DATA ? "conv2d_col2im" : "conv2d_im2col", "%s", ""));
+    if (plan->pass == RS_FWD)
+        RS_TRY(rs_plan_kernel_add(plan, "conv2d", "conv2d_bias_rows", "%s", ""));
+    if (plan->pass == RS_BWD_PARAMS) {
+        plan->scratch_bytes += rs_conv_bwd_bias_bytes(&v, dev);
+        RS_TRY(rs_plan_kernel_add(plan, "conv2d", "conv2d_sum", "%s", ""));
+        RS_TRY(rs_plan_kernel_add(plan, "conv2d", "conv2d_bwd_bias", "%s", ""));
+    }
+out:
+    return st;
+}

@@ -1,0 +1,296 @@
+/* packed_gemm: register-tile products for CPUs; the host side of cl/conv2d_packed.cl.
+ *
+ * The kernels take shapes as arguments: one program serves every layer of a network. Here the work
+ * is cut into groups: large enough that packing pixels pays, as many as the device's cores want. */
+#include "conv2d.h"
+#include "error.h"
+
+#include <limits.h>
+
+#define KERNEL_FILE "conv2d_packed"
+
+/* Groups per compute unit: enough that uneven ones level out. */
+enum { GROUPS_PER_UNIT = 4 };
+
+/* kernel[] of a plan. */
+enum { PRODUCT = 0, WEIGHTS, BIAS };
+enum { PARAMS = 0, SUM };
+
+static int min_int(int a, int b)
+{
+    return a < b ? a : b;
+}
+static int max_int(int a, int b)
+{
+    return a > b ? a : b;
+}
+static int div_up(int a, int b)
+{
+    return (a + b - 1) / b;
+}
+
+/* ---- tile sizes -------------------------------------------------------------------------- */
+
+/* The kernels' macros, fixed for a device. */
+typedef struct tiles {
+    int nr;         /* channels in a panel */
+    int mr;         /* pixels in a register tile */
+    int kc, pb;     /* product: window values and tiles in the scratch */
+    int mw;         /* filter rows in a register tile */
+    int px, mb, jb; /* backward weights: pixels, filter rows and panels in the scratch */
+} tiles;
+
+static tiles tiles_of(const rescl_device_info *dev)
+{
+    const bool wide = dev->float_width >= 16;
+    tiles t = {.nr = wide                    ? 32
+                     : dev->float_width >= 8 ? 16
+                                             : 8,
+               .mr = wide ? 14 : 6,
+               .kc = 256,
+               .pb = 8,
+               .mw = wide ? 8 : 6,
+               .px = 128,
+               .mb = wide ? 128 : 96,
+               .jb = 4};
+    /* Each kernel's scratch with 4 KiB of indices must fit the local memory. */
+    const uint64_t room = dev->local_bytes > 4096 ? (dev->local_bytes - 4096) / sizeof(float) : 0;
+    while (t.pb > 1 && (uint64_t)(t.pb * t.mr * (t.kc + 16)) > room)
+        t.pb /= 2;
+    while (t.kc > 32 && (uint64_t)(t.pb * t.mr * (t.kc + 16)) > room)
+        t.kc /= 2;
+    while (t.jb > 1 && (uint64_t)(t.px * (t.mb + 16 + t.jb * t.nr)) > room)
+        t.jb /= 2;
+    while (t.px > 8 && (uint64_t)(t.px * (t.mb + 16 + t.jb * t.nr)) > room)
+        t.px /= 2;
+    return t;
+}
+
+static rescl_status add_kernel(rs_plan *plan, const tiles *t, const char *name)
+{
+    return rs_plan_kernel_add(plan, KERNEL_FILE, name,
+                              "-DMR=%d -DKC=%d -DPB=%d -DMW=%d -DPX=%d -DMB=%d -DJB=%d", t->mr,
+                              t->kc, t->pb, t->mw, t->px, t->mb, t->jb);
+}
+
+const char *rs_conv_packed_can(const rs_problem *p, rs_pass pass, const rescl_device_info *dev)
+{
+    const rs_conv v = rs_conv_of(p);
+    const rs_conv_maps m = rs_conv_maps_of(&v, pass);
+    const tiles t = tiles_of(dev);
+    const double packed = (double)(v.r * v.s) * (double)m.c * (double)(m.k + (size_t)t.nr);
+    if (dev->local_bytes < 16384)
+        return "needs 16 KiB of local memory";
+    if (packed > INT_MAX / 2)
+        return "the packed weights have more than 2^30 elements";
+    return rs_conv_fits_int(&v);
+}
+
+/* ---- forward and backward data ----------------------------------------------------------- */
+
+/* How one grid is cut. */
+typedef struct product {
+    rs_conv_grid grid;
+    int panels; /* of all output channels */
+    int kc;     /* window values at a time */
+    int tiles, group_panels;
+    bool position_major;
+    size_t packed; /* floats of packed weights */
+} product;
+
+static product product_of(const rs_conv *v, rs_pass pass, size_t index, const tiles *t,
+                          const rescl_device_info *dev)
+{
+    const rs_conv_maps m = rs_conv_maps_of(v, pass);
+    product d = {.grid = rs_conv_grid_at(v, pass, index)};
+    const rs_conv_grid *g = &d.grid;
+    const int c = (int)m.c, taps = g->rows * g->cols, total = taps * c;
+    const int ntiles = div_up((int)v->n * g->gh * g->gw, t->mr);
+    d.panels = div_up((int)m.k, t->nr);
+    d.packed = (size_t)d.panels * (size_t)total * (size_t)t->nr;
+
+    /* On small maps many windows reach into the padding. With the images of one position side by
+     * side whole tiles share that, and skip it, provided that the pieces of the window are single
+     * taps. */
+    d.position_major = taps > 1 && g->gh * g->gw <= 64 && (int)v->n * 2 > t->mr;
+    const int whole = d.position_major && c >= 32 ? c : max_int(total, 1);
+    d.kc = div_up(whole, div_up(whole, t->kc));
+
+    const int want = GROUPS_PER_UNIT * (int)dev->compute_units;
+    d.tiles = min_int(t->pb, ntiles);
+    d.group_panels = d.panels;
+    while (div_up(ntiles, d.tiles) * div_up(d.panels, d.group_panels) < want) {
+        if (d.group_panels > 4)
+            d.group_panels = div_up(d.group_panels, 2);
+        else if (d.tiles > 1)
+            d.tiles = div_up(d.tiles, 2);
+        else if (d.group_panels > 1)
+            d.group_panels = div_up(d.group_panels, 2);
+        else
+            break;
+    }
+    return d;
+}
+
+/* Floats of packed weights before the biases. */
+static size_t packed_floats(const rs_conv *v, rs_pass pass, const tiles *t,
+                            const rescl_device_info *dev)
+{
+    size_t sum = 0;
+    for (size_t i = 0; i < rs_conv_grids(v, pass); i++)
+        sum += product_of(v, pass, i, t, dev).packed;
+    return sum;
+}
+
+static rescl_status product_enqueue(const rs_plan *plan, const rs_args *args)
+{
+    rescl_status st = RESCL_OK;
+    const rescl_device_info *dev = rescl_device_get_info(plan->dev);
+    const tiles t = tiles_of(dev);
+    const rs_conv v = rs_conv_of(&plan->problem);
+    const rs_conv_maps m = rs_conv_maps_of(&v, plan->pass);
+    const bool fwd = plan->pass == RS_FWD, add = !fwd && v.accumulate;
+    const size_t bias_first = packed_floats(&v, plan->pass, &t, dev);
+    size_t first = 0;
+
+    for (size_t i = 0; i < rs_conv_grids(&v, plan->pass); i++) {
+        const product d = product_of(&v, plan->pass, i, &t, dev);
+        const rs_conv_grid *g = &d.grid;
+        const int ntiles = div_up((int)v.n * g->gh * g->gw, t.mr);
+        if (ntiles > 0 && !(add && d.packed == 0)) {
+            const rs_grid grid = {.items = {(size_t)div_up(ntiles, d.tiles),
+                                            (size_t)div_up(d.panels, d.group_panels), 1},
+                                  .group = {1, 1, 1}};
+            RS_TRY(RS_LAUNCH(
+                plan->dev, plan->kernel[PRODUCT].kernel, grid,
+                RS_BUF(fwd ? args->src[0].buf : args->diff_dst.buf), RS_BUF(args->packed),
+                RS_INT(first), RS_INT(bias_first),
+                RS_BUF(fwd ? args->dst.buf : args->diff_src[0].buf), RS_INT(v.n), RS_INT(m.h),
+                RS_INT(m.w), RS_INT(m.c), RS_INT(g->rows), RS_INT(g->cols), RS_INT(g->dh),
+                RS_INT(g->dw), RS_INT(g->istep_h), RS_INT(g->istep_w), RS_INT(g->gh), RS_INT(g->gw),
+                RS_INT(m.oh), RS_INT(m.ow), RS_INT(m.k), RS_INT(g->first_h), RS_INT(g->first_w),
+                RS_INT(g->ostep_h), RS_INT(g->ostep_w), RS_INT(d.kc), RS_INT(d.tiles),
+                RS_INT(d.group_panels), RS_INT((add ? 1 : 0) | (d.position_major ? 2 : 0))));
+        }
+        first += d.packed;
+    }
+out:
+    return st;
+}
+
+rescl_status rs_conv_packed_pack(const rs_plan *plan, const rs_args *args)
+{
+    rescl_status st = RESCL_OK;
+    const rescl_device_info *dev = rescl_device_get_info(plan->dev);
+    const tiles t = tiles_of(dev);
+    const rs_conv v = rs_conv_of(&plan->problem);
+    const rs_conv_maps m = rs_conv_maps_of(&v, plan->pass);
+    const size_t panels = (size_t)div_up((int)m.k, t.nr);
+    const rs_grid bias_grid = {.items = {panels, 1, 1}, .group = {1, 1, 1}};
+    size_t first = 0;
+
+    for (size_t i = 0; i < rs_conv_grids(&v, plan->pass); i++) {
+        const product d = product_of(&v, plan->pass, i, &t, dev);
+        const rs_conv_grid *g = &d.grid;
+        const rs_grid grid = {.items = {panels, (size_t)(g->rows * g->cols), 1},
+                              .group = {1, 1, 1}};
+        if (d.packed > 0)
+            RS_TRY(RS_LAUNCH(plan->dev, plan->kernel[WEIGHTS].kernel, grid,
+                             RS_BUF(args->param[0].buf), RS_BUF(args->packed), RS_INT(first),
+                             RS_INT(g->cols), RS_INT(m.c), RS_INT(m.k), RS_INT(v.s), RS_INT(g->r0),
+                             RS_INT(g->s0), RS_INT(g->rstep), RS_INT(g->sstep), RS_INT(m.step_c),
+                             RS_INT(m.step_q)));
+        first += d.packed;
+    }
+    RS_TRY(RS_LAUNCH(plan->dev, plan->kernel[BIAS].kernel, bias_grid,
+                     RS_BUF(plan->pass == RS_FWD && v.bias ? args->param[1].buf : NULL),
+                     RS_BUF(args->packed), RS_INT(first), RS_INT(m.k)));
+out:
+    return st;
+}
+
+/* ---- backward weights -------------------------------------------------------------------- */
+
+typedef struct params {
+    int mb, panels; /* filter rows and panels of a group */
+    int groups_m, groups_j, parts;
+    size_t part_floats; /* a partial result: weights, then biases */
+} params;
+
+static params params_of(const rs_conv *v, const tiles *t, const rescl_device_info *dev)
+{
+    params d = {0};
+    const int rows = (int)(v->r * v->s * v->c), panels = div_up((int)v->k, t->nr);
+    const int pixels = (int)(v->n * v->oh * v->ow);
+    const int want = GROUPS_PER_UNIT * (int)dev->compute_units;
+
+    d.mb = min_int(t->mb, div_up(rows, t->mw) * t->mw);
+    d.panels = min_int(t->jb, panels);
+    /* Groups that lie within one tap leave out the pixels which that tap does not reach. */
+    if (v->c > (size_t)d.mb)
+        d.mb = div_up(div_up((int)v->c, div_up((int)v->c, d.mb)), t->mw) * t->mw;
+    d.groups_m = div_up(rows, d.mb);
+    d.groups_j = div_up(panels, d.panels);
+    const int groups = d.groups_m * d.groups_j;
+    d.parts = groups >= want ? 1 : min_int(div_up(want, groups), max_int(1, pixels / (2 * t->px)));
+    d.part_floats = rs_conv_weight_count(v) + (v->bias ? v->k : 0);
+    return d;
+}
+
+static rescl_status params_enqueue(const rs_plan *plan, const rs_args *args)
+{
+    rescl_status st = RESCL_OK;
+    const rescl_device_info *dev = rescl_device_get_info(plan->dev);
+    const tiles t = tiles_of(dev);
+    const rs_conv v = rs_conv_of(&plan->problem);
+    const params d = params_of(&v, &t, dev);
+    const size_t weights = rs_conv_weight_count(&v);
+    const rs_grid grid = {.items = {(size_t)d.groups_m, (size_t)d.groups_j, (size_t)d.parts},
+                          .group = {1, 1, 1}};
+    rs_buffer *dw = d.parts > 1 ? args->scratch : args->diff_param[0].buf;
+    rs_buffer *dbias = !v.bias ? NULL : d.parts > 1 ? args->scratch : args->diff_param[1].buf;
+
+    RS_TRY(RS_LAUNCH(plan->dev, plan->kernel[PARAMS].kernel, grid, RS_BUF(args->src[0].buf),
+                     RS_BUF(args->diff_dst.buf), RS_BUF(dw), RS_BUF(dbias), RS_INT(v.n),
+                     RS_INT(v.h), RS_INT(v.w), RS_INT(v.c), RS_INT(v.oh), RS_INT(v.ow), RS_INT(v.k),
+                     RS_INT(v.r), RS_INT(v.s), RS_INT(v.stride_h), RS_INT(v.stride_w),
+                     RS_INT(v.pad_top), RS_INT(v.pad_left), RS_INT(d.mb), RS_INT(d.panels),
+                     RS_INT(d.parts), RS_ULONG(d.part_floats), RS_INT(d.parts > 1 ? weights : 0)));
+    if (d.parts > 1)
+        RS_TRY(rs_conv_sum(plan, SUM, args->scratch, 0, args->diff_param[0].buf, weights,
+                           (size_t)d.parts, d.part_floats));
+    if (d.parts > 1 && v.bias)
+        RS_TRY(rs_conv_sum(plan, SUM, args->scratch, weights, args->diff_param[1].buf, v.k,
+                           (size_t)d.parts, d.part_floats));
+out:
+    return st;
+}
+
+/* ---- all passes -------------------------------------------------------------------------- */
+
+rescl_status rs_conv_packed_plan(rs_plan *plan, const rescl_device_info *dev)
+{
+    rescl_status st = RESCL_OK;
+    const tiles t = tiles_of(dev);
+    const rs_conv v = rs_conv_of(&plan->problem);
+    if (plan->pass == RS_BWD_PARAMS) {
+        const params d = params_of(&v, &t, dev);
+        plan->scratch_bytes = d.parts > 1 ? (size_t)d.parts * d.part_floats * sizeof(float) : 0;
+        RS_TRY(add_kernel(plan, &t, "conv2d_packed_bwd_params"));
+        RS_TRY(rs_plan_kernel_add(plan, "conv2d", "conv2d_sum", "%s", ""));
+    } else {
+        const rs_conv_maps m = rs_conv_maps_of(&v, plan->pass);
+        const size_t biases = (size_t)(div_up((int)m.k, t.nr) * t.nr);
+        plan->packed_bytes = (packed_floats(&v, plan->pass, &t, dev) + biases) * sizeof(float);
+        RS_TRY(add_kernel(plan, &t, "conv2d_packed_product"));
+        RS_TRY(add_kernel(plan, &t, "conv2d_packed_weights"));
+        RS_TRY(add_kernel(plan, &t, "conv2d_packed_bias"));
+    }
+out:
+    return st;
+}
+
+rescl_status rs_conv_packed_enqueue(const rs_plan *plan, const rs_args *args)
+{
+    return plan->pass == RS_BWD_PARAMS ? params_enqueue(plan, args) : product_enqueue(plan, args);
+}

@@ -1,0 +1,164 @@
+/* tiled_gemm: implicit matrix products with tiles in local memory, for GPUs; the host side of
+ * cl/conv2d_tiled.cl. Tile sizes follow the device's limits, down to groups of one work-item. */
+#include "conv2d.h"
+#include "error.h"
+
+/* kernel[] of a plan for backward weights. */
+enum { PARAMS = 0, SUM, BIAS };
+enum { TK = 16 };
+
+/* Groups that a compute unit should have to hide latency. */
+enum { GROUPS_PER_UNIT = 4 };
+#define MOST_SCRATCH ((size_t)64 << 20)
+
+typedef struct tiles {
+    size_t wm, wn; /* work-items of a group along rows and columns */
+    size_t rm, rn; /* numbers of an item */
+} tiles;
+
+static size_t div_up(size_t a, size_t b)
+{
+    return (a + b - 1) / b;
+}
+
+/* Local memory of either kernel, from above. */
+static size_t local_bytes(const tiles *t)
+{
+    const size_t rows = t->wm * t->rm, cols = t->wn * t->rn;
+    return 4 * (TK * (rows + cols + 2) + 4 * rows + 3 * TK);
+}
+
+static tiles tiles_of(const rescl_device_info *dev)
+{
+    tiles t = {16, 16, 4, 4};
+    while (t.wm * t.wn > dev->max_group || local_bytes(&t) > dev->local_bytes) {
+        if (t.wm * t.wn == 1)
+            break;
+        if (t.wm >= t.wn)
+            t.wm /= 2;
+        else
+            t.wn /= 2;
+    }
+    return t;
+}
+
+static rescl_status add_kernel(rs_plan *plan, const tiles *t, const char *name)
+{
+    return rs_plan_kernel_add(plan, "conv2d_tiled", name,
+                              "-DWM=%zu -DWN=%zu -DRM=%zu -DRN=%zu -DTK=%d", t->wm, t->wn, t->rm,
+                              t->rn, TK);
+}
+
+/* A launch over row tiles, column tiles and parts. */
+static rs_grid grid_of(const tiles *t, size_t rows, size_t cols, size_t parts)
+{
+    return (rs_grid){
+        .items = {div_up(cols, t->wn * t->rn) * t->wn, div_up(rows, t->wm * t->rm) * t->wm, parts},
+        .group = {t->wn, t->wm, 1}};
+}
+
+const char *rs_conv_tiled_can(const rs_problem *p, rs_pass pass, const rescl_device_info *dev)
+{
+    (void)pass;
+    const rs_conv v = rs_conv_of(p);
+    const tiles t = tiles_of(dev);
+    if (local_bytes(&t) > dev->local_bytes)
+        return "needs 1 KiB of local memory";
+    return rs_conv_fits_int(&v);
+}
+
+static rescl_status product_enqueue(const rs_plan *plan, const rs_args *args)
+{
+    rescl_status st = RESCL_OK;
+    const tiles t = tiles_of(rescl_device_get_info(plan->dev));
+    const rs_conv v = rs_conv_of(&plan->problem);
+    const rs_conv_maps m = rs_conv_maps_of(&v, plan->pass);
+    const bool fwd = plan->pass == RS_FWD, add = !fwd && v.accumulate;
+
+    for (size_t i = 0; i < rs_conv_grids(&v, plan->pass); i++) {
+        const rs_conv_grid g = rs_conv_grid_at(&v, plan->pass, i);
+        const size_t pixels = v.n * (size_t)g.gh * (size_t)g.gw;
+        if (pixels == 0 || (add && g.rows == 0))
+            continue;
+        const rs_grid grid = grid_of(&t, pixels, m.k, 1);
+        RS_TRY(RS_LAUNCH(
+            plan->dev, plan->kernel[0].kernel, grid,
+            RS_BUF(fwd ? args->src[0].buf : args->diff_dst.buf), RS_BUF(args->param[0].buf),
+            RS_BUF(fwd && v.bias ? args->param[1].buf : NULL),
+            RS_BUF(fwd ? args->dst.buf : args->diff_src[0].buf), RS_INT(v.n), RS_INT(m.h),
+            RS_INT(m.w), RS_INT(m.c), RS_INT(g.rows), RS_INT(g.cols), RS_INT(g.dh), RS_INT(g.dw),
+            RS_INT(g.istep_h), RS_INT(g.istep_w), RS_INT(g.gh), RS_INT(g.gw), RS_INT(m.oh),
+            RS_INT(m.ow), RS_INT(m.k), RS_INT(g.first_h), RS_INT(g.first_w), RS_INT(g.ostep_h),
+            RS_INT(g.ostep_w), RS_INT(v.s), RS_INT(g.r0), RS_INT(g.s0), RS_INT(g.rstep),
+            RS_INT(g.sstep), RS_INT(m.step_c), RS_INT(m.step_q), RS_INT(add)));
+    }
+out:
+    return st;
+}
+
+/* Parts of the pixels that are summed apart: more where the weights alone give too few groups. */
+static size_t weight_parts(const rs_conv *v, const tiles *t, const rescl_device_info *dev)
+{
+    const size_t weights = rs_conv_weight_count(v), pixels = v->n * v->oh * v->ow;
+    const size_t groups = div_up(v->r * v->s * v->c, t->wm * t->rm) * div_up(v->k, t->wn * t->rn);
+    const size_t want = GROUPS_PER_UNIT * (size_t)dev->compute_units;
+    size_t parts = groups >= want ? 1 : div_up(want, groups);
+    if (parts > pixels / (8 * TK))
+        parts = pixels / (8 * TK);
+    if (parts > MOST_SCRATCH / sizeof(float) / weights)
+        parts = MOST_SCRATCH / sizeof(float) / weights;
+    return parts > 1 ? parts : 1;
+}
+
+/* The bias's partial sums begin here, in floats. */
+static size_t bias_first(const rs_conv *v, size_t parts)
+{
+    return parts > 1 ? parts * rs_conv_weight_count(v) : 0;
+}
+
+static rescl_status params_enqueue(const rs_plan *plan, const rs_args *args)
+{
+    rescl_status st = RESCL_OK;
+    const rescl_device_info *dev = rescl_device_get_info(plan->dev);
+    const tiles t = tiles_of(dev);
+    const rs_conv v = rs_conv_of(&plan->problem);
+    const size_t weights = rs_conv_weight_count(&v), parts = weight_parts(&v, &t, dev);
+    const rs_grid grid = grid_of(&t, v.r * v.s * v.c, v.k, parts);
+
+    RS_TRY(RS_LAUNCH(plan->dev, plan->kernel[PARAMS].kernel, grid, RS_BUF(args->src[0].buf),
+                     RS_BUF(args->diff_dst.buf),
+                     RS_BUF(parts > 1 ? args->scratch : args->diff_param[0].buf), RS_INT(v.n),
+                     RS_INT(v.h), RS_INT(v.w), RS_INT(v.c), RS_INT(v.oh), RS_INT(v.ow), RS_INT(v.k),
+                     RS_INT(v.r), RS_INT(v.s), RS_INT(v.stride_h), RS_INT(v.stride_w),
+                     RS_INT(v.pad_top), RS_INT(v.pad_left), RS_INT(parts), RS_ULONG(weights)));
+    if (parts > 1)
+        RS_TRY(rs_conv_sum(plan, SUM, args->scratch, 0, args->diff_param[0].buf, weights, parts,
+                           weights));
+    if (v.bias)
+        RS_TRY(rs_conv_bwd_bias(plan, BIAS, SUM, args, bias_first(&v, parts)));
+out:
+    return st;
+}
+
+rescl_status rs_conv_tiled_plan(rs_plan *plan, const rescl_device_info *dev)
+{
+    rescl_status st = RESCL_OK;
+    const tiles t = tiles_of(dev);
+    const rs_conv v = rs_conv_of(&plan->problem);
+    if (plan->pass != RS_BWD_PARAMS) {
+        RS_TRY(add_kernel(plan, &t, "conv2d_tiled_product"));
+        goto out;
+    }
+    const size_t parts = weight_parts(&v, &t, dev);
+    plan->scratch_bytes = bias_first(&v, parts) * sizeof(float) + rs_conv_bwd_bias_bytes(&v, dev);
+    RS_TRY(add_kernel(plan, &t, "conv2d_tiled_bwd_params"));
+    RS_TRY(rs_plan_kernel_add(plan, "conv2d", "conv2d_sum", "%s", ""));
+    RS_TRY(rs_plan_kernel_add(plan, "conv2d", "conv2d_bwd_bias", "%s", ""));
+out:
+    return st;
+}
+
+rescl_status rs_conv_tiled_enqueue(const rs_plan *plan, const rs_args *args)
+{
+    return plan->pass == RS_BWD_PARAMS ? params_enqueue(plan, args) : product_enqueue(plan, args);
+}

@@ -1,0 +1,160 @@
+/* conv2d: every implementation against the reference, over the shapes that each treats differently:
+ * channel counts around the vector and panel widths, maps around the tile heights, strides above
+ * and below the kernel, paddings that differ by side, and ResNet-50's layers in miniature. */
+#include "op_harness.h"
+
+#include "conv2d.h"
+
+#include <string.h>
+
+/* `k` filters of f x f, the same padding on all sides. */
+#define ATTR(k, f, step, pad, with_bias)                                                           \
+    &(const rs_conv2d_attr)                                                                        \
+    {                                                                                              \
+        .filters = (k), .kernel_h = (f), .kernel_w = (f), .stride_h = (step), .stride_w = (step),  \
+        .pad_top = (pad), .pad_bottom = (pad), .pad_left = (pad), .pad_right = (pad),              \
+        .bias = (with_bias)                                                                        \
+    }
+#define PLAIN(k, f, step, pad) ATTR(k, f, step, pad, false)
+#define BIAS(k, f, step, pad)  ATTR(k, f, step, pad, true)
+
+static const rs_conv2d_attr uneven = {.filters = 10,
+                                      .kernel_h = 2,
+                                      .kernel_w = 5,
+                                      .stride_h = 3,
+                                      .stride_w = 2,
+                                      .pad_top = 2,
+                                      .pad_left = 1,
+                                      .pad_right = 3,
+                                      .bias = true},
+                            same_s2 = {.filters = 12,
+                                       .kernel_h = 3,
+                                       .kernel_w = 3,
+                                       .stride_h = 2,
+                                       .stride_w = 2,
+                                       .pad_bottom = 1,
+                                       .pad_right = 1};
+
+static const op_case cases[] = {
+    {.name = "one number", .src = {{4, {1, 1, 1, 1}}}, .attr = PLAIN(1, 1, 1, 0)},
+    {.name = "1x1, 6 classes", .src = {{4, {3, 2, 2, 17}}}, .attr = PLAIN(6, 1, 1, 0)},
+    {.name = "1x1, 33 of 31 channels", .src = {{4, {2, 5, 3, 31}}}, .attr = PLAIN(33, 1, 1, 0)},
+    {.name = "1x1, whole panels", .src = {{4, {2, 7, 6, 64}}}, .attr = PLAIN(64, 1, 1, 0)},
+    {.name = "1x1, more rows than a scratch",
+     .src = {{4, {2, 3, 3, 300}}},
+     .attr = PLAIN(6, 1, 1, 0)},
+    {.name = "1x1 stride 2", .src = {{4, {2, 7, 6, 24}}}, .attr = PLAIN(40, 1, 2, 0)},
+    {.name = "1x1 stride 3", .src = {{4, {1, 8, 9, 3}}}, .attr = PLAIN(5, 1, 3, 0)},
+    {.name = "1x1 with padding", .src = {{4, {1, 3, 2, 4}}}, .attr = PLAIN(3, 1, 1, 1)},
+    {.name = "1x1 bias", .src = {{4, {2, 4, 5, 5}}}, .attr = BIAS(3, 1, 1, 0)},
+    {.name = "3x3", .src = {{4, {2, 5, 6, 3}}}, .attr = PLAIN(7, 3, 1, 1)},
+    {.name = "3x3, one pixel", .src = {{4, {1, 1, 1, 2}}}, .attr = PLAIN(7, 3, 1, 1)},
+    {.name = "3x3, 2x2 map, many images", .src = {{4, {16, 2, 2, 48}}}, .attr = PLAIN(32, 3, 1, 1)},
+    {.name = "3x3, 4x4 map, images share tiles",
+     .src = {{4, {9, 4, 4, 34}}},
+     .attr = PLAIN(35, 3, 1, 1)},
+    {.name = "3x3, long row", .src = {{4, {1, 2, 61, 16}}}, .attr = PLAIN(32, 3, 1, 1)},
+    {.name = "3x3 stride 2", .src = {{4, {2, 9, 8, 20}}}, .attr = PLAIN(16, 3, 2, 1)},
+    {.name = "3x3 without padding", .src = {{4, {2, 6, 5, 8}}}, .attr = PLAIN(9, 3, 1, 0)},
+    {.name = "3x3, windows wholly in the padding",
+     .src = {{4, {2, 3, 4, 33}}},
+     .attr = PLAIN(4, 3, 1, 3)},
+    {.name = "3x3 bias", .src = {{4, {2, 6, 7, 19}}}, .attr = BIAS(37, 3, 1, 1)},
+    {.name = "3x3 stride 2, padding below and right", .src = {{4, {2, 8, 6, 7}}}, .attr = &same_s2},
+    {.name = "2x2 stride 3", .src = {{4, {2, 9, 7, 6}}}, .attr = PLAIN(5, 2, 3, 0)},
+    {.name = "5x5 stride 2", .src = {{4, {1, 11, 13, 5}}}, .attr = PLAIN(11, 5, 2, 2)},
+    {.name = "2x5 stride 3x2, uneven padding", .src = {{4, {2, 7, 9, 6}}}, .attr = &uneven},
+    {.name = "7x7 stride 2 stem", .src = {{4, {2, 17, 19, 3}}}, .attr = PLAIN(64, 7, 2, 3)},
+    {.name = "7x7 stride 2 stem with bias",
+     .src = {{4, {1, 32, 32, 3}}},
+     .attr = BIAS(64, 7, 2, 3)},
+};
+
+static void expect_refused(const rs_conv2d_attr *attr, rs_shape src, rescl_status want,
+                           const char *says)
+{
+    rs_problem p;
+    assert_int_equal(rs_problem_init(&p, &rs_op_conv2d, attr, true, &src, 1), want);
+    if (strstr(rescl_last_error()->message, says) == NULL)
+        fail_msg("'%s' lacks '%s'", rescl_last_error()->message, says);
+}
+
+static void refuses_bad_shapes(void **state)
+{
+    (void)state;
+    const rs_conv2d_attr good = *PLAIN(7, 3, 1, 1);
+    rs_conv2d_attr a = good;
+    expect_refused(&a, rs_shape_2(4, 4), RESCL_ERR_SHAPE, "(4, 4)");
+    a.pad_left = a.pad_right = 0;
+    expect_refused(&a, rs_shape_4(1, 8, 2, 3), RESCL_ERR_SHAPE, "width 3 exceeds the input's 2");
+    a = good, a.stride_h = 0;
+    expect_refused(&a, rs_shape_4(1, 8, 8, 3), RESCL_ERR_ARG, "stride 0");
+    a = good, a.kernel_w = 0;
+    expect_refused(&a, rs_shape_4(1, 8, 8, 3), RESCL_ERR_ARG, "kernel 0");
+    a = good, a.filters = 0;
+    expect_refused(&a, rs_shape_4(1, 8, 8, 3), RESCL_ERR_ARG, "filters");
+    a = good, a.pad_top = SIZE_MAX;
+    expect_refused(&a, rs_shape_4(1, 8, 8, 3), RESCL_ERR_SHAPE, "too large");
+    a = good, a.kernel_h = a.pad_top = SIZE_MAX / 2;
+    expect_refused(&a, rs_shape_4(1, 8, 8, 3), RESCL_ERR_SHAPE, "too large");
+}
+
+/* v1.5's first convolution at 64x64: 7x7/2, 3 -> 64. */
+static void counts_operations(void **state)
+{
+    (void)state;
+    const rs_shape src = rs_shape_4(2, 64, 64, 3);
+    rs_problem p;
+    OP_OK(rs_problem_init(&p, &rs_op_conv2d, PLAIN(64, 7, 2, 3), true, &src, 1));
+    assert_true(rs_op_conv2d.macs(&p) == 2.0 * 32 * 32 * 64 * 147);
+    assert_int_equal(rs_op_conv2d.reduction(&p, RS_FWD), 147);
+    assert_int_equal(rs_op_conv2d.reduction(&p, RS_BWD_PARAMS), 2 * 32 * 32);
+    assert_int_equal(rs_op_conv2d.reduction(&p, RS_BWD_DATA), 49 * 64);
+    assert_int_equal(p.param[0].fan_in, 147);
+    assert_int_equal(p.param[0].fan_out, 49 * 64);
+}
+
+/* Indices in the kernels are 32-bit: larger tensors are refused, not computed wrongly. */
+static void declines_huge_tensors(void **state)
+{
+    (void)state;
+    const rs_shape src = rs_shape_4(1024, 1024, 1024, 4);
+    const rescl_device_info *info = rescl_device_get_info(op_device());
+    rs_problem p;
+    OP_OK(rs_problem_init(&p, &rs_op_conv2d, PLAIN(6, 1, 1, 0), true, &src, 1));
+    for (const rs_impl *m = rs_op_conv2d.impls; m->name; m++)
+        assert_non_null(m->can(&p, RS_FWD, info));
+}
+
+/* The grids of backward data cover every pixel once, whatever stride and padding are. */
+static void grids_cover_the_map(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < RS_COUNT(cases); i++) {
+        rs_problem p;
+        unsigned char seen[64 * 64] = {0};
+        OP_OK(rs_problem_init(&p, &rs_op_conv2d, cases[i].attr, true, cases[i].src, 1));
+        const rs_conv v = rs_conv_of(&p);
+        for (size_t g = 0; g < rs_conv_grids(&v, RS_BWD_DATA); g++) {
+            const rs_conv_grid d = rs_conv_grid_at(&v, RS_BWD_DATA, g);
+            for (int a = 0; a < d.gh; a++)
+                for (int b = 0; b < d.gw; b++)
+                    seen[(d.first_h + a * d.ostep_h) * 64 + d.first_w + b * d.ostep_w]++;
+        }
+        for (size_t y = 0; y < 64; y++)
+            for (size_t x = 0; x < 64; x++)
+                assert_int_equal(seen[y * 64 + x], y < v.h && x < v.w);
+    }
+}
+
+int main(void)
+{
+    const op_suite s = {.op = &rs_op_conv2d, .cases = cases, .ncases = RS_COUNT(cases)};
+    const struct CMUnitTest extra[] = {
+        cmocka_unit_test(refuses_bad_shapes),
+        cmocka_unit_test(counts_operations),
+        cmocka_unit_test(declines_huge_tensors),
+        cmocka_unit_test(grids_cover_the_map),
+    };
+    return op_suite_main(&s, extra, RS_COUNT(extra));
+}

@@ -1,0 +1,55 @@
+/* dense: conv2d's implementations on matrices; flattened images, few and many units, batches around
+ * a tile. */
+#include "op_harness.h"
+
+#include "attr.h"
+
+#include <string.h>
+
+static const rs_dense_attr six = {.units = 6, .bias = true}, plain = {.units = 40},
+                           thousand = {.units = 1000, .bias = true},
+                           one = {.units = 1, .bias = true};
+
+static const op_case cases[] = {
+    {.name = "one number", .src = {{2, {1, 1}}}, .attr = &one},
+    {.name = "6 classes of 300", .src = {{2, {5, 300}}}, .attr = &six},
+    {.name = "no bias", .src = {{2, {15, 33}}}, .attr = &plain},
+    {.name = "flattened images", .src = {{4, {3, 2, 2, 11}}}, .attr = &six},
+    {.name = "1000 classes", .src = {{2, {32, 64}}}, .attr = &thousand},
+    {.name = "single unit, many samples", .src = {{2, {67, 19}}}, .attr = &one},
+};
+
+static void refuses_bad_shapes(void **state)
+{
+    (void)state;
+    const rs_dense_attr none = {.units = 0};
+    rs_shape src = rs_shape_1(4);
+    rs_problem p;
+    assert_int_equal(rs_problem_init(&p, &rs_op_dense, &six, true, &src, 1), RESCL_ERR_SHAPE);
+    assert_non_null(strstr(rescl_last_error()->message, "(n,in)"));
+    src = rs_shape_2(4, 4);
+    assert_int_equal(rs_problem_init(&p, &rs_op_dense, &none, true, &src, 1), RESCL_ERR_ARG);
+    assert_non_null(strstr(rescl_last_error()->message, "units"));
+}
+
+static void counts_operations(void **state)
+{
+    (void)state;
+    const rs_shape src = rs_shape_4(3, 2, 2, 11);
+    rs_problem p;
+    OP_OK(rs_problem_init(&p, &rs_op_dense, &six, true, &src, 1));
+    assert_true(rs_op_dense.macs(&p) == 3.0 * 44 * 6);
+    assert_int_equal(rs_op_dense.reduction(&p, RS_FWD), 45);
+    assert_int_equal(p.param[0].shape.dim[0], 44);
+    assert_int_equal(p.param[1].fan_in, 44);
+}
+
+int main(void)
+{
+    const op_suite s = {.op = &rs_op_dense, .cases = cases, .ncases = RS_COUNT(cases)};
+    const struct CMUnitTest extra[] = {
+        cmocka_unit_test(refuses_bad_shapes),
+        cmocka_unit_test(counts_operations),
+    };
+    return op_suite_main(&s, extra, RS_COUNT(extra));
+}
