@@ -12,15 +12,18 @@ enum { CONTEXT_LINES = 2, SHOWN_COLUMNS = 90, SHOWN_OPTIONS = 150 };
 
 /* ---- reading the log --------------------------------------------------------------------- */
 
-/* Case-insensitive strstr within [at, end). */
-static const char *find_word(const char *at, const char *end, const char *word)
+/* The word "error" in any case within [begin, end), or NULL. */
+static const char *find_error(const char *begin, const char *end)
 {
-    const size_t len = strlen(word);
-    for (; at + len <= end; at++) {
+    static const char word[] = "error";
+    const size_t len = sizeof word - 1;
+    for (const char *at = begin; at + len <= end; at++) {
         size_t i = 0;
         while (i < len && tolower((unsigned char)at[i]) == word[i])
             i++;
-        if (i == len)
+        const bool starts = at == begin || !isalnum((unsigned char)at[-1]);
+        const bool stops = at + len == end || !isalnum((unsigned char)at[len]);
+        if (i == len && starts && stops)
             return at;
     }
     return NULL;
@@ -60,20 +63,30 @@ static void copy_name(char *dst, size_t cap, const char *at, const char *end)
     dst[len] = '\0';
 }
 
-static void place_error(const rs_source *s, const char *begin, const char *word,
-                        rs_build_error *out)
+/* Finds the place in [begin, end) and puts it into `out`; false when there is none. *name_end is
+ * where the line number follows. */
+static bool place_error(const rs_source *s, const char *begin, const char *end, rs_build_error *out,
+                        const char **name_end)
 {
     char name[256];
-    const char *name_end = NULL;
-    const size_t line = find_line_number(begin, word, &name_end);
+    const size_t line = find_line_number(begin, end, name_end);
     if (line == 0)
-        return;
-    copy_name(name, sizeof name, begin, name_end);
-    const char *blank = strrchr(name, ' '); /* "error: a.cl:1" and the like */
-    out->file = rs_source_find(s, blank ? blank + 1 : name);
+        return false;
+    copy_name(name, sizeof name, begin, *name_end);
+    out->file = rs_source_find(s, name);
     out->line = line;
     if (out->file == NULL && !rs_source_locate(s, line, &out->file, &out->line))
         out->file = NULL;
+    return out->file != NULL;
+}
+
+/* What follows the place or the word "error" in [at, end). */
+static void copy_message(rs_build_error *out, const char *at, const char *end)
+{
+    while (at < end && (isdigit((unsigned char)*at) || strchr(":) \t", *at) != NULL))
+        at++;
+    if (at < end)
+        snprintf(out->message, sizeof out->message, "%.*s", (int)(end - at), at);
 }
 
 void rs_build_log_parse(const rs_source *s, const char *log, rs_build_error *out)
@@ -81,19 +94,23 @@ void rs_build_log_parse(const rs_source *s, const char *log, rs_build_error *out
     *out = (rs_build_error){.message = "the compiler gave no reason"};
     bool have_text = false;
     for (const char *line = log; *line != '\0';) {
-        const size_t len = strcspn(line, "\n");
-        const char *end = line + len;
-        const char *word = find_word(line, end, "error");
-        if (word != NULL || (!have_text && len > 0)) {
-            const char *text = word ? word : line;
-            snprintf(out->message, sizeof out->message, "%.*s", (int)(end - text), text);
-            have_text = true;
-        }
+        const char *end = line + strcspn(line, "\r\n");
+        const char *word = find_error(line, end);
         if (word != NULL) {
-            place_error(s, line, word, out);
+            const char *text = word + strlen("error");
+            text += *text == ':';
+            const char *name_end = NULL;
+            if (!place_error(s, line, word, out, &name_end) &&
+                place_error(s, text, end, out, &name_end))
+                text = name_end;
+            copy_message(out, text, end);
             return;
         }
-        line = end + (*end == '\n');
+        if (!have_text && end > line) {
+            copy_message(out, line, end);
+            have_text = true;
+        }
+        line = end + strspn(end, "\r\n");
     }
 }
 
@@ -161,7 +178,8 @@ rescl_status rs_build_log_fail(const rescl_device_info *info, const char *stem, 
     if (error.file != NULL)
         RS_TRY(rs_str_appendf(&text, "%s:%zu: ", error.file->name, error.line));
     RS_TRY(rs_str_appendf(
-        &text, "%s\nkernel file %s.cl does not compile on %.60s (driver %.40s), options: %.*s",
+        &text,
+        "error: %s\nkernel file %s.cl does not compile on %.60s (driver %.40s), options: %.*s",
         error.message, stem, info->name, info->driver, SHOWN_OPTIONS, options));
     RS_TRY(rs_str_appendf(&text, "\nthe whole log: %.200s", path ? path : "could not be written"));
     if (error.file != NULL)

@@ -72,7 +72,8 @@ rescl_status rs_icd_report(struct rs_str *text) RESCL_CHECK;
 
 typedef enum rs_quirk_flag {
     RS_QUIRK_NONE = 0,
-    RS_QUIRK_NO_BINARIES = 1 /* its program binaries cannot be trusted: always build from source */
+    RS_QUIRK_KERNEL_GROUP = 1, /* CL_KERNEL_WORK_GROUP_SIZE is too low: take the device's limit */
+    RS_QUIRK_LAST_RESORT = 2   /* "auto", "cpu" and "gpu" take it only for want of another */
 } rs_quirk_flag;
 
 /* Sets hw->quirks and hw->quirk_options from the rows of quirks.def that match. */
@@ -147,8 +148,8 @@ void rs_profile_destroy(rs_profile *p);
 
 /* Takes over the events. The time is `end`'s end minus `begin`'s end, or minus `end`'s own start
  * where `begin` is NULL. `name` stays valid as long as the device. */
-rescl_status rs_profile_record(rescl_device *dev, const char *name, cl_event begin,
-                               cl_event end) RESCL_CHECK;
+rescl_status rs_profile_record(rescl_device *dev, const char *name, cl_event begin, cl_event end)
+    RESCL_CHECK;
 
 /* ---- BLAS -------------------------------------------------------------------------------- */
 

@@ -64,7 +64,7 @@ rescl_status rs_kernel_create(rescl_device *dev, cl_program program, const char 
     RS_CL(clGetKernelWorkGroupInfo(k->kernel, id, CL_KERNEL_LOCAL_MEM_SIZE, sizeof local, &local,
                                    NULL));
     k->local_bytes = local;
-    if (k->max_group > dev->hw->info.max_group)
+    if (k->max_group > dev->hw->info.max_group || (dev->hw->quirks & RS_QUIRK_KERNEL_GROUP))
         k->max_group = dev->hw->info.max_group;
     RS_OOM(k->arg_kind = calloc((size_t)k->nargs + 1, 1));
     for (cl_uint i = 0; i < k->nargs; i++)

@@ -26,9 +26,10 @@ static bool equals(const char *a, const char *b)
     return strlen(a) == strlen(b) && contains(a, b);
 }
 
-static uint64_t speed(const rescl_device_info *info)
+static uint64_t speed(const rs_hw *hw)
 {
-    return (uint64_t)info->compute_units * (info->clock_mhz ? info->clock_mhz : 1);
+    const uint64_t clock = hw->info.clock_mhz ? hw->info.clock_mhz : 1;
+    return (hw->quirks & RS_QUIRK_LAST_RESORT) ? 0 : hw->info.compute_units * clock;
 }
 
 /* The fastest usable device of a type; the runtime's count when there is none. */
@@ -38,7 +39,7 @@ static size_t fastest(const rescl_runtime *rt, rescl_device_type type)
     for (size_t i = 0; i < rt->count; i++) {
         const rescl_device_info *info = &rt->devices[i].info;
         if (info->usable && info->type == type &&
-            (best == rt->count || speed(info) > speed(&rt->devices[best].info)))
+            (best == rt->count || speed(&rt->devices[i]) > speed(&rt->devices[best])))
             best = i;
     }
     return best;
@@ -78,7 +79,7 @@ static rescl_status fail_unknown(const rescl_runtime *rt, const char *selector)
     rescl_status st = RESCL_OK;
     const char *near = rs_nearest(selector, words);
     char *what =
-        rs_strf("no device matches \"%.80s\"%s%s%s. Use auto, cpu, gpu, P:D or a part of "
+        rs_strf("no device matches \"%.80s\"%s%s%s Use auto, cpu, gpu, P:D or a part of "
                 "a name of:",
                 selector, near ? ": did you mean \"" : "", near ? near : "", near ? "\"?" : "");
     RS_OOM(what);

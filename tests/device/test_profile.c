@@ -1,0 +1,119 @@
+#include "device_support.h"
+#include "testing.h"
+
+#include <string.h>
+
+static rescl_runtime *runtime;
+static rescl_device *dev;
+
+static int open_device(void **state)
+{
+    (void)state;
+    dev = test_device_open(&runtime, RESCL_DEVICE_PROFILE);
+    return 0;
+}
+
+static int close_device(void **state)
+{
+    (void)state;
+    test_device_close(runtime, dev);
+    return 0;
+}
+
+static rs_buffer *buf;
+
+static void launch(const char *name, size_t items, const char *label)
+{
+    rs_kernel *k = NULL;
+    const rs_grid grid = {.items = {items}, .group = {4}};
+    assert_ok(rs_kernel_get(dev, "basic", "", name, &k));
+    rs_profile_label(dev, label);
+    if (strcmp(name, "scale") == 0)
+        assert_ok(
+            RS_LAUNCH(dev, k, grid, RS_BUF(buf), RS_BUF(buf), RS_FLOAT(1), RS_INT((int)items)));
+    else
+        assert_ok(RS_LAUNCH(dev, k, grid, RS_BUF(buf)));
+}
+
+static const rs_profile_row *find(const rs_profile_row *rows, size_t count, const char *kernel,
+                                  const char *label)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(rows[i].kernel, kernel) == 0 &&
+            (label ? rows[i].label && strcmp(rows[i].label, label) == 0 : rows[i].label == NULL))
+            return &rows[i];
+    fail_msg("no row for %s, %s", kernel, label ? label : "no label");
+    return NULL;
+}
+
+static void sums_by_kernel_and_label(void **state)
+{
+    (void)state;
+    const rs_profile_row *rows = NULL;
+    size_t count = 99;
+    char same_text[] = "first";
+    assert_ok(rs_buffer_create(dev, 1 << 20, &buf));
+    assert_ok(rs_profile_get(dev, &rows, &count));
+    assert_int_equal(count, 0);
+    launch("of_four", 4, NULL);
+    launch("scale", 1 << 18, "first");
+    launch("scale", 1 << 18, same_text);
+    launch("scale", 64, "second");
+    assert_ok(rs_profile_get(dev, &rows, &count));
+    assert_int_equal(count, 3);
+    assert_int_equal(find(rows, count, "of_four", NULL)->launches, 1);
+    assert_int_equal(find(rows, count, "scale", "first")->launches, 2);
+    assert_int_equal(find(rows, count, "scale", "second")->launches, 1);
+    assert_true(find(rows, count, "scale", "first")->total_ns > 0);
+    for (size_t i = 1; i < count; i++)
+        assert_true(rows[i - 1].total_ns >= rows[i].total_ns);
+
+    launch("scale", 64, "second");
+    assert_ok(rs_profile_get(dev, &rows, &count));
+    assert_int_equal(find(rows, count, "scale", "second")->launches, 2);
+    launch("scale", 64, "second");
+    rs_profile_reset(dev);
+    assert_ok(rs_profile_get(dev, &rows, &count));
+    assert_int_equal(count, 0);
+    rs_buffer_release(buf);
+}
+
+/* More launches than events are kept for. */
+static void sums_many(void **state)
+{
+    (void)state;
+    enum { LAUNCHES = 9000 };
+    const rs_profile_row *rows = NULL;
+    size_t count = 0;
+    assert_ok(rs_buffer_create(dev, 64, &buf));
+    for (int i = 0; i < LAUNCHES; i++)
+        launch("of_four", 4, i % 2 ? "odd" : "even");
+    assert_ok(rs_profile_get(dev, &rows, &count));
+    assert_int_equal(count, 2);
+    assert_int_equal(rows[0].launches, LAUNCHES / 2);
+    assert_int_equal(rows[1].launches, LAUNCHES / 2);
+    rs_buffer_release(buf);
+}
+
+static void needs_the_flag(void **state)
+{
+    (void)state;
+    rescl_device *plain = NULL;
+    const rs_profile_row *rows = NULL;
+    size_t count = 0;
+    assert_ok(rescl_device_open(runtime, rescl_device_get_info(dev)->name, 0, &plain));
+    rs_profile_label(plain, "x");
+    rs_profile_reset(plain);
+    assert_fails(rs_profile_get(plain, &rows, &count), RESCL_ERR_ARG, "RESCL_DEVICE_PROFILE");
+    rescl_device_close(plain);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sums_by_kernel_and_label),
+        cmocka_unit_test(sums_many),
+        cmocka_unit_test(needs_the_flag),
+    };
+    return cmocka_run_group_tests(tests, open_device, close_device);
+}
