@@ -1,0 +1,103 @@
+#include "cli.h"
+#include "config.h"
+#include "output.h"
+#include "run_folder.h"
+
+#include <rescl/rescl.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int (*const commands[VERB_COUNT])(const cli_args *) = {
+#define RS_VERB(stem, about, operands) cmd_##stem,
+#include "verbs.def"
+#undef RS_VERB
+};
+
+static int print_version(void)
+{
+    printf("rescl %d.%d.%d (library %s)\n", RESCL_VERSION_MAJOR, RESCL_VERSION_MINOR,
+           RESCL_VERSION_PATCH, rescl_version());
+    return CLI_OK;
+}
+
+/* The config file, and the args.ini of a run that is resumed. */
+static int read_configs(cli_args *args)
+{
+    int code = CLI_OK;
+    if (cli_opt_in(OPT_config, args->verb) && cli_str(args, OPT_config))
+        code = cli_config_read(args, cli_str(args, OPT_config), ORIGIN_CONFIG);
+    if (code == CLI_OK && cli_opt_in(OPT_resume, args->verb) && cli_str(args, OPT_resume))
+        code = cli_run_read_args(args, cli_str(args, OPT_resume));
+    return code;
+}
+
+static int print_config(const cli_args *args)
+{
+    char *text = cli_config_text(args);
+    if (!text)
+        return CLI_USAGE;
+    fputs(text, stdout);
+    free(text);
+    return CLI_OK;
+}
+
+static int run_verb(cli_verb verb, int argc, char **argv)
+{
+    cli_output_verb(cli_verb_get(verb)->name, false);
+    cli_args args;
+    int code = CLI_USAGE;
+    if (!cli_args_init(&args, verb) || !cli_args_parse(&args, argc, argv))
+        goto out;
+    cli_output_verb(cli_verb_get(verb)->name, cli_bool(&args, OPT_quiet));
+    if (cli_bool(&args, OPT_help)) {
+        cli_help_verb(stdout, verb);
+        code = CLI_OK;
+        goto out;
+    }
+    code = read_configs(&args);
+    if (code == CLI_OK)
+        code = cli_bool(&args, OPT_print_config) ? print_config(&args) : commands[verb](&args);
+out:
+    cli_args_fini(&args);
+    return code;
+}
+
+static int run(int argc, char **argv)
+{
+    if (argc < 2) {
+        cli_help(stderr);
+        return CLI_USAGE;
+    }
+    const char *word = argv[1];
+    bool help = strcmp(word, "help") == 0;
+    if (help && argc > 2)
+        word = argv[2];
+    else if (help || strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
+        cli_help(stdout);
+        return CLI_OK;
+    }
+    if (strcmp(word, "--version") == 0)
+        return print_version();
+
+    const char *near = NULL;
+    cli_verb verb = cli_verb_find(word, &near);
+    if (verb == VERB_COUNT) {
+        if (near)
+            cli_usage_error("unknown verb '%s'; did you mean '%s'?", word, near);
+        else
+            cli_usage_error("unknown verb '%s'", word);
+        return CLI_USAGE;
+    }
+    if (help) {
+        cli_help_verb(stdout, verb);
+        return CLI_OK;
+    }
+    return run_verb(verb, argc - 2, argv + 2);
+}
+
+int cli_main(int argc, char **argv)
+{
+    cli_output_init();
+    cli_output_verb(NULL, false);
+    return cli_finish(run(argc, argv));
+}

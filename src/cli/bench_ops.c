@@ -1,0 +1,272 @@
+#include "bench_ops.h"
+#include "cli.h"
+#include "output.h"
+#include "table.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* A row with its own strings and the measurement that it belongs to. */
+typedef struct op_row {
+    rescl_bench_op_row row;
+    char op[32], pass[32], impl[32];
+    const char *model; /* borrowed from the options */
+    size_t size, batch;
+} op_row;
+
+typedef struct op_rows {
+    op_row *row;
+    size_t count, room;
+    bool failed;
+    const char *model;
+    size_t size, batch;
+    double peak; /* GFLOP/s, 0 if not measured */
+    const char *device;
+} op_rows;
+
+static void keep_row(const rescl_bench_op_row *row, void *user)
+{
+    op_rows *rows = user;
+    if (rows->count == rows->room) {
+        size_t room = rows->room ? 2 * rows->room : 128;
+        op_row *grown = realloc(rows->row, room * sizeof *grown);
+        if (!grown) {
+            rows->failed = true;
+            return;
+        }
+        rows->row = grown;
+        rows->room = room;
+    }
+    op_row *kept = &rows->row[rows->count++];
+    *kept = (op_row){.row = *row, .model = rows->model, .size = rows->size, .batch = rows->batch};
+    snprintf(kept->op, sizeof kept->op, "%s", row->op);
+    snprintf(kept->pass, sizeof kept->pass, "%s", row->pass);
+    snprintf(kept->impl, sizeof kept->impl, "%s", row->impl);
+    kept->row.op = kept->row.pass = kept->row.impl = NULL; /* `row` may move: use the copies */
+    cli_note("%s %s %s %s: %.3f ms %.1f GFLOP/s", kept->op, kept->pass, row->shape, kept->impl,
+             row->median_ms, row->gflops);
+}
+
+/* ---- one row per implementation: JSON and CSV ---- */
+
+static json_t *row_json(const op_rows *rows, const op_row *r)
+{
+    json_t *j = json_object();
+    cli_json_set(j, "model", cli_json_string(r->model));
+    cli_json_set(j, "size", json_integer((json_int_t)r->size));
+    cli_json_set(j, "batch", json_integer((json_int_t)r->batch));
+    cli_json_set(j, "device", cli_json_string(rows->device));
+    cli_json_set(j, "op", cli_json_string(r->op));
+    cli_json_set(j, "pass", cli_json_string(r->pass));
+    cli_json_set(j, "shape", cli_json_string(r->row.shape));
+    cli_json_set(j, "count", json_integer((json_int_t)r->row.count));
+    cli_json_set(j, "impl", cli_json_string(r->impl));
+    cli_json_set(j, "preferred", json_boolean(r->row.preferred));
+    cli_json_set(j, "median_ms", cli_json_real(r->row.median_ms));
+    cli_json_set(j, "min_ms", cli_json_real(r->row.min_ms));
+    cli_json_set(j, "gflops", cli_json_real(r->row.gflops));
+    cli_json_set(j, "peak_share",
+                 rows->peak > 0 ? cli_json_real(r->row.gflops / rows->peak) : json_null());
+    cli_json_set(j, "error", cli_json_real(r->row.error));
+    return j;
+}
+
+static int print_json(const op_rows *rows)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < rows->count; i++)
+        json_array_append_new(list, row_json(rows, &rows->row[i]));
+    return cli_json_print(list);
+}
+
+static void add_head(cli_table *t, const char *const *head, size_t columns)
+{
+    cli_table_init(t, columns);
+    for (size_t i = 0; i < columns; i++)
+        cli_table_add(t, "%s", head[i]);
+}
+
+static int print_csv(const op_rows *rows)
+{
+    static const char *const head[] = {"model",     "size",   "batch",  "device",     "op",
+                                       "pass",      "shape",  "count",  "impl",       "preferred",
+                                       "median_ms", "min_ms", "gflops", "peak_share", "error"};
+    cli_table t;
+    add_head(&t, head, sizeof head / sizeof *head);
+    for (size_t i = 0; i < rows->count; i++) {
+        const op_row *r = &rows->row[i];
+        cli_table_add(&t, "%s", r->model);
+        cli_table_add(&t, "%zu", r->size);
+        cli_table_add(&t, "%zu", r->batch);
+        cli_table_add(&t, "%s", rows->device);
+        cli_table_add(&t, "%s", r->op);
+        cli_table_add(&t, "%s", r->pass);
+        cli_table_add(&t, "%s", r->row.shape);
+        cli_table_add(&t, "%zu", r->row.count);
+        cli_table_add(&t, "%s", r->impl);
+        cli_table_add(&t, "%d", r->row.preferred);
+        cli_table_add(&t, "%.6g", r->row.median_ms);
+        cli_table_add(&t, "%.6g", r->row.min_ms);
+        cli_table_add(&t, "%.6g", r->row.gflops);
+        if (rows->peak > 0)
+            cli_table_add(&t, "%.4f", r->row.gflops / rows->peak);
+        else
+            cli_table_add(&t, "%s", "");
+        cli_table_add(&t, "%.3g", r->row.error);
+    }
+    bool good = cli_table_print(&t, "csv", stdout);
+    cli_table_fini(&t);
+    return good ? CLI_OK : CLI_FAILURE;
+}
+
+/* ---- one row per problem, implementations side by side: Markdown ---- */
+
+static bool same_problem(const op_row *a, const op_row *b)
+{
+    return strcmp(a->op, b->op) == 0 && strcmp(a->pass, b->pass) == 0 &&
+           strcmp(a->row.shape, b->row.shape) == 0 && strcmp(a->model, b->model) == 0 &&
+           a->size == b->size && a->batch == b->batch;
+}
+
+/* Fills `names` with the implementations in the order of their first rows; returns how many. */
+static size_t list_impls(const op_rows *rows, const char **names)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < rows->count; i++) {
+        size_t k = 0;
+        while (k < n && strcmp(names[k], rows->row[i].impl) != 0)
+            k++;
+        if (k == n)
+            names[n++] = rows->row[i].impl;
+    }
+    return n;
+}
+
+static void add_problem(cli_table *t, const op_rows *rows, size_t first, const char **names,
+                        size_t impls)
+{
+    const op_row *problem = &rows->row[first];
+    cli_table_add(t, "%s", problem->op);
+    cli_table_add(t, "%s", problem->pass);
+    cli_table_add(t, "%s", problem->row.shape);
+    cli_table_add(t, "%zu", problem->row.count);
+    for (size_t k = 0; k < impls; k++) {
+        const op_row *r = NULL;
+        for (size_t i = first; i < rows->count && !r; i++) {
+            if (same_problem(&rows->row[i], problem) && strcmp(rows->row[i].impl, names[k]) == 0)
+                r = &rows->row[i];
+        }
+        const char *mark = r && r->row.preferred ? "*" : "";
+        if (!r)
+            cli_table_add(t, "%s", "");
+        else
+            cli_table_add(t, "%s%.3f", mark, r->row.median_ms);
+        if (!r)
+            cli_table_add(t, "%s", "");
+        else if (rows->peak > 0)
+            cli_table_add(t, "%.1f (%.0f%%)", r->row.gflops, 100 * r->row.gflops / rows->peak);
+        else
+            cli_table_add(t, "%.1f", r->row.gflops);
+    }
+}
+
+/* What a network would spend on each pass with the implementations it would use. */
+static void print_totals(const op_rows *rows)
+{
+    for (size_t i = 0; i < rows->count; i++) {
+        const op_row *head = &rows->row[i];
+        bool first = true;
+        double ms = 0, gflop = 0;
+        for (size_t k = 0; k < rows->count; k++) {
+            const op_row *r = &rows->row[k];
+            if (strcmp(r->pass, head->pass) != 0 || strcmp(r->op, head->op) != 0 ||
+                strcmp(r->model, head->model) != 0 || r->size != head->size ||
+                r->batch != head->batch)
+                continue;
+            first = first && k >= i;
+            if (r->row.preferred) {
+                ms += (double)r->row.count * r->row.median_ms;
+                gflop += (double)r->row.count * r->row.median_ms * r->row.gflops;
+            }
+        }
+        if (!first || ms <= 0)
+            continue;
+        printf("%s %s size %zu batch %zu, %s: %.1f ms in all, %.1f GFLOP/s", head->model, head->op,
+               head->size, head->batch, head->pass, ms, gflop / ms);
+        if (rows->peak > 0)
+            printf(" (%.0f %% of the FMA peak)", 100 * gflop / ms / rows->peak);
+        putchar('\n');
+    }
+}
+
+static int print_markdown(const op_rows *rows)
+{
+    const char **names = calloc(rows->count + 1, sizeof *names);
+    if (!names) {
+        cli_error("out of memory");
+        return CLI_FAILURE;
+    }
+    size_t impls = list_impls(rows, names);
+    static const char *const head[] = {"op", "pass", "shape", "count"};
+    cli_table t;
+    cli_table_init(&t, 4 + 2 * impls);
+    for (size_t i = 0; i < 4; i++)
+        cli_table_add(&t, "%s", head[i]);
+    for (size_t k = 0; k < impls; k++) {
+        cli_table_add(&t, "%s ms", names[k]);
+        cli_table_add(&t, "GFLOP/s");
+    }
+    for (size_t i = 0; i < rows->count; i++) {
+        size_t k = 0;
+        while (!same_problem(&rows->row[k], &rows->row[i]))
+            k++;
+        if (k == i)
+            add_problem(&t, rows, i, names, impls);
+    }
+    bool good = cli_table_print(&t, "md", stdout);
+    cli_table_fini(&t);
+    free(names);
+    printf("\n%s", rows->device);
+    if (rows->peak > 0)
+        printf(", FMA peak %.1f GFLOP/s", rows->peak);
+    printf("; * is what a network uses here\n");
+    print_totals(rows);
+    return good ? CLI_OK : CLI_FAILURE;
+}
+
+int cli_bench_ops(const cli_args *args, rescl_device *device)
+{
+    const cli_value *models = &args->value[OPT_models], *sizes = &args->value[OPT_sizes];
+    const cli_value *batches = &args->value[OPT_batch_sizes];
+    op_rows rows = {.device = rescl_device_get_info(device)->name};
+    int code = CLI_OK;
+    rescl_peak peak;
+    if (cli_bool(args, OPT_peak)) {
+        rescl_status st = rescl_bench_peak(device, &peak);
+        if (st != RESCL_OK)
+            return cli_fail(st, false);
+        rows.peak = peak.fma_gflops;
+    }
+    size_t all = models->count * sizes->count * batches->count;
+    for (size_t i = 0; i < all; i++) {
+        rows.batch = batches->sizes[i % batches->count];
+        rows.size = sizes->sizes[i / batches->count % sizes->count];
+        rows.model = models->words[i / batches->count / sizes->count];
+        rescl_bench_options o = cli_bench_options(args, rows.model, rows.size, rows.batch);
+        rescl_status st = rescl_bench_ops(device, &o, cli_str(args, OPT_impl), keep_row, &rows);
+        if (st != RESCL_OK)
+            code = cli_fail(st, false);
+    }
+    int printed = CLI_OK;
+    if (rows.failed) {
+        cli_error("out of memory");
+        printed = CLI_FAILURE;
+    } else if (cli_bench_json(args)) {
+        printed = print_json(&rows);
+    } else if (rows.count) {
+        printed = strcmp(cli_str(args, OPT_output), "csv") == 0 ? print_csv(&rows)
+                                                                : print_markdown(&rows);
+    }
+    free(rows.row);
+    return code ? code : printed;
+}

@@ -1,0 +1,180 @@
+#include "bench_ops.h"
+#include "cli.h"
+#include "output.h"
+#include "session.h"
+#include "table.h"
+
+#include <string.h>
+
+static const double mib = 1.0 / (1024 * 1024);
+
+rescl_bench_options cli_bench_options(const cli_args *args, const char *model, size_t size,
+                                      size_t batch)
+{
+    rescl_bench_options o;
+    rescl_bench_options_default(&o);
+    o.model = model;
+    o.size = size;
+    o.batch = batch;
+    o.classes = cli_size(args, OPT_classes);
+    o.opt = cli_str(args, OPT_bench_opt);
+    o.warmup = cli_size(args, OPT_warmup);
+    o.repeats = cli_size(args, OPT_repeats);
+    o.min_seconds = cli_real(args, OPT_min_seconds);
+    return o;
+}
+
+static json_t *row_json(const rescl_bench_options *o, const rescl_bench_row *row,
+                        const char *device)
+{
+    json_t *j = json_object();
+    cli_json_set(j, "model", cli_json_string(o->model));
+    cli_json_set(j, "mode", json_string(o->train ? "train" : "infer"));
+    cli_json_set(j, "size", json_integer((json_int_t)o->size));
+    cli_json_set(j, "batch", json_integer((json_int_t)o->batch));
+    cli_json_set(j, "opt", o->train ? cli_json_string(o->opt) : json_null());
+    cli_json_set(j, "device", cli_json_string(device));
+    cli_json_set(j, "img_s", cli_json_real(row->img_s));
+    cli_json_set(j, "median_ms", cli_json_real(row->median_ms));
+    cli_json_set(j, "min_ms", cli_json_real(row->min_ms));
+    cli_json_set(j, "max_ms", cli_json_real(row->max_ms));
+    cli_json_set(j, "mad_ms", cli_json_real(row->mad_ms));
+    cli_json_set(j, "gflops", cli_json_real(row->gflops));
+    cli_json_set(j, "first_ms", cli_json_real(row->first_ms));
+    cli_json_set(j, "peak_mem_mib", cli_json_real((double)row->peak_bytes * mib));
+    cli_json_set(j, "repeats", json_integer((json_int_t)row->repeats));
+    return j;
+}
+
+static void row_table(cli_table *t, const rescl_bench_options *o, const rescl_bench_row *row,
+                      const char *device)
+{
+    cli_table_add(t, "%s", o->model);
+    cli_table_add(t, "%s", o->train ? "train" : "infer");
+    cli_table_add(t, "%zu", o->size);
+    cli_table_add(t, "%zu", o->batch);
+    cli_table_add(t, "%s", device);
+    cli_table_add(t, "%.1f", row->img_s);
+    cli_table_add(t, "%.3f", row->median_ms);
+    cli_table_add(t, "%.3f", row->mad_ms);
+    cli_table_add(t, "%.3f", row->min_ms);
+    cli_table_add(t, "%.1f", row->gflops);
+    cli_table_add(t, "%.1f", (double)row->peak_bytes * mib);
+    cli_table_add(t, "%.0f", row->first_ms);
+    cli_table_add(t, "%zu", row->repeats);
+}
+
+/* One model at one size and batch in one mode: measured and added to the table or the list. */
+static int bench_one(rescl_device *device, const rescl_bench_options *o, const char *device_name,
+                     cli_table *t, json_t *list)
+{
+    cli_note("%s %s size %zu batch %zu ...", o->model, o->train ? "train" : "infer", o->size,
+             o->batch);
+    rescl_bench_row row;
+    rescl_status st = rescl_bench_model(device, o, &row);
+    if (st != RESCL_OK)
+        return cli_fail(st, false);
+    if (list)
+        json_array_append_new(list, row_json(o, &row, device_name));
+    else
+        row_table(t, o, &row, device_name);
+    return CLI_OK;
+}
+
+/* The product of --model, --size, --batch-size and --mode. One that fails does not stop the rest.
+ */
+static int bench_model(const cli_args *args, rescl_device *device)
+{
+    static const char *const head[] = {"model",        "mode",      "size",   "batch",  "device",
+                                       "img_s",        "median_ms", "mad_ms", "min_ms", "gflops",
+                                       "peak_mem_mib", "first_ms",  "repeats"};
+    const cli_value *models = &args->value[OPT_models], *sizes = &args->value[OPT_sizes];
+    const cli_value *batches = &args->value[OPT_batch_sizes], *modes = &args->value[OPT_modes];
+    const char *name = rescl_device_get_info(device)->name;
+    json_t *list = cli_bench_json(args) ? json_array() : NULL;
+    cli_table t;
+    cli_table_init(&t, sizeof head / sizeof *head);
+    for (size_t i = 0; i < t.columns; i++)
+        cli_table_add(&t, "%s", head[i]);
+    int code = CLI_OK;
+    size_t all = models->count * sizes->count * batches->count * modes->count;
+    for (size_t i = 0; i < all; i++) {
+        size_t mode = i % modes->count, rest = i / modes->count;
+        size_t batch = rest % batches->count, size = rest / batches->count % sizes->count;
+        const char *model = models->words[rest / batches->count / sizes->count];
+        rescl_bench_options o =
+            cli_bench_options(args, model, sizes->sizes[size], batches->sizes[batch]);
+        o.train = strcmp(modes->words[mode], "train") == 0;
+        int failed = bench_one(device, &o, name, &t, list);
+        code = failed ? failed : code;
+    }
+    int printed = CLI_OK;
+    if (list)
+        printed = cli_json_print(list);
+    else if (t.cells > t.columns && !cli_table_print(&t, cli_str(args, OPT_output), stdout))
+        printed = CLI_FAILURE;
+    cli_table_fini(&t);
+    return code ? code : printed;
+}
+
+static int bench_peak(const cli_args *args, rescl_device *device)
+{
+    const char *name = rescl_device_get_info(device)->name;
+    rescl_peak peak;
+    rescl_status st = rescl_bench_peak(device, &peak);
+    if (st != RESCL_OK)
+        return cli_fail(st, false);
+    if (cli_bench_json(args)) {
+        json_t *j = json_object();
+        cli_json_set(j, "device", cli_json_string(name));
+        cli_json_set(j, "fma_gflops", cli_json_real(peak.fma_gflops));
+        cli_json_set(j, "read_gbs", cli_json_real(peak.read_gbs));
+        cli_json_set(j, "triad_gbs", cli_json_real(peak.triad_gbs));
+        return cli_json_print(j);
+    }
+    static const char *const head[] = {"device", "fma_gflops", "read_gbs", "triad_gbs"};
+    cli_table t;
+    cli_table_init(&t, sizeof head / sizeof *head);
+    for (size_t i = 0; i < t.columns; i++)
+        cli_table_add(&t, "%s", head[i]);
+    cli_table_add(&t, "%s", name);
+    cli_table_add(&t, "%.1f", peak.fma_gflops);
+    cli_table_add(&t, "%.1f", peak.read_gbs);
+    cli_table_add(&t, "%.1f", peak.triad_gbs);
+    bool good = cli_table_print(&t, cli_str(args, OPT_output), stdout);
+    cli_table_fini(&t);
+    return good ? CLI_OK : CLI_FAILURE;
+}
+
+bool cli_bench_json(const cli_args *args)
+{
+    return cli_bool(args, OPT_json) || strcmp(cli_str(args, OPT_output), "json") == 0;
+}
+
+int cmd_bench(const cli_args *args)
+{
+    static const struct {
+        const char *name;
+        int (*run)(const cli_args *, rescl_device *);
+    } kinds[] = {{"model", bench_model}, {"op", cli_bench_ops}, {"peak", bench_peak}};
+    int (*run)(const cli_args *, rescl_device *) = NULL;
+    for (size_t i = 0; args->operands == 1 && i < sizeof kinds / sizeof *kinds; i++) {
+        if (strcmp(args->operand[0], kinds[i].name) == 0)
+            run = kinds[i].run;
+    }
+    if (!run) {
+        cli_usage_error("found %s%s%s, expected one of model, op, peak",
+                        args->operands ? "'" : "nothing", args->operands ? args->operand[0] : "",
+                        args->operands > 1 ? "' and more"
+                        : args->operands   ? "'"
+                                           : "");
+        return CLI_USAGE;
+    }
+    cli_session session;
+    int code = cli_session_open(args, &session);
+    if (code != CLI_OK)
+        return code;
+    code = run(args, session.device);
+    cli_session_close(&session);
+    return code;
+}

@@ -1,0 +1,106 @@
+#include "cli.h"
+#include "output.h"
+#include "table.h"
+
+#include <rescl/rescl.h>
+
+static const char *type_name(rescl_device_type type)
+{
+    switch (type) {
+    case RESCL_DEVICE_CPU:
+        return "cpu";
+    case RESCL_DEVICE_GPU:
+        return "gpu";
+    case RESCL_DEVICE_ACCELERATOR:
+        return "accelerator";
+    }
+    return "?";
+}
+
+static json_t *device_json(const rescl_device_info *d, bool selected)
+{
+    json_t *o = json_object();
+    char selector[48];
+    snprintf(selector, sizeof selector, "%zu:%zu", d->platform, d->device);
+    cli_json_set(o, "selector", json_string(selector));
+    cli_json_set(o, "selected", json_boolean(selected));
+    cli_json_set(o, "usable", json_boolean(d->usable));
+    cli_json_set(o, "reason", d->usable ? json_null() : cli_json_string(d->reason));
+    cli_json_set(o, "type", json_string(type_name(d->type)));
+    cli_json_set(o, "name", cli_json_string(d->name));
+    cli_json_set(o, "vendor", cli_json_string(d->vendor));
+    cli_json_set(o, "platform", cli_json_string(d->platform_name));
+    cli_json_set(o, "driver", cli_json_string(d->driver));
+    cli_json_set(o, "opencl_c", cli_json_string(d->opencl_c));
+    cli_json_set(o, "compute_units", json_integer((json_int_t)d->compute_units));
+    cli_json_set(o, "clock_mhz", json_integer((json_int_t)d->clock_mhz));
+    cli_json_set(o, "global_bytes", json_integer((json_int_t)d->global_bytes));
+    cli_json_set(o, "max_alloc_bytes", json_integer((json_int_t)d->max_alloc_bytes));
+    cli_json_set(o, "local_bytes", json_integer((json_int_t)d->local_bytes));
+    cli_json_set(o, "cache_bytes", json_integer((json_int_t)d->cache_bytes));
+    cli_json_set(o, "max_group", json_integer((json_int_t)d->max_group));
+    cli_json_set(o, "float_width", json_integer((json_int_t)d->float_width));
+    cli_json_set(o, "fp16", json_boolean(d->fp16));
+    cli_json_set(o, "fp64", json_boolean(d->fp64));
+    cli_json_set(o, "unified_memory", json_boolean(d->unified_memory));
+    return o;
+}
+
+static int print_json(const rescl_runtime *runtime, size_t selected)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < rescl_runtime_device_count(runtime); i++)
+        json_array_append_new(list,
+                              device_json(rescl_runtime_device_info(runtime, i), i == selected));
+    return cli_json_print(list);
+}
+
+static int print_table(const rescl_runtime *runtime, size_t selected)
+{
+    static const char *const head[] = {"",      "device", "type",     "name",  "platform",
+                                       "units", "memory", "language", "usable"};
+    cli_table t;
+    cli_table_init(&t, sizeof head / sizeof *head);
+    for (size_t i = 0; i < t.columns; i++)
+        cli_table_add(&t, "%s", head[i]);
+    for (size_t i = 0; i < rescl_runtime_device_count(runtime); i++) {
+        const rescl_device_info *d = rescl_runtime_device_info(runtime, i);
+        char memory[32];
+        cli_table_add(&t, "%s", i == selected ? "*" : "");
+        cli_table_add(&t, "%zu:%zu", d->platform, d->device);
+        cli_table_add(&t, "%s", type_name(d->type));
+        cli_table_add(&t, "%s", d->name);
+        cli_table_add(&t, "%s", d->platform_name);
+        cli_table_add(&t, "%u", d->compute_units);
+        cli_table_add(&t, "%s", cli_bytes(d->global_bytes, memory));
+        cli_table_add(&t, "%s", d->opencl_c);
+        cli_table_add(&t, "%s%s", d->usable ? "yes" : "no: ", d->usable ? "" : d->reason);
+    }
+    bool good = cli_table_print(&t, "plain", stdout);
+    cli_table_fini(&t);
+    return good ? CLI_OK : CLI_FAILURE;
+}
+
+int cmd_devices(const cli_args *args)
+{
+    if (args->operands) {
+        cli_usage_error("found operand '%s', expected options only", args->operand[0]);
+        return CLI_USAGE;
+    }
+    rescl_runtime *runtime = NULL;
+    rescl_status st = rescl_runtime_create(&runtime);
+    if (st != RESCL_OK)
+        return cli_fail(st, true);
+    size_t selected = rescl_runtime_device_count(runtime);
+    st = rescl_runtime_select(runtime, cli_str(args, OPT_device), &selected);
+    if (st != RESCL_OK)
+        selected = rescl_runtime_device_count(runtime);
+    int code =
+        cli_bool(args, OPT_json) ? print_json(runtime, selected) : print_table(runtime, selected);
+    if (st != RESCL_OK)
+        code = cli_fail(st, true);
+    else
+        cli_note("* is what --device %s takes", args->value[OPT_device].text);
+    rescl_runtime_destroy(runtime);
+    return code;
+}

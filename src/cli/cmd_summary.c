@@ -1,0 +1,131 @@
+#include "cli.h"
+#include "output.h"
+#include "table.h"
+
+#include <rescl/rescl.h>
+#include <string.h>
+
+static json_t *layer_json(const rescl_layer *l)
+{
+    json_t *o = json_object(), *shape = json_array(), *inputs = json_array();
+    for (size_t i = 0; i < l->ndim; i++)
+        json_array_append_new(shape, json_integer((json_int_t)l->shape[i]));
+    for (size_t i = 0; i < l->ninputs; i++)
+        json_array_append_new(inputs, cli_json_string(l->inputs[i]));
+    cli_json_set(o, "name", cli_json_string(l->name));
+    cli_json_set(o, "type", cli_json_string(l->type));
+    cli_json_set(o, "shape", shape);
+    cli_json_set(o, "params", json_integer((json_int_t)l->params));
+    cli_json_set(o, "trainable", json_integer((json_int_t)l->trainable));
+    cli_json_set(o, "macs", cli_json_real(l->macs));
+    cli_json_set(o, "inputs", inputs);
+    return o;
+}
+
+static int print_json(const rescl_model *model, const rescl_model_info *info)
+{
+    json_t *o = json_object(), *layers = json_array();
+    cli_json_set(o, "model", cli_json_string(info->name));
+    cli_json_set(o, "classes", json_integer((json_int_t)info->classes));
+    cli_json_set(o, "size", json_integer((json_int_t)info->image_size));
+    cli_json_set(o, "channels", json_integer((json_int_t)info->channels));
+    cli_json_set(o, "dropout", cli_json_real(info->dropout));
+    cli_json_set(o, "preprocess", json_string(rescl_preprocess_name(info->preprocess)));
+    cli_json_set(o, "params", json_integer((json_int_t)info->params));
+    cli_json_set(o, "trainable", json_integer((json_int_t)info->trainable));
+    cli_json_set(o, "non_trainable", json_integer((json_int_t)(info->params - info->trainable)));
+    cli_json_set(o, "macs", cli_json_real(info->macs));
+    rescl_layer layer;
+    for (size_t i = 0; rescl_model_layer(model, i, &layer); i++)
+        json_array_append_new(layers, layer_json(&layer));
+    cli_json_set(o, "layers", layers);
+    return cli_json_print(o);
+}
+
+/* Keras' way: the batch is None, and the input layer's shape stands in a list. */
+static const char *shape_text(const rescl_layer *l, bool input, char buffer[96])
+{
+    size_t used = (size_t)snprintf(buffer, 96, "%s(None", input ? "[" : "");
+    for (size_t i = 0; i < l->ndim && used < 96; i++)
+        used += (size_t)snprintf(buffer + used, 96 - used, ", %zu", l->shape[i]);
+    if (used < 96)
+        snprintf(buffer + used, 96 - used, "%s", input ? ")]" : ")");
+    return buffer;
+}
+
+static void rule(char mark, size_t width)
+{
+    for (size_t i = 0; i < width; i++)
+        putchar(mark);
+    putchar('\n');
+}
+
+static void print_total(const char *label, size_t n)
+{
+    char count[32], bytes[32];
+    printf("%s: %s (%s)\n", label, cli_thousands(n, count), cli_bytes(4 * (uint64_t)n, bytes));
+}
+
+static void print_keras(const rescl_model *model, const rescl_model_info *info)
+{
+    enum { SHAPE = 24, PARAMS = 13, MACS = 10 };
+    rescl_layer l;
+    size_t name = strlen("Layer (type)"), from = strlen("Connected to");
+    for (size_t i = 0; rescl_model_layer(model, i, &l); i++) {
+        size_t n = strlen(l.name) + strlen(l.type) + 3;
+        name = n > name ? n : name;
+        for (size_t k = 0; k < l.ninputs; k++)
+            from = strlen(l.inputs[k]) + 10 > from ? strlen(l.inputs[k]) + 10 : from;
+    }
+    size_t width = name + SHAPE + PARAMS + MACS + from + 8;
+    printf("Model: \"%s\"\n", info->name);
+    rule('_', width);
+    printf(" %-*s  %-*s%-*s%-*s %s\n", (int)name, "Layer (type)", SHAPE, "Output Shape", PARAMS,
+           "Param #", MACS, "MACs", "Connected to");
+    rule('=', width);
+    for (size_t i = 0; rescl_model_layer(model, i, &l); i++) {
+        char full[160], shape[96], macs[32] = "0";
+        snprintf(full, sizeof full, "%s (%s)", l.name, l.type);
+        printf(" %-*s  %-*s%-*zu%-*s ", (int)name, full, SHAPE, shape_text(&l, i == 0, shape),
+               PARAMS, l.params, MACS, cli_si(l.macs, macs));
+        printf("[");
+        for (size_t k = 0; k < l.ninputs; k++)
+            printf("%s'%s[0][0]'", k ? ", " : "", l.inputs[k]);
+        printf("]\n");
+    }
+    rule('=', width);
+    print_total("Total params", info->params);
+    print_total("Trainable params", info->trainable);
+    print_total("Non-trainable params", info->params - info->trainable);
+    char macs[32];
+    printf("MACs of one %zux%zu picture: %s\n", info->image_size, info->image_size,
+           cli_si(info->macs, macs));
+    rule('_', width);
+}
+
+int cmd_summary(const cli_args *args)
+{
+    if (args->operands) {
+        cli_usage_error("found operand '%s', expected options only", args->operand[0]);
+        return CLI_USAGE;
+    }
+    const rescl_model_options options = {
+        .name = cli_str(args, OPT_model),
+        .classes = cli_size(args, OPT_classes),
+        .image_size = cli_size(args, OPT_size),
+        .dropout = cli_real(args, OPT_dropout),
+    };
+    rescl_model *model = NULL;
+    rescl_status st = rescl_model_create(&options, &model);
+    if (st != RESCL_OK)
+        return cli_fail(st, false);
+    rescl_model_info info;
+    rescl_model_get_info(model, &info);
+    int code = CLI_OK;
+    if (cli_bool(args, OPT_json))
+        code = print_json(model, &info);
+    else
+        print_keras(model, &info);
+    rescl_model_destroy(model);
+    return code;
+}

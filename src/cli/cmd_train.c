@@ -1,0 +1,355 @@
+#include "cli.h"
+#include "config.h"
+#include "output.h"
+#include "progress.h"
+#include "run_folder.h"
+#include "session.h"
+
+#include <math.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* All that a training run holds. */
+typedef struct run {
+    const cli_args *args;
+    cli_session session;
+    rescl_dataset *train_set, *eval_set;
+    rescl_model *model;
+    rescl_trainer *trainer;
+    char *folder, *resume, *ini;
+    cli_progress progress;
+    rescl_step_event step;   /* the last one */
+    rescl_epoch_event epoch; /* the last one; epochs is 0 before it */
+    rescl_epoch_event best;  /* epochs is 0 if no epoch of this run was the best */
+} run;
+
+/* ---- signals ---- */
+
+/* What the handler reaches: NULL while there is nothing to save. */
+static rescl_trainer *volatile stop_target;
+static volatile sig_atomic_t stop_asked;
+
+/* The first signal lets the step end and saves; the second one, or one before training, exits. */
+static void on_signal(int sig)
+{
+    (void)sig;
+    rescl_trainer *trainer = stop_target;
+    if (!trainer || stop_asked)
+        _exit(CLI_INTERRUPTED);
+    stop_asked = 1;
+    rescl_trainer_stop(trainer);
+}
+
+static void catch_signals(void (*handler)(int))
+{
+    struct sigaction action = {.sa_flags = SA_RESTART};
+    action.sa_handler = handler;
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
+/* ---- opening ---- */
+
+static rescl_train_options train_options(const run *r)
+{
+    const cli_args *a = r->args;
+    rescl_train_options o;
+    rescl_train_options_default(&o);
+    o.epochs = cli_size(a, OPT_epochs);
+    o.batch_size = cli_size(a, OPT_batch_size);
+    o.opt = cli_str(a, OPT_opt);
+    o.lr = cli_real(a, OPT_lr);
+    o.momentum = cli_real(a, OPT_momentum);
+    o.weight_decay = cli_real(a, OPT_weight_decay);
+    o.beta1 = cli_real(a, OPT_beta1);
+    o.beta2 = cli_real(a, OPT_beta2);
+    o.eps = cli_real(a, OPT_eps);
+    o.lr_scheduler = cli_str(a, OPT_lr_scheduler);
+    o.lr_step_size = cli_size(a, OPT_lr_step_size);
+    o.lr_gamma = cli_real(a, OPT_lr_gamma);
+    o.lr_min = cli_real(a, OPT_lr_min);
+    o.lr_warmup_epochs = cli_size(a, OPT_lr_warmup_epochs);
+    o.lr_warmup_decay = cli_real(a, OPT_lr_warmup_decay);
+    o.seed = cli_u64(a, OPT_seed);
+    o.workers = cli_size(a, OPT_workers);
+    o.eval_freq = cli_size(a, OPT_eval_freq);
+    o.save_freq = cli_size(a, OPT_save_freq);
+    o.max_steps = cli_size(a, OPT_max_steps);
+    o.output_dir = r->folder;
+    o.resume = r->resume;
+    o.args_ini = r->ini;
+    return o;
+}
+
+/* The training pictures and, where there are any, those that measure accuracy. */
+static int open_data(run *r, size_t size)
+{
+    const cli_args *a = r->args;
+    rescl_dataset_close(r->train_set);
+    rescl_dataset_close(r->eval_set);
+    r->train_set = r->eval_set = NULL;
+    rescl_status st = cli_data_open(a, "train", cli_size(a, OPT_samples), size, &r->train_set);
+    if (st != RESCL_OK)
+        return cli_fail(st, false);
+    st = cli_data_open(a, "test", cli_size(a, OPT_eval_samples), size, &r->eval_set);
+    if (st == RESCL_OK)
+        return CLI_OK;
+    if (st != RESCL_ERR_NOT_FOUND)
+        return cli_fail(st, false);
+    cli_warn("%s; training goes without measuring accuracy", rescl_last_error()->message);
+    return CLI_OK;
+}
+
+static int open_model(run *r)
+{
+    const cli_args *a = r->args;
+    size_t classes = cli_size(a, OPT_classes), found = rescl_dataset_classes(r->train_set);
+    if (classes && classes < found) {
+        cli_usage_error("--classes: found %zu, expected at least the %zu of the data", classes,
+                        found);
+        return CLI_USAGE;
+    }
+    classes = classes ? classes : found;
+    const char **names = calloc(classes, sizeof *names);
+    char(*numbers)[24] = calloc(classes, sizeof *numbers);
+    if (!names || !numbers) {
+        free(names);
+        free(numbers);
+        cli_error("out of memory");
+        return CLI_FAILURE;
+    }
+    for (size_t i = 0; i < classes; i++) {
+        snprintf(numbers[i], sizeof numbers[i], "%zu", i);
+        names[i] = i < found ? rescl_dataset_class_name(r->train_set, i) : numbers[i];
+    }
+    const rescl_model_options options = {
+        .name = cli_str(a, OPT_model),
+        .classes = classes,
+        .image_size = cli_size(a, OPT_size),
+        .dropout = cli_real(a, OPT_dropout),
+        .label_smoothing = cli_real(a, OPT_label_smoothing),
+        .seed = cli_u64(a, OPT_seed),
+        .class_names = names,
+    };
+    rescl_status st = rescl_model_create(&options, &r->model);
+    free(names);
+    free(numbers);
+    if (st == RESCL_OK && cli_str(a, OPT_weights) && !cli_str(a, OPT_resume)) {
+        char *path = cli_weights_of(cli_str(a, OPT_weights));
+        if (!path)
+            return CLI_FILE;
+        st = rescl_model_load_weights(r->model, path);
+        free(path);
+    }
+    return st == RESCL_OK ? CLI_OK : cli_fail(st, false);
+}
+
+/* The folder of a new run, or of the run that goes on, and the checkpoint in it. */
+static int open_folder(run *r)
+{
+    const char *resume = cli_str(r->args, OPT_resume);
+    r->ini = cli_config_text(r->args);
+    if (!r->ini)
+        return CLI_USAGE;
+    r->folder = resume ? cli_run_of(resume) : cli_run_create(r->args);
+    if (!r->folder)
+        return CLI_FILE;
+    if (!resume)
+        return CLI_OK;
+    struct stat st;
+    bool file = stat(resume, &st) == 0 && !S_ISDIR(st.st_mode);
+    r->resume =
+        file ? cli_format("%s", resume) : cli_format("%s/weights/last.safetensors", r->folder);
+    return r->resume ? CLI_OK : CLI_FAILURE;
+}
+
+static int open_all(run *r)
+{
+    if (!cli_require(r->args, OPT_data_path))
+        return CLI_USAGE;
+    int code = cli_session_open(r->args, &r->session);
+    size_t size = cli_size(r->args, OPT_size);
+    if (code != CLI_OK || (code = open_data(r, size)) != CLI_OK || (code = open_model(r)) != CLI_OK)
+        return code;
+    rescl_model_info info;
+    rescl_model_get_info(r->model, &info);
+    /* Built-in sets draw pictures in the size that the model turned out to have. */
+    if (info.image_size != size && (code = open_data(r, info.image_size)) != CLI_OK)
+        return code;
+    return open_folder(r);
+}
+
+/* ---- reporting ---- */
+
+static void describe(const run *r)
+{
+    const cli_args *a = r->args;
+    const rescl_device_info *device = rescl_device_get_info(r->session.device);
+    rescl_model_info info;
+    rescl_model_get_info(r->model, &info);
+    char params[32], trainable[32], macs[32], memory[32], name[320];
+    size_t samples = rescl_dataset_count(r->train_set), batch = cli_size(a, OPT_batch_size);
+    cli_note("model   %s, %zux%zu, %zu classes: %s parameters (%s trainable), %sMAC a picture",
+             info.name, info.image_size, info.image_size, info.classes,
+             cli_thousands(info.params, params), cli_thousands(info.trainable, trainable),
+             cli_si(info.macs, macs));
+    cli_note("device  %s, %u units, %s", cli_device_text(device, name), device->compute_units,
+             cli_bytes(device->global_bytes, memory));
+    cli_note("data    %s: %zu pictures to train in %zu batches of %zu, %zu to evaluate",
+             cli_str(a, OPT_data_path), samples, (samples + batch - 1) / batch, batch,
+             r->eval_set ? rescl_dataset_count(r->eval_set) : 0);
+    cli_note("plan    %zu epochs, %s, rate %g (%s)", cli_size(a, OPT_epochs), cli_str(a, OPT_opt),
+             cli_real(a, OPT_lr), cli_str(a, OPT_lr_scheduler));
+    cli_note("run     %s%s", r->folder, r->resume ? ", resumed" : "");
+}
+
+/* The flags that make `eval` see the pictures that training evaluated. */
+static char *data_flags(const cli_args *a)
+{
+    char *path = cli_shell_quote(cli_str(a, OPT_data_path));
+    char samples[64] = "", seed[64] = "", format[64] = "";
+    if (cli_size(a, OPT_eval_samples))
+        snprintf(samples, sizeof samples, " --samples %zu", cli_size(a, OPT_eval_samples));
+    if (cli_u64(a, OPT_data_seed))
+        snprintf(seed, sizeof seed, " --data-seed %s", a->value[OPT_data_seed].text);
+    if (a->value[OPT_format].origin != ORIGIN_DEFAULT)
+        snprintf(format, sizeof format, " --format %s", cli_str(a, OPT_format));
+    char *text = path ? cli_format("--data-path %s%s%s%s", path, format, samples, seed) : NULL;
+    free(path);
+    return text;
+}
+
+static int report_json(const run *r, const char *weights)
+{
+    json_t *o = json_object(), *best = r->best.epochs ? json_object() : json_null();
+    cli_json_set(o, "run", cli_json_string(r->folder));
+    cli_json_set(o, "weights", cli_json_string(weights));
+    cli_json_set(o, "epochs", json_integer((json_int_t)r->epoch.epochs));
+    cli_json_set(o, "steps", json_integer((json_int_t)r->step.step));
+    if (r->best.epochs) {
+        cli_json_set(best, "epoch", json_integer((json_int_t)r->best.epoch + 1));
+        cli_json_set(best, "loss", cli_json_real(r->best.eval.loss));
+        cli_json_set(best, "top1", cli_json_real(r->best.eval.top1));
+        cli_json_set(best, "top5", cli_json_real(r->best.eval.top5));
+    }
+    cli_json_set(o, "best", best);
+    cli_json_set(o, "train_loss", cli_json_real(r->epoch.train.loss));
+    cli_json_set(o, "train_top1", cli_json_real(r->epoch.train.top1));
+    return cli_json_print(o);
+}
+
+static int report(const run *r)
+{
+    char *weights = cli_weights_of(r->folder);
+    if (!weights)
+        return CLI_FILE;
+    int code = CLI_OK;
+    if (cli_bool(r->args, OPT_json)) {
+        code = report_json(r, weights);
+        free(weights);
+        return code;
+    }
+    char loss[32], top1[32];
+    if (r->best.epochs)
+        printf("best      accuracy %s loss %s after epoch %zu of %zu\n",
+               cli_exact(r->best.eval.top1, top1), cli_exact(r->best.eval.loss, loss),
+               r->best.epoch + 1, r->best.epochs);
+    else if (!r->epoch.epochs)
+        printf("nothing was left to do: the run had reached its last epoch or step\n");
+    printf("weights   %s\n", weights);
+    char *quoted = cli_shell_quote(weights), *data = data_flags(r->args);
+    if (quoted && data)
+        printf("evaluate  rescl eval --weights %s %s\n"
+               "predict   rescl predict --weights %s PICTURE.png\n",
+               quoted, data, quoted);
+    free(quoted);
+    free(data);
+    free(weights);
+    return code;
+}
+
+static void on_step(const rescl_step_event *event, void *user)
+{
+    run *r = user;
+    if (event->training)
+        r->step = *event;
+    cli_progress_step(event, &r->progress);
+}
+
+static void on_epoch(const rescl_epoch_event *event, void *user)
+{
+    run *r = user;
+    r->epoch = *event;
+    if (event->best)
+        r->best = *event;
+    cli_progress_epoch(event, &r->progress);
+}
+
+static int finish(run *r, rescl_status st)
+{
+    if (st == RESCL_OK)
+        return report(r);
+    char *folder = cli_shell_quote(r->folder);
+    const char *shown = folder ? folder : r->folder;
+    int code = CLI_INTERRUPTED;
+    if (st == RESCL_ERR_INTERRUPTED) {
+        fprintf(stderr,
+                "interrupted in epoch %zu after step %llu; saved in %s\nresume with: "
+                "rescl train --resume %s\n",
+                r->step.epoch + 1, (unsigned long long)r->step.step, r->folder, shown);
+    } else {
+        code = cli_fail(st, false);
+        char *last = cli_format("%s/weights/last.safetensors", r->folder);
+        if (last && access(last, F_OK) == 0)
+            fprintf(stderr, "the last good checkpoint is %s\n", last);
+        free(last);
+    }
+    free(folder);
+    return code;
+}
+
+int cmd_train(const cli_args *args)
+{
+    if (args->operands) {
+        cli_usage_error("found operand '%s', expected options only", args->operand[0]);
+        return CLI_USAGE;
+    }
+    run r = {.args = args};
+    int code = open_all(&r);
+    if (code != CLI_OK)
+        goto out;
+    describe(&r);
+    cli_progress_init(&r.progress, cli_size(args, OPT_print_freq));
+    const rescl_train_options options = train_options(&r);
+    rescl_status st = rescl_trainer_create(r.session.device, r.model, r.train_set, r.eval_set,
+                                           &options, &r.trainer);
+    if (st != RESCL_OK) {
+        code = cli_fail(st, false);
+        if (!r.resume)
+            rmdir(r.folder); /* succeeds only while it is empty */
+        goto out;
+    }
+    stop_target = r.trainer;
+    stop_asked = 0;
+    catch_signals(on_signal);
+    const rescl_train_callbacks callbacks = {.on_step = on_step, .on_epoch = on_epoch, .user = &r};
+    st = rescl_trainer_run(r.trainer, &callbacks);
+    catch_signals(SIG_DFL);
+    stop_target = NULL;
+    cli_progress_end(&r.progress);
+    code = finish(&r, st);
+out:
+    rescl_trainer_destroy(r.trainer);
+    rescl_model_destroy(r.model);
+    rescl_dataset_close(r.eval_set);
+    rescl_dataset_close(r.train_set);
+    cli_session_close(&r.session);
+    free(r.folder);
+    free(r.resume);
+    free(r.ini);
+    return code;
+}

@@ -1,0 +1,117 @@
+#include "options.h"
+#include "values.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { HELP_COLUMN = 30, HELP_WIDTH = 96 };
+
+/* Prints `text` from `column` on, broken at blanks; continuation lines start at HELP_COLUMN. */
+static void wrapped(FILE *f, const char *text, size_t column)
+{
+    while (*text) {
+        size_t len = strcspn(text, " ");
+        if (column + 1 + len > HELP_WIDTH && column > HELP_COLUMN) {
+            fprintf(f, "\n%*s", HELP_COLUMN, "");
+            column = HELP_COLUMN;
+        } else if (column > HELP_COLUMN) {
+            fputc(' ', f);
+            column++;
+        }
+        fprintf(f, "%.*s", (int)len, text);
+        column += len;
+        text += len;
+        text += strspn(text, " ");
+    }
+}
+
+/* "the text (a, b, c) [default]" */
+static char *describe(cli_opt id)
+{
+    const cli_opt_info *info = cli_opt_get(id);
+    char *text = NULL;
+    size_t size = 0;
+    FILE *f = open_memstream(&text, &size);
+    if (!f)
+        return NULL;
+    fputs(info->help, f);
+    if (info->type == TYPE_CHOICE || info->type == TYPE_CHOICES) {
+        const char **list = cli_opt_choices(id);
+        for (size_t i = 0; list && list[i]; i++)
+            fprintf(f, "%s%s", i ? ", " : ": ", list[i]);
+        free(list);
+    }
+    bool on = false;
+    if (info->type == TYPE_FLAG && cli_parse_bool(info->def, &on) && on)
+        fputs(" [on]", f);
+    else if (info->type != TYPE_FLAG && *info->def)
+        fprintf(f, " [%s]", info->def);
+    fclose(f);
+    return text;
+}
+
+static void help_option(FILE *f, cli_opt id)
+{
+    const cli_opt_info *info = cli_opt_get(id);
+    char head[96], letter[8] = "    ";
+    if (info->letter)
+        snprintf(letter, sizeof letter, "-%c, ", info->letter);
+    bool on = false;
+    const char *no = info->type == TYPE_FLAG && cli_parse_bool(info->def, &on) && on ? "no-" : "";
+    int len = snprintf(head, sizeof head, "  %s--%s%s%s%s", letter, no, info->name,
+                       info->metavar ? " " : "", info->metavar ? info->metavar : "");
+    if (info->alias[0] && len > 0 && (size_t)len < sizeof head)
+        len += snprintf(head + len, sizeof head - (size_t)len, ", --%s", info->alias);
+    fputs(head, f);
+    if (len >= HELP_COLUMN - 1)
+        fprintf(f, "\n%*s", HELP_COLUMN, "");
+    else
+        fprintf(f, "%*s", HELP_COLUMN - len, "");
+    char *text = describe(id);
+    wrapped(f, text ? text : info->help, HELP_COLUMN);
+    fputc('\n', f);
+    free(text);
+}
+
+void cli_help_verb(FILE *f, cli_verb verb)
+{
+    const cli_verb_info *v = cli_verb_get(verb);
+    fprintf(f, "Usage: rescl %s [options]%s%s\n\n%c%s.\n", v->name, *v->operands ? " " : "",
+            v->operands, toupper((unsigned char)v->about[0]), v->about + 1);
+    for (size_t g = 0; g < GROUP_COUNT; g++) {
+        bool any = false;
+        for (size_t i = 0; i < OPT_COUNT; i++) {
+            const cli_opt_info *info = cli_opt_get((cli_opt)i);
+            if (info->group != (cli_group)g || !cli_opt_in((cli_opt)i, verb))
+                continue;
+            const char *name = cli_group_name((cli_group)g);
+            if (!any)
+                fprintf(f, "\n%c%s:\n", toupper((unsigned char)name[0]), name + 1);
+            any = true;
+            help_option(f, (cli_opt)i);
+        }
+    }
+    fputs("\nA value in [brackets] is the default. Each option is also a key of config files.\n",
+          f);
+}
+
+void cli_help(FILE *f)
+{
+    fputs("rescl trains, evaluates and serves residual networks on any OpenCL device.\n\n"
+          "Usage: rescl VERB [options]\n\nVerbs:\n",
+          f);
+    for (size_t v = 0; v < VERB_COUNT; v++) {
+        const cli_verb_info *info = cli_verb_get((cli_verb)v);
+        fprintf(f, "  %-10s%s\n", info->name, info->about);
+    }
+    fputs("  help      print this, or the options of a verb: rescl help train\n\n"
+          "Options:\n"
+          "  -h, --help  this help; after a verb, the options of the verb\n"
+          "  --version   the version of the program and of its library\n\n"
+          "Results go to stdout, messages to stderr. Exit codes: 0 done, 1 failure, 2 usage,\n"
+          "3 device, 4 file, 5 training diverged, 130 interrupted.\n"
+          "Environment: RESCL_DEVICE (default of --device), NO_COLOR, RESCL_CACHE_DIR,\n"
+          "RESCL_VERBOSE=dispatch,build,plan,cache,all (what the library says of its work).\n",
+          f);
+}

@@ -1,0 +1,456 @@
+#include "options.h"
+#include "output.h"
+#include "values.h"
+
+#include <rescl/rescl.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const cli_verb_info verbs[VERB_COUNT] = {
+#define RS_VERB(stem, about, operands) {#stem, about, operands},
+#include "verbs.def"
+#undef RS_VERB
+};
+
+static const char *const groups[GROUP_COUNT] = {
+    "model", "data", "training", "optimiser", "schedule", "run", "bench", "output", "command"};
+
+/* options.def as written; names still hold their alias. */
+typedef struct entry {
+    const char *name;
+    cli_opt_info info;
+} entry;
+
+#define IN(stem) (1u << VERB_##stem)
+#define ALL      ((1u << VERB_COUNT) - 1u)
+static entry entries[OPT_COUNT] = {
+#define RS_OPT(id_, name_, shrt_, type_, def_, verbs_, group_, range_, metavar_, help_)            \
+    [OPT_##id_] = {.name = (name_),                                                                \
+                   .info = {.letter = (shrt_),                                                     \
+                            .type = TYPE_##type_,                                                  \
+                            .group = GROUP_##group_,                                               \
+                            .verbs = (verbs_),                                                     \
+                            .def = (def_),                                                         \
+                            .range = (range_),                                                     \
+                            .metavar = (metavar_),                                                 \
+                            .help = (help_)}},
+#include "options.def"
+#undef RS_OPT
+};
+#undef IN
+#undef ALL
+
+const cli_verb_info *cli_verb_get(cli_verb verb)
+{
+    return &verbs[verb];
+}
+
+cli_verb cli_verb_find(const char *name, const char **near)
+{
+    const char *names[VERB_COUNT + 2] = {0};
+    for (size_t v = 0; v < VERB_COUNT; v++) {
+        if (strcmp(verbs[v].name, name) == 0)
+            return (cli_verb)v;
+        names[v] = verbs[v].name;
+    }
+    names[VERB_COUNT] = "help";
+    if (near)
+        *near = cli_nearest(name, names);
+    return VERB_COUNT;
+}
+
+const cli_opt_info *cli_opt_get(cli_opt id)
+{
+    entry *e = &entries[id];
+    if (!e->info.name[0]) {
+        size_t len = strcspn(e->name, "|");
+        snprintf(e->info.name, sizeof e->info.name, "%.*s", (int)len, e->name);
+        if (e->name[len])
+            snprintf(e->info.alias, sizeof e->info.alias, "%s", e->name + len + 1);
+    }
+    return &e->info;
+}
+
+bool cli_opt_in(cli_opt id, cli_verb verb)
+{
+    return entries[id].info.verbs >> verb & 1u;
+}
+
+const char *cli_group_name(cli_group group)
+{
+    return groups[group];
+}
+
+/* '_' counts as '-', as in names that a shell or Python script wrote. */
+static bool same_name(const char *name, size_t len, const char *word)
+{
+    if (strlen(word) != len)
+        return false;
+    for (size_t i = 0; i < len; i++) {
+        if ((name[i] == '_' ? '-' : name[i]) != word[i])
+            return false;
+    }
+    return len > 0;
+}
+
+cli_opt cli_opt_find(const char *name, size_t len, cli_verb verb)
+{
+    for (size_t i = 0; i < OPT_COUNT; i++) {
+        const cli_opt_info *info = cli_opt_get((cli_opt)i);
+        if ((same_name(name, len, info->name) || same_name(name, len, info->alias)) &&
+            cli_opt_in((cli_opt)i, verb))
+            return (cli_opt)i;
+    }
+    return OPT_COUNT;
+}
+
+cli_opt cli_opt_find_any(const char *name)
+{
+    for (size_t v = 0; v < VERB_COUNT; v++) {
+        cli_opt id = cli_opt_find(name, strlen(name), (cli_verb)v);
+        if (id != OPT_COUNT)
+            return id;
+    }
+    return OPT_COUNT;
+}
+
+const char *cli_opt_nearest(const char *name, cli_verb verb)
+{
+    const char *names[OPT_COUNT + 1] = {0};
+    size_t n = 0;
+    for (size_t i = 0; i < OPT_COUNT; i++) {
+        if (cli_opt_in((cli_opt)i, verb))
+            names[n++] = cli_opt_get((cli_opt)i)->name;
+    }
+    return cli_nearest(name, names);
+}
+
+/* ---- choices ---- */
+
+static size_t count_names(const char *const *names)
+{
+    size_t n = 0;
+    while (names[n])
+        n++;
+    return n;
+}
+
+/* Literal words of options.def, cut at '|' once and kept for the life of the process. */
+static const char *keep_word(const char *text, size_t len)
+{
+    enum { MAX_WORDS = 64 };
+    static char words[MAX_WORDS][24];
+    for (size_t i = 0; i < MAX_WORDS; i++) {
+        if (!words[i][0])
+            snprintf(words[i], sizeof words[i], "%.*s", (int)len, text);
+        if (strlen(words[i]) == len && memcmp(words[i], text, len) == 0)
+            return words[i];
+    }
+    return "";
+}
+
+const char **cli_opt_choices(cli_opt id)
+{
+    const char *text = cli_opt_get(id)->range;
+    const char *const *models = rescl_model_names(), *const *formats = rescl_dataset_formats();
+    size_t room = count_names(models) + count_names(formats) + strlen(text) + 1, n = 0;
+    const char **list = calloc(room, sizeof *list);
+    if (!list)
+        return NULL;
+    for (;;) {
+        size_t len = strcspn(text, "|");
+        if (*text == '@') {
+            for (const char *const *p = text[1] == 'm' ? models : formats; *p; p++)
+                list[n++] = *p;
+        } else {
+            list[n++] = keep_word(text, len);
+        }
+        if (!text[len])
+            return list;
+        text += len + 1;
+    }
+}
+
+/* ---- values ---- */
+
+/* How a message calls the option: "--lr", or "configs/x.ini:4: lr". */
+static const char *named(const cli_opt_info *info, cli_origin origin, const char *where,
+                         char buffer[512])
+{
+    if (origin == ORIGIN_FLAG || !where)
+        snprintf(buffer, 512, "--%s", info->name);
+    else
+        snprintf(buffer, 512, "%s: %s", where, info->name);
+    return buffer;
+}
+
+static bool set_choice(cli_opt id, const char *word, const char *name)
+{
+    const char **list = cli_opt_choices(id);
+    if (!list) {
+        cli_error("out of memory");
+        return false;
+    }
+    bool found = false;
+    char all[512] = "";
+    size_t used = 0;
+    for (const char **p = list; *p; p++) {
+        found = found || strcmp(*p, word) == 0;
+        if (used < sizeof all)
+            used += (size_t)snprintf(all + used, sizeof all - used, "%s%s", used ? ", " : "", *p);
+    }
+    const char *near = found ? NULL : cli_nearest(word, list);
+    if (!found && near)
+        cli_usage_error("%s: found '%s', expected one of %s; did you mean '%s'?", name, word, all,
+                        near);
+    else if (!found)
+        cli_usage_error("%s: found '%s', expected one of %s", name, word, all);
+    free(list);
+    return found;
+}
+
+static bool set_number(const cli_opt_info *info, const char *text, const char *name, cli_value *v)
+{
+    bool real = info->type == TYPE_REAL;
+    uint64_t whole = 0;
+    double x = 0;
+    bool good = real ? cli_parse_real(text, &x) && cli_in_range_real(info->range, x)
+                     : cli_parse_u64(text, &whole) && cli_in_range_u64(info->range, whole);
+    if (!good) {
+        cli_usage_error("%s: found '%s', expected a %snumber in %s", name, text,
+                        real ? "" : "whole ", info->range);
+        return false;
+    }
+    if (real)
+        v->as.real = x;
+    else if (info->type == TYPE_U64)
+        v->as.u64 = whole;
+    else
+        v->as.size = (size_t)whole;
+    return true;
+}
+
+static void value_fini(cli_value *v)
+{
+    for (size_t i = 0; v->words && i < v->count; i++)
+        free(v->words[i]);
+    free(v->words);
+    free(v->sizes);
+    free(v->text);
+    free(v->where);
+    *v = (cli_value){0};
+}
+
+static bool set_list(cli_opt id, const cli_opt_info *info, const char *text, const char *name,
+                     cli_value *v)
+{
+    size_t most = 1;
+    for (const char *p = text; *p; p++)
+        most += *p == ',';
+    v->sizes = calloc(most, sizeof *v->sizes);
+    v->words = calloc(most, sizeof *v->words);
+    if (!v->sizes || !v->words) {
+        cli_error("out of memory");
+        return false;
+    }
+    for (const char *p = text;; p++) {
+        size_t len = strcspn(p, ",");
+        char *word = strndup(p, len);
+        if (!word) {
+            cli_error("out of memory");
+            return false;
+        }
+        v->words[v->count++] = word;
+        cli_value item = {0};
+        if (info->type == TYPE_CHOICES ? !set_choice(id, word, name)
+                                       : !set_number(info, word, name, &item))
+            return false;
+        v->sizes[v->count - 1] = item.as.size;
+        p += len;
+        if (!*p)
+            return true;
+    }
+}
+
+bool cli_args_set(cli_args *args, cli_opt id, const char *text, cli_origin origin,
+                  const char *where)
+{
+    const cli_opt_info *info = cli_opt_get(id);
+    cli_value *old = &args->value[id];
+    if (old->text && old->origin > origin)
+        return true;
+    char buffer[512];
+    const char *name = named(info, origin, where, buffer);
+    cli_value v = {.origin = origin};
+    bool good = true;
+    v.text = strdup(text);
+    v.where = where ? strdup(where) : NULL;
+    if (!v.text || (where && !v.where)) {
+        cli_error("out of memory");
+        good = false;
+    } else if (info->type == TYPE_FLAG) {
+        good = cli_parse_bool(text, &v.as.flag);
+        if (!good)
+            cli_usage_error("%s: found '%s', expected true or false", name, text);
+    } else if (info->type == TYPE_CHOICE) {
+        good = set_choice(id, text, name);
+    } else if (info->type == TYPE_SIZES || info->type == TYPE_CHOICES) {
+        good = set_list(id, info, text, name, &v);
+    } else if (info->type != TYPE_STR) {
+        good = set_number(info, text, name, &v);
+    }
+    if (!good) {
+        value_fini(&v);
+        return false;
+    }
+    value_fini(old);
+    *old = v;
+    return true;
+}
+
+bool cli_args_init(cli_args *args, cli_verb verb)
+{
+    *args = (cli_args){.verb = verb};
+    for (size_t i = 0; i < OPT_COUNT; i++) {
+        const cli_opt_info *info = cli_opt_get((cli_opt)i);
+        if (cli_opt_in((cli_opt)i, verb) &&
+            !cli_args_set(args, (cli_opt)i, info->def, ORIGIN_DEFAULT, NULL))
+            return false;
+    }
+    const char *device = getenv("RESCL_DEVICE");
+    if (device && *device && cli_opt_in(OPT_device, verb))
+        return cli_args_set(args, OPT_device, device, ORIGIN_ENV, "RESCL_DEVICE");
+    return true;
+}
+
+void cli_args_fini(cli_args *args)
+{
+    for (size_t i = 0; i < OPT_COUNT; i++)
+        value_fini(&args->value[i]);
+    free(args->operand);
+    args->operand = NULL;
+}
+
+/* ---- the command line ---- */
+
+static void unknown_option(const cli_args *args, const char *arg, size_t len)
+{
+    char word[64];
+    snprintf(word, sizeof word, "%.*s", (int)(len < 60 ? len : 60), arg);
+    const char *near = cli_opt_nearest(word + strspn(word, "-"), args->verb);
+    if (near)
+        cli_usage_error("unknown option '%s'; did you mean '--%s'?", word, near);
+    else
+        cli_usage_error("unknown option '%s'", word);
+}
+
+/* --name, --name=value, --no-name. `*next` is the following argument or NULL; set to NULL when it
+ * was taken. */
+static bool parse_long(cli_args *args, const char *arg, const char **next)
+{
+    const char *name = arg + 2;
+    size_t len = strcspn(name, "=");
+    const char *value = name[len] ? name + len + 1 : NULL;
+    cli_opt id = cli_opt_find(name, len, args->verb);
+    if (id == OPT_COUNT && !value && strncmp(name, "no-", 3) == 0) {
+        id = cli_opt_find(name + 3, len - 3, args->verb);
+        if (id != OPT_COUNT && cli_opt_get(id)->type != TYPE_FLAG)
+            id = OPT_COUNT;
+        value = "false";
+    }
+    if (id == OPT_COUNT) {
+        unknown_option(args, arg, len + 2);
+        return false;
+    }
+    const cli_opt_info *info = cli_opt_get(id);
+    char where[40];
+    snprintf(where, sizeof where, "--%s", info->name);
+    if (!value && info->type == TYPE_FLAG)
+        value = "true";
+    if (!value && *next && strncmp(*next, "--", 2) != 0) {
+        value = *next;
+        *next = NULL;
+    }
+    if (!value) {
+        cli_usage_error("--%s needs a value: --%s %s", info->name, info->name, info->metavar);
+        return false;
+    }
+    return cli_args_set(args, id, value, ORIGIN_FLAG, where);
+}
+
+/* -x, -xVALUE, -x VALUE. */
+static bool parse_short(cli_args *args, const char *arg, const char **next)
+{
+    for (size_t i = 0; i < OPT_COUNT; i++) {
+        const cli_opt_info *info = cli_opt_get((cli_opt)i);
+        if (info->letter != arg[1] || !cli_opt_in((cli_opt)i, args->verb))
+            continue;
+        char where[40];
+        snprintf(where, sizeof where, "--%s", info->name);
+        const char *value = arg[2] ? arg + 2 : NULL;
+        if (info->type == TYPE_FLAG) {
+            if (value)
+                break;
+            value = "true";
+        } else if (!value && *next && strncmp(*next, "--", 2) != 0) {
+            value = *next;
+            *next = NULL;
+        }
+        if (!value) {
+            cli_usage_error("-%c needs a value: -%c %s", info->letter, info->letter, info->metavar);
+            return false;
+        }
+        return cli_args_set(args, (cli_opt)i, value, ORIGIN_FLAG, where);
+    }
+    unknown_option(args, arg, strlen(arg));
+    return false;
+}
+
+bool cli_args_parse(cli_args *args, int argc, char **argv)
+{
+    args->operand = calloc((size_t)argc + 1, sizeof *args->operand);
+    if (!args->operand) {
+        cli_error("out of memory");
+        return false;
+    }
+    bool only_operands = false;
+    for (int i = 0; i < argc; i++) {
+        const char *next = i + 1 < argc ? argv[i + 1] : NULL;
+        const char *had = next;
+        if (only_operands || argv[i][0] != '-' || !argv[i][1])
+            args->operand[args->operands++] = argv[i];
+        else if (strcmp(argv[i], "--") == 0)
+            only_operands = true;
+        else if (argv[i][1] == '-' ? !parse_long(args, argv[i], &next)
+                                   : !parse_short(args, argv[i], &next))
+            return false;
+        i += had != next;
+    }
+    return true;
+}
+
+const char *cli_str(const cli_args *args, cli_opt id)
+{
+    const char *text = args->value[id].text;
+    return text && *text ? text : NULL;
+}
+
+bool cli_bool(const cli_args *args, cli_opt id)
+{
+    return args->value[id].as.flag;
+}
+
+size_t cli_size(const cli_args *args, cli_opt id)
+{
+    return args->value[id].as.size;
+}
+
+uint64_t cli_u64(const cli_args *args, cli_opt id)
+{
+    return args->value[id].as.u64;
+}
+
+double cli_real(const cli_args *args, cli_opt id)
+{
+    return args->value[id].as.real;
+}

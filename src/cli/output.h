@@ -1,0 +1,62 @@
+/* What the program says: results on stdout, messages on stderr, JSON. */
+#ifndef CLI_OUTPUT_H
+#define CLI_OUTPUT_H
+
+#include <jansson.h>
+#include <rescl/status.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* The name in front of messages: "rescl" or "rescl train". Also routes the library's log to
+ * stderr, and makes a closed pipe an error of the write instead of a signal. */
+void cli_output_init(void);
+void cli_output_verb(const char *verb, bool quiet);
+
+/* One line on stderr, each with the program's name in front. Notes are left out with --quiet. */
+void cli_error(const char *fmt, ...) RESCL_PRINTF(1, 2);
+void cli_warn(const char *fmt, ...) RESCL_PRINTF(1, 2);
+void cli_note(const char *fmt, ...) RESCL_PRINTF(1, 2);
+bool cli_quiet(void);
+
+/* cli_error with "Try 'rescl <verb> --help'." after it. */
+void cli_usage_error(const char *fmt, ...) RESCL_PRINTF(1, 2);
+
+/* Prints the library's last error and returns the exit code that fits. `device` is true where the
+ * call was about a device, so that "not found" means one. */
+int cli_fail(rescl_status status, bool device);
+
+/* Whether stderr is a terminal that understands carriage returns, and whether it may be coloured
+ * (NO_COLOR unset too). Columns: its width, 80 if unknown. */
+bool cli_terminal(void);
+bool cli_colour(void);
+size_t cli_columns(void);
+
+/* While a line on the terminal is being redrawn, messages have to clear it first. */
+void cli_line_open(bool open);
+
+/* Ends a verb: flushes stdout. `code`, or CLI_FILE if a result could not be written; a reader that
+ * closed the pipe is no failure. */
+int cli_finish(int code);
+
+/* Writes and frees `json`; exit code. */
+int cli_json_print(json_t *json);
+/* A JSON string; bytes that are not UTF-8 become U+FFFD. */
+json_t *cli_json_string(const char *text);
+/* A JSON number; null for NaN and infinity. */
+json_t *cli_json_real(double x);
+/* Sets a key; what was short of memory shows in cli_json_print. */
+void cli_json_set(json_t *object, const char *key, json_t *value);
+
+/* A number with every digit that it takes to read the same double again, and no more. */
+const char *cli_exact(double x, char buffer[32]);
+/* "23,600,006" */
+const char *cli_thousands(uint64_t n, char buffer[32]);
+/* "15.6 GiB" */
+const char *cli_bytes(uint64_t n, char buffer[32]);
+/* "1:02:03", "2:03", "7s" */
+const char *cli_duration(double seconds, char buffer[32]);
+/* "1.23 G" */
+const char *cli_si(double x, char buffer[32]);
+
+#endif

@@ -1,0 +1,27 @@
+/* How training and evaluation show where they are, on stderr: on a terminal a bar in the manner of
+ * Keras, redrawn in place; else one plain line each few steps; with --quiet nothing. */
+#ifndef CLI_PROGRESS_H
+#define CLI_PROGRESS_H
+
+#include <rescl/train.h>
+
+typedef struct cli_progress {
+    bool quiet, bar;
+    size_t print_freq;     /* steps between plain lines */
+    size_t epoch;          /* whose heading was printed; SIZE_MAX: none yet */
+    bool training;         /* of the last step: steps of another kind start their own clock */
+    double seconds;        /* of the steps seen of this kind in this epoch ... */
+    size_t seen;           /* ... and how many they are, for the ETA */
+    double drawn_ns;       /* when the bar was last drawn */
+    rescl_step_event step; /* the last training step */
+    bool open;             /* the cursor stands behind a bar */
+} cli_progress;
+
+void cli_progress_init(cli_progress *p, size_t print_freq);
+/* Callbacks: `user` is the cli_progress. */
+void cli_progress_step(const rescl_step_event *event, void *user);
+void cli_progress_epoch(const rescl_epoch_event *event, void *user);
+/* Leaves the bar: later messages start on a line of their own. */
+void cli_progress_end(cli_progress *p);
+
+#endif

@@ -1,0 +1,182 @@
+#include "run_folder.h"
+#include "cli.h"
+#include "config.h"
+#include "output.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+char *cli_format(const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    int len = vsnprintf(NULL, 0, fmt, args);
+    va_end(args);
+    char *text = len < 0 ? NULL : malloc((size_t)len + 1);
+    if (!text) {
+        cli_error("out of memory");
+        return NULL;
+    }
+    va_start(args, fmt);
+    vsnprintf(text, (size_t)len + 1, fmt, args);
+    va_end(args);
+    return text;
+}
+
+static bool is_folder(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+char *cli_run_of(const char *resume)
+{
+    char *path = cli_format("%s", resume);
+    if (!path)
+        return NULL;
+    for (size_t len = strlen(path); len > 1 && path[len - 1] == '/'; len--)
+        path[len - 1] = '\0';
+    if (is_folder(path))
+        return path;
+    /* RUN/weights/last.safetensors, or weights/last.safetensors inside of the folder. */
+    char *slash = strrchr(path, '/');
+    if (access(path, F_OK) != 0) {
+        cli_error("--resume: %s: %s", path, strerror(errno));
+    } else if (slash && slash - path >= 7 && strncmp(slash - 7, "weights", 7) == 0 &&
+               (slash - path == 7 || slash[-8] == '/')) {
+        if (slash - path <= 8)
+            snprintf(path, 2, ".");
+        else
+            slash[-8] = '\0';
+        return path;
+    } else {
+        cli_error("--resume: found %s, expected a run folder or its weights/last.safetensors",
+                  path);
+    }
+    free(path);
+    return NULL;
+}
+
+int cli_run_read_args(cli_args *args, const char *resume)
+{
+    char *folder = cli_run_of(resume);
+    if (!folder)
+        return CLI_FILE;
+    char *path = cli_format("%s/args.ini", folder);
+    int code = path ? cli_config_read(args, path, ORIGIN_RUN) : CLI_FAILURE;
+    free(path);
+    free(folder);
+    return code;
+}
+
+/* mkdir -p. */
+static bool make_folders(const char *path)
+{
+    char *part = cli_format("%s", path);
+    bool good = part != NULL;
+    for (char *p = part; good && *p; p++) {
+        if (p[1] != '/' && p[1] != '\0')
+            continue;
+        char rest = p[1];
+        p[1] = '\0';
+        good = mkdir(part, 0777) == 0 || errno == EEXIST;
+        p[1] = rest;
+    }
+    if (part && !good)
+        cli_error("%s: %s", path, strerror(errno));
+    free(part);
+    return good;
+}
+
+/* "signs" of "data/signs/", "train" of "x/train.h5". */
+static char *data_stem(const char *path)
+{
+    size_t len = strlen(path);
+    while (len > 1 && path[len - 1] == '/')
+        len--;
+    size_t start = len;
+    while (start > 0 && path[start - 1] != '/')
+        start--;
+    const char *dot = memchr(path + start, '.', len - start);
+    if (dot && dot != path + start)
+        len = (size_t)(dot - path);
+    return cli_format("%.*s", (int)(len - start), path + start);
+}
+
+char *cli_run_create(const cli_args *args)
+{
+    enum { MOST_RUNS = 100000 };
+    const char *parent = cli_str(args, OPT_output_dir);
+    const char *given = cli_str(args, OPT_name);
+    char *stem = given ? NULL : data_stem(cli_str(args, OPT_data_path));
+    char *name = given ? cli_format("%s", given)
+                       : cli_format("%s-%s", cli_str(args, OPT_model), stem ? stem : "data");
+    char *path = NULL;
+    if (!name || !parent || strchr(name, '/') || strcmp(name, ".") == 0 ||
+        strcmp(name, "..") == 0) {
+        if (name)
+            cli_usage_error("--name and --output-dir: found '%s' and '%s', expected a plain name "
+                            "and a folder",
+                            name, parent ? parent : "");
+    } else if (make_folders(parent)) {
+        for (int i = 1; i < MOST_RUNS; i++) {
+            path = i == 1 ? cli_format("%s/%s", parent, name)
+                          : cli_format("%s/%s-%d", parent, name, i);
+            if (!path || mkdir(path, 0777) == 0)
+                break;
+            if (errno != EEXIST)
+                cli_error("%s: %s", path, strerror(errno));
+            bool taken = errno == EEXIST;
+            free(path);
+            path = NULL;
+            if (!taken)
+                break;
+        }
+    }
+    free(stem);
+    free(name);
+    return path;
+}
+
+char *cli_weights_of(const char *weights)
+{
+    if (!is_folder(weights))
+        return cli_format("%s", weights);
+    static const char *const names[] = {"weights/best.safetensors", "weights/last.safetensors"};
+    for (size_t i = 0; i < 2; i++) {
+        char *path = cli_format("%s/%s", weights, names[i]);
+        if (!path || access(path, F_OK) == 0)
+            return path;
+        free(path);
+    }
+    cli_error("--weights: %s holds no weights/best.safetensors", weights);
+    return NULL;
+}
+
+char *cli_shell_quote(const char *word)
+{
+    if (*word && !word[strspn(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                    "0123456789_-+=:,./@%")])
+        return cli_format("%s", word);
+    char *quoted = malloc(4 * strlen(word) + 3), *out = quoted;
+    if (!quoted) {
+        cli_error("out of memory");
+        return NULL;
+    }
+    *out++ = '\'';
+    for (; *word; word++) {
+        if (*word == '\'') {
+            memcpy(out, "'\\''", 4);
+            out += 4;
+        } else {
+            *out++ = *word;
+        }
+    }
+    *out++ = '\'';
+    *out = '\0';
+    return quoted;
+}

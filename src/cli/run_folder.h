@@ -1,0 +1,28 @@
+/* The folder of a training run: <output-dir>/<name>/{args.ini, env.json, results.csv,
+ * weights/{best,last}.safetensors}. The library writes the files; this finds and names folders. */
+#ifndef CLI_RUN_FOLDER_H
+#define CLI_RUN_FOLDER_H
+
+#include "options.h"
+
+/* A printf into a heap string; NULL after a message if memory is short. */
+char *cli_format(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* The run folder that --resume means: a folder, or a checkpoint in its weights/. NULL after a
+ * message if it is neither. */
+char *cli_run_of(const char *resume);
+
+/* Takes the options of the run's args.ini with origin ORIGIN_RUN. Exit code. */
+int cli_run_read_args(cli_args *args, const char *resume);
+
+/* Makes a new folder for `args`: --name or <model>-<data>, with -2, -3, ... if it is taken. NULL
+ * after a message. */
+char *cli_run_create(const cli_args *args);
+
+/* The weights file that --weights means: itself, or the best (else the last) of a run folder. */
+char *cli_weights_of(const char *weights);
+
+/* Words for a shell, quoted where it needs to be. Free the result. */
+char *cli_shell_quote(const char *word);
+
+#endif

@@ -1,0 +1,31 @@
+/* What several verbs open: a device, a part of a dataset, weights. */
+#ifndef CLI_SESSION_H
+#define CLI_SESSION_H
+
+#include "options.h"
+
+#include <rescl/rescl.h>
+
+typedef struct cli_session {
+    rescl_runtime *runtime;
+    rescl_device *device;
+} cli_session;
+
+/* Opens --device. Exit code; a message was printed if it is not CLI_OK. */
+int cli_session_open(const cli_args *args, cli_session *s);
+void cli_session_close(cli_session *s);
+
+/* "0:0 name (platform)"; `buffer` has room for any. */
+const char *cli_device_text(const rescl_device_info *info, char buffer[320]);
+
+/* Opens a split of --data-path; built-in sets draw pictures of `size` (0: their own). */
+rescl_status cli_data_open(const cli_args *args, const char *split, size_t samples, size_t size,
+                           rescl_dataset **out);
+
+/* Loads --weights. Exit code; `path` is the file that was meant, to be freed. */
+int cli_weights_load(const cli_args *args, rescl_model **model, char **path);
+
+/* Prints a usage error and returns false if the option is unset. */
+bool cli_require(const cli_args *args, cli_opt id);
+
+#endif

@@ -1,0 +1,145 @@
+#include "table.h"
+#include "output.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+void cli_table_init(cli_table *t, size_t columns)
+{
+    *t = (cli_table){.columns = columns};
+}
+
+void cli_table_fini(cli_table *t)
+{
+    for (size_t i = 0; i < t->cells; i++)
+        free(t->cell[i]);
+    free(t->cell);
+    *t = (cli_table){0};
+}
+
+void cli_table_add(cli_table *t, const char *fmt, ...)
+{
+    char text[512];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    if (t->cells == t->room) {
+        size_t room = t->room ? 2 * t->room : 64;
+        char **grown = realloc(t->cell, room * sizeof *grown);
+        if (!grown) {
+            t->failed = true;
+            return;
+        }
+        t->cell = grown;
+        t->room = room;
+    }
+    char *copy = strdup(text);
+    if (copy)
+        t->cell[t->cells++] = copy;
+    else
+        t->failed = true;
+}
+
+/* Characters, not bytes, of UTF-8. */
+static size_t width_of(const char *text)
+{
+    size_t n = 0;
+    for (; *text; text++)
+        n += ((unsigned char)*text & 0xc0) != 0x80;
+    return n;
+}
+
+static bool numeric(const char *text)
+{
+    return !text[strspn(text, "0123456789.,+-e%* ")];
+}
+
+static void print_csv(const cli_table *t, FILE *f)
+{
+    for (size_t i = 0; i < t->cells; i++) {
+        const char *text = t->cell[i];
+        if (text[strcspn(text, "\",\r\n")]) {
+            fputc('"', f);
+            for (; *text; text++) {
+                if (*text == '"')
+                    fputc('"', f);
+                fputc(*text, f);
+            }
+            fputc('"', f);
+        } else {
+            fputs(text, f);
+        }
+        fputc((i + 1) % t->columns ? ',' : '\n', f);
+    }
+}
+
+static void print_cell(FILE *f, const char *text, size_t width, bool right, bool last)
+{
+    int pad = (int)(width - width_of(text));
+    if (right)
+        fprintf(f, "%*s%s", pad, "", text);
+    else
+        fprintf(f, "%s%*s", text, last ? 0 : pad, "");
+}
+
+static void print_rule(FILE *f, const cli_table *t, const size_t *width, const bool *right)
+{
+    for (size_t c = 0; c < t->columns; c++) {
+        fputs(c ? " | " : "| ", f);
+        for (size_t n = right[c] ? 1 : 0; n < width[c]; n++)
+            fputc('-', f);
+        if (right[c])
+            fputc(':', f);
+    }
+    fputs(" |\n", f);
+}
+
+static void print_aligned(const cli_table *t, bool md, FILE *f, size_t *width, bool *right)
+{
+    for (size_t i = 0; i < t->cells; i++) {
+        size_t c = i % t->columns, w = width_of(t->cell[i]);
+        if (i < t->columns) {
+            width[c] = 3; /* the shortest rule of Markdown */
+            right[c] = true;
+        }
+        width[c] = w > width[c] ? w : width[c];
+        right[c] = right[c] && (i < t->columns || numeric(t->cell[i]));
+    }
+    for (size_t i = 0; i < t->cells; i++) {
+        size_t c = i % t->columns;
+        bool last = c + 1 == t->columns;
+        if (md)
+            fputs(c ? " | " : "| ", f);
+        else if (c)
+            fputs("  ", f);
+        print_cell(f, t->cell[i], width[c], right[c], last && !md);
+        if (last)
+            fputs(md ? " |\n" : "\n", f);
+        if (md && i + 1 == t->columns)
+            print_rule(f, t, width, right);
+    }
+}
+
+bool cli_table_print(const cli_table *t, const char *form, FILE *f)
+{
+    if (t->failed) {
+        cli_error("out of memory");
+        return false;
+    }
+    if (strcmp(form, "csv") == 0) {
+        print_csv(t, f);
+        return true;
+    }
+    size_t *width = calloc(t->columns, sizeof *width);
+    bool *right = calloc(t->columns, sizeof *right);
+    bool good = width && right;
+    if (good)
+        print_aligned(t, strcmp(form, "md") == 0, f, width, right);
+    else
+        cli_error("out of memory");
+    free(width);
+    free(right);
+    return good;
+}

@@ -1,0 +1,26 @@
+/* Tables of text: aligned for reading, Markdown or CSV. */
+#ifndef CLI_TABLE_H
+#define CLI_TABLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+typedef struct cli_table {
+    size_t columns, cells, room;
+    char **cell; /* row by row; the first row is the head */
+    bool failed; /* memory was short */
+} cli_table;
+
+/* Starts a table whose head is the first `columns` cells that are added. */
+void cli_table_init(cli_table *t, size_t columns);
+void cli_table_fini(cli_table *t);
+
+/* Adds the next cell of the current row. */
+void cli_table_add(cli_table *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* Columns whose cells below the head all look like numbers are aligned to the right. False after a
+ * message if memory was short while the table grew. `form` is "plain", "md" or "csv". */
+bool cli_table_print(const cli_table *t, const char *form, FILE *f);
+
+#endif
