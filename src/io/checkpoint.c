@@ -8,10 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FORMAT_NAME "rescl"
+#define FORMAT_NAME    "rescl"
 #define FORMAT_VERSION "1"
-#define LAYOUT "RSCK"
-#define STATE_PREFIX "optimizer."
+#define LAYOUT         "RSCK"
+#define STATE_PREFIX   "optimizer."
 
 /* ---- writing ----------------------------------------------------------------------------- */
 
@@ -33,17 +33,15 @@ static json_t *model_json(const rs_ckpt_model *m)
 static json_t *training_json(const rs_ckpt_training *t)
 {
     const rs_ckpt_progress *p = &t->progress;
-    json_t *best = p->has_best
-                       ? json_pack("{s:b, s:I, s:f, s:f}", "by_eval", p->best_by_eval, "epoch",
-                                   (json_int_t)p->best_epoch, "top1", p->best_top1, "loss",
-                                   p->best_loss)
-                       : json_null();
+    json_t *best = p->has_best ? json_pack("{s:b, s:I, s:f, s:f}", "by_eval", p->best_by_eval,
+                                           "epoch", (json_int_t)p->best_epoch, "top1", p->best_top1,
+                                           "loss", p->best_loss)
+                               : json_null();
     json_t *sums = json_pack("{s:I, s:I, s:I, s:f, s:f, s:f}", "samples", (json_int_t)p->samples,
                              "top1", (json_int_t)p->top1, "top5", (json_int_t)p->top5, "loss",
                              p->loss_sum, "seconds", p->seconds, "data_wait", p->data_wait);
-    json_t *data =
-        json_pack("{s:o, s:I, s:s}", "name", rs_json_text(t->data.name), "count",
-                  (json_int_t)t->data.count, "fingerprint", t->data.fingerprint);
+    json_t *data = json_pack("{s:o, s:I, s:s}", "name", rs_json_text(t->data.name), "count",
+                             (json_int_t)t->data.count, "fingerprint", t->data.fingerprint);
     return json_pack("{s:I, s:I, s:I, s:f, s:o, s:o, s:o, s:o}", "epoch", (json_int_t)p->epoch,
                      "batch", (json_int_t)p->batch, "step", (json_int_t)p->step, "time", p->time,
                      "epoch_sums", sums, "best", best, "data", data, "options",
@@ -234,8 +232,7 @@ static rescl_status parse_training(rs_checkpoint *c)
     c->data.fingerprint = json_string_value(json_object_get(data, "fingerprint"));
     ok = ok && c->data.name && c->data.fingerprint && get_count(data, "count", &c->data.count) &&
          json_is_object(json_object_get(d, "options"));
-    RS_FAIL_IF(!ok, RESCL_ERR_FORMAT, "%s: metadata 'training' is incomplete",
-               rs_st_path(c->file));
+    RS_FAIL_IF(!ok, RESCL_ERR_FORMAT, "%s: metadata 'training' is incomplete", rs_st_path(c->file));
     c->has_training = true;
 out:
     return st;
@@ -314,15 +311,6 @@ static bool is_state(const char *name)
     return strncmp(name, STATE_PREFIX, sizeof STATE_PREFIX - 1) == 0;
 }
 
-size_t rs_checkpoint_weight_bytes(const rs_checkpoint *c)
-{
-    size_t bytes = 0; /* cannot overflow: the tensors tile a file */
-    for (size_t i = 0; i < rs_st_count(c->file); i++)
-        if (!is_state(rs_st_at(c->file, i)->name))
-            bytes += rs_st_at(c->file, i)->bytes;
-    return bytes;
-}
-
 static const char *dims_text(size_t ndim, const size_t *dim, rs_str *out)
 {
     rescl_status st = rs_str_append(out, "(");
@@ -333,8 +321,9 @@ static const char *dims_text(size_t ndim, const size_t *dim, rs_str *out)
     return st == RESCL_OK ? out->text : "?";
 }
 
-static rescl_status read_param(const rs_checkpoint *c, const rs_param *p, const char *name,
-                               float *dst)
+/* The tensor `name` of the file, which must be as the parameter is. */
+static rescl_status find_param(const rs_checkpoint *c, const rs_param *p, const char *name,
+                               const rs_st_tensor **out)
 {
     rescl_status st = RESCL_OK;
     const rs_st_tensor *t = rs_st_find(c->file, name);
@@ -350,19 +339,20 @@ static rescl_status read_param(const rs_checkpoint *c, const rs_param *p, const 
                dims_text((size_t)want->ndim, want->dim, &expected));
     RS_FAIL_IF(t->dtype != RS_ST_F32, RESCL_ERR_FORMAT, "%s: tensor '%s' is %s, rescl reads F32",
                rs_st_path(c->file), name, rs_st_dtype_name(t->dtype));
-    RS_TRY(rs_st_read(c->file, t, dst));
+    *out = t;
 out:
     rs_str_fini(&found);
     rs_str_fini(&expected);
     return st;
 }
 
-rescl_status rs_checkpoint_read_weights(const rs_checkpoint *c, const rs_graph *g, rs_weights *w)
+rescl_status rs_checkpoint_fits(const rs_checkpoint *c, const rs_graph *g)
 {
     rescl_status st = RESCL_OK;
+    const rs_st_tensor *t;
 
     for (size_t i = 0; i < g->nparams; i++)
-        RS_TRY(read_param(c, &g->param[i], g->param[i].name, w->data[i]));
+        RS_TRY(find_param(c, &g->param[i], g->param[i].name, &t));
     for (size_t i = 0; i < rs_st_count(c->file); i++) {
         const char *name = rs_st_at(c->file, i)->name;
         RS_FAIL_IF(!is_state(name) && rs_graph_find_param(g, name) < 0, RESCL_ERR_FORMAT,
@@ -373,10 +363,25 @@ out:
     return st;
 }
 
+rescl_status rs_checkpoint_read_weights(const rs_checkpoint *c, const rs_graph *g, rs_weights *w)
+{
+    rescl_status st = RESCL_OK;
+    const rs_st_tensor *t;
+
+    RS_TRY(rs_checkpoint_fits(c, g));
+    for (size_t i = 0; i < g->nparams; i++) {
+        RS_TRY(find_param(c, &g->param[i], g->param[i].name, &t));
+        RS_TRY(rs_st_read(c->file, t, w->data[i]));
+    }
+out:
+    return st;
+}
+
 rescl_status rs_checkpoint_read_state(const rs_checkpoint *c, const rs_graph *g, const char *name,
                                       rs_weights *w)
 {
     rescl_status st = RESCL_OK;
+    const rs_st_tensor *t;
     char *full = NULL;
 
     for (size_t i = 0; i < g->nparams; i++) {
@@ -384,7 +389,8 @@ rescl_status rs_checkpoint_read_state(const rs_checkpoint *c, const rs_graph *g,
             continue;
         free(full);
         RS_OOM(full = rs_strf(STATE_PREFIX "%s.%s", name, g->param[i].name));
-        RS_TRY(read_param(c, &g->param[i], full, w->data[i]));
+        RS_TRY(find_param(c, &g->param[i], full, &t));
+        RS_TRY(rs_st_read(c->file, t, w->data[i]));
     }
 out:
     free(full);

@@ -1,5 +1,5 @@
-/* Checkpoints: a model's weights, and what a training run needs to go on, in one safetensors file. docs/checkpoint.md
- * describes the format. */
+/* Checkpoints: a model's weights, and what a training run needs to go on, in one safetensors file.
+ * docs/checkpoint.md describes the format. */
 #ifndef RS_CHECKPOINT_H
 #define RS_CHECKPOINT_H
 
@@ -18,12 +18,12 @@ typedef struct rs_ckpt_model {
 
 /* Where a run stands. Sums are those of the epoch that is under way. */
 typedef struct rs_ckpt_progress {
-    uint64_t epoch;   /* counts from 0 */
-    uint64_t batch;   /* batches done of it */
-    uint64_t step;    /* steps done in all */
+    uint64_t epoch;               /* counts from 0 */
+    uint64_t batch;               /* batches done of it */
+    uint64_t step;                /* steps done in all */
     uint64_t samples, top1, top5; /* seen, and how many of them were right */
     double loss_sum, seconds, data_wait;
-    double time; /* seconds of training so far, all epochs */
+    double time;                 /* seconds of training so far, all epochs */
     bool has_best, best_by_eval; /* whether best_* are of an evaluation or of the training set */
     uint64_t best_epoch;
     double best_top1, best_loss;
@@ -39,7 +39,8 @@ typedef struct rs_ckpt_data {
 typedef struct rs_ckpt_training {
     rs_ckpt_progress progress;
     rs_ckpt_data data;
-    int nstates; /* optimiser state arrays; entries of parameters that are not trained are left out */
+    int nstates; /* optimiser state arrays; entries of parameters that are not trained are left out
+                  */
     const char *const *state_name;
     const rs_weights *state;
     const rescl_train_options *options;
@@ -47,13 +48,13 @@ typedef struct rs_ckpt_training {
 
 /* Writes a file, whole or not at all. `training` may be NULL: weights only. */
 rescl_status rs_checkpoint_write(const char *path, const rs_graph *g, const rs_weights *w,
-                                 const rs_ckpt_model *model,
-                                 const rs_ckpt_training *training) RESCL_CHECK;
+                                 const rs_ckpt_model *model, const rs_ckpt_training *training)
+    RESCL_CHECK;
 
 typedef struct rs_checkpoint rs_checkpoint;
 
-/* Reads and checks the header; values are read by the calls below. A safetensors file of another program
- * opens if its metadata says {"filter_layout": "RSCK"}. */
+/* Reads and checks the header; values are read by the calls below. A safetensors file of another
+ * program opens if its metadata says {"filter_layout": "RSCK"}. */
 rescl_status rs_checkpoint_open(const char *path, rs_checkpoint **out) RESCL_CHECK;
 void rs_checkpoint_close(rs_checkpoint *c);
 const char *rs_checkpoint_path(const rs_checkpoint *c);
@@ -63,16 +64,18 @@ const rs_ckpt_model *rs_checkpoint_model(const rs_checkpoint *c);
 const rs_ckpt_progress *rs_checkpoint_progress(const rs_checkpoint *c);
 const rs_ckpt_data *rs_checkpoint_data(const rs_checkpoint *c);
 
-/* Fails when the run that wrote it had other options that matter. Only if rs_checkpoint_progress. */
+/* Fails when the run that wrote it had other options that matter. Only if rs_checkpoint_progress.
+ */
 rescl_status rs_checkpoint_match(const rs_checkpoint *c, const rescl_train_options *o) RESCL_CHECK;
 
-/* Bytes of all the parameters in the file, without optimiser state. */
-size_t rs_checkpoint_weight_bytes(const rs_checkpoint *c);
-
-/* Fills `w` (made for `g`) by name. RESCL_ERR_NOT_FOUND when a tensor of the graph is missing, RESCL_ERR_SHAPE
- * when one has another shape, RESCL_ERR_FORMAT when one is not F32 or is none of the graph's. */
-rescl_status rs_checkpoint_read_weights(const rs_checkpoint *c, const rs_graph *g,
-                                        rs_weights *w) RESCL_CHECK;
+/* Whether the file holds exactly the graph's parameters, by the header alone. RESCL_ERR_NOT_FOUND
+ * when a tensor of the graph is missing, RESCL_ERR_SHAPE when one has another shape,
+ * RESCL_ERR_FORMAT when one is not F32 or is none of the graph's. */
+rescl_status rs_checkpoint_fits(const rs_checkpoint *c, const rs_graph *g) RESCL_CHECK;
+/* Fills `w` (made for `g`) by name, after rs_checkpoint_fits: nothing is written when the file does
+ * not fit. */
+rescl_status rs_checkpoint_read_weights(const rs_checkpoint *c, const rs_graph *g, rs_weights *w)
+    RESCL_CHECK;
 /* The optimiser state `name`, trainable parameters only. */
 rescl_status rs_checkpoint_read_state(const rs_checkpoint *c, const rs_graph *g, const char *name,
                                       rs_weights *w) RESCL_CHECK;

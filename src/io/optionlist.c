@@ -11,7 +11,10 @@
 typedef enum kind { SIZE, REAL, TEXT, U64 } kind;
 
 /* `fixed`: a resumed run must repeat it to reach the same weights. */
-#define OPTION(member, type, fixed) {#member, type, offsetof(rescl_train_options, member), fixed}
+#define OPTION(member, type, fixed)                                                                \
+    {                                                                                              \
+#member, type, offsetof(rescl_train_options, member), fixed                                \
+    }
 
 static const struct option {
     const char *name;
@@ -84,7 +87,7 @@ static json_t *to_json(const rescl_train_options *o, const struct option *p)
     const void *v = member(o, p);
     switch (p->kind) {
     case SIZE:
-        return json_integer((json_int_t)*(const size_t *)v);
+        return json_integer((json_int_t) * (const size_t *)v);
     case REAL:
         return json_real(*(const double *)v);
     case U64:
@@ -132,10 +135,11 @@ rescl_status rs_options_match(const json_t *saved, const rescl_train_options *no
             continue;
         RS_OOM(was = json_dumps(a, JSON_ENCODE_ANY | JSON_REAL_PRECISION(10)));
         RS_OOM(is = json_dumps(b, JSON_ENCODE_ANY | JSON_REAL_PRECISION(10)));
-        RS_FAIL(RESCL_ERR_ARG,
-                "cannot resume from %s: it was trained with %s %.100s, this run has %.100s; use the "
-                "same value, or start a new run from its weights",
-                path, name, was, is);
+        RS_FAIL(
+            RESCL_ERR_ARG,
+            "cannot resume from %s: it was trained with %s %.100s, this run has %.100s; use the "
+            "same value, or start a new run from its weights",
+            path, name, was, is);
     }
 out:
     free(was);

@@ -13,8 +13,7 @@
 #include <string.h>
 #include <sys/utsname.h>
 
-#define HEADER                                                                                     \
-    "epoch,time,train_loss,train_top1,eval_loss,eval_top1,lr,img_s,data_wait,mem_mib\n"
+#define HEADER  "epoch,time,train_loss,train_top1,eval_loss,eval_top1,lr,img_s,data_wait,mem_mib\n"
 #define COLUMNS 10
 #define MAX_CSV ((size_t)256 << 20)
 
@@ -55,8 +54,7 @@ rescl_status rs_results_begin(const char *path, uint64_t epoch)
     }
     if (keep == bytes && keep > 0)
         goto out;
-    RS_TRY(keep ? rs_file_write(path, old, keep)
-                : rs_file_write(path, HEADER, sizeof HEADER - 1));
+    RS_TRY(keep ? rs_file_write(path, old, keep) : rs_file_write(path, HEADER, sizeof HEADER - 1));
 out:
     free(old);
     return st;
@@ -106,9 +104,9 @@ out:
 
 static json_t *device_json(const rescl_device_info *d)
 {
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:i, s:I}", "name", rs_json_text(d->name),
-                     "vendor", rs_json_text(d->vendor), "platform", rs_json_text(d->platform_name),
-                     "driver", rs_json_text(d->driver), "opencl_c", rs_json_text(d->opencl_c),
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:i, s:I}", "name", rs_json_text(d->name), "vendor",
+                     rs_json_text(d->vendor), "platform", rs_json_text(d->platform_name), "driver",
+                     rs_json_text(d->driver), "opencl_c", rs_json_text(d->opencl_c),
                      "compute_units", (int)d->compute_units, "global_bytes",
                      (json_int_t)d->global_bytes);
 }

@@ -58,7 +58,8 @@ static rescl_status read_at(const rs_st_file *f, uint64_t at, void *dst, size_t 
     char *p = dst;
 
     while (bytes > 0) {
-        ssize_t got = pread(f->fd, p, bytes < ((size_t)1 << 30) ? bytes : (size_t)1 << 30, (off_t)at);
+        ssize_t got =
+            pread(f->fd, p, bytes < ((size_t)1 << 30) ? bytes : (size_t)1 << 30, (off_t)at);
         if (got < 0 && errno == EINTR)
             continue;
         RS_FAIL_IF(got < 0, RESCL_ERR_IO, "%s: read failed: %s", f->path, strerror(errno));
@@ -140,8 +141,8 @@ static rescl_status parse_tensor(const rs_st_file *f, const char *name, const js
                    !get_size(json_array_get(offsets, 1), &end),
                RESCL_ERR_FORMAT, "%s: tensor '%.80s': data_offsets is not [begin, end]", f->path,
                name);
-    RS_FAIL_IF(begin > end, RESCL_ERR_FORMAT, "%s: tensor '%.80s' ends (%zu) before it begins (%zu)",
-               f->path, name, end, begin);
+    RS_FAIL_IF(begin > end, RESCL_ERR_FORMAT,
+               "%s: tensor '%.80s' ends (%zu) before it begins (%zu)", f->path, name, end, begin);
     RS_FAIL_IF(end > f->data_bytes, RESCL_ERR_FORMAT,
                "%s: tensor '%.80s' ends at byte %zu of the data, the file has %llu; it was cut or "
                "is damaged",
@@ -208,12 +209,13 @@ static rescl_status parse_header(rs_st_file *f, const char *text, size_t bytes)
     if (f->meta) {
         RS_FAIL_IF(!json_is_object(f->meta), RESCL_ERR_FORMAT, "%s: " META_KEY " is not an object",
                    f->path);
-        json_object_foreach (f->meta, key, value)
+        json_object_foreach(f->meta, key, value)
             RS_FAIL_IF(!json_is_string(value), RESCL_ERR_FORMAT,
                        "%s: metadata '%.80s' is not a string", f->path, key);
     }
     RS_OOM(f->tensor = calloc(json_object_size(f->header) + 1, sizeof *f->tensor));
-    json_object_foreach (f->header, key, value) {
+    json_object_foreach(f->header, key, value)
+    {
         if (value == f->meta)
             continue;
         RS_TRY(parse_tensor(f, key, value, &f->tensor[f->count]));

@@ -13,14 +13,25 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define RS_ST_MAX_DIMS 8
+#define RS_ST_MAX_DIMS   8
 #define RS_ST_MAX_HEADER 100000000u /* bytes; the reference implementation's limit */
 
 typedef enum rs_st_dtype {
-    RS_ST_BOOL = 0, RS_ST_U8, RS_ST_I8, RS_ST_F8_E5M2, RS_ST_F8_E4M3,
-    RS_ST_I16, RS_ST_U16, RS_ST_F16, RS_ST_BF16,
-    RS_ST_I32, RS_ST_U32, RS_ST_F32,
-    RS_ST_I64, RS_ST_U64, RS_ST_F64,
+    RS_ST_BOOL = 0,
+    RS_ST_U8,
+    RS_ST_I8,
+    RS_ST_F8_E5M2,
+    RS_ST_F8_E4M3,
+    RS_ST_I16,
+    RS_ST_U16,
+    RS_ST_F16,
+    RS_ST_BF16,
+    RS_ST_I32,
+    RS_ST_U32,
+    RS_ST_F32,
+    RS_ST_I64,
+    RS_ST_U64,
+    RS_ST_F64,
     RS_ST_DTYPES
 } rs_st_dtype;
 
@@ -46,7 +57,7 @@ void rs_st_close(rs_st_file *f);
 
 const char *rs_st_path(const rs_st_file *f);
 size_t rs_st_count(const rs_st_file *f);
-const rs_st_tensor *rs_st_at(const rs_st_file *f, size_t index); /* in order of their bytes */
+const rs_st_tensor *rs_st_at(const rs_st_file *f, size_t index);       /* in order of their bytes */
 const rs_st_tensor *rs_st_find(const rs_st_file *f, const char *name); /* NULL if there is none */
 const char *rs_st_meta_get(const rs_st_file *f, const char *key);      /* NULL if there is none */
 

@@ -1,0 +1,67 @@
+/* What the device can do at most: fused multiply-adds in registers, reading and writing memory.
+ *
+ *   peak_fma     12 independent chains x = fma(x, a, b) of vectors per work-item, 4 x `loops` steps
+ *   peak_read    the sum of `count` floats
+ *   peak_triad   a[i] = b[i] + s * c[i]
+ *
+ * Every chain depends on its own last value, a and b come from the host, and the sum of all chains
+ * is stored: nothing can be left out or folded. A CPU's work-item takes a contiguous part of the
+ * arrays; a GPU's neighbours read neighbouring vectors. */
+#include "common.clh"
+
+/* Enough chains to cover latency x units (4 x 2 to 5 x 2 cycles on CPUs), few enough for 16 vector
+ * registers. Separate variables, not an array, so that they are registers under any compiler. */
+#define CHAINS(M) M(0) M(1) M(2) M(3) M(4) M(5) M(6) M(7) M(8) M(9) M(10) M(11)
+#define START(k) vfloat x##k = (vfloat)((float)(id + k) * 1e-6f);
+#define STEP(k) x##k = fma(x##k, va, vb);
+#define ADD(k) sum += x##k;
+
+__kernel void peak_fma(__global float *out, const float a, const float b, const int loops)
+{
+    const int id = (int)get_global_id(0);
+    const vfloat va = (vfloat)(a), vb = (vfloat)(b);
+    vfloat sum = VZERO;
+
+    CHAINS(START)
+    for (int i = 0; i < loops; i++) {
+        CHAINS(STEP) CHAINS(STEP) CHAINS(STEP) CHAINS(STEP)
+    }
+    CHAINS(ADD)
+    VSTORE(sum, out + (size_t)id * VW);
+}
+
+/* The vectors first, first + step, ... below end are this work-item's. */
+#ifdef RS_CPU
+#define SPAN(vectors)                                                                              \
+    const size_t items = get_global_size(0), each = ((vectors) + items - 1) / items;               \
+    const size_t first = get_global_id(0) * each;                                                  \
+    const size_t end = min(first + each, (size_t)(vectors)), step = 1
+#else
+#define SPAN(vectors)                                                                              \
+    const size_t first = get_global_id(0), end = (vectors), step = get_global_size(0)
+#endif
+
+__kernel void peak_read(__global const float *src, __global float *out, const ulong vectors)
+{
+    SPAN(vectors);
+    vfloat s0 = VZERO, s1 = VZERO, s2 = VZERO, s3 = VZERO;
+    size_t i = first;
+
+    for (; i + 3 * step < end; i += 4 * step) {
+        s0 += VLOAD(src + i * VW);
+        s1 += VLOAD(src + (i + step) * VW);
+        s2 += VLOAD(src + (i + 2 * step) * VW);
+        s3 += VLOAD(src + (i + 3 * step) * VW);
+    }
+    for (; i < end; i += step)
+        s0 += VLOAD(src + i * VW);
+    VSTORE((s0 + s1) + (s2 + s3), out + get_global_id(0) * VW);
+}
+
+__kernel void peak_triad(__global float *restrict a, __global const float *restrict b,
+                         __global const float *restrict c, const float s, const ulong vectors)
+{
+    SPAN(vectors);
+    for (size_t i = first; i < end; i += step)
+        VSTORE(fma((vfloat)(s), VLOAD(c + i * VW), VLOAD(b + i * VW)), a + i * VW);
+}

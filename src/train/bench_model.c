@@ -1,0 +1,170 @@
+/* Times whole steps of a model on synthetic input that lies on the device already. */
+#include "alloc.h"
+#include "benchstat.h"
+#include "clock.h"
+#include "error.h"
+#include "replica.h"
+#include "rng.h"
+#include <rescl/bench.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#define DEFAULT_SIZE  224
+#define MAX_REPEATS   100000
+#define LEARNING_RATE 1e-6 /* small: a hundred steps on noise must not diverge */
+#define STREAM_PIXELS 0x62656e63u
+
+void rescl_bench_options_default(rescl_bench_options *out)
+{
+    *out = (rescl_bench_options){.model = "resnet50",
+                                 .size = DEFAULT_SIZE,
+                                 .batch = 32,
+                                 .classes = 1000,
+                                 .opt = "sgd",
+                                 .warmup = 2,
+                                 .repeats = 7,
+                                 .min_seconds = 1.0};
+}
+
+typedef struct bench {
+    const rescl_bench_options *o;
+    rescl_device *dev;
+    rescl_model *model;
+    rs_replica *replica;
+    rs_net *net;
+    float *pixels;
+    int32_t *labels;
+    uint64_t step;
+} bench;
+
+static rescl_status choose_optimiser(const char *name, rs_optim_hyper *out)
+{
+    rescl_status st = RESCL_OK;
+    const bool adam = name && strcmp(name, "adam") == 0;
+
+    RS_FAIL_IF(name && !adam && strcmp(name, "sgd") != 0, RESCL_ERR_ARG,
+               "bench: there is no optimiser '%s'; it knows sgd and adam", name);
+    *out = adam ? (rs_optim_hyper){.kind = RS_OPTIM_ADAM, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8}
+                : (rs_optim_hyper){.kind = RS_OPTIM_SGD, .momentum = 0.9};
+out:
+    return st;
+}
+
+static rescl_status make_input(bench *b)
+{
+    rescl_status st = RESCL_OK;
+    const rs_tensor input = rs_net_input(b->net);
+    const size_t count = rs_shape_count(&input.shape);
+    rs_rng r;
+
+    RS_OOM(b->pixels = rs_aligned_calloc(count, sizeof *b->pixels));
+    RS_OOM(b->labels = rs_aligned_calloc(b->o->batch, sizeof *b->labels));
+    rs_rng_init(&r, 0, STREAM_PIXELS);
+    for (size_t i = 0; i < count; i++)
+        b->pixels[i] = rs_rng_uniform(&r);
+    for (size_t i = 0; i < b->o->batch; i++)
+        b->labels[i] = (int32_t)(i % b->model->classes);
+out:
+    return st;
+}
+
+/* The input is uploaded each time: its memory may be used again once the first layer is through. */
+static rescl_status one_step(bench *b)
+{
+    rescl_status st = RESCL_OK;
+
+    RS_TRY(rs_replica_forward(b->replica, b->net, b->pixels, b->labels, 0, b->step));
+    if (b->o->train) {
+        RS_TRY(rs_net_backward(b->net, 0, b->step));
+        RS_TRY(rs_store_update(b->replica->store, LEARNING_RATE, b->step + 1));
+    }
+    RS_TRY(rs_replica_settle(b->replica));
+    RS_TRY(rs_finish(b->dev));
+    b->step++;
+out:
+    return st;
+}
+
+static rescl_status open_bench(bench *b)
+{
+    rescl_status st = RESCL_OK;
+    const rescl_bench_options *o = b->o;
+    const rescl_model_options about = {
+        .name = o->model, .classes = o->classes, .image_size = o->size};
+    rs_replica_options plan = {0};
+    rs_optim_hyper hyper;
+
+    RS_FAIL_IF(o->batch == 0 || o->repeats == 0 || o->repeats > MAX_REPEATS, RESCL_ERR_ARG,
+               "bench: batch %zu, repeats %zu: expected at least 1 (and %d repeats at most)",
+               o->batch, o->repeats, MAX_REPEATS);
+    RS_TRY(choose_optimiser(o->opt, &hyper));
+    RS_TRY(rescl_model_create(&about, &b->model));
+    if (o->train) {
+        plan.hyper = &hyper;
+        plan.train_batch = o->batch;
+    } else {
+        plan.eval_batch = o->batch;
+    }
+    RS_TRY(rs_replica_create(b->dev, b->model, &plan, &b->replica));
+    b->net = rs_replica_net(b->replica, o->train ? RS_MODE_TRAIN : RS_MODE_EVAL, o->batch);
+    RS_TRY(make_input(b));
+out:
+    return st;
+}
+
+static rescl_status measure(bench *b, rescl_bench_row *row)
+{
+    rescl_status st = RESCL_OK;
+    const rescl_bench_options *o = b->o;
+    double *ms = NULL, total = 0.0;
+    size_t cap = 0, n = 0;
+
+    for (size_t i = 1; i < o->warmup; i++) /* the first step was one */
+        RS_TRY(one_step(b));
+    while (n < o->repeats || (total < o->min_seconds && n < MAX_REPEATS)) {
+        const double start = rs_clock_seconds();
+        RS_TRY(one_step(b));
+        RS_TRY(rs_array_reserve(&ms, &cap, n + 1, sizeof *ms));
+        ms[n] = (rs_clock_seconds() - start) * 1e3;
+        total += ms[n++] * 1e-3;
+    }
+    const rs_benchstat s = rs_benchstat_of(ms, n);
+    row->repeats = n;
+    row->median_ms = s.median;
+    row->min_ms = s.min;
+    row->max_ms = s.max;
+    row->mad_ms = s.mad;
+out:
+    free(ms);
+    return st;
+}
+
+rescl_status rescl_bench_model(rescl_device *device, const rescl_bench_options *options,
+                               rescl_bench_row *out)
+{
+    rescl_status st = RESCL_OK;
+    bench b = {.o = options, .dev = device};
+    rescl_bench_row row = {0};
+    rescl_model_info info;
+    rescl_device_stats stats;
+    const double start = rs_clock_seconds();
+
+    RS_TRY(open_bench(&b));
+    RS_TRY(one_step(&b));
+    row.first_ms = (rs_clock_seconds() - start) * 1e3;
+    RS_TRY(measure(&b, &row));
+    rescl_model_get_info(b.model, &info);
+    rescl_device_get_stats(device, &stats);
+    row.img_s = (double)options->batch / (row.median_ms * 1e-3);
+    row.gflops = 2.0 * info.macs * (double)options->batch * (options->train ? 3.0 : 1.0) /
+                 (row.median_ms * 1e6);
+    row.peak_bytes = stats.peak_bytes;
+    *out = row;
+out:
+    rs_replica_destroy(b.replica);
+    rescl_model_destroy(b.model);
+    rs_aligned_free(b.pixels);
+    rs_aligned_free(b.labels);
+    return st;
+}

@@ -1,0 +1,380 @@
+/* Times a model's convolutions and dense layers one by one, with every implementation. */
+#include "alloc.h"
+#include "attr.h"
+#include "benchstat.h"
+#include "clock.h"
+#include "error.h"
+#include "netmodel.h"
+#include "rng.h"
+#include "str.h"
+#include <rescl/bench.h>
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_IMPLS   16
+#define MAX_ROUNDS  10000
+#define STREAM_DATA 0x626f7073u
+
+/* A distinct problem of the model. */
+typedef struct problem {
+    rs_problem p;
+    char shape[96];
+    char key[256]; /* tells problems apart */
+    size_t count;
+    bool want_diff; /* the gradient of its input is needed somewhere */
+} problem;
+
+/* One implementation made ready for one pass. */
+typedef struct contender {
+    rs_plan plan;
+    rs_buffer *scratch, *packed;
+    double *ms;
+    size_t cap;
+    double error;
+    bool timed; /* false: only its result is wanted */
+} contender;
+
+typedef struct opbench {
+    rescl_device *dev;
+    const rescl_bench_options *o;
+    const char *only; /* NULL: every implementation */
+    rescl_bench_op_fn fn;
+    void *user;
+} opbench;
+
+/* ---- the problems of a model ------------------------------------------------------------- */
+
+static void describe(problem *b, const rs_node *node)
+{
+    const rs_shape *s = &b->p.src[0];
+
+    if (node->op == &rs_op_conv2d) {
+        const rs_conv2d_attr *a = node->attr;
+        snprintf(b->shape, sizeof b->shape, "%zux%zux%zux%zu -> %zu, %zux%zu/%zu", s->dim[0],
+                 s->dim[1], s->dim[2], s->dim[3], a->filters, a->kernel_h, a->kernel_w,
+                 a->stride_h);
+        snprintf(b->key, sizeof b->key, "%s /%zu pad %zu %zu %zu %zu bias %d", b->shape,
+                 a->stride_w, a->pad_top, a->pad_bottom, a->pad_left, a->pad_right, a->bias);
+    } else {
+        const rs_dense_attr *a = node->attr;
+        snprintf(b->shape, sizeof b->shape, "%zux%zu -> %zu", s->dim[0],
+                 rs_shape_count(s) / s->dim[0], a->units);
+        snprintf(b->key, sizeof b->key, "dense %s bias %d", b->shape, a->bias);
+    }
+}
+
+static rescl_status collect(const rescl_model *model, size_t batch, bool training, problem **out,
+                            size_t *count)
+{
+    rescl_status st = RESCL_OK;
+    const rs_graph *g = model->graph;
+    problem *list = NULL;
+    size_t cap = 0, n = 0, same;
+
+    for (size_t i = 0; i < g->nnodes; i++) {
+        const rs_node *node = &g->node[i];
+        problem b = {.count = 1};
+        if (node->op != &rs_op_conv2d && node->op != &rs_op_dense)
+            continue;
+        RS_TRY(rs_graph_problem(g, i, batch, training, &b.p));
+        b.want_diff = g->value[node->src[0]].producer >= 0;
+        describe(&b, node);
+        for (same = 0; same < n && strcmp(list[same].key, b.key) != 0; same++)
+            continue;
+        if (same < n) {
+            list[same].count++;
+            list[same].want_diff = list[same].want_diff || b.want_diff;
+            continue;
+        }
+        RS_TRY(rs_array_reserve(&list, &cap, n + 1, sizeof *list));
+        list[n++] = b;
+    }
+    *out = list, list = NULL;
+    *count = n;
+out:
+    free(list);
+    return st;
+}
+
+/* ---- tensors ----------------------------------------------------------------------------- */
+
+/* A device tensor filled with uniform numbers in (-1, 1). */
+static rescl_status make_tensor(rescl_device *dev, const rs_shape *shape, uint64_t stream,
+                                rs_tensor *out)
+{
+    rescl_status st = RESCL_OK;
+    const size_t count = rs_shape_count(shape);
+    float *host = NULL;
+    rs_rng r;
+
+    *out = (rs_tensor){.shape = *shape, .dtype = RS_F32};
+    RS_TRY(rs_buffer_create(dev, count * sizeof *host, &out->buf));
+    RS_OOM(host = rs_aligned_calloc(count, sizeof *host));
+    rs_rng_init(&r, stream, STREAM_DATA);
+    for (size_t i = 0; i < count; i++)
+        host[i] = 2.0f * rs_rng_uniform(&r) - 1.0f;
+    RS_TRY(rs_write(dev, out->buf, 0, host, count * sizeof *host));
+out:
+    rs_aligned_free(host);
+    return st;
+}
+
+static rescl_status make_args(rescl_device *dev, const rs_problem *p, bool backward, rs_args *a)
+{
+    rescl_status st = RESCL_OK;
+
+    RS_TRY(make_tensor(dev, &p->src[0], 1, &a->src[0]));
+    RS_TRY(make_tensor(dev, &p->dst, 2, &a->dst));
+    for (int i = 0; i < p->nparam; i++)
+        RS_TRY(make_tensor(dev, &p->param[i].shape, 3 + (uint64_t)i, &a->param[i]));
+    for (int i = 0; i < p->nws; i++)
+        RS_TRY(make_tensor(dev, &p->ws[i], 5 + (uint64_t)i, &a->ws[i]));
+    if (!backward)
+        goto out;
+    RS_TRY(make_tensor(dev, &p->dst, 7, &a->diff_dst));
+    RS_TRY(make_tensor(dev, &p->src[0], 8, &a->diff_src[0]));
+    for (int i = 0; i < p->nparam; i++)
+        RS_TRY(make_tensor(dev, &p->param[i].shape, 9 + (uint64_t)i, &a->diff_param[i]));
+out:
+    return st;
+}
+
+static void release_args(rs_args *a)
+{
+    rs_buffer_release(a->src[0].buf);
+    rs_buffer_release(a->dst.buf);
+    rs_buffer_release(a->diff_dst.buf);
+    rs_buffer_release(a->diff_src[0].buf);
+    for (int i = 0; i < RS_OP_PARAM; i++) {
+        rs_buffer_release(a->param[i].buf);
+        rs_buffer_release(a->diff_param[i].buf);
+    }
+    for (int i = 0; i < RS_OP_WS; i++)
+        rs_buffer_release(a->ws[i].buf);
+}
+
+/* What a pass computes. */
+static const rs_tensor *result_of(const rs_args *a, rs_pass pass)
+{
+    return pass == RS_FWD ? &a->dst : pass == RS_BWD_PARAMS ? &a->diff_param[0] : &a->diff_src[0];
+}
+
+/* ---- one pass ---------------------------------------------------------------------------- */
+
+static rescl_status prepare(const opbench *ob, const rs_problem *p, rs_pass pass,
+                            const rs_impl *impl, contender *c)
+{
+    rescl_status st = RESCL_OK;
+
+    RS_TRY(rs_plan_make(&c->plan, p, pass, ob->dev, impl->name));
+    RS_TRY(rs_plan_build(&c->plan));
+    if (c->plan.scratch_bytes)
+        RS_TRY(rs_buffer_create(ob->dev, c->plan.scratch_bytes, &c->scratch));
+    if (c->plan.packed_bytes)
+        RS_TRY(rs_buffer_create(ob->dev, c->plan.packed_bytes, &c->packed));
+out:
+    return st;
+}
+
+/* A training step changes the parameters, so it pays for packing them; inference packs once. */
+static rescl_status enqueue(const opbench *ob, contender *c, rs_args *args, bool pack)
+{
+    rescl_status st = RESCL_OK;
+
+    args->scratch = c->scratch;
+    args->packed = c->packed;
+    if (c->packed && (pack || ob->o->train))
+        RS_TRY(rs_plan_pack(&c->plan, args));
+    RS_TRY(rs_plan_enqueue(&c->plan, args));
+    RS_TRY(rs_finish(ob->dev));
+out:
+    return st;
+}
+
+static double distance(const float *x, const float *reference, size_t n)
+{
+    double diff = 0.0, norm = 0.0;
+
+    for (size_t i = 0; i < n; i++) {
+        const double d = (double)x[i] - (double)reference[i];
+        diff += d * d;
+        norm += (double)reference[i] * (double)reference[i];
+    }
+    return norm > 0.0 ? sqrt(diff / norm) : sqrt(diff);
+}
+
+/* Runs each once, outside of the timing: compares results, and lets libraries build their kernels.
+ */
+static rescl_status warm_up(const opbench *ob, contender *c, size_t n, rs_args *args, rs_pass pass)
+{
+    rescl_status st = RESCL_OK;
+    const rs_tensor *result = result_of(args, pass);
+    const size_t count = rs_shape_count(&result->shape);
+    float *first = NULL, *own = NULL;
+
+    RS_OOM(first = rs_aligned_calloc(count, sizeof *first));
+    RS_OOM(own = rs_aligned_calloc(count, sizeof *own));
+    for (size_t i = 0; i < n; i++) {
+        float *to = i == 0 ? first : own;
+        RS_TRY(rs_fill_zero(ob->dev, result->buf, 0, count * sizeof *to));
+        RS_TRY(enqueue(ob, &c[i], args, true));
+        RS_TRY(rs_read(ob->dev, result->buf, 0, to, count * sizeof *to));
+        c[i].error = i == 0 ? 0.0 : distance(own, first, count);
+        for (size_t k = 1; k < ob->o->warmup && c[i].timed; k++)
+            RS_TRY(enqueue(ob, &c[i], args, true));
+    }
+out:
+    rs_aligned_free(first);
+    rs_aligned_free(own);
+    return st;
+}
+
+static rescl_status time_rounds(const opbench *ob, contender *c, size_t n, rs_args *args,
+                                size_t *rounds)
+{
+    rescl_status st = RESCL_OK;
+    const double start = rs_clock_seconds();
+    size_t r = 0;
+
+    while (r < ob->o->repeats ||
+           (rs_clock_seconds() - start < ob->o->min_seconds && r < MAX_ROUNDS)) {
+        for (size_t i = 0; i < n; i++) {
+            double begin;
+            if (!c[i].timed)
+                continue;
+            RS_TRY(rs_array_reserve(&c[i].ms, &c[i].cap, r + 1, sizeof *c[i].ms));
+            begin = rs_clock_seconds();
+            RS_TRY(enqueue(ob, &c[i], args, false));
+            c[i].ms[r] = (rs_clock_seconds() - begin) * 1e3;
+        }
+        r++;
+    }
+    *rounds = r;
+out:
+    return st;
+}
+
+static void tell(const opbench *ob, const problem *b, rs_pass pass, const contender *c,
+                 const rs_impl *preferred, size_t rounds)
+{
+    const rs_benchstat s = rs_benchstat_of(c->ms, rounds);
+    rescl_bench_op_row row = {.op = b->p.op->name,
+                              .pass = rs_pass_name(pass),
+                              .impl = c->plan.impl->name,
+                              .count = b->count,
+                              .preferred = c->plan.impl == preferred,
+                              .median_ms = s.median,
+                              .min_ms = s.min,
+                              .gflops = 2.0 * b->p.op->macs(&b->p) / (s.median * 1e6),
+                              .error = c->error};
+    memcpy(row.shape, b->shape, sizeof row.shape);
+    ob->fn(&row, ob->user);
+}
+
+static bool can_serve(const rs_impl *impl, const rs_problem *p, rs_pass pass,
+                      const rescl_device_info *info)
+{
+    return (impl->passes & (1u << pass)) && (!impl->can || !impl->can(p, pass, info));
+}
+
+static rescl_status bench_pass(const opbench *ob, const problem *b, rs_pass pass, rs_args *args)
+{
+    rescl_status st = RESCL_OK;
+    const rescl_device_info *info = rescl_device_get_info(ob->dev);
+    contender c[MAX_IMPLS] = {0};
+    rs_plan choice;
+    size_t n = 0, timed = 0, rounds = 0;
+
+    for (const rs_impl *impl = b->p.op->impls; impl->name && n < MAX_IMPLS; impl++) {
+        const bool wanted = !ob->only || strcmp(ob->only, impl->name) == 0;
+        if (!can_serve(impl, &b->p, pass, info) || (!wanted && n > 0))
+            continue;
+        c[n].timed = wanted;
+        timed += wanted;
+        RS_TRY(prepare(ob, &b->p, pass, impl, &c[n++]));
+    }
+    if (timed == 0)
+        goto out;
+    RS_TRY(rs_plan_make(&choice, &b->p, pass, ob->dev, NULL));
+    RS_TRY(warm_up(ob, c, n, args, pass));
+    RS_TRY(time_rounds(ob, c, n, args, &rounds));
+    for (size_t i = 0; i < n; i++)
+        if (c[i].timed)
+            tell(ob, b, pass, &c[i], choice.impl, rounds);
+out:
+    for (size_t i = 0; i < n; i++) {
+        rs_buffer_release(c[i].scratch);
+        rs_buffer_release(c[i].packed);
+        free(c[i].ms);
+    }
+    if (st != RESCL_OK)
+        rs_error_prefix("bench %s, %s", b->shape, rs_pass_name(pass));
+    return st;
+}
+
+static rescl_status bench_problem(const opbench *ob, const problem *b)
+{
+    rescl_status st = RESCL_OK;
+    rs_args args = {0};
+
+    RS_TRY(make_args(ob->dev, &b->p, ob->o->train, &args));
+    RS_TRY(bench_pass(ob, b, RS_FWD, &args));
+    if (ob->o->train && b->want_diff)
+        RS_TRY(bench_pass(ob, b, RS_BWD_DATA, &args));
+    if (ob->o->train)
+        RS_TRY(bench_pass(ob, b, RS_BWD_PARAMS, &args));
+out:
+    release_args(&args);
+    return st;
+}
+
+/* RESCL_ERR_ARG when no op that is timed has an implementation of this name. */
+static rescl_status check_impl(const char *name)
+{
+    static const rs_op *const ops[] = {&rs_op_conv2d, &rs_op_dense};
+    rescl_status st = RESCL_OK;
+    const char *names[2 * MAX_IMPLS + 1] = {NULL};
+    const char *near = NULL;
+    size_t n = 0;
+
+    for (size_t i = 0; i < RS_COUNT(ops); i++)
+        for (const rs_impl *m = ops[i]->impls; m->name && n < 2 * MAX_IMPLS; m++) {
+            if (strcmp(m->name, name) == 0)
+                goto out;
+            names[n++] = m->name;
+        }
+    near = rs_nearest(name, names);
+    RS_FAIL(RESCL_ERR_ARG, "bench: no implementation is called '%s'%s%s%s", name,
+            near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+out:
+    return st;
+}
+
+rescl_status rescl_bench_ops(rescl_device *device, const rescl_bench_options *options,
+                             const char *impl, rescl_bench_op_fn fn, void *user)
+{
+    rescl_status st = RESCL_OK;
+    const opbench ob = {device, options, impl, fn, user};
+    const rescl_model_options about = {
+        .name = options->model, .classes = options->classes, .image_size = options->size};
+    rescl_model *model = NULL;
+    problem *list = NULL;
+    size_t count = 0;
+
+    RS_FAIL_IF(options->batch == 0 || options->repeats == 0, RESCL_ERR_ARG,
+               "bench: batch %zu, repeats %zu: expected at least 1", options->batch,
+               options->repeats);
+    if (impl)
+        RS_TRY(check_impl(impl));
+    RS_TRY(rescl_model_create(&about, &model));
+    RS_TRY(collect(model, options->batch, options->train, &list, &count));
+    for (size_t i = 0; i < count; i++)
+        RS_TRY(bench_problem(&ob, &list[i]));
+out:
+    free(list);
+    rescl_model_destroy(model);
+    return st;
+}

@@ -1,0 +1,112 @@
+/* Evaluation: mean loss and accuracy over a dataset, in order. */
+#include "clock.h"
+#include "dataset.h"
+#include "error.h"
+#include "trainer.h"
+
+rescl_status rs_check_dataset(const rescl_model *model, const rescl_dataset *set, const char *what)
+{
+    rescl_status st = RESCL_OK;
+
+    RS_FAIL_IF(set->count == 0, RESCL_ERR_ARG, "%s '%s' holds no samples", what, set->origin);
+    RS_FAIL_IF(set->classes > model->classes, RESCL_ERR_ARG,
+               "%s '%s' has %zu classes, the model only %zu; build the model with as many", what,
+               set->origin, set->classes, model->classes);
+out:
+    return st;
+}
+
+static rescl_status eval_step(rs_evaluation *e, const rs_batch *batch, rs_tally *tally)
+{
+    rescl_status st = RESCL_OK;
+    rs_replica *r = e->replica;
+    rs_net *net = rs_replica_net(r, RS_MODE_EVAL, batch->n);
+    const char *layer = NULL;
+
+    RS_TRY(rs_replica_forward(r, net, batch->pixels, batch->labels, 0, 0));
+    RS_TRY(rs_replica_settle(r));
+    if (!rs_all_finite(r->losses, batch->n)) {
+        RS_TRY(rs_net_find_nonfinite(net, 0, 0, &layer));
+        RS_FAIL(RESCL_ERR_NUMERIC,
+                "evaluation, batch %zu: the loss is not finite; first seen in layer '%s'",
+                batch->index, layer ? layer : "unknown");
+    }
+    rs_tally_add(tally, r->logits, r->losses, batch->labels, batch->n, r->classes);
+out:
+    return st;
+}
+
+static double mean(const float *x, size_t n)
+{
+    double sum = 0.0;
+    for (size_t i = 0; i < n; i++)
+        sum += (double)x[i];
+    return sum / (double)n;
+}
+
+rescl_status rs_evaluate(rs_evaluation *e, rescl_metrics *out)
+{
+    rescl_status st = RESCL_OK;
+    const rs_batch *batch = NULL;
+    rs_tally tally = {0};
+    const double start = rs_clock_seconds();
+    double data_wait = 0.0, before = start;
+
+    e->event.training = false;
+    e->event.batch = 0;
+    e->event.batches = rs_loader_batches(e->loader);
+    RS_TRY(rs_loader_start(e->loader, 0, 0));
+    for (;;) {
+        const double asked = rs_clock_seconds();
+        RS_TRY(rs_loader_next(e->loader, &batch));
+        data_wait += rs_clock_seconds() - asked;
+        if (!batch)
+            break;
+        RS_TRY(eval_step(e, batch, &tally));
+        const double now = rs_clock_seconds();
+        e->event.batch++;
+        e->event.step_loss = mean(e->replica->losses, batch->n);
+        e->event.step_seconds = now - before;
+        before = now;
+        rs_tally_metrics(&tally, e->replica->classes, now - start, data_wait, &e->event.metrics);
+        rs_loader_release(e->loader, batch);
+        batch = NULL;
+        if (e->callbacks && e->callbacks->on_step)
+            e->callbacks->on_step(&e->event, e->callbacks->user);
+        RS_FAIL_IF(e->stop && atomic_load(e->stop), RESCL_ERR_INTERRUPTED,
+                   "the evaluation was stopped on request");
+    }
+    rs_tally_metrics(&tally, e->replica->classes, rs_clock_seconds() - start, data_wait, out);
+out:
+    if (batch) {
+        (void)!rs_replica_settle(e->replica);
+        rs_loader_release(e->loader, batch);
+    }
+    return st;
+}
+
+rescl_status rescl_evaluate(rescl_device *device, const rescl_model *model,
+                            const rescl_dataset *set, size_t batch_size, size_t workers,
+                            const rescl_train_callbacks *callbacks, rescl_metrics *out)
+{
+    rescl_status st = RESCL_OK;
+    rs_evaluation e = {.callbacks = callbacks};
+    rs_replica_options plan = {0};
+    rs_loader_options load = {.batch = batch_size,
+                              .height = model->image_size,
+                              .width = model->image_size,
+                              .preprocess = model->preprocess,
+                              .workers = workers};
+
+    RS_FAIL_IF(batch_size == 0, RESCL_ERR_ARG, "a batch size of 0");
+    RS_TRY(rs_check_dataset(model, set, "dataset"));
+    rs_split_batches(set->count, batch_size, &plan.eval_batch, &plan.eval_tail);
+    RS_TRY(rs_replica_create(device, model, &plan, &e.replica));
+    RS_TRY(rs_loader_create(set, &load, &e.loader));
+    e.event.epochs = 1;
+    RS_TRY(rs_evaluate(&e, out));
+out:
+    rs_replica_destroy(e.replica);
+    rs_loader_destroy(e.loader);
+    return st;
+}

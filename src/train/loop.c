@@ -1,0 +1,298 @@
+/* The training loop: steps, epochs, and what happens after each.
+ *
+ * A step enqueues everything up to backward before it waits, so the device works on backward while
+ * the host looks at the losses; the update is enqueued only after they are known to be finite. */
+#include "clock.h"
+#include "dataset.h"
+#include "error.h"
+#include "results.h"
+#include "trainer.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+/* One run of rescl_trainer_run. */
+typedef struct run {
+    rescl_trainer *t;
+    const rescl_train_callbacks *callbacks; /* may be NULL */
+    double lr;                              /* of the current epoch */
+    double mark;                            /* the clock at the end of the previous step */
+} run;
+
+static bool stop_asked(run *r)
+{
+    return atomic_load(&r->t->stop) != 0;
+}
+
+static bool steps_exhausted(const rescl_trainer *t)
+{
+    return t->options.max_steps > 0 && t->progress.step >= t->options.max_steps;
+}
+
+static rs_tally tally_of(const rs_ckpt_progress *p)
+{
+    return (rs_tally){p->samples, p->top1, p->top5, p->loss_sum};
+}
+
+/* ---- a step ------------------------------------------------------------------------------ */
+
+/* The weights are still those that gave the bad loss: find where it starts. */
+static rescl_status report_nonfinite(rescl_trainer *t, rs_net *net, const rs_batch *batch)
+{
+    rescl_status st = RESCL_OK;
+    rs_replica *r = t->replica;
+    const char *layer = NULL;
+
+    /* Backward may have reused the input's memory. */
+    RS_TRY(rs_replica_forward(r, net, batch->pixels, batch->labels, t->options.seed,
+                              t->progress.step));
+    RS_TRY(rs_replica_settle(r));
+    RS_TRY(rs_net_find_nonfinite(net, t->options.seed, t->progress.step, &layer));
+    RS_FAIL(RESCL_ERR_NUMERIC,
+            "epoch %" PRIu64 ", step %" PRIu64
+            ": the loss is not finite; first seen in layer '%s'; "
+            "the last good checkpoint is %s; a smaller learning rate may help",
+            t->progress.epoch, t->progress.step + 1, layer ? layer : "unknown",
+            t->good ? t->good : "none");
+out:
+    return st;
+}
+
+static rescl_status train_batch(run *r, const rs_batch *batch, double *step_loss)
+{
+    rescl_status st = RESCL_OK;
+    rescl_trainer *t = r->t;
+    rs_replica *replica = t->replica;
+    rs_ckpt_progress *p = &t->progress;
+    rs_net *net = rs_replica_net(replica, RS_MODE_TRAIN, batch->n);
+    rs_tally tally = {0};
+
+    RS_TRY(
+        rs_replica_forward(replica, net, batch->pixels, batch->labels, t->options.seed, p->step));
+    RS_TRY(rs_net_backward(net, t->options.seed, p->step));
+    RS_TRY(rs_replica_settle(replica));
+    if (!rs_all_finite(replica->losses, batch->n))
+        RS_TRY(report_nonfinite(t, net, batch));
+    RS_TRY(rs_store_update(replica->store, r->lr, p->step + 1));
+    RS_TRY(rs_flush(t->dev));
+
+    rs_tally_add(&tally, replica->logits, replica->losses, batch->labels, batch->n,
+                 replica->classes);
+    *step_loss = tally.loss_sum / (double)batch->n;
+    p->samples += tally.samples;
+    p->top1 += tally.top1;
+    p->top5 += tally.top5;
+    p->loss_sum += tally.loss_sum;
+    p->batch++;
+    p->step++;
+out:
+    return st;
+}
+
+static void tell_step(const run *r, double step_loss, double step_seconds)
+{
+    const rescl_trainer *t = r->t;
+    const rs_ckpt_progress *p = &t->progress;
+    const rs_tally tally = tally_of(p);
+    rescl_step_event e = {.training = true,
+                          .epoch = (size_t)p->epoch,
+                          .epochs = t->options.epochs,
+                          .batch = (size_t)p->batch,
+                          .batches = rs_loader_batches(t->train_loader),
+                          .step = p->step,
+                          .step_loss = step_loss,
+                          .lr = r->lr,
+                          .step_seconds = step_seconds};
+
+    if (!r->callbacks || !r->callbacks->on_step)
+        return;
+    rs_tally_metrics(&tally, t->replica->classes, p->seconds, p->data_wait, &e.metrics);
+    r->callbacks->on_step(&e, r->callbacks->user);
+}
+
+/* ---- an epoch ---------------------------------------------------------------------------- */
+
+static rescl_status interrupted(run *r)
+{
+    rescl_status st = RESCL_OK;
+    rescl_trainer *t = r->t;
+
+    RS_TRY(rs_trainer_download(t));
+    RS_TRY(rs_trainer_save_last(t));
+    RS_FAIL(RESCL_ERR_INTERRUPTED,
+            "stopped on request in epoch %" PRIu64 " after step %" PRIu64 "%s%s", t->progress.epoch,
+            t->progress.step, t->last_path ? "; go on from " : "",
+            t->last_path ? t->last_path : "");
+out:
+    return st;
+}
+
+/* After a step: the save that save_freq asks for, and a stop. */
+static rescl_status after_step(run *r)
+{
+    rescl_status st = RESCL_OK;
+    rescl_trainer *t = r->t;
+    const size_t freq = t->options.save_freq;
+
+    if (stop_asked(r))
+        RS_TRY(interrupted(r));
+    if (freq > 0 && t->last_path && t->progress.step % freq == 0) {
+        RS_TRY(rs_trainer_download(t));
+        RS_TRY(rs_trainer_save_last(t));
+        r->mark = rs_clock_seconds(); /* saving is not training */
+    }
+out:
+    return st;
+}
+
+static rescl_status train_epoch(run *r)
+{
+    rescl_status st = RESCL_OK;
+    rescl_trainer *t = r->t;
+    rs_ckpt_progress *p = &t->progress;
+    const rs_batch *batch = NULL;
+
+    if (p->batch >= rs_loader_batches(t->train_loader))
+        goto out; /* resumed between the last step and the evaluation */
+    RS_TRY(rs_loader_start(t->train_loader, p->epoch, (size_t)p->batch));
+    r->mark = rs_clock_seconds();
+    while (!steps_exhausted(t)) {
+        const double asked = rs_clock_seconds();
+        double step_loss, now, step_seconds;
+        RS_TRY(rs_loader_next(t->train_loader, &batch));
+        p->data_wait += rs_clock_seconds() - asked;
+        if (!batch)
+            break;
+        RS_TRY(train_batch(r, batch, &step_loss));
+        rs_loader_release(t->train_loader, batch);
+        batch = NULL;
+        now = rs_clock_seconds();
+        step_seconds = now - r->mark;
+        p->seconds += step_seconds;
+        r->mark = now;
+        tell_step(r, step_loss, step_seconds);
+        RS_TRY(after_step(r));
+    }
+    RS_TRY(rs_finish(t->dev));
+    p->seconds += rs_clock_seconds() - r->mark;
+out:
+    if (batch) {
+        (void)!rs_replica_settle(t->replica);
+        rs_loader_release(t->train_loader, batch);
+    }
+    return st;
+}
+
+static rescl_status evaluate_epoch(run *r, rescl_metrics *out)
+{
+    rescl_status st = RESCL_OK;
+    rescl_trainer *t = r->t;
+    rs_evaluation e = {.replica = t->replica,
+                       .loader = t->eval_loader,
+                       .callbacks = r->callbacks,
+                       .stop = &t->stop,
+                       .event = {.epoch = (size_t)t->progress.epoch,
+                                 .epochs = t->options.epochs,
+                                 .step = t->progress.step,
+                                 .lr = r->lr}};
+
+    st = rs_evaluate(&e, out);
+    if (st == RESCL_ERR_INTERRUPTED)
+        st = interrupted(r);
+    return st;
+}
+
+/* Whether this epoch is the best so far, and remembers it. */
+static bool take_best(rs_ckpt_progress *p, const rescl_metrics *m, bool by_eval)
+{
+    const bool better =
+        !p->has_best ||
+        (by_eval ? m->top1 > p->best_top1 || (m->top1 >= p->best_top1 && m->loss < p->best_loss)
+                 : m->loss < p->best_loss);
+    if (better) {
+        p->has_best = true;
+        p->best_by_eval = by_eval;
+        p->best_epoch = p->epoch;
+        p->best_top1 = m->top1;
+        p->best_loss = m->loss;
+    }
+    return better;
+}
+
+static rescl_status append_row(const rescl_trainer *t, const rescl_epoch_event *e)
+{
+    const rs_result_row row = {.epoch = e->epoch,
+                               .time = rs_clock_seconds() - t->clock_base,
+                               .train_loss = e->train.loss,
+                               .train_top1 = e->train.top1,
+                               .has_eval = e->eval.samples > 0,
+                               .eval_loss = e->eval.loss,
+                               .eval_top1 = e->eval.top1,
+                               .lr = e->lr,
+                               .img_s = e->train.img_s,
+                               .data_wait = e->train.data_wait,
+                               .mem_mib = (double)e->peak_bytes / 1048576.0};
+    return t->csv_path ? rs_results_append(t->csv_path, &row) : RESCL_OK;
+}
+
+/* Moves the progress to the start of the next epoch, unless max_steps ended this one early. */
+static void next_epoch(rs_ckpt_progress *p, size_t batches)
+{
+    if (p->batch < batches)
+        return;
+    p->epoch++;
+    p->batch = p->samples = p->top1 = p->top5 = 0;
+    p->loss_sum = p->seconds = p->data_wait = 0.0;
+}
+
+/* Evaluation, then best, results.csv and last, in this order: a kill between any two of them leaves
+ * a state from which the resumed run does the rest again, and the same. */
+static rescl_status finish_epoch(run *r)
+{
+    rescl_status st = RESCL_OK;
+    rescl_trainer *t = r->t;
+    rs_ckpt_progress *p = &t->progress;
+    const rs_tally tally = tally_of(p);
+    rescl_device_stats stats;
+    rescl_epoch_event e = {.epoch = (size_t)p->epoch, .epochs = t->options.epochs, .lr = r->lr};
+    const bool last = p->epoch + 1 >= t->options.epochs || steps_exhausted(t);
+
+    rs_tally_metrics(&tally, t->replica->classes, p->seconds, p->data_wait, &e.train);
+    if (t->eval_set && (last || (p->epoch + 1) % t->options.eval_freq == 0))
+        RS_TRY(evaluate_epoch(r, &e.eval));
+    RS_TRY(rs_trainer_download(t));
+    if (e.eval.samples > 0)
+        e.best = take_best(p, &e.eval, true);
+    else if (!t->eval_set)
+        e.best = take_best(p, &e.train, false);
+    rescl_device_get_stats(t->dev, &stats);
+    e.peak_bytes = stats.peak_bytes;
+    next_epoch(p, rs_loader_batches(t->train_loader));
+    if (e.best)
+        RS_TRY(rs_trainer_save_best(t));
+    RS_TRY(append_row(t, &e));
+    RS_TRY(rs_trainer_save_last(t));
+    if (r->callbacks && r->callbacks->on_epoch)
+        r->callbacks->on_epoch(&e, r->callbacks->user);
+out:
+    return st;
+}
+
+rescl_status rescl_trainer_run(rescl_trainer *t, const rescl_train_callbacks *callbacks)
+{
+    rescl_status st = RESCL_OK;
+    run r = {.t = t, .callbacks = callbacks};
+
+    t->clock_base = rs_clock_seconds() - t->progress.time;
+    while (t->progress.epoch < t->options.epochs && !steps_exhausted(t)) {
+        RS_TRY(rs_trainer_begin(t));
+        if (stop_asked(&r))
+            RS_TRY(interrupted(&r));
+        r.lr = rs_schedule_lr(&t->schedule, (size_t)t->progress.epoch);
+        RS_TRY(train_epoch(&r));
+        RS_TRY(finish_epoch(&r));
+    }
+out:
+    atomic_store(&t->stop, 0);
+    return st;
+}

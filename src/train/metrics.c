@@ -1,0 +1,50 @@
+#include "metrics.h"
+
+#include <math.h>
+
+/* How many classes rank before `label`; `classes` if its logit is NaN. */
+static size_t rank_of(const float *logits, size_t classes, int32_t label)
+{
+    const float own = logits[label];
+    size_t before = 0;
+
+    if (isnan(own))
+        return classes;
+    for (size_t k = 0; k < classes; k++)
+        before += logits[k] > own || (k < (size_t)label && logits[k] >= own);
+    return before;
+}
+
+void rs_tally_add(rs_tally *t, const float *logits, const float *losses, const int32_t *labels,
+                  size_t n, size_t classes)
+{
+    for (size_t i = 0; i < n; i++) {
+        const size_t rank = rank_of(logits + i * classes, classes, labels[i]);
+        t->top1 += rank < 1;
+        t->top5 += rank < 5;
+        t->loss_sum += (double)losses[i];
+    }
+    t->samples += n;
+}
+
+void rs_tally_metrics(const rs_tally *t, size_t classes, double seconds, double data_wait,
+                      rescl_metrics *out)
+{
+    const double n = t->samples ? (double)t->samples : (double)NAN;
+
+    *out = (rescl_metrics){.samples = (size_t)t->samples,
+                           .loss = t->loss_sum / n,
+                           .top1 = (double)t->top1 / n,
+                           .top5 = classes > 5 ? (double)t->top5 / n : (double)NAN,
+                           .seconds = seconds,
+                           .img_s = seconds > 0.0 ? (double)t->samples / seconds : 0.0,
+                           .data_wait = data_wait};
+}
+
+bool rs_all_finite(const float *x, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!isfinite(x[i]))
+            return false;
+    return true;
+}

@@ -1,0 +1,161 @@
+/* Measures what the device can do at most, with the kernels of cl/peak.cl. */
+#include "benchstat.h"
+#include "cldevice.h"
+#include "clock.h"
+#include "error.h"
+#include <rescl/bench.h>
+
+#define ROUNDS        7
+#define ROUND_SECONDS 0.04 /* a round of the FMA kernel takes at least so long */
+#define MAX_LOOPS     (1 << 28)
+#define FMAS_PER_LOOP (12 * 4) /* of vectors, in a work-item of peak_fma */
+#define MIN_ARRAY     ((uint64_t)64 << 20)
+#define MAX_ARRAY     ((uint64_t)1 << 30)
+
+typedef struct peak {
+    rescl_device *dev;
+    rs_grid grid;
+    size_t items, width; /* work-items; floats in a vector */
+    rs_buffer *out;
+} peak;
+
+/* The width of common.clh's vfloat. */
+static size_t vector_width(const rescl_device_info *info)
+{
+    return info->float_width >= 16 ? 16 : info->float_width >= 8 ? 8 : 4;
+}
+
+/* CPUs run one work-item per group, several for each unit so that all finish together; GPUs need
+ * enough groups to hide latency. */
+static void set_grid(peak *p, const rescl_device_info *info, size_t max_group)
+{
+    const bool cpu = info->type == RESCL_DEVICE_CPU;
+    const size_t group = cpu ? 1 : max_group < 256 ? max_group : 256;
+
+    p->width = vector_width(info);
+    p->items = cpu ? (size_t)info->compute_units * 4 : (size_t)info->compute_units * 16 * group;
+    p->grid = (rs_grid){.items = {p->items, 1, 1}, .group = {group, 1, 1}};
+}
+
+static rescl_status fma_round(peak *p, rs_kernel *k, int loops, double *seconds)
+{
+    rescl_status st = RESCL_OK;
+    const double start = rs_clock_seconds();
+
+    RS_TRY(RS_LAUNCH(p->dev, k, p->grid, RS_BUF(p->out), RS_FLOAT(0.999f), RS_FLOAT(1e-3f),
+                     RS_INT(loops)));
+    RS_TRY(rs_finish(p->dev));
+    *seconds = rs_clock_seconds() - start;
+out:
+    return st;
+}
+
+static rescl_status measure_fma(peak *p, rs_kernel *k, double *gflops)
+{
+    rescl_status st = RESCL_OK;
+    double rate[ROUNDS], seconds = 0.0;
+    int loops = 128;
+
+    RS_TRY(fma_round(p, k, loops, &seconds));
+    do {
+        loops *= 2;
+        RS_TRY(fma_round(p, k, loops, &seconds));
+    } while (seconds < ROUND_SECONDS && loops < MAX_LOOPS);
+    for (int i = 0; i < ROUNDS; i++) {
+        RS_TRY(fma_round(p, k, loops, &seconds));
+        rate[i] =
+            2.0 * FMAS_PER_LOOP * (double)loops * (double)(p->items * p->width) / (seconds * 1e9);
+    }
+    *gflops = rs_benchstat_of(rate, ROUNDS).median;
+out:
+    return st;
+}
+
+/* Bytes of one array: eight times the caches where the device has room for three such. */
+static size_t array_bytes(const rescl_device_info *info)
+{
+    uint64_t bytes = info->cache_bytes * 8;
+
+    bytes = bytes < MIN_ARRAY ? MIN_ARRAY : bytes > MAX_ARRAY ? MAX_ARRAY : bytes;
+    bytes = bytes > info->max_alloc_bytes ? info->max_alloc_bytes : bytes;
+    bytes = bytes > info->global_bytes / 8 ? info->global_bytes / 8 : bytes;
+    return (size_t)(bytes / 64 * 64);
+}
+
+typedef struct stream {
+    rs_buffer *a, *b, *c;
+    size_t bytes; /* of each */
+    rs_kernel *read, *triad;
+} stream;
+
+static rescl_status memory_round(peak *p, const stream *s, bool triad, double *gbs)
+{
+    rescl_status st = RESCL_OK;
+    const size_t vectors = s->bytes / (p->width * sizeof(float));
+    const double start = rs_clock_seconds();
+
+    if (triad)
+        RS_TRY(RS_LAUNCH(p->dev, s->triad, p->grid, RS_BUF(s->a), RS_BUF(s->b), RS_BUF(s->c),
+                         RS_FLOAT(3.0f), RS_ULONG(vectors)));
+    else
+        RS_TRY(
+            RS_LAUNCH(p->dev, s->read, p->grid, RS_BUF(s->b), RS_BUF(p->out), RS_ULONG(vectors)));
+    RS_TRY(rs_finish(p->dev));
+    *gbs = (double)s->bytes * (triad ? 3.0 : 1.0) / ((rs_clock_seconds() - start) * 1e9);
+out:
+    return st;
+}
+
+static rescl_status measure_memory(peak *p, const stream *s, bool triad, double *gbs)
+{
+    rescl_status st = RESCL_OK;
+    double rate[ROUNDS];
+
+    RS_TRY(memory_round(p, s, triad, &rate[0])); /* touches every page */
+    for (int i = 0; i < ROUNDS; i++)
+        RS_TRY(memory_round(p, s, triad, &rate[i]));
+    *gbs = rs_benchstat_of(rate, ROUNDS).median;
+out:
+    return st;
+}
+
+static rescl_status open_stream(rescl_device *dev, stream *s)
+{
+    rescl_status st = RESCL_OK;
+    rs_buffer **const arrays[] = {&s->a, &s->b, &s->c};
+
+    s->bytes = array_bytes(rescl_device_get_info(dev));
+    for (size_t i = 0; i < RS_COUNT(arrays); i++) {
+        RS_TRY(rs_buffer_create(dev, s->bytes, arrays[i]));
+        RS_TRY(rs_fill_zero(dev, *arrays[i], 0, s->bytes));
+    }
+    RS_TRY(rs_kernel_get(dev, "peak", "", "peak_read", &s->read));
+    RS_TRY(rs_kernel_get(dev, "peak", "", "peak_triad", &s->triad));
+out:
+    return st;
+}
+
+rescl_status rescl_bench_peak(rescl_device *device, rescl_peak *out)
+{
+    rescl_status st = RESCL_OK;
+    const rescl_device_info *info = rescl_device_get_info(device);
+    peak p = {.dev = device};
+    stream s = {0};
+    rs_kernel *fma = NULL;
+    rescl_peak result = {0};
+
+    RS_TRY(open_stream(device, &s));
+    RS_TRY(rs_kernel_get(device, "peak", "", "peak_fma", &fma));
+    set_grid(&p, info, rs_kernel_max_group(fma));
+    RS_TRY(rs_buffer_create(device, p.items * p.width * sizeof(float), &p.out));
+    RS_TRY(measure_fma(&p, fma, &result.fma_gflops));
+    RS_TRY(measure_memory(&p, &s, false, &result.read_gbs));
+    RS_TRY(measure_memory(&p, &s, true, &result.triad_gbs));
+    *out = result;
+out:
+    rs_buffer_release(p.out);
+    rs_buffer_release(s.a);
+    rs_buffer_release(s.b);
+    rs_buffer_release(s.c);
+    return st;
+}

@@ -1,0 +1,93 @@
+/* Prediction: pictures of any size to class probabilities. */
+#include "alloc.h"
+#include "error.h"
+#include "metrics.h"
+#include "replica.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct rescl_predictor {
+    const rescl_model *model;
+    rs_replica *replica;
+    size_t batch, input_floats; /* of one picture */
+    float *pixels;
+    int32_t *labels; /* zeros: the loss is computed and not used */
+};
+
+rescl_status rescl_predictor_create(rescl_device *device, const rescl_model *model,
+                                    size_t batch_size, rescl_predictor **out)
+{
+    rescl_status st = RESCL_OK;
+    rescl_predictor *p = NULL;
+    const rs_replica_options plan = {.eval_batch = batch_size};
+    rs_shape one;
+    size_t bytes;
+
+    RS_FAIL_IF(batch_size == 0, RESCL_ERR_ARG, "a batch size of 0");
+    RS_OOM(p = calloc(1, sizeof *p));
+    p->model = model;
+    p->batch = batch_size;
+    one = model->graph->value[model->graph->input].shape;
+    p->input_floats = rs_shape_count(&one);
+    RS_FAIL_IF(!rs_mul_size(p->input_floats, sizeof *p->pixels, &bytes), RESCL_ERR_ARG,
+               "the input is too large");
+    RS_OOM(p->pixels = rs_aligned_calloc(batch_size, bytes));
+    RS_OOM(p->labels = rs_aligned_calloc(batch_size, sizeof *p->labels));
+    RS_TRY(rs_replica_create(device, model, &plan, &p->replica));
+    *out = p, p = NULL;
+out:
+    rescl_predictor_destroy(p);
+    return st;
+}
+
+void rescl_predictor_destroy(rescl_predictor *p)
+{
+    if (!p)
+        return;
+    rs_replica_destroy(p->replica);
+    rs_aligned_free(p->pixels);
+    rs_aligned_free(p->labels);
+    free(p);
+}
+
+static void softmax(const float *logits, size_t n, float *probs)
+{
+    double largest = (double)logits[0], sum = 0.0;
+
+    for (size_t k = 1; k < n; k++)
+        largest = fmax(largest, (double)logits[k]);
+    for (size_t k = 0; k < n; k++)
+        sum += exp((double)logits[k] - largest);
+    for (size_t k = 0; k < n; k++)
+        probs[k] = (float)(exp((double)logits[k] - largest) / sum);
+}
+
+rescl_status rescl_predict(rescl_predictor *p, const rescl_image *images, size_t count,
+                           float *probs)
+{
+    rescl_status st = RESCL_OK;
+    const rescl_model *m = p->model;
+
+    RS_FAIL_IF(count > p->batch, RESCL_ERR_ARG,
+               "%zu pictures at once; the predictor was made for batches of %zu", count, p->batch);
+    for (size_t i = 0; i < count; i++)
+        RS_TRY(rs_image_to_input(&images[i], m->image_size, m->image_size, m->preprocess,
+                                 p->pixels + i * p->input_floats));
+    memset(p->pixels + count * p->input_floats, 0,
+           (p->batch - count) * p->input_floats * sizeof *p->pixels);
+    st = rs_replica_forward(p->replica, rs_replica_net(p->replica, RS_MODE_EVAL, p->batch),
+                            p->pixels, p->labels, 0, 0);
+    if (st == RESCL_OK)
+        st = rs_replica_settle(p->replica);
+    else
+        (void)!rs_replica_settle(p->replica);
+    RS_TRY(st);
+    RS_FAIL_IF(!rs_all_finite(p->replica->logits, count * m->classes), RESCL_ERR_NUMERIC,
+               "the model's output is not finite; its weights are damaged or do not fit the input");
+    for (size_t i = 0; i < count; i++)
+        softmax(p->replica->logits + i * m->classes, m->classes, probs + i * m->classes);
+out:
+    return st;
+}

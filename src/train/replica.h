@@ -1,0 +1,50 @@
+/* A replica: one model on one device, with every net that a run needs planned before its first
+ * step. */
+#ifndef RS_REPLICA_H
+#define RS_REPLICA_H
+
+#include "loader.h"
+#include "net.h"
+#include "netmodel.h"
+#include <rescl/train.h>
+
+typedef struct rs_replica_options {
+    const rs_optim_hyper *hyper;    /* NULL: inference only */
+    size_t train_batch, train_tail; /* sizes of the full and the last batch; 0: none such */
+    size_t eval_batch, eval_tail;
+} rs_replica_options;
+
+#define RS_REPLICA_NETS 4
+
+typedef struct rs_replica {
+    rescl_device *dev;
+    rs_store *store;
+    rs_net *net[RS_REPLICA_NETS];
+    rs_mode mode[RS_REPLICA_NETS];
+    rs_workspace *workspace;
+    size_t classes;
+    float *logits, *losses; /* on the host: what the last forward gave, after rs_replica_settle */
+    rs_fence *fence[4];     /* transfers under way */
+} rs_replica;
+
+/* Plans the nets and uploads the model's weights. Borrows both. */
+rescl_status rs_replica_create(rescl_device *dev, const rescl_model *model,
+                               const rs_replica_options *options, rs_replica **out) RESCL_CHECK;
+void rs_replica_destroy(rs_replica *r);
+
+/* The net for batches of n, or NULL. */
+rs_net *rs_replica_net(const rs_replica *r, rs_mode mode, size_t n);
+
+/* Enqueues: upload of the batch, forward, download of logits and losses. The batch is the device's
+ * until rs_replica_settle. */
+rescl_status rs_replica_forward(rs_replica *r, rs_net *net, const float *pixels,
+                                const int32_t *labels, uint64_t seed, uint64_t step) RESCL_CHECK;
+
+/* Waits for the transfers of the last forward, not for what was enqueued after it. */
+rescl_status rs_replica_settle(rs_replica *r) RESCL_CHECK;
+
+/* How `count` samples divide: *full is `batch` or 0, *tail the size of a smaller last batch or 0.
+ */
+void rs_split_batches(size_t count, size_t batch, size_t *full, size_t *tail);
+
+#endif

@@ -1,0 +1,240 @@
+/* The run folder, saving and resuming. */
+#include "clock.h"
+#include "dataset.h"
+#include "error.h"
+#include "hash.h"
+#include "log.h"
+#include "modelfile.h"
+#include "path.h"
+#include "results.h"
+#include "trainer.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FINGERPRINT_SAMPLES 8
+
+rescl_status rs_trainer_paths(rescl_trainer *t)
+{
+    rescl_status st = RESCL_OK;
+    char *weights = NULL;
+
+    if (!t->options.output_dir)
+        goto out;
+    RS_OOM(weights = rs_path_join(t->options.output_dir, "weights"));
+    RS_OOM(t->best_path = rs_path_join(weights, "best.safetensors"));
+    RS_OOM(t->last_path = rs_path_join(weights, "last.safetensors"));
+    RS_OOM(t->csv_path = rs_path_join(t->options.output_dir, "results.csv"));
+    RS_TRY(rs_mkdirs(weights));
+out:
+    free(weights);
+    return st;
+}
+
+/* Opening a path for an atomic write removes temporary files of writers that died. */
+static rescl_status clear_stale(const char *path)
+{
+    rs_atomic_file f = {.fd = -1};
+    const rescl_status st = rs_atomic_open(&f, path);
+    rs_atomic_abort(&f);
+    return st;
+}
+
+rescl_status rs_trainer_begin(rescl_trainer *t)
+{
+    rescl_status st = RESCL_OK;
+    const char *dir = t->options.output_dir;
+    char *env = NULL, *args = NULL;
+
+    if (t->begun || !dir)
+        goto out;
+    RS_TRY(clear_stale(t->best_path));
+    RS_TRY(clear_stale(t->last_path));
+    RS_OOM(env = rs_path_join(dir, "env.json"));
+    RS_TRY(rs_results_env(env, rescl_device_get_info(t->dev), t->model->name, &t->options));
+    if (t->options.args_ini) {
+        RS_OOM(args = rs_path_join(dir, "args.ini"));
+        RS_TRY(rs_file_write(args, t->options.args_ini, strlen(t->options.args_ini)));
+    }
+    RS_TRY(rs_results_begin(t->csv_path, t->progress.epoch));
+    t->begun = true;
+out:
+    free(env);
+    free(args);
+    return st;
+}
+
+/* ---- saving ------------------------------------------------------------------------------ */
+
+static rescl_status check_finite(const rescl_trainer *t, const rs_weights *w, const char *what)
+{
+    rescl_status st = RESCL_OK;
+    const rs_graph *g = t->model->graph;
+
+    for (size_t i = 0; i < w->count; i++)
+        RS_FAIL_IF(!rs_all_finite(w->data[i], w->elems[i]), RESCL_ERR_NUMERIC,
+                   "epoch %" PRIu64 ", after step %" PRIu64
+                   ": %s%s is not finite; nothing was saved; the last good checkpoint is %s",
+                   t->progress.epoch, t->progress.step, what, g->param[i].name,
+                   t->good ? t->good : "none");
+out:
+    return st;
+}
+
+rescl_status rs_trainer_download(rescl_trainer *t)
+{
+    rescl_status st = RESCL_OK;
+
+    RS_TRY(rs_store_download(t->replica->store, &t->model->weights));
+    RS_TRY(check_finite(t, &t->model->weights, ""));
+    for (int i = 0; t->last_path && i < rs_store_states(t->replica->store); i++) {
+        RS_TRY(rs_store_download_state(t->replica->store, i, &t->state[i]));
+        RS_TRY(check_finite(t, &t->state[i], "the optimiser's state of "));
+    }
+out:
+    return st;
+}
+
+static rescl_status save(rescl_trainer *t, const char *path)
+{
+    rescl_status st = RESCL_OK;
+    const int nstates = rs_store_states(t->replica->store);
+    const char *names[RS_COUNT(t->state)];
+    const rs_ckpt_model about = rs_model_describe(t->model);
+
+    if (!path)
+        goto out;
+    for (int i = 0; i < nstates; i++)
+        names[i] = rs_optim_state_name(&t->hyper, i);
+    t->progress.time = rs_clock_seconds() - t->clock_base;
+    const rs_ckpt_training training = {
+        .progress = t->progress,
+        .data = {t->train_set->origin, t->train_set->count, t->fingerprint},
+        .nstates = nstates,
+        .state_name = names,
+        .state = t->state,
+        .options = &t->options};
+    RS_TRY(rs_checkpoint_write(path, t->model->graph, &t->model->weights, &about, &training));
+    t->good = path;
+out:
+    return st;
+}
+
+rescl_status rs_trainer_save_last(rescl_trainer *t)
+{
+    return save(t, t->last_path);
+}
+
+rescl_status rs_trainer_save_best(rescl_trainer *t)
+{
+    return save(t, t->best_path);
+}
+
+/* ---- resuming ---------------------------------------------------------------------------- */
+
+rescl_status rs_dataset_fingerprint(const rescl_dataset *set, char out[33])
+{
+    rescl_status st = RESCL_OK;
+    const size_t samples = set->count < FINGERPRINT_SAMPLES ? set->count : FINGERPRINT_SAMPLES;
+    uint64_t words[2 + 5 * FINGERPRINT_SAMPLES] = {set->count, set->classes};
+    rescl_image image = {0};
+    int32_t label;
+
+    for (size_t i = 0; i < samples; i++) {
+        uint64_t *w = words + 2 + 5 * i;
+        rescl_image_free(&image);
+        RS_TRY(rescl_dataset_get(set, i * (set->count / samples), &image, &label));
+        const rs_hash h = rs_hash_bytes(image.pixels, image.width * image.height * 3);
+        w[0] = (uint64_t)(int64_t)label;
+        w[1] = image.width;
+        w[2] = image.height;
+        w[3] = h.lo;
+        w[4] = h.hi;
+    }
+    rs_hash_hex(rs_hash_bytes(words, sizeof words), out);
+out:
+    rescl_image_free(&image);
+    return st;
+}
+
+#define FAIL_IF_DIFFERENT(cond, what, fmt, was, is)                                                \
+    RS_FAIL_IF(cond, RESCL_ERR_ARG,                                                                \
+               "cannot resume from %s: it has " what " " fmt ", this run has " fmt,                \
+               rs_checkpoint_path(c), was, is)
+
+static rescl_status match_model(const rs_checkpoint *c, const rescl_model *m)
+{
+    rescl_status st = RESCL_OK;
+    const rs_ckpt_model *was = rs_checkpoint_model(c);
+
+    RS_FAIL_IF(!was || !rs_checkpoint_progress(c), RESCL_ERR_ARG,
+               "cannot resume from %s: it holds weights only, not the state of a training run; "
+               "load its weights instead",
+               rs_checkpoint_path(c));
+    FAIL_IF_DIFFERENT(strcmp(was->name, m->name) != 0, "the model", "%s", was->name, m->name);
+    FAIL_IF_DIFFERENT(was->classes != m->classes, "classes", "%zu", was->classes, m->classes);
+    FAIL_IF_DIFFERENT(was->image_size != m->image_size, "an image size of", "%zu", was->image_size,
+                      m->image_size);
+    FAIL_IF_DIFFERENT(fabs(was->dropout - m->dropout) > 0.0, "a dropout of", "%g", was->dropout,
+                      m->dropout);
+    FAIL_IF_DIFFERENT(fabs(was->label_smoothing - m->label_smoothing) > 0.0, "a label smoothing of",
+                      "%g", was->label_smoothing, m->label_smoothing);
+    FAIL_IF_DIFFERENT(was->preprocess != m->preprocess, "the preprocessing", "%s",
+                      rescl_preprocess_name(was->preprocess), rescl_preprocess_name(m->preprocess));
+out:
+    return st;
+}
+
+static rescl_status match_data(const rescl_trainer *t, const rs_checkpoint *c)
+{
+    rescl_status st = RESCL_OK;
+    const rs_ckpt_data *was = rs_checkpoint_data(c);
+    const size_t batches =
+        (t->train_set->count + t->options.batch_size - 1) / t->options.batch_size;
+
+    FAIL_IF_DIFFERENT(was->count != t->train_set->count, "a training set of", "%" PRIu64 " samples",
+                      was->count, (uint64_t)t->train_set->count);
+    RS_FAIL_IF(strcmp(was->fingerprint, t->fingerprint) != 0, RESCL_ERR_ARG,
+               "cannot resume from %s: it was trained on '%s', whose pictures differ from those of "
+               "'%s'",
+               rs_checkpoint_path(c), was->name, t->train_set->origin);
+    if (strcmp(was->name, t->train_set->origin) != 0)
+        rs_log(RESCL_LOG_INFO, "the training set was '%s', is now '%s'; the pictures are the same",
+               was->name, t->train_set->origin);
+    RS_FAIL_IF(t->progress.batch > batches, RESCL_ERR_FORMAT,
+               "%s: says that %" PRIu64 " batches of %zu are done", rs_checkpoint_path(c),
+               t->progress.batch, batches);
+out:
+    return st;
+}
+
+rescl_status rs_trainer_resume(rescl_trainer *t)
+{
+    rescl_status st = RESCL_OK;
+    const char *given = t->options.resume;
+    rs_checkpoint *c = NULL;
+    const int nstates = rs_optim_states(&t->hyper);
+
+    RS_OOM(t->resume_path = rs_path_is_dir(given) ? rs_path_join(given, "weights/last.safetensors")
+                                                  : strdup(given));
+    RS_TRY(rs_checkpoint_open(t->resume_path, &c));
+    RS_TRY(match_model(c, t->model));
+    RS_TRY(rs_checkpoint_match(c, &t->options));
+    t->progress = *rs_checkpoint_progress(c);
+    RS_TRY(match_data(t, c));
+    RS_FAIL_IF(t->progress.epoch > t->options.epochs, RESCL_ERR_ARG,
+               "%s: %" PRIu64 " epochs are done, and epochs is %zu; ask for more", t->resume_path,
+               t->progress.epoch, t->options.epochs);
+    RS_TRY(rs_checkpoint_read_weights(c, t->model->graph, &t->model->weights));
+    for (int i = 0; i < nstates; i++)
+        RS_TRY(rs_checkpoint_read_state(c, t->model->graph, rs_optim_state_name(&t->hyper, i),
+                                        &t->state[i]));
+    if (t->progress.has_best && t->progress.best_by_eval != (t->eval_set != NULL))
+        t->progress.has_best = false; /* not comparable with what this run measures */
+    t->good = t->resume_path;
+out:
+    rs_checkpoint_close(c);
+    return st;
+}

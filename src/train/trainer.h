@@ -1,0 +1,70 @@
+/* The trainer inside: what trainer.c sets up, loop.c runs and runfiles.c saves. */
+#ifndef RS_TRAINER_H
+#define RS_TRAINER_H
+
+#include "checkpoint.h"
+#include "metrics.h"
+#include "replica.h"
+#include "schedule.h"
+
+#include <stdatomic.h>
+
+struct rescl_trainer {
+    rescl_device *dev;
+    rescl_model *model;
+    const rescl_dataset *train_set, *eval_set; /* eval_set may be NULL */
+    rescl_train_options options;               /* strings are ours */
+    rs_optim_hyper hyper;
+    rs_schedule schedule;
+    rs_replica *replica;
+    rs_loader *train_loader, *eval_loader;
+    rs_ckpt_progress progress;
+    rs_weights state[2];  /* host copies of the optimiser's arrays, for checkpoints */
+    char fingerprint[33]; /* of train_set */
+    char *best_path, *last_path, *csv_path; /* NULL without an output_dir */
+    char *resume_path;                      /* NULL: a new run */
+    const char *good;                       /* the newest complete checkpoint, or NULL */
+    bool begun;                             /* the run folder was made ready */
+    double clock_base; /* rs_clock_seconds at which the run's time would have been 0 */
+    atomic_int stop;
+};
+
+/* ---- runfiles.c ------------------------------------------------------------------------- */
+
+/* Makes the folders and the paths. Nothing without an output_dir. */
+rescl_status rs_trainer_paths(rescl_trainer *t) RESCL_CHECK;
+/* Before the first step: args.ini, env.json, results.csv; clears what a killed run left. */
+rescl_status rs_trainer_begin(rescl_trainer *t) RESCL_CHECK;
+/* Device to model->weights and t->state. RESCL_ERR_NUMERIC, with nothing written, when they hold
+ * NaN or infinity. */
+rescl_status rs_trainer_download(rescl_trainer *t) RESCL_CHECK;
+/* Writes what was downloaded last, with the progress as it stands. Nothing without an output_dir.
+ */
+rescl_status rs_trainer_save_last(rescl_trainer *t) RESCL_CHECK;
+rescl_status rs_trainer_save_best(rescl_trainer *t) RESCL_CHECK;
+/* Takes up progress, weights and optimiser state of options.resume. Called before the replica
+ * exists. */
+rescl_status rs_trainer_resume(rescl_trainer *t) RESCL_CHECK;
+/* 32 hex digits that tell one training set from another: the number of samples and classes, the
+ * size, label and pixels of up to 8 samples spread over the set. */
+rescl_status rs_dataset_fingerprint(const rescl_dataset *set, char out[33]) RESCL_CHECK;
+
+/* ---- evaluate.c -------------------------------------------------------------------------- */
+
+typedef struct rs_evaluation {
+    rs_replica *replica;
+    rs_loader *loader;
+    const rescl_train_callbacks *callbacks; /* may be NULL */
+    atomic_int *stop;                       /* may be NULL */
+    rescl_step_event event;                 /* epoch, epochs, step, lr as callbacks see them */
+} rs_evaluation;
+
+/* One pass over the loader's set. RESCL_ERR_INTERRUPTED when *stop was set, RESCL_ERR_NUMERIC when
+ * a loss is not finite, naming the layer. */
+rescl_status rs_evaluate(rs_evaluation *e, rescl_metrics *out) RESCL_CHECK;
+
+/* RESCL_ERR_ARG when the model cannot serve the set: more classes, no samples. */
+rescl_status rs_check_dataset(const rescl_model *model, const rescl_dataset *set, const char *what)
+    RESCL_CHECK;
+
+#endif
