@@ -13,7 +13,7 @@
 #define TEAM(value, JOIN)                                                                          \
     do {                                                                                           \
         part[LANE] = (value);                                                                      \
-        LOCAL_TREE(LANE, WG, JOIN);                                                                \
+        LOCAL_TREE(LANE, WG, 1, JOIN);                                                               \
         (value) = part[0];                                                                         \
         barrier(CLK_LOCAL_MEM_FENCE);                                                              \
     } while (0)

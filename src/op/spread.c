@@ -18,6 +18,11 @@ size_t rs_group_size(const rescl_device_info *dev, size_t want)
     return n;
 }
 
+size_t rs_vector_width(const rescl_device_info *dev)
+{
+    return dev->float_width >= 16 ? 16 : dev->float_width >= 8 ? 8 : 4;
+}
+
 static size_t divide_up(size_t a, size_t b)
 {
     return a / b + (a % b != 0);

@@ -51,6 +51,9 @@ size_t rs_spread_chunk(const rs_plan *plan);
 /* The largest power of two, at most `want`, that a work-group of the device may have. */
 size_t rs_group_size(const rescl_device_info *dev, size_t want);
 
+/* VW of common.clh on this device. */
+size_t rs_vector_width(const rescl_device_info *dev);
+
 /* An rs_impl.can: kernels that index with 32 bits. */
 const char *rs_can_index32(const rs_problem *p, rs_pass pass, const rescl_device_info *dev);
 

@@ -1,0 +1,386 @@
+/* Batch normalisation over the channels of `pixels` x `channels` (NHWC, or (n, c)), with optional
+ * residual and ReLU; src/op/batchnorm.c has the formulas.
+ *
+ * Work. The pixels are divided into parts of `rows`. Blocks of ROWS pixels by VW channels are read into
+ * registers once.
+ *   SPREAD 0: a part belongs to one work-item, which walks its rows in memory order and keeps sums for all
+ *             channels in its own lines of scratch, close in cache.
+ *   SPREAD 1: a group of LX x LY items, LX neighbouring blocks of channels by LY rows, walks a part of its
+ *             channels, keeps sums in registers and joins them by a tree.
+ * A finishing kernel joins the parts, again in a fixed order. Means and squared deviations are joined
+ * by Chan, Golub and LeVeque, "Updating Formulae and a Pairwise Algorithm for Computing Sample Variances"
+ * (1979), so that a mean much larger than the deviation costs no digits.
+ *
+ * Kernels: batchnorm_fwd_stats, batchnorm_fwd_finish, batchnorm_fwd_apply; batchnorm_bwd_sums,
+ * batchnorm_bwd_finish, batchnorm_bwd_data. Scratch: [part][2][channels]. */
+#include "common.clh"
+
+#ifndef ROWS
+#define ROWS 8 /* 4, 8, 16 */
+#endif
+
+/* Bits of `flags`, as in src/op/batchnorm.c. */
+#define RELU 16u     /* dst was clamped */
+#define MASK_DST 32u /* backward: its mask is read from dst, not computed again from src */
+#define RUNNING 64u  /* forward: normalise by the running variance, not by ws' 1 / deviation */
+
+#if SPREAD
+#define LY (WG / LX)
+#define CHANNEL_BLOCK (get_group_id(0) * LX + get_local_id(0) % LX)
+#define ROW_OF_ITEM (get_local_id(0) / LX)
+#define PART get_group_id(1)
+#define FOR_BLOCKS(k, row, first, last)                                                            \
+    const uint k = CHANNEL_BLOCK * VW;                                                             \
+    if (k < channels)                                                                              \
+        for (uint row = (first) + ROW_OF_ITEM; row < (last); row += ROWS * LY)
+#else
+#define LX 1
+#define LY 1
+#define PART get_global_id(0)
+#define FOR_BLOCKS(k, row, first, last)                                                            \
+    for (uint row = (first); row < (last); row += ROWS)                                            \
+        for (uint k = 0; k < channels; k += VW)
+#endif
+#define STRIDE (LY * channels) /* between the rows of a block */
+#define ROWS_OF_BLOCK(row, last) min((uint)ROWS, ((last) - (row) + LY - 1) / LY)
+
+/* ---- statistics ---------------------------------------------------------------------------- */
+
+/* Joins `n` values with mean b_mean and squared deviations b_m2 to the *count so far. */
+RS_INLINE void join_moments(vfloat *mean, vfloat *m2, float *count, vfloat b_mean, vfloat b_m2,
+                            float n)
+{
+    if (n > 0.0f) {
+        const float share = n / (*count + n);
+        const vfloat delta = b_mean - *mean;
+        *mean = fma(delta, (vfloat)(share), *mean);
+        *m2 += fma(delta * delta, (vfloat)(*count * share), b_m2);
+        *count += n;
+    }
+}
+
+RS_INLINE void block_moments(const global float *x, uint stride, uint n, uint part, vfloat *mean,
+                             vfloat *m2)
+{
+    vfloat sum = VZERO, square = VZERO;
+    for (uint r = 0; r < n; r++)
+        sum += load_part(x + r * stride, part);
+    const vfloat m = sum / (float)n;
+    for (uint r = 0; r < n; r++) {
+        const vfloat d = load_part(x + r * stride, part) - m;
+        square = fma(d, d, square);
+    }
+    *mean = m;
+    *m2 = square;
+}
+
+SPREAD_KERNEL void batchnorm_fwd_stats(const global float *restrict src,
+                                       global float *restrict scratch, uint pixels, uint channels,
+                                       uint rows)
+{
+    const uint first = PART * rows, last = min(pixels, first + rows);
+    global float *means = scratch + PART * 2 * channels, *m2s = means + channels;
+#if SPREAD
+    vfloat mean = VZERO, m2 = VZERO;
+    float count = 0.0f;
+#endif
+    FOR_BLOCKS(k, row, first, last)
+    {
+        const uint n = ROWS_OF_BLOCK(row, last), part = min((uint)VW, channels - k);
+        const global float *x = src + row * channels + k;
+        vfloat b_mean, b_m2;
+        if (n == ROWS && part == VW)
+            block_moments(x, STRIDE, ROWS, VW, &b_mean, &b_m2);
+        else
+            block_moments(x, STRIDE, n, part, &b_mean, &b_m2);
+#if SPREAD
+        join_moments(&mean, &m2, &count, b_mean, b_m2, (float)n);
+#else
+        if (row > first) {
+            vfloat mean = load_part(means + k, part), m2 = load_part(m2s + k, part);
+            float count = (float)(row - first);
+            join_moments(&mean, &m2, &count, b_mean, b_m2, (float)n);
+            b_mean = mean;
+            b_m2 = m2;
+        }
+        store_part(b_mean, means + k, part);
+        store_part(b_m2, m2s + k, part);
+#endif
+    }
+#if SPREAD
+    local vfloat t_mean[WG], t_m2[WG];
+    local float t_count[WG];
+    const uint i = get_local_id(0);
+    t_mean[i] = mean;
+    t_m2[i] = m2;
+    t_count[i] = count;
+#define JOIN_MOMENTS(a, b)                                                                         \
+    join_moments(&mean, &m2, &count, t_mean[b], t_m2[b], t_count[b]);                              \
+    t_mean[a] = mean;                                                                              \
+    t_m2[a] = m2;                                                                                  \
+    t_count[a] = count
+    LOCAL_TREE(i, WG, LX, JOIN_MOMENTS);
+    if (ROW_OF_ITEM == 0 && k < channels) {
+        const uint part = min((uint)VW, channels - k);
+        store_part(mean, means + k, part);
+        store_part(m2, m2s + k, part);
+    }
+#endif
+}
+
+/* ---- finishing: one item for each block of channels, LY of them where there are groups -------- */
+
+#if SPREAD
+#define FINISH_BLOCK CHANNEL_BLOCK
+#define FINISH_ITEM ROW_OF_ITEM
+#else
+#define FINISH_BLOCK get_global_id(0)
+#define FINISH_ITEM 0
+#endif
+
+SPREAD_KERNEL void batchnorm_fwd_finish(const global float *restrict scratch,
+                                        global float *restrict batch_mean,
+                                        global float *restrict inv_std,
+                                        global float *restrict running_mean,
+                                        global float *restrict running_var, uint pixels,
+                                        uint channels, uint rows, uint parts, float eps,
+                                        float momentum, float unbias)
+{
+    const uint k = FINISH_BLOCK * VW, part = min((uint)VW, channels - min(k, channels));
+    vfloat mean = VZERO, m2 = VZERO;
+    float count = 0.0f;
+    for (uint p = FINISH_ITEM; k < channels && p < parts; p += LY) {
+        const global float *from = scratch + p * 2 * channels + k;
+        join_moments(&mean, &m2, &count, load_part(from, part), load_part(from + channels, part),
+                     (float)min(rows, pixels - p * rows));
+    }
+#if SPREAD
+    local vfloat t_mean[WG], t_m2[WG];
+    local float t_count[WG];
+    const uint i = get_local_id(0);
+    t_mean[i] = mean;
+    t_m2[i] = m2;
+    t_count[i] = count;
+    LOCAL_TREE(i, WG, LX, JOIN_MOMENTS);
+#endif
+    if (FINISH_ITEM == 0 && k < channels) {
+        const vfloat var = m2 / (float)pixels;
+        store_part(mean, batch_mean + k, part);
+        store_part(1.0f / sqrt(var + eps), inv_std + k, part);
+        store_part(fma(load_part(running_mean + k, part), (vfloat)(momentum), mean * (1.0f - momentum)),
+                   running_mean + k, part);
+        store_part(fma(load_part(running_var + k, part), (vfloat)(momentum),
+                       var * (unbias * (1.0f - momentum))),
+                   running_var + k, part);
+    }
+}
+
+#define JOIN_SUMS(a, b)                                                                            \
+    t_sum[a] += t_sum[b];                                                                          \
+    t_dot[a] += t_dot[b]
+
+SPREAD_KERNEL void batchnorm_bwd_finish(const global float *restrict scratch,
+                                        const global float *restrict inv_std,
+                                        global float *restrict diff_gamma,
+                                        global float *restrict diff_beta, uint channels,
+                                        uint parts)
+{
+    const uint k = FINISH_BLOCK * VW, part = min((uint)VW, channels - min(k, channels));
+    vfloat sum = VZERO, dot = VZERO;
+    for (uint p = FINISH_ITEM; k < channels && p < parts; p += LY) {
+        const global float *from = scratch + p * 2 * channels + k;
+        sum += load_part(from, part);
+        dot += load_part(from + channels, part);
+    }
+#if SPREAD
+    local vfloat t_sum[WG], t_dot[WG];
+    const uint i = get_local_id(0);
+    t_sum[i] = sum;
+    t_dot[i] = dot;
+    LOCAL_TREE(i, WG, LX, JOIN_SUMS);
+    sum = t_sum[i];
+    dot = t_dot[i];
+#endif
+    if (FINISH_ITEM == 0 && k < channels) {
+        store_part(dot * load_part(inv_std + k, part), diff_gamma + k, part);
+        store_part(sum, diff_beta + k, part);
+    }
+}
+
+/* ---- normalisation ------------------------------------------------------------------------- */
+
+RS_INLINE void block_apply(const global float *x, const global float *residual, global float *y,
+                           uint stride, uint n, uint part, vfloat mean, vfloat scale, vfloat beta,
+                           uint flags)
+{
+    for (uint r = 0; r < n; r++) {
+        vfloat v = fma(load_part(x + r * stride, part) - mean, scale, beta);
+        if (residual)
+            v += load_part(residual + r * stride, part);
+        if (flags & RELU)
+            v = v < VZERO ? VZERO : v;
+        store_part(v, y + r * stride, part);
+    }
+}
+
+SPREAD_KERNEL void batchnorm_fwd_apply(const global float *restrict src,
+                                       const global float *restrict residual,
+                                       const global float *restrict gamma,
+                                       const global float *restrict beta,
+                                       const global float *restrict means,
+                                       const global float *restrict spreads,
+                                       global float *restrict dst, uint pixels, uint channels,
+                                       uint rows, uint flags, float eps)
+{
+    const uint first = PART * rows, last = min(pixels, first + rows);
+    FOR_BLOCKS(k, row, first, last)
+    {
+        const uint n = ROWS_OF_BLOCK(row, last), part = min((uint)VW, channels - k);
+        const uint at = row * channels + k;
+        const vfloat s = load_part(spreads + k, part);
+        const vfloat inv = flags & RUNNING ? 1.0f / sqrt(s + eps) : s;
+        const vfloat mean = load_part(means + k, part), shift = load_part(beta + k, part);
+        const vfloat scale = inv * load_part(gamma + k, part);
+        const global float *res = residual ? residual + at : 0;
+        if (n == ROWS && part == VW)
+            block_apply(src + at, res, dst + at, STRIDE, ROWS, VW, mean, scale, shift, flags);
+        else
+            block_apply(src + at, res, dst + at, STRIDE, n, part, mean, scale, shift, flags);
+    }
+}
+
+/* ---- backward ------------------------------------------------------------------------------ */
+
+/* diff_dst behind the ReLU. Without a residual dst is computed again, by the very operations of forward. */
+RS_INLINE vfloat masked(vfloat diff, const global float *dst, uint part, vfloat centred,
+                        vfloat scale, vfloat beta, uint flags)
+{
+    if (flags & RELU) {
+        const vfloat y = flags & MASK_DST ? load_part(dst, part) : fma(centred, scale, beta);
+        diff = y <= VZERO ? VZERO : diff;
+    }
+    return diff;
+}
+
+/* Sums over a block: of the masked diff, and of it times (x - mean). */
+RS_INLINE void block_sums(const global float *x, const global float *diff, const global float *dst,
+                          uint stride, uint n, uint part, vfloat mean, vfloat scale, vfloat beta,
+                          uint flags, vfloat *sum, vfloat *dot)
+{
+    vfloat s = VZERO, d = VZERO;
+    for (uint r = 0; r < n; r++) {
+        const vfloat centred = load_part(x + r * stride, part) - mean;
+        const vfloat g = masked(load_part(diff + r * stride, part), dst + r * stride, part, centred,
+                                scale, beta, flags);
+        s += g;
+        d = fma(g, centred, d);
+    }
+    *sum = s;
+    *dot = d;
+}
+
+SPREAD_KERNEL void batchnorm_bwd_sums(const global float *restrict src,
+                                      const global float *restrict diff_dst,
+                                      const global float *restrict dst,
+                                      const global float *restrict gamma,
+                                      const global float *restrict beta,
+                                      const global float *restrict means,
+                                      const global float *restrict inv_std,
+                                      global float *restrict scratch, uint pixels, uint channels,
+                                      uint rows, uint flags)
+{
+    const uint first = PART * rows, last = min(pixels, first + rows);
+    global float *sums = scratch + PART * 2 * channels, *dots = sums + channels;
+#if SPREAD
+    vfloat sum = VZERO, dot = VZERO;
+#endif
+    FOR_BLOCKS(k, row, first, last)
+    {
+        const uint n = ROWS_OF_BLOCK(row, last), part = min((uint)VW, channels - k);
+        const uint at = row * channels + k;
+        const vfloat mean = load_part(means + k, part), shift = load_part(beta + k, part);
+        const vfloat scale = load_part(inv_std + k, part) * load_part(gamma + k, part);
+        const global float *y = flags & MASK_DST ? dst + at : 0;
+        vfloat b_sum, b_dot;
+        if (n == ROWS && part == VW)
+            block_sums(src + at, diff_dst + at, y, STRIDE, ROWS, VW, mean, scale, shift, flags,
+                       &b_sum, &b_dot);
+        else
+            block_sums(src + at, diff_dst + at, y, STRIDE, n, part, mean, scale, shift, flags,
+                       &b_sum, &b_dot);
+#if SPREAD
+        sum += b_sum;
+        dot += b_dot;
+#else
+        put_part(b_sum, sums + k, part, row > first);
+        put_part(b_dot, dots + k, part, row > first);
+#endif
+    }
+#if SPREAD
+    local vfloat t_sum[WG], t_dot[WG];
+    const uint i = get_local_id(0);
+    t_sum[i] = sum;
+    t_dot[i] = dot;
+    LOCAL_TREE(i, WG, LX, JOIN_SUMS);
+    if (ROW_OF_ITEM == 0 && k < channels) {
+        const uint part = min((uint)VW, channels - k);
+        store_part(t_sum[i], sums + k, part);
+        store_part(t_dot[i], dots + k, part);
+    }
+#endif
+}
+
+/* diff_src0 = scale * (g - mean(g) - centred * slope), diff_src1 = g: g the masked diff. */
+RS_INLINE void block_data(const global float *x, const global float *diff, const global float *dst,
+                          global float *diff_src0, global float *diff_src1, uint stride, uint n,
+                          uint part, vfloat mean, vfloat scale, vfloat beta, vfloat mean_diff,
+                          vfloat slope, uint flags)
+{
+    for (uint r = 0; r < n; r++) {
+        const uint at = r * stride;
+        const vfloat centred = x ? load_part(x + at, part) - mean : VZERO;
+        const vfloat g = masked(load_part(diff + at, part), dst + at, part, centred, scale, beta,
+                                flags);
+        if (flags & DIFF_WANTED(1))
+            put_part(g, diff_src1 + at, part, flags & DIFF_ADDED(1));
+        if (flags & DIFF_WANTED(0))
+            put_part(scale * fma(-centred, slope, g - mean_diff), diff_src0 + at, part,
+                     flags & DIFF_ADDED(0));
+    }
+}
+
+SPREAD_KERNEL void batchnorm_bwd_data(const global float *restrict src,
+                                      const global float *restrict diff_dst,
+                                      const global float *restrict dst,
+                                      const global float *restrict gamma,
+                                      const global float *restrict beta,
+                                      const global float *restrict means,
+                                      const global float *restrict inv_std,
+                                      const global float *restrict diff_gamma,
+                                      const global float *restrict diff_beta,
+                                      global float *restrict diff_src0,
+                                      global float *restrict diff_src1, uint pixels,
+                                      uint channels, uint rows, uint flags)
+{
+    const uint first = PART * rows, last = min(pixels, first + rows);
+    const float share = 1.0f / (float)pixels;
+    FOR_BLOCKS(k, row, first, last)
+    {
+        const uint n = ROWS_OF_BLOCK(row, last), part = min((uint)VW, channels - k);
+        const uint at = row * channels + k;
+        const vfloat inv = load_part(inv_std + k, part), mean = load_part(means + k, part);
+        const vfloat scale = inv * load_part(gamma + k, part), shift = load_part(beta + k, part);
+        const vfloat mean_diff = load_part(diff_beta + k, part) * share;
+        const vfloat slope = load_part(diff_gamma + k, part) * inv * share;
+        const global float *x = flags & DIFF_WANTED(0) ? src + at : 0;
+        const global float *y = flags & MASK_DST ? dst + at : 0;
+        global float *d0 = flags & DIFF_WANTED(0) ? diff_src0 + at : 0;
+        global float *d1 = flags & DIFF_WANTED(1) ? diff_src1 + at : 0;
+        if (n == ROWS && part == VW)
+            block_data(x, diff_dst + at, y, d0, d1, STRIDE, ROWS, VW, mean, scale, shift,
+                       mean_diff, slope, flags);
+        else
+            block_data(x, diff_dst + at, y, d0, d1, STRIDE, n, part, mean, scale, shift,
+                       mean_diff, slope, flags);
+    }
+}

@@ -1,0 +1,319 @@
+/* Batch normalisation, with the residual add and the ReLU that follow it in a residual network.
+ *
+ * Over the m = n * h * w pixels of each channel, g being diff_dst where dst > 0 (all of it without
+ * ReLU): xhat      = (src0 - mean) * inv_std, inv_std = 1 / sqrt(var + eps), var of the batch is
+ * divided by m dst       = [relu](gamma * xhat + beta [+ src1]) diff_beta = sum(g), diff_gamma =
+ * sum(g * xhat) diff_src0 = gamma * inv_std * (g - diff_beta / m - xhat * diff_gamma / m),
+ * diff_src1 = g (Ioffe and Szegedy, "Batch Normalization", 2015, section 3.) Inference takes the
+ * running statistics.
+ *
+ * RS_BWD_DATA reads the diff_param that RS_BWD_PARAMS left. Without a residual the sign of dst
+ * follows from src0, mean and inv_std, which costs less than reading dst.
+ *
+ * unbiased_running: the running variance takes m / (m - 1) of the batch's; of one pixel, all of it.
+ */
+#include "attr.h"
+#include "error.h"
+#include "op.h"
+#include "spread.h"
+
+#include "alloc.h"
+
+#include <math.h>
+#include <stdio.h>
+
+/* Bits of the kernels' `flags` above those of rs_diff_flags. */
+enum { RELU = 16, MASK_DST = 32, RUNNING = 64 };
+
+/* plan->v */
+enum { V_ROWS, V_PARTS, V_GROUP, V_TILES };
+
+static size_t channels_of(const rs_problem *p)
+{
+    return p->src[0].dim[p->src[0].ndim - 1];
+}
+
+static size_t pixels_of(const rs_problem *p)
+{
+    return rs_shape_count(&p->src[0]) / channels_of(p);
+}
+
+static rescl_status infer(rs_problem *p)
+{
+    rescl_status st = RESCL_OK;
+    const rs_batchnorm_attr *a = p->attr;
+    char x[96], r[96];
+    RS_FAIL_IF(p->src[0].ndim < 2, RESCL_ERR_SHAPE, "batchnorm: input is %s, expected (n, ..., c)",
+               rs_shape_text(&p->src[0], x));
+    RS_FAIL_IF(p->nsrc == 2 && !rs_shape_equal(&p->src[0], &p->src[1]), RESCL_ERR_SHAPE,
+               "batchnorm: residual %s differs in shape from the input %s",
+               rs_shape_text(&p->src[1], r), rs_shape_text(&p->src[0], x));
+    RS_FAIL_IF(!(a->eps > 0) || !(a->momentum >= 0 && a->momentum <= 1), RESCL_ERR_ARG,
+               "batchnorm: eps is %g and momentum %g, expected above 0 and 0 to 1", (double)a->eps,
+               (double)a->momentum);
+    const rs_shape c = rs_shape_1(channels_of(p));
+    p->dst = p->src[0];
+    p->nparam = p->nstate = 2;
+    p->param[0] = (rs_param_spec){.role = "weight", .shape = c, .init = RS_INIT_ONE};
+    p->param[1] = (rs_param_spec){.role = "bias", .shape = c, .init = RS_INIT_ZERO};
+    p->state[0] = (rs_param_spec){.role = "running_mean", .shape = c, .init = RS_INIT_ZERO};
+    p->state[1] = (rs_param_spec){.role = "running_var", .shape = c, .init = RS_INIT_ONE};
+    if (p->training) {
+        p->nws = 2;
+        p->ws[0] = p->ws[1] = c;
+    }
+out:
+    return st;
+}
+
+static bool masks_by_dst(const rs_problem *p)
+{
+    const rs_batchnorm_attr *a = p->attr;
+    return a->relu && p->nsrc == 2;
+}
+
+static unsigned reads(const rs_problem *p, rs_pass pass)
+{
+    return pass == RS_FWD ? 0 : RS_READS_SRC(0) | (masks_by_dst(p) ? RS_READS_DST : 0);
+}
+
+/* ---- reference ----------------------------------------------------------------------------- */
+
+static void reference_fwd(const rs_problem *p, const rs_ref *ref, size_t k)
+{
+    const rs_batchnorm_attr *a = p->attr;
+    const size_t c = channels_of(p), m = pixels_of(p);
+    double mean = ref->state[0][k], var = ref->state[1][k];
+    if (p->training) {
+        mean = var = 0;
+        for (size_t i = 0; i < m; i++)
+            mean += ref->src[0][i * c + k] / (double)m;
+        for (size_t i = 0; i < m; i++)
+            var += pow(ref->src[0][i * c + k] - mean, 2) / (double)m;
+        const double unbias = a->unbiased_running && m > 1 ? (double)m / (double)(m - 1) : 1;
+        const double keep = (double)a->momentum;
+        ref->state[0][k] = keep * ref->state[0][k] + (1 - keep) * mean;
+        ref->state[1][k] = keep * ref->state[1][k] + (1 - keep) * var * unbias;
+        ref->ws[0][k] = mean;
+        ref->ws[1][k] = 1 / sqrt(var + (double)a->eps);
+    }
+    const double scale = ref->param[0][k] / sqrt(var + (double)a->eps);
+    for (size_t i = k; i < m * c; i += c) {
+        const double y = scale * (ref->src[0][i] - mean) + ref->param[1][k] +
+                         (p->nsrc == 2 ? ref->src[1][i] : 0);
+        ref->dst[i] = a->relu && y < 0 ? 0 : y;
+    }
+}
+
+static void reference_bwd(const rs_problem *p, rs_pass pass, const rs_ref *ref, size_t k)
+{
+    const rs_batchnorm_attr *a = p->attr;
+    const size_t c = channels_of(p), m = pixels_of(p);
+    const double mean = ref->ws[0][k], inv = ref->ws[1][k], gamma = ref->param[0][k];
+    double sum = 0, dot = 0;
+    for (size_t i = k; i < m * c; i += c) {
+        const double xhat = (ref->src[0][i] - mean) * inv;
+        const double y = masks_by_dst(p) ? ref->dst[i] : gamma * xhat + ref->param[1][k];
+        const double g = a->relu && y <= 0 ? 0 : ref->diff_dst[i];
+        sum += g;
+        dot += g * xhat;
+        if (pass == RS_BWD_DATA && p->want_diff[0]) {
+            const double d = g - (ref->diff_param[1][k] + xhat * ref->diff_param[0][k]) / (double)m;
+            ref->diff_src[0][i] = (p->accumulate[0] ? ref->diff_src[0][i] : 0) + gamma * inv * d;
+        }
+        if (pass == RS_BWD_DATA && p->nsrc == 2 && p->want_diff[1])
+            ref->diff_src[1][i] = (p->accumulate[1] ? ref->diff_src[1][i] : 0) + g;
+    }
+    if (pass == RS_BWD_PARAMS) {
+        ref->diff_param[0][k] = dot;
+        ref->diff_param[1][k] = sum;
+    }
+}
+
+static void reference(const rs_problem *p, rs_pass pass, const rs_ref *ref)
+{
+    for (size_t k = 0; k < channels_of(p); k++)
+        if (pass == RS_FWD)
+            reference_fwd(p, ref, k);
+        else
+            reference_bwd(p, pass, ref, k);
+}
+
+static size_t reduction(const rs_problem *p, rs_pass pass)
+{
+    return p->training && pass != RS_BWD_DATA ? pixels_of(p) : 1;
+}
+
+/* ---- implementations ----------------------------------------------------------------------- */
+
+static const char *can(const rs_problem *p, rs_pass pass, const rescl_device_info *dev)
+{
+    if (pass != RS_FWD && !p->training)
+        return "backward by running statistics is not written";
+    return rs_can_index32(p, pass, dev);
+}
+
+static size_t clamp(size_t v, size_t lo, size_t hi)
+{
+    return v > hi ? hi : v < lo ? lo : v;
+}
+
+/* Rows of a part, a multiple of `block`, so that there are at most `parts` of at least `least`
+ * rows. */
+static void divide_pixels(rs_plan *plan, size_t parts, size_t least, size_t block)
+{
+    const size_t m = pixels_of(&plan->problem);
+    const size_t rows = rs_round_up(clamp(m / parts + 1, least, SIZE_MAX), block);
+    plan->v[V_ROWS] = (int64_t)rows;
+    plan->v[V_PARTS] = (int64_t)((m + rows - 1) / rows);
+}
+
+/* One work-item to a part; 16 rows at least, so that a part's sums are small beside what it reads.
+ */
+static void divide_chunked(rs_plan *plan, const rescl_device_info *dev, char options[64])
+{
+    const size_t c = channels_of(&plan->problem);
+    divide_pixels(plan, clamp(dev->compute_units, 1, 4096) * 8, clamp(4096 / c, 16, 4096), 8);
+    plan->v[V_GROUP] = 1;
+    plan->v[V_TILES] = 0;
+    snprintf(options, 64, "-DSPREAD=0");
+}
+
+/* Groups of lx blocks of channels by rows; a few groups for each compute unit in all. */
+static void divide_grouped(rs_plan *plan, const rescl_device_info *dev, char options[64])
+{
+    const size_t vw = rs_vector_width(dev), blocks = (channels_of(&plan->problem) + vw - 1) / vw;
+    size_t group = rs_group_size(dev, 128), lx = 1;
+    while (group > 1 && group * (2 * vw + 1) * sizeof(float) > dev->local_bytes)
+        group /= 2;
+    while (lx < 16 && lx < blocks && lx < group)
+        lx *= 2;
+    const size_t tiles = (blocks + lx - 1) / lx;
+    const size_t parts = clamp(clamp(dev->compute_units, 1, 4096) * 8 / tiles, 1, 256);
+    divide_pixels(plan, parts, 8 * group / lx, group / lx);
+    plan->v[V_GROUP] = (int64_t)group;
+    plan->v[V_TILES] = (int64_t)tiles;
+    snprintf(options, 64, "-DSPREAD=1 -DWG=%zu -DLX=%zu", group, lx);
+}
+
+static rescl_status plan(rs_plan *plan, const rescl_device_info *dev)
+{
+    static const char *const names[RS_PASS_COUNT][3] = {
+        {"batchnorm_fwd_stats", "batchnorm_fwd_finish", "batchnorm_fwd_apply"},
+        {"batchnorm_bwd_sums", "batchnorm_bwd_finish", NULL},
+        {"batchnorm_bwd_data", NULL, NULL}};
+    const rs_problem *p = &plan->problem;
+    const bool inference = !p->training;
+    rescl_status st = RESCL_OK;
+    char options[64];
+    if (plan->impl->prefers & (1u << RESCL_DEVICE_CPU))
+        divide_chunked(plan, dev, options);
+    else
+        divide_grouped(plan, dev, options);
+    for (int i = inference ? 2 : 0; i < 3 && names[plan->pass][i]; i++)
+        RS_TRY(rs_plan_kernel_add(plan, "batchnorm", names[plan->pass][i], "%s", options));
+    if (p->training && plan->pass != RS_BWD_DATA)
+        plan->scratch_bytes = (size_t)plan->v[V_PARTS] * 2 * channels_of(p) * sizeof(float);
+out:
+    return st;
+}
+
+/* Work-items for `parts` parts; for the finishing kernels, which have one for all parts, 0. */
+static rs_grid grid_of(const rs_plan *plan, size_t parts)
+{
+    const size_t group = (size_t)plan->v[V_GROUP], tiles = (size_t)plan->v[V_TILES];
+    const size_t vw = rs_vector_width(rescl_device_get_info(plan->dev));
+    const size_t blocks = (channels_of(&plan->problem) + vw - 1) / vw;
+    if (tiles)
+        return (rs_grid){{tiles * group, parts ? parts : 1, 1}, {group, 1, 1}};
+    return (rs_grid){{parts ? parts : blocks, 1, 1}, {1, 1, 1}};
+}
+
+static rescl_status enqueue_fwd(const rs_plan *plan, const rs_args *a)
+{
+    rescl_status st = RESCL_OK;
+    const rs_problem *p = &plan->problem;
+    const rs_batchnorm_attr *attr = p->attr;
+    const size_t m = pixels_of(p), c = channels_of(p), parts = (size_t)plan->v[V_PARTS];
+    const rs_grid grid = grid_of(plan, parts), finish = grid_of(plan, 0);
+    const double unbias = attr->unbiased_running && m > 1 ? (double)m / (double)(m - 1) : 1;
+    const bool training = p->training;
+    if (training) {
+        RS_TRY(RS_LAUNCH(plan->dev, plan->kernel[0].kernel, grid, RS_BUF(a->src[0].buf),
+                         RS_BUF(a->scratch), RS_UINT(m), RS_UINT(c), RS_UINT(plan->v[V_ROWS])));
+        RS_TRY(RS_LAUNCH(plan->dev, plan->kernel[1].kernel, finish, RS_BUF(a->scratch),
+                         RS_BUF(a->ws[0].buf), RS_BUF(a->ws[1].buf), RS_BUF(a->state[0].buf),
+                         RS_BUF(a->state[1].buf), RS_UINT(m), RS_UINT(c), RS_UINT(plan->v[V_ROWS]),
+                         RS_UINT(parts), RS_FLOAT(attr->eps), RS_FLOAT(attr->momentum),
+                         RS_FLOAT(unbias)));
+    }
+    RS_TRY(RS_LAUNCH(plan->dev, plan->kernel[training ? 2 : 0].kernel, grid, RS_BUF(a->src[0].buf),
+                     RS_BUF(p->nsrc == 2 ? a->src[1].buf : NULL), RS_BUF(a->param[0].buf),
+                     RS_BUF(a->param[1].buf), RS_BUF(training ? a->ws[0].buf : a->state[0].buf),
+                     RS_BUF(training ? a->ws[1].buf : a->state[1].buf), RS_BUF(a->dst.buf),
+                     RS_UINT(m), RS_UINT(c), RS_UINT(plan->v[V_ROWS]),
+                     RS_UINT((attr->relu ? RELU : 0) | (training ? 0 : RUNNING)),
+                     RS_FLOAT(attr->eps)));
+out:
+    return st;
+}
+
+static rescl_status enqueue_bwd(const rs_plan *plan, const rs_args *a)
+{
+    rescl_status st = RESCL_OK;
+    const rs_problem *p = &plan->problem;
+    const rs_batchnorm_attr *attr = p->attr;
+    const size_t m = pixels_of(p), c = channels_of(p), parts = (size_t)plan->v[V_PARTS];
+    const rs_grid grid = grid_of(plan, parts), finish = grid_of(plan, 0);
+    const unsigned flags = (attr->relu ? RELU : 0u) | (masks_by_dst(p) ? MASK_DST : 0u);
+    rs_buffer *dst = masks_by_dst(p) ? a->dst.buf : NULL;
+    if (plan->pass == RS_BWD_PARAMS) {
+        RS_TRY(RS_LAUNCH(plan->dev, plan->kernel[0].kernel, grid, RS_BUF(a->src[0].buf),
+                         RS_BUF(a->diff_dst.buf), RS_BUF(dst), RS_BUF(a->param[0].buf),
+                         RS_BUF(a->param[1].buf), RS_BUF(a->ws[0].buf), RS_BUF(a->ws[1].buf),
+                         RS_BUF(a->scratch), RS_UINT(m), RS_UINT(c), RS_UINT(plan->v[V_ROWS]),
+                         RS_UINT(flags)));
+        RS_TRY(RS_LAUNCH(plan->dev, plan->kernel[1].kernel, finish, RS_BUF(a->scratch),
+                         RS_BUF(a->ws[1].buf), RS_BUF(a->diff_param[0].buf),
+                         RS_BUF(a->diff_param[1].buf), RS_UINT(c), RS_UINT(parts)));
+        goto out;
+    }
+    RS_TRY(RS_LAUNCH(
+        plan->dev, plan->kernel[0].kernel, grid, RS_BUF(a->src[0].buf), RS_BUF(a->diff_dst.buf),
+        RS_BUF(dst), RS_BUF(a->param[0].buf), RS_BUF(a->param[1].buf), RS_BUF(a->ws[0].buf),
+        RS_BUF(a->ws[1].buf), RS_BUF(a->diff_param[0].buf), RS_BUF(a->diff_param[1].buf),
+        RS_BUF(a->diff_src[0].buf), RS_BUF(p->nsrc == 2 ? a->diff_src[1].buf : NULL), RS_UINT(m),
+        RS_UINT(c), RS_UINT(plan->v[V_ROWS]), RS_UINT(flags | rs_diff_flags(p))));
+out:
+    return st;
+}
+
+static rescl_status enqueue(const rs_plan *plan, const rs_args *a)
+{
+    return plan->pass == RS_FWD ? enqueue_fwd(plan, a) : enqueue_bwd(plan, a);
+}
+
+#define PASSES (1u << RS_FWD | 1u << RS_BWD_PARAMS | 1u << RS_BWD_DATA)
+
+static const rs_impl impls[] = {{.name = "chunked",
+                                 .passes = PASSES,
+                                 .prefers = 1u << RESCL_DEVICE_CPU,
+                                 .can = can,
+                                 .plan = plan,
+                                 .enqueue = enqueue},
+                                {.name = "grouped",
+                                 .passes = PASSES,
+                                 .prefers = 1u << RESCL_DEVICE_GPU | 1u << RESCL_DEVICE_ACCELERATOR,
+                                 .can = can,
+                                 .plan = plan,
+                                 .enqueue = enqueue},
+                                {0}};
+
+const rs_op rs_op_batchnorm = {.name = "batchnorm",
+                               .src_min = 1,
+                               .src_max = 2,
+                               .infer = infer,
+                               .reads = reads,
+                               .reference = reference,
+                               .reduction = reduction,
+                               .impls = impls};

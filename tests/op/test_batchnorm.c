@@ -1,0 +1,79 @@
+#include "op_harness.h"
+
+#include "attr.h"
+
+#include <math.h>
+
+static const rs_batchnorm_attr plain = {.eps = 1e-5f, .momentum = 0.9f, .unbiased_running = true};
+static const rs_batchnorm_attr relu = {
+    .eps = 1e-3f, .momentum = 0.99f, .relu = true, .unbiased_running = true};
+static const rs_batchnorm_attr biased = {.eps = 1e-3f, .momentum = 0.5f};
+
+enum { FAR_MEAN = 1, NOT_A_NUMBER };
+
+#define BOTH(...)                                                                                  \
+    {                                                                                              \
+        {4, {__VA_ARGS__}},                                                                        \
+        {                                                                                          \
+            4,                                                                                     \
+            {                                                                                      \
+                __VA_ARGS__                                                                        \
+            }                                                                                      \
+        }                                                                                          \
+    }
+
+static const op_case cases[] = {
+    {.name = "one pixel", .src = {{4, {1, 1, 1, 3}}}, .attr = &plain, .scale = 400},
+    {.name = "one channel", .src = {{4, {2, 5, 3, 1}}}, .attr = &plain, .scale = 1},
+    {.name = "biased running variance", .src = {{4, {2, 3, 3, 16}}}, .attr = &biased, .scale = 1},
+    {.name = "prime", .src = {{4, {3, 7, 5, 13}}}, .attr = &plain, .scale = 1},
+    {.name = "prime, relu", .src = {{4, {3, 7, 5, 37}}}, .attr = &relu, .scale = 1},
+    {.name = "residual", .src = BOTH(3, 7, 5, 19), .attr = &plain, .scale = 1},
+    {.name = "residual, relu", .src = BOTH(3, 7, 5, 48), .attr = &relu, .scale = 1},
+    {.name = "two dimensions", .src = {{2, {33, 70}}}, .attr = &relu, .scale = 1},
+    {.name = "many pixels", .src = {{4, {8, 17, 19, 64}}}, .attr = &relu, .scale = 1},
+    {.name = "many channels", .src = BOTH(8, 2, 2, 2048), .attr = &relu, .scale = 1},
+    {.name = "mean far from zero",
+     .src = {{4, {4, 16, 16, 20}}},
+     .attr = &plain,
+     .no_gradient = true,
+     .variant = FAR_MEAN,
+     .scale = 200},
+    {.name = "NaN stays in its channel",
+     .src = {{4, {2, 9, 9, 20}}},
+     .attr = &relu,
+     .no_gradient = true,
+     .variant = NOT_A_NUMBER,
+     .scale = 1},
+};
+
+static void fill(const op_case *c, const rs_problem *p, op_data *d, rs_rng *rng)
+{
+    const size_t n = rs_shape_count(&p->src[0]);
+    (void)rng;
+    for (size_t i = 0; i < n && c->variant == FAR_MEAN; i++)
+        d->src[0][i] = 1e4 + d->src[0][i];
+    if (c->variant == NOT_A_NUMBER)
+        d->src[0][20 * 31 + 7] = NAN;
+}
+
+static void shapes_and_attributes_are_checked(void **state)
+{
+    const rs_shape src[] = {rs_shape_4(1, 2, 3, 4), rs_shape_4(1, 3, 2, 4)}, flat = rs_shape_1(4);
+    const rs_batchnorm_attr no_eps = {.momentum = 0.9f}, far = {.eps = 1e-5f, .momentum = 1.1f};
+    rs_problem p;
+    (void)state;
+    assert_int_equal(rs_problem_init(&p, &rs_op_batchnorm, &plain, true, src, 2), RESCL_ERR_SHAPE);
+    assert_int_equal(rs_problem_init(&p, &rs_op_batchnorm, &plain, true, &flat, 1),
+                     RESCL_ERR_SHAPE);
+    assert_int_equal(rs_problem_init(&p, &rs_op_batchnorm, &no_eps, true, src, 1), RESCL_ERR_ARG);
+    assert_int_equal(rs_problem_init(&p, &rs_op_batchnorm, &far, true, src, 1), RESCL_ERR_ARG);
+}
+
+int main(void)
+{
+    const struct CMUnitTest extra[] = {cmocka_unit_test(shapes_and_attributes_are_checked)};
+    const op_suite s = {
+        .op = &rs_op_batchnorm, .cases = cases, .ncases = RS_COUNT(cases), .fill = fill};
+    return op_suite_main(&s, extra, RS_COUNT(extra));
+}
