@@ -1,0 +1,368 @@
+/* The disk cache of programs: its files alone, then under a device, then under eight processes. */
+#include "cache.h"
+#include "device_support.h"
+#include "testing.h"
+
+#include "path.h"
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+static char *dir, *programs;
+static const char *self;
+
+static int make_dir(void **state)
+{
+    (void)state;
+    dir = rs_test_dir_make();
+    programs = rs_path_join(dir, "programs");
+    return setenv("RESCL_CACHE_DIR", dir, 1) || unsetenv("RESCL_CACHE_LIMIT");
+}
+
+static int remove_dir(void **state)
+{
+    (void)state;
+    free(programs);
+    rs_test_dir_remove(dir);
+    return unsetenv("RESCL_CACHE_LIMIT");
+}
+
+static char *entry_path(const rs_cache_key *key)
+{
+    char hex[33], name[64];
+    rs_hash_hex(key->hash, hex);
+    snprintf(name, sizeof name, "%s.bin", hex);
+    char *path = rs_path_join(programs, name);
+    assert_non_null(path);
+    return path;
+}
+
+/* ---- files ------------------------------------------------------------------------------- */
+
+static void check_miss(const rs_cache_key *key)
+{
+    char *got = NULL;
+    size_t bytes = 0;
+    assert_false(rs_cache_try_load(key, &got, &bytes));
+    assert_null(got);
+}
+
+static void check_hit(const rs_cache_key *key, const void *payload, size_t bytes)
+{
+    char *got = NULL;
+    size_t got_bytes = 0;
+    assert_true(rs_cache_try_load(key, &got, &got_bytes));
+    assert_int_equal(got_bytes, bytes);
+    assert_memory_equal(got, payload, bytes);
+    free(got);
+}
+
+static void keeps_what_is_stored(void **state)
+{
+    (void)state;
+    const rs_cache_key a = {{1, 2}}, b = {{1, 3}};
+    check_miss(&a);
+    rs_cache_try_store(&a, "payload", 7);
+    rs_cache_try_store(&b, "other", 5);
+    check_hit(&a, "payload", 7);
+    check_hit(&b, "other", 5);
+    rs_cache_try_store(&a, "new", 3);
+    check_hit(&a, "new", 3);
+    assert_int_equal(rs_test_dir_count(programs), 2);
+}
+
+static void takes_nothing_that_is_damaged(void **state)
+{
+    (void)state;
+    const rs_cache_key key = {{UINT64_C(0x0123456789abcdef), 42}}, other = {{7, 42}};
+    unsigned char payload[100];
+    char *path = entry_path(&key), *whole = NULL, *other_path = entry_path(&other);
+    size_t bytes = 0;
+    for (size_t i = 0; i < sizeof payload; i++)
+        payload[i] = (unsigned char)(i * 13);
+    rs_cache_try_store(&key, payload, sizeof payload);
+    assert_ok(rs_file_read(path, 4096, &whole, &bytes));
+    assert_int_equal(bytes, 48 + sizeof payload);
+
+    for (size_t i = 0; i < bytes; i++) { /* every byte changed */
+        whole[i] ^= 0x10;
+        assert_ok(rs_file_write(path, whole, bytes));
+        check_miss(&key);
+        whole[i] ^= 0x10;
+    }
+    for (size_t cut = 0; cut < bytes; cut++) { /* every length */
+        assert_ok(rs_file_write(path, whole, cut));
+        check_miss(&key);
+    }
+    char *longer = calloc(bytes + 1, 1);
+    assert_non_null(longer);
+    memcpy(longer, whole, bytes);
+    assert_ok(rs_file_write(path, longer, bytes + 1));
+    check_miss(&key);
+    assert_ok(rs_file_write(other_path, whole, bytes)); /* a good file under another name */
+    check_miss(&other);
+    rs_cache_try_store(&key, payload, sizeof payload);
+    check_hit(&key, payload, sizeof payload);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(mkdir(path, 0700), 0);
+    check_miss(&key);
+    rs_cache_try_store(&key, payload, sizeof payload);
+    free(longer);
+    free(whole);
+    free(path);
+    free(other_path);
+}
+
+static void set_age(const char *path, time_t seconds)
+{
+    const struct timespec t = {.tv_sec = time(NULL) - seconds};
+    const struct timespec times[2] = {t, t};
+    assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+}
+
+static void drops_the_longest_unused(void **state)
+{
+    (void)state;
+    enum { N = 6, BYTES = 1000 };
+    char payload[BYTES] = {0};
+    assert_int_equal(setenv("RESCL_CACHE_LIMIT", "6000", 1), 0);
+    for (uint64_t i = 0; i < N - 1; i++) { /* 5 x 1048 bytes fit */
+        const rs_cache_key key = {{i, i}};
+        char *path = entry_path(&key);
+        rs_cache_try_store(&key, payload, BYTES);
+        set_age(path, 1000 - (time_t)i);
+        free(path);
+    }
+    assert_int_equal(rs_test_dir_count(programs), N - 1);
+    const rs_cache_key first = {{0, 0}}, second = {{1, 1}}, third = {{2, 2}};
+    check_hit(&first, payload, BYTES); /* used: now the youngest */
+    char *half_written = rs_path_join(programs, "abc.tmp"),
+         *being_written = rs_path_join(programs, "def.tmp");
+    assert_ok(rs_file_write(half_written, "x", 1));
+    assert_ok(rs_file_write(being_written, "x", 1));
+    set_age(half_written, 7200);
+
+    const rs_cache_key last = {{N, N}};
+    rs_cache_try_store(&last, payload, BYTES); /* 6288 bytes: two go, 4192 are left */
+    check_hit(&first, payload, BYTES);
+    check_hit(&last, payload, BYTES);
+    check_miss(&second);
+    check_miss(&third);
+    assert_int_not_equal(access(half_written, F_OK), 0);
+    assert_int_equal(access(being_written, F_OK), 0);
+    assert_int_equal(rs_test_dir_count(programs), 4 + 1);
+
+    assert_int_equal(setenv("RESCL_CACHE_LIMIT", "500", 1), 0);
+    rs_cache_try_store(&second, payload, BYTES); /* more than all */
+    check_miss(&second);
+    assert_int_equal(setenv("RESCL_CACHE_LIMIT", "0", 1), 0);
+    check_miss(&first);
+    free(half_written);
+    free(being_written);
+}
+
+/* ---- a device ---------------------------------------------------------------------------- */
+
+/* Opens a device, gets a kernel, uses it; returns whether the program came from the cache. */
+static bool use_program(const char *options)
+{
+    rescl_runtime *runtime = NULL;
+    rescl_device *dev = test_device_open(&runtime, 0);
+    rs_kernel *k = NULL;
+    rs_buffer *buf = NULL;
+    float four[4] = {1, 2, 3, 4};
+    const rs_grid grid = {.items = {4}, .group = {1}};
+    assert_ok(rs_kernel_get(dev, "basic", options, "scale", &k));
+    assert_ok(rs_buffer_create(dev, sizeof four, &buf));
+    assert_ok(rs_write(dev, buf, 0, four, sizeof four));
+    assert_ok(RS_LAUNCH(dev, k, grid, RS_BUF(buf), RS_BUF(buf), RS_FLOAT(5), RS_INT(4)));
+    assert_ok(rs_read(dev, buf, 0, four, sizeof four));
+    for (int i = 0; i < 4; i++)
+        assert_float_equal(four[i], 10.0f * (float)(i + 1), 0.0f);
+    rs_buffer_release(buf);
+    const rescl_device_stats stats = test_stats(dev);
+    assert_int_equal(stats.builds, 1);
+    test_device_close(runtime, dev);
+    return stats.cache_hits == 1;
+}
+
+/* The one file in the cache. */
+static char *only_entry(void)
+{
+    char command[600], name[64] = "";
+    assert_int_equal(rs_test_dir_count(programs), 1);
+    snprintf(command, sizeof command, "ls '%.500s'", programs);
+    FILE *f = popen(command, "r");
+    assert_non_null(f);
+    assert_int_equal(fscanf(f, "%63s", name), 1);
+    pclose(f);
+    char *path = rs_path_join(programs, name);
+    assert_non_null(path);
+    return path;
+}
+
+static void serves_the_second_open(void **state)
+{
+    (void)state;
+    assert_false(use_program(""));
+    assert_true(use_program(""));
+    assert_false(use_program("-DEXTRA=1"));
+    assert_true(use_program("-DEXTRA=1"));
+    assert_true(use_program(""));
+    assert_int_equal(rs_test_dir_count(programs), 2);
+}
+
+static void depends_on_the_source(void **state)
+{
+    (void)state;
+    char *kernels = rs_path_join(dir, "kernels"), *path = NULL;
+    static const char *const texts[] = {"__kernel void k(__global int *d) { d[0] = 1; }",
+                                        "__kernel void k(__global int *d) { d[0] = 2; }"};
+    assert_ok(rs_mkdirs(kernels));
+    path = rs_path_join(kernels, "changing.cl");
+    for (int i = 0; i < 4; i++) {
+        rescl_runtime *runtime = NULL;
+        rescl_device *dev = test_device_open(&runtime, 0);
+        rs_kernel *k = NULL;
+        rs_buffer *buf = NULL;
+        int32_t got = 0;
+        const rs_grid grid = {.items = {1}, .group = {1}};
+        assert_ok(rs_file_write(path, texts[i % 2], strlen(texts[i % 2])));
+        assert_int_equal(setenv("RESCL_KERNEL_DIR", kernels, 1), 0);
+        assert_ok(rs_kernel_get(dev, "changing", "", "k", &k));
+        assert_int_equal(test_stats(dev).cache_hits, i >= 2);
+        assert_ok(rs_buffer_create(dev, sizeof got, &buf));
+        assert_ok(RS_LAUNCH(dev, k, grid, RS_BUF(buf)));
+        assert_ok(rs_read(dev, buf, 0, &got, sizeof got));
+        assert_int_equal(got, i % 2 + 1);
+        rs_buffer_release(buf);
+        test_device_close(runtime, dev);
+    }
+    free(path);
+    free(kernels);
+}
+
+static void rebuilds_what_is_damaged(void **state)
+{
+    (void)state;
+    char *path = NULL, *whole = NULL;
+    size_t bytes = 0;
+    assert_false(use_program(""));
+    path = only_entry();
+    assert_ok(rs_file_read(path, 64 << 20, &whole, &bytes));
+    const size_t regions[] = {0, 8, 16, 32, 48, bytes / 2, bytes - 1};
+    for (size_t i = 0; i < sizeof regions / sizeof regions[0]; i++) {
+        whole[regions[i]] ^= 1;
+        assert_ok(rs_file_write(path, whole, bytes));
+        assert_false(use_program(""));
+        assert_true(use_program(""));
+        whole[regions[i]] ^= 1;
+    }
+    const size_t lengths[] = {0, 47, 48, 49, bytes / 2, bytes - 1};
+    for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
+        assert_ok(rs_file_write(path, whole, lengths[i]));
+        assert_false(use_program(""));
+        assert_true(use_program(""));
+    }
+    assert_int_equal(rs_test_dir_count(programs), 1);
+    free(whole);
+    free(path);
+}
+
+/* A file that is in order, whose binary the driver does not take. */
+static void rebuilds_what_the_driver_refuses(void **state)
+{
+    (void)state;
+    char junk[1000];
+    char hex[33] = "";
+    rs_cache_key key = {{0, 0}};
+    assert_false(use_program(""));
+    char *path = only_entry();
+    snprintf(hex, sizeof hex, "%s", strrchr(path, '/') + 1);
+    key.hash.lo = strtoull(hex + 16, NULL, 16); /* the key, from the file's own name */
+    hex[16] = '\0';
+    key.hash.hi = strtoull(hex, NULL, 16);
+    char *again = entry_path(&key);
+    assert_string_equal(path, again);
+    memset(junk, 'j', sizeof junk);
+    rs_cache_try_store(&key, junk, sizeof junk);
+    check_hit(&key, junk, sizeof junk);
+    assert_false(use_program(""));
+    assert_true(use_program(""));
+    free(path);
+    free(again);
+}
+
+static void works_without_a_folder(void **state)
+{
+    (void)state;
+    char *file = rs_path_join(dir, "file"), *below = rs_path_join(file, "below");
+    assert_ok(rs_file_write(file, "x", 1));
+    assert_int_equal(setenv("RESCL_CACHE_DIR", below, 1), 0);
+    assert_false(use_program(""));
+    assert_false(use_program(""));
+    free(file);
+    free(below);
+}
+
+/* ---- processes --------------------------------------------------------------------------- */
+
+static void is_shared_by_processes(void **state)
+{
+    (void)state;
+    enum { PROCESSES = 8 };
+    pid_t pids[PROCESSES];
+    char *pocl = rs_path_join(dir, "pocl");
+    assert_int_equal(setenv("POCL_CACHE_DIR", pocl, 1), 0);
+    assert_ok(rs_mkdirs(pocl));
+    for (int i = 0; i < PROCESSES; i++) {
+        pids[i] = fork();
+        assert_true(pids[i] >= 0);
+        if (pids[i] == 0) {
+            execl(self, self, "child", (char *)NULL);
+            _exit(127);
+        }
+    }
+    for (int i = 0; i < PROCESSES; i++) {
+        int status = 0;
+        assert_int_equal(waitpid(pids[i], &status, 0), pids[i]);
+        assert_true(WIFEXITED(status));
+        assert_int_equal(WEXITSTATUS(status), 0);
+    }
+    assert_int_equal(rs_test_dir_count(programs), 1);
+    assert_true(use_program("-DEXTRA=1"));
+    free(pocl);
+}
+
+/* What each of the processes does. */
+static void use_it_twice(void **state)
+{
+    (void)state;
+    (void)use_program("-DEXTRA=1");
+    assert_true(use_program("-DEXTRA=1"));
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest child[] = {cmocka_unit_test(use_it_twice)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(keeps_what_is_stored, make_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(takes_nothing_that_is_damaged, make_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(drops_the_longest_unused, make_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(serves_the_second_open, make_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(depends_on_the_source, make_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(rebuilds_what_is_damaged, make_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(rebuilds_what_the_driver_refuses, make_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(works_without_a_folder, make_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(is_shared_by_processes, make_dir, remove_dir),
+    };
+    self = argv[0];
+    if (argc > 1)
+        return cmocka_run_group_tests(child, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
