@@ -8,9 +8,12 @@ typedef struct rs_dataset_format {
     const char *name;
     /* True when `path` looks like this format (a cheap look, no error). */
     bool (*recognises)(const rescl_data_options *options);
+    /* Sets count, classes, class_name and state. What it set before a failure is cleaned up by the
+     * caller, with close(). */
     rescl_status (*open)(const rescl_data_options *options, rescl_dataset *set);
     /* Fills a picture of any size. Thread-safe: the set does not change after open. */
     rescl_status (*get)(const rescl_dataset *set, size_t index, rescl_image *image, int32_t *label);
+    /* Frees `state`, which may be NULL. */
     void (*close)(rescl_dataset *set);
 } rs_dataset_format;
 
@@ -18,8 +21,9 @@ struct rescl_dataset {
     const rs_dataset_format *format;
     char *origin; /* for messages: the path or the built-in's name */
     size_t count, classes;
-    char **class_name;
-    void *state; /* the format's own */
+    char **class_name; /* `classes` strings, owned */
+    void *state;       /* the format's own */
+    size_t total;      /* what the format counted; `count` is less when fewer were asked for */
 };
 
 #define RS_DATASET(stem) extern const rs_dataset_format rs_dataset_##stem;

@@ -1,7 +1,8 @@
 /* Batches, staged ahead by background threads.
  *
- * The content of batch b of epoch e depends only on (dataset, options, e, b), not on the number of threads nor on
- * timing. The training order of an epoch is a permutation drawn from (seed, epoch). */
+ * The content of batch b of epoch e depends only on (dataset, options, e, b), not on the number of
+ * threads nor on timing. The training order of an epoch is a permutation drawn from (seed, epoch).
+ */
 #ifndef RS_LOADER_H
 #define RS_LOADER_H
 
@@ -19,8 +20,8 @@ typedef struct rs_loader_options {
 } rs_loader_options;
 
 typedef struct rs_batch {
-    size_t index; /* within the epoch */
-    size_t n;     /* samples in it: `batch`, or fewer in the last */
+    size_t index;  /* within the epoch */
+    size_t n;      /* samples in it: `batch`, or fewer in the last */
     float *pixels; /* n * height * width * 3, NHWC; 64-byte aligned */
     int32_t *labels;
 } rs_batch;
@@ -35,8 +36,8 @@ size_t rs_loader_batches(const rs_loader *l); /* per epoch */
 
 /* Begins an epoch at batch `first` (a resume starts in the middle). Drops what was staged. */
 rescl_status rs_loader_start(rs_loader *l, uint64_t epoch, size_t first) RESCL_CHECK;
-/* Waits for the next batch; *out is NULL after the last. A sample that cannot be read fails here, naming it.
- * The batch is the caller's until rs_loader_release. */
+/* Waits for the next batch; *out is NULL after the last. A sample that cannot be read fails here,
+ * naming it. The batch is the caller's until rs_loader_release. */
 rescl_status rs_loader_next(rs_loader *l, const rs_batch **out) RESCL_CHECK;
 void rs_loader_release(rs_loader *l, const rs_batch *batch);
 

@@ -1,0 +1,186 @@
+/* The registry of dataset formats and the public functions on datasets. */
+#include "dataset.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "error.h"
+#include "path.h"
+#include "str.h"
+
+static const rs_dataset_format *const formats[] = {
+#define RS_DATASET(stem) &rs_dataset_##stem,
+#include "datasets.def"
+#undef RS_DATASET
+};
+
+static const char *const format_names[] = {
+#define RS_DATASET(stem) #stem,
+#include "datasets.def"
+#undef RS_DATASET
+    NULL};
+
+const char *const *rescl_dataset_formats(void)
+{
+    return format_names;
+}
+
+const char *rescl_preprocess_name(rescl_preprocess p)
+{
+    switch (p) {
+    case RESCL_PREPROCESS_UNIT:
+        return "unit";
+    case RESCL_PREPROCESS_TORCH:
+        return "torch";
+    case RESCL_PREPROCESS_CAFFE:
+        return "caffe";
+    }
+    return NULL;
+}
+
+/* "a, b, c" */
+static rescl_status append_formats(rs_str *text)
+{
+    rescl_status st = RESCL_OK;
+    for (size_t i = 0; format_names[i] != NULL; i++)
+        RS_TRY(rs_str_appendf(text, "%s%s", i ? ", " : "", format_names[i]));
+out:
+    return st;
+}
+
+static rescl_status find_by_name(const char *name, const rs_dataset_format **out)
+{
+    rescl_status st = RESCL_OK;
+    rs_str list = {0};
+    for (size_t i = 0; i < RS_COUNT(formats); i++) {
+        if (strcmp(formats[i]->name, name) == 0) {
+            *out = formats[i];
+            goto out;
+        }
+    }
+    RS_TRY(append_formats(&list));
+    const char *near = rs_nearest(name, format_names);
+    RS_FAIL(RESCL_ERR_ARG, "there is no dataset format \"%s\"%s%s%s; the formats are %s", name,
+            near ? ", did you mean \"" : "", near ? near : "", near ? "\"?" : "", list.text);
+out:
+    rs_str_fini(&list);
+    return st;
+}
+
+static rescl_status recognise(const rescl_data_options *options, const rs_dataset_format **out)
+{
+    rescl_status st = RESCL_OK;
+    rs_str list = {0};
+    struct stat info;
+    for (size_t i = 0; i < RS_COUNT(formats); i++) {
+        if (formats[i]->recognises(options)) {
+            *out = formats[i];
+            goto out;
+        }
+    }
+    RS_TRY(append_formats(&list));
+    if (stat(options->path, &info) != 0) {
+        const char *near = rs_nearest(options->path, format_names);
+        const int missing = errno == ENOENT || errno == ENOTDIR;
+        RS_FAIL(missing ? RESCL_ERR_NOT_FOUND : RESCL_ERR_IO,
+                "data \"%s\": %s%s%s%s; give a folder, a file, or a built-in set (handsigns)",
+                options->path, missing ? "no such file or folder" : strerror(errno),
+                near ? ", did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+    }
+    RS_FAIL(
+        RESCL_ERR_FORMAT,
+        "data \"%s\": found a %s that no dataset format recognises for the split \"%s\" "
+        "(formats: %s). It must be a folder with %s_signs.h5, such a file, or a folder with one "
+        "folder of PNG files per class",
+        options->path,
+        S_ISDIR(info.st_mode)   ? "folder"
+        : S_ISREG(info.st_mode) ? "file"
+                                : "special file",
+        options->split, list.text, options->split);
+out:
+    rs_str_fini(&list);
+    return st;
+}
+
+rescl_status rescl_dataset_open(const rescl_data_options *options, rescl_dataset **out)
+{
+    rescl_status st = RESCL_OK;
+    rescl_dataset *set = NULL;
+    const rs_dataset_format *format = NULL;
+    *out = NULL;
+    RS_FAIL_IF(options->path == NULL || options->path[0] == '\0', RESCL_ERR_ARG,
+               "no dataset is named: give a folder, a file, or a built-in set (handsigns)");
+    RS_FAIL_IF(options->split == NULL || options->split[0] == '\0', RESCL_ERR_ARG,
+               "data \"%s\": no split is named; give \"train\" or \"test\"", options->path);
+    RS_FAIL_IF(strchr(options->split, '/') != NULL || strcmp(options->split, "..") == 0 ||
+                   strcmp(options->split, ".") == 0,
+               RESCL_ERR_ARG,
+               "data \"%s\": \"%s\" is no name of a split; give \"train\" or \"test\"",
+               options->path, options->split);
+    if (options->format != NULL)
+        RS_TRY(find_by_name(options->format, &format));
+    else
+        RS_TRY(recognise(options, &format));
+    RS_OOM(set = calloc(1, sizeof *set));
+    set->format = format;
+    RS_OOM(set->origin = rs_strf("%s", options->path));
+    RS_TRY(format->open(options, set));
+    set->total = set->count;
+    if (options->samples > 0 && options->samples < set->count)
+        set->count = options->samples;
+    *out = set;
+    set = NULL;
+out:
+    rescl_dataset_close(set);
+    return st;
+}
+
+void rescl_dataset_close(rescl_dataset *set)
+{
+    if (set == NULL)
+        return;
+    set->format->close(set);
+    for (size_t i = 0; set->class_name != NULL && i < set->classes; i++)
+        free(set->class_name[i]);
+    free(set->class_name);
+    free(set->origin);
+    free(set);
+}
+
+size_t rescl_dataset_count(const rescl_dataset *set)
+{
+    return set->count;
+}
+
+size_t rescl_dataset_classes(const rescl_dataset *set)
+{
+    return set->classes;
+}
+
+const char *rescl_dataset_class_name(const rescl_dataset *set, size_t index)
+{
+    return index < set->classes ? set->class_name[index] : NULL;
+}
+
+/* Picture `index` of `count` spread evenly over `total`: floor(index * total / count), in parts so
+ * that no product overflows. */
+static size_t spread(size_t index, size_t count, size_t total)
+{
+    return index * (total / count) + index * (total % count) / count;
+}
+
+rescl_status rescl_dataset_get(const rescl_dataset *set, size_t index, rescl_image *image,
+                               int32_t *label)
+{
+    rescl_status st = RESCL_OK;
+    *image = (rescl_image){0};
+    RS_FAIL_IF(index >= set->count, RESCL_ERR_ARG, "%s: there is no picture %zu, it has %zu",
+               set->origin, index, set->count);
+    st = set->format->get(set, spread(index, set->count, set->total), image, label);
+    if (st != RESCL_OK)
+        rs_error_prefix("%s, picture %zu", set->origin, index);
+out:
+    return st;
+}

@@ -1,0 +1,111 @@
+/* The built-in set of drawn hands that show 0 to 5 raised fingers: "handsigns".
+ *
+ * Picture i of (seed, split) depends on nothing else: not on how many samples are asked for, and of
+ * its size only as far as pixels go. Each six pictures in a row show each class once, in an order
+ * of their own. */
+#include "handsigns.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "alloc.h"
+#include "dataset.h"
+#include "error.h"
+#include "rng.h"
+#include "str.h"
+
+#define CLASSES       6
+#define DEFAULT_SIZE  64
+#define MIN_SIZE      8
+#define TRAIN_SAMPLES 1080
+#define TEST_SAMPLES  120
+#define MAX_SAMPLES   ((size_t)1 << 30)
+
+/* Streams of rs_philox: "HS", then the split, then what for, then a number. */
+#define STREAM(test, labels, i)                                                                    \
+    ((uint64_t)0x4853 << 48 | (uint64_t)(test) << 41 | (uint64_t)(labels) << 40 | (uint64_t)(i))
+
+typedef struct state {
+    size_t size;
+    uint64_t seed;
+    int test;
+} state;
+
+static bool recognises(const rescl_data_options *options)
+{
+    return strcmp(options->path, rs_dataset_handsigns.name) == 0;
+}
+
+static void close_set(rescl_dataset *set)
+{
+    free(set->state);
+}
+
+static rescl_status open_set(const rescl_data_options *options, rescl_dataset *set)
+{
+    rescl_status st = RESCL_OK;
+    state *s = NULL;
+    const int test = strcmp(options->split, "test") == 0;
+    const size_t size = options->image_size ? options->image_size : DEFAULT_SIZE;
+    RS_FAIL_IF(!test && strcmp(options->split, "train") != 0, RESCL_ERR_ARG,
+               "handsigns has no split \"%s\"; it has \"train\" and \"test\"", options->split);
+    RS_FAIL_IF(size < MIN_SIZE || size > RS_HAND_MAX_SIZE, RESCL_ERR_ARG,
+               "handsigns: cannot draw pictures of %zux%zu; sizes from %d to %d can be drawn", size,
+               size, MIN_SIZE, RS_HAND_MAX_SIZE);
+    RS_FAIL_IF(options->samples > MAX_SAMPLES, RESCL_ERR_ARG,
+               "handsigns: %zu samples are too many; the most are %zu", options->samples,
+               MAX_SAMPLES);
+    RS_OOM(s = calloc(1, sizeof *s));
+    s->size = size;
+    s->seed = options->seed;
+    s->test = test;
+    RS_OOM(set->class_name = calloc(CLASSES, sizeof *set->class_name));
+    for (size_t i = 0; i < CLASSES; i++) {
+        RS_OOM(set->class_name[i] = rs_strf("%zu", i));
+        set->classes = i + 1;
+    }
+    set->count = options->samples ? options->samples : test ? TEST_SAMPLES : TRAIN_SAMPLES;
+    set->state = s;
+    s = NULL;
+out:
+    free(s);
+    return st;
+}
+
+static int label_of(const state *s, size_t index)
+{
+    rs_rng rng;
+    uint32_t order[CLASSES];
+    rs_rng_init(&rng, s->seed, STREAM(s->test, 1, index / CLASSES));
+    rs_rng_permutation(&rng, order, CLASSES);
+    return (int)order[index % CLASSES];
+}
+
+static rescl_status get(const rescl_dataset *set, size_t index, rescl_image *image, int32_t *label)
+{
+    rescl_status st = RESCL_OK;
+    const state *s = set->state;
+    const int fingers = label_of(s, index);
+    rs_scene scene;
+    uint8_t *pixels = NULL;
+    void *scratch = NULL;
+    RS_OOM(pixels = malloc(s->size * s->size * 3));
+    RS_OOM(scratch = malloc(rs_handsigns_scratch(s->size)));
+    rs_handsigns_pose(&scene, s->seed, STREAM(s->test, 0, index), fingers);
+    rs_handsigns_draw(&scene, s->size, pixels, scratch);
+    *image = (rescl_image){.width = s->size, .height = s->size, .pixels = pixels};
+    *label = fingers;
+    pixels = NULL;
+out:
+    free(pixels);
+    free(scratch);
+    return st;
+}
+
+const rs_dataset_format rs_dataset_handsigns = {
+    .name = "handsigns",
+    .recognises = recognises,
+    .open = open_set,
+    .get = get,
+    .close = close_set,
+};

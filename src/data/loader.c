@@ -1,0 +1,315 @@
+/* The loader's ring.
+ *
+ * Batch b is staged in slot b % depth. Workers take one sample at a time, in order, from the first
+ * batch that is not wholly taken, as soon as its slot is free; a batch is ready when each of its
+ * samples is done. All state is under one lock, which no one holds while a sample is made. */
+#include "loader.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "alloc.h"
+#include "dataset.h"
+#include "error.h"
+#include "rng.h"
+#include "threadpool.h"
+
+#define SHUFFLE_STREAM ((uint64_t)0x5348 << 48) /* "SH"; the epoch is added */
+#define MAX_WORKERS    256
+#define MAX_DEPTH      1024
+
+typedef struct slot {
+    rs_batch batch;
+    size_t taken, done; /* samples */
+    bool held;          /* by the caller */
+    size_t failed_at;   /* the first sample that failed, SIZE_MAX for none */
+    rescl_error error;
+} slot;
+
+struct rs_loader {
+    const rescl_dataset *set;
+    rs_loader_options options;
+    size_t batches;
+    uint32_t *order; /* of the epoch; NULL without shuffling */
+    slot *slots;
+    float *pixels;
+    int32_t *labels;
+    rs_pool *pool;
+
+    pthread_mutex_t lock;
+    bool lock_ready;
+    pthread_cond_t work;  /* something may be taken, or `quit` */
+    pthread_cond_t ready; /* a sample is done */
+    bool started, quit;
+    size_t staging; /* the first batch not wholly taken */
+    size_t next;    /* the batch that rs_loader_next gives next */
+    size_t busy;    /* samples being made */
+};
+
+/* Samples of batch b. */
+static size_t batch_samples(const rs_loader *l, size_t b)
+{
+    const size_t left = rescl_dataset_count(l->set) - b * l->options.batch;
+    return left < l->options.batch ? left : l->options.batch;
+}
+
+static slot *slot_of(const rs_loader *l, size_t b)
+{
+    return &l->slots[b % l->options.depth];
+}
+
+/* With the lock held: the next sample to make, if its slot is free. */
+static bool take(rs_loader *l, slot **out_slot, size_t *out_sample)
+{
+    if (!l->started || l->staging >= l->batches || l->staging - l->next >= l->options.depth)
+        return false;
+    slot *s = slot_of(l, l->staging);
+    if (s->held)
+        return false;
+    if (s->taken == 0) {
+        s->batch.index = l->staging;
+        s->batch.n = batch_samples(l, l->staging);
+    }
+    *out_slot = s;
+    *out_sample = s->taken++;
+    if (s->taken == s->batch.n)
+        l->staging++;
+    l->busy++;
+    return true;
+}
+
+static rescl_status make_sample(const rs_loader *l, const slot *s, size_t sample)
+{
+    rescl_status st = RESCL_OK;
+    const rs_loader_options *o = &l->options;
+    const size_t position = s->batch.index * o->batch + sample;
+    const size_t index = l->order ? l->order[position] : position;
+    rescl_image image = {0};
+    int32_t label;
+    RS_TRY(rescl_dataset_get(l->set, index, &image, &label));
+    RS_TRY(rs_image_to_input(&image, o->height, o->width, o->preprocess,
+                             s->batch.pixels + sample * o->height * o->width * 3));
+    s->batch.labels[sample] = label;
+out:
+    rescl_image_free(&image);
+    return st;
+}
+
+/* With the lock held, which is given up meanwhile: makes the sample that take() gave. */
+static void make_taken(rs_loader *l, slot *s, size_t sample)
+{
+    pthread_mutex_unlock(&l->lock);
+    const rescl_status st = make_sample(l, s, sample);
+    pthread_mutex_lock(&l->lock);
+    if (st != RESCL_OK && sample < s->failed_at) {
+        s->failed_at = sample;
+        s->error = *rescl_last_error();
+    }
+    s->done++;
+    l->busy--;
+    pthread_cond_broadcast(&l->ready);
+}
+
+static void work(void *arg)
+{
+    rs_loader *l = arg;
+    slot *s;
+    size_t sample;
+    pthread_mutex_lock(&l->lock);
+    while (!l->quit) {
+        if (take(l, &s, &sample))
+            make_taken(l, s, sample);
+        else
+            pthread_cond_wait(&l->work, &l->lock);
+    }
+    pthread_mutex_unlock(&l->lock);
+}
+
+static rescl_status check_options(const rescl_dataset *set, const rs_loader_options *o)
+{
+    rescl_status st = RESCL_OK;
+    const size_t count = rescl_dataset_count(set);
+    RS_FAIL_IF(o->batch == 0, RESCL_ERR_ARG, "a batch needs at least one sample");
+    RS_FAIL_IF(o->height == 0 || o->width == 0, RESCL_ERR_ARG,
+               "an input of %zux%zu is not possible", o->height, o->width);
+    RS_FAIL_IF(count == 0, RESCL_ERR_ARG, "%s: holds no pictures", set->origin);
+    RS_FAIL_IF(count > UINT32_MAX, RESCL_ERR_ARG, "%s: %zu pictures are too many; the most are %lu",
+               set->origin, count, (unsigned long)UINT32_MAX);
+    RS_FAIL_IF(o->drop_last && o->batch > count, RESCL_ERR_ARG,
+               "%s: its %zu pictures do not fill one batch of %zu, and smaller ones are left out",
+               set->origin, count, o->batch);
+    RS_FAIL_IF(o->workers > MAX_WORKERS, RESCL_ERR_ARG, "%zu workers are too many; the most are %d",
+               o->workers, MAX_WORKERS);
+    RS_FAIL_IF(o->depth > MAX_DEPTH, RESCL_ERR_ARG,
+               "%zu batches staged ahead are too many; the most are %d", o->depth, MAX_DEPTH);
+    RS_FAIL_IF(rescl_preprocess_name(o->preprocess) == NULL, RESCL_ERR_ARG,
+               "there is no preprocessing number %d", (int)o->preprocess);
+out:
+    return st;
+}
+
+/* The ring's slots lie in one array of pixels and one of labels. */
+static rescl_status make_slots(rs_loader *l)
+{
+    rescl_status st = RESCL_OK;
+    const rs_loader_options *o = &l->options;
+    const size_t count = rescl_dataset_count(l->set);
+    const size_t room = o->batch < count ? o->batch : count;
+    size_t values, floats;
+    const bool fits = rs_mul_size(o->height, o->width, &values) &&
+                      rs_mul_size(values, 3, &values) && rs_mul_size(values, room, &values) &&
+                      rs_add_size(values, 15, &values) &&
+                      rs_mul_size(values & ~(size_t)15, o->depth, &floats);
+    RS_FAIL_IF(!fits || floats > SIZE_MAX / sizeof(float), RESCL_ERR_MEMORY,
+               "%zu batches of %zu pictures of %zux%zu do not fit into memory", o->depth, room,
+               o->height, o->width);
+    const size_t apart = values & ~(size_t)15; /* a multiple of 64 bytes */
+    RS_OOM(l->pixels = rs_aligned_calloc(floats, sizeof(float)));
+    RS_OOM(l->labels = calloc(o->depth, room * sizeof *l->labels));
+    RS_OOM(l->slots = calloc(o->depth, sizeof *l->slots));
+    for (size_t i = 0; i < o->depth; i++) {
+        l->slots[i].batch.pixels = l->pixels + i * apart;
+        l->slots[i].batch.labels = l->labels + i * room;
+    }
+out:
+    return st;
+}
+
+rescl_status rs_loader_create(const rescl_dataset *set, const rs_loader_options *options,
+                              rs_loader **out)
+{
+    rescl_status st = RESCL_OK;
+    rs_loader *l = NULL;
+    *out = NULL;
+    RS_TRY(check_options(set, options));
+    RS_OOM(l = calloc(1, sizeof *l));
+    l->set = set;
+    l->options = *options;
+    if (l->options.depth == 0)
+        l->options.depth = 2 + options->workers / 2;
+    const size_t count = rescl_dataset_count(set);
+    l->batches = count / options->batch + (count % options->batch != 0 && !options->drop_last);
+    if (options->shuffle)
+        RS_OOM(l->order = calloc(count, sizeof *l->order));
+    RS_TRY(make_slots(l));
+    pthread_mutex_init(&l->lock, NULL);
+    pthread_cond_init(&l->work, NULL);
+    pthread_cond_init(&l->ready, NULL);
+    l->lock_ready = true;
+    if (options->workers > 0)
+        RS_TRY(rs_pool_create(options->workers, &l->pool));
+    for (size_t i = 0; i < options->workers; i++)
+        RS_TRY(rs_pool_submit(l->pool, work, l));
+    *out = l;
+    l = NULL;
+out:
+    rs_loader_destroy(l);
+    return st;
+}
+
+void rs_loader_destroy(rs_loader *l)
+{
+    if (l == NULL)
+        return;
+    if (l->lock_ready) {
+        pthread_mutex_lock(&l->lock);
+        l->quit = true;
+        pthread_cond_broadcast(&l->work);
+        pthread_mutex_unlock(&l->lock);
+        rs_pool_destroy(l->pool);
+        pthread_cond_destroy(&l->ready);
+        pthread_cond_destroy(&l->work);
+        pthread_mutex_destroy(&l->lock);
+    }
+    free(l->slots);
+    rs_aligned_free(l->pixels);
+    free(l->labels);
+    free(l->order);
+    free(l);
+}
+
+size_t rs_loader_batches(const rs_loader *l)
+{
+    return l->batches;
+}
+
+static void empty_slot(slot *s)
+{
+    s->taken = s->done = 0;
+    s->failed_at = SIZE_MAX;
+}
+
+rescl_status rs_loader_start(rs_loader *l, uint64_t epoch, size_t first)
+{
+    rescl_status st = RESCL_OK;
+    pthread_mutex_lock(&l->lock);
+    RS_FAIL_IF(first > l->batches, RESCL_ERR_ARG,
+               "an epoch of %s has %zu batches; it cannot begin at batch %zu", l->set->origin,
+               l->batches, first);
+    l->started = false; /* nothing more is taken */
+    while (l->busy > 0)
+        pthread_cond_wait(&l->ready, &l->lock);
+    for (size_t i = 0; i < l->options.depth; i++)
+        empty_slot(&l->slots[i]);
+    if (l->order != NULL) {
+        rs_rng rng;
+        rs_rng_init(&rng, l->options.seed, SHUFFLE_STREAM + epoch);
+        rs_rng_permutation(&rng, l->order, rescl_dataset_count(l->set));
+    }
+    l->staging = l->next = first;
+    l->started = true;
+    pthread_cond_broadcast(&l->work);
+out:
+    pthread_mutex_unlock(&l->lock);
+    return st;
+}
+
+rescl_status rs_loader_next(rs_loader *l, const rs_batch **out)
+{
+    rescl_status st = RESCL_OK;
+    *out = NULL;
+    pthread_mutex_lock(&l->lock);
+    RS_FAIL_IF(!l->started, RESCL_ERR_ARG, "rs_loader_next before rs_loader_start");
+    if (l->next >= l->batches)
+        goto out;
+    slot *s = slot_of(l, l->next);
+    RS_FAIL_IF(
+        s->held, RESCL_ERR_ARG,
+        "batch %zu cannot be staged: the caller holds the batch in its place; release it first",
+        l->next);
+    while (s->done == 0 || s->done < s->batch.n) {
+        slot *taken;
+        size_t sample;
+        if (l->options.workers == 0 && take(l, &taken, &sample))
+            make_taken(l, taken, sample);
+        else
+            pthread_cond_wait(&l->ready, &l->lock);
+    }
+    if (s->failed_at != SIZE_MAX) {
+        errno = s->error.sys_errno;
+        RS_FAIL(s->error.status, "%s", s->error.message);
+    }
+    s->held = true;
+    l->next++;
+    *out = &s->batch;
+out:
+    pthread_mutex_unlock(&l->lock);
+    return st;
+}
+
+void rs_loader_release(rs_loader *l, const rs_batch *batch)
+{
+    if (batch == NULL)
+        return;
+    pthread_mutex_lock(&l->lock);
+    for (size_t i = 0; i < l->options.depth; i++) {
+        if (&l->slots[i].batch == batch && l->slots[i].held) {
+            l->slots[i].held = false;
+            empty_slot(&l->slots[i]);
+        }
+    }
+    pthread_cond_broadcast(&l->work);
+    pthread_mutex_unlock(&l->lock);
+}
