@@ -1,0 +1,64 @@
+#include "op_harness.h"
+
+#include "attr.h"
+
+#include <math.h>
+
+#define POOL(k, s, ...)                                                                            \
+    {                                                                                              \
+        .kernel_h = (k), .kernel_w = (k), .stride_h = (s), .stride_w = (s), __VA_ARGS__            \
+    }
+#define PAD(t, b, l, r) .pad_top = (t), .pad_bottom = (b), .pad_left = (l), .pad_right = (r)
+
+static const rs_pool_attr global = {.global = true};
+static const rs_pool_attr k2s2 = POOL(2, 2, PAD(0, 0, 0, 0));
+static const rs_pool_attr k3s2p1 = POOL(3, 2, PAD(1, 1, 1, 1));
+static const rs_pool_attr k3s2p1_count = POOL(3, 2, PAD(1, 1, 1, 1), .count_pad = true);
+static const rs_pool_attr k3s2_ceil = POOL(3, 2, PAD(1, 1, 1, 1), .ceil_mode = true);
+static const rs_pool_attr k3s2_ceil_count =
+    POOL(3, 2, PAD(1, 1, 1, 1), .ceil_mode = true, .count_pad = true);
+static const rs_pool_attr k3s1 = POOL(3, 1, PAD(2, 0, 0, 2));
+
+static const op_case cases[] = {
+    {.name = "global, one pixel", .src = {{4, {1, 1, 1, 1}}}, .attr = &global},
+    {.name = "global", .src = {{4, {5, 7, 7, 131}}}, .attr = &global},
+    {.name = "global 2x2", .src = {{4, {32, 2, 2, 256}}}, .attr = &global},
+    {.name = "2x2/2", .src = {{4, {2, 9, 8, 19}}}, .attr = &k2s2},
+    {.name = "3x3/2 pad 1", .src = {{4, {2, 8, 9, 33}}}, .attr = &k3s2p1},
+    {.name = "3x3/2 pad 1 counted", .src = {{4, {2, 8, 9, 33}}}, .attr = &k3s2p1_count},
+    {.name = "3x3/2 ceil", .src = {{4, {1, 8, 10, 7}}}, .attr = &k3s2_ceil},
+    {.name = "3x3/2 ceil, pad counted", .src = {{4, {1, 8, 10, 7}}}, .attr = &k3s2_ceil_count},
+    {.name = "3x3/1 uneven pads", .src = {{4, {2, 5, 4, 16}}}, .attr = &k3s1},
+    {.name = "several chunks", .src = {{4, {4, 31, 32, 64}}}, .attr = &k3s2p1},
+};
+
+/* torch.nn.functional.avg_pool2d(arange(16).view(1, 1, 4, 4), 3, 2, 1, ceil_mode=True,
+ * count_include_pad=c), which shows all the rules of the divisor. */
+static void divisors_agree_with_torch(void **state)
+{
+    static const double want[2][9] = {{2.5, 4, 5, 8.5, 10, 11, 12.5, 14, 15},
+                                      {1.11111111111111, 2.66666666666667, 1.66666666666667,
+                                       5.66666666666667, 10, 5.5, 4.16666666666667, 7, 3.75}};
+    const rs_shape src = rs_shape_4(1, 4, 4, 1);
+    double x[16], dst[9];
+    rs_problem p;
+    (void)state;
+    for (int i = 0; i < 16; i++)
+        x[i] = i;
+    for (int c = 0; c < 2; c++) {
+        const rs_pool_attr *a = c ? &k3s2_ceil_count : &k3s2_ceil;
+        OP_OK(rs_problem_init(&p, &rs_op_avgpool, a, true, &src, 1));
+        assert_int_equal(rs_shape_count(&p.dst), 9);
+        const rs_ref ref = {.src = {x}, .dst = dst};
+        p.op->reference(&p, RS_FWD, &ref);
+        for (int i = 0; i < 9; i++)
+            assert_true(fabs(dst[i] - want[c][i]) < 1e-12);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest extra[] = {cmocka_unit_test(divisors_agree_with_torch)};
+    const op_suite s = {.op = &rs_op_avgpool, .cases = cases, .ncases = RS_COUNT(cases)};
+    return op_suite_main(&s, extra, RS_COUNT(extra));
+}

@@ -1,0 +1,146 @@
+#include "op_harness.h"
+
+#include "optim.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define STEPS 5
+
+typedef struct method {
+    const char *name;
+    rs_optim_hyper h;
+    double lr;
+} method;
+
+static const method methods[] = {
+    {"SGD", {.kind = RS_OPTIM_SGD}, 0.1},
+    {"SGD, decay", {.kind = RS_OPTIM_SGD, .weight_decay = 1e-2}, 0.1},
+    {"SGD, momentum", {.kind = RS_OPTIM_SGD, .momentum = 0.9, .weight_decay = 1e-2}, 0.1},
+    {"SGD, Nesterov",
+     {.kind = RS_OPTIM_SGD, .momentum = 0.9, .nesterov = true, .weight_decay = 1e-2},
+     0.1},
+    {"Adam", {.kind = RS_OPTIM_ADAM, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-7}, 1e-2},
+    {"Adam, decay",
+     {.kind = RS_OPTIM_ADAM, .beta1 = 0.8, .beta2 = 0.95, .eps = 1e-8, .weight_decay = 0.1},
+     1e-2},
+    {"AdamW",
+     {.kind = RS_OPTIM_ADAMW, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .weight_decay = 0.1},
+     1e-2},
+};
+
+/* Several steps of one method on `count` parameters, on the device and in double. */
+static void check_method(const method *t, size_t count)
+{
+    rescl_device *dev = op_device();
+    const int states = rs_optim_states(&t->h), arrays = 2 + states;
+    op_guarded g[4];
+    double *want[4], *got = calloc(count, sizeof *got);
+    rs_optim *o = NULL;
+    rs_rng rng;
+    char what[96];
+
+    rs_rng_init(&rng, 11, count);
+    OP_OK(rs_optim_create(dev, &t->h, &o));
+    for (int i = 0; i < arrays; i++) { /* 0: parameters, 1: gradients, then states */
+        want[i] = calloc(count, sizeof *want[i]);
+        g[i] = op_guarded_create(dev, count * sizeof(float));
+        for (size_t k = 0; k < count && i == 0; k++)
+            want[i][k] = rs_rng_uniform(&rng) * 2 - 1;
+        op_guarded_write(dev, &g[i], RS_F32, want[i], count);
+    }
+    for (uint64_t step = 1; step <= STEPS; step++) {
+        for (size_t k = 0; k < count; k++)
+            want[1][k] = rs_rng_uniform(&rng) * 2 - 1;
+        op_guarded_write(dev, &g[1], RS_F32, want[1], count);
+        rs_buffer *state[] = {states > 0 ? g[2].view : NULL, states > 1 ? g[3].view : NULL};
+        OP_OK(rs_optim_enqueue(o, g[0].view, g[1].view, state, count, t->lr, step));
+        rs_optim_reference(&t->h, want[0], want[1], &want[2], count, t->lr, step);
+    }
+    for (int i = 0; i < arrays; i++) {
+        snprintf(what, sizeof what, "%s, %zu parameters, array %d", t->name, count, i);
+        op_guarded_check(dev, &g[i], what);
+        op_guarded_read(dev, &g[i], RS_F32, got, count);
+        op_expect_close(what, RS_F32, STEPS, i == 1 ? 0 : 1e-3, want[i], got, count);
+        op_guarded_free(&g[i]);
+        free(want[i]);
+    }
+    rs_optim_destroy(o);
+    free(got);
+}
+
+static void methods_agree_with_reference(void **state)
+{
+    const size_t counts[] = {1, 15, 16, 257, 100003};
+    (void)state;
+    for (size_t m = 0; m < RS_COUNT(methods); m++)
+        for (size_t i = 0; i < RS_COUNT(counts); i++)
+            check_method(&methods[m], counts[i]);
+}
+
+/* Two parameters after three steps of torch.optim with gradients (0.5, -1), (0.25, 2), (-1, 1), in
+ * the order of `methods`: torch 1.13, float64. */
+static void reference_agrees_with_torch(void **state)
+{
+    static const double grads[3][2] = {{0.5, -1}, {0.25, 2}, {-1, 1}};
+    static const double want[RS_COUNT(methods)][2] = {
+        {1.025, -2.2},
+        {1.022127949, -2.194005898},
+        {0.911609749, -2.197969498},
+        {0.942869708191, -2.372336916382},
+        {0.982741777930579, -1.99885344383383},
+        {0.982032153389738, -1.99758940984955},
+        {0.979774085084294, -1.99287577043719},
+    };
+    (void)state;
+    for (size_t m = 0; m < RS_COUNT(methods); m++) {
+        double w[2] = {1, -2}, s0[2] = {0}, s1[2] = {0}, *states[] = {s0, s1};
+        for (uint64_t step = 1; step <= 3; step++)
+            rs_optim_reference(&methods[m].h, w, grads[step - 1], states, 2, methods[m].lr, step);
+        for (int i = 0; i < 2; i++)
+            if (!(fabs(w[i] - want[m][i]) < 1e-12))
+                fail_msg("%s: parameter %d is %.15g, torch has %.15g", methods[m].name, i, w[i],
+                         want[m][i]);
+    }
+}
+
+static void bad_hyperparameters_are_refused(void **state)
+{
+    const rs_optim_hyper bad[] = {
+        {.kind = RS_OPTIM_COUNT},
+        {.kind = RS_OPTIM_SGD, .momentum = -0.1},
+        {.kind = RS_OPTIM_SGD, .weight_decay = NAN},
+        {.kind = RS_OPTIM_SGD, .nesterov = true},
+        {.kind = RS_OPTIM_ADAM, .beta1 = 1, .beta2 = 0.9},
+        {.kind = RS_OPTIM_ADAMW, .beta1 = 0.9, .beta2 = 0.9, .eps = -1},
+    };
+    (void)state;
+    for (size_t i = 0; i < RS_COUNT(bad); i++) {
+        rs_optim *o = NULL;
+        assert_int_equal(rs_optim_create(op_device(), &bad[i], &o), RESCL_ERR_ARG);
+        assert_null(o);
+    }
+}
+
+static void states_have_names(void **state)
+{
+    (void)state;
+    assert_int_equal(rs_optim_states(&methods[0].h), 0);
+    assert_int_equal(rs_optim_states(&methods[2].h), 1);
+    assert_string_equal(rs_optim_state_name(&methods[2].h, 0), "momentum");
+    assert_int_equal(rs_optim_states(&methods[6].h), 2);
+    assert_string_equal(rs_optim_state_name(&methods[6].h, 1), "v");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(methods_agree_with_reference),
+        cmocka_unit_test(reference_agrees_with_torch),
+        cmocka_unit_test(bad_hyperparameters_are_refused),
+        cmocka_unit_test(states_have_names),
+    };
+    return cmocka_run_group_tests_name("optim", tests, NULL, NULL);
+}
