@@ -79,7 +79,7 @@ if(TARGET rescl_program)
     file(GLOB scripts CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/cli/*.sh")
     foreach(script ${scripts})
         get_filename_component(name "${script}" NAME_WE)
-        string(REGEX REPLACE "^(test_)?" "cli." name "${name}")
+        string(PREPEND name "cli.")
         add_test(NAME ${name} COMMAND sh "${script}")
         rs_test_properties(${name} cli)
         set_property(TEST ${name} APPEND PROPERTY
