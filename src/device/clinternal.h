@@ -73,7 +73,9 @@ rescl_status rs_icd_report(struct rs_str *text) RESCL_CHECK;
 typedef enum rs_quirk_flag {
     RS_QUIRK_NONE = 0,
     RS_QUIRK_KERNEL_GROUP = 1, /* CL_KERNEL_WORK_GROUP_SIZE is too low: take the device's limit */
-    RS_QUIRK_LAST_RESORT = 2   /* "auto", "cpu" and "gpu" take it only for want of another */
+    RS_QUIRK_LAST_RESORT = 2,  /* "auto", "cpu" and "gpu" take it only for want of another */
+    RS_QUIRK_NO_BINARIES = 4,  /* it does not survive a bad program binary: build from source */
+    RS_QUIRK_NO_TIMES = 8      /* the times of its events are none */
 } rs_quirk_flag;
 
 /* Sets hw->quirks and hw->quirk_options from the rows of quirks.def that match. */

@@ -37,6 +37,10 @@ rescl_status rescl_device_open(rescl_runtime *runtime, const char *selector, uns
     pthread_cond_init(&dev->program_built, NULL);
     dev->hw = &runtime->devices[index];
     RS_OOM(dev->options = base_options(dev->hw));
+    RS_FAIL_IF((flags & RESCL_DEVICE_PROFILE) && (dev->hw->quirks & RS_QUIRK_NO_TIMES),
+               RESCL_ERR_UNSUPPORTED,
+               "%s cannot be profiled: its driver, version %s, does not measure kernels",
+               dev->hw->info.name, dev->hw->info.driver);
     if (flags & RESCL_DEVICE_PROFILE)
         RS_TRY(rs_profile_create(&dev->profile));
 

@@ -107,16 +107,18 @@ static rescl_status build(rescl_device *dev, const char *stem, const char *user_
     char *options = NULL, *binary = NULL;
     size_t bytes = 0;
     rs_cache_key key;
+    const bool cached = (dev->hw->quirks & RS_QUIRK_NO_BINARIES) == 0;
     const double begin = rs_clock_seconds();
     RS_OOM(options = rs_strf("%s%s%s", dev->options, user_options[0] ? " " : "", user_options));
     RS_TRY(rs_source_load(&source, stem));
     rs_cache_key_make(dev->hw, source.text.text, options, &key);
-    if (rs_cache_try_load(&key, &binary, &bytes))
+    if (cached && rs_cache_try_load(&key, &binary, &bytes))
         *out = try_binary(dev, options, binary, bytes);
     const bool hit = *out != NULL;
     if (!hit) {
         RS_TRY(build_source(dev, stem, options, &source, out));
-        try_store(dev, &key, *out);
+        if (cached)
+            try_store(dev, &key, *out);
     }
     atomic_fetch_add(&dev->builds, 1);
     atomic_fetch_add(&dev->cache_hits, hit ? 1 : 0);

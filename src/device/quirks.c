@@ -3,19 +3,19 @@
 #include <stdio.h>
 #include <string.h>
 
-typedef enum quirk_field { NAME, VENDOR, PLATFORM, VERSION, DRIVER } quirk_field;
+typedef enum quirk_field { NAME, VENDOR, PLATFORM, VERSION } quirk_field;
 
 typedef struct quirk {
     quirk_field field;
-    const char *substring;
-    rs_quirk_flag flag;
+    const char *substring, *driver;
+    unsigned flags;
     const char *options;
 } quirk;
 
-#define RS_QUIRK(field, substring, flag, options) {field, substring, flag, options},
+#define RS_QUIRK(field, substring, driver, flags, options)                                         \
+    {field, substring, driver, flags, options},
 static const quirk quirks[] = {
 #include "quirks.def"
-    {NAME, NULL, RS_QUIRK_NONE, ""},
 };
 #undef RS_QUIRK
 
@@ -29,19 +29,19 @@ static const char *field_of(const rs_hw *hw, quirk_field field)
     case PLATFORM:
         return hw->info.platform_name;
     case VERSION:
-        return hw->platform_version;
-    case DRIVER:
         break;
     }
-    return hw->info.driver;
+    return hw->platform_version;
 }
 
 void rs_quirks_apply(rs_hw *hw)
 {
-    for (const quirk *q = quirks; q->substring != NULL; q++) {
-        if (strstr(field_of(hw, q->field), q->substring) == NULL)
+    for (size_t i = 0; i < RS_COUNT(quirks); i++) {
+        const quirk *q = &quirks[i];
+        if (strstr(field_of(hw, q->field), q->substring) == NULL ||
+            strncmp(hw->info.driver, q->driver, strlen(q->driver)) != 0)
             continue;
-        hw->quirks |= (unsigned)q->flag;
+        hw->quirks |= q->flags;
         const size_t len = strlen(hw->quirk_options);
         snprintf(hw->quirk_options + len, sizeof hw->quirk_options - len, "%s%s",
                  q->options[0] ? " " : "", q->options);

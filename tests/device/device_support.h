@@ -7,9 +7,13 @@
 /* The folder of the test kernels. */
 #define TEST_KERNELS RESCL_TEST_SOURCE_DIR "/tests/device/kernels"
 
-/* Opens RESCL_TEST_DEVICE, or PoCL, or any CPU, with RESCL_KERNEL_DIR set to the test kernels. */
-rescl_device *test_device_open(rescl_runtime **runtime, unsigned flags);
+/* Opens RESCL_TEST_DEVICE, or PoCL, or "auto", with RESCL_KERNEL_DIR set to the test kernels. */
+rescl_device *test_device_open(rescl_runtime **runtime);
 void test_device_close(rescl_runtime *runtime, rescl_device *dev);
+
+/* Opens the device again to profile it; NULL, after saying so, where the driver cannot: then
+ * skip(). */
+rescl_device *test_device_open_profiling(rescl_runtime *runtime, const rescl_device *like);
 
 rescl_device_stats test_stats(const rescl_device *dev);
 

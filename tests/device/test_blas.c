@@ -11,7 +11,7 @@ static rescl_device *dev;
 static int open_device(void **state)
 {
     (void)state;
-    dev = test_device_open(&runtime, RESCL_DEVICE_PROFILE);
+    dev = test_device_open(&runtime);
     return 0;
 }
 
@@ -131,7 +131,10 @@ static void is_profiled(void **state)
     (void)state;
     const rs_profile_row *rows = NULL;
     size_t count = 0;
-    rs_profile_reset(dev);
+    rescl_device *plain = dev, *profiling = test_device_open_profiling(runtime, dev);
+    if (profiling == NULL)
+        skip();
+    dev = profiling;
     rs_profile_label(dev, "dense");
     check_product((rs_gemm){.m = 17, .n = 23, .k = 31, .alpha = 1}, 0);
     check_product((rs_gemm){.m = 17, .n = 23, .k = 31, .alpha = 1}, 0);
@@ -141,6 +144,8 @@ static void is_profiled(void **state)
     assert_string_equal(rows[0].label, "dense");
     assert_int_equal(rows[0].launches, 2);
     assert_true(rows[0].total_ns > 0);
+    rescl_device_close(dev);
+    dev = plain;
 }
 
 int main(void)

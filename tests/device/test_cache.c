@@ -1,5 +1,6 @@
 /* The disk cache of programs: its files alone, then under a device, then under eight processes. */
 #include "cache.h"
+#include "clinternal.h"
 #include "device_support.h"
 #include "testing.h"
 
@@ -168,11 +169,24 @@ static void drops_the_longest_unused(void **state)
 
 /* ---- a device ---------------------------------------------------------------------------- */
 
+/* Skips a test where the driver's binaries are not used. */
+static void need_binaries(void)
+{
+    rescl_runtime *runtime = NULL;
+    rescl_device *dev = test_device_open(&runtime);
+    const bool none = dev->hw->quirks & RS_QUIRK_NO_BINARIES;
+    test_device_close(runtime, dev);
+    if (!none)
+        return;
+    print_message("skipped: the program cache of a device (quirks.def says to use none)\n");
+    skip();
+}
+
 /* Opens a device, gets a kernel, uses it; returns whether the program came from the cache. */
 static bool use_program(const char *options)
 {
     rescl_runtime *runtime = NULL;
-    rescl_device *dev = test_device_open(&runtime, 0);
+    rescl_device *dev = test_device_open(&runtime);
     rs_kernel *k = NULL;
     rs_buffer *buf = NULL;
     float four[4] = {1, 2, 3, 4};
@@ -209,6 +223,7 @@ static char *only_entry(void)
 static void serves_the_second_open(void **state)
 {
     (void)state;
+    need_binaries();
     assert_false(use_program(""));
     assert_true(use_program(""));
     assert_false(use_program("-DEXTRA=1"));
@@ -220,6 +235,7 @@ static void serves_the_second_open(void **state)
 static void depends_on_the_source(void **state)
 {
     (void)state;
+    need_binaries();
     char *kernels = rs_path_join(dir, "kernels"), *path = NULL;
     static const char *const texts[] = {"__kernel void k(__global int *d) { d[0] = 1; }",
                                         "__kernel void k(__global int *d) { d[0] = 2; }"};
@@ -227,7 +243,7 @@ static void depends_on_the_source(void **state)
     path = rs_path_join(kernels, "changing.cl");
     for (int i = 0; i < 4; i++) {
         rescl_runtime *runtime = NULL;
-        rescl_device *dev = test_device_open(&runtime, 0);
+        rescl_device *dev = test_device_open(&runtime);
         rs_kernel *k = NULL;
         rs_buffer *buf = NULL;
         int32_t got = 0;
@@ -250,6 +266,7 @@ static void depends_on_the_source(void **state)
 static void rebuilds_what_is_damaged(void **state)
 {
     (void)state;
+    need_binaries();
     char *path = NULL, *whole = NULL;
     size_t bytes = 0;
     assert_false(use_program(""));
@@ -278,6 +295,7 @@ static void rebuilds_what_is_damaged(void **state)
 static void rebuilds_what_the_driver_refuses(void **state)
 {
     (void)state;
+    need_binaries();
     char junk[1000];
     char hex[33] = "";
     rs_cache_key key = {{0, 0}};
@@ -301,6 +319,7 @@ static void rebuilds_what_the_driver_refuses(void **state)
 static void works_without_a_folder(void **state)
 {
     (void)state;
+    need_binaries();
     char *file = rs_path_join(dir, "file"), *below = rs_path_join(file, "below");
     assert_ok(rs_file_write(file, "x", 1));
     assert_int_equal(setenv("RESCL_CACHE_DIR", below, 1), 0);
@@ -315,6 +334,7 @@ static void works_without_a_folder(void **state)
 static void is_shared_by_processes(void **state)
 {
     (void)state;
+    need_binaries();
     enum { PROCESSES = 8 };
     pid_t pids[PROCESSES];
     char *pocl = rs_path_join(dir, "pocl");

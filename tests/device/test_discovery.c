@@ -203,7 +203,7 @@ static void obeys_the_environment(void **state)
     set("RESCL_MAX_LOCAL", "16");
     set("RESCL_FLOAT_WIDTH", "4");
     set("RESCL_DEVICE_CLASS", "gpu");
-    rescl_device *dev = test_device_open(&rt, 0);
+    rescl_device *dev = test_device_open(&rt);
     const rescl_device_info *info = rescl_device_get_info(dev);
     assert_int_equal(info->max_group, 2);
     assert_int_equal(info->local_bytes, 16);
@@ -238,7 +238,7 @@ static void obeys_the_environment(void **state)
     assert_fails(rescl_runtime_create(&rt), RESCL_ERR_ARG, "RESCL_DEVICE_CLASS=GPU");
     set("RESCL_DEVICE_CLASS", NULL);
     set("RESCL_MAX_LOCAL", NULL);
-    dev = test_device_open(&rt, 0);
+    dev = test_device_open(&rt);
     assert_true(rescl_device_get_info(dev)->max_group < 99999999);
     test_device_close(rt, dev);
     set("RESCL_MAX_GROUP", NULL);

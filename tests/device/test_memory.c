@@ -10,7 +10,7 @@ static rescl_device *dev;
 static int open_device(void **state)
 {
     (void)state;
-    dev = test_device_open(&runtime, 0);
+    dev = test_device_open(&runtime);
     return 0;
 }
 
