@@ -130,7 +130,7 @@ static void add_four_fingers(pose *p)
     static const int32_t thick[FINGERS][4] = {
         {0}, {56, 51, 46, 37}, {57, 53, 47, 38}, {55, 50, 45, 36}, {49, 44, 39, 32}};
     static const int32_t fan[FINGERS] = {0, -9, -1, 7, 17};
-    const int32_t spread = draw(p, 50, 190); /* percent */
+    const int32_t spread = draw(p, 80, 190); /* percent */
     const int32_t slim = draw(p, 86, 112), tall = 100 + jitter(p, 9);
     const int32_t sway = jitter(p, 6);
     p->curl = draw(p, 72, 96);
@@ -237,10 +237,8 @@ static rs_point3 place(const matrix *m, rs_point3 v)
 /* The rotation Rz(roll) Rx(pitch) Ry(yaw), the mirror image of it, times `unit` / 16. */
 static void make_matrix(pose *p, int32_t unit, matrix *out)
 {
-    int32_t roll = jitter(p, 50);
-    if (chance(p, 15))
-        roll = draw(p, -100, 100);
-    const int32_t yaw = degrees(jitter(p, 34)), pitch = degrees(jitter(p, 24));
+    const int32_t roll = jitter(p, 36);
+    const int32_t yaw = degrees(jitter(p, 28)), pitch = degrees(jitter(p, 18));
     const int32_t sr = rs_fix_sin(degrees(roll)), cr = rs_fix_cos(degrees(roll));
     const int32_t sy = rs_fix_sin(yaw), cy = rs_fix_cos(yaw);
     const int32_t sp = rs_fix_sin(pitch), cp = rs_fix_cos(pitch);
@@ -281,7 +279,7 @@ static void place_hand(pose *p)
     }
     /* The skeleton is in 1/16 of its units now; `scale` takes it to the picture's. */
     const int32_t extent = rs_fix_max(hi[0] - lo[0], hi[1] - lo[1]);
-    const int32_t wanted = RS_HAND_SIDE / 100 * draw(p, 52, 104); /* of a hand with fingers out */
+    const int32_t wanted = RS_HAND_SIDE / 100 * draw(p, 74, 108); /* of a hand with fingers out */
     const int32_t most = (int32_t)((int64_t)RS_HAND_SIDE * 95 / 100 * 16384 / extent);
     const int32_t scale = rs_fix_min(wanted, most);
     int32_t offset[2];
@@ -367,14 +365,14 @@ static void choose_light(pose *p)
     s->gain[1] = exposure + green;
     s->gain[2] = exposure - warm;
     s->blur = chance(p, 40);
-    s->noise = draw(p, 0, 10);
+    s->noise = draw(p, 0, 7);
 }
 
 static void choose_shapes(pose *p)
 {
     rs_scene *s = p->scene;
-    s->shapes = chance(p, 30) ? 0 : (size_t)draw(p, 1, RS_HAND_SHAPES);
-    const int32_t loud = draw(p, 25, 100); /* percent of how far colours lie from the wall's */
+    s->shapes = chance(p, 50) ? 0 : (size_t)draw(p, 1, RS_HAND_SHAPES);
+    const int32_t loud = draw(p, 15, 60); /* percent of how far colours lie from the wall's */
     for (size_t i = 0; i < s->shapes; i++) {
         rs_shape2d *h = &s->shape[i];
         const int32_t turn = draw(p, 0, RS_TURN - 1);
@@ -397,9 +395,9 @@ static void choose_shapes(pose *p)
 static void choose_background(pose *p)
 {
     rs_scene *s = p->scene;
-    const int plain = chance(p, 45);
-    const int32_t grey = plain ? draw(p, 120, 235) : draw(p, 30, 225);
-    const int32_t colorful = plain ? 12 : 80;
+    const int plain = chance(p, 65);
+    const int32_t grey = plain ? draw(p, 130, 235) : draw(p, 40, 225);
+    const int32_t colorful = plain ? 12 : 60;
     const int32_t change = plain ? 30 : 70;
     const int32_t turn = draw(p, 0, RS_TURN - 1);
     const int32_t fall = jitter(p, change);
@@ -409,7 +407,7 @@ static void choose_background(pose *p)
     }
     s->back_cos14 = rs_fix_cos(turn);
     s->back_sin14 = rs_fix_sin(turn);
-    s->texture = draw(p, 0, plain ? 14 : 32);
+    s->texture = draw(p, 0, plain ? 8 : 20);
     choose_shapes(p);
 }
 
