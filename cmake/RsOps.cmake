@@ -1,4 +1,5 @@
-# Every RS_OP(stem) of ops.def wants its source, its kernels and its test.
+# Every RS_OP(stem) of ops.def wants its source, its test and its kernels. An operation that borrows
+# another's implementations (.impls = rs_...) has no kernels of its own.
 function(rs_check_ops def)
     if(NOT EXISTS "${def}")
         return()
@@ -8,7 +9,15 @@ function(rs_check_ops def)
     set(missing "")
     foreach(line ${lines})
         string(REGEX REPLACE "^RS_OP\\(([a-z0-9_]+).*" "\\1" stem "${line}")
-        foreach(path src/op/${stem}.c cl/${stem}.cl tests/op/test_${stem}.c)
+        set(paths src/op/${stem}.c tests/op/test_${stem}.c)
+        set(borrows "")
+        if(EXISTS "${PROJECT_SOURCE_DIR}/src/op/${stem}.c")
+            file(STRINGS "${PROJECT_SOURCE_DIR}/src/op/${stem}.c" borrows REGEX "\\.impls = rs_")
+        endif()
+        if(NOT borrows)
+            list(APPEND paths cl/${stem}.cl)
+        endif()
+        foreach(path ${paths})
             if(NOT EXISTS "${PROJECT_SOURCE_DIR}/${path}")
                 string(APPEND missing "\n  ${path}")
             endif()
