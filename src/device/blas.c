@@ -115,26 +115,55 @@ out:
     return st;
 }
 
+/* The buffer for CLBlast's copies of A, B and C, kept from call to call: without it, CLBlast would
+ * allocate one in every call. Sharing it is safe, for the queue runs in order. */
+static rescl_status reserve_temp(rescl_device *dev, const rs_gemm *g, cl_mem *out)
+{
+    rescl_status st = RESCL_OK;
+    size_t bytes = 0;
+    const CLBlastStatusCode code = CLBlastSGemmTempBufferSize(
+        CLBlastLayoutRowMajor, g->trans_a ? CLBlastTransposeYes : CLBlastTransposeNo,
+        g->trans_b ? CLBlastTransposeYes : CLBlastTransposeNo, g->m, g->n, g->k, g->a_offset,
+        g->lda, g->b_offset, g->ldb, g->c_offset, g->ldc, &dev->queue, &bytes);
+    if (code != CLBlastSuccess)
+        return fail_blas(code, g);
+    if (dev->blas_temp == NULL ? bytes > 0 : bytes > dev->blas_temp->bytes) {
+        rs_buffer_release(dev->blas_temp);
+        dev->blas_temp = NULL;
+        RS_TRY(rs_buffer_create(dev, bytes, &dev->blas_temp));
+    }
+    *out = bytes > 0 ? dev->blas_temp->mem : NULL;
+out:
+    return st;
+}
+
+static void count_user(rescl_device *dev)
+{
+    if (dev->used_blas)
+        return;
+    pthread_mutex_lock(&users_lock);
+    users++;
+    pthread_mutex_unlock(&users_lock);
+    dev->used_blas = true;
+}
+
 rescl_status rs_blas_gemm(rescl_device *dev, const rs_gemm *g)
 {
     rescl_status st = RESCL_OK;
     cl_event begin = NULL, end = NULL;
+    cl_mem temp = NULL;
     RS_TRY(check_gemm(dev, g));
-    if (!dev->used_blas) {
-        pthread_mutex_lock(&users_lock);
-        users++;
-        pthread_mutex_unlock(&users_lock);
-        dev->used_blas = true;
-    }
+    count_user(dev);
+    RS_TRY(reserve_temp(dev, g, &temp));
     /* A product may be several kernels (pad, transpose, multiply, copy back), and only the last
      * one's event is handed out: the time counts from what ran before them. */
     if (dev->profile != NULL)
         RS_CL(clEnqueueMarkerWithWaitList(dev->queue, 0, NULL, &begin));
-    const CLBlastStatusCode code = CLBlastSgemm(
+    const CLBlastStatusCode code = CLBlastSgemmWithTempBuffer(
         CLBlastLayoutRowMajor, g->trans_a ? CLBlastTransposeYes : CLBlastTransposeNo,
         g->trans_b ? CLBlastTransposeYes : CLBlastTransposeNo, g->m, g->n, g->k, g->alpha,
         g->a->mem, g->a_offset, g->lda, g->b->mem, g->b_offset, g->ldb, g->beta, g->c->mem,
-        g->c_offset, g->ldc, &dev->queue, dev->profile ? &end : NULL);
+        g->c_offset, g->ldc, &dev->queue, dev->profile ? &end : NULL, temp);
     if (code != CLBlastSuccess) {
         st = fail_blas(code, g);
         goto out;
@@ -154,6 +183,8 @@ out:
 
 void rs_blas_release(rescl_device *dev)
 {
+    rs_buffer_release(dev->blas_temp);
+    dev->blas_temp = NULL;
     if (!dev->used_blas)
         return;
     pthread_mutex_lock(&users_lock);

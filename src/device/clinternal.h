@@ -103,6 +103,7 @@ struct rescl_device {
 
     rs_profile *profile; /* NULL unless RESCL_DEVICE_PROFILE */
     bool used_blas;
+    rs_buffer *blas_temp; /* see blas.c */
     atomic_uint_fast64_t allocations, builds, cache_hits, launches;
 };
 
@@ -155,7 +156,8 @@ rescl_status rs_profile_record(rescl_device *dev, const char *name, cl_event beg
 
 /* ---- BLAS -------------------------------------------------------------------------------- */
 
-/* Gives back what CLBlast keeps when the last device that used it closes. */
+/* Gives back the device's temporary buffer, and, with the last device that used CLBlast, what
+ * CLBlast keeps. */
 void rs_blas_release(rescl_device *dev);
 
 #endif

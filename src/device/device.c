@@ -65,13 +65,13 @@ void rescl_device_close(rescl_device *device)
         return;
     if (device->queue != NULL)
         clFinish(device->queue);
+    rs_profile_destroy(device->profile);
+    rs_blas_release(device);
     if (device->live > 0)
         rs_log(RESCL_LOG_WARN, "device %s closes while %zu buffers are still held",
                device->hw->info.name, device->live);
-    rs_profile_destroy(device->profile);
     rs_memory_trim(device);
     rs_programs_destroy(device);
-    rs_blas_release(device);
     if (device->queue != NULL)
         clReleaseCommandQueue(device->queue);
     if (device->context != NULL)

@@ -93,6 +93,47 @@ static void multiplies(void **state)
     check_product((rs_gemm){.m = 1, .n = 1, .k = 1, .alpha = 1}, 0);
 }
 
+/* A product large and odd enough that CLBlast makes padded copies of the matrices: they live in one
+ * buffer, made the first time. B is twice the identity, so that C is exactly twice A transposed. */
+static void allocates_only_once(void **state)
+{
+    (void)state;
+    enum { N = 1025 };
+    const size_t count = (size_t)N * N;
+    rs_rng rng;
+    float *a = NULL, *b = calloc(count, sizeof *b), *c = calloc(count, sizeof *c);
+    assert_non_null(b);
+    assert_non_null(c);
+    rs_rng_init(&rng, 3, 0);
+    for (size_t i = 0; i < N; i++)
+        b[i * N + i] = 2.0f;
+    rs_gemm g = {.trans_a = true, .m = N, .n = N, .k = N, .alpha = 1, .lda = N, .ldb = N, .ldc = N};
+    g.a = random_matrix(&rng, count, &a);
+    assert_ok(rs_buffer_create(dev, count * sizeof *b, &g.b));
+    assert_ok(rs_buffer_create(dev, count * sizeof *c, &g.c));
+    assert_ok(rs_write(dev, g.b, 0, b, count * sizeof *b));
+    assert_ok(rs_blas_gemm(dev, &g));
+    const rescl_device_stats first = test_stats(dev);
+    assert_ok(rs_blas_gemm(dev, &g));
+    assert_ok(rs_read(dev, g.c, 0, c, count * sizeof *c));
+    for (size_t i = 0; i < N; i++)
+        for (size_t j = 0; j < N; j++)
+            if (c[i * N + j] != 2.0f * a[j * N + i])
+                fail_msg("C[%zu, %zu] is %g, not %g", i, j, (double)c[i * N + j],
+                         (double)(2.0f * a[j * N + i]));
+    g.m = g.k = 17;
+    assert_ok(rs_blas_gemm(dev, &g));
+    assert_ok(rs_finish(dev));
+    assert_int_equal(test_stats(dev).allocations, first.allocations);
+    assert_int_equal(test_stats(dev).bytes, first.bytes);
+    rs_buffer_release(g.a);
+    rs_buffer_release(g.b);
+    rs_buffer_release(g.c);
+    free(a);
+    free(b);
+    free(c);
+}
+
 static void refuses_what_does_not_fit(void **state)
 {
     (void)state;
@@ -152,6 +193,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(multiplies),
+        cmocka_unit_test(allocates_only_once),
         cmocka_unit_test(refuses_what_does_not_fit),
         cmocka_unit_test(is_profiled),
     };
