@@ -30,8 +30,8 @@ typedef enum rescl_device_type {
 typedef struct rescl_device_info {
     size_t platform, device; /**< the selector "platform:device" */
     char name[128], vendor[128], platform_name[128];
-    char driver[128];         /**< driver version */
-    char opencl_c[64];        /**< such as "OpenCL C 1.2 pocl" */
+    char driver[128];  /**< driver version */
+    char opencl_c[64]; /**< such as "OpenCL C 1.2 pocl" */
     rescl_device_type type;
     unsigned compute_units;
     unsigned clock_mhz;
@@ -43,7 +43,7 @@ typedef struct rescl_device_info {
     unsigned float_width;     /**< native float vector width, at least 1 */
     bool fp16, fp64;          /**< cl_khr_fp16 / cl_khr_fp64 */
     bool unified_memory;
-    bool usable;              /**< false: rescl refuses it; see `reason` */
+    bool usable; /**< false: rescl refuses it; see `reason` */
     char reason[128];
 } rescl_device_info;
 
@@ -59,33 +59,41 @@ RESCL_API const rescl_device_info *rescl_runtime_device_info(const rescl_runtime
                                                              size_t index);
 
 /**
- * Resolves a selector to an index into the runtime's list:
+ * Resolves a selector (in any case) to an index into the runtime's list:
  *   "auto" or NULL  the fastest usable GPU (compute units x clock), else accelerator, else CPU
- *   "cpu", "gpu"    the fastest usable device of that type
+ *   "cpu", "gpu", "accelerator"  the fastest usable device of that type
  *   "P:D"           device D of platform P, as `rescl devices` prints them
- *   anything else   a case-insensitive substring of a device's or its platform's name
+ *   anything else   part of a device's name, else of its platform's name, else of its vendor's or
+ *                   OpenCL C version. Several devices of the same name: the first of them.
+ * Fails with RESCL_ERR_NOT_FOUND (nothing matches), RESCL_ERR_UNSUPPORTED (what matches is not
+ * usable: says why) or RESCL_ERR_ARG (different devices match); the message lists the devices.
  */
 RESCL_API rescl_status rescl_runtime_select(const rescl_runtime *runtime, const char *selector,
                                             size_t *index) RESCL_CHECK;
 
 typedef enum rescl_device_flags {
-    RESCL_DEVICE_PROFILE = 1 /**< record the time of every kernel; see bench.h */
+    /** Record the time of every kernel; RESCL_ERR_UNSUPPORTED where the driver cannot. */
+    RESCL_DEVICE_PROFILE = 1
 } rescl_device_flags;
 
-/** Opens the device that `selector` names. Borrows the runtime, which must outlive it. */
+/**
+ * Opens the device that `selector` names. Borrows the runtime, which must outlive it. A device may
+ * be opened several times; each has its own queue and memory.
+ */
 RESCL_API rescl_status rescl_device_open(rescl_runtime *runtime, const char *selector,
                                          unsigned flags, rescl_device **out) RESCL_CHECK;
+/** Waits for what is enqueued. Everything that was made on the device must be destroyed before. */
 RESCL_API void rescl_device_close(rescl_device *device);
 RESCL_API const rescl_device_info *rescl_device_get_info(const rescl_device *device);
 
 /** Counters since the device was opened. */
 typedef struct rescl_device_stats {
-    uint64_t bytes;          /**< device memory held now */
-    uint64_t peak_bytes;     /**< the most held at once */
-    uint64_t allocations;    /**< buffers and views made */
-    uint64_t builds;         /**< programs made, from source or from the cache */
-    uint64_t cache_hits;     /**< of those, from the disk cache */
-    uint64_t launches;       /**< kernels enqueued */
+    uint64_t bytes;       /**< device memory held now */
+    uint64_t peak_bytes;  /**< the most held at once */
+    uint64_t allocations; /**< buffers and views handed out, also from the pool */
+    uint64_t builds;      /**< programs made, from source or from the cache */
+    uint64_t cache_hits;  /**< of those, from the disk cache */
+    uint64_t launches;    /**< kernels enqueued */
 } rescl_device_stats;
 
 RESCL_API void rescl_device_get_stats(const rescl_device *device, rescl_device_stats *out);
