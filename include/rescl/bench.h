@@ -56,6 +56,22 @@ RESCL_API rescl_status rescl_bench_ops(rescl_device *device, const rescl_bench_o
                                        const char *impl, rescl_bench_op_fn fn,
                                        void *user) RESCL_CHECK;
 
+/** Where the time of a step goes: one kernel of one layer. Strings are borrowed for the call. */
+typedef struct rescl_bench_step_row {
+    const char *op, *pass, *layer, *kernel;
+    double launches; /**< per step */
+    double ms;       /**< per step, on the device's own clock, mean of the repeats */
+} rescl_bench_step_row;
+
+typedef void (*rescl_bench_step_fn)(const rescl_bench_step_row *row, void *user);
+
+/**
+ * Runs steps as rescl_bench_model does and calls `fn` for each kernel of each layer, the longest first.
+ * RESCL_ERR_ARG unless the device was opened with RESCL_DEVICE_PROFILE.
+ */
+RESCL_API rescl_status rescl_bench_step(rescl_device *device, const rescl_bench_options *options,
+                                        rescl_bench_step_fn fn, void *user) RESCL_CHECK;
+
 /** What the device can do at most, measured through OpenCL: medians of several rounds. */
 typedef struct rescl_peak {
     double fma_gflops; /**< independent fma() chains in registers */

@@ -7,8 +7,8 @@
 #include "net_internal.h"
 #include "threadpool.h"
 
+#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 /* Time as the planner sees it: forward of node i is step i; backward comes after all of forward in
  * reverse, with one step for each of its passes. */
@@ -61,6 +61,8 @@ static rescl_status plan_pass(rs_net *n, size_t i, rs_pass pass, const rs_proble
         goto out;
     }
     stage->has[pass] = true;
+    snprintf(stage->label[pass], sizeof stage->label[pass], "%s %s %s", p->op->name,
+             rs_pass_name(pass), stage->node->name);
 out:
     return st;
 }

@@ -31,6 +31,7 @@ typedef struct rs_stage {
     const rs_node *node;
     bool has[RS_PASS_COUNT];
     rs_call call[RS_PASS_COUNT];
+    char label[RS_PASS_COUNT][96]; /* "<op> <pass> <layer>", for the profile */
     rs_args args; /* all but scratch and packed */
     int ws_block[RS_OP_WS];
 } rs_stage;

@@ -15,7 +15,7 @@ static rescl_status run_pass(rs_net *n, rs_stage *s, rs_pass pass, bool pack, ui
     s->args.packed = c->packed;
     s->args.seed = seed;
     s->args.step = step;
-    rs_profile_label(n->store->dev, s->node->name);
+    rs_profile_label(n->store->dev, s->label[pass]);
     if (pack && c->packed)
         RS_TRY(rs_plan_pack(&c->plan, &s->args));
     RS_TRY(rs_plan_enqueue(&c->plan, &s->args));

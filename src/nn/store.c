@@ -177,7 +177,7 @@ rescl_status rs_store_download_state(rs_store *s, int i, rs_weights *w)
 rescl_status rs_store_update(rs_store *s, double lr, uint64_t step)
 {
     rescl_status st = RESCL_OK;
-    rs_profile_label(s->dev, "optimizer");
+    rs_profile_label(s->dev, "optim update all");
     for (size_t a = 0; a < s->trainable.arenas; a++) {
         rs_buffer *const state[2] = {s->state[0][a], s->state[1][a]};
         RS_TRY(rs_optim_enqueue(s->optim, s->param[a], s->grad[a], state,

@@ -7,6 +7,7 @@
 #include "rng.h"
 #include <rescl/bench.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -140,6 +141,14 @@ out:
     return st;
 }
 
+static void close_bench(bench *b)
+{
+    rs_replica_destroy(b->replica);
+    rescl_model_destroy(b->model);
+    rs_aligned_free(b->pixels);
+    rs_aligned_free(b->labels);
+}
+
 rescl_status rescl_bench_model(rescl_device *device, const rescl_bench_options *options,
                                rescl_bench_row *out)
 {
@@ -162,9 +171,43 @@ rescl_status rescl_bench_model(rescl_device *device, const rescl_bench_options *
     row.peak_bytes = stats.peak_bytes;
     *out = row;
 out:
-    rs_replica_destroy(b.replica);
-    rescl_model_destroy(b.model);
-    rs_aligned_free(b.pixels);
-    rs_aligned_free(b.labels);
+    close_bench(&b);
+    return st;
+}
+
+/* Splits a net's label "<op> <pass> <layer>". */
+static void report_row(const rs_profile_row *row, size_t steps, rescl_bench_step_fn fn, void *user)
+{
+    char text[128], *rest = text;
+    rescl_bench_step_row out = {.op = "", .pass = "", .layer = "", .kernel = row->kernel};
+    snprintf(text, sizeof text, "%s", row->label ? row->label : "");
+    out.op = strsep(&rest, " ");
+    out.pass = rest ? strsep(&rest, " ") : "";
+    out.layer = rest ? rest : "";
+    out.launches = (double)row->launches / (double)steps;
+    out.ms = (double)row->total_ns * 1e-6 / (double)steps;
+    fn(&out, user);
+}
+
+rescl_status rescl_bench_step(rescl_device *device, const rescl_bench_options *options,
+                              rescl_bench_step_fn fn, void *user)
+{
+    rescl_status st = RESCL_OK;
+    bench b = {.o = options, .dev = device};
+    const rs_profile_row *rows;
+    size_t count;
+
+    RS_TRY(open_bench(&b));
+    for (size_t i = 0; i < options->warmup + 1; i++)
+        RS_TRY(one_step(&b));
+    RS_TRY(rs_profile_get(device, &rows, &count));
+    rs_profile_reset(device);
+    for (size_t i = 0; i < options->repeats; i++)
+        RS_TRY(one_step(&b));
+    RS_TRY(rs_profile_get(device, &rows, &count));
+    for (size_t i = 0; i < count; i++)
+        report_row(&rows[i], options->repeats, fn, user);
+out:
+    close_bench(&b);
     return st;
 }
