@@ -18,8 +18,8 @@ void rs_test_ok(rescl_status st, const char *expr, const char *file, int line)
     _fail(file, line);
 }
 
-void rs_test_fails(rescl_status st, rescl_status expected, const char *expr, const char *file,
-                   int line, const char *const *words)
+void rs_test_fails(rescl_status st, const char *expr, const char *file, int line,
+                   rescl_status expected, ...)
 {
     const char *message = st == RESCL_OK ? "" : rescl_last_error()->message;
     if (st != expected) {
@@ -27,12 +27,16 @@ void rs_test_fails(rescl_status st, rescl_status expected, const char *expr, con
                     rescl_status_name(expected));
         _fail(file, line);
     }
-    for (; *words; words++) {
-        if (!strstr(message, *words)) {
-            print_error("%s: the message \"%s\" lacks \"%s\"\n", expr, message, *words);
+    va_list words;
+    va_start(words, expected);
+    for (const char *word; (word = va_arg(words, const char *)) != NULL;) {
+        if (!strstr(message, word)) {
+            print_error("%s: the message \"%s\" lacks \"%s\"\n", expr, message, word);
+            va_end(words);
             _fail(file, line);
         }
     }
+    va_end(words);
 }
 
 char *rs_test_dir_make(void)

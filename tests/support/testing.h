@@ -14,14 +14,14 @@
 /* Passes when `expr` is RESCL_OK, else prints the error record. */
 #define assert_ok(expr) rs_test_ok((expr), #expr, __FILE__, __LINE__)
 
-/* Passes when `expr` fails with `status` and a message that holds every one of the strings. */
-#define assert_fails(expr, status, ...)                                                            \
-    rs_test_fails((expr), (status), #expr, __FILE__, __LINE__,                                     \
-                  (const char *const[]){__VA_ARGS__, NULL})
+/* assert_fails(expr, status, words...) passes when `expr` fails with that status and a message that
+ * holds each of the words. */
+#define assert_fails(expr, ...)                                                                    \
+    rs_test_fails((expr), #expr, __FILE__, __LINE__, __VA_ARGS__, (const char *)NULL)
 
 void rs_test_ok(rescl_status st, const char *expr, const char *file, int line);
-void rs_test_fails(rescl_status st, rescl_status expected, const char *expr, const char *file,
-                   int line, const char *const *words);
+void rs_test_fails(rescl_status st, const char *expr, const char *file, int line,
+                   rescl_status expected, ...);
 
 /* A new empty folder (below TMPDIR), on the heap. */
 char *rs_test_dir_make(void);
