@@ -1,7 +1,8 @@
 /* The device layer as the other rooms see it: buffers, kernels, one in-order queue, BLAS.
  *
- * Everything enqueued runs in order on the device's one queue; nothing here waits unless it says so. The host
- * thread that opened a device is the one that enqueues on it; kernels may be built from any thread. */
+ * Everything enqueued runs in order on the device's one queue; nothing here waits unless it says
+ * so. The host thread that opened a device is the one that enqueues on it; kernels may be built,
+ * and buffers made and released, from any thread. */
 #ifndef RS_CLDEVICE_H
 #define RS_CLDEVICE_H
 
@@ -10,7 +11,8 @@
 /* ---- memory ------------------------------------------------------------------------------ */
 
 /* Device memory, reference-counted. From the device's pool: a released buffer is kept for the next
- * request that it fits without waste. Contents are undefined. */
+ * request that it fits without waste, and given back when memory is short. `bytes` is above 0.
+ * Contents are undefined. RESCL_ERR_MEMORY says what was asked, what is held and what there is. */
 typedef struct rs_buffer rs_buffer;
 
 rescl_status rs_buffer_create(rescl_device *dev, size_t bytes, rs_buffer **out) RESCL_CHECK;
@@ -54,8 +56,9 @@ rescl_status rs_finish(rescl_device *dev) RESCL_CHECK; /* and wait for it */
 typedef struct rs_kernel rs_kernel;
 
 /* `file` is the stem of a file in cl/ ("conv2d"); `options` are -D macros ("" for none). The device
- * adds: -cl-std=CL1.2, -DRS_VW=<native float width>, -DRS_CPU or -DRS_GPU, and what quirks.def asks for.
- * Builds on first use, else looks it up; from any thread. */
+ * adds: -cl-std=CL1.2, -DRS_VW=<native float width>, -DRS_CPU or -DRS_GPU, and what quirks.def asks
+ * for. Builds on first use, else looks it up, from any thread. RESCL_ERR_BUILD shows the first
+ * error with the source around it, and is remembered: the same request fails the same way again. */
 rescl_status rs_kernel_get(rescl_device *dev, const char *file, const char *options,
                            const char *name, rs_kernel **out) RESCL_CHECK;
 
@@ -75,20 +78,41 @@ typedef struct rs_arg {
     } v;
 } rs_arg;
 
-#define RS_BUF(x) {.kind = RS_ARG_BUF, .v.buf = (x)}
-#define RS_INT(x) {.kind = RS_ARG_INT, .v.i = (int32_t)(x)}
-#define RS_UINT(x) {.kind = RS_ARG_UINT, .v.u = (uint32_t)(x)}
-#define RS_ULONG(x) {.kind = RS_ARG_ULONG, .v.ul = (uint64_t)(x)}
-#define RS_FLOAT(x) {.kind = RS_ARG_FLOAT, .v.f = (float)(x)}
-#define RS_LOCAL(x) {.kind = RS_ARG_LOCAL, .v.local_bytes = (size_t)(x)}
+#define RS_BUF(x)                                                                                  \
+    {                                                                                              \
+        .kind = RS_ARG_BUF, .v.buf = (x)                                                           \
+    }
+#define RS_INT(x)                                                                                  \
+    {                                                                                              \
+        .kind = RS_ARG_INT, .v.i = (int32_t)(x)                                                    \
+    }
+#define RS_UINT(x)                                                                                 \
+    {                                                                                              \
+        .kind = RS_ARG_UINT, .v.u = (uint32_t)(x)                                                  \
+    }
+#define RS_ULONG(x)                                                                                \
+    {                                                                                              \
+        .kind = RS_ARG_ULONG, .v.ul = (uint64_t)(x)                                                \
+    }
+#define RS_FLOAT(x)                                                                                \
+    {                                                                                              \
+        .kind = RS_ARG_FLOAT, .v.f = (float)(x)                                                    \
+    }
+#define RS_LOCAL(x)                                                                                \
+    {                                                                                              \
+        .kind = RS_ARG_LOCAL, .v.local_bytes = (size_t)(x)                                         \
+    }
 
 /* Work-items in each dimension (rounded up to whole groups) and work-group size. Unused dimensions
- * are 1; group[0] of 0 leaves the group size to the driver. */
+ * are 1 or 0; group[0] of 0 leaves the group size to the driver, or to the kernel's
+ * reqd_work_group_size. (PoCL compiles a kernel anew for each group size: give it a fixed one.) */
 typedef struct rs_grid {
     size_t items[3];
     size_t group[3];
 } rs_grid;
 
+/* RESCL_ERR_ARG when the arguments are not those that the kernel declares, RESCL_ERR_UNSUPPORTED
+ * when the work-group or its local memory is more than the device or the kernel allows. */
 rescl_status rs_launch(rescl_device *dev, rs_kernel *k, const rs_grid *grid, const rs_arg *args,
                        size_t nargs) RESCL_CHECK;
 
@@ -99,8 +123,8 @@ rescl_status rs_launch(rescl_device *dev, rs_kernel *k, const rs_grid *grid, con
 
 /* ---- BLAS -------------------------------------------------------------------------------- */
 
-/* C = alpha * op(A) * op(B) + beta * C through CLBlast, row-major, offsets in elements: op(A) is m x k, op(B) k x n.
- * Waits for nothing. */
+/* C = alpha * op(A) * op(B) + beta * C through CLBlast, row-major, offsets in elements: op(A) is
+ * m x k, op(B) k x n. Waits for nothing, but the first calls compile. */
 typedef struct rs_gemm {
     bool trans_a, trans_b;
     size_t m, n, k;
@@ -114,8 +138,8 @@ rescl_status rs_blas_gemm(rescl_device *dev, const rs_gemm *g) RESCL_CHECK;
 
 /* ---- measuring --------------------------------------------------------------------------- */
 
-/* While profiling (RESCL_DEVICE_PROFILE), launches are recorded under the label that is current when
- * they are enqueued. The label is borrowed: it stays valid until the profile is reset. */
+/* While profiling (RESCL_DEVICE_PROFILE), launches are recorded under the label that is current
+ * when they are enqueued. The label is borrowed: it stays valid until the profile is reset. */
 void rs_profile_label(rescl_device *dev, const char *label);
 
 typedef struct rs_profile_row {
