@@ -78,30 +78,14 @@ typedef struct rs_arg {
     } v;
 } rs_arg;
 
-#define RS_BUF(x)                                                                                  \
-    {                                                                                              \
-        .kind = RS_ARG_BUF, .v.buf = (x)                                                           \
-    }
-#define RS_INT(x)                                                                                  \
-    {                                                                                              \
-        .kind = RS_ARG_INT, .v.i = (int32_t)(x)                                                    \
-    }
-#define RS_UINT(x)                                                                                 \
-    {                                                                                              \
-        .kind = RS_ARG_UINT, .v.u = (uint32_t)(x)                                                  \
-    }
-#define RS_ULONG(x)                                                                                \
-    {                                                                                              \
-        .kind = RS_ARG_ULONG, .v.ul = (uint64_t)(x)                                                \
-    }
-#define RS_FLOAT(x)                                                                                \
-    {                                                                                              \
-        .kind = RS_ARG_FLOAT, .v.f = (float)(x)                                                    \
-    }
-#define RS_LOCAL(x)                                                                                \
-    {                                                                                              \
-        .kind = RS_ARG_LOCAL, .v.local_bytes = (size_t)(x)                                         \
-    }
+/* clang-format off */
+#define RS_BUF(x) {.kind = RS_ARG_BUF, .v.buf = (x)}
+#define RS_INT(x) {.kind = RS_ARG_INT, .v.i = (int32_t)(x)}
+#define RS_UINT(x) {.kind = RS_ARG_UINT, .v.u = (uint32_t)(x)}
+#define RS_ULONG(x) {.kind = RS_ARG_ULONG, .v.ul = (uint64_t)(x)}
+#define RS_FLOAT(x) {.kind = RS_ARG_FLOAT, .v.f = (float)(x)}
+#define RS_LOCAL(x) {.kind = RS_ARG_LOCAL, .v.local_bytes = (size_t)(x)}
+/* clang-format on */
 
 /* Work-items in each dimension (rounded up to whole groups) and work-group size. Unused dimensions
  * are 1 or 0; group[0] of 0 leaves the group size to the driver, or to the kernel's
