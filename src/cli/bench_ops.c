@@ -239,6 +239,10 @@ int cli_bench_ops(const cli_args *args, rescl_device *device)
     const cli_value *models = &args->value[OPT_models], *sizes = &args->value[OPT_sizes];
     const cli_value *batches = &args->value[OPT_batch_sizes];
     op_rows rows = {.device = rescl_device_get_info(device)->name};
+    const cli_value *modes = &args->value[OPT_modes];
+    bool training = false;
+    for (size_t i = 0; i < modes->count; i++)
+        training = training || strcmp(modes->words[i], "train") == 0;
     int code = CLI_OK;
     rescl_peak peak;
     if (cli_bool(args, OPT_peak)) {
@@ -253,6 +257,7 @@ int cli_bench_ops(const cli_args *args, rescl_device *device)
         rows.size = sizes->sizes[i / batches->count % sizes->count];
         rows.model = models->words[i / batches->count / sizes->count];
         rescl_bench_options o = cli_bench_options(args, rows.model, rows.size, rows.batch);
+        o.train = training; /* else the forward passes only */
         rescl_status st = rescl_bench_ops(device, &o, cli_str(args, OPT_impl), keep_row, &rows);
         if (st != RESCL_OK)
             code = cli_fail(st, false);

@@ -88,9 +88,11 @@ static void print_keras(const rescl_model *model, const rescl_model_info *info)
         snprintf(full, sizeof full, "%s (%s)", l.name, l.type);
         printf(" %-*s  %-*s%-*zu%-*s ", (int)name, full, SHAPE, shape_text(&l, i == 0, shape),
                PARAMS, l.params, MACS, cli_si(l.macs, macs));
+        /* Keras gives each further input a line of its own. */
+        size_t column = name + SHAPE + PARAMS + MACS + 5;
         printf("[");
         for (size_t k = 0; k < l.ninputs; k++)
-            printf("%s'%s[0][0]'", k ? ", " : "", l.inputs[k]);
+            printf("%s%*s'%s[0][0]'", k ? ",\n" : "", k ? (int)column : 0, "", l.inputs[k]);
         printf("]\n");
     }
     rule('=', width);

@@ -193,7 +193,7 @@ static void describe(const run *r)
     rescl_model_get_info(r->model, &info);
     char params[32], trainable[32], macs[32], memory[32], name[320];
     size_t samples = rescl_dataset_count(r->train_set), batch = cli_size(a, OPT_batch_size);
-    cli_note("model   %s, %zux%zu, %zu classes: %s parameters (%s trainable), %sMAC a picture",
+    cli_note("model   %s, %zux%zu, %zu classes: %s parameters (%s trainable), %s MACs a picture",
              info.name, info.image_size, info.image_size, info.classes,
              cli_thousands(info.params, params), cli_thousands(info.trainable, trainable),
              cli_si(info.macs, macs));
@@ -211,14 +211,18 @@ static void describe(const run *r)
 static char *data_flags(const cli_args *a)
 {
     char *path = cli_shell_quote(cli_str(a, OPT_data_path));
-    char samples[64] = "", seed[64] = "", format[64] = "";
+    char samples[64] = "", seed[64] = "", format[64] = "", batch[64] = "";
     if (cli_size(a, OPT_eval_samples))
         snprintf(samples, sizeof samples, " --samples %zu", cli_size(a, OPT_eval_samples));
     if (cli_u64(a, OPT_data_seed))
         snprintf(seed, sizeof seed, " --data-seed %s", a->value[OPT_data_seed].text);
-    if (a->value[OPT_format].origin != ORIGIN_DEFAULT)
+    if (strcmp(cli_str(a, OPT_format), "auto") != 0)
         snprintf(format, sizeof format, " --format %s", cli_str(a, OPT_format));
-    char *text = path ? cli_format("--data-path %s%s%s%s", path, format, samples, seed) : NULL;
+    /* Another batch size sums in another order, which the last digits of the loss show. */
+    if (strcmp(a->value[OPT_batch_size].text, cli_opt_get(OPT_batch_size)->def) != 0)
+        snprintf(batch, sizeof batch, " --batch-size %s", a->value[OPT_batch_size].text);
+    char *text =
+        path ? cli_format("--data-path %s%s%s%s%s", path, format, samples, seed, batch) : NULL;
     free(path);
     return text;
 }
@@ -258,8 +262,10 @@ static int report(const run *r)
         printf("best      accuracy %s loss %s after epoch %zu of %zu\n",
                cli_exact(r->best.eval.top1, top1), cli_exact(r->best.eval.loss, loss),
                r->best.epoch + 1, r->best.epochs);
-    else if (!r->epoch.epochs)
-        printf("nothing was left to do: the run had reached its last epoch or step\n");
+    else
+        cli_run_print_best(r->folder);
+    if (!r->epoch.epochs)
+        cli_note("nothing was left to do: the run had reached its last epoch or step");
     printf("weights   %s\n", weights);
     char *quoted = cli_shell_quote(weights), *data = data_flags(r->args);
     if (quoted && data)
@@ -301,6 +307,8 @@ static int finish(run *r, rescl_status st)
                 "interrupted in epoch %zu after step %llu; saved in %s\nresume with: "
                 "rescl train --resume %s\n",
                 r->step.epoch + 1, (unsigned long long)r->step.step, r->folder, shown);
+    } else if (st == RESCL_ERR_NUMERIC) {
+        code = cli_fail(st, false); /* it names the last good checkpoint */
     } else {
         code = cli_fail(st, false);
         char *last = cli_format("%s/weights/last.safetensors", r->folder);
@@ -330,7 +338,7 @@ int cmd_train(const cli_args *args)
     if (st != RESCL_OK) {
         code = cli_fail(st, false);
         if (!r.resume)
-            rmdir(r.folder); /* succeeds only while it is empty */
+            cli_run_remove_empty(r.folder);
         goto out;
     }
     stop_target = r.trainer;

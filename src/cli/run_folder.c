@@ -142,6 +142,41 @@ char *cli_run_create(const cli_args *args)
     return path;
 }
 
+void cli_run_remove_empty(const char *folder)
+{
+    char *weights = cli_format("%s/weights", folder);
+    if (weights)
+        rmdir(weights);
+    rmdir(folder);
+    free(weights);
+}
+
+void cli_run_print_best(const char *folder)
+{
+    char *path = cli_format("%s/results.csv", folder);
+    FILE *f = path ? fopen(path, "r") : NULL;
+    char line[512];
+    double best_loss = 0, best_top1 = -1;
+    unsigned long best_epoch = 0;
+    while (f && fgets(line, sizeof line, f)) {
+        unsigned long epoch;
+        double loss, top1;
+        if (sscanf(line, "%lu,%*f,%*f,%*f,%lf,%lf", &epoch, &loss, &top1) != 3)
+            continue; /* the head, or an epoch without evaluation */
+        if (top1 > best_top1 || (top1 >= best_top1 && loss < best_loss)) {
+            best_top1 = top1;
+            best_loss = loss;
+            best_epoch = epoch;
+        }
+    }
+    if (best_top1 >= 0)
+        printf("best      accuracy %.9g loss %.9g after epoch %lu\n", best_top1, best_loss,
+               best_epoch + 1);
+    if (f)
+        fclose(f);
+    free(path);
+}
+
 char *cli_weights_of(const char *weights)
 {
     if (!is_folder(weights))

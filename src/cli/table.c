@@ -53,7 +53,7 @@ static size_t width_of(const char *text)
 
 static bool numeric(const char *text)
 {
-    return !text[strspn(text, "0123456789.,+-e%* ")];
+    return !text[strspn(text, "0123456789.,+-e%*() ")];
 }
 
 static void print_csv(const cli_table *t, FILE *f)

@@ -59,12 +59,13 @@ bool cli_in_range_u64(const char *range, uint64_t x)
     return x >= low && x <= high;
 }
 
-/* Levenshtein distance of the first 63 bytes, letters' case ignored. */
+enum { LONGEST_WORD = 63 };
+
+/* Levenshtein distance of the first LONGEST_WORD bytes, letters' case ignored. */
 static size_t distance(const char *a, const char *b)
 {
-    enum { MAX = 63 };
-    size_t na = strnlen(a, MAX), nb = strnlen(b, MAX);
-    size_t row[MAX + 1];
+    size_t na = strnlen(a, LONGEST_WORD), nb = strnlen(b, LONGEST_WORD);
+    size_t row[LONGEST_WORD + 1];
     for (size_t j = 0; j <= nb; j++)
         row[j] = j;
     for (size_t i = 1; i <= na; i++) {
@@ -87,7 +88,7 @@ static size_t distance(const char *a, const char *b)
 const char *cli_nearest(const char *word, const char *const *names)
 {
     const char *best = NULL;
-    size_t len = strlen(word), least = len / 3 + 1;
+    size_t len = strnlen(word, LONGEST_WORD), least = len / 3 + 1;
     for (; *names; names++) {
         size_t d = distance(word, *names);
         /* A beginning such as --batch is nearer to --batch-size than its distance says. */

@@ -1,0 +1,25 @@
+# bench: the three forms of its tables and the product of lists.
+. "$RESCL_SOURCE_DIR/tests/cli/common.inc"
+
+quick="--warmup 1 --repeats 1 --min-seconds 0"
+# shellcheck disable=SC2086
+run bench model --model resnet8 --size 32 --batch-size 1,4 --mode train,infer $quick
+want_code 0
+[ "$(grep -c '^| resnet8' out)" -eq 4 ] || fail "expected four rows"
+want_out "| model "
+want_out "img_s"
+# shellcheck disable=SC2086
+run bench model --model resnet8 --size 8,32 --batch-size 2 --mode infer -o csv $quick
+want_code 0
+[ "$(head -n 1 out | cut -d, -f1-6)" = "model,mode,size,batch,device,img_s" ] ||
+    fail "expected a csv's head"
+[ "$(wc -l <out)" -eq 3 ] || fail "expected two rows"
+# shellcheck disable=SC2086
+run bench op --model resnet8 --size 8 --batch-size 2 --no-peak $quick
+want_code 0
+want_out "| fwd"
+want_out "* is what a network uses here"
+want_out "ms in all"
+# shellcheck disable=SC2086
+run bench op --model resnet8 --size 8 --batch-size 2 --no-peak --impl no-such-impl $quick
+[ "$code" -ne 0 ] || fail "expected an unknown implementation to be refused"

@@ -1,0 +1,44 @@
+# --help names every option of the verb and shows defaults; help and --version work.
+. "$RESCL_SOURCE_DIR/tests/cli/common.inc"
+
+for verb in devices train eval predict summary bench; do
+    run "$verb" --help
+    want_code 0
+    want_out "Usage: rescl $verb"
+    # options.def itself says which options a verb has.
+    sed -n '/^RS_OPT(/,/)$/p' "$RESCL_SOURCE_DIR/src/cli/options.def" | tr '\n' ' ' |
+        sed 's/RS_OPT(/\n/g' | grep -E "IN\\($verb\\)|ALL" | grep -v "~IN($verb)" |
+        sed 's/^[^"]*"\([a-z0-9-]*\).*/\1/' >names
+    [ -s names ] || fail "options.def lists no option of $verb"
+    while read -r name; do
+        grep -qE -e "--(no-)?$name( |,|\$)" out || fail "expected --$name in the help of $verb"
+    done <names
+    cp out by_flag
+    run help "$verb"
+    cmp -s out by_flag || fail "expected 'help $verb' to say the same as '$verb --help'"
+done
+
+run train --help
+want_out "[0.001]"
+want_out "-b, --batch-size"
+want_out "--weight-decay W, --wd"
+want_out "cosineannealinglr"
+want_out "resnet50_signs"
+run bench -h
+want_out "--no-peak"
+
+run --help
+want_code 0
+want_out "devices"
+want_out "bench"
+run help
+want_code 0
+want_out "Exit codes"
+run --version
+want_code 0
+grep -qE '^rescl [0-9]+\.[0-9]+\.[0-9]+ \(library [0-9]+\.[0-9]+\.[0-9]+\)$' out ||
+    fail "expected a version"
+run
+want_code 2
+want_no_out
+want_err "Usage: rescl"

@@ -1,0 +1,58 @@
+# Results on stdout, messages on stderr; NO_COLOR; a closed or full stdout; listing devices.
+. "$RESCL_SOURCE_DIR/tests/cli/common.inc"
+
+run devices
+want_code 0
+want_out "device"
+want_out "*"
+want_err "is what --device"
+run devices --device no-such-device
+want_code 3
+want_out "device"
+want_err "no-such-device"
+
+# A reader that goes away is no failure, a full disk is.
+for verb in "summary --model resnet8" "train --help" "devices --json"; do
+    command="rescl $verb | true"
+    # shellcheck disable=SC2086
+    { "$RESCL" $verb 2>err; echo $? >code; } | true
+    code=$(cat code)
+    want_code 0
+    [ "$(grep -c 'error' err)" -eq 0 ] || fail "expected silence about a closed pipe"
+done
+if [ -w /dev/full ]; then
+    command="rescl summary >/dev/full"
+    "$RESCL" summary --model resnet8 >/dev/full 2>err
+    code=$?
+    want_code 4
+    want_err "standard output"
+fi
+
+run summary --model resnet50_signs --classes 6 --size 64
+want_code 0
+want_out 'Model: "resnet50_signs"'
+want_out "Layer (type)"
+want_out "[(None, 64, 64, 3)]"
+want_out "Total params: 23,600,006"
+want_out "Trainable params: 23,546,886"
+want_out "Non-trainable params: 53,120"
+
+# Colours only on a terminal, and not with NO_COLOR.
+escape=$(printf '\033')
+run train --nonsense
+! grep -q "$escape" err || fail "expected no colours without a terminal"
+command -v script >/dev/null || skip "script (util-linux) is not installed"
+on_terminal() {
+    command="rescl $* (on a terminal)"
+    script -qec "stty cols 100; $RESCL $*" /dev/null </dev/null >out 2>&1
+    code=$?
+}
+TERM=xterm
+export TERM
+on_terminal train --nonsense
+want_code 2
+grep -q "$escape" out || fail "expected colours on a terminal"
+NO_COLOR=1
+export NO_COLOR
+on_terminal train --nonsense
+! grep -q "$escape\[1" out || fail "expected no colours with NO_COLOR"

@@ -1,0 +1,72 @@
+# Ctrl-C finishes the step, saves and exits with 130; --resume alone goes on and ends with the same
+# weights as a run that was never stopped.
+. "$RESCL_SOURCE_DIR/tests/cli/common.inc"
+
+long="$tiny --epochs 40 --name long"
+# Starts a training in the background and waits until it has done a step.
+start() {
+    command="rescl $*"
+    "$RESCL" "$@" >out 2>err &
+    pid=$!
+    for _ in $(seq 600); do
+        grep -q 'step' err && return
+        kill -0 $pid 2>/dev/null || break
+        sleep 0.1
+    done
+    code=0
+    fail "expected a line of progress"
+}
+
+for signal in INT TERM; do
+    # A shell starts background commands with SIGINT ignored; train has to catch it all the same.
+    # shellcheck disable=SC2086
+    start train $long --print-freq 1 --output-dir "$signal"
+    kill -s $signal $pid
+    wait $pid
+    code=$?
+    want_code 130
+    want_err "resume with: rescl train --resume $signal/long"
+    [ -s "$signal/long/weights/last.safetensors" ] || fail "expected a checkpoint"
+    rows=$(wc -l <"$signal/long/results.csv")
+    [ "$rows" -lt 41 ] || fail "expected the run to be unfinished"
+done
+
+# --resume takes every other option from args.ini, where epochs are 40; a flag changes it.
+run train --resume INT/long --print-config
+want_code 0
+grep -q '^model = resnet8 ' out || fail "expected the model of args.ini"
+grep -qE '^samples = 48 +; run INT/long/args.ini:' out || fail "expected the samples of args.ini"
+done_rows=$(wc -l <INT/long/results.csv)
+total=$((done_rows + 2))
+run train --resume INT/long/ --epochs $total
+want_code 0
+want_err "INT/long, resumed"
+want_out "weights   INT/long/weights/best.safetensors"
+[ ! -e INT/long-2 ] || fail "expected --resume to stay in its folder"
+[ "$(wc -l <INT/long/results.csv)" -eq $((total + 1)) ] || fail "expected $total epochs in the csv"
+# shellcheck disable=SC2086
+run train $long --epochs $total --name whole --output-dir INT
+want_code 0
+cut -d, -f1,3-7 INT/long/results.csv >one
+cut -d, -f1,3-7 INT/whole/results.csv >two
+cmp -s one two || fail "expected the resumed run to give the same results as a whole one"
+
+# Nothing left to do; a checkpoint instead of a folder; things that are no runs.
+run train --resume INT/long/weights/last.safetensors
+want_code 0
+want_err "nothing was left to do"
+want_out "best      accuracy"
+run train --resume nowhere
+want_code 4
+want_err "nowhere"
+mkdir empty
+run train --resume empty
+want_code 4
+want_err "empty/args.ini"
+echo x >file
+run train --resume file
+want_code 4
+want_err "expected a run folder"
+run train --resume INT/long --model resnet50
+want_code 2
+want_err "cannot resume"

@@ -1,0 +1,238 @@
+/* What --json prints is JSON and holds what the documentation promises. The program runs inside of
+ * this one, with its stdout in a file. */
+#include "cli.h"
+
+#include <jansson.h>
+#include <rescl/rescl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+/* cmocka.h wants those first. */
+#include <cmocka.h>
+
+static char folder[512];
+
+/* Runs "rescl <line>" and reads its stdout as JSON; the words of the line are cut at blanks. */
+static json_t *run(int want, const char *fmt, ...)
+{
+    char line[2048] = "rescl ", *argv[64] = {0};
+    int argc = 0;
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(line + 6, sizeof line - 6, fmt, args);
+    va_end(args);
+    for (char *save = NULL, *word = strtok_r(line, " ", &save); word && argc < 63;
+         word = strtok_r(NULL, " ", &save))
+        argv[argc++] = word;
+
+    FILE *out = tmpfile();
+    assert_non_null(out);
+    fflush(stdout);
+    int saved = dup(STDOUT_FILENO);
+    assert_true(saved >= 0 && dup2(fileno(out), STDOUT_FILENO) >= 0);
+    int code = cli_main(argc, argv);
+    fflush(stdout);
+    dup2(saved, STDOUT_FILENO);
+    close(saved);
+    assert_int_equal(code, want);
+    rewind(out);
+    json_error_t error;
+    json_t *json = json_loadf(out, JSON_REJECT_DUPLICATES, &error);
+    fclose(out);
+    if (!json)
+        fail_msg("rescl %s: line %d: %s", fmt, error.line, error.text);
+    return json;
+}
+
+static json_int_t whole(const json_t *object, const char *key)
+{
+    const json_t *value = json_object_get(object, key);
+    if (!json_is_integer(value))
+        fail_msg("expected an integer '%s'", key);
+    return json_integer_value(value);
+}
+
+static double number(const json_t *object, const char *key)
+{
+    const json_t *value = json_object_get(object, key);
+    if (!json_is_number(value))
+        fail_msg("expected a number '%s'", key);
+    return json_number_value(value);
+}
+
+static const char *text(const json_t *object, const char *key)
+{
+    const json_t *value = json_object_get(object, key);
+    if (!json_is_string(value))
+        fail_msg("expected a string '%s'", key);
+    return json_string_value(value);
+}
+
+static void summary(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *flags;
+        json_int_t params, trainable;
+    } known[] = {{"--model resnet50_signs --classes 6", 23600006, 23546886},
+                 {"--model resnet50_keras --classes 1000", 25636712, 25583592},
+                 /* 25557032 as torch counts, which leaves the 53120 running statistics out. */
+                 {"--model resnet50 --classes 1000", 25557032 + 53120, 25557032}};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        json_t *s = run(0, "summary --json %s", known[i].flags);
+        assert_int_equal(whole(s, "params"), known[i].params);
+        assert_int_equal(whole(s, "trainable"), known[i].trainable);
+        assert_int_equal(whole(s, "non_trainable"), known[i].params - known[i].trainable);
+        const json_t *layers = json_object_get(s, "layers"), *layer;
+        assert_true(json_array_size(layers) > 100);
+        json_int_t params = 0;
+        double macs = 0;
+        size_t k;
+        json_array_foreach(layers, k, layer)
+        {
+            params += whole(layer, "params");
+            macs += number(layer, "macs");
+            assert_true(strlen(text(layer, "name")) > 0);
+            assert_int_equal(json_array_size(json_object_get(layer, "inputs")) == 0, k == 0);
+        }
+        assert_int_equal(params, known[i].params);
+        assert_true(macs > 0.999 * number(s, "macs") && macs < 1.001 * number(s, "macs"));
+        json_decref(s);
+    }
+}
+
+static void devices(void **state)
+{
+    (void)state;
+    json_t *list = run(0, "devices --json"), *device;
+    size_t i, selected = 0;
+    json_array_foreach(list, i, device)
+    {
+        selected += json_is_true(json_object_get(device, "selected"));
+        assert_true(strchr(text(device, "selector"), ':') != NULL);
+        assert_true(strlen(text(device, "name")) > 0);
+        assert_true(whole(device, "compute_units") > 0);
+        assert_true(json_is_boolean(json_object_get(device, "usable")));
+    }
+    assert_int_equal(selected, 1);
+    json_decref(list);
+}
+
+static const char *device(void)
+{
+    const char *name = getenv("RESCL_TEST_DEVICE");
+    return name && *name ? name : "cpu";
+}
+
+static void training(void **state)
+{
+    (void)state;
+    static const char data[] = "--data-path handsigns --quiet --json";
+    json_t *run_json = run(0,
+                           "train %s --model resnet8 --size 32 --samples 32 --eval-samples 16 "
+                           "--batch-size 16 --epochs 2 --output-dir %s --name r --device %s",
+                           data, folder, device());
+    const json_t *best = json_object_get(run_json, "best");
+    json_t *eval = run(0, "eval %s --weights %s/r --samples 16 --batch-size 16 --device %s", data,
+                       folder, device());
+    const double measured[] = {number(best, "loss"), number(best, "top1"), number(best, "top5")};
+    const double repeated[] = {number(eval, "loss"), number(eval, "top1"), number(eval, "top5")};
+    assert_memory_equal(measured, repeated, sizeof measured);
+    assert_int_equal(whole(eval, "samples"), 16);
+    assert_string_equal(text(eval, "model"), "resnet8");
+    assert_string_equal(text(eval, "split"), "test");
+    json_decref(eval);
+    json_decref(run_json);
+
+    /* A name that is no UTF-8 comes out as valid JSON all the same. */
+    char picture[600];
+    snprintf(picture, sizeof picture, "%s/p\xff.png", folder);
+    uint8_t pixels[27] = {0, 255, 7};
+    const rescl_image image = {.width = 3, .height = 3, .pixels = pixels};
+    assert_int_equal(rescl_image_write(picture, &image), RESCL_OK);
+    json_t *list = run(0, "predict --json --quiet --topk 6 --weights %s/r %s --device %s", folder,
+                       picture, device());
+    assert_int_equal(json_array_size(list), 1);
+    const json_t *one = json_array_get(list, 0), *p;
+    assert_non_null(strstr(text(one, "file"), "p\xef\xbf\xbd.png"));
+    double sum = 0, before = 2;
+    size_t i;
+    json_array_foreach(json_object_get(one, "predictions"), i, p)
+    {
+        assert_true(number(p, "probability") <= before);
+        before = number(p, "probability");
+        sum += before;
+        assert_true(whole(p, "index") >= 0 && whole(p, "index") < 6);
+        assert_true(strlen(text(p, "class")) > 0);
+    }
+    assert_int_equal(i, 6);
+    assert_true(sum > 0.9999 && sum < 1.0001);
+    json_decref(list);
+}
+
+static void bench(void **state)
+{
+    (void)state;
+    static const char quick[] = "--quiet --size 8 --batch-size 2 --warmup 0 --repeats 2 "
+                                "--min-seconds 0 --model resnet8";
+    json_t *rows = run(0, "bench model -o json --mode infer,train %s --device %s", quick, device());
+    assert_int_equal(json_array_size(rows), 2);
+    for (size_t i = 0; i < 2; i++) {
+        const json_t *row = json_array_get(rows, i);
+        assert_string_equal(text(row, "model"), "resnet8");
+        assert_string_equal(text(row, "mode"), i ? "train" : "infer");
+        assert_int_equal(whole(row, "size"), 8);
+        assert_int_equal(whole(row, "batch"), 2);
+        assert_true(strlen(text(row, "device")) > 0);
+        assert_true(number(row, "median_ms") > 0 && number(row, "gflops") > 0);
+        assert_true(number(row, "peak_mem_mib") > 0);
+        double img_s = 2000 / number(row, "median_ms");
+        assert_true(number(row, "img_s") > 0.999 * img_s && number(row, "img_s") < 1.001 * img_s);
+    }
+    json_decref(rows);
+    rows = run(0, "bench op --json --no-peak %s --device %s", quick, device());
+    assert_true(json_array_size(rows) > 0);
+    size_t i, preferred = 0;
+    json_t *row;
+    json_array_foreach(rows, i, row)
+    {
+        preferred += json_is_true(json_object_get(row, "preferred"));
+        assert_true(strlen(text(row, "impl")) > 0 && strlen(text(row, "shape")) > 0);
+        assert_true(json_is_null(json_object_get(row, "peak_share")));
+        assert_true(number(row, "error") < 1e-3);
+    }
+    assert_true(preferred > 0);
+    json_decref(rows);
+}
+
+static int make_folder(void **state)
+{
+    (void)state;
+    const char *tmp = getenv("TMPDIR");
+    snprintf(folder, sizeof folder, "%s/rescl-json.XXXXXX", tmp && *tmp ? tmp : "/tmp");
+    return mkdtemp(folder) ? 0 : -1;
+}
+
+static int remove_folder(void **state)
+{
+    (void)state;
+    char command[600];
+    snprintf(command, sizeof command, "rm -rf '%s'", folder);
+    return system(command);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(summary),
+        cmocka_unit_test(devices),
+        cmocka_unit_test(training),
+        cmocka_unit_test(bench),
+    };
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}
