@@ -1,0 +1,344 @@
+#include "testing.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "dataset.h"
+#include "error.h"
+#include "hash.h"
+#include "loader.h"
+
+/* A set whose picture i is filled with i and whose label is i; picture `broken` cannot be read. */
+typedef struct fake {
+    rescl_dataset set;
+    size_t broken;
+} fake;
+
+static rescl_status get(const rescl_dataset *set, size_t index, rescl_image *image, int32_t *label)
+{
+    rescl_status st = RESCL_OK;
+    const fake *f = (const fake *)set;
+    RS_FAIL_IF(index == f->broken, RESCL_ERR_FORMAT, "file-%zu.png: broken", index);
+    *image = (rescl_image){5, 3, malloc(5 * 3 * 3)};
+    RS_OOM(image->pixels);
+    memset(image->pixels, (int)(index % 256), 5 * 3 * 3);
+    *label = (int32_t)index;
+out:
+    return st;
+}
+
+static const rs_dataset_format fake_format = {.name = "fake", .get = get};
+static char fake_origin[] = "fake set";
+
+static fake fake_of(size_t count)
+{
+    return (fake){.set = {.format = &fake_format,
+                          .origin = fake_origin,
+                          .count = count,
+                          .total = count,
+                          .classes = 1},
+                  .broken = SIZE_MAX};
+}
+
+static rs_loader_options options_of(size_t batch, size_t workers)
+{
+    return (rs_loader_options){
+        .batch = batch, .height = 3, .width = 5, .workers = workers, .seed = 77};
+}
+
+static rs_loader *make(const fake *f, const rs_loader_options *options)
+{
+    rs_loader *l = NULL;
+    assert_ok(rs_loader_create(&f->set, options, &l));
+    return l;
+}
+
+/* The labels of an epoch from batch `first` on, after checking numbers, sizes and pixels. */
+static size_t read_epoch(rs_loader *l, const rs_loader_options *o, size_t count, uint64_t epoch,
+                         size_t first, int32_t *labels)
+{
+    const rs_batch *b;
+    size_t n = 0, index = first;
+    assert_ok(rs_loader_start(l, epoch, first));
+    for (;;) {
+        assert_ok(rs_loader_next(l, &b));
+        if (b == NULL)
+            break;
+        const size_t left = count - index * o->batch;
+        assert_int_equal(b->index, index++);
+        assert_int_equal(b->n, left < o->batch ? left : o->batch);
+        assert_int_equal((uintptr_t)b->pixels % 64, 0);
+        for (size_t i = 0; i < b->n; i++) {
+            const float want = (float)(b->labels[i] % 256) / 255.0f;
+            for (size_t k = 0; k < 3 * 5 * 3; k++)
+                assert_true(b->pixels[i * 3 * 5 * 3 + k] == want);
+            labels[n++] = b->labels[i];
+        }
+        rs_loader_release(l, b);
+    }
+    assert_ok(rs_loader_next(l, &b));
+    assert_null(b);
+    return n;
+}
+
+static void gives_all_in_order(void **state)
+{
+    (void)state;
+    static const size_t counts[] = {1, 7, 8, 9, 64, 65};
+    for (size_t i = 0; i < RS_COUNT(counts); i++) {
+        for (size_t workers = 0; workers < 4; workers++) {
+            const fake f = fake_of(counts[i]);
+            rs_loader_options o = options_of(8, workers);
+            rs_loader *l = make(&f, &o);
+            int32_t labels[65];
+            assert_int_equal(rs_loader_batches(l), (counts[i] + 7) / 8);
+            for (uint64_t epoch = 0; epoch < 2; epoch++) {
+                assert_int_equal(read_epoch(l, &o, counts[i], epoch, 0, labels), counts[i]);
+                for (size_t k = 0; k < counts[i]; k++)
+                    assert_int_equal(labels[k], k);
+            }
+            rs_loader_destroy(l);
+        }
+    }
+}
+
+static void leaves_out_the_last(void **state)
+{
+    (void)state;
+    const fake f = fake_of(23);
+    rs_loader_options o = options_of(8, 2);
+    o.drop_last = true;
+    rs_loader *l = make(&f, &o);
+    int32_t labels[23];
+    assert_int_equal(rs_loader_batches(l), 2);
+    assert_int_equal(read_epoch(l, &o, 23, 0, 0, labels), 16);
+    rs_loader_destroy(l);
+    rs_loader *none = NULL;
+    o.batch = 24;
+    assert_fails(rs_loader_create(&f.set, &o, &none), RESCL_ERR_ARG, "fake set", "23", "24");
+    assert_null(none);
+}
+
+/* A permutation, another one in each epoch and for each seed, and the same for any threads. */
+static void shuffles_alike_for_any_threads(void **state)
+{
+    (void)state;
+    enum { COUNT = 101 };
+    static const size_t workers[] = {0, 1, 2, 5};
+    const fake f = fake_of(COUNT);
+    int32_t want[3][COUNT];
+    for (size_t w = 0; w < RS_COUNT(workers); w++) {
+        rs_loader_options o = options_of(16, workers[w]);
+        o.shuffle = true;
+        o.depth = w;
+        rs_loader *l = make(&f, &o);
+        for (uint64_t epoch = 0; epoch < 3; epoch++) {
+            int32_t got[COUNT];
+            bool seen[COUNT] = {false};
+            assert_int_equal(read_epoch(l, &o, COUNT, epoch, 0, got), COUNT);
+            for (size_t i = 0; i < COUNT; i++) {
+                assert_in_range(got[i], 0, COUNT - 1);
+                assert_false(seen[got[i]]);
+                seen[got[i]] = true;
+            }
+            if (w == 0)
+                memcpy(want[epoch], got, sizeof got);
+            assert_memory_equal(got, want[epoch], sizeof got);
+        }
+        rs_loader_destroy(l);
+    }
+    assert_memory_not_equal(want[0], want[1], sizeof want[0]);
+    assert_memory_not_equal(want[1], want[2], sizeof want[0]);
+    rs_loader_options o = options_of(16, 0);
+    int32_t other[COUNT];
+    o.shuffle = true;
+    o.seed = 78;
+    rs_loader *l = make(&f, &o);
+    read_epoch(l, &o, COUNT, 0, 0, other);
+    assert_memory_not_equal(want[0], other, sizeof other);
+    rs_loader_destroy(l);
+}
+
+static void begins_in_the_middle(void **state)
+{
+    (void)state;
+    enum { COUNT = 50 };
+    const fake f = fake_of(COUNT);
+    for (size_t workers = 0; workers < 3; workers += 2) {
+        rs_loader_options o = options_of(8, workers);
+        o.shuffle = true;
+        rs_loader *l = make(&f, &o);
+        int32_t whole[COUNT], part[COUNT];
+        const rs_batch *b;
+        read_epoch(l, &o, COUNT, 4, 0, whole);
+        for (size_t first = 0; first <= 7; first++) {
+            const size_t skipped = first * 8 < COUNT ? first * 8 : COUNT;
+            assert_ok(rs_loader_start(l, 9, 0)); /* staged, and dropped again */
+            assert_int_equal(read_epoch(l, &o, COUNT, 4, first, part), COUNT - skipped);
+            assert_memory_equal(part, whole + skipped, (COUNT - skipped) * sizeof *part);
+        }
+        assert_fails(rs_loader_start(l, 4, 8), RESCL_ERR_ARG, "7 batches", "batch 8");
+        assert_ok(rs_loader_next(l, &b)); /* the refused start changed nothing */
+        assert_null(b);
+        rs_loader_destroy(l);
+    }
+}
+
+/* The first sample that fails is named, by batch order, for any number of threads. */
+static void names_the_sample_that_fails(void **state)
+{
+    (void)state;
+    for (size_t workers = 0; workers < 6; workers++) {
+        fake f = fake_of(40);
+        f.broken = 21;
+        rs_loader_options o = options_of(8, workers);
+        rs_loader *l = make(&f, &o);
+        const rs_batch *b;
+        for (int epoch = 0; epoch < 2; epoch++) {
+            assert_ok(rs_loader_start(l, (uint64_t)epoch, 0));
+            for (int i = 0; i < 2; i++) {
+                assert_ok(rs_loader_next(l, &b));
+                rs_loader_release(l, b);
+            }
+            for (int again = 0; again < 2; again++) {
+                assert_fails(rs_loader_next(l, &b), RESCL_ERR_FORMAT, "fake set", "picture 21",
+                             "file-21.png: broken");
+                assert_null(b);
+            }
+        }
+        rs_loader_destroy(l);
+    }
+}
+
+static void bears_any_end(void **state)
+{
+    (void)state;
+    const fake f = fake_of(200);
+    for (size_t workers = 0; workers < 4; workers++) {
+        rs_loader_options o = options_of(8, workers);
+        const rs_batch *b, *c;
+        rs_loader_destroy(make(&f, &o)); /* never started */
+        rs_loader *l = make(&f, &o);
+        assert_fails(rs_loader_next(l, &b), RESCL_ERR_ARG, "before");
+        assert_ok(rs_loader_start(l, 0, 0)); /* staging, nothing taken */
+        rs_loader_destroy(l);
+        l = make(&f, &o);
+        assert_ok(rs_loader_start(l, 0, 0));
+        assert_ok(rs_loader_next(l, &b)); /* held at the end */
+        assert_ok(rs_loader_next(l, &c));
+        rs_loader_release(l, c);
+        rs_loader_release(l, NULL);
+        rs_loader_destroy(l);
+    }
+    rs_loader_destroy(NULL);
+}
+
+/* Who holds all batches gets an error instead of waiting for himself. */
+static void tells_who_holds_all(void **state)
+{
+    (void)state;
+    const fake f = fake_of(100);
+    for (size_t workers = 0; workers < 3; workers++) {
+        rs_loader_options o = options_of(8, workers);
+        o.depth = 2;
+        rs_loader *l = make(&f, &o);
+        const rs_batch *a, *b, *c;
+        assert_ok(rs_loader_start(l, 0, 0));
+        assert_ok(rs_loader_next(l, &a));
+        assert_ok(rs_loader_next(l, &b));
+        assert_fails(rs_loader_next(l, &c), RESCL_ERR_ARG, "release");
+        assert_int_equal(a->labels[0], 0);
+        assert_int_equal(b->labels[0], 8);
+        rs_loader_release(l, a);
+        assert_ok(rs_loader_next(l, &c));
+        assert_int_equal(c->index, 2);
+        assert_ok(rs_loader_start(l, 1, 0)); /* b and c are still the caller's */
+        assert_int_equal(b->labels[7], 15);
+        assert_int_equal(c->labels[0], 16);
+        assert_fails(rs_loader_next(l, &a), RESCL_ERR_ARG, "release");
+        rs_loader_release(l, b);
+        rs_loader_release(l, c);
+        assert_ok(rs_loader_next(l, &a));
+        assert_int_equal(a->index, 0);
+        rs_loader_release(l, a);
+        rs_loader_destroy(l);
+    }
+}
+
+static void refuses_bad_options(void **state)
+{
+    (void)state;
+    const fake f = fake_of(10), none = fake_of(0);
+    const rs_loader_options good = options_of(4, 0);
+    rs_loader_options bad[] = {good, good, good, good, good, good, good};
+    static const char *const words[] = {"at least one", "0x5",    "3x0",   "workers",
+                                        "staged ahead", "number", "memory"};
+    bad[0].batch = 0;
+    bad[1].height = 0;
+    bad[2].width = 0;
+    bad[3].workers = 100000;
+    bad[4].depth = 100000;
+    bad[5].preprocess = (rescl_preprocess)7;
+    bad[6].height = SIZE_MAX / 8;
+    for (size_t i = 0; i < RS_COUNT(bad); i++) {
+        rs_loader *l = NULL;
+        assert_fails(rs_loader_create(&f.set, &bad[i], &l),
+                     i == 6 ? RESCL_ERR_MEMORY : RESCL_ERR_ARG, words[i]);
+        assert_null(l);
+    }
+    rs_loader *l = NULL;
+    assert_fails(rs_loader_create(&none.set, &good, &l), RESCL_ERR_ARG, "no pictures");
+}
+
+/* Real pictures, resized: the same bits for 0, 1, 2 and 5 threads. */
+static void stages_hands_alike(void **state)
+{
+    (void)state;
+    static const size_t workers[] = {0, 1, 2, 5};
+    const rescl_data_options options = {
+        .path = "handsigns", .split = "train", .samples = 70, .image_size = 32, .seed = 3};
+    rescl_dataset *set = NULL;
+    rs_hash want = {0, 0};
+    assert_ok(rescl_dataset_open(&options, &set));
+    for (size_t w = 0; w < RS_COUNT(workers); w++) {
+        const rs_loader_options o = {.batch = 16,
+                                     .height = 24,
+                                     .width = 20,
+                                     .shuffle = true,
+                                     .preprocess = RESCL_PREPROCESS_TORCH,
+                                     .workers = workers[w]};
+        rs_loader *l = NULL;
+        rs_hash parts[5], got;
+        const rs_batch *b;
+        size_t n = 0;
+        assert_ok(rs_loader_create(set, &o, &l));
+        assert_ok(rs_loader_start(l, 1, 0));
+        for (assert_ok(rs_loader_next(l, &b)); b != NULL; assert_ok(rs_loader_next(l, &b))) {
+            parts[n++] = rs_hash_bytes(b->pixels, b->n * 24 * 20 * 3 * sizeof(float));
+            rs_loader_release(l, b);
+        }
+        assert_int_equal(n, 5);
+        got = rs_hash_bytes(parts, sizeof parts);
+        if (w == 0)
+            want = got;
+        assert_true(got.lo == want.lo && got.hi == want.hi);
+        rs_loader_destroy(l);
+    }
+    rescl_dataset_close(set);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(gives_all_in_order),
+        cmocka_unit_test(leaves_out_the_last),
+        cmocka_unit_test(shuffles_alike_for_any_threads),
+        cmocka_unit_test(begins_in_the_middle),
+        cmocka_unit_test(names_the_sample_that_fails),
+        cmocka_unit_test(bears_any_end),
+        cmocka_unit_test(tells_who_holds_all),
+        cmocka_unit_test(refuses_bad_options),
+        cmocka_unit_test(stages_hands_alike),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,379 @@
+#include "testing.h"
+
+#include <png.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <rescl/data.h>
+
+#include "data_support.h"
+#include "error.h"
+#include "path.h"
+#include "rng.h"
+
+enum { WIDTH = 13, HEIGHT = 11 }; /* no multiples of 8, and both Adam7 halves are uneven */
+
+static char *dir, *path;
+
+static int make_dir(void **state)
+{
+    (void)state;
+    dir = rs_test_dir_make();
+    path = rs_path_join(dir, "picture.png");
+    return 0;
+}
+
+static int remove_dir(void **state)
+{
+    (void)state;
+    free(path);
+    rs_test_dir_remove(dir);
+    return 0;
+}
+
+/* What a file of the test is made of: samples of `depth` bits, `channels` of them per pixel. */
+typedef struct variant {
+    const char *name;
+    int color, depth, channels;
+    bool interlaced, transparent; /* transparent: a tRNS chunk */
+} variant;
+
+static const variant variants[] = {
+    {"gray 1", PNG_COLOR_TYPE_GRAY, 1, 1, false, false},
+    {"gray 2", PNG_COLOR_TYPE_GRAY, 2, 1, false, false},
+    {"gray 4", PNG_COLOR_TYPE_GRAY, 4, 1, true, false},
+    {"gray 8", PNG_COLOR_TYPE_GRAY, 8, 1, false, false},
+    {"gray 16", PNG_COLOR_TYPE_GRAY, 16, 1, true, false},
+    {"gray 8 tRNS", PNG_COLOR_TYPE_GRAY, 8, 1, false, true},
+    {"gray 2 tRNS", PNG_COLOR_TYPE_GRAY, 2, 1, false, true},
+    {"gray 16 tRNS", PNG_COLOR_TYPE_GRAY, 16, 1, false, true},
+    {"palette 1", PNG_COLOR_TYPE_PALETTE, 1, 1, false, false},
+    {"palette 2", PNG_COLOR_TYPE_PALETTE, 2, 1, true, false},
+    {"palette 4", PNG_COLOR_TYPE_PALETTE, 4, 1, false, false},
+    {"palette 8", PNG_COLOR_TYPE_PALETTE, 8, 1, true, false},
+    {"palette 8 tRNS", PNG_COLOR_TYPE_PALETTE, 8, 1, false, true},
+    {"rgb 8", PNG_COLOR_TYPE_RGB, 8, 3, false, false},
+    {"rgb 8 interlaced", PNG_COLOR_TYPE_RGB, 8, 3, true, false},
+    {"rgb 16", PNG_COLOR_TYPE_RGB, 16, 3, true, false},
+    {"rgb 8 tRNS", PNG_COLOR_TYPE_RGB, 8, 3, false, true},
+    {"gray+alpha 8", PNG_COLOR_TYPE_GRAY_ALPHA, 8, 2, false, false},
+    {"gray+alpha 16", PNG_COLOR_TYPE_GRAY_ALPHA, 16, 2, true, false},
+    {"rgba 8", PNG_COLOR_TYPE_RGB_ALPHA, 8, 4, true, false},
+    {"rgba 16", PNG_COLOR_TYPE_RGB_ALPHA, 16, 4, false, false},
+};
+
+/* Sample c of pixel (x, y), in [0, 2^depth). */
+static unsigned sample_at(const variant *v, int x, int y, int c)
+{
+    const unsigned mix = (unsigned)(x * 7919 + y * 104729 + c * 1299709) * 2654435761u;
+    return mix >> (32 - v->depth);
+}
+
+static png_color palette_at(unsigned i)
+{
+    return (png_color){(png_byte)(i * 37 + 5), (png_byte)(255 - i * 11), (png_byte)(i * i)};
+}
+
+/* The sample that a gray or RGB tRNS chunk makes transparent: that of pixel (3, 2). */
+static unsigned key_sample(const variant *v, int c)
+{
+    return sample_at(v, 3, 2, c);
+}
+
+/* A sample of `depth` bits as 8: repeated for few bits, cut for 16. */
+static unsigned to_byte(unsigned sample, int depth)
+{
+    return depth == 16 ? sample >> 8 : sample * 255u / ((1u << depth) - 1);
+}
+
+static void expected_pixel(const variant *v, int x, int y, uint8_t out[3])
+{
+    unsigned rgb[3], alpha = 255;
+    const unsigned first = sample_at(v, x, y, 0);
+    bool is_key = v->transparent;
+    for (int c = 0; c < v->channels; c++)
+        is_key = is_key && sample_at(v, x, y, c) == key_sample(v, c);
+    if (v->color == PNG_COLOR_TYPE_PALETTE) {
+        const png_color p = palette_at(first);
+        rgb[0] = p.red, rgb[1] = p.green, rgb[2] = p.blue;
+        alpha = v->transparent && first < 128 ? first * 2 : 255;
+    } else {
+        const bool gray = v->channels < 3;
+        for (int c = 0; c < 3; c++)
+            rgb[c] = to_byte(sample_at(v, x, y, gray ? 0 : c), v->depth);
+        if (v->channels % 2 == 0)
+            alpha = to_byte(sample_at(v, x, y, v->channels - 1), v->depth);
+        else if (is_key)
+            alpha = 0;
+    }
+    for (int c = 0; c < 3; c++)
+        out[c] = (uint8_t)((rgb[c] * alpha + 255 * (255 - alpha) + 127) / 255);
+}
+
+/* The tests' own errors are not to be survived. */
+static void on_error(png_structp png, png_const_charp message)
+{
+    (void)png;
+    fail_msg("the test cannot write its PNG: %s", message);
+}
+
+static void put_chunks(png_structp png, png_infop info, const variant *v)
+{
+    png_color palette[256];
+    png_byte alpha[128];
+    const int colors = 1 << (v->depth > 8 ? 8 : v->depth);
+    png_set_IHDR(png, info, WIDTH, HEIGHT, v->depth, v->color,
+                 v->interlaced ? PNG_INTERLACE_ADAM7 : PNG_INTERLACE_NONE,
+                 PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+    if (v->color == PNG_COLOR_TYPE_PALETTE) {
+        for (int i = 0; i < colors; i++)
+            palette[i] = palette_at((unsigned)i);
+        png_set_PLTE(png, info, palette, colors);
+        for (int i = 0; i < 128; i++)
+            alpha[i] = (png_byte)(2 * i);
+        if (v->transparent)
+            png_set_tRNS(png, info, alpha, 128, NULL);
+    } else if (v->transparent) {
+        png_color_16 key = {.gray = (png_uint_16)key_sample(v, 0)};
+        if (v->channels == 3) {
+            key.red = (png_uint_16)key_sample(v, 0);
+            key.green = (png_uint_16)key_sample(v, 1);
+            key.blue = (png_uint_16)key_sample(v, 2);
+        }
+        png_set_tRNS(png, info, NULL, 0, &key);
+    }
+    png_write_info(png, info);
+}
+
+static void put_variant(const variant *v)
+{
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, NULL, on_error, NULL);
+    png_infop info = png_create_info_struct(png);
+    png_init_io(png, file);
+    put_chunks(png, info, v);
+    png_byte rows[HEIGHT][WIDTH * 8] = {{0}};
+    png_bytep row[HEIGHT];
+    for (int y = 0; y < HEIGHT; y++) {
+        row[y] = rows[y];
+        for (int i = 0; i < WIDTH * v->channels; i++) {
+            const unsigned s = sample_at(v, i / v->channels, y, i % v->channels);
+            if (v->depth == 16)
+                rows[y][2 * i] = (png_byte)(s >> 8), rows[y][2 * i + 1] = (png_byte)s;
+            else
+                rows[y][i * v->depth / 8] |= (png_byte)(s << (8 - v->depth - i * v->depth % 8));
+        }
+    }
+    png_write_image(png, row);
+    png_write_end(png, NULL);
+    png_destroy_write_struct(&png, &info);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void reads_every_kind(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < RS_COUNT(variants); i++) {
+        const variant *v = &variants[i];
+        rescl_image image;
+        put_variant(v);
+        assert_ok(rescl_image_read(path, &image));
+        assert_int_equal(image.width, WIDTH);
+        assert_int_equal(image.height, HEIGHT);
+        for (int y = 0; y < HEIGHT; y++) {
+            for (int x = 0; x < WIDTH; x++) {
+                uint8_t want[3];
+                const uint8_t *got = image.pixels + (y * WIDTH + x) * 3;
+                expected_pixel(v, x, y, want);
+                if (memcmp(got, want, 3) != 0)
+                    fail_msg("%s, pixel (%d, %d): got %d %d %d, expected %d %d %d", v->name, x, y,
+                             got[0], got[1], got[2], want[0], want[1], want[2]);
+            }
+        }
+        rescl_image_free(&image);
+    }
+}
+
+static rescl_image make_image(size_t width, size_t height)
+{
+    rescl_image image = {width, height, malloc(width * height * 3)};
+    assert_non_null(image.pixels);
+    for (size_t i = 0; i < width * height * 3; i++)
+        image.pixels[i] = (uint8_t)(i * i / 7 + i);
+    return image;
+}
+
+static void reads_what_it_wrote(void **state)
+{
+    (void)state;
+    static const size_t sizes[][2] = {{1, 1}, {1, 300}, {300, 1}, {64, 64}, {101, 67}};
+    for (size_t i = 0; i < RS_COUNT(sizes); i++) {
+        rescl_image image = make_image(sizes[i][0], sizes[i][1]), back;
+        assert_ok(rescl_image_write(path, &image));
+        assert_ok(rescl_image_read(path, &back));
+        assert_int_equal(back.width, image.width);
+        assert_int_equal(back.height, image.height);
+        assert_memory_equal(back.pixels, image.pixels, image.width * image.height * 3);
+        rescl_image_free(&image);
+        rescl_image_free(&back);
+        assert_null(back.pixels);
+        rescl_image_free(&back);
+    }
+    rescl_image_free(NULL);
+}
+
+static void writes_whole_or_not_at_all(void **state)
+{
+    (void)state;
+    rescl_image image = make_image(5, 5);
+    const rescl_image bad[] = {{0, 5, image.pixels},
+                               {5, 0, image.pixels},
+                               {5, 5, NULL},
+                               {SIZE_MAX, 2, image.pixels},
+                               {1 << 20, 1 << 20, image.pixels}};
+    char *inner = rs_path_join(dir, "new"), *target = rs_path_join(inner, "picture.png");
+    assert_fails(rescl_image_write(target, &image), RESCL_ERR_IO, "new");
+    assert_ok(rs_mkdirs(inner));
+    for (size_t i = 0; i < RS_COUNT(bad); i++)
+        assert_fails(rescl_image_write(target, &bad[i]), RESCL_ERR_ARG, "picture.png");
+    assert_int_equal(rs_test_dir_count(inner), 0);
+    assert_ok(rescl_image_write(target, &image));
+    assert_int_equal(rs_test_dir_count(inner), 1);
+    rescl_image_free(&image);
+    free(target);
+    free(inner);
+}
+
+static void names_what_is_no_png(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *data;
+        size_t bytes;
+        const char *word;
+    } files[] = {
+        {"", 0, "empty"},
+        {"\x89PN", 3, "not a PNG"},
+        {"\xff\xd8\xff\xe0\0\20JFIF", 10, "JPEG"},
+        {"GIF89a??????", 12, "GIF"},
+        {"just text, and more", 19, "something else"},
+    };
+    rescl_image image;
+    for (size_t i = 0; i < RS_COUNT(files); i++) {
+        put_bytes(path, files[i].data, files[i].bytes);
+        assert_fails(rescl_image_read(path, &image), RESCL_ERR_FORMAT, path, files[i].word);
+        assert_null(image.pixels);
+    }
+    char *absent = rs_path_join(dir, "absent.png");
+    assert_fails(rescl_image_read(absent, &image), RESCL_ERR_NOT_FOUND, "absent.png");
+    assert_int_not_equal(rescl_image_read(dir, &image), RESCL_OK);
+    free(absent);
+}
+
+/* Sets the header's width and height in a file's bytes, and its checksum. */
+static void set_size(uint8_t *png, uint32_t width, uint32_t height)
+{
+    uint32_t crc = 0xffffffffu;
+    for (int i = 0; i < 4; i++) {
+        png[16 + i] = (uint8_t)(width >> (24 - 8 * i));
+        png[20 + i] = (uint8_t)(height >> (24 - 8 * i));
+    }
+    for (int i = 12; i < 29; i++) {
+        crc ^= png[i];
+        for (int k = 0; k < 8; k++)
+            crc = crc >> 1 ^ (crc & 1 ? 0xedb88320u : 0);
+    }
+    for (int i = 0; i < 4; i++)
+        png[29 + i] = (uint8_t)(~crc >> (24 - 8 * i));
+}
+
+static void refuses_sizes_that_cannot_be(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t width, height;
+        const char *word;
+    } sizes[] = {
+        {0, 5, "corrupted"},         {0x7fffffff, 0x7fffffff, "corrupted"},
+        {60000, 60000, "too large"}, {67108864, 1, "cannot hold"},
+        {8000, 8000, "cannot hold"}, {1, 60000000, "cannot hold"},
+        {20, 12, "corrupted"}, /* more rows than there is data */
+    };
+    char *data;
+    size_t bytes;
+    put_variant(&variants[13]);
+    assert_ok(rs_file_read(path, 1 << 20, &data, &bytes));
+    for (size_t i = 0; i < RS_COUNT(sizes); i++) {
+        rescl_image image;
+        set_size((uint8_t *)data, sizes[i].width, sizes[i].height);
+        put_bytes(path, data, bytes);
+        assert_fails(rescl_image_read(path, &image), RESCL_ERR_FORMAT, sizes[i].word);
+    }
+    free(data);
+}
+
+static void survives_truncation(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < RS_COUNT(variants); i += 3) {
+        char *data;
+        size_t bytes;
+        put_variant(&variants[i]);
+        assert_ok(rs_file_read(path, 1 << 20, &data, &bytes));
+        for (size_t n = 0; n < bytes; n += n < 60 ? 1 : 7) {
+            rescl_image image;
+            put_bytes(path, data, n);
+            assert_fails(rescl_image_read(path, &image), RESCL_ERR_FORMAT, path);
+            assert_null(image.pixels);
+        }
+        free(data);
+    }
+}
+
+/* Whatever bytes are changed, there is a picture or an error, and no leak or crash. */
+static void survives_corruption(void **state)
+{
+    (void)state;
+    rs_rng rng;
+    rs_rng_init(&rng, 1, 2);
+    size_t refused = 0, tries = 0;
+    for (size_t i = 0; i < RS_COUNT(variants); i++) {
+        char *data;
+        size_t bytes;
+        put_variant(&variants[i]);
+        assert_ok(rs_file_read(path, 1 << 20, &data, &bytes));
+        for (int k = 0; k < 60; k++, tries++) {
+            char *broken = malloc(bytes);
+            assert_non_null(broken);
+            memcpy(broken, data, bytes);
+            for (uint32_t n = 1 + rs_rng_below(&rng, 3); n > 0; n--)
+                broken[rs_rng_below(&rng, (uint32_t)bytes)] = (char)rs_rng_u32(&rng);
+            put_bytes(path, broken, bytes);
+            rescl_image image;
+            const rescl_status st = rescl_image_read(path, &image);
+            assert_true(st == RESCL_OK || st == RESCL_ERR_FORMAT);
+            assert_true((st == RESCL_OK) == (image.pixels != NULL));
+            refused += st != RESCL_OK;
+            rescl_image_free(&image);
+            free(broken);
+        }
+        free(data);
+    }
+    assert_true(refused > tries / 2); /* PNG has checksums */
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(reads_every_kind),
+        cmocka_unit_test(reads_what_it_wrote),
+        cmocka_unit_test(writes_whole_or_not_at_all),
+        cmocka_unit_test(names_what_is_no_png),
+        cmocka_unit_test(refuses_sizes_that_cannot_be),
+        cmocka_unit_test(survives_truncation),
+        cmocka_unit_test(survives_corruption),
+    };
+    return cmocka_run_group_tests(tests, make_dir, remove_dir);
+}

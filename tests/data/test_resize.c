@@ -1,0 +1,145 @@
+#include "testing.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "error.h"
+#include "loader.h"
+#include "resize_golden.h"
+
+static rescl_image picture(size_t width, size_t height)
+{
+    rescl_image image = {width, height, malloc(width * height * 3)};
+    assert_non_null(image.pixels);
+    for (size_t i = 0; i < width * height * 3; i++)
+        image.pixels[i] = (uint8_t)((uint32_t)(i * 2654435761u) >> 24);
+    return image;
+}
+
+/* The bytes that rs_image_to_input resized to, read back from its "unit" output. */
+static uint8_t *resized(const rescl_image *image, size_t height, size_t width)
+{
+    const size_t values = height * width * 3;
+    float *dst = malloc(values * sizeof *dst);
+    uint8_t *bytes = malloc(values);
+    assert_non_null(dst);
+    assert_non_null(bytes);
+    assert_ok(rs_image_to_input(image, height, width, RESCL_PREPROCESS_UNIT, dst));
+    for (size_t i = 0; i < values; i++) {
+        bytes[i] = (uint8_t)lrintf(dst[i] * 255.0f);
+        assert_true(dst[i] == (float)bytes[i] / 255.0f);
+    }
+    free(dst);
+    return bytes;
+}
+
+static void equals_pillow(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < RS_COUNT(goldens); i++) {
+        rescl_image image = picture(goldens[i].w, goldens[i].h);
+        uint8_t *got = resized(&image, goldens[i].out_h, goldens[i].out_w);
+        assert_memory_equal(got, goldens[i].pixels, goldens[i].out_h * goldens[i].out_w * 3);
+        free(got);
+        rescl_image_free(&image);
+    }
+}
+
+static void keeps_pictures_of_the_right_size(void **state)
+{
+    (void)state;
+    rescl_image image = picture(12, 9);
+    uint8_t *got = resized(&image, 9, 12);
+    assert_memory_equal(got, image.pixels, 12 * 9 * 3);
+    free(got);
+    rescl_image_free(&image);
+}
+
+static void keeps_one_color(void **state)
+{
+    (void)state;
+    rescl_image image = picture(37, 21);
+    memset(image.pixels, 200, 37 * 21 * 3);
+    uint8_t *got = resized(&image, 8, 8);
+    for (size_t i = 0; i < 8 * 8 * 3; i++)
+        assert_int_equal(got[i], 200);
+    free(got);
+    rescl_image_free(&image);
+}
+
+static void expect_close(float got, double want)
+{
+    if (fabs((double)got - want) > 1e-6 * (1 + fabs(want)))
+        fail_msg("%.9g, expected %.9g", (double)got, want);
+}
+
+static void preprocesses(void **state)
+{
+    (void)state;
+    uint8_t pixel[3] = {255, 51, 0};
+    const rescl_image image = {1, 1, pixel};
+    float dst[3];
+    assert_ok(rs_image_to_input(&image, 1, 1, RESCL_PREPROCESS_UNIT, dst));
+    expect_close(dst[0], 1.0);
+    expect_close(dst[1], 0.2);
+    expect_close(dst[2], 0.0);
+    assert_ok(rs_image_to_input(&image, 1, 1, RESCL_PREPROCESS_TORCH, dst));
+    expect_close(dst[0], (1.0 - 0.485) / 0.229);
+    expect_close(dst[1], (0.2 - 0.456) / 0.224);
+    expect_close(dst[2], (0.0 - 0.406) / 0.225);
+    assert_ok(rs_image_to_input(&image, 1, 1, RESCL_PREPROCESS_CAFFE, dst));
+    expect_close(dst[0], 0 - 103.939);
+    expect_close(dst[1], 51 - 116.779);
+    expect_close(dst[2], 255 - 123.68);
+    assert_string_equal(rescl_preprocess_name(RESCL_PREPROCESS_UNIT), "unit");
+    assert_string_equal(rescl_preprocess_name(RESCL_PREPROCESS_TORCH), "torch");
+    assert_string_equal(rescl_preprocess_name(RESCL_PREPROCESS_CAFFE), "caffe");
+    assert_null(rescl_preprocess_name((rescl_preprocess)3));
+}
+
+static void refuses_what_cannot_be(void **state)
+{
+    (void)state;
+    rescl_image image = picture(4, 4);
+    const rescl_image none = {0, 4, image.pixels}, empty = {4, 4, NULL};
+    float dst[3 * 16];
+    assert_fails(rs_image_to_input(&none, 4, 4, RESCL_PREPROCESS_UNIT, dst), RESCL_ERR_ARG,
+                 "empty");
+    assert_fails(rs_image_to_input(&empty, 4, 4, RESCL_PREPROCESS_UNIT, dst), RESCL_ERR_ARG,
+                 "empty");
+    assert_fails(rs_image_to_input(&image, 0, 4, RESCL_PREPROCESS_UNIT, dst), RESCL_ERR_ARG, "0x4");
+    assert_fails(rs_image_to_input(&image, SIZE_MAX / 2, 4, RESCL_PREPROCESS_UNIT, dst),
+                 RESCL_ERR_ARG, "not possible");
+    assert_fails(rs_image_to_input(&image, 4, 4, (rescl_preprocess)9, dst), RESCL_ERR_ARG, "9");
+    rescl_image_free(&image);
+}
+
+/* A line of a million pixels needs memory for the crop, not for the picture it would blow up to. */
+static void bears_thin_pictures(void **state)
+{
+    (void)state;
+    rescl_image wide = picture(1000000, 1);
+    const rescl_image tall = {1, 1000000, wide.pixels}, *both[] = {&wide, &tall};
+    memset(wide.pixels + (size_t)499998 * 3, 77, (size_t)4 * 3); /* what the crop shows */
+    for (size_t i = 0; i < RS_COUNT(both); i++) {
+        uint8_t *got = resized(both[i], 16, 16);
+        for (size_t k = 0; k < 16 * 16 * 3; k++)
+            assert_int_equal(got[k], 77);
+        free(got);
+    }
+    rescl_image_free(&wide);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(equals_pillow),
+        cmocka_unit_test(keeps_pictures_of_the_right_size),
+        cmocka_unit_test(keeps_one_color),
+        cmocka_unit_test(preprocesses),
+        cmocka_unit_test(refuses_what_cannot_be),
+        cmocka_unit_test(bears_thin_pictures),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
