@@ -20,7 +20,7 @@ typedef struct rescl_model rescl_model;
 
 typedef struct rescl_model_options {
     const char *name;        /**< one of rescl_model_names() */
-    size_t classes;          /**< 0: 1000 */
+    size_t classes;          /**< 0: the model's usual number */
     size_t image_size;       /**< input height and width; 0: the model's usual size */
     double dropout;          /**< before the last dense layer, [0, 1); 0: none */
     double label_smoothing;  /**< of the training loss, [0, 1) */

@@ -61,7 +61,7 @@ static rescl_status settle_options(const rs_model_def *def, const rescl_model_op
     rescl_status st = RESCL_OK;
     *o = *given;
     if (o->classes == 0)
-        o->classes = 1000;
+        o->classes = def->classes;
     if (o->image_size == 0)
         o->image_size = def->image_size;
     RS_FAIL_IF(o->classes > 1000000, RESCL_ERR_ARG, "classes %zu: expected 1 to 1000000",

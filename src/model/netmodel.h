@@ -20,6 +20,7 @@ struct rescl_model {
 typedef struct rs_model_def {
     const char *name;
     const char *about; /* one line */
+    size_t classes;    /* usual number */
     size_t image_size; /* usual height and width */
     rescl_preprocess preprocess;
     /* Adds the layers from g->input to the logits. `spec` is the family's own description. */
