@@ -1,0 +1,254 @@
+#include "golden.h"
+
+#include "attr.h"
+#include "rng.h"
+#include "str.h"
+#include "testing.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* As in make_golden.py. */
+#define SEED           UINT64_C(2027)
+#define STREAM_PERTURB (UINT64_C(1) << 20)
+#define STREAM_COARSE  (UINT64_C(2) << 20)
+#define STREAM_FINE    (UINT64_C(3) << 20)
+#define STREAM_LABEL   (UINT64_C(4) << 20)
+#define NUDGE          0x1p-8
+#define CELL           8 /* pixels along the edge of an evenly coloured square */
+
+/* ---- the file ---------------------------------------------------------------------------- */
+
+static const rs_st_tensor *find(const rs_st_file *f, const char *name)
+{
+    const rs_st_tensor *t = rs_st_find(f, name);
+    if (!t)
+        fail_msg("%s has no tensor '%s'", rs_st_path(f), name);
+    return t;
+}
+
+double *golden_numbers(const rs_st_file *f, const char *name, size_t *count)
+{
+    const rs_st_tensor *t = find(f, name);
+    const size_t n = t->bytes / rs_st_dtype_bytes(t->dtype);
+    double *out = calloc(n + 1, sizeof *out);
+    void *raw = malloc(t->bytes + 1);
+    assert_true(out && raw);
+    assert_true(t->dtype == RS_ST_F64 || t->dtype == RS_ST_F32);
+    assert_ok(rs_st_read(f, t, raw));
+    for (size_t i = 0; i < n; i++)
+        out[i] = t->dtype == RS_ST_F64 ? ((double *)raw)[i] : (double)((float *)raw)[i];
+    free(raw);
+    *count = n;
+    return out;
+}
+
+static size_t meta_size(const rs_st_file *f, const char *key)
+{
+    uint64_t v = 0;
+    const char *text = rs_st_meta_get(f, key);
+    assert_non_null(text);
+    assert_true(rs_parse_u64(text, &v));
+    return (size_t)v;
+}
+
+/* ---- weights ----------------------------------------------------------------------------- */
+
+static void perturb(float *x, size_t n, uint64_t stream, double base, double amount, double scale)
+{
+    rs_rng r;
+    rs_rng_init(&r, SEED, stream);
+    for (size_t i = 0; i < n; i++) {
+        const double u = 2.0 * (double)rs_rng_uniform(&r) - 1.0;
+        x[i] = (float)((base + amount * u) * scale);
+    }
+}
+
+/* Marks the gammas at the end of each block's main branch: of what the first input of an add is. */
+static void mark_last_gammas(const rs_graph *g, bool *last)
+{
+    for (size_t i = 0; i < g->nnodes; i++)
+        if (g->node[i].op == &rs_op_add)
+            last[g->node[g->value[g->node[i].src[0]].producer].param[0]] = true;
+}
+
+static void perturb_all(const rs_graph *g, rs_weights *w)
+{
+    bool *last = calloc(g->nparams, sizeof *last);
+    assert_non_null(last);
+    mark_last_gammas(g, last);
+    for (size_t i = 0; i < g->nparams; i++) {
+        const rs_param *p = &g->param[i];
+        const uint64_t stream = STREAM_PERTURB + i;
+        const bool zero_bias =
+            p->spec.init == RS_INIT_BIAS && p->scheme != RS_SCHEME_LINEAR_UNIFORM;
+        if (p->spec.init == RS_INIT_ONE && p->trainable)
+            perturb(w->data[i], w->elems[i], stream, 1.0, 0.25, last[i] ? 0.25 : 1.0);
+        else if (p->spec.init == RS_INIT_ONE)
+            perturb(w->data[i], w->elems[i], stream, 1.0, 0.5, 1.0);
+        else if (p->spec.init == RS_INIT_ZERO || zero_bias)
+            perturb(w->data[i], w->elems[i], stream, 0.0, 0.1, 1.0);
+    }
+    free(last);
+}
+
+static void nudge_all(const rs_st_file *f, const rs_graph *g, rs_weights *w)
+{
+    for (size_t t = 0; t < rs_st_count(f); t++) {
+        const rs_st_tensor *steps = rs_st_at(f, t);
+        char name[128];
+        uint8_t *step = NULL;
+        int i;
+        if (strncmp(steps->name, "nudge.", 6) != 0)
+            continue;
+        snprintf(name, sizeof name, "%s.bias", steps->name + 6);
+        i = rs_graph_find_param(g, name);
+        assert_true(i >= 0);
+        assert_int_equal(steps->bytes, w->elems[i]);
+        step = malloc(steps->bytes);
+        assert_non_null(step);
+        assert_ok(rs_st_read(f, steps, step));
+        for (size_t k = 0; k < w->elems[i]; k++)
+            w->data[i][k] = (float)((double)w->data[i][k] + NUDGE * step[k]);
+        free(step);
+    }
+}
+
+/* ---- batches ----------------------------------------------------------------------------- */
+
+void golden_batch(golden *g, uint64_t step)
+{
+    const size_t cells = g->size / CELL, n = g->batch * g->size * g->size * 3;
+    float *coarse = malloc(g->batch * cells * cells * 3 * sizeof *coarse);
+    rs_rng r;
+
+    assert_non_null(coarse);
+    rs_rng_init(&r, SEED, STREAM_COARSE + step);
+    for (size_t i = 0; i < g->batch * cells * cells * 3; i++)
+        coarse[i] = rs_rng_uniform(&r);
+    rs_rng_init(&r, SEED, STREAM_FINE + step);
+    for (size_t i = 0; i < n; i++) {
+        const size_t c = i % 3, x = i / 3 % g->size, y = i / 3 / g->size % g->size;
+        const size_t sample = i / 3 / g->size / g->size;
+        const size_t cell = (sample * cells + y / CELL) * cells + x / CELL;
+        g->pixels[i] =
+            (float)(0.75 * (double)coarse[cell * 3 + c] + 0.25 * (double)rs_rng_uniform(&r));
+    }
+    rs_rng_init(&r, SEED, STREAM_LABEL + step);
+    for (size_t i = 0; i < g->batch; i++)
+        g->labels[i] = (int32_t)rs_rng_below(&r, (uint32_t)g->classes);
+    free(coarse);
+}
+
+static void check_batch(const golden *g)
+{
+    const rs_st_tensor *t = find(g->file, "labels");
+    int32_t *labels = malloc(t->bytes);
+    assert_non_null(labels);
+    assert_int_equal(t->bytes, g->batch * sizeof *labels);
+    assert_ok(rs_st_read(g->file, t, labels));
+    assert_memory_equal(labels, g->labels, t->bytes);
+    free(labels);
+    golden_check(g, "input", NULL, g->pixels, g->batch * g->size * g->size * 3, 1e-7);
+}
+
+void golden_open(const char *model, golden *g)
+{
+    char path[512];
+    *g = (golden){0};
+    snprintf(path, sizeof path, "%s/tests/golden/%s.safetensors", RESCL_TEST_SOURCE_DIR, model);
+    assert_ok(rs_st_open(path, &g->file));
+    g->batch = meta_size(g->file, "batch");
+    g->size = meta_size(g->file, "size");
+    g->classes = meta_size(g->file, "classes");
+    assert_int_equal(meta_size(g->file, "seed"), SEED);
+    assert_ok(rescl_model_create(
+        &(rescl_model_options){
+            .name = model, .classes = g->classes, .image_size = g->size, .seed = SEED},
+        &g->model));
+    for (size_t i = 0; i < g->model->graph->nparams; i++)
+        golden_check(g, "init", g->model->graph->param[i].name, g->model->weights.data[i],
+                     g->model->weights.elems[i], 1e-6);
+    perturb_all(g->model->graph, &g->model->weights);
+    nudge_all(g->file, g->model->graph, &g->model->weights);
+    g->pixels = malloc(g->batch * g->size * g->size * 3 * sizeof *g->pixels);
+    g->labels = malloc(g->batch * sizeof *g->labels);
+    assert_true(g->pixels && g->labels);
+    golden_batch(g, 0);
+    check_batch(g);
+}
+
+void golden_close(golden *g)
+{
+    rs_st_close(g->file);
+    rescl_model_destroy(g->model);
+    free(g->pixels);
+    free(g->labels);
+    *g = (golden){0};
+}
+
+/* ---- comparing --------------------------------------------------------------------------- */
+
+golden_distance golden_compare(const golden *g, const char *kind, const char *name,
+                               const float *data, size_t count)
+{
+    golden_distance d = {0};
+    char full[192];
+    size_t records, samples;
+    double norm = 0.0;
+    double *want;
+
+    snprintf(full, sizeof full, "%s%s%s", kind, name ? "." : "", name ? name : "");
+    want = golden_numbers(g->file, full, &records);
+    samples = records - 1;
+    if (samples > count)
+        fail_msg("'%s' has %zu samples, the tensor %zu elements", full, samples, count);
+    for (size_t i = 0; i < count; i++)
+        norm += (double)data[i] * (double)data[i];
+    for (size_t k = 0; k < samples; k++) {
+        const uint64_t at = samples == count ? k : k * UINT64_C(2654435761) % count;
+        const double gap = (double)data[at] - want[k + 1];
+        d.by_value += gap * gap;
+        d.samples += want[k + 1] * want[k + 1];
+    }
+    d.norm = want[0];
+    d.by_norm = fabs(sqrt(norm) - want[0]);
+    d.by_value = sqrt(d.by_value);
+    d.samples = sqrt(d.samples);
+    free(want);
+    return d;
+}
+
+void golden_check(const golden *g, const char *kind, const char *name, const float *data,
+                  size_t count, double tolerance)
+{
+    const golden_distance d = golden_compare(g, kind, name, data, count);
+    /* Written so that a NaN fails. */
+    const bool good = d.by_norm <= tolerance * d.norm && d.by_value <= tolerance * d.samples;
+    if (!good)
+        fail_msg("%s %s: the norm, %.7g, is %.2e off, and the samples, %.7g, %.2e; allowed is %.0e "
+                 "of each",
+                 kind, name ? name : "", d.norm, d.by_norm, d.samples, d.by_value, tolerance);
+}
+
+bool golden_is_idle_bias(const rs_graph *g, size_t param)
+{
+    const rs_node *n = &g->node[g->param[param].node];
+    if (n->op != &rs_op_conv2d || n->nparam < 2 || n->param[1] != (int)param)
+        return false;
+    for (size_t i = 0; i < g->nnodes; i++)
+        if (g->node[i].src[0] == n->dst)
+            return g->node[i].op == &rs_op_batchnorm;
+    return false;
+}
+
+double golden_largest_gap(const double *a, const double *b, size_t count)
+{
+    double most = 0.0;
+    for (size_t i = 0; i < count; i++)
+        if (!(fabs(a[i] - b[i]) <= most)) /* a NaN gets through */
+            most = fabs(a[i] - b[i]);
+    return most;
+}

@@ -1,0 +1,357 @@
+/* The residual networks against their published sizes and against PyTorch (tests/golden). */
+#include "attr.h"
+#include "golden.h"
+#include "net_fixture.h"
+#include "testing.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const rs_optim_hyper sgd = {.kind = RS_OPTIM_SGD, .momentum = 0.9, .weight_decay = 1e-4};
+#define LR 0.1
+
+/* Float32 keeps the activations and gradients of these networks within 1e-5 of float64's, so that
+ * 1e-4 leaves room for another order of the sums and for nothing else. */
+#define TOLERANCE      1e-4
+#define LOSS_TOLERANCE 1e-5
+
+/* ---- sizes ------------------------------------------------------------------------------- */
+
+static void check_size(const char *name, size_t classes, size_t image, size_t params,
+                       size_t trainable)
+{
+    rescl_model *m = NULL;
+    rescl_model_info info;
+    size_t sum = 0, sum_trainable = 0;
+    rescl_layer layer;
+    const rescl_model_options o = {.name = name, .classes = classes, .image_size = image};
+    assert_ok(rescl_model_create(&o, &m));
+    rescl_model_get_info(m, &info);
+    assert_int_equal(info.params, params);
+    assert_int_equal(info.trainable, trainable);
+    for (size_t i = 0; rescl_model_layer(m, i, &layer); i++) {
+        sum += layer.params;
+        sum_trainable += layer.trainable;
+    }
+    assert_int_equal(sum, params);
+    assert_int_equal(sum_trainable, trainable);
+    rescl_model_destroy(m);
+}
+
+static void has_the_published_sizes(void **state)
+{
+    (void)state;
+    check_size("resnet50_signs", 6, 64, 23600006, 23546886);
+    check_size("resnet50_keras", 1000, 224, 25636712, 25583592);
+    /* torchvision counts parameters without the 53120 running statistics. */
+    check_size("resnet50", 1000, 224, 25557032 + 53120, 25557032);
+}
+
+static void counts_multiply_accumulates(void **state)
+{
+    rescl_model *m = NULL;
+    rescl_model_info info;
+    (void)state;
+    assert_ok(rescl_model_create(&(rescl_model_options){.name = "resnet50"}, &m));
+    rescl_model_get_info(m, &info);
+    assert_true(info.macs == 4089184256.0); /* of the convolutions and the dense layer at 224x224 */
+    rescl_model_destroy(m);
+}
+
+static bool find_layer(const rescl_model *m, const char *name, rescl_layer *out)
+{
+    for (size_t i = 0; rescl_model_layer(m, i, out); i++)
+        if (strcmp(out->name, name) == 0)
+            return true;
+    return false;
+}
+
+static void assert_layer(const rescl_model *m, const char *name, const char *type, size_t edge,
+                         size_t channels)
+{
+    rescl_layer l;
+    if (!find_layer(m, name, &l))
+        fail_msg("there is no layer '%s'", name);
+    assert_string_equal(l.type, type);
+    assert_int_equal(l.ndim, 3);
+    assert_int_equal(l.shape[0], edge);
+    assert_int_equal(l.shape[1], edge);
+    assert_int_equal(l.shape[2], channels);
+}
+
+static void puts_strides_where_the_variant_has_them(void **state)
+{
+    rescl_model *m = NULL;
+    rescl_layer l;
+    (void)state;
+    assert_ok(
+        rescl_model_create(&(rescl_model_options){.name = "resnet50_signs", .classes = 6}, &m));
+    assert_layer(m, "pool1", "MaxPooling2D", 15, 64);
+    assert_layer(m, "res3a_branch2a", "Conv2D", 8, 128);
+    assert_layer(m, "res3a_branch1", "Conv2D", 8, 512);
+    assert_layer(m, "avg_pool", "AveragePooling2D", 1, 2048);
+    rescl_model_destroy(m);
+
+    assert_ok(rescl_model_create(&(rescl_model_options){.name = "resnet50"}, &m));
+    assert_layer(m, "maxpool", "MaxPooling2D", 56, 64);
+    assert_layer(m, "layer2.0.conv1", "Conv2D", 56, 128);
+    assert_layer(m, "layer2.0.conv2", "Conv2D", 28, 128);
+    assert_layer(m, "layer2.0.downsample.0", "Conv2D", 28, 512);
+    assert_true(find_layer(m, "layer1.0.add", &l));
+    assert_string_equal(l.inputs[0], "layer1.0.bn3");
+    assert_string_equal(l.inputs[1], "layer1.0.downsample.1");
+    assert_true(find_layer(m, "fc", &l));
+    assert_int_equal(l.params, 2048 * 1000 + 1000);
+    rescl_model_destroy(m);
+}
+
+static void refuses_what_it_cannot_build(void **state)
+{
+    rescl_model *m = NULL;
+    (void)state;
+    assert_fails(rescl_model_create(&(rescl_model_options){.name = "resnet50_keas"}, &m),
+                 RESCL_ERR_NOT_FOUND, "resnet50_keas", "did you mean 'resnet50_keras'");
+    assert_fails(rescl_model_create(&(rescl_model_options){.name = NULL}, &m), RESCL_ERR_ARG,
+                 "no model");
+    assert_fails(
+        rescl_model_create(&(rescl_model_options){.name = "resnet50_signs", .image_size = 32}, &m),
+        RESCL_ERR_SHAPE, "resnet50_signs at 32x32", "avg_pool");
+    assert_fails(rescl_model_create(&(rescl_model_options){.name = "resnet8", .image_size = 7}, &m),
+                 RESCL_ERR_ARG, "image size 7");
+    assert_fails(
+        rescl_model_create(&(rescl_model_options){.name = "resnet8", .classes = 1000001}, &m),
+        RESCL_ERR_ARG, "classes 1000001");
+    assert_fails(rescl_model_create(&(rescl_model_options){.name = "resnet8", .dropout = 1.0}, &m),
+                 RESCL_ERR_ARG, "dropout 1");
+    assert_fails(
+        rescl_model_create(&(rescl_model_options){.name = "resnet8", .label_smoothing = NAN}, &m),
+        RESCL_ERR_ARG, "label smoothing");
+    assert_null(m);
+}
+
+/* ---- against PyTorch --------------------------------------------------------------------- */
+
+typedef struct visit {
+    const golden *g;
+    size_t compared;
+    double worst;
+} visit;
+
+static const rs_node *node_named(const rs_graph *g, const char *name)
+{
+    for (size_t i = 0; i < g->nnodes; i++)
+        if (strcmp(g->node[i].name, name) == 0)
+            return &g->node[i];
+    return NULL;
+}
+
+static const rs_node *only_reader(const rs_graph *g, rs_value v)
+{
+    const rs_node *reader = NULL;
+    size_t readers = 0;
+    for (size_t i = 0; i < g->nnodes; i++)
+        for (int k = 0; k < g->node[i].nsrc; k++)
+            if (g->node[i].src[k] == v) {
+                reader = &g->node[i];
+                readers++;
+            }
+    return readers == 1 ? reader : NULL;
+}
+
+/* The layer whose output a node of the fused graph gives: the last of those merged into it. */
+static const char *last_merged(const golden *g, const rs_node *fused)
+{
+    const rs_graph *graph = g->model->graph;
+    const rs_node *at = node_named(graph, fused->name);
+    const rs_batchnorm_attr *attr = fused->attr;
+    if (fused->op != &rs_op_batchnorm)
+        return at->name;
+    for (int merged = (fused->nsrc == 2) + attr->relu; merged > 0; merged--)
+        at = only_reader(graph, at->dst);
+    return at->name;
+}
+
+static rescl_status compare_output(const rs_node *node, const rs_shape *shape, const float *data,
+                                   void *user)
+{
+    visit *v = user;
+    const size_t count = rs_shape_count(shape);
+    const char *name;
+    golden_distance d;
+    if (node->op == &rs_op_softmax_xent)
+        return RESCL_OK;
+    name = last_merged(v->g, node);
+    golden_check(v->g, "act", name, data, count, TOLERANCE);
+    d = golden_compare(v->g, "act", name, data, count);
+    v->worst = fmax(v->worst, d.by_value / d.samples);
+    v->compared++;
+    return RESCL_OK;
+}
+
+static void compare_activations(const golden *g, net_fixture *f)
+{
+    visit v = {.g = g};
+    rs_graph *fused = NULL;
+    assert_ok(rs_graph_fuse(g->model->graph, &fused));
+    assert_ok(rs_net_visit(f->net, 1, 1, compare_output, &v));
+    assert_int_equal(v.compared, fused->nnodes - 1); /* all but the loss */
+    print_message("%s: %zu outputs, at most %.1e away\n", g->model->name, v.compared, v.worst);
+    rs_graph_destroy(fused);
+}
+
+static void compare_loss(const golden *g, net_fixture *f, const char *logits, const char *loss)
+{
+    size_t n, m;
+    float *got = net_read(f, rs_net_logits(f->net), &n);
+    double *want = golden_numbers(g->file, logits, &m);
+    double gap = 0.0, norm = 0.0, mean = 0.0;
+    assert_int_equal(n, m);
+    for (size_t i = 0; i < n; i++) {
+        gap += pow((double)got[i] - want[i], 2);
+        norm += pow(want[i], 2);
+    }
+    assert_true(sqrt(gap / norm) <= TOLERANCE);
+    free(got);
+    free(want);
+
+    got = net_read(f, rs_net_losses(f->net), &n);
+    want = golden_numbers(g->file, loss, &m);
+    for (size_t i = 0; i < n; i++)
+        mean += (double)got[i] / (double)n;
+    if (!(fabs(mean - want[0]) <= LOSS_TOLERANCE * want[0]))
+        fail_msg("%s is %.9f, expected %.9f", loss, mean, want[0]);
+    free(got);
+    free(want);
+}
+
+static double norm_of(const float *x, size_t n)
+{
+    double sum = 0.0;
+    for (size_t i = 0; i < n; i++)
+        sum += (double)x[i] * (double)x[i];
+    return sqrt(sum);
+}
+
+static void compare_gradients(const golden *g, net_fixture *f)
+{
+    const rs_graph *graph = g->model->graph;
+    rs_weights grad;
+    double worst = 0.0;
+    size_t idle = 0, compared = 0;
+
+    net_grads(f, graph, &grad);
+    for (size_t i = 0; i < graph->nparams; i++) {
+        const rs_param *p = &graph->param[i];
+        if (!p->trainable)
+            continue;
+        if (golden_is_idle_bias(graph, i)) {
+            /* In exact arithmetic 0: what is left over is measured by the layer's weight's. */
+            const int weight = graph->node[p->node].param[0];
+            const double scale = norm_of(grad.data[weight], grad.elems[weight]);
+            assert_true(norm_of(grad.data[i], grad.elems[i]) <= TOLERANCE * scale);
+            idle++;
+            continue;
+        }
+        golden_check(g, "grad", p->name, grad.data[i], grad.elems[i], TOLERANCE);
+        const golden_distance d = golden_compare(g, "grad", p->name, grad.data[i], grad.elems[i]);
+        worst = fmax(worst, d.by_value / d.samples);
+        compared++;
+    }
+    print_message("%s: %zu gradients, at most %.1e away; %zu are 0 but for rounding\n",
+                  g->model->name, compared, worst, idle);
+    rs_weights_fini(&grad);
+}
+
+/* Running statistics, and what one step of SGD adds to the parameters. */
+static void compare_update(const golden *g, net_fixture *f)
+{
+    const rs_graph *graph = g->model->graph;
+    const rs_weights *before = &g->model->weights;
+    rs_weights after;
+
+    assert_ok(rs_store_update(f->store, LR, 1));
+    assert_ok(rs_weights_create(graph, &after));
+    assert_ok(rs_store_download(f->store, &after));
+    for (size_t i = 0; i < graph->nparams; i++) {
+        const char *name = graph->param[i].name;
+        const size_t n = after.elems[i];
+        if (!graph->param[i].trainable) {
+            golden_check(g, "stat", name, after.data[i], n, TOLERANCE);
+            continue;
+        }
+        /* The sum is rounded to float32, which is felt where the change is small. */
+        const double rounding = 0x1p-23 * norm_of(before->data[i], n);
+        for (size_t k = 0; k < n; k++)
+            after.data[i][k] -= before->data[i][k];
+        const golden_distance d = golden_compare(g, "delta", name, after.data[i], n);
+        const double idle = golden_is_idle_bias(graph, i) ? LR * TOLERANCE : 0.0;
+        if (!(d.by_norm <= TOLERANCE * d.norm + rounding + idle &&
+              d.by_value <= TOLERANCE * d.samples + rounding + idle))
+            fail_msg("the change of %s is off by %.2e of %.2e", name, d.by_norm, d.norm);
+    }
+    rs_weights_fini(&after);
+}
+
+static void check_model(const char *name)
+{
+    golden g;
+    net_fixture f;
+    golden_open(name, &g);
+    net_fixture_open(&f, net_device(), g.model->graph, &g.model->weights, &sgd, g.batch,
+                     RS_MODE_TRAIN);
+    net_feed(&f, g.pixels, g.labels);
+    compare_activations(&g, &f);
+    compare_loss(&g, &f, "logits", "loss");
+    assert_ok(rs_net_backward(f.net, 1, 1));
+    compare_gradients(&g, &f);
+    compare_update(&g, &f);
+    net_fixture_close(&f);
+
+    net_fixture_open(&f, net_device(), g.model->graph, &g.model->weights, NULL, g.batch,
+                     RS_MODE_EVAL);
+    net_forward_loss(&f, g.pixels, g.labels, 1);
+    compare_loss(&g, &f, "eval.logits", "eval.loss");
+    net_fixture_close(&f);
+    golden_close(&g);
+}
+
+static void resnet8_is_as_in_pytorch(void **state)
+{
+    (void)state;
+    check_model("resnet8");
+}
+
+static void resnet50_signs_is_as_in_pytorch(void **state)
+{
+    (void)state;
+    check_model("resnet50_signs");
+}
+
+static void resnet50_keras_is_as_in_pytorch(void **state)
+{
+    (void)state;
+    check_model("resnet50_keras");
+}
+
+static void resnet50_is_as_in_pytorch(void **state)
+{
+    (void)state;
+    check_model("resnet50");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(has_the_published_sizes),
+        cmocka_unit_test(counts_multiply_accumulates),
+        cmocka_unit_test(puts_strides_where_the_variant_has_them),
+        cmocka_unit_test(refuses_what_it_cannot_build),
+        cmocka_unit_test(resnet8_is_as_in_pytorch),
+        cmocka_unit_test(resnet50_signs_is_as_in_pytorch),
+        cmocka_unit_test(resnet50_keras_is_as_in_pytorch),
+        cmocka_unit_test(resnet50_is_as_in_pytorch),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,93 @@
+#include "net_fixture.h"
+
+#include "op_harness.h"
+#include "testing.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+rescl_device *net_device(void)
+{
+    return op_device();
+}
+
+void net_fixture_open(net_fixture *f, rescl_device *dev, const rs_graph *g,
+                      const rs_weights *weights, const rs_optim_hyper *hyper, size_t batch,
+                      rs_mode mode)
+{
+    *f = (net_fixture){.dev = dev};
+    assert_ok(rs_store_create(dev, g, hyper, &f->store));
+    assert_ok(rs_store_upload(f->store, weights));
+    assert_ok(rs_net_plan(f->store, g, batch, mode, &f->net));
+    assert_ok(rs_workspace_create(dev, &f->net, 1, &f->workspace));
+}
+
+void net_fixture_close(net_fixture *f)
+{
+    rs_net_destroy(f->net);
+    rs_workspace_destroy(f->workspace);
+    rs_store_destroy(f->store);
+    *f = (net_fixture){0};
+}
+
+void net_feed(net_fixture *f, const float *pixels, const int32_t *labels)
+{
+    const rs_tensor input = rs_net_input(f->net), label = rs_net_labels(f->net);
+    assert_ok(
+        rs_write(f->dev, input.buf, 0, pixels, rs_shape_count(&input.shape) * sizeof *pixels));
+    assert_ok(rs_write(f->dev, label.buf, 0, labels, rs_net_batch(f->net) * sizeof *labels));
+}
+
+float *net_read(const net_fixture *f, rs_tensor t, size_t *count)
+{
+    const size_t n = rs_shape_count(&t.shape);
+    float *out = malloc(n * sizeof *out);
+    assert_non_null(out);
+    assert_ok(rs_read(f->dev, t.buf, 0, out, n * sizeof *out));
+    *count = n;
+    return out;
+}
+
+static double mean_loss(const net_fixture *f)
+{
+    size_t n;
+    float *loss = net_read(f, rs_net_losses(f->net), &n);
+    double sum = 0.0;
+    for (size_t i = 0; i < n; i++)
+        sum += (double)loss[i];
+    free(loss);
+    return sum / (double)n;
+}
+
+double net_forward_loss(net_fixture *f, const float *pixels, const int32_t *labels, uint64_t step)
+{
+    net_feed(f, pixels, labels);
+    assert_ok(rs_net_forward(f->net, 1, step));
+    return mean_loss(f);
+}
+
+double net_train_step(net_fixture *f, const float *pixels, const int32_t *labels, double lr,
+                      uint64_t step)
+{
+    const double loss = net_forward_loss(f, pixels, labels, step);
+    assert_ok(rs_net_backward(f->net, 1, step));
+    assert_ok(rs_store_update(f->store, lr, step));
+    return loss;
+}
+
+void net_grads(net_fixture *f, const rs_graph *g, rs_weights *out)
+{
+    assert_ok(rs_weights_create(g, out));
+    assert_ok(rs_store_download_grads(f->store, out));
+}
+
+double net_distance(const float *a, const float *b, size_t count)
+{
+    double gap = 0.0, norm = 0.0;
+    for (size_t i = 0; i < count; i++) {
+        const double d = (double)a[i] - (double)b[i];
+        gap += d * d;
+        norm += (double)b[i] * (double)b[i];
+    }
+    return sqrt(gap) / sqrt(norm);
+}
