@@ -70,9 +70,54 @@ static void shapes_and_attributes_are_checked(void **state)
     assert_int_equal(rs_problem_init(&p, &rs_op_batchnorm, &far, true, src, 1), RESCL_ERR_ARG);
 }
 
+static void expect(const char *what, const double *got, const double *want, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!(fabs(got[i] - want[i]) < 1e-12))
+            fail_msg("%s %zu is %.15g, torch has %.15g", what, i, got[i], want[i]);
+}
+
+/* relu(batch_norm(x, momentum=0.25, eps=2**-10) + r) and its gradients by torch 1.13 in float64. */
+static void reference_agrees_with_torch(void **state)
+{
+    const rs_batchnorm_attr a = {
+        .eps = 0x1p-10f, .momentum = 0.75f, .relu = true, .unbiased_running = true};
+    const double x[] = {1, -2, 3, 0.5, 2, -1}, r[] = {0.25, -0.5, 1, 2, -3, 0.75};
+    const double diff[] = {1, 2, -1, 0.5, 3, -2}, gamma[] = {1.5, -0.5}, beta[] = {0.1, 0.2};
+    double mean[] = {0.5, -0.5}, var[] = {2, 3}, ws[2][2], dst[6], dx[6], dr[6], dg[2], db[2];
+    const rs_shape src[] = {rs_shape_2(3, 2), rs_shape_2(3, 2)};
+    rs_problem p;
+    (void)state;
+    OP_OK(rs_problem_init(&p, &rs_op_batchnorm, &a, true, src, 2));
+    const rs_ref ref = {.src = {x, r},
+                        .param = {gamma, beta},
+                        .diff_dst = diff,
+                        .dst = dst,
+                        .state = {mean, var},
+                        .ws = {ws[0], ws[1]},
+                        .diff_src = {dx, dr},
+                        .diff_param = {dg, db}};
+    for (int pass = RS_FWD; pass < RS_PASS_COUNT; pass++)
+        p.op->reference(&p, (rs_pass)pass, &ref);
+    expect(
+        "dst", dst,
+        (double[]){0, 0.267512513440518, 2.93577323864231, 1.55141427035369, 0, 1.03107321620579},
+        6);
+    expect("running mean", mean, (double[]){0.875, -0.583333333333333}, 2);
+    expect("running variance", var, (double[]){1.75, 2.64583333333333}, 2);
+    expect("diff gamma", dg, (double[]){-1.22384882576154, -1.29717145929261}, 2);
+    expect("diff beta", db, (double[]){-1, 0.5}, 2);
+    expect("diff src", dx,
+           (double[]){-0.304619612652982, -0.653073607178906, -0.307304800227787,
+                      -0.434982742222737, 0.611924412880769, 1.08805634940164},
+           6);
+    expect("diff residual", dr, (double[]){0, 2, -1, 0.5, 0, -2}, 6);
+}
+
 int main(void)
 {
-    const struct CMUnitTest extra[] = {cmocka_unit_test(shapes_and_attributes_are_checked)};
+    const struct CMUnitTest extra[] = {cmocka_unit_test(reference_agrees_with_torch),
+                                       cmocka_unit_test(shapes_and_attributes_are_checked)};
     const op_suite s = {
         .op = &rs_op_batchnorm, .cases = cases, .ncases = RS_COUNT(cases), .fill = fill};
     return op_suite_main(&s, extra, RS_COUNT(extra));
