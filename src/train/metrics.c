@@ -2,14 +2,14 @@
 
 #include <math.h>
 
-/* How many classes rank before `label`; `classes` if its logit is NaN. */
+/* How many classes rank before `label`; if its logit is NaN, more than any rank that counts. */
 static size_t rank_of(const float *logits, size_t classes, int32_t label)
 {
     const float own = logits[label];
     size_t before = 0;
 
     if (isnan(own))
-        return classes;
+        return SIZE_MAX;
     for (size_t k = 0; k < classes; k++)
         before += logits[k] > own || (k < (size_t)label && logits[k] >= own);
     return before;

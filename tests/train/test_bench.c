@@ -1,0 +1,109 @@
+#include "testing.h"
+#include "train_support.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static rescl_bench_options small(bool train)
+{
+    rescl_bench_options o;
+    rescl_bench_options_default(&o);
+    o.model = "resnet8";
+    o.size = 16;
+    o.batch = 4;
+    o.classes = 6;
+    o.train = train;
+    o.repeats = 3;
+    o.min_seconds = 0.0;
+    return o;
+}
+
+static void times_models(void **state)
+{
+    (void)state;
+    for (int train = 0; train < 2; train++) {
+        const rescl_bench_options o = small(train);
+        rescl_bench_row row;
+        assert_ok(rescl_bench_model(train_device(), &o, &row));
+        assert_int_equal(row.repeats, 3);
+        assert_true(row.min_ms > 0.0 && row.min_ms <= row.median_ms && row.median_ms <= row.max_ms);
+        assert_true(fabs(row.img_s * row.median_ms / 4000.0 - 1.0) < 1e-9);
+        assert_true(row.gflops > 0.0 && row.first_ms > 0.0 && row.peak_bytes > 0);
+    }
+    rescl_bench_options o = small(true);
+    rescl_bench_row row;
+    o.opt = "adamax";
+    assert_fails(rescl_bench_model(train_device(), &o, &row), RESCL_ERR_ARG, "adamax");
+    o = small(true);
+    o.batch = 0;
+    assert_fails(rescl_bench_model(train_device(), &o, &row), RESCL_ERR_ARG, "batch 0");
+}
+
+typedef struct seen {
+    size_t rows, preferred, fwd, bwd_data, bwd_params;
+    const char *only;
+    double worst;
+} seen;
+
+static void count_row(const rescl_bench_op_row *row, void *user)
+{
+    seen *s = user;
+    s->rows++;
+    s->preferred += row->preferred;
+    s->fwd += strcmp(row->pass, "fwd") == 0;
+    s->bwd_data += strcmp(row->pass, "bwd_data") == 0;
+    s->bwd_params += strcmp(row->pass, "bwd_params") == 0;
+    s->worst = fmax(s->worst, row->error);
+    assert_true(row->median_ms > 0.0 && row->gflops > 0.0 && row->count > 0);
+    assert_true(strlen(row->shape) > 0);
+    if (s->only)
+        assert_string_equal(row->impl, s->only);
+}
+
+static void times_operations(void **state)
+{
+    (void)state;
+    const rescl_bench_options o = small(true);
+    seen s = {0};
+    assert_ok(rescl_bench_ops(train_device(), &o, NULL, count_row, &s));
+    /* resnet8 has 9 distinct convolutions and a dense layer; the first needs no input gradient. */
+    assert_true(s.fwd >= 10 && s.bwd_params >= 10 && s.bwd_data >= 9);
+    assert_int_equal(s.preferred, 10 + 10 + 9);
+    assert_true(s.worst < 1e-5);
+}
+
+static void times_one_implementation(void **state)
+{
+    (void)state;
+    const rescl_bench_options o = small(false);
+    seen s = {.only = "clblast_gemm"};
+    assert_ok(rescl_bench_ops(train_device(), &o, "clblast_gemm", count_row, &s));
+    assert_true(s.rows > 0);
+    assert_int_equal(s.rows, s.fwd);
+    assert_fails(rescl_bench_ops(train_device(), &o, "clblast_gem", count_row, &s), RESCL_ERR_ARG,
+                 "did you mean 'clblast_gemm'?");
+}
+
+static void measures_the_limits(void **state)
+{
+    (void)state;
+    rescl_peak p;
+    assert_ok(rescl_bench_peak(train_device(), &p));
+    print_message("fma %.1f GFLOP/s, read %.1f GB/s, triad %.1f GB/s\n", p.fma_gflops, p.read_gbs,
+                  p.triad_gbs);
+    assert_true(p.fma_gflops > 0.1 && p.fma_gflops < 1e6);
+    assert_true(p.read_gbs > 0.01 && p.read_gbs < 1e5);
+    assert_true(p.triad_gbs > 0.01 && p.triad_gbs < 1e5);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(times_models),
+        cmocka_unit_test(times_operations),
+        cmocka_unit_test(times_one_implementation),
+        cmocka_unit_test(measures_the_limits),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

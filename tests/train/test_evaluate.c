@@ -1,0 +1,187 @@
+/* Evaluation and prediction, and two device types against each other. */
+#include "testing.h"
+#include "train_support.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CLASSES 6
+
+static void tell_count(const rescl_step_event *e, void *user)
+{
+    assert_false(e->training);
+    assert_int_equal(e->batches, 2);
+    assert_int_equal(e->batch, ++*(size_t *)user);
+}
+
+/* A model after one epoch; the last evaluation goes to *reported. */
+static rescl_model *trained(const char *dir, rescl_metrics *reported)
+{
+    train_run r = {.options = train_options(dir)};
+    rescl_model *m = NULL;
+    r.options.epochs = 1;
+    train_do(&r);
+    assert_ok(r.status);
+    *reported = r.last_epoch.eval;
+    assert_ok(rescl_model_load(train_path(dir, "weights/last.safetensors"), &m));
+    return m;
+}
+
+static void repeats_what_training_reported(void **state)
+{
+    (void)state;
+    char *dir = rs_test_dir_make();
+    rescl_metrics reported, m;
+    rescl_model *model = trained(dir, &reported);
+    rescl_dataset *set = train_hands("test", TEST_EVAL_SAMPLES, 0);
+    size_t steps = 0;
+    const rescl_train_callbacks count = {.on_step = tell_count, .user = &steps};
+    assert_ok(rescl_evaluate(train_device(), model, set, TEST_BATCH, 1, &count, &m));
+    assert_int_equal(steps, 2);
+    assert_int_equal(m.samples, reported.samples);
+    assert_true(m.loss == reported.loss && m.top1 == reported.top1 && m.top5 == reported.top5);
+    assert_ok(rescl_evaluate(train_device(), model, set, 7, 0, NULL, &m));
+    assert_true(m.top1 == reported.top1);
+    assert_true(fabs(m.loss - reported.loss) < 1e-5);
+    assert_fails(rescl_evaluate(train_device(), model, set, 0, 0, NULL, &m), RESCL_ERR_ARG,
+                 "batch");
+    rescl_dataset_close(set);
+    rescl_model_destroy(model);
+    rs_test_dir_remove(dir);
+}
+
+static size_t best_class(const float *p)
+{
+    size_t best = 0;
+    double sum = 0.0;
+    for (size_t k = 0; k < CLASSES; k++) {
+        assert_true(p[k] >= 0.0f && p[k] <= 1.0f);
+        sum += (double)p[k];
+        best = p[k] > p[best] ? k : best;
+    }
+    assert_true(fabs(sum - 1.0) < 1e-5);
+    return best;
+}
+
+static void predicts_as_it_evaluates(void **state)
+{
+    (void)state;
+    rescl_model *model = train_model();
+    rescl_dataset *set = train_hands("test", TEST_EVAL_SAMPLES, 0);
+    rescl_predictor *p = NULL;
+    rescl_image image[TEST_EVAL_SAMPLES] = {0};
+    int32_t label[TEST_EVAL_SAMPLES];
+    float probs[TEST_EVAL_SAMPLES * CLASSES], single[CLASSES];
+    rescl_metrics m;
+    size_t right = 0;
+    assert_ok(rescl_predictor_create(train_device(), model, TEST_EVAL_SAMPLES + 3, &p));
+    for (size_t i = 0; i < TEST_EVAL_SAMPLES; i++)
+        assert_ok(rescl_dataset_get(set, i, &image[i], &label[i]));
+    assert_ok(rescl_predict(p, image, TEST_EVAL_SAMPLES, probs));
+    for (size_t i = 0; i < TEST_EVAL_SAMPLES; i++)
+        right += best_class(probs + i * CLASSES) == (size_t)label[i];
+    assert_ok(rescl_evaluate(train_device(), model, set, TEST_BATCH, 0, NULL, &m));
+    assert_true(fabs(m.top1 - (double)right / TEST_EVAL_SAMPLES) < 1e-12);
+    assert_ok(rescl_predict(p, &image[5], 1, single)); /* alone or among others */
+    for (size_t k = 0; k < CLASSES; k++)
+        assert_true(fabsf(single[k] - probs[5 * CLASSES + k]) < 1e-6f);
+    assert_ok(rescl_predict(p, NULL, 0, NULL));
+    assert_fails(rescl_predict(p, image, TEST_EVAL_SAMPLES + 4, probs), RESCL_ERR_ARG,
+                 "24 pictures", "23");
+    for (size_t i = 0; i < TEST_EVAL_SAMPLES; i++)
+        rescl_image_free(&image[i]);
+    rescl_predictor_destroy(p);
+    rescl_predictor_destroy(NULL);
+    rescl_dataset_close(set);
+    rescl_model_destroy(model);
+}
+
+static void takes_pictures_of_any_shape(void **state)
+{
+    (void)state;
+    rescl_model *model = train_model();
+    rescl_predictor *p = NULL;
+    float probs[CLASSES];
+    static const size_t shapes[][2] = {{1, 1}, {640, 3}, {3, 200}, {TEST_SIZE, TEST_SIZE}};
+    assert_ok(rescl_predictor_create(train_device(), model, 1, &p));
+    for (size_t i = 0; i < 4; i++) {
+        const size_t w = shapes[i][0], h = shapes[i][1];
+        rescl_image image = {.width = w, .height = h, .pixels = calloc(w * h, 3)};
+        assert_non_null(image.pixels);
+        assert_ok(rescl_predict(p, &image, 1, probs));
+        (void)best_class(probs);
+        rescl_image_free(&image);
+    }
+    assert_fails(rescl_predictor_create(train_device(), model, 0, &p), RESCL_ERR_ARG, "batch");
+    rescl_predictor_destroy(p);
+    rescl_model_destroy(model);
+}
+
+/* ---- two device types -------------------------------------------------------------------- */
+
+typedef struct losses {
+    double step[16];
+    size_t count;
+} losses;
+
+static void keep_loss(const rescl_step_event *e, void *user)
+{
+    losses *l = user;
+    if (l->count < 16)
+        l->step[l->count++] = e->step_loss;
+}
+
+static losses train_on(rescl_runtime *runtime, const char *selector)
+{
+    losses l = {0};
+    const rescl_train_callbacks keep = {.on_step = keep_loss, .user = &l};
+    rescl_train_options o = train_options(NULL);
+    rescl_device *device = NULL;
+    rescl_model *model = train_model();
+    rescl_dataset *set = train_hands("train", TEST_SAMPLES, 0);
+    rescl_trainer *t = NULL;
+    o.epochs = 2;
+    assert_ok(rescl_device_open(runtime, selector, 0, &device));
+    assert_ok(rescl_trainer_create(device, model, set, NULL, &o, &t));
+    assert_ok(rescl_trainer_run(t, &keep));
+    rescl_trainer_destroy(t);
+    rescl_model_destroy(model);
+    rescl_dataset_close(set);
+    rescl_device_close(device);
+    return l;
+}
+
+/* PoCL reads POCL_DEVICES when it is loaded, so this test comes first. */
+static void agrees_between_device_types(void **state)
+{
+    (void)state;
+    rescl_runtime *runtime = NULL;
+    size_t index;
+    assert_int_equal(setenv("POCL_DEVICES", "pthread basic", 1), 0);
+    assert_ok(rescl_runtime_create(&runtime));
+    if (rescl_runtime_select(runtime, "pthread-", &index) != RESCL_OK ||
+        rescl_runtime_select(runtime, "basic-", &index) != RESCL_OK) {
+        print_message("skipped: no PoCL with the device types pthread and basic\n");
+        rescl_runtime_destroy(runtime);
+        skip();
+    }
+    const losses a = train_on(runtime, "pthread-"), b = train_on(runtime, "basic-");
+    assert_int_equal(a.count, 6);
+    assert_int_equal(b.count, 6);
+    for (size_t i = 0; i < a.count; i++)
+        if (fabs(a.step[i] - b.step[i]) > 1e-4 * fabs(a.step[i]))
+            fail_msg("step %zu: loss %.9g on pthread, %.9g on basic", i, a.step[i], b.step[i]);
+    rescl_runtime_destroy(runtime);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(agrees_between_device_types),
+        cmocka_unit_test(repeats_what_training_reported),
+        cmocka_unit_test(predicts_as_it_evaluates),
+        cmocka_unit_test(takes_pictures_of_any_shape),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,166 @@
+#include "testing.h"
+#include "train_support.h"
+
+#include "netmodel.h"
+#include "path.h"
+#include "safetensors.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static char *dir;
+
+static int make_dir(void **state)
+{
+    (void)state;
+    dir = rs_test_dir_make();
+    return 0;
+}
+
+static int remove_dir(void **state)
+{
+    (void)state;
+    rs_test_dir_remove(dir);
+    return 0;
+}
+
+static void check_same_weights(const rescl_model *a, const rescl_model *b)
+{
+    assert_int_equal(a->weights.count, b->weights.count);
+    for (size_t i = 0; i < a->weights.count; i++)
+        assert_memory_equal(a->weights.data[i], b->weights.data[i],
+                            a->weights.elems[i] * sizeof(float));
+}
+
+static void loads_what_it_saved(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"a", "b \"c\"", "\xe2\x82\xac"};
+    const rescl_model_options o = {.name = "resnet8",
+                                   .classes = 3,
+                                   .image_size = 20,
+                                   .dropout = 0.25,
+                                   .label_smoothing = 0.1,
+                                   .seed = 3,
+                                   .class_names = names};
+    const char *path = train_path(dir, "m.safetensors");
+    rescl_model *a = NULL, *b = NULL;
+    rescl_model_info info;
+    assert_ok(rescl_model_create(&o, &a));
+    assert_ok(rescl_model_save(a, path));
+    assert_ok(rescl_model_load(path, &b));
+    rescl_model_get_info(b, &info);
+    assert_string_equal(info.name, "resnet8");
+    assert_int_equal(info.classes, 3);
+    assert_int_equal(info.image_size, 20);
+    assert_true(info.dropout == 0.25 && b->label_smoothing == 0.1);
+    assert_string_equal(rescl_model_class_name(b, 1), names[1]);
+    assert_string_equal(rescl_model_class_name(b, 2), names[2]);
+    check_same_weights(a, b);
+    rescl_model_destroy(a);
+    rescl_model_destroy(b);
+}
+
+static void replaces_weights(void **state)
+{
+    (void)state;
+    const char *path = train_path(dir, "m.safetensors");
+    rescl_model_options o = {.name = "resnet8", .classes = 6, .image_size = TEST_SIZE, .seed = 99};
+    rescl_model *a = train_model(), *b = NULL;
+    assert_ok(rescl_model_create(&o, &b));
+    assert_ok(rescl_model_save(a, path));
+    assert_ok(rescl_model_load_weights(b, path));
+    check_same_weights(a, b);
+    rescl_model_destroy(a);
+    rescl_model_destroy(b);
+}
+
+/* A file that does not fit leaves every weight as it was. */
+static void keeps_weights_when_a_file_does_not_fit(void **state)
+{
+    (void)state;
+    const char *path = train_path(dir, "m.safetensors");
+    rescl_model_options o = {.name = "resnet8", .classes = 7, .image_size = TEST_SIZE, .seed = 99};
+    rescl_model *a = train_model(), *b = NULL, *before = NULL;
+    assert_ok(rescl_model_create(&o, &b));
+    assert_ok(rescl_model_create(&o, &before));
+    assert_ok(rescl_model_save(a, path));
+    assert_fails(rescl_model_load_weights(b, path), RESCL_ERR_SHAPE, "fc.", "6)", "7)");
+    check_same_weights(b, before);
+    assert_fails(rescl_model_load_weights(b, train_path(dir, "absent")), RESCL_ERR_NOT_FOUND);
+    rescl_model_destroy(a);
+    rescl_model_destroy(b);
+    rescl_model_destroy(before);
+}
+
+/* ---- files that lie ---------------------------------------------------------------------- */
+
+static void write_claim(const char *path, const char *model)
+{
+    const float x[4] = {0};
+    const rs_st_meta meta[] = {
+        {"format", "rescl"}, {"format_version", "1"}, {"filter_layout", "RSCK"}, {"model", model}};
+    const rs_st_source one = {
+        .name = "fc.weight", .dtype = RS_ST_F32, .ndim = 1, .dim = {4}, .data = x};
+    assert_ok(rs_st_write(path, meta, 4, &one, 1));
+}
+
+#define CLAIM(name, size)                                                                          \
+    "{\"name\":\"" name "\",\"classes\":1,\"image_size\":" size                                    \
+    ",\"dropout\":0,\"label_smoothing\":0,\"seed\":\"1\",\"preprocess\":\"unit\","                 \
+    "\"class_names\":[\"x\"]}"
+
+static void refuses_files_that_claim_too_much(void **state)
+{
+    (void)state;
+    const char *path = train_path(dir, "claim.safetensors");
+    rescl_model *m = NULL;
+    write_claim(path, CLAIM("resnet9", "32"));
+    assert_fails(rescl_model_load(path, &m), RESCL_ERR_NOT_FOUND, "resnet9");
+    write_claim(path, CLAIM("resnet8", "32"));
+    assert_fails(rescl_model_load(path, &m), RESCL_ERR_NOT_FOUND, "conv1.weight");
+    /* At this size the dense layer alone would have half a gigabyte of weights. */
+    write_claim(path, CLAIM("resnet50_signs", "8192"));
+    assert_fails(rescl_model_load(path, &m), RESCL_ERR_NOT_FOUND, path);
+    assert_null(m);
+}
+
+static void survives_damaged_files(void **state)
+{
+    (void)state;
+    const char *path = train_path(dir, "m.safetensors");
+    rescl_model *a = train_model(), *b = NULL;
+    char *whole;
+    size_t bytes, header;
+    assert_ok(rescl_model_save(a, path));
+    assert_ok(rs_file_read(path, 1 << 26, &whole, &bytes));
+    header = (unsigned char)whole[0] + 256u * (unsigned char)whole[1] + 8;
+    assert_true(header < bytes);
+    for (size_t n = 0; n < bytes; n += n < 64 ? 1 : bytes / 40) {
+        assert_ok(rs_file_write(path, whole, n));
+        assert_fails(rescl_model_load(path, &b), RESCL_ERR_FORMAT, path);
+    }
+    for (size_t i = 0; i < header; i += 41) { /* any answer but a crash will do */
+        whole[i] ^= 0x15;
+        assert_ok(rs_file_write(path, whole, bytes));
+        if (rescl_model_load(path, &b) == RESCL_OK)
+            rescl_model_destroy(b);
+        b = NULL;
+        whole[i] ^= 0x15;
+    }
+    free(whole);
+    rescl_model_destroy(a);
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, make_dir, remove_dir)
+    const struct CMUnitTest tests[] = {
+        TEST(loads_what_it_saved),
+        TEST(replaces_weights),
+        TEST(keeps_weights_when_a_file_does_not_fit),
+        TEST(refuses_files_that_claim_too_much),
+        TEST(survives_damaged_files),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

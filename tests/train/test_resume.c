@@ -1,0 +1,266 @@
+/* A run that was stopped and resumed ends with the same bits as one that was not. */
+#include "testing.h"
+#include "train_support.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static char *dir;
+static const char *whole; /* the folder of the uninterrupted run */
+static char whole_text[512];
+
+static int make_whole(void **state)
+{
+    (void)state;
+    dir = rs_test_dir_make();
+    snprintf(whole_text, sizeof whole_text, "%s/whole", dir);
+    whole = whole_text;
+    train_run r = {.options = train_options(whole)};
+    train_do(&r);
+    assert_ok(r.status);
+    assert_int_equal(r.steps, 9);
+    assert_int_equal(r.epochs, 3);
+    return 0;
+}
+
+static int remove_whole(void **state)
+{
+    (void)state;
+    rs_test_dir_remove(dir);
+    return 0;
+}
+
+static void check_equal_to_whole(const char *run)
+{
+    char a[512], b[512];
+    snprintf(a, sizeof a, "%s/weights/last.safetensors", run);
+    snprintf(b, sizeof b, "%s/weights/last.safetensors", whole);
+    train_same_tensors(a, b);
+    snprintf(a, sizeof a, "%s/weights/best.safetensors", run);
+    snprintf(b, sizeof b, "%s/weights/best.safetensors", whole);
+    train_same_tensors(a, b);
+    snprintf(a, sizeof a, "%s/results.csv", run);
+    snprintf(b, sizeof b, "%s/results.csv", whole);
+    train_same_results(a, b);
+}
+
+/* Runs into `run` until the stop, then resumes to the end and compares. */
+static void stop_and_resume(const char *run, train_stop stop, uint64_t step)
+{
+    train_run first = {.options = train_options(run), .stop = stop, .stop_step = step};
+    train_do(&first);
+    assert_int_equal(first.status, RESCL_ERR_INTERRUPTED);
+    assert_non_null(strstr(rescl_last_error()->message, "last.safetensors"));
+    assert_int_equal(first.steps, step);
+    train_run second = {.options = train_options(run)};
+    second.options.resume = run;
+    train_do(&second);
+    assert_ok(second.status);
+    assert_int_equal(second.steps, 9 - step);
+    check_equal_to_whole(run);
+}
+
+static void resumes_in_the_middle_of_an_epoch(void **state)
+{
+    (void)state;
+    stop_and_resume(train_path(dir, "middle"), STOP_AT_STEP, 4);
+}
+
+static void resumes_before_the_tail(void **state)
+{
+    (void)state;
+    stop_and_resume(train_path(dir, "tail"), STOP_AT_STEP, 5);
+}
+
+static void resumes_after_the_last_step_of_an_epoch(void **state)
+{
+    (void)state;
+    stop_and_resume(train_path(dir, "last-step"), STOP_AT_STEP, 3);
+}
+
+static void resumes_in_an_evaluation(void **state)
+{
+    (void)state;
+    stop_and_resume(train_path(dir, "evaluation"), STOP_IN_EVAL, 6);
+}
+
+static void resumes_at_the_end_of_an_epoch(void **state)
+{
+    (void)state;
+    const char *run = train_path(dir, "boundary");
+    train_run first = {.options = train_options(run)};
+    first.options.epochs = 1;
+    train_do(&first);
+    assert_ok(first.status);
+    train_run second = {.options = train_options(run)};
+    char file[512];
+    snprintf(file, sizeof file, "%s/weights/last.safetensors", run);
+    second.options.resume = file;
+    train_do(&second);
+    assert_ok(second.status);
+    assert_int_equal(second.steps, 6);
+    check_equal_to_whole(run);
+}
+
+static void goes_on_after_max_steps(void **state)
+{
+    (void)state;
+    const char *run = train_path(dir, "max-steps");
+    train_run first = {.options = train_options(run)};
+    first.options.max_steps = 4;
+    train_do(&first);
+    assert_ok(first.status);
+    assert_int_equal(first.steps, 4);
+    assert_int_equal(first.last_epoch.eval.samples, TEST_EVAL_SAMPLES);
+    train_run again = first;
+    again.steps = again.epochs = 0;
+    again.options.resume = run;
+    train_do(&again);
+    assert_ok(again.status);
+    assert_int_equal(again.steps, 0);
+    train_run second = {.options = train_options(run)};
+    second.options.resume = run;
+    train_do(&second);
+    assert_ok(second.status);
+    char a[512], b[512];
+    snprintf(a, sizeof a, "%s/weights/last.safetensors", run);
+    snprintf(b, sizeof b, "%s/weights/last.safetensors", whole);
+    train_same_tensors(a, b);
+    snprintf(a, sizeof a, "%s/results.csv", run);
+    snprintf(b, sizeof b, "%s/results.csv", whole);
+    train_same_results(a, b);
+}
+
+/* Saving often, and another number of data threads, change nothing. */
+static void is_not_changed_by_saving(void **state)
+{
+    (void)state;
+    const char *run = train_path(dir, "saving");
+    train_run r = {.options = train_options(run)};
+    r.options.save_freq = 1;
+    r.options.workers = 0;
+    train_do(&r);
+    assert_ok(r.status);
+    check_equal_to_whole(run);
+}
+
+static void resumes_with_momentum(void **state)
+{
+    (void)state;
+    train_run r[3];
+    const char *runs[] = {train_path(dir, "sgd-whole"), train_path(dir, "sgd-parts"), NULL};
+    char a[512], b[512];
+    for (int i = 0; i < 3; i++) {
+        r[i] = (train_run){.options = train_options(runs[i > 0])};
+        r[i].options.opt = "sgd_nesterov";
+        r[i].options.lr = 0.01;
+        r[i].options.weight_decay = 1e-3;
+        r[i].options.epochs = 2;
+        r[i].options.lr_scheduler = "exponentiallr";
+        r[i].no_eval = true;
+    }
+    r[1].stop = STOP_AT_STEP;
+    r[1].stop_step = 2;
+    r[2].options.resume = runs[1];
+    for (int i = 0; i < 3; i++)
+        train_do(&r[i]);
+    assert_ok(r[0].status);
+    assert_int_equal(r[1].status, RESCL_ERR_INTERRUPTED);
+    assert_ok(r[2].status);
+    snprintf(a, sizeof a, "%s/weights/last.safetensors", runs[0]);
+    snprintf(b, sizeof b, "%s/weights/last.safetensors", runs[1]);
+    train_same_tensors(a, b);
+}
+
+/* ---- refusals ---------------------------------------------------------------------------- */
+
+static void resume_fails(train_run *r, rescl_status status, const char *word)
+{
+    r->options.resume = whole;
+    train_do(r);
+    assert_fails(r->status, status, word);
+}
+
+static void refuses_other_options(void **state)
+{
+    (void)state;
+    train_run r = {.options = train_options(NULL)};
+    r.options.batch_size = 8;
+    resume_fails(&r, RESCL_ERR_ARG, "batch_size");
+    r.options = train_options(NULL);
+    r.options.lr = 2e-3;
+    resume_fails(&r, RESCL_ERR_ARG, "lr 0.001");
+    r.options = train_options(NULL);
+    r.options.opt = "adamw";
+    resume_fails(&r, RESCL_ERR_ARG, "opt \"adam\"");
+    r.options = train_options(NULL);
+    r.options.epochs = 2;
+    resume_fails(&r, RESCL_ERR_ARG, "3 epochs are done");
+}
+
+static void refuses_other_models_and_data(void **state)
+{
+    (void)state;
+    rescl_model_options m = {
+        .name = "resnet8", .classes = 6, .image_size = TEST_SIZE, .dropout = 0.4};
+    rescl_train_options o = train_options(NULL);
+    rescl_dataset *set = train_hands("train", TEST_SAMPLES, 0);
+    rescl_dataset *fewer = train_hands("train", TEST_SAMPLES - 1, 0);
+    rescl_dataset *others = train_hands("train", TEST_SAMPLES, 1);
+    rescl_model *dropout = NULL, *wider = NULL, *same = train_model();
+    rescl_trainer *t = NULL;
+    o.resume = whole;
+    assert_ok(rescl_model_create(&m, &dropout));
+    m.classes = 7;
+    m.dropout = 0.3;
+    assert_ok(rescl_model_create(&m, &wider));
+    assert_fails(rescl_trainer_create(train_device(), dropout, set, NULL, &o, &t), RESCL_ERR_ARG,
+                 "a dropout of 0.3", "0.4");
+    assert_fails(rescl_trainer_create(train_device(), wider, set, NULL, &o, &t), RESCL_ERR_ARG,
+                 "classes 6", "7");
+    assert_fails(rescl_trainer_create(train_device(), same, fewer, NULL, &o, &t), RESCL_ERR_ARG,
+                 "40 samples", "39");
+    assert_fails(rescl_trainer_create(train_device(), same, others, NULL, &o, &t), RESCL_ERR_ARG,
+                 "pictures differ");
+    assert_null(t);
+    rescl_model_destroy(dropout);
+    rescl_model_destroy(wider);
+    rescl_model_destroy(same);
+    rescl_dataset_close(set);
+    rescl_dataset_close(fewer);
+    rescl_dataset_close(others);
+}
+
+static void refuses_files_without_a_run(void **state)
+{
+    (void)state;
+    train_run r = {.options = train_options(NULL)};
+    const char *path = train_path(dir, "weights-only.safetensors");
+    rescl_model *m = train_model();
+    assert_ok(rescl_model_save(m, path));
+    r.options.resume = path;
+    train_do(&r);
+    assert_fails(r.status, RESCL_ERR_ARG, "weights only");
+    r.options.resume = train_path(dir, "absent");
+    train_do(&r);
+    assert_fails(r.status, RESCL_ERR_NOT_FOUND, "absent");
+    rescl_model_destroy(m);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(resumes_in_the_middle_of_an_epoch),
+        cmocka_unit_test(resumes_before_the_tail),
+        cmocka_unit_test(resumes_after_the_last_step_of_an_epoch),
+        cmocka_unit_test(resumes_in_an_evaluation),
+        cmocka_unit_test(resumes_at_the_end_of_an_epoch),
+        cmocka_unit_test(goes_on_after_max_steps),
+        cmocka_unit_test(is_not_changed_by_saving),
+        cmocka_unit_test(resumes_with_momentum),
+        cmocka_unit_test(refuses_other_options),
+        cmocka_unit_test(refuses_other_models_and_data),
+        cmocka_unit_test(refuses_files_without_a_run),
+    };
+    return cmocka_run_group_tests(tests, make_whole, remove_whole);
+}

@@ -1,0 +1,289 @@
+#include "testing.h"
+#include "train_support.h"
+
+#include "netmodel.h"
+#include "path.h"
+#include "safetensors.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static char *dir;
+
+static int make_dir(void **state)
+{
+    (void)state;
+    dir = rs_test_dir_make();
+    return 0;
+}
+
+static int remove_dir(void **state)
+{
+    (void)state;
+    rs_test_dir_remove(dir);
+    return 0;
+}
+
+static char *read_text(const char *path)
+{
+    char *text;
+    size_t bytes;
+    assert_ok(rs_file_read(path, 1 << 24, &text, &bytes));
+    return text;
+}
+
+static size_t lines_of(const char *text)
+{
+    size_t n = 0;
+    for (; *text; text++)
+        n += *text == '\n';
+    return n;
+}
+
+/* ---- what a run leaves ------------------------------------------------------------------- */
+
+static void learns_and_writes_its_folder(void **state)
+{
+    (void)state;
+    const char *run = train_path(dir, "run");
+    train_run r = {.options = train_options(run)};
+    r.options.epochs = 8;
+    r.options.args_ini = "epochs = 8\n";
+    train_do(&r);
+    assert_ok(r.status);
+    assert_int_equal(r.epochs, 8);
+    assert_int_equal(r.last_epoch.train.samples, TEST_SAMPLES);
+    assert_int_equal(r.last_epoch.eval.samples, TEST_EVAL_SAMPLES);
+    assert_true(r.last_loss < r.first_loss);
+    char *args = read_text(train_path(run, "args.ini"));
+    char *env = read_text(train_path(run, "env.json"));
+    char *csv = read_text(train_path(run, "results.csv"));
+    assert_string_equal(args, "epochs = 8\n");
+    assert_non_null(strstr(env, "\"resnet8\""));
+    assert_int_equal(lines_of(csv), 9);
+    char *weights = rs_path_join(run, "weights");
+    assert_int_equal(rs_test_dir_count(weights), 2);
+    free(weights);
+    free(args);
+    free(env);
+    free(csv);
+}
+
+static void writes_nothing_without_a_folder(void **state)
+{
+    (void)state;
+    train_run r = {.options = train_options(NULL), .no_eval = true};
+    r.options.epochs = 1;
+    r.options.save_freq = 1;
+    train_do(&r);
+    assert_ok(r.status);
+    assert_int_equal(r.last_epoch.eval.samples, 0);
+    assert_true(r.last_epoch.best);
+}
+
+static void clears_what_a_killed_run_left(void **state)
+{
+    (void)state;
+    const char *run = train_path(dir, "killed");
+    char *weights = rs_path_join(run, "weights");
+    char *stale = rs_path_join(weights, "best.safetensors.tmp-1-0");
+    assert_ok(rs_mkdirs(weights));
+    assert_ok(rs_file_write(stale, "half", 4));
+    train_run r = {.options = train_options(run)};
+    r.options.epochs = 1;
+    train_do(&r);
+    assert_ok(r.status);
+    assert_int_equal(rs_test_dir_count(weights), 2);
+    free(stale);
+    free(weights);
+}
+
+static void evaluates_every_second_epoch_and_the_last(void **state)
+{
+    (void)state;
+    const char *run = train_path(dir, "eval-freq");
+    train_run r = {.options = train_options(run)};
+    r.options.eval_freq = 2;
+    train_do(&r);
+    assert_ok(r.status);
+    char *csv = read_text(train_path(run, "results.csv")), *rest = NULL;
+    (void)strtok_r(csv, "\n", &rest);
+    for (int epoch = 0; epoch < 3; epoch++) {
+        const char *row = strtok_r(NULL, "\n", &rest);
+        assert_non_null(row);
+        assert_int_equal(strstr(row, ",,,") != NULL, epoch == 0);
+    }
+    free(csv);
+}
+
+/* ---- numbers that are none --------------------------------------------------------------- */
+
+static void check_checkpoint_is_finite(const char *path)
+{
+    rs_st_file *f = NULL;
+    assert_ok(rs_st_open(path, &f));
+    for (size_t i = 0; i < rs_st_count(f); i++) {
+        const rs_st_tensor *t = rs_st_at(f, i);
+        float *x = malloc(t->bytes);
+        assert_non_null(x);
+        assert_ok(rs_st_read(f, t, x));
+        for (size_t k = 0; k < t->bytes / sizeof *x; k++)
+            assert_true(isfinite(x[k]));
+        free(x);
+    }
+    rs_st_close(f);
+}
+
+static void stops_when_training_diverges(void **state)
+{
+    (void)state;
+    const char *run = train_path(dir, "diverges");
+    char *last = rs_path_join(run, "weights/last.safetensors");
+    train_run r = {.options = train_options(run)};
+    r.options.opt = "sgd";
+    r.options.lr = 1e30;
+    r.options.save_freq = 1;
+    train_do(&r);
+    assert_fails(r.status, RESCL_ERR_NUMERIC, "epoch 0, step 2", "layer '", last);
+    assert_null(strstr(rescl_last_error()->message, "unknown"));
+    assert_int_equal(r.steps, 1);
+    check_checkpoint_is_finite(last);
+    free(last);
+}
+
+static rescl_status run_model(rescl_model *m, const char *run)
+{
+    rescl_dataset *set = train_hands("train", TEST_SAMPLES, 0);
+    rescl_train_options o = train_options(run);
+    rescl_trainer *t = NULL;
+    o.epochs = 1;
+    rescl_status st = rescl_trainer_create(train_device(), m, set, NULL, &o, &t);
+    if (st == RESCL_OK)
+        st = rescl_trainer_run(t, NULL);
+    rescl_trainer_destroy(t);
+    rescl_dataset_close(set);
+    return st;
+}
+
+static void names_the_layer_of_a_bad_weight(void **state)
+{
+    (void)state;
+    rescl_model *m = train_model();
+    const int index = rs_graph_find_param(m->graph, "fc.weight");
+    assert_true(index >= 0);
+    m->weights.data[index][0] = (float)INFINITY;
+    const char *run = train_path(dir, "bad");
+    assert_fails(run_model(m, run), RESCL_ERR_NUMERIC, "step 1", "layer 'fc'",
+                 "checkpoint is none");
+    assert_int_equal(rs_test_dir_count(train_path(run, "weights")), 0);
+    rescl_model_destroy(m);
+}
+
+/* Running statistics take no part in a training step's loss, yet they are saved. */
+static void saves_nothing_that_is_not_finite(void **state)
+{
+    (void)state;
+    rescl_model *m = train_model();
+    const int index = rs_graph_find_param(m->graph, "bn1.running_mean");
+    assert_true(index >= 0);
+    m->weights.data[index][0] = (float)NAN;
+    const char *run = train_path(dir, "bad-statistics");
+    assert_fails(run_model(m, run), RESCL_ERR_NUMERIC, "bn1.running_mean", "nothing was saved");
+    assert_int_equal(rs_test_dir_count(train_path(run, "weights")), 0);
+    rescl_model_destroy(m);
+}
+
+/* ---- stopping ---------------------------------------------------------------------------- */
+
+static void stops_before_the_first_step(void **state)
+{
+    (void)state;
+    rescl_dataset *set = train_hands("train", TEST_SAMPLES, 0);
+    rescl_model *m = train_model();
+    const char *run = train_path(dir, "early");
+    const rescl_train_options o = train_options(run);
+    rescl_trainer *t = NULL;
+    assert_ok(rescl_trainer_create(train_device(), m, set, NULL, &o, &t));
+    rescl_trainer_stop(t);
+    assert_fails(rescl_trainer_run(t, NULL), RESCL_ERR_INTERRUPTED, "step 0");
+    check_checkpoint_is_finite(train_path(run, "weights/last.safetensors"));
+    assert_ok(rescl_trainer_run(t, NULL)); /* the request was used up */
+    assert_ok(rescl_trainer_run(t, NULL)); /* and now there is nothing left to do */
+    rescl_trainer_destroy(t);
+    rescl_trainer_destroy(NULL);
+    rescl_model_destroy(m);
+    rescl_dataset_close(set);
+}
+
+/* ---- options ----------------------------------------------------------------------------- */
+
+static void option_fails(const rescl_train_options *o, const char *word)
+{
+    train_run r = {.options = *o};
+    train_do(&r);
+    assert_fails(r.status, RESCL_ERR_ARG, word);
+}
+
+static void refuses_bad_options(void **state)
+{
+    (void)state;
+    const rescl_train_options good = train_options(NULL);
+    rescl_train_options o = good;
+    o.batch_size = 0;
+    option_fails(&o, "batch_size 0");
+    o = good, o.epochs = 0;
+    option_fails(&o, "epochs 0");
+    o = good, o.lr = (double)NAN;
+    option_fails(&o, "lr nan");
+    o = good, o.lr = -1.0;
+    option_fails(&o, "lr -1");
+    o = good, o.momentum = 1.0;
+    option_fails(&o, "momentum 1");
+    o = good, o.beta2 = 1.0;
+    option_fails(&o, "beta2 1");
+    o = good, o.opt = "adan";
+    option_fails(&o, "did you mean 'adam'?");
+    o = good, o.opt = NULL;
+    option_fails(&o, "unset");
+    o = good, o.opt = "sgd_nesterov", o.momentum = 0.0;
+    option_fails(&o, "sgd_nesterov needs");
+    o = good, o.lr_scheduler = "cosine";
+    option_fails(&o, "cosine");
+}
+
+static void refuses_more_classes_than_the_model_has(void **state)
+{
+    (void)state;
+    const rescl_model_options two = {.name = "resnet8", .classes = 2, .image_size = TEST_SIZE};
+    const rescl_train_options o = train_options(NULL);
+    rescl_dataset *set = train_hands("train", TEST_SAMPLES, 0);
+    rescl_model *m = NULL;
+    rescl_trainer *t = NULL;
+    rescl_metrics metrics;
+    assert_ok(rescl_model_create(&two, &m));
+    assert_fails(rescl_trainer_create(train_device(), m, set, NULL, &o, &t), RESCL_ERR_ARG,
+                 "training set 'handsigns' has 6 classes", "only 2");
+    assert_fails(rescl_evaluate(train_device(), m, set, 4, 0, NULL, &metrics), RESCL_ERR_ARG,
+                 "has 6 classes");
+    rescl_model_destroy(m);
+    rescl_dataset_close(set);
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, make_dir, remove_dir)
+    const struct CMUnitTest tests[] = {
+        TEST(learns_and_writes_its_folder),
+        TEST(writes_nothing_without_a_folder),
+        TEST(clears_what_a_killed_run_left),
+        TEST(evaluates_every_second_epoch_and_the_last),
+        TEST(stops_when_training_diverges),
+        TEST(names_the_layer_of_a_bad_weight),
+        TEST(saves_nothing_that_is_not_finite),
+        TEST(stops_before_the_first_step),
+        TEST(refuses_bad_options),
+        TEST(refuses_more_classes_than_the_model_has),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
