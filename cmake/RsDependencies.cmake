@@ -21,6 +21,7 @@ endfunction()
 
 rs_pkg(clblast CLBlast clblast)
 rs_pkg(png libpng libpng)
+rs_pkg(zlib zlib zlib)
 rs_pkg(jansson jansson jansson)
 rs_pkg(inih inih inih)
 rs_pkg(xxhash xxHash libxxhash)

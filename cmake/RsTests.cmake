@@ -23,6 +23,7 @@ set(rs_test_libs rescl_test_support rs_dep_cmocka rs_dep_jansson rs_dep_png rs_d
     Threads::Threads)
 if(TARGET rs_dep_hdf5)
     list(APPEND rs_test_libs rs_dep_hdf5)
+    target_compile_definitions(rescl_test_support INTERFACE RS_HAVE_HDF5)
 endif()
 
 set(globs "${PROJECT_SOURCE_DIR}/tests/support/*.c")

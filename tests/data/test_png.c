@@ -322,7 +322,7 @@ static void survives_truncation(void **state)
         size_t bytes;
         put_variant(&variants[i]);
         assert_ok(rs_file_read(path, 1 << 20, &data, &bytes));
-        for (size_t n = 0; n < bytes; n += n < 60 ? 1 : 7) {
+        for (size_t n = 0; n < bytes; n += n < 60 ? 3 : 17) {
             rescl_image image;
             put_bytes(path, data, n);
             assert_fails(rescl_image_read(path, &image), RESCL_ERR_FORMAT, path);
@@ -344,7 +344,7 @@ static void survives_corruption(void **state)
         size_t bytes;
         put_variant(&variants[i]);
         assert_ok(rs_file_read(path, 1 << 20, &data, &bytes));
-        for (int k = 0; k < 60; k++, tries++) {
+        for (int k = 0; k < 20; k++, tries++) {
             char *broken = malloc(bytes);
             assert_non_null(broken);
             memcpy(broken, data, bytes);

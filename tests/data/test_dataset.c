@@ -1,0 +1,119 @@
+#include "testing.h"
+
+#include <stdio.h>
+
+#include <rescl/data.h>
+
+#include "data_support.h"
+#include "error.h"
+#include "path.h"
+
+static char *dir;
+
+static int make_dir(void **state)
+{
+    (void)state;
+    dir = rs_test_dir_make();
+    return 0;
+}
+
+static int remove_dir(void **state)
+{
+    (void)state;
+    rs_test_dir_remove(dir);
+    return 0;
+}
+
+/* The line in datasets.def promises these two. */
+static void every_format_has_its_files(void **state)
+{
+    (void)state;
+    size_t count = 0;
+    for (const char *const *name = rescl_dataset_formats(); *name != NULL; name++, count++) {
+        const char *const paths[] = {
+            path_of("%s/src/data/%s.c", RESCL_TEST_SOURCE_DIR, *name),
+            path_of("%s/tests/data/test_%s.c", RESCL_TEST_SOURCE_DIR, *name),
+        };
+        for (size_t i = 0; i < RS_COUNT(paths); i++) {
+            FILE *file = fopen(paths[i], "r");
+            if (file == NULL)
+                fail_msg("the format %s has no %s", *name, paths[i]);
+            else
+                fclose(file);
+        }
+    }
+    assert_true(count >= 3);
+}
+
+static void open_fails(rescl_data_options options, rescl_status status, const char *word,
+                       const char *word2)
+{
+    rescl_dataset *set;
+    if (options.split == NULL)
+        options.split = "train";
+    assert_fails(rescl_dataset_open(&options, &set), status, word, word2);
+    assert_null(set);
+}
+
+static void tells_what_it_found(void **state)
+{
+    (void)state;
+    const char *file = path_of("%s/notes.txt", dir);
+    put_bytes(file, "notes", 5);
+    open_fails((rescl_data_options){.path = NULL}, RESCL_ERR_ARG, "no dataset", "handsigns");
+    open_fails((rescl_data_options){.path = ""}, RESCL_ERR_ARG, "no dataset", "handsigns");
+    open_fails((rescl_data_options){.path = "handsigns", .split = ""}, RESCL_ERR_ARG, "split",
+               "handsigns");
+    open_fails((rescl_data_options){.path = dir, .split = "../x"}, RESCL_ERR_ARG, "../x", "split");
+    open_fails((rescl_data_options){.path = "handsign"}, RESCL_ERR_NOT_FOUND, "handsign",
+               "did you mean \"handsigns\"");
+    open_fails((rescl_data_options){.path = "/nowhere/at all"}, RESCL_ERR_NOT_FOUND,
+               "/nowhere/at all", "no such");
+    open_fails((rescl_data_options){.path = dir}, RESCL_ERR_FORMAT, "a folder",
+               "handsigns, signs_h5, folder");
+    open_fails((rescl_data_options){.path = file}, RESCL_ERR_FORMAT, "notes.txt", "a file");
+    open_fails((rescl_data_options){.path = dir, .format = "foldr"}, RESCL_ERR_ARG, "\"foldr\"",
+               "did you mean \"folder\"");
+    open_fails((rescl_data_options){.path = dir, .format = "zzzzzzzzz"}, RESCL_ERR_ARG,
+               "\"zzzzzzzzz\"", "handsigns, signs_h5, folder");
+}
+
+/* Fewer samples are spread over the whole set, so that a set in the order of its classes still
+ * shows them all. */
+static void spreads_fewer_samples(void **state)
+{
+    (void)state;
+    for (int c = 0; c < 3; c++) {
+        assert_ok(rs_mkdirs(path_of("%s/set/%c", dir, 'a' + c)));
+        for (int i = 0; i < 4; i++)
+            put_picture(path_of("%s/set/%c/%d.png", dir, 'a' + c, i), (uint8_t)(c * 10 + i));
+    }
+    const char *path = path_of("%s/set", dir);
+    static const int all[12] = {0, 1, 2, 3, 10, 11, 12, 13, 20, 21, 22, 23};
+    for (size_t samples = 0; samples <= 13; samples++) {
+        const rescl_data_options options = {.path = path, .split = "train", .samples = samples};
+        const size_t count = samples == 0 || samples > 12 ? 12 : samples;
+        rescl_dataset *set = NULL;
+        assert_ok(rescl_dataset_open(&options, &set));
+        assert_int_equal(rescl_dataset_count(set), count);
+        for (size_t i = 0; i < count; i++) {
+            rescl_image image;
+            int32_t label;
+            assert_ok(rescl_dataset_get(set, i, &image, &label));
+            assert_int_equal(image.pixels[0], all[i * 12 / count]);
+            assert_int_equal(label, all[i * 12 / count] / 10);
+            rescl_image_free(&image);
+        }
+        rescl_dataset_close(set);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_format_has_its_files),
+        cmocka_unit_test(tells_what_it_found),
+        cmocka_unit_test(spreads_fewer_samples),
+    };
+    return cmocka_run_group_tests(tests, make_dir, remove_dir);
+}
