@@ -127,6 +127,8 @@ rescl_status rs_graph_add(rs_graph *g, const char *name, const rs_op *op, const 
     g->node[g->nnodes++] = node;
     node = (rs_node){0};
 out:
+    if (st != RESCL_OK)
+        *dst = -1;
     free(node.name);
     free(node.attr);
     return st;

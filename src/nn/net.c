@@ -67,7 +67,8 @@ out:
     return st;
 }
 
-/* Backward in reverse order: the first contribution to a value's gradient writes it, later ones add. */
+/* Backward in reverse order: the first contribution to a value's gradient writes it, later ones add.
+ * A value that does not lead to the loss gets none. */
 static rescl_status plan_backward(rs_net *n, rs_problem *problem)
 {
     rescl_status st = RESCL_OK;
@@ -78,6 +79,8 @@ static rescl_status plan_backward(rs_net *n, rs_problem *problem)
         const rs_node *node = &g->node[i];
         rs_problem *p = &problem[i];
         bool any = false;
+        if (node->dst != g->loss && !written[node->dst])
+            n->wants_diff[node->dst] = false;
         if (!n->wants_diff[node->dst])
             continue;
         for (int k = 0; k < node->nsrc; k++) {
@@ -156,6 +159,9 @@ static rescl_status add_value_blocks(rs_net *n)
         if (n->wants_diff[v] && (rs_value)v != g->loss)
             RS_TRY(add_block(n, tensor_bytes(&shape, RS_F32), end_time(n), 0, &n->diff_block[v]));
     }
+    /* Results can be read until the next forward, and the search for NaN runs this one again. */
+    extend(n, n->value_block[g->input], end_time(n));
+    extend(n, n->value_block[g->labels], end_time(n));
     extend(n, n->value_block[g->output], end_time(n));
     extend(n, n->value_block[g->loss], end_time(n));
 out:
@@ -300,6 +306,7 @@ rescl_status rs_net_plan(rs_store *s, const rs_graph *g, size_t batch, rs_mode m
     RS_FAIL_IF(batch == 0, RESCL_ERR_ARG, "batch size 0: it has to be at least 1");
     RS_FAIL_IF(mode == RS_MODE_TRAIN && !s->training, RESCL_ERR_ARG,
                "these parameters were made for inference only");
+    RS_FAIL_IF(g->loss < 0, RESCL_ERR_ARG, "the network has no output yet");
     RS_OOM(n = calloc(1, sizeof *n));
     n->store = s;
     n->batch = batch;

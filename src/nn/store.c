@@ -156,7 +156,11 @@ rescl_status rs_store_download(rs_store *s, rs_weights *w)
 
 rescl_status rs_store_download_grads(rs_store *s, rs_weights *w)
 {
-    return copy_all(s, s->grad, NULL, w, false);
+    rescl_status st = RESCL_OK;
+    RS_FAIL_IF(!s->training, RESCL_ERR_ARG, "these parameters were made for inference only");
+    RS_TRY(copy_all(s, s->grad, NULL, w, false));
+out:
+    return st;
 }
 
 int rs_store_states(const rs_store *s)
@@ -177,6 +181,7 @@ rescl_status rs_store_download_state(rs_store *s, int i, rs_weights *w)
 rescl_status rs_store_update(rs_store *s, double lr, uint64_t step)
 {
     rescl_status st = RESCL_OK;
+    RS_FAIL_IF(!s->training, RESCL_ERR_ARG, "these parameters were made for inference only");
     rs_profile_label(s->dev, "optim update all");
     for (size_t a = 0; a < s->trainable.arenas; a++) {
         rs_buffer *const state[2] = {s->state[0][a], s->state[1][a]};

@@ -1,0 +1,364 @@
+/* Nets on a device: sharing memory, modes, determinism, allocations, and finding NaN. */
+#include "attr.h"
+#include "graph_kit.h"
+#include "net_fixture.h"
+#include "testing.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { EDGE = 8, CLASSES = 5, FULL = 5, TAIL = 3 };
+
+static const rs_optim_hyper sgd = {.kind = RS_OPTIM_SGD, .momentum = 0.9};
+
+static float *pixels;
+static int32_t *labels;
+
+static int make_batch(void **state)
+{
+    (void)state;
+    pixels = kit_pixels((size_t)FULL * EDGE * EDGE * 3, 4);
+    labels = kit_labels(FULL, CLASSES, 4);
+    return 0;
+}
+
+static int free_batch(void **state)
+{
+    (void)state;
+    free(pixels);
+    free(labels);
+    return 0;
+}
+
+/* Two blocks; with a dropout of `rate` where that is above 0, and a layer that nothing reads. */
+static rs_graph *network(float rate, bool dead_end)
+{
+    rs_value x, y;
+    rs_graph *g = kit_graph(EDGE, EDGE, 3, &x);
+    x = kit_relu(g, "r1", kit_bn(g, "b1", kit_conv(g, "c1", x, 8, 3, 1)));
+    y = kit_relu(g, "r2", kit_bn(g, "b2", kit_conv(g, "c2", x, 8, 3, 1)));
+    y = kit_bn(g, "b3", kit_conv(g, "c3", y, 8, 1, 1));
+    y = kit_relu(g, "r3", kit_add(g, "sum", y, x));
+    x = kit_relu(g, "r4", kit_bn(g, "b4", kit_conv(g, "c4", y, 16, 3, 2)));
+    if (rate > 0.0f) {
+        const rs_dropout_attr drop = {.rate = rate, .stream = 1};
+        assert_ok(rs_graph_add(g, "drop", &rs_op_dropout, &drop, sizeof drop,
+                               RS_SCHEME_GLOROT_UNIFORM, &x, 1, &x));
+    }
+    kit_finish(g, x, CLASSES);
+    if (dead_end)
+        kit_relu(g, "dead_relu", kit_conv(g, "dead", y, 4, 3, 1));
+    return g;
+}
+
+static void assert_same_grads(const rs_graph *g, const rs_weights *a, const rs_weights *b)
+{
+    for (size_t i = 0; i < a->count; i++)
+        if (memcmp(a->data[i], b->data[i], a->elems[i] * sizeof(float)) != 0)
+            fail_msg("the gradients of %s differ", g->param[i].name);
+}
+
+/* ---- sharing ----------------------------------------------------------------------------- */
+
+typedef struct outcome {
+    double loss;
+    rs_weights grad;
+} outcome;
+
+/* Forward and backward of a net that is bound already. */
+static outcome run_step(net_fixture *f, const rs_graph *g, rs_net *net)
+{
+    outcome o;
+    rs_net *own = f->net;
+    f->net = net;
+    o.loss = net_forward_loss(f, pixels, labels, 1);
+    assert_ok(rs_net_backward(net, 1, 1));
+    net_grads(f, g, &o.grad);
+    f->net = own;
+    return o;
+}
+
+static outcome run_alone(const rs_graph *g, const rs_weights *w, size_t batch)
+{
+    net_fixture f;
+    outcome o;
+    net_fixture_open(&f, net_device(), g, w, &sgd, batch, RS_MODE_TRAIN);
+    o = run_step(&f, g, f.net);
+    net_fixture_close(&f);
+    return o;
+}
+
+/* A full batch, a tail and an evaluation in turn, in one workspace, as if each were alone. */
+static void nets_share_a_workspace(void **state)
+{
+    rs_graph *g = network(0.0f, false);
+    const size_t batch[2] = {FULL, TAIL};
+    net_fixture f = {.dev = net_device()};
+    rs_net *net[3] = {NULL};
+    rs_weights w;
+    outcome alone[2];
+    double eval_loss = 0.0;
+    (void)state;
+
+    kit_weights(g, 2, &w);
+    for (int i = 0; i < 2; i++)
+        alone[i] = run_alone(g, &w, batch[i]);
+    assert_ok(rs_store_create(f.dev, g, &sgd, &f.store));
+    for (int i = 0; i < 2; i++)
+        assert_ok(rs_net_plan(f.store, g, batch[i], RS_MODE_TRAIN, &net[i]));
+    assert_ok(rs_net_plan(f.store, g, TAIL, RS_MODE_EVAL, &net[2]));
+    assert_ok(rs_workspace_create(f.dev, net, 3, &f.workspace));
+    assert_true(rs_net_bytes(net[1]) < rs_net_bytes(net[0]));
+    for (int round = 0; round < 2; round++) {
+        /* Evaluation depends on the running statistics, which training has moved meanwhile. */
+        assert_ok(rs_store_upload(f.store, &w));
+        f.net = net[2];
+        const double loss = net_forward_loss(&f, pixels, labels, 1);
+        assert_true(round == 0 || loss == eval_loss);
+        eval_loss = loss;
+        for (int i = 0; i < 2; i++) {
+            outcome o = run_step(&f, g, net[i]);
+            assert_true(o.loss == alone[i].loss);
+            assert_same_grads(g, &o.grad, &alone[i].grad);
+            rs_weights_fini(&o.grad);
+        }
+    }
+    f.net = NULL;
+    for (int i = 0; i < 3; i++)
+        rs_net_destroy(net[i]);
+    net_fixture_close(&f);
+    for (int i = 0; i < 2; i++)
+        rs_weights_fini(&alone[i].grad);
+    rs_weights_fini(&w);
+    rs_graph_destroy(g);
+}
+
+/* Evaluation keeps rearranged parameters; they have to follow the parameters. */
+static void evaluation_follows_the_weights(void **state)
+{
+    rs_graph *g = network(0.5f, false);
+    net_fixture f, fresh;
+    rs_weights w[2];
+    double loss[2];
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        kit_weights(g, 20 + (uint64_t)i, &w[i]);
+        net_fixture_open(&fresh, net_device(), g, &w[i], NULL, FULL, RS_MODE_EVAL);
+        loss[i] = net_forward_loss(&fresh, pixels, labels, 1);
+        net_fixture_close(&fresh);
+    }
+    assert_true(loss[0] != loss[1]);
+    net_fixture_open(&f, net_device(), g, &w[0], NULL, FULL, RS_MODE_EVAL);
+    assert_true(net_forward_loss(&f, pixels, labels, 1) == loss[0]);
+    assert_true(net_forward_loss(&f, pixels, labels, 2) == loss[0]); /* no dropout here */
+    assert_ok(rs_store_upload(f.store, &w[1]));
+    assert_true(net_forward_loss(&f, pixels, labels, 1) == loss[1]);
+    net_fixture_close(&f);
+    rs_weights_fini(&w[0]);
+    rs_weights_fini(&w[1]);
+    rs_graph_destroy(g);
+}
+
+static void training_uses_batch_statistics(void **state)
+{
+    rs_graph *g = network(0.0f, false);
+    net_fixture f;
+    rs_weights w, moved;
+    (void)state;
+    kit_weights(g, 6, &w);
+    net_fixture_open(&f, net_device(), g, &w, &sgd, FULL, RS_MODE_TRAIN);
+    const double before = net_forward_loss(&f, pixels, labels, 1);
+    kit_weights(g, 6, &moved);
+    for (size_t i = 0; i < moved.count; i++)
+        for (size_t k = 0; k < moved.elems[i] && !g->param[i].trainable; k++)
+            moved.data[i][k] += 3.0f;
+    assert_ok(rs_store_upload(f.store, &moved));
+    assert_true(net_forward_loss(&f, pixels, labels, 1) == before);
+    net_fixture_close(&f);
+
+    net_fixture_open(&f, net_device(), g, &w, NULL, FULL, RS_MODE_EVAL);
+    const double eval = net_forward_loss(&f, pixels, labels, 1);
+    assert_ok(rs_store_upload(f.store, &moved));
+    assert_true(net_forward_loss(&f, pixels, labels, 1) != eval);
+    net_fixture_close(&f);
+    rs_weights_fini(&w);
+    rs_weights_fini(&moved);
+    rs_graph_destroy(g);
+}
+
+/* ---- the same again ---------------------------------------------------------------------- */
+
+static void numbers_depend_on_seed_and_step_only(void **state)
+{
+    rs_graph *g = network(0.5f, false);
+    net_fixture f;
+    rs_weights w, again;
+    outcome o;
+    (void)state;
+    kit_weights(g, 3, &w);
+    net_fixture_open(&f, net_device(), g, &w, &sgd, FULL, RS_MODE_TRAIN);
+    o = run_step(&f, g, f.net);
+    const double other = net_forward_loss(&f, pixels, labels, 2);
+    assert_true(net_forward_loss(&f, pixels, labels, 1) == o.loss);
+    assert_ok(rs_net_backward(f.net, 1, 1));
+    net_grads(&f, g, &again);
+    assert_same_grads(g, &o.grad, &again);
+    assert_true(other != o.loss); /* another mask */
+    net_fixture_close(&f);
+    rs_weights_fini(&o.grad);
+    rs_weights_fini(&again);
+    rs_weights_fini(&w);
+    rs_graph_destroy(g);
+}
+
+static void allocates_and_builds_nothing_after_the_first_step(void **state)
+{
+    rs_graph *g = network(0.5f, false);
+    net_fixture f;
+    rs_weights w;
+    rescl_device_stats first, last;
+    (void)state;
+    kit_weights(g, 3, &w);
+    net_fixture_open(&f, net_device(), g, &w, &sgd, FULL, RS_MODE_TRAIN);
+    net_train_step(&f, pixels, labels, 0.01, 1);
+    assert_ok(rs_finish(f.dev));
+    rescl_device_get_stats(f.dev, &first);
+    for (uint64_t step = 2; step < 5; step++)
+        net_train_step(&f, pixels, labels, 0.01, step);
+    assert_ok(rs_finish(f.dev));
+    rescl_device_get_stats(f.dev, &last);
+    assert_true(last.launches > first.launches);
+    assert_int_equal(last.allocations, first.allocations);
+    assert_int_equal(last.builds, first.builds);
+    assert_int_equal(last.bytes, first.bytes);
+    net_fixture_close(&f);
+    rs_weights_fini(&w);
+    rs_graph_destroy(g);
+}
+
+/* What does not lead to the loss takes no part in its gradient. */
+static void ignores_dead_ends(void **state)
+{
+    rs_graph *g = network(0.0f, false), *with = network(0.0f, true);
+    rs_weights w, wide, grad;
+    outcome o;
+    net_fixture f;
+    (void)state;
+    kit_weights(g, 2, &w);
+    kit_weights(with, 2, &wide);
+    assert_int_equal(wide.count, w.count + 1);
+    o = run_alone(g, &w, FULL);
+    net_fixture_open(&f, net_device(), with, &wide, &sgd, FULL, RS_MODE_TRAIN);
+    assert_true(net_forward_loss(&f, pixels, labels, 1) == o.loss);
+    assert_ok(rs_net_backward(f.net, 1, 1));
+    net_grads(&f, with, &grad);
+    assert_same_grads(g, &o.grad, &grad);
+    for (size_t k = 0; k < grad.elems[w.count]; k++)
+        assert_true(grad.data[w.count][k] == 0.0f);
+    net_fixture_close(&f);
+    rs_weights_fini(&o.grad);
+    rs_weights_fini(&grad);
+    rs_weights_fini(&w);
+    rs_weights_fini(&wide);
+    rs_graph_destroy(with);
+    rs_graph_destroy(g);
+}
+
+/* ---- NaN --------------------------------------------------------------------------------- */
+
+/* The layer that is found when `param`'s element 0 is `value`; NULL for what is unharmed. */
+static const char *found_after(const rs_graph *g, rs_mode mode, const char *param, float value,
+                               int32_t label, char name[64])
+{
+    net_fixture f;
+    rs_weights w;
+    const char *layer = "unset";
+    int32_t own[FULL];
+    kit_weights(g, 2, &w);
+    if (param)
+        w.data[rs_graph_find_param(g, param)][0] = value;
+    memcpy(own, labels, sizeof own);
+    own[0] = label;
+    net_fixture_open(&f, net_device(), g, &w, mode == RS_MODE_TRAIN ? &sgd : NULL, FULL, mode);
+    net_forward_loss(&f, pixels, own, 1);
+    if (mode == RS_MODE_TRAIN)
+        assert_ok(rs_net_backward(f.net, 1, 1));
+    /* The batch is not fed again. */
+    assert_ok(rs_net_find_nonfinite(f.net, 1, 1, &layer));
+    if (layer)
+        snprintf(name, 64, "%s", layer);
+    net_fixture_close(&f);
+    rs_weights_fini(&w);
+    return layer ? name : NULL;
+}
+
+static void names_the_layer_where_nan_begins(void **state)
+{
+    rs_graph *g = network(0.0f, false);
+    char name[64];
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        const rs_mode mode = i == 0 ? RS_MODE_TRAIN : RS_MODE_EVAL;
+        assert_null(found_after(g, mode, NULL, 0.0f, 0, name));
+        assert_string_equal(found_after(g, mode, "c2.weight", NAN, 0, name), "c2");
+        assert_string_equal(found_after(g, mode, "b4.bias", INFINITY, 0, name), "b4");
+        assert_string_equal(found_after(g, mode, "fc.weight", -INFINITY, 0, name), "fc");
+        assert_string_equal(found_after(g, mode, NULL, 0.0f, CLASSES, name), "loss");
+    }
+    /* Batch statistics hide a bad running one from the outputs. */
+    assert_string_equal(found_after(g, RS_MODE_TRAIN, "b3.running_var", NAN, 0, name),
+                        "b3.running_var");
+    assert_string_equal(found_after(g, RS_MODE_EVAL, "b3.running_var", NAN, 0, name), "b3");
+    rs_graph_destroy(g);
+}
+
+/* ---- planning ---------------------------------------------------------------------------- */
+
+static void refuses_what_cannot_be_planned(void **state)
+{
+    rs_value x;
+    rs_graph *g = network(0.0f, false), *open;
+    rs_store *s = NULL;
+    rs_net *n = NULL;
+    (void)state;
+    assert_ok(rs_store_create(net_device(), g, &sgd, &s));
+    assert_fails(rs_net_plan(s, g, 0, RS_MODE_TRAIN, &n), RESCL_ERR_ARG, "batch size 0");
+    open = kit_graph(4, 4, 2, &x);
+    kit_relu(open, "r", x);
+    assert_fails(rs_net_plan(s, open, 1, RS_MODE_EVAL, &n), RESCL_ERR_ARG, "no output");
+    assert_null(n);
+    rs_graph_destroy(open);
+    rs_store_destroy(s);
+    rs_graph_destroy(g);
+}
+
+static void reports_memory_that_does_not_suffice(void **state)
+{
+    rs_graph *g = network(0.0f, false);
+    rs_store *s = NULL;
+    rs_net *n = NULL;
+    (void)state;
+    assert_ok(rs_store_create(net_device(), g, &sgd, &s));
+    assert_int_not_equal(rs_net_plan(s, g, SIZE_MAX / 4, RS_MODE_TRAIN, &n), RESCL_OK);
+    assert_null(n);
+    rs_store_destroy(s);
+    rs_graph_destroy(g);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(nets_share_a_workspace),
+        cmocka_unit_test(evaluation_follows_the_weights),
+        cmocka_unit_test(training_uses_batch_statistics),
+        cmocka_unit_test(numbers_depend_on_seed_and_step_only),
+        cmocka_unit_test(allocates_and_builds_nothing_after_the_first_step),
+        cmocka_unit_test(ignores_dead_ends),
+        cmocka_unit_test(names_the_layer_where_nan_begins),
+        cmocka_unit_test(refuses_what_cannot_be_planned),
+        cmocka_unit_test(reports_memory_that_does_not_suffice),
+    };
+    return cmocka_run_group_tests(tests, make_batch, free_batch);
+}
