@@ -42,6 +42,7 @@ escape=$(printf '\033')
 run train --nonsense
 ! grep -q "$escape" err || fail "expected no colours without a terminal"
 command -v script >/dev/null || skip "script (util-linux) is not installed"
+script -qec true /dev/null </dev/null >/dev/null 2>&1 || skip "no pseudo-terminal is to be had"
 on_terminal() {
     command="rescl $* (on a terminal)"
     script -qec "stty cols 100; $RESCL $*" /dev/null </dev/null >out 2>&1

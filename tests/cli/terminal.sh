@@ -2,6 +2,7 @@
 . "$RESCL_SOURCE_DIR/tests/cli/common.inc"
 
 command -v script >/dev/null || skip "script (util-linux) is not installed"
+script -qec true /dev/null </dev/null >/dev/null 2>&1 || skip "no pseudo-terminal is to be had"
 TERM=xterm
 export TERM
 command="rescl train (on a terminal of 90 columns)"
