@@ -62,11 +62,17 @@ static uint32_t *poison_words(size_t bytes)
 
 op_guarded op_guarded_create(rescl_device *dev, size_t bytes)
 {
-    op_guarded g = {.bytes = bytes, .guard = rs_round_up(4096, rs_device_align(dev))};
+    const size_t guard = rs_round_up(4096, rs_device_align(dev));
+    const bool simulated = strstr(rescl_device_get_info(dev)->name, "Oclgrind") != NULL;
+    op_guarded g = {.bytes = bytes, .before = simulated ? 0 : guard};
     if (bytes == 0)
         return g;
-    OP_OK(rs_buffer_create(dev, bytes + 2 * g.guard, &g.all));
-    OP_OK(rs_buffer_view(g.all, g.guard, bytes, &g.view));
+    g.total = g.before + bytes + guard;
+    OP_OK(rs_buffer_create(dev, g.total, &g.all));
+    if (simulated)
+        g.view = rs_buffer_retain(g.all);
+    else
+        OP_OK(rs_buffer_view(g.all, g.before, bytes, &g.view));
     op_guarded_poison(dev, &g);
     return g;
 }
@@ -82,8 +88,8 @@ void op_guarded_poison(rescl_device *dev, const op_guarded *g)
 {
     if (g->bytes == 0)
         return;
-    uint32_t *p = poison_words(g->bytes + 2 * g->guard);
-    OP_OK(rs_write(dev, g->all, 0, p, g->bytes + 2 * g->guard));
+    uint32_t *p = poison_words(g->total);
+    OP_OK(rs_write(dev, g->all, 0, p, g->total));
     free(p);
 }
 
@@ -91,17 +97,16 @@ void op_guarded_check(rescl_device *dev, const op_guarded *g, const char *what)
 {
     if (g->bytes == 0)
         return;
-    const size_t total = g->bytes + 2 * g->guard;
-    uint32_t *p = poison_words(total);
-    unsigned char *got = malloc(total);
+    uint32_t *p = poison_words(g->total);
+    unsigned char *got = malloc(g->total);
     assert_non_null(got);
-    OP_OK(rs_read(dev, g->all, 0, got, total));
-    for (size_t i = 0; i < total; i++) {
-        if (i == g->guard)
+    OP_OK(rs_read(dev, g->all, 0, got, g->total));
+    for (size_t i = 0; i < g->total; i++) {
+        if (i == g->before)
             i += g->bytes;
         if (got[i] != ((unsigned char *)p)[i])
             fail_msg("%s: byte %td of a buffer of %zu was written", what,
-                     (ptrdiff_t)i - (ptrdiff_t)g->guard, g->bytes);
+                     (ptrdiff_t)i - (ptrdiff_t)g->before, g->bytes);
     }
     free(got);
     free(p);

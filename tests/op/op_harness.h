@@ -81,10 +81,12 @@ void op_expect_close(const char *what, rs_dtype type, size_t terms, double scale
 
 typedef struct op_guarded {
     rs_buffer *all, *view; /* view: what the kernel gets; NULL when `bytes` is 0 */
-    size_t bytes, guard;
+    size_t bytes, total;   /* of the content; with its guards */
+    size_t before;         /* the first guard; the rest follows the content */
 } op_guarded;
 
-/* Everything, guards and content, is filled with NaN. */
+/* Everything, guards and content, is filled with NaN. On Oclgrind, which checks bounds itself but takes
+ * sub-buffers for uninitialised, there is only a guard behind the content. */
 op_guarded op_guarded_create(rescl_device *dev, size_t bytes);
 void op_guarded_free(op_guarded *g);
 void op_guarded_poison(rescl_device *dev, const op_guarded *g);
