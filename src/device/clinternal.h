@@ -104,6 +104,7 @@ struct rescl_device {
     rs_profile *profile; /* NULL unless RESCL_DEVICE_PROFILE */
     bool used_blas;
     rs_buffer *blas_temp; /* see blas.c */
+    rs_fence *fences;     /* waited for, kept for reuse; see transfer.c */
     atomic_uint_fast64_t allocations, builds, cache_hits, launches;
 };
 
@@ -122,6 +123,8 @@ struct rs_buffer {
 
 /* Frees every released buffer; returns the bytes given back. The caller holds memory_lock. */
 size_t rs_memory_trim(rescl_device *dev);
+
+void rs_fences_destroy(rescl_device *dev);
 
 /* ---- programs and kernels ---------------------------------------------------------------- */
 

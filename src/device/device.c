@@ -71,6 +71,7 @@ void rescl_device_close(rescl_device *device)
         rs_log(RESCL_LOG_WARN, "device %s closes while %zu buffers are still held",
                device->hw->info.name, device->live);
     rs_memory_trim(device);
+    rs_fences_destroy(device);
     rs_programs_destroy(device);
     if (device->queue != NULL)
         clReleaseCommandQueue(device->queue);

@@ -3,9 +3,42 @@
 
 #include <stdlib.h>
 
+/* Waited fences go to the device's list, so that a step takes no memory from the host. Only the
+ * thread that enqueues makes and waits for them: there is no lock. */
 struct rs_fence {
+    rescl_device *dev;
     cl_event event;
+    rs_fence *next; /* in the list */
 };
+
+static rs_fence *take_fence(rescl_device *dev)
+{
+    rs_fence *f = dev->fences;
+    if (f == NULL)
+        f = malloc(sizeof *f);
+    else
+        dev->fences = f->next;
+    if (f != NULL)
+        *f = (rs_fence){.dev = dev};
+    return f;
+}
+
+static void give_back_fence(rs_fence *f)
+{
+    if (f == NULL)
+        return;
+    f->next = f->dev->fences;
+    f->dev->fences = f;
+}
+
+void rs_fences_destroy(rescl_device *dev)
+{
+    while (dev->fences != NULL) {
+        rs_fence *f = dev->fences;
+        dev->fences = f->next;
+        free(f);
+    }
+}
 
 static rescl_status check_range(const rescl_device *dev, const rs_buffer *buf, size_t offset,
                                 size_t bytes, const char *what)
@@ -88,13 +121,13 @@ rescl_status rs_write_async(rescl_device *dev, rs_buffer *buf, size_t offset, co
     RS_TRY(check_range(dev, buf, offset, bytes, "write"));
     if (bytes == 0)
         goto out;
-    RS_OOM(f = calloc(1, sizeof *f));
+    RS_OOM(f = take_fence(dev));
     RS_CL(clEnqueueWriteBuffer(dev->queue, buf->mem, CL_FALSE, offset, bytes, host, 0, NULL,
                                &f->event));
     *fence = f, f = NULL;
     RS_CL(clFlush(dev->queue));
 out:
-    free(f);
+    give_back_fence(f);
     return st;
 }
 
@@ -107,13 +140,13 @@ rescl_status rs_read_async(rescl_device *dev, rs_buffer *buf, size_t offset, voi
     RS_TRY(check_range(dev, buf, offset, bytes, "read"));
     if (bytes == 0)
         goto out;
-    RS_OOM(f = calloc(1, sizeof *f));
+    RS_OOM(f = take_fence(dev));
     RS_CL(clEnqueueReadBuffer(dev->queue, buf->mem, CL_FALSE, offset, bytes, host, 0, NULL,
                               &f->event));
     *fence = f, f = NULL;
     RS_CL(clFlush(dev->queue));
 out:
-    free(f);
+    give_back_fence(f);
     return st;
 }
 
@@ -125,7 +158,7 @@ rescl_status rs_fence_wait(rs_fence *fence)
     RS_CL(clWaitForEvents(1, &fence->event));
 out:
     clReleaseEvent(fence->event);
-    free(fence);
+    give_back_fence(fence);
     return st;
 }
 
