@@ -86,7 +86,7 @@ out:
     return st;
 }
 
-rescl_status rescl_model_create(const rescl_model_options *options, rescl_model **out)
+rescl_status rs_model_build(const rescl_model_options *options, rescl_model **out)
 {
     rescl_status st = RESCL_OK;
     rescl_model *m = NULL;
@@ -116,8 +116,21 @@ rescl_status rescl_model_create(const rescl_model_options *options, rescl_model 
         goto out;
     }
     RS_TRY(rs_graph_finish(m->graph, logits, (float)o.label_smoothing));
+    *out = m;
+    m = NULL;
+out:
+    rescl_model_destroy(m);
+    return st;
+}
+
+rescl_status rescl_model_create(const rescl_model_options *options, rescl_model **out)
+{
+    rescl_status st = RESCL_OK;
+    rescl_model *m = NULL;
+
+    RS_TRY(rs_model_build(options, &m));
     RS_TRY(rs_weights_create(m->graph, &m->weights));
-    rs_weights_init(m->graph, &m->weights, o.seed);
+    rs_weights_init(m->graph, &m->weights, m->seed);
     *out = m;
     m = NULL;
 out:

@@ -16,6 +16,10 @@ struct rescl_model {
     rs_weights weights;
 };
 
+/* rescl_model_create without the weights: the graph only, weights.count is 0. What is read from a
+ * file can be checked against the graph before memory for it is taken. */
+rescl_status rs_model_build(const rescl_model_options *options, rescl_model **out) RESCL_CHECK;
+
 /* One model of a family. */
 typedef struct rs_model_def {
     const char *name;

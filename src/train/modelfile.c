@@ -41,8 +41,10 @@ rescl_status rescl_model_load(const char *path, rescl_model **out)
                                          .label_smoothing = about->label_smoothing,
                                          .seed = about->seed,
                                          .class_names = about->class_name};
-    RS_TRY(rescl_model_create(&options, &model));
+    RS_TRY(rs_model_build(&options, &model));
     model->preprocess = about->preprocess;
+    RS_TRY(rs_checkpoint_fits(c, model->graph)); /* before the weights take memory */
+    RS_TRY(rs_weights_create(model->graph, &model->weights));
     RS_TRY(rs_checkpoint_read_weights(c, model->graph, &model->weights));
     *out = model, model = NULL;
 out:
