@@ -1,6 +1,6 @@
 # Tests mirror src/: tests/<room>/test_<x>.c is one program and one ctest "<room>.<x>", labelled
 # with its room. Every other .c there and in tests/support is shared by all of them.
-# tests/cli/*.sh are ctests of the program; tests/package tries an install. A test that exits with 77 was skipped.
+# tests/<room>/*.sh are ctests of the program; tests/package tries an install. A test that exits with 77 was skipped.
 
 set(rs_test_rooms base tensor device op nn model data io train cli)
 set(rs_test_includes "${PROJECT_SOURCE_DIR}/include" "${PROJECT_SOURCE_DIR}/tests/support")
@@ -77,12 +77,14 @@ foreach(source ${rs_test_programs})
 endforeach()
 
 if(TARGET rescl_program)
-    file(GLOB scripts CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/cli/*.sh")
+    file(GLOB scripts CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/*/*.sh")
     foreach(script ${scripts})
         get_filename_component(name "${script}" NAME_WE)
-        string(PREPEND name "cli.")
+        get_filename_component(dir "${script}" DIRECTORY)
+        get_filename_component(room "${dir}" NAME)
+        string(PREPEND name "${room}.")
         add_test(NAME ${name} COMMAND sh "${script}")
-        rs_test_properties(${name} cli)
+        rs_test_properties(${name} ${room})
         set_property(TEST ${name} APPEND PROPERTY
             ENVIRONMENT "RESCL=$<TARGET_FILE:rescl_program>")
     endforeach()
@@ -102,3 +104,9 @@ if(TARGET rescl AND NOT RESCL_SANITIZE AND NOT RESCL_COVERAGE)
         -P "${PROJECT_SOURCE_DIR}/tests/package/symbols.cmake")
     rs_test_properties(package.symbols package)
 endif()
+
+# Run by hand beside PyTorch (docs/verification.md).
+add_executable(export_steps "${PROJECT_SOURCE_DIR}/tests/oracle/export_steps.c")
+target_link_libraries(export_steps PRIVATE ${rs_test_libs})
+set_target_properties(export_steps PROPERTIES
+    RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")

@@ -71,10 +71,10 @@ out:
     return st;
 }
 
-/* Bytes of one array: eight times the caches where the device has room for three such. */
+/* Bytes of one array: four times the caches where the device has room for three such. */
 static size_t array_bytes(const rescl_device_info *info)
 {
-    uint64_t bytes = info->cache_bytes * 8;
+    uint64_t bytes = info->cache_bytes * 4;
 
     bytes = bytes < MIN_ARRAY ? MIN_ARRAY : bytes > MAX_ARRAY ? MAX_ARRAY : bytes;
     bytes = bytes > info->max_alloc_bytes ? info->max_alloc_bytes : bytes;
