@@ -1,7 +1,9 @@
 # --help names every option of the verb and shows defaults; help and --version work.
 . "$RESCL_SOURCE_DIR/tests/cli/common.inc"
 
-for verb in devices train eval predict summary bench; do
+verbs=$(sed -n "s/^RS_VERB(\([a-z]*\).*/\1/p" "$RESCL_SOURCE_DIR/src/cli/verbs.def")
+[ -n "$verbs" ] || exit 1
+for verb in $verbs; do
     run "$verb" --help
     want_code 0
     want_out "Usage: rescl $verb"
