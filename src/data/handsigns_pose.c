@@ -135,7 +135,7 @@ static void add_four_fingers(pose *p)
     const int32_t sway = jitter(p, 6);
     p->curl = draw(p, 72, 96);
     for (int f = INDEX; f <= PINKY; f++) {
-        int32_t length[3], radius[4], side[3], bend[3];
+        int32_t length[3], radius[4], side[3], bend[3] = {0};
         const int32_t tilt = sway + fan[f] * spread / 100 + jitter(p, 4);
         const int32_t lift = p->raised[f] ? draw(p, -2, 16) : p->curl + jitter(p, 8);
         for (int i = 0; i < 3; i++) {

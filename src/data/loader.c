@@ -17,7 +17,7 @@
 #include "threadpool.h"
 
 #define SHUFFLE_STREAM ((uint64_t)0x5348 << 48) /* "SH"; the epoch is added */
-#define MAX_WORKERS    256
+#define MAX_WORKERS    1024
 #define MAX_DEPTH      1024
 
 typedef struct slot {

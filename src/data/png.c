@@ -154,7 +154,7 @@ rescl_status rescl_image_read(const char *path, rescl_image *out)
     RS_TRY(check_size(path, &r));
     RS_FAIL_IF(r.channels != 3 && r.channels != 4, RESCL_ERR_FORMAT,
                "%s: a PNG that decodes to %zu channels", path, r.channels);
-    RS_OOM(r.pixels = malloc(r.width * r.channels * r.height));
+    RS_OOM(r.pixels = calloc((size_t)r.width * r.height, r.channels));
     RS_FAIL_IF(!read_pixels(&r), RESCL_ERR_FORMAT, "%s: corrupted PNG: %s", path, r.message);
     if (r.channels == 4)
         lay_on_white(r.pixels, (size_t)r.width * r.height);

@@ -200,7 +200,7 @@ out:
 }
 
 /* Bytes of a chunk; 0 when they exceed what the file could inflate to. */
-static size_t chunk_bytes(const rs_h5_source *s)
+static size_t bytes_of_chunk(const rs_h5_source *s)
 {
     const uint64_t most = s->file->bytes * (s->deflated ? MAX_DEFLATE : 1);
     uint64_t bytes = s->value_bytes;
@@ -212,7 +212,7 @@ static size_t chunk_bytes(const rs_h5_source *s)
     return (size_t)bytes;
 }
 
-static rescl_status check_room(const rs_h5_source *s)
+static rescl_status check_room(rs_h5_source *s)
 {
     rescl_status st = RESCL_OK;
     const uint64_t bytes = s->file->bytes, ratio = s->deflated ? MAX_DEFLATE : 1;
@@ -229,7 +229,8 @@ static rescl_status check_room(const rs_h5_source *s)
                        (unsigned long long)(s->count * s->value_bytes));
         goto out;
     }
-    FAIL_SOURCE_IF(chunk_bytes(s) == 0, s,
+    s->chunk_bytes = bytes_of_chunk(s);
+    FAIL_SOURCE_IF(s->chunk_bytes == 0, s,
                    "has chunks larger than a file of %llu bytes can hold; it is corrupted",
                    (unsigned long long)bytes);
     uint64_t chunks = 1;
@@ -267,7 +268,7 @@ static rescl_status find_chunk(const rs_h5_source *s, chunk_place *c)
     c->offset = offset;
     c->bytes = bytes;
     c->deflated = s->deflated && (skipped & 1) == 0;
-    FAIL_SOURCE_IF(!in_file(s->file, offset, bytes) || (!c->deflated && bytes != chunk_bytes(s)), s,
+    FAIL_SOURCE_IF(!in_file(s->file, offset, bytes) || (!c->deflated && bytes != s->chunk_bytes), s,
                    "is cut short or corrupted: the chunk from %llu on is not all in the file",
                    (unsigned long long)c->at[0]);
 #else
@@ -308,7 +309,7 @@ out:
 static void place_chunk(const rs_h5_source *s, const chunk_place *c, const char *src, char *dst)
 {
     const int last = s->ndim - 1;
-    size_t size[RS_H5_DIMS], at[RS_H5_DIMS] = {0};
+    size_t size[RS_H5_DIMS] = {0}, at[RS_H5_DIMS] = {0};
     for (int i = 0; i < s->ndim; i++) {
         const uint64_t left = s->dim[i] - c->at[i];
         size[i] = (size_t)(left < s->chunk[i] ? left : s->chunk[i]);
@@ -331,7 +332,7 @@ static void place_chunk(const rs_h5_source *s, const chunk_place *c, const char 
 static rescl_status read_chunks(const rs_h5_source *s, char *dst)
 {
     rescl_status st = RESCL_OK;
-    const size_t whole = chunk_bytes(s);
+    const size_t whole = s->chunk_bytes;
     chunk_place c = {.at = {0}};
     char *plain = NULL;
     Bytef *packed = NULL;

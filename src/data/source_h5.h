@@ -42,6 +42,7 @@ typedef struct rs_h5_source {
     hid_t id, space, type, plist;
     int ndim;
     uint64_t dim[RS_H5_DIMS], chunk[RS_H5_DIMS]; /* chunk[0] is 0 when it is in one piece */
+    size_t chunk_bytes;                          /* inflated */
     bool deflated;
     uint64_t count; /* values; count * value_bytes fits into size_t */
     size_t value_bytes;

@@ -50,7 +50,7 @@ typedef struct recipe {
     const char *words; /* of the error, NULL when the file is good */
     hsize_t dim[4];    /* of the pictures, when dim[0] > 0; then nothing is written into them */
     int ndim;
-    bool chunked, deflate, shuffle, fletcher, nbit, external, virtual_set;
+    bool chunked, deflate, shuffle, fletcher, nbit, szip, external, virtual_set;
     bool soft_link, external_link, group, scalar, half_written, no_classes;
     hid_t type; /* of the pictures */
     hid_t label_type;
@@ -67,6 +67,8 @@ static hid_t make_plist(const recipe *r, const hsize_t *chunk, int ndim)
         assert_true(H5Pset_shuffle(plist) >= 0);
     if (r->nbit)
         assert_true(H5Pset_nbit(plist) >= 0);
+    if (r->szip)
+        assert_true(H5Pset_szip(plist, H5_SZIP_NN_OPTION_MASK, 4) >= 0);
     if (r->deflate)
         assert_true(H5Pset_deflate(plist, 6) >= 0);
     if (r->fletcher)
@@ -202,6 +204,10 @@ static void refuses_bad_files(void **state)
         {.words = "2 filters", .chunked = true, .shuffle = true, .deflate = true},
         {.words = "filter", .chunked = true, .fletcher = true},
         {.words = "filter", .chunked = true, .nbit = true},
+        {.words = "filter",
+         .chunked = true,
+         .szip = H5Zfilter_avail(H5Z_FILTER_SZIP) > 0,
+         .nbit = H5Zfilter_avail(H5Z_FILTER_SZIP) <= 0},
         {.words = "expected uint8", .type = H5T_STD_I8LE},
         {.words = "expected uint8", .type = H5T_STD_U16LE},
         {.words = "expected integers", .type = H5T_IEEE_F32LE},
