@@ -1,5 +1,5 @@
-/* Average pooling, NHWC: dst[y, x, k] = sum over the window / divisor; src/op/avgpool.c has the divisor.
- * Kernels: avgpool_fwd, avgpool_bwd_data. */
+/* Average pooling, NHWC: dst[y, x, k] = sum over the window / divisor; src/op/avgpool.c has the
+ * divisor. Kernels: avgpool_fwd, avgpool_bwd_data. */
 #include "pool.clh"
 
 /* Places of the window in column or row `window` that count, along one axis of length `size`. */
@@ -24,8 +24,8 @@ SPREAD_KERNEL void avgpool_fwd(POOL_PARAMS, const global float *restrict src,
                 sum += load_part(src + ((n * h + sy) * w + sx) * c + k, part);
         const int rows = places(y, stride_h, pad_top, kernel_h, h, end_h, count_pad);
         const int cols = places(x, stride_w, pad_left, kernel_w, w, end_w, count_pad);
-        store_part(sum / ((float)rows * (float)cols),
-                   dst + ((n * out_h + y) * out_w + x) * c + k, part);
+        store_part(sum / ((float)rows * (float)cols), dst + ((n * out_h + y) * out_w + x) * c + k,
+                   part);
     }
 }
 

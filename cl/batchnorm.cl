@@ -1,15 +1,15 @@
 /* Batch normalisation over the channels of `pixels` x `channels` (NHWC, or (n, c)), with optional
  * residual and ReLU; src/op/batchnorm.c has the formulas.
  *
- * Work. The pixels are divided into parts of `rows`. Blocks of ROWS pixels by VW channels are read into
- * registers once.
- *   SPREAD 0: a part belongs to one work-item, which walks its rows in memory order and keeps sums for all
- *             channels in its own lines of scratch, close in cache.
- *   SPREAD 1: a group of LX x LY items, LX neighbouring blocks of channels by LY rows, walks a part of its
- *             channels, keeps sums in registers and joins them by a tree.
- * A finishing kernel joins the parts, again in a fixed order. Means and squared deviations are joined
- * by Chan, Golub and LeVeque, "Updating Formulae and a Pairwise Algorithm for Computing Sample Variances"
- * (1979), so that a mean much larger than the deviation costs no digits.
+ * Work. The pixels are divided into parts of `rows`. Blocks of ROWS pixels by VW channels are read
+ * into registers once.
+ *   SPREAD 0: a part belongs to one work-item, which walks its rows in memory order and keeps sums
+ *             for all channels in its own lines of scratch, close in cache.
+ *   SPREAD 1: a group of LX x LY items, LX neighbouring blocks of channels by LY rows, walks a part
+ *             of its channels, keeps sums in registers and joins them by a tree.
+ * A finishing kernel joins the parts, again in a fixed order. Means and squared deviations are
+ * joined by Chan, Golub and LeVeque, "Updating Formulae and a Pairwise Algorithm for Computing
+ * Sample Variances" (1979), so that a mean much larger than the deviation costs no digits.
  *
  * Kernels: batchnorm_fwd_stats, batchnorm_fwd_finish, batchnorm_fwd_apply; batchnorm_bwd_sums,
  * batchnorm_bwd_finish, batchnorm_bwd_data. Scratch: [part][2][channels]. */
@@ -20,28 +20,28 @@
 #endif
 
 /* Bits of `flags`, as in src/op/batchnorm.c. */
-#define RELU 16u     /* dst was clamped */
+#define RELU     16u /* dst was clamped */
 #define MASK_DST 32u /* backward: its mask is read from dst, not computed again from src */
-#define RUNNING 64u  /* forward: normalise by the running variance, not by ws' 1 / deviation */
+#define RUNNING  64u /* forward: normalise by the running variance, not by ws' 1 / deviation */
 
 #if SPREAD
-#define LY (WG / LX)
+#define LY            (WG / LX)
 #define CHANNEL_BLOCK (get_group_id(0) * LX + get_local_id(0) % LX)
-#define ROW_OF_ITEM (get_local_id(0) / LX)
-#define PART get_group_id(1)
+#define ROW_OF_ITEM   (get_local_id(0) / LX)
+#define PART          get_group_id(1)
 #define FOR_BLOCKS(k, row, first, last)                                                            \
     const uint k = CHANNEL_BLOCK * VW;                                                             \
     if (k < channels)                                                                              \
         for (uint row = (first) + ROW_OF_ITEM; row < (last); row += ROWS * LY)
 #else
-#define LX 1
-#define LY 1
+#define LX   1
+#define LY   1
 #define PART get_global_id(0)
 #define FOR_BLOCKS(k, row, first, last)                                                            \
     for (uint row = (first); row < (last); row += ROWS)                                            \
         for (uint k = 0; k < channels; k += VW)
 #endif
-#define STRIDE (LY * channels) /* between the rows of a block */
+#define STRIDE                   (LY * channels) /* between the rows of a block */
 #define ROWS_OF_BLOCK(row, last) min((uint)ROWS, ((last) - (row) + LY - 1) / LY)
 
 /* ---- statistics ---------------------------------------------------------------------------- */
@@ -128,23 +128,21 @@ SPREAD_KERNEL void batchnorm_fwd_stats(const global float *restrict src,
 #endif
 }
 
-/* ---- finishing: one item for each block of channels, LY of them where there are groups -------- */
+/* ---- finishing: for each block of channels one item, or LY where there are groups ----------- */
 
 #if SPREAD
 #define FINISH_BLOCK CHANNEL_BLOCK
-#define FINISH_ITEM ROW_OF_ITEM
+#define FINISH_ITEM  ROW_OF_ITEM
 #else
 #define FINISH_BLOCK get_global_id(0)
-#define FINISH_ITEM 0
+#define FINISH_ITEM  0
 #endif
 
-SPREAD_KERNEL void batchnorm_fwd_finish(const global float *restrict scratch,
-                                        global float *restrict batch_mean,
-                                        global float *restrict inv_std,
-                                        global float *restrict running_mean,
-                                        global float *restrict running_var, uint pixels,
-                                        uint channels, uint rows, uint parts, float eps,
-                                        float momentum, float unbias)
+SPREAD_KERNEL void
+batchnorm_fwd_finish(const global float *restrict scratch, global float *restrict batch_mean,
+                     global float *restrict inv_std, global float *restrict running_mean,
+                     global float *restrict running_var, uint pixels, uint channels, uint rows,
+                     uint parts, float eps, float momentum, float unbias)
 {
     const uint k = FINISH_BLOCK * VW, part = min((uint)VW, channels - min(k, channels));
     vfloat mean = VZERO, m2 = VZERO;
@@ -167,8 +165,9 @@ SPREAD_KERNEL void batchnorm_fwd_finish(const global float *restrict scratch,
         const vfloat var = m2 / (float)pixels;
         store_part(mean, batch_mean + k, part);
         store_part(1.0f / sqrt(var + eps), inv_std + k, part);
-        store_part(fma(load_part(running_mean + k, part), (vfloat)(momentum), mean * (1.0f - momentum)),
-                   running_mean + k, part);
+        store_part(
+            fma(load_part(running_mean + k, part), (vfloat)(momentum), mean * (1.0f - momentum)),
+            running_mean + k, part);
         store_part(fma(load_part(running_var + k, part), (vfloat)(momentum),
                        var * (unbias * (1.0f - momentum))),
                    running_var + k, part);
@@ -182,8 +181,7 @@ SPREAD_KERNEL void batchnorm_fwd_finish(const global float *restrict scratch,
 SPREAD_KERNEL void batchnorm_bwd_finish(const global float *restrict scratch,
                                         const global float *restrict inv_std,
                                         global float *restrict diff_gamma,
-                                        global float *restrict diff_beta, uint channels,
-                                        uint parts)
+                                        global float *restrict diff_beta, uint channels, uint parts)
 {
     const uint k = FINISH_BLOCK * VW, part = min((uint)VW, channels - min(k, channels));
     vfloat sum = VZERO, dot = VZERO;
@@ -223,14 +221,12 @@ RS_INLINE void block_apply(const global float *x, const global float *residual, 
     }
 }
 
-SPREAD_KERNEL void batchnorm_fwd_apply(const global float *restrict src,
-                                       const global float *restrict residual,
-                                       const global float *restrict gamma,
-                                       const global float *restrict beta,
-                                       const global float *restrict means,
-                                       const global float *restrict spreads,
-                                       global float *restrict dst, uint pixels, uint channels,
-                                       uint rows, uint flags, float eps)
+SPREAD_KERNEL void
+batchnorm_fwd_apply(const global float *restrict src, const global float *restrict residual,
+                    const global float *restrict gamma, const global float *restrict beta,
+                    const global float *restrict means, const global float *restrict spreads,
+                    global float *restrict dst, uint pixels, uint channels, uint rows, uint flags,
+                    float eps)
 {
     const uint first = PART * rows, last = min(pixels, first + rows);
     FOR_BLOCKS(k, row, first, last)
@@ -251,7 +247,8 @@ SPREAD_KERNEL void batchnorm_fwd_apply(const global float *restrict src,
 
 /* ---- backward ------------------------------------------------------------------------------ */
 
-/* diff_dst behind the ReLU. Without a residual dst is computed again, by the very operations of forward. */
+/* diff_dst behind the ReLU. Without a residual dst is computed again, by the very operations of
+ * forward. */
 RS_INLINE vfloat masked(vfloat diff, const global float *dst, uint part, vfloat centred,
                         vfloat scale, vfloat beta, uint flags)
 {
@@ -279,15 +276,12 @@ RS_INLINE void block_sums(const global float *x, const global float *diff, const
     *dot = d;
 }
 
-SPREAD_KERNEL void batchnorm_bwd_sums(const global float *restrict src,
-                                      const global float *restrict diff_dst,
-                                      const global float *restrict dst,
-                                      const global float *restrict gamma,
-                                      const global float *restrict beta,
-                                      const global float *restrict means,
-                                      const global float *restrict inv_std,
-                                      global float *restrict scratch, uint pixels, uint channels,
-                                      uint rows, uint flags)
+SPREAD_KERNEL void
+batchnorm_bwd_sums(const global float *restrict src, const global float *restrict diff_dst,
+                   const global float *restrict dst, const global float *restrict gamma,
+                   const global float *restrict beta, const global float *restrict means,
+                   const global float *restrict inv_std, global float *restrict scratch,
+                   uint pixels, uint channels, uint rows, uint flags)
 {
     const uint first = PART * rows, last = min(pixels, first + rows);
     global float *sums = scratch + PART * 2 * channels, *dots = sums + channels;
@@ -339,8 +333,8 @@ RS_INLINE void block_data(const global float *x, const global float *diff, const
     for (uint r = 0; r < n; r++) {
         const uint at = r * stride;
         const vfloat centred = x ? load_part(x + at, part) - mean : VZERO;
-        const vfloat g = masked(load_part(diff + at, part), dst + at, part, centred, scale, beta,
-                                flags);
+        const vfloat g =
+            masked(load_part(diff + at, part), dst + at, part, centred, scale, beta, flags);
         if (flags & DIFF_WANTED(1))
             put_part(g, diff_src1 + at, part, flags & DIFF_ADDED(1));
         if (flags & DIFF_WANTED(0))
@@ -349,18 +343,14 @@ RS_INLINE void block_data(const global float *x, const global float *diff, const
     }
 }
 
-SPREAD_KERNEL void batchnorm_bwd_data(const global float *restrict src,
-                                      const global float *restrict diff_dst,
-                                      const global float *restrict dst,
-                                      const global float *restrict gamma,
-                                      const global float *restrict beta,
-                                      const global float *restrict means,
-                                      const global float *restrict inv_std,
-                                      const global float *restrict diff_gamma,
-                                      const global float *restrict diff_beta,
-                                      global float *restrict diff_src0,
-                                      global float *restrict diff_src1, uint pixels,
-                                      uint channels, uint rows, uint flags)
+SPREAD_KERNEL void
+batchnorm_bwd_data(const global float *restrict src, const global float *restrict diff_dst,
+                   const global float *restrict dst, const global float *restrict gamma,
+                   const global float *restrict beta, const global float *restrict means,
+                   const global float *restrict inv_std, const global float *restrict diff_gamma,
+                   const global float *restrict diff_beta, global float *restrict diff_src0,
+                   global float *restrict diff_src1, uint pixels, uint channels, uint rows,
+                   uint flags)
 {
     const uint first = PART * rows, last = min(pixels, first + rows);
     const float share = 1.0f / (float)pixels;
@@ -377,10 +367,10 @@ SPREAD_KERNEL void batchnorm_bwd_data(const global float *restrict src,
         global float *d0 = flags & DIFF_WANTED(0) ? diff_src0 + at : 0;
         global float *d1 = flags & DIFF_WANTED(1) ? diff_src1 + at : 0;
         if (n == ROWS && part == VW)
-            block_data(x, diff_dst + at, y, d0, d1, STRIDE, ROWS, VW, mean, scale, shift,
-                       mean_diff, slope, flags);
+            block_data(x, diff_dst + at, y, d0, d1, STRIDE, ROWS, VW, mean, scale, shift, mean_diff,
+                       slope, flags);
         else
-            block_data(x, diff_dst + at, y, d0, d1, STRIDE, n, part, mean, scale, shift,
-                       mean_diff, slope, flags);
+            block_data(x, diff_dst + at, y, d0, d1, STRIDE, n, part, mean, scale, shift, mean_diff,
+                       slope, flags);
     }
 }

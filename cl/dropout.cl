@@ -1,6 +1,6 @@
-/* Dropout: out = in * (kept ? scale : 0); element i is kept where the upper 24 bits of word i % 4 of
- * philox(seed, stream, base + i / 4) are at least `threshold`. Forward and backward apply one mask.
- * Kernels: dropout_fwd, dropout_bwd_data. `chunk` is a multiple of 4. */
+/* Dropout: out = in * (kept ? scale : 0); element i is kept where the upper 24 bits of word i % 4
+ * of philox(seed, stream, base + i / 4) are at least `threshold`. Forward and backward apply one
+ * mask. Kernels: dropout_fwd, dropout_bwd_data. `chunk` is a multiple of 4. */
 #include "common.clh"
 
 RS_INLINE void apply_mask(const global float *in, global float *out, uint count, uint chunk,

@@ -1,6 +1,6 @@
-/* Max pooling, NHWC: dst[y, x, k] = max over the window; src/op/maxpool.c has padding, ties and NaN.
- * The maximum's place r * kernel_w + s goes to the one of places8, places32 that is not null (neither
- * in inference). Kernels: maxpool_fwd, maxpool_bwd_data. */
+/* Max pooling, NHWC: dst[y, x, k] = max over the window; src/op/maxpool.c has padding, ties and
+ * NaN. The maximum's place r * kernel_w + s goes to the one of places8, places32 that is not null
+ * (neither in inference). Kernels: maxpool_fwd, maxpool_bwd_data. */
 #include "pool.clh"
 
 RS_INLINE void store_places(vint place, global uchar *places8, global int *places32, uint at,
@@ -47,7 +47,8 @@ SPREAD_KERNEL void maxpool_fwd(POOL_PARAMS, const global float *restrict src,
         for (int sy = y0; sy < y1; sy++)
             for (int sx = x0; sx < x1; sx++) {
                 const int inside = sy >= 0 && sy < h && sx >= 0 && sx < w;
-                const uint at = (uint)(((n * h + (inside ? sy : 0)) * w + (inside ? sx : 0)) * c + k);
+                const uint at =
+                    (uint)(((n * h + (inside ? sy : 0)) * w + (inside ? sx : 0)) * c + k);
                 const vfloat v = inside ? load_part(src + at, part) : VZERO;
                 const vint better = (v > best) | isnan(v);
                 best = better ? v : best;

@@ -1,6 +1,6 @@
 /* Optimiser updates, elementwise over flat arenas; src/op/optim.h has the definitions.
- * Kernels: optim_sgd (velocity null without momentum), optim_adam (Adam and AdamW). `chunk` is a multiple
- * of 16. */
+ * Kernels: optim_sgd (velocity null without momentum), optim_adam (Adam and AdamW). `chunk` is a
+ * multiple of 16. */
 #include "common.clh"
 
 SPREAD_KERNEL void optim_sgd(global float *restrict param, const global float *restrict grad,
@@ -21,8 +21,8 @@ SPREAD_KERNEL void optim_sgd(global float *restrict param, const global float *r
     }
 }
 
-/* step_size = lr / (1 - beta1^t); inv_bias2 = 1 / sqrt(1 - beta2^t); shrink: 1 - lr * weight decay for
- * AdamW. gain1 = 1 - beta1, gain2 = 1 - beta2, rounded once from double. */
+/* step_size = lr / (1 - beta1^t); inv_bias2 = 1 / sqrt(1 - beta2^t); shrink: 1 - lr * weight decay
+ * for AdamW. gain1 = 1 - beta1, gain2 = 1 - beta2, rounded once from double. */
 SPREAD_KERNEL void optim_adam(global float *restrict param, const global float *restrict grad,
                               global float *restrict mean, global float *restrict square,
                               uint count, uint chunk, float step_size, float gain1, float beta2,

@@ -1,26 +1,26 @@
 /* Softmax with cross-entropy; src/op/softmax_xent.c has the formulas.
  *
- * Forward: a row belongs to a team of LANES work-items, one where SPREAD is 0, else a group, which sums by a
- * tree. Kernels: softmax_xent_fwd (probs null in inference), softmax_xent_bwd_data. */
+ * Forward: a row belongs to a team of LANES work-items, one where SPREAD is 0, else a group, which
+ * sums by a tree. Kernels: softmax_xent_fwd (probs null in inference), softmax_xent_bwd_data. */
 #include "common.clh"
 
 #if SPREAD
-#define LANE get_local_id(0)
-#define LANES WG
+#define LANE           get_local_id(0)
+#define LANES          WG
 #define JOIN_MAX(i, j) part[i] = fmax(part[i], part[j])
 #define JOIN_SUM(i, j) part[i] += part[j]
 /* value := the team's sum or maximum of value */
 #define TEAM(value, JOIN)                                                                          \
     do {                                                                                           \
         part[LANE] = (value);                                                                      \
-        LOCAL_TREE(LANE, WG, 1, JOIN);                                                               \
+        LOCAL_TREE(LANE, WG, 1, JOIN);                                                             \
         (value) = part[0];                                                                         \
         barrier(CLK_LOCAL_MEM_FENCE);                                                              \
     } while (0)
 #define FOR_ROWS(row, rows, chunk)                                                                 \
     for (uint row = get_group_id(0); row < (rows); row += get_num_groups(0))
 #else
-#define LANE 0u
+#define LANE  0u
 #define LANES 1u
 #define TEAM(value, JOIN)
 #define FOR_ROWS FOR_UNITS

@@ -6,7 +6,12 @@
 
 #include "cldevice.h"
 
-typedef enum rs_optim_kind { RS_OPTIM_SGD = 0, RS_OPTIM_ADAM, RS_OPTIM_ADAMW, RS_OPTIM_COUNT } rs_optim_kind;
+typedef enum rs_optim_kind {
+    RS_OPTIM_SGD = 0,
+    RS_OPTIM_ADAM,
+    RS_OPTIM_ADAMW,
+    RS_OPTIM_COUNT
+} rs_optim_kind;
 
 /* torch.optim's definitions (and PyTorch's SGD: v = momentum * v + g, the first step v = g).
  * Adam adds weight_decay * w to the gradient; AdamW (Loshchilov and Hutter, 2019) shrinks w by
@@ -25,10 +30,12 @@ const char *rs_optim_state_name(const rs_optim_hyper *h, int i); /* "momentum", 
 
 typedef struct rs_optim rs_optim;
 
-rescl_status rs_optim_create(rescl_device *dev, const rs_optim_hyper *h, rs_optim **out) RESCL_CHECK;
+rescl_status rs_optim_create(rescl_device *dev, const rs_optim_hyper *h, rs_optim **out)
+    RESCL_CHECK;
 void rs_optim_destroy(rs_optim *o);
 
-/* One update. `step` counts from 1 (Adam's bias correction, in double on the host). States start as zeros. */
+/* One update. `step` counts from 1 (Adam's bias correction, in double on the host). States start
+ * as zeros. */
 rescl_status rs_optim_enqueue(rs_optim *o, rs_buffer *param, rs_buffer *grad,
                               rs_buffer *const *state, size_t count, double lr, uint64_t step)
     RESCL_CHECK;

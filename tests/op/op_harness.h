@@ -85,8 +85,8 @@ typedef struct op_guarded {
     size_t before;         /* the first guard; the rest follows the content */
 } op_guarded;
 
-/* Everything, guards and content, is filled with NaN. On Oclgrind, which checks bounds itself but takes
- * sub-buffers for uninitialised, there is only a guard behind the content. */
+/* Everything, guards and content, is filled with NaN. On Oclgrind, which checks bounds itself but
+ * takes sub-buffers for uninitialised, there is only a guard behind the content. */
 op_guarded op_guarded_create(rescl_device *dev, size_t bytes);
 void op_guarded_free(op_guarded *g);
 void op_guarded_poison(rescl_device *dev, const op_guarded *g);
