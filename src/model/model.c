@@ -40,17 +40,13 @@ const char *rescl_model_about(const char *name)
     return d ? d->about : NULL;
 }
 
-static rescl_status unknown_model(const char *name)
+/* "a, b, c": every model. */
+static rescl_status list_models(rs_str *all)
 {
     rescl_status st = RESCL_OK;
-    const char *near = rs_nearest(name, rescl_model_names());
-    rs_str all = {0};
     for (const char *const *n = rescl_model_names(); *n; n++)
-        RS_TRY(rs_str_appendf(&all, "%s%s", all.len ? ", " : "", *n));
-    RS_FAIL(RESCL_ERR_NOT_FOUND, "there is no model '%s'%s%s%s; there are %s", name,
-            near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "", all.text);
+        RS_TRY(rs_str_appendf(all, "%s%s", all->len ? ", " : "", *n));
 out:
-    rs_str_fini(&all);
     return st;
 }
 
@@ -93,11 +89,16 @@ rescl_status rs_model_build(const rescl_model_options *options, rescl_model **ou
     rescl_model_options o;
     rs_value x, logits;
     const rs_model_def *def = NULL;
+    rs_str all = {0};
 
     RS_FAIL_IF(!options->name, RESCL_ERR_ARG, "no model is named");
     def = find_model(options->name);
-    if (!def)
-        RS_TRY(unknown_model(options->name));
+    if (!def) {
+        const char *near = rs_nearest(options->name, rescl_model_names());
+        RS_TRY(list_models(&all));
+        RS_FAIL(RESCL_ERR_NOT_FOUND, "there is no model '%s'%s%s%s; there are %s", options->name,
+                near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "", all.text);
+    }
     RS_TRY(settle_options(def, options, &o));
     RS_OOM(m = calloc(1, sizeof *m));
     RS_OOM(m->name = rs_strf("%s", o.name));
@@ -120,6 +121,7 @@ rescl_status rs_model_build(const rescl_model_options *options, rescl_model **ou
     m = NULL;
 out:
     rescl_model_destroy(m);
+    rs_str_fini(&all);
     return st;
 }
 
