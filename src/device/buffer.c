@@ -200,6 +200,14 @@ size_t rs_buffer_bytes(const rs_buffer *buf)
     return buf->bytes;
 }
 
+void rs_device_trim(rescl_device *dev)
+{
+    pthread_mutex_lock(&dev->memory_lock);
+    rs_memory_trim(dev);
+    dev->peak_bytes = dev->bytes;
+    pthread_mutex_unlock(&dev->memory_lock);
+}
+
 size_t rs_device_align(const rescl_device *dev)
 {
     return dev->hw->align;

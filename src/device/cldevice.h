@@ -27,6 +27,10 @@ size_t rs_buffer_bytes(const rs_buffer *buf);
 /* Bytes that a view's offset is a multiple of (at least 64, so that a float16 is aligned). */
 size_t rs_device_align(const rescl_device *dev);
 
+/* Gives the memory of released buffers back to the driver, and counts peak_bytes anew from what is
+ * held. */
+void rs_device_trim(rescl_device *dev);
+
 /* Copies and fills. `offset` and `bytes` lie within the buffer. write/read wait until `host` may be
  * reused or is filled. */
 rescl_status rs_write(rescl_device *dev, rs_buffer *buf, size_t offset, const void *host,

@@ -159,6 +159,7 @@ rescl_status rescl_bench_model(rescl_device *device, const rescl_bench_options *
     rescl_device_stats stats;
     const double start = rs_clock_seconds();
 
+    rs_device_trim(device);
     RS_TRY(open_bench(&b));
     RS_TRY(one_step(&b));
     row.first_ms = (rs_clock_seconds() - start) * 1e3;

@@ -320,6 +320,7 @@ static rescl_status bench_problem(const opbench *ob, const problem *b)
     rescl_status st = RESCL_OK;
     rs_args args = {0};
 
+    rs_device_trim(ob->dev); /* what the problem before has used rarely fits this one */
     RS_TRY(make_args(ob->dev, &b->p, ob->o->train, &args));
     RS_TRY(bench_pass(ob, b, RS_FWD, &args));
     if (ob->o->train && b->want_diff)

@@ -22,15 +22,18 @@ static rescl_bench_options small(bool train)
 static void times_models(void **state)
 {
     (void)state;
-    for (int train = 0; train < 2; train++) {
-        const rescl_bench_options o = small(train);
+    uint64_t peak[2];
+    for (int i = 0; i < 2; i++) {
+        const rescl_bench_options o = small(i == 0);
         rescl_bench_row row;
         assert_ok(rescl_bench_model(train_device(), &o, &row));
         assert_int_equal(row.repeats, 3);
         assert_true(row.min_ms > 0.0 && row.min_ms <= row.median_ms && row.median_ms <= row.max_ms);
         assert_true(fabs(row.img_s * row.median_ms / 4000.0 - 1.0) < 1e-9);
         assert_true(row.gflops > 0.0 && row.first_ms > 0.0 && row.peak_bytes > 0);
+        peak[i] = row.peak_bytes;
     }
+    assert_true(peak[1] < peak[0]); /* inference keeps less, and counts for itself */
     rescl_bench_options o = small(true);
     rescl_bench_row row;
     o.opt = "adamax";
