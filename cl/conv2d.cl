@@ -2,7 +2,8 @@
  *
  * A column matrix holds for each output pixel, as one row, the window that it sums:
  *
- *     col[(n, a, b)][(r, s, ci)] = src[n, a * stride_h - pad_top + r, b * stride_w - pad_left + s, ci]
+ *     col[(n, a, b)][(r, s, ci)] = src[n, a * stride_h - pad_top + r,
+ *                                         b * stride_w - pad_left + s, ci]
  *
  * zero outside the map. With it a convolution is col * weight. Layout: NHWC, RSCK.
  *
@@ -25,8 +26,8 @@ __kernel void conv2d_im2col(__global const float *restrict src, __global float *
     col[(size_t)p * width + j] = inside ? src[((n * h + y) * w + x) * c + ci] : 0.0f;
 }
 
-/* Item (channel, source pixel from image `first` on): sums the matrix elements that were read from it into
- * diff_src, or adds the sum where `accumulate`. */
+/* Item (channel, source pixel from image `first` on): sums the matrix elements that were read from
+ * it into diff_src, or adds the sum where `accumulate`. */
 __kernel void conv2d_col2im(__global const float *restrict col, __global float *restrict diff_src,
                             int first, int pixels, int h, int w, int c, int oh, int ow, int rows,
                             int cols, int stride_h, int stride_w, int pad_top, int pad_left,
@@ -62,7 +63,8 @@ __kernel void conv2d_bias_rows(__global const float *restrict bias, __global flo
         dst[i] = bias[i % k];
 }
 
-/* partial[first + part * k + q] = the sum of channel q over one of the parts of diff_dst's pixels. Item (q, part). */
+/* partial[first + part * k + q] = the sum of channel q over one of the parts of diff_dst's pixels.
+ * Item (q, part). */
 __kernel void conv2d_bwd_bias(__global const float *restrict diff_dst,
                               __global float *restrict partial, int first, int pixels, int k,
                               int parts)
@@ -70,15 +72,16 @@ __kernel void conv2d_bwd_bias(__global const float *restrict diff_dst,
     const int q = get_global_id(0), part = get_global_id(1);
     if (q >= k || part >= parts)
         return;
-    const int p0 = (int)((long)pixels * part / parts), p1 = (int)((long)pixels * (part + 1) / parts);
+    const int p0 = (int)((long)pixels * part / parts),
+              p1 = (int)((long)pixels * (part + 1) / parts);
     float sum = 0.0f;
     for (int p = p0; p < p1; p++)
         sum += diff_dst[p * k + q];
     partial[first + part * k + q] = sum;
 }
 
-/* out[i] = partial[first + i] + partial[first + stride + i] + ..., `parts` terms in this order. Item
- * i < count. */
+/* out[i] = partial[first + i] + partial[first + stride + i] + ..., `parts` terms in this order.
+ * Item i < count. */
 __kernel void conv2d_sum(__global const float *restrict partial, int first,
                          __global float *restrict out, int count, int parts, ulong stride)
 {

@@ -7,15 +7,16 @@
  *                                                       * packed[k / NR][(dr, ds, ci)][k % NR]
  *
  * Backward data at stride s is s * s such grids, one for each residue of the pixel's position.
- * Padding and stride are dealt with only where pixels are gathered into the scratch A. What remains is
- * a pure product of MR pixels by NR channels, held in MR x NV vector registers over kc values.
+ * Padding and stride are dealt with only where windows are gathered into the scratch A. What
+ * remains is a pure product of MR pixels by NR channels, held in MR x NV vector registers over kc
+ * values.
  *
  * Layout: activations NHWC, filters RSCK. `packed` holds, for each panel of NR output channels, the
  * window's rows * cols * c values of each channel side by side, then one bias per channel; channels
  * past the last are zero.
  *
- * Kernels: conv2d_packed_product (forward, backward data), conv2d_packed_weights and conv2d_packed_bias
- * (their panels), conv2d_packed_bwd_params.
+ * Kernels: conv2d_packed_product (forward, backward data), conv2d_packed_weights and
+ * conv2d_packed_bias (their panels), conv2d_packed_bwd_params.
  */
 #include "common.clh"
 
@@ -31,20 +32,25 @@
 #ifndef KC /* most window values in the scratch at once: 64, 128, 192, 256, 384 */
 #define KC 256
 #endif
-#ifndef PB /* most pixel tiles in the scratch at once: 1, 2, 4, 8, 16 */
-#define PB 8
+#ifndef PB /* most pixel tiles of a group: 8, 16, 32 */
+#define PB 16
 #endif
-#define LDA (KC + 16) /* not a power of two, so that the rows of a tile lie in different cache sets */
+/* Not a power of two, so that the rows of a tile lie in different cache sets. */
+#define LDA (KC + 16)
 
-#define ACCUMULATE 1     /* flags: add to what the output holds */
+#define ACCUMULATE     1 /* flags: add to what the output holds */
 #define POSITION_MAJOR 2 /* order pixels by position, then image: neighbours share their padding */
 
 /* d[0..n) = s[0..n) */
 RS_INLINE void copy(__local float *restrict d, __global const float *restrict s, int n)
 {
     int i = 0;
+    for (; i + 4 * VW <= n; i += 4 * VW)
+#pragma unroll
+        for (int v = 0; v < 4; v++)
+            fstore(fload(s + i + v * VW), d + i + v * VW);
     for (; i + VW <= n; i += VW)
-        VSTORE(VLOAD(s + i), d + i);
+        fstore(fload(s + i), d + i);
 #pragma unroll 1
     for (; i < n; i++)
         d[i] = s[i];
@@ -57,14 +63,35 @@ RS_INLINE void clear(__local float *d, int n)
         d[i] = 0.0f;
 }
 
-/* `n` floats from float `first` of an image row of `width` floats; zeros outside the row. */
-RS_INLINE void copy_clipped(__local float *restrict d, __global const float *restrict row, int first,
-                            int width, int n)
+/* Values f0..f1 of the windows of `pixels` pixels, each window `lda` floats after the last one. A
+ * window is runs of `run` floats, one in each of some image rows of `width` floats; the first
+ * begins at x + start[i], which is float first[i] of image row top[i]. Zeros outside the image. */
+RS_INLINE void gather(__local float *restrict a, int lda, int pixels,
+                      __local const int *restrict top, __local const int *restrict first,
+                      __local const int *restrict start, __global const float *restrict x, int h,
+                      int width, int run, int f0, int f1)
 {
-    const int lo = clamp(-first, 0, n), hi = clamp(width - first, lo, n);
-    clear(d, lo);
-    copy(d + lo, row + first + lo, hi - lo);
-    clear(d + hi, n - hi);
+    for (int f = f0; f < f1;) {
+        const int r = f / run, from = f - r * run, n = min(run - from, f1 - f);
+        for (int i = 0; i < pixels; i++) {
+            __local float *d = a + i * lda + f - f0;
+            const int column = first[i] + from;
+            if ((uint)(top[i] + r) >= (uint)h) {
+                clear(d, n);
+                continue;
+            }
+            __global const float *s = x + start[i] + r * width + from;
+            if (column >= 0 && column + n <= width) {
+                copy(d, s, n);
+                continue;
+            }
+            const int lo = clamp(-column, 0, n), hi = clamp(width - column, lo, n);
+            clear(d, lo);
+            copy(d + lo, s + lo, hi - lo);
+            clear(d + hi, n - hi);
+        }
+        f += n;
+    }
 }
 
 /* acc = the product of MR rows of A and one panel, over kc values. */
@@ -81,7 +108,7 @@ RS_INLINE void multiply(int kc, __local const float *restrict a, __global const 
         vfloat w[NV];
 #pragma unroll
         for (int v = 0; v < NV; v++)
-            w[v] = VLOAD(b + v * VW);
+            w[v] = VALIGNED(__global const, b + v * VW);
 #pragma unroll
         for (int i = 0; i < MR; i++)
 #pragma unroll
@@ -91,7 +118,8 @@ RS_INLINE void multiply(int kc, __local const float *restrict a, __global const 
     }
 }
 
-/* Writes np x nk numbers of a tile: its product plus `bias`, or plus what y holds where bias is NULL. */
+/* Writes np x nk numbers of a tile: its product plus `bias`, or plus what y holds where bias is
+ * NULL. */
 RS_INLINE void store(vfloat acc[MR][NV], __global float *restrict y,
                      __local const int *restrict offset, int np, int nk,
                      __global const float *restrict bias)
@@ -100,13 +128,13 @@ RS_INLINE void store(vfloat acc[MR][NV], __global float *restrict y,
         vfloat start[NV];
 #pragma unroll
         for (int v = 0; v < NV; v++)
-            start[v] = bias ? VLOAD(bias + v * VW) : VZERO;
+            start[v] = bias ? fload(bias + v * VW) : VZERO;
 #pragma unroll
         for (int i = 0; i < MR; i++) {
             __global float *p = y + offset[i];
 #pragma unroll
             for (int v = 0; v < NV; v++)
-                VSTORE(acc[i][v] + (bias ? start[v] : VLOAD(p + v * VW)), p + v * VW);
+                fstore(acc[i][v] + (bias ? start[v] : fload(p + v * VW)), p + v * VW);
         }
         return;
     }
@@ -115,7 +143,7 @@ RS_INLINE void store(vfloat acc[MR][NV], __global float *restrict y,
     for (int i = 0; i < MR; i++)
 #pragma unroll
         for (int v = 0; v < NV; v++)
-            VSTORE(acc[i][v], tile + i * NR + v * VW);
+            fstore(acc[i][v], tile + i * NR + v * VW);
 #pragma unroll 1
     for (int i = 0; i < np; i++) {
         __global float *p = y + offset[i];
@@ -125,7 +153,7 @@ RS_INLINE void store(vfloat acc[MR][NV], __global float *restrict y,
     }
 }
 
-/* Whether any of the taps first..last lies in rows [box.s0, box.s1) and columns [box.s2, box.s3). */
+/* Whether any of the taps first..last lies in rows [box.s0, box.s1), columns [box.s2, box.s3). */
 RS_INLINE int box_has(int4 box, int first, int last, int cols)
 {
     for (int t = first; t <= last; t++) {
@@ -137,14 +165,15 @@ RS_INLINE int box_has(int4 box, int first, int last, int cols)
 }
 
 /* Group (p, j): pixel tiles p * tiles ..., panels j * panels ... */
-__kernel __attribute__((reqd_work_group_size(1, 1, 1))) void conv2d_packed_product(
-    __global const float *restrict x, __global const float *restrict packed, int packed_first,
-    int bias_first, __global float *restrict y, int images, int h, int w, int c, int rows, int cols,
-    int dh, int dw, int istep_h, int istep_w, int gh, int gw, int oh, int ow, int k, int first_h,
-    int first_w, int ostep_h, int ostep_w, int kc, int tiles, int panels, int flags)
+__kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
+conv2d_packed_product(__global const float *restrict x, __global const float *restrict packed,
+                      int packed_first, int bias_first, __global float *restrict y, int images,
+                      int h, int w, int c, int rows, int cols, int dh, int dw, int istep_h,
+                      int istep_w, int gh, int gw, int oh, int ow, int k, int first_h, int first_w,
+                      int ostep_h, int ostep_w, int kc, int tiles, int panels, int flags)
 {
-    __local float A[PB * MR * LDA] __attribute__((aligned(64)));
-    __local int in_h[PB * MR], in_w[PB * MR], image[PB * MR], offset[PB * MR];
+    __local float A[MR * LDA] __attribute__((aligned(64)));
+    __local int top[PB * MR], first[PB * MR], start[PB * MR], offset[PB * MR];
     __local int4 box[PB]; /* taps that any pixel of the tile needs */
     __local int started[PB], used[PB];
 
@@ -168,9 +197,9 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void conv2d_packed_produ
         }
         const int a = g / gw, b = g - a * gw;
         const int ih = a * istep_h + dh, iw = b * istep_w + dw;
-        in_h[i] = ih;
-        in_w[i] = iw * c;
-        image[i] = n * h * w * c;
+        top[i] = ih;
+        first[i] = iw * c;
+        start[i] = ((n * h + ih) * w + iw) * c;
         offset[i] = ((n * oh + a * ostep_h + first_h) * ow + b * ostep_w + first_w) * k;
         const int4 t = box[i / MR];
         box[i / MR] = (int4)(min(t.s0, max(-ih, 0)), max(t.s1, min(h - ih, rows)),
@@ -184,65 +213,49 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void conv2d_packed_produ
     do {
         const int k1 = min(k0 + kc, total);
         const int last = k1 == total;
-        for (int i = 0; i < ntiles; i++)
-            used[i] = total == 0 || (last && !started[i]) ||
-                      box_has(box[i], k0 / c, (k1 - 1) / c, cols);
-
-        for (int f = k0; f < k1;) { /* one row of the window at a time */
-            const int dr = f / (cols * c), from = f - dr * cols * c;
-            const int len = min(cols * c - from, k1 - f);
-            for (int t = 0; t < ntiles; t++) {
-                if (!used[t])
-                    continue;
-                for (int i = t * MR; i < min(t * MR + MR, pixels); i++) {
-                    __local float *a = A + i * LDA + f - k0;
-                    const int row = in_h[i] + dr;
-                    if ((uint)row < (uint)h)
-                        copy_clipped(a, x + image[i] + row * w * c, in_w[i] + from, w * c, len);
-                    else
-                        clear(a, len);
-                }
-            }
-            f += len;
-        }
-
-        for (int j = j0; j < j1; j++) {
-            __global const float *b = packed + packed_first + ((size_t)j * total + k0) * NR;
-            __global const float *bias = packed + bias_first + j * NR;
-            for (int t = 0; t < ntiles; t++) {
-                vfloat acc[MR][NV];
-                if (!used[t])
-                    continue;
-                const int fresh = !started[t] && !(flags & ACCUMULATE);
-                multiply(k1 - k0, A + t * MR * LDA, b, acc);
-                store(acc, y + j * NR, offset + t * MR, min(MR, pixels - t * MR), min(NR, k - j * NR),
-                      fresh ? bias : 0);
-            }
-        }
         for (int t = 0; t < ntiles; t++)
-            started[t] |= used[t];
+            used[t] =
+                total == 0 || (last && !started[t]) || box_has(box[t], k0 / c, (k1 - 1) / c, cols);
+
+        for (int t = 0; t < ntiles; t++) {
+            if (!used[t])
+                continue;
+            const int i = t * MR, np = min(MR, pixels - i);
+            const int fresh = !started[t] && !(flags & ACCUMULATE);
+            started[t] = 1;
+            gather(A, LDA, np, top + i, first + i, start + i, x, h, w * c, cols * c, k0, k1);
+            for (int j = j0; j < j1; j++) {
+                __global const float *b = packed + packed_first + ((size_t)j * total + k0) * NR;
+                __global const float *bias = packed + bias_first + j * NR;
+                vfloat acc[MR][NV];
+                multiply(k1 - k0, A, b, acc);
+                store(acc, y + j * NR, offset + i, np, min(NR, k - j * NR), fresh ? bias : 0);
+            }
+        }
         k0 = k1;
     } while (k0 < total);
 }
 
 /* Packs the weights of one grid: packed[j][(dr, ds, ci)][q] =
- * weight[r0 + dr * rstep, s0 + ds * sstep, ...], whose channel strides are step_c for ci and step_q for
- * output channel j * NR + q. Forward: step_q = 1; backward data: step_c = 1. Group (j, tap). */
-__kernel __attribute__((reqd_work_group_size(1, 1, 1))) void conv2d_packed_weights(
-    __global const float *restrict weight, __global float *restrict packed, int packed_first,
-    int cols, int c, int k, int filter_s, int r0, int s0, int rstep, int sstep, int step_c,
-    int step_q)
+ * weight[r0 + dr * rstep, s0 + ds * sstep, ...], where the stride of ci is step_c and that of
+ * output channel j * NR + q is step_q. Forward: step_q = 1; backward data: step_c = 1. Group
+ * (j, tap). */
+__kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
+conv2d_packed_weights(__global const float *restrict weight, __global float *restrict packed,
+                      int packed_first, int cols, int c, int k, int filter_s, int r0, int s0,
+                      int rstep, int sstep, int step_c, int step_q)
 {
     const int j = get_group_id(0), tap = get_group_id(1), taps = get_num_groups(1);
     const int r = r0 + tap / cols * rstep, s = s0 + tap % cols * sstep;
     const int nk = min(NR, k - j * NR);
-    __global const float *src = weight + (size_t)(r * filter_s + s) * c * k + (size_t)j * NR * step_q;
+    __global const float *src =
+        weight + (size_t)(r * filter_s + s) * c * k + (size_t)j * NR * step_q;
     __global float *dst = packed + packed_first + ((size_t)j * taps + tap) * c * NR;
     if (step_q == 1 && nk == NR) {
         for (int ci = 0; ci < c; ci++)
 #pragma unroll
             for (int v = 0; v < NV; v++)
-                VSTORE(VLOAD(src + (size_t)ci * step_c + v * VW), dst + ci * NR + v * VW);
+                fstore(fload(src + (size_t)ci * step_c + v * VW), dst + ci * NR + v * VW);
         return;
     }
     for (int c0 = 0; c0 < c; c0 += VW) /* squares, so that both sides stay in the cache */
@@ -252,8 +265,9 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void conv2d_packed_weigh
 }
 
 /* Writes one bias per channel behind the panels; zeros where `bias` is NULL. */
-__kernel __attribute__((reqd_work_group_size(1, 1, 1))) void conv2d_packed_bias(
-    __global const float *restrict bias, __global float *restrict packed, int bias_first, int k)
+__kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
+conv2d_packed_bias(__global const float *restrict bias, __global float *restrict packed,
+                   int bias_first, int k)
 {
     const int j = get_group_id(0);
     for (int q = j * NR; q < j * NR + NR; q++)
@@ -272,16 +286,16 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void conv2d_packed_bias(
 #ifndef PX /* pixels in the scratch at once: 64, 128, 192, 256 */
 #define PX 128
 #endif
-#ifndef MB /* most filter rows in the scratch, a multiple of MW: 48, 96, 192 */
-#define MB 128
+#ifndef MB /* most filter rows in the scratch, a multiple of MW: 24, 48, 96 */
+#define MB 48
 #endif
 #ifndef JB /* most panels of NR channels in the scratch: 1, 2, 4, 8 */
 #define JB 4
 #endif
 #define LDM (MB + 16)
 
-/* A tile of diff_weight: MW filter rows by NR channels, summed over np pixels. `ldw` floats separate rows;
- * `fresh` writes, else adds. */
+/* A tile of diff_weight: MW filter rows by NR channels, summed over np pixels. `ldw` floats
+ * separate rows; `fresh` writes, else adds. */
 RS_INLINE void params_tile(int np, __local const float *restrict a, __local const float *restrict d,
                            __global float *restrict dw, int ldw, int nm, int nk, int fresh)
 {
@@ -296,7 +310,7 @@ RS_INLINE void params_tile(int np, __local const float *restrict a, __local cons
         vfloat g[NV];
 #pragma unroll
         for (int v = 0; v < NV; v++)
-            g[v] = VLOAD(d + v * VW);
+            g[v] = VALIGNED(__local const, d + v * VW);
 #pragma unroll
         for (int i = 0; i < MW; i++)
 #pragma unroll
@@ -311,7 +325,7 @@ RS_INLINE void params_tile(int np, __local const float *restrict a, __local cons
             __global float *q = dw + (size_t)i * ldw;
 #pragma unroll
             for (int v = 0; v < NV; v++)
-                VSTORE(fresh ? acc[i][v] : acc[i][v] + VLOAD(q + v * VW), q + v * VW);
+                fstore(fresh ? acc[i][v] : acc[i][v] + fload(q + v * VW), q + v * VW);
         }
         return;
     }
@@ -320,7 +334,7 @@ RS_INLINE void params_tile(int np, __local const float *restrict a, __local cons
     for (int i = 0; i < MW; i++)
 #pragma unroll
         for (int v = 0; v < NV; v++)
-            VSTORE(acc[i][v], tile + i * NR + v * VW);
+            fstore(acc[i][v], tile + i * NR + v * VW);
 #pragma unroll 1
     for (int i = 0; i < nm; i++)
 #pragma unroll 1
@@ -334,15 +348,15 @@ RS_INLINE void add_rows(int np, __local const float *restrict d, __local float *
     vfloat s[NV];
 #pragma unroll
     for (int v = 0; v < NV; v++)
-        s[v] = VLOAD(sum + v * VW);
+        s[v] = fload(sum + v * VW);
 #pragma unroll 1
     for (int p = 0; p < np; p++)
 #pragma unroll
         for (int v = 0; v < NV; v++)
-            s[v] += VLOAD(d + p * NR + v * VW);
+            s[v] += fload(d + p * NR + v * VW);
 #pragma unroll
     for (int v = 0; v < NV; v++)
-        VSTORE(s[v], sum + v * VW);
+        fstore(s[v], sum + v * VW);
 }
 
 RS_INLINE int div_up(int a, int b) /* for any a, b > 0 */
@@ -350,23 +364,24 @@ RS_INLINE int div_up(int a, int b) /* for any a, b > 0 */
     return a >= 0 ? (a + b - 1) / b : -(-a / b);
 }
 
-/* Group (m, j, part): filter rows m * mb ..., panels j * panels ..., one of the parts of the pixels. Sums
- * diff_weight, and where m = 0 and dbias is not NULL diff_bias, of its pixels into
- * dw + part * part_floats and dbias + bias_first + part * part_floats. Pixels whose window lies in the padding for all of the group's filter rows are left
- * out. */
-__kernel __attribute__((reqd_work_group_size(1, 1, 1))) void conv2d_packed_bwd_params(
-    __global const float *restrict x, __global const float *restrict dy, __global float *restrict dw,
-    __global float *restrict dbias, int images, int h, int w, int c, int oh, int ow, int k, int rows,
-    int cols, int stride_h, int stride_w, int pad_top, int pad_left, int mb, int panels, int parts,
-    ulong part_floats, int bias_first)
+/* Group (m, j, part): filter rows m * group_rows ..., panels j * panels ..., one of the parts of
+ * the pixels. Sums their diff_weight into dw + part * part_floats and, where dbias is not NULL, the
+ * groups with m = 0 their diff_bias into dbias + bias_first + part * part_floats. Pixels whose
+ * window lies in the padding for all of the group's filter rows are left out. */
+__kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
+conv2d_packed_bwd_params(__global const float *restrict x, __global const float *restrict dy,
+                         __global float *restrict dw, __global float *restrict dbias, int images,
+                         int h, int w, int c, int oh, int ow, int k, int rows, int cols,
+                         int stride_h, int stride_w, int pad_top, int pad_left, int group_rows,
+                         int panels, int parts, ulong part_floats, int bias_first)
 {
     __local float A[PX * LDM] __attribute__((aligned(64)));
     __local float D[JB * PX * NR] __attribute__((aligned(64)));
     __local float bias[JB * NR] __attribute__((aligned(64)));
-    __local int in_h[PX], in_w[PX], image[PX], out[PX];
+    __local int top[PX], left[PX], start[PX], out[PX];
 
     const int total = rows * cols * c;
-    const int m0 = (int)get_group_id(0) * mb, m1 = min(m0 + mb, total);
+    const int m0 = (int)get_group_id(0) * group_rows, m1 = min(m0 + group_rows, total);
     const int npanels = (k + NR - 1) / NR;
     const int j0 = (int)get_group_id(1) * panels, j1 = min(j0 + panels, npanels);
     const int part = get_group_id(2);
@@ -396,34 +411,30 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void conv2d_packed_bwd_p
         for (int i = 0; i < np; i++) {
             const int n = (p0 + i) / map, g = p0 + i - n * map;
             const int a = a0 + g / gw, b = b0 + g % gw;
-            in_h[i] = a * stride_h - pad_top;
-            in_w[i] = (b * stride_w - pad_left) * c;
-            image[i] = n * h * w * c;
+            top[i] = a * stride_h - pad_top;
+            left[i] = (b * stride_w - pad_left) * c;
+            start[i] = (n * h + top[i]) * w * c + left[i];
             out[i] = ((n * oh + a) * ow + b) * k;
-        }
-        for (int f = m0; f < m1;) {
-            const int r = f / (cols * c), from = f - r * cols * c;
-            const int len = min(cols * c - from, m1 - f);
-            for (int i = 0; i < np; i++) {
-                __local float *a = A + i * LDM + f - m0;
-                const int row = in_h[i] + r;
-                if ((uint)row < (uint)h)
-                    copy_clipped(a, x + image[i] + row * w * c, in_w[i] + from, w * c, len);
-                else
-                    clear(a, len);
-            }
-            f += len;
         }
         for (int j = j0; j < j1; j++) {
             __local float *d = D + (j - j0) * PX * NR;
             const int nk = min(NR, k - j * NR);
-            for (int i = 0; i < np; i++)
-                copy(d + i * NR, dy + out[i] + j * NR, nk);
-            for (int m = m0; m < m1; m += MW)
-                params_tile(np, A + m - m0, d, dw + (size_t)m * k + j * NR, k, min(MW, m1 - m), nk,
-                            p0 == first);
+            if (nk == NR) /* of known length */
+                for (int i = 0; i < np; i++)
+                    copy(d + i * NR, dy + out[i] + j * NR, NR);
+            else
+                for (int i = 0; i < np; i++)
+                    copy(d + i * NR, dy + out[i] + j * NR, nk);
             if (with_bias)
                 add_rows(np, d, bias + (j - j0) * NR);
+        }
+        for (int b0 = m0; b0 < m1; b0 += MB) {
+            const int b1 = min(b0 + MB, m1);
+            gather(A, LDM, np, top, left, start, x, h, w * c, cols * c, b0, b1);
+            for (int j = j0; j < j1; j++)
+                for (int m = b0; m < b1; m += MW)
+                    params_tile(np, A + m - b0, D + (j - j0) * PX * NR, dw + (size_t)m * k + j * NR,
+                                k, min(MW, b1 - m), min(NR, k - j * NR), p0 == first);
         }
         p0 += np;
     } while (p0 < end);

@@ -1,10 +1,11 @@
 /* Convolution on GPUs: implicit matrix products with tiles in local memory.
  *
- * A group of WN x WM items makes a tile of TM rows by TN columns, each item RM x RN numbers of it. The factors are
- * read TK terms of the sum at a time into local memory, padding and stride dealt with as they are read.
+ * A group of WN x WM items makes a tile of TM rows by TN columns, each item RM x RN numbers of it.
+ * The factors are read into local memory TK terms of the sum at a time, and padding and stride are
+ * dealt with as they are read.
  *
- *     forward, backward data: rows are output pixels, columns output channels, the sum runs over the window
- *     backward weights:       rows are (r, s, ci), columns k, the sum runs over pixels
+ *     forward, backward data: rows: output pixels, columns: output channels, sum over the window
+ *     backward weights:       rows: (r, s, ci), columns: k, sum over pixels
  *
  * Grids and windows are those of src/op/conv2d.h. Layout: NHWC, RSCK. Any group size works, 1 too.
  *
@@ -26,16 +27,16 @@
 #ifndef TK /* terms in local memory: 8, 16, 32 */
 #define TK 16
 #endif
-#define TM (WM * RM)
-#define TN (WN * RN)
+#define TM    (WM * RM)
+#define TN    (WN * RN)
 #define ITEMS (WM * WN)
-#define LDA (TM + 1) /* off the power of two: A is written across its rows */
-#define LDB (TN + 1)
+#define LDA   (TM + 1) /* off the power of two: A is written across its rows */
+#define LDB   (TN + 1)
 
 #define GROUP __attribute__((reqd_work_group_size(WN, WM, 1)))
 
-/* acc[i][j] += sum over t of A[t][row i] * B[t][column j], this item's rows being ly + WM * i and its columns
- * lx + WN * j. */
+/* acc[i][j] += sum over t of A[t][row i] * B[t][column j], this item's rows being ly + WM * i and
+ * its columns lx + WN * j. */
 RS_INLINE void multiply(__local const float *restrict A, __local const float *restrict B,
                         float acc[RM][RN])
 {
@@ -56,13 +57,14 @@ RS_INLINE void multiply(__local const float *restrict A, __local const float *re
     }
 }
 
-/* Group (column tile, row tile). packed flags: 1 adds to y instead of writing it. `bias` may be NULL. */
-__kernel GROUP void conv2d_tiled_product(
-    __global const float *restrict x, __global const float *restrict weight,
-    __global const float *restrict bias, __global float *restrict y, int images, int h, int w, int c,
-    int rows, int cols, int dh, int dw, int istep_h, int istep_w, int gh, int gw, int oh, int ow,
-    int k, int first_h, int first_w, int ostep_h, int ostep_w, int filter_s, int r0, int s0, int rstep,
-    int sstep, int step_c, int step_q, int accumulate)
+/* Group (column tile, row tile). Adds to y where `accumulate`, else writes. `bias` may be NULL. */
+__kernel GROUP void
+conv2d_tiled_product(__global const float *restrict x, __global const float *restrict weight,
+                     __global const float *restrict bias, __global float *restrict y, int images,
+                     int h, int w, int c, int rows, int cols, int dh, int dw, int istep_h,
+                     int istep_w, int gh, int gw, int oh, int ow, int k, int first_h, int first_w,
+                     int ostep_h, int ostep_w, int filter_s, int r0, int s0, int rstep, int sstep,
+                     int step_c, int step_q, int accumulate)
 {
     __local float A[TK * LDA], B[TK * LDB];
     __local int in_h[TM], in_w[TM], image[TM], offset[TM];
@@ -95,8 +97,9 @@ __kernel GROUP void conv2d_tiled_product(
         for (int i = item; i < TK * TN; i += ITEMS) { /* neighbours read neighbouring weights */
             const int t = step_q == 1 ? i / TN : i % TK, q = step_q == 1 ? i % TN : i / TK;
             const int f = k0 + t, tap = f / c;
-            const int at = ((r0 + tap / cols * rstep) * filter_s + s0 + tap % cols * sstep) * c * k +
-                           f % c * step_c + (n0 + q) * step_q;
+            const int at =
+                ((r0 + tap / cols * rstep) * filter_s + s0 + tap % cols * sstep) * c * k +
+                f % c * step_c + (n0 + q) * step_q;
             B[t * LDB + q] = f < total && n0 + q < k ? weight[at] : 0.0f;
         }
         barrier(CLK_LOCAL_MEM_FENCE);
@@ -113,11 +116,14 @@ __kernel GROUP void conv2d_tiled_product(
         }
 }
 
-/* Group (column tile, row tile, part): the sum over one of the parts of the pixels, to out + part * stride. */
-__kernel GROUP void conv2d_tiled_bwd_params(
-    __global const float *restrict x, __global const float *restrict dy, __global float *restrict out,
-    int images, int h, int w, int c, int oh, int ow, int k, int rows, int cols, int stride_h,
-    int stride_w, int pad_top, int pad_left, int parts, ulong stride)
+/* Group (column tile, row tile, part): the sum over one of the parts of the pixels, to
+ * out + part * stride. */
+__kernel GROUP void conv2d_tiled_bwd_params(__global const float *restrict x,
+                                            __global const float *restrict dy,
+                                            __global float *restrict out, int images, int h, int w,
+                                            int c, int oh, int ow, int k, int rows, int cols,
+                                            int stride_h, int stride_w, int pad_top, int pad_left,
+                                            int parts, ulong stride)
 {
     __local float A[TK * LDA], B[TK * LDB];
     __local int row_r[TM], row_s[TM], row_c[TM];

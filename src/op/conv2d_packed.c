@@ -35,10 +35,21 @@ static int div_up(int a, int b)
 typedef struct tiles {
     int nr;         /* channels in a panel */
     int mr;         /* pixels in a register tile */
-    int kc, pb;     /* product: window values and tiles in the scratch */
-    int mw;         /* filter rows in a register tile */
-    int px, mb, jb; /* backward weights: pixels, filter rows and panels in the scratch */
+    int kc;         /* product: window values in the scratch */
+    int pb;         /* most pixel tiles of a group */
+    int mw;         /* backward weights: filter rows in a register tile */
+    int px, mb, jb; /* pixels, filter rows and panels in the scratch */
 } tiles;
+
+static uint64_t product_floats(const tiles *t)
+{
+    return (uint64_t)(t->mr * (t->kc + 16));
+}
+
+static uint64_t params_floats(const tiles *t)
+{
+    return (uint64_t)t->px * (uint64_t)(t->mb + 16 + t->jb * t->nr);
+}
 
 static tiles tiles_of(const rescl_device_info *dev)
 {
@@ -48,20 +59,18 @@ static tiles tiles_of(const rescl_device_info *dev)
                                              : 8,
                .mr = wide ? 14 : 6,
                .kc = 256,
-               .pb = 8,
+               .pb = 16,
                .mw = wide ? 8 : 6,
                .px = 128,
-               .mb = wide ? 128 : 96,
-               .jb = 4};
-    /* Each kernel's scratch with 4 KiB of indices must fit the local memory. */
-    const uint64_t room = dev->local_bytes > 4096 ? (dev->local_bytes - 4096) / sizeof(float) : 0;
-    while (t.pb > 1 && (uint64_t)(t.pb * t.mr * (t.kc + 16)) > room)
-        t.pb /= 2;
-    while (t.kc > 32 && (uint64_t)(t.pb * t.mr * (t.kc + 16)) > room)
+               .mb = 48,
+               .jb = 8};
+    /* Indices and flags take the rest of the local memory. */
+    const uint64_t room = dev->local_bytes > 8192 ? (dev->local_bytes - 8192) / sizeof(float) : 0;
+    while (t.kc > 32 && product_floats(&t) > room)
         t.kc /= 2;
-    while (t.jb > 1 && (uint64_t)(t.px * (t.mb + 16 + t.jb * t.nr)) > room)
+    while (t.jb > 1 && params_floats(&t) > room)
         t.jb /= 2;
-    while (t.px > 8 && (uint64_t)(t.px * (t.mb + 16 + t.jb * t.nr)) > room)
+    while (t.px > 8 && params_floats(&t) > room)
         t.px /= 2;
     return t;
 }
@@ -79,8 +88,8 @@ const char *rs_conv_packed_can(const rs_problem *p, rs_pass pass, const rescl_de
     const rs_conv_maps m = rs_conv_maps_of(&v, pass);
     const tiles t = tiles_of(dev);
     const double packed = (double)(v.r * v.s) * (double)m.c * (double)(m.k + (size_t)t.nr);
-    if (dev->local_bytes < 16384)
-        return "needs 16 KiB of local memory";
+    if (dev->local_bytes < 32768)
+        return "needs 32 KiB of local memory";
     if (packed > INT_MAX / 2)
         return "the packed weights have more than 2^30 elements";
     return rs_conv_fits_int(&v);
@@ -212,25 +221,33 @@ out:
 /* ---- backward weights -------------------------------------------------------------------- */
 
 typedef struct params {
-    int mb, panels; /* filter rows and panels of a group */
+    int rows, panels; /* filter rows and panels of a group */
     int groups_m, groups_j, parts;
     size_t part_floats; /* a partial result: weights, then biases */
 } params;
 
-static params params_of(const rs_conv *v, const tiles *t, const rescl_device_info *dev)
+/* Groups of up to `rows` by `panels`. */
+static params params_cut(const rs_conv *v, const tiles *t, int rows, int panels)
 {
     params d = {0};
-    const int rows = (int)(v->r * v->s * v->c), panels = div_up((int)v->k, t->nr);
+    const int all_rows = (int)(v->r * v->s * v->c), all_panels = div_up((int)v->k, t->nr);
+    /* Groups that lie within one tap leave out the pixels which that tap does not reach. */
+    const int whole = v->c > (size_t)rows ? (int)v->c : all_rows;
+    d.rows = div_up(div_up(whole, div_up(whole, rows)), t->mw) * t->mw;
+    d.panels = min_int(panels, all_panels);
+    d.groups_m = div_up(all_rows, d.rows);
+    d.groups_j = div_up(all_panels, d.panels);
+    return d;
+}
+
+static params params_of(const rs_conv *v, const tiles *t, const rescl_device_info *dev)
+{
     const int pixels = (int)(v->n * v->oh * v->ow);
     const int want = GROUPS_PER_UNIT * (int)dev->compute_units;
-
-    d.mb = min_int(t->mb, div_up(rows, t->mw) * t->mw);
-    d.panels = min_int(t->jb, panels);
-    /* Groups that lie within one tap leave out the pixels which that tap does not reach. */
-    if (v->c > (size_t)d.mb)
-        d.mb = div_up(div_up((int)v->c, div_up((int)v->c, d.mb)), t->mw) * t->mw;
-    d.groups_m = div_up(rows, d.mb);
-    d.groups_j = div_up(panels, d.panels);
+    /* Large groups pack less; where there are many pixels their sums outgrow the cache. */
+    params d = params_cut(v, t, 384, t->jb);
+    if (d.groups_m * d.groups_j < want || pixels > 4 * t->px)
+        d = params_cut(v, t, 192, min_int(4, t->jb));
     const int groups = d.groups_m * d.groups_j;
     d.parts = groups >= want ? 1 : min_int(div_up(want, groups), max_int(1, pixels / (2 * t->px)));
     d.part_floats = rs_conv_weight_count(v) + (v->bias ? v->k : 0);
@@ -254,7 +271,7 @@ static rescl_status params_enqueue(const rs_plan *plan, const rs_args *args)
                      RS_BUF(args->diff_dst.buf), RS_BUF(dw), RS_BUF(dbias), RS_INT(v.n),
                      RS_INT(v.h), RS_INT(v.w), RS_INT(v.c), RS_INT(v.oh), RS_INT(v.ow), RS_INT(v.k),
                      RS_INT(v.r), RS_INT(v.s), RS_INT(v.stride_h), RS_INT(v.stride_w),
-                     RS_INT(v.pad_top), RS_INT(v.pad_left), RS_INT(d.mb), RS_INT(d.panels),
+                     RS_INT(v.pad_top), RS_INT(v.pad_left), RS_INT(d.rows), RS_INT(d.panels),
                      RS_INT(d.parts), RS_ULONG(d.part_floats), RS_INT(d.parts > 1 ? weights : 0)));
     if (d.parts > 1)
         RS_TRY(rs_conv_sum(plan, SUM, args->scratch, 0, args->diff_param[0].buf, weights,
