@@ -12,13 +12,13 @@ extern "C" {
 #endif
 
 typedef struct rescl_bench_options {
-    const char *model;   /**< a name of rescl_model_names() */
+    const char *model; /**< a name of rescl_model_names() */
     size_t size, batch, classes;
-    bool train;          /**< training steps; else inference */
-    const char *opt;     /**< optimiser of training steps: "sgd" (momentum 0.9) or "adam" */
-    size_t warmup;       /**< steps before timing starts; default 2 */
-    size_t repeats;      /**< timed steps at least; default 7 */
-    double min_seconds;  /**< and at least so long */
+    bool train;         /**< training steps; else inference */
+    const char *opt;    /**< optimiser of training steps: "sgd" (momentum 0.9) or "adam" */
+    size_t warmup;      /**< steps before timing starts; default 2 */
+    size_t repeats;     /**< timed steps at least; default 7 */
+    double min_seconds; /**< and at least so long */
 } rescl_bench_options;
 
 RESCL_API void rescl_bench_options_default(rescl_bench_options *out);
@@ -26,7 +26,7 @@ RESCL_API void rescl_bench_options_default(rescl_bench_options *out);
 typedef struct rescl_bench_row {
     size_t repeats;
     double median_ms, min_ms, max_ms, mad_ms; /**< of a step; mad: median absolute deviation */
-    double img_s;        /**< batch / median */
+    double img_s;                             /**< batch / median */
     double gflops;       /**< 2 x MACs of the pass(es), 3 x forward for training, over the median */
     double first_ms;     /**< from opening to the end of the first step: planning and compiling */
     uint64_t peak_bytes; /**< device memory */
@@ -39,11 +39,11 @@ RESCL_API rescl_status rescl_bench_model(rescl_device *device, const rescl_bench
 /** One (problem, pass, implementation) of a model's convolutions and dense layers. */
 typedef struct rescl_bench_op_row {
     const char *op, *pass, *impl;
-    char shape[96];   /**< such as "32x16x16x64 -> 256, 3x3/1" */
-    size_t count;     /**< how often the model has it */
-    bool preferred;   /**< the implementation that a network on this device would use */
+    char shape[96]; /**< such as "32x16x16x64 -> 256, 3x3/1" */
+    size_t count;   /**< how often the model has it */
+    bool preferred; /**< the implementation that a network on this device would use */
     double median_ms, min_ms, gflops;
-    double error;     /**< relative L2 distance to the first implementation's result */
+    double error; /**< relative L2 distance to the first implementation's result */
 } rescl_bench_op_row;
 
 typedef void (*rescl_bench_op_fn)(const rescl_bench_op_row *row, void *user);
@@ -53,8 +53,8 @@ typedef void (*rescl_bench_op_fn)(const rescl_bench_op_row *row, void *user);
  * NULL), in turns so that drift hits all alike. Calls `fn` for each row.
  */
 RESCL_API rescl_status rescl_bench_ops(rescl_device *device, const rescl_bench_options *options,
-                                       const char *impl, rescl_bench_op_fn fn,
-                                       void *user) RESCL_CHECK;
+                                       const char *impl, rescl_bench_op_fn fn, void *user)
+    RESCL_CHECK;
 
 /** Where the time of a step goes: one kernel of one layer. Strings are borrowed for the call. */
 typedef struct rescl_bench_step_row {
@@ -75,7 +75,8 @@ RESCL_API rescl_status rescl_bench_step(rescl_device *device, const rescl_bench_
 /** What the device can do at most, measured through OpenCL: medians of several rounds. */
 typedef struct rescl_peak {
     double fma_gflops; /**< independent fma() chains in registers */
-    double read_gbs, triad_gbs; /**< global memory, arrays much larger than the caches where they fit */
+    double read_gbs,
+        triad_gbs; /**< global memory, arrays much larger than the caches where they fit */
 } rescl_peak;
 
 RESCL_API rescl_status rescl_bench_peak(rescl_device *device, rescl_peak *out) RESCL_CHECK;

@@ -39,19 +39,20 @@ RESCL_API void rescl_image_free(rescl_image *image);
 typedef struct rescl_dataset rescl_dataset;
 
 typedef struct rescl_data_options {
-    const char *path;    /**< folder or file, or the name of a built-in set ("handsigns") */
-    const char *split;   /**< "train" or "test" */
-    const char *format;  /**< a name of rescl_dataset_formats(), or NULL to recognise it */
-    size_t image_size;   /**< built-in sets draw this size; 0: 64 */
-    size_t samples;      /**< built-in sets: how many; files: at most so many; 0: all (built-in: 1080 / 120) */
-    uint64_t seed;       /**< built-in sets */
+    const char *path;   /**< folder or file, or the name of a built-in set ("handsigns") */
+    const char *split;  /**< "train" or "test" */
+    const char *format; /**< a name of rescl_dataset_formats(), or NULL to recognise it */
+    size_t image_size;  /**< built-in sets draw this size; 0: 64 */
+    size_t
+        samples; /**< built-in sets: how many; files: at most so many; 0: all (built-in: 1080 / 120) */
+    uint64_t seed; /**< built-in sets */
 } rescl_data_options;
 
 /** NULL-terminated list of "signs_h5", "folder", "handsigns", ... */
 RESCL_API const char *const *rescl_dataset_formats(void);
 
-RESCL_API rescl_status rescl_dataset_open(const rescl_data_options *options,
-                                          rescl_dataset **out) RESCL_CHECK;
+RESCL_API rescl_status rescl_dataset_open(const rescl_data_options *options, rescl_dataset **out)
+    RESCL_CHECK;
 RESCL_API void rescl_dataset_close(rescl_dataset *dataset);
 RESCL_API size_t rescl_dataset_count(const rescl_dataset *dataset);
 RESCL_API size_t rescl_dataset_classes(const rescl_dataset *dataset);

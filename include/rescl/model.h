@@ -19,12 +19,12 @@ extern "C" {
 typedef struct rescl_model rescl_model;
 
 typedef struct rescl_model_options {
-    const char *name;        /**< one of rescl_model_names() */
-    size_t classes;          /**< 0: the model's usual number */
-    size_t image_size;       /**< input height and width; 0: the model's usual size */
-    double dropout;          /**< before the last dense layer, [0, 1); 0: none */
-    double label_smoothing;  /**< of the training loss, [0, 1) */
-    uint64_t seed;           /**< of the initial weights */
+    const char *name;               /**< one of rescl_model_names() */
+    size_t classes;                 /**< 0: the model's usual number */
+    size_t image_size;              /**< input height and width; 0: the model's usual size */
+    double dropout;                 /**< before the last dense layer, [0, 1); 0: none */
+    double label_smoothing;         /**< of the training loss, [0, 1) */
+    uint64_t seed;                  /**< of the initial weights */
     const char *const *class_names; /**< `classes` names, copied; NULL: "0", "1", ... */
 } rescl_model_options;
 
@@ -34,17 +34,17 @@ RESCL_API const char *const *rescl_model_names(void);
 RESCL_API const char *rescl_model_about(const char *name);
 
 /** Builds and initialises. An unknown name's error suggests the nearest. */
-RESCL_API rescl_status rescl_model_create(const rescl_model_options *options,
-                                          rescl_model **out) RESCL_CHECK;
+RESCL_API rescl_status rescl_model_create(const rescl_model_options *options, rescl_model **out)
+    RESCL_CHECK;
 RESCL_API void rescl_model_destroy(rescl_model *model);
 
 typedef struct rescl_model_info {
     const char *name;
     size_t classes, image_size, channels;
     double dropout;
-    size_t params;     /**< all values, running statistics included (as Keras counts) */
-    size_t trainable;  /**< of those, the trainable ones */
-    double macs;       /**< multiply-accumulates of one picture's forward pass */
+    size_t params;    /**< all values, running statistics included (as Keras counts) */
+    size_t trainable; /**< of those, the trainable ones */
+    double macs;      /**< multiply-accumulates of one picture's forward pass */
     size_t layers;
     rescl_preprocess preprocess;
 } rescl_model_info;
@@ -55,12 +55,12 @@ RESCL_API const char *rescl_model_class_name(const rescl_model *model, size_t in
 /** A row of the summary. Strings are borrowed from the model. */
 typedef struct rescl_layer {
     const char *name;
-    const char *type;         /**< "Conv2D", "BatchNormalization", ... */
-    size_t ndim, shape[4];    /**< output shape without the batch dimension */
+    const char *type;      /**< "Conv2D", "BatchNormalization", ... */
+    size_t ndim, shape[4]; /**< output shape without the batch dimension */
     size_t params, trainable;
     double macs;
     size_t ninputs;
-    const char *inputs[3];    /**< names of the layers it reads */
+    const char *inputs[3]; /**< names of the layers it reads */
 } rescl_layer;
 
 /** False when `index` is past the last layer. Layer 0 is the input. */

@@ -15,8 +15,8 @@ extern "C" {
 #endif
 
 #if defined(__GNUC__) || defined(__clang__)
-#define RESCL_API __attribute__((visibility("default")))
-#define RESCL_CHECK __attribute__((warn_unused_result))
+#define RESCL_API               __attribute__((visibility("default")))
+#define RESCL_CHECK             __attribute__((warn_unused_result))
 #define RESCL_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 #else
 #define RESCL_API

@@ -42,17 +42,17 @@ RESCL_API void rescl_train_options_default(rescl_train_options *out);
 
 typedef struct rescl_metrics {
     size_t samples;
-    double loss;        /**< mean */
-    double top1, top5;  /**< fractions of 1; top5 is NaN below 6 classes */
+    double loss;       /**< mean */
+    double top1, top5; /**< fractions of 1; top5 is NaN below 6 classes */
     double seconds;
     double img_s;
-    double data_wait;   /**< seconds spent waiting for the data threads */
+    double data_wait; /**< seconds spent waiting for the data threads */
 } rescl_metrics;
 
 /** After each step. Metrics are running means over the epoch so far. */
 typedef struct rescl_step_event {
-    bool training; /**< false: a step of an evaluation */
-    size_t epoch, epochs; /**< epoch counts from 0 */
+    bool training;         /**< false: a step of an evaluation */
+    size_t epoch, epochs;  /**< epoch counts from 0 */
     size_t batch, batches; /**< batches done of this epoch */
     uint64_t step;         /**< steps done in all */
     double step_loss;      /**< of this batch */
@@ -66,7 +66,7 @@ typedef struct rescl_epoch_event {
     size_t epoch, epochs;
     rescl_metrics train, eval;
     double lr;
-    bool best; /**< the best evaluation so far; best.safetensors was written */
+    bool best;           /**< the best evaluation so far; best.safetensors was written */
     uint64_t peak_bytes; /**< device memory */
 } rescl_epoch_event;
 
@@ -85,8 +85,8 @@ typedef struct rescl_trainer rescl_trainer;
 RESCL_API rescl_status rescl_trainer_create(rescl_device *device, rescl_model *model,
                                             const rescl_dataset *train_set,
                                             const rescl_dataset *eval_set,
-                                            const rescl_train_options *options,
-                                            rescl_trainer **out) RESCL_CHECK;
+                                            const rescl_train_options *options, rescl_trainer **out)
+    RESCL_CHECK;
 RESCL_API void rescl_trainer_destroy(rescl_trainer *trainer);
 
 /**
@@ -103,8 +103,8 @@ RESCL_API void rescl_trainer_stop(rescl_trainer *trainer);
 /** Mean loss and accuracy of the model over a dataset, in order. `on_step` may be NULL. */
 RESCL_API rescl_status rescl_evaluate(rescl_device *device, const rescl_model *model,
                                       const rescl_dataset *set, size_t batch_size, size_t workers,
-                                      const rescl_train_callbacks *callbacks,
-                                      rescl_metrics *out) RESCL_CHECK;
+                                      const rescl_train_callbacks *callbacks, rescl_metrics *out)
+    RESCL_CHECK;
 
 /** A model made ready for inference at one batch size. */
 typedef struct rescl_predictor rescl_predictor;

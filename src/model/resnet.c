@@ -18,11 +18,11 @@ typedef enum head { HEAD_AVGPOOL2_FLATTEN, HEAD_GLOBAL_AVGPOOL } head;
 typedef struct resnet_spec {
     naming names;
     head head;
-    bool bottleneck;   /* 1x1, 3x3, 1x1; else two 3x3 */
+    bool bottleneck;    /* 1x1, 3x3, 1x1; else two 3x3 */
     bool stride_on_3x3; /* of a bottleneck: v1.5 */
     bool conv_bias;
-    bool small_stem;   /* 3x3/1 without pooling, for small pictures; else 7x7/2 and a 3x3/2 pool */
-    size_t pool_pad;   /* of the stem's pool */
+    bool small_stem; /* 3x3/1 without pooling, for small pictures; else 7x7/2 and a 3x3/2 pool */
+    size_t pool_pad; /* of the stem's pool */
     size_t stem_width;
     size_t stages;
     size_t width[4], blocks[4]; /* of a stage: channels of its 3x3; blocks */
@@ -235,37 +235,38 @@ static rescl_status build_resnet(rs_graph *g, const void *spec, const rescl_mode
     .width = {64, 128, 256, 512}, .blocks = {3, 4, 6, 3}, .bn_eps = 1e-3f, .bn_momentum = 0.99f,   \
     .conv_scheme = RS_SCHEME_GLOROT_UNIFORM, .dense_scheme = RS_SCHEME_GLOROT_UNIFORM
 
-static const resnet_spec resnet50_signs = {RESNET50_KERAS, .head = HEAD_AVGPOOL2_FLATTEN};
+static const resnet_spec resnet50_signs = {
+    RESNET50_KERAS,
+    .head = HEAD_AVGPOOL2_FLATTEN,
+};
 static const resnet_spec resnet50_keras = {
-    RESNET50_KERAS, .head = HEAD_GLOBAL_AVGPOOL, .pool_pad = 1};
+    RESNET50_KERAS,
+    .head = HEAD_GLOBAL_AVGPOOL,
+    .pool_pad = 1,
+};
 
 #define TORCH_COMMON                                                                               \
     .names = NAMES_TORCH, .head = HEAD_GLOBAL_AVGPOOL, .bn_eps = 1e-5f, .bn_momentum = 0.9f,       \
     .conv_scheme = RS_SCHEME_HE_NORMAL_FAN_OUT, .dense_scheme = RS_SCHEME_LINEAR_UNIFORM
 
-static const resnet_spec resnet50 = {TORCH_COMMON,
-                                     .bottleneck = true,
-                                     .stride_on_3x3 = true,
-                                     .pool_pad = 1,
-                                     .stem_width = 64,
-                                     .stages = 4,
-                                     .width = {64, 128, 256, 512},
-                                     .blocks = {3, 4, 6, 3}};
-static const resnet_spec resnet8 = {TORCH_COMMON,
-                                    .small_stem = true,
-                                    .stem_width = 16,
-                                    .stages = 3,
-                                    .width = {16, 32, 64},
-                                    .blocks = {1, 1, 1}};
+static const resnet_spec resnet50 = {
+    TORCH_COMMON,     .bottleneck = true, .stride_on_3x3 = true,        .pool_pad = 1,
+    .stem_width = 64, .stages = 4,        .width = {64, 128, 256, 512}, .blocks = {3, 4, 6, 3},
+};
+static const resnet_spec resnet8 = {
+    TORCH_COMMON, .small_stem = true,    .stem_width = 16,
+    .stages = 3,  .width = {16, 32, 64}, .blocks = {1, 1, 1},
+};
 
 const rs_model_def rs_family_resnet[] = {
-    {"resnet50_signs", "ResNet-50 v1 as the SIGNS course codes it in Keras (64x64, average pool 2x2)",
-     6, 64, RESCL_PREPROCESS_UNIT, build_resnet, &resnet50_signs},
-    {"resnet50_keras", "ResNet-50 v1 as Keras' library model, global average pooling", 1000,
-     224, RESCL_PREPROCESS_CAFFE, build_resnet, &resnet50_keras},
-    {"resnet50", "ResNet-50 v1.5 as torchvision's", 1000, 224, RESCL_PREPROCESS_TORCH,
-     build_resnet, &resnet50},
-    {"resnet8", "a small residual network of basic blocks (CIFAR form) for tests and first steps", 10,
-     32, RESCL_PREPROCESS_UNIT, build_resnet, &resnet8},
+    {"resnet50_signs",
+     "ResNet-50 v1 as the SIGNS course codes it in Keras (64x64, average pool 2x2)", 6, 64,
+     RESCL_PREPROCESS_UNIT, build_resnet, &resnet50_signs},
+    {"resnet50_keras", "ResNet-50 v1 as Keras' library model, global average pooling", 1000, 224,
+     RESCL_PREPROCESS_CAFFE, build_resnet, &resnet50_keras},
+    {"resnet50", "ResNet-50 v1.5 as torchvision's", 1000, 224, RESCL_PREPROCESS_TORCH, build_resnet,
+     &resnet50},
+    {"resnet8", "a small residual network of basic blocks (CIFAR form) for tests and first steps",
+     10, 32, RESCL_PREPROCESS_UNIT, build_resnet, &resnet8},
     {0},
 };

@@ -65,7 +65,8 @@ static rescl_status copy_node(const rs_graph *g, const rs_node *n, const merge *
     int nsrc = n->nsrc;
     rs_batchnorm_attr bn;
     const void *attr = n->attr;
-    const rs_init_scheme scheme = n->nparam ? g->param[n->param[0]].scheme : RS_SCHEME_GLOROT_UNIFORM;
+    const rs_init_scheme scheme =
+        n->nparam ? g->param[n->param[0]].scheme : RS_SCHEME_GLOROT_UNIFORM;
 
     for (int i = 0; i < nsrc; i++)
         src[i] = map[n->src[i]];

@@ -141,8 +141,9 @@ rescl_status rs_graph_finish(rs_graph *g, rs_value logits, float label_smoothing
     const rs_shape one = rs_shape_1(1);
     RS_TRY(add_value(g, &one, RS_I32, -1, &g->labels));
     g->output = logits;
-    RS_TRY(rs_graph_add(g, "loss", &rs_op_softmax_xent, &attr, sizeof attr, RS_SCHEME_GLOROT_UNIFORM,
-                        (const rs_value[]){logits, g->labels}, 2, &g->loss));
+    RS_TRY(rs_graph_add(g, "loss", &rs_op_softmax_xent, &attr, sizeof attr,
+                        RS_SCHEME_GLOROT_UNIFORM, (const rs_value[]){logits, g->labels}, 2,
+                        &g->loss));
 out:
     return st;
 }

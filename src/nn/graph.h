@@ -30,9 +30,9 @@ typedef struct rs_value_info {
 
 /* How a model fills RS_INIT_WEIGHT and RS_INIT_BIAS. */
 typedef enum rs_init_scheme {
-    RS_SCHEME_GLOROT_UNIFORM, /* U(+-sqrt(6 / (fan_in + fan_out))), bias 0 (Keras) */
+    RS_SCHEME_GLOROT_UNIFORM,    /* U(+-sqrt(6 / (fan_in + fan_out))), bias 0 (Keras) */
     RS_SCHEME_HE_NORMAL_FAN_OUT, /* N(0, 2 / fan_out), bias 0 (torchvision's convolutions) */
-    RS_SCHEME_LINEAR_UNIFORM /* U(+-1 / sqrt(fan_in)), bias too (torch's Linear) */
+    RS_SCHEME_LINEAR_UNIFORM     /* U(+-1 / sqrt(fan_in)), bias too (torch's Linear) */
 } rs_init_scheme;
 
 /* A parameter or state tensor: "<node>.<role>". */
@@ -84,7 +84,7 @@ int rs_graph_find_param(const rs_graph *g, const char *name);
 /* One float array per graph parameter, in graph order, in one allocation. */
 typedef struct rs_weights {
     size_t count;
-    float **data;    /* data[i] has elems[i] floats */
+    float **data; /* data[i] has elems[i] floats */
     size_t *elems;
     float *memory;
 } rs_weights;

@@ -154,8 +154,8 @@ static rescl_status add_value_blocks(rs_net *n)
         const int first = producer < 0 ? 0 : fwd_time((size_t)producer);
         shape.dim[0] = n->batch;
         RS_TRY(rs_shape_check(&shape, producer < 0 ? "the batch" : g->node[producer].name));
-        RS_TRY(add_block(n, tensor_bytes(&shape, g->value[v].type), first, first,
-                         &n->value_block[v]));
+        RS_TRY(
+            add_block(n, tensor_bytes(&shape, g->value[v].type), first, first, &n->value_block[v]));
         if (n->wants_diff[v] && (rs_value)v != g->loss)
             RS_TRY(add_block(n, tensor_bytes(&shape, RS_F32), end_time(n), 0, &n->diff_block[v]));
     }

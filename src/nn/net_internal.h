@@ -9,8 +9,8 @@ struct rs_store {
     rescl_device *dev;
     const rs_graph *graph;
     bool training;
-    rs_optim *optim; /* NULL for inference */
-    int nstates;     /* optimiser state arrays */
+    rs_optim *optim;              /* NULL for inference */
+    int nstates;                  /* optimiser state arrays */
     rs_layout trainable, running; /* two sets of arenas */
     rs_buffer *param[RS_MAX_ARENAS], *grad[RS_MAX_ARENAS], *stat[RS_MAX_ARENAS];
     rs_buffer *state[2][RS_MAX_ARENAS];
@@ -32,7 +32,7 @@ typedef struct rs_stage {
     bool has[RS_PASS_COUNT];
     rs_call call[RS_PASS_COUNT];
     char label[RS_PASS_COUNT][96]; /* "<op> <pass> <layer>", for the profile */
-    rs_args args; /* all but scratch and packed */
+    rs_args args;                  /* all but scratch and packed */
     int ws_block[RS_OP_WS];
 } rs_stage;
 
@@ -41,7 +41,7 @@ struct rs_net {
     rs_graph *graph; /* fused copy */
     size_t batch;
     rs_mode mode;
-    rs_stage *stage; /* one per node, in order */
+    rs_stage *stage;               /* one per node, in order */
     int *value_block, *diff_block; /* by graph value: index into block, or -1 */
     bool *wants_diff;              /* by graph value */
     rs_block *block;

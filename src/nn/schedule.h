@@ -7,16 +7,17 @@
 
 typedef enum rs_schedule_kind {
     RS_SCHEDULE_CONSTANT = 0,
-    RS_SCHEDULE_STEP,        /* lr * gamma ^ floor(epoch / step_size) */
-    RS_SCHEDULE_COSINE,      /* min + (lr - min) * (1 + cos(pi * epoch / epochs)) / 2 */
-    RS_SCHEDULE_EXPONENTIAL  /* lr * gamma ^ epoch */
+    RS_SCHEDULE_STEP,       /* lr * gamma ^ floor(epoch / step_size) */
+    RS_SCHEDULE_COSINE,     /* min + (lr - min) * (1 + cos(pi * epoch / epochs)) / 2 */
+    RS_SCHEDULE_EXPONENTIAL /* lr * gamma ^ epoch */
 } rs_schedule_kind;
 
 typedef struct rs_schedule {
     rs_schedule_kind kind;
     double lr, lr_min, gamma;
     size_t epochs, step_size;
-    size_t warmup_epochs;  /* linear from warmup_decay * lr to lr; the main schedule starts after it */
+    size_t
+        warmup_epochs; /* linear from warmup_decay * lr to lr; the main schedule starts after it */
     double warmup_decay;
 } rs_schedule;
 

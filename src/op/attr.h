@@ -28,8 +28,9 @@ typedef struct rs_dense_attr {
  * running = momentum * running + (1 - momentum) * batch: Keras' sense of momentum (torch's is 1 - it). */
 typedef struct rs_batchnorm_attr {
     float eps, momentum;
-    bool relu;              /* fused activation */
-    bool unbiased_running;  /* running variance takes n / (n - 1) of the batch's: torch and fused Keras do */
+    bool relu; /* fused activation */
+    /* The running variance takes n / (n - 1) of the batch's, as torch and fused Keras do. */
+    bool unbiased_running;
 } rs_batchnorm_attr;
 
 /* Padding excluded from the average when `count_pad` is false. Windows never start in padding
