@@ -19,7 +19,7 @@ typedef struct run {
     rescl_dataset *train_set, *eval_set;
     rescl_model *model;
     rescl_trainer *trainer;
-    char *folder, *resume, *ini;
+    char *folder, *inner, *resume, *ini;
     cli_progress progress;
     rescl_step_event step;   /* the last one */
     rescl_epoch_event epoch; /* the last one; epochs is 0 before it */
@@ -28,15 +28,26 @@ typedef struct run {
 
 /* ---- signals ---- */
 
-/* What the handler reaches: NULL while there is nothing to save. */
+/* What the handler reaches. `stop_target` is NULL while there is nothing to save; until then
+ * `litter` names the new, empty folders of the run, the inner one first. */
 static rescl_trainer *volatile stop_target;
 static volatile sig_atomic_t stop_asked;
+static char *volatile litter[2];
+
+/* rmdir removes nothing but empty folders. */
+static void remove_litter(void)
+{
+    for (int i = 0; i < 2 && litter[i]; i++)
+        rmdir(litter[i]);
+}
 
 /* The first signal lets the step end and saves; the second one, or one before training, exits. */
 static void on_signal(int sig)
 {
     (void)sig;
     rescl_trainer *trainer = stop_target;
+    if (!trainer)
+        remove_litter();
     if (!trainer || stop_asked)
         _exit(CLI_INTERRUPTED);
     stop_asked = 1;
@@ -85,22 +96,24 @@ static rescl_train_options train_options(const run *r)
     return o;
 }
 
-/* The training pictures and, where there are any, those that measure accuracy. */
+/* The training pictures and, where there are any, those that measure accuracy. Opening them again
+ * in another size leaves out what was not there the first time. */
 static int open_data(run *r, size_t size)
 {
     const cli_args *a = r->args;
+    bool measure = !r->train_set || r->eval_set;
     rescl_dataset_close(r->train_set);
     rescl_dataset_close(r->eval_set);
     r->train_set = r->eval_set = NULL;
     rescl_status st = cli_data_open(a, "train", cli_size(a, OPT_samples), size, &r->train_set);
-    if (st != RESCL_OK)
-        return cli_fail(st, false);
-    st = cli_data_open(a, "test", cli_size(a, OPT_eval_samples), size, &r->eval_set);
+    if (st == RESCL_OK && measure)
+        st = cli_data_open(a, "test", cli_size(a, OPT_eval_samples), size, &r->eval_set);
     if (st == RESCL_OK)
         return CLI_OK;
-    if (st != RESCL_ERR_NOT_FOUND)
+    if (!r->train_set || st != RESCL_ERR_NOT_FOUND)
         return cli_fail(st, false);
-    cli_warn("%s; training goes without measuring accuracy", rescl_last_error()->message);
+    cli_warn("%s; training goes without measuring accuracy on a test set",
+             rescl_last_error()->message);
     return CLI_OK;
 }
 
@@ -158,8 +171,12 @@ static int open_folder(run *r)
     r->folder = resume ? cli_run_of(resume) : cli_run_create(r->args);
     if (!r->folder)
         return CLI_FILE;
-    if (!resume)
-        return CLI_OK;
+    if (!resume) {
+        r->inner = cli_format("%s/weights", r->folder);
+        litter[0] = r->inner;
+        litter[1] = r->folder;
+        return r->inner ? CLI_OK : CLI_FAILURE;
+    }
     struct stat st;
     bool file = stat(resume, &st) == 0 && !S_ISDIR(st.st_mode);
     r->resume =
@@ -167,9 +184,22 @@ static int open_folder(run *r)
     return r->resume ? CLI_OK : CLI_FAILURE;
 }
 
+/* A run that goes on keeps its folder and its weights: flags that would change them are mistakes. */
+static bool check_resume(const cli_args *args)
+{
+    static const cli_opt fixed[] = {OPT_output_dir, OPT_name, OPT_weights};
+    for (size_t i = 0; cli_str(args, OPT_resume) && i < sizeof fixed / sizeof *fixed; i++) {
+        if (args->value[fixed[i]].origin == ORIGIN_FLAG) {
+            cli_usage_error("--%s does not go with --resume", cli_opt_get(fixed[i])->name);
+            return false;
+        }
+    }
+    return true;
+}
+
 static int open_all(run *r)
 {
-    if (!cli_require(r->args, OPT_data_path))
+    if (!check_resume(r->args) || !cli_require(r->args, OPT_data_path))
         return CLI_USAGE;
     int code = cli_session_open(r->args, &r->session);
     size_t size = cli_size(r->args, OPT_size);
@@ -208,12 +238,14 @@ static void describe(const run *r)
 }
 
 /* The flags that make `eval` see the pictures that training evaluated. */
-static char *data_flags(const cli_args *a)
+static char *data_flags(const run *r)
 {
+    const cli_args *a = r->args;
+    size_t used = cli_size(a, r->eval_set ? OPT_eval_samples : OPT_samples);
     char *path = cli_shell_quote(cli_str(a, OPT_data_path));
     char samples[64] = "", seed[64] = "", format[64] = "", batch[64] = "";
-    if (cli_size(a, OPT_eval_samples))
-        snprintf(samples, sizeof samples, " --samples %zu", cli_size(a, OPT_eval_samples));
+    if (used)
+        snprintf(samples, sizeof samples, " --samples %zu", used);
     if (cli_u64(a, OPT_data_seed))
         snprintf(seed, sizeof seed, " --data-seed %s", a->value[OPT_data_seed].text);
     if (strcmp(cli_str(a, OPT_format), "auto") != 0)
@@ -221,10 +253,17 @@ static char *data_flags(const cli_args *a)
     /* Another batch size sums in another order, which the last digits of the loss show. */
     if (strcmp(a->value[OPT_batch_size].text, cli_opt_get(OPT_batch_size)->def) != 0)
         snprintf(batch, sizeof batch, " --batch-size %s", a->value[OPT_batch_size].text);
-    char *text =
-        path ? cli_format("--data-path %s%s%s%s%s", path, format, samples, seed, batch) : NULL;
+    char *text = path ? cli_format("--data-path %s%s%s%s%s%s", path, format, samples, seed, batch,
+                                   r->eval_set ? "" : " --split train")
+                      : NULL;
     free(path);
     return text;
+}
+
+/* What the best epoch was chosen by: the test pictures, or the training ones for want of others. */
+static const rescl_metrics *best_metrics(const run *r)
+{
+    return r->eval_set ? &r->best.eval : &r->best.train;
 }
 
 static int report_json(const run *r, const char *weights)
@@ -236,9 +275,10 @@ static int report_json(const run *r, const char *weights)
     cli_json_set(o, "steps", json_integer((json_int_t)r->step.step));
     if (r->best.epochs) {
         cli_json_set(best, "epoch", json_integer((json_int_t)r->best.epoch + 1));
-        cli_json_set(best, "loss", cli_json_real(r->best.eval.loss));
-        cli_json_set(best, "top1", cli_json_real(r->best.eval.top1));
-        cli_json_set(best, "top5", cli_json_real(r->best.eval.top5));
+        cli_json_set(best, "split", json_string(r->eval_set ? "test" : "train"));
+        cli_json_set(best, "loss", cli_json_real(best_metrics(r)->loss));
+        cli_json_set(best, "top1", cli_json_real(best_metrics(r)->top1));
+        cli_json_set(best, "top5", cli_json_real(best_metrics(r)->top5));
     }
     cli_json_set(o, "best", best);
     cli_json_set(o, "train_loss", cli_json_real(r->epoch.train.loss));
@@ -258,16 +298,17 @@ static int report(const run *r)
         return code;
     }
     char loss[32], top1[32];
+    const rescl_metrics *best = best_metrics(r);
     if (r->best.epochs)
-        printf("best      accuracy %s loss %s after epoch %zu of %zu\n",
-               cli_exact(r->best.eval.top1, top1), cli_exact(r->best.eval.loss, loss),
-               r->best.epoch + 1, r->best.epochs);
+        printf("best      %saccuracy %s loss %s after epoch %zu of %zu\n",
+               r->eval_set ? "" : "training ", cli_exact(best->top1, top1),
+               cli_exact(best->loss, loss), r->best.epoch + 1, r->best.epochs);
     else
         cli_run_print_best(r->folder);
     if (!r->epoch.epochs)
         cli_note("nothing was left to do: the run had reached its last epoch or step");
     printf("weights   %s\n", weights);
-    char *quoted = cli_shell_quote(weights), *data = data_flags(r->args);
+    char *quoted = cli_shell_quote(weights), *data = data_flags(r);
     if (quoted && data)
         printf("evaluate  rescl eval --weights %s %s\n"
                "predict   rescl predict --weights %s PICTURE.png\n",
@@ -327,6 +368,8 @@ int cmd_train(const cli_args *args)
         return CLI_USAGE;
     }
     run r = {.args = args};
+    stop_asked = 0;
+    catch_signals(on_signal);
     int code = open_all(&r);
     if (code != CLI_OK)
         goto out;
@@ -337,26 +380,25 @@ int cmd_train(const cli_args *args)
                                            &options, &r.trainer);
     if (st != RESCL_OK) {
         code = cli_fail(st, false);
-        if (!r.resume)
-            cli_run_remove_empty(r.folder);
+        remove_litter();
         goto out;
     }
     stop_target = r.trainer;
-    stop_asked = 0;
-    catch_signals(on_signal);
     const rescl_train_callbacks callbacks = {.on_step = on_step, .on_epoch = on_epoch, .user = &r};
     st = rescl_trainer_run(r.trainer, &callbacks);
-    catch_signals(SIG_DFL);
-    stop_target = NULL;
     cli_progress_end(&r.progress);
     code = finish(&r, st);
 out:
+    catch_signals(SIG_DFL);
+    stop_target = NULL;
+    litter[0] = litter[1] = NULL;
     rescl_trainer_destroy(r.trainer);
     rescl_model_destroy(r.model);
     rescl_dataset_close(r.eval_set);
     rescl_dataset_close(r.train_set);
     cli_session_close(&r.session);
     free(r.folder);
+    free(r.inner);
     free(r.resume);
     free(r.ini);
     return code;

@@ -142,15 +142,6 @@ char *cli_run_create(const cli_args *args)
     return path;
 }
 
-void cli_run_remove_empty(const char *folder)
-{
-    char *weights = cli_format("%s/weights", folder);
-    if (weights)
-        rmdir(weights);
-    rmdir(folder);
-    free(weights);
-}
-
 void cli_run_print_best(const char *folder)
 {
     char *path = cli_format("%s/results.csv", folder);

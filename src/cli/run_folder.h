@@ -19,9 +19,6 @@ int cli_run_read_args(cli_args *args, const char *resume);
  * after a message. */
 char *cli_run_create(const cli_args *args);
 
-/* Removes a folder that cli_run_create made and nothing was written into. */
-void cli_run_remove_empty(const char *folder);
-
 /* Prints the best row of the run's results.csv by accuracy; nothing if there is none. */
 void cli_run_print_best(const char *folder);
 

@@ -4,12 +4,7 @@
 # shellcheck disable=SC2086
 run train $tiny --epochs 1 --quiet
 want_code 0
-# A 2x2 PNG: red, green, blue and white.
-{
-    printf '\211PNG\r\n\032\n\000\000\000\rIHDR\000\000\000\002\000\000\000\002\010\002\000\000\000'
-    printf '\375\324\232s\000\000\000\022IDATx\234c\370\317\300\300\000\302\014\377\201\000\000\037'
-    printf '\356\005\373\013\331\150\213\000\000\000\000IEND\256B`\202'
-} >p.png
+make_png >p.png
 
 run predict --weights runs/resnet8-handsigns p.png
 want_code 0

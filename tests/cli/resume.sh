@@ -67,6 +67,22 @@ echo x >file
 run train --resume file
 want_code 4
 want_err "expected a run folder"
+run train --resume INT/long --name other
+want_code 2
+want_err "--name does not go with --resume"
 run train --resume INT/long --model resnet50
 want_code 2
 want_err "cannot resume"
+
+# Stopped while it still plans, with nothing to save: no folder is left behind.
+command="rescl train --model resnet50"
+"$RESCL" train --model resnet50 --data-path handsigns --size 64 --output-dir new >out 2>err &
+pid=$!
+until grep -q '^run ' err || ! kill -0 $pid; do sleep 0.02; done
+kill -s TERM $pid
+wait $pid
+code=$?
+want_code 130
+if ! grep -q 'interrupted in epoch' err; then
+    [ -z "$(ls new)" ] || fail "expected no run folder of a training that never began"
+fi
