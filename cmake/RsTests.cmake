@@ -76,6 +76,8 @@ foreach(source ${rs_test_programs})
     rs_test_properties(${name} ${room})
 endforeach()
 
+include("${PROJECT_SOURCE_DIR}/tests/op/widths.cmake")
+
 if(TARGET rescl_program)
     file(GLOB scripts CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/*/*.sh")
     foreach(script ${scripts})

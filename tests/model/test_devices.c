@@ -109,9 +109,7 @@ static void limits_are_kept_to(void **state)
         const char *variable, *value;
     } limits[] = {
         {"RESCL_MAX_ALLOC", "400000"}, /* the largest activation takes 262144 bytes */
-        {"RESCL_MAX_LOCAL", "8192"},
-        {"RESCL_MAX_GROUP", "8"},
-        {"RESCL_FLOAT_WIDTH", "1"},
+        {"RESCL_MAX_LOCAL", "8192"},   {"RESCL_MAX_GROUP", "8"}, {"RESCL_FLOAT_WIDTH", "1"},
         {"RESCL_DEVICE_CLASS", "gpu"}, /* takes the implementations made for GPUs */
     };
     rs_weights grad, limited;

@@ -139,40 +139,6 @@ typedef struct visit {
     double worst;
 } visit;
 
-static const rs_node *node_named(const rs_graph *g, const char *name)
-{
-    for (size_t i = 0; i < g->nnodes; i++)
-        if (strcmp(g->node[i].name, name) == 0)
-            return &g->node[i];
-    return NULL;
-}
-
-static const rs_node *only_reader(const rs_graph *g, rs_value v)
-{
-    const rs_node *reader = NULL;
-    size_t readers = 0;
-    for (size_t i = 0; i < g->nnodes; i++)
-        for (int k = 0; k < g->node[i].nsrc; k++)
-            if (g->node[i].src[k] == v) {
-                reader = &g->node[i];
-                readers++;
-            }
-    return readers == 1 ? reader : NULL;
-}
-
-/* The layer whose output a node of the fused graph gives: the last of those merged into it. */
-static const char *last_merged(const golden *g, const rs_node *fused)
-{
-    const rs_graph *graph = g->model->graph;
-    const rs_node *at = node_named(graph, fused->name);
-    const rs_batchnorm_attr *attr = fused->attr;
-    if (fused->op != &rs_op_batchnorm)
-        return at->name;
-    for (int merged = (fused->nsrc == 2) + attr->relu; merged > 0; merged--)
-        at = only_reader(graph, at->dst);
-    return at->name;
-}
-
 static rescl_status compare_output(const rs_node *node, const rs_shape *shape, const float *data,
                                    void *user)
 {
@@ -182,7 +148,7 @@ static rescl_status compare_output(const rs_node *node, const rs_shape *shape, c
     golden_distance d;
     if (node->op == &rs_op_softmax_xent)
         return RESCL_OK;
-    name = last_merged(v->g, node);
+    name = net_layer_name(v->g->model->graph, node);
     golden_check(v->g, "act", name, data, count, TOLERANCE);
     d = golden_compare(v->g, "act", name, data, count);
     v->worst = fmax(v->worst, d.by_value / d.samples);

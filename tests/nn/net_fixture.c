@@ -1,10 +1,12 @@
 #include "net_fixture.h"
 
+#include "attr.h"
 #include "op_harness.h"
 #include "testing.h"
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 rescl_device *net_device(void)
 {
@@ -79,6 +81,35 @@ void net_grads(net_fixture *f, const rs_graph *g, rs_weights *out)
 {
     assert_ok(rs_weights_create(g, out));
     assert_ok(rs_store_download_grads(f->store, out));
+}
+
+static const rs_node *only_reader(const rs_graph *g, rs_value v)
+{
+    const rs_node *reader = NULL;
+    size_t readers = 0;
+    for (size_t i = 0; i < g->nnodes; i++)
+        for (int k = 0; k < g->node[i].nsrc; k++)
+            if (g->node[i].src[k] == v) {
+                reader = &g->node[i];
+                readers++;
+            }
+    assert_int_equal(readers, 1);
+    return reader;
+}
+
+const char *net_layer_name(const rs_graph *g, const rs_node *fused)
+{
+    const rs_batchnorm_attr *attr = fused->attr;
+    const rs_node *at = NULL;
+    for (size_t i = 0; i < g->nnodes && !at; i++)
+        if (strcmp(g->node[i].name, fused->name) == 0)
+            at = &g->node[i];
+    assert_non_null(at);
+    if (fused->op != &rs_op_batchnorm)
+        return at->name;
+    for (int merged = (fused->nsrc == 2) + attr->relu; merged > 0; merged--)
+        at = only_reader(g, at->dst);
+    return at->name;
 }
 
 double net_distance(const float *a, const float *b, size_t count)

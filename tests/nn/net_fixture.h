@@ -32,6 +32,10 @@ float *net_read(const net_fixture *f, rs_tensor t, size_t *count);
 /* All gradients. */
 void net_grads(net_fixture *f, const rs_graph *g, rs_weights *out);
 
+/* The layer of `g` whose output `fused`, a node of its fused copy, gives: the last that was merged
+ * into it. Borrowed from g. */
+const char *net_layer_name(const rs_graph *g, const rs_node *fused);
+
 /* ||a - b|| / ||b||. */
 double net_distance(const float *a, const float *b, size_t count);
 
