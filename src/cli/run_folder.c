@@ -161,8 +161,8 @@ void cli_run_print_best(const char *folder)
         }
     }
     if (best_top1 >= 0)
-        printf("best      accuracy %.9g loss %.9g after epoch %lu\n", best_top1, best_loss,
-               best_epoch + 1);
+        printf("best      accuracy %.9g loss %.9g after epoch %lu, says results.csv\n", best_top1,
+               best_loss, best_epoch + 1);
     if (f)
         fclose(f);
     free(path);
