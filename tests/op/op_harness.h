@@ -18,7 +18,8 @@
  *
  * On the device every tensor lies between guard zones that must survive, inputs must come back
  * unchanged, outputs, scratch and tensors that a pass does not declare to read start as NaN, and
- * each plan runs twice and must give the same bits. */
+ * each plan runs twice and must give the same bits. RESCL_TEST_IMPL=name runs that implementation
+ * alone. */
 #ifndef OP_HARNESS_H
 #define OP_HARNESS_H
 

@@ -1,9 +1,8 @@
-# The convolution's kernels once more with the vector widths of other CPUs.
+# The convolution's vectorised kernels once more with the widths of other CPUs.
 foreach(width 4 8)
-    foreach(op conv2d dense)
-        set(name op.${op}.width${width})
-        add_test(NAME ${name} COMMAND test_${op})
-        rs_test_properties(${name} op)
-        set_property(TEST ${name} APPEND PROPERTY ENVIRONMENT "RESCL_FLOAT_WIDTH=${width}")
-    endforeach()
+    set(name op.conv2d.width${width})
+    add_test(NAME ${name} COMMAND test_conv2d)
+    rs_test_properties(${name} op)
+    set_property(TEST ${name} APPEND PROPERTY
+        ENVIRONMENT "RESCL_FLOAT_WIDTH=${width}" "RESCL_TEST_IMPL=packed_gemm")
 endforeach()
