@@ -211,7 +211,7 @@ static void extend_reads(rs_net *n, size_t i, rs_pass pass)
 }
 
 /* The most bytes alive at one step: no layout can do with less. */
-static rescl_status measure_live(rs_net *n, size_t align)
+static rescl_status measure_live(rs_net *n)
 {
     rescl_status st = RESCL_OK;
     const int steps = end_time(n) + 1;
@@ -219,7 +219,7 @@ static rescl_status measure_live(rs_net *n, size_t align)
     RS_OOM(live = calloc((size_t)steps, sizeof *live));
     for (size_t i = 0; i < n->nblocks; i++)
         for (int t = n->block[i].first; t <= n->block[i].last; t++)
-            live[t] += rs_round_up(n->block[i].bytes, align);
+            live[t] += n->block[i].bytes;
     for (int t = 0; t < steps; t++)
         if (n->live_bytes < live[t])
             n->live_bytes = live[t];
@@ -248,7 +248,7 @@ static rescl_status plan_blocks(rs_net *n)
             }
     }
     RS_TRY(rs_plan_memory(n->block, n->nblocks, align, (size_t)info->max_alloc_bytes, &n->layout));
-    RS_TRY(measure_live(n, align));
+    RS_TRY(measure_live(n));
     if (rs_verbose("plan"))
         rs_log(RESCL_LOG_INFO, "plan: batch %zu %s: %zu blocks in %zu bytes, %zu alive at most",
                n->batch, n->mode == RS_MODE_TRAIN ? "train" : "eval", n->nblocks, rs_net_bytes(n),
