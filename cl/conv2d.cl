@@ -8,7 +8,7 @@
  * zero outside the map. With it a convolution is col * weight. Layout: NHWC, RSCK.
  *
  * Kernels: conv2d_im2col, conv2d_col2im (its adjoint, as a gather: no atomics), conv2d_bias_rows,
- * conv2d_bwd_bias, conv2d_sum. */
+ * conv2d_epilogue, conv2d_bwd_bias, conv2d_sum. */
 #include "common.clh"
 
 /* Item (column of the matrix, row of the matrix); row 0 is the first pixel of image `first`. */
@@ -61,6 +61,17 @@ __kernel void conv2d_bias_rows(__global const float *restrict bias, __global flo
     const int i = get_global_id(0);
     if (i < count)
         dst[i] = bias[i % k];
+}
+
+/* dst[i] = [relu](dst[i] [+ residual[i]]). Item i < count. */
+__kernel void conv2d_epilogue(__global const float *restrict residual, __global float *restrict dst,
+                              int count, int relu)
+{
+    const int i = get_global_id(0);
+    if (i >= count)
+        return;
+    const float sum = dst[i] + (residual ? residual[i] : 0.0f);
+    dst[i] = relu && sum < 0.0f ? 0.0f : sum;
 }
 
 /* partial[first + part * k + q] = the sum of channel q over one of the parts of diff_dst's pixels.

@@ -38,11 +38,12 @@
 /* Not a power of two, so that the rows of a tile lie in different cache sets. */
 #define LDA (KC + 16)
 
+#define RELU           4 /* flags: clamp the finished sums at 0 */
 #define ACCUMULATE     1 /* flags: add to what the output holds */
 #define POSITION_MAJOR 2 /* order pixels by position, then image: neighbours share their padding */
 
 /* d[0..n) = s[0..n) */
-RS_INLINE void copy(__local float *restrict d, __global const float *restrict s, int n)
+RS_INLINE void copy(__local float *d, __global const float *s, int n)
 {
     int i = 0;
     for (; i + 4 * VW <= n; i += 4 * VW)
@@ -66,10 +67,9 @@ RS_INLINE void clear(__local float *d, int n)
 /* Values f0..f1 of the windows of `pixels` pixels, each window `lda` floats after the last one. A
  * window is runs of `run` floats, one in each of some image rows of `width` floats; the first
  * begins at x + start[i], which is float first[i] of image row top[i]. Zeros outside the image. */
-RS_INLINE void gather(__local float *restrict a, int lda, int pixels,
-                      __local const int *restrict top, __local const int *restrict first,
-                      __local const int *restrict start, __global const float *restrict x, int h,
-                      int width, int run, int f0, int f1)
+RS_INLINE void gather(__local float *a, int lda, int pixels, __local const int *top,
+                      __local const int *first, __local const int *start, __global const float *x,
+                      int h, int width, int run, int f0, int f1)
 {
     for (int f = f0; f < f1;) {
         const int r = f / run, from = f - r * run, n = min(run - from, f1 - f);
@@ -95,8 +95,7 @@ RS_INLINE void gather(__local float *restrict a, int lda, int pixels,
 }
 
 /* acc = the product of MR rows of A and one panel, over kc values. */
-RS_INLINE void multiply(int kc, __local const float *restrict a, __global const float *restrict b,
-                        vfloat acc[MR][NV])
+RS_INLINE void multiply(int kc, __local const float *a, __global const float *b, vfloat acc[MR][NV])
 {
 #pragma unroll
     for (int i = 0; i < MR; i++)
@@ -119,10 +118,9 @@ RS_INLINE void multiply(int kc, __local const float *restrict a, __global const 
 }
 
 /* Writes np x nk numbers of a tile: its product plus `bias`, or plus what y holds where bias is
- * NULL. */
-RS_INLINE void store(vfloat acc[MR][NV], __global float *restrict y,
-                     __local const int *restrict offset, int np, int nk,
-                     __global const float *restrict bias)
+ * NULL; plus `residual` unless NULL, and clamped at 0 where `relu`. */
+RS_INLINE void store(vfloat acc[MR][NV], __global float *y, __local const int *offset, int np,
+                     int nk, __global const float *bias, __global const float *residual, int relu)
 {
     if (np == MR && nk == NR) {
         vfloat start[NV];
@@ -133,8 +131,12 @@ RS_INLINE void store(vfloat acc[MR][NV], __global float *restrict y,
         for (int i = 0; i < MR; i++) {
             __global float *p = y + offset[i];
 #pragma unroll
-            for (int v = 0; v < NV; v++)
-                fstore(acc[i][v] + (bias ? start[v] : fload(p + v * VW)), p + v * VW);
+            for (int v = 0; v < NV; v++) {
+                vfloat sum = acc[i][v] + (bias ? start[v] : fload(p + v * VW));
+                if (residual)
+                    sum += fload(residual + offset[i] + v * VW);
+                fstore(relu ? (sum < VZERO ? VZERO : sum) : sum, p + v * VW);
+            }
         }
         return;
     }
@@ -148,8 +150,11 @@ RS_INLINE void store(vfloat acc[MR][NV], __global float *restrict y,
     for (int i = 0; i < np; i++) {
         __global float *p = y + offset[i];
 #pragma unroll 1
-        for (int q = 0; q < nk; q++)
-            p[q] = tile[i * NR + q] + (bias ? bias[q] : p[q]);
+        for (int q = 0; q < nk; q++) {
+            const float sum = tile[i * NR + q] + (bias ? bias[q] : p[q]) +
+                              (residual ? residual[offset[i] + q] : 0.0f);
+            p[q] = relu && sum < 0.0f ? 0.0f : sum;
+        }
     }
 }
 
@@ -167,10 +172,11 @@ RS_INLINE int box_has(int4 box, int first, int last, int cols)
 /* Group (p, j): pixel tiles p * tiles ..., panels j * panels ... */
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 conv2d_packed_product(__global const float *restrict x, __global const float *restrict packed,
-                      int packed_first, int bias_first, __global float *restrict y, int images,
-                      int h, int w, int c, int rows, int cols, int dh, int dw, int istep_h,
-                      int istep_w, int gh, int gw, int oh, int ow, int k, int first_h, int first_w,
-                      int ostep_h, int ostep_w, int kc, int tiles, int panels, int flags)
+                      int packed_first, int bias_first, __global const float *restrict residual,
+                      __global float *restrict y, int images, int h, int w, int c, int rows,
+                      int cols, int dh, int dw, int istep_h, int istep_w, int gh, int gw, int oh,
+                      int ow, int k, int first_h, int first_w, int ostep_h, int ostep_w, int kc,
+                      int tiles, int panels, int flags)
 {
     __local float A[MR * LDA] __attribute__((aligned(64)));
     __local int top[PB * MR], first[PB * MR], start[PB * MR], offset[PB * MR];
@@ -214,8 +220,8 @@ conv2d_packed_product(__global const float *restrict x, __global const float *re
         const int k1 = min(k0 + kc, total);
         const int last = k1 == total;
         for (int t = 0; t < ntiles; t++)
-            used[t] =
-                total == 0 || (last && !started[t]) || box_has(box[t], k0 / c, (k1 - 1) / c, cols);
+            used[t] = total == 0 || (last && (!started[t] || (flags & RELU) || residual)) ||
+                      box_has(box[t], k0 / c, (k1 - 1) / c, cols);
 
         for (int t = 0; t < ntiles; t++) {
             if (!used[t])
@@ -229,7 +235,8 @@ conv2d_packed_product(__global const float *restrict x, __global const float *re
                 __global const float *bias = packed + bias_first + j * NR;
                 vfloat acc[MR][NV];
                 multiply(k1 - k0, A, b, acc);
-                store(acc, y + j * NR, offset + i, np, min(NR, k - j * NR), fresh ? bias : 0);
+                store(acc, y + j * NR, offset + i, np, min(NR, k - j * NR), fresh ? bias : 0,
+                      last && residual ? residual + j * NR : 0, last && (flags & RELU));
             }
         }
         k0 = k1;
@@ -296,8 +303,8 @@ conv2d_packed_bias(__global const float *restrict bias, __global float *restrict
 
 /* A tile of diff_weight: MW filter rows by NR channels, summed over np pixels. `ldw` floats
  * separate rows; `fresh` writes, else adds. */
-RS_INLINE void params_tile(int np, __local const float *restrict a, __local const float *restrict d,
-                           __global float *restrict dw, int ldw, int nm, int nk, int fresh)
+RS_INLINE void params_tile(int np, __local const float *a, __local const float *d,
+                           __global float *dw, int ldw, int nm, int nk, int fresh)
 {
     vfloat acc[MW][NV];
 #pragma unroll
@@ -343,7 +350,7 @@ RS_INLINE void params_tile(int np, __local const float *restrict a, __local cons
 }
 
 /* sum[0..NR) += the np rows of d */
-RS_INLINE void add_rows(int np, __local const float *restrict d, __local float *restrict sum)
+RS_INLINE void add_rows(int np, __local const float *d, __local float *sum)
 {
     vfloat s[NV];
 #pragma unroll

@@ -37,8 +37,7 @@
 
 /* acc[i][j] += sum over t of A[t][row i] * B[t][column j], this item's rows being ly + WM * i and
  * its columns lx + WN * j. */
-RS_INLINE void multiply(__local const float *restrict A, __local const float *restrict B,
-                        float acc[RM][RN])
+RS_INLINE void multiply(__local const float *A, __local const float *B, float acc[RM][RN])
 {
     const int lx = get_local_id(0), ly = get_local_id(1);
     for (int t = 0; t < TK; t++) {
@@ -57,14 +56,16 @@ RS_INLINE void multiply(__local const float *restrict A, __local const float *re
     }
 }
 
-/* Group (column tile, row tile). Adds to y where `accumulate`, else writes. `bias` may be NULL. */
+/* Group (column tile, row tile). Adds to y where `accumulate`, else writes. `bias` and
+ * `residual` may be NULL; the sums are clamped at 0 where `relu`. */
 __kernel GROUP void
 conv2d_tiled_product(__global const float *restrict x, __global const float *restrict weight,
-                     __global const float *restrict bias, __global float *restrict y, int images,
-                     int h, int w, int c, int rows, int cols, int dh, int dw, int istep_h,
-                     int istep_w, int gh, int gw, int oh, int ow, int k, int first_h, int first_w,
-                     int ostep_h, int ostep_w, int filter_s, int r0, int s0, int rstep, int sstep,
-                     int step_c, int step_q, int accumulate)
+                     __global const float *restrict bias, __global const float *restrict residual,
+                     __global float *restrict y, int images, int h, int w, int c, int rows,
+                     int cols, int dh, int dw, int istep_h, int istep_w, int gh, int gw, int oh,
+                     int ow, int k, int first_h, int first_w, int ostep_h, int ostep_w,
+                     int filter_s, int r0, int s0, int rstep, int sstep, int step_c, int step_q,
+                     int accumulate, int relu)
 {
     __local float A[TK * LDA], B[TK * LDB];
     __local int in_h[TM], in_w[TM], image[TM], offset[TM];
@@ -112,7 +113,8 @@ conv2d_tiled_product(__global const float *restrict x, __global const float *res
             if (p0 + m >= count || q >= k)
                 continue;
             const float start = accumulate ? y[offset[m] + q] : bias ? bias[q] : 0.0f;
-            y[offset[m] + q] = start + acc[i][j];
+            const float sum = start + acc[i][j] + (residual ? residual[offset[m] + q] : 0.0f);
+            y[offset[m] + q] = relu && sum < 0.0f ? 0.0f : sum;
         }
 }
 

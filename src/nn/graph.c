@@ -88,49 +88,99 @@ static bool name_taken(const rs_graph *g, const char *name)
     return false;
 }
 
-rescl_status rs_graph_add(rs_graph *g, const char *name, const rs_op *op, const void *attr,
-                          size_t attr_bytes, rs_init_scheme scheme, const rs_value *src, int nsrc,
-                          rs_value *dst)
+/* Fills a node that owns a name and attributes, and its problem for one picture. On failure too it is the
+ * caller's to drop. */
+static rescl_status make_node(const rs_graph *g, const char *name, const rs_op *op,
+                              const void *attr, size_t attr_bytes, bool training,
+                              const rs_value *src, int nsrc, rs_node *node, rs_problem *problem)
 {
     rescl_status st = RESCL_OK;
-    rs_node node = {.op = op, .attr_bytes = attr_bytes, .nsrc = nsrc, .dst = -1};
-    rs_problem problem;
     rs_shape shapes[RS_OP_SRC];
 
+    *node = (rs_node){.op = op, .attr_bytes = attr_bytes, .nsrc = nsrc, .dst = -1};
     RS_FAIL_IF(name_taken(g, name), RESCL_ERR_ARG, "layer name '%s' is used twice", name);
     RS_FAIL_IF(nsrc < 1 || nsrc > RS_OP_SRC, RESCL_ERR_ARG, "layer '%s': %d inputs", name, nsrc);
     for (int i = 0; i < nsrc; i++) {
         RS_FAIL_IF(src[i] < 0 || (size_t)src[i] >= g->nvalues, RESCL_ERR_ARG,
                    "layer '%s': input %d does not exist", name, i);
-        node.src[i] = src[i];
+        node->src[i] = src[i];
     }
-    RS_OOM(node.name = rs_strf("%s", name));
+    RS_OOM(node->name = rs_strf("%s", name));
     if (attr_bytes) {
-        RS_OOM(node.attr = malloc(attr_bytes));
-        memcpy(node.attr, attr, attr_bytes);
+        RS_OOM(node->attr = malloc(attr_bytes));
+        memcpy(node->attr, attr, attr_bytes);
     }
     batched_sources(g, src, nsrc, 1, shapes);
-    st = rs_problem_init(&problem, op, node.attr, true, shapes, nsrc);
-    if (st != RESCL_OK) {
+    st = rs_problem_init(problem, op, node->attr, training, shapes, nsrc);
+    if (st != RESCL_OK)
         rs_error_prefix("layer '%s'", name);
-        goto out;
-    }
+out:
+    return st;
+}
+
+/* Moves a node into the graph. */
+static rescl_status push_node(rs_graph *g, rs_node *node, const rs_shape *shape, rs_value *dst)
+{
+    rescl_status st = RESCL_OK;
+    RS_TRY(rs_array_reserve(&g->node, &g->node_cap, g->nnodes + 1, sizeof *g->node));
+    RS_TRY(add_value(g, shape, RS_F32, (int)g->nnodes, &node->dst));
+    *dst = node->dst;
+    g->node[g->nnodes++] = *node;
+    *node = (rs_node){0};
+out:
+    return st;
+}
+
+static void drop_node(rs_node *node)
+{
+    free(node->name);
+    free(node->attr);
+}
+
+rescl_status rs_graph_add(rs_graph *g, const char *name, const rs_op *op, const void *attr,
+                          size_t attr_bytes, rs_init_scheme scheme, const rs_value *src, int nsrc,
+                          rs_value *dst)
+{
+    rescl_status st = RESCL_OK;
+    rs_node node;
+    rs_problem problem;
+
+    RS_TRY(make_node(g, name, op, attr, attr_bytes, true, src, nsrc, &node, &problem));
     node.nparam = problem.nparam;
     node.nstate = problem.nstate;
     for (int i = 0; i < problem.nparam; i++)
         RS_TRY(add_param(g, &node, &problem.param[i], scheme, true, &node.param[i]));
     for (int i = 0; i < problem.nstate; i++)
         RS_TRY(add_param(g, &node, &problem.state[i], scheme, false, &node.state[i]));
-    RS_TRY(rs_array_reserve(&g->node, &g->node_cap, g->nnodes + 1, sizeof *g->node));
-    RS_TRY(add_value(g, &problem.dst, RS_F32, (int)g->nnodes, &node.dst));
-    *dst = node.dst;
-    g->node[g->nnodes++] = node;
-    node = (rs_node){0};
+    RS_TRY(push_node(g, &node, &problem.dst, dst));
 out:
     if (st != RESCL_OK)
         *dst = -1;
-    free(node.name);
-    free(node.attr);
+    drop_node(&node);
+    return st;
+}
+
+rescl_status rs_graph_append(rs_graph *g, const rs_node *like, const void *attr,
+                             const rs_value *src, int nsrc, rs_value *dst)
+{
+    rescl_status st = RESCL_OK;
+    rs_node node;
+    rs_problem problem;
+
+    RS_TRY(make_node(g, like->name, like->op, attr, like->attr_bytes, false, src, nsrc, &node,
+                     &problem));
+    node.nparam = like->nparam;
+    node.nstate = like->nstate;
+    node.folds = like->folds;
+    node.fold_eps = like->fold_eps;
+    memcpy(node.param, like->param, sizeof node.param);
+    memcpy(node.state, like->state, sizeof node.state);
+    memcpy(node.fold, like->fold, sizeof node.fold);
+    RS_TRY(push_node(g, &node, &problem.dst, dst));
+out:
+    if (st != RESCL_OK)
+        *dst = -1;
+    drop_node(&node);
     return st;
 }
 

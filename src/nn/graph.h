@@ -20,6 +20,11 @@ typedef struct rs_node {
     rs_value dst;
     int param[RS_OP_PARAM], state[RS_OP_STATE]; /* indices into graph->param */
     int nparam, nstate;
+    /* A normalisation whose inference is folded into the parameters: indices of its weight, bias,
+     * running_mean and running_var. A convolution without bias then has param[1] = -1. */
+    bool folds;
+    int fold[4];
+    float fold_eps;
 } rs_node;
 
 typedef struct rs_value_info {
@@ -41,7 +46,7 @@ typedef struct rs_param {
     rs_param_spec spec;
     rs_init_scheme scheme;
     bool trainable; /* false: running statistics */
-    int node;
+    int node;       /* of the graph that it was added to, not of a fused copy */
 } rs_param;
 
 typedef struct rs_graph {
@@ -65,12 +70,17 @@ rescl_status rs_graph_add(rs_graph *g, const char *name, const rs_op *op, const 
                           size_t attr_bytes, rs_init_scheme scheme, const rs_value *src, int nsrc,
                           rs_value *dst) RESCL_CHECK;
 
+/* Appends a node that uses parameters already in the graph: those that `like` names. */
+rescl_status rs_graph_append(rs_graph *g, const rs_node *like, const void *attr,
+                             const rs_value *src, int nsrc, rs_value *dst) RESCL_CHECK;
+
 /* Makes `logits` (n, classes) the output and adds the softmax cross-entropy node "loss". */
 rescl_status rs_graph_finish(rs_graph *g, rs_value logits, float label_smoothing) RESCL_CHECK;
 
-/* A copy in which relu and add are merged into the batch normalisation before them, where
- * nobody else reads what lies between. Parameters keep their indices. */
-rescl_status rs_graph_fuse(const rs_graph *g, rs_graph **out) RESCL_CHECK;
+/* A copy in which relu and add are merged into the batch normalisation before them, and for inference
+ * that into the convolution before it, where nobody else reads what lies between. Parameters keep
+ * their indices. */
+rescl_status rs_graph_fuse(const rs_graph *g, bool inference, rs_graph **out) RESCL_CHECK;
 
 /* The problem of one node at a batch size. */
 rescl_status rs_graph_problem(const rs_graph *g, size_t node, size_t batch, bool training,

@@ -3,6 +3,7 @@
 
 #include "alloc.h"
 #include "error.h"
+#include "fold.h"
 #include "log.h"
 #include "net_internal.h"
 #include "threadpool.h"
@@ -184,6 +185,23 @@ out:
     return st;
 }
 
+/* Folded parameters are made with the packed ones, and once packed are not read again. */
+static rescl_status add_fold_blocks(rs_net *n, size_t i)
+{
+    rescl_status st = RESCL_OK;
+    rs_stage *s = &n->stage[i];
+    const rs_plan *plan = &s->call[RS_FWD].plan;
+    const int first = plan->packed_bytes ? fwd_time(i) : 0;
+    const int last = plan->packed_bytes ? fwd_time(i) : end_time(n);
+    for (int k = 0; s->node->folds && k < 2; k++)
+        RS_TRY(add_block(n, tensor_bytes(&plan->problem.param[k].shape, RS_F32), first, last,
+                         &s->fold_block[k]));
+    if (s->node->folds && !n->fold)
+        RS_TRY(rs_fold_kernel(n->store->dev, &n->fold));
+out:
+    return st;
+}
+
 static void extend_reads(rs_net *n, size_t i, rs_pass pass)
 {
     const rs_node *node = &n->graph->node[i];
@@ -241,6 +259,7 @@ static rescl_status plan_blocks(rs_net *n)
         for (int k = 0; k < p->nws; k++)
             RS_TRY(add_block(n, tensor_bytes(&p->ws[k], p->ws_type[k]), fwd_time(i), fwd_time(i),
                              &s->ws_block[k]));
+        RS_TRY(add_fold_blocks(n, i));
         for (int pass = 0; pass < RS_PASS_COUNT; pass++)
             if (s->has[pass]) {
                 RS_TRY(add_call_blocks(n, &s->call[pass], pass_time(n, i, (rs_pass)pass)));
@@ -311,7 +330,7 @@ rescl_status rs_net_plan(rs_store *s, const rs_graph *g, size_t batch, rs_mode m
     n->store = s;
     n->batch = batch;
     n->mode = mode;
-    RS_TRY(rs_graph_fuse(g, &n->graph));
+    RS_TRY(rs_graph_fuse(g, mode == RS_MODE_EVAL, &n->graph));
     nvalues = n->graph->nvalues;
     RS_OOM(n->stage = calloc(n->graph->nnodes, sizeof *n->stage));
     RS_OOM(n->value_block = calloc(nvalues, sizeof *n->value_block));
@@ -374,6 +393,10 @@ static void bind_stage(rs_net *n, rs_stage *s)
         a->diff_src[k] = value_tensor(n, node->src[k], n->diff_block);
     }
     for (int k = 0; k < node->nparam; k++) {
+        if (node->folds) {
+            a->param[k] = (rs_tensor){p->param[k].shape, RS_F32, view_of(n, s->fold_block[k])};
+            continue;
+        }
         a->param[k] = n->store->value[node->param[k]];
         a->diff_param[k] = n->store->diff[node->param[k]];
     }

@@ -34,6 +34,7 @@ typedef struct rs_stage {
     char label[RS_PASS_COUNT][96]; /* "<op> <pass> <layer>", for the profile */
     rs_args args;                  /* all but scratch and packed */
     int ws_block[RS_OP_WS];
+    int fold_block[2]; /* folded weight and bias, if node->folds */
 } rs_stage;
 
 struct rs_net {
@@ -51,7 +52,8 @@ struct rs_net {
     size_t live_bytes;
     rs_buffer *loss_weight; /* diff of the losses: 1 / batch */
     struct rs_workspace *workspace;
-    uint64_t packed_version; /* of the parameters in the packed buffers; 0: none */
+    rs_kernel *fold;         /* NULL: no node folds */
+    uint64_t packed_version; /* of the parameters in the packed and folded buffers; 0: none */
 };
 
 struct rs_workspace {

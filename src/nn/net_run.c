@@ -1,10 +1,30 @@
 /* Enqueues the passes of a bound net, and looks at what they left. */
 #include "error.h"
+#include "fold.h"
 #include "net.h"
 #include "net_internal.h"
 
 #include <math.h>
 #include <stdlib.h>
+
+static rescl_status fold_params(rs_net *n, const rs_stage *s)
+{
+    const rs_node *node = s->node;
+    const rs_tensor *value = n->store->value;
+    const size_t channels = rs_shape_count(&s->args.param[1].shape);
+    const rs_fold f = {.rows = rs_shape_count(&s->args.param[0].shape) / channels,
+                       .channels = channels,
+                       .eps = node->fold_eps,
+                       .weight = value[node->param[0]].buf,
+                       .bias = node->param[1] < 0 ? NULL : value[node->param[1]].buf,
+                       .gamma = value[node->fold[0]].buf,
+                       .beta = value[node->fold[1]].buf,
+                       .mean = value[node->fold[2]].buf,
+                       .var = value[node->fold[3]].buf,
+                       .folded_weight = s->args.param[0].buf,
+                       .folded_bias = s->args.param[1].buf};
+    return rs_fold_enqueue(n->store->dev, n->fold, &f);
+}
 
 static rescl_status run_pass(rs_net *n, rs_stage *s, rs_pass pass, bool pack, uint64_t seed,
                              uint64_t step)
@@ -16,6 +36,8 @@ static rescl_status run_pass(rs_net *n, rs_stage *s, rs_pass pass, bool pack, ui
     s->args.seed = seed;
     s->args.step = step;
     rs_profile_label(n->store->dev, s->label[pass]);
+    if (pack && s->node->folds)
+        RS_TRY(fold_params(n, s));
     if (pack && c->packed)
         RS_TRY(rs_plan_pack(&c->plan, &s->args));
     RS_TRY(rs_plan_enqueue(&c->plan, &s->args));
@@ -25,7 +47,7 @@ out:
     return st;
 }
 
-/* Whether the rearranged parameters have to be made again for this forward. */
+/* Whether folded and rearranged parameters have to be made again for this forward. */
 static bool must_pack(rs_net *n)
 {
     const bool stale = n->mode == RS_MODE_TRAIN || n->workspace->last != n ||

@@ -6,13 +6,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* src (n,h,w,c) -> dst (n,h',w',k). param 0: weight (r,s,c,k); param 1: bias (k), if `bias`. */
+/* src 0 (n,h,w,c) -> dst (n,h',w',k). param 0: weight (r,s,c,k); param 1: bias (k), if `bias`.
+ * The epilogue of inference: dst = [relu](convolution + bias [+ src 1]), src 1 shaped as dst. */
 typedef struct rs_conv2d_attr {
     size_t filters;            /* k */
     size_t kernel_h, kernel_w; /* r, s */
     size_t stride_h, stride_w;
     size_t pad_top, pad_bottom, pad_left, pad_right; /* zeros */
     bool bias;
+    bool relu; /* not when training */
 } rs_conv2d_attr;
 
 /* src (n, in) or (n,h,w,c), flattened -> dst (n, out). param 0: weight (in, out); 1: bias (out). */

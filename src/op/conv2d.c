@@ -4,7 +4,7 @@
  *                                                    b*stride_w - pad_left + s, c] *
  * weight[r,s,c,k]
  *
- * with h' = (h + pad_top + pad_bottom - kernel_h) / stride_h + 1, rounded down. */
+ * and in inference [relu](that [+ residual]), with h' = (h + pad_top + pad_bottom - kernel_h) / stride_h + 1, rounded down. */
 #include "conv2d.h"
 
 #include "alloc.h"
@@ -40,7 +40,7 @@ static rescl_status conv2d_infer(rs_problem *p)
     rescl_status st = RESCL_OK;
     const rs_conv2d_attr *a = p->attr;
     const rs_shape *src = &p->src[0];
-    char text[96];
+    char text[96], other[96];
     size_t oh, ow, area, fan_in, fan_out;
 
     RS_FAIL_IF(src->ndim != 4, RESCL_ERR_SHAPE, "conv2d: takes (n,h,w,c), got %s",
@@ -56,6 +56,11 @@ static rescl_status conv2d_infer(rs_problem *p)
                RESCL_ERR_SHAPE, "conv2d: a kernel of %zu x %zu for %zu channels is too large",
                a->kernel_h, a->kernel_w, src->dim[3]);
     p->dst = rs_shape_4(src->dim[0], oh, ow, a->filters);
+    RS_FAIL_IF(p->training && (a->relu || p->nsrc == 2), RESCL_ERR_ARG,
+               "conv2d: relu and residual are for inference");
+    RS_FAIL_IF(p->nsrc == 2 && !rs_shape_equal(&p->src[1], &p->dst), RESCL_ERR_SHAPE,
+               "conv2d: the residual is %s, the output %s", rs_shape_text(&p->src[1], text),
+               rs_shape_text(&p->dst, other));
     p->param[p->nparam++] =
         (rs_param_spec){.role = "weight",
                         .shape = rs_shape_4(a->kernel_h, a->kernel_w, src->dim[3], a->filters),
@@ -106,6 +111,8 @@ rs_conv rs_conv_of(const rs_problem *p)
                      .pad_top = a->pad_top,
                      .pad_left = a->pad_left,
                      .bias = a->bias,
+                     .residual = p->nsrc == 2,
+                     .relu = a->relu,
                      .accumulate = p->accumulate[0]};
 }
 
@@ -126,7 +133,7 @@ size_t rs_conv_reduction(const rs_problem *p, rs_pass pass)
     const rs_conv v = rs_conv_of(p);
     switch (pass) {
     case RS_FWD:
-        return v.r * v.s * v.c + v.bias;
+        return v.r * v.s * v.c + v.bias + v.residual;
     case RS_BWD_PARAMS:
         return v.n * v.oh * v.ow;
     default:
@@ -194,6 +201,10 @@ void rs_conv_reference(const rs_problem *p, rs_pass pass, const rs_ref *ref)
         for (size_t i = 0; i < pixels * v.k; i++)
             ref->dst[i] = v.bias ? ref->param[1][i % v.k] : 0.0;
         for_each_meeting(&v, meet_fwd, ref);
+        for (size_t i = 0; i < pixels * v.k; i++) {
+            const double sum = ref->dst[i] + (v.residual ? ref->src[1][i] : 0.0);
+            ref->dst[i] = v.relu && sum < 0.0 ? 0.0 : sum;
+        }
         break;
     case RS_BWD_PARAMS:
         clear(ref->diff_param[0], rs_conv_weight_count(&v));
@@ -361,7 +372,7 @@ const rs_impl rs_conv_impls[] = {
 
 const rs_op rs_op_conv2d = {.name = "conv2d",
                             .src_min = 1,
-                            .src_max = 1,
+                            .src_max = 2,
                             .infer = conv2d_infer,
                             .reads = rs_conv_reads,
                             .reference = rs_conv_reference,

@@ -14,7 +14,8 @@ typedef struct rs_conv {
     size_t r, s;       /* filter height and width */
     size_t stride_h, stride_w, pad_top, pad_left;
     bool bias;
-    bool accumulate; /* add to diff_src */
+    bool residual, relu; /* the epilogue of inference */
+    bool accumulate;     /* add to diff_src */
 } rs_conv;
 
 /* The convolution that a problem of conv2d or dense is. */

@@ -6,7 +6,7 @@
 #include "error.h"
 
 /* kernel[] of a plan. */
-enum { COLUMNS = 0, FWD_BIAS };
+enum { COLUMNS = 0, FWD_BIAS, FWD_EPILOGUE };
 enum { PARAMS_SUM = 1, PARAMS_BIAS };
 #define MOST_SCRATCH ((size_t)64 << 20)
 
@@ -162,6 +162,13 @@ rescl_status rs_conv_clblast_enqueue(const rs_plan *plan, const rs_args *args)
         else
             RS_TRY(bwd_data_chunk(plan, args, &v, &d, first, images));
     }
+    if (plan->pass == RS_FWD && (v.relu || v.residual)) {
+        const size_t count = rs_conv_dst_count(&v);
+        const rs_grid grid = rs_conv_items(plan->dev, count, 1);
+        RS_TRY(RS_LAUNCH(plan->dev, plan->kernel[FWD_EPILOGUE].kernel, grid,
+                         RS_BUF(args->src[1].buf), RS_BUF(args->dst.buf), RS_INT(count),
+                         RS_INT(v.relu)));
+    }
     if (plan->pass == RS_BWD_PARAMS && v.bias)
         RS_TRY(rs_conv_bwd_bias(plan, PARAMS_BIAS, PARAMS_SUM, args, d.floats));
 out:
@@ -176,8 +183,10 @@ rescl_status rs_conv_clblast_plan(rs_plan *plan, const rescl_device_info *dev)
     plan->scratch_bytes = d.floats * sizeof(float);
     RS_TRY(rs_plan_kernel_add(
         plan, "conv2d", plan->pass == RS_BWD_DATA ? "conv2d_col2im" : "conv2d_im2col", "%s", ""));
-    if (plan->pass == RS_FWD)
+    if (plan->pass == RS_FWD) {
         RS_TRY(rs_plan_kernel_add(plan, "conv2d", "conv2d_bias_rows", "%s", ""));
+        RS_TRY(rs_plan_kernel_add(plan, "conv2d", "conv2d_epilogue", "%s", ""));
+    }
     if (plan->pass == RS_BWD_PARAMS) {
         plan->scratch_bytes += rs_conv_bwd_bias_bytes(&v, dev);
         RS_TRY(rs_plan_kernel_add(plan, "conv2d", "conv2d_sum", "%s", ""));

@@ -64,8 +64,10 @@ static tiles tiles_of(const rescl_device_info *dev)
                .px = 128,
                .mb = 48,
                .jb = 8};
-    /* Indices and flags take the rest of the local memory. */
-    const uint64_t room = dev->local_bytes > 8192 ? (dev->local_bytes - 8192) / sizeof(float) : 0;
+    /* Half of the local memory, for a driver (Mesa's) counts a kernel's arrays twice; of that,
+     * indices and flags take 5 KiB. */
+    const uint64_t half = dev->local_bytes / 2;
+    const uint64_t room = half > 5120 ? (half - 5120) / sizeof(float) : 0;
     while (t.kc > 32 && product_floats(&t) > room)
         t.kc /= 2;
     while (t.jb > 1 && params_floats(&t) > room)
@@ -170,16 +172,17 @@ static rescl_status product_enqueue(const rs_plan *plan, const rs_args *args)
             const rs_grid grid = {.items = {(size_t)div_up(ntiles, d.tiles),
                                             (size_t)div_up(d.panels, d.group_panels), 1},
                                   .group = {1, 1, 1}};
-            RS_TRY(RS_LAUNCH(
-                plan->dev, plan->kernel[PRODUCT].kernel, grid,
-                RS_BUF(fwd ? args->src[0].buf : args->diff_dst.buf), RS_BUF(args->packed),
-                RS_INT(first), RS_INT(bias_first),
-                RS_BUF(fwd ? args->dst.buf : args->diff_src[0].buf), RS_INT(v.n), RS_INT(m.h),
-                RS_INT(m.w), RS_INT(m.c), RS_INT(g->rows), RS_INT(g->cols), RS_INT(g->dh),
-                RS_INT(g->dw), RS_INT(g->istep_h), RS_INT(g->istep_w), RS_INT(g->gh), RS_INT(g->gw),
-                RS_INT(m.oh), RS_INT(m.ow), RS_INT(m.k), RS_INT(g->first_h), RS_INT(g->first_w),
-                RS_INT(g->ostep_h), RS_INT(g->ostep_w), RS_INT(d.kc), RS_INT(d.tiles),
-                RS_INT(d.group_panels), RS_INT((add ? 1 : 0) | (d.position_major ? 2 : 0))));
+            RS_TRY(
+                RS_LAUNCH(plan->dev, plan->kernel[PRODUCT].kernel, grid,
+                          RS_BUF(fwd ? args->src[0].buf : args->diff_dst.buf), RS_BUF(args->packed),
+                          RS_INT(first), RS_INT(bias_first), RS_BUF(fwd ? args->src[1].buf : NULL),
+                          RS_BUF(fwd ? args->dst.buf : args->diff_src[0].buf), RS_INT(v.n),
+                          RS_INT(m.h), RS_INT(m.w), RS_INT(m.c), RS_INT(g->rows), RS_INT(g->cols),
+                          RS_INT(g->dh), RS_INT(g->dw), RS_INT(g->istep_h), RS_INT(g->istep_w),
+                          RS_INT(g->gh), RS_INT(g->gw), RS_INT(m.oh), RS_INT(m.ow), RS_INT(m.k),
+                          RS_INT(g->first_h), RS_INT(g->first_w), RS_INT(g->ostep_h),
+                          RS_INT(g->ostep_w), RS_INT(d.kc), RS_INT(d.tiles), RS_INT(d.group_panels),
+                          RS_INT((add ? 1 : 0) | (d.position_major ? 2 : 0) | (v.relu ? 4 : 0))));
         }
         first += d.packed;
     }

@@ -85,12 +85,13 @@ static rescl_status product_enqueue(const rs_plan *plan, const rs_args *args)
             plan->dev, plan->kernel[0].kernel, grid,
             RS_BUF(fwd ? args->src[0].buf : args->diff_dst.buf), RS_BUF(args->param[0].buf),
             RS_BUF(fwd && v.bias ? args->param[1].buf : NULL),
+            RS_BUF(fwd ? args->src[1].buf : NULL),
             RS_BUF(fwd ? args->dst.buf : args->diff_src[0].buf), RS_INT(v.n), RS_INT(m.h),
             RS_INT(m.w), RS_INT(m.c), RS_INT(g.rows), RS_INT(g.cols), RS_INT(g.dh), RS_INT(g.dw),
             RS_INT(g.istep_h), RS_INT(g.istep_w), RS_INT(g.gh), RS_INT(g.gw), RS_INT(m.oh),
             RS_INT(m.ow), RS_INT(m.k), RS_INT(g.first_h), RS_INT(g.first_w), RS_INT(g.ostep_h),
             RS_INT(g.ostep_w), RS_INT(v.s), RS_INT(g.r0), RS_INT(g.s0), RS_INT(g.rstep),
-            RS_INT(g.sstep), RS_INT(m.step_c), RS_INT(m.step_q), RS_INT(add)));
+            RS_INT(g.sstep), RS_INT(m.step_c), RS_INT(m.step_q), RS_INT(add), RS_INT(v.relu)));
     }
 out:
     return st;

@@ -10,9 +10,10 @@
  *             rs_plan_build then compiles what it names
  *   enqueue   plan + tensors, as often as wanted; asynchronous, allocates nothing
  *
- * Passes. RS_FWD always. Backward is split in two: RS_BWD_PARAMS computes diff_param from what forward
- * kept, RS_BWD_DATA computes diff_src. Where both are wanted PARAMS runs first, and DATA may read
- * the diff_param it left (batch normalisation does). An op has a pass when it has an implementation for it.
+ * Passes. RS_FWD always. Backward is split in two: RS_BWD_PARAMS computes diff_param from what
+ * forward kept, RS_BWD_DATA computes diff_src. Where both are wanted PARAMS runs first, and DATA
+ * may read the diff_param it left (batch normalisation does). An op has a pass when it has an
+ * implementation for it.
  *
  * Determinism. The same plan on the same tensors gives the same bits. */
 #ifndef RS_OP_H
@@ -21,10 +22,10 @@
 #include "cldevice.h"
 #include "tensor.h"
 
-#define RS_OP_SRC 3   /* most inputs */
+#define RS_OP_SRC   3 /* most inputs */
 #define RS_OP_PARAM 2 /* most trainable parameters */
 #define RS_OP_STATE 2 /* most state tensors (running statistics) */
-#define RS_OP_WS 2    /* most tensors kept from forward for backward */
+#define RS_OP_WS    2 /* most tensors kept from forward for backward */
 
 typedef enum rs_pass { RS_FWD = 0, RS_BWD_PARAMS, RS_BWD_DATA, RS_PASS_COUNT } rs_pass;
 
@@ -33,7 +34,12 @@ const char *rs_pass_name(rs_pass pass); /* "fwd", "bwd_params", "bwd_data" */
 /* ---- the problem ------------------------------------------------------------------------- */
 
 /* How a parameter starts. WEIGHT leaves the scheme to the model (see init.h). */
-typedef enum rs_init_kind { RS_INIT_ZERO = 0, RS_INIT_ONE, RS_INIT_WEIGHT, RS_INIT_BIAS } rs_init_kind;
+typedef enum rs_init_kind {
+    RS_INIT_ZERO = 0,
+    RS_INIT_ONE,
+    RS_INIT_WEIGHT,
+    RS_INIT_BIAS
+} rs_init_kind;
 
 typedef struct rs_param_spec {
     const char *role; /* "weight", "bias", "running_mean", ...: the last part of its name */
@@ -46,8 +52,8 @@ typedef struct rs_op rs_op;
 
 typedef struct rs_problem {
     const rs_op *op;
-    const void *attr;  /* the op's own attribute struct; borrowed */
-    bool training;     /* forward is followed by backward; batch statistics, dropout on */
+    const void *attr; /* the op's own attribute struct; borrowed */
+    bool training;    /* forward is followed by backward; batch statistics, dropout on */
     int nsrc, nparam, nstate, nws;
     rs_shape src[RS_OP_SRC];
     rs_dtype src_type[RS_OP_SRC];
@@ -60,8 +66,8 @@ typedef struct rs_problem {
 } rs_problem;
 
 /* Fills dst, param, state, ws from op, attr, training and the nsrc shapes already in `p`.
- * RESCL_ERR_SHAPE, RESCL_ERR_ARG with the numbers when they do not fit. want_diff starts true for every f32 src,
- * accumulate false. */
+ * RESCL_ERR_SHAPE, RESCL_ERR_ARG with the numbers when they do not fit. want_diff starts true for
+ * every f32 src, accumulate false. */
 rescl_status rs_problem_init(rs_problem *p, const rs_op *op, const void *attr, bool training,
                              const rs_shape *src, int nsrc) RESCL_CHECK;
 
@@ -81,7 +87,7 @@ typedef struct rs_args {
 /* ---- plans and implementations ----------------------------------------------------------- */
 
 #define RS_PLAN_KERNELS 6
-#define RS_PLAN_VALUES 48
+#define RS_PLAN_VALUES  48
 
 typedef struct rs_impl rs_impl;
 
@@ -97,7 +103,8 @@ typedef struct rs_plan {
     rs_problem problem;
     rescl_device *dev;
     size_t scratch_bytes; /* device memory used within the call only */
-    size_t packed_bytes;  /* a rearranged copy of the parameters, refreshed when they change */
+    size_t packed_bytes;  /* a rearranged copy of the parameters, refreshed when they change; then
+                           * `pack` alone reads the parameters */
     int nkernels;
     rs_plan_kernel kernel[RS_PLAN_KERNELS];
     int64_t v[RS_PLAN_VALUES]; /* the implementation's own numbers */
@@ -109,23 +116,26 @@ struct rs_impl {
     unsigned passes;  /* bits 1u << rs_pass */
     unsigned prefers; /* bits 1u << rescl_device_type it was made for; 0: any. Others take it only
                        * when forced or when nothing else can serve. */
-    /* NULL when this implementation can serve, else the reason why not. NULL pointer: always can. */
+    /* NULL when this implementation can serve, else the reason why not. NULL pointer: always can.
+     */
     const char *(*can)(const rs_problem *p, rs_pass pass, const rescl_device_info *dev);
-    /* Fills kernels, sizes and v from plan->problem, plan->pass and the device's information. Pure. */
+    /* Fills kernels, sizes and v from plan->problem, plan->pass and the device's information. Pure.
+     */
     rescl_status (*plan)(rs_plan *plan, const rescl_device_info *dev);
     rescl_status (*enqueue)(const rs_plan *plan, const rs_args *args);
     /* Refreshes args->packed from args->param; NULL when packed_bytes is always 0. */
     rescl_status (*pack)(const rs_plan *plan, const rs_args *args);
 };
 
-/* Adds a kernel to the plan; `fmt` gives its -D options. The first added is plan->kernel[0], and so on. */
+/* Adds a kernel to the plan; `fmt` gives its -D options. The first added is plan->kernel[0], and so
+ * on. */
 rescl_status rs_plan_kernel_add(rs_plan *plan, const char *file, const char *name, const char *fmt,
                                 ...) RESCL_CHECK RESCL_PRINTF(4, 5);
 
 /* Plans a pass: takes `force` (an implementation's name) or, when NULL, what RESCL_IMPL says
- * ("conv2d=clblast_gemm,dense=direct"), else the first of the op's list that prefers the device's class
- * and can serve, else the first that can. Each refusal is logged
- * under RESCL_VERBOSE=dispatch. RESCL_ERR_UNSUPPORTED, with all reasons, when none can; a forced one that
+ * ("conv2d=clblast_gemm,dense=direct"), else the first of the op's list that prefers the device's
+ * class and can serve, else the first that can. Each refusal is logged under
+ * RESCL_VERBOSE=dispatch. RESCL_ERR_UNSUPPORTED, with all reasons, when none can; a forced one that
  * cannot is an error too: nothing falls back silently. */
 rescl_status rs_plan_make(rs_plan *plan, const rs_problem *p, rs_pass pass, rescl_device *dev,
                           const char *force) RESCL_CHECK;
@@ -136,8 +146,8 @@ rescl_status rs_plan_pack(const rs_plan *plan, const rs_args *args) RESCL_CHECK;
 /* ---- the host reference ------------------------------------------------------------------ */
 
 /* The same tensors as rs_args, as doubles on the host (labels and indices too). The reference fills
- * dst, ws and updates state (RS_FWD), diff_param (RS_BWD_PARAMS) or diff_src (RS_BWD_DATA, honouring
- * want_diff and accumulate). Plain loops: it is the truth, not fast. */
+ * dst, ws and updates state (RS_FWD), diff_param (RS_BWD_PARAMS) or diff_src (RS_BWD_DATA,
+ * honouring want_diff and accumulate). Plain loops: it is the truth, not fast. */
 typedef struct rs_ref {
     const double *src[RS_OP_SRC], *param[RS_OP_PARAM], *diff_dst;
     double *dst, *state[RS_OP_STATE], *ws[RS_OP_WS];
@@ -149,7 +159,7 @@ typedef struct rs_ref {
 
 /* What a backward pass reads besides diff_dst, param and ws: decides what the planner keeps. */
 #define RS_READS_SRC(i) (1u << (i))
-#define RS_READS_DST (1u << RS_OP_SRC)
+#define RS_READS_DST    (1u << RS_OP_SRC)
 
 struct rs_op {
     const char *name; /* the stem of its files */

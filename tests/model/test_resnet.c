@@ -161,7 +161,7 @@ static void compare_activations(const golden *g, net_fixture *f)
 {
     visit v = {.g = g};
     rs_graph *fused = NULL;
-    assert_ok(rs_graph_fuse(g->model->graph, &fused));
+    assert_ok(rs_graph_fuse(g->model->graph, false, &fused));
     assert_ok(rs_net_visit(f->net, 1, 1, compare_output, &v));
     assert_int_equal(v.compared, fused->nnodes - 1); /* all but the loss */
     print_message("%s: %zu outputs, at most %.1e away\n", g->model->name, v.compared, v.worst);

@@ -32,24 +32,24 @@ static rs_graph *blocks(bool walls)
     rs_value x, y, z;
     rs_graph *g = kit_graph(8, 8, 3, &x);
 #define WALL(v, name) (walls ? kit_wall(g, name, v) : (v))
-    x = kit_conv(g, "stem", x, 8, 3, 1);
+    x = WALL(kit_conv(g, "stem", x, 8, 3, 1), "v1");
     x = WALL(kit_bn(g, "stem_bn", x), "w0");
     x = kit_relu(g, "stem_relu", x);
 
-    y = kit_conv(g, "a1", x, 8, 3, 2);
+    y = WALL(kit_conv(g, "a1", x, 8, 3, 2), "v2");
     y = WALL(kit_bn(g, "a1_bn", y), "w1");
     y = kit_relu(g, "a1_relu", y);
-    y = kit_conv(g, "a2", y, 16, 3, 1);
+    y = WALL(kit_conv(g, "a2", y, 16, 3, 1), "v3");
     y = WALL(kit_bn(g, "a2_bn", y), "w2");
-    z = kit_conv(g, "a0", x, 16, 1, 2);
+    z = WALL(kit_conv(g, "a0", x, 16, 1, 2), "v4");
     z = WALL(kit_bn(g, "a0_bn", z), "w3");
     x = WALL(kit_add(g, "a_add", y, z), "w4");
     x = kit_relu(g, "a_relu", x);
 
-    y = kit_conv(g, "b1", x, 16, 3, 1);
+    y = WALL(kit_conv(g, "b1", x, 16, 3, 1), "v5");
     y = WALL(kit_bn(g, "b1_bn", y), "w5");
     y = kit_relu(g, "b1_relu", y);
-    y = kit_conv(g, "b2", y, 16, 3, 1);
+    y = WALL(kit_conv(g, "b2", y, 16, 3, 1), "v6");
     y = WALL(kit_bn(g, "b2_bn", y), "w6");
     x = WALL(kit_add(g, "b_add", y, x), "w7");
     x = kit_relu(g, "b_relu", x);
@@ -62,7 +62,7 @@ static void merges_what_only_the_next_layer_reads(void **state)
 {
     rs_graph *g = blocks(false), *f = NULL;
     (void)state;
-    assert_ok(rs_graph_fuse(g, &f));
+    assert_ok(rs_graph_fuse(g, false, &f));
     assert_merged(f, "stem_bn", false, true);
     assert_merged(f, "a1_bn", false, true);
     assert_merged(f, "a2_bn", false, false); /* the later of the two takes the add */
@@ -101,7 +101,7 @@ static void keeps_what_others_read(void **state)
     y = kit_relu(g, "r4", y);
     x = kit_relu(g, "r5", y);
     kit_finish(g, x, 3);
-    assert_ok(rs_graph_fuse(g, &f));
+    assert_ok(rs_graph_fuse(g, false, &f));
     assert_merged(f, "read_twice", false, false);
     assert_merged(f, "with_itself", false, false);
     assert_merged(f, "sum_read_twice", true, false); /* the add, but not the relu after it */
@@ -126,7 +126,7 @@ static void keeps_the_output(void **state)
                            &x, 1, &x));
     x = kit_bn(g, "bn", x);
     assert_ok(rs_graph_finish(g, x, 0.1f));
-    assert_ok(rs_graph_fuse(g, &f));
+    assert_ok(rs_graph_fuse(g, false, &f));
     assert_int_equal(f->nnodes, 3);
     assert_int_equal(f->node[1].dst, f->output);
     assert_true(((const rs_softmax_xent_attr *)f->node[2].attr)->label_smoothing == 0.1f);
@@ -145,7 +145,7 @@ static void changes_no_number(void **state)
     double loss[2];
     (void)state;
 
-    assert_ok(rs_graph_fuse(g[1], &fused));
+    assert_ok(rs_graph_fuse(g[1], false, &fused));
     assert_int_equal(fused->nnodes, g[1]->nnodes); /* the walls do hold */
     rs_graph_destroy(fused);
     kit_weights(g[0], 11, &w);
@@ -178,6 +178,59 @@ static void changes_no_number(void **state)
     free(labels);
 }
 
+/* For inference every normalisation goes into the convolution before it. */
+static void folds_for_inference(void **state)
+{
+    rs_graph *g = blocks(false), *f = NULL;
+    const rs_conv2d_attr *attr;
+    (void)state;
+    assert_ok(rs_graph_fuse(g, true, &f));
+    for (size_t i = 0; i < f->nnodes; i++)
+        assert_true(f->node[i].op != &rs_op_batchnorm);
+    attr = named(f, "b2")->attr;
+    assert_true(attr->relu && attr->bias);
+    assert_int_equal(named(f, "b2")->nsrc, 2);
+    assert_int_equal(named(f, "b2")->param[1], -1);
+    assert_int_equal(named(f, "b2")->fold[3], rs_graph_find_param(g, "b2_bn.running_var"));
+    attr = named(f, "a2")->attr;
+    assert_false(attr->relu); /* the later branch takes the add and what follows */
+    assert_int_equal(named(f, "a2")->nsrc, 1);
+    assert_int_equal(f->nparams, g->nparams);
+    rs_graph_destroy(f);
+
+    rs_graph_destroy(g);
+}
+
+static void folding_keeps_the_logits(void **state)
+{
+    enum { BATCH = 3, CLASSES = 5 };
+    rs_graph *g[2] = {blocks(false), blocks(true)};
+    float *pixels = kit_pixels((size_t)BATCH * 8 * 8 * 3, 5), *logits[2];
+    int32_t *labels = kit_labels(BATCH, CLASSES, 5);
+    size_t count = 0;
+    rs_weights w;
+    (void)state;
+    kit_weights(g[0], 11, &w);
+    for (int i = 0; i < 2; i++) {
+        net_fixture f;
+        net_fixture_open(&f, net_device(), g[i], &w, NULL, BATCH, RS_MODE_EVAL);
+        net_forward_loss(&f, pixels, labels, 1);
+        free(net_read(&f, rs_net_logits(f.net), &count));
+        /* Twice: the second forward takes the folded parameters as they lie. */
+        net_forward_loss(&f, pixels, labels, 2);
+        logits[i] = net_read(&f, rs_net_logits(f.net), &count);
+        net_fixture_close(&f);
+    }
+    assert_true(net_distance(logits[0], logits[1], count) <= 2e-6);
+    free(logits[0]);
+    free(logits[1]);
+    rs_weights_fini(&w);
+    rs_graph_destroy(g[0]);
+    rs_graph_destroy(g[1]);
+    free(pixels);
+    free(labels);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -185,6 +238,8 @@ int main(void)
         cmocka_unit_test(keeps_what_others_read),
         cmocka_unit_test(keeps_the_output),
         cmocka_unit_test(changes_no_number),
+        cmocka_unit_test(folds_for_inference),
+        cmocka_unit_test(folding_keeps_the_logits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

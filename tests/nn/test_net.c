@@ -303,14 +303,16 @@ static void names_the_layer_where_nan_begins(void **state)
         const rs_mode mode = i == 0 ? RS_MODE_TRAIN : RS_MODE_EVAL;
         assert_null(found_after(g, mode, NULL, 0.0f, 0, name));
         assert_string_equal(found_after(g, mode, "c2.weight", NAN, 0, name), "c2");
-        assert_string_equal(found_after(g, mode, "b4.bias", INFINITY, 0, name), "b4");
+        /* In evaluation the convolution answers for the normalisation that it folds. */
+        assert_string_equal(found_after(g, mode, "b4.bias", INFINITY, 0, name),
+                            i == 0 ? "b4" : "c4");
         assert_string_equal(found_after(g, mode, "fc.weight", -INFINITY, 0, name), "fc");
         assert_string_equal(found_after(g, mode, NULL, 0.0f, CLASSES, name), "loss");
     }
     /* Batch statistics hide a bad running one from the outputs. */
     assert_string_equal(found_after(g, RS_MODE_TRAIN, "b3.running_var", NAN, 0, name),
                         "b3.running_var");
-    assert_string_equal(found_after(g, RS_MODE_EVAL, "b3.running_var", NAN, 0, name), "b3");
+    assert_string_equal(found_after(g, RS_MODE_EVAL, "b3.running_var", NAN, 0, name), "c3");
     rs_graph_destroy(g);
 }
 

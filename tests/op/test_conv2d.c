@@ -35,6 +35,15 @@ static const rs_conv2d_attr uneven = {.filters = 10,
                                        .pad_bottom = 1,
                                        .pad_right = 1};
 
+/* The epilogue of inference. */
+#define EPILOGUE(k, f, step, pad)                                                                  \
+    &(const rs_conv2d_attr)                                                                        \
+    {                                                                                              \
+        .filters = (k), .kernel_h = (f), .kernel_w = (f), .stride_h = (step), .stride_w = (step),  \
+        .pad_top = (pad), .pad_bottom = (pad), .pad_left = (pad), .pad_right = (pad),              \
+        .bias = true, .relu = true                                                                 \
+    }
+
 static const op_case cases[] = {
     {.name = "one number", .src = {{4, {1, 1, 1, 1}}}, .attr = PLAIN(1, 1, 1, 0)},
     {.name = "1x1, 6 classes", .src = {{4, {3, 2, 2, 17}}}, .attr = PLAIN(6, 1, 1, 0)},
@@ -68,6 +77,22 @@ static const op_case cases[] = {
     {.name = "7x7 stride 2 stem with bias",
      .src = {{4, {1, 32, 32, 3}}},
      .attr = BIAS(64, 7, 2, 3)},
+    {.name = "1x1 bias, relu",
+     .src = {{4, {2, 7, 6, 64}}},
+     .attr = EPILOGUE(64, 1, 1, 0),
+     .inference_only = true},
+    {.name = "1x1 bias, residual, relu",
+     .src = {{4, {3, 5, 6, 300}}, {4, {3, 5, 6, 37}}},
+     .attr = EPILOGUE(37, 1, 1, 0),
+     .inference_only = true},
+    {.name = "3x3 bias, residual, relu, taps in the padding",
+     .src = {{4, {16, 2, 2, 48}}, {4, {16, 2, 2, 32}}},
+     .attr = EPILOGUE(32, 3, 1, 1),
+     .inference_only = true},
+    {.name = "3x3 stride 2 residual",
+     .src = {{4, {2, 8, 6, 20}}, {4, {2, 4, 3, 9}}},
+     .attr = BIAS(9, 3, 2, 1),
+     .inference_only = true},
 };
 
 static void expect_refused(const rs_conv2d_attr *attr, rs_shape src, rescl_status want,
@@ -133,7 +158,8 @@ static void grids_cover_the_map(void **state)
     for (size_t i = 0; i < RS_COUNT(cases); i++) {
         rs_problem p;
         unsigned char seen[64 * 64] = {0};
-        OP_OK(rs_problem_init(&p, &rs_op_conv2d, cases[i].attr, true, cases[i].src, 1));
+        OP_OK(rs_problem_init(&p, &rs_op_conv2d, cases[i].attr, !cases[i].inference_only,
+                              cases[i].src, 1));
         const rs_conv v = rs_conv_of(&p);
         for (size_t g = 0; g < rs_conv_grids(&v, RS_BWD_DATA); g++) {
             const rs_conv_grid d = rs_conv_grid_at(&v, RS_BWD_DATA, g);
