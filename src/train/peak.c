@@ -5,12 +5,12 @@
 #include "error.h"
 #include <rescl/bench.h>
 
-#define ROUNDS        7
+#define ROUNDS        5
 #define ROUND_SECONDS 0.04 /* a round of the FMA kernel takes at least so long */
 #define MAX_LOOPS     (1 << 28)
 #define FMAS_PER_LOOP (12 * 4) /* of vectors, in a work-item of peak_fma */
 #define MIN_ARRAY     ((uint64_t)64 << 20)
-#define MAX_ARRAY     ((uint64_t)1 << 30)
+#define MAX_ARRAY     ((uint64_t)512 << 20)
 
 typedef struct peak {
     rescl_device *dev;
