@@ -21,6 +21,7 @@ typedef struct op_rows {
     const char *model;
     size_t size, batch;
     double peak; /* GFLOP/s, 0 if not measured */
+    bool forced; /* one implementation was asked for */
     const char *device;
 } op_rows;
 
@@ -170,7 +171,8 @@ static void add_problem(cli_table *t, const op_rows *rows, size_t first, const c
     }
 }
 
-/* What a network would spend on each pass with the implementations it would use. */
+/* What a network would spend on each pass with the implementations it would use, or with the one
+ * that was asked for. */
 static void print_totals(const op_rows *rows)
 {
     for (size_t i = 0; i < rows->count; i++) {
@@ -184,7 +186,7 @@ static void print_totals(const op_rows *rows)
                 r->batch != head->batch)
                 continue;
             first = first && k >= i;
-            if (r->row.preferred) {
+            if (r->row.preferred || rows->forced) {
                 ms += (double)r->row.count * r->row.median_ms;
                 gflop += (double)r->row.count * r->row.median_ms * r->row.gflops;
             }
@@ -238,7 +240,8 @@ int cli_bench_ops(const cli_args *args, rescl_device *device)
 {
     const cli_value *models = &args->value[OPT_models], *sizes = &args->value[OPT_sizes];
     const cli_value *batches = &args->value[OPT_batch_sizes];
-    op_rows rows = {.device = rescl_device_get_info(device)->name};
+    op_rows rows = {.device = rescl_device_get_info(device)->name,
+                    .forced = cli_str(args, OPT_impl) != NULL};
     const cli_value *modes = &args->value[OPT_modes];
     bool training = false;
     for (size_t i = 0; i < modes->count; i++)

@@ -8,13 +8,14 @@ start() {
     command="rescl $*"
     "$RESCL" "$@" >out 2>err &
     pid=$!
-    for _ in $(seq 600); do
-        grep -q 'step' err && return
-        kill -0 $pid 2>/dev/null || break
+    until grep -q 'step' err; do
+        if ! kill -0 $pid 2>/dev/null; then
+            wait $pid
+            code=$?
+            fail "expected a line of progress"
+        fi
         sleep 0.1
     done
-    code=0
-    fail "expected a line of progress"
 }
 
 for signal in INT TERM; do

@@ -195,7 +195,7 @@ static void bench(void **state)
         assert_true(number(row, "img_s") > 0.999 * img_s && number(row, "img_s") < 1.001 * img_s);
     }
     json_decref(rows);
-    rows = run(0, "bench op --json --no-peak %s --device %s", quick, device());
+    rows = run(0, "bench op --json --no-peak --mode infer %s --device %s", quick, device());
     assert_true(json_array_size(rows) > 0);
     size_t i, preferred = 0;
     json_t *row;
