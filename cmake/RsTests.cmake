@@ -1,6 +1,7 @@
 # Tests mirror src/: tests/<room>/test_<x>.c is one program and one ctest "<room>.<x>", labelled
 # with its room. Every other .c there and in tests/support is shared by all of them.
-# tests/<room>/*.sh are ctests of the program; tests/package tries an install. A test that exits with 77 was skipped.
+# tests/<room>/*.sh are ctests of the program; tests/package tries an install. A test that exits
+# with 77 was skipped.
 
 set(rs_test_rooms base tensor device op nn model data io train cli)
 set(rs_test_includes "${PROJECT_SOURCE_DIR}/include" "${PROJECT_SOURCE_DIR}/tests/support")
@@ -59,7 +60,7 @@ if(RESCL_SANITIZE)
 endif()
 
 function(rs_test_properties name label)
-    set_tests_properties(${name} PROPERTIES LABELS ${label} TIMEOUT 300 SKIP_RETURN_CODE 77
+    set_tests_properties(${name} PROPERTIES LABELS ${label} TIMEOUT 600 SKIP_RETURN_CODE 77
         ENVIRONMENT "${rs_test_env}" WORKING_DIRECTORY "${rs_test_dir}/tmp")
 endfunction()
 
