@@ -17,7 +17,7 @@ extern "C" {
 typedef struct rescl_train_options {
     size_t epochs;            /**< 25 */
     size_t batch_size;        /**< 32 */
-    const char *opt;          /**< "sgd", "sgd_nesterov", "adam", "adamw" */
+    const char *opt;          /**< "adam"; or "sgd", "sgd_nesterov", "adamw" */
     double lr;                /**< 1e-3 */
     double momentum;          /**< 0.9, for sgd */
     double weight_decay;      /**< 0 */

@@ -1,4 +1,5 @@
 #include "bench_ops.h"
+#include "bench_step.h"
 #include "cli.h"
 #include "output.h"
 #include "session.h"
@@ -151,19 +152,32 @@ bool cli_bench_json(const cli_args *args)
     return cli_bool(args, OPT_json) || strcmp(cli_str(args, OPT_output), "json") == 0;
 }
 
+typedef struct bench_kind {
+    const char *name;
+    int (*run)(const cli_args *, rescl_device *);
+    unsigned device_flags;
+} bench_kind;
+
+static const bench_kind kinds[] = {
+    {"model", bench_model, 0},
+    {"op", cli_bench_ops, 0},
+    {"step", cli_bench_step, RESCL_DEVICE_PROFILE},
+    {"peak", bench_peak, 0},
+};
+
+static const bench_kind *find_kind(const cli_args *args)
+{
+    for (size_t i = 0; args->operands == 1 && i < sizeof kinds / sizeof *kinds; i++)
+        if (strcmp(args->operand[0], kinds[i].name) == 0)
+            return &kinds[i];
+    return NULL;
+}
+
 int cmd_bench(const cli_args *args)
 {
-    static const struct {
-        const char *name;
-        int (*run)(const cli_args *, rescl_device *);
-    } kinds[] = {{"model", bench_model}, {"op", cli_bench_ops}, {"peak", bench_peak}};
-    int (*run)(const cli_args *, rescl_device *) = NULL;
-    for (size_t i = 0; args->operands == 1 && i < sizeof kinds / sizeof *kinds; i++) {
-        if (strcmp(args->operand[0], kinds[i].name) == 0)
-            run = kinds[i].run;
-    }
-    if (!run) {
-        cli_usage_error("found %s%s%s, expected one of model, op, peak",
+    const bench_kind *kind = find_kind(args);
+    if (!kind) {
+        cli_usage_error("found %s%s%s, expected one of model, op, step, peak",
                         args->operands ? "'" : "nothing", args->operands ? args->operand[0] : "",
                         args->operands > 1 ? "' and more"
                         : args->operands   ? "'"
@@ -171,10 +185,10 @@ int cmd_bench(const cli_args *args)
         return CLI_USAGE;
     }
     cli_session session;
-    int code = cli_session_open(args, &session);
+    int code = cli_session_open(args, kind->device_flags, &session);
     if (code != CLI_OK)
         return code;
-    code = run(args, session.device);
+    code = kind->run(args, session.device);
     cli_session_close(&session);
     return code;
 }

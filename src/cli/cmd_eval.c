@@ -85,7 +85,7 @@ int cmd_eval(const cli_args *args)
         goto out;
     }
     if ((code = check_classes(model, set, path)) != CLI_OK ||
-        (code = cli_session_open(args, &session)) != CLI_OK)
+        (code = cli_session_open(args, 0, &session)) != CLI_OK)
         goto out;
     cli_device_text(rescl_device_get_info(session.device), device);
     cli_note("%s, %zux%zu, on %s", info.name, info.image_size, info.image_size, device);

@@ -179,7 +179,7 @@ int cmd_predict(const cli_args *args)
     char *path = NULL;
     int code = find_pictures(args, &list);
     if (code != CLI_OK || (code = cli_weights_load(args, &model, &path)) != CLI_OK ||
-        (code = cli_session_open(args, &session)) != CLI_OK)
+        (code = cli_session_open(args, 0, &session)) != CLI_OK)
         goto out;
     size_t batch = cli_size(args, OPT_batch_size);
     batch = list.count < batch ? list.count : batch;

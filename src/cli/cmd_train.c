@@ -201,7 +201,7 @@ static int open_all(run *r)
 {
     if (!check_resume(r->args) || !cli_require(r->args, OPT_data_path))
         return CLI_USAGE;
-    int code = cli_session_open(r->args, &r->session);
+    int code = cli_session_open(r->args, 0, &r->session);
     size_t size = cli_size(r->args, OPT_size);
     if (code != CLI_OK || (code = open_data(r, size)) != CLI_OK || (code = open_model(r)) != CLI_OK)
         return code;

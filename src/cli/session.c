@@ -5,12 +5,12 @@
 
 #include <string.h>
 
-int cli_session_open(const cli_args *args, cli_session *s)
+int cli_session_open(const cli_args *args, unsigned flags, cli_session *s)
 {
     *s = (cli_session){0};
     rescl_status st = rescl_runtime_create(&s->runtime);
     if (st == RESCL_OK)
-        st = rescl_device_open(s->runtime, cli_str(args, OPT_device), 0, &s->device);
+        st = rescl_device_open(s->runtime, cli_str(args, OPT_device), flags, &s->device);
     if (st == RESCL_OK)
         return CLI_OK;
     int code = cli_fail(st, true);

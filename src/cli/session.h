@@ -11,8 +11,8 @@ typedef struct cli_session {
     rescl_device *device;
 } cli_session;
 
-/* Opens --device. Exit code; a message was printed if it is not CLI_OK. */
-int cli_session_open(const cli_args *args, cli_session *s);
+/* Opens --device with rescl_device_flags. Exit code; a message was printed if it is not CLI_OK. */
+int cli_session_open(const cli_args *args, unsigned flags, cli_session *s);
 void cli_session_close(cli_session *s);
 
 /* "0:0 name (platform)"; `buffer` has room for any. */

@@ -203,27 +203,13 @@ const char *rescl_model_class_name(const rescl_model *m, size_t index)
     return index < m->classes ? m->class_name[index] : NULL;
 }
 
-/* Keras' layer types. */
+/* Keras tells apart what is one op here. */
 static const char *layer_type(const rs_node *n)
 {
     const rs_pool_attr *pool = n->attr;
-    if (n->op == &rs_op_conv2d)
-        return "Conv2D";
-    if (n->op == &rs_op_dense)
-        return "Dense";
-    if (n->op == &rs_op_batchnorm)
-        return "BatchNormalization";
-    if (n->op == &rs_op_relu)
-        return "ReLU";
-    if (n->op == &rs_op_add)
-        return "Add";
-    if (n->op == &rs_op_maxpool)
-        return "MaxPooling2D";
-    if (n->op == &rs_op_avgpool)
-        return pool->global ? "GlobalAveragePooling2D" : "AveragePooling2D";
-    if (n->op == &rs_op_dropout)
-        return "Dropout";
-    return n->op->name;
+    if (n->op == &rs_op_avgpool && pool->global)
+        return "GlobalAveragePooling2D";
+    return n->op->layer;
 }
 
 static void set_layer_shape(rescl_layer *layer, const rs_shape *s)

@@ -54,6 +54,7 @@ static rescl_status enqueue(const rs_plan *plan, const rs_args *a)
 static const rs_impl impls[] = RS_SPREAD_IMPLS(1u << RS_FWD | 1u << RS_BWD_DATA, plan, enqueue);
 
 const rs_op rs_op_add = {.name = "add",
+                         .layer = "Add",
                          .src_min = 2,
                          .src_max = 2,
                          .infer = infer,

@@ -1,11 +1,18 @@
 /* Batch normalisation, with the residual add and the ReLU that follow it in a residual network.
  *
  * Over the m = n * h * w pixels of each channel, g being diff_dst where dst > 0 (all of it without
- * ReLU): xhat      = (src0 - mean) * inv_std, inv_std = 1 / sqrt(var + eps), var of the batch is
- * divided by m dst       = [relu](gamma * xhat + beta [+ src1]) diff_beta = sum(g), diff_gamma =
- * sum(g * xhat) diff_src0 = gamma * inv_std * (g - diff_beta / m - xhat * diff_gamma / m),
- * diff_src1 = g (Ioffe and Szegedy, "Batch Normalization", 2015, section 3.) Inference takes the
- * running statistics.
+ * ReLU):
+ *
+ *     inv_std    = 1 / sqrt(var + eps), the batch's var being divided by m
+ *     xhat       = (src0 - mean) * inv_std
+ *     dst        = [relu](gamma * xhat + beta [+ src1])
+ *     diff_beta  = sum(g)
+ *     diff_gamma = sum(g * xhat)
+ *     diff_src0  = gamma * inv_std * (g - diff_beta / m - xhat * diff_gamma / m)
+ *     diff_src1  = g
+ *
+ * (Ioffe and Szegedy, "Batch Normalization", 2015, section 3.) Inference takes the running
+ * statistics.
  *
  * RS_BWD_DATA reads the diff_param that RS_BWD_PARAMS left. Without a residual the sign of dst
  * follows from src0, mean and inv_std, which costs less than reading dst.
@@ -310,6 +317,7 @@ static const rs_impl impls[] = {{.name = "chunked",
                                 {0}};
 
 const rs_op rs_op_batchnorm = {.name = "batchnorm",
+                               .layer = "BatchNormalization",
                                .src_min = 1,
                                .src_max = 2,
                                .infer = infer,

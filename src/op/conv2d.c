@@ -371,6 +371,7 @@ const rs_impl rs_conv_impls[] = {
     {0}};
 
 const rs_op rs_op_conv2d = {.name = "conv2d",
+                            .layer = "Conv2D",
                             .src_min = 1,
                             .src_max = 2,
                             .infer = conv2d_infer,

@@ -33,6 +33,7 @@ out:
 }
 
 const rs_op rs_op_dense = {.name = "dense",
+                           .layer = "Dense",
                            .src_min = 1,
                            .src_max = 1,
                            .infer = dense_infer,

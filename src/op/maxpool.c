@@ -121,6 +121,7 @@ static rescl_status enqueue(const rs_plan *plan, const rs_args *a)
 static const rs_impl impls[] = RS_SPREAD_IMPLS(1u << RS_FWD | 1u << RS_BWD_DATA, plan, enqueue);
 
 const rs_op rs_op_maxpool = {.name = "maxpool",
+                             .layer = "MaxPooling2D",
                              .src_min = 1,
                              .src_max = 1,
                              .infer = infer,

@@ -162,7 +162,8 @@ typedef struct rs_ref {
 #define RS_READS_DST    (1u << RS_OP_SRC)
 
 struct rs_op {
-    const char *name; /* the stem of its files */
+    const char *name;  /* the stem of its files */
+    const char *layer; /* what Keras calls such a layer, for summaries */
     int src_min, src_max;
     rescl_status (*infer)(rs_problem *p); /* see rs_problem_init; src shapes are checked already */
     unsigned (*reads)(const rs_problem *p, rs_pass pass); /* NULL: nothing */

@@ -13,7 +13,7 @@ void rescl_train_options_default(rescl_train_options *out)
 {
     *out = (rescl_train_options){.epochs = 25,
                                  .batch_size = 32,
-                                 .opt = "sgd",
+                                 .opt = "adam",
                                  .lr = 1e-3,
                                  .momentum = 0.9,
                                  .beta1 = 0.9,

@@ -43,8 +43,8 @@ refused "--data-path PATH is required" train
 refused "--data-path PATH is required" eval --weights x.safetensors
 refused "--weights FILE is required" predict picture.png
 refused "expected pictures or folders" predict --weights x.safetensors
-refused "expected one of model, op, peak" bench
-refused "expected one of model, op, peak" bench modle
+refused "expected one of model, op, step, peak" bench
+refused "expected one of model, op, step, peak" bench modle
 refused "found operand 'extra'" summary extra
 refused "found operand '--json'" summary -- --json
 

@@ -100,12 +100,17 @@ static void keeps_what_others_read(void **state)
     y = kit_bn(g, "two_relus", x);
     y = kit_relu(g, "r4", y);
     x = kit_relu(g, "r5", y);
+    y = kit_bn(g, "relu_reads_last", x);
+    z = kit_wall(g, "w", y);
+    x = kit_relu(g, "r6", y);
+    x = kit_add(g, "s6", z, x);
     kit_finish(g, x, 3);
     assert_ok(rs_graph_fuse(g, false, &f));
     assert_merged(f, "read_twice", false, false);
     assert_merged(f, "with_itself", false, false);
     assert_merged(f, "sum_read_twice", true, false); /* the add, but not the relu after it */
     assert_merged(f, "two_relus", false, true);
+    assert_merged(f, "relu_reads_last", false, false);
     assert_non_null(named(f, "r1"));
     assert_non_null(named(f, "s2"));
     assert_non_null(named(f, "r3"));
