@@ -161,6 +161,72 @@ static void evaluation_follows_the_weights(void **state)
     rs_graph_destroy(g);
 }
 
+/* What one evaluation keeps between runs, another one overwrites. */
+static void evaluations_share_a_workspace(void **state)
+{
+    rs_graph *g = network(0.0f, false);
+    const size_t batch[2] = {TAIL, FULL};
+    net_fixture f = {.dev = net_device()};
+    rs_net *net[2] = {NULL};
+    rs_weights w;
+    double loss[2];
+    (void)state;
+    kit_weights(g, 8, &w);
+    assert_ok(rs_store_create(f.dev, g, NULL, &f.store));
+    assert_ok(rs_store_upload(f.store, &w));
+    for (int i = 0; i < 2; i++)
+        assert_ok(rs_net_plan(f.store, g, batch[i], RS_MODE_EVAL, &net[i]));
+    assert_ok(rs_workspace_create(f.dev, net, 2, &f.workspace));
+    for (int i = 0; i < 6; i++) {
+        f.net = net[i % 2];
+        const double again = net_forward_loss(&f, pixels, labels, 1);
+        assert_true(i < 2 || again == loss[i % 2]);
+        loss[i % 2] = again;
+    }
+    rs_net_destroy(net[0]);
+    f.net = net[1];
+    net_fixture_close(&f);
+    rs_weights_fini(&w);
+    rs_graph_destroy(g);
+}
+
+/* The search for NaN runs forward again without being fed: a step must leave its batch alone, also
+ * where the input is the largest tensor and its place tempting. */
+static void a_step_leaves_its_batch_alone(void **state)
+{
+    rs_value x;
+    rs_graph *g = kit_graph(EDGE, EDGE, 3, &x);
+    rs_weights w;
+    (void)state;
+    x = kit_conv(g, "c1", x, 2, 3, 2);
+    for (int i = 0; i < 6; i++) {
+        char name[8];
+        snprintf(name, sizeof name, "r%d", i);
+        x = kit_relu(g, name, x);
+    }
+    kit_finish(g, x, CLASSES);
+    kit_weights(g, 8, &w);
+    for (int i = 0; i < 2; i++) {
+        net_fixture f;
+        size_t n;
+        float *after;
+        int32_t label[FULL];
+        net_fixture_open(&f, net_device(), g, &w, i ? &sgd : NULL, FULL,
+                         i ? RS_MODE_TRAIN : RS_MODE_EVAL);
+        net_forward_loss(&f, pixels, labels, 1);
+        if (i)
+            assert_ok(rs_net_backward(f.net, 1, 1));
+        after = net_read(&f, rs_net_input(f.net), &n);
+        assert_memory_equal(after, pixels, n * sizeof *after);
+        assert_ok(rs_read(f.dev, rs_net_labels(f.net).buf, 0, label, sizeof label));
+        assert_memory_equal(label, labels, sizeof label);
+        free(after);
+        net_fixture_close(&f);
+    }
+    rs_weights_fini(&w);
+    rs_graph_destroy(g);
+}
+
 static void training_uses_batch_statistics(void **state)
 {
     rs_graph *g = network(0.0f, false);
@@ -354,6 +420,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nets_share_a_workspace),
         cmocka_unit_test(evaluation_follows_the_weights),
+        cmocka_unit_test(evaluations_share_a_workspace),
+        cmocka_unit_test(a_step_leaves_its_batch_alone),
         cmocka_unit_test(training_uses_batch_statistics),
         cmocka_unit_test(numbers_depend_on_seed_and_step_only),
         cmocka_unit_test(allocates_and_builds_nothing_after_the_first_step),
