@@ -230,6 +230,8 @@ conv2d_packed_product(__global const float *restrict x, __global const float *re
             const int fresh = !started[t] && !(flags & ACCUMULATE);
             started[t] = 1;
             gather(A, LDA, np, top + i, first + i, start + i, x, h, w * c, cols * c, k0, k1);
+            for (int r = np; r < MR; r++)
+                clear(A + r * LDA, k1 - k0);
             for (int j = j0; j < j1; j++) {
                 __global const float *b = packed + packed_first + ((size_t)j * total + k0) * NR;
                 __global const float *bias = packed + bias_first + j * NR;
@@ -426,18 +428,24 @@ conv2d_packed_bwd_params(__global const float *restrict x, __global const float 
         for (int j = j0; j < j1; j++) {
             __local float *d = D + (j - j0) * PX * NR;
             const int nk = min(NR, k - j * NR);
-            if (nk == NR) /* of known length */
-                for (int i = 0; i < np; i++)
-                    copy(d + i * NR, dy + out[i] + j * NR, NR);
-            else
-                for (int i = 0; i < np; i++)
-                    copy(d + i * NR, dy + out[i] + j * NR, nk);
+            for (int i = 0; i < np; i++) {
+                __global const float *g = dy + out[i] + j * NR;
+                if (nk == NR) { /* of known length */
+                    copy(d + i * NR, g, NR);
+                } else {
+                    copy(d + i * NR, g, nk);
+                    clear(d + i * NR + nk, NR - nk);
+                }
+            }
             if (with_bias)
                 add_rows(np, d, bias + (j - j0) * NR);
         }
         for (int b0 = m0; b0 < m1; b0 += MB) {
             const int b1 = min(b0 + MB, m1);
             gather(A, LDM, np, top, left, start, x, h, w * c, cols * c, b0, b1);
+            if (b1 - b0 < MB)
+                for (int i = 0; i < np; i++)
+                    clear(A + i * LDM + b1 - b0, MW);
             for (int j = j0; j < j1; j++)
                 for (int m = b0; m < b1; m += MW)
                     params_tile(np, A + m - b0, D + (j - j0) * PX * NR, dw + (size_t)m * k + j * NR,

@@ -92,6 +92,8 @@ const char *rs_conv_packed_can(const rs_problem *p, rs_pass pass, const rescl_de
     const double packed = (double)(v.r * v.s) * (double)m.c * (double)(m.k + (size_t)t.nr);
     if (dev->local_bytes < 32768)
         return "needs 32 KiB of local memory";
+    if (dev->float_width < 4)
+        return "made for vectors of at least 4 floats";
     if (packed > INT_MAX / 2)
         return "the packed weights have more than 2^30 elements";
     return rs_conv_fits_int(&v);
