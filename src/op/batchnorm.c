@@ -190,11 +190,11 @@ static void divide_chunked(rs_plan *plan, const rescl_device_info *dev, char opt
 static void divide_grouped(rs_plan *plan, const rescl_device_info *dev, char options[64])
 {
     const size_t vw = rs_vector_width(dev), blocks = (channels_of(&plan->problem) + vw - 1) / vw;
-    size_t group = rs_group_size(dev, 128), lx = 1;
+    size_t group = rs_group_size(dev, 128);
     while (group > 1 && group * (2 * vw + 1) * sizeof(float) > dev->local_bytes)
         group /= 2;
-    while (lx < 16 && lx < blocks && lx < group)
-        lx *= 2;
+    /* Two widths only: each is a program to build. */
+    const size_t lx = clamp(blocks >= 16 ? 16 : 4, 1, group);
     const size_t tiles = (blocks + lx - 1) / lx;
     const size_t parts = clamp(clamp(dev->compute_units, 1, 4096) * 8 / tiles, 1, 256);
     divide_pixels(plan, parts, 8 * group / lx, group / lx);
