@@ -1,5 +1,6 @@
 /* The same network on devices that differ in kind and in limits: each gives PyTorch's gradients,
  * and all give each other's. */
+#include "error.h"
 #include "golden.h"
 #include "net_fixture.h"
 #include "testing.h"
@@ -102,29 +103,43 @@ static const char *test_selector(void)
     return found ? pocl[0] : "cpu";
 }
 
-/* Limits that the real device does not have. */
-static void limits_are_kept_to(void **state)
+typedef struct setting {
+    const char *variable, *value;
+} setting;
+
+static void check_with(const setting *with, size_t count)
 {
-    static const struct {
-        const char *variable, *value;
-    } limits[] = {
+    rs_weights plain, changed;
+    const double loss = step_with(test_selector(), &plain);
+    double loss_changed;
+    for (size_t i = 0; i < count; i++)
+        setenv(with[i].variable, with[i].value, 1);
+    loss_changed = step_with(test_selector(), &changed);
+    for (size_t i = 0; i < count; i++)
+        unsetenv(with[i].variable);
+    assert_agree(loss, &plain, loss_changed, &changed);
+    rs_weights_fini(&plain);
+    rs_weights_fini(&changed);
+}
+
+/* All at once: each set of limits compiles kernels of its own. */
+static void small_limits_are_kept_to(void **state)
+{
+    static const setting limits[] = {
         {"RESCL_MAX_ALLOC", "400000"}, /* the largest activation takes 262144 bytes */
-        {"RESCL_MAX_LOCAL", "8192"},   {"RESCL_MAX_GROUP", "8"}, {"RESCL_FLOAT_WIDTH", "1"},
-        {"RESCL_DEVICE_CLASS", "gpu"}, /* takes the implementations made for GPUs */
+        {"RESCL_MAX_LOCAL", "8192"},
+        {"RESCL_MAX_GROUP", "8"},
+        {"RESCL_FLOAT_WIDTH", "1"},
     };
-    rs_weights grad, limited;
-    double loss, loss_limited;
     (void)state;
-    loss = step_with(test_selector(), &grad);
-    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
-        print_message("%s=%s\n", limits[i].variable, limits[i].value);
-        setenv(limits[i].variable, limits[i].value, 1);
-        loss_limited = step_with(test_selector(), &limited);
-        unsetenv(limits[i].variable);
-        assert_agree(loss, &grad, loss_limited, &limited);
-        rs_weights_fini(&limited);
-    }
-    rs_weights_fini(&grad);
+    check_with(limits, RS_COUNT(limits));
+}
+
+static void implementations_for_gpus_agree(void **state)
+{
+    static const setting gpu = {"RESCL_DEVICE_CLASS", "gpu"};
+    (void)state;
+    check_with(&gpu, 1);
 }
 
 static void too_little_memory_is_an_error(void **state)
@@ -154,7 +169,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pocl_devices_agree),
-        cmocka_unit_test(limits_are_kept_to),
+        cmocka_unit_test(small_limits_are_kept_to),
+        cmocka_unit_test(implementations_for_gpus_agree),
         cmocka_unit_test(too_little_memory_is_an_error),
     };
     setenv("POCL_DEVICES", "pthread basic", 0);
