@@ -155,6 +155,7 @@ static void tells_options_apart(void **state)
     rescl_train_options o;
     rs_checkpoint *c = NULL;
     rescl_train_options_default(&o);
+    o.opt = "sgd";
     write_training(f, &o);
     assert_ok(rs_checkpoint_open(f->path, &c));
     assert_ok(rs_checkpoint_match(c, &o));
