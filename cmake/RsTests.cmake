@@ -62,6 +62,12 @@ endif()
 function(rs_test_properties name label)
     set_tests_properties(${name} PROPERTIES LABELS ${label} TIMEOUT 600 SKIP_RETURN_CODE 77
         ENVIRONMENT "${rs_test_env}" WORKING_DIRECTORY "${rs_test_dir}/tmp")
+    # Whole networks compile the most kernels: on several cores they start first.
+    if(label STREQUAL "model")
+        set_tests_properties(${name} PROPERTIES COST 60)
+    elseif(label STREQUAL "device")
+        set_tests_properties(${name} PROPERTIES COST 20)
+    endif()
 endfunction()
 
 foreach(source ${rs_test_programs})
