@@ -314,7 +314,6 @@ RS_INLINE void params_tile(int np, __local const float *a, __local const float *
 #pragma unroll
         for (int v = 0; v < NV; v++)
             acc[i][v] = VZERO;
-#pragma unroll 2
     for (int p = 0; p < np; p++) {
         vfloat g[NV];
 #pragma unroll
