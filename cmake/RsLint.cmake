@@ -7,7 +7,7 @@ foreach(dir ${lint_dirs})
 endforeach()
 file(GLOB_RECURSE rs_lint_all CONFIGURE_DEPENDS ${lint_globs})
 set(rs_lint_sources ${rs_lint_all})
-list(FILTER rs_lint_sources INCLUDE REGEX "/src/.*\\.c$")
+list(FILTER rs_lint_sources INCLUDE REGEX "^${PROJECT_SOURCE_DIR}/src/.*\\.c$")
 
 # rs_lint(<name> <tool> <arguments>...)
 function(rs_lint name tool)
