@@ -3,9 +3,12 @@
 . "$RESCL_SOURCE_DIR/tests/cli/common.inc"
 
 long="$tiny --epochs 40 --name long"
-# Starts a training in the background and waits until it has done a step.
+# Starts a training in the background and waits until it has done a step. The files are emptied first:
+# what an earlier training left in them would pass for its lines.
 start() {
     command="rescl $*"
+    : >out
+    : >err
     "$RESCL" "$@" >out 2>err &
     pid=$!
     until grep -q 'step' err; do
@@ -77,6 +80,7 @@ want_err "cannot resume"
 
 # Stopped while it still plans, with nothing to save: no folder is left behind.
 command="rescl train --model resnet50"
+: >err
 "$RESCL" train --model resnet50 --data-path handsigns --size 64 --output-dir new >out 2>err &
 pid=$!
 until grep -q '^run ' err || ! kill -0 $pid; do sleep 0.02; done
