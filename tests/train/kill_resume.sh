@@ -45,6 +45,7 @@ while [ "$kills" -lt "$count" ]; do
         set -- train $options
     fi
     command="rescl $*"
+    : >err # what the last run left would pass for this one's lines
     "$RESCL" "$@" >out 2>err &
     pid=$!
     # Every third dies at any time from its start, the others up to half a second after a step.
