@@ -1,5 +1,6 @@
-/* Folds an inference normalisation into the parameters of the convolution before it; src/op/fold.h has
- * the formula. Item (q, row): one weight; row 0 also does the bias of channel q. `bias` may be NULL. */
+/* Folds an inference normalisation into the parameters of the convolution before it; src/op/fold.h
+ * has the formula. Item (q, row): one weight; row 0 also does the bias of channel q. `bias` may be
+ * NULL. */
 #include "common.clh"
 
 __kernel void

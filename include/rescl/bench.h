@@ -49,8 +49,8 @@ typedef struct rescl_bench_op_row {
 typedef void (*rescl_bench_op_fn)(const rescl_bench_op_row *row, void *user);
 
 /**
- * Times every distinct convolution of a model, each pass, with each implementation that can serve (or only `impl` if not
- * NULL), in turns so that drift hits all alike. Calls `fn` for each row.
+ * Times every distinct convolution of a model, each pass, with each implementation that can serve
+ * (or only `impl` if not NULL), in turns so that drift hits all alike. Calls `fn` for each row.
  */
 RESCL_API rescl_status rescl_bench_ops(rescl_device *device, const rescl_bench_options *options,
                                        const char *impl, rescl_bench_op_fn fn, void *user)
@@ -66,8 +66,8 @@ typedef struct rescl_bench_step_row {
 typedef void (*rescl_bench_step_fn)(const rescl_bench_step_row *row, void *user);
 
 /**
- * Runs steps as rescl_bench_model does and calls `fn` for each kernel of each layer, the longest first.
- * RESCL_ERR_ARG unless the device was opened with RESCL_DEVICE_PROFILE.
+ * Runs steps as rescl_bench_model does and calls `fn` for each kernel of each layer, the longest
+ * first. RESCL_ERR_ARG unless the device was opened with RESCL_DEVICE_PROFILE.
  */
 RESCL_API rescl_status rescl_bench_step(rescl_device *device, const rescl_bench_options *options,
                                         rescl_bench_step_fn fn, void *user) RESCL_CHECK;

@@ -43,9 +43,8 @@ typedef struct rescl_data_options {
     const char *split;  /**< "train" or "test" */
     const char *format; /**< a name of rescl_dataset_formats(), or NULL to recognise it */
     size_t image_size;  /**< built-in sets draw this size; 0: 64 */
-    size_t
-        samples; /**< built-in sets: how many; files: at most so many; 0: all (built-in: 1080 / 120) */
-    uint64_t seed; /**< built-in sets */
+    size_t samples;     /**< at most so many; 0: all (built-in sets: 1080 / 120) */
+    uint64_t seed;      /**< built-in sets */
 } rescl_data_options;
 
 /** NULL-terminated list of "signs_h5", "folder", "handsigns", ... */

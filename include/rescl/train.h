@@ -79,8 +79,8 @@ typedef struct rescl_train_callbacks {
 typedef struct rescl_trainer rescl_trainer;
 
 /**
- * Plans everything and uploads the weights (or, with options->resume, what the checkpoint holds). Borrows all
- * arguments; strings in options are copied. `eval_set` may be NULL.
+ * Plans everything and uploads the weights (or, with options->resume, what the checkpoint holds).
+ * Borrows all arguments; strings in options are copied. `eval_set` may be NULL.
  */
 RESCL_API rescl_status rescl_trainer_create(rescl_device *device, rescl_model *model,
                                             const rescl_dataset *train_set,
@@ -90,9 +90,9 @@ RESCL_API rescl_status rescl_trainer_create(rescl_device *device, rescl_model *m
 RESCL_API void rescl_trainer_destroy(rescl_trainer *trainer);
 
 /**
- * Trains to the end. The model holds the final weights afterwards. RESCL_ERR_NUMERIC on a NaN or infinite
- * loss, naming step and layer; RESCL_ERR_INTERRUPTED after rescl_trainer_stop, with last.safetensors
- * complete.
+ * Trains to the end. The model holds the final weights afterwards. RESCL_ERR_NUMERIC on a NaN or
+ * infinite loss, naming step and layer; RESCL_ERR_INTERRUPTED after rescl_trainer_stop, with
+ * last.safetensors complete.
  */
 RESCL_API rescl_status rescl_trainer_run(rescl_trainer *trainer,
                                          const rescl_train_callbacks *callbacks) RESCL_CHECK;
@@ -113,8 +113,8 @@ RESCL_API rescl_status rescl_predictor_create(rescl_device *device, const rescl_
                                               size_t batch_size, rescl_predictor **out) RESCL_CHECK;
 RESCL_API void rescl_predictor_destroy(rescl_predictor *p);
 /**
- * Class probabilities of `count` <= batch_size pictures of any size: probs has count * classes floats. Resizing and
- * preprocessing are those of the model.
+ * Class probabilities of `count` <= batch_size pictures of any size: probs has count * classes
+ * floats. Resizing and preprocessing are those of the model.
  */
 RESCL_API rescl_status rescl_predict(rescl_predictor *p, const rescl_image *images, size_t count,
                                      float *probs) RESCL_CHECK;

@@ -184,7 +184,7 @@ static int open_folder(run *r)
     return r->resume ? CLI_OK : CLI_FAILURE;
 }
 
-/* A run that goes on keeps its folder and its weights: flags that would change them are mistakes. */
+/* A run that goes on keeps its folder and its weights: flags to change them are mistakes. */
 static bool check_resume(const cli_args *args)
 {
     static const cli_opt fixed[] = {OPT_output_dir, OPT_name, OPT_weights};

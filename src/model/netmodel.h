@@ -1,4 +1,5 @@
-/* A model inside: its graph, its weights, what travels with them; and how a family of models is written. */
+/* A model inside: its graph, its weights, what travels with them; and how a family of models is
+ * written. */
 #ifndef RS_NETMODEL_H
 #define RS_NETMODEL_H
 

@@ -1,10 +1,11 @@
-/* Residual networks: He, Zhang, Ren, Sun, "Deep Residual Learning for Image Recognition" (CVPR 2016).
+/* Residual networks: He, Zhang, Ren, Sun, "Deep Residual Learning for Image Recognition"
+ * (CVPR 2016).
  *
  * One builder; what differs between the published variants is a spec:
  *   v1    the paper's and Keras': stride 2 on the first 1x1 of a bottleneck
  *   v1.5  torchvision's: stride 2 on its 3x3
- * Keras-style layer names are those of keras-applications' first generation (res2a_branch2a), torch-style
- * ones are torchvision's (layer1.0.conv1). */
+ * Keras-style layer names are those of keras-applications' first generation (res2a_branch2a),
+ * torch-style ones are torchvision's (layer1.0.conv1). */
 #include "attr.h"
 #include "error.h"
 #include "netmodel.h"

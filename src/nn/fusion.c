@@ -4,10 +4,10 @@
  *   bn -> add(other)          bn with a residual
  *   bn -> add(other) -> relu  both
  *
- * Only where nobody else reads what lies between. Of two normalisations that meet in an add the later
- * one takes it, since by then the other's result is there. For inference a convolution then takes
- * over from a normalisation that alone reads it: it folds it into its weights and bias (fold.h) and
- * does the rest in its epilogue. */
+ * Only where nobody else reads what lies between. Of two normalisations that meet in an add the
+ * later one takes it, since by then the other's result is there. For inference a convolution then
+ * takes over from a normalisation that alone reads it: it folds it into its weights and bias
+ * (fold.h) and does the rest in its epilogue. */
 #include "attr.h"
 #include "error.h"
 #include "graph.h"

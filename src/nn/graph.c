@@ -70,7 +70,7 @@ out:
     return st;
 }
 
-/* Fills the nsrc shapes of `p` for a batch. The loss' labels and the pictures alike carry n first. */
+/* Fills the nsrc shapes of `p` for a batch. Labels and pictures alike carry n first. */
 static void batched_sources(const rs_graph *g, const rs_value *src, int nsrc, size_t batch,
                             rs_shape out[RS_OP_SRC])
 {
@@ -88,8 +88,8 @@ static bool name_taken(const rs_graph *g, const char *name)
     return false;
 }
 
-/* Fills a node that owns a name and attributes, and its problem for one picture. On failure too it is the
- * caller's to drop. */
+/* Fills a node that owns a name and attributes, and its problem for one picture. On failure too it
+ * is the caller's to drop. */
 static rescl_status make_node(const rs_graph *g, const char *name, const rs_op *op,
                               const void *attr, size_t attr_bytes, bool training,
                               const rs_value *src, int nsrc, rs_node *node, rs_problem *problem)

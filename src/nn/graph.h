@@ -77,9 +77,9 @@ rescl_status rs_graph_append(rs_graph *g, const rs_node *like, const void *attr,
 /* Makes `logits` (n, classes) the output and adds the softmax cross-entropy node "loss". */
 rescl_status rs_graph_finish(rs_graph *g, rs_value logits, float label_smoothing) RESCL_CHECK;
 
-/* A copy in which relu and add are merged into the batch normalisation before them, and for inference
- * that into the convolution before it, where nobody else reads what lies between. Parameters keep
- * their indices. */
+/* A copy in which relu and add are merged into the batch normalisation before them, and for
+ * inference that into the convolution before it, where nobody else reads what lies between.
+ * Parameters keep their indices. */
 rescl_status rs_graph_fuse(const rs_graph *g, bool inference, rs_graph **out) RESCL_CHECK;
 
 /* The problem of one node at a batch size. */

@@ -68,8 +68,8 @@ out:
     return st;
 }
 
-/* Backward in reverse order: the first contribution to a value's gradient writes it, later ones add.
- * A value that does not lead to the loss gets none. */
+/* Backward in reverse order: the first contribution to a value's gradient writes it, later ones
+ * add. A value that does not lead to the loss gets none. */
 static rescl_status plan_backward(rs_net *n, rs_problem *problem)
 {
     rescl_status st = RESCL_OK;
@@ -169,8 +169,8 @@ out:
     return st;
 }
 
-/* In training a rearranged copy of the parameters is made anew right before its pass (they change every
- * step), so that it lives no longer than that; in evaluation it is made once and stays. */
+/* In training a rearranged copy of the parameters is made anew right before its pass (they change
+ * every step), so that it lives no longer than that; in evaluation it is made once and stays. */
 static rescl_status add_call_blocks(rs_net *n, rs_call *c, int time)
 {
     rescl_status st = RESCL_OK;

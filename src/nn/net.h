@@ -64,13 +64,14 @@ rs_tensor rs_net_labels(const rs_net *n);
 rs_tensor rs_net_logits(const rs_net *n);
 rs_tensor rs_net_losses(const rs_net *n);
 
-/* Enqueue; nothing waits. Backward follows a forward of the same step and writes the store's gradients of
- * mean loss over `batch`. */
+/* Enqueue; nothing waits. Backward follows a forward of the same step and writes the store's
+ * gradients of mean loss over `batch`. */
 rescl_status rs_net_forward(rs_net *n, uint64_t seed, uint64_t step) RESCL_CHECK;
 rescl_status rs_net_backward(rs_net *n, uint64_t seed, uint64_t step) RESCL_CHECK;
 
-/* Runs forward again node by node and names the first layer whose output, or else the first parameter
- * or gradient, holds NaN or infinity. Slow; for the report after a bad loss. NULL: all finite. */
+/* Runs forward again node by node and names the first layer whose output, or else the first
+ * parameter or gradient, holds NaN or infinity. Slow; for the report after a bad loss. NULL: all
+ * finite. */
 rescl_status rs_net_find_nonfinite(rs_net *n, uint64_t seed, uint64_t step, const char **layer)
     RESCL_CHECK;
 

@@ -1,4 +1,5 @@
-/* Learning-rate schedules, with torchvision's reference flags and torch.optim.lr_scheduler's formulas. Pure. */
+/* Learning-rate schedules, with torchvision's reference flags and torch.optim.lr_scheduler's
+ * formulas. Pure. */
 #ifndef RS_SCHEDULE_H
 #define RS_SCHEDULE_H
 

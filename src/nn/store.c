@@ -121,7 +121,7 @@ void rs_store_destroy(rs_store *s)
     free(s);
 }
 
-/* Copies graph parameters between `w` and a set of arenas: `running` NULL leaves statistics alone. */
+/* Copies graph parameters between `w` and a set of arenas: `running` NULL: no statistics. */
 static rescl_status copy_all(rs_store *s, rs_buffer *const *trainable, rs_buffer *const *running,
                              const rs_weights *w, bool to_device)
 {

@@ -1,4 +1,4 @@
-/* Attributes of the operations, as the model builder fills them. Formulas stand in each op's file. */
+/* Attributes of the operations, as a model's builder fills them. Each op's file has its formula. */
 #ifndef RS_ATTR_H
 #define RS_ATTR_H
 
@@ -27,7 +27,8 @@ typedef struct rs_dense_attr {
  * dst = [relu](gamma * (src0 - mean) / sqrt(var + eps) + beta [+ src1]).
  * param 0: weight (gamma), 1: bias (beta); state 0: running_mean, 1: running_var;
  * ws 0: batch mean, ws 1: 1 / sqrt(batch variance + eps).
- * running = momentum * running + (1 - momentum) * batch: Keras' sense of momentum (torch's is 1 - it). */
+ * running = momentum * running + (1 - momentum) * batch: Keras' sense of momentum, torch's is
+ * 1 - it. */
 typedef struct rs_batchnorm_attr {
     float eps, momentum;
     bool relu; /* fused activation */
@@ -48,16 +49,17 @@ typedef struct rs_pool_attr {
     bool global;    /* avgpool only: one window over the whole map, dst (n, c) */
 } rs_pool_attr;
 
-/* dst = src * mask / (1 - rate), mask by Philox from (seed, stream, step); identity when not training. */
+/* dst = src * mask / (1 - rate), mask by Philox from (seed, stream, step); identity when not
+ * training. */
 typedef struct rs_dropout_attr {
     float rate;      /* [0, 1) */
     uint64_t stream; /* distinct for each layer */
 } rs_dropout_attr;
 
 /* src 0: logits (n, classes), src 1: labels (n) i32. dst (n): each sample's cross-entropy
- * -log softmax(logits)[label], with label smoothing as torch defines it. A label below 0 or from `classes` on
- * gives NaN. ws 0: probabilities (n, classes). diff_src 0 = (p - target) * diff_dst, where
- * diff_dst is (n): 1/n for the mean. In inference ws is absent. */
+ * -log softmax(logits)[label], with label smoothing as torch defines it. A label below 0 or from
+ * `classes` on gives NaN. ws 0: probabilities (n, classes). diff_src 0 = (p - target) * diff_dst,
+ * where diff_dst is (n): 1/n for the mean. In inference ws is absent. */
 typedef struct rs_softmax_xent_attr {
     float label_smoothing;
 } rs_softmax_xent_attr;

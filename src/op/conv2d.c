@@ -1,10 +1,11 @@
 /* conv2d: src (n,h,w,c), weight (r,s,c,k), bias (k) -> dst (n,h',w',k),
  *
- *     dst[n,a,b,k] = bias[k] + sum over r,s,c of src[n, a*stride_h - pad_top + r,
- *                                                    b*stride_w - pad_left + s, c] *
- * weight[r,s,c,k]
+ *     dst[n,a,b,k] = bias[k] + sum over r,s,c of weight[r,s,c,k] *
+ *                    src[n, a * stride_h - pad_top + r, b * stride_w - pad_left + s, c]
  *
- * and in inference [relu](that [+ residual]), with h' = (h + pad_top + pad_bottom - kernel_h) / stride_h + 1, rounded down. */
+ * and in inference [relu](that [+ residual]), with
+ *
+ *     h' = (h + pad_top + pad_bottom - kernel_h) / stride_h + 1, rounded down. */
 #include "conv2d.h"
 
 #include "alloc.h"

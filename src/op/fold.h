@@ -4,8 +4,8 @@
  *     folded_weight[.., k] = weight[.., k] * scale[k]
  *     folded_bias[k] = (bias[k] - mean[k]) * scale[k] + beta[k]
  *
- * (Jacob et al., "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only
- * Inference", 2018, section 3.2.) */
+ * (Jacob et al., "Quantization and Training of Neural Networks for Efficient
+ * Integer-Arithmetic-Only Inference", 2018, section 3.2.) */
 #ifndef RS_FOLD_H
 #define RS_FOLD_H
 
