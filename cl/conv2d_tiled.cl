@@ -81,6 +81,7 @@ conv2d_tiled_product(__global const float *restrict x, __global const float *res
         image[i] = n * h * w * c;
         offset[i] = ((n * oh + a * ostep_h + first_h) * ow + b * ostep_w + first_w) * k;
     }
+    barrier(CLK_LOCAL_MEM_FENCE); /* a grid without taps does not enter the loop below */
     float acc[RM][RN];
     for (int i = 0; i < RM; i++)
         for (int j = 0; j < RN; j++)
