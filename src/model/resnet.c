@@ -119,29 +119,21 @@ typedef struct place {
     size_t stage, index;
 } place;
 
-/* Part `i` (from 1) of a block's main branch, or 0 for its shortcut. */
-static label conv_name(const builder *b, place at, int i)
-{
-    if (b->spec->names == NAMES_KERAS && i == 0)
-        return labelf("res%zu%c_branch1", at.stage + 2, (char)('a' + at.index));
-    if (b->spec->names == NAMES_KERAS)
-        return labelf("res%zu%c_branch2%c", at.stage + 2, (char)('a' + at.index),
-                      (char)('a' + i - 1));
-    if (i == 0)
-        return labelf("layer%zu.%zu.downsample.0", at.stage + 1, at.index);
-    return labelf("layer%zu.%zu.conv%d", at.stage + 1, at.index, i);
-}
+/* Which of a unit's two layers; the values are torchvision's indices within a shortcut. */
+typedef enum part { PART_CONV = 0, PART_BN = 1 } part;
 
-static label bn_name(const builder *b, place at, int i)
+/* A layer of unit `i` (from 1) of a block's main branch, or 0 for its shortcut. */
+static label unit_name(const builder *b, place at, int i, part p)
 {
+    const char *keras = p == PART_CONV ? "res" : "bn", *torch = p == PART_CONV ? "conv" : "bn";
     if (b->spec->names == NAMES_KERAS && i == 0)
-        return labelf("bn%zu%c_branch1", at.stage + 2, (char)('a' + at.index));
+        return labelf("%s%zu%c_branch1", keras, at.stage + 2, (char)('a' + at.index));
     if (b->spec->names == NAMES_KERAS)
-        return labelf("bn%zu%c_branch2%c", at.stage + 2, (char)('a' + at.index),
+        return labelf("%s%zu%c_branch2%c", keras, at.stage + 2, (char)('a' + at.index),
                       (char)('a' + i - 1));
     if (i == 0)
-        return labelf("layer%zu.%zu.downsample.1", at.stage + 1, at.index);
-    return labelf("layer%zu.%zu.bn%d", at.stage + 1, at.index, i);
+        return labelf("layer%zu.%zu.downsample.%d", at.stage + 1, at.index, (int)p);
+    return labelf("layer%zu.%zu.%s%d", at.stage + 1, at.index, torch, i);
 }
 
 /* Layers without parameters: "relu1", "add", "relu". */
@@ -172,8 +164,8 @@ static rs_value stem(builder *b, rs_value x)
 static rs_value unit(builder *b, place at, int i, rs_value x, size_t filters, size_t kernel,
                      size_t stride, bool last)
 {
-    x = conv(b, conv_name(b, at, i), x, filters, kernel, stride, kernel / 2);
-    x = batchnorm(b, bn_name(b, at, i), x);
+    x = conv(b, unit_name(b, at, i, PART_CONV), x, filters, kernel, stride, kernel / 2);
+    x = batchnorm(b, unit_name(b, at, i, PART_BN), x);
     return last ? x : relu(b, plain_name(b, at, i == 1 ? "relu1" : "relu2"), x);
 }
 

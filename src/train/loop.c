@@ -37,16 +37,11 @@ static rs_tally tally_of(const rs_ckpt_progress *p)
 /* ---- a step ------------------------------------------------------------------------------ */
 
 /* The weights are still those that gave the bad loss: find where it starts. */
-static rescl_status report_nonfinite(rescl_trainer *t, rs_net *net, const rs_batch *batch)
+static rescl_status report_nonfinite(rescl_trainer *t, rs_net *net)
 {
     rescl_status st = RESCL_OK;
-    rs_replica *r = t->replica;
     const char *layer = NULL;
 
-    /* Backward may have reused the input's memory. */
-    RS_TRY(rs_replica_forward(r, net, batch->pixels, batch->labels, t->options.seed,
-                              t->progress.step));
-    RS_TRY(rs_replica_settle(r));
     RS_TRY(rs_net_find_nonfinite(net, t->options.seed, t->progress.step, &layer));
     RS_FAIL(RESCL_ERR_NUMERIC,
             "epoch %" PRIu64 ", step %" PRIu64
@@ -72,7 +67,7 @@ static rescl_status train_batch(run *r, const rs_batch *batch, double *step_loss
     RS_TRY(rs_net_backward(net, t->options.seed, p->step));
     RS_TRY(rs_replica_settle(replica));
     if (!rs_all_finite(replica->losses, batch->n))
-        RS_TRY(report_nonfinite(t, net, batch));
+        RS_TRY(report_nonfinite(t, net));
     RS_TRY(rs_store_update(replica->store, r->lr, p->step + 1));
     RS_TRY(rs_flush(t->dev));
 
