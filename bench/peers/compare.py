@@ -1,13 +1,16 @@
 #!/usr/bin/env python3
-"""rescl and PyTorch in turn on this machine's CPU: the same network (ResNet-50 v1.5), sizes,
-optimiser and number of threads.
+"""rescl, PyTorch and ONNX Runtime in turn on this machine's CPU: the same network (ResNet-50 v1.5),
+sizes, optimiser and number of threads.
 
     bench/peers/compare.py --rescl build/rescl --mode train --size 64 --batch 32
+    bench/peers/compare.py --mode infer --size 224 --batch 1 --onnxruntime venv/bin/python
 
 Each round runs every contestant once, in a process of its own; the ratio of a round pairs
 neighbours in time, so that a machine whose speed drifts hits both alike. PyTorch takes part in its
 default form and in its best (channels-last and, where the library is installed, tcmalloc; frozen
-and fused for inference). Needs python3-torch; the rest is the standard library."""
+and fused for inference). ONNX Runtime joins inference where --onnxruntime names an interpreter that
+has it. Needs python3-torch; the rest is the standard library. Resident memory is the largest of the
+process' life, as the system counts it."""
 import argparse
 import glob
 import json
@@ -15,39 +18,52 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
 def run(command, env):
-    """The JSON that a command prints."""
-    process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    out, err = process.communicate()
-    if process.returncode:
-        sys.exit("%s failed:\n%s" % (" ".join(command), err.decode()))
-    return json.loads(out)
+    """What a command prints as JSON, with the most memory that it had resident."""
+    with tempfile.TemporaryFile() as err:
+        process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=err)
+        out = process.stdout.read()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            err.seek(0)
+            sys.exit("%s failed:\n%s" % (" ".join(command), err.read().decode()))
+    found = json.loads(out)
+    row = found[0] if isinstance(found, list) else found
+    row["rss_mib"] = usage.ru_maxrss / 1024
+    return row
 
 
-def contestants(a):
+def contestants(a, folder):
     """(name, command, environment) of each."""
     env = dict(os.environ)
     times = ["--warmup", "2", "--repeats", str(a.repeats), "--min-seconds", str(a.seconds)]
+    sizes = ["--size", str(a.size), "--batch", str(a.batch), "--threads", str(a.threads)]
     ours = [a.rescl, "bench", "model", "--device", "cpu", "--model", "resnet50", "--mode", a.mode,
             "--size", str(a.size), "--batch-size", str(a.batch), "--classes", "1000", "--json"]
-    torch = [a.python, os.path.join(HERE, "torch_resnet50.py"), a.mode, "--size", str(a.size),
-             "--batch", str(a.batch), "--threads", str(a.threads)]
+    script = [a.python, os.path.join(HERE, "torch_resnet50.py")]
+    torch = script + [a.mode] + sizes
     best = torch + ["--channels-last"] + (["--freeze"] if a.mode == "infer" else []) + times
     fast = dict(env)
     preload = sorted(glob.glob("/usr/lib/*/libtcmalloc_minimal.so.4"))
     if preload:
         fast["LD_PRELOAD"] = preload[0]
-    env["POCL_MAX_PTHREAD_COUNT"] = str(a.threads)
-    return [("rescl", ours + times, env), ("torch", torch + times, env), ("torch best", best, fast)]
-
-
-def measure(command, env):
-    found = run(command, env)
-    return found[0] if isinstance(found, list) else found
+    own = dict(env, POCL_MAX_PTHREAD_COUNT=str(a.threads))
+    found = [("rescl", ours + times, own), ("torch", torch + times, env),
+             ("torch best", best, fast)]
+    if a.onnxruntime and a.mode == "infer":
+        model = os.path.join(folder, "resnet50.onnx")
+        subprocess.run(script + ["export", "--out", model] + sizes, check=True,
+                       stdout=subprocess.DEVNULL)
+        found.append(("onnxruntime",
+                      [a.onnxruntime, os.path.join(HERE, "onnxruntime_model.py"), model,
+                       "--threads", str(a.threads)] + times, env))
+    return found
 
 
 def spread(values):
@@ -59,6 +75,8 @@ def main():
                                 formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--rescl", default="build/rescl")
     p.add_argument("--python", default="/usr/bin/python3", help="an interpreter that has torch")
+    p.add_argument("--onnxruntime", metavar="PYTHON",
+                   help="an interpreter that has onnxruntime, for inference")
     p.add_argument("--mode", choices=["train", "infer"], default="train")
     p.add_argument("--size", type=int, default=64)
     p.add_argument("--batch", type=int, default=32)
@@ -68,24 +86,28 @@ def main():
     p.add_argument("--seconds", type=float, default=3.0)
     p.add_argument("--json", action="store_true")
     a = p.parse_args()
-    rows = {name: [] for name, _, _ in contestants(a)}
-    for i in range(a.rounds):
-        for name, command, env in contestants(a):
-            row = measure(command, env)
-            rows[name].append(row)
-            print("round %d  %-10s  %8.1f ms  %7.2f img/s" %
-                  (i + 1, name, row["median_ms"], row["img_s"]), file=sys.stderr)
+    with tempfile.TemporaryDirectory() as folder:
+        entries = contestants(a, folder)
+        rows = {name: [] for name, _, _ in entries}
+        for i in range(a.rounds):
+            for name, command, env in entries:
+                row = run(command, env)
+                rows[name].append(row)
+                print("round %d  %-11s  %8.1f ms  %7.2f img/s" %
+                      (i + 1, name, row["median_ms"], row["img_s"]), file=sys.stderr)
     if a.json:
         print(json.dumps({"mode": a.mode, "size": a.size, "batch": a.batch, "rows": rows}))
         return
-    print("| resnet50 %s %dx%d b%d, %d threads | ms a step | img/s | rescl's speed over it |" %
+    print("| resnet50 %s %dx%d b%d, %d threads | ms a step | img/s | rescl's speed over it | "
+          "resident MiB |" %
           (a.mode, a.size, a.size, a.batch, a.threads))
-    print("| --- | --- | --- | --- |")
+    print("| --- | --- | --- | --- | --- |")
     for name, found in rows.items():
         ratio = [f["median_ms"] / r["median_ms"] for f, r in zip(found, rows["rescl"])]
-        print("| %s | %s | %.1f | %s |" % (name, spread([f["median_ms"] for f in found]),
-                                          statistics.median(f["img_s"] for f in found),
-                                          spread(ratio)))
+        print("| %s | %s | %.1f | %s | %.0f |" %
+              (name, spread([f["median_ms"] for f in found]),
+               statistics.median(f["img_s"] for f in found), spread(ratio),
+               statistics.median(f["rss_mib"] for f in found)))
 
 
 main()
