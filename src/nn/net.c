@@ -228,24 +228,6 @@ static void extend_reads(rs_net *n, size_t i, rs_pass pass)
         }
 }
 
-/* The most bytes alive at one step: no layout can do with less. */
-static rescl_status measure_live(rs_net *n)
-{
-    rescl_status st = RESCL_OK;
-    const int steps = end_time(n) + 1;
-    size_t *live = NULL;
-    RS_OOM(live = calloc((size_t)steps, sizeof *live));
-    for (size_t i = 0; i < n->nblocks; i++)
-        for (int t = n->block[i].first; t <= n->block[i].last; t++)
-            live[t] += n->block[i].bytes;
-    for (int t = 0; t < steps; t++)
-        if (n->live_bytes < live[t])
-            n->live_bytes = live[t];
-out:
-    free(live);
-    return st;
-}
-
 static rescl_status plan_blocks(rs_net *n)
 {
     rescl_status st = RESCL_OK;
@@ -267,11 +249,10 @@ static rescl_status plan_blocks(rs_net *n)
             }
     }
     RS_TRY(rs_plan_memory(n->block, n->nblocks, align, (size_t)info->max_alloc_bytes, &n->layout));
-    RS_TRY(measure_live(n));
     if (rs_verbose("plan"))
         rs_log(RESCL_LOG_INFO, "plan: batch %zu %s: %zu blocks in %zu bytes, %zu alive at most",
                n->batch, n->mode == RS_MODE_TRAIN ? "train" : "eval", n->nblocks, rs_net_bytes(n),
-               n->live_bytes);
+               rs_net_live_bytes(n));
 out:
     if (st == RESCL_ERR_MEMORY)
         rs_error_prefix("batch %zu of this network (a smaller batch size needs less)", n->batch);
@@ -489,15 +470,12 @@ size_t rs_net_batch(const rs_net *n)
 
 size_t rs_net_bytes(const rs_net *n)
 {
-    size_t bytes = 0;
-    for (size_t a = 0; a < n->layout.arenas; a++)
-        bytes += n->layout.arena_bytes[a];
-    return bytes;
+    return rs_layout_bytes(&n->layout);
 }
 
 size_t rs_net_live_bytes(const rs_net *n)
 {
-    return n->live_bytes;
+    return n->layout.live_bytes;
 }
 
 rs_tensor rs_net_input(const rs_net *n)

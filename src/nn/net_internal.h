@@ -49,7 +49,6 @@ struct rs_net {
     rs_buffer **view; /* of each block, once bound */
     size_t nblocks, block_cap;
     rs_layout layout;
-    size_t live_bytes;
     rs_buffer *loss_weight; /* diff of the losses: 1 / batch */
     struct rs_workspace *workspace;
     rs_kernel *fold;         /* NULL: no node folds */

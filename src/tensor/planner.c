@@ -2,24 +2,42 @@
 
 #include "alloc.h"
 #include "error.h"
+#include "rng.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
+/* Rounds end when a layout is within 1 % of what is alive at once, after so many, or when they took
+ * so many comparisons of blocks (about a tenth of a second). */
+#define MAX_ROUNDS 256
+#define MAX_WORK   2e7
+
 typedef struct item {
     rs_block *block;
     size_t index;
+    double size; /* what it is ordered by */
 } item;
 
 /* Larger first; then the order of the caller, so that the result is unique. */
 static int by_size(const void *a, const void *b)
 {
     const item *x = a, *y = b;
-    if (x->block->bytes != y->block->bytes)
-        return x->block->bytes < y->block->bytes ? 1 : -1;
+    if (x->size < y->size || x->size > y->size)
+        return x->size < y->size ? 1 : -1;
     return x->index < y->index ? -1 : 1;
+}
+
+/* Round 0 orders by size; later ones give each size a random factor between 1 and `most`. */
+static double size_factor(uint64_t round, size_t index)
+{
+    static const double most[] = {3.0, 1.1, 1.5};
+    uint32_t word[4];
+    if (round == 0)
+        return 1.0;
+    rs_philox(0, round, index, word);
+    return 1.0 + (most[round % RS_COUNT(most)] - 1.0) * word[0] / UINT32_MAX;
 }
 
 static bool live_together(const rs_block *a, const rs_block *b)
@@ -73,31 +91,20 @@ static void search_arena(const rs_block *b, size_t arena, rs_block *const *place
     try_gap(b, arena, free_from, SIZE_MAX, arena_bytes, max_arena, best);
 }
 
-rescl_status rs_plan_memory(rs_block *blocks, size_t count, size_t align, size_t max_arena,
-                            rs_layout *out)
+/* Places all items in the order of their sizes as this round sees them, each in its best gap; false
+ * when they need too many arenas. `placed` has room for all. */
+static bool place_all(item *items, size_t count, uint64_t round, size_t align, size_t max_arena,
+                      rs_block **placed, rs_layout *out)
 {
-    rescl_status st = RESCL_OK;
-    item *order = NULL;
-    rs_block **placed = NULL;
     size_t placed_count = 0;
-    memset(out, 0, sizeof *out);
 
-    RS_FAIL_IF(align == 0, RESCL_ERR_ARG, "the alignment of a memory plan is 0");
-    RS_OOM(order = rs_aligned_calloc(count, sizeof *order));
-    RS_OOM(placed = rs_aligned_calloc(count, sizeof *placed));
+    out->arenas = 0;
+    memset(out->arena_bytes, 0, sizeof out->arena_bytes);
+    for (size_t i = 0; i < count; i++)
+        items[i].size = (double)items[i].block->bytes * size_factor(round, items[i].index);
+    qsort(items, count, sizeof *items, by_size);
     for (size_t i = 0; i < count; i++) {
-        RS_FAIL_IF(blocks[i].first > blocks[i].last, RESCL_ERR_ARG,
-                   "block %zu of a memory plan ends (step %d) before it begins (step %d)", i,
-                   blocks[i].last, blocks[i].first);
-        RS_FAIL_IF(blocks[i].bytes > max_arena, RESCL_ERR_MEMORY,
-                   "a block of %zu bytes is needed, but the device allocates at most %zu at once",
-                   blocks[i].bytes, max_arena);
-        order[i] = (item){&blocks[i], i};
-    }
-    qsort(order, count, sizeof *order, by_size);
-
-    for (size_t i = 0; i < count; i++) {
-        rs_block *b = order[i].block;
+        rs_block *b = items[i].block;
         b->arena = b->offset = 0;
         if (b->bytes == 0)
             continue;
@@ -105,10 +112,8 @@ rescl_status rs_plan_memory(rs_block *blocks, size_t count, size_t align, size_t
         for (size_t a = 0; a < out->arenas; a++)
             search_arena(b, a, placed, placed_count, align, max_arena, out->arena_bytes[a], &best);
         if (!best.found) {
-            RS_FAIL_IF(out->arenas == RS_MAX_ARENAS, RESCL_ERR_MEMORY,
-                       "the plan needs more than %d allocations of at most %zu bytes; a smaller "
-                       "batch needs less",
-                       RS_MAX_ARENAS, max_arena);
+            if (out->arenas == RS_MAX_ARENAS)
+                return false;
             best.arena = out->arenas++;
         }
         b->arena = best.arena;
@@ -121,8 +126,78 @@ rescl_status rs_plan_memory(rs_block *blocks, size_t count, size_t align, size_t
             placed[at] = placed[at - 1];
         placed[at] = b;
     }
+    return true;
+}
+
+/* Most bytes are alive where some block begins. */
+static size_t live_bytes(const rs_block *blocks, size_t count)
+{
+    size_t most = 0;
+    for (size_t i = 0; i < count; i++) {
+        size_t sum = 0;
+        for (size_t k = 0; k < count; k++)
+            if (blocks[k].first <= blocks[i].first && blocks[i].first <= blocks[k].last)
+                sum += blocks[k].bytes;
+        most = sum > most ? sum : most;
+    }
+    return most;
+}
+
+size_t rs_layout_bytes(const rs_layout *l)
+{
+    size_t bytes = 0;
+    for (size_t a = 0; a < l->arenas; a++)
+        bytes += l->arena_bytes[a];
+    return bytes;
+}
+
+/* Whether another round may find a layout worth its time. */
+static bool worth_trying(const rs_layout *found, uint64_t round, size_t count)
+{
+    return rs_layout_bytes(found) > found->live_bytes + found->live_bytes / 100 &&
+           round < MAX_ROUNDS && (double)round * (double)count * (double)count < MAX_WORK;
+}
+
+rescl_status rs_plan_memory(rs_block *blocks, size_t count, size_t align, size_t max_arena,
+                            rs_layout *out)
+{
+    rescl_status st = RESCL_OK;
+    item *items = NULL;
+    rs_block **placed = NULL;
+    uint64_t best = 0;
+    memset(out, 0, sizeof *out);
+
+    RS_FAIL_IF(align == 0, RESCL_ERR_ARG, "the alignment of a memory plan is 0");
+    RS_OOM(items = rs_aligned_calloc(count, sizeof *items));
+    RS_OOM(placed = rs_aligned_calloc(count, sizeof *placed));
+    for (size_t i = 0; i < count; i++) {
+        RS_FAIL_IF(blocks[i].first > blocks[i].last, RESCL_ERR_ARG,
+                   "block %zu of a memory plan ends (step %d) before it begins (step %d)", i,
+                   blocks[i].last, blocks[i].first);
+        RS_FAIL_IF(blocks[i].bytes > max_arena, RESCL_ERR_MEMORY,
+                   "a block of %zu bytes is needed, but the device allocates at most %zu at once",
+                   blocks[i].bytes, max_arena);
+        items[i] = (item){.block = &blocks[i], .index = i};
+    }
+    out->live_bytes = live_bytes(blocks, count);
+    RS_FAIL_IF(
+        !place_all(items, count, 0, align, max_arena, placed, out), RESCL_ERR_MEMORY,
+        "the plan needs more than %d allocations of at most %zu bytes; a smaller batch needs "
+        "less",
+        RS_MAX_ARENAS, max_arena);
+    for (uint64_t round = 1; worth_trying(out, round, count); round++) {
+        rs_layout layout = *out;
+        if (place_all(items, count, round, align, max_arena, placed, &layout) &&
+            rs_layout_bytes(&layout) < rs_layout_bytes(out)) {
+            *out = layout;
+            best = round;
+        }
+    }
+    /* The blocks hold what the last round gave them. */
+    RS_FAIL_IF(!place_all(items, count, best, align, max_arena, placed, out), RESCL_ERR_MEMORY,
+               "a memory plan came out differently the second time");
 out:
     rs_aligned_free(placed);
-    rs_aligned_free(order);
+    rs_aligned_free(items);
     return st;
 }

@@ -2,7 +2,8 @@
  *
  * Greedy by size with best fit, after Pisarchyk and Lee, "Efficient Memory Management for Deep
  * Neural Net Inference" (MLSys 2020), section 5.3: large blocks first, each at the smallest gap
- * that its lifetime leaves free. No arena grows beyond `max_arena`; blocks that find no room open
+ * that its lifetime leaves free. Where that wastes more than 1 %, other orders are tried, drawn at
+ * random but always the same, and the best is taken. No arena grows beyond `max_arena`; blocks that find no room open
  * another. */
 #ifndef RS_PLANNER_H
 #define RS_PLANNER_H
@@ -22,7 +23,10 @@ typedef struct rs_block {
 typedef struct rs_layout {
     size_t arenas;
     size_t arena_bytes[RS_MAX_ARENAS];
+    size_t live_bytes; /* the most that is alive at one step: no layout can do with less */
 } rs_layout;
+
+size_t rs_layout_bytes(const rs_layout *l); /* of all arenas */
 
 /* Fails with RESCL_ERR_MEMORY when a block alone exceeds max_arena or RS_MAX_ARENAS do not do. The
  * result depends on nothing but the arguments. */
