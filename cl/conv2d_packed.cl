@@ -18,17 +18,8 @@
  * Kernels: conv2d_packed_product (forward, backward data), conv2d_packed_weights and
  * conv2d_packed_bias (their panels), conv2d_packed_bwd_params.
  */
-#include "common.clh"
+#include "regtile.clh"
 
-#ifndef MR /* pixels in a register tile: MR * NV + NV + 1 registers hold it */
-#if VW == 16
-#define MR 14
-#else
-#define MR 6
-#endif
-#endif
-#define NV 2
-#define NR (NV * VW)
 #ifndef KC /* most window values in the scratch at once: 64, 128, 192, 256, 384 */
 #define KC 256
 #endif
@@ -91,29 +82,6 @@ RS_INLINE void gather(__local float *a, int lda, int pixels, __local const int *
             clear(d + hi, n - hi);
         }
         f += n;
-    }
-}
-
-/* acc = the product of MR rows of A and one panel, over kc values. */
-RS_INLINE void multiply(int kc, __local const float *a, __global const float *b, vfloat acc[MR][NV])
-{
-#pragma unroll
-    for (int i = 0; i < MR; i++)
-#pragma unroll
-        for (int v = 0; v < NV; v++)
-            acc[i][v] = VZERO;
-#pragma unroll 1
-    for (int k = 0; k < kc; k++) {
-        vfloat w[NV];
-#pragma unroll
-        for (int v = 0; v < NV; v++)
-            w[v] = VALIGNED(__global const, b + v * VW);
-#pragma unroll
-        for (int i = 0; i < MR; i++)
-#pragma unroll
-            for (int v = 0; v < NV; v++)
-                acc[i][v] = fma((vfloat)(a[i * LDA + k]), w[v], acc[i][v]);
-        b += NR;
     }
 }
 
@@ -236,7 +204,7 @@ conv2d_packed_product(__global const float *restrict x, __global const float *re
                 __global const float *b = packed + packed_first + ((size_t)j * total + k0) * NR;
                 __global const float *bias = packed + bias_first + j * NR;
                 vfloat acc[MR][NV];
-                multiply(k1 - k0, A, b, acc);
+                multiply(k1 - k0, A, LDA, b, acc);
                 store(acc, y + j * NR, offset + i, np, min(NR, k - j * NR), fresh ? bias : 0,
                       last && residual ? residual + j * NR : 0, last && (flags & RELU));
             }
@@ -285,13 +253,6 @@ conv2d_packed_bias(__global const float *restrict bias, __global float *restrict
 
 /* ---- backward weights -------------------------------------------------------------------- */
 
-#ifndef MW /* filter rows (r, s, ci) in a register tile: 6, 8, 12 */
-#if VW == 16
-#define MW 8
-#else
-#define MW 6
-#endif
-#endif
 #ifndef PX /* pixels in the scratch at once: 64, 128, 192, 256 */
 #define PX 128
 #endif
@@ -309,24 +270,7 @@ RS_INLINE void params_tile(int np, __local const float *a, __local const float *
                            __global float *dw, int ldw, int nm, int nk, int fresh)
 {
     vfloat acc[MW][NV];
-#pragma unroll
-    for (int i = 0; i < MW; i++)
-#pragma unroll
-        for (int v = 0; v < NV; v++)
-            acc[i][v] = VZERO;
-    for (int p = 0; p < np; p++) {
-        vfloat g[NV];
-#pragma unroll
-        for (int v = 0; v < NV; v++)
-            g[v] = VALIGNED(__local const, d + v * VW);
-#pragma unroll
-        for (int i = 0; i < MW; i++)
-#pragma unroll
-            for (int v = 0; v < NV; v++)
-                acc[i][v] = fma((vfloat)(a[i]), g[v], acc[i][v]);
-        a += LDM;
-        d += NR;
-    }
+    outer(np, a, LDM, d, acc);
     if (nm == MW && nk == NR) {
 #pragma unroll
         for (int i = 0; i < MW; i++) {

@@ -317,6 +317,14 @@ const char *rs_conv_fits_int(const rs_conv *v)
     return NULL;
 }
 
+/* ---- register tiles ---------------------------------------------------------------------- */
+
+rs_regtile rs_regtile_of(const rescl_device_info *dev)
+{
+    const int vw = dev->float_width >= 16 ? 16 : dev->float_width >= 8 ? 8 : 4;
+    return (rs_regtile){.vw = vw, .nr = 2 * vw, .mr = vw == 16 ? 14 : 6, .mw = vw == 16 ? 8 : 6};
+}
+
 /* ---- shared launches --------------------------------------------------------------------- */
 
 rs_grid rs_conv_items(const rescl_device *dev, size_t x, size_t y)
@@ -363,12 +371,14 @@ out:
 /* ---- the op ------------------------------------------------------------------------------ */
 
 const rs_impl rs_conv_impls[] = {
+    {"winograd", RS_CONV_PASSES, 1u << RESCL_DEVICE_CPU, rs_conv_winograd_can,
+     rs_conv_winograd_plan, rs_conv_winograd_enqueue, rs_conv_winograd_pack, 4},
     {"packed_gemm", RS_CONV_PASSES, 1u << RESCL_DEVICE_CPU, rs_conv_packed_can, rs_conv_packed_plan,
-     rs_conv_packed_enqueue, rs_conv_packed_pack},
+     rs_conv_packed_enqueue, rs_conv_packed_pack, 0},
     {"tiled_gemm", RS_CONV_PASSES, 1u << RESCL_DEVICE_GPU | 1u << RESCL_DEVICE_ACCELERATOR,
-     rs_conv_tiled_can, rs_conv_tiled_plan, rs_conv_tiled_enqueue, NULL},
+     rs_conv_tiled_can, rs_conv_tiled_plan, rs_conv_tiled_enqueue, NULL, 0},
     {"clblast_gemm", RS_CONV_PASSES, 0, rs_conv_clblast_can, rs_conv_clblast_plan,
-     rs_conv_clblast_enqueue, NULL},
+     rs_conv_clblast_enqueue, NULL, 0},
     {0}};
 
 const rs_op rs_op_conv2d = {.name = "conv2d",

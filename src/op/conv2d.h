@@ -92,12 +92,46 @@ rescl_status rs_conv_bwd_bias(const rs_plan *plan, int bias, int sum, const rs_a
                               size_t first) RESCL_CHECK;
 size_t rs_conv_bwd_bias_bytes(const rs_conv *v, const rescl_device_info *dev); /* 0 without bias */
 
+/* ---- register tiles ---------------------------------------------------------------------- */
+
+/* The register tiles of cl/regtile.clh on a device. */
+typedef struct rs_regtile {
+    int vw;     /* floats of a vector */
+    int nr;     /* columns of a panel */
+    int mr, mw; /* rows of `multiply`, columns of `outer` */
+} rs_regtile;
+
+rs_regtile rs_regtile_of(const rescl_device_info *dev);
+
+static inline int rs_min_int(int a, int b)
+{
+    return a < b ? a : b;
+}
+static inline int rs_max_int(int a, int b)
+{
+    return a > b ? a : b;
+}
+static inline int rs_div_up(int a, int b)
+{
+    return (a + b - 1) / b;
+}
+static inline int rs_round_up_int(int a, int b)
+{
+    return rs_div_up(a, b) * b;
+}
+
 /* ---- implementations --------------------------------------------------------------------- */
 
 #define RS_CONV_PASSES (1u << RS_FWD | 1u << RS_BWD_PARAMS | 1u << RS_BWD_DATA)
 
-/* The list both ops have: conv2d_packed.c (CPUs), conv2d_tiled.c (GPUs), conv2d_clblast.c. */
+/* conv2d_winograd.c, which dense leaves out; conv2d_packed.c (CPUs), conv2d_tiled.c (GPUs),
+ * conv2d_clblast.c. */
 extern const rs_impl rs_conv_impls[];
+
+const char *rs_conv_winograd_can(const rs_problem *p, rs_pass pass, const rescl_device_info *dev);
+rescl_status rs_conv_winograd_plan(rs_plan *plan, const rescl_device_info *dev) RESCL_CHECK;
+rescl_status rs_conv_winograd_enqueue(const rs_plan *plan, const rs_args *args) RESCL_CHECK;
+rescl_status rs_conv_winograd_pack(const rs_plan *plan, const rs_args *args) RESCL_CHECK;
 
 const char *rs_conv_packed_can(const rs_problem *p, rs_pass pass, const rescl_device_info *dev);
 rescl_status rs_conv_packed_plan(rs_plan *plan, const rescl_device_info *dev) RESCL_CHECK;

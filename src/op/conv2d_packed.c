@@ -16,19 +16,6 @@ enum { GROUPS_PER_UNIT = 4 };
 enum { PRODUCT = 0, WEIGHTS, BIAS };
 enum { PARAMS = 0, SUM };
 
-static int min_int(int a, int b)
-{
-    return a < b ? a : b;
-}
-static int max_int(int a, int b)
-{
-    return a > b ? a : b;
-}
-static int div_up(int a, int b)
-{
-    return (a + b - 1) / b;
-}
-
 /* ---- tile sizes -------------------------------------------------------------------------- */
 
 /* The kernels' macros, fixed for a device. */
@@ -118,27 +105,27 @@ static product product_of(const rs_conv *v, rs_pass pass, size_t index, const ti
     product d = {.grid = rs_conv_grid_at(v, pass, index)};
     const rs_conv_grid *g = &d.grid;
     const int c = (int)m.c, taps = g->rows * g->cols, total = taps * c;
-    const int ntiles = div_up((int)v->n * g->gh * g->gw, t->mr);
-    d.panels = div_up((int)m.k, t->nr);
+    const int ntiles = rs_div_up((int)v->n * g->gh * g->gw, t->mr);
+    d.panels = rs_div_up((int)m.k, t->nr);
     d.packed = (size_t)d.panels * (size_t)total * (size_t)t->nr;
 
     /* On small maps many windows reach into the padding. With the images of one position side by
      * side whole tiles share that, and skip it, provided that the pieces of the window are single
      * taps. */
     d.position_major = taps > 1 && g->gh * g->gw <= 64 && (int)v->n * 2 > t->mr;
-    const int whole = d.position_major && c >= 32 ? c : max_int(total, 1);
-    d.kc = div_up(whole, div_up(whole, t->kc));
+    const int whole = d.position_major && c >= 32 ? c : rs_max_int(total, 1);
+    d.kc = rs_div_up(whole, rs_div_up(whole, t->kc));
 
     const int want = GROUPS_PER_UNIT * (int)dev->compute_units;
-    d.tiles = min_int(t->pb, ntiles);
+    d.tiles = rs_min_int(t->pb, ntiles);
     d.group_panels = d.panels;
-    while (div_up(ntiles, d.tiles) * div_up(d.panels, d.group_panels) < want) {
+    while (rs_div_up(ntiles, d.tiles) * rs_div_up(d.panels, d.group_panels) < want) {
         if (d.group_panels > 4)
-            d.group_panels = div_up(d.group_panels, 2);
+            d.group_panels = rs_div_up(d.group_panels, 2);
         else if (d.tiles > 1)
-            d.tiles = div_up(d.tiles, 2);
+            d.tiles = rs_div_up(d.tiles, 2);
         else if (d.group_panels > 1)
-            d.group_panels = div_up(d.group_panels, 2);
+            d.group_panels = rs_div_up(d.group_panels, 2);
         else
             break;
     }
@@ -169,10 +156,10 @@ static rescl_status product_enqueue(const rs_plan *plan, const rs_args *args)
     for (size_t i = 0; i < rs_conv_grids(&v, plan->pass); i++) {
         const product d = product_of(&v, plan->pass, i, &t, dev);
         const rs_conv_grid *g = &d.grid;
-        const int ntiles = div_up((int)v.n * g->gh * g->gw, t.mr);
+        const int ntiles = rs_div_up((int)v.n * g->gh * g->gw, t.mr);
         if (ntiles > 0 && !(add && d.packed == 0)) {
-            const rs_grid grid = {.items = {(size_t)div_up(ntiles, d.tiles),
-                                            (size_t)div_up(d.panels, d.group_panels), 1},
+            const rs_grid grid = {.items = {(size_t)rs_div_up(ntiles, d.tiles),
+                                            (size_t)rs_div_up(d.panels, d.group_panels), 1},
                                   .group = {1, 1, 1}};
             RS_TRY(
                 RS_LAUNCH(plan->dev, plan->kernel[PRODUCT].kernel, grid,
@@ -199,7 +186,7 @@ rescl_status rs_conv_packed_pack(const rs_plan *plan, const rs_args *args)
     const tiles t = tiles_of(dev);
     const rs_conv v = rs_conv_of(&plan->problem);
     const rs_conv_maps m = rs_conv_maps_of(&v, plan->pass);
-    const size_t panels = (size_t)div_up((int)m.k, t.nr);
+    const size_t panels = (size_t)rs_div_up((int)m.k, t.nr);
     const rs_grid bias_grid = {.items = {panels, 1, 1}, .group = {1, 1, 1}};
     size_t first = 0;
 
@@ -235,13 +222,13 @@ typedef struct params {
 static params params_cut(const rs_conv *v, const tiles *t, int rows, int panels)
 {
     params d = {0};
-    const int all_rows = (int)(v->r * v->s * v->c), all_panels = div_up((int)v->k, t->nr);
+    const int all_rows = (int)(v->r * v->s * v->c), all_panels = rs_div_up((int)v->k, t->nr);
     /* Groups that lie within one tap leave out the pixels which that tap does not reach. */
     const int whole = v->c > (size_t)rows ? (int)v->c : all_rows;
-    d.rows = div_up(div_up(whole, div_up(whole, rows)), t->mw) * t->mw;
-    d.panels = min_int(panels, all_panels);
-    d.groups_m = div_up(all_rows, d.rows);
-    d.groups_j = div_up(all_panels, d.panels);
+    d.rows = rs_div_up(rs_div_up(whole, rs_div_up(whole, rows)), t->mw) * t->mw;
+    d.panels = rs_min_int(panels, all_panels);
+    d.groups_m = rs_div_up(all_rows, d.rows);
+    d.groups_j = rs_div_up(all_panels, d.panels);
     return d;
 }
 
@@ -252,9 +239,11 @@ static params params_of(const rs_conv *v, const tiles *t, const rescl_device_inf
     /* Large groups pack less; where there are many pixels their sums outgrow the cache. */
     params d = params_cut(v, t, 384, t->jb);
     if (d.groups_m * d.groups_j < want || pixels > 4 * t->px)
-        d = params_cut(v, t, 192, min_int(4, t->jb));
+        d = params_cut(v, t, 192, rs_min_int(4, t->jb));
     const int groups = d.groups_m * d.groups_j;
-    d.parts = groups >= want ? 1 : min_int(div_up(want, groups), max_int(1, pixels / (2 * t->px)));
+    d.parts = groups >= want
+                  ? 1
+                  : rs_min_int(rs_div_up(want, groups), rs_max_int(1, pixels / (2 * t->px)));
     d.part_floats = rs_conv_weight_count(v) + (v->bias ? v->k : 0);
     return d;
 }
@@ -302,7 +291,7 @@ rescl_status rs_conv_packed_plan(rs_plan *plan, const rescl_device_info *dev)
         RS_TRY(rs_plan_kernel_add(plan, "conv2d", "conv2d_sum", "%s", ""));
     } else {
         const rs_conv_maps m = rs_conv_maps_of(&v, plan->pass);
-        const size_t biases = (size_t)(div_up((int)m.k, t.nr) * t.nr);
+        const size_t biases = (size_t)(rs_div_up((int)m.k, t.nr) * t.nr);
         plan->packed_bytes = (packed_floats(&v, plan->pass, &t, dev) + biases) * sizeof(float);
         RS_TRY(add_kernel(plan, &t, "conv2d_packed_product"));
         RS_TRY(add_kernel(plan, &t, "conv2d_packed_weights"));

@@ -125,6 +125,8 @@ struct rs_impl {
     rescl_status (*enqueue)(const rs_plan *plan, const rs_args *args);
     /* Refreshes args->packed from args->param; NULL when packed_bytes is always 0. */
     rescl_status (*pack)(const rs_plan *plan, const rs_args *args);
+    /* Its rounding errors are those of plain sums of so many times the terms; 0: of as many. */
+    unsigned rounding;
 };
 
 /* Adds a kernel to the plan; `fmt` gives its -D options. The first added is plan->kernel[0], and so

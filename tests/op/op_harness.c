@@ -365,11 +365,12 @@ static void check_impl(run *r, rs_pass pass, const char *impl, const char *label
     rs_plan plan;
     double *out[2][NSLOT];
     char what[192], text[256];
-    const size_t terms = r->p.op->reduction ? r->p.op->reduction(&r->p, pass) : 1;
+    size_t terms = r->p.op->reduction ? r->p.op->reduction(&r->p, pass) : 1;
 
     snprintf(what, sizeof what, "%s %s%s", impl, rs_pass_name(pass), label);
     OP_OK(rs_plan_make(&plan, &r->p, pass, op_device(), impl));
     OP_OK(rs_plan_build(&plan));
+    terms *= plan.impl->rounding ? plan.impl->rounding : 1;
     for (int k = 0; k < 2; k++) {
         for (int i = 0; i < NSLOT; i++)
             out[k][i] = copy_want(&r->slot[i]);

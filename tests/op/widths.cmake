@@ -1,8 +1,10 @@
 # The convolution's vectorised kernels once more with the widths of other CPUs.
 foreach(width 4 8)
-    set(name op.conv2d.width${width})
-    add_test(NAME ${name} COMMAND test_conv2d)
-    rs_test_properties(${name} op)
-    set_property(TEST ${name} APPEND PROPERTY
-        ENVIRONMENT "RESCL_FLOAT_WIDTH=${width}" "RESCL_TEST_IMPL=packed_gemm")
+    foreach(impl packed_gemm winograd)
+        set(name op.conv2d.${impl}.width${width})
+        add_test(NAME ${name} COMMAND test_conv2d)
+        rs_test_properties(${name} op)
+        set_property(TEST ${name} APPEND PROPERTY
+            ENVIRONMENT "RESCL_FLOAT_WIDTH=${width}" "RESCL_TEST_IMPL=${impl}")
+    endforeach()
 endforeach()

@@ -1,0 +1,380 @@
+/* 3x3 convolutions of stride 1 on CPUs by Winograd's F(4x4, 3x3): 36 products for the 144 of a tile
+ * of 4x4 output pixels. One work-item per group.
+ *
+ * Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks" (2015). Each tile reads 6x6
+ * pixels d; with the filter g of 3x3
+ *
+ *     forward, backward data   y  = A' [ (G g G') . (B' d B) ] A          A: 6x4, G: 6x3
+ *     backward weights         dg = A3' [ (B' d B) . (G4 dy G4') ] A3     A3: 6x3, G4: 6x4
+ *
+ * where . multiplies element by element and is summed over channels, respectively tiles: 36 matrix
+ * products, one for each of the 6x6 positions. The polynomials are evaluated at 0, +-1/sqrt(2),
+ * +-sqrt(2) and infinity: in float32 that keeps half of the error of the usual 0, +-1, +-2 and about
+ * twice that of the plain sum.
+ *
+ * Work. A group walks blocks of tiles: transforms a block's pixels into V, multiplies, transforms
+ * back. V and the products lie in the group's own slab of scratch, which stays in its core's cache.
+ * Padding is dealt with where tiles are read and written; what is outside of the map reads as zero.
+ *
+ * Layout: activations NHWC, filters RSCK; packed[panel][position][channel][NR], then a bias for each
+ * channel; V[position][tile][channel], rows VROW floats apart, positions VSTEP.
+ *
+ * Kernels: conv2d_winograd_product (forward, backward data), conv2d_winograd_weights (its panels),
+ * conv2d_winograd_bwd_params. */
+#include "regtile.clh"
+
+#define POSITIONS 36
+#define ROOT      1.41421356f /* sqrt(2); the other point is half of it */
+#define HALF_ROOT 0.70710678f
+
+#define RELU       4 /* flags, as in conv2d_packed.cl */
+#define ACCUMULATE 1
+
+/* Distance of V's positions and of its rows: whole vectors, and odd multiples of them, so that what
+ * is written together lies in different cache sets. */
+#define ROUND_UP(n, to) (((n) + (to)-1) / (to) * (to))
+#define ODD_VECTORS(n)  (((n) + VW - 1) / VW % 2 ? ROUND_UP(n, VW) : ROUND_UP(n, VW) + VW)
+
+/* ---- one-dimensional transforms ------------------------------------------------------------ */
+
+RS_INLINE void input_6(const vfloat d[6], vfloat t[6]) /* B' */
+{
+    const vfloat e1 = fma(d[2], (vfloat)(-2.0f), d[4]), e2 = fma(d[2], (vfloat)(-0.5f), d[4]);
+    const vfloat o1 = fma(d[3], (vfloat)(HALF_ROOT), d[1] * -ROOT);
+    const vfloat o2 = fma(d[3], (vfloat)(ROOT), d[1] * -HALF_ROOT);
+    t[0] = fma(d[2], (vfloat)(-2.5f), d[0] + d[4]);
+    t[1] = e1 + o1;
+    t[2] = e1 - o1;
+    t[3] = e2 + o2;
+    t[4] = e2 - o2;
+    t[5] = fma(d[3], (vfloat)(-2.5f), d[1] + d[5]);
+}
+
+/* The values at the points of g0 + g1 x + g2 x^2 + g3 x^3, given its even and odd parts at
+ * 1/sqrt(2) and sqrt(2), times what makes B' simple. */
+RS_INLINE void at_points(vfloat even1, vfloat odd1, vfloat even2, vfloat odd2, vfloat t[6])
+{
+    t[1] = (even1 + odd1) * (-2.0f / 3.0f);
+    t[2] = (even1 - odd1) * (-2.0f / 3.0f);
+    t[3] = (even2 + odd2) * (1.0f / 6.0f);
+    t[4] = (even2 - odd2) * (1.0f / 6.0f);
+}
+
+RS_INLINE void filter_3(const vfloat g[3], vfloat t[6]) /* G */
+{
+    at_points(fma(g[2], (vfloat)(0.5f), g[0]), g[1] * HALF_ROOT, fma(g[2], (vfloat)(2.0f), g[0]),
+              g[1] * ROOT, t);
+    t[0] = g[0];
+    t[5] = g[2];
+}
+
+RS_INLINE void filter_4(const vfloat g[4], vfloat t[6]) /* G4 */
+{
+    at_points(fma(g[2], (vfloat)(0.5f), g[0]),
+              fma(g[3], (vfloat)(0.5f * HALF_ROOT), g[1] * HALF_ROOT),
+              fma(g[2], (vfloat)(2.0f), g[0]), fma(g[3], (vfloat)(2.0f * ROOT), g[1] * ROOT), t);
+    t[0] = g[0];
+    t[5] = g[3];
+}
+
+RS_INLINE void output_4(const vfloat m[6], vfloat y[4]) /* A' */
+{
+    const vfloat s1 = m[1] + m[2], d1 = m[1] - m[2], s2 = m[3] + m[4], d2 = m[3] - m[4];
+    y[0] = m[0] + s1 + s2;
+    y[1] = fma(d2, (vfloat)(ROOT), d1 * HALF_ROOT);
+    y[2] = fma(s2, (vfloat)(2.0f), s1 * 0.5f);
+    y[3] = fma(d2, (vfloat)(2.0f * ROOT), fma(d1, (vfloat)(0.5f * HALF_ROOT), m[5]));
+}
+
+RS_INLINE void output_3(const vfloat m[6], vfloat y[3]) /* A3' */
+{
+    const vfloat s1 = m[1] + m[2], d1 = m[1] - m[2], s2 = m[3] + m[4], d2 = m[3] - m[4];
+    y[0] = m[0] + s1 + s2;
+    y[1] = fma(d2, (vfloat)(ROOT), d1 * HALF_ROOT);
+    y[2] = fma(s2, (vfloat)(2.0f), fma(s1, (vfloat)(0.5f), m[5]));
+}
+
+/* Two-dimensional: `oned` along both axes of the rows x rows vectors LOAD(i, j), to the cols x cols
+ * STORE(i, j, value). */
+#define TRANSFORM(oned, rows, cols, LOAD, STORE)                                                   \
+    do {                                                                                           \
+        vfloat half_[cols][rows];                                                                  \
+        _Pragma("unroll") for (int j_ = 0; j_ < rows; j_++)                                        \
+        {                                                                                          \
+            vfloat in_[rows], out_[cols];                                                          \
+            _Pragma("unroll") for (int i_ = 0; i_ < rows; i_++) in_[i_] = LOAD(i_, j_);            \
+            oned(in_, out_);                                                                       \
+            _Pragma("unroll") for (int i_ = 0; i_ < cols; i_++) half_[i_][j_] = out_[i_];          \
+        }                                                                                          \
+        _Pragma("unroll") for (int i_ = 0; i_ < cols; i_++)                                        \
+        {                                                                                          \
+            vfloat out_[cols];                                                                     \
+            oned(half_[i_], out_);                                                                 \
+            _Pragma("unroll") for (int j_ = 0; j_ < cols; j_++) STORE(i_, j_, out_[j_]);           \
+        }                                                                                          \
+    } while (0)
+
+/* ---- tiles of a map ------------------------------------------------------------------------ */
+
+typedef struct tile_map {
+    int h, w, c;           /* of the map */
+    int tiles_h, tiles_w;  /* tiles of an image */
+    int pad_top, pad_left; /* the first tile begins that far outside of the map */
+} tile_map;
+
+/* The upper left pixel of a tile, which may lie in the padding. */
+RS_INLINE void tile_at(const tile_map *m, int tile, int *image, int *y, int *x)
+{
+    const int row = tile / m->tiles_w;
+    *image = row / m->tiles_h;
+    *y = row % m->tiles_h * 4 - m->pad_top;
+    *x = tile % m->tiles_w * 4 - m->pad_left;
+}
+
+/* Where size x size pixels of channels k..k+VW-1 can be read: in the map itself, or, zeros filled
+ * in, in `corner`. Sets the distances of rows and columns. */
+RS_INLINE const global float *tile_pixels(const tile_map *m, const global float *map, int image,
+                                          int y, int x, int k, int size, global float *corner,
+                                          int *row, int *col)
+{
+    const global float *at = map + ((image * m->h + y) * m->w + x) * m->c + k;
+    *row = m->w * m->c;
+    *col = m->c;
+    if (y >= 0 && x >= 0 && y + size <= m->h && x + size <= m->w && k + VW <= m->c)
+        return at;
+    const uint part = clamp(m->c - k, 0, VW);
+    for (int i = 0; i < size; i++)
+        for (int j = 0; j < size; j++) {
+            const int inside = (uint)(y + i) < (uint)m->h && (uint)(x + j) < (uint)m->w;
+            fstore(inside ? load_part(at + i * *row + j * *col, part) : VZERO,
+                   corner + (i * size + j) * VW);
+        }
+    *row = size * VW;
+    *col = VW;
+    return corner;
+}
+
+#define LOAD_PIXEL(i, j)            fload(from + (i)*row + (j)*col)
+#define STORE_POSITION(i, j, value) fstore(value, to + (i * 6 + j) * step)
+
+/* v[position][tile][channel] = B' d B of tiles t0 .. t0 + count, channels c0 .. c0 + channels. */
+RS_INLINE void transform_input(const tile_map *m, const global float *x, int t0, int count, int c0,
+                               int channels, global float *v, int vrow, int step,
+                               global float *corner)
+{
+    for (int t = 0; t < count; t++) {
+        int image, py, px;
+        tile_at(m, t0 + t, &image, &py, &px);
+        for (int k = 0; k < channels; k += VW) {
+            int row, col;
+            const global float *from =
+                tile_pixels(m, x, image, py, px, c0 + k, 6, corner, &row, &col);
+            global float *to = v + t * vrow + k;
+            TRANSFORM(input_6, 6, 6, LOAD_PIXEL, STORE_POSITION);
+        }
+    }
+}
+
+/* ---- forward and backward data ------------------------------------------------------------- */
+
+/* y = A' m A of tiles t0 .. t0 + count, channels k0 .. k0 + channels; with bias, residual (unless
+ * NULL) and the flags. */
+RS_INLINE void transform_output(const tile_map *m, const global float *products, int mrow, int step,
+                                int t0, int count, int k0, int channels, const global float *bias,
+                                const global float *residual, global float *y, int flags)
+{
+#define LOAD_PRODUCT(i, j) fload(from + ((i)*6 + (j)) * step)
+#define STORE_PIXEL(i, j, value)                                                                   \
+    do {                                                                                           \
+        if ((i) < rows && (j) < cols) {                                                            \
+            const int at = first + ((i)*m->w + (j)) * m->c;                                        \
+            vfloat sum = (value) + start;                                                          \
+            if (flags & ACCUMULATE)                                                                \
+                sum += load_part(y + at, part);                                                    \
+            if (residual)                                                                          \
+                sum += load_part(residual + at, part);                                             \
+            store_part(flags &RELU ? (sum < VZERO ? VZERO : sum) : sum, y + at, part);             \
+        }                                                                                          \
+    } while (0)
+    for (int t = 0; t < count; t++) {
+        int image, py, px;
+        tile_at(m, t0 + t, &image, &py, &px);
+        const int rows = min(4, m->h - py), cols = min(4, m->w - px);
+        for (int k = 0; k < channels; k += VW) {
+            const uint part = min(VW, m->c - k0 - k);
+            const int first = ((image * m->h + py) * m->w + px) * m->c + k0 + k;
+            const vfloat start = fload(bias + k0 + k);
+            const global float *from = products + t * mrow + k;
+            TRANSFORM(output_4, 6, 4, LOAD_PRODUCT, STORE_PIXEL);
+        }
+    }
+}
+
+/* Group (b, j): blocks b * group_blocks ... of `block` tiles (a multiple of MR), panels
+ * j * group_panels ..., `chunk` panels at a time. */
+__kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
+conv2d_winograd_product(__global const float *restrict x, __global const float *restrict packed,
+                        int bias_first, __global const float *restrict residual,
+                        __global float *restrict y, __global float *restrict scratch, int images,
+                        int h, int w, int c, int oh, int ow, int k, int pad_top, int pad_left,
+                        int block, int group_blocks, int group_panels, int chunk, ulong slab_floats,
+                        int flags)
+{
+    const int th = (oh + 3) / 4, tw = (ow + 3) / 4, tiles = images * th * tw;
+    const tile_map from = {h, w, c, th, tw, pad_top, pad_left}, to = {oh, ow, k, th, tw, 0, 0};
+    const int npanels = (k + NR - 1) / NR;
+    const int j0 = (int)get_group_id(1) * group_panels, j1 = min(j0 + group_panels, npanels);
+    const int vrow = ODD_VECTORS(c), vstep = ODD_VECTORS(block * vrow);
+    const int mrow = chunk * NR, mstep = ODD_VECTORS(block * mrow);
+    __global float *corner =
+        scratch + (get_group_id(1) * get_num_groups(0) + get_group_id(0)) * slab_floats;
+    __global float *v = corner + POSITIONS * VW, *products = v + POSITIONS * vstep;
+
+    for (int b = 0; b < group_blocks; b++) {
+        const int t0 = ((int)get_group_id(0) * group_blocks + b) * block;
+        const int count = min(block, tiles - t0), full = ROUND_UP(count, MR);
+        if (count <= 0)
+            return;
+        transform_input(&from, x, t0, count, 0, c, v, vrow, vstep, corner);
+        for (int position = 0; position < POSITIONS; position++)
+            for (int i = count * vrow; i < full * vrow; i += VW)
+                fstore(VZERO, v + position * vstep + i);
+        for (int j = j0; j < j1; j += chunk) {
+            const int panels = min(chunk, j1 - j);
+            for (int position = 0; position < POSITIONS; position++)
+                for (int q = 0; q < panels; q++) {
+                    __global const float *panel =
+                        packed + ((size_t)(j + q) * POSITIONS + position) * c * NR;
+                    for (int t = 0; t < full; t += MR) {
+                        __global float *p = products + position * mstep + t * mrow + q * NR;
+                        vfloat acc[MR][NV];
+                        multiply(c, v + position * vstep + t * vrow, vrow, panel, acc);
+#pragma unroll
+                        for (int i = 0; i < MR; i++)
+#pragma unroll
+                            for (int n = 0; n < NV; n++)
+                                fstore(acc[i][n], p + i * mrow + n * VW);
+                    }
+                }
+            transform_output(&to, products, mrow, mstep, t0, count, j * NR,
+                             min(panels * NR, k - j * NR), packed + bias_first, residual, y, flags);
+        }
+    }
+}
+
+/* packed = G g G' of VW channels of a panel; the filter's tap (r, s), or (2 - r, 2 - s) where
+ * `flip`. The strides of channel ci and of column q in `weight` are step_c and step_q, one of which
+ * is 1. Group (j, channels / VW); the first of a panel writes its biases, zeros where `bias` is
+ * NULL. */
+__kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
+conv2d_winograd_weights(__global const float *restrict weight, __global const float *restrict bias,
+                        __global float *restrict packed, int bias_first, int c, int k, int flip,
+                        int step_c, int step_q)
+{
+    const int j = get_group_id(0), c0 = (int)get_group_id(1) * VW;
+    const int channels = min(VW, c - c0);
+    for (int q0 = 0; q0 < NR; q0 += VW) {
+        const int first = j * NR + q0, columns = clamp(k - first, 0, VW);
+        vfloat g[9][VW];
+        for (int tap = 0; tap < 9; tap++) {
+            __global const float *w = weight + (size_t)(flip ? 8 - tap : tap) * c * k +
+                                      (size_t)c0 * step_c + (size_t)first * step_q;
+            const int rows = step_q == 1 ? channels : columns;
+            const uint part = step_q == 1 ? columns : channels;
+            for (int i = 0; i < VW; i++)
+                g[tap][i] = i < rows ? load_part(w + (size_t)i * max(step_c, step_q), part) : VZERO;
+            if (step_q != 1)
+                transpose(g[tap]);
+        }
+        for (int i = 0; i < channels; i++) {
+#define LOAD_TAP(r, s) g[(r)*3 + (s)][i]
+#define STORE_PACKED(r, s, value)                                                                  \
+    fstore(value, packed + (((size_t)j * POSITIONS + (r)*6 + (s)) * c + c0 + i) * NR + q0)
+            TRANSFORM(filter_3, 3, 6, LOAD_TAP, STORE_PACKED);
+        }
+        for (int i = 0; c0 == 0 && i < VW; i++)
+            packed[bias_first + first + i] = bias && i < columns ? bias[first + i] : 0.0f;
+    }
+}
+
+/* ---- backward weights ---------------------------------------------------------------------- */
+
+/* d[position][panel][tile][NR] = G4 dy G4' of tiles t0 .. t0 + count, channels k0 on. */
+RS_INLINE void transform_diff(const tile_map *m, const global float *dy, int t0, int count, int k0,
+                              int panels, int block, global float *d, int step,
+                              global float *corner)
+{
+    for (int t = 0; t < count; t++) {
+        int image, py, px;
+        tile_at(m, t0 + t, &image, &py, &px);
+        for (int q = 0; q < panels * NR; q += VW) {
+            int row, col;
+            const global float *from =
+                tile_pixels(m, dy, image, py, px, k0 + q, 4, corner, &row, &col);
+            global float *to = d + (q / NR * block + t) * NR + q % NR;
+            TRANSFORM(filter_4, 4, 6, LOAD_PIXEL, STORE_POSITION);
+        }
+    }
+}
+
+/* Sums diff_weight over the tiles of one of `parts` parts, for filter rows (input channels) of
+ * blocks of `rows` and blocks of `group_panels` panels, into dw + dw_first + part * part_floats. A group takes
+ * every get_num_groups(0)th of these items; `block` tiles are transformed at a time. */
+__kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
+conv2d_winograd_bwd_params(__global const float *restrict x, __global const float *restrict dy,
+                           __global float *dw, ulong dw_first, __global float *scratch, int images,
+                           int h, int w, int c, int oh, int ow, int k, int pad_top, int pad_left,
+                           int rows, int group_panels, int parts, int block, ulong part_floats,
+                           ulong slab_floats)
+{
+    const int th = (oh + 3) / 4, tw = (ow + 3) / 4, tiles = images * th * tw;
+    const tile_map source = {h, w, c, th, tw, pad_top, pad_left}, diff = {oh, ow, k, th, tw, 0, 0};
+    const int npanels = (k + NR - 1) / NR;
+    const int row_blocks = (c + rows - 1) / rows;
+    const int items = row_blocks * ((npanels + group_panels - 1) / group_panels) * parts;
+    const int vrow = ODD_VECTORS(rows), vstep = ODD_VECTORS(block * vrow);
+    const int dstep = ODD_VECTORS(group_panels * block * NR);
+    const int urow = group_panels * NR, ustep = ODD_VECTORS(rows * urow);
+    __global float *corner = scratch + get_group_id(0) * slab_floats;
+    __global float *v = corner + POSITIONS * VW, *d = v + POSITIONS * vstep,
+                   *u = d + POSITIONS * dstep;
+
+    for (int item = get_group_id(0); item < items; item += get_num_groups(0)) {
+        const int part = item % parts, c0 = item / parts % row_blocks * rows;
+        const int j0 = item / parts / row_blocks * group_panels;
+        const int channels = min(rows, c - c0), panels = min(group_panels, npanels - j0);
+        const int first = (int)((long)tiles * part / parts);
+        const int end = (int)((long)tiles * (part + 1) / parts);
+
+        for (int t0 = first; t0 < end; t0 += block) {
+            const int count = min(block, end - t0);
+            transform_input(&source, x, t0, count, c0, ROUND_UP(channels, MW), v, vrow, vstep,
+                            corner);
+            transform_diff(&diff, dy, t0, count, j0 * NR, panels, block, d, dstep, corner);
+            for (int position = 0; position < POSITIONS; position++)
+                for (int q = 0; q < panels; q++)
+                    for (int m = 0; m < channels; m += MW) {
+                        __global float *p = u + position * ustep + m * urow + q * NR;
+                        vfloat acc[MW][NV];
+                        outer(count, v + position * vstep + m, vrow,
+                              d + position * dstep + q * block * NR, acc);
+#pragma unroll
+                        for (int i = 0; i < MW; i++)
+#pragma unroll
+                            for (int n = 0; n < NV; n++) {
+                                __global float *at = p + i * urow + n * VW;
+                                fstore(t0 == first ? acc[i][n] : acc[i][n] + fload(at), at);
+                            }
+                    }
+        }
+        for (int m = 0; m < channels; m++)
+            for (int q = 0; q < min(panels * NR, k - j0 * NR); q += VW) {
+                const uint n = min(VW, k - j0 * NR - q);
+                __global float *to =
+                    dw + dw_first + part * part_floats + (size_t)(c0 + m) * k + j0 * NR + q;
+#define LOAD_SUM(i, j)         fload(u + ((i)*6 + (j)) * ustep + m * urow + q)
+#define STORE_TAP(r, s, value) store_part(value, to + (size_t)((r)*3 + (s)) * c * k, n)
+                TRANSFORM(output_3, 6, 3, LOAD_SUM, STORE_TAP);
+            }
+    }
+}

@@ -1,0 +1,240 @@
+/* winograd: 3x3 convolutions of stride 1 on CPUs with a quarter of the products; the host side of
+ * cl/conv2d_winograd.cl, which says how.
+ *
+ * Here the work is cut into groups, each with a slab of scratch that its core's own cache holds. */
+#include "conv2d.h"
+#include "error.h"
+
+#include <limits.h>
+
+#define KERNEL_FILE "conv2d_winograd"
+
+/* Groups per compute unit: each has a slab of scratch, so no more than uneven ones need. */
+enum { GROUPS_PER_UNIT = 2, POSITIONS = 36 };
+
+/* kernel[] of a plan. */
+enum { PRODUCT = 0, WEIGHTS };
+enum { PARAMS = 0, SUM, BIAS };
+
+/* ODD_VECTORS of the kernels: whole vectors, an odd number of them. */
+static size_t odd_vectors(const rs_regtile *t, size_t n)
+{
+    const size_t vw = (size_t)t->vw;
+    return ((n + vw - 1) / vw | 1) * vw;
+}
+
+static int tile_count(const rs_conv *v, rs_pass pass)
+{
+    const rs_conv_maps m = rs_conv_maps_of(v, pass == RS_BWD_PARAMS ? RS_FWD : pass);
+    return (int)v->n * rs_div_up((int)m.oh, 4) * rs_div_up((int)m.ow, 4);
+}
+
+/* Whether the transforms pay, in products for each pair of channels. Of a plain sum those whose tap
+ * meets the map count; of ours all, and a fifth for transforming pixels. A transformed filter is four
+ * times the filter: to read it once takes as long as 20 products, to write it 60, which in training
+ * happens every step. Measured with AVX-512. */
+static bool pays(const rs_conv *v, rs_pass pass, bool training, int mr)
+{
+    double rows = 0, cols = 0;
+    for (size_t r = 0; r < 3; r++)
+        for (size_t a = 0; a < v->oh; a++)
+            rows += a + r >= v->pad_top && a + r < v->h + v->pad_top;
+    for (size_t s = 0; s < 3; s++)
+        for (size_t b = 0; b < v->ow; b++)
+            cols += b + s >= v->pad_left && b + s < v->w + v->pad_left;
+    const int tiles = tile_count(v, pass);
+    const double ours = 1.2 * (pass == RS_BWD_PARAMS ? tiles : rs_round_up_int(tiles, mr)) +
+                        (pass == RS_BWD_PARAMS ? 40
+                         : training            ? 80
+                                               : 20);
+    return POSITIONS * ours < (double)v->n * rows * cols + 9 * 20;
+}
+
+const char *rs_conv_winograd_can(const rs_problem *p, rs_pass pass, const rescl_device_info *dev)
+{
+    const rs_conv v = rs_conv_of(p);
+    const rs_conv_maps m = rs_conv_maps_of(&v, pass);
+    const rs_regtile t = rs_regtile_of(dev);
+    if (v.r != 3 || v.s != 3 || v.stride_h != 1 || v.stride_w != 1)
+        return "made for 3x3 filters of stride 1";
+    if (v.pad_top > 2 || v.pad_left > 2)
+        return "made for paddings up to 2";
+    if (dev->float_width < 4)
+        return "made for vectors of at least 4 floats";
+    if (v.c < 16 || v.k < 16)
+        return "below 16 channels its transforms cost more than they save";
+    if (!pays(&v, pass, p->training, t.mr))
+        return "on maps so few or small its transforms cost more than they save";
+    if ((double)POSITIONS * (double)m.c * (double)(m.k + (size_t)t.nr) > INT_MAX / 2)
+        return "the packed weights have more than 2^30 elements";
+    return rs_conv_fits_int(&v);
+}
+
+/* ---- forward and backward data ----------------------------------------------------------- */
+
+typedef struct product {
+    int panels; /* of all output channels */
+    int block;  /* tiles transformed at a time */
+    int chunk;  /* panels at a time */
+    int group_blocks, group_panels;
+    int groups_t, groups_j;
+    size_t slab; /* floats */
+} product;
+
+/* Floats of packed weights before the biases. */
+static size_t packed_floats(const rs_conv *v, rs_pass pass, const rs_regtile *t)
+{
+    const rs_conv_maps m = rs_conv_maps_of(v, pass);
+    return POSITIONS * m.c * (size_t)rs_round_up_int((int)m.k, t->nr);
+}
+
+/* A block is large where the filters' transforms, read once for each, do not stay in a core's own
+ * cache, which PoCL reports as local memory. Few tiles are left whole, and their panels divided. */
+static product product_of(const rs_conv *v, rs_pass pass, const rescl_device_info *dev)
+{
+    const rs_conv_maps m = rs_conv_maps_of(v, pass);
+    const rs_regtile t = rs_regtile_of(dev);
+    const int want = GROUPS_PER_UNIT * (int)dev->compute_units, tiles = tile_count(v, pass);
+    const bool cached = packed_floats(v, pass, &t) * sizeof(float) <= dev->local_bytes / 2;
+    const int most = (cached ? 2 : 5) * t.mr;
+    product d = {.panels = rs_div_up((int)m.k, t.nr)};
+
+    d.chunk = rs_min_int(4, d.panels);
+    d.groups_t = rs_min_int(want, rs_div_up(tiles, most));
+    d.group_panels = rs_div_up(d.panels, rs_div_up(want, d.groups_t));
+    d.groups_j = rs_div_up(d.panels, d.group_panels);
+
+    const int share = rs_div_up(tiles, d.groups_t);
+    d.block = rs_round_up_int(rs_div_up(share, rs_div_up(share, most)), t.mr);
+    d.group_blocks = rs_div_up(share, d.block);
+    d.groups_t = rs_div_up(tiles, d.block * d.group_blocks);
+    d.slab = POSITIONS * ((size_t)t.vw + odd_vectors(&t, (size_t)d.block * odd_vectors(&t, m.c)) +
+                          odd_vectors(&t, (size_t)(d.block * d.chunk * t.nr)));
+    return d;
+}
+
+static rescl_status product_enqueue(const rs_plan *plan, const rs_args *args)
+{
+    const rescl_device_info *dev = rescl_device_get_info(plan->dev);
+    const rs_regtile t = rs_regtile_of(dev);
+    const rs_conv v = rs_conv_of(&plan->problem);
+    const rs_conv_maps m = rs_conv_maps_of(&v, plan->pass);
+    const product d = product_of(&v, plan->pass, dev);
+    const bool fwd = plan->pass == RS_FWD, add = !fwd && v.accumulate;
+    const rs_grid grid = {.items = {(size_t)d.groups_t, (size_t)d.groups_j, 1}, .group = {1, 1, 1}};
+    return RS_LAUNCH(
+        plan->dev, plan->kernel[PRODUCT].kernel, grid,
+        RS_BUF(fwd ? args->src[0].buf : args->diff_dst.buf), RS_BUF(args->packed),
+        RS_INT(packed_floats(&v, plan->pass, &t)), RS_BUF(fwd ? args->src[1].buf : NULL),
+        RS_BUF(fwd ? args->dst.buf : args->diff_src[0].buf), RS_BUF(args->scratch), RS_INT(v.n),
+        RS_INT(m.h), RS_INT(m.w), RS_INT(m.c), RS_INT(m.oh), RS_INT(m.ow), RS_INT(m.k),
+        RS_INT(fwd ? v.pad_top : 2 - v.pad_top), RS_INT(fwd ? v.pad_left : 2 - v.pad_left),
+        RS_INT(d.block), RS_INT(d.group_blocks), RS_INT(d.group_panels), RS_INT(d.chunk),
+        RS_ULONG(d.slab), RS_INT((add ? 1 : 0) | (v.relu ? 4 : 0)));
+}
+
+rescl_status rs_conv_winograd_pack(const rs_plan *plan, const rs_args *args)
+{
+    const rs_regtile t = rs_regtile_of(rescl_device_get_info(plan->dev));
+    const rs_conv v = rs_conv_of(&plan->problem);
+    const rs_conv_maps m = rs_conv_maps_of(&v, plan->pass);
+    const bool fwd = plan->pass == RS_FWD;
+    const rs_grid grid = {
+        .items = {(size_t)rs_div_up((int)m.k, t.nr), (size_t)rs_div_up((int)m.c, t.vw), 1},
+        .group = {1, 1, 1}};
+    return RS_LAUNCH(plan->dev, plan->kernel[WEIGHTS].kernel, grid, RS_BUF(args->param[0].buf),
+                     RS_BUF(fwd && v.bias ? args->param[1].buf : NULL), RS_BUF(args->packed),
+                     RS_INT(packed_floats(&v, plan->pass, &t)), RS_INT(m.c), RS_INT(m.k),
+                     RS_INT(!fwd), RS_INT(m.step_c), RS_INT(m.step_q));
+}
+
+/* ---- backward weights -------------------------------------------------------------------- */
+
+typedef struct params {
+    int rows, panels; /* filter rows and panels of an item of work */
+    int parts;        /* of the tiles */
+    int groups, block;
+    size_t slab, part_floats; /* a partial result */
+} params;
+
+static params params_of(const rs_conv *v, const rescl_device_info *dev)
+{
+    const rs_regtile t = rs_regtile_of(dev);
+    const int want = GROUPS_PER_UNIT * (int)dev->compute_units;
+    const int tiles = tile_count(v, RS_BWD_PARAMS), npanels = rs_div_up((int)v->k, t.nr);
+    params d = {.rows = rs_min_int(t.vw == 16 ? 64 : 48, rs_round_up_int((int)v->c, t.mw)),
+                .panels = rs_min_int(2, npanels),
+                .part_floats = rs_conv_weight_count(v)};
+    d.block = rs_min_int(32, tiles);
+    const int items = rs_div_up((int)v->c, d.rows) * rs_div_up(npanels, d.panels);
+    d.parts = items >= want ? 1 : rs_min_int(rs_div_up(want, items), rs_div_up(tiles, d.block));
+    d.groups = rs_min_int(items * d.parts, want);
+    const size_t u = odd_vectors(&t, (size_t)(d.rows * d.panels * t.nr));
+    d.slab = POSITIONS *
+             ((size_t)t.vw + odd_vectors(&t, (size_t)d.block * odd_vectors(&t, (size_t)d.rows)) +
+              odd_vectors(&t, (size_t)(d.block * d.panels * t.nr)) + u);
+    return d;
+}
+
+/* Scratch: the slabs; the partial weights; the partial biases. */
+static size_t bias_first(const params *d)
+{
+    return (size_t)d->groups * d->slab + (d->parts > 1 ? (size_t)d->parts * d->part_floats : 0);
+}
+
+static rescl_status params_enqueue(const rs_plan *plan, const rs_args *args)
+{
+    rescl_status st = RESCL_OK;
+    const rs_conv v = rs_conv_of(&plan->problem);
+    const params d = params_of(&v, rescl_device_get_info(plan->dev));
+    const size_t partial = (size_t)d.groups * d.slab;
+    const rs_grid grid = {.items = {(size_t)d.groups, 1, 1}, .group = {1, 1, 1}};
+
+    RS_TRY(RS_LAUNCH(plan->dev, plan->kernel[PARAMS].kernel, grid, RS_BUF(args->src[0].buf),
+                     RS_BUF(args->diff_dst.buf),
+                     RS_BUF(d.parts > 1 ? args->scratch : args->diff_param[0].buf),
+                     RS_ULONG(d.parts > 1 ? partial : 0), RS_BUF(args->scratch), RS_INT(v.n),
+                     RS_INT(v.h), RS_INT(v.w), RS_INT(v.c), RS_INT(v.oh), RS_INT(v.ow), RS_INT(v.k),
+                     RS_INT(v.pad_top), RS_INT(v.pad_left), RS_INT(d.rows), RS_INT(d.panels),
+                     RS_INT(d.parts), RS_INT(d.block), RS_ULONG(d.part_floats), RS_ULONG(d.slab)));
+    if (d.parts > 1)
+        RS_TRY(rs_conv_sum(plan, SUM, args->scratch, partial, args->diff_param[0].buf,
+                           d.part_floats, (size_t)d.parts, d.part_floats));
+    if (v.bias)
+        RS_TRY(rs_conv_bwd_bias(plan, BIAS, SUM, args, bias_first(&d)));
+out:
+    return st;
+}
+
+/* ---- all passes -------------------------------------------------------------------------- */
+
+rescl_status rs_conv_winograd_plan(rs_plan *plan, const rescl_device_info *dev)
+{
+    rescl_status st = RESCL_OK;
+    const rs_regtile t = rs_regtile_of(dev);
+    const rs_conv v = rs_conv_of(&plan->problem);
+    if (plan->pass == RS_BWD_PARAMS) {
+        const params d = params_of(&v, dev);
+        plan->scratch_bytes = bias_first(&d) * sizeof(float) + rs_conv_bwd_bias_bytes(&v, dev);
+        RS_TRY(rs_plan_kernel_add(plan, KERNEL_FILE, "conv2d_winograd_bwd_params", "%s", ""));
+        RS_TRY(rs_plan_kernel_add(plan, "conv2d", "conv2d_sum", "%s", ""));
+        if (v.bias)
+            RS_TRY(rs_plan_kernel_add(plan, "conv2d", "conv2d_bwd_bias", "%s", ""));
+    } else {
+        const rs_conv_maps m = rs_conv_maps_of(&v, plan->pass);
+        const product d = product_of(&v, plan->pass, dev);
+        plan->scratch_bytes = (size_t)(d.groups_t * d.groups_j) * d.slab * sizeof(float);
+        plan->packed_bytes =
+            (packed_floats(&v, plan->pass, &t) + (size_t)rs_round_up_int((int)m.k, t.nr)) *
+            sizeof(float);
+        RS_TRY(rs_plan_kernel_add(plan, KERNEL_FILE, "conv2d_winograd_product", "%s", ""));
+        RS_TRY(rs_plan_kernel_add(plan, KERNEL_FILE, "conv2d_winograd_weights", "%s", ""));
+    }
+out:
+    return st;
+}
+
+rescl_status rs_conv_winograd_enqueue(const rs_plan *plan, const rs_args *args)
+{
+    return plan->pass == RS_BWD_PARAMS ? params_enqueue(plan, args) : product_enqueue(plan, args);
+}
