@@ -33,6 +33,35 @@
 #define ACCUMULATE     1 /* flags: add to what the output holds */
 #define POSITION_MAJOR 2 /* order pixels by position, then image: neighbours share their padding */
 
+/* Pixel (a, b) of image n in a walk over gh x gw pixels of each image: image by image, or, by
+ * position, the images' pixels of one position side by side. */
+typedef struct pixel {
+    int n, a, b;
+} pixel;
+
+RS_INLINE pixel pixel_at(int p, int images, int gh, int gw, int by_position)
+{
+    const int n = by_position ? p % images : p / (gh * gw);
+    const int g = by_position ? p / images : p - n * (gh * gw);
+    return (pixel){n, g / gw, g % gw};
+}
+
+RS_INLINE void pixel_next(pixel *p, int images, int gh, int gw, int by_position)
+{
+    if (by_position) {
+        if (++p->n < images)
+            return;
+        p->n = 0;
+    }
+    if (++p->b < gw)
+        return;
+    p->b = 0;
+    if (++p->a < gh)
+        return;
+    p->a = 0;
+    p->n++;
+}
+
 /* d[0..n) = s[0..n) */
 RS_INLINE void copy(__local float *d, __global const float *s, int n)
 {
@@ -156,25 +185,19 @@ conv2d_packed_product(__global const float *restrict x, __global const float *re
     const int pixels = min(tiles * MR, count - p0);
     const int ntiles = (pixels + MR - 1) / MR;
     for (int i = 0; i < ntiles; i++) {
-        box[i] = (int4)(rows, 0, cols, 0);
+        box[i] = rows * cols == 1 ? (int4)(0, 1, 0, 1) : (int4)(rows, 0, cols, 0);
         started[i] = 0;
     }
-    for (int i = 0; i < pixels; i++) {
-        const int p = p0 + i;
-        int n, g;
-        if (flags & POSITION_MAJOR) {
-            g = p / images;
-            n = p - g * images;
-        } else {
-            n = p / (gh * gw);
-            g = p - n * (gh * gw);
-        }
-        const int a = g / gw, b = g - a * gw;
-        const int ih = a * istep_h + dh, iw = b * istep_w + dw;
+    const int by_position = flags & POSITION_MAJOR;
+    pixel at = pixel_at(p0, images, gh, gw, by_position);
+    for (int i = 0; i < pixels; i++, pixel_next(&at, images, gh, gw, by_position)) {
+        const int ih = at.a * istep_h + dh, iw = at.b * istep_w + dw;
         top[i] = ih;
         first[i] = iw * c;
-        start[i] = ((n * h + ih) * w + iw) * c;
-        offset[i] = ((n * oh + a * ostep_h + first_h) * ow + b * ostep_w + first_w) * k;
+        start[i] = ((at.n * h + ih) * w + iw) * c;
+        offset[i] = ((at.n * oh + at.a * ostep_h + first_h) * ow + at.b * ostep_w + first_w) * k;
+        if (rows * cols == 1)
+            continue;
         const int4 t = box[i / MR];
         box[i / MR] = (int4)(min(t.s0, max(-ih, 0)), max(t.s1, min(h - ih, rows)),
                              min(t.s2, max(-iw, 0)), max(t.s3, min(w - iw, cols)));
@@ -203,8 +226,11 @@ conv2d_packed_product(__global const float *restrict x, __global const float *re
             for (int j = j0; j < j1; j++) {
                 __global const float *b = packed + packed_first + ((size_t)j * total + k0) * NR;
                 __global const float *bias = packed + bias_first + j * NR;
+                /* The next tile's pixels, once: they are a row apart at most. */
+                const uintptr_t next = (uintptr_t)(x + start[min(i + MR, pixels - 1)] + k0);
                 vfloat acc[MR][NV];
-                multiply(k1 - k0, A, LDA, b, acc);
+                multiply(k1 - k0, A, LDA, b, j == j0 ? next : (uintptr_t)A,
+                         j == j0 ? istep_w * c : 0, acc);
                 store(acc, y + j * NR, offset + i, np, min(NR, k - j * NR), fresh ? bias : 0,
                       last && residual ? residual + j * NR : 0, last && (flags & RELU));
             }
@@ -256,11 +282,11 @@ conv2d_packed_bias(__global const float *restrict bias, __global float *restrict
 #ifndef PX /* pixels in the scratch at once: 64, 128, 192, 256 */
 #define PX 128
 #endif
-#ifndef MB /* most filter rows in the scratch, a multiple of MW: 24, 48, 96 */
-#define MB 48
+#ifndef MB /* most filter rows in the scratch, a multiple of MW: 48, 96, 192 */
+#define MB 192
 #endif
 #ifndef JB /* most panels of NR channels in the scratch: 1, 2, 4, 8 */
-#define JB 4
+#define JB 8
 #endif
 #define LDM (MB + 16)
 
@@ -358,15 +384,15 @@ conv2d_packed_bwd_params(__global const float *restrict x, __global const float 
     const int end = (int)((long)images * map * (part + 1) / parts);
 
     int p0 = first;
+    pixel at = map > 0 ? pixel_at(first, images, a1 - a0, gw, 0) : (pixel){0, 0, 0};
     do {
         const int np = min(PX, end - p0);
-        for (int i = 0; i < np; i++) {
-            const int n = (p0 + i) / map, g = p0 + i - n * map;
-            const int a = a0 + g / gw, b = b0 + g % gw;
+        for (int i = 0; i < np; i++, pixel_next(&at, images, a1 - a0, gw, 0)) {
+            const int a = a0 + at.a, b = b0 + at.b;
             top[i] = a * stride_h - pad_top;
             left[i] = (b * stride_w - pad_left) * c;
-            start[i] = (n * h + top[i]) * w * c + left[i];
-            out[i] = ((n * oh + a) * ow + b) * k;
+            start[i] = (at.n * h + top[i]) * w * c + left[i];
+            out[i] = ((at.n * oh + a) * ow + b) * k;
         }
         for (int j = j0; j < j1; j++) {
             __local float *d = D + (j - j0) * PX * NR;

@@ -21,6 +21,7 @@
  *
  * Kernels: conv2d_winograd_product (forward, backward data), conv2d_winograd_weights (its panels),
  * conv2d_winograd_bwd_params. */
+#define MW (RS_VW >= 16 ? 8 : 6) /* divides the usual numbers of channels */
 #include "regtile.clh"
 
 #define POSITIONS 36
@@ -247,8 +248,9 @@ conv2d_winograd_product(__global const float *restrict x, __global const float *
                         packed + ((size_t)(j + q) * POSITIONS + position) * c * NR;
                     for (int t = 0; t < full; t += MR) {
                         __global float *p = products + position * mstep + t * mrow + q * NR;
+                        const global float *a = v + position * vstep + t * vrow;
                         vfloat acc[MR][NV];
-                        multiply(c, v + position * vstep + t * vrow, vrow, panel, acc);
+                        multiply(c, a, vrow, panel, (uintptr_t)(a + MR * vrow), vrow, acc);
 #pragma unroll
                         for (int i = 0; i < MR; i++)
 #pragma unroll

@@ -322,7 +322,7 @@ const char *rs_conv_fits_int(const rs_conv *v)
 rs_regtile rs_regtile_of(const rescl_device_info *dev)
 {
     const int vw = dev->float_width >= 16 ? 16 : dev->float_width >= 8 ? 8 : 4;
-    return (rs_regtile){.vw = vw, .nr = 2 * vw, .mr = vw == 16 ? 14 : 6, .mw = vw == 16 ? 8 : 6};
+    return (rs_regtile){.vw = vw, .nr = 2 * vw, .mr = vw == 16 ? 14 : 6, .mw = vw == 16 ? 12 : 6};
 }
 
 /* ---- shared launches --------------------------------------------------------------------- */

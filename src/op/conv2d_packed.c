@@ -20,37 +20,25 @@ enum { PARAMS = 0, SUM };
 
 /* The kernels' macros, fixed for a device. */
 typedef struct tiles {
-    int nr;         /* channels in a panel */
-    int mr;         /* pixels in a register tile */
+    rs_regtile reg; /* rows of `multiply` are pixels, columns of `outer` filter rows */
     int kc;         /* product: window values in the scratch */
     int pb;         /* most pixel tiles of a group */
-    int mw;         /* backward weights: filter rows in a register tile */
-    int px, mb, jb; /* pixels, filter rows and panels in the scratch */
+    int px, mb, jb; /* backward weights: pixels, filter rows and panels in the scratch */
 } tiles;
 
 static uint64_t product_floats(const tiles *t)
 {
-    return (uint64_t)(t->mr * (t->kc + 16));
+    return (uint64_t)(t->reg.mr * (t->kc + 16));
 }
 
 static uint64_t params_floats(const tiles *t)
 {
-    return (uint64_t)t->px * (uint64_t)(t->mb + 16 + t->jb * t->nr);
+    return (uint64_t)t->px * (uint64_t)(t->mb + 16 + t->jb * t->reg.nr);
 }
 
 static tiles tiles_of(const rescl_device_info *dev)
 {
-    const bool wide = dev->float_width >= 16;
-    tiles t = {.nr = wide                    ? 32
-                     : dev->float_width >= 8 ? 16
-                                             : 8,
-               .mr = wide ? 14 : 6,
-               .kc = 256,
-               .pb = 16,
-               .mw = wide ? 8 : 6,
-               .px = 128,
-               .mb = 48,
-               .jb = 8};
+    tiles t = {.reg = rs_regtile_of(dev), .kc = 256, .pb = 16, .px = 128, .mb = 192, .jb = 8};
     /* Half of the local memory, for a driver (Mesa's) counts a kernel's arrays twice; of that,
      * indices and flags take 5 KiB. */
     const uint64_t half = dev->local_bytes / 2;
@@ -59,6 +47,8 @@ static tiles tiles_of(const rescl_device_info *dev)
         t.kc /= 2;
     while (t.jb > 1 && params_floats(&t) > room)
         t.jb /= 2;
+    while (t.mb > 48 && params_floats(&t) > room)
+        t.mb /= 2;
     while (t.px > 8 && params_floats(&t) > room)
         t.px /= 2;
     return t;
@@ -66,9 +56,8 @@ static tiles tiles_of(const rescl_device_info *dev)
 
 static rescl_status add_kernel(rs_plan *plan, const tiles *t, const char *name)
 {
-    return rs_plan_kernel_add(plan, KERNEL_FILE, name,
-                              "-DMR=%d -DKC=%d -DPB=%d -DMW=%d -DPX=%d -DMB=%d -DJB=%d", t->mr,
-                              t->kc, t->pb, t->mw, t->px, t->mb, t->jb);
+    return rs_plan_kernel_add(plan, KERNEL_FILE, name, "-DKC=%d -DPB=%d -DPX=%d -DMB=%d -DJB=%d",
+                              t->kc, t->pb, t->px, t->mb, t->jb);
 }
 
 const char *rs_conv_packed_can(const rs_problem *p, rs_pass pass, const rescl_device_info *dev)
@@ -76,7 +65,7 @@ const char *rs_conv_packed_can(const rs_problem *p, rs_pass pass, const rescl_de
     const rs_conv v = rs_conv_of(p);
     const rs_conv_maps m = rs_conv_maps_of(&v, pass);
     const tiles t = tiles_of(dev);
-    const double packed = (double)(v.r * v.s) * (double)m.c * (double)(m.k + (size_t)t.nr);
+    const double packed = (double)(v.r * v.s) * (double)m.c * (double)(m.k + (size_t)t.reg.nr);
     if (dev->local_bytes < 32768)
         return "needs 32 KiB of local memory";
     if (dev->float_width < 4)
@@ -105,14 +94,14 @@ static product product_of(const rs_conv *v, rs_pass pass, size_t index, const ti
     product d = {.grid = rs_conv_grid_at(v, pass, index)};
     const rs_conv_grid *g = &d.grid;
     const int c = (int)m.c, taps = g->rows * g->cols, total = taps * c;
-    const int ntiles = rs_div_up((int)v->n * g->gh * g->gw, t->mr);
-    d.panels = rs_div_up((int)m.k, t->nr);
-    d.packed = (size_t)d.panels * (size_t)total * (size_t)t->nr;
+    const int ntiles = rs_div_up((int)v->n * g->gh * g->gw, t->reg.mr);
+    d.panels = rs_div_up((int)m.k, t->reg.nr);
+    d.packed = (size_t)d.panels * (size_t)total * (size_t)t->reg.nr;
 
     /* On small maps many windows reach into the padding. With the images of one position side by
      * side whole tiles share that, and skip it, provided that the pieces of the window are single
      * taps. */
-    d.position_major = taps > 1 && g->gh * g->gw <= 64 && (int)v->n * 2 > t->mr;
+    d.position_major = taps > 1 && g->gh * g->gw <= 64 && (int)v->n * 2 > t->reg.mr;
     const int whole = d.position_major && c >= 32 ? c : rs_max_int(total, 1);
     d.kc = rs_div_up(whole, rs_div_up(whole, t->kc));
 
@@ -156,7 +145,7 @@ static rescl_status product_enqueue(const rs_plan *plan, const rs_args *args)
     for (size_t i = 0; i < rs_conv_grids(&v, plan->pass); i++) {
         const product d = product_of(&v, plan->pass, i, &t, dev);
         const rs_conv_grid *g = &d.grid;
-        const int ntiles = rs_div_up((int)v.n * g->gh * g->gw, t.mr);
+        const int ntiles = rs_div_up((int)v.n * g->gh * g->gw, t.reg.mr);
         if (ntiles > 0 && !(add && d.packed == 0)) {
             const rs_grid grid = {.items = {(size_t)rs_div_up(ntiles, d.tiles),
                                             (size_t)rs_div_up(d.panels, d.group_panels), 1},
@@ -186,7 +175,7 @@ rescl_status rs_conv_packed_pack(const rs_plan *plan, const rs_args *args)
     const tiles t = tiles_of(dev);
     const rs_conv v = rs_conv_of(&plan->problem);
     const rs_conv_maps m = rs_conv_maps_of(&v, plan->pass);
-    const size_t panels = (size_t)rs_div_up((int)m.k, t.nr);
+    const size_t panels = (size_t)rs_div_up((int)m.k, t.reg.nr);
     const rs_grid bias_grid = {.items = {panels, 1, 1}, .group = {1, 1, 1}};
     size_t first = 0;
 
@@ -222,10 +211,10 @@ typedef struct params {
 static params params_cut(const rs_conv *v, const tiles *t, int rows, int panels)
 {
     params d = {0};
-    const int all_rows = (int)(v->r * v->s * v->c), all_panels = rs_div_up((int)v->k, t->nr);
+    const int all_rows = (int)(v->r * v->s * v->c), all_panels = rs_div_up((int)v->k, t->reg.nr);
     /* Groups that lie within one tap leave out the pixels which that tap does not reach. */
     const int whole = v->c > (size_t)rows ? (int)v->c : all_rows;
-    d.rows = rs_div_up(rs_div_up(whole, rs_div_up(whole, rows)), t->mw) * t->mw;
+    d.rows = rs_div_up(rs_div_up(whole, rs_div_up(whole, rows)), t->reg.mw) * t->reg.mw;
     d.panels = rs_min_int(panels, all_panels);
     d.groups_m = rs_div_up(all_rows, d.rows);
     d.groups_j = rs_div_up(all_panels, d.panels);
@@ -236,10 +225,7 @@ static params params_of(const rs_conv *v, const tiles *t, const rescl_device_inf
 {
     const int pixels = (int)(v->n * v->oh * v->ow);
     const int want = GROUPS_PER_UNIT * (int)dev->compute_units;
-    /* Large groups pack less; where there are many pixels their sums outgrow the cache. */
-    params d = params_cut(v, t, 384, t->jb);
-    if (d.groups_m * d.groups_j < want || pixels > 4 * t->px)
-        d = params_cut(v, t, 192, rs_min_int(4, t->jb));
+    params d = params_cut(v, t, 384, t->jb); /* large groups pack less */
     const int groups = d.groups_m * d.groups_j;
     d.parts = groups >= want
                   ? 1
@@ -291,7 +277,7 @@ rescl_status rs_conv_packed_plan(rs_plan *plan, const rescl_device_info *dev)
         RS_TRY(rs_plan_kernel_add(plan, "conv2d", "conv2d_sum", "%s", ""));
     } else {
         const rs_conv_maps m = rs_conv_maps_of(&v, plan->pass);
-        const size_t biases = (size_t)(rs_div_up((int)m.k, t.nr) * t.nr);
+        const size_t biases = (size_t)(rs_div_up((int)m.k, t.reg.nr) * t.reg.nr);
         plan->packed_bytes = (packed_floats(&v, plan->pass, &t, dev) + biases) * sizeof(float);
         RS_TRY(add_kernel(plan, &t, "conv2d_packed_product"));
         RS_TRY(add_kernel(plan, &t, "conv2d_packed_weights"));

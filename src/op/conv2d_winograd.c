@@ -23,6 +23,12 @@ static size_t odd_vectors(const rs_regtile *t, size_t n)
     return ((n + vw - 1) / vw | 1) * vw;
 }
 
+/* MW of the kernels. */
+static int row_tile(const rs_regtile *t)
+{
+    return t->vw >= 16 ? 8 : 6;
+}
+
 static int tile_count(const rs_conv *v, rs_pass pass)
 {
     const rs_conv_maps m = rs_conv_maps_of(v, pass == RS_BWD_PARAMS ? RS_FWD : pass);
@@ -162,7 +168,7 @@ static params params_of(const rs_conv *v, const rescl_device_info *dev)
     const rs_regtile t = rs_regtile_of(dev);
     const int want = GROUPS_PER_UNIT * (int)dev->compute_units;
     const int tiles = tile_count(v, RS_BWD_PARAMS), npanels = rs_div_up((int)v->k, t.nr);
-    params d = {.rows = rs_min_int(t.vw == 16 ? 64 : 48, rs_round_up_int((int)v->c, t.mw)),
+    params d = {.rows = rs_min_int(t.vw == 16 ? 64 : 48, rs_round_up_int((int)v->c, row_tile(&t))),
                 .panels = rs_min_int(2, npanels),
                 .part_floats = rs_conv_weight_count(v)};
     d.block = rs_min_int(32, tiles);
