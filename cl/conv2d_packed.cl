@@ -241,8 +241,8 @@ conv2d_packed_product(__global const float *restrict x, __global const float *re
 
 /* Packs the weights of one grid: packed[j][(dr, ds, ci)][q] =
  * weight[r0 + dr * rstep, s0 + ds * sstep, ...], where the stride of ci is step_c and that of
- * output channel j * NR + q is step_q. Forward: step_q = 1; backward data: step_c = 1. Group
- * (j, tap). */
+ * output channel j * NR + q is step_q. Forward: step_q = 1; backward data: step_c = 1, and squares of
+ * weights are transposed. Group (j, tap). */
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 conv2d_packed_weights(__global const float *restrict weight, __global float *restrict packed,
                       int packed_first, int cols, int c, int k, int filter_s, int r0, int s0,
@@ -254,17 +254,23 @@ conv2d_packed_weights(__global const float *restrict weight, __global float *res
     __global const float *src =
         weight + (size_t)(r * filter_s + s) * c * k + (size_t)j * NR * step_q;
     __global float *dst = packed + packed_first + ((size_t)j * taps + tap) * c * NR;
-    if (step_q == 1 && nk == NR) {
-        for (int ci = 0; ci < c; ci++)
+    for (int c0 = 0; c0 < c; c0 += VW)
+        for (int q0 = 0; q0 < NR; q0 += VW) {
+            const int channels = min(VW, c - c0), columns = clamp(nk - q0, 0, VW);
+            __global const float *from = src + (size_t)c0 * step_c + (size_t)q0 * step_q;
+            const int rows = step_q == 1 ? channels : columns;
+            const uint part = step_q == 1 ? columns : channels;
+            vfloat m[VW];
 #pragma unroll
-            for (int v = 0; v < NV; v++)
-                fstore(fload(src + (size_t)ci * step_c + v * VW), dst + ci * NR + v * VW);
-        return;
-    }
-    for (int c0 = 0; c0 < c; c0 += VW) /* squares, so that both sides stay in the cache */
-        for (int q = 0; q < NR; q++)
-            for (int ci = c0; ci < min(c0 + VW, c); ci++)
-                dst[ci * NR + q] = q < nk ? src[(size_t)ci * step_c + (size_t)q * step_q] : 0.0f;
+            for (int i = 0; i < VW; i++)
+                m[i] = i < rows ? load_part(from + (size_t)i * max(step_c, step_q), part) : VZERO;
+            if (step_q != 1)
+                transpose(m);
+#pragma unroll
+            for (int i = 0; i < VW; i++)
+                if (i < channels)
+                    fstore(m[i], dst + (c0 + i) * NR + q0);
+        }
 }
 
 /* Writes one bias per channel behind the panels; zeros where `bias` is NULL. */
