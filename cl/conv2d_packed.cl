@@ -39,11 +39,12 @@ typedef struct pixel {
     int n, a, b;
 } pixel;
 
-RS_INLINE pixel pixel_at(int p, int images, int gh, int gw, int by_position)
+RS_INLINE void pixel_set(pixel *p, int index, int images, int gh, int gw, int by_position)
 {
-    const int n = by_position ? p % images : p / (gh * gw);
-    const int g = by_position ? p / images : p - n * (gh * gw);
-    return (pixel){n, g / gw, g % gw};
+    const int g = by_position ? index / images : index % (gh * gw);
+    p->n = by_position ? index % images : index / (gh * gw);
+    p->a = g / gw;
+    p->b = g % gw;
 }
 
 RS_INLINE void pixel_next(pixel *p, int images, int gh, int gw, int by_position)
@@ -189,7 +190,8 @@ conv2d_packed_product(__global const float *restrict x, __global const float *re
         started[i] = 0;
     }
     const int by_position = flags & POSITION_MAJOR;
-    pixel at = pixel_at(p0, images, gh, gw, by_position);
+    pixel at;
+    pixel_set(&at, p0, images, gh, gw, by_position);
     for (int i = 0; i < pixels; i++, pixel_next(&at, images, gh, gw, by_position)) {
         const int ih = at.a * istep_h + dh, iw = at.b * istep_w + dw;
         top[i] = ih;
@@ -390,7 +392,9 @@ conv2d_packed_bwd_params(__global const float *restrict x, __global const float 
     const int end = (int)((long)images * map * (part + 1) / parts);
 
     int p0 = first;
-    pixel at = map > 0 ? pixel_at(first, images, a1 - a0, gw, 0) : (pixel){0, 0, 0};
+    pixel at = {0, 0, 0};
+    if (map > 0)
+        pixel_set(&at, first, images, a1 - a0, gw, 0);
     do {
         const int np = min(PX, end - p0);
         for (int i = 0; i < np; i++, pixel_next(&at, images, a1 - a0, gw, 0)) {
