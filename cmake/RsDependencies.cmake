@@ -81,6 +81,20 @@ if(NOT RESCL_WITH_HDF5 STREQUAL "OFF")
     endif()
 endif()
 
+# libjpeg is optional too, for jpeg.c alone.
+if(NOT RESCL_WITH_JPEG STREQUAL "OFF")
+    pkg_check_modules(rs_jpeg QUIET IMPORTED_TARGET libjpeg)
+    if(rs_jpeg_FOUND)
+        add_library(rs_dep_jpeg INTERFACE)
+        target_link_libraries(rs_dep_jpeg INTERFACE PkgConfig::rs_jpeg)
+        message(STATUS "libjpeg: ${rs_jpeg_VERSION}")
+    elseif(RESCL_WITH_JPEG STREQUAL "ON")
+        list(APPEND rs_missing "libjpeg")
+    else()
+        message(STATUS "libjpeg: not found, built without (RESCL_WITH_JPEG=AUTO)")
+    endif()
+endif()
+
 if(rs_missing)
     list(JOIN rs_missing ", " rs_missing)
     message(FATAL_ERROR "Not found: ${rs_missing}.\n"

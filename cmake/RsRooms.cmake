@@ -4,6 +4,17 @@
 
 set(rs_rooms "")
 
+# The sources of a room that use an optional library, by their names, are told whether it is there.
+function(rs_optional room library pattern)
+    set(sources ${ARGN})
+    list(FILTER sources INCLUDE REGEX "${pattern}")
+    if(sources AND TARGET rs_dep_${library})
+        string(TOUPPER ${library} upper)
+        target_link_libraries(rs_${room} PRIVATE rs_dep_${library})
+        set_property(SOURCE ${sources} APPEND PROPERTY COMPILE_DEFINITIONS RS_HAVE_${upper})
+    endif()
+endfunction()
+
 # rs_room(<name> SEES <room>... LIBS <target>... SOURCES <generated source>...)
 # A room without sources is left out. `main.c` belongs to the program, not to the room.
 function(rs_room name)
@@ -22,11 +33,7 @@ function(rs_room name)
     endforeach()
     target_link_libraries(rs_${name} PRIVATE rs_flags ${arg_LIBS})
 
-    set(hdf5_sources ${sources})
-    list(FILTER hdf5_sources INCLUDE REGEX "_(hdf5|h5)\\.c$")
-    if(hdf5_sources AND TARGET rs_dep_hdf5)
-        target_link_libraries(rs_${name} PRIVATE rs_dep_hdf5)
-        set_property(SOURCE ${hdf5_sources} APPEND PROPERTY COMPILE_DEFINITIONS RS_HAVE_HDF5)
-    endif()
+    rs_optional(${name} hdf5 "_(hdf5|h5)\\.c$" ${sources})
+    rs_optional(${name} jpeg "/jpeg\\.c$" ${sources})
     set(rs_rooms ${rs_rooms} ${name} PARENT_SCOPE)
 endfunction()

@@ -30,8 +30,22 @@ typedef struct rescl_image {
     uint8_t *pixels; /**< height * width * 3 bytes, owned */
 } rescl_image;
 
-/** Reads a PNG (any colour type and depth; alpha is laid on white; 16 bits are cut to 8). */
+/** The largest file that is read as a picture; a picture has at most 67,108,864 pixels. */
+#define RESCL_IMAGE_MAX_BYTES ((size_t)512 << 20)
+
+/**
+ * Reads a PNG or a JPEG, told apart by their first bytes, and turns it upright as its EXIF
+ * orientation says. PNG: any colour type and depth; alpha is laid on white; 16 bits are cut to 8.
+ * JPEG: baseline and progressive, 8 bits; CMYK becomes RGB as Pillow converts it, without its
+ * profile. RESCL_ERR_FORMAT for a file that is damaged or ends early; RESCL_ERR_UNSUPPORTED for a
+ * JPEG if the library was built without libjpeg.
+ */
 RESCL_API rescl_status rescl_image_read(const char *path, rescl_image *out) RESCL_CHECK;
+/** The same of a file that is in memory; `name` stands for its path in messages. */
+RESCL_API rescl_status rescl_image_decode(const void *data, size_t bytes, const char *name,
+                                          rescl_image *out) RESCL_CHECK;
+/** Whether a file's name ends as those of pictures do: ".png", ".jpg" or ".jpeg", in any case. */
+RESCL_API bool rescl_image_has_suffix(const char *name);
 /** Writes an 8-bit RGB PNG, whole or not at all. */
 RESCL_API rescl_status rescl_image_write(const char *path, const rescl_image *image) RESCL_CHECK;
 RESCL_API void rescl_image_free(rescl_image *image);

@@ -93,7 +93,7 @@ static rescl_status recognise(const rescl_data_options *options, const rs_datase
         RESCL_ERR_FORMAT,
         "data \"%s\": found a %s that no dataset format recognises for the split \"%s\" "
         "(formats: %s). It must be a folder with %s_signs.h5, such a file, or a folder with one "
-        "folder of PNG files per class",
+        "folder of PNG or JPEG files per class",
         options->path,
         S_ISDIR(info.st_mode)   ? "folder"
         : S_ISREG(info.st_mode) ? "file"

@@ -1,7 +1,7 @@
-/* One folder of PNG files per class: "folder".
+/* One folder of PNG or JPEG files per class: "folder".
  *
  *     path/<split>/<class>/<any name>.png   with "val" too for the split "test"
- *     path/<class>/<any name>.png           when path has no folder of a split's name
+ *     path/<class>/<any name>.jpg           when path has no folder of a split's name
  *
  * Classes and files are in the order of their names' bytes, as torchvision's ImageFolder has them.
  * Names that begin with a dot are skipped, and class folders are not searched deeper, so links that
@@ -83,15 +83,11 @@ static bool has_suffix(const char *name, const char *suffix)
     return n > m && strcasecmp(name + n - m, suffix) == 0;
 }
 
-static bool is_png(const char *name)
-{
-    return has_suffix(name, ".png");
-}
-
+/* Whether it is one of a format that is not read. */
 static bool is_other_picture(const char *name)
 {
-    static const char *const suffixes[] = {".jpg", ".jpeg", ".bmp",  ".gif",
-                                           ".tif", ".tiff", ".webp", ".ppm"};
+    static const char *const suffixes[] = {".bmp",  ".gif",  ".tif", ".tiff", ".webp",
+                                           ".heic", ".avif", ".jp2", ".ppm",  ".pgm"};
     for (size_t i = 0; i < RS_COUNT(suffixes); i++) {
         if (has_suffix(name, suffixes[i]))
             return true;
@@ -156,7 +152,7 @@ out:
 
 static bool is_picture(const char *name)
 {
-    return is_png(name) || is_other_picture(name);
+    return rescl_image_has_suffix(name) || is_other_picture(name);
 }
 
 static bool recognises(const rescl_data_options *options)
@@ -179,7 +175,7 @@ static void close_set(rescl_dataset *set)
     free(s);
 }
 
-/* Adds the PNG files of one class folder; *others counts the pictures of other formats. */
+/* Adds the pictures of one class folder; *others counts the pictures of other formats. */
 static rescl_status add_class(state *s, const char *folder, int32_t label, size_t *others)
 {
     rescl_status st = RESCL_OK;
@@ -188,7 +184,7 @@ static rescl_status add_class(state *s, const char *folder, int32_t label, size_
     RS_TRY(list_names(folder, MAX_FILES, &files));
     for (size_t i = 0; i < files.count; i++) {
         *others += is_other_picture(files.name[i]);
-        if (!is_png(files.name[i]))
+        if (!rescl_image_has_suffix(files.name[i]))
             continue;
         RS_FAIL_IF(s->count >= MAX_FILES, RESCL_ERR_FORMAT, "%s: more than %zu files", folder,
                    MAX_FILES);
@@ -198,15 +194,13 @@ static rescl_status add_class(state *s, const char *folder, int32_t label, size_
         added->label = label;
         s->count++;
     }
-    if (s->count == before && *others > 0) {
-        RS_FAIL(
-            RESCL_ERR_FORMAT,
-            "%s: holds no PNG file but %zu of other formats (JPEG?); this version reads PNG only: "
-            "convert them, for instance with ImageMagick's mogrify -format png",
-            folder, *others);
-    }
+    RS_FAIL_IF(s->count == before && *others > 0, RESCL_ERR_FORMAT,
+               "%s: holds no PNG or JPEG file but %zu of other formats; convert them, for instance "
+               "with ImageMagick's mogrify -format png",
+               folder, *others);
     RS_FAIL_IF(s->count == before, RESCL_ERR_FORMAT,
-               "%s: holds no PNG file; put pictures of this class there or remove the folder",
+               "%s: holds no PNG or JPEG file; put pictures of this class there or remove the "
+               "folder",
                folder);
 out:
     names_fini(&files);
@@ -233,7 +227,7 @@ static rescl_status open_classes(const char *root, rescl_dataset *set, state *s)
         entries.name[i] = NULL;
     }
     RS_FAIL_IF(set->classes == 0, RESCL_ERR_FORMAT,
-               "%s: has no folders; it needs one folder of PNG files per class", root);
+               "%s: has no folders; it needs one folder of pictures per class", root);
 out:
     free(folder);
     names_fini(&entries);

@@ -13,12 +13,11 @@
 
 #include "alloc.h"
 #include "error.h"
+#include "image.h"
 #include "path.h"
 
-#define MAX_PIXELS     ((size_t)64 << 20)
-#define MAX_FILE_BYTES ((size_t)512 << 20)
-#define MAX_DEFLATE    1032                        /* zlib's largest ratio of expansion */
-#define MAX_CHUNK      ((png_alloc_size_t)8 << 20) /* of a text or profile chunk that is skipped */
+#define MAX_DEFLATE 1032                        /* zlib's largest ratio of expansion */
+#define MAX_CHUNK   ((png_alloc_size_t)8 << 20) /* of a text or profile chunk that is skipped */
 
 typedef struct reader {
     png_structp png;
@@ -29,6 +28,7 @@ typedef struct reader {
     int passes;
     size_t file_bits; /* of a pixel in the file */
     size_t channels;  /* of the decoded rows: 3, or 4 with alpha */
+    unsigned orientation;
     uint8_t *pixels;
     char message[128];
 } reader;
@@ -62,7 +62,7 @@ static bool read_header(reader *r)
         return false;
     png_set_read_fn(r->png, r, read_bytes);
     png_set_chunk_malloc_max(r->png, MAX_CHUNK);
-    png_set_user_limits(r->png, MAX_PIXELS, MAX_PIXELS);
+    png_set_user_limits(r->png, RS_MAX_PIXELS, RS_MAX_PIXELS);
     png_read_info(r->png, r->info);
     r->width = png_get_image_width(r->png, r->info);
     r->height = png_get_image_height(r->png, r->info);
@@ -76,6 +76,18 @@ static bool read_header(reader *r)
     return true;
 }
 
+static void look_for_exif(reader *r)
+{
+#ifdef PNG_eXIf_SUPPORTED
+    png_bytep exif = NULL;
+    png_uint_32 bytes = 0;
+    if (png_get_eXIf_1(r->png, r->info, &bytes, &exif) && exif != NULL)
+        r->orientation = rs_exif_orientation(exif, bytes);
+#else
+    (void)r;
+#endif
+}
+
 static bool read_pixels(reader *r)
 {
     if (setjmp(png_jmpbuf(r->png)))
@@ -85,7 +97,8 @@ static bool read_pixels(reader *r)
         for (size_t y = 0; y < r->height; y++)
             png_read_row(r->png, r->pixels + y * row_bytes, NULL);
     }
-    png_read_end(r->png, NULL);
+    png_read_end(r->png, r->info);
+    look_for_exif(r);
     return true;
 }
 
@@ -100,80 +113,44 @@ static void lay_on_white(uint8_t *pixels, size_t count)
     }
 }
 
-static const char *kind_of(const uint8_t *data, size_t bytes)
-{
-    static const struct {
-        const char *name;
-        size_t bytes;
-        const char *magic;
-    } kinds[] = {
-        {"a JPEG; convert it to PNG first", 3, "\xff\xd8\xff"},
-        {"a GIF; convert it to PNG first", 4, "GIF8"},
-        {"a BMP; convert it to PNG first", 2, "BM"},
-        {"a RIFF file (WebP?); convert it to PNG first", 4, "RIFF"},
-        {"a TIFF; convert it to PNG first", 4, "II*"},
-        {"an HDF5 file", 4, "\x89HDF"},
-    };
-    if (bytes == 0)
-        return "an empty file";
-    for (size_t i = 0; i < RS_COUNT(kinds); i++) {
-        if (bytes >= kinds[i].bytes && memcmp(data, kinds[i].magic, kinds[i].bytes) == 0)
-            return kinds[i].name;
-    }
-    return "something else";
-}
-
 /* Refuses what is too large, and what the file cannot hold even at deflate's best. */
-static rescl_status check_size(const char *path, const reader *r)
+static rescl_status check_size(const reader *r, const char *name)
 {
     rescl_status st = RESCL_OK;
     size_t pixels;
-    RS_FAIL_IF(!rs_mul_size(r->width, r->height, &pixels) || pixels > MAX_PIXELS, RESCL_ERR_FORMAT,
-               "%s: a picture of %lux%lu is too large; the most are %zu pixels", path,
-               (unsigned long)r->width, (unsigned long)r->height, MAX_PIXELS);
+    RS_FAIL_IF(!rs_mul_size(r->width, r->height, &pixels) || pixels > RS_MAX_PIXELS,
+               RESCL_ERR_FORMAT, "%s: a picture of %lux%lu is too large; the most are %zu pixels",
+               name, (unsigned long)r->width, (unsigned long)r->height, RS_MAX_PIXELS);
     RS_FAIL_IF(pixels * r->file_bits / 8 / MAX_DEFLATE > r->bytes, RESCL_ERR_FORMAT,
                "%s: says it is %lux%lu, which a file of %zu bytes cannot hold; it is corrupted",
-               path, (unsigned long)r->width, (unsigned long)r->height, r->bytes);
+               name, (unsigned long)r->width, (unsigned long)r->height, r->bytes);
+    RS_FAIL_IF(r->channels != 3 && r->channels != 4, RESCL_ERR_FORMAT,
+               "%s: a PNG that decodes to %zu channels", name, r->channels);
 out:
     return st;
 }
 
-rescl_status rescl_image_read(const char *path, rescl_image *out)
+rescl_status rs_png_decode(const uint8_t *data, size_t bytes, const char *name, rescl_image *out,
+                           unsigned *orientation)
 {
     rescl_status st = RESCL_OK;
-    reader r = {0};
-    char *data = NULL;
-    *out = (rescl_image){0};
-    RS_TRY(rs_file_read(path, MAX_FILE_BYTES, &data, &r.bytes));
-    r.data = (const uint8_t *)data;
-    RS_FAIL_IF(r.bytes < 8 || png_sig_cmp(r.data, 0, 8) != 0, RESCL_ERR_FORMAT,
-               "%s: not a PNG, but %s", path, kind_of(r.data, r.bytes));
+    reader r = {.data = data, .bytes = bytes, .orientation = *orientation};
     RS_OOM(r.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &r, on_read_error, on_warning));
     RS_OOM(r.info = png_create_info_struct(r.png));
-    RS_FAIL_IF(!read_header(&r), RESCL_ERR_FORMAT, "%s: corrupted PNG: %s", path, r.message);
-    RS_TRY(check_size(path, &r));
-    RS_FAIL_IF(r.channels != 3 && r.channels != 4, RESCL_ERR_FORMAT,
-               "%s: a PNG that decodes to %zu channels", path, r.channels);
+    RS_FAIL_IF(!read_header(&r), RESCL_ERR_FORMAT, "%s: corrupted PNG: %s", name, r.message);
+    RS_TRY(check_size(&r, name));
     RS_OOM(r.pixels = calloc((size_t)r.width * r.height, r.channels));
-    RS_FAIL_IF(!read_pixels(&r), RESCL_ERR_FORMAT, "%s: corrupted PNG: %s", path, r.message);
+    RS_FAIL_IF(!read_pixels(&r), RESCL_ERR_FORMAT, "%s: corrupted PNG: %s", name, r.message);
     if (r.channels == 4)
         lay_on_white(r.pixels, (size_t)r.width * r.height);
     *out = (rescl_image){.width = r.width, .height = r.height, .pixels = r.pixels};
+    *orientation = r.orientation;
     r.pixels = NULL;
 out:
     if (r.png != NULL)
         png_destroy_read_struct(&r.png, r.info ? &r.info : NULL, NULL);
     free(r.pixels);
-    free(data);
     return st;
-}
-
-void rescl_image_free(rescl_image *image)
-{
-    if (image == NULL)
-        return;
-    free(image->pixels);
-    *image = (rescl_image){0};
 }
 
 /* ---- writing ------------------------------------------------------------------------------- */
@@ -213,7 +190,7 @@ static bool write_image(writer *w)
         return false;
     const rescl_image *image = w->image;
     png_set_write_fn(w->png, w, write_bytes, flush_nothing);
-    png_set_user_limits(w->png, MAX_PIXELS, MAX_PIXELS);
+    png_set_user_limits(w->png, RS_MAX_PIXELS, RS_MAX_PIXELS);
     png_set_IHDR(w->png, w->info, (png_uint_32)image->width, (png_uint_32)image->height, 8,
                  PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT,
                  PNG_FILTER_TYPE_DEFAULT);
@@ -230,10 +207,10 @@ rescl_status rescl_image_write(const char *path, const rescl_image *image)
     writer w = {.image = image, .file = {.fd = -1}};
     size_t pixels;
     RS_FAIL_IF(image->pixels == NULL || image->width == 0 || image->height == 0 ||
-                   !rs_mul_size(image->width, image->height, &pixels) || pixels > MAX_PIXELS,
+                   !rs_mul_size(image->width, image->height, &pixels) || pixels > RS_MAX_PIXELS,
                RESCL_ERR_ARG,
                "%s: a picture of %zux%zu cannot be written; it needs 1 to %zu pixels", path,
-               image->width, image->height, MAX_PIXELS);
+               image->width, image->height, RS_MAX_PIXELS);
     RS_TRY(rs_atomic_open(&w.file, path));
     RS_OOM(w.png = png_create_write_struct(PNG_LIBPNG_VER_STRING, &w, on_write_error, on_warning));
     RS_OOM(w.info = png_create_info_struct(w.png));

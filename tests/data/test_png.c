@@ -246,32 +246,6 @@ static void writes_whole_or_not_at_all(void **state)
     free(inner);
 }
 
-static void names_what_is_no_png(void **state)
-{
-    (void)state;
-    static const struct {
-        const char *data;
-        size_t bytes;
-        const char *word;
-    } files[] = {
-        {"", 0, "empty"},
-        {"\x89PN", 3, "not a PNG"},
-        {"\xff\xd8\xff\xe0\0\20JFIF", 10, "JPEG"},
-        {"GIF89a??????", 12, "GIF"},
-        {"just text, and more", 19, "something else"},
-    };
-    rescl_image image;
-    for (size_t i = 0; i < RS_COUNT(files); i++) {
-        put_bytes(path, files[i].data, files[i].bytes);
-        assert_fails(rescl_image_read(path, &image), RESCL_ERR_FORMAT, path, files[i].word);
-        assert_null(image.pixels);
-    }
-    char *absent = rs_path_join(dir, "absent.png");
-    assert_fails(rescl_image_read(absent, &image), RESCL_ERR_NOT_FOUND, "absent.png");
-    assert_int_not_equal(rescl_image_read(dir, &image), RESCL_OK);
-    free(absent);
-}
-
 /* Sets the header's width and height in a file's bytes, and its checksum. */
 static void set_size(uint8_t *png, uint32_t width, uint32_t height)
 {
@@ -370,7 +344,6 @@ int main(void)
         cmocka_unit_test(reads_every_kind),
         cmocka_unit_test(reads_what_it_wrote),
         cmocka_unit_test(writes_whole_or_not_at_all),
-        cmocka_unit_test(names_what_is_no_png),
         cmocka_unit_test(refuses_sizes_that_cannot_be),
         cmocka_unit_test(survives_truncation),
         cmocka_unit_test(survives_corruption),

@@ -1,0 +1,93 @@
+#include "testing.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <rescl/data.h>
+
+#include "data_support.h"
+#include "error.h"
+#include "path.h"
+
+static char *dir;
+
+static int make_dir(void **state)
+{
+    (void)state;
+    dir = rs_test_dir_make();
+    return 0;
+}
+
+static int remove_dir(void **state)
+{
+    (void)state;
+    rs_test_dir_remove(dir);
+    return 0;
+}
+
+static void names_what_is_no_picture(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *data;
+        size_t bytes;
+        const char *word;
+    } files[] = {
+        {"", 0, "an empty file"},          {"\x89PN", 3, "neither a PNG nor a JPEG"},
+        {"\xff\xd8", 2, "something else"}, {"GIF89a??????", 12, "a GIF"},
+        {"BM??????", 8, "a BMP"},          {"RIFF????WEBP", 12, "WebP"},
+        {"II*\0????", 8, "a TIFF"},        {"MM\0*????", 8, "a TIFF"},
+        {"????ftypheic", 12, "a HEIF"},    {"just text, and more", 19, "something else"},
+    };
+    const char *path = path_of("%s/picture.png", dir);
+    rescl_image image;
+    for (size_t i = 0; i < RS_COUNT(files); i++) {
+        put_bytes(path, files[i].data, files[i].bytes);
+        assert_fails(rescl_image_read(path, &image), RESCL_ERR_FORMAT, path, files[i].word);
+        assert_null(image.pixels);
+    }
+    assert_fails(rescl_image_read(path_of("%s/absent.png", dir), &image), RESCL_ERR_NOT_FOUND,
+                 "absent.png");
+    assert_int_not_equal(rescl_image_read(dir, &image), RESCL_OK);
+}
+
+static void decodes_from_memory(void **state)
+{
+    (void)state;
+    const char *path = path_of("%s/memory.png", dir);
+    char *data;
+    size_t bytes;
+    rescl_image image;
+    put_picture(path, 77);
+    assert_ok(rs_file_read(path, 1 << 20, &data, &bytes));
+    assert_ok(rescl_image_decode(data, bytes, "stdin", &image));
+    assert_int_equal(image.width, 6);
+    assert_int_equal(image.height, 4);
+    assert_int_equal(image.pixels[71], 77);
+    rescl_image_free(&image);
+    assert_fails(rescl_image_decode(data, bytes / 2, "stdin", &image), RESCL_ERR_FORMAT, "stdin: ");
+    free(data);
+}
+
+static void knows_the_names_of_pictures(void **state)
+{
+    (void)state;
+    assert_true(rescl_image_has_suffix("a.png"));
+    assert_true(rescl_image_has_suffix("x/y.z.JPG"));
+    assert_true(rescl_image_has_suffix("a.Jpeg"));
+    assert_false(rescl_image_has_suffix("a.gif"));
+    assert_false(rescl_image_has_suffix("png"));
+    assert_false(rescl_image_has_suffix(".png"));
+    assert_false(rescl_image_has_suffix("a.png.txt"));
+    assert_false(rescl_image_has_suffix(""));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(names_what_is_no_picture),
+        cmocka_unit_test(decodes_from_memory),
+        cmocka_unit_test(knows_the_names_of_pictures),
+    };
+    return cmocka_run_group_tests(tests, make_dir, remove_dir);
+}
