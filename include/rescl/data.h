@@ -24,6 +24,26 @@ typedef enum rescl_preprocess {
 /** "unit", "torch", "caffe"; NULL for any other value. */
 RESCL_API const char *rescl_preprocess_name(rescl_preprocess p);
 
+/** How the pixels of a resized picture are made: Pillow's filters of these names. */
+typedef enum rescl_interpolation {
+    RESCL_INTERPOLATION_BILINEAR = 0, /**< antialiased */
+    RESCL_INTERPOLATION_BICUBIC = 1,  /**< antialiased */
+    RESCL_INTERPOLATION_NEAREST = 2
+} rescl_interpolation;
+
+/** "bilinear", "bicubic", "nearest"; NULL for any other value. */
+RESCL_API const char *rescl_interpolation_name(rescl_interpolation i);
+
+/**
+ * How a picture of any size becomes the square input of a network: torchvision's
+ * Resize(resize_size, interpolation), which fits the shorter side, then CenterCrop. A picture that
+ * has the input's size already is taken as it is where resize_size is 0.
+ */
+typedef struct rescl_fit {
+    size_t resize_size; /**< at least the input's size; 0: the input's size */
+    rescl_interpolation interpolation;
+} rescl_fit;
+
 /** An 8-bit RGB picture, rows from the top, 3 bytes a pixel without padding. */
 typedef struct rescl_image {
     size_t width, height;

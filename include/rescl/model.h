@@ -47,10 +47,25 @@ typedef struct rescl_model_info {
     double macs;      /**< multiply-accumulates of one picture's forward pass */
     size_t layers;
     rescl_preprocess preprocess;
+    rescl_fit fit; /**< how pictures are fitted to the input; bilinear, resize_size 0 */
 } rescl_model_info;
 
 RESCL_API void rescl_model_get_info(const rescl_model *model, rescl_model_info *out);
 RESCL_API const char *rescl_model_class_name(const rescl_model *model, size_t index);
+
+/**
+ * Takes the names of the classes from a file that names each of them: Keras'
+ * imagenet_class_index.json ({"0": ["n01440764", "tench"], ...}) or such an object of plain names, a
+ * JSON array of names, or a text with one name a line. On failure the names stay as they were.
+ */
+RESCL_API rescl_status rescl_model_read_class_names(rescl_model *model, const char *path)
+    RESCL_CHECK;
+
+/**
+ * Says how pictures are fitted to the input from now on, in training, evaluation and prediction. It
+ * is not saved with the weights.
+ */
+RESCL_API rescl_status rescl_model_set_fit(rescl_model *model, const rescl_fit *fit) RESCL_CHECK;
 
 /** A row of the summary. Strings are borrowed from the model. */
 typedef struct rescl_layer {

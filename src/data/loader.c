@@ -89,7 +89,7 @@ static rescl_status make_sample(const rs_loader *l, const slot *s, size_t sample
     rescl_image image = {0};
     int32_t label;
     RS_TRY(rescl_dataset_get(l->set, index, &image, &label));
-    RS_TRY(rs_image_to_input(&image, o->height, o->width, o->preprocess,
+    RS_TRY(rs_image_to_input(&image, o->height, o->width, &o->fit, o->preprocess,
                              s->batch.pixels + sample * o->height * o->width * 3));
     s->batch.labels[sample] = label;
 out:

@@ -11,6 +11,7 @@
 typedef struct rs_loader_options {
     size_t batch;
     size_t height, width; /* of the network's input; pictures of another size are resized */
+    rescl_fit fit;
     rescl_preprocess preprocess;
     bool shuffle;
     bool drop_last; /* leave out a last batch smaller than `batch` */
@@ -41,9 +42,19 @@ rescl_status rs_loader_start(rs_loader *l, uint64_t epoch, size_t first) RESCL_C
 rescl_status rs_loader_next(rs_loader *l, const rs_batch **out) RESCL_CHECK;
 void rs_loader_release(rs_loader *l, const rs_batch *batch);
 
-/* One picture to one input: resize (short side, bilinear with antialiasing as Pillow's) and
- * centre crop to width x height, then preprocess into dst (height * width * 3 floats). */
+/* Where the input lies in a picture: the picture is resized to width x height, and the input is cut
+ * out of that at (left, top). */
+typedef struct rs_view {
+    size_t width, height, left, top;
+} rs_view;
+
+rescl_status rs_view_init(rs_view *v, const rescl_image *image, size_t height, size_t width,
+                          const rescl_fit *fit) RESCL_CHECK;
+
+/* One picture to one input: resized and cropped as `fit` says, then preprocessed into dst (height *
+ * width * 3 floats). */
 rescl_status rs_image_to_input(const rescl_image *image, size_t height, size_t width,
-                               rescl_preprocess preprocess, float *dst) RESCL_CHECK;
+                               const rescl_fit *fit, rescl_preprocess preprocess, float *dst)
+    RESCL_CHECK;
 
 #endif

@@ -1,9 +1,9 @@
 /* Pictures to the network's input: resize, centre crop, preprocess.
  *
- * The resize gives Pillow's bytes (Image.resize with BILINEAR; src/libImaging/Resample.c): a
- * triangle filter whose support grows with the reduction, weights rounded to 22 bits, a horizontal
- * pass and then a vertical one with bytes between them. Sizes and the crop are torchvision's Resize
- * and CenterCrop. Only what the crop shows is computed. */
+ * The resize gives Pillow's bytes (Image.resize with BILINEAR, BICUBIC or NEAREST;
+ * src/libImaging/Resample.c, Geometry.c): a filter whose support grows with the reduction, weights
+ * rounded to 22 bits, a horizontal pass and then a vertical one with bytes between them. Sizes and
+ * the crop are torchvision's Resize and CenterCrop. Only what the crop shows is computed. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +13,33 @@
 #include "loader.h"
 
 #define WEIGHT_BITS 22
+
+static const char *const interpolation_names[] = {
+    [RESCL_INTERPOLATION_BILINEAR] = "bilinear",
+    [RESCL_INTERPOLATION_BICUBIC] = "bicubic",
+    [RESCL_INTERPOLATION_NEAREST] = "nearest",
+};
+
+const char *rescl_interpolation_name(rescl_interpolation i)
+{
+    return (size_t)i < RS_COUNT(interpolation_names) ? interpolation_names[i] : NULL;
+}
+
+/* ---- filters ----------------------------------------------------------------------------- */
+
+static double triangle(double x)
+{
+    return x < 1.0 ? 1.0 - x : 0.0;
+}
+
+/* Keys, "Cubic convolution interpolation for digital image processing" (1981), with a = -1/2. */
+static double cubic(double x)
+{
+    const double a = -0.5;
+    if (x < 1.0)
+        return ((a + 2.0) * x - (a + 3.0)) * x * x + 1;
+    return x < 2.0 ? (((x - 5) * x + 8) * x - 4) * a : 0.0;
+}
 
 /* The weights of `count` outputs along one axis. */
 typedef struct axis {
@@ -28,43 +55,88 @@ static void axis_fini(axis *a)
     free(a->weight);
 }
 
-/* Outputs skip .. skip + count - 1 of a resize from `in` to `out`. */
-static rescl_status axis_init(axis *a, size_t in, size_t out, size_t skip, size_t count)
+static rescl_status axis_alloc(axis *a, size_t count, size_t taps)
+{
+    rescl_status st = RESCL_OK;
+    size_t cells;
+    a->count = count;
+    a->taps = taps;
+    RS_FAIL_IF(!rs_mul_size(count, taps, &cells), RESCL_ERR_MEMORY, "out of host memory");
+    RS_OOM(a->first = calloc(count, sizeof *a->first));
+    RS_OOM(a->n = calloc(count, sizeof *a->n));
+    RS_OOM(a->weight = calloc(cells, sizeof *a->weight));
+out:
+    return st;
+}
+
+/* Pillow adds up positions instead of multiplying, which now and then decides between neighbours.
+ */
+static rescl_status axis_nearest(axis *a, size_t in, size_t out, size_t skip, size_t count)
+{
+    rescl_status st = RESCL_OK;
+    const double scale = (double)in / (double)out;
+    double at = scale * 0.5;
+    RS_TRY(axis_alloc(a, count, 1));
+    for (size_t i = 0; i < skip + count; i++, at += scale) {
+        if (i < skip)
+            continue;
+        a->first[i - skip] = at < (double)in ? (size_t)at : in - 1;
+        a->n[i - skip] = 1;
+        a->weight[i - skip] = 1 << WEIGHT_BITS;
+    }
+out:
+    return st;
+}
+
+/* `reach`: where the filter becomes 0. */
+static rescl_status axis_filter(axis *a, double (*filter)(double), double reach, size_t in,
+                                size_t out, size_t skip, size_t count)
 {
     rescl_status st = RESCL_OK;
     double *exact = NULL;
     const double scale = (double)in / (double)out;
-    const double filter = scale < 1.0 ? 1.0 : scale;
-    size_t cells;
-    a->count = count;
-    a->taps = (size_t)ceil(filter) * 2 + 1;
-    RS_FAIL_IF(!rs_mul_size(count, a->taps, &cells), RESCL_ERR_MEMORY, "out of host memory");
-    RS_OOM(a->first = calloc(count, sizeof *a->first));
-    RS_OOM(a->n = calloc(count, sizeof *a->n));
-    RS_OOM(a->weight = calloc(cells, sizeof *a->weight));
+    const double stretch = scale < 1.0 ? 1.0 : scale;
+    const double support = reach * stretch;
+    RS_TRY(axis_alloc(a, count, (size_t)ceil(support) * 2 + 1));
     RS_OOM(exact = calloc(a->taps, sizeof *exact));
     for (size_t i = 0; i < count; i++) {
         const double center = ((double)(skip + i) + 0.5) * scale;
-        const double lo = center - filter + 0.5, hi = center + filter + 0.5;
+        const double lo = center - support + 0.5, hi = center + support + 0.5;
         const size_t first = lo > 0 ? (size_t)lo : 0;
         const size_t end = hi < (double)in ? (size_t)hi : in;
         double sum = 0;
         a->first[i] = first;
         a->n[i] = end - first;
         for (size_t k = 0; k < end - first; k++) {
-            const double x = fabs(((double)(first + k) - center + 0.5) * (1.0 / filter));
-            exact[k] = x < 1.0 ? 1.0 - x : 0.0;
+            exact[k] = filter(fabs(((double)(first + k) - center + 0.5) * (1.0 / stretch)));
             sum += exact[k];
         }
         for (size_t k = 0; k < end - first; k++) {
-            const double w = sum != 0.0 ? exact[k] / sum : exact[k];
-            a->weight[i * a->taps + k] = (int32_t)(0.5 + w * (1 << WEIGHT_BITS));
+            const double w = (sum != 0.0 ? exact[k] / sum : exact[k]) * (1 << WEIGHT_BITS);
+            a->weight[i * a->taps + k] = (int32_t)(w < 0 ? w - 0.5 : w + 0.5);
         }
     }
 out:
     free(exact);
     return st;
 }
+
+/* Outputs skip .. skip + count - 1 of a resize from `in` to `out`. */
+static rescl_status axis_init(axis *a, rescl_interpolation how, size_t in, size_t out, size_t skip,
+                              size_t count)
+{
+    switch (how) {
+    case RESCL_INTERPOLATION_BICUBIC:
+        return axis_filter(a, cubic, 2.0, in, out, skip, count);
+    case RESCL_INTERPOLATION_NEAREST:
+        return axis_nearest(a, in, out, skip, count);
+    case RESCL_INTERPOLATION_BILINEAR:
+        break;
+    }
+    return axis_filter(a, triangle, 1.0, in, out, skip, count);
+}
+
+/* ---- resize and crop --------------------------------------------------------------------- */
 
 static uint8_t to_byte(int32_t sum)
 {
@@ -101,16 +173,48 @@ static void resize_column(const axis *a, size_t i, const uint8_t *src, size_t fi
     }
 }
 
-/* A crop of height x width at (top, left) of the picture resized to full_h x full_w, into dst. */
-static rescl_status resize_crop(const rescl_image *image, size_t full_h, size_t full_w, size_t top,
-                                size_t left, size_t height, size_t width, uint8_t *dst)
+/* (extra / 2) rounded to even, as Python's round() in torchvision's center_crop. */
+static size_t crop_start(size_t extra)
+{
+    return extra / 2 + (extra % 4 == 3);
+}
+
+rescl_status rs_view_init(rs_view *v, const rescl_image *image, size_t height, size_t width,
+                          const rescl_fit *fit)
+{
+    rescl_status st = RESCL_OK;
+    const size_t side = fit->resize_size;
+    size_t a, b;
+    RS_FAIL_IF(rescl_interpolation_name(fit->interpolation) == NULL, RESCL_ERR_ARG,
+               "there is no interpolation number %d", (int)fit->interpolation);
+    RS_FAIL_IF(image->pixels == NULL || image->width == 0 || image->height == 0, RESCL_ERR_ARG,
+               "the picture is empty");
+    RS_FAIL_IF(!rs_mul_size(image->width, side ? side : height, &a) ||
+                   !rs_mul_size(image->height, side ? side : width, &b),
+               RESCL_ERR_ARG, "a picture of %zux%zu cannot be resized to %zux%zu", image->width,
+               image->height, side ? side : width, side ? side : height);
+    /* The smallest size of the picture's proportions that covers the input, or side x side. */
+    const bool tall = a <= b;
+    *v = (rs_view){.width = tall ? (side ? side : width) : a / image->height,
+                   .height = tall ? b / image->width : (side ? side : height)};
+    RS_FAIL_IF(v->width < width || v->height < height, RESCL_ERR_ARG,
+               "a shorter side of %zu does not cover an input of %zux%zu", side, width, height);
+    v->left = crop_start(v->width - width);
+    v->top = crop_start(v->height - height);
+out:
+    return st;
+}
+
+/* The crop of height x width that `v` says, into dst. */
+static rescl_status resize_crop(const rescl_image *image, const rs_view *v, rescl_interpolation how,
+                                size_t height, size_t width, uint8_t *dst)
 {
     rescl_status st = RESCL_OK;
     axis across = {0}, down = {0};
     uint8_t *narrow = NULL;
     size_t bytes;
-    RS_TRY(axis_init(&across, image->width, full_w, left, width));
-    RS_TRY(axis_init(&down, image->height, full_h, top, height));
+    RS_TRY(axis_init(&across, how, image->width, v->width, v->left, width));
+    RS_TRY(axis_init(&down, how, image->height, v->height, v->top, height));
     const size_t first = down.first[0];
     const size_t rows = down.first[height - 1] + down.n[height - 1] - first;
     RS_FAIL_IF(!rs_mul_size(rows, width * 3, &bytes), RESCL_ERR_MEMORY, "out of host memory");
@@ -126,11 +230,7 @@ out:
     return st;
 }
 
-/* (extra / 2) rounded to even, as Python's round() in torchvision's center_crop. */
-static size_t crop_start(size_t extra)
-{
-    return extra / 2 + (extra % 4 == 3);
-}
+/* ---- preprocess -------------------------------------------------------------------------- */
 
 static void preprocess_bytes(const uint8_t *src, size_t pixels, rescl_preprocess p, float *dst)
 {
@@ -154,32 +254,25 @@ static void preprocess_bytes(const uint8_t *src, size_t pixels, rescl_preprocess
 }
 
 rescl_status rs_image_to_input(const rescl_image *image, size_t height, size_t width,
-                               rescl_preprocess preprocess, float *dst)
+                               const rescl_fit *fit, rescl_preprocess preprocess, float *dst)
 {
     rescl_status st = RESCL_OK;
+    rs_view view;
     uint8_t *bytes = NULL;
-    size_t pixels, a, b;
+    size_t pixels, floats;
     RS_FAIL_IF(rescl_preprocess_name(preprocess) == NULL, RESCL_ERR_ARG,
                "there is no preprocessing number %d", (int)preprocess);
-    RS_FAIL_IF(image->pixels == NULL || image->width == 0 || image->height == 0, RESCL_ERR_ARG,
-               "the picture is empty");
     RS_FAIL_IF(height == 0 || width == 0 || !rs_mul_size(height, width, &pixels) ||
-                   !rs_mul_size(pixels, 3 * sizeof(float), &a),
+                   !rs_mul_size(pixels, 3 * sizeof(float), &floats),
                RESCL_ERR_ARG, "an input of %zux%zu is not possible", height, width);
-    if (image->width == width && image->height == height) {
+    RS_TRY(rs_view_init(&view, image, height, width, fit));
+    if (image->width == width && image->height == height && view.width == width &&
+        view.height == height) {
         preprocess_bytes(image->pixels, pixels, preprocess, dst);
         goto out;
     }
-    /* The smallest size of the picture's proportions that covers the input. */
-    RS_FAIL_IF(!rs_mul_size(image->width, height, &a) || !rs_mul_size(image->height, width, &b),
-               RESCL_ERR_ARG, "a picture of %zux%zu cannot be resized to %zux%zu", image->width,
-               image->height, width, height);
-    const bool tall = a <= b;
-    const size_t full_w = tall ? width : a / image->height;
-    const size_t full_h = tall ? b / image->width : height;
     RS_OOM(bytes = malloc(pixels * 3));
-    RS_TRY(resize_crop(image, full_h, full_w, crop_start(full_h - height),
-                       crop_start(full_w - width), height, width, bytes));
+    RS_TRY(resize_crop(image, &view, fit->interpolation, height, width, bytes));
     preprocess_bytes(bytes, pixels, preprocess, dst);
 out:
     free(bytes);

@@ -188,7 +188,8 @@ void rescl_model_get_info(const rescl_model *m, rescl_model_info *out)
                               .channels = 3,
                               .dropout = m->dropout,
                               .layers = layer_count(m),
-                              .preprocess = m->preprocess};
+                              .preprocess = m->preprocess,
+                              .fit = m->fit};
     for (size_t i = 0; i < m->graph->nnodes; i++) {
         size_t params, trainable;
         count_node(m->graph, &m->graph->node[i], &params, &trainable);
@@ -196,6 +197,19 @@ void rescl_model_get_info(const rescl_model *m, rescl_model_info *out)
         out->trainable += trainable;
         out->macs += node_macs(m->graph, i);
     }
+}
+
+rescl_status rescl_model_set_fit(rescl_model *m, const rescl_fit *fit)
+{
+    rescl_status st = RESCL_OK;
+    RS_FAIL_IF((unsigned)fit->interpolation > RESCL_INTERPOLATION_NEAREST, RESCL_ERR_ARG,
+               "there is no interpolation number %d", (int)fit->interpolation);
+    RS_FAIL_IF(fit->resize_size != 0 && fit->resize_size < m->image_size, RESCL_ERR_ARG,
+               "resize size %zu: expected at least %zu, the size of the input", fit->resize_size,
+               m->image_size);
+    m->fit = *fit;
+out:
+    return st;
 }
 
 const char *rescl_model_class_name(const rescl_model *m, size_t index)

@@ -12,6 +12,7 @@ struct rescl_model {
     double dropout, label_smoothing;
     uint64_t seed;
     rescl_preprocess preprocess;
+    rescl_fit fit;
     char **class_name;
     rs_graph *graph; /* unfused: one node per layer of the summary */
     rs_weights weights;

@@ -73,7 +73,7 @@ rescl_status rescl_predict(rescl_predictor *p, const rescl_image *images, size_t
     RS_FAIL_IF(count > p->batch, RESCL_ERR_ARG,
                "%zu pictures at once; the predictor was made for batches of %zu", count, p->batch);
     for (size_t i = 0; i < count; i++)
-        RS_TRY(rs_image_to_input(&images[i], m->image_size, m->image_size, m->preprocess,
+        RS_TRY(rs_image_to_input(&images[i], m->image_size, m->image_size, &m->fit, m->preprocess,
                                  p->pixels + i * p->input_floats));
     memset(p->pixels + count * p->input_floats, 0,
            (p->batch - count) * p->input_floats * sizeof *p->pixels);

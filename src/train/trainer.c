@@ -143,6 +143,7 @@ static rescl_status create_loader(const rescl_trainer *t, const rescl_dataset *s
     const rs_loader_options load = {.batch = t->options.batch_size,
                                     .height = t->model->image_size,
                                     .width = t->model->image_size,
+                                    .fit = t->model->fit,
                                     .preprocess = t->model->preprocess,
                                     .shuffle = shuffle,
                                     .seed = t->options.seed,

@@ -18,14 +18,14 @@ static rescl_image picture(size_t width, size_t height)
 }
 
 /* The bytes that rs_image_to_input resized to, read back from its "unit" output. */
-static uint8_t *resized(const rescl_image *image, size_t height, size_t width)
+static uint8_t *fitted(const rescl_image *image, size_t height, size_t width, const rescl_fit *fit)
 {
     const size_t values = height * width * 3;
     float *dst = malloc(values * sizeof *dst);
     uint8_t *bytes = malloc(values);
     assert_non_null(dst);
     assert_non_null(bytes);
-    assert_ok(rs_image_to_input(image, height, width, RESCL_PREPROCESS_UNIT, dst));
+    assert_ok(rs_image_to_input(image, height, width, fit, RESCL_PREPROCESS_UNIT, dst));
     for (size_t i = 0; i < values; i++) {
         bytes[i] = (uint8_t)lrintf(dst[i] * 255.0f);
         assert_true(dst[i] == (float)bytes[i] / 255.0f);
@@ -34,12 +34,20 @@ static uint8_t *resized(const rescl_image *image, size_t height, size_t width)
     return bytes;
 }
 
+static const rescl_fit plain = {0};
+
+static uint8_t *resized(const rescl_image *image, size_t height, size_t width)
+{
+    return fitted(image, height, width, &plain);
+}
+
 static void equals_pillow(void **state)
 {
     (void)state;
     for (size_t i = 0; i < RS_COUNT(goldens); i++) {
         rescl_image image = picture(goldens[i].w, goldens[i].h);
-        uint8_t *got = resized(&image, goldens[i].out_h, goldens[i].out_w);
+        const rescl_fit fit = {goldens[i].resize_size, goldens[i].interpolation};
+        uint8_t *got = fitted(&image, goldens[i].out_h, goldens[i].out_w, &fit);
         assert_memory_equal(got, goldens[i].pixels, goldens[i].out_h * goldens[i].out_w * 3);
         free(got);
         rescl_image_free(&image);
@@ -80,15 +88,15 @@ static void preprocesses(void **state)
     uint8_t pixel[3] = {255, 51, 0};
     const rescl_image image = {1, 1, pixel};
     float dst[3];
-    assert_ok(rs_image_to_input(&image, 1, 1, RESCL_PREPROCESS_UNIT, dst));
+    assert_ok(rs_image_to_input(&image, 1, 1, &plain, RESCL_PREPROCESS_UNIT, dst));
     expect_close(dst[0], 1.0);
     expect_close(dst[1], 0.2);
     expect_close(dst[2], 0.0);
-    assert_ok(rs_image_to_input(&image, 1, 1, RESCL_PREPROCESS_TORCH, dst));
+    assert_ok(rs_image_to_input(&image, 1, 1, &plain, RESCL_PREPROCESS_TORCH, dst));
     expect_close(dst[0], (1.0 - 0.485) / 0.229);
     expect_close(dst[1], (0.2 - 0.456) / 0.224);
     expect_close(dst[2], (0.0 - 0.406) / 0.225);
-    assert_ok(rs_image_to_input(&image, 1, 1, RESCL_PREPROCESS_CAFFE, dst));
+    assert_ok(rs_image_to_input(&image, 1, 1, &plain, RESCL_PREPROCESS_CAFFE, dst));
     expect_close(dst[0], 0 - 103.939);
     expect_close(dst[1], 51 - 116.779);
     expect_close(dst[2], 255 - 123.68);
@@ -104,14 +112,28 @@ static void refuses_what_cannot_be(void **state)
     rescl_image image = picture(4, 4);
     const rescl_image none = {0, 4, image.pixels}, empty = {4, 4, NULL};
     float dst[3 * 16];
-    assert_fails(rs_image_to_input(&none, 4, 4, RESCL_PREPROCESS_UNIT, dst), RESCL_ERR_ARG,
+    assert_fails(rs_image_to_input(&none, 4, 4, &plain, RESCL_PREPROCESS_UNIT, dst), RESCL_ERR_ARG,
                  "empty");
-    assert_fails(rs_image_to_input(&empty, 4, 4, RESCL_PREPROCESS_UNIT, dst), RESCL_ERR_ARG,
+    assert_fails(rs_image_to_input(&empty, 4, 4, &plain, RESCL_PREPROCESS_UNIT, dst), RESCL_ERR_ARG,
                  "empty");
-    assert_fails(rs_image_to_input(&image, 0, 4, RESCL_PREPROCESS_UNIT, dst), RESCL_ERR_ARG, "0x4");
-    assert_fails(rs_image_to_input(&image, SIZE_MAX / 2, 4, RESCL_PREPROCESS_UNIT, dst),
+    assert_fails(rs_image_to_input(&image, 0, 4, &plain, RESCL_PREPROCESS_UNIT, dst), RESCL_ERR_ARG,
+                 "0x4");
+    assert_fails(rs_image_to_input(&image, SIZE_MAX / 2, 4, &plain, RESCL_PREPROCESS_UNIT, dst),
                  RESCL_ERR_ARG, "not possible");
-    assert_fails(rs_image_to_input(&image, 4, 4, (rescl_preprocess)9, dst), RESCL_ERR_ARG, "9");
+    assert_fails(rs_image_to_input(&image, 4, 4, &plain, (rescl_preprocess)9, dst), RESCL_ERR_ARG,
+                 "9");
+    const rescl_fit small = {3, RESCL_INTERPOLATION_NEAREST}, strange = {0, (rescl_interpolation)7};
+    const rescl_fit huge = {SIZE_MAX / 2, RESCL_INTERPOLATION_BILINEAR};
+    assert_fails(rs_image_to_input(&image, 4, 4, &small, RESCL_PREPROCESS_UNIT, dst), RESCL_ERR_ARG,
+                 "side of 3", "4x4");
+    assert_fails(rs_image_to_input(&image, 4, 4, &strange, RESCL_PREPROCESS_UNIT, dst),
+                 RESCL_ERR_ARG, "interpolation number 7");
+    assert_fails(rs_image_to_input(&image, 4, 4, &huge, RESCL_PREPROCESS_UNIT, dst), RESCL_ERR_ARG,
+                 "cannot be resized");
+    assert_string_equal(rescl_interpolation_name(RESCL_INTERPOLATION_BILINEAR), "bilinear");
+    assert_string_equal(rescl_interpolation_name(RESCL_INTERPOLATION_BICUBIC), "bicubic");
+    assert_string_equal(rescl_interpolation_name(RESCL_INTERPOLATION_NEAREST), "nearest");
+    assert_null(rescl_interpolation_name((rescl_interpolation)3));
     rescl_image_free(&image);
 }
 

@@ -118,6 +118,39 @@ static void takes_pictures_of_any_shape(void **state)
     rescl_model_destroy(model);
 }
 
+/* The middle of a picture, with margins that the crop takes away. */
+static void fits_pictures_as_the_model_says(void **state)
+{
+    (void)state;
+    enum { MARGIN = 4, WIDE = TEST_SIZE + 2 * MARGIN };
+    rescl_model *model = train_model();
+    rescl_predictor *p = NULL;
+    rescl_model_info info;
+    uint8_t pixels[WIDE * WIDE * 3], middle[TEST_SIZE * TEST_SIZE * 3];
+    const rescl_image whole = {WIDE, WIDE, pixels}, cut = {TEST_SIZE, TEST_SIZE, middle};
+    const rescl_fit fit = {.resize_size = WIDE}, small = {.resize_size = TEST_SIZE - 1};
+    const rescl_fit strange = {.interpolation = (rescl_interpolation)3};
+    float want[CLASSES], plain[CLASSES], got[CLASSES];
+    for (size_t i = 0; i < sizeof pixels; i++)
+        pixels[i] = (uint8_t)(i * 7 + i / 100);
+    for (size_t y = 0; y < TEST_SIZE; y++)
+        memcpy(middle + y * TEST_SIZE * 3, pixels + ((y + MARGIN) * WIDE + MARGIN) * 3,
+               (size_t)TEST_SIZE * 3);
+    assert_ok(rescl_predictor_create(train_device(), model, 1, &p));
+    assert_ok(rescl_predict(p, &cut, 1, want));
+    assert_ok(rescl_predict(p, &whole, 1, plain));
+    assert_memory_not_equal(plain, want, sizeof want);
+    assert_fails(rescl_model_set_fit(model, &small), RESCL_ERR_ARG, "15", "at least 16");
+    assert_fails(rescl_model_set_fit(model, &strange), RESCL_ERR_ARG, "number 3");
+    assert_ok(rescl_model_set_fit(model, &fit));
+    rescl_model_get_info(model, &info);
+    assert_int_equal(info.fit.resize_size, WIDE);
+    assert_ok(rescl_predict(p, &whole, 1, got));
+    assert_memory_equal(got, want, sizeof want);
+    rescl_predictor_destroy(p);
+    rescl_model_destroy(model);
+}
+
 /* ---- two device types -------------------------------------------------------------------- */
 
 typedef struct losses {
@@ -182,6 +215,7 @@ int main(void)
         cmocka_unit_test(repeats_what_training_reported),
         cmocka_unit_test(predicts_as_it_evaluates),
         cmocka_unit_test(takes_pictures_of_any_shape),
+        cmocka_unit_test(fits_pictures_as_the_model_says),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
