@@ -1,171 +1,148 @@
 #include "cli.h"
 #include "output.h"
-#include "run_folder.h"
+#include "pictures.h"
 #include "session.h"
 
-#include <dirent.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
-#include <sys/stat.h>
 
-/* Pictures to name, in order. */
-typedef struct pictures {
-    char **path;
-    size_t count, room;
-} pictures;
+typedef enum form { FORM_TEXT, FORM_JSON, FORM_JSON_LINES } form;
 
-static bool add_picture(pictures *list, char *path)
+/* A run of the verb: what a batch needs. */
+typedef struct job {
+    const rescl_model *model;
+    rescl_predictor *predictor;
+    form form;
+    json_t *document; /* of FORM_JSON: one object for each picture */
+    size_t classes, topk;
+    size_t batch;
+    rescl_image *image; /* of a batch */
+    const char **name;
+    float *probs;
+    size_t *top; /* of one picture */
+} job;
+
+/* The k most probable classes, the first of them first; equal ones by index. */
+static void find_top(const job *j, const float *probs)
 {
-    if (path && list->count == list->room) {
-        size_t room = list->room ? 2 * list->room : 64;
-        char **grown = realloc(list->path, room * sizeof *grown);
-        if (!grown) {
-            cli_error("out of memory");
-            free(path);
-            return false;
+    for (size_t i = 0; i < j->topk; i++) {
+        size_t best = j->classes;
+        for (size_t c = 0; c < j->classes; c++) {
+            const size_t last = i ? j->top[i - 1] : 0;
+            bool left = !i || probs[c] < probs[last] || (probs[c] == probs[last] && c > last);
+            if (left && (best == j->classes || probs[c] > probs[best]))
+                best = c;
         }
-        list->path = grown;
-        list->room = room;
+        j->top[i] = best;
     }
-    if (path)
-        list->path[list->count++] = path;
-    return path != NULL;
 }
 
-static int by_name(const void *a, const void *b)
+static void print_text(const job *j, const char *name, const float *probs)
 {
-    return strcmp(*(char *const *)a, *(char *const *)b);
+    printf("%s:", name);
+    for (size_t i = 0; i < j->topk; i++)
+        printf("%s %s %.2f %%", i ? "," : "", rescl_model_class_name(j->model, j->top[i]),
+               100 * (double)probs[j->top[i]]);
+    putchar('\n');
 }
 
-/* The .png files of a folder, by name. */
-static int add_folder(pictures *list, const char *folder)
+static json_t *to_json(const job *j, const char *name, const float *probs)
 {
-    DIR *dir = opendir(folder);
-    if (!dir) {
-        cli_error("%s: %s", folder, strerror(errno));
-        return CLI_FILE;
+    json_t *row = json_object(), *top = json_array();
+    for (size_t i = 0; i < j->topk; i++) {
+        json_t *one = json_object();
+        cli_json_set(one, "class", cli_json_string(rescl_model_class_name(j->model, j->top[i])));
+        cli_json_set(one, "index", json_integer((json_int_t)j->top[i]));
+        cli_json_set(one, "probability", cli_json_real((double)probs[j->top[i]]));
+        json_array_append_new(top, one);
     }
-    size_t first = list->count, len = strlen(folder);
-    int code = CLI_OK;
-    for (struct dirent *e; code == CLI_OK && (e = readdir(dir)) != NULL;) {
-        size_t n = strlen(e->d_name);
-        if (n < 4 || strcasecmp(e->d_name + n - 4, ".png") != 0)
-            continue;
-        const char *slash = len && folder[len - 1] == '/' ? "" : "/";
-        if (!add_picture(list, cli_format("%s%s%s", folder, slash, e->d_name)))
-            code = CLI_FAILURE;
-    }
-    closedir(dir);
-    if (code == CLI_OK && list->count == first) {
-        cli_error("%s: found no picture, expected *.png", folder);
-        return CLI_FILE;
-    }
-    if (list->count > first)
-        qsort(list->path + first, list->count - first, sizeof *list->path, by_name);
-    return code;
+    cli_json_set(row, "file", cli_json_string(name));
+    cli_json_set(row, "predictions", top);
+    return row;
 }
 
-static int find_pictures(const cli_args *args, pictures *list)
+static int show(const job *j, size_t i)
 {
-    if (!args->operands) {
-        cli_usage_error("expected pictures or folders: rescl predict --weights FILE photo.png");
-        return CLI_USAGE;
+    const float *probs = j->probs + i * j->classes;
+    find_top(j, probs);
+    if (j->form == FORM_TEXT) {
+        print_text(j, j->name[i], probs);
+        return CLI_OK;
     }
-    for (size_t i = 0; i < args->operands; i++) {
-        struct stat st;
-        int code = CLI_OK;
-        if (stat(args->operand[i], &st) == 0 && S_ISDIR(st.st_mode))
-            code = add_folder(list, args->operand[i]);
-        else if (!add_picture(list, cli_format("%s", args->operand[i])))
-            code = CLI_FAILURE;
-        if (code != CLI_OK)
-            return code;
-    }
+    json_t *row = to_json(j, j->name[i], probs);
+    if (j->form == FORM_JSON_LINES)
+        return cli_json_print_line(row);
+    json_array_append_new(j->document, row);
     return CLI_OK;
 }
 
-/* Takes the k most probable classes in turn; equal ones by index. */
-static void show(const rescl_model *model, const float *probs, size_t classes, size_t k,
-                 const char *path, json_t *list)
+/* Reads up to a batch of pictures from *next on, and names them. A picture that cannot be read is
+ * reported and left out; *code is its exit code then. False when it makes no sense to go on. */
+static bool do_batch(const job *j, const cli_pictures *list, size_t *next, int *code)
 {
-    json_t *top = list ? json_array() : NULL;
-    if (!list)
-        printf("%s:", path);
-    double limit = 2;
-    size_t after = 0;
-    for (size_t i = 0; i < k; i++) {
-        size_t best = classes;
-        for (size_t c = 0; c < classes; c++) {
-            bool left = (double)probs[c] < limit || ((double)probs[c] == limit && c > after);
-            if (left && (best == classes || probs[c] > probs[best]))
-                best = c;
-        }
-        if (best == classes)
-            break;
-        limit = (double)probs[best];
-        after = best;
-        const char *name = rescl_model_class_name(model, best);
-        if (!list) {
-            printf("%s %s %.2f %%", i ? "," : "", name, 100 * limit);
-            continue;
-        }
-        json_t *one = json_object();
-        cli_json_set(one, "class", cli_json_string(name));
-        cli_json_set(one, "index", json_integer((json_int_t)best));
-        cli_json_set(one, "probability", cli_json_real(limit));
-        json_array_append_new(top, one);
+    size_t n = 0;
+    for (; n < j->batch && *next < list->count; ++*next) {
+        int read = cli_pictures_read(list, *next, &j->image[n]);
+        if (read == CLI_OK)
+            j->name[n++] = list->path[*next];
+        else
+            *code = read;
     }
-    if (!list) {
-        putchar('\n');
-        return;
+    rescl_status st = n ? rescl_predict(j->predictor, j->image, n, j->probs) : RESCL_OK;
+    int shown = st == RESCL_OK ? CLI_OK : cli_fail(st, false);
+    for (size_t i = 0; i < n; i++) {
+        if (shown == CLI_OK)
+            shown = show(j, i);
+        rescl_image_free(&j->image[i]);
     }
-    json_t *row = json_object();
-    cli_json_set(row, "file", cli_json_string(path));
-    cli_json_set(row, "predictions", top);
-    json_array_append_new(list, row);
+    *code = shown == CLI_OK ? *code : shown;
+    return shown == CLI_OK && *code != CLI_FAILURE && !ferror(stdout);
 }
 
-/* Names pictures `batch` at a time. A file that cannot be read is reported, and the others go on.
- */
-static int predict_all(const cli_args *args, const rescl_model *model, rescl_predictor *predictor,
-                       const pictures *list, size_t batch, json_t *json)
+static form form_of(const cli_args *args)
+{
+    const char *word = cli_str(args, OPT_predict_output);
+    if (strcmp(word, "jsonl") == 0)
+        return FORM_JSON_LINES;
+    return cli_bool(args, OPT_json) || strcmp(word, "json") == 0 ? FORM_JSON : FORM_TEXT;
+}
+
+static int predict_all(const cli_args *args, rescl_device *device, const rescl_model *model,
+                       const cli_pictures *list)
 {
     rescl_model_info info;
     rescl_model_get_info(model, &info);
-    size_t k = cli_size(args, OPT_topk) < info.classes ? cli_size(args, OPT_topk) : info.classes;
+    const size_t most = cli_size(args, OPT_batch_size), k = cli_size(args, OPT_topk);
+    job j = {.model = model,
+             .form = form_of(args),
+             .classes = info.classes,
+             .topk = k < info.classes ? k : info.classes,
+             .batch = list->count < most ? list->count : most};
     int code = CLI_OK;
-    rescl_image *images = calloc(batch, sizeof *images);
-    const char **names = calloc(batch, sizeof *names);
-    float *probs = calloc(batch * info.classes, sizeof *probs);
-    if (!images || !names || !probs) {
+    rescl_status st = rescl_predictor_create(device, model, j.batch, &j.predictor);
+    if (st != RESCL_OK)
+        return cli_fail(st, false);
+    j.image = calloc(j.batch, sizeof *j.image);
+    j.name = calloc(j.batch, sizeof *j.name);
+    j.probs = calloc(j.batch * j.classes, sizeof *j.probs);
+    j.top = calloc(j.topk, sizeof *j.top);
+    j.document = j.form == FORM_JSON ? json_array() : NULL;
+    if (!j.image || !j.name || !j.probs || !j.top) {
         cli_error("out of memory");
         code = CLI_FAILURE;
     }
-    for (size_t next = 0; next < list->count && code != CLI_FAILURE && code != CLI_DEVICE;) {
-        size_t n = 0;
-        for (; n < batch && next < list->count; next++) {
-            rescl_status st = rescl_image_read(list->path[next], &images[n]);
-            if (st == RESCL_OK)
-                names[n++] = list->path[next];
-            else
-                code = cli_fail(st, false);
-        }
-        rescl_status st = n ? rescl_predict(predictor, images, n, probs) : RESCL_OK;
-        for (size_t i = 0; i < n; i++) {
-            if (st == RESCL_OK)
-                show(model, probs + i * info.classes, info.classes, k, names[i], json);
-            rescl_image_free(&images[i]);
-        }
-        if (st != RESCL_OK) {
-            code = cli_fail(st, false);
+    for (size_t next = 0; code != CLI_FAILURE && next < list->count;)
+        if (!do_batch(&j, list, &next, &code))
             break;
-        }
+    if (j.form == FORM_JSON) {
+        int printed = cli_json_print(j.document);
+        code = code == CLI_OK ? printed : code;
     }
-    free(images);
-    free(names);
-    free(probs);
+    rescl_predictor_destroy(j.predictor);
+    free(j.image);
+    free(j.name);
+    free(j.probs);
+    free(j.top);
     return code;
 }
 
@@ -173,34 +150,21 @@ int cmd_predict(const cli_args *args)
 {
     cli_session session = {0};
     rescl_model *model = NULL;
-    rescl_predictor *predictor = NULL;
-    pictures list = {0};
-    json_t *json = NULL;
+    cli_pictures list = {0};
     char *path = NULL;
-    int code = find_pictures(args, &list);
+    const char *names = cli_str(args, OPT_class_index);
+    int code = cli_pictures_find(args, &list);
     if (code != CLI_OK || (code = cli_weights_load(args, &model, &path)) != CLI_OK ||
-        (code = cli_session_open(args, 0, &session)) != CLI_OK)
+        (code = cli_fit_set(args, model)) != CLI_OK)
         goto out;
-    size_t batch = cli_size(args, OPT_batch_size);
-    batch = list.count < batch ? list.count : batch;
-    rescl_status st = rescl_predictor_create(session.device, model, batch, &predictor);
-    if (st != RESCL_OK) {
-        code = cli_fail(st, false);
-        goto out;
-    }
-    json = cli_bool(args, OPT_json) ? json_array() : NULL;
-    code = predict_all(args, model, predictor, &list, batch, json);
-    if (json) {
-        int printed = cli_json_print(json);
-        code = code == CLI_OK ? printed : code;
-    }
+    rescl_status st = names ? rescl_model_read_class_names(model, names) : RESCL_OK;
+    code = st == RESCL_OK ? cli_session_open(args, 0, &session) : cli_fail(st, false);
+    if (code == CLI_OK)
+        code = predict_all(args, session.device, model, &list);
 out:
-    rescl_predictor_destroy(predictor);
     cli_session_close(&session);
     rescl_model_destroy(model);
-    for (size_t i = 0; i < list.count; i++)
-        free(list.path[i]);
-    free(list.path);
+    cli_pictures_free(&list);
     free(path);
     return code;
 }

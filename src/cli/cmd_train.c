@@ -311,7 +311,7 @@ static int report(const run *r)
     char *quoted = cli_shell_quote(weights), *data = data_flags(r);
     if (quoted && data)
         printf("evaluate  rescl eval --weights %s %s\n"
-               "predict   rescl predict --weights %s PICTURE.png\n",
+               "predict   rescl predict --weights %s PICTURE\n",
                quoted, data, quoted);
     free(quoted);
     free(data);

@@ -203,13 +203,9 @@ void cli_json_set(json_t *object, const char *key, json_t *value)
     json_object_set_new(object, key, value);
 }
 
-int cli_json_print(json_t *json)
+static int print_json(json_t *json, size_t flags)
 {
-    if (!json) {
-        cli_error("out of memory");
-        return CLI_FAILURE;
-    }
-    char *text = json_dumps(json, JSON_INDENT(2));
+    char *text = json ? json_dumps(json, flags) : NULL;
     json_decref(json);
     if (!text) {
         cli_error("out of memory");
@@ -218,6 +214,18 @@ int cli_json_print(json_t *json)
     puts(text);
     free(text);
     return CLI_OK;
+}
+
+int cli_json_print(json_t *json)
+{
+    return print_json(json, JSON_INDENT(2));
+}
+
+int cli_json_print_line(json_t *json)
+{
+    int code = print_json(json, JSON_COMPACT);
+    fflush(stdout);
+    return code;
 }
 
 const char *cli_exact(double x, char buffer[32])

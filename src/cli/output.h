@@ -41,6 +41,8 @@ int cli_finish(int code);
 
 /* Writes and frees `json`; exit code. */
 int cli_json_print(json_t *json);
+/* The same on one line, which is flushed: for JSON lines. */
+int cli_json_print_line(json_t *json);
 /* A JSON string; bytes that are not UTF-8 become U+FFFD. */
 json_t *cli_json_string(const char *text);
 /* A JSON number; null for NaN and infinity. */

@@ -58,6 +58,16 @@ int cli_weights_load(const cli_args *args, rescl_model **model, char **path)
     return st == RESCL_OK ? CLI_OK : cli_fail(st, false);
 }
 
+int cli_fit_set(const cli_args *args, rescl_model *model)
+{
+    rescl_fit fit = {.resize_size = cli_size(args, OPT_val_resize_size)};
+    const char *name = cli_str(args, OPT_interpolation);
+    while (strcmp(rescl_interpolation_name(fit.interpolation), name) != 0)
+        fit.interpolation++;
+    rescl_status st = rescl_model_set_fit(model, &fit);
+    return st == RESCL_OK ? CLI_OK : cli_fail(st, false);
+}
+
 bool cli_require(const cli_args *args, cli_opt id)
 {
     if (cli_str(args, id))

@@ -25,6 +25,9 @@ rescl_status cli_data_open(const cli_args *args, const char *split, size_t sampl
 /* Loads --weights. Exit code; `path` is the file that was meant, to be freed. */
 int cli_weights_load(const cli_args *args, rescl_model **model, char **path);
 
+/* Takes --val-resize-size and --interpolation. Exit code. */
+int cli_fit_set(const cli_args *args, rescl_model *model);
+
 /* Prints a usage error and returns false if the option is unset. */
 bool cli_require(const cli_args *args, cli_opt id);
 

@@ -1,4 +1,5 @@
-# predict: one file, several, a folder; top-k; files that are no pictures.
+# predict: one file, several, a folder, standard input, a list; top-k; forms of output; names of
+# classes; files that are no pictures.
 . "$RESCL_SOURCE_DIR/tests/cli/common.inc"
 
 # shellcheck disable=SC2086
@@ -25,6 +26,73 @@ cut -d: -f1 out >names
 printf 'folder/a.png\nfolder/b.png\nfolder/c.png\np.png\n' | cmp -s - names ||
     fail "expected the pictures of the folder by name, then p.png"
 [ "$(cut -d: -f2 out | sort -u | wc -l)" -eq 1 ] || fail "expected equal pictures to be equal"
+
+# Standard input, and lists of paths.
+"$RESCL" predict --weights runs/resnet8-handsigns - <p.png >out 2>err
+code=$? command="rescl predict - <p.png"
+want_code 0
+cut -d: -f2 out >as_stdin
+run predict --weights runs/resnet8-handsigns p.png
+cut -d: -f2 out | cmp -s - as_stdin || fail "expected the same from standard input"
+printf 'p.png\n\nfolder\n' >list
+run predict --weights runs/resnet8-handsigns --files-from list
+want_code 0
+[ "$(cut -d: -f1 out | tr '\n' ' ')" = "p.png folder/a.png folder/b.png folder/c.png " ] ||
+    fail "expected the four pictures of the list"
+"$RESCL" predict --weights runs/resnet8-handsigns --files-from - <list >out 2>err
+code=$? command="rescl predict --files-from - <list"
+want_code 0
+[ "$(wc -l <out)" -eq 4 ] || fail "expected the four pictures of the list"
+run predict --weights runs/resnet8-handsigns --files-from - -
+want_code 2
+want_err "only once"
+run predict --weights runs/resnet8-handsigns --files-from /dev/null
+want_code 4
+want_err "names no picture"
+run predict --weights runs/resnet8-handsigns --files-from absent
+want_code 4
+want_err "absent"
+"$RESCL" predict --weights runs/resnet8-handsigns - </dev/null >out 2>err
+code=$? command="rescl predict - </dev/null"
+want_code 4
+want_err "standard input: "
+head -c 40 p.png | "$RESCL" predict --weights runs/resnet8-handsigns - >out 2>err
+code=$? command="head -c 40 p.png | rescl predict -"
+want_code 4
+want_err "standard input: corrupted PNG"
+
+# JSON: one document, or a line for each picture.
+run predict --weights runs/resnet8-handsigns -o json --topk 2 folder
+want_code 0
+mv out document
+run predict --weights runs/resnet8-handsigns --json --topk 2 folder
+cmp -s out document || fail "expected --json to be -o json"
+run predict --weights runs/resnet8-handsigns -o jsonl --topk 2 --batch-size 2 folder p.png
+want_code 0
+[ "$(wc -l <out)" -eq 4 ] || fail "expected a line for each picture"
+line='^{"file":"p\.png","predictions":\[{"class":"[0-5]","index":[0-5],"probability":[0-9.e-]*},'
+tail -n 1 out | grep -qE "$line" || fail "expected an object with two predictions"
+
+# Names of classes.
+printf 'zero\none\ntwo\nthree\nfour\nfive\n' >names.txt
+run predict --weights runs/resnet8-handsigns --class-index names.txt p.png
+want_code 0
+grep -qE '^p\.png: (zero|one|two|three|four|five) ' out || fail "expected a name of the list"
+printf '["zero", "one"]' >names.json
+run predict --weights runs/resnet8-handsigns --class-index names.json p.png
+want_code 4
+want_err "names.json: names no class 2"
+
+# The picture's margin is cut off where the shorter side is longer than the input.
+run predict --weights runs/resnet8-handsigns --val-resize-size 40 --interpolation nearest p.png
+want_code 0
+cut -d: -f2 out | cmp -s - as_stdin && fail "expected other probabilities than without a margin"
+run predict --weights runs/resnet8-handsigns --val-resize-size 31 p.png
+want_code 2
+want_err "at least 32"
+run predict --weights runs/resnet8-handsigns --interpolation lanczos p.png
+want_code 2
+want_err "bilinear, bicubic, nearest"
 
 # What cannot be read is reported, and the others are named.
 echo nonsense >bad.png

@@ -1,0 +1,180 @@
+#include "pictures.h"
+#include "cli.h"
+#include "output.h"
+#include "run_folder.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* Takes the path. Exit code. */
+static int add(cli_pictures *list, char *path)
+{
+    if (path && list->count == list->room) {
+        size_t room = list->room ? 2 * list->room : 64;
+        char **grown = realloc(list->path, room * sizeof *grown);
+        if (!grown) {
+            cli_error("out of memory");
+            free(path);
+            return CLI_FAILURE;
+        }
+        list->path = grown;
+        list->room = room;
+    }
+    if (!path)
+        return CLI_FAILURE;
+    list->path[list->count++] = path;
+    return CLI_OK;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* The pictures of a folder, by name. */
+static int add_folder(cli_pictures *list, const char *folder)
+{
+    DIR *dir = opendir(folder);
+    if (!dir) {
+        cli_error("%s: %s", folder, strerror(errno));
+        return CLI_FILE;
+    }
+    size_t first = list->count, len = strlen(folder);
+    int code = CLI_OK;
+    for (struct dirent *e; code == CLI_OK && (e = readdir(dir)) != NULL;) {
+        const char *slash = len && folder[len - 1] == '/' ? "" : "/";
+        if (e->d_name[0] != '.' && rescl_image_has_suffix(e->d_name))
+            code = add(list, cli_format("%s%s%s", folder, slash, e->d_name));
+    }
+    closedir(dir);
+    if (code == CLI_OK && list->count == first) {
+        cli_error("%s: found no picture, expected *.png, *.jpg or *.jpeg", folder);
+        return CLI_FILE;
+    }
+    if (list->count > first)
+        qsort(list->path + first, list->count - first, sizeof *list->path, by_name);
+    return code;
+}
+
+static int add_path(cli_pictures *list, const char *path)
+{
+    struct stat st;
+    if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+        return add_folder(list, path);
+    return add(list, cli_format("%s", path));
+}
+
+/* One path a line; blank lines are skipped. */
+static int add_listed(cli_pictures *list, const char *file)
+{
+    bool standard = strcmp(file, "-") == 0;
+    FILE *f = standard ? stdin : fopen(file, "r");
+    int code = f ? CLI_OK : CLI_FILE;
+    char *line = NULL;
+    size_t room = 0;
+    errno = 0;
+    for (ssize_t len; f && code == CLI_OK && (len = getline(&line, &room, f)) >= 0;) {
+        if (len > 0 && line[len - 1] == '\n')
+            line[--len] = '\0';
+        if (strlen(line) != (size_t)len) {
+            cli_error("--files-from: %s: found a NUL byte, expected one path a line", file);
+            code = CLI_FILE;
+        } else if (len > 0) {
+            code = add_path(list, line);
+        }
+    }
+    if (!f || ferror(f)) {
+        cli_error("--files-from: %s: %s", file, strerror(errno));
+        code = CLI_FILE;
+    }
+    if (f && !standard)
+        fclose(f);
+    free(line);
+    return code;
+}
+
+int cli_pictures_find(const cli_args *args, cli_pictures *list)
+{
+    const char *listed = cli_str(args, OPT_files_from);
+    bool stdin_taken = listed && strcmp(listed, "-") == 0;
+    if (!args->operands && !listed) {
+        cli_usage_error(
+            "expected pictures or folders, or '-': rescl predict --weights FILE photo.jpg");
+        return CLI_USAGE;
+    }
+    int code = CLI_OK;
+    for (size_t i = 0; code == CLI_OK && i < args->operands; i++) {
+        if (strcmp(args->operand[i], "-") != 0) {
+            code = add_path(list, args->operand[i]);
+            continue;
+        }
+        if (stdin_taken) {
+            cli_usage_error("standard input ('-') can be read only once");
+            return CLI_USAGE;
+        }
+        stdin_taken = list->reads_stdin = true;
+        code = add(list, cli_format("-"));
+    }
+    if (code == CLI_OK && listed)
+        code = add_listed(list, listed);
+    if (code == CLI_OK && !list->count) {
+        cli_error("--files-from: %s: names no picture", listed);
+        code = CLI_FILE;
+    }
+    return code;
+}
+
+void cli_pictures_free(cli_pictures *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        free(list->path[i]);
+    free(list->path);
+    *list = (cli_pictures){0};
+}
+
+/* All of standard input into *data, which is the caller's in any case. Exit code. */
+static int read_stdin(char **data, size_t *bytes)
+{
+    for (size_t room = 0; !feof(stdin) && !ferror(stdin);) {
+        if (*bytes > RESCL_IMAGE_MAX_BYTES) {
+            cli_error("standard input: more than the 512 MiB that a picture may have");
+            return CLI_FILE;
+        }
+        if (*bytes == room) {
+            room = room ? 2 * room : (size_t)1 << 16;
+            char *grown = realloc(*data, room);
+            if (!grown) {
+                cli_error("out of memory");
+                return CLI_FAILURE;
+            }
+            *data = grown;
+        }
+        *bytes += fread(*data + *bytes, 1, room - *bytes, stdin);
+    }
+    if (ferror(stdin)) {
+        cli_error("standard input: %s", strerror(errno));
+        return CLI_FILE;
+    }
+    return CLI_OK;
+}
+
+int cli_pictures_read(const cli_pictures *list, size_t index, rescl_image *out)
+{
+    const char *path = list->path[index];
+    char *data = NULL;
+    size_t bytes = 0;
+    int code = CLI_OK;
+    rescl_status st = RESCL_OK;
+    if (!list->reads_stdin || strcmp(path, "-") != 0)
+        st = rescl_image_read(path, out);
+    else if ((code = read_stdin(&data, &bytes)) == CLI_OK)
+        st = rescl_image_decode(data, bytes, "standard input", out);
+    free(data);
+    if (st != RESCL_OK)
+        code = cli_fail(st, false);
+    /* A format that this build cannot read is no matter of the device. */
+    return code == CLI_DEVICE ? CLI_FILE : code;
+}

@@ -1,0 +1,117 @@
+/* Names of classes from a file: JSON as Keras has it, or plain text. */
+#include "error.h"
+#include "netmodel.h"
+#include "path.h"
+#include "str.h"
+
+#include <ctype.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_FILE_BYTES ((size_t)64 << 20)
+
+typedef struct names {
+    const char *path;
+    char **name; /* room for `classes`, NULL until set */
+    size_t classes;
+} names;
+
+static rescl_status set_name(const names *n, size_t index, const char *name, size_t len)
+{
+    rescl_status st = RESCL_OK;
+    RS_FAIL_IF(index >= n->classes, RESCL_ERR_FORMAT,
+               "%s: names class %zu; the model has %zu, which count from 0", n->path, index,
+               n->classes);
+    RS_FAIL_IF(len == 0, RESCL_ERR_FORMAT, "%s: the name of class %zu is empty", n->path, index);
+    for (size_t i = 0; i < len; i++)
+        RS_FAIL_IF(iscntrl((unsigned char)name[i]), RESCL_ERR_FORMAT,
+                   "%s: the name of class %zu holds a control character", n->path, index);
+    RS_FAIL_IF(n->name[index] != NULL, RESCL_ERR_FORMAT, "%s: names class %zu twice", n->path,
+               index);
+    RS_OOM(n->name[index] = rs_strf("%.*s", (int)len, name));
+out:
+    return st;
+}
+
+/* A name, or Keras' pair of an identifier and a name. */
+static rescl_status set_json(const names *n, size_t index, const json_t *value)
+{
+    rescl_status st = RESCL_OK;
+    const json_t *text =
+        json_is_array(value) && json_array_size(value) == 2 ? json_array_get(value, 1) : value;
+    RS_FAIL_IF(!json_is_string(text), RESCL_ERR_FORMAT,
+               "%s: class %zu is neither a name nor a pair of an identifier and a name", n->path,
+               index);
+    RS_TRY(set_name(n, index, json_string_value(text), json_string_length(text)));
+out:
+    return st;
+}
+
+static rescl_status read_json(const names *n, const char *data, size_t bytes)
+{
+    rescl_status st = RESCL_OK;
+    json_error_t error;
+    const char *key;
+    json_t *value;
+    uint64_t index = 0;
+    json_t *root = json_loadb(data, bytes, JSON_REJECT_DUPLICATES, &error);
+    RS_FAIL_IF(root == NULL, RESCL_ERR_FORMAT, "%s:%d: %s", n->path, error.line, error.text);
+    for (size_t i = 0; i < json_array_size(root); i++)
+        RS_TRY(set_json(n, i, json_array_get(root, i)));
+    json_object_foreach(root, key, value)
+    {
+        RS_FAIL_IF(!rs_parse_u64(key, &index), RESCL_ERR_FORMAT,
+                   "%s: found the key \"%.40s\", expected the number of a class", n->path, key);
+        RS_TRY(set_json(n, (size_t)index, value));
+    }
+out:
+    json_decref(root);
+    return st;
+}
+
+/* Line ends may be those of any system; blank lines count only between names. */
+static rescl_status read_text(const names *n, const char *data, size_t bytes)
+{
+    rescl_status st = RESCL_OK;
+    while (bytes > 0 && isspace((unsigned char)data[bytes - 1]))
+        bytes--;
+    for (size_t at = 0, index = 0; at < bytes; index++) {
+        const char *end = memchr(data + at, '\n', bytes - at);
+        const size_t len = (end != NULL ? (size_t)(end - data) : bytes) - at;
+        const bool cr = len > 0 && data[at + len - 1] == '\r';
+        RS_TRY(set_name(n, index, data + at, len - cr));
+        at += len + 1;
+    }
+out:
+    return st;
+}
+
+rescl_status rescl_model_read_class_names(rescl_model *model, const char *path)
+{
+    rescl_status st = RESCL_OK;
+    names n = {.path = path, .classes = model->classes};
+    char *data = NULL;
+    size_t bytes;
+
+    RS_TRY(rs_file_read(path, MAX_FILE_BYTES, &data, &bytes));
+    RS_OOM(n.name = calloc(n.classes, sizeof *n.name));
+    const size_t blank = strspn(data, " \t\r\n");
+    if (data[blank] == '{' || data[blank] == '[')
+        RS_TRY(read_json(&n, data, bytes));
+    else
+        RS_TRY(read_text(&n, data, bytes));
+    for (size_t i = 0; i < n.classes; i++)
+        RS_FAIL_IF(n.name[i] == NULL, RESCL_ERR_FORMAT,
+                   "%s: names no class %zu; the model has %zu, and each needs a name", path, i,
+                   n.classes);
+    char **old = model->class_name;
+    model->class_name = n.name;
+    n.name = old;
+out:
+    for (size_t i = 0; n.name != NULL && i < n.classes; i++)
+        free(n.name[i]);
+    free(n.name);
+    free(data);
+    return st;
+}
