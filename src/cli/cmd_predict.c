@@ -1,6 +1,7 @@
 #include "cli.h"
 #include "output.h"
 #include "pictures.h"
+#include "saliency.h"
 #include "session.h"
 
 #include <stdlib.h>
@@ -20,6 +21,7 @@ typedef struct job {
     const char **name;
     float *probs;
     size_t *top; /* of one picture */
+    cli_saliency saliency;
 } job;
 
 /* The k most probable classes, the first of them first; equal ones by index. */
@@ -46,7 +48,8 @@ static void print_text(const job *j, const char *name, const float *probs)
     putchar('\n');
 }
 
-static json_t *to_json(const job *j, const char *name, const float *probs)
+/* `overlay` is the file that --saliency wrote, or NULL. */
+static json_t *to_json(const job *j, const char *name, const float *probs, const char *overlay)
 {
     json_t *row = json_object(), *top = json_array();
     for (size_t i = 0; i < j->topk; i++) {
@@ -58,18 +61,26 @@ static json_t *to_json(const job *j, const char *name, const float *probs)
     }
     cli_json_set(row, "file", cli_json_string(name));
     cli_json_set(row, "predictions", top);
+    if (overlay)
+        cli_json_set(row, "saliency", cli_json_string(overlay));
     return row;
 }
 
-static int show(const job *j, size_t i)
+static int show(job *j, size_t i)
 {
     const float *probs = j->probs + i * j->classes;
+    const char *overlay = NULL;
+    int code = CLI_OK;
     find_top(j, probs);
+    if (j->saliency.folder)
+        code = cli_saliency_write(&j->saliency, j->name[i], &j->image[i], i, j->top[0], &overlay);
+    if (code != CLI_OK)
+        return code;
     if (j->form == FORM_TEXT) {
         print_text(j, j->name[i], probs);
         return CLI_OK;
     }
-    json_t *row = to_json(j, j->name[i], probs);
+    json_t *row = to_json(j, j->name[i], probs, overlay);
     if (j->form == FORM_JSON_LINES)
         return cli_json_print_line(row);
     json_array_append_new(j->document, row);
@@ -78,7 +89,7 @@ static int show(const job *j, size_t i)
 
 /* Reads up to a batch of pictures from *next on, and names them. A picture that cannot be read is
  * reported and left out; *code is its exit code then. False when it makes no sense to go on. */
-static bool do_batch(const job *j, const cli_pictures *list, size_t *next, int *code)
+static bool do_batch(job *j, const cli_pictures *list, size_t *next, int *code)
 {
     size_t n = 0;
     for (; n < j->batch && *next < list->count; ++*next) {
@@ -130,14 +141,17 @@ static int predict_all(const cli_args *args, rescl_device *device, const rescl_m
     if (!j.image || !j.name || !j.probs || !j.top) {
         cli_error("out of memory");
         code = CLI_FAILURE;
+    } else {
+        code = cli_saliency_open(&j.saliency, cli_str(args, OPT_saliency), j.predictor);
     }
-    for (size_t next = 0; code != CLI_FAILURE && next < list->count;)
-        if (!do_batch(&j, list, &next, &code))
-            break;
+    bool good = code == CLI_OK;
+    for (size_t next = 0; good && next < list->count;)
+        good = do_batch(&j, list, &next, &code);
     if (j.form == FORM_JSON) {
         int printed = cli_json_print(j.document);
         code = code == CLI_OK ? printed : code;
     }
+    cli_saliency_close(&j.saliency);
     rescl_predictor_destroy(j.predictor);
     free(j.image);
     free(j.name);

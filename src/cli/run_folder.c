@@ -73,8 +73,7 @@ int cli_run_read_args(cli_args *args, const char *resume)
     return code;
 }
 
-/* mkdir -p. */
-static bool make_folders(const char *path)
+bool cli_make_folders(const char *path)
 {
     char *part = cli_format("%s", path);
     bool good = part != NULL;
@@ -122,7 +121,7 @@ char *cli_run_create(const cli_args *args)
             cli_usage_error("--name and --output-dir: found '%s' and '%s', expected a plain name "
                             "and a folder",
                             name, parent ? parent : "");
-    } else if (make_folders(parent)) {
+    } else if (cli_make_folders(parent)) {
         for (int i = 1; i < MOST_RUNS; i++) {
             path = i == 1 ? cli_format("%s/%s", parent, name)
                           : cli_format("%s/%s-%d", parent, name, i);

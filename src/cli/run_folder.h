@@ -8,6 +8,9 @@
 /* A printf into a heap string; NULL after a message if memory is short. */
 char *cli_format(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/* mkdir -p. False after a message. */
+bool cli_make_folders(const char *path);
+
 /* The run folder that --resume means: a folder, or a checkpoint in its weights/. NULL after a
  * message if it is neither. */
 char *cli_run_of(const char *resume);

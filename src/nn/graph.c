@@ -13,7 +13,7 @@ rescl_status rs_graph_create(rs_graph **out)
     rescl_status st = RESCL_OK;
     rs_graph *g = NULL;
     RS_OOM(g = calloc(1, sizeof *g));
-    g->input = g->labels = g->output = g->loss = -1;
+    g->input = g->labels = g->output = g->loss = g->features = -1;
     *out = g;
 out:
     return st;
@@ -184,6 +184,18 @@ out:
     return st;
 }
 
+/* The last map that is not a pooling's, nor what dropout makes of one. */
+static rs_value last_map(const rs_graph *g)
+{
+    for (size_t i = g->nnodes; i-- > 0;) {
+        const rs_node *n = &g->node[i];
+        if (g->value[n->dst].shape.ndim == 4 && n->op != &rs_op_avgpool &&
+            n->op != &rs_op_maxpool && n->op != &rs_op_dropout)
+            return n->dst;
+    }
+    return -1;
+}
+
 rescl_status rs_graph_finish(rs_graph *g, rs_value logits, float label_smoothing)
 {
     rescl_status st = RESCL_OK;
@@ -191,6 +203,7 @@ rescl_status rs_graph_finish(rs_graph *g, rs_value logits, float label_smoothing
     const rs_shape one = rs_shape_1(1);
     RS_TRY(add_value(g, &one, RS_I32, -1, &g->labels));
     g->output = logits;
+    g->features = last_map(g);
     RS_TRY(rs_graph_add(g, "loss", &rs_op_softmax_xent, &attr, sizeof attr,
                         RS_SCHEME_GLOROT_UNIFORM, (const rs_value[]){logits, g->labels}, 2,
                         &g->loss));

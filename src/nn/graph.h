@@ -57,6 +57,7 @@ typedef struct rs_graph {
     rs_param *param;
     size_t nparams, param_cap;
     rs_value input, labels, output, loss; /* -1 until set */
+    rs_value features; /* the last map (4 dimensions) before the pooling of the head, or -1 */
 } rs_graph;
 
 rescl_status rs_graph_create(rs_graph **out) RESCL_CHECK;
@@ -74,7 +75,8 @@ rescl_status rs_graph_add(rs_graph *g, const char *name, const rs_op *op, const 
 rescl_status rs_graph_append(rs_graph *g, const rs_node *like, const void *attr,
                              const rs_value *src, int nsrc, rs_value *dst) RESCL_CHECK;
 
-/* Makes `logits` (n, classes) the output and adds the softmax cross-entropy node "loss". */
+/* Makes `logits` (n, classes) the output, finds the features, and adds the softmax cross-entropy node
+ * "loss". */
 rescl_status rs_graph_finish(rs_graph *g, rs_value logits, float label_smoothing) RESCL_CHECK;
 
 /* A copy in which relu and add are merged into the batch normalisation before them, and for

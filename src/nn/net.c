@@ -165,6 +165,8 @@ static rescl_status add_value_blocks(rs_net *n)
     extend(n, n->value_block[g->labels], end_time(n));
     extend(n, n->value_block[g->output], end_time(n));
     extend(n, n->value_block[g->loss], end_time(n));
+    if (n->mode == RS_MODE_EVAL && g->features >= 0)
+        extend(n, n->value_block[g->features], end_time(n));
 out:
     return st;
 }
@@ -496,4 +498,10 @@ rs_tensor rs_net_logits(const rs_net *n)
 rs_tensor rs_net_losses(const rs_net *n)
 {
     return value_tensor(n, n->graph->loss, n->value_block);
+}
+
+rs_tensor rs_net_features(const rs_net *n)
+{
+    const bool kept = n->mode == RS_MODE_EVAL && n->graph->features >= 0;
+    return kept ? value_tensor(n, n->graph->features, n->value_block) : (rs_tensor){0};
 }

@@ -63,6 +63,8 @@ rs_tensor rs_net_input(const rs_net *n);
 rs_tensor rs_net_labels(const rs_net *n);
 rs_tensor rs_net_logits(const rs_net *n);
 rs_tensor rs_net_losses(const rs_net *n);
+/* The graph's features of the last forward, in evaluation; else a tensor without a buffer. */
+rs_tensor rs_net_features(const rs_net *n);
 
 /* Enqueue; nothing waits. Backward follows a forward of the same step and writes the store's
  * gradients of mean loss over `batch`. */

@@ -2,19 +2,11 @@
 #include "alloc.h"
 #include "error.h"
 #include "metrics.h"
-#include "replica.h"
+#include "predictor.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-struct rescl_predictor {
-    const rescl_model *model;
-    rs_replica *replica;
-    size_t batch, input_floats; /* of one picture */
-    float *pixels;
-    int32_t *labels; /* zeros: the loss is computed and not used */
-};
 
 rescl_status rescl_predictor_create(rescl_device *device, const rescl_model *model,
                                     size_t batch_size, rescl_predictor **out)
@@ -75,6 +67,7 @@ rescl_status rescl_predict(rescl_predictor *p, const rescl_image *images, size_t
     for (size_t i = 0; i < count; i++)
         RS_TRY(rs_image_to_input(&images[i], m->image_size, m->image_size, &m->fit, m->preprocess,
                                  p->pixels + i * p->input_floats));
+    p->count = 0;
     memset(p->pixels + count * p->input_floats, 0,
            (p->batch - count) * p->input_floats * sizeof *p->pixels);
     st = rs_replica_forward(p->replica, rs_replica_net(p->replica, RS_MODE_EVAL, p->batch),
@@ -88,6 +81,7 @@ rescl_status rescl_predict(rescl_predictor *p, const rescl_image *images, size_t
                "the model's output is not finite; its weights are damaged or do not fit the input");
     for (size_t i = 0; i < count; i++)
         softmax(p->replica->logits + i * m->classes, m->classes, probs + i * m->classes);
+    p->count = count;
 out:
     return st;
 }

@@ -94,6 +94,23 @@ run predict --weights runs/resnet8-handsigns --interpolation lanczos p.png
 want_code 2
 want_err "bilinear, bicubic, nearest"
 
+# What speaks for the class: a file for each picture, none lost where names come again.
+run predict --weights runs/resnet8-handsigns -o jsonl --saliency a/b p.png folder folder/a.png
+want_code 0
+[ "$(echo a/b/*)" = "a/b/a-saliency-2.png a/b/a-saliency.png a/b/b-saliency.png \
+a/b/c-saliency.png a/b/p-saliency.png" ] || fail "expected five pictures, found $(echo a/b/*)"
+want_out '"saliency":"a/b/a-saliency-2.png"'
+run predict --weights runs/resnet8-handsigns a/b
+want_code 0
+[ "$(wc -l <out)" -eq 5 ] || fail "expected pictures that can be read"
+"$RESCL" predict --weights runs/resnet8-handsigns --saliency c - <p.png >out 2>err
+code=$? command="rescl predict --saliency c - <p.png"
+want_code 0
+[ -f c/stdin-saliency.png ] || fail "expected c/stdin-saliency.png"
+run predict --weights runs/resnet8-handsigns --saliency p.png p.png
+want_code 4
+want_err "p.png"
+
 # What cannot be read is reported, and the others are named.
 echo nonsense >bad.png
 run predict --weights runs/resnet8-handsigns bad.png p.png missing.png

@@ -1,0 +1,145 @@
+#include "head.h"
+
+#include "error.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Tensors of one picture by graph value; NULL where a value lies before the head. */
+typedef struct head {
+    const rs_graph *g;
+    const rs_weights *w;
+    size_t first; /* node */
+    double **value, **diff;
+    double **param; /* by graph parameter */
+} head;
+
+static size_t count_of(const head *h, rs_value v)
+{
+    return rs_shape_count(&h->g->value[v].shape);
+}
+
+static double *widen(const float *x, size_t count)
+{
+    double *out = calloc(count, sizeof *out);
+    for (size_t i = 0; out != NULL && i < count; i++)
+        out[i] = (double)x[i];
+    return out;
+}
+
+/* Every tensor that the nodes of the head read or write. */
+static rescl_status allocate(head *h)
+{
+    rescl_status st = RESCL_OK;
+    for (size_t i = h->first; i < h->g->nnodes; i++) {
+        const rs_node *n = &h->g->node[i];
+        if (n->dst == h->g->loss)
+            continue;
+        RS_FAIL_IF(n->nstate > 0, RESCL_ERR_UNSUPPORTED,
+                   "layer '%s' has running statistics, which the head of a network that is "
+                   "explained may not have",
+                   n->name);
+        for (int k = 0; k < n->nsrc; k++)
+            RS_FAIL_IF(
+                h->value[n->src[k]] == NULL, RESCL_ERR_UNSUPPORTED,
+                "layer '%s' reads around the last map; the network cannot be explained by it",
+                n->name);
+        for (int k = 0; k < n->nparam; k++)
+            RS_OOM(h->param[n->param[k]] =
+                       widen(h->w->data[n->param[k]], h->w->elems[n->param[k]]));
+        RS_OOM(h->value[n->dst] = calloc(count_of(h, n->dst), sizeof **h->value));
+    }
+out:
+    return st;
+}
+
+static rs_ref tensors_of(const head *h, const rs_node *n)
+{
+    rs_ref ref = {.dst = h->value[n->dst], .diff_dst = h->diff[n->dst]};
+    for (int k = 0; k < n->nsrc; k++) {
+        ref.src[k] = h->value[n->src[k]];
+        ref.diff_src[k] = h->diff[n->src[k]];
+    }
+    for (int k = 0; k < n->nparam; k++)
+        ref.param[k] = h->param[n->param[k]];
+    return ref;
+}
+
+static rescl_status forward(const head *h)
+{
+    rescl_status st = RESCL_OK;
+    rs_problem p;
+    for (size_t i = h->first; i < h->g->nnodes; i++) {
+        const rs_node *n = &h->g->node[i];
+        if (n->dst == h->g->loss)
+            continue;
+        const rs_ref ref = tensors_of(h, n);
+        RS_TRY(rs_graph_problem(h->g, i, 1, false, &p));
+        n->op->reference(&p, RS_FWD, &ref);
+    }
+out:
+    return st;
+}
+
+/* A gradient comes into being with its first contribution; what does not lead to the logits has
+ * none. */
+static rescl_status backward(const head *h, size_t class_index)
+{
+    rescl_status st = RESCL_OK;
+    const rs_value out = h->g->output;
+    rs_problem p;
+    RS_OOM(h->diff[out] = calloc(count_of(h, out), sizeof **h->diff));
+    h->diff[out][class_index] = 1.0;
+    for (size_t i = h->g->nnodes; i-- > h->first;) {
+        const rs_node *n = &h->g->node[i];
+        if (n->dst == h->g->loss || h->diff[n->dst] == NULL)
+            continue;
+        RS_TRY(rs_graph_problem(h->g, i, 1, false, &p));
+        for (int k = 0; k < n->nsrc; k++) {
+            double **diff = &h->diff[n->src[k]];
+            p.accumulate[k] = *diff != NULL;
+            if (*diff == NULL)
+                RS_OOM(*diff = calloc(count_of(h, n->src[k]), sizeof **diff));
+        }
+        const rs_ref ref = tensors_of(h, n);
+        n->op->reference(&p, RS_BWD_DATA, &ref);
+    }
+out:
+    return st;
+}
+
+static void free_all(double **list, size_t count)
+{
+    for (size_t i = 0; list != NULL && i < count; i++)
+        free(list[i]);
+    free(list);
+}
+
+rescl_status rs_head_gradient(const rs_graph *g, const rs_weights *w, const float *features,
+                              size_t class_index, double *logits, double *diff)
+{
+    rescl_status st = RESCL_OK;
+    head h = {.g = g, .w = w};
+    RS_FAIL_IF(g->features < 0 || g->value[g->features].producer < 0, RESCL_ERR_UNSUPPORTED,
+               "the network has no map before its output");
+    h.first = (size_t)g->value[g->features].producer + 1;
+    RS_OOM(h.value = calloc(g->nvalues, sizeof *h.value));
+    RS_OOM(h.diff = calloc(g->nvalues, sizeof *h.diff));
+    RS_OOM(h.param = calloc(g->nparams + 1, sizeof *h.param));
+    RS_OOM(h.value[g->features] = widen(features, count_of(&h, g->features)));
+    RS_TRY(allocate(&h));
+    RS_FAIL_IF(class_index >= count_of(&h, g->output), RESCL_ERR_ARG,
+               "class %zu: the network has %zu", class_index, count_of(&h, g->output));
+    RS_TRY(forward(&h));
+    RS_TRY(backward(&h, class_index));
+    RS_FAIL_IF(h.diff[g->features] == NULL, RESCL_ERR_UNSUPPORTED,
+               "the network's last map does not lead to its output");
+    memcpy(diff, h.diff[g->features], count_of(&h, g->features) * sizeof *diff);
+    if (logits != NULL)
+        memcpy(logits, h.value[g->output], count_of(&h, g->output) * sizeof *logits);
+out:
+    free_all(h.value, g->nvalues);
+    free_all(h.diff, g->nvalues);
+    free_all(h.param, g->nparams);
+    return st;
+}

@@ -1,0 +1,16 @@
+/* What predict.c and saliency.c share. */
+#ifndef RS_PREDICTOR_H
+#define RS_PREDICTOR_H
+
+#include "replica.h"
+
+struct rescl_predictor {
+    const rescl_model *model;
+    rs_replica *replica;
+    size_t batch, input_floats; /* of one picture */
+    float *pixels;
+    int32_t *labels; /* zeros: the loss is computed and not used */
+    size_t count;    /* pictures of the last forward */
+};
+
+#endif

@@ -1,0 +1,146 @@
+/* Grad-CAM against PyTorch's, and as the library gives it. */
+#include "testing.h"
+
+#include "golden.h"
+#include "rng.h"
+#include "train_support.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The golden batch as bytes. */
+static rescl_image *pictures_of(const golden *g)
+{
+    const size_t count = g->size * g->size * 3;
+    rescl_image *image = calloc(g->batch, sizeof *image);
+    assert_non_null(image);
+    for (size_t i = 0; i < g->batch; i++) {
+        image[i] = (rescl_image){g->size, g->size, malloc(count)};
+        assert_non_null(image[i].pixels);
+        for (size_t k = 0; k < count; k++)
+            image[i].pixels[k] = (uint8_t)lrint(255.0 * (double)g->pixels[i * count + k]);
+    }
+    return image;
+}
+
+static void check_maps(const golden *g, rescl_predictor *p, const double *want)
+{
+    size_t h, w;
+    float map[64];
+    double scale = 0;
+    assert_ok(rescl_saliency_size(p, &h, &w));
+    assert_in_range(h * w, 1, 64);
+    for (size_t i = 0; i < g->batch * g->classes * h * w; i++)
+        scale = fmax(scale, want[i]);
+    assert_true(scale > 0);
+    for (size_t i = 0; i < g->batch; i++)
+        for (size_t k = 0; k < g->classes; k++, want += h * w) {
+            assert_ok(rescl_saliency(p, i, k, map));
+            for (size_t j = 0; j < h * w; j++)
+                if (!(fabs((double)map[j] - want[j]) < 1e-4 * scale))
+                    fail_msg("%s, picture %zu, class %zu, place %zu: %.7g, expected %.7g",
+                             g->model->name, i, k, j, (double)map[j], want[j]);
+        }
+}
+
+static void equals_pytorch(void **state)
+{
+    (void)state;
+    static const char *const models[] = {"resnet8", "resnet50_signs", "resnet50_keras", "resnet50"};
+    rs_st_file *file = NULL;
+    char path[512];
+    snprintf(path, sizeof path, "%s/tests/golden/gradcam.safetensors", RESCL_TEST_SOURCE_DIR);
+    assert_ok(rs_st_open(path, &file));
+    for (size_t m = 0; m < sizeof models / sizeof *models; m++) {
+        golden g;
+        rescl_predictor *p = NULL;
+        char name[64];
+        size_t count;
+        golden_open(models[m], &g);
+        rescl_image *image = pictures_of(&g);
+        float *probs = calloc(g.batch * g.classes, sizeof *probs);
+        assert_non_null(probs);
+        snprintf(name, sizeof name, "%s.map", models[m]);
+        double *want = golden_numbers(file, name, &count);
+        assert_ok(rescl_predictor_create(train_device(), g.model, g.batch, &p));
+        assert_ok(rescl_predict(p, image, g.batch, probs));
+        check_maps(&g, p, want);
+        rescl_predictor_destroy(p);
+        for (size_t i = 0; i < g.batch; i++)
+            rescl_image_free(&image[i]);
+        free(image);
+        free(probs);
+        free(want);
+        golden_close(&g);
+    }
+    rs_st_close(file);
+}
+
+static void explains_the_last_prediction_only(void **state)
+{
+    (void)state;
+    rescl_model *model = train_model();
+    rescl_predictor *p = NULL;
+    uint8_t pixels[TEST_SIZE * TEST_SIZE * 3];
+    const rescl_image image = {TEST_SIZE, TEST_SIZE, pixels};
+    const rescl_image two[2] = {image, image};
+    float map[64], other[64], probs[2 * 6];
+    size_t h, w;
+    for (size_t i = 0; i < sizeof pixels; i++)
+        pixels[i] = (uint8_t)(i * i / 5);
+    assert_ok(rescl_predictor_create(train_device(), model, 3, &p));
+    assert_ok(rescl_saliency_size(p, &h, &w));
+    assert_int_equal(h, TEST_SIZE / 4);
+    assert_int_equal(w, TEST_SIZE / 4);
+    assert_fails(rescl_saliency(p, 0, 0, map), RESCL_ERR_ARG, "picture 0", "was of 0");
+    assert_ok(rescl_predict(p, two, 2, probs));
+    assert_ok(rescl_saliency(p, 0, 5, map));
+    assert_ok(rescl_saliency(p, 1, 5, other));
+    assert_memory_equal(map, other, h * w * sizeof *map);
+    assert_fails(rescl_saliency(p, 2, 0, map), RESCL_ERR_ARG, "picture 2", "was of 2");
+    assert_fails(rescl_saliency(p, 0, 6, map), RESCL_ERR_ARG, "class 6");
+    rescl_predictor_destroy(p);
+    rescl_model_destroy(model);
+}
+
+/* A picture with margins: they are gray, and the map lies on the middle. */
+static void lays_the_map_on_what_is_seen(void **state)
+{
+    (void)state;
+    enum { WIDE = 3 * TEST_SIZE };
+    rescl_model *model = train_model();
+    rescl_predictor *p = NULL;
+    uint8_t pixels[WIDE * TEST_SIZE * 3];
+    const rescl_image image = {WIDE, TEST_SIZE, pixels}, none = {0};
+    float map[16] = {0};
+    rescl_image out;
+    memset(pixels, 100, sizeof pixels);
+    assert_ok(rescl_predictor_create(train_device(), model, 1, &p));
+    map[3] = 2.0f; /* of 4x4: the right corner at the top */
+    assert_ok(rescl_saliency_overlay(p, &image, map, &out));
+    assert_int_equal(out.width, WIDE);
+    assert_int_equal(out.height, TEST_SIZE);
+    for (size_t x = 0; x < WIDE; x++) {
+        const uint8_t *pixel = out.pixels + x * 3;
+        const bool gray = pixel[0] == pixel[1] && pixel[1] == pixel[2];
+        assert_int_equal(gray, x < TEST_SIZE || x >= 2 * TEST_SIZE);
+        assert_true(pixel[1] <= out.pixels[(2 * TEST_SIZE - 1) * 3 + 1]);
+    }
+    rescl_image_free(&out);
+    assert_fails(rescl_saliency_overlay(p, &none, map, &out), RESCL_ERR_ARG, "empty");
+    assert_null(out.pixels);
+    rescl_predictor_destroy(p);
+    rescl_model_destroy(model);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(equals_pytorch),
+        cmocka_unit_test(explains_the_last_prediction_only),
+        cmocka_unit_test(lays_the_map_on_what_is_seen),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
