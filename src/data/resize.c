@@ -212,19 +212,17 @@ static rescl_status resize_crop(const rescl_image *image, const rs_view *v, resc
     rescl_status st = RESCL_OK;
     axis across = {0}, down = {0};
     uint8_t *narrow = NULL;
-    size_t bytes;
     RS_TRY(axis_init(&across, how, image->width, v->width, v->left, width));
     RS_TRY(axis_init(&down, how, image->height, v->height, v->top, height));
     const size_t first = down.first[0];
     const size_t rows = down.first[height - 1] + down.n[height - 1] - first;
-    RS_FAIL_IF(!rs_mul_size(rows, width * 3, &bytes), RESCL_ERR_MEMORY, "out of host memory");
-    RS_OOM(narrow = malloc(bytes));
+    RS_OOM(narrow = rs_aligned_calloc(rows, width * 3));
     for (size_t y = 0; y < rows; y++)
         resize_row(&across, image->pixels + (first + y) * image->width * 3, narrow + y * width * 3);
     for (size_t y = 0; y < height; y++)
         resize_column(&down, y, narrow, first, width * 3, dst + y * width * 3);
 out:
-    free(narrow);
+    rs_aligned_free(narrow);
     axis_fini(&across);
     axis_fini(&down);
     return st;
