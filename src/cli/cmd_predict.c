@@ -24,15 +24,20 @@ typedef struct job {
     cli_saliency saliency;
 } job;
 
-/* The k most probable classes, the first of them first; equal ones by index. */
+/* Whether class a ranks before class b: the more probable first, equal ones by index. */
+static bool ranks_before(const float *probs, size_t a, size_t b)
+{
+    return a < b ? probs[a] >= probs[b] : probs[a] > probs[b];
+}
+
+/* The k first classes, in order. */
 static void find_top(const job *j, const float *probs)
 {
     for (size_t i = 0; i < j->topk; i++) {
         size_t best = j->classes;
         for (size_t c = 0; c < j->classes; c++) {
-            const size_t last = i ? j->top[i - 1] : 0;
-            bool left = !i || probs[c] < probs[last] || (probs[c] == probs[last] && c > last);
-            if (left && (best == j->classes || probs[c] > probs[best]))
+            bool left = i == 0 || ranks_before(probs, j->top[i - 1], c);
+            if (left && (best == j->classes || ranks_before(probs, c, best)))
                 best = c;
         }
         j->top[i] = best;
