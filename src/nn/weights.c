@@ -3,8 +3,10 @@
 #include "error.h"
 #include "graph.h"
 #include "rng.h"
+#include "threadpool.h"
 
 #include <math.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -84,17 +86,39 @@ static void fill_by_scheme(const rs_param *p, float *x, size_t n, rs_rng *r)
     }
 }
 
+typedef struct filling {
+    const rs_graph *g;
+    rs_weights *w;
+    uint64_t seed;
+    atomic_size_t next; /* parameter that no thread has taken */
+} filling;
+
+static void fill_params(void *arg)
+{
+    filling *f = arg;
+    for (size_t i; (i = atomic_fetch_add(&f->next, 1)) < f->g->nparams;) {
+        const rs_param *p = &f->g->param[i];
+        float *x = f->w->data[i];
+        rs_rng r;
+        rs_rng_init(&r, f->seed, i);
+        if (p->spec.init == RS_INIT_ZERO)
+            fill(x, f->w->elems[i], 0.0f);
+        else if (p->spec.init == RS_INIT_ONE)
+            fill(x, f->w->elems[i], 1.0f);
+        else
+            fill_by_scheme(p, x, f->w->elems[i], &r);
+    }
+}
+
 void rs_weights_init(const rs_graph *g, rs_weights *w, uint64_t seed)
 {
-    for (size_t i = 0; i < g->nparams; i++) {
-        const rs_param *p = &g->param[i];
-        rs_rng r;
-        rs_rng_init(&r, seed, i);
-        if (p->spec.init == RS_INIT_ZERO)
-            fill(w->data[i], w->elems[i], 0.0f);
-        else if (p->spec.init == RS_INIT_ONE)
-            fill(w->data[i], w->elems[i], 1.0f);
-        else
-            fill_by_scheme(p, w->data[i], w->elems[i], &r);
-    }
+    filling f = {.g = g, .w = w, .seed = seed};
+    rs_pool *pool = NULL;
+    /* Any number of threads gives the same numbers; without a pool, or where it is out of memory,
+     * this one does what is left. */
+    if (rs_pool_create(0, &pool) == RESCL_OK &&
+        rs_pool_map(pool, fill_params, &f, rs_pool_threads(pool), 0) != RESCL_OK)
+        rs_pool_wait(pool);
+    rs_pool_destroy(pool);
+    fill_params(&f);
 }
