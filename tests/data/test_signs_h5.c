@@ -210,7 +210,7 @@ static void refuses_bad_files(void **state)
          .nbit = H5Zfilter_avail(H5Z_FILTER_SZIP) <= 0},
         {.words = "expected uint8", .type = H5T_STD_I8LE},
         {.words = "expected uint8", .type = H5T_STD_U16LE},
-        {.words = "expected integers", .type = H5T_IEEE_F32LE},
+        {.words = "expected uint8", .type = H5T_IEEE_F32LE},
         {.words = "expected integers", .label_type = H5T_IEEE_F64LE},
         {.words = "cannot be opened", .group = true},
         {.words = "dimensions", .scalar = true},

@@ -1,0 +1,360 @@
+#include "h5file.h"
+
+#include "alloc.h"
+#include "error.h"
+#include "str.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#define MAX_DEFLATE 1032 /* zlib's largest ratio of expansion */
+
+/* Of the child. An index takes 24 bytes for a chunk, which has at least as many in the file. */
+#define SCAN_MEMORY  ((size_t)1 << 30)
+#define SCAN_SECONDS 30
+#define SCAN_REPLY   ((size_t)256 << 20)
+
+/* "path: dataset ..." */
+#define FAIL_ARRAY_IF(cond, path, a, text, ...)                                                    \
+    RS_FAIL_IF(cond, RESCL_ERR_FORMAT, "%s: %s " text, path, (a)->name, __VA_ARGS__)
+
+/* ---- the index ----------------------------------------------------------------------------- */
+
+/* Bytes of a chunk; 0 when they exceed `most`. */
+static uint64_t bytes_of_chunk(const rs_h5_array *a, uint64_t most)
+{
+    uint64_t bytes = a->value_bytes;
+    for (int i = 0; i < a->ndim; i++) {
+        if (a->chunk[i] == 0 || a->chunk[i] > most / bytes)
+            return 0;
+        bytes *= a->chunk[i];
+    }
+    return bytes;
+}
+
+rescl_status rs_h5_array_settle(rs_h5_array *a, const char *path, uint64_t bytes)
+{
+    rescl_status st = RESCL_OK;
+    const uint64_t most = bytes > UINT64_MAX / MAX_DEFLATE ? bytes : bytes * MAX_DEFLATE;
+    const uint64_t room = a->deflated ? most : bytes;
+    a->count = 1;
+    for (int i = 0; i < a->ndim; i++) {
+        FAIL_ARRAY_IF(a->dim[i] == 0, path, a, "%s", "is empty");
+        FAIL_ARRAY_IF(a->count > SIZE_MAX / 8 / a->dim[i], path, a, "%s",
+                      "says it has more values than memory could hold; it is corrupted");
+        a->count *= a->dim[i];
+    }
+    FAIL_ARRAY_IF(
+        a->count > room / a->value_bytes, path, a,
+        "says it has %llu values of %zu bytes, which a file of %llu bytes cannot hold; it is cut "
+        "short or corrupted",
+        (unsigned long long)a->count, a->value_bytes, (unsigned long long)bytes);
+    a->pieces = 1;
+    a->chunk_bytes = (size_t)a->count * a->value_bytes;
+    if (a->chunk[0] == 0)
+        goto out;
+    const uint64_t of_chunk = bytes_of_chunk(a, room);
+    FAIL_ARRAY_IF(of_chunk == 0, path, a,
+                  "has chunks larger than a file of %llu bytes can hold; it is corrupted",
+                  (unsigned long long)bytes);
+    a->chunk_bytes = (size_t)of_chunk;
+    for (int i = 0; i < a->ndim; i++)
+        a->pieces *= (size_t)((a->dim[i] - 1) / a->chunk[i] + 1); /* at most a->count */
+    FAIL_ARRAY_IF(a->pieces > bytes / 8, path, a,
+                  "needs %zu chunks, whose list a file of %llu bytes cannot hold; it is corrupted",
+                  a->pieces, (unsigned long long)bytes);
+out:
+    return st;
+}
+
+static bool in_file(const rs_h5_file *f, const rs_h5_chunk *c)
+{
+    return c->offset <= f->bytes && c->bytes <= f->bytes - c->offset;
+}
+
+/* The numbers of an array; false when the index is damaged. */
+static bool get_numbers(rs_reply *r, rs_h5_array *a)
+{
+    uint64_t kind, bytes, big, deflated, ndim;
+    if (!rs_reply_get_u64(r, &kind) || !rs_reply_get_u64(r, &bytes) || !rs_reply_get_u64(r, &big) ||
+        !rs_reply_get_u64(r, &deflated) || !rs_reply_get_u64(r, &ndim))
+        return false;
+    if (kind > RS_H5_FLOAT || (bytes != 1 && bytes != 2 && bytes != 4 && bytes != 8) ||
+        (kind == RS_H5_FLOAT && bytes == 1) || big > 1 || deflated > 1 || ndim < 1 ||
+        ndim > RS_H5_DIMS)
+        return false;
+    a->kind = (rs_h5_kind)kind;
+    a->value_bytes = (size_t)bytes;
+    a->big_endian = big == 1;
+    a->deflated = deflated == 1;
+    a->ndim = (int)ndim;
+    for (int i = 0; i < a->ndim; i++)
+        if (!rs_reply_get_u64(r, &a->dim[i]) || !rs_reply_get_u64(r, &a->chunk[i]))
+            return false;
+    return true;
+}
+
+static rescl_status get_pieces(const rs_h5_file *f, rs_reply *r, rs_h5_array *a, bool *good)
+{
+    rescl_status st = RESCL_OK;
+    *good = a->pieces <= (r->len - r->at) / (3 * sizeof(uint64_t));
+    if (!*good)
+        goto out;
+    RS_OOM(a->piece = calloc(a->pieces, sizeof *a->piece));
+    for (size_t i = 0; i < a->pieces; i++) {
+        rs_h5_chunk *c = &a->piece[i];
+        uint64_t deflated = 0;
+        *good = rs_reply_get_u64(r, &c->offset) && rs_reply_get_u64(r, &c->bytes) &&
+                rs_reply_get_u64(r, &deflated);
+        if (!*good)
+            goto out;
+        c->deflated = deflated == 1;
+        FAIL_ARRAY_IF(!in_file(f, c) || (!c->deflated && c->bytes != a->chunk_bytes), f->path, a,
+                      "is cut short or corrupted: %llu bytes from byte %llu on are not all in the "
+                      "file",
+                      (unsigned long long)c->bytes, (unsigned long long)c->offset);
+    }
+out:
+    return st;
+}
+
+static rescl_status get_array(rs_h5_file *f, rs_reply *r, bool *good)
+{
+    rescl_status st = RESCL_OK;
+    const char *name;
+    RS_TRY(rs_array_reserve(&f->array, &f->array_cap, f->count + 1, sizeof *f->array));
+    rs_h5_array *a = &f->array[f->count];
+    *a = (rs_h5_array){0};
+    *good = rs_reply_get_text(r, &name);
+    if (!*good)
+        goto out;
+    RS_OOM(a->name = strdup(name));
+    f->count++; /* rs_h5_close frees it from here on */
+    *good = get_numbers(r, a);
+    if (!*good)
+        goto out;
+    RS_TRY(rs_h5_array_settle(a, f->path, f->bytes));
+    RS_TRY(get_pieces(f, r, a, good));
+out:
+    return st;
+}
+
+static rescl_status get_note(rs_h5_file *f, rs_reply *r, bool *good)
+{
+    rescl_status st = RESCL_OK;
+    const char *key, *value;
+    *good = rs_reply_get_text(r, &key) && rs_reply_get_text(r, &value);
+    if (!*good)
+        goto out;
+    RS_TRY(rs_array_reserve(&f->note, &f->note_cap, f->notes + 1, sizeof *f->note));
+    f->note[f->notes] = (rs_h5_note){.key = strdup(key), .value = strdup(value)};
+    f->notes++;
+    RS_OOM(f->note[f->notes - 1].key);
+    RS_OOM(f->note[f->notes - 1].value);
+out:
+    return st;
+}
+
+static rescl_status get_index(rs_h5_file *f, rs_reply *r)
+{
+    rescl_status st = RESCL_OK;
+    while (r->at < r->len) {
+        uint64_t record = 0;
+        bool good = rs_reply_get_u64(r, &record);
+        if (good && record == RS_H5_RECORD_ARRAY)
+            RS_TRY(get_array(f, r, &good));
+        else if (good && record == RS_H5_RECORD_NOTE)
+            RS_TRY(get_note(f, r, &good));
+        else
+            good = false;
+        RS_FAIL_IF(!good, RESCL_ERR_FORMAT, "%s: reading it went wrong; it is corrupted", f->path);
+    }
+out:
+    return st;
+}
+
+rescl_status rs_h5_open(const char *path, rs_h5_scan_fn scan, const void *arg, rs_h5_file **out)
+{
+    static const rs_child_limits limits = {SCAN_MEMORY, SCAN_SECONDS, SCAN_REPLY};
+    rescl_status st = RESCL_OK;
+    rs_h5_file *f = NULL;
+    rs_reply reply = {0};
+    struct stat info;
+    RS_OOM(f = calloc(1, sizeof *f));
+    f->fd = -1;
+    RS_OOM(f->path = strdup(path));
+    f->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    RS_FAIL_IF(f->fd < 0 && errno == ENOENT, RESCL_ERR_NOT_FOUND, "%s: no such file", path);
+    RS_FAIL_IF(f->fd < 0 || fstat(f->fd, &info) != 0, RESCL_ERR_IO, "%s: cannot be opened: %s",
+               path, strerror(errno));
+    RS_FAIL_IF(!S_ISREG(info.st_mode), RESCL_ERR_FORMAT, "%s: not a regular file", path);
+    f->bytes = (uint64_t)info.st_size;
+    const rs_h5_job job = {.path = path, .bytes = f->bytes, .scan = scan, .arg = arg};
+    RS_TRY(rs_child_run(path, rs_h5_scan_run, &job, &limits, &reply));
+    RS_TRY(get_index(f, &reply));
+    *out = f;
+    f = NULL;
+out:
+    rs_reply_fini(&reply);
+    rs_h5_close(f);
+    return st;
+}
+
+void rs_h5_close(rs_h5_file *f)
+{
+    if (!f)
+        return;
+    if (f->fd >= 0)
+        close(f->fd);
+    for (size_t i = 0; i < f->count; i++) {
+        free(f->array[i].name);
+        free(f->array[i].piece);
+    }
+    for (size_t i = 0; i < f->notes; i++) {
+        free(f->note[i].key);
+        free(f->note[i].value);
+    }
+    free(f->array);
+    free(f->note);
+    free(f->path);
+    free(f);
+}
+
+const rs_h5_array *rs_h5_find(const rs_h5_file *f, const char *name)
+{
+    for (size_t i = 0; i < f->count; i++)
+        if (strcmp(f->array[i].name, name) == 0)
+            return &f->array[i];
+    return NULL;
+}
+
+const char *rs_h5_note_get(const rs_h5_file *f, const char *key)
+{
+    for (size_t i = 0; i < f->notes; i++)
+        if (strcmp(f->note[i].key, key) == 0)
+            return f->note[i].value;
+    return NULL;
+}
+
+/* ---- values -------------------------------------------------------------------------------- */
+
+static bool read_at(const rs_h5_file *f, uint64_t at, void *dst, size_t bytes)
+{
+    char *to = dst;
+    while (bytes > 0) {
+        const ssize_t n = pread(f->fd, to, bytes, (off_t)at);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return false;
+        to += n;
+        at += (uint64_t)n;
+        bytes -= (size_t)n;
+    }
+    return true;
+}
+
+/* Copies what of the chunk at `at` lies within the dataset, one run along the last dimension at a
+ * time. */
+static void place_chunk(const rs_h5_array *a, const uint64_t at[RS_H5_DIMS], const char *src,
+                        char *dst)
+{
+    const int last = a->ndim - 1;
+    size_t size[RS_H5_DIMS] = {0}, in[RS_H5_DIMS] = {0};
+    for (int i = 0; i < a->ndim; i++) {
+        const uint64_t left = a->dim[i] - at[i];
+        size[i] = (size_t)(left < a->chunk[i] ? left : a->chunk[i]);
+    }
+    for (;;) {
+        size_t from = 0, to = 0;
+        for (int i = 0; i < a->ndim; i++) {
+            from = from * (size_t)a->chunk[i] + in[i];
+            to = to * (size_t)a->dim[i] + (size_t)at[i] + in[i];
+        }
+        memcpy(dst + to * a->value_bytes, src + from * a->value_bytes, size[last] * a->value_bytes);
+        int i = last - 1;
+        while (i >= 0 && ++in[i] == size[i])
+            in[i--] = 0;
+        if (i < 0)
+            return;
+    }
+}
+
+static rescl_status read_chunks(const rs_h5_file *f, const rs_h5_array *a, char *dst)
+{
+    rescl_status st = RESCL_OK;
+    uint64_t at[RS_H5_DIMS] = {0};
+    char *plain = NULL;
+    Bytef *packed = NULL;
+    size_t cap = 0;
+    RS_OOM(plain = malloc(a->chunk_bytes));
+    for (size_t k = 0; k < a->pieces; k++) {
+        const rs_h5_chunk *c = &a->piece[k];
+        RS_TRY(rs_array_reserve(&packed, &cap, (size_t)c->bytes + 1, 1));
+        uLongf got = (uLongf)a->chunk_bytes;
+        FAIL_ARRAY_IF(
+            !read_at(f, c->offset, c->deflated ? (void *)packed : plain, (size_t)c->bytes), f->path,
+            a, "cannot be read: %s", "the file is cut short");
+        const bool good =
+            !c->deflated || (uncompress((Bytef *)plain, &got, packed, (uLong)c->bytes) == Z_OK &&
+                             got == a->chunk_bytes);
+        FAIL_ARRAY_IF(!good, f->path, a, "is corrupted: the chunk from %llu on does not inflate",
+                      (unsigned long long)at[0]);
+        place_chunk(a, at, plain, dst);
+        for (int i = a->ndim - 1; i >= 0; i--) {
+            at[i] += a->chunk[i];
+            if (at[i] < a->dim[i])
+                break;
+            at[i] = 0;
+        }
+    }
+out:
+    free(plain);
+    free(packed);
+    return st;
+}
+
+rescl_status rs_h5_read(const rs_h5_file *f, const rs_h5_array *a, void *dst)
+{
+    rescl_status st = RESCL_OK;
+    if (a->chunk[0] > 0) {
+        RS_TRY(read_chunks(f, a, dst));
+        goto out;
+    }
+    FAIL_ARRAY_IF(!read_at(f, a->piece[0].offset, dst, a->chunk_bytes), f->path, a,
+                  "cannot be read: %s", "the file is cut short");
+out:
+    return st;
+}
+
+static int64_t number_at(const rs_h5_array *a, const uint8_t *bytes)
+{
+    const size_t n = a->value_bytes;
+    const bool is_signed = a->kind == RS_H5_SIGNED;
+    uint64_t v = is_signed && bytes[a->big_endian ? 0 : n - 1] & 0x80 ? UINT64_MAX : 0;
+    for (size_t i = 0; i < n; i++)
+        v = v << 8 | bytes[a->big_endian ? i : n - 1 - i];
+    if (!is_signed)
+        return v > INT64_MAX ? INT64_MAX : (int64_t)v;
+    return v > INT64_MAX ? -(int64_t)(UINT64_MAX - v) - 1 : (int64_t)v;
+}
+
+rescl_status rs_h5_read_int64(const rs_h5_file *f, const rs_h5_array *a, int64_t *dst)
+{
+    rescl_status st = RESCL_OK;
+    uint8_t *raw = NULL;
+    FAIL_ARRAY_IF(a->kind == RS_H5_FLOAT, f->path, a, "%s",
+                  "holds another type of values than the expected integers");
+    RS_OOM(raw = malloc((size_t)a->count * a->value_bytes));
+    RS_TRY(rs_h5_read(f, a, raw));
+    for (size_t i = 0; i < a->count; i++)
+        dst[i] = number_at(a, raw + i * a->value_bytes);
+out:
+    free(raw);
+    return st;
+}

@@ -1,0 +1,524 @@
+/* The part of h5file.h that runs in the child process: everything that calls HDF5. */
+#include "h5file.h"
+
+#include "error.h"
+
+#ifdef RS_HAVE_HDF5
+
+#include <hdf5.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "alloc.h"
+#include "str.h"
+
+#define MAX_STRINGS 1000000
+#define MAX_NAME    1024
+
+struct rs_h5_scan {
+    const char *path;
+    uint64_t bytes; /* of the file */
+    hid_t id;
+    rs_reply *index;
+};
+
+/* "path: dataset ..." */
+#define FAIL_SOURCE_IF(cond, s, text, ...)                                                         \
+    RS_FAIL_IF(cond, RESCL_ERR_FORMAT, "%s: %s " text, (s)->scan->path, (s)->about.name,           \
+               __VA_ARGS__)
+
+/* ---- the file ------------------------------------------------------------------------------ */
+
+/* Reading needs no lock, and file systems without locks would refuse. */
+static hid_t access_plist(void)
+{
+    const hid_t plist = H5Pcreate(H5P_FILE_ACCESS);
+#if H5_VERSION_GE(1, 10, 7)
+    if (plist >= 0)
+        H5Pset_file_locking(plist, false, true);
+#endif
+    return plist;
+}
+
+static rescl_status open_file(rs_h5_scan *scan)
+{
+    rescl_status st = RESCL_OK;
+    hid_t plist = -1, create = -1;
+    hsize_t block = 0;
+    H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
+    plist = access_plist();
+    RS_FAIL_IF(plist < 0, RESCL_ERR_MEMORY, "HDF5 cannot be started");
+    scan->id = H5Fopen(scan->path, H5F_ACC_RDONLY, plist);
+    RS_FAIL_IF(scan->id < 0, RESCL_ERR_FORMAT,
+               "%s: not an HDF5 file, or one that is cut short or corrupted", scan->path);
+    create = H5Fget_create_plist(scan->id);
+    RS_FAIL_IF(create < 0 || H5Pget_userblock(create, &block) < 0 || block != 0, RESCL_ERR_FORMAT,
+               "%s: has a user block before the HDF5 data; write it without", scan->path);
+out:
+    if (create >= 0)
+        H5Pclose(create);
+    if (plist >= 0)
+        H5Pclose(plist);
+    return st;
+}
+
+/* Nothing is closed: the process is about to end, and closing is one more way to crash. */
+rescl_status rs_h5_scan_run(rs_reply *index, const void *arg)
+{
+    rescl_status st = RESCL_OK;
+    const rs_h5_job *job = arg;
+    rs_h5_scan scan = {.path = job->path, .bytes = job->bytes, .id = -1, .index = index};
+    RS_TRY(open_file(&scan));
+    RS_TRY(job->scan(&scan, job->arg));
+out:
+    return st;
+}
+
+const char *rs_h5_scan_path(const rs_h5_scan *scan)
+{
+    return scan->path;
+}
+
+static const char *link_text(H5L_type_t type)
+{
+    return type == H5L_TYPE_SOFT       ? "soft link"
+           : type == H5L_TYPE_EXTERNAL ? "external link"
+                                       : "user-defined link";
+}
+
+/* Follows `name` group by group, so that none of them leads out of the file. */
+static rescl_status follow(const rs_h5_scan *scan, const char *name)
+{
+    rescl_status st = RESCL_OK;
+    char part[MAX_NAME];
+    const size_t len = strlen(name);
+    RS_FAIL_IF(len == 0 || len >= sizeof part, RESCL_ERR_FORMAT,
+               "%s: a name of %zu bytes; 1 to %zu are expected", scan->path, len, sizeof part - 1);
+    for (size_t i = 1; i <= len; i++) {
+        H5L_info_t link;
+        if (name[i] != '/' && name[i] != '\0')
+            continue;
+        memcpy(part, name, i);
+        part[i] = '\0';
+        RS_FAIL_IF(H5Lexists(scan->id, part, H5P_DEFAULT) <= 0, RESCL_ERR_NOT_FOUND,
+                   "%s: has no %s", scan->path, name);
+        RS_FAIL_IF(H5Lget_info(scan->id, part, &link, H5P_DEFAULT) < 0, RESCL_ERR_FORMAT,
+                   "%s: %s is corrupted: its link cannot be read", scan->path, part);
+        RS_FAIL_IF(link.type != H5L_TYPE_HARD, RESCL_ERR_FORMAT,
+                   "%s: %s is a link to somewhere else (%s); copy the data into the file",
+                   scan->path, part, link_text(link.type));
+    }
+out:
+    return st;
+}
+
+bool rs_h5_scan_has_group(rs_h5_scan *scan, const char *name)
+{
+    H5O_info_t info;
+    return follow(scan, name) == RESCL_OK &&
+           H5Oget_info_by_name(scan->id, name, &info, H5P_DEFAULT) >= 0 &&
+           info.type == H5O_TYPE_GROUP;
+}
+
+/* ---- datasets ------------------------------------------------------------------------------ */
+
+/* A dataset while it is looked at. */
+typedef struct source {
+    const rs_h5_scan *scan;
+    hid_t id, space, type, plist;
+    rs_h5_array about;
+} source;
+
+/* Whether a float is laid out as IEEE 754's of that size. */
+static bool is_ieee(hid_t type, size_t bytes)
+{
+    const size_t exponent = bytes == 2   ? 5
+                            : bytes == 4 ? 8
+                                         : 11,
+                 mantissa = 8 * bytes - 1 - exponent;
+    size_t sign_at, exponent_at, exponent_bits, mantissa_at, mantissa_bits;
+    return H5Tget_fields(type, &sign_at, &exponent_at, &exponent_bits, &mantissa_at,
+                         &mantissa_bits) >= 0 &&
+           sign_at == 8 * bytes - 1 && exponent_at == mantissa && exponent_bits == exponent &&
+           mantissa_at == 0 && mantissa_bits == mantissa &&
+           H5Tget_ebias(type) == ((size_t)1 << (exponent - 1)) - 1;
+}
+
+static rescl_status look_at_type(source *s)
+{
+    rescl_status st = RESCL_OK;
+    rs_h5_array *a = &s->about;
+    const H5T_class_t class = H5Tget_class(s->type);
+    const H5T_order_t order = H5Tget_order(s->type);
+    const size_t bytes = H5Tget_size(s->type);
+    FAIL_SOURCE_IF(class != H5T_INTEGER && class != H5T_FLOAT, s, "%s",
+                   "holds another type of values than integers or floats");
+    FAIL_SOURCE_IF(bytes < 1 || bytes > 8 || (bytes & (bytes - 1)) != 0 ||
+                       H5Tget_precision(s->type) != 8 * bytes || H5Tget_offset(s->type) != 0 ||
+                       (order != H5T_ORDER_LE && order != H5T_ORDER_BE) ||
+                       (class == H5T_FLOAT && (bytes < 2 || !is_ieee(s->type, bytes))),
+                   s, "holds numbers of an unusual kind, %zu bytes long", bytes);
+    a->value_bytes = bytes;
+    a->big_endian = order == H5T_ORDER_BE;
+    a->kind = class == H5T_FLOAT                     ? RS_H5_FLOAT
+              : H5Tget_sign(s->type) != H5T_SGN_NONE ? RS_H5_SIGNED
+                                                     : RS_H5_UNSIGNED;
+out:
+    return st;
+}
+
+static rescl_status look_at_shape(source *s)
+{
+    rescl_status st = RESCL_OK;
+    rs_h5_array *a = &s->about;
+    hsize_t dim[RS_H5_DIMS] = {0};
+    a->ndim = H5Sget_simple_extent_ndims(s->space);
+    FAIL_SOURCE_IF(H5Sget_simple_extent_type(s->space) != H5S_SIMPLE || a->ndim < 1 ||
+                       a->ndim > RS_H5_DIMS || H5Sget_simple_extent_dims(s->space, dim, NULL) < 0,
+                   s, "has %d dimensions; 1 to %d are expected", a->ndim, RS_H5_DIMS);
+    for (int i = 0; i < a->ndim; i++)
+        a->dim[i] = dim[i];
+out:
+    return st;
+}
+
+/* No filter, or deflate alone. */
+static rescl_status look_at_filters(source *s)
+{
+    rescl_status st = RESCL_OK;
+    const int filters = H5Pget_nfilters(s->plist);
+    unsigned flags = 0;
+    size_t values = 0;
+    char name[32] = "";
+    FAIL_SOURCE_IF(filters < 0 || filters > 1, s,
+                   "goes through %d filters; write it plain or with gzip alone", filters);
+    if (filters == 1) {
+        const H5Z_filter_t id =
+            H5Pget_filter2(s->plist, 0, &flags, &values, NULL, sizeof name, name, NULL);
+        FAIL_SOURCE_IF(id != H5Z_FILTER_DEFLATE, s,
+                       "goes through the filter %d %s; write it plain or with gzip alone", (int)id,
+                       name);
+    }
+    s->about.deflated = filters == 1;
+out:
+    return st;
+}
+
+static rescl_status look_at_layout(source *s)
+{
+    rescl_status st = RESCL_OK;
+    const H5D_layout_t layout = H5Pget_layout(s->plist);
+    hsize_t chunk[RS_H5_DIMS] = {0};
+    FAIL_SOURCE_IF(layout == H5D_VIRTUAL, s, "%s",
+                   "is a virtual dataset, whose data lies in other files; copy the data into it");
+    FAIL_SOURCE_IF(H5Pget_external_count(s->plist) != 0, s, "%s",
+                   "keeps its data in other files (external storage); copy the data into it");
+    FAIL_SOURCE_IF(layout != H5D_CONTIGUOUS && layout != H5D_CHUNKED, s, "%s",
+                   "is stored neither in one piece nor in chunks; write it so");
+    RS_TRY(look_at_filters(s));
+    if (layout == H5D_CONTIGUOUS)
+        goto out;
+    FAIL_SOURCE_IF(H5Pget_chunk(s->plist, RS_H5_DIMS, chunk) != s->about.ndim, s, "%s",
+                   "is corrupted: its chunks have other dimensions than its data");
+    for (int i = 0; i < s->about.ndim; i++) {
+        FAIL_SOURCE_IF(chunk[i] == 0, s, "%s", "is corrupted: it has empty chunks");
+        s->about.chunk[i] = chunk[i];
+    }
+out:
+    return st;
+}
+
+static rescl_status find_chunk(const source *s, const hsize_t at[RS_H5_DIMS], rs_h5_chunk *c)
+{
+    rescl_status st = RESCL_OK;
+#if H5_VERSION_GE(1, 10, 5)
+    unsigned skipped = 0; /* filters */
+    haddr_t offset = HADDR_UNDEF;
+    hsize_t bytes = 0;
+    FAIL_SOURCE_IF(H5Dget_chunk_info_by_coord(s->id, at, &skipped, &offset, &bytes) < 0, s, "%s",
+                   "is corrupted: its chunks cannot be found");
+    FAIL_SOURCE_IF(offset == HADDR_UNDEF, s,
+                   "is incomplete: the chunk from %llu on was never written",
+                   (unsigned long long)at[0]);
+    *c = (rs_h5_chunk){offset, bytes, s->about.deflated && (skipped & 1) == 0};
+#else
+    (void)at;
+    (void)c;
+    RS_FAIL(RESCL_ERR_UNSUPPORTED,
+            "%s: %s is stored in chunks, which takes HDF5 1.10.5 or later to read; write it in one "
+            "piece",
+            s->scan->path, s->about.name);
+#endif
+out:
+    return st;
+}
+
+static rescl_status put_chunk(const source *s, const rs_h5_chunk *c)
+{
+    rescl_status st = RESCL_OK;
+    RS_TRY(rs_reply_put_u64(s->scan->index, c->offset));
+    RS_TRY(rs_reply_put_u64(s->scan->index, c->bytes));
+    RS_TRY(rs_reply_put_u64(s->scan->index, c->deflated));
+out:
+    return st;
+}
+
+/* Where its bytes lie. */
+static rescl_status put_pieces(const source *s)
+{
+    rescl_status st = RESCL_OK;
+    const rs_h5_array *a = &s->about;
+    hsize_t at[RS_H5_DIMS] = {0};
+    rs_h5_chunk c = {.bytes = a->chunk_bytes};
+    if (a->chunk[0] == 0) {
+        c.offset = H5Dget_offset(s->id);
+        FAIL_SOURCE_IF(c.offset == HADDR_UNDEF, s, "%s", "was never written");
+        RS_TRY(put_chunk(s, &c));
+        goto out;
+    }
+    for (size_t i = 0; i < a->pieces; i++) {
+        RS_TRY(find_chunk(s, at, &c));
+        RS_TRY(put_chunk(s, &c));
+        for (int d = a->ndim - 1; d >= 0; d--) {
+            at[d] += a->chunk[d];
+            if (at[d] < a->dim[d])
+                break;
+            at[d] = 0;
+        }
+    }
+out:
+    return st;
+}
+
+static rescl_status put_array(const source *s)
+{
+    rescl_status st = RESCL_OK;
+    const rs_h5_array *a = &s->about;
+    rs_reply *r = s->scan->index;
+    RS_TRY(rs_reply_put_u64(r, RS_H5_RECORD_ARRAY));
+    RS_TRY(rs_reply_put_text(r, a->name));
+    RS_TRY(rs_reply_put_u64(r, a->kind));
+    RS_TRY(rs_reply_put_u64(r, a->value_bytes));
+    RS_TRY(rs_reply_put_u64(r, a->big_endian));
+    RS_TRY(rs_reply_put_u64(r, a->deflated));
+    RS_TRY(rs_reply_put_u64(r, (uint64_t)a->ndim));
+    for (int i = 0; i < a->ndim; i++) {
+        RS_TRY(rs_reply_put_u64(r, a->dim[i]));
+        RS_TRY(rs_reply_put_u64(r, a->chunk[i]));
+    }
+    RS_TRY(put_pieces(s));
+out:
+    return st;
+}
+
+rescl_status rs_h5_scan_array(rs_h5_scan *scan, const char *name)
+{
+    rescl_status st = RESCL_OK;
+    source s = {.scan = scan, .id = -1, .space = -1, .type = -1, .plist = -1};
+    RS_TRY(follow(scan, name));
+    RS_OOM(s.about.name = rs_strf("%s", name));
+    s.id = H5Dopen2(scan->id, name, H5P_DEFAULT);
+    FAIL_SOURCE_IF(s.id < 0, &s, "%s", "cannot be opened as a dataset");
+    s.space = H5Dget_space(s.id);
+    s.type = H5Dget_type(s.id);
+    s.plist = H5Dget_create_plist(s.id);
+    FAIL_SOURCE_IF(s.space < 0 || s.type < 0 || s.plist < 0, &s, "%s",
+                   "is corrupted: its description cannot be read");
+    RS_TRY(look_at_type(&s));
+    RS_TRY(look_at_shape(&s));
+    RS_TRY(look_at_layout(&s));
+    RS_TRY(rs_h5_array_settle(&s.about, scan->path, scan->bytes));
+    RS_TRY(put_array(&s));
+out:
+    if (s.plist >= 0)
+        H5Pclose(s.plist);
+    if (s.type >= 0)
+        H5Tclose(s.type);
+    if (s.space >= 0)
+        H5Sclose(s.space);
+    if (s.id >= 0)
+        H5Dclose(s.id);
+    free(s.about.name);
+    return st;
+}
+
+rescl_status rs_h5_scan_note(rs_h5_scan *scan, const char *key, const char *value)
+{
+    rescl_status st = RESCL_OK;
+    RS_TRY(rs_reply_put_u64(scan->index, RS_H5_RECORD_NOTE));
+    RS_TRY(rs_reply_put_text(scan->index, key));
+    RS_TRY(rs_reply_put_text(scan->index, value));
+out:
+    return st;
+}
+
+/* ---- attributes ---------------------------------------------------------------------------- */
+
+/* An attribute while it is looked at. */
+typedef struct attribute {
+    hid_t id, type, space, memory;
+    size_t count, bytes; /* strings, and of each if their length is fixed */
+    bool variable;
+    char *fixed, **list;
+} attribute;
+
+static rescl_status add_string(rs_h5_strings *out, const char *text, size_t len)
+{
+    rescl_status st = RESCL_OK;
+    RS_TRY(rs_array_reserve(&out->text, &out->cap, out->count + 1, sizeof *out->text));
+    RS_OOM(out->text[out->count] = rs_strf("%.*s", (int)len, text));
+    out->count++;
+out:
+    return st;
+}
+
+static rescl_status look_at_attribute(const rs_h5_scan *scan, const char *attr, attribute *a)
+{
+    rescl_status st = RESCL_OK;
+    const H5S_class_t class = H5Sget_simple_extent_type(a->space);
+    const hssize_t count = class == H5S_NULL ? 0 : H5Sget_simple_extent_npoints(a->space);
+    RS_FAIL_IF(H5Tget_class(a->type) != H5T_STRING, RESCL_ERR_FORMAT,
+               "%s: attribute %s holds no strings", scan->path, attr);
+    a->variable = H5Tis_variable_str(a->type) > 0;
+    a->bytes = a->variable ? sizeof(char *) : H5Tget_size(a->type);
+    RS_FAIL_IF(count < 0 || count > MAX_STRINGS || a->bytes == 0 ||
+                   (count > 0 && a->bytes > INT32_MAX / (size_t)count),
+               RESCL_ERR_FORMAT, "%s: attribute %s says it holds %lld strings of %zu bytes",
+               scan->path, attr, (long long)count, a->bytes);
+    a->count = (size_t)count;
+out:
+    return st;
+}
+
+static rescl_status read_attribute(const rs_h5_scan *scan, const char *attr, attribute *a,
+                                   rs_h5_strings *out)
+{
+    rescl_status st = RESCL_OK;
+    RS_FAIL_IF(a->id < 0 || a->type < 0 || a->space < 0, RESCL_ERR_FORMAT,
+               "%s: attribute %s is corrupted", scan->path, attr);
+    RS_TRY(look_at_attribute(scan, attr, a));
+    if (a->count == 0)
+        goto out;
+    a->memory = H5Tcopy(H5T_C_S1);
+    RS_FAIL_IF(a->memory < 0 || H5Tset_size(a->memory, a->variable ? H5T_VARIABLE : a->bytes) < 0 ||
+                   H5Tset_cset(a->memory, H5Tget_cset(a->type)) < 0 ||
+                   H5Tset_strpad(a->memory, H5Tget_strpad(a->type)) < 0,
+               RESCL_ERR_FORMAT, "%s: attribute %s is corrupted: its type", scan->path, attr);
+    RS_OOM(a->fixed = calloc(a->count, a->bytes + 1));
+    a->list = (char **)(void *)a->fixed;
+    RS_FAIL_IF(H5Aread(a->id, a->memory, a->fixed) < 0, RESCL_ERR_FORMAT,
+               "%s: attribute %s is corrupted: its strings cannot be read", scan->path, attr);
+    for (size_t i = 0; i < a->count; i++) {
+        const char *text = a->variable ? a->list[i] : a->fixed + i * a->bytes;
+        text = text ? text : "";
+        RS_TRY(add_string(out, text, a->variable ? strlen(text) : strnlen(text, a->bytes)));
+    }
+out:
+    return st;
+}
+
+/* One attribute, which is there. */
+static rescl_status add_strings(const rs_h5_scan *scan, const char *group, const char *attr,
+                                rs_h5_strings *out)
+{
+    attribute a = {.memory = -1};
+    a.id = H5Aopen_by_name(scan->id, group, attr, H5P_DEFAULT, H5P_DEFAULT);
+    a.type = a.id >= 0 ? H5Aget_type(a.id) : -1;
+    a.space = a.id >= 0 ? H5Aget_space(a.id) : -1;
+    const rescl_status st = read_attribute(scan, attr, &a, out);
+    if (a.variable && a.fixed)
+        H5Dvlen_reclaim(a.memory, a.space, H5P_DEFAULT, a.fixed);
+    free(a.fixed);
+    if (a.memory >= 0)
+        H5Tclose(a.memory);
+    if (a.space >= 0)
+        H5Sclose(a.space);
+    if (a.type >= 0)
+        H5Tclose(a.type);
+    if (a.id >= 0)
+        H5Aclose(a.id);
+    return st;
+}
+
+rescl_status rs_h5_scan_strings(rs_h5_scan *scan, const char *group, const char *attr,
+                                rs_h5_strings *out)
+{
+    rescl_status st = RESCL_OK;
+    char part[MAX_NAME];
+    if (strcmp(group, "/") != 0)
+        RS_TRY(follow(scan, group));
+    if (H5Aexists_by_name(scan->id, group, attr, H5P_DEFAULT) > 0) {
+        RS_TRY(add_strings(scan, group, attr, out));
+        goto out;
+    }
+    for (unsigned i = 0; i < MAX_STRINGS; i++) {
+        snprintf(part, sizeof part, "%s%u", attr, i);
+        if (H5Aexists_by_name(scan->id, group, part, H5P_DEFAULT) <= 0)
+            break;
+        RS_TRY(add_strings(scan, group, part, out));
+    }
+out:
+    return st;
+}
+
+void rs_h5_strings_fini(rs_h5_strings *s)
+{
+    for (size_t i = 0; i < s->count; i++)
+        free(s->text[i]);
+    free(s->text);
+    *s = (rs_h5_strings){0};
+}
+
+#else
+
+rescl_status rs_h5_scan_run(rs_reply *index, const void *arg)
+{
+    rescl_status st = RESCL_OK;
+    const rs_h5_job *job = arg;
+    (void)index;
+    RS_FAIL(RESCL_ERR_UNSUPPORTED,
+            "%s: this rescl was built without HDF5; install its development package (Debian: "
+            "libhdf5-dev) and build again with -DRESCL_WITH_HDF5=ON",
+            job->path);
+out:
+    return st;
+}
+
+const char *rs_h5_scan_path(const rs_h5_scan *scan)
+{
+    (void)scan;
+    return "";
+}
+
+rescl_status rs_h5_scan_array(rs_h5_scan *scan, const char *name)
+{
+    (void)scan, (void)name;
+    return RESCL_ERR_UNSUPPORTED;
+}
+
+rescl_status rs_h5_scan_note(rs_h5_scan *scan, const char *key, const char *value)
+{
+    (void)scan, (void)key, (void)value;
+    return RESCL_ERR_UNSUPPORTED;
+}
+
+bool rs_h5_scan_has_group(rs_h5_scan *scan, const char *name)
+{
+    (void)scan, (void)name;
+    return false;
+}
+
+rescl_status rs_h5_scan_strings(rs_h5_scan *scan, const char *group, const char *attr,
+                                rs_h5_strings *out)
+{
+    (void)scan, (void)group, (void)attr, (void)out;
+    return RESCL_ERR_UNSUPPORTED;
+}
+
+void rs_h5_strings_fini(rs_h5_strings *s)
+{
+    (void)s;
+}
+
+#endif
