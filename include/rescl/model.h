@@ -83,9 +83,10 @@ RESCL_API bool rescl_model_layer(const rescl_model *model, size_t index, rescl_l
 
 /** Writes weights and what is needed to use them (safetensors), whole or not at all. */
 RESCL_API rescl_status rescl_model_save(const rescl_model *model, const char *path) RESCL_CHECK;
-/** Reads a file that rescl wrote: model name, classes, size and class names come from it. */
+/** Reads a file that rescl wrote: model name, classes, size and class names come from it. For files
+ * of other programs, and for those that hold more or less than the model, see weights.h. */
 RESCL_API rescl_status rescl_model_load(const char *path, rescl_model **out) RESCL_CHECK;
-/** Replaces the weights by those of a file, by name; shapes must match. */
+/** Replaces the weights by those of a file, by name: RESCL_LOAD_STRICT of weights.h. */
 RESCL_API rescl_status rescl_model_load_weights(rescl_model *model, const char *path) RESCL_CHECK;
 
 #ifdef __cplusplus

@@ -8,5 +8,6 @@
 #include <rescl/model.h>
 #include <rescl/status.h>
 #include <rescl/train.h>
+#include <rescl/weights.h>
 
 #endif

@@ -168,13 +168,15 @@ out:
     return st;
 }
 
+/* A single value is an array of one. */
 static rescl_status look_at_shape(source *s)
 {
     rescl_status st = RESCL_OK;
     rs_h5_array *a = &s->about;
-    hsize_t dim[RS_H5_DIMS] = {0};
-    a->ndim = H5Sget_simple_extent_ndims(s->space);
-    FAIL_SOURCE_IF(H5Sget_simple_extent_type(s->space) != H5S_SIMPLE || a->ndim < 1 ||
+    const H5S_class_t class = H5Sget_simple_extent_type(s->space);
+    hsize_t dim[RS_H5_DIMS] = {1};
+    a->ndim = class == H5S_SCALAR ? 1 : H5Sget_simple_extent_ndims(s->space);
+    FAIL_SOURCE_IF(class == H5S_NO_CLASS || class == H5S_NULL || a->ndim < 1 ||
                        a->ndim > RS_H5_DIMS || H5Sget_simple_extent_dims(s->space, dim, NULL) < 0,
                    s, "has %d dimensions; 1 to %d are expected", a->ndim, RS_H5_DIMS);
     for (int i = 0; i < a->ndim; i++)

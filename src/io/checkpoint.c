@@ -23,9 +23,9 @@ static json_t *model_json(const rs_ckpt_model *m)
             json_decref(names);
             return NULL;
         }
-    return json_pack("{s:s, s:I, s:I, s:f, s:f, s:o, s:s, s:o}", "name", m->name, "classes",
+    return json_pack("{s:s, s:I, s:I, s:f, s:f, s:f, s:o, s:s, s:o}", "name", m->name, "classes",
                      (json_int_t)m->classes, "image_size", (json_int_t)m->image_size, "dropout",
-                     m->dropout, "label_smoothing", m->label_smoothing, "seed",
+                     m->dropout, "label_smoothing", m->label_smoothing, "bn_eps", m->bn_eps, "seed",
                      rs_json_u64(m->seed), "preprocess", rescl_preprocess_name(m->preprocess),
                      "class_names", names);
 }
@@ -84,6 +84,11 @@ out:
     return st;
 }
 
+rescl_status rs_ckpt_model_text(const rs_ckpt_model *m, char **out)
+{
+    return dump(model_json(m), out);
+}
+
 rescl_status rs_checkpoint_write(const char *path, const rs_graph *g, const rs_weights *w,
                                  const rs_ckpt_model *model, const rs_ckpt_training *training)
 {
@@ -99,7 +104,7 @@ rescl_status rs_checkpoint_write(const char *path, const rs_graph *g, const rs_w
     RS_TRY(add_tensors(list, &count, made, g, w, NULL));
     for (int i = 0; i < nstates; i++)
         RS_TRY(add_tensors(list, &count, made, g, &training->state[i], training->state_name[i]));
-    RS_TRY(dump(model_json(model), &model_text));
+    RS_TRY(rs_ckpt_model_text(model, &model_text));
     if (training)
         RS_TRY(dump(training_json(training), &training_text));
     rs_st_meta meta[] = {{"format", FORMAT_NAME},
@@ -124,25 +129,22 @@ out:
 
 struct rs_checkpoint {
     rs_st_file *file;
-    json_t *model_doc, *training_doc; /* own the strings of what follows */
-    const char **class_name;
-    bool has_model, has_training;
-    rs_ckpt_model model;
+    bool of_rescl, has_training;
+    rs_ckpt_doc model;
+    json_t *training_doc; /* owns the strings of what follows */
     rs_ckpt_progress progress;
     rs_ckpt_data data;
 };
 
-static rescl_status parse_document(const rs_checkpoint *c, const char *key, json_t **out)
+static rescl_status parse_document(const char *text, const char *path, const char *key,
+                                   json_t **out)
 {
     rescl_status st = RESCL_OK;
-    const char *text = rs_st_meta_get(c->file, key);
     json_error_t why;
 
-    if (!text)
-        goto out;
     *out = json_loads(text, JSON_REJECT_DUPLICATES, &why);
-    RS_FAIL_IF(!json_is_object(*out), RESCL_ERR_FORMAT, "%s: metadata '%s' is damaged: %s",
-               rs_st_path(c->file), key, *out ? "not an object" : why.text);
+    RS_FAIL_IF(!json_is_object(*out), RESCL_ERR_FORMAT, "%s: metadata '%s' is damaged: %s", path,
+               key, *out ? "not an object" : why.text);
 out:
     return st;
 }
@@ -173,11 +175,11 @@ static bool get_preprocess(const json_t *v, rescl_preprocess *out)
 }
 
 /* The number of classes is bounded by the names that are really in the file. */
-static rescl_status parse_model(rs_checkpoint *c)
+static rescl_status parse_model(rs_ckpt_doc *doc, const char *path)
 {
     rescl_status st = RESCL_OK;
-    const json_t *d = c->model_doc, *names = json_object_get(d, "class_names");
-    rs_ckpt_model *m = &c->model;
+    const json_t *d = doc->json, *names = json_object_get(d, "class_names");
+    rs_ckpt_model *m = &doc->model;
     uint64_t classes = 0, size = 0;
 
     m->name = json_string_value(json_object_get(d, "name"));
@@ -189,25 +191,45 @@ static rescl_status parse_model(rs_checkpoint *c)
                RESCL_ERR_FORMAT,
                "%s: metadata 'model' lacks one of name, classes, image_size, dropout, "
                "label_smoothing, seed, preprocess",
-               rs_st_path(c->file));
+               path);
     RS_FAIL_IF(!json_is_array(names) || json_array_size(names) != classes || classes == 0,
-               RESCL_ERR_FORMAT, "%s: metadata 'model' has %zu class names for %llu classes",
-               rs_st_path(c->file), json_array_size(names), (unsigned long long)classes);
+               RESCL_ERR_FORMAT, "%s: metadata 'model' has %zu class names for %llu classes", path,
+               json_array_size(names), (unsigned long long)classes);
     RS_FAIL_IF(size == 0 || size > 65536, RESCL_ERR_FORMAT,
-               "%s: metadata 'model' has an image_size of %llu", rs_st_path(c->file),
-               (unsigned long long)size);
+               "%s: metadata 'model' has an image_size of %llu", path, (unsigned long long)size);
+    if (json_object_get(d, "bn_eps")) /* files before version 0.2 do not say */
+        RS_FAIL_IF(!get_real(d, "bn_eps", &m->bn_eps) || !(m->bn_eps >= 0.0 && m->bn_eps < 1.0),
+                   RESCL_ERR_FORMAT, "%s: metadata 'model' has a bn_eps that is none", path);
     m->classes = (size_t)classes;
     m->image_size = (size_t)size;
-    RS_OOM(c->class_name = calloc(m->classes, sizeof *c->class_name));
+    RS_OOM(doc->class_name = calloc(m->classes, sizeof *doc->class_name));
     for (size_t i = 0; i < m->classes; i++) {
-        c->class_name[i] = json_string_value(json_array_get(names, i));
-        RS_FAIL_IF(!c->class_name[i], RESCL_ERR_FORMAT, "%s: class name %zu is not a string",
-                   rs_st_path(c->file), i);
+        doc->class_name[i] = json_string_value(json_array_get(names, i));
+        RS_FAIL_IF(!doc->class_name[i], RESCL_ERR_FORMAT, "%s: class name %zu is not a string",
+                   path, i);
     }
-    m->class_name = c->class_name;
-    c->has_model = true;
+    m->class_name = doc->class_name;
 out:
     return st;
+}
+
+rescl_status rs_ckpt_model_parse(const char *text, const char *path, rs_ckpt_doc *out)
+{
+    rescl_status st = RESCL_OK;
+
+    RS_TRY(parse_document(text, path, "model", &out->json));
+    RS_TRY(parse_model(out, path));
+out:
+    if (st != RESCL_OK)
+        rs_ckpt_doc_fini(out);
+    return st;
+}
+
+void rs_ckpt_doc_fini(rs_ckpt_doc *doc)
+{
+    json_decref(doc->json);
+    free(doc->class_name);
+    *doc = (rs_ckpt_doc){0};
 }
 
 static rescl_status parse_training(rs_checkpoint *c)
@@ -242,28 +264,29 @@ rescl_status rs_checkpoint_open(const char *path, rs_checkpoint **out)
 {
     rescl_status st = RESCL_OK;
     rs_checkpoint *c = NULL;
-    const char *format, *version, *layout;
+    const char *format, *version, *layout, *text;
 
     RS_OOM(c = calloc(1, sizeof *c));
     RS_TRY(rs_st_open(path, &c->file));
     format = rs_st_meta_get(c->file, "format");
     version = rs_st_meta_get(c->file, "format_version");
     layout = rs_st_meta_get(c->file, "filter_layout");
-    RS_FAIL_IF(!layout || strcmp(layout, LAYOUT) != 0, RESCL_ERR_FORMAT,
-               "%s: the filter layout is %s%.32s, rescl reads " LAYOUT
-               " (metadata 'filter_layout'); convert the file first",
-               path, layout ? "" : "not given", layout ? layout : "");
-    if (format && strcmp(format, FORMAT_NAME) == 0) {
+    c->of_rescl = format && strcmp(format, FORMAT_NAME) == 0;
+    if (c->of_rescl) {
         RS_FAIL_IF(!version || strcmp(version, FORMAT_VERSION) != 0, RESCL_ERR_UNSUPPORTED,
                    "%s: format version %.16s, this rescl (%s) reads version " FORMAT_VERSION, path,
                    version ? version : "missing", rescl_version());
-        RS_TRY(parse_document(c, "model", &c->model_doc));
-        RS_TRY(parse_document(c, "training", &c->training_doc));
+        RS_FAIL_IF(!layout || strcmp(layout, LAYOUT) != 0, RESCL_ERR_FORMAT,
+                   "%s: the filter layout is %s%.32s, expected " LAYOUT
+                   " (metadata 'filter_layout')",
+                   path, layout ? "" : "not given", layout ? layout : "");
+        if ((text = rs_st_meta_get(c->file, "model")) != NULL)
+            RS_TRY(rs_ckpt_model_parse(text, path, &c->model));
+        if ((text = rs_st_meta_get(c->file, "training")) != NULL) {
+            RS_TRY(parse_document(text, path, "training", &c->training_doc));
+            RS_TRY(parse_training(c));
+        }
     }
-    if (c->model_doc)
-        RS_TRY(parse_model(c));
-    if (c->training_doc)
-        RS_TRY(parse_training(c));
     *out = c, c = NULL;
 out:
     rs_checkpoint_close(c);
@@ -275,9 +298,8 @@ void rs_checkpoint_close(rs_checkpoint *c)
     if (!c)
         return;
     rs_st_close(c->file);
-    json_decref(c->model_doc);
+    rs_ckpt_doc_fini(&c->model);
     json_decref(c->training_doc);
-    free(c->class_name);
     free(c);
 }
 
@@ -286,9 +308,19 @@ const char *rs_checkpoint_path(const rs_checkpoint *c)
     return rs_st_path(c->file);
 }
 
+bool rs_checkpoint_of_rescl(const rs_checkpoint *c)
+{
+    return c->of_rescl;
+}
+
+const rs_st_file *rs_checkpoint_tensors(const rs_checkpoint *c)
+{
+    return c->file;
+}
+
 const rs_ckpt_model *rs_checkpoint_model(const rs_checkpoint *c)
 {
-    return c->has_model ? &c->model : NULL;
+    return c->model.json ? &c->model.model : NULL;
 }
 
 const rs_ckpt_progress *rs_checkpoint_progress(const rs_checkpoint *c)
@@ -306,7 +338,7 @@ rescl_status rs_checkpoint_match(const rs_checkpoint *c, const rescl_train_optio
     return rs_options_match(json_object_get(c->training_doc, "options"), o, rs_st_path(c->file));
 }
 
-static bool is_state(const char *name)
+bool rs_checkpoint_is_state(const char *name)
 {
     return strncmp(name, STATE_PREFIX, sizeof STATE_PREFIX - 1) == 0;
 }
@@ -355,7 +387,8 @@ rescl_status rs_checkpoint_fits(const rs_checkpoint *c, const rs_graph *g)
         RS_TRY(find_param(c, &g->param[i], g->param[i].name, &t));
     for (size_t i = 0; i < rs_st_count(c->file); i++) {
         const char *name = rs_st_at(c->file, i)->name;
-        RS_FAIL_IF(!is_state(name) && rs_graph_find_param(g, name) < 0, RESCL_ERR_FORMAT,
+        RS_FAIL_IF(!rs_checkpoint_is_state(name) && rs_graph_find_param(g, name) < 0,
+                   RESCL_ERR_FORMAT,
                    "%s: the model has no parameter '%.80s'; is the file of another model?",
                    rs_st_path(c->file), name);
     }

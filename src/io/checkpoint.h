@@ -4,6 +4,8 @@
 #define RS_CHECKPOINT_H
 
 #include "graph.h"
+#include "safetensors.h"
+#include <jansson.h>
 #include <rescl/train.h>
 
 /* What a model needs besides its weights. */
@@ -11,10 +13,26 @@ typedef struct rs_ckpt_model {
     const char *name;
     size_t classes, image_size;
     double dropout, label_smoothing;
+    double bn_eps; /* of its batch normalisations; 0: the model's usual */
     uint64_t seed;
     rescl_preprocess preprocess;
     const char *const *class_name; /* `classes` of them */
 } rs_ckpt_model;
+
+/* Where the description stands in files that are of another library's form. */
+#define RS_MODEL_KEY "rescl_model"
+
+/* A description as files hold it: JSON. */
+typedef struct rs_ckpt_doc {
+    json_t *json; /* owns the strings of the model; NULL: there is none */
+    const char **class_name;
+    rs_ckpt_model model;
+} rs_ckpt_doc;
+
+rescl_status rs_ckpt_model_text(const rs_ckpt_model *m, char **out) RESCL_CHECK;
+/* `path` is the file that it came from, `out` is {0}. */
+rescl_status rs_ckpt_model_parse(const char *text, const char *path, rs_ckpt_doc *out) RESCL_CHECK;
+void rs_ckpt_doc_fini(rs_ckpt_doc *doc);
 
 /* Where a run stands. Sums are those of the epoch that is under way. */
 typedef struct rs_ckpt_progress {
@@ -53,11 +71,16 @@ rescl_status rs_checkpoint_write(const char *path, const rs_graph *g, const rs_w
 
 typedef struct rs_checkpoint rs_checkpoint;
 
-/* Reads and checks the header; values are read by the calls below. A safetensors file of another
- * program opens if its metadata says {"filter_layout": "RSCK"}. */
+/* Reads and checks the header; values are read by the calls below. Any safetensors file opens; that
+ * it is rescl's own shows in rs_checkpoint_of_rescl, and only then does it say anything below. */
 rescl_status rs_checkpoint_open(const char *path, rs_checkpoint **out) RESCL_CHECK;
 void rs_checkpoint_close(rs_checkpoint *c);
 const char *rs_checkpoint_path(const rs_checkpoint *c);
+
+bool rs_checkpoint_of_rescl(const rs_checkpoint *c);
+const rs_st_file *rs_checkpoint_tensors(const rs_checkpoint *c);
+/* Whether a tensor of that name is the optimiser's. */
+bool rs_checkpoint_is_state(const char *name);
 
 /* NULL when the file does not say. Borrowed. */
 const rs_ckpt_model *rs_checkpoint_model(const rs_checkpoint *c);

@@ -1,6 +1,41 @@
 #include "modelfile.h"
 
+#include "attr.h"
 #include "error.h"
+#include "str.h"
+#include "weightfile.h"
+
+#include <rescl/weights.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct rescl_weights {
+    rs_wfile *file;
+};
+
+struct rescl_report {
+    rescl_match *item;
+    size_t count, of[RS_MATCH_STATES];
+};
+
+/* ---- batch normalisation's epsilon --------------------------------------------------------- */
+
+static double get_bn_eps(const rescl_model *m)
+{
+    for (size_t i = 0; i < m->graph->nnodes; i++)
+        if (m->graph->node[i].op == &rs_op_batchnorm)
+            return (double)((const rs_batchnorm_attr *)m->graph->node[i].attr)->eps;
+    return 0.0;
+}
+
+static void set_bn_eps(rescl_model *m, double eps)
+{
+    for (size_t i = 0; i < m->graph->nnodes && eps > 0.0; i++)
+        if (m->graph->node[i].op == &rs_op_batchnorm)
+            ((rs_batchnorm_attr *)m->graph->node[i].attr)->eps = (float)eps;
+}
+
+/* ---- saving -------------------------------------------------------------------------------- */
 
 rs_ckpt_model rs_model_describe(const rescl_model *m)
 {
@@ -9,6 +44,7 @@ rs_ckpt_model rs_model_describe(const rescl_model *m)
                            .image_size = m->image_size,
                            .dropout = m->dropout,
                            .label_smoothing = m->label_smoothing,
+                           .bn_eps = get_bn_eps(m),
                            .seed = m->seed,
                            .preprocess = m->preprocess,
                            .class_name = (const char *const *)m->class_name};
@@ -20,47 +56,317 @@ rescl_status rescl_model_save(const rescl_model *model, const char *path)
     return rs_checkpoint_write(path, model->graph, &model->weights, &about, NULL);
 }
 
+/* ---- a file -------------------------------------------------------------------------------- */
+
+rescl_status rescl_weights_open(const char *path, rescl_weights **out)
+{
+    rescl_status st = RESCL_OK;
+    rescl_weights *w = NULL;
+    RS_OOM(w = calloc(1, sizeof *w));
+    RS_TRY(rs_wfile_open(path, &w->file));
+    *out = w;
+    w = NULL;
+out:
+    rescl_weights_close(w);
+    return st;
+}
+
+void rescl_weights_close(rescl_weights *weights)
+{
+    if (weights)
+        rs_wfile_close(weights->file);
+    free(weights);
+}
+
+void rescl_weights_get_info(const rescl_weights *weights, rescl_weights_info *out)
+{
+    const rs_wfile_about *a = rs_wfile_describe(weights->file);
+    *out = (rescl_weights_info){.path = a->path,
+                                .format = a->format,
+                                .names = rs_naming_name(a->naming),
+                                .model = a->model ? a->model->name : NULL,
+                                .classes = a->model ? a->model->classes : a->classes,
+                                .image_size = a->model ? a->model->image_size : 0,
+                                .tensors = rs_wfile_count(weights->file),
+                                .has_preprocess = a->has_preprocess,
+                                .preprocess = a->preprocess,
+                                .bn_eps = a->bn_eps};
+}
+
+bool rescl_weights_tensor(const rescl_weights *weights, size_t index, rescl_tensor *out)
+{
+    const rs_wfile_tensor *t = rs_wfile_at(weights->file, index);
+    *out = (rescl_tensor){0};
+    if (!t)
+        return false;
+    out->name = t->name;
+    out->dtype = rs_st_dtype_name(t->dtype);
+    out->ndim = t->ndim;
+    memcpy(out->shape, t->dim, sizeof out->shape);
+    return true;
+}
+
+/* ---- a file and a model -------------------------------------------------------------------- */
+
+const char *rescl_match_state_name(rescl_match_state state)
+{
+    static const char *const names[RS_MATCH_STATES] = {"matched", "missing", "reshaped",
+                                                       "unexpected"};
+    return state >= RESCL_MATCHED && state <= RESCL_UNEXPECTED ? names[state] : NULL;
+}
+
+static rescl_status make_report(const rescl_weights *w, const rs_graph *g, const rs_matching *m,
+                                rescl_report **out)
+{
+    rescl_status st = RESCL_OK;
+    rescl_report *r = NULL;
+    RS_OOM(r = calloc(1, sizeof *r));
+    RS_OOM(r->item = calloc(m->count + 1, sizeof *r->item));
+    r->count = m->count;
+    memcpy(r->of, m->of, sizeof r->of);
+    for (size_t i = 0; i < m->count; i++) {
+        rescl_match *to = &r->item[i];
+        to->state = (rescl_match_state)m->item[i].state;
+        (void)rescl_weights_tensor(w, m->item[i].tensor, &to->tensor);
+        if (m->item[i].param < 0)
+            continue;
+        const rs_param *p = &g->param[m->item[i].param];
+        to->param = p->name;
+        to->param_ndim = (size_t)p->spec.shape.ndim;
+        memcpy(to->param_shape, p->spec.shape.dim, sizeof to->param_shape);
+    }
+    *out = r;
+    r = NULL;
+out:
+    rescl_report_destroy(r);
+    return st;
+}
+
+rescl_status rescl_weights_match(const rescl_weights *weights, const rescl_model *model,
+                                 rescl_report **out)
+{
+    rescl_status st = RESCL_OK;
+    rs_matching m = {0};
+    RS_TRY(rs_wfile_match(weights->file, model->graph, &m));
+    RS_TRY(make_report(weights, model->graph, &m, out));
+out:
+    rs_matching_fini(&m);
+    return st;
+}
+
+void rescl_report_destroy(rescl_report *report)
+{
+    if (report)
+        free(report->item);
+    free(report);
+}
+
+size_t rescl_report_count(const rescl_report *report, rescl_match_state state)
+{
+    return rescl_match_state_name(state) ? report->of[state] : 0;
+}
+
+bool rescl_report_at(const rescl_report *report, size_t index, rescl_match *out)
+{
+    *out = index < report->count ? report->item[index] : (rescl_match){0};
+    return index < report->count;
+}
+
+static const rs_match *first_of(const rs_matching *m, rs_match_state state)
+{
+    for (size_t i = 0; i < m->count; i++)
+        if (m->item[i].state == state)
+            return &m->item[i];
+    return NULL;
+}
+
+/* Whether the mode accepts what was found; the error names the first tensor of the kind that it does
+ * not. */
+static rescl_status accept(const rs_wfile *f, const rs_graph *g, const rs_matching *m,
+                           rescl_load_mode mode)
+{
+    rescl_status st = RESCL_OK;
+    const char *path = rs_wfile_describe(f)->path;
+    const rs_match *missing = first_of(m, RS_MISSING), *reshaped = first_of(m, RS_RESHAPED);
+    const rs_match *unexpected = first_of(m, RS_UNEXPECTED);
+    char has[96], needs[96];
+    if (mode == RESCL_LOAD_PARTIAL) {
+        RS_FAIL_IF(m->of[RS_MATCHED] == 0, RESCL_ERR_NOT_FOUND,
+                   "%s: none of its %zu tensors is the model's; is it of another model?", path,
+                   rs_wfile_count(f));
+        goto out;
+    }
+    RS_FAIL_IF(missing, RESCL_ERR_NOT_FOUND,
+               "%s: holds no tensor '%s' (%zu of the model's %zu parameters are missing); is it of "
+               "another model?",
+               path, g->param[missing->param].name, m->of[RS_MISSING], g->nparams);
+    if (reshaped) {
+        const rs_wfile_tensor *t = rs_wfile_at(f, reshaped->tensor);
+        const rs_param *p = &g->param[reshaped->param];
+        RS_FAIL(RESCL_ERR_SHAPE,
+                "%s: tensor '%.80s' has shape %s, the model needs %s for '%s' (%zu do not fit)",
+                path, t->name, rs_shape_text(&t->shape, has), rs_shape_text(&p->spec.shape, needs),
+                p->name, m->of[RS_RESHAPED]);
+    }
+    RS_FAIL_IF(
+        unexpected && mode == RESCL_LOAD_STRICT, RESCL_ERR_FORMAT,
+        "%s: the model has no parameter '%.80s' (%zu tensors are unexpected); is the file of "
+        "another model?",
+        path, rs_wfile_at(f, unexpected->tensor)->name, m->of[RS_UNEXPECTED]);
+out:
+    return st;
+}
+
+/* Matches, reports, and refuses what the mode does not accept. */
+static rescl_status match_model(const rescl_weights *w, const rescl_model *model,
+                                rescl_load_mode mode, rs_matching *m, rescl_report **report)
+{
+    rescl_status st = RESCL_OK;
+    RS_TRY(rs_wfile_match(w->file, model->graph, m));
+    if (report)
+        RS_TRY(make_report(w, model->graph, m, report));
+    RS_TRY(accept(w->file, model->graph, m, mode));
+out:
+    return st;
+}
+
+/* What belongs to the weights. */
+static void take_over(const rescl_weights *w, rescl_model *model)
+{
+    const rs_wfile_about *a = rs_wfile_describe(w->file);
+    if (a->has_preprocess)
+        model->preprocess = a->preprocess;
+    set_bn_eps(model, a->bn_eps);
+}
+
+rescl_status rescl_weights_load(const rescl_weights *weights, rescl_model *model,
+                                rescl_load_mode mode, rescl_report **report)
+{
+    rescl_status st = RESCL_OK;
+    rs_matching m = {0};
+    rs_weights fresh = {0};
+    if (report)
+        *report = NULL;
+    RS_TRY(match_model(weights, model, mode, &m, report));
+    RS_TRY(rs_weights_create(model->graph, &fresh));
+    for (size_t i = 0; i < fresh.count; i++)
+        memcpy(fresh.data[i], model->weights.data[i], fresh.elems[i] * sizeof(float));
+    RS_TRY(rs_wfile_load(weights->file, &m, &fresh));
+    const rs_weights old = model->weights;
+    model->weights = fresh;
+    fresh = old;
+    take_over(weights, model);
+out:
+    rs_weights_fini(&fresh);
+    rs_matching_fini(&m);
+    return st;
+}
+
+/* ---- the model of a file ------------------------------------------------------------------- */
+
+/* "a, b": the models that the file's tensors fill but for the last layer, at any number of classes.
+ */
+static rescl_status list_fitting(const rescl_weights *w, rs_str *out)
+{
+    rescl_status st = RESCL_OK;
+    const size_t classes = rs_wfile_describe(w->file)->classes;
+    for (const char *const *name = rescl_model_names(); *name; name++) {
+        const rescl_model_options o = {.name = *name, .classes = classes};
+        rescl_model *m = NULL;
+        rs_matching found = {0};
+        bool fits = false;
+        if (rs_model_build(&o, &m) == RESCL_OK &&
+            rs_wfile_match(w->file, m->graph, &found) == RESCL_OK)
+            fits = found.of[RS_RESHAPED] + found.of[RS_UNEXPECTED] == 0 &&
+                   found.of[RS_MISSING] <= (classes ? 0 : 2) && found.of[RS_MATCHED] > 0;
+        rs_matching_fini(&found);
+        rescl_model_destroy(m);
+        if (fits)
+            RS_TRY(rs_str_appendf(out, "%s%s", out->len ? ", " : "", *name));
+    }
+out:
+    return st;
+}
+
+static rescl_status settle_options(const rescl_weights *w, const rescl_model_options *given,
+                                   rescl_model_options *o)
+{
+    rescl_status st = RESCL_OK;
+    const rs_wfile_about *a = rs_wfile_describe(w->file);
+    rs_str fitting = {0};
+    *o = given ? *given : (rescl_model_options){0};
+    const bool same = a->model && (!o->name || strcmp(o->name, a->model->name) == 0);
+    if (!o->name && !a->model) {
+        RS_TRY(list_fitting(w, &fitting));
+        RS_FAIL(RESCL_ERR_ARG, "%s: does not say which model it is of, so name it%s%s", a->path,
+                fitting.len ? "; its tensors fit " : "; its tensors fit none that rescl has",
+                fitting.len ? fitting.text : "");
+    }
+    if (same) {
+        o->name = a->model->name;
+        o->image_size = o->image_size ? o->image_size : a->model->image_size;
+        o->dropout = given && given->dropout > 0.0 ? given->dropout : a->model->dropout;
+        if (!given)
+            o->label_smoothing = a->model->label_smoothing;
+        if (!given || given->seed == 0)
+            o->seed = a->model->seed;
+    }
+    if (o->classes == 0)
+        o->classes = a->model ? a->model->classes : a->classes;
+    if (!o->class_names && a->model && a->model->classes == o->classes)
+        o->class_names = a->model->class_name;
+out:
+    rs_str_fini(&fitting);
+    return st;
+}
+
+rescl_status rescl_weights_create_model(const rescl_weights *weights,
+                                        const rescl_model_options *options, rescl_load_mode mode,
+                                        rescl_report **report, rescl_model **out)
+{
+    rescl_status st = RESCL_OK;
+    rescl_model *model = NULL;
+    rescl_model_options o;
+    rs_matching m = {0};
+    if (report)
+        *report = NULL;
+    RS_TRY(settle_options(weights, options, &o));
+    RS_TRY(rs_model_build(&o, &model));
+    RS_TRY(match_model(weights, model, mode, &m, NULL)); /* before the weights take memory */
+    RS_TRY(rs_weights_create(model->graph, &model->weights));
+    rs_weights_init(model->graph, &model->weights, model->seed);
+    RS_TRY(rs_wfile_load(weights->file, &m, &model->weights));
+    take_over(weights, model);
+    if (report)
+        RS_TRY(make_report(weights, model->graph, &m, report));
+    *out = model;
+    model = NULL;
+out:
+    rs_matching_fini(&m);
+    rescl_model_destroy(model);
+    return st;
+}
+
+/* ---- in one call --------------------------------------------------------------------------- */
+
 rescl_status rescl_model_load(const char *path, rescl_model **out)
 {
     rescl_status st = RESCL_OK;
-    rs_checkpoint *c = NULL;
-    rescl_model *model = NULL;
-    const rs_ckpt_model *about;
-
-    RS_TRY(rs_checkpoint_open(path, &c));
-    about = rs_checkpoint_model(c);
-    RS_FAIL_IF(
-        !about, RESCL_ERR_FORMAT,
-        "%s: does not say which model it is of; build the model by name and load the weights "
-        "into it",
-        path);
-    const rescl_model_options options = {.name = about->name,
-                                         .classes = about->classes,
-                                         .image_size = about->image_size,
-                                         .dropout = about->dropout,
-                                         .label_smoothing = about->label_smoothing,
-                                         .seed = about->seed,
-                                         .class_names = about->class_name};
-    RS_TRY(rs_model_build(&options, &model));
-    model->preprocess = about->preprocess;
-    RS_TRY(rs_checkpoint_fits(c, model->graph)); /* before the weights take memory */
-    RS_TRY(rs_weights_create(model->graph, &model->weights));
-    RS_TRY(rs_checkpoint_read_weights(c, model->graph, &model->weights));
-    *out = model, model = NULL;
+    rescl_weights *w = NULL;
+    RS_TRY(rescl_weights_open(path, &w));
+    RS_TRY(rescl_weights_create_model(w, NULL, RESCL_LOAD_STRICT, NULL, out));
 out:
-    rescl_model_destroy(model);
-    rs_checkpoint_close(c);
+    rescl_weights_close(w);
     return st;
 }
 
 rescl_status rescl_model_load_weights(rescl_model *model, const char *path)
 {
     rescl_status st = RESCL_OK;
-    rs_checkpoint *c = NULL;
-
-    RS_TRY(rs_checkpoint_open(path, &c));
-    RS_TRY(rs_checkpoint_read_weights(c, model->graph, &model->weights));
+    rescl_weights *w = NULL;
+    RS_TRY(rescl_weights_open(path, &w));
+    RS_TRY(rescl_weights_load(w, model, RESCL_LOAD_STRICT, NULL));
 out:
-    rs_checkpoint_close(c);
+    rescl_weights_close(w);
     return st;
 }

@@ -1,0 +1,119 @@
+/**
+ * @file weights.h
+ * Files of weights: rescl's own, those of torchvision and timm (safetensors), Keras' (HDF5).
+ *
+ * Tensors are matched with a model's parameters by what their names mean: a convolution of a block is
+ * `layer1.0.conv1` in torchvision and timm, `conv2_block1_1_conv` in Keras, `res2a_branch2a` in Keras
+ * before 2019. Layouts are turned (PyTorch's KCRS to RSCK), 16-bit types widened.
+ *
+ * What belongs to weights comes with them: the preprocessing of pictures and the epsilon of batch
+ * normalisation. A file by rescl says both. Of others, epsilon is that of the library whose names it
+ * has, and ImageNet weights (1000 classes, or no last layer) take their library's preprocessing:
+ * Keras `caffe`, torchvision and timm `torch`; else the model's usual one stays.
+ */
+#ifndef RESCL_WEIGHTS_H
+#define RESCL_WEIGHTS_H
+
+#include <rescl/model.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** An open file. Its values are read when they are loaded. */
+typedef struct rescl_weights rescl_weights;
+
+/**
+ * Recognises the format by the first bytes and checks all but the values. HDF5 files are parsed in a
+ * child process with limits: a file that makes the HDF5 library crash, hang or take all memory is a
+ * RESCL_ERR_FORMAT.
+ */
+RESCL_API rescl_status rescl_weights_open(const char *path, rescl_weights **out) RESCL_CHECK;
+RESCL_API void rescl_weights_close(rescl_weights *weights);
+
+/** Strings are borrowed. */
+typedef struct rescl_weights_info {
+    const char *path;
+    const char *format; /**< "safetensors" or "hdf5" */
+    const char *names;  /**< "torchvision" (timm's too), "keras", "keras1" (before 2019), "rescl" */
+    const char *model;  /**< the model that it says it is of, or NULL */
+    size_t classes;     /**< 0: not known */
+    size_t image_size;  /**< 0: it does not say */
+    size_t tensors;     /**< without an optimiser's state */
+    bool has_preprocess; /**< whether the next one is known */
+    rescl_preprocess preprocess;
+    double bn_eps; /**< of batch normalisation; 0: not known */
+} rescl_weights_info;
+
+RESCL_API void rescl_weights_get_info(const rescl_weights *weights, rescl_weights_info *out);
+
+/** A tensor as the file has it. Strings are borrowed. */
+typedef struct rescl_tensor {
+    const char *name;
+    const char *dtype; /**< "F32", "F16", "BF16", ... */
+    size_t ndim, shape[8];
+} rescl_tensor;
+
+/** False when `index` is past the last one. */
+RESCL_API bool rescl_weights_tensor(const rescl_weights *weights, size_t index, rescl_tensor *out);
+
+/** What became of a tensor when a file was held against a model. */
+typedef enum rescl_match_state {
+    RESCL_MATCHED = 0,
+    RESCL_MISSING = 1,   /**< the model's, and not in the file */
+    RESCL_RESHAPED = 2,  /**< in both, with different shapes */
+    RESCL_UNEXPECTED = 3 /**< the file's, and not in the model, or of a type that is not read */
+} rescl_match_state;
+
+/** "matched", "missing", "reshaped", "unexpected"; NULL for any other value. */
+RESCL_API const char *rescl_match_state_name(rescl_match_state state);
+
+typedef struct rescl_match {
+    rescl_match_state state;
+    const char *param; /**< the model's name of it; NULL if unexpected */
+    size_t param_ndim, param_shape[4];
+    rescl_tensor tensor; /**< the file's; name is NULL if missing */
+} rescl_match;
+
+/** Every parameter of the model in its order, then the unexpected tensors in the file's. Borrows the
+ * names of both. PyTorch's counters num_batches_tracked are passed over. */
+typedef struct rescl_report rescl_report;
+
+/** Holds the file against a model and reads no values. */
+RESCL_API rescl_status rescl_weights_match(const rescl_weights *weights, const rescl_model *model,
+                                           rescl_report **out) RESCL_CHECK;
+RESCL_API void rescl_report_destroy(rescl_report *report);
+RESCL_API size_t rescl_report_count(const rescl_report *report, rescl_match_state state);
+/** False when `index` is past the end. */
+RESCL_API bool rescl_report_at(const rescl_report *report, size_t index, rescl_match *out);
+
+/** How much of a model a file must hold. */
+typedef enum rescl_load_mode {
+    RESCL_LOAD_COMPLETE = 0, /**< every parameter; other tensors of the file are left alone */
+    RESCL_LOAD_STRICT = 1,   /**< exactly the parameters */
+    RESCL_LOAD_PARTIAL = 2   /**< at least one; what is missing or reshaped keeps its values */
+} rescl_load_mode;
+
+/**
+ * Replaces a model's weights, its preprocessing and its epsilon. RESCL_ERR_NOT_FOUND when a
+ * parameter is missing, RESCL_ERR_SHAPE when one is reshaped, RESCL_ERR_FORMAT when a tensor is
+ * unexpected and the mode forbids it: then the model is as it was. `report` may be NULL; it is
+ * filled, also when the mode refuses.
+ */
+RESCL_API rescl_status rescl_weights_load(const rescl_weights *weights, rescl_model *model,
+                                          rescl_load_mode mode, rescl_report **report) RESCL_CHECK;
+
+/**
+ * Makes the model that the file is of and loads it. What `options` (may be NULL) leaves open comes
+ * from the file; RESCL_ERR_ARG, with the models that would fit, when neither names the model.
+ * Parameters that RESCL_LOAD_PARTIAL leaves out start as in rescl_model_create.
+ */
+RESCL_API rescl_status rescl_weights_create_model(const rescl_weights *weights,
+                                                  const rescl_model_options *options,
+                                                  rescl_load_mode mode, rescl_report **report,
+                                                  rescl_model **out) RESCL_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,24 @@
+/* Numbers as files store them, to and from float. */
+#ifndef RS_DTYPE_H
+#define RS_DTYPE_H
+
+#include "safetensors.h"
+
+#include <stdbool.h>
+
+/* IEEE 754 binary16 and bfloat16, to the nearest, ties to even. NaN stays NaN. */
+float rs_float_of_f16(uint16_t bits);
+float rs_float_of_bf16(uint16_t bits);
+uint16_t rs_f16_of_float(float x);
+uint16_t rs_bf16_of_float(float x);
+
+/* Whether rescl reads the type: F16, BF16, F32, F64. */
+bool rs_dtype_readable(rs_st_dtype type);
+
+/* `count` values of a readable type, little-endian, as floats. */
+void rs_floats_decode(rs_st_dtype type, const void *src, size_t count, float *dst);
+/* The same the other way, to F16, BF16 or F32. False when a finite value is too large for the type,
+ * whose index is then in *bad. */
+bool rs_floats_encode(rs_st_dtype type, const float *src, size_t count, void *dst, size_t *bad);
+
+#endif

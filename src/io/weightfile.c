@@ -1,0 +1,356 @@
+#include "weightfile.h"
+
+#include "alloc.h"
+#include "dtype.h"
+#include "error.h"
+#include "kerasfile.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define IMAGENET_CLASSES 1000
+
+struct rs_wfile {
+    rs_checkpoint *safetensors; /* one of the two */
+    rs_h5_file *hdf5;
+    char *path;
+    rs_wfile_about about;
+    rs_ckpt_doc model; /* of a file that is not in rescl's own format */
+    bool kcrs;         /* PyTorch's layout */
+    rs_wfile_tensor *tensor;
+    size_t *source; /* index in the file */
+    size_t count;
+};
+
+/* ---- what is in it ------------------------------------------------------------------------- */
+
+/* The shape that the tensor has in rescl's layout. */
+static rs_shape shape_of(const rs_wfile *f, const rs_wfile_tensor *t)
+{
+    const size_t *d = t->dim;
+    rs_shape s = {0};
+    if (t->ndim > RS_MAX_DIMS)
+        return s;
+    s.ndim = (int)t->ndim;
+    memcpy(s.dim, d, t->ndim * sizeof *d);
+    if (f->kcrs && t->ndim == 4)
+        s = rs_shape_4(d[2], d[3], d[1], d[0]);
+    else if (f->kcrs && t->ndim == 2)
+        s = rs_shape_2(d[1], d[0]);
+    return s;
+}
+
+static rescl_status allocate(rs_wfile *f, size_t count)
+{
+    rescl_status st = RESCL_OK;
+    RS_OOM(f->tensor = calloc(count + 1, sizeof *f->tensor));
+    RS_OOM(f->source = calloc(count + 1, sizeof *f->source));
+out:
+    return st;
+}
+
+static void list_safetensors(rs_wfile *f, const rs_st_file *file)
+{
+    for (size_t i = 0; i < rs_st_count(file); i++) {
+        const rs_st_tensor *s = rs_st_at(file, i);
+        rs_wfile_tensor t = {.name = s->name, .dtype = s->dtype, .ndim = s->ndim};
+        if (rs_checkpoint_of_rescl(f->safetensors) && rs_checkpoint_is_state(s->name))
+            continue;
+        memcpy(t.dim, s->dim, s->ndim * sizeof *s->dim);
+        f->tensor[f->count] = t;
+        f->source[f->count++] = i;
+    }
+}
+
+/* How PyTorch and rescl lay out a filter is told by the metadata. */
+static rescl_status open_safetensors(rs_wfile *f, const char *path)
+{
+    rescl_status st = RESCL_OK;
+    const rs_st_file *file;
+    const char *layout, *format, *text;
+    f->about.format = "safetensors";
+    RS_TRY(rs_checkpoint_open(path, &f->safetensors));
+    file = rs_checkpoint_tensors(f->safetensors);
+    layout = rs_st_meta_get(file, "filter_layout");
+    format = rs_st_meta_get(file, "format");
+    f->kcrs = !layout || strcmp(layout, "RSCK") != 0;
+    RS_FAIL_IF(layout ? f->kcrs && strcmp(layout, "KCRS") != 0
+                      : format && strcmp(format, "pt") != 0,
+               RESCL_ERR_UNSUPPORTED,
+               "%s: metadata '%s' is '%.32s'; rescl knows the layout of filters in files with the "
+               "filter_layout RSCK or KCRS, or the format pt (PyTorch's) or none",
+               path, layout ? "filter_layout" : "format", layout ? layout : format);
+    f->about.model = rs_checkpoint_model(f->safetensors);
+    if (!f->about.model && (text = rs_st_meta_get(file, RS_MODEL_KEY)) != NULL) {
+        RS_TRY(rs_ckpt_model_parse(text, path, &f->model));
+        f->about.model = &f->model.model;
+    }
+    RS_TRY(allocate(f, rs_st_count(file)));
+    list_safetensors(f, file);
+out:
+    return st;
+}
+
+static rs_st_dtype dtype_of(const rs_h5_array *a)
+{
+    static const rs_st_dtype of[3][4] = {
+        [RS_H5_SIGNED] = {RS_ST_I8, RS_ST_I16, RS_ST_I32, RS_ST_I64},
+        [RS_H5_UNSIGNED] = {RS_ST_U8, RS_ST_U16, RS_ST_U32, RS_ST_U64},
+        [RS_H5_FLOAT] = {RS_ST_F8_E4M3, RS_ST_F16, RS_ST_F32, RS_ST_F64},
+    };
+    const size_t bytes = a->value_bytes;
+    return of[a->kind][bytes == 1 ? 0 : bytes == 2 ? 1 : bytes == 4 ? 2 : 3];
+}
+
+static rescl_status open_hdf5(rs_wfile *f, const char *path)
+{
+    rescl_status st = RESCL_OK;
+    const char *text;
+    f->about.format = "hdf5";
+    RS_TRY(rs_keras_open(path, &f->hdf5));
+    if ((text = rs_h5_note_get(f->hdf5, RS_MODEL_KEY)) != NULL) {
+        RS_TRY(rs_ckpt_model_parse(text, path, &f->model));
+        f->about.model = &f->model.model;
+    }
+    RS_TRY(allocate(f, f->hdf5->count));
+    for (; f->count < f->hdf5->count; f->count++) {
+        const rs_h5_array *a = &f->hdf5->array[f->count];
+        rs_wfile_tensor *t = &f->tensor[f->count];
+        *t = (rs_wfile_tensor){
+            .name = rs_keras_weight_name(a), .dtype = dtype_of(a), .ndim = (size_t)a->ndim};
+        for (int i = 0; i < a->ndim; i++)
+            t->dim[i] = (size_t)a->dim[i];
+        f->source[f->count] = f->count;
+    }
+out:
+    return st;
+}
+
+static bool is_hdf5(const char *path)
+{
+    static const unsigned char mark[8] = {0x89, 'H', 'D', 'F', '\r', '\n', 0x1a, '\n'};
+    unsigned char first[sizeof mark] = {0};
+    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    const bool got = fd >= 0 && read(fd, first, sizeof first) == (ssize_t)sizeof first;
+    if (fd >= 0)
+        close(fd);
+    return got && memcmp(first, mark, sizeof mark) == 0;
+}
+
+/* What the names tell; what the file says itself goes before. */
+static void conclude(rs_wfile *f)
+{
+    const bool own = f->safetensors && rs_checkpoint_of_rescl(f->safetensors);
+    rs_wfile_about *a = &f->about;
+    rs_naming naming = RS_NAMING_RESCL;
+    for (size_t i = 0; i < f->count; i++) {
+        rs_wfile_tensor *t = &f->tensor[i];
+        t->shape = shape_of(f, t);
+        t->known = rs_tensor_parse(t->name, &t->place, &naming);
+        if (t->known && t->place.layer.kind == RS_LAYER_DENSE && t->place.role == RS_ROLE_WEIGHT &&
+            t->shape.ndim == 2)
+            a->classes = t->shape.dim[1];
+    }
+    a->naming = own ? RS_NAMING_RESCL : naming;
+    a->bn_eps = a->model ? a->model->bn_eps : rs_naming_bn_eps(a->naming);
+    a->has_preprocess = a->model || ((a->classes == 0 || a->classes == IMAGENET_CLASSES) &&
+                                     a->naming != RS_NAMING_RESCL);
+    a->preprocess = a->model                             ? a->model->preprocess
+                    : a->naming == RS_NAMING_TORCHVISION ? RESCL_PREPROCESS_TORCH
+                                                         : RESCL_PREPROCESS_CAFFE;
+}
+
+rescl_status rs_wfile_open(const char *path, rs_wfile **out)
+{
+    rescl_status st = RESCL_OK;
+    rs_wfile *f = NULL;
+    RS_OOM(f = calloc(1, sizeof *f));
+    RS_OOM(f->path = strdup(path));
+    f->about.path = f->path;
+    if (is_hdf5(path))
+        RS_TRY(open_hdf5(f, path));
+    else
+        RS_TRY(open_safetensors(f, path));
+    conclude(f);
+    *out = f;
+    f = NULL;
+out:
+    rs_wfile_close(f);
+    return st;
+}
+
+void rs_wfile_close(rs_wfile *f)
+{
+    if (!f)
+        return;
+    rs_checkpoint_close(f->safetensors);
+    rs_h5_close(f->hdf5);
+    rs_ckpt_doc_fini(&f->model);
+    free(f->tensor);
+    free(f->source);
+    free(f->path);
+    free(f);
+}
+
+const rs_wfile_about *rs_wfile_describe(const rs_wfile *f)
+{
+    return &f->about;
+}
+
+size_t rs_wfile_count(const rs_wfile *f)
+{
+    return f->count;
+}
+
+const rs_wfile_tensor *rs_wfile_at(const rs_wfile *f, size_t index)
+{
+    return index < f->count ? &f->tensor[index] : NULL;
+}
+
+/* ---- values -------------------------------------------------------------------------------- */
+
+static void swap_bytes(char *data, size_t count, size_t bytes)
+{
+    for (; count > 0; count--, data += bytes)
+        for (size_t i = 0; i < bytes / 2; i++) {
+            const char first = data[i];
+            data[i] = data[bytes - 1 - i];
+            data[bytes - 1 - i] = first;
+        }
+}
+
+static rescl_status read_raw(const rs_wfile *f, size_t index, void *dst)
+{
+    rescl_status st = RESCL_OK;
+    const size_t source = f->source[index];
+    if (f->hdf5) {
+        const rs_h5_array *a = &f->hdf5->array[source];
+        RS_TRY(rs_h5_read(f->hdf5, a, dst));
+        if (a->big_endian)
+            swap_bytes(dst, (size_t)a->count, a->value_bytes);
+    } else {
+        const rs_st_file *file = rs_checkpoint_tensors(f->safetensors);
+        RS_TRY(rs_st_read(file, rs_st_at(file, source), dst));
+    }
+out:
+    return st;
+}
+
+/* (k, c, r, s) -> (r, s, c, k); (out, in) -> (in, out). `to` is the shape of dst. */
+static void transpose(const rs_shape *to, const float *src, float *dst)
+{
+    const bool filter = to->ndim == 4;
+    const size_t taps = filter ? to->dim[0] * to->dim[1] : 1;
+    const size_t in = filter ? to->dim[2] : to->dim[0], out = to->dim[to->ndim - 1];
+    for (size_t tap = 0; tap < taps; tap++)
+        for (size_t c = 0; c < in; c++)
+            for (size_t k = 0; k < out; k++)
+                dst[(tap * in + c) * out + k] = src[(k * in + c) * taps + tap];
+}
+
+rescl_status rs_wfile_read(const rs_wfile *f, size_t index, float *dst)
+{
+    rescl_status st = RESCL_OK;
+    const rs_wfile_tensor *t = &f->tensor[index];
+    const size_t count = rs_shape_count(&t->shape);
+    const bool turn = f->kcrs && (t->ndim == 2 || t->ndim == 4);
+    float *straight = NULL;
+    void *raw = NULL;
+
+    if (t->dtype == RS_ST_F32 && !turn) {
+        RS_TRY(read_raw(f, index, dst));
+        goto out;
+    }
+    RS_OOM(raw = malloc(count * rs_st_dtype_bytes(t->dtype) + 1));
+    RS_TRY(read_raw(f, index, raw));
+    if (!turn) {
+        rs_floats_decode(t->dtype, raw, count, dst);
+        goto out;
+    }
+    RS_OOM(straight = malloc(count * sizeof *straight + 1));
+    rs_floats_decode(t->dtype, raw, count, straight);
+    transpose(&t->shape, straight, dst);
+out:
+    free(straight);
+    free(raw);
+    return st;
+}
+
+/* ---- held against a graph ------------------------------------------------------------------ */
+
+/* A parameter of the graph while tensors for it are looked for. */
+typedef struct wanted {
+    bool known;
+    rs_tensor_place place;
+} wanted;
+
+static bool takes_part(const rs_wfile_tensor *t)
+{
+    return !(t->known && t->place.role == RS_ROLE_COUNTER);
+}
+
+/* The graph's parameter that tensor `t` is, or -1. */
+static int find_param(const rs_graph *g, const wanted *want, const rs_wfile_tensor *t)
+{
+    const int same_name = rs_graph_find_param(g, t->name);
+    if (same_name >= 0 || !t->known)
+        return same_name;
+    for (size_t p = 0; p < g->nparams; p++)
+        if (want[p].known && rs_tensor_same(&want[p].place, &t->place))
+            return (int)p;
+    return -1;
+}
+
+rescl_status rs_wfile_match(const rs_wfile *f, const rs_graph *g, rs_matching *out)
+{
+    rescl_status st = RESCL_OK;
+    rs_matching m = {0};
+    wanted *want = NULL;
+
+    RS_OOM(want = calloc(g->nparams + 1, sizeof *want));
+    RS_OOM(m.item = calloc(g->nparams + f->count + 1, sizeof *m.item));
+    m.count = g->nparams;
+    for (size_t p = 0; p < g->nparams; p++) {
+        want[p].known = rs_tensor_parse(g->param[p].name, &want[p].place, NULL);
+        m.item[p] = (rs_match){RS_MISSING, (int)p, SIZE_MAX};
+    }
+    for (size_t i = 0; i < f->count; i++) {
+        const rs_wfile_tensor *t = &f->tensor[i];
+        const int p = rs_dtype_readable(t->dtype) ? find_param(g, want, t) : -1;
+        if (!takes_part(t))
+            continue;
+        if (p < 0 || m.item[p].state != RS_MISSING)
+            m.item[m.count++] = (rs_match){RS_UNEXPECTED, -1, i};
+        else if (rs_shape_equal(&t->shape, &g->param[p].spec.shape))
+            m.item[p] = (rs_match){RS_MATCHED, p, i};
+        else
+            m.item[p] = (rs_match){RS_RESHAPED, p, i};
+    }
+    for (size_t i = 0; i < m.count; i++)
+        m.of[m.item[i].state]++;
+    *out = m;
+    m = (rs_matching){0};
+out:
+    rs_matching_fini(&m);
+    free(want);
+    return st;
+}
+
+void rs_matching_fini(rs_matching *m)
+{
+    free(m->item);
+    *m = (rs_matching){0};
+}
+
+rescl_status rs_wfile_load(const rs_wfile *f, const rs_matching *m, rs_weights *w)
+{
+    rescl_status st = RESCL_OK;
+    for (size_t i = 0; i < m->count; i++)
+        if (m->item[i].state == RS_MATCHED)
+            RS_TRY(rs_wfile_read(f, m->item[i].tensor, w->data[m->item[i].param]));
+out:
+    return st;
+}

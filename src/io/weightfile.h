@@ -1,0 +1,75 @@
+/* A file of weights of any format and of any library's names, as one list of float tensors.
+ *
+ *   safetensors  rescl's own (checkpoint.h), and those with torchvision's or timm's names
+ *   HDF5         Keras' weights and whole models (kerasfile.h)
+ *
+ * What the file does not say itself follows from its names: rs_wfile_about. */
+#ifndef RS_WEIGHTFILE_H
+#define RS_WEIGHTFILE_H
+
+#include "checkpoint.h"
+#include "layername.h"
+
+typedef struct rs_wfile_tensor {
+    const char *name;
+    rs_st_dtype dtype;
+    size_t ndim, dim[RS_ST_MAX_DIMS]; /* as stored */
+    rs_shape shape;                   /* as rescl lays it out: RSCK, (in, out); 0 dims: too many */
+    bool known;                       /* whether `place` says what it is */
+    rs_tensor_place place;
+} rs_wfile_tensor;
+
+typedef struct rs_wfile_about {
+    const char *path, *format; /* "safetensors", "hdf5" */
+    rs_naming naming;
+    const rs_ckpt_model *model; /* NULL when the file does not say */
+    double bn_eps;              /* that the weights are meant for; 0: not known */
+    size_t classes;             /* of the last layer; 0: it is not in the file */
+    bool has_preprocess;        /* by what it says, or as ImageNet weights of that library have */
+    rescl_preprocess preprocess;
+} rs_wfile_about;
+
+typedef struct rs_wfile rs_wfile;
+
+/* Recognises the format by the first bytes and checks everything but the values. */
+rescl_status rs_wfile_open(const char *path, rs_wfile **out) RESCL_CHECK;
+void rs_wfile_close(rs_wfile *f);
+
+const rs_wfile_about *rs_wfile_describe(const rs_wfile *f);
+size_t rs_wfile_count(const rs_wfile *f);
+const rs_wfile_tensor *rs_wfile_at(const rs_wfile *f, size_t index);
+
+/* All values of a tensor with rs_dtype_readable, laid out as its `shape`. */
+rescl_status rs_wfile_read(const rs_wfile *f, size_t index, float *dst) RESCL_CHECK;
+
+/* ---- held against a graph ------------------------------------------------------------------ */
+
+typedef enum rs_match_state {
+    RS_MATCHED = 0,
+    RS_MISSING,    /* the model's, and not in the file */
+    RS_RESHAPED,   /* in both, with different shapes */
+    RS_UNEXPECTED, /* the file's, and not in the model */
+    RS_MATCH_STATES
+} rs_match_state;
+
+typedef struct rs_match {
+    rs_match_state state;
+    int param;     /* of the graph; -1 if unexpected */
+    size_t tensor; /* of the file; SIZE_MAX if missing */
+} rs_match;
+
+/* Every parameter of the graph in its order, then the file's unexpected tensors in theirs. The
+ * optimiser's state and torch's counters take no part. */
+typedef struct rs_matching {
+    rs_match *item;
+    size_t count, of[RS_MATCH_STATES];
+} rs_matching;
+
+/* By equal names, else by what the names mean. */
+rescl_status rs_wfile_match(const rs_wfile *f, const rs_graph *g, rs_matching *out) RESCL_CHECK;
+void rs_matching_fini(rs_matching *m);
+
+/* Reads what matched. */
+rescl_status rs_wfile_load(const rs_wfile *f, const rs_matching *m, rs_weights *w) RESCL_CHECK;
+
+#endif
