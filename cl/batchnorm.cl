@@ -22,7 +22,7 @@
 /* Bits of `flags`, as in src/op/batchnorm.c. */
 #define RELU     16u /* dst was clamped */
 #define MASK_DST 32u /* backward: its mask is read from dst, not computed again from src */
-#define RUNNING  64u /* forward: normalise by the running variance, not by ws' 1 / deviation */
+#define RUNNING  64u /* the statistics are the running ones: variances, not ws' 1 / deviations */
 
 #if SPREAD
 #define LY            (WG / LX)
@@ -41,6 +41,10 @@
     for (uint row = (first); row < (last); row += ROWS)                                            \
         for (uint k = 0; k < channels; k += VW)
 #endif
+/* 1 / deviation of the channels from k on. */
+#define INV_STD(spreads, k, part, flags, eps)                                                      \
+    ((flags)&RUNNING ? 1.0f / sqrt(load_part((spreads) + (k), part) + (eps))                       \
+                     : load_part((spreads) + (k), part))
 #define STRIDE                   (LY * channels) /* between the rows of a block */
 #define ROWS_OF_BLOCK(row, last) min((uint)ROWS, ((last) - (row) + LY - 1) / LY)
 
@@ -179,9 +183,10 @@ batchnorm_fwd_finish(const global float *restrict scratch, global float *restric
     t_dot[a] += t_dot[b]
 
 SPREAD_KERNEL void batchnorm_bwd_finish(const global float *restrict scratch,
-                                        const global float *restrict inv_std,
+                                        const global float *restrict spreads,
                                         global float *restrict diff_gamma,
-                                        global float *restrict diff_beta, uint channels, uint parts)
+                                        global float *restrict diff_beta, uint channels, uint parts,
+                                        uint flags, float eps)
 {
     const uint k = FINISH_BLOCK * VW, part = min((uint)VW, channels - min(k, channels));
     vfloat sum = VZERO, dot = VZERO;
@@ -200,7 +205,7 @@ SPREAD_KERNEL void batchnorm_bwd_finish(const global float *restrict scratch,
     dot = t_dot[i];
 #endif
     if (FINISH_ITEM == 0 && k < channels) {
-        store_part(dot * load_part(inv_std + k, part), diff_gamma + k, part);
+        store_part(dot * INV_STD(spreads, k, part, flags, eps), diff_gamma + k, part);
         store_part(sum, diff_beta + k, part);
     }
 }
@@ -233,8 +238,7 @@ batchnorm_fwd_apply(const global float *restrict src, const global float *restri
     {
         const uint n = ROWS_OF_BLOCK(row, last), part = min((uint)VW, channels - k);
         const uint at = row * channels + k;
-        const vfloat s = load_part(spreads + k, part);
-        const vfloat inv = flags & RUNNING ? 1.0f / sqrt(s + eps) : s;
+        const vfloat inv = INV_STD(spreads, k, part, flags, eps);
         const vfloat mean = load_part(means + k, part), shift = load_part(beta + k, part);
         const vfloat scale = inv * load_part(gamma + k, part);
         const global float *res = residual ? residual + at : 0;
@@ -280,8 +284,8 @@ SPREAD_KERNEL void
 batchnorm_bwd_sums(const global float *restrict src, const global float *restrict diff_dst,
                    const global float *restrict dst, const global float *restrict gamma,
                    const global float *restrict beta, const global float *restrict means,
-                   const global float *restrict inv_std, global float *restrict scratch,
-                   uint pixels, uint channels, uint rows, uint flags)
+                   const global float *restrict spreads, global float *restrict scratch,
+                   uint pixels, uint channels, uint rows, uint flags, float eps)
 {
     const uint first = PART * rows, last = min(pixels, first + rows);
     global float *sums = scratch + PART * 2 * channels, *dots = sums + channels;
@@ -293,7 +297,8 @@ batchnorm_bwd_sums(const global float *restrict src, const global float *restric
         const uint n = ROWS_OF_BLOCK(row, last), part = min((uint)VW, channels - k);
         const uint at = row * channels + k;
         const vfloat mean = load_part(means + k, part), shift = load_part(beta + k, part);
-        const vfloat scale = load_part(inv_std + k, part) * load_part(gamma + k, part);
+        const vfloat inv = INV_STD(spreads, k, part, flags, eps);
+        const vfloat scale = inv * load_part(gamma + k, part);
         const global float *y = flags & MASK_DST ? dst + at : 0;
         vfloat b_sum, b_dot;
         if (n == ROWS && part == VW)
@@ -324,7 +329,8 @@ batchnorm_bwd_sums(const global float *restrict src, const global float *restric
 #endif
 }
 
-/* diff_src0 = scale * (g - mean(g) - centred * slope), diff_src1 = g: g the masked diff. */
+/* diff_src0 = scale * (g - mean(g) - centred * slope), diff_src1 = g: g the masked diff. By the
+ * running statistics mean(g) and slope are 0. */
 RS_INLINE void block_data(const global float *x, const global float *diff, const global float *dst,
                           global float *diff_src0, global float *diff_src1, uint stride, uint n,
                           uint part, vfloat mean, vfloat scale, vfloat beta, vfloat mean_diff,
@@ -347,10 +353,10 @@ SPREAD_KERNEL void
 batchnorm_bwd_data(const global float *restrict src, const global float *restrict diff_dst,
                    const global float *restrict dst, const global float *restrict gamma,
                    const global float *restrict beta, const global float *restrict means,
-                   const global float *restrict inv_std, const global float *restrict diff_gamma,
+                   const global float *restrict spreads, const global float *restrict diff_gamma,
                    const global float *restrict diff_beta, global float *restrict diff_src0,
                    global float *restrict diff_src1, uint pixels, uint channels, uint rows,
-                   uint flags)
+                   uint flags, float eps)
 {
     const uint first = PART * rows, last = min(pixels, first + rows);
     const float share = 1.0f / (float)pixels;
@@ -358,11 +364,12 @@ batchnorm_bwd_data(const global float *restrict src, const global float *restric
     {
         const uint n = ROWS_OF_BLOCK(row, last), part = min((uint)VW, channels - k);
         const uint at = row * channels + k;
-        const vfloat inv = load_part(inv_std + k, part), mean = load_part(means + k, part);
+        const vfloat inv = INV_STD(spreads, k, part, flags, eps), mean = load_part(means + k, part);
         const vfloat scale = inv * load_part(gamma + k, part), shift = load_part(beta + k, part);
-        const vfloat mean_diff = load_part(diff_beta + k, part) * share;
-        const vfloat slope = load_part(diff_gamma + k, part) * inv * share;
-        const global float *x = flags & DIFF_WANTED(0) ? src + at : 0;
+        const bool batch = !(flags & RUNNING);
+        const vfloat mean_diff = batch ? load_part(diff_beta + k, part) * share : VZERO;
+        const vfloat slope = batch ? load_part(diff_gamma + k, part) * inv * share : VZERO;
+        const global float *x = batch && (flags & DIFF_WANTED(0)) ? src + at : 0;
         const global float *y = flags & MASK_DST ? dst + at : 0;
         global float *d0 = flags & DIFF_WANTED(0) ? diff_src0 + at : 0;
         global float *d1 = flags & DIFF_WANTED(1) ? diff_src1 + at : 0;

@@ -34,6 +34,8 @@ typedef struct rs_batchnorm_attr {
     bool relu; /* fused activation */
     /* The running variance takes n / (n - 1) of the batch's, as torch and fused Keras do. */
     bool unbiased_running;
+    /* Training too takes the running statistics, and leaves them as they are; there is no ws. */
+    bool frozen;
 } rs_batchnorm_attr;
 
 /* Padding excluded from the average when `count_pad` is false. Windows never start in padding

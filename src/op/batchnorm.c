@@ -12,10 +12,13 @@
  *     diff_src1  = g
  *
  * (Ioffe and Szegedy, "Batch Normalization", 2015, section 3.) Inference takes the running
- * statistics.
+ * statistics, and so does training where the layer is frozen: they do not depend on src0, hence
  *
- * RS_BWD_DATA reads the diff_param that RS_BWD_PARAMS left. Without a residual the sign of dst
- * follows from src0, mean and inv_std, which costs less than reading dst.
+ *     diff_src0  = gamma * inv_std * g
+ *
+ * RS_BWD_DATA reads the diff_param that RS_BWD_PARAMS left, unless the layer is frozen. Without a
+ * residual the sign of dst follows from src0, mean and inv_std, which costs less than reading dst;
+ * but RS_BWD_DATA of a frozen layer needs src0 for nothing else.
  *
  * unbiased_running: the running variance takes m / (m - 1) of the batch's; of one pixel, all of it.
  */
@@ -45,6 +48,13 @@ static size_t pixels_of(const rs_problem *p)
     return rs_shape_count(&p->src[0]) / channels_of(p);
 }
 
+/* Whether the batch's statistics are taken; else the running ones. */
+static bool by_batch(const rs_problem *p)
+{
+    const rs_batchnorm_attr *a = p->attr;
+    return p->training && !a->frozen;
+}
+
 static rescl_status infer(rs_problem *p)
 {
     rescl_status st = RESCL_OK;
@@ -65,7 +75,7 @@ static rescl_status infer(rs_problem *p)
     p->param[1] = (rs_param_spec){.role = "bias", .shape = c, .init = RS_INIT_ZERO};
     p->state[0] = (rs_param_spec){.role = "running_mean", .shape = c, .init = RS_INIT_ZERO};
     p->state[1] = (rs_param_spec){.role = "running_var", .shape = c, .init = RS_INIT_ONE};
-    if (p->training) {
+    if (by_batch(p)) {
         p->nws = 2;
         p->ws[0] = p->ws[1] = c;
     }
@@ -73,15 +83,20 @@ out:
     return st;
 }
 
-static bool masks_by_dst(const rs_problem *p)
+static bool masks_by_dst(const rs_problem *p, rs_pass pass)
 {
     const rs_batchnorm_attr *a = p->attr;
-    return a->relu && p->nsrc == 2;
+    return a->relu && (p->nsrc == 2 || (a->frozen && pass == RS_BWD_DATA));
 }
 
 static unsigned reads(const rs_problem *p, rs_pass pass)
 {
-    return pass == RS_FWD ? 0 : RS_READS_SRC(0) | (masks_by_dst(p) ? RS_READS_DST : 0);
+    const rs_batchnorm_attr *a = p->attr;
+    const unsigned state = a->frozen ? RS_READS_STATE : 0;
+    if (pass == RS_FWD)
+        return state;
+    return state | (a->frozen && pass == RS_BWD_DATA ? 0 : RS_READS_SRC(0)) |
+           (masks_by_dst(p, pass) ? RS_READS_DST : 0);
 }
 
 /* ---- reference ----------------------------------------------------------------------------- */
@@ -91,7 +106,7 @@ static void reference_fwd(const rs_problem *p, const rs_ref *ref, size_t k)
     const rs_batchnorm_attr *a = p->attr;
     const size_t c = channels_of(p), m = pixels_of(p);
     double mean = ref->state[0][k], var = ref->state[1][k];
-    if (p->training) {
+    if (by_batch(p)) {
         mean = var = 0;
         for (size_t i = 0; i < m; i++)
             mean += ref->src[0][i * c + k] / (double)m;
@@ -116,17 +131,22 @@ static void reference_bwd(const rs_problem *p, rs_pass pass, const rs_ref *ref, 
 {
     const rs_batchnorm_attr *a = p->attr;
     const size_t c = channels_of(p), m = pixels_of(p);
-    const double mean = ref->ws[0][k], inv = ref->ws[1][k], gamma = ref->param[0][k];
+    const bool batch = by_batch(p);
+    const double mean = batch ? ref->ws[0][k] : ref->state[0][k];
+    const double inv = batch ? ref->ws[1][k] : 1 / sqrt(ref->state[1][k] + (double)a->eps);
+    const double gamma = ref->param[0][k];
     double sum = 0, dot = 0;
     for (size_t i = k; i < m * c; i += c) {
         const double xhat = (ref->src[0][i] - mean) * inv;
-        const double y = masks_by_dst(p) ? ref->dst[i] : gamma * xhat + ref->param[1][k];
+        const double y = masks_by_dst(p, pass) ? ref->dst[i] : gamma * xhat + ref->param[1][k];
         const double g = a->relu && y <= 0 ? 0 : ref->diff_dst[i];
         sum += g;
         dot += g * xhat;
         if (pass == RS_BWD_DATA && p->want_diff[0]) {
-            const double d = g - (ref->diff_param[1][k] + xhat * ref->diff_param[0][k]) / (double)m;
-            ref->diff_src[0][i] = (p->accumulate[0] ? ref->diff_src[0][i] : 0) + gamma * inv * d;
+            const double moved =
+                batch ? (ref->diff_param[1][k] + xhat * ref->diff_param[0][k]) / (double)m : 0;
+            ref->diff_src[0][i] =
+                (p->accumulate[0] ? ref->diff_src[0][i] : 0) + gamma * inv * (g - moved);
         }
         if (pass == RS_BWD_DATA && p->nsrc == 2 && p->want_diff[1])
             ref->diff_src[1][i] = (p->accumulate[1] ? ref->diff_src[1][i] : 0) + g;
@@ -148,7 +168,7 @@ static void reference(const rs_problem *p, rs_pass pass, const rs_ref *ref)
 
 static size_t reduction(const rs_problem *p, rs_pass pass)
 {
-    return p->training && pass != RS_BWD_DATA ? pixels_of(p) : 1;
+    return pass == RS_BWD_PARAMS || (pass == RS_FWD && by_batch(p)) ? pixels_of(p) : 1;
 }
 
 /* ---- implementations ----------------------------------------------------------------------- */
@@ -156,7 +176,7 @@ static size_t reduction(const rs_problem *p, rs_pass pass)
 static const char *can(const rs_problem *p, rs_pass pass, const rescl_device_info *dev)
 {
     if (pass != RS_FWD && !p->training)
-        return "backward by running statistics is not written";
+        return "backward follows a forward of training";
     return rs_can_index32(p, pass, dev);
 }
 
@@ -210,16 +230,16 @@ static rescl_status plan(rs_plan *plan, const rescl_device_info *dev)
         {"batchnorm_bwd_sums", "batchnorm_bwd_finish", NULL},
         {"batchnorm_bwd_data", NULL, NULL}};
     const rs_problem *p = &plan->problem;
-    const bool inference = !p->training;
     rescl_status st = RESCL_OK;
     char options[64];
     if (plan->impl->prefers & (1u << RESCL_DEVICE_CPU))
         divide_chunked(plan, dev, options);
     else
         divide_grouped(plan, dev, options);
-    for (int i = inference ? 2 : 0; i < 3 && names[plan->pass][i]; i++)
+    const int first = plan->pass == RS_FWD && !by_batch(p) ? 2 : 0;
+    for (int i = first; i < 3 && names[plan->pass][i]; i++)
         RS_TRY(rs_plan_kernel_add(plan, "batchnorm", names[plan->pass][i], "%s", options));
-    if (p->training && plan->pass != RS_BWD_DATA)
+    if (plan->pass == RS_BWD_PARAMS || (plan->pass == RS_FWD && by_batch(p)))
         plan->scratch_bytes = (size_t)plan->v[V_PARTS] * 2 * channels_of(p) * sizeof(float);
 out:
     return st;
@@ -244,8 +264,8 @@ static rescl_status enqueue_fwd(const rs_plan *plan, const rs_args *a)
     const size_t m = pixels_of(p), c = channels_of(p), parts = (size_t)plan->v[V_PARTS];
     const rs_grid grid = grid_of(plan, parts), finish = grid_of(plan, 0);
     const double unbias = attr->unbiased_running && m > 1 ? (double)m / (double)(m - 1) : 1;
-    const bool training = p->training;
-    if (training) {
+    const bool batch = by_batch(p);
+    if (batch) {
         RS_TRY(RS_LAUNCH(plan->dev, plan->kernel[0].kernel, grid, RS_BUF(a->src[0].buf),
                          RS_BUF(a->scratch), RS_UINT(m), RS_UINT(c), RS_UINT(plan->v[V_ROWS])));
         RS_TRY(RS_LAUNCH(plan->dev, plan->kernel[1].kernel, finish, RS_BUF(a->scratch),
@@ -254,12 +274,12 @@ static rescl_status enqueue_fwd(const rs_plan *plan, const rs_args *a)
                          RS_UINT(parts), RS_FLOAT(attr->eps), RS_FLOAT(attr->momentum),
                          RS_FLOAT(unbias)));
     }
-    RS_TRY(RS_LAUNCH(plan->dev, plan->kernel[training ? 2 : 0].kernel, grid, RS_BUF(a->src[0].buf),
+    RS_TRY(RS_LAUNCH(plan->dev, plan->kernel[batch ? 2 : 0].kernel, grid, RS_BUF(a->src[0].buf),
                      RS_BUF(p->nsrc == 2 ? a->src[1].buf : NULL), RS_BUF(a->param[0].buf),
-                     RS_BUF(a->param[1].buf), RS_BUF(training ? a->ws[0].buf : a->state[0].buf),
-                     RS_BUF(training ? a->ws[1].buf : a->state[1].buf), RS_BUF(a->dst.buf),
-                     RS_UINT(m), RS_UINT(c), RS_UINT(plan->v[V_ROWS]),
-                     RS_UINT((attr->relu ? RELU : 0) | (training ? 0 : RUNNING)),
+                     RS_BUF(a->param[1].buf), RS_BUF(batch ? a->ws[0].buf : a->state[0].buf),
+                     RS_BUF(batch ? a->ws[1].buf : a->state[1].buf), RS_BUF(a->dst.buf), RS_UINT(m),
+                     RS_UINT(c), RS_UINT(plan->v[V_ROWS]),
+                     RS_UINT((attr->relu ? RELU : 0) | (batch ? 0 : RUNNING)),
                      RS_FLOAT(attr->eps)));
 out:
     return st;
@@ -272,25 +292,31 @@ static rescl_status enqueue_bwd(const rs_plan *plan, const rs_args *a)
     const rs_batchnorm_attr *attr = p->attr;
     const size_t m = pixels_of(p), c = channels_of(p), parts = (size_t)plan->v[V_PARTS];
     const rs_grid grid = grid_of(plan, parts), finish = grid_of(plan, 0);
-    const unsigned flags = (attr->relu ? RELU : 0u) | (masks_by_dst(p) ? MASK_DST : 0u);
-    rs_buffer *dst = masks_by_dst(p) ? a->dst.buf : NULL;
+    const bool by_dst = masks_by_dst(p, plan->pass), batch = by_batch(p);
+    const unsigned flags =
+        (attr->relu ? RELU : 0u) | (by_dst ? MASK_DST : 0u) | (batch ? 0u : RUNNING);
+    rs_buffer *dst = by_dst ? a->dst.buf : NULL;
+    rs_buffer *means = batch ? a->ws[0].buf : a->state[0].buf;
+    rs_buffer *spreads = batch ? a->ws[1].buf : a->state[1].buf;
     if (plan->pass == RS_BWD_PARAMS) {
         RS_TRY(RS_LAUNCH(plan->dev, plan->kernel[0].kernel, grid, RS_BUF(a->src[0].buf),
                          RS_BUF(a->diff_dst.buf), RS_BUF(dst), RS_BUF(a->param[0].buf),
-                         RS_BUF(a->param[1].buf), RS_BUF(a->ws[0].buf), RS_BUF(a->ws[1].buf),
+                         RS_BUF(a->param[1].buf), RS_BUF(means), RS_BUF(spreads),
                          RS_BUF(a->scratch), RS_UINT(m), RS_UINT(c), RS_UINT(plan->v[V_ROWS]),
-                         RS_UINT(flags)));
+                         RS_UINT(flags), RS_FLOAT(attr->eps)));
         RS_TRY(RS_LAUNCH(plan->dev, plan->kernel[1].kernel, finish, RS_BUF(a->scratch),
-                         RS_BUF(a->ws[1].buf), RS_BUF(a->diff_param[0].buf),
-                         RS_BUF(a->diff_param[1].buf), RS_UINT(c), RS_UINT(parts)));
+                         RS_BUF(spreads), RS_BUF(a->diff_param[0].buf),
+                         RS_BUF(a->diff_param[1].buf), RS_UINT(c), RS_UINT(parts), RS_UINT(flags),
+                         RS_FLOAT(attr->eps)));
         goto out;
     }
-    RS_TRY(RS_LAUNCH(
-        plan->dev, plan->kernel[0].kernel, grid, RS_BUF(a->src[0].buf), RS_BUF(a->diff_dst.buf),
-        RS_BUF(dst), RS_BUF(a->param[0].buf), RS_BUF(a->param[1].buf), RS_BUF(a->ws[0].buf),
-        RS_BUF(a->ws[1].buf), RS_BUF(a->diff_param[0].buf), RS_BUF(a->diff_param[1].buf),
-        RS_BUF(a->diff_src[0].buf), RS_BUF(p->nsrc == 2 ? a->diff_src[1].buf : NULL), RS_UINT(m),
-        RS_UINT(c), RS_UINT(plan->v[V_ROWS]), RS_UINT(flags | rs_diff_flags(p))));
+    RS_TRY(RS_LAUNCH(plan->dev, plan->kernel[0].kernel, grid, RS_BUF(a->src[0].buf),
+                     RS_BUF(a->diff_dst.buf), RS_BUF(dst), RS_BUF(a->param[0].buf),
+                     RS_BUF(a->param[1].buf), RS_BUF(means), RS_BUF(spreads),
+                     RS_BUF(a->diff_param[0].buf), RS_BUF(a->diff_param[1].buf),
+                     RS_BUF(a->diff_src[0].buf), RS_BUF(p->nsrc == 2 ? a->diff_src[1].buf : NULL),
+                     RS_UINT(m), RS_UINT(c), RS_UINT(plan->v[V_ROWS]),
+                     RS_UINT(flags | rs_diff_flags(p)), RS_FLOAT(attr->eps)));
 out:
     return st;
 }

@@ -159,9 +159,11 @@ typedef struct rs_ref {
 
 /* ---- the op ------------------------------------------------------------------------------ */
 
-/* What a backward pass reads besides diff_dst, param and ws: decides what the planner keeps. */
+/* What a backward pass reads besides diff_dst, param and ws: decides what the planner keeps. STATE:
+ * the pass reads the state and does not change it, RS_FWD in training included. */
 #define RS_READS_SRC(i) (1u << (i))
 #define RS_READS_DST    (1u << RS_OP_SRC)
+#define RS_READS_STATE  (1u << (RS_OP_SRC + 1))
 
 struct rs_op {
     const char *name;  /* the stem of its files */

@@ -143,7 +143,7 @@ static role role_of(const run *r, rs_pass pass, int s)
         return ABSENT;
     if (pass == RS_FWD) {
         if (s >= STATE && s < WS)
-            return p->training ? INOUT : IN;
+            return p->training && !(reads & RS_READS_STATE) ? INOUT : IN;
         return s < STATE ? IN : s < DIFF_SRC ? OUT : ABSENT;
     }
     if (s < PARAM)
@@ -151,7 +151,7 @@ static role role_of(const run *r, rs_pass pass, int s)
     if (s == DST)
         return reads & RS_READS_DST ? IN : UNREAD;
     if (s >= STATE && s < WS)
-        return UNREAD;
+        return reads & RS_READS_STATE ? IN : UNREAD;
     if (s >= DIFF_PARAM)
         return pass == RS_BWD_PARAMS ? OUT : IN;
     if (s >= DIFF_SRC && s < DIFF_DST) {
