@@ -22,6 +22,7 @@ typedef struct rescl_model_options {
     const char *name;               /**< one of rescl_model_names() */
     size_t classes;                 /**< 0: the model's usual number */
     size_t image_size;              /**< input height and width; 0: the model's usual size */
+    size_t hidden;                  /**< units of a dense layer with ReLU before it; 0: none */
     double dropout;                 /**< before the last dense layer, [0, 1); 0: none */
     double label_smoothing;         /**< of the training loss, [0, 1) */
     uint64_t seed;                  /**< of the initial weights */
@@ -41,14 +42,31 @@ RESCL_API void rescl_model_destroy(rescl_model *model);
 typedef struct rescl_model_info {
     const char *name;
     size_t classes, image_size, channels;
+    size_t hidden;
     double dropout;
     size_t params;    /**< all values, running statistics included (as Keras counts) */
-    size_t trainable; /**< of those, the trainable ones */
+    size_t trainable; /**< of those, the ones that training changes by gradients */
     double macs;      /**< multiply-accumulates of one picture's forward pass */
     size_t layers;
     rescl_preprocess preprocess;
     rescl_fit fit; /**< how pictures are fitted to the input; bilinear, resize_size 0 */
 } rescl_model_info;
+
+/**
+ * Freezes layers: training leaves their parameters alone, and a frozen batch normalisation takes
+ * its running statistics and leaves them alone too (as Keras' layer.trainable = False does).
+ *
+ * `patterns` is a list "stem,stage1,layer2.*": "stem", "stage1" to "stage4" (a ResNet's res2 or
+ * layer1, and so on), "head", "body" (all but the head), or globs over the names of layers. NULL or
+ * "" freezes nothing. What an earlier call froze is free again. `norm_eval`: every batch
+ * normalisation takes its running statistics in training, though its gamma and beta are still
+ * trained where they are not frozen (model.eval() of its layers in torch, training=False in Keras).
+ *
+ * RESCL_ERR_ARG when a pattern matches no layer with parameters (with the nearest name) or nothing
+ * would be left to train. Then the model is as it was.
+ */
+RESCL_API rescl_status rescl_model_freeze(rescl_model *model, const char *patterns, bool norm_eval)
+    RESCL_CHECK;
 
 RESCL_API void rescl_model_get_info(const rescl_model *model, rescl_model_info *out);
 RESCL_API const char *rescl_model_class_name(const rescl_model *model, size_t index);

@@ -19,6 +19,7 @@ typedef struct rescl_train_options {
     size_t batch_size;        /**< 32 */
     const char *opt;          /**< "adam"; or "sgd", "sgd_nesterov", "adamw" */
     double lr;                /**< 1e-3 */
+    double lr_body;           /**< of all layers but the head; 0: lr. The schedule runs from it */
     double momentum;          /**< 0.9, for sgd */
     double weight_decay;      /**< 0 */
     double beta1, beta2, eps; /**< 0.9, 0.999, 1e-8: Adam's */
@@ -56,7 +57,7 @@ typedef struct rescl_step_event {
     size_t batch, batches; /**< batches done of this epoch */
     uint64_t step;         /**< steps done in all */
     double step_loss;      /**< of this batch */
-    double lr;
+    double lr;             /**< of the head */
     double step_seconds;
     rescl_metrics metrics;
 } rescl_step_event;

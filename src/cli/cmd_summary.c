@@ -115,12 +115,17 @@ int cmd_summary(const cli_args *args)
         .name = cli_str(args, OPT_model),
         .classes = cli_size(args, OPT_classes),
         .image_size = cli_size(args, OPT_size),
+        .hidden = cli_size(args, OPT_hidden),
         .dropout = cli_real(args, OPT_dropout),
     };
     rescl_model *model = NULL;
     rescl_status st = rescl_model_create(&options, &model);
-    if (st != RESCL_OK)
+    if (st == RESCL_OK)
+        st = rescl_model_freeze(model, cli_str(args, OPT_freeze), false);
+    if (st != RESCL_OK) {
+        rescl_model_destroy(model);
         return cli_fail(st, false);
+    }
     rescl_model_info info;
     rescl_model_get_info(model, &info);
     int code = CLI_OK;

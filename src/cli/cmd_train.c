@@ -74,6 +74,7 @@ static rescl_train_options train_options(const run *r)
     o.batch_size = cli_size(a, OPT_batch_size);
     o.opt = cli_str(a, OPT_opt);
     o.lr = cli_real(a, OPT_lr);
+    o.lr_body = cli_real(a, OPT_lr_body);
     o.momentum = cli_real(a, OPT_momentum);
     o.weight_decay = cli_real(a, OPT_weight_decay);
     o.beta1 = cli_real(a, OPT_beta1);
@@ -143,6 +144,7 @@ static int open_model(run *r)
         .name = cli_str(a, OPT_model),
         .classes = classes,
         .image_size = cli_size(a, OPT_size),
+        .hidden = cli_size(a, OPT_hidden),
         .dropout = cli_real(a, OPT_dropout),
         .label_smoothing = cli_real(a, OPT_label_smoothing),
         .seed = cli_u64(a, OPT_seed),
@@ -158,6 +160,8 @@ static int open_model(run *r)
         st = rescl_model_load_weights(r->model, path);
         free(path);
     }
+    if (st == RESCL_OK)
+        st = rescl_model_freeze(r->model, cli_str(a, OPT_freeze), cli_bool(a, OPT_norm_eval));
     return st == RESCL_OK ? CLI_OK : cli_fail(st, false);
 }
 

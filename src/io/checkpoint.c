@@ -23,11 +23,13 @@ static json_t *model_json(const rs_ckpt_model *m)
             json_decref(names);
             return NULL;
         }
-    return json_pack("{s:s, s:I, s:I, s:f, s:f, s:f, s:o, s:s, s:o}", "name", m->name, "classes",
-                     (json_int_t)m->classes, "image_size", (json_int_t)m->image_size, "dropout",
+    return json_pack("{s:s, s:I, s:I, s:I, s:f, s:f, s:f, s:o, s:s, s:o, s:o, s:b}", "name",
+                     m->name, "classes", (json_int_t)m->classes, "image_size",
+                     (json_int_t)m->image_size, "hidden", (json_int_t)m->hidden, "dropout",
                      m->dropout, "label_smoothing", m->label_smoothing, "bn_eps", m->bn_eps, "seed",
                      rs_json_u64(m->seed), "preprocess", rescl_preprocess_name(m->preprocess),
-                     "class_names", names);
+                     "class_names", names, "frozen", rs_json_text(m->frozen ? m->frozen : ""),
+                     "norm_eval", m->norm_eval);
 }
 
 static json_t *training_json(const rs_ckpt_training *t)
@@ -179,8 +181,9 @@ static rescl_status parse_model(rs_ckpt_doc *doc, const char *path)
 {
     rescl_status st = RESCL_OK;
     const json_t *d = doc->json, *names = json_object_get(d, "class_names");
+    const json_t *frozen = json_object_get(d, "frozen"), *units = json_object_get(d, "hidden");
     rs_ckpt_model *m = &doc->model;
-    uint64_t classes = 0, size = 0;
+    uint64_t classes = 0, size = 0, hidden = 0;
 
     m->name = json_string_value(json_object_get(d, "name"));
     RS_FAIL_IF(!m->name || !get_count(d, "classes", &classes) ||
@@ -192,6 +195,8 @@ static rescl_status parse_model(rs_ckpt_doc *doc, const char *path)
                "%s: metadata 'model' lacks one of name, classes, image_size, dropout, "
                "label_smoothing, seed, preprocess",
                path);
+    RS_FAIL_IF((units && !get_count(d, "hidden", &hidden)) || (frozen && !json_is_string(frozen)),
+               RESCL_ERR_FORMAT, "%s: metadata 'model' has a wrong type at hidden or frozen", path);
     RS_FAIL_IF(!json_is_array(names) || json_array_size(names) != classes || classes == 0,
                RESCL_ERR_FORMAT, "%s: metadata 'model' has %zu class names for %llu classes", path,
                json_array_size(names), (unsigned long long)classes);
@@ -202,6 +207,9 @@ static rescl_status parse_model(rs_ckpt_doc *doc, const char *path)
                    RESCL_ERR_FORMAT, "%s: metadata 'model' has a bn_eps that is none", path);
     m->classes = (size_t)classes;
     m->image_size = (size_t)size;
+    m->hidden = (size_t)hidden;
+    m->frozen = frozen ? json_string_value(frozen) : "";
+    m->norm_eval = json_is_true(json_object_get(d, "norm_eval"));
     RS_OOM(doc->class_name = calloc(m->classes, sizeof *doc->class_name));
     for (size_t i = 0; i < m->classes; i++) {
         doc->class_name[i] = json_string_value(json_array_get(names, i));

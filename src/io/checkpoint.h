@@ -11,12 +11,15 @@
 /* What a model needs besides its weights. */
 typedef struct rs_ckpt_model {
     const char *name;
-    size_t classes, image_size;
+    size_t classes, image_size, hidden;
     double dropout, label_smoothing;
     double bn_eps; /* of its batch normalisations; 0: the model's usual */
     uint64_t seed;
     rescl_preprocess preprocess;
     const char *const *class_name; /* `classes` of them */
+    const char *frozen;            /* how it was trained: see rescl_model_freeze; "" or NULL:
+                                    * nothing; read: never NULL */
+    bool norm_eval;
 } rs_ckpt_model;
 
 /* Where the description stands in files that are of another library's form. */

@@ -26,6 +26,7 @@ static const struct option {
     OPTION(batch_size, SIZE, true),
     OPTION(opt, TEXT, true),
     OPTION(lr, REAL, true),
+    OPTION(lr_body, REAL, true),
     OPTION(momentum, REAL, true),
     OPTION(weight_decay, REAL, true),
     OPTION(beta1, REAL, true),

@@ -64,6 +64,7 @@ static rescl_status settle_options(const rs_model_def *def, const rescl_model_op
                o->classes);
     RS_FAIL_IF(o->image_size < 8 || o->image_size > 8192, RESCL_ERR_ARG,
                "image size %zu: expected 8 to 8192", o->image_size);
+    RS_FAIL_IF(o->hidden > 1000000, RESCL_ERR_ARG, "hidden %zu: expected 0 to 1000000", o->hidden);
     RS_FAIL_IF(!(o->dropout >= 0.0 && o->dropout < 1.0), RESCL_ERR_ARG,
                "dropout %g: expected at least 0 and below 1", o->dropout);
     RS_FAIL_IF(!(o->label_smoothing >= 0.0 && o->label_smoothing < 1.0), RESCL_ERR_ARG,
@@ -104,6 +105,7 @@ rescl_status rs_model_build(const rescl_model_options *options, rescl_model **ou
     RS_OOM(m->name = rs_strf("%s", o.name));
     m->classes = o.classes;
     m->image_size = o.image_size;
+    m->hidden = o.hidden;
     m->dropout = o.dropout;
     m->label_smoothing = o.label_smoothing;
     m->seed = o.seed;
@@ -147,6 +149,7 @@ void rescl_model_destroy(rescl_model *m)
     for (size_t i = 0; m->class_name && i < m->classes; i++)
         free(m->class_name[i]);
     free(m->class_name);
+    free(m->frozen);
     free(m->name);
     rs_weights_fini(&m->weights);
     rs_graph_destroy(m->graph);
@@ -165,8 +168,8 @@ static void count_node(const rs_graph *g, const rs_node *n, size_t *params, size
 {
     *params = *trainable = 0;
     for (int i = 0; i < n->nparam; i++)
-        *trainable += rs_shape_count(&g->param[n->param[i]].spec.shape);
-    *params = *trainable;
+        *params += rs_shape_count(&g->param[n->param[i]].spec.shape);
+    *trainable = rs_graph_trains(g, n) ? *params : 0;
     for (int i = 0; i < n->nstate; i++)
         *params += rs_shape_count(&g->param[n->state[i]].spec.shape);
 }
@@ -186,6 +189,7 @@ void rescl_model_get_info(const rescl_model *m, rescl_model_info *out)
                               .classes = m->classes,
                               .image_size = m->image_size,
                               .channels = 3,
+                              .hidden = m->hidden,
                               .dropout = m->dropout,
                               .layers = layer_count(m),
                               .preprocess = m->preprocess,

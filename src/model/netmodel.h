@@ -9,11 +9,14 @@
 struct rescl_model {
     char *name;
     size_t classes, image_size;
+    size_t hidden;
     double dropout, label_smoothing;
     uint64_t seed;
     rescl_preprocess preprocess;
     rescl_fit fit;
     char **class_name;
+    char *frozen; /* the patterns of rescl_model_freeze, or NULL */
+    bool norm_eval;
     rs_graph *graph; /* unfused: one node per layer of the summary */
     rs_weights weights;
 };
@@ -29,7 +32,8 @@ typedef struct rs_model_def {
     size_t classes;    /* usual number */
     size_t image_size; /* usual height and width */
     rescl_preprocess preprocess;
-    /* Adds the layers from g->input to the logits. `spec` is the family's own description. */
+    /* Adds the layers from g->input to the logits, each under its g->part. `spec` is the family's
+     * own description. */
     rescl_status (*build)(rs_graph *g, const void *spec, const rescl_model_options *o,
                           rs_value *logits);
     const void *spec;

@@ -192,11 +192,17 @@ static rs_value top(builder *b, rs_value x, const rescl_model_options *o)
 {
     const bool keras = b->spec->names == NAMES_KERAS;
     const rs_dense_attr dense = {.units = o->classes, .bias = true};
+    const rs_dense_attr hidden = {.units = o->hidden, .bias = true};
     const label name = keras ? labelf("fc%zu", o->classes) : labelf("fc");
     if (b->spec->head == HEAD_GLOBAL_AVGPOOL)
         x = pool(b, labelf("avgpool"), &rs_op_avgpool, x, 0, 0, 0, true);
     else
         x = pool(b, labelf("avg_pool"), &rs_op_avgpool, x, 2, 2, 0, false);
+    if (o->hidden > 0) {
+        x = add_layer(b, labelf("hidden"), &rs_op_dense, &hidden, sizeof hidden,
+                      b->spec->dense_scheme, &x, 1);
+        x = relu(b, labelf("hidden_relu"), x);
+    }
     if (o->dropout > 0.0) {
         const rs_dropout_attr drop = {.rate = (float)o->dropout, .stream = 1};
         x = add_layer(b, labelf("dropout"), &rs_op_dropout, &drop, sizeof drop,
@@ -211,12 +217,15 @@ static rescl_status build_resnet(rs_graph *g, const void *spec, const rescl_mode
     const resnet_spec *s = spec;
     builder b = {g, s, RESCL_OK};
     rs_value x = stem(&b, g->input);
-    for (size_t stage = 0; stage < s->stages; stage++)
+    for (size_t stage = 0; stage < s->stages; stage++) {
+        g->part = (int)stage + 1;
         for (size_t i = 0; i < s->blocks[stage]; i++) {
             const size_t stride = stage > 0 && i == 0 ? 2 : 1;
             const bool project = i == 0 && (stage > 0 || s->bottleneck);
             x = block(&b, (place){stage, i}, x, s->width[stage], stride, project);
         }
+    }
+    g->part = RS_PART_HEAD;
     *logits = top(&b, x, o);
     return b.st;
 }

@@ -64,7 +64,12 @@ static rescl_status add_param(rs_graph *g, const rs_node *node, const rs_param_s
     char *name = NULL;
     RS_TRY(rs_array_reserve(&g->param, &g->param_cap, g->nparams + 1, sizeof *g->param));
     RS_OOM(name = rs_strf("%s.%s", node->name, spec->role));
-    g->param[g->nparams] = (rs_param){name, *spec, scheme, trainable, (int)g->nnodes};
+    g->param[g->nparams] = (rs_param){.name = name,
+                                      .spec = *spec,
+                                      .scheme = scheme,
+                                      .trainable = trainable,
+                                      .head = node->part == RS_PART_HEAD,
+                                      .node = (int)g->nnodes};
     *index = (int)g->nparams++;
 out:
     return st;
@@ -146,6 +151,7 @@ rescl_status rs_graph_add(rs_graph *g, const char *name, const rs_op *op, const 
     rs_problem problem;
 
     RS_TRY(make_node(g, name, op, attr, attr_bytes, true, src, nsrc, &node, &problem));
+    node.part = g->part;
     node.nparam = problem.nparam;
     node.nstate = problem.nstate;
     for (int i = 0; i < problem.nparam; i++)
@@ -169,6 +175,7 @@ rescl_status rs_graph_append(rs_graph *g, const rs_node *like, const void *attr,
 
     RS_TRY(make_node(g, like->name, like->op, attr, like->attr_bytes, false, src, nsrc, &node,
                      &problem));
+    node.part = like->part;
     node.nparam = like->nparam;
     node.nstate = like->nstate;
     node.folds = like->folds;
@@ -209,6 +216,25 @@ rescl_status rs_graph_finish(rs_graph *g, rs_value logits, float label_smoothing
                         &g->loss));
 out:
     return st;
+}
+
+void rs_graph_set_trained(rs_graph *g, size_t node, bool parameters, bool statistics)
+{
+    const rs_node *n = &g->node[node];
+    for (int i = 0; i < n->nparam; i++)
+        g->param[n->param[i]].trainable = parameters;
+    if (n->op == &rs_op_batchnorm) {
+        rs_batchnorm_attr *attr = n->attr;
+        attr->frozen = !statistics;
+    }
+}
+
+bool rs_graph_trains(const rs_graph *g, const rs_node *node)
+{
+    for (int i = 0; i < node->nparam; i++)
+        if (node->param[i] >= 0 && g->param[node->param[i]].trainable)
+            return true;
+    return false;
 }
 
 rescl_status rs_graph_problem(const rs_graph *g, size_t node, size_t batch, bool training,

@@ -10,8 +10,13 @@
 /* Index of a tensor that flows through the graph; negative after a failed call. */
 typedef int rs_value;
 
+/* Which part of the network a layer belongs to: RS_PART_STEM, a stage from 1 on, or RS_PART_HEAD:
+ * what follows the features and depends on the classes. All but the head is the body. */
+enum { RS_PART_HEAD = -1, RS_PART_STEM = 0 };
+
 typedef struct rs_node {
     char *name; /* layer name, unique in the graph */
+    int part;
     const rs_op *op;
     void *attr; /* a copy of attr_bytes, owned */
     size_t attr_bytes;
@@ -45,7 +50,8 @@ typedef struct rs_param {
     char *name;
     rs_param_spec spec;
     rs_init_scheme scheme;
-    bool trainable; /* false: running statistics */
+    bool trainable; /* false: running statistics, or frozen */
+    bool head;      /* of a layer of the head */
     int node;       /* of the graph that it was added to, not of a fused copy */
 } rs_param;
 
@@ -56,6 +62,7 @@ typedef struct rs_graph {
     size_t nvalues, value_cap;
     rs_param *param;
     size_t nparams, param_cap;
+    int part; /* of the layers that are added next; RS_PART_STEM at first */
     rs_value input, labels, output, loss; /* -1 until set */
     rs_value features; /* the last map (4 dimensions) before the pooling of the head, or -1 */
 } rs_graph;
@@ -83,6 +90,13 @@ rescl_status rs_graph_finish(rs_graph *g, rs_value logits, float label_smoothing
  * inference that into the convolution before it, where nobody else reads what lies between.
  * Parameters keep their indices. */
 rescl_status rs_graph_fuse(const rs_graph *g, bool inference, rs_graph **out) RESCL_CHECK;
+
+/* Says what training changes in a layer: its parameters or none of them; for a normalisation, the
+ * running statistics, or it normalises by these and leaves them. Before the graph is planned. */
+void rs_graph_set_trained(rs_graph *g, size_t node, bool parameters, bool statistics);
+
+/* Whether training changes parameters of the node; `g` may be a fused copy. */
+bool rs_graph_trains(const rs_graph *g, const rs_node *node);
 
 /* The problem of one node at a batch size. */
 rescl_status rs_graph_problem(const rs_graph *g, size_t node, size_t batch, bool training,

@@ -45,7 +45,7 @@ static void mark_diffs(rs_net *n)
         return;
     for (size_t i = 0; i < g->nnodes; i++) {
         const rs_node *node = &g->node[i];
-        bool wants = node->nparam > 0;
+        bool wants = rs_graph_trains(g, node);
         for (int k = 0; k < node->nsrc; k++)
             wants = wants || n->wants_diff[node->src[k]];
         n->wants_diff[node->dst] = wants;
@@ -91,7 +91,7 @@ static rescl_status plan_backward(rs_net *n, rs_problem *problem)
             written[v] = written[v] || p->want_diff[k];
             any = any || p->want_diff[k];
         }
-        if (node->nparam > 0)
+        if (rs_graph_trains(g, node))
             RS_TRY(plan_pass(n, i, RS_BWD_PARAMS, p));
         if (any)
             RS_TRY(plan_pass(n, i, RS_BWD_DATA, p));

@@ -1,6 +1,7 @@
 /* A graph on a device: parameters in arenas, plans per batch size, forward, backward, update.
  *
- *   rs_store      parameters, gradients, running statistics and optimiser state of one replica
+ *   rs_store      parameters, gradients, running statistics and optimiser state of one replica;
+ *                 gradients and state of those parameters only that are trained
  *   rs_net        one (graph, batch, mode) planned on a store: launches and memory layout
  *   rs_workspace  the memory for activations, shared by nets that never run at once
  *
@@ -32,8 +33,13 @@ int rs_store_states(const rs_store *s);
 rescl_status rs_store_upload_state(rs_store *s, int i, const rs_weights *w) RESCL_CHECK;
 rescl_status rs_store_download_state(rs_store *s, int i, rs_weights *w) RESCL_CHECK;
 
-/* One optimiser update from the gradients; `step` counts from 1. */
-rescl_status rs_store_update(rs_store *s, double lr, uint64_t step) RESCL_CHECK;
+/* Learning rates of the two parts of a network. */
+typedef struct rs_rates {
+    double body, head;
+} rs_rates;
+
+/* One optimiser update from the gradients, a launch for each part; `step` counts from 1. */
+rescl_status rs_store_update(rs_store *s, const rs_rates *lr, uint64_t step) RESCL_CHECK;
 
 /* ---- nets -------------------------------------------------------------------------------- */
 

@@ -9,10 +9,11 @@ struct rs_store {
     rescl_device *dev;
     const rs_graph *graph;
     bool training;
-    rs_optim *optim;              /* NULL for inference */
-    int nstates;                  /* optimiser state arrays */
-    rs_layout trainable, running; /* two sets of arenas */
-    rs_buffer *param[RS_MAX_ARENAS], *grad[RS_MAX_ARENAS], *stat[RS_MAX_ARENAS];
+    rs_optim *optim;            /* NULL for inference */
+    int nstates;                /* optimiser state arrays */
+    rs_layout trainable, fixed; /* two sets of arenas; fixed: running statistics, frozen layers */
+    bool head[RS_MAX_ARENAS];   /* of the trainable arenas: holds parameters of the head */
+    rs_buffer *param[RS_MAX_ARENAS], *grad[RS_MAX_ARENAS], *fixed_value[RS_MAX_ARENAS];
     rs_buffer *state[2][RS_MAX_ARENAS];
     rs_block *block;         /* place of each graph parameter in its set of arenas */
     rs_tensor *value, *diff; /* views, by graph parameter; diff only of trainable ones */

@@ -6,23 +6,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Places each parameter of one kind. The layout is the same for values, gradients and optimiser
- * state, so that one launch per arena updates everything. */
-static rescl_status lay_out(rs_store *s, bool trainable, rs_layout *layout)
+/* Places each parameter of one kind behind those that are there; the first one opens an arena. */
+static rescl_status lay_out(rs_store *s, bool trainable, bool head, rs_layout *layout)
 {
     rescl_status st = RESCL_OK;
     const size_t align = rs_device_align(s->dev);
     const size_t limit = (size_t)rescl_device_get_info(s->dev)->max_alloc_bytes;
-    *layout = (rs_layout){0};
+    const size_t before = layout->arenas;
     for (size_t i = 0; i < s->graph->nparams; i++) {
         const rs_param *p = &s->graph->param[i];
-        if (p->trainable != trainable)
+        if (p->trainable != trainable || p->head != head)
             continue;
         const size_t bytes = rs_round_up(rs_shape_count(&p->spec.shape) * sizeof(float), align);
         RS_FAIL_IF(bytes > limit, RESCL_ERR_MEMORY,
                    "parameter %s takes %zu bytes, and %s allocates at most %zu at once", p->name,
                    bytes, rescl_device_get_info(s->dev)->name, limit);
-        if (layout->arenas == 0 || layout->arena_bytes[layout->arenas - 1] + bytes > limit) {
+        if (layout->arenas == before || layout->arena_bytes[layout->arenas - 1] + bytes > limit) {
             RS_FAIL_IF(layout->arenas == RS_MAX_ARENAS, RESCL_ERR_MEMORY,
                        "the parameters need more than %d allocations of %zu bytes", RS_MAX_ARENAS,
                        limit);
@@ -32,6 +31,21 @@ static rescl_status lay_out(rs_store *s, bool trainable, rs_layout *layout)
         s->block[i].offset = layout->arena_bytes[layout->arenas - 1];
         s->block[i].bytes = bytes;
         layout->arena_bytes[layout->arenas - 1] += bytes;
+    }
+    for (size_t a = before; trainable && a < layout->arenas; a++)
+        s->head[a] = head;
+out:
+    return st;
+}
+
+/* The layout is the same for values, gradients and optimiser state, and no arena holds parameters
+ * of the head and of the body, so that one launch per arena updates everything. */
+static rescl_status lay_out_all(rs_store *s)
+{
+    rescl_status st = RESCL_OK;
+    for (int head = 0; head < 2; head++) {
+        RS_TRY(lay_out(s, true, head, &s->trainable));
+        RS_TRY(lay_out(s, false, head, &s->fixed));
     }
 out:
     return st;
@@ -54,7 +68,7 @@ static rescl_status create_views(rs_store *s)
     for (size_t i = 0; i < s->graph->nparams; i++) {
         const rs_param *p = &s->graph->param[i];
         const rs_block *b = &s->block[i];
-        rs_buffer *const *arena = p->trainable ? s->param : s->stat;
+        rs_buffer *const *arena = p->trainable ? s->param : s->fixed_value;
         s->value[i] = s->diff[i] = (rs_tensor){.shape = p->spec.shape, .dtype = RS_F32};
         RS_TRY(rs_buffer_view(arena[b->arena], b->offset, b->bytes, &s->value[i].buf));
         if (p->trainable && s->training)
@@ -78,10 +92,9 @@ rescl_status rs_store_create(rescl_device *dev, const rs_graph *g, const rs_opti
     RS_OOM(s->block = calloc(g->nparams, sizeof *s->block));
     RS_OOM(s->value = calloc(g->nparams, sizeof *s->value));
     RS_OOM(s->diff = calloc(g->nparams, sizeof *s->diff));
-    RS_TRY(lay_out(s, true, &s->trainable));
-    RS_TRY(lay_out(s, false, &s->running));
+    RS_TRY(lay_out_all(s));
     RS_TRY(create_arenas(s, &s->trainable, s->param));
-    RS_TRY(create_arenas(s, &s->running, s->stat));
+    RS_TRY(create_arenas(s, &s->fixed, s->fixed_value));
     if (hyper) {
         s->nstates = rs_optim_states(hyper);
         RS_TRY(rs_optim_create(dev, hyper, &s->optim));
@@ -110,7 +123,7 @@ void rs_store_destroy(rs_store *s)
     for (size_t a = 0; a < RS_MAX_ARENAS; a++) {
         rs_buffer_release(s->param[a]);
         rs_buffer_release(s->grad[a]);
-        rs_buffer_release(s->stat[a]);
+        rs_buffer_release(s->fixed_value[a]);
         rs_buffer_release(s->state[0][a]);
         rs_buffer_release(s->state[1][a]);
     }
@@ -121,8 +134,8 @@ void rs_store_destroy(rs_store *s)
     free(s);
 }
 
-/* Copies graph parameters between `w` and a set of arenas: `running` NULL: no statistics. */
-static rescl_status copy_all(rs_store *s, rs_buffer *const *trainable, rs_buffer *const *running,
+/* Copies graph parameters between `w` and arenas; `fixed` NULL: only those that are trained. */
+static rescl_status copy_all(rs_store *s, rs_buffer *const *trainable, rs_buffer *const *fixed,
                              const rs_weights *w, bool to_device)
 {
     rescl_status st = RESCL_OK;
@@ -130,7 +143,7 @@ static rescl_status copy_all(rs_store *s, rs_buffer *const *trainable, rs_buffer
                "%zu weight tensors were given, the model has %zu", w->count, s->graph->nparams);
     for (size_t i = 0; i < w->count; i++) {
         const rs_block *b = &s->block[i];
-        rs_buffer *const *arena = s->graph->param[i].trainable ? trainable : running;
+        rs_buffer *const *arena = s->graph->param[i].trainable ? trainable : fixed;
         const size_t bytes = w->elems[i] * sizeof(float);
         if (!arena)
             continue;
@@ -146,12 +159,12 @@ out:
 rescl_status rs_store_upload(rs_store *s, const rs_weights *w)
 {
     s->version++;
-    return copy_all(s, s->param, s->stat, w, true);
+    return copy_all(s, s->param, s->fixed_value, w, true);
 }
 
 rescl_status rs_store_download(rs_store *s, rs_weights *w)
 {
-    return copy_all(s, s->param, s->stat, w, false);
+    return copy_all(s, s->param, s->fixed_value, w, false);
 }
 
 rescl_status rs_store_download_grads(rs_store *s, rs_weights *w)
@@ -178,15 +191,16 @@ rescl_status rs_store_download_state(rs_store *s, int i, rs_weights *w)
     return copy_all(s, s->state[i], NULL, w, false);
 }
 
-rescl_status rs_store_update(rs_store *s, double lr, uint64_t step)
+rescl_status rs_store_update(rs_store *s, const rs_rates *lr, uint64_t step)
 {
     rescl_status st = RESCL_OK;
     RS_FAIL_IF(!s->training, RESCL_ERR_ARG, "these parameters were made for inference only");
-    rs_profile_label(s->dev, "optim update all");
     for (size_t a = 0; a < s->trainable.arenas; a++) {
+        rs_profile_label(s->dev, s->head[a] ? "optim update head" : "optim update body");
         rs_buffer *const state[2] = {s->state[0][a], s->state[1][a]};
         RS_TRY(rs_optim_enqueue(s->optim, s->param[a], s->grad[a], state,
-                                s->trainable.arena_bytes[a] / sizeof(float), lr, step));
+                                s->trainable.arena_bytes[a] / sizeof(float),
+                                s->head[a] ? lr->head : lr->body, step));
     }
     s->version++;
 out:

@@ -78,7 +78,8 @@ static rescl_status one_step(bench *b)
     RS_TRY(rs_replica_forward(b->replica, b->net, b->pixels, b->labels, 0, b->step));
     if (b->o->train) {
         RS_TRY(rs_net_backward(b->net, 0, b->step));
-        RS_TRY(rs_store_update(b->replica->store, LEARNING_RATE, b->step + 1));
+        RS_TRY(rs_store_update(b->replica->store, &(rs_rates){LEARNING_RATE, LEARNING_RATE},
+                               b->step + 1));
     }
     RS_TRY(rs_replica_settle(b->replica));
     RS_TRY(rs_finish(b->dev));

@@ -15,7 +15,7 @@
 typedef struct run {
     rescl_trainer *t;
     const rescl_train_callbacks *callbacks; /* may be NULL */
-    double lr;                              /* of the current epoch */
+    rs_rates lr;                            /* of the current epoch */
     double mark;                            /* the clock at the end of the previous step */
 } run;
 
@@ -68,7 +68,7 @@ static rescl_status train_batch(run *r, const rs_batch *batch, double *step_loss
     RS_TRY(rs_replica_settle(replica));
     if (!rs_all_finite(replica->losses, batch->n))
         RS_TRY(report_nonfinite(t, net));
-    RS_TRY(rs_store_update(replica->store, r->lr, p->step + 1));
+    RS_TRY(rs_store_update(replica->store, &r->lr, p->step + 1));
     RS_TRY(rs_flush(t->dev));
 
     rs_tally_add(&tally, replica->logits, replica->losses, batch->labels, batch->n,
@@ -96,7 +96,7 @@ static void tell_step(const run *r, double step_loss, double step_seconds)
                           .batches = rs_loader_batches(t->train_loader),
                           .step = p->step,
                           .step_loss = step_loss,
-                          .lr = r->lr,
+                          .lr = r->lr.head,
                           .step_seconds = step_seconds};
 
     if (!r->callbacks || !r->callbacks->on_step)
@@ -189,7 +189,7 @@ static rescl_status evaluate_epoch(run *r, rescl_metrics *out)
                        .event = {.epoch = (size_t)t->progress.epoch,
                                  .epochs = t->options.epochs,
                                  .step = t->progress.step,
-                                 .lr = r->lr}};
+                                 .lr = r->lr.head}};
 
     st = rs_evaluate(&e, out);
     if (st == RESCL_ERR_INTERRUPTED)
@@ -249,7 +249,8 @@ static rescl_status finish_epoch(run *r)
     rs_ckpt_progress *p = &t->progress;
     const rs_tally tally = tally_of(p);
     rescl_device_stats stats;
-    rescl_epoch_event e = {.epoch = (size_t)p->epoch, .epochs = t->options.epochs, .lr = r->lr};
+    rescl_epoch_event e = {
+        .epoch = (size_t)p->epoch, .epochs = t->options.epochs, .lr = r->lr.head};
     const bool last = p->epoch + 1 >= t->options.epochs || steps_exhausted(t);
 
     rs_tally_metrics(&tally, t->replica->classes, p->seconds, p->data_wait, &e.train);
@@ -283,7 +284,8 @@ rescl_status rescl_trainer_run(rescl_trainer *t, const rescl_train_callbacks *ca
         RS_TRY(rs_trainer_begin(t));
         if (stop_asked(&r))
             RS_TRY(interrupted(&r));
-        r.lr = rs_schedule_lr(&t->schedule, (size_t)t->progress.epoch);
+        r.lr.head = rs_schedule_lr(&t->schedule, (size_t)t->progress.epoch);
+        r.lr.body = rs_schedule_lr(&t->body_schedule, (size_t)t->progress.epoch);
         RS_TRY(train_epoch(&r));
         RS_TRY(finish_epoch(&r));
     }

@@ -42,12 +42,15 @@ rs_ckpt_model rs_model_describe(const rescl_model *m)
     return (rs_ckpt_model){.name = m->name,
                            .classes = m->classes,
                            .image_size = m->image_size,
+                           .hidden = m->hidden,
                            .dropout = m->dropout,
                            .label_smoothing = m->label_smoothing,
                            .bn_eps = get_bn_eps(m),
                            .seed = m->seed,
                            .preprocess = m->preprocess,
-                           .class_name = (const char *const *)m->class_name};
+                           .class_name = (const char *const *)m->class_name,
+                           .frozen = m->frozen ? m->frozen : "",
+                           .norm_eval = m->norm_eval};
 }
 
 rescl_status rescl_model_save(const rescl_model *model, const char *path)
@@ -305,6 +308,7 @@ static rescl_status settle_options(const rescl_weights *w, const rescl_model_opt
     if (same) {
         o->name = a->model->name;
         o->image_size = o->image_size ? o->image_size : a->model->image_size;
+        o->hidden = o->hidden ? o->hidden : a->model->hidden;
         o->dropout = given && given->dropout > 0.0 ? given->dropout : a->model->dropout;
         if (!given)
             o->label_smoothing = a->model->label_smoothing;

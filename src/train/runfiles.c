@@ -168,6 +168,7 @@ static rescl_status match_model(const rs_checkpoint *c, const rescl_model *m)
 {
     rescl_status st = RESCL_OK;
     const rs_ckpt_model *was = rs_checkpoint_model(c);
+    const rs_ckpt_model is = rs_model_describe(m);
 
     RS_FAIL_IF(!was || !rs_checkpoint_progress(c), RESCL_ERR_ARG,
                "cannot resume from %s: it holds weights only, not the state of a training run; "
@@ -177,6 +178,11 @@ static rescl_status match_model(const rs_checkpoint *c, const rescl_model *m)
     FAIL_IF_DIFFERENT(was->classes != m->classes, "classes", "%zu", was->classes, m->classes);
     FAIL_IF_DIFFERENT(was->image_size != m->image_size, "an image size of", "%zu", was->image_size,
                       m->image_size);
+    FAIL_IF_DIFFERENT(was->hidden != m->hidden, "hidden units:", "%zu", was->hidden, m->hidden);
+    FAIL_IF_DIFFERENT(strcmp(was->frozen, is.frozen) != 0, "frozen layers:", "'%s'", was->frozen,
+                      is.frozen);
+    FAIL_IF_DIFFERENT(was->norm_eval != is.norm_eval, "norm_eval:", "%d", was->norm_eval,
+                      is.norm_eval);
     FAIL_IF_DIFFERENT(fabs(was->dropout - m->dropout) > 0.0, "a dropout of", "%g", was->dropout,
                       m->dropout);
     FAIL_IF_DIFFERENT(fabs(was->label_smoothing - m->label_smoothing) > 0.0, "a label smoothing of",

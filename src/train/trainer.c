@@ -66,6 +66,7 @@ static rescl_status check_options(const rescl_train_options *o)
 {
     rescl_status st = RESCL_OK;
     const range ranges[] = {{"lr", o->lr, 0.0, INFINITY},
+                            {"lr_body", o->lr_body, 0.0, INFINITY},
                             {"momentum", o->momentum, 0.0, 1.0},
                             {"weight_decay", o->weight_decay, 0.0, INFINITY},
                             {"beta1", o->beta1, 0.0, 1.0},
@@ -124,6 +125,7 @@ static rescl_status copy_options(rescl_trainer *t, const rescl_train_options *o)
 
 static rescl_status set_schedule(rescl_trainer *t)
 {
+    rescl_status st = RESCL_OK;
     const rescl_train_options *o = &t->options;
     t->schedule = (rs_schedule){.lr = o->lr,
                                 .lr_min = o->lr_min,
@@ -132,7 +134,11 @@ static rescl_status set_schedule(rescl_trainer *t)
                                 .step_size = o->lr_step_size,
                                 .warmup_epochs = o->lr_warmup_epochs,
                                 .warmup_decay = o->lr_warmup_decay};
-    return rs_schedule_parse(o->lr_scheduler, &t->schedule.kind);
+    st = rs_schedule_parse(o->lr_scheduler, &t->schedule.kind);
+    t->body_schedule = t->schedule;
+    if (o->lr_body > 0.0)
+        t->body_schedule.lr = o->lr_body;
+    return st;
 }
 
 /* ---- parts ------------------------------------------------------------------------------- */

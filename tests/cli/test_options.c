@@ -68,6 +68,7 @@ static void defaults_are_those_of_the_library(void **state)
         cli_opt id;
         double value;
     } reals[] = {{OPT_lr, o.lr},
+                 {OPT_lr_body, o.lr_body},
                  {OPT_momentum, o.momentum},
                  {OPT_beta1, o.beta1},
                  {OPT_beta2, o.beta2},

@@ -67,11 +67,14 @@ static const char *const state_names[] = {"m", "v"};
 static const rs_ckpt_model about = {.name = "resnet8",
                                     .classes = 3,
                                     .image_size = 24,
+                                    .hidden = 48,
                                     .dropout = 0.3,
                                     .label_smoothing = 0.1,
                                     .seed = UINT64_MAX,
                                     .preprocess = RESCL_PREPROCESS_CAFFE,
-                                    .class_name = class_names};
+                                    .class_name = class_names,
+                                    .frozen = "stem,stage1",
+                                    .norm_eval = true};
 
 static const rs_ckpt_progress progress = {.epoch = 3,
                                           .batch = 7,
@@ -120,6 +123,9 @@ static void reads_what_it_wrote(void **state)
     assert_string_equal(m->name, "resnet8");
     assert_int_equal(m->classes, 3);
     assert_int_equal(m->image_size, 24);
+    assert_int_equal(m->hidden, 48);
+    assert_string_equal(m->frozen, "stem,stage1");
+    assert_true(m->norm_eval);
     assert_true(m->dropout == about.dropout && m->label_smoothing == about.label_smoothing);
     assert_true(m->seed == UINT64_MAX);
     assert_int_equal(m->preprocess, RESCL_PREPROCESS_CAFFE);

@@ -238,7 +238,7 @@ static void compare_update(const golden *g, net_fixture *f)
     const rs_weights *before = &g->model->weights;
     rs_weights after;
 
-    assert_ok(rs_store_update(f->store, LR, 1));
+    assert_ok(rs_store_update(f->store, &(rs_rates){LR, LR}, 1));
     assert_ok(rs_weights_create(graph, &after));
     assert_ok(rs_store_download(f->store, &after));
     for (size_t i = 0; i < graph->nparams; i++) {

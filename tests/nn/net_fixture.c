@@ -73,7 +73,7 @@ double net_train_step(net_fixture *f, const float *pixels, const int32_t *labels
 {
     const double loss = net_forward_loss(f, pixels, labels, step);
     assert_ok(rs_net_backward(f->net, 1, step));
-    assert_ok(rs_store_update(f->store, lr, step));
+    assert_ok(rs_store_update(f->store, &(rs_rates){lr, lr}, step));
     return loss;
 }
 

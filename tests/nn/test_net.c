@@ -1,7 +1,9 @@
 /* Nets on a device: sharing memory, modes, determinism, allocations, and finding NaN. */
 #include "attr.h"
+#include "error.h"
 #include "graph_kit.h"
 #include "net_fixture.h"
+#include "net_internal.h"
 #include "testing.h"
 
 #include <math.h>
@@ -332,6 +334,156 @@ static void ignores_dead_ends(void **state)
     rs_graph_destroy(g);
 }
 
+/* ---- frozen layers ------------------------------------------------------------------------ */
+
+/* Freezes the layers that are named, and lets all other ones train. */
+static void freeze(rs_graph *g, const char *const *names, size_t count)
+{
+    size_t found = 0;
+    for (size_t i = 0; i < g->nnodes; i++) {
+        bool frozen = false;
+        for (size_t k = 0; k < count; k++)
+            frozen = frozen || strcmp(g->node[i].name, names[k]) == 0;
+        found += frozen;
+        rs_graph_set_trained(g, i, !frozen, !frozen);
+    }
+    assert_int_equal(found, count);
+}
+
+static const rs_stage *stage_of(const rs_net *n, const char *name)
+{
+    for (size_t i = 0; i < n->graph->nnodes; i++)
+        if (strcmp(n->stage[i].node->name, name) == 0)
+            return &n->stage[i];
+    fail_msg("there is no layer %s", name);
+    return NULL;
+}
+
+static void assert_passes(const rs_net *n, const char *name, bool params, bool data)
+{
+    const rs_stage *s = stage_of(n, name);
+    if (s->has[RS_BWD_PARAMS] != params || s->has[RS_BWD_DATA] != data)
+        fail_msg("%s has backward passes %d (parameters) and %d (data), expected %d and %d", name,
+                 s->has[RS_BWD_PARAMS], s->has[RS_BWD_DATA], params, data);
+}
+
+static void frozen_layers_cost_no_backward(void **state)
+{
+    static const char *const below[] = {"c1", "b1", "c2", "b2"}, *const between[] = {"c4", "b4"};
+    rs_graph *g = network(0.0f, false);
+    net_fixture f;
+    rs_weights w;
+    (void)state;
+    kit_weights(g, 2, &w);
+    net_fixture_open(&f, net_device(), g, &w, &sgd, FULL, RS_MODE_TRAIN);
+    const size_t all = rs_net_live_bytes(f.net);
+    assert_passes(f.net, "c1", true, false);
+    net_fixture_close(&f);
+
+    freeze(g, below, RS_COUNT(below));
+    net_fixture_open(&f, net_device(), g, &w, &sgd, FULL, RS_MODE_TRAIN);
+    for (size_t i = 0; i < RS_COUNT(below); i++)
+        assert_passes(f.net, below[i], false, false);
+    assert_passes(f.net, "c3", true, false);
+    assert_passes(f.net, "b3", true, true);
+    assert_true(rs_net_live_bytes(f.net) < all);
+    for (size_t i = 0; i < g->nparams; i++) {
+        const bool frozen = g->param[i].node <= 5;
+        assert_true(g->param[i].trainable == (!frozen && !strstr(g->param[i].name, "running")));
+        assert_true((f.store->diff[i].buf != NULL) == g->param[i].trainable);
+    }
+    net_fixture_close(&f);
+
+    freeze(g, between, RS_COUNT(between));
+    net_fixture_open(&f, net_device(), g, &w, &sgd, FULL, RS_MODE_TRAIN);
+    assert_passes(f.net, "c4", false, true);
+    assert_passes(f.net, "b4", false, true);
+    assert_passes(f.net, "c1", true, false);
+    net_fixture_close(&f);
+    rs_weights_fini(&w);
+    rs_graph_destroy(g);
+}
+
+/* Frozen tensors keep their bits while the others move. */
+static void frozen_layers_stay_as_they_are(void **state)
+{
+    static const char *const names[] = {"b1", "c2", "b3", "b4"};
+    rs_graph *g = network(0.0f, false);
+    net_fixture f;
+    rs_weights w, after;
+    (void)state;
+    kit_weights(g, 2, &w);
+    freeze(g, names, RS_COUNT(names));
+    net_fixture_open(&f, net_device(), g, &w, &sgd, FULL, RS_MODE_TRAIN);
+    for (uint64_t step = 1; step <= 3; step++)
+        net_train_step(&f, pixels, labels, 0.1, step);
+    assert_ok(rs_weights_create(g, &after));
+    assert_ok(rs_store_download(f.store, &after));
+    for (size_t i = 0; i < w.count; i++) {
+        const char *layer = g->node[g->param[i].node].name;
+        bool frozen = false;
+        for (size_t k = 0; k < RS_COUNT(names); k++)
+            frozen = frozen || strcmp(layer, names[k]) == 0;
+        const bool same = memcmp(w.data[i], after.data[i], w.elems[i] * sizeof(float)) == 0;
+        if (same != frozen)
+            fail_msg("%s %s", g->param[i].name,
+                     same ? "was not trained" : "was frozen and changed");
+    }
+    rs_weights_fini(&w);
+    rs_weights_fini(&after);
+    net_fixture_close(&f);
+    rs_graph_destroy(g);
+}
+
+/* The loss at `w` moved by `far` along `grad`. */
+static double loss_along(net_fixture *f, const rs_graph *g, const rs_weights *w,
+                         const rs_weights *grad, double far)
+{
+    rs_weights moved;
+    assert_ok(rs_weights_create(g, &moved));
+    for (size_t i = 0; i < w->count; i++)
+        for (size_t k = 0; k < w->elems[i]; k++)
+            moved.data[i][k] = (float)((double)w->data[i][k] + far * (double)grad->data[i][k]);
+    assert_ok(rs_store_upload(f->store, &moved));
+    rs_weights_fini(&moved);
+    return net_forward_loss(f, pixels, labels, 1);
+}
+
+/* Through frozen normalisations, whose gamma and beta train or not: the slope of the loss along
+ * the gradient is the gradient's square. */
+static void gradients_pass_through_frozen_layers(void **state)
+{
+    (void)state;
+    for (int params = 0; params < 2; params++) {
+        rs_graph *g = network(0.0f, false);
+        net_fixture f;
+        rs_weights w, grad;
+        double square = 0.0;
+        for (size_t i = 0; i < g->nnodes; i++)
+            if (g->node[i].name[0] == 'b')
+                rs_graph_set_trained(g, i, params, false);
+        kit_weights(g, 2, &w);
+        net_fixture_open(&f, net_device(), g, &w, &sgd, FULL, RS_MODE_TRAIN);
+        net_forward_loss(&f, pixels, labels, 1);
+        assert_ok(rs_net_backward(f.net, 1, 1));
+        net_grads(&f, g, &grad);
+        for (size_t i = 0; i < grad.count; i++)
+            for (size_t k = 0; k < grad.elems[i]; k++)
+                square += (double)grad.data[i][k] * (double)grad.data[i][k];
+        assert_true(square > 0.0);
+        const double far = 1e-3;
+        const double slope =
+            (loss_along(&f, g, &w, &grad, far) - loss_along(&f, g, &w, &grad, -far)) / (2 * far);
+        if (!(fabs(slope - square) <= 0.01 * square))
+            fail_msg("the loss changes by %g along the gradient, whose square is %g", slope,
+                     square);
+        rs_weights_fini(&w);
+        rs_weights_fini(&grad);
+        net_fixture_close(&f);
+        rs_graph_destroy(g);
+    }
+}
+
 /* ---- NaN --------------------------------------------------------------------------------- */
 
 /* The layer that is found when `param`'s element 0 is `value`; NULL for what is unharmed. */
@@ -426,6 +578,9 @@ int main(void)
         cmocka_unit_test(numbers_depend_on_seed_and_step_only),
         cmocka_unit_test(allocates_and_builds_nothing_after_the_first_step),
         cmocka_unit_test(ignores_dead_ends),
+        cmocka_unit_test(frozen_layers_cost_no_backward),
+        cmocka_unit_test(frozen_layers_stay_as_they_are),
+        cmocka_unit_test(gradients_pass_through_frozen_layers),
         cmocka_unit_test(names_the_layer_where_nan_begins),
         cmocka_unit_test(refuses_what_cannot_be_planned),
         cmocka_unit_test(reports_memory_that_does_not_suffice),

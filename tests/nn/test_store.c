@@ -11,13 +11,14 @@
 static const rs_optim_hyper adam = {
     .kind = RS_OPTIM_ADAM, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-7, .weight_decay = 0.01};
 
-/* Sizes that are no multiple of anything. */
+/* Sizes that are no multiple of anything; the last two layers with parameters are the head. */
 static rs_graph *layers(void)
 {
     rs_value x;
     rs_graph *g = kit_graph(6, 6, 3, &x);
     x = kit_conv(g, "a", x, 7, 3, 1);
     x = kit_relu(g, "r", kit_bn(g, "b", x));
+    g->part = RS_PART_HEAD;
     x = kit_conv(g, "c", x, 5, 1, 1);
     kit_finish(g, x, 3);
     return g;
@@ -95,10 +96,12 @@ static void starts_from_zero(void **state)
     rs_graph_destroy(g);
 }
 
-/* Two updates with the gradients of a real step, parameter by parameter against the reference. */
+/* Two updates with the gradients of a real step, parameter by parameter against the reference: the
+ * body and the head at rates of their own, and a frozen layer not at all. */
 static void updates_as_the_reference(void **state)
 {
     enum { BATCH = 2 };
+    const rs_rates rates = {.body = 1e-3, .head = 1e-2};
     rs_graph *g = layers();
     net_fixture f;
     rs_weights w, grad, after;
@@ -106,27 +109,33 @@ static void updates_as_the_reference(void **state)
     int32_t *labels = kit_labels(BATCH, 3, 1);
     (void)state;
     kit_weights(g, 1, &w);
+    rs_graph_set_trained(g, 1, false, false);
     net_fixture_open(&f, net_device(), g, &w, &adam, BATCH, RS_MODE_TRAIN);
     net_forward_loss(&f, pixels, labels, 1);
     assert_ok(rs_net_backward(f.net, 1, 1));
     net_grads(&f, g, &grad);
     for (uint64_t step = 1; step <= 2; step++)
-        assert_ok(rs_store_update(f.store, 1e-2, step));
+        assert_ok(rs_store_update(f.store, &rates, step));
     assert_ok(rs_weights_create(g, &after));
     assert_ok(rs_store_download(f.store, &after));
 
     for (size_t i = 0; i < w.count; i++) {
-        if (!g->param[i].trainable)
+        const char *name = g->param[i].name;
+        const bool head = name[0] == 'c' || name[0] == 'f';
+        assert_true(g->param[i].trainable == (name[0] != 'b'));
+        if (!g->param[i].trainable) {
+            assert_memory_equal(w.data[i], after.data[i], w.elems[i] * sizeof(float));
             continue;
+        }
         for (size_t k = 0; k < w.elems[i]; k++) {
             double x = (double)w.data[i][k], m = 0.0, v = 0.0;
             const double d = (double)grad.data[i][k];
             double *const states[2] = {&m, &v};
             for (uint64_t step = 1; step <= 2; step++)
-                rs_optim_reference(&adam, &x, &d, states, 1, 1e-2, step);
+                rs_optim_reference(&adam, &x, &d, states, 1, head ? rates.head : rates.body, step);
             if (!(fabs((double)after.data[i][k] - x) <= 1e-6))
-                fail_msg("%s[%zu] became %.9g, expected %.9g", g->param[i].name, k,
-                         (double)after.data[i][k], x);
+                fail_msg("%s[%zu] became %.9g, expected %.9g", name, k, (double)after.data[i][k],
+                         x);
         }
     }
     rs_weights_fini(&w);
@@ -150,7 +159,7 @@ static void refuses_misuse(void **state)
     assert_int_equal(rs_store_states(s), 0);
     assert_ok(rs_weights_create(g, &w));
     assert_fails(rs_store_download_grads(s, &w), RESCL_ERR_ARG, "inference only");
-    assert_fails(rs_store_update(s, 0.1, 1), RESCL_ERR_ARG, "inference only");
+    assert_fails(rs_store_update(s, &(rs_rates){0.1, 0.1}, 1), RESCL_ERR_ARG, "inference only");
     assert_fails(rs_net_plan(s, g, 2, RS_MODE_TRAIN, &n), RESCL_ERR_ARG, "inference only");
     assert_null(n);
     rs_weights_fini(&w);

@@ -144,19 +144,17 @@ static void is_not_changed_by_saving(void **state)
     check_equal_to_whole(run);
 }
 
-static void resumes_with_momentum(void **state)
+/* Two epochs of `like` at once and in two parts, which end with the same bits in `run`. */
+static void parts_equal_the_whole(const train_run *like, const char *run)
 {
-    (void)state;
+    char a[512], b[512], runs[2][512];
     train_run r[3];
-    const char *runs[] = {train_path(dir, "sgd-whole"), train_path(dir, "sgd-parts"), NULL};
-    char a[512], b[512];
+    for (int i = 0; i < 2; i++)
+        snprintf(runs[i], sizeof runs[i], "%s-%d", train_path(dir, run), i);
     for (int i = 0; i < 3; i++) {
-        r[i] = (train_run){.options = train_options(runs[i > 0])};
-        r[i].options.opt = "sgd_nesterov";
-        r[i].options.lr = 0.01;
-        r[i].options.weight_decay = 1e-3;
+        r[i] = *like;
+        r[i].options.output_dir = runs[i > 0];
         r[i].options.epochs = 2;
-        r[i].options.lr_scheduler = "exponentiallr";
         r[i].no_eval = true;
     }
     r[1].stop = STOP_AT_STEP;
@@ -170,6 +168,26 @@ static void resumes_with_momentum(void **state)
     snprintf(a, sizeof a, "%s/weights/last.safetensors", runs[0]);
     snprintf(b, sizeof b, "%s/weights/last.safetensors", runs[1]);
     train_same_tensors(a, b);
+}
+
+static void resumes_with_momentum(void **state)
+{
+    (void)state;
+    train_run r = {.options = train_options(NULL)};
+    r.options.opt = "sgd_nesterov";
+    r.options.lr = 0.01;
+    r.options.weight_decay = 1e-3;
+    r.options.lr_scheduler = "exponentiallr";
+    parts_equal_the_whole(&r, "sgd");
+}
+
+static void resumes_a_fine_tuning(void **state)
+{
+    (void)state;
+    train_run r = {.options = train_options(NULL), .freeze = "stem,stage2", .norm_eval = true};
+    r.options.lr_body = 1e-4;
+    r.options.lr_scheduler = "cosineannealinglr";
+    parts_equal_the_whole(&r, "frozen");
 }
 
 /* ---- refusals ---------------------------------------------------------------------------- */
@@ -194,6 +212,15 @@ static void refuses_other_options(void **state)
     r.options.opt = "adamw";
     resume_fails(&r, RESCL_ERR_ARG, "opt \"adam\"");
     r.options = train_options(NULL);
+    r.options.lr_body = 1e-4;
+    resume_fails(&r, RESCL_ERR_ARG, "lr_body 0");
+    r.options = train_options(NULL);
+    r.freeze = "stage1";
+    resume_fails(&r, RESCL_ERR_ARG, "frozen layers: '', this run has 'stage1'");
+    r.freeze = NULL;
+    r.norm_eval = true;
+    resume_fails(&r, RESCL_ERR_ARG, "norm_eval");
+    r.norm_eval = false;
     r.options.epochs = 2;
     resume_fails(&r, RESCL_ERR_ARG, "3 epochs are done");
 }
@@ -258,6 +285,7 @@ int main(void)
         cmocka_unit_test(goes_on_after_max_steps),
         cmocka_unit_test(is_not_changed_by_saving),
         cmocka_unit_test(resumes_with_momentum),
+        cmocka_unit_test(resumes_a_fine_tuning),
         cmocka_unit_test(refuses_other_options),
         cmocka_unit_test(refuses_other_models_and_data),
         cmocka_unit_test(refuses_files_without_a_run),

@@ -100,6 +100,7 @@ void train_do(train_run *r)
     rescl_model *model = train_model();
     watch w = {.run = r};
     const rescl_train_callbacks callbacks = {on_step, on_epoch, &w};
+    assert_ok(rescl_model_freeze(model, r->freeze, r->norm_eval));
     r->status = rescl_trainer_create(train_device(), model, train, eval, &r->options, &w.trainer);
     if (r->status == RESCL_OK)
         r->status = rescl_trainer_run(w.trainer, &callbacks);

@@ -28,6 +28,8 @@ typedef struct train_run {
     train_stop stop;
     uint64_t stop_step; /* after this step, or in the evaluation that follows it */
     bool no_eval;
+    const char *freeze; /* see rescl_model_freeze */
+    bool norm_eval;
     /* What happened. */
     rescl_status status;
     size_t steps, epochs;
