@@ -29,7 +29,10 @@ typedef struct rescl_train_options {
     double lr_min;            /**< 0 */
     size_t lr_warmup_epochs;  /**< 0 */
     double lr_warmup_decay;   /**< 0.01: the first epoch's rate over lr */
-    uint64_t seed;            /**< order of samples, dropout */
+    double scale;             /**< 1; below: random squares of at least this share of a picture */
+    double hflip;             /**< 0: how likely a picture is mirrored */
+    double color_jitter;      /**< 0: factors of 1 +- it for brightness, contrast and saturation */
+    uint64_t seed;            /**< order of samples, augmentation, dropout */
     size_t workers;           /**< data threads; default 1 */
     size_t eval_freq;         /**< evaluate each so many epochs; 1 */
     size_t save_freq;         /**< also save `last` each so many steps; 0: at the end of an epoch */

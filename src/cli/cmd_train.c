@@ -86,6 +86,9 @@ static rescl_train_options train_options(const run *r)
     o.lr_min = cli_real(a, OPT_lr_min);
     o.lr_warmup_epochs = cli_size(a, OPT_lr_warmup_epochs);
     o.lr_warmup_decay = cli_real(a, OPT_lr_warmup_decay);
+    o.scale = cli_real(a, OPT_scale);
+    o.hflip = cli_real(a, OPT_hflip);
+    o.color_jitter = cli_real(a, OPT_color_jitter);
     o.seed = cli_u64(a, OPT_seed);
     o.workers = cli_size(a, OPT_workers);
     o.eval_freq = cli_size(a, OPT_eval_freq);

@@ -32,6 +32,7 @@ struct rs_loader {
     const rescl_dataset *set;
     rs_loader_options options;
     size_t batches;
+    uint64_t epoch;
     uint32_t *order; /* of the epoch; NULL without shuffling */
     slot *slots;
     float *pixels;
@@ -89,6 +90,7 @@ static rescl_status make_sample(const rs_loader *l, const slot *s, size_t sample
     rescl_image image = {0};
     int32_t label;
     RS_TRY(rescl_dataset_get(l->set, index, &image, &label));
+    RS_TRY(rs_image_augment(&image, &o->augment, o->seed, l->epoch, index));
     RS_TRY(rs_image_to_input(&image, o->height, o->width, &o->fit, o->preprocess,
                              s->batch.pixels + sample * o->height * o->width * 3));
     s->batch.labels[sample] = label;
@@ -258,6 +260,7 @@ rescl_status rs_loader_start(rs_loader *l, uint64_t epoch, size_t first)
         rs_rng_init(&rng, l->options.seed, SHUFFLE_STREAM + epoch);
         rs_rng_permutation(&rng, l->order, rescl_dataset_count(l->set));
     }
+    l->epoch = epoch;
     l->staging = l->next = first;
     l->started = true;
     pthread_cond_broadcast(&l->work);

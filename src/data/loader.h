@@ -1,18 +1,20 @@
 /* Batches, staged ahead by background threads.
  *
  * The content of batch b of epoch e depends only on (dataset, options, e, b), not on the number of
- * threads nor on timing. The training order of an epoch is a permutation drawn from (seed, epoch).
+ * threads nor on timing. The training order of an epoch is a permutation drawn from (seed, epoch),
+ * what augmentation does to a picture from (seed, epoch, its index in the dataset).
  */
 #ifndef RS_LOADER_H
 #define RS_LOADER_H
 
-#include <rescl/data.h>
+#include "augment.h"
 
 typedef struct rs_loader_options {
     size_t batch;
     size_t height, width; /* of the network's input; pictures of another size are resized */
     rescl_fit fit;
     rescl_preprocess preprocess;
+    rs_augment augment;
     bool shuffle;
     bool drop_last; /* leave out a last batch smaller than `batch` */
     uint64_t seed;

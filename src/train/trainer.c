@@ -23,6 +23,7 @@ void rescl_train_options_default(rescl_train_options *out)
                                  .lr_step_size = 30,
                                  .lr_gamma = 0.1,
                                  .lr_warmup_decay = 0.01,
+                                 .scale = 1.0,
                                  .workers = 1,
                                  .eval_freq = 1};
 }
@@ -90,6 +91,12 @@ static rescl_status check_options(const rescl_train_options *o)
     for (size_t i = 0; i < RS_COUNT(counts); i++)
         RS_FAIL_IF(counts[i].value == 0, RESCL_ERR_ARG, "%s 0: expected at least 1",
                    counts[i].name);
+    RS_FAIL_IF(!(o->scale > 0.0 && o->scale <= 1.0), RESCL_ERR_ARG,
+               "scale %g: expected above 0 and at most 1", o->scale);
+    RS_FAIL_IF(!(o->hflip >= 0.0 && o->hflip <= 1.0) ||
+                   !(o->color_jitter >= 0.0 && o->color_jitter <= 1.0),
+               RESCL_ERR_ARG, "hflip %g, color_jitter %g: expected 0 to 1", o->hflip,
+               o->color_jitter);
     RS_FAIL_IF(!o->opt || !o->lr_scheduler, RESCL_ERR_ARG,
                "opt and lr_scheduler are unset; start from rescl_train_options_default");
 out:
@@ -143,17 +150,24 @@ static rescl_status set_schedule(rescl_trainer *t)
 
 /* ---- parts ------------------------------------------------------------------------------- */
 
-static rescl_status create_loader(const rescl_trainer *t, const rescl_dataset *set, bool shuffle,
+/* Pictures to train with are shuffled and augmented. */
+static rescl_status create_loader(const rescl_trainer *t, const rescl_dataset *set, bool training,
                                   rs_loader **out)
 {
-    const rs_loader_options load = {.batch = t->options.batch_size,
-                                    .height = t->model->image_size,
-                                    .width = t->model->image_size,
-                                    .fit = t->model->fit,
-                                    .preprocess = t->model->preprocess,
-                                    .shuffle = shuffle,
-                                    .seed = t->options.seed,
-                                    .workers = t->options.workers};
+    rs_loader_options load = {.batch = t->options.batch_size,
+                              .height = t->model->image_size,
+                              .width = t->model->image_size,
+                              .fit = t->model->fit,
+                              .preprocess = t->model->preprocess,
+                              .shuffle = training,
+                              .seed = t->options.seed,
+                              .workers = t->options.workers};
+    if (training)
+        load.augment = (rs_augment){.scale = t->options.scale < 1.0 ? t->options.scale : 0.0,
+                                    .hflip = t->options.hflip,
+                                    .color_jitter = t->options.color_jitter};
+    if (load.augment.scale > 0.0)
+        load.fit.resize_size = 0; /* the random crop is in place of the centre's */
     return rs_loader_create(set, &load, out);
 }
 

@@ -69,6 +69,9 @@ static void defaults_are_those_of_the_library(void **state)
         double value;
     } reals[] = {{OPT_lr, o.lr},
                  {OPT_lr_body, o.lr_body},
+                 {OPT_scale, o.scale},
+                 {OPT_hflip, o.hflip},
+                 {OPT_color_jitter, o.color_jitter},
                  {OPT_momentum, o.momentum},
                  {OPT_beta1, o.beta1},
                  {OPT_beta2, o.beta2},

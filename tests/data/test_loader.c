@@ -327,12 +327,47 @@ static void stages_hands_alike(void **state)
     rescl_dataset_close(set);
 }
 
+/* Augmented pictures are the same for any threads and from any batch on, differ from epoch to
+ * epoch, and an epoch holds each. */
+static void augments_alike_for_any_threads(void **state)
+{
+    (void)state;
+    enum { COUNT = 41, VALUES = 3 * 5 * 3 };
+    static const size_t workers[] = {0, 1, 3}, first[] = {0, 0, 2};
+    const fake f = fake_of(COUNT);
+    float want[2][COUNT * VALUES];
+    for (size_t w = 0; w < RS_COUNT(workers); w++) {
+        rs_loader_options o = options_of(16, workers[w]);
+        o.augment = (rs_augment){.color_jitter = 0.9};
+        o.shuffle = true;
+        rs_loader *l = make(&f, &o);
+        for (uint64_t epoch = 0; epoch < 2; epoch++) {
+            const rs_batch *b;
+            assert_ok(rs_loader_start(l, epoch, first[w]));
+            for (;;) {
+                assert_ok(rs_loader_next(l, &b));
+                if (b == NULL)
+                    break;
+                float *at = want[epoch] + b->index * 16 * VALUES;
+                const size_t bytes = b->n * VALUES * sizeof *at;
+                if (w == 0)
+                    memcpy(at, b->pixels, bytes);
+                assert_memory_equal(b->pixels, at, bytes);
+                rs_loader_release(l, b);
+            }
+        }
+        rs_loader_destroy(l);
+    }
+    assert_memory_not_equal(want[0], want[1], sizeof want[0]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gives_all_in_order),
         cmocka_unit_test(leaves_out_the_last),
         cmocka_unit_test(shuffles_alike_for_any_threads),
+        cmocka_unit_test(augments_alike_for_any_threads),
         cmocka_unit_test(begins_in_the_middle),
         cmocka_unit_test(names_the_sample_that_fails),
         cmocka_unit_test(bears_any_end),

@@ -186,6 +186,9 @@ static void resumes_a_fine_tuning(void **state)
     (void)state;
     train_run r = {.options = train_options(NULL), .freeze = "stem,stage2", .norm_eval = true};
     r.options.lr_body = 1e-4;
+    r.options.scale = 0.5;
+    r.options.hflip = 0.5;
+    r.options.color_jitter = 0.4;
     r.options.lr_scheduler = "cosineannealinglr";
     parts_equal_the_whole(&r, "frozen");
 }

@@ -1,0 +1,28 @@
+/* Random changes of training pictures, as torchvision's transforms make them. */
+#ifndef RS_AUGMENT_H
+#define RS_AUGMENT_H
+
+#include <rescl/data.h>
+
+/* All 0: nothing is changed. */
+typedef struct rs_augment {
+    /* RandomResizedCrop(scale=(this, 1), ratio=(1, 1)): a square of at least this share of the
+     * picture's area is cut out; 0: none is. Fitting it to the input is the caller's. */
+    double scale;
+    double hflip; /* RandomHorizontalFlip: how likely a mirror image is */
+    double
+        color_jitter; /* ColorJitter(this, this, this): factors of 1 +- it, of brightness, contrast
+                          * and saturation in any order; at most 1 */
+} rs_augment;
+
+/* Changes picture `index` of its set in place. What comes of it depends on the arguments alone. */
+rescl_status rs_image_augment(rescl_image *image, const rs_augment *a, uint64_t seed,
+                              uint64_t epoch, uint64_t index) RESCL_CHECK;
+
+/* Pillow's ImageEnhance.Brightness, Contrast and Color: 1 changes nothing, 0 leaves black, the mean
+ * grey, or the greys alone. Factors up to 2. */
+typedef enum rs_enhance { RS_ENHANCE_BRIGHTNESS, RS_ENHANCE_CONTRAST, RS_ENHANCE_COLOR } rs_enhance;
+
+void rs_image_enhance(rescl_image *image, rs_enhance what, double factor);
+
+#endif

@@ -1,0 +1,184 @@
+/* Random changes of pictures: what they do, and what they depend on. */
+#include "augment.h"
+#include "error.h"
+#include "testing.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The picture of make_resize_golden.py. */
+static rescl_image picture(size_t width, size_t height)
+{
+    rescl_image image = {width, height, malloc(width * height * 3)};
+    assert_non_null(image.pixels);
+    for (uint32_t i = 0; i < width * height * 3; i++)
+        image.pixels[i] = (uint8_t)(i * 2654435761u >> 24);
+    return image;
+}
+
+static rescl_image augmented(size_t width, size_t height, const rs_augment *a, uint64_t seed,
+                             uint64_t epoch, uint64_t index)
+{
+    rescl_image image = picture(width, height);
+    assert_ok(rs_image_augment(&image, a, seed, epoch, index));
+    return image;
+}
+
+static bool same(const rescl_image *a, const rescl_image *b)
+{
+    return a->width == b->width && a->height == b->height &&
+           memcmp(a->pixels, b->pixels, a->width * a->height * 3) == 0;
+}
+
+/* ImageEnhance of Pillow 9.4 on a picture of 4x3, to a rounding. */
+static void colours_change_as_in_pillow(void **state)
+{
+    static const struct {
+        rs_enhance what;
+        double factor;
+        uint8_t pixels[36];
+    } goldens[] = {
+        {RS_ENHANCE_BRIGHTNESS, 1.4, {0,   221, 84,  255, 168, 32,  253, 116, 255, 200, 64,  255,
+                                      148, 11,  233, 96,  255, 180, 43,  255, 128, 255, 212, 75,
+                                      255, 161, 23,  245, 109, 255, 193, 56,  255, 141, 4,   225}},
+        {RS_ENHANCE_BRIGHTNESS, 0.6, {0,   94, 36,  130, 72,  13,  108, 49,  144, 85,  27, 122,
+                                      63,  4,  100, 41,  136, 77,  18,  114, 55,  150, 91, 32,
+                                      127, 69, 10,  105, 46,  141, 82,  24,  118, 60,  1,  96}},
+        {RS_ENHANCE_CONTRAST, 1.3, {0,   170, 43,  248, 121, 0,   200, 73,  255, 151, 25,  230,
+                                    103, 0,   182, 55,  255, 133, 5,   212, 85,  255, 163, 35,
+                                    242, 115, 0,   193, 66,  255, 144, 17,  222, 96,  0,   174}},
+        {RS_ENHANCE_CONTRAST, 0.5, {57,  136, 87,  166, 117, 69,  148, 99,  178, 129, 80,  159,
+                                    110, 61,  141, 92,  171, 122, 73,  152, 103, 182, 133, 84,
+                                    164, 115, 66,  145, 96,  175, 126, 77,  156, 108, 59,  138}},
+        {RS_ENHANCE_COLOR, 1.5, {0,   187, 40,  255, 111, 0,   206, 59,  255, 168, 22,  255,
+                                 131, 0,   223, 19,  255, 109, 0,   219, 72,  255, 143, 0,
+                                 253, 106, 0,   200, 54,  255, 163, 16,  253, 126, 0,   216}},
+        {RS_ENHANCE_COLOR, 0.25, {75,  114, 90,  158, 133, 109, 142, 118, 157, 105, 81,  120,
+                                  67,  43,  83,  144, 183, 159, 106, 145, 121, 190, 165, 141,
+                                  153, 128, 104, 137, 113, 152, 99,  75,  114, 62,  38,  77}},
+    };
+    (void)state;
+    for (size_t i = 0; i < RS_COUNT(goldens); i++) {
+        rescl_image image = picture(4, 3);
+        rs_image_enhance(&image, goldens[i].what, goldens[i].factor);
+        for (size_t k = 0; k < 36; k++)
+            if (abs(image.pixels[k] - goldens[i].pixels[k]) > 1)
+                fail_msg("golden %zu: byte %zu is %d, Pillow has %d", i, k, image.pixels[k],
+                         goldens[i].pixels[k]);
+        rescl_image_free(&image);
+    }
+}
+
+static void nothing_is_changed_unasked(void **state)
+{
+    const rs_augment none = {0};
+    rescl_image want = picture(7, 5), got = augmented(7, 5, &none, 1, 2, 3);
+    (void)state;
+    assert_true(same(&want, &got));
+    rescl_image_free(&want);
+    rescl_image_free(&got);
+}
+
+static void numbers_depend_on_seed_epoch_and_index(void **state)
+{
+    const rs_augment all = {.scale = 0.25, .hflip = 0.5, .color_jitter = 0.4};
+    rescl_image first = augmented(31, 29, &all, 1, 2, 3), again = augmented(31, 29, &all, 1, 2, 3);
+    (void)state;
+    assert_true(same(&first, &again));
+    for (uint64_t i = 0; i < 3; i++) {
+        rescl_image other = augmented(31, 29, &all, 1 + (i == 0), 2 + (i == 1), 3 + (i == 2));
+        assert_false(same(&first, &other));
+        rescl_image_free(&other);
+    }
+    rescl_image_free(&first);
+    rescl_image_free(&again);
+}
+
+static void half_of_the_pictures_are_mirrored(void **state)
+{
+    const rs_augment flip = {.hflip = 0.5};
+    rescl_image plain = picture(5, 3), mirrored = picture(5, 3);
+    size_t flipped = 0;
+    (void)state;
+    for (size_t y = 0; y < 3; y++)
+        for (size_t x = 0; x < 5; x++)
+            memcpy(mirrored.pixels + (y * 5 + x) * 3, plain.pixels + (y * 5 + 4 - x) * 3, 3);
+    for (uint64_t i = 0; i < 400; i++) {
+        rescl_image got = augmented(5, 3, &flip, 9, 0, i);
+        assert_true(same(&got, &plain) || same(&got, &mirrored));
+        flipped += same(&got, &mirrored);
+        rescl_image_free(&got);
+    }
+    assert_in_range(flipped, 150, 250);
+    rescl_image_free(&plain);
+    rescl_image_free(&mirrored);
+}
+
+/* Squares of the picture's pixels, of every size from the smallest to the largest, that reach
+ * every edge. */
+static void crops_are_squares_of_the_picture(void **state)
+{
+    enum { W = 12, H = 10 };
+    const rs_augment quarter = {.scale = 0.25};
+    rescl_image whole = picture(W, H);
+    size_t smallest = W, largest = 0;
+    bool reached[4] = {false};
+    (void)state;
+    for (uint64_t i = 0; i < 500; i++) {
+        rescl_image got = augmented(W, H, &quarter, 5, 1, i);
+        const size_t side = got.width;
+        bool found = false;
+        assert_int_equal(got.height, side);
+        for (size_t top = 0; top + side <= H; top++)
+            for (size_t left = 0; left + side <= W; left++) {
+                bool equal = true;
+                for (size_t y = 0; y < side; y++)
+                    equal =
+                        equal && memcmp(got.pixels + y * side * 3,
+                                        whole.pixels + ((top + y) * W + left) * 3, side * 3) == 0;
+                if (!equal)
+                    continue;
+                found = true;
+                reached[0] |= top == 0;
+                reached[1] |= left == 0;
+                reached[2] |= top + side == H;
+                reached[3] |= left + side == W;
+            }
+        assert_true(found);
+        smallest = side < smallest ? side : smallest;
+        largest = side > largest ? side : largest;
+        rescl_image_free(&got);
+    }
+    assert_int_equal(smallest, 5); /* sqrt(12 * 10 / 4) is 5.5 */
+    assert_int_equal(largest, H);
+    assert_true(reached[0] && reached[1] && reached[2] && reached[3]);
+    rescl_image_free(&whole);
+}
+
+/* No square of half the area fits into 20x2: the one in the middle is taken. */
+static void a_long_picture_gives_its_middle(void **state)
+{
+    const rs_augment half = {.scale = 0.5};
+    rescl_image whole = picture(20, 2), got = augmented(20, 2, &half, 5, 1, 0);
+    (void)state;
+    assert_int_equal(got.width, 2);
+    assert_int_equal(got.height, 2);
+    for (size_t y = 0; y < 2; y++)
+        assert_memory_equal(got.pixels + y * 6, whole.pixels + (y * 20 + 9) * 3, 6);
+    rescl_image_free(&whole);
+    rescl_image_free(&got);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(colours_change_as_in_pillow),
+        cmocka_unit_test(nothing_is_changed_unasked),
+        cmocka_unit_test(numbers_depend_on_seed_epoch_and_index),
+        cmocka_unit_test(half_of_the_pictures_are_mirrored),
+        cmocka_unit_test(crops_are_squares_of_the_picture),
+        cmocka_unit_test(a_long_picture_gives_its_middle),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
