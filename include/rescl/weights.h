@@ -91,7 +91,9 @@ RESCL_API bool rescl_report_at(const rescl_report *report, size_t index, rescl_m
 typedef enum rescl_load_mode {
     RESCL_LOAD_COMPLETE = 0, /**< every parameter; other tensors of the file are left alone */
     RESCL_LOAD_STRICT = 1,   /**< exactly the parameters */
-    RESCL_LOAD_PARTIAL = 2   /**< at least one; what is missing or reshaped keeps its values */
+    RESCL_LOAD_PARTIAL = 2,  /**< at least one; what is missing or reshaped keeps its values */
+    RESCL_LOAD_BODY = 3      /**< every parameter before the head; of the head's, those that are
+                              * missing or reshaped keep their values: it is a new one */
 } rescl_load_mode;
 
 /**
@@ -106,7 +108,7 @@ RESCL_API rescl_status rescl_weights_load(const rescl_weights *weights, rescl_mo
 /**
  * Makes the model that the file is of and loads it. What `options` (may be NULL) leaves open comes
  * from the file; RESCL_ERR_ARG, with the models that would fit, when neither names the model.
- * Parameters that RESCL_LOAD_PARTIAL leaves out start as in rescl_model_create.
+ * Parameters that the mode leaves out start as in rescl_model_create.
  */
 RESCL_API rescl_status rescl_weights_create_model(const rescl_weights *weights,
                                                   const rescl_model_options *options,

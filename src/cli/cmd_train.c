@@ -18,6 +18,8 @@ typedef struct run {
     cli_session session;
     rescl_dataset *train_set, *eval_set;
     rescl_model *model;
+    rescl_weights *weights; /* what it starts from, or NULL */
+    rescl_report *loaded;
     rescl_trainer *trainer;
     char *folder, *inner, *resume, *ini;
     cli_progress progress;
@@ -121,6 +123,19 @@ static int open_data(run *r, size_t size)
     return CLI_OK;
 }
 
+/* What training starts from. A head that the file does not fit starts anew. */
+static int load_weights(run *r)
+{
+    char *path = cli_weights_of(cli_str(r->args, OPT_weights));
+    if (!path)
+        return CLI_FILE;
+    rescl_status st = rescl_weights_open(path, &r->weights);
+    if (st == RESCL_OK)
+        st = rescl_weights_load(r->weights, r->model, RESCL_LOAD_BODY, &r->loaded);
+    free(path);
+    return st == RESCL_OK ? CLI_OK : cli_fail(st, false);
+}
+
 static int open_model(run *r)
 {
     const cli_args *a = r->args;
@@ -157,11 +172,9 @@ static int open_model(run *r)
     free(names);
     free(numbers);
     if (st == RESCL_OK && cli_str(a, OPT_weights) && !cli_str(a, OPT_resume)) {
-        char *path = cli_weights_of(cli_str(a, OPT_weights));
-        if (!path)
-            return CLI_FILE;
-        st = rescl_model_load_weights(r->model, path);
-        free(path);
+        const int code = load_weights(r);
+        if (code != CLI_OK)
+            return code;
     }
     if (st == RESCL_OK)
         st = rescl_model_freeze(r->model, cli_str(a, OPT_freeze), cli_bool(a, OPT_norm_eval));
@@ -222,25 +235,77 @@ static int open_all(run *r)
 
 /* ---- reporting ---- */
 
+/* The tensors that start anew (`fresh`), or those of the file that find no place: "a (2, 3), b (3)".
+ * Heap, or NULL when there are none. */
+static char *tensors_text(const rescl_report *report, bool fresh)
+{
+    enum { SHOWN = 6 };
+    char *text = NULL;
+    size_t bytes = 0, count = 0;
+    rescl_match m;
+    FILE *f = open_memstream(&text, &bytes);
+    for (size_t i = 0; f && rescl_report_at(report, i, &m); i++) {
+        const char *name = fresh ? m.param : m.tensor.name;
+        size_t ndim = fresh ? m.param_ndim : m.tensor.ndim;
+        const size_t *shape = fresh ? m.param_shape : m.tensor.shape;
+        if (m.state == RESCL_MATCHED || !name || count++ >= SHOWN)
+            continue;
+        fprintf(f, "%s%s (", count > 1 ? ", " : "", name);
+        for (size_t k = 0; k < ndim; k++)
+            fprintf(f, "%s%zu", k ? ", " : "", shape[k]);
+        fputc(')', f);
+    }
+    if (f && count > SHOWN)
+        fprintf(f, " and %zu more", count - SHOWN);
+    if (f)
+        fclose(f);
+    if (count == 0) {
+        free(text);
+        text = NULL;
+    }
+    return text;
+}
+
+static void describe_weights(const run *r)
+{
+    rescl_weights_info file;
+    rescl_weights_get_info(r->weights, &file);
+    char *fresh = tensors_text(r->loaded, true), *unused = tensors_text(r->loaded, false);
+    cli_note("weights %s: %zu of its %zu tensors fit", file.path,
+             rescl_report_count(r->loaded, RESCL_MATCHED), file.tensors);
+    if (fresh)
+        cli_note("new     %s", fresh);
+    if (unused)
+        cli_note("unused  %s", unused);
+    free(fresh);
+    free(unused);
+}
+
 static void describe(const run *r)
 {
     const cli_args *a = r->args;
     const rescl_device_info *device = rescl_device_get_info(r->session.device);
     rescl_model_info info;
     rescl_model_get_info(r->model, &info);
-    char params[32], trainable[32], macs[32], memory[32], name[320];
+    char params[32], trainable[32], macs[32], memory[32], name[320], body[48] = "";
     size_t samples = rescl_dataset_count(r->train_set), batch = cli_size(a, OPT_batch_size);
     cli_note("model   %s, %zux%zu, %zu classes: %s parameters (%s trainable), %s MACs a picture",
              info.name, info.image_size, info.image_size, info.classes,
              cli_thousands(info.params, params), cli_thousands(info.trainable, trainable),
              cli_si(info.macs, macs));
+    if (r->loaded)
+        describe_weights(r);
     cli_note("device  %s, %u units, %s", cli_device_text(device, name), device->compute_units,
              cli_bytes(device->global_bytes, memory));
     cli_note("data    %s: %zu pictures to train in %zu batches of %zu, %zu to evaluate",
              cli_str(a, OPT_data_path), samples, (samples + batch - 1) / batch, batch,
              r->eval_set ? rescl_dataset_count(r->eval_set) : 0);
-    cli_note("plan    %zu epochs, %s, rate %g (%s)", cli_size(a, OPT_epochs), cli_str(a, OPT_opt),
-             cli_real(a, OPT_lr), cli_str(a, OPT_lr_scheduler));
+    if (cli_real(a, OPT_lr_body) > 0)
+        snprintf(body, sizeof body, ", of the body %g", cli_real(a, OPT_lr_body));
+    cli_note("plan    %zu epochs, %s, rate %g%s (%s)", cli_size(a, OPT_epochs), cli_str(a, OPT_opt),
+             cli_real(a, OPT_lr), body, cli_str(a, OPT_lr_scheduler));
+    if (cli_str(a, OPT_freeze))
+        cli_note("frozen  %s", cli_str(a, OPT_freeze));
     cli_note("run     %s%s", r->folder, r->resume ? ", resumed" : "");
 }
 
@@ -400,6 +465,8 @@ out:
     stop_target = NULL;
     litter[0] = litter[1] = NULL;
     rescl_trainer_destroy(r.trainer);
+    rescl_report_destroy(r.loaded);
+    rescl_weights_close(r.weights);
     rescl_model_destroy(r.model);
     rescl_dataset_close(r.eval_set);
     rescl_dataset_close(r.train_set);

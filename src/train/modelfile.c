@@ -18,7 +18,7 @@ struct rescl_report {
     size_t count, of[RS_MATCH_STATES];
 };
 
-/* ---- batch normalisation's epsilon --------------------------------------------------------- */
+/* ---- what belongs to weights --------------------------------------------------------------- */
 
 static double get_bn_eps(const rescl_model *m)
 {
@@ -28,11 +28,12 @@ static double get_bn_eps(const rescl_model *m)
     return 0.0;
 }
 
-static void set_bn_eps(rescl_model *m, double eps)
+void rs_model_take_over(rescl_model *m, rescl_preprocess preprocess, double bn_eps)
 {
-    for (size_t i = 0; i < m->graph->nnodes && eps > 0.0; i++)
+    m->preprocess = preprocess;
+    for (size_t i = 0; i < m->graph->nnodes && bn_eps > 0.0; i++)
         if (m->graph->node[i].op == &rs_op_batchnorm)
-            ((rs_batchnorm_attr *)m->graph->node[i].attr)->eps = (float)eps;
+            ((rs_batchnorm_attr *)m->graph->node[i].attr)->eps = (float)bn_eps;
 }
 
 /* ---- saving -------------------------------------------------------------------------------- */
@@ -175,12 +176,19 @@ bool rescl_report_at(const rescl_report *report, size_t index, rescl_match *out)
     return index < report->count;
 }
 
-static const rs_match *first_of(const rs_matching *m, rs_match_state state)
+/* The first parameter of that state which the mode cannot do without, or NULL. */
+static const rs_match *first_wanted(const rs_graph *g, const rs_matching *m, rs_match_state state,
+                                    rescl_load_mode mode)
 {
-    for (size_t i = 0; i < m->count; i++)
-        if (m->item[i].state == state)
+    for (size_t i = 0; i < g->nparams; i++)
+        if (m->item[i].state == state && (mode != RESCL_LOAD_BODY || !g->param[i].head))
             return &m->item[i];
     return NULL;
+}
+
+static const rs_match *first_unexpected(const rs_graph *g, const rs_matching *m)
+{
+    return m->count > g->nparams ? &m->item[g->nparams] : NULL;
 }
 
 /* Whether the mode accepts what was found; the error names the first tensor of the kind that it does
@@ -190,8 +198,9 @@ static rescl_status accept(const rs_wfile *f, const rs_graph *g, const rs_matchi
 {
     rescl_status st = RESCL_OK;
     const char *path = rs_wfile_describe(f)->path;
-    const rs_match *missing = first_of(m, RS_MISSING), *reshaped = first_of(m, RS_RESHAPED);
-    const rs_match *unexpected = first_of(m, RS_UNEXPECTED);
+    const rs_match *missing = first_wanted(g, m, RS_MISSING, mode);
+    const rs_match *reshaped = first_wanted(g, m, RS_RESHAPED, mode);
+    const rs_match *unexpected = first_unexpected(g, m);
     char has[96], needs[96];
     if (mode == RESCL_LOAD_PARTIAL) {
         RS_FAIL_IF(m->of[RS_MATCHED] == 0, RESCL_ERR_NOT_FOUND,
@@ -233,13 +242,10 @@ out:
     return st;
 }
 
-/* What belongs to the weights. */
 static void take_over(const rescl_weights *w, rescl_model *model)
 {
     const rs_wfile_about *a = rs_wfile_describe(w->file);
-    if (a->has_preprocess)
-        model->preprocess = a->preprocess;
-    set_bn_eps(model, a->bn_eps);
+    rs_model_take_over(model, a->has_preprocess ? a->preprocess : model->preprocess, a->bn_eps);
 }
 
 rescl_status rescl_weights_load(const rescl_weights *weights, rescl_model *model,

@@ -1,6 +1,7 @@
 #include "testing.h"
 #include "train_support.h"
 
+#include "error.h"
 #include "netmodel.h"
 #include "path.h"
 #include "safetensors.h"
@@ -93,6 +94,95 @@ static void keeps_weights_when_a_file_does_not_fit(void **state)
     rescl_model_destroy(before);
 }
 
+/* ---- a new head -------------------------------------------------------------------------- */
+
+/* The body's parameters are those of `a`, the head's those of `b`. */
+static void check_body_of(const rescl_model *m, const rescl_model *a, const rescl_model *b)
+{
+    for (size_t i = 0; i < m->graph->nparams; i++) {
+        const rs_param *p = &m->graph->param[i];
+        const rescl_model *from = p->head ? b : a;
+        const int k = rs_graph_find_param(from->graph, p->name);
+        assert_true(k >= 0);
+        if (memcmp(m->weights.data[i], from->weights.data[k],
+                   m->weights.elems[i] * sizeof(float)) != 0)
+            fail_msg("%s is not that of the %s", p->name, p->head ? "new head" : "file");
+    }
+}
+
+static void loads_the_body_below_a_new_head(void **state)
+{
+    (void)state;
+    const char *path = train_path(dir, "m.safetensors");
+    const struct {
+        size_t classes, hidden, missing, reshaped;
+    } heads[] = {{7, 0, 0, 2}, {7, 5, 2, 2}, {6, 5, 2, 1}};
+    rescl_model *old = train_model();
+    assert_ok(rescl_model_save(old, path));
+    for (size_t i = 0; i < RS_COUNT(heads); i++) {
+        rescl_model_options o = {.name = "resnet8",
+                                 .classes = heads[i].classes,
+                                 .hidden = heads[i].hidden,
+                                 .image_size = TEST_SIZE,
+                                 .seed = 99};
+        rescl_model *m = NULL, *fresh = NULL;
+        rescl_weights *w = NULL;
+        rescl_report *report = NULL;
+        assert_ok(rescl_model_create(&o, &m));
+        assert_ok(rescl_model_create(&o, &fresh));
+        assert_ok(rescl_weights_open(path, &w));
+        assert_fails(rescl_weights_load(w, m, RESCL_LOAD_COMPLETE, NULL),
+                     heads[i].missing ? RESCL_ERR_NOT_FOUND : RESCL_ERR_SHAPE, path);
+        assert_ok(rescl_weights_load(w, m, RESCL_LOAD_BODY, &report));
+        assert_int_equal(rescl_report_count(report, RESCL_MISSING), heads[i].missing);
+        assert_int_equal(rescl_report_count(report, RESCL_RESHAPED), heads[i].reshaped);
+        if (heads[i].classes != 6)
+            check_body_of(m, old, fresh);
+        rescl_report_destroy(report);
+        rescl_weights_close(w);
+        rescl_model_destroy(m);
+        rescl_model_destroy(fresh);
+    }
+    rescl_model_destroy(old);
+}
+
+/* A head may be new, a body not. */
+static void refuses_the_body_of_another_model(void **state)
+{
+    (void)state;
+    const char *path = train_path(dir, "m.safetensors");
+    rescl_model_options o = {.name = "resnet50", .classes = 6, .image_size = 32, .seed = 99};
+    rescl_model *old = train_model(), *m = NULL;
+    rescl_weights *w = NULL;
+    assert_ok(rescl_model_save(old, path));
+    assert_ok(rescl_model_create(&o, &m));
+    assert_ok(rescl_weights_open(path, &w));
+    assert_fails(rescl_weights_load(w, m, RESCL_LOAD_BODY, NULL), RESCL_ERR_NOT_FOUND, path,
+                 "layer1.0.conv3.weight");
+    rescl_weights_close(w);
+    rescl_model_destroy(m);
+    rescl_model_destroy(old);
+}
+
+/* The hidden layer is part of what a file says of its model. */
+static void keeps_the_hidden_layer(void **state)
+{
+    (void)state;
+    const char *path = train_path(dir, "m.safetensors");
+    const rescl_model_options o = {
+        .name = "resnet8", .classes = 3, .hidden = 12, .image_size = TEST_SIZE, .seed = 3};
+    rescl_model *a = NULL, *b = NULL;
+    rescl_model_info info;
+    assert_ok(rescl_model_create(&o, &a));
+    assert_ok(rescl_model_save(a, path));
+    assert_ok(rescl_model_load(path, &b));
+    rescl_model_get_info(b, &info);
+    assert_int_equal(info.hidden, 12);
+    check_same_weights(a, b);
+    rescl_model_destroy(a);
+    rescl_model_destroy(b);
+}
+
 /* ---- files that lie ---------------------------------------------------------------------- */
 
 static void write_claim(const char *path, const char *model)
@@ -159,6 +249,9 @@ int main(void)
         TEST(loads_what_it_saved),
         TEST(replaces_weights),
         TEST(keeps_weights_when_a_file_does_not_fit),
+        TEST(loads_the_body_below_a_new_head),
+        TEST(refuses_the_body_of_another_model),
+        TEST(keeps_the_hidden_layer),
         TEST(refuses_files_that_claim_too_much),
         TEST(survives_damaged_files),
     };

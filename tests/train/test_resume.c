@@ -1,4 +1,5 @@
 /* A run that was stopped and resumed ends with the same bits as one that was not. */
+#include "modelfile.h"
 #include "testing.h"
 #include "train_support.h"
 
@@ -261,6 +262,31 @@ static void refuses_other_models_and_data(void **state)
     rescl_dataset_close(others);
 }
 
+/* Preprocessing and epsilon belong to the weights, and a new model cannot know them. */
+static void takes_what_belongs_to_the_weights(void **state)
+{
+    (void)state;
+    rescl_train_options o = train_options(train_path(dir, "caffe"));
+    rescl_dataset *set = train_hands("train", TEST_SAMPLES, 0);
+    rescl_model *first = train_model(), *second = train_model();
+    rescl_model_info info;
+    rescl_trainer *t = NULL;
+    o.max_steps = 1;
+    rs_model_take_over(first, RESCL_PREPROCESS_CAFFE, 0.25);
+    assert_ok(rescl_trainer_create(train_device(), first, set, NULL, &o, &t));
+    assert_ok(rescl_trainer_run(t, NULL));
+    rescl_trainer_destroy(t);
+    o.resume = o.output_dir;
+    assert_ok(rescl_trainer_create(train_device(), second, set, NULL, &o, &t));
+    rescl_model_get_info(second, &info);
+    assert_int_equal(info.preprocess, RESCL_PREPROCESS_CAFFE);
+    assert_true(rs_model_describe(second).bn_eps == 0.25);
+    rescl_trainer_destroy(t);
+    rescl_model_destroy(first);
+    rescl_model_destroy(second);
+    rescl_dataset_close(set);
+}
+
 static void refuses_files_without_a_run(void **state)
 {
     (void)state;
@@ -291,6 +317,7 @@ int main(void)
         cmocka_unit_test(resumes_a_fine_tuning),
         cmocka_unit_test(refuses_other_options),
         cmocka_unit_test(refuses_other_models_and_data),
+        cmocka_unit_test(takes_what_belongs_to_the_weights),
         cmocka_unit_test(refuses_files_without_a_run),
     };
     return cmocka_run_group_tests(tests, make_whole, remove_whole);

@@ -1,0 +1,72 @@
+# Fine-tuning: a new head on a trained body, frozen layers, and rates of their own.
+. "$RESCL_SOURCE_DIR/tests/cli/common.inc"
+
+# shellcheck disable=SC2086
+run train $tiny --quiet --name base
+want_code 0
+mkdir -p photos/train/cat photos/train/dog
+for file in cat/1 cat/2 dog/1; do make_png >"photos/train/$file.png"; done
+tune="--model resnet8 --size 32 --data-path photos --weights runs/base --epochs 2 --batch-size 2
+    --scale 0.5 --hflip 0.5 --color-jitter 0.2"
+
+# The head of six classes gives way to one of two, and says so.
+# shellcheck disable=SC2086
+run train $tune --name all
+want_code 0
+want_err "weights runs/base/weights/best.safetensors: 45 of its 47 tensors fit"
+want_err "new     fc.weight (64, 2), fc.bias (2)"
+want_err "unused  fc.weight (64, 6), fc.bias (6)"
+# shellcheck disable=SC2086
+run train $tune --name deep --hidden 12 --dropout 0.5 --freeze body --lr-body 1e-5
+want_code 0
+want_err "78,870 parameters (806 trainable)"
+want_err "frozen  body"
+want_err "rate 0.001, of the body 1e-05"
+want_err "new     hidden.weight (64, 12), hidden.bias (12), fc.weight (12, 2), fc.bias (2)"
+run predict --weights runs/deep photos/train/dog
+want_code 0
+
+# A head that fits is kept.
+# shellcheck disable=SC2086
+run train $tiny --weights runs/base --name same
+want_code 0
+want_err "47 of its 47 tensors fit"
+! grep -q '^new ' err || fail "expected no new tensors"
+
+# What is frozen does not change; a resumed run knows what was, and ends as one that went through.
+# shellcheck disable=SC2086
+run train $tune --name whole --freeze stem,stage2 --norm-eval --lr-body 1e-4 --quiet
+want_code 0
+# shellcheck disable=SC2086
+run train $tune --name parts --freeze stem,stage2 --norm-eval --lr-body 1e-4 --max-steps 1 --quiet
+want_code 0
+run train --resume runs/parts --freeze stage1
+want_code 2
+want_err "frozen layers: 'stem,stage2', this run has 'stage1'"
+run train --resume runs/parts --lr-body 0
+want_code 2
+want_err "lr_body"
+run train --resume runs/parts --max-steps 0 --quiet
+want_code 0
+cut -d, -f1,3-7 runs/whole/results.csv >one
+cut -d, -f1,3-7 runs/parts/results.csv >two
+cmp -s one two || fail "expected the resumed run to end as the whole one"
+
+# Slips are found before a run folder is made.
+# shellcheck disable=SC2086
+run train $tune --name wrong --freeze stage1,stge2
+want_code 2
+want_err "did you mean 'stage2'?"
+# shellcheck disable=SC2086
+run train $tune --name wrong --freeze 'body,head'
+want_code 2
+want_err "leaves no layer"
+# shellcheck disable=SC2086
+run train $tune --name wrong --model resnet50_keras
+want_code 4
+want_err "runs/base/weights/best.safetensors: holds no tensor"
+[ ! -e runs/wrong ] || fail "expected no run folder"
+
+run summary --model resnet8 --freeze body --hidden 12
+want_code 0
+want_out "Trainable params: 910 "
