@@ -235,8 +235,8 @@ static int open_all(run *r)
 
 /* ---- reporting ---- */
 
-/* The tensors that start anew (`fresh`), or those of the file that find no place: "a (2, 3), b (3)".
- * Heap, or NULL when there are none. */
+/* "a (2, 3), b (3)": the tensors that start anew (`fresh`), or those of the file that find no
+ * place. Heap, or NULL when there are none. */
 static char *tensors_text(const rescl_report *report, bool fresh)
 {
     enum { SHOWN = 6 };

@@ -10,9 +10,9 @@ typedef struct rs_augment {
      * picture's area is cut out; 0: none is. Fitting it to the input is the caller's. */
     double scale;
     double hflip; /* RandomHorizontalFlip: how likely a mirror image is */
-    double
-        color_jitter; /* ColorJitter(this, this, this): factors of 1 +- it, of brightness, contrast
-                          * and saturation in any order; at most 1 */
+    /* ColorJitter(this, this, this): brightness, contrast and saturation, in any order, by factors
+     * of 1 +- this; at most 1. */
+    double color_jitter;
 } rs_augment;
 
 /* Changes picture `index` of its set in place. What comes of it depends on the arguments alone. */

@@ -248,6 +248,14 @@ static void refuses_bad_options(void **state)
     option_fails(&o, "unset");
     o = good, o.opt = "sgd_nesterov", o.momentum = 0.0;
     option_fails(&o, "sgd_nesterov needs");
+    o = good, o.lr_body = -1.0;
+    option_fails(&o, "lr_body -1");
+    o = good, o.scale = 0.0;
+    option_fails(&o, "scale 0");
+    o = good, o.hflip = 1.5;
+    option_fails(&o, "hflip 1.5");
+    o = good, o.color_jitter = (double)NAN;
+    option_fails(&o, "color_jitter nan");
     o = good, o.lr_scheduler = "cosine";
     option_fails(&o, "cosine");
 }
