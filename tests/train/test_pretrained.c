@@ -57,7 +57,7 @@ static void forward(const rescl_model *m, const pictures *p, float *logits)
     assert_ok(rs_replica_create(train_device(), m, &plan, &r));
     for (size_t i = 0; i < PICTURES; i += BATCH) {
         for (size_t k = 0; k < BATCH; k++)
-            assert_ok(rs_image_to_input(&p->image[i + k], SIZE, SIZE, m->preprocess,
+            assert_ok(rs_image_to_input(&p->image[i + k], SIZE, SIZE, &m->fit, m->preprocess,
                                         pixels + k * floats));
         assert_ok(
             rs_replica_forward(r, rs_replica_net(r, RS_MODE_EVAL, BATCH), pixels, labels, 0, 0));
