@@ -6,13 +6,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* src 0 (n,h,w,c) -> dst (n,h',w',k). param 0: weight (r,s,c,k); param 1: bias (k), if `bias`.
+/* src 0 (n,h,w,c) -> dst (n,h',w',k). param 0: weight (r,s,c/groups,k); param 1: bias (k), if
+ * `bias`. With groups, channels of src and dst fall into that many equal runs, and each run of dst
+ * reads its run of src alone.
  * The epilogue of inference: dst = [relu](convolution + bias [+ src 1]), src 1 shaped as dst. */
 typedef struct rs_conv2d_attr {
     size_t filters;            /* k */
     size_t kernel_h, kernel_w; /* r, s */
     size_t stride_h, stride_w;
     size_t pad_top, pad_bottom, pad_left, pad_right; /* zeros */
+    size_t groups;                                   /* 0: 1 */
     bool bias;
     bool relu; /* not when training */
 } rs_conv2d_attr;
@@ -50,6 +53,15 @@ typedef struct rs_pool_attr {
     bool count_pad; /* avgpool only */
     bool global;    /* avgpool only: one window over the whole map, dst (n, c) */
 } rs_pool_attr;
+
+/* The shortcut of a residual block without parameters (option A of He et al. 2015, section 4.2):
+ * src (n,h,w,c) -> dst (n,ceil(h/stride),ceil(w/stride),channels), every stride-th pixel of every
+ * stride-th row, with zeros in the channels that src lacks: half of them, rounded down, before its
+ * own, the rest after. */
+typedef struct rs_shortcut_attr {
+    size_t stride;
+    size_t channels; /* at least c */
+} rs_shortcut_attr;
 
 /* dst = src * mask / (1 - rate), mask by Philox from (seed, stream, step); identity when not
  * training. */

@@ -3,7 +3,8 @@
  *     dst[n,a,b,k] = bias[k] + sum over r,s,c of weight[r,s,c,k] *
  *                    src[n, a * stride_h - pad_top + r, b * stride_w - pad_left + s, c]
  *
- * and in inference [relu](that [+ residual]), with
+ * (with groups c runs over the channels of k's group: weight is (r,s,c/groups,k), as Keras' and
+ * torch's with other axes first) and in inference [relu](that [+ residual]), with
  *
  *     h' = (h + pad_top + pad_bottom - kernel_h) / stride_h + 1, rounded down. */
 #include "conv2d.h"
@@ -42,20 +43,25 @@ static rescl_status conv2d_infer(rs_problem *p)
     const rs_conv2d_attr *a = p->attr;
     const rs_shape *src = &p->src[0];
     char text[96], other[96];
+    const size_t groups = a->groups ? a->groups : 1;
     size_t oh, ow, area, fan_in, fan_out;
 
     RS_FAIL_IF(src->ndim != 4, RESCL_ERR_SHAPE, "conv2d: takes (n,h,w,c), got %s",
                rs_shape_text(src, text));
     RS_FAIL_IF(a->filters == 0, RESCL_ERR_ARG, "conv2d: the number of filters must be at least 1");
+    RS_FAIL_IF(src->dim[3] % groups != 0 || a->filters % groups != 0, RESCL_ERR_SHAPE,
+               "conv2d: %zu groups do not divide the %zu channels and %zu filters", groups,
+               src->dim[3], a->filters);
+    const size_t channels = src->dim[3] / groups; /* that a filter reads */
     RS_TRY(
         out_size("height", src->dim[1], a->pad_top, a->pad_bottom, a->kernel_h, a->stride_h, &oh));
     RS_TRY(
         out_size("width", src->dim[2], a->pad_left, a->pad_right, a->kernel_w, a->stride_w, &ow));
     RS_FAIL_IF(!rs_mul_size(a->kernel_h, a->kernel_w, &area) ||
-                   !rs_mul_size(area, src->dim[3], &fan_in) ||
+                   !rs_mul_size(area, channels, &fan_in) ||
                    !rs_mul_size(area, a->filters, &fan_out),
                RESCL_ERR_SHAPE, "conv2d: a kernel of %zu x %zu for %zu channels is too large",
-               a->kernel_h, a->kernel_w, src->dim[3]);
+               a->kernel_h, a->kernel_w, channels);
     p->dst = rs_shape_4(src->dim[0], oh, ow, a->filters);
     RS_FAIL_IF(p->training && (a->relu || p->nsrc == 2), RESCL_ERR_ARG,
                "conv2d: relu and residual are for inference");
@@ -64,7 +70,7 @@ static rescl_status conv2d_infer(rs_problem *p)
                rs_shape_text(&p->dst, other));
     p->param[p->nparam++] =
         (rs_param_spec){.role = "weight",
-                        .shape = rs_shape_4(a->kernel_h, a->kernel_w, src->dim[3], a->filters),
+                        .shape = rs_shape_4(a->kernel_h, a->kernel_w, channels, a->filters),
                         .init = RS_INIT_WEIGHT,
                         .fan_in = fan_in,
                         .fan_out = fan_out};
@@ -94,6 +100,7 @@ rs_conv rs_conv_of(const rs_problem *p)
                          .s = 1,
                          .stride_h = 1,
                          .stride_w = 1,
+                         .groups = 1,
                          .bias = p->nparam > 1,
                          .accumulate = p->accumulate[0]};
     }
@@ -111,6 +118,7 @@ rs_conv rs_conv_of(const rs_problem *p)
                      .stride_w = a->stride_w,
                      .pad_top = a->pad_top,
                      .pad_left = a->pad_left,
+                     .groups = a->groups ? a->groups : 1,
                      .bias = a->bias,
                      .residual = p->nsrc == 2,
                      .relu = a->relu,
@@ -126,7 +134,7 @@ unsigned rs_conv_reads(const rs_problem *p, rs_pass pass)
 double rs_conv_macs(const rs_problem *p)
 {
     const rs_conv v = rs_conv_of(p);
-    return (double)rs_conv_dst_count(&v) * (double)(v.r * v.s * v.c);
+    return (double)rs_conv_dst_count(&v) * (double)(v.r * v.s * rs_conv_group_in(&v));
 }
 
 size_t rs_conv_reduction(const rs_problem *p, rs_pass pass)
@@ -134,11 +142,11 @@ size_t rs_conv_reduction(const rs_problem *p, rs_pass pass)
     const rs_conv v = rs_conv_of(p);
     switch (pass) {
     case RS_FWD:
-        return v.r * v.s * v.c + v.bias + v.residual;
+        return v.r * v.s * rs_conv_group_in(&v) + v.bias + v.residual;
     case RS_BWD_PARAMS:
         return v.n * v.oh * v.ow;
     default:
-        return v.r * v.s * v.k + v.accumulate;
+        return v.r * v.s * rs_conv_group_out(&v) + v.accumulate;
     }
 }
 
@@ -163,28 +171,37 @@ static void for_each_meeting(const rs_conv *v, meet_fn fn, const rs_ref *ref)
                     }
 }
 
+/* The channel of src that filter k meets as its c-th. */
+static size_t channel_of(const rs_conv *v, size_t k, size_t c)
+{
+    return k / rs_conv_group_out(v) * rs_conv_group_in(v) + c;
+}
+
 static void meet_fwd(const rs_conv *v, size_t out, size_t in, size_t tap, const rs_ref *ref)
 {
-    for (size_t c = 0; c < v->c; c++)
+    const size_t depth = rs_conv_group_in(v);
+    for (size_t c = 0; c < depth; c++)
         for (size_t k = 0; k < v->k; k++)
-            ref->dst[out * v->k + k] +=
-                ref->src[0][in * v->c + c] * ref->param[0][(tap * v->c + c) * v->k + k];
+            ref->dst[out * v->k + k] += ref->src[0][in * v->c + channel_of(v, k, c)] *
+                                        ref->param[0][(tap * depth + c) * v->k + k];
 }
 
 static void meet_bwd_params(const rs_conv *v, size_t out, size_t in, size_t tap, const rs_ref *ref)
 {
-    for (size_t c = 0; c < v->c; c++)
+    const size_t depth = rs_conv_group_in(v);
+    for (size_t c = 0; c < depth; c++)
         for (size_t k = 0; k < v->k; k++)
-            ref->diff_param[0][(tap * v->c + c) * v->k + k] +=
-                ref->src[0][in * v->c + c] * ref->diff_dst[out * v->k + k];
+            ref->diff_param[0][(tap * depth + c) * v->k + k] +=
+                ref->src[0][in * v->c + channel_of(v, k, c)] * ref->diff_dst[out * v->k + k];
 }
 
 static void meet_bwd_data(const rs_conv *v, size_t out, size_t in, size_t tap, const rs_ref *ref)
 {
-    for (size_t c = 0; c < v->c; c++)
+    const size_t depth = rs_conv_group_in(v);
+    for (size_t c = 0; c < depth; c++)
         for (size_t k = 0; k < v->k; k++)
-            ref->diff_src[0][in * v->c + c] +=
-                ref->diff_dst[out * v->k + k] * ref->param[0][(tap * v->c + c) * v->k + k];
+            ref->diff_src[0][in * v->c + channel_of(v, k, c)] +=
+                ref->diff_dst[out * v->k + k] * ref->param[0][(tap * depth + c) * v->k + k];
 }
 
 static void clear(double *x, size_t count)
@@ -373,12 +390,16 @@ out:
 const rs_impl rs_conv_impls[] = {
     {"winograd", RS_CONV_PASSES, 1u << RESCL_DEVICE_CPU, rs_conv_winograd_can,
      rs_conv_winograd_plan, rs_conv_winograd_enqueue, rs_conv_winograd_pack, 4},
+    {"grouped_tile", RS_CONV_PASSES, 1u << RESCL_DEVICE_CPU, rs_conv_grouped_can,
+     rs_conv_grouped_plan, rs_conv_grouped_enqueue, rs_conv_grouped_pack, 0},
     {"packed_gemm", RS_CONV_PASSES, 1u << RESCL_DEVICE_CPU, rs_conv_packed_can, rs_conv_packed_plan,
      rs_conv_packed_enqueue, rs_conv_packed_pack, 0},
     {"tiled_gemm", RS_CONV_PASSES, 1u << RESCL_DEVICE_GPU | 1u << RESCL_DEVICE_ACCELERATOR,
      rs_conv_tiled_can, rs_conv_tiled_plan, rs_conv_tiled_enqueue, NULL, 0},
     {"clblast_gemm", RS_CONV_PASSES, 0, rs_conv_clblast_can, rs_conv_clblast_plan,
      rs_conv_clblast_enqueue, NULL, 0},
+    {"direct", RS_CONV_PASSES, 1u << RESCL_DEVICE_GPU | 1u << RESCL_DEVICE_ACCELERATOR,
+     rs_conv_direct_can, rs_conv_direct_plan, rs_conv_direct_enqueue, NULL, 0},
     {0}};
 
 const rs_op rs_op_conv2d = {.name = "conv2d",

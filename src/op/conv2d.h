@@ -13,6 +13,7 @@ typedef struct rs_conv {
     size_t oh, ow, k;  /* dst */
     size_t r, s;       /* filter height and width */
     size_t stride_h, stride_w, pad_top, pad_left;
+    size_t groups; /* divides c and k */
     bool bias;
     bool residual, relu; /* the epilogue of inference */
     bool accumulate;     /* add to diff_src */
@@ -29,9 +30,17 @@ static inline size_t rs_conv_dst_count(const rs_conv *v)
 {
     return v->n * v->oh * v->ow * v->k;
 }
+static inline size_t rs_conv_group_in(const rs_conv *v) /* channels of src in a group */
+{
+    return v->c / v->groups;
+}
+static inline size_t rs_conv_group_out(const rs_conv *v) /* channels of dst in a group */
+{
+    return v->k / v->groups;
+}
 static inline size_t rs_conv_weight_count(const rs_conv *v)
 {
-    return v->r * v->s * v->c * v->k;
+    return v->r * v->s * rs_conv_group_in(v) * v->k;
 }
 static inline bool rs_conv_is_matrix(const rs_conv *v) /* a 1x1, stride 1, without padding */
 {
@@ -57,7 +66,7 @@ size_t rs_conv_grids(const rs_conv *v, rs_pass pass);
 rs_conv_grid rs_conv_grid_at(const rs_conv *v, rs_pass pass, size_t index);
 
 /* The maps of a pass in those terms; step_c and step_q are the strides, in weights, of source and
- * output channels. */
+ * output channels (of one group). */
 typedef struct rs_conv_maps {
     size_t h, w, c;   /* source */
     size_t oh, ow, k; /* output */
@@ -124,9 +133,10 @@ static inline int rs_round_up_int(int a, int b)
 
 #define RS_CONV_PASSES (1u << RS_FWD | 1u << RS_BWD_PARAMS | 1u << RS_BWD_DATA)
 
-/* conv2d_winograd.c, which dense leaves out; conv2d_packed.c (CPUs), conv2d_tiled.c (GPUs),
- * conv2d_clblast.c. */
+/* Those that dense layers leave out: conv2d_winograd.c, conv2d_grouped.c (CPUs); then conv2d_packed.c
+ * (CPUs), conv2d_tiled.c (GPUs), conv2d_clblast.c, conv2d_direct.c. */
 extern const rs_impl rs_conv_impls[];
+#define RS_CONV_NOT_DENSE 2
 
 const char *rs_conv_winograd_can(const rs_problem *p, rs_pass pass, const rescl_device_info *dev);
 rescl_status rs_conv_winograd_plan(rs_plan *plan, const rescl_device_info *dev) RESCL_CHECK;
@@ -145,5 +155,14 @@ rescl_status rs_conv_tiled_enqueue(const rs_plan *plan, const rs_args *args) RES
 const char *rs_conv_clblast_can(const rs_problem *p, rs_pass pass, const rescl_device_info *dev);
 rescl_status rs_conv_clblast_plan(rs_plan *plan, const rescl_device_info *dev) RESCL_CHECK;
 rescl_status rs_conv_clblast_enqueue(const rs_plan *plan, const rs_args *args) RESCL_CHECK;
+
+const char *rs_conv_grouped_can(const rs_problem *p, rs_pass pass, const rescl_device_info *dev);
+rescl_status rs_conv_grouped_plan(rs_plan *plan, const rescl_device_info *dev) RESCL_CHECK;
+rescl_status rs_conv_grouped_enqueue(const rs_plan *plan, const rs_args *args) RESCL_CHECK;
+rescl_status rs_conv_grouped_pack(const rs_plan *plan, const rs_args *args) RESCL_CHECK;
+
+const char *rs_conv_direct_can(const rs_problem *p, rs_pass pass, const rescl_device_info *dev);
+rescl_status rs_conv_direct_plan(rs_plan *plan, const rescl_device_info *dev) RESCL_CHECK;
+rescl_status rs_conv_direct_enqueue(const rs_plan *plan, const rs_args *args) RESCL_CHECK;
 
 #endif

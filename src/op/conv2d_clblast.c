@@ -41,6 +41,8 @@ const char *rs_conv_clblast_can(const rs_problem *p, rs_pass pass, const rescl_d
     (void)pass;
     const rs_conv v = rs_conv_of(p);
     const char *why = rs_conv_fits_int(&v);
+    if (v.groups > 1)
+        return "does one group only";
     if (why)
         return why;
     const double image = (double)(v.oh * v.ow) * (double)(v.r * v.s * v.c);

@@ -66,6 +66,8 @@ const char *rs_conv_packed_can(const rs_problem *p, rs_pass pass, const rescl_de
     const rs_conv_maps m = rs_conv_maps_of(&v, pass);
     const tiles t = tiles_of(dev);
     const double packed = (double)(v.r * v.s) * (double)m.c * (double)(m.k + (size_t)t.reg.nr);
+    if (v.groups > 1)
+        return "does one group only";
     if (dev->local_bytes < 32768)
         return "needs 32 KiB of local memory";
     if (dev->float_width < 4)

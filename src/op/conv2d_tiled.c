@@ -62,6 +62,8 @@ const char *rs_conv_tiled_can(const rs_problem *p, rs_pass pass, const rescl_dev
     (void)pass;
     const rs_conv v = rs_conv_of(p);
     const tiles t = tiles_of(dev);
+    if (v.groups > 1)
+        return "does one group only";
     if (local_bytes(&t) > dev->local_bytes)
         return "needs 1 KiB of local memory";
     return rs_conv_fits_int(&v);

@@ -61,6 +61,8 @@ const char *rs_conv_winograd_can(const rs_problem *p, rs_pass pass, const rescl_
     const rs_conv v = rs_conv_of(p);
     const rs_conv_maps m = rs_conv_maps_of(&v, pass);
     const rs_regtile t = rs_regtile_of(dev);
+    if (v.groups > 1)
+        return "does one group only";
     if (v.r != 3 || v.s != 3 || v.stride_h != 1 || v.stride_w != 1)
         return "made for 3x3 filters of stride 1";
     if (v.pad_top > 2 || v.pad_left > 2)

@@ -41,4 +41,4 @@ const rs_op rs_op_dense = {.name = "dense",
                            .reference = rs_conv_reference,
                            .macs = rs_conv_macs,
                            .reduction = rs_conv_reduction,
-                           .impls = rs_conv_impls + 1};
+                           .impls = rs_conv_impls + RS_CONV_NOT_DENSE};

@@ -53,9 +53,12 @@ static void describe(problem *b, const rs_node *node)
 
     if (node->op == &rs_op_conv2d) {
         const rs_conv2d_attr *a = node->attr;
-        snprintf(b->shape, sizeof b->shape, "%zux%zux%zux%zu -> %zu, %zux%zu/%zu", s->dim[0],
-                 s->dim[1], s->dim[2], s->dim[3], a->filters, a->kernel_h, a->kernel_w,
-                 a->stride_h);
+        char groups[32] = "";
+        if (a->groups > 1)
+            snprintf(groups, sizeof groups, ", %zu groups", a->groups);
+        snprintf(b->shape, sizeof b->shape, "%zux%zux%zux%zu -> %zu, %zux%zu/%zu%s", s->dim[0],
+                 s->dim[1], s->dim[2], s->dim[3], a->filters, a->kernel_h, a->kernel_w, a->stride_h,
+                 groups);
         snprintf(b->key, sizeof b->key, "%s /%zu pad %zu %zu %zu %zu bias %d", b->shape,
                  a->stride_w, a->pad_top, a->pad_bottom, a->pad_left, a->pad_right, a->bias);
     } else {

@@ -44,6 +44,38 @@ static const rs_conv2d_attr uneven = {.filters = 10,
         .bias = true, .relu = true                                                                 \
     }
 
+/* A 3x3 in groups. */
+#define GROUPS(count, k, step, with_bias)                                                          \
+    &(const rs_conv2d_attr)                                                                        \
+    {                                                                                              \
+        .filters = (k), .kernel_h = 3, .kernel_w = 3, .stride_h = (step), .stride_w = (step),      \
+        .pad_top = 1, .pad_bottom = 1, .pad_left = 1, .pad_right = 1, .groups = (count),           \
+        .bias = (with_bias)                                                                        \
+    }
+
+static const rs_conv2d_attr uneven_groups = {.filters = 32,
+                                             .kernel_h = 2,
+                                             .kernel_w = 5,
+                                             .stride_h = 3,
+                                             .stride_w = 2,
+                                             .pad_top = 2,
+                                             .pad_left = 1,
+                                             .pad_right = 3,
+                                             .groups = 2,
+                                             .bias = true},
+                            epilogue_groups = {.filters = 32,
+                                               .kernel_h = 3,
+                                               .kernel_w = 3,
+                                               .stride_h = 1,
+                                               .stride_w = 1,
+                                               .pad_top = 1,
+                                               .pad_bottom = 1,
+                                               .pad_left = 1,
+                                               .pad_right = 1,
+                                               .groups = 8,
+                                               .bias = true,
+                                               .relu = true};
+
 static const op_case cases[] = {
     {.name = "one number", .src = {{4, {1, 1, 1, 1}}}, .attr = PLAIN(1, 1, 1, 0)},
     {.name = "1x1, 6 classes", .src = {{4, {3, 2, 2, 17}}}, .attr = PLAIN(6, 1, 1, 0)},
@@ -105,6 +137,27 @@ static const op_case cases[] = {
      .src = {{4, {2, 8, 6, 20}}, {4, {2, 4, 3, 9}}},
      .attr = BIAS(9, 3, 2, 1),
      .inference_only = true},
+    {.name = "groups of 4", .src = {{4, {2, 5, 7, 32}}}, .attr = GROUPS(8, 32, 1, false)},
+    {.name = "groups of 4, stride 2", .src = {{4, {2, 8, 7, 16}}}, .attr = GROUPS(4, 16, 2, true)},
+    {.name = "groups of 8", .src = {{4, {2, 4, 5, 32}}}, .attr = GROUPS(4, 32, 1, false)},
+    {.name = "groups of 8, stride 2", .src = {{4, {1, 7, 6, 16}}}, .attr = GROUPS(2, 16, 2, false)},
+    {.name = "groups of 16, 2x2 map", .src = {{4, {9, 2, 2, 32}}}, .attr = GROUPS(2, 32, 1, true)},
+    {.name = "groups of 32, stride 2",
+     .src = {{4, {1, 9, 8, 64}}},
+     .attr = GROUPS(2, 64, 2, false)},
+    {.name = "a group for each channel",
+     .src = {{4, {2, 6, 5, 16}}},
+     .attr = GROUPS(16, 16, 1, true)},
+    {.name = "groups of 3", .src = {{4, {2, 6, 5, 15}}}, .attr = GROUPS(5, 15, 1, true)},
+    {.name = "groups of 5 to 16", .src = {{4, {2, 6, 5, 10}}}, .attr = GROUPS(2, 32, 1, true)},
+    {.name = "groups of 4 to 2", .src = {{4, {2, 6, 5, 16}}}, .attr = GROUPS(4, 8, 2, false)},
+    {.name = "groups of 19 to 16, uneven padding",
+     .src = {{4, {2, 7, 9, 38}}},
+     .attr = &uneven_groups},
+    {.name = "groups of 4, bias, residual, relu",
+     .src = {{4, {3, 5, 4, 32}}, {4, {3, 5, 4, 32}}},
+     .attr = &epilogue_groups,
+     .inference_only = true},
 };
 
 static void expect_refused(const rs_conv2d_attr *attr, rs_shape src, rescl_status want,
@@ -130,6 +183,10 @@ static void refuses_bad_shapes(void **state)
     expect_refused(&a, rs_shape_4(1, 8, 8, 3), RESCL_ERR_ARG, "kernel 0");
     a = good, a.filters = 0;
     expect_refused(&a, rs_shape_4(1, 8, 8, 3), RESCL_ERR_ARG, "filters");
+    a = good, a.groups = 2;
+    expect_refused(&a, rs_shape_4(1, 8, 8, 4), RESCL_ERR_SHAPE, "2 groups do not divide");
+    a = good, a.groups = 7;
+    expect_refused(&a, rs_shape_4(1, 8, 8, 3), RESCL_ERR_SHAPE, "7 groups do not divide");
     a = good, a.pad_top = SIZE_MAX;
     expect_refused(&a, rs_shape_4(1, 8, 8, 3), RESCL_ERR_SHAPE, "too large");
     a = good, a.kernel_h = a.pad_top = SIZE_MAX / 2;
@@ -149,6 +206,21 @@ static void counts_operations(void **state)
     assert_int_equal(rs_op_conv2d.reduction(&p, RS_BWD_DATA), 49 * 64);
     assert_int_equal(p.param[0].fan_in, 147);
     assert_int_equal(p.param[0].fan_out, 49 * 64);
+}
+
+/* ResNeXt-50's first: 3x3, 128 -> 128 in 32 groups. torch's fan_out does not know of groups. */
+static void counts_operations_of_groups(void **state)
+{
+    (void)state;
+    const rs_shape src = rs_shape_4(2, 56, 56, 128);
+    rs_problem p;
+    OP_OK(rs_problem_init(&p, &rs_op_conv2d, GROUPS(32, 128, 1, false), true, &src, 1));
+    assert_int_equal(rs_shape_count(&p.param[0].shape), 9 * 4 * 128);
+    assert_true(rs_op_conv2d.macs(&p) == 2.0 * 56 * 56 * 128 * 36);
+    assert_int_equal(rs_op_conv2d.reduction(&p, RS_FWD), 36);
+    assert_int_equal(rs_op_conv2d.reduction(&p, RS_BWD_DATA), 36);
+    assert_int_equal(p.param[0].fan_in, 36);
+    assert_int_equal(p.param[0].fan_out, 9 * 128);
 }
 
 /* Indices in the kernels are 32-bit: larger tensors are refused, not computed wrongly. */
@@ -189,9 +261,8 @@ int main(void)
 {
     const op_suite s = {.op = &rs_op_conv2d, .cases = cases, .ncases = RS_COUNT(cases)};
     const struct CMUnitTest extra[] = {
-        cmocka_unit_test(refuses_bad_shapes),
-        cmocka_unit_test(counts_operations),
-        cmocka_unit_test(declines_huge_tensors),
+        cmocka_unit_test(refuses_bad_shapes),          cmocka_unit_test(counts_operations),
+        cmocka_unit_test(counts_operations_of_groups), cmocka_unit_test(declines_huge_tensors),
         cmocka_unit_test(grids_cover_the_map),
     };
     return op_suite_main(&s, extra, RS_COUNT(extra));

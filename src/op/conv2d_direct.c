@@ -1,0 +1,115 @@
+/* direct: one work-item for each number of the result, for any groups and any device; the host side
+ * of cl/conv2d_direct.cl. What serves where nothing that is faster can: groups on GPUs, and groups
+ * that do not fit the vectors of a CPU. */
+#include "conv2d.h"
+#include "error.h"
+
+/* kernel[] of a plan for backward weights. */
+enum { PARAMS = 0, SUM, BIAS };
+
+/* Work-items that a compute unit should have. */
+enum { ITEMS_PER_UNIT = 1024 };
+#define MOST_SCRATCH ((size_t)64 << 20)
+
+const char *rs_conv_direct_can(const rs_problem *p, rs_pass pass, const rescl_device_info *dev)
+{
+    (void)pass, (void)dev;
+    const rs_conv v = rs_conv_of(p);
+    return rs_conv_fits_int(&v);
+}
+
+static rescl_status product_enqueue(const rs_plan *plan, const rs_args *args)
+{
+    rescl_status st = RESCL_OK;
+    const rs_conv v = rs_conv_of(&plan->problem);
+    const rs_conv_maps m = rs_conv_maps_of(&v, plan->pass);
+    const bool fwd = plan->pass == RS_FWD, add = !fwd && v.accumulate;
+    const size_t in = rs_conv_group_in(&v), out = rs_conv_group_out(&v);
+
+    for (size_t i = 0; i < rs_conv_grids(&v, plan->pass); i++) {
+        const rs_conv_grid g = rs_conv_grid_at(&v, plan->pass, i);
+        const size_t pixels = v.n * (size_t)g.gh * (size_t)g.gw;
+        if (pixels == 0 || (add && g.rows == 0))
+            continue;
+        const rs_grid grid = rs_conv_items(plan->dev, m.k, pixels);
+        RS_TRY(RS_LAUNCH(
+            plan->dev, plan->kernel[0].kernel, grid,
+            RS_BUF(fwd ? args->src[0].buf : args->diff_dst.buf), RS_BUF(args->param[0].buf),
+            RS_BUF(fwd && v.bias ? args->param[1].buf : NULL),
+            RS_BUF(fwd ? args->src[1].buf : NULL),
+            RS_BUF(fwd ? args->dst.buf : args->diff_src[0].buf), RS_INT(pixels), RS_INT(m.h),
+            RS_INT(m.w), RS_INT(m.c), RS_INT(g.rows), RS_INT(g.cols), RS_INT(g.dh), RS_INT(g.dw),
+            RS_INT(g.istep_h), RS_INT(g.istep_w), RS_INT(g.gh), RS_INT(g.gw), RS_INT(m.oh),
+            RS_INT(m.ow), RS_INT(m.k), RS_INT(g.first_h), RS_INT(g.first_w), RS_INT(g.ostep_h),
+            RS_INT(g.ostep_w), RS_INT(v.s), RS_INT(g.r0), RS_INT(g.s0), RS_INT(g.rstep),
+            RS_INT(g.sstep), RS_INT(fwd ? in : out), RS_INT(fwd ? out : in), RS_INT(out),
+            RS_INT(m.step_c), RS_INT(m.step_q), RS_INT(in * v.k), RS_INT(add), RS_INT(v.relu)));
+    }
+out:
+    return st;
+}
+
+/* Parts of the pixels that are summed apart: more where there are few weights. */
+static size_t weight_parts(const rs_conv *v, const rescl_device_info *dev)
+{
+    const size_t weights = rs_conv_weight_count(v), pixels = v->n * v->oh * v->ow;
+    size_t parts = ITEMS_PER_UNIT * (size_t)dev->compute_units / weights + 1;
+    if (parts > pixels / 64)
+        parts = pixels / 64;
+    if (parts > MOST_SCRATCH / sizeof(float) / weights)
+        parts = MOST_SCRATCH / sizeof(float) / weights;
+    return parts > 1 ? parts : 1;
+}
+
+/* The bias's partial sums begin here, in floats. */
+static size_t bias_first(const rs_conv *v, size_t parts)
+{
+    return parts > 1 ? parts * rs_conv_weight_count(v) : 0;
+}
+
+static rescl_status params_enqueue(const rs_plan *plan, const rs_args *args)
+{
+    rescl_status st = RESCL_OK;
+    const rs_conv v = rs_conv_of(&plan->problem);
+    const size_t weights = rs_conv_weight_count(&v), depth = rs_conv_group_in(&v);
+    const size_t parts = weight_parts(&v, rescl_device_get_info(plan->dev));
+    rs_grid grid = rs_conv_items(plan->dev, v.k, v.r * v.s * depth);
+    grid.items[2] = parts;
+
+    RS_TRY(RS_LAUNCH(plan->dev, plan->kernel[PARAMS].kernel, grid, RS_BUF(args->src[0].buf),
+                     RS_BUF(args->diff_dst.buf),
+                     RS_BUF(parts > 1 ? args->scratch : args->diff_param[0].buf),
+                     RS_INT(v.n * v.oh * v.ow), RS_INT(v.h), RS_INT(v.w), RS_INT(v.c), RS_INT(v.oh),
+                     RS_INT(v.ow), RS_INT(v.k), RS_INT(v.r), RS_INT(v.s), RS_INT(v.stride_h),
+                     RS_INT(v.stride_w), RS_INT(v.pad_top), RS_INT(v.pad_left), RS_INT(depth),
+                     RS_INT(rs_conv_group_out(&v)), RS_INT(parts), RS_ULONG(weights)));
+    if (parts > 1)
+        RS_TRY(rs_conv_sum(plan, SUM, args->scratch, 0, args->diff_param[0].buf, weights, parts,
+                           weights));
+    if (v.bias)
+        RS_TRY(rs_conv_bwd_bias(plan, BIAS, SUM, args, bias_first(&v, parts)));
+out:
+    return st;
+}
+
+rescl_status rs_conv_direct_plan(rs_plan *plan, const rescl_device_info *dev)
+{
+    rescl_status st = RESCL_OK;
+    const rs_conv v = rs_conv_of(&plan->problem);
+    if (plan->pass != RS_BWD_PARAMS) {
+        RS_TRY(rs_plan_kernel_add(plan, "conv2d_direct", "conv2d_direct_product", "%s", ""));
+        goto out;
+    }
+    plan->scratch_bytes =
+        bias_first(&v, weight_parts(&v, dev)) * sizeof(float) + rs_conv_bwd_bias_bytes(&v, dev);
+    RS_TRY(rs_plan_kernel_add(plan, "conv2d_direct", "conv2d_direct_bwd_params", "%s", ""));
+    RS_TRY(rs_plan_kernel_add(plan, "conv2d", "conv2d_sum", "%s", ""));
+    RS_TRY(rs_plan_kernel_add(plan, "conv2d", "conv2d_bwd_bias", "%s", ""));
+out:
+    return st;
+}
+
+rescl_status rs_conv_direct_enqueue(const rs_plan *plan, const rs_args *args)
+{
+    return plan->pass == RS_BWD_PARAMS ? params_enqueue(plan, args) : product_enqueue(plan, args);
+}

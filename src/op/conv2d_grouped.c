@@ -1,0 +1,174 @@
+/* grouped_tile: convolution in groups for CPUs, as register tiles; the host side of
+ * cl/conv2d_grouped.cl. */
+#include "conv2d.h"
+#include "error.h"
+#include "spread.h"
+
+#include <limits.h>
+
+#define KERNEL_FILE "conv2d_grouped"
+
+/* kernel[] of a plan. */
+enum { PRODUCT = 0, PACK };
+enum { PARAMS = 0, SUM, BIAS };
+
+enum { MR = 8 };    /* pixels in a register tile */
+enum { TILES = 8 }; /* most of them that a work-item takes */
+enum { ITEMS_PER_UNIT = 4 };
+#define MOST_SCRATCH ((size_t)64 << 20)
+
+/* Channels of a group: those that a pass reads, and those that it computes. */
+static size_t depth_of(const rs_conv *v, rs_pass pass)
+{
+    return pass == RS_BWD_DATA ? rs_conv_group_out(v) : rs_conv_group_in(v);
+}
+static size_t width_of(const rs_conv *v, rs_pass pass)
+{
+    return pass == RS_BWD_DATA ? rs_conv_group_in(v) : rs_conv_group_out(v);
+}
+
+const char *rs_conv_grouped_can(const rs_problem *p, rs_pass pass, const rescl_device_info *dev)
+{
+    const rs_conv v = rs_conv_of(p);
+    const size_t width = width_of(&v, pass), vw = rs_vector_width(dev);
+    if (v.groups == 1)
+        return "does more than one group only";
+    if (dev->float_width < 4)
+        return "made for vectors of at least 4 floats";
+    if (width % vw != 0 && (vw % width != 0 || width * v.groups % vw != 0))
+        return "the groups do not fit the vectors";
+    if (width % vw != 0 && width != depth_of(&v, pass))
+        return "groups narrower than a vector have to be as wide on both sides";
+    return rs_conv_fits_int(&v);
+}
+
+static rescl_status add_kernel(rs_plan *plan, const rescl_device_info *dev, const char *name)
+{
+    const rs_conv v = rs_conv_of(&plan->problem);
+    const size_t width = width_of(&v, plan->pass), vw = rs_vector_width(dev);
+    return rs_plan_kernel_add(plan, KERNEL_FILE, name, "-DRUN=%zu -DMR=%d", width < vw ? width : vw,
+                              MR);
+}
+
+/* ---- forward and backward data ----------------------------------------------------------- */
+
+/* Weights, biases, and zeros for the pixels outside the map. */
+static size_t packed_floats(const rs_conv *v, rs_pass pass, const rescl_device_info *dev)
+{
+    const size_t depth = depth_of(v, pass), vw = rs_vector_width(dev);
+    return rs_conv_weight_count(v) + rs_conv_maps_of(v, pass).k + (depth > vw ? depth : vw);
+}
+
+rescl_status rs_conv_grouped_pack(const rs_plan *plan, const rs_args *args)
+{
+    const rs_conv v = rs_conv_of(&plan->problem);
+    const rs_conv_maps m = rs_conv_maps_of(&v, plan->pass);
+    const size_t count = packed_floats(&v, plan->pass, rescl_device_get_info(plan->dev));
+    const rs_grid grid = rs_conv_items(plan->dev, count, 1);
+    return RS_LAUNCH(plan->dev, plan->kernel[PACK].kernel, grid, RS_BUF(args->param[0].buf),
+                     RS_BUF(plan->pass == RS_FWD && v.bias ? args->param[1].buf : NULL),
+                     RS_BUF(args->packed), RS_INT(count), RS_INT(m.k), RS_INT(v.r * v.s),
+                     RS_INT(depth_of(&v, plan->pass)), RS_INT(width_of(&v, plan->pass)),
+                     RS_INT(rs_conv_group_out(&v)), RS_INT(m.step_c), RS_INT(m.step_q),
+                     RS_INT(rs_conv_group_in(&v) * v.k));
+}
+
+static rescl_status product_enqueue(const rs_plan *plan, const rs_args *args)
+{
+    rescl_status st = RESCL_OK;
+    const rs_conv v = rs_conv_of(&plan->problem);
+    const rs_conv_maps m = rs_conv_maps_of(&v, plan->pass);
+    const bool fwd = plan->pass == RS_FWD, add = !fwd && v.accumulate;
+    const size_t blocks = m.k / rs_vector_width(rescl_device_get_info(plan->dev));
+
+    for (size_t i = 0; i < rs_conv_grids(&v, plan->pass); i++) {
+        const rs_conv_grid g = rs_conv_grid_at(&v, plan->pass, i);
+        const size_t pixels = v.n * (size_t)g.gh * (size_t)g.gw, tiles = (pixels + MR - 1) / MR;
+        if (pixels == 0 || (add && g.rows == 0))
+            continue;
+        const rs_grid grid = {.items = {blocks, (tiles + TILES - 1) / TILES, 1},
+                              .group = {1, 1, 1}};
+        RS_TRY(RS_LAUNCH(plan->dev, plan->kernel[PRODUCT].kernel, grid,
+                         RS_BUF(fwd ? args->src[0].buf : args->diff_dst.buf), RS_BUF(args->packed),
+                         RS_BUF(fwd ? args->src[1].buf : NULL),
+                         RS_BUF(fwd ? args->dst.buf : args->diff_src[0].buf), RS_INT(pixels),
+                         RS_INT(m.h), RS_INT(m.w), RS_INT(m.c), RS_INT(g.rows), RS_INT(g.cols),
+                         RS_INT(g.dh), RS_INT(g.dw), RS_INT(g.istep_h), RS_INT(g.istep_w),
+                         RS_INT(g.gh), RS_INT(g.gw), RS_INT(m.oh), RS_INT(m.ow), RS_INT(m.k),
+                         RS_INT(g.first_h), RS_INT(g.first_w), RS_INT(g.ostep_h), RS_INT(g.ostep_w),
+                         RS_INT(v.s), RS_INT(g.r0), RS_INT(g.s0), RS_INT(g.rstep), RS_INT(g.sstep),
+                         RS_INT(depth_of(&v, plan->pass)), RS_INT(width_of(&v, plan->pass)),
+                         RS_INT(v.r * v.s), RS_INT(TILES), RS_INT(add), RS_INT(v.relu)));
+    }
+out:
+    return st;
+}
+
+/* ---- backward weights -------------------------------------------------------------------- */
+
+/* Parts of the images' rows that are summed apart: more where there are few blocks. */
+static size_t weight_parts(const rs_conv *v, const rescl_device_info *dev)
+{
+    const size_t blocks = v->k / rs_vector_width(dev);
+    const size_t want = ITEMS_PER_UNIT * (size_t)dev->compute_units;
+    size_t parts = (want + blocks - 1) / blocks;
+    if (parts > v->n * v->oh)
+        parts = v->n * v->oh;
+    if (parts > MOST_SCRATCH / sizeof(float) / rs_conv_weight_count(v))
+        parts = MOST_SCRATCH / sizeof(float) / rs_conv_weight_count(v);
+    return parts > 1 ? parts : 1;
+}
+
+/* The bias's partial sums begin here, in floats. */
+static size_t bias_first(const rs_conv *v, size_t parts)
+{
+    return parts > 1 ? parts * rs_conv_weight_count(v) : 0;
+}
+
+static rescl_status params_enqueue(const rs_plan *plan, const rs_args *args)
+{
+    rescl_status st = RESCL_OK;
+    const rescl_device_info *dev = rescl_device_get_info(plan->dev);
+    const rs_conv v = rs_conv_of(&plan->problem);
+    const size_t weights = rs_conv_weight_count(&v), parts = weight_parts(&v, dev);
+    const rs_grid grid = {.items = {v.k / rs_vector_width(dev), parts, 1}, .group = {1, 1, 1}};
+
+    RS_TRY(RS_LAUNCH(
+        plan->dev, plan->kernel[PARAMS].kernel, grid, RS_BUF(args->src[0].buf),
+        RS_BUF(args->diff_dst.buf), RS_BUF(parts > 1 ? args->scratch : args->diff_param[0].buf),
+        RS_INT(v.n * v.oh), RS_INT(v.h), RS_INT(v.w), RS_INT(v.c), RS_INT(v.oh), RS_INT(v.ow),
+        RS_INT(v.k), RS_INT(v.r), RS_INT(v.s), RS_INT(v.stride_h), RS_INT(v.stride_w),
+        RS_INT(v.pad_top), RS_INT(v.pad_left), RS_INT(rs_conv_group_in(&v)),
+        RS_INT(rs_conv_group_out(&v)), RS_INT(parts), RS_ULONG(weights)));
+    if (parts > 1)
+        RS_TRY(rs_conv_sum(plan, SUM, args->scratch, 0, args->diff_param[0].buf, weights, parts,
+                           weights));
+    if (v.bias)
+        RS_TRY(rs_conv_bwd_bias(plan, BIAS, SUM, args, bias_first(&v, parts)));
+out:
+    return st;
+}
+
+rescl_status rs_conv_grouped_plan(rs_plan *plan, const rescl_device_info *dev)
+{
+    rescl_status st = RESCL_OK;
+    const rs_conv v = rs_conv_of(&plan->problem);
+    if (plan->pass != RS_BWD_PARAMS) {
+        plan->packed_bytes = packed_floats(&v, plan->pass, dev) * sizeof(float);
+        RS_TRY(add_kernel(plan, dev, "conv2d_grouped_product"));
+        RS_TRY(add_kernel(plan, dev, "conv2d_grouped_pack"));
+        goto out;
+    }
+    plan->scratch_bytes =
+        bias_first(&v, weight_parts(&v, dev)) * sizeof(float) + rs_conv_bwd_bias_bytes(&v, dev);
+    RS_TRY(add_kernel(plan, dev, "conv2d_grouped_bwd_params"));
+    RS_TRY(rs_plan_kernel_add(plan, "conv2d", "conv2d_sum", "%s", ""));
+    RS_TRY(rs_plan_kernel_add(plan, "conv2d", "conv2d_bwd_bias", "%s", ""));
+out:
+    return st;
+}
+
+rescl_status rs_conv_grouped_enqueue(const rs_plan *plan, const rs_args *args)
+{
+    return plan->pass == RS_BWD_PARAMS ? params_enqueue(plan, args) : product_enqueue(plan, args);
+}
