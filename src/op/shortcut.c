@@ -1,0 +1,91 @@
+/* shortcut: a residual block's shortcut without parameters (attr.h): dst[y, x] is src[y * stride,
+ * x * stride] between zeros for the channels that src lacks. Backward: pixels that were skipped get
+ * zeros. */
+#include "attr.h"
+#include "error.h"
+#include "op.h"
+#include "spread.h"
+
+static rescl_status infer(rs_problem *p)
+{
+    rescl_status st = RESCL_OK;
+    const rs_shortcut_attr *a = p->attr;
+    const rs_shape *src = &p->src[0];
+    char text[96];
+    RS_FAIL_IF(src->ndim != 4, RESCL_ERR_SHAPE, "shortcut: takes (n,h,w,c), got %s",
+               rs_shape_text(src, text));
+    RS_FAIL_IF(a->stride == 0, RESCL_ERR_ARG, "shortcut: the stride must be at least 1");
+    RS_FAIL_IF(a->channels < src->dim[3], RESCL_ERR_SHAPE,
+               "shortcut: %zu channels do not hold the %zu of %s", a->channels, src->dim[3],
+               rs_shape_text(src, text));
+    p->dst = rs_shape_4(src->dim[0], (src->dim[1] - 1) / a->stride + 1,
+                        (src->dim[2] - 1) / a->stride + 1, a->channels);
+out:
+    return st;
+}
+
+static size_t channels_before(const rs_problem *p)
+{
+    return (p->dst.dim[3] - p->src[0].dim[3]) / 2;
+}
+
+static void reference(const rs_problem *p, rs_pass pass, const rs_ref *ref)
+{
+    const rs_shortcut_attr *a = p->attr;
+    const size_t *in = p->src[0].dim, *out = p->dst.dim, before = channels_before(p);
+    const size_t dst_count = rs_shape_count(&p->dst), src_count = rs_shape_count(&p->src[0]);
+    if (pass != RS_FWD && !p->want_diff[0])
+        return;
+    for (size_t i = 0; i < dst_count && pass == RS_FWD; i++)
+        ref->dst[i] = 0;
+    for (size_t i = 0; i < src_count && pass != RS_FWD && !p->accumulate[0]; i++)
+        ref->diff_src[0][i] = 0;
+    for (size_t pixel = 0; pixel < out[0] * out[1] * out[2]; pixel++)
+        for (size_t c = 0; c < in[3]; c++) {
+            const size_t x = pixel % out[2], y = pixel / out[2] % out[1],
+                         n = pixel / out[2] / out[1];
+            const size_t from = ((n * in[1] + y * a->stride) * in[2] + x * a->stride) * in[3] + c;
+            const size_t to = pixel * out[3] + before + c;
+            if (pass == RS_FWD)
+                ref->dst[to] = ref->src[0][from];
+            else
+                ref->diff_src[0][from] += ref->diff_dst[to];
+        }
+}
+
+/* Rows of work are pixels: of dst forward, of src backward. */
+static rescl_status plan(rs_plan *plan, const rescl_device_info *dev)
+{
+    const rs_problem *p = &plan->problem;
+    const bool fwd = plan->pass == RS_FWD;
+    const rs_shape *s = fwd ? &p->dst : &p->src[0];
+    return rs_spread_plan(plan, dev, "shortcut", fwd ? "shortcut_fwd" : "shortcut_bwd_data",
+                          s->dim[0] * s->dim[1] * s->dim[2], s->dim[3], 1);
+}
+
+static rescl_status enqueue(const rs_plan *plan, const rs_args *a)
+{
+    const rs_problem *p = &plan->problem;
+    const rs_shortcut_attr *attr = p->attr;
+    const size_t *in = p->src[0].dim, *out = p->dst.dim;
+    const bool fwd = plan->pass == RS_FWD;
+    const rs_grid grid = rs_spread_grid(plan);
+    if (!fwd && !p->want_diff[0])
+        return RESCL_OK;
+    return RS_LAUNCH(plan->dev, plan->kernel[0].kernel, grid,
+                     RS_BUF(fwd ? a->src[0].buf : a->diff_dst.buf),
+                     RS_BUF(fwd ? a->dst.buf : a->diff_src[0].buf), RS_UINT(in[0]), RS_UINT(in[1]),
+                     RS_UINT(in[2]), RS_UINT(in[3]), RS_UINT(out[1]), RS_UINT(out[2]),
+                     RS_UINT(out[3]), RS_UINT(attr->stride), RS_UINT(channels_before(p)),
+                     RS_INT(p->accumulate[0]), RS_UINT(rs_spread_chunk(plan)));
+}
+
+static const rs_impl impls[] = RS_SPREAD_IMPLS(1u << RS_FWD | 1u << RS_BWD_DATA, plan, enqueue);
+
+const rs_op rs_op_shortcut = {.name = "shortcut",
+                              .layer = "Shortcut",
+                              .src_min = 1,
+                              .src_max = 1,
+                              .infer = infer,
+                              .reference = reference,
+                              .impls = impls};
