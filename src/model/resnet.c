@@ -1,11 +1,12 @@
 /* Residual networks: He, Zhang, Ren, Sun, "Deep Residual Learning for Image Recognition"
- * (CVPR 2016).
+ * (CVPR 2016), and their kin: Xie et al., "Aggregated Residual Transformations for Deep Neural
+ * Networks" (CVPR 2017); Zagoruyko, Komodakis, "Wide Residual Networks" (BMVC 2016).
  *
  * One builder; what differs between the published variants is a spec:
  *   v1    the paper's and Keras': stride 2 on the first 1x1 of a bottleneck
  *   v1.5  torchvision's: stride 2 on its 3x3
- * Keras-style layer names are those of keras-applications' first generation (res2a_branch2a),
- * torch-style ones are torchvision's (layer1.0.conv1). */
+ * Blocks of two 3x3 have their stride on the first in both; there the forms differ in biases,
+ * epsilon and padding alone. */
 #include "attr.h"
 #include "error.h"
 #include "netmodel.h"
@@ -13,12 +14,20 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-typedef enum naming { NAMES_KERAS, NAMES_TORCH } naming;
+/* Whose names the layers have. */
+typedef enum naming {
+    NAMES_TORCH,    /* torchvision: layer1.0.conv1 */
+    NAMES_KERAS,    /* keras-applications, second generation: conv2_block1_1_conv */
+    NAMES_KERAS_OLD /* the first: res2a_branch2a; letters end at 26 blocks in a stage */
+} naming;
 typedef enum head { HEAD_AVGPOOL2_FLATTEN, HEAD_GLOBAL_AVGPOOL } head;
+/* Of a block that changes the size of its map: option B of the paper, or A, without parameters. */
+typedef enum shortcut_kind { SHORTCUT_PROJECT, SHORTCUT_PAD } shortcut_kind;
 
 typedef struct resnet_spec {
     naming names;
     head head;
+    shortcut_kind shortcut;
     bool bottleneck;    /* 1x1, 3x3, 1x1; else two 3x3 */
     bool stride_on_3x3; /* of a bottleneck: v1.5 */
     bool conv_bias;
@@ -26,7 +35,10 @@ typedef struct resnet_spec {
     size_t pool_pad; /* of the stem's pool */
     size_t stem_width;
     size_t stages;
-    size_t width[4], blocks[4]; /* of a stage: channels of its 3x3; blocks */
+    size_t width[4], blocks[4]; /* of a stage: channels before its expansion; blocks */
+    /* The 3x3 of a bottleneck has width * base_width / 64 channels for each of its groups; 0: the
+     * plain one's 64 and 1. torchvision's width_per_group and groups. */
+    size_t base_width, groups;
     float bn_eps, bn_momentum;
     rs_init_scheme conv_scheme, dense_scheme;
 } resnet_spec;
@@ -62,9 +74,11 @@ static rs_value add_layer(builder *b, label name, const rs_op *op, const void *a
     return dst;
 }
 
+/* Padding keeps the size of the map, but for the stride. */
 static rs_value conv(builder *b, label name, rs_value x, size_t filters, size_t kernel,
-                     size_t stride, size_t pad)
+                     size_t stride, size_t groups)
 {
+    const size_t pad = kernel / 2;
     const rs_conv2d_attr attr = {.filters = filters,
                                  .kernel_h = kernel,
                                  .kernel_w = kernel,
@@ -74,6 +88,7 @@ static rs_value conv(builder *b, label name, rs_value x, size_t filters, size_t 
                                  .pad_bottom = pad,
                                  .pad_left = pad,
                                  .pad_right = pad,
+                                 .groups = groups,
                                  .bias = b->spec->conv_bias};
     return add_layer(b, name, &rs_op_conv2d, &attr, sizeof attr, b->spec->conv_scheme, &x, 1);
 }
@@ -107,12 +122,33 @@ static rs_value pool(builder *b, label name, const rs_op *op, rs_value x, size_t
                                .pad_bottom = pad,
                                .pad_left = pad,
                                .pad_right = pad,
-                               .zero_pad = op == &rs_op_maxpool && b->spec->names == NAMES_KERAS,
+                               .zero_pad = op == &rs_op_maxpool && b->spec->names != NAMES_TORCH,
                                .global = global};
     return add_layer(b, name, op, &attr, sizeof attr, b->spec->conv_scheme, &x, 1);
 }
 
 /* ---- names ------------------------------------------------------------------------------- */
+
+/* The layers that a network has once. */
+static const struct {
+    const char *conv, *bn, *relu, *pool;
+} stem_names[] = {
+    [NAMES_TORCH] = {"conv1", "bn1", "relu", "maxpool"},
+    [NAMES_KERAS] = {"conv1_conv", "conv1_bn", "conv1_relu", "pool1_pool"},
+    [NAMES_KERAS_OLD] = {"conv1", "bn_conv1", "activation", "pool1"},
+};
+
+static label dense_name(const builder *b, size_t classes)
+{
+    switch (b->spec->names) {
+    case NAMES_TORCH:
+        return labelf("fc");
+    case NAMES_KERAS:
+        return labelf("predictions");
+    default:
+        return labelf("fc%zu", classes);
+    }
+}
 
 /* Which block: stage from 0, index within the stage from 0. */
 typedef struct place {
@@ -125,23 +161,50 @@ typedef enum part { PART_CONV = 0, PART_BN = 1 } part;
 /* A layer of unit `i` (from 1) of a block's main branch, or 0 for its shortcut. */
 static label unit_name(const builder *b, place at, int i, part p)
 {
-    const char *keras = p == PART_CONV ? "res" : "bn", *torch = p == PART_CONV ? "conv" : "bn";
-    if (b->spec->names == NAMES_KERAS && i == 0)
-        return labelf("%s%zu%c_branch1", keras, at.stage + 2, (char)('a' + at.index));
-    if (b->spec->names == NAMES_KERAS)
-        return labelf("%s%zu%c_branch2%c", keras, at.stage + 2, (char)('a' + at.index),
+    const bool conv = p == PART_CONV;
+    const char letter = (char)('a' + at.index);
+    switch (b->spec->names) {
+    case NAMES_TORCH:
+        if (i == 0)
+            return labelf("layer%zu.%zu.downsample.%d", at.stage + 1, at.index, (int)p);
+        return labelf("layer%zu.%zu.%s%d", at.stage + 1, at.index, conv ? "conv" : "bn", i);
+    case NAMES_KERAS:
+        return labelf("conv%zu_block%zu_%d_%s", at.stage + 2, at.index + 1, i,
+                      conv ? "conv" : "bn");
+    default:
+        if (i == 0)
+            return labelf("%s%zu%c_branch1", conv ? "res" : "bn", at.stage + 2, letter);
+        return labelf("%s%zu%c_branch2%c", conv ? "res" : "bn", at.stage + 2, letter,
                       (char)('a' + i - 1));
-    if (i == 0)
-        return labelf("layer%zu.%zu.downsample.%d", at.stage + 1, at.index, (int)p);
-    return labelf("layer%zu.%zu.%s%d", at.stage + 1, at.index, torch, i);
+    }
 }
 
-/* Layers without parameters: "relu1", "add", "relu". */
+/* The relu of unit `i`, or 0 for the one that ends the block. */
+static label relu_name(const builder *b, place at, int i)
+{
+    char digit[8] = "";
+    if (b->spec->names == NAMES_KERAS && i == 0)
+        return labelf("conv%zu_block%zu_out", at.stage + 2, at.index + 1);
+    if (b->spec->names == NAMES_KERAS)
+        return labelf("conv%zu_block%zu_%d_relu", at.stage + 2, at.index + 1, i);
+    if (i > 0)
+        snprintf(digit, sizeof digit, "%d", i);
+    if (b->spec->names == NAMES_TORCH)
+        return labelf("layer%zu.%zu.relu%s", at.stage + 1, at.index, digit);
+    return labelf("res%zu%c_relu%s", at.stage + 2, (char)('a' + at.index), digit);
+}
+
+/* "add", and "shortcut" where it has no parameters. */
 static label plain_name(const builder *b, place at, const char *what)
 {
-    if (b->spec->names == NAMES_KERAS)
+    switch (b->spec->names) {
+    case NAMES_TORCH:
+        return labelf("layer%zu.%zu.%s", at.stage + 1, at.index, what);
+    case NAMES_KERAS:
+        return labelf("conv%zu_block%zu_%s", at.stage + 2, at.index + 1, what);
+    default:
         return labelf("res%zu%c_%s", at.stage + 2, (char)('a' + at.index), what);
-    return labelf("layer%zu.%zu.%s", at.stage + 1, at.index, what);
+    }
 }
 
 /* ---- parts ------------------------------------------------------------------------------- */
@@ -149,53 +212,72 @@ static label plain_name(const builder *b, place at, const char *what)
 static rs_value stem(builder *b, rs_value x)
 {
     const resnet_spec *s = b->spec;
-    const bool keras = s->names == NAMES_KERAS;
-    x = s->small_stem ? conv(b, labelf("conv1"), x, s->stem_width, 3, 1, 1)
-                      : conv(b, labelf("conv1"), x, s->stem_width, 7, 2, 3);
-    x = batchnorm(b, labelf(keras ? "bn_conv1" : "bn1"), x);
-    x = relu(b, labelf(keras ? "activation" : "relu"), x);
+    const size_t kernel = s->small_stem ? 3 : 7, stride = s->small_stem ? 1 : 2;
+    x = conv(b, labelf("%s", stem_names[s->names].conv), x, s->stem_width, kernel, stride, 1);
+    x = batchnorm(b, labelf("%s", stem_names[s->names].bn), x);
+    x = relu(b, labelf("%s", stem_names[s->names].relu), x);
     if (!s->small_stem)
-        x = pool(b, labelf(keras ? "pool1" : "maxpool"), &rs_op_maxpool, x, 3, 2, s->pool_pad,
+        x = pool(b, labelf("%s", stem_names[s->names].pool), &rs_op_maxpool, x, 3, 2, s->pool_pad,
                  false);
     return x;
 }
 
-/* Convolution, normalisation and, but for the last of a branch, relu. */
-static rs_value unit(builder *b, place at, int i, rs_value x, size_t filters, size_t kernel,
-                     size_t stride, bool last)
+/* What a unit's convolution is. */
+typedef struct filter {
+    size_t count, kernel, stride, groups;
+} filter;
+
+/* Convolution and normalisation. */
+static rs_value unit(builder *b, place at, int i, rs_value x, filter f)
 {
-    x = conv(b, unit_name(b, at, i, PART_CONV), x, filters, kernel, stride, kernel / 2);
-    x = batchnorm(b, unit_name(b, at, i, PART_BN), x);
-    return last ? x : relu(b, plain_name(b, at, i == 1 ? "relu1" : "relu2"), x);
+    x = conv(b, unit_name(b, at, i, PART_CONV), x, f.count, f.kernel, f.stride, f.groups);
+    return batchnorm(b, unit_name(b, at, i, PART_BN), x);
 }
 
-static rs_value block(builder *b, place at, rs_value x, size_t width, size_t stride, bool project)
+/* The units of a block's main branch, relus between them. */
+static rs_value main_branch(builder *b, place at, rs_value x, const filter *f, int units)
 {
-    const bool deep = b->spec->bottleneck;
-    const size_t out = deep ? 4 * width : width;
-    const size_t s1 = b->spec->stride_on_3x3 ? 1 : stride, s3 = b->spec->stride_on_3x3 ? stride : 1;
-    rs_value main = x, shortcut = x;
-    if (deep) {
-        main = unit(b, at, 1, main, width, 1, s1, false);
-        main = unit(b, at, 2, main, width, 3, s3, false);
-        main = unit(b, at, 3, main, out, 1, 1, true);
-    } else {
-        main = unit(b, at, 1, main, width, 3, stride, false);
-        main = unit(b, at, 2, main, out, 3, 1, true);
+    for (int i = 1; i <= units; i++) {
+        x = unit(b, at, i, x, f[i - 1]);
+        if (i < units)
+            x = relu(b, relu_name(b, at, i), x);
     }
-    if (project)
-        shortcut = unit(b, at, 0, x, out, 1, stride, true);
-    return relu(b, plain_name(b, at, "relu"), add(b, plain_name(b, at, "add"), main, shortcut));
+    return x;
+}
+
+static rs_value pad_shortcut(builder *b, place at, rs_value x, size_t channels, size_t stride)
+{
+    const rs_shortcut_attr attr = {.stride = stride, .channels = channels};
+    return add_layer(b, plain_name(b, at, "shortcut"), &rs_op_shortcut, &attr, sizeof attr,
+                     b->spec->conv_scheme, &x, 1);
+}
+
+static rs_value block(builder *b, place at, rs_value x, size_t stride, bool resize)
+{
+    const resnet_spec *s = b->spec;
+    const size_t width = s->width[at.stage], groups = s->groups ? s->groups : 1;
+    const size_t inner = s->base_width ? width * s->base_width / 64 * groups : width;
+    const size_t out = s->bottleneck ? 4 * width : width;
+    const size_t s1 = s->stride_on_3x3 ? 1 : stride, s3 = s->stride_on_3x3 ? stride : 1;
+    const filter basic[] = {{width, 3, stride, 1}, {width, 3, 1, 1}};
+    const filter deep[] = {{inner, 1, s1, 1}, {inner, 3, s3, groups}, {out, 1, 1, 1}};
+    rs_value main, shortcut = x;
+    /* Before the main branch, so that its last normalisation can take the addition (fusion.c). */
+    if (resize && s->shortcut == SHORTCUT_PAD)
+        shortcut = pad_shortcut(b, at, x, out, stride);
+    main = s->bottleneck ? main_branch(b, at, x, deep, 3) : main_branch(b, at, x, basic, 2);
+    if (resize && s->shortcut == SHORTCUT_PROJECT)
+        shortcut = unit(b, at, 0, x, (filter){out, 1, stride, 1});
+    return relu(b, relu_name(b, at, 0), add(b, plain_name(b, at, "add"), main, shortcut));
 }
 
 static rs_value top(builder *b, rs_value x, const rescl_model_options *o)
 {
-    const bool keras = b->spec->names == NAMES_KERAS;
     const rs_dense_attr dense = {.units = o->classes, .bias = true};
     const rs_dense_attr hidden = {.units = o->hidden, .bias = true};
-    const label name = keras ? labelf("fc%zu", o->classes) : labelf("fc");
     if (b->spec->head == HEAD_GLOBAL_AVGPOOL)
-        x = pool(b, labelf("avgpool"), &rs_op_avgpool, x, 0, 0, 0, true);
+        x = pool(b, labelf(b->spec->names == NAMES_KERAS ? "avg_pool" : "avgpool"), &rs_op_avgpool,
+                 x, 0, 0, 0, true);
     else
         x = pool(b, labelf("avg_pool"), &rs_op_avgpool, x, 2, 2, 0, false);
     if (o->hidden > 0) {
@@ -208,7 +290,8 @@ static rs_value top(builder *b, rs_value x, const rescl_model_options *o)
         x = add_layer(b, labelf("dropout"), &rs_op_dropout, &drop, sizeof drop,
                       b->spec->dense_scheme, &x, 1);
     }
-    return add_layer(b, name, &rs_op_dense, &dense, sizeof dense, b->spec->dense_scheme, &x, 1);
+    return add_layer(b, dense_name(b, o->classes), &rs_op_dense, &dense, sizeof dense,
+                     b->spec->dense_scheme, &x, 1);
 }
 
 static rescl_status build_resnet(rs_graph *g, const void *spec, const rescl_model_options *o,
@@ -221,8 +304,8 @@ static rescl_status build_resnet(rs_graph *g, const void *spec, const rescl_mode
         g->part = (int)stage + 1;
         for (size_t i = 0; i < s->blocks[stage]; i++) {
             const size_t stride = stage > 0 && i == 0 ? 2 : 1;
-            const bool project = i == 0 && (stage > 0 || s->bottleneck);
-            x = block(&b, (place){stage, i}, x, s->width[stage], stride, project);
+            const bool resize = i == 0 && (stage > 0 || s->bottleneck);
+            x = block(&b, (place){stage, i}, x, stride, resize);
         }
     }
     g->part = RS_PART_HEAD;
@@ -232,43 +315,83 @@ static rescl_status build_resnet(rs_graph *g, const void *spec, const rescl_mode
 
 /* ---- the models -------------------------------------------------------------------------- */
 
-#define RESNET50_KERAS                                                                             \
-    .names = NAMES_KERAS, .bottleneck = true, .conv_bias = true, .stem_width = 64, .stages = 4,    \
-    .width = {64, 128, 256, 512}, .blocks = {3, 4, 6, 3}, .bn_eps = 1e-3f, .bn_momentum = 0.99f,   \
-    .conv_scheme = RS_SCHEME_GLOROT_UNIFORM, .dense_scheme = RS_SCHEME_GLOROT_UNIFORM
+#define IMAGENET .stem_width = 64, .stages = 4, .width = {64, 128, 256, 512}
+#define CIFAR    .small_stem = true, .stem_width = 16, .stages = 3, .width = {16, 32, 64}
 
-static const resnet_spec resnet50_signs = {
-    RESNET50_KERAS,
-    .head = HEAD_AVGPOOL2_FLATTEN,
-};
-static const resnet_spec resnet50_keras = {
-    RESNET50_KERAS,
-    .head = HEAD_GLOBAL_AVGPOOL,
-    .pool_pad = 1,
-};
+#define TORCH                                                                                      \
+    .names = NAMES_TORCH, .head = HEAD_GLOBAL_AVGPOOL, .pool_pad = 1, .bn_eps = 1e-5f,             \
+    .bn_momentum = 0.9f, .conv_scheme = RS_SCHEME_HE_NORMAL_FAN_OUT,                               \
+    .dense_scheme = RS_SCHEME_LINEAR_UNIFORM
+#define TORCH_DEEP TORCH, IMAGENET, .bottleneck = true, .stride_on_3x3 = true
 
-#define TORCH_COMMON                                                                               \
-    .names = NAMES_TORCH, .head = HEAD_GLOBAL_AVGPOOL, .bn_eps = 1e-5f, .bn_momentum = 0.9f,       \
-    .conv_scheme = RS_SCHEME_HE_NORMAL_FAN_OUT, .dense_scheme = RS_SCHEME_LINEAR_UNIFORM
+/* Keras' ResNet50 was published with other names and another epsilon at first; its ImageNet weights
+ * are of that time. */
+#define KERAS_ANY                                                                                  \
+    IMAGENET, .conv_bias = true, .bn_momentum = 0.99f, .conv_scheme = RS_SCHEME_GLOROT_UNIFORM,    \
+              .dense_scheme = RS_SCHEME_GLOROT_UNIFORM
+#define KERAS                                                                                      \
+    KERAS_ANY, .names = NAMES_KERAS, .head = HEAD_GLOBAL_AVGPOOL, .pool_pad = 1, .bn_eps = 1.001e-5f
+#define KERAS_DEEP KERAS, .bottleneck = true
+#define KERAS_50                                                                                   \
+    KERAS_ANY, .names = NAMES_KERAS_OLD, .bn_eps = 1e-3f, .bottleneck = true, .blocks = {3, 4, 6, 3}
 
-static const resnet_spec resnet50 = {
-    TORCH_COMMON,     .bottleneck = true, .stride_on_3x3 = true,        .pool_pad = 1,
-    .stem_width = 64, .stages = 4,        .width = {64, 128, 256, 512}, .blocks = {3, 4, 6, 3},
-};
-static const resnet_spec resnet8 = {
-    TORCH_COMMON, .small_stem = true,    .stem_width = 16,
-    .stages = 3,  .width = {16, 32, 64}, .blocks = {1, 1, 1},
-};
+/* Lines of the list: usual number of classes and size, the pictures' preparation. */
+#define LINE(name, about, classes, size, preprocess, ...)                                          \
+    {                                                                                              \
+        name, about, classes, size, preprocess, build_resnet, &(const resnet_spec)                 \
+        {                                                                                          \
+            __VA_ARGS__                                                                            \
+        }                                                                                          \
+    }
+#define TORCH_LINE(name, about, ...)                                                               \
+    LINE(name, about " as torchvision's", 1000, 224, RESCL_PREPROCESS_TORCH, __VA_ARGS__)
+#define KERAS_LINE(name, about, ...)                                                               \
+    LINE(name, about, 1000, 224, RESCL_PREPROCESS_CAFFE, __VA_ARGS__)
+#define CIFAR_LINE(depth, per_stage)                                                               \
+    LINE("resnet" #depth,                                                                          \
+         "ResNet-" #depth " for CIFAR: 3 stages of basic blocks, shortcuts without parameters",    \
+         10, 32, RESCL_PREPROCESS_UNIT, TORCH, CIFAR, .shortcut = SHORTCUT_PAD,                    \
+         .blocks = {per_stage, per_stage, per_stage})
 
 const rs_model_def rs_family_resnet[] = {
-    {"resnet50_signs",
-     "ResNet-50 v1 as the SIGNS course codes it in Keras (64x64, average pool 2x2)", 6, 64,
-     RESCL_PREPROCESS_UNIT, build_resnet, &resnet50_signs},
-    {"resnet50_keras", "ResNet-50 v1 as Keras' library model, global average pooling", 1000, 224,
-     RESCL_PREPROCESS_CAFFE, build_resnet, &resnet50_keras},
-    {"resnet50", "ResNet-50 v1.5 as torchvision's", 1000, 224, RESCL_PREPROCESS_TORCH, build_resnet,
-     &resnet50},
-    {"resnet8", "a small residual network of basic blocks (CIFAR form) for tests and first steps",
-     10, 32, RESCL_PREPROCESS_UNIT, build_resnet, &resnet8},
+    LINE("resnet50_signs",
+         "ResNet-50 v1 as the SIGNS course codes it in Keras (64x64, average pool 2x2)", 6, 64,
+         RESCL_PREPROCESS_UNIT, KERAS_50, .head = HEAD_AVGPOOL2_FLATTEN),
+
+    TORCH_LINE("resnet18", "ResNet-18", TORCH, IMAGENET, .blocks = {2, 2, 2, 2}),
+    TORCH_LINE("resnet34", "ResNet-34", TORCH, IMAGENET, .blocks = {3, 4, 6, 3}),
+    TORCH_LINE("resnet50", "ResNet-50 v1.5", TORCH_DEEP, .blocks = {3, 4, 6, 3}),
+    TORCH_LINE("resnet101", "ResNet-101 v1.5", TORCH_DEEP, .blocks = {3, 4, 23, 3}),
+    TORCH_LINE("resnet152", "ResNet-152 v1.5", TORCH_DEEP, .blocks = {3, 8, 36, 3}),
+    TORCH_LINE("wide_resnet50_2", "Wide ResNet-50-2", TORCH_DEEP, .blocks = {3, 4, 6, 3},
+               .base_width = 128),
+    TORCH_LINE("wide_resnet101_2", "Wide ResNet-101-2", TORCH_DEEP, .blocks = {3, 4, 23, 3},
+               .base_width = 128),
+    TORCH_LINE("resnext50_32x4d", "ResNeXt-50 32x4d", TORCH_DEEP, .blocks = {3, 4, 6, 3},
+               .groups = 32, .base_width = 4),
+    TORCH_LINE("resnext101_32x8d", "ResNeXt-101 32x8d", TORCH_DEEP, .blocks = {3, 4, 23, 3},
+               .groups = 32, .base_width = 8),
+    TORCH_LINE("resnext101_64x4d", "ResNeXt-101 64x4d", TORCH_DEEP, .blocks = {3, 4, 23, 3},
+               .groups = 64, .base_width = 4),
+
+    KERAS_LINE("resnet18_keras", "ResNet-18 v1 in the form of Keras' library models", KERAS,
+               .blocks = {2, 2, 2, 2}),
+    KERAS_LINE("resnet34_keras", "ResNet-34 v1 in the form of Keras' library models", KERAS,
+               .blocks = {3, 4, 6, 3}),
+    KERAS_LINE("resnet50_keras", "ResNet-50 v1 as Keras' library model, global average pooling",
+               KERAS_50, .head = HEAD_GLOBAL_AVGPOOL, .pool_pad = 1),
+    KERAS_LINE("resnet101_keras", "ResNet-101 v1 as Keras' library model", KERAS_DEEP,
+               .blocks = {3, 4, 23, 3}),
+    KERAS_LINE("resnet152_keras", "ResNet-152 v1 as Keras' library model", KERAS_DEEP,
+               .blocks = {3, 8, 36, 3}),
+
+    LINE("resnet8",
+         "a small residual network of basic blocks (CIFAR form) for tests and first steps", 10, 32,
+         RESCL_PREPROCESS_UNIT, TORCH, CIFAR, .blocks = {1, 1, 1}),
+    CIFAR_LINE(20, 3),
+    CIFAR_LINE(32, 5),
+    CIFAR_LINE(44, 7),
+    CIFAR_LINE(56, 9),
+    CIFAR_LINE(110, 18),
     {0},
 };

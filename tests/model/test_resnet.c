@@ -1,5 +1,6 @@
 /* The residual networks against their published sizes and against PyTorch (tests/golden). */
 #include "attr.h"
+#include "error.h"
 #include "golden.h"
 #include "net_fixture.h"
 #include "testing.h"
@@ -105,6 +106,94 @@ static void resnet50_has_its_sizes(void **state)
     assert_int_equal(l.params, 2048 * 1000 + 1000);
     rescl_model_get_info(m, &info);
     assert_true(info.macs == 4089184256.0); /* of the convolutions and the dense layer */
+    rescl_model_destroy(m);
+}
+
+/* torchvision 0.14 and Keras 3.15 count so; of resnet18_keras and 34, Keras' ResNet with stacks of
+ * basic blocks. The CIFAR ones are those of github.com/akamaster/pytorch_resnet_cifar10, rounded to
+ * 0.27, 0.46, 0.66, 0.85 and 1.7 M in the paper. torch counts no running statistics. */
+static void the_family_has_its_sizes(void **state)
+{
+    static const struct {
+        const char *name;
+        size_t trainable, statistics;
+    } sizes[] = {
+        {"resnet18", 11689512, 9600},
+        {"resnet34", 21797672, 17024},
+        {"resnet50", 25557032, 53120},
+        {"resnet101", 44549160, 105344},
+        {"resnet152", 60192808, 151424},
+        {"wide_resnet50_2", 68883240, 68224},
+        {"wide_resnet101_2", 126886696, 137856},
+        {"resnext50_32x4d", 25028904, 68224},
+        {"resnext101_32x8d", 88791336, 202880},
+        {"resnext101_64x4d", 83455272, 202880},
+        {"resnet18_keras", 11694312, 9600},
+        {"resnet34_keras", 21806184, 17024},
+        {"resnet50_keras", 25583592, 53120},
+        {"resnet101_keras", 44601832, 105344},
+        {"resnet152_keras", 60268520, 151424},
+        {"resnet20", 269722, 1376},
+        {"resnet32", 464154, 2272},
+        {"resnet44", 658586, 3168},
+        {"resnet56", 853018, 4064},
+        {"resnet110", 1727962, 8096},
+    };
+    (void)state;
+    for (size_t i = 0; i < RS_COUNT(sizes); i++) {
+        rescl_model *m = NULL;
+        print_message("%s\n", sizes[i].name);
+        assert_ok(rs_model_build(&(rescl_model_options){.name = sizes[i].name}, &m));
+        assert_size(m, sizes[i].trainable + sizes[i].statistics, sizes[i].trainable);
+        rescl_model_destroy(m);
+    }
+}
+
+static void resnext50_has_its_layers(void **state)
+{
+    rescl_model *m = make("resnext50_32x4d", 0);
+    rescl_layer l;
+    (void)state;
+    assert_layer(m, "layer1.0.conv1", "Conv2D", 56, 128);
+    assert_layer(m, "layer1.0.conv2", "Conv2D", 56, 128);
+    assert_layer(m, "layer1.0.conv3", "Conv2D", 56, 256);
+    assert_layer(m, "layer4.2.conv2", "Conv2D", 7, 1024);
+    assert_true(find_layer(m, "layer4.2.conv2", &l));
+    assert_int_equal(l.params, 9 * 32 * 1024);
+    assert_true(l.macs == 49.0 * 9 * 32 * 1024);
+    rescl_model_destroy(m);
+}
+
+/* The names are those of keras.applications.ResNet101, whose weights have no others. */
+static void resnet101_keras_has_its_names(void **state)
+{
+    rescl_model *m = make("resnet101_keras", 0);
+    rescl_layer l;
+    (void)state;
+    assert_layer(m, "conv1_conv", "Conv2D", 112, 64);
+    assert_layer(m, "pool1_pool", "MaxPooling2D", 56, 64);
+    assert_layer(m, "conv4_block23_3_bn", "BatchNormalization", 14, 1024);
+    assert_layer(m, "conv3_block1_1_conv", "Conv2D", 28, 128); /* stride on the first 1x1 */
+    assert_true(find_layer(m, "conv2_block1_add", &l));
+    assert_string_equal(l.inputs[0], "conv2_block1_3_bn");
+    assert_string_equal(l.inputs[1], "conv2_block1_0_bn");
+    assert_true(find_layer(m, "conv2_block1_out", &l));
+    assert_true(find_layer(m, "predictions", &l));
+    assert_int_equal(l.params, 2048 * 1000 + 1000);
+    rescl_model_destroy(m);
+}
+
+static void resnet20_has_its_layers(void **state)
+{
+    rescl_model *m = make("resnet20", 0);
+    rescl_layer l;
+    (void)state;
+    assert_layer(m, "conv1", "Conv2D", 32, 16);
+    assert_layer(m, "layer2.0.shortcut", "Shortcut", 16, 32);
+    assert_true(find_layer(m, "layer2.0.add", &l));
+    assert_string_equal(l.inputs[0], "layer2.0.bn2");
+    assert_string_equal(l.inputs[1], "layer2.0.shortcut");
+    assert_layer(m, "layer3.2.conv2", "Conv2D", 8, 64);
     rescl_model_destroy(m);
 }
 
@@ -326,6 +415,10 @@ int main(void)
         cmocka_unit_test(resnet50_signs_has_its_sizes),
         cmocka_unit_test(resnet50_keras_has_its_sizes),
         cmocka_unit_test(resnet50_has_its_sizes),
+        cmocka_unit_test(the_family_has_its_sizes),
+        cmocka_unit_test(resnext50_has_its_layers),
+        cmocka_unit_test(resnet101_keras_has_its_names),
+        cmocka_unit_test(resnet20_has_its_layers),
         cmocka_unit_test(refuses_what_it_cannot_build),
         cmocka_unit_test(resnet8_is_as_in_pytorch),
         cmocka_unit_test(resnet50_signs_is_as_in_pytorch),
