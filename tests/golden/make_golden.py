@@ -4,7 +4,7 @@
     python3 tests/golden/make_golden.py [--out DIR] [MODEL ...]
 
 Needs numpy and PyTorch (Debian's python3-torch); torchvision, where it is installed, checks that
-resnet50 is its ResNet-50. Weights and batches come from counter-based numbers that
+the networks with its names are its own. Weights and batches come from counter-based numbers that
 tests/model/golden.c makes again, so that the files hold results only. docs/verification.md says
 how the tests compare.
 
@@ -48,6 +48,10 @@ CASES = {
     "resnet50_keras": dict(size=64, batch=4, classes=10, acts=64, grads=256, steps=0),
     "resnet50": dict(size=64, batch=4, classes=10, acts=64, grads=256, steps=0),
 }
+SMALL = dict(size=64, batch=4, classes=10, acts=16, grads=64, steps=0)
+CASES.update({name: SMALL for name in (
+    "resnet18", "resnet18_keras", "resnext50_32x4d", "wide_resnet50_2", "resnet101_keras")})
+CASES["resnet20"] = dict(SMALL, size=32)
 SEED = 2027
 # Streams of SEED beyond those of the parameters; tests/model/golden.c has the same.
 STREAM_PERTURB, STREAM_COARSE, STREAM_FINE, STREAM_LABEL = 1 << 20, 2 << 20, 3 << 20, 4 << 20
@@ -224,16 +228,16 @@ def training(net, case, values, out):
         print(f"  {kind}: losses {exact[0]:.4f} to {exact[-1]:.4f}, float32 away by {distance}")
 
 
-def check_against_torchvision():
-    """Our resnet50 and torchvision's give the same logits from the same numbers."""
+def check_against_torchvision(model):
+    """Ours and torchvision's network of that name give the same logits from the same numbers."""
     try:
         import torchvision
     except ImportError:
         return
-    net = networks.Network("resnet50", 64, 10)
+    net = networks.Network(model, 64, 10)
     values = perturbed(net, net.initial(SEED))
     leaves = net.tensors(values, torch.float64)
-    theirs = torchvision.models.resnet50(num_classes=10).double()
+    theirs = getattr(torchvision.models, model)(num_classes=10).double()
     missing, unexpected = theirs.load_state_dict(
         {k: v.detach() for k, v in leaves.items()}, strict=False)
     assert not unexpected and all(k.endswith("num_batches_tracked") for k in missing)
@@ -244,7 +248,7 @@ def check_against_torchvision():
             ours = net.forward(leaves, x, training=training)
             distance = (theirs(x.permute(0, 3, 1, 2)) - ours).norm() / ours.norm()
             assert distance < 1e-7, distance  # our epsilon is 1e-5 rounded to float32
-    print("resnet50 is torchvision's")
+    print(f"{model} is torchvision's")
 
 
 def make_case(model, out_dir):
@@ -303,7 +307,8 @@ def main():
     args = parser.parse_args()
     torch.manual_seed(0)
     philox.self_test()
-    check_against_torchvision()
+    for model in ("resnet18", "resnet50", "wide_resnet50_2", "resnext50_32x4d"):
+        check_against_torchvision(model)
     for model in args.models or CASES:
         make_case(model, args.out)
     if not args.models:

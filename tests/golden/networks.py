@@ -11,20 +11,36 @@ import torch.nn.functional as F
 
 import philox
 
+IMAGENET = dict(small_stem=False, widths=(64, 128, 256, 512), stem=64)
+CIFAR = dict(small_stem=True, widths=(16, 32, 64), stem=16)
+COMMON = dict(keras=False, old=False, deep=False, bias=False, stride3=False, pool_pad=1, pool2=False,
+              base_width=0, groups=1, pad_shortcut=False)
+TORCH = dict(COMMON, eps=1e-5, momentum=0.9)
+TORCH_DEEP = dict(TORCH, **IMAGENET, deep=True, stride3=True)
+KERAS = dict(COMMON, **IMAGENET, keras=True, bias=True, eps=1.001e-5, momentum=0.99)
+KERAS_50 = dict(KERAS, old=True, deep=True, blocks=(3, 4, 6, 3), eps=1e-3)
+
 SPECS = {
-    "resnet50_signs": dict(keras=True, deep=True, bias=True, stride3=False, small_stem=False,
-                           pool_pad=0, pool2=True, widths=(64, 128, 256, 512), blocks=(3, 4, 6, 3),
-                           stem=64, eps=1e-3, momentum=0.99),
-    "resnet50_keras": dict(keras=True, deep=True, bias=True, stride3=False, small_stem=False,
-                           pool_pad=1, pool2=False, widths=(64, 128, 256, 512),
-                           blocks=(3, 4, 6, 3), stem=64, eps=1e-3, momentum=0.99),
-    "resnet50": dict(keras=False, deep=True, bias=False, stride3=True, small_stem=False,
-                     pool_pad=1, pool2=False, widths=(64, 128, 256, 512), blocks=(3, 4, 6, 3),
-                     stem=64, eps=1e-5, momentum=0.9),
-    "resnet8": dict(keras=False, deep=False, bias=False, stride3=False, small_stem=True,
-                    pool_pad=0, pool2=False, widths=(16, 32, 64), blocks=(1, 1, 1), stem=16,
-                    eps=1e-5, momentum=0.9),
+    "resnet50_signs": dict(KERAS_50, pool_pad=0, pool2=True),
+    "resnet50_keras": KERAS_50,
+    "resnet101_keras": dict(KERAS, deep=True, blocks=(3, 4, 23, 3)),
+    "resnet152_keras": dict(KERAS, deep=True, blocks=(3, 8, 36, 3)),
+    "resnet18_keras": dict(KERAS, blocks=(2, 2, 2, 2)),
+    "resnet34_keras": dict(KERAS, blocks=(3, 4, 6, 3)),
+    "resnet18": dict(TORCH, **IMAGENET, blocks=(2, 2, 2, 2)),
+    "resnet34": dict(TORCH, **IMAGENET, blocks=(3, 4, 6, 3)),
+    "resnet50": dict(TORCH_DEEP, blocks=(3, 4, 6, 3)),
+    "resnet101": dict(TORCH_DEEP, blocks=(3, 4, 23, 3)),
+    "resnet152": dict(TORCH_DEEP, blocks=(3, 8, 36, 3)),
+    "wide_resnet50_2": dict(TORCH_DEEP, blocks=(3, 4, 6, 3), base_width=128),
+    "wide_resnet101_2": dict(TORCH_DEEP, blocks=(3, 4, 23, 3), base_width=128),
+    "resnext50_32x4d": dict(TORCH_DEEP, blocks=(3, 4, 6, 3), groups=32, base_width=4),
+    "resnext101_32x8d": dict(TORCH_DEEP, blocks=(3, 4, 23, 3), groups=32, base_width=8),
+    "resnext101_64x4d": dict(TORCH_DEEP, blocks=(3, 4, 23, 3), groups=64, base_width=4),
+    "resnet8": dict(TORCH, **CIFAR, blocks=(1, 1, 1)),
 }
+for n in (3, 5, 7, 9, 18):
+    SPECS[f"resnet{6 * n + 2}"] = dict(TORCH, **CIFAR, blocks=(n, n, n), pad_shortcut=True)
 
 
 class Layer:
@@ -69,15 +85,16 @@ class Network:
         self.channels[name] = channels
         return name
 
-    def _conv(self, name, x, filters, kernel, stride, pad):
-        c, s = self.channels[x], self.spec
+    def _conv(self, name, x, filters, kernel, stride, groups=1):
+        c, s, pad = self.channels[x] // groups, self.spec, kernel // 2
         scheme = "glorot" if s["keras"] else "he"
         fans = dict(fan_in=kernel * kernel * c, fan_out=kernel * kernel * filters)
         self.params.append(Param(name + ".weight", (kernel, kernel, c, filters), "rsck", "weight",
                                  scheme, **fans))
         if s["bias"]:
             self.params.append(Param(name + ".bias", (filters,), "c", "bias", scheme, **fans))
-        return self._add(name, "conv", [x], filters, stride=stride, pad=pad, bias=s["bias"])
+        return self._add(name, "conv", [x], filters, stride=stride, pad=pad,
+                         groups=groups, bias=s["bias"])
 
     def _bn(self, name, x):
         c = self.channels[x]
@@ -88,47 +105,65 @@ class Network:
                                      trainable=trainable))
         return self._add(name, "bn", [x], c)
 
-    def _unit(self, stage, index, part, x, filters, kernel, stride, last):
-        letter = chr(ord("a") + index)
+    def _names(self, stage, index, part):
+        """A unit's convolution and normalisation; part 0 is the shortcut's."""
+        if self.spec["keras"] and not self.spec["old"]:
+            return (f"conv{stage + 2}_block{index + 1}_{part}_{p}" for p in ("conv", "bn"))
         if self.spec["keras"]:
             branch = "branch1" if part == 0 else "branch2" + chr(ord("a") + part - 1)
-            conv, bn = (f"{p}{stage + 2}{letter}_{branch}" for p in ("res", "bn"))
-        elif part == 0:
-            conv, bn = (f"layer{stage + 1}.{index}.downsample.{i}" for i in (0, 1))
-        else:
-            conv, bn = (f"layer{stage + 1}.{index}.{p}{part}" for p in ("conv", "bn"))
-        x = self._bn(bn, self._conv(conv, x, filters, kernel, stride, kernel // 2))
-        if last:
-            return x
-        return self._add(self._plain(stage, index, f"relu{part}"), "relu", [x], filters)
+            return (f"{p}{stage + 2}{chr(ord('a') + index)}_{branch}" for p in ("res", "bn"))
+        if part == 0:
+            return (f"layer{stage + 1}.{index}.downsample.{i}" for i in (0, 1))
+        return (f"layer{stage + 1}.{index}.{p}{part}" for p in ("conv", "bn"))
 
     def _plain(self, stage, index, what):
+        if self.spec["keras"] and not self.spec["old"]:
+            what = {"relu": "out", "relu1": "1_relu", "relu2": "2_relu"}.get(what, what)
+            return f"conv{stage + 2}_block{index + 1}_{what}"
         if self.spec["keras"]:
             return f"res{stage + 2}{chr(ord('a') + index)}_{what}"
         return f"layer{stage + 1}.{index}.{what}"
 
-    def _block(self, stage, index, x, width, stride, project):
+    def _unit(self, stage, index, part, x, filters, kernel, stride, last, groups=1):
+        conv, bn = self._names(stage, index, part)
+        x = self._bn(bn, self._conv(conv, x, filters, kernel, stride, groups))
+        if last:
+            return x
+        return self._add(self._plain(stage, index, f"relu{part}"), "relu", [x], filters)
+
+    def _block(self, stage, index, x, width, stride, resize):
         s = self.spec
         out = 4 * width if s["deep"] else width
+        main = shortcut = x
+        if resize and s["pad_shortcut"]:
+            shortcut = self._add(self._plain(stage, index, "shortcut"), "shortcut", [x], out,
+                                 stride=stride)
         if s["deep"]:
-            main = self._unit(stage, index, 1, x, width, 1, 1 if s["stride3"] else stride, False)
-            main = self._unit(stage, index, 2, main, width, 3, stride if s["stride3"] else 1,
-                              False)
+            inner = width * s["base_width"] // 64 * s["groups"] if s["base_width"] else width
+            s1, s3 = (1, stride) if s["stride3"] else (stride, 1)
+            main = self._unit(stage, index, 1, main, inner, 1, s1, False)
+            main = self._unit(stage, index, 2, main, inner, 3, s3, False, s["groups"])
             main = self._unit(stage, index, 3, main, out, 1, 1, True)
         else:
-            main = self._unit(stage, index, 1, x, width, 3, stride, False)
+            main = self._unit(stage, index, 1, main, width, 3, stride, False)
             main = self._unit(stage, index, 2, main, out, 3, 1, True)
-        shortcut = self._unit(stage, index, 0, x, out, 1, stride, True) if project else x
+        if resize and not s["pad_shortcut"]:
+            shortcut = self._unit(stage, index, 0, x, out, 1, stride, True)
         total = self._add(self._plain(stage, index, "add"), "add", [main, shortcut], out)
         return self._add(self._plain(stage, index, "relu"), "relu", [total], out)
 
     def _build(self):
-        s, keras = self.spec, self.spec["keras"]
-        x = self._conv("conv1", "input", s["stem"], *((3, 1, 1) if s["small_stem"] else (7, 2, 3)))
-        x = self._bn("bn_conv1" if keras else "bn1", x)
-        x = self._add("activation" if keras else "relu", "relu", [x], s["stem"])
+        s = self.spec
+        ends = ("conv1", "bn1", "relu", "maxpool", "avgpool", "fc")
+        if s["old"]:
+            ends = ("conv1", "bn_conv1", "activation", "pool1", "avgpool", f"fc{self.classes}")
+        elif s["keras"]:
+            ends = ("conv1_conv", "conv1_bn", "conv1_relu", "pool1_pool", "avg_pool", "predictions")
+        x = self._conv(ends[0], "input", s["stem"], *((3, 1) if s["small_stem"] else (7, 2)))
+        x = self._bn(ends[1], x)
+        x = self._add(ends[2], "relu", [x], s["stem"])
         if not s["small_stem"]:
-            x = self._add("pool1" if keras else "maxpool", "maxpool", [x], s["stem"])
+            x = self._add(ends[3], "maxpool", [x], s["stem"])
         for stage, (width, count) in enumerate(zip(s["widths"], s["blocks"])):
             for i in range(count):
                 x = self._block(stage, i, x, width, 2 if stage > 0 and i == 0 else 1,
@@ -142,9 +177,9 @@ class Network:
             x = self._add("avg_pool", "avgpool2", [x], features)
             features *= (edge // 2) ** 2
         else:
-            x = self._add("avgpool", "global", [x], features)
-        name = f"fc{self.classes}" if keras else "fc"
-        scheme = "glorot" if keras else "linear"
+            x = self._add(ends[4], "global", [x], features)
+        name = ends[5]
+        scheme = "glorot" if s["keras"] else "linear"
         fans = dict(fan_in=features, fan_out=self.classes)
         self.params.append(Param(name + ".weight", (features, self.classes), "io", "weight",
                                  scheme, **fans))
@@ -199,7 +234,7 @@ class Network:
         if layer.kind == "conv":
             bias = leaves[name + ".bias"] if layer.attr["bias"] else None
             return F.conv2d(x[0], leaves[name + ".weight"], bias, layer.attr["stride"],
-                            layer.attr["pad"])
+                            layer.attr["pad"], groups=layer.attr["groups"])
         if layer.kind == "bn":
             # Our contract holds both numbers as float32; torch's momentum weighs the new value.
             return F.batch_norm(x[0], leaves[name + ".running_mean"],
@@ -211,6 +246,9 @@ class Network:
             return F.relu(x[0])
         if layer.kind == "add":
             return x[0] + x[1]
+        if layer.kind == "shortcut":  # option A, as akamaster/pytorch_resnet_cifar10 codes it
+            step, lack = layer.attr["stride"], self.channels[name] - x[0].shape[1]
+            return F.pad(x[0][:, :, ::step, ::step], (0, 0, 0, 0, lack // 2, lack - lack // 2))
         if layer.kind == "maxpool":
             pad = s["pool_pad"]
             if s["keras"] and pad:  # ZeroPadding2D, then a pool without padding

@@ -409,6 +409,42 @@ static void resnet50_is_as_in_pytorch(void **state)
     check_model("resnet50");
 }
 
+static void resnet18_is_as_in_pytorch(void **state)
+{
+    (void)state;
+    check_model("resnet18");
+}
+
+static void resnet18_keras_is_as_in_pytorch(void **state)
+{
+    (void)state;
+    check_model("resnet18_keras");
+}
+
+static void resnet20_is_as_in_pytorch(void **state)
+{
+    (void)state;
+    check_model("resnet20");
+}
+
+static void resnet101_keras_is_as_in_pytorch(void **state)
+{
+    (void)state;
+    check_model("resnet101_keras");
+}
+
+static void wide_resnet50_2_is_as_in_pytorch(void **state)
+{
+    (void)state;
+    check_model("wide_resnet50_2");
+}
+
+static void resnext50_32x4d_is_as_in_pytorch(void **state)
+{
+    (void)state;
+    check_model("resnext50_32x4d");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -424,6 +460,12 @@ int main(void)
         cmocka_unit_test(resnet50_signs_is_as_in_pytorch),
         cmocka_unit_test(resnet50_keras_is_as_in_pytorch),
         cmocka_unit_test(resnet50_is_as_in_pytorch),
+        cmocka_unit_test(resnet18_is_as_in_pytorch),
+        cmocka_unit_test(resnet18_keras_is_as_in_pytorch),
+        cmocka_unit_test(resnet20_is_as_in_pytorch),
+        cmocka_unit_test(resnet101_keras_is_as_in_pytorch),
+        cmocka_unit_test(wide_resnet50_2_is_as_in_pytorch),
+        cmocka_unit_test(resnext50_32x4d_is_as_in_pytorch),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
