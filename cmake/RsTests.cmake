@@ -119,7 +119,9 @@ if(TARGET rescl AND NOT RESCL_SANITIZE AND NOT RESCL_COVERAGE)
 endif()
 
 # Run by hand beside PyTorch (docs/verification.md).
-add_executable(export_steps "${PROJECT_SOURCE_DIR}/tests/oracle/export_steps.c")
-target_link_libraries(export_steps PRIVATE ${rs_test_libs})
-set_target_properties(export_steps PROPERTIES
-    RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
+foreach(tool export_steps export_logits)
+    add_executable(${tool} "${PROJECT_SOURCE_DIR}/tests/oracle/${tool}.c")
+    target_link_libraries(${tool} PRIVATE ${rs_test_libs})
+    set_target_properties(${tool} PROPERTIES
+        RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
+endforeach()

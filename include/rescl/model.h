@@ -101,6 +101,11 @@ RESCL_API bool rescl_model_layer(const rescl_model *model, size_t index, rescl_l
 
 /** Writes weights and what is needed to use them (safetensors), whole or not at all. */
 RESCL_API rescl_status rescl_model_save(const rescl_model *model, const char *path) RESCL_CHECK;
+/** Writes the network for inference as ONNX (operator set 13), whole or not at all: "input" (N, 3,
+ * size, size) -> "logits" (N, classes), N free, float; initialisers have torchvision's names and
+ * layouts. metadata_props says how pictures are to be prepared. RESCL_ERR_ARG beyond 2 GiB. */
+RESCL_API rescl_status rescl_model_export_onnx(const rescl_model *model, const char *path)
+    RESCL_CHECK;
 /** Reads a file that rescl wrote: model name, classes, size and class names come from it. For files
  * of other programs, and for those that hold more or less than the model, see weights.h. */
 RESCL_API rescl_status rescl_model_load(const char *path, rescl_model **out) RESCL_CHECK;

@@ -2,6 +2,7 @@
 
 #include "attr.h"
 #include "error.h"
+#include "onnx.h"
 #include "str.h"
 #include "weightfile.h"
 
@@ -58,6 +59,12 @@ rescl_status rescl_model_save(const rescl_model *model, const char *path)
 {
     const rs_ckpt_model about = rs_model_describe(model);
     return rs_checkpoint_write(path, model->graph, &model->weights, &about, NULL);
+}
+
+rescl_status rescl_model_export_onnx(const rescl_model *model, const char *path)
+{
+    const rs_ckpt_model about = rs_model_describe(model);
+    return rs_onnx_write(path, model->graph, &model->weights, &about);
 }
 
 /* ---- a file -------------------------------------------------------------------------------- */

@@ -1,0 +1,47 @@
+#include "cli.h"
+#include "output.h"
+#include "session.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static int print_result(const cli_args *args, const rescl_model *model, const char *weights)
+{
+    const char *path = cli_str(args, OPT_output_file);
+    rescl_model_info info;
+    rescl_model_get_info(model, &info);
+    if (!cli_bool(args, OPT_json)) {
+        printf("%s: %s, input (N, %zu, %zu, %zu), logits (N, %zu), pictures prepared as '%s'\n",
+               path, info.name, info.channels, info.image_size, info.image_size, info.classes,
+               rescl_preprocess_name(info.preprocess));
+        return CLI_OK;
+    }
+    json_t *o = json_object();
+    cli_json_set(o, "weights", cli_json_string(weights));
+    cli_json_set(o, "output", cli_json_string(path));
+    cli_json_set(o, "model", cli_json_string(info.name));
+    cli_json_set(o, "size", json_integer((json_int_t)info.image_size));
+    cli_json_set(o, "classes", json_integer((json_int_t)info.classes));
+    cli_json_set(o, "preprocess", json_string(rescl_preprocess_name(info.preprocess)));
+    return cli_json_print(o);
+}
+
+int cmd_export(const cli_args *args)
+{
+    rescl_model *model = NULL;
+    char *weights = NULL;
+    if (args->operands) {
+        cli_usage_error("found operand '%s', expected options only", args->operand[0]);
+        return CLI_USAGE;
+    }
+    if (!cli_require(args, OPT_output_file))
+        return CLI_USAGE;
+    int code = cli_weights_load(args, &model, &weights);
+    if (code == CLI_OK) {
+        rescl_status st = rescl_model_export_onnx(model, cli_str(args, OPT_output_file));
+        code = st == RESCL_OK ? print_result(args, model, weights) : cli_fail(st, false);
+    }
+    rescl_model_destroy(model);
+    free(weights);
+    return code;
+}

@@ -1,0 +1,530 @@
+#include "onnx.h"
+
+#include "attr.h"
+#include "error.h"
+#include "layername.h"
+#include "protobuf.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Field numbers and enumerators of onnx.proto. */
+enum {
+    MODEL_IR_VERSION = 1,
+    MODEL_PRODUCER = 2,
+    MODEL_GRAPH = 7,
+    MODEL_OPSET = 8,
+    MODEL_META = 14
+};
+enum { META_KEY = 1, META_VALUE = 2 };
+enum { OPSET_VERSION = 2 };
+enum { GRAPH_NODE = 1, GRAPH_NAME = 2, GRAPH_INITIALIZER = 5, GRAPH_INPUT = 11, GRAPH_OUTPUT = 12 };
+enum { NODE_INPUT = 1, NODE_OUTPUT = 2, NODE_NAME = 3, NODE_OP = 4, NODE_ATTRIBUTE = 5 };
+enum { ATTR_NAME = 1, ATTR_F = 2, ATTR_I = 3, ATTR_INTS = 8, ATTR_TYPE = 20 };
+enum { ATTR_TYPE_FLOAT = 1, ATTR_TYPE_INT = 2, ATTR_TYPE_INTS = 7 };
+enum { TENSOR_DIMS = 1, TENSOR_TYPE = 2, TENSOR_NAME = 8, TENSOR_RAW = 9 };
+enum { TYPE_FLOAT = 1, TYPE_INT64 = 7 };
+enum { VALUE_NAME = 1, VALUE_TYPE = 2, TYPE_TENSOR = 1, TENSOR_ELEM = 1, TENSOR_SHAPE = 2 };
+enum { SHAPE_DIM = 1, DIM_VALUE = 1, DIM_PARAM = 2 };
+
+#define IR_VERSION 7
+#define OPSET      13
+#define MOST_BYTES 0x7fffffffu
+
+typedef struct export
+{
+    const rs_graph *g;
+    const rs_weights *w;
+    const rs_ckpt_model *about;
+    const char *classes; /* a JSON list */
+    float *scratch;      /* room for the largest parameter */
+}
+export;
+
+typedef struct text {
+    char s[160];
+} text;
+
+/* ---- names ------------------------------------------------------------------------------- */
+
+static text param_name(const export *e, int param)
+{
+    const char *ours = e->g->param[param].name;
+    rs_tensor_place place;
+    char layer[64];
+    text t;
+    if (rs_tensor_parse(ours, &place, NULL)) {
+        rs_layer_format(&place.layer, RS_NAMING_TORCHVISION, e->about->classes, layer);
+        snprintf(t.s, sizeof t.s, "%s.%s", layer, rs_role_format(&place, RS_NAMING_TORCHVISION));
+    } else {
+        snprintf(t.s, sizeof t.s, "%s", ours);
+    }
+    return t;
+}
+
+/* What a node reads or gives. A dropout gives what it reads. */
+static text value_name(const export *e, rs_value v)
+{
+    text t;
+    int producer = e->g->value[v].producer;
+    if (v != e->g->output)
+        while (producer >= 0 && e->g->node[producer].op == &rs_op_dropout)
+            producer = e->g->value[e->g->node[producer].src[0]].producer;
+    snprintf(t.s, sizeof t.s, "%s",
+             v == e->g->output ? "logits"
+             : producer < 0    ? "input"
+                               : e->g->node[producer].name);
+    return t;
+}
+
+static text join(text a, const char *suffix)
+{
+    text t;
+    snprintf(t.s, sizeof t.s, "%.140s%s", a.s, suffix);
+    return t;
+}
+
+/* ---- nodes ------------------------------------------------------------------------------- */
+
+enum { MOST_INTS = 8, MOST_INPUTS = 5, MOST_ATTRS = 6 };
+
+typedef struct attribute {
+    const char *name;
+    int type; /* ATTR_TYPE_... */
+    float f;
+    size_t count;
+    int64_t i[MOST_INTS];
+} attribute;
+
+typedef struct onnx_node {
+    const char *op;
+    text name, input[MOST_INPUTS], output;
+    size_t ninputs, nattrs;
+    attribute attr[MOST_ATTRS];
+} onnx_node;
+
+static void attribute_body(rs_pb *pb, const void *about)
+{
+    const attribute *a = about;
+    rs_pb_text(pb, ATTR_NAME, a->name);
+    if (a->type == ATTR_TYPE_FLOAT)
+        rs_pb_float(pb, ATTR_F, a->f);
+    else
+        for (size_t i = 0; i < a->count; i++)
+            rs_pb_int(pb, a->type == ATTR_TYPE_INT ? ATTR_I : ATTR_INTS, a->i[i]);
+    rs_pb_int(pb, ATTR_TYPE, a->type);
+}
+
+static void node_body(rs_pb *pb, const void *about)
+{
+    const onnx_node *n = about;
+    for (size_t i = 0; i < n->ninputs; i++)
+        rs_pb_text(pb, NODE_INPUT, n->input[i].s);
+    rs_pb_text(pb, NODE_OUTPUT, n->output.s);
+    rs_pb_text(pb, NODE_NAME, n->name.s);
+    rs_pb_text(pb, NODE_OP, n->op);
+    for (size_t i = 0; i < n->nattrs; i++)
+        rs_pb_message(pb, NODE_ATTRIBUTE, attribute_body, &n->attr[i]);
+}
+
+static void add_input(onnx_node *n, text name)
+{
+    n->input[n->ninputs++] = name;
+}
+
+static void add_int(onnx_node *n, const char *name, size_t value)
+{
+    n->attr[n->nattrs++] =
+        (attribute){.name = name, .type = ATTR_TYPE_INT, .count = 1, .i = {(int64_t)value}};
+}
+
+/* height, width */
+static void add_pair(onnx_node *n, const char *name, size_t h, size_t w)
+{
+    n->attr[n->nattrs++] = (attribute){
+        .name = name, .type = ATTR_TYPE_INTS, .count = 2, .i = {(int64_t)h, (int64_t)w}};
+}
+
+static void add_pads(onnx_node *n, size_t top, size_t left, size_t bottom, size_t right)
+{
+    n->attr[n->nattrs++] =
+        (attribute){.name = "pads",
+                    .type = ATTR_TYPE_INTS,
+                    .count = 4,
+                    .i = {(int64_t)top, (int64_t)left, (int64_t)bottom, (int64_t)right}};
+}
+
+static void put_node(rs_pb *pb, const onnx_node *n)
+{
+    rs_pb_message(pb, GRAPH_NODE, node_body, n);
+}
+
+/* A node of the layer `n` that reads its first input and gives its output. */
+static onnx_node start(const export *e, const rs_node *n, const char *op)
+{
+    onnx_node o = {.op = op, .output = value_name(e, n->dst)};
+    snprintf(o.name.s, sizeof o.name.s, "%s", n->name);
+    add_input(&o, value_name(e, n->src[0]));
+    return o;
+}
+
+/* A node of its own before `main`, which then reads what it gives. */
+static onnx_node before(onnx_node *main, const char *op, const char *suffix)
+{
+    onnx_node o = {.op = op, .name = join(main->name, suffix), .output = join(main->name, suffix)};
+    add_input(&o, main->input[0]);
+    main->input[0] = o.output;
+    return o;
+}
+
+static void put_conv(rs_pb *pb, const export *e, const rs_node *n)
+{
+    const rs_conv2d_attr *a = n->attr;
+    onnx_node o = start(e, n, "Conv");
+    for (int i = 0; i < n->nparam; i++)
+        add_input(&o, param_name(e, n->param[i]));
+    add_int(&o, "group", a->groups ? a->groups : 1);
+    add_pair(&o, "kernel_shape", a->kernel_h, a->kernel_w);
+    add_pads(&o, a->pad_top, a->pad_left, a->pad_bottom, a->pad_right);
+    add_pair(&o, "strides", a->stride_h, a->stride_w);
+    put_node(pb, &o);
+}
+
+static void put_batchnorm(rs_pb *pb, const export *e, const rs_node *n)
+{
+    const rs_batchnorm_attr *a = n->attr;
+    onnx_node o = start(e, n, "BatchNormalization");
+    for (int i = 0; i < 2; i++)
+        add_input(&o, param_name(e, n->param[i]));
+    for (int i = 0; i < 2; i++)
+        add_input(&o, param_name(e, n->state[i]));
+    o.attr[o.nattrs++] = (attribute){.name = "epsilon", .type = ATTR_TYPE_FLOAT, .f = a->eps};
+    put_node(pb, &o);
+}
+
+static void put_dense(rs_pb *pb, const export *e, const rs_node *n)
+{
+    onnx_node o = start(e, n, "Gemm");
+    if (e->g->value[n->src[0]].shape.ndim == 4) {
+        onnx_node flat = before(&o, "Flatten", "_flat");
+        add_int(&flat, "axis", 1);
+        put_node(pb, &flat);
+    }
+    for (int i = 0; i < n->nparam; i++)
+        add_input(&o, param_name(e, n->param[i]));
+    add_int(&o, "transB", 1);
+    put_node(pb, &o);
+}
+
+/* Zeros around what `main` reads; how many is the initialiser "<name>.pads". */
+static void put_pad(rs_pb *pb, onnx_node *main)
+{
+    onnx_node pad = before(main, "Pad", "_pad");
+    add_input(&pad, join(main->name, ".pads"));
+    put_node(pb, &pad);
+}
+
+static void put_pool(rs_pb *pb, const export *e, const rs_node *n)
+{
+    const rs_pool_attr *a = n->attr;
+    const bool max = n->op == &rs_op_maxpool;
+    if (a->global) {
+        onnx_node flat = start(e, n, "Flatten"), mean = before(&flat, "GlobalAveragePool", "_mean");
+        put_node(pb, &mean);
+        add_int(&flat, "axis", 1);
+        put_node(pb, &flat);
+        return;
+    }
+    onnx_node o = start(e, n, max ? "MaxPool" : "AveragePool");
+    if (a->zero_pad)
+        put_pad(pb, &o);
+    else
+        add_pads(&o, a->pad_top, a->pad_left, a->pad_bottom, a->pad_right);
+    add_pair(&o, "kernel_shape", a->kernel_h, a->kernel_w);
+    add_pair(&o, "strides", a->stride_h, a->stride_w);
+    if (!max)
+        add_int(&o, "count_include_pad", a->count_pad);
+    put_node(pb, &o);
+}
+
+/* Every stride-th pixel is a pooling over single pixels. */
+static void put_shortcut(rs_pb *pb, const export *e, const rs_node *n)
+{
+    const rs_shortcut_attr *a = n->attr;
+    onnx_node pad = start(e, n, "Pad"), pick = before(&pad, "MaxPool", "_pixels");
+    add_pair(&pick, "kernel_shape", 1, 1);
+    add_pair(&pick, "strides", a->stride, a->stride);
+    put_node(pb, &pick);
+    add_input(&pad, join(pad.name, ".pads"));
+    put_node(pb, &pad);
+}
+
+static void put_plain(rs_pb *pb, const export *e, const rs_node *n)
+{
+    onnx_node o = start(e, n, n->op == &rs_op_relu ? "Relu" : "Add");
+    for (int i = 1; i < n->nsrc; i++)
+        add_input(&o, value_name(e, n->src[i]));
+    put_node(pb, &o);
+}
+
+static const struct {
+    const rs_op *op;
+    void (*put)(rs_pb *pb, const export *e, const rs_node *n); /* NULL: nothing in inference */
+} writers[] = {{&rs_op_conv2d, put_conv},  {&rs_op_batchnorm, put_batchnorm},
+               {&rs_op_dense, put_dense},  {&rs_op_relu, put_plain},
+               {&rs_op_add, put_plain},    {&rs_op_maxpool, put_pool},
+               {&rs_op_avgpool, put_pool}, {&rs_op_shortcut, put_shortcut},
+               {&rs_op_dropout, NULL},     {&rs_op_softmax_xent, NULL}};
+
+static rescl_status check_node(const rs_node *n)
+{
+    rescl_status st = RESCL_OK;
+    bool known = false;
+    for (size_t i = 0; i < RS_COUNT(writers); i++)
+        known = known || writers[i].op == n->op;
+    RS_FAIL_IF(!known, RESCL_ERR_UNSUPPORTED, "ONNX: layer '%s' (%s) has no counterpart", n->name,
+               n->op->layer);
+    if (n->op == &rs_op_maxpool || n->op == &rs_op_avgpool) {
+        const rs_pool_attr *a = n->attr;
+        RS_FAIL_IF(a->ceil_mode, RESCL_ERR_UNSUPPORTED,
+                   "ONNX: layer '%s' rounds its size up, which operator set 13 does otherwise",
+                   n->name);
+    }
+out:
+    return st;
+}
+
+/* ---- tensors ----------------------------------------------------------------------------- */
+
+typedef struct tensor {
+    text name;
+    size_t ndim, dim[4];
+    int type;
+    const void *data;
+    size_t bytes;
+} tensor;
+
+static void tensor_body(rs_pb *pb, const void *about)
+{
+    const tensor *t = about;
+    for (size_t i = 0; i < t->ndim; i++)
+        rs_pb_int(pb, TENSOR_DIMS, (int64_t)t->dim[i]);
+    rs_pb_int(pb, TENSOR_TYPE, t->type);
+    rs_pb_text(pb, TENSOR_NAME, t->name.s);
+    rs_pb_bytes(pb, TENSOR_RAW, t->bytes);
+    rs_pb_raw(pb, t->data, t->bytes);
+}
+
+/* (a, b, c) to (c, b, a). */
+static void reverse_axes(const float *from, float *to, size_t a, size_t b, size_t c)
+{
+    for (size_t i = 0; i < a; i++)
+        for (size_t j = 0; j < b; j++)
+            for (size_t k = 0; k < c; k++)
+                to[(k * b + j) * a + i] = from[(i * b + j) * c + k];
+}
+
+static void put_param(rs_pb *pb, const export *e, size_t index)
+{
+    const rs_param *p = &e->g->param[index];
+    const rs_shape *s = &p->spec.shape;
+    const rs_shape *in = &e->g->value[e->g->node[p->node].src[0]].shape;
+    tensor t = {.name = param_name(e, (int)index),
+                .type = TYPE_FLOAT,
+                .data = e->w->data[index],
+                .bytes = e->w->elems[index] * sizeof(float)};
+    t.ndim = (size_t)s->ndim;
+    for (size_t i = 0; i < t.ndim; i++)
+        t.dim[i] = s->dim[t.ndim - 1 - i];
+    if (s->ndim == 4) { /* (r,s,c,k) to (k,c,r,s) */
+        t.dim[2] = s->dim[0], t.dim[3] = s->dim[1];
+        if (pb->file)
+            reverse_axes(t.data, e->scratch, s->dim[0] * s->dim[1], s->dim[2], s->dim[3]);
+        t.data = e->scratch;
+    } else if (s->ndim == 2) { /* (in, out) to (out, in), of a map first from (h,w,c) to (c,h,w) */
+        const size_t c = in->ndim == 4 ? in->dim[3] : 1;
+        if (pb->file)
+            reverse_axes(t.data, e->scratch, s->dim[0] / c, c, s->dim[1]);
+        t.data = e->scratch;
+    }
+    rs_pb_message(pb, GRAPH_INITIALIZER, tensor_body, &t);
+}
+
+/* The pads of a Pad node, NCHW: all axes' begins, then all their ends. */
+static void put_pads(rs_pb *pb, const rs_graph *g, const rs_node *n)
+{
+    int64_t pads[8] = {0};
+    tensor t = {.ndim = 1, .dim = {8}, .type = TYPE_INT64, .data = pads, .bytes = sizeof pads};
+    snprintf(t.name.s, sizeof t.name.s, "%s.pads", n->name);
+    if (n->op == &rs_op_shortcut) {
+        const size_t lack = g->value[n->dst].shape.dim[3] - g->value[n->src[0]].shape.dim[3];
+        pads[1] = (int64_t)(lack / 2), pads[5] = (int64_t)(lack - lack / 2);
+    } else {
+        const rs_pool_attr *a = n->attr;
+        pads[2] = (int64_t)a->pad_top, pads[3] = (int64_t)a->pad_left;
+        pads[6] = (int64_t)a->pad_bottom, pads[7] = (int64_t)a->pad_right;
+    }
+    rs_pb_message(pb, GRAPH_INITIALIZER, tensor_body, &t);
+}
+
+/* ---- the graph --------------------------------------------------------------------------- */
+
+typedef struct value_info {
+    const char *name;
+    size_t ndim, dim[3]; /* after the batch */
+} value_info;
+
+static void batch_body(rs_pb *pb, const void *about)
+{
+    (void)about;
+    rs_pb_text(pb, DIM_PARAM, "N");
+}
+
+static void dim_body(rs_pb *pb, const void *about)
+{
+    const size_t *dim = about;
+    rs_pb_int(pb, DIM_VALUE, (int64_t)*dim);
+}
+
+static void shape_body(rs_pb *pb, const void *about)
+{
+    const value_info *v = about;
+    rs_pb_message(pb, SHAPE_DIM, batch_body, NULL);
+    for (size_t i = 0; i < v->ndim; i++)
+        rs_pb_message(pb, SHAPE_DIM, dim_body, &v->dim[i]);
+}
+
+static void tensor_type_body(rs_pb *pb, const void *about)
+{
+    rs_pb_int(pb, TENSOR_ELEM, TYPE_FLOAT);
+    rs_pb_message(pb, TENSOR_SHAPE, shape_body, about);
+}
+
+static void type_body(rs_pb *pb, const void *about)
+{
+    rs_pb_message(pb, TYPE_TENSOR, tensor_type_body, about);
+}
+
+static void value_body(rs_pb *pb, const void *about)
+{
+    const value_info *v = about;
+    rs_pb_text(pb, VALUE_NAME, v->name);
+    rs_pb_message(pb, VALUE_TYPE, type_body, about);
+}
+
+static void graph_body(rs_pb *pb, const void *about)
+{
+    const export *e = about;
+    const rs_graph *g = e->g;
+    const size_t *in = g->value[g->input].shape.dim;
+    const value_info input = {.name = "input", .ndim = 3, .dim = {in[3], in[1], in[2]}};
+    const value_info output = {.name = "logits", .ndim = 1, .dim = {e->about->classes}};
+
+    for (size_t i = 0; i < g->nnodes; i++)
+        for (size_t k = 0; k < RS_COUNT(writers); k++)
+            if (writers[k].op == g->node[i].op && writers[k].put)
+                writers[k].put(pb, e, &g->node[i]);
+    rs_pb_text(pb, GRAPH_NAME, e->about->name);
+    for (size_t i = 0; i < g->nparams; i++)
+        put_param(pb, e, i);
+    for (size_t i = 0; i < g->nnodes; i++) {
+        const rs_pool_attr *pool = g->node[i].attr;
+        if (g->node[i].op == &rs_op_shortcut || (g->node[i].op == &rs_op_maxpool && pool->zero_pad))
+            put_pads(pb, g, &g->node[i]);
+    }
+    rs_pb_message(pb, GRAPH_INPUT, value_body, &input);
+    rs_pb_message(pb, GRAPH_OUTPUT, value_body, &output);
+}
+
+/* ---- the model --------------------------------------------------------------------------- */
+
+static const char *preprocess_text(rescl_preprocess p)
+{
+    switch (p) {
+    case RESCL_PREPROCESS_CAFFE:
+        return "BGR, 0 to 255, minus 103.939, 116.779, 123.68";
+    case RESCL_PREPROCESS_TORCH:
+        return "RGB, 0 to 1, minus 0.485, 0.456, 0.406, divided by 0.229, 0.224, 0.225";
+    default:
+        return "RGB, 0 to 1";
+    }
+}
+
+static void opset_body(rs_pb *pb, const void *about)
+{
+    (void)about;
+    rs_pb_int(pb, OPSET_VERSION, OPSET);
+}
+
+static void meta_body(rs_pb *pb, const void *about)
+{
+    const char *const *pair = about;
+    rs_pb_text(pb, META_KEY, pair[0]);
+    rs_pb_text(pb, META_VALUE, pair[1]);
+}
+
+static void put_model(rs_pb *pb, const export *e)
+{
+    char size[32];
+    const char *const meta[][2] = {{"model", e->about->name},
+                                   {"preprocess", rescl_preprocess_name(e->about->preprocess)},
+                                   {"preprocess_input", preprocess_text(e->about->preprocess)},
+                                   {"image_size", size},
+                                   {"classes", e->classes}};
+    snprintf(size, sizeof size, "%zu", e->about->image_size);
+    rs_pb_int(pb, MODEL_IR_VERSION, IR_VERSION);
+    rs_pb_text(pb, MODEL_PRODUCER, "rescl");
+    rs_pb_message(pb, MODEL_GRAPH, graph_body, e);
+    rs_pb_message(pb, MODEL_OPSET, opset_body, NULL);
+    for (size_t i = 0; i < RS_COUNT(meta); i++)
+        rs_pb_message(pb, MODEL_META, meta_body, meta[i]);
+}
+
+static rescl_status list_classes(const rs_ckpt_model *about, char **out)
+{
+    rescl_status st = RESCL_OK;
+    json_t *list = NULL;
+    RS_OOM(list = json_array());
+    for (size_t i = 0; i < about->classes; i++)
+        RS_FAIL_IF(json_array_append_new(list, json_string(about->class_name[i])) != 0,
+                   RESCL_ERR_ARG, "the name of class %zu is not UTF-8: '%.80s'", i,
+                   about->class_name[i]);
+    RS_OOM(*out = json_dumps(list, JSON_COMPACT));
+out:
+    json_decref(list);
+    return st;
+}
+
+rescl_status rs_onnx_write(const char *path, const rs_graph *g, const rs_weights *w,
+                           const rs_ckpt_model *about)
+{
+    rescl_status st = RESCL_OK;
+    rs_atomic_file file = {.fd = -1};
+    rs_pb count = {0}, pb = {.file = &file};
+    export e = {.g = g, .w = w, .about = about};
+    char *classes = NULL;
+    size_t most = 1;
+
+    for (size_t i = 0; i < g->nnodes; i++)
+        RS_TRY(check_node(&g->node[i]));
+    for (size_t i = 0; i < w->count; i++)
+        most = w->elems[i] > most ? w->elems[i] : most;
+    RS_OOM(e.scratch = calloc(most, sizeof *e.scratch));
+    RS_TRY(list_classes(about, &classes));
+    e.classes = classes;
+    put_model(&count, &e);
+    RS_FAIL_IF(count.bytes > MOST_BYTES, RESCL_ERR_ARG,
+               "%s: would have %llu bytes; a protocol buffer has at most 2 GiB", path,
+               (unsigned long long)count.bytes);
+    RS_TRY(rs_atomic_open(&file, path));
+    put_model(&pb, &e);
+    RS_TRY(rs_pb_flush(&pb));
+    RS_TRY(rs_atomic_commit(&file));
+out:
+    rs_atomic_abort(&file);
+    free(e.scratch);
+    free(classes);
+    return st;
+}
