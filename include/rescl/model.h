@@ -69,6 +69,8 @@ RESCL_API rescl_status rescl_model_freeze(rescl_model *model, const char *patter
     RESCL_CHECK;
 
 RESCL_API void rescl_model_get_info(const rescl_model *model, rescl_model_info *out);
+/** For weights whose file implies it wrongly; it is saved with the model. */
+RESCL_API void rescl_model_set_preprocess(rescl_model *model, rescl_preprocess preprocess);
 RESCL_API const char *rescl_model_class_name(const rescl_model *model, size_t index);
 
 /**

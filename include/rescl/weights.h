@@ -115,6 +115,25 @@ RESCL_API rescl_status rescl_weights_create_model(const rescl_weights *weights,
                                                   rescl_load_mode mode, rescl_report **report,
                                                   rescl_model **out) RESCL_CHECK;
 
+/** How rescl_model_export writes. Zeros are the usual. */
+typedef struct rescl_export_options {
+    const char *format; /**< "safetensors", "hdf5"; NULL: hdf5 for *.h5 and *.hdf5 */
+    const char *names;  /**< "rescl", "torchvision", "timm" (safetensors); "keras", "keras1" (HDF5);
+                             NULL: rescl, keras */
+    const char *dtype;  /**< "f32", "f16", "bf16" (safetensors only); NULL: f32 */
+    bool no_top;        /**< leave the last layer out */
+} rescl_export_options;
+
+/**
+ * Writes a model's weights in a library's form, whole or not at all, with what rescl_weights_open
+ * needs to know of the model. Batch normalisation's epsilon goes with the names: 1e-5 torchvision,
+ * 1.001e-5 keras, 1e-3 keras1; where the model's is another, the running variances are shifted by
+ * the difference, so that the library computes the same. With the same epsilon and f32 the values
+ * are the model's, bit for bit. RESCL_ERR_ARG when a value does not fit the type.
+ */
+RESCL_API rescl_status rescl_model_export(const rescl_model *model, const char *path,
+                                          const rescl_export_options *options) RESCL_CHECK;
+
 #ifdef __cplusplus
 }
 #endif

@@ -228,20 +228,20 @@ static rescl_status explain(const child *c, const char *path, const rs_child_lim
 {
     rescl_status st = RESCL_OK;
     const int sig = c->how != -1 && WIFSIGNALED(c->how) ? WTERMSIG(c->how) : 0;
+    const char *doing = limits->writes ? "writing" : "reading";
+    const char *blame = limits->writes ? "" : "; it is corrupted";
     RS_FAIL_IF(c->given_up || sig == SIGXCPU || sig == SIGALRM, RESCL_ERR_FORMAT,
-               "%s: reading it took more than %u seconds, so it was given up; it is corrupted",
-               path, limits->seconds);
+               "%s: %s it took more than %u seconds, so it was given up%s", path, doing,
+               limits->seconds, blame);
     RS_FAIL_IF(sig == SIGKILL, RESCL_ERR_FORMAT,
-               "%s: reading it was stopped by the system, perhaps for want of memory; it is "
-               "corrupted",
-               path);
+               "%s: %s it was stopped by the system, perhaps for want of memory%s", path, doing,
+               blame);
     RS_FAIL_IF(sig == SIGINT || sig == SIGTERM || sig == SIGHUP, RESCL_ERR_INTERRUPTED,
-               "%s: reading it was interrupted", path);
+               "%s: %s it was interrupted", path, doing);
     RS_FAIL_IF(sig != 0, RESCL_ERR_FORMAT,
-               "%s: reading it crashed (signal %d, in a process of its own); it is corrupted", path,
-               sig);
+               "%s: %s it crashed (signal %d, in a process of its own)%s", path, doing, sig, blame);
     RS_FAIL(RESCL_ERR_FORMAT,
-            "%s: reading it ended without a result (exit code %d, in a process of its own)", path,
+            "%s: %s it ended without a result (exit code %d, in a process of its own)", path, doing,
             c->how != -1 && WIFEXITED(c->how) ? WEXITSTATUS(c->how) : -1);
 out:
     return st;

@@ -41,6 +41,7 @@ typedef struct rs_child_limits {
     size_t memory;    /* bytes that it may take on top of what the process has */
     unsigned seconds; /* of processor time; four times that by the clock */
     size_t reply;     /* bytes */
+    bool writes;      /* for messages: it writes the file and does not read it */
 } rs_child_limits;
 
 typedef rescl_status (*rs_child_fn)(rs_reply *reply, const void *arg);

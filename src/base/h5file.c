@@ -14,10 +14,9 @@
 
 #define MAX_DEFLATE 1032 /* zlib's largest ratio of expansion */
 
-/* Of the child. An index takes 24 bytes for a chunk, which has at least as many in the file. */
-#define SCAN_MEMORY  ((size_t)1 << 30)
-#define SCAN_SECONDS 30
-#define SCAN_REPLY   ((size_t)256 << 20)
+/* An index takes 24 bytes for a chunk, which has at least as many in the file. */
+rs_child_limits rs_h5_limits = {
+    .memory = (size_t)1 << 30, .seconds = 15, .reply = (size_t)256 << 20};
 
 /* "path: dataset ..." */
 #define FAIL_ARRAY_IF(cond, path, a, text, ...)                                                    \
@@ -180,7 +179,6 @@ out:
 
 rescl_status rs_h5_open(const char *path, rs_h5_scan_fn scan, const void *arg, rs_h5_file **out)
 {
-    static const rs_child_limits limits = {SCAN_MEMORY, SCAN_SECONDS, SCAN_REPLY};
     rescl_status st = RESCL_OK;
     rs_h5_file *f = NULL;
     rs_reply reply = {0};
@@ -195,7 +193,7 @@ rescl_status rs_h5_open(const char *path, rs_h5_scan_fn scan, const void *arg, r
     RS_FAIL_IF(!S_ISREG(info.st_mode), RESCL_ERR_FORMAT, "%s: not a regular file", path);
     f->bytes = (uint64_t)info.st_size;
     const rs_h5_job job = {.path = path, .bytes = f->bytes, .scan = scan, .arg = arg};
-    RS_TRY(rs_child_run(path, rs_h5_scan_run, &job, &limits, &reply));
+    RS_TRY(rs_child_run(path, rs_h5_scan_run, &job, &rs_h5_limits, &reply));
     RS_TRY(get_index(f, &reply));
     *out = f;
     f = NULL;

@@ -85,6 +85,9 @@ typedef struct rs_h5_file {
     size_t notes, note_cap;
 } rs_h5_file;
 
+/* Of the child process; tests lower them. */
+extern rs_child_limits rs_h5_limits;
+
 /* Opens a file and makes its index by `scan`, which runs in a child process: see child.h for what
  * it may do. RESCL_ERR_UNSUPPORTED in builds without HDF5. */
 rescl_status rs_h5_open(const char *path, rs_h5_scan_fn scan, const void *arg, rs_h5_file **out)

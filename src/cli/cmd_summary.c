@@ -1,5 +1,6 @@
 #include "cli.h"
 #include "output.h"
+#include "summary_weights.h"
 #include "table.h"
 
 #include <rescl/rescl.h>
@@ -111,6 +112,8 @@ int cmd_summary(const cli_args *args)
         cli_usage_error("found operand '%s', expected options only", args->operand[0]);
         return CLI_USAGE;
     }
+    if (cli_str(args, OPT_weights))
+        return cli_summary_weights(args);
     const rescl_model_options options = {
         .name = cli_str(args, OPT_model),
         .classes = cli_size(args, OPT_classes),

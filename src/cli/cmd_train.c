@@ -123,15 +123,17 @@ static int open_data(run *r, size_t size)
     return CLI_OK;
 }
 
-/* What training starts from. A head that the file does not fit starts anew. */
+/* What training starts from. A head that the file does not fit starts anew, unless --strict. */
 static int load_weights(run *r)
 {
     char *path = cli_weights_of(cli_str(r->args, OPT_weights));
     if (!path)
         return CLI_FILE;
+    const rescl_load_mode mode =
+        cli_bool(r->args, OPT_strict) ? RESCL_LOAD_STRICT : RESCL_LOAD_BODY;
     rescl_status st = rescl_weights_open(path, &r->weights);
     if (st == RESCL_OK)
-        st = rescl_weights_load(r->weights, r->model, RESCL_LOAD_BODY, &r->loaded);
+        st = rescl_weights_load(r->weights, r->model, mode, &r->loaded);
     free(path);
     return st == RESCL_OK ? CLI_OK : cli_fail(st, false);
 }

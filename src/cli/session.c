@@ -3,6 +3,7 @@
 #include "output.h"
 #include "run_folder.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 int cli_session_open(const cli_args *args, unsigned flags, cli_session *s)
@@ -52,10 +53,60 @@ int cli_weights_load(const cli_args *args, rescl_model **model, char **path)
     if (!cli_require(args, OPT_weights))
         return CLI_USAGE;
     *path = cli_weights_of(cli_str(args, OPT_weights));
-    if (!*path)
-        return CLI_FILE;
-    rescl_status st = rescl_model_load(*path, model);
-    return st == RESCL_OK ? CLI_OK : cli_fail(st, false);
+    return *path ? cli_weights_read(args, *path, true, model) : CLI_FILE;
+}
+
+void cli_report_warn(const rescl_report *report, const char *path)
+{
+    enum { SHOWN = 6 };
+    for (rescl_match_state state = RESCL_MISSING; state <= RESCL_UNEXPECTED; state++) {
+        const size_t count = rescl_report_count(report, state);
+        char text[512] = "";
+        size_t used = 0, shown = 0;
+        rescl_match m;
+        for (size_t i = 0; shown < SHOWN && rescl_report_at(report, i, &m); i++) {
+            if (m.state != state)
+                continue;
+            const int n = snprintf(text + used, sizeof text - used, "%s%.64s", shown++ ? ", " : "",
+                                   m.param ? m.param : m.tensor.name);
+            used += (size_t)n;
+        }
+        if (count > 0)
+            cli_warn("%s: %zu tensors are %s: %s%s", path, count, rescl_match_state_name(state),
+                     text, count > shown ? ", ..." : "");
+    }
+}
+
+const char *cli_choice(const cli_args *args, cli_opt id)
+{
+    const char *text = cli_str(args, id);
+    return text && strcmp(text, "auto") == 0 ? NULL : text;
+}
+
+int cli_weights_read(const cli_args *args, const char *path, bool top, rescl_model **model)
+{
+    const rescl_model_options options = {.name = cli_choice(args, OPT_model_of)};
+    const rescl_load_mode mode = cli_bool(args, OPT_strict) ? RESCL_LOAD_STRICT
+                                 : top                      ? RESCL_LOAD_COMPLETE
+                                                            : RESCL_LOAD_BODY;
+    rescl_weights *weights = NULL;
+    rescl_report *report = NULL;
+    rescl_status st = rescl_weights_open(path, &weights);
+    if (st == RESCL_OK)
+        st = rescl_weights_create_model(weights, options.name ? &options : NULL, mode, &report,
+                                        model);
+    int code = CLI_OK;
+    if (st == RESCL_ERR_ARG && !options.name) {
+        cli_usage_error("%s (--model NAME)", rescl_last_error()->message);
+        code = CLI_USAGE;
+    } else if (st != RESCL_OK) {
+        code = cli_fail(st, false);
+    } else if (top) {
+        cli_report_warn(report, path);
+    }
+    rescl_report_destroy(report);
+    rescl_weights_close(weights);
+    return code;
 }
 
 int cli_fit_set(const cli_args *args, rescl_model *model)

@@ -22,11 +22,21 @@ const char *cli_device_text(const rescl_device_info *info, char buffer[320]);
 rescl_status cli_data_open(const cli_args *args, const char *split, size_t samples, size_t size,
                            rescl_dataset **out);
 
-/* Loads --weights. Exit code; `path` is the file that was meant, to be freed. */
+/* Loads --weights, of the --model where they do not say it. Exit code; `path` is the file that was
+ * meant, to be freed. */
 int cli_weights_load(const cli_args *args, rescl_model **model, char **path);
 
 /* Takes --val-resize-size and --interpolation. Exit code. */
 int cli_fit_set(const cli_args *args, rescl_model *model);
+
+/* Loads the file `path` whole (with --strict: exactly) or all but the last layer. Exit code. */
+int cli_weights_read(const cli_args *args, const char *path, bool top, rescl_model **model);
+
+/* A line for each kind of tensors that did not match: "missing: fc.weight, fc.bias". */
+void cli_report_warn(const rescl_report *report, const char *path);
+
+/* The value of a choice, NULL where it is "auto". */
+const char *cli_choice(const cli_args *args, cli_opt id);
 
 /* Prints a usage error and returns false if the option is unset. */
 bool cli_require(const cli_args *args, cli_opt id);

@@ -260,6 +260,8 @@ rescl_status rs_wfile_read(const rs_wfile *f, size_t index, float *dst)
     float *straight = NULL;
     void *raw = NULL;
 
+    RS_FAIL_IF(t->shape.ndim == 0, RESCL_ERR_SHAPE, "%s: tensor '%.80s' has %zu dimensions",
+               f->path, t->name, t->ndim);
     if (t->dtype == RS_ST_F32 && !turn) {
         RS_TRY(read_raw(f, index, dst));
         goto out;

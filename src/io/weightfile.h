@@ -14,8 +14,9 @@ typedef struct rs_wfile_tensor {
     const char *name;
     rs_st_dtype dtype;
     size_t ndim, dim[RS_ST_MAX_DIMS]; /* as stored */
-    rs_shape shape;                   /* as rescl lays it out: RSCK, (in, out); 0 dims: too many */
-    bool known;                       /* whether `place` says what it is */
+    rs_shape shape; /* as rescl lays it out: RSCK, (in, out). No dimensions: none, or
+                       more than it has */
+    bool known;     /* whether `place` says what it is */
     rs_tensor_place place;
 } rs_wfile_tensor;
 
@@ -39,7 +40,8 @@ const rs_wfile_about *rs_wfile_describe(const rs_wfile *f);
 size_t rs_wfile_count(const rs_wfile *f);
 const rs_wfile_tensor *rs_wfile_at(const rs_wfile *f, size_t index);
 
-/* All values of a tensor with rs_dtype_readable, laid out as its `shape`. */
+/* All values of a tensor that is rs_dtype_readable, laid out as its `shape`, which must not be
+ * without dimensions (RESCL_ERR_SHAPE). */
 rescl_status rs_wfile_read(const rs_wfile *f, size_t index, float *dst) RESCL_CHECK;
 
 /* ---- held against a graph ------------------------------------------------------------------ */

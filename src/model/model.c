@@ -216,6 +216,11 @@ out:
     return st;
 }
 
+void rescl_model_set_preprocess(rescl_model *m, rescl_preprocess preprocess)
+{
+    m->preprocess = preprocess;
+}
+
 const char *rescl_model_class_name(const rescl_model *m, size_t index)
 {
     return index < m->classes ? m->class_name[index] : NULL;

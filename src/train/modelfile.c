@@ -2,6 +2,7 @@
 
 #include "attr.h"
 #include "error.h"
+#include "exportfile.h"
 #include "onnx.h"
 #include "str.h"
 #include "weightfile.h"
@@ -65,6 +66,45 @@ rescl_status rescl_model_export_onnx(const rescl_model *model, const char *path)
 {
     const rs_ckpt_model about = rs_model_describe(model);
     return rs_onnx_write(path, model->graph, &model->weights, &about);
+}
+
+static rescl_status settle_export(const char *path, const rescl_export_options *o,
+                                  rs_export_options *out)
+{
+    static const struct {
+        const char *name;
+        rs_st_dtype type;
+    } types[] = {{"f32", RS_ST_F32}, {"f16", RS_ST_F16}, {"bf16", RS_ST_BF16}};
+    rescl_status st = RESCL_OK;
+    const char *dot = strrchr(path, '.'), *dtype = o->dtype ? o->dtype : "f32";
+    const bool named = dot && (strcmp(dot, ".h5") == 0 || strcmp(dot, ".hdf5") == 0);
+    size_t i = 0;
+    RS_FAIL_IF(o->format && strcmp(o->format, "hdf5") != 0 && strcmp(o->format, "safetensors") != 0,
+               RESCL_ERR_ARG, "format '%s': expected safetensors or hdf5", o->format);
+    out->hdf5 = o->format ? strcmp(o->format, "hdf5") == 0 : named;
+    out->naming = out->hdf5 ? RS_NAMING_KERAS : RS_NAMING_RESCL;
+    RS_FAIL_IF(o->names && !rs_naming_parse(o->names, &out->naming), RESCL_ERR_ARG,
+               "names '%s': expected rescl, torchvision, timm, keras or keras1", o->names);
+    while (i < RS_COUNT(types) && strcmp(types[i].name, dtype) != 0)
+        i++;
+    RS_FAIL_IF(i == RS_COUNT(types), RESCL_ERR_ARG, "type '%s': expected f32, f16 or bf16", dtype);
+    out->dtype = types[i].type;
+    out->no_top = o->no_top;
+out:
+    return st;
+}
+
+rescl_status rescl_model_export(const rescl_model *model, const char *path,
+                                const rescl_export_options *options)
+{
+    static const rescl_export_options usual = {0};
+    rescl_status st = RESCL_OK;
+    const rs_ckpt_model about = rs_model_describe(model);
+    rs_export_options o = {0};
+    RS_TRY(settle_export(path, options ? options : &usual, &o));
+    RS_TRY(rs_export(path, model->graph, &model->weights, &about, &o));
+out:
+    return st;
 }
 
 /* ---- a file -------------------------------------------------------------------------------- */

@@ -1,0 +1,163 @@
+/* The part of exportfile.h that calls HDF5. It runs in a child process, so that HDF5 never runs in
+ * the caller's: see h5file.h. */
+#include "exportfile.h"
+
+#include "child.h"
+#include "error.h"
+#include "path.h"
+
+#ifdef RS_HAVE_HDF5
+
+#include <hdf5.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct job {
+    const char *path, *model;
+    const rs_export_tensor *tensor;
+    size_t count;
+} job;
+
+/* A list of strings as h5py writes it: an array of one fixed length. */
+static bool put_strings(hid_t at, const char *key, const char *const *text, size_t count)
+{
+    const hsize_t n = count;
+    size_t longest = 1;
+    bool good;
+    for (size_t i = 0; i < count; i++)
+        longest = strlen(text[i]) > longest ? strlen(text[i]) : longest;
+    char *all = calloc(count + 1, longest);
+    const hid_t type = H5Tcopy(H5T_C_S1), space = H5Screate_simple(1, &n, NULL);
+    hid_t attr = -1;
+    good = all && type >= 0 && space >= 0 && H5Tset_size(type, longest) >= 0 &&
+           H5Tset_strpad(type, H5T_STR_NULLPAD) >= 0;
+    for (size_t i = 0; good && i < count; i++)
+        memcpy(all + i * longest, text[i], strlen(text[i]));
+    if (good)
+        attr = H5Acreate2(at, key, type, space, H5P_DEFAULT, H5P_DEFAULT);
+    good = good && attr >= 0 && H5Awrite(attr, type, all) >= 0 && H5Aclose(attr) >= 0;
+    H5Sclose(space);
+    H5Tclose(type);
+    free(all);
+    return good;
+}
+
+static bool put_string(hid_t at, const char *key, const char *text)
+{
+    const hid_t type = H5Tcopy(H5T_C_S1), space = H5Screate(H5S_SCALAR);
+    const bool sized = H5Tset_size(type, strlen(text) + 1) >= 0;
+    const hid_t attr = H5Acreate2(at, key, type, space, H5P_DEFAULT, H5P_DEFAULT);
+    const bool good = sized && attr >= 0 && H5Awrite(attr, type, text) >= 0 && H5Aclose(attr) >= 0;
+    H5Sclose(space);
+    H5Tclose(type);
+    return good;
+}
+
+/* IEEE binary16, which HDF5 of Debian 12 has no name for. */
+static hid_t make_half(void)
+{
+    const hid_t type = H5Tcopy(H5T_IEEE_F32LE);
+    if (type >= 0 && H5Tset_fields(type, 15, 10, 5, 0, 10) >= 0 && H5Tset_size(type, 2) >= 0 &&
+        H5Tset_ebias(type, 15) >= 0)
+        return type;
+    return -1;
+}
+
+static bool put_array(hid_t group, const rs_st_source *t)
+{
+    hsize_t dim[RS_ST_MAX_DIMS];
+    for (size_t i = 0; i < t->ndim; i++)
+        dim[i] = t->dim[i];
+    const hid_t type = t->dtype == RS_ST_F16 ? make_half() : H5Tcopy(H5T_IEEE_F32LE);
+    const hid_t space = H5Screate_simple((int)t->ndim, dim, NULL);
+    const hid_t links = H5Pcreate(H5P_LINK_CREATE);
+    H5Pset_create_intermediate_group(links, 1);
+    const hid_t set = H5Dcreate2(group, t->name, type, space, links, H5P_DEFAULT, H5P_DEFAULT);
+    const bool good = set >= 0 &&
+                      H5Dwrite(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, t->data) >= 0 &&
+                      H5Dclose(set) >= 0;
+    H5Pclose(links);
+    H5Sclose(space);
+    H5Tclose(type);
+    return good;
+}
+
+/* The tensors from `first` on that are of one layer; *end is the index after them. */
+static bool put_layer(hid_t file, const job *j, size_t first, size_t *end)
+{
+    const char *names[RS_ROLE_COUNTER], *layer = j->tensor[first].layer;
+    const hid_t group = H5Gcreate2(file, layer, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+    bool good = group >= 0;
+    size_t i = first;
+    for (; i < j->count && i - first < RS_COUNT(names) && strcmp(j->tensor[i].layer, layer) == 0;
+         i++) {
+        names[i - first] = j->tensor[i].source.name;
+        good = good && put_array(group, &j->tensor[i].source);
+    }
+    *end = i;
+    return good && put_strings(group, "weight_names", names, i - first) && H5Gclose(group) >= 0;
+}
+
+static rescl_status write_file(rs_reply *reply, const void *arg)
+{
+    rescl_status st = RESCL_OK;
+    const job *j = arg;
+    const char **layers = NULL;
+    size_t count = 0, next = 0;
+    hid_t file = -1;
+    (void)reply;
+    /* The file is locked already, by the parent. */
+    RS_FAIL_IF(setenv("HDF5_USE_FILE_LOCKING", "FALSE", 1) != 0, RESCL_ERR_MEMORY,
+               "%s: out of memory", j->path);
+    H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
+    RS_OOM(layers = calloc(j->count + 1, sizeof *layers));
+    file = H5Fcreate(j->path, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+    bool good = file >= 0;
+    while (good && next < j->count) {
+        layers[count++] = j->tensor[next].layer;
+        good = put_layer(file, j, next, &next);
+    }
+    good = good && put_strings(file, "layer_names", layers, count) &&
+           put_string(file, "backend", "tensorflow") &&
+           put_string(file, "keras_version", "2.3.1") && put_string(file, RS_MODEL_KEY, j->model) &&
+           H5Fclose(file) >= 0;
+    RS_FAIL_IF(!good, RESCL_ERR_IO, "%s: HDF5 could not write it; is the disk full?", j->path);
+out:
+    free(layers);
+    return st;
+}
+
+rescl_status rs_keras_write(const char *path, const char *model, const rs_export_tensor *tensor,
+                            size_t count)
+{
+    static const rs_child_limits limits = {
+        .memory = (size_t)1 << 30, .seconds = 600, .reply = 4096, .writes = true};
+    rescl_status st = RESCL_OK;
+    rs_atomic_file file = {.fd = -1};
+    rs_reply reply = {0};
+    RS_TRY(rs_atomic_open(&file, path));
+    const job j = {file.temp, model, tensor, count};
+    RS_TRY(rs_child_run(path, write_file, &j, &limits, &reply));
+    RS_TRY(rs_atomic_commit(&file));
+out:
+    rs_reply_fini(&reply);
+    rs_atomic_abort(&file);
+    return st;
+}
+
+#else
+
+rescl_status rs_keras_write(const char *path, const char *model, const rs_export_tensor *tensor,
+                            size_t count)
+{
+    rescl_status st = RESCL_OK;
+    (void)model, (void)tensor, (void)count;
+    RS_FAIL(RESCL_ERR_UNSUPPORTED,
+            "%s: this rescl was built without HDF5; install its development package (Debian: "
+            "libhdf5-dev) and build again with -DRESCL_WITH_HDF5=ON",
+            path);
+out:
+    return st;
+}
+
+#endif

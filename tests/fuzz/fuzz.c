@@ -1,0 +1,99 @@
+#include "fuzz.h"
+
+#include "dtype.h"
+#include "weightfile.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define MOST_VALUES ((size_t)1 << 16)
+
+/* The readers need these two of rooms that would bring OpenCL along. */
+int rs_graph_find_param(const rs_graph *g, const char *name)
+{
+    for (size_t i = 0; i < g->nparams; i++)
+        if (strcmp(g->param[i].name, name) == 0)
+            return (int)i;
+    return -1;
+}
+
+const char *rescl_preprocess_name(rescl_preprocess p)
+{
+    static const char *const names[] = {"unit", "torch", "caffe"};
+    return p <= RESCL_PREPROCESS_CAFFE ? names[p] : NULL;
+}
+
+static void die(const char *what)
+{
+    perror(what);
+    abort();
+}
+
+static char path[512];
+
+static void remove_file(void)
+{
+    unlink(path);
+}
+
+const char *fuzz_file(const uint8_t *data, size_t size)
+{
+    static int fd = -1;
+    const char *dir = getenv("TMPDIR");
+    if (fd < 0) {
+        snprintf(path, sizeof path, "%s/fuzz-XXXXXX", dir ? dir : "/tmp");
+        fd = mkstemp(path);
+        if (fd < 0)
+            die(path);
+        atexit(remove_file);
+    }
+    if (ftruncate(fd, 0) != 0 || (size > 0 && pwrite(fd, data, size, 0) != (ssize_t)size))
+        die(path);
+    return path;
+}
+
+/* Parameters of a small network under names of two libraries. */
+static const rs_graph *small_graph(void)
+{
+    static rs_param param[] = {
+        {.name = "conv1.weight", .spec.shape = {4, {1, 1, 3, 2}}},
+        {.name = "conv1.bias", .spec.shape = {1, {2}}},
+        {.name = "bn_conv1.weight", .spec.shape = {1, {2}}},
+        {.name = "bn_conv1.running_var", .spec.shape = {1, {2}}},
+        {.name = "fc6.weight", .spec.shape = {2, {2, 6}}},
+    };
+    static const rs_graph graph = {.param = param, .nparams = sizeof param / sizeof *param};
+    return &graph;
+}
+
+static void hold_against(const rs_wfile *f)
+{
+    float values[5][12];
+    float *data[5] = {values[0], values[1], values[2], values[3], values[4]};
+    rs_weights w = {.count = 5, .data = data};
+    rs_matching m = {0};
+    if (rs_wfile_match(f, small_graph(), &m) == RESCL_OK)
+        (void)!rs_wfile_load(f, &m, &w);
+    rs_matching_fini(&m);
+}
+
+void fuzz_weights(const char *path)
+{
+    rs_wfile *f = NULL;
+    if (rs_wfile_open(path, &f) != RESCL_OK)
+        return;
+    for (size_t i = 0; i < rs_wfile_count(f); i++) {
+        const rs_wfile_tensor *t = rs_wfile_at(f, i);
+        const size_t count = rs_shape_count(&t->shape);
+        if (count > MOST_VALUES || !rs_dtype_readable(t->dtype))
+            continue;
+        float *values = malloc(count * sizeof *values + 1);
+        if (values)
+            (void)!rs_wfile_read(f, i, values);
+        free(values);
+    }
+    hold_against(f);
+    rs_wfile_close(f);
+}

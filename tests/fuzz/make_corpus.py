@@ -1,0 +1,118 @@
+#!/usr/bin/env python3
+"""Writes the corpus beside it: small files of every form that the readers know.
+
+    python3 make_corpus.py        (needs numpy and h5py)
+"""
+import json
+import pathlib
+import struct
+
+import h5py
+import numpy as np
+
+HERE = pathlib.Path(__file__).parent / "corpus"
+RNG = np.random.default_rng(1)
+
+# Keras' first names of a network of one convolution, normalisation and dense layer.
+KERAS = {
+    "conv1": [("kernel:0", (1, 1, 3, 2)), ("bias:0", (2,))],
+    "bn_conv1": [("gamma:0", (2,)), ("beta:0", (2,)), ("moving_mean:0", (2,)),
+                 ("moving_variance:0", (2,))],
+    "activation": [],
+    "fc6": [("kernel:0", (2, 6)), ("bias:0", (6,))],
+}
+MODEL = {"name": "resnet8", "classes": 6, "image_size": 32, "dropout": 0.5, "label_smoothing": 0.0,
+         "bn_eps": 1e-5, "seed": "1", "preprocess": "unit", "class_names": list("abcdef")}
+
+
+def values(shape, dtype):
+    return RNG.normal(size=shape).astype(dtype)
+
+
+def safetensors(name, tensors, metadata=None):
+    header, data = {}, b""
+    if metadata is not None:
+        header["__metadata__"] = metadata
+    for key, (dtype, shape, raw) in tensors.items():
+        header[key] = {"dtype": dtype, "shape": list(shape),
+                       "data_offsets": [len(data), len(data) + len(raw)]}
+        data += raw
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    (HERE / "safetensors" / name).write_bytes(struct.pack("<Q", len(text)) + text + data)
+
+
+def torch_tensors(dtype, numpy_dtype):
+    shapes = {"conv1.weight": (2, 3, 1, 1), "conv1.bias": (2,), "bn1.running_var": (2,),
+              "layer1.0.downsample.1.bias": (2,), "fc.weight": (6, 2)}
+    tensors = {k: (dtype, s, values(s, numpy_dtype).tobytes()) for k, s in shapes.items()}
+    tensors["bn1.num_batches_tracked"] = ("I64", (), struct.pack("<q", 7))
+    return tensors
+
+
+def all_safetensors():
+    safetensors("torch_f32", torch_tensors("F32", "f4"), {"format": "pt"})
+    safetensors("torch_f16", torch_tensors("F16", "f2"))
+    safetensors("torch_f64", torch_tensors("F64", "f8"), {})
+    safetensors("torch_bf16", torch_tensors("BF16", "i2"))
+    own = {"conv1.weight": ("F32", (1, 1, 3, 2), values((1, 1, 3, 2), "f4").tobytes()),
+           "fc6.weight": ("F32", (2, 6), values((2, 6), "f4").tobytes()),
+           "optimizer.m.fc6.weight": ("F32", (2, 6), values((2, 6), "f4").tobytes()),
+           "none": ("F32", (0, 3), b"")}
+    safetensors("rescl", own, {"format": "rescl", "format_version": "1", "filter_layout": "RSCK",
+                               "model": json.dumps(MODEL)})
+    safetensors("layout", own, {"filter_layout": "RSCK", "rescl_model": json.dumps(MODEL)})
+    safetensors("empty", {})
+
+
+def names(group, key, texts, form):
+    texts = [t.encode() for t in texts]
+    if form == "variable":
+        group.attrs.create(key, texts, dtype=h5py.string_dtype())
+    elif form == "split" and len(texts) > 1:
+        for i, part in enumerate(np.array_split(np.array(texts), 2)):
+            group.attrs[f"{key}{i}"] = part
+    else:
+        group.attrs[key] = np.array(texts, dtype="S") if texts else np.zeros(0, "S1")
+
+
+def keras(name, form="fixed", whole=False, dtype="f4", libver="earliest", first=False, **storage):
+    with h5py.File(HERE / "hdf5" / name, "w", libver=libver) as f:
+        root = f.create_group("model_weights") if whole else f
+        root.attrs["backend"] = b"tensorflow"
+        root.attrs["keras_version"] = "2.1.0"
+        if whole:
+            f.attrs["model_config"] = json.dumps({"class_name": "Model"})
+        else:
+            f.attrs["rescl_model"] = json.dumps(MODEL)
+        names(root, "layer_names", KERAS, form)
+        for layer, weights in KERAS.items():
+            group = root.create_group(layer)
+            prefix = f"{layer}_" if first else f"{layer}/"
+            names(group, "weight_names", [prefix + w for w, _ in weights], form)
+            for w, shape in weights:
+                group.create_dataset(prefix + w, data=values(shape, dtype), **storage)
+
+
+def all_hdf5():
+    keras("fixed")
+    keras("variable", form="variable")
+    keras("split", form="split")
+    keras("keras1", first=True)
+    keras("whole", whole=True, form="variable")
+    keras("f16", dtype="f2")
+    keras("f64_big_endian", dtype=">f8")
+    keras("latest", libver="latest")
+    keras("chunks", chunks=True)
+    keras("gzip", chunks=True, compression="gzip")
+    keras("gzip_latest", libver="latest", chunks=True, compression="gzip")
+    with h5py.File(HERE / "hdf5" / "soft_link", "w") as f:
+        names(f, "layer_names", ["conv1"], "fixed")
+        names(f.create_group("conv1"), "weight_names", ["conv1/kernel:0"], "fixed")
+        f["conv1/conv1/kernel:0"] = h5py.SoftLink("/conv1")
+
+
+for folder in ("safetensors", "hdf5"):
+    (HERE / folder).mkdir(parents=True, exist_ok=True)
+all_safetensors()
+all_hdf5()

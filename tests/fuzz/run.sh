@@ -1,0 +1,64 @@
+#!/bin/sh
+# Builds the fuzzers of this folder with clang's libFuzzer, ASan and UBSan, and runs each over its
+# corpus and on from there. The suite makes a short run; a long one:
+#
+#     tests/fuzz/run.sh 10000000 200000      # executions of safetensors, of HDF5
+#
+# What is new goes to the folder that RESCL_FUZZ_DIR names, else is dropped with the programs. Exits
+# with 77 (skipped) where there is no libFuzzer.
+set -u
+root=${RESCL_SOURCE_DIR:-$(cd "$(dirname "$0")/../.." && pwd)}
+keep=${RESCL_FUZZ_DIR:-}
+dir=$(mktemp -d "${TMPDIR:-/tmp}/rescl-fuzz.XXXXXX") || exit 1
+trap 'rm -rf "$dir"' EXIT
+trap 'exit 1' HUP INT TERM
+
+sanitizers="-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined"
+echo 'int LLVMFuzzerTestOneInput(void) { return 0; }' >"$dir/probe.c"
+# shellcheck disable=SC2086
+if ! clang $sanitizers "$dir/probe.c" -o "$dir/probe" 2>"$dir/probe.log"; then
+    echo "skipped: clang has no libFuzzer here (Debian: clang and libclang-rt-14-dev)"
+    exit 77
+fi
+
+hdf5=$(pkg-config --cflags --libs hdf5 2>/dev/null || pkg-config --cflags --libs hdf5-serial 2>/dev/null)
+rooms=
+for room in base tensor device op nn io data; do
+    rooms="$rooms -I$root/src/$room"
+done
+# ONNX is only written, and knows operations that would bring OpenCL along.
+sources=$(find "$root/src/base" "$root/src/tensor" "$root/src/io" -name '*.c' ! -name onnx.c)
+
+# build NAME DEFINES: $dir/NAME from fuzz_NAME.c
+build() {
+    # shellcheck disable=SC2086
+    clang -std=gnu11 -O1 -g $sanitizers -ffunction-sections -fdata-sections -Wl,--gc-sections $2 \
+        -I"$root/include" $rooms -I"$root/tests/fuzz" "$root/tests/fuzz/fuzz.c" \
+        "$root/tests/fuzz/fuzz_$1.c" $sources $hdf5 -ljansson -lxxhash -lz -lm -lpthread \
+        -o "$dir/$1" || exit 1
+}
+
+# fuzz NAME RUNS LENGTH
+fuzz() {
+    mkdir -p "$dir/new/$1" ${keep:+"$keep/$1"}
+    echo "$1: $2 executions from $(find "$root/tests/fuzz/corpus/$1" -type f | wc -l) files"
+    (cd "$dir" && TMPDIR=$dir "./$1" -runs="$2" -max_len="$3" -seed=1 -print_final_stats=1 \
+        "${keep:-new}/$1" "$root/tests/fuzz/corpus/$1" >"$1.log" 2>&1)
+    code=$?
+    grep -E '^stat::|^Done' "$dir/$1.log"
+    [ $code -eq 0 ] && return
+    tail -n 60 "$dir/$1.log"
+    if [ -n "$keep" ]; then
+        find "$dir" -maxdepth 1 -name 'crash-*' -exec cp {} "$keep" \;
+    fi
+    exit 1
+}
+
+build safetensors ""
+fuzz safetensors "${1:-20000}" 2048
+if [ -z "$hdf5" ]; then
+    echo "hdf5: left out, the library is not installed"
+    exit 0
+fi
+build hdf5 -DRS_HAVE_HDF5
+fuzz hdf5 "${2:-200}" 40000
