@@ -348,7 +348,7 @@ rescl_status rs_h5_read_int64(const rs_h5_file *f, const rs_h5_array *a, int64_t
     uint8_t *raw = NULL;
     FAIL_ARRAY_IF(a->kind == RS_H5_FLOAT, f->path, a, "%s",
                   "holds another type of values than the expected integers");
-    RS_OOM(raw = malloc((size_t)a->count * a->value_bytes));
+    RS_OOM(raw = calloc((size_t)a->count, a->value_bytes));
     RS_TRY(rs_h5_read(f, a, raw));
     for (size_t i = 0; i < a->count; i++)
         dst[i] = number_at(a, raw + i * a->value_bytes);

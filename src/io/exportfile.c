@@ -95,7 +95,7 @@ static rescl_status fill_tensor(const job *j, size_t param, rs_export_tensor *t)
     float *x = NULL;
     void *data = NULL;
     size_t bad = 0;
-    RS_OOM(x = malloc(count * sizeof *x));
+    RS_OOM(x = calloc(count, sizeof *x));
     if (kcrs && (shape->ndim == 4 || shape->ndim == 2))
         transpose(shape, j->weights->data[param], x);
     else

@@ -250,7 +250,7 @@ static bool split_keras(const char **layer, size_t *layer_len, const char **role
 
 bool rs_tensor_parse(const char *name, rs_tensor_place *out, rs_naming *naming)
 {
-    char layer[64];
+    char layer[64] = "";
     size_t len, role_len;
     const char *role;
     if (strncmp(name, "module.", 7) == 0)
