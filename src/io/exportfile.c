@@ -198,7 +198,7 @@ rescl_status rs_export(const char *path, const rs_graph *g, const rs_weights *w,
     j.bn_eps = eps;
     if (eps > 0.0 && model->bn_eps > 0.0 && (float)eps != (float)model->bn_eps) {
         j.bn_shift = model->bn_eps - eps;
-        about.bn_eps = eps;
+        about.bn_eps = (double)(float)eps; /* as the model that is read again has it */
     }
     RS_OOM(j.tensor = calloc(g->nparams + 1, sizeof *j.tensor));
     for (size_t i = 0; i < g->nparams; i++) {

@@ -71,11 +71,14 @@ static bool put_array(hid_t group, const rs_st_source *t)
     const hid_t type = t->dtype == RS_ST_F16 ? make_half() : H5Tcopy(H5T_IEEE_F32LE);
     const hid_t space = H5Screate_simple((int)t->ndim, dim, NULL);
     const hid_t links = H5Pcreate(H5P_LINK_CREATE);
+    const hid_t storage = H5Pcreate(H5P_DATASET_CREATE);
     H5Pset_create_intermediate_group(links, 1);
-    const hid_t set = H5Dcreate2(group, t->name, type, space, links, H5P_DEFAULT, H5P_DEFAULT);
+    H5Pset_obj_track_times(storage, false); /* the same weights give the same bytes */
+    const hid_t set = H5Dcreate2(group, t->name, type, space, links, storage, H5P_DEFAULT);
     const bool good = set >= 0 &&
                       H5Dwrite(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, t->data) >= 0 &&
                       H5Dclose(set) >= 0;
+    H5Pclose(storage);
     H5Pclose(links);
     H5Sclose(space);
     H5Tclose(type);
