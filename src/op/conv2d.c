@@ -385,6 +385,31 @@ out:
     return st;
 }
 
+static size_t parts_floats(const rs_conv *v, size_t parts)
+{
+    return parts > 1 ? parts * rs_conv_weight_count(v) : 0;
+}
+
+size_t rs_conv_parts_bytes(const rs_conv *v, const rescl_device_info *dev, size_t parts)
+{
+    return parts_floats(v, parts) * sizeof(float) + rs_conv_bwd_bias_bytes(v, dev);
+}
+
+rescl_status rs_conv_sum_params(const rs_plan *plan, int sum, int bias, const rs_args *args,
+                                size_t first, size_t parts)
+{
+    rescl_status st = RESCL_OK;
+    const rs_conv v = rs_conv_of(&plan->problem);
+    const size_t weights = rs_conv_weight_count(&v);
+    if (parts > 1)
+        RS_TRY(rs_conv_sum(plan, sum, args->scratch, first, args->diff_param[0].buf, weights, parts,
+                           weights));
+    if (v.bias)
+        RS_TRY(rs_conv_bwd_bias(plan, bias, sum, args, first + parts_floats(&v, parts)));
+out:
+    return st;
+}
+
 /* ---- the op ------------------------------------------------------------------------------ */
 
 const rs_impl rs_conv_impls[] = {

@@ -101,6 +101,13 @@ rescl_status rs_conv_bwd_bias(const rs_plan *plan, int bias, int sum, const rs_a
                               size_t first) RESCL_CHECK;
 size_t rs_conv_bwd_bias_bytes(const rs_conv *v, const rescl_device_info *dev); /* 0 without bias */
 
+/* Ends RS_BWD_PARAMS, whose kernel left `parts` partial sums of the weights from float `first` of
+ * args->scratch on, or with one part the result: sums them, and does rs_conv_bwd_bias after them.
+ * Scratch from `first` on: rs_conv_parts_bytes. */
+rescl_status rs_conv_sum_params(const rs_plan *plan, int sum, int bias, const rs_args *args,
+                                size_t first, size_t parts) RESCL_CHECK;
+size_t rs_conv_parts_bytes(const rs_conv *v, const rescl_device_info *dev, size_t parts);
+
 /* ---- register tiles ---------------------------------------------------------------------- */
 
 /* The register tiles of cl/regtile.clh on a device. */

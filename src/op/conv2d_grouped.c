@@ -119,12 +119,6 @@ static size_t weight_parts(const rs_conv *v, const rescl_device_info *dev)
     return parts > 1 ? parts : 1;
 }
 
-/* The bias's partial sums begin here, in floats. */
-static size_t bias_first(const rs_conv *v, size_t parts)
-{
-    return parts > 1 ? parts * rs_conv_weight_count(v) : 0;
-}
-
 static rescl_status params_enqueue(const rs_plan *plan, const rs_args *args)
 {
     rescl_status st = RESCL_OK;
@@ -140,11 +134,7 @@ static rescl_status params_enqueue(const rs_plan *plan, const rs_args *args)
         RS_INT(v.k), RS_INT(v.r), RS_INT(v.s), RS_INT(v.stride_h), RS_INT(v.stride_w),
         RS_INT(v.pad_top), RS_INT(v.pad_left), RS_INT(rs_conv_group_in(&v)),
         RS_INT(rs_conv_group_out(&v)), RS_INT(parts), RS_ULONG(weights)));
-    if (parts > 1)
-        RS_TRY(rs_conv_sum(plan, SUM, args->scratch, 0, args->diff_param[0].buf, weights, parts,
-                           weights));
-    if (v.bias)
-        RS_TRY(rs_conv_bwd_bias(plan, BIAS, SUM, args, bias_first(&v, parts)));
+    RS_TRY(rs_conv_sum_params(plan, SUM, BIAS, args, 0, parts));
 out:
     return st;
 }
@@ -159,8 +149,7 @@ rescl_status rs_conv_grouped_plan(rs_plan *plan, const rescl_device_info *dev)
         RS_TRY(add_kernel(plan, dev, "conv2d_grouped_pack"));
         goto out;
     }
-    plan->scratch_bytes =
-        bias_first(&v, weight_parts(&v, dev)) * sizeof(float) + rs_conv_bwd_bias_bytes(&v, dev);
+    plan->scratch_bytes = rs_conv_parts_bytes(&v, dev, weight_parts(&v, dev));
     RS_TRY(add_kernel(plan, dev, "conv2d_grouped_bwd_params"));
     RS_TRY(rs_plan_kernel_add(plan, "conv2d", "conv2d_sum", "%s", ""));
     RS_TRY(rs_plan_kernel_add(plan, "conv2d", "conv2d_bwd_bias", "%s", ""));

@@ -113,12 +113,6 @@ static size_t weight_parts(const rs_conv *v, const tiles *t, const rescl_device_
     return parts > 1 ? parts : 1;
 }
 
-/* The bias's partial sums begin here, in floats. */
-static size_t bias_first(const rs_conv *v, size_t parts)
-{
-    return parts > 1 ? parts * rs_conv_weight_count(v) : 0;
-}
-
 static rescl_status params_enqueue(const rs_plan *plan, const rs_args *args)
 {
     rescl_status st = RESCL_OK;
@@ -134,11 +128,7 @@ static rescl_status params_enqueue(const rs_plan *plan, const rs_args *args)
                      RS_INT(v.h), RS_INT(v.w), RS_INT(v.c), RS_INT(v.oh), RS_INT(v.ow), RS_INT(v.k),
                      RS_INT(v.r), RS_INT(v.s), RS_INT(v.stride_h), RS_INT(v.stride_w),
                      RS_INT(v.pad_top), RS_INT(v.pad_left), RS_INT(parts), RS_ULONG(weights)));
-    if (parts > 1)
-        RS_TRY(rs_conv_sum(plan, SUM, args->scratch, 0, args->diff_param[0].buf, weights, parts,
-                           weights));
-    if (v.bias)
-        RS_TRY(rs_conv_bwd_bias(plan, BIAS, SUM, args, bias_first(&v, parts)));
+    RS_TRY(rs_conv_sum_params(plan, SUM, BIAS, args, 0, parts));
 out:
     return st;
 }
@@ -153,7 +143,7 @@ rescl_status rs_conv_tiled_plan(rs_plan *plan, const rescl_device_info *dev)
         goto out;
     }
     const size_t parts = weight_parts(&v, &t, dev);
-    plan->scratch_bytes = bias_first(&v, parts) * sizeof(float) + rs_conv_bwd_bias_bytes(&v, dev);
+    plan->scratch_bytes = rs_conv_parts_bytes(&v, dev, parts);
     RS_TRY(add_kernel(plan, &t, "conv2d_tiled_bwd_params"));
     RS_TRY(rs_plan_kernel_add(plan, "conv2d", "conv2d_sum", "%s", ""));
     RS_TRY(rs_plan_kernel_add(plan, "conv2d", "conv2d_bwd_bias", "%s", ""));

@@ -184,12 +184,6 @@ static params params_of(const rs_conv *v, const rescl_device_info *dev)
     return d;
 }
 
-/* Scratch: the slabs; the partial weights; the partial biases. */
-static size_t bias_first(const params *d)
-{
-    return (size_t)d->groups * d->slab + (d->parts > 1 ? (size_t)d->parts * d->part_floats : 0);
-}
-
 static rescl_status params_enqueue(const rs_plan *plan, const rs_args *args)
 {
     rescl_status st = RESCL_OK;
@@ -205,11 +199,7 @@ static rescl_status params_enqueue(const rs_plan *plan, const rs_args *args)
                      RS_INT(v.h), RS_INT(v.w), RS_INT(v.c), RS_INT(v.oh), RS_INT(v.ow), RS_INT(v.k),
                      RS_INT(v.pad_top), RS_INT(v.pad_left), RS_INT(d.rows), RS_INT(d.panels),
                      RS_INT(d.parts), RS_INT(d.block), RS_ULONG(d.part_floats), RS_ULONG(d.slab)));
-    if (d.parts > 1)
-        RS_TRY(rs_conv_sum(plan, SUM, args->scratch, partial, args->diff_param[0].buf,
-                           d.part_floats, (size_t)d.parts, d.part_floats));
-    if (v.bias)
-        RS_TRY(rs_conv_bwd_bias(plan, BIAS, SUM, args, bias_first(&d)));
+    RS_TRY(rs_conv_sum_params(plan, SUM, BIAS, args, partial, (size_t)d.parts));
 out:
     return st;
 }
@@ -223,7 +213,8 @@ rescl_status rs_conv_winograd_plan(rs_plan *plan, const rescl_device_info *dev)
     const rs_conv v = rs_conv_of(&plan->problem);
     if (plan->pass == RS_BWD_PARAMS) {
         const params d = params_of(&v, dev);
-        plan->scratch_bytes = bias_first(&d) * sizeof(float) + rs_conv_bwd_bias_bytes(&v, dev);
+        plan->scratch_bytes = (size_t)d.groups * d.slab * sizeof(float) +
+                              rs_conv_parts_bytes(&v, dev, (size_t)d.parts);
         RS_TRY(rs_plan_kernel_add(plan, KERNEL_FILE, "conv2d_winograd_bwd_params", "%s", ""));
         RS_TRY(rs_plan_kernel_add(plan, "conv2d", "conv2d_sum", "%s", ""));
         if (v.bias)
