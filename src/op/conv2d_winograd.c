@@ -38,7 +38,7 @@ static int tile_count(const rs_conv *v, rs_pass pass)
 /* Whether the transforms pay, in products for each pair of channels. Of a plain sum those whose tap
  * meets the map count; of ours all, and a fifth for transforming pixels. A transformed filter is four
  * times the filter: to read it once takes as long as 20 products, to write it 60, which in training
- * happens every step. Measured with AVX-512. */
+ * happens every step; to add to the sums of backward weights takes 40. Measured with AVX-512. */
 static bool pays(const rs_conv *v, rs_pass pass, bool training, int mr)
 {
     double rows = 0, cols = 0;
@@ -48,12 +48,11 @@ static bool pays(const rs_conv *v, rs_pass pass, bool training, int mr)
     for (size_t s = 0; s < 3; s++)
         for (size_t b = 0; b < v->ow; b++)
             cols += b + s >= v->pad_left && b + s < v->w + v->pad_left;
+    const double plain = (double)v->n * rows * cols + 9 * 20;
     const int tiles = tile_count(v, pass);
-    const double ours = 1.2 * (pass == RS_BWD_PARAMS ? tiles : rs_round_up_int(tiles, mr)) +
-                        (pass == RS_BWD_PARAMS ? 40
-                         : training            ? 80
-                                               : 20);
-    return POSITIONS * ours < (double)v->n * rows * cols + 9 * 20;
+    if (pass == RS_BWD_PARAMS)
+        return POSITIONS * (1.2 * tiles + 40) < plain;
+    return POSITIONS * (1.2 * rs_round_up_int(tiles, mr) + (training ? 80 : 20)) < plain;
 }
 
 const char *rs_conv_winograd_can(const rs_problem *p, rs_pass pass, const rescl_device_info *dev)
@@ -71,11 +70,14 @@ const char *rs_conv_winograd_can(const rs_problem *p, rs_pass pass, const rescl_
         return "made for vectors of at least 4 floats";
     if (v.c < 16 || v.k < 16)
         return "below 16 channels its transforms cost more than they save";
-    if (!pays(&v, pass, p->training, t.mr))
-        return "on maps so few or small its transforms cost more than they save";
+    if (v.c > 4096 || v.k > 4096)
+        return "above 4096 channels its scratch is too large";
     if ((double)POSITIONS * (double)m.c * (double)(m.k + (size_t)t.nr) > INT_MAX / 2)
         return "the packed weights have more than 2^30 elements";
-    return rs_conv_fits_int(&v);
+    const char *why = rs_conv_fits_int(&v);
+    if (why == NULL && !pays(&v, pass, p->training, t.mr))
+        why = "on maps so few or small its transforms cost more than they save";
+    return why;
 }
 
 /* ---- forward and backward data ----------------------------------------------------------- */

@@ -227,12 +227,15 @@ static void counts_operations_of_groups(void **state)
 static void declines_huge_tensors(void **state)
 {
     (void)state;
-    const rs_shape src = rs_shape_4(1024, 1024, 1024, 4);
+    const rs_shape src[] = {rs_shape_4(1024, 1024, 1024, 4), rs_shape_4(65536, 256, 256, 32)};
+    const rs_conv2d_attr *attr[] = {PLAIN(6, 1, 1, 0), PLAIN(32, 3, 1, 1)};
     const rescl_device_info *info = rescl_device_get_info(op_device());
-    rs_problem p;
-    OP_OK(rs_problem_init(&p, &rs_op_conv2d, PLAIN(6, 1, 1, 0), true, &src, 1));
-    for (const rs_impl *m = rs_op_conv2d.impls; m->name; m++)
-        assert_non_null(m->can(&p, RS_FWD, info));
+    for (size_t i = 0; i < RS_COUNT(src); i++) {
+        rs_problem p;
+        OP_OK(rs_problem_init(&p, &rs_op_conv2d, attr[i], true, &src[i], 1));
+        for (const rs_impl *m = rs_op_conv2d.impls; m->name; m++)
+            assert_non_null(m->can(&p, RS_FWD, info));
+    }
 }
 
 /* The grids of backward data cover every pixel once, whatever stride and padding are. */
