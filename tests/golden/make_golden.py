@@ -52,6 +52,10 @@ SMALL = dict(size=64, batch=4, classes=10, acts=16, grads=64, steps=0)
 CASES.update({name: SMALL for name in (
     "resnet18", "resnet18_keras", "resnext50_32x4d", "wide_resnet50_2", "resnet101_keras")})
 CASES["resnet20"] = dict(SMALL, size=32)
+DEPTH = dict(SMALL, grads=16)  # another depth of a network that is there
+CASES.update({name: DEPTH for name in ("resnet34", "resnet34_keras", "resnet101")})
+CASES.update({name: dict(DEPTH, size=32) for name in (
+    "resnet32", "resnet44", "resnet56", "resnet110")})
 SEED = 2027
 # Streams of SEED beyond those of the parameters; tests/model/golden.c has the same.
 STREAM_PERTURB, STREAM_COARSE, STREAM_FINE, STREAM_LABEL = 1 << 20, 2 << 20, 3 << 20, 4 << 20

@@ -385,65 +385,17 @@ static void check_model(const char *name)
     golden_close(&g);
 }
 
-static void resnet8_is_as_in_pytorch(void **state)
+static void is_as_in_pytorch(void **state)
 {
-    (void)state;
-    check_model("resnet8");
+    check_model(*state);
 }
 
-static void resnet50_signs_is_as_in_pytorch(void **state)
-{
-    (void)state;
-    check_model("resnet50_signs");
-}
-
-static void resnet50_keras_is_as_in_pytorch(void **state)
-{
-    (void)state;
-    check_model("resnet50_keras");
-}
-
-static void resnet50_is_as_in_pytorch(void **state)
-{
-    (void)state;
-    check_model("resnet50");
-}
-
-static void resnet18_is_as_in_pytorch(void **state)
-{
-    (void)state;
-    check_model("resnet18");
-}
-
-static void resnet18_keras_is_as_in_pytorch(void **state)
-{
-    (void)state;
-    check_model("resnet18_keras");
-}
-
-static void resnet20_is_as_in_pytorch(void **state)
-{
-    (void)state;
-    check_model("resnet20");
-}
-
-static void resnet101_keras_is_as_in_pytorch(void **state)
-{
-    (void)state;
-    check_model("resnet101_keras");
-}
-
-static void wide_resnet50_2_is_as_in_pytorch(void **state)
-{
-    (void)state;
-    check_model("wide_resnet50_2");
-}
-
-static void resnext50_32x4d_is_as_in_pytorch(void **state)
-{
-    (void)state;
-    check_model("resnext50_32x4d");
-}
+/* A model of which there is a golden file. */
+#define GOLDEN(model)                                                                              \
+    {                                                                                              \
+        .name = model " is as in PyTorch", .test_func = is_as_in_pytorch,                          \
+        .initial_state = (void *)(uintptr_t)(model)                                                \
+    }
 
 int main(void)
 {
@@ -456,16 +408,23 @@ int main(void)
         cmocka_unit_test(resnet101_keras_has_its_names),
         cmocka_unit_test(resnet20_has_its_layers),
         cmocka_unit_test(refuses_what_it_cannot_build),
-        cmocka_unit_test(resnet8_is_as_in_pytorch),
-        cmocka_unit_test(resnet50_signs_is_as_in_pytorch),
-        cmocka_unit_test(resnet50_keras_is_as_in_pytorch),
-        cmocka_unit_test(resnet50_is_as_in_pytorch),
-        cmocka_unit_test(resnet18_is_as_in_pytorch),
-        cmocka_unit_test(resnet18_keras_is_as_in_pytorch),
-        cmocka_unit_test(resnet20_is_as_in_pytorch),
-        cmocka_unit_test(resnet101_keras_is_as_in_pytorch),
-        cmocka_unit_test(wide_resnet50_2_is_as_in_pytorch),
-        cmocka_unit_test(resnext50_32x4d_is_as_in_pytorch),
+        GOLDEN("resnet8"),
+        GOLDEN("resnet50_signs"),
+        GOLDEN("resnet50_keras"),
+        GOLDEN("resnet50"),
+        GOLDEN("resnet18"),
+        GOLDEN("resnet18_keras"),
+        GOLDEN("resnet34"),
+        GOLDEN("resnet34_keras"),
+        GOLDEN("resnet101"),
+        GOLDEN("resnet101_keras"),
+        GOLDEN("wide_resnet50_2"),
+        GOLDEN("resnext50_32x4d"),
+        GOLDEN("resnet20"),
+        GOLDEN("resnet32"),
+        GOLDEN("resnet44"),
+        GOLDEN("resnet56"),
+        GOLDEN("resnet110"),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
