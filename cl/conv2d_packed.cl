@@ -260,14 +260,8 @@ conv2d_packed_weights(__global const float *restrict weight, __global float *res
         for (int q0 = 0; q0 < NR; q0 += VW) {
             const int channels = min(VW, c - c0), columns = clamp(nk - q0, 0, VW);
             __global const float *from = src + (size_t)c0 * step_c + (size_t)q0 * step_q;
-            const int rows = step_q == 1 ? channels : columns;
-            const uint part = step_q == 1 ? columns : channels;
             vfloat m[VW];
-#pragma unroll
-            for (int i = 0; i < VW; i++)
-                m[i] = i < rows ? load_part(from + (size_t)i * max(step_c, step_q), part) : VZERO;
-            if (step_q != 1)
-                transpose(m);
+            load_square(from, step_c, step_q, channels, columns, m);
 #pragma unroll
             for (int i = 0; i < VW; i++)
                 if (i < channels)

@@ -281,12 +281,7 @@ conv2d_winograd_weights(__global const float *restrict weight, __global const fl
         for (int tap = 0; tap < 9; tap++) {
             __global const float *w = weight + (size_t)(flip ? 8 - tap : tap) * c * k +
                                       (size_t)c0 * step_c + (size_t)first * step_q;
-            const int rows = step_q == 1 ? channels : columns;
-            const uint part = step_q == 1 ? columns : channels;
-            for (int i = 0; i < VW; i++)
-                g[tap][i] = i < rows ? load_part(w + (size_t)i * max(step_c, step_q), part) : VZERO;
-            if (step_q != 1)
-                transpose(g[tap]);
+            load_square(w, step_c, step_q, channels, columns, g[tap]);
         }
         for (int i = 0; i < channels; i++) {
 #define LOAD_TAP(r, s) g[(r)*3 + (s)][i]
