@@ -7,13 +7,12 @@
  *             for all channels in its own lines of scratch, close in cache.
  *   SPREAD 1: a group of LX x LY items, LX neighbouring blocks of channels by LY rows, walks a part
  *             of its channels, keeps sums in registers and joins them by a tree.
- * A finishing kernel joins the parts, again in a fixed order. Means and squared deviations are
- * joined by Chan, Golub and LeVeque, "Updating Formulae and a Pairwise Algorithm for Computing
- * Sample Variances" (1979), so that a mean much larger than the deviation costs no digits.
+ * A finishing kernel joins the parts, again in a fixed order. Those of the statistics are moments.clh's,
+ * and may come from the convolution that made src; those of the sums are [part][2][channels].
  *
  * Kernels: batchnorm_fwd_stats, batchnorm_fwd_finish, batchnorm_fwd_apply; batchnorm_bwd_sums,
- * batchnorm_bwd_finish, batchnorm_bwd_data. Scratch: [part][2][channels]. */
-#include "common.clh"
+ * batchnorm_bwd_finish, batchnorm_bwd_data. */
+#include "moments.clh"
 
 #ifndef ROWS
 #define ROWS 8 /* 4, 8, 16 */
@@ -50,19 +49,6 @@
 
 /* ---- statistics ---------------------------------------------------------------------------- */
 
-/* Joins `n` values with mean b_mean and squared deviations b_m2 to the *count so far. */
-RS_INLINE void join_moments(vfloat *mean, vfloat *m2, float *count, vfloat b_mean, vfloat b_m2,
-                            float n)
-{
-    if (n > 0.0f) {
-        const float share = n / (*count + n);
-        const vfloat delta = b_mean - *mean;
-        *mean = fma(delta, (vfloat)(share), *mean);
-        *m2 += fma(delta * delta, (vfloat)(*count * share), b_m2);
-        *count += n;
-    }
-}
-
 RS_INLINE void block_moments(const global float *x, uint stride, uint n, uint part, vfloat *mean,
                              vfloat *m2)
 {
@@ -79,11 +65,15 @@ RS_INLINE void block_moments(const global float *x, uint stride, uint n, uint pa
 }
 
 SPREAD_KERNEL void batchnorm_fwd_stats(const global float *restrict src,
-                                       global float *restrict scratch, uint pixels, uint channels,
-                                       uint rows)
+                                       global float *restrict moments, uint pixels, uint channels,
+                                       uint rows, uint parts)
 {
     const uint first = PART * rows, last = min(pixels, first + rows);
-    global float *means = scratch + PART * 2 * channels, *m2s = means + channels;
+    global float *means = moments + PART * 2 * channels;
+#if SPREAD
+    if (CHANNEL_BLOCK == 0 && ROW_OF_ITEM == 0)
+#endif
+        moments[parts * 2 * channels + PART] = (float)(last - first);
 #if SPREAD
     vfloat mean = VZERO, m2 = VZERO;
     float count = 0.0f;
@@ -100,15 +90,7 @@ SPREAD_KERNEL void batchnorm_fwd_stats(const global float *restrict src,
 #if SPREAD
         join_moments(&mean, &m2, &count, b_mean, b_m2, (float)n);
 #else
-        if (row > first) {
-            vfloat mean = load_part(means + k, part), m2 = load_part(m2s + k, part);
-            float count = (float)(row - first);
-            join_moments(&mean, &m2, &count, b_mean, b_m2, (float)n);
-            b_mean = mean;
-            b_m2 = m2;
-        }
-        store_part(b_mean, means + k, part);
-        store_part(b_m2, m2s + k, part);
+        add_moments(means + k, channels, part, (float)(row - first), b_mean, b_m2, (float)n);
 #endif
     }
 #if SPREAD
@@ -127,7 +109,7 @@ SPREAD_KERNEL void batchnorm_fwd_stats(const global float *restrict src,
     if (ROW_OF_ITEM == 0 && k < channels) {
         const uint part = min((uint)VW, channels - k);
         store_part(mean, means + k, part);
-        store_part(m2, m2s + k, part);
+        store_part(m2, means + channels + k, part);
     }
 #endif
 }
@@ -143,18 +125,18 @@ SPREAD_KERNEL void batchnorm_fwd_stats(const global float *restrict src,
 #endif
 
 SPREAD_KERNEL void
-batchnorm_fwd_finish(const global float *restrict scratch, global float *restrict batch_mean,
+batchnorm_fwd_finish(const global float *restrict moments, global float *restrict batch_mean,
                      global float *restrict inv_std, global float *restrict running_mean,
-                     global float *restrict running_var, uint pixels, uint channels, uint rows,
-                     uint parts, float eps, float momentum, float unbias)
+                     global float *restrict running_var, uint pixels, uint channels, uint parts,
+                     float eps, float momentum, float unbias)
 {
     const uint k = FINISH_BLOCK * VW, part = min((uint)VW, channels - min(k, channels));
     vfloat mean = VZERO, m2 = VZERO;
     float count = 0.0f;
     for (uint p = FINISH_ITEM; k < channels && p < parts; p += LY) {
-        const global float *from = scratch + p * 2 * channels + k;
+        const global float *from = moments + p * 2 * channels + k;
         join_moments(&mean, &m2, &count, load_part(from, part), load_part(from + channels, part),
-                     (float)min(rows, pixels - p * rows));
+                     moments[parts * 2 * channels + p]);
     }
 #if SPREAD
     local vfloat t_mean[WG], t_m2[WG];

@@ -18,6 +18,7 @@
  * Kernels: conv2d_packed_product (forward, backward data), conv2d_packed_weights and
  * conv2d_packed_bias (their panels), conv2d_packed_bwd_params.
  */
+#include "moments.clh"
 #include "regtile.clh"
 
 #ifndef KC /* most window values in the scratch at once: 64, 128, 192, 256, 384 */
@@ -115,8 +116,8 @@ RS_INLINE void gather(__local float *a, int lda, int pixels, __local const int *
     }
 }
 
-/* Writes np x nk numbers of a tile: its product plus `bias`, or plus what y holds where bias is
- * NULL; plus `residual` unless NULL, and clamped at 0 where `relu`. */
+/* Writes np x nk numbers of a tile, and leaves them in acc: its product plus `bias`, or plus what y
+ * holds where bias is NULL; plus `residual` unless NULL, and clamped at 0 where `relu`. */
 RS_INLINE void store(vfloat acc[MR][NV], __global float *y, __local const int *offset, int np,
                      int nk, __global const float *bias, __global const float *residual, int relu)
 {
@@ -133,7 +134,8 @@ RS_INLINE void store(vfloat acc[MR][NV], __global float *y, __local const int *o
                 vfloat sum = acc[i][v] + (bias ? start[v] : fload(p + v * VW));
                 if (residual)
                     sum += fload(residual + offset[i] + v * VW);
-                fstore(relu ? (sum < VZERO ? VZERO : sum) : sum, p + v * VW);
+                acc[i][v] = relu ? (sum < VZERO ? VZERO : sum) : sum;
+                fstore(acc[i][v], p + v * VW);
             }
         }
         return;
@@ -151,8 +153,35 @@ RS_INLINE void store(vfloat acc[MR][NV], __global float *y, __local const int *o
         for (int q = 0; q < nk; q++) {
             const float sum = tile[i * NR + q] + (bias ? bias[q] : p[q]) +
                               (residual ? residual[offset[i] + q] : 0.0f);
-            p[q] = relu && sum < 0.0f ? 0.0f : sum;
+            p[q] = tile[i * NR + q] = relu && sum < 0.0f ? 0.0f : sum;
         }
+    }
+#pragma unroll
+    for (int i = 0; i < MR; i++)
+#pragma unroll
+        for (int v = 0; v < NV; v++)
+            acc[i][v] = fload(tile + i * NR + v * VW);
+}
+
+/* Joins the moments of np x nk numbers of a tile to those of `count` pixels at `means`. */
+RS_INLINE void tile_moments(vfloat acc[MR][NV], int np, int nk, __global float *means, int channels,
+                            int count)
+{
+#pragma unroll
+    for (int v = 0; v < NV; v++) {
+        vfloat sum = VZERO, square = VZERO;
+#pragma unroll
+        for (int i = 0; i < MR; i++)
+            if (i < np)
+                sum += acc[i][v];
+        const vfloat mean = sum * (1.0f / (float)np);
+#pragma unroll
+        for (int i = 0; i < MR; i++)
+            if (i < np)
+                square = fma(acc[i][v] - mean, acc[i][v] - mean, square);
+        if (nk > v * VW)
+            add_moments(means + v * VW, channels, min(VW, nk - v * VW), (float)count, mean, square,
+                        (float)np);
     }
 }
 
@@ -167,14 +196,15 @@ RS_INLINE int box_has(int4 box, int first, int last, int cols)
     return 0;
 }
 
-/* Group (p, j): pixel tiles p * tiles ..., panels j * panels ... */
+/* Group (p, j): pixel tiles p * tiles ..., panels j * panels ...; unless NULL, `moments` gets those of y
+ * in parts p. */
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 conv2d_packed_product(__global const float *restrict x, __global const float *restrict packed,
                       int packed_first, int bias_first, __global const float *restrict residual,
-                      __global float *restrict y, int images, int h, int w, int c, int rows,
-                      int cols, int dh, int dw, int istep_h, int istep_w, int gh, int gw, int oh,
-                      int ow, int k, int first_h, int first_w, int ostep_h, int ostep_w, int kc,
-                      int tiles, int panels, int flags)
+                      __global float *restrict y, __global float *restrict moments, int images,
+                      int h, int w, int c, int rows, int cols, int dh, int dw, int istep_h,
+                      int istep_w, int gh, int gw, int oh, int ow, int k, int first_h, int first_w,
+                      int ostep_h, int ostep_w, int kc, int tiles, int panels, int flags)
 {
     __local float A[MR * LDA] __attribute__((aligned(64)));
     __local int top[PB * MR], first[PB * MR], start[PB * MR], offset[PB * MR];
@@ -189,6 +219,9 @@ conv2d_packed_product(__global const float *restrict x, __global const float *re
         box[i] = rows * cols == 1 ? (int4)(0, 1, 0, 1) : (int4)(rows, 0, cols, 0);
         started[i] = 0;
     }
+    __global float *means = moments ? moments + (size_t)get_group_id(0) * 2 * k : 0;
+    if (moments && get_group_id(1) == 0)
+        moments[get_num_groups(0) * 2 * k + get_group_id(0)] = (float)pixels;
     const int by_position = flags & POSITION_MAJOR;
     pixel at;
     pixel_set(&at, p0, images, gh, gw, by_position);
@@ -213,7 +246,8 @@ conv2d_packed_product(__global const float *restrict x, __global const float *re
         const int k1 = min(k0 + kc, total);
         const int last = k1 == total;
         for (int t = 0; t < ntiles; t++)
-            used[t] = total == 0 || (last && (!started[t] || (flags & RELU) || residual)) ||
+            used[t] = total == 0 ||
+                      (last && (!started[t] || (flags & RELU) || residual || moments)) ||
                       box_has(box[t], k0 / c, (k1 - 1) / c, cols);
 
         for (int t = 0; t < ntiles; t++) {
@@ -233,8 +267,13 @@ conv2d_packed_product(__global const float *restrict x, __global const float *re
                 vfloat acc[MR][NV];
                 multiply(k1 - k0, A, LDA, b, j == j0 ? next : (uintptr_t)A,
                          j == j0 ? istep_w * c : 0, acc);
-                store(acc, y + j * NR, offset + i, np, min(NR, k - j * NR), fresh ? bias : 0,
+                const int nk = min(NR, k - j * NR);
+                store(acc, y + j * NR, offset + i, np, nk, fresh ? bias : 0,
                       last && residual ? residual + j * NR : 0, last && (flags & RELU));
+                if (last && moments && np == MR) /* of known length */
+                    tile_moments(acc, MR, nk, means + j * NR, k, i);
+                else if (last && moments)
+                    tile_moments(acc, np, nk, means + j * NR, k, i);
             }
         }
         k0 = k1;

@@ -22,6 +22,7 @@
  * Kernels: conv2d_winograd_product (forward, backward data), conv2d_winograd_weights (its panels),
  * conv2d_winograd_bwd_params. */
 #define MW (RS_VW >= 16 ? 8 : 6) /* divides the usual numbers of channels */
+#include "moments.clh"
 #include "regtile.clh"
 
 #define POSITIONS 36
@@ -178,25 +179,39 @@ RS_INLINE void transform_input(const tile_map *m, const global float *x, int t0,
 
 /* ---- forward and backward data ------------------------------------------------------------- */
 
-/* y = A' m A of tiles t0 .. t0 + count, channels k0 .. k0 + channels; with bias, residual (unless
- * NULL) and the flags. */
-RS_INLINE void transform_output(const tile_map *m, const global float *products, int mrow, int step,
-                                int t0, int count, int k0, int channels, const global float *bias,
-                                const global float *residual, global float *y, int flags)
+/* Joins the moments of rows x cols of the vectors out to those of `count` pixels at `means`. */
+RS_INLINE void tile_moments(vfloat out[4][4], int rows, int cols, global float *means, int channels,
+                            uint part, int count)
 {
-#define LOAD_PRODUCT(i, j) fload(from + ((i)*6 + (j)) * step)
-#define STORE_PIXEL(i, j, value)                                                                   \
-    do {                                                                                           \
-        if ((i) < rows && (j) < cols) {                                                            \
-            const int at = first + ((i)*m->w + (j)) * m->c;                                        \
-            vfloat sum = (value) + start;                                                          \
-            if (flags & ACCUMULATE)                                                                \
-                sum += load_part(y + at, part);                                                    \
-            if (residual)                                                                          \
-                sum += load_part(residual + at, part);                                             \
-            store_part(flags &RELU ? (sum < VZERO ? VZERO : sum) : sum, y + at, part);             \
-        }                                                                                          \
-    } while (0)
+    const float n = (float)(rows * cols);
+    vfloat sum = VZERO, square = VZERO;
+#pragma unroll
+    for (int i = 0; i < 4; i++)
+#pragma unroll
+        for (int j = 0; j < 4; j++)
+            if (i < rows && j < cols)
+                sum += out[i][j];
+    const vfloat mean = sum * (1.0f / n);
+#pragma unroll
+    for (int i = 0; i < 4; i++)
+#pragma unroll
+        for (int j = 0; j < 4; j++)
+            if (i < rows && j < cols)
+                square = fma(out[i][j] - mean, out[i][j] - mean, square);
+    add_moments(means, channels, part, (float)count, mean, square, n);
+}
+
+/* y = A' m A of tiles t0 .. t0 + count, channels k0 .. k0 + channels; with bias, residual (unless
+ * NULL) and the flags. Unless `means` is NULL, joins the moments of y to those of `seen` pixels there.
+ * Returns the pixels. */
+RS_INLINE int transform_output(const tile_map *m, const global float *products, int mrow, int step,
+                               int t0, int count, int k0, int channels, const global float *bias,
+                               const global float *residual, global float *y, global float *means,
+                               int seen, int flags)
+{
+#define LOAD_PRODUCT(i, j)      fload(from + ((i)*6 + (j)) * step)
+#define KEEP_PIXEL(i, j, value) out[i][j] = (value)
+    int pixels = 0;
     for (int t = 0; t < count; t++) {
         int image, py, px;
         tile_at(m, t0 + t, &image, &py, &px);
@@ -206,20 +221,39 @@ RS_INLINE void transform_output(const tile_map *m, const global float *products,
             const int first = ((image * m->h + py) * m->w + px) * m->c + k0 + k;
             const vfloat start = fload(bias + k0 + k);
             const global float *from = products + t * mrow + k;
-            TRANSFORM(output_4, 6, 4, LOAD_PRODUCT, STORE_PIXEL);
+            vfloat out[4][4];
+            TRANSFORM(output_4, 6, 4, LOAD_PRODUCT, KEEP_PIXEL);
+#pragma unroll
+            for (int i = 0; i < 4; i++)
+#pragma unroll
+                for (int j = 0; j < 4; j++)
+                    if (i < rows && j < cols) {
+                        const int at = first + (i * m->w + j) * m->c;
+                        vfloat sum = out[i][j] + start;
+                        if (flags & ACCUMULATE)
+                            sum += load_part(y + at, part);
+                        if (residual)
+                            sum += load_part(residual + at, part);
+                        out[i][j] = flags & RELU ? (sum < VZERO ? VZERO : sum) : sum;
+                        store_part(out[i][j], y + at, part);
+                    }
+            if (means)
+                tile_moments(out, rows, cols, means + k0 + k, m->c, part, seen + pixels);
         }
+        pixels += rows * cols;
     }
+    return pixels;
 }
 
 /* Group (b, j): blocks b * group_blocks ... of `block` tiles (a multiple of MR), panels
- * j * group_panels ..., `chunk` panels at a time. */
+ * j * group_panels ..., `chunk` panels at a time. Unless NULL, `moments` gets those of y in parts b. */
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 conv2d_winograd_product(__global const float *restrict x, __global const float *restrict packed,
                         int bias_first, __global const float *restrict residual,
-                        __global float *restrict y, __global float *restrict scratch, int images,
-                        int h, int w, int c, int oh, int ow, int k, int pad_top, int pad_left,
-                        int block, int group_blocks, int group_panels, int chunk, ulong slab_floats,
-                        int flags)
+                        __global float *restrict y, __global float *restrict moments,
+                        __global float *restrict scratch, int images, int h, int w, int c, int oh,
+                        int ow, int k, int pad_top, int pad_left, int block, int group_blocks,
+                        int group_panels, int chunk, ulong slab_floats, int flags)
 {
     const int th = (oh + 3) / 4, tw = (ow + 3) / 4, tiles = images * th * tw;
     const tile_map from = {h, w, c, th, tw, pad_top, pad_left}, to = {oh, ow, k, th, tw, 0, 0};
@@ -231,11 +265,14 @@ conv2d_winograd_product(__global const float *restrict x, __global const float *
         scratch + (get_group_id(1) * get_num_groups(0) + get_group_id(0)) * slab_floats;
     __global float *v = corner + POSITIONS * VW, *products = v + POSITIONS * vstep;
 
+    __global float *means = moments ? moments + (size_t)get_group_id(0) * 2 * k : 0;
+    int seen = 0;
     for (int b = 0; b < group_blocks; b++) {
         const int t0 = ((int)get_group_id(0) * group_blocks + b) * block;
         const int count = min(block, tiles - t0), full = ROUND_UP(count, MR);
+        int pixels = 0;
         if (count <= 0)
-            return;
+            break;
         transform_input(&from, x, t0, count, 0, c, v, vrow, vstep, corner);
         for (int position = 0; position < POSITIONS; position++)
             for (int i = count * vrow; i < full * vrow; i += VW)
@@ -258,10 +295,14 @@ conv2d_winograd_product(__global const float *restrict x, __global const float *
                                 fstore(acc[i][n], p + i * mrow + n * VW);
                     }
                 }
-            transform_output(&to, products, mrow, mstep, t0, count, j * NR,
-                             min(panels * NR, k - j * NR), packed + bias_first, residual, y, flags);
+            pixels = transform_output(&to, products, mrow, mstep, t0, count, j * NR,
+                                      min(panels * NR, k - j * NR), packed + bias_first, residual,
+                                      y, means, seen, flags);
         }
+        seen += pixels;
     }
+    if (moments && get_group_id(1) == 0)
+        moments[get_num_groups(0) * 2 * k + get_group_id(0)] = (float)seen;
 }
 
 /* packed = G g G' of VW channels of a panel; the filter's tap (r, s), or (2 - r, 2 - s) where

@@ -101,6 +101,14 @@ out:
     return st;
 }
 
+/* The node whose output's moments node `i` can use, or -1. */
+static int moments_source(const rs_graph *g, const rs_problem *p, size_t i)
+{
+    const rs_node *node = &g->node[i];
+    const bool takes = node->op->takes_moments && node->op->takes_moments(p);
+    return takes ? g->value[node->src[0]].producer : -1;
+}
+
 static rescl_status plan_passes(rs_net *n)
 {
     rescl_status st = RESCL_OK;
@@ -113,6 +121,16 @@ static rescl_status plan_passes(rs_net *n)
     for (size_t i = 0; i < g->nnodes; i++) {
         n->stage[i].node = &g->node[i];
         RS_TRY(rs_graph_problem(g, i, n->batch, training, &problem[i]));
+    }
+    for (size_t i = 0; i < g->nnodes; i++) {
+        const int source = moments_source(g, &problem[i], i);
+        if (source >= 0)
+            problem[source].want_moments = true;
+    }
+    for (size_t i = 0; i < g->nnodes; i++) {
+        const int source = moments_source(g, &problem[i], i);
+        if (source >= 0)
+            problem[i].moments_parts = n->stage[source].call[RS_FWD].plan.moments_parts;
         RS_TRY(plan_pass(n, i, RS_FWD, &problem[i]));
     }
     if (training)
@@ -230,6 +248,26 @@ static void extend_reads(rs_net *n, size_t i, rs_pass pass)
         }
 }
 
+/* The moments of a node's output live until the last node that uses them. */
+static rescl_status add_moments_block(rs_net *n, size_t i)
+{
+    rescl_status st = RESCL_OK;
+    const rs_graph *g = n->graph;
+    const rs_plan *plan = &n->stage[i].call[RS_FWD].plan;
+    const rs_shape *dst = &plan->problem.dst;
+    int *block = &n->stage[i].moments_block;
+    *block = -1;
+    if (plan->moments_parts == 0)
+        goto out;
+    RS_TRY(add_block(n, rs_moments_bytes(plan->moments_parts, dst->dim[dst->ndim - 1]), fwd_time(i),
+                     fwd_time(i), block));
+    for (size_t k = i + 1; k < g->nnodes; k++)
+        if (moments_source(g, &n->stage[k].call[RS_FWD].plan.problem, k) == (int)i)
+            extend(n, *block, fwd_time(k));
+out:
+    return st;
+}
+
 static rescl_status plan_blocks(rs_net *n)
 {
     rescl_status st = RESCL_OK;
@@ -244,6 +282,7 @@ static rescl_status plan_blocks(rs_net *n)
             RS_TRY(add_block(n, tensor_bytes(&p->ws[k], p->ws_type[k]), fwd_time(i), fwd_time(i),
                              &s->ws_block[k]));
         RS_TRY(add_fold_blocks(n, i));
+        RS_TRY(add_moments_block(n, i));
         for (int pass = 0; pass < RS_PASS_COUNT; pass++)
             if (s->has[pass]) {
                 RS_TRY(add_call_blocks(n, &s->call[pass], pass_time(n, i, (rs_pass)pass)));
@@ -389,6 +428,8 @@ static void bind_stage(rs_net *n, rs_stage *s)
         a->ws[k] = (rs_tensor){p->ws[k], p->ws_type[k], view_of(n, s->ws_block[k])};
     if (node->dst == n->graph->loss)
         a->diff_dst.buf = n->loss_weight;
+    const int source = moments_source(n->graph, p, (size_t)(s - n->stage));
+    a->moments = view_of(n, source < 0 ? s->moments_block : n->stage[source].moments_block);
     for (int pass = 0; pass < RS_PASS_COUNT; pass++)
         if (s->has[pass]) {
             s->call[pass].scratch = view_of(n, s->call[pass].scratch_block);

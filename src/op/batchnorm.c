@@ -223,6 +223,14 @@ static void divide_grouped(rs_plan *plan, const rescl_device_info *dev, char opt
     snprintf(options, 64, "-DSPREAD=1 -DWG=%zu -DLX=%zu", group, lx);
 }
 
+/* The kernels of forward, of which the first may be left out. */
+enum { STATS = 0, FINISH, APPLY };
+
+static int first_of_fwd(const rs_problem *p)
+{
+    return !by_batch(p) ? APPLY : p->moments_parts ? FINISH : STATS;
+}
+
 static rescl_status plan(rs_plan *plan, const rescl_device_info *dev)
 {
     static const char *const names[RS_PASS_COUNT][3] = {
@@ -236,11 +244,13 @@ static rescl_status plan(rs_plan *plan, const rescl_device_info *dev)
         divide_chunked(plan, dev, options);
     else
         divide_grouped(plan, dev, options);
-    const int first = plan->pass == RS_FWD && !by_batch(p) ? 2 : 0;
+    const int first = plan->pass != RS_FWD ? 0 : first_of_fwd(p);
     for (int i = first; i < 3 && names[plan->pass][i]; i++)
         RS_TRY(rs_plan_kernel_add(plan, "batchnorm", names[plan->pass][i], "%s", options));
-    if (plan->pass == RS_BWD_PARAMS || (plan->pass == RS_FWD && by_batch(p)))
+    if (plan->pass == RS_BWD_PARAMS)
         plan->scratch_bytes = (size_t)plan->v[V_PARTS] * 2 * channels_of(p) * sizeof(float);
+    else if (plan->pass == RS_FWD && first == STATS)
+        plan->scratch_bytes = rs_moments_bytes((size_t)plan->v[V_PARTS], channels_of(p));
 out:
     return st;
 }
@@ -265,16 +275,19 @@ static rescl_status enqueue_fwd(const rs_plan *plan, const rs_args *a)
     const rs_grid grid = grid_of(plan, parts), finish = grid_of(plan, 0);
     const double unbias = attr->unbiased_running && m > 1 ? (double)m / (double)(m - 1) : 1;
     const bool batch = by_batch(p);
-    if (batch) {
-        RS_TRY(RS_LAUNCH(plan->dev, plan->kernel[0].kernel, grid, RS_BUF(a->src[0].buf),
-                         RS_BUF(a->scratch), RS_UINT(m), RS_UINT(c), RS_UINT(plan->v[V_ROWS])));
-        RS_TRY(RS_LAUNCH(plan->dev, plan->kernel[1].kernel, finish, RS_BUF(a->scratch),
+    const int first = first_of_fwd(p);
+    rs_buffer *moments = p->moments_parts ? a->moments : a->scratch;
+    if (first == STATS)
+        RS_TRY(RS_LAUNCH(plan->dev, plan->kernel[STATS].kernel, grid, RS_BUF(a->src[0].buf),
+                         RS_BUF(moments), RS_UINT(m), RS_UINT(c), RS_UINT(plan->v[V_ROWS]),
+                         RS_UINT(parts)));
+    if (batch)
+        RS_TRY(RS_LAUNCH(plan->dev, plan->kernel[FINISH - first].kernel, finish, RS_BUF(moments),
                          RS_BUF(a->ws[0].buf), RS_BUF(a->ws[1].buf), RS_BUF(a->state[0].buf),
-                         RS_BUF(a->state[1].buf), RS_UINT(m), RS_UINT(c), RS_UINT(plan->v[V_ROWS]),
-                         RS_UINT(parts), RS_FLOAT(attr->eps), RS_FLOAT(attr->momentum),
-                         RS_FLOAT(unbias)));
-    }
-    RS_TRY(RS_LAUNCH(plan->dev, plan->kernel[batch ? 2 : 0].kernel, grid, RS_BUF(a->src[0].buf),
+                         RS_BUF(a->state[1].buf), RS_UINT(m), RS_UINT(c),
+                         RS_UINT(p->moments_parts ? p->moments_parts : parts), RS_FLOAT(attr->eps),
+                         RS_FLOAT(attr->momentum), RS_FLOAT(unbias)));
+    RS_TRY(RS_LAUNCH(plan->dev, plan->kernel[APPLY - first].kernel, grid, RS_BUF(a->src[0].buf),
                      RS_BUF(p->nsrc == 2 ? a->src[1].buf : NULL), RS_BUF(a->param[0].buf),
                      RS_BUF(a->param[1].buf), RS_BUF(batch ? a->ws[0].buf : a->state[0].buf),
                      RS_BUF(batch ? a->ws[1].buf : a->state[1].buf), RS_BUF(a->dst.buf), RS_UINT(m),
@@ -348,6 +361,7 @@ const rs_op rs_op_batchnorm = {.name = "batchnorm",
                                .src_max = 2,
                                .infer = infer,
                                .reads = reads,
+                               .takes_moments = by_batch,
                                .reference = reference,
                                .reduction = reduction,
                                .impls = impls};

@@ -123,6 +123,14 @@ static product product_of(const rs_conv *v, rs_pass pass, size_t index, const ti
     return d;
 }
 
+/* Groups of pixel tiles of forward. */
+static size_t product_parts(const rs_conv *v, const tiles *t, const rescl_device_info *dev)
+{
+    const product d = product_of(v, RS_FWD, 0, t, dev);
+    const int ntiles = rs_div_up((int)v->n * d.grid.gh * d.grid.gw, t->reg.mr);
+    return (size_t)rs_div_up(ntiles, d.tiles);
+}
+
 /* Floats of packed weights before the biases. */
 static size_t packed_floats(const rs_conv *v, rs_pass pass, const tiles *t,
                             const rescl_device_info *dev)
@@ -156,7 +164,8 @@ static rescl_status product_enqueue(const rs_plan *plan, const rs_args *args)
                 RS_LAUNCH(plan->dev, plan->kernel[PRODUCT].kernel, grid,
                           RS_BUF(fwd ? args->src[0].buf : args->diff_dst.buf), RS_BUF(args->packed),
                           RS_INT(first), RS_INT(bias_first), RS_BUF(fwd ? args->src[1].buf : NULL),
-                          RS_BUF(fwd ? args->dst.buf : args->diff_src[0].buf), RS_INT(v.n),
+                          RS_BUF(fwd ? args->dst.buf : args->diff_src[0].buf),
+                          RS_BUF(plan->moments_parts ? args->moments : NULL), RS_INT(v.n),
                           RS_INT(m.h), RS_INT(m.w), RS_INT(m.c), RS_INT(g->rows), RS_INT(g->cols),
                           RS_INT(g->dh), RS_INT(g->dw), RS_INT(g->istep_h), RS_INT(g->istep_w),
                           RS_INT(g->gh), RS_INT(g->gw), RS_INT(m.oh), RS_INT(m.ow), RS_INT(m.k),
@@ -281,6 +290,8 @@ rescl_status rs_conv_packed_plan(rs_plan *plan, const rescl_device_info *dev)
         const rs_conv_maps m = rs_conv_maps_of(&v, plan->pass);
         const size_t biases = (size_t)(rs_div_up((int)m.k, t.reg.nr) * t.reg.nr);
         plan->packed_bytes = (packed_floats(&v, plan->pass, &t, dev) + biases) * sizeof(float);
+        if (plan->pass == RS_FWD && plan->problem.want_moments)
+            plan->moments_parts = product_parts(&v, &t, dev);
         RS_TRY(add_kernel(plan, &t, "conv2d_packed_product"));
         RS_TRY(add_kernel(plan, &t, "conv2d_packed_weights"));
         RS_TRY(add_kernel(plan, &t, "conv2d_packed_bias"));

@@ -136,7 +136,8 @@ static rescl_status product_enqueue(const rs_plan *plan, const rs_args *args)
         plan->dev, plan->kernel[PRODUCT].kernel, grid,
         RS_BUF(fwd ? args->src[0].buf : args->diff_dst.buf), RS_BUF(args->packed),
         RS_INT(packed_floats(&v, plan->pass, &t)), RS_BUF(fwd ? args->src[1].buf : NULL),
-        RS_BUF(fwd ? args->dst.buf : args->diff_src[0].buf), RS_BUF(args->scratch), RS_INT(v.n),
+        RS_BUF(fwd ? args->dst.buf : args->diff_src[0].buf),
+        RS_BUF(plan->moments_parts ? args->moments : NULL), RS_BUF(args->scratch), RS_INT(v.n),
         RS_INT(m.h), RS_INT(m.w), RS_INT(m.c), RS_INT(m.oh), RS_INT(m.ow), RS_INT(m.k),
         RS_INT(fwd ? v.pad_top : 2 - v.pad_top), RS_INT(fwd ? v.pad_left : 2 - v.pad_left),
         RS_INT(d.block), RS_INT(d.group_blocks), RS_INT(d.group_panels), RS_INT(d.chunk),
@@ -228,6 +229,8 @@ rescl_status rs_conv_winograd_plan(rs_plan *plan, const rescl_device_info *dev)
         plan->packed_bytes =
             (packed_floats(&v, plan->pass, &t) + (size_t)rs_round_up_int((int)m.k, t.nr)) *
             sizeof(float);
+        if (plan->pass == RS_FWD && plan->problem.want_moments)
+            plan->moments_parts = (size_t)d.groups_t;
         RS_TRY(rs_plan_kernel_add(plan, KERNEL_FILE, "conv2d_winograd_product", "%s", ""));
         RS_TRY(rs_plan_kernel_add(plan, KERNEL_FILE, "conv2d_winograd_weights", "%s", ""));
     }

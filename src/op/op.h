@@ -63,13 +63,22 @@ typedef struct rs_problem {
     rs_dtype ws_type[RS_OP_WS];
     bool want_diff[RS_OP_SRC];  /* diff_src[i] is wanted from RS_BWD_DATA */
     bool accumulate[RS_OP_SRC]; /* add to diff_src[i] instead of writing it */
+    bool want_moments;          /* RS_FWD may leave the moments of dst beside it */
+    size_t moments_parts;       /* src[0] comes with its moments in so many parts; 0: without */
 } rs_problem;
 
 /* Fills dst, param, state, ws from op, attr, training and the nsrc shapes already in `p`.
  * RESCL_ERR_SHAPE, RESCL_ERR_ARG with the numbers when they do not fit. want_diff starts true for
- * every f32 src, accumulate false. */
+ * every f32 src, accumulate false, no moments. */
 rescl_status rs_problem_init(rs_problem *p, const rs_op *op, const void *attr, bool training,
                              const rs_shape *src, int nsrc) RESCL_CHECK;
+
+/* Moments: the mean and the squared deviations of each channel over parts of the pixels, by which
+ * batch normalisation need not read its input for them. cl/moments.clh has their layout. */
+static inline size_t rs_moments_bytes(size_t parts, size_t channels)
+{
+    return parts * (2 * channels + 1) * sizeof(float);
+}
 
 /* ---- tensors of one call ----------------------------------------------------------------- */
 
@@ -81,6 +90,7 @@ typedef struct rs_args {
     rs_tensor diff_src[RS_OP_SRC], diff_dst, diff_param[RS_OP_PARAM];
     rs_buffer *scratch; /* plan.scratch_bytes, undefined before and after the call */
     rs_buffer *packed;  /* plan.packed_bytes, filled by the plan's pack */
+    rs_buffer *moments; /* of dst, if plan.moments_parts; of src[0], if problem.moments_parts */
     uint64_t seed, step;
 } rs_args;
 
@@ -105,6 +115,8 @@ typedef struct rs_plan {
     size_t scratch_bytes; /* device memory used within the call only */
     size_t packed_bytes;  /* a rearranged copy of the parameters, refreshed when they change; then
                            * `pack` alone reads the parameters */
+    size_t
+        moments_parts; /* of the moments that RS_FWD leaves, if they are wanted; 0: it does not */
     int nkernels;
     rs_plan_kernel kernel[RS_PLAN_KERNELS];
     int64_t v[RS_PLAN_VALUES]; /* the implementation's own numbers */
@@ -171,6 +183,7 @@ struct rs_op {
     int src_min, src_max;
     rescl_status (*infer)(rs_problem *p); /* see rs_problem_init; src shapes are checked already */
     unsigned (*reads)(const rs_problem *p, rs_pass pass); /* NULL: nothing */
+    bool (*takes_moments)(const rs_problem *p); /* RS_FWD can use those of src[0]; NULL: no */
     void (*reference)(const rs_problem *p, rs_pass pass, const rs_ref *ref);
     /* Multiply-accumulates of forward; NULL: counts as 0. */
     double (*macs)(const rs_problem *p);

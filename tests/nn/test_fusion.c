@@ -170,7 +170,7 @@ static void changes_no_number(void **state)
         const rs_weights *a = g[0]->param[i].trainable ? &grad[0] : &stat[0];
         const rs_weights *b = g[0]->param[i].trainable ? &grad[1] : &stat[1];
         const double d = net_distance(a->data[i], b->data[i], w.elems[i]);
-        if (!(d <= 2e-6))
+        if (!(d <= 5e-6)) /* sums of another order */
             fail_msg("%s differs by %.1e", g[0]->param[i].name, d);
     }
     for (int i = 0; i < 2; i++) {
