@@ -8,6 +8,7 @@
 #include <rescl/model.h>
 #include <rescl/status.h>
 #include <rescl/train.h>
+#include <rescl/tune.h>
 #include <rescl/weights.h>
 
 #endif

@@ -188,6 +188,7 @@ int cmd_bench(const cli_args *args)
     int code = cli_session_open(args, kind->device_flags, &session);
     if (code != CLI_OK)
         return code;
+    cli_tuning_note(session.device);
     code = kind->run(args, session.device);
     cli_session_close(&session);
     return code;

@@ -299,6 +299,7 @@ static void describe(const run *r)
         describe_weights(r);
     cli_note("device  %s, %u units, %s", cli_device_text(device, name), device->compute_units,
              cli_bytes(device->global_bytes, memory));
+    cli_tuning_note(r->session.device);
     cli_note("data    %s: %zu pictures to train in %zu batches of %zu, %zu to evaluate",
              cli_str(a, OPT_data_path), samples, (samples + batch - 1) / batch, batch,
              r->eval_set ? rescl_dataset_count(r->eval_set) : 0);

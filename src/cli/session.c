@@ -26,6 +26,14 @@ void cli_session_close(cli_session *s)
     *s = (cli_session){0};
 }
 
+void cli_tuning_note(rescl_device *device)
+{
+    rescl_tuning tuning;
+    rescl_device_get_tuning(device, &tuning);
+    if (tuning.problems)
+        cli_note("tuning  %zu problems, %s", tuning.problems, tuning.source);
+}
+
 const char *cli_device_text(const rescl_device_info *info, char buffer[320])
 {
     snprintf(buffer, 320, "%zu:%zu %s (%s)", info->platform, info->device, info->name,

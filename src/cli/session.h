@@ -18,6 +18,9 @@ void cli_session_close(cli_session *s);
 /* "0:0 name (platform)"; `buffer` has room for any. */
 const char *cli_device_text(const rescl_device_info *info, char buffer[320]);
 
+/* A note that says which tuning the device's plans take, if there is one. */
+void cli_tuning_note(rescl_device *device);
+
 /* Opens a split of --data-path; built-in sets draw pictures of `size` (0: their own). */
 rescl_status cli_data_open(const cli_args *args, const char *split, size_t samples, size_t size,
                            rescl_dataset **out);

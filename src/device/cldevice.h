@@ -8,6 +8,11 @@
 
 #include <rescl/device.h>
 
+/* What another room keeps with a device (its tuning); NULL until it is attached. For the host thread
+ * of the device. Attaching frees what was attached before, and closing the device what is then. */
+void *rs_device_attached(const rescl_device *dev);
+void rs_device_attach(rescl_device *dev, void *data, void (*destroy)(void *));
+
 /* ---- memory ------------------------------------------------------------------------------ */
 
 /* Device memory, reference-counted. From the device's pool: a released buffer is kept for the next

@@ -80,8 +80,22 @@ void rescl_device_close(rescl_device *device)
     pthread_cond_destroy(&device->program_built);
     pthread_mutex_destroy(&device->program_lock);
     pthread_mutex_destroy(&device->memory_lock);
+    rs_device_attach(device, NULL, NULL);
     free(device->options);
     free(device);
+}
+
+void *rs_device_attached(const rescl_device *dev)
+{
+    return dev->attached;
+}
+
+void rs_device_attach(rescl_device *dev, void *data, void (*destroy)(void *))
+{
+    if (dev->detach)
+        dev->detach(dev->attached);
+    dev->attached = data;
+    dev->detach = destroy;
 }
 
 const rescl_device_info *rescl_device_get_info(const rescl_device *device)

@@ -65,6 +65,7 @@ typedef struct rs_ckpt_training {
     const char *const *state_name;
     const rs_weights *state;
     const rescl_train_options *options;
+    const char *plan; /* rs_net_fingerprint of the nets that train */
 } rs_ckpt_training;
 
 /* Writes a file, whole or not at all. `training` may be NULL: weights only. */
@@ -89,6 +90,7 @@ bool rs_checkpoint_is_state(const char *name);
 const rs_ckpt_model *rs_checkpoint_model(const rs_checkpoint *c);
 const rs_ckpt_progress *rs_checkpoint_progress(const rs_checkpoint *c);
 const rs_ckpt_data *rs_checkpoint_data(const rs_checkpoint *c);
+const char *rs_checkpoint_plan(const rs_checkpoint *c);
 
 /* Fails when the run that wrote it had other options that matter. Only if rs_checkpoint_progress.
  */

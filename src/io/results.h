@@ -3,6 +3,7 @@
 #define RS_RESULTS_H
 
 #include <rescl/train.h>
+#include <rescl/tune.h>
 
 /* A row of results.csv. An evaluation that did not happen leaves its columns empty. */
 typedef struct rs_result_row {
@@ -22,9 +23,10 @@ rescl_status rs_results_begin(const char *path, uint64_t epoch) RESCL_CHECK;
 /* Appends a row and flushes it to the disk. */
 rescl_status rs_results_append(const char *path, const rs_result_row *row) RESCL_CHECK;
 
-/* What the run ran on: rescl's version, device, driver, platform, system, processors, model and
- * options. */
-rescl_status rs_results_env(const char *path, const rescl_device_info *device, const char *model,
+/* What the run ran on: rescl's version, device, driver, platform, tuning, system, processors, model
+ * and options. */
+rescl_status rs_results_env(const char *path, const rescl_device_info *device,
+                            const rescl_tuning *tuning, const char *model,
                             const rescl_train_options *options) RESCL_CHECK;
 
 #endif

@@ -4,8 +4,10 @@
 #include "alloc.h"
 #include "error.h"
 #include "fold.h"
+#include "hash.h"
 #include "log.h"
 #include "net_internal.h"
+#include "str.h"
 #include "threadpool.h"
 
 #include <stdio.h>
@@ -56,7 +58,7 @@ static rescl_status plan_pass(rs_net *n, size_t i, rs_pass pass, const rs_proble
 {
     rescl_status st = RESCL_OK;
     rs_stage *stage = &n->stage[i];
-    st = rs_plan_make(&stage->call[pass].plan, p, pass, n->store->dev, NULL);
+    st = rs_plan_make(&stage->call[pass].plan, p, pass, n->dev, NULL);
     if (st != RESCL_OK) {
         rs_error_prefix("layer '%s'", stage->node->name);
         goto out;
@@ -338,18 +340,17 @@ out:
     return st;
 }
 
-rescl_status rs_net_plan(rs_store *s, const rs_graph *g, size_t batch, rs_mode mode, rs_net **out)
+rescl_status rs_net_outline(rescl_device *dev, const rs_graph *g, size_t batch, rs_mode mode,
+                            rs_net **out)
 {
     rescl_status st = RESCL_OK;
     rs_net *n = NULL;
     size_t nvalues;
 
     RS_FAIL_IF(batch == 0, RESCL_ERR_ARG, "batch size 0: it has to be at least 1");
-    RS_FAIL_IF(mode == RS_MODE_TRAIN && !s->training, RESCL_ERR_ARG,
-               "these parameters were made for inference only");
     RS_FAIL_IF(g->loss < 0, RESCL_ERR_ARG, "the network has no output yet");
     RS_OOM(n = calloc(1, sizeof *n));
-    n->store = s;
+    n->dev = dev;
     n->batch = batch;
     n->mode = mode;
     RS_TRY(rs_graph_fuse(g, mode == RS_MODE_EVAL, &n->graph));
@@ -361,6 +362,22 @@ rescl_status rs_net_plan(rs_store *s, const rs_graph *g, size_t batch, rs_mode m
     for (size_t v = 0; v < nvalues; v++)
         n->value_block[v] = n->diff_block[v] = -1;
     RS_TRY(plan_passes(n));
+    *out = n;
+    n = NULL;
+out:
+    rs_net_destroy(n);
+    return st;
+}
+
+rescl_status rs_net_plan(rs_store *s, const rs_graph *g, size_t batch, rs_mode mode, rs_net **out)
+{
+    rescl_status st = RESCL_OK;
+    rs_net *n = NULL;
+
+    RS_FAIL_IF(mode == RS_MODE_TRAIN && !s->training, RESCL_ERR_ARG,
+               "these parameters were made for inference only");
+    RS_TRY(rs_net_outline(s->dev, g, batch, mode, &n));
+    n->store = s;
     RS_TRY(plan_blocks(n));
     RS_TRY(build_plans(n));
     *out = n;
@@ -385,6 +402,41 @@ void rs_net_destroy(rs_net *n)
     free(n->block);
     free(n->view);
     free(n);
+}
+
+size_t rs_net_nodes(const rs_net *n)
+{
+    return n->graph->nnodes;
+}
+
+const rs_plan *rs_net_plan_at(const rs_net *n, size_t node, rs_pass pass)
+{
+    const bool has = node < n->graph->nnodes && n->stage[node].has[pass];
+    return has ? &n->stage[node].call[pass].plan : NULL;
+}
+
+rescl_status rs_net_fingerprint(const rs_net *n, char out[33])
+{
+    rescl_status st = RESCL_OK;
+    rs_str text = {0};
+    char choice[RS_CHOICE];
+
+    RS_TRY(rs_str_appendf(&text, "%s\n", out));
+    for (size_t i = 0; i < rs_net_nodes(n); i++)
+        for (int pass = 0; pass < RS_PASS_COUNT; pass++) {
+            const rs_plan *plan = rs_net_plan_at(n, i, (rs_pass)pass);
+            if (plan == NULL)
+                continue;
+            RS_TRY(rs_str_appendf(&text, "%s %s\n", n->stage[i].label[pass],
+                                  rs_plan_choice(plan, choice)));
+            for (int k = 0; k < plan->nkernels; k++)
+                RS_TRY(rs_str_appendf(&text, "%s %s\n", plan->kernel[k].name,
+                                      plan->kernel[k].options));
+        }
+    rs_hash_hex(rs_hash_bytes(text.text, text.len), out);
+out:
+    rs_str_fini(&text);
+    return st;
 }
 
 /* ---- binding to memory ------------------------------------------------------------------- */

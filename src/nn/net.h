@@ -53,6 +53,18 @@ rescl_status rs_net_plan(rs_store *s, const rs_graph *g, size_t batch, rs_mode m
     RESCL_CHECK;
 void rs_net_destroy(rs_net *n);
 
+/* Plans the passes alone: nothing is compiled and no memory laid out. Only the two calls below and
+ * rs_net_destroy take such a net. */
+rescl_status rs_net_outline(rescl_device *dev, const rs_graph *g, size_t batch, rs_mode mode,
+                            rs_net **out) RESCL_CHECK;
+/* The plans of a net in order: pass `pass` of node `node`; NULL where the node has no such pass.
+ * Borrowed. */
+size_t rs_net_nodes(const rs_net *n);
+const rs_plan *rs_net_plan_at(const rs_net *n, size_t node, rs_pass pass);
+/* Into `out` 32 hex digits that are equal for nets whose passes are done in the same way: the same
+ * implementations with the same numbers. Chains `out`, if it is not "". */
+rescl_status rs_net_fingerprint(const rs_net *n, char out[33]) RESCL_CHECK;
+
 /* Allocates what the largest of the nets needs and binds all of them to it. */
 rescl_status rs_workspace_create(rescl_device *dev, rs_net *const *nets, size_t count,
                                  rs_workspace **out) RESCL_CHECK;

@@ -40,7 +40,8 @@ typedef struct rs_stage {
 } rs_stage;
 
 struct rs_net {
-    rs_store *store;
+    rescl_device *dev;
+    rs_store *store; /* NULL in an outline */
     rs_graph *graph; /* fused copy */
     size_t batch;
     rs_mode mode;

@@ -14,6 +14,7 @@
 #include "spread.h"
 
 #include <limits.h>
+#include <stdio.h>
 
 /* ---- the problem ------------------------------------------------------------------------- */
 
@@ -242,6 +243,94 @@ void rs_conv_reference(const rs_problem *p, rs_pass pass, const rs_ref *ref)
     }
 }
 
+/* ---- one number of the reference ---------------------------------------------------------- */
+
+/* The source pixel, within its image, that output pixel (a, b) meets through filter tap (r, s);
+ * false: none, it lies in the padding. */
+static bool source_of(const rs_conv *v, size_t a, size_t b, size_t r, size_t s, size_t *pixel)
+{
+    const size_t y = a * v->stride_h + r, x = b * v->stride_w + s;
+    *pixel = (y - v->pad_top) * v->w + x - v->pad_left;
+    return y >= v->pad_top && y - v->pad_top < v->h && x >= v->pad_left && x - v->pad_left < v->w;
+}
+
+static double fwd_at(const rs_conv *v, const rs_ref *ref, size_t index)
+{
+    const size_t k = index % v->k, b = index / v->k % v->ow, a = index / v->k / v->ow % v->oh;
+    const size_t n = index / v->k / v->ow / v->oh, depth = rs_conv_group_in(v);
+    double sum = v->bias ? ref->param[1][k] : 0.0;
+    size_t in;
+    for (size_t tap = 0; tap < v->r * v->s; tap++)
+        if (source_of(v, a, b, tap / v->s, tap % v->s, &in))
+            for (size_t c = 0; c < depth; c++)
+                sum += ref->src[0][(n * v->h * v->w + in) * v->c + channel_of(v, k, c)] *
+                       ref->param[0][(tap * depth + c) * v->k + k];
+    sum += v->residual ? ref->src[1][index] : 0.0;
+    return v->relu && sum < 0.0 ? 0.0 : sum;
+}
+
+static double bwd_params_at(const rs_conv *v, const rs_ref *ref, size_t index)
+{
+    const size_t depth = rs_conv_group_in(v), k = index % v->k, c = index / v->k % depth;
+    const size_t tap = index / v->k / depth;
+    double sum = 0.0;
+    size_t in;
+    for (size_t out = 0; out < v->n * v->oh * v->ow; out++)
+        if (source_of(v, out / v->ow % v->oh, out % v->ow, tap / v->s, tap % v->s, &in))
+            sum +=
+                ref->src[0][(out / v->ow / v->oh * v->h * v->w + in) * v->c + channel_of(v, k, c)] *
+                ref->diff_dst[out * v->k + k];
+    return sum;
+}
+
+static double bwd_data_at(const rs_conv *v, const rs_ref *ref, size_t index)
+{
+    const size_t depth = rs_conv_group_in(v), width = rs_conv_group_out(v);
+    const size_t channel = index % v->c, x = index / v->c % v->w, y = index / v->c / v->w % v->h;
+    const size_t n = index / v->c / v->w / v->h, first = channel / depth * width;
+    double sum = v->accumulate ? ref->diff_src[0][index] : 0.0;
+    for (size_t tap = 0; tap < v->r * v->s; tap++) {
+        const size_t r = tap / v->s, s = tap % v->s;
+        if (y + v->pad_top < r || x + v->pad_left < s)
+            continue;
+        const size_t down = y + v->pad_top - r, right = x + v->pad_left - s;
+        const size_t a = down / v->stride_h, b = right / v->stride_w;
+        if (down % v->stride_h || right % v->stride_w || a >= v->oh || b >= v->ow)
+            continue;
+        for (size_t k = first; k < first + width; k++)
+            sum += ref->diff_dst[((n * v->oh + a) * v->ow + b) * v->k + k] *
+                   ref->param[0][(tap * depth + channel % depth) * v->k + k];
+    }
+    return sum;
+}
+
+double rs_conv_reference_at(const rs_problem *p, rs_pass pass, const rs_ref *ref, size_t index)
+{
+    const rs_conv v = rs_conv_of(p);
+    return pass == RS_FWD          ? fwd_at(&v, ref, index)
+           : pass == RS_BWD_PARAMS ? bwd_params_at(&v, ref, index)
+                                   : bwd_data_at(&v, ref, index);
+}
+
+/* ---- tuning ------------------------------------------------------------------------------ */
+
+const int rs_untuned[RS_PLAN_TUNABLES];
+
+/* "32x56x56x64 -> 56x56x64, 3x3/1x1 pad 1x1 bias relu". */
+void rs_conv_key(const rs_problem *p, char *text, size_t size)
+{
+    const rs_conv v = rs_conv_of(p);
+    char groups[32] = "", ws[32] = "";
+    if (v.groups > 1)
+        snprintf(groups, sizeof groups, " groups %zu", v.groups);
+    if (p->nws > 0)
+        snprintf(ws, sizeof ws, " keeps %d", p->nws);
+    snprintf(text, size, "%zux%zux%zux%zu -> %zux%zux%zu, %zux%zu/%zux%zu pad %zux%zu%s%s%s%s%s%s",
+             v.n, v.h, v.w, v.c, v.oh, v.ow, v.k, v.r, v.s, v.stride_h, v.stride_w, v.pad_top,
+             v.pad_left, groups, v.bias ? " bias" : "", v.residual ? " residual" : "",
+             v.relu ? " relu" : "", v.accumulate ? " add" : "", ws);
+}
+
 /* ---- the grids --------------------------------------------------------------------------- */
 
 /* One axis of a grid. */
@@ -414,17 +503,19 @@ out:
 
 const rs_impl rs_conv_impls[] = {
     {"winograd", RS_CONV_PASSES, 1u << RESCL_DEVICE_CPU, rs_conv_winograd_can,
-     rs_conv_winograd_plan, rs_conv_winograd_enqueue, rs_conv_winograd_pack, 4},
+     rs_conv_winograd_plan, rs_conv_winograd_enqueue, rs_conv_winograd_pack, 4,
+     rs_conv_winograd_tunables, rs_conv_winograd_doubt},
     {"grouped_tile", RS_CONV_PASSES, 1u << RESCL_DEVICE_CPU, rs_conv_grouped_can,
-     rs_conv_grouped_plan, rs_conv_grouped_enqueue, rs_conv_grouped_pack, 0},
+     rs_conv_grouped_plan, rs_conv_grouped_enqueue, rs_conv_grouped_pack, 0, NULL, NULL},
     {"packed_gemm", RS_CONV_PASSES, 1u << RESCL_DEVICE_CPU, rs_conv_packed_can, rs_conv_packed_plan,
-     rs_conv_packed_enqueue, rs_conv_packed_pack, 0},
+     rs_conv_packed_enqueue, rs_conv_packed_pack, 0, rs_conv_packed_tunables, NULL},
     {"tiled_gemm", RS_CONV_PASSES, 1u << RESCL_DEVICE_GPU | 1u << RESCL_DEVICE_ACCELERATOR,
-     rs_conv_tiled_can, rs_conv_tiled_plan, rs_conv_tiled_enqueue, NULL, 0},
+     rs_conv_tiled_can, rs_conv_tiled_plan, rs_conv_tiled_enqueue, NULL, 0, rs_conv_tiled_tunables,
+     NULL},
     {"clblast_gemm", RS_CONV_PASSES, 0, rs_conv_clblast_can, rs_conv_clblast_plan,
-     rs_conv_clblast_enqueue, NULL, 0},
+     rs_conv_clblast_enqueue, NULL, 0, NULL, NULL},
     {"direct", RS_CONV_PASSES, 1u << RESCL_DEVICE_GPU | 1u << RESCL_DEVICE_ACCELERATOR,
-     rs_conv_direct_can, rs_conv_direct_plan, rs_conv_direct_enqueue, NULL, 0},
+     rs_conv_direct_can, rs_conv_direct_plan, rs_conv_direct_enqueue, NULL, 0, NULL, NULL},
     {0}};
 
 const rs_op rs_op_conv2d = {.name = "conv2d",
@@ -436,4 +527,6 @@ const rs_op rs_op_conv2d = {.name = "conv2d",
                             .reference = rs_conv_reference,
                             .macs = rs_conv_macs,
                             .reduction = rs_conv_reduction,
+                            .key = rs_conv_key,
+                            .reference_at = rs_conv_reference_at,
                             .impls = rs_conv_impls};

@@ -83,6 +83,8 @@ unsigned rs_conv_reads(const rs_problem *p, rs_pass pass);
 void rs_conv_reference(const rs_problem *p, rs_pass pass, const rs_ref *ref);
 double rs_conv_macs(const rs_problem *p);
 size_t rs_conv_reduction(const rs_problem *p, rs_pass pass);
+void rs_conv_key(const rs_problem *p, char *text, size_t size);
+double rs_conv_reference_at(const rs_problem *p, rs_pass pass, const rs_ref *ref, size_t index);
 
 /* ---- launches that several implementations make (conv2d.c) ------------------------------- */
 
@@ -136,6 +138,16 @@ static inline int rs_round_up_int(int a, int b)
     return rs_div_up(a, b) * b;
 }
 
+/* ---- tunables ---------------------------------------------------------------------------- */
+
+extern const int rs_untuned[RS_PLAN_TUNABLES]; /* zeros, for `can` */
+
+/* A tunable's value, or the implementation's own. */
+static inline int rs_tuned(int value, int own)
+{
+    return value ? value : own;
+}
+
 /* ---- implementations --------------------------------------------------------------------- */
 
 #define RS_CONV_PASSES (1u << RS_FWD | 1u << RS_BWD_PARAMS | 1u << RS_BWD_DATA)
@@ -145,7 +157,11 @@ static inline int rs_round_up_int(int a, int b)
 extern const rs_impl rs_conv_impls[];
 #define RS_CONV_NOT_DENSE 2
 
+extern const rs_tunable rs_conv_winograd_tunables[], rs_conv_packed_tunables[],
+    rs_conv_tiled_tunables[];
+
 const char *rs_conv_winograd_can(const rs_problem *p, rs_pass pass, const rescl_device_info *dev);
+const char *rs_conv_winograd_doubt(const rs_problem *p, rs_pass pass, const rescl_device_info *dev);
 rescl_status rs_conv_winograd_plan(rs_plan *plan, const rescl_device_info *dev) RESCL_CHECK;
 rescl_status rs_conv_winograd_enqueue(const rs_plan *plan, const rs_args *args) RESCL_CHECK;
 rescl_status rs_conv_winograd_pack(const rs_plan *plan, const rs_args *args) RESCL_CHECK;

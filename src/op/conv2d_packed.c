@@ -18,12 +18,27 @@ enum { PARAMS = 0, SUM };
 
 /* ---- tile sizes -------------------------------------------------------------------------- */
 
-/* The kernels' macros, fixed for a device. */
+/* Tunables: none costs a program of its own, for the kernels' macros are upper bounds. */
+enum { T_KC = 0, T_TILES, T_ROWS, T_PANELS, T_GROUPS };
+
+#define PRODUCT_PASSES (1u << RS_FWD | 1u << RS_BWD_DATA)
+#define PARAMS_PASS    (1u << RS_BWD_PARAMS)
+
+const rs_tunable rs_conv_packed_tunables[] = {
+    [T_KC] = {"kc", PRODUCT_PASSES, 16, 256, {128, 192}},   /* window values at a time */
+    [T_TILES] = {"tiles", PRODUCT_PASSES, 1, 16, {4, 8}},   /* most pixel tiles of a group */
+    [T_ROWS] = {"rows", PARAMS_PASS, 12, 1536, {192, 768}}, /* most filter rows of a group */
+    [T_PANELS] = {"panels", PARAMS_PASS, 1, 8, {2, 4}},     /* and panels */
+    [T_GROUPS] = {"groups", RS_CONV_PASSES, 1, 64, {2, 8}}, /* per compute unit */
+    {0}};
+
+/* The kernels' macros, fixed for a device, and how much of them is used. */
 typedef struct tiles {
     rs_regtile reg; /* rows of `multiply` are pixels, columns of `outer` filter rows */
     int kc;         /* product: window values in the scratch */
     int pb;         /* most pixel tiles of a group */
     int px, mb, jb; /* backward weights: pixels, filter rows and panels in the scratch */
+    int most_kc, most_tiles, most_rows, most_panels, groups; /* of the tunables */
 } tiles;
 
 static uint64_t product_floats(const tiles *t)
@@ -36,7 +51,7 @@ static uint64_t params_floats(const tiles *t)
     return (uint64_t)t->px * (uint64_t)(t->mb + 16 + t->jb * t->reg.nr);
 }
 
-static tiles tiles_of(const rescl_device_info *dev)
+static tiles tiles_of(const rescl_device_info *dev, const int *tune)
 {
     tiles t = {.reg = rs_regtile_of(dev), .kc = 256, .pb = 16, .px = 128, .mb = 192, .jb = 8};
     /* Half of the local memory, for a driver (Mesa's) counts a kernel's arrays twice; of that,
@@ -51,6 +66,11 @@ static tiles tiles_of(const rescl_device_info *dev)
         t.mb /= 2;
     while (t.px > 8 && params_floats(&t) > room)
         t.px /= 2;
+    t.most_kc = rs_min_int(rs_tuned(tune[T_KC], t.kc), t.kc);
+    t.most_tiles = rs_tuned(tune[T_TILES], t.pb);
+    t.most_rows = rs_tuned(tune[T_ROWS], 384); /* large groups pack less */
+    t.most_panels = rs_min_int(rs_tuned(tune[T_PANELS], t.jb), t.jb);
+    t.groups = rs_tuned(tune[T_GROUPS], GROUPS_PER_UNIT);
     return t;
 }
 
@@ -64,7 +84,7 @@ const char *rs_conv_packed_can(const rs_problem *p, rs_pass pass, const rescl_de
 {
     const rs_conv v = rs_conv_of(p);
     const rs_conv_maps m = rs_conv_maps_of(&v, pass);
-    const tiles t = tiles_of(dev);
+    const tiles t = tiles_of(dev, rs_untuned);
     const double packed = (double)(v.r * v.s) * (double)m.c * (double)(m.k + (size_t)t.reg.nr);
     if (v.groups > 1)
         return "does one group only";
@@ -105,10 +125,10 @@ static product product_of(const rs_conv *v, rs_pass pass, size_t index, const ti
      * taps. */
     d.position_major = taps > 1 && g->gh * g->gw <= 64 && (int)v->n * 2 > t->reg.mr;
     const int whole = d.position_major && c >= 32 ? c : rs_max_int(total, 1);
-    d.kc = rs_div_up(whole, rs_div_up(whole, t->kc));
+    d.kc = rs_div_up(whole, rs_div_up(whole, t->most_kc));
 
-    const int want = GROUPS_PER_UNIT * (int)dev->compute_units;
-    d.tiles = rs_min_int(t->pb, ntiles);
+    const int want = t->groups * (int)dev->compute_units;
+    d.tiles = rs_min_int(t->most_tiles, ntiles);
     d.group_panels = d.panels;
     while (rs_div_up(ntiles, d.tiles) * rs_div_up(d.panels, d.group_panels) < want) {
         if (d.group_panels > 4)
@@ -145,7 +165,7 @@ static rescl_status product_enqueue(const rs_plan *plan, const rs_args *args)
 {
     rescl_status st = RESCL_OK;
     const rescl_device_info *dev = rescl_device_get_info(plan->dev);
-    const tiles t = tiles_of(dev);
+    const tiles t = tiles_of(dev, plan->tune);
     const rs_conv v = rs_conv_of(&plan->problem);
     const rs_conv_maps m = rs_conv_maps_of(&v, plan->pass);
     const bool fwd = plan->pass == RS_FWD, add = !fwd && v.accumulate;
@@ -183,7 +203,7 @@ rescl_status rs_conv_packed_pack(const rs_plan *plan, const rs_args *args)
 {
     rescl_status st = RESCL_OK;
     const rescl_device_info *dev = rescl_device_get_info(plan->dev);
-    const tiles t = tiles_of(dev);
+    const tiles t = tiles_of(dev, plan->tune);
     const rs_conv v = rs_conv_of(&plan->problem);
     const rs_conv_maps m = rs_conv_maps_of(&v, plan->pass);
     const size_t panels = (size_t)rs_div_up((int)m.k, t.reg.nr);
@@ -235,8 +255,8 @@ static params params_cut(const rs_conv *v, const tiles *t, int rows, int panels)
 static params params_of(const rs_conv *v, const tiles *t, const rescl_device_info *dev)
 {
     const int pixels = (int)(v->n * v->oh * v->ow);
-    const int want = GROUPS_PER_UNIT * (int)dev->compute_units;
-    params d = params_cut(v, t, 384, t->jb); /* large groups pack less */
+    const int want = t->groups * (int)dev->compute_units;
+    params d = params_cut(v, t, t->most_rows, t->most_panels);
     const int groups = d.groups_m * d.groups_j;
     d.parts = groups >= want
                   ? 1
@@ -249,7 +269,7 @@ static rescl_status params_enqueue(const rs_plan *plan, const rs_args *args)
 {
     rescl_status st = RESCL_OK;
     const rescl_device_info *dev = rescl_device_get_info(plan->dev);
-    const tiles t = tiles_of(dev);
+    const tiles t = tiles_of(dev, plan->tune);
     const rs_conv v = rs_conv_of(&plan->problem);
     const params d = params_of(&v, &t, dev);
     const size_t weights = rs_conv_weight_count(&v);
@@ -279,7 +299,7 @@ out:
 rescl_status rs_conv_packed_plan(rs_plan *plan, const rescl_device_info *dev)
 {
     rescl_status st = RESCL_OK;
-    const tiles t = tiles_of(dev);
+    const tiles t = tiles_of(dev, plan->tune);
     const rs_conv v = rs_conv_of(&plan->problem);
     if (plan->pass == RS_BWD_PARAMS) {
         const params d = params_of(&v, &t, dev);

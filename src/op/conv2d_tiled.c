@@ -11,6 +11,14 @@ enum { TK = 16 };
 enum { GROUPS_PER_UNIT = 4 };
 #define MOST_SCRATCH ((size_t)64 << 20)
 
+enum { T_WM = 0, T_WN, T_RM, T_RN };
+
+const rs_tunable rs_conv_tiled_tunables[] = {[T_WM] = {"wm", RS_CONV_PASSES, 1, 32, {8}},
+                                             [T_WN] = {"wn", RS_CONV_PASSES, 1, 32, {8}},
+                                             [T_RM] = {"rm", RS_CONV_PASSES, 1, 8, {2, 8}},
+                                             [T_RN] = {"rn", RS_CONV_PASSES, 1, 8, {2, 8}},
+                                             {0}};
+
 typedef struct tiles {
     size_t wm, wn; /* work-items of a group along rows and columns */
     size_t rm, rn; /* numbers of an item */
@@ -28,16 +36,19 @@ static size_t local_bytes(const tiles *t)
     return 4 * (TK * (rows + cols + 2) + 4 * rows + 3 * TK);
 }
 
-static tiles tiles_of(const rescl_device_info *dev)
+static tiles tiles_of(const rescl_device_info *dev, const int *tune)
 {
-    tiles t = {16, 16, 4, 4};
+    tiles t = {(size_t)rs_tuned(tune[T_WM], 16), (size_t)rs_tuned(tune[T_WN], 16),
+               (size_t)rs_tuned(tune[T_RM], 4), (size_t)rs_tuned(tune[T_RN], 4)};
     while (t.wm * t.wn > dev->max_group || local_bytes(&t) > dev->local_bytes) {
-        if (t.wm * t.wn == 1)
-            break;
-        if (t.wm >= t.wn)
+        if (t.wm > 1 && t.wm >= t.wn)
             t.wm /= 2;
-        else
+        else if (t.wn > 1)
             t.wn /= 2;
+        else if (t.rm > 4 || t.rn > 4)
+            t.rm = t.rn = 4;
+        else
+            break;
     }
     return t;
 }
@@ -61,7 +72,7 @@ const char *rs_conv_tiled_can(const rs_problem *p, rs_pass pass, const rescl_dev
 {
     (void)pass;
     const rs_conv v = rs_conv_of(p);
-    const tiles t = tiles_of(dev);
+    const tiles t = tiles_of(dev, rs_untuned);
     if (v.groups > 1)
         return "does one group only";
     if (local_bytes(&t) > dev->local_bytes)
@@ -72,7 +83,7 @@ const char *rs_conv_tiled_can(const rs_problem *p, rs_pass pass, const rescl_dev
 static rescl_status product_enqueue(const rs_plan *plan, const rs_args *args)
 {
     rescl_status st = RESCL_OK;
-    const tiles t = tiles_of(rescl_device_get_info(plan->dev));
+    const tiles t = tiles_of(rescl_device_get_info(plan->dev), plan->tune);
     const rs_conv v = rs_conv_of(&plan->problem);
     const rs_conv_maps m = rs_conv_maps_of(&v, plan->pass);
     const bool fwd = plan->pass == RS_FWD, add = !fwd && v.accumulate;
@@ -117,7 +128,7 @@ static rescl_status params_enqueue(const rs_plan *plan, const rs_args *args)
 {
     rescl_status st = RESCL_OK;
     const rescl_device_info *dev = rescl_device_get_info(plan->dev);
-    const tiles t = tiles_of(dev);
+    const tiles t = tiles_of(dev, plan->tune);
     const rs_conv v = rs_conv_of(&plan->problem);
     const size_t weights = rs_conv_weight_count(&v), parts = weight_parts(&v, &t, dev);
     const rs_grid grid = grid_of(&t, v.r * v.s * v.c, v.k, parts);
@@ -136,7 +147,7 @@ out:
 rescl_status rs_conv_tiled_plan(rs_plan *plan, const rescl_device_info *dev)
 {
     rescl_status st = RESCL_OK;
-    const tiles t = tiles_of(dev);
+    const tiles t = tiles_of(dev, plan->tune);
     const rs_conv v = rs_conv_of(&plan->problem);
     if (plan->pass != RS_BWD_PARAMS) {
         RS_TRY(add_kernel(plan, &t, "conv2d_tiled_product"));

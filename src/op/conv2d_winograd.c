@@ -16,6 +16,20 @@ enum { GROUPS_PER_UNIT = 2, POSITIONS = 36 };
 enum { PRODUCT = 0, WEIGHTS };
 enum { PARAMS = 0, SUM, BIAS };
 
+enum { T_BLOCK = 0, T_CHUNK, T_ROWS, T_PANELS, T_TILES, T_GROUPS };
+
+#define PRODUCT_PASSES (1u << RS_FWD | 1u << RS_BWD_DATA)
+#define PARAMS_PASS    (1u << RS_BWD_PARAMS)
+
+const rs_tunable rs_conv_winograd_tunables[] = {
+    [T_BLOCK] = {"block", PRODUCT_PASSES, 1, 16, {1, 3, 8}}, /* rows of tiles at a time, of MR */
+    [T_CHUNK] = {"chunk", PRODUCT_PASSES, 1, 16, {2, 8}},    /* panels at a time */
+    [T_ROWS] = {"rows", PARAMS_PASS, 1, 256, {32, 128}},     /* filter rows of an item of work */
+    [T_PANELS] = {"panels", PARAMS_PASS, 1, 8, {1, 4}},      /* and panels */
+    [T_TILES] = {"tiles", PARAMS_PASS, 1, 256, {16, 64}},    /* tiles at a time */
+    [T_GROUPS] = {"groups", RS_CONV_PASSES, 1, 16, {1, 4}},  /* per compute unit */
+    {0}};
+
 /* ODD_VECTORS of the kernels: whole vectors, an odd number of them. */
 static size_t odd_vectors(const rs_regtile *t, size_t n)
 {
@@ -74,10 +88,16 @@ const char *rs_conv_winograd_can(const rs_problem *p, rs_pass pass, const rescl_
         return "above 4096 channels its scratch is too large";
     if ((double)POSITIONS * (double)m.c * (double)(m.k + (size_t)t.nr) > INT_MAX / 2)
         return "the packed weights have more than 2^30 elements";
-    const char *why = rs_conv_fits_int(&v);
-    if (why == NULL && !pays(&v, pass, p->training, t.mr))
-        why = "on maps so few or small its transforms cost more than they save";
-    return why;
+    return rs_conv_fits_int(&v);
+}
+
+const char *rs_conv_winograd_doubt(const rs_problem *p, rs_pass pass, const rescl_device_info *dev)
+{
+    const rs_conv v = rs_conv_of(p);
+    const rs_regtile t = rs_regtile_of(dev);
+    return pays(&v, pass, p->training, t.mr)
+               ? NULL
+               : "on maps so few or small its transforms cost more than they save";
 }
 
 /* ---- forward and backward data ----------------------------------------------------------- */
@@ -100,16 +120,18 @@ static size_t packed_floats(const rs_conv *v, rs_pass pass, const rs_regtile *t)
 
 /* A block is large where the filters' transforms, read once for each, do not stay in a core's own
  * cache, which PoCL reports as local memory. Few tiles are left whole, and their panels divided. */
-static product product_of(const rs_conv *v, rs_pass pass, const rescl_device_info *dev)
+static product product_of(const rs_conv *v, rs_pass pass, const rescl_device_info *dev,
+                          const int *tune)
 {
     const rs_conv_maps m = rs_conv_maps_of(v, pass);
     const rs_regtile t = rs_regtile_of(dev);
-    const int want = GROUPS_PER_UNIT * (int)dev->compute_units, tiles = tile_count(v, pass);
+    const int want = rs_tuned(tune[T_GROUPS], GROUPS_PER_UNIT) * (int)dev->compute_units;
+    const int tiles = tile_count(v, pass);
     const bool cached = packed_floats(v, pass, &t) * sizeof(float) <= dev->local_bytes / 2;
-    const int most = (cached ? 2 : 5) * t.mr;
+    const int most = rs_tuned(tune[T_BLOCK], cached ? 2 : 5) * t.mr;
     product d = {.panels = rs_div_up((int)m.k, t.nr)};
 
-    d.chunk = rs_min_int(4, d.panels);
+    d.chunk = rs_min_int(rs_tuned(tune[T_CHUNK], 4), d.panels);
     d.groups_t = rs_min_int(want, rs_div_up(tiles, most));
     d.group_panels = rs_div_up(d.panels, rs_div_up(want, d.groups_t));
     d.groups_j = rs_div_up(d.panels, d.group_panels);
@@ -129,7 +151,7 @@ static rescl_status product_enqueue(const rs_plan *plan, const rs_args *args)
     const rs_regtile t = rs_regtile_of(dev);
     const rs_conv v = rs_conv_of(&plan->problem);
     const rs_conv_maps m = rs_conv_maps_of(&v, plan->pass);
-    const product d = product_of(&v, plan->pass, dev);
+    const product d = product_of(&v, plan->pass, dev, plan->tune);
     const bool fwd = plan->pass == RS_FWD, add = !fwd && v.accumulate;
     const rs_grid grid = {.items = {(size_t)d.groups_t, (size_t)d.groups_j, 1}, .group = {1, 1, 1}};
     return RS_LAUNCH(
@@ -168,15 +190,16 @@ typedef struct params {
     size_t slab, part_floats; /* a partial result */
 } params;
 
-static params params_of(const rs_conv *v, const rescl_device_info *dev)
+static params params_of(const rs_conv *v, const rescl_device_info *dev, const int *tune)
 {
     const rs_regtile t = rs_regtile_of(dev);
-    const int want = GROUPS_PER_UNIT * (int)dev->compute_units;
+    const int want = rs_tuned(tune[T_GROUPS], GROUPS_PER_UNIT) * (int)dev->compute_units;
     const int tiles = tile_count(v, RS_BWD_PARAMS), npanels = rs_div_up((int)v->k, t.nr);
-    params d = {.rows = rs_min_int(t.vw == 16 ? 64 : 48, rs_round_up_int((int)v->c, row_tile(&t))),
-                .panels = rs_min_int(2, npanels),
+    const int rows = rs_tuned(tune[T_ROWS], t.vw == 16 ? 64 : 48);
+    params d = {.rows = rs_round_up_int(rs_min_int(rows, (int)v->c), row_tile(&t)),
+                .panels = rs_min_int(rs_tuned(tune[T_PANELS], 2), npanels),
                 .part_floats = rs_conv_weight_count(v)};
-    d.block = rs_min_int(32, tiles);
+    d.block = rs_min_int(rs_tuned(tune[T_TILES], 32), tiles);
     const int items = rs_div_up((int)v->c, d.rows) * rs_div_up(npanels, d.panels);
     d.parts = items >= want ? 1 : rs_min_int(rs_div_up(want, items), rs_div_up(tiles, d.block));
     d.groups = rs_min_int(items * d.parts, want);
@@ -191,7 +214,7 @@ static rescl_status params_enqueue(const rs_plan *plan, const rs_args *args)
 {
     rescl_status st = RESCL_OK;
     const rs_conv v = rs_conv_of(&plan->problem);
-    const params d = params_of(&v, rescl_device_get_info(plan->dev));
+    const params d = params_of(&v, rescl_device_get_info(plan->dev), plan->tune);
     const size_t partial = (size_t)d.groups * d.slab;
     const rs_grid grid = {.items = {(size_t)d.groups, 1, 1}, .group = {1, 1, 1}};
 
@@ -215,7 +238,7 @@ rescl_status rs_conv_winograd_plan(rs_plan *plan, const rescl_device_info *dev)
     const rs_regtile t = rs_regtile_of(dev);
     const rs_conv v = rs_conv_of(&plan->problem);
     if (plan->pass == RS_BWD_PARAMS) {
-        const params d = params_of(&v, dev);
+        const params d = params_of(&v, dev, plan->tune);
         plan->scratch_bytes = (size_t)d.groups * d.slab * sizeof(float) +
                               rs_conv_parts_bytes(&v, dev, (size_t)d.parts);
         RS_TRY(rs_plan_kernel_add(plan, KERNEL_FILE, "conv2d_winograd_bwd_params", "%s", ""));
@@ -224,7 +247,7 @@ rescl_status rs_conv_winograd_plan(rs_plan *plan, const rescl_device_info *dev)
             RS_TRY(rs_plan_kernel_add(plan, "conv2d", "conv2d_bwd_bias", "%s", ""));
     } else {
         const rs_conv_maps m = rs_conv_maps_of(&v, plan->pass);
-        const product d = product_of(&v, plan->pass, dev);
+        const product d = product_of(&v, plan->pass, dev, plan->tune);
         plan->scratch_bytes = (size_t)(d.groups_t * d.groups_j) * d.slab * sizeof(float);
         plan->packed_bytes =
             (packed_floats(&v, plan->pass, &t) + (size_t)rs_round_up_int((int)m.k, t.nr)) *

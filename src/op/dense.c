@@ -41,4 +41,6 @@ const rs_op rs_op_dense = {.name = "dense",
                            .reference = rs_conv_reference,
                            .macs = rs_conv_macs,
                            .reduction = rs_conv_reduction,
+                           .key = rs_conv_key,
+                           .reference_at = rs_conv_reference_at,
                            .impls = rs_conv_impls + RS_CONV_NOT_DENSE};

@@ -4,7 +4,9 @@
 #include "error.h"
 #include "log.h"
 #include "str.h"
+#include "tune.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -113,98 +115,181 @@ out:
     return st;
 }
 
-static const char *refusal(const rs_impl *m, const rs_problem *p, rs_pass pass,
-                           const rescl_device_info *dev)
+const char *rs_impl_refuses(const rs_impl *impl, const rs_problem *p, rs_pass pass,
+                            const rescl_device_info *dev)
 {
-    if (!(m->passes & (1u << pass)))
+    if (!(impl->passes & (1u << pass)))
         return "does not serve this pass";
-    return m->can ? m->can(p, pass, dev) : NULL;
+    return impl->can ? impl->can(p, pass, dev) : NULL;
 }
 
-static rescl_status find_forced(const rs_problem *p, rs_pass pass, const rescl_device_info *dev,
-                                const char *force, const rs_impl **out)
+/* Why an implementation that can serve is not the default. */
+static const char *reservation(const rs_impl *m, const rs_problem *p, rs_pass pass,
+                               const rescl_device_info *dev)
+{
+    if (m->prefers != 0 && !(m->prefers & (1u << dev->type)))
+        return "made for another class of device";
+    return m->doubt ? m->doubt(p, pass, dev) : NULL;
+}
+
+static rescl_status find_impl(const rs_op *op, const char *name, const rs_impl **out)
 {
     rescl_status st = RESCL_OK;
     rs_str names = {0};
-    const rs_impl *m = p->op->impls;
-    while (m->name && strcmp(m->name, force) != 0)
+    const rs_impl *m = op->impls;
+    while (m->name && strcmp(m->name, name) != 0)
         m++;
     if (m->name == NULL) {
-        for (m = p->op->impls; m->name; m++)
+        for (m = op->impls; m->name; m++)
             RS_TRY(rs_str_appendf(&names, "%s%s", names.len ? ", " : "", m->name));
-        RS_FAIL(RESCL_ERR_ARG, "%s has no implementation '%s'; it has: %s", p->op->name, force,
+        RS_FAIL(RESCL_ERR_ARG, "%s has no implementation '%s'; it has: %s", op->name, name,
                 names.text ? names.text : "none");
     }
-    const char *why = refusal(m, p, pass, dev);
-    RS_FAIL_IF(why, RESCL_ERR_UNSUPPORTED, "%s %s: '%s' was asked for but cannot serve: %s",
-               p->op->name, rs_pass_name(pass), force, why);
     *out = m;
 out:
     rs_str_fini(&names);
     return st;
 }
 
-static rescl_status find_best(const rs_problem *p, rs_pass pass, const rescl_device_info *dev,
-                              const rs_impl **out)
+/* Takes one "name=value" of a choice. */
+static rescl_status take_tunable(rs_plan *plan, char *word)
 {
     rescl_status st = RESCL_OK;
+    const rs_tunable *t = plan->impl->tunables;
+    char *value = strchr(word, '=');
+    uint64_t number = 0;
+    if (value)
+        *value++ = '\0';
+    while (t && t->name && strcmp(t->name, word) != 0)
+        t++;
+    RS_FAIL_IF(t == NULL || t->name == NULL, RESCL_ERR_ARG, "%s: %s has no number '%s' to choose",
+               plan->problem.op->name, plan->impl->name, word);
+    RS_FAIL_IF(value == NULL || !rs_parse_u64(value, &number) || number < (uint64_t)t->min ||
+                   number > (uint64_t)t->max,
+               RESCL_ERR_ARG, "%s: %s takes %s=%d to %s=%d, found '%s'", plan->problem.op->name,
+               plan->impl->name, t->name, t->min, t->name, t->max, value ? value : "nothing");
+    plan->tune[t - plan->impl->tunables] = (int)number;
+out:
+    return st;
+}
+
+/* Takes a choice other than RS_CHOICE_DEFAULT. */
+static rescl_status take_choice(rs_plan *plan, const char *choice, const rescl_device_info *dev)
+{
+    rescl_status st = RESCL_OK;
+    const rs_problem *p = &plan->problem;
+    char text[RS_CHOICE], *rest = text, *word;
+    RS_FAIL_IF(strlen(choice) >= sizeof text, RESCL_ERR_ARG,
+               "%s: '%.40s...' is longer than an implementation and its numbers", p->op->name,
+               choice);
+    memcpy(text, choice, strlen(choice) + 1);
+    RS_TRY(find_impl(p->op, strsep(&rest, " "), &plan->impl));
+    const char *why = rs_impl_refuses(plan->impl, p, plan->pass, dev);
+    RS_FAIL_IF(why, RESCL_ERR_UNSUPPORTED, "%s %s: '%s' was asked for but cannot serve: %s",
+               p->op->name, rs_pass_name(plan->pass), plan->impl->name, why);
+    while ((word = strsep(&rest, " ")) != NULL)
+        if (*word)
+            RS_TRY(take_tunable(plan, word));
+    RS_TRY(plan->impl->plan(plan, dev));
+out:
+    return st;
+}
+
+static rescl_status take_default(rs_plan *plan, const rescl_device_info *dev)
+{
+    rescl_status st = RESCL_OK;
+    const rs_problem *p = &plan->problem;
     rs_str reasons = {0};
     const rs_impl *best = NULL, *other = NULL;
     const bool verbose = rs_verbose("dispatch");
 
     for (const rs_impl *m = p->op->impls; m->name && best == NULL; m++) {
-        const char *why = refusal(m, p, pass, dev);
-        if (why == NULL && (m->prefers == 0 || m->prefers & (1u << dev->type))) {
+        const char *why = rs_impl_refuses(m, p, plan->pass, dev);
+        const bool able = why == NULL;
+        if (able)
+            why = reservation(m, p, plan->pass, dev);
+        if (why == NULL)
             best = m;
-        } else if (why == NULL) {
-            other = other ? other : m;
-            why = "made for another class of device";
-        }
+        else if (able && other == NULL)
+            other = m;
         if (why) {
             RS_TRY(rs_str_appendf(&reasons, "%s%s: %s", reasons.len ? "; " : "", m->name, why));
             if (verbose)
                 rs_log(RESCL_LOG_INFO, "dispatch: %s %s: not %s: %s", p->op->name,
-                       rs_pass_name(pass), m->name, why);
+                       rs_pass_name(plan->pass), m->name, why);
         }
     }
-    *out = best ? best : other;
-    RS_FAIL_IF(*out == NULL, RESCL_ERR_UNSUPPORTED, "%s %s: nothing can serve on %s (%s)",
-               p->op->name, rs_pass_name(pass), dev->name, reasons.text ? reasons.text : "no code");
+    plan->impl = best ? best : other;
+    RS_FAIL_IF(plan->impl == NULL, RESCL_ERR_UNSUPPORTED, "%s %s: nothing can serve on %s (%s)",
+               p->op->name, rs_pass_name(plan->pass), dev->name,
+               reasons.text ? reasons.text : "no code");
+    RS_TRY(plan->impl->plan(plan, dev));
 out:
     rs_str_fini(&reasons);
     return st;
 }
 
-static void log_choice(const rs_plan *plan, const char *force)
+static void log_choice(const rs_plan *plan, const char *origin)
 {
     const rs_problem *p = &plan->problem;
-    char src[96], dst[96];
+    char src[96], dst[96], choice[RS_CHOICE];
     rs_log(RESCL_LOG_INFO, "dispatch: %s %s %s -> %s: %s%s", p->op->name, rs_pass_name(plan->pass),
-           rs_shape_text(&p->src[0], src), rs_shape_text(&p->dst, dst), plan->impl->name,
-           force ? " (asked for)" : "");
+           rs_shape_text(&p->src[0], src), rs_shape_text(&p->dst, dst),
+           rs_plan_choice(plan, choice), origin);
 }
 
 /* ---- plans ------------------------------------------------------------------------------- */
+
+const char *rs_plan_choice(const rs_plan *plan, char text[RS_CHOICE])
+{
+    const rs_tunable *t = plan->impl->tunables;
+    size_t used = (size_t)snprintf(text, RS_CHOICE, "%s", plan->impl->name);
+    for (int i = 0; t && t[i].name && used < RS_CHOICE; i++)
+        if (plan->tune[i])
+            used +=
+                (size_t)snprintf(text + used, RS_CHOICE - used, " %s=%d", t[i].name, plan->tune[i]);
+    return text;
+}
+
+/* What was measured, or false: nothing was, or it cannot serve any more. */
+static bool try_tuned(rs_plan *plan, const rescl_device_info *dev)
+{
+    const rs_plan empty = *plan;
+    const char *choice = rs_tune_find(plan->dev, &plan->problem, plan->pass);
+    if (choice == NULL || strcmp(choice, RS_CHOICE_DEFAULT) == 0)
+        return false;
+    if (take_choice(plan, choice, dev) == RESCL_OK)
+        return true;
+    if (rs_verbose("dispatch"))
+        rs_log(RESCL_LOG_INFO, "dispatch: the tuning's '%s' is left out: %s", choice,
+               rescl_last_error()->message);
+    *plan = empty;
+    return false;
+}
 
 rescl_status rs_plan_make(rs_plan *plan, const rs_problem *p, rs_pass pass, rescl_device *dev,
                           const char *force)
 {
     rescl_status st = RESCL_OK;
     const rescl_device_info *info = rescl_device_get_info(dev);
-    char name[64];
+    const char *origin = "";
+    char name[RS_CHOICE];
 
     *plan = (rs_plan){.pass = pass, .problem = *p, .dev = dev};
     if (force == NULL) {
         RS_TRY(forced_by_env(p->op, name, sizeof name));
         force = name[0] ? name : NULL;
     }
-    if (force)
-        RS_TRY(find_forced(p, pass, info, force, &plan->impl));
-    else
-        RS_TRY(find_best(p, pass, info, &plan->impl));
-    RS_TRY(plan->impl->plan(plan, info));
+    if (force && strcmp(force, RS_CHOICE_DEFAULT) != 0) {
+        RS_TRY(take_choice(plan, force, info));
+        origin = " (asked for)";
+    } else if (force == NULL && try_tuned(plan, info)) {
+        origin = " (tuned)";
+    } else {
+        RS_TRY(take_default(plan, info));
+    }
     if (rs_verbose("dispatch"))
-        log_choice(plan, force);
+        log_choice(plan, origin);
 out:
     return st;
 }
@@ -248,4 +333,18 @@ rescl_status rs_plan_enqueue(const rs_plan *plan, const rs_args *args)
 rescl_status rs_plan_pack(const rs_plan *plan, const rs_args *args)
 {
     return plan->impl->pack && plan->packed_bytes ? plan->impl->pack(plan, args) : RESCL_OK;
+}
+
+/* ---- tolerance --------------------------------------------------------------------------- */
+
+size_t rs_impl_terms(const rs_impl *impl, const rs_problem *p, rs_pass pass)
+{
+    const size_t terms = p->op->reduction ? p->op->reduction(p, pass) : 1;
+    return terms * (impl->rounding ? impl->rounding : 1);
+}
+
+double rs_tolerance(rs_dtype type, size_t terms, double magnitude)
+{
+    const double unit = 1.0 / (1 << 24); /* half an ulp of f32 at 1 */
+    return type == RS_F32 ? unit * (8 + 4 * sqrt((double)terms)) * magnitude : 0;
 }

@@ -96,8 +96,10 @@ typedef struct rs_args {
 
 /* ---- plans and implementations ----------------------------------------------------------- */
 
-#define RS_PLAN_KERNELS 6
-#define RS_PLAN_VALUES  48
+#define RS_PLAN_KERNELS   6
+#define RS_PLAN_VALUES    48
+#define RS_PLAN_TUNABLES  6
+#define RS_TUNABLE_VALUES 6
 
 typedef struct rs_impl rs_impl;
 
@@ -119,8 +121,17 @@ typedef struct rs_plan {
         moments_parts; /* of the moments that RS_FWD leaves, if they are wanted; 0: it does not */
     int nkernels;
     rs_plan_kernel kernel[RS_PLAN_KERNELS];
-    int64_t v[RS_PLAN_VALUES]; /* the implementation's own numbers */
+    int tune[RS_PLAN_TUNABLES]; /* of impl->tunables; 0: the implementation's own choice */
+    int64_t v[RS_PLAN_VALUES];  /* the implementation's own numbers */
 } rs_plan;
+
+/* A number of an implementation that measuring may choose better than its own rule does. */
+typedef struct rs_tunable {
+    const char *name;             /* as tuning files have it */
+    unsigned passes;              /* that heed it: bits 1u << rs_pass */
+    int min, max;                 /* what a plan takes */
+    int tried[RS_TUNABLE_VALUES]; /* what `rescl tune` tries besides the rule; 0 ends them */
+} rs_tunable;
 
 /* One way to do one or more passes on a device. */
 struct rs_impl {
@@ -139,6 +150,13 @@ struct rs_impl {
     rescl_status (*pack)(const rs_plan *plan, const rs_args *args);
     /* Its rounding errors are those of plain sums of so many times the terms; 0: of as many. */
     unsigned rounding;
+    /* At most RS_PLAN_TUNABLES, ended by {0}; NULL: none. plan->tune has their values, in range;
+     * any of them gives a right result, and where one does not fit the device or the problem `plan`
+     * takes the next that does. */
+    const rs_tunable *tunables;
+    /* Why, of those that can serve, the untuned choice should leave this one out for this problem,
+     * or NULL. NULL pointer: never. */
+    const char *(*doubt)(const rs_problem *p, rs_pass pass, const rescl_device_info *dev);
 };
 
 /* Adds a kernel to the plan; `fmt` gives its -D options. The first added is plan->kernel[0], and so
@@ -146,16 +164,40 @@ struct rs_impl {
 rescl_status rs_plan_kernel_add(rs_plan *plan, const char *file, const char *name, const char *fmt,
                                 ...) RESCL_CHECK RESCL_PRINTF(4, 5);
 
-/* Plans a pass: takes `force` (an implementation's name) or, when NULL, what RESCL_IMPL says
- * ("conv2d=clblast_gemm,dense=direct"), else the first of the op's list that prefers the device's
- * class and can serve, else the first that can. Each refusal is logged under
- * RESCL_VERBOSE=dispatch. RESCL_ERR_UNSUPPORTED, with all reasons, when none can; a forced one that
- * cannot is an error too: nothing falls back silently. */
+/* How a pass is done, as text: an implementation and those of its tunables that are not left to it,
+ * "packed_gemm kc=128 groups=8"; or RS_CHOICE_DEFAULT, what is taken when nothing was measured: the
+ * first of the op's list that prefers the device's class, can serve and is not in doubt, else the
+ * first that can. */
+#define RS_CHOICE         128
+#define RS_CHOICE_DEFAULT "default"
+
+/* The plan's choice into text. Returns text. */
+const char *rs_plan_choice(const rs_plan *plan, char text[RS_CHOICE]);
+
+/* Plans a pass: takes the choice `force` or, when NULL, what RESCL_IMPL says
+ * ("conv2d=clblast_gemm,dense=direct"), else what was measured on this device (tune.h), else the
+ * default. Each refusal is logged under RESCL_VERBOSE=dispatch. RESCL_ERR_UNSUPPORTED, with all
+ * reasons, when none can serve; a forced one that cannot is an error too: nothing falls back
+ * silently. What was measured and cannot serve is logged and left out. */
 rescl_status rs_plan_make(rs_plan *plan, const rs_problem *p, rs_pass pass, rescl_device *dev,
                           const char *force) RESCL_CHECK;
 rescl_status rs_plan_build(rs_plan *plan) RESCL_CHECK;
 rescl_status rs_plan_enqueue(const rs_plan *plan, const rs_args *args) RESCL_CHECK;
 rescl_status rs_plan_pack(const rs_plan *plan, const rs_args *args) RESCL_CHECK;
+
+/* Whether an implementation can do a pass: NULL, or why not. */
+const char *rs_impl_refuses(const rs_impl *impl, const rs_problem *p, rs_pass pass,
+                            const rescl_device_info *dev);
+
+/* ---- tolerance --------------------------------------------------------------------------- */
+
+/* Terms whose plain sum rounds as the results of `impl` do. */
+size_t rs_impl_terms(const rs_impl *impl, const rs_problem *p, rs_pass pass);
+
+/* How far a result of `type` may lie from the truth: `terms` numbers were summed for it, of which
+ * the sum, or the largest part that cancels, is of the size `magnitude`. The magnitude of an
+ * element is the larger of its own and the root mean square of its tensor. */
+double rs_tolerance(rs_dtype type, size_t terms, double magnitude);
 
 /* ---- the host reference ------------------------------------------------------------------ */
 
@@ -189,6 +231,12 @@ struct rs_op {
     double (*macs)(const rs_problem *p);
     /* Terms in the longest sum that makes one output number of this pass, for tolerances. */
     size_t (*reduction)(const rs_problem *p, rs_pass pass);
+    /* What makes a problem of this op differ in speed from another of the same pass: words without
+     * '=' and '#'. NULL: the op is not tuned. */
+    void (*key)(const rs_problem *p, char *text, size_t size);
+    /* One number of what `reference` computes: element `index` of dst, diff_param 0 or diff_src 0
+     * (its accumulation included: ref->diff_src holds what was there). For ops with a key. */
+    double (*reference_at)(const rs_problem *p, rs_pass pass, const rs_ref *ref, size_t index);
     const rs_impl *impls; /* best first, ended by {0} */
 };
 

@@ -5,7 +5,7 @@
 #include "clock.h"
 #include "error.h"
 #include "netmodel.h"
-#include "rng.h"
+#include "optrial.h"
 #include "str.h"
 #include <rescl/bench.h>
 
@@ -14,9 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_IMPLS   16
-#define MAX_ROUNDS  10000
-#define STREAM_DATA 0x626f7073u
+#define MAX_IMPLS  16
+#define MAX_ROUNDS 10000
 
 /* A distinct problem of the model. */
 typedef struct problem {
@@ -29,8 +28,7 @@ typedef struct problem {
 
 /* One implementation made ready for one pass. */
 typedef struct contender {
-    rs_plan plan;
-    rs_buffer *scratch, *packed;
+    rs_trial trial;
     double *ms;
     size_t cap;
     double error;
@@ -102,99 +100,12 @@ out:
     return st;
 }
 
-/* ---- tensors ----------------------------------------------------------------------------- */
-
-/* A device tensor filled with uniform numbers in (-1, 1). */
-static rescl_status make_tensor(rescl_device *dev, const rs_shape *shape, uint64_t stream,
-                                rs_tensor *out)
-{
-    rescl_status st = RESCL_OK;
-    const size_t count = rs_shape_count(shape);
-    float *host = NULL;
-    rs_rng r;
-
-    *out = (rs_tensor){.shape = *shape, .dtype = RS_F32};
-    RS_TRY(rs_buffer_create(dev, count * sizeof *host, &out->buf));
-    RS_OOM(host = rs_aligned_calloc(count, sizeof *host));
-    rs_rng_init(&r, stream, STREAM_DATA);
-    for (size_t i = 0; i < count; i++)
-        host[i] = 2.0f * rs_rng_uniform(&r) - 1.0f;
-    RS_TRY(rs_write(dev, out->buf, 0, host, count * sizeof *host));
-out:
-    rs_aligned_free(host);
-    return st;
-}
-
-static rescl_status make_args(rescl_device *dev, const rs_problem *p, bool backward, rs_args *a)
-{
-    rescl_status st = RESCL_OK;
-
-    RS_TRY(make_tensor(dev, &p->src[0], 1, &a->src[0]));
-    RS_TRY(make_tensor(dev, &p->dst, 2, &a->dst));
-    for (int i = 0; i < p->nparam; i++)
-        RS_TRY(make_tensor(dev, &p->param[i].shape, 3 + (uint64_t)i, &a->param[i]));
-    for (int i = 0; i < p->nws; i++)
-        RS_TRY(make_tensor(dev, &p->ws[i], 5 + (uint64_t)i, &a->ws[i]));
-    if (!backward)
-        goto out;
-    RS_TRY(make_tensor(dev, &p->dst, 7, &a->diff_dst));
-    RS_TRY(make_tensor(dev, &p->src[0], 8, &a->diff_src[0]));
-    for (int i = 0; i < p->nparam; i++)
-        RS_TRY(make_tensor(dev, &p->param[i].shape, 9 + (uint64_t)i, &a->diff_param[i]));
-out:
-    return st;
-}
-
-static void release_args(rs_args *a)
-{
-    rs_buffer_release(a->src[0].buf);
-    rs_buffer_release(a->dst.buf);
-    rs_buffer_release(a->diff_dst.buf);
-    rs_buffer_release(a->diff_src[0].buf);
-    for (int i = 0; i < RS_OP_PARAM; i++) {
-        rs_buffer_release(a->param[i].buf);
-        rs_buffer_release(a->diff_param[i].buf);
-    }
-    for (int i = 0; i < RS_OP_WS; i++)
-        rs_buffer_release(a->ws[i].buf);
-}
-
-/* What a pass computes. */
-static const rs_tensor *result_of(const rs_args *a, rs_pass pass)
-{
-    return pass == RS_FWD ? &a->dst : pass == RS_BWD_PARAMS ? &a->diff_param[0] : &a->diff_src[0];
-}
-
 /* ---- one pass ---------------------------------------------------------------------------- */
 
-static rescl_status prepare(const opbench *ob, const rs_problem *p, rs_pass pass,
-                            const rs_impl *impl, contender *c)
-{
-    rescl_status st = RESCL_OK;
-
-    RS_TRY(rs_plan_make(&c->plan, p, pass, ob->dev, impl->name));
-    RS_TRY(rs_plan_build(&c->plan));
-    if (c->plan.scratch_bytes)
-        RS_TRY(rs_buffer_create(ob->dev, c->plan.scratch_bytes, &c->scratch));
-    if (c->plan.packed_bytes)
-        RS_TRY(rs_buffer_create(ob->dev, c->plan.packed_bytes, &c->packed));
-out:
-    return st;
-}
-
 /* A training step changes the parameters, so it pays for packing them; inference packs once. */
-static rescl_status enqueue(const opbench *ob, contender *c, rs_args *args, bool pack)
+static rescl_status run_once(const opbench *ob, contender *c, rs_args *args, bool pack)
 {
-    rescl_status st = RESCL_OK;
-
-    args->scratch = c->scratch;
-    args->packed = c->packed;
-    if (c->packed && (pack || ob->o->train))
-        RS_TRY(rs_plan_pack(&c->plan, args));
-    RS_TRY(rs_plan_enqueue(&c->plan, args));
-    RS_TRY(rs_finish(ob->dev));
-out:
-    return st;
+    return rs_trial_run(&c->trial, args, pack || ob->o->train);
 }
 
 static double distance(const float *x, const float *reference, size_t n)
@@ -214,7 +125,7 @@ static double distance(const float *x, const float *reference, size_t n)
 static rescl_status warm_up(const opbench *ob, contender *c, size_t n, rs_args *args, rs_pass pass)
 {
     rescl_status st = RESCL_OK;
-    const rs_tensor *result = result_of(args, pass);
+    const rs_tensor *result = rs_trial_result(args, pass);
     const size_t count = rs_shape_count(&result->shape);
     float *first = NULL, *own = NULL;
 
@@ -223,11 +134,11 @@ static rescl_status warm_up(const opbench *ob, contender *c, size_t n, rs_args *
     for (size_t i = 0; i < n; i++) {
         float *to = i == 0 ? first : own;
         RS_TRY(rs_fill_zero(ob->dev, result->buf, 0, count * sizeof *to));
-        RS_TRY(enqueue(ob, &c[i], args, true));
+        RS_TRY(run_once(ob, &c[i], args, true));
         RS_TRY(rs_read(ob->dev, result->buf, 0, to, count * sizeof *to));
         c[i].error = i == 0 ? 0.0 : distance(own, first, count);
         for (size_t k = 1; k < ob->o->warmup && c[i].timed; k++)
-            RS_TRY(enqueue(ob, &c[i], args, true));
+            RS_TRY(run_once(ob, &c[i], args, true));
     }
 out:
     rs_aligned_free(first);
@@ -250,7 +161,7 @@ static rescl_status time_rounds(const opbench *ob, contender *c, size_t n, rs_ar
                 continue;
             RS_TRY(rs_array_reserve(&c[i].ms, &c[i].cap, r + 1, sizeof *c[i].ms));
             begin = rs_clock_seconds();
-            RS_TRY(enqueue(ob, &c[i], args, false));
+            RS_TRY(run_once(ob, &c[i], args, false));
             c[i].ms[r] = (rs_clock_seconds() - begin) * 1e3;
         }
         r++;
@@ -266,21 +177,15 @@ static void tell(const opbench *ob, const problem *b, rs_pass pass, const conten
     const rs_benchstat s = rs_benchstat_of(c->ms, rounds);
     rescl_bench_op_row row = {.op = b->p.op->name,
                               .pass = rs_pass_name(pass),
-                              .impl = c->plan.impl->name,
+                              .impl = c->trial.plan.impl->name,
                               .count = b->count,
-                              .preferred = c->plan.impl == preferred,
+                              .preferred = c->trial.plan.impl == preferred,
                               .median_ms = s.median,
                               .min_ms = s.min,
                               .gflops = 2.0 * b->p.op->macs(&b->p) / (s.median * 1e6),
                               .error = c->error};
     memcpy(row.shape, b->shape, sizeof row.shape);
     ob->fn(&row, ob->user);
-}
-
-static bool can_serve(const rs_impl *impl, const rs_problem *p, rs_pass pass,
-                      const rescl_device_info *info)
-{
-    return (impl->passes & (1u << pass)) && (!impl->can || !impl->can(p, pass, info));
 }
 
 static rescl_status bench_pass(const opbench *ob, const problem *b, rs_pass pass, rs_args *args)
@@ -291,17 +196,18 @@ static rescl_status bench_pass(const opbench *ob, const problem *b, rs_pass pass
     rs_plan choice;
     size_t n = 0, timed = 0, rounds = 0;
 
+    RS_TRY(rs_plan_make(&choice, &b->p, pass, ob->dev, NULL));
     for (const rs_impl *impl = b->p.op->impls; impl->name && n < MAX_IMPLS; impl++) {
         const bool wanted = !ob->only || strcmp(ob->only, impl->name) == 0;
-        if (!can_serve(impl, &b->p, pass, info) || (!wanted && n > 0))
+        if (rs_impl_refuses(impl, &b->p, pass, info) || (!wanted && n > 0))
             continue;
         c[n].timed = wanted;
         timed += wanted;
-        RS_TRY(prepare(ob, &b->p, pass, impl, &c[n++]));
+        RS_TRY(rs_trial_init(ob->dev, &b->p, pass, impl == choice.impl ? NULL : impl->name,
+                             &c[n++].trial));
     }
     if (timed == 0)
         goto out;
-    RS_TRY(rs_plan_make(&choice, &b->p, pass, ob->dev, NULL));
     RS_TRY(warm_up(ob, c, n, args, pass));
     RS_TRY(time_rounds(ob, c, n, args, &rounds));
     for (size_t i = 0; i < n; i++)
@@ -309,8 +215,7 @@ static rescl_status bench_pass(const opbench *ob, const problem *b, rs_pass pass
             tell(ob, b, pass, &c[i], choice.impl, rounds);
 out:
     for (size_t i = 0; i < n; i++) {
-        rs_buffer_release(c[i].scratch);
-        rs_buffer_release(c[i].packed);
+        rs_trial_fini(&c[i].trial);
         free(c[i].ms);
     }
     if (st != RESCL_OK)
@@ -324,14 +229,14 @@ static rescl_status bench_problem(const opbench *ob, const problem *b)
     rs_args args = {0};
 
     rs_device_trim(ob->dev); /* what the problem before has used rarely fits this one */
-    RS_TRY(make_args(ob->dev, &b->p, ob->o->train, &args));
+    RS_TRY(rs_trial_args_make(ob->dev, &b->p, ob->o->train, &args));
     RS_TRY(bench_pass(ob, b, RS_FWD, &args));
     if (ob->o->train && b->want_diff)
         RS_TRY(bench_pass(ob, b, RS_BWD_DATA, &args));
     if (ob->o->train)
         RS_TRY(bench_pass(ob, b, RS_BWD_PARAMS, &args));
 out:
-    release_args(&args);
+    rs_trial_args_release(&args);
     return st;
 }
 

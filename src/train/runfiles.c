@@ -11,6 +11,7 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -47,13 +48,16 @@ rescl_status rs_trainer_begin(rescl_trainer *t)
     rescl_status st = RESCL_OK;
     const char *dir = t->options.output_dir;
     char *env = NULL, *args = NULL;
+    rescl_tuning tuning;
 
     if (t->begun || !dir)
         goto out;
     RS_TRY(clear_stale(t->best_path));
     RS_TRY(clear_stale(t->last_path));
     RS_OOM(env = rs_path_join(dir, "env.json"));
-    RS_TRY(rs_results_env(env, rescl_device_get_info(t->dev), t->model->name, &t->options));
+    rescl_device_get_tuning(t->dev, &tuning);
+    RS_TRY(
+        rs_results_env(env, rescl_device_get_info(t->dev), &tuning, t->model->name, &t->options));
     if (t->options.args_ini) {
         RS_OOM(args = rs_path_join(dir, "args.ini"));
         RS_TRY(rs_file_write(args, t->options.args_ini, strlen(t->options.args_ini)));
@@ -115,7 +119,8 @@ static rescl_status save(rescl_trainer *t, const char *path)
         .nstates = nstates,
         .state_name = names,
         .state = t->state,
-        .options = &t->options};
+        .options = &t->options,
+        .plan = t->plan};
     RS_TRY(rs_checkpoint_write(path, t->model->graph, &t->model->weights, &about, &training));
     t->good = path;
 out:
@@ -239,6 +244,8 @@ rescl_status rs_trainer_resume(rescl_trainer *t)
                                         &t->state[i]));
     if (t->progress.has_best && t->progress.best_by_eval != (t->eval_set != NULL))
         t->progress.has_best = false; /* not comparable with what this run measures */
+    if (rs_checkpoint_plan(c))
+        snprintf(t->resumed_plan, sizeof t->resumed_plan, "%s", rs_checkpoint_plan(c));
     t->good = t->resume_path;
 out:
     rs_checkpoint_close(c);

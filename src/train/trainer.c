@@ -3,6 +3,7 @@
 
 #include "dataset.h"
 #include "error.h"
+#include "log.h"
 #include "str.h"
 
 #include <math.h>
@@ -171,6 +172,27 @@ static rescl_status create_loader(const rescl_trainer *t, const rescl_dataset *s
     return rs_loader_create(set, &load, out);
 }
 
+/* What was measured in between, another version or another driver may have changed how the same
+ * numbers are summed: that spoils nothing but the last bits, and is worth a word. */
+static rescl_status compare_plans(rescl_trainer *t, const rs_replica_options *plan)
+{
+    rescl_status st = RESCL_OK;
+    const size_t batch[] = {plan->train_batch, plan->train_tail};
+
+    for (size_t i = 0; i < RS_COUNT(batch); i++)
+        if (batch[i])
+            RS_TRY(
+                rs_net_fingerprint(rs_replica_net(t->replica, RS_MODE_TRAIN, batch[i]), t->plan));
+    if (t->resumed_plan[0] && strcmp(t->resumed_plan, t->plan) != 0)
+        rs_log(RESCL_LOG_WARN,
+               "%s was trained with other implementations or other numbers of theirs (by tuning, "
+               "another device or another version): this run will not end with the bits of one "
+               "that was never stopped",
+               t->resume_path);
+out:
+    return st;
+}
+
 static rescl_status create_replica(rescl_trainer *t)
 {
     rescl_status st = RESCL_OK;
@@ -181,6 +203,7 @@ static rescl_status create_replica(rescl_trainer *t)
     if (t->eval_set)
         rs_split_batches(t->eval_set->count, batch, &plan.eval_batch, &plan.eval_tail);
     RS_TRY(rs_replica_create(t->dev, t->model, &plan, &t->replica));
+    RS_TRY(compare_plans(t, &plan));
     for (int i = 0; t->resume_path && i < rs_store_states(t->replica->store); i++)
         RS_TRY(rs_store_upload_state(t->replica->store, i, &t->state[i]));
 out:

@@ -19,8 +19,10 @@ struct rescl_trainer {
     rs_replica *replica;
     rs_loader *train_loader, *eval_loader;
     rs_ckpt_progress progress;
-    rs_weights state[2];  /* host copies of the optimiser's arrays, for checkpoints */
-    char fingerprint[33]; /* of train_set */
+    rs_weights state[2];   /* host copies of the optimiser's arrays, for checkpoints */
+    char fingerprint[33];  /* of train_set */
+    char plan[33];         /* of the nets that train */
+    char resumed_plan[33]; /* of those that wrote the checkpoint; "": it does not say */
     char *best_path, *last_path, *csv_path; /* NULL without an output_dir */
     char *resume_path;                      /* NULL: a new run */
     const char *good;                       /* the newest complete checkpoint, or NULL */

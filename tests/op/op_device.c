@@ -152,12 +152,6 @@ void op_guarded_read(rescl_device *dev, const op_guarded *g, rs_dtype type, doub
 
 /* ---- comparison ---------------------------------------------------------------------------- */
 
-double op_tolerance(rs_dtype type, size_t terms, double magnitude)
-{
-    const double unit = 1.0 / (1 << 24); /* half an ulp of f32 at 1 */
-    return type == RS_F32 ? unit * (8 + 4 * sqrt((double)terms)) * magnitude : 0;
-}
-
 void op_expect_close(const char *what, rs_dtype type, size_t terms, double scale,
                      const double *want, const double *got, size_t count)
 {
@@ -169,7 +163,7 @@ void op_expect_close(const char *what, rs_dtype type, size_t terms, double scale
     for (size_t i = 0; i < count; i++) {
         if ((isnan(want[i]) && isnan(got[i])) || want[i] == got[i])
             continue;
-        const double tol = op_tolerance(type, terms, fmax(fmax(fabs(want[i]), rms), scale));
+        const double tol = rs_tolerance(type, terms, fmax(fmax(fabs(want[i]), rms), scale));
         double ratio = fabs(want[i] - got[i]) / fmax(tol, 1e-300);
         if (!isfinite(ratio))
             ratio = INFINITY;

@@ -240,6 +240,30 @@ static void check_gradient(run *r, int s, const double *grad, size_t entries)
     }
 }
 
+/* The op's single numbers are those of its reference, to the last digits. */
+static void check_single(run *r, rs_pass pass)
+{
+    const int first = pass == RS_FWD ? DST : pass == RS_BWD_PARAMS ? DIFF_PARAM : DIFF_SRC;
+    const slot *t = &r->slot[first];
+    rs_ref ref = {.seed = SEED, .step = STEP};
+    if (r->p.op->reference_at == NULL || role_of(r, pass, first) == ABSENT)
+        return;
+    for (int i = 0; i < RS_OP_SRC; i++) {
+        ref.src[i] = r->slot[SRC + i].in;
+        ref.diff_src[i] = r->slot[DIFF_SRC + i].in;
+    }
+    for (int i = 0; i < RS_OP_PARAM; i++)
+        ref.param[i] = r->slot[PARAM + i].in;
+    ref.diff_dst = r->slot[DIFF_DST].in;
+    for (size_t i = 0; i < t->count; i++) {
+        const double got = r->p.op->reference_at(&r->p, pass, &ref, i);
+        if (!(fabs(got - t->want[i]) <= 1e-9 * (1 + fabs(t->want[i]))) &&
+            !(isnan(got) && isnan(t->want[i])))
+            fail_msg("%s element %zu alone: %.12g, in the whole reference %.12g",
+                     rs_pass_name(pass), i, got, t->want[i]);
+    }
+}
+
 static double *copy_want(const slot *t)
 {
     double *v = malloc((t->count + 1) * sizeof *v);
@@ -365,12 +389,11 @@ static void check_impl(run *r, rs_pass pass, const char *impl, const char *label
     rs_plan plan;
     double *out[2][NSLOT];
     char what[192], text[256];
-    size_t terms = r->p.op->reduction ? r->p.op->reduction(&r->p, pass) : 1;
 
     snprintf(what, sizeof what, "%s %s%s", impl, rs_pass_name(pass), label);
     OP_OK(rs_plan_make(&plan, &r->p, pass, op_device(), impl));
     OP_OK(rs_plan_build(&plan));
-    terms *= plan.impl->rounding ? plan.impl->rounding : 1;
+    const size_t terms = rs_impl_terms(plan.impl, &r->p, pass);
     for (int k = 0; k < 2; k++) {
         for (int i = 0; i < NSLOT; i++)
             out[k][i] = copy_want(&r->slot[i]);
@@ -392,22 +415,48 @@ static void check_impl(run *r, rs_pass pass, const char *impl, const char *label
     }
 }
 
-/* Every implementation that can serve the pass, and the choice without force. */
+/* One of the values of one tunable of `m`: each call another, through those that tuning tries and
+ * the limits. False: the pass heeds none. */
+static bool next_tuned(const rs_impl *m, rs_pass pass, char choice[RS_CHOICE])
+{
+    static size_t turn;
+    const rs_tunable *heeded[RS_PLAN_TUNABLES];
+    size_t count = 0;
+    for (const rs_tunable *t = m->tunables; t && t->name; t++)
+        if (t->passes & (1u << pass))
+            heeded[count++] = t;
+    if (count == 0)
+        return false;
+    const rs_tunable *t = heeded[turn % count];
+    int values[RS_TUNABLE_VALUES + 2] = {t->min, t->max}, n = 2;
+    for (int i = 0; i < RS_TUNABLE_VALUES && t->tried[i]; i++)
+        values[n++] = t->tried[i];
+    snprintf(choice, RS_CHOICE, "%s %s=%d", m->name, t->name, values[turn / count % (size_t)n]);
+    turn++;
+    return true;
+}
+
+/* Every implementation that can serve the pass, as it is and with a number tuned, and the choice
+ * without force. */
 static void check_impls(run *r, rs_pass pass, const char *label)
 {
     const rs_op *op = r->p.op;
     const rescl_device_info *info = rescl_device_get_info(op_device());
     const char *only = getenv("RESCL_TEST_IMPL");
     rs_plan plan;
+    char choice[RS_CHOICE];
     reference(r, pass);
+    check_single(r, pass);
     OP_OK(rs_plan_make(&plan, &r->p, pass, op_device(), NULL));
     for (int i = 0; op->impls[i].name; i++) {
         const rs_impl *m = &op->impls[i];
-        if (!(m->passes & (1u << pass)) || (m->can && m->can(&r->p, pass, info)))
+        if (rs_impl_refuses(m, &r->p, pass, info))
             continue;
         if (only && strcmp(only, m->name) != 0)
             continue;
         check_impl(r, pass, m->name, label);
+        if (next_tuned(m, pass, choice))
+            check_impl(r, pass, choice, label);
         served |= 1u << i;
     }
 }

@@ -68,11 +68,7 @@ rescl_device *op_device(void);
 #define OP_OK(expr) op_assert_ok((expr), #expr, __FILE__, __LINE__)
 void op_assert_ok(rescl_status st, const char *expr, const char *file, int line);
 
-/* How far a result of `type` may lie from the truth: `terms` numbers were summed for it, of which
- * the sum, or the largest part that cancels, is of the size `magnitude`. */
-double op_tolerance(rs_dtype type, size_t terms, double magnitude);
-
-/* Fails, naming the worst element, unless each got[i] is within tolerance of want[i]; NaN matches
+/* Fails, naming the worst element, unless each got[i] is within rs_tolerance of want[i]; NaN matches
  * only NaN. The magnitude of element i is the largest of |want[i]|, the root mean square of want,
  * and `scale`. */
 void op_expect_close(const char *what, rs_dtype type, size_t terms, double scale,

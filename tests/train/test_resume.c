@@ -4,6 +4,7 @@
 #include "train_support.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static char *dir;
@@ -303,6 +304,40 @@ static void refuses_files_without_a_run(void **state)
     rescl_model_destroy(m);
 }
 
+static char heard[4096];
+
+static void hear(rescl_log_level level, const char *message, void *user)
+{
+    (void)user;
+    if (level <= RESCL_LOG_WARN)
+        snprintf(heard + strlen(heard), sizeof heard - strlen(heard), "%s\n", message);
+}
+
+/* The promise of equal bits holds for equal plans; where they differ the user is told. */
+static void other_plans_are_told(void **state)
+{
+    (void)state;
+    char run[512];
+    snprintf(run, sizeof run, "%s/otherplan", dir);
+    train_run r = {.options = train_options(run), .stop = STOP_AT_STEP, .stop_step = 2};
+    train_do(&r);
+    assert_int_equal(r.status, RESCL_ERR_INTERRUPTED);
+    r = (train_run){.options = train_options(run), .stop = STOP_AT_STEP, .stop_step = 4};
+    r.options.resume = run;
+    rescl_log_set(hear, NULL);
+    train_do(&r);
+    assert_int_equal(r.status, RESCL_ERR_INTERRUPTED);
+    assert_null(strstr(heard, "other implementations"));
+    r = (train_run){.options = train_options(run), .stop = STOP_AT_STEP, .stop_step = 5};
+    r.options.resume = run;
+    setenv("RESCL_IMPL", "dense=clblast_gemm", 1);
+    train_do(&r);
+    unsetenv("RESCL_IMPL");
+    rescl_log_set(NULL, NULL);
+    assert_int_equal(r.status, RESCL_ERR_INTERRUPTED);
+    assert_non_null(strstr(heard, "other implementations"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -315,6 +350,7 @@ int main(void)
         cmocka_unit_test(is_not_changed_by_saving),
         cmocka_unit_test(resumes_with_momentum),
         cmocka_unit_test(resumes_a_fine_tuning),
+        cmocka_unit_test(other_plans_are_told),
         cmocka_unit_test(refuses_other_options),
         cmocka_unit_test(refuses_other_models_and_data),
         cmocka_unit_test(takes_what_belongs_to_the_weights),

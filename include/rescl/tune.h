@@ -1,0 +1,80 @@
+/**
+ * @file tune.h
+ * Tuning: measuring, for each problem of a network, which implementation is fastest on a device.
+ *
+ * Results lie in a text file of the device and its driver and are taken by whatever is planned on
+ * the device later. docs/tuning.md describes the file and where it is looked for.
+ */
+#ifndef RESCL_TUNE_H
+#define RESCL_TUNE_H
+
+#include <rescl/device.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct rescl_tune_options {
+    const char *model; /**< a name of rescl_model_names() */
+    size_t size, batch, classes;
+    bool train;         /**< the passes of training steps; else inference */
+    const char *impl;   /**< only this implementation beside the default; NULL: all */
+    bool params;        /**< also the numbers of implementations, not only which one */
+    size_t repeats;     /**< timed rounds of a comparison at least; default 7 */
+    double min_seconds; /**< and at least so long; default 0.1 */
+    double margin;      /**< what beats the default has to be faster by this share; default 0.03 */
+    const char *output; /**< the file; NULL: rescl_tune_path */
+} rescl_tune_options;
+
+RESCL_API void rescl_tune_options_default(rescl_tune_options *out);
+
+/** One problem, measured. Strings are borrowed for the call. */
+typedef struct rescl_tune_row {
+    size_t index, total;  /**< of the problems: 0 ... total - 1 */
+    const char *problem;  /**< such as "conv2d fwd train 8x56x56x64 -> 56x56x64, 3x3/1x1 pad 1x1" */
+    size_t count;         /**< how often the network has it */
+    const char *untuned;  /**< what is taken without tuning, such as "packed_gemm" */
+    const char *choice;   /**< what was written: "default", or such as "winograd block=8" */
+    double default_ms;    /**< median without tuning; NaN when its result was wrong */
+    double best_ms;       /**< median of the choice, in the same rounds */
+    double error;         /**< of the choice's result; 1: all that is tolerated */
+    size_t tried;         /**< candidates that ran, the default among them */
+    const char *rejected; /**< those whose result was wrong or that failed, and why; "" */
+} rescl_tune_row;
+
+/** Returns false to stop. */
+typedef bool (*rescl_tune_fn)(const rescl_tune_row *row, void *user);
+
+/**
+ * Measures the candidates for every distinct problem of a model's convolutions and dense layers, in
+ * turns so that drift hits all alike, and keeps the fastest whose result is within the tolerance.
+ * What beats the default has to do so again, by options->margin, in rounds of their own. The file is
+ * written after each problem, and keeps what it holds for others; `fn` is called after that.
+ * RESCL_ERR_INTERRUPTED when `fn` returned false, RESCL_ERR_FORMAT when
+ * the file is no tuning file, RESCL_ERR_UNSUPPORTED when it is another device's; nothing is lost.
+ */
+RESCL_API rescl_status rescl_tune(rescl_device *device, const rescl_tune_options *options,
+                                  rescl_tune_fn fn, void *user) RESCL_CHECK;
+
+/**
+ * The file that rescl_tune writes unless told otherwise, into `path` of `bytes` bytes.
+ * RESCL_ERR_ARG when it does not fit.
+ */
+RESCL_API rescl_status rescl_tune_path(const rescl_device *device, char *path, size_t bytes)
+    RESCL_CHECK;
+
+/** The tuning that plans on a device take. */
+typedef struct rescl_tuning {
+    size_t problems;      /**< that it has a choice for; 0: nothing was tuned */
+    const char *source;   /**< the files that it came from; "" when there are none. Borrowed until
+                           * the device is closed or tuned. */
+    char fingerprint[33]; /**< of its choices; "" when there are none */
+} rescl_tuning;
+
+/** For the thread that opened the device. */
+RESCL_API void rescl_device_get_tuning(rescl_device *device, rescl_tuning *out);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

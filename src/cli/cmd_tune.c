@@ -1,0 +1,184 @@
+#include "cli.h"
+#include "output.h"
+#include "session.h"
+#include "table.h"
+
+#include <math.h>
+#include <rescl/tune.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* ---- signals ---- */
+
+static volatile sig_atomic_t stop_asked;
+
+/* The first signal lets the problem end, which keeps it; the second one exits. */
+static void on_signal(int sig)
+{
+    (void)sig;
+    if (stop_asked)
+        _exit(CLI_INTERRUPTED);
+    stop_asked = 1;
+}
+
+static void catch_signals(void (*handler)(int))
+{
+    struct sigaction action = {.sa_flags = SA_RESTART};
+    action.sa_handler = handler;
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
+/* ---- rows ---- */
+
+typedef struct report {
+    cli_table table;
+    json_t *list;               /* NULL: the table is printed */
+    rescl_tune_options options; /* of what is measured now */
+    double default_ms, best_ms; /* of all layers together */
+    size_t problems, tuned, rejected;
+} report;
+
+static void add_json(report *r, const rescl_tune_row *row)
+{
+    json_t *j = json_object();
+    cli_json_set(j, "model", cli_json_string(r->options.model));
+    cli_json_set(j, "problem", cli_json_string(row->problem));
+    cli_json_set(j, "count", json_integer((json_int_t)row->count));
+    cli_json_set(j, "default", cli_json_string(row->untuned));
+    cli_json_set(j, "default_ms", cli_json_real(row->default_ms));
+    cli_json_set(j, "choice", cli_json_string(row->choice));
+    cli_json_set(j, "best_ms", cli_json_real(row->best_ms));
+    cli_json_set(j, "error", cli_json_real(row->error));
+    cli_json_set(j, "tried", json_integer((json_int_t)row->tried));
+    cli_json_set(j, "rejected", cli_json_string(row->rejected));
+    json_array_append_new(r->list, j);
+}
+
+static void add_row(report *r, const rescl_tune_row *row)
+{
+    cli_table *t = &r->table;
+    cli_table_add(t, "%s", row->problem);
+    cli_table_add(t, "%zu", row->count);
+    cli_table_add(t, "%s", row->untuned);
+    cli_table_add(t, isnan(row->default_ms) ? "" : "%.3f", row->default_ms);
+    cli_table_add(t, "%s", row->choice);
+    cli_table_add(t, "%.3f", row->best_ms);
+    cli_table_add(t, "%s", row->rejected);
+}
+
+static bool on_row(const rescl_tune_row *row, void *user)
+{
+    report *r = user;
+    const bool tuned = strcmp(row->choice, "default") != 0;
+    if (tuned)
+        cli_note("%zu/%zu %s: %s %.3f ms, untuned %.3f ms%s%s", row->index + 1, row->total,
+                 row->problem, row->choice, row->best_ms, row->default_ms,
+                 *row->rejected ? "; rejected " : "", row->rejected);
+    else
+        cli_note("%zu/%zu %s: as it is, %.3f ms%s%s", row->index + 1, row->total, row->problem,
+                 row->best_ms, *row->rejected ? "; rejected " : "", row->rejected);
+    if (r->list)
+        add_json(r, row);
+    else
+        add_row(r, row);
+    if (!isnan(row->default_ms)) {
+        r->default_ms += (double)row->count * row->default_ms;
+        r->best_ms += (double)row->count * row->best_ms;
+    }
+    r->problems++;
+    r->tuned += tuned;
+    r->rejected += *row->rejected != '\0';
+    return !stop_asked;
+}
+
+static int print_report(const report *r, const char *path)
+{
+    if (r->list)
+        return cli_json_print(r->list);
+    if (!r->problems)
+        return CLI_OK;
+    if (!cli_table_print(&r->table, "md", stdout))
+        return CLI_FAILURE;
+    printf(
+        "\n%zu problems, %zu with another choice than the default, %zu with rejected candidates\n"
+        "all layers together: %.1f ms, untuned %.1f ms\n"
+        "kept in %s\n",
+        r->problems, r->tuned, r->rejected, r->best_ms, r->default_ms, path);
+    return CLI_OK;
+}
+
+/* ---- measuring ---- */
+
+static rescl_status tune_all(const cli_args *args, rescl_device *device, const char *path,
+                             report *r)
+{
+    const cli_value *models = &args->value[OPT_models], *sizes = &args->value[OPT_sizes];
+    const cli_value *batches = &args->value[OPT_batch_sizes], *modes = &args->value[OPT_modes];
+    const size_t all = models->count * sizes->count * batches->count * modes->count;
+    rescl_status st = RESCL_OK;
+    rescl_tune_options *o = &r->options;
+
+    rescl_tune_options_default(o);
+    o->classes = cli_size(args, OPT_classes);
+    o->impl = cli_str(args, OPT_impl);
+    o->params = cli_bool(args, OPT_params);
+    o->repeats = cli_size(args, OPT_tune_repeats);
+    o->min_seconds = cli_real(args, OPT_tune_min_seconds);
+    o->output = path;
+    for (size_t i = 0; i < all && st == RESCL_OK; i++) {
+        const size_t mode = i % modes->count, rest = i / modes->count;
+        o->batch = batches->sizes[rest % batches->count];
+        o->size = sizes->sizes[rest / batches->count % sizes->count];
+        o->model = models->words[rest / batches->count / sizes->count];
+        o->train = strcmp(modes->words[mode], "train") == 0;
+        cli_note("%s %s size %zu batch %zu ...", o->model, modes->words[mode], o->size, o->batch);
+        st = rescl_tune(device, o, on_row, r);
+    }
+    return st;
+}
+
+int cmd_tune(const cli_args *args)
+{
+    static const char *const head[] = {"problem", "count", "default", "ms",
+                                       "choice",  "ms",    "rejected"};
+    char path[4096];
+    cli_session session;
+    report r = {0};
+
+    if (args->operands) {
+        cli_usage_error("found operand '%s', expected options only", args->operand[0]);
+        return CLI_USAGE;
+    }
+    int code = cli_session_open(args, 0, &session);
+    if (code != CLI_OK)
+        return code;
+    stop_asked = 0;
+    catch_signals(on_signal);
+    cli_table_init(&r.table, sizeof head / sizeof *head);
+    for (size_t i = 0; i < r.table.columns; i++)
+        cli_table_add(&r.table, "%s", head[i]);
+    if (cli_bool(args, OPT_json))
+        r.list = json_array();
+    rescl_status st = RESCL_OK;
+    if (cli_str(args, OPT_tune_file))
+        snprintf(path, sizeof path, "%s", cli_str(args, OPT_tune_file));
+    else
+        st = rescl_tune_path(session.device, path, sizeof path);
+    if (st == RESCL_OK)
+        st = tune_all(args, session.device, path, &r);
+    catch_signals(SIG_DFL);
+    if (st == RESCL_ERR_INTERRUPTED) {
+        cli_note("%s", rescl_last_error()->message);
+        code = CLI_INTERRUPTED;
+    } else if (st != RESCL_OK) {
+        code = cli_fail(st, false);
+    }
+    const int printed = print_report(&r, path);
+    cli_table_fini(&r.table);
+    cli_session_close(&session);
+    return code ? code : printed;
+}

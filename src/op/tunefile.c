@@ -1,0 +1,370 @@
+/* Tuning files: see tune.h. */
+#include "tune.h"
+
+#include "error.h"
+#include "hash.h"
+#include "log.h"
+#include "path.h"
+#include "str.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FORMAT     "1"
+#define MOST_BYTES ((size_t)4 << 20)
+#define LINE       512
+enum { WARNINGS = 8 }; /* of a file */
+
+/* ---- heads ------------------------------------------------------------------------------- */
+
+/* FIRST to LAST tell devices apart. */
+enum {
+    H_FORMAT = 0,
+    H_RESCL,
+    H_DEVICE,
+    H_PLATFORM,
+    H_DRIVER,
+    H_TYPE,
+    H_UNITS,
+    H_WIDTH,
+    H_LOCAL,
+    H_CLASS,
+    H_COUNT
+};
+enum { FIRST = H_DEVICE, LAST = H_LOCAL };
+
+static const char *const fields[H_COUNT] = {"format", "rescl", "device", "platform",    "driver",
+                                            "type",   "units", "width",  "local_bytes", "class"};
+
+typedef struct head {
+    char field[H_COUNT][128]; /* "" where a file does not say */
+} head;
+
+static uint64_t power_of_two_below(uint64_t x)
+{
+    uint64_t p = 1;
+    while (p <= x / 2)
+        p *= 2;
+    return p;
+}
+
+static const char *type_name(rescl_device_type type)
+{
+    return type == RESCL_DEVICE_CPU ? "cpu" : type == RESCL_DEVICE_GPU ? "gpu" : "accelerator";
+}
+
+const char *rs_tune_class(const rescl_device_info *dev, char text[RS_TUNE_CLASS_TEXT])
+{
+    const uint64_t below = power_of_two_below(dev->compute_units);
+    const uint64_t units = below < dev->compute_units ? 2 * below : below;
+    char local[24] = "";
+    if (dev->type != RESCL_DEVICE_CPU)
+        snprintf(local, sizeof local, "-l%" PRIu64, power_of_two_below(dev->local_bytes / 1024));
+    snprintf(text, RS_TUNE_CLASS_TEXT, "%s-w%u-u%" PRIu64 "%s", type_name(dev->type),
+             dev->float_width, units, local);
+    return text;
+}
+
+/* Copies a value in the form that a file gives back: printable, single blanks, no comment. */
+static void clean(char to[128], const char *from)
+{
+    size_t n = 0;
+    for (; *from && n < 127; from++) {
+        const char c = isgraph((unsigned char)*from) && *from != '#' ? *from : ' ';
+        if (c != ' ' || (n > 0 && to[n - 1] != ' '))
+            to[n++] = c;
+    }
+    while (n > 0 && to[n - 1] == ' ')
+        n--;
+    to[n] = '\0';
+}
+
+static head head_of(const rescl_device_info *dev)
+{
+    head h = {0};
+    char class[RS_TUNE_CLASS_TEXT];
+    clean(h.field[H_FORMAT], FORMAT);
+    clean(h.field[H_RESCL], rescl_version());
+    clean(h.field[H_DEVICE], dev->name);
+    clean(h.field[H_PLATFORM], dev->platform_name);
+    clean(h.field[H_DRIVER], dev->driver);
+    clean(h.field[H_TYPE], type_name(dev->type));
+    snprintf(h.field[H_UNITS], sizeof h.field[0], "%u", dev->compute_units);
+    snprintf(h.field[H_WIDTH], sizeof h.field[0], "%u", dev->float_width);
+    snprintf(h.field[H_LOCAL], sizeof h.field[0], "%" PRIu64, dev->local_bytes);
+    clean(h.field[H_CLASS], rs_tune_class(dev, class));
+    return h;
+}
+
+/* Whether what a file's head says counts for a device. */
+static rescl_status check_head(const head *has, const rescl_device_info *dev, rs_tune_whose whose,
+                               const char *path)
+{
+    rescl_status st = RESCL_OK;
+    const head want = head_of(dev);
+    RS_FAIL_IF(has->field[H_FORMAT][0] == '\0', RESCL_ERR_FORMAT,
+               "%s: no line says 'format = %s': it is no tuning file", path, FORMAT);
+    RS_FAIL_IF(strcmp(has->field[H_FORMAT], FORMAT) != 0, RESCL_ERR_FORMAT,
+               "%s: it has format %s, this version reads format %s", path, has->field[H_FORMAT],
+               FORMAT);
+    if (whose == RS_TUNE_CLASS && strcmp(has->field[H_CLASS], want.field[H_CLASS]) == 0)
+        goto out;
+    RS_FAIL_IF(whose == RS_TUNE_CLASS && has->field[H_DEVICE][0] == '\0', RESCL_ERR_UNSUPPORTED,
+               "%s: it is for the class '%s', this device is of '%s'", path, has->field[H_CLASS],
+               want.field[H_CLASS]);
+    for (int i = FIRST; i <= LAST; i++)
+        RS_FAIL_IF(strcmp(has->field[i], want.field[i]) != 0, RESCL_ERR_UNSUPPORTED,
+                   "%s: it is for another device: its %s is '%s', this one's '%s'", path, fields[i],
+                   has->field[i], want.field[i]);
+out:
+    return st;
+}
+
+/* ---- reading ----------------------------------------------------------------------------- */
+
+typedef struct reader {
+    const char *path;
+    size_t line, warnings;
+    head head;
+    rs_tune_table table;
+} reader;
+
+static void warn(reader *r, const char *what)
+{
+    if (r->warnings++ < WARNINGS)
+        rs_log(RESCL_LOG_WARN, "%s:%zu: %s; the line is left out", r->path, r->line, what);
+}
+
+/* Trims, and makes one blank of several. */
+static void squeeze(char *text)
+{
+    char *to = text;
+    for (const char *c = text; *c; c++)
+        if (!isspace((unsigned char)*c))
+            *to++ = *c;
+        else if (to > text && to[-1] != ' ')
+            *to++ = ' ';
+    if (to > text && to[-1] == ' ')
+        to--;
+    *to = '\0';
+}
+
+/* Cuts a text at its first `at`; returns what follows, or NULL. Squeezes both. */
+static char *cut(char *text, char at)
+{
+    char *rest = strchr(text, at);
+    if (rest) {
+        *rest++ = '\0';
+        squeeze(rest);
+    }
+    squeeze(text);
+    return rest;
+}
+
+/* NULL, or what is wrong with the words left of '='. */
+static const char *check_key(const char *key)
+{
+    char text[RS_TUNE_KEY], *rest = text;
+    if (strlen(key) >= sizeof text)
+        return "the problem is longer than any that there is";
+    memcpy(text, key, strlen(key) + 1);
+    const char *op = strsep(&rest, " "), *pass = strsep(&rest, " ");
+    const char *mode = rest ? strsep(&rest, " ") : NULL;
+    const rs_op *known = rs_op_find(op);
+    if (known == NULL || known->key == NULL)
+        return "the first word is no operation that is tuned";
+    int i = 0;
+    while (i < RS_PASS_COUNT && (pass == NULL || strcmp(pass, rs_pass_name((rs_pass)i)) != 0))
+        i++;
+    if (i == RS_PASS_COUNT)
+        return "the second word is none of fwd, bwd_params, bwd_data";
+    if (mode == NULL || (strcmp(mode, "train") != 0 && strcmp(mode, "infer") != 0))
+        return "the third word is neither train nor infer";
+    return rest && *rest ? NULL : "the shapes are missing";
+}
+
+/* NULL, or what is wrong with a choice, which is "word" or "word name=number ...". Whether there is
+ * such an implementation shows when it is asked for: files outlive versions. */
+static const char *check_choice(const char *choice)
+{
+    char text[RS_CHOICE], *rest = text, *word, *value;
+    uint64_t number;
+    if (*choice == '\0' || strlen(choice) >= sizeof text)
+        return "expected an implementation and its numbers after '='";
+    memcpy(text, choice, strlen(choice) + 1);
+    if (strchr(strsep(&rest, " "), '='))
+        return "expected the name of an implementation after '='";
+    while ((word = strsep(&rest, " ")) != NULL)
+        if ((value = strchr(word, '=')) == NULL || value == word ||
+            !rs_parse_u64(value + 1, &number))
+            return "expected name=number after the implementation";
+    return NULL;
+}
+
+static void take_field(reader *r, const char *name, const char *value)
+{
+    int i = 0;
+    while (i < H_COUNT && strcmp(fields[i], name) != 0)
+        i++;
+    if (i == H_COUNT)
+        warn(r, "there is no such field");
+    else if (strlen(value) >= sizeof r->head.field[i])
+        warn(r, "the value is too long");
+    else
+        memcpy(r->head.field[i], value, strlen(value) + 1);
+}
+
+static rescl_status take_line(reader *r, char *line)
+{
+    const char *note = cut(line, '#');
+    char *value = cut(line, '=');
+    const char *wrong;
+    if (*line == '\0' && value == NULL)
+        return RESCL_OK;
+    if (value == NULL) {
+        warn(r, "expected 'problem = implementation'");
+        return RESCL_OK;
+    }
+    if (strchr(line, ' ') == NULL) {
+        take_field(r, line, value);
+        return RESCL_OK;
+    }
+    if ((wrong = check_key(line)) != NULL || (wrong = check_choice(value)) != NULL) {
+        warn(r, wrong);
+        return RESCL_OK;
+    }
+    return rs_tune_table_set(&r->table, line, value, note);
+}
+
+static bool is_text(const char *line, size_t bytes)
+{
+    for (size_t i = 0; i < bytes; i++)
+        if (!isprint((unsigned char)line[i]) && !isspace((unsigned char)line[i]))
+            return false;
+    return true;
+}
+
+rescl_status rs_tune_table_parse(rs_tune_table *t, const char *text, size_t bytes, const char *path,
+                                 const rescl_device_info *dev, rs_tune_whose whose)
+{
+    rescl_status st = RESCL_OK;
+    reader r = {.path = path};
+    char line[LINE];
+
+    for (size_t at = 0, len; at < bytes; at += len + 1) {
+        const char *end = memchr(text + at, '\n', bytes - at);
+        len = end ? (size_t)(end - text) - at : bytes - at;
+        r.line++;
+        if (len >= sizeof line || !is_text(text + at, len)) {
+            warn(&r, len >= sizeof line ? "it is too long" : "it is not text");
+            continue;
+        }
+        memcpy(line, text + at, len);
+        line[len] = '\0';
+        RS_TRY(take_line(&r, line));
+    }
+    RS_TRY(check_head(&r.head, dev, whose, path));
+    for (size_t i = 0; i < r.table.count; i++)
+        RS_TRY(rs_tune_table_set(t, r.table.entry[i].key, r.table.entry[i].choice,
+                                 r.table.entry[i].note));
+out:
+    if (r.warnings > WARNINGS)
+        rs_log(RESCL_LOG_WARN, "%s: %zu more lines are left out", path, r.warnings - WARNINGS);
+    rs_tune_table_fini(&r.table);
+    return st;
+}
+
+rescl_status rs_tune_table_read(rs_tune_table *t, const char *path, const rescl_device_info *dev,
+                                rs_tune_whose whose)
+{
+    rescl_status st = RESCL_OK;
+    char *text = NULL;
+    size_t bytes = 0;
+    RS_TRY(rs_file_read(path, MOST_BYTES, &text, &bytes));
+    RS_TRY(rs_tune_table_parse(t, text, bytes, path, dev, whose));
+out:
+    free(text);
+    return st;
+}
+
+/* ---- writing ----------------------------------------------------------------------------- */
+
+static rescl_status make_parent(const char *path)
+{
+    rescl_status st = RESCL_OK;
+    char *folder = NULL, *slash;
+    RS_OOM(folder = strdup(path));
+    slash = strrchr(folder, '/');
+    if (slash && slash != folder) {
+        *slash = '\0';
+        RS_TRY(rs_mkdirs(folder));
+    }
+out:
+    free(folder);
+    return st;
+}
+
+rescl_status rs_tune_table_write(const rs_tune_table *t, const char *path,
+                                 const rescl_device_info *dev)
+{
+    rescl_status st = RESCL_OK;
+    const head h = head_of(dev);
+    rs_str text = {0};
+
+    RS_TRY(rs_str_append(&text, "# Written by `rescl tune`: a line for each problem that was "
+                                "measured, and what is fastest\n# for it. docs/tuning.md "
+                                "describes the file.\n"));
+    for (int i = 0; i < H_COUNT; i++)
+        RS_TRY(rs_str_appendf(&text, "%s = %s\n", fields[i], h.field[i]));
+    RS_TRY(rs_str_append(&text, "\n"));
+    for (size_t i = 0; i < t->count; i++) {
+        const rs_tune_entry *e = &t->entry[i];
+        RS_TRY(rs_str_appendf(&text, "%s = %s%s%s\n", e->key, e->choice, *e->note ? "  # " : "",
+                              e->note));
+    }
+    RS_TRY(make_parent(path));
+    RS_TRY(rs_file_write(path, text.text, text.len));
+out:
+    rs_str_fini(&text);
+    return st;
+}
+
+/* "<name>-<hash>.tune": readable, and distinct for each device and driver. */
+rescl_status rs_tune_path(const rescl_device_info *dev, char **out)
+{
+    rescl_status st = RESCL_OK;
+    const char *chosen = getenv("RESCL_TUNE");
+    const head h = head_of(dev);
+    const char *parts[LAST - FIRST + 1];
+    char slug[49], hex[33], name[80];
+    char *base = NULL, *folder = NULL;
+    size_t n = 0;
+
+    *out = NULL;
+    if (chosen && *chosen && strcmp(chosen, "off") != 0) {
+        RS_OOM(*out = strdup(chosen));
+        goto out;
+    }
+    for (const char *c = h.field[H_DEVICE]; *c && n < sizeof slug - 1; c++)
+        if (isalnum((unsigned char)*c))
+            slug[n++] = (char)tolower((unsigned char)*c);
+        else if (n > 0 && slug[n - 1] != '-')
+            slug[n++] = '-';
+    while (n > 0 && slug[n - 1] == '-')
+        n--;
+    slug[n] = '\0';
+    for (int i = FIRST; i <= LAST; i++)
+        parts[i - FIRST] = h.field[i];
+    rs_hash_hex(rs_hash_strings(parts, RS_COUNT(parts)), hex);
+    snprintf(name, sizeof name, "%s-%.8s.tune", n ? slug : "device", hex);
+    RS_OOM(base = rs_cache_dir());
+    RS_OOM(folder = rs_path_join(base, "tune"));
+    RS_OOM(*out = rs_path_join(folder, name));
+out:
+    free(folder);
+    free(base);
+    return st;
+}

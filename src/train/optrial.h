@@ -1,0 +1,29 @@
+/* One operation alone, to be timed or judged: a plan that is ready to run, and tensors for it. */
+#ifndef RS_OPTRIAL_H
+#define RS_OPTRIAL_H
+
+#include "op.h"
+
+/* Tensors of a problem on the device, filled with uniform numbers in (-1, 1) that depend on nothing
+ * but the shapes; with those of the backward passes where `backward`. For problems of f32 alone. */
+rescl_status rs_trial_args_make(rescl_device *dev, const rs_problem *p, bool backward, rs_args *out)
+    RESCL_CHECK;
+void rs_trial_args_release(rs_args *args);
+
+/* What a pass computes: dst, diff_param 0 or diff_src 0. */
+const rs_tensor *rs_trial_result(const rs_args *args, rs_pass pass);
+
+typedef struct rs_trial {
+    rs_plan plan;
+    rs_buffer *scratch, *packed;
+} rs_trial;
+
+/* Plans by `choice` (as rs_plan_make), compiles and takes memory. `out` is {0}. */
+rescl_status rs_trial_init(rescl_device *dev, const rs_problem *p, rs_pass pass, const char *choice,
+                           rs_trial *out) RESCL_CHECK;
+void rs_trial_fini(rs_trial *t);
+
+/* Runs the pass and waits for it. `pack` refreshes the packed parameters first. */
+rescl_status rs_trial_run(const rs_trial *t, rs_args *args, bool pack) RESCL_CHECK;
+
+#endif

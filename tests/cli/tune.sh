@@ -1,0 +1,63 @@
+# tune: measures, keeps, is taken, and is undone by the environment.
+. "$RESCL_SOURCE_DIR/tests/cli/common.inc"
+
+small="--model resnet8 --size 16 --batch-size 2 --mode infer --repeats 1 --min-seconds 0"
+unset RESCL_TUNE
+
+# shellcheck disable=SC2086
+run tune $small --no-params -o x.tune
+want_code 0
+want_out "| problem"
+want_out "| conv2d fwd infer 2x16x16x"
+want_out "| dense fwd infer"
+want_out "kept in x.tune"
+want_err "resnet8 infer size 16 batch 2"
+for field in format rescl device platform driver type units width local_bytes class; do
+    grep -q "^$field = ." x.tune || fail "expected the field '$field' in the file"
+done
+problems=$(grep -c "^[a-z0-9]* fwd infer .* = " x.tune)
+[ "$problems" -gt 4 ] || fail "expected a line for each problem, found $problems"
+
+# Made to choose something that no default is, the file is taken.
+sed 's/^\(conv2d .*pad [0-9x]*[^=]*\) = .*/\1 = tiled_gemm rm=2/' x.tune >y.tune
+rm x.tune
+# shellcheck disable=SC2086
+export RESCL_VERBOSE=dispatch
+RESCL_TUNE=y.tune run bench model --model resnet8 --size 16 --batch-size 2 --mode infer \
+    --warmup 1 --repeats 1 --min-seconds 0
+want_code 0
+want_err "tiled_gemm rm=2 (tuned)"
+want_err "tuning  $problems problems"
+RESCL_TUNE=off run bench model --model resnet8 --size 16 --batch-size 2 --mode infer \
+    --warmup 1 --repeats 1 --min-seconds 0
+want_code 0
+grep -q "(tuned)" err && fail "expected no tuning"
+unset RESCL_VERBOSE
+
+# A wrong line is named and costs no more than itself.
+echo "conv2d fwd train nonsense" >>y.tune
+lines=$(wc -l <y.tune)
+# shellcheck disable=SC2086
+RESCL_TUNE=y.tune run bench model --model resnet8 --size 16 --batch-size 2 --mode infer \
+    --warmup 1 --repeats 1 --min-seconds 0
+want_code 0
+want_err "y.tune:$lines: expected 'problem = implementation'"
+
+# JSON, in the cache folder.
+RESCL_CACHE_DIR=$dir/cache
+export RESCL_CACHE_DIR
+# shellcheck disable=SC2086
+run tune $small --no-params --json --quiet
+want_code 0
+want_out '"choice":'
+[ "$(find cache/tune -name '*.tune' | wc -l)" -eq 1 ] || fail "expected a file in the cache folder"
+
+# What is no tuning file is not overwritten.
+echo diary >d.tune
+# shellcheck disable=SC2086
+run tune $small -o d.tune
+want_code 4
+want_err "no tuning file"
+[ "$(cat d.tune)" = diary ] || fail "expected the file to be left alone"
+run tune extra
+want_code 2

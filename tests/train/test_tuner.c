@@ -1,0 +1,299 @@
+#include "testing.h"
+#include "train_support.h"
+
+#include "attr.h"
+#include "error.h"
+#include "judge.h"
+#include "optrial.h"
+#include "path.h"
+#include "str.h"
+#include "tune.h"
+#include "tuner.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- implementations to choose from ------------------------------------------------------ */
+
+/* A convolution whose implementations are plain ones and some that are quick and wrong. */
+static const rs_impl *plain; /* what the wrong ones are made of */
+static rs_impl impls[4];
+static rs_op op;
+
+static rescl_status plan_like_plain(rs_plan *plan, const rescl_device_info *dev)
+{
+    return plain->plan(plan, dev);
+}
+
+static rescl_status do_nothing(const rs_plan *plan, const rs_args *args)
+{
+    (void)plan, (void)args;
+    return RESCL_OK;
+}
+
+/* Right but for the last number. */
+static rescl_status miss_the_last(const rs_plan *plan, const rs_args *args)
+{
+    const float wrong = 1e3f;
+    const size_t bytes = rs_shape_count(&args->dst.shape) * sizeof wrong;
+    const rescl_status st = plain->enqueue(plan, args);
+    return st ? st : rs_write(plan->dev, args->dst.buf, bytes - sizeof wrong, &wrong, sizeof wrong);
+}
+
+static rescl_status refuse(const rs_plan *plan, const rs_args *args)
+{
+    (void)args;
+    return rs_error_set(RESCL_ERR_DEVICE, 0, __FILE__, __LINE__, "%s is out of order",
+                        plan->impl->name);
+}
+
+static rs_problem problem(void)
+{
+    static const rs_conv2d_attr attr = {
+        .filters = 40, .kernel_h = 1, .kernel_w = 1, .stride_h = 1, .stride_w = 1};
+    const rs_shape src = rs_shape_4(2, 8, 8, 48);
+    rs_problem p;
+    plain = rs_op_conv2d.impls;
+    while (strcmp(plain->name, "direct") != 0)
+        plain++;
+    op = rs_op_conv2d;
+    op.impls = impls;
+    memset(impls, 0, sizeof impls);
+    impls[0] = *plain;
+    impls[0].prefers = 0;
+    assert_ok(rs_problem_init(&p, &op, &attr, true, &src, 1));
+    return p;
+}
+
+static void add_impl(int at, const char *name,
+                     rescl_status (*enqueue)(const rs_plan *, const rs_args *))
+{
+    impls[at] = impls[0];
+    impls[at].name = name;
+    impls[at].plan = plan_like_plain;
+    impls[at].enqueue = enqueue;
+}
+
+static rescl_tune_options quick(void)
+{
+    rescl_tune_options o;
+    rescl_tune_options_default(&o);
+    o.model = "resnet8";
+    o.size = 16;
+    o.batch = 4;
+    o.classes = 6;
+    o.repeats = 3;
+    o.min_seconds = 0.0;
+    return o;
+}
+
+/* ---- judging ----------------------------------------------------------------------------- */
+
+static void wrong_results_are_rejected(void **state)
+{
+    (void)state;
+    const rs_problem p = problem();
+    const rescl_tune_options o = quick();
+    rs_tune_result r;
+    add_impl(1, "idle", do_nothing);
+    add_impl(2, "careless", miss_the_last);
+    assert_ok(rs_tune_problem(train_device(), &p, RS_FWD, &o, &r));
+    assert_string_equal(r.choice, RS_CHOICE_DEFAULT);
+    assert_string_equal(r.untuned, "direct");
+    assert_int_equal(r.tried, 3);
+    assert_true(r.error <= 1.0 && r.best_ms > 0.0);
+    assert_non_null(strstr(r.rejected, "idle: off by inf"));
+    assert_non_null(strstr(r.rejected, "careless: off by"));
+}
+
+static void a_wrong_default_is_replaced(void **state)
+{
+    (void)state;
+    const rs_problem p = problem();
+    const rescl_tune_options o = quick();
+    rs_tune_result r;
+    const rs_impl right = impls[0];
+    impls[1] = right;
+    add_impl(0, "idle", do_nothing);
+    assert_ok(rs_tune_problem(train_device(), &p, RS_FWD, &o, &r));
+    assert_string_equal(r.untuned, "idle");
+    assert_string_equal(r.choice, "direct");
+    assert_true(isnan(r.default_ms) && r.best_ms > 0.0 && r.error <= 1.0);
+    impls[1] = (rs_impl){0};
+    assert_fails(rs_tune_problem(train_device(), &p, RS_FWD, &o, &r), RESCL_ERR_NUMERIC,
+                 "default: off by inf");
+}
+
+static void failures_are_rejected(void **state)
+{
+    (void)state;
+    const rs_problem p = problem();
+    const rescl_tune_options o = quick();
+    rs_tune_result r;
+    add_impl(1, "broken", refuse);
+    assert_ok(rs_tune_problem(train_device(), &p, RS_FWD, &o, &r));
+    assert_string_equal(r.choice, RS_CHOICE_DEFAULT);
+    assert_non_null(strstr(r.rejected, "broken: broken is out of order"));
+}
+
+static rescl_status dawdle(const rs_plan *plan, const rs_args *args)
+{
+    rescl_status st = RESCL_OK;
+    for (int i = 0; i < 40 && st == RESCL_OK; i++)
+        st = plain->enqueue(plan, args);
+    return st;
+}
+
+static void the_faster_one_wins(void **state)
+{
+    (void)state;
+    const rs_problem p = problem();
+    rescl_tune_options o = quick();
+    rs_tune_result r;
+    const rs_impl right = impls[0];
+    o.repeats = 5;
+    impls[1] = right;
+    add_impl(0, "dawdling", dawdle);
+    assert_ok(rs_tune_problem(train_device(), &p, RS_FWD, &o, &r));
+    assert_string_equal(r.untuned, "dawdling");
+    assert_string_equal(r.choice, "direct");
+    assert_true(r.best_ms < r.default_ms);
+    /* With the margin at all of the time nothing wins. */
+    o.margin = 0.999;
+    assert_ok(rs_tune_problem(train_device(), &p, RS_FWD, &o, &r));
+    assert_string_equal(r.choice, RS_CHOICE_DEFAULT);
+    assert_string_equal(r.rejected, "");
+    assert_true(!(r.best_ms < r.default_ms) && !(r.best_ms > r.default_ms));
+}
+
+/* What a pass adds to counts, and every pass has its truth. */
+static void all_passes_are_judged(void **state)
+{
+    (void)state;
+    rs_problem p = problem();
+    p.accumulate[0] = true;
+    for (int pass = 0; pass < RS_PASS_COUNT; pass++) {
+        rs_args args = {0};
+        rs_judge judge = {0};
+        rs_trial trial = {0};
+        double error = -1;
+        assert_ok(rs_trial_args_make(train_device(), &p, true, &args));
+        assert_ok(rs_judge_init(train_device(), &p, (rs_pass)pass, &args, &judge));
+        assert_ok(rs_trial_init(train_device(), &p, (rs_pass)pass, "direct", &trial));
+        for (int k = 0; k < 2; k++) {
+            assert_ok(rs_judge_reset(&judge));
+            assert_ok(rs_trial_run(&trial, &args, true));
+            assert_ok(rs_judge_result(&judge, trial.plan.impl, &error));
+            assert_true(error >= 0.0 && error <= 1.0);
+        }
+        if (pass == RS_BWD_DATA) { /* without a reset it is added to what is there */
+            assert_ok(rs_trial_run(&trial, &args, true));
+            assert_ok(rs_judge_result(&judge, trial.plan.impl, &error));
+            assert_true(error > 1.0);
+        }
+        rs_trial_fini(&trial);
+        rs_judge_fini(&judge);
+        rs_trial_args_release(&args);
+    }
+}
+
+/* ---- whole networks ---------------------------------------------------------------------- */
+
+typedef struct seen {
+    size_t rows, stop_after;
+    char problem[256];
+} seen;
+
+static bool count(const rescl_tune_row *row, void *user)
+{
+    seen *s = user;
+    assert_int_equal(row->index, s->rows);
+    assert_true(row->total > 0 && row->count > 0 && row->tried > 0);
+    assert_true(row->error <= 1.0 && row->best_ms > 0.0);
+    snprintf(s->problem, sizeof s->problem, "%s", row->problem);
+    s->rows++;
+    return s->rows != s->stop_after;
+}
+
+static size_t entries(const char *path)
+{
+    rs_tune_table t = {0};
+    assert_ok(rs_tune_table_read(&t, path, rescl_device_get_info(train_device()), RS_TUNE_DEVICE));
+    const size_t n = t.count;
+    rs_tune_table_fini(&t);
+    return n;
+}
+
+static void networks_are_tuned(void **state)
+{
+    (void)state;
+    char *dir = rs_test_dir_make(), *path = rs_path_join(dir, "sub/x.tune");
+    rescl_tune_options o = quick();
+    o.output = path;
+    o.params = false;
+    seen s = {0};
+    assert_ok(rescl_tune(train_device(), &o, count, &s));
+    assert_true(s.rows >= 5); /* of inference: convolutions with and without a residual, dense */
+    assert_int_equal(entries(path), s.rows);
+    /* Another mode is added to what the file holds; stopping keeps what was measured. */
+    const size_t before = s.rows;
+    o.train = o.params = true;
+    s = (seen){.stop_after = 2};
+    assert_fails(rescl_tune(train_device(), &o, count, &s), RESCL_ERR_INTERRUPTED, "2 of", path);
+    assert_int_equal(s.rows, 2);
+    assert_int_equal(entries(path), before + 2);
+    free(path);
+    rs_test_dir_remove(dir);
+}
+
+static void files_of_others_are_kept(void **state)
+{
+    (void)state;
+    char *dir = rs_test_dir_make(), *path = rs_path_join(dir, "x.tune"), *text;
+    rescl_device_info other = *rescl_device_get_info(train_device());
+    const rs_tune_table none = {0};
+    rescl_tune_options o = quick();
+    seen s = {0};
+    size_t bytes;
+    o.output = path;
+    assert_ok(rs_file_write(path, "my diary\n", 9));
+    assert_fails(rescl_tune(train_device(), &o, count, &s), RESCL_ERR_FORMAT, path,
+                 "no tuning file");
+    assert_ok(rs_file_read(path, 100, &text, &bytes));
+    assert_string_equal(text, "my diary\n");
+    free(text);
+    snprintf(other.driver, sizeof other.driver, "older");
+    assert_ok(rs_tune_table_write(&none, path, &other));
+    assert_fails(rescl_tune(train_device(), &o, count, &s), RESCL_ERR_UNSUPPORTED, path, "older");
+    assert_int_equal(s.rows, 0);
+    free(path);
+    rs_test_dir_remove(dir);
+}
+
+static void odd_options_are_refused(void **state)
+{
+    (void)state;
+    rescl_tune_options o = quick();
+    o.output = "/nonexistent/x.tune";
+    o.repeats = 0;
+    assert_fails(rescl_tune(train_device(), &o, count, NULL), RESCL_ERR_ARG, "repeats 0");
+    o.repeats = 1;
+    o.margin = 1.0;
+    assert_fails(rescl_tune(train_device(), &o, count, NULL), RESCL_ERR_ARG, "margin");
+    o.margin = 0.0;
+    o.impl = "magic";
+    assert_fails(rescl_tune(train_device(), &o, count, NULL), RESCL_ERR_ARG, "'magic'");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(wrong_results_are_rejected), cmocka_unit_test(a_wrong_default_is_replaced),
+        cmocka_unit_test(failures_are_rejected),      cmocka_unit_test(the_faster_one_wins),
+        cmocka_unit_test(all_passes_are_judged),      cmocka_unit_test(networks_are_tuned),
+        cmocka_unit_test(files_of_others_are_kept),   cmocka_unit_test(odd_options_are_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
