@@ -12,7 +12,6 @@ and fused for inference). ONNX Runtime joins inference where --onnxruntime names
 has it. Needs python3-torch; the rest is the standard library. Resident memory is the largest of the
 process' life, as the system counts it."""
 import argparse
-import glob
 import json
 import os
 import statistics
@@ -20,23 +19,14 @@ import subprocess
 import sys
 import tempfile
 
-HERE = os.path.dirname(os.path.abspath(__file__))
+import turns
 
 
 def run(command, env):
-    """What a command prints as JSON, with the most memory that it had resident."""
-    with tempfile.TemporaryFile() as err:
-        process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=err)
-        out = process.stdout.read()
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            err.seek(0)
-            sys.exit("%s failed:\n%s" % (" ".join(command), err.read().decode()))
+    """The row that a command prints as JSON, with the most memory that it had resident."""
+    out, rss = turns.run(command, env)
     found = json.loads(out)
-    row = found[0] if isinstance(found, list) else found
-    row["rss_mib"] = usage.ru_maxrss / 1024
-    return row
+    return dict(found[0] if isinstance(found, list) else found, rss_mib=rss)
 
 
 def contestants(a, folder):
@@ -46,45 +36,29 @@ def contestants(a, folder):
     sizes = ["--size", str(a.size), "--batch", str(a.batch), "--threads", str(a.threads)]
     ours = [a.rescl, "bench", "model", "--device", "cpu", "--model", "resnet50", "--mode", a.mode,
             "--size", str(a.size), "--batch-size", str(a.batch), "--classes", "1000", "--json"]
-    script = [a.python, os.path.join(HERE, "torch_resnet50.py")]
+    script = [a.python, os.path.join(turns.HERE, "torch_resnet50.py")]
     torch = script + [a.mode] + sizes
     best = torch + ["--channels-last"] + (["--freeze"] if a.mode == "infer" else []) + times
-    fast = dict(env)
-    preload = sorted(glob.glob("/usr/lib/*/libtcmalloc_minimal.so.4"))
-    if preload:
-        fast["LD_PRELOAD"] = preload[0]
-    own = dict(env, POCL_MAX_PTHREAD_COUNT=str(a.threads))
-    found = [("rescl", ours + times, own), ("torch", torch + times, env),
-             ("torch best", best, fast)]
+    found = [("rescl", ours + times, turns.own_env(a.threads)), ("torch", torch + times, env),
+             ("torch best", best, turns.fast_env())]
     if a.onnxruntime and a.mode == "infer":
         model = os.path.join(folder, "resnet50.onnx")
         subprocess.run(script + ["export", "--out", model] + sizes, check=True,
                        stdout=subprocess.DEVNULL)
         found.append(("onnxruntime",
-                      [a.onnxruntime, os.path.join(HERE, "onnxruntime_model.py"), model,
+                      [a.onnxruntime, os.path.join(turns.HERE, "onnxruntime_model.py"), model,
                        "--threads", str(a.threads)] + times, env))
     return found
-
-
-def spread(values):
-    return "%.3g (%.3g to %.3g)" % (statistics.median(values), min(values), max(values))
 
 
 def main():
     p = argparse.ArgumentParser(description=__doc__,
                                 formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--rescl", default="build/rescl")
-    p.add_argument("--python", default="/usr/bin/python3", help="an interpreter that has torch")
+    turns.add_options(p)
     p.add_argument("--onnxruntime", metavar="PYTHON",
                    help="an interpreter that has onnxruntime, for inference")
     p.add_argument("--mode", choices=["train", "infer"], default="train")
-    p.add_argument("--size", type=int, default=64)
-    p.add_argument("--batch", type=int, default=32)
-    p.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
-    p.add_argument("--rounds", type=int, default=5)
-    p.add_argument("--repeats", type=int, default=5)
     p.add_argument("--seconds", type=float, default=3.0)
-    p.add_argument("--json", action="store_true")
     a = p.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         entries = contestants(a, folder)
@@ -105,8 +79,8 @@ def main():
     for name, found in rows.items():
         ratio = [f["median_ms"] / r["median_ms"] for f, r in zip(found, rows["rescl"])]
         print("| %s | %s | %.1f | %s | %.0f |" %
-              (name, spread([f["median_ms"] for f in found]),
-               statistics.median(f["img_s"] for f in found), spread(ratio),
+              (name, turns.spread([f["median_ms"] for f in found]),
+               statistics.median(f["img_s"] for f in found), turns.spread(ratio),
                statistics.median(f["rss_mib"] for f in found)))
 
 

@@ -36,7 +36,7 @@ typedef struct rescl_bench_row {
 RESCL_API rescl_status rescl_bench_model(rescl_device *device, const rescl_bench_options *options,
                                          rescl_bench_row *out) RESCL_CHECK;
 
-/** One (problem, pass, implementation) of a model's convolutions and dense layers. */
+/** One (problem, pass, implementation) of a model's convolutions and dense layers, or a product. */
 typedef struct rescl_bench_op_row {
     const char *op, *pass, *impl;
     char shape[96]; /**< such as "32x16x16x64 -> 256, 3x3/1" */
@@ -49,12 +49,28 @@ typedef struct rescl_bench_op_row {
 typedef void (*rescl_bench_op_fn)(const rescl_bench_op_row *row, void *user);
 
 /**
- * Times every distinct convolution of a model, each pass, with each implementation that can serve
- * (or only `impl` if not NULL), in turns so that drift hits all alike. Calls `fn` for each row.
+ * Times every distinct convolution and dense layer of a model, each pass, with each implementation
+ * that can serve, in turns so that drift hits all alike. `impl`, if not NULL, names the only one
+ * that is timed; "preferred" is whichever a network would use. Calls `fn` for each row.
+ * With options->train the time of a forward or backward-data pass includes packing the weights, as
+ * they change between two steps; without, they are packed once before timing starts.
+ * RESCL_ERR_ARG when no implementation has the name `impl`.
  */
 RESCL_API rescl_status rescl_bench_ops(rescl_device *device, const rescl_bench_options *options,
                                        const char *impl, rescl_bench_op_fn fn, void *user)
     RESCL_CHECK;
+
+/**
+ * Times the matrix product C = A * B of A (m, k) and B (k, n), row-major, as rescl_bench_ops times a
+ * dense layer: m samples of k inputs, n units. Of `options` train, warmup, repeats and min_seconds
+ * count. Without train the row is "fwd": C, with B packed before timing starts. With train B is
+ * packed in each timed call, and the other two products of a layer follow: "bwd_data", C (m, n) *
+ * transposed B, and "bwd_params", transposed A * C. Each is 2 m n k operations.
+ * RESCL_ERR_SHAPE or RESCL_ERR_ARG when a size is 0 or a matrix too large for memory.
+ */
+RESCL_API rescl_status rescl_bench_product(rescl_device *device, size_t m, size_t n, size_t k,
+                                           const rescl_bench_options *options, const char *impl,
+                                           rescl_bench_op_fn fn, void *user) RESCL_CHECK;
 
 /** Where the time of a step goes: one kernel of one layer. Strings are borrowed for the call. */
 typedef struct rescl_bench_step_row {

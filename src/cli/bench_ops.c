@@ -6,20 +6,25 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* What is measured: a model, or a product. */
+typedef struct subject {
+    const char *model; /* borrowed from the options; NULL: a product of (m, k) by (k, n) */
+    size_t size, batch;
+    size_t m, n, k;
+} subject;
+
 /* A row with its own strings and the measurement that it belongs to. */
 typedef struct op_row {
     rescl_bench_op_row row;
     char op[32], pass[32], impl[32];
-    const char *model; /* borrowed from the options */
-    size_t size, batch;
+    subject of;
 } op_row;
 
 typedef struct op_rows {
     op_row *row;
     size_t count, room;
     bool failed;
-    const char *model;
-    size_t size, batch;
+    subject of;  /* of the rows that come next; all are models, or all are products */
     double peak; /* GFLOP/s, 0 if not measured */
     bool forced; /* one implementation was asked for */
     const char *device;
@@ -39,7 +44,7 @@ static void keep_row(const rescl_bench_op_row *row, void *user)
         rows->room = room;
     }
     op_row *kept = &rows->row[rows->count++];
-    *kept = (op_row){.row = *row, .model = rows->model, .size = rows->size, .batch = rows->batch};
+    *kept = (op_row){.row = *row, .of = rows->of};
     snprintf(kept->op, sizeof kept->op, "%s", row->op);
     snprintf(kept->pass, sizeof kept->pass, "%s", row->pass);
     snprintf(kept->impl, sizeof kept->impl, "%s", row->impl);
@@ -53,9 +58,15 @@ static void keep_row(const rescl_bench_op_row *row, void *user)
 static json_t *row_json(const op_rows *rows, const op_row *r)
 {
     json_t *j = json_object();
-    cli_json_set(j, "model", cli_json_string(r->model));
-    cli_json_set(j, "size", json_integer((json_int_t)r->size));
-    cli_json_set(j, "batch", json_integer((json_int_t)r->batch));
+    if (r->of.model) {
+        cli_json_set(j, "model", cli_json_string(r->of.model));
+        cli_json_set(j, "size", json_integer((json_int_t)r->of.size));
+        cli_json_set(j, "batch", json_integer((json_int_t)r->of.batch));
+    } else {
+        cli_json_set(j, "m", json_integer((json_int_t)r->of.m));
+        cli_json_set(j, "n", json_integer((json_int_t)r->of.n));
+        cli_json_set(j, "k", json_integer((json_int_t)r->of.k));
+    }
     cli_json_set(j, "device", cli_json_string(rows->device));
     cli_json_set(j, "op", cli_json_string(r->op));
     cli_json_set(j, "pass", cli_json_string(r->pass));
@@ -80,25 +91,31 @@ static int print_json(const op_rows *rows)
     return cli_json_print(list);
 }
 
-static void add_head(cli_table *t, const char *const *head, size_t columns)
+static void add_words(cli_table *t, const char *const *word, size_t count)
 {
-    cli_table_init(t, columns);
-    for (size_t i = 0; i < columns; i++)
-        cli_table_add(t, "%s", head[i]);
+    for (size_t i = 0; i < count; i++)
+        cli_table_add(t, "%s", word[i]);
 }
 
 static int print_csv(const op_rows *rows)
 {
-    static const char *const head[] = {"model",     "size",   "batch",  "device",     "op",
-                                       "pass",      "shape",  "count",  "impl",       "preferred",
-                                       "median_ms", "min_ms", "gflops", "peak_share", "error"};
+    static const char *const model[] = {"model", "size", "batch"};
+    static const char *const product[] = {"m", "n", "k"};
+    static const char *const rest[] = {"device", "op",     "pass",       "shape",
+                                       "count",  "impl",   "preferred",  "median_ms",
+                                       "min_ms", "gflops", "peak_share", "error"};
     cli_table t;
-    add_head(&t, head, sizeof head / sizeof *head);
+    cli_table_init(&t, 3 + sizeof rest / sizeof *rest);
+    add_words(&t, rows->of.model ? model : product, 3);
+    add_words(&t, rest, sizeof rest / sizeof *rest);
     for (size_t i = 0; i < rows->count; i++) {
         const op_row *r = &rows->row[i];
-        cli_table_add(&t, "%s", r->model);
-        cli_table_add(&t, "%zu", r->size);
-        cli_table_add(&t, "%zu", r->batch);
+        if (r->of.model)
+            cli_table_add(&t, "%s", r->of.model);
+        else
+            cli_table_add(&t, "%zu", r->of.m);
+        cli_table_add(&t, "%zu", r->of.model ? r->of.size : r->of.n);
+        cli_table_add(&t, "%zu", r->of.model ? r->of.batch : r->of.k);
         cli_table_add(&t, "%s", rows->device);
         cli_table_add(&t, "%s", r->op);
         cli_table_add(&t, "%s", r->pass);
@@ -122,11 +139,17 @@ static int print_csv(const op_rows *rows)
 
 /* ---- one row per problem, implementations side by side: Markdown ---- */
 
+static bool same_subject(const subject *a, const subject *b)
+{
+    if (!a->model)
+        return a->m == b->m && a->n == b->n && a->k == b->k;
+    return strcmp(a->model, b->model) == 0 && a->size == b->size && a->batch == b->batch;
+}
+
 static bool same_problem(const op_row *a, const op_row *b)
 {
     return strcmp(a->op, b->op) == 0 && strcmp(a->pass, b->pass) == 0 &&
-           strcmp(a->row.shape, b->row.shape) == 0 && strcmp(a->model, b->model) == 0 &&
-           a->size == b->size && a->batch == b->batch;
+           strcmp(a->row.shape, b->row.shape) == 0 && same_subject(&a->of, &b->of);
 }
 
 /* Fills `names` with the implementations in the order of their first rows; returns how many. */
@@ -147,10 +170,17 @@ static void add_problem(cli_table *t, const op_rows *rows, size_t first, const c
                         size_t impls)
 {
     const op_row *problem = &rows->row[first];
-    cli_table_add(t, "%s", problem->op);
-    cli_table_add(t, "%s", problem->pass);
-    cli_table_add(t, "%s", problem->row.shape);
-    cli_table_add(t, "%zu", problem->row.count);
+    if (problem->of.model) {
+        cli_table_add(t, "%s", problem->op);
+        cli_table_add(t, "%s", problem->pass);
+        cli_table_add(t, "%s", problem->row.shape);
+        cli_table_add(t, "%zu", problem->row.count);
+    } else {
+        cli_table_add(t, "%s", problem->pass);
+        cli_table_add(t, "%zu", problem->of.m);
+        cli_table_add(t, "%zu", problem->of.n);
+        cli_table_add(t, "%zu", problem->of.k);
+    }
     for (size_t k = 0; k < impls; k++) {
         const op_row *r = NULL;
         for (size_t i = first; i < rows->count && !r; i++) {
@@ -182,8 +212,7 @@ static void print_totals(const op_rows *rows)
         for (size_t k = 0; k < rows->count; k++) {
             const op_row *r = &rows->row[k];
             if (strcmp(r->pass, head->pass) != 0 || strcmp(r->op, head->op) != 0 ||
-                strcmp(r->model, head->model) != 0 || r->size != head->size ||
-                r->batch != head->batch)
+                !same_subject(&r->of, &head->of))
                 continue;
             first = first && k >= i;
             if (r->row.preferred || rows->forced) {
@@ -193,8 +222,8 @@ static void print_totals(const op_rows *rows)
         }
         if (!first || ms <= 0)
             continue;
-        printf("%s %s size %zu batch %zu, %s: %.1f ms in all, %.1f GFLOP/s", head->model, head->op,
-               head->size, head->batch, head->pass, ms, gflop / ms);
+        printf("%s %s size %zu batch %zu, %s: %.1f ms in all, %.1f GFLOP/s", head->of.model,
+               head->op, head->of.size, head->of.batch, head->pass, ms, gflop / ms);
         if (rows->peak > 0)
             printf(" (%.0f %% of the FMA peak)", 100 * gflop / ms / rows->peak);
         putchar('\n');
@@ -209,11 +238,11 @@ static int print_markdown(const op_rows *rows)
         return CLI_FAILURE;
     }
     size_t impls = list_impls(rows, names);
-    static const char *const head[] = {"op", "pass", "shape", "count"};
+    static const char *const model[] = {"op", "pass", "shape", "count"};
+    static const char *const product[] = {"pass", "m", "n", "k"};
     cli_table t;
     cli_table_init(&t, 4 + 2 * impls);
-    for (size_t i = 0; i < 4; i++)
-        cli_table_add(&t, "%s", head[i]);
+    add_words(&t, rows->of.model ? model : product, 4);
     for (size_t k = 0; k < impls; k++) {
         cli_table_add(&t, "%s ms", names[k]);
         cli_table_add(&t, "GFLOP/s");
@@ -232,49 +261,98 @@ static int print_markdown(const op_rows *rows)
     if (rows->peak > 0)
         printf(", FMA peak %.1f GFLOP/s", rows->peak);
     printf("; * is what a network uses here\n");
-    print_totals(rows);
+    if (rows->of.model)
+        print_totals(rows);
     return good ? CLI_OK : CLI_FAILURE;
+}
+
+/* ---- measuring ---- */
+
+/* The backward passes are timed where a training step is among the modes. */
+static bool wants_training(const cli_args *args)
+{
+    const cli_value *modes = &args->value[OPT_modes];
+    bool training = false;
+    for (size_t i = 0; i < modes->count; i++)
+        training = training || strcmp(modes->words[i], "train") == 0;
+    return training;
+}
+
+static int start_rows(const cli_args *args, rescl_device *device, op_rows *rows)
+{
+    *rows = (op_rows){.device = rescl_device_get_info(device)->name,
+                      .forced = cli_str(args, OPT_impl) != NULL};
+    rescl_peak peak;
+    if (!cli_bool(args, OPT_peak))
+        return CLI_OK;
+    rescl_status st = rescl_bench_peak(device, &peak);
+    if (st != RESCL_OK)
+        return cli_fail(st, false);
+    rows->peak = peak.fma_gflops;
+    return CLI_OK;
+}
+
+/* Prints and frees the rows. `code`, or that of a failure to print. */
+static int finish_rows(const cli_args *args, op_rows *rows, int code)
+{
+    int printed = CLI_OK;
+    if (rows->failed) {
+        cli_error("out of memory");
+        printed = CLI_FAILURE;
+    } else if (!rows->count && !code && rows->forced) {
+        cli_error("--impl: '%s' can serve nothing that was to be timed", cli_str(args, OPT_impl));
+        printed = CLI_FAILURE;
+    } else if (cli_bench_json(args)) {
+        printed = print_json(rows);
+    } else if (rows->count) {
+        printed =
+            strcmp(cli_str(args, OPT_output), "csv") == 0 ? print_csv(rows) : print_markdown(rows);
+    }
+    free(rows->row);
+    return code ? code : printed;
 }
 
 int cli_bench_ops(const cli_args *args, rescl_device *device)
 {
     const cli_value *models = &args->value[OPT_models], *sizes = &args->value[OPT_sizes];
     const cli_value *batches = &args->value[OPT_batch_sizes];
-    op_rows rows = {.device = rescl_device_get_info(device)->name,
-                    .forced = cli_str(args, OPT_impl) != NULL};
-    const cli_value *modes = &args->value[OPT_modes];
-    bool training = false;
-    for (size_t i = 0; i < modes->count; i++)
-        training = training || strcmp(modes->words[i], "train") == 0;
-    int code = CLI_OK;
-    rescl_peak peak;
-    if (cli_bool(args, OPT_peak)) {
-        rescl_status st = rescl_bench_peak(device, &peak);
-        if (st != RESCL_OK)
-            return cli_fail(st, false);
-        rows.peak = peak.fma_gflops;
-    }
+    op_rows rows;
+    int code = start_rows(args, device, &rows);
+    if (code)
+        return code;
     size_t all = models->count * sizes->count * batches->count;
     for (size_t i = 0; i < all; i++) {
-        rows.batch = batches->sizes[i % batches->count];
-        rows.size = sizes->sizes[i / batches->count % sizes->count];
-        rows.model = models->words[i / batches->count / sizes->count];
-        rescl_bench_options o = cli_bench_options(args, rows.model, rows.size, rows.batch);
-        o.train = training; /* else the forward passes only */
+        subject of = {.model = models->words[i / batches->count / sizes->count],
+                      .size = sizes->sizes[i / batches->count % sizes->count],
+                      .batch = batches->sizes[i % batches->count]};
+        rescl_bench_options o = cli_bench_options(args, of.model, of.size, of.batch);
+        o.train = wants_training(args);
+        rows.of = of;
         rescl_status st = rescl_bench_ops(device, &o, cli_str(args, OPT_impl), keep_row, &rows);
         if (st != RESCL_OK)
             code = cli_fail(st, false);
     }
-    int printed = CLI_OK;
-    if (rows.failed) {
-        cli_error("out of memory");
-        printed = CLI_FAILURE;
-    } else if (cli_bench_json(args)) {
-        printed = print_json(&rows);
-    } else if (rows.count) {
-        printed = strcmp(cli_str(args, OPT_output), "csv") == 0 ? print_csv(&rows)
-                                                                : print_markdown(&rows);
+    return finish_rows(args, &rows, code);
+}
+
+int cli_bench_products(const cli_args *args, rescl_device *device)
+{
+    const cli_value *ms = &args->value[OPT_m], *ns = &args->value[OPT_n], *ks = &args->value[OPT_k];
+    rescl_bench_options o = cli_bench_options(args, NULL, 0, 1);
+    o.train = wants_training(args);
+    op_rows rows;
+    int code = start_rows(args, device, &rows);
+    if (code)
+        return code;
+    size_t all = ms->count * ns->count * ks->count;
+    for (size_t i = 0; i < all; i++) {
+        size_t m = ms->sizes[i / ks->count / ns->count];
+        size_t n = ns->sizes[i / ks->count % ns->count], k = ks->sizes[i % ks->count];
+        rows.of = (subject){.m = m, .n = n ? n : m, .k = k ? k : m};
+        rescl_status st = rescl_bench_product(device, m, rows.of.n, rows.of.k, &o,
+                                              cli_str(args, OPT_impl), keep_row, &rows);
+        if (st != RESCL_OK)
+            code = cli_fail(st, false);
     }
-    free(rows.row);
-    return code ? code : printed;
+    return finish_rows(args, &rows, code);
 }

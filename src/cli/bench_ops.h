@@ -1,4 +1,5 @@
-/* `rescl bench op`: the operations of a model, implementation beside implementation. */
+/* `rescl bench op`: the operations of a model, implementation beside implementation; `rescl bench
+ * product`: a plain matrix product likewise. */
 #ifndef CLI_BENCH_OPS_H
 #define CLI_BENCH_OPS_H
 
@@ -12,7 +13,8 @@ rescl_bench_options cli_bench_options(const cli_args *args, const char *model, s
 /* Whether --json or -o json was given. */
 bool cli_bench_json(const cli_args *args);
 
-/* Measures and prints. Exit code. */
+/* Measure and print. Exit code. */
 int cli_bench_ops(const cli_args *args, rescl_device *device);
+int cli_bench_products(const cli_args *args, rescl_device *device);
 
 #endif

@@ -161,6 +161,7 @@ typedef struct bench_kind {
 static const bench_kind kinds[] = {
     {"model", bench_model, 0},
     {"op", cli_bench_ops, 0},
+    {"product", cli_bench_products, 0},
     {"step", cli_bench_step, RESCL_DEVICE_PROFILE},
     {"peak", bench_peak, 0},
 };
@@ -177,7 +178,7 @@ int cmd_bench(const cli_args *args)
 {
     const bench_kind *kind = find_kind(args);
     if (!kind) {
-        cli_usage_error("found %s%s%s, expected one of model, op, step, peak",
+        cli_usage_error("found %s%s%s, expected one of model, op, product, step, peak",
                         args->operands ? "'" : "nothing", args->operands ? args->operand[0] : "",
                         args->operands > 1 ? "' and more"
                         : args->operands   ? "'"

@@ -1,4 +1,4 @@
-/* Times a model's convolutions and dense layers one by one, with every implementation. */
+/* Times a model's convolutions and dense layers, or a plain product, with every implementation. */
 #include "alloc.h"
 #include "attr.h"
 #include "benchstat.h"
@@ -16,6 +16,7 @@
 
 #define MAX_IMPLS  16
 #define MAX_ROUNDS 10000
+#define PREFERRED  "preferred" /* as the name of an implementation: the one a network would use */
 
 /* A distinct problem of the model. */
 typedef struct problem {
@@ -45,12 +46,12 @@ typedef struct opbench {
 
 /* ---- the problems of a model ------------------------------------------------------------- */
 
-static void describe(problem *b, const rs_node *node)
+static void describe(problem *b)
 {
     const rs_shape *s = &b->p.src[0];
 
-    if (node->op == &rs_op_conv2d) {
-        const rs_conv2d_attr *a = node->attr;
+    if (b->p.op == &rs_op_conv2d) {
+        const rs_conv2d_attr *a = b->p.attr;
         char groups[32] = "";
         if (a->groups > 1)
             snprintf(groups, sizeof groups, ", %zu groups", a->groups);
@@ -60,7 +61,7 @@ static void describe(problem *b, const rs_node *node)
         snprintf(b->key, sizeof b->key, "%s /%zu pad %zu %zu %zu %zu bias %d", b->shape,
                  a->stride_w, a->pad_top, a->pad_bottom, a->pad_left, a->pad_right, a->bias);
     } else {
-        const rs_dense_attr *a = node->attr;
+        const rs_dense_attr *a = b->p.attr;
         snprintf(b->shape, sizeof b->shape, "%zux%zu -> %zu", s->dim[0],
                  rs_shape_count(s) / s->dim[0], a->units);
         snprintf(b->key, sizeof b->key, "dense %s bias %d", b->shape, a->bias);
@@ -82,7 +83,7 @@ static rescl_status collect(const rescl_model *model, size_t batch, bool trainin
             continue;
         RS_TRY(rs_graph_problem(g, i, batch, training, &b.p));
         b.want_diff = g->value[node->src[0]].producer >= 0;
-        describe(&b, node);
+        describe(&b);
         for (same = 0; same < n && strcmp(list[same].key, b.key) != 0; same++)
             continue;
         if (same < n) {
@@ -188,6 +189,12 @@ static void tell(const opbench *ob, const problem *b, rs_pass pass, const conten
     ob->fn(&row, ob->user);
 }
 
+static bool is_wanted(const char *only, const rs_impl *impl, const rs_impl *preferred)
+{
+    return !only || strcmp(only, impl->name) == 0 ||
+           (strcmp(only, PREFERRED) == 0 && impl == preferred);
+}
+
 static rescl_status bench_pass(const opbench *ob, const problem *b, rs_pass pass, rs_args *args)
 {
     rescl_status st = RESCL_OK;
@@ -198,7 +205,7 @@ static rescl_status bench_pass(const opbench *ob, const problem *b, rs_pass pass
 
     RS_TRY(rs_plan_make(&choice, &b->p, pass, ob->dev, NULL));
     for (const rs_impl *impl = b->p.op->impls; impl->name && n < MAX_IMPLS; impl++) {
-        const bool wanted = !ob->only || strcmp(ob->only, impl->name) == 0;
+        const bool wanted = is_wanted(ob->only, impl, choice.impl);
         if (rs_impl_refuses(impl, &b->p, pass, info) || (!wanted && n > 0))
             continue;
         c[n].timed = wanted;
@@ -245,12 +252,14 @@ static rescl_status check_impl(const char *name)
 {
     static const rs_op *const ops[] = {&rs_op_conv2d, &rs_op_dense};
     rescl_status st = RESCL_OK;
-    const char *names[2 * MAX_IMPLS + 1] = {NULL};
+    const char *names[2 * MAX_IMPLS + 2] = {PREFERRED};
     const char *near = NULL;
-    size_t n = 0;
+    size_t n = 1;
 
+    if (strcmp(name, PREFERRED) == 0)
+        goto out;
     for (size_t i = 0; i < RS_COUNT(ops); i++)
-        for (const rs_impl *m = ops[i]->impls; m->name && n < 2 * MAX_IMPLS; m++) {
+        for (const rs_impl *m = ops[i]->impls; m->name && n <= 2 * MAX_IMPLS; m++) {
             if (strcmp(m->name, name) == 0)
                 goto out;
             names[n++] = m->name;
@@ -285,5 +294,25 @@ rescl_status rescl_bench_ops(rescl_device *device, const rescl_bench_options *op
 out:
     free(list);
     rescl_model_destroy(model);
+    return st;
+}
+
+rescl_status rescl_bench_product(rescl_device *device, size_t m, size_t n, size_t k,
+                                 const rescl_bench_options *options, const char *impl,
+                                 rescl_bench_op_fn fn, void *user)
+{
+    rescl_status st = RESCL_OK;
+    const opbench ob = {device, options, impl, fn, user};
+    const rs_shape a = rs_shape_2(m, k);
+    const rs_dense_attr attr = {.units = n};
+    problem b = {.count = 1, .want_diff = true};
+
+    RS_FAIL_IF(options->repeats == 0, RESCL_ERR_ARG, "bench: repeats 0: expected at least 1");
+    if (impl)
+        RS_TRY(check_impl(impl));
+    RS_TRY(rs_problem_init(&b.p, &rs_op_dense, &attr, options->train, &a, 1));
+    describe(&b);
+    RS_TRY(bench_problem(&ob, &b));
+out:
     return st;
 }

@@ -23,6 +23,22 @@ want_out "tiled_gemm ms"
 want_out "* is what a network uses here"
 want_out "ms in all"
 # shellcheck disable=SC2086
+run bench product --m 3,40 --k 17 --no-peak $quick
+want_code 0
+grep -qE '^\| fwd +\| +3 \| +3 \| +17 \|' out || fail "expected N to be as M"
+grep -qE '^\| bwd_params +\| +40 \| +40 \| +17 \|' out || fail "expected three products of each size"
+want_out "clblast_gemm ms"
+# shellcheck disable=SC2086
+run bench product --m 3 --n 4,5 --k 6 --no-peak --mode infer --impl preferred -o csv $quick
+want_code 0
+[ "$(head -n 1 out | cut -d, -f1-6)" = "m,n,k,device,op,pass" ] || fail "expected a csv's head"
+[ "$(grep -c '^3,[45],6,.*,dense,fwd,' out)" -eq 2 ] && [ "$(wc -l <out)" -eq 3 ] ||
+    fail "expected a row for each product"
+# shellcheck disable=SC2086
+run bench product --m 3 --no-peak --impl winograd $quick
+want_code 1
+want_err "'winograd' can serve nothing"
+# shellcheck disable=SC2086
 run bench step --model resnet8 --size 8 --batch-size 2 $quick
 want_code 0
 want_out "| conv2d"

@@ -208,6 +208,18 @@ static void bench(void **state)
     }
     assert_true(preferred > 0);
     json_decref(rows);
+    rows = run(
+        0, "bench product --json --m 8 --n 16 --k 24 --impl preferred --mode infer %s --device %s",
+        quick, device());
+    assert_int_equal(json_array_size(rows), 1);
+    row = json_array_get(rows, 0);
+    assert_int_equal(whole(row, "m"), 8);
+    assert_int_equal(whole(row, "n"), 16);
+    assert_int_equal(whole(row, "k"), 24);
+    assert_null(json_object_get(row, "model"));
+    assert_string_equal(text(row, "op"), "dense");
+    assert_true(number(row, "peak_share") > 0);
+    json_decref(rows);
 }
 
 static int make_folder(void **state)

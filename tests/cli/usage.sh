@@ -38,13 +38,15 @@ refused "did you mean 'adam'?" train --opt adma
 refused "--split: found 'val', expected one of train, test" eval --split val
 refused "--batch-size: found 'x'" bench model --batch-size 1,x
 refused "--mode: found 'fly', expected one of train, infer" bench model --mode train,fly
+refused "--m: found '0', expected a whole number in [1,65536]" bench product --m 0
+refused "--k: found '2x'" bench product --k 2x
 refused "--json: found 'maybe', expected true or false" summary --json=maybe
 refused "--data-path PATH is required" train
 refused "--data-path PATH is required" eval --weights x.safetensors
 refused "--weights FILE is required" predict picture.png
 refused "expected pictures or folders" predict --weights x.safetensors
-refused "expected one of model, op, step, peak" bench
-refused "expected one of model, op, step, peak" bench modle
+refused "expected one of model, op, product, step, peak" bench
+refused "expected one of model, op, product, step, peak" bench modle
 refused "found operand 'extra'" summary extra
 refused "found operand '--json'" summary -- --json
 

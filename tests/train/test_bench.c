@@ -88,6 +88,70 @@ static void times_one_implementation(void **state)
                  "did you mean 'clblast_gemm'?");
 }
 
+/* "preferred" times exactly what a network would take, once for each problem and pass. */
+static void times_the_preferred_only(void **state)
+{
+    (void)state;
+    const rescl_bench_options o = small(true);
+    seen s = {0};
+    assert_ok(rescl_bench_ops(train_device(), &o, "preferred", count_row, &s));
+    assert_int_equal(s.rows, 9 + 9 + 8);
+    assert_int_equal(s.preferred, s.rows);
+    assert_true(s.worst < 1e-5);
+    assert_fails(rescl_bench_ops(train_device(), &o, "prefered", count_row, &s), RESCL_ERR_ARG,
+                 "did you mean 'preferred'?");
+}
+
+typedef struct product_seen {
+    seen all;
+    char shape[96];
+    double flops;
+} product_seen;
+
+static void count_product(const rescl_bench_op_row *row, void *user)
+{
+    product_seen *s = user;
+    count_row(row, &s->all);
+    assert_string_equal(row->shape, s->shape);
+    assert_true(fabs(row->gflops * row->median_ms * 1e6 / s->flops - 1.0) < 1e-9);
+}
+
+static void times_products(void **state)
+{
+    (void)state;
+    rescl_bench_options o = small(true);
+    product_seen s = {.shape = "33x130 -> 70", .flops = 2.0 * 33 * 70 * 130};
+    assert_ok(rescl_bench_product(train_device(), 33, 70, 130, &o, NULL, count_product, &s));
+    assert_true(s.all.fwd >= 2 && s.all.bwd_data >= 2 && s.all.bwd_params >= 2);
+    assert_int_equal(s.all.preferred, 3);
+    assert_true(s.all.worst < 1e-5);
+    o.train = false;
+    s.all = (seen){.only = "clblast_gemm"};
+    assert_ok(
+        rescl_bench_product(train_device(), 33, 70, 130, &o, "clblast_gemm", count_product, &s));
+    assert_int_equal(s.all.rows, 1);
+    assert_int_equal(s.all.fwd, 1);
+}
+
+static void refuses_odd_products(void **state)
+{
+    (void)state;
+    rescl_bench_options o = small(false);
+    product_seen s = {0};
+    assert_fails(rescl_bench_product(train_device(), 0, 2, 2, &o, NULL, count_product, &s),
+                 RESCL_ERR_SHAPE, "is 0");
+    assert_fails(rescl_bench_product(train_device(), 2, 0, 2, &o, NULL, count_product, &s),
+                 RESCL_ERR_ARG, "units");
+    assert_fails(rescl_bench_product(train_device(), SIZE_MAX, 2, 2, &o, NULL, count_product, &s),
+                 RESCL_ERR_SHAPE, "more elements than memory");
+    assert_fails(rescl_bench_product(train_device(), 2, 2, 2, &o, "gemm", count_product, &s),
+                 RESCL_ERR_ARG, "'gemm'");
+    o.repeats = 0;
+    assert_fails(rescl_bench_product(train_device(), 2, 2, 2, &o, NULL, count_product, &s),
+                 RESCL_ERR_ARG, "repeats 0");
+    assert_int_equal(s.all.rows, 0);
+}
+
 static void measures_the_limits(void **state)
 {
     (void)state;
@@ -106,6 +170,9 @@ int main(void)
         cmocka_unit_test(times_models),
         cmocka_unit_test(times_operations),
         cmocka_unit_test(times_one_implementation),
+        cmocka_unit_test(times_the_preferred_only),
+        cmocka_unit_test(times_products),
+        cmocka_unit_test(refuses_odd_products),
         cmocka_unit_test(measures_the_limits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
