@@ -54,8 +54,8 @@ CASES.update({name: SMALL for name in (
 CASES["resnet20"] = dict(SMALL, size=32)
 DEPTH = dict(SMALL, grads=16)  # another depth of a network that is there
 CASES.update({name: DEPTH for name in (
-    "resnet34", "resnet34_keras", "resnet101", "wide_resnet101_2", "resnext101_32x8d",
-    "resnext101_64x4d")})
+    "resnet34", "resnet34_keras", "resnet101", "resnet152", "resnet152_keras", "wide_resnet101_2",
+    "resnext101_32x8d", "resnext101_64x4d")})
 CASES.update({name: dict(DEPTH, size=32) for name in (
     "resnet32", "resnet44", "resnet56", "resnet110")})
 SEED = 2027

@@ -14,8 +14,10 @@ static const rs_optim_hyper sgd = {.kind = RS_OPTIM_SGD, .momentum = 0.9, .weigh
 #define LR 0.1
 
 /* Float32 keeps the activations and gradients of these networks within 1e-5 of float64's, so that
- * 1e-4 leaves room for another order of the sums and for nothing else. */
+ * 1e-4 leaves room for another order of the sums and for nothing else. Over 152 layers errors grow
+ * further: PyTorch's own float32 is up to 6.3e-5 away. */
 #define TOLERANCE      1e-4
+#define DEEP_TOLERANCE 2e-4
 #define LOSS_TOLERANCE 1e-5
 #define MOST_MEMORY    1.05
 
@@ -223,6 +225,11 @@ static void refuses_what_it_cannot_build(void **state)
 
 /* ---- against PyTorch --------------------------------------------------------------------- */
 
+static double tolerance_of(const golden *g)
+{
+    return strncmp(g->model->name, "resnet152", 9) == 0 ? DEEP_TOLERANCE : TOLERANCE;
+}
+
 typedef struct visit {
     const golden *g;
     size_t compared;
@@ -239,7 +246,7 @@ static rescl_status compare_output(const rs_node *node, const rs_shape *shape, c
     if (node->op == &rs_op_softmax_xent)
         return RESCL_OK;
     name = net_layer_name(v->g->model->graph, node);
-    golden_check(v->g, "act", name, data, count, TOLERANCE);
+    golden_check(v->g, "act", name, data, count, tolerance_of(v->g));
     d = golden_compare(v->g, "act", name, data, count);
     v->worst = fmax(v->worst, d.by_value / d.samples);
     v->compared++;
@@ -268,7 +275,7 @@ static void compare_loss(const golden *g, net_fixture *f, const char *logits, co
         gap += pow((double)got[i] - want[i], 2);
         norm += pow(want[i], 2);
     }
-    assert_true(sqrt(gap / norm) <= TOLERANCE);
+    assert_true(sqrt(gap / norm) <= tolerance_of(g));
     free(got);
     free(want);
 
@@ -306,11 +313,11 @@ static void compare_gradients(const golden *g, net_fixture *f)
             /* In exact arithmetic 0: what is left over is measured by the layer's weight's. */
             const int weight = graph->node[p->node].param[0];
             const double scale = norm_of(grad.data[weight], grad.elems[weight]);
-            assert_true(norm_of(grad.data[i], grad.elems[i]) <= TOLERANCE * scale);
+            assert_true(norm_of(grad.data[i], grad.elems[i]) <= tolerance_of(g) * scale);
             idle++;
             continue;
         }
-        golden_check(g, "grad", p->name, grad.data[i], grad.elems[i], TOLERANCE);
+        golden_check(g, "grad", p->name, grad.data[i], grad.elems[i], tolerance_of(g));
         const golden_distance d = golden_compare(g, "grad", p->name, grad.data[i], grad.elems[i]);
         worst = fmax(worst, d.by_value / d.samples);
         compared++;
@@ -334,7 +341,7 @@ static void compare_update(const golden *g, net_fixture *f)
         const char *name = graph->param[i].name;
         const size_t n = after.elems[i];
         if (!graph->param[i].trainable) {
-            golden_check(g, "stat", name, after.data[i], n, TOLERANCE);
+            golden_check(g, "stat", name, after.data[i], n, tolerance_of(g));
             continue;
         }
         /* The sum is rounded to float32, which is felt where the change is small. */
@@ -342,9 +349,9 @@ static void compare_update(const golden *g, net_fixture *f)
         for (size_t k = 0; k < n; k++)
             after.data[i][k] -= before->data[i][k];
         const golden_distance d = golden_compare(g, "delta", name, after.data[i], n);
-        const double idle = golden_is_idle_bias(graph, i) ? LR * TOLERANCE : 0.0;
-        if (!(d.by_norm <= TOLERANCE * d.norm + rounding + idle &&
-              d.by_value <= TOLERANCE * d.samples + rounding + idle))
+        const double idle = golden_is_idle_bias(graph, i) ? LR * tolerance_of(g) : 0.0;
+        if (!(d.by_norm <= tolerance_of(g) * d.norm + rounding + idle &&
+              d.by_value <= tolerance_of(g) * d.samples + rounding + idle))
             fail_msg("the change of %s is off by %.2e of %.2e", name, d.by_norm, d.norm);
     }
     rs_weights_fini(&after);
@@ -418,6 +425,8 @@ int main(void)
         GOLDEN("resnet34_keras"),
         GOLDEN("resnet101"),
         GOLDEN("resnet101_keras"),
+        GOLDEN("resnet152"),
+        GOLDEN("resnet152_keras"),
         GOLDEN("wide_resnet50_2"),
         GOLDEN("wide_resnet101_2"),
         GOLDEN("resnext50_32x4d"),
