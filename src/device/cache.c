@@ -1,20 +1,23 @@
 #include "cache.h"
 #include "alloc.h"
 #include "clinternal.h"
+#include "clock.h"
 #include "log.h"
 #include "path.h"
 #include "str.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { HEADER_BYTES = 48, STALE_SECONDS = 3600 };
+enum { HEADER_BYTES = 48, STALE_SECONDS = 3600, LOCK_SECONDS = 60, LOCK_FILES = 256 };
 static const char magic[8] = {'R', 'S', 'C', 'L', 'P', 'R', 'G', '1'};
 static const uint64_t default_limit = UINT64_C(256) << 20;
 
@@ -75,10 +78,10 @@ void rs_cache_key_make(const rs_hw *hw, const char *source, const char *options,
 
 /* ---- files ------------------------------------------------------------------------------- */
 
-static char *cache_folder(void)
+static char *cache_folder(const char *name)
 {
     char *base = rs_cache_dir();
-    char *folder = base ? rs_path_join(base, "programs") : NULL;
+    char *folder = base ? rs_path_join(base, name) : NULL;
     free(base);
     return folder;
 }
@@ -112,7 +115,7 @@ static void make_header(const rs_cache_key *key, const void *payload, size_t byt
 bool rs_cache_try_load(const rs_cache_key *key, char **payload, size_t *bytes)
 {
     const uint64_t limit = size_limit();
-    char *folder = cache_folder();
+    char *folder = cache_folder("programs");
     char *path = folder ? entry_path(folder, key) : NULL;
     char *data = NULL;
     size_t size = 0;
@@ -141,6 +144,42 @@ out:
     free(path);
     free(folder);
     return ok;
+}
+
+/* ---- one process at a time ---------------------------------------------------------------- */
+
+/* Keys share LOCK_FILES files, so that these need no clearing away. */
+static int open_lock(const rs_cache_key *key)
+{
+    char name[16];
+    char *folder = cache_folder("locks");
+    snprintf(name, sizeof name, "%02x", (unsigned)(key->hash.lo % LOCK_FILES));
+    char *path = folder && rs_mkdirs(folder) == RESCL_OK ? rs_path_join(folder, name) : NULL;
+    const int fd = path ? open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666) : -1;
+    free(path);
+    free(folder);
+    return fd;
+}
+
+int rs_cache_try_lock(const rs_cache_key *key)
+{
+    const struct timespec pause = {.tv_nsec = 5000000};
+    const double give_up = rs_clock_seconds() + LOCK_SECONDS;
+    const int fd = size_limit() > 0 ? open_lock(key) : -1;
+    while (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        if (errno != EWOULDBLOCK || rs_clock_seconds() > give_up) {
+            close(fd);
+            return -1;
+        }
+        nanosleep(&pause, NULL);
+    }
+    return fd;
+}
+
+void rs_cache_unlock(int lock)
+{
+    if (lock >= 0)
+        close(lock);
 }
 
 /* ---- keeping it small -------------------------------------------------------------------- */
@@ -216,7 +255,7 @@ void rs_cache_try_store(const rs_cache_key *key, const void *payload, size_t byt
     if (limit == 0 || bytes + HEADER_BYTES > limit)
         return;
     make_header(key, payload, bytes, header);
-    RS_OOM(folder = cache_folder());
+    RS_OOM(folder = cache_folder("programs"));
     RS_OOM(path = entry_path(folder, key));
     RS_TRY(rs_mkdirs(folder));
     RS_TRY(rs_atomic_open(&file, path));

@@ -2,7 +2,10 @@
  *
  * Where: <rs_cache_dir()>/programs/<32 hex digits of the key>.bin, one file for each program. Any
  * number of processes share the folder: a file appears whole under its name or not at all (written
- * beside it and renamed), and is never changed afterwards.
+ * beside it and renamed), and is never changed afterwards. One process at a time builds or loads a
+ * program, under a lock on a file of <rs_cache_dir()>/locks: the others then find it in the cache.
+ * That also keeps drivers' own caches whole: PoCL 3.1 fails, or reads half a file, when two
+ * processes compile one program at a time.
  *
  * Key: a hash of everything that the binary depends on: expanded source, options, device (name,
  * vendor, version), driver version, platform (name, version), rescl's version, and what the host's
@@ -36,6 +39,11 @@ typedef struct rs_cache_key {
 
 void rs_cache_key_make(const struct rs_hw *hw, const char *source, const char *options,
                        rs_cache_key *out);
+
+/* Waits until no other thread or process holds the key's lock, at most a minute (a holder may be
+ * stopped): what a lock saves is work, never a result. For rs_cache_unlock; -1 without a lock. */
+int rs_cache_try_lock(const rs_cache_key *key);
+void rs_cache_unlock(int lock);
 
 /* The payload on the heap, or false. */
 bool rs_cache_try_load(const rs_cache_key *key, char **payload, size_t *bytes);

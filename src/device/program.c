@@ -106,12 +106,15 @@ static rescl_status build(rescl_device *dev, const char *stem, const char *user_
     rs_source source = {0};
     char *options = NULL, *binary = NULL;
     size_t bytes = 0;
+    int lock = -1;
     rs_cache_key key;
     const bool cached = (dev->hw->quirks & RS_QUIRK_NO_BINARIES) == 0;
     const double begin = rs_clock_seconds();
     RS_OOM(options = rs_strf("%s%s%s", dev->options, user_options[0] ? " " : "", user_options));
     RS_TRY(rs_source_load(&source, stem));
     rs_cache_key_make(dev->hw, source.text.text, options, &key);
+    if (cached)
+        lock = rs_cache_try_lock(&key);
     if (cached && rs_cache_try_load(&key, &binary, &bytes))
         *out = try_binary(dev, options, binary, bytes);
     const bool hit = *out != NULL;
@@ -126,6 +129,7 @@ static rescl_status build(rescl_device *dev, const char *stem, const char *user_
         rs_log(RESCL_LOG_INFO, "build %s.cl %s: %.0f ms, %s", stem, user_options,
                (rs_clock_seconds() - begin) * 1e3, hit ? "from the disk cache" : "from source");
 out:
+    rs_cache_unlock(lock);
     rs_source_fini(&source);
     free(options);
     free(binary);
