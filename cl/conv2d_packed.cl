@@ -116,6 +116,16 @@ RS_INLINE void gather(__local float *a, int lda, int pixels, __local const int *
     }
 }
 
+/* Asks for what `store` will add to. */
+RS_INLINE void ask_for_tile(__global const float *y, __local const int *offset)
+{
+#pragma unroll
+    for (int i = 0; i < MR; i++)
+#pragma unroll
+        for (int v = 0; v < NV; v++)
+            PREFETCH(y + offset[i] + v * VW);
+}
+
 /* Writes np x nk numbers of a tile, and leaves them in acc: its product plus `bias`, or plus what y
  * holds where bias is NULL; plus `residual` unless NULL, and clamped at 0 where `relu`. */
 RS_INLINE void store(vfloat acc[MR][NV], __global float *y, __local const int *offset, int np,
@@ -262,11 +272,15 @@ conv2d_packed_product(__global const float *restrict x, __global const float *re
             for (int j = j0; j < j1; j++) {
                 __global const float *b = packed + packed_first + ((size_t)j * total + k0) * NR;
                 __global const float *bias = packed + bias_first + j * NR;
-                /* The next tile's pixels, once: they are a row apart at most. */
-                const uintptr_t next = (uintptr_t)(x + start[min(i + MR, pixels - 1)] + k0);
                 vfloat acc[MR][NV];
-                multiply(k1 - k0, A, LDA, b, j == j0 ? next : (uintptr_t)A,
-                         j == j0 ? istep_w * c : 0, acc);
+                if (!fresh && np == MR)
+                    ask_for_tile(y + j * NR, offset + i);
+                if (j == j0) /* the next tile's pixels, once: they are a row apart at most */
+                    multiply(k1 - k0, A, LDA, b,
+                             (uintptr_t)(x + start[min(i + MR, pixels - 1)] + k0), istep_w * c,
+                             acc);
+                else
+                    multiply(k1 - k0, A, LDA, b, 0, 0, acc);
                 const int nk = min(NR, k - j * NR);
                 store(acc, y + j * NR, offset + i, np, nk, fresh ? bias : 0,
                       last && residual ? residual + j * NR : 0, last && (flags & RELU));
@@ -337,6 +351,12 @@ RS_INLINE void params_tile(int np, __local const float *a, __local const float *
                            __global float *dw, int ldw, int nm, int nk, int fresh)
 {
     vfloat acc[MW][NV];
+    if (!fresh && nm == MW)
+#pragma unroll
+        for (int i = 0; i < MW; i++)
+#pragma unroll
+            for (int v = 0; v < NV; v++)
+                PREFETCH(dw + (size_t)i * ldw + v * VW);
     outer(np, a, LDM, d, acc);
     if (nm == MW && nk == NR) {
 #pragma unroll

@@ -9,9 +9,6 @@
 
 #define KERNEL_FILE "conv2d_packed"
 
-/* Groups per compute unit: enough that uneven ones level out. */
-enum { GROUPS_PER_UNIT = 4 };
-
 /* kernel[] of a plan. */
 enum { PRODUCT = 0, WEIGHTS, BIAS };
 enum { PARAMS = 0, SUM };
@@ -25,11 +22,11 @@ enum { T_KC = 0, T_TILES, T_ROWS, T_PANELS, T_GROUPS };
 #define PARAMS_PASS    (1u << RS_BWD_PARAMS)
 
 const rs_tunable rs_conv_packed_tunables[] = {
-    [T_KC] = {"kc", PRODUCT_PASSES, 16, 256, {128, 192}},   /* window values at a time */
-    [T_TILES] = {"tiles", PRODUCT_PASSES, 1, 16, {4, 8}},   /* most pixel tiles of a group */
-    [T_ROWS] = {"rows", PARAMS_PASS, 12, 1536, {192, 768}}, /* most filter rows of a group */
-    [T_PANELS] = {"panels", PARAMS_PASS, 1, 8, {2, 4}},     /* and panels */
-    [T_GROUPS] = {"groups", RS_CONV_PASSES, 1, 64, {2, 8}}, /* per compute unit */
+    [T_KC] = {"kc", PRODUCT_PASSES, 16, 256, {128, 192}},      /* window values at a time */
+    [T_TILES] = {"tiles", PRODUCT_PASSES, 1, 16, {4, 16}},     /* most pixel tiles of a group */
+    [T_ROWS] = {"rows", PARAMS_PASS, 12, 1536, {192, 384}},    /* most filter rows of a group */
+    [T_PANELS] = {"panels", RS_CONV_PASSES, 1, 64, {4, 16}},   /* most panels of a group */
+    [T_GROUPS] = {"groups", RS_CONV_PASSES, 1, 64, {1, 4, 8}}, /* per compute unit */
     {0}};
 
 /* The kernels' macros, fixed for a device, and how much of them is used. */
@@ -51,7 +48,7 @@ static uint64_t params_floats(const tiles *t)
     return (uint64_t)t->px * (uint64_t)(t->mb + 16 + t->jb * t->reg.nr);
 }
 
-static tiles tiles_of(const rescl_device_info *dev, const int *tune)
+static tiles tiles_of(const rescl_device_info *dev, rs_pass pass, const int *tune)
 {
     tiles t = {.reg = rs_regtile_of(dev), .kc = 256, .pb = 16, .px = 128, .mb = 192, .jb = 8};
     /* Half of the local memory, for a driver (Mesa's) counts a kernel's arrays twice; of that,
@@ -67,10 +64,16 @@ static tiles tiles_of(const rescl_device_info *dev, const int *tune)
     while (t.px > 8 && params_floats(&t) > room)
         t.px /= 2;
     t.most_kc = rs_min_int(rs_tuned(tune[T_KC], t.kc), t.kc);
-    t.most_tiles = rs_tuned(tune[T_TILES], t.pb);
-    t.most_rows = rs_tuned(tune[T_ROWS], 384); /* large groups pack less */
-    t.most_panels = rs_min_int(rs_tuned(tune[T_PANELS], t.jb), t.jb);
-    t.groups = rs_tuned(tune[T_GROUPS], GROUPS_PER_UNIT);
+    t.most_tiles = rs_tuned(tune[T_TILES], 8);
+    t.most_rows = rs_tuned(tune[T_ROWS], 768); /* large groups pack less */
+    if (pass == RS_BWD_PARAMS) {
+        t.most_panels = rs_min_int(rs_tuned(tune[T_PANELS], t.jb), t.jb);
+        t.groups = rs_tuned(tune[T_GROUPS], 2);
+    } else {
+        /* What the second cache keeps while the group's pixels pass: 1 MiB, at 32 columns. */
+        t.most_panels = rs_tuned(tune[T_PANELS], 32);
+        t.groups = rs_tuned(tune[T_GROUPS], 4);
+    }
     return t;
 }
 
@@ -84,7 +87,7 @@ const char *rs_conv_packed_can(const rs_problem *p, rs_pass pass, const rescl_de
 {
     const rs_conv v = rs_conv_of(p);
     const rs_conv_maps m = rs_conv_maps_of(&v, pass);
-    const tiles t = tiles_of(dev, rs_untuned);
+    const tiles t = tiles_of(dev, pass, rs_untuned);
     const double packed = (double)(v.r * v.s) * (double)m.c * (double)(m.k + (size_t)t.reg.nr);
     if (v.groups > 1)
         return "does one group only";
@@ -129,7 +132,7 @@ static product product_of(const rs_conv *v, rs_pass pass, size_t index, const ti
 
     const int want = t->groups * (int)dev->compute_units;
     d.tiles = rs_min_int(t->most_tiles, ntiles);
-    d.group_panels = d.panels;
+    d.group_panels = rs_div_up(d.panels, rs_div_up(d.panels, t->most_panels));
     while (rs_div_up(ntiles, d.tiles) * rs_div_up(d.panels, d.group_panels) < want) {
         if (d.group_panels > 4)
             d.group_panels = rs_div_up(d.group_panels, 2);
@@ -165,7 +168,7 @@ static rescl_status product_enqueue(const rs_plan *plan, const rs_args *args)
 {
     rescl_status st = RESCL_OK;
     const rescl_device_info *dev = rescl_device_get_info(plan->dev);
-    const tiles t = tiles_of(dev, plan->tune);
+    const tiles t = tiles_of(dev, plan->pass, plan->tune);
     const rs_conv v = rs_conv_of(&plan->problem);
     const rs_conv_maps m = rs_conv_maps_of(&v, plan->pass);
     const bool fwd = plan->pass == RS_FWD, add = !fwd && v.accumulate;
@@ -203,7 +206,7 @@ rescl_status rs_conv_packed_pack(const rs_plan *plan, const rs_args *args)
 {
     rescl_status st = RESCL_OK;
     const rescl_device_info *dev = rescl_device_get_info(plan->dev);
-    const tiles t = tiles_of(dev, plan->tune);
+    const tiles t = tiles_of(dev, plan->pass, plan->tune);
     const rs_conv v = rs_conv_of(&plan->problem);
     const rs_conv_maps m = rs_conv_maps_of(&v, plan->pass);
     const size_t panels = (size_t)rs_div_up((int)m.k, t.reg.nr);
@@ -269,7 +272,7 @@ static rescl_status params_enqueue(const rs_plan *plan, const rs_args *args)
 {
     rescl_status st = RESCL_OK;
     const rescl_device_info *dev = rescl_device_get_info(plan->dev);
-    const tiles t = tiles_of(dev, plan->tune);
+    const tiles t = tiles_of(dev, plan->pass, plan->tune);
     const rs_conv v = rs_conv_of(&plan->problem);
     const params d = params_of(&v, &t, dev);
     const size_t weights = rs_conv_weight_count(&v);
@@ -299,7 +302,7 @@ out:
 rescl_status rs_conv_packed_plan(rs_plan *plan, const rescl_device_info *dev)
 {
     rescl_status st = RESCL_OK;
-    const tiles t = tiles_of(dev, plan->tune);
+    const tiles t = tiles_of(dev, plan->pass, plan->tune);
     const rs_conv v = rs_conv_of(&plan->problem);
     if (plan->pass == RS_BWD_PARAMS) {
         const params d = params_of(&v, &t, dev);
