@@ -74,6 +74,10 @@ RS_INLINE void copy(__local float *d, __global const float *s, int n)
             fstore(fload(s + i + v * VW), d + i + v * VW);
     for (; i + VW <= n; i += VW)
         fstore(fload(s + i), d + i);
+    if (i < n && n >= VW) { /* the last vector lies partly over the one before */
+        fstore(fload(s + n - VW), d + n - VW);
+        return;
+    }
 #pragma unroll 1
     for (; i < n; i++)
         d[i] = s[i];
@@ -126,28 +130,40 @@ RS_INLINE void ask_for_tile(__global const float *y, __local const int *offset)
             PREFETCH(y + offset[i] + v * VW);
 }
 
+/* `store` of whole rows. */
+RS_INLINE void store_rows(vfloat acc[MR][NV], __global float *y, __local const int *offset,
+                          const int np, __global const float *bias, __global const float *residual,
+                          int relu)
+{
+    vfloat start[NV];
+#pragma unroll
+    for (int v = 0; v < NV; v++)
+        start[v] = bias ? fload(bias + v * VW) : VZERO;
+#pragma unroll
+    for (int i = 0; i < MR; i++)
+#pragma unroll
+        for (int v = 0; v < NV; v++) {
+            if (i >= np)
+                continue;
+            __global float *p = y + offset[i] + v * VW;
+            vfloat sum = acc[i][v] + (bias ? start[v] : fload(p));
+            if (residual)
+                sum += fload(residual + offset[i] + v * VW);
+            acc[i][v] = relu ? (sum < VZERO ? VZERO : sum) : sum;
+            fstore(acc[i][v], p);
+        }
+}
+
 /* Writes np x nk numbers of a tile, and leaves them in acc: its product plus `bias`, or plus what y
  * holds where bias is NULL; plus `residual` unless NULL, and clamped at 0 where `relu`. */
 RS_INLINE void store(vfloat acc[MR][NV], __global float *y, __local const int *offset, int np,
                      int nk, __global const float *bias, __global const float *residual, int relu)
 {
-    if (np == MR && nk == NR) {
-        vfloat start[NV];
-#pragma unroll
-        for (int v = 0; v < NV; v++)
-            start[v] = bias ? fload(bias + v * VW) : VZERO;
-#pragma unroll
-        for (int i = 0; i < MR; i++) {
-            __global float *p = y + offset[i];
-#pragma unroll
-            for (int v = 0; v < NV; v++) {
-                vfloat sum = acc[i][v] + (bias ? start[v] : fload(p + v * VW));
-                if (residual)
-                    sum += fload(residual + offset[i] + v * VW);
-                acc[i][v] = relu ? (sum < VZERO ? VZERO : sum) : sum;
-                fstore(acc[i][v], p + v * VW);
-            }
-        }
+    if (nk == NR) {
+        if (np == MR) /* of known length */
+            store_rows(acc, y, offset, MR, bias, residual, relu);
+        else
+            store_rows(acc, y, offset, np, bias, residual, relu);
         return;
     }
     float tile[MR * NR];
@@ -275,12 +291,17 @@ conv2d_packed_product(__global const float *restrict x, __global const float *re
                 vfloat acc[MR][NV];
                 if (!fresh && np == MR)
                     ask_for_tile(y + j * NR, offset + i);
-                if (j == j0) /* the next tile's pixels, once: they are a row apart at most */
-                    multiply(k1 - k0, A, LDA, b,
+                if (np <= MR / 2)
+                    multiply(MR / 2, k1 - k0, A, LDA, b, 0, 0, acc);
+                else if (j == j0) /* the next tile's pixels, once: they are a row apart at most */
+                    multiply(MR, k1 - k0, A, LDA, b,
                              (uintptr_t)(x + start[min(i + MR, pixels - 1)] + k0), istep_w * c,
                              acc);
+                else if (t == 1 || t == 2) /* half of the panel's next weights each */
+                    multiply(MR, k1 - k0, A, LDA, b,
+                             (uintptr_t)(b + (k1 - k0) * (NR + 16 * (t - 1))), k1 - k0, acc);
                 else
-                    multiply(k1 - k0, A, LDA, b, 0, 0, acc);
+                    multiply(MR, k1 - k0, A, LDA, b, 0, 0, acc);
                 const int nk = min(NR, k - j * NR);
                 store(acc, y + j * NR, offset + i, np, nk, fresh ? bias : 0,
                       last && residual ? residual + j * NR : 0, last && (flags & RELU));

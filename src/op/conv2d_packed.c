@@ -128,21 +128,22 @@ static product product_of(const rs_conv *v, rs_pass pass, size_t index, const ti
      * taps. */
     d.position_major = taps > 1 && g->gh * g->gw <= 64 && (int)v->n * 2 > t->reg.mr;
     const int whole = d.position_major && c >= 32 ? c : rs_max_int(total, 1);
-    d.kc = rs_div_up(whole, rs_div_up(whole, t->most_kc));
+    const int kc = rs_div_up(whole, rs_div_up(whole, t->most_kc)), vw = t->reg.vw;
+    d.kc = rs_min_int(rs_div_up(kc, vw) * vw, t->most_kc); /* rows of the scratch stay aligned */
 
+    /* Each further group of panels gathers all pixels again, each of tiles reads all weights. */
     const int want = t->groups * (int)dev->compute_units;
-    d.tiles = rs_min_int(t->most_tiles, ntiles);
-    d.group_panels = rs_div_up(d.panels, rs_div_up(d.panels, t->most_panels));
-    while (rs_div_up(ntiles, d.tiles) * rs_div_up(d.panels, d.group_panels) < want) {
-        if (d.group_panels > 4)
-            d.group_panels = rs_div_up(d.group_panels, 2);
-        else if (d.tiles > 1)
-            d.tiles = rs_div_up(d.tiles, 2);
-        else if (d.group_panels > 1)
-            d.group_panels = rs_div_up(d.group_panels, 2);
+    int groups_p = rs_div_up(ntiles, t->most_tiles), groups_j = rs_div_up(d.panels, t->most_panels);
+    while (groups_p * groups_j < want && (groups_p < ntiles || groups_j < d.panels)) {
+        const bool panels_cost_less =
+            2 * (int64_t)groups_j * ntiles * t->reg.mr <= (int64_t)groups_p * d.panels * t->reg.nr;
+        if (groups_p >= ntiles || (groups_j < d.panels && panels_cost_less))
+            groups_j = rs_min_int(2 * groups_j, d.panels);
         else
-            break;
+            groups_p = rs_min_int(2 * groups_p, ntiles);
     }
+    d.tiles = ntiles > 0 ? rs_div_up(ntiles, groups_p) : 1;
+    d.group_panels = rs_div_up(d.panels, groups_j);
     return d;
 }
 
