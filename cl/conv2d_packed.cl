@@ -241,6 +241,7 @@ conv2d_packed_product(__global const float *restrict x, __global const float *re
     const int p0 = (int)get_group_id(0) * tiles * MR;
     const int pixels = min(tiles * MR, count - p0);
     const int ntiles = (pixels + MR - 1) / MR;
+    const int few = count <= 16 * MR; /* then reading weights takes as long as using them */
     for (int i = 0; i < ntiles; i++) {
         box[i] = rows * cols == 1 ? (int4)(0, 1, 0, 1) : (int4)(rows, 0, cols, 0);
         started[i] = 0;
@@ -297,7 +298,7 @@ conv2d_packed_product(__global const float *restrict x, __global const float *re
                     multiply(MR, k1 - k0, A, LDA, b,
                              (uintptr_t)(x + start[min(i + MR, pixels - 1)] + k0), istep_w * c,
                              acc);
-                else if (t == 1 || t == 2) /* half of the panel's next weights each */
+                else if (few && (t == 1 || t == 2)) /* half of the panel's next weights each */
                     multiply(MR, k1 - k0, A, LDA, b,
                              (uintptr_t)(b + (k1 - k0) * (NR + 16 * (t - 1))), k1 - k0, acc);
                 else
