@@ -11,9 +11,10 @@
  * remains is a pure product of MR pixels by NR channels, held in MR x NV vector registers over kc
  * values.
  *
- * Layout: activations NHWC, filters RSCK. `packed` holds, for each panel of NR output channels, the
- * window's rows * cols * c values of each channel side by side, then one bias per channel; channels
- * past the last are zero.
+ * Layout: activations NHWC, filters RSCK. `packed` is cut into blocks of kc of the window's rows *
+ * cols * c values. A block holds, for each panel of NR output channels, the block's values of each
+ * channel side by side, so that a group reads it from one end to the other. Behind the blocks comes
+ * one bias per channel; channels past the last are zero.
  *
  * Kernels: conv2d_packed_product (forward, backward data), conv2d_packed_weights and
  * conv2d_packed_bias (their panels), conv2d_packed_bwd_params.
@@ -287,7 +288,8 @@ conv2d_packed_product(__global const float *restrict x, __global const float *re
             for (int r = np; r < MR; r++)
                 clear(A + r * LDA, k1 - k0);
             for (int j = j0; j < j1; j++) {
-                __global const float *b = packed + packed_first + ((size_t)j * total + k0) * NR;
+                __global const float *b =
+                    packed + packed_first + ((size_t)k0 * npanels + (size_t)j * (k1 - k0)) * NR;
                 __global const float *bias = packed + bias_first + j * NR;
                 vfloat acc[MR][NV];
                 if (!fresh && np == MR)
@@ -300,7 +302,8 @@ conv2d_packed_product(__global const float *restrict x, __global const float *re
                              acc);
                 else if (few && (t == 1 || t == 2)) /* half of the panel's next weights each */
                     multiply(MR, k1 - k0, A, LDA, b,
-                             (uintptr_t)(b + (k1 - k0) * (NR + 16 * (t - 1))), k1 - k0, acc);
+                             (uintptr_t)(b + (k1 - k0) * (npanels * NR + 16 * (t - 1))), k1 - k0,
+                             acc);
                 else
                     multiply(MR, k1 - k0, A, LDA, b, 0, 0, acc);
                 const int nk = min(NR, k - j * NR);
@@ -316,32 +319,41 @@ conv2d_packed_product(__global const float *restrict x, __global const float *re
     } while (k0 < total);
 }
 
-/* Packs the weights of one grid: packed[j][(dr, ds, ci)][q] =
+/* Packs the weights of one grid: value (dr, ds, ci) of panel j's column q is
  * weight[r0 + dr * rstep, s0 + ds * sstep, ...], where the stride of ci is step_c and that of
  * output channel j * NR + q is step_q. Forward: step_q = 1; backward data: step_c = 1, and squares of
- * weights are transposed. Group (j, tap). */
+ * weights are transposed. Group (j, tap); kc >= VW. */
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 conv2d_packed_weights(__global const float *restrict weight, __global float *restrict packed,
                       int packed_first, int cols, int c, int k, int filter_s, int r0, int s0,
-                      int rstep, int sstep, int step_c, int step_q)
+                      int rstep, int sstep, int step_c, int step_q, int kc)
 {
     const int j = get_group_id(0), tap = get_group_id(1), taps = get_num_groups(1);
     const int r = r0 + tap / cols * rstep, s = s0 + tap % cols * sstep;
-    const int nk = min(NR, k - j * NR);
+    const int nk = min(NR, k - j * NR), npanels = get_num_groups(0), total = taps * c;
     __global const float *src =
         weight + (size_t)(r * filter_s + s) * c * k + (size_t)j * NR * step_q;
-    __global float *dst = packed + packed_first + ((size_t)j * taps + tap) * c * NR;
-    for (int c0 = 0; c0 < c; c0 += VW)
+    packed += packed_first;
+    for (int c0 = 0; c0 < c; c0 += VW) {
+        /* Values from..from + channels lie in one block, or from `next` on in the one after. */
+        const int from = tap * c + c0, channels = min(VW, c - c0);
+        const int block = from / kc * kc, next = min(block + kc, total);
+        __global float *here =
+            packed + ((size_t)block * npanels + (size_t)j * (next - block) + (from - block)) * NR;
+        __global float *after =
+            packed + ((size_t)next * npanels + (size_t)j * (min(next + kc, total) - next)) * NR;
         for (int q0 = 0; q0 < NR; q0 += VW) {
-            const int channels = min(VW, c - c0), columns = clamp(nk - q0, 0, VW);
-            __global const float *from = src + (size_t)c0 * step_c + (size_t)q0 * step_q;
+            const int columns = clamp(nk - q0, 0, VW);
             vfloat m[VW];
-            load_square(from, step_c, step_q, channels, columns, m);
+            load_square(src + (size_t)c0 * step_c + (size_t)q0 * step_q, step_c, step_q, channels,
+                        columns, m);
 #pragma unroll
             for (int i = 0; i < VW; i++)
                 if (i < channels)
-                    fstore(m[i], dst + (c0 + i) * NR + q0);
+                    fstore(m[i],
+                           (from + i < next ? here + i * NR : after + (from + i - next) * NR) + q0);
         }
+    }
 }
 
 /* Writes one bias per channel behind the panels; zeros where `bias` is NULL. */

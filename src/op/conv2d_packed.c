@@ -224,7 +224,7 @@ rescl_status rs_conv_packed_pack(const rs_plan *plan, const rs_args *args)
                              RS_BUF(args->param[0].buf), RS_BUF(args->packed), RS_INT(first),
                              RS_INT(g->cols), RS_INT(m.c), RS_INT(m.k), RS_INT(v.s), RS_INT(g->r0),
                              RS_INT(g->s0), RS_INT(g->rstep), RS_INT(g->sstep), RS_INT(m.step_c),
-                             RS_INT(m.step_q)));
+                             RS_INT(m.step_q), RS_INT(d.kc)));
         first += d.packed;
     }
     RS_TRY(RS_LAUNCH(plan->dev, plan->kernel[BIAS].kernel, bias_grid,
