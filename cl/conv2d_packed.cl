@@ -347,11 +347,19 @@ conv2d_packed_weights(__global const float *restrict weight, __global float *res
             vfloat m[VW];
             load_square(src + (size_t)c0 * step_c + (size_t)q0 * step_q, step_c, step_q, channels,
                         columns, m);
+            if (channels == VW && from + VW <= next) { /* nearly always */
 #pragma unroll
-            for (int i = 0; i < VW; i++)
+                for (int i = 0; i < VW; i++)
+                    fstore(m[i], here + i * NR + q0);
+                continue;
+            }
+#pragma unroll
+            for (int i = 0; i < VW; i++) {
+                __global float *row =
+                    from + i < next ? here + i * NR : after + (from + i - next) * NR;
                 if (i < channels)
-                    fstore(m[i],
-                           (from + i < next ? here + i * NR : after + (from + i - next) * NR) + q0);
+                    fstore(m[i], row + q0);
+            }
         }
     }
 }

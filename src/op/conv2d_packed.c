@@ -22,7 +22,7 @@ enum { T_KC = 0, T_TILES, T_ROWS, T_PANELS, T_GROUPS };
 #define PARAMS_PASS    (1u << RS_BWD_PARAMS)
 
 const rs_tunable rs_conv_packed_tunables[] = {
-    [T_KC] = {"kc", PRODUCT_PASSES, 16, 256, {128, 192}},      /* window values at a time */
+    [T_KC] = {"kc", PRODUCT_PASSES, 16, 256, {128, 192, 256}}, /* window values at a time */
     [T_TILES] = {"tiles", PRODUCT_PASSES, 1, 16, {4, 16}},     /* most pixel tiles of a group */
     [T_ROWS] = {"rows", PARAMS_PASS, 12, 1536, {192, 384}},    /* most filter rows of a group */
     [T_PANELS] = {"panels", RS_CONV_PASSES, 1, 64, {4, 16}},   /* most panels of a group */
@@ -48,7 +48,8 @@ static uint64_t params_floats(const tiles *t)
     return (uint64_t)t->px * (uint64_t)(t->mb + 16 + t->jb * t->reg.nr);
 }
 
-static tiles tiles_of(const rescl_device_info *dev, rs_pass pass, const int *tune)
+static tiles tiles_of(const rescl_device_info *dev, const rs_problem *p, rs_pass pass,
+                      const int *tune)
 {
     tiles t = {.reg = rs_regtile_of(dev), .kc = 256, .pb = 16, .px = 128, .mb = 192, .jb = 8};
     /* Half of the local memory, for a driver (Mesa's) counts a kernel's arrays twice; of that,
@@ -63,7 +64,9 @@ static tiles tiles_of(const rescl_device_info *dev, rs_pass pass, const int *tun
         t.mb /= 2;
     while (t.px > 8 && params_floats(&t) > room)
         t.px /= 2;
-    t.most_kc = rs_min_int(rs_tuned(tune[T_KC], t.kc), t.kc);
+    /* Sums of shorter sums round less: what forward rounds, the layers after it magnify. */
+    const int kc = pass == RS_FWD && p->training ? 128 : 256;
+    t.most_kc = rs_min_int(rs_tuned(tune[T_KC], kc), t.kc);
     t.most_tiles = rs_tuned(tune[T_TILES], 8);
     t.most_rows = rs_tuned(tune[T_ROWS], 768); /* large groups pack less */
     if (pass == RS_BWD_PARAMS) {
@@ -87,7 +90,7 @@ const char *rs_conv_packed_can(const rs_problem *p, rs_pass pass, const rescl_de
 {
     const rs_conv v = rs_conv_of(p);
     const rs_conv_maps m = rs_conv_maps_of(&v, pass);
-    const tiles t = tiles_of(dev, pass, rs_untuned);
+    const tiles t = tiles_of(dev, p, pass, rs_untuned);
     const double packed = (double)(v.r * v.s) * (double)m.c * (double)(m.k + (size_t)t.reg.nr);
     if (v.groups > 1)
         return "does one group only";
@@ -169,7 +172,7 @@ static rescl_status product_enqueue(const rs_plan *plan, const rs_args *args)
 {
     rescl_status st = RESCL_OK;
     const rescl_device_info *dev = rescl_device_get_info(plan->dev);
-    const tiles t = tiles_of(dev, plan->pass, plan->tune);
+    const tiles t = tiles_of(dev, &plan->problem, plan->pass, plan->tune);
     const rs_conv v = rs_conv_of(&plan->problem);
     const rs_conv_maps m = rs_conv_maps_of(&v, plan->pass);
     const bool fwd = plan->pass == RS_FWD, add = !fwd && v.accumulate;
@@ -207,7 +210,7 @@ rescl_status rs_conv_packed_pack(const rs_plan *plan, const rs_args *args)
 {
     rescl_status st = RESCL_OK;
     const rescl_device_info *dev = rescl_device_get_info(plan->dev);
-    const tiles t = tiles_of(dev, plan->pass, plan->tune);
+    const tiles t = tiles_of(dev, &plan->problem, plan->pass, plan->tune);
     const rs_conv v = rs_conv_of(&plan->problem);
     const rs_conv_maps m = rs_conv_maps_of(&v, plan->pass);
     const size_t panels = (size_t)rs_div_up((int)m.k, t.reg.nr);
@@ -273,7 +276,7 @@ static rescl_status params_enqueue(const rs_plan *plan, const rs_args *args)
 {
     rescl_status st = RESCL_OK;
     const rescl_device_info *dev = rescl_device_get_info(plan->dev);
-    const tiles t = tiles_of(dev, plan->pass, plan->tune);
+    const tiles t = tiles_of(dev, &plan->problem, plan->pass, plan->tune);
     const rs_conv v = rs_conv_of(&plan->problem);
     const params d = params_of(&v, &t, dev);
     const size_t weights = rs_conv_weight_count(&v);
@@ -303,7 +306,7 @@ out:
 rescl_status rs_conv_packed_plan(rs_plan *plan, const rescl_device_info *dev)
 {
     rescl_status st = RESCL_OK;
-    const tiles t = tiles_of(dev, plan->pass, plan->tune);
+    const tiles t = tiles_of(dev, &plan->problem, plan->pass, plan->tune);
     const rs_conv v = rs_conv_of(&plan->problem);
     if (plan->pass == RS_BWD_PARAMS) {
         const params d = params_of(&v, &t, dev);
