@@ -503,7 +503,7 @@ out:
 
 const rs_impl rs_conv_impls[] = {
     {"winograd", RS_CONV_PASSES, 1u << RESCL_DEVICE_CPU, rs_conv_winograd_can,
-     rs_conv_winograd_plan, rs_conv_winograd_enqueue, rs_conv_winograd_pack, 8,
+     rs_conv_winograd_plan, rs_conv_winograd_enqueue, rs_conv_winograd_pack, 4,
      rs_conv_winograd_tunables, rs_conv_winograd_doubt},
     {"grouped_tile", RS_CONV_PASSES, 1u << RESCL_DEVICE_CPU, rs_conv_grouped_can,
      rs_conv_grouped_plan, rs_conv_grouped_enqueue, rs_conv_grouped_pack, 0, NULL, NULL},
