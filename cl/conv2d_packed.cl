@@ -285,7 +285,8 @@ conv2d_packed_product(__global const float *restrict x, __global const float *re
             const int fresh = !started[t] && !(flags & ACCUMULATE);
             started[t] = 1;
             gather(A, LDA, np, top + i, first + i, start + i, x, h, w * c, cols * c, k0, k1);
-            for (int r = np; r < MR; r++)
+            const int short_tile = np <= MR / 2;
+            for (int r = np; r < (short_tile ? MR / 2 : MR); r++)
                 clear(A + r * LDA, k1 - k0);
             for (int j = j0; j < j1; j++) {
                 __global const float *b =
@@ -294,7 +295,7 @@ conv2d_packed_product(__global const float *restrict x, __global const float *re
                 vfloat acc[MR][NV];
                 if (!fresh && np == MR)
                     ask_for_tile(y + j * NR, offset + i);
-                if (np <= MR / 2)
+                if (short_tile)
                     multiply(MR / 2, k1 - k0, A, LDA, b, 0, 0, acc);
                 else if (j == j0) /* the next tile's pixels, once: they are a row apart at most */
                     multiply(MR, k1 - k0, A, LDA, b,

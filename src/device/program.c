@@ -113,10 +113,11 @@ static rescl_status build(rescl_device *dev, const char *stem, const char *user_
     RS_OOM(options = rs_strf("%s%s%s", dev->options, user_options[0] ? " " : "", user_options));
     RS_TRY(rs_source_load(&source, stem));
     rs_cache_key_make(dev->hw, source.text.text, options, &key);
-    if (cached)
+    if (cached) {
         lock = rs_cache_try_lock(&key);
-    if (cached && rs_cache_try_load(&key, &binary, &bytes))
-        *out = try_binary(dev, options, binary, bytes);
+        if (rs_cache_try_load(&key, &binary, &bytes))
+            *out = try_binary(dev, options, binary, bytes);
+    }
     const bool hit = *out != NULL;
     if (!hit) {
         RS_TRY(build_source(dev, stem, options, &source, out));

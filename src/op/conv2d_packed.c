@@ -65,7 +65,7 @@ static tiles tiles_of(const rescl_device_info *dev, const rs_problem *p, rs_pass
     while (t.px > 8 && params_floats(&t) > room)
         t.px /= 2;
     /* Sums of shorter sums round less: what forward rounds, the layers after it magnify. */
-    const int kc = pass == RS_FWD && p->training ? 128 : 256;
+    const int kc = pass == RS_FWD && p->training ? 128 : t.kc;
     t.most_kc = rs_min_int(rs_tuned(tune[T_KC], kc), t.kc);
     t.most_tiles = rs_tuned(tune[T_TILES], 8);
     t.most_rows = rs_tuned(tune[T_ROWS], 768); /* large groups pack less */
