@@ -292,9 +292,16 @@ conv2d_packed_product(__global const float *restrict x, __global const float *re
                 __global const float *b =
                     packed + packed_first + ((size_t)k0 * npanels + (size_t)j * (k1 - k0)) * NR;
                 __global const float *bias = packed + bias_first + j * NR;
+                const int nk = min(NR, k - j * NR);
                 vfloat acc[MR][NV];
                 if (!fresh && np == MR)
                     ask_for_tile(y + j * NR, offset + i);
+                /* Most products of a deep sum only add: alone, their sums stay in registers. */
+                if (!fresh && !last && !few && np == MR && nk == NR && j != j0) {
+                    multiply(MR, k1 - k0, A, LDA, b, 0, 0, acc);
+                    store_rows(acc, y + j * NR, offset + i, MR, 0, 0, 0);
+                    continue;
+                }
                 if (short_tile)
                     multiply(MR / 2, k1 - k0, A, LDA, b, 0, 0, acc);
                 else if (j == j0) /* the next tile's pixels, once: they are a row apart at most */
@@ -307,7 +314,6 @@ conv2d_packed_product(__global const float *restrict x, __global const float *re
                              acc);
                 else
                     multiply(MR, k1 - k0, A, LDA, b, 0, 0, acc);
-                const int nk = min(NR, k - j * NR);
                 store(acc, y + j * NR, offset + i, np, nk, fresh ? bias : 0,
                       last && residual ? residual + j * NR : 0, last && (flags & RELU));
                 if (last && moments && np == MR) /* of known length */
