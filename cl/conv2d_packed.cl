@@ -273,9 +273,9 @@ conv2d_packed_product(__global const float *restrict x, __global const float *re
     do {
         const int k1 = min(k0 + kc, total);
         const int last = k1 == total;
+        const int finishes = last && ((flags & RELU) || residual || moments);
         for (int t = 0; t < ntiles; t++)
-            used[t] = total == 0 ||
-                      (last && (!started[t] || (flags & RELU) || residual || moments)) ||
+            used[t] = total == 0 || finishes || (last && !started[t]) ||
                       box_has(box[t], k0 / c, (k1 - 1) / c, cols);
 
         for (int t = 0; t < ntiles; t++) {
@@ -297,7 +297,7 @@ conv2d_packed_product(__global const float *restrict x, __global const float *re
                 if (!fresh && np == MR)
                     ask_for_tile(y + j * NR, offset + i);
                 /* Most products of a deep sum only add: alone, their sums stay in registers. */
-                if (!fresh && !last && !few && np == MR && nk == NR && j != j0) {
+                if (!fresh && !finishes && !few && np == MR && nk == NR && j != j0) {
                     multiply(MR, k1 - k0, A, LDA, b, 0, 0, acc);
                     store_rows(acc, y + j * NR, offset + i, MR, 0, 0, 0);
                     continue;
