@@ -22,14 +22,17 @@
 #include "moments.clh"
 #include "regtile.clh"
 
-#ifndef KC /* most window values in the scratch at once: 64, 128, 192, 256, 384 */
+#ifndef KC /* most window values in the scratch at once: a power of two from 32 */
 #define KC 256
+#endif
+#ifndef TB /* most pixel tiles in the scratch at once */
+#define TB 1
 #endif
 #ifndef PB /* most pixel tiles of a group: 8, 16, 32 */
 #define PB 16
 #endif
-/* Not a power of two, so that the rows of a tile lie in different cache sets. */
-#define LDA (KC + 16)
+/* 256 or fewer values of the rows of a tile lie in different sets of the first cache. */
+#define LDA (KC + (KC > 256 ? 272 : 16))
 
 #define RELU           4 /* flags: clamp the finished sums at 0 */
 #define ACCUMULATE     1 /* flags: add to what the output holds */
@@ -121,38 +124,38 @@ RS_INLINE void gather(__local float *a, int lda, int pixels, __local const int *
     }
 }
 
-/* Asks for what `store` will add to. */
-RS_INLINE void ask_for_tile(__global const float *y, __local const int *offset)
-{
-#pragma unroll
-    for (int i = 0; i < MR; i++)
-#pragma unroll
-        for (int v = 0; v < NV; v++)
-            PREFETCH(y + offset[i] + v * VW);
-}
-
 /* `store` of whole rows. */
 RS_INLINE void store_rows(vfloat acc[MR][NV], __global float *y, __local const int *offset,
                           const int np, __global const float *bias, __global const float *residual,
                           int relu)
 {
-    vfloat start[NV];
 #pragma unroll
-    for (int v = 0; v < NV; v++)
-        start[v] = bias ? fload(bias + v * VW) : VZERO;
+    for (int i = 0; i < MR; i++) {
+        __global const float *start = bias ? bias : y + offset[i];
+        if (i < np)
+#pragma unroll
+            for (int v = 0; v < NV; v++)
+                acc[i][v] += fload(start + v * VW);
+    }
+    if (residual)
+#pragma unroll
+        for (int i = 0; i < MR; i++)
+            if (i < np)
+#pragma unroll
+                for (int v = 0; v < NV; v++)
+                    acc[i][v] += fload(residual + offset[i] + v * VW);
+    if (relu)
+#pragma unroll
+        for (int i = 0; i < MR; i++)
+#pragma unroll
+            for (int v = 0; v < NV; v++)
+                acc[i][v] = acc[i][v] < VZERO ? VZERO : acc[i][v];
 #pragma unroll
     for (int i = 0; i < MR; i++)
+        if (i < np)
 #pragma unroll
-        for (int v = 0; v < NV; v++) {
-            if (i >= np)
-                continue;
-            __global float *p = y + offset[i] + v * VW;
-            vfloat sum = acc[i][v] + (bias ? start[v] : fload(p));
-            if (residual)
-                sum += fload(residual + offset[i] + v * VW);
-            acc[i][v] = relu ? (sum < VZERO ? VZERO : sum) : sum;
-            fstore(acc[i][v], p);
-        }
+            for (int v = 0; v < NV; v++)
+                fstore(acc[i][v], y + offset[i] + v * VW);
 }
 
 /* Writes np x nk numbers of a tile, and leaves them in acc: its product plus `bias`, or plus what y
@@ -223,17 +226,19 @@ RS_INLINE int box_has(int4 box, int first, int last, int cols)
     return 0;
 }
 
-/* Group (p, j): pixel tiles p * tiles ..., panels j * panels ...; unless NULL, `moments` gets those of y
- * in parts p. */
+/* Group (p, j): pixel tiles p * tiles ..., panels j * panels ...; unless NULL, `moments` gets those
+ * of y in parts p. A block of kc values is gathered for `batch` tiles, which then pass by one panel
+ * after the other: with one tile it stays in the first cache and the panels in the second, with
+ * several each panel stays there while the tiles do as well, and kc may be larger. */
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 conv2d_packed_product(__global const float *restrict x, __global const float *restrict packed,
                       int packed_first, int bias_first, __global const float *restrict residual,
                       __global float *restrict y, __global float *restrict moments, int images,
                       int h, int w, int c, int rows, int cols, int dh, int dw, int istep_h,
                       int istep_w, int gh, int gw, int oh, int ow, int k, int first_h, int first_w,
-                      int ostep_h, int ostep_w, int kc, int tiles, int panels, int flags)
+                      int ostep_h, int ostep_w, int kc, int tiles, int batch, int panels, int flags)
 {
-    __local float A[MR * LDA] __attribute__((aligned(64)));
+    __local float A[TB * MR * LDA] __attribute__((aligned(64)));
     __local int top[PB * MR], first[PB * MR], start[PB * MR], offset[PB * MR];
     __local int4 box[PB]; /* taps that any pixel of the tile needs */
     __local int started[PB], used[PB];
@@ -278,49 +283,50 @@ conv2d_packed_product(__global const float *restrict x, __global const float *re
             used[t] = total == 0 || finishes || (last && !started[t]) ||
                       box_has(box[t], k0 / c, (k1 - 1) / c, cols);
 
-        for (int t = 0; t < ntiles; t++) {
-            if (!used[t])
-                continue;
-            const int i = t * MR, np = min(MR, pixels - i);
-            const int fresh = !started[t] && !(flags & ACCUMULATE);
-            started[t] = 1;
-            gather(A, LDA, np, top + i, first + i, start + i, x, h, w * c, cols * c, k0, k1);
-            const int short_tile = np <= MR / 2;
-            for (int r = np; r < (short_tile ? MR / 2 : MR); r++)
-                clear(A + r * LDA, k1 - k0);
+        for (int t0 = 0; t0 < ntiles; t0 += batch) {
+            const int t1 = min(t0 + batch, ntiles);
             for (int j = j0; j < j1; j++) {
                 __global const float *b =
                     packed + packed_first + ((size_t)k0 * npanels + (size_t)j * (k1 - k0)) * NR;
                 __global const float *bias = packed + bias_first + j * NR;
                 const int nk = min(NR, k - j * NR);
-                vfloat acc[MR][NV];
-                if (!fresh && np == MR)
-                    ask_for_tile(y + j * NR, offset + i);
-                /* Most products of a deep sum only add: alone, their sums stay in registers. */
-                if (!fresh && !finishes && !few && np == MR && nk == NR && j != j0) {
-                    multiply(MR, k1 - k0, A, LDA, b, 0, 0, acc);
-                    store_rows(acc, y + j * NR, offset + i, MR, 0, 0, 0);
-                    continue;
+                for (int t = t0; t < t1; t++) {
+                    if (!used[t])
+                        continue;
+                    __local float *a = A + (t - t0) * MR * LDA;
+                    const int i = t * MR, np = min(MR, pixels - i);
+                    const int fresh = !started[t] && !(flags & ACCUMULATE);
+                    const int short_tile = np <= MR / 2;
+                    if (j == j0) {
+                        gather(a, LDA, np, top + i, first + i, start + i, x, h, w * c, cols * c, k0,
+                               k1);
+                        for (int r = np; r < (short_tile ? MR / 2 : MR); r++)
+                            clear(a + r * LDA, k1 - k0);
+                    }
+                    __global const float *sums = np == MR ? y + j * NR : 0;
+                    vfloat acc[MR][NV];
+                    if (short_tile)
+                        multiply(MR / 2, k1 - k0, a, LDA, b, 0, 0, 0, 0, acc);
+                    else if (j == j0) /* asks for the next tile's pixels: a row apart at most */
+                        multiply(MR, k1 - k0, a, LDA, b, sums, offset + i,
+                                 (uintptr_t)(x + start[min(i + MR, pixels - 1)] + k0), istep_w * c,
+                                 acc);
+                    else if (few && (t == 1 || t == 2)) /* half of the panel's next weights each */
+                        multiply(MR, k1 - k0, a, LDA, b, sums, offset + i,
+                                 (uintptr_t)(b + (k1 - k0) * (npanels * NR + 16 * (t - 1))),
+                                 k1 - k0, acc);
+                    else
+                        multiply(MR, k1 - k0, a, LDA, b, sums, offset + i, 0, 0, acc);
+                    store(acc, y + j * NR, offset + i, np, nk, fresh ? bias : 0,
+                          last && residual ? residual + j * NR : 0, last && (flags & RELU));
+                    if (last && moments && np == MR) /* of known length */
+                        tile_moments(acc, MR, nk, means + j * NR, k, i);
+                    else if (last && moments)
+                        tile_moments(acc, np, nk, means + j * NR, k, i);
                 }
-                if (short_tile)
-                    multiply(MR / 2, k1 - k0, A, LDA, b, 0, 0, acc);
-                else if (j == j0) /* the next tile's pixels, once: they are a row apart at most */
-                    multiply(MR, k1 - k0, A, LDA, b,
-                             (uintptr_t)(x + start[min(i + MR, pixels - 1)] + k0), istep_w * c,
-                             acc);
-                else if (few && (t == 1 || t == 2)) /* half of the panel's next weights each */
-                    multiply(MR, k1 - k0, A, LDA, b,
-                             (uintptr_t)(b + (k1 - k0) * (npanels * NR + 16 * (t - 1))), k1 - k0,
-                             acc);
-                else
-                    multiply(MR, k1 - k0, A, LDA, b, 0, 0, acc);
-                store(acc, y + j * NR, offset + i, np, nk, fresh ? bias : 0,
-                      last && residual ? residual + j * NR : 0, last && (flags & RELU));
-                if (last && moments && np == MR) /* of known length */
-                    tile_moments(acc, MR, nk, means + j * NR, k, i);
-                else if (last && moments)
-                    tile_moments(acc, np, nk, means + j * NR, k, i);
             }
+            for (int t = t0; t < t1; t++)
+                started[t] |= used[t];
         }
         k0 = k1;
     } while (k0 < total);

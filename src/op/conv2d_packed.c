@@ -15,6 +15,10 @@ enum { PARAMS = 0, SUM };
 
 /* ---- tile sizes -------------------------------------------------------------------------- */
 
+/* Up to so many window values a tile of pixels stays in the first cache while the panels pass by it.
+ * With more, a panel stays in the second one while tiles do. */
+#define SHALLOW_KC 256
+
 /* Tunables: none costs a program of its own, for the kernels' macros are upper bounds. */
 enum { T_KC = 0, T_TILES, T_ROWS, T_PANELS, T_GROUPS };
 
@@ -22,25 +26,26 @@ enum { T_KC = 0, T_TILES, T_ROWS, T_PANELS, T_GROUPS };
 #define PARAMS_PASS    (1u << RS_BWD_PARAMS)
 
 const rs_tunable rs_conv_packed_tunables[] = {
-    [T_KC] = {"kc", PRODUCT_PASSES, 16, 256, {128, 192, 256}}, /* window values at a time */
-    [T_TILES] = {"tiles", PRODUCT_PASSES, 1, 16, {4, 16}},     /* most pixel tiles of a group */
-    [T_ROWS] = {"rows", PARAMS_PASS, 12, 1536, {192, 384}},    /* most filter rows of a group */
-    [T_PANELS] = {"panels", RS_CONV_PASSES, 1, 64, {4, 16}},   /* most panels of a group */
-    [T_GROUPS] = {"groups", RS_CONV_PASSES, 1, 64, {1, 4, 8}}, /* per compute unit */
+    [T_KC] = {"kc", PRODUCT_PASSES, 16, 1024, {128, 256, 1024}}, /* window values at a time */
+    [T_TILES] = {"tiles", PRODUCT_PASSES, 1, 16, {4, 16}},       /* most pixel tiles of a group */
+    [T_ROWS] = {"rows", PARAMS_PASS, 12, 1536, {192, 384}},      /* most filter rows of a group */
+    [T_PANELS] = {"panels", RS_CONV_PASSES, 1, 64, {4, 16}},     /* most panels of a group */
+    [T_GROUPS] = {"groups", RS_CONV_PASSES, 1, 64, {1, 4, 8}},   /* per compute unit */
     {0}};
 
 /* The kernels' macros, fixed for a device, and how much of them is used. */
 typedef struct tiles {
     rs_regtile reg; /* rows of `multiply` are pixels, columns of `outer` filter rows */
-    int kc;         /* product: window values in the scratch */
+    int kc, tb;     /* product: window values and pixel tiles in the scratch */
     int pb;         /* most pixel tiles of a group */
     int px, mb, jb; /* backward weights: pixels, filter rows and panels in the scratch */
-    int most_kc, most_tiles, most_rows, most_panels, groups; /* of the tunables */
+    int most_kc;    /* of the tunables; 0: what suits the depth of the sums */
+    int most_tiles, most_rows, most_panels, groups;
 } tiles;
 
 static uint64_t product_floats(const tiles *t)
 {
-    return (uint64_t)(t->reg.mr * (t->kc + 16));
+    return (uint64_t)(t->tb * t->reg.mr * (t->kc + (t->kc > SHALLOW_KC ? 272 : 16)));
 }
 
 static uint64_t params_floats(const tiles *t)
@@ -51,11 +56,14 @@ static uint64_t params_floats(const tiles *t)
 static tiles tiles_of(const rescl_device_info *dev, const rs_problem *p, rs_pass pass,
                       const int *tune)
 {
-    tiles t = {.reg = rs_regtile_of(dev), .kc = 256, .pb = 16, .px = 128, .mb = 192, .jb = 8};
+    tiles t = {
+        .reg = rs_regtile_of(dev), .kc = 1024, .tb = 8, .pb = 16, .px = 128, .mb = 192, .jb = 8};
     /* Half of the local memory, for a driver (Mesa's) counts a kernel's arrays twice; of that,
      * indices and flags take 5 KiB. */
     const uint64_t half = dev->local_bytes / 2;
     const uint64_t room = half > 5120 ? (half - 5120) / sizeof(float) : 0;
+    if (product_floats(&t) > room)
+        t.kc = SHALLOW_KC, t.tb = 1;
     while (t.kc > 32 && product_floats(&t) > room)
         t.kc /= 2;
     while (t.jb > 1 && params_floats(&t) > room)
@@ -65,7 +73,7 @@ static tiles tiles_of(const rescl_device_info *dev, const rs_problem *p, rs_pass
     while (t.px > 8 && params_floats(&t) > room)
         t.px /= 2;
     /* Sums of shorter sums round less: what forward rounds, the layers after it magnify. */
-    const int kc = pass == RS_FWD && p->training ? 128 : t.kc;
+    const int kc = pass == RS_FWD && p->training ? 128 : 0;
     t.most_kc = rs_min_int(rs_tuned(tune[T_KC], kc), t.kc);
     t.most_tiles = rs_tuned(tune[T_TILES], 8);
     t.most_rows = rs_tuned(tune[T_ROWS], 768); /* large groups pack less */
@@ -82,8 +90,9 @@ static tiles tiles_of(const rescl_device_info *dev, const rs_problem *p, rs_pass
 
 static rescl_status add_kernel(rs_plan *plan, const tiles *t, const char *name)
 {
-    return rs_plan_kernel_add(plan, KERNEL_FILE, name, "-DKC=%d -DPB=%d -DPX=%d -DMB=%d -DJB=%d",
-                              t->kc, t->pb, t->px, t->mb, t->jb);
+    return rs_plan_kernel_add(plan, KERNEL_FILE, name,
+                              "-DKC=%d -DTB=%d -DPB=%d -DPX=%d -DMB=%d -DJB=%d", t->kc, t->tb,
+                              t->pb, t->px, t->mb, t->jb);
 }
 
 const char *rs_conv_packed_can(const rs_problem *p, rs_pass pass, const rescl_device_info *dev)
@@ -110,6 +119,7 @@ typedef struct product {
     rs_conv_grid grid;
     int panels; /* of all output channels */
     int kc;     /* window values at a time */
+    int batch;  /* pixel tiles in the scratch at once */
     int tiles, group_panels;
     bool position_major;
     size_t packed; /* floats of packed weights */
@@ -131,8 +141,12 @@ static product product_of(const rs_conv *v, rs_pass pass, size_t index, const ti
      * taps. */
     d.position_major = taps > 1 && g->gh * g->gw <= 64 && (int)v->n * 2 > t->reg.mr;
     const int whole = d.position_major && c >= 32 ? c : rs_max_int(total, 1);
-    const int kc = rs_div_up(whole, rs_div_up(whole, t->most_kc)), vw = t->reg.vw;
-    d.kc = rs_min_int(rs_div_up(kc, vw) * vw, t->most_kc); /* rows of the scratch stay aligned */
+    /* Sums of many values are updated seldom where there are pixels enough to pass by a panel. */
+    const int suits = total >= 1024 && ntiles > 16 ? 1024 : SHALLOW_KC;
+    const int most = t->most_kc > 0 ? t->most_kc : rs_min_int(suits, t->kc);
+    const int kc = rs_div_up(whole, rs_div_up(whole, most)), vw = t->reg.vw;
+    d.kc = rs_min_int(rs_div_up(kc, vw) * vw, most); /* rows of the scratch stay aligned */
+    d.batch = d.kc > SHALLOW_KC ? t->tb : 1;
 
     /* Each further group of panels gathers all pixels again, each of tiles reads all weights. */
     const int want = t->groups * (int)dev->compute_units;
@@ -187,18 +201,18 @@ static rescl_status product_enqueue(const rs_plan *plan, const rs_args *args)
             const rs_grid grid = {.items = {(size_t)rs_div_up(ntiles, d.tiles),
                                             (size_t)rs_div_up(d.panels, d.group_panels), 1},
                                   .group = {1, 1, 1}};
-            RS_TRY(
-                RS_LAUNCH(plan->dev, plan->kernel[PRODUCT].kernel, grid,
-                          RS_BUF(fwd ? args->src[0].buf : args->diff_dst.buf), RS_BUF(args->packed),
-                          RS_INT(first), RS_INT(bias_first), RS_BUF(fwd ? args->src[1].buf : NULL),
-                          RS_BUF(fwd ? args->dst.buf : args->diff_src[0].buf),
-                          RS_BUF(plan->moments_parts ? args->moments : NULL), RS_INT(v.n),
-                          RS_INT(m.h), RS_INT(m.w), RS_INT(m.c), RS_INT(g->rows), RS_INT(g->cols),
-                          RS_INT(g->dh), RS_INT(g->dw), RS_INT(g->istep_h), RS_INT(g->istep_w),
-                          RS_INT(g->gh), RS_INT(g->gw), RS_INT(m.oh), RS_INT(m.ow), RS_INT(m.k),
-                          RS_INT(g->first_h), RS_INT(g->first_w), RS_INT(g->ostep_h),
-                          RS_INT(g->ostep_w), RS_INT(d.kc), RS_INT(d.tiles), RS_INT(d.group_panels),
-                          RS_INT((add ? 1 : 0) | (d.position_major ? 2 : 0) | (v.relu ? 4 : 0))));
+            RS_TRY(RS_LAUNCH(
+                plan->dev, plan->kernel[PRODUCT].kernel, grid,
+                RS_BUF(fwd ? args->src[0].buf : args->diff_dst.buf), RS_BUF(args->packed),
+                RS_INT(first), RS_INT(bias_first), RS_BUF(fwd ? args->src[1].buf : NULL),
+                RS_BUF(fwd ? args->dst.buf : args->diff_src[0].buf),
+                RS_BUF(plan->moments_parts ? args->moments : NULL), RS_INT(v.n), RS_INT(m.h),
+                RS_INT(m.w), RS_INT(m.c), RS_INT(g->rows), RS_INT(g->cols), RS_INT(g->dh),
+                RS_INT(g->dw), RS_INT(g->istep_h), RS_INT(g->istep_w), RS_INT(g->gh), RS_INT(g->gw),
+                RS_INT(m.oh), RS_INT(m.ow), RS_INT(m.k), RS_INT(g->first_h), RS_INT(g->first_w),
+                RS_INT(g->ostep_h), RS_INT(g->ostep_w), RS_INT(d.kc), RS_INT(d.tiles),
+                RS_INT(d.batch), RS_INT(d.group_panels),
+                RS_INT((add ? 1 : 0) | (d.position_major ? 2 : 0) | (v.relu ? 4 : 0))));
         }
         first += d.packed;
     }
