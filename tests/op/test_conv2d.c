@@ -172,8 +172,8 @@ static const op_case cases[] = {
      .attr = EPILOGUE(39, 3, 1, 1),
      .inference_only = true},
     {.name = "3x3, images share tiles, deep sums",
-     .src = {{4, {18, 4, 4, 1030}}},
-     .attr = EPILOGUE(33, 3, 1, 1),
+     .src = {{4, {15, 4, 4, 1030}}},
+     .attr = EPILOGUE(17, 3, 1, 1),
      .inference_only = true},
 };
 
