@@ -32,7 +32,7 @@
 #define PB 16
 #endif
 /* 256 or fewer values of the rows of a tile lie in different sets of the first cache. */
-#define LDA (KC + (KC > 256 ? 272 : 16))
+#define LDA (KC + (KC > 256 ? 80 : 16))
 
 #define RELU           4 /* flags: clamp the finished sums at 0 */
 #define ACCUMULATE     1 /* flags: add to what the output holds */

@@ -45,7 +45,7 @@ typedef struct tiles {
 
 static uint64_t product_floats(const tiles *t)
 {
-    return (uint64_t)(t->tb * t->reg.mr * (t->kc + (t->kc > SHALLOW_KC ? 272 : 16)));
+    return (uint64_t)(t->tb * t->reg.mr * (t->kc + (t->kc > SHALLOW_KC ? 80 : 16)));
 }
 
 static uint64_t params_floats(const tiles *t)
