@@ -304,18 +304,20 @@ conv2d_packed_product(__global const float *restrict x, __global const float *re
                             clear(a + r * LDA, k1 - k0);
                     }
                     __global const float *sums = np == MR ? y + j * NR : 0;
-                    lines later = {0, 0, 0};
-                    if (j == j0) /* the next tile's pixels: they are a row apart at most */
-                        later = (lines){(uintptr_t)(x + start[min(i + MR, pixels - 1)] + k0),
-                                        istep_w * c, MR};
-                    else if (few && (t == 1 || t == 2)) /* half of the panel's next weights */
-                        later = (lines){(uintptr_t)(b + (k1 - k0) * (npanels * NR + 16 * (t - 1))),
-                                        k1 - k0, 16};
+                    uintptr_t next = 0; /* what is read later, at 16 places */
+                    int pitch = 0;
+                    if (j == j0) { /* the next tile's pixels: they are a row apart at most */
+                        next = (uintptr_t)(x + start[min(i + MR, pixels - 1)] + k0);
+                        pitch = istep_w * c;
+                    } else if (few && (t == 1 || t == 2)) { /* half of the panel's next weights */
+                        next = (uintptr_t)(b + (k1 - k0) * (npanels * NR + 16 * (t - 1)));
+                        pitch = k1 - k0;
+                    }
                     vfloat acc[MR][NV];
                     if (short_tile)
-                        multiply(MR / 2, k1 - k0, a, LDA, b, 0, 0, later, acc);
+                        multiply(MR / 2, k1 - k0, a, LDA, b, 0, 0, 0, 0, acc);
                     else
-                        multiply(MR, k1 - k0, a, LDA, b, sums, offset + i, later, acc);
+                        multiply(MR, k1 - k0, a, LDA, b, sums, offset + i, next, pitch, acc);
                     store(acc, y + j * NR, offset + i, np, nk, fresh ? bias : 0,
                           last && residual ? residual + j * NR : 0, last && (flags & RELU));
                     if (last && moments && np == MR) /* of known length */

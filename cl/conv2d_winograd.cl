@@ -287,8 +287,8 @@ conv2d_winograd_product(__global const float *restrict x, __global const float *
                         __global float *p = products + position * mstep + t * mrow + q * NR;
                         const global float *a = v + position * vstep + t * vrow;
                         vfloat acc[MR][NV];
-                        const lines next = {(uintptr_t)(a + MR * vrow), vrow, MR};
-                        multiply(MR, c, a, vrow, panel, 0, 0, next, acc);
+                        multiply(MR, c, a, vrow, panel, 0, 0, (uintptr_t)(a + MR * vrow), vrow,
+                                 acc);
 #pragma unroll
                         for (int i = 0; i < MR; i++)
 #pragma unroll
