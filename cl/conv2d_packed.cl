@@ -31,8 +31,9 @@
 #ifndef PB /* most pixel tiles of a group: 8, 16, 32 */
 #define PB 16
 #endif
-/* 256 or fewer values of the rows of a tile lie in different sets of the first cache. */
-#define LDA (KC + (KC > 256 ? 80 : 16))
+#ifndef LDA /* floats between the rows of a tile: whole vectors */
+#define LDA (KC + 16)
+#endif
 
 #define RELU           4 /* flags: clamp the finished sums at 0 */
 #define ACCUMULATE     1 /* flags: add to what the output holds */
@@ -297,22 +298,21 @@ conv2d_packed_product(__global const float *restrict x, __global const float *re
                     const int i = t * MR, np = min(MR, pixels - i);
                     const int fresh = !started[t] && !(flags & ACCUMULATE);
                     const int short_tile = np <= MR / 2;
+                    uintptr_t next = 0; /* what is read later, at 16 places */
+                    int pitch = 0;
                     if (j == j0) {
                         gather(a, LDA, np, top + i, first + i, start + i, x, h, w * c, cols * c, k0,
                                k1);
                         for (int r = np; r < (short_tile ? MR / 2 : MR); r++)
                             clear(a + r * LDA, k1 - k0);
-                    }
-                    __global const float *sums = np == MR ? y + j * NR : 0;
-                    uintptr_t next = 0; /* what is read later, at 16 places */
-                    int pitch = 0;
-                    if (j == j0) { /* the next tile's pixels: they are a row apart at most */
+                        /* the next tile's pixels: they are a row apart at most */
                         next = (uintptr_t)(x + start[min(i + MR, pixels - 1)] + k0);
                         pitch = istep_w * c;
                     } else if (few && (t == 1 || t == 2)) { /* half of the panel's next weights */
                         next = (uintptr_t)(b + (k1 - k0) * (npanels * NR + 16 * (t - 1)));
                         pitch = k1 - k0;
                     }
+                    __global const float *sums = np == MR ? y + j * NR : 0;
                     vfloat acc[MR][NV];
                     if (short_tile)
                         multiply(MR / 2, k1 - k0, a, LDA, b, 0, 0, 0, 0, acc);

@@ -15,9 +15,9 @@ enum { PARAMS = 0, SUM };
 
 /* ---- tile sizes -------------------------------------------------------------------------- */
 
-/* Up to so many window values a tile of pixels stays in the first cache while the panels pass by it.
- * With more, a panel stays in the second one while tiles do. */
-#define SHALLOW_KC 256
+/* Up to SHALLOW_KC window values at a time a tile of pixels stays in the first cache while the panels
+ * pass by it. With up to DEEP_KC a panel stays in the second one while tiles do. */
+enum { SHALLOW_KC = 256, DEEP_KC = 1024 };
 
 /* Tunables: none costs a program of its own, for the kernels' macros are upper bounds. */
 enum { T_KC = 0, T_TILES, T_ROWS, T_PANELS, T_GROUPS };
@@ -26,11 +26,11 @@ enum { T_KC = 0, T_TILES, T_ROWS, T_PANELS, T_GROUPS };
 #define PARAMS_PASS    (1u << RS_BWD_PARAMS)
 
 const rs_tunable rs_conv_packed_tunables[] = {
-    [T_KC] = {"kc", PRODUCT_PASSES, 16, 1024, {128, 256, 1024}}, /* window values at a time */
-    [T_TILES] = {"tiles", PRODUCT_PASSES, 1, 16, {4, 16}},       /* most pixel tiles of a group */
-    [T_ROWS] = {"rows", PARAMS_PASS, 12, 1536, {192, 384}},      /* most filter rows of a group */
-    [T_PANELS] = {"panels", RS_CONV_PASSES, 1, 64, {4, 16}},     /* most panels of a group */
-    [T_GROUPS] = {"groups", RS_CONV_PASSES, 1, 64, {1, 4, 8}},   /* per compute unit */
+    [T_KC] = {"kc", PRODUCT_PASSES, 16, DEEP_KC, {128, 256, 1024}}, /* window values at a time */
+    [T_TILES] = {"tiles", PRODUCT_PASSES, 1, 16, {4, 16}},     /* most pixel tiles of a group */
+    [T_ROWS] = {"rows", PARAMS_PASS, 12, 1536, {192, 384}},    /* most filter rows of a group */
+    [T_PANELS] = {"panels", RS_CONV_PASSES, 1, 64, {4, 16}},   /* most panels of a group */
+    [T_GROUPS] = {"groups", RS_CONV_PASSES, 1, 64, {1, 4, 8}}, /* per compute unit */
     {0}};
 
 /* The kernels' macros, fixed for a device, and how much of them is used. */
@@ -43,9 +43,16 @@ typedef struct tiles {
     int most_tiles, most_rows, most_panels, groups;
 } tiles;
 
+/* Floats between the rows of a tile: SHALLOW_KC values of them lie in different sets of the first
+ * cache. */
+static int row_floats(const tiles *t)
+{
+    return t->kc + (t->kc > SHALLOW_KC ? 80 : 16);
+}
+
 static uint64_t product_floats(const tiles *t)
 {
-    return (uint64_t)(t->tb * t->reg.mr * (t->kc + (t->kc > SHALLOW_KC ? 80 : 16)));
+    return (uint64_t)(t->tb * t->reg.mr * row_floats(t));
 }
 
 static uint64_t params_floats(const tiles *t)
@@ -57,7 +64,7 @@ static tiles tiles_of(const rescl_device_info *dev, const rs_problem *p, rs_pass
                       const int *tune)
 {
     tiles t = {
-        .reg = rs_regtile_of(dev), .kc = 1024, .tb = 8, .pb = 16, .px = 128, .mb = 192, .jb = 8};
+        .reg = rs_regtile_of(dev), .kc = DEEP_KC, .tb = 8, .pb = 16, .px = 128, .mb = 192, .jb = 8};
     /* Half of the local memory, for a driver (Mesa's) counts a kernel's arrays twice; of that,
      * indices and flags take 5 KiB. */
     const uint64_t half = dev->local_bytes / 2;
@@ -91,8 +98,8 @@ static tiles tiles_of(const rescl_device_info *dev, const rs_problem *p, rs_pass
 static rescl_status add_kernel(rs_plan *plan, const tiles *t, const char *name)
 {
     return rs_plan_kernel_add(plan, KERNEL_FILE, name,
-                              "-DKC=%d -DTB=%d -DPB=%d -DPX=%d -DMB=%d -DJB=%d", t->kc, t->tb,
-                              t->pb, t->px, t->mb, t->jb);
+                              "-DKC=%d -DLDA=%d -DTB=%d -DPB=%d -DPX=%d -DMB=%d -DJB=%d", t->kc,
+                              row_floats(t), t->tb, t->pb, t->px, t->mb, t->jb);
 }
 
 const char *rs_conv_packed_can(const rs_problem *p, rs_pass pass, const rescl_device_info *dev)
@@ -142,7 +149,7 @@ static product product_of(const rs_conv *v, rs_pass pass, size_t index, const ti
     d.position_major = taps > 1 && g->gh * g->gw <= 64 && (int)v->n * 2 > t->reg.mr;
     const int whole = d.position_major && c >= 32 ? c : rs_max_int(total, 1);
     /* Sums of many values are updated seldom where there are pixels enough to pass by a panel. */
-    const int suits = total >= 1024 && ntiles > 16 ? 1024 : SHALLOW_KC;
+    const int suits = total >= DEEP_KC && ntiles > 16 ? DEEP_KC : SHALLOW_KC;
     const int most = t->most_kc > 0 ? t->most_kc : rs_min_int(suits, t->kc);
     const int kc = rs_div_up(whole, rs_div_up(whole, most)), vw = t->reg.vw;
     d.kc = rs_min_int(rs_div_up(kc, vw) * vw, most); /* rows of the scratch stay aligned */
