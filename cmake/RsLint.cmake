@@ -37,6 +37,11 @@ if(rs_lint_sources)
 --extra-arg=-Wno-unknown-warning-option"
         tidy ${rs_lint_sources})
 
+    # No file name stands twice in the tree; CMake alone gives one that has to.
+    rs_lint(names sh sh -c "find .ci bench cl cmake configs docs examples include packaging scripts src \
+tests -type f ! -path '*/corpus/*' ! -name CMakeLists.txt ! -name '*.pyc' | sed 's|.*/||' | sort \
+| uniq -d | sed 's|$|: the name of more than one file|' | tee /dev/stderr | wc -l | grep -qx 0")
+
     # Only src/device sees OpenCL, and src/cli only the public headers.
     rs_lint(rooms grep sh -c
         "! grep -rnE '#include *[<\"](CL/|clblast)' src tests --include=*.[ch] | grep -v '^src/device/' \

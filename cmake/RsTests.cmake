@@ -3,7 +3,7 @@
 # tests/<room>/*.sh are ctests of the program; tests/package tries an install. A test that exits
 # with 77 was skipped.
 
-set(rs_test_rooms base tensor device op nn model data io train cli)
+set(rs_test_rooms base file tensor device op nn model data io lab train cli)
 set(rs_test_includes "${PROJECT_SOURCE_DIR}/include" "${PROJECT_SOURCE_DIR}/tests/support")
 foreach(room ${rs_test_rooms})
     list(APPEND rs_test_includes "${PROJECT_SOURCE_DIR}/src/${room}"

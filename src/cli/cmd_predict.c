@@ -1,7 +1,7 @@
 #include "cli.h"
 #include "output.h"
+#include "overlay.h"
 #include "pictures.h"
-#include "saliency.h"
 #include "session.h"
 
 #include <stdlib.h>

@@ -4,7 +4,7 @@
 #include "error.h"
 #include "log.h"
 #include "str.h"
-#include "tune.h"
+#include "tunetable.h"
 
 #include <math.h>
 #include <stdarg.h>

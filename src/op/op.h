@@ -175,7 +175,7 @@ rescl_status rs_plan_kernel_add(rs_plan *plan, const char *file, const char *nam
 const char *rs_plan_choice(const rs_plan *plan, char text[RS_CHOICE]);
 
 /* Plans a pass: takes the choice `force` or, when NULL, what RESCL_IMPL says
- * ("conv2d=clblast_gemm,dense=direct"), else what was measured on this device (tune.h), else the
+ * ("conv2d=clblast_gemm,dense=direct"), else what was measured on this device (tunetable.h), else the
  * default. Each refusal is logged under RESCL_VERBOSE=dispatch. RESCL_ERR_UNSUPPORTED, with all
  * reasons, when none can serve; a forced one that cannot is an error too: nothing falls back
  * silently. What was measured and cannot serve is logged and left out. */

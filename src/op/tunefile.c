@@ -1,5 +1,5 @@
-/* Tuning files: see tune.h. */
-#include "tune.h"
+/* Tuning files: see tunetable.h. */
+#include "tunetable.h"
 
 #include "error.h"
 #include "hash.h"

@@ -102,7 +102,7 @@ rescl_status rescl_evaluate(rescl_device *device, const rescl_model *model,
     RS_FAIL_IF(batch_size == 0, RESCL_ERR_ARG, "a batch size of 0");
     RS_TRY(rs_check_dataset(model, set, "dataset"));
     rs_split_batches(set->count, batch_size, &plan.eval_batch, &plan.eval_tail);
-    RS_TRY(rs_replica_create(device, model, &plan, &e.replica));
+    RS_TRY(rs_replica_create(device, model->graph, &model->weights, &plan, &e.replica));
     RS_TRY(rs_loader_create(set, &load, &e.loader));
     e.event.epochs = 1;
     RS_TRY(rs_evaluate(&e, out));

@@ -27,7 +27,7 @@ rescl_status rescl_predictor_create(rescl_device *device, const rescl_model *mod
                "the input is too large");
     RS_OOM(p->pixels = rs_aligned_calloc(batch_size, bytes));
     RS_OOM(p->labels = rs_aligned_calloc(batch_size, sizeof *p->labels));
-    RS_TRY(rs_replica_create(device, model, &plan, &p->replica));
+    RS_TRY(rs_replica_create(device, model->graph, &model->weights, &plan, &p->replica));
     *out = p, p = NULL;
 out:
     rescl_predictor_destroy(p);

@@ -2,7 +2,10 @@
 #ifndef RS_PREDICTOR_H
 #define RS_PREDICTOR_H
 
+#include "loader.h"
+#include "netmodel.h"
 #include "replica.h"
+#include <rescl/train.h>
 
 struct rescl_predictor {
     const rescl_model *model;

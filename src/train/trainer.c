@@ -202,7 +202,7 @@ static rescl_status create_replica(rescl_trainer *t)
     rs_split_batches(t->train_set->count, batch, &plan.train_batch, &plan.train_tail);
     if (t->eval_set)
         rs_split_batches(t->eval_set->count, batch, &plan.eval_batch, &plan.eval_tail);
-    RS_TRY(rs_replica_create(t->dev, t->model, &plan, &t->replica));
+    RS_TRY(rs_replica_create(t->dev, t->model->graph, &t->model->weights, &plan, &t->replica));
     RS_TRY(compare_plans(t, &plan));
     for (int i = 0; t->resume_path && i < rs_store_states(t->replica->store); i++)
         RS_TRY(rs_store_upload_state(t->replica->store, i, &t->state[i]));

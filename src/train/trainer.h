@@ -3,7 +3,9 @@
 #define RS_TRAINER_H
 
 #include "checkpoint.h"
+#include "loader.h"
 #include "metrics.h"
+#include "netmodel.h"
 #include "replica.h"
 #include "schedule.h"
 

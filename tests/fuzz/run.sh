@@ -23,7 +23,7 @@ fi
 
 hdf5=$(pkg-config --cflags --libs hdf5 2>/dev/null || pkg-config --cflags --libs hdf5-serial 2>/dev/null)
 rooms=
-for room in base tensor device op nn io data; do
+for room in base file tensor device op nn model io data; do
     rooms="$rooms -I$root/src/$room"
 done
 # ONNX is only written, and knows operations that would bring OpenCL along.

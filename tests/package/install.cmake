@@ -33,7 +33,7 @@ endif()
 set(ENV{PKG_CONFIG_PATH} "${prefix}/${LIBDIR}/pkgconfig")
 run(pkg-config --cflags --libs rescl)
 separate_arguments(flags UNIX_COMMAND "${output}")
-run("${C_COMPILER}" "${consumer}/main.c" -o "${WORK_DIR}/by_pkg_config" ${flags}
+run("${C_COMPILER}" "${consumer}/consumer.c" -o "${WORK_DIR}/by_pkg_config" ${flags}
     "-Wl,-rpath,${prefix}/${LIBDIR}")
 run("${WORK_DIR}/by_pkg_config")
 

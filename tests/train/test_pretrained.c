@@ -3,6 +3,7 @@
 #include "train_support.h"
 
 #include "error.h"
+#include "loader.h"
 #include "netmodel.h"
 #include "path.h"
 #include "replica.h"
@@ -54,7 +55,7 @@ static void forward(const rescl_model *m, const pictures *p, float *logits)
     rs_replica *r = NULL;
     float *pixels = malloc(BATCH * floats * sizeof *pixels);
     assert_non_null(pixels);
-    assert_ok(rs_replica_create(train_device(), m, &plan, &r));
+    assert_ok(rs_replica_create(train_device(), m->graph, &m->weights, &plan, &r));
     for (size_t i = 0; i < PICTURES; i += BATCH) {
         for (size_t k = 0; k < BATCH; k++)
             assert_ok(rs_image_to_input(&p->image[i + k], SIZE, SIZE, &m->fit, m->preprocess,

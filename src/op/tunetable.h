@@ -17,8 +17,8 @@
  * two, and for others than CPUs its local memory in KiB, rounded down to one: "gpu-w1-u64-l32". What
  * else makes devices differ, cache sizes above all, it does not say: files of a class should name
  * implementations rather than numbers. */
-#ifndef RS_TUNE_H
-#define RS_TUNE_H
+#ifndef RS_TUNETABLE_H
+#define RS_TUNETABLE_H
 
 #include "op.h"
 #include <rescl/tune.h>

@@ -1,6 +1,6 @@
 /* One operation alone, to be timed or judged: a plan that is ready to run, and tensors for it. */
-#ifndef RS_OPTRIAL_H
-#define RS_OPTRIAL_H
+#ifndef RS_TRIAL_H
+#define RS_TRIAL_H
 
 #include "op.h"
 

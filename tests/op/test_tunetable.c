@@ -4,7 +4,7 @@
 #include "path.h"
 #include "str.h"
 #include "testing.h"
-#include "tune.h"
+#include "tunetable.h"
 
 #include <dirent.h>
 #include <stdio.h>

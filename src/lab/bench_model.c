@@ -3,6 +3,7 @@
 #include "benchstat.h"
 #include "clock.h"
 #include "error.h"
+#include "netmodel.h"
 #include "replica.h"
 #include "rng.h"
 #include <rescl/bench.h>
@@ -108,7 +109,7 @@ static rescl_status open_bench(bench *b)
     } else {
         plan.eval_batch = o->batch;
     }
-    RS_TRY(rs_replica_create(b->dev, b->model, &plan, &b->replica));
+    RS_TRY(rs_replica_create(b->dev, b->model->graph, &b->model->weights, &plan, &b->replica));
     b->net = rs_replica_net(b->replica, o->train ? RS_MODE_TRAIN : RS_MODE_EVAL, o->batch);
     RS_TRY(make_input(b));
 out:

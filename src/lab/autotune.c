@@ -4,8 +4,8 @@
 #include "net.h"
 #include "netmodel.h"
 #include "path.h"
-#include "tune.h"
 #include "tuner.h"
+#include "tunetable.h"
 #include <rescl/tune.h>
 
 #include <math.h>

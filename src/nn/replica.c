@@ -11,7 +11,7 @@ void rs_split_batches(size_t count, size_t batch, size_t *full, size_t *tail)
     *tail = count % batch;
 }
 
-static rescl_status plan_nets(rs_replica *r, const rescl_model *model, const rs_replica_options *o)
+static rescl_status plan_nets(rs_replica *r, const rs_graph *graph, const rs_replica_options *o)
 {
     const size_t batch[RS_REPLICA_NETS] = {o->train_batch, o->train_tail, o->eval_batch,
                                            o->eval_tail};
@@ -23,7 +23,7 @@ static rescl_status plan_nets(rs_replica *r, const rescl_model *model, const rs_
         r->mode[i] = i < 2 ? RS_MODE_TRAIN : RS_MODE_EVAL;
         if (batch[i] == 0)
             continue;
-        RS_TRY(rs_net_plan(r->store, model->graph, batch[i], r->mode[i], &r->net[i]));
+        RS_TRY(rs_net_plan(r->store, graph, batch[i], r->mode[i], &r->net[i]));
         planned[count++] = r->net[i];
         largest = batch[i] > largest ? batch[i] : largest;
     }
@@ -34,7 +34,7 @@ out:
     return st;
 }
 
-rescl_status rs_replica_create(rescl_device *dev, const rescl_model *model,
+rescl_status rs_replica_create(rescl_device *dev, const rs_graph *graph, const rs_weights *weights,
                                const rs_replica_options *options, rs_replica **out)
 {
     rescl_status st = RESCL_OK;
@@ -42,10 +42,10 @@ rescl_status rs_replica_create(rescl_device *dev, const rescl_model *model,
 
     RS_OOM(r = calloc(1, sizeof *r));
     r->dev = dev;
-    r->classes = model->classes;
-    RS_TRY(rs_store_create(dev, model->graph, options->hyper, &r->store));
-    RS_TRY(plan_nets(r, model, options));
-    RS_TRY(rs_store_upload(r->store, &model->weights));
+    r->classes = graph->value[graph->output].shape.dim[1];
+    RS_TRY(rs_store_create(dev, graph, options->hyper, &r->store));
+    RS_TRY(plan_nets(r, graph, options));
+    RS_TRY(rs_store_upload(r->store, weights));
     *out = r, r = NULL;
 out:
     rs_replica_destroy(r);

@@ -14,7 +14,7 @@
 #include "clock.h"
 #include "error.h"
 #include "judge.h"
-#include "optrial.h"
+#include "trial.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* predict --saliency: overlays as PNG files in a folder. */
-#ifndef CLI_SALIENCY_H
-#define CLI_SALIENCY_H
+#ifndef CLI_OVERLAY_H
+#define CLI_OVERLAY_H
 
 #include <rescl/train.h>
 

@@ -5,8 +5,8 @@
 #include "clock.h"
 #include "error.h"
 #include "netmodel.h"
-#include "optrial.h"
 #include "str.h"
+#include "trial.h"
 #include <rescl/bench.h>
 
 #include <math.h>

@@ -1,12 +1,9 @@
-/* A replica: one model on one device, with every net that a run needs planned before its first
+/* A replica: one network on one device, with every net that a run needs planned before its first
  * step. */
 #ifndef RS_REPLICA_H
 #define RS_REPLICA_H
 
-#include "loader.h"
 #include "net.h"
-#include "netmodel.h"
-#include <rescl/train.h>
 
 typedef struct rs_replica_options {
     const rs_optim_hyper *hyper;    /* NULL: inference only */
@@ -27,8 +24,8 @@ typedef struct rs_replica {
     rs_fence *fence[4];     /* transfers under way */
 } rs_replica;
 
-/* Plans the nets and uploads the model's weights. Borrows both. */
-rescl_status rs_replica_create(rescl_device *dev, const rescl_model *model,
+/* Plans the nets of a graph and uploads its weights. Borrows the device and the graph. */
+rescl_status rs_replica_create(rescl_device *dev, const rs_graph *graph, const rs_weights *weights,
                                const rs_replica_options *options, rs_replica **out) RESCL_CHECK;
 void rs_replica_destroy(rs_replica *r);
 

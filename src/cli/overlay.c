@@ -1,4 +1,4 @@
-#include "saliency.h"
+#include "overlay.h"
 #include "cli.h"
 #include "output.h"
 #include "run_folder.h"

@@ -1,5 +1,5 @@
 /* The table of what was measured, and the one that a device has. */
-#include "tune.h"
+#include "tunetable.h"
 
 #include "alloc.h"
 #include "error.h"

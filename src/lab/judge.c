@@ -2,8 +2,8 @@
 
 #include "alloc.h"
 #include "error.h"
-#include "optrial.h"
 #include "rng.h"
+#include "trial.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-#include "optrial.h"
+#include "trial.h"
 
 #include "alloc.h"
 #include "error.h"

@@ -4,11 +4,11 @@
 #include "attr.h"
 #include "error.h"
 #include "judge.h"
-#include "optrial.h"
 #include "path.h"
 #include "str.h"
-#include "tune.h"
+#include "trial.h"
 #include "tuner.h"
+#include "tunetable.h"
 
 #include <math.h>
 #include <stdio.h>
