@@ -2,8 +2,8 @@
  *
  *     draw_hands FOLDER [COUNT [SEED [SIZE]]]      24 hands of 64 x 64 pixels unless told
  *
- * FOLDER/<class>/<number>.png is what `rescl train --data-path FOLDER` reads, and each file is a
- * picture for `rescl predict`. Shows how a C program uses the data part of rescl. */
+ * FOLDER/<class>/<number>.png is what `rescl train --data-path FOLDER` reads, and each file is an
+ * image for `rescl predict`. Shows how a C program uses the data part of rescl. */
 #define _POSIX_C_SOURCE 200809L
 #include <errno.h>
 #include <rescl/rescl.h>

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Inference of an ONNX model of pictures (n, c, h, w) by ONNX Runtime's CPU provider, timed as
+"""Inference of an ONNX model of images (n, c, h, w) by ONNX Runtime's CPU provider, timed as
 `rescl bench model` times ours. Prints one JSON line: median, minimum and maximum of the steps'
 milliseconds, and images per second."""
 import argparse

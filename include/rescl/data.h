@@ -1,6 +1,6 @@
 /**
  * @file data.h
- * Pictures and datasets.
+ * Images and datasets.
  */
 #ifndef RESCL_DATA_H
 #define RESCL_DATA_H
@@ -24,7 +24,7 @@ typedef enum rescl_preprocess {
 /** "unit", "torch", "caffe"; NULL for any other value. */
 RESCL_API const char *rescl_preprocess_name(rescl_preprocess p);
 
-/** How the pixels of a resized picture are made: Pillow's filters of these names. */
+/** How the pixels of a resized image are made: Pillow's filters of these names. */
 typedef enum rescl_interpolation {
     RESCL_INTERPOLATION_BILINEAR = 0, /**< antialiased */
     RESCL_INTERPOLATION_BICUBIC = 1,  /**< antialiased */
@@ -35,22 +35,22 @@ typedef enum rescl_interpolation {
 RESCL_API const char *rescl_interpolation_name(rescl_interpolation i);
 
 /**
- * How a picture of any size becomes the square input of a network: torchvision's
- * Resize(resize_size, interpolation), which fits the shorter side, then CenterCrop. A picture that
+ * How an image of any size becomes the square input of a network: torchvision's
+ * Resize(resize_size, interpolation), which fits the shorter side, then CenterCrop. An image that
  * has the input's size already is taken as it is where resize_size is 0.
  */
-typedef struct rescl_fit {
+typedef struct rescl_resize {
     size_t resize_size; /**< at least the input's size; 0: the input's size */
     rescl_interpolation interpolation;
-} rescl_fit;
+} rescl_resize;
 
-/** An 8-bit RGB picture, rows from the top, 3 bytes a pixel without padding. */
+/** An 8-bit RGB image, rows from the top, 3 bytes a pixel without padding. */
 typedef struct rescl_image {
     size_t width, height;
     uint8_t *pixels; /**< height * width * 3 bytes, owned */
 } rescl_image;
 
-/** The largest file that is read as a picture; a picture has at most 67,108,864 pixels. */
+/** The largest file that is read as an image; an image has at most 67,108,864 pixels. */
 #define RESCL_IMAGE_MAX_BYTES ((size_t)512 << 20)
 
 /**
@@ -64,7 +64,7 @@ RESCL_API rescl_status rescl_image_read(const char *path, rescl_image *out) RESC
 /** The same of a file that is in memory; `name` stands for its path in messages. */
 RESCL_API rescl_status rescl_image_decode(const void *data, size_t bytes, const char *name,
                                           rescl_image *out) RESCL_CHECK;
-/** Whether a file's name ends as those of pictures do: ".png", ".jpg" or ".jpeg", in any case. */
+/** Whether a file's name ends as those of images do: ".png", ".jpg" or ".jpeg", in any case. */
 RESCL_API bool rescl_image_has_suffix(const char *name);
 /** Writes an 8-bit RGB PNG, whole or not at all. */
 RESCL_API rescl_status rescl_image_write(const char *path, const rescl_image *image) RESCL_CHECK;
@@ -91,7 +91,7 @@ RESCL_API size_t rescl_dataset_count(const rescl_dataset *dataset);
 RESCL_API size_t rescl_dataset_classes(const rescl_dataset *dataset);
 /** Borrowed; NULL when `index` is out of range. */
 RESCL_API const char *rescl_dataset_class_name(const rescl_dataset *dataset, size_t index);
-/** Picture `index` and its label. `image` is filled anew; free it. Callable from any thread. */
+/** Image `index` and its label. `image` is filled anew; free it. Callable from any thread. */
 RESCL_API rescl_status rescl_dataset_get(const rescl_dataset *dataset, size_t index,
                                          rescl_image *image, int32_t *label) RESCL_CHECK;
 

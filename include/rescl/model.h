@@ -46,10 +46,10 @@ typedef struct rescl_model_info {
     double dropout;
     size_t params;    /**< all values, running statistics included (as Keras counts) */
     size_t trainable; /**< of those, the ones that training changes by gradients */
-    double macs;      /**< multiply-accumulates of one picture's forward pass */
+    double macs;      /**< multiply-accumulates of one image's forward pass */
     size_t layers;
     rescl_preprocess preprocess;
-    rescl_fit fit; /**< how pictures are fitted to the input; bilinear, resize_size 0 */
+    rescl_resize resize; /**< of images to the input; at first bilinear, resize_size 0 */
 } rescl_model_info;
 
 /**
@@ -82,10 +82,11 @@ RESCL_API rescl_status rescl_model_read_class_names(rescl_model *model, const ch
     RESCL_CHECK;
 
 /**
- * Says how pictures are fitted to the input from now on, in training, evaluation and prediction. It
+ * Says how images are resized and cropped to the input from now on, in training, evaluation and prediction. It
  * is not saved with the weights.
  */
-RESCL_API rescl_status rescl_model_set_fit(rescl_model *model, const rescl_fit *fit) RESCL_CHECK;
+RESCL_API rescl_status rescl_model_set_resize(rescl_model *model, const rescl_resize *resize)
+    RESCL_CHECK;
 
 /** A row of the summary. Strings are borrowed from the model. */
 typedef struct rescl_layer {
@@ -105,7 +106,7 @@ RESCL_API bool rescl_model_layer(const rescl_model *model, size_t index, rescl_l
 RESCL_API rescl_status rescl_model_save(const rescl_model *model, const char *path) RESCL_CHECK;
 /** Writes the network for inference as ONNX (operator set 13), whole or not at all: "input" (N, 3,
  * size, size) -> "logits" (N, classes), N free, float; initialisers have torchvision's names and
- * layouts. metadata_props says how pictures are to be prepared. RESCL_ERR_ARG beyond 2 GiB. */
+ * layouts. metadata_props says how images are to be prepared. RESCL_ERR_ARG beyond 2 GiB. */
 RESCL_API rescl_status rescl_model_export_onnx(const rescl_model *model, const char *path)
     RESCL_CHECK;
 /** Reads a file that rescl wrote: model name, classes, size and class names come from it. For files

@@ -29,8 +29,8 @@ typedef struct rescl_train_options {
     double lr_min;            /**< 0 */
     size_t lr_warmup_epochs;  /**< 0 */
     double lr_warmup_decay;   /**< 0.01: the first epoch's rate over lr */
-    double scale;             /**< 1; below: random squares of at least this share of a picture */
-    double hflip;             /**< 0: how likely a picture is mirrored */
+    double scale;             /**< 1; below: random squares of at least this share of an image */
+    double hflip;             /**< 0: how likely an image is mirrored */
     double color_jitter;      /**< 0: factors of 1 +- it for brightness, contrast and saturation */
     uint64_t seed;            /**< order of samples, augmentation, dropout */
     size_t workers;           /**< data threads; default 1 */
@@ -117,7 +117,7 @@ RESCL_API rescl_status rescl_predictor_create(rescl_device *device, const rescl_
                                               size_t batch_size, rescl_predictor **out) RESCL_CHECK;
 RESCL_API void rescl_predictor_destroy(rescl_predictor *p);
 /**
- * Class probabilities of `count` <= batch_size pictures of any size: probs has count * classes
+ * Class probabilities of `count` <= batch_size images of any size: probs has count * classes
  * floats. Resizing and preprocessing are those of the model.
  */
 RESCL_API rescl_status rescl_predict(rescl_predictor *p, const rescl_image *images, size_t count,
@@ -130,18 +130,18 @@ RESCL_API rescl_status rescl_predict(rescl_predictor *p, const rescl_image *imag
 RESCL_API rescl_status rescl_saliency_size(const rescl_predictor *p, size_t *height, size_t *width)
     RESCL_CHECK;
 /**
- * What speaks for a class in picture `index` of the last rescl_predict: Grad-CAM (Selvaraju et al.,
+ * What speaks for a class in image `index` of the last rescl_predict: Grad-CAM (Selvaraju et al.,
  * "Grad-CAM: Visual Explanations from Deep Networks via Gradient-based Localization", ICCV 2017).
  * With A the last map and y the class's logit, map = ReLU(sum over channels c of a_c A_c), where a_c
  * is the mean of dy/dA_c over the map. `map` has height * width floats, rows from the top; it covers
- * the part of the picture that the network sees, and its scale means nothing beyond one map.
+ * the part of the image that the network sees, and its scale means nothing beyond one map.
  */
 RESCL_API rescl_status rescl_saliency(rescl_predictor *p, size_t index, size_t class_index,
                                       float *map) RESCL_CHECK;
 /**
- * The picture that a map is of, in gray, with the map laid over it in colours from dark violet to
+ * The image that a map is of, in gray, with the map laid over it in colours from dark violet to
  * light yellow (matplotlib's "magma"), the largest value brightest. What the network does not see
- * of the picture is dimmed. `out` has the picture's size; free it.
+ * of the image is dimmed. `out` has the image's size; free it.
  */
 RESCL_API rescl_status rescl_saliency_overlay(const rescl_predictor *p, const rescl_image *image,
                                               const float *map, rescl_image *out) RESCL_CHECK;

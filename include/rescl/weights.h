@@ -6,7 +6,7 @@
  * `layer1.0.conv1` in torchvision and timm, `conv2_block1_1_conv` in Keras, `res2a_branch2a` in Keras
  * before 2019. Layouts are turned (PyTorch's KCRS to RSCK), 16-bit types widened.
  *
- * What belongs to weights comes with them: the preprocessing of pictures and the epsilon of batch
+ * What belongs to weights comes with them: the preprocessing of images and the epsilon of batch
  * normalisation. A file by rescl says both. Of others, epsilon is that of the library whose names it
  * has, and ImageNet weights (1000 classes, or no last layer) take their library's preprocessing:
  * Keras `caffe`, torchvision and timm `torch`; else the model's usual one stays.
@@ -48,14 +48,15 @@ typedef struct rescl_weights_info {
 RESCL_API void rescl_weights_get_info(const rescl_weights *weights, rescl_weights_info *out);
 
 /** A tensor as the file has it. Strings are borrowed. */
-typedef struct rescl_tensor {
+typedef struct rescl_tensor_info {
     const char *name;
     const char *dtype; /**< "F32", "F16", "BF16", ... */
     size_t ndim, shape[8];
-} rescl_tensor;
+} rescl_tensor_info;
 
 /** False when `index` is past the last one. */
-RESCL_API bool rescl_weights_tensor(const rescl_weights *weights, size_t index, rescl_tensor *out);
+RESCL_API bool rescl_weights_tensor(const rescl_weights *weights, size_t index,
+                                    rescl_tensor_info *out);
 
 /** What became of a tensor when a file was held against a model. */
 typedef enum rescl_match_state {
@@ -72,20 +73,20 @@ typedef struct rescl_match {
     rescl_match_state state;
     const char *param; /**< the model's name of it; NULL if unexpected */
     size_t param_ndim, param_shape[4];
-    rescl_tensor tensor; /**< the file's; name is NULL if missing */
+    rescl_tensor_info tensor; /**< the file's; name is NULL if missing */
 } rescl_match;
 
 /** Every parameter of the model in its order, then the unexpected tensors in the file's. Borrows the
  * names of both. PyTorch's counters num_batches_tracked are passed over. */
-typedef struct rescl_report rescl_report;
+typedef struct rescl_match_list rescl_match_list;
 
 /** Holds the file against a model and reads no values. */
 RESCL_API rescl_status rescl_weights_match(const rescl_weights *weights, const rescl_model *model,
-                                           rescl_report **out) RESCL_CHECK;
-RESCL_API void rescl_report_destroy(rescl_report *report);
-RESCL_API size_t rescl_report_count(const rescl_report *report, rescl_match_state state);
+                                           rescl_match_list **out) RESCL_CHECK;
+RESCL_API void rescl_match_list_destroy(rescl_match_list *report);
+RESCL_API size_t rescl_match_list_count(const rescl_match_list *report, rescl_match_state state);
 /** False when `index` is past the end. */
-RESCL_API bool rescl_report_at(const rescl_report *report, size_t index, rescl_match *out);
+RESCL_API bool rescl_match_list_at(const rescl_match_list *report, size_t index, rescl_match *out);
 
 /** How much of a model a file must hold. */
 typedef enum rescl_load_mode {
@@ -103,7 +104,8 @@ typedef enum rescl_load_mode {
  * filled, also when the mode refuses.
  */
 RESCL_API rescl_status rescl_weights_load(const rescl_weights *weights, rescl_model *model,
-                                          rescl_load_mode mode, rescl_report **report) RESCL_CHECK;
+                                          rescl_load_mode mode, rescl_match_list **report)
+    RESCL_CHECK;
 
 /**
  * Makes the model that the file is of and loads it. What `options` (may be NULL) leaves open comes
@@ -112,7 +114,7 @@ RESCL_API rescl_status rescl_weights_load(const rescl_weights *weights, rescl_mo
  */
 RESCL_API rescl_status rescl_weights_create_model(const rescl_weights *weights,
                                                   const rescl_model_options *options,
-                                                  rescl_load_mode mode, rescl_report **report,
+                                                  rescl_load_mode mode, rescl_match_list **report,
                                                   rescl_model **out) RESCL_CHECK;
 
 /** How rescl_model_export writes. Zeros are the usual. */

@@ -1,7 +1,7 @@
 #include "cli.h"
+#include "images.h"
 #include "output.h"
 #include "overlay.h"
-#include "pictures.h"
 #include "session.h"
 
 #include <stdlib.h>
@@ -14,13 +14,13 @@ typedef struct job {
     const rescl_model *model;
     rescl_predictor *predictor;
     form form;
-    json_t *document; /* of FORM_JSON: one object for each picture */
+    json_t *document; /* of FORM_JSON: one object for each image */
     size_t classes, topk;
     size_t batch;
     rescl_image *image; /* of a batch */
     const char **name;
     float *probs;
-    size_t *top; /* of one picture */
+    size_t *top; /* of one image */
     cli_saliency saliency;
 } job;
 
@@ -92,13 +92,13 @@ static int show(job *j, size_t i)
     return CLI_OK;
 }
 
-/* Reads up to a batch of pictures from *next on, and names them. A picture that cannot be read is
+/* Reads up to a batch of images from *next on, and names them. An image that cannot be read is
  * reported and left out; *code is its exit code then. False when it makes no sense to go on. */
-static bool do_batch(job *j, const cli_pictures *list, size_t *next, int *code)
+static bool do_batch(job *j, const cli_images *list, size_t *next, int *code)
 {
     size_t n = 0;
     for (; n < j->batch && *next < list->count; ++*next) {
-        int read = cli_pictures_read(list, *next, &j->image[n]);
+        int read = cli_images_read(list, *next, &j->image[n]);
         if (read == CLI_OK)
             j->name[n++] = list->path[*next];
         else
@@ -124,7 +124,7 @@ static form form_of(const cli_args *args)
 }
 
 static int predict_all(const cli_args *args, rescl_device *device, const rescl_model *model,
-                       const cli_pictures *list)
+                       const cli_images *list)
 {
     rescl_model_info info;
     rescl_model_get_info(model, &info);
@@ -169,10 +169,10 @@ int cmd_predict(const cli_args *args)
 {
     cli_session session = {0};
     rescl_model *model = NULL;
-    cli_pictures list = {0};
+    cli_images list = {0};
     char *path = NULL;
     const char *names = cli_str(args, OPT_class_index);
-    int code = cli_pictures_find(args, &list);
+    int code = cli_images_find(args, &list);
     if (code != CLI_OK || (code = cli_weights_load(args, &model, &path)) != CLI_OK ||
         (code = cli_fit_set(args, model)) != CLI_OK)
         goto out;
@@ -183,7 +183,7 @@ int cmd_predict(const cli_args *args)
 out:
     cli_session_close(&session);
     rescl_model_destroy(model);
-    cli_pictures_free(&list);
+    cli_images_free(&list);
     free(path);
     return code;
 }

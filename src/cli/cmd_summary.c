@@ -101,7 +101,7 @@ static void print_keras(const rescl_model *model, const rescl_model_info *info)
     print_total("Trainable params", info->trainable);
     print_total("Non-trainable params", info->params - info->trainable);
     char macs[32];
-    printf("MACs of one %zux%zu picture: %s\n", info->image_size, info->image_size,
+    printf("MACs of one %zux%zu image: %s\n", info->image_size, info->image_size,
            cli_si(info->macs, macs));
     rule('_', width);
 }

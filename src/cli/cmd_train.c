@@ -19,7 +19,7 @@ typedef struct run {
     rescl_dataset *train_set, *eval_set;
     rescl_model *model;
     rescl_weights *weights; /* what it starts from, or NULL */
-    rescl_report *loaded;
+    rescl_match_list *loaded;
     rescl_trainer *trainer;
     char *folder, *inner, *resume, *ini;
     cli_progress progress;
@@ -102,7 +102,7 @@ static rescl_train_options train_options(const run *r)
     return o;
 }
 
-/* The training pictures and, where there are any, those that measure accuracy. Opening them again
+/* The training images and, where there are any, those that measure accuracy. Opening them again
  * in another size leaves out what was not there the first time. */
 static int open_data(run *r, size_t size)
 {
@@ -229,7 +229,7 @@ static int open_all(run *r)
         return code;
     rescl_model_info info;
     rescl_model_get_info(r->model, &info);
-    /* Built-in sets draw pictures in the size that the model turned out to have. */
+    /* Built-in sets draw images in the size that the model turned out to have. */
     if (info.image_size != size && (code = open_data(r, info.image_size)) != CLI_OK)
         return code;
     return open_folder(r);
@@ -239,14 +239,14 @@ static int open_all(run *r)
 
 /* "a (2, 3), b (3)": the tensors that start anew (`fresh`), or those of the file that find no
  * place. Heap, or NULL when there are none. */
-static char *tensors_text(const rescl_report *report, bool fresh)
+static char *tensors_text(const rescl_match_list *report, bool fresh)
 {
     enum { SHOWN = 6 };
     char *text = NULL;
     size_t bytes = 0, count = 0;
     rescl_match m;
     FILE *f = open_memstream(&text, &bytes);
-    for (size_t i = 0; f && rescl_report_at(report, i, &m); i++) {
+    for (size_t i = 0; f && rescl_match_list_at(report, i, &m); i++) {
         const char *name = fresh ? m.param : m.tensor.name;
         size_t ndim = fresh ? m.param_ndim : m.tensor.ndim;
         const size_t *shape = fresh ? m.param_shape : m.tensor.shape;
@@ -274,7 +274,7 @@ static void describe_weights(const run *r)
     rescl_weights_get_info(r->weights, &file);
     char *fresh = tensors_text(r->loaded, true), *unused = tensors_text(r->loaded, false);
     cli_note("weights %s: %zu of its %zu tensors fit", file.path,
-             rescl_report_count(r->loaded, RESCL_MATCHED), file.tensors);
+             rescl_match_list_count(r->loaded, RESCL_MATCHED), file.tensors);
     if (fresh)
         cli_note("new     %s", fresh);
     if (unused)
@@ -291,7 +291,7 @@ static void describe(const run *r)
     rescl_model_get_info(r->model, &info);
     char params[32], trainable[32], macs[32], memory[32], name[320], body[48] = "";
     size_t samples = rescl_dataset_count(r->train_set), batch = cli_size(a, OPT_batch_size);
-    cli_note("model   %s, %zux%zu, %zu classes: %s parameters (%s trainable), %s MACs a picture",
+    cli_note("model   %s, %zux%zu, %zu classes: %s parameters (%s trainable), %s MACs an image",
              info.name, info.image_size, info.image_size, info.classes,
              cli_thousands(info.params, params), cli_thousands(info.trainable, trainable),
              cli_si(info.macs, macs));
@@ -300,7 +300,7 @@ static void describe(const run *r)
     cli_note("device  %s, %u units, %s", cli_device_text(device, name), device->compute_units,
              cli_bytes(device->global_bytes, memory));
     cli_tuning_note(r->session.device);
-    cli_note("data    %s: %zu pictures to train in %zu batches of %zu, %zu to evaluate",
+    cli_note("data    %s: %zu images to train in %zu batches of %zu, %zu to evaluate",
              cli_str(a, OPT_data_path), samples, (samples + batch - 1) / batch, batch,
              r->eval_set ? rescl_dataset_count(r->eval_set) : 0);
     if (cli_real(a, OPT_lr_body) > 0)
@@ -312,7 +312,7 @@ static void describe(const run *r)
     cli_note("run     %s%s", r->folder, r->resume ? ", resumed" : "");
 }
 
-/* The flags that make `eval` see the pictures that training evaluated. */
+/* The flags that make `eval` see the images that training evaluated. */
 static char *data_flags(const run *r)
 {
     const cli_args *a = r->args;
@@ -335,7 +335,7 @@ static char *data_flags(const run *r)
     return text;
 }
 
-/* What the best epoch was chosen by: the test pictures, or the training ones for want of others. */
+/* What the best epoch was chosen by: the test images, or the training ones for want of others. */
 static const rescl_metrics *best_metrics(const run *r)
 {
     return r->eval_set ? &r->best.eval : &r->best.train;
@@ -386,7 +386,7 @@ static int report(const run *r)
     char *quoted = cli_shell_quote(weights), *data = data_flags(r);
     if (quoted && data)
         printf("evaluate  rescl eval --weights %s %s\n"
-               "predict   rescl predict --weights %s PICTURE\n",
+               "predict   rescl predict --weights %s IMAGE\n",
                quoted, data, quoted);
     free(quoted);
     free(data);
@@ -468,7 +468,7 @@ out:
     stop_target = NULL;
     litter[0] = litter[1] = NULL;
     rescl_trainer_destroy(r.trainer);
-    rescl_report_destroy(r.loaded);
+    rescl_match_list_destroy(r.loaded);
     rescl_weights_close(r.weights);
     rescl_model_destroy(r.model);
     rescl_dataset_close(r.eval_set);

@@ -17,7 +17,7 @@ int cli_saliency_open(cli_saliency *s, const char *folder, rescl_predictor *pred
 void cli_saliency_close(cli_saliency *s);
 
 /* Writes <folder>/<stem of the name>-saliency.png (-2, -3, ... after names that come again) for
- * picture `index` of the last prediction. *path is borrowed until close. Exit code. */
+ * image `index` of the last prediction. *path is borrowed until close. Exit code. */
 int cli_saliency_write(cli_saliency *s, const char *name, const rescl_image *image, size_t index,
                        size_t class_index, const char **path);
 

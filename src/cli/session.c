@@ -64,15 +64,15 @@ int cli_weights_load(const cli_args *args, rescl_model **model, char **path)
     return *path ? cli_weights_read(args, *path, true, model) : CLI_FILE;
 }
 
-void cli_report_warn(const rescl_report *report, const char *path)
+void cli_report_warn(const rescl_match_list *report, const char *path)
 {
     enum { SHOWN = 6 };
     for (rescl_match_state state = RESCL_MISSING; state <= RESCL_UNEXPECTED; state++) {
-        const size_t count = rescl_report_count(report, state);
+        const size_t count = rescl_match_list_count(report, state);
         char text[512] = "";
         size_t used = 0, shown = 0;
         rescl_match m;
-        for (size_t i = 0; shown < SHOWN && rescl_report_at(report, i, &m); i++) {
+        for (size_t i = 0; shown < SHOWN && rescl_match_list_at(report, i, &m); i++) {
             if (m.state != state)
                 continue;
             const int n = snprintf(text + used, sizeof text - used, "%s%.64s", shown++ ? ", " : "",
@@ -98,7 +98,7 @@ int cli_weights_read(const cli_args *args, const char *path, bool top, rescl_mod
                                  : top                      ? RESCL_LOAD_COMPLETE
                                                             : RESCL_LOAD_BODY;
     rescl_weights *weights = NULL;
-    rescl_report *report = NULL;
+    rescl_match_list *report = NULL;
     rescl_status st = rescl_weights_open(path, &weights);
     if (st == RESCL_OK)
         st = rescl_weights_create_model(weights, options.name ? &options : NULL, mode, &report,
@@ -112,18 +112,18 @@ int cli_weights_read(const cli_args *args, const char *path, bool top, rescl_mod
     } else if (top) {
         cli_report_warn(report, path);
     }
-    rescl_report_destroy(report);
+    rescl_match_list_destroy(report);
     rescl_weights_close(weights);
     return code;
 }
 
 int cli_fit_set(const cli_args *args, rescl_model *model)
 {
-    rescl_fit fit = {.resize_size = cli_size(args, OPT_val_resize_size)};
+    rescl_resize resize = {.resize_size = cli_size(args, OPT_val_resize_size)};
     const char *name = cli_str(args, OPT_interpolation);
-    while (strcmp(rescl_interpolation_name(fit.interpolation), name) != 0)
-        fit.interpolation++;
-    rescl_status st = rescl_model_set_fit(model, &fit);
+    while (strcmp(rescl_interpolation_name(resize.interpolation), name) != 0)
+        resize.interpolation++;
+    rescl_status st = rescl_model_set_resize(model, &resize);
     return st == RESCL_OK ? CLI_OK : cli_fail(st, false);
 }
 

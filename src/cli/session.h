@@ -21,7 +21,7 @@ const char *cli_device_text(const rescl_device_info *info, char buffer[320]);
 /* A note that says which tuning the device's plans take, if there is one. */
 void cli_tuning_note(rescl_device *device);
 
-/* Opens a split of --data-path; built-in sets draw pictures of `size` (0: their own). */
+/* Opens a split of --data-path; built-in sets draw images of `size` (0: their own). */
 rescl_status cli_data_open(const cli_args *args, const char *split, size_t samples, size_t size,
                            rescl_dataset **out);
 
@@ -36,7 +36,7 @@ int cli_fit_set(const cli_args *args, rescl_model *model);
 int cli_weights_read(const cli_args *args, const char *path, bool top, rescl_model **model);
 
 /* A line for each kind of tensors that did not match: "missing: fc.weight, fc.bias". */
-void cli_report_warn(const rescl_report *report, const char *path);
+void cli_report_warn(const rescl_match_list *report, const char *path);
 
 /* The value of a choice, NULL where it is "auto". */
 const char *cli_choice(const cli_args *args, cli_opt id);

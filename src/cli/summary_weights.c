@@ -84,15 +84,16 @@ static void add_row(cli_table *t, const rescl_match *m, bool matched)
 }
 
 /* One row for each tensor of the file, and with a report for each parameter of the model too. */
-static bool next_row(const rescl_weights *w, const rescl_report *report, size_t i, rescl_match *m)
+static bool next_row(const rescl_weights *w, const rescl_match_list *report, size_t i,
+                     rescl_match *m)
 {
     if (report)
-        return rescl_report_at(report, i, m);
+        return rescl_match_list_at(report, i, m);
     *m = (rescl_match){0};
     return rescl_weights_tensor(w, i, &m->tensor);
 }
 
-static int print(const cli_args *args, const rescl_weights *w, const rescl_report *report)
+static int print(const cli_args *args, const rescl_weights *w, const rescl_match_list *report)
 {
     rescl_weights_info info;
     rescl_match m;
@@ -116,17 +117,17 @@ static int print(const cli_args *args, const rescl_weights *w, const rescl_repor
     const bool printed = cli_table_print(&table, "plain", stdout);
     cli_table_fini(&table);
     for (rescl_match_state s = RESCL_MATCHED; report && s <= RESCL_UNEXPECTED; s++)
-        printf("%s%zu %s", s ? ", " : "\n", rescl_report_count(report, s),
+        printf("%s%zu %s", s ? ", " : "\n", rescl_match_list_count(report, s),
                rescl_match_state_name(s));
     if (report)
         putchar('\n');
     return printed ? CLI_OK : CLI_FAILURE;
 }
 
-static bool all_match(const rescl_report *r)
+static bool all_match(const rescl_match_list *r)
 {
-    return rescl_report_count(r, RESCL_MISSING) + rescl_report_count(r, RESCL_RESHAPED) +
-               rescl_report_count(r, RESCL_UNEXPECTED) ==
+    return rescl_match_list_count(r, RESCL_MISSING) + rescl_match_list_count(r, RESCL_RESHAPED) +
+               rescl_match_list_count(r, RESCL_UNEXPECTED) ==
            0;
 }
 
@@ -149,7 +150,7 @@ int cli_summary_weights(const cli_args *args)
 {
     rescl_weights *weights = NULL;
     rescl_model *model = NULL;
-    rescl_report *report = NULL;
+    rescl_match_list *report = NULL;
     rescl_weights_info info;
     int code;
     char *path = cli_weights_of(cli_str(args, OPT_weights));
@@ -169,7 +170,7 @@ int cli_summary_weights(const cli_args *args)
         cli_note("%s", rescl_last_error()->message);
     if (code == CLI_OK && report && cli_bool(args, OPT_strict) && !all_match(report))
         code = CLI_FILE;
-    rescl_report_destroy(report);
+    rescl_match_list_destroy(report);
     rescl_model_destroy(model);
     rescl_weights_close(weights);
     free(path);

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define AUGMENT_STREAM ((uint64_t)0x4155 << 48) /* "AU"; the epoch is added */
-#define SAMPLE_BLOCKS  64                       /* of the generator: more than one picture takes */
+#define SAMPLE_BLOCKS  64                       /* of the generator: more than one image takes */
 #define CROP_TRIES     10                       /* torchvision's */
 
 /* ---- colours ------------------------------------------------------------------------------- */

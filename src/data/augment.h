@@ -1,4 +1,4 @@
-/* Random changes of training pictures, as torchvision's transforms make them. */
+/* Random changes of training images, as torchvision's transforms make them. */
 #ifndef RS_AUGMENT_H
 #define RS_AUGMENT_H
 
@@ -7,7 +7,7 @@
 /* All 0: nothing is changed. */
 typedef struct rs_augment {
     /* RandomResizedCrop(scale=(this, 1), ratio=(1, 1)): a square of at least this share of the
-     * picture's area is cut out; 0: none is. Fitting it to the input is the caller's. */
+     * image's area is cut out; 0: none is. Fitting it to the input is the caller's. */
     double scale;
     double hflip; /* RandomHorizontalFlip: how likely a mirror image is */
     /* ColorJitter(this, this, this): brightness, contrast and saturation, in any order, by factors
@@ -15,7 +15,7 @@ typedef struct rs_augment {
     double color_jitter;
 } rs_augment;
 
-/* Changes picture `index` of its set in place. What comes of it depends on the arguments alone. */
+/* Changes image `index` of its set in place. What comes of it depends on the arguments alone. */
 rescl_status rs_image_augment(rescl_image *image, const rs_augment *a, uint64_t seed,
                               uint64_t epoch, uint64_t index) RESCL_CHECK;
 

@@ -164,7 +164,7 @@ const char *rescl_dataset_class_name(const rescl_dataset *set, size_t index)
     return index < set->classes ? set->class_name[index] : NULL;
 }
 
-/* Picture `index` of `count` spread evenly over `total`: floor(index * total / count), in parts so
+/* Image `index` of `count` spread evenly over `total`: floor(index * total / count), in parts so
  * that no product overflows. */
 static size_t spread(size_t index, size_t count, size_t total)
 {
@@ -176,11 +176,11 @@ rescl_status rescl_dataset_get(const rescl_dataset *set, size_t index, rescl_ima
 {
     rescl_status st = RESCL_OK;
     *image = (rescl_image){0};
-    RS_FAIL_IF(index >= set->count, RESCL_ERR_ARG, "%s: there is no picture %zu, it has %zu",
+    RS_FAIL_IF(index >= set->count, RESCL_ERR_ARG, "%s: there is no image %zu, it has %zu",
                set->origin, index, set->count);
     st = set->format->get(set, spread(index, set->count, set->total), image, label);
     if (st != RESCL_OK)
-        rs_error_prefix("%s, picture %zu", set->origin, index);
+        rs_error_prefix("%s, image %zu", set->origin, index);
 out:
     return st;
 }

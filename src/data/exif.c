@@ -1,4 +1,4 @@
-/* The one thing of EXIF that changes what a picture shows: how the camera was held. CIPA DC-008
+/* The one thing of EXIF that changes what an image shows: how the camera was held. CIPA DC-008
  * (Exif 2.32), 4.6.4: tag 0x0112 of the 0th IFD. */
 #include <stdlib.h>
 
@@ -38,8 +38,8 @@ unsigned rs_exif_orientation(const uint8_t *tiff, size_t bytes)
 
 rescl_status rs_image_orient(rescl_image *image, unsigned orientation)
 {
-    /* By orientation: whether a row of the result is a column of the picture, and whether columns
-     * and rows of the picture are taken from the end. */
+    /* By orientation: whether a row of the result is a column of the image, and whether columns
+     * and rows of the image are taken from the end. */
     static const struct {
         bool swap, flip_x, flip_y;
     } turns[] = {{0, 0, 0}, {0, 0, 0}, {0, 1, 0}, {0, 1, 1}, {0, 0, 1},

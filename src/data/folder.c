@@ -5,7 +5,7 @@
  *
  * Classes and files are in the order of their names' bytes, as torchvision's ImageFolder has them.
  * Names that begin with a dot are skipped, and class folders are not searched deeper, so links that
- * lead in circles do no harm. Pictures are decoded when they are asked for. */
+ * lead in circles do no harm. Images are decoded when they are asked for. */
 #include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -84,7 +84,7 @@ static bool has_suffix(const char *name, const char *suffix)
 }
 
 /* Whether it is one of a format that is not read. */
-static bool is_other_picture(const char *name)
+static bool is_other_image(const char *name)
 {
     static const char *const suffixes[] = {".bmp",  ".gif",  ".tif", ".tiff", ".webp",
                                            ".heic", ".avif", ".jp2", ".ppm",  ".pgm"};
@@ -150,9 +150,9 @@ out:
     return st;
 }
 
-static bool is_picture(const char *name)
+static bool is_image(const char *name)
 {
-    return rescl_image_has_suffix(name) || is_other_picture(name);
+    return rescl_image_has_suffix(name) || is_other_image(name);
 }
 
 static bool recognises(const rescl_data_options *options)
@@ -160,7 +160,7 @@ static bool recognises(const rescl_data_options *options)
     char *root = NULL;
     if (!rs_path_is_dir(options->path) || find_root(options, &root) != RESCL_OK)
         return false;
-    const bool found = holds(root ? root : options->path, is_picture, root ? 1 : 2);
+    const bool found = holds(root ? root : options->path, is_image, root ? 1 : 2);
     free(root);
     return found;
 }
@@ -175,7 +175,7 @@ static void close_set(rescl_dataset *set)
     free(s);
 }
 
-/* Adds the pictures of one class folder; *others counts the pictures of other formats. */
+/* Adds the images of one class folder; *others counts the images of other formats. */
 static rescl_status add_class(state *s, const char *folder, int32_t label, size_t *others)
 {
     rescl_status st = RESCL_OK;
@@ -183,7 +183,7 @@ static rescl_status add_class(state *s, const char *folder, int32_t label, size_
     const size_t before = s->count;
     RS_TRY(list_names(folder, MAX_FILES, &files));
     for (size_t i = 0; i < files.count; i++) {
-        *others += is_other_picture(files.name[i]);
+        *others += is_other_image(files.name[i]);
         if (!rescl_image_has_suffix(files.name[i]))
             continue;
         RS_FAIL_IF(s->count >= MAX_FILES, RESCL_ERR_FORMAT, "%s: more than %zu files", folder,
@@ -199,7 +199,7 @@ static rescl_status add_class(state *s, const char *folder, int32_t label, size_
                "with ImageMagick's mogrify -format png",
                folder, *others);
     RS_FAIL_IF(s->count == before, RESCL_ERR_FORMAT,
-               "%s: holds no PNG or JPEG file; put pictures of this class there or remove the "
+               "%s: holds no PNG or JPEG file; put images of this class there or remove the "
                "folder",
                folder);
 out:
@@ -227,7 +227,7 @@ static rescl_status open_classes(const char *root, rescl_dataset *set, state *s)
         entries.name[i] = NULL;
     }
     RS_FAIL_IF(set->classes == 0, RESCL_ERR_FORMAT,
-               "%s: has no folders; it needs one folder of pictures per class", root);
+               "%s: has no folders; it needs one folder of images per class", root);
 out:
     free(folder);
     names_fini(&entries);

@@ -1,7 +1,7 @@
 /* The built-in set of drawn hands that show 0 to 5 raised fingers: "handsigns".
  *
- * Picture i of (seed, split) depends on nothing else: not on how many samples are asked for, and of
- * its size only as far as pixels go. Each six pictures in a row show each class once, in an order
+ * Image i of (seed, split) depends on nothing else: not on how many samples are asked for, and of
+ * its size only as far as pixels go. Each six images in a row show each class once, in an order
  * of their own. */
 #include "handsigns.h"
 
@@ -50,7 +50,7 @@ static rescl_status open_set(const rescl_data_options *options, rescl_dataset *s
     RS_FAIL_IF(!test && strcmp(options->split, "train") != 0, RESCL_ERR_ARG,
                "handsigns has no split \"%s\"; it has \"train\" and \"test\"", options->split);
     RS_FAIL_IF(size < MIN_SIZE || size > RS_HAND_MAX_SIZE, RESCL_ERR_ARG,
-               "handsigns: cannot draw pictures of %zux%zu; sizes from %d to %d can be drawn", size,
+               "handsigns: cannot draw images of %zux%zu; sizes from %d to %d can be drawn", size,
                size, MIN_SIZE, RS_HAND_MAX_SIZE);
     RS_FAIL_IF(options->samples > MAX_SAMPLES, RESCL_ERR_ARG,
                "handsigns: %zu samples are too many; the most are %zu", options->samples,

@@ -1,8 +1,8 @@
 /* The parts of the generator of hands: a scene is made from random numbers (handsigns_pose.c) and
  * then drawn at any size (handsigns_draw.c). Everything is integer arithmetic (fixed.h), so a scene
- * and its picture are the same on every machine.
+ * and its image are the same on every machine.
  *
- * Lengths in a scene are in units of 1 / RS_HAND_SIDE of the picture's side; x goes right, y down,
+ * Lengths in a scene are in units of 1 / RS_HAND_SIDE of the image's side; x goes right, y down,
  * z towards the viewer. Colours are 0..255 RGB. */
 #ifndef RS_HANDSIGNS_H
 #define RS_HANDSIGNS_H
@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #define RS_HAND_SIDE     16384
-#define RS_HAND_MAX_SIZE 1024 /* largest picture drawn */
+#define RS_HAND_MAX_SIZE 1024 /* largest image drawn */
 
 typedef struct rs_point3 {
     int32_t x, y, z;
@@ -72,7 +72,7 @@ typedef struct rs_scene {
     uint64_t seed, stream; /* of the noise and of the textures */
 } rs_scene;
 
-/* Fills the scene of one picture showing `fingers` (0..5) raised fingers. */
+/* Fills the scene of one image showing `fingers` (0..5) raised fingers. */
 void rs_handsigns_pose(rs_scene *scene, uint64_t seed, uint64_t stream, int fingers);
 
 /* Draws `size` x `size` RGB pixels. `scratch` holds rs_handsigns_scratch(size) bytes, aligned for

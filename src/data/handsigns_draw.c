@@ -1,7 +1,7 @@
-/* Draws a scene. The hand is a height field on a grid of twice the picture's resolution: the upper
+/* Draws a scene. The hand is a height field on a grid of twice the image's resolution: the upper
  * surface of its capsules, blended where they meet. Slopes, hollows (by comparison with a blurred
  * copy) and a short walk towards the light shade it; the mean of four samples lies over the
- * background, which is drawn at the picture's own resolution. */
+ * background, which is drawn at the image's own resolution. */
 #include "handsigns.h"
 
 #include "fixed.h"
@@ -9,7 +9,7 @@
 
 #define NO_HEIGHT INT32_MIN
 
-/* Indices of rs_philox within the picture's stream, above those that the pose reads. */
+/* Indices of rs_philox within the image's stream, above those that the pose reads. */
 #define INDEX_NOISE   ((uint64_t)1 << 32)
 #define INDEX_TEXTURE ((uint64_t)2 << 32)
 
@@ -21,7 +21,7 @@ typedef struct canvas {
     int32_t *height;      /* of the hand at each sample, NO_HEIGHT beside it */
     int32_t *hollow;      /* blurred height */
     int32_t *line;        /* a copy of a row or column, for the blur */
-    int32_t *mid;         /* the picture's coordinate of each sample of a row */
+    int32_t *mid;         /* the image's coordinate of each sample of a row */
     int32_t *color;       /* size * size * 3, in 1/16 */
     int32_t *dark;        /* size * size: the hand's shadow on the wall, 0..256 */
     uint8_t *part;        /* which part is on top, where there is a height */
@@ -29,7 +29,7 @@ typedef struct canvas {
     int32_t skin_texture[LATTICE * LATTICE], back_texture[LATTICE * LATTICE];
 } canvas;
 
-/* The picture's coordinate of sample i of n. */
+/* The image's coordinate of sample i of n. */
 static int32_t center(int32_t i, int32_t n)
 {
     return (int32_t)((2 * (int64_t)i + 1) * (RS_HAND_SIDE / 2) / n);
@@ -60,7 +60,7 @@ static int32_t ease(uint32_t v)
     return (int32_t)(t * t * (768 - 2 * t) >> 16);
 }
 
-/* Smooth noise in [-128, 127]: the lattice's values, interpolated; x and y within the picture. */
+/* Smooth noise in [-128, 127]: the lattice's values, interpolated; x and y within the image. */
 static int32_t texture_at(const int32_t *texture, int32_t x, int32_t y)
 {
     const uint32_t u = (uint32_t)x * (LATTICE - 1), v = (uint32_t)y * (LATTICE - 1);

@@ -20,7 +20,7 @@ typedef struct pose {
     int raised[FINGERS];
     int back_view;
     int32_t curl; /* how far folded fingers stand out of the palm, so that the thumb clears them */
-    size_t hand_parts; /* parts before the arm: what must lie within the picture */
+    size_t hand_parts; /* parts before the arm: what must lie within the image */
 } pose;
 
 typedef struct matrix {
@@ -220,7 +220,7 @@ static void add_arm(pose *p)
     }
 }
 
-/* Turns and scales the skeleton into the picture, y downwards. */
+/* Turns and scales the skeleton into the image, y downwards. */
 static rs_point3 place(const matrix *m, rs_point3 v)
 {
     const int32_t in[3] = {v.x, v.y, v.z};
@@ -277,7 +277,7 @@ static void place_hand(pose *p)
         hi[0] = rs_fix_max(hi[0], rs_fix_max(part->a.x, part->b.x) + 16 * part->rb);
         hi[1] = rs_fix_max(hi[1], rs_fix_max(part->a.y, part->b.y) + 16 * part->rb);
     }
-    /* The skeleton is in 1/16 of its units now; `scale` takes it to the picture's. */
+    /* The skeleton is in 1/16 of its units now; `scale` takes it to the image's. */
     const int32_t extent = rs_fix_max(hi[0] - lo[0], hi[1] - lo[1]);
     const int32_t wanted = RS_HAND_SIDE / 100 * draw(p, 74, 108); /* of a hand with fingers out */
     const int32_t most = (int32_t)((int64_t)RS_HAND_SIDE * 95 / 100 * 16384 / extent);

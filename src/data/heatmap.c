@@ -15,16 +15,16 @@ static const uint8_t magma[17][3] = {
     {253, 224, 161}, {252, 253, 191}};
 
 #define COLOURS 0.6f /* share of the colour over the gray */
-#define DIMMED  0.4f /* of the picture's light, where there is no map */
+#define DIMMED  0.4f /* of the image's light, where there is no map */
 
-/* Where a pixel of the picture lies between the map's samples along one axis. */
+/* Where a pixel of the image lies between the map's samples along one axis. */
 typedef struct place {
     bool seen; /* whether the map reaches it */
     size_t low, high;
     float part; /* how near it is to the second */
 } place;
 
-/* `x` counts pixels of a picture of `of`, which is resized to `full`; the map's `count` samples are
+/* `x` counts pixels of an image of `of`, which is resized to `full`; the map's `count` samples are
  * spread over pixels [start, start + size) of that. */
 static place locate(size_t x, size_t of, size_t full, size_t start, size_t size, size_t count)
 {

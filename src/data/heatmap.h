@@ -1,4 +1,4 @@
-/* Numbers over a picture, as colours. */
+/* Numbers over an image, as colours. */
 #ifndef RS_HEATMAP_H
 #define RS_HEATMAP_H
 
@@ -9,8 +9,8 @@ typedef struct rs_heatmap {
     const float *value; /* at least 0, rows from the top */
 } rs_heatmap;
 
-/* A copy of the picture in gray under the map's colours. The map covers the crop of height x width
- * at the view's place; the rest of the picture is dimmed. */
+/* A copy of the image in gray under the map's colours. The map covers the crop of height x width
+ * at the view's place; the rest of the image is dimmed. */
 rescl_status rs_heatmap_overlay(const rs_heatmap *map, const rescl_image *image,
                                 const rs_view *view, size_t height, size_t width, rescl_image *out)
     RESCL_CHECK;

@@ -1,4 +1,4 @@
-/* Reading pictures: the format is told by the first bytes, never by the name. */
+/* Reading images: the format is told by the first bytes, never by the name. */
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>

@@ -1,10 +1,10 @@
-/* Decoding pictures. A format is one file: png.c, jpeg.c; image.c tells them apart. */
+/* Decoding images. A format is one file: png.c, jpeg.c; image.c tells them apart. */
 #ifndef RS_IMAGE_H
 #define RS_IMAGE_H
 
 #include <rescl/data.h>
 
-#define RS_MAX_PIXELS ((size_t)64 << 20) /* of a picture that is read or written */
+#define RS_MAX_PIXELS ((size_t)64 << 20) /* of an image that is read or written */
 
 /* Decodes a whole file in memory. `name` stands in messages. *orientation is the file's EXIF
  * orientation, left alone where it has none; the pixels come as they lie in the file. */
@@ -20,7 +20,7 @@ rescl_status rs_jpeg_decode(const uint8_t *data, size_t bytes, const char *name,
  * 1 where there is none or the data are damaged. */
 unsigned rs_exif_orientation(const uint8_t *tiff, size_t bytes);
 
-/* Turns and mirrors a picture from EXIF orientation 1 to 8 to upright. */
+/* Turns and mirrors an image from EXIF orientation 1 to 8 to upright. */
 rescl_status rs_image_orient(rescl_image *image, unsigned orientation) RESCL_CHECK;
 
 #endif

@@ -3,7 +3,7 @@
  * The library reports errors by a callback that must not return, hence setjmp. As in png.c, each
  * function that calls setjmp does nothing else but call the library, and keeps what must survive in
  * the struct it is given, so no local is clobbered. What the library takes for a warning, such as a
- * file that ends too early, is an error here unless the picture is whole all the same. */
+ * file that ends too early, is an error here unless the image is whole all the same. */
 #include "error.h"
 #include "image.h"
 
@@ -20,7 +20,7 @@
 
 #include "alloc.h"
 
-/* A scan may go over the whole picture and take a few bytes only: a file of many is a bomb. The
+/* A scan may go over the whole image and take a few bytes only: a file of many is a bomb. The
  * encoders that make the most write about 20. */
 #define MAX_SCANS 64
 typedef struct reader {
@@ -128,8 +128,8 @@ static rescl_status check_size(const reader *r, const char *name)
         blocks += (size_t)c->width_in_blocks * c->height_in_blocks;
     }
     RS_FAIL_IF(!rs_mul_size(width, height, &pixels) || pixels > RS_MAX_PIXELS, RESCL_ERR_FORMAT,
-               "%s: a picture of %zux%zu is too large; the most are %zu pixels", name, width,
-               height, RS_MAX_PIXELS);
+               "%s: an image of %zux%zu is too large; the most are %zu pixels", name, width, height,
+               RS_MAX_PIXELS);
     RS_FAIL_IF(blocks / 8 > r->bytes, RESCL_ERR_FORMAT,
                "%s: says it is %zux%zu, which a file of %zu bytes cannot hold; it is corrupted",
                name, width, height, r->bytes);

@@ -91,7 +91,7 @@ static rescl_status make_sample(const rs_loader *l, const slot *s, size_t sample
     int32_t label;
     RS_TRY(rescl_dataset_get(l->set, index, &image, &label));
     RS_TRY(rs_image_augment(&image, &o->augment, o->seed, l->epoch, index));
-    RS_TRY(rs_image_to_input(&image, o->height, o->width, &o->fit, o->preprocess,
+    RS_TRY(rs_image_to_input(&image, o->height, o->width, &o->resize, o->preprocess,
                              s->batch.pixels + sample * o->height * o->width * 3));
     s->batch.labels[sample] = label;
 out:
@@ -136,11 +136,11 @@ static rescl_status check_options(const rescl_dataset *set, const rs_loader_opti
     RS_FAIL_IF(o->batch == 0, RESCL_ERR_ARG, "a batch needs at least one sample");
     RS_FAIL_IF(o->height == 0 || o->width == 0, RESCL_ERR_ARG,
                "an input of %zux%zu is not possible", o->height, o->width);
-    RS_FAIL_IF(count == 0, RESCL_ERR_ARG, "%s: holds no pictures", set->origin);
-    RS_FAIL_IF(count > UINT32_MAX, RESCL_ERR_ARG, "%s: %zu pictures are too many; the most are %lu",
+    RS_FAIL_IF(count == 0, RESCL_ERR_ARG, "%s: holds no images", set->origin);
+    RS_FAIL_IF(count > UINT32_MAX, RESCL_ERR_ARG, "%s: %zu images are too many; the most are %lu",
                set->origin, count, (unsigned long)UINT32_MAX);
     RS_FAIL_IF(o->drop_last && o->batch > count, RESCL_ERR_ARG,
-               "%s: its %zu pictures do not fill one batch of %zu, and smaller ones are left out",
+               "%s: its %zu images do not fill one batch of %zu, and smaller ones are left out",
                set->origin, count, o->batch);
     RS_FAIL_IF(o->workers > MAX_WORKERS, RESCL_ERR_ARG, "%zu workers are too many; the most are %d",
                o->workers, MAX_WORKERS);
@@ -165,7 +165,7 @@ static rescl_status make_slots(rs_loader *l)
                       rs_add_size(values, 15, &values) &&
                       rs_mul_size(values & ~(size_t)15, o->depth, &floats);
     RS_FAIL_IF(!fits || floats > SIZE_MAX / sizeof(float), RESCL_ERR_MEMORY,
-               "%zu batches of %zu pictures of %zux%zu do not fit into memory", o->depth, room,
+               "%zu batches of %zu images of %zux%zu do not fit into memory", o->depth, room,
                o->height, o->width);
     const size_t apart = values & ~(size_t)15; /* a multiple of 64 bytes */
     RS_OOM(l->pixels = rs_aligned_calloc(floats, sizeof(float)));

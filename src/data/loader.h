@@ -2,7 +2,7 @@
  *
  * The content of batch b of epoch e depends only on (dataset, options, e, b), not on the number of
  * threads nor on timing. The training order of an epoch is a permutation drawn from (seed, epoch),
- * what augmentation does to a picture from (seed, epoch, its index in the dataset).
+ * what augmentation does to an image from (seed, epoch, its index in the dataset).
  */
 #ifndef RS_LOADER_H
 #define RS_LOADER_H
@@ -11,8 +11,8 @@
 
 typedef struct rs_loader_options {
     size_t batch;
-    size_t height, width; /* of the network's input; pictures of another size are resized */
-    rescl_fit fit;
+    size_t height, width; /* of the network's input; images of another size are resized */
+    rescl_resize resize;
     rescl_preprocess preprocess;
     rs_augment augment;
     bool shuffle;
@@ -44,19 +44,19 @@ rescl_status rs_loader_start(rs_loader *l, uint64_t epoch, size_t first) RESCL_C
 rescl_status rs_loader_next(rs_loader *l, const rs_batch **out) RESCL_CHECK;
 void rs_loader_release(rs_loader *l, const rs_batch *batch);
 
-/* Where the input lies in a picture: the picture is resized to width x height, and the input is cut
+/* Where the input lies in an image: the image is resized to width x height, and the input is cut
  * out of that at (left, top). */
 typedef struct rs_view {
     size_t width, height, left, top;
 } rs_view;
 
 rescl_status rs_view_init(rs_view *v, const rescl_image *image, size_t height, size_t width,
-                          const rescl_fit *fit) RESCL_CHECK;
+                          const rescl_resize *resize) RESCL_CHECK;
 
-/* One picture to one input: resized and cropped as `fit` says, then preprocessed into dst (height *
+/* One image to one input: resized and cropped as `resize` says, then preprocessed into dst (height *
  * width * 3 floats). */
 rescl_status rs_image_to_input(const rescl_image *image, size_t height, size_t width,
-                               const rescl_fit *fit, rescl_preprocess preprocess, float *dst)
+                               const rescl_resize *resize, rescl_preprocess preprocess, float *dst)
     RESCL_CHECK;
 
 #endif

@@ -119,7 +119,7 @@ static rescl_status check_size(const reader *r, const char *name)
     rescl_status st = RESCL_OK;
     size_t pixels;
     RS_FAIL_IF(!rs_mul_size(r->width, r->height, &pixels) || pixels > RS_MAX_PIXELS,
-               RESCL_ERR_FORMAT, "%s: a picture of %lux%lu is too large; the most are %zu pixels",
+               RESCL_ERR_FORMAT, "%s: an image of %lux%lu is too large; the most are %zu pixels",
                name, (unsigned long)r->width, (unsigned long)r->height, RS_MAX_PIXELS);
     RS_FAIL_IF(pixels * r->file_bits / 8 / MAX_DEFLATE > r->bytes, RESCL_ERR_FORMAT,
                "%s: says it is %lux%lu, which a file of %zu bytes cannot hold; it is corrupted",
@@ -208,9 +208,8 @@ rescl_status rescl_image_write(const char *path, const rescl_image *image)
     size_t pixels;
     RS_FAIL_IF(image->pixels == NULL || image->width == 0 || image->height == 0 ||
                    !rs_mul_size(image->width, image->height, &pixels) || pixels > RS_MAX_PIXELS,
-               RESCL_ERR_ARG,
-               "%s: a picture of %zux%zu cannot be written; it needs 1 to %zu pixels", path,
-               image->width, image->height, RS_MAX_PIXELS);
+               RESCL_ERR_ARG, "%s: an image of %zux%zu cannot be written; it needs 1 to %zu pixels",
+               path, image->width, image->height, RS_MAX_PIXELS);
     RS_TRY(rs_atomic_open(&w.file, path));
     RS_OOM(w.png = png_create_write_struct(PNG_LIBPNG_VER_STRING, &w, on_write_error, on_warning));
     RS_OOM(w.info = png_create_info_struct(w.png));

@@ -1,4 +1,4 @@
-/* Pictures to the network's input: resize, centre crop, preprocess.
+/* Images to the network's input: resize, centre crop, preprocess.
  *
  * The resize gives Pillow's bytes (Image.resize with BILINEAR, BICUBIC or NEAREST;
  * src/libImaging/Resample.c, Geometry.c): a filter whose support grows with the reduction, weights
@@ -160,7 +160,7 @@ static void resize_row(const axis *a, const uint8_t *src, uint8_t *dst)
     }
 }
 
-/* Output row i from the rows of `src`, which begin with the picture's row `first_row`. */
+/* Output row i from the rows of `src`, which begin with the image's row `first_row`. */
 static void resize_column(const axis *a, size_t i, const uint8_t *src, size_t first_row,
                           size_t row_bytes, uint8_t *dst)
 {
@@ -180,20 +180,20 @@ static size_t crop_start(size_t extra)
 }
 
 rescl_status rs_view_init(rs_view *v, const rescl_image *image, size_t height, size_t width,
-                          const rescl_fit *fit)
+                          const rescl_resize *resize)
 {
     rescl_status st = RESCL_OK;
-    const size_t side = fit->resize_size;
+    const size_t side = resize->resize_size;
     size_t a, b;
-    RS_FAIL_IF(rescl_interpolation_name(fit->interpolation) == NULL, RESCL_ERR_ARG,
-               "there is no interpolation number %d", (int)fit->interpolation);
+    RS_FAIL_IF(rescl_interpolation_name(resize->interpolation) == NULL, RESCL_ERR_ARG,
+               "there is no interpolation number %d", (int)resize->interpolation);
     RS_FAIL_IF(image->pixels == NULL || image->width == 0 || image->height == 0, RESCL_ERR_ARG,
-               "the picture is empty");
+               "the image is empty");
     RS_FAIL_IF(!rs_mul_size(image->width, side ? side : height, &a) ||
                    !rs_mul_size(image->height, side ? side : width, &b),
-               RESCL_ERR_ARG, "a picture of %zux%zu cannot be resized to %zux%zu", image->width,
+               RESCL_ERR_ARG, "an image of %zux%zu cannot be resized to %zux%zu", image->width,
                image->height, side ? side : width, side ? side : height);
-    /* The smallest size of the picture's proportions that covers the input, or side x side. */
+    /* The smallest size of the image's proportions that covers the input, or side x side. */
     const bool tall = a <= b;
     *v = (rs_view){.width = tall ? (side ? side : width) : a / image->height,
                    .height = tall ? b / image->width : (side ? side : height)};
@@ -252,7 +252,7 @@ static void preprocess_bytes(const uint8_t *src, size_t pixels, rescl_preprocess
 }
 
 rescl_status rs_image_to_input(const rescl_image *image, size_t height, size_t width,
-                               const rescl_fit *fit, rescl_preprocess preprocess, float *dst)
+                               const rescl_resize *resize, rescl_preprocess preprocess, float *dst)
 {
     rescl_status st = RESCL_OK;
     rs_view view;
@@ -263,14 +263,14 @@ rescl_status rs_image_to_input(const rescl_image *image, size_t height, size_t w
     RS_FAIL_IF(height == 0 || width == 0 || !rs_mul_size(height, width, &pixels) ||
                    !rs_mul_size(pixels, 3 * sizeof(float), &floats),
                RESCL_ERR_ARG, "an input of %zux%zu is not possible", height, width);
-    RS_TRY(rs_view_init(&view, image, height, width, fit));
+    RS_TRY(rs_view_init(&view, image, height, width, resize));
     if (image->width == width && image->height == height && view.width == width &&
         view.height == height) {
         preprocess_bytes(image->pixels, pixels, preprocess, dst);
         goto out;
     }
     RS_OOM(bytes = malloc(pixels * 3));
-    RS_TRY(resize_crop(image, &view, fit->interpolation, height, width, bytes));
+    RS_TRY(resize_crop(image, &view, resize->interpolation, height, width, bytes));
     preprocess_bytes(bytes, pixels, preprocess, dst);
 out:
     free(bytes);

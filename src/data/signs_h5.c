@@ -1,11 +1,11 @@
 /* The HDF5 layout of the SIGNS set of hands: "signs_h5". `path` is a folder with <split>_signs.h5,
  * or such a file itself, which holds
  *
- *     <split>_set_x   uint8 (N, H, W, 3)    pictures
+ *     <split>_set_x   uint8 (N, H, W, 3)    images
  *     <split>_set_y   integers (N) or (1,N) labels, indices of classes
  *     list_classes    integers (C)          names of the classes
  *
- * What a file may be and how it is read: h5file.h. The pictures are held in memory as bytes. */
+ * What a file may be and how it is read: h5file.h. The images are held in memory as bytes. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,7 +42,7 @@ static bool recognises(const rescl_data_options *options)
 
 #define MAX_SIDE    65535
 #define MAX_CLASSES 65536
-#define MAX_BYTES   ((uint64_t)16 << 30) /* of all pictures */
+#define MAX_BYTES   ((uint64_t)16 << 30) /* of all images */
 
 typedef struct state {
     size_t height, width;
@@ -104,12 +104,12 @@ static rescl_status check_together(const char *path, const rs_h5_array *x, const
     RS_FAIL_IF(x->dim[1] > MAX_SIDE || x->dim[2] > MAX_SIDE || x->dim[0] > INT32_MAX ||
                    x->count > MAX_BYTES,
                RESCL_ERR_FORMAT,
-               "%s: %s holds %llu pictures of %llux%llu, %llu bytes; at most %llu are loaded", path,
+               "%s: %s holds %llu images of %llux%llu, %llu bytes; at most %llu are loaded", path,
                x->name, (unsigned long long)x->dim[0], (unsigned long long)x->dim[2],
                (unsigned long long)x->dim[1], (unsigned long long)x->count,
                (unsigned long long)MAX_BYTES);
     RS_FAIL_IF(!(y->ndim == 1 || (y->ndim == 2 && y->dim[0] == 1)) || y->count != x->dim[0],
-               RESCL_ERR_FORMAT, "%s: %s holds %llu labels for %llu pictures", path, y->name,
+               RESCL_ERR_FORMAT, "%s: %s holds %llu labels for %llu images", path, y->name,
                (unsigned long long)y->count, (unsigned long long)x->dim[0]);
     RS_FAIL_IF(c->ndim != 1 || c->count > MAX_CLASSES, RESCL_ERR_FORMAT,
                "%s: %s holds %llu classes in %d dimensions; expected one of at most %d", path,
@@ -119,14 +119,14 @@ out:
 }
 
 /* The datasets of a split, in the order in which they are added to the index. */
-enum { PICTURES, LABELS, CLASSES, DATASETS };
+enum { IMAGES, LABELS, CLASSES, DATASETS };
 
 /* Runs in the child process of h5file.h. */
 static rescl_status scan_set(rs_h5_scan *scan, const void *split)
 {
     rescl_status st = RESCL_OK;
     char name[DATASETS][64];
-    snprintf(name[PICTURES], sizeof name[0], "%s_set_x", (const char *)split);
+    snprintf(name[IMAGES], sizeof name[0], "%s_set_x", (const char *)split);
     snprintf(name[LABELS], sizeof name[0], "%s_set_y", (const char *)split);
     snprintf(name[CLASSES], sizeof name[0], "list_classes");
     for (int i = 0; i < DATASETS; i++) {
@@ -144,7 +144,7 @@ out:
 static rescl_status read_sets(const rs_h5_file *f, rescl_dataset *set, state *s)
 {
     rescl_status st = RESCL_OK;
-    const rs_h5_array *x = &f->array[PICTURES];
+    const rs_h5_array *x = &f->array[IMAGES];
     RS_TRY(check_together(f->path, x, &f->array[LABELS], &f->array[CLASSES]));
     RS_TRY(read_classes(f, &f->array[CLASSES], set));
     RS_TRY(read_labels(f, &f->array[LABELS], set->classes, &s->labels));

@@ -15,7 +15,7 @@ struct rescl_weights {
     rs_wfile *file;
 };
 
-struct rescl_report {
+struct rescl_match_list {
     rescl_match *item;
     size_t count, of[RS_MATCH_STATES];
 };
@@ -144,10 +144,10 @@ void rescl_weights_get_info(const rescl_weights *weights, rescl_weights_info *ou
                                 .bn_eps = a->bn_eps};
 }
 
-bool rescl_weights_tensor(const rescl_weights *weights, size_t index, rescl_tensor *out)
+bool rescl_weights_tensor(const rescl_weights *weights, size_t index, rescl_tensor_info *out)
 {
     const rs_wfile_tensor *t = rs_wfile_at(weights->file, index);
-    *out = (rescl_tensor){0};
+    *out = (rescl_tensor_info){0};
     if (!t)
         return false;
     out->name = t->name;
@@ -167,10 +167,10 @@ const char *rescl_match_state_name(rescl_match_state state)
 }
 
 static rescl_status make_report(const rescl_weights *w, const rs_graph *g, const rs_matching *m,
-                                rescl_report **out)
+                                rescl_match_list **out)
 {
     rescl_status st = RESCL_OK;
-    rescl_report *r = NULL;
+    rescl_match_list *r = NULL;
     RS_OOM(r = calloc(1, sizeof *r));
     RS_OOM(r->item = calloc(m->count + 1, sizeof *r->item));
     r->count = m->count;
@@ -189,12 +189,12 @@ static rescl_status make_report(const rescl_weights *w, const rs_graph *g, const
     *out = r;
     r = NULL;
 out:
-    rescl_report_destroy(r);
+    rescl_match_list_destroy(r);
     return st;
 }
 
 rescl_status rescl_weights_match(const rescl_weights *weights, const rescl_model *model,
-                                 rescl_report **out)
+                                 rescl_match_list **out)
 {
     rescl_status st = RESCL_OK;
     rs_matching m = {0};
@@ -205,19 +205,19 @@ out:
     return st;
 }
 
-void rescl_report_destroy(rescl_report *report)
+void rescl_match_list_destroy(rescl_match_list *report)
 {
     if (report)
         free(report->item);
     free(report);
 }
 
-size_t rescl_report_count(const rescl_report *report, rescl_match_state state)
+size_t rescl_match_list_count(const rescl_match_list *report, rescl_match_state state)
 {
     return rescl_match_state_name(state) ? report->of[state] : 0;
 }
 
-bool rescl_report_at(const rescl_report *report, size_t index, rescl_match *out)
+bool rescl_match_list_at(const rescl_match_list *report, size_t index, rescl_match *out)
 {
     *out = index < report->count ? report->item[index] : (rescl_match){0};
     return index < report->count;
@@ -278,7 +278,7 @@ out:
 
 /* Matches, reports, and refuses what the mode does not accept. */
 static rescl_status match_model(const rescl_weights *w, const rescl_model *model,
-                                rescl_load_mode mode, rs_matching *m, rescl_report **report)
+                                rescl_load_mode mode, rs_matching *m, rescl_match_list **report)
 {
     rescl_status st = RESCL_OK;
     RS_TRY(rs_wfile_match(w->file, model->graph, m));
@@ -296,7 +296,7 @@ static void take_over(const rescl_weights *w, rescl_model *model)
 }
 
 rescl_status rescl_weights_load(const rescl_weights *weights, rescl_model *model,
-                                rescl_load_mode mode, rescl_report **report)
+                                rescl_load_mode mode, rescl_match_list **report)
 {
     rescl_status st = RESCL_OK;
     rs_matching m = {0};
@@ -379,7 +379,7 @@ out:
 
 rescl_status rescl_weights_create_model(const rescl_weights *weights,
                                         const rescl_model_options *options, rescl_load_mode mode,
-                                        rescl_report **report, rescl_model **out)
+                                        rescl_match_list **report, rescl_model **out)
 {
     rescl_status st = RESCL_OK;
     rescl_model *model = NULL;

@@ -193,7 +193,7 @@ void rescl_model_get_info(const rescl_model *m, rescl_model_info *out)
                               .dropout = m->dropout,
                               .layers = layer_count(m),
                               .preprocess = m->preprocess,
-                              .fit = m->fit};
+                              .resize = m->resize};
     for (size_t i = 0; i < m->graph->nnodes; i++) {
         size_t params, trainable;
         count_node(m->graph, &m->graph->node[i], &params, &trainable);
@@ -203,15 +203,15 @@ void rescl_model_get_info(const rescl_model *m, rescl_model_info *out)
     }
 }
 
-rescl_status rescl_model_set_fit(rescl_model *m, const rescl_fit *fit)
+rescl_status rescl_model_set_resize(rescl_model *m, const rescl_resize *resize)
 {
     rescl_status st = RESCL_OK;
-    RS_FAIL_IF((unsigned)fit->interpolation > RESCL_INTERPOLATION_NEAREST, RESCL_ERR_ARG,
-               "there is no interpolation number %d", (int)fit->interpolation);
-    RS_FAIL_IF(fit->resize_size != 0 && fit->resize_size < m->image_size, RESCL_ERR_ARG,
-               "resize size %zu: expected at least %zu, the size of the input", fit->resize_size,
+    RS_FAIL_IF((unsigned)resize->interpolation > RESCL_INTERPOLATION_NEAREST, RESCL_ERR_ARG,
+               "there is no interpolation number %d", (int)resize->interpolation);
+    RS_FAIL_IF(resize->resize_size != 0 && resize->resize_size < m->image_size, RESCL_ERR_ARG,
+               "resize size %zu: expected at least %zu, the size of the input", resize->resize_size,
                m->image_size);
-    m->fit = *fit;
+    m->resize = *resize;
 out:
     return st;
 }

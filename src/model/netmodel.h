@@ -13,7 +13,7 @@ struct rescl_model {
     double dropout, label_smoothing;
     uint64_t seed;
     rescl_preprocess preprocess;
-    rescl_fit fit;
+    rescl_resize resize;
     char **class_name;
     char *frozen; /* the patterns of rescl_model_freeze, or NULL */
     bool norm_eval;

@@ -31,7 +31,7 @@ typedef struct resnet_spec {
     bool bottleneck;    /* 1x1, 3x3, 1x1; else two 3x3 */
     bool stride_on_3x3; /* of a bottleneck: v1.5 */
     bool conv_bias;
-    bool small_stem; /* 3x3/1 without pooling, for small pictures; else 7x7/2 and a 3x3/2 pool */
+    bool small_stem; /* 3x3/1 without pooling, for small images; else 7x7/2 and a 3x3/2 pool */
     size_t pool_pad; /* of the stem's pool */
     size_t stem_width;
     size_t stages;
@@ -335,7 +335,7 @@ static rescl_status build_resnet(rs_graph *g, const void *spec, const rescl_mode
 #define KERAS_50                                                                                   \
     KERAS_ANY, .names = NAMES_KERAS_OLD, .bn_eps = 1e-3f, .bottleneck = true, .blocks = {3, 4, 6, 3}
 
-/* Lines of the list: usual number of classes and size, the pictures' preparation. */
+/* Lines of the list: usual number of classes and size, the images' preparation. */
 #define LINE(name, about, classes, size, preprocess, ...)                                          \
     {                                                                                              \
         name, about, classes, size, preprocess, build_resnet, &(const resnet_spec)                 \

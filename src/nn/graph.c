@@ -75,7 +75,7 @@ out:
     return st;
 }
 
-/* Fills the nsrc shapes of `p` for a batch. Labels and pictures alike carry n first. */
+/* Fills the nsrc shapes of `p` for a batch. Labels and images alike carry n first. */
 static void batched_sources(const rs_graph *g, const rs_value *src, int nsrc, size_t batch,
                             rs_shape out[RS_OP_SRC])
 {
@@ -93,7 +93,7 @@ static bool name_taken(const rs_graph *g, const char *name)
     return false;
 }
 
-/* Fills a node that owns a name and attributes, and its problem for one picture. On failure too it
+/* Fills a node that owns a name and attributes, and its problem for one image. On failure too it
  * is the caller's to drop. */
 static rescl_status make_node(const rs_graph *g, const char *name, const rs_op *op,
                               const void *attr, size_t attr_bytes, bool training,

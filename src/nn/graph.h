@@ -70,7 +70,7 @@ typedef struct rs_graph {
 rescl_status rs_graph_create(rs_graph **out) RESCL_CHECK;
 void rs_graph_destroy(rs_graph *g);
 
-/* The picture: (h, w, c) per sample. */
+/* The image: (h, w, c) per sample. */
 rescl_status rs_graph_input(rs_graph *g, size_t h, size_t w, size_t c, rs_value *out) RESCL_CHECK;
 
 /* Appends op(src...) under `name`; `attr` is copied. *dst is the new value. */

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Tensors of one picture by graph value; NULL where a value lies before the head. */
+/* Tensors of one image by graph value; NULL where a value lies before the head. */
 typedef struct head {
     const rs_graph *g;
     const rs_weights *w;

@@ -1,11 +1,11 @@
 /* The head of a network on the host, in double: what follows graph->features, in inference. It is
- * small, so the operations' references are fast enough for the few pictures that are explained. */
+ * small, so the operations' references are fast enough for the few images that are explained. */
 #ifndef RS_HEAD_H
 #define RS_HEAD_H
 
 #include "graph.h"
 
-/* For one picture: the logits (NULL: not wanted) and, for logit `class_index`, its derivative by
+/* For one image: the logits (NULL: not wanted) and, for logit `class_index`, its derivative by
  * each element of the features, laid out as they are. RESCL_ERR_UNSUPPORTED if the network has no
  * features, reaches around them, or has running statistics after them. */
 rescl_status rs_head_gradient(const rs_graph *g, const rs_weights *w, const float *features,

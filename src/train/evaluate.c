@@ -95,7 +95,7 @@ rescl_status rescl_evaluate(rescl_device *device, const rescl_model *model,
     rs_loader_options load = {.batch = batch_size,
                               .height = model->image_size,
                               .width = model->image_size,
-                              .fit = model->fit,
+                              .resize = model->resize,
                               .preprocess = model->preprocess,
                               .workers = workers};
 

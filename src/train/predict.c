@@ -1,4 +1,4 @@
-/* Prediction: pictures of any size to class probabilities. */
+/* Prediction: images of any size to class probabilities. */
 #include "alloc.h"
 #include "error.h"
 #include "metrics.h"
@@ -63,10 +63,10 @@ rescl_status rescl_predict(rescl_predictor *p, const rescl_image *images, size_t
     const rescl_model *m = p->model;
 
     RS_FAIL_IF(count > p->batch, RESCL_ERR_ARG,
-               "%zu pictures at once; the predictor was made for batches of %zu", count, p->batch);
+               "%zu images at once; the predictor was made for batches of %zu", count, p->batch);
     for (size_t i = 0; i < count; i++)
-        RS_TRY(rs_image_to_input(&images[i], m->image_size, m->image_size, &m->fit, m->preprocess,
-                                 p->pixels + i * p->input_floats));
+        RS_TRY(rs_image_to_input(&images[i], m->image_size, m->image_size, &m->resize,
+                                 m->preprocess, p->pixels + i * p->input_floats));
     p->count = 0;
     memset(p->pixels + count * p->input_floats, 0,
            (p->batch - count) * p->input_floats * sizeof *p->pixels);

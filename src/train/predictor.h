@@ -10,10 +10,10 @@
 struct rescl_predictor {
     const rescl_model *model;
     rs_replica *replica;
-    size_t batch, input_floats; /* of one picture */
+    size_t batch, input_floats; /* of one image */
     float *pixels;
     int32_t *labels; /* zeros: the loss is computed and not used */
-    size_t count;    /* pictures of the last forward */
+    size_t count;    /* images of the last forward */
 };
 
 #endif

@@ -206,11 +206,11 @@ static rescl_status match_data(const rescl_trainer *t, const rs_checkpoint *c)
     FAIL_IF_DIFFERENT(was->count != t->train_set->count, "a training set of", "%" PRIu64 " samples",
                       was->count, (uint64_t)t->train_set->count);
     RS_FAIL_IF(strcmp(was->fingerprint, t->fingerprint) != 0, RESCL_ERR_ARG,
-               "cannot resume from %s: it was trained on '%s', whose pictures differ from those of "
+               "cannot resume from %s: it was trained on '%s', whose images differ from those of "
                "'%s'",
                rs_checkpoint_path(c), was->name, t->train_set->origin);
     if (strcmp(was->name, t->train_set->origin) != 0)
-        rs_log(RESCL_LOG_INFO, "the training set was '%s', is now '%s'; the pictures are the same",
+        rs_log(RESCL_LOG_INFO, "the training set was '%s', is now '%s'; the images are the same",
                was->name, t->train_set->origin);
     RS_FAIL_IF(t->progress.batch > batches, RESCL_ERR_FORMAT,
                "%s: says that %" PRIu64 " batches of %zu are done", rs_checkpoint_path(c),

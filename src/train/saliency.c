@@ -58,7 +58,7 @@ rescl_status rescl_saliency(rescl_predictor *p, size_t index, size_t class_index
     rs_tensor all;
     RS_TRY(find_map(p, &all));
     RS_FAIL_IF(index >= p->count, RESCL_ERR_ARG,
-               "there is no picture %zu, the last prediction was of %zu", index, p->count);
+               "there is no image %zu, the last prediction was of %zu", index, p->count);
     const size_t pixels = all.shape.dim[1] * all.shape.dim[2], channels = all.shape.dim[3];
     const size_t bytes = pixels * channels * sizeof *features;
     RS_OOM(features = malloc(bytes));
@@ -81,7 +81,7 @@ rescl_status rescl_saliency_overlay(const rescl_predictor *p, const rescl_image 
     rs_view view;
     *out = (rescl_image){0};
     RS_TRY(rescl_saliency_size(p, &heat.height, &heat.width));
-    RS_TRY(rs_view_init(&view, image, size, size, &p->model->fit));
+    RS_TRY(rs_view_init(&view, image, size, size, &p->model->resize));
     RS_TRY(rs_heatmap_overlay(&heat, image, &view, size, size, out));
 out:
     return st;

@@ -151,14 +151,14 @@ static rescl_status set_schedule(rescl_trainer *t)
 
 /* ---- parts ------------------------------------------------------------------------------- */
 
-/* Pictures to train with are shuffled and augmented. */
+/* Images to train with are shuffled and augmented. */
 static rescl_status create_loader(const rescl_trainer *t, const rescl_dataset *set, bool training,
                                   rs_loader **out)
 {
     rs_loader_options load = {.batch = t->options.batch_size,
                               .height = t->model->image_size,
                               .width = t->model->image_size,
-                              .fit = t->model->fit,
+                              .resize = t->model->resize,
                               .preprocess = t->model->preprocess,
                               .shuffle = training,
                               .seed = t->options.seed,
@@ -168,7 +168,7 @@ static rescl_status create_loader(const rescl_trainer *t, const rescl_dataset *s
                                     .hflip = t->options.hflip,
                                     .color_jitter = t->options.color_jitter};
     if (load.augment.scale > 0.0)
-        load.fit.resize_size = 0; /* the random crop is in place of the centre's */
+        load.resize.resize_size = 0; /* the random crop is in place of the centre's */
     return rs_loader_create(set, &load, out);
 }
 

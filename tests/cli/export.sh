@@ -6,7 +6,7 @@ run train $tiny --epochs 1 --quiet
 want_code 0
 run export --weights runs/resnet8-handsigns --output model.onnx
 want_code 0
-want_out "model.onnx: resnet8, input (N, 3, 32, 32), logits (N, 6), pictures prepared as 'unit'"
+want_out "model.onnx: resnet8, input (N, 3, 32, 32), logits (N, 6), images prepared as 'unit'"
 grep -qa "layer3.0.downsample.0.weight" model.onnx || fail "expected torchvision's names"
 run export --weights runs/resnet8-handsigns -o again.onnx --json
 want_code 0

@@ -1,5 +1,5 @@
 # predict: one file, several, a folder, standard input, a list; top-k; forms of output; names of
-# classes; files that are no pictures.
+# classes; files that are no images.
 . "$RESCL_SOURCE_DIR/tests/cli/common.inc"
 
 # shellcheck disable=SC2086
@@ -24,8 +24,8 @@ run predict --weights runs/resnet8-handsigns --batch-size 2 folder p.png
 want_code 0
 cut -d: -f1 out >names
 printf 'folder/a.png\nfolder/b.png\nfolder/c.png\np.png\n' | cmp -s - names ||
-    fail "expected the pictures of the folder by name, then p.png"
-[ "$(cut -d: -f2 out | sort -u | wc -l)" -eq 1 ] || fail "expected equal pictures to be equal"
+    fail "expected the images of the folder by name, then p.png"
+[ "$(cut -d: -f2 out | sort -u | wc -l)" -eq 1 ] || fail "expected equal images to be equal"
 
 # Standard input, and lists of paths.
 "$RESCL" predict --weights runs/resnet8-handsigns - <p.png >out 2>err
@@ -38,17 +38,17 @@ printf 'p.png\n\nfolder\n' >list
 run predict --weights runs/resnet8-handsigns --files-from list
 want_code 0
 [ "$(cut -d: -f1 out | tr '\n' ' ')" = "p.png folder/a.png folder/b.png folder/c.png " ] ||
-    fail "expected the four pictures of the list"
+    fail "expected the four images of the list"
 "$RESCL" predict --weights runs/resnet8-handsigns --files-from - <list >out 2>err
 code=$? command="rescl predict --files-from - <list"
 want_code 0
-[ "$(wc -l <out)" -eq 4 ] || fail "expected the four pictures of the list"
+[ "$(wc -l <out)" -eq 4 ] || fail "expected the four images of the list"
 run predict --weights runs/resnet8-handsigns --files-from - -
 want_code 2
 want_err "only once"
 run predict --weights runs/resnet8-handsigns --files-from /dev/null
 want_code 4
-want_err "names no picture"
+want_err "names no image"
 run predict --weights runs/resnet8-handsigns --files-from absent
 want_code 4
 want_err "absent"
@@ -61,7 +61,7 @@ code=$? command="head -c 40 p.png | rescl predict -"
 want_code 4
 want_err "standard input: corrupted PNG"
 
-# JSON: one document, or a line for each picture.
+# JSON: one document, or a line for each image.
 run predict --weights runs/resnet8-handsigns -o json --topk 2 folder
 want_code 0
 mv out document
@@ -69,7 +69,7 @@ run predict --weights runs/resnet8-handsigns --json --topk 2 folder
 cmp -s out document || fail "expected --json to be -o json"
 run predict --weights runs/resnet8-handsigns -o jsonl --topk 2 --batch-size 2 folder p.png
 want_code 0
-[ "$(wc -l <out)" -eq 4 ] || fail "expected a line for each picture"
+[ "$(wc -l <out)" -eq 4 ] || fail "expected a line for each image"
 line='^{"file":"p\.png","predictions":\[{"class":"[0-5]","index":[0-5],"probability":[0-9.e-]*},'
 tail -n 1 out | grep -qE "$line" || fail "expected an object with two predictions"
 
@@ -83,7 +83,7 @@ run predict --weights runs/resnet8-handsigns --class-index names.json p.png
 want_code 4
 want_err "names.json: names no class 2"
 
-# The picture's margin is cut off where the shorter side is longer than the input.
+# The image's margin is cut off where the shorter side is longer than the input.
 run predict --weights runs/resnet8-handsigns --val-resize-size 40 --interpolation nearest p.png
 want_code 0
 cut -d: -f2 out | cmp -s - as_stdin && fail "expected other probabilities than without a margin"
@@ -94,15 +94,15 @@ run predict --weights runs/resnet8-handsigns --interpolation lanczos p.png
 want_code 2
 want_err "bilinear, bicubic, nearest"
 
-# What speaks for the class: a file for each picture, none lost where names come again.
+# What speaks for the class: a file for each image, none lost where names come again.
 run predict --weights runs/resnet8-handsigns -o jsonl --saliency a/b p.png folder folder/a.png
 want_code 0
 [ "$(echo a/b/*)" = "a/b/a-saliency-2.png a/b/a-saliency.png a/b/b-saliency.png \
-a/b/c-saliency.png a/b/p-saliency.png" ] || fail "expected five pictures, found $(echo a/b/*)"
+a/b/c-saliency.png a/b/p-saliency.png" ] || fail "expected five images, found $(echo a/b/*)"
 want_out '"saliency":"a/b/a-saliency-2.png"'
 run predict --weights runs/resnet8-handsigns a/b
 want_code 0
-[ "$(wc -l <out)" -eq 5 ] || fail "expected pictures that can be read"
+[ "$(wc -l <out)" -eq 5 ] || fail "expected images that can be read"
 "$RESCL" predict --weights runs/resnet8-handsigns --saliency c - <p.png >out 2>err
 code=$? command="rescl predict --saliency c - <p.png"
 want_code 0
@@ -121,4 +121,4 @@ want_err "missing.png"
 mkdir none
 run predict --weights runs/resnet8-handsigns none
 want_code 4
-want_err "none: found no picture"
+want_err "none: found no image"

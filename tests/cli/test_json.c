@@ -150,13 +150,13 @@ static void training(void **state)
     json_decref(run_json);
 
     /* A name that is no UTF-8 comes out as valid JSON all the same. */
-    char picture[600];
-    snprintf(picture, sizeof picture, "%s/p\xff.png", folder);
+    char path[600];
+    snprintf(path, sizeof path, "%s/p\xff.png", folder);
     uint8_t pixels[27] = {0, 255, 7};
     const rescl_image image = {.width = 3, .height = 3, .pixels = pixels};
-    assert_int_equal(rescl_image_write(picture, &image), RESCL_OK);
+    assert_int_equal(rescl_image_write(path, &image), RESCL_OK);
     json_t *list = run(0, "predict --json --quiet --topk 6 --weights %s/r %s --device %s", folder,
-                       picture, device());
+                       path, device());
     assert_int_equal(json_array_size(list), 1);
     const json_t *one = json_array_get(list, 0), *p;
     assert_non_null(strstr(text(one, "file"), "p\xef\xbf\xbd.png"));

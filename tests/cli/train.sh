@@ -1,4 +1,4 @@
-# Training makes a run folder; eval repeats its report to the last digit; predict names pictures.
+# Training makes a run folder; eval repeats its report to the last digit; predict names images.
 . "$RESCL_SOURCE_DIR/tests/cli/common.inc"
 
 # shellcheck disable=SC2086
@@ -65,7 +65,7 @@ if [ "$code" -ne 0 ]; then
     want_err "not finite"
 fi
 
-# Pictures of one's own, without any to test with.
+# Images of one's own, without any to test with.
 mkdir -p photos/train/cat photos/train/dog
 for file in cat/1 cat/2 dog/1; do make_png >"photos/train/$file.png"; done
 run train --model resnet8 --data-path photos --size 16 --epochs 1
@@ -75,7 +75,7 @@ want_out "best      training accuracy"
 sed -n 's/^evaluate  rescl //p' out >command
 eval "run $(cat command)"
 want_code 0
-grep -qx 'samples   3' out || fail "expected the three pictures"
+grep -qx 'samples   3' out || fail "expected the three images"
 run predict --weights runs/resnet8-photos photos/train/dog
 want_code 0
 grep -qE '^photos/train/dog/1.png: (cat|dog) [0-9.]+ %, (cat|dog) [0-9.]+ %$' out ||

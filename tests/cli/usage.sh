@@ -43,8 +43,8 @@ refused "--k: found '2x'" bench product --k 2x
 refused "--json: found 'maybe', expected true or false" summary --json=maybe
 refused "--data-path PATH is required" train
 refused "--data-path PATH is required" eval --weights x.safetensors
-refused "--weights FILE is required" predict picture.png
-refused "expected pictures or folders" predict --weights x.safetensors
+refused "--weights FILE is required" predict image.png
+refused "expected images or folders" predict --weights x.safetensors
 refused "expected one of model, op, product, step, peak" bench
 refused "expected one of model, op, product, step, peak" bench modle
 refused "found operand 'extra'" summary extra
@@ -54,7 +54,7 @@ refused "found operand '--json'" summary -- --json
 run eval --weights missing.safetensors --data-path handsigns
 want_code 4
 want_err "missing.safetensors"
-run predict --weights missing.safetensors picture.png
+run predict --weights missing.safetensors image.png
 want_code 4
 run train --data-path no/such/folder
 want_code 4

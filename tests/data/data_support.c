@@ -27,7 +27,7 @@ const char *path_of(const char *fmt, ...)
     return path;
 }
 
-void put_picture(const char *path, uint8_t value)
+void put_image(const char *path, uint8_t value)
 {
     uint8_t pixels[6 * 4 * 3];
     memset(pixels, value, sizeof pixels);

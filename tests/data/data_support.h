@@ -11,6 +11,6 @@ void put_bytes(const char *path, const void *data, size_t bytes);
 const char *path_of(const char *fmt, ...) RESCL_PRINTF(1, 2);
 
 /* Writes a small PNG in which every byte is `value`. */
-void put_picture(const char *path, uint8_t value);
+void put_image(const char *path, uint8_t value);
 
 #endif

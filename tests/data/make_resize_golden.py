@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes resize_golden.h: pictures resized and cropped by Pillow and torchvision.
+"""Writes resize_golden.h: images resized and cropped by Pillow and torchvision.
 
 Run with Pillow and torchvision installed: ./make_resize_golden.py > resize_golden.h
 The input is a formula that test_resize.c repeats."""
@@ -9,11 +9,11 @@ import PIL
 import torchvision
 import torchvision.transforms.functional as F
 
-# width, height of the picture; width, height of the input
+# width, height of the image; width, height of the input
 CASES = [(20, 30, 8, 8), (64, 48, 9, 9), (7, 5, 16, 16), (100, 37, 10, 10), (33, 33, 8, 8),
          (13, 200, 7, 7), (1, 1, 4, 4), (2, 97, 5, 5), (40, 40, 39, 13), (51, 23, 6, 11),
          (23, 51, 11, 6), (9, 9, 3, 3), (300, 2, 4, 4), (8, 11, 8, 8)]
-# width, height of the picture; shorter side, interpolation, size of the input
+# width, height of the image; shorter side, interpolation, size of the input
 FITTED = [(20, 30, 10, "bilinear", 8), (64, 48, 13, "bilinear", 9), (8, 8, 9, "bilinear", 8),
           (31, 17, 11, "bicubic", 8), (17, 31, 8, "bicubic", 8), (5, 7, 16, "bicubic", 13),
           (100, 37, 12, "bicubic", 10), (8, 8, 8, "bicubic", 8), (1, 9, 6, "bicubic", 5),
@@ -21,7 +21,7 @@ FITTED = [(20, 30, 10, "bilinear", 8), (64, 48, 13, "bilinear", 9), (8, 8, 9, "b
           (100, 37, 12, "nearest", 10), (8, 8, 8, "nearest", 8), (49, 50, 21, "nearest", 20)]
 
 
-def picture(width, height):
+def image(width, height):
     data = bytes((i * 2654435761 % 2**32) >> 24 for i in range(width * height * 3))
     return Image.frombytes("RGB", (width, height), data)
 
@@ -45,10 +45,10 @@ def fit(image, side, interpolation, size):
 def rows():
     """(fields of the table, pixels)"""
     for w, h, ow, oh in CASES:
-        yield f"{w}, {h}, 0, RESCL_INTERPOLATION_BILINEAR, {ow}, {oh}", resize(picture(w, h), ow, oh)
+        yield f"{w}, {h}, 0, RESCL_INTERPOLATION_BILINEAR, {ow}, {oh}", resize(image(w, h), ow, oh)
     for w, h, side, how, size in FITTED:
         yield (f"{w}, {h}, {side}, RESCL_INTERPOLATION_{how.upper()}, {size}, {size}",
-               fit(picture(w, h), side, how, size))
+               fit(image(w, h), side, how, size))
 
 
 print(f"/* Made by make_resize_golden.py with Pillow {PIL.__version__} and torchvision "

@@ -1,4 +1,4 @@
-/* Random changes of pictures: what they do, and what they depend on. */
+/* Random changes of images: what they do, and what they depend on. */
 #include "augment.h"
 #include "error.h"
 #include "testing.h"
@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The picture of make_resize_golden.py. */
-static rescl_image picture(size_t width, size_t height)
+/* The image of make_resize_golden.py. */
+static rescl_image golden_image(size_t width, size_t height)
 {
     rescl_image image = {width, height, malloc(width * height * 3)};
     assert_non_null(image.pixels);
@@ -20,7 +20,7 @@ static rescl_image picture(size_t width, size_t height)
 static rescl_image augmented(size_t width, size_t height, const rs_augment *a, uint64_t seed,
                              uint64_t epoch, uint64_t index)
 {
-    rescl_image image = picture(width, height);
+    rescl_image image = golden_image(width, height);
     assert_ok(rs_image_augment(&image, a, seed, epoch, index));
     return image;
 }
@@ -31,7 +31,7 @@ static bool same(const rescl_image *a, const rescl_image *b)
            memcmp(a->pixels, b->pixels, a->width * a->height * 3) == 0;
 }
 
-/* ImageEnhance of Pillow 9.4 on a picture of 4x3, to a rounding. */
+/* ImageEnhance of Pillow 9.4 on an image of 4x3, to a rounding. */
 static void colours_change_as_in_pillow(void **state)
 {
     static const struct {
@@ -60,7 +60,7 @@ static void colours_change_as_in_pillow(void **state)
     };
     (void)state;
     for (size_t i = 0; i < RS_COUNT(goldens); i++) {
-        rescl_image image = picture(4, 3);
+        rescl_image image = golden_image(4, 3);
         rs_image_enhance(&image, goldens[i].what, goldens[i].factor);
         for (size_t k = 0; k < 36; k++)
             if (abs(image.pixels[k] - goldens[i].pixels[k]) > 1)
@@ -73,7 +73,7 @@ static void colours_change_as_in_pillow(void **state)
 static void nothing_is_changed_unasked(void **state)
 {
     const rs_augment none = {0};
-    rescl_image want = picture(7, 5), got = augmented(7, 5, &none, 1, 2, 3);
+    rescl_image want = golden_image(7, 5), got = augmented(7, 5, &none, 1, 2, 3);
     (void)state;
     assert_true(same(&want, &got));
     rescl_image_free(&want);
@@ -95,10 +95,10 @@ static void numbers_depend_on_seed_epoch_and_index(void **state)
     rescl_image_free(&again);
 }
 
-static void half_of_the_pictures_are_mirrored(void **state)
+static void half_of_the_images_are_mirrored(void **state)
 {
     const rs_augment flip = {.hflip = 0.5};
-    rescl_image plain = picture(5, 3), mirrored = picture(5, 3);
+    rescl_image plain = golden_image(5, 3), mirrored = golden_image(5, 3);
     size_t flipped = 0;
     (void)state;
     for (size_t y = 0; y < 3; y++)
@@ -115,13 +115,13 @@ static void half_of_the_pictures_are_mirrored(void **state)
     rescl_image_free(&mirrored);
 }
 
-/* Squares of the picture's pixels, of every size from the smallest to the largest, that reach
+/* Squares of the image's pixels, of every size from the smallest to the largest, that reach
  * every edge. */
-static void crops_are_squares_of_the_picture(void **state)
+static void crops_are_squares_of_the_image(void **state)
 {
     enum { W = 12, H = 10 };
     const rs_augment quarter = {.scale = 0.25};
-    rescl_image whole = picture(W, H);
+    rescl_image whole = golden_image(W, H);
     size_t smallest = W, largest = 0;
     bool reached[4] = {false};
     (void)state;
@@ -157,10 +157,10 @@ static void crops_are_squares_of_the_picture(void **state)
 }
 
 /* No square of half the area fits into 20x2: the one in the middle is taken. */
-static void a_long_picture_gives_its_middle(void **state)
+static void a_long_image_gives_its_middle(void **state)
 {
     const rs_augment half = {.scale = 0.5};
-    rescl_image whole = picture(20, 2), got = augmented(20, 2, &half, 5, 1, 0);
+    rescl_image whole = golden_image(20, 2), got = augmented(20, 2, &half, 5, 1, 0);
     (void)state;
     assert_int_equal(got.width, 2);
     assert_int_equal(got.height, 2);
@@ -176,9 +176,9 @@ int main(void)
         cmocka_unit_test(colours_change_as_in_pillow),
         cmocka_unit_test(nothing_is_changed_unasked),
         cmocka_unit_test(numbers_depend_on_seed_epoch_and_index),
-        cmocka_unit_test(half_of_the_pictures_are_mirrored),
-        cmocka_unit_test(crops_are_squares_of_the_picture),
-        cmocka_unit_test(a_long_picture_gives_its_middle),
+        cmocka_unit_test(half_of_the_images_are_mirrored),
+        cmocka_unit_test(crops_are_squares_of_the_image),
+        cmocka_unit_test(a_long_image_gives_its_middle),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -86,7 +86,7 @@ static void spreads_fewer_samples(void **state)
     for (int c = 0; c < 3; c++) {
         assert_ok(rs_mkdirs(path_of("%s/set/%c", dir, 'a' + c)));
         for (int i = 0; i < 4; i++)
-            put_picture(path_of("%s/set/%c/%d.png", dir, 'a' + c, i), (uint8_t)(c * 10 + i));
+            put_image(path_of("%s/set/%c/%d.png", dir, 'a' + c, i), (uint8_t)(c * 10 + i));
     }
     const char *path = path_of("%s/set", dir);
     static const int all[12] = {0, 1, 2, 3, 10, 11, 12, 13, 20, 21, 22, 23};

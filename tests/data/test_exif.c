@@ -87,7 +87,7 @@ static void bears_damaged_directories(void **state)
     }
 }
 
-/* A picture of 3x2 whose pixels are numbered by rows, as it looks for each orientation: what a
+/* An image of 3x2 whose pixels are numbered by rows, as it looks for each orientation: what a
  * viewer has to show is always the numbers of `upright`, whose entry for orientation o says which
  * stored pixel lies at each place, row by row. From the table of TIFF 6.0, page 36. */
 static const struct {
@@ -121,7 +121,7 @@ static void expect_upright(const rescl_image *image, unsigned orientation)
         assert_int_equal(image->pixels[i], upright[orientation].pixel[i / 3] * 40 + i % 3);
 }
 
-static void turns_pictures_upright(void **state)
+static void turns_images_upright(void **state)
 {
     (void)state;
     for (unsigned o = 1; o <= 8; o++) {
@@ -185,7 +185,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(finds_the_orientation),
         cmocka_unit_test(bears_damaged_directories),
-        cmocka_unit_test(turns_pictures_upright),
+        cmocka_unit_test(turns_images_upright),
         cmocka_unit_test(reads_it_from_png),
     };
     return cmocka_run_group_tests(tests, make_dir, remove_dir);

@@ -30,7 +30,7 @@ static void put_class(const char *folder, const char *file, uint8_t value)
 {
     assert_ok(rs_mkdirs(path_of("%s/%s", dir, folder)));
     if (file != NULL)
-        put_picture(path_of("%s/%s/%s", dir, folder, file), value);
+        put_image(path_of("%s/%s/%s", dir, folder, file), value);
 }
 
 static rescl_status open_split(const char *folder, const char *split, rescl_dataset **set)
@@ -65,7 +65,7 @@ static void reads_splits_in_order(void **state)
     put_class("test/a", "y.png", 42);
     put_class("test/b", "y.png", 43);
     put_bytes(path_of("%s/train/readme.png", dir), "?", 1);  /* no class */
-    put_bytes(path_of("%s/train/a/notes.txt", dir), "?", 1); /* no picture */
+    put_bytes(path_of("%s/train/a/notes.txt", dir), "?", 1); /* no image */
     put_bytes(path_of("%s/train/a/.x.png", dir), "?", 1);    /* hidden */
     rescl_dataset *set;
     assert_ok(open_split(NULL, "train", &set));
@@ -111,7 +111,7 @@ static void reads_classes_without_splits(void **state)
     rescl_dataset_close(set);
 }
 
-static void refuses_classes_without_pictures(void **state)
+static void refuses_classes_without_images(void **state)
 {
     (void)state;
     rescl_dataset *set;
@@ -162,7 +162,7 @@ static void names_the_broken_file(void **state)
     assert_int_equal(unlink(path_of("%s/broken/cat/4-gone.png", dir)), 0);
     expect_sample(set, 0, 9, 0);
     assert_fails(rescl_dataset_get(set, 1, &image, &label), RESCL_ERR_FORMAT, "2-gif.png", "a GIF",
-                 "picture 1");
+                 "image 1");
     assert_fails(rescl_dataset_get(set, 2, &image, &label), RESCL_ERR_FORMAT, "3-cut.png",
                  "corrupted");
     assert_fails(rescl_dataset_get(set, 3, &image, &label), RESCL_ERR_NOT_FOUND, "4-gone.png");
@@ -186,7 +186,7 @@ static void bears_links(void **state)
     expect_sample(set, 1, 5, 0);
     expect_sample(set, 2, 6, 1);
     rescl_dataset_close(set);
-    assert_int_equal(symlink(".", path_of("%s/links/self", dir)), 0); /* a class without pictures */
+    assert_int_equal(symlink(".", path_of("%s/links/self", dir)), 0); /* a class without images */
     assert_fails(open_split("links", "train", &set), RESCL_ERR_FORMAT, "links/self");
 }
 
@@ -196,7 +196,7 @@ int main(void)
         cmocka_unit_test(reads_splits_in_order),
         cmocka_unit_test(reads_val_as_test),
         cmocka_unit_test(reads_classes_without_splits),
-        cmocka_unit_test(refuses_classes_without_pictures),
+        cmocka_unit_test(refuses_classes_without_images),
         cmocka_unit_test(takes_jpeg_by_name_and_reads_by_content),
         cmocka_unit_test(names_the_broken_file),
         cmocka_unit_test(bears_links),

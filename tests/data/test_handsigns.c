@@ -20,8 +20,8 @@ static rescl_dataset *open_hands(const char *split, size_t samples, size_t size,
     return set;
 }
 
-/* Picture `index` and its label, as a hash. */
-static void hash_picture(const rescl_dataset *set, size_t index, char hex[33], int32_t *label)
+/* Image `index` and its label, as a hash. */
+static void hash_image(const rescl_dataset *set, size_t index, char hex[33], int32_t *label)
 {
     rescl_image image;
     assert_ok(rescl_dataset_get(set, index, &image, label));
@@ -59,7 +59,7 @@ static void draws_the_same_everywhere(void **state)
         rescl_dataset *set = open_hands(golden[i].split, 1000000, golden[i].size, golden[i].seed);
         char hex[33];
         int32_t label;
-        hash_picture(set, golden[i].index, hex, &label);
+        hash_image(set, golden[i].index, hex, &label);
         assert_int_equal(label, golden[i].label);
         assert_string_equal(hex, golden[i].hash);
         rescl_dataset_close(set);
@@ -76,7 +76,7 @@ static void shows_each_class_alike_often(void **state)
         for (size_t i = 0; i < 6; i++) {
             char hex[33];
             int32_t label;
-            hash_picture(set, block * 6 + i, hex, &label);
+            hash_image(set, block * 6 + i, hex, &label);
             assert_in_range(label, 0, 5);
             seen |= 1u << label;
             in_order += (size_t)label == i;
@@ -94,8 +94,8 @@ static void does_not_depend_on_how_many(void **state)
     for (size_t i = 0; i < 7; i++) {
         char a[33], b[33];
         int32_t la, lb;
-        hash_picture(few, i, a, &la);
-        hash_picture(many, i, b, &lb);
+        hash_image(few, i, a, &la);
+        hash_image(many, i, b, &lb);
         assert_string_equal(a, b);
         assert_int_equal(la, lb);
     }
@@ -103,7 +103,7 @@ static void does_not_depend_on_how_many(void **state)
     rescl_dataset_close(many);
 }
 
-/* Splits, seeds and indices share no picture. */
+/* Splits, seeds and indices share no image. */
 static void repeats_nothing(void **state)
 {
     (void)state;
@@ -113,7 +113,7 @@ static void repeats_nothing(void **state)
                               open_hands("train", EACH, 16, 1), open_hands("test", EACH, 16, 1)};
     for (size_t i = 0; i < 4 * EACH; i++) {
         int32_t label;
-        hash_picture(sets[i / EACH], i % EACH, hex[i], &label);
+        hash_image(sets[i / EACH], i % EACH, hex[i], &label);
         for (size_t k = 0; k < i; k++)
             assert_string_not_equal(hex[i], hex[k]);
     }
@@ -163,7 +163,7 @@ static void refuses_bad_options(void **state)
     }
 }
 
-/* A hand lies inside the picture and covers a part of it, whatever the size it is drawn at. */
+/* A hand lies inside the image and covers a part of it, whatever the size it is drawn at. */
 static void draws_hands_of_any_size(void **state)
 {
     (void)state;
@@ -189,7 +189,7 @@ static void draws_hands_of_any_size(void **state)
     }
 }
 
-/* Every raised finger reaches out, and the parts lie within reach of the picture. */
+/* Every raised finger reaches out, and the parts lie within reach of the image. */
 static void poses_stay_in_view(void **state)
 {
     (void)state;

@@ -25,7 +25,7 @@ static int remove_dir(void **state)
     return 0;
 }
 
-static void names_what_is_no_picture(void **state)
+static void names_what_is_no_image(void **state)
 {
     (void)state;
     static const struct {
@@ -39,7 +39,7 @@ static void names_what_is_no_picture(void **state)
         {"II*\0????", 8, "a TIFF"},        {"MM\0*????", 8, "a TIFF"},
         {"????ftypheic", 12, "a HEIF"},    {"just text, and more", 19, "something else"},
     };
-    const char *path = path_of("%s/picture.png", dir);
+    const char *path = path_of("%s/image.png", dir);
     rescl_image image;
     for (size_t i = 0; i < RS_COUNT(files); i++) {
         put_bytes(path, files[i].data, files[i].bytes);
@@ -58,7 +58,7 @@ static void decodes_from_memory(void **state)
     char *data;
     size_t bytes;
     rescl_image image;
-    put_picture(path, 77);
+    put_image(path, 77);
     assert_ok(rs_file_read(path, 1 << 20, &data, &bytes));
     assert_ok(rescl_image_decode(data, bytes, "stdin", &image));
     assert_int_equal(image.width, 6);
@@ -69,7 +69,7 @@ static void decodes_from_memory(void **state)
     free(data);
 }
 
-static void knows_the_names_of_pictures(void **state)
+static void knows_the_names_of_images(void **state)
 {
     (void)state;
     assert_true(rescl_image_has_suffix("a.png"));
@@ -85,9 +85,9 @@ static void knows_the_names_of_pictures(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(names_what_is_no_picture),
+        cmocka_unit_test(names_what_is_no_image),
         cmocka_unit_test(decodes_from_memory),
-        cmocka_unit_test(knows_the_names_of_pictures),
+        cmocka_unit_test(knows_the_names_of_images),
     };
     return cmocka_run_group_tests(tests, make_dir, remove_dir);
 }

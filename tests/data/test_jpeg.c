@@ -44,7 +44,7 @@ static const variant variants[] = {
     {"turned", JCS_RGB, 3, .exif = 6},
 };
 
-/* A smooth picture, which JPEG keeps well: sample c of pixel (x, y). */
+/* A smooth image, which JPEG keeps well: sample c of pixel (x, y). */
 static uint8_t sample_at(int x, int y, int c)
 {
     return (uint8_t)(c == 0 ? 5 * x + 20 : c == 1 ? 230 - 7 * y : c == 2 ? 3 * x + 3 * y : 200 - x);
@@ -118,7 +118,7 @@ static void expected_pixel(const variant *v, int x, int y, int out[3])
         out[c] = sample_at(x, y, v->channels == 1 ? 0 : c) * light / 255;
 }
 
-static void expect_picture(const variant *v, const rescl_image *image)
+static void expect_image(const variant *v, const rescl_image *image)
 {
     assert_int_equal(image->width, WIDTH);
     assert_int_equal(image->height, HEIGHT);
@@ -146,7 +146,7 @@ static void reads_every_kind(void **state)
         rescl_image image;
         bytes file = make_jpeg(&variants[i]);
         assert_ok(decode(&file, &image));
-        expect_picture(&variants[i], &image);
+        expect_image(&variants[i], &image);
         rescl_image_free(&image);
         free(file.data);
     }
@@ -195,7 +195,7 @@ static void refuses_every_truncation(void **state)
     }
 }
 
-/* Whatever bytes are changed, there is a picture or an error, and no leak, crash or message. */
+/* Whatever bytes are changed, there is an image or an error, and no leak, crash or message. */
 static void survives_corruption(void **state)
 {
     (void)state;
@@ -267,7 +267,7 @@ static void limits_scans(void **state)
     const variant more = {"127 scans", JCS_GRAYSCALE, 1, .progressive = true, .scans = 127};
     bytes file = make_jpeg(&most);
     assert_ok(decode(&file, &image));
-    expect_picture(&most, &image);
+    expect_image(&most, &image);
     rescl_image_free(&image);
     free(file.data);
     file = make_jpeg(&more);
@@ -288,7 +288,7 @@ static void bears_bytes_between_markers(void **state)
     memset(longer.data + file.count - 2, 0x55, 9);
     memcpy(longer.data + file.count + 7, "\xff\xd9", 2);
     assert_ok(decode(&longer, &image));
-    expect_picture(&variants[0], &image);
+    expect_image(&variants[0], &image);
     rescl_image_free(&image);
     free(longer.data);
     free(file.data);
@@ -303,7 +303,7 @@ static void is_known_by_its_content(void **state)
     bytes file = make_jpeg(&variants[3]);
     put_bytes(path, file.data, file.count);
     assert_ok(rescl_image_read(path, &image));
-    expect_picture(&variants[3], &image);
+    expect_image(&variants[3], &image);
     rescl_image_free(&image);
     put_bytes(path, file.data, file.count / 2);
     assert_fails(rescl_image_read(path, &image), RESCL_ERR_FORMAT, path, "corrupted JPEG");

@@ -8,7 +8,7 @@
 #include "hash.h"
 #include "loader.h"
 
-/* A set whose picture i is filled with i and whose label is i; picture `broken` cannot be read. */
+/* A set whose image i is filled with i and whose label is i; image `broken` cannot be read. */
 typedef struct fake {
     rescl_dataset set;
     size_t broken;
@@ -201,7 +201,7 @@ static void names_the_sample_that_fails(void **state)
                 rs_loader_release(l, b);
             }
             for (int again = 0; again < 2; again++) {
-                assert_fails(rs_loader_next(l, &b), RESCL_ERR_FORMAT, "fake set", "picture 21",
+                assert_fails(rs_loader_next(l, &b), RESCL_ERR_FORMAT, "fake set", "image 21",
                              "file-21.png: broken");
                 assert_null(b);
             }
@@ -287,10 +287,10 @@ static void refuses_bad_options(void **state)
         assert_null(l);
     }
     rs_loader *l = NULL;
-    assert_fails(rs_loader_create(&none.set, &good, &l), RESCL_ERR_ARG, "no pictures");
+    assert_fails(rs_loader_create(&none.set, &good, &l), RESCL_ERR_ARG, "no images");
 }
 
-/* Real pictures, resized: the same bits for 0, 1, 2 and 5 threads. */
+/* Real images, resized: the same bits for 0, 1, 2 and 5 threads. */
 static void stages_hands_alike(void **state)
 {
     (void)state;
@@ -327,7 +327,7 @@ static void stages_hands_alike(void **state)
     rescl_dataset_close(set);
 }
 
-/* Augmented pictures are the same for any threads and from any batch on, differ from epoch to
+/* Augmented images are the same for any threads and from any batch on, differ from epoch to
  * epoch, and an epoch holds each. */
 static void augments_alike_for_any_threads(void **state)
 {

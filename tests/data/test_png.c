@@ -20,7 +20,7 @@ static int make_dir(void **state)
 {
     (void)state;
     dir = rs_test_dir_make();
-    path = rs_path_join(dir, "picture.png");
+    path = rs_path_join(dir, "image.png");
     return 0;
 }
 
@@ -233,11 +233,11 @@ static void writes_whole_or_not_at_all(void **state)
                                {5, 5, NULL},
                                {SIZE_MAX, 2, image.pixels},
                                {1 << 20, 1 << 20, image.pixels}};
-    char *inner = rs_path_join(dir, "new"), *target = rs_path_join(inner, "picture.png");
+    char *inner = rs_path_join(dir, "new"), *target = rs_path_join(inner, "image.png");
     assert_fails(rescl_image_write(target, &image), RESCL_ERR_IO, "new");
     assert_ok(rs_mkdirs(inner));
     for (size_t i = 0; i < RS_COUNT(bad); i++)
-        assert_fails(rescl_image_write(target, &bad[i]), RESCL_ERR_ARG, "picture.png");
+        assert_fails(rescl_image_write(target, &bad[i]), RESCL_ERR_ARG, "image.png");
     assert_int_equal(rs_test_dir_count(inner), 0);
     assert_ok(rescl_image_write(target, &image));
     assert_int_equal(rs_test_dir_count(inner), 1);
@@ -306,7 +306,7 @@ static void survives_truncation(void **state)
     }
 }
 
-/* Whatever bytes are changed, there is a picture or an error, and no leak or crash. */
+/* Whatever bytes are changed, there is an image or an error, and no leak or crash. */
 static void survives_corruption(void **state)
 {
     (void)state;

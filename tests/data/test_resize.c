@@ -8,7 +8,7 @@
 #include "loader.h"
 #include "resize_golden.h"
 
-static rescl_image picture(size_t width, size_t height)
+static rescl_image golden_image(size_t width, size_t height)
 {
     rescl_image image = {width, height, malloc(width * height * 3)};
     assert_non_null(image.pixels);
@@ -18,14 +18,15 @@ static rescl_image picture(size_t width, size_t height)
 }
 
 /* The bytes that rs_image_to_input resized to, read back from its "unit" output. */
-static uint8_t *fitted(const rescl_image *image, size_t height, size_t width, const rescl_fit *fit)
+static uint8_t *fitted(const rescl_image *image, size_t height, size_t width,
+                       const rescl_resize *resize)
 {
     const size_t values = height * width * 3;
     float *dst = malloc(values * sizeof *dst);
     uint8_t *bytes = malloc(values);
     assert_non_null(dst);
     assert_non_null(bytes);
-    assert_ok(rs_image_to_input(image, height, width, fit, RESCL_PREPROCESS_UNIT, dst));
+    assert_ok(rs_image_to_input(image, height, width, resize, RESCL_PREPROCESS_UNIT, dst));
     for (size_t i = 0; i < values; i++) {
         bytes[i] = (uint8_t)lrintf(dst[i] * 255.0f);
         assert_true(dst[i] == (float)bytes[i] / 255.0f);
@@ -34,7 +35,7 @@ static uint8_t *fitted(const rescl_image *image, size_t height, size_t width, co
     return bytes;
 }
 
-static const rescl_fit plain = {0};
+static const rescl_resize plain = {0};
 
 static uint8_t *resized(const rescl_image *image, size_t height, size_t width)
 {
@@ -45,19 +46,19 @@ static void equals_pillow(void **state)
 {
     (void)state;
     for (size_t i = 0; i < RS_COUNT(goldens); i++) {
-        rescl_image image = picture(goldens[i].w, goldens[i].h);
-        const rescl_fit fit = {goldens[i].resize_size, goldens[i].interpolation};
-        uint8_t *got = fitted(&image, goldens[i].out_h, goldens[i].out_w, &fit);
+        rescl_image image = golden_image(goldens[i].w, goldens[i].h);
+        const rescl_resize resize = {goldens[i].resize_size, goldens[i].interpolation};
+        uint8_t *got = fitted(&image, goldens[i].out_h, goldens[i].out_w, &resize);
         assert_memory_equal(got, goldens[i].pixels, goldens[i].out_h * goldens[i].out_w * 3);
         free(got);
         rescl_image_free(&image);
     }
 }
 
-static void keeps_pictures_of_the_right_size(void **state)
+static void keeps_images_of_the_right_size(void **state)
 {
     (void)state;
-    rescl_image image = picture(12, 9);
+    rescl_image image = golden_image(12, 9);
     uint8_t *got = resized(&image, 9, 12);
     assert_memory_equal(got, image.pixels, 12 * 9 * 3);
     free(got);
@@ -67,7 +68,7 @@ static void keeps_pictures_of_the_right_size(void **state)
 static void keeps_one_color(void **state)
 {
     (void)state;
-    rescl_image image = picture(37, 21);
+    rescl_image image = golden_image(37, 21);
     memset(image.pixels, 200, 37 * 21 * 3);
     uint8_t *got = resized(&image, 8, 8);
     for (size_t i = 0; i < 8 * 8 * 3; i++)
@@ -109,7 +110,7 @@ static void preprocesses(void **state)
 static void refuses_what_cannot_be(void **state)
 {
     (void)state;
-    rescl_image image = picture(4, 4);
+    rescl_image image = golden_image(4, 4);
     const rescl_image none = {0, 4, image.pixels}, empty = {4, 4, NULL};
     float dst[3 * 16];
     assert_fails(rs_image_to_input(&none, 4, 4, &plain, RESCL_PREPROCESS_UNIT, dst), RESCL_ERR_ARG,
@@ -122,8 +123,9 @@ static void refuses_what_cannot_be(void **state)
                  RESCL_ERR_ARG, "not possible");
     assert_fails(rs_image_to_input(&image, 4, 4, &plain, (rescl_preprocess)9, dst), RESCL_ERR_ARG,
                  "9");
-    const rescl_fit small = {3, RESCL_INTERPOLATION_NEAREST}, strange = {0, (rescl_interpolation)7};
-    const rescl_fit huge = {SIZE_MAX / 2, RESCL_INTERPOLATION_BILINEAR};
+    const rescl_resize small = {3, RESCL_INTERPOLATION_NEAREST},
+                       strange = {0, (rescl_interpolation)7};
+    const rescl_resize huge = {SIZE_MAX / 2, RESCL_INTERPOLATION_BILINEAR};
     assert_fails(rs_image_to_input(&image, 4, 4, &small, RESCL_PREPROCESS_UNIT, dst), RESCL_ERR_ARG,
                  "side of 3", "4x4");
     assert_fails(rs_image_to_input(&image, 4, 4, &strange, RESCL_PREPROCESS_UNIT, dst),
@@ -137,11 +139,11 @@ static void refuses_what_cannot_be(void **state)
     rescl_image_free(&image);
 }
 
-/* A line of a million pixels needs memory for the crop, not for the picture it would blow up to. */
-static void bears_thin_pictures(void **state)
+/* A line of a million pixels needs memory for the crop, not for the image it would blow up to. */
+static void bears_thin_images(void **state)
 {
     (void)state;
-    rescl_image wide = picture(1000000, 1);
+    rescl_image wide = golden_image(1000000, 1);
     const rescl_image tall = {1, 1000000, wide.pixels}, *both[] = {&wide, &tall};
     memset(wide.pixels + (size_t)499998 * 3, 77, (size_t)4 * 3); /* what the crop shows */
     for (size_t i = 0; i < RS_COUNT(both); i++) {
@@ -156,12 +158,9 @@ static void bears_thin_pictures(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(equals_pillow),
-        cmocka_unit_test(keeps_pictures_of_the_right_size),
-        cmocka_unit_test(keeps_one_color),
-        cmocka_unit_test(preprocesses),
-        cmocka_unit_test(refuses_what_cannot_be),
-        cmocka_unit_test(bears_thin_pictures),
+        cmocka_unit_test(equals_pillow),          cmocka_unit_test(keeps_images_of_the_right_size),
+        cmocka_unit_test(keeps_one_color),        cmocka_unit_test(preprocesses),
+        cmocka_unit_test(refuses_what_cannot_be), cmocka_unit_test(bears_thin_images),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

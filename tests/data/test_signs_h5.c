@@ -48,11 +48,11 @@ static uint8_t pixel_at(size_t i)
 typedef struct recipe {
     const char *name;
     const char *words; /* of the error, NULL when the file is good */
-    hsize_t dim[4];    /* of the pictures, when dim[0] > 0; then nothing is written into them */
+    hsize_t dim[4];    /* of the images, when dim[0] > 0; then nothing is written into them */
     int ndim;
     bool chunked, deflate, shuffle, fletcher, nbit, szip, external, virtual_set;
     bool soft_link, external_link, group, scalar, half_written, no_classes;
-    hid_t type; /* of the pictures */
+    hid_t type; /* of the images */
     hid_t label_type;
     bool label_row; /* (1, N) */
     int label_count, bad_label, classes;
@@ -78,7 +78,7 @@ static hid_t make_plist(const recipe *r, const hsize_t *chunk, int ndim)
     return plist;
 }
 
-static void put_pictures(hid_t file, const recipe *r)
+static void put_images(hid_t file, const recipe *r)
 {
     hsize_t dim[4] = {COUNT, HEIGHT, WIDTH, 3}, chunk[4] = {4, HEIGHT, WIDTH, 3};
     const int ndim = r->ndim ? r->ndim : 4;
@@ -145,7 +145,7 @@ static const char *put_file(const recipe *r)
     else if (r->group)
         H5Gclose(H5Gcreate2(file, "train_set_x", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
     else
-        put_pictures(file, r);
+        put_images(file, r);
     put_integers(file, "train_set_y", r, true);
     if (!r->no_classes)
         put_integers(file, "list_classes", r, false);

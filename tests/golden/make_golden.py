@@ -127,7 +127,7 @@ def nudges_of(x):
 
 
 def batch(case, step):
-    """Pictures with structure at two scales (noise would make all samples alike), and labels."""
+    """Images with structure at two scales (noise would make all samples alike), and labels."""
     n, size = case["batch"], case["size"]
     cells = size // 8
     coarse = philox.uniform(SEED, STREAM_COARSE + step, n * cells * cells * 3)

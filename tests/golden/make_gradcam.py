@@ -3,8 +3,8 @@
 
     python3 tests/golden/make_gradcam.py
 
-Networks and weights are those of make_golden.py. The pictures are its first batch, rounded to bytes
-and preprocessed as each model says. <model>.map is (picture, class, height, width): ReLU of the sum
+Networks and weights are those of make_golden.py. The images are its first batch, rounded to bytes
+and preprocessed as each model says. <model>.map is (image, class, height, width): ReLU of the sum
 over channels of A_c times the mean of dy/dA_c over the map, with A the input of the head's pooling
 and y the class's logit (Selvaraju et al., ICCV 2017)."""
 import os
@@ -39,7 +39,7 @@ def maps(model):
                             if layer.kind in ("avgpool2", "global"))]
     result = []
     for k in range(case["classes"]):
-        # Each picture's logit depends on its own features alone.
+        # Each image's logit depends on its own features alone.
         gradient, = torch.autograd.grad(logits[:, k].sum(), features, retain_graph=True)
         alpha = gradient.mean((2, 3), keepdim=True)
         result.append(torch.relu((alpha * features).sum(1)))

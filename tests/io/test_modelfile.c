@@ -127,18 +127,18 @@ static void loads_the_body_below_a_new_head(void **state)
                                  .seed = 99};
         rescl_model *m = NULL, *fresh = NULL;
         rescl_weights *w = NULL;
-        rescl_report *report = NULL;
+        rescl_match_list *report = NULL;
         assert_ok(rescl_model_create(&o, &m));
         assert_ok(rescl_model_create(&o, &fresh));
         assert_ok(rescl_weights_open(path, &w));
         assert_fails(rescl_weights_load(w, m, RESCL_LOAD_COMPLETE, NULL),
                      heads[i].missing ? RESCL_ERR_NOT_FOUND : RESCL_ERR_SHAPE, path);
         assert_ok(rescl_weights_load(w, m, RESCL_LOAD_BODY, &report));
-        assert_int_equal(rescl_report_count(report, RESCL_MISSING), heads[i].missing);
-        assert_int_equal(rescl_report_count(report, RESCL_RESHAPED), heads[i].reshaped);
+        assert_int_equal(rescl_match_list_count(report, RESCL_MISSING), heads[i].missing);
+        assert_int_equal(rescl_match_list_count(report, RESCL_RESHAPED), heads[i].reshaped);
         if (heads[i].classes != 6)
             check_body_of(m, old, fresh);
-        rescl_report_destroy(report);
+        rescl_match_list_destroy(report);
         rescl_weights_close(w);
         rescl_model_destroy(m);
         rescl_model_destroy(fresh);

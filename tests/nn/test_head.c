@@ -114,7 +114,7 @@ static void refuses_what_it_cannot_explain(void **state)
     rs_weights_fini(&w);
     rs_graph_destroy(g);
 
-    g = kit_graph(SIDE, SIDE, 2, &in); /* no map but the picture */
+    g = kit_graph(SIDE, SIDE, 2, &in); /* no map but the image */
     kit_finish(g, in, CLASSES);
     kit_weights(g, 7, &w);
     assert_int_equal(g->features, -1);
@@ -122,7 +122,7 @@ static void refuses_what_it_cannot_explain(void **state)
     rs_weights_fini(&w);
     rs_graph_destroy(g);
 
-    g = kit_graph(SIDE, SIDE, 2, &in); /* the logits get the picture, too */
+    g = kit_graph(SIDE, SIDE, 2, &in); /* the logits get the image, too */
     map = kit_conv(g, "conv", in, MAPS, 3, 1);
     const rs_value a = dense(g, "fc1", CLASSES, map), b = dense(g, "fc2", CLASSES, in);
     assert_ok(rs_graph_finish(g, kit_add(g, "add", a, b), 0.0f));

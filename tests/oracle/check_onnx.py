@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Asks ONNX Runtime what exported models answer to 20 pictures, and compares with rescl.
+"""Asks ONNX Runtime what exported models answer to 20 images, and compares with rescl.
 
     python3 tests/oracle/check_onnx.py build/tests/export_logits [MODEL ...]
 
@@ -41,7 +41,7 @@ def check(tool, model, folder):
     good = distance <= TOLERANCE and worst <= TOLERANCE and one.shape == (1, want.shape[1])
     names = [t.name for t in proto.graph.initializer]
     print(f"{model}: {len(proto.graph.node)} nodes, {names[0]} to {names[-1]}, "
-          f"logits {distance:.1e} away, worst picture {worst:.1e}{'' if good else ': TOO FAR'}")
+          f"logits {distance:.1e} away, worst image {worst:.1e}{'' if good else ': TOO FAR'}")
     os.remove(path)
     return good
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Compares the pictures that librescl reads with those that Pillow reads, byte for byte.
+"""Compares the images that librescl reads with those that Pillow reads, byte for byte.
 
     python3 tests/oracle/compare_pillow.py build/librescl.so [FILE|FOLDER ...]
 
@@ -14,7 +14,7 @@ import sys
 from PIL import Image, ImageOps
 
 
-class Picture(ctypes.Structure):
+class Image(ctypes.Structure):
     _fields_ = [("width", ctypes.c_size_t), ("height", ctypes.c_size_t),
                 ("pixels", ctypes.c_void_p)]
 
@@ -26,19 +26,19 @@ class Error(ctypes.Structure):
 def load(path):
     lib = ctypes.CDLL(os.path.abspath(path))
     lib.rescl_last_error.restype = ctypes.POINTER(Error)
-    lib.rescl_image_free.argtypes = [ctypes.POINTER(Picture)]
+    lib.rescl_image_free.argtypes = [ctypes.POINTER(Image)]
     lib.rescl_image_decode.argtypes = [ctypes.c_char_p, ctypes.c_size_t, ctypes.c_char_p,
-                                       ctypes.POINTER(Picture)]
+                                       ctypes.POINTER(Image)]
     return lib
 
 
 def ours(lib, data, name):
-    picture = Picture()
-    if lib.rescl_image_decode(data, len(data), name.encode(), ctypes.byref(picture)):
+    image = Image()
+    if lib.rescl_image_decode(data, len(data), name.encode(), ctypes.byref(image)):
         return lib.rescl_last_error().contents.message.decode()
-    size = picture.width, picture.height
-    pixels = ctypes.string_at(picture.pixels, 3 * size[0] * size[1])
-    lib.rescl_image_free(ctypes.byref(picture))
+    size = image.width, image.height
+    pixels = ctypes.string_at(image.pixels, 3 * size[0] * size[1])
+    lib.rescl_image_free(ctypes.byref(image))
     return size, pixels
 
 
@@ -97,7 +97,7 @@ def main():
         if mine != other:
             bad += 1
             print(f"{name}: {mine if isinstance(mine, str) else 'other pixels'}")
-    print(f"{count - bad} of {count} pictures are equal to Pillow's")
+    print(f"{count - bad} of {count} images are equal to Pillow's")
     sys.exit(bad > 0)
 
 

@@ -1,4 +1,4 @@
-/* Writes a model as ONNX, and what it answers to 20 pictures of noise:
+/* Writes a model as ONNX, and what it answers to 20 images of noise:
  *
  *     export_logits MODEL SIZE OUT.onnx OUT.safetensors
  *
@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PICTURES = 20, CLASSES = 10, SEED = 5 };
+enum { IMAGES = 20, CLASSES = 10, SEED = 5 };
 
 static void fill(float *x, size_t n, uint64_t stream, float low, float high)
 {
@@ -46,7 +46,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: export_logits MODEL SIZE OUT.onnx OUT.safetensors\n");
         return 2;
     }
-    const size_t size = (size_t)strtoul(argv[2], NULL, 10), elems = PICTURES * size * size * 3;
+    const size_t size = (size_t)strtoul(argv[2], NULL, 10), elems = IMAGES * size * size * 3;
     assert_ok(rescl_model_create(
         &(rescl_model_options){
             .name = argv[1], .classes = CLASSES, .image_size = size, .dropout = 0.5, .seed = SEED},
@@ -55,15 +55,15 @@ int main(int argc, char **argv)
     assert_ok(rescl_model_export_onnx(m, argv[3]));
 
     float *pixels = calloc(elems, sizeof *pixels);
-    int32_t labels[PICTURES] = {0};
+    int32_t labels[IMAGES] = {0};
     assert_non_null(pixels);
     fill(pixels, elems, 1, -1.0f, 1.0f);
-    net_fixture_open(&f, net_device(), m->graph, &m->weights, NULL, PICTURES, RS_MODE_EVAL);
+    net_fixture_open(&f, net_device(), m->graph, &m->weights, NULL, IMAGES, RS_MODE_EVAL);
     net_forward_loss(&f, pixels, labels, 1);
     float *logits = net_read(&f, rs_net_logits(f.net), &count);
     const rs_st_source tensors[] = {
-        {.name = "pixels", RS_ST_F32, 4, {PICTURES, size, size, 3}, pixels},
-        {.name = "logits", RS_ST_F32, 2, {PICTURES, CLASSES}, logits}};
+        {.name = "pixels", RS_ST_F32, 4, {IMAGES, size, size, 3}, pixels},
+        {.name = "logits", RS_ST_F32, 2, {IMAGES, CLASSES}, logits}};
     assert_ok(rs_st_write(argv[4], NULL, 0, tensors, RS_COUNT(tensors)));
     net_fixture_close(&f);
     free(logits);

@@ -87,8 +87,8 @@ static void predicts_as_it_evaluates(void **state)
     for (size_t k = 0; k < CLASSES; k++)
         assert_true(fabsf(single[k] - probs[5 * CLASSES + k]) < 1e-6f);
     assert_ok(rescl_predict(p, NULL, 0, NULL));
-    assert_fails(rescl_predict(p, image, TEST_EVAL_SAMPLES + 4, probs), RESCL_ERR_ARG,
-                 "24 pictures", "23");
+    assert_fails(rescl_predict(p, image, TEST_EVAL_SAMPLES + 4, probs), RESCL_ERR_ARG, "24 images",
+                 "23");
     for (size_t i = 0; i < TEST_EVAL_SAMPLES; i++)
         rescl_image_free(&image[i]);
     rescl_predictor_destroy(p);
@@ -97,7 +97,7 @@ static void predicts_as_it_evaluates(void **state)
     rescl_model_destroy(model);
 }
 
-static void takes_pictures_of_any_shape(void **state)
+static void takes_images_of_any_shape(void **state)
 {
     (void)state;
     rescl_model *model = train_model();
@@ -118,8 +118,8 @@ static void takes_pictures_of_any_shape(void **state)
     rescl_model_destroy(model);
 }
 
-/* The middle of a picture, with margins that the crop takes away. */
-static void fits_pictures_as_the_model_says(void **state)
+/* The middle of an image, with margins that the crop takes away. */
+static void fits_images_as_the_model_says(void **state)
 {
     (void)state;
     enum { MARGIN = 4, WIDE = TEST_SIZE + 2 * MARGIN };
@@ -128,8 +128,8 @@ static void fits_pictures_as_the_model_says(void **state)
     rescl_model_info info;
     uint8_t pixels[WIDE * WIDE * 3], middle[TEST_SIZE * TEST_SIZE * 3];
     const rescl_image whole = {WIDE, WIDE, pixels}, cut = {TEST_SIZE, TEST_SIZE, middle};
-    const rescl_fit fit = {.resize_size = WIDE}, small = {.resize_size = TEST_SIZE - 1};
-    const rescl_fit strange = {.interpolation = (rescl_interpolation)3};
+    const rescl_resize resize = {.resize_size = WIDE}, small = {.resize_size = TEST_SIZE - 1};
+    const rescl_resize strange = {.interpolation = (rescl_interpolation)3};
     float want[CLASSES], plain[CLASSES], got[CLASSES];
     for (size_t i = 0; i < sizeof pixels; i++)
         pixels[i] = (uint8_t)(i * 7 + i / 100);
@@ -140,11 +140,11 @@ static void fits_pictures_as_the_model_says(void **state)
     assert_ok(rescl_predict(p, &cut, 1, want));
     assert_ok(rescl_predict(p, &whole, 1, plain));
     assert_memory_not_equal(plain, want, sizeof want);
-    assert_fails(rescl_model_set_fit(model, &small), RESCL_ERR_ARG, "15", "at least 16");
-    assert_fails(rescl_model_set_fit(model, &strange), RESCL_ERR_ARG, "number 3");
-    assert_ok(rescl_model_set_fit(model, &fit));
+    assert_fails(rescl_model_set_resize(model, &small), RESCL_ERR_ARG, "15", "at least 16");
+    assert_fails(rescl_model_set_resize(model, &strange), RESCL_ERR_ARG, "number 3");
+    assert_ok(rescl_model_set_resize(model, &resize));
     rescl_model_get_info(model, &info);
-    assert_int_equal(info.fit.resize_size, WIDE);
+    assert_int_equal(info.resize.resize_size, WIDE);
     assert_ok(rescl_predict(p, &whole, 1, got));
     assert_memory_equal(got, want, sizeof want);
     rescl_predictor_destroy(p);
@@ -214,8 +214,8 @@ int main(void)
         cmocka_unit_test(agrees_between_device_types),
         cmocka_unit_test(repeats_what_training_reported),
         cmocka_unit_test(predicts_as_it_evaluates),
-        cmocka_unit_test(takes_pictures_of_any_shape),
-        cmocka_unit_test(fits_pictures_as_the_model_says),
+        cmocka_unit_test(takes_images_of_any_shape),
+        cmocka_unit_test(fits_images_as_the_model_says),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

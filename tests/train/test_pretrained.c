@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { CLASSES = 1000, SIZE = 224, BATCH = 5, PICTURES = 125 };
+enum { CLASSES = 1000, SIZE = 224, BATCH = 5, IMAGES = 125 };
 
 /* "<data>/resnet50-imagenet/<name>" on the heap. */
 static char *file_of(const char *data, const char *name)
@@ -24,30 +24,30 @@ static char *file_of(const char *data, const char *name)
     return path;
 }
 
-/* Pictures are named by their class: 0003.png. */
-typedef struct pictures {
+/* Images are named by their class: 0003.png. */
+typedef struct images {
     size_t count;
-    int32_t label[PICTURES];
-    rescl_image image[PICTURES];
-} pictures;
+    int32_t label[IMAGES];
+    rescl_image image[IMAGES];
+} images;
 
-static void read_pictures(const char *data, pictures *p)
+static void read_images(const char *data, images *p)
 {
     p->count = 0;
     for (int32_t c = 0; c < CLASSES; c++) {
         char *name = rs_strf("images/%04d.png", (int)c), *path = file_of(data, name);
         if (access(path, R_OK) == 0) {
-            assert_true(p->count < PICTURES);
+            assert_true(p->count < IMAGES);
             assert_ok(rescl_image_read(path, &p->image[p->count]));
             p->label[p->count++] = c;
         }
         free(name);
         free(path);
     }
-    assert_int_equal(p->count, PICTURES);
+    assert_int_equal(p->count, IMAGES);
 }
 
-static void forward(const rescl_model *m, const pictures *p, float *logits)
+static void forward(const rescl_model *m, const images *p, float *logits)
 {
     const rs_replica_options plan = {.eval_batch = BATCH};
     const size_t floats = (size_t)SIZE * SIZE * 3;
@@ -56,9 +56,9 @@ static void forward(const rescl_model *m, const pictures *p, float *logits)
     float *pixels = malloc(BATCH * floats * sizeof *pixels);
     assert_non_null(pixels);
     assert_ok(rs_replica_create(train_device(), m->graph, &m->weights, &plan, &r));
-    for (size_t i = 0; i < PICTURES; i += BATCH) {
+    for (size_t i = 0; i < IMAGES; i += BATCH) {
         for (size_t k = 0; k < BATCH; k++)
-            assert_ok(rs_image_to_input(&p->image[i + k], SIZE, SIZE, &m->fit, m->preprocess,
+            assert_ok(rs_image_to_input(&p->image[i + k], SIZE, SIZE, &m->resize, m->preprocess,
                                         pixels + k * floats));
         assert_ok(
             rs_replica_forward(r, rs_replica_net(r, RS_MODE_EVAL, BATCH), pixels, labels, 0, 0));
@@ -100,9 +100,9 @@ static void knows_real_photos(void **state)
         skip();
         return;
     }
-    static pictures p;
+    static images p;
     const rescl_model_options options = {.name = "resnet50_keras"};
-    const size_t count = (size_t)PICTURES * CLASSES;
+    const size_t count = (size_t)IMAGES * CLASSES;
     char *ref_path = file_of(data, "images/ref_logits.f32"), *ref = NULL;
     float *logits = malloc(count * sizeof *logits);
     size_t bytes = 0, top1 = 0, top5 = 0;
@@ -115,9 +115,9 @@ static void knows_real_photos(void **state)
     assert_ok(rescl_weights_open(weights, &w));
     assert_ok(rescl_weights_create_model(w, &options, RESCL_LOAD_STRICT, NULL, &m));
     assert_int_equal(m->preprocess, RESCL_PREPROCESS_CAFFE);
-    read_pictures(data, &p);
+    read_images(data, &p);
     forward(m, &p, logits);
-    for (size_t i = 0; i < PICTURES; i++) {
+    for (size_t i = 0; i < IMAGES; i++) {
         const double d = distance(logits + i * CLASSES, (const float *)(void *)ref + i * CLASSES);
         const size_t rank = rank_of(logits + i * CLASSES, p.label[i]);
         worst = fmax(worst, d);
@@ -126,7 +126,7 @@ static void knows_real_photos(void **state)
         rescl_image_free(&p.image[i]);
     }
     print_message("top-1 %zu, top-5 %zu of %d; logits at most %.1e from PyTorch's\n", top1, top5,
-                  PICTURES, worst);
+                  IMAGES, worst);
     assert_int_equal(top1, 111);
     assert_int_equal(top5, 123);
     assert_true(worst < 1e-3);

@@ -253,7 +253,7 @@ static void refuses_other_models_and_data(void **state)
     assert_fails(rescl_trainer_create(train_device(), same, fewer, NULL, &o, &t), RESCL_ERR_ARG,
                  "40 samples", "39");
     assert_fails(rescl_trainer_create(train_device(), same, others, NULL, &o, &t), RESCL_ERR_ARG,
-                 "pictures differ");
+                 "images differ");
     assert_null(t);
     rescl_model_destroy(dropout);
     rescl_model_destroy(wider);

@@ -11,7 +11,7 @@
 #include <string.h>
 
 /* The golden batch as bytes. */
-static rescl_image *pictures_of(const golden *g)
+static rescl_image *images_of(const golden *g)
 {
     const size_t count = g->size * g->size * 3;
     rescl_image *image = calloc(g->batch, sizeof *image);
@@ -40,7 +40,7 @@ static void check_maps(const golden *g, rescl_predictor *p, const double *want)
             assert_ok(rescl_saliency(p, i, k, map));
             for (size_t j = 0; j < h * w; j++)
                 if (!(fabs((double)map[j] - want[j]) < 1e-4 * scale))
-                    fail_msg("%s, picture %zu, class %zu, place %zu: %.7g, expected %.7g",
+                    fail_msg("%s, image %zu, class %zu, place %zu: %.7g, expected %.7g",
                              g->model->name, i, k, j, (double)map[j], want[j]);
         }
 }
@@ -59,7 +59,7 @@ static void equals_pytorch(void **state)
         char name[64];
         size_t count;
         golden_open(models[m], &g);
-        rescl_image *image = pictures_of(&g);
+        rescl_image *image = images_of(&g);
         float *probs = calloc(g.batch * g.classes, sizeof *probs);
         assert_non_null(probs);
         snprintf(name, sizeof name, "%s.map", models[m]);
@@ -94,18 +94,18 @@ static void explains_the_last_prediction_only(void **state)
     assert_ok(rescl_saliency_size(p, &h, &w));
     assert_int_equal(h, TEST_SIZE / 4);
     assert_int_equal(w, TEST_SIZE / 4);
-    assert_fails(rescl_saliency(p, 0, 0, map), RESCL_ERR_ARG, "picture 0", "was of 0");
+    assert_fails(rescl_saliency(p, 0, 0, map), RESCL_ERR_ARG, "image 0", "was of 0");
     assert_ok(rescl_predict(p, two, 2, probs));
     assert_ok(rescl_saliency(p, 0, 5, map));
     assert_ok(rescl_saliency(p, 1, 5, other));
     assert_memory_equal(map, other, h * w * sizeof *map);
-    assert_fails(rescl_saliency(p, 2, 0, map), RESCL_ERR_ARG, "picture 2", "was of 2");
+    assert_fails(rescl_saliency(p, 2, 0, map), RESCL_ERR_ARG, "image 2", "was of 2");
     assert_fails(rescl_saliency(p, 0, 6, map), RESCL_ERR_ARG, "class 6");
     rescl_predictor_destroy(p);
     rescl_model_destroy(model);
 }
 
-/* A picture with margins: they are gray, and the map lies on the middle. */
+/* An image with margins: they are gray, and the map lies on the middle. */
 static void lays_the_map_on_what_is_seen(void **state)
 {
     (void)state;

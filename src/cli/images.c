@@ -1,4 +1,4 @@
-#include "pictures.h"
+#include "images.h"
 #include "cli.h"
 #include "output.h"
 #include "run_folder.h"
@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 
 /* Takes the path. Exit code. */
-static int add(cli_pictures *list, char *path)
+static int add(cli_images *list, char *path)
 {
     if (path && list->count == list->room) {
         size_t room = list->room ? 2 * list->room : 64;
@@ -34,8 +34,8 @@ static int by_name(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* The pictures of a folder, by name. */
-static int add_folder(cli_pictures *list, const char *folder)
+/* The images of a folder, by name. */
+static int add_folder(cli_images *list, const char *folder)
 {
     DIR *dir = opendir(folder);
     if (!dir) {
@@ -51,7 +51,7 @@ static int add_folder(cli_pictures *list, const char *folder)
     }
     closedir(dir);
     if (code == CLI_OK && list->count == first) {
-        cli_error("%s: found no picture, expected *.png, *.jpg or *.jpeg", folder);
+        cli_error("%s: found no image, expected *.png, *.jpg or *.jpeg", folder);
         return CLI_FILE;
     }
     if (list->count > first)
@@ -59,7 +59,7 @@ static int add_folder(cli_pictures *list, const char *folder)
     return code;
 }
 
-static int add_path(cli_pictures *list, const char *path)
+static int add_path(cli_images *list, const char *path)
 {
     struct stat st;
     if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
@@ -68,7 +68,7 @@ static int add_path(cli_pictures *list, const char *path)
 }
 
 /* One path a line; blank lines are skipped. */
-static int add_listed(cli_pictures *list, const char *file)
+static int add_listed(cli_images *list, const char *file)
 {
     bool standard = strcmp(file, "-") == 0;
     FILE *f = standard ? stdin : fopen(file, "r");
@@ -96,13 +96,13 @@ static int add_listed(cli_pictures *list, const char *file)
     return code;
 }
 
-int cli_pictures_find(const cli_args *args, cli_pictures *list)
+int cli_images_find(const cli_args *args, cli_images *list)
 {
     const char *listed = cli_str(args, OPT_files_from);
     bool stdin_taken = listed && strcmp(listed, "-") == 0;
     if (!args->operands && !listed) {
         cli_usage_error(
-            "expected pictures or folders, or '-': rescl predict --weights FILE photo.jpg");
+            "expected images or folders, or '-': rescl predict --weights FILE photo.jpg");
         return CLI_USAGE;
     }
     int code = CLI_OK;
@@ -121,18 +121,18 @@ int cli_pictures_find(const cli_args *args, cli_pictures *list)
     if (code == CLI_OK && listed)
         code = add_listed(list, listed);
     if (code == CLI_OK && !list->count) {
-        cli_error("--files-from: %s: names no picture", listed);
+        cli_error("--files-from: %s: names no image", listed);
         code = CLI_FILE;
     }
     return code;
 }
 
-void cli_pictures_free(cli_pictures *list)
+void cli_images_free(cli_images *list)
 {
     for (size_t i = 0; i < list->count; i++)
         free(list->path[i]);
     free(list->path);
-    *list = (cli_pictures){0};
+    *list = (cli_images){0};
 }
 
 /* All of standard input into *data, which is the caller's in any case. Exit code. */
@@ -140,7 +140,7 @@ static int read_stdin(char **data, size_t *bytes)
 {
     for (size_t room = 0; !feof(stdin) && !ferror(stdin);) {
         if (*bytes > RESCL_IMAGE_MAX_BYTES) {
-            cli_error("standard input: more than the 512 MiB that a picture may have");
+            cli_error("standard input: more than the 512 MiB that an image may have");
             return CLI_FILE;
         }
         if (*bytes == room) {
@@ -161,7 +161,7 @@ static int read_stdin(char **data, size_t *bytes)
     return CLI_OK;
 }
 
-int cli_pictures_read(const cli_pictures *list, size_t index, rescl_image *out)
+int cli_images_read(const cli_images *list, size_t index, rescl_image *out)
 {
     const char *path = list->path[index];
     char *data = NULL;
