@@ -102,14 +102,9 @@ static rescl_status check_options(const rescl_tune_options *o)
                "tune: batch %zu, repeats %zu: expected at least 1", o->batch, o->repeats);
     RS_FAIL_IF(!(o->margin >= 0.0 && o->margin < 1.0), RESCL_ERR_ARG,
                "tune: margin %g: expected a share in [0,1)", o->margin);
-    for (size_t i = 0; o->impl && i < 2; i++) {
-        const rs_impl *m = (i ? &rs_op_dense : &rs_op_conv2d)->impls;
-        while (m->name && strcmp(m->name, o->impl) != 0)
-            m++;
-        if (m->name)
-            goto out;
-    }
-    RS_FAIL_IF(o->impl, RESCL_ERR_ARG, "tune: no implementation is called '%s'", o->impl);
+    RS_FAIL_IF(o->impl && !rs_impl_find(&rs_op_conv2d, o->impl) &&
+                   !rs_impl_find(&rs_op_dense, o->impl),
+               RESCL_ERR_ARG, "tune: no implementation is called '%s'", o->impl);
 out:
     return st;
 }

@@ -204,7 +204,8 @@ static rescl_status bench_pass(const opbench *ob, const problem *b, rs_pass pass
     size_t n = 0, timed = 0, rounds = 0;
 
     RS_TRY(rs_plan_make(&choice, &b->p, pass, ob->dev, NULL));
-    for (const rs_impl *impl = b->p.op->impls; impl->name && n < MAX_IMPLS; impl++) {
+    for (size_t i = 0; b->p.op->impls[i] && n < MAX_IMPLS; i++) {
+        const rs_impl *impl = b->p.op->impls[i];
         const bool wanted = is_wanted(ob->only, impl, choice.impl);
         if (rs_impl_refuses(impl, &b->p, pass, info) || (!wanted && n > 0))
             continue;
@@ -258,12 +259,12 @@ static rescl_status check_impl(const char *name)
 
     if (strcmp(name, PREFERRED) == 0)
         goto out;
-    for (size_t i = 0; i < RS_COUNT(ops); i++)
-        for (const rs_impl *m = ops[i]->impls; m->name && n <= 2 * MAX_IMPLS; m++) {
-            if (strcmp(m->name, name) == 0)
-                goto out;
-            names[n++] = m->name;
-        }
+    for (size_t i = 0; i < RS_COUNT(ops); i++) {
+        if (rs_impl_find(ops[i], name))
+            goto out;
+        for (const rs_impl *const *m = ops[i]->impls; *m && n <= 2 * MAX_IMPLS; m++)
+            names[n++] = (*m)->name;
+    }
     near = rs_nearest(name, names);
     RS_FAIL(RESCL_ERR_ARG, "bench: no implementation is called '%s'%s%s%s", name,
             near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");

@@ -171,7 +171,8 @@ static rescl_status add_impls(tuner *t)
     rescl_status st = RESCL_OK;
     const rescl_device_info *info = rescl_device_get_info(t->dev);
 
-    for (const rs_impl *m = t->p->op->impls; m->name; m++) {
+    for (size_t i = 0; t->p->op->impls[i]; i++) {
+        const rs_impl *m = t->p->op->impls[i];
         const bool ours = m->prefers == 0 || m->prefers & (1u << info->type);
         if (t->o->impl ? strcmp(t->o->impl, m->name) != 0 : !ours)
             continue;

@@ -51,7 +51,8 @@ static rescl_status enqueue(const rs_plan *plan, const rs_args *a)
                      RS_UINT(rs_diff_flags(p)));
 }
 
-static const rs_impl impls[] = RS_SPREAD_IMPLS(1u << RS_FWD | 1u << RS_BWD_DATA, plan, enqueue);
+static const rs_impl *const impls[] =
+    RS_SPREAD_IMPLS(1u << RS_FWD | 1u << RS_BWD_DATA, plan, enqueue);
 
 const rs_op rs_op_add = {.name = "add",
                          .layer = "Add",

@@ -88,7 +88,8 @@ static rescl_status enqueue(const rs_plan *plan, const rs_args *a)
     return rs_pool_launch(plan, args, fwd ? 3 : 4);
 }
 
-static const rs_impl impls[] = RS_SPREAD_IMPLS(1u << RS_FWD | 1u << RS_BWD_DATA, plan, enqueue);
+static const rs_impl *const impls[] =
+    RS_SPREAD_IMPLS(1u << RS_FWD | 1u << RS_BWD_DATA, plan, enqueue);
 
 const rs_op rs_op_avgpool = {.name = "avgpool",
                              .layer = "AveragePooling2D",

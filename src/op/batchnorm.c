@@ -341,19 +341,19 @@ static rescl_status enqueue(const rs_plan *plan, const rs_args *a)
 
 #define PASSES (1u << RS_FWD | 1u << RS_BWD_PARAMS | 1u << RS_BWD_DATA)
 
-static const rs_impl impls[] = {{.name = "chunked",
-                                 .passes = PASSES,
-                                 .prefers = 1u << RESCL_DEVICE_CPU,
-                                 .can = can,
-                                 .plan = plan,
-                                 .enqueue = enqueue},
-                                {.name = "grouped",
-                                 .passes = PASSES,
-                                 .prefers = 1u << RESCL_DEVICE_GPU | 1u << RESCL_DEVICE_ACCELERATOR,
-                                 .can = can,
-                                 .plan = plan,
-                                 .enqueue = enqueue},
-                                {0}};
+static const rs_impl chunked = {.name = "chunked",
+                                .passes = PASSES,
+                                .prefers = 1u << RESCL_DEVICE_CPU,
+                                .can = can,
+                                .plan = plan,
+                                .enqueue = enqueue};
+static const rs_impl grouped = {.name = "grouped",
+                                .passes = PASSES,
+                                .prefers = 1u << RESCL_DEVICE_GPU | 1u << RESCL_DEVICE_ACCELERATOR,
+                                .can = can,
+                                .plan = plan,
+                                .enqueue = enqueue};
+static const rs_impl *const impls[] = {&chunked, &grouped, NULL};
 
 const rs_op rs_op_batchnorm = {.name = "batchnorm",
                                .layer = "BatchNormalization",

@@ -501,22 +501,11 @@ out:
 
 /* ---- the op ------------------------------------------------------------------------------ */
 
-const rs_impl rs_conv_impls[] = {
-    {"winograd", RS_CONV_PASSES, 1u << RESCL_DEVICE_CPU, rs_conv_winograd_can,
-     rs_conv_winograd_plan, rs_conv_winograd_enqueue, rs_conv_winograd_pack, 4,
-     rs_conv_winograd_tunables, rs_conv_winograd_doubt},
-    {"grouped_tile", RS_CONV_PASSES, 1u << RESCL_DEVICE_CPU, rs_conv_grouped_can,
-     rs_conv_grouped_plan, rs_conv_grouped_enqueue, rs_conv_grouped_pack, 0, NULL, NULL},
-    {"packed_gemm", RS_CONV_PASSES, 1u << RESCL_DEVICE_CPU, rs_conv_packed_can, rs_conv_packed_plan,
-     rs_conv_packed_enqueue, rs_conv_packed_pack, 0, rs_conv_packed_tunables, NULL},
-    {"tiled_gemm", RS_CONV_PASSES, 1u << RESCL_DEVICE_GPU | 1u << RESCL_DEVICE_ACCELERATOR,
-     rs_conv_tiled_can, rs_conv_tiled_plan, rs_conv_tiled_enqueue, NULL, 0, rs_conv_tiled_tunables,
-     NULL},
-    {"clblast_gemm", RS_CONV_PASSES, 0, rs_conv_clblast_can, rs_conv_clblast_plan,
-     rs_conv_clblast_enqueue, NULL, 0, NULL, NULL},
-    {"direct", RS_CONV_PASSES, 1u << RESCL_DEVICE_GPU | 1u << RESCL_DEVICE_ACCELERATOR,
-     rs_conv_direct_can, rs_conv_direct_plan, rs_conv_direct_enqueue, NULL, 0, NULL, NULL},
-    {0}};
+#define RS_CONV_IMPL(stem, who) &rs_conv_##stem,
+static const rs_impl *const impls[] = {
+#include "conv_impls.def"
+    NULL};
+#undef RS_CONV_IMPL
 
 const rs_op rs_op_conv2d = {.name = "conv2d",
                             .layer = "Conv2D",
@@ -529,4 +518,4 @@ const rs_op rs_op_conv2d = {.name = "conv2d",
                             .reduction = rs_conv_reduction,
                             .key = rs_conv_key,
                             .reference_at = rs_conv_reference_at,
-                            .impls = rs_conv_impls};
+                            .impls = impls};

@@ -152,40 +152,9 @@ static inline int rs_tuned(int value, int own)
 
 #define RS_CONV_PASSES (1u << RS_FWD | 1u << RS_BWD_PARAMS | 1u << RS_BWD_DATA)
 
-/* Those that dense layers leave out: conv2d_winograd.c, conv2d_grouped.c (CPUs); then conv2d_packed.c
- * (CPUs), conv2d_tiled.c (GPUs), conv2d_clblast.c, conv2d_direct.c. */
-extern const rs_impl rs_conv_impls[];
-#define RS_CONV_NOT_DENSE 2
-
-extern const rs_tunable rs_conv_winograd_tunables[], rs_conv_packed_tunables[],
-    rs_conv_tiled_tunables[];
-
-const char *rs_conv_winograd_can(const rs_problem *p, rs_pass pass, const rescl_device_info *dev);
-const char *rs_conv_winograd_doubt(const rs_problem *p, rs_pass pass, const rescl_device_info *dev);
-rescl_status rs_conv_winograd_plan(rs_plan *plan, const rescl_device_info *dev) RESCL_CHECK;
-rescl_status rs_conv_winograd_enqueue(const rs_plan *plan, const rs_args *args) RESCL_CHECK;
-rescl_status rs_conv_winograd_pack(const rs_plan *plan, const rs_args *args) RESCL_CHECK;
-
-const char *rs_conv_packed_can(const rs_problem *p, rs_pass pass, const rescl_device_info *dev);
-rescl_status rs_conv_packed_plan(rs_plan *plan, const rescl_device_info *dev) RESCL_CHECK;
-rescl_status rs_conv_packed_enqueue(const rs_plan *plan, const rs_args *args) RESCL_CHECK;
-rescl_status rs_conv_packed_pack(const rs_plan *plan, const rs_args *args) RESCL_CHECK;
-
-const char *rs_conv_tiled_can(const rs_problem *p, rs_pass pass, const rescl_device_info *dev);
-rescl_status rs_conv_tiled_plan(rs_plan *plan, const rescl_device_info *dev) RESCL_CHECK;
-rescl_status rs_conv_tiled_enqueue(const rs_plan *plan, const rs_args *args) RESCL_CHECK;
-
-const char *rs_conv_clblast_can(const rs_problem *p, rs_pass pass, const rescl_device_info *dev);
-rescl_status rs_conv_clblast_plan(rs_plan *plan, const rescl_device_info *dev) RESCL_CHECK;
-rescl_status rs_conv_clblast_enqueue(const rs_plan *plan, const rs_args *args) RESCL_CHECK;
-
-const char *rs_conv_grouped_can(const rs_problem *p, rs_pass pass, const rescl_device_info *dev);
-rescl_status rs_conv_grouped_plan(rs_plan *plan, const rescl_device_info *dev) RESCL_CHECK;
-rescl_status rs_conv_grouped_enqueue(const rs_plan *plan, const rs_args *args) RESCL_CHECK;
-rescl_status rs_conv_grouped_pack(const rs_plan *plan, const rs_args *args) RESCL_CHECK;
-
-const char *rs_conv_direct_can(const rs_problem *p, rs_pass pass, const rescl_device_info *dev);
-rescl_status rs_conv_direct_plan(rs_plan *plan, const rescl_device_info *dev) RESCL_CHECK;
-rescl_status rs_conv_direct_enqueue(const rs_plan *plan, const rs_args *args) RESCL_CHECK;
+/* Each at the end of its own file, conv2d_<stem>.c. */
+#define RS_CONV_IMPL(stem, who) extern const rs_impl rs_conv_##stem;
+#include "conv_impls.def"
+#undef RS_CONV_IMPL
 
 #endif

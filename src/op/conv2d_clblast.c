@@ -36,7 +36,7 @@ static chunks chunks_of(const rs_conv *v, const rescl_device_info *dev)
     return d;
 }
 
-const char *rs_conv_clblast_can(const rs_problem *p, rs_pass pass, const rescl_device_info *dev)
+static const char *can(const rs_problem *p, rs_pass pass, const rescl_device_info *dev)
 {
     (void)pass;
     const rs_conv v = rs_conv_of(p);
@@ -143,7 +143,7 @@ out:
     return st;
 }
 
-rescl_status rs_conv_clblast_enqueue(const rs_plan *plan, const rs_args *args)
+static rescl_status enqueue(const rs_plan *plan, const rs_args *args)
 {
     rescl_status st = RESCL_OK;
     const rs_conv v = rs_conv_of(&plan->problem);
@@ -177,7 +177,7 @@ out:
     return st;
 }
 
-rescl_status rs_conv_clblast_plan(rs_plan *plan, const rescl_device_info *dev)
+static rescl_status plan(rs_plan *plan, const rescl_device_info *dev)
 {
     rescl_status st = RESCL_OK;
     const rs_conv v = rs_conv_of(&plan->problem);
@@ -197,3 +197,6 @@ rescl_status rs_conv_clblast_plan(rs_plan *plan, const rescl_device_info *dev)
 out:
     return st;
 }
+
+const rs_impl rs_conv_clblast = {
+    .name = "clblast_gemm", .passes = RS_CONV_PASSES, .can = can, .plan = plan, .enqueue = enqueue};

@@ -11,7 +11,7 @@ enum { PARAMS = 0, SUM, BIAS };
 enum { ITEMS_PER_UNIT = 1024 };
 #define MOST_SCRATCH ((size_t)64 << 20)
 
-const char *rs_conv_direct_can(const rs_problem *p, rs_pass pass, const rescl_device_info *dev)
+static const char *can(const rs_problem *p, rs_pass pass, const rescl_device_info *dev)
 {
     (void)pass, (void)dev;
     const rs_conv v = rs_conv_of(p);
@@ -82,7 +82,7 @@ out:
     return st;
 }
 
-rescl_status rs_conv_direct_plan(rs_plan *plan, const rescl_device_info *dev)
+static rescl_status plan(rs_plan *plan, const rescl_device_info *dev)
 {
     rescl_status st = RESCL_OK;
     const rs_conv v = rs_conv_of(&plan->problem);
@@ -98,7 +98,14 @@ out:
     return st;
 }
 
-rescl_status rs_conv_direct_enqueue(const rs_plan *plan, const rs_args *args)
+static rescl_status enqueue(const rs_plan *plan, const rs_args *args)
 {
     return plan->pass == RS_BWD_PARAMS ? params_enqueue(plan, args) : product_enqueue(plan, args);
 }
+
+const rs_impl rs_conv_direct = {.name = "direct",
+                                .passes = RS_CONV_PASSES,
+                                .prefers = 1u << RESCL_DEVICE_GPU | 1u << RESCL_DEVICE_ACCELERATOR,
+                                .can = can,
+                                .plan = plan,
+                                .enqueue = enqueue};

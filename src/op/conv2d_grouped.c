@@ -27,7 +27,7 @@ static size_t width_of(const rs_conv *v, rs_pass pass)
     return pass == RS_BWD_DATA ? rs_conv_group_in(v) : rs_conv_group_out(v);
 }
 
-const char *rs_conv_grouped_can(const rs_problem *p, rs_pass pass, const rescl_device_info *dev)
+static const char *can(const rs_problem *p, rs_pass pass, const rescl_device_info *dev)
 {
     const rs_conv v = rs_conv_of(p);
     const size_t width = width_of(&v, pass), vw = rs_vector_width(dev);
@@ -59,7 +59,7 @@ static size_t packed_floats(const rs_conv *v, rs_pass pass, const rescl_device_i
     return rs_conv_weight_count(v) + rs_conv_maps_of(v, pass).k + (depth > vw ? depth : vw);
 }
 
-rescl_status rs_conv_grouped_pack(const rs_plan *plan, const rs_args *args)
+static rescl_status pack(const rs_plan *plan, const rs_args *args)
 {
     const rs_conv v = rs_conv_of(&plan->problem);
     const rs_conv_maps m = rs_conv_maps_of(&v, plan->pass);
@@ -139,7 +139,7 @@ out:
     return st;
 }
 
-rescl_status rs_conv_grouped_plan(rs_plan *plan, const rescl_device_info *dev)
+static rescl_status plan(rs_plan *plan, const rescl_device_info *dev)
 {
     rescl_status st = RESCL_OK;
     const rs_conv v = rs_conv_of(&plan->problem);
@@ -157,7 +157,15 @@ out:
     return st;
 }
 
-rescl_status rs_conv_grouped_enqueue(const rs_plan *plan, const rs_args *args)
+static rescl_status enqueue(const rs_plan *plan, const rs_args *args)
 {
     return plan->pass == RS_BWD_PARAMS ? params_enqueue(plan, args) : product_enqueue(plan, args);
 }
+
+const rs_impl rs_conv_grouped = {.name = "grouped_tile",
+                                 .passes = RS_CONV_PASSES,
+                                 .prefers = 1u << RESCL_DEVICE_CPU,
+                                 .can = can,
+                                 .plan = plan,
+                                 .pack = pack,
+                                 .enqueue = enqueue};

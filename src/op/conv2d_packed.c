@@ -25,7 +25,7 @@ enum { T_KC = 0, T_TILES, T_ROWS, T_PANELS, T_GROUPS };
 #define PRODUCT_PASSES (1u << RS_FWD | 1u << RS_BWD_DATA)
 #define PARAMS_PASS    (1u << RS_BWD_PARAMS)
 
-const rs_tunable rs_conv_packed_tunables[] = {
+static const rs_tunable tunables[] = {
     [T_KC] = {"kc", PRODUCT_PASSES, 16, DEEP_KC, {128, 256, 1024}}, /* window values at a time */
     [T_TILES] = {"tiles", PRODUCT_PASSES, 1, 16, {4, 16}},     /* most pixel tiles of a group */
     [T_ROWS] = {"rows", PARAMS_PASS, 12, 1536, {192, 384}},    /* most filter rows of a group */
@@ -102,7 +102,7 @@ static rescl_status add_kernel(rs_plan *plan, const tiles *t, const char *name)
                               row_floats(t), t->tb, t->pb, t->px, t->mb, t->jb);
 }
 
-const char *rs_conv_packed_can(const rs_problem *p, rs_pass pass, const rescl_device_info *dev)
+static const char *can(const rs_problem *p, rs_pass pass, const rescl_device_info *dev)
 {
     const rs_conv v = rs_conv_of(p);
     const rs_conv_maps m = rs_conv_maps_of(&v, pass);
@@ -227,7 +227,7 @@ out:
     return st;
 }
 
-rescl_status rs_conv_packed_pack(const rs_plan *plan, const rs_args *args)
+static rescl_status pack(const rs_plan *plan, const rs_args *args)
 {
     rescl_status st = RESCL_OK;
     const rescl_device_info *dev = rescl_device_get_info(plan->dev);
@@ -324,7 +324,7 @@ out:
 
 /* ---- all passes -------------------------------------------------------------------------- */
 
-rescl_status rs_conv_packed_plan(rs_plan *plan, const rescl_device_info *dev)
+static rescl_status plan(rs_plan *plan, const rescl_device_info *dev)
 {
     rescl_status st = RESCL_OK;
     const tiles t = tiles_of(dev, &plan->problem, plan->pass, plan->tune);
@@ -348,7 +348,16 @@ out:
     return st;
 }
 
-rescl_status rs_conv_packed_enqueue(const rs_plan *plan, const rs_args *args)
+static rescl_status enqueue(const rs_plan *plan, const rs_args *args)
 {
     return plan->pass == RS_BWD_PARAMS ? params_enqueue(plan, args) : product_enqueue(plan, args);
 }
+
+const rs_impl rs_conv_packed = {.name = "packed_gemm",
+                                .passes = RS_CONV_PASSES,
+                                .prefers = 1u << RESCL_DEVICE_CPU,
+                                .tunables = tunables,
+                                .can = can,
+                                .plan = plan,
+                                .pack = pack,
+                                .enqueue = enqueue};

@@ -13,11 +13,11 @@ enum { GROUPS_PER_UNIT = 4 };
 
 enum { T_WM = 0, T_WN, T_RM, T_RN };
 
-const rs_tunable rs_conv_tiled_tunables[] = {[T_WM] = {"wm", RS_CONV_PASSES, 1, 32, {8}},
-                                             [T_WN] = {"wn", RS_CONV_PASSES, 1, 32, {8}},
-                                             [T_RM] = {"rm", RS_CONV_PASSES, 1, 8, {2, 8}},
-                                             [T_RN] = {"rn", RS_CONV_PASSES, 1, 8, {2, 8}},
-                                             {0}};
+static const rs_tunable tunables[] = {[T_WM] = {"wm", RS_CONV_PASSES, 1, 32, {8}},
+                                      [T_WN] = {"wn", RS_CONV_PASSES, 1, 32, {8}},
+                                      [T_RM] = {"rm", RS_CONV_PASSES, 1, 8, {2, 8}},
+                                      [T_RN] = {"rn", RS_CONV_PASSES, 1, 8, {2, 8}},
+                                      {0}};
 
 typedef struct tiles {
     size_t wm, wn; /* work-items of a group along rows and columns */
@@ -68,7 +68,7 @@ static rs_grid grid_of(const tiles *t, size_t rows, size_t cols, size_t parts)
         .group = {t->wn, t->wm, 1}};
 }
 
-const char *rs_conv_tiled_can(const rs_problem *p, rs_pass pass, const rescl_device_info *dev)
+static const char *can(const rs_problem *p, rs_pass pass, const rescl_device_info *dev)
 {
     (void)pass;
     const rs_conv v = rs_conv_of(p);
@@ -144,7 +144,7 @@ out:
     return st;
 }
 
-rescl_status rs_conv_tiled_plan(rs_plan *plan, const rescl_device_info *dev)
+static rescl_status plan(rs_plan *plan, const rescl_device_info *dev)
 {
     rescl_status st = RESCL_OK;
     const tiles t = tiles_of(dev, plan->tune);
@@ -162,7 +162,15 @@ out:
     return st;
 }
 
-rescl_status rs_conv_tiled_enqueue(const rs_plan *plan, const rs_args *args)
+static rescl_status enqueue(const rs_plan *plan, const rs_args *args)
 {
     return plan->pass == RS_BWD_PARAMS ? params_enqueue(plan, args) : product_enqueue(plan, args);
 }
+
+const rs_impl rs_conv_tiled = {.name = "tiled_gemm",
+                               .passes = RS_CONV_PASSES,
+                               .prefers = 1u << RESCL_DEVICE_GPU | 1u << RESCL_DEVICE_ACCELERATOR,
+                               .tunables = tunables,
+                               .can = can,
+                               .plan = plan,
+                               .enqueue = enqueue};

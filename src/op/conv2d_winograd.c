@@ -21,7 +21,7 @@ enum { T_BLOCK = 0, T_CHUNK, T_ROWS, T_PANELS, T_TILES, T_GROUPS };
 #define PRODUCT_PASSES (1u << RS_FWD | 1u << RS_BWD_DATA)
 #define PARAMS_PASS    (1u << RS_BWD_PARAMS)
 
-const rs_tunable rs_conv_winograd_tunables[] = {
+static const rs_tunable tunables[] = {
     [T_BLOCK] = {"block", PRODUCT_PASSES, 1, 16, {1, 3, 8}}, /* rows of tiles at a time, of MR */
     [T_CHUNK] = {"chunk", PRODUCT_PASSES, 1, 16, {2, 8}},    /* panels at a time */
     [T_ROWS] = {"rows", PARAMS_PASS, 1, 256, {32, 128}},     /* filter rows of an item of work */
@@ -69,7 +69,7 @@ static bool pays(const rs_conv *v, rs_pass pass, bool training, int mr)
     return POSITIONS * (1.2 * rs_round_up_int(tiles, mr) + (training ? 80 : 20)) < plain;
 }
 
-const char *rs_conv_winograd_can(const rs_problem *p, rs_pass pass, const rescl_device_info *dev)
+static const char *can(const rs_problem *p, rs_pass pass, const rescl_device_info *dev)
 {
     const rs_conv v = rs_conv_of(p);
     const rs_conv_maps m = rs_conv_maps_of(&v, pass);
@@ -91,7 +91,7 @@ const char *rs_conv_winograd_can(const rs_problem *p, rs_pass pass, const rescl_
     return rs_conv_fits_int(&v);
 }
 
-const char *rs_conv_winograd_doubt(const rs_problem *p, rs_pass pass, const rescl_device_info *dev)
+static const char *doubt(const rs_problem *p, rs_pass pass, const rescl_device_info *dev)
 {
     const rs_conv v = rs_conv_of(p);
     const rs_regtile t = rs_regtile_of(dev);
@@ -166,7 +166,7 @@ static rescl_status product_enqueue(const rs_plan *plan, const rs_args *args)
         RS_ULONG(d.slab), RS_INT((add ? 1 : 0) | (v.relu ? 4 : 0)));
 }
 
-rescl_status rs_conv_winograd_pack(const rs_plan *plan, const rs_args *args)
+static rescl_status pack(const rs_plan *plan, const rs_args *args)
 {
     const rs_regtile t = rs_regtile_of(rescl_device_get_info(plan->dev));
     const rs_conv v = rs_conv_of(&plan->problem);
@@ -232,7 +232,7 @@ out:
 
 /* ---- all passes -------------------------------------------------------------------------- */
 
-rescl_status rs_conv_winograd_plan(rs_plan *plan, const rescl_device_info *dev)
+static rescl_status plan(rs_plan *plan, const rescl_device_info *dev)
 {
     rescl_status st = RESCL_OK;
     const rs_regtile t = rs_regtile_of(dev);
@@ -261,7 +261,18 @@ out:
     return st;
 }
 
-rescl_status rs_conv_winograd_enqueue(const rs_plan *plan, const rs_args *args)
+static rescl_status enqueue(const rs_plan *plan, const rs_args *args)
 {
     return plan->pass == RS_BWD_PARAMS ? params_enqueue(plan, args) : product_enqueue(plan, args);
 }
+
+const rs_impl rs_conv_winograd = {.name = "winograd",
+                                  .passes = RS_CONV_PASSES,
+                                  .prefers = 1u << RESCL_DEVICE_CPU,
+                                  .rounding = 4,
+                                  .tunables = tunables,
+                                  .can = can,
+                                  .doubt = doubt,
+                                  .plan = plan,
+                                  .pack = pack,
+                                  .enqueue = enqueue};

@@ -32,6 +32,14 @@ out:
     return st;
 }
 
+#define DENSE(impl) impl,
+#define NOT_DENSE(impl)
+#define RS_CONV_IMPL(stem, who) who(&rs_conv_##stem)
+static const rs_impl *const impls[] = {
+#include "conv_impls.def"
+    NULL};
+#undef RS_CONV_IMPL
+
 const rs_op rs_op_dense = {.name = "dense",
                            .layer = "Dense",
                            .src_min = 1,
@@ -43,4 +51,4 @@ const rs_op rs_op_dense = {.name = "dense",
                            .reduction = rs_conv_reduction,
                            .key = rs_conv_key,
                            .reference_at = rs_conv_reference_at,
-                           .impls = rs_conv_impls + RS_CONV_NOT_DENSE};
+                           .impls = impls};

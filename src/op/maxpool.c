@@ -118,7 +118,8 @@ static rescl_status enqueue(const rs_plan *plan, const rs_args *a)
     return rs_pool_launch(plan, args, RS_COUNT(args));
 }
 
-static const rs_impl impls[] = RS_SPREAD_IMPLS(1u << RS_FWD | 1u << RS_BWD_DATA, plan, enqueue);
+static const rs_impl *const impls[] =
+    RS_SPREAD_IMPLS(1u << RS_FWD | 1u << RS_BWD_DATA, plan, enqueue);
 
 const rs_op rs_op_maxpool = {.name = "maxpool",
                              .layer = "MaxPooling2D",

@@ -35,10 +35,18 @@ const rs_op *rs_op_find(const char *name)
 
 bool rs_op_has_pass(const rs_op *op, rs_pass pass)
 {
-    for (const rs_impl *m = op->impls; m->name; m++)
-        if (m->passes & (1u << pass))
+    for (const rs_impl *const *m = op->impls; *m; m++)
+        if ((*m)->passes & (1u << pass))
             return true;
     return false;
+}
+
+const rs_impl *rs_impl_find(const rs_op *op, const char *name)
+{
+    const rs_impl *const *m = op->impls;
+    while (*m && strcmp((*m)->name, name) != 0)
+        m++;
+    return *m;
 }
 
 const char *rs_pass_name(rs_pass pass)
@@ -136,16 +144,14 @@ static rescl_status find_impl(const rs_op *op, const char *name, const rs_impl *
 {
     rescl_status st = RESCL_OK;
     rs_str names = {0};
-    const rs_impl *m = op->impls;
-    while (m->name && strcmp(m->name, name) != 0)
-        m++;
-    if (m->name == NULL) {
-        for (m = op->impls; m->name; m++)
-            RS_TRY(rs_str_appendf(&names, "%s%s", names.len ? ", " : "", m->name));
+
+    *out = rs_impl_find(op, name);
+    if (!*out) {
+        for (const rs_impl *const *m = op->impls; *m; m++)
+            RS_TRY(rs_str_appendf(&names, "%s%s", names.len ? ", " : "", (*m)->name));
         RS_FAIL(RESCL_ERR_ARG, "%s has no implementation '%s'; it has: %s", op->name, name,
                 names.text ? names.text : "none");
     }
-    *out = m;
 out:
     rs_str_fini(&names);
     return st;
@@ -203,7 +209,8 @@ static rescl_status take_default(rs_plan *plan, const rescl_device_info *dev)
     const rs_impl *best = NULL, *other = NULL;
     const bool verbose = rs_verbose("dispatch");
 
-    for (const rs_impl *m = p->op->impls; m->name && best == NULL; m++) {
+    for (size_t i = 0; p->op->impls[i] && best == NULL; i++) {
+        const rs_impl *m = p->op->impls[i];
         const char *why = rs_impl_refuses(m, p, plan->pass, dev);
         const bool able = why == NULL;
         if (able)

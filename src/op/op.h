@@ -185,6 +185,9 @@ rescl_status rs_plan_build(rs_plan *plan) RESCL_CHECK;
 rescl_status rs_plan_enqueue(const rs_plan *plan, const rs_args *args) RESCL_CHECK;
 rescl_status rs_plan_pack(const rs_plan *plan, const rs_args *args) RESCL_CHECK;
 
+/* NULL if the op has none of this name. */
+const rs_impl *rs_impl_find(const rs_op *op, const char *name);
+
 /* Whether an implementation can do a pass: NULL, or why not. */
 const char *rs_impl_refuses(const rs_impl *impl, const rs_problem *p, rs_pass pass,
                             const rescl_device_info *dev);
@@ -237,7 +240,7 @@ struct rs_op {
     /* One number of what `reference` computes: element `index` of dst, diff_param 0 or diff_src 0
      * (its accumulation included: ref->diff_src holds what was there). For ops with a key. */
     double (*reference_at)(const rs_problem *p, rs_pass pass, const rs_ref *ref, size_t index);
-    const rs_impl *impls; /* best first, ended by {0} */
+    const rs_impl *const *impls; /* best first, ended by NULL */
 };
 
 bool rs_op_has_pass(const rs_op *op, rs_pass pass);

@@ -80,7 +80,8 @@ static rescl_status enqueue(const rs_plan *plan, const rs_args *a)
                      RS_INT(p->accumulate[0]), RS_UINT(rs_spread_chunk(plan)));
 }
 
-static const rs_impl impls[] = RS_SPREAD_IMPLS(1u << RS_FWD | 1u << RS_BWD_DATA, plan, enqueue);
+static const rs_impl *const impls[] =
+    RS_SPREAD_IMPLS(1u << RS_FWD | 1u << RS_BWD_DATA, plan, enqueue);
 
 const rs_op rs_op_shortcut = {.name = "shortcut",
                               .layer = "Shortcut",

@@ -112,7 +112,8 @@ static rescl_status enqueue(const rs_plan *plan, const rs_args *a)
                      RS_INT(p->accumulate[0]));
 }
 
-static const rs_impl impls[] = RS_SPREAD_IMPLS(1u << RS_FWD | 1u << RS_BWD_DATA, plan, enqueue);
+static const rs_impl *const impls[] =
+    RS_SPREAD_IMPLS(1u << RS_FWD | 1u << RS_BWD_DATA, plan, enqueue);
 
 const rs_op rs_op_softmax_xent = {.name = "softmax_xent",
                                   .layer = "CategoricalCrossentropy",

@@ -31,21 +31,19 @@ size_t rs_spread_chunk(const rs_plan *plan);
 /* The list of implementations of an op whose kernels are spread so, one for each manner. */
 #define RS_SPREAD_IMPLS(pass_bits, plan_fn, enqueue_fn)                                            \
     {                                                                                              \
-        {.name = "chunked",                                                                        \
-         .passes = (pass_bits),                                                                    \
-         .prefers = 1u << RESCL_DEVICE_CPU,                                                        \
-         .can = rs_can_index32,                                                                    \
-         .plan = (plan_fn),                                                                        \
-         .enqueue = (enqueue_fn)},                                                                 \
-            {.name = "grouped",                                                                    \
-             .passes = (pass_bits),                                                                \
-             .prefers = 1u << RESCL_DEVICE_GPU | 1u << RESCL_DEVICE_ACCELERATOR,                   \
-             .can = rs_can_index32,                                                                \
-             .plan = (plan_fn),                                                                    \
-             .enqueue = (enqueue_fn)},                                                             \
-        {                                                                                          \
-            0                                                                                      \
-        }                                                                                          \
+        &(const rs_impl){.name = "chunked",                                                        \
+                         .passes = (pass_bits),                                                    \
+                         .prefers = 1u << RESCL_DEVICE_CPU,                                        \
+                         .can = rs_can_index32,                                                    \
+                         .plan = (plan_fn),                                                        \
+                         .enqueue = (enqueue_fn)},                                                 \
+            &(const rs_impl){.name = "grouped",                                                    \
+                             .passes = (pass_bits),                                                \
+                             .prefers = 1u << RESCL_DEVICE_GPU | 1u << RESCL_DEVICE_ACCELERATOR,   \
+                             .can = rs_can_index32,                                                \
+                             .plan = (plan_fn),                                                    \
+                             .enqueue = (enqueue_fn)},                                             \
+            NULL                                                                                   \
     }
 
 /* The largest power of two, at most `want`, that a work-group of the device may have. */

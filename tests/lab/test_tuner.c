@@ -19,7 +19,8 @@
 
 /* A convolution whose implementations are plain ones and some that are quick and wrong. */
 static const rs_impl *plain; /* what the wrong ones are made of */
-static rs_impl impls[4];
+static rs_impl made[3];
+static const rs_impl *impls[RS_COUNT(made) + 1]; /* those of `made` that there are */
 static rs_op op;
 
 static rescl_status plan_like_plain(rs_plan *plan, const rescl_device_info *dev)
@@ -55,14 +56,13 @@ static rs_problem problem(void)
         .filters = 40, .kernel_h = 1, .kernel_w = 1, .stride_h = 1, .stride_w = 1};
     const rs_shape src = rs_shape_4(2, 8, 8, 48);
     rs_problem p;
-    plain = rs_op_conv2d.impls;
-    while (strcmp(plain->name, "direct") != 0)
-        plain++;
+    plain = rs_impl_find(&rs_op_conv2d, "direct");
     op = rs_op_conv2d;
     op.impls = impls;
     memset(impls, 0, sizeof impls);
-    impls[0] = *plain;
-    impls[0].prefers = 0;
+    made[0] = *plain;
+    made[0].prefers = 0;
+    impls[0] = &made[0];
     assert_ok(rs_problem_init(&p, &op, &attr, true, &src, 1));
     return p;
 }
@@ -70,10 +70,11 @@ static rs_problem problem(void)
 static void add_impl(int at, const char *name,
                      rescl_status (*enqueue)(const rs_plan *, const rs_args *))
 {
-    impls[at] = impls[0];
-    impls[at].name = name;
-    impls[at].plan = plan_like_plain;
-    impls[at].enqueue = enqueue;
+    made[at] = made[0];
+    made[at].name = name;
+    made[at].plan = plan_like_plain;
+    made[at].enqueue = enqueue;
+    impls[at] = &made[at];
 }
 
 static rescl_tune_options quick(void)
@@ -114,14 +115,14 @@ static void a_wrong_default_is_replaced(void **state)
     const rs_problem p = problem();
     const rescl_tune_options o = quick();
     rs_tune_result r;
-    const rs_impl right = impls[0];
-    impls[1] = right;
+    made[1] = made[0];
+    impls[1] = &made[1];
     add_impl(0, "idle", do_nothing);
     assert_ok(rs_tune_problem(train_device(), &p, RS_FWD, &o, &r));
     assert_string_equal(r.untuned, "idle");
     assert_string_equal(r.choice, "direct");
     assert_true(isnan(r.default_ms) && r.best_ms > 0.0 && r.error <= 1.0);
-    impls[1] = (rs_impl){0};
+    impls[1] = NULL;
     assert_fails(rs_tune_problem(train_device(), &p, RS_FWD, &o, &r), RESCL_ERR_NUMERIC,
                  "default: off by inf");
 }
@@ -152,9 +153,9 @@ static void the_faster_one_wins(void **state)
     const rs_problem p = problem();
     rescl_tune_options o = quick();
     rs_tune_result r;
-    const rs_impl right = impls[0];
+    made[1] = made[0];
     o.repeats = 5;
-    impls[1] = right;
+    impls[1] = &made[1];
     add_impl(0, "dawdling", dawdle);
     assert_ok(rs_tune_problem(train_device(), &p, RS_FWD, &o, &r));
     assert_string_equal(r.untuned, "dawdling");

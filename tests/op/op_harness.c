@@ -448,8 +448,8 @@ static void check_impls(run *r, rs_pass pass, const char *label)
     reference(r, pass);
     check_single(r, pass);
     OP_OK(rs_plan_make(&plan, &r->p, pass, op_device(), NULL));
-    for (int i = 0; op->impls[i].name; i++) {
-        const rs_impl *m = &op->impls[i];
+    for (int i = 0; op->impls[i]; i++) {
+        const rs_impl *m = op->impls[i];
         if (rs_impl_refuses(m, &r->p, pass, info))
             continue;
         if (only && strcmp(only, m->name) != 0)
@@ -536,9 +536,9 @@ static void mode_all_served(void **state)
         assert_true(served != 0);
         return;
     }
-    for (int i = 0; op->impls[i].name; i++)
-        if (!(served >> i & 1) && (op->impls[i].prefers == 0 || op->impls[i].prefers & type))
-            fail_msg("no case ran implementation '%s'", op->impls[i].name);
+    for (int i = 0; op->impls[i]; i++)
+        if (!(served >> i & 1) && (op->impls[i]->prefers == 0 || op->impls[i]->prefers & type))
+            fail_msg("no case ran implementation '%s'", op->impls[i]->name);
 }
 
 int op_suite_main(const op_suite *s, const struct CMUnitTest *extra, size_t nextra)

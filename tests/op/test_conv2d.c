@@ -250,8 +250,8 @@ static void declines_huge_tensors(void **state)
     for (size_t i = 0; i < RS_COUNT(src); i++) {
         rs_problem p;
         OP_OK(rs_problem_init(&p, &rs_op_conv2d, attr[i], true, &src[i], 1));
-        for (const rs_impl *m = rs_op_conv2d.impls; m->name; m++)
-            assert_non_null(m->can(&p, RS_FWD, info));
+        for (const rs_impl *const *m = rs_op_conv2d.impls; *m; m++)
+            assert_non_null((*m)->can(&p, RS_FWD, info));
     }
 }
 
@@ -374,9 +374,9 @@ static void leaves_moments(void **state)
     const char *only = getenv("RESCL_TEST_IMPL");
     (void)state;
     for (size_t i = 0; i < RS_COUNT(cases); i++)
-        for (const rs_impl *m = rs_op_conv2d.impls; m->name; m++)
-            if (!cases[i].inference_only && (!only || strcmp(only, m->name) == 0))
-                check_moments(&cases[i], m);
+        for (const rs_impl *const *m = rs_op_conv2d.impls; *m; m++)
+            if (!cases[i].inference_only && (!only || strcmp(only, (*m)->name) == 0))
+                check_moments(&cases[i], *m);
 }
 
 int main(void)

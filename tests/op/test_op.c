@@ -28,10 +28,9 @@ static void registry_has_every_op(void **state)
         assert_ptr_equal(rs_op_find(op->name), op);
         assert_true(op->src_min >= 1 && op->src_min <= op->src_max && op->src_max <= RS_OP_SRC);
         assert_true(op->infer && op->reference && rs_op_has_pass(op, RS_FWD));
-        for (const rs_impl *m = op->impls; m->name; m++) {
-            assert_true(m->passes && m->plan && m->enqueue);
-            for (const rs_impl *other = op->impls; other < m; other++)
-                assert_string_not_equal(other->name, m->name);
+        for (const rs_impl *const *m = op->impls; *m; m++) {
+            assert_true((*m)->name && (*m)->passes && (*m)->plan && (*m)->enqueue);
+            assert_ptr_equal(rs_impl_find(op, (*m)->name), *m); /* names are unique */
         }
     }
     assert_int_equal(n, RS_COUNT(listed));
@@ -67,10 +66,11 @@ static void implementation_can_be_forced(void **state)
     const rs_problem p = problem(&rs_op_relu);
     rs_plan plan;
     (void)state;
-    for (const rs_impl *m = rs_op_relu.impls; m->name; m++) {
+    for (size_t i = 0; rs_op_relu.impls[i]; i++) {
+        const rs_impl *m = rs_op_relu.impls[i];
         OP_OK(rs_plan_make(&plan, &p, RS_FWD, op_device(), m->name));
         assert_ptr_equal(plan.impl, m);
-        setenv("RESCL_IMPL", m == rs_op_relu.impls ? "add=x,relu=chunked" : "relu=grouped", 1);
+        setenv("RESCL_IMPL", i == 0 ? "add=x,relu=chunked" : "relu=grouped", 1);
         OP_OK(rs_plan_make(&plan, &p, RS_FWD, op_device(), NULL));
         unsetenv("RESCL_IMPL");
         assert_ptr_equal(plan.impl, m);
@@ -115,9 +115,9 @@ static rescl_status plan_nothing(rs_plan *plan, const rescl_device_info *dev)
 static void classes_are_preferred(void **state)
 {
     const unsigned here = 1u << rescl_device_get_info(op_device())->type, there = ~here;
-    rs_impl impls[] = {{.name = "elsewhere", .passes = 1, .prefers = there, .plan = plan_nothing},
-                       {.name = "here", .passes = 1, .prefers = here, .plan = plan_nothing},
-                       {0}};
+    rs_impl elsewhere = {.name = "elsewhere", .passes = 1, .prefers = there, .plan = plan_nothing};
+    rs_impl near = {.name = "here", .passes = 1, .prefers = here, .plan = plan_nothing};
+    const rs_impl *const impls[] = {&elsewhere, &near, NULL};
     rs_op op = rs_op_relu;
     op.impls = impls;
     const rs_problem p = problem(&op);
@@ -125,11 +125,11 @@ static void classes_are_preferred(void **state)
     (void)state;
     OP_OK(rs_plan_make(&plan, &p, RS_FWD, op_device(), NULL));
     assert_string_equal(plan.impl->name, "here");
-    impls[1].can = refuse;
+    near.can = refuse;
     OP_OK(rs_plan_make(&plan, &p, RS_FWD, op_device(), NULL));
     assert_string_equal(plan.impl->name, "elsewhere");
     OP_OK(rs_plan_make(&plan, &p, RS_FWD, op_device(), "elsewhere"));
-    impls[0].can = refuse;
+    elsewhere.can = refuse;
     assert_int_equal(rs_plan_make(&plan, &p, RS_FWD, op_device(), NULL), RESCL_ERR_UNSUPPORTED);
     assert_non_null(strstr(rescl_last_error()->message, "elsewhere: declined by the test"));
     assert_int_equal(rs_plan_make(&plan, &p, RS_FWD, op_device(), "here"), RESCL_ERR_UNSUPPORTED);

@@ -448,12 +448,10 @@ static void shipped_files_are_good(void **state)
             assert_true(t.count > 0);
         }
         for (size_t i = 0; i < t.count; i++) {
-            const size_t len = strcspn(t.entry[i].choice, " ");
-            const rs_impl *m = rs_op_conv2d.impls;
-            while (m->name &&
-                   (strlen(m->name) != len || strncmp(m->name, t.entry[i].choice, len) != 0))
-                m++;
-            if (!m->name && strcmp(t.entry[i].choice, RS_CHOICE_DEFAULT) != 0)
+            char name[RS_CHOICE];
+            snprintf(name, sizeof name, "%.*s", (int)strcspn(t.entry[i].choice, " "),
+                     t.entry[i].choice);
+            if (!rs_impl_find(&rs_op_conv2d, name) && strcmp(name, RS_CHOICE_DEFAULT) != 0)
                 fail_msg("%s: there is no '%s'", e->d_name, t.entry[i].choice);
         }
         rs_tune_table_fini(&t);
