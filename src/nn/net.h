@@ -33,9 +33,9 @@ int rs_store_states(const rs_store *s);
 rescl_status rs_store_upload_state(rs_store *s, int i, const rs_weights *w) RESCL_CHECK;
 rescl_status rs_store_download_state(rs_store *s, int i, rs_weights *w) RESCL_CHECK;
 
-/* Learning rates of the two parts of a network. */
+/* Learning rates of the two parts of a network, and the decay of both. */
 typedef struct rs_rates {
-    double body, head;
+    double body, head, weight_decay;
 } rs_rates;
 
 /* One optimiser update from the gradients, a launch for each part; `step` counts from 1. */

@@ -197,10 +197,10 @@ rescl_status rs_store_update(rs_store *s, const rs_rates *lr, uint64_t step)
     RS_FAIL_IF(!s->training, RESCL_ERR_ARG, "these parameters were made for inference only");
     for (size_t a = 0; a < s->trainable.arenas; a++) {
         rs_profile_label(s->dev, s->head[a] ? "optim update head" : "optim update body");
+        const rs_update u = {s->head[a] ? lr->head : lr->body, lr->weight_decay, step};
         rs_buffer *const state[2] = {s->state[0][a], s->state[1][a]};
         RS_TRY(rs_optim_enqueue(s->optim, s->param[a], s->grad[a], state,
-                                s->trainable.arena_bytes[a] / sizeof(float),
-                                s->head[a] ? lr->head : lr->body, step));
+                                s->trainable.arena_bytes[a] / sizeof(float), &u));
     }
     s->version++;
 out:

@@ -33,8 +33,6 @@ static rescl_status check_hyper(const rs_optim_hyper *h)
     rescl_status st = RESCL_OK;
     RS_FAIL_IF((unsigned)h->kind >= RS_OPTIM_COUNT, RESCL_ERR_ARG, "optimiser: there is no kind %d",
                (int)h->kind);
-    RS_FAIL_IF(!(h->weight_decay >= 0), RESCL_ERR_ARG,
-               "optimiser: weight decay is %g, expected 0 or more", h->weight_decay);
     if (is_adam(h)) {
         RS_FAIL_IF(!(h->beta1 >= 0 && h->beta1 < 1) || !(h->beta2 >= 0 && h->beta2 < 1),
                    RESCL_ERR_ARG, "optimiser: betas are %g and %g, expected 0 <= beta < 1",
@@ -75,12 +73,14 @@ void rs_optim_destroy(rs_optim *o)
 }
 
 rescl_status rs_optim_enqueue(rs_optim *o, rs_buffer *param, rs_buffer *grad,
-                              rs_buffer *const *state, size_t count, double lr, uint64_t step)
+                              rs_buffer *const *state, size_t count, const rs_update *u)
 {
     rescl_status st = RESCL_OK;
     const rs_optim_hyper *h = &o->hyper;
     const rescl_device_info *info = rescl_device_get_info(o->dev);
     const rs_spread s = rs_spread_over(info, info->type == RESCL_DEVICE_CPU, count, 1, 16);
+    RS_FAIL_IF(!(u->weight_decay >= 0), RESCL_ERR_ARG,
+               "optimiser: weight decay is %g, expected 0 or more", u->weight_decay);
     RS_FAIL_IF(count > INT32_MAX, RESCL_ERR_UNSUPPORTED,
                "optimiser: %zu parameters in one arena, at most 2^31 - 1 can be served", count);
     if (count == 0)
@@ -88,53 +88,56 @@ rescl_status rs_optim_enqueue(rs_optim *o, rs_buffer *param, rs_buffer *grad,
     if (!is_adam(h)) {
         RS_TRY(RS_LAUNCH(o->dev, o->kernel, s.grid, RS_BUF(param), RS_BUF(grad),
                          RS_BUF(rs_optim_states(h) ? state[0] : NULL), RS_UINT(count),
-                         RS_UINT(s.chunk), RS_FLOAT(lr), RS_FLOAT(h->momentum), RS_INT(h->nesterov),
-                         RS_FLOAT(h->weight_decay)));
+                         RS_UINT(s.chunk), RS_FLOAT(u->lr), RS_FLOAT(h->momentum),
+                         RS_INT(h->nesterov), RS_FLOAT(u->weight_decay)));
         goto out;
     }
-    const double bias1 = 1 - pow(h->beta1, (double)step), bias2 = 1 - pow(h->beta2, (double)step);
+    const double bias1 = 1 - pow(h->beta1, (double)u->step),
+                 bias2 = 1 - pow(h->beta2, (double)u->step);
     const bool decoupled = h->kind == RS_OPTIM_ADAMW;
     RS_TRY(RS_LAUNCH(o->dev, o->kernel, s.grid, RS_BUF(param), RS_BUF(grad), RS_BUF(state[0]),
-                     RS_BUF(state[1]), RS_UINT(count), RS_UINT(s.chunk), RS_FLOAT(lr / bias1),
+                     RS_BUF(state[1]), RS_UINT(count), RS_UINT(s.chunk), RS_FLOAT(u->lr / bias1),
                      RS_FLOAT(1 - h->beta1), RS_FLOAT(h->beta2), RS_FLOAT(1 - h->beta2),
                      RS_FLOAT(1 / sqrt(bias2)), RS_FLOAT(h->eps),
-                     RS_FLOAT(decoupled ? 0 : h->weight_decay),
-                     RS_FLOAT(decoupled ? 1 - lr * h->weight_decay : 1)));
+                     RS_FLOAT(decoupled ? 0 : u->weight_decay),
+                     RS_FLOAT(decoupled ? 1 - u->lr * u->weight_decay : 1)));
 out:
     return st;
 }
 
 /* ---- reference ----------------------------------------------------------------------------- */
 
-static void reference_sgd(const rs_optim_hyper *h, double *w, double g, double *velocity, double lr)
+static void reference_sgd(const rs_optim_hyper *h, const rs_update *u, double *w, double g,
+                          double *velocity)
 {
-    g += h->weight_decay * *w;
+    g += u->weight_decay * *w;
     if (velocity) {
         *velocity = h->momentum * *velocity + g;
         g = h->nesterov ? g + h->momentum * *velocity : *velocity;
     }
-    *w -= lr * g;
+    *w -= u->lr * g;
 }
 
-static void reference_adam(const rs_optim_hyper *h, double *w, double g, double *m, double *v,
-                           double lr, double step)
+static void reference_adam(const rs_optim_hyper *h, const rs_update *u, double *w, double g,
+                           double *m, double *v)
 {
+    const double step = (double)u->step;
     if (h->kind == RS_OPTIM_ADAMW)
-        *w *= 1 - lr * h->weight_decay;
+        *w *= 1 - u->lr * u->weight_decay;
     else
-        g += h->weight_decay * *w;
+        g += u->weight_decay * *w;
     *m = h->beta1 * *m + (1 - h->beta1) * g;
     *v = h->beta2 * *v + (1 - h->beta2) * g * g;
     const double mean = *m / (1 - pow(h->beta1, step)), square = *v / (1 - pow(h->beta2, step));
-    *w -= lr * mean / (sqrt(square) + h->eps);
+    *w -= u->lr * mean / (sqrt(square) + h->eps);
 }
 
 void rs_optim_reference(const rs_optim_hyper *h, double *param, const double *grad,
-                        double *const *state, size_t count, double lr, uint64_t step)
+                        double *const *state, size_t count, const rs_update *u)
 {
     for (size_t i = 0; i < count; i++)
         if (is_adam(h))
-            reference_adam(h, &param[i], grad[i], &state[0][i], &state[1][i], lr, (double)step);
+            reference_adam(h, u, &param[i], grad[i], &state[0][i], &state[1][i]);
         else
-            reference_sgd(h, &param[i], grad[i], rs_optim_states(h) ? &state[0][i] : NULL, lr);
+            reference_sgd(h, u, &param[i], grad[i], rs_optim_states(h) ? &state[0][i] : NULL);
 }

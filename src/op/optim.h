@@ -21,8 +21,13 @@ typedef struct rs_optim_hyper {
     double momentum;
     bool nesterov;
     double beta1, beta2, eps;
-    double weight_decay;
 } rs_optim_hyper;
+
+/* What one update goes by. `step` counts from 1 (Adam's bias correction, in double on the host). */
+typedef struct rs_update {
+    double lr, weight_decay;
+    uint64_t step;
+} rs_update;
 
 /* State arrays of `count` floats each that the kind needs: 0, 1 (SGD with momentum) or 2 (m, v). */
 int rs_optim_states(const rs_optim_hyper *h);
@@ -34,14 +39,13 @@ rescl_status rs_optim_create(rescl_device *dev, const rs_optim_hyper *h, rs_opti
     RESCL_CHECK;
 void rs_optim_destroy(rs_optim *o);
 
-/* One update. `step` counts from 1 (Adam's bias correction, in double on the host). States start
- * as zeros. */
+/* One update. States start as zeros. */
 rescl_status rs_optim_enqueue(rs_optim *o, rs_buffer *param, rs_buffer *grad,
-                              rs_buffer *const *state, size_t count, double lr, uint64_t step)
+                              rs_buffer *const *state, size_t count, const rs_update *u)
     RESCL_CHECK;
 
 /* The same in double on the host, for tests: the truth. */
 void rs_optim_reference(const rs_optim_hyper *h, double *param, const double *grad,
-                        double *const *state, size_t count, double lr, uint64_t step);
+                        double *const *state, size_t count, const rs_update *u);
 
 #endif

@@ -277,7 +277,7 @@ out:
 rescl_status rescl_trainer_run(rescl_trainer *t, const rescl_train_callbacks *callbacks)
 {
     rescl_status st = RESCL_OK;
-    run r = {.t = t, .callbacks = callbacks};
+    run r = {.t = t, .callbacks = callbacks, .lr.weight_decay = t->options.weight_decay};
 
     t->clock_base = rs_clock_seconds() - t->progress.time;
     while (t->progress.epoch < t->options.epochs && !steps_exhausted(t)) {

@@ -51,8 +51,7 @@ static rescl_status parse_optimiser(const rescl_train_options *o, rs_optim_hyper
                           .nesterov = strcmp(o->opt, "sgd_nesterov") == 0,
                           .beta1 = o->beta1,
                           .beta2 = o->beta2,
-                          .eps = o->eps,
-                          .weight_decay = o->weight_decay};
+                          .eps = o->eps};
     RS_FAIL_IF(h->nesterov && !(o->momentum > 0.0), RESCL_ERR_ARG,
                "momentum %g: sgd_nesterov needs one above 0", o->momentum);
 out:

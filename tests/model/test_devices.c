@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const rs_optim_hyper sgd = {.kind = RS_OPTIM_SGD, .momentum = 0.9, .weight_decay = 1e-4};
+static const rs_optim_hyper sgd = {.kind = RS_OPTIM_SGD, .momentum = 0.9};
 
 /* One step of resnet8 on one device, checked against the golden gradients, which are kept. */
 static double step_on(rescl_device *dev, rs_weights *grad)
@@ -20,7 +20,7 @@ static double step_on(rescl_device *dev, rs_weights *grad)
     double loss;
     golden_open("resnet8", &g);
     net_fixture_open(&f, dev, g.model->graph, &g.model->weights, &sgd, g.batch, RS_MODE_TRAIN);
-    loss = net_train_step(&f, g.pixels, g.labels, 0.1, 1);
+    loss = net_train_step(&f, g.pixels, g.labels, 0.1, 1e-4, 1);
     net_grads(&f, g.model->graph, grad);
     for (size_t i = 0; i < grad->count; i++)
         if (g.model->graph->param[i].trainable)

@@ -10,8 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const rs_optim_hyper sgd = {.kind = RS_OPTIM_SGD, .momentum = 0.9, .weight_decay = 1e-4};
-#define LR 0.1
+static const rs_optim_hyper sgd = {.kind = RS_OPTIM_SGD, .momentum = 0.9};
+#define LR    0.1
+#define DECAY 1e-4
 
 /* Float32 keeps the activations and gradients of these networks within 1e-5 of float64's, so that
  * 1e-4 leaves room for another order of the sums and for nothing else. Over 152 layers errors grow
@@ -334,7 +335,7 @@ static void compare_update(const golden *g, net_fixture *f)
     const rs_weights *before = &g->model->weights;
     rs_weights after;
 
-    assert_ok(rs_store_update(f->store, &(rs_rates){LR, LR}, 1));
+    assert_ok(rs_store_update(f->store, &(rs_rates){LR, LR, DECAY}, 1));
     assert_ok(rs_weights_create(graph, &after));
     assert_ok(rs_store_download(f->store, &after));
     for (size_t i = 0; i < graph->nparams; i++) {

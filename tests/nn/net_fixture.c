@@ -69,11 +69,11 @@ double net_forward_loss(net_fixture *f, const float *pixels, const int32_t *labe
 }
 
 double net_train_step(net_fixture *f, const float *pixels, const int32_t *labels, double lr,
-                      uint64_t step)
+                      double weight_decay, uint64_t step)
 {
     const double loss = net_forward_loss(f, pixels, labels, step);
     assert_ok(rs_net_backward(f->net, 1, step));
-    assert_ok(rs_store_update(f->store, &(rs_rates){lr, lr}, step));
+    assert_ok(rs_store_update(f->store, &(rs_rates){lr, lr, weight_decay}, step));
     return loss;
 }
 

@@ -26,7 +26,7 @@ void net_feed(net_fixture *f, const float *pixels, const int32_t *labels);
 double net_forward_loss(net_fixture *f, const float *pixels, const int32_t *labels, uint64_t step);
 /* The same, then backward and an update; `step` counts from 1. */
 double net_train_step(net_fixture *f, const float *pixels, const int32_t *labels, double lr,
-                      uint64_t step);
+                      double weight_decay, uint64_t step);
 /* A tensor's f32 values on the heap. */
 float *net_read(const net_fixture *f, rs_tensor t, size_t *count);
 /* All gradients. */

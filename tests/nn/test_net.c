@@ -290,11 +290,11 @@ static void allocates_and_builds_nothing_after_the_first_step(void **state)
     (void)state;
     kit_weights(g, 3, &w);
     net_fixture_open(&f, net_device(), g, &w, &sgd, FULL, RS_MODE_TRAIN);
-    net_train_step(&f, pixels, labels, 0.01, 1);
+    net_train_step(&f, pixels, labels, 0.01, 0.0, 1);
     assert_ok(rs_finish(f.dev));
     rescl_device_get_stats(f.dev, &first);
     for (uint64_t step = 2; step < 5; step++)
-        net_train_step(&f, pixels, labels, 0.01, step);
+        net_train_step(&f, pixels, labels, 0.01, 0.0, step);
     assert_ok(rs_finish(f.dev));
     rescl_device_get_stats(f.dev, &last);
     assert_true(last.launches > first.launches);
@@ -416,7 +416,7 @@ static void frozen_layers_stay_as_they_are(void **state)
     freeze(g, names, RS_COUNT(names));
     net_fixture_open(&f, net_device(), g, &w, &sgd, FULL, RS_MODE_TRAIN);
     for (uint64_t step = 1; step <= 3; step++)
-        net_train_step(&f, pixels, labels, 0.1, step);
+        net_train_step(&f, pixels, labels, 0.1, 0.0, step);
     assert_ok(rs_weights_create(g, &after));
     assert_ok(rs_store_download(f.store, &after));
     for (size_t i = 0; i < w.count; i++) {

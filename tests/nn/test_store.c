@@ -9,7 +9,7 @@
 #include <string.h>
 
 static const rs_optim_hyper adam = {
-    .kind = RS_OPTIM_ADAM, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-7, .weight_decay = 0.01};
+    .kind = RS_OPTIM_ADAM, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-7};
 
 /* Sizes that are no multiple of anything; the last two layers with parameters are the head. */
 static rs_graph *layers(void)
@@ -101,7 +101,7 @@ static void starts_from_zero(void **state)
 static void updates_as_the_reference(void **state)
 {
     enum { BATCH = 2 };
-    const rs_rates rates = {.body = 1e-3, .head = 1e-2};
+    const rs_rates rates = {.body = 1e-3, .head = 1e-2, .weight_decay = 0.01};
     rs_graph *g = layers();
     net_fixture f;
     rs_weights w, grad, after;
@@ -131,8 +131,10 @@ static void updates_as_the_reference(void **state)
             double x = (double)w.data[i][k], m = 0.0, v = 0.0;
             const double d = (double)grad.data[i][k];
             double *const states[2] = {&m, &v};
-            for (uint64_t step = 1; step <= 2; step++)
-                rs_optim_reference(&adam, &x, &d, states, 1, head ? rates.head : rates.body, step);
+            for (uint64_t step = 1; step <= 2; step++) {
+                const rs_update u = {head ? rates.head : rates.body, rates.weight_decay, step};
+                rs_optim_reference(&adam, &x, &d, states, 1, &u);
+            }
             if (!(fabs((double)after.data[i][k] - x) <= 1e-6))
                 fail_msg("%s[%zu] became %.9g, expected %.9g", name, k, (double)after.data[i][k],
                          x);
@@ -159,7 +161,8 @@ static void refuses_misuse(void **state)
     assert_int_equal(rs_store_states(s), 0);
     assert_ok(rs_weights_create(g, &w));
     assert_fails(rs_store_download_grads(s, &w), RESCL_ERR_ARG, "inference only");
-    assert_fails(rs_store_update(s, &(rs_rates){0.1, 0.1}, 1), RESCL_ERR_ARG, "inference only");
+    assert_fails(rs_store_update(s, &(rs_rates){0.1, 0.1, 0.0}, 1), RESCL_ERR_ARG,
+                 "inference only");
     assert_fails(rs_net_plan(s, g, 2, RS_MODE_TRAIN, &n), RESCL_ERR_ARG, "inference only");
     assert_null(n);
     rs_weights_fini(&w);

@@ -12,23 +12,17 @@
 typedef struct method {
     const char *name;
     rs_optim_hyper h;
-    double lr;
+    double lr, weight_decay;
 } method;
 
 static const method methods[] = {
-    {"SGD", {.kind = RS_OPTIM_SGD}, 0.1},
-    {"SGD, decay", {.kind = RS_OPTIM_SGD, .weight_decay = 1e-2}, 0.1},
-    {"SGD, momentum", {.kind = RS_OPTIM_SGD, .momentum = 0.9, .weight_decay = 1e-2}, 0.1},
-    {"SGD, Nesterov",
-     {.kind = RS_OPTIM_SGD, .momentum = 0.9, .nesterov = true, .weight_decay = 1e-2},
-     0.1},
-    {"Adam", {.kind = RS_OPTIM_ADAM, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-7}, 1e-2},
-    {"Adam, decay",
-     {.kind = RS_OPTIM_ADAM, .beta1 = 0.8, .beta2 = 0.95, .eps = 1e-8, .weight_decay = 0.1},
-     1e-2},
-    {"AdamW",
-     {.kind = RS_OPTIM_ADAMW, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .weight_decay = 0.1},
-     1e-2},
+    {"SGD", {.kind = RS_OPTIM_SGD}, 0.1, 0},
+    {"SGD, decay", {.kind = RS_OPTIM_SGD}, 0.1, 1e-2},
+    {"SGD, momentum", {.kind = RS_OPTIM_SGD, .momentum = 0.9}, 0.1, 1e-2},
+    {"SGD, Nesterov", {.kind = RS_OPTIM_SGD, .momentum = 0.9, .nesterov = true}, 0.1, 1e-2},
+    {"Adam", {.kind = RS_OPTIM_ADAM, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-7}, 1e-2, 0},
+    {"Adam, decay", {.kind = RS_OPTIM_ADAM, .beta1 = 0.8, .beta2 = 0.95, .eps = 1e-8}, 1e-2, 0.1},
+    {"AdamW", {.kind = RS_OPTIM_ADAMW, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8}, 1e-2, 0.1},
 };
 
 /* Several steps of one method on `count` parameters, on the device and in double. */
@@ -56,8 +50,9 @@ static void check_method(const method *t, size_t count)
             want[1][k] = rs_rng_uniform(&rng) * 2 - 1;
         op_guarded_write(dev, &g[1], RS_F32, want[1], count);
         rs_buffer *state[] = {states > 0 ? g[2].view : NULL, states > 1 ? g[3].view : NULL};
-        OP_OK(rs_optim_enqueue(o, g[0].view, g[1].view, state, count, t->lr, step));
-        rs_optim_reference(&t->h, want[0], want[1], &want[2], count, t->lr, step);
+        const rs_update u = {t->lr, t->weight_decay, step};
+        OP_OK(rs_optim_enqueue(o, g[0].view, g[1].view, state, count, &u));
+        rs_optim_reference(&t->h, want[0], want[1], &want[2], count, &u);
     }
     for (int i = 0; i < arrays; i++) {
         snprintf(what, sizeof what, "%s, %zu parameters, array %d", t->name, count, i);
@@ -97,8 +92,10 @@ static void reference_agrees_with_torch(void **state)
     (void)state;
     for (size_t m = 0; m < RS_COUNT(methods); m++) {
         double w[2] = {1, -2}, s0[2] = {0}, s1[2] = {0}, *states[] = {s0, s1};
-        for (uint64_t step = 1; step <= 3; step++)
-            rs_optim_reference(&methods[m].h, w, grads[step - 1], states, 2, methods[m].lr, step);
+        for (uint64_t step = 1; step <= 3; step++) {
+            const rs_update u = {methods[m].lr, methods[m].weight_decay, step};
+            rs_optim_reference(&methods[m].h, w, grads[step - 1], states, 2, &u);
+        }
         for (int i = 0; i < 2; i++)
             if (!(fabs(w[i] - want[m][i]) < 1e-12))
                 fail_msg("%s: parameter %d is %.15g, torch has %.15g", methods[m].name, i, w[i],
@@ -111,7 +108,6 @@ static void bad_hyperparameters_are_refused(void **state)
     const rs_optim_hyper bad[] = {
         {.kind = RS_OPTIM_COUNT},
         {.kind = RS_OPTIM_SGD, .momentum = -0.1},
-        {.kind = RS_OPTIM_SGD, .weight_decay = NAN},
         {.kind = RS_OPTIM_SGD, .nesterov = true},
         {.kind = RS_OPTIM_ADAM, .beta1 = 1, .beta2 = 0.9},
         {.kind = RS_OPTIM_ADAMW, .beta1 = 0.9, .beta2 = 0.9, .eps = -1},
@@ -122,6 +118,16 @@ static void bad_hyperparameters_are_refused(void **state)
         assert_int_equal(rs_optim_create(op_device(), &bad[i], &o), RESCL_ERR_ARG);
         assert_null(o);
     }
+}
+
+static void a_bad_weight_decay_is_refused(void **state)
+{
+    rs_optim *o = NULL;
+    (void)state;
+    OP_OK(rs_optim_create(op_device(), &methods[0].h, &o));
+    assert_int_equal(rs_optim_enqueue(o, NULL, NULL, NULL, 1, &(rs_update){0.1, NAN, 1}),
+                     RESCL_ERR_ARG);
+    rs_optim_destroy(o);
 }
 
 static void states_have_names(void **state)
@@ -140,6 +146,7 @@ int main(void)
         cmocka_unit_test(methods_agree_with_reference),
         cmocka_unit_test(reference_agrees_with_torch),
         cmocka_unit_test(bad_hyperparameters_are_refused),
+        cmocka_unit_test(a_bad_weight_decay_is_refused),
         cmocka_unit_test(states_have_names),
     };
     return cmocka_run_group_tests_name("optim", tests, NULL, NULL);

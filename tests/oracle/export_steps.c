@@ -164,7 +164,7 @@ static rescl_status train_step(task *t, size_t step)
         t->losses[step] += (double)loss[i] / (double)t->batch;
     if (step == 0)
         RS_TRY(rs_store_download_grads(t->store, &t->grad));
-    RS_TRY(rs_store_update(t->store, &(rs_rates){LR, LR}, step + 1));
+    RS_TRY(rs_store_update(t->store, &(rs_rates){LR, LR, 0.0}, step + 1));
     printf("step %zu: loss %.9f\n", step + 1, t->losses[step]);
 out:
     free(loss);
