@@ -6,6 +6,7 @@
 #include <rescl/data.h>
 #include <rescl/device.h>
 #include <rescl/model.h>
+#include <rescl/option.h>
 #include <rescl/status.h>
 #include <rescl/train.h>
 #include <rescl/tune.h>

@@ -6,6 +6,18 @@
  * value says what kind of thing went wrong, and rescl_last_error() of the same thread
  * holds the detail: a message for a person, errno or the OpenCL code where there was one.
  * The library never prints, never exits and never aborts on bad input.
+ *
+ * Structs of options begin with `size_t struct_size`, the size that the struct had when the caller
+ * was compiled. Start from rescl_<name>_default(), which sets it and gives every other member its
+ * default:
+ *
+ *     rescl_train_options o;
+ *     rescl_train_options_default(&o);
+ *     o.epochs = 5;
+ *
+ * Later versions only append members. A newer library takes the defaults of those that an older
+ * caller does not have; an older library refuses those that it does not know and that a newer
+ * caller set. Bindings of other languages call rescl_<name>_init(out, size of their struct).
  */
 #ifndef RESCL_STATUS_H
 #define RESCL_STATUS_H

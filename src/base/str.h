@@ -24,6 +24,11 @@ char *rs_strf(const char *fmt, ...) RESCL_PRINTF(1, 2);
 bool rs_parse_u64(const char *text, uint64_t *out);
 bool rs_parse_f64(const char *text, double *out);
 
+/* The fewest digits that rs_parse_f64 gives `x` back for; "nan", "inf" and "-inf" for what has
+ * none. */
+#define RS_F64_CHARS 32
+void rs_format_f64(double x, char out[RS_F64_CHARS]);
+
 /* Levenshtein distance, for "did you mean". Strings are cut at 64 bytes. */
 size_t rs_edit_distance(const char *a, const char *b);
 

@@ -1,0 +1,272 @@
+#include "optionvalue.h"
+
+#include "error.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+/* What a message shows of a text that it refuses. */
+#define SHOWN 200
+
+/* ---- intervals ---------------------------------------------------------------------------- */
+
+typedef struct interval {
+    char low[32], high[32];
+    bool low_open, high_open;
+} interval;
+
+/* "[0,1)". Intervals are written by us: none is malformed. */
+static interval read_interval(const char *text)
+{
+    interval i = {.low_open = text[0] == '('};
+    const size_t low = strcspn(text + 1, ","), high = strcspn(text + low + 2, ")]");
+    snprintf(i.low, sizeof i.low, "%.*s", (int)low, text + 1);
+    snprintf(i.high, sizeof i.high, "%.*s", (int)high, text + low + 2);
+    i.high_open = text[low + 2 + high] == ')';
+    return i;
+}
+
+static double real_bound(const char *text)
+{
+    double x = INFINITY; /* "inf" */
+    return rs_parse_f64(text, &x) ? x : INFINITY;
+}
+
+static uint64_t whole_bound(const char *text)
+{
+    uint64_t x = UINT64_MAX;
+    return rs_parse_u64(text, &x) ? x : UINT64_MAX;
+}
+
+/* False for NaN. */
+static bool real_inside(const char *range, double x)
+{
+    const interval i = read_interval(range);
+    const double low = real_bound(i.low), high = real_bound(i.high);
+    return (i.low_open ? x > low : x >= low) && (i.high_open ? x < high : x <= high);
+}
+
+static bool whole_inside(const char *range, uint64_t x)
+{
+    const interval i = read_interval(range);
+    const uint64_t low = whole_bound(i.low), high = whole_bound(i.high);
+    return (i.low_open ? x > low : x >= low) &&
+           (x <= high && (x < high || !i.high_open || high == UINT64_MAX));
+}
+
+/* ---- choices ------------------------------------------------------------------------------ */
+
+static const char *find_choice(const rescl_option *o, const char *text)
+{
+    for (const char *const *c = o->choices; *c; c++)
+        if (strcmp(*c, text) == 0)
+            return *c;
+    return NULL;
+}
+
+static rescl_status no_choice(const rescl_option *o, const char *text)
+{
+    rescl_status st = RESCL_OK;
+    const char *near = rs_nearest(text, o->choices);
+    rs_str all = {0};
+
+    for (const char *const *c = o->choices; *c; c++)
+        RS_TRY(rs_str_appendf(&all, "%s%s", c == o->choices ? "" : ", ", *c));
+    RS_FAIL(RESCL_ERR_ARG, "%s: found '%.*s', expected one of %s%s%s%s", o->name, SHOWN, text,
+            all.text ? all.text : "none", near ? "; did you mean '" : "", near ? near : "",
+            near ? "'?" : "");
+out:
+    rs_str_fini(&all);
+    return st;
+}
+
+/* ---- values ------------------------------------------------------------------------------- */
+
+static rescl_status parse_bool(const rescl_option *o, const char *text, bool *value)
+{
+    rescl_status st = RESCL_OK;
+    const bool on = strcmp(text, "true") == 0;
+
+    RS_FAIL_IF(!on && strcmp(text, "false") != 0, RESCL_ERR_ARG,
+               "%s: found '%.*s', expected true or false", o->name, SHOWN, text);
+    *value = on;
+out:
+    return st;
+}
+
+static rescl_status parse_whole(const rescl_option *o, const char *text, uint64_t *value)
+{
+    rescl_status st = RESCL_OK;
+    const uint64_t most = o->type == RESCL_OPTION_SIZE ? SIZE_MAX : UINT64_MAX;
+    uint64_t x = 0;
+
+    RS_FAIL_IF(!rs_parse_u64(text, &x) || x > most || !whole_inside(o->range, x), RESCL_ERR_ARG,
+               "%s: found '%.*s', expected a whole number in %s", o->name, SHOWN, text, o->range);
+    *value = x;
+out:
+    return st;
+}
+
+static rescl_status parse_real(const rescl_option *o, const char *text, double *value)
+{
+    rescl_status st = RESCL_OK;
+    double x = 0;
+
+    RS_FAIL_IF(!rs_parse_f64(text, &x) || !real_inside(o->range, x), RESCL_ERR_ARG,
+               "%s: found '%.*s', expected a number in %s", o->name, SHOWN, text, o->range);
+    *value = x;
+out:
+    return st;
+}
+
+rescl_status rs_option_parse(const rescl_option *o, const char *text, void *value)
+{
+    rescl_status st = RESCL_OK;
+    const char *choice;
+    uint64_t whole = 0;
+
+    switch (o->type) {
+    case RESCL_OPTION_BOOL:
+        RS_TRY(parse_bool(o, text, value));
+        break;
+    case RESCL_OPTION_SIZE:
+        RS_TRY(parse_whole(o, text, &whole));
+        *(size_t *)value = (size_t)whole;
+        break;
+    case RESCL_OPTION_U64:
+        RS_TRY(parse_whole(o, text, value));
+        break;
+    case RESCL_OPTION_REAL:
+        RS_TRY(parse_real(o, text, value));
+        break;
+    case RESCL_OPTION_CHOICE:
+        choice = find_choice(o, text);
+        if (!choice)
+            RS_TRY(no_choice(o, text));
+        *(const char **)value = choice;
+        break;
+    case RESCL_OPTION_TEXT:
+        *(const char **)value = text;
+        break;
+    }
+out:
+    return st;
+}
+
+static bool within_limits(const rescl_option *o, const void *value)
+{
+    const char *limits = o->limits ? o->limits : o->range;
+    switch (o->type) {
+    case RESCL_OPTION_SIZE:
+        return whole_inside(limits, *(const size_t *)value);
+    case RESCL_OPTION_U64:
+        return whole_inside(limits, *(const uint64_t *)value);
+    case RESCL_OPTION_REAL:
+        return real_inside(limits, *(const double *)value);
+    case RESCL_OPTION_BOOL:
+    case RESCL_OPTION_CHOICE:
+    case RESCL_OPTION_TEXT:
+        break;
+    }
+    return true;
+}
+
+rescl_status rs_option_check(const rescl_option *o, const void *value)
+{
+    rescl_status st = RESCL_OK;
+    const char *text = o->type == RESCL_OPTION_CHOICE ? *(const char *const *)value : NULL;
+    rs_str found = {0};
+
+    if (o->type == RESCL_OPTION_CHOICE) {
+        RS_FAIL_IF(!text, RESCL_ERR_ARG, "%s is unset; start from the default options", o->name);
+        if (!find_choice(o, text))
+            RS_TRY(no_choice(o, text));
+    } else if (!within_limits(o, value)) {
+        RS_TRY(rs_option_append(o, value, &found));
+        RS_FAIL(RESCL_ERR_ARG, "%s %s: expected a %snumber in %s", o->name, found.text,
+                o->type == RESCL_OPTION_REAL ? "" : "whole ", o->limits ? o->limits : o->range);
+    }
+out:
+    rs_str_fini(&found);
+    return st;
+}
+
+rescl_status rs_option_append(const rescl_option *o, const void *value, rs_str *out)
+{
+    rescl_status st = RESCL_OK;
+    char number[RS_F64_CHARS];
+    const char *text;
+
+    switch (o->type) {
+    case RESCL_OPTION_BOOL:
+        RS_TRY(rs_str_append(out, *(const bool *)value ? "true" : "false"));
+        break;
+    case RESCL_OPTION_SIZE:
+        RS_TRY(rs_str_appendf(out, "%zu", *(const size_t *)value));
+        break;
+    case RESCL_OPTION_U64:
+        RS_TRY(rs_str_appendf(out, "%" PRIu64, *(const uint64_t *)value));
+        break;
+    case RESCL_OPTION_REAL:
+        rs_format_f64(*(const double *)value, number);
+        RS_TRY(rs_str_append(out, number));
+        break;
+    case RESCL_OPTION_CHOICE:
+    case RESCL_OPTION_TEXT:
+        text = *(const char *const *)value;
+        RS_TRY(rs_str_append(out, text ? text : ""));
+        break;
+    }
+out:
+    return st;
+}
+
+size_t rs_option_bytes(const rescl_option *o)
+{
+    switch (o->type) {
+    case RESCL_OPTION_BOOL:
+        return sizeof(bool);
+    case RESCL_OPTION_SIZE:
+        return sizeof(size_t);
+    case RESCL_OPTION_U64:
+        return sizeof(uint64_t);
+    case RESCL_OPTION_REAL:
+        return sizeof(double);
+    case RESCL_OPTION_CHOICE:
+    case RESCL_OPTION_TEXT:
+        break;
+    }
+    return sizeof(const char *);
+}
+
+/* ---- structs ------------------------------------------------------------------------------ */
+
+void rs_options_init(void *out, size_t struct_size, const void *defaults, size_t bytes)
+{
+    memset(out, 0, struct_size);
+    memcpy(out, defaults, struct_size < bytes ? struct_size : bytes);
+    memcpy(out, &struct_size, sizeof struct_size);
+}
+
+rescl_status rs_options_take(void *out, size_t bytes, const void *options, const char *name)
+{
+    rescl_status st = RESCL_OK;
+    const size_t most = 65536; /* no struct is so large: what was never set may hold anything */
+    const unsigned char *from = options;
+    size_t theirs = 0;
+
+    memcpy(&theirs, options, sizeof theirs);
+    RS_FAIL_IF(theirs <= sizeof theirs || theirs > most, RESCL_ERR_ARG,
+               "%s: struct_size is %zu; start from %s_default()", name, theirs, name);
+    for (size_t i = bytes; i < theirs; i++)
+        RS_FAIL_IF(from[i] != 0, RESCL_ERR_UNSUPPORTED,
+                   "%s: an option is set that rescl %s does not have; the program was compiled for "
+                   "a newer one",
+                   name, rescl_version());
+    memcpy(out, options, theirs < bytes ? theirs : bytes);
+    memcpy(out, &bytes, sizeof bytes);
+out:
+    return st;
+}
