@@ -27,6 +27,7 @@ void rs_store_destroy(rs_store *s);
 rescl_status rs_store_upload(rs_store *s, const rs_weights *w) RESCL_CHECK;
 rescl_status rs_store_download(rs_store *s, rs_weights *w) RESCL_CHECK;
 /* Gradients (same order; arrays of non-trainable entries are left alone). */
+rescl_status rs_store_upload_grads(rs_store *s, const rs_weights *w) RESCL_CHECK;
 rescl_status rs_store_download_grads(rs_store *s, rs_weights *w) RESCL_CHECK;
 /* Optimiser state array `i` < rs_store_states. */
 int rs_store_states(const rs_store *s);

@@ -167,6 +167,15 @@ rescl_status rs_store_download(rs_store *s, rs_weights *w)
     return copy_all(s, s->param, s->fixed_value, w, false);
 }
 
+rescl_status rs_store_upload_grads(rs_store *s, const rs_weights *w)
+{
+    rescl_status st = RESCL_OK;
+    RS_FAIL_IF(!s->training, RESCL_ERR_ARG, "these parameters were made for inference only");
+    RS_TRY(copy_all(s, s->grad, NULL, w, true));
+out:
+    return st;
+}
+
 rescl_status rs_store_download_grads(rs_store *s, rs_weights *w)
 {
     rescl_status st = RESCL_OK;

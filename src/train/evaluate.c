@@ -16,22 +16,20 @@ out:
     return st;
 }
 
-static rescl_status eval_step(rs_evaluation *e, const rs_batch *batch, rs_tally *tally)
+static rescl_status eval_step(rs_evaluation *e, const rs_batch *batch, rs_outputs *out,
+                              rs_tally *tally)
 {
     rescl_status st = RESCL_OK;
-    rs_replica *r = e->replica;
-    rs_net *net = rs_replica_net(r, RS_MODE_EVAL, batch->n);
     const char *layer = NULL;
 
-    RS_TRY(rs_replica_forward(r, net, batch->pixels, batch->labels, 0, 0));
-    RS_TRY(rs_replica_settle(r));
-    if (!rs_all_finite(r->losses, batch->n)) {
-        RS_TRY(rs_net_find_nonfinite(net, 0, 0, &layer));
+    RS_TRY(rs_team_evaluate(e->team, batch, out));
+    if (!rs_all_finite(out->losses, batch->n)) {
+        RS_TRY(rs_team_find_nonfinite(e->team, &layer));
         RS_FAIL(RESCL_ERR_NUMERIC,
                 "evaluation, batch %zu: the loss is not finite; first seen in layer '%s'",
                 batch->index, layer ? layer : "unknown");
     }
-    rs_tally_add(tally, r->logits, r->losses, batch->labels, batch->n, r->classes);
+    rs_tally_add(tally, out->logits, out->losses, batch->labels, batch->n, out->classes);
 out:
     return st;
 }
@@ -48,6 +46,7 @@ rescl_status rs_evaluate(rs_evaluation *e, rescl_metrics *out)
 {
     rescl_status st = RESCL_OK;
     const rs_batch *batch = NULL;
+    rs_outputs outputs = {0};
     rs_tally tally = {0};
     const double start = rs_clock_seconds();
     double data_wait = 0.0, before = start;
@@ -62,13 +61,13 @@ rescl_status rs_evaluate(rs_evaluation *e, rescl_metrics *out)
         data_wait += rs_clock_seconds() - asked;
         if (!batch)
             break;
-        RS_TRY(eval_step(e, batch, &tally));
+        RS_TRY(eval_step(e, batch, &outputs, &tally));
         const double now = rs_clock_seconds();
         e->event.batch++;
-        e->event.step_loss = mean(e->replica->losses, batch->n);
+        e->event.step_loss = mean(outputs.losses, batch->n);
         e->event.step_seconds = now - before;
         before = now;
-        rs_tally_metrics(&tally, e->replica->classes, now - start, data_wait, &e->event.metrics);
+        rs_tally_metrics(&tally, outputs.classes, now - start, data_wait, &e->event.metrics);
         rs_loader_release(e->loader, batch);
         batch = NULL;
         if (e->callbacks && e->callbacks->on_step)
@@ -76,12 +75,10 @@ rescl_status rs_evaluate(rs_evaluation *e, rescl_metrics *out)
         RS_FAIL_IF(e->stop && atomic_load(e->stop), RESCL_ERR_INTERRUPTED,
                    "the evaluation was stopped on request");
     }
-    rs_tally_metrics(&tally, e->replica->classes, rs_clock_seconds() - start, data_wait, out);
+    rs_tally_metrics(&tally, outputs.classes, rs_clock_seconds() - start, data_wait, out);
 out:
-    if (batch) {
-        (void)!rs_replica_settle(e->replica);
+    if (batch)
         rs_loader_release(e->loader, batch);
-    }
     return st;
 }
 
@@ -91,7 +88,7 @@ rescl_status rescl_evaluate(rescl_device *device, const rescl_model *model,
 {
     rescl_status st = RESCL_OK;
     rs_evaluation e = {.callbacks = callbacks};
-    rs_replica_options plan = {0};
+    const rs_team_plan plan = {.batch = batch_size, .eval_images = set->count};
     rs_loader_options load = {.batch = batch_size,
                               .height = model->image_size,
                               .width = model->image_size,
@@ -101,13 +98,12 @@ rescl_status rescl_evaluate(rescl_device *device, const rescl_model *model,
 
     RS_FAIL_IF(batch_size == 0, RESCL_ERR_ARG, "a batch size of 0");
     RS_TRY(rs_check_dataset(model, set, "dataset"));
-    rs_split_batches(set->count, batch_size, &plan.eval_batch, &plan.eval_tail);
-    RS_TRY(rs_replica_create(device, model->graph, &model->weights, &plan, &e.replica));
+    RS_TRY(rs_team_create(&device, 1, model->graph, &model->weights, &plan, &e.team));
     RS_TRY(rs_loader_create(set, &load, &e.loader));
     e.event.epochs = 1;
     RS_TRY(rs_evaluate(&e, out));
 out:
-    rs_replica_destroy(e.replica);
+    rs_team_destroy(e.team);
     rs_loader_destroy(e.loader);
     return st;
 }

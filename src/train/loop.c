@@ -1,7 +1,5 @@
-/* The training loop: steps, epochs, and what happens after each.
- *
- * A step enqueues everything up to backward before it waits, so the device works on backward while
- * the host looks at the losses; the update is enqueued only after they are known to be finite. */
+/* The training loop: steps, epochs, and what happens after each. A step updates the weights only
+ * after its losses are known to be finite. */
 #include "clock.h"
 #include "dataset.h"
 #include "error.h"
@@ -37,12 +35,12 @@ static rs_tally tally_of(const rs_ckpt_progress *p)
 /* ---- a step ------------------------------------------------------------------------------ */
 
 /* The weights are still those that gave the bad loss: find where it starts. */
-static rescl_status report_nonfinite(rescl_trainer *t, rs_net *net)
+static rescl_status report_nonfinite(rescl_trainer *t)
 {
     rescl_status st = RESCL_OK;
     const char *layer = NULL;
 
-    RS_TRY(rs_net_find_nonfinite(net, t->options.seed, t->progress.step, &layer));
+    RS_TRY(rs_team_find_nonfinite(t->team, &layer));
     RS_FAIL(RESCL_ERR_NUMERIC,
             "epoch %" PRIu64 ", step %" PRIu64
             ": the loss is not finite; first seen in layer '%s'; "
@@ -57,22 +55,16 @@ static rescl_status train_batch(run *r, const rs_batch *batch, double *step_loss
 {
     rescl_status st = RESCL_OK;
     rescl_trainer *t = r->t;
-    rs_replica *replica = t->replica;
     rs_ckpt_progress *p = &t->progress;
-    rs_net *net = rs_replica_net(replica, RS_MODE_TRAIN, batch->n);
+    rs_outputs outputs;
     rs_tally tally = {0};
 
-    RS_TRY(
-        rs_replica_forward(replica, net, batch->pixels, batch->labels, t->options.seed, p->step));
-    RS_TRY(rs_net_backward(net, t->options.seed, p->step));
-    RS_TRY(rs_replica_settle(replica));
-    if (!rs_all_finite(replica->losses, batch->n))
-        RS_TRY(report_nonfinite(t, net));
-    RS_TRY(rs_store_update(replica->store, &r->lr, p->step + 1));
-    RS_TRY(rs_flush(t->dev));
+    RS_TRY(rs_team_gradients(t->team, batch, t->options.seed, p->step, &outputs));
+    if (!rs_all_finite(outputs.losses, batch->n))
+        RS_TRY(report_nonfinite(t));
+    RS_TRY(rs_team_update(t->team, &r->lr, p->step + 1));
 
-    rs_tally_add(&tally, replica->logits, replica->losses, batch->labels, batch->n,
-                 replica->classes);
+    rs_tally_add(&tally, outputs.logits, outputs.losses, batch->labels, batch->n, outputs.classes);
     *step_loss = tally.loss_sum / (double)batch->n;
     p->samples += tally.samples;
     p->top1 += tally.top1;
@@ -101,7 +93,7 @@ static void tell_step(const run *r, double step_loss, double step_seconds)
 
     if (!r->callbacks || !r->callbacks->on_step)
         return;
-    rs_tally_metrics(&tally, t->replica->classes, p->seconds, p->data_wait, &e.metrics);
+    rs_tally_metrics(&tally, t->model->classes, p->seconds, p->data_wait, &e.metrics);
     r->callbacks->on_step(&e, r->callbacks->user);
 }
 
@@ -168,13 +160,11 @@ static rescl_status train_epoch(run *r)
         tell_step(r, step_loss, step_seconds);
         RS_TRY(after_step(r));
     }
-    RS_TRY(rs_finish(t->dev));
+    RS_TRY(rs_team_finish(t->team));
     p->seconds += rs_clock_seconds() - r->mark;
 out:
-    if (batch) {
-        (void)!rs_replica_settle(t->replica);
+    if (batch)
         rs_loader_release(t->train_loader, batch);
-    }
     return st;
 }
 
@@ -182,7 +172,7 @@ static rescl_status evaluate_epoch(run *r, rescl_metrics *out)
 {
     rescl_status st = RESCL_OK;
     rescl_trainer *t = r->t;
-    rs_evaluation e = {.replica = t->replica,
+    rs_evaluation e = {.team = t->team,
                        .loader = t->eval_loader,
                        .callbacks = r->callbacks,
                        .stop = &t->stop,
@@ -248,12 +238,11 @@ static rescl_status finish_epoch(run *r)
     rescl_trainer *t = r->t;
     rs_ckpt_progress *p = &t->progress;
     const rs_tally tally = tally_of(p);
-    rescl_device_stats stats;
     rescl_epoch_event e = {
         .epoch = (size_t)p->epoch, .epochs = t->options.epochs, .lr = r->lr.head};
     const bool last = p->epoch + 1 >= t->options.epochs || steps_exhausted(t);
 
-    rs_tally_metrics(&tally, t->replica->classes, p->seconds, p->data_wait, &e.train);
+    rs_tally_metrics(&tally, t->model->classes, p->seconds, p->data_wait, &e.train);
     if (t->eval_set && (last || (p->epoch + 1) % t->options.eval_freq == 0))
         RS_TRY(evaluate_epoch(r, &e.eval));
     RS_TRY(rs_trainer_download(t));
@@ -261,8 +250,7 @@ static rescl_status finish_epoch(run *r)
         e.best = take_best(p, &e.eval, true);
     else if (!t->eval_set)
         e.best = take_best(p, &e.train, false);
-    rescl_device_get_stats(t->dev, &stats);
-    e.peak_bytes = stats.peak_bytes;
+    e.peak_bytes = rs_team_peak_bytes(t->team);
     next_epoch(p, rs_loader_batches(t->train_loader));
     if (e.best)
         RS_TRY(rs_trainer_save_best(t));

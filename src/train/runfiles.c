@@ -48,6 +48,7 @@ rescl_status rs_trainer_begin(rescl_trainer *t)
     rescl_status st = RESCL_OK;
     const char *dir = t->options.output_dir;
     char *env = NULL, *args = NULL;
+    rescl_device *device = rs_team_device(t->team, 0);
     rescl_tuning tuning;
 
     if (t->begun || !dir)
@@ -55,9 +56,9 @@ rescl_status rs_trainer_begin(rescl_trainer *t)
     RS_TRY(clear_stale(t->best_path));
     RS_TRY(clear_stale(t->last_path));
     RS_OOM(env = rs_path_join(dir, "env.json"));
-    rescl_device_get_tuning(t->dev, &tuning);
+    rescl_device_get_tuning(device, &tuning);
     RS_TRY(
-        rs_results_env(env, rescl_device_get_info(t->dev), &tuning, t->model->name, &t->options));
+        rs_results_env(env, rescl_device_get_info(device), &tuning, t->model->name, &t->options));
     if (t->options.args_ini) {
         RS_OOM(args = rs_path_join(dir, "args.ini"));
         RS_TRY(rs_file_write(args, t->options.args_ini, strlen(t->options.args_ini)));
@@ -91,10 +92,10 @@ rescl_status rs_trainer_download(rescl_trainer *t)
 {
     rescl_status st = RESCL_OK;
 
-    RS_TRY(rs_store_download(t->replica->store, &t->model->weights));
+    RS_TRY(rs_team_download(t->team, &t->model->weights));
     RS_TRY(check_finite(t, &t->model->weights, ""));
-    for (int i = 0; t->last_path && i < rs_store_states(t->replica->store); i++) {
-        RS_TRY(rs_store_download_state(t->replica->store, i, &t->state[i]));
+    for (int i = 0; t->last_path && i < rs_team_states(t->team); i++) {
+        RS_TRY(rs_team_download_state(t->team, i, &t->state[i]));
         RS_TRY(check_finite(t, &t->state[i], "the optimiser's state of "));
     }
 out:
@@ -104,7 +105,7 @@ out:
 static rescl_status save(rescl_trainer *t, const char *path)
 {
     rescl_status st = RESCL_OK;
-    const int nstates = rs_store_states(t->replica->store);
+    const int nstates = rs_team_states(t->team);
     const char *names[RS_COUNT(t->state)];
     const rs_ckpt_model about = rs_model_describe(t->model);
 

@@ -173,15 +173,11 @@ static rescl_status create_loader(const rescl_trainer *t, const rescl_dataset *s
 
 /* What was measured in between, another version or another driver may have changed how the same
  * numbers are summed: that spoils nothing but the last bits, and is worth a word. */
-static rescl_status compare_plans(rescl_trainer *t, const rs_replica_options *plan)
+static rescl_status compare_plans(rescl_trainer *t)
 {
     rescl_status st = RESCL_OK;
-    const size_t batch[] = {plan->train_batch, plan->train_tail};
 
-    for (size_t i = 0; i < RS_COUNT(batch); i++)
-        if (batch[i])
-            RS_TRY(
-                rs_net_fingerprint(rs_replica_net(t->replica, RS_MODE_TRAIN, batch[i]), t->plan));
+    RS_TRY(rs_team_fingerprint(t->team, t->plan));
     if (t->resumed_plan[0] && strcmp(t->resumed_plan, t->plan) != 0)
         rs_log(RESCL_LOG_WARN,
                "%s was trained with other implementations or other numbers of theirs (by tuning, "
@@ -192,19 +188,18 @@ out:
     return st;
 }
 
-static rescl_status create_replica(rescl_trainer *t)
+static rescl_status create_team(rescl_trainer *t, rescl_device *device)
 {
     rescl_status st = RESCL_OK;
-    rs_replica_options plan = {.hyper = &t->hyper};
-    const size_t batch = t->options.batch_size;
+    const rs_team_plan plan = {.hyper = &t->hyper,
+                               .batch = t->options.batch_size,
+                               .train_images = t->train_set->count,
+                               .eval_images = t->eval_set ? t->eval_set->count : 0};
 
-    rs_split_batches(t->train_set->count, batch, &plan.train_batch, &plan.train_tail);
-    if (t->eval_set)
-        rs_split_batches(t->eval_set->count, batch, &plan.eval_batch, &plan.eval_tail);
-    RS_TRY(rs_replica_create(t->dev, t->model->graph, &t->model->weights, &plan, &t->replica));
-    RS_TRY(compare_plans(t, &plan));
-    for (int i = 0; t->resume_path && i < rs_store_states(t->replica->store); i++)
-        RS_TRY(rs_store_upload_state(t->replica->store, i, &t->state[i]));
+    RS_TRY(rs_team_create(&device, 1, t->model->graph, &t->model->weights, &plan, &t->team));
+    RS_TRY(compare_plans(t));
+    for (int i = 0; t->resume_path && i < rs_team_states(t->team); i++)
+        RS_TRY(rs_team_upload_state(t->team, i, &t->state[i]));
 out:
     return st;
 }
@@ -218,7 +213,6 @@ rescl_status rescl_trainer_create(rescl_device *device, rescl_model *model,
 
     RS_TRY(check_options(options));
     RS_OOM(t = calloc(1, sizeof *t));
-    t->dev = device;
     t->model = model;
     t->train_set = train_set;
     t->eval_set = eval_set;
@@ -238,7 +232,7 @@ rescl_status rescl_trainer_create(rescl_device *device, rescl_model *model,
     RS_TRY(create_loader(t, train_set, true, &t->train_loader));
     if (eval_set)
         RS_TRY(create_loader(t, eval_set, false, &t->eval_loader));
-    RS_TRY(create_replica(t));
+    RS_TRY(create_team(t, device));
     *out = t, t = NULL;
 out:
     rescl_trainer_destroy(t);
@@ -249,7 +243,7 @@ void rescl_trainer_destroy(rescl_trainer *t)
 {
     if (!t)
         return;
-    rs_replica_destroy(t->replica);
+    rs_team_destroy(t->team);
     rs_loader_destroy(t->train_loader);
     rs_loader_destroy(t->eval_loader);
     for (size_t i = 0; i < RS_COUNT(t->state); i++)

@@ -6,19 +6,18 @@
 #include "loader.h"
 #include "metrics.h"
 #include "netmodel.h"
-#include "replica.h"
 #include "schedule.h"
+#include "team.h"
 
 #include <stdatomic.h>
 
 struct rescl_trainer {
-    rescl_device *dev;
     rescl_model *model;
     const rescl_dataset *train_set, *eval_set; /* eval_set may be NULL */
     rescl_train_options options;               /* strings are ours */
     rs_optim_hyper hyper;
     rs_schedule schedule, body_schedule;
-    rs_replica *replica;
+    rs_team *team;
     rs_loader *train_loader, *eval_loader;
     rs_ckpt_progress progress;
     rs_weights state[2];   /* host copies of the optimiser's arrays, for checkpoints */
@@ -39,14 +38,14 @@ struct rescl_trainer {
 rescl_status rs_trainer_paths(rescl_trainer *t) RESCL_CHECK;
 /* Before the first step: args.ini, env.json, results.csv; clears what a killed run left. */
 rescl_status rs_trainer_begin(rescl_trainer *t) RESCL_CHECK;
-/* Device to model->weights and t->state. RESCL_ERR_NUMERIC, with nothing written, when they hold
+/* Team to model->weights and t->state. RESCL_ERR_NUMERIC, with nothing written, when they hold
  * NaN or infinity. */
 rescl_status rs_trainer_download(rescl_trainer *t) RESCL_CHECK;
 /* Writes what was downloaded last, with the progress as it stands. Nothing without an output_dir.
  */
 rescl_status rs_trainer_save_last(rescl_trainer *t) RESCL_CHECK;
 rescl_status rs_trainer_save_best(rescl_trainer *t) RESCL_CHECK;
-/* Takes up progress, weights and optimiser state of options.resume. Called before the replica
+/* Takes up progress, weights and optimiser state of options.resume. Called before the team
  * exists. */
 rescl_status rs_trainer_resume(rescl_trainer *t) RESCL_CHECK;
 /* 32 hex digits that tell one training set from another: the number of samples and classes, the
@@ -56,7 +55,7 @@ rescl_status rs_dataset_fingerprint(const rescl_dataset *set, char out[33]) RESC
 /* ---- evaluate.c -------------------------------------------------------------------------- */
 
 typedef struct rs_evaluation {
-    rs_replica *replica;
+    rs_team *team;
     rs_loader *loader;
     const rescl_train_callbacks *callbacks; /* may be NULL */
     atomic_int *stop;                       /* may be NULL */

@@ -1,0 +1,167 @@
+#include "team.h"
+
+#include "error.h"
+#include "replica.h"
+
+#include <stdlib.h>
+
+struct rs_team {
+    rs_replica *replica;
+    rs_replica_options plan;
+    rs_net *last;        /* that ran last, or NULL */
+    uint64_t seed, step; /* with these */
+};
+
+rescl_status rs_team_create(rescl_device *const *devices, size_t count, const rs_graph *graph,
+                            const rs_weights *weights, const rs_team_plan *plan, rs_team **out)
+{
+    rescl_status st = RESCL_OK;
+    rs_team *t = NULL;
+
+    RS_FAIL_IF(count != 1, RESCL_ERR_UNSUPPORTED,
+               "%zu devices were given; one device trains or evaluates a model", count);
+    RS_OOM(t = calloc(1, sizeof *t));
+    t->plan.hyper = plan->hyper;
+    rs_split_batches(plan->train_images, plan->batch, &t->plan.train_batch, &t->plan.train_tail);
+    rs_split_batches(plan->eval_images, plan->batch, &t->plan.eval_batch, &t->plan.eval_tail);
+    RS_TRY(rs_replica_create(devices[0], graph, weights, &t->plan, &t->replica));
+    *out = t, t = NULL;
+out:
+    rs_team_destroy(t);
+    return st;
+}
+
+void rs_team_destroy(rs_team *t)
+{
+    if (!t)
+        return;
+    rs_replica_destroy(t->replica);
+    free(t);
+}
+
+size_t rs_team_size(const rs_team *t)
+{
+    (void)t;
+    return 1;
+}
+
+rescl_device *rs_team_device(const rs_team *t, size_t member)
+{
+    return member < rs_team_size(t) ? t->replica->dev : NULL;
+}
+
+rescl_status rs_team_fingerprint(const rs_team *t, char out[33])
+{
+    rescl_status st = RESCL_OK;
+    const size_t batch[] = {t->plan.train_batch, t->plan.train_tail};
+
+    out[0] = '\0';
+    for (size_t i = 0; i < RS_COUNT(batch); i++)
+        if (batch[i])
+            RS_TRY(rs_net_fingerprint(rs_replica_net(t->replica, RS_MODE_TRAIN, batch[i]), out));
+out:
+    return st;
+}
+
+/* ---- steps ------------------------------------------------------------------------------- */
+
+/* Everything of a batch is enqueued before the first wait: the device goes on with backward while
+ * the host looks at the outputs. */
+static rescl_status run_batch(rs_team *t, rs_mode mode, const rs_batch *batch, uint64_t seed,
+                              uint64_t step, rs_outputs *out)
+{
+    rescl_status st = RESCL_OK, settled;
+    rs_replica *r = t->replica;
+    rs_net *net = rs_replica_net(r, mode, batch->n);
+
+    RS_FAIL_IF(!net, RESCL_ERR_ARG, "batch size %zu was not planned for", batch->n);
+    t->last = net;
+    t->seed = seed;
+    t->step = step;
+    st = rs_replica_forward(r, net, batch->pixels, batch->labels, seed, step);
+    if (st == RESCL_OK && mode == RS_MODE_TRAIN)
+        st = rs_net_backward(net, seed, step);
+    settled = rs_replica_settle(r);
+    RS_TRY(st);
+    RS_TRY(settled);
+    *out = (rs_outputs){batch->n, r->classes, r->logits, r->losses};
+out:
+    return st;
+}
+
+rescl_status rs_team_gradients(rs_team *t, const rs_batch *batch, uint64_t seed, uint64_t step,
+                               rs_outputs *out)
+{
+    return run_batch(t, RS_MODE_TRAIN, batch, seed, step, out);
+}
+
+rescl_status rs_team_update(rs_team *t, const rs_rates *lr, uint64_t step)
+{
+    rescl_status st = RESCL_OK;
+
+    RS_TRY(rs_store_update(t->replica->store, lr, step));
+    RS_TRY(rs_flush(t->replica->dev));
+out:
+    return st;
+}
+
+rescl_status rs_team_evaluate(rs_team *t, const rs_batch *batch, rs_outputs *out)
+{
+    return run_batch(t, RS_MODE_EVAL, batch, 0, 0, out);
+}
+
+rescl_status rs_team_find_nonfinite(rs_team *t, const char **layer)
+{
+    *layer = NULL;
+    return t->last ? rs_net_find_nonfinite(t->last, t->seed, t->step, layer) : RESCL_OK;
+}
+
+rescl_status rs_team_finish(rs_team *t)
+{
+    return rs_finish(t->replica->dev);
+}
+
+uint64_t rs_team_peak_bytes(const rs_team *t)
+{
+    rescl_device_stats stats;
+
+    rescl_device_get_stats(t->replica->dev, &stats);
+    return stats.peak_bytes;
+}
+
+/* ---- values ------------------------------------------------------------------------------ */
+
+rescl_status rs_team_upload(rs_team *t, const rs_weights *w)
+{
+    return rs_store_upload(t->replica->store, w);
+}
+
+rescl_status rs_team_download(rs_team *t, rs_weights *w)
+{
+    return rs_store_download(t->replica->store, w);
+}
+
+rescl_status rs_team_upload_grads(rs_team *t, const rs_weights *w)
+{
+    return rs_store_upload_grads(t->replica->store, w);
+}
+
+rescl_status rs_team_download_grads(rs_team *t, rs_weights *w)
+{
+    return rs_store_download_grads(t->replica->store, w);
+}
+
+int rs_team_states(const rs_team *t)
+{
+    return rs_store_states(t->replica->store);
+}
+
+rescl_status rs_team_upload_state(rs_team *t, int i, const rs_weights *w)
+{
+    return rs_store_upload_state(t->replica->store, i, w);
+}
+
+rescl_status rs_team_download_state(rs_team *t, int i, rs_weights *w)
+{
+    return rs_store_download_state(t->replica->store, i, w);
+}

@@ -1,0 +1,74 @@
+/* A team: one or more replicas of a network, each on a device of its own, that act as one.
+ *
+ * What runs a network over batches speaks to a team, and sees no replica, net, store or device. A
+ * batch is the caller's again when a call returns, whether it failed or not. */
+#ifndef RS_TEAM_H
+#define RS_TEAM_H
+
+#include "loader.h"
+#include "net.h"
+
+typedef struct rs_team rs_team;
+
+typedef struct rs_team_plan {
+    const rs_optim_hyper *hyper;      /* NULL: evaluation only */
+    size_t batch;                     /* images of a whole batch */
+    size_t train_images, eval_images; /* of one pass; its last batch may be smaller. 0: no pass */
+} rs_team_plan;
+
+/* What the network made of the last batch; valid until the next one. */
+typedef struct rs_outputs {
+    size_t n, classes;
+    const float *logits, *losses; /* (n, classes), (n) */
+} rs_outputs;
+
+/* Plans everything and uploads the weights. Borrows devices and graph. RESCL_ERR_UNSUPPORTED for
+ * more than one device. */
+rescl_status rs_team_create(rescl_device *const *devices, size_t count, const rs_graph *graph,
+                            const rs_weights *weights, const rs_team_plan *plan, rs_team **out)
+    RESCL_CHECK;
+void rs_team_destroy(rs_team *t);
+
+/* Members, for what is told about them. */
+size_t rs_team_size(const rs_team *t);
+rescl_device *rs_team_device(const rs_team *t, size_t member);
+/* Into `out` 32 hex digits that are equal for teams that train in the same way: by the same
+ * implementations with the same numbers. */
+rescl_status rs_team_fingerprint(const rs_team *t, char out[33]) RESCL_CHECK;
+
+/* ---- steps ------------------------------------------------------------------------------- */
+
+/* Forward and backward of a batch that was planned for. Returns when the outputs are there, while
+ * backward still runs: a loss that is not finite is known before rs_team_update. `seed` and `step`
+ * draw dropout. */
+rescl_status rs_team_gradients(rs_team *t, const rs_batch *batch, uint64_t seed, uint64_t step,
+                               rs_outputs *out) RESCL_CHECK;
+/* Updates the parameters by the gradients of the last batch; `step` counts from 1. Waits for
+ * nothing. */
+rescl_status rs_team_update(rs_team *t, const rs_rates *lr, uint64_t step) RESCL_CHECK;
+/* Forward of a batch as in inference. */
+rescl_status rs_team_evaluate(rs_team *t, const rs_batch *batch, rs_outputs *out) RESCL_CHECK;
+
+/* Of the last batch, with the weights as they are now: the first layer whose output, or else the
+ * first parameter or gradient, holds NaN or infinity; NULL when all are finite. Slow. */
+rescl_status rs_team_find_nonfinite(rs_team *t, const char **layer) RESCL_CHECK;
+
+/* Waits for everything that was asked for. */
+rescl_status rs_team_finish(rs_team *t) RESCL_CHECK;
+/* Device memory of all members at its most. */
+uint64_t rs_team_peak_bytes(const rs_team *t);
+
+/* ---- values ------------------------------------------------------------------------------ */
+
+/* Parameters and running statistics, at any step's end; as the last update leaves them. */
+rescl_status rs_team_upload(rs_team *t, const rs_weights *w) RESCL_CHECK;
+rescl_status rs_team_download(rs_team *t, rs_weights *w) RESCL_CHECK;
+/* Gradients of the last batch; arrays of what is not trained are left alone. */
+rescl_status rs_team_upload_grads(rs_team *t, const rs_weights *w) RESCL_CHECK;
+rescl_status rs_team_download_grads(rs_team *t, rs_weights *w) RESCL_CHECK;
+/* The optimiser's state arrays, i < rs_team_states. */
+int rs_team_states(const rs_team *t);
+rescl_status rs_team_upload_state(rs_team *t, int i, const rs_weights *w) RESCL_CHECK;
+rescl_status rs_team_download_state(rs_team *t, int i, rs_weights *w) RESCL_CHECK;
+
+#endif
