@@ -43,7 +43,10 @@ typedef struct rescl_bench_op_row {
     size_t count;   /**< how often the model has it */
     bool preferred; /**< the implementation that a network on this device would use */
     double median_ms, min_ms, gflops;
-    double error; /**< relative L2 distance to the first implementation's result */
+    /** Relative L2 distance of the result to what is right: over numbers drawn from it, corners among
+     * them, to the same computed in double; over all of it to the first implementation's result, if
+     * that was right. The larger of the two. */
+    double error;
 } rescl_bench_op_row;
 
 typedef void (*rescl_bench_op_fn)(const rescl_bench_op_row *row, void *user);

@@ -8,7 +8,6 @@
 #include <locale.h>
 #include <math.h>
 #include <pthread.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,11 +34,10 @@ out:
     return st;
 }
 
-rescl_status rs_str_appendf(rs_str *s, const char *fmt, ...)
+rescl_status rs_str_appendv(rs_str *s, const char *fmt, va_list args)
 {
     rescl_status st = RESCL_OK;
-    va_list args, again;
-    va_start(args, fmt);
+    va_list again;
     va_copy(again, args);
     int len = vsnprintf(NULL, 0, fmt, args);
     RS_FAIL_IF(len < 0, RESCL_ERR_ARG, "the text for the format \"%s\" cannot be made", fmt);
@@ -48,6 +46,14 @@ rescl_status rs_str_appendf(rs_str *s, const char *fmt, ...)
     s->len += (size_t)len;
 out:
     va_end(again);
+    return st;
+}
+
+rescl_status rs_str_appendf(rs_str *s, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    const rescl_status st = rs_str_appendv(s, fmt, args);
     va_end(args);
     return st;
 }

@@ -3,6 +3,7 @@
 #define RS_STR_H
 
 #include <rescl/status.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -14,6 +15,7 @@ typedef struct rs_str {
 } rs_str;
 
 rescl_status rs_str_append(rs_str *s, const char *text) RESCL_CHECK;
+rescl_status rs_str_appendv(rs_str *s, const char *fmt, va_list args) RESCL_CHECK;
 rescl_status rs_str_appendf(rs_str *s, const char *fmt, ...) RESCL_CHECK RESCL_PRINTF(2, 3);
 void rs_str_fini(rs_str *s);
 

@@ -1,11 +1,11 @@
 /* Times whole steps of a model on synthetic input that lies on the device already. */
 #include "alloc.h"
-#include "benchstat.h"
 #include "clock.h"
 #include "error.h"
 #include "netmodel.h"
 #include "replica.h"
 #include "rng.h"
+#include "rounds.h"
 #include <rescl/bench.h>
 
 #include <stdio.h>
@@ -13,7 +13,6 @@
 #include <string.h>
 
 #define DEFAULT_SIZE  224
-#define MAX_REPEATS   100000
 #define LEARNING_RATE 1e-6 /* small: a hundred steps on noise must not diverge */
 #define STREAM_PIXELS 0x62656e63u
 
@@ -98,9 +97,8 @@ static rescl_status open_bench(bench *b)
     rs_replica_options plan = {0};
     rs_optim_hyper hyper;
 
-    RS_FAIL_IF(o->batch == 0 || o->repeats == 0 || o->repeats > MAX_REPEATS, RESCL_ERR_ARG,
-               "bench: batch %zu, repeats %zu: expected at least 1 (and %d repeats at most)",
-               o->batch, o->repeats, MAX_REPEATS);
+    RS_FAIL_IF(o->batch == 0 || o->repeats == 0, RESCL_ERR_ARG,
+               "bench: batch %zu, repeats %zu: expected at least 1", o->batch, o->repeats);
     RS_TRY(choose_optimiser(o->opt, &hyper));
     RS_TRY(rescl_model_create(&about, &b->model));
     if (o->train) {
@@ -116,30 +114,28 @@ out:
     return st;
 }
 
+static rescl_status run_step(void *user, size_t i)
+{
+    (void)i;
+    return one_step(user);
+}
+
 static rescl_status measure(bench *b, rescl_bench_row *row)
 {
     rescl_status st = RESCL_OK;
     const rescl_bench_options *o = b->o;
-    double *ms = NULL, total = 0.0;
-    size_t cap = 0, n = 0;
+    const rs_rounds rounds = {o->repeats, o->min_seconds, run_step, b};
+    rs_stats s;
 
     for (size_t i = 1; i < o->warmup; i++) /* the first step was one */
         RS_TRY(one_step(b));
-    while (n < o->repeats || (total < o->min_seconds && n < MAX_REPEATS)) {
-        const double start = rs_clock_seconds();
-        RS_TRY(one_step(b));
-        RS_TRY(rs_array_reserve(&ms, &cap, n + 1, sizeof *ms));
-        ms[n] = (rs_clock_seconds() - start) * 1e3;
-        total += ms[n++] * 1e-3;
-    }
-    const rs_benchstat s = rs_benchstat_of(ms, n);
-    row->repeats = n;
+    RS_TRY(rs_rounds_time(&rounds, 1, &s));
+    row->repeats = s.count;
     row->median_ms = s.median;
     row->min_ms = s.min;
     row->max_ms = s.max;
     row->mad_ms = s.mad;
 out:
-    free(ms);
     return st;
 }
 

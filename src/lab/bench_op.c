@@ -1,273 +1,199 @@
 /* Times a model's convolutions and dense layers, or a plain product, with every implementation. */
 #include "alloc.h"
 #include "attr.h"
-#include "benchstat.h"
-#include "clock.h"
 #include "error.h"
+#include "judge.h"
 #include "netmodel.h"
-#include "str.h"
+#include "rounds.h"
 #include "trial.h"
+#include "worklist.h"
 #include <rescl/bench.h>
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_IMPLS  16
-#define MAX_ROUNDS 10000
-#define PREFERRED  "preferred" /* as the name of an implementation: the one a network would use */
-
-/* A distinct problem of the model. */
-typedef struct problem {
-    rs_problem p;
-    char shape[96];
-    char key[256]; /* tells problems apart */
-    size_t count;
-    bool want_diff; /* the gradient of its input is needed somewhere */
-} problem;
+#define PREFERRED "preferred" /* as the name of an implementation: the one a network would use */
 
 /* One implementation made ready for one pass. */
 typedef struct contender {
     rs_trial trial;
-    double *ms;
-    size_t cap;
     double error;
-    bool timed; /* false: only its result is wanted */
 } contender;
 
+/* One pass of one problem. */
 typedef struct opbench {
     rescl_device *dev;
     const rescl_bench_options *o;
-    const char *only; /* NULL: every implementation */
-    rescl_bench_op_fn fn;
-    void *user;
+    const rs_work *work;
+    rs_args args;
+    rs_judge judge;
+    const rs_impl *preferred;
+    contender *c;
+    size_t n, cap;
 } opbench;
 
-/* ---- the problems of a model ------------------------------------------------------------- */
+/* Who is told of each implementation, and of which: NULL: every one. */
+typedef struct audience {
+    const char *impl;
+    rescl_bench_op_fn fn;
+    void *user;
+} audience;
 
-static void describe(problem *b)
+/* "32x16x16x64 -> 256, 3x3/1" */
+static void describe(const rs_problem *p, char *text, size_t bytes)
 {
-    const rs_shape *s = &b->p.src[0];
+    const rs_shape *s = &p->src[0];
 
-    if (b->p.op == &rs_op_conv2d) {
-        const rs_conv2d_attr *a = b->p.attr;
+    if (p->op == &rs_op_conv2d) {
+        const rs_conv2d_attr *a = p->attr;
         char groups[32] = "";
         if (a->groups > 1)
             snprintf(groups, sizeof groups, ", %zu groups", a->groups);
-        snprintf(b->shape, sizeof b->shape, "%zux%zux%zux%zu -> %zu, %zux%zu/%zu%s", s->dim[0],
-                 s->dim[1], s->dim[2], s->dim[3], a->filters, a->kernel_h, a->kernel_w, a->stride_h,
-                 groups);
-        snprintf(b->key, sizeof b->key, "%s /%zu pad %zu %zu %zu %zu bias %d", b->shape,
-                 a->stride_w, a->pad_top, a->pad_bottom, a->pad_left, a->pad_right, a->bias);
+        snprintf(text, bytes, "%zux%zux%zux%zu -> %zu, %zux%zu/%zu%s", s->dim[0], s->dim[1],
+                 s->dim[2], s->dim[3], a->filters, a->kernel_h, a->kernel_w, a->stride_h, groups);
     } else {
-        const rs_dense_attr *a = b->p.attr;
-        snprintf(b->shape, sizeof b->shape, "%zux%zu -> %zu", s->dim[0],
-                 rs_shape_count(s) / s->dim[0], a->units);
-        snprintf(b->key, sizeof b->key, "dense %s bias %d", b->shape, a->bias);
+        const rs_dense_attr *a = p->attr;
+        snprintf(text, bytes, "%zux%zu -> %zu", s->dim[0], rs_shape_count(s) / s->dim[0], a->units);
     }
 }
-
-static rescl_status collect(const rescl_model *model, size_t batch, bool training, problem **out,
-                            size_t *count)
-{
-    rescl_status st = RESCL_OK;
-    const rs_graph *g = model->graph;
-    problem *list = NULL;
-    size_t cap = 0, n = 0, same;
-
-    for (size_t i = 0; i < g->nnodes; i++) {
-        const rs_node *node = &g->node[i];
-        problem b = {.count = 1};
-        if (node->op != &rs_op_conv2d && node->op != &rs_op_dense)
-            continue;
-        RS_TRY(rs_graph_problem(g, i, batch, training, &b.p));
-        b.want_diff = g->value[node->src[0]].producer >= 0;
-        describe(&b);
-        for (same = 0; same < n && strcmp(list[same].key, b.key) != 0; same++)
-            continue;
-        if (same < n) {
-            list[same].count++;
-            list[same].want_diff = list[same].want_diff || b.want_diff;
-            continue;
-        }
-        RS_TRY(rs_array_reserve(&list, &cap, n + 1, sizeof *list));
-        list[n++] = b;
-    }
-    *out = list, list = NULL;
-    *count = n;
-out:
-    free(list);
-    return st;
-}
-
-/* ---- one pass ---------------------------------------------------------------------------- */
 
 /* A training step changes the parameters, so it pays for packing them; inference packs once. */
-static rescl_status run_once(const opbench *ob, contender *c, rs_args *args, bool pack)
+static rescl_status run_packed(opbench *b, size_t i, bool pack)
 {
-    return rs_trial_run(&c->trial, args, pack || ob->o->train);
+    return rs_trial_run(&b->c[i].trial, &b->args, pack || b->o->train);
 }
 
-static double distance(const float *x, const float *reference, size_t n)
+static rescl_status run_timed(void *user, size_t i)
 {
-    double diff = 0.0, norm = 0.0;
-
-    for (size_t i = 0; i < n; i++) {
-        const double d = (double)x[i] - (double)reference[i];
-        diff += d * d;
-        norm += (double)reference[i] * (double)reference[i];
-    }
-    return norm > 0.0 ? sqrt(diff / norm) : sqrt(diff);
+    return run_packed(user, i, false);
 }
 
-/* Runs each once, outside of the timing: compares results, and lets libraries build their kernels.
- */
-static rescl_status warm_up(const opbench *ob, contender *c, size_t n, rs_args *args, rs_pass pass)
+static rescl_status add_contender(opbench *b, const rs_impl *impl)
 {
     rescl_status st = RESCL_OK;
-    const rs_tensor *result = rs_trial_result(args, pass);
-    const size_t count = rs_shape_count(&result->shape);
-    float *first = NULL, *own = NULL;
+    contender *c;
 
-    RS_OOM(first = rs_aligned_calloc(count, sizeof *first));
-    RS_OOM(own = rs_aligned_calloc(count, sizeof *own));
-    for (size_t i = 0; i < n; i++) {
-        float *to = i == 0 ? first : own;
-        RS_TRY(rs_fill_zero(ob->dev, result->buf, 0, count * sizeof *to));
-        RS_TRY(run_once(ob, &c[i], args, true));
-        RS_TRY(rs_read(ob->dev, result->buf, 0, to, count * sizeof *to));
-        c[i].error = i == 0 ? 0.0 : distance(own, first, count);
-        for (size_t k = 1; k < ob->o->warmup && c[i].timed; k++)
-            RS_TRY(run_once(ob, &c[i], args, true));
-    }
-out:
-    rs_aligned_free(first);
-    rs_aligned_free(own);
-    return st;
-}
-
-static rescl_status time_rounds(const opbench *ob, contender *c, size_t n, rs_args *args,
-                                size_t *rounds)
-{
-    rescl_status st = RESCL_OK;
-    const double start = rs_clock_seconds();
-    size_t r = 0;
-
-    while (r < ob->o->repeats ||
-           (rs_clock_seconds() - start < ob->o->min_seconds && r < MAX_ROUNDS)) {
-        for (size_t i = 0; i < n; i++) {
-            double begin;
-            if (!c[i].timed)
-                continue;
-            RS_TRY(rs_array_reserve(&c[i].ms, &c[i].cap, r + 1, sizeof *c[i].ms));
-            begin = rs_clock_seconds();
-            RS_TRY(run_once(ob, &c[i], args, false));
-            c[i].ms[r] = (rs_clock_seconds() - begin) * 1e3;
-        }
-        r++;
-    }
-    *rounds = r;
+    RS_TRY(rs_array_reserve(&b->c, &b->cap, b->n + 1, sizeof *b->c));
+    c = &b->c[b->n++];
+    *c = (contender){0};
+    RS_TRY(rs_trial_init(b->dev, &b->work->problem, b->work->pass,
+                         impl == b->preferred ? NULL : impl->name, &c->trial));
 out:
     return st;
 }
 
-static void tell(const opbench *ob, const problem *b, rs_pass pass, const contender *c,
-                 const rs_impl *preferred, size_t rounds)
-{
-    const rs_benchstat s = rs_benchstat_of(c->ms, rounds);
-    rescl_bench_op_row row = {.op = b->p.op->name,
-                              .pass = rs_pass_name(pass),
-                              .impl = c->trial.plan.impl->name,
-                              .count = b->count,
-                              .preferred = c->trial.plan.impl == preferred,
-                              .median_ms = s.median,
-                              .min_ms = s.min,
-                              .gflops = 2.0 * b->p.op->macs(&b->p) / (s.median * 1e6),
-                              .error = c->error};
-    memcpy(row.shape, b->shape, sizeof row.shape);
-    ob->fn(&row, ob->user);
-}
-
-static bool is_wanted(const char *only, const rs_impl *impl, const rs_impl *preferred)
-{
-    return !only || strcmp(only, impl->name) == 0 ||
-           (strcmp(only, PREFERRED) == 0 && impl == preferred);
-}
-
-static rescl_status bench_pass(const opbench *ob, const problem *b, rs_pass pass, rs_args *args)
+/* Makes ready each implementation that can serve, or the one that is asked for. */
+static rescl_status find_contenders(opbench *b, const char *only)
 {
     rescl_status st = RESCL_OK;
-    const rescl_device_info *info = rescl_device_get_info(ob->dev);
-    contender c[MAX_IMPLS] = {0};
+    const rescl_device_info *info = rescl_device_get_info(b->dev);
+    const rs_problem *p = &b->work->problem;
     rs_plan choice;
-    size_t n = 0, timed = 0, rounds = 0;
 
-    RS_TRY(rs_plan_make(&choice, &b->p, pass, ob->dev, NULL));
-    for (size_t i = 0; b->p.op->impls[i] && n < MAX_IMPLS; i++) {
-        const rs_impl *impl = b->p.op->impls[i];
-        const bool wanted = is_wanted(ob->only, impl, choice.impl);
-        if (rs_impl_refuses(impl, &b->p, pass, info) || (!wanted && n > 0))
-            continue;
-        c[n].timed = wanted;
-        timed += wanted;
-        RS_TRY(rs_trial_init(ob->dev, &b->p, pass, impl == choice.impl ? NULL : impl->name,
-                             &c[n++].trial));
+    RS_TRY(rs_plan_make(&choice, p, b->work->pass, b->dev, NULL));
+    b->preferred = choice.impl;
+    for (size_t i = 0; p->op->impls[i]; i++) {
+        const rs_impl *impl = p->op->impls[i];
+        const bool wanted = !only || strcmp(only, impl->name) == 0 ||
+                            (strcmp(only, PREFERRED) == 0 && impl == b->preferred);
+        if (wanted && !rs_impl_refuses(impl, p, b->work->pass, info))
+            RS_TRY(add_contender(b, impl));
     }
-    if (timed == 0)
-        goto out;
-    RS_TRY(warm_up(ob, c, n, args, pass));
-    RS_TRY(time_rounds(ob, c, n, args, &rounds));
-    for (size_t i = 0; i < n; i++)
-        if (c[i].timed)
-            tell(ob, b, pass, &c[i], choice.impl, rounds);
 out:
-    for (size_t i = 0; i < n; i++) {
-        rs_trial_fini(&c[i].trial);
-        free(c[i].ms);
+    return st;
+}
+
+/* Runs each outside of the timing: judges results, and lets libraries build their kernels. */
+static rescl_status warm_up(opbench *b)
+{
+    rescl_status st = RESCL_OK;
+
+    RS_TRY(rs_judge_init(b->dev, &b->work->problem, b->work->pass, &b->args, &b->judge));
+    for (size_t i = 0; i < b->n; i++) {
+        rs_verdict verdict;
+        RS_TRY(rs_judge_reset(&b->judge));
+        RS_TRY(run_packed(b, i, true));
+        RS_TRY(rs_judge_result(&b->judge, b->c[i].trial.plan.impl, &verdict));
+        b->c[i].error = verdict.distance;
+        for (size_t k = 1; k < b->o->warmup; k++)
+            RS_TRY(run_packed(b, i, true));
     }
+out:
+    return st;
+}
+
+static rescl_status time_and_tell(opbench *b, const audience *to)
+{
+    rescl_status st = RESCL_OK;
+    const rs_problem *p = &b->work->problem;
+    const rs_rounds rounds = {b->o->repeats, b->o->min_seconds, run_timed, b};
+    rs_stats *stats = NULL;
+
+    RS_OOM(stats = calloc(b->n, sizeof *stats));
+    RS_TRY(rs_rounds_time(&rounds, b->n, stats));
+    for (size_t i = 0; i < b->n; i++) {
+        const rs_impl *impl = b->c[i].trial.plan.impl;
+        rescl_bench_op_row row = {.op = p->op->name,
+                                  .pass = rs_pass_name(b->work->pass),
+                                  .impl = impl->name,
+                                  .count = b->work->count,
+                                  .preferred = impl == b->preferred,
+                                  .median_ms = stats[i].median,
+                                  .min_ms = stats[i].min,
+                                  .gflops = 2.0 * p->op->macs(p) / (stats[i].median * 1e6),
+                                  .error = b->c[i].error};
+        describe(p, row.shape, sizeof row.shape);
+        to->fn(&row, to->user);
+    }
+out:
+    free(stats);
+    return st;
+}
+
+static rescl_status bench_work(rescl_device *dev, const rescl_bench_options *o, const rs_work *work,
+                               const audience *to)
+{
+    rescl_status st = RESCL_OK;
+    opbench b = {.dev = dev, .o = o, .work = work};
+
+    rs_device_trim(dev); /* what the problem before has used rarely fits this one */
+    RS_TRY(find_contenders(&b, to->impl));
+    if (b.n == 0)
+        goto out;
+    RS_TRY(rs_trial_args_make(dev, &work->problem, work->pass != RS_FWD, &b.args));
+    RS_TRY(warm_up(&b));
+    RS_TRY(time_and_tell(&b, to));
+out:
+    for (size_t i = 0; i < b.n; i++)
+        rs_trial_fini(&b.c[i].trial);
+    free(b.c);
+    rs_judge_fini(&b.judge);
+    rs_trial_args_release(&b.args);
     if (st != RESCL_OK)
-        rs_error_prefix("bench %s, %s", b->shape, rs_pass_name(pass));
+        rs_error_prefix("bench %s", work->key);
     return st;
 }
 
-static rescl_status bench_problem(const opbench *ob, const problem *b)
+static rescl_status bench_list(rescl_device *dev, const rescl_bench_options *o,
+                               const rs_worklist *list, const audience *to)
 {
     rescl_status st = RESCL_OK;
-    rs_args args = {0};
-
-    rs_device_trim(ob->dev); /* what the problem before has used rarely fits this one */
-    RS_TRY(rs_trial_args_make(ob->dev, &b->p, ob->o->train, &args));
-    RS_TRY(bench_pass(ob, b, RS_FWD, &args));
-    if (ob->o->train && b->want_diff)
-        RS_TRY(bench_pass(ob, b, RS_BWD_DATA, &args));
-    if (ob->o->train)
-        RS_TRY(bench_pass(ob, b, RS_BWD_PARAMS, &args));
+    for (size_t i = 0; i < list->count; i++)
+        RS_TRY(bench_work(dev, o, &list->item[i], to));
 out:
-    rs_trial_args_release(&args);
     return st;
 }
 
-/* RESCL_ERR_ARG when no op that is timed has an implementation of this name. */
-static rescl_status check_impl(const char *name)
+static rescl_status check_options(const rescl_bench_options *o, size_t batch, const char *impl)
 {
-    static const rs_op *const ops[] = {&rs_op_conv2d, &rs_op_dense};
     rescl_status st = RESCL_OK;
-    const char *names[2 * MAX_IMPLS + 2] = {PREFERRED};
-    const char *near = NULL;
-    size_t n = 1;
 
-    if (strcmp(name, PREFERRED) == 0)
-        goto out;
-    for (size_t i = 0; i < RS_COUNT(ops); i++) {
-        if (rs_impl_find(ops[i], name))
-            goto out;
-        for (const rs_impl *const *m = ops[i]->impls; *m && n <= 2 * MAX_IMPLS; m++)
-            names[n++] = (*m)->name;
-    }
-    near = rs_nearest(name, names);
-    RS_FAIL(RESCL_ERR_ARG, "bench: no implementation is called '%s'%s%s%s", name,
-            near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+    RS_FAIL_IF(batch == 0 || o->repeats == 0, RESCL_ERR_ARG,
+               "bench: batch %zu, repeats %zu: expected at least 1", batch, o->repeats);
+    st = impl ? rs_worklist_check_impl(impl, PREFERRED) : RESCL_OK;
+    if (st != RESCL_OK)
+        rs_error_prefix("bench");
 out:
     return st;
 }
@@ -276,24 +202,18 @@ rescl_status rescl_bench_ops(rescl_device *device, const rescl_bench_options *op
                              const char *impl, rescl_bench_op_fn fn, void *user)
 {
     rescl_status st = RESCL_OK;
-    const opbench ob = {device, options, impl, fn, user};
+    const audience to = {impl, fn, user};
     const rescl_model_options about = {
         .name = options->model, .classes = options->classes, .image_size = options->size};
     rescl_model *model = NULL;
-    problem *list = NULL;
-    size_t count = 0;
+    rs_worklist list = {0};
 
-    RS_FAIL_IF(options->batch == 0 || options->repeats == 0, RESCL_ERR_ARG,
-               "bench: batch %zu, repeats %zu: expected at least 1", options->batch,
-               options->repeats);
-    if (impl)
-        RS_TRY(check_impl(impl));
-    RS_TRY(rescl_model_create(&about, &model));
-    RS_TRY(collect(model, options->batch, options->train, &list, &count));
-    for (size_t i = 0; i < count; i++)
-        RS_TRY(bench_problem(&ob, &list[i]));
+    RS_TRY(check_options(options, options->batch, impl));
+    RS_TRY(rs_model_build(&about, &model));
+    RS_TRY(rs_worklist_add_graph(&list, model->graph, options->batch, options->train));
+    RS_TRY(bench_list(device, options, &list, &to));
 out:
-    free(list);
+    rs_worklist_fini(&list);
     rescl_model_destroy(model);
     return st;
 }
@@ -303,17 +223,17 @@ rescl_status rescl_bench_product(rescl_device *device, size_t m, size_t n, size_
                                  rescl_bench_op_fn fn, void *user)
 {
     rescl_status st = RESCL_OK;
-    const opbench ob = {device, options, impl, fn, user};
+    const audience to = {impl, fn, user};
     const rs_shape a = rs_shape_2(m, k);
     const rs_dense_attr attr = {.units = n};
-    problem b = {.count = 1, .want_diff = true};
+    rs_problem p;
+    rs_worklist list = {0};
 
-    RS_FAIL_IF(options->repeats == 0, RESCL_ERR_ARG, "bench: repeats 0: expected at least 1");
-    if (impl)
-        RS_TRY(check_impl(impl));
-    RS_TRY(rs_problem_init(&b.p, &rs_op_dense, &attr, options->train, &a, 1));
-    describe(&b);
-    RS_TRY(bench_problem(&ob, &b));
+    RS_TRY(check_options(options, 1, impl));
+    RS_TRY(rs_problem_init(&p, &rs_op_dense, &attr, options->train, &a, 1));
+    RS_TRY(rs_worklist_add_layer(&list, &p, true));
+    RS_TRY(bench_list(device, options, &list, &to));
 out:
+    rs_worklist_fini(&list);
     return st;
 }

@@ -133,38 +133,50 @@ rescl_status rs_judge_reset(const rs_judge *j)
                     j->count * sizeof(float));
 }
 
-/* |got - want| as a share of `tolerance`; infinity for NaN. */
-static double share(double got, double want, double tolerance)
+/* What numbers that were compared one by one come to. */
+typedef struct comparison {
+    double share;        /* the largest */
+    double diff2, want2; /* sums of squares */
+} comparison;
+
+static void compare(comparison *c, double got, double want, double tolerance)
 {
-    const double error = fabs(got - want) / tolerance;
-    return got == want ? 0.0 : isfinite(error) ? error : INFINITY;
+    const double diff = got == want ? 0.0 : fabs(got - want); /* infinities may be right */
+    const double share = diff / tolerance;
+    c->share = fmax(c->share, isfinite(share) ? share : INFINITY);
+    c->diff2 += isfinite(diff) ? diff * diff : INFINITY;
+    c->want2 += want * want;
 }
 
-rescl_status rs_judge_result(rs_judge *j, const rs_impl *impl, double *error)
+static double distance(const comparison *c)
+{
+    return sqrt(c->want2 > 0.0 && isfinite(c->want2) ? c->diff2 / c->want2 : c->diff2);
+}
+
+rescl_status rs_judge_result(rs_judge *j, const rs_impl *impl, rs_verdict *out)
 {
     rescl_status st = RESCL_OK;
     const size_t terms = rs_impl_terms(impl, j->p, j->pass);
-    double worst = 0.0;
+    comparison drawn = {0}, all = {0};
 
     RS_TRY(rs_read(j->dev, j->result.buf, 0, j->got, j->count * sizeof *j->got));
     for (size_t i = 0; i < j->samples; i++) {
         const double want = j->truth[i], size = fmax(fabs(want), j->rms);
-        worst = fmax(worst,
-                     share((double)j->got[j->index[i]], want, rs_tolerance(RS_F32, terms, size)));
+        compare(&drawn, (double)j->got[j->index[i]], want, rs_tolerance(RS_F32, terms, size));
     }
     for (size_t i = 0; j->trusted && i < j->count; i++) {
         const double want = (double)j->trusted[i], size = fmax(fabs(want), j->rms);
-        worst = fmax(worst, share((double)j->got[i], want,
-                                  rs_tolerance(RS_F32, terms, size) +
-                                      rs_tolerance(RS_F32, j->trusted_terms, size)));
+        compare(&all, (double)j->got[i], want,
+                rs_tolerance(RS_F32, terms, size) + rs_tolerance(RS_F32, j->trusted_terms, size));
     }
-    if (worst <= 1.0 && j->trusted == NULL) {
+    out->share = fmax(drawn.share, all.share);
+    out->distance = fmax(distance(&drawn), distance(&all));
+    if (out->share <= 1.0 && !j->trusted) {
         j->trusted = j->got;
         j->trusted_terms = terms;
         j->got = NULL;
         RS_OOM(j->got = rs_aligned_calloc(j->count, sizeof *j->got));
     }
-    *error = worst;
 out:
     return st;
 }

@@ -28,6 +28,12 @@ typedef struct rs_judge {
     size_t trusted_terms;
 } rs_judge;
 
+typedef struct rs_verdict {
+    double share;    /* the largest error as a share of what is tolerated; above 1: it is wrong */
+    double distance; /* relative L2 distance to the truth over the drawn numbers, or to the first
+                      * right result over all, whichever is larger */
+} rs_verdict;
+
 /* Draws numbers and computes them from what the tensors of `args` hold. Borrows p and args. `out` is
  * {0}. */
 rescl_status rs_judge_init(rescl_device *dev, const rs_problem *p, rs_pass pass,
@@ -36,8 +42,7 @@ void rs_judge_fini(rs_judge *j);
 
 /* Before a run that is to be judged: gives the result tensor its initial content. */
 rescl_status rs_judge_reset(const rs_judge *j) RESCL_CHECK;
-/* After it: *error is the largest error as a share of what is tolerated, above 1: the result is
- * wrong. Infinity for NaN in the wrong place. */
-rescl_status rs_judge_result(rs_judge *j, const rs_impl *impl, double *error) RESCL_CHECK;
+/* After it. Both numbers are infinity for NaN in the wrong place. */
+rescl_status rs_judge_result(rs_judge *j, const rs_impl *impl, rs_verdict *out) RESCL_CHECK;
 
 #endif

@@ -1,6 +1,5 @@
 #include "testing.h"
 
-#include "benchstat.h"
 #include "metrics.h"
 
 #include <math.h>
@@ -78,19 +77,6 @@ static void has_no_mean_without_samples(void **state)
     assert_true(m.img_s >= 0.0 && m.img_s <= 0.0);
 }
 
-static void summarises_measurements(void **state)
-{
-    (void)state;
-    double odd[5] = {9, 1, 3, 100, 2}, even[4] = {4, 1, 3, 2}, one[1] = {7};
-    rs_benchstat s = rs_benchstat_of(odd, 5);
-    assert_true(s.median == 3 && s.min == 1 && s.max == 100);
-    assert_true(s.mad == 2); /* of 6, 2, 0, 97, 1 */
-    s = rs_benchstat_of(even, 4);
-    assert_true(s.median == 2.5 && s.mad == 1);
-    s = rs_benchstat_of(one, 1);
-    assert_true(s.median == 7 && s.min == 7 && s.max == 7 && s.mad == 0);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -99,7 +85,6 @@ int main(void)
         cmocka_unit_test(counts_nan_as_wrong),
         cmocka_unit_test(averages_over_batches),
         cmocka_unit_test(has_no_mean_without_samples),
-        cmocka_unit_test(summarises_measurements),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

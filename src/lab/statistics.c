@@ -1,4 +1,4 @@
-#include "benchstat.h"
+#include "statistics.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -16,10 +16,11 @@ static double median(double *v, size_t n)
     return n % 2 ? v[n / 2] : 0.5 * (v[n / 2 - 1] + v[n / 2]);
 }
 
-rs_benchstat rs_benchstat_of(double *values, size_t count)
+rs_stats rs_stats_of(double *values, size_t count)
 {
-    rs_benchstat s;
+    rs_stats s;
 
+    s.count = count;
     s.median = median(values, count);
     s.min = values[0];
     s.max = values[count - 1];

@@ -7,7 +7,7 @@
 #include "path.h"
 #include "str.h"
 #include "trial.h"
-#include "tuner.h"
+#include "tune_problem.h"
 #include "tunetable.h"
 
 #include <math.h>
@@ -19,7 +19,7 @@
 
 /* A convolution whose implementations are plain ones and some that are quick and wrong. */
 static const rs_impl *plain; /* what the wrong ones are made of */
-static rs_impl made[3];
+static rs_impl made[24];
 static const rs_impl *impls[RS_COUNT(made) + 1]; /* those of `made` that there are */
 static rs_op op;
 
@@ -107,6 +107,7 @@ static void wrong_results_are_rejected(void **state)
     assert_true(r.error <= 1.0 && r.best_ms > 0.0);
     assert_non_null(strstr(r.rejected, "idle: off by inf"));
     assert_non_null(strstr(r.rejected, "careless: off by"));
+    rs_tune_result_fini(&r);
 }
 
 static void a_wrong_default_is_replaced(void **state)
@@ -122,6 +123,7 @@ static void a_wrong_default_is_replaced(void **state)
     assert_string_equal(r.untuned, "idle");
     assert_string_equal(r.choice, "direct");
     assert_true(isnan(r.default_ms) && r.best_ms > 0.0 && r.error <= 1.0);
+    rs_tune_result_fini(&r);
     impls[1] = NULL;
     assert_fails(rs_tune_problem(train_device(), &p, RS_FWD, &o, &r), RESCL_ERR_NUMERIC,
                  "default: off by inf");
@@ -137,6 +139,29 @@ static void failures_are_rejected(void **state)
     assert_ok(rs_tune_problem(train_device(), &p, RS_FWD, &o, &r));
     assert_string_equal(r.choice, RS_CHOICE_DEFAULT);
     assert_non_null(strstr(r.rejected, "broken: broken is out of order"));
+    rs_tune_result_fini(&r);
+}
+
+/* However many there are, each is tried, and each rejection is told in full. */
+static void nothing_is_dropped_in_silence(void **state)
+{
+    (void)state;
+    const rs_problem p = problem();
+    const rescl_tune_options o = quick();
+    static char name[RS_COUNT(made)][64];
+    rs_tune_result r;
+    for (int i = 1; i < (int)RS_COUNT(made); i++) {
+        snprintf(name[i], sizeof name[i], "broken_implementation_with_a_long_name_%d", i);
+        add_impl(i, name[i], refuse);
+    }
+    assert_ok(rs_tune_problem(train_device(), &p, RS_FWD, &o, &r));
+    assert_int_equal(r.tried, RS_COUNT(made));
+    for (int i = 1; i < (int)RS_COUNT(made); i++) {
+        char text[160];
+        snprintf(text, sizeof text, "%s: %s is out of order", name[i], name[i]);
+        assert_non_null(strstr(r.rejected, text));
+    }
+    rs_tune_result_fini(&r);
 }
 
 static rescl_status dawdle(const rs_plan *plan, const rs_args *args)
@@ -161,12 +186,14 @@ static void the_faster_one_wins(void **state)
     assert_string_equal(r.untuned, "dawdling");
     assert_string_equal(r.choice, "direct");
     assert_true(r.best_ms < r.default_ms);
+    rs_tune_result_fini(&r);
     /* With the margin at all of the time nothing wins. */
     o.margin = 0.999;
     assert_ok(rs_tune_problem(train_device(), &p, RS_FWD, &o, &r));
     assert_string_equal(r.choice, RS_CHOICE_DEFAULT);
     assert_string_equal(r.rejected, "");
     assert_true(!(r.best_ms < r.default_ms) && !(r.best_ms > r.default_ms));
+    rs_tune_result_fini(&r);
 }
 
 /* What a pass adds to counts, and every pass has its truth. */
@@ -179,20 +206,21 @@ static void all_passes_are_judged(void **state)
         rs_args args = {0};
         rs_judge judge = {0};
         rs_trial trial = {0};
-        double error = -1;
+        rs_verdict v = {-1, -1};
         assert_ok(rs_trial_args_make(train_device(), &p, true, &args));
         assert_ok(rs_judge_init(train_device(), &p, (rs_pass)pass, &args, &judge));
         assert_ok(rs_trial_init(train_device(), &p, (rs_pass)pass, "direct", &trial));
         for (int k = 0; k < 2; k++) {
             assert_ok(rs_judge_reset(&judge));
             assert_ok(rs_trial_run(&trial, &args, true));
-            assert_ok(rs_judge_result(&judge, trial.plan.impl, &error));
-            assert_true(error >= 0.0 && error <= 1.0);
+            assert_ok(rs_judge_result(&judge, trial.plan.impl, &v));
+            assert_true(v.share >= 0.0 && v.share <= 1.0);
+            assert_true(v.distance >= 0.0 && v.distance < 1e-5);
         }
         if (pass == RS_BWD_DATA) { /* without a reset it is added to what is there */
             assert_ok(rs_trial_run(&trial, &args, true));
-            assert_ok(rs_judge_result(&judge, trial.plan.impl, &error));
-            assert_true(error > 1.0);
+            assert_ok(rs_judge_result(&judge, trial.plan.impl, &v));
+            assert_true(v.share > 1.0 && v.distance > 0.1);
         }
         rs_trial_fini(&trial);
         rs_judge_fini(&judge);
@@ -291,10 +319,15 @@ static void odd_options_are_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(wrong_results_are_rejected), cmocka_unit_test(a_wrong_default_is_replaced),
-        cmocka_unit_test(failures_are_rejected),      cmocka_unit_test(the_faster_one_wins),
-        cmocka_unit_test(all_passes_are_judged),      cmocka_unit_test(networks_are_tuned),
-        cmocka_unit_test(files_of_others_are_kept),   cmocka_unit_test(odd_options_are_refused),
+        cmocka_unit_test(wrong_results_are_rejected),
+        cmocka_unit_test(a_wrong_default_is_replaced),
+        cmocka_unit_test(failures_are_rejected),
+        cmocka_unit_test(nothing_is_dropped_in_silence),
+        cmocka_unit_test(the_faster_one_wins),
+        cmocka_unit_test(all_passes_are_judged),
+        cmocka_unit_test(networks_are_tuned),
+        cmocka_unit_test(files_of_others_are_kept),
+        cmocka_unit_test(odd_options_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

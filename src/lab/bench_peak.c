@@ -1,12 +1,11 @@
 /* Measures what the device can do at most, with the kernels of cl/peak.cl. */
-#include "benchstat.h"
 #include "cldevice.h"
-#include "clock.h"
 #include "error.h"
+#include "rounds.h"
 #include <rescl/bench.h>
 
 #define ROUNDS        5
-#define ROUND_SECONDS 0.04 /* a round of the FMA kernel takes at least so long */
+#define ROUND_MS      40.0 /* a round of the FMA kernel takes at least so long */
 #define MAX_LOOPS     (1 << 28)
 #define FMAS_PER_LOOP (12 * 4) /* of vectors, in a work-item of peak_fma */
 #define MIN_ARRAY     ((uint64_t)64 << 20)
@@ -37,15 +36,21 @@ static void set_grid(peak *p, const rescl_device_info *info, size_t max_group)
     p->grid = (rs_grid){.items = {p->items, 1, 1}, .group = {group, 1, 1}};
 }
 
-static rescl_status fma_round(peak *p, rs_kernel *k, int loops, double *seconds)
+typedef struct fma_work {
+    peak *p;
+    rs_kernel *kernel;
+    int loops;
+} fma_work;
+
+static rescl_status run_fma(void *user, size_t i)
 {
     rescl_status st = RESCL_OK;
-    const double start = rs_clock_seconds();
+    const fma_work *w = user;
+    (void)i;
 
-    RS_TRY(RS_LAUNCH(p->dev, k, p->grid, RS_BUF(p->out), RS_FLOAT(0.999f), RS_FLOAT(1e-3f),
-                     RS_INT(loops)));
-    RS_TRY(rs_finish(p->dev));
-    *seconds = rs_clock_seconds() - start;
+    RS_TRY(RS_LAUNCH(w->p->dev, w->kernel, w->p->grid, RS_BUF(w->p->out), RS_FLOAT(0.999f),
+                     RS_FLOAT(1e-3f), RS_INT(w->loops)));
+    RS_TRY(rs_finish(w->p->dev));
 out:
     return st;
 }
@@ -53,20 +58,17 @@ out:
 static rescl_status measure_fma(peak *p, rs_kernel *k, double *gflops)
 {
     rescl_status st = RESCL_OK;
-    double rate[ROUNDS], seconds = 0.0;
-    int loops = 128;
+    fma_work w = {.p = p, .kernel = k, .loops = 128};
+    rs_stats ms;
 
-    RS_TRY(fma_round(p, k, loops, &seconds));
-    do {
-        loops *= 2;
-        RS_TRY(fma_round(p, k, loops, &seconds));
-    } while (seconds < ROUND_SECONDS && loops < MAX_LOOPS);
-    for (int i = 0; i < ROUNDS; i++) {
-        RS_TRY(fma_round(p, k, loops, &seconds));
-        rate[i] =
-            2.0 * FMAS_PER_LOOP * (double)loops * (double)(p->items * p->width) / (seconds * 1e9);
-    }
-    *gflops = rs_benchstat_of(rate, ROUNDS).median;
+    RS_TRY(run_fma(&w, 0));
+    do { /* the work of a round, doubled until it takes long enough to be timed */
+        w.loops *= 2;
+        RS_TRY(rs_rounds_time(&(rs_rounds){1, 0.0, run_fma, &w}, 1, &ms));
+    } while (ms.median < ROUND_MS && w.loops < MAX_LOOPS);
+    RS_TRY(rs_rounds_time(&(rs_rounds){ROUNDS, 0.0, run_fma, &w}, 1, &ms));
+    *gflops =
+        2.0 * FMAS_PER_LOOP * (double)w.loops * (double)(p->items * p->width) / (ms.median * 1e6);
 out:
     return st;
 }
@@ -83,16 +85,19 @@ static size_t array_bytes(const rescl_device_info *info)
 }
 
 typedef struct stream {
+    peak *p;
     rs_buffer *a, *b, *c;
     size_t bytes; /* of each */
     rs_kernel *read, *triad;
 } stream;
 
-static rescl_status memory_round(peak *p, const stream *s, bool triad, double *gbs)
+/* Contenders: 0 reads one array, 1 reads two and writes one. */
+static rescl_status run_stream(void *user, size_t triad)
 {
     rescl_status st = RESCL_OK;
+    const stream *s = user;
+    const peak *p = s->p;
     const size_t vectors = s->bytes / (p->width * sizeof(float));
-    const double start = rs_clock_seconds();
 
     if (triad)
         RS_TRY(RS_LAUNCH(p->dev, s->triad, p->grid, RS_BUF(s->a), RS_BUF(s->b), RS_BUF(s->c),
@@ -101,20 +106,20 @@ static rescl_status memory_round(peak *p, const stream *s, bool triad, double *g
         RS_TRY(
             RS_LAUNCH(p->dev, s->read, p->grid, RS_BUF(s->b), RS_BUF(p->out), RS_ULONG(vectors)));
     RS_TRY(rs_finish(p->dev));
-    *gbs = (double)s->bytes * (triad ? 3.0 : 1.0) / ((rs_clock_seconds() - start) * 1e9);
 out:
     return st;
 }
 
-static rescl_status measure_memory(peak *p, const stream *s, bool triad, double *gbs)
+static rescl_status measure_memory(stream *s, double *read_gbs, double *triad_gbs)
 {
     rescl_status st = RESCL_OK;
-    double rate[ROUNDS];
+    rs_stats ms[2];
 
-    RS_TRY(memory_round(p, s, triad, &rate[0])); /* touches every page */
-    for (int i = 0; i < ROUNDS; i++)
-        RS_TRY(memory_round(p, s, triad, &rate[i]));
-    *gbs = rs_benchstat_of(rate, ROUNDS).median;
+    for (size_t i = 0; i < RS_COUNT(ms); i++)
+        RS_TRY(run_stream(s, i)); /* touches every page */
+    RS_TRY(rs_rounds_time(&(rs_rounds){ROUNDS, 0.0, run_stream, s}, RS_COUNT(ms), ms));
+    *read_gbs = (double)s->bytes / (ms[0].median * 1e6);
+    *triad_gbs = 3.0 * (double)s->bytes / (ms[1].median * 1e6);
 out:
     return st;
 }
@@ -140,7 +145,7 @@ rescl_status rescl_bench_peak(rescl_device *device, rescl_peak *out)
     rescl_status st = RESCL_OK;
     const rescl_device_info *info = rescl_device_get_info(device);
     peak p = {.dev = device};
-    stream s = {0};
+    stream s = {.p = &p};
     rs_kernel *fma = NULL;
     rescl_peak result = {0};
 
@@ -149,8 +154,7 @@ rescl_status rescl_bench_peak(rescl_device *device, rescl_peak *out)
     set_grid(&p, info, rs_kernel_max_group(fma));
     RS_TRY(rs_buffer_create(device, p.items * p.width * sizeof(float), &p.out));
     RS_TRY(measure_fma(&p, fma, &result.fma_gflops));
-    RS_TRY(measure_memory(&p, &s, false, &result.read_gbs));
-    RS_TRY(measure_memory(&p, &s, true, &result.triad_gbs));
+    RS_TRY(measure_memory(&s, &result.read_gbs, &result.triad_gbs));
     *out = result;
 out:
     rs_buffer_release(p.out);

@@ -1,6 +1,6 @@
 /* Finding the fastest right way to do one pass of one problem. */
-#ifndef RS_TUNER_H
-#define RS_TUNER_H
+#ifndef RS_TUNE_PROBLEM_H
+#define RS_TUNE_PROBLEM_H
 
 #include "op.h"
 #include <rescl/tune.h>
@@ -8,14 +8,16 @@
 typedef struct rs_tune_result {
     char untuned[RS_CHOICE], choice[RS_CHOICE]; /* choice: RS_CHOICE_DEFAULT, or what beats it */
     double default_ms, best_ms;                 /* default_ms: NaN when its result was wrong */
-    double error;                               /* of the choice, see rs_judge_result */
+    double error;                               /* of the choice: rs_verdict.share */
     size_t tried;
-    char rejected[512]; /* "name: why; ..." */
+    char *rejected; /* "name: why; ..."; owned */
 } rs_tune_result;
+
+void rs_tune_result_fini(rs_tune_result *r);
 
 /* Measures the default, each implementation that is made for the device's class and can serve, and
  * with options->params the numbers of those that come near the fastest. RESCL_ERR_NUMERIC when no
- * result is right. */
+ * result is right; then there is nothing to free. */
 rescl_status rs_tune_problem(rescl_device *dev, const rs_problem *p, rs_pass pass,
                              const rescl_tune_options *options, rs_tune_result *out) RESCL_CHECK;
 

@@ -7,13 +7,14 @@
  *      smallest is smaller than it should be; a win counts only if it is won again.
  *
  * A result is judged before it is timed. */
-#include "tuner.h"
+#include "tune_problem.h"
 
 #include "alloc.h"
-#include "benchstat.h"
 #include "clock.h"
 #include "error.h"
 #include "judge.h"
+#include "rounds.h"
+#include "str.h"
 #include "trial.h"
 
 #include <math.h>
@@ -21,17 +22,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST = 16, MOST_ROUNDS = 10000 };
-#define NEAR      1.15 /* medians within this of the fastest are looked at closer */
-#define HOPELESS  3.0  /* a first run slower than this is not timed again */
-#define NOTICE    0.99 /* a number is taken when it helps at all */
-#define WHY_BYTES 160
+#define NEAR     1.15 /* medians within this of the fastest are looked at closer */
+#define HOPELESS 3.0  /* a first run slower than this is not timed again */
+#define NOTICE   0.99 /* a number is taken when it helps at all */
 
 typedef struct candidate {
     char choice[RS_CHOICE];
     rs_trial trial;
-    double *ms;
-    size_t cap;
     double median, error;
     bool timed; /* takes part in the rounds */
 } candidate;
@@ -43,54 +40,57 @@ typedef struct tuner {
     const rescl_tune_options *o;
     rs_args args;
     rs_judge judge;
-    candidate c[MOST]; /* the first is the default */
-    size_t n;
-    double fastest; /* of the first runs, ms */
+    candidate *c; /* the first is the default */
+    size_t n, cap;
+    double fastest;  /* of the first runs, ms */
+    size_t *taking;  /* candidates that take part in the rounds */
+    rs_str rejected; /* "name: why; ..." */
     rs_tune_result *out;
 } tuner;
 
 /* ---- candidates -------------------------------------------------------------------------- */
 
-static void drop(candidate *c)
-{
-    rs_trial_fini(&c->trial);
-    free(c->ms);
-    *c = (candidate){0};
-}
-
-static void reject(tuner *t, const char *choice, const char *why)
-{
-    char *text = t->out->rejected;
-    const size_t used = strlen(text), room = sizeof t->out->rejected - used;
-    const int n = snprintf(text + used, room, "%s%s: %s", used ? "; " : "", choice, why);
-    if (n < 0 || (size_t)n >= room)
-        text[used] = '\0';
-}
-
-static rescl_status run_ms(tuner *t, candidate *c, bool pack, double *ms)
+static RESCL_PRINTF(3, 4) rescl_status reject(tuner *t, const char *choice, const char *fmt, ...)
 {
     rescl_status st = RESCL_OK;
-    const double start = rs_clock_seconds();
-    /* A training step changes the parameters, so it pays for packing them; inference packs once. */
-    RS_TRY(rs_trial_run(&c->trial, &t->args, pack || t->p->training));
-    *ms = (rs_clock_seconds() - start) * 1e3;
+    va_list args;
+
+    RS_TRY(rs_str_appendf(&t->rejected, "%s%s: ", t->rejected.len ? "; " : "", choice));
+    va_start(args, fmt);
+    st = rs_str_appendv(&t->rejected, fmt, args);
+    va_end(args);
 out:
     return st;
+}
+
+static const char *rejected(const tuner *t)
+{
+    return t->rejected.text ? t->rejected.text : "";
+}
+
+/* A training step changes the parameters, so it pays for packing them; inference packs once. */
+static rescl_status run_packed(tuner *t, const candidate *c, bool pack)
+{
+    return rs_trial_run(&c->trial, &t->args, pack || t->p->training);
 }
 
 /* Makes a candidate ready, judges its result, and sees whether timing it is worth while. */
 static rescl_status try_out(tuner *t, candidate *c)
 {
     rescl_status st = RESCL_OK;
-    double ms;
+    rs_verdict verdict;
+    double start, ms;
 
     RS_TRY(rs_trial_init(t->dev, t->p, t->pass, c->choice, &c->trial));
     RS_TRY(rs_judge_reset(&t->judge));
-    RS_TRY(run_ms(t, c, true, &ms)); /* libraries build their kernels */
-    RS_TRY(rs_judge_result(&t->judge, c->trial.plan.impl, &c->error));
+    RS_TRY(run_packed(t, c, true)); /* libraries build their kernels */
+    RS_TRY(rs_judge_result(&t->judge, c->trial.plan.impl, &verdict));
+    c->error = verdict.share;
     if (!(c->error <= 1.0))
         goto out;
-    RS_TRY(run_ms(t, c, false, &ms));
+    start = rs_clock_seconds();
+    RS_TRY(run_packed(t, c, false));
+    ms = (rs_clock_seconds() - start) * 1e3;
     t->fastest = fmin(t->fastest, ms);
     c->timed = ms < HOPELESS * t->fastest;
 out:
@@ -101,57 +101,63 @@ out:
  * search, and a device that fails altogether shows in the next candidate. */
 static rescl_status add(tuner *t, const char *choice)
 {
-    candidate *c = &t->c[t->n];
-    char why[WHY_BYTES];
+    rescl_status st = RESCL_OK;
+    candidate *c;
 
-    if (t->n == MOST)
-        return RESCL_OK;
+    RS_TRY(rs_array_reserve(&t->c, &t->cap, t->n + 1, sizeof *t->c));
+    c = &t->c[t->n];
     *c = (candidate){.median = INFINITY};
     snprintf(c->choice, sizeof c->choice, "%s", choice);
-    const rescl_status st = try_out(t, c);
+    const rescl_status tried = try_out(t, c);
     t->out->tried++;
-    if (st != RESCL_OK) {
-        snprintf(why, sizeof why, "%.150s", rescl_last_error()->message);
-        reject(t, choice, why);
-    } else if (!(c->error <= 1.0)) {
-        snprintf(why, sizeof why, "off by %.3g times what is tolerated", c->error);
-        reject(t, choice, why);
-    }
     /* The default keeps its place: it is what the others are compared with. */
     if (c->timed || t->n == 0)
         t->n++;
     else
-        drop(c);
-    return RESCL_OK;
+        rs_trial_fini(&c->trial);
+    if (tried != RESCL_OK)
+        RS_TRY(reject(t, choice, "%s", rescl_last_error()->message));
+    else if (!(c->error <= 1.0))
+        RS_TRY(reject(t, choice, "off by %.3g times what is tolerated", c->error));
+out:
+    return st;
 }
 
 static void keep_first(tuner *t, size_t n)
 {
     while (t->n > n)
-        drop(&t->c[--t->n]);
+        rs_trial_fini(&t->c[--t->n].trial);
 }
 
 /* ---- timing ------------------------------------------------------------------------------ */
+
+static rescl_status run_taking(void *user, size_t i)
+{
+    tuner *t = user;
+    return run_packed(t, &t->c[t->taking[i]], false);
+}
 
 /* Times all candidates that take part in turns and sets their medians. */
 static rescl_status time_rounds(tuner *t, size_t repeats)
 {
     rescl_status st = RESCL_OK;
-    const double start = rs_clock_seconds();
-    size_t r = 0;
+    const rs_rounds rounds = {repeats, t->o->min_seconds, run_taking, t};
+    rs_stats *stats = NULL;
+    size_t count = 0;
 
-    for (; r < repeats || (rs_clock_seconds() - start < t->o->min_seconds && r < MOST_ROUNDS); r++)
-        for (size_t i = 0; i < t->n; i++) {
-            candidate *c = &t->c[i];
-            if (!c->timed)
-                continue;
-            RS_TRY(rs_array_reserve(&c->ms, &c->cap, r + 1, sizeof *c->ms));
-            RS_TRY(run_ms(t, c, false, &c->ms[r]));
-        }
+    RS_OOM(t->taking = calloc(t->n, sizeof *t->taking));
+    RS_OOM(stats = calloc(t->n, sizeof *stats));
     for (size_t i = 0; i < t->n; i++)
         if (t->c[i].timed)
-            t->c[i].median = rs_benchstat_of(t->c[i].ms, r).median;
+            t->taking[count++] = i;
+    if (count > 0)
+        RS_TRY(rs_rounds_time(&rounds, count, stats));
+    for (size_t i = 0; i < count; i++)
+        t->c[t->taking[i]].median = stats[i].median;
 out:
+    free(t->taking);
+    t->taking = NULL;
+    free(stats);
     return st;
 }
 
@@ -231,9 +237,10 @@ out:
 static rescl_status search(tuner *t, char best[RS_CHOICE], bool *other)
 {
     rescl_status st = RESCL_OK;
-    char near[MOST][RS_CHOICE];
+    char(*near)[RS_CHOICE] = NULL;
     size_t count = 0;
 
+    RS_OOM(near = calloc(t->n, sizeof *near));
     const size_t first = fastest_of(t);
     double least = t->c[first].median;
     memcpy(best, t->c[first].choice, RS_CHOICE);
@@ -257,6 +264,7 @@ static rescl_status search(tuner *t, char best[RS_CHOICE], bool *other)
     }
     t->c[0].timed = t->c[0].error <= 1.0;
 out:
+    free(near);
     return st;
 }
 
@@ -289,8 +297,8 @@ static rescl_status run_search(tuner *t)
     bool other;
 
     RS_TRY(add(t, RS_CHOICE_DEFAULT));
-    RS_FAIL_IF(t->c[0].trial.plan.impl == NULL, RESCL_ERR_UNSUPPORTED, "nothing can serve: %s",
-               r->rejected);
+    RS_FAIL_IF(!t->c[0].trial.plan.impl, RESCL_ERR_UNSUPPORTED, "nothing can serve: %s",
+               rejected(t));
     rs_plan_choice(&t->c[0].trial.plan, r->untuned);
     RS_TRY(add_impls(t));
     RS_TRY(time_rounds(t, t->o->repeats));
@@ -299,7 +307,7 @@ static rescl_status run_search(tuner *t)
     RS_TRY(search(t, best, &other));
     if (other)
         RS_TRY(confirm(t, best));
-    RS_FAIL_IF(isnan(r->best_ms), RESCL_ERR_NUMERIC, "no result is right: %s", r->rejected);
+    RS_FAIL_IF(isnan(r->best_ms), RESCL_ERR_NUMERIC, "no result is right: %s", rejected(t));
 out:
     return st;
 }
@@ -308,26 +316,25 @@ rescl_status rs_tune_problem(rescl_device *dev, const rs_problem *p, rs_pass pas
                              const rescl_tune_options *options, rs_tune_result *out)
 {
     rescl_status st = RESCL_OK;
-    tuner *t = NULL;
+    tuner t = {.dev = dev, .p = p, .pass = pass, .o = options, .out = out, .fastest = INFINITY};
 
     *out = (rs_tune_result){.choice = RS_CHOICE_DEFAULT};
-    RS_OOM(t = calloc(1, sizeof *t));
-    t->dev = dev;
-    t->p = p;
-    t->pass = pass;
-    t->o = options;
-    t->out = out;
-    t->fastest = INFINITY;
     rs_device_trim(dev); /* what the problem before has used rarely fits this one */
-    RS_TRY(rs_trial_args_make(dev, p, pass != RS_FWD, &t->args));
-    RS_TRY(rs_judge_init(dev, p, pass, &t->args, &t->judge));
-    RS_TRY(run_search(t));
+    RS_TRY(rs_trial_args_make(dev, p, pass != RS_FWD, &t.args));
+    RS_TRY(rs_judge_init(dev, p, pass, &t.args, &t.judge));
+    RS_TRY(run_search(&t));
+    RS_OOM(out->rejected = strdup(rejected(&t)));
 out:
-    if (t) {
-        keep_first(t, 0);
-        rs_judge_fini(&t->judge);
-        rs_trial_args_release(&t->args);
-    }
-    free(t);
+    keep_first(&t, 0);
+    free(t.c);
+    rs_str_fini(&t.rejected);
+    rs_judge_fini(&t.judge);
+    rs_trial_args_release(&t.args);
     return st;
+}
+
+void rs_tune_result_fini(rs_tune_result *r)
+{
+    free(r->rejected);
+    *r = (rs_tune_result){0};
 }

@@ -1,0 +1,20 @@
+/* Timing contenders in turns, so that what slows the machine down for a while hits all alike. */
+#ifndef RS_ROUNDS_H
+#define RS_ROUNDS_H
+
+#include "statistics.h"
+#include <rescl/status.h>
+
+typedef struct rs_rounds {
+    size_t repeats;     /* rounds at least, 1 or more */
+    double min_seconds; /* and at least so long */
+    /* Does what contender `i` is timed for, from the start until the device is idle. */
+    rescl_status (*run)(void *user, size_t i);
+    void *user;
+} rs_rounds;
+
+/* Each round runs contenders 0 ... contenders - 1 once. stats[i] says what the milliseconds of
+ * contender i were. Returns what `run` does when that fails. */
+rescl_status rs_rounds_time(const rs_rounds *r, size_t contenders, rs_stats *stats) RESCL_CHECK;
+
+#endif

@@ -1,0 +1,84 @@
+#include "testing.h"
+
+#include "error.h"
+#include "rounds.h"
+
+#include <string.h>
+
+static void summarises_measurements(void **state)
+{
+    (void)state;
+    double odd[5] = {9, 1, 3, 100, 2}, even[4] = {4, 1, 3, 2}, one[1] = {7};
+    rs_stats s = rs_stats_of(odd, 5);
+    assert_true(s.median == 3 && s.min == 1 && s.max == 100);
+    assert_true(s.mad == 2); /* of 6, 2, 0, 97, 1 */
+    s = rs_stats_of(even, 4);
+    assert_true(s.median == 2.5 && s.mad == 1);
+    s = rs_stats_of(one, 1);
+    assert_true(s.median == 7 && s.min == 7 && s.max == 7 && s.mad == 0);
+}
+
+/* What was run, in order. */
+typedef struct calls {
+    char text[32];
+    size_t fail_at; /* the call that fails, from 1; 0: none */
+} calls;
+
+static rescl_status note(void *user, size_t i)
+{
+    calls *c = user;
+    const size_t n = strlen(c->text);
+    c->text[n] = (char)('a' + i);
+    return n + 1 == c->fail_at ? rs_error_set(RESCL_ERR_DEVICE, 0, __FILE__, __LINE__, "no more")
+                               : RESCL_OK;
+}
+
+static void takes_turns(void **state)
+{
+    (void)state;
+    calls c = {0};
+    rs_stats s[3];
+    assert_ok(rs_rounds_time(&(rs_rounds){2, 0.0, note, &c}, 3, s));
+    assert_string_equal(c.text, "abcabc");
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(s[i].count, 2);
+        assert_true(s[i].min >= 0.0 && s[i].min <= s[i].median && s[i].median <= s[i].max);
+    }
+}
+
+static rescl_status count_up(void *user, size_t i)
+{
+    ++*(size_t *)user;
+    (void)i;
+    return RESCL_OK;
+}
+
+static void goes_on_for_the_time(void **state)
+{
+    (void)state;
+    size_t ran = 0;
+    rs_stats s;
+    assert_ok(rs_rounds_time(&(rs_rounds){1, 0.02, count_up, &ran}, 1, &s));
+    assert_true(ran > 1);
+    assert_int_equal(s.count, ran);
+}
+
+static void ends_with_a_failure(void **state)
+{
+    (void)state;
+    calls c = {.fail_at = 4};
+    rs_stats s[2];
+    assert_fails(rs_rounds_time(&(rs_rounds){9, 0.0, note, &c}, 2, s), RESCL_ERR_DEVICE, "no more");
+    assert_string_equal(c.text, "abab");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(summarises_measurements),
+        cmocka_unit_test(takes_turns),
+        cmocka_unit_test(goes_on_for_the_time),
+        cmocka_unit_test(ends_with_a_failure),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
