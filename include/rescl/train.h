@@ -72,11 +72,16 @@ typedef struct rescl_epoch_event {
     double lr;
     bool best;           /**< the best evaluation so far; best.safetensors was written */
     uint64_t peak_bytes; /**< device memory */
+    double seconds;      /**< since the run began, over all its resumptions */
 } rescl_epoch_event;
 
+/**
+ * Called between steps, in the thread that runs; either may be NULL. False stops the run as
+ * rescl_trainer_stop() does.
+ */
 typedef struct rescl_train_callbacks {
-    void (*on_step)(const rescl_step_event *event, void *user);
-    void (*on_epoch)(const rescl_epoch_event *event, void *user);
+    bool (*on_step)(const rescl_step_event *event, void *user);
+    bool (*on_epoch)(const rescl_epoch_event *event, void *user);
     void *user;
 } rescl_train_callbacks;
 
@@ -95,8 +100,8 @@ RESCL_API void rescl_trainer_destroy(rescl_trainer *trainer);
 
 /**
  * Trains to the end. The model holds the final weights afterwards. RESCL_ERR_NUMERIC on a NaN or
- * infinite loss, naming step and layer; RESCL_ERR_INTERRUPTED after rescl_trainer_stop, with
- * last.safetensors complete.
+ * infinite loss, naming step and layer; RESCL_ERR_INTERRUPTED after rescl_trainer_stop, or where a
+ * callback returned false, with last.safetensors complete.
  */
 RESCL_API rescl_status rescl_trainer_run(rescl_trainer *trainer,
                                          const rescl_train_callbacks *callbacks) RESCL_CHECK;
@@ -104,7 +109,10 @@ RESCL_API rescl_status rescl_trainer_run(rescl_trainer *trainer,
 /** Asks a running trainer to finish its step, save and return. Safe in a signal handler. */
 RESCL_API void rescl_trainer_stop(rescl_trainer *trainer);
 
-/** Mean loss and accuracy of the model over a dataset, in order. `on_step` may be NULL. */
+/**
+ * Mean loss and accuracy of the model over a dataset, in order. `callbacks` may be NULL;
+ * RESCL_ERR_INTERRUPTED where on_step returned false.
+ */
 RESCL_API rescl_status rescl_evaluate(rescl_device *device, const rescl_model *model,
                                       const rescl_dataset *set, size_t batch_size, size_t workers,
                                       const rescl_train_callbacks *callbacks, rescl_metrics *out)

@@ -45,6 +45,11 @@ void rs_error_prefix(const char *fmt, ...)
     memcpy(record.message, message, sizeof message);
 }
 
+void rs_error_restore(const rescl_error *was)
+{
+    record = *was;
+}
+
 const char *rescl_status_name(rescl_status status)
 {
     switch (status) {

@@ -27,6 +27,9 @@ rescl_status rs_error_set(rescl_status status, int cl_code, const char *file, in
 /* Puts "prefix: " before the message of the failure that is being passed on. */
 void rs_error_prefix(const char *fmt, ...) RESCL_PRINTF(1, 2);
 
+/* Puts a record back that was copied before something else failed. */
+void rs_error_restore(const rescl_error *was);
+
 #define RS_TRY(expr)                                                                               \
     do {                                                                                           \
         st = (expr);                                                                               \

@@ -58,6 +58,12 @@ static int print_json(const cli_args *args, const char *weights, const char *dev
     return cli_json_print(o);
 }
 
+static bool on_step(const rescl_step_event *event, void *user)
+{
+    cli_progress_step(event, user);
+    return true;
+}
+
 int cmd_eval(const cli_args *args)
 {
     if (args->operands) {
@@ -92,7 +98,7 @@ int cmd_eval(const cli_args *args)
 
     cli_progress progress;
     cli_progress_init(&progress, SIZE_MAX);
-    const rescl_train_callbacks callbacks = {.on_step = cli_progress_step, .user = &progress};
+    const rescl_train_callbacks callbacks = {.on_step = on_step, .user = &progress};
     st = rescl_evaluate(session.device, model, set, cli_size(args, OPT_batch_size),
                         cli_size(args, OPT_workers), &callbacks, &metrics);
     cli_progress_end(&progress);

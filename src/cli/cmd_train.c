@@ -394,21 +394,23 @@ static int report(const run *r)
     return code;
 }
 
-static void on_step(const rescl_step_event *event, void *user)
+static bool on_step(const rescl_step_event *event, void *user)
 {
     run *r = user;
     if (event->training)
         r->step = *event;
     cli_progress_step(event, &r->progress);
+    return true;
 }
 
-static void on_epoch(const rescl_epoch_event *event, void *user)
+static bool on_epoch(const rescl_epoch_event *event, void *user)
 {
     run *r = user;
     r->epoch = *event;
     if (event->best)
         r->best = *event;
     cli_progress_epoch(event, &r->progress);
+    return true;
 }
 
 static int finish(run *r, rescl_status st)

@@ -18,7 +18,7 @@ typedef struct cli_progress {
 } cli_progress;
 
 void cli_progress_init(cli_progress *p, size_t print_freq);
-/* Callbacks: `user` is the cli_progress. */
+/* For callbacks: `user` is the cli_progress. */
 void cli_progress_step(const rescl_step_event *event, void *user);
 void cli_progress_epoch(const rescl_epoch_event *event, void *user);
 /* Leaves the bar: later messages start on a line of their own. */

@@ -29,6 +29,16 @@ static rescl_status eval_step(rs_evaluation *e, const rs_batch *batch, rs_output
                 "evaluation, batch %zu: the loss is not finite; first seen in layer '%s'",
                 batch->index, layer ? layer : "unknown");
     }
+    const rs_samples samples = {.epoch = e->event.epoch,
+                                .step = e->event.step,
+                                .first = (size_t)tally->samples,
+                                .n = batch->n,
+                                .classes = out->classes,
+                                .images = batch->pixels,
+                                .labels = batch->labels,
+                                .logits = out->logits,
+                                .losses = out->losses};
+    RS_TRY(rs_watch_samples(e->watch, &samples));
     rs_tally_add(tally, out->logits, out->losses, batch->labels, batch->n, out->classes);
 out:
     return st;
@@ -50,6 +60,7 @@ rescl_status rs_evaluate(rs_evaluation *e, rescl_metrics *out)
     rs_tally tally = {0};
     const double start = rs_clock_seconds();
     double data_wait = 0.0, before = start;
+    bool stop = false;
 
     e->event.training = false;
     e->event.batch = 0;
@@ -70,9 +81,8 @@ rescl_status rs_evaluate(rs_evaluation *e, rescl_metrics *out)
         rs_tally_metrics(&tally, outputs.classes, now - start, data_wait, &e->event.metrics);
         rs_loader_release(e->loader, batch);
         batch = NULL;
-        if (e->callbacks && e->callbacks->on_step)
-            e->callbacks->on_step(&e->event, e->callbacks->user);
-        RS_FAIL_IF(e->stop && atomic_load(e->stop), RESCL_ERR_INTERRUPTED,
+        RS_TRY(rs_watch_step(e->watch, &e->event, &stop));
+        RS_FAIL_IF(stop || (e->stop && atomic_load(e->stop)), RESCL_ERR_INTERRUPTED,
                    "the evaluation was stopped on request");
     }
     rs_tally_metrics(&tally, outputs.classes, rs_clock_seconds() - start, data_wait, out);
@@ -87,7 +97,9 @@ rescl_status rescl_evaluate(rescl_device *device, const rescl_model *model,
                             const rescl_train_callbacks *callbacks, rescl_metrics *out)
 {
     rescl_status st = RESCL_OK;
-    rs_evaluation e = {.callbacks = callbacks};
+    rs_watch watch = {0};
+    rs_evaluation e = {.watch = &watch, .event.epochs = 1};
+    rs_run_info run = {.model = model, .eval_set = set, .callbacks = callbacks};
     const rs_team_plan plan = {.batch = batch_size, .eval_images = set->count};
     rs_loader_options load = {.batch = batch_size,
                               .height = model->image_size,
@@ -100,9 +112,11 @@ rescl_status rescl_evaluate(rescl_device *device, const rescl_model *model,
     RS_TRY(rs_check_dataset(model, set, "dataset"));
     RS_TRY(rs_team_create(&device, 1, model->graph, &model->weights, &plan, &e.team));
     RS_TRY(rs_loader_create(set, &load, &e.loader));
-    e.event.epochs = 1;
+    run.team = e.team;
+    RS_TRY(rs_watch_open(&watch, NULL, &run));
     RS_TRY(rs_evaluate(&e, out));
 out:
+    st = rs_watch_close(&watch, st);
     rs_team_destroy(e.team);
     rs_loader_destroy(e.loader);
     return st;

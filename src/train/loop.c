@@ -3,7 +3,6 @@
 #include "clock.h"
 #include "dataset.h"
 #include "error.h"
-#include "results.h"
 #include "trainer.h"
 
 #include <inttypes.h>
@@ -12,14 +11,21 @@
 /* One run of rescl_trainer_run. */
 typedef struct run {
     rescl_trainer *t;
-    const rescl_train_callbacks *callbacks; /* may be NULL */
-    rs_rates lr;                            /* of the current epoch */
-    double mark;                            /* the clock at the end of the previous step */
+    rs_watch watch;
+    rs_rates lr; /* of the current epoch */
+    double mark; /* the clock at the end of the previous step */
 } run;
 
 static bool stop_asked(run *r)
 {
     return atomic_load(&r->t->stop) != 0;
+}
+
+/* A watcher's wish is everyone's. */
+static void take_wish(run *r, bool stop)
+{
+    if (stop)
+        rescl_trainer_stop(r->t);
 }
 
 static bool steps_exhausted(const rescl_trainer *t)
@@ -64,6 +70,17 @@ static rescl_status train_batch(run *r, const rs_batch *batch, double *step_loss
         RS_TRY(report_nonfinite(t));
     RS_TRY(rs_team_update(t->team, &r->lr, p->step + 1));
 
+    const rs_samples samples = {.training = true,
+                                .epoch = p->epoch,
+                                .step = p->step,
+                                .first = (size_t)p->samples,
+                                .n = batch->n,
+                                .classes = outputs.classes,
+                                .images = batch->pixels,
+                                .labels = batch->labels,
+                                .logits = outputs.logits,
+                                .losses = outputs.losses};
+    RS_TRY(rs_watch_samples(&r->watch, &samples));
     rs_tally_add(&tally, outputs.logits, outputs.losses, batch->labels, batch->n, outputs.classes);
     *step_loss = tally.loss_sum / (double)batch->n;
     p->samples += tally.samples;
@@ -76,8 +93,10 @@ out:
     return st;
 }
 
-static void tell_step(const run *r, double step_loss, double step_seconds)
+static rescl_status tell_step(run *r, double step_loss, double step_seconds)
 {
+    rescl_status st = RESCL_OK;
+    bool stop = false;
     const rescl_trainer *t = r->t;
     const rs_ckpt_progress *p = &t->progress;
     const rs_tally tally = tally_of(p);
@@ -91,10 +110,11 @@ static void tell_step(const run *r, double step_loss, double step_seconds)
                           .lr = r->lr.head,
                           .step_seconds = step_seconds};
 
-    if (!r->callbacks || !r->callbacks->on_step)
-        return;
     rs_tally_metrics(&tally, t->model->classes, p->seconds, p->data_wait, &e.metrics);
-    r->callbacks->on_step(&e, r->callbacks->user);
+    RS_TRY(rs_watch_step(&r->watch, &e, &stop));
+    take_wish(r, stop);
+out:
+    return st;
 }
 
 /* ---- an epoch ---------------------------------------------------------------------------- */
@@ -157,7 +177,7 @@ static rescl_status train_epoch(run *r)
         step_seconds = now - r->mark;
         p->seconds += step_seconds;
         r->mark = now;
-        tell_step(r, step_loss, step_seconds);
+        RS_TRY(tell_step(r, step_loss, step_seconds));
         RS_TRY(after_step(r));
     }
     RS_TRY(rs_team_finish(t->team));
@@ -174,7 +194,7 @@ static rescl_status evaluate_epoch(run *r, rescl_metrics *out)
     rescl_trainer *t = r->t;
     rs_evaluation e = {.team = t->team,
                        .loader = t->eval_loader,
-                       .callbacks = r->callbacks,
+                       .watch = &r->watch,
                        .stop = &t->stop,
                        .event = {.epoch = (size_t)t->progress.epoch,
                                  .epochs = t->options.epochs,
@@ -204,22 +224,6 @@ static bool take_best(rs_ckpt_progress *p, const rescl_metrics *m, bool by_eval)
     return better;
 }
 
-static rescl_status append_row(const rescl_trainer *t, const rescl_epoch_event *e)
-{
-    const rs_result_row row = {.epoch = e->epoch,
-                               .time = rs_clock_seconds() - t->clock_base,
-                               .train_loss = e->train.loss,
-                               .train_top1 = e->train.top1,
-                               .has_eval = e->eval.samples > 0,
-                               .eval_loss = e->eval.loss,
-                               .eval_top1 = e->eval.top1,
-                               .lr = e->lr,
-                               .img_s = e->train.img_s,
-                               .data_wait = e->train.data_wait,
-                               .mem_mib = (double)e->peak_bytes / 1048576.0};
-    return t->csv_path ? rs_results_append(t->csv_path, &row) : RESCL_OK;
-}
-
 /* Moves the progress to the start of the next epoch, unless max_steps ended this one early. */
 static void next_epoch(rs_ckpt_progress *p, size_t batches)
 {
@@ -230,8 +234,8 @@ static void next_epoch(rs_ckpt_progress *p, size_t batches)
     p->loss_sum = p->seconds = p->data_wait = 0.0;
 }
 
-/* Evaluation, then best, results.csv and last, in this order: a kill between any two of them leaves
- * a state from which the resumed run does the rest again, and the same. */
+/* Evaluation, then best, what watchers write (results.csv), and last, in this order: a kill between
+ * any two of them leaves a state from which the resumed run does the rest again, and the same. */
 static rescl_status finish_epoch(run *r)
 {
     rescl_status st = RESCL_OK;
@@ -241,6 +245,7 @@ static rescl_status finish_epoch(run *r)
     rescl_epoch_event e = {
         .epoch = (size_t)p->epoch, .epochs = t->options.epochs, .lr = r->lr.head};
     const bool last = p->epoch + 1 >= t->options.epochs || steps_exhausted(t);
+    bool stop = false;
 
     rs_tally_metrics(&tally, t->model->classes, p->seconds, p->data_wait, &e.train);
     if (t->eval_set && (last || (p->epoch + 1) % t->options.eval_freq == 0))
@@ -254,22 +259,39 @@ static rescl_status finish_epoch(run *r)
     next_epoch(p, rs_loader_batches(t->train_loader));
     if (e.best)
         RS_TRY(rs_trainer_save_best(t));
-    RS_TRY(append_row(t, &e));
+    e.seconds = rs_clock_seconds() - t->clock_base;
+    RS_TRY(rs_watch_epoch(&r->watch, &e, &stop));
     RS_TRY(rs_trainer_save_last(t));
-    if (r->callbacks && r->callbacks->on_epoch)
-        r->callbacks->on_epoch(&e, r->callbacks->user);
+    RS_TRY(rs_watch_saved(&r->watch, &e, &stop));
+    take_wish(r, stop);
 out:
     return st;
+}
+
+static bool is_over(const rescl_trainer *t)
+{
+    return t->progress.epoch >= t->options.epochs || steps_exhausted(t);
 }
 
 rescl_status rescl_trainer_run(rescl_trainer *t, const rescl_train_callbacks *callbacks)
 {
     rescl_status st = RESCL_OK;
-    run r = {.t = t, .callbacks = callbacks, .lr.weight_decay = t->options.weight_decay};
+    run r = {.t = t, .lr.weight_decay = t->options.weight_decay};
+    const rs_run_info info = {.model = t->model,
+                              .train_set = t->train_set,
+                              .eval_set = t->eval_set,
+                              .options = &t->options,
+                              .callbacks = callbacks,
+                              .team = t->team,
+                              .folder = t->options.output_dir,
+                              .epoch = t->progress.epoch};
 
     t->clock_base = rs_clock_seconds() - t->progress.time;
-    while (t->progress.epoch < t->options.epochs && !steps_exhausted(t)) {
-        RS_TRY(rs_trainer_begin(t));
+    if (is_over(t))
+        goto out;
+    RS_TRY(rs_trainer_begin(t));
+    RS_TRY(rs_watch_open(&r.watch, t->watchers, &info));
+    while (!is_over(t)) {
         if (stop_asked(&r))
             RS_TRY(interrupted(&r));
         r.lr.head = rs_schedule_lr(&t->schedule, (size_t)t->progress.epoch);
@@ -278,6 +300,7 @@ rescl_status rescl_trainer_run(rescl_trainer *t, const rescl_train_callbacks *ca
         RS_TRY(finish_epoch(&r));
     }
 out:
+    st = rs_watch_close(&r.watch, st);
     atomic_store(&t->stop, 0);
     return st;
 }

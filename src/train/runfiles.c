@@ -1,12 +1,12 @@
 /* The run folder, saving and resuming. */
 #include "clock.h"
 #include "dataset.h"
+#include "envfile.h"
 #include "error.h"
 #include "hash.h"
 #include "log.h"
 #include "modelfile.h"
 #include "path.h"
-#include "results.h"
 #include "trainer.h"
 
 #include <inttypes.h>
@@ -27,7 +27,6 @@ rescl_status rs_trainer_paths(rescl_trainer *t)
     RS_OOM(weights = rs_path_join(t->options.output_dir, "weights"));
     RS_OOM(t->best_path = rs_path_join(weights, "best.safetensors"));
     RS_OOM(t->last_path = rs_path_join(weights, "last.safetensors"));
-    RS_OOM(t->csv_path = rs_path_join(t->options.output_dir, "results.csv"));
     RS_TRY(rs_mkdirs(weights));
 out:
     free(weights);
@@ -57,13 +56,11 @@ rescl_status rs_trainer_begin(rescl_trainer *t)
     RS_TRY(clear_stale(t->last_path));
     RS_OOM(env = rs_path_join(dir, "env.json"));
     rescl_device_get_tuning(device, &tuning);
-    RS_TRY(
-        rs_results_env(env, rescl_device_get_info(device), &tuning, t->model->name, &t->options));
+    RS_TRY(rs_env_write(env, rescl_device_get_info(device), &tuning, t->model->name, &t->options));
     if (t->options.args_ini) {
         RS_OOM(args = rs_path_join(dir, "args.ini"));
         RS_TRY(rs_file_write(args, t->options.args_ini, strlen(t->options.args_ini)));
     }
-    RS_TRY(rs_results_begin(t->csv_path, t->progress.epoch));
     t->begun = true;
 out:
     free(env);

@@ -255,7 +255,6 @@ void rescl_trainer_destroy(rescl_trainer *t)
     free((char *)t->options.args_ini);
     free(t->best_path);
     free(t->last_path);
-    free(t->csv_path);
     free(t->resume_path);
     free(t);
 }

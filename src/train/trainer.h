@@ -7,7 +7,7 @@
 #include "metrics.h"
 #include "netmodel.h"
 #include "schedule.h"
-#include "team.h"
+#include "watch.h"
 
 #include <stdatomic.h>
 
@@ -20,14 +20,15 @@ struct rescl_trainer {
     rs_team *team;
     rs_loader *train_loader, *eval_loader;
     rs_ckpt_progress progress;
-    rs_weights state[2];   /* host copies of the optimiser's arrays, for checkpoints */
-    char fingerprint[33];  /* of train_set */
-    char plan[33];         /* of the nets that train */
-    char resumed_plan[33]; /* of those that wrote the checkpoint; "": it does not say */
-    char *best_path, *last_path, *csv_path; /* NULL without an output_dir */
-    char *resume_path;                      /* NULL: a new run */
-    const char *good;                       /* the newest complete checkpoint, or NULL */
-    bool begun;                             /* the run folder was made ready */
+    rs_weights state[2];               /* host copies of the optimiser's arrays, for checkpoints */
+    char fingerprint[33];              /* of train_set */
+    char plan[33];                     /* of the nets that train */
+    char resumed_plan[33];             /* of those that wrote the checkpoint; "": it does not say */
+    char *best_path, *last_path;       /* NULL without an output_dir */
+    char *resume_path;                 /* NULL: a new run */
+    const char *good;                  /* the newest complete checkpoint, or NULL */
+    bool begun;                        /* the run folder was made ready */
+    const rs_watcher *const *watchers; /* NULL: those of watchers.def */
     double clock_base; /* rs_clock_seconds at which the run's time would have been 0 */
     atomic_int stop;
 };
@@ -36,7 +37,7 @@ struct rescl_trainer {
 
 /* Makes the folders and the paths. Nothing without an output_dir. */
 rescl_status rs_trainer_paths(rescl_trainer *t) RESCL_CHECK;
-/* Before the first step: args.ini, env.json, results.csv; clears what a killed run left. */
+/* Before the first step: args.ini and env.json; clears what a killed run left. */
 rescl_status rs_trainer_begin(rescl_trainer *t) RESCL_CHECK;
 /* Team to model->weights and t->state. RESCL_ERR_NUMERIC, with nothing written, when they hold
  * NaN or infinity. */
@@ -57,12 +58,12 @@ rescl_status rs_dataset_fingerprint(const rescl_dataset *set, char out[33]) RESC
 typedef struct rs_evaluation {
     rs_team *team;
     rs_loader *loader;
-    const rescl_train_callbacks *callbacks; /* may be NULL */
-    atomic_int *stop;                       /* may be NULL */
-    rescl_step_event event;                 /* epoch, epochs, step, lr as callbacks see them */
+    const rs_watch *watch;
+    atomic_int *stop;       /* may be NULL */
+    rescl_step_event event; /* epoch, epochs, step, lr as watchers see them */
 } rs_evaluation;
 
-/* One pass over the loader's set. RESCL_ERR_INTERRUPTED when *stop was set, RESCL_ERR_NUMERIC when
+/* One pass over the loader's set. RESCL_ERR_INTERRUPTED when *stop was set or a watcher asks for it, RESCL_ERR_NUMERIC when
  * a loss is not finite, naming the layer. */
 rescl_status rs_evaluate(rs_evaluation *e, rescl_metrics *out) RESCL_CHECK;
 

@@ -70,7 +70,7 @@ typedef struct counts {
 
 /* The host is counted between the steps of an epoch; between epochs it may take memory for the run
  * folder. */
-static void on_step(const rescl_step_event *e, void *user)
+static bool on_step(const rescl_step_event *e, void *user)
 {
     counts *c = user;
     counting = false;
@@ -82,6 +82,7 @@ static void on_step(const rescl_step_event *e, void *user)
     if (e->training && c->steps == 1)
         c->first = c->last;
     counting = e->batch < e->batches;
+    return true;
 }
 
 static void allocates_nothing_after_the_first_step(void **state)

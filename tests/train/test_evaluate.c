@@ -8,11 +8,12 @@
 
 #define CLASSES 6
 
-static void tell_count(const rescl_step_event *e, void *user)
+static bool tell_count(const rescl_step_event *e, void *user)
 {
     assert_false(e->training);
     assert_int_equal(e->batches, 2);
     assert_int_equal(e->batch, ++*(size_t *)user);
+    return true;
 }
 
 /* A model after one epoch; the last evaluation goes to *reported. */
@@ -158,11 +159,12 @@ typedef struct losses {
     size_t count;
 } losses;
 
-static void keep_loss(const rescl_step_event *e, void *user)
+static bool keep_loss(const rescl_step_event *e, void *user)
 {
     losses *l = user;
     if (l->count < 16)
         l->step[l->count++] = e->step_loss;
+    return true;
 }
 
 static losses train_on(rescl_runtime *runtime, const char *selector)

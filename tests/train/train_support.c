@@ -73,7 +73,7 @@ typedef struct watch {
     rescl_trainer *trainer;
 } watch;
 
-static void on_step(const rescl_step_event *e, void *user)
+static bool on_step(const rescl_step_event *e, void *user)
 {
     watch *w = user;
     train_run *r = w->run;
@@ -84,13 +84,15 @@ static void on_step(const rescl_step_event *e, void *user)
     }
     if (e->step == r->stop_step && r->stop == (e->training ? STOP_AT_STEP : STOP_IN_EVAL))
         rescl_trainer_stop(w->trainer);
+    return true;
 }
 
-static void on_epoch(const rescl_epoch_event *e, void *user)
+static bool on_epoch(const rescl_epoch_event *e, void *user)
 {
     watch *w = user;
     w->run->epochs++;
     w->run->last_epoch = *e;
+    return true;
 }
 
 void train_do(train_run *r)

@@ -1,0 +1,29 @@
+/* Hands what happens to the caller's functions, which may stop the run. */
+#include "watch.h"
+
+static rescl_status open_callbacks(const rs_run_info *run, void **self)
+{
+    *self = (void *)run->callbacks;
+    return RESCL_OK;
+}
+
+static rescl_status tell_step(void *self, const rescl_step_event *e, bool *stop)
+{
+    const rescl_train_callbacks *c = self;
+
+    if (c->on_step && !c->on_step(e, c->user))
+        *stop = true;
+    return RESCL_OK;
+}
+
+static rescl_status tell_epoch(void *self, const rescl_epoch_event *e, bool *stop)
+{
+    const rescl_train_callbacks *c = self;
+
+    if (c->on_epoch && !c->on_epoch(e, c->user))
+        *stop = true;
+    return RESCL_OK;
+}
+
+const rs_watcher rs_watcher_callbacks = {
+    .name = "callbacks", .open = open_callbacks, .step = tell_step, .saved = tell_epoch};
