@@ -9,44 +9,43 @@
  *
  * Kernels: conv2d_im2col, conv2d_col2im (its adjoint, as a gather: no atomics), conv2d_bias_rows,
  * conv2d_epilogue, conv2d_bwd_bias, conv2d_sum. */
-#include "common.clh"
+#include "conv2d.clh"
 
-/* Item (column of the matrix, row of the matrix); row 0 is the first pixel of image `first`. */
+/* Item (column of the matrix, row of the matrix); row 0 is the first pixel of image `first`, and
+ * `images` images are in the matrix. */
 __kernel void conv2d_im2col(__global const float *restrict src, __global float *restrict col,
-                            int first, int pixels, int h, int w, int c, int oh, int ow, int rows,
-                            int cols, int stride_h, int stride_w, int pad_top, int pad_left)
+                            CONV_SHAPE_PARAMS, int first)
 {
     const int j = get_global_id(0), p = get_global_id(1), width = rows * cols * c;
-    if (j >= width || p >= pixels)
+    if (j >= width || p >= images * oh * ow)
         return;
     const int ci = j % c, s = j / c % cols, r = j / c / cols;
-    const int b = p % ow, a = p / ow % oh, n = first + p / ow / oh;
-    const int y = a * stride_h - pad_top + r, x = b * stride_w - pad_left + s;
+    const pixel at = pixel_at(p, oh, ow);
+    const int y = at.a * stride_h - pad_top + r, x = at.b * stride_w - pad_left + s;
     const int inside = (uint)y < (uint)h && (uint)x < (uint)w;
-    col[(size_t)p * width + j] = inside ? src[((n * h + y) * w + x) * c + ci] : 0.0f;
+    col[(size_t)p * width + j] =
+        inside ? src[(((first + at.n) * h + y) * w + x) * c + ci] : 0.0f;
 }
 
 /* Item (channel, source pixel from image `first` on): sums the matrix elements that were read from
  * it into diff_src, or adds the sum where `accumulate`. */
 __kernel void conv2d_col2im(__global const float *restrict col, __global float *restrict diff_src,
-                            int first, int pixels, int h, int w, int c, int oh, int ow, int rows,
-                            int cols, int stride_h, int stride_w, int pad_top, int pad_left,
-                            int accumulate)
+                            CONV_SHAPE_PARAMS, int first, int accumulate)
 {
     const int ci = get_global_id(0), p = get_global_id(1);
-    if (ci >= c || p >= pixels)
+    if (ci >= c || p >= images * h * w)
         return;
-    const int x = p % w, y = p / w % h, n = p / w / h;
+    const pixel at = pixel_at(p, h, w);
     float sum = 0.0f;
     for (int r = 0; r < rows; r++) {
-        const int a = y + pad_top - r;
+        const int a = at.a + pad_top - r;
         if (a < 0 || a % stride_h != 0 || a / stride_h >= oh)
             continue;
         for (int s = 0; s < cols; s++) {
-            const int b = x + pad_left - s;
+            const int b = at.b + pad_left - s;
             if (b < 0 || b % stride_w != 0 || b / stride_w >= ow)
                 continue;
-            const size_t row = (size_t)(n * oh + a / stride_h) * ow + b / stride_w;
+            const size_t row = (size_t)(at.n * oh + a / stride_h) * ow + b / stride_w;
             sum += col[((row * rows + r) * cols + s) * c + ci];
         }
     }
@@ -83,8 +82,7 @@ __kernel void conv2d_bwd_bias(__global const float *restrict diff_dst,
     const int q = get_global_id(0), part = get_global_id(1);
     if (q >= k || part >= parts)
         return;
-    const int p0 = (int)((long)pixels * part / parts),
-              p1 = (int)((long)pixels * (part + 1) / parts);
+    const int p0 = part_begin(pixels, part, parts), p1 = part_begin(pixels, part + 1, parts);
     float sum = 0.0f;
     for (int p = p0; p < p1; p++)
         sum += diff_dst[p * k + q];

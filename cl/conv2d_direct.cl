@@ -1,26 +1,26 @@
-/* Convolution, one work-item for each number of the result; any groups. conv2d.h describes grids,
+/* Convolution, one work-item for each number of the result; any groups. conv2d.clh describes grids,
  * which forward and backward data are made of. Layout: activations NHWC, filters RSCK with the
  * channels of one group.
  *
  * Kernels: conv2d_direct_product (forward, backward data), conv2d_direct_bwd_params. */
-#include "common.clh"
+#include "conv2d.clh"
 
 /* Item (output channel q, grid pixel): [relu](the sum over the window and the `depth` source
- * channels of q's group [+ bias] [+ residual]), written, or added where `accumulate`. The weight of
- * channel i in group g to channel j is step_g * g + step_q * i + step_c * j floats into its tap. */
-__kernel void conv2d_direct_product(
-    __global const float *restrict src, __global const float *restrict weight,
-    __global const float *restrict bias, __global const float *restrict residual,
-    __global float *restrict dst, int pixels, int h, int w, int c, int rows, int cols, int dh,
-    int dw, int istep_h, int istep_w, int gh, int gw, int oh, int ow, int k, int first_h,
-    int first_w, int ostep_h, int ostep_w, int filter_cols, int r0, int s0, int rstep, int sstep,
-    int depth, int group_out, int step_g, int step_c, int step_q, int tap, int accumulate, int relu)
+ * channels of q's group [+ bias] [+ residual]), written, or added where `accumulate`. A group has
+ * group_out output channels, and its weights are step_g floats from those of the next one. */
+__kernel void conv2d_direct_product(__global const float *restrict src,
+                                    __global const float *restrict weight,
+                                    __global const float *restrict bias,
+                                    __global const float *restrict residual,
+                                    __global float *restrict dst, CONV_GRID_PARAMS,
+                                    CONV_TAPS_PARAMS, int depth, int group_out, int step_g,
+                                    int accumulate, int relu)
 {
-    const int q = get_global_id(0), p = get_global_id(1);
-    if (q >= k || p >= pixels)
+    const int q = get_global_id(0), index = get_global_id(1);
+    if (q >= k || index >= images * gh * gw)
         return;
-    const int b = p % gw, a = p / gw % gh, n = p / gw / gh;
-    const int group = q / group_out, y0 = a * istep_h + dh, x0 = b * istep_w + dw;
+    const pixel at = pixel_at(index, gh, gw);
+    const int group = q / group_out, y0 = at.a * istep_h + dh, x0 = at.b * istep_w + dw;
     weight += group * step_g + (q - group * group_out) * step_q;
     src += group * depth;
     float sum = bias ? bias[q] : 0.0f;
@@ -29,13 +29,12 @@ __kernel void conv2d_direct_product(
             const int y = y0 + dr, x = x0 + ds;
             if ((uint)y >= (uint)h || (uint)x >= (uint)w)
                 continue;
-            __global const float *from = src + ((n * h + y) * w + x) * c;
-            __global const float *f =
-                weight + ((r0 + dr * rstep) * filter_cols + s0 + ds * sstep) * tap;
+            __global const float *from = src + ((at.n * h + y) * w + x) * c;
+            __global const float *f = weight + GRID_TAP(dr, ds) * step_tap;
             for (int j = 0; j < depth; j++)
                 sum = fma(from[j], f[j * step_c], sum);
         }
-    const int to = ((n * oh + first_h + a * ostep_h) * ow + first_w + b * ostep_w) * k + q;
+    const int to = GRID_OUTPUT(at) + q;
     if (residual)
         sum += residual[to];
     if (accumulate)
@@ -47,25 +46,22 @@ __kernel void conv2d_direct_product(
  * parts of the output pixels, to out[part * stride ..]. */
 __kernel void conv2d_direct_bwd_params(__global const float *restrict src,
                                        __global const float *restrict diff_dst,
-                                       __global float *restrict out, int pixels, int h, int w,
-                                       int c, int oh, int ow, int k, int filter_rows,
-                                       int filter_cols, int stride_h, int stride_w, int pad_top,
-                                       int pad_left, int depth, int group_out, int parts,
-                                       ulong stride)
+                                       __global float *restrict out, CONV_SHAPE_PARAMS, int depth,
+                                       int group_out, int parts, ulong stride)
 {
     const int q = get_global_id(0), row = get_global_id(1), part = get_global_id(2);
-    if (q >= k || row >= filter_rows * filter_cols * depth || part >= parts)
+    if (q >= k || row >= rows * cols * depth || part >= parts)
         return;
-    const int j = row % depth, s = row / depth % filter_cols, r = row / depth / filter_cols;
-    const int p0 = (int)((long)pixels * part / parts),
-              p1 = (int)((long)pixels * (part + 1) / parts);
+    const int j = row % depth, s = row / depth % cols, r = row / depth / cols;
+    const int pixels = images * oh * ow;
+    const int p0 = part_begin(pixels, part, parts), p1 = part_begin(pixels, part + 1, parts);
     src += q / group_out * depth + j;
     float sum = 0.0f;
     for (int p = p0; p < p1; p++) {
-        const int b = p % ow, a = p / ow % oh, n = p / ow / oh;
-        const int y = a * stride_h - pad_top + r, x = b * stride_w - pad_left + s;
+        const pixel at = pixel_at(p, oh, ow);
+        const int y = at.a * stride_h - pad_top + r, x = at.b * stride_w - pad_left + s;
         if ((uint)y < (uint)h && (uint)x < (uint)w)
-            sum = fma(src[((n * h + y) * w + x) * c], diff_dst[p * k + q], sum);
+            sum = fma(src[((at.n * h + y) * w + x) * c], diff_dst[p * k + q], sum);
     }
     out[part * stride + row * k + q] = sum;
 }

@@ -1,5 +1,5 @@
 /* Convolution in groups on CPUs: MR pixels by VW output channels of sums in registers, one
- * work-item to a group. conv2d.h describes grids, which forward and backward data are made of.
+ * work-item to a group. conv2d.clh describes grids, which forward and backward data are made of.
  *
  * RUN neighbouring lanes of a vector of output channels belong to one group. Where RUN is VW, all
  * lanes meet the same source channel at a time, which is broadcast. Where it is less, a group has
@@ -12,7 +12,7 @@
  *
  * Kernels: conv2d_grouped_product (forward, backward data), conv2d_grouped_pack,
  * conv2d_grouped_bwd_params. */
-#include "common.clh"
+#include "conv2d.clh"
 
 #ifndef RUN
 #define RUN VW
@@ -63,13 +63,11 @@ RS_INLINE void add_tap(vfloat sum[MR], __global const float *const from[MR],
 TILE_KERNEL void
 conv2d_grouped_product(__global const float *restrict src, __global const float *restrict packed,
                        __global const float *restrict residual, __global float *restrict dst,
-                       int pixels, int h, int w, int c, int rows, int cols, int dh, int dw,
-                       int istep_h, int istep_w, int gh, int gw, int oh, int ow, int k, int first_h,
-                       int first_w, int ostep_h, int ostep_w, int filter_cols, int r0, int s0,
-                       int rstep, int sstep, int depth, int group_out, int taps, int chunk,
-                       int accumulate, int relu)
+                       CONV_GRID_PARAMS, CONV_TAPS_PARAMS, int depth, int group_out, int taps,
+                       int chunk, int accumulate, int relu)
 {
     const int q = get_global_id(0) * VW, start = get_global_id(1) * chunk * MR;
+    const int pixels = images * gh * gw;
     __global const float *weight = packed + (size_t)q * taps * depth;
     __global const float *bias = packed + (size_t)k * taps * depth;
     __global const float *zeros = bias + k;
@@ -79,17 +77,16 @@ conv2d_grouped_product(__global const float *restrict src, __global const float 
         int y0[MR], x0[MR], base[MR], to[MR];
 #pragma unroll
         for (int m = 0; m < MR; m++) {
-            const int p = min(p0 + m, pixels - 1);
-            const int b = p % gw, a = p / gw % gh, n = p / gw / gh;
-            y0[m] = a * istep_h + dh;
-            x0[m] = b * istep_w + dw;
-            base[m] = ((n * h + y0[m]) * w + x0[m]) * c;
-            to[m] = ((n * oh + first_h + a * ostep_h) * ow + first_w + b * ostep_w) * k + q;
+            const pixel at = pixel_at(min(p0 + m, pixels - 1), gh, gw);
+            y0[m] = at.a * istep_h + dh;
+            x0[m] = at.b * istep_w + dw;
+            base[m] = ((at.n * h + y0[m]) * w + x0[m]) * c;
+            to[m] = GRID_OUTPUT(at) + q;
             sum[m] = VZERO;
         }
         for (int dr = 0; dr < rows; dr++)
             for (int ds = 0; ds < cols; ds++) {
-                const int tap = (r0 + dr * rstep) * filter_cols + s0 + ds * sstep;
+                const int tap = GRID_TAP(dr, ds);
                 __global const float *from[MR];
 #pragma unroll
                 for (int m = 0; m < MR; m++) {
@@ -164,32 +161,30 @@ RS_INLINE void add_row(__global float *out, __global const float *src, int src_s
  * images' rows, to out[part * stride ..]. */
 TILE_KERNEL void conv2d_grouped_bwd_params(__global const float *restrict src,
                                            __global const float *restrict diff_dst,
-                                           __global float *restrict out, int lines, int h, int w,
-                                           int c, int oh, int ow, int k, int filter_rows,
-                                           int filter_cols, int stride_h, int stride_w, int pad_top,
-                                           int pad_left, int depth, int group_out, int parts,
-                                           ulong stride)
+                                           __global float *restrict out, CONV_SHAPE_PARAMS,
+                                           int depth, int group_out, int parts, ulong stride)
 {
     const int q = get_global_id(0) * VW, part = get_global_id(1);
-    const int l0 = (int)((long)lines * part / parts), l1 = (int)((long)lines * (part + 1) / parts);
+    const int l0 = part_begin(images * oh, part, parts);
+    const int l1 = part_begin(images * oh, part + 1, parts);
     out += part * stride + q;
     src += q / group_out * depth;
     diff_dst += q;
-    for (int i = 0; i < filter_rows * filter_cols * depth; i++)
+    for (int i = 0; i < rows * cols * depth; i++)
         fstore(VZERO, out + i * k);
     for (int l = l0; l < l1; l++)
-        for (int r = 0; r < filter_rows; r++) {
+        for (int r = 0; r < rows; r++) {
             const int n = l / oh, y = (l - n * oh) * stride_h - pad_top + r;
             if ((uint)y >= (uint)h)
                 continue;
-            for (int s = 0; s < filter_cols; s++) {
+            for (int s = 0; s < cols; s++) {
                 /* The columns whose tap lies inside the map. */
                 const int left = pad_left - s, right = w - 1 + left;
                 const int b0 = left > 0 ? (left + stride_w - 1) / stride_w : 0;
                 const int b1 = right < 0 ? 0 : min(right / stride_w + 1, ow);
                 const int x = b0 * stride_w - left;
                 for (int j0 = 0; j0 < depth && b0 < b1; j0 += JB)
-                    add_row(out + (r * filter_cols + s) * depth * k,
+                    add_row(out + (r * cols + s) * depth * k,
                             src + ((n * h + y) * w + x) * c, stride_w * c,
                             diff_dst + (l * ow + b0) * k, k, b1 - b0, j0, depth);
             }

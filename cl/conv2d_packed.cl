@@ -19,6 +19,7 @@
  * Kernels: conv2d_packed_product (forward, backward data), conv2d_packed_weights and
  * conv2d_packed_bias (their panels), conv2d_packed_bwd_params.
  */
+#include "conv2d.clh"
 #include "moments.clh"
 #include "regtile.clh"
 
@@ -39,12 +40,8 @@
 #define ACCUMULATE     1 /* flags: add to what the output holds */
 #define POSITION_MAJOR 2 /* order pixels by position, then image: neighbours share their padding */
 
-/* Pixel (a, b) of image n in a walk over gh x gw pixels of each image: image by image, or, by
- * position, the images' pixels of one position side by side. */
-typedef struct pixel {
-    int n, a, b;
-} pixel;
-
+/* The first pixel, and the next ones, of a walk over gh x gw pixels of each image: image by image,
+ * or, by position, the images' pixels of one position side by side. */
 RS_INLINE void pixel_set(pixel *p, int index, int images, int gh, int gw, int by_position)
 {
     const int g = by_position ? index / images : index % (gh * gw);
@@ -234,10 +231,8 @@ RS_INLINE int box_has(int4 box, int first, int last, int cols)
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 conv2d_packed_product(__global const float *restrict x, __global const float *restrict packed,
                       int packed_first, int bias_first, __global const float *restrict residual,
-                      __global float *restrict y, __global float *restrict moments, int images,
-                      int h, int w, int c, int rows, int cols, int dh, int dw, int istep_h,
-                      int istep_w, int gh, int gw, int oh, int ow, int k, int first_h, int first_w,
-                      int ostep_h, int ostep_w, int kc, int tiles, int batch, int panels, int flags)
+                      __global float *restrict y, __global float *restrict moments,
+                      CONV_GRID_PARAMS, int kc, int tiles, int batch, int panels, int flags)
 {
     __local float A[TB * MR * LDA] __attribute__((aligned(64)));
     __local int top[PB * MR], first[PB * MR], start[PB * MR], offset[PB * MR];
@@ -264,7 +259,7 @@ conv2d_packed_product(__global const float *restrict x, __global const float *re
         top[i] = ih;
         first[i] = iw * c;
         start[i] = ((at.n * h + ih) * w + iw) * c;
-        offset[i] = ((at.n * oh + at.a * ostep_h + first_h) * ow + at.b * ostep_w + first_w) * k;
+        offset[i] = GRID_OUTPUT(at);
         if (rows * cols == 1)
             continue;
         const int4 t = box[i / MR];
@@ -333,20 +328,16 @@ conv2d_packed_product(__global const float *restrict x, __global const float *re
     } while (k0 < total);
 }
 
-/* Packs the weights of one grid: value (dr, ds, ci) of panel j's column q is
- * weight[r0 + dr * rstep, s0 + ds * sstep, ...], where the stride of ci is step_c and that of
- * output channel j * NR + q is step_q. Forward: step_q = 1; backward data: step_c = 1, and squares of
- * weights are transposed. Group (j, tap); kc >= VW. */
+/* Packs the weights of one grid. Forward: step_q = 1; backward data: step_c = 1, and squares of
+ * weights are transposed. Group (panel j, tap of the window); kc >= VW. */
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 conv2d_packed_weights(__global const float *restrict weight, __global float *restrict packed,
-                      int packed_first, int cols, int c, int k, int filter_s, int r0, int s0,
-                      int rstep, int sstep, int step_c, int step_q, int kc)
+                      int packed_first, CONV_GRID_PARAMS, CONV_TAPS_PARAMS, int kc)
 {
     const int j = get_group_id(0), tap = get_group_id(1), taps = get_num_groups(1);
-    const int r = r0 + tap / cols * rstep, s = s0 + tap % cols * sstep;
     const int nk = min(NR, k - j * NR), npanels = get_num_groups(0), total = taps * c;
-    __global const float *src =
-        weight + (size_t)(r * filter_s + s) * c * k + (size_t)j * NR * step_q;
+    __global const float *src = weight + (size_t)GRID_TAP(tap / cols, tap % cols) * step_tap +
+                                (size_t)j * NR * step_q;
     packed += packed_first;
     for (int c0 = 0; c0 < c; c0 += VW) {
         /* Values from..from + channels lie in one block, or from `next` on in the one after. */
@@ -465,10 +456,9 @@ RS_INLINE int div_up(int a, int b) /* for any a, b > 0 */
  * window lies in the padding for all of the group's filter rows are left out. */
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 conv2d_packed_bwd_params(__global const float *restrict x, __global const float *restrict dy,
-                         __global float *restrict dw, __global float *restrict dbias, int images,
-                         int h, int w, int c, int oh, int ow, int k, int rows, int cols,
-                         int stride_h, int stride_w, int pad_top, int pad_left, int group_rows,
-                         int panels, int parts, ulong part_floats, int bias_first)
+                         __global float *restrict dw, __global float *restrict dbias,
+                         CONV_SHAPE_PARAMS, int group_rows, int panels, int parts,
+                         ulong part_floats, int bias_first)
 {
     __local float A[PX * LDM] __attribute__((aligned(64)));
     __local float D[JB * PX * NR] __attribute__((aligned(64)));
@@ -497,8 +487,8 @@ conv2d_packed_bwd_params(__global const float *restrict x, __global const float 
         b1 = clamp(div_up(w + pad_left - s0, stride_w), b0, ow);
     }
     const int gw = b1 - b0, map = (a1 - a0) * gw;
-    const int first = (int)((long)images * map * part / parts);
-    const int end = (int)((long)images * map * (part + 1) / parts);
+    const int first = part_begin(images * map, part, parts);
+    const int end = part_begin(images * map, part + 1, parts);
 
     int p0 = first;
     pixel at = {0, 0, 0};

@@ -7,10 +7,10 @@
  *     forward, backward data: rows: output pixels, columns: output channels, sum over the window
  *     backward weights:       rows: (r, s, ci), columns: k, sum over pixels
  *
- * Grids and windows are those of src/op/conv2d.h. Layout: NHWC, RSCK. Any group size works, 1 too.
+ * Grids and windows are those of conv2d.clh. Layout: NHWC, RSCK. Any group size works, 1 too.
  *
  * Kernels: conv2d_tiled_product, conv2d_tiled_bwd_params. */
-#include "common.clh"
+#include "conv2d.clh"
 
 #ifndef WM /* items along rows and columns: 1, 4, 8, 16 */
 #define WM 16
@@ -61,11 +61,8 @@ RS_INLINE void multiply(__local const float *A, __local const float *B, float ac
 __kernel GROUP void
 conv2d_tiled_product(__global const float *restrict x, __global const float *restrict weight,
                      __global const float *restrict bias, __global const float *restrict residual,
-                     __global float *restrict y, int images, int h, int w, int c, int rows,
-                     int cols, int dh, int dw, int istep_h, int istep_w, int gh, int gw, int oh,
-                     int ow, int k, int first_h, int first_w, int ostep_h, int ostep_w,
-                     int filter_s, int r0, int s0, int rstep, int sstep, int step_c, int step_q,
-                     int accumulate, int relu)
+                     __global float *restrict y, CONV_GRID_PARAMS, CONV_TAPS_PARAMS, int accumulate,
+                     int relu)
 {
     __local float A[TK * LDA], B[TK * LDB];
     __local int in_h[TM], in_w[TM], image[TM], offset[TM];
@@ -74,12 +71,11 @@ conv2d_tiled_product(__global const float *restrict x, __global const float *res
     const int count = images * gh * gw, total = rows * cols * c;
 
     for (int i = item; i < TM; i += ITEMS) {
-        const int p = min(p0 + i, count - 1);
-        const int b = p % gw, a = p / gw % gh, n = p / gw / gh;
-        in_h[i] = a * istep_h + dh;
-        in_w[i] = b * istep_w + dw;
-        image[i] = n * h * w * c;
-        offset[i] = ((n * oh + a * ostep_h + first_h) * ow + b * ostep_w + first_w) * k;
+        const pixel at = pixel_at(min(p0 + i, count - 1), gh, gw);
+        in_h[i] = at.a * istep_h + dh;
+        in_w[i] = at.b * istep_w + dw;
+        image[i] = at.n * h * w * c;
+        offset[i] = GRID_OUTPUT(at);
     }
     barrier(CLK_LOCAL_MEM_FENCE); /* a grid without taps does not enter the loop below */
     float acc[RM][RN];
@@ -99,9 +95,8 @@ conv2d_tiled_product(__global const float *restrict x, __global const float *res
         for (int i = item; i < TK * TN; i += ITEMS) { /* neighbours read neighbouring weights */
             const int t = step_q == 1 ? i / TN : i % TK, q = step_q == 1 ? i % TN : i / TK;
             const int f = k0 + t, tap = f / c;
-            const int at =
-                ((r0 + tap / cols * rstep) * filter_s + s0 + tap % cols * sstep) * c * k +
-                f % c * step_c + (n0 + q) * step_q;
+            const int at = GRID_TAP(tap / cols, tap % cols) * step_tap + f % c * step_c +
+                           (n0 + q) * step_q;
             B[t * LDB + q] = f < total && n0 + q < k ? weight[at] : 0.0f;
         }
         barrier(CLK_LOCAL_MEM_FENCE);
@@ -123,9 +118,7 @@ conv2d_tiled_product(__global const float *restrict x, __global const float *res
  * out + part * stride. */
 __kernel GROUP void conv2d_tiled_bwd_params(__global const float *restrict x,
                                             __global const float *restrict dy,
-                                            __global float *restrict out, int images, int h, int w,
-                                            int c, int oh, int ow, int k, int rows, int cols,
-                                            int stride_h, int stride_w, int pad_top, int pad_left,
+                                            __global float *restrict out, CONV_SHAPE_PARAMS,
                                             int parts, ulong stride)
 {
     __local float A[TK * LDA], B[TK * LDB];
@@ -134,8 +127,7 @@ __kernel GROUP void conv2d_tiled_bwd_params(__global const float *restrict x,
     const int lx = get_local_id(0), ly = get_local_id(1), item = ly * WN + lx;
     const int n0 = (int)get_group_id(0) * TN, m0 = (int)get_group_id(1) * TM;
     const int part = get_group_id(2), total = rows * cols * c, pixels = images * oh * ow;
-    const int first = (int)((long)pixels * part / parts);
-    const int end = (int)((long)pixels * (part + 1) / parts);
+    const int first = part_begin(pixels, part, parts), end = part_begin(pixels, part + 1, parts);
 
     for (int i = item; i < TM; i += ITEMS) {
         const int m = min(m0 + i, total - 1);
@@ -151,10 +143,10 @@ __kernel GROUP void conv2d_tiled_bwd_params(__global const float *restrict x,
     for (int p0 = first; p0 < end; p0 += TK) {
         barrier(CLK_LOCAL_MEM_FENCE);
         for (int t = item; t < TK; t += ITEMS) {
-            const int p = min(p0 + t, end - 1);
-            in_h[t] = p / ow % oh * stride_h - pad_top;
-            in_w[t] = p % ow * stride_w - pad_left;
-            image[t] = p / ow / oh * h * w * c;
+            const pixel at = pixel_at(min(p0 + t, end - 1), oh, ow);
+            in_h[t] = at.a * stride_h - pad_top;
+            in_w[t] = at.b * stride_w - pad_left;
+            image[t] = at.n * h * w * c;
         }
         barrier(CLK_LOCAL_MEM_FENCE);
         for (int i = item; i < TK * TM; i += ITEMS) {

@@ -22,6 +22,7 @@
  * Kernels: conv2d_winograd_product (forward, backward data), conv2d_winograd_weights (its panels),
  * conv2d_winograd_bwd_params. */
 #define MW (RS_VW >= 16 ? 8 : 6) /* divides the usual numbers of channels */
+#include "conv2d.clh"
 #include "moments.clh"
 #include "regtile.clh"
 
@@ -251,9 +252,9 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 conv2d_winograd_product(__global const float *restrict x, __global const float *restrict packed,
                         int bias_first, __global const float *restrict residual,
                         __global float *restrict y, __global float *restrict moments,
-                        __global float *restrict scratch, int images, int h, int w, int c, int oh,
-                        int ow, int k, int pad_top, int pad_left, int block, int group_blocks,
-                        int group_panels, int chunk, ulong slab_floats, int flags)
+                        __global float *restrict scratch, CONV_MAPS_PARAMS, int pad_top,
+                        int pad_left, int block, int group_blocks, int group_panels, int chunk,
+                        ulong slab_floats, int flags)
 {
     const int th = (oh + 3) / 4, tw = (ow + 3) / 4, tiles = images * th * tw;
     const tile_map from = {h, w, c, th, tw, pad_top, pad_left}, to = {oh, ow, k, th, tw, 0, 0};
@@ -361,10 +362,9 @@ RS_INLINE void transform_diff(const tile_map *m, const global float *dy, int t0,
  * every get_num_groups(0)th of these items; `block` tiles are transformed at a time. */
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 conv2d_winograd_bwd_params(__global const float *restrict x, __global const float *restrict dy,
-                           __global float *dw, ulong dw_first, __global float *scratch, int images,
-                           int h, int w, int c, int oh, int ow, int k, int pad_top, int pad_left,
-                           int rows, int group_panels, int parts, int block, ulong part_floats,
-                           ulong slab_floats)
+                           __global float *dw, ulong dw_first, __global float *scratch,
+                           CONV_MAPS_PARAMS, int pad_top, int pad_left, int rows, int group_panels,
+                           int parts, int block, ulong part_floats, ulong slab_floats)
 {
     const int th = (oh + 3) / 4, tw = (ow + 3) / 4, tiles = images * th * tw;
     const tile_map source = {h, w, c, th, tw, pad_top, pad_left}, diff = {oh, ow, k, th, tw, 0, 0};
@@ -382,8 +382,8 @@ conv2d_winograd_bwd_params(__global const float *restrict x, __global const floa
         const int part = item % parts, c0 = item / parts % row_blocks * rows;
         const int j0 = item / parts / row_blocks * group_panels;
         const int channels = min(rows, c - c0), panels = min(group_panels, npanels - j0);
-        const int first = (int)((long)tiles * part / parts);
-        const int end = (int)((long)tiles * (part + 1) / parts);
+        const int first = part_begin(tiles, part, parts);
+        const int end = part_begin(tiles, part + 1, parts);
 
         for (int t0 = first; t0 < end; t0 += block) {
             const int count = min(block, end - t0);

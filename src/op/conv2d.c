@@ -403,9 +403,10 @@ rs_conv_grid rs_conv_grid_at(const rs_conv *v, rs_pass pass, size_t index)
 
 rs_conv_maps rs_conv_maps_of(const rs_conv *v, rs_pass pass)
 {
+    const size_t tap = rs_conv_group_in(v) * v->k;
     if (pass == RS_FWD)
-        return (rs_conv_maps){v->h, v->w, v->c, v->oh, v->ow, v->k, .step_c = v->k, .step_q = 1};
-    return (rs_conv_maps){v->oh, v->ow, v->k, v->h, v->w, v->c, .step_c = 1, .step_q = v->k};
+        return (rs_conv_maps){v->h, v->w, v->c, v->oh, v->ow, v->k, tap, v->k, 1};
+    return (rs_conv_maps){v->oh, v->ow, v->k, v->h, v->w, v->c, tap, 1, v->k};
 }
 
 const char *rs_conv_fits_int(const rs_conv *v)

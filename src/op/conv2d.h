@@ -65,15 +65,35 @@ typedef struct rs_conv_grid {
 size_t rs_conv_grids(const rs_conv *v, rs_pass pass);
 rs_conv_grid rs_conv_grid_at(const rs_conv *v, rs_pass pass, size_t index);
 
-/* The maps of a pass in those terms; step_c and step_q are the strides, in weights, of source and
- * output channels (of one group). */
+/* The maps of a pass in those terms, and how its weights lie: the floats from one tap to the next,
+ * and from one source and output channel (of one group) to the next. */
 typedef struct rs_conv_maps {
     size_t h, w, c;   /* source */
     size_t oh, ow, k; /* output */
-    size_t step_c, step_q;
+    size_t step_tap, step_c, step_q;
 } rs_conv_maps;
 
 rs_conv_maps rs_conv_maps_of(const rs_conv *v, rs_pass pass);
+
+/* Arguments of RS_LAUNCH for the parameters CONV_MAPS_PARAMS, CONV_GRID_PARAMS, CONV_TAPS_PARAMS and
+ * CONV_SHAPE_PARAMS of cl/conv2d.clh, from pointers to the convolution v, its maps m and a grid g. */
+#define RS_CONV_MAPS_ARGS(v, m)                                                                    \
+    RS_INT((v)->n), RS_INT((m)->h), RS_INT((m)->w), RS_INT((m)->c), RS_INT((m)->oh),               \
+        RS_INT((m)->ow), RS_INT((m)->k)
+
+#define RS_CONV_GRID_ARGS(v, m, g)                                                                 \
+    RS_CONV_MAPS_ARGS(v, m), RS_INT((g)->gh), RS_INT((g)->gw), RS_INT((g)->first_h),               \
+        RS_INT((g)->first_w), RS_INT((g)->ostep_h), RS_INT((g)->ostep_w), RS_INT((g)->rows),       \
+        RS_INT((g)->cols), RS_INT((g)->dh), RS_INT((g)->dw), RS_INT((g)->istep_h),                 \
+        RS_INT((g)->istep_w)
+
+#define RS_CONV_TAPS_ARGS(v, m, g)                                                                 \
+    RS_INT((v)->s), RS_INT((g)->r0), RS_INT((g)->s0), RS_INT((g)->rstep), RS_INT((g)->sstep),      \
+        RS_INT((m)->step_tap), RS_INT((m)->step_c), RS_INT((m)->step_q)
+
+#define RS_CONV_SHAPE_ARGS(v)                                                                      \
+    RS_CONV_MAPS_ARGS(v, v), RS_INT((v)->r), RS_INT((v)->s), RS_INT((v)->stride_h),                \
+        RS_INT((v)->stride_w), RS_INT((v)->pad_top), RS_INT((v)->pad_left)
 
 /* NULL, or why 32-bit indices do not reach the tensors. For `can`. */
 const char *rs_conv_fits_int(const rs_conv *v);

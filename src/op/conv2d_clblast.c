@@ -54,13 +54,11 @@ static const char *can(const rs_problem *p, rs_pass pass, const rescl_device_inf
 static rescl_status enqueue_columns(const rs_plan *plan, const rs_args *args, const rs_conv *v,
                                     size_t first, size_t images)
 {
-    const size_t pixels = images * v->oh * v->ow;
-    const rs_grid grid = rs_conv_items(plan->dev, v->r * v->s * v->c, pixels);
+    const rs_grid grid = rs_conv_items(plan->dev, v->r * v->s * v->c, images * v->oh * v->ow);
+    rs_conv chunk = *v;
+    chunk.n = images;
     return RS_LAUNCH(plan->dev, plan->kernel[COLUMNS].kernel, grid, RS_BUF(args->src[0].buf),
-                     RS_BUF(args->scratch), RS_INT(first), RS_INT(pixels), RS_INT(v->h),
-                     RS_INT(v->w), RS_INT(v->c), RS_INT(v->oh), RS_INT(v->ow), RS_INT(v->r),
-                     RS_INT(v->s), RS_INT(v->stride_h), RS_INT(v->stride_w), RS_INT(v->pad_top),
-                     RS_INT(v->pad_left));
+                     RS_BUF(args->scratch), RS_CONV_SHAPE_ARGS(&chunk), RS_INT(first));
 }
 
 static rescl_status fwd_chunk(const rs_plan *plan, const rs_args *args, const rs_conv *v,
@@ -133,11 +131,11 @@ static rescl_status bwd_data_chunk(const rs_plan *plan, const rs_args *args, con
     RS_TRY(rs_blas_gemm(plan->dev, &g));
     if (d->columns) {
         const rs_grid grid = rs_conv_items(plan->dev, v->c, in_pixels);
+        rs_conv chunk = *v;
+        chunk.n = images;
         RS_TRY(RS_LAUNCH(plan->dev, plan->kernel[COLUMNS].kernel, grid, RS_BUF(args->scratch),
-                         RS_BUF(args->diff_src[0].buf), RS_INT(first), RS_INT(in_pixels),
-                         RS_INT(v->h), RS_INT(v->w), RS_INT(v->c), RS_INT(v->oh), RS_INT(v->ow),
-                         RS_INT(v->r), RS_INT(v->s), RS_INT(v->stride_h), RS_INT(v->stride_w),
-                         RS_INT(v->pad_top), RS_INT(v->pad_left), RS_INT(v->accumulate)));
+                         RS_BUF(args->diff_src[0].buf), RS_CONV_SHAPE_ARGS(&chunk), RS_INT(first),
+                         RS_INT(v->accumulate)));
     }
 out:
     return st;

@@ -70,7 +70,7 @@ static rescl_status pack(const rs_plan *plan, const rs_args *args)
                      RS_BUF(args->packed), RS_INT(count), RS_INT(m.k), RS_INT(v.r * v.s),
                      RS_INT(depth_of(&v, plan->pass)), RS_INT(width_of(&v, plan->pass)),
                      RS_INT(rs_conv_group_out(&v)), RS_INT(m.step_c), RS_INT(m.step_q),
-                     RS_INT(rs_conv_group_in(&v) * v.k));
+                     RS_INT(m.step_tap));
 }
 
 static rescl_status product_enqueue(const rs_plan *plan, const rs_args *args)
@@ -91,12 +91,8 @@ static rescl_status product_enqueue(const rs_plan *plan, const rs_args *args)
         RS_TRY(RS_LAUNCH(plan->dev, plan->kernel[PRODUCT].kernel, grid,
                          RS_BUF(fwd ? args->src[0].buf : args->diff_dst.buf), RS_BUF(args->packed),
                          RS_BUF(fwd ? args->src[1].buf : NULL),
-                         RS_BUF(fwd ? args->dst.buf : args->diff_src[0].buf), RS_INT(pixels),
-                         RS_INT(m.h), RS_INT(m.w), RS_INT(m.c), RS_INT(g.rows), RS_INT(g.cols),
-                         RS_INT(g.dh), RS_INT(g.dw), RS_INT(g.istep_h), RS_INT(g.istep_w),
-                         RS_INT(g.gh), RS_INT(g.gw), RS_INT(m.oh), RS_INT(m.ow), RS_INT(m.k),
-                         RS_INT(g.first_h), RS_INT(g.first_w), RS_INT(g.ostep_h), RS_INT(g.ostep_w),
-                         RS_INT(v.s), RS_INT(g.r0), RS_INT(g.s0), RS_INT(g.rstep), RS_INT(g.sstep),
+                         RS_BUF(fwd ? args->dst.buf : args->diff_src[0].buf),
+                         RS_CONV_GRID_ARGS(&v, &m, &g), RS_CONV_TAPS_ARGS(&v, &m, &g),
                          RS_INT(depth_of(&v, plan->pass)), RS_INT(width_of(&v, plan->pass)),
                          RS_INT(v.r * v.s), RS_INT(TILES), RS_INT(add), RS_INT(v.relu)));
     }
@@ -127,13 +123,11 @@ static rescl_status params_enqueue(const rs_plan *plan, const rs_args *args)
     const size_t weights = rs_conv_weight_count(&v), parts = weight_parts(&v, dev);
     const rs_grid grid = {.items = {v.k / rs_vector_width(dev), parts, 1}, .group = {1, 1, 1}};
 
-    RS_TRY(RS_LAUNCH(
-        plan->dev, plan->kernel[PARAMS].kernel, grid, RS_BUF(args->src[0].buf),
-        RS_BUF(args->diff_dst.buf), RS_BUF(parts > 1 ? args->scratch : args->diff_param[0].buf),
-        RS_INT(v.n * v.oh), RS_INT(v.h), RS_INT(v.w), RS_INT(v.c), RS_INT(v.oh), RS_INT(v.ow),
-        RS_INT(v.k), RS_INT(v.r), RS_INT(v.s), RS_INT(v.stride_h), RS_INT(v.stride_w),
-        RS_INT(v.pad_top), RS_INT(v.pad_left), RS_INT(rs_conv_group_in(&v)),
-        RS_INT(rs_conv_group_out(&v)), RS_INT(parts), RS_ULONG(weights)));
+    RS_TRY(RS_LAUNCH(plan->dev, plan->kernel[PARAMS].kernel, grid, RS_BUF(args->src[0].buf),
+                     RS_BUF(args->diff_dst.buf),
+                     RS_BUF(parts > 1 ? args->scratch : args->diff_param[0].buf),
+                     RS_CONV_SHAPE_ARGS(&v), RS_INT(rs_conv_group_in(&v)),
+                     RS_INT(rs_conv_group_out(&v)), RS_INT(parts), RS_ULONG(weights)));
     RS_TRY(rs_conv_sum_params(plan, SUM, BIAS, args, 0, parts));
 out:
     return st;

@@ -213,12 +213,8 @@ static rescl_status product_enqueue(const rs_plan *plan, const rs_args *args)
                 RS_BUF(fwd ? args->src[0].buf : args->diff_dst.buf), RS_BUF(args->packed),
                 RS_INT(first), RS_INT(bias_first), RS_BUF(fwd ? args->src[1].buf : NULL),
                 RS_BUF(fwd ? args->dst.buf : args->diff_src[0].buf),
-                RS_BUF(plan->moments_parts ? args->moments : NULL), RS_INT(v.n), RS_INT(m.h),
-                RS_INT(m.w), RS_INT(m.c), RS_INT(g->rows), RS_INT(g->cols), RS_INT(g->dh),
-                RS_INT(g->dw), RS_INT(g->istep_h), RS_INT(g->istep_w), RS_INT(g->gh), RS_INT(g->gw),
-                RS_INT(m.oh), RS_INT(m.ow), RS_INT(m.k), RS_INT(g->first_h), RS_INT(g->first_w),
-                RS_INT(g->ostep_h), RS_INT(g->ostep_w), RS_INT(d.kc), RS_INT(d.tiles),
-                RS_INT(d.batch), RS_INT(d.group_panels),
+                RS_BUF(plan->moments_parts ? args->moments : NULL), RS_CONV_GRID_ARGS(&v, &m, g),
+                RS_INT(d.kc), RS_INT(d.tiles), RS_INT(d.batch), RS_INT(d.group_panels),
                 RS_INT((add ? 1 : 0) | (d.position_major ? 2 : 0) | (v.relu ? 4 : 0))));
         }
         first += d.packed;
@@ -246,9 +242,8 @@ static rescl_status pack(const rs_plan *plan, const rs_args *args)
         if (d.packed > 0)
             RS_TRY(RS_LAUNCH(plan->dev, plan->kernel[WEIGHTS].kernel, grid,
                              RS_BUF(args->param[0].buf), RS_BUF(args->packed), RS_INT(first),
-                             RS_INT(g->cols), RS_INT(m.c), RS_INT(m.k), RS_INT(v.s), RS_INT(g->r0),
-                             RS_INT(g->s0), RS_INT(g->rstep), RS_INT(g->sstep), RS_INT(m.step_c),
-                             RS_INT(m.step_q), RS_INT(d.kc)));
+                             RS_CONV_GRID_ARGS(&v, &m, g), RS_CONV_TAPS_ARGS(&v, &m, g),
+                             RS_INT(d.kc)));
         first += d.packed;
     }
     RS_TRY(RS_LAUNCH(plan->dev, plan->kernel[BIAS].kernel, bias_grid,
@@ -307,11 +302,9 @@ static rescl_status params_enqueue(const rs_plan *plan, const rs_args *args)
     rs_buffer *dbias = !v.bias ? NULL : d.parts > 1 ? args->scratch : args->diff_param[1].buf;
 
     RS_TRY(RS_LAUNCH(plan->dev, plan->kernel[PARAMS].kernel, grid, RS_BUF(args->src[0].buf),
-                     RS_BUF(args->diff_dst.buf), RS_BUF(dw), RS_BUF(dbias), RS_INT(v.n),
-                     RS_INT(v.h), RS_INT(v.w), RS_INT(v.c), RS_INT(v.oh), RS_INT(v.ow), RS_INT(v.k),
-                     RS_INT(v.r), RS_INT(v.s), RS_INT(v.stride_h), RS_INT(v.stride_w),
-                     RS_INT(v.pad_top), RS_INT(v.pad_left), RS_INT(d.rows), RS_INT(d.panels),
-                     RS_INT(d.parts), RS_ULONG(d.part_floats), RS_INT(d.parts > 1 ? weights : 0)));
+                     RS_BUF(args->diff_dst.buf), RS_BUF(dw), RS_BUF(dbias), RS_CONV_SHAPE_ARGS(&v),
+                     RS_INT(d.rows), RS_INT(d.panels), RS_INT(d.parts), RS_ULONG(d.part_floats),
+                     RS_INT(d.parts > 1 ? weights : 0)));
     if (d.parts > 1)
         RS_TRY(rs_conv_sum(plan, SUM, args->scratch, 0, args->diff_param[0].buf, weights,
                            (size_t)d.parts, d.part_floats));

@@ -154,16 +154,16 @@ static rescl_status product_enqueue(const rs_plan *plan, const rs_args *args)
     const product d = product_of(&v, plan->pass, dev, plan->tune);
     const bool fwd = plan->pass == RS_FWD, add = !fwd && v.accumulate;
     const rs_grid grid = {.items = {(size_t)d.groups_t, (size_t)d.groups_j, 1}, .group = {1, 1, 1}};
-    return RS_LAUNCH(
-        plan->dev, plan->kernel[PRODUCT].kernel, grid,
-        RS_BUF(fwd ? args->src[0].buf : args->diff_dst.buf), RS_BUF(args->packed),
-        RS_INT(packed_floats(&v, plan->pass, &t)), RS_BUF(fwd ? args->src[1].buf : NULL),
-        RS_BUF(fwd ? args->dst.buf : args->diff_src[0].buf),
-        RS_BUF(plan->moments_parts ? args->moments : NULL), RS_BUF(args->scratch), RS_INT(v.n),
-        RS_INT(m.h), RS_INT(m.w), RS_INT(m.c), RS_INT(m.oh), RS_INT(m.ow), RS_INT(m.k),
-        RS_INT(fwd ? v.pad_top : 2 - v.pad_top), RS_INT(fwd ? v.pad_left : 2 - v.pad_left),
-        RS_INT(d.block), RS_INT(d.group_blocks), RS_INT(d.group_panels), RS_INT(d.chunk),
-        RS_ULONG(d.slab), RS_INT((add ? 1 : 0) | (v.relu ? 4 : 0)));
+    return RS_LAUNCH(plan->dev, plan->kernel[PRODUCT].kernel, grid,
+                     RS_BUF(fwd ? args->src[0].buf : args->diff_dst.buf), RS_BUF(args->packed),
+                     RS_INT(packed_floats(&v, plan->pass, &t)),
+                     RS_BUF(fwd ? args->src[1].buf : NULL),
+                     RS_BUF(fwd ? args->dst.buf : args->diff_src[0].buf),
+                     RS_BUF(plan->moments_parts ? args->moments : NULL), RS_BUF(args->scratch),
+                     RS_CONV_MAPS_ARGS(&v, &m), RS_INT(fwd ? v.pad_top : 2 - v.pad_top),
+                     RS_INT(fwd ? v.pad_left : 2 - v.pad_left), RS_INT(d.block),
+                     RS_INT(d.group_blocks), RS_INT(d.group_panels), RS_INT(d.chunk),
+                     RS_ULONG(d.slab), RS_INT((add ? 1 : 0) | (v.relu ? 4 : 0)));
 }
 
 static rescl_status pack(const rs_plan *plan, const rs_args *args)
@@ -218,13 +218,12 @@ static rescl_status params_enqueue(const rs_plan *plan, const rs_args *args)
     const size_t partial = (size_t)d.groups * d.slab;
     const rs_grid grid = {.items = {(size_t)d.groups, 1, 1}, .group = {1, 1, 1}};
 
-    RS_TRY(RS_LAUNCH(plan->dev, plan->kernel[PARAMS].kernel, grid, RS_BUF(args->src[0].buf),
-                     RS_BUF(args->diff_dst.buf),
-                     RS_BUF(d.parts > 1 ? args->scratch : args->diff_param[0].buf),
-                     RS_ULONG(d.parts > 1 ? partial : 0), RS_BUF(args->scratch), RS_INT(v.n),
-                     RS_INT(v.h), RS_INT(v.w), RS_INT(v.c), RS_INT(v.oh), RS_INT(v.ow), RS_INT(v.k),
-                     RS_INT(v.pad_top), RS_INT(v.pad_left), RS_INT(d.rows), RS_INT(d.panels),
-                     RS_INT(d.parts), RS_INT(d.block), RS_ULONG(d.part_floats), RS_ULONG(d.slab)));
+    RS_TRY(RS_LAUNCH(
+        plan->dev, plan->kernel[PARAMS].kernel, grid, RS_BUF(args->src[0].buf),
+        RS_BUF(args->diff_dst.buf), RS_BUF(d.parts > 1 ? args->scratch : args->diff_param[0].buf),
+        RS_ULONG(d.parts > 1 ? partial : 0), RS_BUF(args->scratch), RS_CONV_MAPS_ARGS(&v, &v),
+        RS_INT(v.pad_top), RS_INT(v.pad_left), RS_INT(d.rows), RS_INT(d.panels), RS_INT(d.parts),
+        RS_INT(d.block), RS_ULONG(d.part_floats), RS_ULONG(d.slab)));
     RS_TRY(rs_conv_sum_params(plan, SUM, BIAS, args, partial, (size_t)d.parts));
 out:
     return st;
