@@ -95,6 +95,17 @@ if(NOT RESCL_WITH_JPEG STREQUAL "OFF")
     endif()
 endif()
 
+# The optional libraries; rescl_features() lists those that were found.
+set(rs_optional_libraries hdf5 jpeg)
+set(features "")
+foreach(library ${rs_optional_libraries})
+    if(TARGET rs_dep_${library})
+        string(APPEND features "\"${library}\", ")
+    endif()
+endforeach()
+set_property(SOURCE "${PROJECT_SOURCE_DIR}/src/base/version.c"
+    PROPERTY COMPILE_DEFINITIONS "RS_FEATURES=${features}")
+
 if(rs_missing)
     list(JOIN rs_missing ", " rs_missing)
     message(FATAL_ERROR "Not found: ${rs_missing}.\n"

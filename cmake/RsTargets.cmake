@@ -9,9 +9,14 @@ if(rs_library_rooms)
     target_include_directories(rescl INTERFACE
         $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
         $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+    # A new major version may change the ABI; before 1.0 a new minor version may, too.
+    set(soversion ${PROJECT_VERSION_MAJOR})
+    if(soversion EQUAL 0)
+        string(APPEND soversion ".${PROJECT_VERSION_MINOR}")
+    endif()
     set_target_properties(rescl PROPERTIES
         VERSION ${PROJECT_VERSION}
-        SOVERSION ${PROJECT_VERSION_MAJOR}
+        SOVERSION ${soversion}
         LINKER_LANGUAGE C)
     if(NOT RESCL_PARTIAL AND NOT RESCL_SANITIZE AND UNIX AND NOT APPLE)
         target_link_options(rescl PRIVATE -Wl,-z,defs)

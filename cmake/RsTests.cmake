@@ -22,14 +22,13 @@ set_target_properties(rescl_test_support PROPERTIES LINKER_LANGUAGE C)
 
 set(rs_test_libs rescl_test_support rs_dep_cmocka rs_dep_jansson rs_dep_png rs_dep_math
     Threads::Threads)
-if(TARGET rs_dep_hdf5)
-    list(APPEND rs_test_libs rs_dep_hdf5)
-    target_compile_definitions(rescl_test_support INTERFACE RS_HAVE_HDF5)
-endif()
-if(TARGET rs_dep_jpeg)
-    list(APPEND rs_test_libs rs_dep_jpeg)
-    target_compile_definitions(rescl_test_support INTERFACE RS_HAVE_JPEG)
-endif()
+foreach(library ${rs_optional_libraries})
+    if(TARGET rs_dep_${library})
+        string(TOUPPER ${library} upper)
+        list(APPEND rs_test_libs rs_dep_${library})
+        target_compile_definitions(rescl_test_support INTERFACE RS_HAVE_${upper})
+    endif()
+endforeach()
 
 set(globs "${PROJECT_SOURCE_DIR}/tests/support/*.c")
 foreach(room ${rs_test_rooms})
@@ -110,6 +109,7 @@ if(TARGET rescl AND NOT RESCL_SANITIZE AND NOT RESCL_COVERAGE)
         "-DBUILD_DIR=${PROJECT_BINARY_DIR}" "-DSOURCE_DIR=${PROJECT_SOURCE_DIR}"
         "-DWORK_DIR=${rs_test_dir}/package" "-DLIBDIR=${CMAKE_INSTALL_LIBDIR}"
         "-DGENERATOR=${CMAKE_GENERATOR}" "-DC_COMPILER=${CMAKE_C_COMPILER}"
+        "-DSOVERSION=${soversion}" "-DREADELF=${CMAKE_READELF}"
         -P "${PROJECT_SOURCE_DIR}/tests/package/install.cmake")
     rs_test_properties(package.install package)
     add_test(NAME package.symbols COMMAND ${CMAKE_COMMAND}
@@ -118,6 +118,14 @@ if(TARGET rescl AND NOT RESCL_SANITIZE AND NOT RESCL_COVERAGE)
         -P "${PROJECT_SOURCE_DIR}/tests/package/symbols.cmake")
     rs_test_properties(package.symbols package)
 endif()
+
+# Each public header by itself, as C and, where there is a compiler for it, as C++.
+find_program(RESCL_CXX NAMES c++ g++ clang++)
+add_test(NAME package.headers COMMAND ${CMAKE_COMMAND}
+    "-DINCLUDE=${PROJECT_SOURCE_DIR}/include" "-DWORK_DIR=${rs_test_dir}/headers"
+    "-DC_COMPILER=${CMAKE_C_COMPILER}" "-DCXX_COMPILER=${RESCL_CXX}"
+    -P "${PROJECT_SOURCE_DIR}/tests/package/headers.cmake")
+rs_test_properties(package.headers package)
 
 # Run by hand beside PyTorch (docs/verification.md).
 foreach(tool export_steps export_logits)

@@ -22,6 +22,8 @@
 #ifndef RESCL_STATUS_H
 #define RESCL_STATUS_H
 
+#include <stdbool.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -39,6 +41,9 @@ extern "C" {
 #define RESCL_VERSION_MAJOR 0
 #define RESCL_VERSION_MINOR 1
 #define RESCL_VERSION_PATCH 0
+/** One number that grows with the version: 10000 major + 100 minor + patch. */
+#define RESCL_VERSION_NUMBER                                                                       \
+    (10000 * RESCL_VERSION_MAJOR + 100 * RESCL_VERSION_MINOR + RESCL_VERSION_PATCH)
 
 /** The closed list of results. A function's comment names only what is special about it. */
 typedef enum rescl_status {
@@ -72,8 +77,16 @@ RESCL_API const rescl_error *rescl_last_error(void);
 /** A short lower-case name of a status, such as "format"; "unknown" for any other value. */
 RESCL_API const char *rescl_status_name(rescl_status status);
 
-/** "MAJOR.MINOR.PATCH" of the library that is running. */
+/** "MAJOR.MINOR.PATCH" of the library that is running, which may be newer than these headers. */
 RESCL_API const char *rescl_version(void);
+/** Its RESCL_VERSION_NUMBER. */
+RESCL_API int rescl_version_number(void);
+
+/** The optional features that this library was built with, such as "hdf5" (Keras' weights and
+ * signs_h5 datasets) and "jpeg"; NULL-terminated. */
+RESCL_API const char *const *rescl_features(void);
+/** Whether `name` is one of rescl_features(); false for NULL and for what no rescl ever had. */
+RESCL_API bool rescl_has_feature(const char *name);
 
 typedef enum rescl_log_level {
     RESCL_LOG_ERROR = 0,

@@ -80,11 +80,3 @@ const char *rescl_status_name(rescl_status status)
     }
     return "unknown";
 }
-
-#define TEXT_OF(x) #x
-#define TEXT(x)    TEXT_OF(x)
-
-const char *rescl_version(void)
-{
-    return TEXT(RESCL_VERSION_MAJOR) "." TEXT(RESCL_VERSION_MINOR) "." TEXT(RESCL_VERSION_PATCH);
-}
