@@ -55,6 +55,7 @@ int main(int argc, char **argv)
         return 2;
     }
     rescl_data_options options = {
+        .struct_size = sizeof options,
         .path = "handsigns",
         .split = "test",
         .samples = argc > 2 ? strtoul(argv[2], NULL, 10) : 24,

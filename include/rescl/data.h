@@ -73,6 +73,7 @@ RESCL_API void rescl_image_free(rescl_image *image);
 typedef struct rescl_dataset rescl_dataset;
 
 typedef struct rescl_data_options {
+    size_t struct_size; /**< sizeof this struct: see status.h */
     const char *path;   /**< folder or file, or the name of a built-in set ("handsigns") */
     const char *split;  /**< "train" or "test" */
     const char *format; /**< a name of rescl_dataset_formats(), or NULL to recognise it */
@@ -81,11 +82,19 @@ typedef struct rescl_data_options {
     uint64_t seed;      /**< built-in sets */
 } rescl_data_options;
 
+RESCL_API void rescl_data_options_init(rescl_data_options *out, size_t struct_size);
+static inline void rescl_data_options_default(rescl_data_options *out)
+{
+    rescl_data_options_init(out, sizeof *out);
+}
+
 /** NULL-terminated list of "signs_h5", "folder", "handsigns", ... */
 RESCL_API const char *const *rescl_dataset_formats(void);
 
 RESCL_API rescl_status rescl_dataset_open(const rescl_data_options *options, rescl_dataset **out)
     RESCL_CHECK;
+
+/** Of any dataset; NULL is legal. What uses the dataset must be destroyed before. */
 RESCL_API void rescl_dataset_close(rescl_dataset *dataset);
 RESCL_API size_t rescl_dataset_count(const rescl_dataset *dataset);
 RESCL_API size_t rescl_dataset_classes(const rescl_dataset *dataset);

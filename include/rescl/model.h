@@ -19,6 +19,7 @@ extern "C" {
 typedef struct rescl_model rescl_model;
 
 typedef struct rescl_model_options {
+    size_t struct_size;             /**< sizeof this struct: see status.h */
     const char *name;               /**< one of rescl_model_names() */
     size_t classes;                 /**< 0: the model's usual number */
     size_t image_size;              /**< input height and width; 0: the model's usual size */
@@ -28,6 +29,12 @@ typedef struct rescl_model_options {
     uint64_t seed;                  /**< of the initial weights */
     const char *const *class_names; /**< `classes` names, copied; NULL: "0", "1", ... */
 } rescl_model_options;
+
+RESCL_API void rescl_model_options_init(rescl_model_options *out, size_t struct_size);
+static inline void rescl_model_options_default(rescl_model_options *out)
+{
+    rescl_model_options_init(out, sizeof *out);
+}
 
 /** NULL-terminated. */
 RESCL_API const char *const *rescl_model_names(void);

@@ -119,12 +119,19 @@ RESCL_API rescl_status rescl_weights_create_model(const rescl_weights *weights,
 
 /** How rescl_model_export writes. Zeros are the usual. */
 typedef struct rescl_export_options {
+    size_t struct_size; /**< sizeof this struct: see status.h */
     const char *format; /**< "safetensors", "hdf5"; NULL: hdf5 for *.h5 and *.hdf5 */
     const char *names;  /**< "rescl", "torchvision", "timm" (safetensors); "keras", "keras1" (HDF5);
                              NULL: rescl, keras */
     const char *dtype;  /**< "f32", "f16", "bf16" (safetensors only); NULL: f32 */
     bool no_top;        /**< leave the last layer out */
 } rescl_export_options;
+
+RESCL_API void rescl_export_options_init(rescl_export_options *out, size_t struct_size);
+static inline void rescl_export_options_default(rescl_export_options *out)
+{
+    rescl_export_options_init(out, sizeof *out);
+}
 
 /**
  * Writes a model's weights in a library's form, whole or not at all, with what rescl_weights_open

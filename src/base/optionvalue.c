@@ -257,6 +257,7 @@ rescl_status rs_options_take(void *out, size_t bytes, const void *options, const
     const unsigned char *from = options;
     size_t theirs = 0;
 
+    RS_FAIL_IF(!options, RESCL_ERR_ARG, "%s: NULL was given; start from %s_default()", name, name);
     memcpy(&theirs, options, sizeof theirs);
     RS_FAIL_IF(theirs <= sizeof theirs || theirs > most, RESCL_ERR_ARG,
                "%s: struct_size is %zu; start from %s_default()", name, theirs, name);

@@ -22,6 +22,7 @@ int cmd_convert(const cli_args *args)
         return CLI_USAGE;
     }
     const rescl_export_options options = {
+        .struct_size = sizeof options,
         .format = cli_choice(args, OPT_export_format),
         .names = cli_choice(args, OPT_names),
         .dtype = cli_str(args, OPT_dtype),

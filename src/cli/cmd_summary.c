@@ -115,6 +115,7 @@ int cmd_summary(const cli_args *args)
     if (cli_str(args, OPT_weights))
         return cli_summary_weights(args);
     const rescl_model_options options = {
+        .struct_size = sizeof options,
         .name = cli_str(args, OPT_model),
         .classes = cli_size(args, OPT_classes),
         .image_size = cli_size(args, OPT_size),

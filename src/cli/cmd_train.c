@@ -161,6 +161,7 @@ static int open_model(run *r)
         names[i] = i < found ? rescl_dataset_class_name(r->train_set, i) : numbers[i];
     }
     const rescl_model_options options = {
+        .struct_size = sizeof options,
         .name = cli_str(a, OPT_model),
         .classes = classes,
         .image_size = cli_size(a, OPT_size),

@@ -46,6 +46,7 @@ rescl_status cli_data_open(const cli_args *args, const char *split, size_t sampl
 {
     const char *format = cli_str(args, OPT_format);
     const rescl_data_options options = {
+        .struct_size = sizeof options,
         .path = cli_str(args, OPT_data_path),
         .split = split,
         .format = format && strcmp(format, "auto") == 0 ? NULL : format,
@@ -93,7 +94,8 @@ const char *cli_choice(const cli_args *args, cli_opt id)
 
 int cli_weights_read(const cli_args *args, const char *path, bool top, rescl_model **model)
 {
-    const rescl_model_options options = {.name = cli_choice(args, OPT_model_of)};
+    const rescl_model_options options = {.struct_size = sizeof options,
+                                         .name = cli_choice(args, OPT_model_of)};
     const rescl_load_mode mode = cli_bool(args, OPT_strict) ? RESCL_LOAD_STRICT
                                  : top                      ? RESCL_LOAD_COMPLETE
                                                             : RESCL_LOAD_BODY;

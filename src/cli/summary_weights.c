@@ -138,6 +138,7 @@ static rescl_status make_model(const cli_args *args, const rescl_weights_info *i
     const bool asked = args->value[OPT_model].origin != ORIGIN_DEFAULT;
     const size_t classes = cli_size(args, OPT_classes), size = cli_size(args, OPT_size);
     const rescl_model_options options = {
+        .struct_size = sizeof options,
         .name = asked ? cli_str(args, OPT_model) : info->model,
         .classes = classes ? classes : info->classes,
         .image_size = size ? size : info->image_size,

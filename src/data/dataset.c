@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "error.h"
+#include "optionvalue.h"
 #include "path.h"
 #include "str.h"
 
@@ -104,32 +105,38 @@ out:
     return st;
 }
 
+void rescl_data_options_init(rescl_data_options *out, size_t struct_size)
+{
+    rs_options_init(out, struct_size, &(rescl_data_options){0}, sizeof *out);
+}
+
 rescl_status rescl_dataset_open(const rescl_data_options *options, rescl_dataset **out)
 {
     rescl_status st = RESCL_OK;
     rescl_dataset *set = NULL;
     const rs_dataset_format *format = NULL;
+    rescl_data_options o = {0};
     *out = NULL;
-    RS_FAIL_IF(options->path == NULL || options->path[0] == '\0', RESCL_ERR_ARG,
+    RS_TRY(rs_options_take(&o, sizeof o, options, "rescl_data_options"));
+    RS_FAIL_IF(o.path == NULL || o.path[0] == '\0', RESCL_ERR_ARG,
                "no dataset is named: give a folder, a file, or a built-in set (handsigns)");
-    RS_FAIL_IF(options->split == NULL || options->split[0] == '\0', RESCL_ERR_ARG,
-               "data \"%s\": no split is named; give \"train\" or \"test\"", options->path);
-    RS_FAIL_IF(strchr(options->split, '/') != NULL || strcmp(options->split, "..") == 0 ||
-                   strcmp(options->split, ".") == 0,
-               RESCL_ERR_ARG,
-               "data \"%s\": \"%s\" is no name of a split; give \"train\" or \"test\"",
-               options->path, options->split);
-    if (options->format != NULL)
-        RS_TRY(find_by_name(options->format, &format));
+    RS_FAIL_IF(o.split == NULL || o.split[0] == '\0', RESCL_ERR_ARG,
+               "data \"%s\": no split is named; give \"train\" or \"test\"", o.path);
+    RS_FAIL_IF(
+        strchr(o.split, '/') != NULL || strcmp(o.split, "..") == 0 || strcmp(o.split, ".") == 0,
+        RESCL_ERR_ARG, "data \"%s\": \"%s\" is no name of a split; give \"train\" or \"test\"",
+        o.path, o.split);
+    if (o.format != NULL)
+        RS_TRY(find_by_name(o.format, &format));
     else
-        RS_TRY(recognise(options, &format));
+        RS_TRY(recognise(&o, &format));
     RS_OOM(set = calloc(1, sizeof *set));
     set->format = format;
-    RS_OOM(set->origin = rs_strf("%s", options->path));
-    RS_TRY(format->open(options, set));
+    RS_OOM(set->origin = rs_strf("%s", o.path));
+    RS_TRY(format->open(&o, set));
     set->total = set->count;
-    if (options->samples > 0 && options->samples < set->count)
-        set->count = options->samples;
+    if (o.samples > 0 && o.samples < set->count)
+        set->count = o.samples;
     *out = set;
     set = NULL;
 out:

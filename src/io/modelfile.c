@@ -4,6 +4,7 @@
 #include "error.h"
 #include "exportfile.h"
 #include "onnx.h"
+#include "optionvalue.h"
 #include "str.h"
 #include "weightfile.h"
 
@@ -94,14 +95,21 @@ out:
     return st;
 }
 
+void rescl_export_options_init(rescl_export_options *out, size_t struct_size)
+{
+    rs_options_init(out, struct_size, &(rescl_export_options){0}, sizeof *out);
+}
+
 rescl_status rescl_model_export(const rescl_model *model, const char *path,
                                 const rescl_export_options *options)
 {
-    static const rescl_export_options usual = {0};
     rescl_status st = RESCL_OK;
     const rs_ckpt_model about = rs_model_describe(model);
+    rescl_export_options given = {0};
     rs_export_options o = {0};
-    RS_TRY(settle_export(path, options ? options : &usual, &o));
+    if (options)
+        RS_TRY(rs_options_take(&given, sizeof given, options, "rescl_export_options"));
+    RS_TRY(settle_export(path, &given, &o));
     RS_TRY(rs_export(path, model->graph, &model->weights, &about, &o));
 out:
     return st;
@@ -327,7 +335,7 @@ static rescl_status list_fitting(const rescl_weights *w, rs_str *out)
     rescl_status st = RESCL_OK;
     const size_t classes = rs_wfile_describe(w->file)->classes;
     for (const char *const *name = rescl_model_names(); *name; name++) {
-        const rescl_model_options o = {.name = *name, .classes = classes};
+        const rescl_model_options o = {.struct_size = sizeof o, .name = *name, .classes = classes};
         rescl_model *m = NULL;
         rs_matching found = {0};
         bool fits = false;
@@ -350,7 +358,9 @@ static rescl_status settle_options(const rescl_weights *w, const rescl_model_opt
     rescl_status st = RESCL_OK;
     const rs_wfile_about *a = rs_wfile_describe(w->file);
     rs_str fitting = {0};
-    *o = given ? *given : (rescl_model_options){0};
+    *o = (rescl_model_options){0};
+    if (given)
+        RS_TRY(rs_options_take(o, sizeof *o, given, "rescl_model_options"));
     const bool same = a->model && (!o->name || strcmp(o->name, a->model->name) == 0);
     if (!o->name && !a->model) {
         RS_TRY(list_fitting(w, &fitting));
@@ -362,10 +372,10 @@ static rescl_status settle_options(const rescl_weights *w, const rescl_model_opt
         o->name = a->model->name;
         o->image_size = o->image_size ? o->image_size : a->model->image_size;
         o->hidden = o->hidden ? o->hidden : a->model->hidden;
-        o->dropout = given && given->dropout > 0.0 ? given->dropout : a->model->dropout;
+        o->dropout = o->dropout > 0.0 ? o->dropout : a->model->dropout;
         if (!given)
             o->label_smoothing = a->model->label_smoothing;
-        if (!given || given->seed == 0)
+        if (o->seed == 0)
             o->seed = a->model->seed;
     }
     if (o->classes == 0)

@@ -92,8 +92,10 @@ static rescl_status open_bench(bench *b)
 {
     rescl_status st = RESCL_OK;
     const rescl_bench_options *o = b->o;
-    const rescl_model_options about = {
-        .name = o->model, .classes = o->classes, .image_size = o->size};
+    const rescl_model_options about = {.struct_size = sizeof about,
+                                       .name = o->model,
+                                       .classes = o->classes,
+                                       .image_size = o->size};
     rs_replica_options plan = {0};
     rs_optim_hyper hyper;
 

@@ -2,6 +2,7 @@
 #include "attr.h"
 #include "error.h"
 #include "netmodel.h"
+#include "optionvalue.h"
 #include "str.h"
 
 #include <stdlib.h>
@@ -127,12 +128,19 @@ out:
     return st;
 }
 
+void rescl_model_options_init(rescl_model_options *out, size_t struct_size)
+{
+    rs_options_init(out, struct_size, &(rescl_model_options){0}, sizeof *out);
+}
+
 rescl_status rescl_model_create(const rescl_model_options *options, rescl_model **out)
 {
     rescl_status st = RESCL_OK;
+    rescl_model_options o = {0};
     rescl_model *m = NULL;
 
-    RS_TRY(rs_model_build(options, &m));
+    RS_TRY(rs_options_take(&o, sizeof o, options, "rescl_model_options"));
+    RS_TRY(rs_model_build(&o, &m));
     RS_TRY(rs_weights_create(m->graph, &m->weights));
     rs_weights_init(m->graph, &m->weights, m->seed);
     *out = m;

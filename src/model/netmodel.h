@@ -22,7 +22,8 @@ struct rescl_model {
 };
 
 /* rescl_model_create without the weights: the graph only, weights.count is 0. What is read from a
- * file can be checked against the graph before memory for it is taken. */
+ * file can be checked against the graph before memory for it is taken. The options are of this
+ * version: struct_size is not looked at. */
 rescl_status rs_model_build(const rescl_model_options *options, rescl_model **out) RESCL_CHECK;
 
 /* One model of a family. */

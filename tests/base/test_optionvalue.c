@@ -176,6 +176,8 @@ static void newer_callers_are_heard_or_refused(void **state)
     caller.struct_size = 0;
     assert_fails(rs_options_take(&ours, sizeof ours, &caller, "rescl_thing"), RESCL_ERR_ARG,
                  "start from rescl_thing_default()");
+    assert_fails(rs_options_take(&ours, sizeof ours, NULL, "rescl_thing"), RESCL_ERR_ARG, "NULL",
+                 "rescl_thing_default()");
     memset(&caller, 0xff, sizeof caller);
     assert_fails(rs_options_take(&ours, sizeof ours, &caller, "rescl_thing"), RESCL_ERR_ARG,
                  "struct_size");

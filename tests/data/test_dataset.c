@@ -1,6 +1,7 @@
 #include "testing.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include <rescl/data.h>
 
@@ -49,10 +50,31 @@ static void open_fails(rescl_data_options options, rescl_status status, const ch
                        const char *word2)
 {
     rescl_dataset *set;
+    options.struct_size = sizeof options;
     if (options.split == NULL)
         options.split = "train";
     assert_fails(rescl_dataset_open(&options, &set), status, word, word2);
     assert_null(set);
+}
+
+/* What lies behind an older caller's struct is not looked at. */
+static void an_older_caller_is_served(void **state)
+{
+    (void)state;
+    rescl_data_options o;
+    rescl_dataset *set = NULL;
+    memset(&o, 0xff, sizeof o);
+    rescl_data_options_init(&o, offsetof(rescl_data_options, samples));
+    assert_int_equal(o.samples, SIZE_MAX);
+    o.path = "handsigns";
+    o.split = "test";
+    o.image_size = 8;
+    assert_ok(rescl_dataset_open(&o, &set));
+    assert_int_equal(rescl_dataset_count(set), 120);
+    rescl_dataset_close(set);
+    o.struct_size = 0;
+    assert_fails(rescl_dataset_open(&o, &set), RESCL_ERR_ARG, "rescl_data_options_default");
+    assert_fails(rescl_dataset_open(NULL, &set), RESCL_ERR_ARG, "rescl_data_options", "NULL");
 }
 
 static void tells_what_it_found(void **state)
@@ -91,7 +113,8 @@ static void spreads_fewer_samples(void **state)
     const char *path = path_of("%s/set", dir);
     static const int all[12] = {0, 1, 2, 3, 10, 11, 12, 13, 20, 21, 22, 23};
     for (size_t samples = 0; samples <= 13; samples++) {
-        const rescl_data_options options = {.path = path, .split = "train", .samples = samples};
+        const rescl_data_options options = {
+            .struct_size = sizeof options, .path = path, .split = "train", .samples = samples};
         const size_t count = samples == 0 || samples > 12 ? 12 : samples;
         rescl_dataset *set = NULL;
         assert_ok(rescl_dataset_open(&options, &set));
@@ -112,6 +135,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_format_has_its_files),
+        cmocka_unit_test(an_older_caller_is_served),
         cmocka_unit_test(tells_what_it_found),
         cmocka_unit_test(spreads_fewer_samples),
     };

@@ -35,7 +35,8 @@ static void put_class(const char *folder, const char *file, uint8_t value)
 
 static rescl_status open_split(const char *folder, const char *split, rescl_dataset **set)
 {
-    const rescl_data_options options = {.path = folder ? path_of("%s/%s", dir, folder) : dir,
+    const rescl_data_options options = {.struct_size = sizeof options,
+                                        .path = folder ? path_of("%s/%s", dir, folder) : dir,
                                         .split = split};
     return rescl_dataset_open(&options, set);
 }
@@ -123,8 +124,10 @@ static void refuses_classes_without_images(void **state)
     put_class("empty/cat", "1.png", 1);
     put_class("empty/dog", NULL, 0);
     assert_fails(open_split("empty", "train", &set), RESCL_ERR_FORMAT, "empty/dog", "no PNG");
-    const rescl_data_options named = {
-        .path = path_of("%s/bare", dir), .split = "train", .format = "folder"};
+    const rescl_data_options named = {.struct_size = sizeof named,
+                                      .path = path_of("%s/bare", dir),
+                                      .split = "train",
+                                      .format = "folder"};
     assert_fails(rescl_dataset_open(&named, &set), RESCL_ERR_NOT_FOUND, "bare");
     assert_ok(rs_mkdirs(path_of("%s/bare", dir)));
     assert_fails(rescl_dataset_open(&named, &set), RESCL_ERR_FORMAT, "bare", "no folders");

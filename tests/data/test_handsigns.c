@@ -13,8 +13,12 @@
 
 static rescl_dataset *open_hands(const char *split, size_t samples, size_t size, uint64_t seed)
 {
-    const rescl_data_options options = {
-        .path = "handsigns", .split = split, .image_size = size, .samples = samples, .seed = seed};
+    const rescl_data_options options = {.struct_size = sizeof options,
+                                        .path = "handsigns",
+                                        .split = split,
+                                        .image_size = size,
+                                        .samples = samples,
+                                        .seed = seed};
     rescl_dataset *set = NULL;
     assert_ok(rescl_dataset_open(&options, &set));
     return set;
@@ -158,7 +162,9 @@ static void refuses_bad_options(void **state)
     };
     for (size_t i = 0; i < RS_COUNT(bad); i++) {
         rescl_dataset *set;
-        assert_fails(rescl_dataset_open(&bad[i].options, &set), RESCL_ERR_ARG, bad[i].word);
+        rescl_data_options options = bad[i].options;
+        options.struct_size = sizeof options;
+        assert_fails(rescl_dataset_open(&options, &set), RESCL_ERR_ARG, bad[i].word);
         assert_null(set);
     }
 }

@@ -295,8 +295,12 @@ static void stages_hands_alike(void **state)
 {
     (void)state;
     static const size_t workers[] = {0, 1, 2, 5};
-    const rescl_data_options options = {
-        .path = "handsigns", .split = "train", .samples = 70, .image_size = 32, .seed = 3};
+    const rescl_data_options options = {.struct_size = sizeof options,
+                                        .path = "handsigns",
+                                        .split = "train",
+                                        .samples = 70,
+                                        .image_size = 32,
+                                        .seed = 3};
     rescl_dataset *set = NULL;
     rs_hash want = {0, 0};
     assert_ok(rescl_dataset_open(&options, &set));

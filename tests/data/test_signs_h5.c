@@ -29,7 +29,8 @@ static int remove_dir(void **state)
 
 static rescl_status open_path(const char *path, const char *split, rescl_dataset **set)
 {
-    const rescl_data_options options = {.path = path, .split = split};
+    const rescl_data_options options = {
+        .struct_size = sizeof options, .path = path, .split = split};
     return rescl_dataset_open(&options, set);
 }
 
@@ -275,7 +276,8 @@ static void refuses_other_files(void **state)
     assert_fails(open_path(path, "train", &set), RESCL_ERR_FORMAT, path, "not an HDF5 file");
     put_bytes(path, "", 0);
     assert_fails(open_path(path, "train", &set), RESCL_ERR_FORMAT, path, "not an HDF5 file");
-    const rescl_data_options named = {.path = dir, .split = "test", .format = "signs_h5"};
+    const rescl_data_options named = {
+        .struct_size = sizeof named, .path = dir, .split = "test", .format = "signs_h5"};
     assert_fails(rescl_dataset_open(&named, &set), RESCL_ERR_NOT_FOUND, "test_signs.h5");
 }
 

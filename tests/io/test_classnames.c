@@ -26,8 +26,11 @@ static int remove_dir(void **state)
 static rescl_model *three_classes(void)
 {
     rescl_model *m = NULL;
-    assert_ok(rescl_model_create(
-        &(rescl_model_options){.name = "resnet8", .classes = 3, .image_size = 8}, &m));
+    assert_ok(rescl_model_create(&(rescl_model_options){.struct_size = sizeof(rescl_model_options),
+                                                        .name = "resnet8",
+                                                        .classes = 3,
+                                                        .image_size = 8},
+                                 &m));
     return m;
 }
 

@@ -37,7 +37,8 @@ static void loads_what_it_saved(void **state)
 {
     (void)state;
     static const char *const names[] = {"a", "b \"c\"", "\xe2\x82\xac"};
-    const rescl_model_options o = {.name = "resnet8",
+    const rescl_model_options o = {.struct_size = sizeof o,
+                                   .name = "resnet8",
                                    .classes = 3,
                                    .image_size = 20,
                                    .dropout = 0.25,
@@ -66,7 +67,11 @@ static void replaces_weights(void **state)
 {
     (void)state;
     const char *path = train_path(dir, "m.safetensors");
-    rescl_model_options o = {.name = "resnet8", .classes = 6, .image_size = TEST_SIZE, .seed = 99};
+    rescl_model_options o = {.struct_size = sizeof o,
+                             .name = "resnet8",
+                             .classes = 6,
+                             .image_size = TEST_SIZE,
+                             .seed = 99};
     rescl_model *a = train_model(), *b = NULL;
     assert_ok(rescl_model_create(&o, &b));
     assert_ok(rescl_model_save(a, path));
@@ -81,7 +86,11 @@ static void keeps_weights_when_a_file_does_not_fit(void **state)
 {
     (void)state;
     const char *path = train_path(dir, "m.safetensors");
-    rescl_model_options o = {.name = "resnet8", .classes = 7, .image_size = TEST_SIZE, .seed = 99};
+    rescl_model_options o = {.struct_size = sizeof o,
+                             .name = "resnet8",
+                             .classes = 7,
+                             .image_size = TEST_SIZE,
+                             .seed = 99};
     rescl_model *a = train_model(), *b = NULL, *before = NULL;
     assert_ok(rescl_model_create(&o, &b));
     assert_ok(rescl_model_create(&o, &before));
@@ -120,7 +129,8 @@ static void loads_the_body_below_a_new_head(void **state)
     rescl_model *old = train_model();
     assert_ok(rescl_model_save(old, path));
     for (size_t i = 0; i < RS_COUNT(heads); i++) {
-        rescl_model_options o = {.name = "resnet8",
+        rescl_model_options o = {.struct_size = sizeof o,
+                                 .name = "resnet8",
                                  .classes = heads[i].classes,
                                  .hidden = heads[i].hidden,
                                  .image_size = TEST_SIZE,
@@ -151,7 +161,8 @@ static void refuses_the_body_of_another_model(void **state)
 {
     (void)state;
     const char *path = train_path(dir, "m.safetensors");
-    rescl_model_options o = {.name = "resnet50", .classes = 6, .image_size = 32, .seed = 99};
+    rescl_model_options o = {
+        .struct_size = sizeof o, .name = "resnet50", .classes = 6, .image_size = 32, .seed = 99};
     rescl_model *old = train_model(), *m = NULL;
     rescl_weights *w = NULL;
     assert_ok(rescl_model_save(old, path));
@@ -169,8 +180,12 @@ static void keeps_the_hidden_layer(void **state)
 {
     (void)state;
     const char *path = train_path(dir, "m.safetensors");
-    const rescl_model_options o = {
-        .name = "resnet8", .classes = 3, .hidden = 12, .image_size = TEST_SIZE, .seed = 3};
+    const rescl_model_options o = {.struct_size = sizeof o,
+                                   .name = "resnet8",
+                                   .classes = 3,
+                                   .hidden = 12,
+                                   .image_size = TEST_SIZE,
+                                   .seed = 3};
     rescl_model *a = NULL, *b = NULL;
     rescl_model_info info;
     assert_ok(rescl_model_create(&o, &a));

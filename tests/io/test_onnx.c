@@ -108,10 +108,13 @@ static void export_model(const char *name, size_t size, exported *x)
     size_t bytes;
     const char *const classes[] = {"a \"quoted\" one", "two", "three"};
     *x = (exported){0};
-    assert_ok(rescl_model_create(
-        &(rescl_model_options){
-            .name = name, .classes = 3, .class_names = classes, .image_size = size, .dropout = 0.5},
-        &x->model));
+    assert_ok(rescl_model_create(&(rescl_model_options){.struct_size = sizeof(rescl_model_options),
+                                                        .name = name,
+                                                        .classes = 3,
+                                                        .class_names = classes,
+                                                        .image_size = size,
+                                                        .dropout = 0.5},
+                                 &x->model));
     assert_ok(rescl_model_export_onnx(x->model, path));
     assert_ok(rs_file_read(path, (size_t)1 << 30, &x->data, &bytes));
     free(path);
@@ -258,7 +261,8 @@ static void a_file_that_cannot_be_written_is_an_error(void **state)
 {
     rescl_model *m = NULL;
     (void)state;
-    assert_ok(rescl_model_create(&(rescl_model_options){.name = "resnet8"}, &m));
+    assert_ok(rescl_model_create(
+        &(rescl_model_options){.struct_size = sizeof(rescl_model_options), .name = "resnet8"}, &m));
     assert_fails(rescl_model_export_onnx(m, "/nonexistent/model.onnx"), RESCL_ERR_IO,
                  "/nonexistent");
     rescl_model_destroy(m);

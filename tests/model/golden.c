@@ -164,10 +164,12 @@ void golden_open(const char *model, golden *g)
     g->size = meta_size(g->file, "size");
     g->classes = meta_size(g->file, "classes");
     assert_int_equal(meta_size(g->file, "seed"), SEED);
-    assert_ok(rescl_model_create(
-        &(rescl_model_options){
-            .name = model, .classes = g->classes, .image_size = g->size, .seed = SEED},
-        &g->model));
+    assert_ok(rescl_model_create(&(rescl_model_options){.struct_size = sizeof(rescl_model_options),
+                                                        .name = model,
+                                                        .classes = g->classes,
+                                                        .image_size = g->size,
+                                                        .seed = SEED},
+                                 &g->model));
     for (size_t i = 0; i < g->model->graph->nparams; i++)
         golden_check(g, "init", g->model->graph->param[i].name, g->model->weights.data[i],
                      g->model->weights.elems[i], 1e-6);

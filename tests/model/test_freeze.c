@@ -9,7 +9,8 @@
 
 static rescl_model *model_of(const char *name)
 {
-    const rescl_model_options options = {.name = name, .image_size = 32};
+    const rescl_model_options options = {
+        .struct_size = sizeof options, .name = name, .image_size = 32};
     rescl_model *m = NULL;
     assert_ok(rs_model_build(&options, &m));
     return m;

@@ -10,6 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define MODEL(...)                                                                                 \
+    &(rescl_model_options)                                                                         \
+    {                                                                                              \
+        .struct_size = sizeof(rescl_model_options), __VA_ARGS__                                    \
+    }
+
 static const rs_optim_hyper sgd = {.kind = RS_OPTIM_SGD, .momentum = 0.9};
 #define LR    0.1
 #define DECAY 1e-4
@@ -48,7 +54,7 @@ static void assert_layer(const rescl_model *m, const char *name, const char *typ
 static rescl_model *make(const char *name, size_t classes)
 {
     rescl_model *m = NULL;
-    assert_ok(rescl_model_create(&(rescl_model_options){.name = name, .classes = classes}, &m));
+    assert_ok(rescl_model_create(MODEL(.name = name, .classes = classes), &m));
     return m;
 }
 
@@ -146,7 +152,7 @@ static void the_family_has_its_sizes(void **state)
     for (size_t i = 0; i < RS_COUNT(sizes); i++) {
         rescl_model *m = NULL;
         print_message("%s\n", sizes[i].name);
-        assert_ok(rs_model_build(&(rescl_model_options){.name = sizes[i].name}, &m));
+        assert_ok(rs_model_build(MODEL(.name = sizes[i].name), &m));
         assert_size(m, sizes[i].trainable + sizes[i].statistics, sizes[i].trainable);
         rescl_model_destroy(m);
     }
@@ -200,27 +206,54 @@ static void resnet20_has_its_layers(void **state)
     rescl_model_destroy(m);
 }
 
+/* What lies behind an older caller's struct is not looked at; what a newer one sets is refused. */
+static void serves_callers_of_other_versions(void **state)
+{
+    (void)state;
+    struct {
+        rescl_model_options o;
+        size_t added;
+    } caller;
+    rescl_model *m = NULL;
+    rescl_model_info info;
+
+    memset(&caller, 0xff, sizeof caller);
+    rescl_model_options_init(&caller.o, offsetof(rescl_model_options, hidden));
+    caller.o.name = "resnet8";
+    caller.o.classes = 3;
+    assert_ok(rescl_model_create(&caller.o, &m));
+    rescl_model_get_info(m, &info);
+    assert_int_equal(info.classes, 3);
+    assert_int_equal(info.hidden, 0);
+    rescl_model_destroy(m);
+
+    rescl_model_options_init(&caller.o, sizeof caller);
+    caller.o.name = "resnet8";
+    assert_ok(rescl_model_create(&caller.o, &m));
+    rescl_model_destroy(m);
+    caller.added = 1;
+    assert_fails(rescl_model_create(&caller.o, &m), RESCL_ERR_UNSUPPORTED, "rescl_model_options");
+    assert_fails(rescl_model_create(&(rescl_model_options){.name = "resnet8"}, &m), RESCL_ERR_ARG,
+                 "rescl_model_options_default");
+}
+
 static void refuses_what_it_cannot_build(void **state)
 {
     rescl_model *m = NULL;
     (void)state;
-    assert_fails(rescl_model_create(&(rescl_model_options){.name = "resnet50_keas"}, &m),
-                 RESCL_ERR_NOT_FOUND, "resnet50_keas", "did you mean 'resnet50_keras'");
-    assert_fails(rescl_model_create(&(rescl_model_options){.name = NULL}, &m), RESCL_ERR_ARG,
-                 "no model");
-    assert_fails(
-        rescl_model_create(&(rescl_model_options){.name = "resnet50_signs", .image_size = 32}, &m),
-        RESCL_ERR_SHAPE, "resnet50_signs at 32x32", "avg_pool");
-    assert_fails(rescl_model_create(&(rescl_model_options){.name = "resnet8", .image_size = 7}, &m),
-                 RESCL_ERR_ARG, "image size 7");
-    assert_fails(
-        rescl_model_create(&(rescl_model_options){.name = "resnet8", .classes = 1000001}, &m),
-        RESCL_ERR_ARG, "classes 1000001");
-    assert_fails(rescl_model_create(&(rescl_model_options){.name = "resnet8", .dropout = 1.0}, &m),
-                 RESCL_ERR_ARG, "dropout 1");
-    assert_fails(
-        rescl_model_create(&(rescl_model_options){.name = "resnet8", .label_smoothing = NAN}, &m),
-        RESCL_ERR_ARG, "label smoothing");
+    assert_fails(rescl_model_create(MODEL(.name = "resnet50_keas"), &m), RESCL_ERR_NOT_FOUND,
+                 "resnet50_keas", "did you mean 'resnet50_keras'");
+    assert_fails(rescl_model_create(MODEL(.name = NULL), &m), RESCL_ERR_ARG, "no model");
+    assert_fails(rescl_model_create(MODEL(.name = "resnet50_signs", .image_size = 32), &m),
+                 RESCL_ERR_SHAPE, "resnet50_signs at 32x32", "avg_pool");
+    assert_fails(rescl_model_create(MODEL(.name = "resnet8", .image_size = 7), &m), RESCL_ERR_ARG,
+                 "image size 7");
+    assert_fails(rescl_model_create(MODEL(.name = "resnet8", .classes = 1000001), &m),
+                 RESCL_ERR_ARG, "classes 1000001");
+    assert_fails(rescl_model_create(MODEL(.name = "resnet8", .dropout = 1.0), &m), RESCL_ERR_ARG,
+                 "dropout 1");
+    assert_fails(rescl_model_create(MODEL(.name = "resnet8", .label_smoothing = NAN), &m),
+                 RESCL_ERR_ARG, "label smoothing");
     assert_null(m);
 }
 
@@ -415,6 +448,7 @@ int main(void)
         cmocka_unit_test(resnext50_has_its_layers),
         cmocka_unit_test(resnet101_keras_has_its_names),
         cmocka_unit_test(resnet20_has_its_layers),
+        cmocka_unit_test(serves_callers_of_other_versions),
         cmocka_unit_test(refuses_what_it_cannot_build),
         GOLDEN("resnet8"),
         GOLDEN("resnet50_signs"),

@@ -47,10 +47,13 @@ int main(int argc, char **argv)
         return 2;
     }
     const size_t size = (size_t)strtoul(argv[2], NULL, 10), elems = IMAGES * size * size * 3;
-    assert_ok(rescl_model_create(
-        &(rescl_model_options){
-            .name = argv[1], .classes = CLASSES, .image_size = size, .dropout = 0.5, .seed = SEED},
-        &m));
+    assert_ok(rescl_model_create(&(rescl_model_options){.struct_size = sizeof(rescl_model_options),
+                                                        .name = argv[1],
+                                                        .classes = CLASSES,
+                                                        .image_size = size,
+                                                        .dropout = 0.5,
+                                                        .seed = SEED},
+                                 &m));
     stir(m->graph, &m->weights);
     assert_ok(rescl_model_export_onnx(m, argv[3]));
 

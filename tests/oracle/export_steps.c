@@ -93,8 +93,9 @@ out:
 static rescl_status open_all(task *t)
 {
     rescl_status st = RESCL_OK;
-    const rescl_data_options data = {.path = t->data, .split = "train"};
-    rescl_model_options model = {.name = t->model, .seed = SEED, .image_size = 64};
+    const rescl_data_options data = {.struct_size = sizeof data, .path = t->data, .split = "train"};
+    rescl_model_options model = {
+        .struct_size = sizeof model, .name = t->model, .seed = SEED, .image_size = 64};
     rs_loader_options loader = {.batch = t->batch,
                                 .shuffle = true,
                                 .drop_last = true,

@@ -101,7 +101,7 @@ static void knows_real_photos(void **state)
         return;
     }
     static images p;
-    const rescl_model_options options = {.name = "resnet50_keras"};
+    const rescl_model_options options = {.struct_size = sizeof options, .name = "resnet50_keras"};
     const size_t count = (size_t)IMAGES * CLASSES;
     char *ref_path = file_of(data, "images/ref_logits.f32"), *ref = NULL;
     float *logits = malloc(count * sizeof *logits);

@@ -233,8 +233,11 @@ static void refuses_other_options(void **state)
 static void refuses_other_models_and_data(void **state)
 {
     (void)state;
-    rescl_model_options m = {
-        .name = "resnet8", .classes = 6, .image_size = TEST_SIZE, .dropout = 0.4};
+    rescl_model_options m = {.struct_size = sizeof m,
+                             .name = "resnet8",
+                             .classes = 6,
+                             .image_size = TEST_SIZE,
+                             .dropout = 0.4};
     rescl_train_options o = train_options(NULL);
     rescl_dataset *set = train_hands("train", TEST_SAMPLES, 0);
     rescl_dataset *fewer = train_hands("train", TEST_SAMPLES - 1, 0);

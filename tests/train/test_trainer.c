@@ -263,7 +263,8 @@ static void refuses_bad_options(void **state)
 static void refuses_more_classes_than_the_model_has(void **state)
 {
     (void)state;
-    const rescl_model_options two = {.name = "resnet8", .classes = 2, .image_size = TEST_SIZE};
+    const rescl_model_options two = {
+        .struct_size = sizeof two, .name = "resnet8", .classes = 2, .image_size = TEST_SIZE};
     const rescl_train_options o = train_options(NULL);
     rescl_dataset *set = train_hands("train", TEST_SAMPLES, 0);
     rescl_model *m = NULL;

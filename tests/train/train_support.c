@@ -35,7 +35,8 @@ rescl_device *train_device(void)
 
 rescl_dataset *train_hands(const char *split, size_t samples, uint64_t seed)
 {
-    const rescl_data_options o = {.path = "handsigns",
+    const rescl_data_options o = {.struct_size = sizeof o,
+                                  .path = "handsigns",
                                   .split = split,
                                   .image_size = TEST_SIZE,
                                   .samples = samples,
@@ -47,8 +48,12 @@ rescl_dataset *train_hands(const char *split, size_t samples, uint64_t seed)
 
 rescl_model *train_model(void)
 {
-    const rescl_model_options o = {
-        .name = "resnet8", .classes = 6, .image_size = TEST_SIZE, .dropout = 0.3, .seed = 5};
+    const rescl_model_options o = {.struct_size = sizeof o,
+                                   .name = "resnet8",
+                                   .classes = 6,
+                                   .image_size = TEST_SIZE,
+                                   .dropout = 0.3,
+                                   .seed = 5};
     rescl_model *m = NULL;
     assert_ok(rescl_model_create(&o, &m));
     return m;
