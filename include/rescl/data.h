@@ -94,6 +94,33 @@ RESCL_API const char *const *rescl_dataset_formats(void);
 RESCL_API rescl_status rescl_dataset_open(const rescl_data_options *options, rescl_dataset **out)
     RESCL_CHECK;
 
+/** Images in the caller's memory. Zeros are the usual, but for what is marked as needed. */
+typedef struct rescl_data_arrays {
+    size_t struct_size;    /**< sizeof this struct: see status.h */
+    const uint8_t *images; /**< needed: (count, height, width, 3): RGB bytes, rows from the top */
+    const int32_t *labels; /**< needed: (count), each from 0 to classes - 1 */
+    size_t count, height, width;    /**< needed, at least 1 */
+    size_t classes;                 /**< needed */
+    const char *const *class_names; /**< `classes` names, copied; NULL: "0", "1", ... */
+    const char *name;               /**< for messages, copied; NULL: "arrays" */
+    bool copy; /**< false: images and labels are borrowed and must neither move nor change until the
+                * dataset is closed; true: they are copied */
+} rescl_data_arrays;
+
+RESCL_API void rescl_data_arrays_init(rescl_data_arrays *out, size_t struct_size);
+static inline void rescl_data_arrays_default(rescl_data_arrays *out)
+{
+    rescl_data_arrays_init(out, sizeof *out);
+}
+
+/**
+ * Makes a dataset of arrays, for whatever takes one: training, evaluation, rescl_dataset_get. Images
+ * of another size than the model's input are resized as any others. RESCL_ERR_ARG, naming the
+ * member, the image or the class, for what does not fit together.
+ */
+RESCL_API rescl_status rescl_dataset_from_arrays(const rescl_data_arrays *arrays,
+                                                 rescl_dataset **out) RESCL_CHECK;
+
 /** Of any dataset; NULL is legal. What uses the dataset must be destroyed before. */
 RESCL_API void rescl_dataset_close(rescl_dataset *dataset);
 RESCL_API size_t rescl_dataset_count(const rescl_dataset *dataset);
