@@ -8,33 +8,39 @@
 #include <rescl/data.h>
 #include <rescl/device.h>
 #include <rescl/model.h>
+#include <rescl/option.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-/** Everything that shapes a training run. Start from rescl_train_options_default(). */
+/**
+ * Everything that shapes a training run. Start from rescl_train_options_default().
+ * rescl_train_options_at() says each member's default and range.
+ */
 typedef struct rescl_train_options {
-    size_t epochs;            /**< 25 */
-    size_t batch_size;        /**< 32 */
+    size_t struct_size; /**< see rescl/status.h */
+
+    size_t epochs;            /**< passes over the training data */
+    size_t batch_size;        /**< images a step */
     const char *opt;          /**< "adam"; or "sgd", "sgd_nesterov", "adamw" */
-    double lr;                /**< 1e-3 */
+    double lr;                /**< learning rate */
     double lr_body;           /**< of all layers but the head; 0: lr. The schedule runs from it */
-    double momentum;          /**< 0.9, for sgd */
-    double weight_decay;      /**< 0 */
-    double beta1, beta2, eps; /**< 0.9, 0.999, 1e-8: Adam's */
+    double momentum;          /**< for sgd */
+    double weight_decay;      /**< pull of the weights towards zero */
+    double beta1, beta2, eps; /**< Adam's */
     const char *lr_scheduler; /**< "constant", "steplr", "cosineannealinglr", "exponentiallr" */
-    size_t lr_step_size;      /**< 30 epochs */
-    double lr_gamma;          /**< 0.1 */
-    double lr_min;            /**< 0 */
-    size_t lr_warmup_epochs;  /**< 0 */
-    double lr_warmup_decay;   /**< 0.01: the first epoch's rate over lr */
+    size_t lr_step_size;      /**< epochs between the steps of "steplr" */
+    double lr_gamma;          /**< factor of a step */
+    double lr_min;            /**< where "cosineannealinglr" ends */
+    size_t lr_warmup_epochs;  /**< epochs in which the rate climbs to lr */
+    double lr_warmup_decay;   /**< the first epoch's rate over lr */
     double scale;             /**< 1; below: random squares of at least this share of an image */
-    double hflip;             /**< 0: how likely an image is mirrored */
-    double color_jitter;      /**< 0: factors of 1 +- it for brightness, contrast and saturation */
+    double hflip;             /**< how likely an image is mirrored */
+    double color_jitter;      /**< factors of 1 +- it for brightness, contrast and saturation */
     uint64_t seed;            /**< order of samples, augmentation, dropout */
-    size_t workers;           /**< data threads; default 1 */
-    size_t eval_freq;         /**< evaluate each so many epochs; 1 */
+    size_t workers;           /**< data threads; 0: the one that trains reads its images itself */
+    size_t eval_freq;         /**< evaluate each so many epochs */
     size_t save_freq;         /**< also save `last` each so many steps; 0: at the end of an epoch */
     size_t max_steps;         /**< stop after so many steps in all; 0: no limit */
     const char *output_dir;   /**< the run folder; NULL: nothing is written */
@@ -42,7 +48,29 @@ typedef struct rescl_train_options {
     const char *args_ini;     /**< text for <output_dir>/args.ini, or NULL */
 } rescl_train_options;
 
-RESCL_API void rescl_train_options_default(rescl_train_options *out);
+/** rescl_train_options_default() for a struct of another size: see rescl/status.h. */
+RESCL_API void rescl_train_options_init(rescl_train_options *out, size_t struct_size);
+static inline void rescl_train_options_default(rescl_train_options *out)
+{
+    rescl_train_options_init(out, sizeof *out);
+}
+
+/** The list of training options: rescl_train_options_at() of 0 to count - 1; NULL past its end. */
+RESCL_API size_t rescl_train_options_count(void);
+RESCL_API const rescl_option *rescl_train_options_at(size_t index);
+
+/**
+ * Sets an option by its name, "batch_size" or "batch-size", from text; NULL gives its default. Texts
+ * such as paths are borrowed. RESCL_ERR_ARG says what was expected.
+ */
+RESCL_API rescl_status rescl_train_options_set(rescl_train_options *options, const char *name,
+                                               const char *text) RESCL_CHECK;
+/**
+ * An option's value as text that rescl_train_options_set() takes, "" if it is unset, into `text` of
+ * `bytes` bytes. RESCL_ERR_ARG when it does not fit.
+ */
+RESCL_API rescl_status rescl_train_options_get(const rescl_train_options *options, const char *name,
+                                               char *text, size_t bytes) RESCL_CHECK;
 
 typedef struct rescl_metrics {
     size_t samples;

@@ -1,7 +1,7 @@
 #include "checkpoint.h"
 
 #include "error.h"
-#include "optionlist.h"
+#include "jsonvalue.h"
 #include "safetensors.h"
 #include "str.h"
 
@@ -44,10 +44,10 @@ static json_t *training_json(const rs_ckpt_training *t)
                              p->loss_sum, "seconds", p->seconds, "data_wait", p->data_wait);
     json_t *data = json_pack("{s:o, s:I, s:s}", "name", rs_json_text(t->data.name), "count",
                              (json_int_t)t->data.count, "fingerprint", t->data.fingerprint);
-    return json_pack("{s:I, s:I, s:I, s:f, s:o, s:o, s:o, s:o, s:s*}", "epoch",
+    return json_pack("{s:I, s:I, s:I, s:f, s:o, s:o, s:o, s:O, s:s*}", "epoch",
                      (json_int_t)p->epoch, "batch", (json_int_t)p->batch, "step",
                      (json_int_t)p->step, "time", p->time, "epoch_sums", sums, "best", best, "data",
-                     data, "options", rs_options_json(t->options), "plan", t->plan);
+                     data, "options", t->options, "plan", t->plan);
 }
 
 /* Adds the parameters of `w` under their names, or, with a state's name, the trainable ones under
@@ -346,9 +346,9 @@ const char *rs_checkpoint_plan(const rs_checkpoint *c)
     return json_string_value(json_object_get(c->training_doc, "plan"));
 }
 
-rescl_status rs_checkpoint_match(const rs_checkpoint *c, const rescl_train_options *o)
+const json_t *rs_checkpoint_options(const rs_checkpoint *c)
 {
-    return rs_options_match(json_object_get(c->training_doc, "options"), o, rs_st_path(c->file));
+    return json_object_get(c->training_doc, "options");
 }
 
 bool rs_checkpoint_is_state(const char *name)

@@ -6,7 +6,7 @@
 #include "graph.h"
 #include "safetensors.h"
 #include <jansson.h>
-#include <rescl/train.h>
+#include <rescl/data.h>
 
 /* What a model needs besides its weights. */
 typedef struct rs_ckpt_model {
@@ -64,8 +64,8 @@ typedef struct rs_ckpt_training {
                   */
     const char *const *state_name;
     const rs_weights *state;
-    const rescl_train_options *options;
-    const char *plan; /* rs_net_fingerprint of the nets that train */
+    const json_t *options; /* an object, by name */
+    const char *plan;      /* rs_net_fingerprint of the nets that train */
 } rs_ckpt_training;
 
 /* Writes a file, whole or not at all. `training` may be NULL: weights only. */
@@ -91,10 +91,7 @@ const rs_ckpt_model *rs_checkpoint_model(const rs_checkpoint *c);
 const rs_ckpt_progress *rs_checkpoint_progress(const rs_checkpoint *c);
 const rs_ckpt_data *rs_checkpoint_data(const rs_checkpoint *c);
 const char *rs_checkpoint_plan(const rs_checkpoint *c);
-
-/* Fails when the run that wrote it had other options that matter. Only if rs_checkpoint_progress.
- */
-rescl_status rs_checkpoint_match(const rs_checkpoint *c, const rescl_train_options *o) RESCL_CHECK;
+const json_t *rs_checkpoint_options(const rs_checkpoint *c);
 
 /* Whether the file holds exactly the graph's parameters, by the header alone. RESCL_ERR_NOT_FOUND
  * when a tensor of the graph is missing, RESCL_ERR_SHAPE when one has another shape,

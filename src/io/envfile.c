@@ -1,12 +1,11 @@
 #include "envfile.h"
 
 #include "error.h"
-#include "optionlist.h"
+#include "jsonvalue.h"
 #include "path.h"
 #include "str.h"
 #include "threadpool.h"
 
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
@@ -30,8 +29,7 @@ static json_t *tuning_json(const rescl_tuning *t)
 }
 
 rescl_status rs_env_write(const char *path, const rescl_device_info *device,
-                          const rescl_tuning *tuning, const char *model,
-                          const rescl_train_options *options)
+                          const rescl_tuning *tuning, const char *model, const json_t *options)
 {
     rescl_status st = RESCL_OK;
     struct utsname sys = {0};
@@ -39,10 +37,10 @@ rescl_status rs_env_write(const char *path, const rescl_device_info *device,
     char *text = NULL, *lines = NULL;
 
     RS_FAIL_IF(uname(&sys) < 0, RESCL_ERR_IO, "the system does not say its name");
-    env = json_pack("{s:s, s:o, s:o, s:{s:s, s:s, s:s, s:i}, s:s, s:o}", "rescl", rescl_version(),
+    env = json_pack("{s:s, s:o, s:o, s:{s:s, s:s, s:s, s:i}, s:s, s:O}", "rescl", rescl_version(),
                     "device", device_json(device), "tuning", tuning_json(tuning), "system", "name",
                     sys.sysname, "release", sys.release, "machine", sys.machine, "cpus",
-                    (int)rs_cpu_count(), "model", model, "options", rs_options_json(options));
+                    (int)rs_cpu_count(), "model", model, "options", options);
     RS_OOM(env);
     RS_OOM(text = json_dumps(env, JSON_INDENT(2) | JSON_REAL_PRECISION(10)));
     RS_OOM(lines = rs_strf("%s\n", text));

@@ -2,13 +2,13 @@
 #ifndef RS_ENVFILE_H
 #define RS_ENVFILE_H
 
-#include <rescl/train.h>
+#include <jansson.h>
 #include <rescl/tune.h>
 
 /* What the run ran on: rescl's version, device, driver, platform, tuning, system, processors, model
- * and options. */
+ * and options (an object, by name). */
 rescl_status rs_env_write(const char *path, const rescl_device_info *device,
-                          const rescl_tuning *tuning, const char *model,
-                          const rescl_train_options *options) RESCL_CHECK;
+                          const rescl_tuning *tuning, const char *model, const json_t *options)
+    RESCL_CHECK;
 
 #endif

@@ -48,6 +48,7 @@ rescl_status rs_trainer_begin(rescl_trainer *t)
     const char *dir = t->options.output_dir;
     char *env = NULL, *args = NULL;
     rescl_device *device = rs_team_device(t->team, 0);
+    json_t *options = NULL;
     rescl_tuning tuning;
 
     if (t->begun || !dir)
@@ -56,13 +57,15 @@ rescl_status rs_trainer_begin(rescl_trainer *t)
     RS_TRY(clear_stale(t->last_path));
     RS_OOM(env = rs_path_join(dir, "env.json"));
     rescl_device_get_tuning(device, &tuning);
-    RS_TRY(rs_env_write(env, rescl_device_get_info(device), &tuning, t->model->name, &t->options));
+    RS_OOM(options = rs_train_options_json(&t->options));
+    RS_TRY(rs_env_write(env, rescl_device_get_info(device), &tuning, t->model->name, options));
     if (t->options.args_ini) {
         RS_OOM(args = rs_path_join(dir, "args.ini"));
         RS_TRY(rs_file_write(args, t->options.args_ini, strlen(t->options.args_ini)));
     }
     t->begun = true;
 out:
+    json_decref(options);
     free(env);
     free(args);
     return st;
@@ -105,9 +108,11 @@ static rescl_status save(rescl_trainer *t, const char *path)
     const int nstates = rs_team_states(t->team);
     const char *names[RS_COUNT(t->state)];
     const rs_ckpt_model about = rs_model_describe(t->model);
+    json_t *options = NULL;
 
     if (!path)
         goto out;
+    RS_OOM(options = rs_train_options_json(&t->options));
     for (int i = 0; i < nstates; i++)
         names[i] = rs_optim_state_name(&t->hyper, i);
     t->progress.time = rs_clock_seconds() - t->clock_base;
@@ -117,11 +122,12 @@ static rescl_status save(rescl_trainer *t, const char *path)
         .nstates = nstates,
         .state_name = names,
         .state = t->state,
-        .options = &t->options,
+        .options = options,
         .plan = t->plan};
     RS_TRY(rs_checkpoint_write(path, t->model->graph, &t->model->weights, &about, &training));
     t->good = path;
 out:
+    json_decref(options);
     return st;
 }
 
@@ -228,7 +234,7 @@ rescl_status rs_trainer_resume(rescl_trainer *t)
                                                   : strdup(given));
     RS_TRY(rs_checkpoint_open(t->resume_path, &c));
     RS_TRY(match_model(c, t->model));
-    RS_TRY(rs_checkpoint_match(c, &t->options));
+    RS_TRY(rs_train_options_match(rs_checkpoint_options(c), &t->options, t->resume_path));
     t->progress = *rs_checkpoint_progress(c);
     RS_TRY(match_data(t, c));
     RS_FAIL_IF(t->progress.epoch > t->options.epochs, RESCL_ERR_ARG,

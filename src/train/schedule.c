@@ -14,6 +14,11 @@ static const char *const names[] = {
     NULL,
 };
 
+const char *const *rs_schedule_names(void)
+{
+    return names;
+}
+
 rescl_status rs_schedule_parse(const char *name, rs_schedule_kind *out)
 {
     rescl_status st = RESCL_OK;

@@ -22,6 +22,9 @@ typedef struct rs_schedule {
     double warmup_decay;
 } rs_schedule;
 
+/* NULL-terminated. */
+const char *const *rs_schedule_names(void);
+
 /* By name: "constant", "steplr", "cosineannealinglr", "exponentiallr". */
 rescl_status rs_schedule_parse(const char *name, rs_schedule_kind *out) RESCL_CHECK;
 

@@ -4,48 +4,28 @@
 #include "dataset.h"
 #include "error.h"
 #include "log.h"
-#include "str.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-void rescl_train_options_default(rescl_train_options *out)
+const char *const *rs_optim_names(void)
 {
-    *out = (rescl_train_options){.epochs = 25,
-                                 .batch_size = 32,
-                                 .opt = "adam",
-                                 .lr = 1e-3,
-                                 .momentum = 0.9,
-                                 .beta1 = 0.9,
-                                 .beta2 = 0.999,
-                                 .eps = 1e-8,
-                                 .lr_scheduler = "constant",
-                                 .lr_step_size = 30,
-                                 .lr_gamma = 0.1,
-                                 .lr_warmup_decay = 0.01,
-                                 .scale = 1.0,
-                                 .workers = 1,
-                                 .eval_freq = 1};
+    static const char *const names[] = {"sgd", "sgd_nesterov", "adam", "adamw", NULL};
+    return names;
 }
 
 /* ---- options ----------------------------------------------------------------------------- */
 
 static rescl_status parse_optimiser(const rescl_train_options *o, rs_optim_hyper *h)
 {
-    static const char *const names[] = {"sgd", "sgd_nesterov", "adam", "adamw", NULL};
     static const rs_optim_kind kinds[] = {RS_OPTIM_SGD, RS_OPTIM_SGD, RS_OPTIM_ADAM,
                                           RS_OPTIM_ADAMW};
+    const char *const *names = rs_optim_names();
     rescl_status st = RESCL_OK;
-    const char *near = NULL;
     size_t i = 0;
 
-    while (names[i] && strcmp(names[i], o->opt) != 0)
+    while (strcmp(names[i], o->opt) != 0)
         i++;
-    near = names[i] ? NULL : rs_nearest(o->opt, names);
-    RS_FAIL_IF(!names[i], RESCL_ERR_ARG,
-               "opt: there is no optimiser '%s'%s%s%s; there are sgd, sgd_nesterov, adam and adamw",
-               o->opt, near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
     *h = (rs_optim_hyper){.kind = kinds[i],
                           .momentum = o->momentum,
                           .nesterov = strcmp(o->opt, "sgd_nesterov") == 0,
@@ -55,78 +35,6 @@ static rescl_status parse_optimiser(const rescl_train_options *o, rs_optim_hyper
     RS_FAIL_IF(h->nesterov && !(o->momentum > 0.0), RESCL_ERR_ARG,
                "momentum %g: sgd_nesterov needs one above 0", o->momentum);
 out:
-    return st;
-}
-
-typedef struct range {
-    const char *name;
-    double value, low, high; /* low <= value < high */
-} range;
-
-static rescl_status check_options(const rescl_train_options *o)
-{
-    rescl_status st = RESCL_OK;
-    const range ranges[] = {{"lr", o->lr, 0.0, INFINITY},
-                            {"lr_body", o->lr_body, 0.0, INFINITY},
-                            {"momentum", o->momentum, 0.0, 1.0},
-                            {"weight_decay", o->weight_decay, 0.0, INFINITY},
-                            {"beta1", o->beta1, 0.0, 1.0},
-                            {"beta2", o->beta2, 0.0, 1.0},
-                            {"eps", o->eps, 0.0, INFINITY},
-                            {"lr_gamma", o->lr_gamma, 0.0, INFINITY},
-                            {"lr_min", o->lr_min, 0.0, INFINITY},
-                            {"lr_warmup_decay", o->lr_warmup_decay, 0.0, INFINITY}};
-    const struct {
-        const char *name;
-        size_t value;
-    } counts[] = {{"epochs", o->epochs},
-                  {"batch_size", o->batch_size},
-                  {"lr_step_size", o->lr_step_size},
-                  {"eval_freq", o->eval_freq}};
-
-    for (size_t i = 0; i < RS_COUNT(ranges); i++)
-        RS_FAIL_IF(!(ranges[i].value >= ranges[i].low && ranges[i].value < ranges[i].high),
-                   RESCL_ERR_ARG, "%s %g: expected at least %g and below %g", ranges[i].name,
-                   ranges[i].value, ranges[i].low, ranges[i].high);
-    for (size_t i = 0; i < RS_COUNT(counts); i++)
-        RS_FAIL_IF(counts[i].value == 0, RESCL_ERR_ARG, "%s 0: expected at least 1",
-                   counts[i].name);
-    RS_FAIL_IF(!(o->scale > 0.0 && o->scale <= 1.0), RESCL_ERR_ARG,
-               "scale %g: expected above 0 and at most 1", o->scale);
-    RS_FAIL_IF(!(o->hflip >= 0.0 && o->hflip <= 1.0) ||
-                   !(o->color_jitter >= 0.0 && o->color_jitter <= 1.0),
-               RESCL_ERR_ARG, "hflip %g, color_jitter %g: expected 0 to 1", o->hflip,
-               o->color_jitter);
-    RS_FAIL_IF(!o->opt || !o->lr_scheduler, RESCL_ERR_ARG,
-               "opt and lr_scheduler are unset; start from rescl_train_options_default");
-out:
-    return st;
-}
-
-static rescl_status copy_text(const char **text)
-{
-    rescl_status st = RESCL_OK;
-    char *copy = NULL;
-
-    if (*text)
-        RS_OOM(copy = strdup(*text));
-out:
-    *text = copy;
-    return st;
-}
-
-/* Takes the options over. On failure those strings that are not ours yet are forgotten. */
-static rescl_status copy_options(rescl_trainer *t, const rescl_train_options *o)
-{
-    rescl_status st = RESCL_OK;
-    const char **texts[] = {&t->options.opt, &t->options.lr_scheduler, &t->options.output_dir,
-                            &t->options.resume, &t->options.args_ini};
-
-    t->options = *o;
-    for (size_t i = 0; i < RS_COUNT(texts); i++) {
-        const rescl_status copied = copy_text(texts[i]);
-        st = st == RESCL_OK ? copied : st;
-    }
     return st;
 }
 
@@ -211,13 +119,12 @@ rescl_status rescl_trainer_create(rescl_device *device, rescl_model *model,
     rescl_status st = RESCL_OK;
     rescl_trainer *t = NULL;
 
-    RS_TRY(check_options(options));
     RS_OOM(t = calloc(1, sizeof *t));
     t->model = model;
     t->train_set = train_set;
     t->eval_set = eval_set;
     atomic_init(&t->stop, 0);
-    RS_TRY(copy_options(t, options));
+    RS_TRY(rs_train_options_copy(options, &t->options));
     RS_TRY(parse_optimiser(&t->options, &t->hyper));
     RS_TRY(set_schedule(t));
     RS_TRY(rs_check_dataset(model, train_set, "training set"));
@@ -248,11 +155,7 @@ void rescl_trainer_destroy(rescl_trainer *t)
     rs_loader_destroy(t->eval_loader);
     for (size_t i = 0; i < RS_COUNT(t->state); i++)
         rs_weights_fini(&t->state[i]);
-    free((char *)t->options.opt);
-    free((char *)t->options.lr_scheduler);
-    free((char *)t->options.output_dir);
-    free((char *)t->options.resume);
-    free((char *)t->options.args_ini);
+    rs_train_options_fini(&t->options);
     free(t->best_path);
     free(t->last_path);
     free(t->resume_path);

@@ -7,6 +7,7 @@
 #include "metrics.h"
 #include "netmodel.h"
 #include "schedule.h"
+#include "trainoptions.h"
 #include "watch.h"
 
 #include <stdatomic.h>
@@ -14,7 +15,7 @@
 struct rescl_trainer {
     rescl_model *model;
     const rescl_dataset *train_set, *eval_set; /* eval_set may be NULL */
-    rescl_train_options options;               /* strings are ours */
+    rescl_train_options options;               /* our own copy */
     rs_optim_hyper hyper;
     rs_schedule schedule, body_schedule;
     rs_team *team;
@@ -32,6 +33,11 @@ struct rescl_trainer {
     double clock_base; /* rs_clock_seconds at which the run's time would have been 0 */
     atomic_int stop;
 };
+
+/* ---- trainer.c --------------------------------------------------------------------------- */
+
+/* The optimisers' names, NULL-terminated. */
+const char *const *rs_optim_names(void);
 
 /* ---- runfiles.c ------------------------------------------------------------------------- */
 

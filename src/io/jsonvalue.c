@@ -1,0 +1,39 @@
+#include "jsonvalue.h"
+
+#include "str.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+json_t *rs_json_text(const char *text)
+{
+    json_t *out;
+    char *copy;
+
+    if (!text)
+        return json_null();
+    out = json_string(text);
+    if (out)
+        return out;
+    copy = strdup(text);
+    for (char *c = copy; c && *c; c++)
+        if ((unsigned char)*c >= 0x80)
+            *c = '?';
+    out = copy ? json_string(copy) : NULL;
+    free(copy);
+    return out;
+}
+
+json_t *rs_json_u64(uint64_t value)
+{
+    char text[24];
+    snprintf(text, sizeof text, "%" PRIu64, value);
+    return json_string(text);
+}
+
+bool rs_json_get_u64(const json_t *value, uint64_t *out)
+{
+    return json_is_string(value) && rs_parse_u64(json_string_value(value), out);
+}
