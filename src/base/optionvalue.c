@@ -223,6 +223,52 @@ out:
     return st;
 }
 
+double rs_option_number(const rescl_option *o, const void *value)
+{
+    switch (o->type) {
+    case RESCL_OPTION_BOOL:
+        return *(const bool *)value;
+    case RESCL_OPTION_SIZE:
+        return (double)*(const size_t *)value;
+    case RESCL_OPTION_U64:
+        return (double)*(const uint64_t *)value;
+    case RESCL_OPTION_REAL:
+        return *(const double *)value;
+    case RESCL_OPTION_CHOICE:
+    case RESCL_OPTION_TEXT:
+        break;
+    }
+    return NAN;
+}
+
+double rs_option_default_number(const rescl_option *o)
+{
+    union {
+        bool flag;
+        size_t size;
+        uint64_t u64;
+        double real;
+        const char *text;
+    } value = {0};
+    return rs_option_parse(o, o->value, &value) == RESCL_OK ? rs_option_number(o, &value) : NAN;
+}
+
+rescl_status rs_option_check_number(const rescl_option *o, double number)
+{
+    const bool whole = o->type == RESCL_OPTION_SIZE || o->type == RESCL_OPTION_U64;
+    const rescl_option real = {.name = o->name,
+                               .type = RESCL_OPTION_REAL,
+                               .range = o->type == RESCL_OPTION_BOOL ? "[0,1]" : o->range,
+                               .limits = o->limits};
+    rescl_status st = RESCL_OK;
+
+    RS_TRY(rs_option_check(&real, &number));
+    RS_FAIL_IF(whole && number != floor(number), RESCL_ERR_ARG,
+               "%s %g: expected a whole number in %s", o->name, number, o->range);
+out:
+    return st;
+}
+
 size_t rs_option_bytes(const rescl_option *o)
 {
     switch (o->type) {

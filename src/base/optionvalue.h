@@ -20,6 +20,11 @@ rescl_status rs_option_check(const rescl_option *o, const void *value) RESCL_CHE
  * nothing for a text that is unset. */
 rescl_status rs_option_append(const rescl_option *o, const void *value, rs_str *out) RESCL_CHECK;
 
+/* The same for a number that is kept as a double, whatever its option's type. */
+rescl_status rs_option_check_number(const rescl_option *o, double number) RESCL_CHECK;
+double rs_option_default_number(const rescl_option *o);
+double rs_option_number(const rescl_option *o, const void *value);
+
 /* Bytes of a value. */
 size_t rs_option_bytes(const rescl_option *o);
 

@@ -172,3 +172,19 @@ const char *rs_nearest(const char *word, const char *const *names)
     }
     return best;
 }
+
+rescl_status rs_no_such_name(const char *what, const char *name, const char *const *names)
+{
+    rescl_status st = RESCL_OK;
+    const char *near = rs_nearest(name, names);
+    rs_str all = {0};
+
+    for (size_t i = 0; names[i]; i++)
+        RS_TRY(rs_str_appendf(&all, "%s%s", i == 0 ? "" : names[i + 1] ? ", " : " and ", names[i]));
+    RS_FAIL(RESCL_ERR_ARG, "there is no %s '%.200s'%s%s%s; there are %s", what, name,
+            near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "",
+            all.text ? all.text : "none");
+out:
+    rs_str_fini(&all);
+    return st;
+}

@@ -37,4 +37,8 @@ size_t rs_edit_distance(const char *a, const char *b);
 /* The nearest of `names` (a NULL-terminated list) if near enough to suggest, else NULL. */
 const char *rs_nearest(const char *word, const char *const *names);
 
+/* Fails with RESCL_ERR_ARG: "there is no <what> '<name>'", the nearest name, and all of them. */
+rescl_status rs_no_such_name(const char *what, const char *name, const char *const *names)
+    RESCL_CHECK;
+
 #endif

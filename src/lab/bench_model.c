@@ -39,19 +39,6 @@ typedef struct bench {
     uint64_t step;
 } bench;
 
-static rescl_status choose_optimiser(const char *name, rs_optim_hyper *out)
-{
-    rescl_status st = RESCL_OK;
-    const bool adam = name && strcmp(name, "adam") == 0;
-
-    RS_FAIL_IF(name && !adam && strcmp(name, "sgd") != 0, RESCL_ERR_ARG,
-               "bench: there is no optimiser '%s'; it knows sgd and adam", name);
-    *out = adam ? (rs_optim_hyper){.kind = RS_OPTIM_ADAM, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8}
-                : (rs_optim_hyper){.kind = RS_OPTIM_SGD, .momentum = 0.9};
-out:
-    return st;
-}
-
 static rescl_status make_input(bench *b)
 {
     rescl_status st = RESCL_OK;
@@ -97,11 +84,13 @@ static rescl_status open_bench(bench *b)
                                        .classes = o->classes,
                                        .image_size = o->size};
     rs_replica_options plan = {0};
+    const rs_optim_def *optimiser = NULL;
     rs_optim_hyper hyper;
 
     RS_FAIL_IF(o->batch == 0 || o->repeats == 0, RESCL_ERR_ARG,
                "bench: batch %zu, repeats %zu: expected at least 1", o->batch, o->repeats);
-    RS_TRY(choose_optimiser(o->opt, &hyper));
+    RS_TRY(rs_optim_find(o->opt ? o->opt : "sgd", &optimiser));
+    hyper = rs_optim_default(optimiser);
     RS_TRY(rescl_model_create(&about, &b->model));
     if (o->train) {
         plan.hyper = &hyper;

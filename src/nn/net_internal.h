@@ -14,7 +14,7 @@ struct rs_store {
     rs_layout trainable, fixed; /* two sets of arenas; fixed: running statistics, frozen layers */
     bool head[RS_MAX_ARENAS];   /* of the trainable arenas: holds parameters of the head */
     rs_buffer *param[RS_MAX_ARENAS], *grad[RS_MAX_ARENAS], *fixed_value[RS_MAX_ARENAS];
-    rs_buffer *state[2][RS_MAX_ARENAS];
+    rs_buffer *state[RS_OPTIM_STATES][RS_MAX_ARENAS];
     rs_block *block;         /* place of each graph parameter in its set of arenas */
     rs_tensor *value, *diff; /* views, by graph parameter; diff only of trainable ones */
     uint64_t version;        /* counts changes of the parameters */

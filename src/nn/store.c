@@ -124,8 +124,8 @@ void rs_store_destroy(rs_store *s)
         rs_buffer_release(s->param[a]);
         rs_buffer_release(s->grad[a]);
         rs_buffer_release(s->fixed_value[a]);
-        rs_buffer_release(s->state[0][a]);
-        rs_buffer_release(s->state[1][a]);
+        for (size_t i = 0; i < RS_OPTIM_STATES; i++)
+            rs_buffer_release(s->state[i][a]);
     }
     rs_optim_destroy(s->optim);
     free(s->block);
@@ -207,7 +207,9 @@ rescl_status rs_store_update(rs_store *s, const rs_rates *lr, uint64_t step)
     for (size_t a = 0; a < s->trainable.arenas; a++) {
         rs_profile_label(s->dev, s->head[a] ? "optim update head" : "optim update body");
         const rs_update u = {s->head[a] ? lr->head : lr->body, lr->weight_decay, step};
-        rs_buffer *const state[2] = {s->state[0][a], s->state[1][a]};
+        rs_buffer *state[RS_OPTIM_STATES];
+        for (size_t i = 0; i < RS_OPTIM_STATES; i++)
+            state[i] = s->state[i][a];
         RS_TRY(rs_optim_enqueue(s->optim, s->param[a], s->grad[a], state,
                                 s->trainable.arena_bytes[a] / sizeof(float), &u));
     }

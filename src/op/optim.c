@@ -1,10 +1,13 @@
+/* The registry of optimisers, and what all of them share. */
 #include "optim.h"
 
 #include "error.h"
+#include "optionvalue.h"
 #include "spread.h"
+#include "str.h"
 
-#include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct rs_optim {
     rescl_device *dev;
@@ -12,55 +15,95 @@ struct rs_optim {
     rs_kernel *kernel;
 };
 
-static bool is_adam(const rs_optim_hyper *h)
+static const rs_optim_def *const defs[] = {
+#define RS_OPTIM(name) &rs_optim_##name,
+#include "optims.def"
+#undef RS_OPTIM
+    NULL};
+
+static const char *const names[] = {
+#define RS_OPTIM(name) #name,
+#include "optims.def"
+#undef RS_OPTIM
+    NULL};
+
+const rs_optim_def *const *rs_optims(void)
 {
-    return h->kind == RS_OPTIM_ADAM || h->kind == RS_OPTIM_ADAMW;
+    return defs;
+}
+
+const char *const *rs_optim_names(void)
+{
+    return names;
+}
+
+rescl_status rs_optim_find(const char *name, const rs_optim_def **out)
+{
+    rescl_status st = RESCL_OK;
+    size_t i = 0;
+
+    while (names[i] && strcmp(names[i], name) != 0)
+        i++;
+    if (!names[i])
+        RS_TRY(rs_no_such_name("optimiser", name, names));
+    *out = defs[i];
+out:
+    return st;
+}
+
+rs_optim_hyper rs_optim_default(const rs_optim_def *def)
+{
+    rs_optim_hyper h = {.def = def};
+    for (int i = 0; i < RS_OPTIM_NUMBERS && def->options[i]; i++)
+        h.number[i] = rs_option_default_number(def->options[i]);
+    return h;
+}
+
+rescl_status rs_optim_check(const rs_optim_hyper *h)
+{
+    rescl_status st = RESCL_OK;
+
+    RS_FAIL_IF(!h->def, RESCL_ERR_ARG, "no optimiser is named");
+    for (int i = 0; i < RS_OPTIM_NUMBERS && h->def->options[i]; i++)
+        RS_TRY(rs_option_check_number(h->def->options[i], h->number[i]));
+    if (h->def->check)
+        RS_TRY(h->def->check(h->number));
+out:
+    return st;
 }
 
 int rs_optim_states(const rs_optim_hyper *h)
 {
-    return is_adam(h) ? 2 : h->momentum > 0 ? 1 : 0;
+    int all = 0;
+    if (h->def->states)
+        return h->def->states(h->number);
+    while (all < RS_OPTIM_STATES && h->def->state_name[all])
+        all++;
+    return all;
 }
 
 const char *rs_optim_state_name(const rs_optim_hyper *h, int i)
 {
-    static const char *const adam[] = {"m", "v"};
-    return is_adam(h) ? adam[i] : "momentum";
+    return h->def->state_name[i];
 }
 
-static rescl_status check_hyper(const rs_optim_hyper *h)
+static rs_spread spread_over(rescl_device *dev, size_t count)
 {
-    rescl_status st = RESCL_OK;
-    RS_FAIL_IF((unsigned)h->kind >= RS_OPTIM_COUNT, RESCL_ERR_ARG, "optimiser: there is no kind %d",
-               (int)h->kind);
-    if (is_adam(h)) {
-        RS_FAIL_IF(!(h->beta1 >= 0 && h->beta1 < 1) || !(h->beta2 >= 0 && h->beta2 < 1),
-                   RESCL_ERR_ARG, "optimiser: betas are %g and %g, expected 0 <= beta < 1",
-                   h->beta1, h->beta2);
-        RS_FAIL_IF(!(h->eps >= 0), RESCL_ERR_ARG, "optimiser: eps is %g, expected 0 or more",
-                   h->eps);
-    } else {
-        RS_FAIL_IF(!(h->momentum >= 0), RESCL_ERR_ARG,
-                   "optimiser: momentum is %g, expected 0 or more", h->momentum);
-        RS_FAIL_IF(h->nesterov && h->momentum == 0, RESCL_ERR_ARG,
-                   "optimiser: Nesterov's method needs a momentum above 0");
-    }
-out:
-    return st;
+    const rescl_device_info *info = rescl_device_get_info(dev);
+    return rs_spread_over(info, info->type == RESCL_DEVICE_CPU, count, 1, 16);
 }
 
 rescl_status rs_optim_create(rescl_device *dev, const rs_optim_hyper *h, rs_optim **out)
 {
     rescl_status st = RESCL_OK;
     rs_optim *o = NULL;
-    const rescl_device_info *info = rescl_device_get_info(dev);
-    const rs_spread s = rs_spread_over(info, info->type == RESCL_DEVICE_CPU, 1, 1, 16);
-    RS_TRY(check_hyper(h));
+    const rs_spread s = spread_over(dev, 1);
+
+    RS_TRY(rs_optim_check(h));
     RS_OOM(o = calloc(1, sizeof *o));
     o->dev = dev;
     o->hyper = *h;
-    RS_TRY(rs_kernel_get(dev, "optim", s.options, is_adam(h) ? "optim_adam" : "optim_sgd",
-                         &o->kernel));
+    RS_TRY(rs_kernel_get(dev, h->def->file, s.options, h->def->kernel, &o->kernel));
     *out = o, o = NULL;
 out:
     rs_optim_destroy(o);
@@ -76,68 +119,39 @@ rescl_status rs_optim_enqueue(rs_optim *o, rs_buffer *param, rs_buffer *grad,
                               rs_buffer *const *state, size_t count, const rs_update *u)
 {
     rescl_status st = RESCL_OK;
-    const rs_optim_hyper *h = &o->hyper;
-    const rescl_device_info *info = rescl_device_get_info(o->dev);
-    const rs_spread s = rs_spread_over(info, info->type == RESCL_DEVICE_CPU, count, 1, 16);
+    const rs_spread s = spread_over(o->dev, count);
+    const int states = rs_optim_states(&o->hyper);
+    rs_buffer *needed[RS_OPTIM_STATES] = {NULL};
+
     RS_FAIL_IF(!(u->weight_decay >= 0), RESCL_ERR_ARG,
                "optimiser: weight decay is %g, expected 0 or more", u->weight_decay);
     RS_FAIL_IF(count > INT32_MAX, RESCL_ERR_UNSUPPORTED,
                "optimiser: %zu parameters in one arena, at most 2^31 - 1 can be served", count);
     if (count == 0)
         goto out;
-    if (!is_adam(h)) {
-        RS_TRY(RS_LAUNCH(o->dev, o->kernel, s.grid, RS_BUF(param), RS_BUF(grad),
-                         RS_BUF(rs_optim_states(h) ? state[0] : NULL), RS_UINT(count),
-                         RS_UINT(s.chunk), RS_FLOAT(u->lr), RS_FLOAT(h->momentum),
-                         RS_INT(h->nesterov), RS_FLOAT(u->weight_decay)));
-        goto out;
-    }
-    const double bias1 = 1 - pow(h->beta1, (double)u->step),
-                 bias2 = 1 - pow(h->beta2, (double)u->step);
-    const bool decoupled = h->kind == RS_OPTIM_ADAMW;
-    RS_TRY(RS_LAUNCH(o->dev, o->kernel, s.grid, RS_BUF(param), RS_BUF(grad), RS_BUF(state[0]),
-                     RS_BUF(state[1]), RS_UINT(count), RS_UINT(s.chunk), RS_FLOAT(u->lr / bias1),
-                     RS_FLOAT(1 - h->beta1), RS_FLOAT(h->beta2), RS_FLOAT(1 - h->beta2),
-                     RS_FLOAT(1 / sqrt(bias2)), RS_FLOAT(h->eps),
-                     RS_FLOAT(decoupled ? 0 : u->weight_decay),
-                     RS_FLOAT(decoupled ? 1 - u->lr * u->weight_decay : 1)));
+    for (int i = 0; i < states; i++)
+        needed[i] = state[i];
+    const rs_optim_call call = {.dev = o->dev,
+                                .kernel = o->kernel,
+                                .grid = s.grid,
+                                .count = count,
+                                .chunk = s.chunk,
+                                .param = param,
+                                .grad = grad,
+                                .state = needed};
+    RS_TRY(o->hyper.def->launch(&call, o->hyper.number, u));
 out:
     return st;
-}
-
-/* ---- reference ----------------------------------------------------------------------------- */
-
-static void reference_sgd(const rs_optim_hyper *h, const rs_update *u, double *w, double g,
-                          double *velocity)
-{
-    g += u->weight_decay * *w;
-    if (velocity) {
-        *velocity = h->momentum * *velocity + g;
-        g = h->nesterov ? g + h->momentum * *velocity : *velocity;
-    }
-    *w -= u->lr * g;
-}
-
-static void reference_adam(const rs_optim_hyper *h, const rs_update *u, double *w, double g,
-                           double *m, double *v)
-{
-    const double step = (double)u->step;
-    if (h->kind == RS_OPTIM_ADAMW)
-        *w *= 1 - u->lr * u->weight_decay;
-    else
-        g += u->weight_decay * *w;
-    *m = h->beta1 * *m + (1 - h->beta1) * g;
-    *v = h->beta2 * *v + (1 - h->beta2) * g * g;
-    const double mean = *m / (1 - pow(h->beta1, step)), square = *v / (1 - pow(h->beta2, step));
-    *w -= u->lr * mean / (sqrt(square) + h->eps);
 }
 
 void rs_optim_reference(const rs_optim_hyper *h, double *param, const double *grad,
                         double *const *state, size_t count, const rs_update *u)
 {
-    for (size_t i = 0; i < count; i++)
-        if (is_adam(h))
-            reference_adam(h, u, &param[i], grad[i], &state[0][i], &state[1][i]);
-        else
-            reference_sgd(h, u, &param[i], grad[i], rs_optim_states(h) ? &state[0][i] : NULL);
+    const int states = rs_optim_states(h);
+    for (size_t i = 0; i < count; i++) {
+        double *at[RS_OPTIM_STATES] = {NULL};
+        for (int s = 0; s < states; s++)
+            at[s] = &state[s][i];
+        h->def->reference(h->number, u, &param[i], grad[i], at);
+    }
 }

@@ -1,27 +1,18 @@
-/* Optimiser updates over flat arenas of parameters: one launch each.
+/* Optimisers: updates of flat arenas of parameters, one launch each.
  *
- * All buffers hold `count` floats from their start. A plan is made once and enqueued each step. */
+ * An optimiser is an object at the end of its own file, rs_optim_<name>, and a line of optims.def.
+ * Its kernel lies in the file of the same stem in cl/. Its numbers are training options, which it
+ * declares. All that names or lists optimisers goes by the registry, and tests/op/test_optim.c
+ * compares each one with its reference. */
 #ifndef RS_OPTIM_H
 #define RS_OPTIM_H
 
 #include "cldevice.h"
 
-typedef enum rs_optim_kind {
-    RS_OPTIM_SGD = 0,
-    RS_OPTIM_ADAM,
-    RS_OPTIM_ADAMW,
-    RS_OPTIM_COUNT
-} rs_optim_kind;
+#include <rescl/option.h>
 
-/* torch.optim's definitions (and PyTorch's SGD: v = momentum * v + g, the first step v = g).
- * Adam adds weight_decay * w to the gradient; AdamW (Loshchilov and Hutter, 2019) shrinks w by
- * lr * weight_decay first. */
-typedef struct rs_optim_hyper {
-    rs_optim_kind kind;
-    double momentum;
-    bool nesterov;
-    double beta1, beta2, eps;
-} rs_optim_hyper;
+#define RS_OPTIM_STATES  2 /* state arrays at most */
+#define RS_OPTIM_NUMBERS 4 /* options at most */
 
 /* What one update goes by. `step` counts from 1 (Adam's bias correction, in double on the host). */
 typedef struct rs_update {
@@ -29,9 +20,58 @@ typedef struct rs_update {
     uint64_t step;
 } rs_update;
 
-/* State arrays of `count` floats each that the kind needs: 0, 1 (SGD with momentum) or 2 (m, v). */
+/* What one update works on: `count` floats from the start of each buffer. */
+typedef struct rs_optim_call {
+    rescl_device *dev;
+    rs_kernel *kernel;
+    rs_grid grid;
+    size_t count, chunk; /* FOR_UNITS of common.clh: a chunk is a multiple of 16 */
+    rs_buffer *param, *grad;
+    rs_buffer *const *state; /* NULL where the numbers need fewer arrays */
+} rs_optim_call;
+
+typedef struct rs_optim_def {
+    const char *name;                              /* as in optims.def */
+    const char *about;                             /* one line: "stochastic gradient descent" */
+    const rescl_option *options[RS_OPTIM_NUMBERS]; /* of its numbers, which lie in `number` in this
+                                                    * order; NULL ends them. Optimisers may share
+                                                    * an option. */
+    const char *state_name[RS_OPTIM_STATES];       /* of its arrays, as checkpoints name them */
+    const char *file, *kernel; /* "optim_sgd" of cl/optim_sgd.cl, and the function */
+    /* How many of the arrays these numbers need; NULL: all. */
+    int (*states)(const double *number);
+    /* Refuses numbers that do not go together; each one is in its range. May be NULL. */
+    rescl_status (*check)(const double *number);
+    rescl_status (*launch)(const rs_optim_call *c, const double *number, const rs_update *u);
+    /* The truth, in double: one parameter, its gradient, and its place in each state array. */
+    void (*reference)(const double *number, const rs_update *u, double *w, double g,
+                      double *const *state);
+} rs_optim_def;
+
+#define RS_OPTIM(name) extern const rs_optim_def rs_optim_##name;
+#include "optims.def"
+#undef RS_OPTIM
+
+/* All of them, and their names; both end with NULL. */
+const rs_optim_def *const *rs_optims(void);
+const char *const *rs_optim_names(void);
+/* RESCL_ERR_ARG lists them and suggests the nearest name. */
+rescl_status rs_optim_find(const char *name, const rs_optim_def **out) RESCL_CHECK;
+
+/* An optimiser with its numbers. */
+typedef struct rs_optim_hyper {
+    const rs_optim_def *def;
+    double number[RS_OPTIM_NUMBERS];
+} rs_optim_hyper;
+
+/* With the numbers that its options have by default. */
+rs_optim_hyper rs_optim_default(const rs_optim_def *def);
+/* RESCL_ERR_ARG when a number is out of range, or they do not go together. */
+rescl_status rs_optim_check(const rs_optim_hyper *h) RESCL_CHECK;
+
+/* State arrays of `count` floats each that it needs, and their names: "momentum", "m", "v". */
 int rs_optim_states(const rs_optim_hyper *h);
-const char *rs_optim_state_name(const rs_optim_hyper *h, int i); /* "momentum", "m", "v" */
+const char *rs_optim_state_name(const rs_optim_hyper *h, int i);
 
 typedef struct rs_optim rs_optim;
 

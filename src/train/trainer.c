@@ -8,32 +8,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *const *rs_optim_names(void)
-{
-    static const char *const names[] = {"sgd", "sgd_nesterov", "adam", "adamw", NULL};
-    return names;
-}
-
 /* ---- options ----------------------------------------------------------------------------- */
 
-static rescl_status parse_optimiser(const rescl_train_options *o, rs_optim_hyper *h)
+static rescl_status choose_optimiser(const rescl_train_options *o, rs_optim_hyper *h)
 {
-    static const rs_optim_kind kinds[] = {RS_OPTIM_SGD, RS_OPTIM_SGD, RS_OPTIM_ADAM,
-                                          RS_OPTIM_ADAMW};
-    const char *const *names = rs_optim_names();
     rescl_status st = RESCL_OK;
-    size_t i = 0;
 
-    while (strcmp(names[i], o->opt) != 0)
-        i++;
-    *h = (rs_optim_hyper){.kind = kinds[i],
-                          .momentum = o->momentum,
-                          .nesterov = strcmp(o->opt, "sgd_nesterov") == 0,
-                          .beta1 = o->beta1,
-                          .beta2 = o->beta2,
-                          .eps = o->eps};
-    RS_FAIL_IF(h->nesterov && !(o->momentum > 0.0), RESCL_ERR_ARG,
-               "momentum %g: sgd_nesterov needs one above 0", o->momentum);
+    RS_TRY(rs_optim_find(o->opt, &h->def));
+    for (int i = 0; i < RS_OPTIM_NUMBERS && h->def->options[i]; i++)
+        h->number[i] = rs_train_options_number(o, h->def->options[i]->name);
+    RS_TRY(rs_optim_check(h));
 out:
     return st;
 }
@@ -125,7 +109,7 @@ rescl_status rescl_trainer_create(rescl_device *device, rescl_model *model,
     t->eval_set = eval_set;
     atomic_init(&t->stop, 0);
     RS_TRY(rs_train_options_copy(options, &t->options));
-    RS_TRY(parse_optimiser(&t->options, &t->hyper));
+    RS_TRY(choose_optimiser(&t->options, &t->hyper));
     RS_TRY(set_schedule(t));
     RS_TRY(rs_check_dataset(model, train_set, "training set"));
     if (eval_set)

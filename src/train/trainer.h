@@ -21,7 +21,7 @@ struct rescl_trainer {
     rs_team *team;
     rs_loader *train_loader, *eval_loader;
     rs_ckpt_progress progress;
-    rs_weights state[2];               /* host copies of the optimiser's arrays, for checkpoints */
+    rs_weights state[RS_OPTIM_STATES]; /* host copies of the optimiser's arrays, for checkpoints */
     char fingerprint[33];              /* of train_set */
     char plan[33];                     /* of the nets that train */
     char resumed_plan[33];             /* of those that wrote the checkpoint; "": it does not say */
@@ -33,11 +33,6 @@ struct rescl_trainer {
     double clock_base; /* rs_clock_seconds at which the run's time would have been 0 */
     atomic_int stop;
 };
-
-/* ---- trainer.c --------------------------------------------------------------------------- */
-
-/* The optimisers' names, NULL-terminated. */
-const char *const *rs_optim_names(void);
 
 /* ---- runfiles.c ------------------------------------------------------------------------- */
 

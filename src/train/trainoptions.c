@@ -7,6 +7,7 @@
 #include "str.h"
 #include "trainer.h"
 
+#include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -184,6 +185,12 @@ rescl_status rescl_train_options_get(const rescl_train_options *options, const c
 out:
     rs_str_fini(&value);
     return st;
+}
+
+double rs_train_options_number(const rescl_train_options *o, const char *name)
+{
+    const entry *e = NULL;
+    return find(name, &e) == RESCL_OK ? rs_option_number(&e->option, value_of(o, e)) : (double)NAN;
 }
 
 /* Choices become the library's own strings. */

@@ -12,6 +12,9 @@ rescl_status rs_train_options_copy(const rescl_train_options *options, rescl_tra
 /* Frees the strings of a copy; {0} is valid. */
 void rs_train_options_fini(rescl_train_options *copy);
 
+/* The number that the option `name` holds; NaN if there is no such option or it is no number. */
+double rs_train_options_number(const rescl_train_options *o, const char *name);
+
 /* By name, for checkpoints and env.json: "batch_size": 32. A new reference; NULL when memory is
  * short. u64 are strings, as JSON numbers end at 2^63. */
 json_t *rs_train_options_json(const rescl_train_options *o);

@@ -183,6 +183,27 @@ static void newer_callers_are_heard_or_refused(void **state)
                  "struct_size");
 }
 
+static void keeps_numbers_as_doubles(void **state)
+{
+    const rescl_option size = {
+        .name = "count", .type = RESCL_OPTION_SIZE, .value = "30", .range = "[1,100]"};
+    const rescl_option real = {
+        .name = "share", .type = RESCL_OPTION_REAL, .value = "0.25", .range = "[0,1)"};
+    const rescl_option flag = {.name = "on", .type = RESCL_OPTION_BOOL, .value = "true"};
+    const size_t seven = 7;
+    (void)state;
+    assert_true(rs_option_default_number(&size) == 30.0);
+    assert_true(rs_option_default_number(&real) == 0.25);
+    assert_true(rs_option_default_number(&flag) == 1.0);
+    assert_true(rs_option_number(&size, &seven) == 7.0);
+    assert_ok(rs_option_check_number(&size, 100.0));
+    assert_ok(rs_option_check_number(&real, 0.0));
+    assert_fails(rs_option_check_number(&size, 0.0), RESCL_ERR_ARG, "count", "[1,100]");
+    assert_fails(rs_option_check_number(&size, 1.5), RESCL_ERR_ARG, "count 1.5", "whole");
+    assert_fails(rs_option_check_number(&real, 1.0), RESCL_ERR_ARG, "share", "[0,1)");
+    assert_fails(rs_option_check_number(&real, NAN), RESCL_ERR_ARG, "share");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -192,6 +213,7 @@ int main(void)
         cmocka_unit_test(writes_what_it_reads),
         cmocka_unit_test(older_callers_get_defaults),
         cmocka_unit_test(newer_callers_are_heard_or_refused),
+        cmocka_unit_test(keeps_numbers_as_doubles),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -114,12 +114,24 @@ static void suggests_near_names(void **state)
     assert_string_equal(rs_nearest("rat", tie), "cat"); /* the first of equals */
 }
 
+static void lists_the_names_there_are(void **state)
+{
+    (void)state;
+    const char *const names[] = {"apple", "pear", "plum", NULL};
+    assert_fails(
+        rs_no_such_name("fruit", "appel", names), RESCL_ERR_ARG,
+        "there is no fruit 'appel' (did you mean 'apple'?); there are apple, pear and plum");
+    assert_fails(rs_no_such_name("fruit", "x", names), RESCL_ERR_ARG,
+                 "there is no fruit 'x'; there are apple, pear and plum");
+    assert_fails(rs_no_such_name("fruit", "apple", names + 2), RESCL_ERR_ARG, "there are plum");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(builds_strings),      cmocka_unit_test(parses_whole_numbers),
         cmocka_unit_test(parses_decimals),     cmocka_unit_test(measures_distance),
-        cmocka_unit_test(suggests_near_names),
+        cmocka_unit_test(suggests_near_names), cmocka_unit_test(lists_the_names_there_are),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

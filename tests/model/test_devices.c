@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const rs_optim_hyper sgd = {.kind = RS_OPTIM_SGD, .momentum = 0.9};
+static const rs_optim_hyper sgd = {.def = &rs_optim_sgd, .number = {0.9}};
 
 /* One step of resnet8 on one device, checked against the golden gradients, which are kept. */
 static double step_on(rescl_device *dev, rs_weights *grad)

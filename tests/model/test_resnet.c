@@ -16,7 +16,7 @@
         .struct_size = sizeof(rescl_model_options), __VA_ARGS__                                    \
     }
 
-static const rs_optim_hyper sgd = {.kind = RS_OPTIM_SGD, .momentum = 0.9};
+static const rs_optim_hyper sgd = {.def = &rs_optim_sgd, .number = {0.9}};
 #define LR    0.1
 #define DECAY 1e-4
 

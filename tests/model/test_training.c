@@ -51,14 +51,14 @@ static void train(const char *optimiser, const rs_optim_hyper *hyper, double lr,
 
 static void sgd_keeps_to_pytorch(void **state)
 {
-    const rs_optim_hyper sgd = {.kind = RS_OPTIM_SGD, .momentum = 0.9};
+    const rs_optim_hyper sgd = {.def = &rs_optim_sgd, .number = {0.9}};
     (void)state;
     train("sgd", &sgd, 0.1, 1e-4);
 }
 
 static void adam_keeps_to_pytorch(void **state)
 {
-    const rs_optim_hyper adam = {.kind = RS_OPTIM_ADAM, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8};
+    const rs_optim_hyper adam = {.def = &rs_optim_adam, .number = {0.9, 0.999, 1e-8}};
     (void)state;
     train("adam", &adam, 1e-3, 0.0);
 }

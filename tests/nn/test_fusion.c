@@ -142,7 +142,7 @@ static void keeps_the_output(void **state)
 static void changes_no_number(void **state)
 {
     enum { BATCH = 3, CLASSES = 5 };
-    const rs_optim_hyper sgd = {.kind = RS_OPTIM_SGD};
+    const rs_optim_hyper sgd = {.def = &rs_optim_sgd};
     rs_graph *g[2] = {blocks(false), blocks(true)}, *fused = NULL;
     float *pixels = kit_pixels((size_t)BATCH * 8 * 8 * 3, 5);
     int32_t *labels = kit_labels(BATCH, CLASSES, 5);

@@ -13,7 +13,7 @@
 
 enum { EDGE = 8, CLASSES = 5, FULL = 5, TAIL = 3 };
 
-static const rs_optim_hyper sgd = {.kind = RS_OPTIM_SGD, .momentum = 0.9};
+static const rs_optim_hyper sgd = {.def = &rs_optim_sgd, .number = {0.9}};
 
 static float *pixels;
 static int32_t *labels;

@@ -8,8 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const rs_optim_hyper adam = {
-    .kind = RS_OPTIM_ADAM, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-7};
+static const rs_optim_hyper adam = {.def = &rs_optim_adam, .number = {0.9, 0.999, 1e-7}};
 
 /* Sizes that are no multiple of anything; the last two layers with parameters are the head. */
 static rs_graph *layers(void)

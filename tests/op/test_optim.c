@@ -1,6 +1,7 @@
 #include "op_harness.h"
 
 #include "optim.h"
+#include "testing.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -16,13 +17,13 @@ typedef struct method {
 } method;
 
 static const method methods[] = {
-    {"SGD", {.kind = RS_OPTIM_SGD}, 0.1, 0},
-    {"SGD, decay", {.kind = RS_OPTIM_SGD}, 0.1, 1e-2},
-    {"SGD, momentum", {.kind = RS_OPTIM_SGD, .momentum = 0.9}, 0.1, 1e-2},
-    {"SGD, Nesterov", {.kind = RS_OPTIM_SGD, .momentum = 0.9, .nesterov = true}, 0.1, 1e-2},
-    {"Adam", {.kind = RS_OPTIM_ADAM, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-7}, 1e-2, 0},
-    {"Adam, decay", {.kind = RS_OPTIM_ADAM, .beta1 = 0.8, .beta2 = 0.95, .eps = 1e-8}, 1e-2, 0.1},
-    {"AdamW", {.kind = RS_OPTIM_ADAMW, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8}, 1e-2, 0.1},
+    {"SGD", {.def = &rs_optim_sgd}, 0.1, 0},
+    {"SGD, decay", {.def = &rs_optim_sgd}, 0.1, 1e-2},
+    {"SGD, momentum", {.def = &rs_optim_sgd, .number = {0.9}}, 0.1, 1e-2},
+    {"SGD, Nesterov", {.def = &rs_optim_sgd_nesterov, .number = {0.9}}, 0.1, 1e-2},
+    {"Adam", {.def = &rs_optim_adam, .number = {0.9, 0.999, 1e-7}}, 1e-2, 0},
+    {"Adam, decay", {.def = &rs_optim_adam, .number = {0.8, 0.95, 1e-8}}, 1e-2, 0.1},
+    {"AdamW", {.def = &rs_optim_adamw, .number = {0.9, 0.999, 1e-8}}, 1e-2, 0.1},
 };
 
 /* Several steps of one method on `count` parameters, on the device and in double. */
@@ -75,6 +76,26 @@ static void methods_agree_with_reference(void **state)
             check_method(&methods[m], counts[i]);
 }
 
+/* Each optimiser with its usual numbers, and with each of them at 0 where it may be. */
+static void all_agree_with_their_references(void **state)
+{
+    const size_t counts[] = {1, 15, 16, 257, 100003};
+    (void)state;
+    for (const rs_optim_def *const *def = rs_optims(); *def; def++) {
+        const rs_optim_hyper usual = rs_optim_default(*def);
+        for (size_t i = 0; i < RS_COUNT(counts); i++) {
+            check_method(&(method){(*def)->name, usual, 1e-2, 0}, counts[i]);
+            check_method(&(method){(*def)->name, usual, 1e-2, 0.1}, counts[i]);
+        }
+        for (int n = 0; n < RS_OPTIM_NUMBERS && (*def)->options[n]; n++) {
+            method edge = {(*def)->options[n]->name, usual, 1e-2, 0};
+            edge.h.number[n] = 0;
+            if (rs_optim_check(&edge.h) == RESCL_OK)
+                check_method(&edge, 257);
+        }
+    }
+}
+
 /* Two parameters after three steps of torch.optim with gradients (0.5, -1), (0.25, 2), (-1, 1), in
  * the order of `methods`: torch 1.13, float64. */
 static void reference_agrees_with_torch(void **state)
@@ -106,11 +127,11 @@ static void reference_agrees_with_torch(void **state)
 static void bad_hyperparameters_are_refused(void **state)
 {
     const rs_optim_hyper bad[] = {
-        {.kind = RS_OPTIM_COUNT},
-        {.kind = RS_OPTIM_SGD, .momentum = -0.1},
-        {.kind = RS_OPTIM_SGD, .nesterov = true},
-        {.kind = RS_OPTIM_ADAM, .beta1 = 1, .beta2 = 0.9},
-        {.kind = RS_OPTIM_ADAMW, .beta1 = 0.9, .beta2 = 0.9, .eps = -1},
+        {0},
+        {.def = &rs_optim_sgd, .number = {-0.1}},
+        {.def = &rs_optim_sgd_nesterov},
+        {.def = &rs_optim_adam, .number = {1, 0.9}},
+        {.def = &rs_optim_adamw, .number = {0.9, 0.9, -1}},
     };
     (void)state;
     for (size_t i = 0; i < RS_COUNT(bad); i++) {
@@ -140,14 +161,34 @@ static void states_have_names(void **state)
     assert_string_equal(rs_optim_state_name(&methods[6].h, 1), "v");
 }
 
+static void the_registry_is_sound(void **state)
+{
+    const rs_optim_def *const *defs = rs_optims(), *found = NULL;
+    (void)state;
+    for (size_t i = 0; defs[i]; i++) {
+        assert_string_equal(defs[i]->name, rs_optim_names()[i]);
+        assert_non_null(defs[i]->about);
+        assert_ok(rs_optim_find(defs[i]->name, &found));
+        assert_ptr_equal(found, defs[i]);
+        const rs_optim_hyper usual = rs_optim_default(defs[i]);
+        assert_ok(rs_optim_check(&usual));
+        for (int s = 0; s < rs_optim_states(&usual); s++)
+            assert_non_null(rs_optim_state_name(&usual, s));
+    }
+    assert_fails(rs_optim_find("adamv", &found), RESCL_ERR_ARG, "'adamv'", "did you mean 'adam",
+                 "sgd, sgd_nesterov, adam");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(methods_agree_with_reference),
+        cmocka_unit_test(all_agree_with_their_references),
         cmocka_unit_test(reference_agrees_with_torch),
         cmocka_unit_test(bad_hyperparameters_are_refused),
         cmocka_unit_test(a_bad_weight_decay_is_refused),
         cmocka_unit_test(states_have_names),
+        cmocka_unit_test(the_registry_is_sound),
     };
     return cmocka_run_group_tests_name("optim", tests, NULL, NULL);
 }

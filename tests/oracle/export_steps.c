@@ -26,8 +26,7 @@
 
 #define LR   1e-3
 #define SEED 1
-static const rs_optim_hyper adam = {
-    .kind = RS_OPTIM_ADAM, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-7};
+static const rs_optim_hyper adam = {.def = &rs_optim_adam, .number = {0.9, 0.999, 1e-7}};
 
 typedef struct task {
     const char *data, *out, *model, *device;
@@ -226,7 +225,7 @@ static rescl_status run(task *t)
     snprintf(size, sizeof size, "%zu", t->net_model->image_size);
     snprintf(classes, sizeof classes, "%zu", t->net_model->classes);
     snprintf(lr, sizeof lr, "%.17g", LR);
-    snprintf(eps, sizeof eps, "%.17g", adam.eps);
+    snprintf(eps, sizeof eps, "%.17g", adam.number[2]);
     const rs_st_meta meta[] = {{"model", t->model}, {"batch", batch},     {"steps", steps},
                                {"size", size},      {"classes", classes}, {"lr", lr},
                                {"eps", eps}};

@@ -10,8 +10,7 @@
 
 #define SEED 11
 
-static const rs_optim_hyper adam = {
-    .kind = RS_OPTIM_ADAM, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8};
+static const rs_optim_hyper adam = {.def = &rs_optim_adam, .number = {0.9, 0.999, 1e-8}};
 
 /* A model, a team for it and a loader of its training set. */
 typedef struct fixture {
@@ -108,7 +107,7 @@ static void steps_as_its_replica_would(void **state)
 /* Gradients of zero that the caller sets leave the weights of plain descent as they are. */
 static void updates_by_the_gradients_it_is_given(void **state)
 {
-    const rs_optim_hyper sgd = {.kind = RS_OPTIM_SGD};
+    const rs_optim_hyper sgd = {.def = &rs_optim_sgd};
     const rs_rates lr = {.body = 0.1, .head = 0.1, .weight_decay = 0.0};
     fixture f = open_fixture(&sgd);
     const rs_batch *batch = next(&f);
