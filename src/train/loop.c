@@ -12,7 +12,7 @@
 typedef struct run {
     rescl_trainer *t;
     rs_watch watch;
-    rs_rates lr; /* of the current epoch */
+    rs_rates lr; /* of the current step */
     double mark; /* the clock at the end of the previous step */
 } run;
 
@@ -36,6 +36,24 @@ static bool steps_exhausted(const rescl_trainer *t)
 static rs_tally tally_of(const rs_ckpt_progress *p)
 {
     return (rs_tally){p->samples, p->top1, p->top5, p->loss_sum};
+}
+
+/* Rates of the next step, or, after an epoch's last step, of that one. */
+static void set_rates(run *r)
+{
+    const rescl_train_options *o = &r->t->options;
+    const rs_ckpt_progress *p = &r->t->progress;
+    const size_t steps = rs_loader_batches(r->t->train_loader);
+    rs_schedule_ask ask = {.lr = o->lr,
+                           .epoch = (size_t)p->epoch,
+                           .epochs = o->epochs,
+                           .step = p->batch < steps ? (size_t)p->batch : steps - 1,
+                           .steps = steps};
+
+    r->lr.weight_decay = o->weight_decay;
+    r->lr.head = rs_schedule_rate(&r->t->schedule, &ask);
+    ask.lr = o->lr_body > 0.0 ? o->lr_body : o->lr;
+    r->lr.body = rs_schedule_rate(&r->t->schedule, &ask);
 }
 
 /* ---- a step ------------------------------------------------------------------------------ */
@@ -68,6 +86,7 @@ static rescl_status train_batch(run *r, const rs_batch *batch, double *step_loss
     RS_TRY(rs_team_gradients(t->team, batch, t->options.seed, p->step, &outputs));
     if (!rs_all_finite(outputs.losses, batch->n))
         RS_TRY(report_nonfinite(t));
+    set_rates(r);
     RS_TRY(rs_team_update(t->team, &r->lr, p->step + 1));
 
     const rs_samples samples = {.training = true,
@@ -276,7 +295,7 @@ static bool is_over(const rescl_trainer *t)
 rescl_status rescl_trainer_run(rescl_trainer *t, const rescl_train_callbacks *callbacks)
 {
     rescl_status st = RESCL_OK;
-    run r = {.t = t, .lr.weight_decay = t->options.weight_decay};
+    run r = {.t = t};
     const rs_run_info info = {.model = t->model,
                               .train_set = t->train_set,
                               .eval_set = t->eval_set,
@@ -294,8 +313,7 @@ rescl_status rescl_trainer_run(rescl_trainer *t, const rescl_train_callbacks *ca
     while (!is_over(t)) {
         if (stop_asked(&r))
             RS_TRY(interrupted(&r));
-        r.lr.head = rs_schedule_lr(&t->schedule, (size_t)t->progress.epoch);
-        r.lr.body = rs_schedule_lr(&t->body_schedule, (size_t)t->progress.epoch);
+        set_rates(&r);
         RS_TRY(train_epoch(&r));
         RS_TRY(finish_epoch(&r));
     }

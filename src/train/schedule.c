@@ -1,65 +1,66 @@
+/* The registry of schedules, and the warm-up before any of them. */
 #include "schedule.h"
 
 #include "error.h"
 #include "str.h"
 
-#include <math.h>
 #include <string.h>
 
+static const rs_schedule_def *const defs[] = {
+#define RS_SCHEDULE(name) &rs_schedule_##name,
+#include "schedules.def"
+#undef RS_SCHEDULE
+    NULL};
+
 static const char *const names[] = {
-    [RS_SCHEDULE_CONSTANT] = "constant",
-    [RS_SCHEDULE_STEP] = "steplr",
-    [RS_SCHEDULE_COSINE] = "cosineannealinglr",
-    [RS_SCHEDULE_EXPONENTIAL] = "exponentiallr",
-    NULL,
-};
+#define RS_SCHEDULE(name) #name,
+#include "schedules.def"
+#undef RS_SCHEDULE
+    NULL};
+
+const rescl_option rs_schedule_gamma = {.name = "lr_gamma",
+                                        .type = RESCL_OPTION_REAL,
+                                        .value = "0.1",
+                                        .range = "(0,1]",
+                                        .limits = "[0,inf)",
+                                        .group = "schedule",
+                                        .metavar = "G",
+                                        .help = "steplr, exponentiallr: factor of a change"};
+
+const rs_schedule_def *const *rs_schedules(void)
+{
+    return defs;
+}
 
 const char *const *rs_schedule_names(void)
 {
     return names;
 }
 
-rescl_status rs_schedule_parse(const char *name, rs_schedule_kind *out)
+rescl_status rs_schedule_find(const char *name, const rs_schedule_def **out)
 {
     rescl_status st = RESCL_OK;
-    const char *near = NULL;
-    for (int i = 0; names[i]; i++)
-        if (strcmp(names[i], name) == 0) {
-            *out = (rs_schedule_kind)i;
-            goto out;
-        }
-    near = rs_nearest(name, names);
-    RS_FAIL(RESCL_ERR_ARG,
-            "unknown learning-rate schedule '%s'%s%s%s; there are constant, steplr, "
-            "cosineannealinglr and exponentiallr",
-            name, near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
+    size_t i = 0;
+
+    while (names[i] && strcmp(names[i], name) != 0)
+        i++;
+    if (!names[i])
+        RS_TRY(rs_no_such_name("learning-rate schedule", name, names));
+    *out = defs[i];
 out:
     return st;
 }
 
-static double main_lr(const rs_schedule *s, size_t epoch, size_t epochs)
-{
-    switch (s->kind) {
-    case RS_SCHEDULE_STEP:
-        return s->lr * pow(s->gamma, (double)(s->step_size ? epoch / s->step_size : 0));
-    case RS_SCHEDULE_COSINE: {
-        const double done = epochs ? (double)epoch / (double)epochs : 0.0;
-        return s->lr_min + (s->lr - s->lr_min) * (1.0 + cos(acos(-1.0) * done)) / 2.0;
-    }
-    case RS_SCHEDULE_EXPONENTIAL:
-        return s->lr * pow(s->gamma, (double)epoch);
-    case RS_SCHEDULE_CONSTANT:
-        break;
-    }
-    return s->lr;
-}
-
-double rs_schedule_lr(const rs_schedule *s, size_t epoch)
+double rs_schedule_rate(const rs_schedule *s, const rs_schedule_ask *ask)
 {
     const size_t warmup = s->warmup_epochs;
-    if (epoch < warmup) {
-        const double done = (double)epoch / (double)warmup;
-        return s->lr * (s->warmup_decay + (1.0 - s->warmup_decay) * done);
+    rs_schedule_ask main = *ask;
+
+    if (ask->epoch < warmup) {
+        const double done = (double)ask->epoch / (double)warmup;
+        return ask->lr * (s->warmup_decay + (1.0 - s->warmup_decay) * done);
     }
-    return main_lr(s, epoch - warmup, s->epochs > warmup ? s->epochs - warmup : 0);
+    main.epoch = ask->epoch - warmup;
+    main.epochs = ask->epochs > warmup ? ask->epochs - warmup : 0;
+    return s->def->rate(&main, s->number);
 }

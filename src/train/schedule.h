@@ -1,34 +1,54 @@
 /* Learning-rate schedules, with torchvision's reference flags and torch.optim.lr_scheduler's
- * formulas. Pure. */
+ * formulas. Pure.
+ *
+ * A schedule is an object, rs_schedule_<name>, at the end of schedule_<name>.c, and a line of
+ * schedules.def. Its numbers are training options, which it declares. */
 #ifndef RS_SCHEDULE_H
 #define RS_SCHEDULE_H
 
+#include <rescl/option.h>
 #include <rescl/status.h>
-#include <stddef.h>
 
-typedef enum rs_schedule_kind {
-    RS_SCHEDULE_CONSTANT = 0,
-    RS_SCHEDULE_STEP,       /* lr * gamma ^ floor(epoch / step_size) */
-    RS_SCHEDULE_COSINE,     /* min + (lr - min) * (1 + cos(pi * epoch / epochs)) / 2 */
-    RS_SCHEDULE_EXPONENTIAL /* lr * gamma ^ epoch */
-} rs_schedule_kind;
+#define RS_SCHEDULE_NUMBERS 4 /* options at most */
 
+/* What a schedule is asked before a step. */
+typedef struct rs_schedule_ask {
+    double lr;            /* the rate that it starts from */
+    size_t epoch, epochs; /* from 0; for the schedule itself, those of the warm-up do not count */
+    size_t step, steps;   /* of the epoch, from 0 */
+} rs_schedule_ask;
+
+typedef struct rs_schedule_def {
+    const char *name;                                 /* as in schedules.def */
+    const char *about;                                /* its formula in one line */
+    const rescl_option *options[RS_SCHEDULE_NUMBERS]; /* of its numbers, in this order; NULL ends
+                                                       * them. Schedules may share an option. */
+    double (*rate)(const rs_schedule_ask *ask, const double *number);
+} rs_schedule_def;
+
+#define RS_SCHEDULE(name) extern const rs_schedule_def rs_schedule_##name;
+#include "schedules.def"
+#undef RS_SCHEDULE
+
+/* Options that several schedules have. */
+extern const rescl_option rs_schedule_gamma; /* "lr_gamma" */
+
+/* All of them, and their names; both end with NULL. */
+const rs_schedule_def *const *rs_schedules(void);
+const char *const *rs_schedule_names(void);
+/* RESCL_ERR_ARG lists them and suggests the nearest name. */
+rescl_status rs_schedule_find(const char *name, const rs_schedule_def **out) RESCL_CHECK;
+
+/* A schedule with its numbers, behind a warm-up: in its epochs the rate climbs in a line from
+ * warmup_decay * lr to lr, and the schedule starts after them. */
 typedef struct rs_schedule {
-    rs_schedule_kind kind;
-    double lr, lr_min, gamma;
-    size_t epochs, step_size;
-    size_t
-        warmup_epochs; /* linear from warmup_decay * lr to lr; the main schedule starts after it */
+    const rs_schedule_def *def;
+    double number[RS_SCHEDULE_NUMBERS];
+    size_t warmup_epochs;
     double warmup_decay;
 } rs_schedule;
 
-/* NULL-terminated. */
-const char *const *rs_schedule_names(void);
-
-/* By name: "constant", "steplr", "cosineannealinglr", "exponentiallr". */
-rescl_status rs_schedule_parse(const char *name, rs_schedule_kind *out) RESCL_CHECK;
-
-/* Rate of an epoch (from 0). */
-double rs_schedule_lr(const rs_schedule *s, size_t epoch);
+/* Its rate for a step; `ask` counts the epochs of the whole run. */
+double rs_schedule_rate(const rs_schedule *s, const rs_schedule_ask *ask);
 
 #endif

@@ -10,33 +10,34 @@
 
 /* ---- options ----------------------------------------------------------------------------- */
 
+/* The values of the options that an optimiser or a schedule declares: `count` at most. */
+static void take_numbers(const rescl_train_options *o, const rescl_option *const *options,
+                         size_t count, double *number)
+{
+    for (size_t i = 0; i < count && options[i]; i++)
+        number[i] = rs_train_options_number(o, options[i]->name);
+}
+
 static rescl_status choose_optimiser(const rescl_train_options *o, rs_optim_hyper *h)
 {
     rescl_status st = RESCL_OK;
 
     RS_TRY(rs_optim_find(o->opt, &h->def));
-    for (int i = 0; i < RS_OPTIM_NUMBERS && h->def->options[i]; i++)
-        h->number[i] = rs_train_options_number(o, h->def->options[i]->name);
+    take_numbers(o, h->def->options, RS_OPTIM_NUMBERS, h->number);
     RS_TRY(rs_optim_check(h));
 out:
     return st;
 }
 
-static rescl_status set_schedule(rescl_trainer *t)
+static rescl_status choose_schedule(const rescl_train_options *o, rs_schedule *s)
 {
     rescl_status st = RESCL_OK;
-    const rescl_train_options *o = &t->options;
-    t->schedule = (rs_schedule){.lr = o->lr,
-                                .lr_min = o->lr_min,
-                                .gamma = o->lr_gamma,
-                                .epochs = o->epochs,
-                                .step_size = o->lr_step_size,
-                                .warmup_epochs = o->lr_warmup_epochs,
-                                .warmup_decay = o->lr_warmup_decay};
-    st = rs_schedule_parse(o->lr_scheduler, &t->schedule.kind);
-    t->body_schedule = t->schedule;
-    if (o->lr_body > 0.0)
-        t->body_schedule.lr = o->lr_body;
+
+    RS_TRY(rs_schedule_find(o->lr_scheduler, &s->def));
+    take_numbers(o, s->def->options, RS_SCHEDULE_NUMBERS, s->number);
+    s->warmup_epochs = o->lr_warmup_epochs;
+    s->warmup_decay = o->lr_warmup_decay;
+out:
     return st;
 }
 
@@ -110,7 +111,7 @@ rescl_status rescl_trainer_create(rescl_device *device, rescl_model *model,
     atomic_init(&t->stop, 0);
     RS_TRY(rs_train_options_copy(options, &t->options));
     RS_TRY(choose_optimiser(&t->options, &t->hyper));
-    RS_TRY(set_schedule(t));
+    RS_TRY(choose_schedule(&t->options, &t->schedule));
     RS_TRY(rs_check_dataset(model, train_set, "training set"));
     if (eval_set)
         RS_TRY(rs_check_dataset(model, eval_set, "evaluation set"));

@@ -17,7 +17,7 @@ struct rescl_trainer {
     const rescl_dataset *train_set, *eval_set; /* eval_set may be NULL */
     rescl_train_options options;               /* our own copy */
     rs_optim_hyper hyper;
-    rs_schedule schedule, body_schedule;
+    rs_schedule schedule;
     rs_team *team;
     rs_loader *train_loader, *eval_loader;
     rs_ckpt_progress progress;
