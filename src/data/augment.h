@@ -1,19 +1,46 @@
-/* Random changes of training images, as torchvision's transforms make them. */
+/* Random changes of training images, as torchvision's transforms make them.
+ *
+ * An augmentation is an object, rs_augment_<stem>, at the end of augment_<stem>.c, and a line of
+ * augments.def. How much it does is a training option, which it declares. */
 #ifndef RS_AUGMENT_H
 #define RS_AUGMENT_H
 
-#include <rescl/data.h>
+#include "rng.h"
 
-/* All 0: nothing is changed. */
+#include <rescl/data.h>
+#include <rescl/option.h>
+
+typedef struct rs_augment_def {
+    rescl_option option; /* its strength, a number; by default it leaves images alone */
+    bool crops;          /* it decides which part of an image is seen: the centre is not cut out */
+    /* Changes an image in place. Draws from `rng` alone; all of them together have 256 words for an
+     * image. */
+    rescl_status (*apply)(rescl_image *image, double strength, rs_rng *rng);
+} rs_augment_def;
+
+enum {
+#define RS_AUGMENT(stem) RS_AUGMENT_##stem,
+#include "augments.def"
+#undef RS_AUGMENT
+    RS_AUGMENT_COUNT
+};
+
+#define RS_AUGMENT(stem) extern const rs_augment_def rs_augment_##stem;
+#include "augments.def"
+#undef RS_AUGMENT
+
+/* Augmentation i < RS_AUGMENT_COUNT; NULL behind the last. */
+const rs_augment_def *rs_augment_at(size_t i);
+
+/* How strong each one is; 0: it is left out, so that {0} changes nothing. */
 typedef struct rs_augment {
-    /* RandomResizedCrop(scale=(this, 1), ratio=(1, 1)): a square of at least this share of the
-     * image's area is cut out; 0: none is. Fitting it to the input is the caller's. */
-    double scale;
-    double hflip; /* RandomHorizontalFlip: how likely a mirror image is */
-    /* ColorJitter(this, this, this): brightness, contrast and saturation, in any order, by factors
-     * of 1 +- this; at most 1. */
-    double color_jitter;
+    double strength[RS_AUGMENT_COUNT];
 } rs_augment;
+
+/* Sets the strength of one to its option's value. */
+void rs_augment_set(rs_augment *a, size_t i, double value);
+/* Whether one of those that are not left out crops. */
+bool rs_augment_crops(const rs_augment *a);
 
 /* Changes image `index` of its set in place. What comes of it depends on the arguments alone. */
 rescl_status rs_image_augment(rescl_image *image, const rs_augment *a, uint64_t seed,

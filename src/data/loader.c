@@ -189,6 +189,8 @@ rescl_status rs_loader_create(const rescl_dataset *set, const rs_loader_options 
     RS_OOM(l = calloc(1, sizeof *l));
     l->set = set;
     l->options = *options;
+    if (rs_augment_crops(&l->options.augment))
+        l->options.resize.resize_size = 0; /* the random crop is in place of the centre's */
     if (l->options.depth == 0)
         l->options.depth = 2 + options->workers / 2;
     const size_t count = rescl_dataset_count(set);

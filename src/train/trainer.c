@@ -55,12 +55,9 @@ static rescl_status create_loader(const rescl_trainer *t, const rescl_dataset *s
                               .shuffle = training,
                               .seed = t->options.seed,
                               .workers = t->options.workers};
-    if (training)
-        load.augment = (rs_augment){.scale = t->options.scale < 1.0 ? t->options.scale : 0.0,
-                                    .hflip = t->options.hflip,
-                                    .color_jitter = t->options.color_jitter};
-    if (load.augment.scale > 0.0)
-        load.resize.resize_size = 0; /* the random crop is in place of the centre's */
+    for (size_t i = 0; training && i < RS_AUGMENT_COUNT; i++)
+        rs_augment_set(&load.augment, i,
+                       rs_train_options_number(&t->options, rs_augment_at(i)->option.name));
     return rs_loader_create(set, &load, out);
 }
 

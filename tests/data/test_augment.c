@@ -1,6 +1,8 @@
 /* Random changes of images: what they do, and what they depend on. */
 #include "augment.h"
 #include "error.h"
+#include "hash.h"
+#include "optionvalue.h"
 #include "testing.h"
 
 #include <stdio.h>
@@ -82,7 +84,8 @@ static void nothing_is_changed_unasked(void **state)
 
 static void numbers_depend_on_seed_epoch_and_index(void **state)
 {
-    const rs_augment all = {.scale = 0.25, .hflip = 0.5, .color_jitter = 0.4};
+    const rs_augment all = {
+        {[RS_AUGMENT_crop] = 0.25, [RS_AUGMENT_hflip] = 0.5, [RS_AUGMENT_jitter] = 0.4}};
     rescl_image first = augmented(31, 29, &all, 1, 2, 3), again = augmented(31, 29, &all, 1, 2, 3);
     (void)state;
     assert_true(same(&first, &again));
@@ -97,7 +100,7 @@ static void numbers_depend_on_seed_epoch_and_index(void **state)
 
 static void half_of_the_images_are_mirrored(void **state)
 {
-    const rs_augment flip = {.hflip = 0.5};
+    const rs_augment flip = {{[RS_AUGMENT_hflip] = 0.5}};
     rescl_image plain = golden_image(5, 3), mirrored = golden_image(5, 3);
     size_t flipped = 0;
     (void)state;
@@ -120,7 +123,7 @@ static void half_of_the_images_are_mirrored(void **state)
 static void crops_are_squares_of_the_image(void **state)
 {
     enum { W = 12, H = 10 };
-    const rs_augment quarter = {.scale = 0.25};
+    const rs_augment quarter = {{[RS_AUGMENT_crop] = 0.25}};
     rescl_image whole = golden_image(W, H);
     size_t smallest = W, largest = 0;
     bool reached[4] = {false};
@@ -159,7 +162,7 @@ static void crops_are_squares_of_the_image(void **state)
 /* No square of half the area fits into 20x2: the one in the middle is taken. */
 static void a_long_image_gives_its_middle(void **state)
 {
-    const rs_augment half = {.scale = 0.5};
+    const rs_augment half = {{[RS_AUGMENT_crop] = 0.5}};
     rescl_image whole = golden_image(20, 2), got = augmented(20, 2, &half, 5, 1, 0);
     (void)state;
     assert_int_equal(got.width, 2);
@@ -168,6 +171,55 @@ static void a_long_image_gives_its_middle(void **state)
         assert_memory_equal(got.pixels + y * 6, whole.pixels + (y * 20 + 9) * 3, 6);
     rescl_image_free(&whole);
     rescl_image_free(&got);
+}
+
+/* What holds for each of them: an option that leaves images alone by default, and changes that stay
+ * the same for the same image, keep it whole, and leave its size alone unless they crop. */
+static void all_keep_to_the_contract(void **state)
+{
+    (void)state;
+    assert_null(rs_augment_at(RS_AUGMENT_COUNT));
+    for (size_t i = 0; i < RS_AUGMENT_COUNT; i++) {
+        const rs_augment_def *def = rs_augment_at(i);
+        const rescl_option *o = &def->option;
+        rs_augment a = {0};
+        assert_non_null(o->help);
+        rs_augment_set(&a, i, rs_option_default_number(o));
+        assert_true(a.strength[i] == 0.0);
+        rs_augment_set(&a, i, 0.5);
+        assert_ok(rs_option_check_number(o, 0.5));
+        assert_true(a.strength[i] == 0.5);
+        assert_true(rs_augment_crops(&a) == def->crops);
+        bool changes = false;
+        for (uint64_t image = 0; image < 20; image++) {
+            rescl_image plain = golden_image(23, 17), got = augmented(23, 17, &a, 3, 1, image);
+            rescl_image again = augmented(23, 17, &a, 3, 1, image);
+            assert_true(same(&got, &again));
+            assert_true(def->crops || (got.width == 23 && got.height == 17));
+            changes = changes || !same(&got, &plain);
+            rescl_image_free(&plain);
+            rescl_image_free(&got);
+            rescl_image_free(&again);
+        }
+        assert_true(changes);
+    }
+}
+
+/* Two images of a set, changed in all ways, as they came out before there was a list of ways. */
+static void changes_are_those_of_before(void **state)
+{
+    static const char *const want[] = {"fe889789d3fd4da41589ab12be864c23",
+                                       "fa540fae02d776466548ed78d5611a6b"};
+    const rs_augment all = {
+        {[RS_AUGMENT_crop] = 0.25, [RS_AUGMENT_hflip] = 0.5, [RS_AUGMENT_jitter] = 0.4}};
+    (void)state;
+    for (uint64_t i = 0; i < RS_COUNT(want); i++) {
+        rescl_image got = augmented(31, 29, &all, 1, 2, i);
+        char hash[33];
+        rs_hash_hex(rs_hash_bytes(got.pixels, got.width * got.height * 3), hash);
+        assert_string_equal(hash, want[i]);
+        rescl_image_free(&got);
+    }
 }
 
 int main(void)
@@ -179,6 +231,8 @@ int main(void)
         cmocka_unit_test(half_of_the_images_are_mirrored),
         cmocka_unit_test(crops_are_squares_of_the_image),
         cmocka_unit_test(a_long_image_gives_its_middle),
+        cmocka_unit_test(all_keep_to_the_contract),
+        cmocka_unit_test(changes_are_those_of_before),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -342,7 +342,7 @@ static void augments_alike_for_any_threads(void **state)
     float want[2][COUNT * VALUES];
     for (size_t w = 0; w < RS_COUNT(workers); w++) {
         rs_loader_options o = options_of(16, workers[w]);
-        o.augment = (rs_augment){.color_jitter = 0.9};
+        o.augment = (rs_augment){{[RS_AUGMENT_jitter] = 0.9}};
         o.shuffle = true;
         rs_loader *l = make(&f, &o);
         for (uint64_t epoch = 0; epoch < 2; epoch++) {
