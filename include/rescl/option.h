@@ -23,6 +23,15 @@ typedef enum rescl_option_type {
     RESCL_OPTION_TEXT      /**< const char *: anything; NULL where it is unset */
 } rescl_option_type;
 
+/** A value of any of these types. */
+typedef union rescl_option_value {
+    bool flag;
+    size_t size;
+    uint64_t u64;
+    double real;
+    const char *text;
+} rescl_option_value;
+
 /** What becomes of an option when a run is resumed from a checkpoint. */
 typedef enum rescl_option_resume {
     RESCL_RESUME_SAME = 0, /**< it shapes the weights: the run has to repeat it */

@@ -46,6 +46,9 @@ typedef struct rescl_train_options {
     const char *output_dir;   /**< the run folder; NULL: nothing is written */
     const char *resume;       /**< checkpoint to go on from, or NULL */
     const char *args_ini;     /**< text for <output_dir>/args.ini, or NULL */
+
+    rescl_option_value more[16]; /**< options that optimisers, schedules and augmentations have
+                                  * beside these: rescl_train_options_set() sets them by name */
 } rescl_train_options;
 
 /** rescl_train_options_default() for a struct of another size: see rescl/status.h. */

@@ -243,13 +243,7 @@ double rs_option_number(const rescl_option *o, const void *value)
 
 double rs_option_default_number(const rescl_option *o)
 {
-    union {
-        bool flag;
-        size_t size;
-        uint64_t u64;
-        double real;
-        const char *text;
-    } value = {0};
+    rescl_option_value value = {0};
     return rs_option_parse(o, o->value, &value) == RESCL_OK ? rs_option_number(o, &value) : NAN;
 }
 

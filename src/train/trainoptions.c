@@ -1,11 +1,12 @@
 #include "trainoptions.h"
 
+#include "augment.h"
 #include "error.h"
 #include "jsonvalue.h"
+#include "optim.h"
 #include "optionvalue.h"
 #include "schedule.h"
 #include "str.h"
-#include "trainer.h"
 
 #include <math.h>
 #include <pthread.h>
@@ -16,6 +17,7 @@
 
 typedef struct entry {
     rescl_option option;
+    bool declared;                     /* by an optimiser, a schedule or an augmentation */
     const char *const *(*names)(void); /* of a choice */
     size_t offset;                     /* in rescl_train_options */
 } entry;
@@ -49,29 +51,73 @@ typedef const char *c_TEXT;
      .option.help = (help_),                                                                       \
      .offset = PLACE(member, c_##type_),                                                           \
      values_},
-static entry entries[] = {
+#define RS_TRAIN_MEMBER(member, type_)                                                             \
+    {.option.name = #member,                                                                       \
+     .option.type = RESCL_OPTION_##type_,                                                          \
+     .declared = true,                                                                             \
+     .offset = PLACE(member, c_##type_)},
+static const entry listed[] = {
 #include "trainoptions.def"
 };
 #undef RS_TRAIN_OPTION
+#undef RS_TRAIN_MEMBER
 
+#define MORE RS_COUNT(((rescl_train_options *)0)->more)
+
+/* Those of the list, and behind them what is declared elsewhere and has no member. */
+static entry entries[RS_COUNT(listed) + MORE];
+static size_t entry_count;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+/* Gives an entry its meaning, or adds one. A test makes sure that there is room. */
+static void declare(const rescl_option *o)
+{
+    const size_t more = entry_count - RS_COUNT(listed);
+
+    for (size_t i = 0; i < entry_count; i++)
+        if (strcmp(entries[i].option.name, o->name) == 0) {
+            if (entries[i].declared && entries[i].option.type == o->type)
+                entries[i].option = *o;
+            return;
+        }
+    if (more < MORE)
+        entries[entry_count++] = (entry){.option = *o,
+                                         .declared = true,
+                                         .offset = offsetof(rescl_train_options, more) +
+                                                   more * sizeof(rescl_option_value)};
+}
+
+static void declare_all(const rescl_option *const *options, size_t most)
+{
+    for (size_t i = 0; i < most && options[i]; i++)
+        declare(options[i]);
+}
 
 static void complete(void)
 {
-    for (size_t i = 0; i < RS_COUNT(entries); i++)
+    memcpy(entries, listed, sizeof listed);
+    entry_count = RS_COUNT(listed);
+    for (size_t i = 0; i < entry_count; i++)
         if (entries[i].names)
             entries[i].option.choices = entries[i].names();
+    for (const rs_optim_def *const *d = rs_optims(); *d; d++)
+        declare_all((*d)->options, RS_OPTIM_NUMBERS);
+    for (const rs_schedule_def *const *d = rs_schedules(); *d; d++)
+        declare_all((*d)->options, RS_SCHEDULE_NUMBERS);
+    for (size_t i = 0; i < RS_AUGMENT_COUNT; i++)
+        declare(&rs_augment_at(i)->option);
 }
 
 static const entry *entry_at(size_t index)
 {
     pthread_once(&once, complete);
-    return index < RS_COUNT(entries) ? &entries[index] : NULL;
+    return index < entry_count ? &entries[index] : NULL;
 }
 
 size_t rescl_train_options_count(void)
 {
-    return RS_COUNT(entries);
+    pthread_once(&once, complete);
+    return entry_count;
 }
 
 const rescl_option *rescl_train_options_at(size_t index)

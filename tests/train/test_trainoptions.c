@@ -1,7 +1,10 @@
 /* The table of training options: what is in it, by name, in checkpoints, in older structs. */
 #include "testing.h"
 
+#include "augment.h"
+#include "optim.h"
 #include "optionvalue.h"
+#include "schedule.h"
 #include "trainoptions.h"
 
 #include <math.h>
@@ -77,6 +80,36 @@ static void says_what_is_wrong(void **state)
     assert_fails(rescl_train_options_set(&o, "lr_scheduler", "cosine"), RESCL_ERR_ARG,
                  "expected one of constant, steplr");
     assert_memory_equal(&o, &same, sizeof o);
+}
+
+static void is_listed(const rescl_option *o)
+{
+    const rescl_option *found = NULL;
+    for (size_t i = 0; i < rescl_train_options_count() && !found; i++)
+        if (strcmp(rescl_train_options_at(i)->name, o->name) == 0)
+            found = rescl_train_options_at(i);
+    if (!found || found->type != o->type || found->value != o->value)
+        fail_msg("the option %s is not listed as it is declared: see trainoptions.def", o->name);
+}
+
+static void lists_what_is_declared_elsewhere(void **state)
+{
+    (void)state;
+    const rescl_train_options o = defaults();
+    for (const rs_optim_def *const *d = rs_optims(); *d; d++)
+        for (size_t i = 0; i < RS_OPTIM_NUMBERS && (*d)->options[i]; i++)
+            is_listed((*d)->options[i]);
+    for (const rs_schedule_def *const *d = rs_schedules(); *d; d++)
+        for (size_t i = 0; i < RS_SCHEDULE_NUMBERS && (*d)->options[i]; i++)
+            is_listed((*d)->options[i]);
+    for (size_t i = 0; i < RS_AUGMENT_COUNT; i++)
+        is_listed(&rs_augment_at(i)->option);
+    for (size_t i = 0; i < rescl_train_options_count(); i++)
+        assert_non_null(rescl_train_options_at(i)->help); /* each RS_TRAIN_MEMBER was declared */
+    assert_true(rs_train_options_number(&o, "momentum") == 0.9);
+    assert_true(rs_train_options_number(&o, "lr_step_size") == 30.0);
+    assert_true(isnan(rs_train_options_number(&o, "opt")));
+    assert_true(isnan(rs_train_options_number(&o, "no such option")));
 }
 
 static void copies_own_their_strings(void **state)
@@ -204,6 +237,7 @@ int main(void)
         cmocka_unit_test(lists_every_option),
         cmocka_unit_test(sets_and_gets_by_name),
         cmocka_unit_test(says_what_is_wrong),
+        cmocka_unit_test(lists_what_is_declared_elsewhere),
         cmocka_unit_test(copies_own_their_strings),
         cmocka_unit_test(older_callers_are_safe),
         cmocka_unit_test(tells_options_apart),
