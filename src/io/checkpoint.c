@@ -32,6 +32,25 @@ static json_t *model_json(const rs_ckpt_model *m)
                      "norm_eval", m->norm_eval);
 }
 
+/* What the schedule keeps; null if nothing. */
+static json_t *schedule_json(const rs_ckpt_progress *p)
+{
+    json_t *all = json_array();
+    bool any = false;
+
+    for (size_t i = 0; all && i < RS_CKPT_SCHEDULE; i++) {
+        any = any || !(p->schedule[i] >= 0.0 && p->schedule[i] <= 0.0);
+        if (json_array_append_new(all, json_real(p->schedule[i])) != 0) {
+            json_decref(all);
+            return NULL;
+        }
+    }
+    if (any)
+        return all;
+    json_decref(all);
+    return json_null();
+}
+
 static json_t *training_json(const rs_ckpt_training *t)
 {
     const rs_ckpt_progress *p = &t->progress;
@@ -44,10 +63,10 @@ static json_t *training_json(const rs_ckpt_training *t)
                              p->loss_sum, "seconds", p->seconds, "data_wait", p->data_wait);
     json_t *data = json_pack("{s:o, s:I, s:s}", "name", rs_json_text(t->data.name), "count",
                              (json_int_t)t->data.count, "fingerprint", t->data.fingerprint);
-    return json_pack("{s:I, s:I, s:I, s:f, s:o, s:o, s:o, s:O, s:s*}", "epoch",
+    return json_pack("{s:I, s:I, s:I, s:f, s:o, s:o, s:o, s:O, s:o, s:s*}", "epoch",
                      (json_int_t)p->epoch, "batch", (json_int_t)p->batch, "step",
                      (json_int_t)p->step, "time", p->time, "epoch_sums", sums, "best", best, "data",
-                     data, "options", t->options, "plan", t->plan);
+                     data, "options", t->options, "schedule", schedule_json(p), "plan", t->plan);
 }
 
 /* Adds the parameters of `w` under their names, or, with a state's name, the trainable ones under
@@ -240,6 +259,18 @@ void rs_ckpt_doc_fini(rs_ckpt_doc *doc)
     *doc = (rs_ckpt_doc){0};
 }
 
+/* Files of before schedules kept anything do not say: all are 0. */
+static bool get_schedule(const json_t *all, rs_ckpt_progress *p)
+{
+    bool ok = !all || json_is_null(all) || json_array_size(all) == RS_CKPT_SCHEDULE;
+    for (size_t i = 0; ok && i < json_array_size(all); i++) {
+        const json_t *v = json_array_get(all, i);
+        ok = json_is_number(v);
+        p->schedule[i] = json_number_value(v);
+    }
+    return ok;
+}
+
 static rescl_status parse_training(rs_checkpoint *c)
 {
     rescl_status st = RESCL_OK;
@@ -250,7 +281,9 @@ static rescl_status parse_training(rs_checkpoint *c)
               get_count(d, "step", &p->step) && get_real(d, "time", &p->time) &&
               get_count(sums, "samples", &p->samples) && get_count(sums, "top1", &p->top1) &&
               get_count(sums, "top5", &p->top5) && get_real(sums, "loss", &p->loss_sum) &&
-              get_real(sums, "seconds", &p->seconds) && get_real(sums, "data_wait", &p->data_wait);
+              get_real(sums, "seconds", &p->seconds) &&
+              get_real(sums, "data_wait", &p->data_wait) &&
+              get_schedule(json_object_get(d, "schedule"), p);
 
     p->has_best = json_is_object(best);
     if (p->has_best) {

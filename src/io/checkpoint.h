@@ -37,6 +37,8 @@ rescl_status rs_ckpt_model_text(const rs_ckpt_model *m, char **out) RESCL_CHECK;
 rescl_status rs_ckpt_model_parse(const char *text, const char *path, rs_ckpt_doc *out) RESCL_CHECK;
 void rs_ckpt_doc_fini(rs_ckpt_doc *doc);
 
+#define RS_CKPT_SCHEDULE 4
+
 /* Where a run stands. Sums are those of the epoch that is under way. */
 typedef struct rs_ckpt_progress {
     uint64_t epoch;               /* counts from 0 */
@@ -48,6 +50,7 @@ typedef struct rs_ckpt_progress {
     bool has_best, best_by_eval; /* whether best_* are of an evaluation or of the training set */
     uint64_t best_epoch;
     double best_top1, best_loss;
+    double schedule[RS_CKPT_SCHEDULE]; /* what the learning-rate schedule keeps; 0 if nothing */
 } rs_ckpt_progress;
 
 /* Which samples it was trained on. */

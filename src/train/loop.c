@@ -48,7 +48,8 @@ static void set_rates(run *r)
                            .epoch = (size_t)p->epoch,
                            .epochs = o->epochs,
                            .step = p->batch < steps ? (size_t)p->batch : steps - 1,
-                           .steps = steps};
+                           .steps = steps,
+                           .state = p->schedule};
 
     r->lr.weight_decay = o->weight_decay;
     r->lr.head = rs_schedule_rate(&r->t->schedule, &ask);
@@ -243,6 +244,19 @@ static bool take_best(rs_ckpt_progress *p, const rescl_metrics *m, bool by_eval)
     return better;
 }
 
+/* A schedule learns from whole epochs, and not from an evaluation that was made because a run ends:
+ * one that goes on has the rates of a run that was never stopped. */
+static void teach_schedule(rescl_trainer *t, const rescl_epoch_event *e)
+{
+    rs_ckpt_progress *p = &t->progress;
+    const bool whole = p->batch >= rs_loader_batches(t->train_loader);
+    const bool evaluated = t->eval_set && (p->epoch + 1) % t->options.eval_freq == 0;
+
+    if (whole && (evaluated || !t->eval_set))
+        rs_schedule_observe(&t->schedule, (size_t)p->epoch,
+                            evaluated ? e->eval.loss : e->train.loss, p->schedule);
+}
+
 /* Moves the progress to the start of the next epoch, unless max_steps ended this one early. */
 static void next_epoch(rs_ckpt_progress *p, size_t batches)
 {
@@ -275,6 +289,7 @@ static rescl_status finish_epoch(run *r)
     else if (!t->eval_set)
         e.best = take_best(p, &e.train, false);
     e.peak_bytes = rs_team_peak_bytes(t->team);
+    teach_schedule(t, &e);
     next_epoch(p, rs_loader_batches(t->train_loader));
     if (e.best)
         RS_TRY(rs_trainer_save_best(t));

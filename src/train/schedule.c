@@ -25,7 +25,18 @@ const rescl_option rs_schedule_gamma = {.name = "lr_gamma",
                                         .limits = "[0,inf)",
                                         .group = "schedule",
                                         .metavar = "G",
-                                        .help = "steplr, exponentiallr: factor of a change"};
+                                        .help = "steplr, exponentiallr, reducelronplateau: factor "
+                                                "of a change"};
+
+const rescl_option rs_schedule_min = {.name = "lr_min",
+                                      .type = RESCL_OPTION_REAL,
+                                      .value = "0",
+                                      .range = "[0,1000]",
+                                      .limits = "[0,inf)",
+                                      .group = "schedule",
+                                      .metavar = "RATE",
+                                      .help = "cosineannealinglr: rate at the end; "
+                                              "reducelronplateau: the lowest"};
 
 const rs_schedule_def *const *rs_schedules(void)
 {
@@ -63,4 +74,10 @@ double rs_schedule_rate(const rs_schedule *s, const rs_schedule_ask *ask)
     main.epoch = ask->epoch - warmup;
     main.epochs = ask->epochs > warmup ? ask->epochs - warmup : 0;
     return s->def->rate(&main, s->number);
+}
+
+void rs_schedule_observe(const rs_schedule *s, size_t epoch, double loss, double *state)
+{
+    if (s->def->observe && epoch >= s->warmup_epochs)
+        s->def->observe(s->number, state, loss);
 }

@@ -10,12 +10,14 @@
 #include <rescl/status.h>
 
 #define RS_SCHEDULE_NUMBERS 4 /* options at most */
+#define RS_SCHEDULE_STATES  4
 
 /* What a schedule is asked before a step. */
 typedef struct rs_schedule_ask {
     double lr;            /* the rate that it starts from */
     size_t epoch, epochs; /* from 0; for the schedule itself, those of the warm-up do not count */
     size_t step, steps;   /* of the epoch, from 0 */
+    const double *state;  /* what `observe` made of it; may be NULL for a schedule without */
 } rs_schedule_ask;
 
 typedef struct rs_schedule_def {
@@ -24,6 +26,9 @@ typedef struct rs_schedule_def {
     const rescl_option *options[RS_SCHEDULE_NUMBERS]; /* of its numbers, in this order; NULL ends
                                                        * them. Schedules may share an option. */
     double (*rate)(const rs_schedule_ask *ask, const double *number);
+    /* Takes note of the loss of an epoch in `state`, RS_SCHEDULE_STATES numbers that are 0 at first
+     * and that checkpoints keep; NULL: the rate does not depend on it. */
+    void (*observe)(const double *number, double *state, double loss);
 } rs_schedule_def;
 
 #define RS_SCHEDULE(name) extern const rs_schedule_def rs_schedule_##name;
@@ -32,6 +37,7 @@ typedef struct rs_schedule_def {
 
 /* Options that several schedules have. */
 extern const rescl_option rs_schedule_gamma; /* "lr_gamma" */
+extern const rescl_option rs_schedule_min;   /* "lr_min" */
 
 /* All of them, and their names; both end with NULL. */
 const rs_schedule_def *const *rs_schedules(void);
@@ -50,5 +56,8 @@ typedef struct rs_schedule {
 
 /* Its rate for a step; `ask` counts the epochs of the whole run. */
 double rs_schedule_rate(const rs_schedule *s, const rs_schedule_ask *ask);
+
+/* Tells it the loss of an epoch of the run that has ended. */
+void rs_schedule_observe(const rs_schedule *s, size_t epoch, double loss, double *state);
 
 #endif

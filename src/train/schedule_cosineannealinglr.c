@@ -4,15 +4,6 @@
 
 enum { MIN };
 
-static const rescl_option lr_min = {.name = "lr_min",
-                                    .type = RESCL_OPTION_REAL,
-                                    .value = "0",
-                                    .range = "[0,1000]",
-                                    .limits = "[0,inf)",
-                                    .group = "schedule",
-                                    .metavar = "RATE",
-                                    .help = "cosineannealinglr: rate at the end"};
-
 static double rate(const rs_schedule_ask *ask, const double *number)
 {
     const double done = ask->epochs ? (double)ask->epoch / (double)ask->epochs : 0.0;
@@ -22,6 +13,6 @@ static double rate(const rs_schedule_ask *ask, const double *number)
 const rs_schedule_def rs_schedule_cosineannealinglr = {
     .name = "cosineannealinglr",
     .about = "min + (lr - min) * (1 + cos(pi * epoch / epochs)) / 2",
-    .options = {&lr_min},
+    .options = {&rs_schedule_min},
     .rate = rate,
 };

@@ -29,6 +29,8 @@ out:
     return st;
 }
 
+_Static_assert(RS_SCHEDULE_STATES == RS_CKPT_SCHEDULE, "checkpoints keep a schedule's state");
+
 static rescl_status choose_schedule(const rescl_train_options *o, rs_schedule *s)
 {
     rescl_status st = RESCL_OK;

@@ -90,7 +90,8 @@ static const rs_ckpt_progress progress = {.epoch = 3,
                                           .best_by_eval = true,
                                           .best_epoch = 2,
                                           .best_top1 = 0.1 + 0.2,
-                                          .best_loss = 1e300};
+                                          .best_loss = 1e300,
+                                          .schedule = {1.0, 0.1 + 0.2, 0.0, 7.0}};
 
 static void write_training(fixture *f, const json_t *options)
 {
@@ -141,6 +142,7 @@ static void reads_what_it_wrote(void **state)
     assert_true(p->has_best && p->best_by_eval);
     assert_int_equal(p->best_epoch, 2);
     assert_true(p->best_top1 == progress.best_top1 && p->best_loss == progress.best_loss);
+    assert_memory_equal(p->schedule, progress.schedule, sizeof p->schedule);
     assert_string_equal(rs_checkpoint_data(c)->name, "handsigns");
     assert_int_equal(rs_checkpoint_data(c)->count, 1080);
     assert_ok(rs_weights_create(f->graph, &back));

@@ -146,8 +146,10 @@ static void is_not_changed_by_saving(void **state)
     check_equal_to_whole(run);
 }
 
-/* Two epochs of `like` at once and in two parts, which end with the same bits in `run`. */
-static void parts_equal_the_whole(const train_run *like, const char *run)
+/* Some epochs of `like` at once and in two parts, the first of `step` steps, which end with the same
+ * bits in `run`. Gives the rate of the last epoch. */
+static double parts_equal_the_whole(const train_run *like, size_t epochs, uint64_t step,
+                                    const char *run)
 {
     char a[512], b[512], runs[2][512];
     train_run r[3];
@@ -156,11 +158,11 @@ static void parts_equal_the_whole(const train_run *like, const char *run)
     for (int i = 0; i < 3; i++) {
         r[i] = *like;
         r[i].options.output_dir = runs[i > 0];
-        r[i].options.epochs = 2;
+        r[i].options.epochs = epochs;
         r[i].no_eval = true;
     }
     r[1].stop = STOP_AT_STEP;
-    r[1].stop_step = 2;
+    r[1].stop_step = step;
     r[2].options.resume = runs[1];
     for (int i = 0; i < 3; i++)
         train_do(&r[i]);
@@ -170,6 +172,8 @@ static void parts_equal_the_whole(const train_run *like, const char *run)
     snprintf(a, sizeof a, "%s/weights/last.safetensors", runs[0]);
     snprintf(b, sizeof b, "%s/weights/last.safetensors", runs[1]);
     train_same_tensors(a, b);
+    assert_true(r[0].last_epoch.lr == r[2].last_epoch.lr);
+    return r[2].last_epoch.lr;
 }
 
 static void resumes_with_momentum(void **state)
@@ -180,7 +184,7 @@ static void resumes_with_momentum(void **state)
     r.options.lr = 0.01;
     r.options.weight_decay = 1e-3;
     r.options.lr_scheduler = "exponentiallr";
-    parts_equal_the_whole(&r, "sgd");
+    parts_equal_the_whole(&r, 2, 2, "sgd");
 }
 
 static void resumes_a_fine_tuning(void **state)
@@ -192,7 +196,19 @@ static void resumes_a_fine_tuning(void **state)
     r.options.hflip = 0.5;
     r.options.color_jitter = 0.4;
     r.options.lr_scheduler = "cosineannealinglr";
-    parts_equal_the_whole(&r, "frozen");
+    parts_equal_the_whole(&r, 2, 2, "frozen");
+}
+
+/* The checkpoint of the fourth epoch knows how the losses before it went: the rate was lowered. */
+static void resumes_on_a_plateau(void **state)
+{
+    (void)state;
+    train_run r = {.options = train_options(NULL)};
+    r.options.opt = "sgd";
+    r.options.lr = 1.0;
+    r.options.lr_scheduler = "reducelronplateau";
+    assert_ok(rescl_train_options_set(&r.options, "lr_patience", "0"));
+    assert_true(parts_equal_the_whole(&r, 4, 10, "plateau") < 1.0);
 }
 
 /* ---- refusals ---------------------------------------------------------------------------- */
@@ -353,6 +369,7 @@ int main(void)
         cmocka_unit_test(is_not_changed_by_saving),
         cmocka_unit_test(resumes_with_momentum),
         cmocka_unit_test(resumes_a_fine_tuning),
+        cmocka_unit_test(resumes_on_a_plateau),
         cmocka_unit_test(other_plans_are_told),
         cmocka_unit_test(refuses_other_options),
         cmocka_unit_test(refuses_other_models_and_data),

@@ -104,7 +104,8 @@ static void all_give_rates(void **state)
             assert_ok(rs_option_check_number(def->options[k], s.number[k]));
         for (size_t e = 0; e < 12; e++)
             for (size_t step = 0; step < 3; step++) {
-                const rs_schedule_ask ask = {0.1, e, 12, step, 3};
+                const double none[RS_SCHEDULE_STATES] = {0};
+                const rs_schedule_ask ask = {0.1, e, 12, step, 3, none};
                 const double got = rs_schedule_rate(&s, &ask);
                 assert_true(got >= 0.0 && got <= 0.1 * (1 + 1e-12));
             }
@@ -124,9 +125,37 @@ static void may_change_with_each_step(void **state)
     const rs_schedule_def def = {.name = "line", .rate = by_steps};
     const rs_schedule s = {.def = &def, .warmup_epochs = 1, .warmup_decay = 0.5};
     (void)state;
-    assert_true(rs_schedule_rate(&s, &(rs_schedule_ask){1.0, 0, 3, 4, 5}) == 0.5);
-    assert_true(rs_schedule_rate(&s, &(rs_schedule_ask){1.0, 1, 3, 0, 5}) == 0.0);
-    assert_true(rs_schedule_rate(&s, &(rs_schedule_ask){1.0, 2, 3, 4, 5}) == 0.9);
+    assert_true(rs_schedule_rate(&s, &(rs_schedule_ask){1.0, 0, 3, 4, 5, NULL}) == 0.5);
+    assert_true(rs_schedule_rate(&s, &(rs_schedule_ask){1.0, 1, 3, 0, 5, NULL}) == 0.0);
+    assert_true(rs_schedule_rate(&s, &(rs_schedule_ask){1.0, 2, 3, 4, 5, NULL}) == 0.9);
+}
+
+/* ReduceLROnPlateau(factor=0.5, patience=1, min_lr=0.2) from 1 with these losses, by its rule: the
+ * rate is halved when the second epoch in a row is not lower than the best one by 1e-4 of it. */
+static void waits_on_a_plateau(void **state)
+{
+    static const double loss[] = {2.0, 1.0, 1.5, 0.99995, 0.9, 0.95, 0.95, 0.95, 0.95, 0.95, 0.95};
+    static const double want[] = {1.0, 1.0, 1.0, 0.5, 0.5, 0.5, 0.25, 0.25, 0.2, 0.2, 0.2};
+    rs_schedule s = schedule("reducelronplateau");
+    double kept[RS_SCHEDULE_STATES] = {0};
+    rs_schedule_ask ask = {.lr = 1.0, .epochs = 20, .steps = 4, .state = kept};
+    (void)state;
+    set(&s, "lr_gamma", 0.5);
+    set(&s, "lr_patience", 1);
+    set(&s, "lr_min", 0.2);
+    s.warmup_epochs = 2;
+    s.warmup_decay = 1.0;
+    rs_schedule_observe(&s, 1, 0.0, kept); /* an epoch of the warm-up does not count */
+    assert_true(rs_schedule_rate(&s, &ask) == 1.0);
+    for (size_t e = 0; e < sizeof loss / sizeof *loss; e++) {
+        rs_schedule_observe(&s, e + 2, loss[e], kept);
+        ask.epoch = e + 3;
+        if (!(fabs(rs_schedule_rate(&s, &ask) - want[e]) <= 1e-12))
+            fail_msg("after epoch %zu the rate is %g, expected %g", e, rs_schedule_rate(&s, &ask),
+                     want[e]);
+    }
+    ask.lr = 0.1; /* a rate below the lowest stays */
+    assert_true(rs_schedule_rate(&s, &ask) == 0.1);
 }
 
 int main(void)
@@ -134,7 +163,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(are_as_in_torch),           cmocka_unit_test(survives_odd_settings),
         cmocka_unit_test(suggests_a_name),           cmocka_unit_test(all_give_rates),
-        cmocka_unit_test(may_change_with_each_step),
+        cmocka_unit_test(may_change_with_each_step), cmocka_unit_test(waits_on_a_plateau),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

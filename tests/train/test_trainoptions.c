@@ -207,7 +207,7 @@ static void reads_what_was_written_before(void **state)
     o.output_dir = "runs/x";
     assert_non_null(now = rs_train_options_json(&o));
     json_object_foreach(saved, name, value) assert_non_null(json_object_get(now, name));
-    assert_int_equal(json_object_size(now), json_object_size(saved));
+    assert_true(json_object_size(now) >= json_object_size(saved));
     assert_null(json_object_get(now, "args_ini"));
     assert_int_equal(json_object_del(saved, "hflip"), 0);
     assert_ok(rs_train_options_match(saved, &o, "x"));
