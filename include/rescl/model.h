@@ -109,6 +109,36 @@ typedef struct rescl_layer {
 /** False when `index` is past the last layer. Layer 0 is the input. */
 RESCL_API bool rescl_model_layer(const rescl_model *model, size_t index, rescl_layer *out);
 
+/**
+ * A parameter, or a running statistic of a batch normalisation. The name, "<layer>.<role>", is
+ * borrowed from the model. Values are floats, the last dimension's next to each other:
+ *
+ *     weight of a convolution   (rows, columns, channels in / groups, channels out), as Keras has it
+ *     weight of a dense layer   (in, out)
+ *     bias                      (out)
+ *     a batch normalisation's weight (gamma), bias (beta), running_mean, running_var   (channels)
+ */
+typedef struct rescl_parameter_info {
+    const char *name;
+    size_t ndim, shape[4];
+    size_t count;   /**< of values: the product of the shape */
+    bool trainable; /**< false: a running statistic, or frozen by rescl_model_freeze */
+} rescl_parameter_info;
+
+RESCL_API size_t rescl_model_parameter_count(const rescl_model *model);
+/** False when `index` is past the last one. */
+RESCL_API bool rescl_model_get_parameter_info(const rescl_model *model, size_t index,
+                                              rescl_parameter_info *out);
+/**
+ * Copies the `count` values of a parameter out of or into the model. While a trainer trains the
+ * model, its own values are newer: see rescl_trainer_get_parameter. RESCL_ERR_NOT_FOUND, with the
+ * nearest name, when there is no such parameter; RESCL_ERR_SHAPE when `count` is not its own.
+ */
+RESCL_API rescl_status rescl_model_get_parameter(const rescl_model *model, const char *name,
+                                                 float *values, size_t count) RESCL_CHECK;
+RESCL_API rescl_status rescl_model_set_parameter(rescl_model *model, const char *name,
+                                                 const float *values, size_t count) RESCL_CHECK;
+
 /** Writes weights and what is needed to use them (safetensors), whole or not at all. */
 RESCL_API rescl_status rescl_model_save(const rescl_model *model, const char *path) RESCL_CHECK;
 /** Writes the network for inference as ONNX (operator set 13), whole or not at all: "input" (N, 3,

@@ -26,6 +26,11 @@ struct rescl_model {
  * version: struct_size is not looked at. */
 rescl_status rs_model_build(const rescl_model_options *options, rescl_model **out) RESCL_CHECK;
 
+/* The index of the parameter `name`, for an array of `count` values. RESCL_ERR_NOT_FOUND with the
+ * nearest name; RESCL_ERR_SHAPE when it has another number of values; RESCL_ERR_ARG for NULL. */
+rescl_status rs_model_find_parameter(const rescl_model *m, const char *name, const void *values,
+                                     size_t count, size_t *index) RESCL_CHECK;
+
 /* One model of a family. */
 typedef struct rs_model_def {
     const char *name;
