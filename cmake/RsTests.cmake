@@ -99,7 +99,8 @@ if(TARGET rescl_program)
         add_test(NAME ${name} COMMAND sh "${script}")
         rs_test_properties(${name} ${room})
         set_property(TEST ${name} APPEND PROPERTY
-            ENVIRONMENT "RESCL=$<TARGET_FILE:rescl_program>")
+            ENVIRONMENT "RESCL=$<TARGET_FILE:rescl_program>"
+            "RESCL_EXAMPLES=${PROJECT_BINARY_DIR}/examples")
     endforeach()
 endif()
 
