@@ -5,6 +5,7 @@
 #include "optionvalue.h"
 #include "str.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,16 +15,31 @@ static const rs_model_def *const families[] = {
 #undef RS_FAMILY
 };
 
-#define MAX_MODELS 256
+/* Names of all models, made once; where memory ran out, none. */
+static const char *no_names[1];
+static const char **model_names = no_names;
+
+static void make_names(void)
+{
+    size_t count = 0;
+    for (size_t f = 0; f < RS_COUNT(families); f++)
+        for (const rs_model_def *d = families[f]; d->name; d++)
+            count++;
+    const char **list = calloc(count + 1, sizeof *list);
+    if (!list)
+        return;
+    count = 0;
+    for (size_t f = 0; f < RS_COUNT(families); f++)
+        for (const rs_model_def *d = families[f]; d->name; d++)
+            list[count++] = d->name;
+    model_names = list;
+}
 
 const char *const *rescl_model_names(void)
 {
-    static const char *names[MAX_MODELS + 1];
-    size_t n = 0;
-    for (size_t f = 0; f < RS_COUNT(families); f++)
-        for (const rs_model_def *d = families[f]; d->name && n < MAX_MODELS; d++)
-            names[n++] = d->name;
-    return names;
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, make_names);
+    return model_names;
 }
 
 static const rs_model_def *find_model(const char *name)
