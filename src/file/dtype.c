@@ -103,3 +103,13 @@ bool rs_floats_encode(rs_st_dtype type, const float *src, size_t count, void *ds
     }
     return true;
 }
+
+void rs_bytes_swap(void *data, size_t count, size_t bytes)
+{
+    for (char *at = data; count > 0; count--, at += bytes)
+        for (size_t i = 0; i < bytes / 2; i++) {
+            const char first = at[i];
+            at[i] = at[bytes - 1 - i];
+            at[bytes - 1 - i] = first;
+        }
+}

@@ -21,4 +21,7 @@ void rs_floats_decode(rs_st_dtype type, const void *src, size_t count, float *ds
  * whose index is then in *bad. */
 bool rs_floats_encode(rs_st_dtype type, const float *src, size_t count, void *dst, size_t *bad);
 
+/* Reverses the bytes of each of `count` values of `bytes` bytes: big-endian to little-endian. */
+void rs_bytes_swap(void *data, size_t count, size_t bytes);
+
 #endif
