@@ -2,10 +2,13 @@
 
 #include "dtype.h"
 #include "error.h"
+#include "layout.h"
 #include "str.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+#define RUNNING_VAR "running_var" /* a normalisation's role: batchnorm.c */
 
 /* What is common to the tensors of an export. */
 typedef struct job {
@@ -13,61 +16,32 @@ typedef struct job {
     const rs_graph *graph;
     const rs_weights *weights;
     rs_export_options o;
-    size_t classes;
-    double bn_eps;   /* that the file's variances are for */
-    double bn_shift; /* to be added to them */
+    const rs_naming_info *library; /* of o.naming */
+    double bn_shift;               /* to be added to variances */
     rs_export_tensor *tensor;
     size_t count;
 } job;
 
-static bool keras_names(rs_naming naming)
-{
-    return naming == RS_NAMING_KERAS || naming == RS_NAMING_KERAS1;
-}
-
 static rescl_status name_tensor(const job *j, const rs_param *p, rs_export_tensor *t)
 {
     rescl_status st = RESCL_OK;
-    const char *role;
-    char *name;
-    if (j->o.naming == RS_NAMING_RESCL) {
-        RS_OOM(name = strdup(p->name));
-    } else {
-        RS_FAIL_IF(!rs_tensor_parse(p->name, &t->place, NULL), RESCL_ERR_UNSUPPORTED,
-                   "%s: the model's '%s' has no name in %s", j->path, p->name,
-                   rs_naming_name(j->o.naming));
-        rs_layer_format(&t->place.layer, j->o.naming, j->classes, t->layer);
-        role = rs_role_format(&t->place, j->o.naming);
-        RS_OOM(name = j->o.hdf5 ? rs_strf("%s/%s:0", t->layer, role)
-                                : rs_strf("%s.%s", t->layer, role));
-    }
-    t->source.name = name;
+    const rs_node *n = &j->graph->node[p->node];
+    const char *role = rs_role_name(n, p, j->o.naming);
+    t->layer = rs_layer_name(j->graph, (size_t)p->node, j->o.naming);
+    RS_FAIL_IF(!t->layer, RESCL_ERR_UNSUPPORTED, "%s: the model's '%s' has no name in %s", j->path,
+               p->name, j->library->name);
+    RS_OOM(t->source.name = rs_strf(j->library->keras ? "%s/%s:0" : "%s.%s", t->layer, role));
 out:
     return st;
 }
 
-/* (r, s, c, k) -> (k, c, r, s); (in, out) -> (out, in). */
-static void transpose(const rs_shape *from, const float *src, float *dst)
-{
-    const bool filter = from->ndim == 4;
-    const size_t taps = filter ? from->dim[0] * from->dim[1] : 1;
-    const size_t in = filter ? from->dim[2] : from->dim[0], out = from->dim[from->ndim - 1];
-    for (size_t tap = 0; tap < taps; tap++)
-        for (size_t c = 0; c < in; c++)
-            for (size_t k = 0; k < out; k++)
-                dst[(k * in + c) * taps + tap] = src[(tap * in + c) * out + k];
-}
-
 static void set_shape(const job *j, const rs_shape *s, rs_st_source *t)
 {
-    const size_t *d = s->dim;
-    const bool kcrs = j->o.naming == RS_NAMING_TORCHVISION;
     t->ndim = (size_t)s->ndim;
-    memcpy(t->dim, d, t->ndim * sizeof *d);
-    if (kcrs && s->ndim == 4)
-        t->dim[0] = d[3], t->dim[1] = d[2], t->dim[2] = d[0], t->dim[3] = d[1];
-    else if (kcrs && s->ndim == 2)
-        t->dim[0] = d[1], t->dim[1] = d[0];
+    if (j->library->kcrs)
+        rs_layout_dims_to_kcrs(t->ndim, s->dim, t->dim);
+    else
+        memcpy(t->dim, s->dim, t->ndim * sizeof *t->dim);
 }
 
 static rescl_status shift_variances(const job *j, const rs_param *p, float *x, size_t n)
@@ -78,7 +52,7 @@ static rescl_status shift_variances(const job *j, const rs_param *p, float *x, s
         RS_FAIL_IF(v < 0.0, RESCL_ERR_ARG,
                    "%s: '%s' has the variance %g, too small for the epsilon %g of %s's batch "
                    "normalisation; keep the model's own names (rescl)",
-                   j->path, p->name, (double)x[i], j->bn_eps, rs_naming_name(j->o.naming));
+                   j->path, p->name, (double)x[i], j->library->bn_eps, j->library->name);
         x[i] = (float)v;
     }
 out:
@@ -91,16 +65,15 @@ static rescl_status fill_tensor(const job *j, size_t param, rs_export_tensor *t)
     const rs_param *p = &j->graph->param[param];
     const rs_shape *shape = &p->spec.shape;
     const size_t count = j->weights->elems[param];
-    const bool kcrs = j->o.naming == RS_NAMING_TORCHVISION;
     float *x = NULL;
     void *data = NULL;
     size_t bad = 0;
     RS_OOM(x = calloc(count, sizeof *x));
-    if (kcrs && (shape->ndim == 4 || shape->ndim == 2))
-        transpose(shape, j->weights->data[param], x);
+    if (j->library->kcrs)
+        rs_layout_to_kcrs((size_t)shape->ndim, shape->dim, j->weights->data[param], x);
     else
         memcpy(x, j->weights->data[param], count * sizeof *x);
-    if (j->bn_shift != 0.0 && t->place.role == RS_ROLE_RUNNING_VAR)
+    if (j->bn_shift != 0.0 && strcmp(p->spec.role, RUNNING_VAR) == 0)
         RS_TRY(shift_variances(j, p, x, count));
     RS_OOM(data = malloc(count * rs_st_dtype_bytes(j->o.dtype)));
     RS_FAIL_IF(!rs_floats_encode(j->o.dtype, x, count, data, &bad), RESCL_ERR_ARG,
@@ -116,38 +89,42 @@ out:
     return st;
 }
 
-/* ---- order --------------------------------------------------------------------------------- */
-
-/* Keras reads weights by the order of its layers. In a block the shortcut's layers stand beside
- * those of the last unit: before them since 2019, after them until then. A basic block has two units,
- * and 2 comes before 3 there too. */
-static int compare(const rs_export_tensor *a, const rs_export_tensor *b, bool shortcut_first)
+/* Adds the parameters of a node, but for those that the options leave out. */
+static rescl_status add_node(job *j, const rs_node *n)
 {
-    const rs_layer_place *x = &a->place.layer, *y = &b->place.layer;
-    const long key[][2] = {
-        {x->kind == RS_LAYER_DENSE, y->kind == RS_LAYER_DENSE},
-        {!x->stem, !y->stem},
-        {(long)x->stage, (long)y->stage},
-        {(long)x->block, (long)y->block},
-        {x->unit ? (long)x->unit : 3, y->unit ? (long)y->unit : 3},
-        {x->kind, y->kind},
-        {(x->unit == 0) != shortcut_first, (y->unit == 0) != shortcut_first},
-        {a->place.role, b->place.role},
-    };
-    for (size_t i = 0; i < RS_COUNT(key); i++)
-        if (key[i][0] != key[i][1])
-            return key[i][0] < key[i][1] ? -1 : 1;
-    return 0;
+    rescl_status st = RESCL_OK;
+    for (int i = 0; i < n->nparam + n->nstate; i++) {
+        const int p = i < n->nparam ? n->param[i] : n->state[i - n->nparam];
+        if (j->o.no_top && j->graph->param[p].head)
+            continue;
+        RS_TRY(name_tensor(j, &j->graph->param[p], &j->tensor[j->count]));
+        RS_TRY(fill_tensor(j, (size_t)p, &j->tensor[j->count++]));
+    }
+out:
+    return st;
 }
 
-static int by_keras(const void *a, const void *b)
+/* All layers: in the library's order, in which Keras reads them, then those that have no name there,
+ * which is an error. */
+static rescl_status add_layers(job *j)
 {
-    return compare(a, b, true);
-}
-
-static int by_keras1(const void *a, const void *b)
-{
-    return compare(a, b, false);
+    rescl_status st = RESCL_OK;
+    const rs_graph *g = j->graph;
+    bool *added = NULL;
+    RS_OOM(added = calloc(g->nnodes, sizeof *added));
+    for (size_t i = 0; i < g->naliases; i++) {
+        const int node = g->alias[i].node;
+        if (g->alias[i].naming == j->o.naming && !added[node]) {
+            added[node] = true;
+            RS_TRY(add_node(j, &g->node[node]));
+        }
+    }
+    for (size_t i = 0; i < g->nnodes; i++)
+        if (!added[i])
+            RS_TRY(add_node(j, &g->node[i]));
+out:
+    free(added);
+    return st;
 }
 
 /* ---- writing ------------------------------------------------------------------------------- */
@@ -175,10 +152,10 @@ out:
 static rescl_status check_options(const char *path, const rs_export_options *o)
 {
     rescl_status st = RESCL_OK;
-    RS_FAIL_IF(o->hdf5 != keras_names(o->naming), RESCL_ERR_ARG,
+    RS_FAIL_IF(o->hdf5 != rs_naming_get(o->naming)->keras, RESCL_ERR_ARG,
                "%s: %s has no names of %s; HDF5 goes with keras or keras1, safetensors with rescl, "
                "torchvision or timm",
-               path, o->hdf5 ? "HDF5" : "safetensors", rs_naming_name(o->naming));
+               path, o->hdf5 ? "HDF5" : "safetensors", rs_naming_get(o->naming)->name);
     RS_FAIL_IF(o->hdf5 && o->dtype == RS_ST_BF16, RESCL_ERR_ARG,
                "%s: HDF5 has no bf16; take f32 or f16", path);
 out:
@@ -189,27 +166,19 @@ rescl_status rs_export(const char *path, const rs_graph *g, const rs_weights *w,
                        const rs_ckpt_model *model, const rs_export_options *options)
 {
     rescl_status st = RESCL_OK;
-    const double eps = rs_naming_bn_eps(options->naming);
-    job j = {.path = path, .graph = g, .weights = w, .o = *options, .classes = model->classes};
+    const rs_naming_info *library = rs_naming_get(options->naming);
+    const double eps = library->bn_eps;
+    job j = {.path = path, .graph = g, .weights = w, .o = *options, .library = library};
     rs_ckpt_model about = *model;
     char *text = NULL;
 
     RS_TRY(check_options(path, options));
-    j.bn_eps = eps;
     if (eps > 0.0 && model->bn_eps > 0.0 && (float)eps != (float)model->bn_eps) {
         j.bn_shift = model->bn_eps - eps;
         about.bn_eps = (double)(float)eps; /* as the model that is read again has it */
     }
     RS_OOM(j.tensor = calloc(g->nparams + 1, sizeof *j.tensor));
-    for (size_t i = 0; i < g->nparams; i++) {
-        if (options->no_top && g->param[i].head)
-            continue;
-        RS_TRY(name_tensor(&j, &g->param[i], &j.tensor[j.count]));
-        RS_TRY(fill_tensor(&j, i, &j.tensor[j.count++]));
-    }
-    if (options->hdf5)
-        qsort(j.tensor, j.count, sizeof *j.tensor,
-              options->naming == RS_NAMING_KERAS ? by_keras : by_keras1);
+    RS_TRY(add_layers(&j));
     RS_TRY(rs_ckpt_model_text(&about, &text));
     if (options->hdf5)
         RS_TRY(rs_keras_write(path, text, j.tensor, j.count));

@@ -3,7 +3,7 @@
 #define RS_EXPORTFILE_H
 
 #include "checkpoint.h"
-#include "layername.h"
+#include "naming.h"
 
 typedef struct rs_export_options {
     bool hdf5; /* else safetensors */
@@ -21,8 +21,7 @@ rescl_status rs_export(const char *path, const rs_graph *g, const rs_weights *w,
 /* ---- what is written ----------------------------------------------------------------------- */
 
 typedef struct rs_export_tensor {
-    rs_tensor_place place;
-    char layer[64];
+    const char *layer;
     rs_st_source source; /* its name and data are owned */
 } rs_export_tensor;
 

@@ -88,7 +88,7 @@ static bool put_array(hid_t group, const rs_st_source *t)
 /* The tensors from `first` on that are of one layer; *end is the index after them. */
 static bool put_layer(hid_t file, const job *j, size_t first, size_t *end)
 {
-    const char *names[RS_ROLE_COUNTER], *layer = j->tensor[first].layer;
+    const char *names[RS_OP_PARAM + RS_OP_STATE], *layer = j->tensor[first].layer;
     const hid_t group = H5Gcreate2(file, layer, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
     bool good = group >= 0;
     size_t i = first;

@@ -142,7 +142,7 @@ void rescl_weights_get_info(const rescl_weights *weights, rescl_weights_info *ou
     const rs_wfile_about *a = rs_wfile_describe(weights->file);
     *out = (rescl_weights_info){.path = a->path,
                                 .format = a->format,
-                                .names = rs_naming_name(a->naming),
+                                .names = rs_naming_get(a->naming)->name,
                                 .model = a->model ? a->model->name : NULL,
                                 .classes = a->model ? a->model->classes : a->classes,
                                 .image_size = a->model ? a->model->image_size : 0,

@@ -2,7 +2,8 @@
 
 #include "attr.h"
 #include "error.h"
-#include "layername.h"
+#include "layout.h"
+#include "naming.h"
 #include "protobuf.h"
 
 #include <jansson.h>
@@ -43,47 +44,41 @@ typedef struct export
 }
 export;
 
+/* A name of any length: its parts one after the other, as far as they are not NULL. Borrowed. */
 typedef struct text {
-    char s[160];
+    const char *part[3];
 } text;
 
 /* ---- names ------------------------------------------------------------------------------- */
 
 static text param_name(const export *e, int param)
 {
-    const char *ours = e->g->param[param].name;
-    rs_tensor_place place;
-    char layer[64];
-    text t;
-    if (rs_tensor_parse(ours, &place, NULL)) {
-        rs_layer_format(&place.layer, RS_NAMING_TORCHVISION, e->about->classes, layer);
-        snprintf(t.s, sizeof t.s, "%s.%s", layer, rs_role_format(&place, RS_NAMING_TORCHVISION));
-    } else {
-        snprintf(t.s, sizeof t.s, "%s", ours);
-    }
-    return t;
+    const rs_param *p = &e->g->param[param];
+    const char *layer = rs_layer_name(e->g, (size_t)p->node, RS_NAMING_TORCHVISION);
+    if (!layer)
+        return (text){{p->name}};
+    return (text){{layer, ".", rs_role_name(&e->g->node[p->node], p, RS_NAMING_TORCHVISION)}};
 }
 
 /* What a node reads or gives. A dropout gives what it reads. */
 static text value_name(const export *e, rs_value v)
 {
-    text t;
     int producer = e->g->value[v].producer;
-    if (v != e->g->output)
-        while (producer >= 0 && e->g->node[producer].op == &rs_op_dropout)
-            producer = e->g->value[e->g->node[producer].src[0]].producer;
-    snprintf(t.s, sizeof t.s, "%s",
-             v == e->g->output ? "logits"
-             : producer < 0    ? "input"
-                               : e->g->node[producer].name);
-    return t;
+    if (v == e->g->output)
+        return (text){{"logits"}};
+    while (producer >= 0 && e->g->node[producer].op == &rs_op_dropout)
+        producer = e->g->value[e->g->node[producer].src[0]].producer;
+    return (text){{producer < 0 ? "input" : e->g->node[producer].name}};
 }
 
-static text join(text a, const char *suffix)
+static void put_text(rs_pb *pb, unsigned field, text t)
 {
-    text t;
-    snprintf(t.s, sizeof t.s, "%.140s%s", a.s, suffix);
-    return t;
+    size_t bytes = 0;
+    for (size_t i = 0; i < RS_COUNT(t.part) && t.part[i]; i++)
+        bytes += strlen(t.part[i]);
+    rs_pb_bytes(pb, field, bytes);
+    for (size_t i = 0; i < RS_COUNT(t.part) && t.part[i]; i++)
+        rs_pb_raw(pb, t.part[i], strlen(t.part[i]));
 }
 
 /* ---- nodes ------------------------------------------------------------------------------- */
@@ -121,9 +116,9 @@ static void node_body(rs_pb *pb, const void *about)
 {
     const onnx_node *n = about;
     for (size_t i = 0; i < n->ninputs; i++)
-        rs_pb_text(pb, NODE_INPUT, n->input[i].s);
-    rs_pb_text(pb, NODE_OUTPUT, n->output.s);
-    rs_pb_text(pb, NODE_NAME, n->name.s);
+        put_text(pb, NODE_INPUT, n->input[i]);
+    put_text(pb, NODE_OUTPUT, n->output);
+    put_text(pb, NODE_NAME, n->name);
     rs_pb_text(pb, NODE_OP, n->op);
     for (size_t i = 0; i < n->nattrs; i++)
         rs_pb_message(pb, NODE_ATTRIBUTE, attribute_body, &n->attr[i]);
@@ -164,8 +159,7 @@ static void put_node(rs_pb *pb, const onnx_node *n)
 /* A node of the layer `n` that reads its first input and gives its output. */
 static onnx_node start(const export *e, const rs_node *n, const char *op)
 {
-    onnx_node o = {.op = op, .output = value_name(e, n->dst)};
-    snprintf(o.name.s, sizeof o.name.s, "%s", n->name);
+    onnx_node o = {.op = op, .name = {{n->name}}, .output = value_name(e, n->dst)};
     add_input(&o, value_name(e, n->src[0]));
     return o;
 }
@@ -173,7 +167,8 @@ static onnx_node start(const export *e, const rs_node *n, const char *op)
 /* A node of its own before `main`, which then reads what it gives. */
 static onnx_node before(onnx_node *main, const char *op, const char *suffix)
 {
-    onnx_node o = {.op = op, .name = join(main->name, suffix), .output = join(main->name, suffix)};
+    const text name = {{main->name.part[0], suffix}};
+    onnx_node o = {.op = op, .name = name, .output = name};
     add_input(&o, main->input[0]);
     main->input[0] = o.output;
     return o;
@@ -218,11 +213,16 @@ static void put_dense(rs_pb *pb, const export *e, const rs_node *n)
     put_node(pb, &o);
 }
 
+static text pads_name(const char *node)
+{
+    return (text){{node, ".pads"}};
+}
+
 /* Zeros around what `main` reads; how many is the initialiser "<name>.pads". */
 static void put_pad(rs_pb *pb, onnx_node *main)
 {
     onnx_node pad = before(main, "Pad", "_pad");
-    add_input(&pad, join(main->name, ".pads"));
+    add_input(&pad, pads_name(main->name.part[0]));
     put_node(pb, &pad);
 }
 
@@ -257,7 +257,7 @@ static void put_shortcut(rs_pb *pb, const export *e, const rs_node *n)
     add_pair(&pick, "kernel_shape", 1, 1);
     add_pair(&pick, "strides", a->stride, a->stride);
     put_node(pb, &pick);
-    add_input(&pad, join(pad.name, ".pads"));
+    add_input(&pad, pads_name(n->name));
     put_node(pb, &pad);
 }
 
@@ -312,41 +312,38 @@ static void tensor_body(rs_pb *pb, const void *about)
     for (size_t i = 0; i < t->ndim; i++)
         rs_pb_int(pb, TENSOR_DIMS, (int64_t)t->dim[i]);
     rs_pb_int(pb, TENSOR_TYPE, t->type);
-    rs_pb_text(pb, TENSOR_NAME, t->name.s);
+    put_text(pb, TENSOR_NAME, t->name);
     rs_pb_bytes(pb, TENSOR_RAW, t->bytes);
     rs_pb_raw(pb, t->data, t->bytes);
 }
 
-/* (a, b, c) to (c, b, a). */
-static void reverse_axes(const float *from, float *to, size_t a, size_t b, size_t c)
+/* A filter or matrix into `scratch`, as ONNX lays it out: the rows of a matrix that reads a map then
+ * lie as (c,h,w), which is the order in which Flatten reads it. */
+static void turn(const export *e, size_t index)
 {
-    for (size_t i = 0; i < a; i++)
-        for (size_t j = 0; j < b; j++)
-            for (size_t k = 0; k < c; k++)
-                to[(k * b + j) * a + i] = from[(i * b + j) * c + k];
+    const rs_param *p = &e->g->param[index];
+    const rs_shape *s = &p->spec.shape;
+    const rs_shape *in = &e->g->value[e->g->node[p->node].src[0]].shape;
+    if (s->ndim == 2 && in->ndim == 4)
+        rs_reverse_axes(e->w->data[index], e->scratch, s->dim[0] / in->dim[3], in->dim[3],
+                        s->dim[1]);
+    else
+        rs_layout_to_kcrs((size_t)s->ndim, s->dim, e->w->data[index], e->scratch);
 }
 
 static void put_param(rs_pb *pb, const export *e, size_t index)
 {
     const rs_param *p = &e->g->param[index];
     const rs_shape *s = &p->spec.shape;
-    const rs_shape *in = &e->g->value[e->g->node[p->node].src[0]].shape;
     tensor t = {.name = param_name(e, (int)index),
                 .type = TYPE_FLOAT,
                 .data = e->w->data[index],
                 .bytes = e->w->elems[index] * sizeof(float)};
     t.ndim = (size_t)s->ndim;
-    for (size_t i = 0; i < t.ndim; i++)
-        t.dim[i] = s->dim[t.ndim - 1 - i];
-    if (s->ndim == 4) { /* (r,s,c,k) to (k,c,r,s) */
-        t.dim[2] = s->dim[0], t.dim[3] = s->dim[1];
+    rs_layout_dims_to_kcrs(t.ndim, s->dim, t.dim);
+    if (rs_layout_differs(t.ndim)) {
         if (pb->file)
-            reverse_axes(t.data, e->scratch, s->dim[0] * s->dim[1], s->dim[2], s->dim[3]);
-        t.data = e->scratch;
-    } else if (s->ndim == 2) { /* (in, out) to (out, in), of a map first from (h,w,c) to (c,h,w) */
-        const size_t c = in->ndim == 4 ? in->dim[3] : 1;
-        if (pb->file)
-            reverse_axes(t.data, e->scratch, s->dim[0] / c, c, s->dim[1]);
+            turn(e, index);
         t.data = e->scratch;
     }
     rs_pb_message(pb, GRAPH_INITIALIZER, tensor_body, &t);
@@ -356,8 +353,12 @@ static void put_param(rs_pb *pb, const export *e, size_t index)
 static void put_pads(rs_pb *pb, const rs_graph *g, const rs_node *n)
 {
     int64_t pads[8] = {0};
-    tensor t = {.ndim = 1, .dim = {8}, .type = TYPE_INT64, .data = pads, .bytes = sizeof pads};
-    snprintf(t.name.s, sizeof t.name.s, "%s.pads", n->name);
+    tensor t = {.name = pads_name(n->name),
+                .ndim = 1,
+                .dim = {8},
+                .type = TYPE_INT64,
+                .data = pads,
+                .bytes = sizeof pads};
     if (n->op == &rs_op_shortcut) {
         const size_t lack = g->value[n->dst].shape.dim[3] - g->value[n->src[0]].shape.dim[3];
         pads[1] = (int64_t)(lack / 2), pads[5] = (int64_t)(lack - lack / 2);

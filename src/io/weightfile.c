@@ -1,9 +1,11 @@
 #include "weightfile.h"
 
 #include "alloc.h"
+#include "catalogue.h"
 #include "dtype.h"
 #include "error.h"
 #include "kerasfile.h"
+#include "layout.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -30,16 +32,14 @@ struct rs_wfile {
 /* The shape that the tensor has in rescl's layout. */
 static rs_shape shape_of(const rs_wfile *f, const rs_wfile_tensor *t)
 {
-    const size_t *d = t->dim;
     rs_shape s = {0};
     if (t->ndim > RS_MAX_DIMS)
         return s;
     s.ndim = (int)t->ndim;
-    memcpy(s.dim, d, t->ndim * sizeof *d);
-    if (f->kcrs && t->ndim == 4)
-        s = rs_shape_4(d[2], d[3], d[1], d[0]);
-    else if (f->kcrs && t->ndim == 2)
-        s = rs_shape_2(d[1], d[0]);
+    if (f->kcrs)
+        rs_layout_dims_to_rsck(t->ndim, t->dim, s.dim);
+    else
+        memcpy(s.dim, t->dim, t->ndim * sizeof *t->dim);
     return s;
 }
 
@@ -140,27 +140,58 @@ static bool is_hdf5(const char *path)
     return got && memcmp(first, mark, sizeof mark) == 0;
 }
 
-/* What the names tell; what the file says itself goes before. */
-static void conclude(rs_wfile *f)
+/* The library that explains the most of the tensors' names, and by it the number of classes. Where
+ * two explain as many, the names are of none. */
+static rs_naming recognise_naming(rs_wfile *f, const rs_name_index *layers)
 {
+    size_t explained[RS_NAMINGS] = {0};
+    rs_naming best = RS_NAMING_RESCL;
+    bool tied = false;
+    for (size_t i = 0; i < f->count; i++) {
+        const rs_wfile_tensor *t = &f->tensor[i];
+        for (rs_naming n = RS_NAMING_TORCHVISION; t->named && n < RS_NAMINGS; n++) {
+            const rs_name_entry *e = rs_name_index_find(layers, n, t->parts.layer, t->parts.len);
+            explained[n] += e != NULL;
+            if (e && e->output && t->shape.ndim == 2) /* the weight */
+                f->about.classes = t->shape.dim[1];
+        }
+    }
+    for (rs_naming n = RS_NAMING_TORCHVISION; n < RS_NAMINGS; n++) {
+        if (explained[n] > explained[best]) {
+            best = n;
+            tied = false;
+        } else {
+            tied = tied || explained[n] == explained[best];
+        }
+    }
+    return tied ? RS_NAMING_RESCL : best;
+}
+
+/* What the names tell; what the file says itself goes before. */
+static rescl_status conclude(rs_wfile *f)
+{
+    rescl_status st = RESCL_OK;
     const bool own = f->safetensors && rs_checkpoint_of_rescl(f->safetensors);
     rs_wfile_about *a = &f->about;
-    rs_naming naming = RS_NAMING_RESCL;
+    rs_catalogue all = {0};
     for (size_t i = 0; i < f->count; i++) {
         rs_wfile_tensor *t = &f->tensor[i];
         t->shape = shape_of(f, t);
-        t->known = rs_tensor_parse(t->name, &t->place, &naming);
-        if (t->known && t->place.layer.kind == RS_LAYER_DENSE && t->place.role == RS_ROLE_WEIGHT &&
-            t->shape.ndim == 2)
-            a->classes = t->shape.dim[1];
+        t->named = rs_tensor_name_parse(t->name, &t->parts);
     }
-    a->naming = own ? RS_NAMING_RESCL : naming;
-    a->bn_eps = a->model ? a->model->bn_eps : rs_naming_bn_eps(a->naming);
+    if (!own || !a->model) {
+        RS_TRY(rs_catalogue_init(&all));
+        const rs_naming naming = recognise_naming(f, &all.index);
+        a->naming = own ? RS_NAMING_RESCL : naming;
+    }
+    const rs_naming_info *library = rs_naming_get(a->naming);
+    a->bn_eps = a->model ? a->model->bn_eps : library->bn_eps;
     a->has_preprocess = a->model || ((a->classes == 0 || a->classes == IMAGENET_CLASSES) &&
                                      a->naming != RS_NAMING_RESCL);
-    a->preprocess = a->model                             ? a->model->preprocess
-                    : a->naming == RS_NAMING_TORCHVISION ? RESCL_PREPROCESS_TORCH
-                                                         : RESCL_PREPROCESS_CAFFE;
+    a->preprocess = a->model ? a->model->preprocess : library->preprocess;
+out:
+    rs_catalogue_fini(&all);
+    return st;
 }
 
 rescl_status rs_wfile_open(const char *path, rs_wfile **out)
@@ -174,7 +205,7 @@ rescl_status rs_wfile_open(const char *path, rs_wfile **out)
         RS_TRY(open_hdf5(f, path));
     else
         RS_TRY(open_safetensors(f, path));
-    conclude(f);
+    RS_TRY(conclude(f));
     *out = f;
     f = NULL;
 out:
@@ -212,16 +243,6 @@ const rs_wfile_tensor *rs_wfile_at(const rs_wfile *f, size_t index)
 
 /* ---- values -------------------------------------------------------------------------------- */
 
-static void swap_bytes(char *data, size_t count, size_t bytes)
-{
-    for (; count > 0; count--, data += bytes)
-        for (size_t i = 0; i < bytes / 2; i++) {
-            const char first = data[i];
-            data[i] = data[bytes - 1 - i];
-            data[bytes - 1 - i] = first;
-        }
-}
-
 static rescl_status read_raw(const rs_wfile *f, size_t index, void *dst)
 {
     rescl_status st = RESCL_OK;
@@ -230,7 +251,7 @@ static rescl_status read_raw(const rs_wfile *f, size_t index, void *dst)
         const rs_h5_array *a = &f->hdf5->array[source];
         RS_TRY(rs_h5_read(f->hdf5, a, dst));
         if (a->big_endian)
-            swap_bytes(dst, (size_t)a->count, a->value_bytes);
+            rs_bytes_swap(dst, (size_t)a->count, a->value_bytes);
     } else {
         const rs_st_file *file = rs_checkpoint_tensors(f->safetensors);
         RS_TRY(rs_st_read(file, rs_st_at(file, source), dst));
@@ -239,24 +260,12 @@ out:
     return st;
 }
 
-/* (k, c, r, s) -> (r, s, c, k); (out, in) -> (in, out). `to` is the shape of dst. */
-static void transpose(const rs_shape *to, const float *src, float *dst)
-{
-    const bool filter = to->ndim == 4;
-    const size_t taps = filter ? to->dim[0] * to->dim[1] : 1;
-    const size_t in = filter ? to->dim[2] : to->dim[0], out = to->dim[to->ndim - 1];
-    for (size_t tap = 0; tap < taps; tap++)
-        for (size_t c = 0; c < in; c++)
-            for (size_t k = 0; k < out; k++)
-                dst[(tap * in + c) * out + k] = src[(k * in + c) * taps + tap];
-}
-
 rescl_status rs_wfile_read(const rs_wfile *f, size_t index, float *dst)
 {
     rescl_status st = RESCL_OK;
     const rs_wfile_tensor *t = &f->tensor[index];
     const size_t count = rs_shape_count(&t->shape);
-    const bool turn = f->kcrs && (t->ndim == 2 || t->ndim == 4);
+    const bool turn = f->kcrs && rs_layout_differs(t->ndim);
     float *straight = NULL;
     void *raw = NULL;
 
@@ -274,7 +283,7 @@ rescl_status rs_wfile_read(const rs_wfile *f, size_t index, float *dst)
     }
     RS_OOM(straight = malloc(count * sizeof *straight + 1));
     rs_floats_decode(t->dtype, raw, count, straight);
-    transpose(&t->shape, straight, dst);
+    rs_layout_to_rsck(t->ndim, t->shape.dim, straight, dst);
 out:
     free(straight);
     free(raw);
@@ -283,45 +292,52 @@ out:
 
 /* ---- held against a graph ------------------------------------------------------------------ */
 
-/* A parameter of the graph while tensors for it are looked for. */
-typedef struct wanted {
-    bool known;
-    rs_tensor_place place;
-} wanted;
-
 static bool takes_part(const rs_wfile_tensor *t)
 {
-    return !(t->known && t->place.role == RS_ROLE_COUNTER);
+    return !(t->named && t->parts.counter);
+}
+
+/* The parameter of a node that has the role, or -1. */
+static int param_of(const rs_graph *g, const rs_node *n, const char *role)
+{
+    for (int i = 0; i < n->nparam; i++)
+        if (strcmp(g->param[n->param[i]].spec.role, role) == 0)
+            return n->param[i];
+    for (int i = 0; i < n->nstate; i++)
+        if (strcmp(g->param[n->state[i]].spec.role, role) == 0)
+            return n->state[i];
+    return -1;
 }
 
 /* The graph's parameter that tensor `t` is, or -1. */
-static int find_param(const rs_graph *g, const wanted *want, const rs_wfile_tensor *t)
+static int find_param(const rs_wfile *f, const rs_graph *g, const rs_name_index *layers,
+                      const rs_wfile_tensor *t)
 {
+    const rs_tensor_name *name = &t->parts;
     const int same_name = rs_graph_find_param(g, t->name);
-    if (same_name >= 0 || !t->known)
+    if (same_name >= 0 || !t->named || name->counter)
         return same_name;
-    for (size_t p = 0; p < g->nparams; p++)
-        if (want[p].known && rs_tensor_same(&want[p].place, &t->place))
-            return (int)p;
-    return -1;
+    const rs_name_entry *e = rs_name_index_find(layers, f->about.naming, name->layer, name->len);
+    for (rs_naming n = RS_NAMING_RESCL; !e && n < RS_NAMINGS; n++)
+        e = rs_name_index_find(layers, n, name->layer, name->len);
+    return e ? param_of(g, &g->node[e->node], name->role) : -1;
 }
 
 rescl_status rs_wfile_match(const rs_wfile *f, const rs_graph *g, rs_matching *out)
 {
     rescl_status st = RESCL_OK;
     rs_matching m = {0};
-    wanted *want = NULL;
+    rs_name_index layers = {0};
 
-    RS_OOM(want = calloc(g->nparams + 1, sizeof *want));
+    RS_TRY(rs_name_index_add(&layers, g));
+    rs_name_index_sort(&layers);
     RS_OOM(m.item = calloc(g->nparams + f->count + 1, sizeof *m.item));
     m.count = g->nparams;
-    for (size_t p = 0; p < g->nparams; p++) {
-        want[p].known = rs_tensor_parse(g->param[p].name, &want[p].place, NULL);
+    for (size_t p = 0; p < g->nparams; p++)
         m.item[p] = (rs_match){RS_MISSING, (int)p, SIZE_MAX};
-    }
     for (size_t i = 0; i < f->count; i++) {
         const rs_wfile_tensor *t = &f->tensor[i];
-        const int p = rs_dtype_readable(t->dtype) ? find_param(g, want, t) : -1;
+        const int p = rs_dtype_readable(t->dtype) ? find_param(f, g, &layers, t) : -1;
         if (!takes_part(t))
             continue;
         if (p < 0 || m.item[p].state != RS_MISSING)
@@ -337,7 +353,7 @@ rescl_status rs_wfile_match(const rs_wfile *f, const rs_graph *g, rs_matching *o
     m = (rs_matching){0};
 out:
     rs_matching_fini(&m);
-    free(want);
+    rs_name_index_fini(&layers);
     return st;
 }
 

@@ -8,7 +8,7 @@
 #define RS_WEIGHTFILE_H
 
 #include "checkpoint.h"
-#include "layername.h"
+#include "naming.h"
 
 typedef struct rs_wfile_tensor {
     const char *name;
@@ -16,8 +16,8 @@ typedef struct rs_wfile_tensor {
     size_t ndim, dim[RS_ST_MAX_DIMS]; /* as stored */
     rs_shape shape; /* as rescl lays it out: RSCK, (in, out). No dimensions: none, or
                        more than it has */
-    bool known;     /* whether `place` says what it is */
-    rs_tensor_place place;
+    bool named;     /* whether `parts` are those of its name */
+    rs_tensor_name parts;
 } rs_wfile_tensor;
 
 typedef struct rs_wfile_about {
@@ -67,7 +67,8 @@ typedef struct rs_matching {
     size_t count, of[RS_MATCH_STATES];
 } rs_matching;
 
-/* By equal names, else by what the names mean. */
+/* By the model's own names, else by those that the file's library gives its layers, else by any
+ * library's. */
 rescl_status rs_wfile_match(const rs_wfile *f, const rs_graph *g, rs_matching *out) RESCL_CHECK;
 void rs_matching_fini(rs_matching *m);
 

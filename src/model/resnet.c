@@ -14,18 +14,12 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-/* Whose names the layers have. */
-typedef enum naming {
-    NAMES_TORCH,    /* torchvision: layer1.0.conv1 */
-    NAMES_KERAS,    /* keras-applications, second generation: conv2_block1_1_conv */
-    NAMES_KERAS_OLD /* the first: res2a_branch2a; letters end at 26 blocks in a stage */
-} naming;
 typedef enum head { HEAD_AVGPOOL2_FLATTEN, HEAD_GLOBAL_AVGPOOL } head;
 /* Of a block that changes the size of its map: option B of the paper, or A, without parameters. */
 typedef enum shortcut_kind { SHORTCUT_PROJECT, SHORTCUT_PAD } shortcut_kind;
 
 typedef struct resnet_spec {
-    naming names;
+    rs_naming names; /* whose names rescl's own are */
     head head;
     shortcut_kind shortcut;
     bool bottleneck;    /* 1x1, 3x3, 1x1; else two 3x3 */
@@ -48,7 +42,10 @@ typedef struct builder {
     rs_graph *g;
     const resnet_spec *spec;
     rescl_status st;
+    rs_value unit[4][2]; /* what the units of the block give, by index and part */
 } builder;
+
+enum { LETTERS = 26 }; /* blocks of a stage that keras1 can tell apart by a letter */
 
 typedef struct label {
     char text[64];
@@ -122,28 +119,36 @@ static rs_value pool(builder *b, label name, const rs_op *op, rs_value x, size_t
                                .pad_bottom = pad,
                                .pad_left = pad,
                                .pad_right = pad,
-                               .zero_pad = op == &rs_op_maxpool && b->spec->names != NAMES_TORCH,
+                               .zero_pad =
+                                   op == &rs_op_maxpool && b->spec->names != RS_NAMING_TORCHVISION,
                                .global = global};
     return add_layer(b, name, op, &attr, sizeof attr, b->spec->conv_scheme, &x, 1);
 }
 
-/* ---- names ------------------------------------------------------------------------------- */
+/* ---- names -------------------------------------------------------------------------------
+ *
+ *   torchvision  conv1 bn1 layer1.0.conv1 layer1.0.bn1 layer1.0.downsample.0 (.1) fc
+ *   keras        conv1_conv conv1_bn conv2_block1_1_conv conv2_block1_1_bn conv2_block1_0_conv
+ *                predictions; probs in its files of 2019
+ *   keras1       conv1 bn_conv1 res2a_branch2a bn2a_branch2a res2a_branch1 fc1000; as Caffe, which
+ *                counts b1, b2, ... after a where letters end (res4b35_branch2a)
+ */
 
 /* The layers that a network has once. */
 static const struct {
     const char *conv, *bn, *relu, *pool;
-} stem_names[] = {
-    [NAMES_TORCH] = {"conv1", "bn1", "relu", "maxpool"},
-    [NAMES_KERAS] = {"conv1_conv", "conv1_bn", "conv1_relu", "pool1_pool"},
-    [NAMES_KERAS_OLD] = {"conv1", "bn_conv1", "activation", "pool1"},
+} stem_names[RS_NAMINGS] = {
+    [RS_NAMING_TORCHVISION] = {"conv1", "bn1", "relu", "maxpool"},
+    [RS_NAMING_KERAS] = {"conv1_conv", "conv1_bn", "conv1_relu", "pool1_pool"},
+    [RS_NAMING_KERAS1] = {"conv1", "bn_conv1", "activation", "pool1"},
 };
 
-static label dense_name(const builder *b, size_t classes)
+static label dense_name(rs_naming n, size_t classes)
 {
-    switch (b->spec->names) {
-    case NAMES_TORCH:
+    switch (n) {
+    case RS_NAMING_TORCHVISION:
         return labelf("fc");
-    case NAMES_KERAS:
+    case RS_NAMING_KERAS:
         return labelf("predictions");
     default:
         return labelf("fc%zu", classes);
@@ -158,24 +163,61 @@ typedef struct place {
 /* Which of a unit's two layers; the values are torchvision's indices within a shortcut. */
 typedef enum part { PART_CONV = 0, PART_BN = 1 } part;
 
-/* A layer of unit `i` (from 1) of a block's main branch, or 0 for its shortcut. */
-static label unit_name(const builder *b, place at, int i, part p)
+static label keras1_name(place at, int i, part p, bool lettered)
 {
-    const bool conv = p == PART_CONV;
-    const char letter = (char)('a' + at.index);
-    switch (b->spec->names) {
-    case NAMES_TORCH:
+    const char *kind = p == PART_CONV ? "res" : "bn";
+    const label block = lettered ? labelf("%c", (char)('a' + at.index)) : labelf("b%zu", at.index);
+    if (i == 0)
+        return labelf("%s%zu%s_branch1", kind, at.stage + 2, block.text);
+    return labelf("%s%zu%s_branch2%c", kind, at.stage + 2, block.text, (char)('a' + i - 1));
+}
+
+/* A layer of unit `i` (from 1) of a block's main branch, or 0 for its shortcut. */
+static label unit_name(rs_naming n, place at, int i, part p)
+{
+    const char *kind = p == PART_CONV ? "conv" : "bn";
+    switch (n) {
+    case RS_NAMING_TORCHVISION:
         if (i == 0)
             return labelf("layer%zu.%zu.downsample.%d", at.stage + 1, at.index, (int)p);
-        return labelf("layer%zu.%zu.%s%d", at.stage + 1, at.index, conv ? "conv" : "bn", i);
-    case NAMES_KERAS:
-        return labelf("conv%zu_block%zu_%d_%s", at.stage + 2, at.index + 1, i,
-                      conv ? "conv" : "bn");
+        return labelf("layer%zu.%zu.%s%d", at.stage + 1, at.index, kind, i);
+    case RS_NAMING_KERAS:
+        return labelf("conv%zu_block%zu_%d_%s", at.stage + 2, at.index + 1, i, kind);
     default:
-        if (i == 0)
-            return labelf("%s%zu%c_branch1", conv ? "res" : "bn", at.stage + 2, letter);
-        return labelf("%s%zu%c_branch2%c", conv ? "res" : "bn", at.stage + 2, letter,
-                      (char)('a' + i - 1));
+        return keras1_name(at, i, p, at.index < LETTERS);
+    }
+}
+
+static void alias(builder *b, rs_value x, rs_naming n, label name)
+{
+    if (b->st == RESCL_OK)
+        b->st = rs_graph_alias(b->g, x, n, name.text);
+}
+
+static void alias_unit(builder *b, rs_naming n, place at, int i, part p)
+{
+    alias(b, b->unit[i][p], n, unit_name(n, at, i, p));
+    if (n == RS_NAMING_KERAS1 && at.index > 0 && at.index < LETTERS)
+        alias(b, b->unit[i][p], n, keras1_name(at, i, p, false));
+}
+
+/* Tells the graph what each library calls the units of a block, in the library's order. Keras sorts
+ * layers by their distance from the end, so that the shortcut's stand beside those of a bottleneck's
+ * last unit: before them since 2019, after them until then. */
+static void alias_block(builder *b, place at, int units, bool projects)
+{
+    for (rs_naming n = RS_NAMING_TORCHVISION; n < RS_NAMINGS; n++) {
+        const bool beside = projects && units == 3 && n != RS_NAMING_TORCHVISION;
+        for (int i = 1; i <= units; i++)
+            for (part p = PART_CONV; p <= PART_BN; p++) {
+                if (beside && i == units && n == RS_NAMING_KERAS)
+                    alias_unit(b, n, at, 0, p);
+                alias_unit(b, n, at, i, p);
+                if (beside && i == units && n == RS_NAMING_KERAS1)
+                    alias_unit(b, n, at, 0, p);
+            }
+        for (part p = PART_CONV; projects && !beside && p <= PART_BN; p++)
+            alias_unit(b, n, at, 0, p);
     }
 }
 
@@ -183,13 +225,13 @@ static label unit_name(const builder *b, place at, int i, part p)
 static label relu_name(const builder *b, place at, int i)
 {
     char digit[8] = "";
-    if (b->spec->names == NAMES_KERAS && i == 0)
+    if (b->spec->names == RS_NAMING_KERAS && i == 0)
         return labelf("conv%zu_block%zu_out", at.stage + 2, at.index + 1);
-    if (b->spec->names == NAMES_KERAS)
+    if (b->spec->names == RS_NAMING_KERAS)
         return labelf("conv%zu_block%zu_%d_relu", at.stage + 2, at.index + 1, i);
     if (i > 0)
         snprintf(digit, sizeof digit, "%d", i);
-    if (b->spec->names == NAMES_TORCH)
+    if (b->spec->names == RS_NAMING_TORCHVISION)
         return labelf("layer%zu.%zu.relu%s", at.stage + 1, at.index, digit);
     return labelf("res%zu%c_relu%s", at.stage + 2, (char)('a' + at.index), digit);
 }
@@ -198,9 +240,9 @@ static label relu_name(const builder *b, place at, int i)
 static label plain_name(const builder *b, place at, const char *what)
 {
     switch (b->spec->names) {
-    case NAMES_TORCH:
+    case RS_NAMING_TORCHVISION:
         return labelf("layer%zu.%zu.%s", at.stage + 1, at.index, what);
-    case NAMES_KERAS:
+    case RS_NAMING_KERAS:
         return labelf("conv%zu_block%zu_%s", at.stage + 2, at.index + 1, what);
     default:
         return labelf("res%zu%c_%s", at.stage + 2, (char)('a' + at.index), what);
@@ -213,8 +255,13 @@ static rs_value stem(builder *b, rs_value x)
 {
     const resnet_spec *s = b->spec;
     const size_t kernel = s->small_stem ? 3 : 7, stride = s->small_stem ? 1 : 2;
-    x = conv(b, labelf("%s", stem_names[s->names].conv), x, s->stem_width, kernel, stride, 1);
-    x = batchnorm(b, labelf("%s", stem_names[s->names].bn), x);
+    const rs_value conv1 =
+        conv(b, labelf("%s", stem_names[s->names].conv), x, s->stem_width, kernel, stride, 1);
+    x = batchnorm(b, labelf("%s", stem_names[s->names].bn), conv1);
+    for (rs_naming n = RS_NAMING_TORCHVISION; n < RS_NAMINGS; n++) {
+        alias(b, conv1, n, labelf("%s", stem_names[n].conv));
+        alias(b, x, n, labelf("%s", stem_names[n].bn));
+    }
     x = relu(b, labelf("%s", stem_names[s->names].relu), x);
     if (!s->small_stem)
         x = pool(b, labelf("%s", stem_names[s->names].pool), &rs_op_maxpool, x, 3, 2, s->pool_pad,
@@ -230,8 +277,12 @@ typedef struct filter {
 /* Convolution and normalisation. */
 static rs_value unit(builder *b, place at, int i, rs_value x, filter f)
 {
-    x = conv(b, unit_name(b, at, i, PART_CONV), x, f.count, f.kernel, f.stride, f.groups);
-    return batchnorm(b, unit_name(b, at, i, PART_BN), x);
+    const rs_naming n = b->spec->names;
+    x = conv(b, unit_name(n, at, i, PART_CONV), x, f.count, f.kernel, f.stride, f.groups);
+    b->unit[i][PART_CONV] = x;
+    x = batchnorm(b, unit_name(n, at, i, PART_BN), x);
+    b->unit[i][PART_BN] = x;
+    return x;
 }
 
 /* The units of a block's main branch, relus between them. */
@@ -268,6 +319,7 @@ static rs_value block(builder *b, place at, rs_value x, size_t stride, bool resi
     main = s->bottleneck ? main_branch(b, at, x, deep, 3) : main_branch(b, at, x, basic, 2);
     if (resize && s->shortcut == SHORTCUT_PROJECT)
         shortcut = unit(b, at, 0, x, (filter){out, 1, stride, 1});
+    alias_block(b, at, s->bottleneck ? 3 : 2, resize && s->shortcut == SHORTCUT_PROJECT);
     return relu(b, relu_name(b, at, 0), add(b, plain_name(b, at, "add"), main, shortcut));
 }
 
@@ -276,8 +328,8 @@ static rs_value top(builder *b, rs_value x, const rescl_model_options *o)
     const rs_dense_attr dense = {.units = o->classes, .bias = true};
     const rs_dense_attr hidden = {.units = o->hidden, .bias = true};
     if (b->spec->head == HEAD_GLOBAL_AVGPOOL)
-        x = pool(b, labelf(b->spec->names == NAMES_KERAS ? "avg_pool" : "avgpool"), &rs_op_avgpool,
-                 x, 0, 0, 0, true);
+        x = pool(b, labelf(b->spec->names == RS_NAMING_KERAS ? "avg_pool" : "avgpool"),
+                 &rs_op_avgpool, x, 0, 0, 0, true);
     else
         x = pool(b, labelf("avg_pool"), &rs_op_avgpool, x, 2, 2, 0, false);
     if (o->hidden > 0) {
@@ -290,15 +342,20 @@ static rs_value top(builder *b, rs_value x, const rescl_model_options *o)
         x = add_layer(b, labelf("dropout"), &rs_op_dropout, &drop, sizeof drop,
                       b->spec->dense_scheme, &x, 1);
     }
-    return add_layer(b, dense_name(b, o->classes), &rs_op_dense, &dense, sizeof dense,
-                     b->spec->dense_scheme, &x, 1);
+    x = add_layer(b, dense_name(b->spec->names, o->classes), &rs_op_dense, &dense, sizeof dense,
+                  b->spec->dense_scheme, &x, 1);
+    for (rs_naming n = RS_NAMING_TORCHVISION; n < RS_NAMINGS; n++)
+        alias(b, x, n, dense_name(n, o->classes));
+    alias(b, x, RS_NAMING_KERAS, labelf("probs"));
+    alias(b, x, RS_NAMING_KERAS1, labelf("fc#"));
+    return x;
 }
 
 static rescl_status build_resnet(rs_graph *g, const void *spec, const rescl_model_options *o,
                                  rs_value *logits)
 {
     const resnet_spec *s = spec;
-    builder b = {g, s, RESCL_OK};
+    builder b = {.g = g, .spec = s};
     rs_value x = stem(&b, g->input);
     for (size_t stage = 0; stage < s->stages; stage++) {
         g->part = (int)stage + 1;
@@ -319,7 +376,7 @@ static rescl_status build_resnet(rs_graph *g, const void *spec, const rescl_mode
 #define CIFAR    .small_stem = true, .stem_width = 16, .stages = 3, .width = {16, 32, 64}
 
 #define TORCH                                                                                      \
-    .names = NAMES_TORCH, .head = HEAD_GLOBAL_AVGPOOL, .pool_pad = 1, .bn_eps = 1e-5f,             \
+    .names = RS_NAMING_TORCHVISION, .head = HEAD_GLOBAL_AVGPOOL, .pool_pad = 1, .bn_eps = 1e-5f,   \
     .bn_momentum = 0.9f, .conv_scheme = RS_SCHEME_HE_NORMAL_FAN_OUT,                               \
     .dense_scheme = RS_SCHEME_LINEAR_UNIFORM
 #define TORCH_DEEP TORCH, IMAGENET, .bottleneck = true, .stride_on_3x3 = true
@@ -330,10 +387,12 @@ static rescl_status build_resnet(rs_graph *g, const void *spec, const rescl_mode
     IMAGENET, .conv_bias = true, .bn_momentum = 0.99f, .conv_scheme = RS_SCHEME_GLOROT_UNIFORM,    \
               .dense_scheme = RS_SCHEME_GLOROT_UNIFORM
 #define KERAS                                                                                      \
-    KERAS_ANY, .names = NAMES_KERAS, .head = HEAD_GLOBAL_AVGPOOL, .pool_pad = 1, .bn_eps = 1.001e-5f
+    KERAS_ANY, .names = RS_NAMING_KERAS, .head = HEAD_GLOBAL_AVGPOOL, .pool_pad = 1,               \
+               .bn_eps = 1.001e-5f
 #define KERAS_DEEP KERAS, .bottleneck = true
 #define KERAS_50                                                                                   \
-    KERAS_ANY, .names = NAMES_KERAS_OLD, .bn_eps = 1e-3f, .bottleneck = true, .blocks = {3, 4, 6, 3}
+    KERAS_ANY, .names = RS_NAMING_KERAS1, .bn_eps = 1e-3f, .bottleneck = true,                     \
+               .blocks = {3, 4, 6, 3}
 
 /* Lines of the list: usual number of classes and size, the images' preparation. */
 #define LINE(name, about, classes, size, preprocess, ...)                                          \

@@ -29,6 +29,9 @@ void rs_graph_destroy(rs_graph *g)
     }
     for (size_t i = 0; i < g->nparams; i++)
         free(g->param[i].name);
+    for (size_t i = 0; i < g->naliases; i++)
+        free(g->alias[i].name);
+    free(g->alias);
     free(g->node);
     free(g->value);
     free(g->param);
@@ -163,6 +166,19 @@ out:
     if (st != RESCL_OK)
         *dst = -1;
     drop_node(&node);
+    return st;
+}
+
+rescl_status rs_graph_alias(rs_graph *g, rs_value x, rs_naming naming, const char *name)
+{
+    rescl_status st = RESCL_OK;
+    char *copy = NULL;
+    RS_FAIL_IF(x < 0 || (size_t)x >= g->nvalues || g->value[x].producer < 0, RESCL_ERR_ARG,
+               "'%s' is to name a layer that does not exist", name);
+    RS_TRY(rs_array_reserve(&g->alias, &g->alias_cap, g->naliases + 1, sizeof *g->alias));
+    RS_OOM(copy = rs_strf("%s", name));
+    g->alias[g->naliases++] = (rs_alias){naming, g->value[x].producer, copy};
+out:
     return st;
 }
 

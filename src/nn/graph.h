@@ -55,6 +55,22 @@ typedef struct rs_param {
     int node;       /* of the graph that it was added to, not of a fused copy */
 } rs_param;
 
+/* Libraries whose names for layers rescl knows: naming.h. */
+typedef enum rs_naming {
+    RS_NAMING_RESCL = 0, /* rescl's own, or of no library that is known */
+    RS_NAMING_TORCHVISION,
+    RS_NAMING_KERAS,
+    RS_NAMING_KERAS1,
+    RS_NAMINGS
+} rs_naming;
+
+/* What a library calls a layer. */
+typedef struct rs_alias {
+    rs_naming naming;
+    int node;
+    char *name;
+} rs_alias;
+
 typedef struct rs_graph {
     rs_node *node;
     size_t nnodes, node_cap;
@@ -62,6 +78,8 @@ typedef struct rs_graph {
     size_t nvalues, value_cap;
     rs_param *param;
     size_t nparams, param_cap;
+    rs_alias *alias; /* in the order of rs_graph_alias; fused copies have none */
+    size_t naliases, alias_cap;
     int part; /* of the layers that are added next; RS_PART_STEM at first */
     rs_value input, labels, output, loss; /* -1 until set */
     rs_value features; /* the last map (4 dimensions) before the pooling of the head, or -1 */
@@ -77,6 +95,12 @@ rescl_status rs_graph_input(rs_graph *g, size_t h, size_t w, size_t c, rs_value 
 rescl_status rs_graph_add(rs_graph *g, const char *name, const rs_op *op, const void *attr,
                           size_t attr_bytes, rs_init_scheme scheme, const rs_value *src, int nsrc,
                           rs_value *dst) RESCL_CHECK;
+
+/* Says what a library calls the layer with parameters that makes `x`. Of several names the first is
+ * written, all are read; one that ends in '#' is read with any number there. Files with a library's
+ * names have its layers in the order of these calls. */
+rescl_status rs_graph_alias(rs_graph *g, rs_value x, rs_naming naming, const char *name)
+    RESCL_CHECK;
 
 /* Appends a node that uses parameters already in the graph: those that `like` names. */
 rescl_status rs_graph_append(rs_graph *g, const rs_node *like, const void *attr,

@@ -1,5 +1,6 @@
 #include "fuzz.h"
 
+#include "catalogue.h"
 #include "dtype.h"
 #include "weightfile.h"
 
@@ -10,7 +11,7 @@
 
 #define MOST_VALUES ((size_t)1 << 16)
 
-/* The readers need these two of rooms that would bring OpenCL along. */
+/* The readers need these of rooms that would bring OpenCL along. */
 int rs_graph_find_param(const rs_graph *g, const char *name)
 {
     for (size_t i = 0; i < g->nparams; i++)
@@ -23,6 +24,49 @@ const char *rescl_preprocess_name(rescl_preprocess p)
 {
     static const char *const names[] = {"unit", "torch", "caffe"};
     return p <= RESCL_PREPROCESS_CAFFE ? names[p] : NULL;
+}
+
+/* A small network with names of two libraries. */
+static const rs_graph *small_graph(void)
+{
+    static char conv[] = "conv1", bn[] = "bn_conv1", torch_bn[] = "bn1", fc[] = "fc6",
+                any[] = "fc#";
+    static rs_param param[] = {
+        {.name = "conv1.weight", .spec = {"weight", .shape = {4, {1, 1, 3, 2}}}, .node = 0},
+        {.name = "conv1.bias", .spec = {"bias", .shape = {1, {2}}}, .node = 0},
+        {.name = "bn_conv1.weight", .spec = {"weight", .shape = {1, {2}}}, .node = 1},
+        {.name = "bn_conv1.running_var", .spec = {"running_var", .shape = {1, {2}}}, .node = 1},
+        {.name = "fc6.weight", .spec = {"weight", .shape = {2, {2, 6}}}, .node = 2},
+    };
+    static rs_node node[] = {
+        {.name = conv, .nparam = 2, .param = {0, 1}, .dst = 1},
+        {.name = bn, .nparam = 1, .param = {2}, .nstate = 1, .state = {3}, .dst = 2},
+        {.name = fc, .nparam = 1, .param = {4}, .dst = 3},
+    };
+    static rs_alias alias[] = {{RS_NAMING_TORCHVISION, 0, conv},
+                               {RS_NAMING_TORCHVISION, 1, torch_bn},
+                               {RS_NAMING_KERAS1, 0, conv},
+                               {RS_NAMING_KERAS1, 1, bn},
+                               {RS_NAMING_KERAS1, 2, any}};
+    static const rs_graph graph = {.node = node,
+                                   .nnodes = sizeof node / sizeof *node,
+                                   .param = param,
+                                   .nparams = sizeof param / sizeof *param,
+                                   .alias = alias,
+                                   .naliases = sizeof alias / sizeof *alias,
+                                   .output = 3};
+    return &graph;
+}
+
+rescl_status rs_catalogue_init(rs_catalogue *c)
+{
+    *c = (rs_catalogue){0};
+    return rs_name_index_add(&c->index, small_graph());
+}
+
+void rs_catalogue_fini(rs_catalogue *c)
+{
+    rs_name_index_fini(&c->index);
 }
 
 static void die(const char *what)
@@ -52,20 +96,6 @@ const char *fuzz_file(const uint8_t *data, size_t size)
     if (ftruncate(fd, 0) != 0 || (size > 0 && pwrite(fd, data, size, 0) != (ssize_t)size))
         die(path);
     return path;
-}
-
-/* Parameters of a small network under names of two libraries. */
-static const rs_graph *small_graph(void)
-{
-    static rs_param param[] = {
-        {.name = "conv1.weight", .spec.shape = {4, {1, 1, 3, 2}}},
-        {.name = "conv1.bias", .spec.shape = {1, {2}}},
-        {.name = "bn_conv1.weight", .spec.shape = {1, {2}}},
-        {.name = "bn_conv1.running_var", .spec.shape = {1, {2}}},
-        {.name = "fc6.weight", .spec.shape = {2, {2, 6}}},
-    };
-    static const rs_graph graph = {.param = param, .nparams = sizeof param / sizeof *param};
-    return &graph;
 }
 
 static void hold_against(const rs_wfile *f)
