@@ -68,6 +68,30 @@ static void expands_includes(void **state)
     rs_source_fini(&s);
 }
 
+/* A template is included once for each value of what it is parametrised by. */
+static void expands_templates_each_time(void **state)
+{
+    (void)state;
+    rs_source s = {0};
+    rs_build_error e;
+    put("a.cl",
+        "#define SPACE local\n#include \"t.clh\"\n#define SPACE global\n#include \"t.clh\"\n");
+    put("t.clh", "SPACE int *x;\n#undef SPACE\n");
+    assert_ok(rs_source_load(&s, "a"));
+    assert_string_equal(s.text.text,
+                        "#line 1 \"a.cl\"\n#define SPACE local\n"
+                        "#line 1 \"t.clh\"\nSPACE int *x;\n#undef SPACE\n"
+                        "#line 3 \"a.cl\"\n#define SPACE global\n"
+                        "#line 1 \"t.clh\"\nSPACE int *x;\n#undef SPACE\n#line 5 \"a.cl\"\n");
+    assert_int_equal(s.nfiles, 2);
+    check_line(&s, 4, "t.clh", 1);
+    check_line(&s, 9, "t.clh", 1);
+    rs_build_log_parse(&s, "<kernel>:10:1: error: of the second one\n", &e);
+    assert_string_equal(e.file->name, "t.clh");
+    assert_int_equal(e.line, 2);
+    rs_source_fini(&s);
+}
+
 /* What only looks like an include is left alone. */
 static void leaves_comments_alone(void **state)
 {
@@ -177,9 +201,9 @@ static void reads_build_logs(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(expands_includes),     cmocka_unit_test(leaves_comments_alone),
-        cmocka_unit_test(finds_embedded_files), cmocka_unit_test(refuses_bad_includes),
-        cmocka_unit_test(reads_build_logs),
+        cmocka_unit_test(expands_includes),      cmocka_unit_test(expands_templates_each_time),
+        cmocka_unit_test(leaves_comments_alone), cmocka_unit_test(finds_embedded_files),
+        cmocka_unit_test(refuses_bad_includes),  cmocka_unit_test(reads_build_logs),
     };
     return cmocka_run_group_tests(tests, make_dir, remove_dir);
 }
