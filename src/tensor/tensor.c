@@ -5,9 +5,34 @@
 
 #include <stdio.h>
 
+static const struct {
+    const char *name;
+    size_t bytes;
+    double roundoff;
+} dtypes[RS_DTYPE_COUNT] = {
+#define ROW(id, text, size, unit) [RS_##id] = {text, size, unit},
+    RS_DTYPES(ROW)
+#undef ROW
+};
+
 size_t rs_dtype_bytes(rs_dtype t)
 {
-    return t == RS_U8 ? 1 : 4;
+    return dtypes[t].bytes;
+}
+
+const char *rs_dtype_name(rs_dtype t)
+{
+    return dtypes[t].name;
+}
+
+bool rs_dtype_is_float(rs_dtype t)
+{
+    return dtypes[t].roundoff > 0;
+}
+
+double rs_dtype_roundoff(rs_dtype t)
+{
+    return dtypes[t].roundoff;
 }
 
 bool rs_shape_equal(const rs_shape *a, const rs_shape *b)

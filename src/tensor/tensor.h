@@ -17,7 +17,17 @@ typedef struct rs_shape {
     size_t dim[RS_MAX_DIMS];
 } rs_shape;
 
-typedef enum rs_dtype { RS_F32 = 0, RS_I32, RS_U8 } rs_dtype;
+/* Element types: X(id, name, bytes, unit roundoff; 0: integers). bf16 and f16 are for storage. */
+#define RS_DTYPES(X)                                                                               \
+    X(F32, "f32", 4, 0x1p-24)                                                                      \
+    X(I32, "i32", 4, 0.0)                                                                          \
+    X(U8, "u8", 1, 0.0)                                                                            \
+    X(BF16, "bf16", 2, 0x1p-8)                                                                     \
+    X(F16, "f16", 2, 0x1p-11)
+
+#define RS_DTYPE_ID(id, name, bytes, roundoff) RS_##id,
+typedef enum rs_dtype { RS_DTYPES(RS_DTYPE_ID) RS_DTYPE_COUNT } rs_dtype;
+#undef RS_DTYPE_ID
 
 struct rs_buffer;
 
@@ -42,6 +52,10 @@ static inline rs_shape rs_shape_4(size_t n, size_t h, size_t w, size_t c)
 }
 
 size_t rs_dtype_bytes(rs_dtype t);
+const char *rs_dtype_name(rs_dtype t);
+bool rs_dtype_is_float(rs_dtype t);
+/* Largest relative error of rounding a number to the type, half an ulp at 1; 0 for integers. */
+double rs_dtype_roundoff(rs_dtype t);
 bool rs_shape_equal(const rs_shape *a, const rs_shape *b);
 /* Product of the dimensions; 0 dimensions give 0. Only for shapes that rs_shape_check accepted. */
 size_t rs_shape_count(const rs_shape *s);

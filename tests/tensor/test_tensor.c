@@ -18,9 +18,25 @@ static void counts_and_compares(void **state)
     flat.dim[3] = 9; /* beyond ndim: of no account */
     rs_shape other = rs_shape_1(5);
     assert_true(rs_shape_equal(&flat, &other));
+}
+
+static void types_are_described(void **state)
+{
+    (void)state;
     assert_int_equal(rs_dtype_bytes(RS_F32), 4);
     assert_int_equal(rs_dtype_bytes(RS_I32), 4);
     assert_int_equal(rs_dtype_bytes(RS_U8), 1);
+    assert_int_equal(rs_dtype_bytes(RS_BF16), 2);
+    assert_int_equal(rs_dtype_bytes(RS_F16), 2);
+    assert_int_equal(RS_F32, 0); /* what a problem's types are unless they are set */
+    assert_string_equal(rs_dtype_name(RS_BF16), "bf16");
+    assert_string_equal(rs_dtype_name(RS_I32), "i32");
+    assert_true(rs_dtype_is_float(RS_F32) && rs_dtype_is_float(RS_F16));
+    assert_false(rs_dtype_is_float(RS_U8));
+    assert_true(rs_dtype_roundoff(RS_F32) == 0x1p-24);
+    assert_true(rs_dtype_roundoff(RS_BF16) == 0x1p-8);
+    assert_true(rs_dtype_roundoff(RS_F16) == 0x1p-11);
+    assert_true(rs_dtype_roundoff(RS_I32) == 0);
 }
 
 static void refuses_bad_shapes(void **state)
@@ -55,6 +71,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(counts_and_compares),
+        cmocka_unit_test(types_are_described),
         cmocka_unit_test(refuses_bad_shapes),
         cmocka_unit_test(prints_shapes),
     };
