@@ -6,7 +6,10 @@
 #ifndef RS_CLDEVICE_H
 #define RS_CLDEVICE_H
 
-#include <rescl/device.h>
+#include "caps.h"
+
+/* What the device can do. */
+const rs_caps *rs_device_caps(const rescl_device *dev);
 
 /* What another room keeps with a device (its tuning); NULL until it is attached. For the host thread
  * of the device. Attaching frees what was attached before, and closing the device what is then. */

@@ -59,6 +59,14 @@ typedef struct rs_hw {
     char quirk_options[128];
 } rs_hw;
 
+/* Asking a device (discovery.c): an unsigned scalar of any width, `fallback` when there is no answer;
+ * whether the list of its extensions holds `name`. */
+uint64_t rs_hw_number(cl_device_id id, cl_device_info what, uint64_t fallback);
+bool rs_hw_has_extension(cl_device_id id, const char *name);
+
+/* After quirks and limits set by hand were applied to hw->info. */
+void rs_caps_probe(const rs_hw *hw, rs_caps *out);
+
 struct rescl_runtime {
     rs_hw *devices;
     size_t count, cap;
@@ -88,6 +96,7 @@ typedef struct rs_profile rs_profile;
 
 struct rescl_device {
     const rs_hw *hw;
+    rs_caps caps;
     cl_context context;
     cl_command_queue queue;
     char *options; /* what every program is built with */

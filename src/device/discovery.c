@@ -50,8 +50,7 @@ static void platform_string(cl_platform_id id, cl_platform_info what, char *dst,
     copy_trimmed(dst, cap, text);
 }
 
-/* An unsigned scalar of any width; `fallback` when the device does not answer. */
-static uint64_t device_number(cl_device_id id, cl_device_info what, uint64_t fallback)
+uint64_t rs_hw_number(cl_device_id id, cl_device_info what, uint64_t fallback)
 {
     union {
         cl_uint u32;
@@ -67,11 +66,10 @@ static uint64_t device_number(cl_device_id id, cl_device_info what, uint64_t fal
 
 static bool device_flag(cl_device_id id, cl_device_info what, bool fallback)
 {
-    return device_number(id, what, fallback) != 0;
+    return rs_hw_number(id, what, fallback) != 0;
 }
 
-/* True when the blank-separated list holds `name`. */
-static bool has_extension(cl_device_id id, const char *name)
+bool rs_hw_has_extension(cl_device_id id, const char *name)
 {
     size_t bytes = 0;
     bool found = false;
@@ -139,7 +137,7 @@ out:
 
 static rescl_device_type type_of(cl_device_id id)
 {
-    const uint64_t bits = device_number(id, CL_DEVICE_TYPE, CL_DEVICE_TYPE_CPU);
+    const uint64_t bits = rs_hw_number(id, CL_DEVICE_TYPE, CL_DEVICE_TYPE_CPU);
     if (bits & CL_DEVICE_TYPE_CPU) /* a simulator may claim every type */
         return RESCL_DEVICE_CPU;
     return (bits & CL_DEVICE_TYPE_GPU) ? RESCL_DEVICE_GPU : RESCL_DEVICE_ACCELERATOR;
@@ -205,20 +203,20 @@ static rescl_status describe(rs_hw *hw, size_t platform, size_t device)
                     sizeof hw->platform_version);
 
     info->type = type_of(id);
-    info->compute_units = (unsigned)device_number(id, CL_DEVICE_MAX_COMPUTE_UNITS, 1);
-    info->clock_mhz = (unsigned)device_number(id, CL_DEVICE_MAX_CLOCK_FREQUENCY, 0);
-    info->global_bytes = device_number(id, CL_DEVICE_GLOBAL_MEM_SIZE, 0);
-    info->max_alloc_bytes = device_number(id, CL_DEVICE_MAX_MEM_ALLOC_SIZE, 0);
-    info->local_bytes = device_number(id, CL_DEVICE_LOCAL_MEM_SIZE, 0);
-    info->cache_bytes = device_number(id, CL_DEVICE_GLOBAL_MEM_CACHE_SIZE, 0);
-    info->max_group = (size_t)device_number(id, CL_DEVICE_MAX_WORK_GROUP_SIZE, 0);
+    info->compute_units = (unsigned)rs_hw_number(id, CL_DEVICE_MAX_COMPUTE_UNITS, 1);
+    info->clock_mhz = (unsigned)rs_hw_number(id, CL_DEVICE_MAX_CLOCK_FREQUENCY, 0);
+    info->global_bytes = rs_hw_number(id, CL_DEVICE_GLOBAL_MEM_SIZE, 0);
+    info->max_alloc_bytes = rs_hw_number(id, CL_DEVICE_MAX_MEM_ALLOC_SIZE, 0);
+    info->local_bytes = rs_hw_number(id, CL_DEVICE_LOCAL_MEM_SIZE, 0);
+    info->cache_bytes = rs_hw_number(id, CL_DEVICE_GLOBAL_MEM_CACHE_SIZE, 0);
+    info->max_group = (size_t)rs_hw_number(id, CL_DEVICE_MAX_WORK_GROUP_SIZE, 0);
     info->unified_memory = device_flag(id, CL_DEVICE_HOST_UNIFIED_MEMORY, false);
-    info->fp16 = has_extension(id, "cl_khr_fp16");
-    info->fp64 = has_extension(id, "cl_khr_fp64");
-    const uint64_t width = device_number(id, CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT, 1);
+    info->fp16 = rs_hw_has_extension(id, "cl_khr_fp16");
+    info->fp64 = rs_hw_has_extension(id, "cl_khr_fp64");
+    const uint64_t width = rs_hw_number(id, CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT, 1);
     info->float_width = width >= 16 ? 16 : width >= 8 ? 8 : width >= 4 ? 4 : width >= 2 ? 2 : 1;
 
-    const size_t base = (size_t)device_number(id, CL_DEVICE_MEM_BASE_ADDR_ALIGN, 0) / 8;
+    const size_t base = (size_t)rs_hw_number(id, CL_DEVICE_MEM_BASE_ADDR_ALIGN, 0) / 8;
     hw->align = base > MIN_ALIGN ? base : MIN_ALIGN;
     size_t items[16] = {0};
     if (clGetDeviceInfo(id, CL_DEVICE_MAX_WORK_ITEM_SIZES, sizeof items, items, NULL) != CL_SUCCESS)

@@ -1,6 +1,7 @@
 /* Times a model's convolutions and dense layers, or a plain product, with every implementation. */
 #include "alloc.h"
 #include "attr.h"
+#include "choice.h"
 #include "error.h"
 #include "judge.h"
 #include "netmodel.h"
@@ -87,17 +88,17 @@ out:
 static rescl_status find_contenders(opbench *b, const char *only)
 {
     rescl_status st = RESCL_OK;
-    const rescl_device_info *info = rescl_device_get_info(b->dev);
+    const rs_caps *caps = rs_device_caps(b->dev);
     const rs_problem *p = &b->work->problem;
-    rs_plan choice;
+    rs_choice choice;
 
-    RS_TRY(rs_plan_make(&choice, p, b->work->pass, b->dev, NULL));
+    RS_TRY(rs_choice_make(b->dev, p, b->work->pass, NULL, &choice));
     b->preferred = choice.impl;
     for (size_t i = 0; p->op->impls[i]; i++) {
         const rs_impl *impl = p->op->impls[i];
         const bool wanted = !only || strcmp(only, impl->name) == 0 ||
                             (strcmp(only, PREFERRED) == 0 && impl == b->preferred);
-        if (wanted && !rs_impl_refuses(impl, p, b->work->pass, info))
+        if (wanted && !rs_impl_refuses(impl, p, b->work->pass, caps))
             RS_TRY(add_contender(b, impl));
     }
 out:
@@ -114,7 +115,7 @@ static rescl_status warm_up(opbench *b)
         rs_verdict verdict;
         RS_TRY(rs_judge_reset(&b->judge));
         RS_TRY(run_packed(b, i, true));
-        RS_TRY(rs_judge_result(&b->judge, b->c[i].trial.plan.impl, &verdict));
+        RS_TRY(rs_judge_result(&b->judge, b->c[i].trial.plan.choice.impl, &verdict));
         b->c[i].error = verdict.distance;
         for (size_t k = 1; k < b->o->warmup; k++)
             RS_TRY(run_packed(b, i, true));
@@ -133,7 +134,7 @@ static rescl_status time_and_tell(opbench *b, const audience *to)
     RS_OOM(stats = calloc(b->n, sizeof *stats));
     RS_TRY(rs_rounds_time(&rounds, b->n, stats));
     for (size_t i = 0; i < b->n; i++) {
-        const rs_impl *impl = b->c[i].trial.plan.impl;
+        const rs_impl *impl = b->c[i].trial.plan.choice.impl;
         rescl_bench_op_row row = {.op = p->op->name,
                                   .pass = rs_pass_name(b->work->pass),
                                   .impl = impl->name,

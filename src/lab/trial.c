@@ -1,6 +1,7 @@
 #include "trial.h"
 
 #include "alloc.h"
+#include "choice.h"
 #include "error.h"
 #include "rng.h"
 
@@ -90,7 +91,7 @@ rescl_status rs_trial_init(rescl_device *dev, const rs_problem *p, rs_pass pass,
 {
     rescl_status st = RESCL_OK;
 
-    RS_TRY(rs_plan_make(&out->plan, p, pass, dev, choice));
+    RS_TRY(rs_choice_plan(dev, p, pass, choice, &out->plan));
     RS_TRY(rs_plan_build(&out->plan));
     if (out->plan.scratch_bytes)
         RS_TRY(rs_buffer_create(dev, out->plan.scratch_bytes, &out->scratch));

@@ -18,7 +18,7 @@ typedef struct rs_trial {
     rs_buffer *scratch, *packed;
 } rs_trial;
 
-/* Plans by `choice` (as rs_plan_make), compiles and takes memory. `out` is {0}. */
+/* Plans by `choice` (as rs_choice_plan), compiles and takes memory. `out` is {0}. */
 rescl_status rs_trial_init(rescl_device *dev, const rs_problem *p, rs_pass pass, const char *choice,
                            rs_trial *out) RESCL_CHECK;
 void rs_trial_fini(rs_trial *t);

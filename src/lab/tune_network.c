@@ -3,6 +3,8 @@
 #include "netmodel.h"
 #include "path.h"
 #include "tune_problem.h"
+#include "tunefile.h"
+#include "tuning.h"
 #include "worklist.h"
 #include <rescl/tune.h>
 
@@ -122,7 +124,7 @@ rescl_status rescl_tune(rescl_device *device, const rescl_tune_options *options,
     for (size_t i = 0; i < list.count; i++)
         RS_TRY(tune_work(device, options, &list, i, &k));
 out:
-    rs_tune_forget(device); /* what is planned from now on takes the new choices */
+    rs_tuning_forget(device); /* what is planned from now on takes the new choices */
     free(k.path);
     rs_tune_table_fini(&k.table);
     rs_worklist_fini(&list);

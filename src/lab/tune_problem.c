@@ -10,6 +10,7 @@
 #include "tune_problem.h"
 
 #include "alloc.h"
+#include "choice.h"
 #include "clock.h"
 #include "error.h"
 #include "judge.h"
@@ -84,7 +85,7 @@ static rescl_status try_out(tuner *t, candidate *c)
     RS_TRY(rs_trial_init(t->dev, t->p, t->pass, c->choice, &c->trial));
     RS_TRY(rs_judge_reset(&t->judge));
     RS_TRY(run_packed(t, c, true)); /* libraries build their kernels */
-    RS_TRY(rs_judge_result(&t->judge, c->trial.plan.impl, &verdict));
+    RS_TRY(rs_judge_result(&t->judge, c->trial.plan.choice.impl, &verdict));
     c->error = verdict.share;
     if (!(c->error <= 1.0))
         goto out;
@@ -175,14 +176,14 @@ static size_t fastest_of(const tuner *t)
 static rescl_status add_impls(tuner *t)
 {
     rescl_status st = RESCL_OK;
-    const rescl_device_info *info = rescl_device_get_info(t->dev);
+    const rs_caps *caps = rs_device_caps(t->dev);
 
     for (size_t i = 0; t->p->op->impls[i]; i++) {
         const rs_impl *m = t->p->op->impls[i];
-        const bool ours = m->prefers == 0 || m->prefers & (1u << info->type);
+        const bool ours = m->prefers == 0 || m->prefers & (1u << caps->type);
         if (t->o->impl ? strcmp(t->o->impl, m->name) != 0 : !ours)
             continue;
-        if (m == t->c[0].trial.plan.impl || rs_impl_refuses(m, t->p, t->pass, info))
+        if (m == t->c[0].trial.plan.choice.impl || rs_impl_refuses(m, t->p, t->pass, caps))
             continue;
         RS_TRY(add(t, m->name));
     }
@@ -190,12 +191,12 @@ out:
     return st;
 }
 
-/* The choice of `plan` with tunable i set. */
-static void vary(const rs_plan *plan, int i, int value, char choice[RS_CHOICE])
+/* `choice` with tunable i set, as text. */
+static void vary(const rs_choice *choice, int i, int value, char text[RS_CHOICE])
 {
-    rs_plan other = *plan;
+    rs_choice other = *choice;
     other.tune[i] = value;
-    rs_plan_choice(&other, choice);
+    rs_choice_text(&other, text);
 }
 
 /* Looks for better numbers of the implementation of a choice, which becomes the best of them. */
@@ -203,17 +204,17 @@ static rescl_status search_numbers(tuner *t, char choice[RS_CHOICE], double *med
 {
     rescl_status st = RESCL_OK;
     const size_t kept = t->n;
-    rs_plan plan;
+    rs_choice now;
     char other[RS_CHOICE];
 
-    RS_TRY(rs_plan_make(&plan, t->p, t->pass, t->dev, choice));
-    for (int i = 0; plan.impl->tunables && plan.impl->tunables[i].name; i++) {
-        const rs_tunable *tunable = &plan.impl->tunables[i];
+    RS_TRY(rs_choice_make(t->dev, t->p, t->pass, choice, &now));
+    for (int i = 0; now.impl->tunables && now.impl->tunables[i].name; i++) {
+        const rs_tunable *tunable = &now.impl->tunables[i];
         if (!(tunable->passes & (1u << t->pass)))
             continue;
         RS_TRY(add(t, choice));
         for (int k = 0; k < RS_TUNABLE_VALUES && tunable->tried[k]; k++) {
-            vary(&plan, i, tunable->tried[k], other);
+            vary(&now, i, tunable->tried[k], other);
             RS_TRY(add(t, other));
         }
         RS_TRY(time_rounds(t, t->o->repeats));
@@ -226,7 +227,7 @@ static rescl_status search_numbers(tuner *t, char choice[RS_CHOICE], double *med
             *median = t->c[best].median;
         }
         keep_first(t, kept);
-        RS_TRY(rs_plan_make(&plan, t->p, t->pass, t->dev, choice));
+        RS_TRY(rs_choice_make(t->dev, t->p, t->pass, choice, &now));
     }
 out:
     keep_first(t, kept);
@@ -297,9 +298,9 @@ static rescl_status run_search(tuner *t)
     bool other;
 
     RS_TRY(add(t, RS_CHOICE_DEFAULT));
-    RS_FAIL_IF(!t->c[0].trial.plan.impl, RESCL_ERR_UNSUPPORTED, "nothing can serve: %s",
+    RS_FAIL_IF(!t->c[0].trial.plan.choice.impl, RESCL_ERR_UNSUPPORTED, "nothing can serve: %s",
                rejected(t));
-    rs_plan_choice(&t->c[0].trial.plan, r->untuned);
+    rs_choice_text(&t->c[0].trial.plan.choice, r->untuned);
     RS_TRY(add_impls(t));
     RS_TRY(time_rounds(t, t->o->repeats));
     r->default_ms = r->best_ms = t->c[0].timed ? t->c[0].median : NAN;

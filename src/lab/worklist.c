@@ -3,6 +3,7 @@
 #include "alloc.h"
 #include "error.h"
 #include "str.h"
+#include "tuning.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +22,7 @@ rescl_status rs_worklist_add(rs_worklist *w, const rs_problem *p, rs_pass pass)
 
     if (!p->op->key)
         goto out;
-    RS_FAIL_IF(!rs_tune_key(p, pass, work.key), RESCL_ERR_UNSUPPORTED,
+    RS_FAIL_IF(!rs_tuning_key(p, pass, work.key), RESCL_ERR_UNSUPPORTED,
                "%s %s: the numbers of the problem are too long for a key of %d bytes", p->op->name,
                rs_pass_name(pass), RS_TUNE_KEY);
     for (size_t i = 0; i < w->count; i++)

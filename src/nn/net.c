@@ -2,6 +2,7 @@
 #include "net.h"
 
 #include "alloc.h"
+#include "choice.h"
 #include "error.h"
 #include "fold.h"
 #include "hash.h"
@@ -58,7 +59,7 @@ static rescl_status plan_pass(rs_net *n, size_t i, rs_pass pass, const rs_proble
 {
     rescl_status st = RESCL_OK;
     rs_stage *stage = &n->stage[i];
-    st = rs_plan_make(&stage->call[pass].plan, p, pass, n->dev, NULL);
+    st = rs_choice_plan(n->dev, p, pass, NULL, &stage->call[pass].plan);
     if (st != RESCL_OK) {
         rs_error_prefix("layer '%s'", stage->node->name);
         goto out;
@@ -428,7 +429,7 @@ rescl_status rs_net_fingerprint(const rs_net *n, char out[33])
             if (plan == NULL)
                 continue;
             RS_TRY(rs_str_appendf(&text, "%s %s\n", n->stage[i].label[pass],
-                                  rs_plan_choice(plan, choice)));
+                                  rs_choice_text(&plan->choice, choice)));
             for (int k = 0; k < plan->nkernels; k++)
                 RS_TRY(rs_str_appendf(&text, "%s %s\n", plan->kernel[k].name,
                                       plan->kernel[k].options));

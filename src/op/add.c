@@ -31,9 +31,9 @@ static size_t reduction(const rs_problem *p, rs_pass pass)
     return 2;
 }
 
-static rescl_status plan(rs_plan *plan, const rescl_device_info *dev)
+static rescl_status plan(rs_plan *plan, const rs_caps *caps)
 {
-    return rs_spread_plan(plan, dev, "add", plan->pass == RS_FWD ? "add_fwd" : "add_bwd_data",
+    return rs_spread_plan(plan, caps, "add", plan->pass == RS_FWD ? "add_fwd" : "add_bwd_data",
                           rs_shape_count(&plan->problem.dst), 1, 16);
 }
 

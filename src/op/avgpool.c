@@ -69,9 +69,9 @@ static size_t reduction(const rs_problem *p, rs_pass pass)
     return (size_t)((g.kernel_h / g.stride_h + 1) * (g.kernel_w / g.stride_w + 1));
 }
 
-static rescl_status plan(rs_plan *plan, const rescl_device_info *dev)
+static rescl_status plan(rs_plan *plan, const rs_caps *caps)
 {
-    return rs_pool_plan(plan, dev, "avgpool",
+    return rs_pool_plan(plan, caps, "avgpool",
                         plan->pass == RS_FWD ? "avgpool_fwd" : "avgpool_bwd_data");
 }
 

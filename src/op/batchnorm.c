@@ -173,11 +173,11 @@ static size_t reduction(const rs_problem *p, rs_pass pass)
 
 /* ---- implementations ----------------------------------------------------------------------- */
 
-static const char *can(const rs_problem *p, rs_pass pass, const rescl_device_info *dev)
+static const char *can(const rs_problem *p, rs_pass pass, const rs_caps *caps)
 {
     if (pass != RS_FWD && !p->training)
         return "backward follows a forward of training";
-    return rs_can_index32(p, pass, dev);
+    return rs_can_index32(p, pass, caps);
 }
 
 static size_t clamp(size_t v, size_t lo, size_t hi)
@@ -197,26 +197,26 @@ static void divide_pixels(rs_plan *plan, size_t parts, size_t least, size_t bloc
 
 /* One work-item to a part; 16 rows at least, so that a part's sums are small beside what it reads.
  */
-static void divide_chunked(rs_plan *plan, const rescl_device_info *dev, char options[64])
+static void divide_chunked(rs_plan *plan, const rs_caps *caps, char options[64])
 {
     const size_t c = channels_of(&plan->problem);
-    divide_pixels(plan, clamp(dev->compute_units, 1, 4096) * 8, clamp(4096 / c, 16, 4096), 8);
+    divide_pixels(plan, clamp(caps->compute_units, 1, 4096) * 8, clamp(4096 / c, 16, 4096), 8);
     plan->v[V_GROUP] = 1;
     plan->v[V_TILES] = 0;
     snprintf(options, 64, "-DSPREAD=0");
 }
 
 /* Groups of lx blocks of channels by rows; a few groups for each compute unit in all. */
-static void divide_grouped(rs_plan *plan, const rescl_device_info *dev, char options[64])
+static void divide_grouped(rs_plan *plan, const rs_caps *caps, char options[64])
 {
-    const size_t vw = rs_vector_width(dev), blocks = (channels_of(&plan->problem) + vw - 1) / vw;
-    size_t group = rs_group_size(dev, 128);
-    while (group > 1 && group * (2 * vw + 1) * sizeof(float) > dev->local_bytes)
+    const size_t vw = rs_vector_width(caps), blocks = (channels_of(&plan->problem) + vw - 1) / vw;
+    size_t group = rs_group_size(caps, 128);
+    while (group > 1 && group * (2 * vw + 1) * sizeof(float) > caps->local_bytes)
         group /= 2;
     /* Two widths only: each is a program to build. */
     const size_t lx = clamp(blocks >= 16 ? 16 : 4, 1, group);
     const size_t tiles = (blocks + lx - 1) / lx;
-    const size_t parts = clamp(clamp(dev->compute_units, 1, 4096) * 8 / tiles, 1, 256);
+    const size_t parts = clamp(clamp(caps->compute_units, 1, 4096) * 8 / tiles, 1, 256);
     divide_pixels(plan, parts, 8 * group / lx, group / lx);
     plan->v[V_GROUP] = (int64_t)group;
     plan->v[V_TILES] = (int64_t)tiles;
@@ -231,7 +231,7 @@ static int first_of_fwd(const rs_problem *p)
     return !by_batch(p) ? APPLY : p->moments_parts ? FINISH : STATS;
 }
 
-static rescl_status plan(rs_plan *plan, const rescl_device_info *dev)
+static rescl_status plan(rs_plan *plan, const rs_caps *caps)
 {
     static const char *const names[RS_PASS_COUNT][3] = {
         {"batchnorm_fwd_stats", "batchnorm_fwd_finish", "batchnorm_fwd_apply"},
@@ -240,10 +240,10 @@ static rescl_status plan(rs_plan *plan, const rescl_device_info *dev)
     const rs_problem *p = &plan->problem;
     rescl_status st = RESCL_OK;
     char options[64];
-    if (plan->impl->prefers & (1u << RESCL_DEVICE_CPU))
-        divide_chunked(plan, dev, options);
+    if (plan->choice.impl->prefers & (1u << RESCL_DEVICE_CPU))
+        divide_chunked(plan, caps, options);
     else
-        divide_grouped(plan, dev, options);
+        divide_grouped(plan, caps, options);
     const int first = plan->pass != RS_FWD ? 0 : first_of_fwd(p);
     for (int i = first; i < 3 && names[plan->pass][i]; i++)
         RS_TRY(rs_plan_kernel_add(plan, "batchnorm", names[plan->pass][i], "%s", options));
@@ -259,7 +259,7 @@ out:
 static rs_grid grid_of(const rs_plan *plan, size_t parts)
 {
     const size_t group = (size_t)plan->v[V_GROUP], tiles = (size_t)plan->v[V_TILES];
-    const size_t vw = rs_vector_width(rescl_device_get_info(plan->dev));
+    const size_t vw = rs_vector_width(rs_device_caps(plan->dev));
     const size_t blocks = (channels_of(&plan->problem) + vw - 1) / vw;
     if (tiles)
         return (rs_grid){{tiles * group, parts ? parts : 1, 1}, {group, 1, 1}};

@@ -426,9 +426,9 @@ const char *rs_conv_fits_int(const rs_conv *v)
 
 /* ---- register tiles ---------------------------------------------------------------------- */
 
-rs_regtile rs_regtile_of(const rescl_device_info *dev)
+rs_regtile rs_regtile_of(const rs_caps *caps)
 {
-    const int vw = dev->float_width >= 16 ? 16 : dev->float_width >= 8 ? 8 : 4;
+    const int vw = caps->float_width >= 16 ? 16 : caps->float_width >= 8 ? 8 : 4;
     return (rs_regtile){.vw = vw, .nr = 2 * vw, .mr = vw == 16 ? 14 : 6, .mw = vw == 16 ? 12 : 6};
 }
 
@@ -436,8 +436,7 @@ rs_regtile rs_regtile_of(const rescl_device_info *dev)
 
 rs_grid rs_conv_items(const rescl_device *dev, size_t x, size_t y)
 {
-    return (rs_grid){.items = {x, y, 1},
-                     .group = {rs_group_size(rescl_device_get_info(dev), 64), 1, 1}};
+    return (rs_grid){.items = {x, y, 1}, .group = {rs_group_size(rs_device_caps(dev), 64), 1, 1}};
 }
 
 rescl_status rs_conv_sum(const rs_plan *plan, int sum, rs_buffer *partial, size_t first,
@@ -449,15 +448,15 @@ rescl_status rs_conv_sum(const rs_plan *plan, int sum, rs_buffer *partial, size_
 }
 
 /* Each part sums at least 16 pixels. */
-static size_t bias_parts(const rs_conv *v, const rescl_device_info *dev)
+static size_t bias_parts(const rs_conv *v, const rs_caps *caps)
 {
-    const size_t most = v->n * v->oh * v->ow / 16, want = 16 * (size_t)dev->compute_units;
+    const size_t most = v->n * v->oh * v->ow / 16, want = 16 * (size_t)caps->compute_units;
     return most < 1 ? 1 : most < want ? most : want;
 }
 
-size_t rs_conv_bwd_bias_bytes(const rs_conv *v, const rescl_device_info *dev)
+size_t rs_conv_bwd_bias_bytes(const rs_conv *v, const rs_caps *caps)
 {
-    return v->bias ? bias_parts(v, dev) * v->k * sizeof(float) : 0;
+    return v->bias ? bias_parts(v, caps) * v->k * sizeof(float) : 0;
 }
 
 rescl_status rs_conv_bwd_bias(const rs_plan *plan, int bias, int sum, const rs_args *args,
@@ -465,7 +464,7 @@ rescl_status rs_conv_bwd_bias(const rs_plan *plan, int bias, int sum, const rs_a
 {
     rescl_status st = RESCL_OK;
     const rs_conv v = rs_conv_of(&plan->problem);
-    const size_t parts = bias_parts(&v, rescl_device_get_info(plan->dev));
+    const size_t parts = bias_parts(&v, rs_device_caps(plan->dev));
     const rs_grid grid = rs_conv_items(plan->dev, v.k, parts);
     RS_TRY(RS_LAUNCH(plan->dev, plan->kernel[bias].kernel, grid, RS_BUF(args->diff_dst.buf),
                      RS_BUF(args->scratch), RS_INT(first), RS_INT(v.n * v.oh * v.ow), RS_INT(v.k),
@@ -480,9 +479,9 @@ static size_t parts_floats(const rs_conv *v, size_t parts)
     return parts > 1 ? parts * rs_conv_weight_count(v) : 0;
 }
 
-size_t rs_conv_parts_bytes(const rs_conv *v, const rescl_device_info *dev, size_t parts)
+size_t rs_conv_parts_bytes(const rs_conv *v, const rs_caps *caps, size_t parts)
 {
-    return parts_floats(v, parts) * sizeof(float) + rs_conv_bwd_bias_bytes(v, dev);
+    return parts_floats(v, parts) * sizeof(float) + rs_conv_bwd_bias_bytes(v, caps);
 }
 
 rescl_status rs_conv_sum_params(const rs_plan *plan, int sum, int bias, const rs_args *args,

@@ -121,14 +121,14 @@ rescl_status rs_conv_sum(const rs_plan *plan, int sum, rs_buffer *partial, size_
  * `first`; plan->kernel[bias] is conv2d_bwd_bias, plan->kernel[sum] conv2d_sum. */
 rescl_status rs_conv_bwd_bias(const rs_plan *plan, int bias, int sum, const rs_args *args,
                               size_t first) RESCL_CHECK;
-size_t rs_conv_bwd_bias_bytes(const rs_conv *v, const rescl_device_info *dev); /* 0 without bias */
+size_t rs_conv_bwd_bias_bytes(const rs_conv *v, const rs_caps *caps); /* 0 without bias */
 
 /* Ends RS_BWD_PARAMS, whose kernel left `parts` partial sums of the weights from float `first` of
  * args->scratch on, or with one part the result: sums them, and does rs_conv_bwd_bias after them.
  * Scratch from `first` on: rs_conv_parts_bytes. */
 rescl_status rs_conv_sum_params(const rs_plan *plan, int sum, int bias, const rs_args *args,
                                 size_t first, size_t parts) RESCL_CHECK;
-size_t rs_conv_parts_bytes(const rs_conv *v, const rescl_device_info *dev, size_t parts);
+size_t rs_conv_parts_bytes(const rs_conv *v, const rs_caps *caps, size_t parts);
 
 /* ---- register tiles ---------------------------------------------------------------------- */
 
@@ -139,7 +139,7 @@ typedef struct rs_regtile {
     int mr, mw; /* rows of `multiply`, columns of `outer` */
 } rs_regtile;
 
-rs_regtile rs_regtile_of(const rescl_device_info *dev);
+rs_regtile rs_regtile_of(const rs_caps *caps);
 
 static inline int rs_min_int(int a, int b)
 {

@@ -18,14 +18,15 @@ typedef struct chunks {
     size_t floats; /* of the column matrix */
 } chunks;
 
-static chunks chunks_of(const rs_conv *v, const rescl_device_info *dev)
+static chunks chunks_of(const rs_conv *v, const rs_caps *caps)
 {
     chunks d = {.columns = !rs_conv_is_matrix(v), .images = v->n, .width = v->r * v->s * v->c};
     if (!d.columns)
         return d;
     const size_t image = v->oh * v->ow * d.width;
-    size_t room = dev->max_alloc_bytes < MOST_SCRATCH ? (size_t)dev->max_alloc_bytes : MOST_SCRATCH;
-    const size_t bias = rs_conv_bwd_bias_bytes(v, dev);
+    size_t room =
+        caps->max_alloc_bytes < MOST_SCRATCH ? (size_t)caps->max_alloc_bytes : MOST_SCRATCH;
+    const size_t bias = rs_conv_bwd_bias_bytes(v, caps);
     room = room > bias ? room - bias : 0;
     d.images = room / sizeof(float) / image;
     if (d.images < 1)
@@ -36,7 +37,7 @@ static chunks chunks_of(const rs_conv *v, const rescl_device_info *dev)
     return d;
 }
 
-static const char *can(const rs_problem *p, rs_pass pass, const rescl_device_info *dev)
+static const char *can(const rs_problem *p, rs_pass pass, const rs_caps *caps)
 {
     (void)pass;
     const rs_conv v = rs_conv_of(p);
@@ -46,7 +47,7 @@ static const char *can(const rs_problem *p, rs_pass pass, const rescl_device_inf
     if (why)
         return why;
     const double image = (double)(v.oh * v.ow) * (double)(v.r * v.s * v.c);
-    if (!rs_conv_is_matrix(&v) && image * sizeof(float) > (double)dev->max_alloc_bytes)
+    if (!rs_conv_is_matrix(&v) && image * sizeof(float) > (double)caps->max_alloc_bytes)
         return "the column matrix of one image exceeds the largest allocation";
     return NULL;
 }
@@ -145,7 +146,7 @@ static rescl_status enqueue(const rs_plan *plan, const rs_args *args)
 {
     rescl_status st = RESCL_OK;
     const rs_conv v = rs_conv_of(&plan->problem);
-    const chunks d = chunks_of(&v, rescl_device_get_info(plan->dev));
+    const chunks d = chunks_of(&v, rs_device_caps(plan->dev));
 
     if (plan->pass == RS_FWD && v.bias) {
         const size_t count = rs_conv_dst_count(&v);
@@ -175,11 +176,11 @@ out:
     return st;
 }
 
-static rescl_status plan(rs_plan *plan, const rescl_device_info *dev)
+static rescl_status plan(rs_plan *plan, const rs_caps *caps)
 {
     rescl_status st = RESCL_OK;
     const rs_conv v = rs_conv_of(&plan->problem);
-    const chunks d = chunks_of(&v, dev);
+    const chunks d = chunks_of(&v, caps);
     plan->scratch_bytes = d.floats * sizeof(float);
     RS_TRY(rs_plan_kernel_add(
         plan, "conv2d", plan->pass == RS_BWD_DATA ? "conv2d_col2im" : "conv2d_im2col", "%s", ""));
@@ -188,7 +189,7 @@ static rescl_status plan(rs_plan *plan, const rescl_device_info *dev)
         RS_TRY(rs_plan_kernel_add(plan, "conv2d", "conv2d_epilogue", "%s", ""));
     }
     if (plan->pass == RS_BWD_PARAMS) {
-        plan->scratch_bytes += rs_conv_bwd_bias_bytes(&v, dev);
+        plan->scratch_bytes += rs_conv_bwd_bias_bytes(&v, caps);
         RS_TRY(rs_plan_kernel_add(plan, "conv2d", "conv2d_sum", "%s", ""));
         RS_TRY(rs_plan_kernel_add(plan, "conv2d", "conv2d_bwd_bias", "%s", ""));
     }

@@ -11,9 +11,9 @@ enum { PARAMS = 0, SUM, BIAS };
 enum { ITEMS_PER_UNIT = 1024 };
 #define MOST_SCRATCH ((size_t)64 << 20)
 
-static const char *can(const rs_problem *p, rs_pass pass, const rescl_device_info *dev)
+static const char *can(const rs_problem *p, rs_pass pass, const rs_caps *caps)
 {
-    (void)pass, (void)dev;
+    (void)pass, (void)caps;
     const rs_conv v = rs_conv_of(p);
     return rs_conv_fits_int(&v);
 }
@@ -46,10 +46,10 @@ out:
 }
 
 /* Parts of the pixels that are summed apart: more where there are few weights. */
-static size_t weight_parts(const rs_conv *v, const rescl_device_info *dev)
+static size_t weight_parts(const rs_conv *v, const rs_caps *caps)
 {
     const size_t weights = rs_conv_weight_count(v), pixels = v->n * v->oh * v->ow;
-    size_t parts = ITEMS_PER_UNIT * (size_t)dev->compute_units / weights + 1;
+    size_t parts = ITEMS_PER_UNIT * (size_t)caps->compute_units / weights + 1;
     if (parts > pixels / 64)
         parts = pixels / 64;
     if (parts > MOST_SCRATCH / sizeof(float) / weights)
@@ -62,7 +62,7 @@ static rescl_status params_enqueue(const rs_plan *plan, const rs_args *args)
     rescl_status st = RESCL_OK;
     const rs_conv v = rs_conv_of(&plan->problem);
     const size_t weights = rs_conv_weight_count(&v), depth = rs_conv_group_in(&v);
-    const size_t parts = weight_parts(&v, rescl_device_get_info(plan->dev));
+    const size_t parts = weight_parts(&v, rs_device_caps(plan->dev));
     rs_grid grid = rs_conv_items(plan->dev, v.k, v.r * v.s * depth);
     grid.items[2] = parts;
 
@@ -76,7 +76,7 @@ out:
     return st;
 }
 
-static rescl_status plan(rs_plan *plan, const rescl_device_info *dev)
+static rescl_status plan(rs_plan *plan, const rs_caps *caps)
 {
     rescl_status st = RESCL_OK;
     const rs_conv v = rs_conv_of(&plan->problem);
@@ -84,7 +84,7 @@ static rescl_status plan(rs_plan *plan, const rescl_device_info *dev)
         RS_TRY(rs_plan_kernel_add(plan, "conv2d_direct", "conv2d_direct_product", "%s", ""));
         goto out;
     }
-    plan->scratch_bytes = rs_conv_parts_bytes(&v, dev, weight_parts(&v, dev));
+    plan->scratch_bytes = rs_conv_parts_bytes(&v, caps, weight_parts(&v, caps));
     RS_TRY(rs_plan_kernel_add(plan, "conv2d_direct", "conv2d_direct_bwd_params", "%s", ""));
     RS_TRY(rs_plan_kernel_add(plan, "conv2d", "conv2d_sum", "%s", ""));
     RS_TRY(rs_plan_kernel_add(plan, "conv2d", "conv2d_bwd_bias", "%s", ""));

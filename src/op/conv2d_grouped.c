@@ -27,13 +27,13 @@ static size_t width_of(const rs_conv *v, rs_pass pass)
     return pass == RS_BWD_DATA ? rs_conv_group_in(v) : rs_conv_group_out(v);
 }
 
-static const char *can(const rs_problem *p, rs_pass pass, const rescl_device_info *dev)
+static const char *can(const rs_problem *p, rs_pass pass, const rs_caps *caps)
 {
     const rs_conv v = rs_conv_of(p);
-    const size_t width = width_of(&v, pass), vw = rs_vector_width(dev);
+    const size_t width = width_of(&v, pass), vw = rs_vector_width(caps);
     if (v.groups == 1)
         return "does more than one group only";
-    if (dev->float_width < 4)
+    if (caps->float_width < 4)
         return "made for vectors of at least 4 floats";
     if (width % vw != 0 && (vw % width != 0 || width * v.groups % vw != 0))
         return "the groups do not fit the vectors";
@@ -42,10 +42,10 @@ static const char *can(const rs_problem *p, rs_pass pass, const rescl_device_inf
     return rs_conv_fits_int(&v);
 }
 
-static rescl_status add_kernel(rs_plan *plan, const rescl_device_info *dev, const char *name)
+static rescl_status add_kernel(rs_plan *plan, const rs_caps *caps, const char *name)
 {
     const rs_conv v = rs_conv_of(&plan->problem);
-    const size_t width = width_of(&v, plan->pass), vw = rs_vector_width(dev);
+    const size_t width = width_of(&v, plan->pass), vw = rs_vector_width(caps);
     return rs_plan_kernel_add(plan, KERNEL_FILE, name, "-DRUN=%zu -DMR=%d", width < vw ? width : vw,
                               MR);
 }
@@ -53,9 +53,9 @@ static rescl_status add_kernel(rs_plan *plan, const rescl_device_info *dev, cons
 /* ---- forward and backward data ----------------------------------------------------------- */
 
 /* Weights, biases, and zeros for the pixels outside the map. */
-static size_t packed_floats(const rs_conv *v, rs_pass pass, const rescl_device_info *dev)
+static size_t packed_floats(const rs_conv *v, rs_pass pass, const rs_caps *caps)
 {
-    const size_t depth = depth_of(v, pass), vw = rs_vector_width(dev);
+    const size_t depth = depth_of(v, pass), vw = rs_vector_width(caps);
     return rs_conv_weight_count(v) + rs_conv_maps_of(v, pass).k + (depth > vw ? depth : vw);
 }
 
@@ -63,7 +63,7 @@ static rescl_status pack(const rs_plan *plan, const rs_args *args)
 {
     const rs_conv v = rs_conv_of(&plan->problem);
     const rs_conv_maps m = rs_conv_maps_of(&v, plan->pass);
-    const size_t count = packed_floats(&v, plan->pass, rescl_device_get_info(plan->dev));
+    const size_t count = packed_floats(&v, plan->pass, rs_device_caps(plan->dev));
     const rs_grid grid = rs_conv_items(plan->dev, count, 1);
     return RS_LAUNCH(plan->dev, plan->kernel[PACK].kernel, grid, RS_BUF(args->param[0].buf),
                      RS_BUF(plan->pass == RS_FWD && v.bias ? args->param[1].buf : NULL),
@@ -79,7 +79,7 @@ static rescl_status product_enqueue(const rs_plan *plan, const rs_args *args)
     const rs_conv v = rs_conv_of(&plan->problem);
     const rs_conv_maps m = rs_conv_maps_of(&v, plan->pass);
     const bool fwd = plan->pass == RS_FWD, add = !fwd && v.accumulate;
-    const size_t blocks = m.k / rs_vector_width(rescl_device_get_info(plan->dev));
+    const size_t blocks = m.k / rs_vector_width(rs_device_caps(plan->dev));
 
     for (size_t i = 0; i < rs_conv_grids(&v, plan->pass); i++) {
         const rs_conv_grid g = rs_conv_grid_at(&v, plan->pass, i);
@@ -103,10 +103,10 @@ out:
 /* ---- backward weights -------------------------------------------------------------------- */
 
 /* Parts of the images' rows that are summed apart: more where there are few blocks. */
-static size_t weight_parts(const rs_conv *v, const rescl_device_info *dev)
+static size_t weight_parts(const rs_conv *v, const rs_caps *caps)
 {
-    const size_t blocks = v->k / rs_vector_width(dev);
-    const size_t want = ITEMS_PER_UNIT * (size_t)dev->compute_units;
+    const size_t blocks = v->k / rs_vector_width(caps);
+    const size_t want = ITEMS_PER_UNIT * (size_t)caps->compute_units;
     size_t parts = (want + blocks - 1) / blocks;
     if (parts > v->n * v->oh)
         parts = v->n * v->oh;
@@ -118,10 +118,10 @@ static size_t weight_parts(const rs_conv *v, const rescl_device_info *dev)
 static rescl_status params_enqueue(const rs_plan *plan, const rs_args *args)
 {
     rescl_status st = RESCL_OK;
-    const rescl_device_info *dev = rescl_device_get_info(plan->dev);
+    const rs_caps *caps = rs_device_caps(plan->dev);
     const rs_conv v = rs_conv_of(&plan->problem);
-    const size_t weights = rs_conv_weight_count(&v), parts = weight_parts(&v, dev);
-    const rs_grid grid = {.items = {v.k / rs_vector_width(dev), parts, 1}, .group = {1, 1, 1}};
+    const size_t weights = rs_conv_weight_count(&v), parts = weight_parts(&v, caps);
+    const rs_grid grid = {.items = {v.k / rs_vector_width(caps), parts, 1}, .group = {1, 1, 1}};
 
     RS_TRY(RS_LAUNCH(plan->dev, plan->kernel[PARAMS].kernel, grid, RS_BUF(args->src[0].buf),
                      RS_BUF(args->diff_dst.buf),
@@ -133,18 +133,18 @@ out:
     return st;
 }
 
-static rescl_status plan(rs_plan *plan, const rescl_device_info *dev)
+static rescl_status plan(rs_plan *plan, const rs_caps *caps)
 {
     rescl_status st = RESCL_OK;
     const rs_conv v = rs_conv_of(&plan->problem);
     if (plan->pass != RS_BWD_PARAMS) {
-        plan->packed_bytes = packed_floats(&v, plan->pass, dev) * sizeof(float);
-        RS_TRY(add_kernel(plan, dev, "conv2d_grouped_product"));
-        RS_TRY(add_kernel(plan, dev, "conv2d_grouped_pack"));
+        plan->packed_bytes = packed_floats(&v, plan->pass, caps) * sizeof(float);
+        RS_TRY(add_kernel(plan, caps, "conv2d_grouped_product"));
+        RS_TRY(add_kernel(plan, caps, "conv2d_grouped_pack"));
         goto out;
     }
-    plan->scratch_bytes = rs_conv_parts_bytes(&v, dev, weight_parts(&v, dev));
-    RS_TRY(add_kernel(plan, dev, "conv2d_grouped_bwd_params"));
+    plan->scratch_bytes = rs_conv_parts_bytes(&v, caps, weight_parts(&v, caps));
+    RS_TRY(add_kernel(plan, caps, "conv2d_grouped_bwd_params"));
     RS_TRY(rs_plan_kernel_add(plan, "conv2d", "conv2d_sum", "%s", ""));
     RS_TRY(rs_plan_kernel_add(plan, "conv2d", "conv2d_bwd_bias", "%s", ""));
 out:

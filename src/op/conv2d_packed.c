@@ -60,14 +60,18 @@ static uint64_t params_floats(const tiles *t)
     return (uint64_t)t->px * (uint64_t)(t->mb + 16 + t->jb * t->reg.nr);
 }
 
-static tiles tiles_of(const rescl_device_info *dev, const rs_problem *p, rs_pass pass,
-                      const int *tune)
+static tiles tiles_of(const rs_caps *caps, const rs_problem *p, rs_pass pass, const int *tune)
 {
-    tiles t = {
-        .reg = rs_regtile_of(dev), .kc = DEEP_KC, .tb = 8, .pb = 16, .px = 128, .mb = 192, .jb = 8};
+    tiles t = {.reg = rs_regtile_of(caps),
+               .kc = DEEP_KC,
+               .tb = 8,
+               .pb = 16,
+               .px = 128,
+               .mb = 192,
+               .jb = 8};
     /* Half of the local memory, for a driver (Mesa's) counts a kernel's arrays twice; of that,
      * indices and flags take 5 KiB. */
-    const uint64_t half = dev->local_bytes / 2;
+    const uint64_t half = caps->local_bytes / 2;
     const uint64_t room = half > 5120 ? (half - 5120) / sizeof(float) : 0;
     if (product_floats(&t) > room)
         t.kc = SHALLOW_KC, t.tb = 1;
@@ -102,17 +106,17 @@ static rescl_status add_kernel(rs_plan *plan, const tiles *t, const char *name)
                               row_floats(t), t->tb, t->pb, t->px, t->mb, t->jb);
 }
 
-static const char *can(const rs_problem *p, rs_pass pass, const rescl_device_info *dev)
+static const char *can(const rs_problem *p, rs_pass pass, const rs_caps *caps)
 {
     const rs_conv v = rs_conv_of(p);
     const rs_conv_maps m = rs_conv_maps_of(&v, pass);
-    const tiles t = tiles_of(dev, p, pass, rs_untuned);
+    const tiles t = tiles_of(caps, p, pass, rs_untuned);
     const double packed = (double)(v.r * v.s) * (double)m.c * (double)(m.k + (size_t)t.reg.nr);
     if (v.groups > 1)
         return "does one group only";
-    if (dev->local_bytes < 32768)
+    if (caps->local_bytes < 32768)
         return "needs 32 KiB of local memory";
-    if (dev->float_width < 4)
+    if (caps->float_width < 4)
         return "made for vectors of at least 4 floats";
     if (packed > INT_MAX / 2)
         return "the packed weights have more than 2^30 elements";
@@ -133,7 +137,7 @@ typedef struct product {
 } product;
 
 static product product_of(const rs_conv *v, rs_pass pass, size_t index, const tiles *t,
-                          const rescl_device_info *dev)
+                          const rs_caps *caps)
 {
     const rs_conv_maps m = rs_conv_maps_of(v, pass);
     product d = {.grid = rs_conv_grid_at(v, pass, index)};
@@ -156,7 +160,7 @@ static product product_of(const rs_conv *v, rs_pass pass, size_t index, const ti
     d.batch = d.kc > SHALLOW_KC ? t->tb : 1;
 
     /* Each further group of panels gathers all pixels again, each of tiles reads all weights. */
-    const int want = t->groups * (int)dev->compute_units;
+    const int want = t->groups * (int)caps->compute_units;
     int groups_p = rs_div_up(ntiles, t->most_tiles), groups_j = rs_div_up(d.panels, t->most_panels);
     while (groups_p * groups_j < want && (groups_p < ntiles || groups_j < d.panels)) {
         const bool panels_cost_less =
@@ -172,36 +176,35 @@ static product product_of(const rs_conv *v, rs_pass pass, size_t index, const ti
 }
 
 /* Groups of pixel tiles of forward. */
-static size_t product_parts(const rs_conv *v, const tiles *t, const rescl_device_info *dev)
+static size_t product_parts(const rs_conv *v, const tiles *t, const rs_caps *caps)
 {
-    const product d = product_of(v, RS_FWD, 0, t, dev);
+    const product d = product_of(v, RS_FWD, 0, t, caps);
     const int ntiles = rs_div_up((int)v->n * d.grid.gh * d.grid.gw, t->reg.mr);
     return (size_t)rs_div_up(ntiles, d.tiles);
 }
 
 /* Floats of packed weights before the biases. */
-static size_t packed_floats(const rs_conv *v, rs_pass pass, const tiles *t,
-                            const rescl_device_info *dev)
+static size_t packed_floats(const rs_conv *v, rs_pass pass, const tiles *t, const rs_caps *caps)
 {
     size_t sum = 0;
     for (size_t i = 0; i < rs_conv_grids(v, pass); i++)
-        sum += product_of(v, pass, i, t, dev).packed;
+        sum += product_of(v, pass, i, t, caps).packed;
     return sum;
 }
 
 static rescl_status product_enqueue(const rs_plan *plan, const rs_args *args)
 {
     rescl_status st = RESCL_OK;
-    const rescl_device_info *dev = rescl_device_get_info(plan->dev);
-    const tiles t = tiles_of(dev, &plan->problem, plan->pass, plan->tune);
+    const rs_caps *caps = rs_device_caps(plan->dev);
+    const tiles t = tiles_of(caps, &plan->problem, plan->pass, plan->choice.tune);
     const rs_conv v = rs_conv_of(&plan->problem);
     const rs_conv_maps m = rs_conv_maps_of(&v, plan->pass);
     const bool fwd = plan->pass == RS_FWD, add = !fwd && v.accumulate;
-    const size_t bias_first = packed_floats(&v, plan->pass, &t, dev);
+    const size_t bias_first = packed_floats(&v, plan->pass, &t, caps);
     size_t first = 0;
 
     for (size_t i = 0; i < rs_conv_grids(&v, plan->pass); i++) {
-        const product d = product_of(&v, plan->pass, i, &t, dev);
+        const product d = product_of(&v, plan->pass, i, &t, caps);
         const rs_conv_grid *g = &d.grid;
         const int ntiles = rs_div_up((int)v.n * g->gh * g->gw, t.reg.mr);
         if (ntiles > 0 && !(add && d.packed == 0)) {
@@ -226,8 +229,8 @@ out:
 static rescl_status pack(const rs_plan *plan, const rs_args *args)
 {
     rescl_status st = RESCL_OK;
-    const rescl_device_info *dev = rescl_device_get_info(plan->dev);
-    const tiles t = tiles_of(dev, &plan->problem, plan->pass, plan->tune);
+    const rs_caps *caps = rs_device_caps(plan->dev);
+    const tiles t = tiles_of(caps, &plan->problem, plan->pass, plan->choice.tune);
     const rs_conv v = rs_conv_of(&plan->problem);
     const rs_conv_maps m = rs_conv_maps_of(&v, plan->pass);
     const size_t panels = (size_t)rs_div_up((int)m.k, t.reg.nr);
@@ -235,7 +238,7 @@ static rescl_status pack(const rs_plan *plan, const rs_args *args)
     size_t first = 0;
 
     for (size_t i = 0; i < rs_conv_grids(&v, plan->pass); i++) {
-        const product d = product_of(&v, plan->pass, i, &t, dev);
+        const product d = product_of(&v, plan->pass, i, &t, caps);
         const rs_conv_grid *g = &d.grid;
         const rs_grid grid = {.items = {panels, (size_t)(g->rows * g->cols), 1},
                               .group = {1, 1, 1}};
@@ -275,10 +278,10 @@ static params params_cut(const rs_conv *v, const tiles *t, int rows, int panels)
     return d;
 }
 
-static params params_of(const rs_conv *v, const tiles *t, const rescl_device_info *dev)
+static params params_of(const rs_conv *v, const tiles *t, const rs_caps *caps)
 {
     const int pixels = (int)(v->n * v->oh * v->ow);
-    const int want = t->groups * (int)dev->compute_units;
+    const int want = t->groups * (int)caps->compute_units;
     params d = params_cut(v, t, t->most_rows, t->most_panels);
     const int groups = d.groups_m * d.groups_j;
     d.parts = groups >= want
@@ -291,10 +294,10 @@ static params params_of(const rs_conv *v, const tiles *t, const rescl_device_inf
 static rescl_status params_enqueue(const rs_plan *plan, const rs_args *args)
 {
     rescl_status st = RESCL_OK;
-    const rescl_device_info *dev = rescl_device_get_info(plan->dev);
-    const tiles t = tiles_of(dev, &plan->problem, plan->pass, plan->tune);
+    const rs_caps *caps = rs_device_caps(plan->dev);
+    const tiles t = tiles_of(caps, &plan->problem, plan->pass, plan->choice.tune);
     const rs_conv v = rs_conv_of(&plan->problem);
-    const params d = params_of(&v, &t, dev);
+    const params d = params_of(&v, &t, caps);
     const size_t weights = rs_conv_weight_count(&v);
     const rs_grid grid = {.items = {(size_t)d.groups_m, (size_t)d.groups_j, (size_t)d.parts},
                           .group = {1, 1, 1}};
@@ -317,22 +320,22 @@ out:
 
 /* ---- all passes -------------------------------------------------------------------------- */
 
-static rescl_status plan(rs_plan *plan, const rescl_device_info *dev)
+static rescl_status plan(rs_plan *plan, const rs_caps *caps)
 {
     rescl_status st = RESCL_OK;
-    const tiles t = tiles_of(dev, &plan->problem, plan->pass, plan->tune);
+    const tiles t = tiles_of(caps, &plan->problem, plan->pass, plan->choice.tune);
     const rs_conv v = rs_conv_of(&plan->problem);
     if (plan->pass == RS_BWD_PARAMS) {
-        const params d = params_of(&v, &t, dev);
+        const params d = params_of(&v, &t, caps);
         plan->scratch_bytes = d.parts > 1 ? (size_t)d.parts * d.part_floats * sizeof(float) : 0;
         RS_TRY(add_kernel(plan, &t, "conv2d_packed_bwd_params"));
         RS_TRY(rs_plan_kernel_add(plan, "conv2d", "conv2d_sum", "%s", ""));
     } else {
         const rs_conv_maps m = rs_conv_maps_of(&v, plan->pass);
         const size_t biases = (size_t)(rs_div_up((int)m.k, t.reg.nr) * t.reg.nr);
-        plan->packed_bytes = (packed_floats(&v, plan->pass, &t, dev) + biases) * sizeof(float);
+        plan->packed_bytes = (packed_floats(&v, plan->pass, &t, caps) + biases) * sizeof(float);
         if (plan->pass == RS_FWD && plan->problem.want_moments)
-            plan->moments_parts = product_parts(&v, &t, dev);
+            plan->moments_parts = product_parts(&v, &t, caps);
         RS_TRY(add_kernel(plan, &t, "conv2d_packed_product"));
         RS_TRY(add_kernel(plan, &t, "conv2d_packed_weights"));
         RS_TRY(add_kernel(plan, &t, "conv2d_packed_bias"));

@@ -36,11 +36,11 @@ static size_t local_bytes(const tiles *t)
     return 4 * (TK * (rows + cols + 2) + 4 * rows + 3 * TK);
 }
 
-static tiles tiles_of(const rescl_device_info *dev, const int *tune)
+static tiles tiles_of(const rs_caps *caps, const int *tune)
 {
     tiles t = {(size_t)rs_tuned(tune[T_WM], 16), (size_t)rs_tuned(tune[T_WN], 16),
                (size_t)rs_tuned(tune[T_RM], 4), (size_t)rs_tuned(tune[T_RN], 4)};
-    while (t.wm * t.wn > dev->max_group || local_bytes(&t) > dev->local_bytes) {
+    while (t.wm * t.wn > caps->max_group || local_bytes(&t) > caps->local_bytes) {
         if (t.wm > 1 && t.wm >= t.wn)
             t.wm /= 2;
         else if (t.wn > 1)
@@ -68,14 +68,14 @@ static rs_grid grid_of(const tiles *t, size_t rows, size_t cols, size_t parts)
         .group = {t->wn, t->wm, 1}};
 }
 
-static const char *can(const rs_problem *p, rs_pass pass, const rescl_device_info *dev)
+static const char *can(const rs_problem *p, rs_pass pass, const rs_caps *caps)
 {
     (void)pass;
     const rs_conv v = rs_conv_of(p);
-    const tiles t = tiles_of(dev, rs_untuned);
+    const tiles t = tiles_of(caps, rs_untuned);
     if (v.groups > 1)
         return "does one group only";
-    if (local_bytes(&t) > dev->local_bytes)
+    if (local_bytes(&t) > caps->local_bytes)
         return "needs 1 KiB of local memory";
     return rs_conv_fits_int(&v);
 }
@@ -83,7 +83,7 @@ static const char *can(const rs_problem *p, rs_pass pass, const rescl_device_inf
 static rescl_status product_enqueue(const rs_plan *plan, const rs_args *args)
 {
     rescl_status st = RESCL_OK;
-    const tiles t = tiles_of(rescl_device_get_info(plan->dev), plan->tune);
+    const tiles t = tiles_of(rs_device_caps(plan->dev), plan->choice.tune);
     const rs_conv v = rs_conv_of(&plan->problem);
     const rs_conv_maps m = rs_conv_maps_of(&v, plan->pass);
     const bool fwd = plan->pass == RS_FWD, add = !fwd && v.accumulate;
@@ -107,11 +107,11 @@ out:
 }
 
 /* Parts of the pixels that are summed apart: more where the weights alone give too few groups. */
-static size_t weight_parts(const rs_conv *v, const tiles *t, const rescl_device_info *dev)
+static size_t weight_parts(const rs_conv *v, const tiles *t, const rs_caps *caps)
 {
     const size_t weights = rs_conv_weight_count(v), pixels = v->n * v->oh * v->ow;
     const size_t groups = div_up(v->r * v->s * v->c, t->wm * t->rm) * div_up(v->k, t->wn * t->rn);
-    const size_t want = GROUPS_PER_UNIT * (size_t)dev->compute_units;
+    const size_t want = GROUPS_PER_UNIT * (size_t)caps->compute_units;
     size_t parts = groups >= want ? 1 : div_up(want, groups);
     if (parts > pixels / (8 * TK))
         parts = pixels / (8 * TK);
@@ -123,10 +123,10 @@ static size_t weight_parts(const rs_conv *v, const tiles *t, const rescl_device_
 static rescl_status params_enqueue(const rs_plan *plan, const rs_args *args)
 {
     rescl_status st = RESCL_OK;
-    const rescl_device_info *dev = rescl_device_get_info(plan->dev);
-    const tiles t = tiles_of(dev, plan->tune);
+    const rs_caps *caps = rs_device_caps(plan->dev);
+    const tiles t = tiles_of(caps, plan->choice.tune);
     const rs_conv v = rs_conv_of(&plan->problem);
-    const size_t weights = rs_conv_weight_count(&v), parts = weight_parts(&v, &t, dev);
+    const size_t weights = rs_conv_weight_count(&v), parts = weight_parts(&v, &t, caps);
     const rs_grid grid = grid_of(&t, v.r * v.s * v.c, v.k, parts);
 
     RS_TRY(RS_LAUNCH(plan->dev, plan->kernel[PARAMS].kernel, grid, RS_BUF(args->src[0].buf),
@@ -138,17 +138,17 @@ out:
     return st;
 }
 
-static rescl_status plan(rs_plan *plan, const rescl_device_info *dev)
+static rescl_status plan(rs_plan *plan, const rs_caps *caps)
 {
     rescl_status st = RESCL_OK;
-    const tiles t = tiles_of(dev, plan->tune);
+    const tiles t = tiles_of(caps, plan->choice.tune);
     const rs_conv v = rs_conv_of(&plan->problem);
     if (plan->pass != RS_BWD_PARAMS) {
         RS_TRY(add_kernel(plan, &t, "conv2d_tiled_product"));
         goto out;
     }
-    const size_t parts = weight_parts(&v, &t, dev);
-    plan->scratch_bytes = rs_conv_parts_bytes(&v, dev, parts);
+    const size_t parts = weight_parts(&v, &t, caps);
+    plan->scratch_bytes = rs_conv_parts_bytes(&v, caps, parts);
     RS_TRY(add_kernel(plan, &t, "conv2d_tiled_bwd_params"));
     RS_TRY(rs_plan_kernel_add(plan, "conv2d", "conv2d_sum", "%s", ""));
     RS_TRY(rs_plan_kernel_add(plan, "conv2d", "conv2d_bwd_bias", "%s", ""));

@@ -69,18 +69,18 @@ static bool pays(const rs_conv *v, rs_pass pass, bool training, int mr)
     return POSITIONS * (1.2 * rs_round_up_int(tiles, mr) + (training ? 80 : 20)) < plain;
 }
 
-static const char *can(const rs_problem *p, rs_pass pass, const rescl_device_info *dev)
+static const char *can(const rs_problem *p, rs_pass pass, const rs_caps *caps)
 {
     const rs_conv v = rs_conv_of(p);
     const rs_conv_maps m = rs_conv_maps_of(&v, pass);
-    const rs_regtile t = rs_regtile_of(dev);
+    const rs_regtile t = rs_regtile_of(caps);
     if (v.groups > 1)
         return "does one group only";
     if (v.r != 3 || v.s != 3 || v.stride_h != 1 || v.stride_w != 1)
         return "made for 3x3 filters of stride 1";
     if (v.pad_top > 2 || v.pad_left > 2)
         return "made for paddings up to 2";
-    if (dev->float_width < 4)
+    if (caps->float_width < 4)
         return "made for vectors of at least 4 floats";
     if (v.c < 16 || v.k < 16)
         return "below 16 channels its transforms cost more than they save";
@@ -91,10 +91,10 @@ static const char *can(const rs_problem *p, rs_pass pass, const rescl_device_inf
     return rs_conv_fits_int(&v);
 }
 
-static const char *doubt(const rs_problem *p, rs_pass pass, const rescl_device_info *dev)
+static const char *doubt(const rs_problem *p, rs_pass pass, const rs_caps *caps)
 {
     const rs_conv v = rs_conv_of(p);
-    const rs_regtile t = rs_regtile_of(dev);
+    const rs_regtile t = rs_regtile_of(caps);
     return pays(&v, pass, p->training, t.mr)
                ? NULL
                : "on maps so few or small its transforms cost more than they save";
@@ -120,14 +120,13 @@ static size_t packed_floats(const rs_conv *v, rs_pass pass, const rs_regtile *t)
 
 /* A block is large where the filters' transforms, read once for each, do not stay in a core's own
  * cache, which PoCL reports as local memory. Few tiles are left whole, and their panels divided. */
-static product product_of(const rs_conv *v, rs_pass pass, const rescl_device_info *dev,
-                          const int *tune)
+static product product_of(const rs_conv *v, rs_pass pass, const rs_caps *caps, const int *tune)
 {
     const rs_conv_maps m = rs_conv_maps_of(v, pass);
-    const rs_regtile t = rs_regtile_of(dev);
-    const int want = rs_tuned(tune[T_GROUPS], GROUPS_PER_UNIT) * (int)dev->compute_units;
+    const rs_regtile t = rs_regtile_of(caps);
+    const int want = rs_tuned(tune[T_GROUPS], GROUPS_PER_UNIT) * (int)caps->compute_units;
     const int tiles = tile_count(v, pass);
-    const bool cached = packed_floats(v, pass, &t) * sizeof(float) <= dev->local_bytes / 2;
+    const bool cached = packed_floats(v, pass, &t) * sizeof(float) <= caps->local_bytes / 2;
     const int most = rs_tuned(tune[T_BLOCK], cached ? 2 : 5) * t.mr;
     product d = {.panels = rs_div_up((int)m.k, t.nr)};
 
@@ -147,11 +146,11 @@ static product product_of(const rs_conv *v, rs_pass pass, const rescl_device_inf
 
 static rescl_status product_enqueue(const rs_plan *plan, const rs_args *args)
 {
-    const rescl_device_info *dev = rescl_device_get_info(plan->dev);
-    const rs_regtile t = rs_regtile_of(dev);
+    const rs_caps *caps = rs_device_caps(plan->dev);
+    const rs_regtile t = rs_regtile_of(caps);
     const rs_conv v = rs_conv_of(&plan->problem);
     const rs_conv_maps m = rs_conv_maps_of(&v, plan->pass);
-    const product d = product_of(&v, plan->pass, dev, plan->tune);
+    const product d = product_of(&v, plan->pass, caps, plan->choice.tune);
     const bool fwd = plan->pass == RS_FWD, add = !fwd && v.accumulate;
     const rs_grid grid = {.items = {(size_t)d.groups_t, (size_t)d.groups_j, 1}, .group = {1, 1, 1}};
     return RS_LAUNCH(plan->dev, plan->kernel[PRODUCT].kernel, grid,
@@ -168,7 +167,7 @@ static rescl_status product_enqueue(const rs_plan *plan, const rs_args *args)
 
 static rescl_status pack(const rs_plan *plan, const rs_args *args)
 {
-    const rs_regtile t = rs_regtile_of(rescl_device_get_info(plan->dev));
+    const rs_regtile t = rs_regtile_of(rs_device_caps(plan->dev));
     const rs_conv v = rs_conv_of(&plan->problem);
     const rs_conv_maps m = rs_conv_maps_of(&v, plan->pass);
     const bool fwd = plan->pass == RS_FWD;
@@ -190,10 +189,10 @@ typedef struct params {
     size_t slab, part_floats; /* a partial result */
 } params;
 
-static params params_of(const rs_conv *v, const rescl_device_info *dev, const int *tune)
+static params params_of(const rs_conv *v, const rs_caps *caps, const int *tune)
 {
-    const rs_regtile t = rs_regtile_of(dev);
-    const int want = rs_tuned(tune[T_GROUPS], GROUPS_PER_UNIT) * (int)dev->compute_units;
+    const rs_regtile t = rs_regtile_of(caps);
+    const int want = rs_tuned(tune[T_GROUPS], GROUPS_PER_UNIT) * (int)caps->compute_units;
     const int tiles = tile_count(v, RS_BWD_PARAMS), npanels = rs_div_up((int)v->k, t.nr);
     const int rows = rs_tuned(tune[T_ROWS], t.vw == 16 ? 64 : 48);
     params d = {.rows = rs_round_up_int(rs_min_int(rows, (int)v->c), row_tile(&t)),
@@ -214,7 +213,7 @@ static rescl_status params_enqueue(const rs_plan *plan, const rs_args *args)
 {
     rescl_status st = RESCL_OK;
     const rs_conv v = rs_conv_of(&plan->problem);
-    const params d = params_of(&v, rescl_device_get_info(plan->dev), plan->tune);
+    const params d = params_of(&v, rs_device_caps(plan->dev), plan->choice.tune);
     const size_t partial = (size_t)d.groups * d.slab;
     const rs_grid grid = {.items = {(size_t)d.groups, 1, 1}, .group = {1, 1, 1}};
 
@@ -231,22 +230,22 @@ out:
 
 /* ---- all passes -------------------------------------------------------------------------- */
 
-static rescl_status plan(rs_plan *plan, const rescl_device_info *dev)
+static rescl_status plan(rs_plan *plan, const rs_caps *caps)
 {
     rescl_status st = RESCL_OK;
-    const rs_regtile t = rs_regtile_of(dev);
+    const rs_regtile t = rs_regtile_of(caps);
     const rs_conv v = rs_conv_of(&plan->problem);
     if (plan->pass == RS_BWD_PARAMS) {
-        const params d = params_of(&v, dev, plan->tune);
+        const params d = params_of(&v, caps, plan->choice.tune);
         plan->scratch_bytes = (size_t)d.groups * d.slab * sizeof(float) +
-                              rs_conv_parts_bytes(&v, dev, (size_t)d.parts);
+                              rs_conv_parts_bytes(&v, caps, (size_t)d.parts);
         RS_TRY(rs_plan_kernel_add(plan, KERNEL_FILE, "conv2d_winograd_bwd_params", "%s", ""));
         RS_TRY(rs_plan_kernel_add(plan, "conv2d", "conv2d_sum", "%s", ""));
         if (v.bias)
             RS_TRY(rs_plan_kernel_add(plan, "conv2d", "conv2d_bwd_bias", "%s", ""));
     } else {
         const rs_conv_maps m = rs_conv_maps_of(&v, plan->pass);
-        const product d = product_of(&v, plan->pass, dev, plan->tune);
+        const product d = product_of(&v, plan->pass, caps, plan->choice.tune);
         plan->scratch_bytes = (size_t)(d.groups_t * d.groups_j) * d.slab * sizeof(float);
         plan->packed_bytes =
             (packed_floats(&v, plan->pass, &t) + (size_t)rs_round_up_int((int)m.k, t.nr)) *

@@ -54,9 +54,9 @@ static void reference(const rs_problem *p, rs_pass pass, const rs_ref *ref)
     }
 }
 
-static rescl_status plan(rs_plan *plan, const rescl_device_info *dev)
+static rescl_status plan(rs_plan *plan, const rs_caps *caps)
 {
-    return rs_spread_plan(plan, dev, "dropout",
+    return rs_spread_plan(plan, caps, "dropout",
                           plan->pass == RS_FWD ? "dropout_fwd" : "dropout_bwd_data",
                           rs_shape_count(&plan->problem.dst), 1, 4);
 }

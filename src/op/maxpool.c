@@ -93,9 +93,9 @@ static size_t reduction(const rs_problem *p, rs_pass pass)
     return pass == RS_FWD ? 1 : (a->kernel_h / a->stride_h + 1) * (a->kernel_w / a->stride_w + 1);
 }
 
-static rescl_status plan(rs_plan *plan, const rescl_device_info *dev)
+static rescl_status plan(rs_plan *plan, const rs_caps *caps)
 {
-    return rs_pool_plan(plan, dev, "maxpool",
+    return rs_pool_plan(plan, caps, "maxpool",
                         plan->pass == RS_FWD ? "maxpool_fwd" : "maxpool_bwd_data");
 }
 

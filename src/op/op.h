@@ -6,7 +6,8 @@
  *
  * Life of an op in a network:
  *   problem   op + attributes + shapes, filled by rs_problem_init (pure)
- *   plan      one per (problem, pass): the implementation chosen, its kernels and sizes (pure);
+ *   choice    for a pass: an implementation and its numbers (choice.h)
+ *   plan      problem, choice and what the device can do become kernels and sizes (pure);
  *             rs_plan_build then compiles what it names
  *   enqueue   plan + tensors, as often as wanted; asynchronous, allocates nothing
  *
@@ -58,6 +59,7 @@ typedef struct rs_problem {
     rs_shape src[RS_OP_SRC];
     rs_dtype src_type[RS_OP_SRC];
     rs_shape dst;
+    rs_dtype dst_type, param_type[RS_OP_PARAM]; /* how they are stored; sums are f32 always */
     rs_param_spec param[RS_OP_PARAM], state[RS_OP_STATE];
     rs_shape ws[RS_OP_WS]; /* only filled when training; dtype in ws_type */
     rs_dtype ws_type[RS_OP_WS];
@@ -67,9 +69,9 @@ typedef struct rs_problem {
     size_t moments_parts;       /* src[0] comes with its moments in so many parts; 0: without */
 } rs_problem;
 
-/* Fills dst, param, state, ws from op, attr, training and the nsrc shapes already in `p`.
- * RESCL_ERR_SHAPE, RESCL_ERR_ARG with the numbers when they do not fit. want_diff starts true for
- * every f32 src, accumulate false, no moments. */
+/* Fills dst, param, state, ws from op, attr, training and the nsrc shapes. RESCL_ERR_SHAPE,
+ * RESCL_ERR_ARG with the numbers when they do not fit. Types start as f32 but for the labels and
+ * indices of an op, want_diff true for every src of floats, accumulate false, no moments. */
 rescl_status rs_problem_init(rs_problem *p, const rs_op *op, const void *attr, bool training,
                              const rs_shape *src, int nsrc) RESCL_CHECK;
 
@@ -103,6 +105,14 @@ typedef struct rs_args {
 
 typedef struct rs_impl rs_impl;
 
+/* How a pass is done; choice.h says how it is made, and what it is as text. */
+#define RS_CHOICE         128 /* bytes of such a text */
+#define RS_CHOICE_DEFAULT "default"
+typedef struct rs_choice {
+    const rs_impl *impl;
+    int tune[RS_PLAN_TUNABLES]; /* of impl->tunables; 0: the implementation's own choice */
+} rs_choice;
+
 typedef struct rs_plan_kernel {
     const char *file, *name; /* string literals */
     char options[192];
@@ -110,19 +120,17 @@ typedef struct rs_plan_kernel {
 } rs_plan_kernel;
 
 typedef struct rs_plan {
-    const rs_impl *impl;
+    rs_choice choice;
     rs_pass pass;
     rs_problem problem;
     rescl_device *dev;
     size_t scratch_bytes; /* device memory used within the call only */
     size_t packed_bytes;  /* a rearranged copy of the parameters, refreshed when they change; then
                            * `pack` alone reads the parameters */
-    size_t
-        moments_parts; /* of the moments that RS_FWD leaves, if they are wanted; 0: it does not */
+    size_t moments_parts; /* of the moments that RS_FWD leaves, if they are wanted; 0: none */
     int nkernels;
     rs_plan_kernel kernel[RS_PLAN_KERNELS];
-    int tune[RS_PLAN_TUNABLES]; /* of impl->tunables; 0: the implementation's own choice */
-    int64_t v[RS_PLAN_VALUES];  /* the implementation's own numbers */
+    int64_t v[RS_PLAN_VALUES]; /* the implementation's own numbers */
 } rs_plan;
 
 /* A number of an implementation that measuring may choose better than its own rule does. */
@@ -137,26 +145,25 @@ typedef struct rs_tunable {
 struct rs_impl {
     const char *name; /* unique within the op: "packed_gemm", "clblast_gemm", "direct" */
     unsigned passes;  /* bits 1u << rs_pass */
+    unsigned types;   /* bits 1u << rs_dtype: how src, dst and parameters may be stored; 0: f32 */
     unsigned prefers; /* bits 1u << rescl_device_type it was made for; 0: any. Others take it only
                        * when forced or when nothing else can serve. */
-    /* NULL when this implementation can serve, else the reason why not. NULL pointer: always can.
-     */
-    const char *(*can)(const rs_problem *p, rs_pass pass, const rescl_device_info *dev);
-    /* Fills kernels, sizes and v from plan->problem, plan->pass and the device's information. Pure.
-     */
-    rescl_status (*plan)(rs_plan *plan, const rescl_device_info *dev);
+    /* NULL when this implementation can serve, else the reason why not. NULL pointer: it can. */
+    const char *(*can)(const rs_problem *p, rs_pass pass, const rs_caps *caps);
+    /* Fills kernels, sizes and v from plan->problem, pass and choice, and `caps`. Pure. */
+    rescl_status (*plan)(rs_plan *plan, const rs_caps *caps);
     rescl_status (*enqueue)(const rs_plan *plan, const rs_args *args);
     /* Refreshes args->packed from args->param; NULL when packed_bytes is always 0. */
     rescl_status (*pack)(const rs_plan *plan, const rs_args *args);
     /* Its rounding errors are those of plain sums of so many times the terms; 0: of as many. */
     unsigned rounding;
-    /* At most RS_PLAN_TUNABLES, ended by {0}; NULL: none. plan->tune has their values, in range;
-     * any of them gives a right result, and where one does not fit the device or the problem `plan`
-     * takes the next that does. */
+    /* At most RS_PLAN_TUNABLES, ended by {0}; NULL: none. plan->choice.tune has their values, in
+     * range; any of them gives a right result, and where one does not fit the device or the problem
+     * `plan` takes the next that does. */
     const rs_tunable *tunables;
     /* Why, of those that can serve, the untuned choice should leave this one out for this problem,
      * or NULL. NULL pointer: never. */
-    const char *(*doubt)(const rs_problem *p, rs_pass pass, const rescl_device_info *dev);
+    const char *(*doubt)(const rs_problem *p, rs_pass pass, const rs_caps *caps);
 };
 
 /* Adds a kernel to the plan; `fmt` gives its -D options. The first added is plan->kernel[0], and so
@@ -164,23 +171,9 @@ struct rs_impl {
 rescl_status rs_plan_kernel_add(rs_plan *plan, const char *file, const char *name, const char *fmt,
                                 ...) RESCL_CHECK RESCL_PRINTF(4, 5);
 
-/* How a pass is done, as text: an implementation and those of its tunables that are not left to it,
- * "packed_gemm kc=128 groups=8"; or RS_CHOICE_DEFAULT, what is taken when nothing was measured: the
- * first of the op's list that prefers the device's class, can serve and is not in doubt, else the
- * first that can. */
-#define RS_CHOICE         128
-#define RS_CHOICE_DEFAULT "default"
-
-/* The plan's choice into text. Returns text. */
-const char *rs_plan_choice(const rs_plan *plan, char text[RS_CHOICE]);
-
-/* Plans a pass: takes the choice `force` or, when NULL, what RESCL_IMPL says
- * ("conv2d=clblast_gemm,dense=direct"), else what was measured on this device (tunetable.h), else the
- * default. Each refusal is logged under RESCL_VERBOSE=dispatch. RESCL_ERR_UNSUPPORTED, with all
- * reasons, when none can serve; a forced one that cannot is an error too: nothing falls back
- * silently. What was measured and cannot serve is logged and left out. */
+/* Plans a pass by a choice that can serve it (choice.h). Pure: of `dev` it heeds rs_device_caps. */
 rescl_status rs_plan_make(rs_plan *plan, const rs_problem *p, rs_pass pass, rescl_device *dev,
-                          const char *force) RESCL_CHECK;
+                          const rs_choice *choice) RESCL_CHECK;
 rescl_status rs_plan_build(rs_plan *plan) RESCL_CHECK;
 rescl_status rs_plan_enqueue(const rs_plan *plan, const rs_args *args) RESCL_CHECK;
 rescl_status rs_plan_pack(const rs_plan *plan, const rs_args *args) RESCL_CHECK;
@@ -190,7 +183,7 @@ const rs_impl *rs_impl_find(const rs_op *op, const char *name);
 
 /* Whether an implementation can do a pass: NULL, or why not. */
 const char *rs_impl_refuses(const rs_impl *impl, const rs_problem *p, rs_pass pass,
-                            const rescl_device_info *dev);
+                            const rs_caps *caps);
 
 /* ---- tolerance --------------------------------------------------------------------------- */
 

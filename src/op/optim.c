@@ -89,8 +89,8 @@ const char *rs_optim_state_name(const rs_optim_hyper *h, int i)
 
 static rs_spread spread_over(rescl_device *dev, size_t count)
 {
-    const rescl_device_info *info = rescl_device_get_info(dev);
-    return rs_spread_over(info, info->type == RESCL_DEVICE_CPU, count, 1, 16);
+    const rs_caps *caps = rs_device_caps(dev);
+    return rs_spread_over(caps, caps->type == RESCL_DEVICE_CPU, count, 1, 16);
 }
 
 rescl_status rs_optim_create(rescl_device *dev, const rs_optim_hyper *h, rs_optim **out)

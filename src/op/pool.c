@@ -95,12 +95,11 @@ rs_pool_geom rs_pool_geometry(const rs_problem *p)
     return g;
 }
 
-rescl_status rs_pool_plan(rs_plan *plan, const rescl_device_info *dev, const char *file,
-                          const char *name)
+rescl_status rs_pool_plan(rs_plan *plan, const rs_caps *caps, const char *file, const char *name)
 {
     const rs_pool_geom g = rs_pool_geometry(&plan->problem);
     const int64_t pixels = g.n * (plan->pass == RS_FWD ? g.out_h * g.out_w : g.h * g.w);
-    return rs_spread_plan(plan, dev, file, name, (size_t)pixels, (size_t)g.c, 1);
+    return rs_spread_plan(plan, caps, file, name, (size_t)pixels, (size_t)g.c, 1);
 }
 
 rescl_status rs_pool_launch(const rs_plan *plan, const rs_arg *args, size_t nargs)

@@ -29,9 +29,9 @@ static void reference(const rs_problem *p, rs_pass pass, const rs_ref *ref)
     }
 }
 
-static rescl_status plan(rs_plan *plan, const rescl_device_info *dev)
+static rescl_status plan(rs_plan *plan, const rs_caps *caps)
 {
-    return rs_spread_plan(plan, dev, "relu", plan->pass == RS_FWD ? "relu_fwd" : "relu_bwd_data",
+    return rs_spread_plan(plan, caps, "relu", plan->pass == RS_FWD ? "relu_fwd" : "relu_bwd_data",
                           rs_shape_count(&plan->problem.dst), 1, 16);
 }
 

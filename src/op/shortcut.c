@@ -54,12 +54,12 @@ static void reference(const rs_problem *p, rs_pass pass, const rs_ref *ref)
 }
 
 /* Rows of work are pixels: of dst forward, of src backward. */
-static rescl_status plan(rs_plan *plan, const rescl_device_info *dev)
+static rescl_status plan(rs_plan *plan, const rs_caps *caps)
 {
     const rs_problem *p = &plan->problem;
     const bool fwd = plan->pass == RS_FWD;
     const rs_shape *s = fwd ? &p->dst : &p->src[0];
-    return rs_spread_plan(plan, dev, "shortcut", fwd ? "shortcut_fwd" : "shortcut_bwd_data",
+    return rs_spread_plan(plan, caps, "shortcut", fwd ? "shortcut_fwd" : "shortcut_bwd_data",
                           s->dim[0] * s->dim[1] * s->dim[2], s->dim[3], 1);
 }
 

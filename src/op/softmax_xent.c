@@ -85,10 +85,10 @@ static size_t reduction(const rs_problem *p, rs_pass pass)
     return pass == RS_FWD ? p->src[0].dim[1] : 1;
 }
 
-static rescl_status plan(rs_plan *plan, const rescl_device_info *dev)
+static rescl_status plan(rs_plan *plan, const rs_caps *caps)
 {
     const rs_shape *x = &plan->problem.src[0];
-    return rs_spread_plan(plan, dev, "softmax_xent",
+    return rs_spread_plan(plan, caps, "softmax_xent",
                           plan->pass == RS_FWD ? "softmax_xent_fwd" : "softmax_xent_bwd_data",
                           x->dim[0], x->dim[1], 1);
 }

@@ -10,17 +10,17 @@
 #define GROUP           128
 #define GROUPS_PER_UNIT 16
 
-size_t rs_group_size(const rescl_device_info *dev, size_t want)
+size_t rs_group_size(const rs_caps *caps, size_t want)
 {
     size_t n = 1;
-    while (n * 2 <= want && n * 2 <= dev->max_group)
+    while (n * 2 <= want && n * 2 <= caps->max_group)
         n *= 2;
     return n;
 }
 
-size_t rs_vector_width(const rescl_device_info *dev)
+size_t rs_vector_width(const rs_caps *caps)
 {
-    return dev->float_width >= 16 ? 16 : dev->float_width >= 8 ? 8 : 4;
+    return caps->float_width >= 16 ? 16 : caps->float_width >= 8 ? 8 : 4;
 }
 
 static size_t divide_up(size_t a, size_t b)
@@ -33,18 +33,17 @@ static size_t max_size(size_t a, size_t b)
     return a > b ? a : b;
 }
 
-rs_spread rs_spread_over(const rescl_device_info *dev, bool cpu, size_t rows, size_t row_elems,
-                         size_t grain)
+rs_spread rs_spread_over(const rs_caps *caps, bool cpu, size_t rows, size_t row_elems, size_t grain)
 {
     rs_spread s = {.grid = {{1, 1, 1}, {1, 1, 1}}};
-    const size_t units = max_size(dev->compute_units, 1);
+    const size_t units = max_size(caps->compute_units, 1);
     if (cpu) {
         const size_t even = divide_up(rows, units * CHUNKS_PER_UNIT);
         s.chunk = rs_round_up(max_size(even, divide_up(CHUNK_ELEMS, row_elems)), grain);
         s.grid.items[0] = divide_up(rows, s.chunk);
         snprintf(s.options, sizeof s.options, "-DSPREAD=0");
     } else {
-        const size_t group = rs_group_size(dev, GROUP);
+        const size_t group = rs_group_size(caps, GROUP);
         const size_t groups = divide_up(divide_up(row_elems, 4) * rows, group);
         const size_t most = units * GROUPS_PER_UNIT;
         s.chunk = 1;
@@ -55,11 +54,11 @@ rs_spread rs_spread_over(const rescl_device_info *dev, bool cpu, size_t rows, si
     return s;
 }
 
-rescl_status rs_spread_plan(rs_plan *plan, const rescl_device_info *dev, const char *file,
-                            const char *name, size_t rows, size_t row_elems, size_t grain)
+rescl_status rs_spread_plan(rs_plan *plan, const rs_caps *caps, const char *file, const char *name,
+                            size_t rows, size_t row_elems, size_t grain)
 {
-    const bool cpu = plan->impl->prefers & (1u << RESCL_DEVICE_CPU);
-    const rs_spread s = rs_spread_over(dev, cpu, rows, row_elems, grain);
+    const bool cpu = plan->choice.impl->prefers & (1u << RESCL_DEVICE_CPU);
+    const rs_spread s = rs_spread_over(caps, cpu, rows, row_elems, grain);
     plan->v[0] = (int64_t)s.chunk;
     plan->v[1] = (int64_t)s.grid.items[0];
     plan->v[2] = (int64_t)s.grid.group[0];
@@ -76,9 +75,9 @@ size_t rs_spread_chunk(const rs_plan *plan)
     return (size_t)plan->v[0];
 }
 
-const char *rs_can_index32(const rs_problem *p, rs_pass pass, const rescl_device_info *dev)
+const char *rs_can_index32(const rs_problem *p, rs_pass pass, const rs_caps *caps)
 {
-    (void)pass, (void)dev;
+    (void)pass, (void)caps;
     bool fits = rs_shape_count(&p->dst) <= INT32_MAX;
     for (int i = 0; i < p->nsrc; i++)
         fits = fits && rs_shape_count(&p->src[i]) <= INT32_MAX;

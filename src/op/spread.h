@@ -17,14 +17,13 @@ typedef struct rs_spread {
 
 /* Divides `rows` rows of `row_elems` floats each; a chunk is a multiple of `grain` rows. `cpu`: in
  * chunks, else in turns. */
-rs_spread rs_spread_over(const rescl_device_info *dev, bool cpu, size_t rows, size_t row_elems,
+rs_spread rs_spread_over(const rs_caps *caps, bool cpu, size_t rows, size_t row_elems,
                          size_t grain);
 
 /* For a plan of one kernel, `file`'s `name`: chooses by what the implementation prefers, and keeps
  * the result in plan->v[0..2], where rs_spread_grid and rs_spread_chunk find it. */
-rescl_status rs_spread_plan(rs_plan *plan, const rescl_device_info *dev, const char *file,
-                            const char *name, size_t rows, size_t row_elems, size_t grain)
-    RESCL_CHECK;
+rescl_status rs_spread_plan(rs_plan *plan, const rs_caps *caps, const char *file, const char *name,
+                            size_t rows, size_t row_elems, size_t grain) RESCL_CHECK;
 rs_grid rs_spread_grid(const rs_plan *plan);
 size_t rs_spread_chunk(const rs_plan *plan);
 
@@ -47,13 +46,13 @@ size_t rs_spread_chunk(const rs_plan *plan);
     }
 
 /* The largest power of two, at most `want`, that a work-group of the device may have. */
-size_t rs_group_size(const rescl_device_info *dev, size_t want);
+size_t rs_group_size(const rs_caps *caps, size_t want);
 
 /* VW of common.clh on this device. */
-size_t rs_vector_width(const rescl_device_info *dev);
+size_t rs_vector_width(const rs_caps *caps);
 
 /* An rs_impl.can: kernels that index with 32 bits. */
-const char *rs_can_index32(const rs_problem *p, rs_pass pass, const rescl_device_info *dev);
+const char *rs_can_index32(const rs_problem *p, rs_pass pass, const rs_caps *caps);
 
 /* diff_src[i]'s part in the `flags` argument of backward kernels: (WANT | ACCUMULATE) << 2 * i. */
 unsigned rs_diff_flags(const rs_problem *p);

@@ -1,9 +1,9 @@
-/* Tuning files: see tunetable.h. */
-#include "tunetable.h"
+#include "tunefile.h"
 
 #include "error.h"
 #include "hash.h"
 #include "log.h"
+#include "op.h"
 #include "path.h"
 #include "str.h"
 

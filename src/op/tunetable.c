@@ -1,31 +1,10 @@
-/* The table of what was measured, and the one that a device has. */
 #include "tunetable.h"
 
 #include "alloc.h"
 #include "error.h"
-#include "hash.h"
-#include "log.h"
-#include "path.h"
-#include "str.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-bool rs_tune_key(const rs_problem *p, rs_pass pass, char text[RS_TUNE_KEY])
-{
-    char words[RS_TUNE_KEY / 2];
-    rs_problem q = *p;
-    if (p->op->key == NULL)
-        return false;
-    for (int i = 0; i < RS_OP_SRC; i++) /* adding to diff_src concerns one pass alone */
-        q.accumulate[i] = pass == RS_BWD_DATA && p->accumulate[i];
-    q.op->key(&q, words, sizeof words);
-    return snprintf(text, RS_TUNE_KEY, "%s %s %s %s", p->op->name, rs_pass_name(pass),
-                    p->training ? "train" : "infer", words) < RS_TUNE_KEY;
-}
-
-/* ---- a table ----------------------------------------------------------------------------- */
 
 static void entry_fini(rs_tune_entry *e)
 {
@@ -87,124 +66,5 @@ rescl_status rs_tune_table_set(rs_tune_table *t, const char *key, const char *ch
     e = (rs_tune_entry){0};
 out:
     entry_fini(&e);
-    return st;
-}
-
-/* ---- the table of a device --------------------------------------------------------------- */
-
-typedef struct tuning {
-    rs_tune_table table;
-    rs_str source;
-    char fingerprint[33];
-} tuning;
-
-static void tuning_destroy(void *data)
-{
-    tuning *t = data;
-    rs_tune_table_fini(&t->table);
-    rs_str_fini(&t->source);
-    free(t);
-}
-
-/* After a file was read, or was not: `expected` ones that are missing are worth a warning. */
-static void take_note(tuning *t, rescl_status st, const char *path, bool expected)
-{
-    const char *why = st == RESCL_OK ? "" : rescl_last_error()->message;
-    if (st == RESCL_OK)
-        (void)!rs_str_appendf(&t->source, "%s%s", t->source.len ? ", " : "", path);
-    else if (st == RESCL_ERR_FORMAT || (expected && st != RESCL_OK))
-        rs_log(RESCL_LOG_WARN, "no tuning: %s", why);
-    else if (st != RESCL_ERR_NOT_FOUND && rs_verbose("dispatch"))
-        rs_log(RESCL_LOG_INFO, "dispatch: no tuning: %s", why);
-}
-
-static void read_files(tuning *t, const rescl_device_info *dev)
-{
-    const char *chosen = getenv("RESCL_TUNE");
-    char class[RS_TUNE_CLASS_TEXT], name[RS_TUNE_CLASS_TEXT + 24];
-    char *path = NULL;
-
-    if (chosen && strcmp(chosen, "off") == 0)
-        return;
-    if (chosen && *chosen) {
-        take_note(t, rs_tune_table_read(&t->table, chosen, dev, RS_TUNE_CLASS), chosen, true);
-        return;
-    }
-    snprintf(name, sizeof name, "%s.tune", rs_tune_class(dev, class));
-    const char *text = rs_embedded_tuning(name);
-    if (text) {
-        snprintf(name, sizeof name, "built-in %s.tune", class);
-        take_note(t, rs_tune_table_parse(&t->table, text, strlen(text), name, dev, RS_TUNE_CLASS),
-                  name, false);
-    }
-    if (rs_tune_path(dev, &path) == RESCL_OK)
-        take_note(t, rs_tune_table_read(&t->table, path, dev, RS_TUNE_DEVICE), path, false);
-    free(path);
-}
-
-static void take_fingerprint(tuning *t)
-{
-    rs_str all = {0};
-    for (size_t i = 0; i < t->table.count; i++)
-        if (rs_str_appendf(&all, "%s=%s\n", t->table.entry[i].key, t->table.entry[i].choice) !=
-            RESCL_OK)
-            break;
-    if (t->table.count)
-        rs_hash_hex(rs_hash_bytes(all.text, all.len), t->fingerprint);
-    rs_str_fini(&all);
-}
-
-/* NULL only when memory is short, which costs no more than the tuning. */
-static const tuning *tuning_of(rescl_device *dev)
-{
-    tuning *t = rs_device_attached(dev);
-    if (t)
-        return t;
-    t = calloc(1, sizeof *t);
-    if (t == NULL)
-        return NULL;
-    read_files(t, rescl_device_get_info(dev));
-    take_fingerprint(t);
-    if (t->table.count && rs_verbose("dispatch"))
-        rs_log(RESCL_LOG_INFO, "dispatch: %zu problems are tuned by %s", t->table.count,
-               t->source.text ? t->source.text : "");
-    rs_device_attach(dev, t, tuning_destroy);
-    return t;
-}
-
-const char *rs_tune_find(rescl_device *dev, const rs_problem *p, rs_pass pass)
-{
-    char key[RS_TUNE_KEY];
-    const tuning *t;
-    if (p->op->key == NULL || (t = tuning_of(dev)) == NULL || t->table.count == 0)
-        return NULL;
-    return rs_tune_key(p, pass, key) ? rs_tune_table_get(&t->table, key) : NULL;
-}
-
-void rs_tune_forget(rescl_device *dev)
-{
-    rs_device_attach(dev, NULL, NULL);
-}
-
-void rescl_device_get_tuning(rescl_device *device, rescl_tuning *out)
-{
-    const tuning *t = tuning_of(device);
-    *out = (rescl_tuning){.source = ""};
-    if (t == NULL || t->table.count == 0)
-        return;
-    out->problems = t->table.count;
-    out->source = t->source.text ? t->source.text : "";
-    memcpy(out->fingerprint, t->fingerprint, sizeof out->fingerprint);
-}
-
-rescl_status rescl_tune_path(const rescl_device *device, char *path, size_t bytes)
-{
-    rescl_status st = RESCL_OK;
-    char *text = NULL;
-    RS_TRY(rs_tune_path(rescl_device_get_info(device), &text));
-    RS_FAIL_IF(strlen(text) >= bytes, RESCL_ERR_ARG, "%s does not fit into %zu bytes", text, bytes);
-    memcpy(path, text, strlen(text) + 1);
-out:
-    free(text);
     return st;
 }

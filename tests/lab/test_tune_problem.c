@@ -8,7 +8,7 @@
 #include "str.h"
 #include "trial.h"
 #include "tune_problem.h"
-#include "tunetable.h"
+#include "tunefile.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -23,9 +23,9 @@ static rs_impl made[24];
 static const rs_impl *impls[RS_COUNT(made) + 1]; /* those of `made` that there are */
 static rs_op op;
 
-static rescl_status plan_like_plain(rs_plan *plan, const rescl_device_info *dev)
+static rescl_status plan_like_plain(rs_plan *plan, const rs_caps *caps)
 {
-    return plain->plan(plan, dev);
+    return plain->plan(plan, caps);
 }
 
 static rescl_status do_nothing(const rs_plan *plan, const rs_args *args)
@@ -47,7 +47,7 @@ static rescl_status refuse(const rs_plan *plan, const rs_args *args)
 {
     (void)args;
     return rs_error_set(RESCL_ERR_DEVICE, 0, __FILE__, __LINE__, "%s is out of order",
-                        plan->impl->name);
+                        plan->choice.impl->name);
 }
 
 static rs_problem problem(void)
@@ -213,13 +213,13 @@ static void all_passes_are_judged(void **state)
         for (int k = 0; k < 2; k++) {
             assert_ok(rs_judge_reset(&judge));
             assert_ok(rs_trial_run(&trial, &args, true));
-            assert_ok(rs_judge_result(&judge, trial.plan.impl, &v));
+            assert_ok(rs_judge_result(&judge, trial.plan.choice.impl, &v));
             assert_true(v.share >= 0.0 && v.share <= 1.0);
             assert_true(v.distance >= 0.0 && v.distance < 1e-5);
         }
         if (pass == RS_BWD_DATA) { /* without a reset it is added to what is there */
             assert_ok(rs_trial_run(&trial, &args, true));
-            assert_ok(rs_judge_result(&judge, trial.plan.impl, &v));
+            assert_ok(rs_judge_result(&judge, trial.plan.choice.impl, &v));
             assert_true(v.share > 1.0 && v.distance > 0.1);
         }
         rs_trial_fini(&trial);

@@ -391,9 +391,9 @@ static void check_impl(run *r, rs_pass pass, const char *impl, const char *label
     char what[192], text[256];
 
     snprintf(what, sizeof what, "%s %s%s", impl, rs_pass_name(pass), label);
-    OP_OK(rs_plan_make(&plan, &r->p, pass, op_device(), impl));
+    OP_OK(rs_choice_plan(op_device(), &r->p, pass, impl, &plan));
     OP_OK(rs_plan_build(&plan));
-    const size_t terms = rs_impl_terms(plan.impl, &r->p, pass);
+    const size_t terms = rs_impl_terms(plan.choice.impl, &r->p, pass);
     for (int k = 0; k < 2; k++) {
         for (int i = 0; i < NSLOT; i++)
             out[k][i] = copy_want(&r->slot[i]);
@@ -441,16 +441,16 @@ static bool next_tuned(const rs_impl *m, rs_pass pass, char choice[RS_CHOICE])
 static void check_impls(run *r, rs_pass pass, const char *label)
 {
     const rs_op *op = r->p.op;
-    const rescl_device_info *info = rescl_device_get_info(op_device());
+    const rs_caps *caps = rs_device_caps(op_device());
     const char *only = getenv("RESCL_TEST_IMPL");
     rs_plan plan;
     char choice[RS_CHOICE];
     reference(r, pass);
     check_single(r, pass);
-    OP_OK(rs_plan_make(&plan, &r->p, pass, op_device(), NULL));
+    OP_OK(rs_choice_plan(op_device(), &r->p, pass, NULL, &plan));
     for (int i = 0; op->impls[i]; i++) {
         const rs_impl *m = op->impls[i];
-        if (rs_impl_refuses(m, &r->p, pass, info))
+        if (rs_impl_refuses(m, &r->p, pass, caps))
             continue;
         if (only && strcmp(only, m->name) != 0)
             continue;
@@ -531,7 +531,7 @@ static int teardown(void **state)
 static void mode_all_served(void **state)
 {
     const rs_op *op = *state;
-    const unsigned type = 1u << rescl_device_get_info(op_device())->type;
+    const unsigned type = 1u << rs_device_caps(op_device())->type;
     if (getenv("RESCL_TEST_IMPL")) {
         assert_true(served != 0);
         return;

@@ -29,6 +29,7 @@
 
 #include <cmocka.h>
 
+#include "choice.h"
 #include "error.h"
 #include "op.h"
 #include "rng.h"

@@ -246,12 +246,12 @@ static void declines_huge_tensors(void **state)
     (void)state;
     const rs_shape src[] = {rs_shape_4(1024, 1024, 1024, 4), rs_shape_4(65536, 256, 256, 32)};
     const rs_conv2d_attr *attr[] = {PLAIN(6, 1, 1, 0), PLAIN(32, 3, 1, 1)};
-    const rescl_device_info *info = rescl_device_get_info(op_device());
+    const rs_caps *caps = rs_device_caps(op_device());
     for (size_t i = 0; i < RS_COUNT(src); i++) {
         rs_problem p;
         OP_OK(rs_problem_init(&p, &rs_op_conv2d, attr[i], true, &src[i], 1));
         for (const rs_impl *const *m = rs_op_conv2d.impls; *m; m++)
-            assert_non_null((*m)->can(&p, RS_FWD, info));
+            assert_non_null((*m)->can(&p, RS_FWD, caps));
     }
 }
 
@@ -332,9 +332,9 @@ static void check_moments(const op_case *c, const rs_impl *impl)
     rs_plan plan;
     OP_OK(rs_problem_init(&p, &rs_op_conv2d, c->attr, true, c->src, 1));
     p.want_moments = true;
-    if (impl->can && impl->can(&p, RS_FWD, rescl_device_get_info(dev)))
+    if (impl->can && impl->can(&p, RS_FWD, rs_device_caps(dev)))
         return;
-    OP_OK(rs_plan_make(&plan, &p, RS_FWD, dev, impl->name));
+    OP_OK(rs_choice_plan(dev, &p, RS_FWD, impl->name, &plan));
     if (plan.moments_parts == 0)
         return;
     const size_t channels = p.dst.dim[3], count = rs_shape_count(&p.dst);

@@ -68,18 +68,18 @@ static void implementation_can_be_forced(void **state)
     (void)state;
     for (size_t i = 0; rs_op_relu.impls[i]; i++) {
         const rs_impl *m = rs_op_relu.impls[i];
-        OP_OK(rs_plan_make(&plan, &p, RS_FWD, op_device(), m->name));
-        assert_ptr_equal(plan.impl, m);
+        OP_OK(rs_choice_plan(op_device(), &p, RS_FWD, m->name, &plan));
+        assert_ptr_equal(plan.choice.impl, m);
         setenv("RESCL_IMPL", i == 0 ? "add=x,relu=chunked" : "relu=grouped", 1);
-        OP_OK(rs_plan_make(&plan, &p, RS_FWD, op_device(), NULL));
+        OP_OK(rs_choice_plan(op_device(), &p, RS_FWD, NULL, &plan));
         unsetenv("RESCL_IMPL");
-        assert_ptr_equal(plan.impl, m);
+        assert_ptr_equal(plan.choice.impl, m);
     }
-    assert_int_equal(rs_plan_make(&plan, &p, RS_FWD, op_device(), "fast"), RESCL_ERR_ARG);
+    assert_int_equal(rs_choice_plan(op_device(), &p, RS_FWD, "fast", &plan), RESCL_ERR_ARG);
     assert_non_null(strstr(rescl_last_error()->message, "chunked, grouped"));
-    assert_int_equal(rs_plan_make(&plan, &p, RS_BWD_PARAMS, op_device(), "chunked"),
+    assert_int_equal(rs_choice_plan(op_device(), &p, RS_BWD_PARAMS, "chunked", &plan),
                      RESCL_ERR_UNSUPPORTED);
-    assert_int_equal(rs_plan_make(&plan, &p, RS_BWD_PARAMS, op_device(), NULL),
+    assert_int_equal(rs_choice_plan(op_device(), &p, RS_BWD_PARAMS, NULL, &plan),
                      RESCL_ERR_UNSUPPORTED);
     assert_non_null(strstr(rescl_last_error()->message, "does not serve this pass"));
 }
@@ -93,28 +93,28 @@ static void wrong_environment_is_an_error(void **state)
     (void)state;
     for (size_t i = 0; i < RS_COUNT(wrong); i++) {
         setenv("RESCL_IMPL", wrong[i], 1);
-        assert_int_equal(rs_plan_make(&plan, &p, RS_FWD, op_device(), NULL), RESCL_ERR_ARG);
+        assert_int_equal(rs_choice_plan(op_device(), &p, RS_FWD, NULL, &plan), RESCL_ERR_ARG);
     }
     unsetenv("RESCL_IMPL");
 }
 
 /* A device prefers what was made for its class, and takes something else before it takes nothing.
  */
-static const char *refuse(const rs_problem *p, rs_pass pass, const rescl_device_info *dev)
+static const char *refuse(const rs_problem *p, rs_pass pass, const rs_caps *caps)
 {
-    (void)p, (void)pass, (void)dev;
+    (void)p, (void)pass, (void)caps;
     return "declined by the test";
 }
 
-static rescl_status plan_nothing(rs_plan *plan, const rescl_device_info *dev)
+static rescl_status plan_nothing(rs_plan *plan, const rs_caps *caps)
 {
-    (void)plan, (void)dev;
+    (void)plan, (void)caps;
     return RESCL_OK;
 }
 
 static void classes_are_preferred(void **state)
 {
-    const unsigned here = 1u << rescl_device_get_info(op_device())->type, there = ~here;
+    const unsigned here = 1u << rs_device_caps(op_device())->type, there = ~here;
     rs_impl elsewhere = {.name = "elsewhere", .passes = 1, .prefers = there, .plan = plan_nothing};
     rs_impl near = {.name = "here", .passes = 1, .prefers = here, .plan = plan_nothing};
     const rs_impl *const impls[] = {&elsewhere, &near, NULL};
@@ -123,16 +123,88 @@ static void classes_are_preferred(void **state)
     const rs_problem p = problem(&op);
     rs_plan plan;
     (void)state;
-    OP_OK(rs_plan_make(&plan, &p, RS_FWD, op_device(), NULL));
-    assert_string_equal(plan.impl->name, "here");
+    OP_OK(rs_choice_plan(op_device(), &p, RS_FWD, NULL, &plan));
+    assert_string_equal(plan.choice.impl->name, "here");
     near.can = refuse;
-    OP_OK(rs_plan_make(&plan, &p, RS_FWD, op_device(), NULL));
-    assert_string_equal(plan.impl->name, "elsewhere");
-    OP_OK(rs_plan_make(&plan, &p, RS_FWD, op_device(), "elsewhere"));
+    OP_OK(rs_choice_plan(op_device(), &p, RS_FWD, NULL, &plan));
+    assert_string_equal(plan.choice.impl->name, "elsewhere");
+    OP_OK(rs_choice_plan(op_device(), &p, RS_FWD, "elsewhere", &plan));
     elsewhere.can = refuse;
-    assert_int_equal(rs_plan_make(&plan, &p, RS_FWD, op_device(), NULL), RESCL_ERR_UNSUPPORTED);
+    assert_int_equal(rs_choice_plan(op_device(), &p, RS_FWD, NULL, &plan), RESCL_ERR_UNSUPPORTED);
     assert_non_null(strstr(rescl_last_error()->message, "elsewhere: declined by the test"));
-    assert_int_equal(rs_plan_make(&plan, &p, RS_FWD, op_device(), "here"), RESCL_ERR_UNSUPPORTED);
+    assert_int_equal(rs_choice_plan(op_device(), &p, RS_FWD, "here", &plan), RESCL_ERR_UNSUPPORTED);
+}
+
+/* An implementation serves f32 unless it names more types; of src, dst and parameters each counts, of
+ * integers none. */
+static void types_are_refused_or_served(void **state)
+{
+    const rs_caps *caps = rs_device_caps(op_device());
+    const rs_softmax_xent_attr xent = {0};
+    const rs_dense_attr dense = {.units = 3, .bias = true};
+    const rs_shape src[2] = {rs_shape_2(4, 6), rs_shape_1(4)};
+    rs_impl impl = {.name = "plain", .passes = 1u << RS_FWD, .plan = plan_nothing};
+    rs_problem p;
+    (void)state;
+    OP_OK(rs_problem_init(&p, &rs_op_softmax_xent, &xent, true, src, 2));
+    assert_int_equal(p.dst_type, RS_F32);
+    assert_null(rs_impl_refuses(&impl, &p, RS_FWD, caps)); /* its labels are i32 */
+    OP_OK(rs_problem_init(&p, &rs_op_dense, &dense, true, src, 1));
+    assert_null(rs_impl_refuses(&impl, &p, RS_FWD, caps));
+    rs_dtype *const where[] = {&p.src_type[0], &p.dst_type, &p.param_type[p.nparam - 1]};
+    for (size_t i = 0; i < RS_COUNT(where); i++) {
+        *where[i] = RS_BF16;
+        impl.types = 0;
+        assert_string_equal(rs_impl_refuses(&impl, &p, RS_FWD, caps),
+                            "serves f32 alone, found bf16");
+        impl.types = 1u << RS_F32 | 1u << RS_F16;
+        assert_string_equal(rs_impl_refuses(&impl, &p, RS_FWD, caps), "does not serve bf16");
+        impl.types |= 1u << RS_BF16;
+        assert_null(rs_impl_refuses(&impl, &p, RS_FWD, caps));
+        *where[i] = RS_F32;
+    }
+    impl.types = 1u << RS_BF16;
+    assert_string_equal(rs_impl_refuses(&impl, &p, RS_FWD, caps), "does not serve f32");
+    /* No implementation that there is takes what it was not made for. */
+    p = problem(&rs_op_relu);
+    p.src_type[0] = RS_F16;
+    rs_plan plan;
+    assert_int_equal(rs_choice_plan(op_device(), &p, RS_FWD, NULL, &plan), RESCL_ERR_UNSUPPORTED);
+    assert_non_null(strstr(rescl_last_error()->message, "serves f32 alone, found f16"));
+}
+
+/* Narrow types are wider off by one rounding, and sums of many terms in any type. */
+static void tolerances_are_total(void **state)
+{
+    (void)state;
+    assert_true(rs_tolerance(RS_F32, 4, 2) == 0x1p-24 * 16 * 2);
+    assert_true(rs_tolerance(RS_BF16, 4, 2) == rs_tolerance(RS_F32, 4, 2) + 0x1p-8 * 2);
+    assert_true(rs_tolerance(RS_F16, 4, 2) == rs_tolerance(RS_F32, 4, 2) + 0x1p-11 * 2);
+    for (int t = 0; t < RS_DTYPE_COUNT; t++) {
+        const rs_dtype type = (rs_dtype)t;
+        assert_true((rs_tolerance(type, 1, 1) > 0) == rs_dtype_is_float(type));
+        assert_true(!rs_dtype_is_float(type) ||
+                    rs_tolerance(type, 1000, 1) > rs_tolerance(type, 1, 1));
+    }
+}
+
+/* A plan is a function of problem, choice and device. */
+static void plans_follow_their_choice(void **state)
+{
+    const rs_problem p = problem(&rs_op_relu);
+    (void)state;
+    for (size_t i = 0; rs_op_relu.impls[i]; i++) {
+        const rs_choice choice = {.impl = rs_op_relu.impls[i]};
+        static rs_plan a, b;
+        OP_OK(rs_plan_make(&a, &p, RS_FWD, op_device(), &choice));
+        setenv("RESCL_IMPL", "relu=chunked", 1);
+        OP_OK(rs_plan_make(&b, &p, RS_FWD, op_device(), &choice));
+        unsetenv("RESCL_IMPL");
+        assert_ptr_equal(a.choice.impl, choice.impl);
+        assert_ptr_equal(b.choice.impl, choice.impl);
+        assert_int_equal(a.nkernels, b.nkernels);
+        assert_string_equal(a.kernel[0].options, b.kernel[0].options);
+    }
 }
 
 static void plans_have_limits(void **state)
@@ -160,6 +232,9 @@ int main(void)
         cmocka_unit_test(implementation_can_be_forced),
         cmocka_unit_test(wrong_environment_is_an_error),
         cmocka_unit_test(classes_are_preferred),
+        cmocka_unit_test(types_are_refused_or_served),
+        cmocka_unit_test(tolerances_are_total),
+        cmocka_unit_test(plans_follow_their_choice),
         cmocka_unit_test(plans_have_limits),
     };
     return cmocka_run_group_tests_name("op", tests, NULL, NULL);

@@ -4,7 +4,9 @@
 #include "path.h"
 #include "str.h"
 #include "testing.h"
-#include "tunetable.h"
+#include "tunefile.h"
+#include "tuning.h"
+#include <rescl/tune.h>
 
 #include <dirent.h>
 #include <stdio.h>
@@ -40,7 +42,7 @@ static int teardown(void **state)
 {
     (void)state;
     setenv("RESCL_TUNE", "off", 1);
-    rs_tune_forget(op_device());
+    rs_tuning_forget(op_device());
     rescl_log_set(NULL, NULL);
     free(file);
     rs_test_dir_remove(dir);
@@ -87,23 +89,23 @@ static void keys_tell_problems_apart(void **state)
     other[3].groups = 4;
     other[4].relu = true;
     rs_problem p = conv(&attr3, true);
-    assert_true(rs_tune_key(&p, RS_FWD, key[n++]));
+    assert_true(rs_tuning_key(&p, RS_FWD, key[n++]));
     assert_string_equal(key[0], KEY3);
-    assert_true(rs_tune_key(&p, RS_BWD_DATA, key[n++]));
+    assert_true(rs_tuning_key(&p, RS_BWD_DATA, key[n++]));
     p.accumulate[0] = true;
-    assert_true(rs_tune_key(&p, RS_BWD_DATA, key[n++]));
-    assert_true(rs_tune_key(&p, RS_FWD, key[n]));
+    assert_true(rs_tuning_key(&p, RS_BWD_DATA, key[n++]));
+    assert_true(rs_tuning_key(&p, RS_FWD, key[n]));
     assert_string_equal(key[n], KEY3); /* adding to a gradient is no matter of forward */
     for (size_t i = 0; i < RS_COUNT(other); i++) {
         p = conv(&other[i], i < 4);
-        assert_true(rs_tune_key(&p, RS_FWD, key[n++]));
+        assert_true(rs_tuning_key(&p, RS_FWD, key[n++]));
     }
     for (size_t i = 0; i < n; i++)
         for (size_t k = 0; k < i; k++)
             assert_string_not_equal(key[i], key[k]);
     const rs_shape src = rs_shape_2(3, 5);
     OP_OK(rs_problem_init(&p, &rs_op_relu, NULL, true, &src, 1));
-    assert_false(rs_tune_key(&p, RS_FWD, key[0]));
+    assert_false(rs_tuning_key(&p, RS_FWD, key[0]));
 }
 
 static void tables_add_and_replace(void **state)
@@ -300,7 +302,7 @@ static void tune_to(const char *choice)
     assert_ok(rs_tune_table_write(&t, file, info()));
     rs_tune_table_fini(&t);
     setenv("RESCL_TUNE", file, 1);
-    rs_tune_forget(op_device());
+    rs_tuning_forget(op_device());
 }
 
 static void expect_choice(const char *want)
@@ -308,8 +310,8 @@ static void expect_choice(const char *want)
     const rs_problem p = conv(&attr3, true);
     rs_plan plan;
     char text[RS_CHOICE];
-    OP_OK(rs_plan_make(&plan, &p, RS_FWD, op_device(), NULL));
-    assert_string_equal(rs_plan_choice(&plan, text), want);
+    OP_OK(rs_choice_plan(op_device(), &p, RS_FWD, NULL, &plan));
+    assert_string_equal(rs_choice_text(&plan.choice, text), want);
 }
 
 static void choices_are_honoured(void **state)
@@ -319,8 +321,8 @@ static void choices_are_honoured(void **state)
     rs_plan plan;
     rescl_tuning tuning;
     char untuned[RS_CHOICE], text[RS_CHOICE];
-    OP_OK(rs_plan_make(&plan, &p, RS_FWD, op_device(), RS_CHOICE_DEFAULT));
-    rs_plan_choice(&plan, untuned);
+    OP_OK(rs_choice_plan(op_device(), &p, RS_FWD, RS_CHOICE_DEFAULT, &plan));
+    rs_choice_text(&plan.choice, untuned);
     expect_choice(untuned);
     rescl_device_get_tuning(op_device(), &tuning);
     assert_int_equal(tuning.problems, 0);
@@ -333,17 +335,17 @@ static void choices_are_honoured(void **state)
     assert_string_equal(tuning.source, file);
     assert_int_equal(strlen(tuning.fingerprint), 32);
     /* Other passes and problems are not concerned, and what is asked for wins. */
-    OP_OK(rs_plan_make(&plan, &p, RS_BWD_DATA, op_device(), NULL));
-    assert_string_not_equal(plan.impl->name, "tiled_gemm");
-    OP_OK(rs_plan_make(&plan, &p, RS_FWD, op_device(), RS_CHOICE_DEFAULT));
-    assert_string_equal(rs_plan_choice(&plan, text), untuned);
+    OP_OK(rs_choice_plan(op_device(), &p, RS_BWD_DATA, NULL, &plan));
+    assert_string_not_equal(plan.choice.impl->name, "tiled_gemm");
+    OP_OK(rs_choice_plan(op_device(), &p, RS_FWD, RS_CHOICE_DEFAULT, &plan));
+    assert_string_equal(rs_choice_text(&plan.choice, text), untuned);
     setenv("RESCL_IMPL", "conv2d=direct", 1);
     expect_choice("direct");
     setenv("RESCL_IMPL", "conv2d=default", 1);
     expect_choice(untuned);
     unsetenv("RESCL_IMPL");
     setenv("RESCL_TUNE", "off", 1);
-    rs_tune_forget(op_device());
+    rs_tuning_forget(op_device());
     expect_choice(untuned);
     assert_int_equal(messages, 0);
 }
@@ -358,14 +360,14 @@ static void what_cannot_serve_is_left_out(void **state)
     rs_plan plan;
     char untuned[RS_CHOICE];
     const rs_problem p = conv(&attr3, true);
-    OP_OK(rs_plan_make(&plan, &p, RS_FWD, op_device(), RS_CHOICE_DEFAULT));
-    rs_plan_choice(&plan, untuned);
+    OP_OK(rs_choice_plan(op_device(), &p, RS_FWD, RS_CHOICE_DEFAULT, &plan));
+    rs_choice_text(&plan.choice, untuned);
     for (size_t i = 0; i < RS_COUNT(useless); i++) {
         tune_to(useless[i]);
         expect_choice(untuned);
         /* Asked for, the same is an error. */
         if (i > 0)
-            assert_int_not_equal(rs_plan_make(&plan, &p, RS_FWD, op_device(), useless[i]),
+            assert_int_not_equal(rs_choice_plan(op_device(), &p, RS_FWD, useless[i], &plan),
                                  RESCL_OK);
     }
 }
@@ -382,9 +384,9 @@ static void doubts_can_be_overcome(void **state)
     OP_OK(rs_problem_init(&p, &rs_op_conv2d, &a, true, &src, 1));
     if (rescl_device_get_info(op_device())->float_width < 4)
         skip();
-    OP_OK(rs_plan_make(&plan, &p, RS_FWD, op_device(), RS_CHOICE_DEFAULT));
-    assert_string_not_equal(plan.impl->name, "winograd");
-    OP_OK(rs_plan_make(&plan, &p, RS_FWD, op_device(), "winograd"));
+    OP_OK(rs_choice_plan(op_device(), &p, RS_FWD, RS_CHOICE_DEFAULT, &plan));
+    assert_string_not_equal(plan.choice.impl->name, "winograd");
+    OP_OK(rs_choice_plan(op_device(), &p, RS_FWD, "winograd", &plan));
 }
 
 static void a_missing_file_is_a_warning(void **state)
@@ -393,9 +395,9 @@ static void a_missing_file_is_a_warning(void **state)
     const rs_problem p = conv(&attr3, true);
     rs_plan plan;
     setenv("RESCL_TUNE", file, 1);
-    rs_tune_forget(op_device());
-    OP_OK(rs_plan_make(&plan, &p, RS_FWD, op_device(), NULL));
-    OP_OK(rs_plan_make(&plan, &p, RS_FWD, op_device(), NULL));
+    rs_tuning_forget(op_device());
+    OP_OK(rs_choice_plan(op_device(), &p, RS_FWD, NULL, &plan));
+    OP_OK(rs_choice_plan(op_device(), &p, RS_FWD, NULL, &plan));
     assert_int_equal(messages, 1);
     assert_non_null(strstr(heard, file));
 }
@@ -411,7 +413,7 @@ static void the_cache_folder_is_looked_into(void **state)
     assert_non_null(strstr(path, "/tune/"));
     assert_ok(rs_tune_table_set(&t, KEY3, "direct", ""));
     assert_ok(rs_tune_table_write(&t, path, info()));
-    rs_tune_forget(op_device());
+    rs_tuning_forget(op_device());
     expect_choice("direct");
     rs_tune_table_fini(&t);
     free(path);

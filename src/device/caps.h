@@ -1,0 +1,21 @@
+/* What a device can do, as far as choosing and planning kernels goes: probed once, when the device is
+ * opened, and kept with it. Limits that are set by hand (RESCL_FLOAT_WIDTH, RESCL_MAX_LOCAL, ...) are
+ * in it. To store bfloat16 and halfs takes none of this: 16-bit integers, vload_half and vstore_half
+ * are part of OpenCL C. */
+#ifndef RS_CAPS_H
+#define RS_CAPS_H
+
+#include <rescl/device.h>
+
+typedef struct rs_caps {
+    rescl_device_type type;
+    unsigned compute_units;
+    unsigned float_width; /* native vector width in floats, at least 1 */
+    unsigned half_width;  /* in halfs; 0 without fp16 */
+    size_t max_group;     /* work-items of a work-group */
+    uint64_t local_bytes, max_alloc_bytes;
+    bool fp16, fp64; /* arithmetic on halfs, on doubles */
+    bool subgroups;
+} rs_caps;
+
+#endif
