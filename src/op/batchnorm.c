@@ -35,8 +35,13 @@
 /* Bits of the kernels' `flags` above those of rs_diff_flags. */
 enum { RELU = 16, MASK_DST = 32, RUNNING = 64 };
 
-/* plan->v */
-enum { V_ROWS, V_PARTS, V_GROUP, V_TILES };
+/* What a plan keeps: how the pixels are cut into parts of so many rows, and how groups of work-items
+ * lie over blocks of channels; 0 tiles: one work-item to a part. */
+typedef struct kept {
+    size_t rows, parts;
+    size_t group, tiles;
+    size_t blocks; /* vectors of channels */
+} kept;
 
 static size_t channels_of(const rs_problem *p)
 {
@@ -187,39 +192,37 @@ static size_t clamp(size_t v, size_t lo, size_t hi)
 
 /* Rows of a part, a multiple of `block`, so that there are at most `parts` of at least `least`
  * rows. */
-static void divide_pixels(rs_plan *plan, size_t parts, size_t least, size_t block)
+static void divide_pixels(kept *d, size_t pixels, size_t parts, size_t least, size_t block)
 {
-    const size_t m = pixels_of(&plan->problem);
-    const size_t rows = rs_round_up(clamp(m / parts + 1, least, SIZE_MAX), block);
-    plan->v[V_ROWS] = (int64_t)rows;
-    plan->v[V_PARTS] = (int64_t)((m + rows - 1) / rows);
+    d->rows = rs_round_up(clamp(pixels / parts + 1, least, SIZE_MAX), block);
+    d->parts = (pixels + d->rows - 1) / d->rows;
 }
 
 /* One work-item to a part; 16 rows at least, so that a part's sums are small beside what it reads.
  */
-static void divide_chunked(rs_plan *plan, const rs_caps *caps, char options[64])
+static void divide_chunked(const rs_problem *p, const rs_caps *caps, kept *d, char options[64])
 {
-    const size_t c = channels_of(&plan->problem);
-    divide_pixels(plan, clamp(caps->compute_units, 1, 4096) * 8, clamp(4096 / c, 16, 4096), 8);
-    plan->v[V_GROUP] = 1;
-    plan->v[V_TILES] = 0;
+    divide_pixels(d, pixels_of(p), clamp(caps->compute_units, 1, 4096) * 8,
+                  clamp(4096 / channels_of(p), 16, 4096), 8);
+    d->group = 1;
+    d->tiles = 0;
     snprintf(options, 64, "-DSPREAD=0");
 }
 
 /* Groups of lx blocks of channels by rows; a few groups for each compute unit in all. */
-static void divide_grouped(rs_plan *plan, const rs_caps *caps, char options[64])
+static void divide_grouped(const rs_problem *p, const rs_caps *caps, kept *d, char options[64])
 {
-    const size_t vw = rs_vector_width(caps), blocks = (channels_of(&plan->problem) + vw - 1) / vw;
+    const size_t vw = rs_vector_width(caps);
     size_t group = rs_group_size(caps, 128);
     while (group > 1 && group * (2 * vw + 1) * sizeof(float) > caps->local_bytes)
         group /= 2;
     /* Two widths only: each is a program to build. */
-    const size_t lx = clamp(blocks >= 16 ? 16 : 4, 1, group);
-    const size_t tiles = (blocks + lx - 1) / lx;
+    const size_t lx = clamp(d->blocks >= 16 ? 16 : 4, 1, group);
+    const size_t tiles = (d->blocks + lx - 1) / lx;
     const size_t parts = clamp(clamp(caps->compute_units, 1, 4096) * 8 / tiles, 1, 256);
-    divide_pixels(plan, parts, 8 * group / lx, group / lx);
-    plan->v[V_GROUP] = (int64_t)group;
-    plan->v[V_TILES] = (int64_t)tiles;
+    divide_pixels(d, pixels_of(p), parts, 8 * group / lx, group / lx);
+    d->group = group;
+    d->tiles = tiles;
     snprintf(options, 64, "-DSPREAD=1 -DWG=%zu -DLX=%zu", group, lx);
 }
 
@@ -240,30 +243,30 @@ static rescl_status plan(rs_plan *plan, const rs_caps *caps)
     const rs_problem *p = &plan->problem;
     rescl_status st = RESCL_OK;
     char options[64];
+    const size_t vw = rs_vector_width(caps);
+    kept d = {.blocks = (channels_of(p) + vw - 1) / vw};
     if (plan->choice.impl->prefers & (1u << RESCL_DEVICE_CPU))
-        divide_chunked(plan, caps, options);
+        divide_chunked(p, caps, &d, options);
     else
-        divide_grouped(plan, caps, options);
+        divide_grouped(p, caps, &d, options);
+    RS_PLAN_KEEP(plan, d);
     const int first = plan->pass != RS_FWD ? 0 : first_of_fwd(p);
     for (int i = first; i < 3 && names[plan->pass][i]; i++)
         RS_TRY(rs_plan_kernel_add(plan, "batchnorm", names[plan->pass][i], "%s", options));
     if (plan->pass == RS_BWD_PARAMS)
-        plan->scratch_bytes = (size_t)plan->v[V_PARTS] * 2 * channels_of(p) * sizeof(float);
+        plan->scratch_bytes = d.parts * 2 * channels_of(p) * sizeof(float);
     else if (plan->pass == RS_FWD && first == STATS)
-        plan->scratch_bytes = rs_moments_bytes((size_t)plan->v[V_PARTS], channels_of(p));
+        plan->scratch_bytes = rs_moments_bytes(d.parts, channels_of(p));
 out:
     return st;
 }
 
 /* Work-items for `parts` parts; for the finishing kernels, which have one for all parts, 0. */
-static rs_grid grid_of(const rs_plan *plan, size_t parts)
+static rs_grid grid_of(const kept *d, size_t parts)
 {
-    const size_t group = (size_t)plan->v[V_GROUP], tiles = (size_t)plan->v[V_TILES];
-    const size_t vw = rs_vector_width(rs_device_caps(plan->dev));
-    const size_t blocks = (channels_of(&plan->problem) + vw - 1) / vw;
-    if (tiles)
-        return (rs_grid){{tiles * group, parts ? parts : 1, 1}, {group, 1, 1}};
-    return (rs_grid){{parts ? parts : blocks, 1, 1}, {1, 1, 1}};
+    if (d->tiles)
+        return (rs_grid){{d->tiles * d->group, parts ? parts : 1, 1}, {d->group, 1, 1}};
+    return (rs_grid){{parts ? parts : d->blocks, 1, 1}, {1, 1, 1}};
 }
 
 static rescl_status enqueue_fwd(const rs_plan *plan, const rs_args *a)
@@ -271,16 +274,17 @@ static rescl_status enqueue_fwd(const rs_plan *plan, const rs_args *a)
     rescl_status st = RESCL_OK;
     const rs_problem *p = &plan->problem;
     const rs_batchnorm_attr *attr = p->attr;
-    const size_t m = pixels_of(p), c = channels_of(p), parts = (size_t)plan->v[V_PARTS];
-    const rs_grid grid = grid_of(plan, parts), finish = grid_of(plan, 0);
+    kept d;
+    RS_PLAN_RECALL(plan, d);
+    const size_t m = pixels_of(p), c = channels_of(p), parts = d.parts;
+    const rs_grid grid = grid_of(&d, parts), finish = grid_of(&d, 0);
     const double unbias = attr->unbiased_running && m > 1 ? (double)m / (double)(m - 1) : 1;
     const bool batch = by_batch(p);
     const int first = first_of_fwd(p);
     rs_buffer *moments = p->moments_parts ? a->moments : a->scratch;
     if (first == STATS)
         RS_TRY(RS_LAUNCH(plan->dev, plan->kernel[STATS].kernel, grid, RS_BUF(a->src[0].buf),
-                         RS_BUF(moments), RS_UINT(m), RS_UINT(c), RS_UINT(plan->v[V_ROWS]),
-                         RS_UINT(parts)));
+                         RS_BUF(moments), RS_UINT(m), RS_UINT(c), RS_UINT(d.rows), RS_UINT(parts)));
     if (batch)
         RS_TRY(RS_LAUNCH(plan->dev, plan->kernel[FINISH - first].kernel, finish, RS_BUF(moments),
                          RS_BUF(a->ws[0].buf), RS_BUF(a->ws[1].buf), RS_BUF(a->state[0].buf),
@@ -291,7 +295,7 @@ static rescl_status enqueue_fwd(const rs_plan *plan, const rs_args *a)
                      RS_BUF(p->nsrc == 2 ? a->src[1].buf : NULL), RS_BUF(a->param[0].buf),
                      RS_BUF(a->param[1].buf), RS_BUF(batch ? a->ws[0].buf : a->state[0].buf),
                      RS_BUF(batch ? a->ws[1].buf : a->state[1].buf), RS_BUF(a->dst.buf), RS_UINT(m),
-                     RS_UINT(c), RS_UINT(plan->v[V_ROWS]),
+                     RS_UINT(c), RS_UINT(d.rows),
                      RS_UINT((attr->relu ? RELU : 0) | (batch ? 0 : RUNNING)),
                      RS_FLOAT(attr->eps)));
 out:
@@ -303,8 +307,10 @@ static rescl_status enqueue_bwd(const rs_plan *plan, const rs_args *a)
     rescl_status st = RESCL_OK;
     const rs_problem *p = &plan->problem;
     const rs_batchnorm_attr *attr = p->attr;
-    const size_t m = pixels_of(p), c = channels_of(p), parts = (size_t)plan->v[V_PARTS];
-    const rs_grid grid = grid_of(plan, parts), finish = grid_of(plan, 0);
+    kept d;
+    RS_PLAN_RECALL(plan, d);
+    const size_t m = pixels_of(p), c = channels_of(p), parts = d.parts;
+    const rs_grid grid = grid_of(&d, parts), finish = grid_of(&d, 0);
     const bool by_dst = masks_by_dst(p, plan->pass), batch = by_batch(p);
     const unsigned flags =
         (attr->relu ? RELU : 0u) | (by_dst ? MASK_DST : 0u) | (batch ? 0u : RUNNING);
@@ -315,7 +321,7 @@ static rescl_status enqueue_bwd(const rs_plan *plan, const rs_args *a)
         RS_TRY(RS_LAUNCH(plan->dev, plan->kernel[0].kernel, grid, RS_BUF(a->src[0].buf),
                          RS_BUF(a->diff_dst.buf), RS_BUF(dst), RS_BUF(a->param[0].buf),
                          RS_BUF(a->param[1].buf), RS_BUF(means), RS_BUF(spreads),
-                         RS_BUF(a->scratch), RS_UINT(m), RS_UINT(c), RS_UINT(plan->v[V_ROWS]),
+                         RS_BUF(a->scratch), RS_UINT(m), RS_UINT(c), RS_UINT(d.rows),
                          RS_UINT(flags), RS_FLOAT(attr->eps)));
         RS_TRY(RS_LAUNCH(plan->dev, plan->kernel[1].kernel, finish, RS_BUF(a->scratch),
                          RS_BUF(spreads), RS_BUF(a->diff_param[0].buf),
@@ -323,13 +329,12 @@ static rescl_status enqueue_bwd(const rs_plan *plan, const rs_args *a)
                          RS_FLOAT(attr->eps)));
         goto out;
     }
-    RS_TRY(RS_LAUNCH(plan->dev, plan->kernel[0].kernel, grid, RS_BUF(a->src[0].buf),
-                     RS_BUF(a->diff_dst.buf), RS_BUF(dst), RS_BUF(a->param[0].buf),
-                     RS_BUF(a->param[1].buf), RS_BUF(means), RS_BUF(spreads),
-                     RS_BUF(a->diff_param[0].buf), RS_BUF(a->diff_param[1].buf),
-                     RS_BUF(a->diff_src[0].buf), RS_BUF(p->nsrc == 2 ? a->diff_src[1].buf : NULL),
-                     RS_UINT(m), RS_UINT(c), RS_UINT(plan->v[V_ROWS]),
-                     RS_UINT(flags | rs_diff_flags(p)), RS_FLOAT(attr->eps)));
+    RS_TRY(RS_LAUNCH(
+        plan->dev, plan->kernel[0].kernel, grid, RS_BUF(a->src[0].buf), RS_BUF(a->diff_dst.buf),
+        RS_BUF(dst), RS_BUF(a->param[0].buf), RS_BUF(a->param[1].buf), RS_BUF(means),
+        RS_BUF(spreads), RS_BUF(a->diff_param[0].buf), RS_BUF(a->diff_param[1].buf),
+        RS_BUF(a->diff_src[0].buf), RS_BUF(p->nsrc == 2 ? a->diff_src[1].buf : NULL), RS_UINT(m),
+        RS_UINT(c), RS_UINT(d.rows), RS_UINT(flags | rs_diff_flags(p)), RS_FLOAT(attr->eps)));
 out:
     return st;
 }

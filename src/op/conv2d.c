@@ -459,17 +459,17 @@ size_t rs_conv_bwd_bias_bytes(const rs_conv *v, const rs_caps *caps)
     return v->bias ? bias_parts(v, caps) * v->k * sizeof(float) : 0;
 }
 
-rescl_status rs_conv_bwd_bias(const rs_plan *plan, int bias, int sum, const rs_args *args,
-                              size_t first)
+rescl_status rs_conv_bwd_bias(const rs_plan *plan, const rs_conv *v, int bias, int sum,
+                              const rs_args *args, size_t first)
 {
     rescl_status st = RESCL_OK;
-    const rs_conv v = rs_conv_of(&plan->problem);
-    const size_t parts = bias_parts(&v, rs_device_caps(plan->dev));
-    const rs_grid grid = rs_conv_items(plan->dev, v.k, parts);
+    const size_t parts = bias_parts(v, rs_device_caps(plan->dev));
+    const rs_grid grid = rs_conv_items(plan->dev, v->k, parts);
     RS_TRY(RS_LAUNCH(plan->dev, plan->kernel[bias].kernel, grid, RS_BUF(args->diff_dst.buf),
-                     RS_BUF(args->scratch), RS_INT(first), RS_INT(v.n * v.oh * v.ow), RS_INT(v.k),
-                     RS_INT(parts)));
-    RS_TRY(rs_conv_sum(plan, sum, args->scratch, first, args->diff_param[1].buf, v.k, parts, v.k));
+                     RS_BUF(args->scratch), RS_INT(first), RS_INT(v->n * v->oh * v->ow),
+                     RS_INT(v->k), RS_INT(parts)));
+    RS_TRY(
+        rs_conv_sum(plan, sum, args->scratch, first, args->diff_param[1].buf, v->k, parts, v->k));
 out:
     return st;
 }
@@ -484,17 +484,16 @@ size_t rs_conv_parts_bytes(const rs_conv *v, const rs_caps *caps, size_t parts)
     return parts_floats(v, parts) * sizeof(float) + rs_conv_bwd_bias_bytes(v, caps);
 }
 
-rescl_status rs_conv_sum_params(const rs_plan *plan, int sum, int bias, const rs_args *args,
-                                size_t first, size_t parts)
+rescl_status rs_conv_sum_params(const rs_plan *plan, const rs_conv *v, int sum, int bias,
+                                const rs_args *args, size_t first, size_t parts)
 {
     rescl_status st = RESCL_OK;
-    const rs_conv v = rs_conv_of(&plan->problem);
-    const size_t weights = rs_conv_weight_count(&v);
+    const size_t weights = rs_conv_weight_count(v);
     if (parts > 1)
         RS_TRY(rs_conv_sum(plan, sum, args->scratch, first, args->diff_param[0].buf, weights, parts,
                            weights));
-    if (v.bias)
-        RS_TRY(rs_conv_bwd_bias(plan, bias, sum, args, first + parts_floats(&v, parts)));
+    if (v->bias)
+        RS_TRY(rs_conv_bwd_bias(plan, v, bias, sum, args, first + parts_floats(v, parts)));
 out:
     return st;
 }

@@ -119,15 +119,15 @@ rescl_status rs_conv_sum(const rs_plan *plan, int sum, rs_buffer *partial, size_
 
 /* diff_param[1] from diff_dst, through rs_conv_bwd_bias_bytes of args->scratch that begin at float
  * `first`; plan->kernel[bias] is conv2d_bwd_bias, plan->kernel[sum] conv2d_sum. */
-rescl_status rs_conv_bwd_bias(const rs_plan *plan, int bias, int sum, const rs_args *args,
-                              size_t first) RESCL_CHECK;
+rescl_status rs_conv_bwd_bias(const rs_plan *plan, const rs_conv *v, int bias, int sum,
+                              const rs_args *args, size_t first) RESCL_CHECK;
 size_t rs_conv_bwd_bias_bytes(const rs_conv *v, const rs_caps *caps); /* 0 without bias */
 
 /* Ends RS_BWD_PARAMS, whose kernel left `parts` partial sums of the weights from float `first` of
  * args->scratch on, or with one part the result: sums them, and does rs_conv_bwd_bias after them.
  * Scratch from `first` on: rs_conv_parts_bytes. */
-rescl_status rs_conv_sum_params(const rs_plan *plan, int sum, int bias, const rs_args *args,
-                                size_t first, size_t parts) RESCL_CHECK;
+rescl_status rs_conv_sum_params(const rs_plan *plan, const rs_conv *v, int sum, int bias,
+                                const rs_args *args, size_t first, size_t parts) RESCL_CHECK;
 size_t rs_conv_parts_bytes(const rs_conv *v, const rs_caps *caps, size_t parts);
 
 /* ---- register tiles ---------------------------------------------------------------------- */

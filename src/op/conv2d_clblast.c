@@ -18,6 +18,12 @@ typedef struct chunks {
     size_t floats; /* of the column matrix */
 } chunks;
 
+/* What a plan keeps. */
+typedef struct kept {
+    rs_conv v;
+    chunks d;
+} kept;
+
 static chunks chunks_of(const rs_conv *v, const rs_caps *caps)
 {
     chunks d = {.columns = !rs_conv_is_matrix(v), .images = v->n, .width = v->r * v->s * v->c};
@@ -145,8 +151,10 @@ out:
 static rescl_status enqueue(const rs_plan *plan, const rs_args *args)
 {
     rescl_status st = RESCL_OK;
-    const rs_conv v = rs_conv_of(&plan->problem);
-    const chunks d = chunks_of(&v, rs_device_caps(plan->dev));
+    kept all;
+    RS_PLAN_RECALL(plan, all);
+    const rs_conv v = all.v;
+    const chunks d = all.d;
 
     if (plan->pass == RS_FWD && v.bias) {
         const size_t count = rs_conv_dst_count(&v);
@@ -171,7 +179,7 @@ static rescl_status enqueue(const rs_plan *plan, const rs_args *args)
                          RS_INT(v.relu)));
     }
     if (plan->pass == RS_BWD_PARAMS && v.bias)
-        RS_TRY(rs_conv_bwd_bias(plan, PARAMS_BIAS, PARAMS_SUM, args, d.floats));
+        RS_TRY(rs_conv_bwd_bias(plan, &v, PARAMS_BIAS, PARAMS_SUM, args, d.floats));
 out:
     return st;
 }
@@ -180,8 +188,9 @@ static rescl_status plan(rs_plan *plan, const rs_caps *caps)
 {
     rescl_status st = RESCL_OK;
     const rs_conv v = rs_conv_of(&plan->problem);
-    const chunks d = chunks_of(&v, caps);
-    plan->scratch_bytes = d.floats * sizeof(float);
+    const kept all = {.v = v, .d = chunks_of(&v, caps)};
+    RS_PLAN_KEEP(plan, all);
+    plan->scratch_bytes = all.d.floats * sizeof(float);
     RS_TRY(rs_plan_kernel_add(
         plan, "conv2d", plan->pass == RS_BWD_DATA ? "conv2d_col2im" : "conv2d_im2col", "%s", ""));
     if (plan->pass == RS_FWD) {

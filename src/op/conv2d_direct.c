@@ -11,6 +11,13 @@ enum { PARAMS = 0, SUM, BIAS };
 enum { ITEMS_PER_UNIT = 1024 };
 #define MOST_SCRATCH ((size_t)64 << 20)
 
+/* What a plan keeps. */
+typedef struct kept {
+    rs_conv v;
+    rs_conv_maps m;
+    size_t parts; /* of backward weights */
+} kept;
+
 static const char *can(const rs_problem *p, rs_pass pass, const rs_caps *caps)
 {
     (void)pass, (void)caps;
@@ -21,8 +28,10 @@ static const char *can(const rs_problem *p, rs_pass pass, const rs_caps *caps)
 static rescl_status product_enqueue(const rs_plan *plan, const rs_args *args)
 {
     rescl_status st = RESCL_OK;
-    const rs_conv v = rs_conv_of(&plan->problem);
-    const rs_conv_maps m = rs_conv_maps_of(&v, plan->pass);
+    kept d;
+    RS_PLAN_RECALL(plan, d);
+    const rs_conv v = d.v;
+    const rs_conv_maps m = d.m;
     const bool fwd = plan->pass == RS_FWD, add = !fwd && v.accumulate;
     const size_t in = rs_conv_group_in(&v), out = rs_conv_group_out(&v);
 
@@ -60,9 +69,11 @@ static size_t weight_parts(const rs_conv *v, const rs_caps *caps)
 static rescl_status params_enqueue(const rs_plan *plan, const rs_args *args)
 {
     rescl_status st = RESCL_OK;
-    const rs_conv v = rs_conv_of(&plan->problem);
+    kept d;
+    RS_PLAN_RECALL(plan, d);
+    const rs_conv v = d.v;
     const size_t weights = rs_conv_weight_count(&v), depth = rs_conv_group_in(&v);
-    const size_t parts = weight_parts(&v, rs_device_caps(plan->dev));
+    const size_t parts = d.parts;
     rs_grid grid = rs_conv_items(plan->dev, v.k, v.r * v.s * depth);
     grid.items[2] = parts;
 
@@ -71,7 +82,7 @@ static rescl_status params_enqueue(const rs_plan *plan, const rs_args *args)
                      RS_BUF(parts > 1 ? args->scratch : args->diff_param[0].buf),
                      RS_CONV_SHAPE_ARGS(&v), RS_INT(depth), RS_INT(rs_conv_group_out(&v)),
                      RS_INT(parts), RS_ULONG(weights)));
-    RS_TRY(rs_conv_sum_params(plan, SUM, BIAS, args, 0, parts));
+    RS_TRY(rs_conv_sum_params(plan, &v, SUM, BIAS, args, 0, parts));
 out:
     return st;
 }
@@ -79,12 +90,15 @@ out:
 static rescl_status plan(rs_plan *plan, const rs_caps *caps)
 {
     rescl_status st = RESCL_OK;
-    const rs_conv v = rs_conv_of(&plan->problem);
+    kept d = {.v = rs_conv_of(&plan->problem)};
+    d.m = rs_conv_maps_of(&d.v, plan->pass);
+    d.parts = plan->pass == RS_BWD_PARAMS ? weight_parts(&d.v, caps) : 0;
+    RS_PLAN_KEEP(plan, d);
     if (plan->pass != RS_BWD_PARAMS) {
         RS_TRY(rs_plan_kernel_add(plan, "conv2d_direct", "conv2d_direct_product", "%s", ""));
         goto out;
     }
-    plan->scratch_bytes = rs_conv_parts_bytes(&v, caps, weight_parts(&v, caps));
+    plan->scratch_bytes = rs_conv_parts_bytes(&d.v, caps, d.parts);
     RS_TRY(rs_plan_kernel_add(plan, "conv2d_direct", "conv2d_direct_bwd_params", "%s", ""));
     RS_TRY(rs_plan_kernel_add(plan, "conv2d", "conv2d_sum", "%s", ""));
     RS_TRY(rs_plan_kernel_add(plan, "conv2d", "conv2d_bwd_bias", "%s", ""));

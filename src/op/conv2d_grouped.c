@@ -17,6 +17,15 @@ enum { TILES = 8 }; /* most of them that a work-item takes */
 enum { ITEMS_PER_UNIT = 4 };
 #define MOST_SCRATCH ((size_t)64 << 20)
 
+/* What a plan keeps. */
+typedef struct kept {
+    rs_conv v;
+    rs_conv_maps m;
+    size_t blocks; /* vectors of output channels; of filters for backward weights */
+    size_t packed; /* floats */
+    size_t parts;  /* of backward weights */
+} kept;
+
 /* Channels of a group: those that a pass reads, and those that it computes. */
 static size_t depth_of(const rs_conv *v, rs_pass pass)
 {
@@ -61,13 +70,14 @@ static size_t packed_floats(const rs_conv *v, rs_pass pass, const rs_caps *caps)
 
 static rescl_status pack(const rs_plan *plan, const rs_args *args)
 {
-    const rs_conv v = rs_conv_of(&plan->problem);
-    const rs_conv_maps m = rs_conv_maps_of(&v, plan->pass);
-    const size_t count = packed_floats(&v, plan->pass, rs_device_caps(plan->dev));
-    const rs_grid grid = rs_conv_items(plan->dev, count, 1);
+    kept d;
+    RS_PLAN_RECALL(plan, d);
+    const rs_conv v = d.v;
+    const rs_conv_maps m = d.m;
+    const rs_grid grid = rs_conv_items(plan->dev, d.packed, 1);
     return RS_LAUNCH(plan->dev, plan->kernel[PACK].kernel, grid, RS_BUF(args->param[0].buf),
                      RS_BUF(plan->pass == RS_FWD && v.bias ? args->param[1].buf : NULL),
-                     RS_BUF(args->packed), RS_INT(count), RS_INT(m.k), RS_INT(v.r * v.s),
+                     RS_BUF(args->packed), RS_INT(d.packed), RS_INT(m.k), RS_INT(v.r * v.s),
                      RS_INT(depth_of(&v, plan->pass)), RS_INT(width_of(&v, plan->pass)),
                      RS_INT(rs_conv_group_out(&v)), RS_INT(m.step_c), RS_INT(m.step_q),
                      RS_INT(m.step_tap));
@@ -76,17 +86,18 @@ static rescl_status pack(const rs_plan *plan, const rs_args *args)
 static rescl_status product_enqueue(const rs_plan *plan, const rs_args *args)
 {
     rescl_status st = RESCL_OK;
-    const rs_conv v = rs_conv_of(&plan->problem);
-    const rs_conv_maps m = rs_conv_maps_of(&v, plan->pass);
+    kept d;
+    RS_PLAN_RECALL(plan, d);
+    const rs_conv v = d.v;
+    const rs_conv_maps m = d.m;
     const bool fwd = plan->pass == RS_FWD, add = !fwd && v.accumulate;
-    const size_t blocks = m.k / rs_vector_width(rs_device_caps(plan->dev));
 
     for (size_t i = 0; i < rs_conv_grids(&v, plan->pass); i++) {
         const rs_conv_grid g = rs_conv_grid_at(&v, plan->pass, i);
         const size_t pixels = v.n * (size_t)g.gh * (size_t)g.gw, tiles = (pixels + MR - 1) / MR;
         if (pixels == 0 || (add && g.rows == 0))
             continue;
-        const rs_grid grid = {.items = {blocks, (tiles + TILES - 1) / TILES, 1},
+        const rs_grid grid = {.items = {d.blocks, (tiles + TILES - 1) / TILES, 1},
                               .group = {1, 1, 1}};
         RS_TRY(RS_LAUNCH(plan->dev, plan->kernel[PRODUCT].kernel, grid,
                          RS_BUF(fwd ? args->src[0].buf : args->diff_dst.buf), RS_BUF(args->packed),
@@ -118,17 +129,18 @@ static size_t weight_parts(const rs_conv *v, const rs_caps *caps)
 static rescl_status params_enqueue(const rs_plan *plan, const rs_args *args)
 {
     rescl_status st = RESCL_OK;
-    const rs_caps *caps = rs_device_caps(plan->dev);
-    const rs_conv v = rs_conv_of(&plan->problem);
-    const size_t weights = rs_conv_weight_count(&v), parts = weight_parts(&v, caps);
-    const rs_grid grid = {.items = {v.k / rs_vector_width(caps), parts, 1}, .group = {1, 1, 1}};
+    kept d;
+    RS_PLAN_RECALL(plan, d);
+    const rs_conv v = d.v;
+    const size_t weights = rs_conv_weight_count(&v), parts = d.parts;
+    const rs_grid grid = {.items = {d.blocks, parts, 1}, .group = {1, 1, 1}};
 
     RS_TRY(RS_LAUNCH(plan->dev, plan->kernel[PARAMS].kernel, grid, RS_BUF(args->src[0].buf),
                      RS_BUF(args->diff_dst.buf),
                      RS_BUF(parts > 1 ? args->scratch : args->diff_param[0].buf),
                      RS_CONV_SHAPE_ARGS(&v), RS_INT(rs_conv_group_in(&v)),
                      RS_INT(rs_conv_group_out(&v)), RS_INT(parts), RS_ULONG(weights)));
-    RS_TRY(rs_conv_sum_params(plan, SUM, BIAS, args, 0, parts));
+    RS_TRY(rs_conv_sum_params(plan, &v, SUM, BIAS, args, 0, parts));
 out:
     return st;
 }
@@ -136,14 +148,19 @@ out:
 static rescl_status plan(rs_plan *plan, const rs_caps *caps)
 {
     rescl_status st = RESCL_OK;
-    const rs_conv v = rs_conv_of(&plan->problem);
+    kept d = {.v = rs_conv_of(&plan->problem)};
+    d.m = rs_conv_maps_of(&d.v, plan->pass == RS_BWD_PARAMS ? RS_FWD : plan->pass);
+    d.blocks = d.m.k / rs_vector_width(caps);
+    d.packed = packed_floats(&d.v, plan->pass, caps);
+    d.parts = plan->pass == RS_BWD_PARAMS ? weight_parts(&d.v, caps) : 0;
+    RS_PLAN_KEEP(plan, d);
     if (plan->pass != RS_BWD_PARAMS) {
-        plan->packed_bytes = packed_floats(&v, plan->pass, caps) * sizeof(float);
+        plan->packed_bytes = d.packed * sizeof(float);
         RS_TRY(add_kernel(plan, caps, "conv2d_grouped_product"));
         RS_TRY(add_kernel(plan, caps, "conv2d_grouped_pack"));
         goto out;
     }
-    plan->scratch_bytes = rs_conv_parts_bytes(&v, caps, weight_parts(&v, caps));
+    plan->scratch_bytes = rs_conv_parts_bytes(&d.v, caps, d.parts);
     RS_TRY(add_kernel(plan, caps, "conv2d_grouped_bwd_params"));
     RS_TRY(rs_plan_kernel_add(plan, "conv2d", "conv2d_sum", "%s", ""));
     RS_TRY(rs_plan_kernel_add(plan, "conv2d", "conv2d_bwd_bias", "%s", ""));

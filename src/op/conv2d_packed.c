@@ -40,7 +40,8 @@ typedef struct tiles {
     int pb;         /* most pixel tiles of a group */
     int px, mb, jb; /* backward weights: pixels, filter rows and panels in the scratch */
     int most_kc;    /* of the tunables; 0: what suits the depth of the sums */
-    int most_tiles, most_rows, most_panels, groups;
+    int most_tiles, most_rows, most_panels;
+    int want; /* groups on the whole device */
 } tiles;
 
 /* Floats between the rows of a tile: SHALLOW_KC values of them lie in different sets of the first
@@ -90,11 +91,11 @@ static tiles tiles_of(const rs_caps *caps, const rs_problem *p, rs_pass pass, co
     t.most_rows = rs_tuned(tune[T_ROWS], 768); /* large groups pack less */
     if (pass == RS_BWD_PARAMS) {
         t.most_panels = rs_min_int(rs_tuned(tune[T_PANELS], t.jb), t.jb);
-        t.groups = rs_tuned(tune[T_GROUPS], 2);
+        t.want = rs_tuned(tune[T_GROUPS], 2) * (int)caps->compute_units;
     } else {
         /* What the second cache keeps while the group's pixels pass: 1 MiB, at 32 columns. */
         t.most_panels = rs_tuned(tune[T_PANELS], 32);
-        t.groups = rs_tuned(tune[T_GROUPS], 4);
+        t.want = rs_tuned(tune[T_GROUPS], 4) * (int)caps->compute_units;
     }
     return t;
 }
@@ -125,6 +126,22 @@ static const char *can(const rs_problem *p, rs_pass pass, const rs_caps *caps)
 
 /* ---- forward and backward data ----------------------------------------------------------- */
 
+/* How backward weights are cut. */
+typedef struct params {
+    int rows, panels; /* filter rows and panels of a group */
+    int groups_m, groups_j, parts;
+    size_t part_floats; /* a partial result: weights, then biases */
+} params;
+
+/* What a plan keeps; each grid of a product is cut anew, for there may be many. */
+typedef struct kept {
+    rs_conv v;
+    rs_conv_maps m;
+    tiles t;
+    size_t bias_first; /* floats of packed weights, after which the biases lie */
+    params params;
+} kept;
+
 /* How one grid is cut. */
 typedef struct product {
     rs_conv_grid grid;
@@ -136,8 +153,7 @@ typedef struct product {
     size_t packed; /* floats of packed weights */
 } product;
 
-static product product_of(const rs_conv *v, rs_pass pass, size_t index, const tiles *t,
-                          const rs_caps *caps)
+static product product_of(const rs_conv *v, rs_pass pass, size_t index, const tiles *t)
 {
     const rs_conv_maps m = rs_conv_maps_of(v, pass);
     product d = {.grid = rs_conv_grid_at(v, pass, index)};
@@ -160,9 +176,8 @@ static product product_of(const rs_conv *v, rs_pass pass, size_t index, const ti
     d.batch = d.kc > SHALLOW_KC ? t->tb : 1;
 
     /* Each further group of panels gathers all pixels again, each of tiles reads all weights. */
-    const int want = t->groups * (int)caps->compute_units;
     int groups_p = rs_div_up(ntiles, t->most_tiles), groups_j = rs_div_up(d.panels, t->most_panels);
-    while (groups_p * groups_j < want && (groups_p < ntiles || groups_j < d.panels)) {
+    while (groups_p * groups_j < t->want && (groups_p < ntiles || groups_j < d.panels)) {
         const bool panels_cost_less =
             2 * (int64_t)groups_j * ntiles * t->reg.mr <= (int64_t)groups_p * d.panels * t->reg.nr;
         if (groups_p >= ntiles || (groups_j < d.panels && panels_cost_less))
@@ -176,35 +191,35 @@ static product product_of(const rs_conv *v, rs_pass pass, size_t index, const ti
 }
 
 /* Groups of pixel tiles of forward. */
-static size_t product_parts(const rs_conv *v, const tiles *t, const rs_caps *caps)
+static size_t product_parts(const rs_conv *v, const tiles *t)
 {
-    const product d = product_of(v, RS_FWD, 0, t, caps);
+    const product d = product_of(v, RS_FWD, 0, t);
     const int ntiles = rs_div_up((int)v->n * d.grid.gh * d.grid.gw, t->reg.mr);
     return (size_t)rs_div_up(ntiles, d.tiles);
 }
 
 /* Floats of packed weights before the biases. */
-static size_t packed_floats(const rs_conv *v, rs_pass pass, const tiles *t, const rs_caps *caps)
+static size_t packed_floats(const rs_conv *v, rs_pass pass, const tiles *t)
 {
     size_t sum = 0;
     for (size_t i = 0; i < rs_conv_grids(v, pass); i++)
-        sum += product_of(v, pass, i, t, caps).packed;
+        sum += product_of(v, pass, i, t).packed;
     return sum;
 }
 
 static rescl_status product_enqueue(const rs_plan *plan, const rs_args *args)
 {
     rescl_status st = RESCL_OK;
-    const rs_caps *caps = rs_device_caps(plan->dev);
-    const tiles t = tiles_of(caps, &plan->problem, plan->pass, plan->choice.tune);
-    const rs_conv v = rs_conv_of(&plan->problem);
-    const rs_conv_maps m = rs_conv_maps_of(&v, plan->pass);
+    kept all;
+    RS_PLAN_RECALL(plan, all);
+    const tiles t = all.t;
+    const rs_conv v = all.v;
+    const rs_conv_maps m = all.m;
     const bool fwd = plan->pass == RS_FWD, add = !fwd && v.accumulate;
-    const size_t bias_first = packed_floats(&v, plan->pass, &t, caps);
     size_t first = 0;
 
     for (size_t i = 0; i < rs_conv_grids(&v, plan->pass); i++) {
-        const product d = product_of(&v, plan->pass, i, &t, caps);
+        const product d = product_of(&v, plan->pass, i, &t);
         const rs_conv_grid *g = &d.grid;
         const int ntiles = rs_div_up((int)v.n * g->gh * g->gw, t.reg.mr);
         if (ntiles > 0 && !(add && d.packed == 0)) {
@@ -214,7 +229,7 @@ static rescl_status product_enqueue(const rs_plan *plan, const rs_args *args)
             RS_TRY(RS_LAUNCH(
                 plan->dev, plan->kernel[PRODUCT].kernel, grid,
                 RS_BUF(fwd ? args->src[0].buf : args->diff_dst.buf), RS_BUF(args->packed),
-                RS_INT(first), RS_INT(bias_first), RS_BUF(fwd ? args->src[1].buf : NULL),
+                RS_INT(first), RS_INT(all.bias_first), RS_BUF(fwd ? args->src[1].buf : NULL),
                 RS_BUF(fwd ? args->dst.buf : args->diff_src[0].buf),
                 RS_BUF(plan->moments_parts ? args->moments : NULL), RS_CONV_GRID_ARGS(&v, &m, g),
                 RS_INT(d.kc), RS_INT(d.tiles), RS_INT(d.batch), RS_INT(d.group_panels),
@@ -229,16 +244,17 @@ out:
 static rescl_status pack(const rs_plan *plan, const rs_args *args)
 {
     rescl_status st = RESCL_OK;
-    const rs_caps *caps = rs_device_caps(plan->dev);
-    const tiles t = tiles_of(caps, &plan->problem, plan->pass, plan->choice.tune);
-    const rs_conv v = rs_conv_of(&plan->problem);
-    const rs_conv_maps m = rs_conv_maps_of(&v, plan->pass);
+    kept all;
+    RS_PLAN_RECALL(plan, all);
+    const tiles t = all.t;
+    const rs_conv v = all.v;
+    const rs_conv_maps m = all.m;
     const size_t panels = (size_t)rs_div_up((int)m.k, t.reg.nr);
     const rs_grid bias_grid = {.items = {panels, 1, 1}, .group = {1, 1, 1}};
     size_t first = 0;
 
     for (size_t i = 0; i < rs_conv_grids(&v, plan->pass); i++) {
-        const product d = product_of(&v, plan->pass, i, &t, caps);
+        const product d = product_of(&v, plan->pass, i, &t);
         const rs_conv_grid *g = &d.grid;
         const rs_grid grid = {.items = {panels, (size_t)(g->rows * g->cols), 1},
                               .group = {1, 1, 1}};
@@ -258,12 +274,6 @@ out:
 
 /* ---- backward weights -------------------------------------------------------------------- */
 
-typedef struct params {
-    int rows, panels; /* filter rows and panels of a group */
-    int groups_m, groups_j, parts;
-    size_t part_floats; /* a partial result: weights, then biases */
-} params;
-
 /* Groups of up to `rows` by `panels`. */
 static params params_cut(const rs_conv *v, const tiles *t, int rows, int panels)
 {
@@ -278,15 +288,14 @@ static params params_cut(const rs_conv *v, const tiles *t, int rows, int panels)
     return d;
 }
 
-static params params_of(const rs_conv *v, const tiles *t, const rs_caps *caps)
+static params params_of(const rs_conv *v, const tiles *t)
 {
     const int pixels = (int)(v->n * v->oh * v->ow);
-    const int want = t->groups * (int)caps->compute_units;
     params d = params_cut(v, t, t->most_rows, t->most_panels);
     const int groups = d.groups_m * d.groups_j;
-    d.parts = groups >= want
+    d.parts = groups >= t->want
                   ? 1
-                  : rs_min_int(rs_div_up(want, groups), rs_max_int(1, pixels / (2 * t->px)));
+                  : rs_min_int(rs_div_up(t->want, groups), rs_max_int(1, pixels / (2 * t->px)));
     d.part_floats = rs_conv_weight_count(v) + (v->bias ? v->k : 0);
     return d;
 }
@@ -294,10 +303,10 @@ static params params_of(const rs_conv *v, const tiles *t, const rs_caps *caps)
 static rescl_status params_enqueue(const rs_plan *plan, const rs_args *args)
 {
     rescl_status st = RESCL_OK;
-    const rs_caps *caps = rs_device_caps(plan->dev);
-    const tiles t = tiles_of(caps, &plan->problem, plan->pass, plan->choice.tune);
-    const rs_conv v = rs_conv_of(&plan->problem);
-    const params d = params_of(&v, &t, caps);
+    kept all;
+    RS_PLAN_RECALL(plan, all);
+    const rs_conv v = all.v;
+    const params d = all.params;
     const size_t weights = rs_conv_weight_count(&v);
     const rs_grid grid = {.items = {(size_t)d.groups_m, (size_t)d.groups_j, (size_t)d.parts},
                           .group = {1, 1, 1}};
@@ -325,21 +334,24 @@ static rescl_status plan(rs_plan *plan, const rs_caps *caps)
     rescl_status st = RESCL_OK;
     const tiles t = tiles_of(caps, &plan->problem, plan->pass, plan->choice.tune);
     const rs_conv v = rs_conv_of(&plan->problem);
+    kept all = {.v = v, .t = t};
     if (plan->pass == RS_BWD_PARAMS) {
-        const params d = params_of(&v, &t, caps);
+        const params d = all.params = params_of(&v, &t);
         plan->scratch_bytes = d.parts > 1 ? (size_t)d.parts * d.part_floats * sizeof(float) : 0;
         RS_TRY(add_kernel(plan, &t, "conv2d_packed_bwd_params"));
         RS_TRY(rs_plan_kernel_add(plan, "conv2d", "conv2d_sum", "%s", ""));
     } else {
-        const rs_conv_maps m = rs_conv_maps_of(&v, plan->pass);
+        const rs_conv_maps m = all.m = rs_conv_maps_of(&v, plan->pass);
         const size_t biases = (size_t)(rs_div_up((int)m.k, t.reg.nr) * t.reg.nr);
-        plan->packed_bytes = (packed_floats(&v, plan->pass, &t, caps) + biases) * sizeof(float);
+        all.bias_first = packed_floats(&v, plan->pass, &t);
+        plan->packed_bytes = (all.bias_first + biases) * sizeof(float);
         if (plan->pass == RS_FWD && plan->problem.want_moments)
-            plan->moments_parts = product_parts(&v, &t, caps);
+            plan->moments_parts = product_parts(&v, &t);
         RS_TRY(add_kernel(plan, &t, "conv2d_packed_product"));
         RS_TRY(add_kernel(plan, &t, "conv2d_packed_weights"));
         RS_TRY(add_kernel(plan, &t, "conv2d_packed_bias"));
     }
+    RS_PLAN_KEEP(plan, all);
 out:
     return st;
 }

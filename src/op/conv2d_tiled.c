@@ -24,6 +24,14 @@ typedef struct tiles {
     size_t rm, rn; /* numbers of an item */
 } tiles;
 
+/* What a plan keeps. */
+typedef struct kept {
+    rs_conv v;
+    rs_conv_maps m;
+    tiles t;
+    size_t parts; /* of backward weights */
+} kept;
+
 static size_t div_up(size_t a, size_t b)
 {
     return (a + b - 1) / b;
@@ -83,9 +91,10 @@ static const char *can(const rs_problem *p, rs_pass pass, const rs_caps *caps)
 static rescl_status product_enqueue(const rs_plan *plan, const rs_args *args)
 {
     rescl_status st = RESCL_OK;
-    const tiles t = tiles_of(rs_device_caps(plan->dev), plan->choice.tune);
-    const rs_conv v = rs_conv_of(&plan->problem);
-    const rs_conv_maps m = rs_conv_maps_of(&v, plan->pass);
+    kept d;
+    RS_PLAN_RECALL(plan, d);
+    const rs_conv v = d.v;
+    const rs_conv_maps m = d.m;
     const bool fwd = plan->pass == RS_FWD, add = !fwd && v.accumulate;
 
     for (size_t i = 0; i < rs_conv_grids(&v, plan->pass); i++) {
@@ -93,7 +102,7 @@ static rescl_status product_enqueue(const rs_plan *plan, const rs_args *args)
         const size_t pixels = v.n * (size_t)g.gh * (size_t)g.gw;
         if (pixels == 0 || (add && g.rows == 0))
             continue;
-        const rs_grid grid = grid_of(&t, pixels, m.k, 1);
+        const rs_grid grid = grid_of(&d.t, pixels, m.k, 1);
         RS_TRY(RS_LAUNCH(
             plan->dev, plan->kernel[0].kernel, grid,
             RS_BUF(fwd ? args->src[0].buf : args->diff_dst.buf), RS_BUF(args->param[0].buf),
@@ -123,17 +132,17 @@ static size_t weight_parts(const rs_conv *v, const tiles *t, const rs_caps *caps
 static rescl_status params_enqueue(const rs_plan *plan, const rs_args *args)
 {
     rescl_status st = RESCL_OK;
-    const rs_caps *caps = rs_device_caps(plan->dev);
-    const tiles t = tiles_of(caps, plan->choice.tune);
-    const rs_conv v = rs_conv_of(&plan->problem);
-    const size_t weights = rs_conv_weight_count(&v), parts = weight_parts(&v, &t, caps);
-    const rs_grid grid = grid_of(&t, v.r * v.s * v.c, v.k, parts);
+    kept d;
+    RS_PLAN_RECALL(plan, d);
+    const rs_conv v = d.v;
+    const size_t weights = rs_conv_weight_count(&v), parts = d.parts;
+    const rs_grid grid = grid_of(&d.t, v.r * v.s * v.c, v.k, parts);
 
     RS_TRY(RS_LAUNCH(plan->dev, plan->kernel[PARAMS].kernel, grid, RS_BUF(args->src[0].buf),
                      RS_BUF(args->diff_dst.buf),
                      RS_BUF(parts > 1 ? args->scratch : args->diff_param[0].buf),
                      RS_CONV_SHAPE_ARGS(&v), RS_INT(parts), RS_ULONG(weights)));
-    RS_TRY(rs_conv_sum_params(plan, SUM, BIAS, args, 0, parts));
+    RS_TRY(rs_conv_sum_params(plan, &v, SUM, BIAS, args, 0, parts));
 out:
     return st;
 }
@@ -141,15 +150,16 @@ out:
 static rescl_status plan(rs_plan *plan, const rs_caps *caps)
 {
     rescl_status st = RESCL_OK;
-    const tiles t = tiles_of(caps, plan->choice.tune);
-    const rs_conv v = rs_conv_of(&plan->problem);
+    kept d = {.v = rs_conv_of(&plan->problem), .t = tiles_of(caps, plan->choice.tune)};
+    d.m = rs_conv_maps_of(&d.v, plan->pass);
+    d.parts = plan->pass == RS_BWD_PARAMS ? weight_parts(&d.v, &d.t, caps) : 0;
+    RS_PLAN_KEEP(plan, d);
     if (plan->pass != RS_BWD_PARAMS) {
-        RS_TRY(add_kernel(plan, &t, "conv2d_tiled_product"));
+        RS_TRY(add_kernel(plan, &d.t, "conv2d_tiled_product"));
         goto out;
     }
-    const size_t parts = weight_parts(&v, &t, caps);
-    plan->scratch_bytes = rs_conv_parts_bytes(&v, caps, parts);
-    RS_TRY(add_kernel(plan, &t, "conv2d_tiled_bwd_params"));
+    plan->scratch_bytes = rs_conv_parts_bytes(&d.v, caps, d.parts);
+    RS_TRY(add_kernel(plan, &d.t, "conv2d_tiled_bwd_params"));
     RS_TRY(rs_plan_kernel_add(plan, "conv2d", "conv2d_sum", "%s", ""));
     RS_TRY(rs_plan_kernel_add(plan, "conv2d", "conv2d_bwd_bias", "%s", ""));
 out:

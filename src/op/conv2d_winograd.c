@@ -100,8 +100,7 @@ static const char *doubt(const rs_problem *p, rs_pass pass, const rs_caps *caps)
                : "on maps so few or small its transforms cost more than they save";
 }
 
-/* ---- forward and backward data ----------------------------------------------------------- */
-
+/* How forward and backward data are cut. */
 typedef struct product {
     int panels; /* of all output channels */
     int block;  /* tiles transformed at a time */
@@ -110,6 +109,26 @@ typedef struct product {
     int groups_t, groups_j;
     size_t slab; /* floats */
 } product;
+
+/* How backward weights are cut. */
+typedef struct params {
+    int rows, panels; /* filter rows and panels of an item of work */
+    int parts;        /* of the tiles */
+    int groups, block;
+    size_t slab, part_floats; /* a partial result */
+} params;
+
+/* What a plan keeps. */
+typedef struct kept {
+    rs_conv v;
+    rs_conv_maps m;
+    rs_regtile t;
+    size_t packed; /* floats of packed weights before the biases */
+    product product;
+    params params;
+} kept;
+
+/* ---- forward and backward data ----------------------------------------------------------- */
 
 /* Floats of packed weights before the biases. */
 static size_t packed_floats(const rs_conv *v, rs_pass pass, const rs_regtile *t)
@@ -146,17 +165,16 @@ static product product_of(const rs_conv *v, rs_pass pass, const rs_caps *caps, c
 
 static rescl_status product_enqueue(const rs_plan *plan, const rs_args *args)
 {
-    const rs_caps *caps = rs_device_caps(plan->dev);
-    const rs_regtile t = rs_regtile_of(caps);
-    const rs_conv v = rs_conv_of(&plan->problem);
-    const rs_conv_maps m = rs_conv_maps_of(&v, plan->pass);
-    const product d = product_of(&v, plan->pass, caps, plan->choice.tune);
+    kept all;
+    RS_PLAN_RECALL(plan, all);
+    const rs_conv v = all.v;
+    const rs_conv_maps m = all.m;
+    const product d = all.product;
     const bool fwd = plan->pass == RS_FWD, add = !fwd && v.accumulate;
     const rs_grid grid = {.items = {(size_t)d.groups_t, (size_t)d.groups_j, 1}, .group = {1, 1, 1}};
     return RS_LAUNCH(plan->dev, plan->kernel[PRODUCT].kernel, grid,
                      RS_BUF(fwd ? args->src[0].buf : args->diff_dst.buf), RS_BUF(args->packed),
-                     RS_INT(packed_floats(&v, plan->pass, &t)),
-                     RS_BUF(fwd ? args->src[1].buf : NULL),
+                     RS_INT(all.packed), RS_BUF(fwd ? args->src[1].buf : NULL),
                      RS_BUF(fwd ? args->dst.buf : args->diff_src[0].buf),
                      RS_BUF(plan->moments_parts ? args->moments : NULL), RS_BUF(args->scratch),
                      RS_CONV_MAPS_ARGS(&v, &m), RS_INT(fwd ? v.pad_top : 2 - v.pad_top),
@@ -167,27 +185,22 @@ static rescl_status product_enqueue(const rs_plan *plan, const rs_args *args)
 
 static rescl_status pack(const rs_plan *plan, const rs_args *args)
 {
-    const rs_regtile t = rs_regtile_of(rs_device_caps(plan->dev));
-    const rs_conv v = rs_conv_of(&plan->problem);
-    const rs_conv_maps m = rs_conv_maps_of(&v, plan->pass);
+    kept all;
+    RS_PLAN_RECALL(plan, all);
+    const rs_regtile t = all.t;
+    const rs_conv v = all.v;
+    const rs_conv_maps m = all.m;
     const bool fwd = plan->pass == RS_FWD;
     const rs_grid grid = {
         .items = {(size_t)rs_div_up((int)m.k, t.nr), (size_t)rs_div_up((int)m.c, t.vw), 1},
         .group = {1, 1, 1}};
     return RS_LAUNCH(plan->dev, plan->kernel[WEIGHTS].kernel, grid, RS_BUF(args->param[0].buf),
                      RS_BUF(fwd && v.bias ? args->param[1].buf : NULL), RS_BUF(args->packed),
-                     RS_INT(packed_floats(&v, plan->pass, &t)), RS_INT(m.c), RS_INT(m.k),
-                     RS_INT(!fwd), RS_INT(m.step_c), RS_INT(m.step_q));
+                     RS_INT(all.packed), RS_INT(m.c), RS_INT(m.k), RS_INT(!fwd), RS_INT(m.step_c),
+                     RS_INT(m.step_q));
 }
 
 /* ---- backward weights -------------------------------------------------------------------- */
-
-typedef struct params {
-    int rows, panels; /* filter rows and panels of an item of work */
-    int parts;        /* of the tiles */
-    int groups, block;
-    size_t slab, part_floats; /* a partial result */
-} params;
 
 static params params_of(const rs_conv *v, const rs_caps *caps, const int *tune)
 {
@@ -212,8 +225,10 @@ static params params_of(const rs_conv *v, const rs_caps *caps, const int *tune)
 static rescl_status params_enqueue(const rs_plan *plan, const rs_args *args)
 {
     rescl_status st = RESCL_OK;
-    const rs_conv v = rs_conv_of(&plan->problem);
-    const params d = params_of(&v, rs_device_caps(plan->dev), plan->choice.tune);
+    kept all;
+    RS_PLAN_RECALL(plan, all);
+    const rs_conv v = all.v;
+    const params d = all.params;
     const size_t partial = (size_t)d.groups * d.slab;
     const rs_grid grid = {.items = {(size_t)d.groups, 1, 1}, .group = {1, 1, 1}};
 
@@ -223,7 +238,7 @@ static rescl_status params_enqueue(const rs_plan *plan, const rs_args *args)
         RS_ULONG(d.parts > 1 ? partial : 0), RS_BUF(args->scratch), RS_CONV_MAPS_ARGS(&v, &v),
         RS_INT(v.pad_top), RS_INT(v.pad_left), RS_INT(d.rows), RS_INT(d.panels), RS_INT(d.parts),
         RS_INT(d.block), RS_ULONG(d.part_floats), RS_ULONG(d.slab)));
-    RS_TRY(rs_conv_sum_params(plan, SUM, BIAS, args, partial, (size_t)d.parts));
+    RS_TRY(rs_conv_sum_params(plan, &v, SUM, BIAS, args, partial, (size_t)d.parts));
 out:
     return st;
 }
@@ -235,8 +250,9 @@ static rescl_status plan(rs_plan *plan, const rs_caps *caps)
     rescl_status st = RESCL_OK;
     const rs_regtile t = rs_regtile_of(caps);
     const rs_conv v = rs_conv_of(&plan->problem);
+    kept all = {.v = v, .t = t};
     if (plan->pass == RS_BWD_PARAMS) {
-        const params d = params_of(&v, caps, plan->choice.tune);
+        const params d = all.params = params_of(&v, caps, plan->choice.tune);
         plan->scratch_bytes = (size_t)d.groups * d.slab * sizeof(float) +
                               rs_conv_parts_bytes(&v, caps, (size_t)d.parts);
         RS_TRY(rs_plan_kernel_add(plan, KERNEL_FILE, "conv2d_winograd_bwd_params", "%s", ""));
@@ -244,17 +260,17 @@ static rescl_status plan(rs_plan *plan, const rs_caps *caps)
         if (v.bias)
             RS_TRY(rs_plan_kernel_add(plan, "conv2d", "conv2d_bwd_bias", "%s", ""));
     } else {
-        const rs_conv_maps m = rs_conv_maps_of(&v, plan->pass);
-        const product d = product_of(&v, plan->pass, caps, plan->choice.tune);
+        const rs_conv_maps m = all.m = rs_conv_maps_of(&v, plan->pass);
+        const product d = all.product = product_of(&v, plan->pass, caps, plan->choice.tune);
+        all.packed = packed_floats(&v, plan->pass, &t);
         plan->scratch_bytes = (size_t)(d.groups_t * d.groups_j) * d.slab * sizeof(float);
-        plan->packed_bytes =
-            (packed_floats(&v, plan->pass, &t) + (size_t)rs_round_up_int((int)m.k, t.nr)) *
-            sizeof(float);
+        plan->packed_bytes = (all.packed + (size_t)rs_round_up_int((int)m.k, t.nr)) * sizeof(float);
         if (plan->pass == RS_FWD && plan->problem.want_moments)
             plan->moments_parts = (size_t)d.groups_t;
         RS_TRY(rs_plan_kernel_add(plan, KERNEL_FILE, "conv2d_winograd_product", "%s", ""));
         RS_TRY(rs_plan_kernel_add(plan, KERNEL_FILE, "conv2d_winograd_weights", "%s", ""));
     }
+    RS_PLAN_KEEP(plan, all);
 out:
     return st;
 }

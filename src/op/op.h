@@ -23,6 +23,8 @@
 #include "cldevice.h"
 #include "tensor.h"
 
+#include <string.h>
+
 #define RS_OP_SRC   3 /* most inputs */
 #define RS_OP_PARAM 2 /* most trainable parameters */
 #define RS_OP_STATE 2 /* most state tensors (running statistics) */
@@ -99,7 +101,7 @@ typedef struct rs_args {
 /* ---- plans and implementations ----------------------------------------------------------- */
 
 #define RS_PLAN_KERNELS   6
-#define RS_PLAN_VALUES    48
+#define RS_PLAN_KEPT      384 /* bytes */
 #define RS_PLAN_TUNABLES  6
 #define RS_TUNABLE_VALUES 6
 
@@ -130,7 +132,7 @@ typedef struct rs_plan {
     size_t moments_parts; /* of the moments that RS_FWD leaves, if they are wanted; 0: none */
     int nkernels;
     rs_plan_kernel kernel[RS_PLAN_KERNELS];
-    int64_t v[RS_PLAN_VALUES]; /* the implementation's own numbers */
+    unsigned char kept[RS_PLAN_KEPT]; /* what enqueue and pack need: RS_PLAN_KEEP */
 } rs_plan;
 
 /* A number of an implementation that measuring may choose better than its own rule does. */
@@ -150,7 +152,7 @@ struct rs_impl {
                        * when forced or when nothing else can serve. */
     /* NULL when this implementation can serve, else the reason why not. NULL pointer: it can. */
     const char *(*can)(const rs_problem *p, rs_pass pass, const rs_caps *caps);
-    /* Fills kernels, sizes and v from plan->problem, pass and choice, and `caps`. Pure. */
+    /* Fills kernels, sizes and what is kept from plan->problem, pass and choice, and `caps`. Pure. */
     rescl_status (*plan)(rs_plan *plan, const rs_caps *caps);
     rescl_status (*enqueue)(const rs_plan *plan, const rs_args *args);
     /* Refreshes args->packed from args->param; NULL when packed_bytes is always 0. */
@@ -165,6 +167,19 @@ struct rs_impl {
      * or NULL. NULL pointer: never. */
     const char *(*doubt)(const rs_problem *p, rs_pass pass, const rs_caps *caps);
 };
+
+/* `plan` works out once what `enqueue` and `pack` need, in a struct of the implementation's own that
+ * the plan keeps; they get a copy of it. */
+#define RS_PLAN_KEEP(plan, from)                                                                   \
+    do {                                                                                           \
+        _Static_assert(sizeof(from) <= RS_PLAN_KEPT, "a plan does not keep so much");              \
+        memcpy((plan)->kept, &(from), sizeof(from));                                               \
+    } while (0)
+#define RS_PLAN_RECALL(plan, to)                                                                   \
+    do {                                                                                           \
+        _Static_assert(sizeof(to) <= RS_PLAN_KEPT, "a plan does not keep so much");                \
+        memcpy(&(to), (plan)->kept, sizeof(to));                                                   \
+    } while (0)
 
 /* Adds a kernel to the plan; `fmt` gives its -D options. The first added is plan->kernel[0], and so
  * on. */

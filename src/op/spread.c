@@ -59,20 +59,22 @@ rescl_status rs_spread_plan(rs_plan *plan, const rs_caps *caps, const char *file
 {
     const bool cpu = plan->choice.impl->prefers & (1u << RESCL_DEVICE_CPU);
     const rs_spread s = rs_spread_over(caps, cpu, rows, row_elems, grain);
-    plan->v[0] = (int64_t)s.chunk;
-    plan->v[1] = (int64_t)s.grid.items[0];
-    plan->v[2] = (int64_t)s.grid.group[0];
+    RS_PLAN_KEEP(plan, s);
     return rs_plan_kernel_add(plan, file, name, "%s", s.options);
 }
 
 rs_grid rs_spread_grid(const rs_plan *plan)
 {
-    return (rs_grid){{(size_t)plan->v[1], 1, 1}, {(size_t)plan->v[2], 1, 1}};
+    rs_spread s;
+    RS_PLAN_RECALL(plan, s);
+    return s.grid;
 }
 
 size_t rs_spread_chunk(const rs_plan *plan)
 {
-    return (size_t)plan->v[0];
+    rs_spread s;
+    RS_PLAN_RECALL(plan, s);
+    return s.chunk;
 }
 
 const char *rs_can_index32(const rs_problem *p, rs_pass pass, const rs_caps *caps)

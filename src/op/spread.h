@@ -20,8 +20,8 @@ typedef struct rs_spread {
 rs_spread rs_spread_over(const rs_caps *caps, bool cpu, size_t rows, size_t row_elems,
                          size_t grain);
 
-/* For a plan of one kernel, `file`'s `name`: chooses by what the implementation prefers, and keeps
- * the result in plan->v[0..2], where rs_spread_grid and rs_spread_chunk find it. */
+/* For a plan of one kernel, `file`'s `name`: chooses by what the implementation prefers. The plan
+ * keeps the result, where rs_spread_grid and rs_spread_chunk find it. */
 rescl_status rs_spread_plan(rs_plan *plan, const rs_caps *caps, const char *file, const char *name,
                             size_t rows, size_t row_elems, size_t grain) RESCL_CHECK;
 rs_grid rs_spread_grid(const rs_plan *plan);
