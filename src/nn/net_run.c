@@ -47,14 +47,22 @@ out:
     return st;
 }
 
-/* Whether folded and rearranged parameters have to be made again for this forward. */
+/* Begins a forward: the workspace is this net's now. Whether folded and rearranged parameters have to
+ * be made again; then none count until keep_packed. */
 static bool must_pack(rs_net *n)
 {
     const bool stale = n->mode == RS_MODE_TRAIN || n->workspace->last != n ||
                        n->packed_version != n->store->version;
     n->workspace->last = n;
-    n->packed_version = n->store->version;
+    if (stale)
+        n->packed_version = 0;
     return stale;
+}
+
+/* After every node of a forward made its own. */
+static void keep_packed(rs_net *n)
+{
+    n->packed_version = n->store->version;
 }
 
 rescl_status rs_net_forward(rs_net *n, uint64_t seed, uint64_t step)
@@ -63,6 +71,7 @@ rescl_status rs_net_forward(rs_net *n, uint64_t seed, uint64_t step)
     const bool pack = must_pack(n);
     for (size_t i = 0; i < n->graph->nnodes; i++)
         RS_TRY(run_pass(n, &n->stage[i], RS_FWD, pack, seed, step));
+    keep_packed(n);
     RS_TRY(rs_flush(n->store->dev));
 out:
     return st;
@@ -97,6 +106,7 @@ rescl_status rs_net_visit(rs_net *n, uint64_t seed, uint64_t step, rs_visit_fn f
         RS_TRY(rs_read(n->store->dev, s->args.dst.buf, 0, host, bytes));
         RS_TRY(fn(s->node, &s->args.dst.shape, host, user));
     }
+    keep_packed(n);
 out:
     free(host);
     return st;

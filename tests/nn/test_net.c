@@ -163,6 +163,36 @@ static void evaluation_follows_the_weights(void **state)
     rs_graph_destroy(g);
 }
 
+static rescl_status stop_early(const rs_node *node, const rs_shape *shape, const float *data,
+                               void *user)
+{
+    (void)node, (void)shape, (void)data, (void)user;
+    return rs_error_set(RESCL_ERR_INTERRUPTED, 0, __FILE__, __LINE__, "stopped by the test");
+}
+
+/* A forward that ends early has not rearranged all parameters: the next one does. */
+static void an_unfinished_forward_packs_nothing(void **state)
+{
+    rs_graph *g = network(0.0f, false);
+    net_fixture f;
+    rs_weights w[2];
+    double loss;
+    (void)state;
+    for (int i = 0; i < 2; i++)
+        kit_weights(g, 20 + (uint64_t)i, &w[i]);
+    net_fixture_open(&f, net_device(), g, &w[1], NULL, FULL, RS_MODE_EVAL);
+    loss = net_forward_loss(&f, pixels, labels, 1);
+    assert_ok(rs_store_upload(f.store, &w[0]));
+    assert_true(net_forward_loss(&f, pixels, labels, 1) != loss);
+    assert_ok(rs_store_upload(f.store, &w[1]));
+    assert_int_equal(rs_net_visit(f.net, 1, 1, stop_early, NULL), RESCL_ERR_INTERRUPTED);
+    assert_true(net_forward_loss(&f, pixels, labels, 1) == loss);
+    net_fixture_close(&f);
+    rs_weights_fini(&w[0]);
+    rs_weights_fini(&w[1]);
+    rs_graph_destroy(g);
+}
+
 /* What one evaluation keeps between runs, another one overwrites. */
 static void evaluations_share_a_workspace(void **state)
 {
@@ -572,6 +602,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nets_share_a_workspace),
         cmocka_unit_test(evaluation_follows_the_weights),
+        cmocka_unit_test(an_unfinished_forward_packs_nothing),
         cmocka_unit_test(evaluations_share_a_workspace),
         cmocka_unit_test(a_step_leaves_its_batch_alone),
         cmocka_unit_test(training_uses_batch_statistics),
