@@ -153,97 +153,13 @@ size_t rs_conv_reduction(const rs_problem *p, rs_pass pass)
 
 /* ---- reference --------------------------------------------------------------------------- */
 
-/* Calls with the flat indices of every (output pixel, source pixel, filter tap) that meet. */
-typedef void (*meet_fn)(const rs_conv *v, size_t out, size_t in, size_t tap, const rs_ref *ref);
-
-static void for_each_meeting(const rs_conv *v, meet_fn fn, const rs_ref *ref)
-{
-    for (size_t n = 0; n < v->n; n++)
-        for (size_t a = 0; a < v->oh; a++)
-            for (size_t b = 0; b < v->ow; b++)
-                for (size_t r = 0; r < v->r; r++)
-                    for (size_t s = 0; s < v->s; s++) {
-                        const size_t y = a * v->stride_h + r, x = b * v->stride_w + s;
-                        if (y < v->pad_top || y - v->pad_top >= v->h || x < v->pad_left ||
-                            x - v->pad_left >= v->w)
-                            continue;
-                        fn(v, (n * v->oh + a) * v->ow + b,
-                           (n * v->h + y - v->pad_top) * v->w + x - v->pad_left, r * v->s + s, ref);
-                    }
-}
+/* Each number of a result is its own sum; the whole is all of them. */
 
 /* The channel of src that filter k meets as its c-th. */
 static size_t channel_of(const rs_conv *v, size_t k, size_t c)
 {
     return k / rs_conv_group_out(v) * rs_conv_group_in(v) + c;
 }
-
-static void meet_fwd(const rs_conv *v, size_t out, size_t in, size_t tap, const rs_ref *ref)
-{
-    const size_t depth = rs_conv_group_in(v);
-    for (size_t c = 0; c < depth; c++)
-        for (size_t k = 0; k < v->k; k++)
-            ref->dst[out * v->k + k] += ref->src[0][in * v->c + channel_of(v, k, c)] *
-                                        ref->param[0][(tap * depth + c) * v->k + k];
-}
-
-static void meet_bwd_params(const rs_conv *v, size_t out, size_t in, size_t tap, const rs_ref *ref)
-{
-    const size_t depth = rs_conv_group_in(v);
-    for (size_t c = 0; c < depth; c++)
-        for (size_t k = 0; k < v->k; k++)
-            ref->diff_param[0][(tap * depth + c) * v->k + k] +=
-                ref->src[0][in * v->c + channel_of(v, k, c)] * ref->diff_dst[out * v->k + k];
-}
-
-static void meet_bwd_data(const rs_conv *v, size_t out, size_t in, size_t tap, const rs_ref *ref)
-{
-    const size_t depth = rs_conv_group_in(v);
-    for (size_t c = 0; c < depth; c++)
-        for (size_t k = 0; k < v->k; k++)
-            ref->diff_src[0][in * v->c + channel_of(v, k, c)] +=
-                ref->diff_dst[out * v->k + k] * ref->param[0][(tap * depth + c) * v->k + k];
-}
-
-static void clear(double *x, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        x[i] = 0.0;
-}
-
-void rs_conv_reference(const rs_problem *p, rs_pass pass, const rs_ref *ref)
-{
-    const rs_conv v = rs_conv_of(p);
-    const size_t pixels = v.n * v.oh * v.ow;
-    switch (pass) {
-    case RS_FWD:
-        for (size_t i = 0; i < pixels * v.k; i++)
-            ref->dst[i] = v.bias ? ref->param[1][i % v.k] : 0.0;
-        for_each_meeting(&v, meet_fwd, ref);
-        for (size_t i = 0; i < pixels * v.k; i++) {
-            const double sum = ref->dst[i] + (v.residual ? ref->src[1][i] : 0.0);
-            ref->dst[i] = v.relu && sum < 0.0 ? 0.0 : sum;
-        }
-        break;
-    case RS_BWD_PARAMS:
-        clear(ref->diff_param[0], rs_conv_weight_count(&v));
-        for_each_meeting(&v, meet_bwd_params, ref);
-        if (v.bias) {
-            clear(ref->diff_param[1], v.k);
-            for (size_t i = 0; i < pixels * v.k; i++)
-                ref->diff_param[1][i % v.k] += ref->diff_dst[i];
-        }
-        break;
-    default:
-        if (!p->want_diff[0])
-            return;
-        if (!v.accumulate)
-            clear(ref->diff_src[0], rs_conv_src_count(&v));
-        for_each_meeting(&v, meet_bwd_data, ref);
-    }
-}
-
-/* ---- one number of the reference ---------------------------------------------------------- */
 
 /* The source pixel, within its image, that output pixel (a, b) meets through filter tap (r, s);
  * false: none, it lies in the padding. */
@@ -304,12 +220,37 @@ static double bwd_data_at(const rs_conv *v, const rs_ref *ref, size_t index)
     return sum;
 }
 
+static double number_at(const rs_conv *v, rs_pass pass, const rs_ref *ref, size_t index)
+{
+    return pass == RS_FWD          ? fwd_at(v, ref, index)
+           : pass == RS_BWD_PARAMS ? bwd_params_at(v, ref, index)
+                                   : bwd_data_at(v, ref, index);
+}
+
 double rs_conv_reference_at(const rs_problem *p, rs_pass pass, const rs_ref *ref, size_t index)
 {
     const rs_conv v = rs_conv_of(p);
-    return pass == RS_FWD          ? fwd_at(&v, ref, index)
-           : pass == RS_BWD_PARAMS ? bwd_params_at(&v, ref, index)
-                                   : bwd_data_at(&v, ref, index);
+    return number_at(&v, pass, ref, index);
+}
+
+void rs_conv_reference(const rs_problem *p, rs_pass pass, const rs_ref *ref)
+{
+    const rs_conv v = rs_conv_of(p);
+    const size_t count = pass == RS_FWD          ? rs_conv_dst_count(&v)
+                         : pass == RS_BWD_PARAMS ? rs_conv_weight_count(&v)
+                                                 : rs_conv_src_count(&v);
+    double *out = pass == RS_FWD          ? ref->dst
+                  : pass == RS_BWD_PARAMS ? ref->diff_param[0]
+                                          : ref->diff_src[0];
+    if (pass == RS_BWD_DATA && !p->want_diff[0])
+        return;
+    for (size_t i = 0; i < count; i++)
+        out[i] = number_at(&v, pass, ref, i);
+    for (size_t k = 0; pass == RS_BWD_PARAMS && v.bias && k < v.k; k++) {
+        ref->diff_param[1][k] = 0.0;
+        for (size_t i = k; i < rs_conv_dst_count(&v); i += v.k)
+            ref->diff_param[1][k] += ref->diff_dst[i];
+    }
 }
 
 /* ---- tuning ------------------------------------------------------------------------------ */
