@@ -61,78 +61,10 @@ static void labels_want_no_gradient(void **state)
     assert_int_equal(p.src_type[1], RS_I32);
 }
 
-static void implementation_can_be_forced(void **state)
-{
-    const rs_problem p = problem(&rs_op_relu);
-    rs_plan plan;
-    (void)state;
-    for (size_t i = 0; rs_op_relu.impls[i]; i++) {
-        const rs_impl *m = rs_op_relu.impls[i];
-        OP_OK(rs_choice_plan(op_device(), &p, RS_FWD, m->name, &plan));
-        assert_ptr_equal(plan.choice.impl, m);
-        setenv("RESCL_IMPL", i == 0 ? "add=x,relu=chunked" : "relu=grouped", 1);
-        OP_OK(rs_choice_plan(op_device(), &p, RS_FWD, NULL, &plan));
-        unsetenv("RESCL_IMPL");
-        assert_ptr_equal(plan.choice.impl, m);
-    }
-    assert_int_equal(rs_choice_plan(op_device(), &p, RS_FWD, "fast", &plan), RESCL_ERR_ARG);
-    assert_non_null(strstr(rescl_last_error()->message, "chunked, grouped"));
-    assert_int_equal(rs_choice_plan(op_device(), &p, RS_BWD_PARAMS, "chunked", &plan),
-                     RESCL_ERR_UNSUPPORTED);
-    assert_int_equal(rs_choice_plan(op_device(), &p, RS_BWD_PARAMS, NULL, &plan),
-                     RESCL_ERR_UNSUPPORTED);
-    assert_non_null(strstr(rescl_last_error()->message, "does not serve this pass"));
-}
-
-static void wrong_environment_is_an_error(void **state)
-{
-    const char *const wrong[] = {
-        "relu", "=chunked", "relu=", "rellu=chunked", "relu=fast", "add=chunked,relu"};
-    const rs_problem p = problem(&rs_op_relu);
-    rs_plan plan;
-    (void)state;
-    for (size_t i = 0; i < RS_COUNT(wrong); i++) {
-        setenv("RESCL_IMPL", wrong[i], 1);
-        assert_int_equal(rs_choice_plan(op_device(), &p, RS_FWD, NULL, &plan), RESCL_ERR_ARG);
-    }
-    unsetenv("RESCL_IMPL");
-}
-
-/* A device prefers what was made for its class, and takes something else before it takes nothing.
- */
-static const char *refuse(const rs_problem *p, rs_pass pass, const rs_caps *caps)
-{
-    (void)p, (void)pass, (void)caps;
-    return "declined by the test";
-}
-
 static rescl_status plan_nothing(rs_plan *plan, const rs_caps *caps)
 {
     (void)plan, (void)caps;
     return RESCL_OK;
-}
-
-static void classes_are_preferred(void **state)
-{
-    const unsigned here = 1u << rs_device_caps(op_device())->type, there = ~here;
-    rs_impl elsewhere = {.name = "elsewhere", .passes = 1, .prefers = there, .plan = plan_nothing};
-    rs_impl near = {.name = "here", .passes = 1, .prefers = here, .plan = plan_nothing};
-    const rs_impl *const impls[] = {&elsewhere, &near, NULL};
-    rs_op op = rs_op_relu;
-    op.impls = impls;
-    const rs_problem p = problem(&op);
-    rs_plan plan;
-    (void)state;
-    OP_OK(rs_choice_plan(op_device(), &p, RS_FWD, NULL, &plan));
-    assert_string_equal(plan.choice.impl->name, "here");
-    near.can = refuse;
-    OP_OK(rs_choice_plan(op_device(), &p, RS_FWD, NULL, &plan));
-    assert_string_equal(plan.choice.impl->name, "elsewhere");
-    OP_OK(rs_choice_plan(op_device(), &p, RS_FWD, "elsewhere", &plan));
-    elsewhere.can = refuse;
-    assert_int_equal(rs_choice_plan(op_device(), &p, RS_FWD, NULL, &plan), RESCL_ERR_UNSUPPORTED);
-    assert_non_null(strstr(rescl_last_error()->message, "elsewhere: declined by the test"));
-    assert_int_equal(rs_choice_plan(op_device(), &p, RS_FWD, "here", &plan), RESCL_ERR_UNSUPPORTED);
 }
 
 /* An implementation serves f32 unless it names more types; of src, dst and parameters each counts, of
@@ -226,15 +158,9 @@ static void plans_have_limits(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(registry_has_every_op),
-        cmocka_unit_test(inputs_are_checked),
-        cmocka_unit_test(labels_want_no_gradient),
-        cmocka_unit_test(implementation_can_be_forced),
-        cmocka_unit_test(wrong_environment_is_an_error),
-        cmocka_unit_test(classes_are_preferred),
-        cmocka_unit_test(types_are_refused_or_served),
-        cmocka_unit_test(tolerances_are_total),
-        cmocka_unit_test(plans_follow_their_choice),
+        cmocka_unit_test(registry_has_every_op),   cmocka_unit_test(inputs_are_checked),
+        cmocka_unit_test(labels_want_no_gradient), cmocka_unit_test(types_are_refused_or_served),
+        cmocka_unit_test(tolerances_are_total),    cmocka_unit_test(plans_follow_their_choice),
         cmocka_unit_test(plans_have_limits),
     };
     return cmocka_run_group_tests_name("op", tests, NULL, NULL);
