@@ -23,11 +23,12 @@ if(rs_library_rooms)
     endif()
 endif()
 
-# The program links the shared library: what it calls is public, or it does not link.
+# The program links the shared library and the plain part of base: what else it calls is public, or
+# it does not link.
 if(TARGET rs_cli AND EXISTS "${PROJECT_SOURCE_DIR}/src/cli/main.c")
     add_executable(rescl_program "${PROJECT_SOURCE_DIR}/src/cli/main.c")
     target_include_directories(rescl_program PRIVATE "${PROJECT_SOURCE_DIR}/src/cli")
-    target_link_libraries(rescl_program PRIVATE rs_cli rescl rs_flags)
+    target_link_libraries(rescl_program PRIVATE rs_cli rs_base_plain rescl rs_flags)
     set_target_properties(rescl_program PROPERTIES OUTPUT_NAME rescl
         INSTALL_RPATH "$ORIGIN/../${CMAKE_INSTALL_LIBDIR}")
 endif()

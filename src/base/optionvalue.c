@@ -10,52 +10,6 @@
 /* What a message shows of a text that it refuses. */
 #define SHOWN 200
 
-/* ---- intervals ---------------------------------------------------------------------------- */
-
-typedef struct interval {
-    char low[32], high[32];
-    bool low_open, high_open;
-} interval;
-
-/* "[0,1)". Intervals are written by us: none is malformed. */
-static interval read_interval(const char *text)
-{
-    interval i = {.low_open = text[0] == '('};
-    const size_t low = strcspn(text + 1, ","), high = strcspn(text + low + 2, ")]");
-    snprintf(i.low, sizeof i.low, "%.*s", (int)low, text + 1);
-    snprintf(i.high, sizeof i.high, "%.*s", (int)high, text + low + 2);
-    i.high_open = text[low + 2 + high] == ')';
-    return i;
-}
-
-static double real_bound(const char *text)
-{
-    double x = INFINITY; /* "inf" */
-    return rs_parse_f64(text, &x) ? x : INFINITY;
-}
-
-static uint64_t whole_bound(const char *text)
-{
-    uint64_t x = UINT64_MAX;
-    return rs_parse_u64(text, &x) ? x : UINT64_MAX;
-}
-
-/* False for NaN. */
-static bool real_inside(const char *range, double x)
-{
-    const interval i = read_interval(range);
-    const double low = real_bound(i.low), high = real_bound(i.high);
-    return (i.low_open ? x > low : x >= low) && (i.high_open ? x < high : x <= high);
-}
-
-static bool whole_inside(const char *range, uint64_t x)
-{
-    const interval i = read_interval(range);
-    const uint64_t low = whole_bound(i.low), high = whole_bound(i.high);
-    return (i.low_open ? x > low : x >= low) &&
-           (x <= high && (x < high || !i.high_open || high == UINT64_MAX));
-}
-
 /* ---- choices ------------------------------------------------------------------------------ */
 
 static const char *find_choice(const rescl_option *o, const char *text)
@@ -102,7 +56,7 @@ static rescl_status parse_whole(const rescl_option *o, const char *text, uint64_
     const uint64_t most = o->type == RESCL_OPTION_SIZE ? SIZE_MAX : UINT64_MAX;
     uint64_t x = 0;
 
-    RS_FAIL_IF(!rs_parse_u64(text, &x) || x > most || !whole_inside(o->range, x), RESCL_ERR_ARG,
+    RS_FAIL_IF(!rs_parse_u64(text, &x) || x > most || !rs_in_range_u64(o->range, x), RESCL_ERR_ARG,
                "%s: found '%.*s', expected a whole number in %s", o->name, SHOWN, text, o->range);
     *value = x;
 out:
@@ -114,7 +68,7 @@ static rescl_status parse_real(const rescl_option *o, const char *text, double *
     rescl_status st = RESCL_OK;
     double x = 0;
 
-    RS_FAIL_IF(!rs_parse_f64(text, &x) || !real_inside(o->range, x), RESCL_ERR_ARG,
+    RS_FAIL_IF(!rs_parse_f64(text, &x) || !rs_in_range_f64(o->range, x), RESCL_ERR_ARG,
                "%s: found '%.*s', expected a number in %s", o->name, SHOWN, text, o->range);
     *value = x;
 out:
@@ -160,11 +114,11 @@ static bool within_limits(const rescl_option *o, const void *value)
     const char *limits = o->limits ? o->limits : o->range;
     switch (o->type) {
     case RESCL_OPTION_SIZE:
-        return whole_inside(limits, *(const size_t *)value);
+        return rs_in_range_u64(limits, *(const size_t *)value);
     case RESCL_OPTION_U64:
-        return whole_inside(limits, *(const uint64_t *)value);
+        return rs_in_range_u64(limits, *(const uint64_t *)value);
     case RESCL_OPTION_REAL:
-        return real_inside(limits, *(const double *)value);
+        return rs_in_range_f64(limits, *(const double *)value);
     case RESCL_OPTION_BOOL:
     case RESCL_OPTION_CHOICE:
     case RESCL_OPTION_TEXT:

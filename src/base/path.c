@@ -14,38 +14,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-char *rs_path_join(const char *a, const char *b)
-{
-    size_t len = strlen(a);
-    bool slash = len > 0 && a[len - 1] != '/';
-    return rs_strf("%s%s%s", a, slash ? "/" : "", b);
-}
-
-bool rs_path_is_dir(const char *path)
-{
-    struct stat info;
-    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
-}
-
 rescl_status rs_mkdirs(const char *path)
 {
     rescl_status st = RESCL_OK;
-    char *copy = NULL;
     RS_FAIL_IF(!*path, RESCL_ERR_ARG, "the name of a folder is empty");
-    RS_OOM(copy = strdup(path));
-    for (char *end = copy + 1;; end++) {
-        if (*end && *end != '/')
-            continue;
-        char kept = *end;
-        *end = '\0';
-        if (mkdir(copy, 0777) != 0 && !rs_path_is_dir(copy))
-            RS_FAIL(RESCL_ERR_IO, "%s: cannot create the folder: %s", copy, strerror(errno));
-        *end = kept;
-        if (!kept)
-            break;
-    }
+    RS_FAIL_IF(!rs_make_folders(path), RESCL_ERR_IO, "%s: cannot create the folder: %s", path,
+               strerror(errno));
 out:
-    free(copy);
     return st;
 }
 

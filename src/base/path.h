@@ -2,18 +2,14 @@
 #ifndef RS_PATH_H
 #define RS_PATH_H
 
+#include "dirs.h"
+
 #include <rescl/status.h>
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-/* "a/b" on the heap; NULL when memory is short. */
-char *rs_path_join(const char *a, const char *b);
-
-/* Creates `path` and what is missing above it. */
+/* rs_make_folders, with an error. */
 rescl_status rs_mkdirs(const char *path) RESCL_CHECK;
-
-bool rs_path_is_dir(const char *path);
 
 /* The whole file on the heap, with a NUL after it that `bytes` does not count. Refuses what is not
  * a regular file and what is larger than `limit`. */

@@ -1,13 +1,8 @@
-#define _GNU_SOURCE /* strtod_l */
 #include "str.h"
 
 #include "alloc.h"
 #include "error.h"
 
-#include <errno.h>
-#include <locale.h>
-#include <math.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,115 +57,6 @@ void rs_str_fini(rs_str *s)
 {
     free(s->text);
     *s = (rs_str){0};
-}
-
-char *rs_strf(const char *fmt, ...)
-{
-    va_list args;
-    va_start(args, fmt);
-    int len = vsnprintf(NULL, 0, fmt, args);
-    va_end(args);
-    char *text = len < 0 ? NULL : malloc((size_t)len + 1);
-    if (text) {
-        va_start(args, fmt);
-        vsnprintf(text, (size_t)len + 1, fmt, args);
-        va_end(args);
-    }
-    return text;
-}
-
-bool rs_parse_u64(const char *text, uint64_t *out)
-{
-    uint64_t value = 0;
-    if (!*text)
-        return false;
-    for (; *text; text++) {
-        if (*text < '0' || *text > '9')
-            return false;
-        uint64_t digit = (uint64_t)(*text - '0');
-        if (value > (UINT64_MAX - digit) / 10)
-            return false;
-        value = value * 10 + digit;
-    }
-    *out = value;
-    return true;
-}
-
-/* Numbers are written with a point whatever the host program's locale. */
-static pthread_once_t c_locale_once = PTHREAD_ONCE_INIT;
-static locale_t c_locale;
-
-static void make_c_locale(void)
-{
-    c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
-}
-
-bool rs_parse_f64(const char *text, double *out)
-{
-    pthread_once(&c_locale_once, make_c_locale);
-    size_t len = strlen(text);
-    /* Decimal digits only: strtod alone would also take blanks, "nan", "inf" and hexadecimal. */
-    if (len == 0 || strspn(text, "0123456789+-.eE") != len || c_locale == (locale_t)0)
-        return false;
-    char *end;
-    double value = strtod_l(text, &end, c_locale);
-    if (*end || !isfinite(value))
-        return false;
-    *out = value;
-    return true;
-}
-
-void rs_format_f64(double x, char out[RS_F64_CHARS])
-{
-    const char point = *localeconv()->decimal_point;
-    double back = 0;
-
-    for (int digits = 1; digits <= 17; digits++) {
-        snprintf(out, RS_F64_CHARS, "%.*g", digits, x);
-        for (char *c = out; point != '.' && *c; c++)
-            if (*c == point)
-                *c = '.';
-        if (!rs_parse_f64(out, &back) || (back >= x && back <= x))
-            return;
-    }
-}
-
-#define DISTANCE_MAX 64
-
-size_t rs_edit_distance(const char *a, const char *b)
-{
-    size_t a_len = strnlen(a, DISTANCE_MAX), b_len = strnlen(b, DISTANCE_MAX);
-    size_t row[DISTANCE_MAX + 1];
-    for (size_t j = 0; j <= b_len; j++)
-        row[j] = j;
-    for (size_t i = 1; i <= a_len; i++) {
-        size_t diagonal = row[0];
-        row[0] = i;
-        for (size_t j = 1; j <= b_len; j++) {
-            size_t best = diagonal + (a[i - 1] != b[j - 1]);
-            if (row[j] + 1 < best)
-                best = row[j] + 1;
-            if (row[j - 1] + 1 < best)
-                best = row[j - 1] + 1;
-            diagonal = row[j];
-            row[j] = best;
-        }
-    }
-    return row[b_len];
-}
-
-const char *rs_nearest(const char *word, const char *const *names)
-{
-    size_t len = strnlen(word, DISTANCE_MAX);
-    size_t limit = (len + 2) / 3; /* two slips in a word of four letters, three in one of seven */
-    const char *best = NULL;
-    for (; *names; names++) {
-        size_t distance = rs_edit_distance(word, *names);
-        if (distance <= limit && distance < len &&
-            (!best || distance < rs_edit_distance(word, best)))
-            best = *names;
-    }
-    return best;
 }
 
 rescl_status rs_no_such_name(const char *what, const char *name, const char *const *names)

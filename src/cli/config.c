@@ -1,7 +1,7 @@
 #include "config.h"
 #include "cli.h"
 #include "output.h"
-#include "values.h"
+#include "text.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -61,7 +61,7 @@ static void unknown_section(const reader *r, const char *section)
         names[g] = cli_group_name((cli_group)g);
         used += (size_t)snprintf(all + used, sizeof all - used, "%s%s", g ? ", " : "", names[g]);
     }
-    const char *near = cli_nearest(section, names);
+    const char *near = rs_nearest(section, names);
     cli_error("%s:%d: unknown section [%s], expected one of %s%s%s%s", r->path, r->line, section,
               all, near ? "; did you mean [" : "", near ? near : "", near ? "]?" : "");
 }

@@ -1,5 +1,5 @@
 #include "options.h"
-#include "values.h"
+#include "text.h"
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -43,7 +43,7 @@ static char *describe(cli_opt id)
         free(list);
     }
     bool on = false;
-    if (info->type == TYPE_FLAG && cli_parse_bool(info->def, &on) && on)
+    if (info->type == TYPE_FLAG && rs_parse_bool(info->def, &on) && on)
         fputs(" [on]", f);
     else if (info->type != TYPE_FLAG && *info->def)
         fprintf(f, " [%s]", info->def);
@@ -58,7 +58,7 @@ static void help_option(FILE *f, cli_opt id)
     if (info->letter)
         snprintf(letter, sizeof letter, "-%c, ", info->letter);
     bool on = false;
-    const char *no = info->type == TYPE_FLAG && cli_parse_bool(info->def, &on) && on ? "no-" : "";
+    const char *no = info->type == TYPE_FLAG && rs_parse_bool(info->def, &on) && on ? "no-" : "";
     int len = snprintf(head, sizeof head, "  %s--%s%s%s%s", letter, no, info->name,
                        info->metavar ? " " : "", info->metavar ? info->metavar : "");
     if (info->alias[0] && len > 0 && (size_t)len < sizeof head)

@@ -1,6 +1,6 @@
 #include "options.h"
 #include "output.h"
-#include "values.h"
+#include "text.h"
 
 #include <rescl/rescl.h>
 #include <stdlib.h>
@@ -55,7 +55,7 @@ cli_verb cli_verb_find(const char *name, const char **near)
     }
     names[VERB_COUNT] = "help";
     if (near)
-        *near = cli_nearest(name, names);
+        *near = rs_nearest(name, names);
     return VERB_COUNT;
 }
 
@@ -122,7 +122,7 @@ const char *cli_opt_nearest(const char *name, cli_verb verb)
         if (cli_opt_in((cli_opt)i, verb))
             names[n++] = cli_opt_get((cli_opt)i)->name;
     }
-    return cli_nearest(name, names);
+    return rs_nearest(name, names);
 }
 
 /* ---- choices ---- */
@@ -199,7 +199,7 @@ static bool set_choice(cli_opt id, const char *word, const char *name)
         if (used < sizeof all)
             used += (size_t)snprintf(all + used, sizeof all - used, "%s%s", used ? ", " : "", *p);
     }
-    const char *near = found ? NULL : cli_nearest(word, list);
+    const char *near = found ? NULL : rs_nearest(word, list);
     if (!found && near)
         cli_usage_error("%s: found '%s', expected one of %s; did you mean '%s'?", name, word, all,
                         near);
@@ -214,8 +214,8 @@ static bool set_number(const cli_opt_info *info, const char *text, const char *n
     bool real = info->type == TYPE_REAL;
     uint64_t whole = 0;
     double x = 0;
-    bool good = real ? cli_parse_real(text, &x) && cli_in_range_real(info->range, x)
-                     : cli_parse_u64(text, &whole) && cli_in_range_u64(info->range, whole);
+    bool good = real ? rs_parse_f64(text, &x) && rs_in_range_f64(info->range, x)
+                     : rs_parse_u64(text, &whole) && rs_in_range_u64(info->range, whole);
     if (!good) {
         cli_usage_error("%s: found '%s', expected a %snumber in %s", name, text,
                         real ? "" : "whole ", info->range);
@@ -289,7 +289,7 @@ bool cli_args_set(cli_args *args, cli_opt id, const char *text, cli_origin origi
         cli_error("out of memory");
         good = false;
     } else if (info->type == TYPE_FLAG) {
-        good = cli_parse_bool(text, &v.as.flag);
+        good = rs_parse_bool(text, &v.as.flag);
         if (!good)
             cli_usage_error("%s: found '%s', expected true or false", name, text);
     } else if (info->type == TYPE_CHOICE) {

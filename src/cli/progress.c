@@ -1,19 +1,13 @@
 #include "progress.h"
+#include "clock.h"
 #include "output.h"
 
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
-enum { LINE = 512, BAR = 30, NARROW_BAR = 10, REDRAW_NS = 80000000 };
-
-static double now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
-}
+enum { LINE = 512, BAR = 30, NARROW_BAR = 10 };
+#define REDRAW_SECONDS 0.08
 
 void cli_progress_init(cli_progress *p, size_t print_freq)
 {
@@ -55,7 +49,7 @@ static void draw(cli_progress *p, const rescl_step_event *e, const char *time_te
     fprintf(stderr, "\r\033[K%s%s", text, last ? "\n" : "");
     p->open = !last;
     cli_line_open(!last);
-    p->drawn_ns = now_ns();
+    p->drawn = rs_clock_seconds();
 }
 
 static void eta_text(const cli_progress *p, const rescl_step_event *e, char buffer[48])
@@ -101,7 +95,7 @@ void cli_progress_step(const rescl_step_event *event, void *user)
             step_line(p, event);
         return;
     }
-    if (p->open && !done && now_ns() - p->drawn_ns < REDRAW_NS)
+    if (p->open && !done && rs_clock_seconds() - p->drawn < REDRAW_SECONDS)
         return;
     char time_text[48], extra[64] = "";
     eta_text(p, event, time_text);

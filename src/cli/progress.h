@@ -12,7 +12,7 @@ typedef struct cli_progress {
     bool training;         /* of the last step: steps of another kind start their own clock */
     double seconds;        /* of the steps seen of this kind in this epoch ... */
     size_t seen;           /* ... and how many they are, for the ETA */
-    double drawn_ns;       /* when the bar was last drawn */
+    double drawn;          /* when the bar was last drawn, by rs_clock_seconds */
     rescl_step_event step; /* the last training step */
     bool open;             /* the cursor stands behind a bar */
 } cli_progress;

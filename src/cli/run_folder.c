@@ -1,7 +1,9 @@
 #include "run_folder.h"
 #include "cli.h"
 #include "config.h"
+#include "dirs.h"
 #include "output.h"
+#include "text.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -14,23 +16,11 @@ char *cli_format(const char *fmt, ...)
 {
     va_list args;
     va_start(args, fmt);
-    int len = vsnprintf(NULL, 0, fmt, args);
+    char *text = rs_vstrf(fmt, args);
     va_end(args);
-    char *text = len < 0 ? NULL : malloc((size_t)len + 1);
-    if (!text) {
+    if (!text)
         cli_error("out of memory");
-        return NULL;
-    }
-    va_start(args, fmt);
-    vsnprintf(text, (size_t)len + 1, fmt, args);
-    va_end(args);
     return text;
-}
-
-static bool is_folder(const char *path)
-{
-    struct stat st;
-    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
 char *cli_run_of(const char *resume)
@@ -40,7 +30,7 @@ char *cli_run_of(const char *resume)
         return NULL;
     for (size_t len = strlen(path); len > 1 && path[len - 1] == '/'; len--)
         path[len - 1] = '\0';
-    if (is_folder(path))
+    if (rs_path_is_dir(path))
         return path;
     /* RUN/weights/last.safetensors, or weights/last.safetensors inside of the folder. */
     char *slash = strrchr(path, '/');
@@ -75,19 +65,9 @@ int cli_run_read_args(cli_args *args, const char *resume)
 
 bool cli_make_folders(const char *path)
 {
-    char *part = cli_format("%s", path);
-    bool good = part != NULL;
-    for (char *p = part; good && *p; p++) {
-        if (p[1] != '/' && p[1] != '\0')
-            continue;
-        char rest = p[1];
-        p[1] = '\0';
-        good = mkdir(part, 0777) == 0 || errno == EEXIST;
-        p[1] = rest;
-    }
-    if (part && !good)
+    const bool good = rs_make_folders(path);
+    if (!good)
         cli_error("%s: %s", path, strerror(errno));
-    free(part);
     return good;
 }
 
@@ -169,7 +149,7 @@ void cli_run_print_best(const char *folder)
 
 char *cli_weights_of(const char *weights)
 {
-    if (!is_folder(weights))
+    if (!rs_path_is_dir(weights))
         return cli_format("%s", weights);
     static const char *const names[] = {"weights/best.safetensors", "weights/last.safetensors"};
     for (size_t i = 0; i < 2; i++) {

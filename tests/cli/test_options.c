@@ -1,6 +1,6 @@
 /* options.def against itself and against the library's own defaults; how arguments are read. */
 #include "options.h"
-#include "values.h"
+#include "text.h"
 
 #include <ctype.h>
 #include <rescl/rescl.h>
@@ -104,11 +104,11 @@ static void ranges_hold_their_defaults(void **state)
         uint64_t whole;
         double real;
         if (info->type == TYPE_SIZE || info->type == TYPE_U64) {
-            assert_true(cli_parse_u64(info->def, &whole));
-            assert_true(cli_in_range_u64(info->range, whole));
+            assert_true(rs_parse_u64(info->def, &whole));
+            assert_true(rs_in_range_u64(info->range, whole));
         } else if (info->type == TYPE_REAL) {
-            assert_true(cli_parse_real(info->def, &real));
-            assert_true(cli_in_range_real(info->range, real));
+            assert_true(rs_parse_f64(info->def, &real));
+            assert_true(rs_in_range_f64(info->range, real));
         }
     }
 }

@@ -1,0 +1,196 @@
+#define _GNU_SOURCE /* strtod_l */
+#include "text.h"
+
+#include <locale.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+char *rs_vstrf(const char *fmt, va_list args)
+{
+    va_list again;
+    va_copy(again, args);
+    int len = vsnprintf(NULL, 0, fmt, args);
+    char *text = len < 0 ? NULL : malloc((size_t)len + 1);
+    if (text)
+        vsnprintf(text, (size_t)len + 1, fmt, again);
+    va_end(again);
+    return text;
+}
+
+char *rs_strf(const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    char *text = rs_vstrf(fmt, args);
+    va_end(args);
+    return text;
+}
+
+/* ---- numbers ------------------------------------------------------------------------------ */
+
+bool rs_parse_u64(const char *text, uint64_t *out)
+{
+    uint64_t value = 0;
+    if (!*text)
+        return false;
+    for (; *text; text++) {
+        if (*text < '0' || *text > '9')
+            return false;
+        uint64_t digit = (uint64_t)(*text - '0');
+        if (value > (UINT64_MAX - digit) / 10)
+            return false;
+        value = value * 10 + digit;
+    }
+    *out = value;
+    return true;
+}
+
+bool rs_parse_bool(const char *text, bool *out)
+{
+    static const char *const words[] = {"false", "true", "no", "yes", "off", "on", "0", "1"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        if (strcasecmp(text, words[i]) == 0) {
+            *out = i % 2 == 1;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool rs_parse_f64(const char *text, double *out)
+{
+    size_t len = strlen(text);
+    /* Decimal digits only: strtod alone would also take blanks, "nan", "inf" and hexadecimal. */
+    if (len == 0 || strspn(text, "0123456789+-.eE") != len)
+        return false;
+    /* Numbers are written with a point whatever the host program's locale. */
+    locale_t c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+    if (c_locale == (locale_t)0)
+        return false;
+    char *end;
+    double value = strtod_l(text, &end, c_locale);
+    freelocale(c_locale);
+    if (*end || !isfinite(value))
+        return false;
+    *out = value;
+    return true;
+}
+
+void rs_format_f64(double x, char out[RS_F64_CHARS])
+{
+    const char point = *localeconv()->decimal_point;
+    double back = 0;
+
+    for (int digits = 1; digits <= 17; digits++) {
+        snprintf(out, RS_F64_CHARS, "%.*g", digits, x);
+        for (char *c = out; point != '.' && *c; c++)
+            if (*c == point)
+                *c = '.';
+        if (!rs_parse_f64(out, &back) || (back >= x && back <= x))
+            return;
+    }
+}
+
+/* ---- intervals ----------------------------------------------------------------------------- */
+
+typedef struct interval {
+    char low[32], high[32];
+    bool low_open, high_open;
+} interval;
+
+static interval read_interval(const char *text)
+{
+    interval i = {.low_open = text[0] == '('};
+    const size_t low = strcspn(text + 1, ","), high = strcspn(text + low + 2, ")]");
+    snprintf(i.low, sizeof i.low, "%.*s", (int)low, text + 1);
+    snprintf(i.high, sizeof i.high, "%.*s", (int)high, text + low + 2);
+    i.high_open = text[low + 2 + high] == ')';
+    return i;
+}
+
+static double real_bound(const char *text)
+{
+    double x = INFINITY; /* "inf" */
+    return rs_parse_f64(text, &x) ? x : INFINITY;
+}
+
+static uint64_t whole_bound(const char *text)
+{
+    uint64_t x = UINT64_MAX; /* "inf" */
+    return rs_parse_u64(text, &x) ? x : UINT64_MAX;
+}
+
+bool rs_in_range_f64(const char *range, double x)
+{
+    const interval i = read_interval(range);
+    const double low = real_bound(i.low), high = real_bound(i.high);
+    return (i.low_open ? x > low : x >= low) && (i.high_open ? x < high : x <= high);
+}
+
+bool rs_in_range_u64(const char *range, uint64_t x)
+{
+    const interval i = read_interval(range);
+    const uint64_t low = whole_bound(i.low), high = whole_bound(i.high);
+    return (i.low_open ? x > low : x >= low) &&
+           (x <= high && (x < high || !i.high_open || high == UINT64_MAX));
+}
+
+/* ---- near names ---------------------------------------------------------------------------- */
+
+#define LONGEST 64
+
+static int lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c;
+}
+
+size_t rs_edit_distance(const char *a, const char *b)
+{
+    size_t a_len = strnlen(a, LONGEST), b_len = strnlen(b, LONGEST);
+    size_t row[LONGEST + 1];
+    for (size_t j = 0; j <= b_len; j++)
+        row[j] = j;
+    for (size_t i = 1; i <= a_len; i++) {
+        size_t diagonal = row[0];
+        row[0] = i;
+        for (size_t j = 1; j <= b_len; j++) {
+            size_t best = diagonal + (lower(a[i - 1]) != lower(b[j - 1]));
+            if (row[j] + 1 < best)
+                best = row[j] + 1;
+            if (row[j - 1] + 1 < best)
+                best = row[j - 1] + 1;
+            diagonal = row[j];
+            row[j] = best;
+        }
+    }
+    return row[b_len];
+}
+
+/* Whether `name` begins with `word`. */
+static bool begins(const char *word, const char *name)
+{
+    while (*word && lower(*word) == lower(*name))
+        word++, name++;
+    return !*word;
+}
+
+const char *rs_nearest(const char *word, const char *const *names)
+{
+    size_t len = strnlen(word, LONGEST);
+    size_t least = len / 3 + 1; /* one slip in two letters, two in three, three in six */
+    const char *best = NULL;
+    for (; *names; names++) {
+        size_t distance = rs_edit_distance(word, *names);
+        /* A beginning such as "batch" is nearer to "batch-size" than its distance says. */
+        if (len >= 3 && distance > 1 && begins(word, *names))
+            distance = 1;
+        if (distance < len && distance <= least && (!best || distance < least)) {
+            best = *names;
+            least = distance;
+        }
+    }
+    return best;
+}

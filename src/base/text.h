@@ -1,0 +1,39 @@
+/* Text: numbers, intervals, near names. Plain functions, which the program links too. */
+#ifndef RS_TEXT_H
+#define RS_TEXT_H
+
+#include <rescl/status.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* A heap copy of printf output; NULL when memory is short. */
+char *rs_strf(const char *fmt, ...) RESCL_PRINTF(1, 2);
+char *rs_vstrf(const char *fmt, va_list args);
+
+/* The whole of `text` as a number: no blanks around, no rest, no overflow. */
+bool rs_parse_u64(const char *text, uint64_t *out);
+bool rs_parse_f64(const char *text, double *out);
+/* true, yes, on, 1, false, no, off or 0, in any case. */
+bool rs_parse_bool(const char *text, bool *out);
+
+/* The fewest digits that rs_parse_f64 gives `x` back for; "nan", "inf" and "-inf" for what has
+ * none. */
+#define RS_F64_CHARS 32
+void rs_format_f64(double x, char out[RS_F64_CHARS]);
+
+/* Whether `x` lies in an interval such as "[0,1)" or "(0,inf)"; NaN lies in none. Intervals are
+ * written by us: none is malformed. */
+bool rs_in_range_f64(const char *range, double x);
+bool rs_in_range_u64(const char *range, uint64_t x);
+
+/* Levenshtein distance, for "did you mean": letters' case does not count, and strings are cut at
+ * 64 bytes. */
+size_t rs_edit_distance(const char *a, const char *b);
+
+/* The nearest of `names` (a NULL-terminated list), or the first that begins with `word`, if near
+ * enough to suggest, else NULL. */
+const char *rs_nearest(const char *word, const char *const *names);
+
+#endif

@@ -1,0 +1,158 @@
+#include "testing.h"
+
+#include "text.h"
+
+#include <locale.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void prints_to_the_heap(void **state)
+{
+    (void)state;
+    char *text = rs_strf("%s-%03d", "a", 7);
+    assert_string_equal(text, "a-007");
+    free(text);
+}
+
+static void parses_whole_numbers(void **state)
+{
+    (void)state;
+    uint64_t u = 5;
+    assert_true(rs_parse_u64("0", &u));
+    assert_int_equal(u, 0);
+    assert_true(rs_parse_u64("18446744073709551615", &u));
+    assert_true(u == UINT64_MAX);
+    assert_true(rs_parse_u64("007", &u));
+    assert_int_equal(u, 7);
+    const char *const bad[] = {"",
+                               " 1",
+                               "1 ",
+                               "-1",
+                               "+1",
+                               "1.0",
+                               "0x",
+                               "0x1",
+                               "1e3",
+                               "a",
+                               "1a",
+                               "abc",
+                               "18446744073709551616",
+                               "99999999999999999999"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        u = 5;
+        assert_false(rs_parse_u64(bad[i], &u));
+        assert_int_equal(u, 5);
+    }
+}
+
+static void parses_decimals(void **state)
+{
+    (void)state;
+    double d = 0;
+    assert_true(rs_parse_f64("-1.5e-3", &d));
+    assert_true(d == -1.5e-3);
+    assert_true(rs_parse_f64(".25", &d));
+    assert_true(d == 0.25);
+    assert_true(rs_parse_f64("2.", &d));
+    assert_true(d == 2);
+    assert_true(rs_parse_f64("1E3", &d));
+    assert_true(d == 1000);
+    assert_true(rs_parse_f64("1e-320", &d)); /* subnormal */
+    assert_true(d > 0);
+    const char *const bad[] = {"",  ".",  "1,5",   " 1",    "1 ",     "nan", "inf", "0x1",  "0x10",
+                               "e", "1e", "1e400", "1e999", "-1e400", "1f",  "--1", "1.2.3"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        d = 5;
+        assert_false(rs_parse_f64(bad[i], &d));
+        assert_true(d == 5);
+    }
+    /* A program that has chosen a locale with a decimal comma reads the same numbers. */
+    if (setlocale(LC_NUMERIC, "de_DE.UTF-8")) {
+        assert_true(rs_parse_f64("0.5", &d));
+        assert_true(d == 0.5);
+        setlocale(LC_NUMERIC, "C");
+    }
+}
+
+static void intervals(void **state)
+{
+    (void)state;
+    assert_true(rs_in_range_f64("[0,1)", 0));
+    assert_false(rs_in_range_f64("[0,1)", 1));
+    assert_false(rs_in_range_f64("(0,1]", 0));
+    assert_true(rs_in_range_f64("(0,1]", 1));
+    assert_false(rs_in_range_f64("(0,1]", 1.0000001));
+    assert_false(rs_in_range_f64("[0,1000]", -1e-300));
+    assert_true(rs_in_range_u64("[1,8]", 1));
+    assert_true(rs_in_range_u64("[1,8]", 8));
+    assert_false(rs_in_range_u64("[1,8]", 0));
+    assert_false(rs_in_range_u64("[1,8]", 9));
+    assert_true(rs_in_range_u64("[0,18446744073709551615]", UINT64_MAX));
+    assert_true(rs_in_range_f64("(0,inf)", 1e300));
+    assert_false(rs_in_range_f64("[0,1]", NAN));
+}
+
+static void parses_words(void **state)
+{
+    (void)state;
+    bool on = false;
+    assert_true(rs_parse_bool("Yes", &on) && on);
+    assert_true(rs_parse_bool("off", &on) && !on);
+    assert_false(rs_parse_bool("", &on));
+    assert_false(rs_parse_bool("2", &on));
+}
+
+static void measures_distance(void **state)
+{
+    (void)state;
+    assert_int_equal(rs_edit_distance("", ""), 0);
+    assert_int_equal(rs_edit_distance("", "abc"), 3);
+    assert_int_equal(rs_edit_distance("kitten", "sitting"), 3);
+    assert_int_equal(rs_edit_distance("sitting", "kitten"), 3);
+    assert_int_equal(rs_edit_distance("flaw", "lawn"), 2);
+    char longer[300];
+    memset(longer, 'a', sizeof longer - 1);
+    longer[sizeof longer - 1] = '\0';
+    assert_int_equal(rs_edit_distance(longer, ""), 64);
+    assert_int_equal(rs_edit_distance(longer, longer), 0);
+}
+
+static void suggests_near_names(void **state)
+{
+    (void)state;
+    const char *const names[] = {"epochs", "batch-size", "lr", "momentum", "resnet8", NULL};
+    assert_string_equal(rs_nearest("ephocs", names), "epochs");
+    assert_string_equal(rs_nearest("batchsize", names), "batch-size");
+    assert_string_equal(rs_nearest("resnet18", names), "resnet8");
+    assert_string_equal(rs_nearest("lt", names), "lr");
+    assert_null(rs_nearest("zzzzzz", names));
+    assert_null(rs_nearest("x", names));
+    assert_null(rs_nearest("", names));
+    const char *const options[] = {"epochs", "batch-size", "lr", "lr-min", NULL};
+    assert_string_equal(rs_nearest("epoch", options), "epochs");
+    assert_string_equal(rs_nearest("EPOHCS", options), "epochs");
+    assert_string_equal(rs_nearest("batch", options), "batch-size");
+    assert_string_equal(rs_nearest("rl-min", options), "lr-min");
+    assert_null(rs_nearest("device", options));
+    assert_null(rs_nearest("", options));
+    char longest[300];
+    memset(longest, 'x', sizeof longest);
+    longest[sizeof longest - 1] = '\0';
+    assert_null(rs_nearest(longest, options));
+    const char *const none[] = {NULL};
+    assert_null(rs_nearest("epochs", none));
+    const char *const tie[] = {"cat", "bat", NULL};
+    assert_string_equal(rs_nearest("rat", tie), "cat"); /* the first of equals */
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(prints_to_the_heap),  cmocka_unit_test(parses_whole_numbers),
+        cmocka_unit_test(parses_decimals),     cmocka_unit_test(intervals),
+        cmocka_unit_test(parses_words),        cmocka_unit_test(measures_distance),
+        cmocka_unit_test(suggests_near_names),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
