@@ -1,7 +1,5 @@
 #include "alloc.h"
 
-#include "error.h"
-
 #include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -52,11 +50,10 @@ void rs_aligned_free(void *ptr)
     free(ptr);
 }
 
-rescl_status rs_array_reserve(void *ptr_to_ptr, size_t *cap, size_t need, size_t elem_bytes)
+bool rs_array_grow(void *ptr_to_ptr, size_t *cap, size_t need, size_t elem_bytes)
 {
-    rescl_status st = RESCL_OK;
     if (need <= *cap)
-        goto out;
+        return true;
 
     size_t grown = *cap > SIZE_MAX / 2 ? need : *cap * 2;
     if (grown < need)
@@ -65,13 +62,14 @@ rescl_status rs_array_reserve(void *ptr_to_ptr, size_t *cap, size_t need, size_t
         grown = 8;
 
     size_t bytes;
-    RS_FAIL_IF(!rs_mul_size(grown, elem_bytes, &bytes), RESCL_ERR_MEMORY,
-               "an array of %zu elements of %zu bytes does not fit memory", need, elem_bytes);
-    void *old, *moved;
+    if (!rs_mul_size(grown, elem_bytes, &bytes))
+        return false;
+    void *old;
     memcpy(&old, ptr_to_ptr, sizeof old); /* the caller's pointer has another type */
-    RS_OOM(moved = realloc(old, bytes));
+    void *moved = realloc(old, bytes);
+    if (!moved)
+        return false;
     memcpy(ptr_to_ptr, &moved, sizeof moved);
     *cap = grown;
-out:
-    return st;
+    return true;
 }

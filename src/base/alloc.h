@@ -1,4 +1,5 @@
-/* Checked size arithmetic and aligned host memory. */
+/* Checked size arithmetic and host memory. All but rs_array_reserve is plain: the program links it
+ * too. */
 #ifndef RS_ALLOC_H
 #define RS_ALLOC_H
 
@@ -19,7 +20,9 @@ void *rs_aligned_calloc(size_t count, size_t size);
 void rs_aligned_free(void *ptr);
 
 /* Grows an array to hold at least `need` elements: doubles *cap. *ptr may move; new elements
- * are not initialised. */
+ * are not initialised. False, and nothing has changed, when memory is short. */
+bool rs_array_grow(void *ptr_to_ptr, size_t *cap, size_t need, size_t elem_bytes);
+/* The same with an error (array.c). */
 rescl_status rs_array_reserve(void *ptr_to_ptr, size_t *cap, size_t need, size_t elem_bytes)
     RESCL_CHECK;
 

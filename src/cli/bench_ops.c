@@ -1,4 +1,5 @@
 #include "bench_ops.h"
+#include "alloc.h"
 #include "cli.h"
 #include "output.h"
 #include "table.h"
@@ -33,15 +34,9 @@ typedef struct op_rows {
 static void keep_row(const rescl_bench_op_row *row, void *user)
 {
     op_rows *rows = user;
-    if (rows->count == rows->room) {
-        size_t room = rows->room ? 2 * rows->room : 128;
-        op_row *grown = realloc(rows->row, room * sizeof *grown);
-        if (!grown) {
-            rows->failed = true;
-            return;
-        }
-        rows->row = grown;
-        rows->room = room;
+    if (!rs_array_grow(&rows->row, &rows->room, rows->count + 1, sizeof *rows->row)) {
+        rows->failed = true;
+        return;
     }
     op_row *kept = &rows->row[rows->count++];
     *kept = (op_row){.row = *row, .of = rows->of};

@@ -1,4 +1,5 @@
 #include "bench_step.h"
+#include "alloc.h"
 #include "bench_ops.h"
 #include "cli.h"
 #include "output.h"
@@ -28,14 +29,8 @@ static part *find_part(parts *all, const rescl_bench_step_row *row, const char *
             strcmp(p->op, row->op) == 0 && strcmp(p->layer, layer) == 0)
             return p;
     }
-    if (all->count == all->room) {
-        size_t room = all->room ? 2 * all->room : 64;
-        part *grown = realloc(all->part, room * sizeof *grown);
-        if (!grown)
-            return NULL;
-        all->part = grown;
-        all->room = room;
-    }
+    if (!rs_array_grow(&all->part, &all->room, all->count + 1, sizeof *all->part))
+        return NULL;
     part *p = &all->part[all->count++];
     *p = (part){0};
     snprintf(p->op, sizeof p->op, "%s", row->op);

@@ -1,12 +1,12 @@
 #include "cli.h"
 #include "config.h"
+#include "interrupt.h"
 #include "output.h"
 #include "progress.h"
 #include "run_folder.h"
 #include "session.h"
 
 #include <math.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -30,10 +30,9 @@ typedef struct run {
 
 /* ---- signals ---- */
 
-/* What the handler reaches. `stop_target` is NULL while there is nothing to save; until then
- * `litter` names the new, empty folders of the run, the inner one first. */
+/* What a signal reaches. `stop_target` is NULL while there is nothing to save; until then `litter`
+ * names the new, empty folders of the run, the inner one first. */
 static rescl_trainer *volatile stop_target;
-static volatile sig_atomic_t stop_asked;
 static char *volatile litter[2];
 
 /* rmdir removes nothing but empty folders. */
@@ -43,26 +42,16 @@ static void remove_litter(void)
         rmdir(litter[i]);
 }
 
-/* The first signal lets the step end and saves; the second one, or one before training, exits. */
-static void on_signal(int sig)
+/* Lets the step end and saves; before training there is nothing to save. */
+static bool ask_to_stop(void)
 {
-    (void)sig;
     rescl_trainer *trainer = stop_target;
-    if (!trainer)
+    if (!trainer) {
         remove_litter();
-    if (!trainer || stop_asked)
-        _exit(CLI_INTERRUPTED);
-    stop_asked = 1;
+        return false;
+    }
     rescl_trainer_stop(trainer);
-}
-
-static void catch_signals(void (*handler)(int))
-{
-    struct sigaction action = {.sa_flags = SA_RESTART};
-    action.sa_handler = handler;
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
+    return true;
 }
 
 /* ---- opening ---- */
@@ -446,8 +435,7 @@ int cmd_train(const cli_args *args)
         return CLI_USAGE;
     }
     run r = {.args = args};
-    stop_asked = 0;
-    catch_signals(on_signal);
+    cli_interrupt_catch(ask_to_stop);
     int code = open_all(&r);
     if (code != CLI_OK)
         goto out;
@@ -467,7 +455,7 @@ int cmd_train(const cli_args *args)
     cli_progress_end(&r.progress);
     code = finish(&r, st);
 out:
-    catch_signals(SIG_DFL);
+    cli_interrupt_release();
     stop_target = NULL;
     litter[0] = litter[1] = NULL;
     rescl_trainer_destroy(r.trainer);

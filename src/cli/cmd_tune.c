@@ -1,36 +1,13 @@
 #include "cli.h"
+#include "interrupt.h"
 #include "output.h"
 #include "session.h"
 #include "table.h"
 
 #include <math.h>
 #include <rescl/tune.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-/* ---- signals ---- */
-
-static volatile sig_atomic_t stop_asked;
-
-/* The first signal lets the problem end, which keeps it; the second one exits. */
-static void on_signal(int sig)
-{
-    (void)sig;
-    if (stop_asked)
-        _exit(CLI_INTERRUPTED);
-    stop_asked = 1;
-}
-
-static void catch_signals(void (*handler)(int))
-{
-    struct sigaction action = {.sa_flags = SA_RESTART};
-    action.sa_handler = handler;
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-}
 
 /* ---- rows ---- */
 
@@ -92,7 +69,7 @@ static bool on_row(const rescl_tune_row *row, void *user)
     r->problems++;
     r->tuned += tuned;
     r->rejected += *row->rejected != '\0';
-    return !stop_asked;
+    return !cli_interrupted();
 }
 
 static int print_report(const report *r, const char *path)
@@ -156,8 +133,7 @@ int cmd_tune(const cli_args *args)
     int code = cli_session_open(args, 0, &session);
     if (code != CLI_OK)
         return code;
-    stop_asked = 0;
-    catch_signals(on_signal);
+    cli_interrupt_catch(NULL); /* the problem that is measured ends, which keeps it */
     cli_table_init(&r.table, sizeof head / sizeof *head);
     for (size_t i = 0; i < r.table.columns; i++)
         cli_table_add(&r.table, "%s", head[i]);
@@ -170,7 +146,7 @@ int cmd_tune(const cli_args *args)
         st = rescl_tune_path(session.device, path, sizeof path);
     if (st == RESCL_OK)
         st = tune_all(args, session.device, path, &r);
-    catch_signals(SIG_DFL);
+    cli_interrupt_release();
     if (st == RESCL_ERR_INTERRUPTED) {
         cli_note("%s", rescl_last_error()->message);
         code = CLI_INTERRUPTED;

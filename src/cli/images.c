@@ -1,30 +1,22 @@
 #include "images.h"
+#include "alloc.h"
 #include "cli.h"
+#include "dirs.h"
 #include "output.h"
-#include "run_folder.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
-/* Takes the path. Exit code. */
+/* Takes the path, NULL when memory was short. Exit code. */
 static int add(cli_images *list, char *path)
 {
-    if (path && list->count == list->room) {
-        size_t room = list->room ? 2 * list->room : 64;
-        char **grown = realloc(list->path, room * sizeof *grown);
-        if (!grown) {
-            cli_error("out of memory");
-            free(path);
-            return CLI_FAILURE;
-        }
-        list->path = grown;
-        list->room = room;
-    }
-    if (!path)
+    if (!path || !rs_array_grow(&list->path, &list->room, list->count + 1, sizeof *list->path)) {
+        cli_error("out of memory");
+        free(path);
         return CLI_FAILURE;
+    }
     list->path[list->count++] = path;
     return CLI_OK;
 }
@@ -42,12 +34,11 @@ static int add_folder(cli_images *list, const char *folder)
         cli_error("%s: %s", folder, strerror(errno));
         return CLI_FILE;
     }
-    size_t first = list->count, len = strlen(folder);
+    size_t first = list->count;
     int code = CLI_OK;
     for (struct dirent *e; code == CLI_OK && (e = readdir(dir)) != NULL;) {
-        const char *slash = len && folder[len - 1] == '/' ? "" : "/";
         if (e->d_name[0] != '.' && rescl_image_has_suffix(e->d_name))
-            code = add(list, cli_format("%s%s%s", folder, slash, e->d_name));
+            code = add(list, rs_path_join(folder, e->d_name));
     }
     closedir(dir);
     if (code == CLI_OK && list->count == first) {
@@ -61,10 +52,9 @@ static int add_folder(cli_images *list, const char *folder)
 
 static int add_path(cli_images *list, const char *path)
 {
-    struct stat st;
-    if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+    if (rs_path_is_dir(path))
         return add_folder(list, path);
-    return add(list, cli_format("%s", path));
+    return add(list, strdup(path));
 }
 
 /* One path a line; blank lines are skipped. */
@@ -116,7 +106,7 @@ int cli_images_find(const cli_args *args, cli_images *list)
             return CLI_USAGE;
         }
         stdin_taken = list->reads_stdin = true;
-        code = add(list, cli_format("-"));
+        code = add(list, strdup("-"));
     }
     if (code == CLI_OK && listed)
         code = add_listed(list, listed);

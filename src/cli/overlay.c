@@ -1,7 +1,9 @@
 #include "overlay.h"
+#include "alloc.h"
 #include "cli.h"
 #include "output.h"
 #include "run_folder.h"
+#include "text.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -47,7 +49,7 @@ static char *stem_of(const char *name)
     const char *dot = strrchr(base, '.');
     if (strcmp(name, "-") == 0)
         base = "stdin";
-    return cli_format("%.*s", dot && dot > base ? (int)(dot - base) : (int)strlen(base), base);
+    return rs_strf("%.*s", dot && dot > base ? (int)(dot - base) : (int)strlen(base), base);
 }
 
 /* A path that this run has not written yet, kept in the list; NULL after a message. */
@@ -56,23 +58,16 @@ static const char *take_path(cli_saliency *s, const char *name)
     char *stem = stem_of(name), *path = NULL;
     for (size_t i = 1; stem && (i == 1 || (path && is_taken(s, path))); i++) {
         free(path);
-        path = i == 1 ? cli_format("%s/%s-saliency.png", s->folder, stem)
-                      : cli_format("%s/%s-saliency-%zu.png", s->folder, stem, i);
+        path = i == 1 ? rs_strf("%s/%s-saliency.png", s->folder, stem)
+                      : rs_strf("%s/%s-saliency-%zu.png", s->folder, stem, i);
     }
     free(stem);
-    if (path && s->count == s->room) {
-        size_t room = s->room ? 2 * s->room : 64;
-        char **grown = realloc(s->taken, room * sizeof *grown);
-        if (!grown) {
-            cli_error("out of memory");
-            free(path);
-            return NULL;
-        }
-        s->taken = grown;
-        s->room = room;
+    if (!path || !rs_array_grow(&s->taken, &s->room, s->count + 1, sizeof *s->taken)) {
+        cli_error("out of memory");
+        free(path);
+        return NULL;
     }
-    if (path)
-        s->taken[s->count++] = path;
+    s->taken[s->count++] = path;
     return path;
 }
 

@@ -1,5 +1,7 @@
 #include "table.h"
+#include "alloc.h"
 #include "output.h"
+#include "text.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
@@ -20,26 +22,16 @@ void cli_table_fini(cli_table *t)
 
 void cli_table_add(cli_table *t, const char *fmt, ...)
 {
-    char text[512];
     va_list args;
     va_start(args, fmt);
-    vsnprintf(text, sizeof text, fmt, args);
+    char *text = rs_vstrf(fmt, args);
     va_end(args);
-    if (t->cells == t->room) {
-        size_t room = t->room ? 2 * t->room : 64;
-        char **grown = realloc(t->cell, room * sizeof *grown);
-        if (!grown) {
-            t->failed = true;
-            return;
-        }
-        t->cell = grown;
-        t->room = room;
-    }
-    char *copy = strdup(text);
-    if (copy)
-        t->cell[t->cells++] = copy;
-    else
+    if (!text || !rs_array_grow(&t->cell, &t->room, t->cells + 1, sizeof *t->cell)) {
         t->failed = true;
+        free(text);
+        return;
+    }
+    t->cell[t->cells++] = text;
 }
 
 /* Characters, not bytes, of UTF-8. */

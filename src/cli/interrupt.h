@@ -1,0 +1,17 @@
+/* SIGINT and SIGTERM while a verb works: the first asks it to stop, the second ends the program. */
+#ifndef CLI_INTERRUPT_H
+#define CLI_INTERRUPT_H
+
+#include <stdbool.h>
+
+/* From now on the first signal calls `ask` (NULL: nothing to call) within the handler, where little
+ * is allowed; when that returns false the program ends at once, for there is nothing to save. */
+void cli_interrupt_catch(bool (*ask)(void));
+
+/* Whether a signal came since then. */
+bool cli_interrupted(void);
+
+/* Signals end the program again. */
+void cli_interrupt_release(void);
+
+#endif
