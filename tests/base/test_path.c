@@ -12,22 +12,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static char *dir;
-
-static int make_dir(void **state)
-{
-    (void)state;
-    dir = rs_test_dir_make();
-    return 0;
-}
-
-static int remove_dir(void **state)
-{
-    (void)state;
-    rs_test_dir_remove(dir);
-    return 0;
-}
-
 static void check_join(const char *a, const char *b, const char *expected)
 {
     char *joined = rs_path_join(a, b);
@@ -47,11 +31,11 @@ static void joins(void **state)
 static void makes_folders(void **state)
 {
     (void)state;
-    char *deep = rs_path_join(dir, "x/y//z/");
+    char *deep = rs_path_join(rs_test_dir, "x/y//z/");
     assert_ok(rs_mkdirs(deep));
     assert_ok(rs_mkdirs(deep));
     assert_true(rs_path_is_dir(deep));
-    char *file = rs_path_join(dir, "file");
+    char *file = rs_path_join(rs_test_dir, "file");
     assert_ok(rs_file_write(file, "1", 1));
     char *below = rs_path_join(file, "sub");
     assert_fails(rs_mkdirs(below), RESCL_ERR_IO, file);
@@ -77,7 +61,8 @@ static void check_content(const char *path, const char *expected, size_t bytes)
 static void reads_with_a_limit(void **state)
 {
     (void)state;
-    char *path = rs_path_join(dir, "data"), *fifo = rs_path_join(dir, "fifo"), *data = NULL;
+    char *path = rs_path_join(rs_test_dir, "data"), *fifo = rs_path_join(rs_test_dir, "fifo"),
+         *data = NULL;
     size_t bytes;
     assert_ok(rs_file_write(path, "ab\0cd", 5));
     check_content(path, "ab\0cd", 5);
@@ -85,7 +70,7 @@ static void reads_with_a_limit(void **state)
     free(data);
     data = NULL;
     assert_fails(rs_file_read(path, 4, &data, &bytes), RESCL_ERR_FORMAT, "5 bytes", "at most 4");
-    assert_fails(rs_file_read(dir, 4, &data, &bytes), RESCL_ERR_FORMAT, "regular");
+    assert_fails(rs_file_read(rs_test_dir, 4, &data, &bytes), RESCL_ERR_FORMAT, "regular");
     assert_int_equal(mkfifo(fifo, 0600), 0);
     assert_fails(rs_file_read(fifo, 4, &data, &bytes), RESCL_ERR_FORMAT, "regular");
     assert_int_equal(unlink(path), 0);
@@ -100,17 +85,17 @@ static void reads_with_a_limit(void **state)
 static void commits_or_leaves_nothing(void **state)
 {
     (void)state;
-    char *path = rs_path_join(dir, "weights");
+    char *path = rs_path_join(rs_test_dir, "weights");
     assert_ok(rs_file_write(path, "old", 3));
 
     rs_atomic_file f;
     assert_ok(rs_atomic_open(&f, path));
     assert_ok(rs_atomic_write(&f, "ne", 2));
-    assert_int_equal(rs_test_dir_count(dir), 2);
+    assert_int_equal(rs_test_dir_count(rs_test_dir), 2);
     check_content(path, "old", 3); /* not before the commit */
     rs_atomic_abort(&f);
     rs_atomic_abort(&f);
-    assert_int_equal(rs_test_dir_count(dir), 1);
+    assert_int_equal(rs_test_dir_count(rs_test_dir), 1);
     check_content(path, "old", 3);
 
     assert_ok(rs_atomic_open(&f, path));
@@ -118,7 +103,7 @@ static void commits_or_leaves_nothing(void **state)
     assert_ok(rs_atomic_write(&f, "w!", 2));
     assert_ok(rs_atomic_commit(&f));
     rs_atomic_abort(&f);
-    assert_int_equal(rs_test_dir_count(dir), 1);
+    assert_int_equal(rs_test_dir_count(rs_test_dir), 1);
     check_content(path, "new!", 4);
     assert_fails(rs_atomic_write(&f, "x", 1), RESCL_ERR_ARG, "not open");
     assert_fails(rs_atomic_commit(&f), RESCL_ERR_ARG, "not open");
@@ -132,7 +117,7 @@ static void commits_or_leaves_nothing(void **state)
 static void two_writers_of_one_path(void **state)
 {
     (void)state;
-    char *path = rs_path_join(dir, "shared");
+    char *path = rs_path_join(rs_test_dir, "shared");
     rs_atomic_file a, b;
     assert_ok(rs_atomic_open(&a, path));
     assert_ok(rs_atomic_open(&b, path)); /* does not take the other's for stale */
@@ -142,29 +127,29 @@ static void two_writers_of_one_path(void **state)
     check_content(path, "first", 5);
     assert_ok(rs_atomic_commit(&b));
     check_content(path, "second", 6);
-    assert_int_equal(rs_test_dir_count(dir), 1);
+    assert_int_equal(rs_test_dir_count(rs_test_dir), 1);
     free(path);
 }
 
 static void reports_what_the_system_says(void **state)
 {
     (void)state;
-    char *missing = rs_path_join(dir, "no/such/file");
+    char *missing = rs_path_join(rs_test_dir, "no/such/file");
     assert_fails(rs_file_write(missing, "x", 1), RESCL_ERR_IO, missing);
     assert_int_equal(rescl_last_error()->sys_errno, ENOENT);
     free(missing);
 
     /* A folder in the way: the rename fails, and nothing is left beside it. */
-    char *taken = rs_path_join(dir, "taken");
+    char *taken = rs_path_join(rs_test_dir, "taken");
     assert_ok(rs_mkdirs(taken));
     assert_fails(rs_file_write(taken, "x", 1), RESCL_ERR_IO, taken);
-    assert_int_equal(rs_test_dir_count(dir), 1);
+    assert_int_equal(rs_test_dir_count(rs_test_dir), 1);
     free(taken);
 
     rs_atomic_file f;
     if (access("/dev/full", W_OK) != 0)
         return;
-    char *path = rs_path_join(dir, "full");
+    char *path = rs_path_join(rs_test_dir, "full");
     assert_ok(rs_atomic_open(&f, path));
     int full = open("/dev/full", O_WRONLY);
     assert_true(full >= 0);
@@ -173,7 +158,7 @@ static void reports_what_the_system_says(void **state)
     assert_fails(rs_atomic_write(&f, "x", 1), RESCL_ERR_IO, path);
     assert_int_equal(rescl_last_error()->sys_errno, ENOSPC);
     rs_atomic_abort(&f);
-    assert_int_equal(rs_test_dir_count(dir), 1);
+    assert_int_equal(rs_test_dir_count(rs_test_dir), 1);
     free(path);
 }
 
@@ -200,7 +185,7 @@ static void write_for_ever(const char *path)
 static void survives_sigkill(void **state)
 {
     (void)state;
-    char *path = rs_path_join(dir, "killed");
+    char *path = rs_path_join(rs_test_dir, "killed");
     assert_ok(rs_file_write(path, "", 0));
     assert_int_equal(unlink(path), 0);
     for (int i = 0; i < 20; i++) {
@@ -226,7 +211,7 @@ static void survives_sigkill(void **state)
     }
     /* What the dead writers left goes with the next write. */
     assert_ok(rs_file_write(path, "alive", 5));
-    assert_int_equal(rs_test_dir_count(dir), 1);
+    assert_int_equal(rs_test_dir_count(rs_test_dir), 1);
     check_content(path, "alive", 5);
     free(path);
 }
@@ -234,11 +219,11 @@ static void survives_sigkill(void **state)
 static void appends_lines(void **state)
 {
     (void)state;
-    char *path = rs_path_join(dir, "results.csv");
+    char *path = rs_path_join(rs_test_dir, "results.csv");
     assert_ok(rs_file_append_line(path, "epoch,loss"));
     assert_ok(rs_file_append_line(path, "1,0.5"));
     check_content(path, "epoch,loss\n1,0.5\n", 17);
-    assert_fails(rs_file_append_line(dir, "x"), RESCL_ERR_IO, dir);
+    assert_fails(rs_file_append_line(rs_test_dir, "x"), RESCL_ERR_IO, rs_test_dir);
     if (access("/dev/full", W_OK) == 0)
         assert_fails(rs_file_append_line("/dev/full", "x"), RESCL_ERR_IO, "/dev/full");
     free(path);
@@ -270,7 +255,7 @@ static void finds_the_cache(void **state)
     free(expected);
 }
 
-#define IN_DIR(test) cmocka_unit_test_setup_teardown(test, make_dir, remove_dir)
+#define IN_DIR(test) cmocka_unit_test_setup_teardown(test, rs_test_dir_setup, rs_test_dir_teardown)
 
 int main(void)
 {

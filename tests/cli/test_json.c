@@ -1,21 +1,14 @@
 /* What --json prints is JSON and holds what the documentation promises. The program runs inside of
  * this one, with its stdout in a file. */
 #include "cli.h"
+#include "testing.h"
 
 #include <jansson.h>
 #include <rescl/rescl.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-/* cmocka.h wants those first. */
-#include <cmocka.h>
-
-static char folder[512];
 
 /* Runs "rescl <line>" and reads its stdout as JSON; the words of the line are cut at blanks. */
 static json_t *run(int want, const char *fmt, ...)
@@ -136,10 +129,10 @@ static void training(void **state)
     json_t *run_json = run(0,
                            "train %s --model resnet8 --size 32 --samples 32 --eval-samples 16 "
                            "--batch-size 16 --epochs 2 --output-dir %s --name r --device %s",
-                           data, folder, device());
+                           data, rs_test_dir, device());
     const json_t *best = json_object_get(run_json, "best");
     json_t *eval = run(0, "eval %s --weights %s/r --samples 16 --batch-size 16 --device %s", data,
-                       folder, device());
+                       rs_test_dir, device());
     const double measured[] = {number(best, "loss"), number(best, "top1"), number(best, "top5")};
     const double repeated[] = {number(eval, "loss"), number(eval, "top1"), number(eval, "top5")};
     assert_memory_equal(measured, repeated, sizeof measured);
@@ -151,12 +144,12 @@ static void training(void **state)
 
     /* A name that is no UTF-8 comes out as valid JSON all the same. */
     char path[600];
-    snprintf(path, sizeof path, "%s/p\xff.png", folder);
+    snprintf(path, sizeof path, "%s/p\xff.png", rs_test_dir);
     uint8_t pixels[27] = {0, 255, 7};
     const rescl_image image = {.width = 3, .height = 3, .pixels = pixels};
     assert_int_equal(rescl_image_write(path, &image), RESCL_OK);
-    json_t *list = run(0, "predict --json --quiet --topk 6 --weights %s/r %s --device %s", folder,
-                       path, device());
+    json_t *list = run(0, "predict --json --quiet --topk 6 --weights %s/r %s --device %s",
+                       rs_test_dir, path, device());
     assert_int_equal(json_array_size(list), 1);
     const json_t *one = json_array_get(list, 0), *p;
     assert_non_null(strstr(text(one, "file"), "p\xef\xbf\xbd.png"));
@@ -222,22 +215,6 @@ static void bench(void **state)
     json_decref(rows);
 }
 
-static int make_folder(void **state)
-{
-    (void)state;
-    const char *tmp = getenv("TMPDIR");
-    snprintf(folder, sizeof folder, "%s/rescl-json.XXXXXX", tmp && *tmp ? tmp : "/tmp");
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    char command[600];
-    snprintf(command, sizeof command, "rm -rf '%s'", folder);
-    return system(command);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -246,5 +223,5 @@ int main(void)
         cmocka_unit_test(training),
         cmocka_unit_test(bench),
     };
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    return cmocka_run_group_tests(tests, rs_test_dir_setup, rs_test_dir_teardown);
 }

@@ -1,17 +1,12 @@
 /* options.def against itself and against the library's own defaults; how arguments are read. */
 #include "options.h"
+#include "testing.h"
 #include "text.h"
 
 #include <ctype.h>
 #include <rescl/rescl.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-/* cmocka.h wants those first. */
-#include <cmocka.h>
 
 static void names_are_unique(void **state)
 {

@@ -1,15 +1,10 @@
 /* Tables as text, Markdown and CSV; numbers in words. */
 #include "output.h"
 #include "table.h"
+#include "testing.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-/* cmocka.h wants those first. */
-#include <cmocka.h>
 
 static char *printed(const char *form)
 {

@@ -2,7 +2,6 @@
 
 #include "data_support.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -12,19 +11,6 @@ void put_bytes(const char *path, const void *data, size_t bytes)
     assert_non_null(file);
     assert_int_equal(fwrite(data, 1, bytes, file), bytes);
     assert_int_equal(fclose(file), 0);
-}
-
-const char *path_of(const char *fmt, ...)
-{
-    static char paths[4][4096];
-    static unsigned turn;
-    char *path = paths[turn++ % 4];
-    va_list args;
-    va_start(args, fmt);
-    const int n = vsnprintf(path, sizeof paths[0], fmt, args);
-    va_end(args);
-    assert_true(n > 0 && (size_t)n < sizeof paths[0]);
-    return path;
 }
 
 void put_image(const char *path, uint8_t value)

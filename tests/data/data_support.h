@@ -7,9 +7,6 @@
 /* Writes a file at once, without waiting for the disk as rs_file_write does. */
 void put_bytes(const char *path, const void *data, size_t bytes);
 
-/* The formatted path, in one of a few buffers that are used in turn. */
-const char *path_of(const char *fmt, ...) RESCL_PRINTF(1, 2);
-
 /* Writes a small PNG in which every byte is `value`. */
 void put_image(const char *path, uint8_t value);
 

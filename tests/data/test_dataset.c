@@ -9,22 +9,6 @@
 #include "error.h"
 #include "path.h"
 
-static char *dir;
-
-static int make_dir(void **state)
-{
-    (void)state;
-    dir = rs_test_dir_make();
-    return 0;
-}
-
-static int remove_dir(void **state)
-{
-    (void)state;
-    rs_test_dir_remove(dir);
-    return 0;
-}
-
 /* The line in datasets.def promises these two. */
 static void every_format_has_its_files(void **state)
 {
@@ -32,8 +16,8 @@ static void every_format_has_its_files(void **state)
     size_t count = 0;
     for (const char *const *name = rescl_dataset_formats(); *name != NULL; name++, count++) {
         const char *const paths[] = {
-            path_of("%s/src/data/%s.c", RESCL_TEST_SOURCE_DIR, *name),
-            path_of("%s/tests/data/test_%s.c", RESCL_TEST_SOURCE_DIR, *name),
+            rs_test_path("%s/src/data/%s.c", RESCL_TEST_SOURCE_DIR, *name),
+            rs_test_path("%s/tests/data/test_%s.c", RESCL_TEST_SOURCE_DIR, *name),
         };
         for (size_t i = 0; i < RS_COUNT(paths); i++) {
             FILE *file = fopen(paths[i], "r");
@@ -80,23 +64,24 @@ static void an_older_caller_is_served(void **state)
 static void tells_what_it_found(void **state)
 {
     (void)state;
-    const char *file = path_of("%s/notes.txt", dir);
+    const char *file = rs_test_path("%s/notes.txt", rs_test_dir);
     put_bytes(file, "notes", 5);
     open_fails((rescl_data_options){.path = NULL}, RESCL_ERR_ARG, "no dataset", "handsigns");
     open_fails((rescl_data_options){.path = ""}, RESCL_ERR_ARG, "no dataset", "handsigns");
     open_fails((rescl_data_options){.path = "handsigns", .split = ""}, RESCL_ERR_ARG, "split",
                "handsigns");
-    open_fails((rescl_data_options){.path = dir, .split = "../x"}, RESCL_ERR_ARG, "../x", "split");
+    open_fails((rescl_data_options){.path = rs_test_dir, .split = "../x"}, RESCL_ERR_ARG, "../x",
+               "split");
     open_fails((rescl_data_options){.path = "handsign"}, RESCL_ERR_NOT_FOUND, "handsign",
                "did you mean \"handsigns\"");
     open_fails((rescl_data_options){.path = "/nowhere/at all"}, RESCL_ERR_NOT_FOUND,
                "/nowhere/at all", "no such");
-    open_fails((rescl_data_options){.path = dir}, RESCL_ERR_FORMAT, "a folder",
+    open_fails((rescl_data_options){.path = rs_test_dir}, RESCL_ERR_FORMAT, "a folder",
                "handsigns, signs_h5, folder");
     open_fails((rescl_data_options){.path = file}, RESCL_ERR_FORMAT, "notes.txt", "a file");
-    open_fails((rescl_data_options){.path = dir, .format = "foldr"}, RESCL_ERR_ARG, "\"foldr\"",
-               "did you mean \"folder\"");
-    open_fails((rescl_data_options){.path = dir, .format = "zzzzzzzzz"}, RESCL_ERR_ARG,
+    open_fails((rescl_data_options){.path = rs_test_dir, .format = "foldr"}, RESCL_ERR_ARG,
+               "\"foldr\"", "did you mean \"folder\"");
+    open_fails((rescl_data_options){.path = rs_test_dir, .format = "zzzzzzzzz"}, RESCL_ERR_ARG,
                "\"zzzzzzzzz\"", "handsigns, signs_h5, folder");
 }
 
@@ -106,11 +91,12 @@ static void spreads_fewer_samples(void **state)
 {
     (void)state;
     for (int c = 0; c < 3; c++) {
-        assert_ok(rs_mkdirs(path_of("%s/set/%c", dir, 'a' + c)));
+        assert_ok(rs_mkdirs(rs_test_path("%s/set/%c", rs_test_dir, 'a' + c)));
         for (int i = 0; i < 4; i++)
-            put_image(path_of("%s/set/%c/%d.png", dir, 'a' + c, i), (uint8_t)(c * 10 + i));
+            put_image(rs_test_path("%s/set/%c/%d.png", rs_test_dir, 'a' + c, i),
+                      (uint8_t)(c * 10 + i));
     }
-    const char *path = path_of("%s/set", dir);
+    const char *path = rs_test_path("%s/set", rs_test_dir);
     static const int all[12] = {0, 1, 2, 3, 10, 11, 12, 13, 20, 21, 22, 23};
     for (size_t samples = 0; samples <= 13; samples++) {
         const rescl_data_options options = {
@@ -139,5 +125,5 @@ int main(void)
         cmocka_unit_test(tells_what_it_found),
         cmocka_unit_test(spreads_fewer_samples),
     };
-    return cmocka_run_group_tests(tests, make_dir, remove_dir);
+    return cmocka_run_group_tests(tests, rs_test_dir_setup, rs_test_dir_teardown);
 }

@@ -142,7 +142,7 @@ static void on_error(png_structp png, png_const_charp message)
 static void reads_it_from_png(void **state)
 {
     char *dir = *state;
-    const char *path = path_of("%s/turned.png", dir);
+    const char *path = rs_test_path("%s/turned.png", dir);
     for (unsigned o = 1; o <= 8; o++) {
         rescl_image image = numbered(), back;
         uint8_t tiff[TIFF_BYTES];

@@ -10,33 +10,18 @@
 #include "error.h"
 #include "path.h"
 
-static char *dir;
-
-static int make_dir(void **state)
-{
-    (void)state;
-    dir = rs_test_dir_make();
-    return 0;
-}
-
-static int remove_dir(void **state)
-{
-    (void)state;
-    rs_test_dir_remove(dir);
-    return 0;
-}
-
 static void put_class(const char *folder, const char *file, uint8_t value)
 {
-    assert_ok(rs_mkdirs(path_of("%s/%s", dir, folder)));
+    assert_ok(rs_mkdirs(rs_test_path("%s/%s", rs_test_dir, folder)));
     if (file != NULL)
-        put_image(path_of("%s/%s/%s", dir, folder, file), value);
+        put_image(rs_test_path("%s/%s/%s", rs_test_dir, folder, file), value);
 }
 
 static rescl_status open_split(const char *folder, const char *split, rescl_dataset **set)
 {
     const rescl_data_options options = {.struct_size = sizeof options,
-                                        .path = folder ? path_of("%s/%s", dir, folder) : dir,
+                                        .path = folder ? rs_test_path("%s/%s", rs_test_dir, folder)
+                                                       : rs_test_dir,
                                         .split = split};
     return rescl_dataset_open(&options, set);
 }
@@ -65,9 +50,9 @@ static void reads_splits_in_order(void **state)
     put_class("test/B", "y.png", 41);
     put_class("test/a", "y.png", 42);
     put_class("test/b", "y.png", 43);
-    put_bytes(path_of("%s/train/readme.png", dir), "?", 1);  /* no class */
-    put_bytes(path_of("%s/train/a/notes.txt", dir), "?", 1); /* no image */
-    put_bytes(path_of("%s/train/a/.x.png", dir), "?", 1);    /* hidden */
+    put_bytes(rs_test_path("%s/train/readme.png", rs_test_dir), "?", 1);  /* no class */
+    put_bytes(rs_test_path("%s/train/a/notes.txt", rs_test_dir), "?", 1); /* no image */
+    put_bytes(rs_test_path("%s/train/a/.x.png", rs_test_dir), "?", 1);    /* hidden */
     rescl_dataset *set;
     assert_ok(open_split(NULL, "train", &set));
     assert_int_equal(rescl_dataset_classes(set), 3);
@@ -117,19 +102,19 @@ static void refuses_classes_without_images(void **state)
     (void)state;
     rescl_dataset *set;
     put_class("gifs/cat", NULL, 0);
-    put_bytes(path_of("%s/gifs/cat/1.gif", dir), "GIF89a", 6);
-    put_bytes(path_of("%s/gifs/cat/2.WEBP", dir), "RIFF", 4);
+    put_bytes(rs_test_path("%s/gifs/cat/1.gif", rs_test_dir), "GIF89a", 6);
+    put_bytes(rs_test_path("%s/gifs/cat/2.WEBP", rs_test_dir), "RIFF", 4);
     assert_fails(open_split("gifs", "train", &set), RESCL_ERR_FORMAT, "gifs/cat", "2 of other",
                  "convert");
     put_class("empty/cat", "1.png", 1);
     put_class("empty/dog", NULL, 0);
     assert_fails(open_split("empty", "train", &set), RESCL_ERR_FORMAT, "empty/dog", "no PNG");
     const rescl_data_options named = {.struct_size = sizeof named,
-                                      .path = path_of("%s/bare", dir),
+                                      .path = rs_test_path("%s/bare", rs_test_dir),
                                       .split = "train",
                                       .format = "folder"};
     assert_fails(rescl_dataset_open(&named, &set), RESCL_ERR_NOT_FOUND, "bare");
-    assert_ok(rs_mkdirs(path_of("%s/bare", dir)));
+    assert_ok(rs_mkdirs(rs_test_path("%s/bare", rs_test_dir)));
     assert_fails(rescl_dataset_open(&named, &set), RESCL_ERR_FORMAT, "bare", "no folders");
 }
 
@@ -157,12 +142,12 @@ static void names_the_broken_file(void **state)
     rescl_image image;
     int32_t label;
     put_class("broken/cat", "3-cut.png", 7);
-    assert_int_equal(truncate(path_of("%s/broken/cat/3-cut.png", dir), 60), 0);
+    assert_int_equal(truncate(rs_test_path("%s/broken/cat/3-cut.png", rs_test_dir), 60), 0);
     put_class("broken/cat", "1-good.png", 9);
     put_class("broken/cat", "4-gone.png", 9);
-    put_bytes(path_of("%s/broken/cat/2-gif.png", dir), "GIF89a", 6);
+    put_bytes(rs_test_path("%s/broken/cat/2-gif.png", rs_test_dir), "GIF89a", 6);
     assert_ok(open_split("broken", "train", &set));
-    assert_int_equal(unlink(path_of("%s/broken/cat/4-gone.png", dir)), 0);
+    assert_int_equal(unlink(rs_test_path("%s/broken/cat/4-gone.png", rs_test_dir)), 0);
     expect_sample(set, 0, 9, 0);
     assert_fails(rescl_dataset_get(set, 1, &image, &label), RESCL_ERR_FORMAT, "2-gif.png", "a GIF",
                  "image 1");
@@ -179,17 +164,18 @@ static void bears_links(void **state)
     rescl_dataset *set;
     put_class("links/cat", "1.png", 5);
     put_class("elsewhere", "1.png", 6);
-    assert_int_equal(symlink("../elsewhere", path_of("%s/links/dog", dir)), 0);
-    assert_int_equal(symlink("1.png", path_of("%s/links/cat/2.png", dir)), 0);
-    assert_int_equal(symlink("..", path_of("%s/links/cat/up", dir)), 0);
-    assert_int_equal(symlink("loop", path_of("%s/links/loop", dir)), 0);
+    assert_int_equal(symlink("../elsewhere", rs_test_path("%s/links/dog", rs_test_dir)), 0);
+    assert_int_equal(symlink("1.png", rs_test_path("%s/links/cat/2.png", rs_test_dir)), 0);
+    assert_int_equal(symlink("..", rs_test_path("%s/links/cat/up", rs_test_dir)), 0);
+    assert_int_equal(symlink("loop", rs_test_path("%s/links/loop", rs_test_dir)), 0);
     assert_ok(open_split("links", "train", &set));
     assert_int_equal(rescl_dataset_classes(set), 2);
     assert_int_equal(rescl_dataset_count(set), 3);
     expect_sample(set, 1, 5, 0);
     expect_sample(set, 2, 6, 1);
     rescl_dataset_close(set);
-    assert_int_equal(symlink(".", path_of("%s/links/self", dir)), 0); /* a class without images */
+    assert_int_equal(symlink(".", rs_test_path("%s/links/self", rs_test_dir)),
+                     0); /* a class without images */
     assert_fails(open_split("links", "train", &set), RESCL_ERR_FORMAT, "links/self");
 }
 
@@ -204,5 +190,5 @@ int main(void)
         cmocka_unit_test(names_the_broken_file),
         cmocka_unit_test(bears_links),
     };
-    return cmocka_run_group_tests(tests, make_dir, remove_dir);
+    return cmocka_run_group_tests(tests, rs_test_dir_setup, rs_test_dir_teardown);
 }

@@ -9,22 +9,6 @@
 #include "error.h"
 #include "path.h"
 
-static char *dir;
-
-static int make_dir(void **state)
-{
-    (void)state;
-    dir = rs_test_dir_make();
-    return 0;
-}
-
-static int remove_dir(void **state)
-{
-    (void)state;
-    rs_test_dir_remove(dir);
-    return 0;
-}
-
 static void names_what_is_no_image(void **state)
 {
     (void)state;
@@ -39,22 +23,22 @@ static void names_what_is_no_image(void **state)
         {"II*\0????", 8, "a TIFF"},        {"MM\0*????", 8, "a TIFF"},
         {"????ftypheic", 12, "a HEIF"},    {"just text, and more", 19, "something else"},
     };
-    const char *path = path_of("%s/image.png", dir);
+    const char *path = rs_test_path("%s/image.png", rs_test_dir);
     rescl_image image;
     for (size_t i = 0; i < RS_COUNT(files); i++) {
         put_bytes(path, files[i].data, files[i].bytes);
         assert_fails(rescl_image_read(path, &image), RESCL_ERR_FORMAT, path, files[i].word);
         assert_null(image.pixels);
     }
-    assert_fails(rescl_image_read(path_of("%s/absent.png", dir), &image), RESCL_ERR_NOT_FOUND,
-                 "absent.png");
-    assert_int_not_equal(rescl_image_read(dir, &image), RESCL_OK);
+    assert_fails(rescl_image_read(rs_test_path("%s/absent.png", rs_test_dir), &image),
+                 RESCL_ERR_NOT_FOUND, "absent.png");
+    assert_int_not_equal(rescl_image_read(rs_test_dir, &image), RESCL_OK);
 }
 
 static void decodes_from_memory(void **state)
 {
     (void)state;
-    const char *path = path_of("%s/memory.png", dir);
+    const char *path = rs_test_path("%s/memory.png", rs_test_dir);
     char *data;
     size_t bytes;
     rescl_image image;
@@ -89,5 +73,5 @@ int main(void)
         cmocka_unit_test(decodes_from_memory),
         cmocka_unit_test(knows_the_names_of_images),
     };
-    return cmocka_run_group_tests(tests, make_dir, remove_dir);
+    return cmocka_run_group_tests(tests, rs_test_dir_setup, rs_test_dir_teardown);
 }

@@ -298,7 +298,7 @@ static void is_known_by_its_content(void **state)
 {
     (void)state;
     char *dir = rs_test_dir_make();
-    const char *path = path_of("%s/named.png", dir);
+    const char *path = rs_test_path("%s/named.png", dir);
     rescl_image image;
     bytes file = make_jpeg(&variants[3]);
     put_bytes(path, file.data, file.count);

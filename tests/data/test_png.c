@@ -14,22 +14,19 @@
 
 enum { WIDTH = 13, HEIGHT = 11 }; /* no multiples of 8, and both Adam7 halves are uneven */
 
-static char *dir, *path;
+static char *path;
 
 static int make_dir(void **state)
 {
-    (void)state;
-    dir = rs_test_dir_make();
-    path = rs_path_join(dir, "image.png");
+    rs_test_dir_setup(state);
+    path = rs_path_join(rs_test_dir, "image.png");
     return 0;
 }
 
 static int remove_dir(void **state)
 {
-    (void)state;
     free(path);
-    rs_test_dir_remove(dir);
-    return 0;
+    return rs_test_dir_teardown(state);
 }
 
 /* What a file of the test is made of: samples of `depth` bits, `channels` of them per pixel. */
@@ -233,7 +230,7 @@ static void writes_whole_or_not_at_all(void **state)
                                {5, 5, NULL},
                                {SIZE_MAX, 2, image.pixels},
                                {1 << 20, 1 << 20, image.pixels}};
-    char *inner = rs_path_join(dir, "new"), *target = rs_path_join(inner, "image.png");
+    char *inner = rs_path_join(rs_test_dir, "new"), *target = rs_path_join(inner, "image.png");
     assert_fails(rescl_image_write(target, &image), RESCL_ERR_IO, "new");
     assert_ok(rs_mkdirs(inner));
     for (size_t i = 0; i < RS_COUNT(bad); i++)

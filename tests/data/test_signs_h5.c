@@ -11,22 +11,6 @@
 #include "path.h"
 #include "rng.h"
 
-static char *dir;
-
-static int make_dir(void **state)
-{
-    (void)state;
-    dir = rs_test_dir_make();
-    return 0;
-}
-
-static int remove_dir(void **state)
-{
-    (void)state;
-    rs_test_dir_remove(dir);
-    return 0;
-}
-
 static rescl_status open_path(const char *path, const char *split, rescl_dataset **set)
 {
     const rescl_data_options options = {
@@ -134,7 +118,7 @@ static void put_integers(hid_t file, const char *name, const recipe *r, bool lab
 
 static const char *put_file(const recipe *r)
 {
-    const char *path = path_of("%s/train_signs.h5", dir);
+    const char *path = rs_test_path("%s/train_signs.h5", rs_test_dir);
     const hid_t file = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
     assert_true(file >= 0);
     if (r->soft_link)
@@ -161,7 +145,7 @@ static void expect_good(const char *path)
     assert_int_equal(rescl_dataset_count(set), COUNT);
     assert_int_equal(rescl_dataset_classes(set), CLASSES);
     for (size_t i = 0; i < CLASSES; i++)
-        assert_string_equal(rescl_dataset_class_name(set, i), path_of("%zu", i));
+        assert_string_equal(rescl_dataset_class_name(set, i), rs_test_path("%zu", i));
     for (size_t i = 0; i < COUNT; i++) {
         rescl_image image;
         int32_t label;
@@ -189,7 +173,7 @@ static void reads_good_files(void **state)
     };
     for (size_t i = 0; i < RS_COUNT(good); i++) {
         expect_good(put_file(&good[i]));
-        expect_good(dir);
+        expect_good(rs_test_dir);
     }
 }
 
@@ -277,7 +261,7 @@ static void refuses_other_files(void **state)
     put_bytes(path, "", 0);
     assert_fails(open_path(path, "train", &set), RESCL_ERR_FORMAT, path, "not an HDF5 file");
     const rescl_data_options named = {
-        .struct_size = sizeof named, .path = dir, .split = "test", .format = "signs_h5"};
+        .struct_size = sizeof named, .path = rs_test_dir, .split = "test", .format = "signs_h5"};
     assert_fails(rescl_dataset_open(&named, &set), RESCL_ERR_NOT_FOUND, "test_signs.h5");
 }
 
@@ -296,7 +280,7 @@ static void survives_truncation(void **state)
     for (int deflate = 0; deflate < 2; deflate++) {
         size_t bytes;
         char *data = good_bytes(deflate, &bytes);
-        const char *path = path_of("%s/train_signs.h5", dir);
+        const char *path = rs_test_path("%s/train_signs.h5", rs_test_dir);
         for (size_t n = 0; n < bytes; n += n + 64 < bytes ? 61 : 1) {
             rescl_dataset *set;
             put_bytes(path, data, n);
@@ -316,7 +300,7 @@ static void survives_corruption(void **state)
     for (int deflate = 0; deflate < 2; deflate++) {
         size_t bytes, refused = 0;
         char *data = good_bytes(deflate, &bytes);
-        const char *path = path_of("%s/train_signs.h5", dir);
+        const char *path = rs_test_path("%s/train_signs.h5", rs_test_dir);
         for (int k = 0; k < 300; k++) {
             char *broken = malloc(bytes);
             assert_non_null(broken);
@@ -362,7 +346,7 @@ static void reads_the_real_set(void **state)
         size_t count, each;
     } splits[] = {{"train", 1080, 180}, {"test", 120, 20}};
     const char *data = rs_test_data_dir("the real SIGNS set");
-    const char *path = data ? path_of("%s/signs", data) : NULL;
+    const char *path = data ? rs_test_path("%s/signs", data) : NULL;
     if (path == NULL || !rs_path_is_dir(path)) {
         if (path != NULL)
             print_message("skipped: the real SIGNS set (%s is absent)\n", path);
@@ -404,7 +388,7 @@ int main(void)
         cmocka_unit_test(leaves_error_printing_alone),
         cmocka_unit_test(reads_the_real_set),
     };
-    return cmocka_run_group_tests(tests, make_dir, remove_dir);
+    return cmocka_run_group_tests(tests, rs_test_dir_setup, rs_test_dir_teardown);
 }
 
 #else
@@ -412,7 +396,7 @@ int main(void)
 static void tells_what_to_install(void **state)
 {
     (void)state;
-    const char *path = path_of("%s/train_signs.h5", dir);
+    const char *path = rs_test_path("%s/train_signs.h5", rs_test_dir);
     rescl_dataset *set;
     put_bytes(path, "x", 1);
     assert_fails(open_path(path, "train", &set), RESCL_ERR_UNSUPPORTED, path, "libhdf5-dev");
@@ -422,7 +406,7 @@ static void tells_what_to_install(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(tells_what_to_install)};
-    return cmocka_run_group_tests(tests, make_dir, remove_dir);
+    return cmocka_run_group_tests(tests, rs_test_dir_setup, rs_test_dir_teardown);
 }
 
 #endif

@@ -1,4 +1,5 @@
 #include "device_support.h"
+#include "fixtures.h"
 #include "testing.h"
 
 #include <stdio.h>
@@ -7,16 +8,9 @@
 rescl_device *test_device_open(rescl_runtime **runtime)
 {
     rescl_device *dev = NULL;
-    size_t index = 0;
-    const char *selector = getenv("RESCL_TEST_DEVICE");
     assert_int_equal(setenv("RESCL_KERNEL_DIR", TEST_KERNELS, 1), 0);
     assert_ok(rescl_runtime_create(runtime));
-    if (selector == NULL) {
-        selector = "Portable Computing Language";
-        if (rescl_runtime_select(*runtime, selector, &index) != RESCL_OK)
-            selector = "auto";
-    }
-    assert_ok(rescl_device_open(*runtime, selector, 0, &dev));
+    assert_ok(rescl_device_open(*runtime, rs_test_selector(*runtime), 0, &dev));
     return dev;
 }
 
@@ -39,6 +33,23 @@ void test_device_close(rescl_runtime *runtime, rescl_device *dev)
 {
     rescl_device_close(dev);
     rescl_runtime_destroy(runtime);
+}
+
+rescl_runtime *test_runtime;
+rescl_device *test_dev;
+
+int test_device_setup(void **state)
+{
+    (void)state;
+    test_dev = test_device_open(&test_runtime);
+    return 0;
+}
+
+int test_device_teardown(void **state)
+{
+    (void)state;
+    test_device_close(test_runtime, test_dev);
+    return 0;
 }
 
 rescl_device_stats test_stats(const rescl_device *dev)

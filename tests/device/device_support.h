@@ -7,9 +7,15 @@
 /* The folder of the test kernels. */
 #define TEST_KERNELS RESCL_TEST_SOURCE_DIR "/tests/device/kernels"
 
-/* Opens RESCL_TEST_DEVICE, or PoCL, or "auto", with RESCL_KERNEL_DIR set to the test kernels. */
+/* Opens a device of its own by rs_test_selector, with RESCL_KERNEL_DIR set to the test kernels. */
 rescl_device *test_device_open(rescl_runtime **runtime);
 void test_device_close(rescl_runtime *runtime, rescl_device *dev);
+
+/* Such a device for a test, or for all tests of a program: cmocka's setup and teardown. */
+extern rescl_runtime *test_runtime;
+extern rescl_device *test_dev;
+int test_device_setup(void **state);
+int test_device_teardown(void **state);
 
 /* Opens the device again to profile it; NULL, after saying so, where the driver cannot: then
  * skip(). */

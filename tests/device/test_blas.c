@@ -5,23 +5,6 @@
 #include <math.h>
 #include <stdlib.h>
 
-static rescl_runtime *runtime;
-static rescl_device *dev;
-
-static int open_device(void **state)
-{
-    (void)state;
-    dev = test_device_open(&runtime);
-    return 0;
-}
-
-static int close_device(void **state)
-{
-    (void)state;
-    test_device_close(runtime, dev);
-    return 0;
-}
-
 /* A device buffer of `count` uniform numbers; the host's copy in *host. */
 static rs_buffer *random_matrix(rs_rng *rng, size_t count, float **host)
 {
@@ -30,8 +13,8 @@ static rs_buffer *random_matrix(rs_rng *rng, size_t count, float **host)
     assert_non_null(*host);
     for (size_t i = 0; i < count; i++)
         (*host)[i] = (float)rs_rng_range(rng, -1.0, 1.0);
-    assert_ok(rs_buffer_create(dev, count * sizeof **host, &buf));
-    assert_ok(rs_write(dev, buf, 0, *host, count * sizeof **host));
+    assert_ok(rs_buffer_create(test_dev, count * sizeof **host, &buf));
+    assert_ok(rs_write(test_dev, buf, 0, *host, count * sizeof **host));
     return buf;
 }
 
@@ -51,10 +34,10 @@ static void check_product(rs_gemm g, size_t gap)
     g.a = random_matrix(&rng, g.a_offset + a_rows * g.lda, &a);
     g.b = random_matrix(&rng, g.b_offset + b_rows * g.ldb, &b);
     g.c = random_matrix(&rng, c_count, &c);
-    assert_ok(rs_blas_gemm(dev, &g));
+    assert_ok(rs_blas_gemm(test_dev, &g));
     got = calloc(c_count, sizeof *got);
     assert_non_null(got);
-    assert_ok(rs_read(dev, g.c, 0, got, c_count * sizeof *got));
+    assert_ok(rs_read(test_dev, g.c, 0, got, c_count * sizeof *got));
     for (size_t at = 0; at < c_count; at++) {
         const size_t row = at < g.c_offset ? 0 : (at - g.c_offset) / g.ldc;
         const size_t col = at < g.c_offset ? g.n : (at - g.c_offset) % g.ldc;
@@ -109,23 +92,23 @@ static void allocates_only_once(void **state)
         b[i * N + i] = 2.0f;
     rs_gemm g = {.trans_a = true, .m = N, .n = N, .k = N, .alpha = 1, .lda = N, .ldb = N, .ldc = N};
     g.a = random_matrix(&rng, count, &a);
-    assert_ok(rs_buffer_create(dev, count * sizeof *b, &g.b));
-    assert_ok(rs_buffer_create(dev, count * sizeof *c, &g.c));
-    assert_ok(rs_write(dev, g.b, 0, b, count * sizeof *b));
-    assert_ok(rs_blas_gemm(dev, &g));
-    const rescl_device_stats first = test_stats(dev);
-    assert_ok(rs_blas_gemm(dev, &g));
-    assert_ok(rs_read(dev, g.c, 0, c, count * sizeof *c));
+    assert_ok(rs_buffer_create(test_dev, count * sizeof *b, &g.b));
+    assert_ok(rs_buffer_create(test_dev, count * sizeof *c, &g.c));
+    assert_ok(rs_write(test_dev, g.b, 0, b, count * sizeof *b));
+    assert_ok(rs_blas_gemm(test_dev, &g));
+    const rescl_device_stats first = test_stats(test_dev);
+    assert_ok(rs_blas_gemm(test_dev, &g));
+    assert_ok(rs_read(test_dev, g.c, 0, c, count * sizeof *c));
     for (size_t i = 0; i < N; i++)
         for (size_t j = 0; j < N; j++)
             if (c[i * N + j] != 2.0f * a[j * N + i])
                 fail_msg("C[%zu, %zu] is %g, not %g", i, j, (double)c[i * N + j],
                          (double)(2.0f * a[j * N + i]));
     g.m = g.k = 17;
-    assert_ok(rs_blas_gemm(dev, &g));
-    assert_ok(rs_finish(dev));
-    assert_int_equal(test_stats(dev).allocations, first.allocations);
-    assert_int_equal(test_stats(dev).bytes, first.bytes);
+    assert_ok(rs_blas_gemm(test_dev, &g));
+    assert_ok(rs_finish(test_dev));
+    assert_int_equal(test_stats(test_dev).allocations, first.allocations);
+    assert_int_equal(test_stats(test_dev).bytes, first.bytes);
     rs_buffer_release(g.a);
     rs_buffer_release(g.b);
     rs_buffer_release(g.c);
@@ -138,7 +121,7 @@ static void refuses_what_does_not_fit(void **state)
 {
     (void)state;
     rs_buffer *buf = NULL;
-    assert_ok(rs_buffer_create(dev, 6 * sizeof(float), &buf));
+    assert_ok(rs_buffer_create(test_dev, 6 * sizeof(float), &buf));
     const rs_gemm good = {.m = 2,
                           .n = 2,
                           .k = 3,
@@ -151,18 +134,18 @@ static void refuses_what_does_not_fit(void **state)
                           .ldc = 2};
     rs_gemm g = good;
     g.k = 0;
-    assert_fails(rs_blas_gemm(dev, &g), RESCL_ERR_ARG, "empty dimension");
+    assert_fails(rs_blas_gemm(test_dev, &g), RESCL_ERR_ARG, "empty dimension");
     g = good, g.lda = 2;
-    assert_fails(rs_blas_gemm(dev, &g), RESCL_ERR_ARG, "matrix A", "leading dimension of 2");
+    assert_fails(rs_blas_gemm(test_dev, &g), RESCL_ERR_ARG, "matrix A", "leading dimension of 2");
     g = good, g.b_offset = 1;
-    assert_fails(rs_blas_gemm(dev, &g), RESCL_ERR_ARG, "matrix B", "buffer of 6 floats");
+    assert_fails(rs_blas_gemm(test_dev, &g), RESCL_ERR_ARG, "matrix B", "buffer of 6 floats");
     g = good, g.m = 4, g.k = 1, g.lda = 1;
-    assert_fails(rs_blas_gemm(dev, &g), RESCL_ERR_ARG, "matrix C", "4 x 2");
+    assert_fails(rs_blas_gemm(test_dev, &g), RESCL_ERR_ARG, "matrix C", "4 x 2");
     g = good, g.c = NULL;
-    assert_fails(rs_blas_gemm(dev, &g), RESCL_ERR_ARG, "matrix C", "not a buffer");
+    assert_fails(rs_blas_gemm(test_dev, &g), RESCL_ERR_ARG, "matrix C", "not a buffer");
     g = good, g.ldc = SIZE_MAX / 2;
     g.m = 8, g.k = 1, g.lda = 1, g.a_offset = SIZE_MAX - 2;
-    assert_fails(rs_blas_gemm(dev, &g), RESCL_ERR_ARG, "matrix A");
+    assert_fails(rs_blas_gemm(test_dev, &g), RESCL_ERR_ARG, "matrix A");
     rs_buffer_release(buf);
 }
 
@@ -172,21 +155,21 @@ static void is_profiled(void **state)
     (void)state;
     const rs_profile_row *rows = NULL;
     size_t count = 0;
-    rescl_device *plain = dev, *profiling = test_device_open_profiling(runtime, dev);
+    rescl_device *plain = test_dev, *profiling = test_device_open_profiling(test_runtime, test_dev);
     if (profiling == NULL)
         skip();
-    dev = profiling;
-    rs_profile_label(dev, "dense");
+    test_dev = profiling;
+    rs_profile_label(test_dev, "dense");
     check_product((rs_gemm){.m = 17, .n = 23, .k = 31, .alpha = 1}, 0);
     check_product((rs_gemm){.m = 17, .n = 23, .k = 31, .alpha = 1}, 0);
-    assert_ok(rs_profile_get(dev, &rows, &count));
+    assert_ok(rs_profile_get(test_dev, &rows, &count));
     assert_int_equal(count, 1);
     assert_string_equal(rows[0].kernel, "CLBlastSgemm");
     assert_string_equal(rows[0].label, "dense");
     assert_int_equal(rows[0].launches, 2);
     assert_true(rows[0].total_ns > 0);
-    rescl_device_close(dev);
-    dev = plain;
+    rescl_device_close(test_dev);
+    test_dev = plain;
 }
 
 int main(void)
@@ -197,5 +180,5 @@ int main(void)
         cmocka_unit_test(refuses_what_does_not_fit),
         cmocka_unit_test(is_profiled),
     };
-    return cmocka_run_group_tests(tests, open_device, close_device);
+    return cmocka_run_group_tests(tests, test_device_setup, test_device_teardown);
 }

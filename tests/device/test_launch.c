@@ -4,27 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-static rescl_runtime *runtime;
-static rescl_device *dev;
-
-static int open_device(void **state)
-{
-    (void)state;
-    dev = test_device_open(&runtime);
-    return 0;
-}
-
-static int close_device(void **state)
-{
-    (void)state;
-    test_device_close(runtime, dev);
-    return 0;
-}
-
 static rs_kernel *kernel(const char *name)
 {
     rs_kernel *k = NULL;
-    assert_ok(rs_kernel_get(dev, "basic", "", name, &k));
+    assert_ok(rs_kernel_get(test_dev, "basic", "", name, &k));
     return k;
 }
 
@@ -36,38 +19,38 @@ static void passes_every_kind_of_argument(void **state)
     rs_buffer *src = NULL, *dst = NULL;
     for (int i = 0; i < N; i++)
         host[i] = (float)i;
-    assert_ok(rs_buffer_create(dev, sizeof host, &src));
-    assert_ok(rs_buffer_create(dev, sizeof host, &dst));
-    assert_ok(rs_write(dev, src, 0, host, sizeof host));
-    const uint64_t before = test_stats(dev).launches;
+    assert_ok(rs_buffer_create(test_dev, sizeof host, &src));
+    assert_ok(rs_buffer_create(test_dev, sizeof host, &dst));
+    assert_ok(rs_write(test_dev, src, 0, host, sizeof host));
+    const uint64_t before = test_stats(test_dev).launches;
     const rs_grid grid = {.items = {N}, .group = {64}};
-    assert_ok(
-        RS_LAUNCH(dev, kernel("scale"), grid, RS_BUF(src), RS_BUF(dst), RS_FLOAT(1.5f), RS_INT(N)));
-    assert_int_equal(test_stats(dev).launches, before + 1);
-    assert_ok(rs_read(dev, dst, 0, back, sizeof back));
+    assert_ok(RS_LAUNCH(test_dev, kernel("scale"), grid, RS_BUF(src), RS_BUF(dst), RS_FLOAT(1.5f),
+                        RS_INT(N)));
+    assert_int_equal(test_stats(test_dev).launches, before + 1);
+    assert_ok(rs_read(test_dev, dst, 0, back, sizeof back));
     for (int i = 0; i < N; i++)
         assert_float_equal(back[i], 3.0f * (float)i, 0.0f);
 
     int32_t words[3] = {0};
     const rs_grid one = {.items = {1}, .group = {1}};
-    assert_ok(RS_LAUNCH(dev, kernel("wide"), one, RS_BUF(dst), RS_ULONG(0x0000000700000009u),
+    assert_ok(RS_LAUNCH(test_dev, kernel("wide"), one, RS_BUF(dst), RS_ULONG(0x0000000700000009u),
                         RS_UINT(11)));
-    assert_ok(rs_read(dev, dst, 0, words, sizeof words));
+    assert_ok(rs_read(test_dev, dst, 0, words, sizeof words));
     assert_int_equal(words[0], 7);
     assert_int_equal(words[1], 9);
     assert_int_equal(words[2], 11);
 
-    assert_ok(RS_LAUNCH(dev, kernel("null_is"), one, RS_BUF(NULL), RS_BUF(dst)));
-    assert_ok(rs_read(dev, dst, 0, words, sizeof words[0]));
+    assert_ok(RS_LAUNCH(test_dev, kernel("null_is"), one, RS_BUF(NULL), RS_BUF(dst)));
+    assert_ok(rs_read(test_dev, dst, 0, words, sizeof words[0]));
     assert_int_equal(words[0], 1);
-    assert_ok(RS_LAUNCH(dev, kernel("null_is"), one, RS_BUF(src), RS_BUF(dst)));
-    assert_ok(rs_read(dev, dst, 0, words, sizeof words[0]));
+    assert_ok(RS_LAUNCH(test_dev, kernel("null_is"), one, RS_BUF(src), RS_BUF(dst)));
+    assert_ok(rs_read(test_dev, dst, 0, words, sizeof words[0]));
     assert_int_equal(words[0], 0);
 
     const rs_grid groups = {.items = {64}, .group = {16}};
-    assert_ok(RS_LAUNCH(dev, kernel("sum_local"), groups, RS_BUF(src), RS_BUF(dst),
+    assert_ok(RS_LAUNCH(test_dev, kernel("sum_local"), groups, RS_BUF(src), RS_BUF(dst),
                         RS_LOCAL(16 * sizeof(float))));
-    assert_ok(rs_read(dev, dst, 0, back, 4 * sizeof(float)));
+    assert_ok(rs_read(test_dev, dst, 0, back, 4 * sizeof(float)));
     for (int g = 0; g < 4; g++)
         assert_float_equal(back[g], 16.0f * (float)(16 * g) + 120.0f, 0.0f);
     rs_buffer_release(src);
@@ -80,26 +63,26 @@ static void rounds_the_grid_up(void **state)
     enum { WIDTH = 16, HEIGHT = 4 };
     uint32_t back[WIDTH * HEIGHT];
     rs_buffer *dst = NULL;
-    assert_ok(rs_buffer_create(dev, sizeof back, &dst));
+    assert_ok(rs_buffer_create(test_dev, sizeof back, &dst));
     const rs_grid grid = {.items = {13, 3, 1}, .group = {8, 2, 1}};
-    assert_ok(RS_LAUNCH(dev, kernel("where"), grid, RS_BUF(dst), RS_UINT(WIDTH)));
-    assert_ok(rs_read(dev, dst, 0, back, sizeof back));
+    assert_ok(RS_LAUNCH(test_dev, kernel("where"), grid, RS_BUF(dst), RS_UINT(WIDTH)));
+    assert_ok(rs_read(test_dev, dst, 0, back, sizeof back));
     for (uint32_t y = 0; y < HEIGHT; y++)
         for (uint32_t x = 0; x < WIDTH; x++)
             assert_int_equal(back[y * WIDTH + x], 16 * 1000 + 8 * 10 + y);
 
     const rs_grid free_group = {.items = {13, 3}};
     memset(back, 0, sizeof back);
-    assert_ok(rs_write(dev, dst, 0, back, sizeof back));
-    assert_ok(RS_LAUNCH(dev, kernel("where"), free_group, RS_BUF(dst), RS_UINT(WIDTH)));
-    assert_ok(rs_read(dev, dst, 0, back, sizeof back));
+    assert_ok(rs_write(test_dev, dst, 0, back, sizeof back));
+    assert_ok(RS_LAUNCH(test_dev, kernel("where"), free_group, RS_BUF(dst), RS_UINT(WIDTH)));
+    assert_ok(rs_read(test_dev, dst, 0, back, sizeof back));
     assert_int_equal(back[12] / 1000, 13);
     assert_int_equal(back[13], 0);
 
     int32_t four[8] = {0};
     const rs_grid fours = {.items = {7}};
-    assert_ok(RS_LAUNCH(dev, kernel("of_four"), fours, RS_BUF(dst)));
-    assert_ok(rs_read(dev, dst, 0, four, sizeof four));
+    assert_ok(RS_LAUNCH(test_dev, kernel("of_four"), fours, RS_BUF(dst)));
+    assert_ok(rs_read(test_dev, dst, 0, four, sizeof four));
     for (int i = 0; i < 8; i++)
         assert_int_equal(four[i], 4);
     rs_buffer_release(dst);
@@ -109,35 +92,36 @@ static void refuses_wrong_launches(void **state)
 {
     (void)state;
     rs_buffer *buf = NULL;
-    assert_ok(rs_buffer_create(dev, 256, &buf));
+    assert_ok(rs_buffer_create(test_dev, 256, &buf));
     rs_kernel *scale = kernel("scale"), *sum = kernel("sum_local");
     const rs_grid one = {.items = {1}, .group = {1}};
-    const uint64_t before = test_stats(dev).launches;
-    assert_fails(RS_LAUNCH(dev, scale, one, RS_BUF(buf)), RESCL_ERR_ARG, "scale", "basic.cl",
+    const uint64_t before = test_stats(test_dev).launches;
+    assert_fails(RS_LAUNCH(test_dev, scale, one, RS_BUF(buf)), RESCL_ERR_ARG, "scale", "basic.cl",
                  "4 arguments, not 1");
-    assert_fails(RS_LAUNCH(dev, scale, one, RS_BUF(buf), RS_BUF(buf), RS_INT(1), RS_INT(1)),
+    assert_fails(RS_LAUNCH(test_dev, scale, one, RS_BUF(buf), RS_BUF(buf), RS_INT(1), RS_INT(1)),
                  RESCL_ERR_ARG, "argument 2", "an int");
-    assert_fails(RS_LAUNCH(dev, scale, one, RS_BUF(buf), RS_FLOAT(1), RS_FLOAT(1), RS_INT(1)),
+    assert_fails(RS_LAUNCH(test_dev, scale, one, RS_BUF(buf), RS_FLOAT(1), RS_FLOAT(1), RS_INT(1)),
                  RESCL_ERR_ARG, "argument 1", "a float");
-    assert_fails(RS_LAUNCH(dev, scale, one, RS_BUF(buf), RS_BUF(buf), RS_FLOAT(1), RS_ULONG(1)),
-                 RESCL_ERR_ARG, "argument 3", "a ulong");
-    assert_fails(RS_LAUNCH(dev, sum, one, RS_BUF(buf), RS_BUF(buf), RS_BUF(buf)), RESCL_ERR_ARG,
-                 "argument 2", "a buffer");
-    const size_t too_much = (size_t)rescl_device_get_info(dev)->local_bytes + 4;
-    assert_fails(RS_LAUNCH(dev, sum, one, RS_BUF(buf), RS_BUF(buf), RS_LOCAL(too_much)),
+    assert_fails(
+        RS_LAUNCH(test_dev, scale, one, RS_BUF(buf), RS_BUF(buf), RS_FLOAT(1), RS_ULONG(1)),
+        RESCL_ERR_ARG, "argument 3", "a ulong");
+    assert_fails(RS_LAUNCH(test_dev, sum, one, RS_BUF(buf), RS_BUF(buf), RS_BUF(buf)),
+                 RESCL_ERR_ARG, "argument 2", "a buffer");
+    const size_t too_much = (size_t)rescl_device_get_info(test_dev)->local_bytes + 4;
+    assert_fails(RS_LAUNCH(test_dev, sum, one, RS_BUF(buf), RS_BUF(buf), RS_LOCAL(too_much)),
                  RESCL_ERR_UNSUPPORTED, "sum_local", "local memory");
 
     const rs_grid none = {.items = {0}, .group = {1}};
-    assert_fails(RS_LAUNCH(dev, sum, none, RS_BUF(buf), RS_BUF(buf), RS_LOCAL(4)), RESCL_ERR_ARG,
-                 "0 work-items");
+    assert_fails(RS_LAUNCH(test_dev, sum, none, RS_BUF(buf), RS_BUF(buf), RS_LOCAL(4)),
+                 RESCL_ERR_ARG, "0 work-items");
     const size_t max = rs_kernel_max_group(sum);
     const rs_grid big = {.items = {2 * max}, .group = {2 * max}};
-    assert_fails(RS_LAUNCH(dev, sum, big, RS_BUF(buf), RS_BUF(buf), RS_LOCAL(4)),
+    assert_fails(RS_LAUNCH(test_dev, sum, big, RS_BUF(buf), RS_BUF(buf), RS_LOCAL(4)),
                  RESCL_ERR_UNSUPPORTED, "work-group", "sum_local");
     const rs_grid five = {.items = {5}, .group = {5}};
-    assert_fails(RS_LAUNCH(dev, kernel("of_four"), five, RS_BUF(buf)), RESCL_ERR_ARG,
+    assert_fails(RS_LAUNCH(test_dev, kernel("of_four"), five, RS_BUF(buf)), RESCL_ERR_ARG,
                  "compiled for 4x1x1");
-    assert_int_equal(test_stats(dev).launches, before);
+    assert_int_equal(test_stats(test_dev).launches, before);
     rs_buffer_release(buf);
 }
 
@@ -148,15 +132,15 @@ static void passes_options(void **state)
     rs_buffer *dst = NULL;
     rs_kernel *plain = NULL, *extra = NULL, *again = NULL;
     const rs_grid one = {.items = {1}, .group = {1}};
-    const rescl_device_info *info = rescl_device_get_info(dev);
-    assert_ok(rs_buffer_create(dev, sizeof back, &dst));
-    assert_ok(rs_kernel_get(dev, "basic", "", "options", &plain));
-    assert_ok(rs_kernel_get(dev, "basic", "-DEXTRA=42", "options", &extra));
-    assert_ok(rs_kernel_get(dev, "basic", "-DEXTRA=42", "options", &again));
+    const rescl_device_info *info = rescl_device_get_info(test_dev);
+    assert_ok(rs_buffer_create(test_dev, sizeof back, &dst));
+    assert_ok(rs_kernel_get(test_dev, "basic", "", "options", &plain));
+    assert_ok(rs_kernel_get(test_dev, "basic", "-DEXTRA=42", "options", &extra));
+    assert_ok(rs_kernel_get(test_dev, "basic", "-DEXTRA=42", "options", &again));
     assert_ptr_equal(extra, again);
     assert_ptr_not_equal(extra, plain);
-    assert_ok(RS_LAUNCH(dev, extra, one, RS_BUF(dst)));
-    assert_ok(rs_read(dev, dst, 0, back, sizeof back));
+    assert_ok(RS_LAUNCH(test_dev, extra, one, RS_BUF(dst)));
+    assert_ok(rs_read(test_dev, dst, 0, back, sizeof back));
     assert_int_equal(back[0], 42);
     assert_int_equal(back[1], info->float_width);
     assert_int_equal(back[2], info->type == RESCL_DEVICE_CPU ? 1 : 2);
@@ -171,5 +155,5 @@ int main(void)
         cmocka_unit_test(refuses_wrong_launches),
         cmocka_unit_test(passes_options),
     };
-    return cmocka_run_group_tests(tests, open_device, close_device);
+    return cmocka_run_group_tests(tests, test_device_setup, test_device_teardown);
 }

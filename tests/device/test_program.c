@@ -7,47 +7,30 @@
 #include <stdlib.h>
 #include <string.h>
 
-static rescl_runtime *runtime;
-static rescl_device *dev;
-
-static int open_device(void **state)
-{
-    (void)state;
-    dev = test_device_open(&runtime);
-    return 0;
-}
-
-static int close_device(void **state)
-{
-    (void)state;
-    test_device_close(runtime, dev);
-    return 0;
-}
-
 static void builds_each_program_once(void **state)
 {
     (void)state;
     rs_kernel *a = NULL, *b = NULL, *c = NULL;
-    assert_ok(rs_kernel_get(dev, "basic", "-DEXTRA=1", "scale", &a));
-    assert_int_equal(test_stats(dev).builds, 1);
-    assert_ok(rs_kernel_get(dev, "basic", "-DEXTRA=1", "options", &b));
-    assert_ok(rs_kernel_get(dev, "basic", "-DEXTRA=1", "scale", &c));
-    assert_int_equal(test_stats(dev).builds, 1);
+    assert_ok(rs_kernel_get(test_dev, "basic", "-DEXTRA=1", "scale", &a));
+    assert_int_equal(test_stats(test_dev).builds, 1);
+    assert_ok(rs_kernel_get(test_dev, "basic", "-DEXTRA=1", "options", &b));
+    assert_ok(rs_kernel_get(test_dev, "basic", "-DEXTRA=1", "scale", &c));
+    assert_int_equal(test_stats(test_dev).builds, 1);
     assert_ptr_equal(a, c);
     assert_ptr_not_equal(a, b);
     assert_true(rs_kernel_max_group(a) >= 1);
-    assert_true(rs_kernel_max_group(a) <= rescl_device_get_info(dev)->max_group);
-    assert_ok(rs_kernel_get(dev, "basic", "-DEXTRA=2", "scale", &b));
-    assert_int_equal(test_stats(dev).builds, 2);
+    assert_true(rs_kernel_max_group(a) <= rescl_device_get_info(test_dev)->max_group);
+    assert_ok(rs_kernel_get(test_dev, "basic", "-DEXTRA=2", "scale", &b));
+    assert_int_equal(test_stats(test_dev).builds, 2);
 }
 
 static void names_what_is_missing(void **state)
 {
     (void)state;
     rs_kernel *k = NULL;
-    assert_fails(rs_kernel_get(dev, "basic", "", "scales", &k), RESCL_ERR_NOT_FOUND,
+    assert_fails(rs_kernel_get(test_dev, "basic", "", "scales", &k), RESCL_ERR_NOT_FOUND,
                  "basic.cl has no kernel scales", "scale");
-    assert_fails(rs_kernel_get(dev, "no_such_file", "", "x", &k), RESCL_ERR_NOT_FOUND,
+    assert_fails(rs_kernel_get(test_dev, "no_such_file", "", "x", &k), RESCL_ERR_NOT_FOUND,
                  "no_such_file.cl");
     assert_null(k);
 }
@@ -72,17 +55,17 @@ static void explains_a_failed_build(void **state)
 {
     (void)state;
     rs_kernel *k = NULL;
-    const rescl_device_info *info = rescl_device_get_info(dev);
+    const rescl_device_info *info = rescl_device_get_info(test_dev);
     for (int i = 0; i < 2; i++) { /* the second time it is remembered */
-        assert_fails(rs_kernel_get(dev, "broken", "-DSOME=1", "broken", &k), RESCL_ERR_BUILD,
+        assert_fails(rs_kernel_get(test_dev, "broken", "-DSOME=1", "broken", &k), RESCL_ERR_BUILD,
                      "broken.clh:4: error: ", "nobody_declared_this", "kernel file broken.cl",
                      info->name, info->driver, "-DSOME=1", ">    4 |     return y + nobody",
                      "     2 | {\n", "     5 | }");
         check_log_file(rescl_last_error()->message);
     }
-    assert_fails(rs_kernel_get(dev, "basic", "-this-is-no-option", "scale", &k), RESCL_ERR_BUILD,
-                 "-this-is-no-option");
-    assert_int_equal(test_stats(dev).builds, 0);
+    assert_fails(rs_kernel_get(test_dev, "basic", "-this-is-no-option", "scale", &k),
+                 RESCL_ERR_BUILD, "-this-is-no-option");
+    assert_int_equal(test_stats(test_dev).builds, 0);
     assert_null(k);
 }
 
@@ -97,7 +80,7 @@ typedef struct request {
 static void *get_kernel(void *arg)
 {
     request *r = arg;
-    r->st = rs_kernel_get(dev, r->file, r->options, r->kernel, &r->got);
+    r->st = rs_kernel_get(test_dev, r->file, r->options, r->kernel, &r->got);
     return NULL;
 }
 
@@ -124,16 +107,20 @@ static void builds_from_any_thread(void **state)
     assert_ptr_equal(requests[0].got, requests[1].got);
     assert_ptr_not_equal(requests[0].got, requests[2].got);
     assert_ptr_not_equal(requests[0].got, requests[4].got);
-    assert_int_equal(test_stats(dev).builds, 2);
+    assert_int_equal(test_stats(test_dev).builds, 2);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(builds_each_program_once, open_device, close_device),
-        cmocka_unit_test_setup_teardown(names_what_is_missing, open_device, close_device),
-        cmocka_unit_test_setup_teardown(explains_a_failed_build, open_device, close_device),
-        cmocka_unit_test_setup_teardown(builds_from_any_thread, open_device, close_device),
+        cmocka_unit_test_setup_teardown(builds_each_program_once, test_device_setup,
+                                        test_device_teardown),
+        cmocka_unit_test_setup_teardown(names_what_is_missing, test_device_setup,
+                                        test_device_teardown),
+        cmocka_unit_test_setup_teardown(explains_a_failed_build, test_device_setup,
+                                        test_device_teardown),
+        cmocka_unit_test_setup_teardown(builds_from_any_thread, test_device_setup,
+                                        test_device_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,22 +7,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-static char *dir, *path;
+static char *path;
 
 static int make_dir(void **state)
 {
-    (void)state;
-    dir = rs_test_dir_make();
-    path = rs_path_join(dir, "a.safetensors");
+    rs_test_dir_setup(state);
+    path = rs_path_join(rs_test_dir, "a.safetensors");
     return 0;
 }
 
 static int remove_dir(void **state)
 {
-    (void)state;
     free(path);
-    rs_test_dir_remove(dir);
-    return 0;
+    return rs_test_dir_teardown(state);
 }
 
 /* A file of a length field, a header and `data_bytes` of data. */
@@ -115,8 +112,8 @@ static void refuses_impossible_lengths(void **state)
     put_file(UINT64_MAX, "{}", 2, 0);
     open_fails("at most 100000000");
     rs_st_file *f = NULL;
-    assert_fails(rs_st_open(dir, &f), RESCL_ERR_FORMAT, "not a regular file");
-    char *absent = rs_path_join(dir, "absent");
+    assert_fails(rs_st_open(rs_test_dir, &f), RESCL_ERR_FORMAT, "not a regular file");
+    char *absent = rs_path_join(rs_test_dir, "absent");
     assert_fails(rs_st_open(absent, &f), RESCL_ERR_NOT_FOUND, absent);
     free(absent);
 }
@@ -186,7 +183,7 @@ static void writes_the_same_bytes(void **state)
     assert_int_equal(n, m);
     assert_memory_equal(first, second, n);
     assert_int_equal((unsigned char)first[0] % 8, 0);
-    assert_int_equal(rs_test_dir_count(dir), 1);
+    assert_int_equal(rs_test_dir_count(rs_test_dir), 1);
     free(first);
     free(second);
 }
@@ -213,7 +210,7 @@ static void refuses_bad_names(void **state)
     assert_fails(rs_st_write(path, NULL, 0, &reserved, 1), RESCL_ERR_ARG, "is taken");
     assert_fails(rs_st_write(path, NULL, 0, &latin, 1), RESCL_ERR_ARG, "not UTF-8");
     assert_fails(rs_st_write(path, &bad, 1, NULL, 0), RESCL_ERR_ARG, "not UTF-8");
-    assert_int_equal(rs_test_dir_count(dir), 0);
+    assert_int_equal(rs_test_dir_count(rs_test_dir), 0);
 }
 
 /* Opens whatever lies at `path` and reads all of it; says whether it opened. */

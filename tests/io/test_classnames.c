@@ -6,20 +6,12 @@
 
 #include "path.h"
 
-static char *dir, file[4096];
+static char file[4096];
 
 static int make_dir(void **state)
 {
-    (void)state;
-    dir = rs_test_dir_make();
-    snprintf(file, sizeof file, "%s/names", dir);
-    return 0;
-}
-
-static int remove_dir(void **state)
-{
-    (void)state;
-    rs_test_dir_remove(dir);
+    rs_test_dir_setup(state);
+    snprintf(file, sizeof file, "%s/names", rs_test_dir);
     return 0;
 }
 
@@ -105,5 +97,5 @@ int main(void)
         cmocka_unit_test(reads_each_form),
         cmocka_unit_test(refuses_and_keeps_the_names),
     };
-    return cmocka_run_group_tests(tests, make_dir, remove_dir);
+    return cmocka_run_group_tests(tests, make_dir, rs_test_dir_teardown);
 }

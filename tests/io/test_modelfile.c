@@ -1,5 +1,5 @@
+#include "fixtures.h"
 #include "testing.h"
-#include "train_support.h"
 
 #include "error.h"
 #include "netmodel.h"
@@ -8,22 +8,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-
-static char *dir;
-
-static int make_dir(void **state)
-{
-    (void)state;
-    dir = rs_test_dir_make();
-    return 0;
-}
-
-static int remove_dir(void **state)
-{
-    (void)state;
-    rs_test_dir_remove(dir);
-    return 0;
-}
 
 static void check_same_weights(const rescl_model *a, const rescl_model *b)
 {
@@ -45,7 +29,7 @@ static void loads_what_it_saved(void **state)
                                    .label_smoothing = 0.1,
                                    .seed = 3,
                                    .class_names = names};
-    const char *path = train_path(dir, "m.safetensors");
+    const char *path = rs_test_path("%s/m.safetensors", rs_test_dir);
     rescl_model *a = NULL, *b = NULL;
     rescl_model_info info;
     assert_ok(rescl_model_create(&o, &a));
@@ -66,13 +50,13 @@ static void loads_what_it_saved(void **state)
 static void replaces_weights(void **state)
 {
     (void)state;
-    const char *path = train_path(dir, "m.safetensors");
+    const char *path = rs_test_path("%s/m.safetensors", rs_test_dir);
     rescl_model_options o = {.struct_size = sizeof o,
                              .name = "resnet8",
                              .classes = 6,
                              .image_size = TEST_SIZE,
                              .seed = 99};
-    rescl_model *a = train_model(), *b = NULL;
+    rescl_model *a = rs_test_model(), *b = NULL;
     assert_ok(rescl_model_create(&o, &b));
     assert_ok(rescl_model_save(a, path));
     assert_ok(rescl_model_load_weights(b, path));
@@ -85,19 +69,20 @@ static void replaces_weights(void **state)
 static void keeps_weights_when_a_file_does_not_fit(void **state)
 {
     (void)state;
-    const char *path = train_path(dir, "m.safetensors");
+    const char *path = rs_test_path("%s/m.safetensors", rs_test_dir);
     rescl_model_options o = {.struct_size = sizeof o,
                              .name = "resnet8",
                              .classes = 7,
                              .image_size = TEST_SIZE,
                              .seed = 99};
-    rescl_model *a = train_model(), *b = NULL, *before = NULL;
+    rescl_model *a = rs_test_model(), *b = NULL, *before = NULL;
     assert_ok(rescl_model_create(&o, &b));
     assert_ok(rescl_model_create(&o, &before));
     assert_ok(rescl_model_save(a, path));
     assert_fails(rescl_model_load_weights(b, path), RESCL_ERR_SHAPE, "fc.", "6)", "7)");
     check_same_weights(b, before);
-    assert_fails(rescl_model_load_weights(b, train_path(dir, "absent")), RESCL_ERR_NOT_FOUND);
+    assert_fails(rescl_model_load_weights(b, rs_test_path("%s/absent", rs_test_dir)),
+                 RESCL_ERR_NOT_FOUND);
     rescl_model_destroy(a);
     rescl_model_destroy(b);
     rescl_model_destroy(before);
@@ -122,11 +107,11 @@ static void check_body_of(const rescl_model *m, const rescl_model *a, const resc
 static void loads_the_body_below_a_new_head(void **state)
 {
     (void)state;
-    const char *path = train_path(dir, "m.safetensors");
+    const char *path = rs_test_path("%s/m.safetensors", rs_test_dir);
     const struct {
         size_t classes, hidden, missing, reshaped;
     } heads[] = {{7, 0, 0, 2}, {7, 5, 2, 2}, {6, 5, 2, 1}};
-    rescl_model *old = train_model();
+    rescl_model *old = rs_test_model();
     assert_ok(rescl_model_save(old, path));
     for (size_t i = 0; i < RS_COUNT(heads); i++) {
         rescl_model_options o = {.struct_size = sizeof o,
@@ -160,10 +145,10 @@ static void loads_the_body_below_a_new_head(void **state)
 static void refuses_the_body_of_another_model(void **state)
 {
     (void)state;
-    const char *path = train_path(dir, "m.safetensors");
+    const char *path = rs_test_path("%s/m.safetensors", rs_test_dir);
     rescl_model_options o = {
         .struct_size = sizeof o, .name = "resnet50", .classes = 6, .image_size = 32, .seed = 99};
-    rescl_model *old = train_model(), *m = NULL;
+    rescl_model *old = rs_test_model(), *m = NULL;
     rescl_weights *w = NULL;
     assert_ok(rescl_model_save(old, path));
     assert_ok(rescl_model_create(&o, &m));
@@ -179,7 +164,7 @@ static void refuses_the_body_of_another_model(void **state)
 static void keeps_the_hidden_layer(void **state)
 {
     (void)state;
-    const char *path = train_path(dir, "m.safetensors");
+    const char *path = rs_test_path("%s/m.safetensors", rs_test_dir);
     const rescl_model_options o = {.struct_size = sizeof o,
                                    .name = "resnet8",
                                    .classes = 3,
@@ -218,7 +203,7 @@ static void write_claim(const char *path, const char *model)
 static void refuses_files_that_claim_too_much(void **state)
 {
     (void)state;
-    const char *path = train_path(dir, "claim.safetensors");
+    const char *path = rs_test_path("%s/claim.safetensors", rs_test_dir);
     rescl_model *m = NULL;
     write_claim(path, CLAIM("resnet9", "32"));
     assert_fails(rescl_model_load(path, &m), RESCL_ERR_NOT_FOUND, "resnet9");
@@ -233,8 +218,8 @@ static void refuses_files_that_claim_too_much(void **state)
 static void survives_damaged_files(void **state)
 {
     (void)state;
-    const char *path = train_path(dir, "m.safetensors");
-    rescl_model *a = train_model(), *b = NULL;
+    const char *path = rs_test_path("%s/m.safetensors", rs_test_dir);
+    rescl_model *a = rs_test_model(), *b = NULL;
     char *whole;
     size_t bytes, header;
     assert_ok(rescl_model_save(a, path));
@@ -259,7 +244,7 @@ static void survives_damaged_files(void **state)
 
 int main(void)
 {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, make_dir, remove_dir)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, rs_test_dir_setup, rs_test_dir_teardown)
     const struct CMUnitTest tests[] = {
         TEST(loads_what_it_saved),
         TEST(replaces_weights),

@@ -9,22 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static char *dir;
-
-static int make_dir(void **state)
-{
-    (void)state;
-    dir = rs_test_dir_make();
-    return 0;
-}
-
-static int remove_dir(void **state)
-{
-    (void)state;
-    rs_test_dir_remove(dir);
-    return 0;
-}
-
 typedef struct tensor {
     const char *name;
     size_t ndim, dim[4];
@@ -34,7 +18,7 @@ static rs_wfile *open_with(const tensor *t, size_t count)
 {
     enum { MOST = 8 };
     static const float zeros[64 * 64 * 9];
-    char *path = rs_path_join(dir, "w.safetensors");
+    char *path = rs_path_join(rs_test_dir, "w.safetensors");
     rs_st_source list[MOST] = {0};
     rs_wfile *f = NULL;
     assert_true(path && count <= MOST);
@@ -152,7 +136,7 @@ static void a_parameter_is_taken_once(void **state)
 
 int main(void)
 {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, make_dir, remove_dir)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, rs_test_dir_setup, rs_test_dir_teardown)
     const struct CMUnitTest tests[] = {
         TEST(the_library_is_the_one_that_explains_the_most_names),
         TEST(every_librarys_names_find_the_parameters),

@@ -1,5 +1,5 @@
+#include "fixtures.h"
 #include "testing.h"
-#include "train_support.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -26,7 +26,7 @@ static void times_models(void **state)
     for (int i = 0; i < 2; i++) {
         const rescl_bench_options o = small(i == 0);
         rescl_bench_row row;
-        assert_ok(rescl_bench_model(train_device(), &o, &row));
+        assert_ok(rescl_bench_model(rs_test_device(), &o, &row));
         assert_int_equal(row.repeats, 3);
         assert_true(row.min_ms > 0.0 && row.min_ms <= row.median_ms && row.median_ms <= row.max_ms);
         assert_true(fabs(row.img_s * row.median_ms / 4000.0 - 1.0) < 1e-9);
@@ -37,10 +37,10 @@ static void times_models(void **state)
     rescl_bench_options o = small(true);
     rescl_bench_row row;
     o.opt = "adamax";
-    assert_fails(rescl_bench_model(train_device(), &o, &row), RESCL_ERR_ARG, "adamax");
+    assert_fails(rescl_bench_model(rs_test_device(), &o, &row), RESCL_ERR_ARG, "adamax");
     o = small(true);
     o.batch = 0;
-    assert_fails(rescl_bench_model(train_device(), &o, &row), RESCL_ERR_ARG, "batch 0");
+    assert_fails(rescl_bench_model(rs_test_device(), &o, &row), RESCL_ERR_ARG, "batch 0");
 }
 
 typedef struct seen {
@@ -69,7 +69,7 @@ static void times_operations(void **state)
     (void)state;
     const rescl_bench_options o = small(true);
     seen s = {0};
-    assert_ok(rescl_bench_ops(train_device(), &o, NULL, count_row, &s));
+    assert_ok(rescl_bench_ops(rs_test_device(), &o, NULL, count_row, &s));
     /* resnet8 has 8 distinct convolutions and a dense layer; the first needs no input gradient. */
     assert_true(s.fwd >= 9 && s.bwd_params >= 9 && s.bwd_data >= 8);
     assert_int_equal(s.preferred, 9 + 9 + 8);
@@ -81,10 +81,10 @@ static void times_one_implementation(void **state)
     (void)state;
     const rescl_bench_options o = small(false);
     seen s = {.only = "clblast_gemm"};
-    assert_ok(rescl_bench_ops(train_device(), &o, "clblast_gemm", count_row, &s));
+    assert_ok(rescl_bench_ops(rs_test_device(), &o, "clblast_gemm", count_row, &s));
     assert_true(s.rows > 0);
     assert_int_equal(s.rows, s.fwd);
-    assert_fails(rescl_bench_ops(train_device(), &o, "clblast_gem", count_row, &s), RESCL_ERR_ARG,
+    assert_fails(rescl_bench_ops(rs_test_device(), &o, "clblast_gem", count_row, &s), RESCL_ERR_ARG,
                  "did you mean 'clblast_gemm'?");
 }
 
@@ -94,11 +94,11 @@ static void times_the_preferred_only(void **state)
     (void)state;
     const rescl_bench_options o = small(true);
     seen s = {0};
-    assert_ok(rescl_bench_ops(train_device(), &o, "preferred", count_row, &s));
+    assert_ok(rescl_bench_ops(rs_test_device(), &o, "preferred", count_row, &s));
     assert_int_equal(s.rows, 9 + 9 + 8);
     assert_int_equal(s.preferred, s.rows);
     assert_true(s.worst < 1e-5);
-    assert_fails(rescl_bench_ops(train_device(), &o, "prefered", count_row, &s), RESCL_ERR_ARG,
+    assert_fails(rescl_bench_ops(rs_test_device(), &o, "prefered", count_row, &s), RESCL_ERR_ARG,
                  "did you mean 'preferred'?");
 }
 
@@ -121,14 +121,14 @@ static void times_products(void **state)
     (void)state;
     rescl_bench_options o = small(true);
     product_seen s = {.shape = "33x130 -> 70", .flops = 2.0 * 33 * 70 * 130};
-    assert_ok(rescl_bench_product(train_device(), 33, 70, 130, &o, NULL, count_product, &s));
+    assert_ok(rescl_bench_product(rs_test_device(), 33, 70, 130, &o, NULL, count_product, &s));
     assert_true(s.all.fwd >= 2 && s.all.bwd_data >= 2 && s.all.bwd_params >= 2);
     assert_int_equal(s.all.preferred, 3);
     assert_true(s.all.worst < 1e-5);
     o.train = false;
     s.all = (seen){.only = "clblast_gemm"};
     assert_ok(
-        rescl_bench_product(train_device(), 33, 70, 130, &o, "clblast_gemm", count_product, &s));
+        rescl_bench_product(rs_test_device(), 33, 70, 130, &o, "clblast_gemm", count_product, &s));
     assert_int_equal(s.all.rows, 1);
     assert_int_equal(s.all.fwd, 1);
 }
@@ -138,16 +138,16 @@ static void refuses_odd_products(void **state)
     (void)state;
     rescl_bench_options o = small(false);
     product_seen s = {0};
-    assert_fails(rescl_bench_product(train_device(), 0, 2, 2, &o, NULL, count_product, &s),
+    assert_fails(rescl_bench_product(rs_test_device(), 0, 2, 2, &o, NULL, count_product, &s),
                  RESCL_ERR_SHAPE, "is 0");
-    assert_fails(rescl_bench_product(train_device(), 2, 0, 2, &o, NULL, count_product, &s),
+    assert_fails(rescl_bench_product(rs_test_device(), 2, 0, 2, &o, NULL, count_product, &s),
                  RESCL_ERR_ARG, "units");
-    assert_fails(rescl_bench_product(train_device(), SIZE_MAX, 2, 2, &o, NULL, count_product, &s),
+    assert_fails(rescl_bench_product(rs_test_device(), SIZE_MAX, 2, 2, &o, NULL, count_product, &s),
                  RESCL_ERR_SHAPE, "more elements than memory");
-    assert_fails(rescl_bench_product(train_device(), 2, 2, 2, &o, "gemm", count_product, &s),
+    assert_fails(rescl_bench_product(rs_test_device(), 2, 2, 2, &o, "gemm", count_product, &s),
                  RESCL_ERR_ARG, "'gemm'");
     o.repeats = 0;
-    assert_fails(rescl_bench_product(train_device(), 2, 2, 2, &o, NULL, count_product, &s),
+    assert_fails(rescl_bench_product(rs_test_device(), 2, 2, 2, &o, NULL, count_product, &s),
                  RESCL_ERR_ARG, "repeats 0");
     assert_int_equal(s.all.rows, 0);
 }
@@ -156,7 +156,7 @@ static void measures_the_limits(void **state)
 {
     (void)state;
     rescl_peak p;
-    assert_ok(rescl_bench_peak(train_device(), &p));
+    assert_ok(rescl_bench_peak(rs_test_device(), &p));
     print_message("fma %.1f GFLOP/s, read %.1f GB/s, triad %.1f GB/s\n", p.fma_gflops, p.read_gbs,
                   p.triad_gbs);
     assert_true(p.fma_gflops > 0.1 && p.fma_gflops < 1e6);

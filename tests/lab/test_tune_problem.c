@@ -1,5 +1,5 @@
+#include "fixtures.h"
 #include "testing.h"
-#include "train_support.h"
 
 #include "attr.h"
 #include "error.h"
@@ -100,7 +100,7 @@ static void wrong_results_are_rejected(void **state)
     rs_tune_result r;
     add_impl(1, "idle", do_nothing);
     add_impl(2, "careless", miss_the_last);
-    assert_ok(rs_tune_problem(train_device(), &p, RS_FWD, &o, &r));
+    assert_ok(rs_tune_problem(rs_test_device(), &p, RS_FWD, &o, &r));
     assert_string_equal(r.choice, RS_CHOICE_DEFAULT);
     assert_string_equal(r.untuned, "direct");
     assert_int_equal(r.tried, 3);
@@ -119,13 +119,13 @@ static void a_wrong_default_is_replaced(void **state)
     made[1] = made[0];
     impls[1] = &made[1];
     add_impl(0, "idle", do_nothing);
-    assert_ok(rs_tune_problem(train_device(), &p, RS_FWD, &o, &r));
+    assert_ok(rs_tune_problem(rs_test_device(), &p, RS_FWD, &o, &r));
     assert_string_equal(r.untuned, "idle");
     assert_string_equal(r.choice, "direct");
     assert_true(isnan(r.default_ms) && r.best_ms > 0.0 && r.error <= 1.0);
     rs_tune_result_fini(&r);
     impls[1] = NULL;
-    assert_fails(rs_tune_problem(train_device(), &p, RS_FWD, &o, &r), RESCL_ERR_NUMERIC,
+    assert_fails(rs_tune_problem(rs_test_device(), &p, RS_FWD, &o, &r), RESCL_ERR_NUMERIC,
                  "default: off by inf");
 }
 
@@ -136,7 +136,7 @@ static void failures_are_rejected(void **state)
     const rescl_tune_options o = quick();
     rs_tune_result r;
     add_impl(1, "broken", refuse);
-    assert_ok(rs_tune_problem(train_device(), &p, RS_FWD, &o, &r));
+    assert_ok(rs_tune_problem(rs_test_device(), &p, RS_FWD, &o, &r));
     assert_string_equal(r.choice, RS_CHOICE_DEFAULT);
     assert_non_null(strstr(r.rejected, "broken: broken is out of order"));
     rs_tune_result_fini(&r);
@@ -154,7 +154,7 @@ static void nothing_is_dropped_in_silence(void **state)
         snprintf(name[i], sizeof name[i], "broken_implementation_with_a_long_name_%d", i);
         add_impl(i, name[i], refuse);
     }
-    assert_ok(rs_tune_problem(train_device(), &p, RS_FWD, &o, &r));
+    assert_ok(rs_tune_problem(rs_test_device(), &p, RS_FWD, &o, &r));
     assert_int_equal(r.tried, RS_COUNT(made));
     for (int i = 1; i < (int)RS_COUNT(made); i++) {
         char text[160];
@@ -182,14 +182,14 @@ static void the_faster_one_wins(void **state)
     o.repeats = 5;
     impls[1] = &made[1];
     add_impl(0, "dawdling", dawdle);
-    assert_ok(rs_tune_problem(train_device(), &p, RS_FWD, &o, &r));
+    assert_ok(rs_tune_problem(rs_test_device(), &p, RS_FWD, &o, &r));
     assert_string_equal(r.untuned, "dawdling");
     assert_string_equal(r.choice, "direct");
     assert_true(r.best_ms < r.default_ms);
     rs_tune_result_fini(&r);
     /* With the margin at all of the time nothing wins. */
     o.margin = 0.999;
-    assert_ok(rs_tune_problem(train_device(), &p, RS_FWD, &o, &r));
+    assert_ok(rs_tune_problem(rs_test_device(), &p, RS_FWD, &o, &r));
     assert_string_equal(r.choice, RS_CHOICE_DEFAULT);
     assert_string_equal(r.rejected, "");
     assert_true(!(r.best_ms < r.default_ms) && !(r.best_ms > r.default_ms));
@@ -207,9 +207,9 @@ static void all_passes_are_judged(void **state)
         rs_judge judge = {0};
         rs_trial trial = {0};
         rs_verdict v = {-1, -1};
-        assert_ok(rs_trial_args_make(train_device(), &p, true, &args));
-        assert_ok(rs_judge_init(train_device(), &p, (rs_pass)pass, &args, &judge));
-        assert_ok(rs_trial_init(train_device(), &p, (rs_pass)pass, "direct", &trial));
+        assert_ok(rs_trial_args_make(rs_test_device(), &p, true, &args));
+        assert_ok(rs_judge_init(rs_test_device(), &p, (rs_pass)pass, &args, &judge));
+        assert_ok(rs_trial_init(rs_test_device(), &p, (rs_pass)pass, "direct", &trial));
         for (int k = 0; k < 2; k++) {
             assert_ok(rs_judge_reset(&judge));
             assert_ok(rs_trial_run(&trial, &args, true));
@@ -249,7 +249,8 @@ static bool count(const rescl_tune_row *row, void *user)
 static size_t entries(const char *path)
 {
     rs_tune_table t = {0};
-    assert_ok(rs_tune_table_read(&t, path, rescl_device_get_info(train_device()), RS_TUNE_DEVICE));
+    assert_ok(
+        rs_tune_table_read(&t, path, rescl_device_get_info(rs_test_device()), RS_TUNE_DEVICE));
     const size_t n = t.count;
     rs_tune_table_fini(&t);
     return n;
@@ -263,14 +264,14 @@ static void networks_are_tuned(void **state)
     o.output = path;
     o.params = false;
     seen s = {0};
-    assert_ok(rescl_tune(train_device(), &o, count, &s));
+    assert_ok(rescl_tune(rs_test_device(), &o, count, &s));
     assert_true(s.rows >= 5); /* of inference: convolutions with and without a residual, dense */
     assert_int_equal(entries(path), s.rows);
     /* Another mode is added to what the file holds; stopping keeps what was measured. */
     const size_t before = s.rows;
     o.train = o.params = true;
     s = (seen){.stop_after = 2};
-    assert_fails(rescl_tune(train_device(), &o, count, &s), RESCL_ERR_INTERRUPTED, "2 of", path);
+    assert_fails(rescl_tune(rs_test_device(), &o, count, &s), RESCL_ERR_INTERRUPTED, "2 of", path);
     assert_int_equal(s.rows, 2);
     assert_int_equal(entries(path), before + 2);
     free(path);
@@ -281,21 +282,21 @@ static void files_of_others_are_kept(void **state)
 {
     (void)state;
     char *dir = rs_test_dir_make(), *path = rs_path_join(dir, "x.tune"), *text;
-    rescl_device_info other = *rescl_device_get_info(train_device());
+    rescl_device_info other = *rescl_device_get_info(rs_test_device());
     const rs_tune_table none = {0};
     rescl_tune_options o = quick();
     seen s = {0};
     size_t bytes;
     o.output = path;
     assert_ok(rs_file_write(path, "my diary\n", 9));
-    assert_fails(rescl_tune(train_device(), &o, count, &s), RESCL_ERR_FORMAT, path,
+    assert_fails(rescl_tune(rs_test_device(), &o, count, &s), RESCL_ERR_FORMAT, path,
                  "no tuning file");
     assert_ok(rs_file_read(path, 100, &text, &bytes));
     assert_string_equal(text, "my diary\n");
     free(text);
     snprintf(other.driver, sizeof other.driver, "older");
     assert_ok(rs_tune_table_write(&none, path, &other));
-    assert_fails(rescl_tune(train_device(), &o, count, &s), RESCL_ERR_UNSUPPORTED, path, "older");
+    assert_fails(rescl_tune(rs_test_device(), &o, count, &s), RESCL_ERR_UNSUPPORTED, path, "older");
     assert_int_equal(s.rows, 0);
     free(path);
     rs_test_dir_remove(dir);
@@ -307,13 +308,13 @@ static void odd_options_are_refused(void **state)
     rescl_tune_options o = quick();
     o.output = "/nonexistent/x.tune";
     o.repeats = 0;
-    assert_fails(rescl_tune(train_device(), &o, count, NULL), RESCL_ERR_ARG, "repeats 0");
+    assert_fails(rescl_tune(rs_test_device(), &o, count, NULL), RESCL_ERR_ARG, "repeats 0");
     o.repeats = 1;
     o.margin = 1.0;
-    assert_fails(rescl_tune(train_device(), &o, count, NULL), RESCL_ERR_ARG, "margin");
+    assert_fails(rescl_tune(rs_test_device(), &o, count, NULL), RESCL_ERR_ARG, "margin");
     o.margin = 0.0;
     o.impl = "magic";
-    assert_fails(rescl_tune(train_device(), &o, count, NULL), RESCL_ERR_ARG, "'magic'");
+    assert_fails(rescl_tune(rs_test_device(), &o, count, NULL), RESCL_ERR_ARG, "'magic'");
 }
 
 int main(void)

@@ -406,7 +406,7 @@ static void check_model(const char *name)
     golden g;
     net_fixture f;
     golden_open(name, &g);
-    net_fixture_open(&f, net_device(), g.model->graph, &g.model->weights, &sgd, g.batch,
+    net_fixture_open(&f, rs_test_device(), g.model->graph, &g.model->weights, &sgd, g.batch,
                      RS_MODE_TRAIN);
     check_memory(&g, &f);
     net_feed(&f, g.pixels, g.labels);
@@ -417,7 +417,7 @@ static void check_model(const char *name)
     compare_update(&g, &f);
     net_fixture_close(&f);
 
-    net_fixture_open(&f, net_device(), g.model->graph, &g.model->weights, NULL, g.batch,
+    net_fixture_open(&f, rs_test_device(), g.model->graph, &g.model->weights, NULL, g.batch,
                      RS_MODE_EVAL);
     check_memory(&g, &f);
     net_forward_loss(&f, g.pixels, g.labels, 1);

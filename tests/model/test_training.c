@@ -31,7 +31,7 @@ static void train(const char *optimiser, const rs_optim_hyper *hyper, double lr,
 
     ours = calloc(steps, sizeof *ours);
     assert_non_null(ours);
-    net_fixture_open(&f, net_device(), g.model->graph, &g.model->weights, hyper, g.batch,
+    net_fixture_open(&f, rs_test_device(), g.model->graph, &g.model->weights, hyper, g.batch,
                      RS_MODE_TRAIN);
     for (size_t i = 0; i < steps; i++) {
         golden_batch(&g, i);

@@ -1,17 +1,11 @@
 #include "net_fixture.h"
 
 #include "attr.h"
-#include "op_harness.h"
 #include "testing.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-rescl_device *net_device(void)
-{
-    return op_device();
-}
 
 void net_fixture_open(net_fixture *f, rescl_device *dev, const rs_graph *g,
                       const rs_weights *weights, const rs_optim_hyper *hyper, size_t batch,

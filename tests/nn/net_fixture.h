@@ -3,6 +3,7 @@
 #ifndef RS_NET_FIXTURE_H
 #define RS_NET_FIXTURE_H
 
+#include "fixtures.h"
 #include "net.h"
 
 typedef struct net_fixture {
@@ -11,9 +12,6 @@ typedef struct net_fixture {
     rs_net *net;
     rs_workspace *workspace;
 } net_fixture;
-
-/* The device of RESCL_TEST_DEVICE, or PoCL. */
-rescl_device *net_device(void);
 
 /* `hyper` NULL: inference only. Uploads `weights`. */
 void net_fixture_open(net_fixture *f, rescl_device *dev, const rs_graph *g,

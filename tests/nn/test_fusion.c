@@ -157,7 +157,7 @@ static void changes_no_number(void **state)
     for (int i = 0; i < 2; i++) {
         net_fixture f;
         assert_int_equal(g[i]->nparams, w.count);
-        net_fixture_open(&f, net_device(), g[i], &w, &sgd, BATCH, RS_MODE_TRAIN);
+        net_fixture_open(&f, rs_test_device(), g[i], &w, &sgd, BATCH, RS_MODE_TRAIN);
         loss[i] = net_forward_loss(&f, pixels, labels, 1);
         assert_ok(rs_net_backward(f.net, 1, 1));
         net_grads(&f, g[i], &grad[i]);
@@ -218,7 +218,7 @@ static void folding_keeps_the_logits(void **state)
     kit_weights(g[0], 11, &w);
     for (int i = 0; i < 2; i++) {
         net_fixture f;
-        net_fixture_open(&f, net_device(), g[i], &w, NULL, BATCH, RS_MODE_EVAL);
+        net_fixture_open(&f, rs_test_device(), g[i], &w, NULL, BATCH, RS_MODE_EVAL);
         net_forward_loss(&f, pixels, labels, 1);
         free(net_read(&f, rs_net_logits(f.net), &count));
         /* Twice: the second forward takes the folded parameters as they lie. */

@@ -86,7 +86,7 @@ static outcome run_alone(const rs_graph *g, const rs_weights *w, size_t batch)
 {
     net_fixture f;
     outcome o;
-    net_fixture_open(&f, net_device(), g, w, &sgd, batch, RS_MODE_TRAIN);
+    net_fixture_open(&f, rs_test_device(), g, w, &sgd, batch, RS_MODE_TRAIN);
     o = run_step(&f, g, f.net);
     net_fixture_close(&f);
     return o;
@@ -97,7 +97,7 @@ static void nets_share_a_workspace(void **state)
 {
     rs_graph *g = network(0.0f, false);
     const size_t batch[2] = {FULL, TAIL};
-    net_fixture f = {.dev = net_device()};
+    net_fixture f = {.dev = rs_test_device()};
     rs_net *net[3] = {NULL};
     rs_weights w;
     outcome alone[2];
@@ -147,12 +147,12 @@ static void evaluation_follows_the_weights(void **state)
     (void)state;
     for (int i = 0; i < 2; i++) {
         kit_weights(g, 20 + (uint64_t)i, &w[i]);
-        net_fixture_open(&fresh, net_device(), g, &w[i], NULL, FULL, RS_MODE_EVAL);
+        net_fixture_open(&fresh, rs_test_device(), g, &w[i], NULL, FULL, RS_MODE_EVAL);
         loss[i] = net_forward_loss(&fresh, pixels, labels, 1);
         net_fixture_close(&fresh);
     }
     assert_true(loss[0] != loss[1]);
-    net_fixture_open(&f, net_device(), g, &w[0], NULL, FULL, RS_MODE_EVAL);
+    net_fixture_open(&f, rs_test_device(), g, &w[0], NULL, FULL, RS_MODE_EVAL);
     assert_true(net_forward_loss(&f, pixels, labels, 1) == loss[0]);
     assert_true(net_forward_loss(&f, pixels, labels, 2) == loss[0]); /* no dropout here */
     assert_ok(rs_store_upload(f.store, &w[1]));
@@ -180,7 +180,7 @@ static void an_unfinished_forward_packs_nothing(void **state)
     (void)state;
     for (int i = 0; i < 2; i++)
         kit_weights(g, 20 + (uint64_t)i, &w[i]);
-    net_fixture_open(&f, net_device(), g, &w[1], NULL, FULL, RS_MODE_EVAL);
+    net_fixture_open(&f, rs_test_device(), g, &w[1], NULL, FULL, RS_MODE_EVAL);
     loss = net_forward_loss(&f, pixels, labels, 1);
     assert_ok(rs_store_upload(f.store, &w[0]));
     assert_true(net_forward_loss(&f, pixels, labels, 1) != loss);
@@ -198,7 +198,7 @@ static void evaluations_share_a_workspace(void **state)
 {
     rs_graph *g = network(0.0f, false);
     const size_t batch[2] = {TAIL, FULL};
-    net_fixture f = {.dev = net_device()};
+    net_fixture f = {.dev = rs_test_device()};
     rs_net *net[2] = {NULL};
     rs_weights w;
     double loss[2];
@@ -243,7 +243,7 @@ static void a_step_leaves_its_batch_alone(void **state)
         size_t n;
         float *after;
         int32_t label[FULL];
-        net_fixture_open(&f, net_device(), g, &w, i ? &sgd : NULL, FULL,
+        net_fixture_open(&f, rs_test_device(), g, &w, i ? &sgd : NULL, FULL,
                          i ? RS_MODE_TRAIN : RS_MODE_EVAL);
         net_forward_loss(&f, pixels, labels, 1);
         if (i)
@@ -266,7 +266,7 @@ static void training_uses_batch_statistics(void **state)
     rs_weights w, moved;
     (void)state;
     kit_weights(g, 6, &w);
-    net_fixture_open(&f, net_device(), g, &w, &sgd, FULL, RS_MODE_TRAIN);
+    net_fixture_open(&f, rs_test_device(), g, &w, &sgd, FULL, RS_MODE_TRAIN);
     const double before = net_forward_loss(&f, pixels, labels, 1);
     kit_weights(g, 6, &moved);
     for (size_t i = 0; i < moved.count; i++)
@@ -276,7 +276,7 @@ static void training_uses_batch_statistics(void **state)
     assert_true(net_forward_loss(&f, pixels, labels, 1) == before);
     net_fixture_close(&f);
 
-    net_fixture_open(&f, net_device(), g, &w, NULL, FULL, RS_MODE_EVAL);
+    net_fixture_open(&f, rs_test_device(), g, &w, NULL, FULL, RS_MODE_EVAL);
     const double eval = net_forward_loss(&f, pixels, labels, 1);
     assert_ok(rs_store_upload(f.store, &moved));
     assert_true(net_forward_loss(&f, pixels, labels, 1) != eval);
@@ -296,7 +296,7 @@ static void numbers_depend_on_seed_and_step_only(void **state)
     outcome o;
     (void)state;
     kit_weights(g, 3, &w);
-    net_fixture_open(&f, net_device(), g, &w, &sgd, FULL, RS_MODE_TRAIN);
+    net_fixture_open(&f, rs_test_device(), g, &w, &sgd, FULL, RS_MODE_TRAIN);
     o = run_step(&f, g, f.net);
     const double other = net_forward_loss(&f, pixels, labels, 2);
     assert_true(net_forward_loss(&f, pixels, labels, 1) == o.loss);
@@ -319,7 +319,7 @@ static void allocates_and_builds_nothing_after_the_first_step(void **state)
     rescl_device_stats first, last;
     (void)state;
     kit_weights(g, 3, &w);
-    net_fixture_open(&f, net_device(), g, &w, &sgd, FULL, RS_MODE_TRAIN);
+    net_fixture_open(&f, rs_test_device(), g, &w, &sgd, FULL, RS_MODE_TRAIN);
     net_train_step(&f, pixels, labels, 0.01, 0.0, 1);
     assert_ok(rs_finish(f.dev));
     rescl_device_get_stats(f.dev, &first);
@@ -348,7 +348,7 @@ static void ignores_dead_ends(void **state)
     kit_weights(with, 2, &wide);
     assert_int_equal(wide.count, w.count + 1);
     o = run_alone(g, &w, FULL);
-    net_fixture_open(&f, net_device(), with, &wide, &sgd, FULL, RS_MODE_TRAIN);
+    net_fixture_open(&f, rs_test_device(), with, &wide, &sgd, FULL, RS_MODE_TRAIN);
     assert_true(net_forward_loss(&f, pixels, labels, 1) == o.loss);
     assert_ok(rs_net_backward(f.net, 1, 1));
     net_grads(&f, with, &grad);
@@ -405,13 +405,13 @@ static void frozen_layers_cost_no_backward(void **state)
     rs_weights w;
     (void)state;
     kit_weights(g, 2, &w);
-    net_fixture_open(&f, net_device(), g, &w, &sgd, FULL, RS_MODE_TRAIN);
+    net_fixture_open(&f, rs_test_device(), g, &w, &sgd, FULL, RS_MODE_TRAIN);
     const size_t all = rs_net_live_bytes(f.net);
     assert_passes(f.net, "c1", true, false);
     net_fixture_close(&f);
 
     freeze(g, below, RS_COUNT(below));
-    net_fixture_open(&f, net_device(), g, &w, &sgd, FULL, RS_MODE_TRAIN);
+    net_fixture_open(&f, rs_test_device(), g, &w, &sgd, FULL, RS_MODE_TRAIN);
     for (size_t i = 0; i < RS_COUNT(below); i++)
         assert_passes(f.net, below[i], false, false);
     assert_passes(f.net, "c3", true, false);
@@ -425,7 +425,7 @@ static void frozen_layers_cost_no_backward(void **state)
     net_fixture_close(&f);
 
     freeze(g, between, RS_COUNT(between));
-    net_fixture_open(&f, net_device(), g, &w, &sgd, FULL, RS_MODE_TRAIN);
+    net_fixture_open(&f, rs_test_device(), g, &w, &sgd, FULL, RS_MODE_TRAIN);
     assert_passes(f.net, "c4", false, true);
     assert_passes(f.net, "b4", false, true);
     assert_passes(f.net, "c1", true, false);
@@ -444,7 +444,7 @@ static void frozen_layers_stay_as_they_are(void **state)
     (void)state;
     kit_weights(g, 2, &w);
     freeze(g, names, RS_COUNT(names));
-    net_fixture_open(&f, net_device(), g, &w, &sgd, FULL, RS_MODE_TRAIN);
+    net_fixture_open(&f, rs_test_device(), g, &w, &sgd, FULL, RS_MODE_TRAIN);
     for (uint64_t step = 1; step <= 3; step++)
         net_train_step(&f, pixels, labels, 0.1, 0.0, step);
     assert_ok(rs_weights_create(g, &after));
@@ -493,7 +493,7 @@ static void gradients_pass_through_frozen_layers(void **state)
             if (g->node[i].name[0] == 'b')
                 rs_graph_set_trained(g, i, params, false);
         kit_weights(g, 2, &w);
-        net_fixture_open(&f, net_device(), g, &w, &sgd, FULL, RS_MODE_TRAIN);
+        net_fixture_open(&f, rs_test_device(), g, &w, &sgd, FULL, RS_MODE_TRAIN);
         net_forward_loss(&f, pixels, labels, 1);
         assert_ok(rs_net_backward(f.net, 1, 1));
         net_grads(&f, g, &grad);
@@ -529,7 +529,7 @@ static const char *found_after(const rs_graph *g, rs_mode mode, const char *para
         w.data[rs_graph_find_param(g, param)][0] = value;
     memcpy(own, labels, sizeof own);
     own[0] = label;
-    net_fixture_open(&f, net_device(), g, &w, mode == RS_MODE_TRAIN ? &sgd : NULL, FULL, mode);
+    net_fixture_open(&f, rs_test_device(), g, &w, mode == RS_MODE_TRAIN ? &sgd : NULL, FULL, mode);
     net_forward_loss(&f, pixels, own, 1);
     if (mode == RS_MODE_TRAIN)
         assert_ok(rs_net_backward(f.net, 1, 1));
@@ -573,7 +573,7 @@ static void refuses_what_cannot_be_planned(void **state)
     rs_store *s = NULL;
     rs_net *n = NULL;
     (void)state;
-    assert_ok(rs_store_create(net_device(), g, &sgd, &s));
+    assert_ok(rs_store_create(rs_test_device(), g, &sgd, &s));
     assert_fails(rs_net_plan(s, g, 0, RS_MODE_TRAIN, &n), RESCL_ERR_ARG, "batch size 0");
     open = kit_graph(4, 4, 2, &x);
     kit_relu(open, "r", x);
@@ -590,7 +590,7 @@ static void reports_memory_that_does_not_suffice(void **state)
     rs_store *s = NULL;
     rs_net *n = NULL;
     (void)state;
-    assert_ok(rs_store_create(net_device(), g, &sgd, &s));
+    assert_ok(rs_store_create(rs_test_device(), g, &sgd, &s));
     assert_int_not_equal(rs_net_plan(s, g, SIZE_MAX / 4, RS_MODE_TRAIN, &n), RESCL_OK);
     assert_null(n);
     rs_store_destroy(s);

@@ -54,7 +54,7 @@ static void gives_back_what_it_was_given(void **state)
     rs_store *s = NULL;
     rs_weights value = random_weights(g, 0), back;
     (void)state;
-    assert_ok(rs_store_create(net_device(), g, &adam, &s));
+    assert_ok(rs_store_create(rs_test_device(), g, &adam, &s));
     assert_int_equal(rs_store_states(s), 2);
     assert_ok(rs_store_upload(s, &value));
     for (int i = 0; i < 2; i++) {
@@ -85,7 +85,7 @@ static void starts_from_zero(void **state)
     rs_store *s = NULL;
     rs_weights back = random_weights(g, 0);
     (void)state;
-    assert_ok(rs_store_create(net_device(), g, &adam, &s));
+    assert_ok(rs_store_create(rs_test_device(), g, &adam, &s));
     assert_ok(rs_store_download(s, &back));
     for (size_t i = 0; i < back.count; i++)
         for (size_t k = 0; k < back.elems[i]; k++)
@@ -109,7 +109,7 @@ static void updates_as_the_reference(void **state)
     (void)state;
     kit_weights(g, 1, &w);
     rs_graph_set_trained(g, 1, false, false);
-    net_fixture_open(&f, net_device(), g, &w, &adam, BATCH, RS_MODE_TRAIN);
+    net_fixture_open(&f, rs_test_device(), g, &w, &adam, BATCH, RS_MODE_TRAIN);
     net_forward_loss(&f, pixels, labels, 1);
     assert_ok(rs_net_backward(f.net, 1, 1));
     net_grads(&f, g, &grad);
@@ -156,7 +156,7 @@ static void refuses_misuse(void **state)
     rs_weights w;
     rs_value x;
     (void)state;
-    assert_ok(rs_store_create(net_device(), g, NULL, &s));
+    assert_ok(rs_store_create(rs_test_device(), g, NULL, &s));
     assert_int_equal(rs_store_states(s), 0);
     assert_ok(rs_weights_create(g, &w));
     assert_fails(rs_store_download_grads(s, &w), RESCL_ERR_ARG, "inference only");

@@ -92,7 +92,7 @@ static void run_init(run *r, const op_suite *s, const op_case *c, bool training)
     int nsrc = 0;
     while (nsrc < RS_OP_SRC && c->src[nsrc].ndim)
         nsrc++;
-    OP_OK(rs_problem_init(p, s->op, c->attr, training, c->src, nsrc));
+    assert_ok(rs_problem_init(p, s->op, c->attr, training, c->src, nsrc));
     for (int i = 0; i < nsrc; i++) {
         slot_set(r, SRC + i, &p->src[i], p->src_type[i]);
         slot_set(r, DIFF_SRC + i, &p->src[i], RS_F32);
@@ -349,7 +349,7 @@ static rs_args bind(const run *r, rs_pass pass, const op_guarded *g)
 /* One run of a built plan on fresh tensors; out[i] receives what became of slot i. */
 static void run_plan(run *r, const rs_plan *plan, const char *what, double *const *out)
 {
-    rescl_device *dev = op_device();
+    rescl_device *dev = rs_test_device();
     op_guarded g[NSLOT], scratch, packed;
     char text[256];
 
@@ -365,9 +365,9 @@ static void run_plan(run *r, const rs_plan *plan, const char *what, double *cons
     rs_args args = bind(r, plan->pass, g);
     args.scratch = scratch.view;
     args.packed = packed.view;
-    OP_OK(rs_plan_pack(plan, &args));
-    OP_OK(rs_plan_enqueue(plan, &args));
-    OP_OK(rs_finish(dev));
+    assert_ok(rs_plan_pack(plan, &args));
+    assert_ok(rs_plan_enqueue(plan, &args));
+    assert_ok(rs_finish(dev));
     for (int i = 0; i < NSLOT; i++) {
         snprintf(text, sizeof text, "%s: %s", what, slot_name(i));
         op_guarded_check(dev, &g[i], text);
@@ -391,8 +391,8 @@ static void check_impl(run *r, rs_pass pass, const char *impl, const char *label
     char what[192], text[256];
 
     snprintf(what, sizeof what, "%s %s%s", impl, rs_pass_name(pass), label);
-    OP_OK(rs_choice_plan(op_device(), &r->p, pass, impl, &plan));
-    OP_OK(rs_plan_build(&plan));
+    assert_ok(rs_choice_plan(rs_test_device(), &r->p, pass, impl, &plan));
+    assert_ok(rs_plan_build(&plan));
     const size_t terms = rs_impl_terms(plan.choice.impl, &r->p, pass);
     for (int k = 0; k < 2; k++) {
         for (int i = 0; i < NSLOT; i++)
@@ -441,13 +441,13 @@ static bool next_tuned(const rs_impl *m, rs_pass pass, char choice[RS_CHOICE])
 static void check_impls(run *r, rs_pass pass, const char *label)
 {
     const rs_op *op = r->p.op;
-    const rs_caps *caps = rs_device_caps(op_device());
+    const rs_caps *caps = rs_device_caps(rs_test_device());
     const char *only = getenv("RESCL_TEST_IMPL");
     rs_plan plan;
     char choice[RS_CHOICE];
     reference(r, pass);
     check_single(r, pass);
-    OP_OK(rs_choice_plan(op_device(), &r->p, pass, NULL, &plan));
+    assert_ok(rs_choice_plan(rs_test_device(), &r->p, pass, NULL, &plan));
     for (int i = 0; op->impls[i]; i++) {
         const rs_impl *m = op->impls[i];
         if (rs_impl_refuses(m, &r->p, pass, caps))
@@ -531,7 +531,7 @@ static int teardown(void **state)
 static void mode_all_served(void **state)
 {
     const rs_op *op = *state;
-    const unsigned type = 1u << rs_device_caps(op_device())->type;
+    const unsigned type = 1u << rs_device_caps(rs_test_device())->type;
     if (getenv("RESCL_TEST_IMPL")) {
         assert_true(served != 0);
         return;

@@ -23,11 +23,8 @@
 #ifndef OP_HARNESS_H
 #define OP_HARNESS_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
+#include "fixtures.h"
+#include "testing.h"
 
 #include "choice.h"
 #include "error.h"
@@ -61,13 +58,6 @@ typedef struct op_suite {
 
 /* Runs the suite, then `extra` cmocka tests. Returns main's result. */
 int op_suite_main(const op_suite *s, const struct CMUnitTest *extra, size_t nextra);
-
-/* The device under test, opened once: RESCL_TEST_DEVICE, else PoCL's, else any CPU. */
-rescl_device *op_device(void);
-
-/* Fails the test with the library's message when `expr` is not RESCL_OK. */
-#define OP_OK(expr) op_assert_ok((expr), #expr, __FILE__, __LINE__)
-void op_assert_ok(rescl_status st, const char *expr, const char *file, int line);
 
 /* Fails, naming the worst element, unless each got[i] is within rs_tolerance of want[i]; NaN matches
  * only NaN. The magnitude of element i is the largest of |want[i]|, the root mean square of want,

@@ -47,7 +47,7 @@ static void divisors_agree_with_torch(void **state)
         x[i] = i;
     for (int c = 0; c < 2; c++) {
         const rs_pool_attr *a = c ? &k3s2_ceil_count : &k3s2_ceil;
-        OP_OK(rs_problem_init(&p, &rs_op_avgpool, a, true, &src, 1));
+        assert_ok(rs_problem_init(&p, &rs_op_avgpool, a, true, &src, 1));
         assert_int_equal(rs_shape_count(&p.dst), 9);
         const rs_ref ref = {.src = {x}, .dst = dst};
         p.op->reference(&p, RS_FWD, &ref);

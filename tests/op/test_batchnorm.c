@@ -110,7 +110,7 @@ static void compare_with_torch(bool frozen_too, const by_torch *want)
     double mean[] = {0.5, -0.5}, var[] = {2, 3}, ws[2][2], dst[6], dx[6], dr[6], dg[2], db[2];
     const rs_shape src[] = {rs_shape_2(3, 2), rs_shape_2(3, 2)};
     rs_problem p;
-    OP_OK(rs_problem_init(&p, &rs_op_batchnorm, &a, true, src, 2));
+    assert_ok(rs_problem_init(&p, &rs_op_batchnorm, &a, true, src, 2));
     const rs_ref ref = {.src = {x, r},
                         .param = {gamma, beta},
                         .diff_dst = diff,

@@ -10,7 +10,7 @@ static rs_problem plain(const rs_op *op)
 {
     const rs_shape src = rs_shape_4(2, 3, 5, 7);
     rs_problem p;
-    OP_OK(rs_problem_init(&p, op, NULL, true, &src, 1));
+    assert_ok(rs_problem_init(&p, op, NULL, true, &src, 1));
     return p;
 }
 
@@ -21,18 +21,18 @@ static void implementation_can_be_forced(void **state)
     (void)state;
     for (size_t i = 0; rs_op_relu.impls[i]; i++) {
         const rs_impl *m = rs_op_relu.impls[i];
-        OP_OK(rs_choice_plan(op_device(), &p, RS_FWD, m->name, &plan));
+        assert_ok(rs_choice_plan(rs_test_device(), &p, RS_FWD, m->name, &plan));
         assert_ptr_equal(plan.choice.impl, m);
         setenv("RESCL_IMPL", i == 0 ? "add=x,relu=chunked" : "relu=grouped", 1);
-        OP_OK(rs_choice_plan(op_device(), &p, RS_FWD, NULL, &plan));
+        assert_ok(rs_choice_plan(rs_test_device(), &p, RS_FWD, NULL, &plan));
         unsetenv("RESCL_IMPL");
         assert_ptr_equal(plan.choice.impl, m);
     }
-    assert_int_equal(rs_choice_plan(op_device(), &p, RS_FWD, "fast", &plan), RESCL_ERR_ARG);
+    assert_int_equal(rs_choice_plan(rs_test_device(), &p, RS_FWD, "fast", &plan), RESCL_ERR_ARG);
     assert_non_null(strstr(rescl_last_error()->message, "chunked, grouped"));
-    assert_int_equal(rs_choice_plan(op_device(), &p, RS_BWD_PARAMS, "chunked", &plan),
+    assert_int_equal(rs_choice_plan(rs_test_device(), &p, RS_BWD_PARAMS, "chunked", &plan),
                      RESCL_ERR_UNSUPPORTED);
-    assert_int_equal(rs_choice_plan(op_device(), &p, RS_BWD_PARAMS, NULL, &plan),
+    assert_int_equal(rs_choice_plan(rs_test_device(), &p, RS_BWD_PARAMS, NULL, &plan),
                      RESCL_ERR_UNSUPPORTED);
     assert_non_null(strstr(rescl_last_error()->message, "does not serve this pass"));
 }
@@ -46,7 +46,7 @@ static void wrong_environment_is_an_error(void **state)
     (void)state;
     for (size_t i = 0; i < RS_COUNT(wrong); i++) {
         setenv("RESCL_IMPL", wrong[i], 1);
-        assert_int_equal(rs_choice_plan(op_device(), &p, RS_FWD, NULL, &plan), RESCL_ERR_ARG);
+        assert_int_equal(rs_choice_plan(rs_test_device(), &p, RS_FWD, NULL, &plan), RESCL_ERR_ARG);
     }
     unsetenv("RESCL_IMPL");
 }
@@ -66,7 +66,7 @@ static rescl_status plan_nothing(rs_plan *plan, const rs_caps *caps)
 /* A device prefers what was made for its class, and takes another before it takes none. */
 static void classes_are_preferred(void **state)
 {
-    const unsigned here = 1u << rs_device_caps(op_device())->type, there = ~here;
+    const unsigned here = 1u << rs_device_caps(rs_test_device())->type, there = ~here;
     rs_impl elsewhere = {.name = "elsewhere", .passes = 1, .prefers = there, .plan = plan_nothing};
     rs_impl near = {.name = "here", .passes = 1, .prefers = here, .plan = plan_nothing};
     const rs_impl *const impls[] = {&elsewhere, &near, NULL};
@@ -75,16 +75,18 @@ static void classes_are_preferred(void **state)
     const rs_problem p = plain(&op);
     rs_plan plan;
     (void)state;
-    OP_OK(rs_choice_plan(op_device(), &p, RS_FWD, NULL, &plan));
+    assert_ok(rs_choice_plan(rs_test_device(), &p, RS_FWD, NULL, &plan));
     assert_string_equal(plan.choice.impl->name, "here");
     near.can = refuse;
-    OP_OK(rs_choice_plan(op_device(), &p, RS_FWD, NULL, &plan));
+    assert_ok(rs_choice_plan(rs_test_device(), &p, RS_FWD, NULL, &plan));
     assert_string_equal(plan.choice.impl->name, "elsewhere");
-    OP_OK(rs_choice_plan(op_device(), &p, RS_FWD, "elsewhere", &plan));
+    assert_ok(rs_choice_plan(rs_test_device(), &p, RS_FWD, "elsewhere", &plan));
     elsewhere.can = refuse;
-    assert_int_equal(rs_choice_plan(op_device(), &p, RS_FWD, NULL, &plan), RESCL_ERR_UNSUPPORTED);
+    assert_int_equal(rs_choice_plan(rs_test_device(), &p, RS_FWD, NULL, &plan),
+                     RESCL_ERR_UNSUPPORTED);
     assert_non_null(strstr(rescl_last_error()->message, "elsewhere: declined by the test"));
-    assert_int_equal(rs_choice_plan(op_device(), &p, RS_FWD, "here", &plan), RESCL_ERR_UNSUPPORTED);
+    assert_int_equal(rs_choice_plan(rs_test_device(), &p, RS_FWD, "here", &plan),
+                     RESCL_ERR_UNSUPPORTED);
 }
 
 static void choices_are_honoured(void **state)
@@ -94,23 +96,23 @@ static void choices_are_honoured(void **state)
     rs_plan plan;
     rescl_tuning tuning;
     char untuned[RS_CHOICE], text[RS_CHOICE];
-    OP_OK(rs_choice_plan(op_device(), &p, RS_FWD, RS_CHOICE_DEFAULT, &plan));
+    assert_ok(rs_choice_plan(rs_test_device(), &p, RS_FWD, RS_CHOICE_DEFAULT, &plan));
     rs_choice_text(&plan.choice, untuned);
     tune_expect_choice(untuned);
-    rescl_device_get_tuning(op_device(), &tuning);
+    rescl_device_get_tuning(rs_test_device(), &tuning);
     assert_int_equal(tuning.problems, 0);
     assert_string_equal(tuning.source, "");
 
     tune_to("tiled_gemm rm=2 wn=8");
     tune_expect_choice("tiled_gemm wn=8 rm=2");
-    rescl_device_get_tuning(op_device(), &tuning);
+    rescl_device_get_tuning(rs_test_device(), &tuning);
     assert_int_equal(tuning.problems, 1);
     assert_string_equal(tuning.source, tune_file);
     assert_int_equal(strlen(tuning.fingerprint), 32);
     /* Other passes and problems are not concerned, and what is asked for wins. */
-    OP_OK(rs_choice_plan(op_device(), &p, RS_BWD_DATA, NULL, &plan));
+    assert_ok(rs_choice_plan(rs_test_device(), &p, RS_BWD_DATA, NULL, &plan));
     assert_string_not_equal(plan.choice.impl->name, "tiled_gemm");
-    OP_OK(rs_choice_plan(op_device(), &p, RS_FWD, RS_CHOICE_DEFAULT, &plan));
+    assert_ok(rs_choice_plan(rs_test_device(), &p, RS_FWD, RS_CHOICE_DEFAULT, &plan));
     assert_string_equal(rs_choice_text(&plan.choice, text), untuned);
     setenv("RESCL_IMPL", "conv2d=direct", 1);
     tune_expect_choice("direct");
@@ -118,7 +120,7 @@ static void choices_are_honoured(void **state)
     tune_expect_choice(untuned);
     unsetenv("RESCL_IMPL");
     setenv("RESCL_TUNE", "off", 1);
-    rs_tuning_forget(op_device());
+    rs_tuning_forget(rs_test_device());
     tune_expect_choice(untuned);
     assert_int_equal(tune_messages, 0);
 }
@@ -133,14 +135,14 @@ static void what_cannot_serve_is_left_out(void **state)
     rs_plan plan;
     char untuned[RS_CHOICE];
     const rs_problem p = tune_problem(&tune_attr, true);
-    OP_OK(rs_choice_plan(op_device(), &p, RS_FWD, RS_CHOICE_DEFAULT, &plan));
+    assert_ok(rs_choice_plan(rs_test_device(), &p, RS_FWD, RS_CHOICE_DEFAULT, &plan));
     rs_choice_text(&plan.choice, untuned);
     for (size_t i = 0; i < RS_COUNT(useless); i++) {
         tune_to(useless[i]);
         tune_expect_choice(untuned);
         /* Asked for, the same is an error. */
         if (i > 0)
-            assert_int_not_equal(rs_choice_plan(op_device(), &p, RS_FWD, useless[i], &plan),
+            assert_int_not_equal(rs_choice_plan(rs_test_device(), &p, RS_FWD, useless[i], &plan),
                                  RESCL_OK);
     }
 }
@@ -154,12 +156,12 @@ static void doubts_can_be_overcome(void **state)
     const rs_shape src = rs_shape_4(1, 4, 4, 512);
     rs_problem p;
     rs_plan plan;
-    OP_OK(rs_problem_init(&p, &rs_op_conv2d, &a, true, &src, 1));
-    if (rescl_device_get_info(op_device())->float_width < 4)
+    assert_ok(rs_problem_init(&p, &rs_op_conv2d, &a, true, &src, 1));
+    if (rescl_device_get_info(rs_test_device())->float_width < 4)
         skip();
-    OP_OK(rs_choice_plan(op_device(), &p, RS_FWD, RS_CHOICE_DEFAULT, &plan));
+    assert_ok(rs_choice_plan(rs_test_device(), &p, RS_FWD, RS_CHOICE_DEFAULT, &plan));
     assert_string_not_equal(plan.choice.impl->name, "winograd");
-    OP_OK(rs_choice_plan(op_device(), &p, RS_FWD, "winograd", &plan));
+    assert_ok(rs_choice_plan(rs_test_device(), &p, RS_FWD, "winograd", &plan));
 }
 
 int main(void)

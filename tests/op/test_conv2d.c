@@ -216,7 +216,7 @@ static void counts_operations(void **state)
     (void)state;
     const rs_shape src = rs_shape_4(2, 64, 64, 3);
     rs_problem p;
-    OP_OK(rs_problem_init(&p, &rs_op_conv2d, PLAIN(64, 7, 2, 3), true, &src, 1));
+    assert_ok(rs_problem_init(&p, &rs_op_conv2d, PLAIN(64, 7, 2, 3), true, &src, 1));
     assert_true(rs_op_conv2d.macs(&p) == 2.0 * 32 * 32 * 64 * 147);
     assert_int_equal(rs_op_conv2d.reduction(&p, RS_FWD), 147);
     assert_int_equal(rs_op_conv2d.reduction(&p, RS_BWD_PARAMS), 2 * 32 * 32);
@@ -231,7 +231,7 @@ static void counts_operations_of_groups(void **state)
     (void)state;
     const rs_shape src = rs_shape_4(2, 56, 56, 128);
     rs_problem p;
-    OP_OK(rs_problem_init(&p, &rs_op_conv2d, GROUPS(32, 128, 1, false), true, &src, 1));
+    assert_ok(rs_problem_init(&p, &rs_op_conv2d, GROUPS(32, 128, 1, false), true, &src, 1));
     assert_int_equal(rs_shape_count(&p.param[0].shape), 9 * 4 * 128);
     assert_true(rs_op_conv2d.macs(&p) == 2.0 * 56 * 56 * 128 * 36);
     assert_int_equal(rs_op_conv2d.reduction(&p, RS_FWD), 36);
@@ -246,10 +246,10 @@ static void declines_huge_tensors(void **state)
     (void)state;
     const rs_shape src[] = {rs_shape_4(1024, 1024, 1024, 4), rs_shape_4(65536, 256, 256, 32)};
     const rs_conv2d_attr *attr[] = {PLAIN(6, 1, 1, 0), PLAIN(32, 3, 1, 1)};
-    const rs_caps *caps = rs_device_caps(op_device());
+    const rs_caps *caps = rs_device_caps(rs_test_device());
     for (size_t i = 0; i < RS_COUNT(src); i++) {
         rs_problem p;
-        OP_OK(rs_problem_init(&p, &rs_op_conv2d, attr[i], true, &src[i], 1));
+        assert_ok(rs_problem_init(&p, &rs_op_conv2d, attr[i], true, &src[i], 1));
         for (const rs_impl *const *m = rs_op_conv2d.impls; *m; m++)
             assert_non_null((*m)->can(&p, RS_FWD, caps));
     }
@@ -262,8 +262,8 @@ static void grids_cover_the_map(void **state)
     for (size_t i = 0; i < RS_COUNT(cases); i++) {
         rs_problem p;
         unsigned char seen[64 * 64] = {0};
-        OP_OK(rs_problem_init(&p, &rs_op_conv2d, cases[i].attr, !cases[i].inference_only,
-                              cases[i].src, 1));
+        assert_ok(rs_problem_init(&p, &rs_op_conv2d, cases[i].attr, !cases[i].inference_only,
+                                  cases[i].src, 1));
         const rs_conv v = rs_conv_of(&p);
         for (size_t g = 0; g < rs_conv_grids(&v, RS_BWD_DATA); g++) {
             const rs_conv_grid d = rs_conv_grid_at(&v, RS_BWD_DATA, g);
@@ -286,8 +286,8 @@ static rs_buffer *uniform(size_t count, uint64_t stream)
     rs_rng_init(&r, 3, stream);
     for (size_t i = 0; i < count; i++)
         host[i] = (float)rs_rng_range(&r, -1, 1) + 5;
-    OP_OK(rs_buffer_create(op_device(), count * sizeof *host, &b));
-    OP_OK(rs_write(op_device(), b, 0, host, count * sizeof *host));
+    assert_ok(rs_buffer_create(rs_test_device(), count * sizeof *host, &b));
+    assert_ok(rs_write(rs_test_device(), b, 0, host, count * sizeof *host));
     free(host);
     return b;
 }
@@ -296,7 +296,7 @@ static float *read_floats(rs_buffer *b, size_t count)
 {
     float *host = calloc(count, sizeof *host);
     assert_non_null(host);
-    OP_OK(rs_read(op_device(), b, 0, host, count * sizeof *host));
+    assert_ok(rs_read(rs_test_device(), b, 0, host, count * sizeof *host));
     return host;
 }
 
@@ -327,31 +327,31 @@ static void expect_moments(const char *what, const float *moments, size_t parts,
 
 static void check_moments(const op_case *c, const rs_impl *impl)
 {
-    rescl_device *dev = op_device();
+    rescl_device *dev = rs_test_device();
     rs_problem p;
     rs_plan plan;
-    OP_OK(rs_problem_init(&p, &rs_op_conv2d, c->attr, true, c->src, 1));
+    assert_ok(rs_problem_init(&p, &rs_op_conv2d, c->attr, true, c->src, 1));
     p.want_moments = true;
     if (impl->can && impl->can(&p, RS_FWD, rs_device_caps(dev)))
         return;
-    OP_OK(rs_choice_plan(dev, &p, RS_FWD, impl->name, &plan));
+    assert_ok(rs_choice_plan(dev, &p, RS_FWD, impl->name, &plan));
     if (plan.moments_parts == 0)
         return;
     const size_t channels = p.dst.dim[3], count = rs_shape_count(&p.dst);
     op_guarded moments = op_guarded_create(dev, rs_moments_bytes(plan.moments_parts, channels));
     rs_args a = {.moments = moments.view};
-    OP_OK(rs_plan_build(&plan));
+    assert_ok(rs_plan_build(&plan));
     a.src[0].buf = uniform(rs_shape_count(&p.src[0]), 1);
     for (int i = 0; i < p.nparam; i++)
         a.param[i].buf = uniform(rs_shape_count(&p.param[i].shape), 2 + (uint64_t)i);
-    OP_OK(rs_buffer_create(dev, count * sizeof(float), &a.dst.buf));
+    assert_ok(rs_buffer_create(dev, count * sizeof(float), &a.dst.buf));
     if (plan.scratch_bytes)
-        OP_OK(rs_buffer_create(dev, plan.scratch_bytes, &a.scratch));
+        assert_ok(rs_buffer_create(dev, plan.scratch_bytes, &a.scratch));
     if (plan.packed_bytes)
-        OP_OK(rs_buffer_create(dev, plan.packed_bytes, &a.packed));
-    OP_OK(rs_plan_pack(&plan, &a));
-    OP_OK(rs_plan_enqueue(&plan, &a));
-    OP_OK(rs_finish(dev));
+        assert_ok(rs_buffer_create(dev, plan.packed_bytes, &a.packed));
+    assert_ok(rs_plan_pack(&plan, &a));
+    assert_ok(rs_plan_enqueue(&plan, &a));
+    assert_ok(rs_finish(dev));
     op_guarded_check(dev, &moments, "moments");
     float *dst = read_floats(a.dst.buf, count);
     float *got = read_floats(moments.view, moments.bytes / sizeof *got);

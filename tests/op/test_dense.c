@@ -37,7 +37,7 @@ static void counts_operations(void **state)
     (void)state;
     const rs_shape src = rs_shape_4(3, 2, 2, 11);
     rs_problem p;
-    OP_OK(rs_problem_init(&p, &rs_op_dense, &six, true, &src, 1));
+    assert_ok(rs_problem_init(&p, &rs_op_dense, &six, true, &src, 1));
     assert_true(rs_op_dense.macs(&p) == 3.0 * 44 * 6);
     assert_int_equal(rs_op_dense.reduction(&p, RS_FWD), 45);
     assert_int_equal(p.param[0].shape.dim[0], 44);

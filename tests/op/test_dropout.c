@@ -24,7 +24,7 @@ static size_t kept(const rs_dropout_attr *a, uint64_t seed, uint64_t step, doubl
     double *ones = malloc(n * sizeof *ones);
     size_t count = 0;
     assert_non_null(ones);
-    OP_OK(rs_problem_init(&p, &rs_op_dropout, a, true, &shape, 1));
+    assert_ok(rs_problem_init(&p, &rs_op_dropout, a, true, &shape, 1));
     for (size_t i = 0; i < n; i++)
         ones[i] = 1;
     const rs_ref ref = {.src = {ones}, .dst = dst, .seed = seed, .step = step};

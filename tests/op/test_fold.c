@@ -10,8 +10,8 @@ enum { ROWS = 27, CHANNELS = 37 };
 static rs_buffer *upload(const float *x, size_t count)
 {
     rs_buffer *buf = NULL;
-    OP_OK(rs_buffer_create(op_device(), count * sizeof *x, &buf));
-    OP_OK(rs_write(op_device(), buf, 0, x, count * sizeof *x));
+    assert_ok(rs_buffer_create(rs_test_device(), count * sizeof *x, &buf));
+    assert_ok(rs_write(rs_test_device(), buf, 0, x, count * sizeof *x));
     return buf;
 }
 
@@ -45,12 +45,12 @@ static void check_fold(bool with_bias)
     f.var = upload(vec[4], CHANNELS);
     f.folded_weight = upload(weight, RS_COUNT(weight));
     f.folded_bias = upload(vec[0], CHANNELS);
-    OP_OK(rs_fold_kernel(op_device(), &kernel));
-    OP_OK(rs_fold_enqueue(op_device(), kernel, &f));
-    OP_OK(rs_read(op_device(), f.folded_weight, 0, out, sizeof out));
+    assert_ok(rs_fold_kernel(rs_test_device(), &kernel));
+    assert_ok(rs_fold_enqueue(rs_test_device(), kernel, &f));
+    assert_ok(rs_read(rs_test_device(), f.folded_weight, 0, out, sizeof out));
     for (size_t i = 0; i < ROWS * CHANNELS; i++)
         got[i] = (double)out[i];
-    OP_OK(rs_read(op_device(), f.folded_bias, 0, out, CHANNELS * sizeof *out));
+    assert_ok(rs_read(rs_test_device(), f.folded_bias, 0, out, CHANNELS * sizeof *out));
     for (size_t q = 0; q < CHANNELS; q++)
         got[ROWS * CHANNELS + q] = (double)out[q];
     op_expect_close("folded weight and bias", RS_F32, 4, 0.0, want, got, RS_COUNT(want));

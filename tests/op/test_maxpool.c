@@ -112,7 +112,7 @@ static void first_of_equals_wins(void **state)
     double dst, place;
     rs_problem p;
     (void)state;
-    OP_OK(rs_problem_init(&p, &rs_op_maxpool, &k3s2, true, &src, 1));
+    assert_ok(rs_problem_init(&p, &rs_op_maxpool, &k3s2, true, &src, 1));
     assert_int_equal(p.ws_type[0], RS_U8);
     const rs_ref ref = {.src = {x}, .dst = &dst, .ws = {&place}};
     p.op->reference(&p, RS_FWD, &ref);

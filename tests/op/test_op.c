@@ -9,7 +9,7 @@ static rs_problem problem(const rs_op *op)
 {
     const rs_shape src = rs_shape_4(2, 3, 5, 7);
     rs_problem p;
-    OP_OK(rs_problem_init(&p, op, NULL, true, &src, 1));
+    assert_ok(rs_problem_init(&p, op, NULL, true, &src, 1));
     return p;
 }
 
@@ -55,7 +55,7 @@ static void labels_want_no_gradient(void **state)
     const rs_shape src[2] = {rs_shape_2(4, 6), rs_shape_1(4)};
     rs_problem p;
     (void)state;
-    OP_OK(rs_problem_init(&p, &rs_op_softmax_xent, &a, true, src, 2));
+    assert_ok(rs_problem_init(&p, &rs_op_softmax_xent, &a, true, src, 2));
     assert_true(p.want_diff[0]);
     assert_false(p.want_diff[1]);
     assert_int_equal(p.src_type[1], RS_I32);
@@ -71,17 +71,17 @@ static rescl_status plan_nothing(rs_plan *plan, const rs_caps *caps)
  * integers none. */
 static void types_are_refused_or_served(void **state)
 {
-    const rs_caps *caps = rs_device_caps(op_device());
+    const rs_caps *caps = rs_device_caps(rs_test_device());
     const rs_softmax_xent_attr xent = {0};
     const rs_dense_attr dense = {.units = 3, .bias = true};
     const rs_shape src[2] = {rs_shape_2(4, 6), rs_shape_1(4)};
     rs_impl impl = {.name = "plain", .passes = 1u << RS_FWD, .plan = plan_nothing};
     rs_problem p;
     (void)state;
-    OP_OK(rs_problem_init(&p, &rs_op_softmax_xent, &xent, true, src, 2));
+    assert_ok(rs_problem_init(&p, &rs_op_softmax_xent, &xent, true, src, 2));
     assert_int_equal(p.dst_type, RS_F32);
     assert_null(rs_impl_refuses(&impl, &p, RS_FWD, caps)); /* its labels are i32 */
-    OP_OK(rs_problem_init(&p, &rs_op_dense, &dense, true, src, 1));
+    assert_ok(rs_problem_init(&p, &rs_op_dense, &dense, true, src, 1));
     assert_null(rs_impl_refuses(&impl, &p, RS_FWD, caps));
     rs_dtype *const where[] = {&p.src_type[0], &p.dst_type, &p.param_type[p.nparam - 1]};
     for (size_t i = 0; i < RS_COUNT(where); i++) {
@@ -101,7 +101,8 @@ static void types_are_refused_or_served(void **state)
     p = problem(&rs_op_relu);
     p.src_type[0] = RS_F16;
     rs_plan plan;
-    assert_int_equal(rs_choice_plan(op_device(), &p, RS_FWD, NULL, &plan), RESCL_ERR_UNSUPPORTED);
+    assert_int_equal(rs_choice_plan(rs_test_device(), &p, RS_FWD, NULL, &plan),
+                     RESCL_ERR_UNSUPPORTED);
     assert_non_null(strstr(rescl_last_error()->message, "serves f32 alone, found f16"));
 }
 
@@ -128,9 +129,9 @@ static void plans_follow_their_choice(void **state)
     for (size_t i = 0; rs_op_relu.impls[i]; i++) {
         const rs_choice choice = {.impl = rs_op_relu.impls[i]};
         static rs_plan a, b;
-        OP_OK(rs_plan_make(&a, &p, RS_FWD, op_device(), &choice));
+        assert_ok(rs_plan_make(&a, &p, RS_FWD, rs_test_device(), &choice));
         setenv("RESCL_IMPL", "relu=chunked", 1);
-        OP_OK(rs_plan_make(&b, &p, RS_FWD, op_device(), &choice));
+        assert_ok(rs_plan_make(&b, &p, RS_FWD, rs_test_device(), &choice));
         unsetenv("RESCL_IMPL");
         assert_ptr_equal(a.choice.impl, choice.impl);
         assert_ptr_equal(b.choice.impl, choice.impl);
@@ -149,7 +150,7 @@ static void plans_have_limits(void **state)
     assert_int_equal(rs_plan_kernel_add(&plan, "relu", "relu_fwd", "-D%s", option),
                      RESCL_ERR_UNSUPPORTED);
     for (int i = 0; i < RS_PLAN_KERNELS; i++)
-        OP_OK(rs_plan_kernel_add(&plan, "relu", "relu_fwd", "-DN=%d", i));
+        assert_ok(rs_plan_kernel_add(&plan, "relu", "relu_fwd", "-DN=%d", i));
     assert_string_equal(plan.kernel[1].options, "-DN=1");
     assert_int_equal(rs_plan_kernel_add(&plan, "relu", "relu_fwd", "-DN=%d", 9),
                      RESCL_ERR_UNSUPPORTED);

@@ -29,7 +29,7 @@ static const method methods[] = {
 /* Several steps of one method on `count` parameters, on the device and in double. */
 static void check_method(const method *t, size_t count)
 {
-    rescl_device *dev = op_device();
+    rescl_device *dev = rs_test_device();
     const int states = rs_optim_states(&t->h), arrays = 2 + states;
     op_guarded g[4];
     double *want[4], *got = calloc(count, sizeof *got);
@@ -38,7 +38,7 @@ static void check_method(const method *t, size_t count)
     char what[96];
 
     rs_rng_init(&rng, 11, count);
-    OP_OK(rs_optim_create(dev, &t->h, &o));
+    assert_ok(rs_optim_create(dev, &t->h, &o));
     for (int i = 0; i < arrays; i++) { /* 0: parameters, 1: gradients, then states */
         want[i] = calloc(count, sizeof *want[i]);
         g[i] = op_guarded_create(dev, count * sizeof(float));
@@ -52,7 +52,7 @@ static void check_method(const method *t, size_t count)
         op_guarded_write(dev, &g[1], RS_F32, want[1], count);
         rs_buffer *state[] = {states > 0 ? g[2].view : NULL, states > 1 ? g[3].view : NULL};
         const rs_update u = {t->lr, t->weight_decay, step};
-        OP_OK(rs_optim_enqueue(o, g[0].view, g[1].view, state, count, &u));
+        assert_ok(rs_optim_enqueue(o, g[0].view, g[1].view, state, count, &u));
         rs_optim_reference(&t->h, want[0], want[1], &want[2], count, &u);
     }
     for (int i = 0; i < arrays; i++) {
@@ -136,7 +136,7 @@ static void bad_hyperparameters_are_refused(void **state)
     (void)state;
     for (size_t i = 0; i < RS_COUNT(bad); i++) {
         rs_optim *o = NULL;
-        assert_int_equal(rs_optim_create(op_device(), &bad[i], &o), RESCL_ERR_ARG);
+        assert_int_equal(rs_optim_create(rs_test_device(), &bad[i], &o), RESCL_ERR_ARG);
         assert_null(o);
     }
 }
@@ -145,7 +145,7 @@ static void a_bad_weight_decay_is_refused(void **state)
 {
     rs_optim *o = NULL;
     (void)state;
-    OP_OK(rs_optim_create(op_device(), &methods[0].h, &o));
+    assert_ok(rs_optim_create(rs_test_device(), &methods[0].h, &o));
     assert_int_equal(rs_optim_enqueue(o, NULL, NULL, NULL, 1, &(rs_update){0.1, NAN, 1}),
                      RESCL_ERR_ARG);
     rs_optim_destroy(o);

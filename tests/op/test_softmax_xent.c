@@ -60,7 +60,7 @@ static void agrees_with_torch(void **state)
     const rs_shape src[] = {rs_shape_2(2, 3), rs_shape_1(2)};
     double dst[2], probs[6];
     rs_problem p;
-    OP_OK(rs_problem_init(&p, &rs_op_softmax_xent, &smooth, true, src, 2));
+    assert_ok(rs_problem_init(&p, &rs_op_softmax_xent, &smooth, true, src, 2));
     const rs_ref ref = {.src = {x, y}, .dst = dst, .ws = {probs}};
     p.op->reference(&p, RS_FWD, &ref);
     assert_true(fabs(dst[0] - 0.391311298892) < 1e-9);

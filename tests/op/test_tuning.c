@@ -1,5 +1,6 @@
 #include "tune_support.h"
 
+#include "fixtures.h"
 #include "path.h"
 #include "testing.h"
 #include "tunefile.h"
@@ -35,7 +36,7 @@ static void keys_tell_problems_apart(void **state)
         for (size_t k = 0; k < i; k++)
             assert_string_not_equal(key[i], key[k]);
     const rs_shape src = rs_shape_2(3, 5);
-    OP_OK(rs_problem_init(&p, &rs_op_relu, NULL, true, &src, 1));
+    assert_ok(rs_problem_init(&p, &rs_op_relu, NULL, true, &src, 1));
     assert_false(rs_tuning_key(&p, RS_FWD, key[0]));
 }
 
@@ -45,9 +46,9 @@ static void a_missing_file_is_a_warning(void **state)
     const rs_problem p = tune_problem(&tune_attr, true);
     rs_plan plan;
     setenv("RESCL_TUNE", tune_file, 1);
-    rs_tuning_forget(op_device());
-    OP_OK(rs_choice_plan(op_device(), &p, RS_FWD, NULL, &plan));
-    OP_OK(rs_choice_plan(op_device(), &p, RS_FWD, NULL, &plan));
+    rs_tuning_forget(rs_test_device());
+    assert_ok(rs_choice_plan(rs_test_device(), &p, RS_FWD, NULL, &plan));
+    assert_ok(rs_choice_plan(rs_test_device(), &p, RS_FWD, NULL, &plan));
     assert_int_equal(tune_messages, 1);
     assert_non_null(strstr(tune_heard, tune_file));
 }
@@ -63,7 +64,7 @@ static void the_cache_folder_is_looked_into(void **state)
     assert_non_null(strstr(path, "/tune/"));
     assert_ok(rs_tune_table_set(&t, TUNE_KEY, "direct", ""));
     assert_ok(rs_tune_table_write(&t, path, tune_info()));
-    rs_tuning_forget(op_device());
+    rs_tuning_forget(rs_test_device());
     tune_expect_choice("direct");
     rs_tune_table_fini(&t);
     free(path);

@@ -1,5 +1,6 @@
 #include "tune_support.h"
 
+#include "fixtures.h"
 #include "path.h"
 #include "testing.h"
 #include "tunefile.h"
@@ -38,7 +39,7 @@ int tune_teardown(void **state)
 {
     (void)state;
     setenv("RESCL_TUNE", "off", 1);
-    rs_tuning_forget(op_device());
+    rs_tuning_forget(rs_test_device());
     rescl_log_set(NULL, NULL);
     free(tune_file);
     rs_test_dir_remove(tune_dir);
@@ -47,7 +48,7 @@ int tune_teardown(void **state)
 
 const rescl_device_info *tune_info(void)
 {
-    return rescl_device_get_info(op_device());
+    return rescl_device_get_info(rs_test_device());
 }
 
 const rs_conv2d_attr tune_attr = {.filters = 32,
@@ -64,7 +65,7 @@ rs_problem tune_problem(const rs_conv2d_attr *a, bool training)
 {
     const rs_shape src = rs_shape_4(2, 8, 8, 16);
     rs_problem p;
-    OP_OK(rs_problem_init(&p, &rs_op_conv2d, a, training, &src, 1));
+    assert_ok(rs_problem_init(&p, &rs_op_conv2d, a, training, &src, 1));
     return p;
 }
 
@@ -75,7 +76,7 @@ void tune_to(const char *choice)
     assert_ok(rs_tune_table_write(&t, tune_file, tune_info()));
     rs_tune_table_fini(&t);
     setenv("RESCL_TUNE", tune_file, 1);
-    rs_tuning_forget(op_device());
+    rs_tuning_forget(rs_test_device());
 }
 
 void tune_expect_choice(const char *want)
@@ -83,6 +84,6 @@ void tune_expect_choice(const char *want)
     const rs_problem p = tune_problem(&tune_attr, true);
     rs_plan plan;
     char text[RS_CHOICE];
-    OP_OK(rs_choice_plan(op_device(), &p, RS_FWD, NULL, &plan));
+    assert_ok(rs_choice_plan(rs_test_device(), &p, RS_FWD, NULL, &plan));
     assert_string_equal(rs_choice_text(&plan.choice, text), want);
 }

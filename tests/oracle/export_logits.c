@@ -61,7 +61,7 @@ int main(int argc, char **argv)
     int32_t labels[IMAGES] = {0};
     assert_non_null(pixels);
     fill(pixels, elems, 1, -1.0f, 1.0f);
-    net_fixture_open(&f, net_device(), m->graph, &m->weights, NULL, IMAGES, RS_MODE_EVAL);
+    net_fixture_open(&f, rs_test_device(), m->graph, &m->weights, NULL, IMAGES, RS_MODE_EVAL);
     net_forward_loss(&f, pixels, labels, 1);
     float *logits = net_read(&f, rs_net_logits(f.net), &count);
     const rs_st_source tensors[] = {

@@ -71,6 +71,36 @@ size_t rs_test_dir_count(const char *dir)
     return count;
 }
 
+char *rs_test_dir;
+
+int rs_test_dir_setup(void **state)
+{
+    (void)state;
+    rs_test_dir = rs_test_dir_make();
+    return 0;
+}
+
+int rs_test_dir_teardown(void **state)
+{
+    (void)state;
+    rs_test_dir_remove(rs_test_dir);
+    rs_test_dir = NULL;
+    return 0;
+}
+
+const char *rs_test_path(const char *fmt, ...)
+{
+    static char paths[4][4096];
+    static unsigned turn;
+    char *path = paths[turn++ % 4];
+    va_list args;
+    va_start(args, fmt);
+    const int n = vsnprintf(path, sizeof paths[0], fmt, args);
+    va_end(args);
+    assert_true(n > 0 && (size_t)n < sizeof paths[0]);
+    return path;
+}
+
 const char *rs_test_data_dir(const char *what)
 {
     const char *dir = getenv("RESCL_DATA_DIR");

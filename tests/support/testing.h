@@ -30,6 +30,14 @@ void rs_test_dir_remove(char *dir);
 /* Files and folders directly in `dir`. */
 size_t rs_test_dir_count(const char *dir);
 
+/* A folder of a test, or of all tests of a program: cmocka's setup and teardown. */
+extern char *rs_test_dir;
+int rs_test_dir_setup(void **state);
+int rs_test_dir_teardown(void **state);
+
+/* The formatted path, in one of a few buffers that are used in turn. */
+const char *rs_test_path(const char *fmt, ...) RESCL_PRINTF(1, 2);
+
 /* The value of RESCL_DATA_DIR, or NULL after printing that `what` is skipped for want of it; then
  * the test calls skip(). */
 const char *rs_test_data_dir(const char *what);

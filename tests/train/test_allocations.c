@@ -76,7 +76,7 @@ static bool on_step(const rescl_step_event *e, void *user)
     counting = false;
     c->host += host_allocations;
     host_allocations = 0;
-    rescl_device_get_stats(train_device(), &c->last);
+    rescl_device_get_stats(rs_test_device(), &c->last);
     c->steps += e->training;
     c->evals += !e->training;
     if (e->training && c->steps == 1)
@@ -89,14 +89,14 @@ static void allocates_nothing_after_the_first_step(void **state)
 {
     (void)state;
     char *dir = rs_test_dir_make();
-    rescl_dataset *train = train_hands("train", TEST_SAMPLES, 0);
-    rescl_dataset *eval = train_hands("test", TEST_EVAL_SAMPLES, 0);
-    rescl_model *m = train_model();
+    rescl_dataset *train = rs_test_hands("train", TEST_SAMPLES, 0);
+    rescl_dataset *eval = rs_test_hands("test", TEST_EVAL_SAMPLES, 0);
+    rescl_model *m = rs_test_model();
     const rescl_train_options o = train_options(dir);
     rescl_trainer *t = NULL;
     counts c = {0};
     const rescl_train_callbacks callbacks = {.on_step = on_step, .user = &c};
-    assert_ok(rescl_trainer_create(train_device(), m, train, eval, &o, &t));
+    assert_ok(rescl_trainer_create(rs_test_device(), m, train, eval, &o, &t));
     assert_ok(rescl_trainer_run(t, &callbacks));
     assert_int_equal(c.steps, 9); /* whole and tail batches of both kinds were among them */
     assert_int_equal(c.evals, 6);

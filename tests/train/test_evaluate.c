@@ -25,7 +25,7 @@ static rescl_model *trained(const char *dir, rescl_metrics *reported)
     train_do(&r);
     assert_ok(r.status);
     *reported = r.last_epoch.eval;
-    assert_ok(rescl_model_load(train_path(dir, "weights/last.safetensors"), &m));
+    assert_ok(rescl_model_load(rs_test_path("%s/weights/last.safetensors", dir), &m));
     return m;
 }
 
@@ -35,17 +35,17 @@ static void repeats_what_training_reported(void **state)
     char *dir = rs_test_dir_make();
     rescl_metrics reported, m;
     rescl_model *model = trained(dir, &reported);
-    rescl_dataset *set = train_hands("test", TEST_EVAL_SAMPLES, 0);
+    rescl_dataset *set = rs_test_hands("test", TEST_EVAL_SAMPLES, 0);
     size_t steps = 0;
     const rescl_train_callbacks count = {.on_step = tell_count, .user = &steps};
-    assert_ok(rescl_evaluate(train_device(), model, set, TEST_BATCH, 1, &count, &m));
+    assert_ok(rescl_evaluate(rs_test_device(), model, set, TEST_BATCH, 1, &count, &m));
     assert_int_equal(steps, 2);
     assert_int_equal(m.samples, reported.samples);
     assert_true(m.loss == reported.loss && m.top1 == reported.top1 && m.top5 == reported.top5);
-    assert_ok(rescl_evaluate(train_device(), model, set, 7, 0, NULL, &m));
+    assert_ok(rescl_evaluate(rs_test_device(), model, set, 7, 0, NULL, &m));
     assert_true(m.top1 == reported.top1);
     assert_true(fabs(m.loss - reported.loss) < 1e-5);
-    assert_fails(rescl_evaluate(train_device(), model, set, 0, 0, NULL, &m), RESCL_ERR_ARG,
+    assert_fails(rescl_evaluate(rs_test_device(), model, set, 0, 0, NULL, &m), RESCL_ERR_ARG,
                  "batch");
     rescl_dataset_close(set);
     rescl_model_destroy(model);
@@ -68,21 +68,21 @@ static size_t best_class(const float *p)
 static void predicts_as_it_evaluates(void **state)
 {
     (void)state;
-    rescl_model *model = train_model();
-    rescl_dataset *set = train_hands("test", TEST_EVAL_SAMPLES, 0);
+    rescl_model *model = rs_test_model();
+    rescl_dataset *set = rs_test_hands("test", TEST_EVAL_SAMPLES, 0);
     rescl_predictor *p = NULL;
     rescl_image image[TEST_EVAL_SAMPLES] = {0};
     int32_t label[TEST_EVAL_SAMPLES];
     float probs[TEST_EVAL_SAMPLES * CLASSES], single[CLASSES];
     rescl_metrics m;
     size_t right = 0;
-    assert_ok(rescl_predictor_create(train_device(), model, TEST_EVAL_SAMPLES + 3, &p));
+    assert_ok(rescl_predictor_create(rs_test_device(), model, TEST_EVAL_SAMPLES + 3, &p));
     for (size_t i = 0; i < TEST_EVAL_SAMPLES; i++)
         assert_ok(rescl_dataset_get(set, i, &image[i], &label[i]));
     assert_ok(rescl_predict(p, image, TEST_EVAL_SAMPLES, probs));
     for (size_t i = 0; i < TEST_EVAL_SAMPLES; i++)
         right += best_class(probs + i * CLASSES) == (size_t)label[i];
-    assert_ok(rescl_evaluate(train_device(), model, set, TEST_BATCH, 0, NULL, &m));
+    assert_ok(rescl_evaluate(rs_test_device(), model, set, TEST_BATCH, 0, NULL, &m));
     assert_true(fabs(m.top1 - (double)right / TEST_EVAL_SAMPLES) < 1e-12);
     assert_ok(rescl_predict(p, &image[5], 1, single)); /* alone or among others */
     for (size_t k = 0; k < CLASSES; k++)
@@ -101,11 +101,11 @@ static void predicts_as_it_evaluates(void **state)
 static void takes_images_of_any_shape(void **state)
 {
     (void)state;
-    rescl_model *model = train_model();
+    rescl_model *model = rs_test_model();
     rescl_predictor *p = NULL;
     float probs[CLASSES];
     static const size_t shapes[][2] = {{1, 1}, {640, 3}, {3, 200}, {TEST_SIZE, TEST_SIZE}};
-    assert_ok(rescl_predictor_create(train_device(), model, 1, &p));
+    assert_ok(rescl_predictor_create(rs_test_device(), model, 1, &p));
     for (size_t i = 0; i < 4; i++) {
         const size_t w = shapes[i][0], h = shapes[i][1];
         rescl_image image = {.width = w, .height = h, .pixels = calloc(w * h, 3)};
@@ -114,7 +114,7 @@ static void takes_images_of_any_shape(void **state)
         (void)best_class(probs);
         rescl_image_free(&image);
     }
-    assert_fails(rescl_predictor_create(train_device(), model, 0, &p), RESCL_ERR_ARG, "batch");
+    assert_fails(rescl_predictor_create(rs_test_device(), model, 0, &p), RESCL_ERR_ARG, "batch");
     rescl_predictor_destroy(p);
     rescl_model_destroy(model);
 }
@@ -124,7 +124,7 @@ static void fits_images_as_the_model_says(void **state)
 {
     (void)state;
     enum { MARGIN = 4, WIDE = TEST_SIZE + 2 * MARGIN };
-    rescl_model *model = train_model();
+    rescl_model *model = rs_test_model();
     rescl_predictor *p = NULL;
     rescl_model_info info;
     uint8_t pixels[WIDE * WIDE * 3], middle[TEST_SIZE * TEST_SIZE * 3];
@@ -137,7 +137,7 @@ static void fits_images_as_the_model_says(void **state)
     for (size_t y = 0; y < TEST_SIZE; y++)
         memcpy(middle + y * TEST_SIZE * 3, pixels + ((y + MARGIN) * WIDE + MARGIN) * 3,
                (size_t)TEST_SIZE * 3);
-    assert_ok(rescl_predictor_create(train_device(), model, 1, &p));
+    assert_ok(rescl_predictor_create(rs_test_device(), model, 1, &p));
     assert_ok(rescl_predict(p, &cut, 1, want));
     assert_ok(rescl_predict(p, &whole, 1, plain));
     assert_memory_not_equal(plain, want, sizeof want);
@@ -173,8 +173,8 @@ static losses train_on(rescl_runtime *runtime, const char *selector)
     const rescl_train_callbacks keep = {.on_step = keep_loss, .user = &l};
     rescl_train_options o = train_options(NULL);
     rescl_device *device = NULL;
-    rescl_model *model = train_model();
-    rescl_dataset *set = train_hands("train", TEST_SAMPLES, 0);
+    rescl_model *model = rs_test_model();
+    rescl_dataset *set = rs_test_hands("train", TEST_SAMPLES, 0);
     rescl_trainer *t = NULL;
     o.epochs = 2;
     assert_ok(rescl_device_open(runtime, selector, 0, &device));

@@ -1,6 +1,6 @@
 /* Keras' ImageNet weights on real photos, against logits that PyTorch computed from them. */
+#include "fixtures.h"
 #include "testing.h"
-#include "train_support.h"
 
 #include "error.h"
 #include "loader.h"
@@ -55,7 +55,7 @@ static void forward(const rescl_model *m, const images *p, float *logits)
     rs_replica *r = NULL;
     float *pixels = malloc(BATCH * floats * sizeof *pixels);
     assert_non_null(pixels);
-    assert_ok(rs_replica_create(train_device(), m->graph, &m->weights, &plan, &r));
+    assert_ok(rs_replica_create(rs_test_device(), m->graph, &m->weights, &plan, &r));
     for (size_t i = 0; i < IMAGES; i += BATCH) {
         for (size_t k = 0; k < BATCH; k++)
             assert_ok(rs_image_to_input(&p->image[i + k], SIZE, SIZE, &m->resize, m->preprocess,

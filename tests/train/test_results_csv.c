@@ -12,22 +12,19 @@
 #define ROW0   "0,1.500,1.75,0.25,1.5,0.5,0.001,42.00,0.125,10.0\n"
 #define ROW1   "1,3.000,1.75,0.25,,,0.001,42.00,0.125,10.0\n"
 
-static char *dir, *path;
+static char *path;
 
 static int make_dir(void **state)
 {
-    (void)state;
-    dir = rs_test_dir_make();
-    path = rs_path_join(dir, "results.csv");
+    rs_test_dir_setup(state);
+    path = rs_path_join(rs_test_dir, "results.csv");
     return 0;
 }
 
 static int remove_dir(void **state)
 {
-    (void)state;
     free(path);
-    rs_test_dir_remove(dir);
-    return 0;
+    return rs_test_dir_teardown(state);
 }
 
 static void check_file(const char *expected)
@@ -46,11 +43,11 @@ static const rescl_epoch_event row0 = {
     .lr = 1e-3,
     .peak_bytes = 10 << 20};
 
-/* A run in `dir` that does `rows` epochs from `epoch` on. */
+/* A run in `rs_test_dir` that does `rows` epochs from `epoch` on. */
 static void do_run(uint64_t epoch, const rescl_epoch_event *row, size_t rows)
 {
     const rescl_dataset *some_set = (const rescl_dataset *)&row0; /* not looked into */
-    const rs_run_info run = {.folder = dir, .train_set = some_set, .epoch = epoch};
+    const rs_run_info run = {.folder = rs_test_dir, .train_set = some_set, .epoch = epoch};
     const rs_watcher *w = &rs_watcher_results_csv;
     void *self = NULL;
     bool stop = false;
@@ -125,7 +122,7 @@ static void keeps_the_decimal_point(void **state)
 static void writes_nothing_without_a_folder(void **state)
 {
     const rescl_dataset *some_set = (const rescl_dataset *)&row0;
-    const rs_run_info nowhere = {.train_set = some_set}, evaluation = {.folder = dir};
+    const rs_run_info nowhere = {.train_set = some_set}, evaluation = {.folder = rs_test_dir};
     void *self = NULL;
     (void)state;
     assert_ok(rs_watcher_results_csv.open(&nowhere, &self));

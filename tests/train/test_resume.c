@@ -7,28 +7,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-static char *dir;
 static const char *whole; /* the folder of the uninterrupted run */
 static char whole_text[512];
 
 static int make_whole(void **state)
 {
-    (void)state;
-    dir = rs_test_dir_make();
-    snprintf(whole_text, sizeof whole_text, "%s/whole", dir);
+    rs_test_dir_setup(state);
+    snprintf(whole_text, sizeof whole_text, "%s/whole", rs_test_dir);
     whole = whole_text;
     train_run r = {.options = train_options(whole)};
     train_do(&r);
     assert_ok(r.status);
     assert_int_equal(r.steps, 9);
     assert_int_equal(r.epochs, 3);
-    return 0;
-}
-
-static int remove_whole(void **state)
-{
-    (void)state;
-    rs_test_dir_remove(dir);
     return 0;
 }
 
@@ -65,31 +56,31 @@ static void stop_and_resume(const char *run, train_stop stop, uint64_t step)
 static void resumes_in_the_middle_of_an_epoch(void **state)
 {
     (void)state;
-    stop_and_resume(train_path(dir, "middle"), STOP_AT_STEP, 4);
+    stop_and_resume(rs_test_path("%s/middle", rs_test_dir), STOP_AT_STEP, 4);
 }
 
 static void resumes_before_the_tail(void **state)
 {
     (void)state;
-    stop_and_resume(train_path(dir, "tail"), STOP_AT_STEP, 5);
+    stop_and_resume(rs_test_path("%s/tail", rs_test_dir), STOP_AT_STEP, 5);
 }
 
 static void resumes_after_the_last_step_of_an_epoch(void **state)
 {
     (void)state;
-    stop_and_resume(train_path(dir, "last-step"), STOP_AT_STEP, 3);
+    stop_and_resume(rs_test_path("%s/last-step", rs_test_dir), STOP_AT_STEP, 3);
 }
 
 static void resumes_in_an_evaluation(void **state)
 {
     (void)state;
-    stop_and_resume(train_path(dir, "evaluation"), STOP_IN_EVAL, 6);
+    stop_and_resume(rs_test_path("%s/evaluation", rs_test_dir), STOP_IN_EVAL, 6);
 }
 
 static void resumes_at_the_end_of_an_epoch(void **state)
 {
     (void)state;
-    const char *run = train_path(dir, "boundary");
+    const char *run = rs_test_path("%s/boundary", rs_test_dir);
     train_run first = {.options = train_options(run)};
     first.options.epochs = 1;
     train_do(&first);
@@ -107,7 +98,7 @@ static void resumes_at_the_end_of_an_epoch(void **state)
 static void goes_on_after_max_steps(void **state)
 {
     (void)state;
-    const char *run = train_path(dir, "max-steps");
+    const char *run = rs_test_path("%s/max-steps", rs_test_dir);
     train_run first = {.options = train_options(run)};
     first.options.max_steps = 4;
     train_do(&first);
@@ -137,7 +128,7 @@ static void goes_on_after_max_steps(void **state)
 static void is_not_changed_by_saving(void **state)
 {
     (void)state;
-    const char *run = train_path(dir, "saving");
+    const char *run = rs_test_path("%s/saving", rs_test_dir);
     train_run r = {.options = train_options(run)};
     r.options.save_freq = 1;
     r.options.workers = 0;
@@ -154,7 +145,7 @@ static double parts_equal_the_whole(const train_run *like, size_t epochs, uint64
     char a[512], b[512], runs[2][512];
     train_run r[3];
     for (int i = 0; i < 2; i++)
-        snprintf(runs[i], sizeof runs[i], "%s-%d", train_path(dir, run), i);
+        snprintf(runs[i], sizeof runs[i], "%s-%d", rs_test_path("%s/%s", rs_test_dir, run), i);
     for (int i = 0; i < 3; i++) {
         r[i] = *like;
         r[i].options.output_dir = runs[i > 0];
@@ -255,23 +246,23 @@ static void refuses_other_models_and_data(void **state)
                              .image_size = TEST_SIZE,
                              .dropout = 0.4};
     rescl_train_options o = train_options(NULL);
-    rescl_dataset *set = train_hands("train", TEST_SAMPLES, 0);
-    rescl_dataset *fewer = train_hands("train", TEST_SAMPLES - 1, 0);
-    rescl_dataset *others = train_hands("train", TEST_SAMPLES, 1);
-    rescl_model *dropout = NULL, *wider = NULL, *same = train_model();
+    rescl_dataset *set = rs_test_hands("train", TEST_SAMPLES, 0);
+    rescl_dataset *fewer = rs_test_hands("train", TEST_SAMPLES - 1, 0);
+    rescl_dataset *others = rs_test_hands("train", TEST_SAMPLES, 1);
+    rescl_model *dropout = NULL, *wider = NULL, *same = rs_test_model();
     rescl_trainer *t = NULL;
     o.resume = whole;
     assert_ok(rescl_model_create(&m, &dropout));
     m.classes = 7;
     m.dropout = 0.3;
     assert_ok(rescl_model_create(&m, &wider));
-    assert_fails(rescl_trainer_create(train_device(), dropout, set, NULL, &o, &t), RESCL_ERR_ARG,
+    assert_fails(rescl_trainer_create(rs_test_device(), dropout, set, NULL, &o, &t), RESCL_ERR_ARG,
                  "a dropout of 0.3", "0.4");
-    assert_fails(rescl_trainer_create(train_device(), wider, set, NULL, &o, &t), RESCL_ERR_ARG,
+    assert_fails(rescl_trainer_create(rs_test_device(), wider, set, NULL, &o, &t), RESCL_ERR_ARG,
                  "classes 6", "7");
-    assert_fails(rescl_trainer_create(train_device(), same, fewer, NULL, &o, &t), RESCL_ERR_ARG,
+    assert_fails(rescl_trainer_create(rs_test_device(), same, fewer, NULL, &o, &t), RESCL_ERR_ARG,
                  "40 samples", "39");
-    assert_fails(rescl_trainer_create(train_device(), same, others, NULL, &o, &t), RESCL_ERR_ARG,
+    assert_fails(rescl_trainer_create(rs_test_device(), same, others, NULL, &o, &t), RESCL_ERR_ARG,
                  "images differ");
     assert_null(t);
     rescl_model_destroy(dropout);
@@ -286,18 +277,18 @@ static void refuses_other_models_and_data(void **state)
 static void takes_what_belongs_to_the_weights(void **state)
 {
     (void)state;
-    rescl_train_options o = train_options(train_path(dir, "caffe"));
-    rescl_dataset *set = train_hands("train", TEST_SAMPLES, 0);
-    rescl_model *first = train_model(), *second = train_model();
+    rescl_train_options o = train_options(rs_test_path("%s/caffe", rs_test_dir));
+    rescl_dataset *set = rs_test_hands("train", TEST_SAMPLES, 0);
+    rescl_model *first = rs_test_model(), *second = rs_test_model();
     rescl_model_info info;
     rescl_trainer *t = NULL;
     o.max_steps = 1;
     rs_model_take_over(first, RESCL_PREPROCESS_CAFFE, 0.25);
-    assert_ok(rescl_trainer_create(train_device(), first, set, NULL, &o, &t));
+    assert_ok(rescl_trainer_create(rs_test_device(), first, set, NULL, &o, &t));
     assert_ok(rescl_trainer_run(t, NULL));
     rescl_trainer_destroy(t);
     o.resume = o.output_dir;
-    assert_ok(rescl_trainer_create(train_device(), second, set, NULL, &o, &t));
+    assert_ok(rescl_trainer_create(rs_test_device(), second, set, NULL, &o, &t));
     rescl_model_get_info(second, &info);
     assert_int_equal(info.preprocess, RESCL_PREPROCESS_CAFFE);
     assert_true(rs_model_describe(second).bn_eps == 0.25);
@@ -311,13 +302,13 @@ static void refuses_files_without_a_run(void **state)
 {
     (void)state;
     train_run r = {.options = train_options(NULL)};
-    const char *path = train_path(dir, "weights-only.safetensors");
-    rescl_model *m = train_model();
+    const char *path = rs_test_path("%s/weights-only.safetensors", rs_test_dir);
+    rescl_model *m = rs_test_model();
     assert_ok(rescl_model_save(m, path));
     r.options.resume = path;
     train_do(&r);
     assert_fails(r.status, RESCL_ERR_ARG, "weights only");
-    r.options.resume = train_path(dir, "absent");
+    r.options.resume = rs_test_path("%s/absent", rs_test_dir);
     train_do(&r);
     assert_fails(r.status, RESCL_ERR_NOT_FOUND, "absent");
     rescl_model_destroy(m);
@@ -337,7 +328,7 @@ static void other_plans_are_told(void **state)
 {
     (void)state;
     char run[512];
-    snprintf(run, sizeof run, "%s/otherplan", dir);
+    snprintf(run, sizeof run, "%s/otherplan", rs_test_dir);
     train_run r = {.options = train_options(run), .stop = STOP_AT_STEP, .stop_step = 2};
     train_do(&r);
     assert_int_equal(r.status, RESCL_ERR_INTERRUPTED);
@@ -376,5 +367,5 @@ int main(void)
         cmocka_unit_test(takes_what_belongs_to_the_weights),
         cmocka_unit_test(refuses_files_without_a_run),
     };
-    return cmocka_run_group_tests(tests, make_whole, remove_whole);
+    return cmocka_run_group_tests(tests, make_whole, rs_test_dir_teardown);
 }

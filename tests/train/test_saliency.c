@@ -1,9 +1,9 @@
 /* Grad-CAM against PyTorch's, and as the library gives it. */
 #include "testing.h"
 
+#include "fixtures.h"
 #include "golden.h"
 #include "rng.h"
-#include "train_support.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -64,7 +64,7 @@ static void equals_pytorch(void **state)
         assert_non_null(probs);
         snprintf(name, sizeof name, "%s.map", models[m]);
         double *want = golden_numbers(file, name, &count);
-        assert_ok(rescl_predictor_create(train_device(), g.model, g.batch, &p));
+        assert_ok(rescl_predictor_create(rs_test_device(), g.model, g.batch, &p));
         assert_ok(rescl_predict(p, image, g.batch, probs));
         check_maps(&g, p, want);
         rescl_predictor_destroy(p);
@@ -81,7 +81,7 @@ static void equals_pytorch(void **state)
 static void explains_the_last_prediction_only(void **state)
 {
     (void)state;
-    rescl_model *model = train_model();
+    rescl_model *model = rs_test_model();
     rescl_predictor *p = NULL;
     uint8_t pixels[TEST_SIZE * TEST_SIZE * 3];
     const rescl_image image = {TEST_SIZE, TEST_SIZE, pixels};
@@ -90,7 +90,7 @@ static void explains_the_last_prediction_only(void **state)
     size_t h, w;
     for (size_t i = 0; i < sizeof pixels; i++)
         pixels[i] = (uint8_t)(i * i / 5);
-    assert_ok(rescl_predictor_create(train_device(), model, 3, &p));
+    assert_ok(rescl_predictor_create(rs_test_device(), model, 3, &p));
     assert_ok(rescl_saliency_size(p, &h, &w));
     assert_int_equal(h, TEST_SIZE / 4);
     assert_int_equal(w, TEST_SIZE / 4);
@@ -110,14 +110,14 @@ static void lays_the_map_on_what_is_seen(void **state)
 {
     (void)state;
     enum { WIDE = 3 * TEST_SIZE };
-    rescl_model *model = train_model();
+    rescl_model *model = rs_test_model();
     rescl_predictor *p = NULL;
     uint8_t pixels[WIDE * TEST_SIZE * 3];
     const rescl_image image = {WIDE, TEST_SIZE, pixels}, none = {0};
     float map[16] = {0};
     rescl_image out;
     memset(pixels, 100, sizeof pixels);
-    assert_ok(rescl_predictor_create(train_device(), model, 1, &p));
+    assert_ok(rescl_predictor_create(rs_test_device(), model, 1, &p));
     map[3] = 2.0f; /* of 4x4: the right corner at the top */
     assert_ok(rescl_saliency_overlay(p, &image, map, &out));
     assert_int_equal(out.width, WIDE);

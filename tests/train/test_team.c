@@ -22,8 +22,8 @@ typedef struct fixture {
 
 static fixture open_fixture(const rs_optim_hyper *hyper)
 {
-    fixture f = {.set = train_hands("train", TEST_SAMPLES, 0), .model = train_model()};
-    rescl_device *device = train_device();
+    fixture f = {.set = rs_test_hands("train", TEST_SAMPLES, 0), .model = rs_test_model()};
+    rescl_device *device = rs_test_device();
     const rs_team_plan plan = {.hyper = hyper,
                                .batch = TEST_BATCH,
                                .train_images = hyper ? TEST_SAMPLES : 0,
@@ -70,7 +70,7 @@ static void steps_as_its_replica_would(void **state)
     rs_replica *r = NULL;
     rs_weights ours, theirs;
     (void)state;
-    assert_ok(rs_replica_create(train_device(), f.model->graph, &f.model->weights, &plan, &r));
+    assert_ok(rs_replica_create(rs_test_device(), f.model->graph, &f.model->weights, &plan, &r));
     for (uint64_t step = 0; step < STEPS; step++) {
         const rs_batch *batch = next(&f);
         rs_net *net = rs_replica_net(r, RS_MODE_TRAIN, batch->n);
@@ -152,7 +152,7 @@ static void finds_what_is_not_finite(void **state)
 static void refuses_misuse(void **state)
 {
     fixture f = open_fixture(NULL);
-    rescl_device *devices[] = {train_device(), train_device()};
+    rescl_device *devices[] = {rs_test_device(), rs_test_device()};
     const rs_team_plan plan = {.batch = TEST_BATCH, .eval_images = TEST_SAMPLES};
     float pixels[3] = {0};
     int32_t label = 0;
@@ -165,7 +165,7 @@ static void refuses_misuse(void **state)
     assert_null(team);
     assert_fails(rs_team_evaluate(f.team, &one, &out), RESCL_ERR_ARG, "batch size 1");
     assert_int_equal(rs_team_size(f.team), 1);
-    assert_ptr_equal(rs_team_device(f.team, 0), train_device());
+    assert_ptr_equal(rs_team_device(f.team, 0), rs_test_device());
     assert_null(rs_team_device(f.team, 1));
     rs_team_destroy(NULL);
     close_fixture(&f);

@@ -9,22 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static char *dir;
-
-static int make_dir(void **state)
-{
-    (void)state;
-    dir = rs_test_dir_make();
-    return 0;
-}
-
-static int remove_dir(void **state)
-{
-    (void)state;
-    rs_test_dir_remove(dir);
-    return 0;
-}
-
 static char *read_text(const char *path)
 {
     char *text;
@@ -46,7 +30,7 @@ static size_t lines_of(const char *text)
 static void learns_and_writes_its_folder(void **state)
 {
     (void)state;
-    const char *run = train_path(dir, "run");
+    const char *run = rs_test_path("%s/run", rs_test_dir);
     train_run r = {.options = train_options(run)};
     r.options.epochs = 8;
     r.options.args_ini = "epochs = 8\n";
@@ -56,9 +40,9 @@ static void learns_and_writes_its_folder(void **state)
     assert_int_equal(r.last_epoch.train.samples, TEST_SAMPLES);
     assert_int_equal(r.last_epoch.eval.samples, TEST_EVAL_SAMPLES);
     assert_true(r.last_loss < r.first_loss);
-    char *args = read_text(train_path(run, "args.ini"));
-    char *env = read_text(train_path(run, "env.json"));
-    char *csv = read_text(train_path(run, "results.csv"));
+    char *args = read_text(rs_test_path("%s/args.ini", run));
+    char *env = read_text(rs_test_path("%s/env.json", run));
+    char *csv = read_text(rs_test_path("%s/results.csv", run));
     assert_string_equal(args, "epochs = 8\n");
     assert_non_null(strstr(env, "\"resnet8\""));
     assert_int_equal(lines_of(csv), 9);
@@ -85,7 +69,7 @@ static void writes_nothing_without_a_folder(void **state)
 static void clears_what_a_killed_run_left(void **state)
 {
     (void)state;
-    const char *run = train_path(dir, "killed");
+    const char *run = rs_test_path("%s/killed", rs_test_dir);
     char *weights = rs_path_join(run, "weights");
     char *stale = rs_path_join(weights, "best.safetensors.tmp-1-0");
     assert_ok(rs_mkdirs(weights));
@@ -102,12 +86,12 @@ static void clears_what_a_killed_run_left(void **state)
 static void evaluates_every_second_epoch_and_the_last(void **state)
 {
     (void)state;
-    const char *run = train_path(dir, "eval-freq");
+    const char *run = rs_test_path("%s/eval-freq", rs_test_dir);
     train_run r = {.options = train_options(run)};
     r.options.eval_freq = 2;
     train_do(&r);
     assert_ok(r.status);
-    char *csv = read_text(train_path(run, "results.csv")), *rest = NULL;
+    char *csv = read_text(rs_test_path("%s/results.csv", run)), *rest = NULL;
     (void)strtok_r(csv, "\n", &rest);
     for (int epoch = 0; epoch < 3; epoch++) {
         const char *row = strtok_r(NULL, "\n", &rest);
@@ -138,7 +122,7 @@ static void check_checkpoint_is_finite(const char *path)
 static void stops_when_training_diverges(void **state)
 {
     (void)state;
-    const char *run = train_path(dir, "diverges");
+    const char *run = rs_test_path("%s/diverges", rs_test_dir);
     char *last = rs_path_join(run, "weights/last.safetensors");
     train_run r = {.options = train_options(run)};
     r.options.opt = "sgd";
@@ -154,11 +138,11 @@ static void stops_when_training_diverges(void **state)
 
 static rescl_status run_model(rescl_model *m, const char *run)
 {
-    rescl_dataset *set = train_hands("train", TEST_SAMPLES, 0);
+    rescl_dataset *set = rs_test_hands("train", TEST_SAMPLES, 0);
     rescl_train_options o = train_options(run);
     rescl_trainer *t = NULL;
     o.epochs = 1;
-    rescl_status st = rescl_trainer_create(train_device(), m, set, NULL, &o, &t);
+    rescl_status st = rescl_trainer_create(rs_test_device(), m, set, NULL, &o, &t);
     if (st == RESCL_OK)
         st = rescl_trainer_run(t, NULL);
     rescl_trainer_destroy(t);
@@ -169,14 +153,14 @@ static rescl_status run_model(rescl_model *m, const char *run)
 static void names_the_layer_of_a_bad_weight(void **state)
 {
     (void)state;
-    rescl_model *m = train_model();
+    rescl_model *m = rs_test_model();
     const int index = rs_graph_find_param(m->graph, "fc.weight");
     assert_true(index >= 0);
     m->weights.data[index][0] = (float)INFINITY;
-    const char *run = train_path(dir, "bad");
+    const char *run = rs_test_path("%s/bad", rs_test_dir);
     assert_fails(run_model(m, run), RESCL_ERR_NUMERIC, "step 1", "layer 'fc'",
                  "checkpoint is none");
-    assert_int_equal(rs_test_dir_count(train_path(run, "weights")), 0);
+    assert_int_equal(rs_test_dir_count(rs_test_path("%s/weights", run)), 0);
     rescl_model_destroy(m);
 }
 
@@ -184,13 +168,13 @@ static void names_the_layer_of_a_bad_weight(void **state)
 static void saves_nothing_that_is_not_finite(void **state)
 {
     (void)state;
-    rescl_model *m = train_model();
+    rescl_model *m = rs_test_model();
     const int index = rs_graph_find_param(m->graph, "bn1.running_mean");
     assert_true(index >= 0);
     m->weights.data[index][0] = (float)NAN;
-    const char *run = train_path(dir, "bad-statistics");
+    const char *run = rs_test_path("%s/bad-statistics", rs_test_dir);
     assert_fails(run_model(m, run), RESCL_ERR_NUMERIC, "bn1.running_mean", "nothing was saved");
-    assert_int_equal(rs_test_dir_count(train_path(run, "weights")), 0);
+    assert_int_equal(rs_test_dir_count(rs_test_path("%s/weights", run)), 0);
     rescl_model_destroy(m);
 }
 
@@ -199,15 +183,15 @@ static void saves_nothing_that_is_not_finite(void **state)
 static void stops_before_the_first_step(void **state)
 {
     (void)state;
-    rescl_dataset *set = train_hands("train", TEST_SAMPLES, 0);
-    rescl_model *m = train_model();
-    const char *run = train_path(dir, "early");
+    rescl_dataset *set = rs_test_hands("train", TEST_SAMPLES, 0);
+    rescl_model *m = rs_test_model();
+    const char *run = rs_test_path("%s/early", rs_test_dir);
     const rescl_train_options o = train_options(run);
     rescl_trainer *t = NULL;
-    assert_ok(rescl_trainer_create(train_device(), m, set, NULL, &o, &t));
+    assert_ok(rescl_trainer_create(rs_test_device(), m, set, NULL, &o, &t));
     rescl_trainer_stop(t);
     assert_fails(rescl_trainer_run(t, NULL), RESCL_ERR_INTERRUPTED, "step 0");
-    check_checkpoint_is_finite(train_path(run, "weights/last.safetensors"));
+    check_checkpoint_is_finite(rs_test_path("%s/weights/last.safetensors", run));
     assert_ok(rescl_trainer_run(t, NULL)); /* the request was used up */
     assert_ok(rescl_trainer_run(t, NULL)); /* and now there is nothing left to do */
     rescl_trainer_destroy(t);
@@ -266,14 +250,14 @@ static void refuses_more_classes_than_the_model_has(void **state)
     const rescl_model_options two = {
         .struct_size = sizeof two, .name = "resnet8", .classes = 2, .image_size = TEST_SIZE};
     const rescl_train_options o = train_options(NULL);
-    rescl_dataset *set = train_hands("train", TEST_SAMPLES, 0);
+    rescl_dataset *set = rs_test_hands("train", TEST_SAMPLES, 0);
     rescl_model *m = NULL;
     rescl_trainer *t = NULL;
     rescl_metrics metrics;
     assert_ok(rescl_model_create(&two, &m));
-    assert_fails(rescl_trainer_create(train_device(), m, set, NULL, &o, &t), RESCL_ERR_ARG,
+    assert_fails(rescl_trainer_create(rs_test_device(), m, set, NULL, &o, &t), RESCL_ERR_ARG,
                  "training set 'handsigns' has 6 classes", "only 2");
-    assert_fails(rescl_evaluate(train_device(), m, set, 4, 0, NULL, &metrics), RESCL_ERR_ARG,
+    assert_fails(rescl_evaluate(rs_test_device(), m, set, 4, 0, NULL, &metrics), RESCL_ERR_ARG,
                  "has 6 classes");
     rescl_model_destroy(m);
     rescl_dataset_close(set);
@@ -281,7 +265,7 @@ static void refuses_more_classes_than_the_model_has(void **state)
 
 int main(void)
 {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, make_dir, remove_dir)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, rs_test_dir_setup, rs_test_dir_teardown)
     const struct CMUnitTest tests[] = {
         TEST(learns_and_writes_its_folder),
         TEST(writes_nothing_without_a_folder),

@@ -30,7 +30,7 @@ static void note(const char *what)
 
 static bool is_there(const char *name)
 {
-    return access(train_path(probe.dir, name), F_OK) == 0;
+    return access(rs_test_path("%s/%s", probe.dir, name), F_OK) == 0;
 }
 
 static rescl_status open_probe(const rs_run_info *run, void **self)
@@ -139,14 +139,14 @@ static const rs_watcher *const watchers[] = {&rs_watcher_results_csv, &absent, &
 static rescl_status run_probe(const struct probe *as)
 {
     rescl_train_options o = train_options(as->dir);
-    rescl_dataset *train = train_hands("train", TEST_SAMPLES, 0);
-    rescl_dataset *eval = train_hands("test", TEST_EVAL_SAMPLES, 0);
-    rescl_model *m = train_model();
+    rescl_dataset *train = rs_test_hands("train", TEST_SAMPLES, 0);
+    rescl_dataset *eval = rs_test_hands("test", TEST_EVAL_SAMPLES, 0);
+    rescl_model *m = rs_test_model();
     rescl_trainer *t = NULL;
     rescl_status st;
     probe = *as;
     o.epochs = 2;
-    assert_ok(rescl_trainer_create(train_device(), m, train, eval, &o, &t));
+    assert_ok(rescl_trainer_create(rs_test_device(), m, train, eval, &o, &t));
     t->watchers = watchers;
     st = rescl_trainer_run(t, NULL);
     rescl_trainer_destroy(t);
@@ -219,22 +219,22 @@ static bool on_epoch(const rescl_epoch_event *e, void *user)
 static void stops_when_a_callback_returns_false(void **state)
 {
     rescl_train_options o = train_options(NULL);
-    rescl_dataset *train = train_hands("train", TEST_SAMPLES, 0);
-    rescl_dataset *eval = train_hands("test", TEST_EVAL_SAMPLES, 0);
-    rescl_model *m = train_model();
+    rescl_dataset *train = rs_test_hands("train", TEST_SAMPLES, 0);
+    rescl_dataset *eval = rs_test_hands("test", TEST_EVAL_SAMPLES, 0);
+    rescl_model *m = rs_test_model();
     rescl_trainer *t = NULL;
     rescl_metrics metrics;
     refusal r = {.training = true};
     const rescl_train_callbacks callbacks = {on_step, on_epoch, &r};
     (void)state;
-    assert_ok(rescl_trainer_create(train_device(), m, train, eval, &o, &t));
+    assert_ok(rescl_trainer_create(rs_test_device(), m, train, eval, &o, &t));
     assert_fails(rescl_trainer_run(t, &callbacks), RESCL_ERR_INTERRUPTED, "after step 1");
     assert_int_equal(r.steps, 1);
     r = (refusal){.epoch = true};
     assert_fails(rescl_trainer_run(t, &callbacks), RESCL_ERR_INTERRUPTED, "epoch 1", "step 3");
     assert_int_equal(r.epochs, 1);
     r = (refusal){.training = false};
-    assert_fails(rescl_evaluate(train_device(), m, eval, TEST_BATCH, 0, &callbacks, &metrics),
+    assert_fails(rescl_evaluate(rs_test_device(), m, eval, TEST_BATCH, 0, &callbacks, &metrics),
                  RESCL_ERR_INTERRUPTED, "stopped on request");
     assert_int_equal(r.steps, 1);
     rescl_trainer_destroy(t);

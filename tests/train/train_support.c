@@ -8,57 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static rescl_runtime *runtime;
-static rescl_device *device;
-
-static void close_device(void)
-{
-    rescl_device_close(device);
-    rescl_runtime_destroy(runtime);
-}
-
-rescl_device *train_device(void)
-{
-    if (device)
-        return device;
-    const char *selector = getenv("RESCL_TEST_DEVICE");
-    size_t index;
-    assert_ok(rescl_runtime_create(&runtime));
-    if (!selector)
-        selector = rescl_runtime_select(runtime, "Portable Computing", &index) == RESCL_OK
-                       ? "Portable Computing"
-                       : "cpu";
-    assert_ok(rescl_device_open(runtime, selector, 0, &device));
-    atexit(close_device);
-    return device;
-}
-
-rescl_dataset *train_hands(const char *split, size_t samples, uint64_t seed)
-{
-    const rescl_data_options o = {.struct_size = sizeof o,
-                                  .path = "handsigns",
-                                  .split = split,
-                                  .image_size = TEST_SIZE,
-                                  .samples = samples,
-                                  .seed = seed};
-    rescl_dataset *set = NULL;
-    assert_ok(rescl_dataset_open(&o, &set));
-    return set;
-}
-
-rescl_model *train_model(void)
-{
-    const rescl_model_options o = {.struct_size = sizeof o,
-                                   .name = "resnet8",
-                                   .classes = 6,
-                                   .image_size = TEST_SIZE,
-                                   .dropout = 0.3,
-                                   .seed = 5};
-    rescl_model *m = NULL;
-    assert_ok(rescl_model_create(&o, &m));
-    return m;
-}
-
 rescl_train_options train_options(const char *dir)
 {
     rescl_train_options o;
@@ -102,13 +51,13 @@ static bool on_epoch(const rescl_epoch_event *e, void *user)
 
 void train_do(train_run *r)
 {
-    rescl_dataset *train = train_hands("train", TEST_SAMPLES, 0);
-    rescl_dataset *eval = r->no_eval ? NULL : train_hands("test", TEST_EVAL_SAMPLES, 0);
-    rescl_model *model = train_model();
+    rescl_dataset *train = rs_test_hands("train", TEST_SAMPLES, 0);
+    rescl_dataset *eval = r->no_eval ? NULL : rs_test_hands("test", TEST_EVAL_SAMPLES, 0);
+    rescl_model *model = rs_test_model();
     watch w = {.run = r};
     const rescl_train_callbacks callbacks = {on_step, on_epoch, &w};
     assert_ok(rescl_model_freeze(model, r->freeze, r->norm_eval));
-    r->status = rescl_trainer_create(train_device(), model, train, eval, &r->options, &w.trainer);
+    r->status = rescl_trainer_create(rs_test_device(), model, train, eval, &r->options, &w.trainer);
     if (r->status == RESCL_OK)
         r->status = rescl_trainer_run(w.trainer, &callbacks);
     rescl_trainer_destroy(w.trainer);
@@ -118,15 +67,6 @@ void train_do(train_run *r)
 }
 
 /* ---- comparing --------------------------------------------------------------------------- */
-
-const char *train_path(const char *dir, const char *name)
-{
-    static char text[4][512];
-    static int next;
-    char *to = text[next++ % 4];
-    snprintf(to, sizeof text[0], "%s/%s", dir, name);
-    return to;
-}
 
 void train_same_tensors(const char *a, const char *b)
 {

@@ -1,22 +1,14 @@
-/* What the tests of training share: a small network, drawn hands, runs, and comparing what they
- * leave. */
+/* What the tests of training share: runs, and comparing what they leave. */
 #ifndef RS_TRAIN_SUPPORT_H
 #define RS_TRAIN_SUPPORT_H
 
-#include <rescl/rescl.h>
+#include "fixtures.h"
 
 /* 40 samples in batches of 16: two whole ones and a tail of 8. */
 #define TEST_SAMPLES      40
 #define TEST_EVAL_SAMPLES 20
 #define TEST_BATCH        16
-#define TEST_SIZE         16
 
-/* RESCL_TEST_DEVICE, or PoCL, or any CPU; closed at exit. */
-rescl_device *train_device(void);
-
-rescl_dataset *train_hands(const char *split, size_t samples, uint64_t seed);
-/* resnet8 with dropout for 6 classes. */
-rescl_model *train_model(void);
 /* 3 epochs of Adam into `dir` (NULL: nothing is written). */
 rescl_train_options train_options(const char *dir);
 
@@ -44,7 +36,5 @@ void train_do(train_run *r);
 void train_same_tensors(const char *a, const char *b);
 /* Passes when the CSV files have the same rows, but for times. */
 void train_same_results(const char *a, const char *b);
-/* "<dir>/<name>" in a buffer that the fourth next call reuses. */
-const char *train_path(const char *dir, const char *name);
 
 #endif

@@ -1,4 +1,4 @@
-/* The device under test, guarded device memory and comparison: see op_harness.h. */
+/* Guarded device memory and comparison: see op_harness.h. */
 #include "op_harness.h"
 
 #include "alloc.h"
@@ -10,43 +10,6 @@
 #include <string.h>
 
 #define POISON 0x7fc5a5a5u /* a quiet NaN, and a far too large index */
-
-/* ---- device ------------------------------------------------------------------------------ */
-
-void op_assert_ok(rescl_status st, const char *expr, const char *file, int line)
-{
-    if (st == RESCL_OK)
-        return;
-    print_error("%s: %s: %s\n", expr, rescl_status_name(st), rescl_last_error()->message);
-    _fail(file, line);
-}
-
-static rescl_runtime *runtime;
-static rescl_device *device;
-
-static void close_device(void)
-{
-    rescl_device_close(device);
-    rescl_runtime_destroy(runtime);
-}
-
-rescl_device *op_device(void)
-{
-    if (device)
-        return device;
-    const char *selector = getenv("RESCL_TEST_DEVICE");
-    OP_OK(rescl_runtime_create(&runtime));
-    if (selector == NULL) {
-        size_t index;
-        selector = "Portable Computing Language";
-        if (rescl_runtime_select(runtime, selector, &index) != RESCL_OK)
-            selector = "cpu";
-    }
-    OP_OK(rescl_device_open(runtime, selector, 0, &device));
-    atexit(close_device);
-    print_message("device: %s\n", rescl_device_get_info(device)->name);
-    return device;
-}
 
 /* ---- guarded memory ------------------------------------------------------------------------ */
 
@@ -68,11 +31,11 @@ op_guarded op_guarded_create(rescl_device *dev, size_t bytes)
     if (bytes == 0)
         return g;
     g.total = g.before + bytes + guard;
-    OP_OK(rs_buffer_create(dev, g.total, &g.all));
+    assert_ok(rs_buffer_create(dev, g.total, &g.all));
     if (simulated)
         g.view = rs_buffer_retain(g.all);
     else
-        OP_OK(rs_buffer_view(g.all, g.before, bytes, &g.view));
+        assert_ok(rs_buffer_view(g.all, g.before, bytes, &g.view));
     op_guarded_poison(dev, &g);
     return g;
 }
@@ -89,7 +52,7 @@ void op_guarded_poison(rescl_device *dev, const op_guarded *g)
     if (g->bytes == 0)
         return;
     uint32_t *p = poison_words(g->total);
-    OP_OK(rs_write(dev, g->all, 0, p, g->total));
+    assert_ok(rs_write(dev, g->all, 0, p, g->total));
     free(p);
 }
 
@@ -100,7 +63,7 @@ void op_guarded_check(rescl_device *dev, const op_guarded *g, const char *what)
     uint32_t *p = poison_words(g->total);
     unsigned char *got = malloc(g->total);
     assert_non_null(got);
-    OP_OK(rs_read(dev, g->all, 0, got, g->total));
+    assert_ok(rs_read(dev, g->all, 0, got, g->total));
     for (size_t i = 0; i < g->total; i++) {
         if (i == g->before)
             i += g->bytes;
@@ -125,7 +88,7 @@ void op_guarded_write(rescl_device *dev, const op_guarded *g, rs_dtype type, con
         const void *from = type == RS_F32 ? (const void *)&f : type == RS_I32 ? (void *)&n : &b;
         memcpy(raw + i * size, from, size);
     }
-    OP_OK(rs_write(dev, g->view, 0, raw, count * size));
+    assert_ok(rs_write(dev, g->view, 0, raw, count * size));
     free(raw);
 }
 
@@ -135,7 +98,7 @@ void op_guarded_read(rescl_device *dev, const op_guarded *g, rs_dtype type, doub
     const size_t size = rs_dtype_bytes(type);
     unsigned char *raw = malloc(count * size);
     assert_non_null(raw);
-    OP_OK(rs_read(dev, g->view, 0, raw, count * size));
+    assert_ok(rs_read(dev, g->view, 0, raw, count * size));
     for (size_t i = 0; i < count; i++) {
         float f = 0;
         int32_t n = 0;
