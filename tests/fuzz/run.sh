@@ -33,7 +33,7 @@ sources="$(find "$root/src/base" "$root/src/file" "$root/src/tensor" "$root/src/
 # build NAME DEFINES: $dir/NAME from fuzz_NAME.c
 build() {
     # shellcheck disable=SC2086
-    clang -std=gnu11 -O1 -g $sanitizers -ffunction-sections -fdata-sections -Wl,--gc-sections $2 \
+    clang -std=gnu11 -O1 -g -DRS_FEATURES= $sanitizers -ffunction-sections -fdata-sections -Wl,--gc-sections $2 \
         -I"$root/include" $rooms -I"$root/tests/fuzz" "$root/tests/fuzz/fuzz.c" \
         "$root/tests/fuzz/fuzz_$1.c" $sources $hdf5 -ljansson -lxxhash -lz -lm -lpthread \
         -o "$dir/$1" || exit 1
