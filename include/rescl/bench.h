@@ -15,7 +15,7 @@ typedef struct rescl_bench_options {
     const char *model; /**< a name of rescl_model_names() */
     size_t size, batch, classes;
     bool train;         /**< training steps; else inference */
-    const char *opt;    /**< optimiser of training steps: "sgd" (momentum 0.9) or "adam" */
+    const char *opt;    /**< optimiser of training steps, with its usual numbers: "sgd" */
     size_t warmup;      /**< steps before timing starts; default 2 */
     size_t repeats;     /**< timed steps at least; default 7 */
     double min_seconds; /**< and at least so long */

@@ -365,6 +365,38 @@ static void augments_alike_for_any_threads(void **state)
     assert_memory_not_equal(want[0], want[1], sizeof want[0]);
 }
 
+/* The first input of drawn hands, resized so and changed so. */
+static rs_hash first_input(const rescl_dataset *set, size_t resize_size, double crop)
+{
+    rs_loader_options o = {.batch = 1, .height = 16, .width = 16, .seed = 5};
+    rs_loader *l = NULL;
+    const rs_batch *b = NULL;
+    o.resize.resize_size = resize_size;
+    o.augment.strength[RS_AUGMENT_crop] = crop;
+    assert_ok(rs_loader_create(set, &o, &l));
+    assert_ok(rs_loader_start(l, 0, 0));
+    assert_ok(rs_loader_next(l, &b));
+    const rs_hash hash = rs_hash_bytes(b->pixels, 16 * 16 * 3 * sizeof(float));
+    rs_loader_release(l, b);
+    rs_loader_destroy(l);
+    return hash;
+}
+
+static void a_random_crop_replaces_the_centre(void **state)
+{
+    (void)state;
+    const rescl_data_options options = {.struct_size = sizeof options,
+                                        .path = "handsigns",
+                                        .split = "train",
+                                        .samples = 1,
+                                        .image_size = 32};
+    rescl_dataset *set = NULL;
+    assert_ok(rescl_dataset_open(&options, &set));
+    assert_true(first_input(set, 0, 0.0).lo != first_input(set, 24, 0.0).lo);
+    assert_true(first_input(set, 0, 0.5).lo == first_input(set, 24, 0.5).lo);
+    rescl_dataset_close(set);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -378,6 +410,7 @@ int main(void)
         cmocka_unit_test(tells_who_holds_all),
         cmocka_unit_test(refuses_bad_options),
         cmocka_unit_test(stages_hands_alike),
+        cmocka_unit_test(a_random_crop_replaces_the_centre),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
