@@ -111,16 +111,25 @@ typedef struct rescl_epoch_event {
  * rescl_trainer_stop() does.
  */
 typedef struct rescl_train_callbacks {
+    size_t struct_size; /**< see rescl/status.h */
     bool (*on_step)(const rescl_step_event *event, void *user);
     bool (*on_epoch)(const rescl_epoch_event *event, void *user);
     void *user;
 } rescl_train_callbacks;
 
+RESCL_API void rescl_train_callbacks_init(rescl_train_callbacks *out, size_t struct_size);
+static inline void rescl_train_callbacks_default(rescl_train_callbacks *out)
+{
+    rescl_train_callbacks_init(out, sizeof *out);
+}
+
 typedef struct rescl_trainer rescl_trainer;
 
 /**
  * Plans everything and uploads the weights (or, with options->resume, what the checkpoint holds).
- * Borrows all arguments; strings in options are copied. `eval_set` may be NULL.
+ * Borrows all arguments; strings in options are copied. `eval_set` may be NULL. Without a
+ * `train_set` the trainer is only stepped: then options->output_dir and resume have to be NULL, and
+ * of the others those of the optimiser, batch_size, lr, lr_body, seed and workers count.
  */
 RESCL_API rescl_status rescl_trainer_create(rescl_device *device, rescl_model *model,
                                             const rescl_dataset *train_set,
@@ -139,6 +148,61 @@ RESCL_API rescl_status rescl_trainer_run(rescl_trainer *trainer,
 
 /** Asks a running trainer to finish its step, save and return. Safe in a signal handler. */
 RESCL_API void rescl_trainer_stop(rescl_trainer *trainer);
+
+/**
+ * Training in the caller's own loop. A trainer is either run, by rescl_trainer_run, or stepped by the
+ * functions below; mixing both is a RESCL_ERR_ARG. They are called in this order, any number of
+ * times, by one thread at a time:
+ *
+ *     rescl_trainer_backward    a batch: its loss, and the gradients of that
+ *     rescl_trainer_get_gradient, rescl_trainer_set_gradient    where they are looked at or changed
+ *     rescl_trainer_update      the optimiser's step
+ *
+ * rescl_trainer_step is backward and update in one. The same batches give bit by bit the weights of
+ * rescl_trainer_run. Whatever a function returns is final: what the device still does behind it is
+ * waited for by whoever asks for its result.
+ *
+ * `images` has n * size * size * 3 bytes, (n, size, size, 3): RGB, rows from the top, of the model's
+ * image_size, preprocessed as the model's are; `labels` has n numbers of classes; n is
+ * options->batch_size. Both are the caller's again when the call returns. `out`, which may be NULL,
+ * gets the batch's metrics. RESCL_ERR_NUMERIC, naming the layer, when the loss is not finite: the
+ * weights are as before.
+ */
+RESCL_API rescl_status rescl_trainer_step(rescl_trainer *trainer, const uint8_t *images,
+                                          const int32_t *labels, size_t n, rescl_metrics *out)
+    RESCL_CHECK;
+/** Gradients are those of the mean loss over the batch, without weight decay. */
+RESCL_API rescl_status rescl_trainer_backward(rescl_trainer *trainer, const uint8_t *images,
+                                              const int32_t *labels, size_t n, rescl_metrics *out)
+    RESCL_CHECK;
+/** RESCL_ERR_ARG unless a rescl_trainer_backward came before. */
+RESCL_API rescl_status rescl_trainer_update(rescl_trainer *trainer) RESCL_CHECK;
+/** The learning rate of the next updates: of the head, and of the body; lr_body 0: lr. At first those
+ * of the options; a schedule is for rescl_trainer_run alone. */
+RESCL_API rescl_status rescl_trainer_set_lr(rescl_trainer *trainer, double lr, double lr_body)
+    RESCL_CHECK;
+/** Mean loss and accuracy over the trainer's evaluation set, with the weights as they are now. Not
+ * while it runs. */
+RESCL_API rescl_status rescl_trainer_evaluate(rescl_trainer *trainer, rescl_metrics *out)
+    RESCL_CHECK;
+
+/**
+ * Values by the names and in the layouts of rescl_model_get_parameter_info, as the last update left
+ * them: also in callbacks of a run. Errors are those of rescl_model_get_parameter. A gradient is the
+ * last batch's, and is set between rescl_trainer_backward and rescl_trainer_update; RESCL_ERR_ARG for
+ * what has none: running statistics and what is frozen.
+ */
+RESCL_API rescl_status rescl_trainer_get_parameter(rescl_trainer *trainer, const char *name,
+                                                   float *values, size_t count) RESCL_CHECK;
+RESCL_API rescl_status rescl_trainer_set_parameter(rescl_trainer *trainer, const char *name,
+                                                   const float *values, size_t count) RESCL_CHECK;
+RESCL_API rescl_status rescl_trainer_get_gradient(rescl_trainer *trainer, const char *name,
+                                                  float *values, size_t count) RESCL_CHECK;
+RESCL_API rescl_status rescl_trainer_set_gradient(rescl_trainer *trainer, const char *name,
+                                                  const float *values, size_t count) RESCL_CHECK;
+/** Brings the weights as they are now into the trainer's model, for rescl_model_save and whatever
+ * else takes one: also in callbacks of a run. */
+RESCL_API rescl_status rescl_trainer_sync_model(rescl_trainer *trainer) RESCL_CHECK;
 
 /**
  * Mean loss and accuracy of the model over a dataset, in order. `callbacks` may be NULL;

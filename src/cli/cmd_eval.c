@@ -98,7 +98,8 @@ int cmd_eval(const cli_args *args)
 
     cli_progress progress;
     cli_progress_init(&progress, SIZE_MAX);
-    const rescl_train_callbacks callbacks = {.on_step = on_step, .user = &progress};
+    const rescl_train_callbacks callbacks = {
+        .struct_size = sizeof callbacks, .on_step = on_step, .user = &progress};
     st = rescl_evaluate(session.device, model, set, cli_size(args, OPT_batch_size),
                         cli_size(args, OPT_workers), &callbacks, &metrics);
     cli_progress_end(&progress);

@@ -450,7 +450,8 @@ int cmd_train(const cli_args *args)
         goto out;
     }
     stop_target = r.trainer;
-    const rescl_train_callbacks callbacks = {.on_step = on_step, .on_epoch = on_epoch, .user = &r};
+    const rescl_train_callbacks callbacks = {
+        .struct_size = sizeof callbacks, .on_step = on_step, .on_epoch = on_epoch, .user = &r};
     st = rescl_trainer_run(r.trainer, &callbacks);
     cli_progress_end(&r.progress);
     code = finish(&r, st);

@@ -29,6 +29,11 @@ rescl_status rs_store_download(rs_store *s, rs_weights *w) RESCL_CHECK;
 /* Gradients (same order; arrays of non-trainable entries are left alone). */
 rescl_status rs_store_upload_grads(rs_store *s, const rs_weights *w) RESCL_CHECK;
 rescl_status rs_store_download_grads(rs_store *s, rs_weights *w) RESCL_CHECK;
+/* One parameter or statistic by its index in the graph, or the gradient of one that is trained. */
+rescl_status rs_store_read_param(rs_store *s, size_t index, bool gradient, float *values)
+    RESCL_CHECK;
+rescl_status rs_store_write_param(rs_store *s, size_t index, bool gradient, const float *values)
+    RESCL_CHECK;
 /* Optimiser state array `i` < rs_store_states. */
 int rs_store_states(const rs_store *s);
 rescl_status rs_store_upload_state(rs_store *s, int i, const rs_weights *w) RESCL_CHECK;

@@ -185,6 +185,46 @@ out:
     return st;
 }
 
+static rescl_status find_view(const rs_store *s, size_t index, bool gradient, rs_buffer **buf,
+                              size_t *bytes)
+{
+    rescl_status st = RESCL_OK;
+    const rs_tensor *view = gradient ? &s->diff[index] : &s->value[index];
+
+    RS_FAIL_IF(!view->buf, RESCL_ERR_ARG, "%s is not trained and has no gradient",
+               s->graph->param[index].name);
+    *buf = view->buf;
+    *bytes = rs_shape_count(&view->shape) * sizeof(float);
+out:
+    return st;
+}
+
+rescl_status rs_store_read_param(rs_store *s, size_t index, bool gradient, float *values)
+{
+    rescl_status st = RESCL_OK;
+    rs_buffer *buf = NULL;
+    size_t bytes = 0;
+
+    RS_TRY(find_view(s, index, gradient, &buf, &bytes));
+    RS_TRY(rs_read(s->dev, buf, 0, values, bytes));
+out:
+    return st;
+}
+
+rescl_status rs_store_write_param(rs_store *s, size_t index, bool gradient, const float *values)
+{
+    rescl_status st = RESCL_OK;
+    rs_buffer *buf = NULL;
+    size_t bytes = 0;
+
+    RS_TRY(find_view(s, index, gradient, &buf, &bytes));
+    RS_TRY(rs_write(s->dev, buf, 0, values, bytes));
+    if (!gradient)
+        s->version++;
+out:
+    return st;
+}
+
 int rs_store_states(const rs_store *s)
 {
     return s->nstates;

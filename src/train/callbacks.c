@@ -1,5 +1,11 @@
 /* Hands what happens to the caller's functions, which may stop the run. */
+#include "optionvalue.h"
 #include "watch.h"
+
+void rescl_train_callbacks_init(rescl_train_callbacks *out, size_t struct_size)
+{
+    rs_options_init(out, struct_size, &(rescl_train_callbacks){0}, sizeof *out);
+}
 
 static rescl_status open_callbacks(const rs_run_info *run, void **self)
 {

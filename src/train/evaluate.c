@@ -2,6 +2,7 @@
 #include "clock.h"
 #include "dataset.h"
 #include "error.h"
+#include "optionvalue.h"
 #include "trainer.h"
 
 rescl_status rs_check_dataset(const rescl_model *model, const rescl_dataset *set, const char *what)
@@ -99,7 +100,8 @@ rescl_status rescl_evaluate(rescl_device *device, const rescl_model *model,
     rescl_status st = RESCL_OK;
     rs_watch watch = {0};
     rs_evaluation e = {.watch = &watch, .event.epochs = 1};
-    rs_run_info run = {.model = model, .eval_set = set, .callbacks = callbacks};
+    rescl_train_callbacks ours = {0};
+    rs_run_info run = {.model = model, .eval_set = set, .callbacks = callbacks ? &ours : NULL};
     const rs_team_plan plan = {.batch = batch_size, .eval_images = set->count};
     rs_loader_options load = {.batch = batch_size,
                               .height = model->image_size,
@@ -108,6 +110,8 @@ rescl_status rescl_evaluate(rescl_device *device, const rescl_model *model,
                               .preprocess = model->preprocess,
                               .workers = workers};
 
+    if (callbacks)
+        RS_TRY(rs_options_take(&ours, sizeof ours, callbacks, "rescl_train_callbacks"));
     RS_FAIL_IF(batch_size == 0, RESCL_ERR_ARG, "a batch size of 0");
     RS_TRY(rs_check_dataset(model, set, "dataset"));
     RS_TRY(rs_team_create(&device, 1, model->graph, &model->weights, &plan, &e.team));

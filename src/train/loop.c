@@ -3,6 +3,7 @@
 #include "clock.h"
 #include "dataset.h"
 #include "error.h"
+#include "optionvalue.h"
 #include "trainer.h"
 
 #include <inttypes.h>
@@ -85,6 +86,7 @@ static rescl_status train_batch(run *r, const rs_batch *batch, double *step_loss
     rs_tally tally = {0};
 
     RS_TRY(rs_team_gradients(t->team, batch, t->options.seed, p->step, &outputs));
+    t->has_gradients = true;
     if (!rs_all_finite(outputs.losses, batch->n))
         RS_TRY(report_nonfinite(t));
     set_rates(r);
@@ -307,7 +309,7 @@ static bool is_over(const rescl_trainer *t)
     return t->progress.epoch >= t->options.epochs || steps_exhausted(t);
 }
 
-rescl_status rescl_trainer_run(rescl_trainer *t, const rescl_train_callbacks *callbacks)
+static rescl_status run_to_end(rescl_trainer *t, const rescl_train_callbacks *callbacks)
 {
     rescl_status st = RESCL_OK;
     run r = {.t = t};
@@ -333,7 +335,25 @@ rescl_status rescl_trainer_run(rescl_trainer *t, const rescl_train_callbacks *ca
         RS_TRY(finish_epoch(&r));
     }
 out:
-    st = rs_watch_close(&r.watch, st);
+    return rs_watch_close(&r.watch, st);
+}
+
+rescl_status rescl_trainer_run(rescl_trainer *t, const rescl_train_callbacks *callbacks)
+{
+    rescl_status st = RESCL_OK;
+    rescl_train_callbacks ours = {0};
+
+    if (callbacks)
+        RS_TRY(rs_options_take(&ours, sizeof ours, callbacks, "rescl_train_callbacks"));
+    RS_FAIL_IF(!t->train_set, RESCL_ERR_ARG,
+               "this trainer has no training set; step it, or give rescl_trainer_create one");
+    RS_FAIL_IF(t->own.begun || t->running, RESCL_ERR_ARG,
+               "this trainer %s; make another one to run",
+               t->running ? "is running already" : "was stepped by its caller");
+    t->ran = t->running = true;
+    st = run_to_end(t, callbacks ? &ours : NULL);
+    t->running = false;
     atomic_store(&t->stop, 0);
+out:
     return st;
 }

@@ -151,6 +151,16 @@ rescl_status rs_team_download_grads(rs_team *t, rs_weights *w)
     return rs_store_download_grads(t->replica->store, w);
 }
 
+rescl_status rs_team_read_param(rs_team *t, size_t index, bool gradient, float *values)
+{
+    return rs_store_read_param(t->replica->store, index, gradient, values);
+}
+
+rescl_status rs_team_write_param(rs_team *t, size_t index, bool gradient, const float *values)
+{
+    return rs_store_write_param(t->replica->store, index, gradient, values);
+}
+
 int rs_team_states(const rs_team *t)
 {
     return rs_store_states(t->replica->store);

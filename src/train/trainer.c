@@ -1,6 +1,7 @@
 /* Setting up a training run. */
 #include "trainer.h"
 
+#include "alloc.h"
 #include "dataset.h"
 #include "error.h"
 #include "log.h"
@@ -85,7 +86,8 @@ static rescl_status create_team(rescl_trainer *t, rescl_device *device)
     rescl_status st = RESCL_OK;
     const rs_team_plan plan = {.hyper = &t->hyper,
                                .batch = t->options.batch_size,
-                               .train_images = t->train_set->count,
+                               .train_images =
+                                   t->train_set ? t->train_set->count : t->options.batch_size,
                                .eval_images = t->eval_set ? t->eval_set->count : 0};
 
     RS_TRY(rs_team_create(&device, 1, t->model->graph, &t->model->weights, &plan, &t->team));
@@ -111,16 +113,24 @@ rescl_status rescl_trainer_create(rescl_device *device, rescl_model *model,
     RS_TRY(rs_train_options_copy(options, &t->options));
     RS_TRY(choose_optimiser(&t->options, &t->hyper));
     RS_TRY(choose_schedule(&t->options, &t->schedule));
-    RS_TRY(rs_check_dataset(model, train_set, "training set"));
+    RS_TRY(rescl_trainer_set_lr(t, t->options.lr, t->options.lr_body));
+    RS_FAIL_IF(!train_set && (t->options.resume || t->options.output_dir), RESCL_ERR_ARG,
+               "%s: a trainer without a training set is stepped by its caller, and neither resumes "
+               "nor writes a run folder; save its model with rescl_model_save",
+               t->options.resume ? t->options.resume : t->options.output_dir);
+    if (train_set) {
+        RS_TRY(rs_check_dataset(model, train_set, "training set"));
+        RS_TRY(rs_dataset_fingerprint(train_set, t->fingerprint));
+    }
     if (eval_set)
         RS_TRY(rs_check_dataset(model, eval_set, "evaluation set"));
-    RS_TRY(rs_dataset_fingerprint(train_set, t->fingerprint));
     for (int i = 0; i < rs_optim_states(&t->hyper); i++)
         RS_TRY(rs_weights_create(model->graph, &t->state[i]));
     if (t->options.resume)
         RS_TRY(rs_trainer_resume(t));
     RS_TRY(rs_trainer_paths(t));
-    RS_TRY(create_loader(t, train_set, true, &t->train_loader));
+    if (train_set)
+        RS_TRY(create_loader(t, train_set, true, &t->train_loader));
     if (eval_set)
         RS_TRY(create_loader(t, eval_set, false, &t->eval_loader));
     RS_TRY(create_team(t, device));
@@ -140,6 +150,8 @@ void rescl_trainer_destroy(rescl_trainer *t)
     for (size_t i = 0; i < RS_COUNT(t->state); i++)
         rs_weights_fini(&t->state[i]);
     rs_train_options_fini(&t->options);
+    rs_aligned_free(t->own.pixels);
+    rs_aligned_free(t->own.labels);
     free(t->best_path);
     free(t->last_path);
     free(t->resume_path);

@@ -12,9 +12,18 @@
 
 #include <stdatomic.h>
 
+/* A trainer that its caller steps: steps.c. */
+typedef struct rs_own_steps {
+    bool begun;
+    bool pending;       /* gradients wait for their update */
+    double lr, lr_body; /* of the next update */
+    float *pixels;      /* a batch as the network takes it */
+    int32_t *labels;
+} rs_own_steps;
+
 struct rescl_trainer {
     rescl_model *model;
-    const rescl_dataset *train_set, *eval_set; /* eval_set may be NULL */
+    const rescl_dataset *train_set, *eval_set; /* NULL: it is only stepped; not evaluated */
     rescl_train_options options;               /* our own copy */
     rs_optim_hyper hyper;
     rs_schedule schedule;
@@ -29,6 +38,9 @@ struct rescl_trainer {
     char *resume_path;                 /* NULL: a new run */
     const char *good;                  /* the newest complete checkpoint, or NULL */
     bool begun;                        /* the run folder was made ready */
+    bool ran, running;                 /* by rescl_trainer_run */
+    bool has_gradients;                /* of some batch */
+    rs_own_steps own;
     const rs_watcher *const *watchers; /* NULL: those of watchers.def */
     double clock_base; /* rs_clock_seconds at which the run's time would have been 0 */
     atomic_int stop;

@@ -95,7 +95,8 @@ static void allocates_nothing_after_the_first_step(void **state)
     const rescl_train_options o = train_options(dir);
     rescl_trainer *t = NULL;
     counts c = {0};
-    const rescl_train_callbacks callbacks = {.on_step = on_step, .user = &c};
+    const rescl_train_callbacks callbacks = {
+        .struct_size = sizeof callbacks, .on_step = on_step, .user = &c};
     assert_ok(rescl_trainer_create(rs_test_device(), m, train, eval, &o, &t));
     assert_ok(rescl_trainer_run(t, &callbacks));
     assert_int_equal(c.steps, 9); /* whole and tail batches of both kinds were among them */

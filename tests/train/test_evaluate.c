@@ -37,7 +37,8 @@ static void repeats_what_training_reported(void **state)
     rescl_model *model = trained(dir, &reported);
     rescl_dataset *set = rs_test_hands("test", TEST_EVAL_SAMPLES, 0);
     size_t steps = 0;
-    const rescl_train_callbacks count = {.on_step = tell_count, .user = &steps};
+    const rescl_train_callbacks count = {
+        .struct_size = sizeof count, .on_step = tell_count, .user = &steps};
     assert_ok(rescl_evaluate(rs_test_device(), model, set, TEST_BATCH, 1, &count, &m));
     assert_int_equal(steps, 2);
     assert_int_equal(m.samples, reported.samples);
@@ -170,7 +171,8 @@ static bool keep_loss(const rescl_step_event *e, void *user)
 static losses train_on(rescl_runtime *runtime, const char *selector)
 {
     losses l = {0};
-    const rescl_train_callbacks keep = {.on_step = keep_loss, .user = &l};
+    const rescl_train_callbacks keep = {
+        .struct_size = sizeof keep, .on_step = keep_loss, .user = &l};
     rescl_train_options o = train_options(NULL);
     rescl_device *device = NULL;
     rescl_model *model = rs_test_model();

@@ -225,7 +225,7 @@ static void stops_when_a_callback_returns_false(void **state)
     rescl_trainer *t = NULL;
     rescl_metrics metrics;
     refusal r = {.training = true};
-    const rescl_train_callbacks callbacks = {on_step, on_epoch, &r};
+    const rescl_train_callbacks callbacks = {sizeof callbacks, on_step, on_epoch, &r};
     (void)state;
     assert_ok(rescl_trainer_create(rs_test_device(), m, train, eval, &o, &t));
     assert_fails(rescl_trainer_run(t, &callbacks), RESCL_ERR_INTERRUPTED, "after step 1");

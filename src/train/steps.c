@@ -1,0 +1,201 @@
+/* The caller's own loop: a trainer that is stepped instead of run, and what it holds by name. */
+#include "alloc.h"
+#include "clock.h"
+#include "error.h"
+#include "trainer.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+/* ---- steps ------------------------------------------------------------------------------- */
+
+/* A trainer is run or stepped: a run's epochs, checkpoints and rates know nothing of other steps. */
+static rescl_status begin(rescl_trainer *t, const char *call)
+{
+    rescl_status st = RESCL_OK;
+    rs_own_steps *own = &t->own;
+    const rescl_train_options *o = &t->options;
+    const rs_shape *input = &t->model->graph->value[t->model->graph->input].shape;
+    size_t bytes;
+
+    RS_FAIL_IF(t->ran, RESCL_ERR_ARG,
+               "%s: this trainer was given to rescl_trainer_run; make another one to step", call);
+    if (own->begun)
+        goto out;
+    RS_FAIL_IF(!rs_mul_size(rs_shape_count(input), sizeof *own->pixels, &bytes), RESCL_ERR_ARG,
+               "the input is too large");
+    RS_OOM(own->pixels = rs_aligned_calloc(o->batch_size, bytes));
+    RS_OOM(own->labels = rs_aligned_calloc(o->batch_size, sizeof *own->labels));
+    own->begun = true;
+out:
+    return st;
+}
+
+/* The caller's arrays as the network takes them. */
+static rescl_status stage(rescl_trainer *t, const uint8_t *images, const int32_t *labels, size_t n)
+{
+    rescl_status st = RESCL_OK;
+    const rescl_model *m = t->model;
+    const size_t size = m->image_size, values = size * size * 3;
+
+    RS_FAIL_IF(!images || !labels, RESCL_ERR_ARG, "a batch without %s: NULL was given",
+               images ? "labels" : "images");
+    RS_FAIL_IF(n != t->options.batch_size, RESCL_ERR_ARG,
+               "a batch of %zu: the trainer was made for a batch_size of %zu", n,
+               t->options.batch_size);
+    for (size_t i = 0; i < n; i++)
+        RS_FAIL_IF(labels[i] < 0 || (size_t)labels[i] >= m->classes, RESCL_ERR_ARG,
+                   "image %zu of the batch has the label %" PRId32 ": expected 0 to %zu", i,
+                   labels[i], m->classes - 1);
+    for (size_t i = 0; i < n; i++) {
+        const rescl_image image = {size, size, (uint8_t *)(uintptr_t)(images + i * values)};
+        RS_TRY(rs_image_to_input(&image, size, size, &(rescl_resize){0}, m->preprocess,
+                                 t->own.pixels + i * values));
+    }
+    memcpy(t->own.labels, labels, n * sizeof *labels);
+out:
+    return st;
+}
+
+rescl_status rescl_trainer_backward(rescl_trainer *t, const uint8_t *images, const int32_t *labels,
+                                    size_t n, rescl_metrics *out)
+{
+    rescl_status st = RESCL_OK;
+    const double start = rs_clock_seconds();
+    rs_batch batch = {.n = n};
+    const char *layer = NULL;
+    rs_outputs outputs;
+    rs_tally tally = {0};
+
+    RS_TRY(begin(t, "rescl_trainer_backward"));
+    t->own.pending = false;
+    RS_TRY(stage(t, images, labels, n));
+    batch.pixels = t->own.pixels;
+    batch.labels = t->own.labels;
+    RS_TRY(rs_team_gradients(t->team, &batch, t->options.seed, t->progress.step, &outputs));
+    if (!rs_all_finite(outputs.losses, n)) {
+        RS_TRY(rs_team_find_nonfinite(t->team, &layer));
+        RS_FAIL(RESCL_ERR_NUMERIC,
+                "step %" PRIu64 ": the loss is not finite; first seen in layer '%s'; a smaller "
+                "learning rate may help",
+                t->progress.step + 1, layer ? layer : "unknown");
+    }
+    t->has_gradients = t->own.pending = true;
+    rs_tally_add(&tally, outputs.logits, outputs.losses, batch.labels, n, outputs.classes);
+    if (out)
+        rs_tally_metrics(&tally, outputs.classes, rs_clock_seconds() - start, 0.0, out);
+out:
+    return st;
+}
+
+rescl_status rescl_trainer_update(rescl_trainer *t)
+{
+    rescl_status st = RESCL_OK;
+    const rs_rates rates = {t->own.lr_body, t->own.lr, t->options.weight_decay};
+
+    RS_FAIL_IF(!t->own.pending, RESCL_ERR_ARG,
+               "there are no gradients to update by; call rescl_trainer_backward first");
+    RS_TRY(rs_team_update(t->team, &rates, t->progress.step + 1));
+    t->own.pending = false;
+    t->progress.step++;
+out:
+    return st;
+}
+
+rescl_status rescl_trainer_step(rescl_trainer *t, const uint8_t *images, const int32_t *labels,
+                                size_t n, rescl_metrics *out)
+{
+    rescl_status st = RESCL_OK;
+
+    RS_TRY(rescl_trainer_backward(t, images, labels, n, out));
+    RS_TRY(rescl_trainer_update(t));
+out:
+    return st;
+}
+
+rescl_status rescl_trainer_set_lr(rescl_trainer *t, double lr, double lr_body)
+{
+    rescl_status st = RESCL_OK;
+
+    RS_FAIL_IF(!isfinite(lr) || lr < 0.0 || !isfinite(lr_body) || lr_body < 0.0, RESCL_ERR_ARG,
+               "learning rates %g and %g: expected at least 0 and below infinity", lr, lr_body);
+    t->own.lr = lr;
+    t->own.lr_body = lr_body > 0.0 ? lr_body : lr;
+out:
+    return st;
+}
+
+rescl_status rescl_trainer_evaluate(rescl_trainer *t, rescl_metrics *out)
+{
+    rescl_status st = RESCL_OK;
+    rs_watch watch = {0};
+    rs_evaluation e = {.team = t->team, .loader = t->eval_loader, .watch = &watch};
+
+    RS_FAIL_IF(!t->eval_loader, RESCL_ERR_ARG,
+               "this trainer has no evaluation set; give rescl_trainer_create one");
+    RS_FAIL_IF(t->running, RESCL_ERR_ARG,
+               "rescl_trainer_evaluate: the trainer is running, and evaluates by itself");
+    RS_TRY(rs_evaluate(&e, out));
+out:
+    return st;
+}
+
+/* ---- what it holds ----------------------------------------------------------------------- */
+
+rescl_status rescl_trainer_get_parameter(rescl_trainer *t, const char *name, float *values,
+                                         size_t count)
+{
+    rescl_status st = RESCL_OK;
+    size_t i = 0;
+
+    RS_TRY(rs_model_find_parameter(t->model, name, values, count, &i));
+    RS_TRY(rs_team_read_param(t->team, i, false, values));
+out:
+    return st;
+}
+
+rescl_status rescl_trainer_set_parameter(rescl_trainer *t, const char *name, const float *values,
+                                         size_t count)
+{
+    rescl_status st = RESCL_OK;
+    size_t i = 0;
+
+    RS_TRY(rs_model_find_parameter(t->model, name, values, count, &i));
+    RS_TRY(rs_team_write_param(t->team, i, false, values));
+out:
+    return st;
+}
+
+rescl_status rescl_trainer_get_gradient(rescl_trainer *t, const char *name, float *values,
+                                        size_t count)
+{
+    rescl_status st = RESCL_OK;
+    size_t i = 0;
+
+    RS_TRY(rs_model_find_parameter(t->model, name, values, count, &i));
+    RS_FAIL_IF(!t->has_gradients, RESCL_ERR_ARG,
+               "%s: there are no gradients yet; they come with the first batch", name);
+    RS_TRY(rs_team_read_param(t->team, i, true, values));
+out:
+    return st;
+}
+
+rescl_status rescl_trainer_set_gradient(rescl_trainer *t, const char *name, const float *values,
+                                        size_t count)
+{
+    rescl_status st = RESCL_OK;
+    size_t i = 0;
+
+    RS_TRY(rs_model_find_parameter(t->model, name, values, count, &i));
+    RS_FAIL_IF(!t->own.pending, RESCL_ERR_ARG,
+               "%s: no update waits for a gradient; call rescl_trainer_backward first", name);
+    RS_TRY(rs_team_write_param(t->team, i, true, values));
+out:
+    return st;
+}
+
+rescl_status rescl_trainer_sync_model(rescl_trainer *t)
+{
+    return rs_team_download(t->team, &t->model->weights);
+}
