@@ -7,8 +7,9 @@
  *             for all channels in its own lines of scratch, close in cache.
  *   SPREAD 1: a group of LX x LY items, LX neighbouring blocks of channels by LY rows, walks a part
  *             of its channels, keeps sums in registers and joins them by a tree.
- * A finishing kernel joins the parts, again in a fixed order. Those of the statistics are moments.clh's,
- * and may come from the convolution that made src; those of the sums are [part][2][channels].
+ * A finishing kernel joins the parts, again in a fixed order. Those of the statistics are
+ * moments.clh's, and may come from the convolution that made src; those of the sums are
+ * [part][2][channels].
  *
  * Kernels: batchnorm_fwd_stats, batchnorm_fwd_finish, batchnorm_fwd_apply; batchnorm_bwd_sums,
  * batchnorm_bwd_finish, batchnorm_bwd_data. */

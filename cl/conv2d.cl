@@ -23,8 +23,7 @@ __kernel void conv2d_im2col(__global const float *restrict src, __global float *
     const pixel at = pixel_at(p, oh, ow);
     const int y = at.a * stride_h - pad_top + r, x = at.b * stride_w - pad_left + s;
     const int inside = (uint)y < (uint)h && (uint)x < (uint)w;
-    col[(size_t)p * width + j] =
-        inside ? src[(((first + at.n) * h + y) * w + x) * c + ci] : 0.0f;
+    col[(size_t)p * width + j] = inside ? src[(((first + at.n) * h + y) * w + x) * c + ci] : 0.0f;
 }
 
 /* Item (channel, source pixel from image `first` on): sums the matrix elements that were read from

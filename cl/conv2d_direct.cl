@@ -8,13 +8,11 @@
 /* Item (output channel q, grid pixel): [relu](the sum over the window and the `depth` source
  * channels of q's group [+ bias] [+ residual]), written, or added where `accumulate`. A group has
  * group_out output channels, and its weights are step_g floats from those of the next one. */
-__kernel void conv2d_direct_product(__global const float *restrict src,
-                                    __global const float *restrict weight,
-                                    __global const float *restrict bias,
-                                    __global const float *restrict residual,
-                                    __global float *restrict dst, CONV_GRID_PARAMS,
-                                    CONV_TAPS_PARAMS, int depth, int group_out, int step_g,
-                                    int accumulate, int relu)
+__kernel void
+conv2d_direct_product(__global const float *restrict src, __global const float *restrict weight,
+                      __global const float *restrict bias, __global const float *restrict residual,
+                      __global float *restrict dst, CONV_GRID_PARAMS, CONV_TAPS_PARAMS, int depth,
+                      int group_out, int step_g, int accumulate, int relu)
 {
     const int q = get_global_id(0), index = get_global_id(1);
     if (q >= k || index >= images * gh * gw)

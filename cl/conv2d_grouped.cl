@@ -60,11 +60,12 @@ RS_INLINE void add_tap(vfloat sum[MR], __global const float *const from[MR],
 }
 
 /* Item (block of output channels, run of `chunk` pixel tiles of a grid). */
-TILE_KERNEL void
-conv2d_grouped_product(__global const float *restrict src, __global const float *restrict packed,
-                       __global const float *restrict residual, __global float *restrict dst,
-                       CONV_GRID_PARAMS, CONV_TAPS_PARAMS, int depth, int group_out, int taps,
-                       int chunk, int accumulate, int relu)
+TILE_KERNEL void conv2d_grouped_product(__global const float *restrict src,
+                                        __global const float *restrict packed,
+                                        __global const float *restrict residual,
+                                        __global float *restrict dst, CONV_GRID_PARAMS,
+                                        CONV_TAPS_PARAMS, int depth, int group_out, int taps,
+                                        int chunk, int accumulate, int relu)
 {
     const int q = get_global_id(0) * VW, start = get_global_id(1) * chunk * MR;
     const int pixels = images * gh * gw;
@@ -184,9 +185,8 @@ TILE_KERNEL void conv2d_grouped_bwd_params(__global const float *restrict src,
                 const int b1 = right < 0 ? 0 : min(right / stride_w + 1, ow);
                 const int x = b0 * stride_w - left;
                 for (int j0 = 0; j0 < depth && b0 < b1; j0 += JB)
-                    add_row(out + (r * cols + s) * depth * k,
-                            src + ((n * h + y) * w + x) * c, stride_w * c,
-                            diff_dst + (l * ow + b0) * k, k, b1 - b0, j0, depth);
+                    add_row(out + (r * cols + s) * depth * k, src + ((n * h + y) * w + x) * c,
+                            stride_w * c, diff_dst + (l * ow + b0) * k, k, b1 - b0, j0, depth);
             }
         }
 }

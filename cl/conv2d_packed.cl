@@ -11,13 +11,14 @@
  * remains is a pure product of MR pixels by NR channels, held in MR x NV vector registers over kc
  * values.
  *
- * Layout: activations NHWC, filters RSCK. `packed` is cut into blocks of kc of the window's rows *
- * cols * c values. A block holds, for each panel of NR output channels, the block's values of each
- * channel side by side, so that a group reads it from one end to the other. Behind the blocks comes
- * one bias per channel; channels past the last are zero.
+ * Layout: activations NHWC, filters RSCK. A window has rows * cols * c values, and `packed` is cut
+ * into blocks of kc of them. A block holds, for each panel of NR output channels, its values with
+ * the channels side by side, so that a group reads it from one end to the other. After the blocks
+ * comes one bias per channel; channels past the last are zero.
  *
  * Kernels: conv2d_packed_product (forward, backward data), conv2d_packed_weights and
- * conv2d_packed_bias (their panels), conv2d_packed_bwd_params.
+ * conv2d_packed_bias (their panels), conv2d_packed_bwd_params. Macros are upper bounds of what the
+ * arguments may be; src/op/conv2d_packed.c lists what is tuned.
  */
 #include "conv2d.clh"
 #include "moments.clh"
@@ -35,10 +36,6 @@
 #ifndef LDA /* floats between the rows of a tile: whole vectors */
 #define LDA (KC + 16)
 #endif
-
-#define RELU           4 /* flags: clamp the finished sums at 0 */
-#define ACCUMULATE     1 /* flags: add to what the output holds */
-#define POSITION_MAJOR 2 /* order pixels by position, then image: neighbours share their padding */
 
 /* The first pixel, and the next ones, of a walk over gh x gw pixels of each image: image by image,
  * or, by position, the images' pixels of one position side by side. */
@@ -122,7 +119,7 @@ RS_INLINE void gather(__local float *a, int lda, int pixels, __local const int *
     }
 }
 
-/* `store` of whole rows. */
+/* What `store` does to a tile of whole rows. */
 RS_INLINE void store_rows(vfloat acc[MR][NV], __global float *y, __local const int *offset,
                           const int np, __global const float *bias, __global const float *residual,
                           int relu)
@@ -336,8 +333,8 @@ conv2d_packed_weights(__global const float *restrict weight, __global float *res
 {
     const int j = get_group_id(0), tap = get_group_id(1), taps = get_num_groups(1);
     const int nk = min(NR, k - j * NR), npanels = get_num_groups(0), total = taps * c;
-    __global const float *src = weight + (size_t)GRID_TAP(tap / cols, tap % cols) * step_tap +
-                                (size_t)j * NR * step_q;
+    __global const float *src =
+        weight + (size_t)GRID_TAP(tap / cols, tap % cols) * step_tap + (size_t)j * NR * step_q;
     packed += packed_first;
     for (int c0 = 0; c0 < c; c0 += VW) {
         /* Values from..from + channels lie in one block, or from `next` on in the one after. */
@@ -518,16 +515,16 @@ conv2d_packed_bwd_params(__global const float *restrict x, __global const float 
             if (with_bias)
                 add_rows(np, d, bias + (j - j0) * NR);
         }
-        for (int b0 = m0; b0 < m1; b0 += MB) {
-            const int b1 = min(b0 + MB, m1);
-            gather(A, LDM, np, top, left, start, x, h, w * c, cols * c, b0, b1);
-            if (b1 - b0 < MB)
+        for (int f0 = m0; f0 < m1; f0 += MB) {
+            const int f1 = min(f0 + MB, m1);
+            gather(A, LDM, np, top, left, start, x, h, w * c, cols * c, f0, f1);
+            if (f1 - f0 < MB)
                 for (int i = 0; i < np; i++)
-                    clear(A + i * LDM + b1 - b0, MW);
+                    clear(A + i * LDM + f1 - f0, MW);
             for (int j = j0; j < j1; j++)
-                for (int m = b0; m < b1; m += MW)
-                    params_tile(np, A + m - b0, D + (j - j0) * PX * NR, dw + (size_t)m * k + j * NR,
-                                k, min(MW, b1 - m), min(NR, k - j * NR), p0 == first);
+                for (int m = f0; m < f1; m += MW)
+                    params_tile(np, A + m - f0, D + (j - j0) * PX * NR, dw + (size_t)m * k + j * NR,
+                                k, min(MW, f1 - m), min(NR, k - j * NR), p0 == first);
         }
         p0 += np;
     } while (p0 < end);

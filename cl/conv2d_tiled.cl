@@ -58,11 +58,12 @@ RS_INLINE void multiply(__local const float *A, __local const float *B, float ac
 
 /* Group (column tile, row tile). Adds to y where `accumulate`, else writes. `bias` and
  * `residual` may be NULL; the sums are clamped at 0 where `relu`. */
-__kernel GROUP void
-conv2d_tiled_product(__global const float *restrict x, __global const float *restrict weight,
-                     __global const float *restrict bias, __global const float *restrict residual,
-                     __global float *restrict y, CONV_GRID_PARAMS, CONV_TAPS_PARAMS, int accumulate,
-                     int relu)
+__kernel GROUP void conv2d_tiled_product(__global const float *restrict x,
+                                         __global const float *restrict weight,
+                                         __global const float *restrict bias,
+                                         __global const float *restrict residual,
+                                         __global float *restrict y, CONV_GRID_PARAMS,
+                                         CONV_TAPS_PARAMS, int accumulate, int relu)
 {
     __local float A[TK * LDA], B[TK * LDB];
     __local int in_h[TM], in_w[TM], image[TM], offset[TM];
@@ -95,8 +96,8 @@ conv2d_tiled_product(__global const float *restrict x, __global const float *res
         for (int i = item; i < TK * TN; i += ITEMS) { /* neighbours read neighbouring weights */
             const int t = step_q == 1 ? i / TN : i % TK, q = step_q == 1 ? i % TN : i / TK;
             const int f = k0 + t, tap = f / c;
-            const int at = GRID_TAP(tap / cols, tap % cols) * step_tap + f % c * step_c +
-                           (n0 + q) * step_q;
+            const int at =
+                GRID_TAP(tap / cols, tap % cols) * step_tap + f % c * step_c + (n0 + q) * step_q;
             B[t * LDB + q] = f < total && n0 + q < k ? weight[at] : 0.0f;
         }
         barrier(CLK_LOCAL_MEM_FENCE);

@@ -12,9 +12,9 @@
 /* Enough chains to cover latency x units (4 x 2 to 5 x 2 cycles on CPUs), few enough for 16 vector
  * registers. Separate variables, not an array, so that they are registers under any compiler. */
 #define CHAINS(M) M(0) M(1) M(2) M(3) M(4) M(5) M(6) M(7) M(8) M(9) M(10) M(11)
-#define START(k) vfloat x##k = (vfloat)((float)(id + k) * 1e-6f);
-#define STEP(k) x##k = fma(x##k, va, vb);
-#define ADD(k) sum += x##k;
+#define START(k)  vfloat x##k = (vfloat)((float)(id + k) * 1e-6f);
+#define STEP(k)   x##k = fma(x##k, va, vb);
+#define ADD(k)    sum += x##k;
 
 __kernel void peak_fma(__global float *out, const float a, const float b, const int loops)
 {

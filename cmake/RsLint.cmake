@@ -6,6 +6,8 @@ foreach(dir ${lint_dirs})
     list(APPEND lint_globs "${PROJECT_SOURCE_DIR}/${dir}/*.c" "${PROJECT_SOURCE_DIR}/${dir}/*.h")
 endforeach()
 file(GLOB_RECURSE rs_lint_all CONFIGURE_DEPENDS ${lint_globs})
+file(GLOB rs_lint_kernels CONFIGURE_DEPENDS
+    "${PROJECT_SOURCE_DIR}/cl/*.cl" "${PROJECT_SOURCE_DIR}/cl/*.clh")
 set(rs_lint_sources ${rs_lint_all})
 list(FILTER rs_lint_sources INCLUDE REGEX "^${PROJECT_SOURCE_DIR}/src/.*\\.c$")
 
@@ -22,7 +24,7 @@ function(rs_lint name tool)
 endfunction()
 
 if(rs_lint_sources)
-    rs_lint(format clang-format clang-format --dry-run -Werror ${rs_lint_all})
+    rs_lint(format clang-format clang-format --dry-run -Werror ${rs_lint_all} ${rs_lint_kernels})
 
     # Its own analysis of each file; what it cannot know (callers, macros of other builds) is off.
     rs_lint(cppcheck cppcheck cppcheck --quiet --error-exitcode=1 --inline-suppr -j 2

@@ -95,6 +95,13 @@ rs_conv_maps rs_conv_maps_of(const rs_conv *v, rs_pass pass);
     RS_CONV_MAPS_ARGS(v, v), RS_INT((v)->r), RS_INT((v)->s), RS_INT((v)->stride_h),                \
         RS_INT((v)->stride_w), RS_INT((v)->pad_top), RS_INT((v)->pad_left)
 
+/* Bits of a kernel's `flags`: what cl/conv2d.clh calls by the same names. */
+typedef enum rs_conv_flag {
+    RS_CONV_ACCUMULATE = 1,
+    RS_CONV_POSITION_MAJOR = 2,
+    RS_CONV_RELU = 4
+} rs_conv_flag;
+
 /* NULL, or why 32-bit indices do not reach the tensors. For `can`. */
 const char *rs_conv_fits_int(const rs_conv *v);
 

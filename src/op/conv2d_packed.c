@@ -233,7 +233,9 @@ static rescl_status product_enqueue(const rs_plan *plan, const rs_args *args)
                 RS_BUF(fwd ? args->dst.buf : args->diff_src[0].buf),
                 RS_BUF(plan->moments_parts ? args->moments : NULL), RS_CONV_GRID_ARGS(&v, &m, g),
                 RS_INT(d.kc), RS_INT(d.tiles), RS_INT(d.batch), RS_INT(d.group_panels),
-                RS_INT((add ? 1 : 0) | (d.position_major ? 2 : 0) | (v.relu ? 4 : 0))));
+                RS_INT((add ? RS_CONV_ACCUMULATE : 0) |
+                       (d.position_major ? RS_CONV_POSITION_MAJOR : 0) |
+                       (v.relu ? RS_CONV_RELU : 0))));
         }
         first += d.packed;
     }

@@ -180,7 +180,8 @@ static rescl_status product_enqueue(const rs_plan *plan, const rs_args *args)
                      RS_CONV_MAPS_ARGS(&v, &m), RS_INT(fwd ? v.pad_top : 2 - v.pad_top),
                      RS_INT(fwd ? v.pad_left : 2 - v.pad_left), RS_INT(d.block),
                      RS_INT(d.group_blocks), RS_INT(d.group_panels), RS_INT(d.chunk),
-                     RS_ULONG(d.slab), RS_INT((add ? 1 : 0) | (v.relu ? 4 : 0)));
+                     RS_ULONG(d.slab),
+                     RS_INT((add ? RS_CONV_ACCUMULATE : 0) | (v.relu ? RS_CONV_RELU : 0)));
 }
 
 static rescl_status pack(const rs_plan *plan, const rs_args *args)
