@@ -7,20 +7,21 @@
  *     forward, backward data   y  = A' [ (G g G') . (B' d B) ] A          A: 6x4, G: 6x3
  *     backward weights         dg = A3' [ (B' d B) . (G4 dy G4') ] A3     A3: 6x3, G4: 6x4
  *
- * where . multiplies element by element and is summed over channels, respectively tiles: 36 matrix
- * products, one for each of the 6x6 positions. The polynomials are evaluated at 0, +-1/sqrt(2),
- * +-sqrt(2) and infinity: in float32 that keeps half of the error of the usual 0, +-1, +-2 and about
- * twice that of the plain sum.
+ * where . multiplies element by element and is summed over channels, or tiles: 36 matrix products,
+ * one for each of the 6x6 positions. The polynomials are evaluated at 0, +-1/sqrt(2), +-sqrt(2) and
+ * infinity: in float32 that has half of the error of the usual 0, +-1, +-2, and about twice that of
+ * the plain sum.
  *
  * Work. A group walks blocks of tiles: transforms a block's pixels into V, multiplies, transforms
  * back. V and the products lie in the group's own slab of scratch, which stays in its core's cache.
  * Padding is dealt with where tiles are read and written; what is outside of the map reads as zero.
  *
- * Layout: activations NHWC, filters RSCK; packed[panel][position][channel][NR], then a bias for each
- * channel; V[position][tile][channel], rows VROW floats apart, positions VSTEP.
+ * Layout: activations NHWC, filters RSCK. packed[panel][position][channel][NR], then one bias for
+ * each channel. V[position][tile][channel], with vrow floats from tile to tile and vstep from
+ * position to position.
  *
  * Kernels: conv2d_winograd_product (forward, backward data), conv2d_winograd_weights (its panels),
- * conv2d_winograd_bwd_params. */
+ * conv2d_winograd_bwd_params. What is tuned are arguments; src/op/conv2d_winograd.c lists it. */
 #define MW (RS_VW >= 16 ? 8 : 6) /* divides the usual numbers of channels */
 #include "conv2d.clh"
 #include "moments.clh"
@@ -29,9 +30,6 @@
 #define POSITIONS 36
 #define ROOT      1.41421356f /* sqrt(2); the other point is half of it */
 #define HALF_ROOT 0.70710678f
-
-#define RELU       4 /* flags, as in conv2d_packed.cl */
-#define ACCUMULATE 1
 
 /* Distance of V's positions and of its rows: whole vectors, and odd multiples of them, so that what
  * is written together lies in different cache sets. */
@@ -97,26 +95,6 @@ RS_INLINE void output_3(const vfloat m[6], vfloat y[3]) /* A3' */
     y[2] = fma(s2, (vfloat)(2.0f), fma(s1, (vfloat)(0.5f), m[5]));
 }
 
-/* Two-dimensional: `oned` along both axes of the rows x rows vectors LOAD(i, j), to the cols x cols
- * STORE(i, j, value). */
-#define TRANSFORM(oned, rows, cols, LOAD, STORE)                                                   \
-    do {                                                                                           \
-        vfloat half_[cols][rows];                                                                  \
-        _Pragma("unroll") for (int j_ = 0; j_ < rows; j_++)                                        \
-        {                                                                                          \
-            vfloat in_[rows], out_[cols];                                                          \
-            _Pragma("unroll") for (int i_ = 0; i_ < rows; i_++) in_[i_] = LOAD(i_, j_);            \
-            oned(in_, out_);                                                                       \
-            _Pragma("unroll") for (int i_ = 0; i_ < cols; i_++) half_[i_][j_] = out_[i_];          \
-        }                                                                                          \
-        _Pragma("unroll") for (int i_ = 0; i_ < cols; i_++)                                        \
-        {                                                                                          \
-            vfloat out_[cols];                                                                     \
-            oned(half_[i_], out_);                                                                 \
-            _Pragma("unroll") for (int j_ = 0; j_ < cols; j_++) STORE(i_, j_, out_[j_]);           \
-        }                                                                                          \
-    } while (0)
-
 /* ---- tiles of a map ------------------------------------------------------------------------ */
 
 typedef struct tile_map {
@@ -157,9 +135,6 @@ RS_INLINE const global float *tile_pixels(const tile_map *m, const global float 
     return corner;
 }
 
-#define LOAD_PIXEL(i, j)            fload(from + (i)*row + (j)*col)
-#define STORE_POSITION(i, j, value) fstore(value, to + (i * 6 + j) * step)
-
 /* v[position][tile][channel] = B' d B of tiles t0 .. t0 + count, channels c0 .. c0 + channels. */
 RS_INLINE void transform_input(const tile_map *m, const global float *x, int t0, int count, int c0,
                                int channels, global float *v, int vrow, int step,
@@ -173,7 +148,12 @@ RS_INLINE void transform_input(const tile_map *m, const global float *x, int t0,
             const global float *from =
                 tile_pixels(m, x, image, py, px, c0 + k, 6, corner, &row, &col);
             global float *to = v + t * vrow + k;
-            TRANSFORM(input_6, 6, 6, LOAD_PIXEL, STORE_POSITION);
+#define ONED               input_6
+#define FROM               6
+#define TO                 6
+#define LOAD(i, j)         fload(from + (i)*row + (j)*col)
+#define STORE(i, j, value) fstore(value, to + ((i)*6 + (j)) * step)
+#include "winograd_transform.clh"
         }
     }
 }
@@ -202,16 +182,14 @@ RS_INLINE void tile_moments(vfloat out[4][4], int rows, int cols, global float *
     add_moments(means, channels, part, (float)count, mean, square, n);
 }
 
-/* y = A' m A of tiles t0 .. t0 + count, channels k0 .. k0 + channels; with bias, residual (unless
- * NULL) and the flags. Unless `means` is NULL, joins the moments of y to those of `seen` pixels there.
- * Returns the pixels. */
+/* y = A' m A of tiles t0 .. t0 + count, channels k0 .. k0 + channels, plus bias and residual (which
+ * may be NULL), as the flags say. Unless `means` is NULL, it joins the moments of y to those of the
+ * `seen` pixels there. Returns the number of pixels. */
 RS_INLINE int transform_output(const tile_map *m, const global float *products, int mrow, int step,
                                int t0, int count, int k0, int channels, const global float *bias,
                                const global float *residual, global float *y, global float *means,
                                int seen, int flags)
 {
-#define LOAD_PRODUCT(i, j)      fload(from + ((i)*6 + (j)) * step)
-#define KEEP_PIXEL(i, j, value) out[i][j] = (value)
     int pixels = 0;
     for (int t = 0; t < count; t++) {
         int image, py, px;
@@ -223,7 +201,12 @@ RS_INLINE int transform_output(const tile_map *m, const global float *products, 
             const vfloat start = fload(bias + k0 + k);
             const global float *from = products + t * mrow + k;
             vfloat out[4][4];
-            TRANSFORM(output_4, 6, 4, LOAD_PRODUCT, KEEP_PIXEL);
+#define ONED               output_4
+#define FROM               6
+#define TO                 4
+#define LOAD(i, j)         fload(from + ((i)*6 + (j)) * step)
+#define STORE(i, j, value) out[i][j] = (value)
+#include "winograd_transform.clh"
 #pragma unroll
             for (int i = 0; i < 4; i++)
 #pragma unroll
@@ -247,7 +230,8 @@ RS_INLINE int transform_output(const tile_map *m, const global float *products, 
 }
 
 /* Group (b, j): blocks b * group_blocks ... of `block` tiles (a multiple of MR), panels
- * j * group_panels ..., `chunk` panels at a time. Unless NULL, `moments` gets those of y in parts b. */
+ * j * group_panels ..., `chunk` panels at a time. Unless it is NULL, `moments` gets those of y,
+ * with b as their part. */
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 conv2d_winograd_product(__global const float *restrict x, __global const float *restrict packed,
                         int bias_first, __global const float *restrict residual,
@@ -327,10 +311,13 @@ conv2d_winograd_weights(__global const float *restrict weight, __global const fl
             load_square(w, step_c, step_q, channels, columns, g[tap]);
         }
         for (int i = 0; i < channels; i++) {
-#define LOAD_TAP(r, s) g[(r)*3 + (s)][i]
-#define STORE_PACKED(r, s, value)                                                                  \
+#define ONED       filter_3
+#define FROM       3
+#define TO         6
+#define LOAD(r, s) g[(r)*3 + (s)][i]
+#define STORE(r, s, value)                                                                         \
     fstore(value, packed + (((size_t)j * POSITIONS + (r)*6 + (s)) * c + c0 + i) * NR + q0)
-            TRANSFORM(filter_3, 3, 6, LOAD_TAP, STORE_PACKED);
+#include "winograd_transform.clh"
         }
         for (int i = 0; c0 == 0 && i < VW; i++)
             packed[bias_first + first + i] = bias && i < columns ? bias[first + i] : 0.0f;
@@ -352,14 +339,19 @@ RS_INLINE void transform_diff(const tile_map *m, const global float *dy, int t0,
             const global float *from =
                 tile_pixels(m, dy, image, py, px, k0 + q, 4, corner, &row, &col);
             global float *to = d + (q / NR * block + t) * NR + q % NR;
-            TRANSFORM(filter_4, 4, 6, LOAD_PIXEL, STORE_POSITION);
+#define ONED               filter_4
+#define FROM               4
+#define TO                 6
+#define LOAD(i, j)         fload(from + (i)*row + (j)*col)
+#define STORE(i, j, value) fstore(value, to + ((i)*6 + (j)) * step)
+#include "winograd_transform.clh"
         }
     }
 }
 
-/* Sums diff_weight over the tiles of one of `parts` parts, for filter rows (input channels) of
- * blocks of `rows` and blocks of `group_panels` panels, into dw + dw_first + part * part_floats. A group takes
- * every get_num_groups(0)th of these items; `block` tiles are transformed at a time. */
+/* An item of work sums diff_weight over the tiles of one of `parts` parts, for `rows` filter rows
+ * (input channels) and `group_panels` panels, into dw + dw_first + part * part_floats. A group
+ * takes every get_num_groups(0)th item, and transforms `block` tiles at a time. */
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 conv2d_winograd_bwd_params(__global const float *restrict x, __global const float *restrict dy,
                            __global float *dw, ulong dw_first, __global float *scratch,
@@ -411,9 +403,12 @@ conv2d_winograd_bwd_params(__global const float *restrict x, __global const floa
                 const uint n = min(VW, k - j0 * NR - q);
                 __global float *to =
                     dw + dw_first + part * part_floats + (size_t)(c0 + m) * k + j0 * NR + q;
-#define LOAD_SUM(i, j)         fload(u + ((i)*6 + (j)) * ustep + m * urow + q)
-#define STORE_TAP(r, s, value) store_part(value, to + (size_t)((r)*3 + (s)) * c * k, n)
-                TRANSFORM(output_3, 6, 3, LOAD_SUM, STORE_TAP);
+#define ONED               output_3
+#define FROM               6
+#define TO                 3
+#define LOAD(i, j)         fload(u + ((i)*6 + (j)) * ustep + m * urow + q)
+#define STORE(r, s, value) store_part(value, to + (size_t)((r)*3 + (s)) * c * k, n)
+#include "winograd_transform.clh"
             }
     }
 }
