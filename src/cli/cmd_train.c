@@ -15,6 +15,7 @@
 /* All that a training run holds. */
 typedef struct run {
     const cli_args *args;
+    rescl_train_options options;
     cli_session session;
     rescl_dataset *train_set, *eval_set;
     rescl_model *model;
@@ -56,39 +57,23 @@ static bool ask_to_stop(void)
 
 /* ---- opening ---- */
 
-static rescl_train_options train_options(const run *r)
+/* The training options, but for what the run's folder gives. Strings are those of the arguments. */
+static int take_options(const cli_args *args, rescl_train_options *o)
 {
-    const cli_args *a = r->args;
-    rescl_train_options o;
-    rescl_train_options_default(&o);
-    o.epochs = cli_size(a, OPT_epochs);
-    o.batch_size = cli_size(a, OPT_batch_size);
-    o.opt = cli_str(a, OPT_opt);
-    o.lr = cli_real(a, OPT_lr);
-    o.lr_body = cli_real(a, OPT_lr_body);
-    o.momentum = cli_real(a, OPT_momentum);
-    o.weight_decay = cli_real(a, OPT_weight_decay);
-    o.beta1 = cli_real(a, OPT_beta1);
-    o.beta2 = cli_real(a, OPT_beta2);
-    o.eps = cli_real(a, OPT_eps);
-    o.lr_scheduler = cli_str(a, OPT_lr_scheduler);
-    o.lr_step_size = cli_size(a, OPT_lr_step_size);
-    o.lr_gamma = cli_real(a, OPT_lr_gamma);
-    o.lr_min = cli_real(a, OPT_lr_min);
-    o.lr_warmup_epochs = cli_size(a, OPT_lr_warmup_epochs);
-    o.lr_warmup_decay = cli_real(a, OPT_lr_warmup_decay);
-    o.scale = cli_real(a, OPT_scale);
-    o.hflip = cli_real(a, OPT_hflip);
-    o.color_jitter = cli_real(a, OPT_color_jitter);
-    o.seed = cli_u64(a, OPT_seed);
-    o.workers = cli_size(a, OPT_workers);
-    o.eval_freq = cli_size(a, OPT_eval_freq);
-    o.save_freq = cli_size(a, OPT_save_freq);
-    o.max_steps = cli_size(a, OPT_max_steps);
-    o.output_dir = r->folder;
-    o.resume = r->resume;
-    o.args_ini = r->ini;
-    return o;
+    rescl_train_options_default(o);
+    for (size_t i = 0; i < rescl_train_options_count(); i++) {
+        const rescl_option *option = rescl_train_options_at(i);
+        const cli_opt id = cli_opt_find(option->name, strlen(option->name), args->verb);
+        if (!option->group)
+            continue;
+        const char *text = cli_str(args, id);
+        if (option->type == RESCL_OPTION_BOOL)
+            text = cli_bool(args, id) ? "true" : "false";
+        const rescl_status st = rescl_train_options_set(o, option->name, text);
+        if (st != RESCL_OK)
+            return cli_fail(st, false);
+    }
+    return CLI_OK;
 }
 
 /* The training images and, where there are any, those that measure accuracy. Opening them again
@@ -157,7 +142,7 @@ static int open_model(run *r)
         .hidden = cli_size(a, OPT_hidden),
         .dropout = cli_real(a, OPT_dropout),
         .label_smoothing = cli_real(a, OPT_label_smoothing),
-        .seed = cli_u64(a, OPT_seed),
+        .seed = r->options.seed,
         .class_names = names,
     };
     rescl_status st = rescl_model_create(&options, &r->model);
@@ -213,7 +198,9 @@ static int open_all(run *r)
 {
     if (!check_resume(r->args) || !cli_require(r->args, OPT_data_path))
         return CLI_USAGE;
-    int code = cli_session_open(r->args, 0, &r->session);
+    int code = take_options(r->args, &r->options);
+    if (code == CLI_OK)
+        code = cli_session_open(r->args, 0, &r->session);
     size_t size = cli_size(r->args, OPT_size);
     if (code != CLI_OK || (code = open_data(r, size)) != CLI_OK || (code = open_model(r)) != CLI_OK)
         return code;
@@ -280,7 +267,7 @@ static void describe(const run *r)
     rescl_model_info info;
     rescl_model_get_info(r->model, &info);
     char params[32], trainable[32], macs[32], memory[32], name[320], body[48] = "";
-    size_t samples = rescl_dataset_count(r->train_set), batch = cli_size(a, OPT_batch_size);
+    size_t samples = rescl_dataset_count(r->train_set), batch = r->options.batch_size;
     cli_note("model   %s, %zux%zu, %zu classes: %s parameters (%s trainable), %s MACs an image",
              info.name, info.image_size, info.image_size, info.classes,
              cli_thousands(info.params, params), cli_thousands(info.trainable, trainable),
@@ -293,10 +280,10 @@ static void describe(const run *r)
     cli_note("data    %s: %zu images to train in %zu batches of %zu, %zu to evaluate",
              cli_str(a, OPT_data_path), samples, (samples + batch - 1) / batch, batch,
              r->eval_set ? rescl_dataset_count(r->eval_set) : 0);
-    if (cli_real(a, OPT_lr_body) > 0)
-        snprintf(body, sizeof body, ", of the body %g", cli_real(a, OPT_lr_body));
-    cli_note("plan    %zu epochs, %s, rate %g%s (%s)", cli_size(a, OPT_epochs), cli_str(a, OPT_opt),
-             cli_real(a, OPT_lr), body, cli_str(a, OPT_lr_scheduler));
+    if (r->options.lr_body > 0)
+        snprintf(body, sizeof body, ", of the body %g", r->options.lr_body);
+    cli_note("plan    %zu epochs, %s, rate %g%s (%s)", r->options.epochs, r->options.opt,
+             r->options.lr, body, r->options.lr_scheduler);
     if (cli_str(a, OPT_freeze))
         cli_note("frozen  %s", cli_str(a, OPT_freeze));
     cli_note("run     %s%s", r->folder, r->resume ? ", resumed" : "");
@@ -316,8 +303,10 @@ static char *data_flags(const run *r)
     if (strcmp(cli_str(a, OPT_format), "auto") != 0)
         snprintf(format, sizeof format, " --format %s", cli_str(a, OPT_format));
     /* Another batch size sums in another order, which the last digits of the loss show. */
-    if (strcmp(a->value[OPT_batch_size].text, cli_opt_get(OPT_batch_size)->def) != 0)
-        snprintf(batch, sizeof batch, " --batch-size %s", a->value[OPT_batch_size].text);
+    rescl_train_options defaults;
+    rescl_train_options_default(&defaults);
+    if (r->options.batch_size != defaults.batch_size)
+        snprintf(batch, sizeof batch, " --batch-size %zu", r->options.batch_size);
     char *text = path ? cli_format("--data-path %s%s%s%s%s%s", path, format, samples, seed, batch,
                                    r->eval_set ? "" : " --split train")
                       : NULL;
@@ -441,9 +430,11 @@ int cmd_train(const cli_args *args)
         goto out;
     describe(&r);
     cli_progress_init(&r.progress, cli_size(args, OPT_print_freq));
-    const rescl_train_options options = train_options(&r);
+    r.options.output_dir = r.folder;
+    r.options.resume = r.resume;
+    r.options.args_ini = r.ini;
     rescl_status st = rescl_trainer_create(r.session.device, r.model, r.train_set, r.eval_set,
-                                           &options, &r.trainer);
+                                           &r.options, &r.trainer);
     if (st != RESCL_OK) {
         code = cli_fail(st, false);
         remove_litter();

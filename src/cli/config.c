@@ -13,16 +13,20 @@
 /* inih reads lines into INI_MAX_LINE (200) bytes of its own. */
 enum { LINE_MAX_BYTES = 190, VALUE_COLUMN = 44 };
 
+typedef struct key_value {
+    int line;   /* 0: not seen yet */
+    char *text; /* as far as read; checked when the file is done */
+} key_value;
+
 typedef struct reader {
     FILE *file;
     const char *path;
     cli_args *args;
     cli_origin origin;
     int line;
-    bool continued;         /* the line began with a blank */
-    bool failed;            /* a message was printed */
-    int seen[OPT_COUNT];    /* line of each key, 0: not yet */
-    char *value[OPT_COUNT]; /* as far as read; checked when the file is done */
+    bool continued; /* the line began with a blank */
+    bool failed;    /* a message was printed */
+    key_value *key; /* of each option */
 } reader;
 
 /* Hands inih one line; a line too long for it is an error instead of two lines. */
@@ -70,13 +74,13 @@ static void unknown_section(const reader *r, const char *section)
 static cli_opt find_key(const reader *r, const char *key)
 {
     cli_opt id = cli_opt_find(key, strlen(key), r->args->verb);
-    if (id == OPT_COUNT)
+    if (id == OPT_NONE)
         id = cli_opt_find_any(key);
-    if (id != OPT_COUNT && cli_opt_get(id)->group == GROUP_COMMAND) {
+    if (id != OPT_NONE && cli_opt_get(id)->group == GROUP_COMMAND) {
         cli_error("%s:%d: '%s' is only for the command line", r->path, r->line, key);
-        return OPT_COUNT;
+        return OPT_NONE;
     }
-    if (id == OPT_COUNT) {
+    if (id == OPT_NONE) {
         const char *near = cli_opt_nearest(key, r->args->verb);
         cli_error("%s:%d: unknown key '%s'%s%s%s", r->path, r->line, key,
                   near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
@@ -95,34 +99,35 @@ static int take(void *user, const char *section, const char *key, const char *te
         return 1;
     }
     cli_opt id = find_key(r, key);
-    if (id == OPT_COUNT)
+    if (id == OPT_NONE)
         return 1;
-    if (r->seen[id] && !r->continued) {
-        cli_error("%s:%d: '%s' was set in line %d already", r->path, r->line, key, r->seen[id]);
+    key_value *value = &r->key[id];
+    if (value->line && !r->continued) {
+        cli_error("%s:%d: '%s' was set in line %d already", r->path, r->line, key, value->line);
         return 1;
     }
-    size_t had = r->value[id] ? strlen(r->value[id]) : 0, more = strlen(text);
-    char *grown = realloc(r->value[id], had + more + 1);
+    size_t had = value->text ? strlen(value->text) : 0, more = strlen(text);
+    char *grown = realloc(value->text, had + more + 1);
     if (!grown) {
         cli_error("out of memory");
         return 1;
     }
     memcpy(grown + had, text, more + 1);
-    r->value[id] = grown;
-    if (!r->seen[id])
-        r->seen[id] = r->line;
+    value->text = grown;
+    if (!value->line)
+        value->line = r->line;
     r->failed = false;
     return 1;
 }
 
 static bool store(reader *r)
 {
-    for (size_t i = 0; i < OPT_COUNT; i++) {
-        if (!r->seen[i] || !cli_opt_in((cli_opt)i, r->args->verb))
+    for (size_t i = 0; i < cli_opt_count(); i++) {
+        if (!r->key[i].line || !cli_opt_in((cli_opt)i, r->args->verb))
             continue;
         char where[512];
-        snprintf(where, sizeof where, "%s:%d", r->path, r->seen[i]);
-        if (!cli_args_set(r->args, (cli_opt)i, r->value[i], r->origin, where))
+        snprintf(where, sizeof where, "%s:%d", r->path, r->key[i].line);
+        if (!cli_args_set(r->args, (cli_opt)i, r->key[i].text, r->origin, where))
             return false;
     }
     return true;
@@ -137,6 +142,12 @@ int cli_config_read(cli_args *args, const char *path, cli_origin origin)
         cli_error("%s: %s", path, strerror(errno));
         return CLI_FILE;
     }
+    r.key = calloc(cli_opt_count(), sizeof *r.key);
+    if (!r.key) {
+        cli_error("out of memory");
+        fclose(r.file);
+        return CLI_FAILURE;
+    }
     int bad_line = ini_parse_stream(read_line, &r, take, &r);
     if (ferror(r.file)) {
         cli_error("%s: %s", path, strerror(errno));
@@ -150,8 +161,9 @@ int cli_config_read(cli_args *args, const char *path, cli_origin origin)
         code = CLI_USAGE;
     }
     fclose(r.file);
-    for (size_t i = 0; i < OPT_COUNT; i++)
-        free(r.value[i]);
+    for (size_t i = 0; i < cli_opt_count(); i++)
+        free(r.key[i].text);
+    free(r.key);
     return code;
 }
 
@@ -215,7 +227,7 @@ char *cli_config_text(const cli_args *args)
     fprintf(f, "; rescl %s, version %s\n", cli_verb_get(args->verb)->name, rescl_version());
     for (size_t g = 0; g < GROUP_COMMAND; g++) {
         bool any = false;
-        for (size_t i = 0; i < OPT_COUNT; i++) {
+        for (size_t i = 0; i < cli_opt_count(); i++) {
             const cli_opt_info *info = cli_opt_get((cli_opt)i);
             if (info->group != (cli_group)g || !cli_opt_in((cli_opt)i, args->verb))
                 continue;

@@ -3,7 +3,7 @@
  *     [optimiser]
  *     lr = 0.001    ; a comment
  *
- * Sections are the groups of options.def and may be left out. Keys are the names of options. A
+ * Sections are the groups of options and may be left out. Keys are the names of options. A
  * line that begins with a blank continues the value before it. Keys of other verbs are skipped, so
  * that one file serves train, eval and predict; a key that no verb has is an error. */
 #ifndef CLI_CONFIG_H

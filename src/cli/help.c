@@ -81,7 +81,7 @@ void cli_help_verb(FILE *f, cli_verb verb)
             v->operands, toupper((unsigned char)v->about[0]), v->about + 1);
     for (size_t g = 0; g < GROUP_COUNT; g++) {
         bool any = false;
-        for (size_t i = 0; i < OPT_COUNT; i++) {
+        for (size_t i = 0; i < cli_opt_count(); i++) {
             const cli_opt_info *info = cli_opt_get((cli_opt)i);
             if (info->group != (cli_group)g || !cli_opt_in((cli_opt)i, verb))
                 continue;

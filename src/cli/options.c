@@ -1,4 +1,5 @@
 #include "options.h"
+#include "cli.h"
 #include "output.h"
 #include "text.h"
 
@@ -15,15 +16,16 @@ static const cli_verb_info verbs[VERB_COUNT] = {
 static const char *const groups[GROUP_COUNT] = {
     "model", "data", "training", "optimiser", "schedule", "run", "bench", "output", "command"};
 
-/* options.def as written; names still hold their alias. */
+/* options.def as written; a name may hold an alias. */
 typedef struct entry {
     const char *name;
+    bool of_training; /* the library says the rest */
     cli_opt_info info;
 } entry;
 
 #define IN(stem) (1u << VERB_##stem)
 #define ALL      ((1u << VERB_COUNT) - 1u)
-static entry entries[OPT_COUNT] = {
+static const entry entries[OPT_COUNT] = {
 #define RS_OPT(id_, name_, shrt_, type_, def_, verbs_, group_, range_, metavar_, help_)            \
     [OPT_##id_] = {.name = (name_),                                                                \
                    .info = {.letter = (shrt_),                                                     \
@@ -34,11 +36,107 @@ static entry entries[OPT_COUNT] = {
                             .range = (range_),                                                     \
                             .metavar = (metavar_),                                                 \
                             .help = (help_)}},
+#define RS_TRAINING_OPT(id_, verbs_)                                                               \
+    [OPT_##id_] = {.name = #id_, .of_training = true, .info.verbs = (verbs_)},
 #include "options.def"
+#undef RS_TRAINING_OPT
 #undef RS_OPT
 };
+
+/* ---- the table ---- */
+
+/* The entries, then the training options. Made once, for the life of the process. */
+static cli_opt_info *table;
+static size_t table_count;
+
+static void set_names(cli_opt_info *info, const char *name, size_t len, const char *alias)
+{
+    snprintf(info->name, sizeof info->name, "%.*s", (int)len, name);
+    for (char *c = info->name; *c; c++)
+        *c = *c == '_' ? '-' : *c;
+    snprintf(info->alias, sizeof info->alias, "%s", alias ? alias : "");
+}
+
+static cli_group find_group(const char *name)
+{
+    for (size_t g = 0; g < GROUP_COUNT; g++) {
+        if (strcmp(groups[g], name) == 0)
+            return (cli_group)g;
+    }
+    return GROUP_TRAINING;
+}
+
+static cli_opt_info from_library(const rescl_option *o, unsigned in_verbs)
+{
+    static const cli_type types[] = {
+        [RESCL_OPTION_BOOL] = TYPE_FLAG,     [RESCL_OPTION_SIZE] = TYPE_SIZE,
+        [RESCL_OPTION_U64] = TYPE_U64,       [RESCL_OPTION_REAL] = TYPE_REAL,
+        [RESCL_OPTION_CHOICE] = TYPE_CHOICE, [RESCL_OPTION_TEXT] = TYPE_STR,
+    };
+    cli_opt_info info = {.letter = o->letter,
+                         .type = types[o->type],
+                         .group = find_group(o->group),
+                         .verbs = in_verbs,
+                         .def = o->value ? o->value : "",
+                         .range = o->range,
+                         .metavar = o->type == RESCL_OPTION_BOOL ? NULL : o->metavar,
+                         .help = o->help,
+                         .choices = o->choices};
+    set_names(&info, o->name, strlen(o->name), o->alias);
+    return info;
+}
+
+static void add_entry(const entry *e)
+{
+    cli_opt_info *info = &table[table_count++];
+    const size_t len = strcspn(e->name, "|");
+    *info = e->info;
+    set_names(info, e->name, len, e->name[len] ? e->name + len + 1 : NULL);
+    for (size_t i = 0; e->of_training && i < rescl_train_options_count(); i++) {
+        const rescl_option *o = rescl_train_options_at(i);
+        if (strcmp(o->name, e->name) == 0)
+            *info = from_library(o, e->info.verbs);
+    }
+}
+
+static void make_table(void)
+{
+    table = calloc(OPT_COUNT + rescl_train_options_count(), sizeof *table);
+    if (!table) {
+        cli_error("out of memory");
+        exit(CLI_FAILURE);
+    }
+    for (size_t i = 0; i < OPT_COUNT; i++)
+        add_entry(&entries[i]);
+    for (size_t i = 0; i < rescl_train_options_count(); i++) {
+        const rescl_option *o = rescl_train_options_at(i);
+        if (o->group)
+            table[table_count++] = from_library(o, IN(train));
+    }
+}
 #undef IN
 #undef ALL
+
+size_t cli_opt_count(void)
+{
+    if (!table)
+        make_table();
+    return table_count;
+}
+
+const cli_opt_info *cli_opt_get(cli_opt id)
+{
+    if (!table)
+        make_table();
+    return &table[id];
+}
+
+bool cli_opt_in(cli_opt id, cli_verb verb)
+{
+    return cli_opt_get(id)->verbs >> verb & 1u;
+}
+
+/* ---- names ---- */
 
 const cli_verb_info *cli_verb_get(cli_verb verb)
 {
@@ -57,23 +155,6 @@ cli_verb cli_verb_find(const char *name, const char **near)
     if (near)
         *near = rs_nearest(name, names);
     return VERB_COUNT;
-}
-
-const cli_opt_info *cli_opt_get(cli_opt id)
-{
-    entry *e = &entries[id];
-    if (!e->info.name[0]) {
-        size_t len = strcspn(e->name, "|");
-        snprintf(e->info.name, sizeof e->info.name, "%.*s", (int)len, e->name);
-        if (e->name[len])
-            snprintf(e->info.alias, sizeof e->info.alias, "%s", e->name + len + 1);
-    }
-    return &e->info;
-}
-
-bool cli_opt_in(cli_opt id, cli_verb verb)
-{
-    return entries[id].info.verbs >> verb & 1u;
 }
 
 const char *cli_group_name(cli_group group)
@@ -95,34 +176,37 @@ static bool same_name(const char *name, size_t len, const char *word)
 
 cli_opt cli_opt_find(const char *name, size_t len, cli_verb verb)
 {
-    for (size_t i = 0; i < OPT_COUNT; i++) {
+    for (size_t i = 0; i < cli_opt_count(); i++) {
         const cli_opt_info *info = cli_opt_get((cli_opt)i);
         if ((same_name(name, len, info->name) || same_name(name, len, info->alias)) &&
             cli_opt_in((cli_opt)i, verb))
             return (cli_opt)i;
     }
-    return OPT_COUNT;
+    return OPT_NONE;
 }
 
 cli_opt cli_opt_find_any(const char *name)
 {
     for (size_t v = 0; v < VERB_COUNT; v++) {
         cli_opt id = cli_opt_find(name, strlen(name), (cli_verb)v);
-        if (id != OPT_COUNT)
+        if (id != OPT_NONE)
             return id;
     }
-    return OPT_COUNT;
+    return OPT_NONE;
 }
 
 const char *cli_opt_nearest(const char *name, cli_verb verb)
 {
-    const char *names[OPT_COUNT + 1] = {0};
+    const char **names = calloc(cli_opt_count() + 1, sizeof *names), *near = NULL;
     size_t n = 0;
-    for (size_t i = 0; i < OPT_COUNT; i++) {
+    for (size_t i = 0; names && i < cli_opt_count(); i++) {
         if (cli_opt_in((cli_opt)i, verb))
             names[n++] = cli_opt_get((cli_opt)i)->name;
     }
-    return rs_nearest(name, names);
+    if (names)
+        near = rs_nearest(name, names);
+    free(names);
+    return near;
 }
 
 /* ---- choices ---- */
@@ -135,40 +219,29 @@ static size_t count_names(const char *const *names)
     return n;
 }
 
-/* Literal words of options.def, cut at '|' once and kept for the life of the process. */
-static const char *keep_word(const char *text, size_t len)
-{
-    enum { MAX_WORDS = 64 };
-    static char words[MAX_WORDS][24];
-    for (size_t i = 0; i < MAX_WORDS; i++) {
-        if (!words[i][0])
-            snprintf(words[i], sizeof words[i], "%.*s", (int)len, text);
-        if (strlen(words[i]) == len && memcmp(words[i], text, len) == 0)
-            return words[i];
-    }
-    return "";
-}
-
 const char **cli_opt_choices(cli_opt id)
 {
-    const char *text = cli_opt_get(id)->range;
+    const cli_opt_info *info = cli_opt_get(id);
+    const char *text = info->choices ? "" : info->range;
     const char *const *models = rescl_model_names(), *const *formats = rescl_dataset_formats();
-    size_t room = count_names(models) + count_names(formats) + strlen(text) + 1, n = 0;
-    const char **list = calloc(room, sizeof *list);
+    const size_t room = count_names(models) + count_names(formats) + strlen(text) +
+                        (info->choices ? count_names(info->choices) : 0) + 1;
+    const char **list = calloc(1, room * sizeof *list + strlen(text) + 1);
     if (!list)
         return NULL;
-    for (;;) {
-        size_t len = strcspn(text, "|");
-        if (*text == '@') {
-            for (const char *const *p = text[1] == 'm' ? models : formats; *p; p++)
+    size_t n = 0;
+    for (; info->choices && info->choices[n]; n++)
+        list[n] = info->choices[n];
+    char *words = strcpy((char *)(list + room), text), *rest = NULL;
+    for (char *word = strtok_r(words, "|", &rest); word; word = strtok_r(NULL, "|", &rest)) {
+        if (*word == '@') {
+            for (const char *const *p = word[1] == 'm' ? models : formats; *p; p++)
                 list[n++] = *p;
         } else {
-            list[n++] = keep_word(text, len);
+            list[n++] = word;
         }
-        if (!text[len])
-            return list;
-        text += len + 1;
     }
+    return list;
 }
 
 /* ---- values ---- */
@@ -310,8 +383,12 @@ bool cli_args_set(cli_args *args, cli_opt id, const char *text, cli_origin origi
 
 bool cli_args_init(cli_args *args, cli_verb verb)
 {
-    *args = (cli_args){.verb = verb};
-    for (size_t i = 0; i < OPT_COUNT; i++) {
+    *args = (cli_args){.verb = verb, .value = calloc(cli_opt_count(), sizeof *args->value)};
+    if (!args->value) {
+        cli_error("out of memory");
+        return false;
+    }
+    for (size_t i = 0; i < cli_opt_count(); i++) {
         const cli_opt_info *info = cli_opt_get((cli_opt)i);
         if (cli_opt_in((cli_opt)i, verb) &&
             !cli_args_set(args, (cli_opt)i, info->def, ORIGIN_DEFAULT, NULL))
@@ -325,10 +402,11 @@ bool cli_args_init(cli_args *args, cli_verb verb)
 
 void cli_args_fini(cli_args *args)
 {
-    for (size_t i = 0; i < OPT_COUNT; i++)
+    for (size_t i = 0; args->value && i < cli_opt_count(); i++)
         value_fini(&args->value[i]);
+    free(args->value);
     free(args->operand);
-    args->operand = NULL;
+    *args = (cli_args){.verb = args->verb};
 }
 
 /* ---- the command line ---- */
@@ -352,13 +430,13 @@ static bool parse_long(cli_args *args, const char *arg, const char **next)
     size_t len = strcspn(name, "=");
     const char *value = name[len] ? name + len + 1 : NULL;
     cli_opt id = cli_opt_find(name, len, args->verb);
-    if (id == OPT_COUNT && !value && strncmp(name, "no-", 3) == 0) {
+    if (id == OPT_NONE && !value && strncmp(name, "no-", 3) == 0) {
         id = cli_opt_find(name + 3, len - 3, args->verb);
-        if (id != OPT_COUNT && cli_opt_get(id)->type != TYPE_FLAG)
-            id = OPT_COUNT;
+        if (id != OPT_NONE && cli_opt_get(id)->type != TYPE_FLAG)
+            id = OPT_NONE;
         value = "false";
     }
-    if (id == OPT_COUNT) {
+    if (id == OPT_NONE) {
         unknown_option(args, arg, len + 2);
         return false;
     }
@@ -381,7 +459,7 @@ static bool parse_long(cli_args *args, const char *arg, const char **next)
 /* -x, -xVALUE, -x VALUE. */
 static bool parse_short(cli_args *args, const char *arg, const char **next)
 {
-    for (size_t i = 0; i < OPT_COUNT; i++) {
+    for (size_t i = 0; i < cli_opt_count(); i++) {
         const cli_opt_info *info = cli_opt_get((cli_opt)i);
         if (info->letter != arg[1] || !cli_opt_in((cli_opt)i, args->verb))
             continue;

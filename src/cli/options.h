@@ -1,5 +1,5 @@
-/* Options: options.def as data, and the values that a command line, a config file, the environment
- * and the defaults give them. Flags win over -c's file, that over a resumed run's args.ini, that
+/* Options: options.def and the library's training options as data, and the values that a command
+ * line, a config file, the environment and the defaults give them. Flags win over -c's file, that over a resumed run's args.ini, that
  * over the environment (RESCL_DEVICE), that over the default. */
 #ifndef CLI_OPTIONS_H
 #define CLI_OPTIONS_H
@@ -16,9 +16,13 @@ typedef enum cli_verb {
     VERB_COUNT
 } cli_verb;
 
+/* Those of options.def by name; the training options of `train` follow, up to cli_opt_count(). */
 typedef enum cli_opt {
+    OPT_NONE = -1,
 #define RS_OPT(id, name, shrt, type, def, verbs, group, range, metavar, help) OPT_##id,
+#define RS_TRAINING_OPT(id, verbs)                                            OPT_##id,
 #include "options.def"
+#undef RS_TRAINING_OPT
 #undef RS_OPT
     OPT_COUNT
 } cli_opt;
@@ -58,6 +62,7 @@ typedef struct cli_opt_info {
     cli_group group;
     unsigned verbs;
     const char *def, *range, *metavar, *help;
+    const char *const *choices; /* of a training option; those of others are in `range` */
 } cli_opt_info;
 
 /* Ordered by strength. */
@@ -86,8 +91,8 @@ typedef struct cli_value {
 
 typedef struct cli_args {
     cli_verb verb;
-    cli_value value[OPT_COUNT];
-    char **operand; /* borrowed from argv */
+    cli_value *value; /* cli_opt_count() of them */
+    char **operand;   /* borrowed from argv */
     size_t operands;
 } cli_args;
 
@@ -95,11 +100,12 @@ const cli_verb_info *cli_verb_get(cli_verb verb);
 /* VERB_COUNT if there is none; then `near` (may be NULL) is the nearest name or NULL. */
 cli_verb cli_verb_find(const char *name, const char **near);
 
+size_t cli_opt_count(void);
 const cli_opt_info *cli_opt_get(cli_opt id);
 bool cli_opt_in(cli_opt id, cli_verb verb);
 /* "model", "data", ...: the section of a config file and, capitalised, the heading of the help. */
 const char *cli_group_name(cli_group group);
-/* The words that a CHOICE or CHOICES takes, NULL-terminated; free the list, not the words. */
+/* The words that a CHOICE or CHOICES takes, NULL-terminated. Free the list, and its words with it. */
 const char **cli_opt_choices(cli_opt id);
 
 /* All defaults and the environment. False after a message. */
@@ -114,7 +120,7 @@ bool cli_args_parse(cli_args *args, int argc, char **argv);
 bool cli_args_set(cli_args *args, cli_opt id, const char *text, cli_origin origin,
                   const char *where);
 
-/* The option of that name (or alias) for the verb; OPT_COUNT if there is none. '_' and '-' are
+/* The option of that name (or alias) for the verb; OPT_NONE if there is none. '_' and '-' are
  * alike. */
 cli_opt cli_opt_find(const char *name, size_t len, cli_verb verb);
 /* The same for any verb. */

@@ -7,10 +7,18 @@ for verb in $verbs; do
     run "$verb" --help
     want_code 0
     want_out "Usage: rescl $verb"
-    # options.def itself says which options a verb has.
+    # The lists of options themselves say which ones a verb has.
     sed -n '/^RS_OPT(/,/)$/p' "$RESCL_SOURCE_DIR/src/cli/options.def" | tr '\n' ' ' |
         sed 's/RS_OPT(/\n/g' | grep -E "IN\\($verb\\)|ALL" | grep -v "~IN($verb)" |
         sed 's/^[^"]*"\([a-z0-9-]*\).*/\1/' >names
+    sed -n "s/^RS_TRAINING_OPT(\([a-z_]*\),.*IN($verb).*/\1/p" "$RESCL_SOURCE_DIR/src/cli/options.def" |
+        tr _ - >>names
+    if [ "$verb" = train ]; then
+        sed -n 's/^RS_TRAIN_[A-Z]*(\([a-z0-9_]*\),.*/\1/p' "$RESCL_SOURCE_DIR/src/train/trainoptions.def" |
+            grep -vE '^(output_dir|resume|args_ini)$' | tr _ - >training
+        [ -s training ] || fail "trainoptions.def lists no option"
+        cat training >>names
+    fi
     [ -s names ] || fail "options.def lists no option of $verb"
     while read -r name; do
         grep -qE -e "--(no-)?$name( |,|\$)" out || fail "expected --$name in the help of $verb"

@@ -1,4 +1,4 @@
-/* options.def against itself and against the library's own defaults; how arguments are read. */
+/* The table of options against itself and against the library's lists; how arguments are read. */
 #include "options.h"
 #include "testing.h"
 #include "text.h"
@@ -11,7 +11,7 @@
 static void names_are_unique(void **state)
 {
     (void)state;
-    for (size_t a = 0; a < OPT_COUNT; a++) {
+    for (size_t a = 0; a < cli_opt_count(); a++) {
         const cli_opt_info *x = cli_opt_get((cli_opt)a);
         assert_true(strlen(x->name) > 0 && strlen(x->name) < sizeof x->name - 1);
         assert_true(x->verbs != 0 && strlen(x->help) > 0);
@@ -33,7 +33,7 @@ static void defaults_are_valid(void **state)
     for (size_t v = 0; v < VERB_COUNT; v++) {
         cli_args args;
         assert_true(cli_args_init(&args, (cli_verb)v));
-        for (size_t i = 0; i < OPT_COUNT; i++) {
+        for (size_t i = 0; i < cli_opt_count(); i++) {
             assert_true((args.value[i].text != NULL) == cli_opt_in((cli_opt)i, (cli_verb)v));
             assert_int_equal(args.value[i].origin, ORIGIN_DEFAULT);
         }
@@ -41,44 +41,45 @@ static void defaults_are_valid(void **state)
     }
 }
 
-/* opt is the one that differs on purpose: 1e-3 is a rate for adam. */
-static void defaults_are_those_of_the_library(void **state)
+static cli_opt of_train(const char *name)
+{
+    const cli_opt id = cli_opt_find(name, strlen(name), VERB_train);
+    assert_true(id != OPT_NONE);
+    return id;
+}
+
+/* Every training option for users is one of train, with the library's words. */
+static void training_options_are_those_of_the_library(void **state)
 {
     (void)state;
-    rescl_train_options o;
-    rescl_train_options_default(&o);
     cli_args a;
     assert_true(cli_args_init(&a, VERB_train));
-    assert_int_equal(cli_size(&a, OPT_epochs), o.epochs);
-    assert_int_equal(cli_size(&a, OPT_batch_size), o.batch_size);
-    assert_int_equal(cli_size(&a, OPT_lr_step_size), o.lr_step_size);
-    assert_int_equal(cli_size(&a, OPT_lr_warmup_epochs), o.lr_warmup_epochs);
-    assert_int_equal(cli_size(&a, OPT_workers), o.workers);
-    assert_int_equal(cli_size(&a, OPT_eval_freq), o.eval_freq);
-    assert_int_equal(cli_size(&a, OPT_save_freq), o.save_freq);
-    assert_int_equal(cli_size(&a, OPT_max_steps), o.max_steps);
-    assert_int_equal(cli_u64(&a, OPT_seed), o.seed);
-    assert_string_equal(cli_str(&a, OPT_lr_scheduler), o.lr_scheduler);
-    const struct {
-        cli_opt id;
-        double value;
-    } reals[] = {{OPT_lr, o.lr},
-                 {OPT_lr_body, o.lr_body},
-                 {OPT_scale, o.scale},
-                 {OPT_hflip, o.hflip},
-                 {OPT_color_jitter, o.color_jitter},
-                 {OPT_momentum, o.momentum},
-                 {OPT_beta1, o.beta1},
-                 {OPT_beta2, o.beta2},
-                 {OPT_eps, o.eps},
-                 {OPT_weight_decay, o.weight_decay},
-                 {OPT_lr_min, o.lr_min},
-                 {OPT_lr_gamma, o.lr_gamma},
-                 {OPT_lr_warmup_decay, o.lr_warmup_decay}};
-    for (size_t i = 0; i < sizeof reals / sizeof *reals; i++)
-        assert_memory_equal(&a.value[reals[i].id].as.real, &reals[i].value, sizeof(double));
+    for (size_t i = 0; i < rescl_train_options_count(); i++) {
+        const rescl_option *o = rescl_train_options_at(i);
+        if (!o->group)
+            continue;
+        const cli_opt id = of_train(o->name);
+        const cli_opt_info *info = cli_opt_get(id);
+        assert_string_equal(a.value[id].text, o->value ? o->value : "");
+        assert_string_equal(cli_group_name(info->group), o->group);
+        assert_string_equal(info->help, o->help);
+        if (o->alias)
+            assert_int_equal(of_train(o->alias), id);
+    }
+    assert_int_equal(of_train("batch-size"), of_train("batch_size"));
     cli_args_fini(&a);
+    assert_true(cli_args_init(&a, VERB_eval));
+    assert_int_equal(cli_size(&a, OPT_batch_size), 32);
+    assert_int_equal(cli_size(&a, OPT_workers), 1);
+    assert_true(cli_opt_find("batch-size", 10, VERB_eval) == OPT_batch_size);
+    assert_true(cli_opt_find("epochs", 6, VERB_eval) == OPT_NONE);
+    cli_args_fini(&a);
+}
 
+static void defaults_of_bench_are_those_of_the_library(void **state)
+{
+    (void)state;
+    cli_args a;
     rescl_bench_options b;
     rescl_bench_options_default(&b);
     assert_true(cli_args_init(&a, VERB_bench));
@@ -94,7 +95,7 @@ static void defaults_are_those_of_the_library(void **state)
 static void ranges_hold_their_defaults(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < OPT_COUNT; i++) {
+    for (size_t i = 0; i < cli_opt_count(); i++) {
         const cli_opt_info *info = cli_opt_get((cli_opt)i);
         uint64_t whole;
         double real;
@@ -106,6 +107,26 @@ static void ranges_hold_their_defaults(void **state)
             assert_true(rs_in_range_f64(info->range, real));
         }
     }
+}
+
+/* Choices own their words: no list is too long for another one's. */
+static void choices_list_their_words(void **state)
+{
+    (void)state;
+    const char **split = cli_opt_choices(OPT_split), **names = cli_opt_choices(OPT_names);
+    const char **model = cli_opt_choices(OPT_model_of), **opt = cli_opt_choices(of_train("opt"));
+    assert_true(split && names && model && opt);
+    assert_string_equal(split[0], "train");
+    assert_string_equal(split[1], "test");
+    assert_null(split[2]);
+    assert_string_equal(names[5], "keras1");
+    assert_string_equal(model[0], "auto");
+    assert_string_equal(model[1], rescl_model_names()[0]);
+    assert_string_equal(opt[0], "sgd");
+    free(split);
+    free(names);
+    free(model);
+    free(opt);
 }
 
 static void forms_of_arguments(void **state)
@@ -138,16 +159,17 @@ static void origins_win_by_strength(void **state)
     (void)state;
     cli_args a;
     assert_true(cli_args_init(&a, VERB_train));
-    assert_true(cli_args_set(&a, OPT_lr, "0.5", ORIGIN_FLAG, "--lr"));
-    assert_true(cli_args_set(&a, OPT_lr, "0.25", ORIGIN_CONFIG, "x.ini:1"));
-    assert_string_equal(a.value[OPT_lr].text, "0.5");
-    assert_true(cli_args_set(&a, OPT_lr, "0.75", ORIGIN_FLAG, "--lr"));
-    assert_string_equal(a.value[OPT_lr].text, "0.75");
-    assert_true(cli_args_set(&a, OPT_eps, "0.5", ORIGIN_RUN, "args.ini:1"));
-    assert_true(cli_args_set(&a, OPT_eps, "0.25", ORIGIN_CONFIG, "x.ini:1"));
-    assert_true(cli_args_set(&a, OPT_eps, "0.75", ORIGIN_RUN, "args.ini:1"));
-    assert_string_equal(a.value[OPT_eps].text, "0.25");
-    assert_string_equal(a.value[OPT_eps].where, "x.ini:1");
+    const cli_opt lr = of_train("lr"), eps = of_train("eps");
+    assert_true(cli_args_set(&a, lr, "0.5", ORIGIN_FLAG, "--lr"));
+    assert_true(cli_args_set(&a, lr, "0.25", ORIGIN_CONFIG, "x.ini:1"));
+    assert_string_equal(a.value[lr].text, "0.5");
+    assert_true(cli_args_set(&a, lr, "0.75", ORIGIN_FLAG, "--lr"));
+    assert_string_equal(a.value[lr].text, "0.75");
+    assert_true(cli_args_set(&a, eps, "0.5", ORIGIN_RUN, "args.ini:1"));
+    assert_true(cli_args_set(&a, eps, "0.25", ORIGIN_CONFIG, "x.ini:1"));
+    assert_true(cli_args_set(&a, eps, "0.75", ORIGIN_RUN, "args.ini:1"));
+    assert_string_equal(a.value[eps].text, "0.25");
+    assert_string_equal(a.value[eps].where, "x.ini:1");
     cli_args_fini(&a);
 }
 
@@ -156,8 +178,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_are_unique),
         cmocka_unit_test(defaults_are_valid),
-        cmocka_unit_test(defaults_are_those_of_the_library),
+        cmocka_unit_test(training_options_are_those_of_the_library),
+        cmocka_unit_test(defaults_of_bench_are_those_of_the_library),
         cmocka_unit_test(ranges_hold_their_defaults),
+        cmocka_unit_test(choices_list_their_words),
         cmocka_unit_test(forms_of_arguments),
         cmocka_unit_test(origins_win_by_strength),
     };
