@@ -38,7 +38,7 @@ file(GLOB rs_examples CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/examples/*.c")
 foreach(source ${rs_examples})
     get_filename_component(name "${source}" NAME_WE)
     add_executable(${name} "${source}")
-    target_link_libraries(${name} PRIVATE rescl rs_flags)
+    target_link_libraries(${name} PRIVATE rescl rs_flags rs_dep_math)
     set_target_properties(${name} PROPERTIES
         RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/examples")
 endforeach()

@@ -11,10 +11,19 @@ example() {
     code=$?
 }
 
-# 1. Predict.
-run train $tiny --epochs 1
+# Train with callbacks.
+weights=trained.safetensors
+example train_callbacks "$weights" handsigns 32 24
 want_code 0
-weights=runs/resnet8-handsigns/weights/best.safetensors
+want_out "step 1 of 1: loss"
+want_out "epoch 1: accuracy"
+want_out " starts with "
+[ -s "$weights" ] || fail "expected $weights"
+example train_callbacks "$weights" nowhere
+want_code 1
+want_err "nowhere"
+
+# Predict.
 example draw_hands hands 6 1 32
 want_code 0
 first=$(find hands -name '*.png' | sort | head -n 1)
@@ -28,7 +37,7 @@ want_err "missing.png"
 example predict_images
 want_code 2
 
-# 3. The caller's own arrays.
+# The caller's own arrays.
 example train_arrays 2
 want_code 0
 want_out "accuracy"
@@ -36,7 +45,12 @@ example train_arrays 0
 want_code 1
 want_err "epochs"
 
-# 5. Devices.
+# The caller's own loop.
+example own_loop 3
+want_code 0
+want_out "step 3: loss"
+
+# Devices.
 example measure_device "$RESCL_DEVICE" resnet8 16 2
 want_code 0
 want_out "compute units"
