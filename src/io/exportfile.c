@@ -95,7 +95,7 @@ static rescl_status add_node(job *j, const rs_node *n)
     rescl_status st = RESCL_OK;
     for (int i = 0; i < n->nparam + n->nstate; i++) {
         const int p = i < n->nparam ? n->param[i] : n->state[i - n->nparam];
-        if (j->o.no_top && j->graph->param[p].head)
+        if (j->o.no_top && rs_graph_in_head(j->graph, (size_t)p))
             continue;
         RS_TRY(name_tensor(j, &j->graph->param[p], &j->tensor[j->count]));
         RS_TRY(fill_tensor(j, (size_t)p, &j->tensor[j->count++]));

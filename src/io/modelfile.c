@@ -236,7 +236,7 @@ static const rs_match *first_wanted(const rs_graph *g, const rs_matching *m, rs_
                                     rescl_load_mode mode)
 {
     for (size_t i = 0; i < g->nparams; i++)
-        if (m->item[i].state == state && (mode != RESCL_LOAD_BODY || !g->param[i].head))
+        if (m->item[i].state == state && (mode != RESCL_LOAD_BODY || !rs_graph_in_head(g, i)))
             return &m->item[i];
     return NULL;
 }

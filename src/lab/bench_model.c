@@ -61,12 +61,12 @@ out:
 static rescl_status one_step(bench *b)
 {
     rescl_status st = RESCL_OK;
+    const rs_rates rates = rs_rates_uniform(LEARNING_RATE, 0.0);
 
     RS_TRY(rs_replica_forward(b->replica, b->net, b->pixels, b->labels, 0, b->step));
     if (b->o->train) {
         RS_TRY(rs_net_backward(b->net, 0, b->step));
-        RS_TRY(rs_store_update(b->replica->store, &(rs_rates){LEARNING_RATE, LEARNING_RATE, 0.0},
-                               b->step + 1));
+        RS_TRY(rs_store_update(b->replica->store, &rates, b->step + 1));
     }
     RS_TRY(rs_replica_settle(b->replica));
     RS_TRY(rs_finish(b->dev));

@@ -67,12 +67,13 @@ static rescl_status add_param(rs_graph *g, const rs_node *node, const rs_param_s
     char *name = NULL;
     RS_TRY(rs_array_reserve(&g->param, &g->param_cap, g->nparams + 1, sizeof *g->param));
     RS_OOM(name = rs_strf("%s.%s", node->name, spec->role));
-    g->param[g->nparams] = (rs_param){.name = name,
-                                      .spec = *spec,
-                                      .scheme = scheme,
-                                      .trainable = trainable,
-                                      .head = node->part == RS_PART_HEAD,
-                                      .node = (int)g->nnodes};
+    g->param[g->nparams] =
+        (rs_param){.name = name,
+                   .spec = *spec,
+                   .scheme = scheme,
+                   .trainable = trainable,
+                   .group = node->part == RS_PART_HEAD ? RS_GROUP_HEAD : RS_GROUP_BODY,
+                   .node = (int)g->nnodes};
     *index = (int)g->nparams++;
 out:
     return st;
@@ -243,6 +244,22 @@ void rs_graph_set_trained(rs_graph *g, size_t node, bool parameters, bool statis
         rs_batchnorm_attr *attr = n->attr;
         attr->frozen = !statistics;
     }
+}
+
+rescl_status rs_graph_set_group(rs_graph *g, size_t param, int group)
+{
+    rescl_status st = RESCL_OK;
+    RS_FAIL_IF(param >= g->nparams || group < 0 || group >= RS_MAX_GROUPS, RESCL_ERR_ARG,
+               "group %d of parameter %zu: there are %zu parameters and groups 0 to %d", group,
+               param, g->nparams, RS_MAX_GROUPS - 1);
+    g->param[param].group = group;
+out:
+    return st;
+}
+
+bool rs_graph_in_head(const rs_graph *g, size_t param)
+{
+    return g->node[g->param[param].node].part == RS_PART_HEAD;
 }
 
 bool rs_graph_trains(const rs_graph *g, const rs_node *node)

@@ -14,6 +14,10 @@ typedef int rs_value;
  * what follows the features and depends on the classes. All but the head is the body. */
 enum { RS_PART_HEAD = -1, RS_PART_STEM = 0 };
 
+/* Parameters of one group are updated with the same numbers (learning rate, weight decay). A layer's
+ * are in the group of the body or in that of the head, unless the graph is told otherwise. */
+enum { RS_GROUP_BODY = 0, RS_GROUP_HEAD, RS_MAX_GROUPS = 16 };
+
 typedef struct rs_node {
     char *name; /* layer name, unique in the graph */
     int part;
@@ -51,7 +55,7 @@ typedef struct rs_param {
     rs_param_spec spec;
     rs_init_scheme scheme;
     bool trainable; /* false: running statistics, or frozen */
-    bool head;      /* of a layer of the head */
+    int group;      /* RS_GROUP_BODY, ...: below RS_MAX_GROUPS */
     int node;       /* of the graph that it was added to, not of a fused copy */
 } rs_param;
 
@@ -118,6 +122,12 @@ rescl_status rs_graph_fuse(const rs_graph *g, bool inference, rs_graph **out) RE
 /* Says what training changes in a layer: its parameters or none of them; for a normalisation, the
  * running statistics, or it normalises by these and leaves them. Before the graph is planned. */
 void rs_graph_set_trained(rs_graph *g, size_t node, bool parameters, bool statistics);
+
+/* Puts a parameter into a group. Before the graph is planned. */
+rescl_status rs_graph_set_group(rs_graph *g, size_t param, int group) RESCL_CHECK;
+
+/* Whether a parameter or state tensor is of a layer of the head. */
+bool rs_graph_in_head(const rs_graph *g, size_t param);
 
 /* Whether training changes parameters of the node; `g` may be a fused copy. */
 bool rs_graph_trains(const rs_graph *g, const rs_node *node);

@@ -23,7 +23,7 @@ rescl_status rs_store_create(rescl_device *dev, const rs_graph *g, const rs_opti
                              rs_store **out) RESCL_CHECK;
 void rs_store_destroy(rs_store *s);
 
-/* Parameters and running statistics, host to device and back. */
+/* Parameters and running statistics, host to device and back: one transfer for each arena. */
 rescl_status rs_store_upload(rs_store *s, const rs_weights *w) RESCL_CHECK;
 rescl_status rs_store_download(rs_store *s, rs_weights *w) RESCL_CHECK;
 /* Gradients (same order; arrays of non-trainable entries are left alone). */
@@ -39,13 +39,18 @@ int rs_store_states(const rs_store *s);
 rescl_status rs_store_upload_state(rs_store *s, int i, const rs_weights *w) RESCL_CHECK;
 rescl_status rs_store_download_state(rs_store *s, int i, rs_weights *w) RESCL_CHECK;
 
-/* Learning rates of the two parts of a network, and the decay of both. */
+/* What an update goes by, for each group of parameters. */
 typedef struct rs_rates {
-    double body, head, weight_decay;
+    struct {
+        double lr, weight_decay;
+    } group[RS_MAX_GROUPS];
 } rs_rates;
 
-/* One optimiser update from the gradients, a launch for each part; `step` counts from 1. */
-rescl_status rs_store_update(rs_store *s, const rs_rates *lr, uint64_t step) RESCL_CHECK;
+/* The same for all groups. */
+rs_rates rs_rates_uniform(double lr, double weight_decay);
+
+/* One optimiser update from the gradients, a launch for each arena; `step` counts from 1. */
+rescl_status rs_store_update(rs_store *s, const rs_rates *rates, uint64_t step) RESCL_CHECK;
 
 /* ---- nets -------------------------------------------------------------------------------- */
 

@@ -12,7 +12,7 @@ struct rs_store {
     rs_optim *optim;            /* NULL for inference */
     int nstates;                /* optimiser state arrays */
     rs_layout trainable, fixed; /* two sets of arenas; fixed: running statistics, frozen layers */
-    bool head[RS_MAX_ARENAS];   /* of the trainable arenas: holds parameters of the head */
+    int group[RS_MAX_ARENAS];   /* of the trainable arenas: whose parameters they hold */
     rs_buffer *param[RS_MAX_ARENAS], *grad[RS_MAX_ARENAS], *fixed_value[RS_MAX_ARENAS];
     rs_buffer *state[RS_OPTIM_STATES][RS_MAX_ARENAS];
     rs_block *block;         /* place of each graph parameter in its set of arenas */

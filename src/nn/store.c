@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* Places each parameter of one kind behind those that are there; the first one opens an arena. */
-static rescl_status lay_out(rs_store *s, bool trainable, bool head, rs_layout *layout)
+static rescl_status lay_out(rs_store *s, bool trainable, int group, rs_layout *layout)
 {
     rescl_status st = RESCL_OK;
     const size_t align = rs_device_align(s->dev);
@@ -15,7 +15,7 @@ static rescl_status lay_out(rs_store *s, bool trainable, bool head, rs_layout *l
     const size_t before = layout->arenas;
     for (size_t i = 0; i < s->graph->nparams; i++) {
         const rs_param *p = &s->graph->param[i];
-        if (p->trainable != trainable || p->head != head)
+        if (p->trainable != trainable || p->group != group)
             continue;
         const size_t bytes = rs_round_up(rs_shape_count(&p->spec.shape) * sizeof(float), align);
         RS_FAIL_IF(bytes > limit, RESCL_ERR_MEMORY,
@@ -33,19 +33,19 @@ static rescl_status lay_out(rs_store *s, bool trainable, bool head, rs_layout *l
         layout->arena_bytes[layout->arenas - 1] += bytes;
     }
     for (size_t a = before; trainable && a < layout->arenas; a++)
-        s->head[a] = head;
+        s->group[a] = group;
 out:
     return st;
 }
 
 /* The layout is the same for values, gradients and optimiser state, and no arena holds parameters
- * of the head and of the body, so that one launch per arena updates everything. */
+ * of two groups, so that one launch per arena updates everything. */
 static rescl_status lay_out_all(rs_store *s)
 {
     rescl_status st = RESCL_OK;
-    for (int head = 0; head < 2; head++) {
-        RS_TRY(lay_out(s, true, head, &s->trainable));
-        RS_TRY(lay_out(s, false, head, &s->fixed));
+    for (int group = 0; group < RS_MAX_GROUPS; group++) {
+        RS_TRY(lay_out(s, true, group, &s->trainable));
+        RS_TRY(lay_out(s, false, group, &s->fixed));
     }
 out:
     return st;
@@ -134,6 +134,50 @@ void rs_store_destroy(rs_store *s)
     free(s);
 }
 
+/* Copies the parameters that lie in one arena between `w` and the arena's image on the host. */
+static void copy_arena(const rs_store *s, bool trainable, size_t arena, const rs_weights *w,
+                       bool to_device, char *image)
+{
+    for (size_t i = 0; i < w->count; i++) {
+        const rs_block *b = &s->block[i];
+        const size_t bytes = w->elems[i] * sizeof(float);
+        if (b->arena != arena || s->graph->param[i].trainable != trainable)
+            continue;
+        if (to_device)
+            memcpy(image + b->offset, w->data[i], bytes);
+        else
+            memcpy(w->data[i], image + b->offset, bytes);
+    }
+}
+
+/* One set of arenas, each in one transfer. */
+static rescl_status transfer(rs_store *s, const rs_layout *layout, rs_buffer *const *arena,
+                             const rs_weights *w, bool to_device)
+{
+    rescl_status st = RESCL_OK;
+    const bool trainable = layout == &s->trainable;
+    char *image = NULL;
+    size_t most = 0;
+    for (size_t a = 0; a < layout->arenas; a++)
+        most = layout->arena_bytes[a] > most ? layout->arena_bytes[a] : most;
+    if (most == 0)
+        goto out;
+    RS_OOM(image = rs_aligned_calloc(most, 1));
+    for (size_t a = 0; a < layout->arenas; a++) {
+        if (to_device) {
+            memset(image, 0, layout->arena_bytes[a]); /* what lies between parameters stays 0 */
+            copy_arena(s, trainable, a, w, true, image);
+        }
+        RS_TRY(to_device ? rs_write(s->dev, arena[a], 0, image, layout->arena_bytes[a])
+                         : rs_read(s->dev, arena[a], 0, image, layout->arena_bytes[a]));
+        if (!to_device)
+            copy_arena(s, trainable, a, w, false, image);
+    }
+out:
+    rs_aligned_free(image);
+    return st;
+}
+
 /* Copies graph parameters between `w` and arenas; `fixed` NULL: only those that are trained. */
 static rescl_status copy_all(rs_store *s, rs_buffer *const *trainable, rs_buffer *const *fixed,
                              const rs_weights *w, bool to_device)
@@ -141,17 +185,9 @@ static rescl_status copy_all(rs_store *s, rs_buffer *const *trainable, rs_buffer
     rescl_status st = RESCL_OK;
     RS_FAIL_IF(w->count != s->graph->nparams, RESCL_ERR_ARG,
                "%zu weight tensors were given, the model has %zu", w->count, s->graph->nparams);
-    for (size_t i = 0; i < w->count; i++) {
-        const rs_block *b = &s->block[i];
-        rs_buffer *const *arena = s->graph->param[i].trainable ? trainable : fixed;
-        const size_t bytes = w->elems[i] * sizeof(float);
-        if (!arena)
-            continue;
-        if (to_device)
-            RS_TRY(rs_write(s->dev, arena[b->arena], b->offset, w->data[i], bytes));
-        else
-            RS_TRY(rs_read(s->dev, arena[b->arena], b->offset, w->data[i], bytes));
-    }
+    RS_TRY(transfer(s, &s->trainable, trainable, w, to_device));
+    if (fixed)
+        RS_TRY(transfer(s, &s->fixed, fixed, w, to_device));
 out:
     return st;
 }
@@ -240,16 +276,37 @@ rescl_status rs_store_download_state(rs_store *s, int i, rs_weights *w)
     return copy_all(s, s->state[i], NULL, w, false);
 }
 
-rescl_status rs_store_update(rs_store *s, const rs_rates *lr, uint64_t step)
+/* ---- updates ----------------------------------------------------------------------------- */
+
+rs_rates rs_rates_uniform(double lr, double weight_decay)
+{
+    rs_rates r;
+    for (int i = 0; i < RS_MAX_GROUPS; i++) {
+        r.group[i].lr = lr;
+        r.group[i].weight_decay = weight_decay;
+    }
+    return r;
+}
+
+/* For the profile. */
+static const char *update_label(int group)
+{
+    return group == RS_GROUP_BODY   ? "optim update body"
+           : group == RS_GROUP_HEAD ? "optim update head"
+                                    : "optim update others";
+}
+
+rescl_status rs_store_update(rs_store *s, const rs_rates *rates, uint64_t step)
 {
     rescl_status st = RESCL_OK;
     RS_FAIL_IF(!s->training, RESCL_ERR_ARG, "these parameters were made for inference only");
     for (size_t a = 0; a < s->trainable.arenas; a++) {
-        rs_profile_label(s->dev, s->head[a] ? "optim update head" : "optim update body");
-        const rs_update u = {s->head[a] ? lr->head : lr->body, lr->weight_decay, step};
+        const int group = s->group[a];
+        const rs_update u = {rates->group[group].lr, rates->group[group].weight_decay, step};
         rs_buffer *state[RS_OPTIM_STATES];
         for (size_t i = 0; i < RS_OPTIM_STATES; i++)
             state[i] = s->state[i][a];
+        rs_profile_label(s->dev, update_label(group));
         RS_TRY(rs_optim_enqueue(s->optim, s->param[a], s->grad[a], state,
                                 s->trainable.arena_bytes[a] / sizeof(float), &u));
     }

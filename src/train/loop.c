@@ -39,7 +39,8 @@ static rs_tally tally_of(const rs_ckpt_progress *p)
     return (rs_tally){p->samples, p->top1, p->top5, p->loss_sum};
 }
 
-/* Rates of the next step, or, after an epoch's last step, of that one. */
+/* Rates of the next step, or, after an epoch's last step, of that one. All groups but the head's go
+ * by the body's. */
 static void set_rates(run *r)
 {
     const rescl_train_options *o = &r->t->options;
@@ -51,11 +52,11 @@ static void set_rates(run *r)
                            .step = p->batch < steps ? (size_t)p->batch : steps - 1,
                            .steps = steps,
                            .state = p->schedule};
+    const double head = rs_schedule_rate(&r->t->schedule, &ask);
 
-    r->lr.weight_decay = o->weight_decay;
-    r->lr.head = rs_schedule_rate(&r->t->schedule, &ask);
     ask.lr = o->lr_body > 0.0 ? o->lr_body : o->lr;
-    r->lr.body = rs_schedule_rate(&r->t->schedule, &ask);
+    r->lr = rs_rates_uniform(rs_schedule_rate(&r->t->schedule, &ask), o->weight_decay);
+    r->lr.group[RS_GROUP_HEAD].lr = head;
 }
 
 /* ---- a step ------------------------------------------------------------------------------ */
@@ -129,7 +130,7 @@ static rescl_status tell_step(run *r, double step_loss, double step_seconds)
                           .batches = rs_loader_batches(t->train_loader),
                           .step = p->step,
                           .step_loss = step_loss,
-                          .lr = r->lr.head,
+                          .lr = r->lr.group[RS_GROUP_HEAD].lr,
                           .step_seconds = step_seconds};
 
     rs_tally_metrics(&tally, t->model->classes, p->seconds, p->data_wait, &e.metrics);
@@ -221,7 +222,7 @@ static rescl_status evaluate_epoch(run *r, rescl_metrics *out)
                        .event = {.epoch = (size_t)t->progress.epoch,
                                  .epochs = t->options.epochs,
                                  .step = t->progress.step,
-                                 .lr = r->lr.head}};
+                                 .lr = r->lr.group[RS_GROUP_HEAD].lr}};
 
     st = rs_evaluate(&e, out);
     if (st == RESCL_ERR_INTERRUPTED)
@@ -277,8 +278,9 @@ static rescl_status finish_epoch(run *r)
     rescl_trainer *t = r->t;
     rs_ckpt_progress *p = &t->progress;
     const rs_tally tally = tally_of(p);
-    rescl_epoch_event e = {
-        .epoch = (size_t)p->epoch, .epochs = t->options.epochs, .lr = r->lr.head};
+    rescl_epoch_event e = {.epoch = (size_t)p->epoch,
+                           .epochs = t->options.epochs,
+                           .lr = r->lr.group[RS_GROUP_HEAD].lr};
     const bool last = p->epoch + 1 >= t->options.epochs || steps_exhausted(t);
     bool stop = false;
 

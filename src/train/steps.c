@@ -92,8 +92,9 @@ out:
 rescl_status rescl_trainer_update(rescl_trainer *t)
 {
     rescl_status st = RESCL_OK;
-    const rs_rates rates = {t->own.lr_body, t->own.lr, t->options.weight_decay};
+    rs_rates rates = rs_rates_uniform(t->own.lr_body, t->options.weight_decay);
 
+    rates.group[RS_GROUP_HEAD].lr = t->own.lr;
     RS_FAIL_IF(!t->own.pending, RESCL_ERR_ARG,
                "there are no gradients to update by; call rescl_trainer_backward first");
     RS_TRY(rs_team_update(t->team, &rates, t->progress.step + 1));

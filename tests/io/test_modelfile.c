@@ -95,12 +95,13 @@ static void check_body_of(const rescl_model *m, const rescl_model *a, const resc
 {
     for (size_t i = 0; i < m->graph->nparams; i++) {
         const rs_param *p = &m->graph->param[i];
-        const rescl_model *from = p->head ? b : a;
+        const rescl_model *from = rs_graph_in_head(m->graph, i) ? b : a;
         const int k = rs_graph_find_param(from->graph, p->name);
         assert_true(k >= 0);
         if (memcmp(m->weights.data[i], from->weights.data[k],
                    m->weights.elems[i] * sizeof(float)) != 0)
-            fail_msg("%s is not that of the %s", p->name, p->head ? "new head" : "file");
+            fail_msg("%s is not that of the %s", p->name,
+                     rs_graph_in_head(m->graph, i) ? "new head" : "file");
     }
 }
 

@@ -366,9 +366,10 @@ static void compare_update(const golden *g, net_fixture *f)
 {
     const rs_graph *graph = g->model->graph;
     const rs_weights *before = &g->model->weights;
+    const rs_rates rates = rs_rates_uniform(LR, DECAY);
     rs_weights after;
 
-    assert_ok(rs_store_update(f->store, &(rs_rates){LR, LR, DECAY}, 1));
+    assert_ok(rs_store_update(f->store, &rates, 1));
     assert_ok(rs_weights_create(graph, &after));
     assert_ok(rs_store_download(f->store, &after));
     for (size_t i = 0; i < graph->nparams; i++) {

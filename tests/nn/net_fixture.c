@@ -65,9 +65,10 @@ double net_forward_loss(net_fixture *f, const float *pixels, const int32_t *labe
 double net_train_step(net_fixture *f, const float *pixels, const int32_t *labels, double lr,
                       double weight_decay, uint64_t step)
 {
+    const rs_rates rates = rs_rates_uniform(lr, weight_decay);
     const double loss = net_forward_loss(f, pixels, labels, step);
     assert_ok(rs_net_backward(f->net, 1, step));
-    assert_ok(rs_store_update(f->store, &(rs_rates){lr, lr, weight_decay}, step));
+    assert_ok(rs_store_update(f->store, &rates, step));
     return loss;
 }
 

@@ -74,6 +74,11 @@ static void gives_back_what_it_was_given(void **state)
         rs_weights_fini(&moment);
         rs_weights_fini(&back);
     }
+    assert_ok(rs_store_upload_grads(s, &value));
+    assert_ok(rs_weights_create(g, &back));
+    assert_ok(rs_store_download_grads(s, &back));
+    assert_same(g, &value, &back, true);
+    rs_weights_fini(&back);
     rs_weights_fini(&value);
     rs_store_destroy(s);
     rs_graph_destroy(g);
@@ -96,19 +101,24 @@ static void starts_from_zero(void **state)
 }
 
 /* Two updates with the gradients of a real step, parameter by parameter against the reference: the
- * body and the head at rates of their own, and a frozen layer not at all. */
+ * body, the head and a group that the caller made at numbers of their own, and a frozen layer not
+ * at all. */
 static void updates_as_the_reference(void **state)
 {
-    enum { BATCH = 2 };
-    const rs_rates rates = {.body = 1e-3, .head = 1e-2, .weight_decay = 0.01};
+    enum { BATCH = 2, OWN = RS_MAX_GROUPS - 1 };
+    rs_rates rates = rs_rates_uniform(1e-3, 0.01);
     rs_graph *g = layers();
     net_fixture f;
     rs_weights w, grad, after;
     float *pixels = kit_pixels(BATCH * 6 * 6 * 3, 1);
     int32_t *labels = kit_labels(BATCH, 3, 1);
     (void)state;
+    rates.group[RS_GROUP_HEAD].lr = 1e-2;
+    rates.group[OWN].lr = 3e-3;
+    rates.group[OWN].weight_decay = 0.0;
     kit_weights(g, 1, &w);
     rs_graph_set_trained(g, 1, false, false);
+    assert_ok(rs_graph_set_group(g, (size_t)rs_graph_find_param(g, "c.weight"), OWN));
     net_fixture_open(&f, rs_test_device(), g, &w, &adam, BATCH, RS_MODE_TRAIN);
     net_forward_loss(&f, pixels, labels, 1);
     assert_ok(rs_net_backward(f.net, 1, 1));
@@ -121,6 +131,11 @@ static void updates_as_the_reference(void **state)
     for (size_t i = 0; i < w.count; i++) {
         const char *name = g->param[i].name;
         const bool head = name[0] == 'c' || name[0] == 'f';
+        const int group = strcmp(name, "c.weight") == 0 ? OWN
+                          : head                        ? RS_GROUP_HEAD
+                                                        : RS_GROUP_BODY;
+        assert_true(rs_graph_in_head(g, i) == head);
+        assert_int_equal(g->param[i].group, group);
         assert_true(g->param[i].trainable == (name[0] != 'b'));
         if (!g->param[i].trainable) {
             assert_memory_equal(w.data[i], after.data[i], w.elems[i] * sizeof(float));
@@ -131,7 +146,7 @@ static void updates_as_the_reference(void **state)
             const double d = (double)grad.data[i][k];
             double *const states[2] = {&m, &v};
             for (uint64_t step = 1; step <= 2; step++) {
-                const rs_update u = {head ? rates.head : rates.body, rates.weight_decay, step};
+                const rs_update u = {rates.group[group].lr, rates.group[group].weight_decay, step};
                 rs_optim_reference(&adam, &x, &d, states, 1, &u);
             }
             if (!(fabs((double)after.data[i][k] - x) <= 1e-6))
@@ -154,14 +169,17 @@ static void refuses_misuse(void **state)
     rs_store *s = NULL;
     rs_net *n = NULL;
     rs_weights w;
+    const rs_rates rates = rs_rates_uniform(0.1, 0.0);
     rs_value x;
     (void)state;
+    assert_fails(rs_graph_set_group(g, 0, RS_MAX_GROUPS), RESCL_ERR_ARG, "group 16");
+    assert_fails(rs_graph_set_group(g, 99, 0), RESCL_ERR_ARG, "parameter 99");
     assert_ok(rs_store_create(rs_test_device(), g, NULL, &s));
     assert_int_equal(rs_store_states(s), 0);
     assert_ok(rs_weights_create(g, &w));
     assert_fails(rs_store_download_grads(s, &w), RESCL_ERR_ARG, "inference only");
-    assert_fails(rs_store_update(s, &(rs_rates){0.1, 0.1, 0.0}, 1), RESCL_ERR_ARG,
-                 "inference only");
+    assert_fails(rs_store_upload_grads(s, &w), RESCL_ERR_ARG, "inference only");
+    assert_fails(rs_store_update(s, &rates, 1), RESCL_ERR_ARG, "inference only");
     assert_fails(rs_net_plan(s, g, 2, RS_MODE_TRAIN, &n), RESCL_ERR_ARG, "inference only");
     assert_null(n);
     rs_weights_fini(&w);

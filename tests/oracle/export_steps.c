@@ -152,6 +152,7 @@ out:
 static rescl_status train_step(task *t, size_t step)
 {
     rescl_status st = RESCL_OK;
+    const rs_rates rates = rs_rates_uniform(LR, 0.0);
     float *loss = NULL;
     RS_OOM(loss = malloc(t->batch * sizeof *loss));
     RS_TRY(take_batch(t, step));
@@ -164,7 +165,7 @@ static rescl_status train_step(task *t, size_t step)
         t->losses[step] += (double)loss[i] / (double)t->batch;
     if (step == 0)
         RS_TRY(rs_store_download_grads(t->store, &t->grad));
-    RS_TRY(rs_store_update(t->store, &(rs_rates){LR, LR, 0.0}, step + 1));
+    RS_TRY(rs_store_update(t->store, &rates, step + 1));
     printf("step %zu: loss %.9f\n", step + 1, t->losses[step]);
 out:
     free(loss);

@@ -66,7 +66,7 @@ static void steps_as_its_replica_would(void **state)
     fixture f = open_fixture(&adam);
     const rs_replica_options plan = {
         .hyper = &adam, .train_batch = TEST_BATCH, .train_tail = TEST_SAMPLES % TEST_BATCH};
-    const rs_rates lr = {.body = 1e-3, .head = 1e-2, .weight_decay = 0.0};
+    const rs_rates lr = rs_rates_uniform(1e-3, 0.01);
     rs_replica *r = NULL;
     rs_weights ours, theirs;
     (void)state;
@@ -108,7 +108,7 @@ static void steps_as_its_replica_would(void **state)
 static void updates_by_the_gradients_it_is_given(void **state)
 {
     const rs_optim_hyper sgd = {.def = &rs_optim_sgd};
-    const rs_rates lr = {.body = 0.1, .head = 0.1, .weight_decay = 0.0};
+    const rs_rates lr = rs_rates_uniform(0.1, 0.0);
     fixture f = open_fixture(&sgd);
     const rs_batch *batch = next(&f);
     rs_outputs out;
