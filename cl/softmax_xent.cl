@@ -1,7 +1,8 @@
 /* Softmax with cross-entropy; src/op/softmax_xent.c has the formulas.
  *
  * Forward: a row belongs to a team of LANES work-items, one where SPREAD is 0, else a group, which
- * sums by a tree. Kernels: softmax_xent_fwd (probs null in inference), softmax_xent_bwd_data. */
+ * sums by a tree. Kernels: softmax_xent_fwd (probs null in inference), softmax_xent_bwd_data
+ * (diff_dst null: loss_diff for each row). */
 #include "common.clh"
 
 #if SPREAD
@@ -87,12 +88,14 @@ SPREAD_KERNEL void softmax_xent_bwd_data(const global float *restrict probs,
                                          const global int *restrict labels,
                                          const global float *restrict diff_dst,
                                          global float *restrict diff_src, uint rows, uint classes,
-                                         uint chunk, float smoothing, int accumulate)
+                                         uint chunk, float smoothing, int accumulate,
+                                         float loss_diff)
 {
     FOR_ROWS(row, rows, chunk)
     {
         const int label = labels[row];
-        const float scale = label >= 0 && (uint)label < classes ? diff_dst[row] : NAN;
+        const float own = diff_dst ? diff_dst[row] : loss_diff;
+        const float scale = label >= 0 && (uint)label < classes ? own : NAN;
         const float rest = smoothing / (float)classes;
         const global float *p = probs + row * classes;
         global float *d = diff_src + row * classes;

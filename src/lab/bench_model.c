@@ -65,7 +65,7 @@ static rescl_status one_step(bench *b)
 
     RS_TRY(rs_replica_forward(b->replica, b->net, b->pixels, b->labels, 0, b->step));
     if (b->o->train) {
-        RS_TRY(rs_net_backward(b->net, 0, b->step));
+        RS_TRY(rs_net_backward(b->net, &RS_STEP(0, b->step), NULL));
         RS_TRY(rs_store_update(b->replica->store, &rates, b->step + 1));
     }
     RS_TRY(rs_replica_settle(b->replica));

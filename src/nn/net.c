@@ -303,6 +303,29 @@ out:
     return st;
 }
 
+/* The node after which each bucket is announced: the last of those that write to it or to a bucket
+ * before it. The gradient of a parameter that does not lead to the loss is never written. */
+static rescl_status plan_buckets(rs_net *n)
+{
+    rescl_status st = RESCL_OK;
+    const rs_graph *g = n->graph;
+    const size_t *bucket_of = n->store->bucket_of;
+
+    RS_OOM(n->bucket_node = calloc(n->store->nbuckets + 1, sizeof *n->bucket_node));
+    for (size_t b = 0; b < n->store->nbuckets; b++)
+        n->bucket_node[b] = g->nnodes - 1;
+    for (size_t i = g->nnodes; i-- > 0;)
+        for (int k = 0; n->stage[i].has[RS_BWD_PARAMS] && k < g->node[i].nparam; k++)
+            if (g->param[g->node[i].param[k]].trainable)
+                n->bucket_node[bucket_of[g->node[i].param[k]]] = i;
+    for (size_t b = 1; b < n->store->nbuckets; b++)
+        if (n->bucket_node[b] > n->bucket_node[b - 1])
+            n->bucket_node[b] = n->bucket_node[b - 1];
+    n->store->planned = true;
+out:
+    return st;
+}
+
 /* ---- compiling --------------------------------------------------------------------------- */
 
 typedef struct build_job {
@@ -379,6 +402,8 @@ rescl_status rs_net_plan(rs_store *s, const rs_graph *g, size_t batch, rs_mode m
                "these parameters were made for inference only");
     RS_TRY(rs_net_outline(s->dev, g, batch, mode, &n));
     n->store = s;
+    if (mode == RS_MODE_TRAIN)
+        RS_TRY(plan_buckets(n));
     RS_TRY(plan_blocks(n));
     RS_TRY(build_plans(n));
     *out = n;
@@ -394,12 +419,12 @@ void rs_net_destroy(rs_net *n)
         return;
     for (size_t i = 0; n->view && i < n->nblocks; i++)
         rs_buffer_release(n->view[i]);
-    rs_buffer_release(n->loss_weight);
     rs_graph_destroy(n->graph);
     free(n->stage);
     free(n->value_block);
     free(n->diff_block);
     free(n->wants_diff);
+    free(n->bucket_node);
     free(n->block);
     free(n->view);
     free(n);
@@ -479,8 +504,6 @@ static void bind_stage(rs_net *n, rs_stage *s)
         a->state[k] = n->store->value[node->state[k]];
     for (int k = 0; k < p->nws; k++)
         a->ws[k] = (rs_tensor){p->ws[k], p->ws_type[k], view_of(n, s->ws_block[k])};
-    if (node->dst == n->graph->loss)
-        a->diff_dst.buf = n->loss_weight;
     const int source = moments_source(n->graph, p, (size_t)(s - n->stage));
     a->moments = view_of(n, source < 0 ? s->moments_block : n->stage[source].moments_block);
     for (int pass = 0; pass < RS_PASS_COUNT; pass++)
@@ -488,20 +511,6 @@ static void bind_stage(rs_net *n, rs_stage *s)
             s->call[pass].scratch = view_of(n, s->call[pass].scratch_block);
             s->call[pass].packed = view_of(n, s->call[pass].packed_block);
         }
-}
-
-static rescl_status create_loss_weight(rs_net *n)
-{
-    rescl_status st = RESCL_OK;
-    float *w = NULL;
-    RS_OOM(w = malloc(n->batch * sizeof *w));
-    for (size_t i = 0; i < n->batch; i++)
-        w[i] = 1.0f / (float)n->batch;
-    RS_TRY(rs_buffer_create(n->store->dev, n->batch * sizeof *w, &n->loss_weight));
-    RS_TRY(rs_write(n->store->dev, n->loss_weight, 0, w, n->batch * sizeof *w));
-out:
-    free(w);
-    return st;
 }
 
 static rescl_status bind_net(rs_net *n, rs_workspace *w)
@@ -513,8 +522,6 @@ static rescl_status bind_net(rs_net *n, rs_workspace *w)
         if (n->block[i].bytes)
             RS_TRY(rs_buffer_view(w->arena[n->block[i].arena], n->block[i].offset,
                                   n->block[i].bytes, &n->view[i]));
-    if (n->mode == RS_MODE_TRAIN)
-        RS_TRY(create_loss_weight(n));
     for (size_t i = 0; i < n->graph->nnodes; i++)
         bind_stage(n, &n->stage[i]);
 out:

@@ -39,6 +39,21 @@ int rs_store_states(const rs_store *s);
 rescl_status rs_store_upload_state(rs_store *s, int i, const rs_weights *w) RESCL_CHECK;
 rescl_status rs_store_download_state(rs_store *s, int i, rs_weights *w) RESCL_CHECK;
 
+/* Gradients become ready in buckets: parts of a gradient arena, numbered as backward finishes them.
+ * Together they are the arenas, each byte in one of them. */
+typedef struct rs_bucket {
+    size_t arena, offset, bytes;
+} rs_bucket;
+
+/* The first bucket is small, so that what waits for it can begin early. One parameter is never
+ * divided. Before a net is planned on the store; it starts with the sizes below. */
+#define RS_BUCKET_FIRST_BYTES ((size_t)1 << 20)
+#define RS_BUCKET_BYTES       ((size_t)25 << 20)
+rescl_status rs_store_set_buckets(rs_store *s, size_t first_bytes, size_t bytes) RESCL_CHECK;
+size_t rs_store_buckets(const rs_store *s);
+const rs_bucket *rs_store_bucket(const rs_store *s, size_t index); /* NULL past the end */
+rs_buffer *rs_store_grad_arena(const rs_store *s, size_t arena);   /* borrowed */
+
 /* What an update goes by, for each group of parameters. */
 typedef struct rs_rates {
     struct {
@@ -95,10 +110,29 @@ rs_tensor rs_net_losses(const rs_net *n);
 /* The graph's features of the last forward, in evaluation; else a tensor without a buffer. */
 rs_tensor rs_net_features(const rs_net *n);
 
+/* What a backward pass goes by. Its gradients are those of scale * share * mean loss over the net's
+ * batch: `share` is how much of the whole batch that is, `scale` keeps small gradients from
+ * vanishing. `seed` and `step` are those of the forward pass before. */
+typedef struct rs_step {
+    uint64_t seed, step;
+    double scale, share;
+} rs_step;
+
+/* The plain case: the whole batch, unscaled. */
+#define RS_STEP(seed, step) ((rs_step){(seed), (step), 1.0, 1.0})
+
+/* Told of each bucket once in a backward pass, in their order, when all that writes to it is
+ * enqueued: what is enqueued then finds its gradients there. */
+typedef struct rs_bucket_listener {
+    rescl_status (*ready)(void *user, size_t bucket);
+    void *user;
+} rs_bucket_listener;
+
 /* Enqueue; nothing waits. Backward follows a forward of the same step and writes the store's
- * gradients of mean loss over `batch`. */
+ * gradients. `listener` may be NULL. */
 rescl_status rs_net_forward(rs_net *n, uint64_t seed, uint64_t step) RESCL_CHECK;
-rescl_status rs_net_backward(rs_net *n, uint64_t seed, uint64_t step) RESCL_CHECK;
+rescl_status rs_net_backward(rs_net *n, const rs_step *step, const rs_bucket_listener *listener)
+    RESCL_CHECK;
 
 /* Runs forward again node by node and names the first layer whose output, or else the first
  * parameter or gradient, holds NaN or infinity. Slow; for the report after a bad loss. NULL: all

@@ -15,9 +15,12 @@ struct rs_store {
     int group[RS_MAX_ARENAS];   /* of the trainable arenas: whose parameters they hold */
     rs_buffer *param[RS_MAX_ARENAS], *grad[RS_MAX_ARENAS], *fixed_value[RS_MAX_ARENAS];
     rs_buffer *state[RS_OPTIM_STATES][RS_MAX_ARENAS];
-    rs_block *block;         /* place of each graph parameter in its set of arenas */
-    rs_tensor *value, *diff; /* views, by graph parameter; diff only of trainable ones */
-    uint64_t version;        /* counts changes of the parameters */
+    rs_bucket *bucket;           /* of the gradients */
+    size_t nbuckets, *bucket_of; /* and that of each trainable parameter */
+    bool planned;                /* a net that trains was planned with these buckets */
+    rs_block *block;             /* place of each graph parameter in its set of arenas */
+    rs_tensor *value, *diff;     /* views, by graph parameter; diff only of trainable ones */
+    uint64_t version;            /* counts changes of the parameters */
 };
 
 /* One pass of one node: what to run, on what. */
@@ -52,7 +55,8 @@ struct rs_net {
     rs_buffer **view; /* of each block, once bound */
     size_t nblocks, block_cap;
     rs_layout layout;
-    rs_buffer *loss_weight; /* diff of the losses: 1 / batch */
+    size_t *bucket_node; /* training: by bucket, the node after which it is announced */
+    float loss_diff;     /* diff of the losses in this step */
     struct rs_workspace *workspace;
     rs_kernel *fold;         /* NULL: no node folds */
     uint64_t packed_version; /* of the parameters in the packed and folded buffers; 0: none */

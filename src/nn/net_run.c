@@ -35,6 +35,7 @@ static rescl_status run_pass(rs_net *n, rs_stage *s, rs_pass pass, bool pack, ui
     s->args.packed = c->packed;
     s->args.seed = seed;
     s->args.step = step;
+    s->args.loss_diff = n->loss_diff;
     rs_profile_label(n->store->dev, s->label[pass]);
     if (pack && s->node->folds)
         RS_TRY(fold_params(n, s));
@@ -77,15 +78,28 @@ out:
     return st;
 }
 
-rescl_status rs_net_backward(rs_net *n, uint64_t seed, uint64_t step)
+static rescl_status tell_ready(const rs_net *n, size_t node, const rs_bucket_listener *listener)
 {
     rescl_status st = RESCL_OK;
+    for (size_t b = 0; b < n->store->nbuckets; b++)
+        if (n->bucket_node[b] == node)
+            RS_TRY(listener->ready(listener->user, b));
+out:
+    return st;
+}
+
+rescl_status rs_net_backward(rs_net *n, const rs_step *step, const rs_bucket_listener *listener)
+{
+    rescl_status st = RESCL_OK;
+    n->loss_diff = (float)(step->scale * step->share / (double)n->batch);
     for (size_t i = n->graph->nnodes; i-- > 0;) {
         rs_stage *s = &n->stage[i];
         if (s->has[RS_BWD_PARAMS])
-            RS_TRY(run_pass(n, s, RS_BWD_PARAMS, true, seed, step));
+            RS_TRY(run_pass(n, s, RS_BWD_PARAMS, true, step->seed, step->step));
+        if (listener)
+            RS_TRY(tell_ready(n, i, listener));
         if (s->has[RS_BWD_DATA])
-            RS_TRY(run_pass(n, s, RS_BWD_DATA, true, seed, step));
+            RS_TRY(run_pass(n, s, RS_BWD_DATA, true, step->seed, step->step));
     }
     RS_TRY(rs_flush(n->store->dev));
 out:

@@ -101,6 +101,7 @@ rescl_status rs_store_create(rescl_device *dev, const rs_graph *g, const rs_opti
         RS_TRY(create_arenas(s, &s->trainable, s->grad));
         for (int i = 0; i < s->nstates; i++)
             RS_TRY(create_arenas(s, &s->trainable, s->state[i]));
+        RS_TRY(rs_store_set_buckets(s, RS_BUCKET_FIRST_BYTES, RS_BUCKET_BYTES));
     }
     RS_TRY(create_views(s));
     *out = s;
@@ -128,6 +129,8 @@ void rs_store_destroy(rs_store *s)
             rs_buffer_release(s->state[i][a]);
     }
     rs_optim_destroy(s->optim);
+    free(s->bucket);
+    free(s->bucket_of);
     free(s->block);
     free(s->value);
     free(s->diff);

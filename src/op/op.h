@@ -86,7 +86,8 @@ static inline size_t rs_moments_bytes(size_t parts, size_t channels)
 
 /* ---- tensors of one call ----------------------------------------------------------------- */
 
-/* Absent tensors have buf == NULL. `seed` and `step` feed counter-based random numbers (dropout):
+/* Absent tensors have buf == NULL. Without diff_dst, that of a loss is `loss_diff` for each row.
+ * `seed` and `step` feed counter-based random numbers (dropout):
  * forward and backward of one step see the same pair. */
 typedef struct rs_args {
     rs_tensor src[RS_OP_SRC], dst;
@@ -95,6 +96,7 @@ typedef struct rs_args {
     rs_buffer *scratch; /* plan.scratch_bytes, undefined before and after the call */
     rs_buffer *packed;  /* plan.packed_bytes, filled by the plan's pack */
     rs_buffer *moments; /* of dst, if plan.moments_parts; of src[0], if problem.moments_parts */
+    float loss_diff;
     uint64_t seed, step;
 } rs_args;
 

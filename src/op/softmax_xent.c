@@ -3,6 +3,7 @@
  * With z = log softmax(logits) and e = label_smoothing, as torch.nn.functional.cross_entropy with
  * reduction none: dst = -(1 - e) z[label] - e / classes * sum(z). ws 0 when training: exp(z).
  * diff_src 0 = (exp(z) - target) * diff_dst, target = e / classes, plus 1 - e at the label.
+ * diff_dst may be absent: args.loss_diff then stands for each row.
  * A label that is no class gives NaN in dst and in its row of diff_src. */
 #include "attr.h"
 #include "error.h"
@@ -109,7 +110,7 @@ static rescl_status enqueue(const rs_plan *plan, const rs_args *a)
     return RS_LAUNCH(plan->dev, k, grid, RS_BUF(a->ws[0].buf), RS_BUF(a->src[1].buf),
                      RS_BUF(a->diff_dst.buf), RS_BUF(a->diff_src[0].buf), RS_UINT(n),
                      RS_UINT(classes), RS_UINT(chunk), RS_FLOAT(attr->label_smoothing),
-                     RS_INT(p->accumulate[0]));
+                     RS_INT(p->accumulate[0]), RS_FLOAT(a->loss_diff));
 }
 
 static const rs_impl *const impls[] =

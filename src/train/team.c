@@ -80,7 +80,7 @@ static rescl_status run_batch(rs_team *t, rs_mode mode, const rs_batch *batch, u
     t->step = step;
     st = rs_replica_forward(r, net, batch->pixels, batch->labels, seed, step);
     if (st == RESCL_OK && mode == RS_MODE_TRAIN)
-        st = rs_net_backward(net, seed, step);
+        st = rs_net_backward(net, &RS_STEP(seed, step), NULL);
     settled = rs_replica_settle(r);
     RS_TRY(st);
     RS_TRY(settled);

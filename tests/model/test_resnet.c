@@ -413,7 +413,7 @@ static void check_model(const char *name)
     net_feed(&f, g.pixels, g.labels);
     compare_activations(&g, &f);
     compare_loss(&g, &f, "logits", "loss");
-    assert_ok(rs_net_backward(f.net, 1, 1));
+    assert_ok(rs_net_backward(f.net, &RS_STEP(1, 1), NULL));
     compare_gradients(&g, &f);
     compare_update(&g, &f);
     net_fixture_close(&f);

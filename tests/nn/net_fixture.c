@@ -67,7 +67,7 @@ double net_train_step(net_fixture *f, const float *pixels, const int32_t *labels
 {
     const rs_rates rates = rs_rates_uniform(lr, weight_decay);
     const double loss = net_forward_loss(f, pixels, labels, step);
-    assert_ok(rs_net_backward(f->net, 1, step));
+    assert_ok(rs_net_backward(f->net, &RS_STEP(1, step), NULL));
     assert_ok(rs_store_update(f->store, &rates, step));
     return loss;
 }

@@ -159,7 +159,7 @@ static void changes_no_number(void **state)
         assert_int_equal(g[i]->nparams, w.count);
         net_fixture_open(&f, rs_test_device(), g[i], &w, &sgd, BATCH, RS_MODE_TRAIN);
         loss[i] = net_forward_loss(&f, pixels, labels, 1);
-        assert_ok(rs_net_backward(f.net, 1, 1));
+        assert_ok(rs_net_backward(f.net, &RS_STEP(1, 1), NULL));
         net_grads(&f, g[i], &grad[i]);
         assert_ok(rs_weights_create(g[i], &stat[i]));
         assert_ok(rs_store_download(f.store, &stat[i]));

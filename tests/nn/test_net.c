@@ -76,7 +76,7 @@ static outcome run_step(net_fixture *f, const rs_graph *g, rs_net *net)
     rs_net *own = f->net;
     f->net = net;
     o.loss = net_forward_loss(f, pixels, labels, 1);
-    assert_ok(rs_net_backward(net, 1, 1));
+    assert_ok(rs_net_backward(net, &RS_STEP(1, 1), NULL));
     net_grads(f, g, &o.grad);
     f->net = own;
     return o;
@@ -247,7 +247,7 @@ static void a_step_leaves_its_batch_alone(void **state)
                          i ? RS_MODE_TRAIN : RS_MODE_EVAL);
         net_forward_loss(&f, pixels, labels, 1);
         if (i)
-            assert_ok(rs_net_backward(f.net, 1, 1));
+            assert_ok(rs_net_backward(f.net, &RS_STEP(1, 1), NULL));
         after = net_read(&f, rs_net_input(f.net), &n);
         assert_memory_equal(after, pixels, n * sizeof *after);
         assert_ok(rs_read(f.dev, rs_net_labels(f.net).buf, 0, label, sizeof label));
@@ -300,7 +300,7 @@ static void numbers_depend_on_seed_and_step_only(void **state)
     o = run_step(&f, g, f.net);
     const double other = net_forward_loss(&f, pixels, labels, 2);
     assert_true(net_forward_loss(&f, pixels, labels, 1) == o.loss);
-    assert_ok(rs_net_backward(f.net, 1, 1));
+    assert_ok(rs_net_backward(f.net, &RS_STEP(1, 1), NULL));
     net_grads(&f, g, &again);
     assert_same_grads(g, &o.grad, &again);
     assert_true(other != o.loss); /* another mask */
@@ -350,7 +350,7 @@ static void ignores_dead_ends(void **state)
     o = run_alone(g, &w, FULL);
     net_fixture_open(&f, rs_test_device(), with, &wide, &sgd, FULL, RS_MODE_TRAIN);
     assert_true(net_forward_loss(&f, pixels, labels, 1) == o.loss);
-    assert_ok(rs_net_backward(f.net, 1, 1));
+    assert_ok(rs_net_backward(f.net, &RS_STEP(1, 1), NULL));
     net_grads(&f, with, &grad);
     assert_same_grads(g, &o.grad, &grad);
     for (size_t k = 0; k < grad.elems[w.count]; k++)
@@ -495,7 +495,7 @@ static void gradients_pass_through_frozen_layers(void **state)
         kit_weights(g, 2, &w);
         net_fixture_open(&f, rs_test_device(), g, &w, &sgd, FULL, RS_MODE_TRAIN);
         net_forward_loss(&f, pixels, labels, 1);
-        assert_ok(rs_net_backward(f.net, 1, 1));
+        assert_ok(rs_net_backward(f.net, &RS_STEP(1, 1), NULL));
         net_grads(&f, g, &grad);
         for (size_t i = 0; i < grad.count; i++)
             for (size_t k = 0; k < grad.elems[i]; k++)
@@ -532,7 +532,7 @@ static const char *found_after(const rs_graph *g, rs_mode mode, const char *para
     net_fixture_open(&f, rs_test_device(), g, &w, mode == RS_MODE_TRAIN ? &sgd : NULL, FULL, mode);
     net_forward_loss(&f, pixels, own, 1);
     if (mode == RS_MODE_TRAIN)
-        assert_ok(rs_net_backward(f.net, 1, 1));
+        assert_ok(rs_net_backward(f.net, &RS_STEP(1, 1), NULL));
     /* The batch is not fed again. */
     assert_ok(rs_net_find_nonfinite(f.net, 1, 1, &layer));
     if (layer)
@@ -561,6 +561,35 @@ static void names_the_layer_where_nan_begins(void **state)
     assert_string_equal(found_after(g, RS_MODE_TRAIN, "b3.running_var", NAN, 0, name),
                         "b3.running_var");
     assert_string_equal(found_after(g, RS_MODE_EVAL, "b3.running_var", NAN, 0, name), "c3");
+    rs_graph_destroy(g);
+}
+
+/* ---- the step ---------------------------------------------------------------------------- */
+
+/* Powers of two change no digit of a gradient. */
+static void gradients_scale_with_the_step(void **state)
+{
+    rs_graph *g = network(0.3f, false);
+    const rs_step step = {.seed = 1, .step = 1, .scale = 1024.0, .share = 0.25};
+    net_fixture f;
+    rs_weights w, plain, scaled;
+    (void)state;
+    kit_weights(g, 2, &w);
+    net_fixture_open(&f, rs_test_device(), g, &w, &sgd, FULL, RS_MODE_TRAIN);
+    net_forward_loss(&f, pixels, labels, 1);
+    assert_ok(rs_net_backward(f.net, &RS_STEP(1, 1), NULL));
+    net_grads(&f, g, &plain);
+    net_forward_loss(&f, pixels, labels, 1);
+    assert_ok(rs_net_backward(f.net, &step, NULL));
+    net_grads(&f, g, &scaled);
+    for (size_t i = 0; i < w.count; i++)
+        for (size_t k = 0; k < w.elems[i]; k++)
+            plain.data[i][k] *= 256.0f;
+    assert_same_grads(g, &scaled, &plain);
+    net_fixture_close(&f);
+    rs_weights_fini(&w);
+    rs_weights_fini(&plain);
+    rs_weights_fini(&scaled);
     rs_graph_destroy(g);
 }
 
@@ -613,6 +642,7 @@ int main(void)
         cmocka_unit_test(frozen_layers_stay_as_they_are),
         cmocka_unit_test(gradients_pass_through_frozen_layers),
         cmocka_unit_test(names_the_layer_where_nan_begins),
+        cmocka_unit_test(gradients_scale_with_the_step),
         cmocka_unit_test(refuses_what_cannot_be_planned),
         cmocka_unit_test(reports_memory_that_does_not_suffice),
     };

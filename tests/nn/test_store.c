@@ -121,7 +121,7 @@ static void updates_as_the_reference(void **state)
     assert_ok(rs_graph_set_group(g, (size_t)rs_graph_find_param(g, "c.weight"), OWN));
     net_fixture_open(&f, rs_test_device(), g, &w, &adam, BATCH, RS_MODE_TRAIN);
     net_forward_loss(&f, pixels, labels, 1);
-    assert_ok(rs_net_backward(f.net, 1, 1));
+    assert_ok(rs_net_backward(f.net, &RS_STEP(1, 1), NULL));
     net_grads(&f, g, &grad);
     for (uint64_t step = 1; step <= 2; step++)
         assert_ok(rs_store_update(f.store, &rates, step));

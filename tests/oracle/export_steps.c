@@ -158,7 +158,7 @@ static rescl_status train_step(task *t, size_t step)
     RS_TRY(take_batch(t, step));
     RS_TRY(feed(t, step));
     RS_TRY(rs_net_forward(t->net, SEED, step));
-    RS_TRY(rs_net_backward(t->net, SEED, step));
+    RS_TRY(rs_net_backward(t->net, &RS_STEP(SEED, step), NULL));
     RS_TRY(rs_read(t->dev, rs_net_losses(t->net).buf, 0, loss, t->batch * sizeof *loss));
     t->losses[step] = 0.0;
     for (size_t i = 0; i < t->batch; i++)

@@ -78,7 +78,7 @@ static void steps_as_its_replica_would(void **state)
         assert_ok(rs_team_gradients(f.team, batch, SEED, step, &out));
         assert_ok(rs_team_update(f.team, &lr, step + 1));
         assert_ok(rs_replica_forward(r, net, batch->pixels, batch->labels, SEED, step));
-        assert_ok(rs_net_backward(net, SEED, step));
+        assert_ok(rs_net_backward(net, &RS_STEP(SEED, step), NULL));
         assert_ok(rs_replica_settle(r));
         assert_ok(rs_store_update(r->store, &lr, step + 1));
         assert_int_equal(out.n, batch->n);
