@@ -81,10 +81,18 @@ out:
     return st;
 }
 
+static bool is_among(const char *name, const char *const *names, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(names[i], name) == 0)
+            return true;
+    return false;
+}
+
 rescl_status rs_worklist_check_impl(const char *name, const char *also)
 {
     rescl_status st = RESCL_OK;
-    const char **names = NULL, *near = NULL;
+    const char **names = NULL;
     size_t count = 0, cap = 0;
     const rs_op *op;
 
@@ -94,15 +102,12 @@ rescl_status rs_worklist_check_impl(const char *name, const char *also)
     for (size_t i = 0; (op = rs_op_at(i)) != NULL; i++)
         for (size_t k = 0; op->key && op->impls[k]; k++) {
             RS_TRY(rs_array_reserve(&names, &cap, count + 2, sizeof *names));
-            names[count++] = op->impls[k]->name;
+            if (!is_among(op->impls[k]->name, names, count))
+                names[count++] = op->impls[k]->name;
         }
-    for (size_t i = 0; i < count; i++)
-        if (strcmp(names[i], name) == 0)
-            goto out;
     names[count] = NULL;
-    near = rs_nearest(name, names);
-    RS_FAIL(RESCL_ERR_ARG, "no implementation is called '%s'%s%s%s", name,
-            near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+    if (!is_among(name, names, count))
+        RS_TRY(rs_no_such_name("implementation", name, names));
 out:
     free(names);
     return st;
