@@ -209,13 +209,6 @@ static void obeys_the_environment(void **state)
     assert_int_equal(info->local_bytes, 16);
     assert_int_equal(info->float_width, 4);
     assert_int_equal(info->type, RESCL_DEVICE_GPU);
-    const rs_caps *caps = rs_device_caps(dev);
-    assert_int_equal(caps->max_group, 2);
-    assert_int_equal(caps->local_bytes, 16);
-    assert_int_equal(caps->float_width, 4);
-    assert_int_equal(caps->type, RESCL_DEVICE_GPU);
-    assert_int_equal(caps->compute_units, info->compute_units);
-    assert_int_equal(caps->half_width > 0, caps->fp16);
 
     rs_kernel *k = NULL;
     rs_buffer *buf = NULL;
