@@ -98,14 +98,14 @@ static void run_init(run *r, const op_suite *s, const op_case *c, bool training)
         slot_set(r, DIFF_SRC + i, &p->src[i], RS_F32);
     }
     for (int i = 0; i < p->nparam; i++) {
-        slot_set(r, PARAM + i, &p->param[i].shape, RS_F32);
+        slot_set(r, PARAM + i, &p->param[i].shape, p->param_type[i]);
         slot_set(r, DIFF_PARAM + i, &p->param[i].shape, RS_F32);
     }
     for (int i = 0; i < p->nstate; i++)
         slot_set(r, STATE + i, &p->state[i].shape, RS_F32);
     for (int i = 0; i < p->nws; i++)
         slot_set(r, WS + i, &p->ws[i], p->ws_type[i]);
-    slot_set(r, DST, &p->dst, RS_F32);
+    slot_set(r, DST, &p->dst, p->dst_type);
     slot_set(r, DIFF_DST, &p->dst, RS_F32);
 
     rs_rng rng;
@@ -332,7 +332,7 @@ static rs_args bind(const run *r, rs_pass pass, const op_guarded *g)
             a.diff_src[i] = (rs_tensor){p->src[i], RS_F32, g[DIFF_SRC + i].view};
     }
     for (int i = 0; i < p->nparam; i++) {
-        a.param[i] = (rs_tensor){p->param[i].shape, RS_F32, g[PARAM + i].view};
+        a.param[i] = (rs_tensor){p->param[i].shape, p->param_type[i], g[PARAM + i].view};
         if (role_of(r, pass, DIFF_PARAM + i))
             a.diff_param[i] = (rs_tensor){p->param[i].shape, RS_F32, g[DIFF_PARAM + i].view};
     }
@@ -340,7 +340,7 @@ static rs_args bind(const run *r, rs_pass pass, const op_guarded *g)
         a.state[i] = (rs_tensor){p->state[i].shape, RS_F32, g[STATE + i].view};
     for (int i = 0; i < p->nws; i++)
         a.ws[i] = (rs_tensor){p->ws[i], p->ws_type[i], g[WS + i].view};
-    a.dst = (rs_tensor){p->dst, RS_F32, g[DST].view};
+    a.dst = (rs_tensor){p->dst, p->dst_type, g[DST].view};
     if (pass != RS_FWD)
         a.diff_dst = (rs_tensor){p->dst, RS_F32, g[DIFF_DST].view};
     return a;

@@ -44,12 +44,27 @@ static void counts_operations(void **state)
     assert_int_equal(p.param[1].fan_in, 44);
 }
 
+/* Dense layers take the products among conv2d's implementations, in the same order. */
+static void takes_the_products_of_conv2d(void **state)
+{
+    static const char *const names[] = {"packed_gemm", "tiled_gemm", "clblast_gemm", "direct"};
+    (void)state;
+    for (size_t i = 0; i < RS_COUNT(names); i++) {
+        assert_non_null(rs_op_dense.impls[i]);
+        assert_string_equal(rs_op_dense.impls[i]->name, names[i]);
+        assert_ptr_equal(rs_op_dense.impls[i], rs_impl_find(&rs_op_conv2d, names[i]));
+    }
+    assert_null(rs_op_dense.impls[RS_COUNT(names)]);
+    assert_non_null(rs_impl_find(&rs_op_conv2d, "winograd"));
+}
+
 int main(void)
 {
     const op_suite s = {.op = &rs_op_dense, .cases = cases, .ncases = RS_COUNT(cases)};
     const struct CMUnitTest extra[] = {
         cmocka_unit_test(refuses_bad_shapes),
         cmocka_unit_test(counts_operations),
+        cmocka_unit_test(takes_the_products_of_conv2d),
     };
     return op_suite_main(&s, extra, RS_COUNT(extra));
 }
