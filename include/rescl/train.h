@@ -23,13 +23,13 @@ typedef struct rescl_train_options {
 
     size_t epochs;            /**< passes over the training data */
     size_t batch_size;        /**< images a step */
-    const char *opt;          /**< "adam"; or "sgd", "sgd_nesterov", "adamw" */
+    const char *opt;          /**< optimiser, such as "adam": one of the option's choices */
     double lr;                /**< learning rate */
     double lr_body;           /**< of all layers but the head; 0: lr. The schedule runs from it */
     double momentum;          /**< for sgd */
     double weight_decay;      /**< pull of the weights towards zero */
     double beta1, beta2, eps; /**< Adam's */
-    const char *lr_scheduler; /**< "constant", "steplr", "cosineannealinglr", "exponentiallr" */
+    const char *lr_scheduler; /**< schedule, such as "constant": one of the option's choices */
     size_t lr_step_size;      /**< epochs between the steps of "steplr" */
     double lr_gamma;          /**< factor of a step */
     double lr_min;            /**< where "cosineannealinglr" ends */
@@ -49,6 +49,7 @@ typedef struct rescl_train_options {
 
     rescl_option_value more[16]; /**< options that optimisers, schedules and augmentations have
                                   * beside these: rescl_train_options_set() sets them by name */
+    /* New members are appended here, so that structs of older callers keep their layout. */
 } rescl_train_options;
 
 /** rescl_train_options_default() for a struct of another size: see rescl/status.h. */
