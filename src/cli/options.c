@@ -219,12 +219,28 @@ static size_t count_names(const char *const *names)
     return n;
 }
 
+/* "@models", "@formats", or, such as "@opt", the choices of a training option. */
+static const char *const *named_list(const char *name)
+{
+    static const char *const none[] = {NULL};
+    if (strcmp(name, "@models") == 0)
+        return rescl_model_names();
+    if (strcmp(name, "@formats") == 0)
+        return rescl_dataset_formats();
+    for (size_t i = 0; i < rescl_train_options_count(); i++) {
+        const rescl_option *o = rescl_train_options_at(i);
+        if (strcmp(o->name, name + 1) == 0 && o->choices)
+            return o->choices;
+    }
+    return none;
+}
+
 const char **cli_opt_choices(cli_opt id)
 {
     const cli_opt_info *info = cli_opt_get(id);
-    const char *text = info->choices ? "" : info->range;
-    const char *const *models = rescl_model_names(), *const *formats = rescl_dataset_formats();
-    const size_t room = count_names(models) + count_names(formats) + strlen(text) +
+    const char *text = info->choices ? "" : info->range, *at = strchr(text, '@');
+    const char *const *listed = at ? named_list(at) : NULL;
+    const size_t room = (listed ? count_names(listed) : 0) + strlen(text) +
                         (info->choices ? count_names(info->choices) : 0) + 1;
     const char **list = calloc(1, room * sizeof *list + strlen(text) + 1);
     if (!list)
@@ -235,7 +251,7 @@ const char **cli_opt_choices(cli_opt id)
     char *words = strcpy((char *)(list + room), text), *rest = NULL;
     for (char *word = strtok_r(words, "|", &rest); word; word = strtok_r(NULL, "|", &rest)) {
         if (*word == '@') {
-            for (const char *const *p = word[1] == 'm' ? models : formats; *p; p++)
+            for (const char *const *p = listed; *p; p++)
                 list[n++] = *p;
         } else {
             list[n++] = word;
