@@ -12,7 +12,8 @@ extern "C" {
 #endif
 
 typedef struct rescl_bench_options {
-    const char *model; /**< a name of rescl_model_names() */
+    size_t struct_size; /**< see rescl/status.h */
+    const char *model;  /**< a name of rescl_model_names() */
     size_t size, batch, classes;
     bool train;         /**< training steps; else inference */
     const char *opt;    /**< optimiser of training steps, with its usual numbers: "sgd" */
@@ -21,7 +22,11 @@ typedef struct rescl_bench_options {
     double min_seconds; /**< and at least so long */
 } rescl_bench_options;
 
-RESCL_API void rescl_bench_options_default(rescl_bench_options *out);
+RESCL_API void rescl_bench_options_init(rescl_bench_options *out, size_t struct_size);
+static inline void rescl_bench_options_default(rescl_bench_options *out)
+{
+    rescl_bench_options_init(out, sizeof *out);
+}
 
 typedef struct rescl_bench_row {
     size_t repeats;

@@ -15,7 +15,8 @@ extern "C" {
 #endif
 
 typedef struct rescl_tune_options {
-    const char *model; /**< a name of rescl_model_names() */
+    size_t struct_size; /**< see rescl/status.h */
+    const char *model;  /**< a name of rescl_model_names() */
     size_t size, batch, classes;
     bool train;         /**< the passes of training steps; else inference */
     const char *impl;   /**< only this implementation beside the default; NULL: all */
@@ -26,7 +27,11 @@ typedef struct rescl_tune_options {
     const char *output; /**< the file; NULL: rescl_tune_path */
 } rescl_tune_options;
 
-RESCL_API void rescl_tune_options_default(rescl_tune_options *out);
+RESCL_API void rescl_tune_options_init(rescl_tune_options *out, size_t struct_size);
+static inline void rescl_tune_options_default(rescl_tune_options *out)
+{
+    rescl_tune_options_init(out, sizeof *out);
+}
 
 /** One problem, measured. Strings are borrowed for the call. */
 typedef struct rescl_tune_row {

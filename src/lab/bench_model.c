@@ -3,6 +3,7 @@
 #include "clock.h"
 #include "error.h"
 #include "netmodel.h"
+#include "optionvalue.h"
 #include "replica.h"
 #include "rng.h"
 #include "rounds.h"
@@ -16,16 +17,17 @@
 #define LEARNING_RATE 1e-6 /* small: a hundred steps on noise must not diverge */
 #define STREAM_PIXELS 0x62656e63u
 
-void rescl_bench_options_default(rescl_bench_options *out)
+void rescl_bench_options_init(rescl_bench_options *out, size_t struct_size)
 {
-    *out = (rescl_bench_options){.model = "resnet50",
-                                 .size = DEFAULT_SIZE,
-                                 .batch = 32,
-                                 .classes = 1000,
-                                 .opt = "sgd",
-                                 .warmup = 2,
-                                 .repeats = 7,
-                                 .min_seconds = 1.0};
+    const rescl_bench_options usual = {.model = "resnet50",
+                                       .size = DEFAULT_SIZE,
+                                       .batch = 32,
+                                       .classes = 1000,
+                                       .opt = "sgd",
+                                       .warmup = 2,
+                                       .repeats = 7,
+                                       .min_seconds = 1.0};
+    rs_options_init(out, struct_size, &usual, sizeof usual);
 }
 
 typedef struct bench {
@@ -142,12 +144,15 @@ rescl_status rescl_bench_model(rescl_device *device, const rescl_bench_options *
                                rescl_bench_row *out)
 {
     rescl_status st = RESCL_OK;
-    bench b = {.o = options, .dev = device};
+    rescl_bench_options o;
+    bench b = {.o = &o, .dev = device};
     rescl_bench_row row = {0};
     rescl_model_info info;
     rescl_device_stats stats;
     const double start = rs_clock_seconds();
 
+    rescl_bench_options_default(&o);
+    RS_TRY(rs_options_take(&o, sizeof o, options, "rescl_bench_options"));
     rs_device_trim(device);
     RS_TRY(open_bench(&b));
     RS_TRY(one_step(&b));
@@ -155,9 +160,8 @@ rescl_status rescl_bench_model(rescl_device *device, const rescl_bench_options *
     RS_TRY(measure(&b, &row));
     rescl_model_get_info(b.model, &info);
     rescl_device_get_stats(device, &stats);
-    row.img_s = (double)options->batch / (row.median_ms * 1e-3);
-    row.gflops = 2.0 * info.macs * (double)options->batch * (options->train ? 3.0 : 1.0) /
-                 (row.median_ms * 1e6);
+    row.img_s = (double)o.batch / (row.median_ms * 1e-3);
+    row.gflops = 2.0 * info.macs * (double)o.batch * (o.train ? 3.0 : 1.0) / (row.median_ms * 1e6);
     row.peak_bytes = stats.peak_bytes;
     *out = row;
 out:
@@ -183,20 +187,23 @@ rescl_status rescl_bench_step(rescl_device *device, const rescl_bench_options *o
                               rescl_bench_step_fn fn, void *user)
 {
     rescl_status st = RESCL_OK;
-    bench b = {.o = options, .dev = device};
+    rescl_bench_options o;
+    bench b = {.o = &o, .dev = device};
     const rs_profile_row *rows;
     size_t count;
 
+    rescl_bench_options_default(&o);
+    RS_TRY(rs_options_take(&o, sizeof o, options, "rescl_bench_options"));
     RS_TRY(open_bench(&b));
-    for (size_t i = 0; i < options->warmup + 1; i++)
+    for (size_t i = 0; i < o.warmup + 1; i++)
         RS_TRY(one_step(&b));
     RS_TRY(rs_profile_get(device, &rows, &count));
     rs_profile_reset(device);
-    for (size_t i = 0; i < options->repeats; i++)
+    for (size_t i = 0; i < o.repeats; i++)
         RS_TRY(one_step(&b));
     RS_TRY(rs_profile_get(device, &rows, &count));
     for (size_t i = 0; i < count; i++)
-        report_row(&rows[i], options->repeats, fn, user);
+        report_row(&rows[i], o.repeats, fn, user);
 out:
     close_bench(&b);
     return st;

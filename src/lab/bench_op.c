@@ -5,6 +5,7 @@
 #include "error.h"
 #include "judge.h"
 #include "netmodel.h"
+#include "optionvalue.h"
 #include "rounds.h"
 #include "trial.h"
 #include "worklist.h"
@@ -204,15 +205,20 @@ rescl_status rescl_bench_ops(rescl_device *device, const rescl_bench_options *op
 {
     rescl_status st = RESCL_OK;
     const audience to = {impl, fn, user};
-    const rescl_model_options about = {
-        .name = options->model, .classes = options->classes, .image_size = options->size};
+    rescl_bench_options o;
+    rescl_model_options about = {0};
     rescl_model *model = NULL;
     rs_worklist list = {0};
 
-    RS_TRY(check_options(options, options->batch, impl));
+    rescl_bench_options_default(&o);
+    RS_TRY(rs_options_take(&o, sizeof o, options, "rescl_bench_options"));
+    about.name = o.model;
+    about.classes = o.classes;
+    about.image_size = o.size;
+    RS_TRY(check_options(&o, o.batch, impl));
     RS_TRY(rs_model_build(&about, &model));
-    RS_TRY(rs_worklist_add_graph(&list, model->graph, options->batch, options->train));
-    RS_TRY(bench_list(device, options, &list, &to));
+    RS_TRY(rs_worklist_add_graph(&list, model->graph, o.batch, o.train));
+    RS_TRY(bench_list(device, &o, &list, &to));
 out:
     rs_worklist_fini(&list);
     rescl_model_destroy(model);
@@ -227,13 +233,16 @@ rescl_status rescl_bench_product(rescl_device *device, size_t m, size_t n, size_
     const audience to = {impl, fn, user};
     const rs_shape a = rs_shape_2(m, k);
     const rs_dense_attr attr = {.units = n};
+    rescl_bench_options o;
     rs_problem p;
     rs_worklist list = {0};
 
-    RS_TRY(check_options(options, 1, impl));
-    RS_TRY(rs_problem_init(&p, &rs_op_dense, &attr, options->train, &a, 1));
+    rescl_bench_options_default(&o);
+    RS_TRY(rs_options_take(&o, sizeof o, options, "rescl_bench_options"));
+    RS_TRY(check_options(&o, 1, impl));
+    RS_TRY(rs_problem_init(&p, &rs_op_dense, &attr, o.train, &a, 1));
     RS_TRY(rs_worklist_add_layer(&list, &p, true));
-    RS_TRY(bench_list(device, options, &list, &to));
+    RS_TRY(bench_list(device, &o, &list, &to));
 out:
     rs_worklist_fini(&list);
     return st;

@@ -1,6 +1,7 @@
 /* `rescl tune`: a network's problems, the best way to do each, and the file that keeps it. */
 #include "error.h"
 #include "netmodel.h"
+#include "optionvalue.h"
 #include "path.h"
 #include "tune_problem.h"
 #include "tunefile.h"
@@ -13,16 +14,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-void rescl_tune_options_default(rescl_tune_options *out)
+void rescl_tune_options_init(rescl_tune_options *out, size_t struct_size)
 {
-    *out = (rescl_tune_options){.model = "resnet50",
-                                .size = 224,
-                                .batch = 32,
-                                .classes = 1000,
-                                .params = true,
-                                .repeats = 7,
-                                .min_seconds = 0.1,
-                                .margin = 0.03};
+    const rescl_tune_options usual = {.model = "resnet50",
+                                      .size = 224,
+                                      .batch = 32,
+                                      .classes = 1000,
+                                      .params = true,
+                                      .repeats = 7,
+                                      .min_seconds = 0.1,
+                                      .margin = 0.03};
+    rs_options_init(out, struct_size, &usual, sizeof usual);
 }
 
 static rescl_status keep_result(rs_tune_table *table, const char *key, const rs_tune_result *r)
@@ -107,22 +109,27 @@ rescl_status rescl_tune(rescl_device *device, const rescl_tune_options *options,
 {
     rescl_status st = RESCL_OK;
     const rescl_device_info *info = rescl_device_get_info(device);
-    const rescl_model_options about = {
-        .name = options->model, .classes = options->classes, .image_size = options->size};
+    rescl_tune_options o;
+    rescl_model_options about = {0};
     rescl_model *model = NULL;
     rs_worklist list = {0};
     keeper k = {.fn = fn, .user = user};
 
-    RS_TRY(check_options(options));
-    if (options->output)
-        RS_OOM(k.path = strdup(options->output));
+    rescl_tune_options_default(&o);
+    RS_TRY(rs_options_take(&o, sizeof o, options, "rescl_tune_options"));
+    about.name = o.model;
+    about.classes = o.classes;
+    about.image_size = o.size;
+    RS_TRY(check_options(&o));
+    if (o.output)
+        RS_OOM(k.path = strdup(o.output));
     else
         RS_TRY(rs_tune_path(info, &k.path));
     RS_TRY(read_old(&k.table, k.path, info));
     RS_TRY(rs_model_build(&about, &model));
-    RS_TRY(rs_worklist_add_network(&list, device, model->graph, options->batch, options->train));
+    RS_TRY(rs_worklist_add_network(&list, device, model->graph, o.batch, o.train));
     for (size_t i = 0; i < list.count; i++)
-        RS_TRY(tune_work(device, options, &list, i, &k));
+        RS_TRY(tune_work(device, &o, &list, i, &k));
 out:
     rs_tuning_forget(device); /* what is planned from now on takes the new choices */
     free(k.path);

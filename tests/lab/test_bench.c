@@ -164,6 +164,21 @@ static void measures_the_limits(void **state)
     assert_true(p.triad_gbs > 0.01 && p.triad_gbs < 1e5);
 }
 
+static void serves_callers_of_other_versions(void **state)
+{
+    (void)state;
+    rescl_bench_options o = small(false);
+    rescl_bench_row row;
+
+    o.struct_size = offsetof(rescl_bench_options, repeats); /* an older one's */
+    o.repeats = 0;
+    assert_ok(rescl_bench_model(rs_test_device(), &o, &row));
+    assert_true(row.repeats >= 7);
+    o.struct_size = 0;
+    assert_fails(rescl_bench_model(rs_test_device(), &o, &row), RESCL_ERR_ARG,
+                 "rescl_bench_options_default");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -174,6 +189,7 @@ int main(void)
         cmocka_unit_test(times_products),
         cmocka_unit_test(refuses_odd_products),
         cmocka_unit_test(measures_the_limits),
+        cmocka_unit_test(serves_callers_of_other_versions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
