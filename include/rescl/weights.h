@@ -20,6 +20,9 @@
 extern "C" {
 #endif
 
+/** The formats of files, NULL-terminated: "safetensors", "hdf5". */
+RESCL_API const char *const *rescl_weights_formats(void);
+
 /** An open file. Its values are read when they are loaded. */
 typedef struct rescl_weights rescl_weights;
 
@@ -34,7 +37,7 @@ RESCL_API void rescl_weights_close(rescl_weights *weights);
 /** Strings are borrowed. */
 typedef struct rescl_weights_info {
     const char *path;
-    const char *format; /**< "safetensors" or "hdf5" */
+    const char *format; /**< of rescl_weights_formats() */
     const char *names;  /**< "torchvision" (timm's too), "keras", "keras1" (before 2019), "rescl" */
     const char *model;  /**< the model that it says it is of, or NULL */
     size_t classes;     /**< 0: not known */
@@ -120,7 +123,7 @@ RESCL_API rescl_status rescl_weights_create_model(const rescl_weights *weights,
 /** How rescl_model_export writes. Zeros are the usual. */
 typedef struct rescl_export_options {
     size_t struct_size; /**< sizeof this struct: see status.h */
-    const char *format; /**< "safetensors", "hdf5"; NULL: hdf5 for *.h5 and *.hdf5 */
+    const char *format; /**< of rescl_weights_formats(); NULL: hdf5 for *.h5 and *.hdf5 */
     const char *names;  /**< "rescl", "torchvision", "timm" (safetensors); "keras", "keras1" (HDF5);
                              NULL: rescl, keras */
     const char *dtype;  /**< "f32", "f16", "bf16" (safetensors only); NULL: f32 */

@@ -219,7 +219,7 @@ static size_t count_names(const char *const *names)
     return n;
 }
 
-/* "@models", "@formats", or, such as "@opt", the choices of a training option. */
+/* "@models", "@formats", "@weights", or, such as "@opt", the choices of a training option. */
 static const char *const *named_list(const char *name)
 {
     static const char *const none[] = {NULL};
@@ -227,6 +227,8 @@ static const char *const *named_list(const char *name)
         return rescl_model_names();
     if (strcmp(name, "@formats") == 0)
         return rescl_dataset_formats();
+    if (strcmp(name, "@weights") == 0)
+        return rescl_weights_formats();
     for (size_t i = 0; i < rescl_train_options_count(); i++) {
         const rescl_option *o = rescl_train_options_at(i);
         if (strcmp(o->name, name + 1) == 0 && o->choices)

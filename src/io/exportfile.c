@@ -129,36 +129,97 @@ out:
 
 /* ---- writing ------------------------------------------------------------------------------- */
 
-static rescl_status write_safetensors(const job *j, const char *model)
+static const struct {
+    const char *name;
+    rs_st_dtype type;
+} dtypes[] = {{"f32", RS_ST_F32}, {"f16", RS_ST_F16}, {"bf16", RS_ST_BF16}};
+
+enum { MOST_WORDS = 2 * RS_NAMINGS + RS_COUNT(dtypes) + 1 };
+
+/* The libraries of the set, by all their names, and the types of the set; ended by NULL. */
+static void list_words(unsigned namings, unsigned types, const char *word[MOST_WORDS])
+{
+    size_t count = 0;
+    for (rs_naming n = RS_NAMING_RESCL; n < RS_NAMINGS; n++) {
+        if (!(namings & RS_BIT(n)))
+            continue;
+        word[count++] = rs_naming_get(n)->name;
+        if (rs_naming_get(n)->also)
+            word[count++] = rs_naming_get(n)->also;
+    }
+    for (size_t i = 0; i < RS_COUNT(dtypes); i++)
+        if (types & RS_BIT(dtypes[i].type))
+            word[count++] = dtypes[i].name;
+    word[count] = NULL;
+}
+
+/* "a, b or c" */
+static rescl_status append_words(rs_str *text, const char *const *word)
 {
     rescl_status st = RESCL_OK;
-    const bool own = j->o.naming == RS_NAMING_RESCL;
-    rs_st_source *list = NULL;
-    const rs_st_meta meta[] = {
-        {"format", own ? "rescl" : "pt"},
-        {own ? "format_version" : "filter_layout", own ? "1" : "KCRS"},
-        {own ? "model" : RS_MODEL_KEY, model},
-        {"filter_layout", "RSCK"},
-    };
-    RS_OOM(list = calloc(j->count + 1, sizeof *list));
-    for (size_t i = 0; i < j->count; i++)
-        list[i] = j->tensor[i].source;
-    RS_TRY(rs_st_write(j->path, meta, own ? 4 : 3, list, j->count));
+    for (size_t i = 0; word[i]; i++)
+        RS_TRY(rs_str_appendf(text, "%s%s", i == 0 ? "" : word[i + 1] ? ", " : " or ", word[i]));
 out:
-    free(list);
+    return st;
+}
+
+/* "safetensors goes with rescl, torchvision or timm, HDF5 goes with keras or keras1" */
+static rescl_status append_formats(rs_str *text)
+{
+    rescl_status st = RESCL_OK;
+    const char *word[MOST_WORDS];
+    for (size_t i = 0; rs_formats[i]; i++) {
+        RS_TRY(rs_str_appendf(text, "%s%s goes with ", i ? ", " : "", rs_formats[i]->title));
+        list_words(rs_formats[i]->namings, 0, word);
+        RS_TRY(append_words(text, word));
+    }
+out:
+    return st;
+}
+
+rescl_status rs_export_settle(const char *path, const rescl_export_options *o,
+                              rs_export_options *out)
+{
+    rescl_status st = RESCL_OK;
+    const char *dtype = o->dtype ? o->dtype : dtypes[0].name, *word[MOST_WORDS];
+    size_t i = 0;
+    out->no_top = o->no_top;
+    out->format = o->format ? rs_format_get(o->format) : rs_format_of_path(path);
+    if (!out->format)
+        RS_TRY(rs_no_such_name("format", o->format, rescl_weights_formats()));
+    out->naming = out->format->naming;
+    list_words(~0u, 0, word);
+    if (o->names && !rs_naming_parse(o->names, &out->naming))
+        RS_TRY(rs_no_such_name("library with names", o->names, word));
+    while (i < RS_COUNT(dtypes) && strcmp(dtypes[i].name, dtype) != 0)
+        i++;
+    list_words(0, ~0u, word);
+    if (i == RS_COUNT(dtypes))
+        RS_TRY(rs_no_such_name("type", dtype, word));
+    out->dtype = dtypes[i].type;
+out:
     return st;
 }
 
 static rescl_status check_options(const char *path, const rs_export_options *o)
 {
     rescl_status st = RESCL_OK;
-    RS_FAIL_IF(o->hdf5 != rs_naming_get(o->naming)->keras, RESCL_ERR_ARG,
-               "%s: %s has no names of %s; HDF5 goes with keras or keras1, safetensors with rescl, "
-               "torchvision or timm",
-               path, o->hdf5 ? "HDF5" : "safetensors", rs_naming_get(o->naming)->name);
-    RS_FAIL_IF(o->hdf5 && o->dtype == RS_ST_BF16, RESCL_ERR_ARG,
-               "%s: HDF5 has no bf16; take f32 or f16", path);
+    const char *const title = o->format->title, *word[MOST_WORDS];
+    rs_str all = {0};
+    if (!(o->format->namings & RS_BIT(o->naming))) {
+        RS_TRY(append_formats(&all));
+        RS_FAIL(RESCL_ERR_ARG, "%s: %s has no names of %s; %s", path, title,
+                rs_naming_get(o->naming)->name, all.text);
+    }
+    if (!(o->format->dtypes & RS_BIT(o->dtype))) {
+        list_words(0, RS_BIT(o->dtype), word);
+        RS_TRY(rs_str_appendf(&all, "%s; take ", word[0]));
+        list_words(0, o->format->dtypes, word);
+        RS_TRY(append_words(&all, word));
+        RS_FAIL(RESCL_ERR_ARG, "%s: %s has no %s", path, title, all.text);
+    }
 out:
+    rs_str_fini(&all);
     return st;
 }
 
@@ -180,10 +241,8 @@ rescl_status rs_export(const char *path, const rs_graph *g, const rs_weights *w,
     RS_OOM(j.tensor = calloc(g->nparams + 1, sizeof *j.tensor));
     RS_TRY(add_layers(&j));
     RS_TRY(rs_ckpt_model_text(&about, &text));
-    if (options->hdf5)
-        RS_TRY(rs_keras_write(path, text, j.tensor, j.count));
-    else
-        RS_TRY(write_safetensors(&j, text));
+    const rs_export_job file = {path, text, options->naming, j.tensor, j.count};
+    RS_TRY(options->format->write(&file));
 out:
     for (size_t i = 0; j.tensor && i <= j.count && i < g->nparams; i++) {
         free((void *)(uintptr_t)j.tensor[i].source.name);

@@ -69,32 +69,6 @@ rescl_status rescl_model_export_onnx(const rescl_model *model, const char *path)
     return rs_onnx_write(path, model->graph, &model->weights, &about);
 }
 
-static rescl_status settle_export(const char *path, const rescl_export_options *o,
-                                  rs_export_options *out)
-{
-    static const struct {
-        const char *name;
-        rs_st_dtype type;
-    } types[] = {{"f32", RS_ST_F32}, {"f16", RS_ST_F16}, {"bf16", RS_ST_BF16}};
-    rescl_status st = RESCL_OK;
-    const char *dot = strrchr(path, '.'), *dtype = o->dtype ? o->dtype : "f32";
-    const bool named = dot && (strcmp(dot, ".h5") == 0 || strcmp(dot, ".hdf5") == 0);
-    size_t i = 0;
-    RS_FAIL_IF(o->format && strcmp(o->format, "hdf5") != 0 && strcmp(o->format, "safetensors") != 0,
-               RESCL_ERR_ARG, "format '%s': expected safetensors or hdf5", o->format);
-    out->hdf5 = o->format ? strcmp(o->format, "hdf5") == 0 : named;
-    out->naming = out->hdf5 ? RS_NAMING_KERAS : RS_NAMING_RESCL;
-    RS_FAIL_IF(o->names && !rs_naming_parse(o->names, &out->naming), RESCL_ERR_ARG,
-               "names '%s': expected rescl, torchvision, timm, keras or keras1", o->names);
-    while (i < RS_COUNT(types) && strcmp(types[i].name, dtype) != 0)
-        i++;
-    RS_FAIL_IF(i == RS_COUNT(types), RESCL_ERR_ARG, "type '%s': expected f32, f16 or bf16", dtype);
-    out->dtype = types[i].type;
-    out->no_top = o->no_top;
-out:
-    return st;
-}
-
 void rescl_export_options_init(rescl_export_options *out, size_t struct_size)
 {
     rs_options_init(out, struct_size, &(rescl_export_options){0}, sizeof *out);
@@ -109,7 +83,7 @@ rescl_status rescl_model_export(const rescl_model *model, const char *path,
     rs_export_options o = {0};
     if (options)
         RS_TRY(rs_options_take(&given, sizeof given, options, "rescl_export_options"));
-    RS_TRY(settle_export(path, &given, &o));
+    RS_TRY(rs_export_settle(path, &given, &o));
     RS_TRY(rs_export(path, model->graph, &model->weights, &about, &o));
 out:
     return st;

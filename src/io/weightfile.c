@@ -4,27 +4,18 @@
 #include "catalogue.h"
 #include "dtype.h"
 #include "error.h"
-#include "kerasfile.h"
 #include "layout.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define IMAGENET_CLASSES 1000
 
 struct rs_wfile {
-    rs_checkpoint *safetensors; /* one of the two */
-    rs_h5_file *hdf5;
+    const rs_format *format;
     char *path;
+    rs_wfile_list list;
     rs_wfile_about about;
-    rs_ckpt_doc model; /* of a file that is not in rescl's own format */
-    bool kcrs;         /* PyTorch's layout */
-    rs_wfile_tensor *tensor;
-    size_t *source; /* index in the file */
-    size_t count;
 };
 
 /* ---- what is in it ------------------------------------------------------------------------- */
@@ -36,108 +27,11 @@ static rs_shape shape_of(const rs_wfile *f, const rs_wfile_tensor *t)
     if (t->ndim > RS_MAX_DIMS)
         return s;
     s.ndim = (int)t->ndim;
-    if (f->kcrs)
+    if (f->list.kcrs)
         rs_layout_dims_to_rsck(t->ndim, t->dim, s.dim);
     else
         memcpy(s.dim, t->dim, t->ndim * sizeof *t->dim);
     return s;
-}
-
-static rescl_status allocate(rs_wfile *f, size_t count)
-{
-    rescl_status st = RESCL_OK;
-    RS_OOM(f->tensor = calloc(count + 1, sizeof *f->tensor));
-    RS_OOM(f->source = calloc(count + 1, sizeof *f->source));
-out:
-    return st;
-}
-
-static void list_safetensors(rs_wfile *f, const rs_st_file *file)
-{
-    for (size_t i = 0; i < rs_st_count(file); i++) {
-        const rs_st_tensor *s = rs_st_at(file, i);
-        rs_wfile_tensor t = {.name = s->name, .dtype = s->dtype, .ndim = s->ndim};
-        if (rs_checkpoint_of_rescl(f->safetensors) && rs_checkpoint_is_state(s->name))
-            continue;
-        memcpy(t.dim, s->dim, s->ndim * sizeof *s->dim);
-        f->tensor[f->count] = t;
-        f->source[f->count++] = i;
-    }
-}
-
-/* How PyTorch and rescl lay out a filter is told by the metadata. */
-static rescl_status open_safetensors(rs_wfile *f, const char *path)
-{
-    rescl_status st = RESCL_OK;
-    const rs_st_file *file;
-    const char *layout, *format, *text;
-    f->about.format = "safetensors";
-    RS_TRY(rs_checkpoint_open(path, &f->safetensors));
-    file = rs_checkpoint_tensors(f->safetensors);
-    layout = rs_st_meta_get(file, "filter_layout");
-    format = rs_st_meta_get(file, "format");
-    f->kcrs = !layout || strcmp(layout, "RSCK") != 0;
-    RS_FAIL_IF(layout ? f->kcrs && strcmp(layout, "KCRS") != 0
-                      : format && strcmp(format, "pt") != 0,
-               RESCL_ERR_UNSUPPORTED,
-               "%s: metadata '%s' is '%.32s'; rescl knows the layout of filters in files with the "
-               "filter_layout RSCK or KCRS, or the format pt (PyTorch's) or none",
-               path, layout ? "filter_layout" : "format", layout ? layout : format);
-    f->about.model = rs_checkpoint_model(f->safetensors);
-    if (!f->about.model && (text = rs_st_meta_get(file, RS_MODEL_KEY)) != NULL) {
-        RS_TRY(rs_ckpt_model_parse(text, path, &f->model));
-        f->about.model = &f->model.model;
-    }
-    RS_TRY(allocate(f, rs_st_count(file)));
-    list_safetensors(f, file);
-out:
-    return st;
-}
-
-static rs_st_dtype dtype_of(const rs_h5_array *a)
-{
-    static const rs_st_dtype of[3][4] = {
-        [RS_H5_SIGNED] = {RS_ST_I8, RS_ST_I16, RS_ST_I32, RS_ST_I64},
-        [RS_H5_UNSIGNED] = {RS_ST_U8, RS_ST_U16, RS_ST_U32, RS_ST_U64},
-        [RS_H5_FLOAT] = {RS_ST_F8_E4M3, RS_ST_F16, RS_ST_F32, RS_ST_F64},
-    };
-    const size_t bytes = a->value_bytes;
-    return of[a->kind][bytes == 1 ? 0 : bytes == 2 ? 1 : bytes == 4 ? 2 : 3];
-}
-
-static rescl_status open_hdf5(rs_wfile *f, const char *path)
-{
-    rescl_status st = RESCL_OK;
-    const char *text;
-    f->about.format = "hdf5";
-    RS_TRY(rs_keras_open(path, &f->hdf5));
-    if ((text = rs_h5_note_get(f->hdf5, RS_MODEL_KEY)) != NULL) {
-        RS_TRY(rs_ckpt_model_parse(text, path, &f->model));
-        f->about.model = &f->model.model;
-    }
-    RS_TRY(allocate(f, f->hdf5->count));
-    for (; f->count < f->hdf5->count; f->count++) {
-        const rs_h5_array *a = &f->hdf5->array[f->count];
-        rs_wfile_tensor *t = &f->tensor[f->count];
-        *t = (rs_wfile_tensor){
-            .name = rs_keras_weight_name(a), .dtype = dtype_of(a), .ndim = (size_t)a->ndim};
-        for (int i = 0; i < a->ndim; i++)
-            t->dim[i] = (size_t)a->dim[i];
-        f->source[f->count] = f->count;
-    }
-out:
-    return st;
-}
-
-static bool is_hdf5(const char *path)
-{
-    static const unsigned char mark[8] = {0x89, 'H', 'D', 'F', '\r', '\n', 0x1a, '\n'};
-    unsigned char first[sizeof mark] = {0};
-    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    const bool got = fd >= 0 && read(fd, first, sizeof first) == (ssize_t)sizeof first;
-    if (fd >= 0)
-        close(fd);
-    return got && memcmp(first, mark, sizeof mark) == 0;
 }
 
 /* The library that explains the most of the tensors' names, and by it the number of classes. Where
@@ -147,8 +41,8 @@ static rs_naming recognise_naming(rs_wfile *f, const rs_name_index *layers)
     size_t explained[RS_NAMINGS] = {0};
     rs_naming best = RS_NAMING_RESCL;
     bool tied = false;
-    for (size_t i = 0; i < f->count; i++) {
-        const rs_wfile_tensor *t = &f->tensor[i];
+    for (size_t i = 0; i < f->list.count; i++) {
+        const rs_wfile_tensor *t = &f->list.tensor[i];
         for (rs_naming n = RS_NAMING_TORCHVISION; t->named && n < RS_NAMINGS; n++) {
             const rs_name_entry *e = rs_name_index_find(layers, n, t->parts.layer, t->parts.len);
             explained[n] += e != NULL;
@@ -171,18 +65,17 @@ static rs_naming recognise_naming(rs_wfile *f, const rs_name_index *layers)
 static rescl_status conclude(rs_wfile *f)
 {
     rescl_status st = RESCL_OK;
-    const bool own = f->safetensors && rs_checkpoint_of_rescl(f->safetensors);
     rs_wfile_about *a = &f->about;
     rs_catalogue all = {0};
-    for (size_t i = 0; i < f->count; i++) {
-        rs_wfile_tensor *t = &f->tensor[i];
+    for (size_t i = 0; i < f->list.count; i++) {
+        rs_wfile_tensor *t = &f->list.tensor[i];
         t->shape = shape_of(f, t);
         t->named = rs_tensor_name_parse(t->name, &t->parts);
     }
-    if (!own || !a->model) {
+    if (!f->list.own || !a->model) {
         RS_TRY(rs_catalogue_init(&all));
         const rs_naming naming = recognise_naming(f, &all.index);
-        a->naming = own ? RS_NAMING_RESCL : naming;
+        a->naming = f->list.own ? RS_NAMING_RESCL : naming;
     }
     const rs_naming_info *library = rs_naming_get(a->naming);
     a->bn_eps = a->model ? a->model->bn_eps : library->bn_eps;
@@ -201,10 +94,10 @@ rescl_status rs_wfile_open(const char *path, rs_wfile **out)
     RS_OOM(f = calloc(1, sizeof *f));
     RS_OOM(f->path = strdup(path));
     f->about.path = f->path;
-    if (is_hdf5(path))
-        RS_TRY(open_hdf5(f, path));
-    else
-        RS_TRY(open_safetensors(f, path));
+    f->format = rs_format_recognise(path);
+    f->about.format = f->format->name;
+    RS_TRY(f->format->open(path, &f->list));
+    f->about.model = f->list.model;
     RS_TRY(conclude(f));
     *out = f;
     f = NULL;
@@ -217,11 +110,9 @@ void rs_wfile_close(rs_wfile *f)
 {
     if (!f)
         return;
-    rs_checkpoint_close(f->safetensors);
-    rs_h5_close(f->hdf5);
-    rs_ckpt_doc_fini(&f->model);
-    free(f->tensor);
-    free(f->source);
+    if (f->list.file)
+        f->format->close(f->list.file);
+    free(f->list.tensor);
     free(f->path);
     free(f);
 }
@@ -233,50 +124,33 @@ const rs_wfile_about *rs_wfile_describe(const rs_wfile *f)
 
 size_t rs_wfile_count(const rs_wfile *f)
 {
-    return f->count;
+    return f->list.count;
 }
 
 const rs_wfile_tensor *rs_wfile_at(const rs_wfile *f, size_t index)
 {
-    return index < f->count ? &f->tensor[index] : NULL;
+    return index < f->list.count ? &f->list.tensor[index] : NULL;
 }
 
 /* ---- values -------------------------------------------------------------------------------- */
 
-static rescl_status read_raw(const rs_wfile *f, size_t index, void *dst)
-{
-    rescl_status st = RESCL_OK;
-    const size_t source = f->source[index];
-    if (f->hdf5) {
-        const rs_h5_array *a = &f->hdf5->array[source];
-        RS_TRY(rs_h5_read(f->hdf5, a, dst));
-        if (a->big_endian)
-            rs_bytes_swap(dst, (size_t)a->count, a->value_bytes);
-    } else {
-        const rs_st_file *file = rs_checkpoint_tensors(f->safetensors);
-        RS_TRY(rs_st_read(file, rs_st_at(file, source), dst));
-    }
-out:
-    return st;
-}
-
 rescl_status rs_wfile_read(const rs_wfile *f, size_t index, float *dst)
 {
     rescl_status st = RESCL_OK;
-    const rs_wfile_tensor *t = &f->tensor[index];
+    const rs_wfile_tensor *t = &f->list.tensor[index];
     const size_t count = rs_shape_count(&t->shape);
-    const bool turn = f->kcrs && rs_layout_differs(t->ndim);
+    const bool turn = f->list.kcrs && rs_layout_differs(t->ndim);
     float *straight = NULL;
     void *raw = NULL;
 
     RS_FAIL_IF(t->shape.ndim == 0, RESCL_ERR_SHAPE, "%s: tensor '%.80s' has %zu dimensions",
                f->path, t->name, t->ndim);
     if (t->dtype == RS_ST_F32 && !turn) {
-        RS_TRY(read_raw(f, index, dst));
+        RS_TRY(f->format->read(f->list.file, t->source, dst));
         goto out;
     }
     RS_OOM(raw = malloc(count * rs_st_dtype_bytes(t->dtype) + 1));
-    RS_TRY(read_raw(f, index, raw));
+    RS_TRY(f->format->read(f->list.file, t->source, raw));
     if (!turn) {
         rs_floats_decode(t->dtype, raw, count, dst);
         goto out;
@@ -331,12 +205,12 @@ rescl_status rs_wfile_match(const rs_wfile *f, const rs_graph *g, rs_matching *o
 
     RS_TRY(rs_name_index_add(&layers, g));
     rs_name_index_sort(&layers);
-    RS_OOM(m.item = calloc(g->nparams + f->count + 1, sizeof *m.item));
+    RS_OOM(m.item = calloc(g->nparams + f->list.count + 1, sizeof *m.item));
     m.count = g->nparams;
     for (size_t p = 0; p < g->nparams; p++)
         m.item[p] = (rs_match){RS_MISSING, (int)p, SIZE_MAX};
-    for (size_t i = 0; i < f->count; i++) {
-        const rs_wfile_tensor *t = &f->tensor[i];
+    for (size_t i = 0; i < f->list.count; i++) {
+        const rs_wfile_tensor *t = &f->list.tensor[i];
         const int p = rs_dtype_readable(t->dtype) ? find_param(f, g, &layers, t) : -1;
         if (!takes_part(t))
             continue;

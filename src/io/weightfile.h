@@ -1,27 +1,13 @@
-/* A file of weights of any format and of any library's names, as one list of float tensors.
- *
- *   safetensors  rescl's own (checkpoint.h), and those with torchvision's or timm's names
- *   HDF5         Keras' weights and whole models (kerasfile.h)
+/* A file of weights of any format (format.h) and of any library's names, as one list of float tensors.
  *
  * What the file does not say itself follows from its names: rs_wfile_about. */
 #ifndef RS_WEIGHTFILE_H
 #define RS_WEIGHTFILE_H
 
-#include "checkpoint.h"
-#include "naming.h"
-
-typedef struct rs_wfile_tensor {
-    const char *name;
-    rs_st_dtype dtype;
-    size_t ndim, dim[RS_ST_MAX_DIMS]; /* as stored */
-    rs_shape shape; /* as rescl lays it out: RSCK, (in, out). No dimensions: none, or
-                       more than it has */
-    bool named;     /* whether `parts` are those of its name */
-    rs_tensor_name parts;
-} rs_wfile_tensor;
+#include "format.h"
 
 typedef struct rs_wfile_about {
-    const char *path, *format; /* "safetensors", "hdf5" */
+    const char *path, *format;
     rs_naming naming;
     const rs_ckpt_model *model; /* NULL when the file does not say */
     double bn_eps;              /* that the weights are meant for; 0: not known */

@@ -6,6 +6,8 @@
 #include "path.h"
 #include "safetensors.h"
 
+#include <rescl/weights.h>
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -184,6 +186,34 @@ static void keeps_the_hidden_layer(void **state)
     rescl_model_destroy(b);
 }
 
+/* What cannot be written is refused with what can, and leaves no file. */
+static void refuses_exports_that_do_not_go_together(void **state)
+{
+    (void)state;
+    const char *path = rs_test_path("%s/x.safetensors", rs_test_dir);
+    rescl_model *m = train_model();
+    rescl_export_options o;
+    rescl_export_options_default(&o);
+    o.format = "safetensor";
+    assert_fails(rescl_model_export(m, path, &o), RESCL_ERR_ARG, "safetensor", "hdf5");
+    o.format = NULL;
+    o.names = "caffe";
+    assert_fails(rescl_model_export(m, path, &o), RESCL_ERR_ARG, "caffe", "timm", "keras1");
+    o.names = "keras";
+    assert_fails(
+        rescl_model_export(m, path, &o), RESCL_ERR_ARG, "safetensors has no names of keras",
+        "safetensors goes with rescl, torchvision or timm", "HDF5 goes with keras or keras1");
+    o.names = NULL;
+    o.dtype = "f64";
+    assert_fails(rescl_model_export(m, path, &o), RESCL_ERR_ARG, "f64", "bf16");
+    o.format = "hdf5";
+    o.dtype = "bf16";
+    assert_fails(rescl_model_export(m, path, &o), RESCL_ERR_ARG, "HDF5 has no bf16",
+                 "take f32 or f16");
+    assert_fails(rescl_model_load_weights(m, path), RESCL_ERR_NOT_FOUND);
+    rescl_model_destroy(m);
+}
+
 /* ---- files that lie ---------------------------------------------------------------------- */
 
 static void write_claim(const char *path, const char *model)
@@ -253,6 +283,7 @@ int main(void)
         TEST(loads_the_body_below_a_new_head),
         TEST(refuses_the_body_of_another_model),
         TEST(keeps_the_hidden_layer),
+        TEST(refuses_exports_that_do_not_go_together),
         TEST(refuses_files_that_claim_too_much),
         TEST(survives_damaged_files),
     };

@@ -1,0 +1,56 @@
+#include "format.h"
+
+#include <rescl/weights.h>
+
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+const rs_format *const rs_formats[] = {
+#define RS_FORMAT(stem) &rs_format_##stem,
+#include "formats.def"
+#undef RS_FORMAT
+    NULL,
+};
+
+const char *const *rescl_weights_formats(void)
+{
+    static const char *const names[] = {
+#define RS_FORMAT(stem) #stem,
+#include "formats.def"
+#undef RS_FORMAT
+        NULL,
+    };
+    return names;
+}
+
+const rs_format *rs_format_get(const char *name)
+{
+    for (size_t i = 0; rs_formats[i]; i++)
+        if (strcmp(rs_formats[i]->name, name) == 0)
+            return rs_formats[i];
+    return NULL;
+}
+
+const rs_format *rs_format_of_path(const char *path)
+{
+    const char *dot = strrchr(path, '.');
+    for (size_t i = 0; dot && rs_formats[i]; i++)
+        for (const char *const *suffix = rs_formats[i]->suffix; *suffix; suffix++)
+            if (strcmp(*suffix, dot) == 0)
+                return rs_formats[i];
+    return rs_formats[0];
+}
+
+const rs_format *rs_format_recognise(const char *path)
+{
+    unsigned char first[RS_FORMAT_MARK] = {0};
+    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    const ssize_t got = fd >= 0 ? read(fd, first, sizeof first) : 0;
+    if (fd >= 0)
+        close(fd);
+    for (size_t i = 0; got > 0 && rs_formats[i]; i++)
+        if (rs_formats[i]->recognises(first, (size_t)got))
+            return rs_formats[i];
+    return rs_formats[0];
+}
