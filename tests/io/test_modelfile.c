@@ -191,7 +191,7 @@ static void refuses_exports_that_do_not_go_together(void **state)
 {
     (void)state;
     const char *path = rs_test_path("%s/x.safetensors", rs_test_dir);
-    rescl_model *m = train_model();
+    rescl_model *m = rs_test_model();
     rescl_export_options o;
     rescl_export_options_default(&o);
     o.format = "safetensor";

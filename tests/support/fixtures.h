@@ -17,13 +17,4 @@ rescl_dataset *rs_test_hands(const char *split, size_t samples, uint64_t seed);
 /* resnet8 with dropout for 6 classes. */
 rescl_model *rs_test_model(void);
 
-#define train_device     rs_test_device
-#define op_device        rs_test_device
-#define net_device       rs_test_device
-#define train_model      rs_test_model
-#define train_hands      rs_test_hands
-#define train_path(d, n) rs_test_path("%s/%s", d, n)
-#define path_of          rs_test_path
-#define OP_OK(x)         assert_ok(x)
-
 #endif
