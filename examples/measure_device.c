@@ -16,7 +16,7 @@ static int complain(const char *what)
 static void list_devices(const rescl_runtime *runtime)
 {
     for (size_t i = 0; i < rescl_runtime_device_count(runtime); i++) {
-        const rescl_device_info *d = rescl_runtime_device_info(runtime, i);
+        const rescl_device_info *d = rescl_runtime_get_device_info(runtime, i);
         printf("%zu:%zu  %s, %u compute units, %.1f GiB%s%s\n", d->platform, d->device, d->name,
                d->compute_units, (double)d->global_bytes / (1 << 30),
                d->usable ? "" : "; cannot be used: ", d->reason);
@@ -25,8 +25,8 @@ static void list_devices(const rescl_runtime *runtime)
 
 static int measure(rescl_device *device, const rescl_bench_options *options)
 {
-    rescl_peak peak;
-    rescl_bench_row row;
+    rescl_bench_limits peak;
+    rescl_bench_model_row row;
 
     printf("measuring %s\n", rescl_device_get_info(device)->name);
     if (rescl_bench_peak(device, &peak) != RESCL_OK)

@@ -26,7 +26,7 @@ static int predict(const rescl_model *model, rescl_predictor *predictor, const c
     if (failed)
         fprintf(stderr, "predict_images: out of memory\n");
     else if (rescl_image_read(path, &image) != RESCL_OK ||
-             rescl_predict(predictor, &image, 1, probs) != RESCL_OK)
+             rescl_predictor_run(predictor, &image, 1, probs) != RESCL_OK)
         failed = complain(path);
     if (!failed) {
         size_t best = 0;

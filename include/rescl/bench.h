@@ -28,18 +28,18 @@ static inline void rescl_bench_options_default(rescl_bench_options *out)
     rescl_bench_options_init(out, sizeof *out);
 }
 
-typedef struct rescl_bench_row {
+typedef struct rescl_bench_model_row {
     size_t repeats;
     double median_ms, min_ms, max_ms, mad_ms; /**< of a step; mad: median absolute deviation */
     double img_s;                             /**< batch / median */
     double gflops;       /**< 2 x MACs of the pass(es), 3 x forward for training, over the median */
     double first_ms;     /**< from opening to the end of the first step: planning and compiling */
     uint64_t peak_bytes; /**< device memory */
-} rescl_bench_row;
+} rescl_bench_model_row;
 
 /** Times steps of a model on synthetic input. Each step ends with the device idle. */
 RESCL_API rescl_status rescl_bench_model(rescl_device *device, const rescl_bench_options *options,
-                                         rescl_bench_row *out) RESCL_CHECK;
+                                         rescl_bench_model_row *out) RESCL_CHECK;
 
 /** One (problem, pass, implementation) of a model's convolutions and dense layers, or a product. */
 typedef struct rescl_bench_op_row {
@@ -97,13 +97,13 @@ RESCL_API rescl_status rescl_bench_step(rescl_device *device, const rescl_bench_
                                         rescl_bench_step_fn fn, void *user) RESCL_CHECK;
 
 /** What the device can do at most, measured through OpenCL: medians of several rounds. */
-typedef struct rescl_peak {
+typedef struct rescl_bench_limits {
     double fma_gflops; /**< independent fma() chains in registers */
     double read_gbs,
         triad_gbs; /**< global memory, arrays much larger than the caches where they fit */
-} rescl_peak;
+} rescl_bench_limits;
 
-RESCL_API rescl_status rescl_bench_peak(rescl_device *device, rescl_peak *out) RESCL_CHECK;
+RESCL_API rescl_status rescl_bench_peak(rescl_device *device, rescl_bench_limits *out) RESCL_CHECK;
 
 #ifdef __cplusplus
 }

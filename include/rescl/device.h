@@ -55,8 +55,8 @@ RESCL_API rescl_status rescl_runtime_create(rescl_runtime **out) RESCL_CHECK;
 RESCL_API void rescl_runtime_destroy(rescl_runtime *runtime);
 RESCL_API size_t rescl_runtime_device_count(const rescl_runtime *runtime);
 /** Borrowed; NULL when `index` is out of range. */
-RESCL_API const rescl_device_info *rescl_runtime_device_info(const rescl_runtime *runtime,
-                                                             size_t index);
+RESCL_API const rescl_device_info *rescl_runtime_get_device_info(const rescl_runtime *runtime,
+                                                                 size_t index);
 
 /**
  * Resolves a selector (in any case) to an index into the runtime's list:

@@ -96,7 +96,7 @@ RESCL_API rescl_status rescl_model_set_resize(rescl_model *model, const rescl_re
     RESCL_CHECK;
 
 /** A row of the summary. Strings are borrowed from the model. */
-typedef struct rescl_layer {
+typedef struct rescl_layer_info {
     const char *name;
     const char *type;      /**< "Conv2D", "BatchNormalization", ... */
     size_t ndim, shape[4]; /**< output shape without the batch dimension */
@@ -104,10 +104,11 @@ typedef struct rescl_layer {
     double macs;
     size_t ninputs;
     const char *inputs[3]; /**< names of the layers it reads */
-} rescl_layer;
+} rescl_layer_info;
 
 /** False when `index` is past the last layer. Layer 0 is the input. */
-RESCL_API bool rescl_model_layer(const rescl_model *model, size_t index, rescl_layer *out);
+RESCL_API bool rescl_model_get_layer_info(const rescl_model *model, size_t index,
+                                          rescl_layer_info *out);
 
 /**
  * A parameter, or a running statistic of a batch normalisation. The name, "<layer>.<role>", is

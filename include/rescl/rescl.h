@@ -18,7 +18,7 @@
  * The shortest way from a file to a prediction is
  *
  *     rescl_runtime_create -> rescl_device_open -> rescl_model_load -> rescl_predictor_create
- *     -> rescl_image_read -> rescl_predict
+ *     -> rescl_image_read -> rescl_predictor_run
  *
  * and each use has an example of one page in examples/: predict_images, train_callbacks,
  * train_arrays, own_loop, measure_device.

@@ -224,31 +224,32 @@ RESCL_API void rescl_predictor_destroy(rescl_predictor *p);
  * Class probabilities of `count` <= batch_size images of any size: probs has count * classes
  * floats. Resizing and preprocessing are those of the model.
  */
-RESCL_API rescl_status rescl_predict(rescl_predictor *p, const rescl_image *images, size_t count,
-                                     float *probs) RESCL_CHECK;
+RESCL_API rescl_status rescl_predictor_run(rescl_predictor *p, const rescl_image *images,
+                                           size_t count, float *probs) RESCL_CHECK;
 
 /**
- * The size of the maps that rescl_saliency makes: that of the network's last map before its head
+ * The size of the maps that rescl_predictor_saliency makes: that of the network's last map before its head
  * pools it. RESCL_ERR_UNSUPPORTED if the network has none.
  */
-RESCL_API rescl_status rescl_saliency_size(const rescl_predictor *p, size_t *height, size_t *width)
-    RESCL_CHECK;
+RESCL_API rescl_status rescl_predictor_saliency_size(const rescl_predictor *p, size_t *height,
+                                                     size_t *width) RESCL_CHECK;
 /**
- * What speaks for a class in image `index` of the last rescl_predict: Grad-CAM (Selvaraju et al.,
+ * What speaks for a class in image `index` of the last rescl_predictor_run: Grad-CAM (Selvaraju et al.,
  * "Grad-CAM: Visual Explanations from Deep Networks via Gradient-based Localization", ICCV 2017).
  * With A the last map and y the class's logit, map = ReLU(sum over channels c of a_c A_c), where a_c
  * is the mean of dy/dA_c over the map. `map` has height * width floats, rows from the top; it covers
  * the part of the image that the network sees, and its scale means nothing beyond one map.
  */
-RESCL_API rescl_status rescl_saliency(rescl_predictor *p, size_t index, size_t class_index,
-                                      float *map) RESCL_CHECK;
+RESCL_API rescl_status rescl_predictor_saliency(rescl_predictor *p, size_t index,
+                                                size_t class_index, float *map) RESCL_CHECK;
 /**
  * The image that a map is of, in gray, with the map laid over it in colours from dark violet to
  * light yellow (matplotlib's "magma"), the largest value brightest. What the network does not see
  * of the image is dimmed. `out` has the image's size; free it.
  */
-RESCL_API rescl_status rescl_saliency_overlay(const rescl_predictor *p, const rescl_image *image,
-                                              const float *map, rescl_image *out) RESCL_CHECK;
+RESCL_API rescl_status rescl_predictor_saliency_overlay(const rescl_predictor *p,
+                                                        const rescl_image *image, const float *map,
+                                                        rescl_image *out) RESCL_CHECK;
 
 #ifdef __cplusplus
 }

@@ -69,15 +69,15 @@ RESCL_API rescl_status rescl_tune_path(const rescl_device *device, char *path, s
     RESCL_CHECK;
 
 /** The tuning that plans on a device take. */
-typedef struct rescl_tuning {
+typedef struct rescl_tuning_info {
     size_t problems;      /**< that it has a choice for; 0: nothing was tuned */
     const char *source;   /**< the files that it came from; "" when there are none. Borrowed until
                            * the device is closed or tuned. */
     char fingerprint[33]; /**< of its choices; "" when there are none */
-} rescl_tuning;
+} rescl_tuning_info;
 
 /** For the thread that opened the device. */
-RESCL_API void rescl_device_get_tuning(rescl_device *device, rescl_tuning *out);
+RESCL_API void rescl_device_get_tuning(rescl_device *device, rescl_tuning_info *out);
 
 #ifdef __cplusplus
 }

@@ -58,8 +58,8 @@ typedef struct rescl_tensor_info {
 } rescl_tensor_info;
 
 /** False when `index` is past the last one. */
-RESCL_API bool rescl_weights_tensor(const rescl_weights *weights, size_t index,
-                                    rescl_tensor_info *out);
+RESCL_API bool rescl_weights_get_tensor_info(const rescl_weights *weights, size_t index,
+                                             rescl_tensor_info *out);
 
 /** What became of a tensor when a file was held against a model. */
 typedef enum rescl_match_state {
@@ -89,7 +89,7 @@ RESCL_API rescl_status rescl_weights_match(const rescl_weights *weights, const r
 RESCL_API void rescl_match_list_destroy(rescl_match_list *report);
 RESCL_API size_t rescl_match_list_count(const rescl_match_list *report, rescl_match_state state);
 /** False when `index` is past the end. */
-RESCL_API bool rescl_match_list_at(const rescl_match_list *report, size_t index, rescl_match *out);
+RESCL_API bool rescl_match_list_get(const rescl_match_list *report, size_t index, rescl_match *out);
 
 /** How much of a model a file must hold. */
 typedef enum rescl_load_mode {

@@ -277,7 +277,7 @@ static int start_rows(const cli_args *args, rescl_device *device, op_rows *rows)
 {
     *rows = (op_rows){.device = rescl_device_get_info(device)->name,
                       .forced = cli_str(args, OPT_impl) != NULL};
-    rescl_peak peak;
+    rescl_bench_limits peak;
     if (!cli_bool(args, OPT_peak))
         return CLI_OK;
     rescl_status st = rescl_bench_peak(device, &peak);

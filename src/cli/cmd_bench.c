@@ -25,7 +25,7 @@ rescl_bench_options cli_bench_options(const cli_args *args, const char *model, s
     return o;
 }
 
-static json_t *row_json(const rescl_bench_options *o, const rescl_bench_row *row,
+static json_t *row_json(const rescl_bench_options *o, const rescl_bench_model_row *row,
                         const char *device)
 {
     json_t *j = json_object();
@@ -47,7 +47,7 @@ static json_t *row_json(const rescl_bench_options *o, const rescl_bench_row *row
     return j;
 }
 
-static void row_table(cli_table *t, const rescl_bench_options *o, const rescl_bench_row *row,
+static void row_table(cli_table *t, const rescl_bench_options *o, const rescl_bench_model_row *row,
                       const char *device)
 {
     cli_table_add(t, "%s", o->model);
@@ -71,7 +71,7 @@ static int bench_one(rescl_device *device, const rescl_bench_options *o, const c
 {
     cli_note("%s %s size %zu batch %zu ...", o->model, o->train ? "train" : "infer", o->size,
              o->batch);
-    rescl_bench_row row;
+    rescl_bench_model_row row;
     rescl_status st = rescl_bench_model(device, o, &row);
     if (st != RESCL_OK)
         return cli_fail(st, false);
@@ -121,7 +121,7 @@ static int bench_model(const cli_args *args, rescl_device *device)
 static int bench_peak(const cli_args *args, rescl_device *device)
 {
     const char *name = rescl_device_get_info(device)->name;
-    rescl_peak peak;
+    rescl_bench_limits peak;
     rescl_status st = rescl_bench_peak(device, &peak);
     if (st != RESCL_OK)
         return cli_fail(st, false);

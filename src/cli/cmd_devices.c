@@ -50,8 +50,8 @@ static int print_json(const rescl_runtime *runtime, size_t selected)
 {
     json_t *list = json_array();
     for (size_t i = 0; i < rescl_runtime_device_count(runtime); i++)
-        json_array_append_new(list,
-                              device_json(rescl_runtime_device_info(runtime, i), i == selected));
+        json_array_append_new(
+            list, device_json(rescl_runtime_get_device_info(runtime, i), i == selected));
     return cli_json_print(list);
 }
 
@@ -64,7 +64,7 @@ static int print_table(const rescl_runtime *runtime, size_t selected)
     for (size_t i = 0; i < t.columns; i++)
         cli_table_add(&t, "%s", head[i]);
     for (size_t i = 0; i < rescl_runtime_device_count(runtime); i++) {
-        const rescl_device_info *d = rescl_runtime_device_info(runtime, i);
+        const rescl_device_info *d = rescl_runtime_get_device_info(runtime, i);
         char memory[32];
         cli_table_add(&t, "%s", i == selected ? "*" : "");
         cli_table_add(&t, "%zu:%zu", d->platform, d->device);

@@ -104,7 +104,7 @@ static bool do_batch(job *j, const cli_images *list, size_t *next, int *code)
         else
             *code = read;
     }
-    rescl_status st = n ? rescl_predict(j->predictor, j->image, n, j->probs) : RESCL_OK;
+    rescl_status st = n ? rescl_predictor_run(j->predictor, j->image, n, j->probs) : RESCL_OK;
     int shown = st == RESCL_OK ? CLI_OK : cli_fail(st, false);
     for (size_t i = 0; i < n; i++) {
         if (shown == CLI_OK)

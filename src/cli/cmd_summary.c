@@ -6,7 +6,7 @@
 #include <rescl/rescl.h>
 #include <string.h>
 
-static json_t *layer_json(const rescl_layer *l)
+static json_t *layer_json(const rescl_layer_info *l)
 {
     json_t *o = json_object(), *shape = json_array(), *inputs = json_array();
     for (size_t i = 0; i < l->ndim; i++)
@@ -36,15 +36,15 @@ static int print_json(const rescl_model *model, const rescl_model_info *info)
     cli_json_set(o, "trainable", json_integer((json_int_t)info->trainable));
     cli_json_set(o, "non_trainable", json_integer((json_int_t)(info->params - info->trainable)));
     cli_json_set(o, "macs", cli_json_real(info->macs));
-    rescl_layer layer;
-    for (size_t i = 0; rescl_model_layer(model, i, &layer); i++)
+    rescl_layer_info layer;
+    for (size_t i = 0; rescl_model_get_layer_info(model, i, &layer); i++)
         json_array_append_new(layers, layer_json(&layer));
     cli_json_set(o, "layers", layers);
     return cli_json_print(o);
 }
 
 /* Keras' way: the batch is None, and the input layer's shape stands in a list. */
-static const char *shape_text(const rescl_layer *l, bool input, char buffer[96])
+static const char *shape_text(const rescl_layer_info *l, bool input, char buffer[96])
 {
     size_t used = (size_t)snprintf(buffer, 96, "%s(None", input ? "[" : "");
     for (size_t i = 0; i < l->ndim && used < 96; i++)
@@ -70,9 +70,9 @@ static void print_total(const char *label, size_t n)
 static void print_keras(const rescl_model *model, const rescl_model_info *info)
 {
     enum { SHAPE = 24, PARAMS = 13, MACS = 10 };
-    rescl_layer l;
+    rescl_layer_info l;
     size_t name = strlen("Layer (type)"), from = strlen("Connected to");
-    for (size_t i = 0; rescl_model_layer(model, i, &l); i++) {
+    for (size_t i = 0; rescl_model_get_layer_info(model, i, &l); i++) {
         size_t n = strlen(l.name) + strlen(l.type) + 3;
         name = n > name ? n : name;
         for (size_t k = 0; k < l.ninputs; k++)
@@ -84,7 +84,7 @@ static void print_keras(const rescl_model *model, const rescl_model_info *info)
     printf(" %-*s  %-*s%-*s%-*s %s\n", (int)name, "Layer (type)", SHAPE, "Output Shape", PARAMS,
            "Param #", MACS, "MACs", "Connected to");
     rule('=', width);
-    for (size_t i = 0; rescl_model_layer(model, i, &l); i++) {
+    for (size_t i = 0; rescl_model_get_layer_info(model, i, &l); i++) {
         char full[160], shape[96], macs[32] = "0";
         snprintf(full, sizeof full, "%s (%s)", l.name, l.type);
         printf(" %-*s  %-*s%-*zu%-*s ", (int)name, full, SHAPE, shape_text(&l, i == 0, shape),

@@ -223,7 +223,7 @@ static char *tensors_text(const rescl_match_list *report, bool fresh)
     size_t bytes = 0, count = 0;
     rescl_match m;
     FILE *f = open_memstream(&text, &bytes);
-    for (size_t i = 0; f && rescl_match_list_at(report, i, &m); i++) {
+    for (size_t i = 0; f && rescl_match_list_get(report, i, &m); i++) {
         const char *name = fresh ? m.param : m.tensor.name;
         size_t ndim = fresh ? m.param_ndim : m.tensor.ndim;
         const size_t *shape = fresh ? m.param_shape : m.tensor.shape;

@@ -14,7 +14,7 @@ int cli_saliency_open(cli_saliency *s, const char *folder, rescl_predictor *pred
     *s = (cli_saliency){.folder = folder, .predictor = predictor};
     if (!folder)
         return CLI_OK;
-    rescl_status st = rescl_saliency_size(predictor, &height, &width);
+    rescl_status st = rescl_predictor_saliency_size(predictor, &height, &width);
     if (st != RESCL_OK)
         return cli_fail(st, false);
     s->map = calloc(height * width, sizeof *s->map);
@@ -78,9 +78,9 @@ int cli_saliency_write(cli_saliency *s, const char *name, const rescl_image *ima
     *path = take_path(s, name);
     if (!*path)
         return CLI_FAILURE;
-    rescl_status st = rescl_saliency(s->predictor, index, class_index, s->map);
+    rescl_status st = rescl_predictor_saliency(s->predictor, index, class_index, s->map);
     if (st == RESCL_OK)
-        st = rescl_saliency_overlay(s->predictor, image, s->map, &overlay);
+        st = rescl_predictor_saliency_overlay(s->predictor, image, s->map, &overlay);
     if (st == RESCL_OK)
         st = rescl_image_write(*path, &overlay);
     rescl_image_free(&overlay);

@@ -28,7 +28,7 @@ void cli_session_close(cli_session *s)
 
 void cli_tuning_note(rescl_device *device)
 {
-    rescl_tuning tuning;
+    rescl_tuning_info tuning;
     rescl_device_get_tuning(device, &tuning);
     if (tuning.problems)
         cli_note("tuning  %zu problems, %s", tuning.problems, tuning.source);
@@ -73,7 +73,7 @@ void cli_report_warn(const rescl_match_list *report, const char *path)
         char text[512] = "";
         size_t used = 0, shown = 0;
         rescl_match m;
-        for (size_t i = 0; shown < SHOWN && rescl_match_list_at(report, i, &m); i++) {
+        for (size_t i = 0; shown < SHOWN && rescl_match_list_get(report, i, &m); i++) {
             if (m.state != state)
                 continue;
             const int n = snprintf(text + used, sizeof text - used, "%s%.64s", shown++ ? ", " : "",

@@ -88,9 +88,9 @@ static bool next_row(const rescl_weights *w, const rescl_match_list *report, siz
                      rescl_match *m)
 {
     if (report)
-        return rescl_match_list_at(report, i, m);
+        return rescl_match_list_get(report, i, m);
     *m = (rescl_match){0};
-    return rescl_weights_tensor(w, i, &m->tensor);
+    return rescl_weights_get_tensor_info(w, i, &m->tensor);
 }
 
 static int print(const cli_args *args, const rescl_weights *w, const rescl_match_list *report)

@@ -320,7 +320,7 @@ size_t rescl_runtime_device_count(const rescl_runtime *runtime)
     return runtime->count;
 }
 
-const rescl_device_info *rescl_runtime_device_info(const rescl_runtime *runtime, size_t index)
+const rescl_device_info *rescl_runtime_get_device_info(const rescl_runtime *runtime, size_t index)
 {
     return index < runtime->count ? &runtime->devices[index].info : NULL;
 }

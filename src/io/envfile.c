@@ -20,7 +20,7 @@ static json_t *device_json(const rescl_device_info *d)
 }
 
 /* null where nothing is tuned. */
-static json_t *tuning_json(const rescl_tuning *t)
+static json_t *tuning_json(const rescl_tuning_info *t)
 {
     if (t->problems == 0)
         return json_null();
@@ -29,7 +29,7 @@ static json_t *tuning_json(const rescl_tuning *t)
 }
 
 rescl_status rs_env_write(const char *path, const rescl_device_info *device,
-                          const rescl_tuning *tuning, const char *model, const json_t *options)
+                          const rescl_tuning_info *tuning, const char *model, const json_t *options)
 {
     rescl_status st = RESCL_OK;
     struct utsname sys = {0};

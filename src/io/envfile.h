@@ -8,7 +8,7 @@
 /* What the run ran on: rescl's version, device, driver, platform, tuning, system, processors, model
  * and options (an object, by name). */
 rescl_status rs_env_write(const char *path, const rescl_device_info *device,
-                          const rescl_tuning *tuning, const char *model, const json_t *options)
+                          const rescl_tuning_info *tuning, const char *model, const json_t *options)
     RESCL_CHECK;
 
 #endif

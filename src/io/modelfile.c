@@ -126,7 +126,8 @@ void rescl_weights_get_info(const rescl_weights *weights, rescl_weights_info *ou
                                 .bn_eps = a->bn_eps};
 }
 
-bool rescl_weights_tensor(const rescl_weights *weights, size_t index, rescl_tensor_info *out)
+bool rescl_weights_get_tensor_info(const rescl_weights *weights, size_t index,
+                                   rescl_tensor_info *out)
 {
     const rs_wfile_tensor *t = rs_wfile_at(weights->file, index);
     *out = (rescl_tensor_info){0};
@@ -160,7 +161,7 @@ static rescl_status make_report(const rescl_weights *w, const rs_graph *g, const
     for (size_t i = 0; i < m->count; i++) {
         rescl_match *to = &r->item[i];
         to->state = (rescl_match_state)m->item[i].state;
-        (void)rescl_weights_tensor(w, m->item[i].tensor, &to->tensor);
+        (void)rescl_weights_get_tensor_info(w, m->item[i].tensor, &to->tensor);
         if (m->item[i].param < 0)
             continue;
         const rs_param *p = &g->param[m->item[i].param];
@@ -199,7 +200,7 @@ size_t rescl_match_list_count(const rescl_match_list *report, rescl_match_state 
     return rescl_match_state_name(state) ? report->of[state] : 0;
 }
 
-bool rescl_match_list_at(const rescl_match_list *report, size_t index, rescl_match *out)
+bool rescl_match_list_get(const rescl_match_list *report, size_t index, rescl_match *out)
 {
     *out = index < report->count ? report->item[index] : (rescl_match){0};
     return index < report->count;

@@ -113,7 +113,7 @@ static rescl_status run_step(void *user, size_t i)
     return one_step(user);
 }
 
-static rescl_status measure(bench *b, rescl_bench_row *row)
+static rescl_status measure(bench *b, rescl_bench_model_row *row)
 {
     rescl_status st = RESCL_OK;
     const rescl_bench_options *o = b->o;
@@ -141,12 +141,12 @@ static void close_bench(bench *b)
 }
 
 rescl_status rescl_bench_model(rescl_device *device, const rescl_bench_options *options,
-                               rescl_bench_row *out)
+                               rescl_bench_model_row *out)
 {
     rescl_status st = RESCL_OK;
     rescl_bench_options o;
     bench b = {.o = &o, .dev = device};
-    rescl_bench_row row = {0};
+    rescl_bench_model_row row = {0};
     rescl_model_info info;
     rescl_device_stats stats;
     const double start = rs_clock_seconds();

@@ -140,14 +140,14 @@ out:
     return st;
 }
 
-rescl_status rescl_bench_peak(rescl_device *device, rescl_peak *out)
+rescl_status rescl_bench_peak(rescl_device *device, rescl_bench_limits *out)
 {
     rescl_status st = RESCL_OK;
     const rescl_device_info *info = rescl_device_get_info(device);
     peak p = {.dev = device};
     stream s = {.p = &p};
     rs_kernel *fma = NULL;
-    rescl_peak result = {0};
+    rescl_bench_limits result = {0};
 
     RS_TRY(open_stream(device, &s));
     RS_TRY(rs_kernel_get(device, "peak", "", "peak_fma", &fma));

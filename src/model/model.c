@@ -259,18 +259,18 @@ static const char *layer_type(const rs_node *n)
     return n->op->layer;
 }
 
-static void set_layer_shape(rescl_layer *layer, const rs_shape *s)
+static void set_layer_shape(rescl_layer_info *layer, const rs_shape *s)
 {
     layer->ndim = (size_t)s->ndim - 1;
     for (int i = 1; i < s->ndim; i++)
         layer->shape[i - 1] = s->dim[i];
 }
 
-bool rescl_model_layer(const rescl_model *m, size_t index, rescl_layer *out)
+bool rescl_model_get_layer_info(const rescl_model *m, size_t index, rescl_layer_info *out)
 {
     const rs_graph *g = m->graph;
     const rs_node *n;
-    *out = (rescl_layer){.name = "input", .type = "InputLayer"};
+    *out = (rescl_layer_info){.name = "input", .type = "InputLayer"};
     if (index >= layer_count(m))
         return false;
     if (index == 0) {

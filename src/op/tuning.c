@@ -120,10 +120,10 @@ void rs_tuning_forget(rescl_device *dev)
     rs_device_attach(dev, NULL, NULL);
 }
 
-void rescl_device_get_tuning(rescl_device *device, rescl_tuning *out)
+void rescl_device_get_tuning(rescl_device *device, rescl_tuning_info *out)
 {
     const tuning *t = tuning_of(device);
-    *out = (rescl_tuning){.source = ""};
+    *out = (rescl_tuning_info){.source = ""};
     if (t == NULL || t->table.count == 0)
         return;
     out->problems = t->table.count;

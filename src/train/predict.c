@@ -56,8 +56,8 @@ static void softmax(const float *logits, size_t n, float *probs)
         probs[k] = (float)(exp((double)logits[k] - largest) / sum);
 }
 
-rescl_status rescl_predict(rescl_predictor *p, const rescl_image *images, size_t count,
-                           float *probs)
+rescl_status rescl_predictor_run(rescl_predictor *p, const rescl_image *images, size_t count,
+                                 float *probs)
 {
     rescl_status st = RESCL_OK;
     const rescl_model *m = p->model;

@@ -49,7 +49,7 @@ rescl_status rs_trainer_begin(rescl_trainer *t)
     char *env = NULL, *args = NULL;
     rescl_device *device = rs_team_device(t->team, 0);
     json_t *options = NULL;
-    rescl_tuning tuning;
+    rescl_tuning_info tuning;
 
     if (t->begun || !dir)
         goto out;

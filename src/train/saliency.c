@@ -18,7 +18,7 @@ out:
     return st;
 }
 
-rescl_status rescl_saliency_size(const rescl_predictor *p, size_t *height, size_t *width)
+rescl_status rescl_predictor_saliency_size(const rescl_predictor *p, size_t *height, size_t *width)
 {
     rescl_status st = RESCL_OK;
     rs_tensor map;
@@ -49,7 +49,8 @@ out:
     return st;
 }
 
-rescl_status rescl_saliency(rescl_predictor *p, size_t index, size_t class_index, float *map)
+rescl_status rescl_predictor_saliency(rescl_predictor *p, size_t index, size_t class_index,
+                                      float *map)
 {
     rescl_status st = RESCL_OK;
     const rescl_model *m = p->model;
@@ -72,15 +73,15 @@ out:
     return st;
 }
 
-rescl_status rescl_saliency_overlay(const rescl_predictor *p, const rescl_image *image,
-                                    const float *map, rescl_image *out)
+rescl_status rescl_predictor_saliency_overlay(const rescl_predictor *p, const rescl_image *image,
+                                              const float *map, rescl_image *out)
 {
     rescl_status st = RESCL_OK;
     rs_heatmap heat = {.value = map};
     const size_t size = p->model->image_size;
     rs_view view;
     *out = (rescl_image){0};
-    RS_TRY(rescl_saliency_size(p, &heat.height, &heat.width));
+    RS_TRY(rescl_predictor_saliency_size(p, &heat.height, &heat.width));
     RS_TRY(rs_view_init(&view, image, size, size, &p->model->resize));
     RS_TRY(rs_heatmap_overlay(&heat, image, &view, size, size, out));
 out:

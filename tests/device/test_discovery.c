@@ -42,7 +42,7 @@ static const rescl_device_info *find(const char *part)
 {
     size_t index = 0;
     assert_ok(rescl_runtime_select(runtime, part, &index));
-    return rescl_runtime_device_info(runtime, index);
+    return rescl_runtime_get_device_info(runtime, index);
 }
 
 /* Two devices of one platform, used at once, give the same. */
@@ -169,7 +169,7 @@ static void describes_devices(void **state)
     const size_t count = rescl_runtime_device_count(rt);
     assert_true(count > 0);
     for (size_t i = 0; i < count; i++) {
-        const rescl_device_info *info = rescl_runtime_device_info(rt, i);
+        const rescl_device_info *info = rescl_runtime_get_device_info(rt, i);
         assert_true(info->name[0] != '\0');
         assert_true(info->platform_name[0] != '\0');
         assert_true(info->float_width >= 1 && info->float_width <= 16);
@@ -184,7 +184,7 @@ static void describes_devices(void **state)
             assert_true(info->max_group >= 1 && info->compute_units >= 1);
         }
     }
-    assert_null(rescl_runtime_device_info(rt, count));
+    assert_null(rescl_runtime_get_device_info(rt, count));
     rescl_runtime_destroy(rt);
     rescl_runtime_destroy(NULL);
 }

@@ -11,7 +11,7 @@ static void describes_the_environment(void **state)
     (void)state;
     const rescl_device_info device = {
         .name = "A \"device\"", .driver = "\xff 1", .compute_units = 2};
-    const rescl_tuning tuning = {.problems = 3, .source = "x.tune", .fingerprint = "abc"};
+    const rescl_tuning_info tuning = {.problems = 3, .source = "x.tune", .fingerprint = "abc"};
     json_t *given = json_pack("{s:s, s:i}", "seed", "18446744073709551615", "batch_size", 32);
     json_error_t why;
     char *dir = rs_test_dir_make(), *env = rs_path_join(dir, "env.json");

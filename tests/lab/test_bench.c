@@ -25,7 +25,7 @@ static void times_models(void **state)
     uint64_t peak[2];
     for (int i = 0; i < 2; i++) {
         const rescl_bench_options o = small(i == 0);
-        rescl_bench_row row;
+        rescl_bench_model_row row;
         assert_ok(rescl_bench_model(rs_test_device(), &o, &row));
         assert_int_equal(row.repeats, 3);
         assert_true(row.min_ms > 0.0 && row.min_ms <= row.median_ms && row.median_ms <= row.max_ms);
@@ -35,7 +35,7 @@ static void times_models(void **state)
     }
     assert_true(peak[1] < peak[0]); /* inference keeps less, and counts for itself */
     rescl_bench_options o = small(true);
-    rescl_bench_row row;
+    rescl_bench_model_row row;
     o.opt = "adamax";
     assert_fails(rescl_bench_model(rs_test_device(), &o, &row), RESCL_ERR_ARG, "adamax");
     o = small(true);
@@ -155,7 +155,7 @@ static void refuses_odd_products(void **state)
 static void measures_the_limits(void **state)
 {
     (void)state;
-    rescl_peak p;
+    rescl_bench_limits p;
     assert_ok(rescl_bench_peak(rs_test_device(), &p));
     print_message("fma %.1f GFLOP/s, read %.1f GB/s, triad %.1f GB/s\n", p.fma_gflops, p.read_gbs,
                   p.triad_gbs);
@@ -168,7 +168,7 @@ static void serves_callers_of_other_versions(void **state)
 {
     (void)state;
     rescl_bench_options o = small(false);
-    rescl_bench_row row;
+    rescl_bench_model_row row;
 
     o.struct_size = offsetof(rescl_bench_options, repeats); /* an older one's */
     o.repeats = 0;

@@ -68,7 +68,7 @@ static int find_devices(void **state)
     (void)state;
     assert_ok(rescl_runtime_create(&runtime));
     for (size_t i = 0; i < rescl_runtime_device_count(runtime) && found < 2; i++) {
-        const rescl_device_info *d = rescl_runtime_device_info(runtime, i);
+        const rescl_device_info *d = rescl_runtime_get_device_info(runtime, i);
         if (strcmp(d->platform_name, "Portable Computing Language") == 0) {
             snprintf(pocl[found], sizeof *pocl, "%zu:%zu", d->platform, d->device);
             print_message("%s: %s\n", pocl[found], d->name);

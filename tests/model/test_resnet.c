@@ -30,9 +30,9 @@ static const rs_optim_hyper sgd = {.def = &rs_optim_sgd, .number = {0.9}};
 
 /* ---- sizes ------------------------------------------------------------------------------- */
 
-static bool find_layer(const rescl_model *m, const char *name, rescl_layer *out)
+static bool find_layer(const rescl_model *m, const char *name, rescl_layer_info *out)
 {
-    for (size_t i = 0; rescl_model_layer(m, i, out); i++)
+    for (size_t i = 0; rescl_model_get_layer_info(m, i, out); i++)
         if (strcmp(out->name, name) == 0)
             return true;
     return false;
@@ -41,7 +41,7 @@ static bool find_layer(const rescl_model *m, const char *name, rescl_layer *out)
 static void assert_layer(const rescl_model *m, const char *name, const char *type, size_t edge,
                          size_t channels)
 {
-    rescl_layer l;
+    rescl_layer_info l;
     if (!find_layer(m, name, &l))
         fail_msg("there is no layer '%s'", name);
     assert_string_equal(l.type, type);
@@ -61,12 +61,12 @@ static rescl_model *make(const char *name, size_t classes)
 static void assert_size(const rescl_model *m, size_t params, size_t trainable)
 {
     rescl_model_info info;
-    rescl_layer layer;
+    rescl_layer_info layer;
     size_t sum = 0, sum_trainable = 0;
     rescl_model_get_info(m, &info);
     assert_int_equal(info.params, params);
     assert_int_equal(info.trainable, trainable);
-    for (size_t i = 0; rescl_model_layer(m, i, &layer); i++) {
+    for (size_t i = 0; rescl_model_get_layer_info(m, i, &layer); i++) {
         sum += layer.params;
         sum_trainable += layer.trainable;
     }
@@ -100,7 +100,7 @@ static void resnet50_has_its_sizes(void **state)
 {
     rescl_model *m = make("resnet50", 0);
     rescl_model_info info;
-    rescl_layer l;
+    rescl_layer_info l;
     (void)state;
     /* torchvision counts parameters without the 53120 running statistics. */
     assert_size(m, 25557032 + 53120, 25557032);
@@ -161,7 +161,7 @@ static void the_family_has_its_sizes(void **state)
 static void resnext50_has_its_layers(void **state)
 {
     rescl_model *m = make("resnext50_32x4d", 0);
-    rescl_layer l;
+    rescl_layer_info l;
     (void)state;
     assert_layer(m, "layer1.0.conv1", "Conv2D", 56, 128);
     assert_layer(m, "layer1.0.conv2", "Conv2D", 56, 128);
@@ -177,7 +177,7 @@ static void resnext50_has_its_layers(void **state)
 static void resnet101_keras_has_its_names(void **state)
 {
     rescl_model *m = make("resnet101_keras", 0);
-    rescl_layer l;
+    rescl_layer_info l;
     (void)state;
     assert_layer(m, "conv1_conv", "Conv2D", 112, 64);
     assert_layer(m, "pool1_pool", "MaxPooling2D", 56, 64);
@@ -195,7 +195,7 @@ static void resnet101_keras_has_its_names(void **state)
 static void resnet20_has_its_layers(void **state)
 {
     rescl_model *m = make("resnet20", 0);
-    rescl_layer l;
+    rescl_layer_info l;
     (void)state;
     assert_layer(m, "conv1", "Conv2D", 32, 16);
     assert_layer(m, "layer2.0.shortcut", "Shortcut", 16, 32);

@@ -94,7 +94,7 @@ static void choices_are_honoured(void **state)
     (void)state;
     const rs_problem p = tune_problem(&tune_attr, true);
     rs_plan plan;
-    rescl_tuning tuning;
+    rescl_tuning_info tuning;
     char untuned[RS_CHOICE], text[RS_CHOICE];
     assert_ok(rs_choice_plan(rs_test_device(), &p, RS_FWD, RS_CHOICE_DEFAULT, &plan));
     rs_choice_text(&plan.choice, untuned);

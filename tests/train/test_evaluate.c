@@ -80,17 +80,17 @@ static void predicts_as_it_evaluates(void **state)
     assert_ok(rescl_predictor_create(rs_test_device(), model, TEST_EVAL_SAMPLES + 3, &p));
     for (size_t i = 0; i < TEST_EVAL_SAMPLES; i++)
         assert_ok(rescl_dataset_get(set, i, &image[i], &label[i]));
-    assert_ok(rescl_predict(p, image, TEST_EVAL_SAMPLES, probs));
+    assert_ok(rescl_predictor_run(p, image, TEST_EVAL_SAMPLES, probs));
     for (size_t i = 0; i < TEST_EVAL_SAMPLES; i++)
         right += best_class(probs + i * CLASSES) == (size_t)label[i];
     assert_ok(rescl_evaluate(rs_test_device(), model, set, TEST_BATCH, 0, NULL, &m));
     assert_true(fabs(m.top1 - (double)right / TEST_EVAL_SAMPLES) < 1e-12);
-    assert_ok(rescl_predict(p, &image[5], 1, single)); /* alone or among others */
+    assert_ok(rescl_predictor_run(p, &image[5], 1, single)); /* alone or among others */
     for (size_t k = 0; k < CLASSES; k++)
         assert_true(fabsf(single[k] - probs[5 * CLASSES + k]) < 1e-6f);
-    assert_ok(rescl_predict(p, NULL, 0, NULL));
-    assert_fails(rescl_predict(p, image, TEST_EVAL_SAMPLES + 4, probs), RESCL_ERR_ARG, "24 images",
-                 "23");
+    assert_ok(rescl_predictor_run(p, NULL, 0, NULL));
+    assert_fails(rescl_predictor_run(p, image, TEST_EVAL_SAMPLES + 4, probs), RESCL_ERR_ARG,
+                 "24 images", "23");
     for (size_t i = 0; i < TEST_EVAL_SAMPLES; i++)
         rescl_image_free(&image[i]);
     rescl_predictor_destroy(p);
@@ -111,7 +111,7 @@ static void takes_images_of_any_shape(void **state)
         const size_t w = shapes[i][0], h = shapes[i][1];
         rescl_image image = {.width = w, .height = h, .pixels = calloc(w * h, 3)};
         assert_non_null(image.pixels);
-        assert_ok(rescl_predict(p, &image, 1, probs));
+        assert_ok(rescl_predictor_run(p, &image, 1, probs));
         (void)best_class(probs);
         rescl_image_free(&image);
     }
@@ -139,15 +139,15 @@ static void fits_images_as_the_model_says(void **state)
         memcpy(middle + y * TEST_SIZE * 3, pixels + ((y + MARGIN) * WIDE + MARGIN) * 3,
                (size_t)TEST_SIZE * 3);
     assert_ok(rescl_predictor_create(rs_test_device(), model, 1, &p));
-    assert_ok(rescl_predict(p, &cut, 1, want));
-    assert_ok(rescl_predict(p, &whole, 1, plain));
+    assert_ok(rescl_predictor_run(p, &cut, 1, want));
+    assert_ok(rescl_predictor_run(p, &whole, 1, plain));
     assert_memory_not_equal(plain, want, sizeof want);
     assert_fails(rescl_model_set_resize(model, &small), RESCL_ERR_ARG, "15", "at least 16");
     assert_fails(rescl_model_set_resize(model, &strange), RESCL_ERR_ARG, "number 3");
     assert_ok(rescl_model_set_resize(model, &resize));
     rescl_model_get_info(model, &info);
     assert_int_equal(info.resize.resize_size, WIDE);
-    assert_ok(rescl_predict(p, &whole, 1, got));
+    assert_ok(rescl_predictor_run(p, &whole, 1, got));
     assert_memory_equal(got, want, sizeof want);
     rescl_predictor_destroy(p);
     rescl_model_destroy(model);

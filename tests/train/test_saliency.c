@@ -30,14 +30,14 @@ static void check_maps(const golden *g, rescl_predictor *p, const double *want)
     size_t h, w;
     float map[64];
     double scale = 0;
-    assert_ok(rescl_saliency_size(p, &h, &w));
+    assert_ok(rescl_predictor_saliency_size(p, &h, &w));
     assert_in_range(h * w, 1, 64);
     for (size_t i = 0; i < g->batch * g->classes * h * w; i++)
         scale = fmax(scale, want[i]);
     assert_true(scale > 0);
     for (size_t i = 0; i < g->batch; i++)
         for (size_t k = 0; k < g->classes; k++, want += h * w) {
-            assert_ok(rescl_saliency(p, i, k, map));
+            assert_ok(rescl_predictor_saliency(p, i, k, map));
             for (size_t j = 0; j < h * w; j++)
                 if (!(fabs((double)map[j] - want[j]) < 1e-4 * scale))
                     fail_msg("%s, image %zu, class %zu, place %zu: %.7g, expected %.7g",
@@ -65,7 +65,7 @@ static void equals_pytorch(void **state)
         snprintf(name, sizeof name, "%s.map", models[m]);
         double *want = golden_numbers(file, name, &count);
         assert_ok(rescl_predictor_create(rs_test_device(), g.model, g.batch, &p));
-        assert_ok(rescl_predict(p, image, g.batch, probs));
+        assert_ok(rescl_predictor_run(p, image, g.batch, probs));
         check_maps(&g, p, want);
         rescl_predictor_destroy(p);
         for (size_t i = 0; i < g.batch; i++)
@@ -91,16 +91,16 @@ static void explains_the_last_prediction_only(void **state)
     for (size_t i = 0; i < sizeof pixels; i++)
         pixels[i] = (uint8_t)(i * i / 5);
     assert_ok(rescl_predictor_create(rs_test_device(), model, 3, &p));
-    assert_ok(rescl_saliency_size(p, &h, &w));
+    assert_ok(rescl_predictor_saliency_size(p, &h, &w));
     assert_int_equal(h, TEST_SIZE / 4);
     assert_int_equal(w, TEST_SIZE / 4);
-    assert_fails(rescl_saliency(p, 0, 0, map), RESCL_ERR_ARG, "image 0", "was of 0");
-    assert_ok(rescl_predict(p, two, 2, probs));
-    assert_ok(rescl_saliency(p, 0, 5, map));
-    assert_ok(rescl_saliency(p, 1, 5, other));
+    assert_fails(rescl_predictor_saliency(p, 0, 0, map), RESCL_ERR_ARG, "image 0", "was of 0");
+    assert_ok(rescl_predictor_run(p, two, 2, probs));
+    assert_ok(rescl_predictor_saliency(p, 0, 5, map));
+    assert_ok(rescl_predictor_saliency(p, 1, 5, other));
     assert_memory_equal(map, other, h * w * sizeof *map);
-    assert_fails(rescl_saliency(p, 2, 0, map), RESCL_ERR_ARG, "image 2", "was of 2");
-    assert_fails(rescl_saliency(p, 0, 6, map), RESCL_ERR_ARG, "class 6");
+    assert_fails(rescl_predictor_saliency(p, 2, 0, map), RESCL_ERR_ARG, "image 2", "was of 2");
+    assert_fails(rescl_predictor_saliency(p, 0, 6, map), RESCL_ERR_ARG, "class 6");
     rescl_predictor_destroy(p);
     rescl_model_destroy(model);
 }
@@ -119,7 +119,7 @@ static void lays_the_map_on_what_is_seen(void **state)
     memset(pixels, 100, sizeof pixels);
     assert_ok(rescl_predictor_create(rs_test_device(), model, 1, &p));
     map[3] = 2.0f; /* of 4x4: the right corner at the top */
-    assert_ok(rescl_saliency_overlay(p, &image, map, &out));
+    assert_ok(rescl_predictor_saliency_overlay(p, &image, map, &out));
     assert_int_equal(out.width, WIDE);
     assert_int_equal(out.height, TEST_SIZE);
     for (size_t x = 0; x < WIDE; x++) {
@@ -129,7 +129,7 @@ static void lays_the_map_on_what_is_seen(void **state)
         assert_true(pixel[1] <= out.pixels[(2 * TEST_SIZE - 1) * 3 + 1]);
     }
     rescl_image_free(&out);
-    assert_fails(rescl_saliency_overlay(p, &none, map, &out), RESCL_ERR_ARG, "empty");
+    assert_fails(rescl_predictor_saliency_overlay(p, &none, map, &out), RESCL_ERR_ARG, "empty");
     assert_null(out.pixels);
     rescl_predictor_destroy(p);
     rescl_model_destroy(model);
