@@ -1,8 +1,8 @@
 /* Trains with functions that are told of each step and epoch, until that is enough:
  *
- *     train_callbacks [MODEL [DATA [SIZE [SAMPLES]]]]   trained.safetensors handsigns 64 0 unless told
+ *     train_callbacks [MODEL [DATA [SIZE [SAMPLES]]]]
  *
- * MODEL is written; DATA is what `rescl train --data-path` takes, and 0 samples are all. */
+ * MODEL is written; DATA is what `rescl train --data-path` takes ("handsigns"); 0 samples: all. */
 #include <rescl/rescl.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -69,11 +69,11 @@ RESCL_API rescl_status rescl_bench_ops(rescl_device *device, const rescl_bench_o
     RESCL_CHECK;
 
 /**
- * Times the matrix product C = A * B of A (m, k) and B (k, n), row-major, as rescl_bench_ops times a
- * dense layer: m samples of k inputs, n units. Of `options` train, warmup, repeats and min_seconds
- * count. Without train the row is "fwd": C, with B packed before timing starts. With train B is
- * packed in each timed call, and the other two products of a layer follow: "bwd_data", C (m, n) *
- * transposed B, and "bwd_params", transposed A * C. Each is 2 m n k operations.
+ * Times the matrix product C = A * B of A (m, k) and B (k, n), row-major, as rescl_bench_ops times
+ * a dense layer: m samples of k inputs, n units. Of `options` train, warmup, repeats and
+ * min_seconds count. Without train the row is "fwd": C, with B packed before timing starts. With
+ * train B is packed in each timed call, and the other two products of a layer follow: "bwd_data", C
+ * (m, n) * transposed B, and "bwd_params", transposed A * C. Each is 2 m n k operations.
  * RESCL_ERR_SHAPE or RESCL_ERR_ARG when a size is 0 or a matrix too large for memory.
  */
 RESCL_API rescl_status rescl_bench_product(rescl_device *device, size_t m, size_t n, size_t k,

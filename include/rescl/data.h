@@ -114,9 +114,9 @@ static inline void rescl_data_arrays_default(rescl_data_arrays *out)
 }
 
 /**
- * Makes a dataset of arrays, for whatever takes one: training, evaluation, rescl_dataset_get. Images
- * of another size than the model's input are resized as any others. RESCL_ERR_ARG, naming the
- * member, the image or the class, for what does not fit together.
+ * Makes a dataset of arrays, for whatever takes one: training, evaluation, rescl_dataset_get.
+ * Images of another size than the model's input are resized as any others. RESCL_ERR_ARG, naming
+ * the member, the image or the class, for what does not fit together.
  */
 RESCL_API rescl_status rescl_dataset_from_arrays(const rescl_data_arrays *arrays,
                                                  rescl_dataset **out) RESCL_CHECK;

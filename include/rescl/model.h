@@ -82,15 +82,15 @@ RESCL_API const char *rescl_model_class_name(const rescl_model *model, size_t in
 
 /**
  * Takes the names of the classes from a file that names each of them: Keras'
- * imagenet_class_index.json ({"0": ["n01440764", "tench"], ...}) or such an object of plain names, a
- * JSON array of names, or a text with one name a line. On failure the names stay as they were.
+ * imagenet_class_index.json ({"0": ["n01440764", "tench"], ...}) or such an object of plain names,
+ * a JSON array of names, or a text with one name a line. On failure the names stay as they were.
  */
 RESCL_API rescl_status rescl_model_read_class_names(rescl_model *model, const char *path)
     RESCL_CHECK;
 
 /**
- * Says how images are resized and cropped to the input from now on, in training, evaluation and prediction. It
- * is not saved with the weights.
+ * Says how images are resized and cropped to the input from now on, in training, evaluation and
+ * prediction. It is not saved with the weights.
  */
 RESCL_API rescl_status rescl_model_set_resize(rescl_model *model, const rescl_resize *resize)
     RESCL_CHECK;

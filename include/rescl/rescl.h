@@ -25,8 +25,8 @@
  *
  * ## Ownership
  *
- * What a function ending in _create, _open, _load or _from_arrays gives is yours, and goes back by the
- * type's _destroy or _close, both of which take NULL. A runtime outlives its devices; a device,
+ * What a function ending in _create, _open, _load or _from_arrays gives is yours, and goes back by
+ * the type's _destroy or _close, both of which take NULL. A runtime outlives its devices; a device,
  * model or dataset outlives the trainers and predictors made with it, which borrow them. Strings of
  * options are copied, or used only during the call; strings and structs that a function returns or
  * fills in are borrowed from the object that was asked, unless it says otherwise. Arrays are yours
@@ -35,16 +35,17 @@
  * ## Threads
  *
  * A device, and all that is made on it, is used by one thread at a time; different devices, and the
- * same hardware opened twice, are independent. A model is not changed while another thread reads it.
- * rescl_dataset_get and rescl_trainer_stop may be called from any thread, the latter from a signal
- * handler too. Callbacks of a run are called in the thread that runs it; the log function from any.
+ * same hardware opened twice, are independent. A model is not changed while another thread reads
+ * it. rescl_dataset_get and rescl_trainer_stop may be called from any thread, the latter from a
+ * signal handler too. Callbacks of a run are called in the thread that runs it; the log function
+ * from any.
  *
  * ## Errors
  *
  * Functions that can fail return a ::rescl_status: RESCL_OK, which is 0, or a negative code.
  * rescl_last_error() of the same thread has the message, for a person: what was found, what was
- * expected, and the cure. After a failure nothing is half done: outputs are not made, files are whole
- * or as they were. The library does not print, exit or abort.
+ * expected, and the cure. After a failure nothing is half done: outputs are not made, files are
+ * whole or as they were. The library does not print, exit or abort.
  *
  * ## Versions
  *

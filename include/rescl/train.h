@@ -64,8 +64,8 @@ RESCL_API size_t rescl_train_options_count(void);
 RESCL_API const rescl_option *rescl_train_options_at(size_t index);
 
 /**
- * Sets an option by its name, "batch_size" or "batch-size", from text; NULL gives its default. Texts
- * such as paths are borrowed. RESCL_ERR_ARG says what was expected.
+ * Sets an option by its name, "batch_size" or "batch-size", from text; NULL gives its default.
+ * Texts such as paths are borrowed. RESCL_ERR_ARG says what was expected.
  */
 RESCL_API rescl_status rescl_train_options_set(rescl_train_options *options, const char *name,
                                                const char *text) RESCL_CHECK;
@@ -151,8 +151,8 @@ RESCL_API rescl_status rescl_trainer_run(rescl_trainer *trainer,
 RESCL_API void rescl_trainer_stop(rescl_trainer *trainer);
 
 /**
- * Training in the caller's own loop. A trainer is either run, by rescl_trainer_run, or stepped by the
- * functions below; mixing both is a RESCL_ERR_ARG. They are called in this order, any number of
+ * Training in the caller's own loop. A trainer is either run, by rescl_trainer_run, or stepped by
+ * the functions below; mixing both is a RESCL_ERR_ARG. They are called in this order, any number of
  * times, by one thread at a time:
  *
  *     rescl_trainer_backward    a batch: its loss, and the gradients of that
@@ -163,8 +163,8 @@ RESCL_API void rescl_trainer_stop(rescl_trainer *trainer);
  * rescl_trainer_run. Whatever a function returns is final: what the device still does behind it is
  * waited for by whoever asks for its result.
  *
- * `images` has n * size * size * 3 bytes, (n, size, size, 3): RGB, rows from the top, of the model's
- * image_size, preprocessed as the model's are; `labels` has n numbers of classes; n is
+ * `images` has n * size * size * 3 bytes, (n, size, size, 3): RGB, rows from the top, of the
+ * model's image_size, preprocessed as the model's are; `labels` has n numbers of classes; n is
  * options->batch_size. Both are the caller's again when the call returns. `out`, which may be NULL,
  * gets the batch's metrics. RESCL_ERR_NUMERIC, naming the layer, when the loss is not finite: the
  * weights are as before.
@@ -178,8 +178,8 @@ RESCL_API rescl_status rescl_trainer_backward(rescl_trainer *trainer, const uint
     RESCL_CHECK;
 /** RESCL_ERR_ARG unless a rescl_trainer_backward came before. */
 RESCL_API rescl_status rescl_trainer_update(rescl_trainer *trainer) RESCL_CHECK;
-/** The learning rate of the next updates: of the head, and of the body; lr_body 0: lr. At first those
- * of the options; a schedule is for rescl_trainer_run alone. */
+/** The learning rates of the next updates, of the head and of the body (0: lr). At first those of
+ * the options; a schedule is for rescl_trainer_run alone. */
 RESCL_API rescl_status rescl_trainer_set_lr(rescl_trainer *trainer, double lr, double lr_body)
     RESCL_CHECK;
 /** Mean loss and accuracy over the trainer's evaluation set, with the weights as they are now. Not
@@ -189,9 +189,9 @@ RESCL_API rescl_status rescl_trainer_evaluate(rescl_trainer *trainer, rescl_metr
 
 /**
  * Values by the names and in the layouts of rescl_model_get_parameter_info, as the last update left
- * them: also in callbacks of a run. Errors are those of rescl_model_get_parameter. A gradient is the
- * last batch's, and is set between rescl_trainer_backward and rescl_trainer_update; RESCL_ERR_ARG for
- * what has none: running statistics and what is frozen.
+ * them: also in callbacks of a run. Errors are those of rescl_model_get_parameter. A gradient is
+ * the last batch's, and is set between rescl_trainer_backward and rescl_trainer_update;
+ * RESCL_ERR_ARG for what has none: running statistics and what is frozen.
  */
 RESCL_API rescl_status rescl_trainer_get_parameter(rescl_trainer *trainer, const char *name,
                                                    float *values, size_t count) RESCL_CHECK;
@@ -228,17 +228,18 @@ RESCL_API rescl_status rescl_predictor_run(rescl_predictor *p, const rescl_image
                                            size_t count, float *probs) RESCL_CHECK;
 
 /**
- * The size of the maps that rescl_predictor_saliency makes: that of the network's last map before its head
- * pools it. RESCL_ERR_UNSUPPORTED if the network has none.
+ * The size of the maps that rescl_predictor_saliency makes: that of the network's last map before
+ * its head pools it. RESCL_ERR_UNSUPPORTED if the network has none.
  */
 RESCL_API rescl_status rescl_predictor_saliency_size(const rescl_predictor *p, size_t *height,
                                                      size_t *width) RESCL_CHECK;
 /**
- * What speaks for a class in image `index` of the last rescl_predictor_run: Grad-CAM (Selvaraju et al.,
- * "Grad-CAM: Visual Explanations from Deep Networks via Gradient-based Localization", ICCV 2017).
- * With A the last map and y the class's logit, map = ReLU(sum over channels c of a_c A_c), where a_c
- * is the mean of dy/dA_c over the map. `map` has height * width floats, rows from the top; it covers
- * the part of the image that the network sees, and its scale means nothing beyond one map.
+ * What speaks for a class in image `index` of the last rescl_predictor_run: Grad-CAM (Selvaraju et
+ * al., "Grad-CAM: Visual Explanations from Deep Networks via Gradient-based Localization", ICCV
+ * 2017). With A the last map and y the class's logit, map = ReLU(sum over channels c of a_c A_c),
+ * where a_c is the mean of dy/dA_c over the map. `map` has height * width floats, rows from the
+ * top; it covers the part of the image that the network sees, and its scale means nothing beyond
+ * one map.
  */
 RESCL_API rescl_status rescl_predictor_saliency(rescl_predictor *p, size_t index,
                                                 size_t class_index, float *map) RESCL_CHECK;

@@ -53,10 +53,10 @@ typedef bool (*rescl_tune_fn)(const rescl_tune_row *row, void *user);
 /**
  * Measures the candidates for every distinct problem of a model's convolutions and dense layers, in
  * turns so that drift hits all alike, and keeps the fastest whose result is within the tolerance.
- * What beats the default has to do so again, by options->margin, in rounds of their own. The file is
- * written after each problem, and keeps what it holds for others; `fn` is called after that.
- * RESCL_ERR_INTERRUPTED when `fn` returned false, RESCL_ERR_FORMAT when
- * the file is no tuning file, RESCL_ERR_UNSUPPORTED when it is another device's; nothing is lost.
+ * What beats the default has to do so again, by options->margin, in rounds of their own. The file
+ * is written after each problem, and keeps what it holds for others; `fn` is called after that.
+ * RESCL_ERR_INTERRUPTED when `fn` returned false, RESCL_ERR_FORMAT when the file is no tuning file,
+ * RESCL_ERR_UNSUPPORTED when it is another device's; nothing is lost.
  */
 RESCL_API rescl_status rescl_tune(rescl_device *device, const rescl_tune_options *options,
                                   rescl_tune_fn fn, void *user) RESCL_CHECK;

@@ -2,13 +2,13 @@
  * @file weights.h
  * Files of weights: rescl's own, those of torchvision and timm (safetensors), Keras' (HDF5).
  *
- * Tensors are matched with a model's parameters by what their names mean: a convolution of a block is
- * `layer1.0.conv1` in torchvision and timm, `conv2_block1_1_conv` in Keras, `res2a_branch2a` in Keras
- * before 2019. Layouts are turned (PyTorch's KCRS to RSCK), 16-bit types widened.
+ * Tensors are matched with a model's parameters by what their names mean: a convolution of a block
+ * is `layer1.0.conv1` in torchvision and timm, `conv2_block1_1_conv` in Keras, `res2a_branch2a` in
+ * Keras before 2019. Layouts are turned (PyTorch's KCRS to RSCK), 16-bit types widened.
  *
  * What belongs to weights comes with them: the preprocessing of images and the epsilon of batch
- * normalisation. A file by rescl says both. Of others, epsilon is that of the library whose names it
- * has, and ImageNet weights (1000 classes, or no last layer) take their library's preprocessing:
+ * normalisation. A file by rescl says both. Of others, epsilon is that of the library whose names
+ * it has, and ImageNet weights (1000 classes, or no last layer) take their library's preprocessing:
  * Keras `caffe`, torchvision and timm `torch`; else the model's usual one stays.
  */
 #ifndef RESCL_WEIGHTS_H
@@ -27,9 +27,9 @@ RESCL_API const char *const *rescl_weights_formats(void);
 typedef struct rescl_weights rescl_weights;
 
 /**
- * Recognises the format by the first bytes and checks all but the values. HDF5 files are parsed in a
- * child process with limits: a file that makes the HDF5 library crash, hang or take all memory is a
- * RESCL_ERR_FORMAT.
+ * Recognises the format by the first bytes and checks all but the values. HDF5 files are parsed in
+ * a child process with limits: a file that makes the HDF5 library crash, hang or take all memory is
+ * a RESCL_ERR_FORMAT.
  */
 RESCL_API rescl_status rescl_weights_open(const char *path, rescl_weights **out) RESCL_CHECK;
 RESCL_API void rescl_weights_close(rescl_weights *weights);
