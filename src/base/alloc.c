@@ -71,5 +71,5 @@ bool rs_array_grow(void *ptr_to_ptr, size_t *cap, size_t need, size_t elem_bytes
         return false;
     memcpy(ptr_to_ptr, &moved, sizeof moved);
     *cap = grown;
-    return true;
+    return true; /* cppcheck-suppress memleak ; the caller's pointer is `moved` now */
 }
