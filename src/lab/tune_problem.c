@@ -275,6 +275,7 @@ static rescl_status confirm(tuner *t, const char *best)
     rescl_status st = RESCL_OK;
     rs_tune_result *r = t->out;
 
+    t->fastest = INFINITY; /* a slow first run must not lose it here */
     RS_TRY(add(t, best));
     RS_TRY(time_rounds(t, 2 * t->o->repeats));
     const candidate *d = &t->c[0], *b = &t->c[1];
