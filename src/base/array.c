@@ -1,5 +1,4 @@
 #include "alloc.h"
-
 #include "error.h"
 
 rescl_status rs_array_reserve(void *ptr_to_ptr, size_t *cap, size_t need, size_t elem_bytes)

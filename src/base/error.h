@@ -50,7 +50,7 @@ void rs_error_restore(const rescl_error *was);
             RS_FAIL(code, __VA_ARGS__);                                                            \
     } while (0)
 
-#define RS_OOM(ptr) RS_FAIL_IF((ptr) == NULL, RESCL_ERR_MEMORY, "out of host memory")
+#define RS_OOM(ptr) RS_FAIL_IF(!(ptr), RESCL_ERR_MEMORY, "out of host memory")
 
 #define RS_COUNT(array) (sizeof(array) / sizeof((array)[0]))
 

@@ -1,6 +1,5 @@
 /* Which library is running, and what it was built with. */
 #include <rescl/status.h>
-
 #include <stddef.h>
 #include <string.h>
 

@@ -1,4 +1,5 @@
 #include "bench_ops.h"
+
 #include "alloc.h"
 #include "cli.h"
 #include "output.h"

@@ -1,4 +1,5 @@
 #include "bench_step.h"
+
 #include "alloc.h"
 #include "bench_ops.h"
 #include "cli.h"

@@ -1,4 +1,5 @@
 #include "config.h"
+
 #include "cli.h"
 #include "output.h"
 #include "text.h"

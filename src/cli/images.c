@@ -1,4 +1,5 @@
 #include "images.h"
+
 #include "alloc.h"
 #include "cli.h"
 #include "dirs.h"

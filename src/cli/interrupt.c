@@ -1,4 +1,5 @@
 #include "interrupt.h"
+
 #include "cli.h"
 
 #include <signal.h>

@@ -1,4 +1,5 @@
 #include "options.h"
+
 #include "cli.h"
 #include "output.h"
 #include "text.h"

@@ -1,4 +1,5 @@
 #include "output.h"
+
 #include "cli.h"
 
 #include <errno.h>

@@ -1,4 +1,5 @@
 #include "overlay.h"
+
 #include "alloc.h"
 #include "cli.h"
 #include "output.h"

@@ -1,4 +1,5 @@
 #include "progress.h"
+
 #include "clock.h"
 #include "output.h"
 

@@ -1,4 +1,5 @@
 #include "run_folder.h"
+
 #include "cli.h"
 #include "config.h"
 #include "dirs.h"

@@ -1,4 +1,5 @@
 #include "session.h"
+
 #include "cli.h"
 #include "output.h"
 #include "run_folder.h"

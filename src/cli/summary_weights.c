@@ -1,4 +1,5 @@
 #include "summary_weights.h"
+
 #include "cli.h"
 #include "output.h"
 #include "run_folder.h"

@@ -1,4 +1,5 @@
 #include "table.h"
+
 #include "alloc.h"
 #include "output.h"
 #include "text.h"

@@ -1,15 +1,15 @@
 /* The registry of dataset formats and the public functions on datasets. */
 #include "dataset.h"
 
-#include <errno.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-
 #include "error.h"
 #include "optionvalue.h"
 #include "path.h"
 #include "str.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 
 static const rs_dataset_format *const formats[] = {
 #define RS_DATASET(stem) &rs_dataset_##stem,
@@ -45,7 +45,7 @@ const char *rescl_preprocess_name(rescl_preprocess p)
 static rescl_status append_formats(rs_str *text)
 {
     rescl_status st = RESCL_OK;
-    for (size_t i = 0; format_names[i] != NULL; i++)
+    for (size_t i = 0; format_names[i]; i++)
         RS_TRY(rs_str_appendf(text, "%s%s", i ? ", " : "", format_names[i]));
 out:
     return st;
@@ -118,15 +118,15 @@ rescl_status rescl_dataset_open(const rescl_data_options *options, rescl_dataset
     rescl_data_options o = {0};
     *out = NULL;
     RS_TRY(rs_options_take(&o, sizeof o, options, "rescl_data_options"));
-    RS_FAIL_IF(o.path == NULL || o.path[0] == '\0', RESCL_ERR_ARG,
+    RS_FAIL_IF(!o.path || o.path[0] == '\0', RESCL_ERR_ARG,
                "no dataset is named: give a folder, a file, or a built-in set (handsigns)");
-    RS_FAIL_IF(o.split == NULL || o.split[0] == '\0', RESCL_ERR_ARG,
+    RS_FAIL_IF(!o.split || o.split[0] == '\0', RESCL_ERR_ARG,
                "data \"%s\": no split is named; give \"train\" or \"test\"", o.path);
     RS_FAIL_IF(
         strchr(o.split, '/') != NULL || strcmp(o.split, "..") == 0 || strcmp(o.split, ".") == 0,
         RESCL_ERR_ARG, "data \"%s\": \"%s\" is no name of a split; give \"train\" or \"test\"",
         o.path, o.split);
-    if (o.format != NULL)
+    if (o.format)
         RS_TRY(find_by_name(o.format, &format));
     else
         RS_TRY(recognise(&o, &format));
@@ -146,10 +146,10 @@ out:
 
 void rescl_dataset_close(rescl_dataset *set)
 {
-    if (set == NULL)
+    if (!set)
         return;
     set->format->close(set);
-    for (size_t i = 0; set->class_name != NULL && i < set->classes; i++)
+    for (size_t i = 0; set->class_name && i < set->classes; i++)
         free(set->class_name[i]);
     free(set->class_name);
     free(set->origin);

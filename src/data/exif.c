@@ -1,9 +1,9 @@
 /* The one thing of EXIF that changes what an image shows: how the camera was held. CIPA DC-008
  * (Exif 2.32), 4.6.4: tag 0x0112 of the 0th IFD. */
-#include <stdlib.h>
-
 #include "error.h"
 #include "image.h"
+
+#include <stdlib.h>
 
 #define TAG_ORIENTATION 0x0112
 #define TYPE_SHORT      3

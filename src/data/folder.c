@@ -6,18 +6,18 @@
  * Classes and files are in the order of their names' bytes, as torchvision's ImageFolder has them.
  * Names that begin with a dot are skipped, and class folders are not searched deeper, so links that
  * lead in circles do no harm. Images are decoded when they are asked for. */
+#include "alloc.h"
+#include "dataset.h"
+#include "error.h"
+#include "path.h"
+#include "str.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
-
-#include "alloc.h"
-#include "dataset.h"
-#include "error.h"
-#include "path.h"
-#include "str.h"
 
 #define MAX_CLASSES 100000
 #define MAX_FILES   ((size_t)50000000)
@@ -54,13 +54,13 @@ static rescl_status list_names(const char *path, size_t limit, names *out)
 {
     rescl_status st = RESCL_OK;
     DIR *dir = opendir(path);
-    RS_FAIL_IF(dir == NULL, RESCL_ERR_IO, "%s: cannot list the folder: %s", path, strerror(errno));
+    RS_FAIL_IF(!dir, RESCL_ERR_IO, "%s: cannot list the folder: %s", path, strerror(errno));
     for (;;) {
         errno = 0;
         const struct dirent *entry = readdir(dir);
-        RS_FAIL_IF(entry == NULL && errno != 0, RESCL_ERR_IO, "%s: cannot list the folder: %s",
-                   path, strerror(errno));
-        if (entry == NULL)
+        RS_FAIL_IF(!entry && errno != 0, RESCL_ERR_IO, "%s: cannot list the folder: %s", path,
+                   strerror(errno));
+        if (!entry)
             break;
         if (entry->d_name[0] == '.')
             continue;
@@ -72,7 +72,7 @@ static rescl_status list_names(const char *path, size_t limit, names *out)
     if (out->count > 0)
         qsort(out->name, out->count, sizeof *out->name, by_name);
 out:
-    if (dir != NULL)
+    if (dir)
         closedir(dir);
     return st;
 }
@@ -102,7 +102,7 @@ static bool holds(const char *path, bool (*want)(const char *), int depth)
     bool found = false;
     DIR *dir = opendir(path);
     const struct dirent *entry;
-    for (int i = 0; dir != NULL && !found && i < 300 && (entry = readdir(dir)) != NULL; i++) {
+    for (int i = 0; dir && !found && i < 300 && (entry = readdir(dir)) != NULL; i++) {
         if (entry->d_name[0] == '.')
             continue;
         if (depth == 0) {
@@ -110,11 +110,11 @@ static bool holds(const char *path, bool (*want)(const char *), int depth)
             continue;
         }
         char *inner = rs_path_join(path, entry->d_name);
-        if (inner != NULL && rs_path_is_dir(inner))
+        if (inner && rs_path_is_dir(inner))
             found = holds(inner, want, depth - 1);
         free(inner);
     }
-    if (dir != NULL)
+    if (dir)
         closedir(dir);
     return found;
 }
@@ -168,9 +168,9 @@ static bool recognises(const rescl_data_options *options)
 static void close_set(rescl_dataset *set)
 {
     state *s = set->state;
-    for (size_t i = 0; s != NULL && i < s->count; i++)
+    for (size_t i = 0; s && i < s->count; i++)
         free(s->samples[i].path);
-    if (s != NULL)
+    if (s)
         free(s->samples);
     free(s);
 }
@@ -242,7 +242,7 @@ static rescl_status open_set(const rescl_data_options *options, rescl_dataset *s
     RS_FAIL_IF(!rs_path_is_dir(options->path), RESCL_ERR_NOT_FOUND, "data \"%s\": no such folder",
                options->path);
     RS_TRY(find_root(options, &root));
-    RS_FAIL_IF(root == NULL, RESCL_ERR_NOT_FOUND,
+    RS_FAIL_IF(!root, RESCL_ERR_NOT_FOUND,
                "data \"%s\": has folders of other splits but none named \"%s\"", options->path,
                options->split);
     RS_OOM(s = calloc(1, sizeof *s));

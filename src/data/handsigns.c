@@ -5,14 +5,14 @@
  * of their own. */
 #include "handsigns.h"
 
-#include <stdlib.h>
-#include <string.h>
-
 #include "alloc.h"
 #include "dataset.h"
 #include "error.h"
 #include "rng.h"
 #include "str.h"
+
+#include <stdlib.h>
+#include <string.h>
 
 #define CLASSES       6
 #define DEFAULT_SIZE  64

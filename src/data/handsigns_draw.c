@@ -2,9 +2,8 @@
  * surface of its capsules, blended where they meet. Slopes, hollows (by comparison with a blurred
  * copy) and a short walk towards the light shade it; the mean of four samples lies over the
  * background, which is drawn at the image's own resolution. */
-#include "handsigns.h"
-
 #include "fixed.h"
+#include "handsigns.h"
 #include "rng.h"
 
 #define NO_HEIGHT INT32_MIN

@@ -4,13 +4,12 @@
  *
  * Each random number is drawn by a statement of its own: C leaves the order of evaluation within an
  * expression to the compiler. */
-#include "handsigns.h"
-
-#include <string.h>
-
 #include "error.h"
 #include "fixed.h"
+#include "handsigns.h"
 #include "rng.h"
+
+#include <string.h>
 
 enum { THUMB, INDEX, MIDDLE, RING, PINKY, FINGERS };
 

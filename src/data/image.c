@@ -1,11 +1,12 @@
 /* Reading images: the format is told by the first bytes, never by the name. */
+#include "image.h"
+
+#include "error.h"
+#include "path.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-
-#include "error.h"
-#include "image.h"
-#include "path.h"
 
 static const struct {
     size_t bytes;
@@ -69,7 +70,7 @@ rescl_status rescl_image_decode(const void *data, size_t bytes, const char *name
     unsigned orientation = 1;
     const rs_image_decoder decode = decoder_of(data, bytes);
     *out = (rescl_image){0};
-    RS_FAIL_IF(decode == NULL, RESCL_ERR_FORMAT, "%s: neither a PNG nor a JPEG, but %s", name,
+    RS_FAIL_IF(!decode, RESCL_ERR_FORMAT, "%s: neither a PNG nor a JPEG, but %s", name,
                kind_of(data, bytes));
     RS_TRY(decode(data, bytes, name, out, &orientation));
     RS_TRY(rs_image_orient(out, orientation));
@@ -94,7 +95,7 @@ out:
 
 void rescl_image_free(rescl_image *image)
 {
-    if (image == NULL)
+    if (!image)
         return;
     free(image->pixels);
     *image = (rescl_image){0};

@@ -78,7 +78,7 @@ static void set_callbacks(reader *r)
 
 static void look_for_exif(reader *r)
 {
-    for (jpeg_saved_marker_ptr m = r->jpeg.marker_list; m != NULL; m = m->next) {
+    for (jpeg_saved_marker_ptr m = r->jpeg.marker_list; m; m = m->next) {
         if (m->data_length > 6 && memcmp(m->data, "Exif\0", 6) == 0) {
             r->orientation = rs_exif_orientation(m->data + 6, m->data_length - 6);
             return;
@@ -180,7 +180,7 @@ rescl_status rs_jpeg_decode(const uint8_t *data, size_t bytes, const char *name,
     *orientation = r->orientation;
     r->pixels = NULL;
 out:
-    if (r != NULL) {
+    if (r) {
         jpeg_destroy_decompress(&r->jpeg);
         free(r->pixels);
     }

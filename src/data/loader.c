@@ -5,16 +5,16 @@
  * samples is done. All state is under one lock, which no one holds while a sample is made. */
 #include "loader.h"
 
-#include <errno.h>
-#include <pthread.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "alloc.h"
 #include "dataset.h"
 #include "error.h"
 #include "rng.h"
 #include "threadpool.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
 
 #define SHUFFLE_STREAM ((uint64_t)0x5348 << 48) /* "SH"; the epoch is added */
 #define MAX_WORKERS    1024
@@ -146,7 +146,7 @@ static rescl_status check_options(const rescl_dataset *set, const rs_loader_opti
                o->workers, MAX_WORKERS);
     RS_FAIL_IF(o->depth > MAX_DEPTH, RESCL_ERR_ARG,
                "%zu batches staged ahead are too many; the most are %d", o->depth, MAX_DEPTH);
-    RS_FAIL_IF(rescl_preprocess_name(o->preprocess) == NULL, RESCL_ERR_ARG,
+    RS_FAIL_IF(!rescl_preprocess_name(o->preprocess), RESCL_ERR_ARG,
                "there is no preprocessing number %d", (int)o->preprocess);
 out:
     return st;
@@ -215,7 +215,7 @@ out:
 
 void rs_loader_destroy(rs_loader *l)
 {
-    if (l == NULL)
+    if (!l)
         return;
     if (l->lock_ready) {
         pthread_mutex_lock(&l->lock);
@@ -257,7 +257,7 @@ rescl_status rs_loader_start(rs_loader *l, uint64_t epoch, size_t first)
         pthread_cond_wait(&l->ready, &l->lock);
     for (size_t i = 0; i < l->options.depth; i++)
         empty_slot(&l->slots[i]);
-    if (l->order != NULL) {
+    if (l->order) {
         rs_rng rng;
         rs_rng_init(&rng, l->options.seed, SHUFFLE_STREAM + epoch);
         rs_rng_permutation(&rng, l->order, rescl_dataset_count(l->set));
@@ -306,7 +306,7 @@ out:
 
 void rs_loader_release(rs_loader *l, const rs_batch *batch)
 {
-    if (batch == NULL)
+    if (!batch)
         return;
     pthread_mutex_lock(&l->lock);
     for (size_t i = 0; i < l->options.depth; i++) {

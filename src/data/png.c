@@ -2,19 +2,17 @@
  *
  * libpng reports errors by longjmp. Each function that calls setjmp does nothing else but call
  * libpng, and keeps what must survive in the struct it is given, so no local is clobbered. */
-#include <png.h>
-
-#include <setjmp.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <rescl/data.h>
-
 #include "alloc.h"
 #include "error.h"
 #include "image.h"
 #include "path.h"
+
+#include <png.h>
+#include <rescl/data.h>
+#include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #define MAX_DEFLATE 1032                        /* zlib's largest ratio of expansion */
 #define MAX_CHUNK   ((png_alloc_size_t)8 << 20) /* of a text or profile chunk that is skipped */
@@ -81,7 +79,7 @@ static void look_for_exif(reader *r)
 #ifdef PNG_eXIf_SUPPORTED
     png_bytep exif = NULL;
     png_uint_32 bytes = 0;
-    if (png_get_eXIf_1(r->png, r->info, &bytes, &exif) && exif != NULL)
+    if (png_get_eXIf_1(r->png, r->info, &bytes, &exif) && exif)
         r->orientation = rs_exif_orientation(exif, bytes);
 #else
     (void)r;
@@ -147,7 +145,7 @@ rescl_status rs_png_decode(const uint8_t *data, size_t bytes, const char *name, 
     *orientation = r.orientation;
     r.pixels = NULL;
 out:
-    if (r.png != NULL)
+    if (r.png)
         png_destroy_read_struct(&r.png, r.info ? &r.info : NULL, NULL);
     free(r.pixels);
     return st;
@@ -206,7 +204,7 @@ rescl_status rescl_image_write(const char *path, const rescl_image *image)
     rescl_status st = RESCL_OK;
     writer w = {.image = image, .file = {.fd = -1}};
     size_t pixels;
-    RS_FAIL_IF(image->pixels == NULL || image->width == 0 || image->height == 0 ||
+    RS_FAIL_IF(!image->pixels || image->width == 0 || image->height == 0 ||
                    !rs_mul_size(image->width, image->height, &pixels) || pixels > RS_MAX_PIXELS,
                RESCL_ERR_ARG, "%s: an image of %zux%zu cannot be written; it needs 1 to %zu pixels",
                path, image->width, image->height, RS_MAX_PIXELS);
@@ -219,7 +217,7 @@ rescl_status rescl_image_write(const char *path, const rescl_image *image)
     }
     RS_TRY(rs_atomic_commit(&w.file));
 out:
-    if (w.png != NULL)
+    if (w.png)
         png_destroy_write_struct(&w.png, w.info ? &w.info : NULL);
     rs_atomic_abort(&w.file);
     return st;

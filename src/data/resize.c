@@ -4,13 +4,13 @@
  * src/libImaging/Resample.c, Geometry.c): a filter whose support grows with the reduction, weights
  * rounded to 22 bits, a horizontal pass and then a vertical one with bytes between them. Sizes and
  * the crop are torchvision's Resize and CenterCrop. Only what the crop shows is computed. */
-#include <math.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "alloc.h"
 #include "error.h"
 #include "loader.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
 
 #define WEIGHT_BITS 22
 
@@ -185,9 +185,9 @@ rescl_status rs_view_init(rs_view *v, const rescl_image *image, size_t height, s
     rescl_status st = RESCL_OK;
     const size_t side = resize->resize_size;
     size_t a, b;
-    RS_FAIL_IF(rescl_interpolation_name(resize->interpolation) == NULL, RESCL_ERR_ARG,
+    RS_FAIL_IF(!rescl_interpolation_name(resize->interpolation), RESCL_ERR_ARG,
                "there is no interpolation number %d", (int)resize->interpolation);
-    RS_FAIL_IF(image->pixels == NULL || image->width == 0 || image->height == 0, RESCL_ERR_ARG,
+    RS_FAIL_IF(!image->pixels || image->width == 0 || image->height == 0, RESCL_ERR_ARG,
                "the image is empty");
     RS_FAIL_IF(!rs_mul_size(image->width, side ? side : height, &a) ||
                    !rs_mul_size(image->height, side ? side : width, &b),
@@ -258,7 +258,7 @@ rescl_status rs_image_to_input(const rescl_image *image, size_t height, size_t w
     rs_view view;
     uint8_t *bytes = NULL;
     size_t pixels, floats;
-    RS_FAIL_IF(rescl_preprocess_name(preprocess) == NULL, RESCL_ERR_ARG,
+    RS_FAIL_IF(!rescl_preprocess_name(preprocess), RESCL_ERR_ARG,
                "there is no preprocessing number %d", (int)preprocess);
     RS_FAIL_IF(height == 0 || width == 0 || !rs_mul_size(height, width, &pixels) ||
                    !rs_mul_size(pixels, 3 * sizeof(float), &floats),

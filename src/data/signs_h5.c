@@ -6,16 +6,16 @@
  *     list_classes    integers (C)          names of the classes
  *
  * What a file may be and how it is read: h5file.h. The images are held in memory as bytes. */
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-
 #include "dataset.h"
 #include "error.h"
 #include "h5file.h"
 #include "path.h"
 #include "str.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 
 /* path/<split>_signs.h5 when path is a folder, else path. Heap; NULL when memory is short. */
 static char *file_of(const rescl_data_options *options)
@@ -178,7 +178,7 @@ out:
 static void close_set(rescl_dataset *set)
 {
     state *s = set->state;
-    if (s == NULL)
+    if (!s)
         return;
     free(s->pixels);
     free(s->labels);

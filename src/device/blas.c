@@ -87,7 +87,7 @@ static rescl_status check_matrix(const rescl_device *dev, const char *name, cons
 {
     rescl_status st = RESCL_OK;
     size_t end = 0;
-    RS_FAIL_IF(buf == NULL || buf->dev != dev, RESCL_ERR_ARG,
+    RS_FAIL_IF(!buf || buf->dev != dev, RESCL_ERR_ARG,
                "gemm: matrix %s is not a buffer of this device", name);
     RS_FAIL_IF(ld < cols, RESCL_ERR_ARG,
                "gemm: matrix %s has %zu columns but a leading dimension of %zu", name, cols, ld);
@@ -127,7 +127,7 @@ static rescl_status reserve_temp(rescl_device *dev, const rs_gemm *g, cl_mem *ou
         g->lda, g->b_offset, g->ldb, g->c_offset, g->ldc, &dev->queue, &bytes);
     if (code != CLBlastSuccess)
         return fail_blas(code, g);
-    if (dev->blas_temp == NULL ? bytes > 0 : bytes > dev->blas_temp->bytes) {
+    if (!dev->blas_temp ? bytes > 0 : bytes > dev->blas_temp->bytes) {
         rs_buffer_release(dev->blas_temp);
         dev->blas_temp = NULL;
         RS_TRY(rs_buffer_create(dev, bytes, &dev->blas_temp));
@@ -157,7 +157,7 @@ rescl_status rs_blas_gemm(rescl_device *dev, const rs_gemm *g)
     RS_TRY(reserve_temp(dev, g, &temp));
     /* A product may be several kernels (pad, transpose, multiply, copy back), and only the last
      * one's event is handed out: the time counts from what ran before them. */
-    if (dev->profile != NULL)
+    if (dev->profile)
         RS_CL(clEnqueueMarkerWithWaitList(dev->queue, 0, NULL, &begin));
     const CLBlastStatusCode code = CLBlastSgemmWithTempBuffer(
         CLBlastLayoutRowMajor, g->trans_a ? CLBlastTransposeYes : CLBlastTransposeNo,
@@ -169,14 +169,14 @@ rescl_status rs_blas_gemm(rescl_device *dev, const rs_gemm *g)
         goto out;
     }
     atomic_fetch_add_explicit(&dev->launches, 1, memory_order_relaxed);
-    if (dev->profile != NULL) {
+    if (dev->profile) {
         st = rs_profile_record(dev, "CLBlastSgemm", begin, end);
         begin = end = NULL;
     }
 out:
-    if (begin != NULL)
+    if (begin)
         clReleaseEvent(begin);
-    if (end != NULL)
+    if (end)
         clReleaseEvent(end);
     return st;
 }

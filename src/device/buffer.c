@@ -19,7 +19,7 @@ static void free_buffer(rs_buffer *buf)
 size_t rs_memory_trim(rescl_device *dev)
 {
     size_t freed = 0;
-    while (dev->free_list != NULL) {
+    while (dev->free_list) {
         rs_buffer *buf = dev->free_list;
         dev->free_list = buf->next;
         freed += buf->capacity;
@@ -37,10 +37,10 @@ static rs_buffer *take_pooled(rescl_device *dev, size_t capacity)
         const size_t have = (*at)->capacity;
         if (have < capacity || have - capacity > have / WASTE_PART)
             continue;
-        if (best == NULL || have < (*best)->capacity)
+        if (!best || have < (*best)->capacity)
             best = at;
     }
-    if (best == NULL)
+    if (!best)
         return NULL;
     rs_buffer *buf = *best;
     *best = buf->next;
@@ -71,7 +71,7 @@ static cl_int try_allocate(rescl_device *dev, size_t capacity, cl_mem *out)
         code = clEnqueueMigrateMemObjects(dev->queue, 1, &mem,
                                           CL_MIGRATE_MEM_OBJECT_CONTENT_UNDEFINED, 0, NULL, NULL);
     if (code != CL_SUCCESS) {
-        if (mem != NULL)
+        if (mem)
             clReleaseMemObject(mem);
         return code;
     }
@@ -121,7 +121,7 @@ rescl_status rs_buffer_create(rescl_device *dev, size_t bytes, rs_buffer **out)
     if (capacity > dev->hw->info.max_alloc_bytes && bytes <= dev->hw->info.max_alloc_bytes)
         capacity = bytes;
     buf = take_pooled(dev, capacity);
-    if (buf == NULL) {
+    if (!buf) {
         RS_OOM(buf = calloc(1, sizeof *buf));
         RS_TRY(allocate(dev, capacity, &buf->mem));
         buf->dev = dev;
@@ -179,13 +179,13 @@ rs_buffer *rs_buffer_retain(rs_buffer *buf)
 
 void rs_buffer_release(rs_buffer *buf)
 {
-    if (buf == NULL || atomic_fetch_sub(&buf->refs, 1) != 1)
+    if (!buf || atomic_fetch_sub(&buf->refs, 1) != 1)
         return;
     rescl_device *dev = buf->dev;
     rs_buffer *parent = buf->parent;
     pthread_mutex_lock(&dev->memory_lock);
     dev->live--;
-    if (parent == NULL) {
+    if (!parent) {
         buf->next = dev->free_list;
         dev->free_list = buf;
     } else {

@@ -1,4 +1,5 @@
 #include "buildlog.h"
+
 #include "error.h"
 #include "hash.h"
 #include "path.h"
@@ -39,7 +40,7 @@ static size_t find_line_number(const char *at, const char *end, const char **nam
             digits = p + 1;
         else if (end - p > 5 && memcmp(p, "line ", 5) == 0)
             digits = p + 5;
-        if (digits == NULL || digits >= end || !isdigit((unsigned char)*digits))
+        if (!digits || digits >= end || !isdigit((unsigned char)*digits))
             continue;
         *name_end = p;
         return (size_t)strtoul(digits, NULL, 10);
@@ -52,7 +53,7 @@ static void copy_name(char *dst, size_t cap, const char *at, const char *end)
 {
     while (at < end && (isspace((unsigned char)*at) || *at == '"'))
         at++;
-    while (end > at && strchr(" \t\",", end[-1]) != NULL)
+    while (end > at && strchr(" \t\",", end[-1]))
         end--;
     size_t len = (size_t)(end - at);
     if (len >= cap) {
@@ -75,7 +76,7 @@ static bool place_error(const rs_source *s, const char *begin, const char *end, 
     copy_name(name, sizeof name, begin, *name_end);
     out->file = rs_source_find(s, name);
     out->line = line;
-    if (out->file == NULL && !rs_source_locate(s, line, &out->file, &out->line))
+    if (!out->file && !rs_source_locate(s, line, &out->file, &out->line))
         out->file = NULL;
     return out->file != NULL;
 }
@@ -96,7 +97,7 @@ void rs_build_log_parse(const rs_source *s, const char *log, rs_build_error *out
     for (const char *line = log; *line != '\0';) {
         const char *end = line + strcspn(line, "\r\n");
         const char *word = find_error(line, end);
-        if (word != NULL) {
+        if (word) {
             const char *text = word + strlen("error");
             text += *text == ':';
             const char *name_end = NULL;
@@ -175,14 +176,14 @@ rescl_status rs_build_log_fail(const rescl_device_info *info, const char *stem, 
     char *path = NULL;
     rs_build_log_parse(s, log, &error);
     write_log(info, stem, options, s, log, &path);
-    if (error.file != NULL)
+    if (error.file)
         RS_TRY(rs_str_appendf(&text, "%s:%zu: ", error.file->name, error.line));
     RS_TRY(rs_str_appendf(
         &text,
         "error: %s\nkernel file %s.cl does not compile on %.60s (driver %.40s), options: %.*s",
         error.message, stem, info->name, info->driver, SHOWN_OPTIONS, options));
     RS_TRY(rs_str_appendf(&text, "\nthe whole log: %.200s", path ? path : "could not be written"));
-    if (error.file != NULL)
+    if (error.file)
         RS_TRY(append_excerpt(&text, &error));
     RS_FAIL(RESCL_ERR_BUILD, "%s", text.text);
 out:

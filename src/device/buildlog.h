@@ -3,6 +3,7 @@
 #define RS_BUILDLOG_H
 
 #include "source.h"
+
 #include <rescl/device.h>
 
 /* The first error of a compiler's log. `file` is NULL when the log names no place in the source. */

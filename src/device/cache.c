@@ -1,4 +1,5 @@
 #include "cache.h"
+
 #include "alloc.h"
 #include "clinternal.h"
 #include "clock.h"
@@ -45,9 +46,9 @@ static void describe_host(char *text, size_t cap)
     char line[8192];
     size_t len = 0;
     text[0] = '\0';
-    if (f == NULL)
+    if (!f)
         return;
-    while (fgets(line, sizeof line, f) != NULL && line[0] != '\n') {
+    while (fgets(line, sizeof line, f) && line[0] != '\n') {
         static const char *const fields[] = {"model name", "flags", "Features", "CPU part", "isa"};
         for (size_t i = 0; i < RS_COUNT(fields); i++)
             if (strncmp(line, fields[i], strlen(fields[i])) == 0 && len + strlen(line) < cap)
@@ -120,7 +121,7 @@ bool rs_cache_try_load(const rs_cache_key *key, char **payload, size_t *bytes)
     char *data = NULL;
     size_t size = 0;
     bool ok = false;
-    if (path == NULL || limit == 0 || access(path, R_OK) != 0)
+    if (!path || limit == 0 || access(path, R_OK) != 0)
         goto out;
     if (rs_file_read(path, (size_t)limit, &data, &size) != RESCL_OK) {
         debug("cannot be read", path);
@@ -230,7 +231,7 @@ static void evict(const char *folder, uint64_t limit)
     entry *list = NULL;
     uint64_t total = 0;
     DIR *dir = opendir(folder);
-    if (dir == NULL)
+    if (!dir)
         return;
     const size_t count = list_entries(dir, &list, &total);
     if (total > limit) {

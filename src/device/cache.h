@@ -28,6 +28,7 @@
 #define RS_CACHE_H
 
 #include "hash.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 

@@ -62,9 +62,9 @@ out:
 
 void rescl_device_close(rescl_device *device)
 {
-    if (device == NULL)
+    if (!device)
         return;
-    if (device->queue != NULL)
+    if (device->queue)
         clFinish(device->queue);
     rs_profile_destroy(device->profile);
     rs_blas_release(device);
@@ -74,9 +74,9 @@ void rescl_device_close(rescl_device *device)
     rs_memory_trim(device);
     rs_fences_destroy(device);
     rs_programs_destroy(device);
-    if (device->queue != NULL)
+    if (device->queue)
         clReleaseCommandQueue(device->queue);
-    if (device->context != NULL)
+    if (device->context)
         clReleaseContext(device->context);
     pthread_cond_destroy(&device->program_built);
     pthread_mutex_destroy(&device->program_lock);

@@ -76,7 +76,7 @@ bool rs_hw_has_extension(cl_device_id id, const char *name)
     char *list = NULL;
     if (clGetDeviceInfo(id, CL_DEVICE_EXTENSIONS, 0, NULL, &bytes) != CL_SUCCESS || bytes == 0)
         return false;
-    if ((list = calloc(bytes + 1, 1)) == NULL)
+    if (!(list = calloc(bytes + 1, 1)))
         return false;
     if (clGetDeviceInfo(id, CL_DEVICE_EXTENSIONS, bytes, list, NULL) == CL_SUCCESS) {
         const size_t len = strlen(name);
@@ -95,7 +95,7 @@ static rescl_status lower_limit(const char *variable, uint64_t *value)
     rescl_status st = RESCL_OK;
     uint64_t limit = 0;
     const char *text = getenv(variable);
-    if (text == NULL || text[0] == '\0')
+    if (!text || text[0] == '\0')
         return RESCL_OK;
     RS_FAIL_IF(!rs_parse_u64(text, &limit) || limit == 0, RESCL_ERR_ARG,
                "%s=%s: expected a whole number above 0; correct or unset it", variable, text);
@@ -116,14 +116,14 @@ static rescl_status apply_environment(rescl_device_info *info)
     info->max_group = (size_t)group;
 
     const char *width = getenv("RESCL_FLOAT_WIDTH");
-    if (width != NULL && width[0] != '\0') {
+    if (width && width[0] != '\0') {
         uint64_t w = 0;
         RS_FAIL_IF(!rs_parse_u64(width, &w) || (w != 1 && w != 2 && w != 4 && w != 8 && w != 16),
                    RESCL_ERR_ARG, "RESCL_FLOAT_WIDTH=%s: expected 1, 2, 4, 8 or 16", width);
         info->float_width = (unsigned)w;
     }
     const char *class = getenv("RESCL_DEVICE_CLASS");
-    if (class != NULL && class[0] != '\0') {
+    if (class && class[0] != '\0') {
         const bool cpu = strcmp(class, "cpu") == 0;
         RS_FAIL_IF(!cpu && strcmp(class, "gpu") != 0, RESCL_ERR_ARG,
                    "RESCL_DEVICE_CLASS=%s: expected cpu or gpu", class);
@@ -309,7 +309,7 @@ out:
 
 void rescl_runtime_destroy(rescl_runtime *runtime)
 {
-    if (runtime == NULL)
+    if (!runtime)
         return;
     free(runtime->devices);
     free(runtime);

@@ -20,7 +20,7 @@ enum { ICD_FILE_LIMIT = 4096 };
 static rescl_status report_library(rs_str *text, const char *library)
 {
     void *handle = dlopen(library, RTLD_LAZY | RTLD_LOCAL);
-    if (handle != NULL) {
+    if (handle) {
         dlclose(handle);
         return rs_str_appendf(text, " names %s, which opens but offers no platform", library);
     }
@@ -55,7 +55,7 @@ static rescl_status report_folder(rs_str *text, const char *folder)
     char *path = NULL;
     size_t files = 0;
     DIR *dir = opendir(folder);
-    if (dir == NULL) {
+    if (!dir) {
         RS_TRY(rs_str_appendf(text, "\n  the folder %s does not exist", folder));
         goto out;
     }
@@ -71,7 +71,7 @@ static rescl_status report_folder(rs_str *text, const char *folder)
     if (files == 0)
         RS_TRY(rs_str_appendf(text, "\n  the folder %s holds no .icd file", folder));
 out:
-    if (dir != NULL)
+    if (dir)
         closedir(dir);
     free(path);
     return st;
@@ -83,11 +83,11 @@ rescl_status rs_icd_report(rs_str *text)
     const char *vendors = getenv("OCL_ICD_VENDORS");
     const char *names = getenv("OCL_ICD_FILENAMES");
     const char *variable = "OCL_ICD_VENDORS";
-    if (vendors == NULL || vendors[0] == '\0') {
+    if (!vendors || vendors[0] == '\0') {
         variable = "OPENCL_VENDOR_PATH";
         vendors = getenv(variable);
     }
-    if (vendors != NULL && vendors[0] != '\0') {
+    if (vendors && vendors[0] != '\0') {
         RS_TRY(rs_str_appendf(text, " %s=%s:", variable, vendors));
         const size_t len = strlen(vendors);
         if (len > 4 && strcmp(vendors + len - 4, ".icd") == 0 && !rs_path_is_dir(vendors))
@@ -97,7 +97,7 @@ rescl_status rs_icd_report(rs_str *text)
     } else {
         RS_TRY(report_folder(text, VENDORS));
     }
-    if (names != NULL && names[0] != '\0')
+    if (names && names[0] != '\0')
         RS_TRY(rs_str_appendf(text, "\n  OCL_ICD_FILENAMES=%s", names));
 out:
     return st;

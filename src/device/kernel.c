@@ -1,7 +1,7 @@
 /* Kernels: their properties, asked once, and launching them. */
+#include "alloc.h"
 #include "clinternal.h"
 
-#include "alloc.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -77,9 +77,9 @@ out:
 
 void rs_kernel_destroy(rs_kernel *k)
 {
-    if (k == NULL)
+    if (!k)
         return;
-    if (k->kernel != NULL)
+    if (k->kernel)
         clReleaseKernel(k->kernel);
     free(k->arg_kind);
     free(k->name);
@@ -213,7 +213,7 @@ rescl_status rs_launch(rescl_device *dev, rs_kernel *k, const rs_grid *grid, con
         goto out;
     }
     atomic_fetch_add_explicit(&dev->launches, 1, memory_order_relaxed);
-    if (dev->profile != NULL)
+    if (dev->profile)
         RS_TRY(rs_profile_record(dev, k->name, NULL, event));
 out:
     return st;

@@ -32,7 +32,7 @@ out:
 static void drop_events(rs_profile *p, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        if (p->events[i].begin != NULL)
+        if (p->events[i].begin)
             clReleaseEvent(p->events[i].begin);
         clReleaseEvent(p->events[i].end);
     }
@@ -42,7 +42,7 @@ static void drop_events(rs_profile *p, size_t count)
 
 void rs_profile_destroy(rs_profile *p)
 {
-    if (p == NULL)
+    if (!p)
         return;
     if (p->nevents > 0)
         drop_events(p, p->nevents);
@@ -53,13 +53,13 @@ void rs_profile_destroy(rs_profile *p)
 
 void rs_profile_label(rescl_device *dev, const char *label)
 {
-    if (dev->profile != NULL)
+    if (dev->profile)
         dev->profile->label = label;
 }
 
 static bool same_label(const char *a, const char *b)
 {
-    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+    return a == b || (a && b && strcmp(a, b) == 0);
 }
 
 static rescl_status find_row(rs_profile *p, const char *kernel, size_t *row)
@@ -83,7 +83,7 @@ static rescl_status event_ns(const pending *e, uint64_t *ns)
     rescl_status st = RESCL_OK;
     cl_ulong start = 0, end = 0;
     RS_CL(clGetEventProfilingInfo(e->end, CL_PROFILING_COMMAND_END, sizeof end, &end, NULL));
-    if (e->begin != NULL)
+    if (e->begin)
         RS_CL(clGetEventProfilingInfo(e->begin, CL_PROFILING_COMMAND_END, sizeof start, &start,
                                       NULL));
     else
@@ -124,9 +124,9 @@ rescl_status rs_profile_record(rescl_device *dev, const char *name, cl_event beg
     if (p->nevents >= PENDING_LIMIT)
         RS_TRY(sum_up(p, p->nevents / 2));
 out:
-    if (e.begin != NULL)
+    if (e.begin)
         clReleaseEvent(e.begin);
-    if (e.end != NULL)
+    if (e.end)
         clReleaseEvent(e.end);
     return st;
 }
@@ -141,7 +141,7 @@ rescl_status rs_profile_get(rescl_device *dev, const rs_profile_row **rows, size
 {
     rescl_status st = RESCL_OK;
     rs_profile *p = dev->profile;
-    RS_FAIL_IF(p == NULL, RESCL_ERR_ARG, "the device was opened without RESCL_DEVICE_PROFILE");
+    RS_FAIL_IF(!p, RESCL_ERR_ARG, "the device was opened without RESCL_DEVICE_PROFILE");
     RS_CL(clFinish(dev->queue));
     RS_TRY(sum_up(p, p->nevents));
     if (p->nrows > 0)
@@ -155,7 +155,7 @@ out:
 void rs_profile_reset(rescl_device *dev)
 {
     rs_profile *p = dev->profile;
-    if (p == NULL)
+    if (!p)
         return;
     if (p->nevents > 0)
         drop_events(p, p->nevents);

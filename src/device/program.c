@@ -58,7 +58,7 @@ static rescl_status build_source(rescl_device *dev, const char *stem, const char
     RS_CL_CODE(code, "clBuildProgram");
     *out = program, program = NULL;
 out:
-    if (program != NULL)
+    if (program)
         clReleaseProgram(program);
     free(log);
     return st;
@@ -78,7 +78,7 @@ static cl_program try_binary(rescl_device *dev, const char *options, const char 
         return program;
     rs_log(RESCL_LOG_DEBUG, "the driver refuses a cached binary: %s",
            rs_cl_name(code != CL_SUCCESS ? code : status));
-    if (program != NULL)
+    if (program)
         clReleaseProgram(program);
     return NULL;
 }
@@ -141,14 +141,14 @@ out:
 
 static void destroy_program(rs_program *p)
 {
-    if (p == NULL)
+    if (!p)
         return;
-    while (p->kernels != NULL) {
+    while (p->kernels) {
         rs_kernel *next = p->kernels->next;
         rs_kernel_destroy(p->kernels);
         p->kernels = next;
     }
-    if (p->program != NULL)
+    if (p->program)
         clReleaseProgram(p->program);
     free(p->file);
     free(p->options);
@@ -157,7 +157,7 @@ static void destroy_program(rs_program *p)
 
 void rs_programs_destroy(rescl_device *dev)
 {
-    while (dev->programs != NULL) {
+    while (dev->programs) {
         rs_program *next = dev->programs->next;
         destroy_program(dev->programs);
         dev->programs = next;
@@ -188,9 +188,9 @@ static rescl_status get_program(rescl_device *dev, const char *file, const char 
 {
     rescl_status st = RESCL_OK;
     rs_program *p = dev->programs;
-    while (p != NULL && (strcmp(p->file, file) != 0 || strcmp(p->options, options) != 0))
+    while (p && (strcmp(p->file, file) != 0 || strcmp(p->options, options) != 0))
         p = p->next;
-    if (p == NULL) {
+    if (!p) {
         RS_TRY(add_program(dev, file, options, &p));
         pthread_mutex_unlock(&dev->program_lock);
         st = build(dev, p->file, p->options, &p->program);
@@ -231,7 +231,7 @@ rescl_status rs_kernel_get(rescl_device *dev, const char *file, const char *opti
     RS_TRY(get_program(dev, file, options ? options : "", &p));
     for (k = p->kernels; k != NULL && strcmp(k->name, name) != 0;)
         k = k->next;
-    if (k == NULL) {
+    if (!k) {
         st = rs_kernel_create(dev, p->program, p->file, name, &k);
         if (st != RESCL_OK && rescl_last_error()->cl_code == CL_INVALID_KERNEL_NAME)
             st = fail_no_kernel(p, name);

@@ -51,7 +51,7 @@ static rescl_status append_devices(const rescl_runtime *rt, const bool *only, rs
     rescl_status st = RESCL_OK;
     for (size_t i = 0; i < rt->count; i++) {
         const rescl_device_info *info = &rt->devices[i].info;
-        if (only == NULL || only[i])
+        if (!only || only[i])
             RS_TRY(rs_str_appendf(
                 text, "\n  %zu:%zu  %.60s (%.40s)%s%s", info->platform, info->device, info->name,
                 info->platform_name,
@@ -123,7 +123,7 @@ static bool parse_pair(const char *selector, uint64_t *platform, uint64_t *devic
 {
     char left[24];
     const char *colon = strchr(selector, ':');
-    if (colon == NULL || (size_t)(colon - selector) >= sizeof left)
+    if (!colon || (size_t)(colon - selector) >= sizeof left)
         return false;
     memcpy(left, selector, (size_t)(colon - selector));
     left[colon - selector] = '\0';
@@ -205,7 +205,7 @@ out:
 rescl_status rescl_runtime_select(const rescl_runtime *runtime, const char *selector, size_t *index)
 {
     uint64_t platform = 0, device = 0;
-    if (selector == NULL)
+    if (!selector)
         selector = "auto";
     if (selector[0] == '\0')
         return fail_unknown(runtime, selector);

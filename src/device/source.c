@@ -1,4 +1,5 @@
 #include "source.h"
+
 #include "alloc.h"
 #include "embedded.h"
 #include "error.h"
@@ -19,7 +20,7 @@ static bool valid_name(const char *name)
     if (name[0] == '\0' || name[0] == '.')
         return false;
     for (; *name; name++)
-        if (!isalnum((unsigned char)*name) && strchr("_-.", *name) == NULL)
+        if (!isalnum((unsigned char)*name) && !strchr("_-.", *name))
             return false;
     return true;
 }
@@ -33,7 +34,7 @@ static rescl_status read_source(const char *name, char **text)
     const char *embedded = NULL;
     const char *dir = getenv("RESCL_KERNEL_DIR");
     *text = NULL;
-    if (dir != NULL && dir[0] != '\0') {
+    if (dir && dir[0] != '\0') {
         RS_FAIL_IF(!rs_path_is_dir(dir), RESCL_ERR_NOT_FOUND,
                    "RESCL_KERNEL_DIR=%s is not a folder; unset it to use the built-in kernels",
                    dir);
@@ -45,7 +46,7 @@ static rescl_status read_source(const char *name, char **text)
         }
     }
     embedded = rs_embedded_source(name);
-    if (embedded != NULL)
+    if (embedded)
         RS_OOM(*text = strdup(embedded));
 out:
     if (st != RESCL_OK)
@@ -64,14 +65,14 @@ static rescl_status get_file(rs_source *s, const char *name, const char *where, 
     for (*index = 0; *index < s->nfiles; ++*index)
         if (strcmp(s->files[*index].name, name) == 0)
             return RESCL_OK;
-    if (where != NULL)
+    if (where)
         snprintf(place, sizeof place, "%.100s:%zu: ", where, line);
     RS_FAIL_IF(!valid_name(name), RESCL_ERR_ARG, "%s\"%.80s\" is not a kernel file's name", place,
                name);
     RS_FAIL_IF(s->nfiles >= MAX_FILES, RESCL_ERR_BUILD, "%smore than %d files included", place,
                MAX_FILES);
     RS_TRY(read_source(name, &f.text));
-    RS_FAIL_IF(f.text == NULL, RESCL_ERR_NOT_FOUND, "%sthere is no kernel file %s%s%s", place, name,
+    RS_FAIL_IF(!f.text, RESCL_ERR_NOT_FOUND, "%sthere is no kernel file %s%s%s", place, name,
                getenv("RESCL_KERNEL_DIR") ? ", neither built in nor in RESCL_KERNEL_DIR=" : "",
                getenv("RESCL_KERNEL_DIR") ? getenv("RESCL_KERNEL_DIR") : "");
     RS_OOM(f.name = strdup(name));
@@ -130,7 +131,7 @@ static bool parse_include(const char *line, size_t len, char *name, size_t cap)
     if (at >= end || *at++ != '"')
         return false;
     const char *close = memchr(at, '"', (size_t)(end - at));
-    if (close == NULL || (size_t)(close - at) >= cap)
+    if (!close || (size_t)(close - at) >= cap)
         return false;
     memcpy(name, at, (size_t)(close - at));
     name[close - at] = '\0';

@@ -7,6 +7,7 @@
 #define RS_SOURCE_H
 
 #include "str.h"
+
 #include <rescl/status.h>
 #include <stdbool.h>
 #include <stddef.h>

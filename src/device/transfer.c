@@ -14,18 +14,18 @@ struct rs_fence {
 static rs_fence *take_fence(rescl_device *dev)
 {
     rs_fence *f = dev->fences;
-    if (f == NULL)
+    if (!f)
         f = malloc(sizeof *f);
     else
         dev->fences = f->next;
-    if (f != NULL)
+    if (f)
         *f = (rs_fence){.dev = dev};
     return f;
 }
 
 static void give_back_fence(rs_fence *f)
 {
-    if (f == NULL)
+    if (!f)
         return;
     f->next = f->dev->fences;
     f->dev->fences = f;
@@ -33,7 +33,7 @@ static void give_back_fence(rs_fence *f)
 
 void rs_fences_destroy(rescl_device *dev)
 {
-    while (dev->fences != NULL) {
+    while (dev->fences) {
         rs_fence *f = dev->fences;
         dev->fences = f->next;
         free(f);
@@ -44,7 +44,7 @@ static rescl_status check_range(const rescl_device *dev, const rs_buffer *buf, s
                                 size_t bytes, const char *what)
 {
     rescl_status st = RESCL_OK;
-    RS_FAIL_IF(buf == NULL, RESCL_ERR_ARG, "%s: no buffer", what);
+    RS_FAIL_IF(!buf, RESCL_ERR_ARG, "%s: no buffer", what);
     RS_FAIL_IF(buf->dev != dev, RESCL_ERR_ARG, "%s: the buffer belongs to another device", what);
     RS_FAIL_IF(offset > buf->bytes || bytes > buf->bytes - offset, RESCL_ERR_ARG,
                "%s: %zu bytes at %zu do not lie in a buffer of %zu bytes", what, bytes, offset,
@@ -153,7 +153,7 @@ out:
 rescl_status rs_fence_wait(rs_fence *fence)
 {
     rescl_status st = RESCL_OK;
-    if (fence == NULL)
+    if (!fence)
         return RESCL_OK;
     RS_CL(clWaitForEvents(1, &fence->event));
 out:

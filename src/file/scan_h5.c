@@ -1,7 +1,6 @@
 /* The part of h5file.h that runs in the child process: everything that calls HDF5. */
-#include "h5file.h"
-
 #include "error.h"
+#include "h5file.h"
 
 #ifdef RS_HAVE_HDF5
 

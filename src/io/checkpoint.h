@@ -5,6 +5,7 @@
 
 #include "graph.h"
 #include "safetensors.h"
+
 #include <jansson.h>
 #include <rescl/data.h>
 

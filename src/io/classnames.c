@@ -56,7 +56,7 @@ static rescl_status read_json(const names *n, const char *data, size_t bytes)
     json_t *value;
     uint64_t index = 0;
     json_t *root = json_loadb(data, bytes, JSON_REJECT_DUPLICATES, &error);
-    RS_FAIL_IF(root == NULL, RESCL_ERR_FORMAT, "%s:%d: %s", n->path, error.line, error.text);
+    RS_FAIL_IF(!root, RESCL_ERR_FORMAT, "%s:%d: %s", n->path, error.line, error.text);
     for (size_t i = 0; i < json_array_size(root); i++)
         RS_TRY(set_json(n, i, json_array_get(root, i)));
     json_object_foreach(root, key, value)
@@ -78,7 +78,7 @@ static rescl_status read_text(const names *n, const char *data, size_t bytes)
         bytes--;
     for (size_t at = 0, index = 0; at < bytes; index++) {
         const char *end = memchr(data + at, '\n', bytes - at);
-        const size_t len = (end != NULL ? (size_t)(end - data) : bytes) - at;
+        const size_t len = (end ? (size_t)(end - data) : bytes) - at;
         const bool cr = len > 0 && data[at + len - 1] == '\r';
         RS_TRY(set_name(n, index, data + at, len - cr));
         at += len + 1;
@@ -102,7 +102,7 @@ rescl_status rescl_model_read_class_names(rescl_model *model, const char *path)
     else
         RS_TRY(read_text(&n, data, bytes));
     for (size_t i = 0; i < n.classes; i++)
-        RS_FAIL_IF(n.name[i] == NULL, RESCL_ERR_FORMAT,
+        RS_FAIL_IF(!n.name[i], RESCL_ERR_FORMAT,
                    "%s: names no class %zu; the model has %zu, and each needs a name", path, i,
                    n.classes);
     char **old = model->class_name;

@@ -1,8 +1,7 @@
 #include "format.h"
 
-#include <rescl/weights.h>
-
 #include <fcntl.h>
+#include <rescl/weights.h>
 #include <string.h>
 #include <unistd.h>
 

@@ -8,11 +8,10 @@
  * attribute is ours: rs_ckpt_model_text.
  *
  * HDF5 itself runs in child processes only: see h5file.h. */
-#include "format.h"
-
 #include "child.h"
 #include "dtype.h"
 #include "error.h"
+#include "format.h"
 #include "h5file.h"
 #include "path.h"
 #include "str.h"

@@ -1,7 +1,6 @@
 /* safetensors: rescl's own (checkpoint.h), and those with torchvision's or timm's names. */
-#include "format.h"
-
 #include "error.h"
+#include "format.h"
 
 #include <stdlib.h>
 #include <string.h>

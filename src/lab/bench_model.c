@@ -7,8 +7,8 @@
 #include "replica.h"
 #include "rng.h"
 #include "rounds.h"
-#include <rescl/bench.h>
 
+#include <rescl/bench.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

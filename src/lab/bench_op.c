@@ -9,8 +9,8 @@
 #include "rounds.h"
 #include "trial.h"
 #include "worklist.h"
-#include <rescl/bench.h>
 
+#include <rescl/bench.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -2,6 +2,7 @@
 #include "cldevice.h"
 #include "error.h"
 #include "rounds.h"
+
 #include <rescl/bench.h>
 
 #define ROUNDS        5

@@ -21,7 +21,7 @@ static rescl_status read_doubles(rescl_device *dev, const rs_tensor *t, double *
     const size_t count = rs_shape_count(&t->shape);
     float *raw = NULL;
 
-    if (t->buf == NULL)
+    if (!t->buf)
         goto out;
     RS_OOM(raw = rs_aligned_calloc(count, sizeof *raw));
     RS_OOM(*out = rs_aligned_calloc(count, sizeof **out));
@@ -97,7 +97,7 @@ rescl_status rs_judge_init(rescl_device *dev, const rs_problem *p, rs_pass pass,
                       .result = *result,
                       .count = count,
                       .samples = count < SAMPLES ? count : SAMPLES};
-    RS_FAIL_IF(p->op->reference_at == NULL, RESCL_ERR_UNSUPPORTED,
+    RS_FAIL_IF(!p->op->reference_at, RESCL_ERR_UNSUPPORTED,
                "%s: there is no reference of single numbers to judge by", p->op->name);
     RS_OOM(out->index = calloc(out->samples, sizeof *out->index));
     RS_OOM(out->truth = calloc(out->samples, sizeof *out->truth));
@@ -126,7 +126,7 @@ void rs_judge_fini(rs_judge *j)
 
 rescl_status rs_judge_reset(const rs_judge *j)
 {
-    if (j->initial == NULL)
+    if (!j->initial)
         for (size_t i = 0; i < j->count; i++)
             j->got[i] = NAN; /* what a run does not write shows */
     return rs_write(j->dev, j->result.buf, 0, j->initial ? j->initial : j->got,

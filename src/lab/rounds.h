@@ -3,6 +3,7 @@
 #define RS_ROUNDS_H
 
 #include "statistics.h"
+
 #include <rescl/status.h>
 
 typedef struct rs_rounds {

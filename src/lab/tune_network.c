@@ -7,9 +7,9 @@
 #include "tunefile.h"
 #include "tuning.h"
 #include "worklist.h"
-#include <rescl/tune.h>
 
 #include <math.h>
+#include <rescl/tune.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -3,6 +3,7 @@
 #define RS_TUNE_PROBLEM_H
 
 #include "op.h"
+
 #include <rescl/tune.h>
 
 typedef struct rs_tune_result {

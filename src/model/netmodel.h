@@ -4,6 +4,7 @@
 #define RS_NETMODEL_H
 
 #include "graph.h"
+
 #include <rescl/model.h>
 
 struct rescl_model {

@@ -8,12 +8,11 @@
  * later one takes it, since by then the other's result is there. For inference a convolution then
  * takes over from a normalisation that alone reads it: it folds it into its weights and bias
  * (fold.h) and does the rest in its epilogue. */
+#include "alloc.h"
 #include "attr.h"
 #include "error.h"
 #include "graph.h"
 #include "str.h"
-
-#include "alloc.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -22,7 +22,7 @@ static size_t count_of(const head *h, rs_value v)
 static double *widen(const float *x, size_t count)
 {
     double *out = calloc(count, sizeof *out);
-    for (size_t i = 0; out != NULL && i < count; i++)
+    for (size_t i = 0; out && i < count; i++)
         out[i] = (double)x[i];
     return out;
 }
@@ -41,7 +41,7 @@ static rescl_status allocate(head *h)
                    n->name);
         for (int k = 0; k < n->nsrc; k++)
             RS_FAIL_IF(
-                h->value[n->src[k]] == NULL, RESCL_ERR_UNSUPPORTED,
+                !h->value[n->src[k]], RESCL_ERR_UNSUPPORTED,
                 "layer '%s' reads around the last map; the network cannot be explained by it",
                 n->name);
         for (int k = 0; k < n->nparam; k++)
@@ -92,13 +92,13 @@ static rescl_status backward(const head *h, size_t class_index)
     h->diff[out][class_index] = 1.0;
     for (size_t i = h->g->nnodes; i-- > h->first;) {
         const rs_node *n = &h->g->node[i];
-        if (n->dst == h->g->loss || h->diff[n->dst] == NULL)
+        if (n->dst == h->g->loss || !h->diff[n->dst])
             continue;
         RS_TRY(rs_graph_problem(h->g, i, 1, false, &p));
         for (int k = 0; k < n->nsrc; k++) {
             double **diff = &h->diff[n->src[k]];
             p.accumulate[k] = *diff != NULL;
-            if (*diff == NULL)
+            if (!*diff)
                 RS_OOM(*diff = calloc(count_of(h, n->src[k]), sizeof **diff));
         }
         const rs_ref ref = tensors_of(h, n);
@@ -110,7 +110,7 @@ out:
 
 static void free_all(double **list, size_t count)
 {
-    for (size_t i = 0; list != NULL && i < count; i++)
+    for (size_t i = 0; list && i < count; i++)
         free(list[i]);
     free(list);
 }
@@ -132,10 +132,10 @@ rescl_status rs_head_gradient(const rs_graph *g, const rs_weights *w, const floa
                "class %zu: the network has %zu", class_index, count_of(&h, g->output));
     RS_TRY(forward(&h));
     RS_TRY(backward(&h, class_index));
-    RS_FAIL_IF(h.diff[g->features] == NULL, RESCL_ERR_UNSUPPORTED,
+    RS_FAIL_IF(!h.diff[g->features], RESCL_ERR_UNSUPPORTED,
                "the network's last map does not lead to its output");
     memcpy(diff, h.diff[g->features], count_of(&h, g->features) * sizeof *diff);
-    if (logits != NULL)
+    if (logits)
         memcpy(logits, h.value[g->output], count_of(&h, g->output) * sizeof *logits);
 out:
     free_all(h.value, g->nvalues);

@@ -451,7 +451,7 @@ rescl_status rs_net_fingerprint(const rs_net *n, char out[33])
     for (size_t i = 0; i < rs_net_nodes(n); i++)
         for (int pass = 0; pass < RS_PASS_COUNT; pass++) {
             const rs_plan *plan = rs_net_plan_at(n, i, (rs_pass)pass);
-            if (plan == NULL)
+            if (!plan)
                 continue;
             RS_TRY(rs_str_appendf(&text, "%s %s\n", n->stage[i].label[pass],
                                   rs_choice_text(&plan->choice, choice)));

@@ -22,12 +22,11 @@
  *
  * unbiased_running: the running variance takes m / (m - 1) of the batch's; of one pixel, all of it.
  */
+#include "alloc.h"
 #include "attr.h"
 #include "error.h"
 #include "op.h"
 #include "spread.h"
-
-#include "alloc.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -102,12 +102,12 @@ static rescl_status forced_by_env(const rs_op *op, char *name, size_t size)
         const size_t len = strcspn(s, ",");
         const char *eq = memchr(s, '=', len);
         char stem[64];
-        RS_FAIL_IF(eq == NULL || eq == s || (size_t)(eq - s) >= sizeof stem, RESCL_ERR_ARG,
+        RS_FAIL_IF(!eq || eq == s || (size_t)(eq - s) >= sizeof stem, RESCL_ERR_ARG,
                    "RESCL_IMPL: '%.*s' is not op=implementation", (int)len, s);
         memcpy(stem, s, (size_t)(eq - s));
         stem[eq - s] = '\0';
         RS_FAIL_IF(
-            rs_op_find(stem) == NULL, RESCL_ERR_ARG,
+            !rs_op_find(stem), RESCL_ERR_ARG,
             "RESCL_IMPL: there is no operation '%s'; the names are those of the files in cl/",
             stem);
         if (strcmp(stem, op->name) == 0) {

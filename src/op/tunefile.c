@@ -174,14 +174,14 @@ static const char *check_key(const char *key)
     const char *op = strsep(&rest, " "), *pass = strsep(&rest, " ");
     const char *mode = rest ? strsep(&rest, " ") : NULL;
     const rs_op *known = rs_op_find(op);
-    if (known == NULL || known->key == NULL)
+    if (!known || !known->key)
         return "the first word is no operation that is tuned";
     int i = 0;
-    while (i < RS_PASS_COUNT && (pass == NULL || strcmp(pass, rs_pass_name((rs_pass)i)) != 0))
+    while (i < RS_PASS_COUNT && (!pass || strcmp(pass, rs_pass_name((rs_pass)i)) != 0))
         i++;
     if (i == RS_PASS_COUNT)
         return "the second word is none of fwd, bwd_params, bwd_data";
-    if (mode == NULL || (strcmp(mode, "train") != 0 && strcmp(mode, "infer") != 0))
+    if (!mode || (strcmp(mode, "train") != 0 && strcmp(mode, "infer") != 0))
         return "the third word is neither train nor infer";
     return rest && *rest ? NULL : "the shapes are missing";
 }
@@ -198,8 +198,7 @@ static const char *check_choice(const char *choice)
     if (strchr(strsep(&rest, " "), '='))
         return "expected the name of an implementation after '='";
     while ((word = strsep(&rest, " ")) != NULL)
-        if ((value = strchr(word, '=')) == NULL || value == word ||
-            !rs_parse_u64(value + 1, &number))
+        if (!(value = strchr(word, '=')) || value == word || !rs_parse_u64(value + 1, &number))
             return "expected name=number after the implementation";
     return NULL;
 }
@@ -222,13 +221,13 @@ static rescl_status take_line(reader *r, char *line)
     const char *note = cut(line, '#');
     char *value = cut(line, '=');
     const char *wrong;
-    if (*line == '\0' && value == NULL)
+    if (*line == '\0' && !value)
         return RESCL_OK;
-    if (value == NULL) {
+    if (!value) {
         warn(r, "expected 'problem = implementation'");
         return RESCL_OK;
     }
-    if (strchr(line, ' ') == NULL) {
+    if (!strchr(line, ' ')) {
         take_field(r, line, value);
         return RESCL_OK;
     }

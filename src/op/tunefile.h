@@ -15,6 +15,7 @@
 #define RS_TUNEFILE_H
 
 #include "tunetable.h"
+
 #include <rescl/device.h>
 
 /* Adds what `text` holds, `bytes` long and followed by a NUL; `path` is for messages. `whose` says

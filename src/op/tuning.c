@@ -5,8 +5,8 @@
 #include "log.h"
 #include "str.h"
 #include "tunefile.h"
-#include <rescl/tune.h>
 
+#include <rescl/tune.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +15,7 @@ bool rs_tuning_key(const rs_problem *p, rs_pass pass, char text[RS_TUNE_KEY])
 {
     char words[RS_TUNE_KEY / 2];
     rs_problem q = *p;
-    if (p->op->key == NULL)
+    if (!p->op->key)
         return false;
     for (int i = 0; i < RS_OP_SRC; i++) /* adding to diff_src concerns one pass alone */
         q.accumulate[i] = pass == RS_BWD_DATA && p->accumulate[i];
@@ -95,7 +95,7 @@ static const tuning *tuning_of(rescl_device *dev)
     if (t)
         return t;
     t = calloc(1, sizeof *t);
-    if (t == NULL)
+    if (!t)
         return NULL;
     read_files(t, rescl_device_get_info(dev));
     take_fingerprint(t);
@@ -110,7 +110,7 @@ const char *rs_tuning_find(rescl_device *dev, const rs_problem *p, rs_pass pass)
 {
     char key[RS_TUNE_KEY];
     const tuning *t;
-    if (p->op->key == NULL || (t = tuning_of(dev)) == NULL || t->table.count == 0)
+    if (!p->op->key || !(t = tuning_of(dev)) || t->table.count == 0)
         return NULL;
     return rs_tuning_key(p, pass, key) ? rs_tune_table_get(&t->table, key) : NULL;
 }
@@ -124,7 +124,7 @@ void rescl_device_get_tuning(rescl_device *device, rescl_tuning_info *out)
 {
     const tuning *t = tuning_of(device);
     *out = (rescl_tuning_info){.source = ""};
-    if (t == NULL || t->table.count == 0)
+    if (!t || t->table.count == 0)
         return;
     out->problems = t->table.count;
     out->source = t->source.text ? t->source.text : "";

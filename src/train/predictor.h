@@ -5,6 +5,7 @@
 #include "loader.h"
 #include "netmodel.h"
 #include "replica.h"
+
 #include <rescl/train.h>
 
 struct rescl_predictor {

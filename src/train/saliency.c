@@ -12,7 +12,7 @@ static rescl_status find_map(const rescl_predictor *p, rs_tensor *map)
 {
     rescl_status st = RESCL_OK;
     *map = rs_net_features(rs_replica_net(p->replica, RS_MODE_EVAL, p->batch));
-    RS_FAIL_IF(map->buf == NULL, RESCL_ERR_UNSUPPORTED, "model '%s' has no map to explain it by",
+    RS_FAIL_IF(!map->buf, RESCL_ERR_UNSUPPORTED, "model '%s' has no map to explain it by",
                p->model->name);
 out:
     return st;

@@ -6,6 +6,7 @@
 #define RS_WATCH_H
 
 #include "team.h"
+
 #include <rescl/train.h>
 
 /* What is run. Without a training set it is an evaluation alone, which has no options. */
