@@ -112,6 +112,6 @@ void cli_help(FILE *f)
           "Results go to stdout, messages to stderr. Exit codes: 0 done, 1 failure, 2 usage,\n"
           "3 device, 4 file, 5 training diverged, 130 interrupted.\n"
           "Environment: RESCL_DEVICE (default of --device), NO_COLOR, RESCL_CACHE_DIR,\n"
-          "RESCL_VERBOSE=dispatch,build,plan,cache,all (what the library says of its work).\n",
+          "RESCL_VERBOSE=dispatch,build,plan,cache,all (what the library logs).\n",
           f);
 }

@@ -44,8 +44,8 @@ const rs_augment_def rs_augment_crop = {
                .range = "(0,1]",
                .group = "data",
                .metavar = "SHARE",
-               .help = "train on random squares of at least this share of an image; 1: on the "
-                       "whole image"},
+               .help = "random resized crop: a square of at least this share of the image's area; "
+                       "1: no crop"},
     .crops = true,
     .apply = apply,
 };

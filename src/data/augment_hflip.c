@@ -28,6 +28,6 @@ const rs_augment_def rs_augment_hflip = {
                .range = "[0,1]",
                .group = "data",
                .metavar = "P",
-               .help = "how likely a training image is mirrored"},
+               .help = "probability of a horizontal flip of a training image"},
     .apply = apply,
 };

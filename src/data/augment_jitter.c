@@ -53,13 +53,13 @@ static rescl_status apply(rescl_image *image, double strength, rs_rng *rng)
 }
 
 const rs_augment_def rs_augment_jitter = {
-    .option = {.name = "color_jitter",
-               .type = RESCL_OPTION_REAL,
-               .value = "0",
-               .range = "[0,1]",
-               .group = "data",
-               .metavar = "X",
-               .help = "brightness, contrast and saturation of training images by factors of 1 - X "
-                       "to 1 + X"},
+    .option =
+        {.name = "color_jitter",
+         .type = RESCL_OPTION_REAL,
+         .value = "0",
+         .range = "[0,1]",
+         .group = "data",
+         .metavar = "X",
+         .help = "scale brightness, contrast and saturation of training images by 1 - X to 1 + X"},
     .apply = apply,
 };

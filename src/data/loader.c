@@ -145,7 +145,7 @@ static rescl_status check_options(const rescl_dataset *set, const rs_loader_opti
     RS_FAIL_IF(o->workers > MAX_WORKERS, RESCL_ERR_ARG, "%zu workers are too many; the most are %d",
                o->workers, MAX_WORKERS);
     RS_FAIL_IF(o->depth > MAX_DEPTH, RESCL_ERR_ARG,
-               "%zu batches staged ahead are too many; the most are %d", o->depth, MAX_DEPTH);
+               "%zu prefetched batches are too many; at most %d are possible", o->depth, MAX_DEPTH);
     RS_FAIL_IF(!rescl_preprocess_name(o->preprocess), RESCL_ERR_ARG,
                "there is no preprocessing number %d", (int)o->preprocess);
 out:
@@ -282,7 +282,7 @@ rescl_status rs_loader_next(rs_loader *l, const rs_batch **out)
     slot *s = slot_of(l, l->next);
     RS_FAIL_IF(
         s->held, RESCL_ERR_ARG,
-        "batch %zu cannot be staged: the caller holds the batch in its place; release it first",
+        "batch %zu cannot be prefetched: the caller holds the batch in its place; release it first",
         l->next);
     while (s->done == 0 || s->done < s->batch.n) {
         slot *taken;

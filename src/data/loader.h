@@ -1,4 +1,4 @@
-/* Batches, staged ahead by background threads.
+/* Batches, prefetched by background threads.
  *
  * The content of batch b of epoch e depends only on (dataset, options, e, b), not on the number of
  * threads nor on timing. The training order of an epoch is a permutation drawn from (seed, epoch),
@@ -18,8 +18,8 @@ typedef struct rs_loader_options {
     bool shuffle;
     bool drop_last; /* leave out a last batch smaller than `batch` */
     uint64_t seed;
-    size_t workers; /* threads; 0: stage in the calling thread */
-    size_t depth;   /* batches staged ahead; 0: 2 + workers / 2 */
+    size_t workers; /* threads; 0: load in the calling thread */
+    size_t depth;   /* batches prefetched; 0: 2 + workers / 2 */
 } rs_loader_options;
 
 typedef struct rs_batch {

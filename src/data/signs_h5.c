@@ -167,7 +167,7 @@ static rescl_status open_set(const rescl_data_options *options, rescl_dataset *s
     RS_FAIL_IF(strlen(options->split) > 32, RESCL_ERR_ARG, "%s: no split \"%s\"", path,
                options->split);
     RS_TRY(rs_h5_open(path, scan_set, options->split, &file));
-    RS_FAIL_IF(file->count != DATASETS, RESCL_ERR_FORMAT, "%s: reading it went wrong", path);
+    RS_FAIL_IF(file->count != DATASETS, RESCL_ERR_FORMAT, "%s: cannot be read", path);
     RS_TRY(read_sets(file, set, set->state));
 out:
     rs_h5_close(file);

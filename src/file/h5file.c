@@ -171,7 +171,7 @@ static rescl_status get_index(rs_h5_file *f, rs_reply *r)
             RS_TRY(get_note(f, r, &good));
         else
             good = false;
-        RS_FAIL_IF(!good, RESCL_ERR_FORMAT, "%s: reading it went wrong; it is corrupted", f->path);
+        RS_FAIL_IF(!good, RESCL_ERR_FORMAT, "%s: cannot be read; it is corrupted", f->path);
     }
 out:
     return st;

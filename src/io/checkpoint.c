@@ -223,7 +223,8 @@ static rescl_status parse_model(rs_ckpt_doc *doc, const char *path)
                "%s: metadata 'model' has an image_size of %llu", path, (unsigned long long)size);
     if (json_object_get(d, "bn_eps")) /* files before version 0.2 do not say */
         RS_FAIL_IF(!get_real(d, "bn_eps", &m->bn_eps) || !(m->bn_eps >= 0.0 && m->bn_eps < 1.0),
-                   RESCL_ERR_FORMAT, "%s: metadata 'model' has a bn_eps that is none", path);
+                   RESCL_ERR_FORMAT,
+                   "%s: metadata 'model' has a bn_eps that is not a valid epsilon", path);
     m->classes = (size_t)classes;
     m->image_size = (size_t)size;
     m->hidden = (size_t)hidden;

@@ -12,7 +12,7 @@ static const rescl_option beta1 = {.name = "beta1",
                                    .range = "[0,1)",
                                    .group = "optimiser",
                                    .metavar = "B",
-                                   .help = "of adam and adamw: memory of the mean"};
+                                   .help = "adam, adamw: decay rate of the first moment"};
 
 static const rescl_option beta2 = {.name = "beta2",
                                    .type = RESCL_OPTION_REAL,
@@ -20,7 +20,7 @@ static const rescl_option beta2 = {.name = "beta2",
                                    .range = "[0,1)",
                                    .group = "optimiser",
                                    .metavar = "B",
-                                   .help = "of adam and adamw: memory of the variance"};
+                                   .help = "adam, adamw: decay rate of the second moment"};
 
 static const rescl_option eps = {
     .name = "eps",
@@ -30,7 +30,7 @@ static const rescl_option eps = {
     .limits = "[0,inf)",
     .group = "optimiser",
     .metavar = "E",
-    .help = "of adam and adamw: added to the root of the variance (Keras has 1e-7)"};
+    .help = "adam, adamw: term added to the denominator (Keras uses 1e-7)"};
 
 static rescl_status launch(const rs_optim_call *c, const double *number, const rs_update *u,
                            double weight_decay, double shrink)

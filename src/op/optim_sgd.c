@@ -11,7 +11,7 @@ static const rescl_option momentum = {.name = "momentum",
                                       .range = "[0,1)",
                                       .group = "optimiser",
                                       .metavar = "M",
-                                      .help = "of sgd and sgd_nesterov"};
+                                      .help = "momentum of sgd and sgd_nesterov"};
 
 static int states(const double *number)
 {

@@ -18,25 +18,25 @@ static const char *const names[] = {
 #undef RS_SCHEDULE
     NULL};
 
-const rescl_option rs_schedule_gamma = {.name = "lr_gamma",
-                                        .type = RESCL_OPTION_REAL,
-                                        .value = "0.1",
-                                        .range = "(0,1]",
-                                        .limits = "[0,inf)",
-                                        .group = "schedule",
-                                        .metavar = "G",
-                                        .help = "steplr, exponentiallr, reducelronplateau: factor "
-                                                "of a change"};
+const rescl_option rs_schedule_gamma = {
+    .name = "lr_gamma",
+    .type = RESCL_OPTION_REAL,
+    .value = "0.1",
+    .range = "(0,1]",
+    .limits = "[0,inf)",
+    .group = "schedule",
+    .metavar = "G",
+    .help = "steplr, exponentiallr, reducelronplateau: factor of a decay"};
 
-const rescl_option rs_schedule_min = {.name = "lr_min",
-                                      .type = RESCL_OPTION_REAL,
-                                      .value = "0",
-                                      .range = "[0,1000]",
-                                      .limits = "[0,inf)",
-                                      .group = "schedule",
-                                      .metavar = "RATE",
-                                      .help = "cosineannealinglr: rate at the end; "
-                                              "reducelronplateau: the lowest"};
+const rescl_option rs_schedule_min = {
+    .name = "lr_min",
+    .type = RESCL_OPTION_REAL,
+    .value = "0",
+    .range = "[0,1000]",
+    .limits = "[0,inf)",
+    .group = "schedule",
+    .metavar = "RATE",
+    .help = "cosineannealinglr: final rate; reducelronplateau: lowest rate"};
 
 const rs_schedule_def *const *rs_schedules(void)
 {

@@ -16,8 +16,7 @@ static const rescl_option patience = {.name = "lr_patience",
                                       .limits = "[0,inf)",
                                       .group = "schedule",
                                       .metavar = "N",
-                                      .help = "reducelronplateau: epochs without a lower loss that "
-                                              "are waited for"};
+                                      .help = "reducelronplateau: epochs to wait for a lower loss"};
 
 static double rate(const rs_schedule_ask *ask, const double *number)
 {

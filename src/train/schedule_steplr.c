@@ -11,7 +11,7 @@ static const rescl_option step_size = {.name = "lr_step_size",
                                        .limits = "[1,inf)",
                                        .group = "schedule",
                                        .metavar = "N",
-                                       .help = "steplr: epochs between changes"};
+                                       .help = "steplr: epochs between decays"};
 
 /* A step size of 0 never steps. */
 static double rate(const rs_schedule_ask *ask, const double *number)

@@ -272,7 +272,7 @@ static void refuses_bad_options(void **state)
     const rs_loader_options good = options_of(4, 0);
     rs_loader_options bad[] = {good, good, good, good, good, good, good};
     static const char *const words[] = {"at least one", "0x5",    "3x0",   "workers",
-                                        "staged ahead", "number", "memory"};
+                                        "prefetched",   "number", "memory"};
     bad[0].batch = 0;
     bad[1].height = 0;
     bad[2].width = 0;
