@@ -49,12 +49,13 @@ typedef struct rescl_option {
                          * itself; NULL: `range` */
     const char *const *choices; /**< NULL-terminated; NULL unless it is a choice */
     rescl_option_resume resume;
-    const char *group;   /**< what it belongs to, such as "optimiser"; NULL: set by programs, not
+    const char *group; /**< what it belongs to, such as "optimiser"; NULL: set by programs, not
                           * by their users */
-    const char *help;    /**< what it does: "learning rate" */
-    const char *metavar; /**< what stands for its value in a help text, such as "RATE" */
-    const char *alias;   /**< another name on the command line, or NULL */
-    char letter;         /**< of a short flag, or 0 */
+    const char *help;  /**< what it does: "learning rate" */
+    const char
+        *metavar;      /**< what stands for its value in a help text, such as "RATE"; NULL: BOOL */
+    const char *alias; /**< another name on the command line, or NULL */
+    char letter;       /**< of a short flag, or 0 */
 } rescl_option;
 
 #ifdef __cplusplus

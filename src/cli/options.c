@@ -80,7 +80,7 @@ static cli_opt_info from_library(const rescl_option *o, unsigned in_verbs)
                          .verbs = in_verbs,
                          .def = o->value ? o->value : "",
                          .range = o->range,
-                         .metavar = o->type == RESCL_OPTION_BOOL ? NULL : o->metavar,
+                         .metavar = o->metavar,
                          .help = o->help,
                          .choices = o->choices};
     set_names(&info, o->name, strlen(o->name), o->alias);

@@ -52,6 +52,11 @@ typedef struct rs_optim_def {
 #include "optims.def"
 #undef RS_OPTIM
 
+/* Numbers that several optimisers have. The names of options are global: another optimiser shares
+ * these or names its own otherwise. */
+extern const rescl_option rs_optim_momentum;
+extern const rescl_option rs_optim_beta1, rs_optim_beta2, rs_optim_eps;
+
 /* All of them, and their names; both end with NULL. */
 const rs_optim_def *const *rs_optims(void);
 const char *const *rs_optim_names(void);

@@ -6,23 +6,23 @@
 
 enum { BETA1, BETA2, EPS };
 
-static const rescl_option beta1 = {.name = "beta1",
-                                   .type = RESCL_OPTION_REAL,
-                                   .value = "0.9",
-                                   .range = "[0,1)",
-                                   .group = "optimiser",
-                                   .metavar = "B",
-                                   .help = "adam, adamw: decay rate of the first moment"};
+const rescl_option rs_optim_beta1 = {.name = "beta1",
+                                     .type = RESCL_OPTION_REAL,
+                                     .value = "0.9",
+                                     .range = "[0,1)",
+                                     .group = "optimiser",
+                                     .metavar = "B",
+                                     .help = "adam, adamw: decay rate of the first moment"};
 
-static const rescl_option beta2 = {.name = "beta2",
-                                   .type = RESCL_OPTION_REAL,
-                                   .value = "0.999",
-                                   .range = "[0,1)",
-                                   .group = "optimiser",
-                                   .metavar = "B",
-                                   .help = "adam, adamw: decay rate of the second moment"};
+const rescl_option rs_optim_beta2 = {.name = "beta2",
+                                     .type = RESCL_OPTION_REAL,
+                                     .value = "0.999",
+                                     .range = "[0,1)",
+                                     .group = "optimiser",
+                                     .metavar = "B",
+                                     .help = "adam, adamw: decay rate of the second moment"};
 
-static const rescl_option eps = {
+const rescl_option rs_optim_eps = {
     .name = "eps",
     .type = RESCL_OPTION_REAL,
     .value = "1e-8",
@@ -72,7 +72,7 @@ static void reference_coupled(const double *number, const rs_update *u, double *
 const rs_optim_def rs_optim_adam = {
     .name = "adam",
     .about = "Adam",
-    .options = {&beta1, &beta2, &eps},
+    .options = {&rs_optim_beta1, &rs_optim_beta2, &rs_optim_eps},
     .state_name = {"m", "v"},
     .file = "optim_adam",
     .kernel = "optim_adam",
@@ -96,7 +96,7 @@ static void reference_decoupled(const double *number, const rs_update *u, double
 const rs_optim_def rs_optim_adamw = {
     .name = "adamw",
     .about = "Adam with decoupled weight decay",
-    .options = {&beta1, &beta2, &eps},
+    .options = {&rs_optim_beta1, &rs_optim_beta2, &rs_optim_eps},
     .state_name = {"m", "v"},
     .file = "optim_adam",
     .kernel = "optim_adam",

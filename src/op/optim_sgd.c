@@ -5,13 +5,13 @@
 
 enum { MOMENTUM };
 
-static const rescl_option momentum = {.name = "momentum",
-                                      .type = RESCL_OPTION_REAL,
-                                      .value = "0.9",
-                                      .range = "[0,1)",
-                                      .group = "optimiser",
-                                      .metavar = "M",
-                                      .help = "momentum of sgd and sgd_nesterov"};
+const rescl_option rs_optim_momentum = {.name = "momentum",
+                                        .type = RESCL_OPTION_REAL,
+                                        .value = "0.9",
+                                        .range = "[0,1)",
+                                        .group = "optimiser",
+                                        .metavar = "M",
+                                        .help = "momentum of sgd and sgd_nesterov"};
 
 static int states(const double *number)
 {
@@ -51,7 +51,7 @@ static void reference_plain(const double *number, const rs_update *u, double *w,
 const rs_optim_def rs_optim_sgd = {
     .name = "sgd",
     .about = "stochastic gradient descent, with momentum",
-    .options = {&momentum},
+    .options = {&rs_optim_momentum},
     .state_name = {"momentum"},
     .file = "optim_sgd",
     .kernel = "optim_sgd",
@@ -84,7 +84,7 @@ static void reference_nesterov(const double *number, const rs_update *u, double 
 const rs_optim_def rs_optim_sgd_nesterov = {
     .name = "sgd_nesterov",
     .about = "stochastic gradient descent with Nesterov's momentum",
-    .options = {&momentum},
+    .options = {&rs_optim_momentum},
     .state_name = {"momentum"},
     .file = "optim_sgd",
     .kernel = "optim_sgd",

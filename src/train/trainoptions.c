@@ -69,14 +69,15 @@ static entry entries[RS_COUNT(listed) + MORE];
 static size_t entry_count;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-/* Gives an entry its meaning, or adds one. A test makes sure that there is room. */
+/* Gives an entry its meaning, or adds one. The first declaration of a name counts; a test makes sure
+ * that no other differs, and that there is room. */
 static void declare(const rescl_option *o)
 {
     const size_t more = entry_count - RS_COUNT(listed);
 
     for (size_t i = 0; i < entry_count; i++)
         if (strcmp(entries[i].option.name, o->name) == 0) {
-            if (entries[i].declared && entries[i].option.type == o->type)
+            if (entries[i].declared && !entries[i].option.help && entries[i].option.type == o->type)
                 entries[i].option = *o;
             return;
         }

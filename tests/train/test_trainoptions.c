@@ -28,7 +28,8 @@ static void lists_every_option(void **state)
         const rescl_option *o = rescl_train_options_at(i);
         const bool number = o->type == RESCL_OPTION_SIZE || o->type == RESCL_OPTION_U64 ||
                             o->type == RESCL_OPTION_REAL;
-        assert_true(o->name[0] && o->help[0] && o->metavar[0]);
+        assert_true(o->name[0] && o->help[0]);
+        assert_true(o->type == RESCL_OPTION_BOOL ? !o->metavar : o->metavar[0] != '\0');
         assert_true((o->range != NULL) == number);
         assert_true((o->choices != NULL) == (o->type == RESCL_OPTION_CHOICE));
         assert_true(o->value || o->type == RESCL_OPTION_TEXT);
@@ -88,8 +89,12 @@ static void is_listed(const rescl_option *o)
     for (size_t i = 0; i < rescl_train_options_count() && !found; i++)
         if (strcmp(rescl_train_options_at(i)->name, o->name) == 0)
             found = rescl_train_options_at(i);
-    if (!found || found->type != o->type || found->value != o->value)
-        fail_msg("the option %s is not listed as it is declared: see trainoptions.def", o->name);
+    if (!found)
+        fail_msg("the option %s has no room in rescl_train_options.more", o->name);
+    if (found->type != o->type || found->value != o->value || found->help != o->help)
+        fail_msg("the option %s is declared twice, and differently: names are global, so share "
+                 "one declaration or choose another name",
+                 o->name);
 }
 
 static void lists_what_is_declared_elsewhere(void **state)
