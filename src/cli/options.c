@@ -251,10 +251,10 @@ const char **cli_opt_choices(cli_opt id)
     size_t n = 0;
     for (; info->choices && info->choices[n]; n++)
         list[n] = info->choices[n];
-    char *words = strcpy((char *)(list + room), text), *rest = NULL;
+    char *words = memcpy(list + room, text, strlen(text) + 1), *rest = NULL;
     for (char *word = strtok_r(words, "|", &rest); word; word = strtok_r(NULL, "|", &rest)) {
         if (*word == '@') {
-            for (const char *const *p = listed; *p; p++)
+            for (const char *const *p = listed; p && *p; p++)
                 list[n++] = *p;
         } else {
             list[n++] = word;

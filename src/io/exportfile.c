@@ -185,8 +185,10 @@ rescl_status rs_export_settle(const char *path, const rescl_export_options *o,
     size_t i = 0;
     out->no_top = o->no_top;
     out->format = o->format ? rs_format_get(o->format) : rs_format_of_path(path);
-    if (!out->format)
-        RS_TRY(rs_no_such_name("format", o->format, rescl_weights_formats()));
+    if (!out->format) {
+        st = rs_no_such_name("format", o->format, rescl_weights_formats());
+        goto out;
+    }
     out->naming = out->format->naming;
     list_words(~0u, 0, word);
     if (o->names && !rs_naming_parse(o->names, &out->naming))

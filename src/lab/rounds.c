@@ -22,7 +22,7 @@ rescl_status rs_rounds_time(const rs_rounds *r, size_t contenders, rs_stats *sta
         }
         rounds++;
     }
-    RS_OOM(column = calloc(rounds, sizeof *column));
+    RS_OOM(column = calloc(rounds + 1, sizeof *column));
     for (size_t i = 0; i < contenders; i++) {
         for (size_t k = 0; k < rounds; k++)
             column[k] = ms[k * contenders + i];
