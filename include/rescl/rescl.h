@@ -44,8 +44,8 @@
  *
  * Functions that can fail return a ::rescl_status: RESCL_OK, which is 0, or a negative code.
  * rescl_last_error() of the same thread has the message, for a person: what was found, what was
- * expected, and the cure. After a failure nothing is half done: outputs are not made, files are
- * whole or as they were. The library does not print, exit or abort.
+ * expected, and the cure. After a failure outputs are not made, and files are whole or as they were.
+ * The library does not print, exit or abort.
  *
  * ## Versions
  *

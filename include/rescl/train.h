@@ -166,8 +166,9 @@ RESCL_API void rescl_trainer_stop(rescl_trainer *trainer);
  * `images` has n * size * size * 3 bytes, (n, size, size, 3): RGB, rows from the top, of the
  * model's image_size, preprocessed as the model's are; `labels` has n numbers of classes; n is
  * options->batch_size. Both are the caller's again when the call returns. `out`, which may be NULL,
- * gets the batch's metrics. RESCL_ERR_NUMERIC, naming the layer, when the loss is not finite: the
- * weights are as before.
+ * gets the batch's metrics. RESCL_ERR_NUMERIC, naming the layer, when the loss is not finite: what
+ * gradients train is as before, but the forward pass has moved the running statistics of batch
+ * normalisation, as it does in each call. To go on after it, set them back (rescl_trainer_set_parameter).
  */
 RESCL_API rescl_status rescl_trainer_step(rescl_trainer *trainer, const uint8_t *images,
                                           const int32_t *labels, size_t n, rescl_metrics *out)

@@ -253,7 +253,7 @@ rescl_status rs_options_take(void *out, size_t bytes, const void *options, const
 
     RS_FAIL_IF(!options, RESCL_ERR_ARG, "%s: NULL was given; start from %s_default()", name, name);
     memcpy(&theirs, options, sizeof theirs);
-    RS_FAIL_IF(theirs <= sizeof theirs || theirs > most, RESCL_ERR_ARG,
+    RS_FAIL_IF(theirs <= sizeof theirs || theirs % sizeof theirs || theirs > most, RESCL_ERR_ARG,
                "%s: struct_size is %zu; start from %s_default()", name, theirs, name);
     for (size_t i = bytes; i < theirs; i++)
         RS_FAIL_IF(from[i] != 0, RESCL_ERR_UNSUPPORTED,

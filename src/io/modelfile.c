@@ -286,6 +286,8 @@ rescl_status rescl_weights_load(const rescl_weights *weights, rescl_model *model
     rs_weights fresh = {0};
     if (report)
         *report = NULL;
+    RS_FAIL_IF((unsigned)mode > RESCL_LOAD_BODY, RESCL_ERR_ARG, "there is no load mode number %d",
+               (int)mode);
     RS_TRY(match_model(weights, model, mode, &m, report));
     RS_TRY(rs_weights_create(model->graph, &fresh));
     for (size_t i = 0; i < fresh.count; i++)

@@ -94,8 +94,11 @@ static rescl_status copy_class_names(rescl_model *m, const char *const *names)
 {
     rescl_status st = RESCL_OK;
     RS_OOM(m->class_name = calloc(m->classes, sizeof *m->class_name));
-    for (size_t i = 0; i < m->classes; i++)
+    for (size_t i = 0; i < m->classes; i++) {
+        RS_FAIL_IF(names && !names[i], RESCL_ERR_ARG, "class_names: name %zu of %zu is NULL", i,
+                   m->classes);
         RS_OOM(m->class_name[i] = names ? rs_strf("%s", names[i]) : rs_strf("%zu", i));
+    }
 out:
     return st;
 }

@@ -11,6 +11,16 @@
 /* ---- steps ------------------------------------------------------------------------------- */
 
 /* A trainer is run or stepped: a run's epochs, checkpoints and rates know nothing of other steps. */
+static rescl_status check_not_ran(const rescl_trainer *t, const char *call)
+{
+    rescl_status st = RESCL_OK;
+    RS_FAIL_IF(t->ran, RESCL_ERR_ARG,
+               "%s: this trainer was given to rescl_trainer_run; make another one to step", call);
+out:
+    return st;
+}
+
+/* Takes memory for the caller's batches, once. */
 static rescl_status begin(rescl_trainer *t, const char *call)
 {
     rescl_status st = RESCL_OK;
@@ -19,8 +29,7 @@ static rescl_status begin(rescl_trainer *t, const char *call)
     const rs_shape *input = &t->model->graph->value[t->model->graph->input].shape;
     size_t bytes;
 
-    RS_FAIL_IF(t->ran, RESCL_ERR_ARG,
-               "%s: this trainer was given to rescl_trainer_run; make another one to step", call);
+    RS_TRY(check_not_ran(t, call));
     if (own->begun)
         goto out;
     RS_FAIL_IF(!rs_mul_size(rs_shape_count(input), sizeof *own->pixels, &bytes), RESCL_ERR_ARG,
@@ -95,6 +104,7 @@ rescl_status rescl_trainer_update(rescl_trainer *t)
     rs_rates rates = rs_rates_uniform(t->own.lr_body, t->options.weight_decay);
 
     rates.group[RS_GROUP_HEAD].lr = t->own.lr;
+    RS_TRY(check_not_ran(t, "rescl_trainer_update"));
     RS_FAIL_IF(!t->own.pending, RESCL_ERR_ARG,
                "there are no gradients to update by; call rescl_trainer_backward first");
     RS_TRY(rs_team_update(t->team, &rates, t->progress.step + 1));
@@ -119,6 +129,7 @@ rescl_status rescl_trainer_set_lr(rescl_trainer *t, double lr, double lr_body)
 {
     rescl_status st = RESCL_OK;
 
+    RS_TRY(check_not_ran(t, "rescl_trainer_set_lr"));
     RS_FAIL_IF(!isfinite(lr) || lr < 0.0 || !isfinite(lr_body) || lr_body < 0.0, RESCL_ERR_ARG,
                "learning rates %g and %g: expected at least 0 and below infinity", lr, lr_body);
     t->own.lr = lr;

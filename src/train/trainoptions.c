@@ -268,6 +268,12 @@ rescl_status rs_train_options_copy(const rescl_train_options *options, rescl_tra
     *out = (rescl_train_options){.struct_size = sizeof *out};
     set_defaults(&borrowed);
     RS_TRY(rs_options_take(&borrowed, sizeof borrowed, options, "rescl_train_options"));
+    for (size_t i = rescl_train_options_count() - RS_COUNT(listed); i < MORE; i++)
+        RS_FAIL_IF(
+            borrowed.more[i].u64 != 0, RESCL_ERR_UNSUPPORTED,
+            "rescl_train_options: more[%zu] is set, and no option of this version lies there; "
+            "set options by name (rescl_train_options_set)",
+            i);
     for (size_t i = 0; (e = entry_at(i)) != NULL; i++)
         RS_TRY(copy_value(e, &borrowed, out));
 out:

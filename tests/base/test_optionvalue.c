@@ -173,6 +173,9 @@ static void newer_callers_are_heard_or_refused(void **state)
     caller.b = 1;
     assert_fails(rs_options_take(&ours, sizeof ours, &caller, "rescl_thing"), RESCL_ERR_UNSUPPORTED,
                  "rescl_thing", "newer");
+    caller.struct_size = sizeof(size_t) + 1; /* ends within a member */
+    assert_fails(rs_options_take(&ours, sizeof ours, &caller, "rescl_thing"), RESCL_ERR_ARG,
+                 "struct_size");
     caller.struct_size = 0;
     assert_fails(rs_options_take(&ours, sizeof ours, &caller, "rescl_thing"), RESCL_ERR_ARG,
                  "start from rescl_thing_default()");

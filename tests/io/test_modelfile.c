@@ -129,6 +129,7 @@ static void loads_the_body_below_a_new_head(void **state)
         assert_ok(rescl_model_create(&o, &m));
         assert_ok(rescl_model_create(&o, &fresh));
         assert_ok(rescl_weights_open(path, &w));
+        assert_fails(rescl_weights_load(w, m, (rescl_load_mode)9, NULL), RESCL_ERR_ARG, "9");
         assert_fails(rescl_weights_load(w, m, RESCL_LOAD_COMPLETE, NULL),
                      heads[i].missing ? RESCL_ERR_NOT_FOUND : RESCL_ERR_SHAPE, path);
         assert_ok(rescl_weights_load(w, m, RESCL_LOAD_BODY, &report));

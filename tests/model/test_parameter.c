@@ -39,6 +39,17 @@ static void lists_every_parameter(void **state)
     rescl_model_destroy(m);
 }
 
+static void refuses_a_class_without_a_name(void **state)
+{
+    (void)state;
+    const char *const names[] = {"ant", NULL, "cow"};
+    const rescl_model_options o = {
+        .struct_size = sizeof o, .name = "resnet8", .classes = 3, .class_names = names};
+    rescl_model *m = NULL;
+
+    assert_fails(rescl_model_create(&o, &m), RESCL_ERR_ARG, "name 1 of 3");
+}
+
 static void says_what_is_frozen(void **state)
 {
     (void)state;
@@ -98,9 +109,8 @@ static void says_what_is_wrong(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(lists_every_parameter),
-        cmocka_unit_test(says_what_is_frozen),
-        cmocka_unit_test(gets_what_was_set),
+        cmocka_unit_test(lists_every_parameter), cmocka_unit_test(refuses_a_class_without_a_name),
+        cmocka_unit_test(says_what_is_frozen),   cmocka_unit_test(gets_what_was_set),
         cmocka_unit_test(says_what_is_wrong),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -326,6 +326,9 @@ static void callbacks_read_but_do_not_step(void **state)
                  RESCL_ERR_ARG, "rescl_train_callbacks_default");
     assert_fails(rescl_trainer_step(m.trainer, f->images, f->labels, TEST_BATCH, NULL),
                  RESCL_ERR_ARG, "make another one to step");
+    assert_fails(rescl_trainer_update(m.trainer), RESCL_ERR_ARG, "make another one to step");
+    assert_fails(rescl_trainer_set_lr(m.trainer, 0.1, 0.0), RESCL_ERR_ARG,
+                 "make another one to step");
     rescl_trainer_destroy(m.trainer);
 
     assert_ok(rescl_trainer_create(rs_test_device(), f->model, train, NULL, &o, &m.trainer));

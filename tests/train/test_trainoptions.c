@@ -2,6 +2,7 @@
 #include "testing.h"
 
 #include "augment.h"
+#include "error.h"
 #include "optim.h"
 #include "optionvalue.h"
 #include "schedule.h"
@@ -95,6 +96,14 @@ static void is_listed(const rescl_option *o)
         fail_msg("the option %s is declared twice, and differently: names are global, so share "
                  "one declaration or choose another name",
                  o->name);
+}
+
+static void refuses_values_of_no_option(void **state)
+{
+    (void)state;
+    rescl_train_options o = defaults(), copy;
+    o.more[RS_COUNT(o.more) - 1].u64 = 77;
+    assert_fails(rs_train_options_copy(&o, &copy), RESCL_ERR_UNSUPPORTED, "more[15]", "by name");
 }
 
 static void lists_what_is_declared_elsewhere(void **state)
@@ -242,6 +251,7 @@ int main(void)
         cmocka_unit_test(lists_every_option),
         cmocka_unit_test(sets_and_gets_by_name),
         cmocka_unit_test(says_what_is_wrong),
+        cmocka_unit_test(refuses_values_of_no_option),
         cmocka_unit_test(lists_what_is_declared_elsewhere),
         cmocka_unit_test(copies_own_their_strings),
         cmocka_unit_test(older_callers_are_safe),
