@@ -22,7 +22,7 @@ static void every_format_is_whole(void **state)
         assert_true(f->dtypes & RS_BIT(RS_ST_F32));
     }
     assert_null(names[i]);
-    assert_null(rs_format_get("npz"));
+    assert_null(rs_format_get("none-such"));
 }
 
 static void a_suffix_tells_what_to_write(void **state)
@@ -49,7 +49,7 @@ static void first_bytes_tell_what_to_read(void **state)
     } rows[] = {{"\x89HDF\r\n\x1a\n", 8, "hdf5"},
                 {"\x89HDF\r\n", 6, "safetensors"},
                 {"\x02\0\0\0\0\0\0\0{}", 10, "safetensors"},
-                {"PK", 2, "safetensors"},
+                {"no", 2, "safetensors"},
                 {"", 0, "safetensors"}};
     char *dir = rs_test_dir_make(), *path = rs_path_join(dir, "x.h5");
     (void)state;

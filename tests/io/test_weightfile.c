@@ -62,7 +62,7 @@ static void the_library_is_the_one_that_explains_the_most_names(void **state)
          RS_NAMING_TORCHVISION,
          6},
         {{{"conv1.weight", 4, {16, 3, 3, 3}}}, 1, RS_NAMING_RESCL, 0}, /* two have it */
-        {{{"features.0.weight", 4, {16, 3, 3, 3}}}, 1, RS_NAMING_RESCL, 0},
+        {{{"nowhere.0.weight", 4, {16, 3, 3, 3}}}, 1, RS_NAMING_RESCL, 0},
     };
     (void)state;
     for (size_t i = 0; i < RS_COUNT(rows); i++) {

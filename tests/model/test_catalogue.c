@@ -5,8 +5,21 @@
 
 #include <string.h>
 
-/* In each library's names every layer with parameters has one of its own. */
-static void every_layer_has_a_name_in_each_library(void **state)
+/* How many layers with parameters the graph has, and how many of them the library names. */
+static size_t count_layers(const rs_graph *g, rs_naming naming, size_t *named)
+{
+    size_t layers = 0;
+    *named = 0;
+    for (size_t i = 0; i < g->nnodes; i++) {
+        layers += g->node[i].nparam > 0;
+        *named += g->node[i].nparam > 0 && rs_layer_name(g, i, naming);
+    }
+    return layers;
+}
+
+/* A library names either every layer with parameters, each by a name of its own, or none: it does
+ * not have the model. rescl has all. */
+static void a_library_names_all_layers_or_none(void **state)
 {
     (void)state;
     for (const char *const *name = rescl_model_names(); *name; name++) {
@@ -19,10 +32,31 @@ static void every_layer_has_a_name_in_each_library(void **state)
             if (index.entry[i].naming == index.entry[i - 1].naming &&
                 strcmp(index.entry[i].layer, index.entry[i - 1].layer) == 0)
                 fail_msg("%s has two layers '%s'", *name, index.entry[i].layer);
-        for (size_t i = 0; i < m->graph->nnodes; i++)
-            for (rs_naming n = RS_NAMING_RESCL; m->graph->node[i].nparam > 0 && n < RS_NAMINGS; n++)
-                assert_non_null(rs_layer_name(m->graph, i, n));
+        for (rs_naming n = RS_NAMING_RESCL; n < RS_NAMINGS; n++) {
+            size_t named;
+            const size_t layers = count_layers(m->graph, n, &named);
+            if (named != layers && (named > 0 || n == RS_NAMING_RESCL))
+                fail_msg("%s has %zu layers with parameters, of which %s names %zu", *name, layers,
+                         rs_naming_get(n)->name, named);
+        }
         rs_name_index_fini(&index);
+        rescl_model_destroy(m);
+    }
+}
+
+/* Any library's weights can be read into any residual network. */
+static void every_library_names_the_residual_networks(void **state)
+{
+    (void)state;
+    for (const rs_model_def *def = rs_family_resnet; def->name; def++) {
+        rescl_model *m = NULL;
+        assert_ok(rs_model_build(&(rescl_model_options){.name = def->name}, &m));
+        for (rs_naming n = RS_NAMING_RESCL; n < RS_NAMINGS; n++) {
+            size_t named;
+            const size_t layers = count_layers(m->graph, n, &named);
+            assert_true(layers > 0);
+            assert_int_equal(named, layers);
+        }
         rescl_model_destroy(m);
     }
 }
@@ -117,7 +151,7 @@ static void knows_the_layers_of_all_models(void **state)
     assert_true(rs_name_index_find(&all.index, RS_NAMING_TORCHVISION, "fc", 2)->output);
     assert_false(rs_name_index_find(&all.index, RS_NAMING_KERAS, "conv1_conv", 10)->output);
     assert_non_null(rs_name_index_find(&all.index, RS_NAMING_KERAS1, "bn4b35_branch2c", 15));
-    assert_null(rs_name_index_find(&all.index, RS_NAMING_TORCHVISION, "features.0", 10));
+    assert_null(rs_name_index_find(&all.index, RS_NAMING_TORCHVISION, "nowhere.0", 9));
     rs_catalogue_fini(&all);
 }
 
@@ -157,7 +191,8 @@ static void layers_come_in_the_librarys_order(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_layer_has_a_name_in_each_library),
+        cmocka_unit_test(a_library_names_all_layers_or_none),
+        cmocka_unit_test(every_library_names_the_residual_networks),
         cmocka_unit_test(names_are_those_of_the_libraries),
         cmocka_unit_test(reads_every_spelling),
         cmocka_unit_test(knows_the_layers_of_all_models),

@@ -3,6 +3,7 @@
 #include "op_harness.h"
 
 #include "attr.h"
+#include "conv2d.h"
 
 #include <string.h>
 
@@ -44,17 +45,36 @@ static void counts_operations(void **state)
     assert_int_equal(p.param[1].fan_in, 44);
 }
 
-/* Dense layers take the products among conv2d's implementations, in the same order. */
+#define DENSE                   true
+#define NOT_DENSE               false
+#define RS_CONV_IMPL(stem, who) {&rs_conv_##stem, who},
+static const struct {
+    const rs_impl *impl;
+    bool dense;
+} of_conv2d[] = {
+#include "conv_impls.def"
+};
+#undef RS_CONV_IMPL
+
+/* Dense layers take those of conv2d's implementations that are marked so, in the same order. */
 static void takes_the_products_of_conv2d(void **state)
 {
-    static const char *const names[] = {"packed_gemm", "tiled_gemm", "clblast_gemm", "direct"};
+    static const char *const products[] = {"packed_gemm", "tiled_gemm", "clblast_gemm", "direct"};
+    size_t taken = 0, known = 0;
     (void)state;
-    for (size_t i = 0; i < RS_COUNT(names); i++) {
-        assert_non_null(rs_op_dense.impls[i]);
-        assert_string_equal(rs_op_dense.impls[i]->name, names[i]);
-        assert_ptr_equal(rs_op_dense.impls[i], rs_impl_find(&rs_op_conv2d, names[i]));
+    for (size_t i = 0; i < RS_COUNT(of_conv2d); i++) {
+        const rs_impl *impl = of_conv2d[i].impl;
+        assert_ptr_equal(rs_impl_find(&rs_op_conv2d, impl->name), impl);
+        if (!of_conv2d[i].dense) {
+            assert_null(rs_impl_find(&rs_op_dense, impl->name));
+            continue;
+        }
+        assert_ptr_equal(rs_op_dense.impls[taken++], impl);
+        known += known < RS_COUNT(products) && strcmp(impl->name, products[known]) == 0;
     }
-    assert_null(rs_op_dense.impls[RS_COUNT(names)]);
+    assert_null(rs_op_dense.impls[taken]);
+    assert_int_equal(known, RS_COUNT(products)); /* in this order, others between them or not */
+    assert_null(rs_impl_find(&rs_op_dense, "winograd"));
     assert_non_null(rs_impl_find(&rs_op_conv2d, "winograd"));
 }
 
