@@ -1,6 +1,6 @@
 /**
  * @file weights.h
- * Files of weights: rescl's own, those of torchvision and timm (safetensors), Keras' (HDF5).
+ * Files of weights: rescl's own, and those of torchvision, timm and Keras.
  *
  * Tensors are matched with a model's parameters by what their names mean: a convolution of a block
  * is `layer1.0.conv1` in torchvision and timm, `conv2_block1_1_conv` in Keras, `res2a_branch2a` in
@@ -20,7 +20,7 @@
 extern "C" {
 #endif
 
-/** The formats of files, NULL-terminated: "safetensors", "hdf5". */
+/** The formats of files, such as "safetensors"; NULL-terminated. */
 RESCL_API const char *const *rescl_weights_formats(void);
 
 /** An open file. Its values are read when they are loaded. */
@@ -123,10 +123,11 @@ RESCL_API rescl_status rescl_weights_create_model(const rescl_weights *weights,
 /** How rescl_model_export writes. Zeros are the usual. */
 typedef struct rescl_export_options {
     size_t struct_size; /**< sizeof this struct: see status.h */
-    const char *format; /**< of rescl_weights_formats(); NULL: hdf5 for *.h5 and *.hdf5 */
-    const char *names;  /**< "rescl", "torchvision", "timm" (safetensors); "keras", "keras1" (HDF5);
-                             NULL: rescl, keras */
-    const char *dtype;  /**< "f32", "f16", "bf16" (safetensors only); NULL: f32 */
+    const char *format; /**< of rescl_weights_formats(); NULL: by the ending of the
+                             file's name, else the first of them */
+    const char *names;  /**< "rescl", "torchvision", "timm", "keras", "keras1", if the format has
+                             them; NULL: those usual in the format */
+    const char *dtype;  /**< "f32", "f16", "bf16", if the format has it; NULL: f32 */
     bool no_top;        /**< leave the last layer out */
 } rescl_export_options;
 
