@@ -1,6 +1,7 @@
 #include "golden.h"
 
 #include "attr.h"
+#include "net_fixture.h"
 #include "rng.h"
 #include "str.h"
 #include "testing.h"
@@ -253,4 +254,178 @@ double golden_largest_gap(const double *a, const double *b, size_t count)
         if (!(fabs(a[i] - b[i]) <= most)) /* a NaN gets through */
             most = fabs(a[i] - b[i]);
     return most;
+}
+
+/* ---- a whole model ----------------------------------------------------------------------- */
+
+static const rs_optim_hyper sgd = {.def = &rs_optim_sgd, .number = {0.9}};
+#define LR    0.1
+#define DECAY 1e-4
+
+#define LOSS_TOLERANCE 1e-5
+#define MOST_MEMORY    1.05
+
+typedef struct visit {
+    const golden *g;
+    double tolerance;
+    size_t compared;
+    double worst;
+} visit;
+
+static rescl_status compare_output(const rs_node *node, const rs_shape *shape, const float *data,
+                                   void *user)
+{
+    visit *v = user;
+    const size_t count = rs_shape_count(shape);
+    const char *name;
+    golden_distance d;
+    if (node->op == &rs_op_softmax_xent)
+        return RESCL_OK;
+    name = net_layer_name(v->g->model->graph, node);
+    golden_check(v->g, "act", name, data, count, v->tolerance);
+    d = golden_compare(v->g, "act", name, data, count);
+    v->worst = fmax(v->worst, d.by_value / d.samples);
+    v->compared++;
+    return RESCL_OK;
+}
+
+static void compare_activations(const golden *g, net_fixture *f, double tolerance)
+{
+    visit v = {.g = g, .tolerance = tolerance};
+    rs_graph *fused = NULL;
+    assert_ok(rs_graph_fuse(g->model->graph, false, &fused));
+    assert_ok(rs_net_visit(f->net, 1, 1, compare_output, &v));
+    assert_int_equal(v.compared, fused->nnodes - 1); /* all but the loss */
+    print_message("%s: %zu outputs, at most %.1e away\n", g->model->name, v.compared, v.worst);
+    rs_graph_destroy(fused);
+}
+
+static void compare_loss(const golden *g, net_fixture *f, const char *logits, const char *loss,
+                         double tolerance)
+{
+    size_t n, m;
+    float *got = net_read(f, rs_net_logits(f->net), &n);
+    double *want = golden_numbers(g->file, logits, &m);
+    double gap = 0.0, norm = 0.0, mean = 0.0;
+    assert_int_equal(n, m);
+    for (size_t i = 0; i < n; i++) {
+        gap += pow((double)got[i] - want[i], 2);
+        norm += pow(want[i], 2);
+    }
+    assert_true(sqrt(gap / norm) <= tolerance);
+    free(got);
+    free(want);
+
+    got = net_read(f, rs_net_losses(f->net), &n);
+    want = golden_numbers(g->file, loss, &m);
+    for (size_t i = 0; i < n; i++)
+        mean += (double)got[i] / (double)n;
+    if (!(fabs(mean - want[0]) <= LOSS_TOLERANCE * want[0]))
+        fail_msg("%s is %.9f, expected %.9f", loss, mean, want[0]);
+    free(got);
+    free(want);
+}
+
+static double norm_of(const float *x, size_t n)
+{
+    double sum = 0.0;
+    for (size_t i = 0; i < n; i++)
+        sum += (double)x[i] * (double)x[i];
+    return sqrt(sum);
+}
+
+static void compare_gradients(const golden *g, net_fixture *f, double tolerance)
+{
+    const rs_graph *graph = g->model->graph;
+    rs_weights grad;
+    double worst = 0.0;
+    size_t idle = 0, compared = 0;
+
+    net_grads(f, graph, &grad);
+    for (size_t i = 0; i < graph->nparams; i++) {
+        const rs_param *p = &graph->param[i];
+        if (!p->trainable)
+            continue;
+        if (golden_is_idle_bias(graph, i)) {
+            /* In exact arithmetic 0: what is left over is measured by the layer's weight's. */
+            const int weight = graph->node[p->node].param[0];
+            const double scale = norm_of(grad.data[weight], grad.elems[weight]);
+            assert_true(norm_of(grad.data[i], grad.elems[i]) <= tolerance * scale);
+            idle++;
+            continue;
+        }
+        golden_check(g, "grad", p->name, grad.data[i], grad.elems[i], tolerance);
+        const golden_distance d = golden_compare(g, "grad", p->name, grad.data[i], grad.elems[i]);
+        worst = fmax(worst, d.by_value / d.samples);
+        compared++;
+    }
+    print_message("%s: %zu gradients, at most %.1e away; %zu are 0 but for rounding\n",
+                  g->model->name, compared, worst, idle);
+    rs_weights_fini(&grad);
+}
+
+/* Running statistics, and what one step of SGD adds to the parameters. */
+static void compare_update(const golden *g, net_fixture *f, double tolerance)
+{
+    const rs_graph *graph = g->model->graph;
+    const rs_weights *before = &g->model->weights;
+    const rs_rates rates = rs_rates_uniform(LR, DECAY);
+    rs_weights after;
+
+    assert_ok(rs_store_update(f->store, &rates, 1));
+    assert_ok(rs_weights_create(graph, &after));
+    assert_ok(rs_store_download(f->store, &after));
+    for (size_t i = 0; i < graph->nparams; i++) {
+        const char *name = graph->param[i].name;
+        const size_t n = after.elems[i];
+        if (!graph->param[i].trainable) {
+            golden_check(g, "stat", name, after.data[i], n, tolerance);
+            continue;
+        }
+        /* The sum is rounded to float32, which is felt where the change is small. */
+        const double rounding = 0x1p-23 * norm_of(before->data[i], n);
+        for (size_t k = 0; k < n; k++)
+            after.data[i][k] -= before->data[i][k];
+        const golden_distance d = golden_compare(g, "delta", name, after.data[i], n);
+        const double idle = golden_is_idle_bias(graph, i) ? LR * tolerance : 0.0;
+        if (!(d.by_norm <= tolerance * d.norm + rounding + idle &&
+              d.by_value <= tolerance * d.samples + rounding + idle))
+            fail_msg("the change of %s is off by %.2e of %.2e", name, d.by_norm, d.norm);
+    }
+    rs_weights_fini(&after);
+}
+
+/* The layout takes little more than what is alive at once, which no layout can do without. */
+static void check_memory(const golden *g, const net_fixture *f)
+{
+    const double bytes = (double)rs_net_bytes(f->net), live = (double)rs_net_live_bytes(f->net);
+    print_message("%s: %.1f MiB laid out, %.3f of what is alive at once\n", g->model->name,
+                  bytes / 1048576.0, bytes / live);
+    assert_true(bytes >= live);
+    assert_true(bytes <= MOST_MEMORY * live);
+}
+
+void golden_check_model(const char *name, double tolerance)
+{
+    golden g;
+    net_fixture f;
+    golden_open(name, &g);
+    net_fixture_open(&f, rs_test_device(), g.model->graph, &g.model->weights, &sgd, g.batch,
+                     RS_MODE_TRAIN);
+    check_memory(&g, &f);
+    net_feed(&f, g.pixels, g.labels);
+    compare_activations(&g, &f, tolerance);
+    compare_loss(&g, &f, "logits", "loss", tolerance);
+    assert_ok(rs_net_backward(f.net, &RS_STEP(1, 1), NULL));
+    compare_gradients(&g, &f, tolerance);
+    compare_update(&g, &f, tolerance);
+    net_fixture_close(&f);
+
+    net_fixture_open(&f, rs_test_device(), g.model->graph, &g.model->weights, NULL, g.batch,
+                     RS_MODE_EVAL);
+    check_memory(&g, &f);
+    net_forward_loss(&f, g.pixels, g.labels, 1);
+    compare_loss(&g, &f, "eval.logits", "eval.loss", tolerance);
+    net_fixture_close(&f);
+    golden_close(&g);
 }

@@ -44,6 +44,14 @@ void golden_check(const golden *g, const char *kind, const char *name, const flo
  * in exact arithmetic, since the normalisation takes the mean away. */
 bool golden_is_idle_bias(const rs_graph *g, size_t param);
 
+/* Float32 keeps the activations and gradients of most networks within 1e-5 of float64's, so that
+ * this leaves room for another order of the sums and for nothing else. */
+#define GOLDEN_TOLERANCE 1e-4
+
+/* Holds a model against its golden file on the test's device: memory, activations, loss, gradients
+ * and one update, in training; memory and loss in evaluation. */
+void golden_check_model(const char *model, double tolerance);
+
 /* max |a - b| over `count`. */
 double golden_largest_gap(const double *a, const double *b, size_t count);
 
