@@ -79,16 +79,20 @@ bool rs_parse_f64(const char *text, double *out)
     return true;
 }
 
+void rs_point_decimals(char *number)
+{
+    char *mark = strchr(number, *localeconv()->decimal_point);
+    if (mark)
+        *mark = '.';
+}
+
 void rs_format_f64(double x, char out[RS_F64_CHARS])
 {
-    const char point = *localeconv()->decimal_point;
     double back = 0;
 
     for (int digits = 1; digits <= 17; digits++) {
         snprintf(out, RS_F64_CHARS, "%.*g", digits, x);
-        for (char *c = out; point != '.' && *c; c++)
-            if (*c == point)
-                *c = '.';
+        rs_point_decimals(out);
         if (!rs_parse_f64(out, &back) || (back >= x && back <= x))
             return;
     }

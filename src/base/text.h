@@ -18,6 +18,9 @@ bool rs_parse_f64(const char *text, double *out);
 /* true, yes, on, 1, false, no, off or 0, in any case. */
 bool rs_parse_bool(const char *text, bool *out);
 
+/* Makes the decimal mark of a number that printf wrote a point, whatever the program's locale. */
+void rs_point_decimals(char *number);
+
 /* The fewest digits that rs_parse_f64 gives `x` back for; "nan", "inf" and "-inf" for what has
  * none. */
 #define RS_F64_CHARS 32
