@@ -194,7 +194,8 @@ rescl_status rs_loader_create(const rescl_dataset *set, const rs_loader_options 
     if (l->options.depth == 0)
         l->options.depth = 2 + options->workers / 2;
     const size_t count = rescl_dataset_count(set);
-    l->batches = count / options->batch + (count % options->batch != 0 && !options->drop_last);
+    l->batches =
+        options->drop_last ? count / options->batch : rs_batch_count(count, options->batch);
     if (options->shuffle)
         RS_OOM(l->order = calloc(count, sizeof *l->order));
     RS_TRY(make_slots(l));
@@ -232,6 +233,11 @@ void rs_loader_destroy(rs_loader *l)
     free(l->labels);
     free(l->order);
     free(l);
+}
+
+size_t rs_batch_count(size_t count, size_t batch)
+{
+    return count / batch + (count % batch != 0);
 }
 
 size_t rs_loader_batches(const rs_loader *l)

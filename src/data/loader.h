@@ -35,6 +35,8 @@ typedef struct rs_loader rs_loader;
 rescl_status rs_loader_create(const rescl_dataset *set, const rs_loader_options *options,
                               rs_loader **out) RESCL_CHECK;
 void rs_loader_destroy(rs_loader *l);
+/* How many batches `count` samples make, the last of which may be smaller. */
+size_t rs_batch_count(size_t count, size_t batch);
 size_t rs_loader_batches(const rs_loader *l); /* per epoch */
 
 /* Begins an epoch at batch `first` (a resume starts in the middle). Drops what was staged. */

@@ -204,8 +204,7 @@ static rescl_status match_data(const rescl_trainer *t, const rs_checkpoint *c)
 {
     rescl_status st = RESCL_OK;
     const rs_ckpt_data *was = rs_checkpoint_data(c);
-    const size_t batches =
-        (t->train_set->count + t->options.batch_size - 1) / t->options.batch_size;
+    const size_t batches = rs_batch_count(t->train_set->count, t->options.batch_size);
 
     FAIL_IF_DIFFERENT(was->count != t->train_set->count, "a training set of", "%" PRIu64 " samples",
                       was->count, (uint64_t)t->train_set->count);
