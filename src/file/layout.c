@@ -25,7 +25,8 @@ void rs_layout_dims_to_rsck(size_t ndim, const size_t *kcrs, size_t *rsck)
         rsck[0] = kcrs[1], rsck[1] = kcrs[0];
 }
 
-void rs_reverse_axes(const float *src, float *dst, size_t a, size_t b, size_t c)
+/* (a, b, c) to (c, b, a). */
+static void reverse_axes(const float *src, float *dst, size_t a, size_t b, size_t c)
 {
     for (size_t i = 0; i < a; i++)
         for (size_t j = 0; j < b; j++)
@@ -50,7 +51,7 @@ static size_t taps_of(size_t ndim, const size_t *rsck)
 void rs_layout_to_kcrs(size_t ndim, const size_t *rsck, const float *src, float *dst)
 {
     if (rs_layout_differs(ndim))
-        rs_reverse_axes(src, dst, taps_of(ndim, rsck), rsck[ndim - 2], rsck[ndim - 1]);
+        reverse_axes(src, dst, taps_of(ndim, rsck), rsck[ndim - 2], rsck[ndim - 1]);
     else
         memcpy(dst, src, count_of(ndim, rsck) * sizeof *dst);
 }
@@ -58,7 +59,7 @@ void rs_layout_to_kcrs(size_t ndim, const size_t *rsck, const float *src, float 
 void rs_layout_to_rsck(size_t ndim, const size_t *rsck, const float *src, float *dst)
 {
     if (rs_layout_differs(ndim))
-        rs_reverse_axes(src, dst, rsck[ndim - 1], rsck[ndim - 2], taps_of(ndim, rsck));
+        reverse_axes(src, dst, rsck[ndim - 1], rsck[ndim - 2], taps_of(ndim, rsck));
     else
         memcpy(dst, src, count_of(ndim, rsck) * sizeof *dst);
 }

@@ -2,6 +2,7 @@
 
 #include "dtype.h"
 #include "error.h"
+#include "filtershape.h"
 #include "layout.h"
 #include "str.h"
 
@@ -63,14 +64,14 @@ static rescl_status fill_tensor(const job *j, size_t param, rs_export_tensor *t)
 {
     rescl_status st = RESCL_OK;
     const rs_param *p = &j->graph->param[param];
-    const rs_shape *shape = &p->spec.shape;
+    const rs_shape filter = rs_filter_shape(j->graph, param);
     const size_t count = j->weights->elems[param];
     float *x = NULL;
     void *data = NULL;
     size_t bad = 0;
     RS_OOM(x = calloc(count, sizeof *x));
     if (j->library->kcrs)
-        rs_layout_to_kcrs((size_t)shape->ndim, shape->dim, j->weights->data[param], x);
+        rs_layout_to_kcrs((size_t)filter.ndim, filter.dim, j->weights->data[param], x);
     else
         memcpy(x, j->weights->data[param], count * sizeof *x);
     if (j->bn_shift != 0.0 && strcmp(p->spec.role, RUNNING_VAR) == 0)
@@ -79,7 +80,7 @@ static rescl_status fill_tensor(const job *j, size_t param, rs_export_tensor *t)
     RS_FAIL_IF(!rs_floats_encode(j->o.dtype, x, count, data, &bad), RESCL_ERR_ARG,
                "%s: '%s' holds %g, too large for %s; bf16 and f32 have room", j->path, p->name,
                (double)x[bad], rs_st_dtype_name(j->o.dtype));
-    set_shape(j, shape, &t->source);
+    set_shape(j, &p->spec.shape, &t->source);
     t->source.dtype = j->o.dtype;
     t->source.data = data;
     data = NULL;

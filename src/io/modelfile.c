@@ -292,7 +292,7 @@ rescl_status rescl_weights_load(const rescl_weights *weights, rescl_model *model
     RS_TRY(rs_weights_create(model->graph, &fresh));
     for (size_t i = 0; i < fresh.count; i++)
         memcpy(fresh.data[i], model->weights.data[i], fresh.elems[i] * sizeof(float));
-    RS_TRY(rs_wfile_load(weights->file, &m, &fresh));
+    RS_TRY(rs_wfile_load(weights->file, model->graph, &m, &fresh));
     const rs_weights old = model->weights;
     model->weights = fresh;
     fresh = old;
@@ -379,7 +379,7 @@ rescl_status rescl_weights_create_model(const rescl_weights *weights,
     RS_TRY(match_model(weights, model, mode, &m, NULL)); /* before the weights take memory */
     RS_TRY(rs_weights_create(model->graph, &model->weights));
     rs_weights_init(model->graph, &model->weights, model->seed);
-    RS_TRY(rs_wfile_load(weights->file, &m, &model->weights));
+    RS_TRY(rs_wfile_load(weights->file, model->graph, &m, &model->weights));
     take_over(weights, model);
     if (report)
         RS_TRY(make_report(weights, model->graph, &m, report));

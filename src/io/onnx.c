@@ -2,6 +2,7 @@
 
 #include "attr.h"
 #include "error.h"
+#include "filtershape.h"
 #include "layout.h"
 #include "naming.h"
 #include "protobuf.h"
@@ -317,20 +318,6 @@ static void tensor_body(rs_pb *pb, const void *about)
     rs_pb_raw(pb, t->data, t->bytes);
 }
 
-/* A filter or matrix into `scratch`, as ONNX lays it out: the rows of a matrix that reads a map then
- * lie as (c,h,w), which is the order in which Flatten reads it. */
-static void turn(const export *e, size_t index)
-{
-    const rs_param *p = &e->g->param[index];
-    const rs_shape *s = &p->spec.shape;
-    const rs_shape *in = &e->g->value[e->g->node[p->node].src[0]].shape;
-    if (s->ndim == 2 && in->ndim == 4)
-        rs_reverse_axes(e->w->data[index], e->scratch, s->dim[0] / in->dim[3], in->dim[3],
-                        s->dim[1]);
-    else
-        rs_layout_to_kcrs((size_t)s->ndim, s->dim, e->w->data[index], e->scratch);
-}
-
 static void put_param(rs_pb *pb, const export *e, size_t index)
 {
     const rs_param *p = &e->g->param[index];
@@ -342,8 +329,9 @@ static void put_param(rs_pb *pb, const export *e, size_t index)
     t.ndim = (size_t)s->ndim;
     rs_layout_dims_to_kcrs(t.ndim, s->dim, t.dim);
     if (rs_layout_differs(t.ndim)) {
+        const rs_shape filter = rs_filter_shape(e->g, index);
         if (pb->file)
-            turn(e, index);
+            rs_layout_to_kcrs((size_t)filter.ndim, filter.dim, e->w->data[index], e->scratch);
         t.data = e->scratch;
     }
     rs_pb_message(pb, GRAPH_INITIALIZER, tensor_body, &t);

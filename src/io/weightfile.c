@@ -4,6 +4,7 @@
 #include "catalogue.h"
 #include "dtype.h"
 #include "error.h"
+#include "filtershape.h"
 #include "layout.h"
 
 #include <stdlib.h>
@@ -134,7 +135,8 @@ const rs_wfile_tensor *rs_wfile_at(const rs_wfile *f, size_t index)
 
 /* ---- values -------------------------------------------------------------------------------- */
 
-rescl_status rs_wfile_read(const rs_wfile *f, size_t index, float *dst)
+/* `shape` has as many values as the tensor: its own, or that of the filter that a matrix is. */
+static rescl_status read_as(const rs_wfile *f, size_t index, const rs_shape *shape, float *dst)
 {
     rescl_status st = RESCL_OK;
     const rs_wfile_tensor *t = &f->list.tensor[index];
@@ -157,11 +159,16 @@ rescl_status rs_wfile_read(const rs_wfile *f, size_t index, float *dst)
     }
     RS_OOM(straight = malloc(count * sizeof *straight + 1));
     rs_floats_decode(t->dtype, raw, count, straight);
-    rs_layout_to_rsck(t->ndim, t->shape.dim, straight, dst);
+    rs_layout_to_rsck((size_t)shape->ndim, shape->dim, straight, dst);
 out:
     free(straight);
     free(raw);
     return st;
+}
+
+rescl_status rs_wfile_read(const rs_wfile *f, size_t index, float *dst)
+{
+    return read_as(f, index, &f->list.tensor[index].shape, dst);
 }
 
 /* ---- held against a graph ------------------------------------------------------------------ */
@@ -237,12 +244,17 @@ void rs_matching_fini(rs_matching *m)
     *m = (rs_matching){0};
 }
 
-rescl_status rs_wfile_load(const rs_wfile *f, const rs_matching *m, rs_weights *w)
+rescl_status rs_wfile_load(const rs_wfile *f, const rs_graph *g, const rs_matching *m,
+                           rs_weights *w)
 {
     rescl_status st = RESCL_OK;
-    for (size_t i = 0; i < m->count; i++)
-        if (m->item[i].state == RS_MATCHED)
-            RS_TRY(rs_wfile_read(f, m->item[i].tensor, w->data[m->item[i].param]));
+    for (size_t i = 0; i < m->count; i++) {
+        const rs_match *found = &m->item[i];
+        if (found->state != RS_MATCHED)
+            continue;
+        const rs_shape filter = rs_filter_shape(g, (size_t)found->param);
+        RS_TRY(read_as(f, found->tensor, &filter, w->data[found->param]));
+    }
 out:
     return st;
 }

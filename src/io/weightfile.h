@@ -27,7 +27,8 @@ size_t rs_wfile_count(const rs_wfile *f);
 const rs_wfile_tensor *rs_wfile_at(const rs_wfile *f, size_t index);
 
 /* All values of a tensor that is rs_dtype_readable, laid out as its `shape`, which must not be
- * without dimensions (RESCL_ERR_SHAPE). */
+ * without dimensions (RESCL_ERR_SHAPE). That a matrix reads a flattened map only a graph tells:
+ * rs_wfile_load. */
 rescl_status rs_wfile_read(const rs_wfile *f, size_t index, float *dst) RESCL_CHECK;
 
 /* ---- held against a graph ------------------------------------------------------------------ */
@@ -59,6 +60,7 @@ rescl_status rs_wfile_match(const rs_wfile *f, const rs_graph *g, rs_matching *o
 void rs_matching_fini(rs_matching *m);
 
 /* Reads what matched. */
-rescl_status rs_wfile_load(const rs_wfile *f, const rs_matching *m, rs_weights *w) RESCL_CHECK;
+rescl_status rs_wfile_load(const rs_wfile *f, const rs_graph *g, const rs_matching *m,
+                           rs_weights *w) RESCL_CHECK;
 
 #endif

@@ -40,15 +40,21 @@ static const rs_graph *small_graph(void)
     };
     static rs_node node[] = {
         {.name = conv, .nparam = 2, .param = {0, 1}, .dst = 1},
-        {.name = bn, .nparam = 1, .param = {2}, .nstate = 1, .state = {3}, .dst = 2},
-        {.name = fc, .nparam = 1, .param = {4}, .dst = 3},
+        {.name = bn, .nparam = 1, .param = {2}, .nstate = 1, .state = {3}, .src = {1}, .dst = 2},
+        {.name = fc, .nparam = 1, .param = {4}, .src = {2}, .dst = 3},
     };
     static rs_alias alias[] = {{RS_NAMING_TORCHVISION, 0, conv},
                                {RS_NAMING_TORCHVISION, 1, torch_bn},
                                {RS_NAMING_KERAS1, 0, conv},
                                {RS_NAMING_KERAS1, 1, bn},
                                {RS_NAMING_KERAS1, 2, any}};
-    static const rs_graph graph = {.node = node,
+    static rs_value_info value[] = {{.shape = {4, {1, 1, 1, 3}}, .producer = -1},
+                                    {.shape = {4, {1, 1, 1, 2}}},
+                                    {.shape = {4, {1, 1, 1, 2}}, .producer = 1},
+                                    {.shape = {2, {1, 6}}, .producer = 2}};
+    static const rs_graph graph = {.value = value,
+                                   .nvalues = sizeof value / sizeof *value,
+                                   .node = node,
                                    .nnodes = sizeof node / sizeof *node,
                                    .param = param,
                                    .nparams = sizeof param / sizeof *param,
@@ -105,7 +111,7 @@ static void hold_against(const rs_wfile *f)
     rs_weights w = {.count = 5, .data = data};
     rs_matching m = {0};
     if (rs_wfile_match(f, small_graph(), &m) == RESCL_OK)
-        (void)!rs_wfile_load(f, &m, &w);
+        (void)!rs_wfile_load(f, small_graph(), &m, &w);
     rs_matching_fini(&m);
 }
 

@@ -1,7 +1,9 @@
 /* What the names of a file's tensors tell, and how they find a model's parameters. */
 #include "testing.h"
 
+#include "attr.h"
 #include "error.h"
+#include "exportfile.h"
 #include "netmodel.h"
 #include "path.h"
 #include "weightfile.h"
@@ -134,6 +136,89 @@ static void a_parameter_is_taken_once(void **state)
     rescl_model_destroy(m);
 }
 
+enum { CHANNELS = 5, UNITS = 3 };
+
+/* A dense layer that flattens a map. */
+static rs_graph *flattening_graph(size_t h, size_t w)
+{
+    const rs_dense_attr attr = {.units = UNITS, .bias = true};
+    rs_graph *g = NULL;
+    rs_value x, logits;
+    assert_ok(rs_graph_create(&g));
+    assert_ok(rs_graph_input(g, h, w, CHANNELS, &x));
+    assert_ok(rs_graph_add(g, "top", &rs_op_dense, &attr, sizeof attr, RS_SCHEME_LINEAR_UNIFORM, &x,
+                           1, &logits));
+    assert_ok(rs_graph_alias(g, logits, RS_NAMING_TORCHVISION, "fc"));
+    assert_ok(rs_graph_alias(g, logits, RS_NAMING_KERAS, "probs"));
+    assert_ok(rs_graph_finish(g, logits, 0.0f));
+    return g;
+}
+
+/* Torch's row of a unit has its inputs as (c, h, w), Keras' matrix its rows as (h, w, c). */
+static void check_stored(const rs_wfile *file, rs_naming naming, const float *own, size_t h,
+                         size_t w)
+{
+    const rs_wfile_tensor *t = rs_wfile_at(file, 0);
+    const size_t ins = h * w * CHANNELS;
+    float in_file[64];
+    assert_true(ins * UNITS <= RS_COUNT(in_file));
+    assert_int_equal(t->ndim, 2);
+    assert_ok(rs_wfile_read(file, 0, in_file)); /* (in, out), whatever the inputs are */
+    for (size_t y = 0; y < h; y++)
+        for (size_t x = 0; x < w; x++)
+            for (size_t c = 0; c < CHANNELS; c++) {
+                const size_t hwc = (y * w + x) * CHANNELS + c, chw = (c * h + y) * w + x;
+                const float *found =
+                    &in_file[(naming == RS_NAMING_TORCHVISION ? chw : hwc) * UNITS];
+                assert_memory_equal(found, &own[hwc * UNITS], UNITS * sizeof *own);
+            }
+}
+
+static void a_flattened_map_lies_as_the_library_flattens_it(void **state)
+{
+    static const struct {
+        size_t h, w;
+    } maps[] = {{1, 1}, {2, 2}, {2, 1}, {1, 4}};
+    static const struct {
+        const char *format;
+        rs_naming naming;
+    } files[] = {{"safetensors", RS_NAMING_TORCHVISION},
+                 {"safetensors", RS_NAMING_RESCL},
+                 {"hdf5", RS_NAMING_KERAS}};
+    static const char *const classes[UNITS] = {"a", "b", "c"};
+    const rs_ckpt_model about = {
+        .name = "tiny", .classes = UNITS, .image_size = 1, .class_name = classes};
+    char *path = rs_path_join(rs_test_dir, "w");
+    (void)state;
+    for (size_t i = 0; i < RS_COUNT(maps); i++)
+        for (size_t k = 0; k < RS_COUNT(files); k++) {
+            const rs_export_options o = {.format = rs_format_get(files[k].format),
+                                         .naming = files[k].naming,
+                                         .dtype = RS_ST_F32};
+            rs_graph *g = flattening_graph(maps[i].h, maps[i].w);
+            rs_weights w, back;
+            rs_matching found;
+            rs_wfile *f = NULL;
+            assert_ok(rs_weights_create(g, &w));
+            assert_ok(rs_weights_create(g, &back));
+            rs_weights_init(g, &w, 1);
+            assert_ok(rs_export(path, g, &w, &about, &o));
+            assert_ok(rs_wfile_open(path, &f));
+            check_stored(f, files[k].naming, w.data[0], maps[i].h, maps[i].w);
+            assert_ok(rs_wfile_match(f, g, &found));
+            assert_int_equal(found.of[RS_MATCHED], 2);
+            assert_ok(rs_wfile_load(f, g, &found, &back));
+            for (size_t p = 0; p < w.count; p++)
+                assert_memory_equal(back.data[p], w.data[p], w.elems[p] * sizeof(float));
+            rs_matching_fini(&found);
+            rs_wfile_close(f);
+            rs_weights_fini(&w);
+            rs_weights_fini(&back);
+            rs_graph_destroy(g);
+        }
+    free(path);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, rs_test_dir_setup, rs_test_dir_teardown)
@@ -141,6 +226,7 @@ int main(void)
         TEST(the_library_is_the_one_that_explains_the_most_names),
         TEST(every_librarys_names_find_the_parameters),
         TEST(a_parameter_is_taken_once),
+        TEST(a_flattened_map_lies_as_the_library_flattens_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
