@@ -12,6 +12,7 @@ typedef struct head {
     size_t first; /* node */
     double **value, **diff;
     double **param; /* by graph parameter */
+    double **ws;    /* RS_OP_WS by node: what forward keeps for backward */
 } head;
 
 static size_t count_of(const head *h, rs_value v)
@@ -27,10 +28,22 @@ static double *widen(const float *x, size_t count)
     return out;
 }
 
+/* In inference, but for a node that has to keep something for its backward pass. */
+static rescl_status problem_of(const head *h, size_t node, rs_problem *p)
+{
+    rescl_status st = RESCL_OK;
+    RS_TRY(rs_graph_problem(h->g, node, 1, true, p));
+    if (p->nws == 0)
+        RS_TRY(rs_graph_problem(h->g, node, 1, false, p));
+out:
+    return st;
+}
+
 /* Every tensor that the nodes of the head read or write. */
 static rescl_status allocate(head *h)
 {
     rescl_status st = RESCL_OK;
+    rs_problem p;
     for (size_t i = h->first; i < h->g->nnodes; i++) {
         const rs_node *n = &h->g->node[i];
         if (n->dst == h->g->loss)
@@ -47,14 +60,19 @@ static rescl_status allocate(head *h)
         for (int k = 0; k < n->nparam; k++)
             RS_OOM(h->param[n->param[k]] =
                        widen(h->w->data[n->param[k]], h->w->elems[n->param[k]]));
+        RS_TRY(problem_of(h, i, &p));
+        for (int k = 0; k < p.nws; k++)
+            RS_OOM(h->ws[i * RS_OP_WS + (size_t)k] =
+                       calloc(rs_shape_count(&p.ws[k]), sizeof **h->ws));
         RS_OOM(h->value[n->dst] = calloc(count_of(h, n->dst), sizeof **h->value));
     }
 out:
     return st;
 }
 
-static rs_ref tensors_of(const head *h, const rs_node *n)
+static rs_ref tensors_of(const head *h, size_t node)
 {
+    const rs_node *n = &h->g->node[node];
     rs_ref ref = {.dst = h->value[n->dst], .diff_dst = h->diff[n->dst]};
     for (int k = 0; k < n->nsrc; k++) {
         ref.src[k] = h->value[n->src[k]];
@@ -62,6 +80,8 @@ static rs_ref tensors_of(const head *h, const rs_node *n)
     }
     for (int k = 0; k < n->nparam; k++)
         ref.param[k] = h->param[n->param[k]];
+    for (size_t k = 0; k < RS_OP_WS; k++)
+        ref.ws[k] = h->ws[node * RS_OP_WS + k];
     return ref;
 }
 
@@ -73,8 +93,8 @@ static rescl_status forward(const head *h)
         const rs_node *n = &h->g->node[i];
         if (n->dst == h->g->loss)
             continue;
-        const rs_ref ref = tensors_of(h, n);
-        RS_TRY(rs_graph_problem(h->g, i, 1, false, &p));
+        const rs_ref ref = tensors_of(h, i);
+        RS_TRY(problem_of(h, i, &p));
         n->op->reference(&p, RS_FWD, &ref);
     }
 out:
@@ -94,14 +114,14 @@ static rescl_status backward(const head *h, size_t class_index)
         const rs_node *n = &h->g->node[i];
         if (n->dst == h->g->loss || !h->diff[n->dst])
             continue;
-        RS_TRY(rs_graph_problem(h->g, i, 1, false, &p));
+        RS_TRY(problem_of(h, i, &p));
         for (int k = 0; k < n->nsrc; k++) {
             double **diff = &h->diff[n->src[k]];
             p.accumulate[k] = *diff != NULL;
             if (!*diff)
                 RS_OOM(*diff = calloc(count_of(h, n->src[k]), sizeof **diff));
         }
-        const rs_ref ref = tensors_of(h, n);
+        const rs_ref ref = tensors_of(h, i);
         n->op->reference(&p, RS_BWD_DATA, &ref);
     }
 out:
@@ -126,6 +146,7 @@ rescl_status rs_head_gradient(const rs_graph *g, const rs_weights *w, const floa
     RS_OOM(h.value = calloc(g->nvalues, sizeof *h.value));
     RS_OOM(h.diff = calloc(g->nvalues, sizeof *h.diff));
     RS_OOM(h.param = calloc(g->nparams + 1, sizeof *h.param));
+    RS_OOM(h.ws = calloc(g->nnodes * RS_OP_WS, sizeof *h.ws));
     RS_OOM(h.value[g->features] = widen(features, count_of(&h, g->features)));
     RS_TRY(allocate(&h));
     RS_FAIL_IF(class_index >= count_of(&h, g->output), RESCL_ERR_ARG,
@@ -141,5 +162,6 @@ out:
     free_all(h.value, g->nvalues);
     free_all(h.diff, g->nvalues);
     free_all(h.param, g->nparams);
+    free_all(h.ws, g->nnodes * RS_OP_WS);
     return st;
 }

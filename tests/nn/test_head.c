@@ -25,11 +25,11 @@ static rs_value dense(rs_graph *g, const char *name, size_t units, rs_value x)
     return layer(g, name, &rs_op_dense, &attr, sizeof attr, x);
 }
 
-static rs_value pool(rs_graph *g, bool global, rs_value x)
+static rs_value pool(rs_graph *g, const rs_op *op, bool global, rs_value x)
 {
     const rs_pool_attr attr = {
         .kernel_h = 2, .kernel_w = 2, .stride_h = 1, .stride_w = 1, .global = global};
-    return layer(g, "pool", &rs_op_avgpool, &attr, sizeof attr, x);
+    return layer(g, "pool", op, &attr, sizeof attr, x);
 }
 
 static rs_value dropout(rs_graph *g, const char *name, rs_value x)
@@ -38,18 +38,20 @@ static rs_value dropout(rs_graph *g, const char *name, rs_value x)
     return layer(g, name, &rs_op_dropout, &attr, sizeof attr, x);
 }
 
-typedef enum kind { PLAIN, HIDDEN_LAYER, FLATTENED, KINDS } kind;
+typedef enum kind { PLAIN, HIDDEN_LAYER, FLATTENED, MAX_POOLED, KINDS } kind;
 
-/* A map by a convolution and a relu, then one of three heads. */
+/* A map by a convolution and a relu, then one of four heads. */
 static rs_graph *make(kind k, rs_value *map)
 {
     rs_value x;
     rs_graph *g = kit_graph(SIDE, SIDE, 2, &x);
     *map = x = kit_relu(g, "relu", kit_conv(g, "conv", x, MAPS, 3, 1));
     if (k == FLATTENED) {
-        x = dropout(g, "drop", pool(g, false, x));
+        x = dropout(g, "drop", pool(g, &rs_op_avgpool, false, x));
+    } else if (k == MAX_POOLED) {
+        x = pool(g, &rs_op_maxpool, false, x);
     } else {
-        x = pool(g, true, x);
+        x = pool(g, &rs_op_avgpool, true, x);
         if (k == HIDDEN_LAYER)
             x = dropout(g, "drop", kit_relu(g, "relu1", dense(g, "fc1", HIDDEN, x)));
     }
@@ -64,7 +66,8 @@ static double logit(const rs_graph *g, const rs_weights *w, const float *x, size
     return logits[c];
 }
 
-/* Heads are linear but for relus far from 0, so that a wide step is exact. */
+/* Heads are linear but for relus far from 0 and maxima far from the next, so that a wide step is
+ * exact. */
 static void is_the_derivative(void **state)
 {
     (void)state;
