@@ -30,34 +30,47 @@ static bool matches(const rs_node *n, const char *pattern)
     return strcmp(pattern, part_name(n->part, text)) == 0 || fnmatch(pattern, n->name, 0) == 0;
 }
 
+static bool has_part(const rs_graph *g, int part)
+{
+    for (size_t i = 0; i < g->nnodes; i++)
+        if (g->node[i].part == part && g->node[i].nparam > 0)
+            return true;
+    return false;
+}
+
 /* The error of a pattern that matches nothing, with the nearest of all that would. */
 static rescl_status refuse_pattern(const rescl_model *m, const char *pattern)
 {
     rescl_status st = RESCL_OK;
     const rs_graph *g = m->graph;
     int stages = 0;
+    char numbered[64] = "";
     const char **names = NULL;
     char(*text)[24] = NULL;
     size_t count = 0;
 
     for (size_t i = 0; i < g->nnodes; i++)
-        stages = g->node[i].part > stages ? g->node[i].part : stages;
+        if (g->node[i].nparam > 0 && g->node[i].part > stages)
+            stages = g->node[i].part;
+    if (stages > 0)
+        snprintf(numbered, sizeof numbered, "stage1 to stage%d, ", stages);
     RS_OOM(names = calloc((size_t)stages + g->nnodes + 4, sizeof *names));
-    RS_OOM(text = calloc((size_t)stages + 1, sizeof *text));
+    RS_OOM(text = calloc((size_t)stages + 2, sizeof *text));
     names[count++] = "body";
-    names[count++] = "head";
-    for (int part = 0; part <= stages; part++)
-        names[count++] = part_name(part, text[part]);
+    for (int part = RS_PART_HEAD; part <= stages; part++)
+        if (has_part(g, part))
+            names[count++] = part_name(part, text[part - RS_PART_HEAD]);
     for (size_t i = 0; i < g->nnodes; i++)
         if (g->node[i].nparam > 0)
             names[count++] = g->node[i].name;
     const char *near = rs_nearest(pattern, names);
     RS_FAIL(RESCL_ERR_ARG,
-            "freeze: '%s' matches no layer of %s that has parameters%s%s%s; expected body, head, "
-            "stem, stage1 to stage%d, or a pattern such as 'res2*' over the names of layers that "
+            "freeze: '%s' matches no layer of %s that has parameters%s%s%s; expected body, "
+            "%s%s%sor a pattern such as 'res2*' over the names of layers that "
             "'rescl summary' shows",
             pattern, m->name, near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "",
-            stages);
+            has_part(g, RS_PART_HEAD) ? "head, " : "", has_part(g, RS_PART_STEM) ? "stem, " : "",
+            numbered);
 out:
     free(names);
     free(text);

@@ -133,6 +133,24 @@ static void refuses_what_freezes_nothing_or_all(void **state)
     rescl_model_destroy(m);
 }
 
+/* Neither the list nor the nearest name is of a part that the model lacks. */
+static void offers_only_what_the_model_has(void **state)
+{
+    rescl_model *m = model_of("resnet8");
+    (void)state;
+    for (size_t i = 0; i < m->graph->nnodes; i++)
+        if (m->graph->node[i].part == RS_PART_STEM)
+            m->graph->node[i].part = 1;
+    assert_fails(rescl_model_freeze(m, "stem", false), RESCL_ERR_ARG, "'stem' matches no layer",
+                 "expected body, head, stage1 to stage3, or a pattern");
+    assert_null(strstr(rescl_last_error()->message, "did you mean 'stem'"));
+    for (size_t i = 0; i < m->graph->nnodes; i++)
+        m->graph->node[i].part = RS_PART_STEM;
+    assert_fails(rescl_model_freeze(m, "stage1", false), RESCL_ERR_ARG,
+                 "expected body, stem, or a pattern");
+    rescl_model_destroy(m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -141,6 +159,7 @@ int main(void)
         cmocka_unit_test(counts_what_is_trained),
         cmocka_unit_test(a_call_replaces_the_one_before),
         cmocka_unit_test(refuses_what_freezes_nothing_or_all),
+        cmocka_unit_test(offers_only_what_the_model_has),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
