@@ -73,7 +73,7 @@ out:
 static rescl_status recognise(const rescl_data_options *options, const rs_dataset_format **out)
 {
     rescl_status st = RESCL_OK;
-    rs_str list = {0};
+    rs_str list = {0}, expected = {0};
     struct stat info;
     for (size_t i = 0; i < RS_COUNT(formats); i++) {
         if (formats[i]->recognises(options)) {
@@ -82,6 +82,10 @@ static rescl_status recognise(const rescl_data_options *options, const rs_datase
         }
     }
     RS_TRY(append_formats(&list));
+    for (size_t i = 0; i < RS_COUNT(formats); i++)
+        if (formats[i]->expects)
+            RS_TRY(rs_str_appendf(&expected, "%s%s", expected.len ? "; or " : "",
+                                  formats[i]->expects));
     if (stat(options->path, &info) != 0) {
         const char *near = rs_nearest(options->path, format_names);
         const int missing = errno == ENOENT || errno == ENOTDIR;
@@ -90,18 +94,17 @@ static rescl_status recognise(const rescl_data_options *options, const rs_datase
                 options->path, missing ? "no such file or folder" : strerror(errno),
                 near ? ", did you mean \"" : "", near ? near : "", near ? "\"?" : "");
     }
-    RS_FAIL(
-        RESCL_ERR_FORMAT,
-        "data \"%s\": found a %s that no dataset format recognises for the split \"%s\" "
-        "(formats: %s). It must be a folder with %s_signs.h5, such a file, or a folder with one "
-        "folder of PNG or JPEG files per class",
-        options->path,
-        S_ISDIR(info.st_mode)   ? "folder"
-        : S_ISREG(info.st_mode) ? "file"
-                                : "special file",
-        options->split, list.text, options->split);
+    RS_FAIL(RESCL_ERR_FORMAT,
+            "data \"%s\": found a %s that no dataset format recognises for the split \"%s\" "
+            "(formats: %s). It must be %s",
+            options->path,
+            S_ISDIR(info.st_mode)   ? "folder"
+            : S_ISREG(info.st_mode) ? "file"
+                                    : "special file",
+            options->split, list.text, expected.text);
 out:
     rs_str_fini(&list);
+    rs_str_fini(&expected);
     return st;
 }
 

@@ -6,6 +6,7 @@
 
 typedef struct rs_dataset_format {
     const char *name;
+    const char *expects; /* what it lies in, for errors: "a folder with ..."; NULL: built in */
     /* True when `path` looks like this format (a cheap look, no error). */
     bool (*recognises)(const rescl_data_options *options);
     /* Sets count, classes, class_name and state. What it set before a failure is cleaned up by the

@@ -263,6 +263,7 @@ static rescl_status get(const rescl_dataset *set, size_t index, rescl_image *ima
 
 const rs_dataset_format rs_dataset_folder = {
     .name = "folder",
+    .expects = "a folder with one folder of PNG or JPEG files per class",
     .recognises = recognises,
     .open = open_set,
     .get = get,

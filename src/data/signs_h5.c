@@ -201,6 +201,7 @@ out:
 
 const rs_dataset_format rs_dataset_signs_h5 = {
     .name = "signs_h5",
+    .expects = "a folder with train_signs.h5 and test_signs.h5, or such a file",
     .recognises = recognises,
     .open = open_set,
     .get = get,

@@ -262,11 +262,16 @@ static void put_shortcut(rs_pb *pb, const export *e, const rs_node *n)
     put_node(pb, &pad);
 }
 
-static void put_plain(rs_pb *pb, const export *e, const rs_node *n)
+static void put_relu(rs_pb *pb, const export *e, const rs_node *n)
 {
-    onnx_node o = start(e, n, n->op == &rs_op_relu ? "Relu" : "Add");
-    for (int i = 1; i < n->nsrc; i++)
-        add_input(&o, value_name(e, n->src[i]));
+    onnx_node o = start(e, n, "Relu");
+    put_node(pb, &o);
+}
+
+static void put_add(rs_pb *pb, const export *e, const rs_node *n)
+{
+    onnx_node o = start(e, n, "Add");
+    add_input(&o, value_name(e, n->src[1]));
     put_node(pb, &o);
 }
 
@@ -274,8 +279,8 @@ static const struct {
     const rs_op *op;
     void (*put)(rs_pb *pb, const export *e, const rs_node *n); /* NULL: nothing in inference */
 } writers[] = {{&rs_op_conv2d, put_conv},  {&rs_op_batchnorm, put_batchnorm},
-               {&rs_op_dense, put_dense},  {&rs_op_relu, put_plain},
-               {&rs_op_add, put_plain},    {&rs_op_maxpool, put_pool},
+               {&rs_op_dense, put_dense},  {&rs_op_relu, put_relu},
+               {&rs_op_add, put_add},      {&rs_op_maxpool, put_pool},
                {&rs_op_avgpool, put_pool}, {&rs_op_shortcut, put_shortcut},
                {&rs_op_dropout, NULL},     {&rs_op_softmax_xent, NULL}};
 

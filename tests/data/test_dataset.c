@@ -30,6 +30,18 @@ static void every_format_has_its_files(void **state)
     assert_true(count >= 3);
 }
 
+/* "handsigns, signs_h5, ..." */
+static const char *list_of_formats(void)
+{
+    static char text[256];
+    size_t used = 0;
+    for (const char *const *f = rescl_dataset_formats(); *f; f++)
+        used += (size_t)snprintf(text + used, sizeof text - used, "%s%s", used ? ", " : "", *f);
+    assert_non_null(strstr(text, "handsigns, signs_h5"));
+    assert_non_null(strstr(text, "folder"));
+    return text;
+}
+
 static void open_fails(rescl_data_options options, rescl_status status, const char *word,
                        const char *word2)
 {
@@ -77,12 +89,12 @@ static void tells_what_it_found(void **state)
     open_fails((rescl_data_options){.path = "/nowhere/at all"}, RESCL_ERR_NOT_FOUND,
                "/nowhere/at all", "no such");
     open_fails((rescl_data_options){.path = rs_test_dir}, RESCL_ERR_FORMAT, "a folder",
-               "handsigns, signs_h5, folder");
+               list_of_formats());
     open_fails((rescl_data_options){.path = file}, RESCL_ERR_FORMAT, "notes.txt", "a file");
     open_fails((rescl_data_options){.path = rs_test_dir, .format = "foldr"}, RESCL_ERR_ARG,
                "\"foldr\"", "did you mean \"folder\"");
     open_fails((rescl_data_options){.path = rs_test_dir, .format = "zzzzzzzzz"}, RESCL_ERR_ARG,
-               "\"zzzzzzzzz\"", "handsigns, signs_h5, folder");
+               "\"zzzzzzzzz\"", list_of_formats());
 }
 
 /* Fewer samples are spread over the whole set, so that a set in the order of its classes still
