@@ -192,6 +192,8 @@ static void a_flattened_map_lies_as_the_library_flattens_it(void **state)
     (void)state;
     for (size_t i = 0; i < RS_COUNT(maps); i++)
         for (size_t k = 0; k < RS_COUNT(files); k++) {
+            if (strcmp(files[k].format, "hdf5") == 0 && !rescl_has_feature("hdf5"))
+                continue;
             const rs_export_options o = {.format = rs_format_get(files[k].format),
                                          .naming = files[k].naming,
                                          .dtype = RS_ST_F32};
