@@ -223,14 +223,6 @@ void rs_h5_close(rs_h5_file *f)
     free(f);
 }
 
-const rs_h5_array *rs_h5_find(const rs_h5_file *f, const char *name)
-{
-    for (size_t i = 0; i < f->count; i++)
-        if (strcmp(f->array[i].name, name) == 0)
-            return &f->array[i];
-    return NULL;
-}
-
 const char *rs_h5_note_get(const rs_h5_file *f, const char *key)
 {
     for (size_t i = 0; i < f->notes; i++)

@@ -16,6 +16,11 @@
 
 #define RS_H5_DIMS 4
 
+/* What builds without HDF5 answer, about a path. */
+#define RS_H5_MISSING                                                                              \
+    "%s: this rescl was built without HDF5; install its development package (Debian: "             \
+    "libhdf5-dev) and build again with -DRESCL_WITH_HDF5=ON"
+
 /* ---- in the child: what to take up into the index ------------------------------------------ */
 
 typedef struct rs_h5_scan rs_h5_scan; /* an open file, and the index as far as it is made */
@@ -95,7 +100,6 @@ rescl_status rs_h5_open(const char *path, rs_h5_scan_fn scan, const void *arg, r
 void rs_h5_close(rs_h5_file *f);
 
 /* NULL when the index has none. */
-const rs_h5_array *rs_h5_find(const rs_h5_file *f, const char *name);
 const char *rs_h5_note_get(const rs_h5_file *f, const char *key);
 
 /* All values as they lie in the file: count * value_bytes bytes. */

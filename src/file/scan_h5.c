@@ -478,10 +478,7 @@ rescl_status rs_h5_scan_run(rs_reply *index, const void *arg)
     rescl_status st = RESCL_OK;
     const rs_h5_job *job = arg;
     (void)index;
-    RS_FAIL(RESCL_ERR_UNSUPPORTED,
-            "%s: this rescl was built without HDF5; install its development package (Debian: "
-            "libhdf5-dev) and build again with -DRESCL_WITH_HDF5=ON",
-            job->path);
+    RS_FAIL(RESCL_ERR_UNSUPPORTED, RS_H5_MISSING, job->path);
 out:
     return st;
 }

@@ -324,10 +324,7 @@ out:
 static rescl_status write_file(const rs_export_job *job)
 {
     rescl_status st = RESCL_OK;
-    RS_FAIL(RESCL_ERR_UNSUPPORTED,
-            "%s: this rescl was built without HDF5; install its development package (Debian: "
-            "libhdf5-dev) and build again with -DRESCL_WITH_HDF5=ON",
-            job->path);
+    RS_FAIL(RESCL_ERR_UNSUPPORTED, RS_H5_MISSING, job->path);
 out:
     return st;
 }

@@ -131,24 +131,9 @@ uint64_t rs_team_peak_bytes(const rs_team *t)
 
 /* ---- values ------------------------------------------------------------------------------ */
 
-rescl_status rs_team_upload(rs_team *t, const rs_weights *w)
-{
-    return rs_store_upload(t->replica->store, w);
-}
-
 rescl_status rs_team_download(rs_team *t, rs_weights *w)
 {
     return rs_store_download(t->replica->store, w);
-}
-
-rescl_status rs_team_upload_grads(rs_team *t, const rs_weights *w)
-{
-    return rs_store_upload_grads(t->replica->store, w);
-}
-
-rescl_status rs_team_download_grads(rs_team *t, rs_weights *w)
-{
-    return rs_store_download_grads(t->replica->store, w);
 }
 
 rescl_status rs_team_read_param(rs_team *t, size_t index, bool gradient, float *values)

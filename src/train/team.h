@@ -61,11 +61,7 @@ uint64_t rs_team_peak_bytes(const rs_team *t);
 /* ---- values ------------------------------------------------------------------------------ */
 
 /* Parameters and running statistics, at any step's end; as the last update leaves them. */
-rescl_status rs_team_upload(rs_team *t, const rs_weights *w) RESCL_CHECK;
 rescl_status rs_team_download(rs_team *t, rs_weights *w) RESCL_CHECK;
-/* Gradients of the last batch; arrays of what is not trained are left alone. */
-rescl_status rs_team_upload_grads(rs_team *t, const rs_weights *w) RESCL_CHECK;
-rescl_status rs_team_download_grads(rs_team *t, rs_weights *w) RESCL_CHECK;
 /* One parameter or statistic by its index in the graph, or the gradient of one that is trained. */
 rescl_status rs_team_read_param(rs_team *t, size_t index, bool gradient, float *values) RESCL_CHECK;
 rescl_status rs_team_write_param(rs_team *t, size_t index, bool gradient, const float *values)
