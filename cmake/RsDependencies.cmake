@@ -95,8 +95,22 @@ if(NOT RESCL_WITH_JPEG STREQUAL "OFF")
     endif()
 endif()
 
+# libzip is optional too, for zipfile.c alone.
+if(NOT RESCL_WITH_ZIP STREQUAL "OFF")
+    pkg_check_modules(rs_zip QUIET IMPORTED_TARGET libzip)
+    if(rs_zip_FOUND)
+        add_library(rs_dep_zip INTERFACE)
+        target_link_libraries(rs_dep_zip INTERFACE PkgConfig::rs_zip)
+        message(STATUS "libzip: ${rs_zip_VERSION}")
+    elseif(RESCL_WITH_ZIP STREQUAL "ON")
+        list(APPEND rs_missing "libzip")
+    else()
+        message(STATUS "libzip: not found, built without (RESCL_WITH_ZIP=AUTO)")
+    endif()
+endif()
+
 # The optional libraries; rescl_features() lists those that were found.
-set(rs_optional_libraries hdf5 jpeg)
+set(rs_optional_libraries hdf5 jpeg zip)
 set(features "")
 foreach(library ${rs_optional_libraries})
     if(TARGET rs_dep_${library})

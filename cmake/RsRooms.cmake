@@ -45,5 +45,6 @@ function(rs_room name)
 
     rs_optional(${name} hdf5 "_(hdf5|h5)\\.c$" ${sources})
     rs_optional(${name} jpeg "/jpeg\\.c$" ${sources})
+    rs_optional(${name} zip "/zipfile\\.c$" ${sources})
     set(rs_rooms ${rs_rooms} ${name} PARENT_SCOPE)
 endfunction()

@@ -83,7 +83,7 @@ RESCL_API const char *rescl_version(void);
 RESCL_API int rescl_version_number(void);
 
 /** The optional features that this library was built with, such as "hdf5" (Keras' weights and
- * signs_h5 datasets) and "jpeg"; NULL-terminated. */
+ * signs_h5 datasets), "jpeg" and "zip" (PyTorch's and Keras 3's files); NULL-terminated. */
 RESCL_API const char *const *rescl_features(void);
 /** Whether `name` is one of rescl_features(); false for NULL and for what no rescl ever had. */
 RESCL_API bool rescl_has_feature(const char *name);
