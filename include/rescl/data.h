@@ -64,6 +64,19 @@ RESCL_API rescl_status rescl_image_read(const char *path, rescl_image *out) RESC
 /** The same of a file that is in memory; `name` stands for its path in messages. */
 RESCL_API rescl_status rescl_image_decode(const void *data, size_t bytes, const char *name,
                                           rescl_image *out) RESCL_CHECK;
+
+/** What the header of an image file says. */
+typedef struct rescl_image_info {
+    size_t width, height; /**< as they are stored, before the image is turned upright */
+    const char *kind;     /**< "PNG" or "JPEG" */
+} rescl_image_info;
+
+/**
+ * Whether rescl_image_read() will take a file, by its header and its last bytes: quick, and without
+ * opening what is no regular file. Only a file whose header is very long or that does not end as
+ * images do is read in whole. What is damaged in the middle shows when it is decoded.
+ */
+RESCL_API rescl_status rescl_image_probe(const char *path, rescl_image_info *out) RESCL_CHECK;
 /** Whether a file's name ends as those of images do: ".png", ".jpg" or ".jpeg", in any case. */
 RESCL_API bool rescl_image_has_suffix(const char *name);
 /** Writes an 8-bit RGB PNG, whole or not at all. */

@@ -4,18 +4,28 @@
 #include "error.h"
 #include "path.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 static const struct {
     size_t bytes;
     const char *magic;
     rs_image_decoder decode;
+    rs_image_prober probe;
+    size_t end_bytes; /* of the mark that a whole file ends with, which begins so many bytes ... */
+    const char *end;
+    size_t end_within; /* ... before the file's end at most */
 } decoders[] = {
-    {8, "\x89PNG\r\n\x1a\n", rs_png_decode},
-    {3, "\xff\xd8\xff", rs_jpeg_decode},
+    {8, "\x89PNG\r\n\x1a\n", rs_png_decode, rs_png_probe, 4, "IEND", 8},
+    {3, "\xff\xd8\xff", rs_jpeg_decode, rs_jpeg_probe, 2, "\xff\xd9", 64},
 };
+
+#define HEAD_BYTES 16384 /* hold the header of nearly every file */
 
 bool rescl_image_has_suffix(const char *name)
 {
@@ -55,24 +65,35 @@ static const char *kind_of(const uint8_t *data, size_t bytes)
     return "something else";
 }
 
-static rs_image_decoder decoder_of(const uint8_t *data, size_t bytes)
+/* The number of the format in `decoders`, or one past its end. */
+static size_t format_of(const uint8_t *data, size_t bytes)
 {
-    for (size_t i = 0; i < RS_COUNT(decoders); i++) {
-        if (bytes >= decoders[i].bytes && memcmp(data, decoders[i].magic, decoders[i].bytes) == 0)
-            return decoders[i].decode;
-    }
-    return NULL;
+    size_t i = 0;
+    while (i < RS_COUNT(decoders) &&
+           (bytes < decoders[i].bytes || memcmp(data, decoders[i].magic, decoders[i].bytes) != 0))
+        i++;
+    return i;
+}
+
+static rescl_status require_format(const uint8_t *data, size_t bytes, const char *name,
+                                   size_t *format)
+{
+    rescl_status st = RESCL_OK;
+    *format = format_of(data, bytes);
+    RS_FAIL_IF(*format == RS_COUNT(decoders), RESCL_ERR_FORMAT,
+               "%s: neither a PNG nor a JPEG, but %s", name, kind_of(data, bytes));
+out:
+    return st;
 }
 
 rescl_status rescl_image_decode(const void *data, size_t bytes, const char *name, rescl_image *out)
 {
     rescl_status st = RESCL_OK;
     unsigned orientation = 1;
-    const rs_image_decoder decode = decoder_of(data, bytes);
+    size_t format;
     *out = (rescl_image){0};
-    RS_FAIL_IF(!decode, RESCL_ERR_FORMAT, "%s: neither a PNG nor a JPEG, but %s", name,
-               kind_of(data, bytes));
-    RS_TRY(decode(data, bytes, name, out, &orientation));
+    RS_TRY(require_format(data, bytes, name, &format));
+    RS_TRY(decoders[format].decode(data, bytes, name, out, &orientation));
     RS_TRY(rs_image_orient(out, orientation));
 out:
     if (st != RESCL_OK)
@@ -90,6 +111,98 @@ rescl_status rescl_image_read(const char *path, rescl_image *out)
     RS_TRY(rescl_image_decode(data, bytes, path, out));
 out:
     free(data);
+    return st;
+}
+
+/* ---- checking without decoding ----------------------------------------------------------- */
+
+/* Opens no more than regular files: opening a device may wait or do something. */
+static rescl_status open_regular(const char *path, int *fd, size_t *bytes)
+{
+    rescl_status st = RESCL_OK;
+    struct stat info;
+    if (stat(path, &info) != 0) {
+        const int why = errno;
+        RS_FAIL_IF(lstat(path, &info) == 0 && S_ISLNK(info.st_mode), RESCL_ERR_NOT_FOUND,
+                   "%s: a link that leads to no file (%s)", path, strerror(why));
+        RS_FAIL(why == ENOENT || why == ENOTDIR ? RESCL_ERR_NOT_FOUND : RESCL_ERR_IO, "%s: %s",
+                path, strerror(why));
+    }
+    RS_FAIL_IF(!S_ISREG(info.st_mode), RESCL_ERR_FORMAT, "%s: not a file but a %s", path,
+               S_ISDIR(info.st_mode)    ? "folder"
+               : S_ISFIFO(info.st_mode) ? "FIFO"
+               : S_ISSOCK(info.st_mode) ? "socket"
+                                        : "device");
+    *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    RS_FAIL_IF(*fd < 0 || fstat(*fd, &info) != 0, RESCL_ERR_IO, "%s: cannot open: %s", path,
+               strerror(errno));
+    RS_FAIL_IF(!S_ISREG(info.st_mode) || (uintmax_t)info.st_size > RESCL_IMAGE_MAX_BYTES,
+               RESCL_ERR_FORMAT, "%s: has %jd bytes; an image has at most %zu", path,
+               (intmax_t)info.st_size, RESCL_IMAGE_MAX_BYTES);
+    *bytes = (size_t)info.st_size;
+out:
+    return st;
+}
+
+/* Up to `bytes` from `offset`; *got is less where the file ends. */
+static rescl_status read_at(int fd, const char *path, size_t offset, uint8_t *data, size_t bytes,
+                            size_t *got)
+{
+    rescl_status st = RESCL_OK;
+    *got = 0;
+    while (*got < bytes) {
+        const ssize_t n = pread(fd, data + *got, bytes - *got, (off_t)(offset + *got));
+        if (n < 0 && errno == EINTR)
+            continue;
+        RS_FAIL_IF(n < 0, RESCL_ERR_IO, "%s: cannot read: %s", path, strerror(errno));
+        if (n == 0)
+            break;
+        *got += (size_t)n;
+    }
+out:
+    return st;
+}
+
+/* Whether the mark that ends a whole file of the format is among the last bytes. */
+static bool has_end(size_t format, const uint8_t *last, size_t bytes)
+{
+    const size_t n = decoders[format].end_bytes;
+    const size_t within = decoders[format].end_within;
+    for (size_t i = bytes > within ? bytes - within : 0; i + n <= bytes; i++)
+        if (memcmp(last + i, decoders[format].end, n) == 0)
+            return true;
+    return false;
+}
+
+rescl_status rescl_image_probe(const char *path, rescl_image_info *out)
+{
+    rescl_status st = RESCL_OK;
+    uint8_t head[HEAD_BYTES], last[64];
+    size_t bytes, got, format;
+    rescl_image image = {0};
+    char *whole = NULL;
+    int fd = -1;
+    *out = (rescl_image_info){0};
+    RS_TRY(open_regular(path, &fd, &bytes));
+    RS_TRY(read_at(fd, path, 0, head, sizeof head, &got));
+    RS_TRY(require_format(head, got, path, &format));
+    st = decoders[format].probe(head, got, bytes, path, out);
+    if (st != RESCL_OK && bytes > got) { /* the header may be longer */
+        RS_TRY(rs_file_read(path, RESCL_IMAGE_MAX_BYTES, &whole, &bytes));
+        st = decoders[format].probe((uint8_t *)whole, bytes, bytes, path, out);
+    }
+    RS_TRY(st);
+    RS_TRY(
+        read_at(fd, path, bytes > sizeof last ? bytes - sizeof last : 0, last, sizeof last, &got));
+    if (!has_end(format, last, got)) /* cut short, or whole with something behind it */
+        RS_TRY(rescl_image_read(path, &image));
+out:
+    if (st != RESCL_OK)
+        *out = (rescl_image_info){0};
+    rescl_image_free(&image);
+    free(whole);
+    if (fd >= 0)
+        close(fd);
     return st;
 }
 

@@ -11,10 +11,20 @@
 typedef rescl_status (*rs_image_decoder)(const uint8_t *data, size_t bytes, const char *name,
                                          rescl_image *out, unsigned *orientation);
 
+/* The size of an image by the first `bytes` of its file of `file_bytes`, and the checks that the
+ * header allows. A failure may mean that `bytes` were too few. */
+typedef rescl_status (*rs_image_prober)(const uint8_t *data, size_t bytes, size_t file_bytes,
+                                        const char *name, rescl_image_info *out);
+
 rescl_status rs_png_decode(const uint8_t *data, size_t bytes, const char *name, rescl_image *out,
                            unsigned *orientation) RESCL_CHECK;
 rescl_status rs_jpeg_decode(const uint8_t *data, size_t bytes, const char *name, rescl_image *out,
                             unsigned *orientation) RESCL_CHECK;
+
+rescl_status rs_png_probe(const uint8_t *data, size_t bytes, size_t file_bytes, const char *name,
+                          rescl_image_info *out) RESCL_CHECK;
+rescl_status rs_jpeg_probe(const uint8_t *data, size_t bytes, size_t file_bytes, const char *name,
+                           rescl_image_info *out) RESCL_CHECK;
 
 /* Tag 0x0112 of the first directory of EXIF data (a TIFF header and what it points to): 1 to 8, or
  * 1 where there is none or the data are damaged. */

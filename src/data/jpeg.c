@@ -188,19 +188,52 @@ out:
     return st;
 }
 
-#else
-
-rescl_status rs_jpeg_decode(const uint8_t *data, size_t bytes, const char *name, rescl_image *out,
-                            unsigned *orientation)
+rescl_status rs_jpeg_probe(const uint8_t *data, size_t bytes, size_t file_bytes, const char *name,
+                           rescl_image_info *out)
 {
     rescl_status st = RESCL_OK;
-    (void)data, (void)bytes, (void)out, (void)orientation;
+    reader *r = NULL;
+    RS_OOM(r = calloc(1, sizeof *r));
+    r->data = data;
+    r->bytes = bytes;
+    set_callbacks(r);
+    RS_FAIL_IF(!read_header(r), RESCL_ERR_FORMAT, "%s: corrupted JPEG: %s", name, r->message);
+    r->bytes = file_bytes;
+    RS_TRY(check_size(r, name));
+    *out = (rescl_image_info){
+        .width = r->jpeg.output_width, .height = r->jpeg.output_height, .kind = "JPEG"};
+out:
+    if (r)
+        jpeg_destroy_decompress(&r->jpeg);
+    free(r);
+    return st;
+}
+
+#else
+
+static rescl_status no_jpeg(const char *name)
+{
+    rescl_status st = RESCL_OK;
     RS_FAIL(RESCL_ERR_UNSUPPORTED,
             "%s: a JPEG, and this rescl was built without libjpeg; install its development package "
             "(Debian: libjpeg-dev) and build again with -DRESCL_WITH_JPEG=ON",
             name);
 out:
     return st;
+}
+
+rescl_status rs_jpeg_probe(const uint8_t *data, size_t bytes, size_t file_bytes, const char *name,
+                           rescl_image_info *out)
+{
+    (void)data, (void)bytes, (void)file_bytes, (void)out;
+    return no_jpeg(name);
+}
+
+rescl_status rs_jpeg_decode(const uint8_t *data, size_t bytes, const char *name, rescl_image *out,
+                            unsigned *orientation)
+{
+    (void)data, (void)bytes, (void)out, (void)orientation;
+    return no_jpeg(name);
 }
 
 #endif

@@ -151,6 +151,23 @@ out:
     return st;
 }
 
+rescl_status rs_png_probe(const uint8_t *data, size_t bytes, size_t file_bytes, const char *name,
+                          rescl_image_info *out)
+{
+    rescl_status st = RESCL_OK;
+    reader r = {.data = data, .bytes = bytes};
+    RS_OOM(r.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &r, on_read_error, on_warning));
+    RS_OOM(r.info = png_create_info_struct(r.png));
+    RS_FAIL_IF(!read_header(&r), RESCL_ERR_FORMAT, "%s: corrupted PNG: %s", name, r.message);
+    r.bytes = file_bytes;
+    RS_TRY(check_size(&r, name));
+    *out = (rescl_image_info){.width = r.width, .height = r.height, .kind = "PNG"};
+out:
+    if (r.png)
+        png_destroy_read_struct(&r.png, r.info ? &r.info : NULL, NULL);
+    return st;
+}
+
 /* ---- writing ------------------------------------------------------------------------------- */
 
 typedef struct writer {

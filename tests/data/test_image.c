@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <rescl/data.h>
 
@@ -53,6 +55,49 @@ static void decodes_from_memory(void **state)
     free(data);
 }
 
+/* A file is judged by its header and its end, and whole where these do not suffice. */
+static void probes_files(void **state)
+{
+    (void)state;
+    const char *path = rs_test_path("%s/probed.png", rs_test_dir);
+    rescl_image_info info;
+    char *data;
+    size_t bytes;
+    put_image(path, 77);
+    assert_ok(rescl_image_probe(path, &info));
+    assert_int_equal(info.width, 6);
+    assert_int_equal(info.height, 4);
+    assert_string_equal(info.kind, "PNG");
+    assert_ok(rs_file_read(path, 1 << 20, &data, &bytes));
+    put_bytes(path, data, bytes - 20);
+    assert_fails(rescl_image_probe(path, &info), RESCL_ERR_FORMAT, path);
+    assert_null(info.kind);
+    put_bytes(path, data, 20);
+    assert_fails(rescl_image_probe(path, &info), RESCL_ERR_FORMAT, path);
+    put_bytes(path, "", 0);
+    assert_fails(rescl_image_probe(path, &info), RESCL_ERR_FORMAT, "an empty file");
+    free(data);
+}
+
+/* Nothing but a regular file is opened, so that nothing can wait. */
+static void probes_no_special_files(void **state)
+{
+    (void)state;
+    const char *path = rs_test_path("%s/special.png", rs_test_dir);
+    rescl_image_info info;
+    assert_fails(rescl_image_probe(path, &info), RESCL_ERR_NOT_FOUND, path);
+    assert_int_equal(symlink("nowhere", path), 0);
+    assert_fails(rescl_image_probe(path, &info), RESCL_ERR_NOT_FOUND, "a link that leads to no");
+    unlink(path);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    assert_fails(rescl_image_probe(path, &info), RESCL_ERR_FORMAT, "a FIFO");
+    unlink(path);
+    assert_int_equal(mkdir(path, 0700), 0);
+    assert_fails(rescl_image_probe(path, &info), RESCL_ERR_FORMAT, "a folder");
+    rmdir(path);
+    assert_fails(rescl_image_probe("/dev/null", &info), RESCL_ERR_FORMAT, "a device");
+}
+
 static void knows_the_names_of_images(void **state)
 {
     (void)state;
@@ -71,6 +116,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_what_is_no_image),
         cmocka_unit_test(decodes_from_memory),
+        cmocka_unit_test(probes_files),
+        cmocka_unit_test(probes_no_special_files),
         cmocka_unit_test(knows_the_names_of_images),
     };
     return cmocka_run_group_tests(tests, rs_test_dir_setup, rs_test_dir_teardown);
