@@ -20,7 +20,7 @@
 extern "C" {
 #endif
 
-/** The formats of files, such as "safetensors"; NULL-terminated. */
+/** The formats of files to write, such as "safetensors"; NULL-terminated. */
 RESCL_API const char *const *rescl_weights_formats(void);
 
 /** An open file. Its values are read when they are loaded. */
@@ -37,7 +37,7 @@ RESCL_API void rescl_weights_close(rescl_weights *weights);
 /** Strings are borrowed. */
 typedef struct rescl_weights_info {
     const char *path;
-    const char *format; /**< of rescl_weights_formats() */
+    const char *format; /**< "safetensors", "hdf5" */
     const char *names;  /**< "torchvision" (timm's too), "keras", "keras1" (before 2019), "rescl" */
     const char *model;  /**< the model that it says it is of, or NULL */
     size_t classes;     /**< 0: not known */

@@ -170,6 +170,8 @@ static rescl_status append_formats(rs_str *text)
     rescl_status st = RESCL_OK;
     const char *word[MOST_WORDS];
     for (size_t i = 0; rs_formats[i]; i++) {
+        if (!rs_formats[i]->write)
+            continue;
         RS_TRY(rs_str_appendf(text, "%s%s goes with ", i ? ", " : "", rs_formats[i]->title));
         list_words(rs_formats[i]->namings, 0, word);
         RS_TRY(append_words(text, word));

@@ -7,8 +7,10 @@
 
 const rs_format *const rs_formats[] = {
 #define RS_FORMAT(stem) &rs_format_##stem,
+#define RS_READER(stem) &rs_format_##stem,
 #include "formats.def"
 #undef RS_FORMAT
+#undef RS_READER
     NULL,
 };
 
@@ -16,8 +18,10 @@ const char *const *rescl_weights_formats(void)
 {
     static const char *const names[] = {
 #define RS_FORMAT(stem) #stem,
+#define RS_READER(stem)
 #include "formats.def"
 #undef RS_FORMAT
+#undef RS_READER
         NULL,
     };
     return names;
@@ -26,7 +30,7 @@ const char *const *rescl_weights_formats(void)
 const rs_format *rs_format_get(const char *name)
 {
     for (size_t i = 0; rs_formats[i]; i++)
-        if (strcmp(rs_formats[i]->name, name) == 0)
+        if (rs_formats[i]->write && strcmp(rs_formats[i]->name, name) == 0)
             return rs_formats[i];
     return NULL;
 }
@@ -36,7 +40,7 @@ const rs_format *rs_format_of_path(const char *path)
     const char *dot = strrchr(path, '.');
     for (size_t i = 0; dot && rs_formats[i]; i++)
         for (const char *const *suffix = rs_formats[i]->suffix; *suffix; suffix++)
-            if (strcmp(*suffix, dot) == 0)
+            if (rs_formats[i]->write && strcmp(*suffix, dot) == 0)
                 return rs_formats[i];
     return rs_formats[0];
 }
@@ -49,7 +53,7 @@ const rs_format *rs_format_recognise(const char *path)
     if (fd >= 0)
         close(fd);
     for (size_t i = 0; got > 0 && rs_formats[i]; i++)
-        if (rs_formats[i]->recognises(first, (size_t)got))
+        if (rs_formats[i]->recognises(path, first, (size_t)got))
             return rs_formats[i];
     return rs_formats[0];
 }

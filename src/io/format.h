@@ -56,14 +56,14 @@ typedef struct rs_format {
     rs_naming naming;         /* whose names it gets unless told */
     unsigned namings, dtypes; /* RS_BITs of those that it can be written with */
 
-    /* By the first bytes of a file. */
-    bool (*recognises)(const unsigned char *first, size_t bytes);
+    /* By the first bytes of a file; where these are of a container, by what that holds. */
+    bool (*recognises)(const char *path, const unsigned char *first, size_t bytes);
     /* Checks all but the values. On failure too, `close` is called if `out->file` is set. */
     rescl_status (*open)(const char *path, rs_wfile_list *out);
     /* The values as they are stored, but little-endian. */
     rescl_status (*read)(void *file, size_t source, void *dst);
     void (*close)(void *file);
-    /* Writes a file, whole or not at all. */
+    /* Writes a file, whole or not at all. NULL: the format is only read, and has no namings. */
     rescl_status (*write)(const rs_export_job *job);
 } rs_format;
 
@@ -72,14 +72,17 @@ enum { RS_FORMAT_MARK = 16 }; /* how many first bytes `recognises` gets at most 
 /* Of formats.def, ended by NULL. */
 extern const rs_format *const rs_formats[];
 
-const rs_format *rs_format_get(const char *name); /* NULL if there is none */
+/* A format to write; NULL if there is none of that name. */
+const rs_format *rs_format_get(const char *name);
 /* The format of a file to be written: by its suffix, else the first. */
 const rs_format *rs_format_of_path(const char *path);
 /* The format of a file to be read. */
 const rs_format *rs_format_recognise(const char *path);
 
 #define RS_FORMAT(stem) extern const rs_format rs_format_##stem;
+#define RS_READER(stem) extern const rs_format rs_format_##stem;
 #include "formats.def"
 #undef RS_FORMAT
+#undef RS_READER
 
 #endif

@@ -131,8 +131,9 @@ typedef struct opened {
     rs_ckpt_doc model;
 } opened;
 
-static bool recognises(const unsigned char *first, size_t bytes)
+static bool recognises(const char *path, const unsigned char *first, size_t bytes)
 {
+    (void)path;
     static const unsigned char mark[8] = {0x89, 'H', 'D', 'F', '\r', '\n', 0x1a, '\n'};
     return bytes >= sizeof mark && memcmp(first, mark, sizeof mark) == 0;
 }

@@ -11,8 +11,9 @@ typedef struct opened {
 } opened;
 
 /* The size of the header, then JSON. */
-static bool recognises(const unsigned char *first, size_t bytes)
+static bool recognises(const char *path, const unsigned char *first, size_t bytes)
 {
+    (void)path;
     return bytes > 8 && first[8] == '{';
 }
 

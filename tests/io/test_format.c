@@ -11,17 +11,21 @@
 static void every_format_is_whole(void **state)
 {
     const char *const *names = rescl_weights_formats();
-    size_t i = 0;
+    size_t written = 0;
     (void)state;
-    for (; rs_formats[i]; i++) {
+    for (size_t i = 0; rs_formats[i]; i++) {
         const rs_format *f = rs_formats[i];
-        assert_string_equal(f->name, names[i]);
-        assert_ptr_equal(rs_format_get(f->name), f);
         assert_true(f->title && f->suffix[0] && f->recognises && f->open && f->read && f->close);
-        assert_true(f->write && (f->namings & RS_BIT(f->naming)));
+        if (!f->write) {
+            assert_null(rs_format_get(f->name));
+            continue;
+        }
+        assert_string_equal(f->name, names[written++]);
+        assert_ptr_equal(rs_format_get(f->name), f);
+        assert_true(f->namings & RS_BIT(f->naming));
         assert_true(f->dtypes & RS_BIT(RS_ST_F32));
     }
-    assert_null(names[i]);
+    assert_null(names[written]);
     assert_null(rs_format_get("none-such"));
 }
 
