@@ -42,6 +42,8 @@ RESCL_API const char *rescl_interpolation_name(rescl_interpolation i);
 typedef struct rescl_resize {
     size_t resize_size; /**< at least the input's size; 0: the input's size */
     rescl_interpolation interpolation;
+    bool keep_exact; /**< an image that has the input's size already is taken as it is, whatever
+                      * resize_size: it was cropped before */
 } rescl_resize;
 
 /** An 8-bit RGB image, rows from the top, 3 bytes a pixel without padding. */

@@ -56,7 +56,9 @@ typedef struct rescl_model_info {
     double macs;      /**< multiply-accumulates of one image's forward pass */
     size_t layers;
     rescl_preprocess preprocess;
-    rescl_resize resize; /**< of images to the input; at first bilinear, resize_size 0 */
+    rescl_resize
+        resize; /**< of images to the input: bilinear with resize_size 0 in a new model, see
+                          * rescl_weights_create_model for one of a file */
 } rescl_model_info;
 
 /**
@@ -90,7 +92,7 @@ RESCL_API rescl_status rescl_model_read_class_names(rescl_model *model, const ch
 
 /**
  * Says how images are resized and cropped to the input from now on, in training, evaluation and
- * prediction. It is not saved with the weights.
+ * prediction. It is saved with the weights.
  */
 RESCL_API rescl_status rescl_model_set_resize(rescl_model *model, const rescl_resize *resize)
     RESCL_CHECK;

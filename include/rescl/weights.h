@@ -114,6 +114,10 @@ RESCL_API rescl_status rescl_weights_load(const rescl_weights *weights, rescl_mo
  * Makes the model that the file is of and loads it. What `options` (may be NULL) leaves open comes
  * from the file; RESCL_ERR_ARG, with the models that would fit, when neither names the model.
  * Parameters that the mode leaves out start as in rescl_model_create.
+ *
+ * The model's rescl_resize is the one that the file records, in proportion if `options` gives
+ * another size. Files of other libraries record none and get the usual one of ImageNet weights:
+ * resize_size = image_size / 0.875 (256 for 224), bilinear, keep_exact.
  */
 RESCL_API rescl_status rescl_weights_create_model(const rescl_weights *weights,
                                                   const rescl_model_options *options,

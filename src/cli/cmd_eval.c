@@ -81,7 +81,7 @@ int cmd_eval(const cli_args *args)
     rescl_metrics metrics;
     char device[320];
     int code = cli_weights_load(args, &model, &path);
-    if (code != CLI_OK || (code = cli_fit_set(args, model)) != CLI_OK)
+    if (code != CLI_OK)
         goto out;
     rescl_model_get_info(model, &info);
     st = cli_data_open(args, cli_str(args, OPT_split), cli_size(args, OPT_samples), info.image_size,

@@ -171,16 +171,13 @@ int cmd_predict(const cli_args *args)
     rescl_model *model = NULL;
     cli_images list = {0};
     char *path = NULL;
-    const char *names = cli_str(args, OPT_class_index);
     int code = cli_images_find(args, &list);
-    if (code != CLI_OK || (code = cli_weights_load(args, &model, &path)) != CLI_OK ||
-        (code = cli_fit_set(args, model)) != CLI_OK)
-        goto out;
-    rescl_status st = names ? rescl_model_read_class_names(model, names) : RESCL_OK;
-    code = st == RESCL_OK ? cli_session_open(args, 0, &session) : cli_fail(st, false);
+    if (code == CLI_OK)
+        code = cli_weights_load(args, &model, &path);
+    if (code == CLI_OK)
+        code = cli_session_open(args, 0, &session);
     if (code == CLI_OK)
         code = predict_all(args, session.device, model, &list);
-out:
     cli_session_close(&session);
     rescl_model_destroy(model);
     cli_images_free(&list);

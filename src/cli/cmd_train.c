@@ -153,8 +153,13 @@ static int open_model(run *r)
         if (code != CLI_OK)
             return code;
     }
-    if (st == RESCL_OK)
+    if (st == RESCL_OK) {
+        const int code = cli_fit_set(cli_size(a, OPT_train_resize_size),
+                                     cli_str(a, OPT_train_interpolation), r->model);
+        if (code != CLI_OK)
+            return code;
         st = rescl_model_freeze(r->model, cli_str(a, OPT_freeze), cli_bool(a, OPT_norm_eval));
+    }
     return st == RESCL_OK ? CLI_OK : cli_fail(st, false);
 }
 

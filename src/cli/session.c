@@ -93,41 +93,105 @@ const char *cli_choice(const cli_args *args, cli_opt id)
     return text && strcmp(text, "auto") == 0 ? NULL : text;
 }
 
+/* The size of the input and what it follows from. */
+static void note_size(const cli_args *args, const rescl_weights *weights, const rescl_model *model)
+{
+    rescl_weights_info file;
+    rescl_model_info info;
+    rescl_weights_get_info(weights, &file);
+    rescl_model_get_info(model, &info);
+    const bool said = file.image_size == info.image_size;
+    cli_note("size    %zux%zu: %s%s%s", info.image_size, info.image_size,
+             cli_size(args, OPT_size_of) ? "by --size"
+             : said                      ? "as the weights say"
+                                         : "usual for ",
+             cli_size(args, OPT_size_of) || said ? "" : info.name,
+             cli_size(args, OPT_size_of) || said
+                 ? ""
+                 : "; the weights do not say, so give --size if they were trained at another");
+}
+
+/* Of a name that --interpolation takes. */
+static rescl_interpolation find_interpolation(const char *name)
+{
+    rescl_interpolation i = RESCL_INTERPOLATION_BILINEAR;
+    while (strcmp(rescl_interpolation_name(i), name) != 0)
+        i++;
+    return i;
+}
+
+int cli_fit_set(size_t side, const char *interpolation, rescl_model *model)
+{
+    rescl_model_info info;
+    rescl_model_get_info(model, &info);
+    rescl_resize resize = info.resize;
+    if (side) {
+        resize.resize_size = side;
+        resize.keep_exact = false;
+    }
+    if (interpolation)
+        resize.interpolation = find_interpolation(interpolation);
+    rescl_status st = rescl_model_set_resize(model, &resize);
+    return st == RESCL_OK ? CLI_OK : cli_fail(st, false);
+}
+
+/* How images are fitted to the input and what that follows from. */
+static void note_fit(const cli_args *args, const rescl_weights *weights, const rescl_model *model)
+{
+    rescl_weights_info file;
+    rescl_model_info info;
+    rescl_weights_get_info(weights, &file);
+    rescl_model_get_info(model, &info);
+    const size_t size = info.image_size, side = info.resize.resize_size;
+    char exact[64] = "";
+    if (info.resize.keep_exact)
+        snprintf(exact, sizeof exact, " (images of %zux%zu as they are)", size, size);
+    cli_note("fit     shorter side to %zu, %s, centre crop of %zu%s: %s", side ? side : size,
+             rescl_interpolation_name(info.resize.interpolation), size, exact,
+             cli_size(args, OPT_val_resize_size) ? "by --val-resize-size"
+             : file.model                        ? "as the weights say"
+                                                 : "usual; --val-resize-size gives another");
+}
+
 int cli_weights_read(const cli_args *args, const char *path, bool top, rescl_model **model)
 {
     const rescl_model_options options = {.struct_size = sizeof options,
-                                         .name = cli_choice(args, OPT_model_of)};
+                                         .name = cli_choice(args, OPT_model_of),
+                                         .image_size = cli_size(args, OPT_size_of)};
     const rescl_load_mode mode = cli_bool(args, OPT_strict) ? RESCL_LOAD_STRICT
                                  : top                      ? RESCL_LOAD_COMPLETE
                                                             : RESCL_LOAD_BODY;
+    const char *names = cli_str(args, OPT_class_index);
     rescl_weights *weights = NULL;
+    rescl_weights_info file = {0};
     rescl_match_list *report = NULL;
-    rescl_status st = rescl_weights_open(path, &weights);
-    if (st == RESCL_OK)
-        st = rescl_weights_create_model(weights, options.name ? &options : NULL, mode, &report,
-                                        model);
     int code = CLI_OK;
-    if (st == RESCL_ERR_ARG && !options.name) {
+    rescl_status st = rescl_weights_open(path, &weights);
+    if (st == RESCL_OK) {
+        rescl_weights_get_info(weights, &file);
+        st = rescl_weights_create_model(
+            weights, options.name || options.image_size ? &options : NULL, mode, &report, model);
+    }
+    if (st == RESCL_OK && names)
+        st = rescl_model_read_class_names(*model, names);
+    if (st == RESCL_ERR_ARG && weights && !options.name && !file.model) {
         cli_usage_error("%s (--model NAME)", rescl_last_error()->message);
         code = CLI_USAGE;
     } else if (st != RESCL_OK) {
         code = cli_fail(st, false);
-    } else if (top) {
-        cli_report_warn(report, path);
+    } else {
+        if (top)
+            cli_report_warn(report, path);
+        code = cli_fit_set(cli_size(args, OPT_val_resize_size), cli_choice(args, OPT_interpolation),
+                           *model);
+    }
+    if (code == CLI_OK) {
+        note_size(args, weights, *model);
+        note_fit(args, weights, *model);
     }
     rescl_match_list_destroy(report);
     rescl_weights_close(weights);
     return code;
-}
-
-int cli_fit_set(const cli_args *args, rescl_model *model)
-{
-    rescl_resize resize = {.resize_size = cli_size(args, OPT_val_resize_size)};
-    const char *name = cli_str(args, OPT_interpolation);
-    while (strcmp(rescl_interpolation_name(resize.interpolation), name) != 0)
-        resize.interpolation++;
-    rescl_status st = rescl_model_set_resize(model, &resize);
-    return st == RESCL_OK ? CLI_OK : cli_fail(st, false);
 }
 
 bool cli_require(const cli_args *args, cli_opt id)

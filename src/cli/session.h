@@ -29,10 +29,12 @@ rescl_status cli_data_open(const cli_args *args, const char *split, size_t sampl
  * meant, to be freed. */
 int cli_weights_load(const cli_args *args, rescl_model **model, char **path);
 
-/* Takes --val-resize-size and --interpolation. Exit code. */
-int cli_fit_set(const cli_args *args, rescl_model *model);
+/* Takes a --val-resize-size other than 0 and an --interpolation other than NULL. Exit code. */
+int cli_fit_set(size_t side, const char *interpolation, rescl_model *model);
 
-/* Loads the file `path` whole (with --strict: exactly) or all but the last layer. Exit code. */
+/* Loads the file `path` whole (with --strict: exactly) or all but the last layer, as --model, --size,
+ * --class-index, --val-resize-size and --interpolation say; notes say which size and fit are used and
+ * why. Exit code. */
 int cli_weights_read(const cli_args *args, const char *path, bool top, rescl_model **model);
 
 /* A line for each kind of tensors that did not match: "missing: fc.weight, fc.bias". */

@@ -189,6 +189,10 @@ rescl_status rs_view_init(rs_view *v, const rescl_image *image, size_t height, s
                "there is no interpolation number %d", (int)resize->interpolation);
     RS_FAIL_IF(!image->pixels || image->width == 0 || image->height == 0, RESCL_ERR_ARG,
                "the image is empty");
+    if (resize->keep_exact && image->width == width && image->height == height) {
+        *v = (rs_view){.width = width, .height = height};
+        goto out;
+    }
     RS_FAIL_IF(!rs_mul_size(image->width, side ? side : height, &a) ||
                    !rs_mul_size(image->height, side ? side : width, &b),
                RESCL_ERR_ARG, "an image of %zux%zu cannot be resized to %zux%zu", image->width,

@@ -15,6 +15,12 @@
 
 /* ---- writing ----------------------------------------------------------------------------- */
 
+static json_t *resize_json(const rescl_resize *r)
+{
+    return json_pack("{s:I, s:s, s:b}", "size", (json_int_t)r->resize_size, "interpolation",
+                     rescl_interpolation_name(r->interpolation), "keep_exact", r->keep_exact);
+}
+
 static json_t *model_json(const rs_ckpt_model *m)
 {
     json_t *names = json_array();
@@ -23,13 +29,13 @@ static json_t *model_json(const rs_ckpt_model *m)
             json_decref(names);
             return NULL;
         }
-    return json_pack("{s:s, s:I, s:I, s:I, s:f, s:f, s:f, s:o, s:s, s:o, s:o, s:b}", "name",
+    return json_pack("{s:s, s:I, s:I, s:I, s:f, s:f, s:f, s:o, s:s, s:o, s:o, s:o, s:b}", "name",
                      m->name, "classes", (json_int_t)m->classes, "image_size",
                      (json_int_t)m->image_size, "hidden", (json_int_t)m->hidden, "dropout",
                      m->dropout, "label_smoothing", m->label_smoothing, "bn_eps", m->bn_eps, "seed",
                      rs_json_u64(m->seed), "preprocess", rescl_preprocess_name(m->preprocess),
-                     "class_names", names, "frozen", rs_json_text(m->frozen ? m->frozen : ""),
-                     "norm_eval", m->norm_eval);
+                     "resize", resize_json(&m->resize), "class_names", names, "frozen",
+                     rs_json_text(m->frozen ? m->frozen : ""), "norm_eval", m->norm_eval);
 }
 
 /* What the schedule keeps; null if nothing. */
@@ -195,6 +201,31 @@ static bool get_preprocess(const json_t *v, rescl_preprocess *out)
     return false;
 }
 
+/* Older files do not say. `size`: of the input. */
+static rescl_status parse_resize(const json_t *d, size_t size, const char *path, rescl_resize *out)
+{
+    rescl_status st = RESCL_OK;
+    const char *name = json_string_value(json_object_get(d, "interpolation")), *known;
+    uint64_t side = 0;
+    bool found = false;
+
+    *out = (rescl_resize){0};
+    if (!d)
+        goto out;
+    for (int i = 0; name && (known = rescl_interpolation_name((rescl_interpolation)i)) != NULL; i++)
+        if (strcmp(name, known) == 0) {
+            out->interpolation = (rescl_interpolation)i;
+            found = true;
+        }
+    RS_FAIL_IF(!found || !get_count(d, "size", &side) || (side != 0 && side < size) || side > 65535,
+               RESCL_ERR_FORMAT,
+               "%s: metadata 'model' has a resize without a valid size or interpolation", path);
+    out->resize_size = (size_t)side;
+    out->keep_exact = json_is_true(json_object_get(d, "keep_exact"));
+out:
+    return st;
+}
+
 /* The number of classes is bounded by the names that are really in the file. */
 static rescl_status parse_model(rs_ckpt_doc *doc, const char *path)
 {
@@ -227,6 +258,7 @@ static rescl_status parse_model(rs_ckpt_doc *doc, const char *path)
                    "%s: metadata 'model' has a bn_eps that is not a valid epsilon", path);
     m->classes = (size_t)classes;
     m->image_size = (size_t)size;
+    RS_TRY(parse_resize(json_object_get(d, "resize"), m->image_size, path, &m->resize));
     m->hidden = (size_t)hidden;
     m->frozen = frozen ? json_string_value(frozen) : "";
     m->norm_eval = json_is_true(json_object_get(d, "norm_eval"));

@@ -52,6 +52,7 @@ rs_ckpt_model rs_model_describe(const rescl_model *m)
                            .bn_eps = get_bn_eps(m),
                            .seed = m->seed,
                            .preprocess = m->preprocess,
+                           .resize = m->resize,
                            .class_name = (const char *const *)m->class_name,
                            .frozen = m->frozen ? m->frozen : "",
                            .norm_eval = m->norm_eval};
@@ -350,7 +351,7 @@ static rescl_status settle_options(const rescl_weights *w, const rescl_model_opt
         o->image_size = o->image_size ? o->image_size : a->model->image_size;
         o->hidden = o->hidden ? o->hidden : a->model->hidden;
         o->dropout = o->dropout > 0.0 ? o->dropout : a->model->dropout;
-        if (!given)
+        if (!(o->label_smoothing > 0.0))
             o->label_smoothing = a->model->label_smoothing;
         if (o->seed == 0)
             o->seed = a->model->seed;
@@ -362,6 +363,24 @@ static rescl_status settle_options(const rescl_weights *w, const rescl_model_opt
 out:
     rs_str_fini(&fitting);
     return st;
+}
+
+/* Of 8 pixels, ImageNet's usual centre crop shows 7. */
+static size_t usual_resize(size_t image_size)
+{
+    return image_size * 8 / 7;
+}
+
+/* How images are resized for the weights, in proportion to a size that is not the file's. */
+static rescl_resize resize_of(const rescl_weights *w, size_t image_size)
+{
+    const rs_ckpt_model *said = rs_wfile_describe(w->file)->model;
+    if (!said)
+        return (rescl_resize){.resize_size = usual_resize(image_size), .keep_exact = true};
+    rescl_resize resize = said->resize;
+    if (image_size != said->image_size)
+        resize.resize_size = resize.resize_size * image_size / said->image_size;
+    return resize;
 }
 
 rescl_status rescl_weights_create_model(const rescl_weights *weights,
@@ -381,6 +400,7 @@ rescl_status rescl_weights_create_model(const rescl_weights *weights,
     rs_weights_init(model->graph, &model->weights, model->seed);
     RS_TRY(rs_wfile_load(weights->file, model->graph, &m, &model->weights));
     take_over(weights, model);
+    model->resize = resize_of(weights, model->image_size);
     if (report)
         RS_TRY(make_report(weights, model->graph, &m, report));
     *out = model;

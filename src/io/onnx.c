@@ -461,13 +461,19 @@ static void meta_body(rs_pb *pb, const void *about)
 
 static void put_model(rs_pb *pb, const export *e)
 {
-    char size[32];
-    const char *const meta[][2] = {{"model", e->about->name},
-                                   {"preprocess", rescl_preprocess_name(e->about->preprocess)},
-                                   {"preprocess_input", preprocess_text(e->about->preprocess)},
-                                   {"image_size", size},
-                                   {"classes", e->classes}};
+    const rescl_resize *resize = &e->about->resize;
+    char size[32], side[32];
+    const char *const meta[][2] = {
+        {"model", e->about->name},
+        {"preprocess", rescl_preprocess_name(e->about->preprocess)},
+        {"preprocess_input", preprocess_text(e->about->preprocess)},
+        {"image_size", size},
+        {"resize_size", side},
+        {"interpolation", rescl_interpolation_name(resize->interpolation)},
+        {"classes", e->classes}};
     snprintf(size, sizeof size, "%zu", e->about->image_size);
+    snprintf(side, sizeof side, "%zu",
+             resize->resize_size ? resize->resize_size : e->about->image_size);
     rs_pb_int(pb, MODEL_IR_VERSION, IR_VERSION);
     rs_pb_text(pb, MODEL_PRODUCER, "rescl");
     rs_pb_message(pb, MODEL_GRAPH, graph_body, e);

@@ -192,6 +192,11 @@ static rescl_status match_model(const rs_checkpoint *c, const rescl_model *m)
                       is.frozen);
     FAIL_IF_DIFFERENT(was->norm_eval != is.norm_eval, "norm_eval:", "%d", was->norm_eval,
                       is.norm_eval);
+    FAIL_IF_DIFFERENT(was->resize.resize_size != m->resize.resize_size, "a resize size of", "%zu",
+                      was->resize.resize_size, m->resize.resize_size);
+    FAIL_IF_DIFFERENT(was->resize.interpolation != m->resize.interpolation, "the interpolation",
+                      "%s", rescl_interpolation_name(was->resize.interpolation),
+                      rescl_interpolation_name(m->resize.interpolation));
     FAIL_IF_DIFFERENT(fabs(was->dropout - m->dropout) > 0.0, "a dropout of", "%g", was->dropout,
                       m->dropout);
     FAIL_IF_DIFFERENT(fabs(was->label_smoothing - m->label_smoothing) > 0.0, "a label smoothing of",

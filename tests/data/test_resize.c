@@ -47,7 +47,8 @@ static void equals_pillow(void **state)
     (void)state;
     for (size_t i = 0; i < RS_COUNT(goldens); i++) {
         rescl_image image = golden_image(goldens[i].w, goldens[i].h);
-        const rescl_resize resize = {goldens[i].resize_size, goldens[i].interpolation};
+        const rescl_resize resize = {.resize_size = goldens[i].resize_size,
+                                     .interpolation = goldens[i].interpolation};
         uint8_t *got = fitted(&image, goldens[i].out_h, goldens[i].out_w, &resize);
         assert_memory_equal(got, goldens[i].pixels, goldens[i].out_h * goldens[i].out_w * 3);
         free(got);
@@ -63,6 +64,26 @@ static void keeps_images_of_the_right_size(void **state)
     assert_memory_equal(got, image.pixels, 12 * 9 * 3);
     free(got);
     rescl_image_free(&image);
+}
+
+/* Crops made before stay whole; other sizes are fitted as ever. */
+static void keeps_exact_images(void **state)
+{
+    (void)state;
+    const rescl_resize larger = {.resize_size = 12}, kept = {.resize_size = 12, .keep_exact = true};
+    rescl_image exact = golden_image(9, 9), other = golden_image(10, 9);
+    uint8_t *got = fitted(&exact, 9, 9, &kept), *cropped = fitted(&exact, 9, 9, &larger);
+    assert_memory_equal(got, exact.pixels, 9 * 9 * 3);
+    assert_memory_not_equal(cropped, exact.pixels, 9 * 9 * 3);
+    free(got);
+    free(cropped);
+    got = fitted(&other, 9, 9, &kept);
+    cropped = fitted(&other, 9, 9, &larger);
+    assert_memory_equal(got, cropped, 9 * 9 * 3);
+    free(got);
+    free(cropped);
+    rescl_image_free(&exact);
+    rescl_image_free(&other);
 }
 
 static void keeps_one_color(void **state)
@@ -123,9 +144,9 @@ static void refuses_what_cannot_be(void **state)
                  RESCL_ERR_ARG, "not possible");
     assert_fails(rs_image_to_input(&image, 4, 4, &plain, (rescl_preprocess)9, dst), RESCL_ERR_ARG,
                  "9");
-    const rescl_resize small = {3, RESCL_INTERPOLATION_NEAREST},
-                       strange = {0, (rescl_interpolation)7};
-    const rescl_resize huge = {SIZE_MAX / 2, RESCL_INTERPOLATION_BILINEAR};
+    const rescl_resize small = {.resize_size = 3, .interpolation = RESCL_INTERPOLATION_NEAREST},
+                       strange = {.interpolation = (rescl_interpolation)7};
+    const rescl_resize huge = {.resize_size = SIZE_MAX / 2};
     assert_fails(rs_image_to_input(&image, 4, 4, &small, RESCL_PREPROCESS_UNIT, dst), RESCL_ERR_ARG,
                  "side of 3", "4x4");
     assert_fails(rs_image_to_input(&image, 4, 4, &strange, RESCL_PREPROCESS_UNIT, dst),
@@ -158,9 +179,10 @@ static void bears_thin_images(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(equals_pillow),          cmocka_unit_test(keeps_images_of_the_right_size),
-        cmocka_unit_test(keeps_one_color),        cmocka_unit_test(preprocesses),
-        cmocka_unit_test(refuses_what_cannot_be), cmocka_unit_test(bears_thin_images),
+        cmocka_unit_test(equals_pillow),      cmocka_unit_test(keeps_images_of_the_right_size),
+        cmocka_unit_test(keeps_exact_images), cmocka_unit_test(keeps_one_color),
+        cmocka_unit_test(preprocesses),       cmocka_unit_test(refuses_what_cannot_be),
+        cmocka_unit_test(bears_thin_images),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

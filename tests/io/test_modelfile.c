@@ -90,6 +90,71 @@ static void keeps_weights_when_a_file_does_not_fit(void **state)
     rescl_model_destroy(before);
 }
 
+/* ---- how images are fitted ---------------------------------------------------------------- */
+
+static rescl_resize resize_of(const char *path, size_t image_size)
+{
+    const rescl_model_options o = {
+        .struct_size = sizeof o, .name = "resnet8", .image_size = image_size};
+    rescl_weights *w = NULL;
+    rescl_model *m = NULL;
+    rescl_model_info info;
+    assert_ok(rescl_weights_open(path, &w));
+    assert_ok(rescl_weights_create_model(w, &o, RESCL_LOAD_COMPLETE, NULL, &m));
+    rescl_model_get_info(m, &info);
+    if (image_size)
+        assert_int_equal(info.image_size, image_size);
+    rescl_model_destroy(m);
+    rescl_weights_close(w);
+    return info.resize;
+}
+
+static void remembers_how_images_are_fitted(void **state)
+{
+    (void)state;
+    const char *path = rs_test_path("%s/m.safetensors", rs_test_dir);
+    const rescl_resize given = {.resize_size = 2 * TEST_SIZE,
+                                .interpolation = RESCL_INTERPOLATION_BICUBIC};
+    rescl_model *m = rs_test_model();
+    assert_ok(rescl_model_save(m, path));
+    rescl_resize got = resize_of(path, 0);
+    assert_true(got.resize_size == 0 && !got.keep_exact);
+    assert_true(got.interpolation == RESCL_INTERPOLATION_BILINEAR);
+    assert_ok(rescl_model_set_resize(m, &given));
+    assert_ok(rescl_model_save(m, path));
+    got = resize_of(path, 0);
+    assert_true(got.resize_size == 2 * TEST_SIZE && !got.keep_exact);
+    assert_true(got.interpolation == RESCL_INTERPOLATION_BICUBIC);
+    assert_int_equal(resize_of(path, 3 * TEST_SIZE).resize_size, 6 * TEST_SIZE);
+    rescl_model_destroy(m);
+}
+
+/* Files of other libraries: of 8 pixels, the crop shows 7. */
+static void fits_images_as_is_usual(void **state)
+{
+    (void)state;
+    const char *path = rs_test_path("%s/m.safetensors", rs_test_dir);
+    const rescl_export_options torchvision = {.struct_size = sizeof torchvision,
+                                              .names = "torchvision"};
+    static const char key[] = "rescl_model", other[] = "other_model";
+    rescl_model *m = rs_test_model();
+    char *data = NULL;
+    size_t bytes = 0;
+    assert_ok(rescl_model_export(m, path, &torchvision));
+    assert_int_equal(resize_of(path, 0).resize_size, 0); /* it holds rescl's description */
+    assert_ok(rs_file_read(path, SIZE_MAX, &data, &bytes));
+    char *at = strstr(data + 8, key);
+    assert_non_null(at);
+    memcpy(at, other, sizeof other - 1);
+    assert_ok(rs_file_write(path, data, bytes));
+    const rescl_resize usual = resize_of(path, 0), large = resize_of(path, 224);
+    assert_int_equal(usual.resize_size, 36); /* of 32 */
+    assert_int_equal(large.resize_size, 256);
+    assert_true(usual.keep_exact && large.keep_exact);
+    free(data);
+    rescl_model_destroy(m);
+}
+
 /* ---- a new head -------------------------------------------------------------------------- */
 
 /* The body's parameters are those of `a`, the head's those of `b`. */
@@ -279,6 +344,8 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, rs_test_dir_setup, rs_test_dir_teardown)
     const struct CMUnitTest tests[] = {
         TEST(loads_what_it_saved),
+        TEST(remembers_how_images_are_fitted),
+        TEST(fits_images_as_is_usual),
         TEST(replaces_weights),
         TEST(keeps_weights_when_a_file_does_not_fit),
         TEST(loads_the_body_below_a_new_head),
