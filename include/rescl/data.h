@@ -79,7 +79,8 @@ typedef struct rescl_image_info {
  * images do is read in whole. What is damaged in the middle shows when it is decoded.
  */
 RESCL_API rescl_status rescl_image_probe(const char *path, rescl_image_info *out) RESCL_CHECK;
-/** Whether a file's name ends as those of images do: ".png", ".jpg" or ".jpeg", in any case. */
+/** Whether a file's name ends as those of images do, in any case: ".png", or ".jpg", ".jpeg", ".jfif",
+ * ".jpe", ".jif", which are all JPEG. */
 RESCL_API bool rescl_image_has_suffix(const char *name);
 /** Writes an 8-bit RGB PNG, whole or not at all. */
 RESCL_API rescl_status rescl_image_write(const char *path, const rescl_image *image) RESCL_CHECK;

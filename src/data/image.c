@@ -3,6 +3,7 @@
 
 #include "error.h"
 #include "path.h"
+#include "whatis.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -29,7 +30,7 @@ static const struct {
 
 bool rescl_image_has_suffix(const char *name)
 {
-    static const char *const suffixes[] = {".png", ".jpg", ".jpeg"};
+    static const char *const suffixes[] = {".png", ".jpg", ".jpeg", ".jfif", ".jpe", ".jif"};
     const size_t n = strlen(name);
     for (size_t i = 0; i < RS_COUNT(suffixes); i++) {
         const size_t m = strlen(suffixes[i]);
@@ -37,32 +38,6 @@ bool rescl_image_has_suffix(const char *name)
             return true;
     }
     return false;
-}
-
-/* What a file is that no decoder takes. */
-static const char *kind_of(const uint8_t *data, size_t bytes)
-{
-    static const struct {
-        const char *name;
-        size_t bytes;
-        const char *magic;
-    } kinds[] = {
-        {"a GIF; convert it first", 4, "GIF8"},
-        {"a BMP; convert it first", 2, "BM"},
-        {"a RIFF file (WebP?); convert it first", 4, "RIFF"},
-        {"a TIFF; convert it first", 4, "II*"},
-        {"a TIFF; convert it first", 4, "MM\0*"},
-        {"an HDF5 file", 4, "\x89HDF"},
-    };
-    if (bytes == 0)
-        return "an empty file";
-    if (bytes >= 12 && memcmp(data + 4, "ftyp", 4) == 0)
-        return "a HEIF or AVIF (or a film); convert it first";
-    for (size_t i = 0; i < RS_COUNT(kinds); i++) {
-        if (bytes >= kinds[i].bytes && memcmp(data, kinds[i].magic, kinds[i].bytes) == 0)
-            return kinds[i].name;
-    }
-    return "something else";
 }
 
 /* The number of the format in `decoders`, or one past its end. */
@@ -75,13 +50,36 @@ static size_t format_of(const uint8_t *data, size_t bytes)
     return i;
 }
 
+/* Says what a file is that no decoder takes, and the cure. */
+static rescl_status refuse(const uint8_t *data, size_t bytes, const char *name)
+{
+    static const char *const cures[] = {
+        [RS_FILE_IMAGE] = "convert it first, for instance with ImageMagick's "
+                          "'mogrify -auto-orient -format png'",
+        [RS_FILE_WEIGHTS] = "give an image",
+        [RS_FILE_ARCHIVE] = "unpack it first",
+        [RS_FILE_STANDIN] = "replace it with the image itself",
+        [RS_FILE_OTHER] = "give an image",
+    };
+    rescl_status st = RESCL_OK;
+    const rs_file_kind *kind = rs_file_whatis(data, bytes);
+    for (size_t i = 0; i < RS_COUNT(decoders); i++)
+        RS_FAIL_IF(
+            bytes > 0 && bytes < decoders[i].bytes && memcmp(data, decoders[i].magic, bytes) == 0,
+            RESCL_ERR_FORMAT, "%s: truncated: only the first %zu bytes of an image", name, bytes);
+    RS_FAIL(RESCL_ERR_FORMAT, "%s: neither a PNG nor a JPEG, but %s; %s", name, kind->name,
+            kind->cure ? kind->cure : cures[kind->class]);
+out:
+    return st;
+}
+
 static rescl_status require_format(const uint8_t *data, size_t bytes, const char *name,
                                    size_t *format)
 {
     rescl_status st = RESCL_OK;
     *format = format_of(data, bytes);
-    RS_FAIL_IF(*format == RS_COUNT(decoders), RESCL_ERR_FORMAT,
-               "%s: neither a PNG nor a JPEG, but %s", name, kind_of(data, bytes));
+    if (*format == RS_COUNT(decoders))
+        RS_TRY(refuse(data, bytes, name));
 out:
     return st;
 }

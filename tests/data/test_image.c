@@ -19,11 +19,15 @@ static void names_what_is_no_image(void **state)
         size_t bytes;
         const char *word;
     } files[] = {
-        {"", 0, "an empty file"},          {"\x89PN", 3, "neither a PNG nor a JPEG"},
-        {"\xff\xd8", 2, "something else"}, {"GIF89a??????", 12, "a GIF"},
-        {"BM??????", 8, "a BMP"},          {"RIFF????WEBP", 12, "WebP"},
-        {"II*\0????", 8, "a TIFF"},        {"MM\0*????", 8, "a TIFF"},
-        {"????ftypheic", 12, "a HEIF"},    {"just text, and more", 19, "something else"},
+        {"", 0, "an empty file"},
+        {"\x89PN", 3, "truncated"},
+        {"\xff\xd8", 2, "truncated"},
+        {"GIF89a??????", 12, "a GIF image; convert it first"},
+        {"RIFF????WEBP", 12, "mogrify -auto-orient -format png"},
+        {"????ftypheic", 12, "a HEIC"},
+        {"version https://git-lfs.github.com/spec/v1\n", 43, "run 'git lfs pull'"},
+        {"<!DOCTYPE html>\n<html>404", 25, "a web page"},
+        {"just text, and more", 19, "but text; give an image"},
     };
     const char *path = rs_test_path("%s/image.png", rs_test_dir);
     rescl_image image;
@@ -104,6 +108,9 @@ static void knows_the_names_of_images(void **state)
     assert_true(rescl_image_has_suffix("a.png"));
     assert_true(rescl_image_has_suffix("x/y.z.JPG"));
     assert_true(rescl_image_has_suffix("a.Jpeg"));
+    assert_true(rescl_image_has_suffix("a.jfif"));
+    assert_true(rescl_image_has_suffix("a.JPE"));
+    assert_true(rescl_image_has_suffix("a.jif"));
     assert_false(rescl_image_has_suffix("a.gif"));
     assert_false(rescl_image_has_suffix("png"));
     assert_false(rescl_image_has_suffix(".png"));
