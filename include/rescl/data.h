@@ -143,6 +143,18 @@ RESCL_API size_t rescl_dataset_count(const rescl_dataset *dataset);
 RESCL_API size_t rescl_dataset_classes(const rescl_dataset *dataset);
 /** Borrowed; NULL when `index` is out of range. */
 RESCL_API const char *rescl_dataset_class_name(const rescl_dataset *dataset, size_t index);
+/**
+ * Renumbers the classes: from now on they are `names` (`count` of them, copied), and labels are
+ * indices into that list. Classes are matched by name: a class that the list does not have is a
+ * RESCL_ERR_FORMAT that names it and what may be meant; the list may have more. If one side's names
+ * are mere numbers ("0", "1", ...) that do not match, both are taken in their order, which is logged,
+ * and need as many classes (RESCL_ERR_ARG).
+ *
+ * Training and evaluation match a dataset with the model's classes themselves; this is for programs
+ * that take labels from rescl_dataset_get. Not while anything uses the dataset.
+ */
+RESCL_API rescl_status rescl_dataset_match_classes(rescl_dataset *dataset, const char *const *names,
+                                                   size_t count) RESCL_CHECK;
 /** Image `index` and its label. `image` is filled anew; free it. Callable from any thread. */
 RESCL_API rescl_status rescl_dataset_get(const rescl_dataset *dataset, size_t index,
                                          rescl_image *image, int32_t *label) RESCL_CHECK;

@@ -5,29 +5,6 @@
 
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
-
-/* The labels of the data have to be those that the weights were trained with. */
-static int check_classes(const rescl_model *model, const rescl_dataset *set, const char *path)
-{
-    rescl_model_info info;
-    rescl_model_get_info(model, &info);
-    size_t classes = rescl_dataset_classes(set);
-    if (classes != info.classes) {
-        cli_error("%s: found weights for %zu classes, expected the %zu of the data", path,
-                  info.classes, classes);
-        return CLI_FILE;
-    }
-    for (size_t i = 0; i < classes; i++) {
-        const char *ours = rescl_model_class_name(model, i);
-        const char *theirs = rescl_dataset_class_name(set, i);
-        if (strcmp(ours, theirs) != 0) {
-            cli_warn("class %zu is '%s' in the weights and '%s' in the data", i, ours, theirs);
-            break;
-        }
-    }
-    return CLI_OK;
-}
 
 static void print_text(const rescl_metrics *m)
 {
@@ -90,8 +67,7 @@ int cmd_eval(const cli_args *args)
         code = cli_fail(st, false);
         goto out;
     }
-    if ((code = check_classes(model, set, path)) != CLI_OK ||
-        (code = cli_session_open(args, 0, &session)) != CLI_OK)
+    if ((code = cli_session_open(args, 0, &session)) != CLI_OK)
         goto out;
     cli_device_text(rescl_device_get_info(session.device), device);
     cli_note("%s, %zux%zu, on %s", info.name, info.image_size, info.image_size, device);

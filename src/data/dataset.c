@@ -1,5 +1,6 @@
 /* The registry of dataset formats and the public functions on datasets. */
 #include "dataset.h"
+#include "classmap.h"
 
 #include "error.h"
 #include "optionvalue.h"
@@ -147,14 +148,20 @@ out:
     return st;
 }
 
+static void free_names(char **name, size_t count)
+{
+    for (size_t i = 0; name && i < count; i++)
+        free(name[i]);
+    free(name);
+}
+
 void rescl_dataset_close(rescl_dataset *set)
 {
     if (!set)
         return;
     set->format->close(set);
-    for (size_t i = 0; set->class_name && i < set->classes; i++)
-        free(set->class_name[i]);
-    free(set->class_name);
+    free_names(set->class_name, set->classes);
+    free(set->label_map);
     free(set->origin);
     free(set);
 }
@@ -174,6 +181,35 @@ const char *rescl_dataset_class_name(const rescl_dataset *set, size_t index)
     return index < set->classes ? set->class_name[index] : NULL;
 }
 
+rescl_status rescl_dataset_match_classes(rescl_dataset *set, const char *const *names, size_t count)
+{
+    rescl_status st = RESCL_OK;
+    const rs_class_list list = {.name = names, .count = count, .owner = "the list"};
+    int32_t *map = NULL;
+    char **copies = NULL;
+    for (size_t i = 0; i < count; i++)
+        RS_FAIL_IF(!names[i], RESCL_ERR_ARG, "%s: name %zu of %zu is NULL", set->origin, i, count);
+    RS_TRY(rs_class_map(set, "dataset", &list, &map));
+    RS_OOM(copies = calloc(count + 1, sizeof *copies));
+    for (size_t i = 0; i < count; i++)
+        RS_OOM(copies[i] = rs_strf("%s", names[i]));
+    if (!set->label_map) {
+        set->labels = set->classes;
+        set->label_map = map;
+        map = NULL;
+    }
+    for (size_t i = 0; map && i < set->labels; i++)
+        set->label_map[i] = map[set->label_map[i]];
+    free_names(set->class_name, set->classes);
+    set->class_name = copies;
+    set->classes = count;
+    copies = NULL;
+out:
+    free_names(copies, count);
+    free(map);
+    return st;
+}
+
 /* Image `index` of `count` spread evenly over `total`: floor(index * total / count), in parts so
  * that no product overflows. */
 static size_t spread(size_t index, size_t count, size_t total)
@@ -191,6 +227,8 @@ rescl_status rescl_dataset_get(const rescl_dataset *set, size_t index, rescl_ima
     st = set->format->get(set, spread(index, set->count, set->total), image, label);
     if (st != RESCL_OK)
         rs_error_prefix("%s, image %zu", set->origin, index);
+    else if (set->label_map)
+        *label = set->label_map[*label];
 out:
     return st;
 }

@@ -25,6 +25,9 @@ struct rescl_dataset {
     char **class_name; /* `classes` strings, owned */
     void *state;       /* the format's own */
     size_t total;      /* what the format counted; `count` is less when fewer were asked for */
+    int32_t
+        *label_map; /* of the format's labels: see rescl_dataset_match_classes; NULL: as they are */
+    size_t labels;  /* entries of label_map */
 };
 
 #define RS_DATASET(stem) extern const rs_dataset_format rs_dataset_##stem;

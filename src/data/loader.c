@@ -93,7 +93,7 @@ static rescl_status make_sample(const rs_loader *l, const slot *s, size_t sample
     RS_TRY(rs_image_augment(&image, &o->augment, o->seed, l->epoch, index));
     RS_TRY(rs_image_to_input(&image, o->height, o->width, &o->resize, o->preprocess,
                              s->batch.pixels + sample * o->height * o->width * 3));
-    s->batch.labels[sample] = label;
+    s->batch.labels[sample] = o->label_map ? o->label_map[label] : label;
 out:
     rescl_image_free(&image);
     return st;

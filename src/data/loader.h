@@ -15,6 +15,7 @@ typedef struct rs_loader_options {
     rescl_resize resize;
     rescl_preprocess preprocess;
     rs_augment augment;
+    const int32_t *label_map; /* of the dataset's labels, borrowed: rs_class_map; NULL: none */
     bool shuffle;
     bool drop_last; /* leave out a last batch smaller than `batch` */
     uint64_t seed;

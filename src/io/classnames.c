@@ -13,9 +13,16 @@
 
 typedef struct names {
     const char *path;
-    char **name; /* room for `classes`, NULL until set */
+    char **name, **alias; /* room for `classes`, NULL until set */
     size_t classes;
 } names;
+
+static void free_names(char **name, size_t count)
+{
+    for (size_t i = 0; name && i < count; i++)
+        free(name[i]);
+    free(name);
+}
 
 static rescl_status set_name(const names *n, size_t index, const char *name, size_t len)
 {
@@ -44,6 +51,8 @@ static rescl_status set_json(const names *n, size_t index, const json_t *value)
                "%s: class %zu is neither a name nor a pair of an identifier and a name", n->path,
                index);
     RS_TRY(set_name(n, index, json_string_value(text), json_string_length(text)));
+    if (text != value && json_is_string(json_array_get(value, 0)))
+        RS_OOM(n->alias[index] = rs_strf("%s", json_string_value(json_array_get(value, 0))));
 out:
     return st;
 }
@@ -96,6 +105,7 @@ rescl_status rescl_model_read_class_names(rescl_model *model, const char *path)
 
     RS_TRY(rs_file_read(path, MAX_FILE_BYTES, &data, &bytes));
     RS_OOM(n.name = calloc(n.classes, sizeof *n.name));
+    RS_OOM(n.alias = calloc(n.classes, sizeof *n.alias));
     const size_t blank = strspn(data, " \t\r\n");
     if (data[blank] == '{' || data[blank] == '[')
         RS_TRY(read_json(&n, data, bytes));
@@ -105,13 +115,14 @@ rescl_status rescl_model_read_class_names(rescl_model *model, const char *path)
         RS_FAIL_IF(!n.name[i], RESCL_ERR_FORMAT,
                    "%s: names no class %zu; the model has %zu, and each needs a name", path, i,
                    n.classes);
-    char **old = model->class_name;
+    char **old = model->class_name, **old_alias = model->class_alias;
     model->class_name = n.name;
+    model->class_alias = n.alias;
     n.name = old;
+    n.alias = old_alias;
 out:
-    for (size_t i = 0; n.name != NULL && i < n.classes; i++)
-        free(n.name[i]);
-    free(n.name);
+    free_names(n.name, n.classes);
+    free_names(n.alias, n.classes);
     free(data);
     return st;
 }

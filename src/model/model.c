@@ -176,6 +176,9 @@ void rescl_model_destroy(rescl_model *m)
     for (size_t i = 0; m->class_name && i < m->classes; i++)
         free(m->class_name[i]);
     free(m->class_name);
+    for (size_t i = 0; m->class_alias && i < m->classes; i++)
+        free(m->class_alias[i]);
+    free(m->class_alias);
     free(m->frozen);
     free(m->name);
     rs_weights_fini(&m->weights);

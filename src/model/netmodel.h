@@ -16,7 +16,8 @@ struct rescl_model {
     rescl_preprocess preprocess;
     rescl_resize resize;
     char **class_name;
-    char *frozen; /* the patterns of rescl_model_freeze, or NULL */
+    char **class_alias; /* a second name of each, such as WordNet's; NULL: there are none */
+    char *frozen;       /* the patterns of rescl_model_freeze, or NULL */
     bool norm_eval;
     rs_graph *graph; /* unfused: one node per layer of the summary */
     rs_weights weights;

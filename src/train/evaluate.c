@@ -1,18 +1,49 @@
 /* Evaluation: mean loss and accuracy over a dataset, in order. */
+#include "classmap.h"
 #include "clock.h"
 #include "dataset.h"
 #include "error.h"
 #include "optionvalue.h"
 #include "trainer.h"
 
-rescl_status rs_check_dataset(const rescl_model *model, const rescl_dataset *set, const char *what)
+#include <stdlib.h>
+#include <string.h>
+
+static rs_class_list classes_of(const rescl_model *m)
+{
+    return (rs_class_list){.name = (const char *const *)m->class_name,
+                           .other = (const char *const *)m->class_alias,
+                           .count = m->classes,
+                           .owner = "the model"};
+}
+
+rescl_status rs_match_dataset(const rescl_model *model, const rescl_dataset *set, const char *what,
+                              int32_t **label_map)
 {
     rescl_status st = RESCL_OK;
+    const rs_class_list list = classes_of(model);
 
     RS_FAIL_IF(set->count == 0, RESCL_ERR_ARG, "%s '%s' holds no samples", what, set->origin);
-    RS_FAIL_IF(set->classes > model->classes, RESCL_ERR_ARG,
-               "%s '%s' has %zu classes, the model only %zu; build the model with as many", what,
-               set->origin, set->classes, model->classes);
+    RS_TRY(rs_class_map(set, what, &list, label_map));
+out:
+    return st;
+}
+
+rescl_status rs_name_classes(rescl_model *model, const rescl_dataset *train_set)
+{
+    rescl_status st = RESCL_OK;
+    const rs_class_list list = classes_of(model);
+    bool within = false;
+
+    if (train_set->classes > list.count || !rs_classes_unnamed(list.name, list.count))
+        goto out;
+    RS_TRY(rs_classes_within(train_set, &list, &within));
+    for (size_t i = 0; !within && i < train_set->classes; i++) {
+        char *name = NULL;
+        RS_OOM(name = strdup(train_set->class_name[i]));
+        free(model->class_name[i]);
+        model->class_name[i] = name;
+    }
 out:
     return st;
 }
@@ -101,6 +132,7 @@ rescl_status rescl_evaluate(rescl_device *device, const rescl_model *model,
     rs_watch watch = {0};
     rs_evaluation e = {.watch = &watch, .event.epochs = 1};
     rescl_train_callbacks ours = {0};
+    int32_t *label_map = NULL;
     rs_run_info run = {.model = model, .eval_set = set, .callbacks = callbacks ? &ours : NULL};
     const rs_team_plan plan = {.batch = batch_size, .eval_images = set->count};
     rs_loader_options load = {.batch = batch_size,
@@ -113,7 +145,8 @@ rescl_status rescl_evaluate(rescl_device *device, const rescl_model *model,
     if (callbacks)
         RS_TRY(rs_options_take(&ours, sizeof ours, callbacks, "rescl_train_callbacks"));
     RS_FAIL_IF(batch_size == 0, RESCL_ERR_ARG, "a batch size of 0");
-    RS_TRY(rs_check_dataset(model, set, "dataset"));
+    RS_TRY(rs_match_dataset(model, set, "dataset", &label_map));
+    load.label_map = label_map;
     RS_TRY(rs_team_create(&device, 1, model->graph, &model->weights, &plan, &e.team));
     RS_TRY(rs_loader_create(set, &load, &e.loader));
     run.team = e.team;
@@ -123,5 +156,6 @@ out:
     st = rs_watch_close(&watch, st);
     rs_team_destroy(e.team);
     rs_loader_destroy(e.loader);
+    free(label_map);
     return st;
 }

@@ -1,4 +1,5 @@
 /* The run folder, saving and resuming. */
+#include "classmap.h"
 #include "clock.h"
 #include "dataset.h"
 #include "envfile.h"
@@ -201,6 +202,12 @@ static rescl_status match_model(const rs_checkpoint *c, const rescl_model *m)
                       m->dropout);
     FAIL_IF_DIFFERENT(fabs(was->label_smoothing - m->label_smoothing) > 0.0, "a label smoothing of",
                       "%g", was->label_smoothing, m->label_smoothing);
+    if (rs_classes_unnamed(was->class_name, was->classes))
+        goto out; /* names were not given then */
+    for (size_t i = 0; i < was->classes; i++)
+        RS_FAIL_IF(strcmp(was->class_name[i], m->class_name[i]) != 0, RESCL_ERR_ARG,
+                   "cannot resume from %s: class %zu was called '%s', this run calls it '%s'",
+                   rs_checkpoint_path(c), i, was->class_name[i], m->class_name[i]);
 out:
     return st;
 }

@@ -56,6 +56,7 @@ static rescl_status create_loader(const rescl_trainer *t, const rescl_dataset *s
                               .resize = t->model->resize,
                               .preprocess = t->model->preprocess,
                               .shuffle = training,
+                              .label_map = training ? t->train_map : t->eval_map,
                               .seed = t->options.seed,
                               .workers = t->options.workers};
     for (size_t i = 0; training && i < RS_AUGMENT_COUNT; i++)
@@ -119,11 +120,12 @@ rescl_status rescl_trainer_create(rescl_device *device, rescl_model *model,
                "nor writes a run folder; save its model with rescl_model_save",
                t->options.resume ? t->options.resume : t->options.output_dir);
     if (train_set) {
-        RS_TRY(rs_check_dataset(model, train_set, "training set"));
+        RS_TRY(rs_name_classes(model, train_set));
+        RS_TRY(rs_match_dataset(model, train_set, "training set", &t->train_map));
         RS_TRY(rs_dataset_fingerprint(train_set, t->fingerprint));
     }
     if (eval_set)
-        RS_TRY(rs_check_dataset(model, eval_set, "evaluation set"));
+        RS_TRY(rs_match_dataset(model, eval_set, "evaluation set", &t->eval_map));
     for (int i = 0; i < rs_optim_states(&t->hyper); i++)
         RS_TRY(rs_weights_create(model->graph, &t->state[i]));
     if (t->options.resume)
@@ -147,6 +149,8 @@ void rescl_trainer_destroy(rescl_trainer *t)
     rs_team_destroy(t->team);
     rs_loader_destroy(t->train_loader);
     rs_loader_destroy(t->eval_loader);
+    free(t->train_map);
+    free(t->eval_map);
     for (size_t i = 0; i < RS_COUNT(t->state); i++)
         rs_weights_fini(&t->state[i]);
     rs_train_options_fini(&t->options);

@@ -28,6 +28,7 @@ struct rescl_trainer {
     rs_optim_hyper hyper;
     rs_schedule schedule;
     rs_team *team;
+    int32_t *train_map, *eval_map; /* of the sets' labels to the model's classes; NULL: the same */
     rs_loader *train_loader, *eval_loader;
     rs_ckpt_progress progress;
     rs_weights state[RS_OPTIM_STATES]; /* host copies of the optimiser's arrays, for checkpoints */
@@ -80,8 +81,11 @@ typedef struct rs_evaluation {
  * a loss is not finite, naming the layer. */
 rescl_status rs_evaluate(rs_evaluation *e, rescl_metrics *out) RESCL_CHECK;
 
-/* RESCL_ERR_ARG when the model cannot serve the set: more classes, no samples. */
-rescl_status rs_check_dataset(const rescl_model *model, const rescl_dataset *set, const char *what)
-    RESCL_CHECK;
+/* The set's classes among the model's, as rs_class_map has it. RESCL_ERR_ARG when the set holds no
+ * samples. */
+rescl_status rs_match_dataset(const rescl_model *model, const rescl_dataset *set, const char *what,
+                              int32_t **label_map) RESCL_CHECK;
+/* A model whose classes have no names takes those of the set that it is trained on. */
+rescl_status rs_name_classes(rescl_model *model, const rescl_dataset *train_set) RESCL_CHECK;
 
 #endif

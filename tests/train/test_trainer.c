@@ -256,11 +256,71 @@ static void refuses_more_classes_than_the_model_has(void **state)
     rescl_metrics metrics;
     assert_ok(rescl_model_create(&two, &m));
     assert_fails(rescl_trainer_create(rs_test_device(), m, set, NULL, &o, &t), RESCL_ERR_ARG,
-                 "training set 'handsigns' has 6 classes", "only 2");
+                 "training set 'handsigns' has 6 classes", "has 2");
     assert_fails(rescl_evaluate(rs_test_device(), m, set, 4, 0, NULL, &metrics), RESCL_ERR_ARG,
                  "has 6 classes");
     rescl_model_destroy(m);
     rescl_dataset_close(set);
+}
+
+/* `count` images of noise; image i is of class first + i % classes. */
+static rescl_dataset *noise_set(size_t count, int32_t first, size_t classes,
+                                const char *const *names, size_t names_count)
+{
+    static uint8_t pixels[24 * TEST_SIZE * TEST_SIZE * 3];
+    int32_t labels[24];
+    rescl_dataset *set = NULL;
+    for (size_t i = 0; i < sizeof pixels; i++)
+        pixels[i] = (uint8_t)(i * 2654435761u >> 13);
+    for (size_t i = 0; i < count; i++)
+        labels[i] = first + (int32_t)(i % classes);
+    const rescl_data_arrays a = {.struct_size = sizeof a,
+                                 .images = pixels,
+                                 .labels = labels,
+                                 .count = count,
+                                 .height = TEST_SIZE,
+                                 .width = TEST_SIZE,
+                                 .classes = names_count,
+                                 .class_names = names,
+                                 .copy = true};
+    assert_ok(rescl_dataset_from_arrays(&a, &set));
+    return set;
+}
+
+/* The evaluation set lacks the first class: its labels count from 0, and mean the last two. A model
+ * without names of its own takes those of the training set. */
+static void matches_classes_by_name(void **state)
+{
+    (void)state;
+    static const char *const pets[] = {"ant", "bee", "cow"}, *const wrong[] = {"bee", "Cow"};
+    const rescl_model_options three = {
+        .struct_size = sizeof three, .name = "resnet8", .classes = 3, .image_size = TEST_SIZE};
+    const rescl_train_options o = train_options(NULL);
+    rescl_dataset *train = noise_set(24, 0, 3, pets, 3);
+    rescl_dataset *named = noise_set(8, 0, 2, pets + 1, 2), *other = noise_set(8, 0, 2, wrong, 2);
+    rescl_dataset *numbered = noise_set(8, 1, 2, pets, 3);
+    rescl_model *m = NULL;
+    rescl_trainer *t = NULL;
+    rescl_metrics got, want;
+    assert_ok(rescl_model_create(&three, &m));
+    assert_ok(rescl_trainer_create(rs_test_device(), m, train, named, &o, &t));
+    assert_string_equal(rescl_model_class_name(m, 1), "bee");
+    assert_ok(rescl_trainer_run(t, NULL));
+    assert_ok(rescl_trainer_evaluate(t, &got));
+    assert_ok(rescl_evaluate(rs_test_device(), m, numbered, TEST_BATCH, 0, NULL, &want));
+    assert_true(got.loss == want.loss && got.top1 == want.top1);
+    assert_ok(rescl_evaluate(rs_test_device(), m, named, TEST_BATCH, 0, NULL, &got));
+    assert_true(got.loss == want.loss && got.top1 == want.top1);
+    rescl_trainer_destroy(t);
+    assert_fails(rescl_trainer_create(rs_test_device(), m, train, other, &o, &t), RESCL_ERR_FORMAT,
+                 "'Cow'", "did you mean 'cow'");
+    assert_fails(rescl_evaluate(rs_test_device(), m, other, 4, 0, NULL, &got), RESCL_ERR_FORMAT,
+                 "'Cow'", "did you mean 'cow'");
+    rescl_model_destroy(m);
+    rescl_dataset_close(train);
+    rescl_dataset_close(named);
+    rescl_dataset_close(other);
+    rescl_dataset_close(numbered);
 }
 
 int main(void)
@@ -277,6 +337,7 @@ int main(void)
         TEST(stops_before_the_first_step),
         TEST(refuses_bad_options),
         TEST(refuses_more_classes_than_the_model_has),
+        TEST(matches_classes_by_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
