@@ -68,7 +68,7 @@ out:
  */
 #define TEMP_MARK ".tmp-"
 
-static char *parent_of(const char *path)
+char *rs_path_parent(const char *path)
 {
     const char *slash = strrchr(path, '/');
     if (!slash)
@@ -87,7 +87,7 @@ static void remove_stale(const char *path)
 {
     const char *name = name_of(path);
     size_t len = strlen(name);
-    char *folder = parent_of(path);
+    char *folder = rs_path_parent(path);
     DIR *dir = folder ? opendir(folder) : NULL;
     struct dirent *entry;
     while (dir && (entry = readdir(dir)) != NULL) {
@@ -160,7 +160,7 @@ static rescl_status flush_folder(const char *path)
     rescl_status st = RESCL_OK;
     char *folder = NULL;
     int fd = -1;
-    RS_OOM(folder = parent_of(path));
+    RS_OOM(folder = rs_path_parent(path));
     fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     RS_FAIL_IF(fd < 0, RESCL_ERR_IO, "%s: cannot open the folder: %s", folder, strerror(errno));
     /* Some file systems cannot flush a folder and say EINVAL. */
@@ -235,26 +235,4 @@ out:
         close(fd);
     free(text);
     return st;
-}
-
-/* ---- the cache folder -------------------------------------------------------------------- */
-
-static const char *env_or_null(const char *name)
-{
-    const char *value = getenv(name);
-    return value && *value ? value : NULL;
-}
-
-char *rs_cache_dir(void)
-{
-    const char *chosen = env_or_null("RESCL_CACHE_DIR");
-    if (chosen)
-        return strdup(chosen);
-    const char *xdg = env_or_null("XDG_CACHE_HOME");
-    if (xdg && *xdg == '/') /* the XDG specification says to ignore a relative one */
-        return rs_path_join(xdg, "rescl");
-    const char *home = env_or_null("HOME");
-    if (home)
-        return rs_path_join(home, ".cache/rescl");
-    return rs_strf("/tmp/rescl-%lu", (unsigned long)getuid());
 }

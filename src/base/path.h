@@ -11,6 +11,9 @@
 /* rs_make_folders, with an error. */
 rescl_status rs_mkdirs(const char *path) RESCL_CHECK;
 
+/* The folder that `path` lies in: "." where it names none. Heap; NULL when memory is short. */
+char *rs_path_parent(const char *path);
+
 /* The whole file on the heap, with a NUL after it that `bytes` does not count. Refuses what is not
  * a regular file and what is larger than `limit`. */
 rescl_status rs_file_read(const char *path, size_t limit, char **data, size_t *bytes) RESCL_CHECK;
@@ -34,9 +37,5 @@ rescl_status rs_file_write(const char *path, const void *data, size_t bytes) RES
 
 /* Appends one line (the newline is added) with a single write and flushes it. */
 rescl_status rs_file_append_line(const char *path, const char *line) RESCL_CHECK;
-
-/* $XDG_CACHE_HOME/rescl, else ~/.cache/rescl, else /tmp/rescl-<uid>; RESCL_CACHE_DIR wins.
- * Heap; NULL when memory is short. Not created. */
-char *rs_cache_dir(void);
 
 #endif

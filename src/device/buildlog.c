@@ -1,5 +1,6 @@
 #include "buildlog.h"
 
+#include "cachefolder.h"
 #include "error.h"
 #include "hash.h"
 #include "path.h"
@@ -139,14 +140,12 @@ static void write_log(const rescl_device_info *info, const char *stem, const cha
 {
     rescl_status st = RESCL_OK;
     rs_str text = {0};
-    char *base = NULL, *dir = NULL, *name = NULL, *file = NULL;
+    char *dir = NULL, *name = NULL, *file = NULL;
     char hex[33];
     const char *const key[] = {info->name, info->driver, options, s->text.text};
     *path = NULL;
     rs_hash_hex(rs_hash_strings(key, RS_COUNT(key)), hex);
-    RS_OOM(base = rs_cache_dir());
-    RS_OOM(dir = rs_path_join(base, "logs"));
-    RS_TRY(rs_mkdirs(dir));
+    RS_TRY(rs_cache_folder("logs", &dir));
     RS_OOM(name = rs_strf("%s-%.8s.log", stem, hex));
     RS_OOM(file = rs_path_join(dir, name));
     RS_TRY(rs_str_appendf(&text,
@@ -161,7 +160,6 @@ static void write_log(const rescl_device_info *info, const char *stem, const cha
 out:
     (void)st;
     rs_str_fini(&text);
-    free(base);
     free(dir);
     free(name);
     free(file);

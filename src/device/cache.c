@@ -1,6 +1,7 @@
 #include "cache.h"
 
 #include "alloc.h"
+#include "cachefolder.h"
 #include "clinternal.h"
 #include "clock.h"
 #include "log.h"
@@ -79,11 +80,12 @@ void rs_cache_key_make(const rs_hw *hw, const char *source, const char *options,
 
 /* ---- files ------------------------------------------------------------------------------- */
 
+/* NULL where there is none to use. */
 static char *cache_folder(const char *name)
 {
-    char *base = rs_cache_dir();
-    char *folder = base ? rs_path_join(base, name) : NULL;
-    free(base);
+    char *folder = NULL;
+    if (rs_cache_folder(name, &folder) != RESCL_OK && rs_verbose("cache"))
+        rs_log(RESCL_LOG_INFO, "cache: %s", rescl_last_error()->message);
     return folder;
 }
 
@@ -116,12 +118,12 @@ static void make_header(const rs_cache_key *key, const void *payload, size_t byt
 bool rs_cache_try_load(const rs_cache_key *key, char **payload, size_t *bytes)
 {
     const uint64_t limit = size_limit();
-    char *folder = cache_folder("programs");
+    char *folder = limit > 0 ? cache_folder("programs") : NULL;
     char *path = folder ? entry_path(folder, key) : NULL;
     char *data = NULL;
     size_t size = 0;
     bool ok = false;
-    if (!path || limit == 0 || access(path, R_OK) != 0)
+    if (!path || !rs_cache_owns(path))
         goto out;
     if (rs_file_read(path, (size_t)limit, &data, &size) != RESCL_OK) {
         debug("cannot be read", path);
@@ -155,7 +157,7 @@ static int open_lock(const rs_cache_key *key)
     char name[16];
     char *folder = cache_folder("locks");
     snprintf(name, sizeof name, "%02x", (unsigned)(key->hash.lo % LOCK_FILES));
-    char *path = folder && rs_mkdirs(folder) == RESCL_OK ? rs_path_join(folder, name) : NULL;
+    char *path = folder ? rs_path_join(folder, name) : NULL;
     const int fd = path ? open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666) : -1;
     free(path);
     free(folder);
@@ -256,9 +258,8 @@ void rs_cache_try_store(const rs_cache_key *key, const void *payload, size_t byt
     if (limit == 0 || bytes + HEADER_BYTES > limit)
         return;
     make_header(key, payload, bytes, header);
-    RS_OOM(folder = cache_folder("programs"));
+    RS_TRY(rs_cache_folder("programs", &folder));
     RS_OOM(path = entry_path(folder, key));
-    RS_TRY(rs_mkdirs(folder));
     RS_TRY(rs_atomic_open(&file, path));
     RS_TRY(rs_atomic_write(&file, header, sizeof header));
     RS_TRY(rs_atomic_write(&file, payload, bytes));

@@ -1,9 +1,9 @@
 /* The disk cache of compiled programs.
  *
- * Where: <rs_cache_dir()>/programs/<32 hex digits of the key>.bin, one file for each program. Any
+ * Where: <cache folder>/programs/<32 hex digits of the key>.bin, one file for each program. Any
  * number of processes share the folder: a file appears whole under its name or not at all (written
  * beside it and renamed), and is never changed afterwards. One process at a time builds or loads a
- * program, under a lock on a file of <rs_cache_dir()>/locks: the others then find it in the cache.
+ * program, under a lock on a file of <cache folder>/locks: the others then find it in the cache.
  * That also keeps drivers' own caches whole: PoCL 3.1 fails, or reads half a file, when two
  * processes compile one program at a time.
  *

@@ -1,5 +1,6 @@
 #include "tunefile.h"
 
+#include "cachefolder.h"
 #include "error.h"
 #include "hash.h"
 #include "log.h"
@@ -339,7 +340,7 @@ rescl_status rs_tune_path(const rescl_device_info *dev, char **out)
     const head h = head_of(dev);
     const char *parts[LAST - FIRST + 1];
     char slug[49], hex[33], name[80];
-    char *base = NULL, *folder = NULL;
+    char *folder = NULL;
     size_t n = 0;
 
     *out = NULL;
@@ -359,11 +360,9 @@ rescl_status rs_tune_path(const rescl_device_info *dev, char **out)
         parts[i - FIRST] = h.field[i];
     rs_hash_hex(rs_hash_strings(parts, RS_COUNT(parts)), hex);
     snprintf(name, sizeof name, "%s-%.8s.tune", n ? slug : "device", hex);
-    RS_OOM(base = rs_cache_dir());
-    RS_OOM(folder = rs_path_join(base, "tune"));
+    RS_TRY(rs_cache_folder("tune", &folder));
     RS_OOM(*out = rs_path_join(folder, name));
 out:
     free(folder);
-    free(base);
     return st;
 }

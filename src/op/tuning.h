@@ -2,7 +2,7 @@
  *
  * A device has one table. It is read when the first plan on the device is made, from
  *     the results for its class that are built in (configs/tune/<class>.tune), and over them
- *     <rs_cache_dir()>/tune/<name>-<hash>.tune, where `rescl tune` writes,
+ *     <cache folder>/tune/<name>-<hash>.tune, where `rescl tune` writes,
  * or, where RESCL_TUNE is set, from the file that it names alone; "off": from nowhere. Whatever is
  * wrong with a file costs the lines that it concerns, never more: a warning names file and line. */
 #ifndef RS_TUNING_H

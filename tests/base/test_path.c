@@ -229,42 +229,15 @@ static void appends_lines(void **state)
     free(path);
 }
 
-static void check_cache_dir(const char *expected)
-{
-    char *got = rs_cache_dir();
-    assert_string_equal(got, expected);
-    free(got);
-}
-
-static void finds_the_cache(void **state)
-{
-    (void)state;
-    setenv("HOME", "/home/me", 1);
-    setenv("XDG_CACHE_HOME", "/var/xdg", 1);
-    setenv("RESCL_CACHE_DIR", "/mine", 1);
-    check_cache_dir("/mine");
-    setenv("RESCL_CACHE_DIR", "", 1);
-    check_cache_dir("/var/xdg/rescl");
-    setenv("XDG_CACHE_HOME", "relative", 1);
-    check_cache_dir("/home/me/.cache/rescl");
-    unsetenv("XDG_CACHE_HOME");
-    check_cache_dir("/home/me/.cache/rescl");
-    unsetenv("HOME");
-    char *expected = rs_strf("/tmp/rescl-%lu", (unsigned long)getuid());
-    check_cache_dir(expected);
-    free(expected);
-}
-
 #define IN_DIR(test) cmocka_unit_test_setup_teardown(test, rs_test_dir_setup, rs_test_dir_teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(joins),           IN_DIR(makes_folders),
-        IN_DIR(reads_with_a_limit),        IN_DIR(commits_or_leaves_nothing),
-        IN_DIR(two_writers_of_one_path),   IN_DIR(reports_what_the_system_says),
-        IN_DIR(survives_sigkill),          IN_DIR(appends_lines),
-        cmocka_unit_test(finds_the_cache),
+        cmocka_unit_test(joins),         IN_DIR(makes_folders),
+        IN_DIR(reads_with_a_limit),      IN_DIR(commits_or_leaves_nothing),
+        IN_DIR(two_writers_of_one_path), IN_DIR(reports_what_the_system_says),
+        IN_DIR(survives_sigkill),        IN_DIR(appends_lines),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -329,6 +329,25 @@ static void works_without_a_folder(void **state)
     free(below);
 }
 
+/* What somebody else may have put there is compiled anew, and not replaced. */
+static void trusts_no_planted_program(void **state)
+{
+    (void)state;
+    const rs_cache_key key = {{1, 2}};
+    char *path = entry_path(&key);
+    rs_cache_try_store(&key, "mine", 4);
+    check_hit(&key, "mine", 4);
+    assert_int_equal(chmod(path, 0666), 0);
+    check_miss(&key);
+    assert_int_equal(chmod(path, 0644), 0);
+    assert_int_equal(chmod(dir, 0777), 0);
+    check_miss(&key);
+    rs_cache_try_store(&key, "more", 4);
+    assert_int_equal(chmod(dir, 0700), 0);
+    check_hit(&key, "mine", 4);
+    free(path);
+}
+
 /* ---- processes --------------------------------------------------------------------------- */
 
 enum { BUILT_IT = 100 }; /* exit status of the process that compiled */
@@ -382,6 +401,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(rebuilds_what_is_damaged, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(rebuilds_what_the_driver_refuses, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(works_without_a_folder, make_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(trusts_no_planted_program, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(is_shared_by_processes, make_dir, remove_dir),
     };
     self = argv[0];
