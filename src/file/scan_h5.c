@@ -379,12 +379,14 @@ static rescl_status look_at_attribute(const rs_h5_scan *scan, const char *attr, 
     rescl_status st = RESCL_OK;
     const H5S_class_t class = H5Sget_simple_extent_type(a->space);
     const hssize_t count = class == H5S_NULL ? 0 : H5Sget_simple_extent_npoints(a->space);
+    if (count == 0) /* numpy makes an empty list of float64, and so does Keras */
+        goto out;
     RS_FAIL_IF(H5Tget_class(a->type) != H5T_STRING, RESCL_ERR_FORMAT,
                "%s: attribute %s holds no strings", scan->path, attr);
     a->variable = H5Tis_variable_str(a->type) > 0;
     a->bytes = a->variable ? sizeof(char *) : H5Tget_size(a->type);
     RS_FAIL_IF(count < 0 || count > MAX_STRINGS || a->bytes == 0 ||
-                   (count > 0 && a->bytes > INT32_MAX / (size_t)count),
+                   a->bytes > INT32_MAX / (size_t)count,
                RESCL_ERR_FORMAT, "%s: attribute %s says it holds %lld strings of %zu bytes",
                scan->path, attr, (long long)count, a->bytes);
     a->count = (size_t)count;
