@@ -130,7 +130,7 @@ static rescl_status scan_set(rs_h5_scan *scan, const void *split)
     snprintf(name[LABELS], sizeof name[0], "%s_set_y", (const char *)split);
     snprintf(name[CLASSES], sizeof name[0], "list_classes");
     for (int i = 0; i < DATASETS; i++) {
-        st = rs_h5_scan_array(scan, name[i]);
+        st = rs_h5_scan_array(scan, name[i], name[i]);
         RS_FAIL_IF(st == RESCL_ERR_NOT_FOUND, RESCL_ERR_FORMAT,
                    "%s: has no dataset %s; a SIGNS file holds <split>_set_x, <split>_set_y and "
                    "list_classes, with the split \"train\" or \"test\"",
@@ -166,7 +166,7 @@ static rescl_status open_set(const rescl_data_options *options, rescl_dataset *s
     RS_OOM(set->state = calloc(1, sizeof(state)));
     RS_FAIL_IF(strlen(options->split) > 32, RESCL_ERR_ARG, "%s: no split \"%s\"", path,
                options->split);
-    RS_TRY(rs_h5_open(path, scan_set, options->split, &file));
+    RS_TRY(rs_h5_open(path, path, scan_set, options->split, &file));
     RS_FAIL_IF(file->count != DATASETS, RESCL_ERR_FORMAT, "%s: cannot be read", path);
     RS_TRY(read_sets(file, set, set->state));
 out:

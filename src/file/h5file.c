@@ -177,7 +177,8 @@ out:
     return st;
 }
 
-rescl_status rs_h5_open(const char *path, rs_h5_scan_fn scan, const void *arg, rs_h5_file **out)
+rescl_status rs_h5_open(const char *path, const char *shown, rs_h5_scan_fn scan, const void *arg,
+                        rs_h5_file **out)
 {
     rescl_status st = RESCL_OK;
     rs_h5_file *f = NULL;
@@ -185,15 +186,16 @@ rescl_status rs_h5_open(const char *path, rs_h5_scan_fn scan, const void *arg, r
     struct stat info;
     RS_OOM(f = calloc(1, sizeof *f));
     f->fd = -1;
-    RS_OOM(f->path = strdup(path));
+    RS_OOM(f->path = strdup(shown));
     f->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    RS_FAIL_IF(f->fd < 0 && errno == ENOENT, RESCL_ERR_NOT_FOUND, "%s: no such file", path);
+    RS_FAIL_IF(f->fd < 0 && errno == ENOENT, RESCL_ERR_NOT_FOUND, "%s: no such file", shown);
     RS_FAIL_IF(f->fd < 0 || fstat(f->fd, &info) != 0, RESCL_ERR_IO, "%s: cannot be opened: %s",
-               path, strerror(errno));
-    RS_FAIL_IF(!S_ISREG(info.st_mode), RESCL_ERR_FORMAT, "%s: not a regular file", path);
+               shown, strerror(errno));
+    RS_FAIL_IF(!S_ISREG(info.st_mode), RESCL_ERR_FORMAT, "%s: not a regular file", shown);
     f->bytes = (uint64_t)info.st_size;
-    const rs_h5_job job = {.path = path, .bytes = f->bytes, .scan = scan, .arg = arg};
-    RS_TRY(rs_child_run(path, rs_h5_scan_run, &job, &rs_h5_limits, &reply));
+    const rs_h5_job job = {
+        .path = path, .shown = shown, .bytes = f->bytes, .scan = scan, .arg = arg};
+    RS_TRY(rs_child_run(shown, rs_h5_scan_run, &job, &rs_h5_limits, &reply));
     RS_TRY(get_index(f, &reply));
     *out = f;
     f = NULL;

@@ -30,9 +30,9 @@ typedef rescl_status (*rs_h5_scan_fn)(rs_h5_scan *scan, const void *arg);
 
 const char *rs_h5_scan_path(const rs_h5_scan *scan);
 
-/* Adds the dataset `name` ("a/b": b in the group a) to the index, under that name.
+/* Adds the dataset at `path` ("a/b": b in the group a) to the index, as `name`, which errors show.
  * RESCL_ERR_NOT_FOUND when there is none. */
-rescl_status rs_h5_scan_array(rs_h5_scan *scan, const char *name) RESCL_CHECK;
+rescl_status rs_h5_scan_array(rs_h5_scan *scan, const char *path, const char *name) RESCL_CHECK;
 /* Adds a text to the index. */
 rescl_status rs_h5_scan_note(rs_h5_scan *scan, const char *key, const char *value) RESCL_CHECK;
 
@@ -48,6 +48,9 @@ typedef struct rs_h5_strings {
 
 rescl_status rs_h5_scan_strings(rs_h5_scan *scan, const char *group, const char *attr,
                                 rs_h5_strings *out) RESCL_CHECK;
+/* The names of what a group holds, by their bytes. */
+rescl_status rs_h5_scan_members(rs_h5_scan *scan, const char *group, rs_h5_strings *out)
+    RESCL_CHECK;
 void rs_h5_strings_fini(rs_h5_strings *s);
 
 /* ---- in the caller ------------------------------------------------------------------------- */
@@ -81,7 +84,7 @@ typedef struct rs_h5_note {
 } rs_h5_note;
 
 typedef struct rs_h5_file {
-    char *path;
+    char *path; /* for messages */
     int fd;
     uint64_t bytes;
     rs_h5_array *array; /* as the scan added them */
@@ -93,10 +96,11 @@ typedef struct rs_h5_file {
 /* Of the child process; tests lower them. */
 extern rs_child_limits rs_h5_limits;
 
-/* Opens a file and makes its index by `scan`, which runs in a child process: see child.h for what
- * it may do. RESCL_ERR_UNSUPPORTED in builds without HDF5. */
-rescl_status rs_h5_open(const char *path, rs_h5_scan_fn scan, const void *arg, rs_h5_file **out)
-    RESCL_CHECK;
+/* Opens a file, which errors call `shown`, and makes its index by `scan`, which runs in a child
+ * process: see child.h for what it may do. The path is not used after that. RESCL_ERR_UNSUPPORTED in
+ * builds without HDF5. */
+rescl_status rs_h5_open(const char *path, const char *shown, rs_h5_scan_fn scan, const void *arg,
+                        rs_h5_file **out) RESCL_CHECK;
 void rs_h5_close(rs_h5_file *f);
 
 /* NULL when the index has none. */
@@ -110,7 +114,7 @@ rescl_status rs_h5_read_int64(const rs_h5_file *f, const rs_h5_array *a, int64_t
 /* ---- between the two files that make it: h5file.c in the caller, scan_h5.c in the child ----- */
 
 typedef struct rs_h5_job {
-    const char *path;
+    const char *path, *shown;
     uint64_t bytes; /* of the file */
     rs_h5_scan_fn scan;
     const void *arg;

@@ -16,8 +16,8 @@
 #define MAX_NAME    1024
 
 struct rs_h5_scan {
-    const char *path;
-    uint64_t bytes; /* of the file */
+    const char *path; /* for messages */
+    uint64_t bytes;   /* of the file */
     hid_t id;
     rs_reply *index;
 };
@@ -40,7 +40,7 @@ static hid_t access_plist(void)
     return plist;
 }
 
-static rescl_status open_file(rs_h5_scan *scan)
+static rescl_status open_file(rs_h5_scan *scan, const char *path)
 {
     rescl_status st = RESCL_OK;
     hid_t plist = -1, create = -1;
@@ -48,7 +48,7 @@ static rescl_status open_file(rs_h5_scan *scan)
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
     plist = access_plist();
     RS_FAIL_IF(plist < 0, RESCL_ERR_MEMORY, "HDF5 cannot be started");
-    scan->id = H5Fopen(scan->path, H5F_ACC_RDONLY, plist);
+    scan->id = H5Fopen(path, H5F_ACC_RDONLY, plist);
     RS_FAIL_IF(scan->id < 0, RESCL_ERR_FORMAT,
                "%s: not an HDF5 file, or one that is cut short or corrupted", scan->path);
     create = H5Fget_create_plist(scan->id);
@@ -67,8 +67,8 @@ rescl_status rs_h5_scan_run(rs_reply *index, const void *arg)
 {
     rescl_status st = RESCL_OK;
     const rs_h5_job *job = arg;
-    rs_h5_scan scan = {.path = job->path, .bytes = job->bytes, .id = -1, .index = index};
-    RS_TRY(open_file(&scan));
+    rs_h5_scan scan = {.path = job->shown, .bytes = job->bytes, .id = -1, .index = index};
+    RS_TRY(open_file(&scan, job->path));
     RS_TRY(job->scan(&scan, job->arg));
 out:
     return st;
@@ -313,13 +313,13 @@ out:
     return st;
 }
 
-rescl_status rs_h5_scan_array(rs_h5_scan *scan, const char *name)
+rescl_status rs_h5_scan_array(rs_h5_scan *scan, const char *path, const char *name)
 {
     rescl_status st = RESCL_OK;
     source s = {.scan = scan, .id = -1, .space = -1, .type = -1, .plist = -1};
-    RS_TRY(follow(scan, name));
+    RS_TRY(follow(scan, path));
     RS_OOM(s.about.name = rs_strf("%s", name));
-    s.id = H5Dopen2(scan->id, name, H5P_DEFAULT);
+    s.id = H5Dopen2(scan->id, path, H5P_DEFAULT);
     FAIL_SOURCE_IF(s.id < 0, &s, "%s", "cannot be opened as a dataset");
     s.space = H5Dget_space(s.id);
     s.type = H5Dget_type(s.id);
@@ -465,6 +465,27 @@ out:
     return st;
 }
 
+rescl_status rs_h5_scan_members(rs_h5_scan *scan, const char *group, rs_h5_strings *out)
+{
+    rescl_status st = RESCL_OK;
+    H5G_info_t about;
+    char name[MAX_NAME];
+    RS_TRY(follow(scan, group));
+    RS_FAIL_IF(H5Gget_info_by_name(scan->id, group, &about, H5P_DEFAULT) < 0 ||
+                   about.nlinks > MAX_STRINGS,
+               RESCL_ERR_FORMAT, "%s: the group %s is corrupted", scan->path, group);
+    for (hsize_t i = 0; i < about.nlinks; i++) {
+        const ssize_t len = H5Lget_name_by_idx(scan->id, group, H5_INDEX_NAME, H5_ITER_INC, i, name,
+                                               sizeof name, H5P_DEFAULT);
+        RS_FAIL_IF(len <= 0 || (size_t)len >= sizeof name, RESCL_ERR_FORMAT,
+                   "%s: the group %s is corrupted: the name of its member %llu cannot be read",
+                   scan->path, group, (unsigned long long)i);
+        RS_TRY(add_string(out, name, (size_t)len));
+    }
+out:
+    return st;
+}
+
 void rs_h5_strings_fini(rs_h5_strings *s)
 {
     for (size_t i = 0; i < s->count; i++)
@@ -480,7 +501,7 @@ rescl_status rs_h5_scan_run(rs_reply *index, const void *arg)
     rescl_status st = RESCL_OK;
     const rs_h5_job *job = arg;
     (void)index;
-    RS_FAIL(RESCL_ERR_UNSUPPORTED, RS_H5_MISSING, job->path);
+    RS_FAIL(RESCL_ERR_UNSUPPORTED, RS_H5_MISSING, job->shown);
 out:
     return st;
 }
@@ -491,9 +512,9 @@ const char *rs_h5_scan_path(const rs_h5_scan *scan)
     return "";
 }
 
-rescl_status rs_h5_scan_array(rs_h5_scan *scan, const char *name)
+rescl_status rs_h5_scan_array(rs_h5_scan *scan, const char *path, const char *name)
 {
-    (void)scan, (void)name;
+    (void)scan, (void)path, (void)name;
     return RESCL_ERR_UNSUPPORTED;
 }
 
@@ -513,6 +534,12 @@ rescl_status rs_h5_scan_strings(rs_h5_scan *scan, const char *group, const char 
                                 rs_h5_strings *out)
 {
     (void)scan, (void)group, (void)attr, (void)out;
+    return RESCL_ERR_UNSUPPORTED;
+}
+
+rescl_status rs_h5_scan_members(rs_h5_scan *scan, const char *group, rs_h5_strings *out)
+{
+    (void)scan, (void)group, (void)out;
     return RESCL_ERR_UNSUPPORTED;
 }
 

@@ -29,6 +29,8 @@ typedef struct rs_wfile_list {
     rs_wfile_tensor *tensor; /* from malloc */
     size_t count;
     const rs_ckpt_model *model; /* NULL when it does not say */
+    double bn_eps;              /* of all its normalisations; 0: it does not say */
+    size_t image_size;          /* of the input; 0: it does not say */
     bool own;                   /* rescl's own: parameters have the model's names */
     bool kcrs;                  /* filters lie as PyTorch's (layout.h) */
 } rs_wfile_list;

@@ -1,20 +1,13 @@
-/* Keras' weights in HDF5, as save_weights("x.h5") and save("x.h5") of Keras 1 to 3 write them:
- *
- *   / or /model_weights   attributes layer_names, backend, keras_version
- *   <layer>/              attribute weight_names, whose names are paths below it:
- *   <layer>/<weight>      a dataset, such as conv1/conv1/kernel:0
- *
- * Lists of names longer than 64 KiB are split over layer_names0, layer_names1, ... A rescl_model
- * attribute is ours: rs_ckpt_model_text.
+/* HDF5 with Keras' weights: kerasfile.h reads them. They are written in the form that Keras 1 to 3
+ * read by load_weights("x.h5").
  *
  * HDF5 itself runs in child processes only: see h5file.h. */
 #include "child.h"
-#include "dtype.h"
 #include "error.h"
 #include "format.h"
 #include "h5file.h"
+#include "kerasfile.h"
 #include "path.h"
-#include "str.h"
 
 #ifdef RS_HAVE_HDF5
 #include <hdf5.h>
@@ -22,166 +15,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- reading ----------------------------------------------------------------------------- */
-
-#define WHOLE_MODEL "model_weights" /* the group of a whole model that holds its weights */
-
-/* Weights of one layer. A weight's name is a path below the layer's group; Keras 1's has no slash.
- */
-static rescl_status scan_layer(rs_h5_scan *scan, const char *group)
-{
-    rescl_status st = RESCL_OK;
-    rs_h5_strings weights = {0};
-    rs_str path = {0};
-    RS_TRY(rs_h5_scan_strings(scan, group, "weight_names", &weights));
-    for (size_t i = 0; i < weights.count; i++) {
-        path.len = 0;
-        RS_TRY(rs_str_appendf(&path, "%s/%s", group, weights.text[i]));
-        RS_TRY(rs_h5_scan_array(scan, path.text));
-    }
-out:
-    rs_str_fini(&path);
-    rs_h5_strings_fini(&weights);
-    return st;
-}
-
-static rescl_status check_backend(rs_h5_scan *scan, const char *root)
-{
-    rescl_status st = RESCL_OK;
-    rs_h5_strings backend = {0};
-    RS_TRY(rs_h5_scan_strings(scan, root, "backend", &backend));
-    RS_FAIL_IF(
-        backend.count > 0 && strcmp(backend.text[0], "theano") == 0, RESCL_ERR_UNSUPPORTED,
-        "%s: was saved with Keras' Theano backend, whose kernels are mirrored; save it again "
-        "with the TensorFlow backend",
-        rs_h5_scan_path(scan));
-out:
-    rs_h5_strings_fini(&backend);
-    return st;
-}
-
-/* What rescl wrote of the model. */
-static rescl_status scan_model(rs_h5_scan *scan)
-{
-    rescl_status st = RESCL_OK;
-    rs_h5_strings model = {0};
-    RS_TRY(rs_h5_scan_strings(scan, "/", RS_MODEL_KEY, &model));
-    if (model.count > 0)
-        RS_TRY(rs_h5_scan_note(scan, RS_MODEL_KEY, model.text[0]));
-out:
-    rs_h5_strings_fini(&model);
-    return st;
-}
-
-/* Runs in the child process of h5file.h. */
-static rescl_status scan_keras(rs_h5_scan *scan, const void *arg)
-{
-    rescl_status st = RESCL_OK;
-    const bool whole = rs_h5_scan_has_group(scan, WHOLE_MODEL);
-    const char *root = whole ? WHOLE_MODEL : "/";
-    rs_h5_strings layers = {0};
-    rs_str path = {0};
-    (void)arg;
-    RS_TRY(rs_h5_scan_strings(scan, root, "layer_names", &layers));
-    RS_FAIL_IF(layers.count == 0 && rs_h5_scan_has_group(scan, "layers"), RESCL_ERR_UNSUPPORTED,
-               "%s: is in Keras 3's .weights.h5 form, which keeps no names of layers; write the "
-               "model with model.save('model.h5')",
-               rs_h5_scan_path(scan));
-    RS_FAIL_IF(layers.count == 0, RESCL_ERR_FORMAT,
-               "%s: holds no weights of Keras: neither / nor " WHOLE_MODEL
-               " has the attribute layer_names",
-               rs_h5_scan_path(scan));
-    RS_TRY(check_backend(scan, root));
-    RS_TRY(scan_model(scan));
-    for (size_t i = 0; i < layers.count; i++) {
-        path.len = 0;
-        RS_TRY(rs_str_appendf(&path, "%s%s%s", whole ? WHOLE_MODEL : "", whole ? "/" : "",
-                              layers.text[i]));
-        RS_TRY(scan_layer(scan, path.text));
-    }
-out:
-    rs_str_fini(&path);
-    rs_h5_strings_fini(&layers);
-    return st;
-}
-
-/* "layer/role:0": the last two components of an array's path. */
-static const char *weight_name(const rs_h5_array *a)
-{
-    const char *at = a->name + strlen(a->name);
-    for (int slashes = 0; at > a->name; at--)
-        if (at[-1] == '/' && ++slashes == 2)
-            break;
-    return at;
-}
-
-static rs_st_dtype dtype_of(const rs_h5_array *a)
-{
-    static const rs_st_dtype of[3][4] = {
-        [RS_H5_SIGNED] = {RS_ST_I8, RS_ST_I16, RS_ST_I32, RS_ST_I64},
-        [RS_H5_UNSIGNED] = {RS_ST_U8, RS_ST_U16, RS_ST_U32, RS_ST_U64},
-        [RS_H5_FLOAT] = {RS_ST_F8_E4M3, RS_ST_F16, RS_ST_F32, RS_ST_F64},
-    };
-    const size_t bytes = a->value_bytes;
-    return of[a->kind][bytes == 1 ? 0 : bytes == 2 ? 1 : bytes == 4 ? 2 : 3];
-}
-
-typedef struct opened {
-    rs_h5_file *file;
-    rs_ckpt_doc model;
-} opened;
-
 static bool recognises(const char *path, const unsigned char *first, size_t bytes)
 {
-    (void)path;
     static const unsigned char mark[8] = {0x89, 'H', 'D', 'F', '\r', '\n', 0x1a, '\n'};
+    (void)path;
     return bytes >= sizeof mark && memcmp(first, mark, sizeof mark) == 0;
-}
-
-static void close_file(void *file)
-{
-    opened *o = file;
-    rs_h5_close(o->file);
-    rs_ckpt_doc_fini(&o->model);
-    free(o);
 }
 
 static rescl_status open_file(const char *path, rs_wfile_list *out)
 {
-    rescl_status st = RESCL_OK;
-    opened *o;
-    const char *text;
-    RS_OOM(out->file = o = calloc(1, sizeof *o));
-    RS_TRY(rs_h5_open(path, scan_keras, NULL, &o->file));
-    if ((text = rs_h5_note_get(o->file, RS_MODEL_KEY)) != NULL) {
-        RS_TRY(rs_ckpt_model_parse(text, path, &o->model));
-        out->model = &o->model.model;
-    }
-    RS_OOM(out->tensor = calloc(o->file->count + 1, sizeof *out->tensor));
-    for (; out->count < o->file->count; out->count++) {
-        const rs_h5_array *a = &o->file->array[out->count];
-        rs_wfile_tensor *t = &out->tensor[out->count];
-        *t = (rs_wfile_tensor){.name = weight_name(a),
-                               .dtype = dtype_of(a),
-                               .ndim = (size_t)a->ndim,
-                               .source = out->count};
-        for (int i = 0; i < a->ndim; i++)
-            t->dim[i] = (size_t)a->dim[i];
-    }
-out:
-    return st;
-}
-
-static rescl_status read_values(void *file, size_t source, void *dst)
-{
-    rescl_status st = RESCL_OK;
-    const rs_h5_file *f = ((opened *)file)->file;
-    const rs_h5_array *a = &f->array[source];
-    RS_TRY(rs_h5_read(f, a, dst));
-    if (a->big_endian)
-        rs_bytes_swap(dst, (size_t)a->count, a->value_bytes);
-out:
-    return st;
+    return rs_keras_open(path, path, NULL, out);
 }
 
 /* ---- writing ----------------------------------------------------------------------------- */
@@ -341,7 +184,7 @@ const rs_format rs_format_hdf5 = {
     .dtypes = RS_BIT(RS_ST_F32) | RS_BIT(RS_ST_F16),
     .recognises = recognises,
     .open = open_file,
-    .read = read_values,
-    .close = close_file,
+    .read = rs_keras_read,
+    .close = rs_keras_close,
     .write = write_file,
 };

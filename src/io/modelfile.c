@@ -120,7 +120,7 @@ void rescl_weights_get_info(const rescl_weights *weights, rescl_weights_info *ou
                                 .names = rs_naming_get(a->naming)->name,
                                 .model = a->model ? a->model->name : NULL,
                                 .classes = a->model ? a->model->classes : a->classes,
-                                .image_size = a->model ? a->model->image_size : 0,
+                                .image_size = a->image_size,
                                 .tensors = rs_wfile_count(weights->file),
                                 .has_preprocess = a->has_preprocess,
                                 .preprocess = a->preprocess,
@@ -358,6 +358,8 @@ static rescl_status settle_options(const rescl_weights *w, const rescl_model_opt
     }
     if (o->classes == 0)
         o->classes = a->model ? a->model->classes : a->classes;
+    if (o->image_size == 0 && !a->model)
+        o->image_size = a->image_size;
     if (!o->class_names && a->model && a->model->classes == o->classes)
         o->class_names = a->model->class_name;
 out:

@@ -79,7 +79,10 @@ static rescl_status conclude(rs_wfile *f)
         a->naming = f->list.own ? RS_NAMING_RESCL : naming;
     }
     const rs_naming_info *library = rs_naming_get(a->naming);
-    a->bn_eps = a->model ? a->model->bn_eps : library->bn_eps;
+    a->bn_eps = a->model               ? a->model->bn_eps
+                : f->list.bn_eps > 0.0 ? f->list.bn_eps
+                                       : library->bn_eps;
+    a->image_size = a->model ? a->model->image_size : f->list.image_size;
     a->has_preprocess = a->model || ((a->classes == 0 || a->classes == IMAGENET_CLASSES) &&
                                      a->naming != RS_NAMING_RESCL);
     a->preprocess = a->model ? a->model->preprocess : library->preprocess;

@@ -12,6 +12,7 @@ typedef struct rs_wfile_about {
     const rs_ckpt_model *model; /* NULL when the file does not say */
     double bn_eps;              /* that the weights are meant for; 0: not known */
     size_t classes;             /* of the last layer; 0: it is not in the file */
+    size_t image_size;          /* of the input; 0: the file does not say */
     bool has_preprocess;        /* by what it says, or as ImageNet weights of that library have */
     rescl_preprocess preprocess;
 } rs_wfile_about;

@@ -73,7 +73,7 @@ def names(group, key, texts, form):
         for i, part in enumerate(np.array_split(np.array(texts), 2)):
             group.attrs[f"{key}{i}"] = part
     else:
-        group.attrs[key] = np.array(texts, dtype="S") if texts else np.zeros(0, "S1")
+        group.attrs[key] = np.array(texts, dtype="S") if texts else np.asarray([])
 
 
 def keras(name, form="fixed", whole=False, dtype="f4", libver="earliest", first=False, **storage):
@@ -94,6 +94,20 @@ def keras(name, form="fixed", whole=False, dtype="f4", libver="earliest", first=
                 group.create_dataset(prefix + w, data=values(shape, dtype), **storage)
 
 
+def counted(name, version):
+    """The form that counts layers by their class; Keras 3 says their names too."""
+    groups = {"conv1": "conv2d", "bn_conv1": "functional/layers/batch_normalization",
+              "activation": "activation", "fc6": "dense"}
+    with h5py.File(HERE / "hdf5" / name, "w") as f:
+        for layer, weights in KERAS.items():
+            group = f.create_group(f"layers/{groups[layer]}/vars")
+            if version[0] == "3":
+                group.attrs["name"] = layer
+            for i, (_, shape) in enumerate(weights):
+                group[str(i)] = values(shape, "f4")
+        f["optimizer/vars/0"] = values((), "f4")
+
+
 def all_hdf5():
     keras("fixed")
     keras("variable", form="variable")
@@ -106,6 +120,8 @@ def all_hdf5():
     keras("chunks", chunks=True)
     keras("gzip", chunks=True, compression="gzip")
     keras("gzip_latest", libver="latest", chunks=True, compression="gzip")
+    for version in "2.15", "3.15":
+        counted("counted_" + version, version)
     with h5py.File(HERE / "hdf5" / "soft_link", "w") as f:
         names(f, "layer_names", ["conv1"], "fixed")
         names(f.create_group("conv1"), "weight_names", ["conv1/kernel:0"], "fixed")

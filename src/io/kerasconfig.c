@@ -1,0 +1,214 @@
+#include "kerasconfig.h"
+
+#include "alloc.h"
+#include "error.h"
+#include "str.h"
+
+#include <ctype.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_LAYERS 10000
+#define MAX_DEPTH  16
+
+/* ---- names of groups ----------------------------------------------------------------------- */
+
+/* Keras' to_snake_case of a class: "BatchNormalization" is batch_normalization, "Conv2D" conv2d.
+ * Heap. */
+static char *snake_case(const char *class_name)
+{
+    const char *registered = strrchr(class_name, '>'); /* "package>Class" */
+    const char *c = registered ? registered + 1 : class_name;
+    const size_t len = strlen(c);
+    char *out = malloc(2 * len + 1);
+    size_t n = 0;
+    for (size_t i = 0; out && i < len; i++) {
+        const unsigned char here = (unsigned char)c[i], next = (unsigned char)c[i + 1];
+        if (!isalnum(here) && here != '_')
+            continue;
+        if (i > 0 && isupper(here) && (islower(next) || islower((unsigned char)c[i - 1])))
+            out[n++] = '_';
+        out[n++] = (char)tolower(here);
+    }
+    if (out)
+        out[n] = '\0';
+    return out;
+}
+
+/* Groups of the layers of one model, which are counted by class: conv2d, conv2d_1, ... */
+typedef struct counters {
+    struct {
+        char *base;
+        size_t used;
+    } * item;
+    size_t count, cap;
+} counters;
+
+static rescl_status next_group(counters *k, const char *class_name, const char *parent, char **out)
+{
+    rescl_status st = RESCL_OK;
+    char *base = NULL;
+    size_t i = 0;
+    RS_OOM(base = snake_case(class_name));
+    while (i < k->count && strcmp(k->item[i].base, base) != 0)
+        i++;
+    if (i == k->count) {
+        RS_TRY(rs_array_reserve(&k->item, &k->cap, k->count + 1, sizeof *k->item));
+        k->item[k->count].base = base;
+        k->item[k->count++].used = 0;
+        base = NULL;
+    }
+    const size_t used = k->item[i].used++;
+    *out = used == 0 ? rs_strf("%slayers/%s", parent, k->item[i].base)
+                     : rs_strf("%slayers/%s_%zu", parent, k->item[i].base, used);
+    RS_OOM(*out);
+out:
+    free(base);
+    return st;
+}
+
+static void counters_fini(counters *k)
+{
+    for (size_t i = 0; i < k->count; i++)
+        free(k->item[i].base);
+    free(k->item);
+}
+
+/* ---- layers -------------------------------------------------------------------------------- */
+
+/* The text of a key, or of a key of the object there: Keras 3 writes objects for some values. */
+static const char *text_of(const json_t *object, const char *key)
+{
+    const json_t *v = json_object_get(object, key);
+    if (json_is_object(v))
+        v = json_object_get(v, "class_name");
+    return json_string_value(v);
+}
+
+/* The list of the layers of a model, or NULL for a layer that is none. Keras 1 and 2.0 give the list
+ * itself as the config of a Sequential. */
+static const json_t *layers_of(const json_t *config)
+{
+    const json_t *layers = json_is_array(config) ? config : json_object_get(config, "layers");
+    return json_is_array(layers) ? layers : NULL;
+}
+
+/* (batch, size, size, channels) */
+static size_t square_of(const json_t *shape)
+{
+    const json_int_t h = json_integer_value(json_array_get(shape, 1)),
+                     w = json_integer_value(json_array_get(shape, 2));
+    return json_array_size(shape) == 4 && h == w && h > 0 ? (size_t)h : 0;
+}
+
+static rescl_status add_layer(rs_keras_config *c, const char *class_name, const json_t *config,
+                              char **path)
+{
+    rescl_status st = RESCL_OK;
+    const char *name = text_of(config, "name"), *activation = text_of(config, "activation");
+    const json_t *shape = json_object_get(config, "batch_input_shape");
+    rs_keras_layer *l;
+    RS_TRY(rs_array_reserve(&c->layer, &c->cap, c->count + 1, sizeof *c->layer));
+    l = &c->layer[c->count];
+    *l = (rs_keras_layer){.path = *path};
+    *path = NULL;
+    c->count++;
+    RS_OOM(l->name = rs_strf("%s", name ? name : ""));
+    RS_OOM(l->class_name = rs_strf("%s", class_name));
+    if (activation)
+        RS_OOM(l->activation = rs_strf("%s", activation));
+    if (strcmp(class_name, "BatchNormalization") == 0)
+        l->epsilon = json_number_value(json_object_get(config, "epsilon"));
+    if (c->image_size == 0)
+        c->image_size = square_of(shape ? shape : json_object_get(config, "batch_shape"));
+out:
+    return st;
+}
+
+static rescl_status add_layers(rs_keras_config *c, const json_t *layers, const char *parent,
+                               int depth, const char *file)
+{
+    rescl_status st = RESCL_OK;
+    counters known = {0};
+    char *path = NULL, *inside = NULL;
+    RS_FAIL_IF(depth > MAX_DEPTH, RESCL_ERR_FORMAT,
+               "%s: its configuration nests models more than %d deep", file, MAX_DEPTH);
+    for (size_t i = 0; i < json_array_size(layers); i++) {
+        const json_t *layer = json_array_get(layers, i), *config = json_object_get(layer, "config");
+        const char *class_name = text_of(layer, "class_name");
+        RS_FAIL_IF(!class_name || c->count >= MAX_LAYERS, RESCL_ERR_FORMAT,
+                   "%s: layer %zu of its configuration is none of Keras'", file, i);
+        RS_TRY(next_group(&known, class_name, parent, &path));
+        const json_t *nested = layers_of(config);
+        if (nested) {
+            RS_OOM(inside = rs_strf("%s/", path));
+            RS_TRY(add_layers(c, nested, inside, depth + 1, file));
+            free(inside);
+            inside = NULL;
+        } else {
+            RS_TRY(add_layer(c, class_name, config, &path));
+        }
+        free(path);
+        path = NULL;
+    }
+out:
+    counters_fini(&known);
+    free(path);
+    free(inside);
+    return st;
+}
+
+rescl_status rs_keras_config_parse(const char *json, const char *path, rs_keras_config *out)
+{
+    rescl_status st = RESCL_OK;
+    rs_keras_config c = {0};
+    json_error_t where;
+    json_t *root = json_loads(json, 0, &where);
+    const json_t *layers = layers_of(json_object_get(root, "config"));
+    RS_FAIL_IF(!root, RESCL_ERR_FORMAT, "%s: its configuration is no JSON: %s in line %d", path,
+               where.text, where.line);
+    RS_FAIL_IF(!layers, RESCL_ERR_UNSUPPORTED,
+               "%s: its configuration lists no layers; models of a class of one's own do not tell "
+               "them, so build the model as functional or Sequential and save it again",
+               path);
+    RS_TRY(add_layers(&c, layers, "", 0, path));
+    *out = c;
+    c = (rs_keras_config){0};
+out:
+    json_decref(root);
+    rs_keras_config_fini(&c);
+    return st;
+}
+
+void rs_keras_config_fini(rs_keras_config *c)
+{
+    for (size_t i = 0; i < c->count; i++) {
+        free(c->layer[i].name);
+        free(c->layer[i].class_name);
+        free(c->layer[i].path);
+        free(c->layer[i].activation);
+    }
+    free(c->layer);
+    *c = (rs_keras_config){0};
+}
+
+const rs_keras_layer *rs_keras_config_find(const rs_keras_config *c, const char *path)
+{
+    for (size_t i = 0; i < c->count; i++)
+        if (strcmp(c->layer[i].path, path) == 0)
+            return &c->layer[i];
+    return NULL;
+}
+
+double rs_keras_config_epsilon(const rs_keras_config *c)
+{
+    double all = 0.0;
+    for (size_t i = 0; i < c->count; i++) {
+        const double one = c->layer[i].epsilon;
+        if (one > 0.0 && all > 0.0 && one != all)
+            return 0.0;
+        all = one > 0.0 ? one : all;
+    }
+    return all;
+}

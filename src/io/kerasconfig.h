@@ -1,0 +1,38 @@
+/* What Keras says of a model in JSON: config.json of a .keras file, the attribute model_config of an
+ * HDF5 file. */
+#ifndef RS_KERASCONFIG_H
+#define RS_KERASCONFIG_H
+
+#include <rescl/status.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#define RS_KERAS_MAX_CONFIG ((size_t)64 << 20) /* bytes of JSON */
+
+typedef struct rs_keras_layer {
+    char *name;       /* "conv1_conv" */
+    char *class_name; /* "Conv2D" */
+    char *path;       /* of its group in .weights.h5: "layers/functional/layers/conv2d_12" */
+    char *activation; /* "relu"; NULL when it has none */
+    double epsilon;   /* of a BatchNormalization, else 0 */
+} rs_keras_layer;
+
+/* The layers in the order in which Keras lists them, those of a nested model at its place. */
+typedef struct rs_keras_config {
+    rs_keras_layer *layer;
+    size_t count, cap;
+    size_t image_size; /* of the input when that is a square, else 0 */
+} rs_keras_config;
+
+/* `path` is for messages. */
+rescl_status rs_keras_config_parse(const char *json, const char *path, rs_keras_config *out)
+    RESCL_CHECK;
+void rs_keras_config_fini(rs_keras_config *c);
+
+/* The layer whose group in .weights.h5 has that path, or NULL. */
+const rs_keras_layer *rs_keras_config_find(const rs_keras_config *c, const char *path);
+
+/* The epsilon of all normalisations; 0 when there are none, or not all have one. */
+double rs_keras_config_epsilon(const rs_keras_config *c);
+
+#endif
