@@ -15,7 +15,10 @@ const rescl_error *rescl_last_error(void)
 rescl_status rs_error_set(rescl_status status, int cl_code, const char *file, int line,
                           const char *fmt, ...)
 {
-    int sys_errno = status == RESCL_ERR_IO || status == RESCL_ERR_MEMORY ? errno : 0;
+    int sys_errno = status == RESCL_ERR_IO ? errno : 0;
+    /* Most wants of memory are ours or OpenCL's: errno is that of something else then. */
+    if (cl_code == 0 && status == RESCL_ERR_MEMORY && errno == ENOMEM)
+        sys_errno = errno;
     /* Formatted aside: an argument may be the old message. */
     char message[sizeof record.message];
     va_list args;

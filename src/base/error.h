@@ -20,7 +20,8 @@
 #include <rescl/status.h>
 
 /* Fills the thread's record and returns `status`. errno is taken as it stands when the status is
- * RESCL_ERR_IO or RESCL_ERR_MEMORY; cl_code is 0 unless the device room passes one. */
+ * RESCL_ERR_IO, and from RESCL_ERR_MEMORY if it says so too; cl_code is 0 unless the device room
+ * passes one. */
 rescl_status rs_error_set(rescl_status status, int cl_code, const char *file, int line,
                           const char *fmt, ...) RESCL_PRINTF(5, 6);
 

@@ -227,6 +227,7 @@ rescl_status rs_file_append_line(const char *path, const char *line)
         put = write(fd, text, bytes);
     } while (put < 0 && errno == EINTR);
     RS_FAIL_IF(put < 0, RESCL_ERR_IO, "%s: cannot write: %s", path, strerror(errno));
+    errno = 0;
     RS_FAIL_IF((size_t)put != bytes, RESCL_ERR_IO, "%s: only %zd of %zu bytes were written", path,
                put, bytes);
     RS_FAIL_IF(fsync(fd) != 0, RESCL_ERR_IO, "%s: cannot flush: %s", path, strerror(errno));

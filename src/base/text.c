@@ -198,3 +198,84 @@ const char *rs_nearest(const char *word, const char *const *names)
     }
     return best;
 }
+
+/* ---- encodings ----------------------------------------------------------------------------- */
+
+size_t rs_bom_bytes(const char *text, size_t bytes)
+{
+    return bytes >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+}
+
+const char *rs_wide_encoding(const char *text, size_t bytes)
+{
+    static const char utf16[] = "UTF-16", utf32[] = "UTF-32";
+    if (bytes >= 4 &&
+        (memcmp(text, "\xff\xfe\0\0", 4) == 0 || memcmp(text, "\0\0\xfe\xff", 4) == 0))
+        return utf32;
+    if (bytes >= 2 && (memcmp(text, "\xff\xfe", 2) == 0 || memcmp(text, "\xfe\xff", 2) == 0))
+        return utf16;
+    if (bytes >= 4 && !text[0] != !text[1] && !text[0] == !text[2] && !text[1] == !text[3])
+        return utf16;
+    return NULL;
+}
+
+/* ---- control characters -------------------------------------------------------------------- */
+
+/* Bytes of the character of UTF-8 at `p`, with its number; 1 and -1 for what is none. */
+static size_t decode(const unsigned char *p, long *code)
+{
+    const size_t len = *p < 0x80 ? 1 : *p >= 0xf0 ? 4 : *p >= 0xe0 ? 3 : *p >= 0xc0 ? 2 : 0;
+    *code = len == 1 ? *p : len ? *p & (0xff >> (len + 1)) : -1;
+    for (size_t i = 1; i < len; i++) {
+        if ((p[i] & 0xc0) != 0x80) {
+            *code = -1;
+            return 1;
+        }
+        *code = *code << 6 | (p[i] & 0x3f);
+    }
+    return len ? len : 1;
+}
+
+/* A byte that is no UTF-8 counts where terminals of 8 bits would obey it. */
+static bool is_control(unsigned char first, long code)
+{
+    return (code >= 0 && code < 0x20) || (code >= 0x7f && code < 0xa0) ||
+           (code < 0 && first >= 0x80 && first < 0xa0);
+}
+
+bool rs_has_control(const char *text)
+{
+    long code;
+    for (const unsigned char *p = (const unsigned char *)text; *p; p += decode(p, &code)) {
+        decode(p, &code);
+        if (is_control(*p, code))
+            return true;
+    }
+    return false;
+}
+
+size_t rs_escape(const char *text, const char *keep, char *out)
+{
+    static const char plain[] = "\n\r\t", letter[] = "nrt";
+    char *to = out;
+    long code;
+    size_t len;
+    for (const unsigned char *p = (const unsigned char *)text; *p; p += len) {
+        len = decode(p, &code);
+        const char *known = code < 0x80 ? strchr(plain, *p) : NULL;
+        const bool turns = (code >= 0x2028 && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
+        if (code < 0x80 && strchr(keep, *p))
+            *to++ = (char)*p;
+        else if (known)
+            to += sprintf(to, "\\%c", letter[known - plain]);
+        else if (is_control(*p, code))
+            to += sprintf(to, "\\x%02lx", code < 0 ? *p : code);
+        else if (turns)
+            to += sprintf(to, "\\u%04lx", code);
+        else
+            for (size_t i = 0; i < len; i++)
+                *to++ = (char)p[i];
+    }
+    *to = '\0';
+    return (size_t)(to - out);
+}

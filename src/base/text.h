@@ -1,4 +1,5 @@
-/* Text: numbers, intervals, near names. Plain functions, which the program links too. */
+/* Text: numbers, intervals, near names, what files of text begin with, control characters. Plain
+ * functions, which the program links too. */
 #ifndef RS_TEXT_H
 #define RS_TEXT_H
 
@@ -38,5 +39,19 @@ size_t rs_edit_distance(const char *a, const char *b);
 /* The nearest of `names` (a NULL-terminated list), or the first that begins with `word`, if near
  * enough to suggest, else NULL. */
 const char *rs_nearest(const char *word, const char *const *names);
+
+/* Bytes of the byte order mark of UTF-8 that `text` begins with: 3 or 0. */
+size_t rs_bom_bytes(const char *text, size_t bytes);
+/* "UTF-16" or "UTF-32" if a file of text that begins so is in one of these, which no file that we
+ * read may be; else NULL. Their byte order mark tells, or zeros beside letters. */
+const char *rs_wide_encoding(const char *text, size_t bytes);
+
+/* Whether `text` holds a control character of ASCII or Unicode. */
+bool rs_has_control(const char *text);
+/* Writes `text` so that a terminal shows it and obeys nothing in it: control characters become \n,
+ * \r, \t or \x1b, those that turn the direction of writing \u202e; the characters of `keep` stay.
+ * `out` has RS_ESCAPED(strlen(text)) bytes. Returns its length. */
+#define RS_ESCAPED(len) (4 * (len) + 1)
+size_t rs_escape(const char *text, const char *keep, char *out);
 
 #endif

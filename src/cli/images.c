@@ -4,11 +4,14 @@
 #include "cli.h"
 #include "dirs.h"
 #include "output.h"
+#include "text.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { LINE_BYTES = 65536 };
 
 /* Takes the path, NULL when memory was short. Exit code. */
 static int add(cli_images *list, char *path)
@@ -58,32 +61,64 @@ static int add_path(cli_images *list, const char *path)
     return add(list, strdup(path));
 }
 
-/* One path a line; blank lines are skipped. */
+/* The line that begins at byte `read` of the list, without its end; more than a path may have is an
+ * error. -1 at the end, -2 after a message. */
+static ssize_t read_line(FILE *f, const char *file, size_t line, char *text)
+{
+    size_t len = 0;
+    int c;
+    while ((c = getc(f)) != EOF && c != '\n') {
+        if (len == LINE_BYTES || c == '\0') {
+            const char *wide = line == 1 ? rs_wide_encoding(text, len) : NULL;
+            if (wide)
+                cli_error("--files-from: %s: is %s, expected UTF-8", file, wide);
+            else if (c == '\0')
+                cli_error("--files-from: %s:%zu: found a NUL byte, expected one path a line", file,
+                          line);
+            else
+                cli_error("--files-from: %s:%zu: found a line of more than %d bytes, expected one "
+                          "path a line",
+                          file, line, LINE_BYTES);
+            return -2;
+        }
+        text[len++] = (char)c;
+    }
+    if (c == EOF && len == 0)
+        return -1;
+    if (len > 0 && text[len - 1] == '\r')
+        len--;
+    text[len] = '\0';
+    return (ssize_t)len;
+}
+
+/* One path a line, whose ends may be LF or CRLF; blank lines and a byte order mark are skipped. */
 static int add_listed(cli_images *list, const char *file)
 {
     bool standard = strcmp(file, "-") == 0;
     FILE *f = standard ? stdin : fopen(file, "r");
-    int code = f ? CLI_OK : CLI_FILE;
-    char *line = NULL;
-    size_t room = 0;
-    errno = 0;
-    for (ssize_t len; f && code == CLI_OK && (len = getline(&line, &room, f)) >= 0;) {
-        if (len > 0 && line[len - 1] == '\n')
-            line[--len] = '\0';
-        if (strlen(line) != (size_t)len) {
-            cli_error("--files-from: %s: found a NUL byte, expected one path a line", file);
+    int code = CLI_OK;
+    char text[LINE_BYTES + 1];
+    ssize_t len = 0;
+    if (!f) {
+        cli_error("--files-from: %s: %s", file, strerror(errno));
+        return CLI_FILE;
+    }
+    for (size_t line = 1; code == CLI_OK && (len = read_line(f, file, line, text)) >= 0; line++) {
+        const size_t mark = line == 1 ? rs_bom_bytes(text, (size_t)len) : 0;
+        const char *wide = line == 1 ? rs_wide_encoding(text, (size_t)len) : NULL;
+        if (wide) {
+            cli_error("--files-from: %s: is %s, expected UTF-8", file, wide);
             code = CLI_FILE;
-        } else if (len > 0) {
-            code = add_path(list, line);
+        } else if (text[mark]) {
+            code = add_path(list, text + mark);
         }
     }
-    if (!f || ferror(f)) {
+    if (ferror(f))
         cli_error("--files-from: %s: %s", file, strerror(errno));
+    if (ferror(f) || len == -2)
         code = CLI_FILE;
-    }
-    if (f && !standard)
+    if (!standard)
         fclose(f);
-    free(line);
     return code;
 }
 

@@ -1,6 +1,7 @@
 #include "output.h"
 
 #include "cli.h"
+#include "text.h"
 
 #include <errno.h>
 #include <math.h>
@@ -16,6 +17,7 @@
 
 static const char *program_verb; /* NULL before a verb is known */
 static bool quiet;
+static bool lost; /* a result could not be printed */
 static atomic_bool line_open;
 
 bool cli_terminal(void)
@@ -48,13 +50,14 @@ bool cli_quiet(void)
     return quiet;
 }
 
-/* `kind` is "error", "warning" or NULL; `colour` an SGR code. One write, so that lines of several
- * threads stay whole. */
-static void message(const char *kind, int colour, const char *fmt, va_list args)
+/* `kind` is "error", "warning" or NULL; `colour` an SGR code; `keep` the control characters that may
+ * reach the terminal. One write, so that lines of several threads stay whole. */
+static void message(const char *kind, int colour, const char *keep, const char *fmt, va_list args)
 {
-    char text[2048];
-    vsnprintf(text, sizeof text, fmt, args);
-    char label[48] = "";
+    enum { MOST = 2048 };
+    char raw[MOST], text[RS_ESCAPED(MOST)], label[48] = "";
+    vsnprintf(raw, sizeof raw, fmt, args);
+    rs_escape(raw, keep, text);
     if (kind && cli_colour())
         snprintf(label, sizeof label, "\033[1;%dm%s:\033[0m ", colour, kind);
     else if (kind)
@@ -67,11 +70,21 @@ static void message(const char *kind, int colour, const char *fmt, va_list args)
                 program_verb ? program_verb : "", label, text);
 }
 
+/* An error of several lines, as the library writes them about devices. */
+static void error_lines(const char *fmt, ...) RESCL_PRINTF(1, 2);
+static void error_lines(const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    message("error", 31, "\n", fmt, args);
+    va_end(args);
+}
+
 void cli_error(const char *fmt, ...)
 {
     va_list args;
     va_start(args, fmt);
-    message("error", 31, fmt, args);
+    message("error", 31, "", fmt, args);
     va_end(args);
 }
 
@@ -79,7 +92,7 @@ void cli_warn(const char *fmt, ...)
 {
     va_list args;
     va_start(args, fmt);
-    message("warning", 33, fmt, args);
+    message("warning", 33, "", fmt, args);
     va_end(args);
 }
 
@@ -89,7 +102,15 @@ void cli_note(const char *fmt, ...)
         return;
     va_list args;
     va_start(args, fmt);
-    message(NULL, 0, fmt, args);
+    message(NULL, 0, "", fmt, args);
+    va_end(args);
+}
+
+void cli_tell(const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    message(NULL, 0, "", fmt, args);
     va_end(args);
 }
 
@@ -97,7 +118,7 @@ void cli_usage_error(const char *fmt, ...)
 {
     va_list args;
     va_start(args, fmt);
-    message("error", 31, fmt, args);
+    message("error", 31, "", fmt, args);
     va_end(args);
     fprintf(stderr, "Try 'rescl%s%s --help'.\n", program_verb ? " " : "",
             program_verb ? program_verb : "");
@@ -127,43 +148,91 @@ void cli_output_verb(const char *verb, bool be_quiet)
     quiet = be_quiet;
 }
 
-int cli_fail(rescl_status status, bool device)
+/* Whether the rooms that read and write files raised the error. */
+static bool about_files(const rescl_error *error)
 {
-    const rescl_error *error = rescl_last_error();
-    bool recorded = error && error->status == status && error->message[0];
-    char cause[160] = "";
-    if (recorded && error->sys_errno)
-        snprintf(cause, sizeof cause, " (%s)", strerror(error->sys_errno));
-    if (recorded && error->sys_errno && strstr(error->message, strerror(error->sys_errno)))
-        cause[0] = '\0';
-    cli_error("%s%s", recorded ? error->message : rescl_status_name(status), cause);
+    static const char *const rooms[] = {"src/data/", "src/file/", "src/io/"};
+    for (size_t i = 0; i < sizeof rooms / sizeof *rooms; i++)
+        if (error->file && strstr(error->file, rooms[i]))
+            return true;
+    return false;
+}
+
+static int code_of(rescl_status status, const rescl_error *error, bool device)
+{
+    const bool opencl = error && error->cl_code, files = error && about_files(error);
     switch (status) {
     case RESCL_OK:
         return CLI_OK;
     case RESCL_ERR_ARG:
-        return device ? CLI_DEVICE : CLI_USAGE;
+        return device || opencl ? CLI_DEVICE : CLI_USAGE;
     case RESCL_ERR_IO:
     case RESCL_ERR_FORMAT:
         return CLI_FILE;
     case RESCL_ERR_NOT_FOUND:
-        return device ? CLI_DEVICE : CLI_FILE;
+        return device || opencl ? CLI_DEVICE : CLI_FILE;
+    case RESCL_ERR_UNSUPPORTED:
+        return files ? CLI_FILE : CLI_DEVICE;
     case RESCL_ERR_DEVICE:
     case RESCL_ERR_BUILD:
-    case RESCL_ERR_UNSUPPORTED:
         return CLI_DEVICE;
     case RESCL_ERR_NUMERIC:
         return CLI_DIVERGED;
     case RESCL_ERR_INTERRUPTED:
         return CLI_INTERRUPTED;
-    case RESCL_ERR_MEMORY:
     case RESCL_ERR_SHAPE:
+        return files ? CLI_FILE : CLI_FAILURE;
+    case RESCL_ERR_MEMORY:
         return CLI_FAILURE;
     }
     return CLI_FAILURE;
 }
 
+int cli_fail(rescl_status status, bool device)
+{
+    const rescl_error *error = rescl_last_error();
+    if (error->status != status || !error->message[0])
+        error = NULL;
+    char cause[160] = "";
+    if (error && error->sys_errno && !strstr(error->message, strerror(error->sys_errno)))
+        snprintf(cause, sizeof cause, " (%s)", strerror(error->sys_errno));
+    const int code = code_of(status, error, device);
+    const char *text = error ? error->message : rescl_status_name(status);
+    if (code == CLI_DEVICE)
+        error_lines("%s%s", text, cause);
+    else
+        cli_error("%s%s", text, cause);
+    return code;
+}
+
+void cli_print(const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    char *text = rs_vstrf(fmt, args);
+    va_end(args);
+    const size_t len = text ? strlen(text) : 0, fmt_len = strlen(fmt);
+    const bool line = fmt_len > 0 && fmt[fmt_len - 1] == '\n';
+    char *shown = text ? malloc(RS_ESCAPED(len)) : NULL;
+    if (shown) {
+        if (line)
+            text[len - 1] = '\0';
+        rs_escape(text, "", shown);
+        fputs(shown, stdout);
+        if (line)
+            putchar('\n');
+    } else {
+        cli_error("out of memory");
+        lost = true;
+    }
+    free(shown);
+    free(text);
+}
+
 int cli_finish(int code)
 {
+    if (lost && code == CLI_OK)
+        code = CLI_FAILURE;
     bool failed = fflush(stdout) != 0 || ferror(stdout);
     if (!failed || errno == EPIPE)
         return code;

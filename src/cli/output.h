@@ -13,17 +13,24 @@
 void cli_output_init(void);
 void cli_output_verb(const char *verb, bool quiet);
 
-/* One line on stderr, each with the program's name in front. Notes are left out with --quiet. */
+/* One line on stderr, errors and warnings with the program's name in front. Whatever control
+ * characters the arguments hold is escaped. Notes are left out with --quiet; what cli_tell tells is
+ * not. */
 void cli_error(const char *fmt, ...) RESCL_PRINTF(1, 2);
 void cli_warn(const char *fmt, ...) RESCL_PRINTF(1, 2);
 void cli_note(const char *fmt, ...) RESCL_PRINTF(1, 2);
+void cli_tell(const char *fmt, ...) RESCL_PRINTF(1, 2);
 bool cli_quiet(void);
+
+/* printf to stdout for results with names from outside: every control character of the text is
+ * escaped but a '\n' that ends `fmt`. */
+void cli_print(const char *fmt, ...) RESCL_PRINTF(1, 2);
 
 /* cli_error with "Try 'rescl <verb> --help'." after it. */
 void cli_usage_error(const char *fmt, ...) RESCL_PRINTF(1, 2);
 
 /* Prints the library's last error and returns the exit code that fits. `device` is true where the
- * call was about a device, so that "not found" means one. */
+ * call was about a device, so that "not found" or an unusable argument means one. */
 int cli_fail(rescl_status status, bool device);
 
 /* Whether stderr is a terminal that understands carriage returns, and whether it may be coloured

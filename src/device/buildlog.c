@@ -175,10 +175,9 @@ rescl_status rs_build_log_fail(const rescl_device_info *info, const char *stem, 
     rs_build_log_parse(s, log, &error);
     write_log(info, stem, options, s, log, &path);
     if (error.file)
-        RS_TRY(rs_str_appendf(&text, "%s:%zu: ", error.file->name, error.line));
+        RS_TRY(rs_str_appendf(&text, "%s:%zu: error: ", error.file->name, error.line));
     RS_TRY(rs_str_appendf(
-        &text,
-        "error: %s\nkernel file %s.cl does not compile on %.60s (driver %.40s), options: %.*s",
+        &text, "%s\nkernel file %s.cl does not compile on %.60s (driver %.40s), options: %.*s",
         error.message, stem, info->name, info->driver, SHOWN_OPTIONS, options));
     RS_TRY(rs_str_appendf(&text, "\nthe whole log: %.200s", path ? path : "could not be written"));
     if (error.file)

@@ -14,7 +14,7 @@ enum { MAX_PLATFORMS = 64, MAX_DEVICES = 256, MIN_ALIGN = 64 };
 
 /* ---- asking a device --------------------------------------------------------------------- */
 
-/* Without the blanks that some drivers put around their names. */
+/* Without the blanks that some drivers put around their names, and control characters in them. */
 static void copy_trimmed(char *dst, size_t cap, const char *src)
 {
     while (isspace((unsigned char)*src))
@@ -24,7 +24,8 @@ static void copy_trimmed(char *dst, size_t cap, const char *src)
         len--;
     if (len >= cap)
         len = cap - 1;
-    memcpy(dst, src, len);
+    for (size_t i = 0; i < len; i++)
+        dst[i] = (char)(iscntrl((unsigned char)src[i]) ? '?' : src[i]);
     dst[len] = '\0';
 }
 

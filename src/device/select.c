@@ -3,6 +3,7 @@
 #include "str.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -45,6 +46,17 @@ static size_t fastest(const rescl_runtime *rt, rescl_device_type type)
     return best;
 }
 
+/* What a message shows of a selector: its lines are ours alone. */
+enum { SHOWN = 80 };
+
+static const char *shown(const char *selector, char buffer[RS_ESCAPED(SHOWN)])
+{
+    char cut[SHOWN + 1];
+    snprintf(cut, sizeof cut, "%s", selector);
+    rs_escape(cut, "", buffer);
+    return buffer;
+}
+
 /* "P:D Name" of every device, for error messages. */
 static rescl_status append_devices(const rescl_runtime *rt, const bool *only, rs_str *text)
 {
@@ -77,11 +89,13 @@ static rescl_status fail_unknown(const rescl_runtime *rt, const char *selector)
 {
     static const char *const words[] = {"auto", "cpu", "gpu", "accelerator", NULL};
     rescl_status st = RESCL_OK;
+    char buffer[RS_ESCAPED(SHOWN)];
     const char *near = rs_nearest(selector, words);
     char *what =
-        rs_strf("no device matches \"%.80s\"%s%s%s Use auto, cpu, gpu, P:D or a part of "
-                "a name of:",
-                selector, near ? ": did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+        rs_strf("no device matches \"%s\"%s%s%s; use auto, cpu, gpu, accelerator, P:D or a part "
+                "of a name of:",
+                shown(selector, buffer), near ? "; did you mean \"" : "", near ? near : "",
+                near ? "\"?" : "");
     RS_OOM(what);
     RS_TRY(fail_listing(rt, NULL, RESCL_ERR_NOT_FOUND, what));
 out:
@@ -91,9 +105,11 @@ out:
 
 static rescl_status refuse(const rescl_device_info *info, const char *selector)
 {
+    char buffer[RS_ESCAPED(SHOWN)];
     return rs_error_set(RESCL_ERR_UNSUPPORTED, 0, __FILE__, __LINE__,
-                        "\"%.80s\" is device %zu:%zu, %.80s, which rescl cannot use: %s", selector,
-                        info->platform, info->device, info->name, info->reason);
+                        "\"%s\" is device %zu:%zu, %.80s, which rescl cannot use: %s",
+                        shown(selector, buffer), info->platform, info->device, info->name,
+                        info->reason);
 }
 
 static rescl_status select_type(const rescl_runtime *rt, const char *selector, size_t *index)
@@ -163,6 +179,7 @@ static int match_rank(const rescl_device_info *info, const char *part)
 static rescl_status select_substring(const rescl_runtime *rt, const char *part, size_t *index)
 {
     rescl_status st = RESCL_OK;
+    char buffer[RS_ESCAPED(SHOWN)];
     bool *hits = NULL;
     char *what = NULL;
     int best = 0;
@@ -192,7 +209,8 @@ static rescl_status select_substring(const rescl_runtime *rt, const char *part, 
         goto out;
     }
     if (!same) {
-        RS_OOM(what = rs_strf("\"%.80s\" matches several devices; choose one by P:D:", part));
+        RS_OOM(what = rs_strf("\"%s\" matches several devices; choose one by P:D:",
+                              shown(part, buffer)));
         RS_TRY(fail_listing(rt, hits, RESCL_ERR_ARG, what));
     }
     *index = first;

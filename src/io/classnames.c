@@ -31,12 +31,14 @@ static rescl_status set_name(const names *n, size_t index, const char *name, siz
                "%s: names class %zu; the model has %zu, which count from 0", n->path, index,
                n->classes);
     RS_FAIL_IF(len == 0, RESCL_ERR_FORMAT, "%s: the name of class %zu is empty", n->path, index);
-    for (size_t i = 0; i < len; i++)
-        RS_FAIL_IF(iscntrl((unsigned char)name[i]), RESCL_ERR_FORMAT,
-                   "%s: the name of class %zu holds a control character", n->path, index);
+    RS_FAIL_IF(memchr(name, '\0', len), RESCL_ERR_FORMAT,
+               "%s: the name of class %zu holds a NUL byte", n->path, index);
     RS_FAIL_IF(n->name[index] != NULL, RESCL_ERR_FORMAT, "%s: names class %zu twice", n->path,
                index);
-    RS_OOM(n->name[index] = rs_strf("%.*s", (int)len, name));
+    RS_OOM(n->name[index] = strndup(name, len));
+    RS_FAIL_IF(rs_has_control(n->name[index]), RESCL_ERR_FORMAT,
+               "%s: the name of class %zu holds a control character%s", n->path, index,
+               memchr(name, '\r', len) ? ", a carriage return; lines end with LF or CRLF" : "");
 out:
     return st;
 }
@@ -104,13 +106,15 @@ rescl_status rescl_model_read_class_names(rescl_model *model, const char *path)
     size_t bytes;
 
     RS_TRY(rs_file_read(path, MAX_FILE_BYTES, &data, &bytes));
+    const char *wide = rs_wide_encoding(data, bytes);
+    RS_FAIL_IF(wide, RESCL_ERR_FORMAT, "%s: is %s, expected UTF-8", path, wide);
     RS_OOM(n.name = calloc(n.classes, sizeof *n.name));
     RS_OOM(n.alias = calloc(n.classes, sizeof *n.alias));
-    const size_t blank = strspn(data, " \t\r\n");
-    if (data[blank] == '{' || data[blank] == '[')
-        RS_TRY(read_json(&n, data, bytes));
+    const size_t mark = rs_bom_bytes(data, bytes), blank = strspn(data + mark, " \t\r\n");
+    if (data[mark + blank] == '{' || data[mark + blank] == '[')
+        RS_TRY(read_json(&n, data + mark, bytes - mark));
     else
-        RS_TRY(read_text(&n, data, bytes));
+        RS_TRY(read_text(&n, data + mark, bytes - mark));
     for (size_t i = 0; i < n.classes; i++)
         RS_FAIL_IF(!n.name[i], RESCL_ERR_FORMAT,
                    "%s: names no class %zu; the model has %zu, and each needs a name", path, i,

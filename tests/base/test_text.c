@@ -146,13 +146,72 @@ static void suggests_near_names(void **state)
     assert_string_equal(rs_nearest("rat", tie), "cat"); /* the first of equals */
 }
 
+static void knows_encodings(void **state)
+{
+    (void)state;
+    assert_int_equal(rs_bom_bytes("\xef\xbb\xbfx", 4), 3);
+    assert_int_equal(rs_bom_bytes("\xef\xbb", 2), 0);
+    assert_int_equal(rs_bom_bytes("", 0), 0);
+    assert_string_equal(rs_wide_encoding("\xff\xfe"
+                                         "a\0",
+                                         4),
+                        "UTF-16");
+    assert_string_equal(rs_wide_encoding("\xfe\xff\0a", 4), "UTF-16");
+    assert_string_equal(rs_wide_encoding("a\0b\0", 4), "UTF-16");
+    assert_string_equal(rs_wide_encoding("\0a\0b", 4), "UTF-16");
+    assert_string_equal(rs_wide_encoding("\xff\xfe\0\0", 4), "UTF-32");
+    assert_string_equal(rs_wide_encoding("\0\0\xfe\xff", 4), "UTF-32");
+    assert_null(rs_wide_encoding("abcd", 4));
+    assert_null(rs_wide_encoding("\0\0\0\0", 4));
+    assert_null(rs_wide_encoding("\xef\xbb\xbfx", 4));
+    assert_null(rs_wide_encoding("", 0));
+}
+
+static void escaped(const char *text, const char *keep, const char *expected)
+{
+    char out[128];
+    assert_true(RS_ESCAPED(strlen(text)) <= sizeof out);
+    assert_int_equal(rs_escape(text, keep, out), strlen(expected));
+    assert_string_equal(out, expected);
+}
+
+static void escapes_control_characters(void **state)
+{
+    (void)state;
+    escaped("", "", "");
+    escaped("plain \"text\" \\n", "", "plain \"text\" \\n");
+    escaped("a\nb\rc\td", "", "a\\nb\\rc\\td");
+    escaped("a\nb\r", "\n", "a\nb\\r");
+    escaped("\033[2J\033]0;x\a", "", "\\x1b[2J\\x1b]0;x\\x07");
+    escaped("\x7f", "", "\\x7f");
+    escaped("Schl\xc3\xbcssel \xe7\x8c\xab \xf0\x9f\x90\x88", "",
+            "Schl\xc3\xbcssel \xe7\x8c\xab \xf0\x9f\x90\x88");
+    escaped("\xc2\x9b"
+            "2J",
+            "", "\\x9b2J");
+    escaped("\x9b"
+            "2J",
+            "", "\\x9b2J");
+    escaped("caf\xe9", "", "caf\xe9");            /* Latin 1 */
+    escaped("\xe2\x80\xaegnp", "", "\\u202egnp"); /* right to left from here */
+    assert_true(rs_has_control("a\033"));
+    assert_true(rs_has_control("a\xc2\x85"));
+    assert_false(rs_has_control("\xe7\x8c\xab caf\xe9"));
+    assert_false(rs_has_control(""));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(prints_to_the_heap),  cmocka_unit_test(parses_whole_numbers),
-        cmocka_unit_test(parses_decimals),     cmocka_unit_test(intervals),
-        cmocka_unit_test(parses_words),        cmocka_unit_test(measures_distance),
+        cmocka_unit_test(prints_to_the_heap),
+        cmocka_unit_test(parses_whole_numbers),
+        cmocka_unit_test(parses_decimals),
+        cmocka_unit_test(intervals),
+        cmocka_unit_test(parses_words),
+        cmocka_unit_test(measures_distance),
         cmocka_unit_test(suggests_near_names),
+        cmocka_unit_test(knows_encodings),
+        cmocka_unit_test(escapes_control_characters),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

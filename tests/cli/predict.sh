@@ -43,6 +43,21 @@ want_code 0
 code=$? command="rescl predict --files-from - <list"
 want_code 0
 [ "$(wc -l <out)" -eq 4 ] || fail "expected the four images of the list"
+printf '\357\273\277p.png\r\n\r\nfolder/b.png\r\n' >list
+run predict --weights runs/resnet8-handsigns --files-from list
+want_code 0
+[ "$(cut -d: -f1 out | tr '\n' ' ')" = "p.png folder/b.png " ] ||
+    fail "expected the two images of a list with a byte order mark and CRLF"
+printf '\377\376p\000.\000' >list
+run predict --weights runs/resnet8-handsigns --files-from list
+want_code 4
+want_err "list: is UTF-16, expected UTF-8"
+printf 'p.png\np.p\000ng\n' >list
+run predict --weights runs/resnet8-handsigns --files-from list
+want_code 4
+want_err "list:2: found a NUL byte"
+run predict --weights runs/resnet8-handsigns --files-from /dev/zero
+want_code 4
 run predict --weights runs/resnet8-handsigns --files-from - -
 want_code 2
 want_err "only once"
@@ -51,7 +66,7 @@ want_code 4
 want_err "names no image"
 run predict --weights runs/resnet8-handsigns --files-from absent
 want_code 4
-want_err "absent"
+want_err "absent: No such file or directory"
 "$RESCL" predict --weights runs/resnet8-handsigns - </dev/null >out 2>err
 code=$? command="rescl predict - </dev/null"
 want_code 4

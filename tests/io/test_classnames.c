@@ -44,6 +44,9 @@ static void reads_each_form(void **state)
         " \n[\"a cat\", \"b\", \"d\"]\n",
         "a cat\nb\nd",
         "a cat\r\nb\r\nd\r\n\r\n",
+        "\xef\xbb\xbf"
+        "a cat\r\nb\r\nd",
+        "\xef\xbb\xbf[\"a cat\", \"b\", \"d\"]\r\n",
     };
     for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
         rescl_model *m = three_classes();
@@ -68,6 +71,9 @@ static void refuses_and_keeps_the_names(void **state)
         {"a\nb\nc\nd\n", "names class 3"},
         {"a\n\nc\n", "class 1 is empty"},
         {"a\nb\tb\nc\n", "control character"},
+        {"a\rb\rc\r", "carriage return"},
+        {"a\nb\xc2\x9b\nc\n", "control character"},
+        {"\xff\xfe[", "is UTF-16"},
         {"[\"a\", \"b\"]", "no class 2"},
         {"[\"a\", \"b\", 3]", "class 2 is neither"},
         {"[\"a\", \"b\", [\"x\"]]", "class 2 is neither"},
