@@ -150,11 +150,12 @@ static bool continue_value(reader *r, char *text)
 {
     const bool key = looks_like_key(text) || *text == '[';
     if (key || r->quoted) {
-        cli_error("%s:%d: found '%s' on an indented line, which would continue the value of '%s' in "
-                  "line %d; %s",
-                  r->path, r->line, text, r->key, r->key_line,
-                  key ? "begin keys and sections at the start of a line"
-                      : "a value in quotes ends with its line");
+        cli_error(
+            "%s:%d: found '%s' on an indented line, which would continue the value of '%s' in "
+            "line %d; %s",
+            r->path, r->line, text, r->key, r->key_line,
+            key ? "begin keys and sections at the start of a line"
+                : "a value in quotes ends with its line");
         return false;
     }
     const size_t len = strlen(text);

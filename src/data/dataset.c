@@ -138,6 +138,10 @@ rescl_status rescl_dataset_open(const rescl_data_options *options, rescl_dataset
     set->format = format;
     RS_OOM(set->origin = rs_strf("%s", o.path));
     RS_TRY(format->open(&o, set));
+    for (size_t i = 0; i < set->classes; i++)
+        RS_FAIL_IF(rs_has_control(set->class_name[i]), RESCL_ERR_FORMAT,
+                   "%s: the name of class %zu holds a control character: '%.200s'; give it another",
+                   o.path, i, set->class_name[i]);
     set->total = set->count;
     if (o.samples > 0 && o.samples < set->count)
         set->count = o.samples;

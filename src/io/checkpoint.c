@@ -247,6 +247,8 @@ static rescl_status parse_model(rs_ckpt_doc *doc, const char *path)
                path);
     RS_FAIL_IF((units && !get_count(d, "hidden", &hidden)) || (frozen && !json_is_string(frozen)),
                RESCL_ERR_FORMAT, "%s: metadata 'model' has a wrong type at hidden or frozen", path);
+    RS_FAIL_IF(rs_has_control(m->name), RESCL_ERR_FORMAT,
+               "%s: the name of the model holds a control character: '%.80s'", path, m->name);
     RS_FAIL_IF(!json_is_array(names) || json_array_size(names) != classes || classes == 0,
                RESCL_ERR_FORMAT, "%s: metadata 'model' has %zu class names for %llu classes", path,
                json_array_size(names), (unsigned long long)classes);
@@ -267,6 +269,9 @@ static rescl_status parse_model(rs_ckpt_doc *doc, const char *path)
         doc->class_name[i] = json_string_value(json_array_get(names, i));
         RS_FAIL_IF(!doc->class_name[i], RESCL_ERR_FORMAT, "%s: class name %zu is not a string",
                    path, i);
+        RS_FAIL_IF(rs_has_control(doc->class_name[i]), RESCL_ERR_FORMAT,
+                   "%s: the name of class %zu holds a control character: '%.80s'", path, i,
+                   doc->class_name[i]);
     }
     m->class_name = doc->class_name;
 out:

@@ -230,6 +230,7 @@ static void refuses_damaged_metadata(void **state)
         {"model", MODEL("3", "24", "[\"a\"]"), RESCL_ERR_FORMAT, "1 class names for 3"},
         {"model", MODEL("0", "24", "[]"), RESCL_ERR_FORMAT, "0 class names for 0"},
         {"model", MODEL("1", "24", "[1]"), RESCL_ERR_FORMAT, "class name 0"},
+        {"model", MODEL("1", "24", "[\"a\\u001b[2J\"]"), RESCL_ERR_FORMAT, "control character"},
         {"model", MODEL("1", "0", "[\"a\"]"), RESCL_ERR_FORMAT, "image_size of 0"},
         {"model", MODEL("1", "1000000", "[\"a\"]"), RESCL_ERR_FORMAT, "image_size of 1000000"},
         {"model", MODEL("-1", "24", "[\"a\"]"), RESCL_ERR_FORMAT, "lacks one of"},
