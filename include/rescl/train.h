@@ -228,6 +228,30 @@ RESCL_API void rescl_predictor_destroy(rescl_predictor *p);
 RESCL_API rescl_status rescl_predictor_run(rescl_predictor *p, const rescl_image *images,
                                            size_t count, float *probs) RESCL_CHECK;
 
+/** What rescl_predictor_stream tells of an image. */
+typedef struct rescl_prediction {
+    size_t index;        /**< of the image */
+    size_t slot;         /**< its index for rescl_predictor_saliency while the sink runs */
+    rescl_status status; /**< of the source; if not RESCL_OK, rescl_last_error() says more */
+    const float *probs;  /**< of each class, until the sink returns; NULL unless RESCL_OK */
+} rescl_prediction;
+
+/** Fills image `index` with pixels from malloc, as rescl_image_read does. Called from several
+ * threads at once, each image once. */
+typedef rescl_status (*rescl_image_source)(size_t index, rescl_image *out, void *user);
+/** Takes the prediction of each image, in order, in the calling thread. False stops. */
+typedef bool (*rescl_prediction_sink)(const rescl_prediction *prediction, void *user);
+
+/**
+ * Class probabilities of images 0 to `count` - 1, of any number and size. `workers` threads read
+ * and resize them (0: the calling thread; no more than processors, or 4) while the device works on
+ * the batch before; a worker holds one image at its full size. An image that the source fails to give is told to the sink and
+ * stops nothing. RESCL_ERR_INTERRUPTED when the sink returned false.
+ */
+RESCL_API rescl_status rescl_predictor_stream(rescl_predictor *p, size_t count, size_t workers,
+                                              rescl_image_source source, rescl_prediction_sink sink,
+                                              void *user) RESCL_CHECK;
+
 /**
  * The size of the maps that rescl_predictor_saliency makes: that of the network's last map before
  * its head pools it. RESCL_ERR_UNSUPPORTED if the network has none.

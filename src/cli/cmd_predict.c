@@ -1,27 +1,31 @@
 #include "cli.h"
 #include "images.h"
+#include "outfile.h"
 #include "output.h"
 #include "overlay.h"
 #include "session.h"
+#include "table.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
-typedef enum form { FORM_TEXT, FORM_JSON, FORM_JSON_LINES } form;
+typedef enum form { FORM_TEXT, FORM_CSV, FORM_JSON, FORM_JSON_LINES } form;
 
-/* A run of the verb: what a batch needs. */
+/* A run of the verb. */
 typedef struct job {
     const rescl_model *model;
+    const cli_images *list;
     rescl_predictor *predictor;
     form form;
+    FILE *out;
     json_t *document; /* of FORM_JSON: one object for each image */
     size_t classes, topk;
-    size_t batch;
-    rescl_image *image; /* of a batch */
-    const char **name;
-    float *probs;
     size_t *top; /* of one image */
     cli_saliency saliency;
+    size_t unread;
+    int code;     /* of what could not be read, or of what stopped the run */
+    bool stopped; /* a message was printed, or nobody reads the results */
 } job;
 
 /* Whether class a ranks before class b: the more probable first, equal ones by index. */
@@ -46,14 +50,38 @@ static void find_top(const job *j, const float *probs)
 
 static void print_text(const job *j, const char *name, const float *probs)
 {
-    printf("%s:", name);
+    fprintf(j->out, "%s:", name);
     for (size_t i = 0; i < j->topk; i++)
-        printf("%s %s %.2f %%", i ? "," : "", rescl_model_class_name(j->model, j->top[i]),
-               100 * (double)probs[j->top[i]]);
-    putchar('\n');
+        fprintf(j->out, "%s %s %.2f %%", i ? "," : "", rescl_model_class_name(j->model, j->top[i]),
+                100 * (double)probs[j->top[i]]);
+    fputc('\n', j->out);
+}
+
+static void print_csv_head(const job *j)
+{
+    fputs("file", j->out);
+    for (size_t i = 1; i <= j->topk; i++)
+        fprintf(j->out, ",class_%zu,index_%zu,probability_%zu", i, i, i);
+    fputs(j->saliency.folder ? ",saliency\n" : "\n", j->out);
 }
 
 /* `overlay` is the file that --saliency wrote, or NULL. */
+static void print_csv(const job *j, const char *name, const float *probs, const char *overlay)
+{
+    char number[32];
+    cli_csv_field(name, j->out);
+    for (size_t i = 0; i < j->topk; i++) {
+        fputc(',', j->out);
+        cli_csv_field(rescl_model_class_name(j->model, j->top[i]), j->out);
+        fprintf(j->out, ",%zu,%s", j->top[i], cli_exact((double)probs[j->top[i]], number));
+    }
+    if (overlay) {
+        fputc(',', j->out);
+        cli_csv_field(overlay, j->out);
+    }
+    fputc('\n', j->out);
+}
+
 static json_t *to_json(const job *j, const char *name, const float *probs, const char *overlay)
 {
     json_t *row = json_object(), *top = json_array();
@@ -71,98 +99,151 @@ static json_t *to_json(const job *j, const char *name, const float *probs, const
     return row;
 }
 
-static int show(job *j, size_t i)
+/* The map of the predictor's image `slot`, over the whole picture, which is read again for it. */
+static int write_overlay(job *j, const rescl_prediction *p, const char **overlay)
 {
-    const float *probs = j->probs + i * j->classes;
-    const char *overlay = NULL;
-    int code = CLI_OK;
-    find_top(j, probs);
-    if (j->saliency.folder)
-        code = cli_saliency_write(&j->saliency, j->name[i], &j->image[i], i, j->top[0], &overlay);
-    if (code != CLI_OK)
-        return code;
-    if (j->form == FORM_TEXT) {
-        print_text(j, j->name[i], probs);
-        return CLI_OK;
-    }
-    json_t *row = to_json(j, j->name[i], probs, overlay);
-    if (j->form == FORM_JSON_LINES)
-        return cli_json_print_line(row);
-    json_array_append_new(j->document, row);
-    return CLI_OK;
+    rescl_image image = {0};
+    const rescl_status st = cli_images_read(j->list, p->index, &image);
+    int code = st == RESCL_OK ? cli_saliency_write(&j->saliency, j->list->path[p->index], &image,
+                                                   p->slot, j->top[0], overlay)
+                              : cli_fail(st, false);
+    rescl_image_free(&image);
+    return code;
 }
 
-/* Reads up to a batch of images from *next on, and names them. An image that cannot be read is
- * reported and left out; *code is its exit code then. False when it makes no sense to go on. */
-static bool do_batch(job *j, const cli_images *list, size_t *next, int *code)
+static int show(job *j, const rescl_prediction *p)
 {
-    size_t n = 0;
-    for (; n < j->batch && *next < list->count; ++*next) {
-        int read = cli_images_read(list, *next, &j->image[n]);
-        if (read == CLI_OK)
-            j->name[n++] = list->path[*next];
-        else
-            *code = read;
+    const char *name = j->list->path[p->index], *overlay = NULL;
+    int code = CLI_OK;
+    find_top(j, p->probs);
+    if (j->saliency.folder)
+        code = write_overlay(j, p, &overlay);
+    if (code != CLI_OK)
+        return code;
+    switch (j->form) {
+    case FORM_TEXT:
+        print_text(j, name, p->probs);
+        break;
+    case FORM_CSV:
+        print_csv(j, name, p->probs, overlay);
+        break;
+    case FORM_JSON:
+        json_array_append_new(j->document, to_json(j, name, p->probs, overlay));
+        break;
+    case FORM_JSON_LINES:
+        code = cli_json_write_line(to_json(j, name, p->probs, overlay), j->out);
+        break;
     }
-    rescl_status st = n ? rescl_predictor_run(j->predictor, j->image, n, j->probs) : RESCL_OK;
-    int shown = st == RESCL_OK ? CLI_OK : cli_fail(st, false);
-    for (size_t i = 0; i < n; i++) {
-        if (shown == CLI_OK)
-            shown = show(j, i);
-        rescl_image_free(&j->image[i]);
+    return code;
+}
+
+static rescl_status give(size_t index, rescl_image *out, void *user)
+{
+    const job *j = user;
+    return cli_images_read(j->list, index, out);
+}
+
+/* An image that cannot be read is reported and left out. */
+static bool take(const rescl_prediction *p, void *user)
+{
+    job *j = user;
+    if (p->status != RESCL_OK) {
+        const int code = cli_fail(p->status, false);
+        /* A format that this build cannot read is no matter of the device. */
+        j->code = code == CLI_DEVICE ? CLI_FILE : code;
+        j->unread++;
+        return true;
     }
-    *code = shown == CLI_OK ? *code : shown;
-    return shown == CLI_OK && *code != CLI_FAILURE && !ferror(stdout);
+    const int shown = show(j, p);
+    j->code = shown == CLI_OK ? j->code : shown;
+    j->stopped = shown != CLI_OK || ferror(j->out);
+    return !j->stopped;
 }
 
 static form form_of(const cli_args *args)
 {
-    const char *word = cli_str(args, OPT_predict_output);
-    if (strcmp(word, "jsonl") == 0)
-        return FORM_JSON_LINES;
-    return cli_bool(args, OPT_json) || strcmp(word, "json") == 0 ? FORM_JSON : FORM_TEXT;
+    static const char *const forms[] = {"text", "csv", "json", "jsonl"};
+    const char *word = cli_str(args, OPT_predict_form);
+    form f = FORM_TEXT;
+    while (strcmp(forms[f], word) != 0)
+        f++;
+    if (f != FORM_TEXT)
+        return f;
+    return cli_bool(args, OPT_json) ? FORM_JSON : cli_bool(args, OPT_csv) ? FORM_CSV : FORM_TEXT;
+}
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* "12 images, 2 not read, 35 img/s" */
+static void note_summary(const job *j, double seconds)
+{
+    const size_t count = j->list->count, read = count - j->unread;
+    char unread[48] = "";
+    if (j->unread)
+        snprintf(unread, sizeof unread, ", %zu not read", j->unread);
+    cli_note("%zu image%s%s, %.3g img/s", count, count == 1 ? "" : "s", unread,
+             seconds > 0 ? (double)read / seconds : 0.0);
+}
+
+/* Runs the opened job; its exit code. */
+static int run(const cli_args *args, job *j)
+{
+    const double start = now();
+    if (j->form == FORM_CSV)
+        print_csv_head(j);
+    const rescl_status st = rescl_predictor_stream(j->predictor, j->list->count,
+                                                   cli_size(args, OPT_readers), give, take, j);
+    if (st != RESCL_OK && !j->stopped) {
+        j->code = cli_fail(st, false);
+        j->stopped = true;
+    }
+    if (j->form == FORM_JSON) {
+        int printed = cli_json_write(j->document, j->out);
+        j->document = NULL;
+        j->code = j->code == CLI_OK ? printed : j->code;
+    }
+    if (!j->stopped)
+        note_summary(j, now() - start);
+    return j->code;
 }
 
 static int predict_all(const cli_args *args, rescl_device *device, const rescl_model *model,
-                       const cli_images *list)
+                       const cli_images *list, cli_outfile *out)
 {
     rescl_model_info info;
     rescl_model_get_info(model, &info);
     const size_t most = cli_size(args, OPT_batch_size), k = cli_size(args, OPT_topk);
     job j = {.model = model,
+             .list = list,
              .form = form_of(args),
+             .out = out->f,
              .classes = info.classes,
              .topk = k < info.classes ? k : info.classes,
-             .batch = list->count < most ? list->count : most};
-    int code = CLI_OK;
-    rescl_status st = rescl_predictor_create(device, model, j.batch, &j.predictor);
+             .code = list->code};
+    rescl_status st = rescl_predictor_create(device, model, list->count < most ? list->count : most,
+                                             &j.predictor);
     if (st != RESCL_OK)
         return cli_fail(st, false);
-    j.image = calloc(j.batch, sizeof *j.image);
-    j.name = calloc(j.batch, sizeof *j.name);
-    j.probs = calloc(j.batch * j.classes, sizeof *j.probs);
     j.top = calloc(j.topk, sizeof *j.top);
     j.document = j.form == FORM_JSON ? json_array() : NULL;
-    if (!j.image || !j.name || !j.probs || !j.top) {
+    int code = CLI_FAILURE;
+    if (!j.top)
         cli_error("out of memory");
-        code = CLI_FAILURE;
-    } else {
+    else
         code = cli_saliency_open(&j.saliency, cli_str(args, OPT_saliency), j.predictor);
-    }
-    bool good = code == CLI_OK;
-    for (size_t next = 0; good && next < list->count;)
-        good = do_batch(&j, list, &next, &code);
-    if (j.form == FORM_JSON) {
-        int printed = cli_json_print(j.document);
-        code = code == CLI_OK ? printed : code;
-    }
+    if (code == CLI_OK)
+        code = run(args, &j);
+    const int written = cli_outfile_close(out, !j.stopped && j.top);
+    json_decref(j.document);
     cli_saliency_close(&j.saliency);
     rescl_predictor_destroy(j.predictor);
-    free(j.image);
-    free(j.name);
-    free(j.probs);
     free(j.top);
-    return code;
+    return written == CLI_OK ? code : written;
 }
 
 int cmd_predict(const cli_args *args)
@@ -170,14 +251,23 @@ int cmd_predict(const cli_args *args)
     cli_session session = {0};
     rescl_model *model = NULL;
     cli_images list = {0};
+    cli_outfile out = {0};
+    const char *file = NULL;
     char *path = NULL;
+    if (!cli_outfile_name(args, OPT_predict_file, &file))
+        return CLI_USAGE;
     int code = cli_images_find(args, &list);
+    if (code == CLI_OK)
+        code = cli_outfile_open(&out, file);
     if (code == CLI_OK)
         code = cli_weights_load(args, &model, &path);
     if (code == CLI_OK)
         code = cli_session_open(args, 0, &session);
     if (code == CLI_OK)
-        code = predict_all(args, session.device, model, &list);
+        code = cli_images_read_stdin(&list);
+    if (code == CLI_OK)
+        code = predict_all(args, session.device, model, &list, &out);
+    (void)cli_outfile_close(&out, false);
     cli_session_close(&session);
     rescl_model_destroy(model);
     cli_images_free(&list);

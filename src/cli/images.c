@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum { LINE_BYTES = 65536 };
 
@@ -30,27 +31,95 @@ static int by_name(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* The images of a folder, by name. */
-static int add_folder(cli_images *list, const char *folder)
+/* A folder that is being read, and those that it lies in: a link to one of them leads nowhere new. */
+typedef struct place {
+    const struct place *above;
+    dev_t device;
+    ino_t inode;
+} place;
+
+/* What a walk leaves out. */
+typedef struct left_out {
+    size_t folders, files;
+} left_out;
+
+static bool is_above(const place *here, const struct stat *info)
 {
-    DIR *dir = opendir(folder);
-    if (!dir) {
-        cli_error("%s: %s", folder, strerror(errno));
-        return CLI_FILE;
+    for (; here; here = here->above)
+        if (here->device == info->st_dev && here->inode == info->st_ino)
+            return true;
+    return false;
+}
+
+/* A folder that cannot be read is reported and stops nothing. Exit code: of what stops. */
+static int walk(cli_images *list, const char *path, const place *above, left_out *out)
+{
+    struct stat info;
+    DIR *dir = opendir(path);
+    if (!dir || stat(path, &info) != 0) {
+        cli_error("%s: %s", path, strerror(errno));
+        list->code = CLI_FILE;
+        if (dir)
+            closedir(dir);
+        return CLI_OK;
     }
-    size_t first = list->count;
+    const place here = {above, info.st_dev, info.st_ino};
     int code = CLI_OK;
     for (struct dirent *e; code == CLI_OK && (e = readdir(dir)) != NULL;) {
-        if (e->d_name[0] != '.' && rescl_image_has_suffix(e->d_name))
-            code = add(list, rs_path_join(folder, e->d_name));
+        if (e->d_name[0] == '.')
+            continue;
+        char *inner = rs_path_join(path, e->d_name);
+        const bool folder = inner && stat(inner, &info) == 0 && S_ISDIR(info.st_mode);
+        if (!inner || (!folder && rescl_image_has_suffix(e->d_name))) {
+            code = add(list, inner);
+            continue;
+        }
+        if (!folder)
+            out->files++;
+        else if (!list->recursive)
+            out->folders++;
+        else if (!is_above(&here, &info))
+            code = walk(list, inner, &here, out);
+        free(inner);
     }
     closedir(dir);
-    if (code == CLI_OK && list->count == first) {
-        cli_error("%s: found no image, expected *.png, *.jpg or *.jpeg", folder);
-        return CLI_FILE;
+    return code;
+}
+
+/* "; left out: 2 sub-folders (--recursive reads them), 3 other files"; "" if nothing was. */
+static const char *left_out_text(const left_out *out, char text[160])
+{
+    char folders[80] = "", files[64] = "";
+    if (out->folders)
+        snprintf(folders, sizeof folders, "%zu sub-folder%s (--recursive reads them)", out->folders,
+                 out->folders == 1 ? "" : "s");
+    if (out->files)
+        snprintf(files, sizeof files, "%zu other file%s", out->files, out->files == 1 ? "" : "s");
+    snprintf(text, 160, "%s%s%s%s", out->folders || out->files ? "; left out: " : "", folders,
+             out->folders && out->files ? ", " : "", files);
+    return text;
+}
+
+/* The images of a folder, by name. Exit code: of what stops. */
+static int add_folder(cli_images *list, const char *folder)
+{
+    const size_t first = list->count;
+    const int failed = list->code;
+    left_out out = {0};
+    char text[160];
+    list->code = CLI_OK;
+    int code = walk(list, folder, NULL, &out);
+    const size_t found = list->count - first;
+    left_out_text(&out, text);
+    if (code == CLI_OK && found == 0 && list->code == CLI_OK) {
+        cli_error("%s: found no image, expected PNG or JPEG files%s", folder, text);
+        list->code = CLI_FILE;
+    } else if (code == CLI_OK && *text) {
+        cli_note("%s: %zu image%s%s", folder, found, found == 1 ? "" : "s", text);
     }
-    if (list->count > first)
-        qsort(list->path + first, list->count - first, sizeof *list->path, by_name);
+    list->code = list->code == CLI_OK ? failed : list->code;
+    if (found)
+        qsort(list->path + first, found, sizeof *list->path, by_name);
     return code;
 }
 
@@ -132,6 +201,7 @@ int cli_images_find(const cli_args *args, cli_images *list)
         return CLI_USAGE;
     }
     int code = CLI_OK;
+    list->recursive = cli_bool(args, OPT_recursive);
     for (size_t i = 0; code == CLI_OK && i < args->operands; i++) {
         if (strcmp(args->operand[i], "-") != 0) {
             code = add_path(list, args->operand[i]);
@@ -146,11 +216,11 @@ int cli_images_find(const cli_args *args, cli_images *list)
     }
     if (code == CLI_OK && listed)
         code = add_listed(list, listed);
-    if (code == CLI_OK && !list->count) {
+    if (code == CLI_OK && !list->count && list->code == CLI_OK) {
         cli_error("--files-from: %s: names no image", listed);
         code = CLI_FILE;
     }
-    return code;
+    return code == CLI_OK && !list->count ? list->code : code;
 }
 
 void cli_images_free(cli_images *list)
@@ -158,27 +228,30 @@ void cli_images_free(cli_images *list)
     for (size_t i = 0; i < list->count; i++)
         free(list->path[i]);
     free(list->path);
+    free(list->standard);
     *list = (cli_images){0};
 }
 
-/* All of standard input into *data, which is the caller's in any case. Exit code. */
-static int read_stdin(char **data, size_t *bytes)
+/* The bytes are the list's in any case. */
+int cli_images_read_stdin(cli_images *list)
 {
+    if (!list->reads_stdin)
+        return CLI_OK;
     for (size_t room = 0; !feof(stdin) && !ferror(stdin);) {
-        if (*bytes > RESCL_IMAGE_MAX_BYTES) {
+        if (list->bytes > RESCL_IMAGE_MAX_BYTES) {
             cli_error("standard input: more than the 512 MiB that an image may have");
             return CLI_FILE;
         }
-        if (*bytes == room) {
+        if (list->bytes == room) {
             room = room ? 2 * room : (size_t)1 << 16;
-            char *grown = realloc(*data, room);
+            char *grown = realloc(list->standard, room);
             if (!grown) {
                 cli_error("out of memory");
                 return CLI_FAILURE;
             }
-            *data = grown;
+            list->standard = grown;
         }
-        *bytes += fread(*data + *bytes, 1, room - *bytes, stdin);
+        list->bytes += fread(list->standard + list->bytes, 1, room - list->bytes, stdin);
     }
     if (ferror(stdin)) {
         cli_error("standard input: %s", strerror(errno));
@@ -187,20 +260,10 @@ static int read_stdin(char **data, size_t *bytes)
     return CLI_OK;
 }
 
-int cli_images_read(const cli_images *list, size_t index, rescl_image *out)
+rescl_status cli_images_read(const cli_images *list, size_t index, rescl_image *out)
 {
     const char *path = list->path[index];
-    char *data = NULL;
-    size_t bytes = 0;
-    int code = CLI_OK;
-    rescl_status st = RESCL_OK;
-    if (!list->reads_stdin || strcmp(path, "-") != 0)
-        st = rescl_image_read(path, out);
-    else if ((code = read_stdin(&data, &bytes)) == CLI_OK)
-        st = rescl_image_decode(data, bytes, "standard input", out);
-    free(data);
-    if (st != RESCL_OK)
-        code = cli_fail(st, false);
-    /* A format that this build cannot read is no matter of the device. */
-    return code == CLI_DEVICE ? CLI_FILE : code;
+    if (list->reads_stdin && strcmp(path, "-") == 0)
+        return rescl_image_decode(list->standard, list->bytes, "standard input", out);
+    return rescl_image_read(path, out);
 }

@@ -9,15 +9,21 @@
 typedef struct cli_images {
     char **path; /* "-" as an operand: standard input */
     size_t count, room;
-    bool reads_stdin;
+    bool reads_stdin, recursive;
+    char *standard; /* what standard input held */
+    size_t bytes;
+    int code; /* exit code of what could not be looked into; the rest is in the list */
 } cli_images;
 
 /* Fills the list, which has been zeroed, from the operands and --files-from: a folder stands for
- * the images in it by name. Exit code; free it in any case. */
+ * the images in it by name, with --recursive also for those below it. A folder that is empty or
+ * cannot be read is reported and shows in `code`. Exit code: of what stops; free it in any case. */
 int cli_images_find(const cli_args *args, cli_images *list);
 void cli_images_free(cli_images *list);
 
-/* Reads image `index`. Exit code; on failure a message was printed. */
-int cli_images_read(const cli_images *list, size_t index, rescl_image *out);
+/* Reads standard input, if it is one of the images, before any is read. Exit code. */
+int cli_images_read_stdin(cli_images *list);
+/* Reads image `index`, again if need be; from any thread. */
+rescl_status cli_images_read(const cli_images *list, size_t index, rescl_image *out);
 
 #endif

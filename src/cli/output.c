@@ -273,7 +273,7 @@ void cli_json_set(json_t *object, const char *key, json_t *value)
     json_object_set_new(object, key, value);
 }
 
-static int print_json(json_t *json, size_t flags)
+static int print_json(json_t *json, size_t flags, FILE *f)
 {
     char *text = json ? json_dumps(json, flags) : NULL;
     json_decref(json);
@@ -281,20 +281,25 @@ static int print_json(json_t *json, size_t flags)
         cli_error("out of memory");
         return CLI_FAILURE;
     }
-    puts(text);
+    fprintf(f, "%s\n", text);
     free(text);
     return CLI_OK;
 }
 
 int cli_json_print(json_t *json)
 {
-    return print_json(json, JSON_INDENT(2));
+    return print_json(json, JSON_INDENT(2), stdout);
 }
 
-int cli_json_print_line(json_t *json)
+int cli_json_write(json_t *json, FILE *f)
 {
-    int code = print_json(json, JSON_COMPACT);
-    fflush(stdout);
+    return print_json(json, JSON_INDENT(2), f);
+}
+
+int cli_json_write_line(json_t *json, FILE *f)
+{
+    int code = print_json(json, JSON_COMPACT, f);
+    fflush(f);
     return code;
 }
 

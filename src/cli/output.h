@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 /* The name in front of messages: "rescl" or "rescl train". Also routes the library's log to
  * stderr, and makes a closed pipe an error of the write instead of a signal. */
@@ -48,8 +49,9 @@ int cli_finish(int code);
 
 /* Writes and frees `json`; exit code. */
 int cli_json_print(json_t *json);
+int cli_json_write(json_t *json, FILE *f);
 /* The same on one line, which is flushed: for JSON lines. */
-int cli_json_print_line(json_t *json);
+int cli_json_write_line(json_t *json, FILE *f);
 /* A JSON string; bytes that are not UTF-8 become U+FFFD. */
 json_t *cli_json_string(const char *text);
 /* A JSON number; null for NaN and infinity. */

@@ -49,21 +49,25 @@ static bool numeric(const char *text)
     return !text[strspn(text, "0123456789.,+-e%*() ")];
 }
 
+void cli_csv_field(const char *text, FILE *f)
+{
+    if (!text[strcspn(text, "\",\r\n")]) {
+        fputs(text, f);
+        return;
+    }
+    fputc('"', f);
+    for (; *text; text++) {
+        if (*text == '"')
+            fputc('"', f);
+        fputc(*text, f);
+    }
+    fputc('"', f);
+}
+
 static void print_csv(const cli_table *t, FILE *f)
 {
     for (size_t i = 0; i < t->cells; i++) {
-        const char *text = t->cell[i];
-        if (text[strcspn(text, "\",\r\n")]) {
-            fputc('"', f);
-            for (; *text; text++) {
-                if (*text == '"')
-                    fputc('"', f);
-                fputc(*text, f);
-            }
-            fputc('"', f);
-        } else {
-            fputs(text, f);
-        }
+        cli_csv_field(t->cell[i], f);
         fputc((i + 1) % t->columns ? ',' : '\n', f);
     }
 }

@@ -23,4 +23,7 @@ void cli_table_add(cli_table *t, const char *fmt, ...) __attribute__((format(pri
  * message if memory was short while the table grew. `form` is "plain", "md" or "csv". */
 bool cli_table_print(const cli_table *t, const char *form, FILE *f);
 
+/* A field of a CSV row, in quotes where RFC 4180 wants them. */
+void cli_csv_field(const char *text, FILE *f);
+
 #endif

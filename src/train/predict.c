@@ -56,17 +56,11 @@ static void softmax(const float *logits, size_t n, float *probs)
         probs[k] = (float)(exp((double)logits[k] - largest) / sum);
 }
 
-rescl_status rescl_predictor_run(rescl_predictor *p, const rescl_image *images, size_t count,
-                                 float *probs)
+rescl_status rs_predictor_forward(rescl_predictor *p, size_t count, float *probs)
 {
     rescl_status st = RESCL_OK;
     const rescl_model *m = p->model;
 
-    RS_FAIL_IF(count > p->batch, RESCL_ERR_ARG,
-               "%zu images at once; the predictor was made for batches of %zu", count, p->batch);
-    for (size_t i = 0; i < count; i++)
-        RS_TRY(rs_image_to_input(&images[i], m->image_size, m->image_size, &m->resize,
-                                 m->preprocess, p->pixels + i * p->input_floats));
     p->count = 0;
     memset(p->pixels + count * p->input_floats, 0,
            (p->batch - count) * p->input_floats * sizeof *p->pixels);
@@ -82,6 +76,22 @@ rescl_status rescl_predictor_run(rescl_predictor *p, const rescl_image *images, 
     for (size_t i = 0; i < count; i++)
         softmax(p->replica->logits + i * m->classes, m->classes, probs + i * m->classes);
     p->count = count;
+out:
+    return st;
+}
+
+rescl_status rescl_predictor_run(rescl_predictor *p, const rescl_image *images, size_t count,
+                                 float *probs)
+{
+    rescl_status st = RESCL_OK;
+    const rescl_model *m = p->model;
+
+    RS_FAIL_IF(count > p->batch, RESCL_ERR_ARG,
+               "%zu images at once; the predictor was made for batches of %zu", count, p->batch);
+    for (size_t i = 0; i < count; i++)
+        RS_TRY(rs_image_to_input(&images[i], m->image_size, m->image_size, &m->resize,
+                                 m->preprocess, p->pixels + i * p->input_floats));
+    RS_TRY(rs_predictor_forward(p, count, probs));
 out:
     return st;
 }

@@ -17,4 +17,7 @@ struct rescl_predictor {
     size_t count;    /* images of the last forward */
 };
 
+/* Class probabilities of the first `count` inputs in p->pixels. */
+rescl_status rs_predictor_forward(rescl_predictor *p, size_t count, float *probs) RESCL_CHECK;
+
 #endif

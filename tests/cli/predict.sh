@@ -77,12 +77,12 @@ want_code 4
 want_err "standard input: corrupted PNG"
 
 # JSON: one document, or a line for each image.
-run predict --weights runs/resnet8-handsigns -o json --topk 2 folder
+run predict --weights runs/resnet8-handsigns --output-format json --topk 2 folder
 want_code 0
 mv out document
 run predict --weights runs/resnet8-handsigns --json --topk 2 folder
-cmp -s out document || fail "expected --json to be -o json"
-run predict --weights runs/resnet8-handsigns -o jsonl --topk 2 --batch-size 2 folder p.png
+cmp -s out document || fail "expected --json to be --output-format json"
+run predict --weights runs/resnet8-handsigns --output-format jsonl --topk 2 --batch-size 2 folder p.png
 want_code 0
 [ "$(wc -l <out)" -eq 4 ] || fail "expected a line for each image"
 line='^{"file":"p\.png","predictions":\[{"class":"[0-5]","index":[0-5],"probability":[0-9.e-]*},'
@@ -110,7 +110,7 @@ want_code 2
 want_err "bilinear, bicubic, nearest"
 
 # What speaks for the class: a file for each image, none lost where names come again.
-run predict --weights runs/resnet8-handsigns -o jsonl --saliency a/b p.png folder folder/a.png
+run predict --weights runs/resnet8-handsigns --output-format jsonl --saliency a/b p.png folder folder/a.png
 want_code 0
 [ "$(echo a/b/*)" = "a/b/a-saliency-2.png a/b/a-saliency.png a/b/b-saliency.png \
 a/b/c-saliency.png a/b/p-saliency.png" ] || fail "expected five images, found $(echo a/b/*)"
@@ -133,7 +133,90 @@ want_code 4
 want_out "p.png: "
 want_err "bad.png"
 want_err "missing.png"
+grep -qE '^3 images, 2 not read, [0-9.e+]+ img/s$' err || fail "expected a summary"
 mkdir none
 run predict --weights runs/resnet8-handsigns none
 want_code 4
 want_err "none: found no image"
+run predict --weights runs/resnet8-handsigns none folder absent/
+want_code 4
+want_err "none: found no image"
+[ "$(grep -c '^folder/' out)" -eq 3 ] || fail "expected the other folder's images"
+if [ "$(id -u)" -ne 0 ]; then
+    mkdir shut && chmod 0 shut
+    run predict --weights runs/resnet8-handsigns shut folder
+    chmod 700 shut
+    want_code 4
+    want_err "shut: Permission denied"
+    [ "$(grep -c '^folder/' out)" -eq 3 ] || fail "expected the other folder's images"
+fi
+run predict --weights runs/resnet8-handsigns --files-from - </dev/null
+want_code 4
+want_err "--files-from: -: names no image"
+
+# Folders below folders; a link back to one of them is no way down.
+mkdir -p tree/x/y
+cp p.png tree/b.png
+cp p.png tree/x/y/a.png
+echo text >tree/notes.txt
+ln -s .. tree/x/up
+run predict --weights runs/resnet8-handsigns tree
+want_code 0
+[ "$(cut -d: -f1 out)" = tree/b.png ] || fail "expected one image"
+want_err "tree: 1 image; left out: 1 sub-folder (--recursive reads them), 1 other file"
+run predict --weights runs/resnet8-handsigns -r tree
+want_code 0
+[ "$(cut -d: -f1 out | tr '\n' ' ')" = "tree/b.png tree/x/y/a.png " ] || fail "expected both images"
+want_err "2 images, "
+
+# Threads change neither results nor order, and failures keep their place.
+mkdir many
+for i in 1 2 3 4 5 6 7 8 9; do cp p.png many/$i.png; done
+echo nonsense >many/4.png
+run predict --weights runs/resnet8-handsigns -j 0 --batch-size 4 many
+want_code 4
+mv out serial
+run predict --weights runs/resnet8-handsigns -j 1000 --batch-size 4 many
+want_code 4
+cmp -s out serial || fail "expected the same with threads"
+[ "$(wc -l <out)" -eq 8 ] || fail "expected eight images"
+want_err "9 images, 1 not read, "
+
+# CSV, and a file that is written whole or not at all.
+cp p.png 'a, "b".png'
+nl=$(printf 'c\nd.png')
+cp p.png "$nl"
+run predict --weights runs/resnet8-handsigns --topk 2 --csv p.png 'a, "b".png' "$nl"
+want_code 0
+[ "$(head -n 1 out)" = file,class_1,index_1,probability_1,class_2,index_2,probability_2 ] ||
+    fail "expected a head"
+grep -qE '^p\.png,[0-5],[0-5],0\.[0-9]+,[0-5],[0-5],[0-9.e-]+$' out || fail "expected a row"
+want_out '"a, ""b"".png",'
+[ "$(sed -n 4p out)" = '"c' ] || fail "expected a quoted line break"
+mv out rows
+run predict --weights runs/resnet8-handsigns --topk 2 --output-format csv -o out.csv p.png \
+    'a, "b".png' "$nl"
+want_code 0
+want_no_out
+cmp -s rows out.csv || fail "expected the same rows in the file"
+run predict --weights runs/resnet8-handsigns -o out.csv bad.png missing.png
+want_code 4
+[ ! -s out.csv ] || fail "expected an empty list of results"
+for form in json jsonl csv text; do
+    run predict --weights runs/resnet8-handsigns -o $form p.png
+    want_code 2
+    want_err "--output-format $form"
+done
+run predict --weights runs/resnet8-handsigns -o ./json --json p.png
+want_code 0
+grep -q '"file": "p.png"' json || fail "expected JSON in a file called json"
+run predict --weights runs/resnet8-handsigns -o nowhere/r.csv p.png
+want_code 4
+want_err "--output: nowhere/r.csv: No such file or directory"
+run predict --weights runs/resnet8-handsigns -o folder p.png
+want_code 4
+want_err "--output: folder: Is a directory"
+run predict --weights runs/resnet8-handsigns -o /dev/full p.png
+want_code 4
+want_err "/dev/full: No space left on device"
+[ "$(echo ./*.tmp-*)" = './*.tmp-*' ] || fail "expected nothing to be left behind"
