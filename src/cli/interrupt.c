@@ -8,27 +8,40 @@
 
 static bool (*volatile ask_to_stop)(void);
 static volatile sig_atomic_t interrupted;
+static volatile sig_atomic_t asked; /* by another signal than SIGHUP */
 
+/* A terminal that closes sends SIGHUP more than once, and services are ended by SIGTERM with SIGHUP
+ * behind it: a SIGHUP hurries nothing. */
 static void on_signal(int sig)
 {
-    (void)sig;
-    if (interrupted || (ask_to_stop && !ask_to_stop()))
+    if (asked && sig != SIGHUP)
+        _exit(CLI_INTERRUPTED);
+    if (!interrupted && ask_to_stop && !ask_to_stop())
         _exit(CLI_INTERRUPTED);
     interrupted = 1;
+    if (sig != SIGHUP)
+        asked = 1;
 }
 
 static void set_handler(void (*handler)(int))
 {
-    struct sigaction action = {.sa_flags = SA_RESTART};
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+    struct sigaction action = {.sa_flags = SA_RESTART}, old;
     action.sa_handler = handler;
     sigemptyset(&action.sa_mask);
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
+        sigaddset(&action.sa_mask, signals[i]);
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
+        /* Under nohup a hang-up stays ignored. */
+        if (signals[i] == SIGHUP && sigaction(SIGHUP, NULL, &old) == 0 && old.sa_handler == SIG_IGN)
+            continue;
+        sigaction(signals[i], &action, NULL);
+    }
 }
 
 void cli_interrupt_catch(bool (*ask)(void))
 {
-    interrupted = 0;
+    interrupted = asked = 0;
     ask_to_stop = ask;
     set_handler(on_signal);
 }

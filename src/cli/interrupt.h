@@ -1,4 +1,5 @@
-/* SIGINT and SIGTERM while a verb works: the first asks it to stop, the second ends the program. */
+/* SIGINT, SIGTERM and SIGHUP (unless it is ignored, as under nohup) while a verb works: the first
+ * asks it to stop, a second ends the program. SIGHUP, which comes in numbers, is no second. */
 #ifndef CLI_INTERRUPT_H
 #define CLI_INTERRUPT_H
 

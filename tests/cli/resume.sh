@@ -21,7 +21,7 @@ start() {
     done
 }
 
-for signal in INT TERM; do
+for signal in INT TERM HUP; do
     # A shell starts background commands with SIGINT ignored; train has to catch it all the same.
     # shellcheck disable=SC2086
     start train $long --print-freq 1 --output-dir "$signal"
@@ -34,6 +34,31 @@ for signal in INT TERM; do
     rows=$(wc -l <"$signal/long/results.csv")
     [ "$rows" -lt 4001 ] || fail "expected the run to be unfinished"
 done
+
+# A terminal that closes sends SIGHUP twice, and a service's end TERM and HUP.
+# shellcheck disable=SC2086
+start train $long --print-freq 1 --output-dir twice
+kill -s TERM $pid
+kill -s HUP $pid
+kill -s HUP $pid
+wait $pid
+code=$?
+want_code 130
+want_err "resume with: rescl train --resume twice/long"
+
+# Under nohup SIGHUP stays ignored.
+(
+    trap '' HUP
+    # shellcheck disable=SC2086
+    start train $long --print-freq 1 --output-dir nohup
+    kill -s HUP $pid
+    sleep 0.3
+    kill -0 $pid || fail "expected SIGHUP to be ignored"
+    kill -s TERM $pid
+    wait $pid
+    code=$?
+    want_code 130
+) || exit 1
 
 # --resume takes every other option from args.ini; a flag changes it.
 run train --resume INT/long --print-config
