@@ -128,10 +128,12 @@ void cli_run_print_best(const char *folder)
     FILE *f = path ? fopen(path, "r") : NULL;
     char line[512];
     double best_loss = 0, best_top1 = -1;
-    unsigned long best_epoch = 0;
+    unsigned long best_epoch = 0, shift = 0; /* older files count from 0 */
     while (f && fgets(line, sizeof line, f)) {
         unsigned long epoch;
         double loss, top1;
+        if (strncmp(line, "0,", 2) == 0)
+            shift = 1;
         if (sscanf(line, "%lu,%*f,%*f,%*f,%lf,%lf", &epoch, &loss, &top1) != 3)
             continue; /* the head, or an epoch without evaluation */
         if (top1 > best_top1 || (top1 >= best_top1 && loss < best_loss)) {
@@ -142,7 +144,7 @@ void cli_run_print_best(const char *folder)
     }
     if (best_top1 >= 0)
         printf("best      accuracy %.9g loss %.9g after epoch %lu, says results.csv\n", best_top1,
-               best_loss, best_epoch + 1);
+               best_loss, best_epoch + shift);
     if (f)
         fclose(f);
     free(path);

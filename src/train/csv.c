@@ -1,11 +1,15 @@
 #include "csv.h"
 
 #include "error.h"
+#include "log.h"
 #include "path.h"
 
+#include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define MAX_CSV ((size_t)256 << 20)
 
@@ -30,32 +34,74 @@ static bool parse_row(const char *text, const char *end, size_t commas, uint64_t
     return rs_parse_u64(number, epoch);
 }
 
-rescl_status rs_csv_begin(const char *path, const char *header, uint64_t epoch)
+/* A file with other columns is kept under the first free of <path>.1, <path>.2, ... */
+static rescl_status move_aside(const char *path)
+{
+    rescl_status st = RESCL_OK;
+    char *aside = NULL;
+
+    for (unsigned i = 1; !aside; i++) {
+        RS_OOM(aside = rs_strf("%s.%u", path, i));
+        if (access(aside, F_OK) == 0) {
+            free(aside);
+            aside = NULL;
+        }
+    }
+    RS_FAIL_IF(rename(path, aside) != 0, RESCL_ERR_IO, "%s: cannot rename to %s: %s", path, aside,
+               strerror(errno));
+    rs_log(RESCL_LOG_WARN, "%s has other columns than this version writes: it was moved to %s",
+           path, aside);
+out:
+    free(aside);
+    return st;
+}
+
+/* Appends to `kept` the rows of [text, ...) of the first `epochs` epochs. Older files count
+ * epochs from 0: their rows are renumbered. */
+static rescl_status keep_rows(const char *text, size_t commas, uint64_t epochs, rs_str *kept)
+{
+    rescl_status st = RESCL_OK;
+    uint64_t row, shift = 0;
+    const char *end;
+
+    for (bool first = true;
+         (end = strchr(text, '\n')) != NULL && parse_row(text, end, commas, &row); first = false) {
+        if (first && row == 0)
+            shift = 1;
+        if (row + shift > epochs)
+            break;
+        RS_TRY(rs_str_appendf(kept, "%" PRIu64 "%.*s", row + shift,
+                              (int)(end + 1 - strchr(text, ',')), strchr(text, ',')));
+        text = end + 1;
+    }
+out:
+    return st;
+}
+
+rescl_status rs_csv_begin(const char *path, const char *header, uint64_t epochs)
 {
     rescl_status st = RESCL_OK;
     const size_t header_bytes = strlen(header);
-    const size_t commas = count_commas(header, header + header_bytes);
     char *old = NULL;
-    size_t bytes = 0, keep = 0;
+    rs_str kept = {0};
+    size_t bytes = 0;
 
-    if (epoch > 0) {
+    if (epochs > 0) {
         st = rs_file_read(path, MAX_CSV, &old, &bytes);
         if (st != RESCL_OK && st != RESCL_ERR_NOT_FOUND)
             goto out;
         st = RESCL_OK;
     }
-    if (old && strncmp(old, header, header_bytes) == 0) {
-        const char *line = old + header_bytes, *end;
-        uint64_t row;
-        while ((end = strchr(line, '\n')) != NULL && parse_row(line, end, commas, &row) &&
-               row < epoch)
-            line = end + 1;
-        keep = (size_t)(line - old);
-    }
-    if (keep == bytes && keep > 0)
-        goto out;
-    RS_TRY(keep ? rs_file_write(path, old, keep) : rs_file_write(path, header, header_bytes));
+    RS_TRY(rs_str_append(&kept, header));
+    if (old && strncmp(old, header, header_bytes) == 0)
+        RS_TRY(keep_rows(old + header_bytes, count_commas(header, header + header_bytes), epochs,
+                         &kept));
+    else if (old)
+        RS_TRY(move_aside(path));
+    if (!old || strcmp(old, kept.text) != 0)
+        RS_TRY(rs_file_write(path, kept.text, kept.len));
 out:
+    rs_str_fini(&kept);
     free(old);
     return st;
 }

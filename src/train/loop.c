@@ -3,6 +3,7 @@
 #include "clock.h"
 #include "dataset.h"
 #include "error.h"
+#include "log.h"
 #include "optionvalue.h"
 #include "trainer.h"
 
@@ -72,7 +73,7 @@ static rescl_status report_nonfinite(rescl_trainer *t)
             "epoch %" PRIu64 ", step %" PRIu64
             ": the loss is not finite; first seen in layer '%s'; "
             "the last good checkpoint is %s; a smaller learning rate may help",
-            t->progress.epoch, t->progress.step + 1, layer ? layer : "unknown",
+            t->progress.epoch + 1, t->progress.step + 1, layer ? layer : "unknown",
             t->good ? t->good : "none");
 out:
     return st;
@@ -150,8 +151,8 @@ static rescl_status interrupted(run *r)
     RS_TRY(rs_trainer_download(t));
     RS_TRY(rs_trainer_save_last(t));
     RS_FAIL(RESCL_ERR_INTERRUPTED,
-            "stopped on request in epoch %" PRIu64 " after step %" PRIu64 "%s%s", t->progress.epoch,
-            t->progress.step, t->last_path ? "; go on from " : "",
+            "stopped on request in epoch %" PRIu64 " after step %" PRIu64 "%s%s",
+            t->progress.epoch + 1, t->progress.step, t->last_path ? "; go on from " : "",
             t->last_path ? t->last_path : "");
 out:
     return st;
@@ -175,6 +176,27 @@ out:
     return st;
 }
 
+/* What failed stays the error, and the steps before it are saved. */
+static void save_before_failure(rescl_trainer *t)
+{
+    const rescl_error why = *rescl_last_error();
+
+    if (rs_trainer_download(t) != RESCL_OK || rs_trainer_save_last(t) != RESCL_OK)
+        rs_log(RESCL_LOG_WARN, "%s", rescl_last_error()->message);
+    rs_error_restore(&why);
+}
+
+static rescl_status next_batch(rescl_trainer *t, const rs_batch **out)
+{
+    const double asked = rs_clock_seconds();
+    const rescl_status st = rs_loader_next(t->train_loader, out);
+
+    t->progress.data_wait += rs_clock_seconds() - asked;
+    if (st != RESCL_OK)
+        save_before_failure(t);
+    return st;
+}
+
 static rescl_status train_epoch(run *r)
 {
     rescl_status st = RESCL_OK;
@@ -187,10 +209,8 @@ static rescl_status train_epoch(run *r)
     RS_TRY(rs_loader_start(t->train_loader, p->epoch, (size_t)p->batch));
     r->mark = rs_clock_seconds();
     while (!steps_exhausted(t)) {
-        const double asked = rs_clock_seconds();
         double step_loss, now, step_seconds;
-        RS_TRY(rs_loader_next(t->train_loader, &batch));
-        p->data_wait += rs_clock_seconds() - asked;
+        RS_TRY(next_batch(t, &batch));
         if (!batch)
             break;
         RS_TRY(train_batch(r, batch, &step_loss));
@@ -270,8 +290,9 @@ static void next_epoch(rs_ckpt_progress *p, size_t batches)
     p->loss_sum = p->seconds = p->data_wait = 0.0;
 }
 
-/* Evaluation, then best, what watchers write (results.csv), and last, in this order: a kill between
- * any two of them leaves a state from which the resumed run does the rest again, and the same. */
+/* `last`, so that a failing evaluation costs no epoch; evaluation; then best, what watchers write
+ * (results.csv), and last again, in this order: a kill between any two of them leaves a state from
+ * which the resumed run does the rest again, and the same. */
 static rescl_status finish_epoch(run *r)
 {
     rescl_status st = RESCL_OK;
@@ -285,9 +306,11 @@ static rescl_status finish_epoch(run *r)
     bool stop = false;
 
     rs_tally_metrics(&tally, t->model->classes, p->seconds, p->data_wait, &e.train);
-    if (t->eval_set && (last || (p->epoch + 1) % t->options.eval_freq == 0))
-        RS_TRY(evaluate_epoch(r, &e.eval));
     RS_TRY(rs_trainer_download(t));
+    if (t->eval_set && (last || (p->epoch + 1) % t->options.eval_freq == 0)) {
+        RS_TRY(rs_trainer_save_last(t));
+        RS_TRY(evaluate_epoch(r, &e.eval));
+    }
     if (e.eval.samples > 0)
         e.best = take_best(p, &e.eval, true);
     else if (!t->eval_set)

@@ -31,7 +31,7 @@ static rescl_status append_row(void *self, const rescl_epoch_event *e, bool *sto
     rs_str line = {0};
 
     (void)stop;
-    RS_TRY(rs_str_appendf(&line, "%zu", e->epoch));
+    RS_TRY(rs_str_appendf(&line, "%zu", e->epoch + 1));
     RS_TRY(rs_csv_append(&line, e->seconds, "%.3f"));
     RS_TRY(rs_csv_append(&line, e->train.loss, "%.9g"));
     RS_TRY(rs_csv_append(&line, e->train.top1, "%.9g"));

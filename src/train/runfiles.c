@@ -8,6 +8,7 @@
 #include "log.h"
 #include "modelfile.h"
 #include "path.h"
+#include "str.h"
 #include "trainer.h"
 
 #include <inttypes.h>
@@ -15,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define FINGERPRINT_SAMPLES 8
 
@@ -83,7 +85,7 @@ static rescl_status check_finite(const rescl_trainer *t, const rs_weights *w, co
         RS_FAIL_IF(!rs_all_finite(w->data[i], w->elems[i]), RESCL_ERR_NUMERIC,
                    "epoch %" PRIu64 ", after step %" PRIu64
                    ": %s%s is not finite; nothing was saved; the last good checkpoint is %s",
-                   t->progress.epoch, t->progress.step, what, g->param[i].name,
+                   t->progress.epoch + 1, t->progress.step, what, g->param[i].name,
                    t->good ? t->good : "none");
 out:
     return st;
@@ -103,7 +105,7 @@ out:
     return st;
 }
 
-static rescl_status save(rescl_trainer *t, const char *path)
+rescl_status rs_trainer_save_last(rescl_trainer *t)
 {
     rescl_status st = RESCL_OK;
     const int nstates = rs_team_states(t->team);
@@ -111,7 +113,7 @@ static rescl_status save(rescl_trainer *t, const char *path)
     const rs_ckpt_model about = rs_model_describe(t->model);
     json_t *options = NULL;
 
-    if (!path)
+    if (!t->last_path)
         goto out;
     RS_OOM(options = rs_train_options_json(&t->options));
     for (int i = 0; i < nstates; i++)
@@ -125,21 +127,25 @@ static rescl_status save(rescl_trainer *t, const char *path)
         .state = t->state,
         .options = options,
         .plan = t->plan};
-    RS_TRY(rs_checkpoint_write(path, t->model->graph, &t->model->weights, &about, &training));
-    t->good = path;
+    RS_TRY(
+        rs_checkpoint_write(t->last_path, t->model->graph, &t->model->weights, &about, &training));
+    t->good = t->last_path;
 out:
     json_decref(options);
     return st;
 }
 
-rescl_status rs_trainer_save_last(rescl_trainer *t)
-{
-    return save(t, t->last_path);
-}
-
+/* The best weights alone: nothing resumes from them. */
 rescl_status rs_trainer_save_best(rescl_trainer *t)
 {
-    return save(t, t->best_path);
+    rescl_status st = RESCL_OK;
+    const rs_ckpt_model about = rs_model_describe(t->model);
+
+    if (t->best_path)
+        RS_TRY(
+            rs_checkpoint_write(t->best_path, t->model->graph, &t->model->weights, &about, NULL));
+out:
+    return st;
 }
 
 /* ---- resuming ---------------------------------------------------------------------------- */
@@ -174,16 +180,31 @@ out:
                "cannot resume from %s: it has " what " " fmt ", this run has " fmt,                \
                rs_checkpoint_path(c), was, is)
 
+/* best.safetensors is such a file, and lies beside one that can be resumed from. */
+static rescl_status refuse_weights(const char *path)
+{
+    rescl_status st = RESCL_OK;
+    const char *slash = strrchr(path, '/');
+    char *last = NULL;
+
+    RS_OOM(last = rs_strf("%.*slast.safetensors", slash ? (int)(slash + 1 - path) : 0, path));
+    const bool beside = access(last, F_OK) == 0;
+    RS_FAIL(RESCL_ERR_ARG,
+            "cannot resume from %s: it holds weights only, not the state of a training run; %s%s",
+            path, beside ? "resume from " : "start a new run from its weights", beside ? last : "");
+out:
+    free(last);
+    return st;
+}
+
 static rescl_status match_model(const rs_checkpoint *c, const rescl_model *m)
 {
     rescl_status st = RESCL_OK;
     const rs_ckpt_model *was = rs_checkpoint_model(c);
     const rs_ckpt_model is = rs_model_describe(m);
 
-    RS_FAIL_IF(!was || !rs_checkpoint_progress(c), RESCL_ERR_ARG,
-               "cannot resume from %s: it holds weights only, not the state of a training run; "
-               "load its weights instead",
-               rs_checkpoint_path(c));
+    if (!was || !rs_checkpoint_progress(c))
+        RS_TRY(refuse_weights(rs_checkpoint_path(c)));
     FAIL_IF_DIFFERENT(strcmp(was->name, m->name) != 0, "the model", "%s", was->name, m->name);
     FAIL_IF_DIFFERENT(was->classes != m->classes, "classes", "%zu", was->classes, m->classes);
     FAIL_IF_DIFFERENT(was->image_size != m->image_size, "an image size of", "%zu", was->image_size,

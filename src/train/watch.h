@@ -43,8 +43,8 @@ typedef struct rs_watcher {
     /* After each batch of training and evaluation: first the batch, then the metrics so far. */
     rescl_status (*samples)(void *self, const rs_samples *s);
     rescl_status (*step)(void *self, const rescl_step_event *e, bool *stop);
-    /* After each epoch and its evaluation, when `best` is saved and `last` is not: a run that is
-     * killed here comes here again with the same epoch, after an `open` with that epoch. */
+    /* After each epoch and its evaluation, when `best` is saved and `last` still is that of
+     * before the evaluation: a run that is killed here comes here again with the same epoch, after an `open` with that epoch. */
     rescl_status (*epoch)(void *self, const rescl_epoch_event *e, bool *stop);
     /* The same epoch, when `last` is saved too. */
     rescl_status (*saved)(void *self, const rescl_epoch_event *e, bool *stop);

@@ -1,4 +1,5 @@
 /* A run that was stopped and resumed ends with the same bits as one that was not. */
+#include "checkpoint.h"
 #include "modelfile.h"
 #include "testing.h"
 #include "train_support.h"
@@ -26,10 +27,16 @@ static int make_whole(void **state)
 static void check_equal_to_whole(const char *run)
 {
     char a[512], b[512];
+    rs_checkpoint *best = NULL;
     snprintf(a, sizeof a, "%s/weights/last.safetensors", run);
     snprintf(b, sizeof b, "%s/weights/last.safetensors", whole);
     train_same_tensors(a, b);
     snprintf(a, sizeof a, "%s/weights/best.safetensors", run);
+    assert_ok(rs_checkpoint_open(a, &best));
+    assert_null(rs_checkpoint_progress(best)); /* weights, and nothing to resume from */
+    for (size_t i = 0; i < rs_st_count(rs_checkpoint_tensors(best)); i++)
+        assert_false(rs_checkpoint_is_state(rs_st_at(rs_checkpoint_tensors(best), i)->name));
+    rs_checkpoint_close(best);
     snprintf(b, sizeof b, "%s/weights/best.safetensors", whole);
     train_same_tensors(a, b);
     snprintf(a, sizeof a, "%s/results.csv", run);
@@ -307,7 +314,12 @@ static void refuses_files_without_a_run(void **state)
     assert_ok(rescl_model_save(m, path));
     r.options.resume = path;
     train_do(&r);
-    assert_fails(r.status, RESCL_ERR_ARG, "weights only");
+    assert_fails(r.status, RESCL_ERR_ARG, "weights only", "start a new run");
+    char best[512];
+    snprintf(best, sizeof best, "%s/weights/best.safetensors", whole);
+    r.options.resume = best;
+    train_do(&r);
+    assert_fails(r.status, RESCL_ERR_ARG, "weights only", "resume from", "whole/weights/last.safe");
     r.options.resume = rs_test_path("%s/absent", rs_test_dir);
     train_do(&r);
     assert_fails(r.status, RESCL_ERR_NOT_FOUND, "absent");

@@ -129,7 +129,7 @@ static void stops_when_training_diverges(void **state)
     r.options.lr = 1e30;
     r.options.save_freq = 1;
     train_do(&r);
-    assert_fails(r.status, RESCL_ERR_NUMERIC, "epoch 0, step 2", "layer '", last);
+    assert_fails(r.status, RESCL_ERR_NUMERIC, "epoch 1, step 2", "layer '", last);
     assert_null(strstr(rescl_last_error()->message, "unknown"));
     assert_int_equal(r.steps, 1);
     check_checkpoint_is_finite(last);
