@@ -17,8 +17,8 @@
 #include <string.h>
 
 #define SHUFFLE_STREAM ((uint64_t)0x5348 << 48) /* "SH"; the epoch is added */
-#define MAX_WORKERS    1024
 #define MAX_DEPTH      1024
+#define RING_BYTES     ((size_t)256 << 20) /* of prefetched batches, where more than 2 take more */
 
 typedef struct slot {
     rs_batch batch;
@@ -31,7 +31,8 @@ typedef struct slot {
 struct rs_loader {
     const rescl_dataset *set;
     rs_loader_options options;
-    size_t batches;
+    rs_split split;
+    size_t batches, threads;
     uint64_t epoch;
     uint32_t *order; /* of the epoch; NULL without shuffling */
     slot *slots;
@@ -52,8 +53,7 @@ struct rs_loader {
 /* Samples of batch b. */
 static size_t batch_samples(const rs_loader *l, size_t b)
 {
-    const size_t left = rescl_dataset_count(l->set) - b * l->options.batch;
-    return left < l->options.batch ? left : l->options.batch;
+    return b < l->split.full ? l->options.batch : l->split.tail;
 }
 
 static slot *slot_of(const rs_loader *l, size_t b)
@@ -142,8 +142,6 @@ static rescl_status check_options(const rescl_dataset *set, const rs_loader_opti
     RS_FAIL_IF(o->drop_last && o->batch > count, RESCL_ERR_ARG,
                "%s: its %zu images do not fill one batch of %zu, and smaller ones are left out",
                set->origin, count, o->batch);
-    RS_FAIL_IF(o->workers > MAX_WORKERS, RESCL_ERR_ARG, "%zu workers are too many; the most are %d",
-               o->workers, MAX_WORKERS);
     RS_FAIL_IF(o->depth > MAX_DEPTH, RESCL_ERR_ARG,
                "%zu prefetched batches are too many; at most %d are possible", o->depth, MAX_DEPTH);
     RS_FAIL_IF(!rescl_preprocess_name(o->preprocess), RESCL_ERR_ARG,
@@ -152,21 +150,31 @@ out:
     return st;
 }
 
+/* Batches to prefetch, which never depend on what they hold: enough for the threads, within a budget. */
+static size_t usual_depth(size_t batch_bytes, size_t threads)
+{
+    const size_t wanted = 2 + threads / 2, afford = RING_BYTES / (batch_bytes + 1);
+    const size_t depth = wanted < afford ? wanted : afford;
+    return depth > 2 ? depth : 2;
+}
+
 /* The ring's slots lie in one array of pixels and one of labels. */
 static rescl_status make_slots(rs_loader *l)
 {
     rescl_status st = RESCL_OK;
-    const rs_loader_options *o = &l->options;
-    const size_t count = rescl_dataset_count(l->set);
-    const size_t room = o->batch < count ? o->batch : count;
+    rs_loader_options *o = &l->options;
+    const size_t full = l->split.full ? o->batch : 0;
+    const size_t room = l->split.tail > full ? l->split.tail : full;
     size_t values, floats;
     const bool fits = rs_mul_size(o->height, o->width, &values) &&
                       rs_mul_size(values, 3, &values) && rs_mul_size(values, room, &values) &&
-                      rs_add_size(values, 15, &values) &&
-                      rs_mul_size(values & ~(size_t)15, o->depth, &floats);
-    RS_FAIL_IF(!fits || floats > SIZE_MAX / sizeof(float), RESCL_ERR_MEMORY,
-               "%zu batches of %zu images of %zux%zu do not fit into memory", o->depth, room,
-               o->height, o->width);
+                      rs_add_size(values, 15, &values);
+    if (o->depth == 0)
+        o->depth = fits ? usual_depth(values * sizeof(float), l->threads) : 2;
+    RS_FAIL_IF(!fits || !rs_mul_size(values & ~(size_t)15, o->depth, &floats) ||
+                   floats > SIZE_MAX / sizeof(float),
+               RESCL_ERR_MEMORY, "%zu batches of %zu images of %zux%zu do not fit into memory",
+               o->depth, room, o->height, o->width);
     const size_t apart = values & ~(size_t)15; /* a multiple of 64 bytes */
     RS_OOM(l->pixels = rs_aligned_calloc(floats, sizeof(float)));
     RS_OOM(l->labels = calloc(o->depth, room * sizeof *l->labels));
@@ -191,11 +199,12 @@ rescl_status rs_loader_create(const rescl_dataset *set, const rs_loader_options 
     l->options = *options;
     if (rs_augment_crops(&l->options.augment))
         l->options.resize.resize_size = 0; /* the random crop is in place of the centre's */
-    if (l->options.depth == 0)
-        l->options.depth = 2 + options->workers / 2;
+    l->threads = rs_loader_threads(options->workers);
     const size_t count = rescl_dataset_count(set);
-    l->batches =
-        options->drop_last ? count / options->batch : rs_batch_count(count, options->batch);
+    l->split = rs_split_batches(count, options->batch, options->least);
+    if (options->drop_last)
+        l->split = (rs_split){count / options->batch, 0};
+    l->batches = rs_split_count(&l->split);
     if (options->shuffle)
         RS_OOM(l->order = calloc(count, sizeof *l->order));
     RS_TRY(make_slots(l));
@@ -203,9 +212,9 @@ rescl_status rs_loader_create(const rescl_dataset *set, const rs_loader_options 
     pthread_cond_init(&l->work, NULL);
     pthread_cond_init(&l->ready, NULL);
     l->lock_ready = true;
-    if (options->workers > 0)
-        RS_TRY(rs_pool_create(options->workers, &l->pool));
-    for (size_t i = 0; i < options->workers; i++)
+    if (l->threads > 0)
+        RS_TRY(rs_pool_create(l->threads, &l->pool));
+    for (size_t i = 0; i < l->threads; i++)
         RS_TRY(rs_pool_submit(l->pool, work, l));
     *out = l;
     l = NULL;
@@ -235,14 +244,35 @@ void rs_loader_destroy(rs_loader *l)
     free(l);
 }
 
-size_t rs_batch_count(size_t count, size_t batch)
+rs_split rs_split_batches(size_t count, size_t batch, size_t least)
 {
-    return count / batch + (count % batch != 0);
+    rs_split s = {count / batch, count % batch};
+    if (s.tail > 0 && s.tail < least && s.full > 0) {
+        s.full--;
+        s.tail += batch;
+    }
+    return s;
+}
+
+size_t rs_split_count(const rs_split *s)
+{
+    return s->full + (s->tail > 0);
+}
+
+size_t rs_loader_threads(size_t asked)
+{
+    const size_t useful = 4 * rs_cpu_count(), most = useful > 8 ? useful : 8;
+    return asked < most ? asked : most;
 }
 
 size_t rs_loader_batches(const rs_loader *l)
 {
     return l->batches;
+}
+
+size_t rs_loader_depth(const rs_loader *l)
+{
+    return l->options.depth;
 }
 
 static void empty_slot(slot *s)
@@ -293,7 +323,7 @@ rescl_status rs_loader_next(rs_loader *l, const rs_batch **out)
     while (s->done == 0 || s->done < s->batch.n) {
         slot *taken;
         size_t sample;
-        if (l->options.workers == 0 && take(l, &taken, &sample))
+        if (l->threads == 0 && take(l, &taken, &sample))
             make_taken(l, taken, sample);
         else
             pthread_cond_wait(&l->ready, &l->lock);

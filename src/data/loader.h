@@ -18,14 +18,16 @@ typedef struct rs_loader_options {
     const int32_t *label_map; /* of the dataset's labels, borrowed: rs_class_map; NULL: none */
     bool shuffle;
     bool drop_last; /* leave out a last batch smaller than `batch` */
+    size_t least;   /* see rs_split_batches */
     uint64_t seed;
-    size_t workers; /* threads; 0: load in the calling thread */
-    size_t depth;   /* batches prefetched; 0: 2 + workers / 2 */
+    size_t
+        workers;  /* threads, of which rs_loader_threads are made; 0: load in the calling thread */
+    size_t depth; /* batches prefetched; 0: 2 + threads / 2, or fewer if they are large */
 } rs_loader_options;
 
 typedef struct rs_batch {
     size_t index;  /* within the epoch */
-    size_t n;      /* samples in it: `batch`, or fewer in the last */
+    size_t n;      /* samples in it: `batch`, or another number in the last */
     float *pixels; /* n * height * width * 3, NHWC; 64-byte aligned */
     int32_t *labels;
 } rs_batch;
@@ -36,9 +38,23 @@ typedef struct rs_loader rs_loader;
 rescl_status rs_loader_create(const rescl_dataset *set, const rs_loader_options *options,
                               rs_loader **out) RESCL_CHECK;
 void rs_loader_destroy(rs_loader *l);
-/* How many batches `count` samples make, the last of which may be smaller. */
-size_t rs_batch_count(size_t count, size_t batch);
+
+/* How samples divide into batches: `full` of them have the size that was asked for, and a last one
+ * has `tail` samples; 0: there is none. */
+typedef struct rs_split {
+    size_t full, tail;
+} rs_split;
+
+/* A rest of fewer than `least` samples joins the batch before it, whose size is the tail's then. */
+rs_split rs_split_batches(size_t count, size_t batch, size_t least);
+size_t rs_split_count(const rs_split *s); /* batches */
+
+/* Of so many threads that were asked for, those that a loader makes: up to 4 for each processor, and
+ * 8 at least. */
+size_t rs_loader_threads(size_t asked);
+
 size_t rs_loader_batches(const rs_loader *l); /* per epoch */
+size_t rs_loader_depth(const rs_loader *l);   /* batches that are in memory at once */
 
 /* Begins an epoch at batch `first` (a resume starts in the middle). Drops what was staged. */
 rescl_status rs_loader_start(rs_loader *l, uint64_t epoch, size_t first) RESCL_CHECK;

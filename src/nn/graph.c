@@ -270,6 +270,19 @@ bool rs_graph_trains(const rs_graph *g, const rs_node *node)
     return false;
 }
 
+const rs_node *rs_graph_single_value(const rs_graph *g)
+{
+    for (size_t i = 0; i < g->nnodes; i++) {
+        const rs_node *n = &g->node[i];
+        const rs_batchnorm_attr *attr = n->attr;
+        const rs_shape *src = &g->value[n->src[0]].shape;
+        if (n->op == &rs_op_batchnorm && !attr->frozen &&
+            rs_shape_count(src) == (size_t)src->dim[src->ndim - 1])
+            return n;
+    }
+    return NULL;
+}
+
 rescl_status rs_graph_problem(const rs_graph *g, size_t node, size_t batch, bool training,
                               rs_problem *out)
 {

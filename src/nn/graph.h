@@ -132,6 +132,10 @@ bool rs_graph_in_head(const rs_graph *g, size_t param);
 /* Whether training changes parameters of the node; `g` may be a fused copy. */
 bool rs_graph_trains(const rs_graph *g, const rs_node *node);
 
+/* The first normalisation that sees one value per channel of each image and is trained by the batch's
+ * statistics, which need two values at least, so that batches need two images; NULL: there is none. */
+const rs_node *rs_graph_single_value(const rs_graph *g);
+
 /* The problem of one node at a batch size. */
 rescl_status rs_graph_problem(const rs_graph *g, size_t node, size_t batch, bool training,
                               rs_problem *out) RESCL_CHECK;

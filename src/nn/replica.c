@@ -5,12 +5,6 @@
 
 #include <stdlib.h>
 
-void rs_split_batches(size_t count, size_t batch, size_t *full, size_t *tail)
-{
-    *full = count >= batch ? batch : 0;
-    *tail = count % batch;
-}
-
 static rescl_status plan_nets(rs_replica *r, const rs_graph *graph, const rs_replica_options *o)
 {
     const size_t batch[RS_REPLICA_NETS] = {o->train_batch, o->train_tail, o->eval_batch,

@@ -40,8 +40,4 @@ rescl_status rs_replica_forward(rs_replica *r, rs_net *net, const float *pixels,
 /* Waits for the transfers of the last forward, not for what was enqueued after it. */
 rescl_status rs_replica_settle(rs_replica *r) RESCL_CHECK;
 
-/* How `count` samples divide: *full is `batch` or 0, *tail the size of a smaller last batch or 0.
- */
-void rs_split_batches(size_t count, size_t batch, size_t *full, size_t *tail);
-
 #endif

@@ -3,6 +3,7 @@
 #include "clock.h"
 #include "dataset.h"
 #include "error.h"
+#include "log.h"
 #include "optionvalue.h"
 #include "trainer.h"
 
@@ -46,6 +47,15 @@ rescl_status rs_name_classes(rescl_model *model, const rescl_dataset *train_set)
     }
 out:
     return st;
+}
+
+void rs_tell_threads(size_t asked)
+{
+    if (rs_loader_threads(asked) < asked)
+        rs_log(RESCL_LOG_WARN,
+               "workers: %zu data threads were asked for; %zu are used, which is 4 "
+               "for each processor or 8",
+               asked, rs_loader_threads(asked));
 }
 
 static rescl_status eval_step(rs_evaluation *e, const rs_batch *batch, rs_outputs *out,
@@ -147,6 +157,7 @@ rescl_status rescl_evaluate(rescl_device *device, const rescl_model *model,
     RS_FAIL_IF(batch_size == 0, RESCL_ERR_ARG, "a batch size of 0");
     RS_TRY(rs_match_dataset(model, set, "dataset", &label_map));
     load.label_map = label_map;
+    rs_tell_threads(workers);
     RS_TRY(rs_team_create(&device, 1, model->graph, &model->weights, &plan, &e.team));
     RS_TRY(rs_loader_create(set, &load, &e.loader));
     run.team = e.team;

@@ -233,11 +233,13 @@ out:
     return st;
 }
 
-static rescl_status match_data(const rescl_trainer *t, const rs_checkpoint *c)
+static rescl_status match_data(rescl_trainer *t, const rs_checkpoint *c)
 {
     rescl_status st = RESCL_OK;
     const rs_ckpt_data *was = rs_checkpoint_data(c);
-    const size_t batches = rs_batch_count(t->train_set->count, t->options.batch_size);
+    const rs_split split = rs_split_batches(t->train_set->count, t->options.batch_size, t->least);
+    const rs_split apart = rs_split_batches(t->train_set->count, t->options.batch_size, 0);
+    const size_t batches = rs_split_count(&split);
 
     FAIL_IF_DIFFERENT(was->count != t->train_set->count, "a training set of", "%" PRIu64 " samples",
                       was->count, (uint64_t)t->train_set->count);
@@ -248,6 +250,8 @@ static rescl_status match_data(const rescl_trainer *t, const rs_checkpoint *c)
     if (strcmp(was->name, t->train_set->origin) != 0)
         rs_log(RESCL_LOG_INFO, "the training set was '%s', is now '%s'; the images are the same",
                was->name, t->train_set->origin);
+    if (t->progress.batch == rs_split_count(&apart))
+        t->progress.batch = batches; /* older files may count a last batch of one image */
     RS_FAIL_IF(t->progress.batch > batches, RESCL_ERR_FORMAT,
                "%s: says that %" PRIu64 " batches of %zu are done", rs_checkpoint_path(c),
                t->progress.batch, batches);

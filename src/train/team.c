@@ -22,8 +22,12 @@ rescl_status rs_team_create(rescl_device *const *devices, size_t count, const rs
                "%zu devices were given; one device trains or evaluates a model", count);
     RS_OOM(t = calloc(1, sizeof *t));
     t->plan.hyper = plan->hyper;
-    rs_split_batches(plan->train_images, plan->batch, &t->plan.train_batch, &t->plan.train_tail);
-    rs_split_batches(plan->eval_images, plan->batch, &t->plan.eval_batch, &t->plan.eval_tail);
+    const rs_split train = rs_split_batches(plan->train_images, plan->batch, plan->train_least);
+    const rs_split eval = rs_split_batches(plan->eval_images, plan->batch, 0);
+    t->plan.train_batch = train.full ? plan->batch : 0;
+    t->plan.train_tail = train.tail;
+    t->plan.eval_batch = eval.full ? plan->batch : 0;
+    t->plan.eval_tail = eval.tail;
     RS_TRY(rs_replica_create(devices[0], graph, weights, &t->plan, &t->replica));
     *out = t, t = NULL;
 out:

@@ -14,6 +14,7 @@ typedef struct rs_team_plan {
     const rs_optim_hyper *hyper;      /* NULL: evaluation only */
     size_t batch;                     /* images of a whole batch */
     size_t train_images, eval_images; /* of one pass; its last batch may be smaller. 0: no pass */
+    size_t train_least;               /* images of a training batch: see rs_split_batches */
 } rs_team_plan;
 
 /* What the network made of the last batch; valid until the next one. */

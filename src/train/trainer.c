@@ -57,6 +57,7 @@ static rescl_status create_loader(const rescl_trainer *t, const rescl_dataset *s
                               .preprocess = t->model->preprocess,
                               .shuffle = training,
                               .label_map = training ? t->train_map : t->eval_map,
+                              .least = training ? t->least : 0,
                               .seed = t->options.seed,
                               .workers = t->options.workers};
     for (size_t i = 0; training && i < RS_AUGMENT_COUNT; i++)
@@ -82,6 +83,25 @@ out:
     return st;
 }
 
+/* A batch of one image gives a normalisation of 1x1 maps one value per channel: its output would be
+ * its bias whatever the image, and its running variance 0. */
+static rescl_status check_batches(rescl_trainer *t)
+{
+    rescl_status st = RESCL_OK;
+    const rs_node *single = rs_graph_single_value(t->model->graph);
+    const bool one_image = t->train_set && t->train_set->count == 1;
+
+    t->least = single ? 2 : 1;
+    RS_FAIL_IF(single && (t->options.batch_size == 1 || one_image), RESCL_ERR_ARG,
+               "%s: at an image size of %zu batch normalisation '%s' sees one value per channel of "
+               "each image, and cannot train with one image in a batch; give %s, a larger image "
+               "size, or train with norm_eval",
+               one_image ? "a training set of 1 image" : "a batch_size of 1", t->model->image_size,
+               single->name, one_image ? "more images" : "a batch_size of at least 2");
+out:
+    return st;
+}
+
 static rescl_status create_team(rescl_trainer *t, rescl_device *device)
 {
     rescl_status st = RESCL_OK;
@@ -89,7 +109,8 @@ static rescl_status create_team(rescl_trainer *t, rescl_device *device)
                                .batch = t->options.batch_size,
                                .train_images =
                                    t->train_set ? t->train_set->count : t->options.batch_size,
-                               .eval_images = t->eval_set ? t->eval_set->count : 0};
+                               .eval_images = t->eval_set ? t->eval_set->count : 0,
+                               .train_least = t->least};
 
     RS_TRY(rs_team_create(&device, 1, t->model->graph, &t->model->weights, &plan, &t->team));
     RS_TRY(compare_plans(t));
@@ -126,6 +147,8 @@ rescl_status rescl_trainer_create(rescl_device *device, rescl_model *model,
     }
     if (eval_set)
         RS_TRY(rs_match_dataset(model, eval_set, "evaluation set", &t->eval_map));
+    RS_TRY(check_batches(t));
+    rs_tell_threads(t->options.workers);
     for (int i = 0; i < rs_optim_states(&t->hyper); i++)
         RS_TRY(rs_weights_create(model->graph, &t->state[i]));
     if (t->options.resume)

@@ -29,6 +29,7 @@ struct rescl_trainer {
     rs_schedule schedule;
     rs_team *team;
     int32_t *train_map, *eval_map; /* of the sets' labels to the model's classes; NULL: the same */
+    size_t least;                  /* images that a training batch needs: see rs_split_batches */
     rs_loader *train_loader, *eval_loader;
     rs_ckpt_progress progress;
     rs_weights state[RS_OPTIM_STATES]; /* host copies of the optimiser's arrays, for checkpoints */
@@ -87,5 +88,8 @@ rescl_status rs_match_dataset(const rescl_model *model, const rescl_dataset *set
                               int32_t **label_map) RESCL_CHECK;
 /* A model whose classes have no names takes those of the set that it is trained on. */
 rescl_status rs_name_classes(rescl_model *model, const rescl_dataset *train_set) RESCL_CHECK;
+
+/* Warns when fewer data threads than were asked for will be made. */
+void rs_tell_threads(size_t asked);
 
 #endif

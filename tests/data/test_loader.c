@@ -102,6 +102,70 @@ static void gives_all_in_order(void **state)
     }
 }
 
+/* A rest that is too small joins the batch before it, if there is one. */
+static void splits_samples(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t count, batch, least, full, tail;
+    } splits[] = {{16, 8, 2, 2, 0}, {17, 8, 0, 2, 1}, {17, 8, 1, 2, 1}, {17, 8, 2, 1, 9},
+                  {18, 8, 2, 2, 2}, {9, 8, 2, 0, 9},  {1, 8, 2, 0, 1},  {3, 1, 1, 3, 0}};
+    for (size_t i = 0; i < RS_COUNT(splits); i++) {
+        const rs_split s = rs_split_batches(splits[i].count, splits[i].batch, splits[i].least);
+        assert_int_equal(s.full, splits[i].full);
+        assert_int_equal(s.tail, splits[i].tail);
+        assert_int_equal(rs_split_count(&s), s.full + (s.tail > 0));
+    }
+}
+
+static void joins_a_small_rest(void **state)
+{
+    (void)state;
+    const fake f = fake_of(25);
+    rs_loader_options o = options_of(8, 2);
+    o.least = 2;
+    rs_loader *l = make(&f, &o);
+    const rs_batch *b;
+    assert_int_equal(rs_loader_batches(l), 3);
+    for (uint64_t epoch = 0; epoch < 2; epoch++) {
+        size_t label = 0;
+        assert_ok(rs_loader_start(l, epoch, 0));
+        for (size_t n = 0; n < 3; n++) {
+            assert_ok(rs_loader_next(l, &b));
+            assert_int_equal(b->n, n < 2 ? 8 : 9);
+            for (size_t i = 0; i < b->n; i++)
+                assert_int_equal(b->labels[i], label++);
+            rs_loader_release(l, b);
+        }
+        assert_int_equal(label, 25);
+        assert_ok(rs_loader_next(l, &b));
+        assert_null(b);
+    }
+    rs_loader_destroy(l);
+}
+
+/* Many threads are neither made nor prefetched for. */
+static void bounds_threads_and_memory(void **state)
+{
+    (void)state;
+    const fake f = fake_of(100000);
+    rs_loader_options o = options_of(8, 1000);
+    rs_loader *l = make(&f, &o);
+    assert_int_equal(rs_loader_threads(0), 0);
+    assert_int_equal(rs_loader_threads(3), 3);
+    assert_true(rs_loader_threads(1000000) < 1000000);
+    assert_int_equal(rs_loader_depth(l), 2 + rs_loader_threads(1000) / 2);
+    rs_loader_destroy(l);
+    o = (rs_loader_options){.batch = 32, .height = 224, .width = 224, .workers = 1000};
+    l = make(&f, &o);
+    assert_true(rs_loader_depth(l) * 32 * 224 * 224 * 3 * sizeof(float) <= (size_t)256 << 20);
+    rs_loader_destroy(l);
+    o.batch = 1024; /* two are made all the same: one to train with, one to come */
+    l = make(&f, &o);
+    assert_int_equal(rs_loader_depth(l), 2);
+    rs_loader_destroy(l);
+}
+
 static void leaves_out_the_last(void **state)
 {
     (void)state;
@@ -270,20 +334,19 @@ static void refuses_bad_options(void **state)
     (void)state;
     const fake f = fake_of(10), none = fake_of(0);
     const rs_loader_options good = options_of(4, 0);
-    rs_loader_options bad[] = {good, good, good, good, good, good, good};
-    static const char *const words[] = {"at least one", "0x5",    "3x0",   "workers",
+    rs_loader_options bad[] = {good, good, good, good, good, good};
+    static const char *const words[] = {"at least one", "0x5",    "3x0",
                                         "prefetched",   "number", "memory"};
     bad[0].batch = 0;
     bad[1].height = 0;
     bad[2].width = 0;
-    bad[3].workers = 100000;
-    bad[4].depth = 100000;
-    bad[5].preprocess = (rescl_preprocess)7;
-    bad[6].height = SIZE_MAX / 8;
+    bad[3].depth = 100000;
+    bad[4].preprocess = (rescl_preprocess)7;
+    bad[5].height = SIZE_MAX / 8;
     for (size_t i = 0; i < RS_COUNT(bad); i++) {
         rs_loader *l = NULL;
         assert_fails(rs_loader_create(&f.set, &bad[i], &l),
-                     i == 6 ? RESCL_ERR_MEMORY : RESCL_ERR_ARG, words[i]);
+                     i == 5 ? RESCL_ERR_MEMORY : RESCL_ERR_ARG, words[i]);
         assert_null(l);
     }
     rs_loader *l = NULL;
@@ -401,6 +464,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gives_all_in_order),
+        cmocka_unit_test(splits_samples),
+        cmocka_unit_test(joins_a_small_rest),
+        cmocka_unit_test(bounds_threads_and_memory),
         cmocka_unit_test(leaves_out_the_last),
         cmocka_unit_test(shuffles_alike_for_any_threads),
         cmocka_unit_test(augments_alike_for_any_threads),

@@ -178,6 +178,71 @@ static void saves_nothing_that_is_not_finite(void **state)
     rescl_model_destroy(m);
 }
 
+/* ---- batches of one image ------------------------------------------------------------------ */
+
+/* At 32x32 and below the last maps are 1x1: batch normalisation of one image would see one value. */
+static rescl_model *model_of_1x1_maps(void)
+{
+    const rescl_model_options o = {
+        .struct_size = sizeof o, .name = "resnet18", .classes = 6, .image_size = 8, .seed = 5};
+    rescl_model *m = NULL;
+    assert_ok(rescl_model_create(&o, &m));
+    return m;
+}
+
+static bool note_samples(const rescl_step_event *e, void *user)
+{
+    size_t *samples = user;
+    assert_int_equal(e->batches, 2);
+    samples[e->batch - 1] = e->metrics.samples;
+    return true;
+}
+
+static void joins_a_last_batch_of_one(void **state)
+{
+    (void)state;
+    rescl_model *m = model_of_1x1_maps();
+    rescl_dataset *set = rs_test_hands("train", 33, 0);
+    rescl_train_options o = train_options(NULL);
+    rescl_trainer *t = NULL;
+    size_t samples[2] = {0};
+    const rescl_train_callbacks callbacks = {
+        .struct_size = sizeof callbacks, .on_step = note_samples, .user = samples};
+    o.epochs = 1;
+    assert_ok(rescl_trainer_create(rs_test_device(), m, set, NULL, &o, &t));
+    assert_ok(rescl_trainer_run(t, &callbacks));
+    assert_int_equal(samples[0], 16);
+    assert_int_equal(samples[1], 33);
+    rescl_trainer_destroy(t);
+    rescl_dataset_close(set);
+    rescl_model_destroy(m);
+}
+
+static void refuses_batches_of_one(void **state)
+{
+    (void)state;
+    rescl_model *m = model_of_1x1_maps(), *larger = rs_test_model();
+    rescl_dataset *set = rs_test_hands("train", 3, 0), *one = rs_test_hands("train", 1, 0);
+    rescl_train_options o = train_options(NULL);
+    rescl_trainer *t = NULL;
+    assert_fails(rescl_trainer_create(rs_test_device(), m, one, NULL, &o, &t), RESCL_ERR_ARG,
+                 "1 image", "one value per channel");
+    o.batch_size = 1;
+    assert_fails(rescl_trainer_create(rs_test_device(), m, set, NULL, &o, &t), RESCL_ERR_ARG,
+                 "batch_size of at least 2");
+    assert_fails(rescl_trainer_create(rs_test_device(), m, NULL, NULL, &o, &t), RESCL_ERR_ARG,
+                 "batch_size of at least 2");
+    assert_ok(rescl_trainer_create(rs_test_device(), larger, set, NULL, &o, &t));
+    rescl_trainer_destroy(t);
+    assert_ok(rescl_model_freeze(m, NULL, true)); /* running statistics do not mind */
+    assert_ok(rescl_trainer_create(rs_test_device(), m, set, NULL, &o, &t));
+    rescl_trainer_destroy(t);
+    rescl_dataset_close(set);
+    rescl_dataset_close(one);
+    rescl_model_destroy(m);
+    rescl_model_destroy(larger);
+}
+
 /* ---- stopping ---------------------------------------------------------------------------- */
 
 static void stops_before_the_first_step(void **state)
@@ -334,6 +399,8 @@ int main(void)
         TEST(stops_when_training_diverges),
         TEST(names_the_layer_of_a_bad_weight),
         TEST(saves_nothing_that_is_not_finite),
+        TEST(joins_a_last_batch_of_one),
+        TEST(refuses_batches_of_one),
         TEST(stops_before_the_first_step),
         TEST(refuses_bad_options),
         TEST(refuses_more_classes_than_the_model_has),
