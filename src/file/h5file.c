@@ -1,18 +1,17 @@
 #include "h5file.h"
 
 #include "alloc.h"
+#include "dtype.h"
 #include "error.h"
 #include "str.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <zlib.h>
-
-#define MAX_DEFLATE 1032 /* zlib's largest ratio of expansion */
 
 /* An index takes 24 bytes for a chunk, which has at least as many in the file. */
 rs_child_limits rs_h5_limits = {
@@ -39,8 +38,11 @@ static uint64_t bytes_of_chunk(const rs_h5_array *a, uint64_t most)
 rescl_status rs_h5_array_settle(rs_h5_array *a, const char *path, uint64_t bytes)
 {
     rescl_status st = RESCL_OK;
-    const uint64_t most = bytes > UINT64_MAX / MAX_DEFLATE ? bytes : bytes * MAX_DEFLATE;
-    const uint64_t room = a->deflated ? most : bytes;
+    uint64_t room = bytes; /* of what chunks unpack to */
+    for (size_t i = 0; i < a->filters.count; i++) {
+        const uint64_t ratio = rs_h5_filter_ratio(a->filters.filter[i].id);
+        room = room > UINT64_MAX / ratio ? UINT64_MAX : room * ratio;
+    }
     a->count = 1;
     for (int i = 0; i < a->ndim; i++) {
         FAIL_ARRAY_IF(a->dim[i] == 0, path, a, "%s", "is empty");
@@ -76,21 +78,33 @@ static bool in_file(const rs_h5_file *f, const rs_h5_chunk *c)
     return c->offset <= f->bytes && c->bytes <= f->bytes - c->offset;
 }
 
+static bool get_filters(rs_reply *r, rs_h5_pipeline *p)
+{
+    uint64_t count;
+    if (!rs_reply_get_u64(r, &count) || count > RS_H5_FILTERS)
+        return false;
+    for (; p->count < count; p->count++) {
+        rs_h5_filter *f = &p->filter[p->count];
+        if (!rs_reply_get_u64(r, &f->id) || !rs_reply_get_u64(r, &f->value_bytes) ||
+            !rs_h5_filter_known(f->id))
+            return false;
+    }
+    return true;
+}
+
 /* The numbers of an array; false when the index is damaged. */
 static bool get_numbers(rs_reply *r, rs_h5_array *a)
 {
-    uint64_t kind, bytes, big, deflated, ndim;
+    uint64_t kind, bytes, big, ndim;
     if (!rs_reply_get_u64(r, &kind) || !rs_reply_get_u64(r, &bytes) || !rs_reply_get_u64(r, &big) ||
-        !rs_reply_get_u64(r, &deflated) || !rs_reply_get_u64(r, &ndim))
+        !get_filters(r, &a->filters) || !rs_reply_get_u64(r, &ndim))
         return false;
     if (kind > RS_H5_FLOAT || (bytes != 1 && bytes != 2 && bytes != 4 && bytes != 8) ||
-        (kind == RS_H5_FLOAT && bytes == 1) || big > 1 || deflated > 1 || ndim < 1 ||
-        ndim > RS_H5_DIMS)
+        (kind == RS_H5_FLOAT && bytes == 1) || big > 1 || ndim < 1 || ndim > RS_H5_DIMS)
         return false;
     a->kind = (rs_h5_kind)kind;
     a->value_bytes = (size_t)bytes;
     a->big_endian = big == 1;
-    a->deflated = deflated == 1;
     a->ndim = (int)ndim;
     for (int i = 0; i < a->ndim; i++)
         if (!rs_reply_get_u64(r, &a->dim[i]) || !rs_reply_get_u64(r, &a->chunk[i]))
@@ -107,13 +121,12 @@ static rescl_status get_pieces(const rs_h5_file *f, rs_reply *r, rs_h5_array *a,
     RS_OOM(a->piece = calloc(a->pieces, sizeof *a->piece));
     for (size_t i = 0; i < a->pieces; i++) {
         rs_h5_chunk *c = &a->piece[i];
-        uint64_t deflated = 0;
         *good = rs_reply_get_u64(r, &c->offset) && rs_reply_get_u64(r, &c->bytes) &&
-                rs_reply_get_u64(r, &deflated);
+                rs_reply_get_u64(r, &c->skipped);
         if (!*good)
             goto out;
-        c->deflated = deflated == 1;
-        FAIL_ARRAY_IF(!in_file(f, c) || (!c->deflated && c->bytes != a->chunk_bytes), f->path, a,
+        const uint64_t bytes = rs_h5_packed_bytes(&a->filters, c->skipped, a->chunk_bytes);
+        FAIL_ARRAY_IF(!in_file(f, c) || (bytes > 0 && c->bytes != bytes), f->path, a,
                       "is cut short or corrupted: %llu bytes from byte %llu on are not all in the "
                       "file",
                       (unsigned long long)c->bytes, (unsigned long long)c->offset);
@@ -281,23 +294,22 @@ static rescl_status read_chunks(const rs_h5_file *f, const rs_h5_array *a, char 
 {
     rescl_status st = RESCL_OK;
     uint64_t at[RS_H5_DIMS] = {0};
-    char *plain = NULL;
-    Bytef *packed = NULL;
-    size_t cap = 0;
-    RS_OOM(plain = malloc(a->chunk_bytes));
+    uint8_t *plain = NULL, *packed = NULL;
+    size_t plain_cap = 0, packed_cap = 0;
     for (size_t k = 0; k < a->pieces; k++) {
         const rs_h5_chunk *c = &a->piece[k];
-        RS_TRY(rs_array_reserve(&packed, &cap, (size_t)c->bytes + 1, 1));
-        uLongf got = (uLongf)a->chunk_bytes;
-        FAIL_ARRAY_IF(
-            !read_at(f, c->offset, c->deflated ? (void *)packed : plain, (size_t)c->bytes), f->path,
-            a, "cannot be read: %s", "the file is cut short");
-        const bool good =
-            !c->deflated || (uncompress((Bytef *)plain, &got, packed, (uLong)c->bytes) == Z_OK &&
-                             got == a->chunk_bytes);
-        FAIL_ARRAY_IF(!good, f->path, a, "is corrupted: the chunk from %llu on does not inflate",
-                      (unsigned long long)at[0]);
-        place_chunk(a, at, plain, dst);
+        const size_t room = rs_h5_room(a->chunk_bytes, (size_t)c->bytes);
+        bool checksum;
+        RS_TRY(rs_array_reserve(&plain, &plain_cap, room, 1));
+        RS_TRY(rs_array_reserve(&packed, &packed_cap, room, 1));
+        FAIL_ARRAY_IF(!read_at(f, c->offset, packed, (size_t)c->bytes), f->path, a,
+                      "cannot be read: %s", "the file is cut short");
+        const bool good = rs_h5_unpack(&a->filters, c->skipped, packed, (size_t)c->bytes, plain,
+                                       a->chunk_bytes, &checksum);
+        FAIL_ARRAY_IF(!good, f->path, a, "is corrupted: the chunk from %llu on %s",
+                      (unsigned long long)at[0],
+                      checksum ? "has another checksum" : "does not unpack");
+        place_chunk(a, at, (const char *)plain, dst);
         for (int i = a->ndim - 1; i >= 0; i--) {
             at[i] += a->chunk[i];
             if (at[i] < a->dim[i])
@@ -324,7 +336,7 @@ out:
     return st;
 }
 
-static int64_t number_at(const rs_h5_array *a, const uint8_t *bytes)
+static int64_t integer_at(const rs_h5_array *a, const uint8_t *bytes)
 {
     const size_t n = a->value_bytes;
     const bool is_signed = a->kind == RS_H5_SIGNED;
@@ -336,16 +348,43 @@ static int64_t number_at(const rs_h5_array *a, const uint8_t *bytes)
     return v > INT64_MAX ? -(int64_t)(UINT64_MAX - v) - 1 : (int64_t)v;
 }
 
+static double real_at(const rs_h5_array *a, const uint8_t *bytes)
+{
+    uint64_t bits = 0;
+    for (size_t i = 0; i < a->value_bytes; i++)
+        bits = bits << 8 | bytes[a->big_endian ? i : a->value_bytes - 1 - i];
+    const uint32_t low = (uint32_t)bits;
+    float single;
+    double wide;
+    memcpy(&single, &low, sizeof single);
+    memcpy(&wide, &bits, sizeof wide);
+    return a->value_bytes == 2   ? (double)rs_float_of_f16((uint16_t)bits)
+           : a->value_bytes == 4 ? (double)single
+                                 : wide;
+}
+
+double rs_h5_number(const rs_h5_array *a, const void *values, size_t index)
+{
+    const uint8_t *bytes = (const uint8_t *)values + index * a->value_bytes;
+    return a->kind == RS_H5_FLOAT ? real_at(a, bytes) : (double)integer_at(a, bytes);
+}
+
 rescl_status rs_h5_read_int64(const rs_h5_file *f, const rs_h5_array *a, int64_t *dst)
 {
     rescl_status st = RESCL_OK;
     uint8_t *raw = NULL;
-    FAIL_ARRAY_IF(a->kind == RS_H5_FLOAT, f->path, a, "%s",
-                  "holds another type of values than the expected integers");
     RS_OOM(raw = calloc((size_t)a->count, a->value_bytes));
     RS_TRY(rs_h5_read(f, a, raw));
-    for (size_t i = 0; i < a->count; i++)
-        dst[i] = number_at(a, raw + i * a->value_bytes);
+    for (size_t i = 0; i < a->count; i++) {
+        if (a->kind != RS_H5_FLOAT) {
+            dst[i] = integer_at(a, raw + i * a->value_bytes);
+            continue;
+        }
+        const double x = real_at(a, raw + i * a->value_bytes);
+        FAIL_ARRAY_IF(!(x == floor(x)), f->path, a, "holds %g, where whole numbers are expected",
+                      x);
+        dst[i] = x >= 0x1p63 ? INT64_MAX : x < -0x1p63 ? INT64_MIN : (int64_t)x;
+    }
 out:
     free(raw);
     return st;

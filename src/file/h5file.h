@@ -5,7 +5,7 @@
  * (child.h) and is asked only where things lie. That comes back as an index of plain numbers, which
  * is checked here against the size of the file; the bytes are then read, inflated and placed by our
  * own code. Refused before anything is allocated by their numbers: links and data outside the file,
- * filters other than deflate, more values than the file's bytes can hold, missing chunks.
+ * filters that h5filter.h does not know, more values than the file's bytes can hold, missing chunks.
  *
  * HDF5 therefore never runs in the calling process: any number of threads may read files at once,
  * and each reading begins with a fresh library. */
@@ -13,6 +13,7 @@
 #define RS_H5FILE_H
 
 #include "child.h"
+#include "h5filter.h"
 
 #define RS_H5_DIMS 4
 
@@ -48,6 +49,10 @@ typedef struct rs_h5_strings {
 
 rescl_status rs_h5_scan_strings(rs_h5_scan *scan, const char *group, const char *attr,
                                 rs_h5_strings *out) RESCL_CHECK;
+/* The strings of a dataset, as those of an attribute, `most` at most. RESCL_ERR_NOT_FOUND when there
+ * is none; an empty list when its values are no strings. */
+rescl_status rs_h5_scan_texts(rs_h5_scan *scan, const char *path, size_t most, rs_h5_strings *out)
+    RESCL_CHECK;
 /* The names of what a group holds, by their bytes. */
 rescl_status rs_h5_scan_members(rs_h5_scan *scan, const char *group, rs_h5_strings *out)
     RESCL_CHECK;
@@ -60,7 +65,7 @@ typedef enum rs_h5_kind { RS_H5_SIGNED = 0, RS_H5_UNSIGNED, RS_H5_FLOAT } rs_h5_
 /* Where a chunk lies in the file. */
 typedef struct rs_h5_chunk {
     uint64_t offset, bytes;
-    bool deflated;
+    uint64_t skipped; /* filters: rs_h5_packed_bytes */
 } rs_h5_chunk;
 
 /* A dataset. Integers have 1, 2, 4 or 8 bytes, floats (IEEE 754) 2, 4 or 8. */
@@ -72,9 +77,9 @@ typedef struct rs_h5_array {
     int ndim; /* 1 to RS_H5_DIMS */
     uint64_t dim[RS_H5_DIMS];
     uint64_t chunk[RS_H5_DIMS]; /* size of a chunk; chunk[0] is 0 when it lies in one piece */
-    bool deflated;              /* chunks may be */
+    rs_h5_pipeline filters;     /* of chunks */
     uint64_t count;             /* values; count * 8 fits into size_t */
-    size_t chunk_bytes;         /* inflated; of the whole when it lies in one piece */
+    size_t chunk_bytes;         /* unpacked; of the whole when it lies in one piece */
     rs_h5_chunk *piece;         /* the chunks in row-major order, or the one piece */
     size_t pieces;
 } rs_h5_array;
@@ -108,7 +113,9 @@ const char *rs_h5_note_get(const rs_h5_file *f, const char *key);
 
 /* All values as they lie in the file: count * value_bytes bytes. */
 rescl_status rs_h5_read(const rs_h5_file *f, const rs_h5_array *a, void *dst) RESCL_CHECK;
-/* Integers as numbers; what exceeds an int64_t becomes its greatest value. */
+/* One of the values that rs_h5_read gave. */
+double rs_h5_number(const rs_h5_array *a, const void *values, size_t index);
+/* Whole numbers, of any kind; what exceeds an int64_t becomes its greatest or least value. */
 rescl_status rs_h5_read_int64(const rs_h5_file *f, const rs_h5_array *a, int64_t *dst) RESCL_CHECK;
 
 /* ---- between the two files that make it: h5file.c in the caller, scan_h5.c in the child ----- */

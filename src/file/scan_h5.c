@@ -4,23 +4,11 @@
 
 #ifdef RS_HAVE_HDF5
 
-#include <hdf5.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "alloc.h"
+#include "scan_h5.h"
 #include "str.h"
-
-#define MAX_STRINGS 1000000
-#define MAX_NAME    1024
-
-struct rs_h5_scan {
-    const char *path; /* for messages */
-    uint64_t bytes;   /* of the file */
-    hid_t id;
-    rs_reply *index;
-};
 
 /* "path: dataset ..." */
 #define FAIL_SOURCE_IF(cond, s, text, ...)                                                         \
@@ -86,11 +74,10 @@ static const char *link_text(H5L_type_t type)
                                        : "user-defined link";
 }
 
-/* Follows `name` group by group, so that none of them leads out of the file. */
-static rescl_status follow(const rs_h5_scan *scan, const char *name)
+rescl_status rs_h5_follow(const rs_h5_scan *scan, const char *name)
 {
     rescl_status st = RESCL_OK;
-    char part[MAX_NAME];
+    char part[RS_H5_NAME];
     const size_t len = strlen(name);
     RS_FAIL_IF(len == 0 || len >= sizeof part, RESCL_ERR_FORMAT,
                "%s: a name of %zu bytes; 1 to %zu are expected", scan->path, len, sizeof part - 1);
@@ -115,7 +102,7 @@ out:
 bool rs_h5_scan_has_group(rs_h5_scan *scan, const char *name)
 {
     H5O_info_t info;
-    return follow(scan, name) == RESCL_OK &&
+    return rs_h5_follow(scan, name) == RESCL_OK &&
            H5Oget_info_by_name(scan->id, name, &info, H5P_DEFAULT) >= 0 &&
            info.type == H5O_TYPE_GROUP;
 }
@@ -184,24 +171,25 @@ out:
     return st;
 }
 
-/* No filter, or deflate alone. */
 static rescl_status look_at_filters(source *s)
 {
     rescl_status st = RESCL_OK;
+    rs_h5_pipeline *p = &s->about.filters;
     const int filters = H5Pget_nfilters(s->plist);
-    unsigned flags = 0;
-    size_t values = 0;
-    char name[32] = "";
-    FAIL_SOURCE_IF(filters < 0 || filters > 1, s,
-                   "goes through %d filters; write it plain or with gzip alone", filters);
-    if (filters == 1) {
+    FAIL_SOURCE_IF(filters < 0 || filters > RS_H5_FILTERS, s,
+                   "goes through %d filters; at most %d are read", filters, RS_H5_FILTERS);
+    for (int i = 0; i < filters; i++) {
+        unsigned flags = 0, value[8] = {0};
+        size_t values = RS_COUNT(value);
+        char name[32] = "";
         const H5Z_filter_t id =
-            H5Pget_filter2(s->plist, 0, &flags, &values, NULL, sizeof name, name, NULL);
-        FAIL_SOURCE_IF(id != H5Z_FILTER_DEFLATE, s,
-                       "goes through the filter %d %s; write it plain or with gzip alone", (int)id,
-                       name);
+            H5Pget_filter2(s->plist, (unsigned)i, &flags, &values, value, sizeof name, name, NULL);
+        FAIL_SOURCE_IF(id < 0 || !rs_h5_filter_known((uint64_t)id), s,
+                       "goes through the filter %d %s; write it plain, or with gzip, lzf, shuffle "
+                       "and fletcher32",
+                       (int)id, name);
+        p->filter[p->count++] = (rs_h5_filter){(uint64_t)id, value[0]};
     }
-    s->about.deflated = filters == 1;
 out:
     return st;
 }
@@ -242,7 +230,7 @@ static rescl_status find_chunk(const source *s, const hsize_t at[RS_H5_DIMS], rs
     FAIL_SOURCE_IF(offset == HADDR_UNDEF, s,
                    "is incomplete: the chunk from %llu on was never written",
                    (unsigned long long)at[0]);
-    *c = (rs_h5_chunk){offset, bytes, s->about.deflated && (skipped & 1) == 0};
+    *c = (rs_h5_chunk){offset, bytes, skipped};
 #else
     (void)at;
     (void)c;
@@ -260,7 +248,7 @@ static rescl_status put_chunk(const source *s, const rs_h5_chunk *c)
     rescl_status st = RESCL_OK;
     RS_TRY(rs_reply_put_u64(s->scan->index, c->offset));
     RS_TRY(rs_reply_put_u64(s->scan->index, c->bytes));
-    RS_TRY(rs_reply_put_u64(s->scan->index, c->deflated));
+    RS_TRY(rs_reply_put_u64(s->scan->index, c->skipped));
 out:
     return st;
 }
@@ -302,7 +290,11 @@ static rescl_status put_array(const source *s)
     RS_TRY(rs_reply_put_u64(r, a->kind));
     RS_TRY(rs_reply_put_u64(r, a->value_bytes));
     RS_TRY(rs_reply_put_u64(r, a->big_endian));
-    RS_TRY(rs_reply_put_u64(r, a->deflated));
+    RS_TRY(rs_reply_put_u64(r, a->filters.count));
+    for (size_t i = 0; i < a->filters.count; i++) {
+        RS_TRY(rs_reply_put_u64(r, a->filters.filter[i].id));
+        RS_TRY(rs_reply_put_u64(r, a->filters.filter[i].value_bytes));
+    }
     RS_TRY(rs_reply_put_u64(r, (uint64_t)a->ndim));
     for (int i = 0; i < a->ndim; i++) {
         RS_TRY(rs_reply_put_u64(r, a->dim[i]));
@@ -317,7 +309,7 @@ rescl_status rs_h5_scan_array(rs_h5_scan *scan, const char *path, const char *na
 {
     rescl_status st = RESCL_OK;
     source s = {.scan = scan, .id = -1, .space = -1, .type = -1, .plist = -1};
-    RS_TRY(follow(scan, path));
+    RS_TRY(rs_h5_follow(scan, path));
     RS_OOM(s.about.name = rs_strf("%s", name));
     s.id = H5Dopen2(scan->id, path, H5P_DEFAULT);
     FAIL_SOURCE_IF(s.id < 0, &s, "%s", "cannot be opened as a dataset");
@@ -354,146 +346,6 @@ out:
     return st;
 }
 
-/* ---- attributes ---------------------------------------------------------------------------- */
-
-/* An attribute while it is looked at. */
-typedef struct attribute {
-    hid_t id, type, space, memory;
-    size_t count, bytes; /* strings, and of each if their length is fixed */
-    bool variable;
-    char *fixed, **list;
-} attribute;
-
-static rescl_status add_string(rs_h5_strings *out, const char *text, size_t len)
-{
-    rescl_status st = RESCL_OK;
-    RS_TRY(rs_array_reserve(&out->text, &out->cap, out->count + 1, sizeof *out->text));
-    RS_OOM(out->text[out->count] = rs_strf("%.*s", (int)len, text));
-    out->count++;
-out:
-    return st;
-}
-
-static rescl_status look_at_attribute(const rs_h5_scan *scan, const char *attr, attribute *a)
-{
-    rescl_status st = RESCL_OK;
-    const H5S_class_t class = H5Sget_simple_extent_type(a->space);
-    const hssize_t count = class == H5S_NULL ? 0 : H5Sget_simple_extent_npoints(a->space);
-    if (count == 0) /* numpy makes an empty list of float64, and so does Keras */
-        goto out;
-    RS_FAIL_IF(H5Tget_class(a->type) != H5T_STRING, RESCL_ERR_FORMAT,
-               "%s: attribute %s holds no strings", scan->path, attr);
-    a->variable = H5Tis_variable_str(a->type) > 0;
-    a->bytes = a->variable ? sizeof(char *) : H5Tget_size(a->type);
-    RS_FAIL_IF(count < 0 || count > MAX_STRINGS || a->bytes == 0 ||
-                   a->bytes > INT32_MAX / (size_t)count,
-               RESCL_ERR_FORMAT, "%s: attribute %s says it holds %lld strings of %zu bytes",
-               scan->path, attr, (long long)count, a->bytes);
-    a->count = (size_t)count;
-out:
-    return st;
-}
-
-static rescl_status read_attribute(const rs_h5_scan *scan, const char *attr, attribute *a,
-                                   rs_h5_strings *out)
-{
-    rescl_status st = RESCL_OK;
-    RS_FAIL_IF(a->id < 0 || a->type < 0 || a->space < 0, RESCL_ERR_FORMAT,
-               "%s: attribute %s is corrupted", scan->path, attr);
-    RS_TRY(look_at_attribute(scan, attr, a));
-    if (a->count == 0)
-        goto out;
-    a->memory = H5Tcopy(H5T_C_S1);
-    RS_FAIL_IF(a->memory < 0 || H5Tset_size(a->memory, a->variable ? H5T_VARIABLE : a->bytes) < 0 ||
-                   H5Tset_cset(a->memory, H5Tget_cset(a->type)) < 0 ||
-                   H5Tset_strpad(a->memory, H5Tget_strpad(a->type)) < 0,
-               RESCL_ERR_FORMAT, "%s: attribute %s is corrupted: its type", scan->path, attr);
-    RS_OOM(a->fixed = calloc(a->count, a->bytes + 1));
-    a->list = (char **)(void *)a->fixed;
-    RS_FAIL_IF(H5Aread(a->id, a->memory, a->fixed) < 0, RESCL_ERR_FORMAT,
-               "%s: attribute %s is corrupted: its strings cannot be read", scan->path, attr);
-    for (size_t i = 0; i < a->count; i++) {
-        const char *text = a->variable ? a->list[i] : a->fixed + i * a->bytes;
-        text = text ? text : "";
-        RS_TRY(add_string(out, text, a->variable ? strlen(text) : strnlen(text, a->bytes)));
-    }
-out:
-    return st;
-}
-
-/* One attribute, which is there. */
-static rescl_status add_strings(const rs_h5_scan *scan, const char *group, const char *attr,
-                                rs_h5_strings *out)
-{
-    attribute a = {.memory = -1};
-    a.id = H5Aopen_by_name(scan->id, group, attr, H5P_DEFAULT, H5P_DEFAULT);
-    a.type = a.id >= 0 ? H5Aget_type(a.id) : -1;
-    a.space = a.id >= 0 ? H5Aget_space(a.id) : -1;
-    const rescl_status st = read_attribute(scan, attr, &a, out);
-    if (a.variable && a.fixed)
-        H5Dvlen_reclaim(a.memory, a.space, H5P_DEFAULT, a.fixed);
-    free(a.fixed);
-    if (a.memory >= 0)
-        H5Tclose(a.memory);
-    if (a.space >= 0)
-        H5Sclose(a.space);
-    if (a.type >= 0)
-        H5Tclose(a.type);
-    if (a.id >= 0)
-        H5Aclose(a.id);
-    return st;
-}
-
-rescl_status rs_h5_scan_strings(rs_h5_scan *scan, const char *group, const char *attr,
-                                rs_h5_strings *out)
-{
-    rescl_status st = RESCL_OK;
-    char part[MAX_NAME];
-    if (strcmp(group, "/") != 0)
-        RS_TRY(follow(scan, group));
-    if (H5Aexists_by_name(scan->id, group, attr, H5P_DEFAULT) > 0) {
-        RS_TRY(add_strings(scan, group, attr, out));
-        goto out;
-    }
-    for (unsigned i = 0; i < MAX_STRINGS; i++) {
-        snprintf(part, sizeof part, "%s%u", attr, i);
-        if (H5Aexists_by_name(scan->id, group, part, H5P_DEFAULT) <= 0)
-            break;
-        RS_TRY(add_strings(scan, group, part, out));
-    }
-out:
-    return st;
-}
-
-rescl_status rs_h5_scan_members(rs_h5_scan *scan, const char *group, rs_h5_strings *out)
-{
-    rescl_status st = RESCL_OK;
-    H5G_info_t about;
-    char name[MAX_NAME];
-    RS_TRY(follow(scan, group));
-    RS_FAIL_IF(H5Gget_info_by_name(scan->id, group, &about, H5P_DEFAULT) < 0 ||
-                   about.nlinks > MAX_STRINGS,
-               RESCL_ERR_FORMAT, "%s: the group %s is corrupted", scan->path, group);
-    for (hsize_t i = 0; i < about.nlinks; i++) {
-        const ssize_t len = H5Lget_name_by_idx(scan->id, group, H5_INDEX_NAME, H5_ITER_INC, i, name,
-                                               sizeof name, H5P_DEFAULT);
-        RS_FAIL_IF(len <= 0 || (size_t)len >= sizeof name, RESCL_ERR_FORMAT,
-                   "%s: the group %s is corrupted: the name of its member %llu cannot be read",
-                   scan->path, group, (unsigned long long)i);
-        RS_TRY(add_string(out, name, (size_t)len));
-    }
-out:
-    return st;
-}
-
-void rs_h5_strings_fini(rs_h5_strings *s)
-{
-    for (size_t i = 0; i < s->count; i++)
-        free(s->text[i]);
-    free(s->text);
-    *s = (rs_h5_strings){0};
-}
-
 #else
 
 rescl_status rs_h5_scan_run(rs_reply *index, const void *arg)
@@ -528,24 +380,6 @@ bool rs_h5_scan_has_group(rs_h5_scan *scan, const char *name)
 {
     (void)scan, (void)name;
     return false;
-}
-
-rescl_status rs_h5_scan_strings(rs_h5_scan *scan, const char *group, const char *attr,
-                                rs_h5_strings *out)
-{
-    (void)scan, (void)group, (void)attr, (void)out;
-    return RESCL_ERR_UNSUPPORTED;
-}
-
-rescl_status rs_h5_scan_members(rs_h5_scan *scan, const char *group, rs_h5_strings *out)
-{
-    (void)scan, (void)group, (void)out;
-    return RESCL_ERR_UNSUPPORTED;
-}
-
-void rs_h5_strings_fini(rs_h5_strings *s)
-{
-    (void)s;
 }
 
 #endif

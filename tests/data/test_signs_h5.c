@@ -1,3 +1,4 @@
+#define _GNU_SOURCE /* memmem */
 #include "testing.h"
 
 #include <stdio.h>
@@ -39,7 +40,8 @@ typedef struct recipe {
     bool soft_link, external_link, group, scalar, half_written, no_classes;
     hid_t type; /* of the images */
     hid_t label_type;
-    bool label_row; /* (1, N) */
+    bool label_row, label_column; /* (1, N), (N, 1) */
+    double low, high;             /* of pixels that are floats, in place of 0 and 255 */
     int label_count, bad_label, classes;
 } recipe;
 
@@ -76,19 +78,20 @@ static void put_images(hid_t file, const recipe *r)
     const hid_t set = H5Dcreate2(file, "train_set_x", r->type ? r->type : H5T_STD_U8LE, space,
                                  H5P_DEFAULT, plist, H5P_DEFAULT);
     assert_true(set >= 0);
-    uint8_t *pixels = malloc(PIXELS);
+    double *pixels = malloc(PIXELS * sizeof *pixels);
+    const double range = r->high - r->low;
     assert_non_null(pixels);
     for (size_t i = 0; i < PIXELS; i++)
-        pixels[i] = pixel_at(i);
+        pixels[i] = range > 0.0 ? r->low + range * pixel_at(i) / 255.0 : pixel_at(i);
     const bool plain = !r->dim[0] && !r->virtual_set && !r->external && !r->scalar;
     if (plain && r->half_written) {
         const hsize_t start[4] = {0}, some[4] = {4, HEIGHT, WIDTH, 3};
         const hid_t memory = H5Screate_simple(4, some, NULL);
         H5Sselect_hyperslab(space, H5S_SELECT_SET, start, NULL, some, NULL);
-        assert_true(H5Dwrite(set, H5T_NATIVE_UINT8, memory, space, H5P_DEFAULT, pixels) >= 0);
+        assert_true(H5Dwrite(set, H5T_NATIVE_DOUBLE, memory, space, H5P_DEFAULT, pixels) >= 0);
         H5Sclose(memory);
     } else if (plain) {
-        assert_true(H5Dwrite(set, H5T_NATIVE_UINT8, H5S_ALL, H5S_ALL, H5P_DEFAULT, pixels) >= 0);
+        assert_true(H5Dwrite(set, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, pixels) >= 0);
     }
     free(pixels);
     H5Dclose(set);
@@ -100,9 +103,9 @@ static void put_integers(hid_t file, const char *name, const recipe *r, bool lab
 {
     const int usual = labels ? COUNT : CLASSES, asked = labels ? r->label_count : r->classes;
     const int count = asked ? asked : usual;
-    const bool row = labels && r->label_row;
-    const hsize_t dim[2] = {row ? 1 : (hsize_t)count, (hsize_t)count};
-    const hid_t space = H5Screate_simple(row ? 2 : 1, dim, NULL);
+    const bool row = labels && r->label_row, column = labels && r->label_column;
+    const hsize_t dim[2] = {row ? 1 : (hsize_t)count, column ? 1 : (hsize_t)count};
+    const hid_t space = H5Screate_simple(row || column ? 2 : 1, dim, NULL);
     const hid_t type = labels && r->label_type ? r->label_type : H5T_STD_I64LE;
     const hid_t set = H5Dcreate2(file, name, type, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
     assert_true(set >= 0);
@@ -167,7 +170,20 @@ static void reads_good_files(void **state)
         {.name = "contiguous"},
         {.name = "chunked", .chunked = true},
         {.name = "gzip", .chunked = true, .deflate = true},
+        {.name = "shuffle", .chunked = true, .shuffle = true, .type = H5T_STD_I32BE},
+        {.name = "shuffle and gzip",
+         .chunked = true,
+         .shuffle = true,
+         .deflate = true,
+         .type = H5T_IEEE_F64LE},
+        {.name = "fletcher32", .chunked = true, .fletcher = true},
+        {.name = "all", .chunked = true, .shuffle = true, .deflate = true, .fletcher = true},
+        {.name = "16 bits", .type = H5T_STD_U16LE},
+        {.name = "float", .type = H5T_IEEE_F32LE},
+        {.name = "float of 0 to 1", .type = H5T_IEEE_F32BE, .low = 0.0, .high = 1.0},
         {.name = "labels in a row", .label_row = true},
+        {.name = "labels in a column", .label_column = true},
+        {.name = "labels that are floats", .label_type = H5T_IEEE_F64LE},
         {.name = "labels of 8 bits", .label_type = H5T_STD_U8LE},
         {.name = "labels of another byte order", .label_type = H5T_STD_I32BE},
     };
@@ -175,6 +191,53 @@ static void reads_good_files(void **state)
         expect_good(put_file(&good[i]));
         expect_good(rs_test_dir);
     }
+}
+
+/* Of make_h5py_golden.py. */
+static void reads_what_h5py_writes(void **state)
+{
+    static const char *const files[] = {"lzf", "lzf_all", "float"};
+    static const char *const names[CLASSES] = {"fist", "one", "two fingers"};
+    (void)state;
+    for (size_t f = 0; f < RS_COUNT(files); f++) {
+        rescl_dataset *set = NULL;
+        assert_ok(open_path(rs_test_path(RESCL_TEST_SOURCE_DIR "/tests/data/h5py_%s.h5", files[f]),
+                            "train", &set));
+        assert_int_equal(rescl_dataset_count(set), COUNT);
+        assert_int_equal(rescl_dataset_classes(set), CLASSES);
+        for (size_t i = 0; i < CLASSES; i++)
+            assert_string_equal(rescl_dataset_class_name(set, i), names[i]);
+        for (size_t i = 0; i < COUNT; i++) {
+            rescl_image image;
+            int32_t label;
+            assert_ok(rescl_dataset_get(set, i, &image, &label));
+            assert_int_equal(label, i * 7 % CLASSES);
+            for (size_t k = 0; k < HEIGHT * WIDTH * 3; k++)
+                assert_int_equal(image.pixels[k], (i * HEIGHT * WIDTH * 3 + k) / 16 % 256);
+            rescl_image_free(&image);
+        }
+        rescl_dataset_close(set);
+    }
+}
+
+/* One byte of a chunk is another: its checksum tells. */
+static void a_checksum_is_held_against_the_data(void **state)
+{
+    const recipe r = {.chunked = true, .fletcher = true};
+    const char *path = put_file(&r);
+    const uint8_t row[] = {pixel_at(0), pixel_at(1), pixel_at(2), pixel_at(3)};
+    rescl_dataset *set;
+    char *data, *at;
+    size_t bytes;
+    (void)state;
+    assert_ok(rs_file_read(path, 1 << 20, &data, &bytes));
+    at = memmem(data, bytes, row, sizeof row);
+    assert_non_null(at);
+    at[2] ^= 1;
+    put_bytes(path, data, bytes);
+    assert_fails(open_path(path, "train", &set), RESCL_ERR_FORMAT, path,
+                 "the chunk from 0 on has another checksum");
+    free(data);
 }
 
 static void refuses_bad_files(void **state)
@@ -185,18 +248,14 @@ static void refuses_bad_files(void **state)
         {.words = "soft link", .soft_link = true},
         {.words = "external storage", .external = true},
         {.words = "virtual", .virtual_set = true},
-        {.words = "filter", .chunked = true, .shuffle = true},
-        {.words = "2 filters", .chunked = true, .shuffle = true, .deflate = true},
-        {.words = "filter", .chunked = true, .fletcher = true},
         {.words = "filter", .chunked = true, .nbit = true},
         {.words = "filter",
          .chunked = true,
          .szip = H5Zfilter_avail(H5Z_FILTER_SZIP) > 0,
          .nbit = H5Zfilter_avail(H5Z_FILTER_SZIP) <= 0},
-        {.words = "expected uint8", .type = H5T_STD_I8LE},
-        {.words = "expected uint8", .type = H5T_STD_U16LE},
-        {.words = "expected uint8", .type = H5T_IEEE_F32LE},
-        {.words = "expected integers", .label_type = H5T_IEEE_F64LE},
+        {.words = "from -1 to 1", .type = H5T_IEEE_F32LE, .low = -1.0, .high = 1.0},
+        {.words = "from 0 to 300", .type = H5T_IEEE_F64LE, .low = 0.0, .high = 300.0},
+        {.words = "from 0 to 4095", .type = H5T_STD_U16LE, .low = 0.0, .high = 4095.0},
         {.words = "cannot be opened", .group = true},
         {.words = "never written", .scalar = true},
         {.words = "is empty", .dim = {10, 0, 7, 3}},
@@ -266,9 +325,10 @@ static void refuses_other_files(void **state)
 }
 
 /* The bytes of a good file, on the heap. */
-static char *good_bytes(bool deflate, size_t *bytes)
+static char *good_bytes(bool filters, size_t *bytes)
 {
-    const recipe r = {.chunked = deflate, .deflate = deflate};
+    const recipe r = {
+        .chunked = filters, .deflate = filters, .shuffle = filters, .fletcher = filters};
     char *data;
     assert_ok(rs_file_read(put_file(&r), 1 << 20, &data, bytes));
     return data;
@@ -277,9 +337,9 @@ static char *good_bytes(bool deflate, size_t *bytes)
 static void survives_truncation(void **state)
 {
     (void)state;
-    for (int deflate = 0; deflate < 2; deflate++) {
+    for (int filters = 0; filters < 2; filters++) {
         size_t bytes;
-        char *data = good_bytes(deflate, &bytes);
+        char *data = good_bytes(filters, &bytes);
         const char *path = rs_test_path("%s/train_signs.h5", rs_test_dir);
         for (size_t n = 0; n < bytes; n += n + 64 < bytes ? 61 : 1) {
             rescl_dataset *set;
@@ -297,9 +357,9 @@ static void survives_corruption(void **state)
     (void)state;
     rs_rng rng;
     rs_rng_init(&rng, 5, 6);
-    for (int deflate = 0; deflate < 2; deflate++) {
+    for (int filters = 0; filters < 2; filters++) {
         size_t bytes, refused = 0;
-        char *data = good_bytes(deflate, &bytes);
+        char *data = good_bytes(filters, &bytes);
         const char *path = rs_test_path("%s/train_signs.h5", rs_test_dir);
         for (int k = 0; k < 300; k++) {
             char *broken = malloc(bytes);
@@ -380,6 +440,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_good_files),
+        cmocka_unit_test(reads_what_h5py_writes),
+        cmocka_unit_test(a_checksum_is_held_against_the_data),
         cmocka_unit_test(refuses_bad_files),
         cmocka_unit_test(refuses_other_shapes),
         cmocka_unit_test(refuses_other_files),

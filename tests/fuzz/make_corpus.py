@@ -119,6 +119,8 @@ def all_hdf5():
     keras("latest", libver="latest")
     keras("chunks", chunks=True)
     keras("gzip", chunks=True, compression="gzip")
+    keras("lzf", chunks=True, compression="lzf")
+    keras("all_filters", chunks=True, compression="gzip", shuffle=True, fletcher32=True)
     keras("gzip_latest", libver="latest", chunks=True, compression="gzip")
     for version in "2.15", "3.15":
         counted("counted_" + version, version)

@@ -1,0 +1,31 @@
+#!/usr/bin/env python3
+"""Writes h5py_*.h5 beside this script: SIGNS files as h5py writes them, for test_signs_h5.c.
+
+    python3 make_h5py_golden.py        (needs numpy and h5py)
+
+Value i of the pixels is (i / 16) mod 256, label i is 7 i mod 3.
+"""
+import pathlib
+
+import h5py
+import numpy as np
+
+HERE = pathlib.Path(__file__).parent
+SHAPE = (10, 5, 7, 3)
+PIXELS = (np.arange(np.prod(SHAPE)) // 16 % 256).astype("u1").reshape(SHAPE)
+LABELS = np.arange(10) * 7 % 3
+NAMES = ["fist", "one", "two fingers"]
+
+
+def write(name, pixels, labels, classes, **storage):
+    with h5py.File(HERE / f"h5py_{name}.h5", "w", track_order=False) as f:
+        f.create_dataset("train_set_x", data=pixels, **storage)
+        f.create_dataset("train_set_y", data=labels, **storage)
+        f["list_classes"] = classes
+
+
+write("lzf", PIXELS, LABELS.reshape(-1, 1), NAMES, chunks=True, compression="lzf")
+write("lzf_all", PIXELS.astype("i4"), LABELS, np.array(NAMES, "S"), chunks=True,
+      compression="lzf", shuffle=True, fletcher32=True)
+write("float", PIXELS.astype("f4") / 255, LABELS.astype("f8"), np.array(NAMES, "S").reshape(-1, 1),
+      chunks=True, compression="gzip", shuffle=True, fletcher32=True)
