@@ -46,6 +46,10 @@ typedef struct rescl_weights_info {
     bool has_preprocess; /**< whether the next one is known */
     rescl_preprocess preprocess;
     double bn_eps; /**< of batch normalisation; 0: not known */
+    const char
+        *prefix;      /**< what stands before its names, such as "module." or "model.backbone.", and
+                         * is passed over; or NULL */
+    const char *head; /**< what it calls the last layer, where that is no library's name; or NULL */
 } rescl_weights_info;
 
 RESCL_API void rescl_weights_get_info(const rescl_weights *weights, rescl_weights_info *out);
@@ -74,9 +78,11 @@ RESCL_API const char *rescl_match_state_name(rescl_match_state state);
 
 typedef struct rescl_match {
     rescl_match_state state;
-    const char *param; /**< the model's name of it; NULL if unexpected */
-    size_t param_ndim, param_shape[4];
-    rescl_tensor_info tensor; /**< the file's; name is NULL if missing */
+    const char *param;                 /**< the model's name of it; NULL if unexpected */
+    size_t param_ndim, param_shape[4]; /**< as the file's library lays it out */
+    rescl_tensor_info tensor;          /**< the file's; name is NULL if missing */
+    bool spread; /**< matched, and made for images of one channel: each channel of the model gets an
+                  * equal share of each weight, so that grey images give the same */
 } rescl_match;
 
 /** Every parameter of the model in its order, then the unexpected tensors in the file's. Borrows the
@@ -91,20 +97,23 @@ RESCL_API size_t rescl_match_list_count(const rescl_match_list *report, rescl_ma
 /** False when `index` is past the end. */
 RESCL_API bool rescl_match_list_get(const rescl_match_list *report, size_t index, rescl_match *out);
 
-/** How much of a model a file must hold. */
+/** How much of a model a file must hold, and whether it may hold more. */
 typedef enum rescl_load_mode {
-    RESCL_LOAD_COMPLETE = 0, /**< every parameter; other tensors of the file are left alone */
+    RESCL_LOAD_COMPLETE = 0, /**< every parameter; other tensors of the file are left alone, so that
+                              * it may be of another network that has the same layers and more */
     RESCL_LOAD_STRICT = 1,   /**< exactly the parameters */
     RESCL_LOAD_PARTIAL = 2,  /**< at least one; what is missing or reshaped keeps its values */
-    RESCL_LOAD_BODY = 3      /**< every parameter before the head; of the head's, those that are
-                              * missing or reshaped keep their values: it is a new one */
+    RESCL_LOAD_BODY = 3, /**< exactly the parameters before the head; of the head's, those that are
+                              * missing or reshaped keep their values: it is a new one. Another head of
+                              * the file is left alone */
+    RESCL_LOAD_COMPLETE_BODY = 4 /**< the same, and any other tensors of the file are left alone */
 } rescl_load_mode;
 
 /**
  * Replaces a model's weights, its preprocessing and its epsilon. RESCL_ERR_NOT_FOUND when a
- * parameter is missing, RESCL_ERR_SHAPE when one is reshaped, RESCL_ERR_FORMAT when a tensor is
- * unexpected and the mode forbids it: then the model is as it was. `report` may be NULL; it is
- * filled, also when the mode refuses.
+ * parameter is missing, RESCL_ERR_SHAPE when one is reshaped, RESCL_ERR_FORMAT when, in the
+ * modes RESCL_LOAD_STRICT and _BODY, a tensor is unexpected or the file says that it is of another
+ * model: then the model is as it was, and the message names the models that the file fits. `report` may be NULL; it is filled, also when the mode refuses.
  */
 RESCL_API rescl_status rescl_weights_load(const rescl_weights *weights, rescl_model *model,
                                           rescl_load_mode mode, rescl_match_list **report)

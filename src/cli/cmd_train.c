@@ -97,19 +97,19 @@ static int open_data(run *r, size_t size)
     return CLI_OK;
 }
 
-/* What training starts from. A head that the file does not fit starts anew, unless --strict. */
+/* What training starts from. A head that the file does not fit starts anew, unless --strict is given. */
 static int load_weights(run *r)
 {
     char *path = cli_weights_of(cli_str(r->args, OPT_weights));
     if (!path)
         return CLI_FILE;
-    const rescl_load_mode mode =
-        cli_bool(r->args, OPT_strict) ? RESCL_LOAD_STRICT : RESCL_LOAD_BODY;
+    const rescl_load_mode mode = cli_load_mode(r->args, false);
     rescl_status st = rescl_weights_open(path, &r->weights);
-    if (st == RESCL_OK)
-        st = rescl_weights_load(r->weights, r->model, mode, &r->loaded);
     free(path);
-    return st == RESCL_OK ? CLI_OK : cli_fail(st, false);
+    if (st != RESCL_OK)
+        return cli_fail(st, false);
+    st = rescl_weights_load(r->weights, r->model, mode, &r->loaded);
+    return st == RESCL_OK ? CLI_OK : cli_weights_fail(st, mode);
 }
 
 static int open_model(run *r)
@@ -261,6 +261,7 @@ static void describe_weights(const run *r)
         cli_note("new     %s", fresh);
     if (unused)
         cli_note("unused  %s", unused);
+    cli_weights_note(r->weights, r->loaded);
     free(fresh);
     free(unused);
 }

@@ -381,7 +381,7 @@ bool cli_args_set(cli_args *args, cli_opt id, const char *text, cli_origin origi
         cli_error("out of memory");
         good = false;
     } else if (info->type == TYPE_FLAG) {
-        good = rs_parse_bool(text, &v.as.flag);
+        good = (!*text && !*info->def) || rs_parse_bool(text, &v.as.flag);
         if (!good)
             cli_usage_error("%s: found '%s', expected true or false", name, text);
     } else if (info->type == TYPE_CHOICE) {

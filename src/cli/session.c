@@ -87,6 +87,21 @@ void cli_report_warn(const rescl_match_list *report, const char *path)
     }
 }
 
+void cli_weights_note(const rescl_weights *weights, const rescl_match_list *report)
+{
+    rescl_weights_info file;
+    rescl_match m;
+    rescl_weights_get_info(weights, &file);
+    if (file.prefix)
+        cli_note("%s: names begin with '%s', which is passed over", file.path, file.prefix);
+    if (file.head)
+        cli_note("%s: '%s' is taken for the last layer", file.path, file.head);
+    for (size_t i = 0; rescl_match_list_get(report, i, &m); i++)
+        if (m.spread)
+            cli_note("%s: '%s' is made for grey images: red, green and blue get a third of it each",
+                     file.path, m.tensor.name);
+}
+
 const char *cli_choice(const cli_args *args, cli_opt id)
 {
     const char *text = cli_str(args, id);
@@ -153,33 +168,53 @@ static void note_fit(const cli_args *args, const rescl_weights *weights, const r
                                                  : "usual; --val-resize-size gives another");
 }
 
+rescl_load_mode cli_load_mode(const cli_args *args, bool whole)
+{
+    const bool lax = cli_str(args, OPT_strict) && !cli_bool(args, OPT_strict);
+    if (whole || cli_bool(args, OPT_strict))
+        return lax ? RESCL_LOAD_COMPLETE : RESCL_LOAD_STRICT;
+    return lax ? RESCL_LOAD_COMPLETE_BODY : RESCL_LOAD_BODY;
+}
+
+int cli_weights_fail(rescl_status st, rescl_load_mode mode)
+{
+    const bool exact = mode == RESCL_LOAD_STRICT || mode == RESCL_LOAD_BODY;
+    if (st == RESCL_ERR_SHAPE) {
+        cli_error("%s", rescl_last_error()->message);
+        return CLI_FILE;
+    }
+    if (!exact || st != RESCL_ERR_FORMAT)
+        return cli_fail(st, false);
+    cli_error("%s (--no-strict loads it all the same)", rescl_last_error()->message);
+    return CLI_FILE;
+}
+
 int cli_weights_read(const cli_args *args, const char *path, bool top, rescl_model **model)
 {
     const rescl_model_options options = {.struct_size = sizeof options,
                                          .name = cli_choice(args, OPT_model_of),
                                          .image_size = cli_size(args, OPT_size_of)};
-    const rescl_load_mode mode = cli_bool(args, OPT_strict) ? RESCL_LOAD_STRICT
-                                 : top                      ? RESCL_LOAD_COMPLETE
-                                                            : RESCL_LOAD_BODY;
+    const rescl_load_mode mode = cli_load_mode(args, top);
     const char *names = cli_str(args, OPT_class_index);
     rescl_weights *weights = NULL;
     rescl_weights_info file = {0};
     rescl_match_list *report = NULL;
-    int code = CLI_OK;
     rescl_status st = rescl_weights_open(path, &weights);
-    if (st == RESCL_OK) {
-        rescl_weights_get_info(weights, &file);
-        st = rescl_weights_create_model(
-            weights, options.name || options.image_size ? &options : NULL, mode, &report, model);
-    }
-    if (st == RESCL_OK && names)
-        st = rescl_model_read_class_names(*model, names);
-    if (st == RESCL_ERR_ARG && weights && !options.name && !file.model) {
+    int code = st == RESCL_OK ? CLI_OK : cli_fail(st, false);
+    if (code != CLI_OK)
+        goto out;
+    rescl_weights_get_info(weights, &file);
+    st = rescl_weights_create_model(weights, options.name || options.image_size ? &options : NULL,
+                                    mode, &report, model);
+    if (st == RESCL_ERR_ARG && !options.name && !file.model) {
         cli_usage_error("%s (--model NAME)", rescl_last_error()->message);
         code = CLI_USAGE;
     } else if (st != RESCL_OK) {
+        code = cli_weights_fail(st, mode);
+    } else if (names && (st = rescl_model_read_class_names(*model, names)) != RESCL_OK) {
         code = cli_fail(st, false);
     } else {
+        cli_weights_note(weights, report);
         if (top)
             cli_report_warn(report, path);
         code = cli_fit_set(cli_size(args, OPT_val_resize_size), cli_choice(args, OPT_interpolation),
@@ -189,6 +224,7 @@ int cli_weights_read(const cli_args *args, const char *path, bool top, rescl_mod
         note_size(args, weights, *model);
         note_fit(args, weights, *model);
     }
+out:
     rescl_match_list_destroy(report);
     rescl_weights_close(weights);
     return code;

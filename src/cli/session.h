@@ -32,6 +32,15 @@ int cli_weights_load(const cli_args *args, rescl_model **model, char **path);
 /* Takes a --val-resize-size other than 0 and an --interpolation other than NULL. Exit code. */
 int cli_fit_set(size_t side, const char *interpolation, rescl_model *model);
 
+/* How much of the network weights have to hold, by --strict: the whole of it, or all but the head. */
+rescl_load_mode cli_load_mode(const cli_args *args, bool whole);
+
+/* Prints why weights were not loaded, and what would take them; exit code. */
+int cli_weights_fail(rescl_status st, rescl_load_mode mode);
+
+/* Notes how the names and shapes of a file were understood, where that is not plain. */
+void cli_weights_note(const rescl_weights *weights, const rescl_match_list *report);
+
 /* Loads the file `path` whole (with --strict: exactly) or all but the last layer, as --model, --size,
  * --class-index, --val-resize-size and --interpolation say; notes say which size and fit are used and
  * why. Exit code. */

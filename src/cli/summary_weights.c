@@ -170,7 +170,7 @@ int cli_summary_weights(const cli_args *args)
     if (st == RESCL_OK && !model &&
         rescl_weights_create_model(weights, NULL, RESCL_LOAD_STRICT, NULL, &model) != RESCL_OK)
         cli_note("%s", rescl_last_error()->message);
-    if (code == CLI_OK && report && cli_bool(args, OPT_strict) && !all_match(report))
+    if (code == CLI_OK && report && cli_bool(args, OPT_strict_summary) && !all_match(report))
         code = CLI_FILE;
     rescl_match_list_destroy(report);
     rescl_model_destroy(model);

@@ -17,8 +17,10 @@ typedef struct rs_wfile_tensor {
     size_t ndim, dim[RS_ST_MAX_DIMS]; /* as stored */
     size_t source;                    /* the format's own number of it */
     /* What weightfile.c adds: the shape as rescl lays it out, RSCK and (in, out), without dimensions
-     * where there are none or too many; and its name taken apart, if `named`. */
+     * where there are none or too many; its name without the file's prefix, and that taken apart, if
+     * `named`. */
     rs_shape shape;
+    const char *key;
     bool named;
     rs_tensor_name parts;
 } rs_wfile_tensor;

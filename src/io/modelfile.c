@@ -3,6 +3,8 @@
 #include "attr.h"
 #include "error.h"
 #include "exportfile.h"
+#include "layout.h"
+#include "misfit.h"
 #include "onnx.h"
 #include "optionvalue.h"
 #include "str.h"
@@ -118,8 +120,10 @@ void rescl_weights_get_info(const rescl_weights *weights, rescl_weights_info *ou
     *out = (rescl_weights_info){.path = a->path,
                                 .format = a->format,
                                 .names = rs_naming_get(a->naming)->name,
+                                .prefix = a->prefix,
+                                .head = a->head,
                                 .model = a->model ? a->model->name : NULL,
-                                .classes = a->model ? a->model->classes : a->classes,
+                                .classes = a->classes,
                                 .image_size = a->image_size,
                                 .tensors = rs_wfile_count(weights->file),
                                 .has_preprocess = a->has_preprocess,
@@ -167,8 +171,11 @@ static rescl_status make_report(const rescl_weights *w, const rs_graph *g, const
             continue;
         const rs_param *p = &g->param[m->item[i].param];
         to->param = p->name;
+        to->spread = m->item[i].spread;
         to->param_ndim = (size_t)p->spec.shape.ndim;
         memcpy(to->param_shape, p->spec.shape.dim, sizeof to->param_shape);
+        if (rs_wfile_describe(w->file)->kcrs)
+            rs_layout_dims_to_kcrs(to->param_ndim, p->spec.shape.dim, to->param_shape);
     }
     *out = r;
     r = NULL;
@@ -207,59 +214,6 @@ bool rescl_match_list_get(const rescl_match_list *report, size_t index, rescl_ma
     return index < report->count;
 }
 
-/* The first parameter of that state which the mode cannot do without, or NULL. */
-static const rs_match *first_wanted(const rs_graph *g, const rs_matching *m, rs_match_state state,
-                                    rescl_load_mode mode)
-{
-    for (size_t i = 0; i < g->nparams; i++)
-        if (m->item[i].state == state && (mode != RESCL_LOAD_BODY || !rs_graph_in_head(g, i)))
-            return &m->item[i];
-    return NULL;
-}
-
-static const rs_match *first_unexpected(const rs_graph *g, const rs_matching *m)
-{
-    return m->count > g->nparams ? &m->item[g->nparams] : NULL;
-}
-
-/* Whether the mode accepts what was found; the error names the first tensor of the kind that it does
- * not. */
-static rescl_status accept(const rs_wfile *f, const rs_graph *g, const rs_matching *m,
-                           rescl_load_mode mode)
-{
-    rescl_status st = RESCL_OK;
-    const char *path = rs_wfile_describe(f)->path;
-    const rs_match *missing = first_wanted(g, m, RS_MISSING, mode);
-    const rs_match *reshaped = first_wanted(g, m, RS_RESHAPED, mode);
-    const rs_match *unexpected = first_unexpected(g, m);
-    char has[96], needs[96];
-    if (mode == RESCL_LOAD_PARTIAL) {
-        RS_FAIL_IF(m->of[RS_MATCHED] == 0, RESCL_ERR_NOT_FOUND,
-                   "%s: none of its %zu tensors is the model's; is it of another model?", path,
-                   rs_wfile_count(f));
-        goto out;
-    }
-    RS_FAIL_IF(missing, RESCL_ERR_NOT_FOUND,
-               "%s: holds no tensor '%s' (%zu of the model's %zu parameters are missing); is it of "
-               "another model?",
-               path, g->param[missing->param].name, m->of[RS_MISSING], g->nparams);
-    if (reshaped) {
-        const rs_wfile_tensor *t = rs_wfile_at(f, reshaped->tensor);
-        const rs_param *p = &g->param[reshaped->param];
-        RS_FAIL(RESCL_ERR_SHAPE,
-                "%s: tensor '%.80s' has shape %s, the model needs %s for '%s' (%zu do not fit)",
-                path, t->name, rs_shape_text(&t->shape, has), rs_shape_text(&p->spec.shape, needs),
-                p->name, m->of[RS_RESHAPED]);
-    }
-    RS_FAIL_IF(
-        unexpected && mode == RESCL_LOAD_STRICT, RESCL_ERR_FORMAT,
-        "%s: the model has no parameter '%.80s' (%zu tensors are unexpected); is the file of "
-        "another model?",
-        path, rs_wfile_at(f, unexpected->tensor)->name, m->of[RS_UNEXPECTED]);
-out:
-    return st;
-}
-
 /* Matches, reports, and refuses what the mode does not accept. */
 static rescl_status match_model(const rescl_weights *w, const rescl_model *model,
                                 rescl_load_mode mode, rs_matching *m, rescl_match_list **report)
@@ -268,7 +222,7 @@ static rescl_status match_model(const rescl_weights *w, const rescl_model *model
     RS_TRY(rs_wfile_match(w->file, model->graph, m));
     if (report)
         RS_TRY(make_report(w, model->graph, m, report));
-    RS_TRY(accept(w->file, model->graph, m, mode));
+    RS_TRY(rs_misfit_check(w->file, model, m, mode));
 out:
     return st;
 }
@@ -287,8 +241,8 @@ rescl_status rescl_weights_load(const rescl_weights *weights, rescl_model *model
     rs_weights fresh = {0};
     if (report)
         *report = NULL;
-    RS_FAIL_IF((unsigned)mode > RESCL_LOAD_BODY, RESCL_ERR_ARG, "there is no load mode number %d",
-               (int)mode);
+    RS_FAIL_IF((unsigned)mode > RESCL_LOAD_COMPLETE_BODY, RESCL_ERR_ARG,
+               "there is no load mode number %d", (int)mode);
     RS_TRY(match_model(weights, model, mode, &m, report));
     RS_TRY(rs_weights_create(model->graph, &fresh));
     for (size_t i = 0; i < fresh.count; i++)
@@ -306,30 +260,6 @@ out:
 
 /* ---- the model of a file ------------------------------------------------------------------- */
 
-/* "a, b": the models that the file's tensors fill but for the last layer, at any number of classes.
- */
-static rescl_status list_fitting(const rescl_weights *w, rs_str *out)
-{
-    rescl_status st = RESCL_OK;
-    const size_t classes = rs_wfile_describe(w->file)->classes;
-    for (const char *const *name = rescl_model_names(); *name; name++) {
-        const rescl_model_options o = {.struct_size = sizeof o, .name = *name, .classes = classes};
-        rescl_model *m = NULL;
-        rs_matching found = {0};
-        bool fits = false;
-        if (rs_model_build(&o, &m) == RESCL_OK &&
-            rs_wfile_match(w->file, m->graph, &found) == RESCL_OK)
-            fits = found.of[RS_RESHAPED] + found.of[RS_UNEXPECTED] == 0 &&
-                   found.of[RS_MISSING] <= (classes ? 0 : 2) && found.of[RS_MATCHED] > 0;
-        rs_matching_fini(&found);
-        rescl_model_destroy(m);
-        if (fits)
-            RS_TRY(rs_str_appendf(out, "%s%s", out->len ? ", " : "", *name));
-    }
-out:
-    return st;
-}
-
 static rescl_status settle_options(const rescl_weights *w, const rescl_model_options *given,
                                    rescl_model_options *o)
 {
@@ -341,7 +271,7 @@ static rescl_status settle_options(const rescl_weights *w, const rescl_model_opt
         RS_TRY(rs_options_take(o, sizeof *o, given, "rescl_model_options"));
     const bool same = a->model && (!o->name || strcmp(o->name, a->model->name) == 0);
     if (!o->name && !a->model) {
-        RS_TRY(list_fitting(w, &fitting));
+        RS_TRY(rs_misfit_list_fitting(w->file, &fitting));
         RS_FAIL(RESCL_ERR_ARG, "%s: does not say which model it is of, so name it%s%s", a->path,
                 fitting.len ? "; its tensors fit " : "; its tensors fit none that rescl has",
                 fitting.len ? fitting.text : "");
@@ -357,7 +287,7 @@ static rescl_status settle_options(const rescl_weights *w, const rescl_model_opt
             o->seed = a->model->seed;
     }
     if (o->classes == 0)
-        o->classes = a->model ? a->model->classes : a->classes;
+        o->classes = a->classes;
     if (o->image_size == 0 && !a->model)
         o->image_size = a->image_size;
     if (!o->class_names && a->model && a->model->classes == o->classes)

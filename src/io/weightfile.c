@@ -5,7 +5,9 @@
 #include "dtype.h"
 #include "error.h"
 #include "filtershape.h"
+#include "keyprefix.h"
 #include "layout.h"
+#include "text.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +16,7 @@
 
 struct rs_wfile {
     const rs_format *format;
-    char *path;
+    char *path, *prefix, *head;
     rs_wfile_list list;
     rs_wfile_about about;
 };
@@ -62,22 +64,69 @@ static rs_naming recognise_naming(rs_wfile *f, const rs_name_index *layers)
     return tied ? RS_NAMING_RESCL : best;
 }
 
+static void parse_names(rs_wfile *f)
+{
+    const size_t len = f->prefix ? strlen(f->prefix) : 0;
+    for (size_t i = 0; i < f->list.count; i++) {
+        rs_wfile_tensor *t = &f->list.tensor[i];
+        t->key = len > 0 && strncmp(t->name, f->prefix, len) == 0 ? t->name + len : t->name;
+        t->named = rs_tensor_name_parse(t->key, &t->parts);
+    }
+}
+
+static bool has_layer(const rs_name_index *layers, const rs_tensor_name *t)
+{
+    for (rs_naming n = RS_NAMING_RESCL; n < RS_NAMINGS; n++)
+        if (rs_name_index_find(layers, n, t->layer, t->len))
+            return true;
+    return false;
+}
+
+/* Users call the last layer as they like: where it has no library's name, it is the only matrix
+ * whose layer no library has. */
+static rescl_status find_head(rs_wfile *f, const rs_name_index *layers)
+{
+    rescl_status st = RESCL_OK;
+    const rs_wfile_tensor *head = NULL;
+    if (f->about.classes > 0)
+        goto out;
+    for (size_t i = 0; i < f->list.count; i++) {
+        const rs_wfile_tensor *t = &f->list.tensor[i];
+        if (t->shape.ndim != 2 || (t->named && (!t->parts.role || has_layer(layers, &t->parts))))
+            continue;
+        if (head || !t->named || strcmp(t->parts.role, "weight") != 0)
+            goto out;
+        head = t;
+    }
+    if (head) {
+        RS_OOM(f->head = rs_strf("%.*s", (int)head->parts.len, head->parts.layer));
+        f->about.head = f->head;
+        f->about.classes = head->shape.dim[1];
+    }
+out:
+    return st;
+}
+
 /* What the names tell; what the file says itself goes before. */
 static rescl_status conclude(rs_wfile *f)
 {
     rescl_status st = RESCL_OK;
     rs_wfile_about *a = &f->about;
     rs_catalogue all = {0};
-    for (size_t i = 0; i < f->list.count; i++) {
-        rs_wfile_tensor *t = &f->list.tensor[i];
-        t->shape = shape_of(f, t);
-        t->named = rs_tensor_name_parse(t->name, &t->parts);
-    }
+    for (size_t i = 0; i < f->list.count; i++)
+        f->list.tensor[i].shape = shape_of(f, &f->list.tensor[i]);
+    parse_names(f);
     if (!f->list.own || !a->model) {
         RS_TRY(rs_catalogue_init(&all));
+        RS_TRY(rs_key_prefix(f->path, &f->list, &all.index, &f->prefix));
+        a->prefix = f->prefix;
+        parse_names(f);
         const rs_naming naming = recognise_naming(f, &all.index);
         a->naming = f->list.own ? RS_NAMING_RESCL : naming;
+        RS_TRY(find_head(f, &all.index));
     }
+    if (a->model)
+        a->classes = a->model->classes;
     const rs_naming_info *library = rs_naming_get(a->naming);
     a->bn_eps = a->model               ? a->model->bn_eps
                 : f->list.bn_eps > 0.0 ? f->list.bn_eps
@@ -102,6 +151,7 @@ rescl_status rs_wfile_open(const char *path, rs_wfile **out)
     f->about.format = f->format->name;
     RS_TRY(f->format->open(path, &f->list));
     f->about.model = f->list.model;
+    f->about.kcrs = f->list.kcrs;
     RS_TRY(conclude(f));
     *out = f;
     f = NULL;
@@ -117,6 +167,8 @@ void rs_wfile_close(rs_wfile *f)
     if (f->list.file)
         f->format->close(f->list.file);
     free(f->list.tensor);
+    free(f->head);
+    free(f->prefix);
     free(f->path);
     free(f);
 }
@@ -176,9 +228,11 @@ rescl_status rs_wfile_read(const rs_wfile *f, size_t index, float *dst)
 
 /* ---- held against a graph ------------------------------------------------------------------ */
 
+/* Counters do not: torch's, also those that stand alone, such as n_averaged of its AveragedModel. */
 static bool takes_part(const rs_wfile_tensor *t)
 {
-    return !(t->named && t->parts.counter);
+    const bool number = t->ndim == 0 && !rs_dtype_readable(t->dtype);
+    return !number && !(t->named && t->parts.counter);
 }
 
 /* The parameter of a node that has the role, or -1. */
@@ -198,13 +252,25 @@ static int find_param(const rs_wfile *f, const rs_graph *g, const rs_name_index 
                       const rs_wfile_tensor *t)
 {
     const rs_tensor_name *name = &t->parts;
-    const int same_name = rs_graph_find_param(g, t->name);
+    const int same_name = rs_graph_find_param(g, t->key);
     if (same_name >= 0 || !t->named || name->counter)
         return same_name;
+    const char *head = f->about.head;
+    if (head && strlen(head) == name->len && memcmp(head, name->layer, name->len) == 0)
+        return param_of(g, &g->node[g->value[g->output].producer], name->role);
     const rs_name_entry *e = rs_name_index_find(layers, f->about.naming, name->layer, name->len);
     for (rs_naming n = RS_NAMING_RESCL; !e && n < RS_NAMINGS; n++)
         e = rs_name_index_find(layers, n, name->layer, name->len);
     return e ? param_of(g, &g->node[e->node], name->role) : -1;
+}
+
+/* Whether `t` is the first convolution `p` of a network for images of one channel. */
+static bool is_grey_stem(const rs_graph *g, const rs_param *p, const rs_shape *t)
+{
+    const rs_shape *s = &p->spec.shape;
+    return s->ndim == 4 && t->ndim == 4 && g->node[p->node].src[0] == g->input && t->dim[2] == 1 &&
+           s->dim[2] > 1 && t->dim[0] == s->dim[0] && t->dim[1] == s->dim[1] &&
+           t->dim[3] == s->dim[3];
 }
 
 rescl_status rs_wfile_match(const rs_wfile *f, const rs_graph *g, rs_matching *out)
@@ -218,18 +284,20 @@ rescl_status rs_wfile_match(const rs_wfile *f, const rs_graph *g, rs_matching *o
     RS_OOM(m.item = calloc(g->nparams + f->list.count + 1, sizeof *m.item));
     m.count = g->nparams;
     for (size_t p = 0; p < g->nparams; p++)
-        m.item[p] = (rs_match){RS_MISSING, (int)p, SIZE_MAX};
+        m.item[p] = (rs_match){RS_MISSING, (int)p, SIZE_MAX, false};
     for (size_t i = 0; i < f->list.count; i++) {
         const rs_wfile_tensor *t = &f->list.tensor[i];
         const int p = rs_dtype_readable(t->dtype) ? find_param(f, g, &layers, t) : -1;
         if (!takes_part(t))
             continue;
         if (p < 0 || m.item[p].state != RS_MISSING)
-            m.item[m.count++] = (rs_match){RS_UNEXPECTED, -1, i};
+            m.item[m.count++] = (rs_match){RS_UNEXPECTED, -1, i, false};
         else if (rs_shape_equal(&t->shape, &g->param[p].spec.shape))
-            m.item[p] = (rs_match){RS_MATCHED, p, i};
+            m.item[p] = (rs_match){RS_MATCHED, p, i, false};
+        else if (is_grey_stem(g, &g->param[p], &t->shape))
+            m.item[p] = (rs_match){RS_MATCHED, p, i, true};
         else
-            m.item[p] = (rs_match){RS_RESHAPED, p, i};
+            m.item[p] = (rs_match){RS_RESHAPED, p, i, false};
     }
     for (size_t i = 0; i < m.count; i++)
         m.of[m.item[i].state]++;
@@ -247,6 +315,23 @@ void rs_matching_fini(rs_matching *m)
     *m = (rs_matching){0};
 }
 
+/* A grey image as one of `shape`'s channels that are all alike gives the same sums. */
+static rescl_status read_spread(const rs_wfile *f, size_t index, const rs_shape *shape, float *dst)
+{
+    rescl_status st = RESCL_OK;
+    const size_t channels = shape->dim[2], filters = shape->dim[3];
+    const size_t places = shape->dim[0] * shape->dim[1];
+    float *one = NULL;
+    RS_OOM(one = malloc(places * filters * sizeof *one + 1));
+    RS_TRY(rs_wfile_read(f, index, one));
+    for (size_t i = 0; i < places * channels; i++)
+        for (size_t k = 0; k < filters; k++)
+            dst[i * filters + k] = one[i / channels * filters + k] / (float)channels;
+out:
+    free(one);
+    return st;
+}
+
 rescl_status rs_wfile_load(const rs_wfile *f, const rs_graph *g, const rs_matching *m,
                            rs_weights *w)
 {
@@ -256,7 +341,10 @@ rescl_status rs_wfile_load(const rs_wfile *f, const rs_graph *g, const rs_matchi
         if (found->state != RS_MATCHED)
             continue;
         const rs_shape filter = rs_filter_shape(g, (size_t)found->param);
-        RS_TRY(read_as(f, found->tensor, &filter, w->data[found->param]));
+        if (found->spread)
+            RS_TRY(read_spread(f, found->tensor, &filter, w->data[found->param]));
+        else
+            RS_TRY(read_as(f, found->tensor, &filter, w->data[found->param]));
     }
 out:
     return st;

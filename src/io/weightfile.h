@@ -9,6 +9,9 @@
 typedef struct rs_wfile_about {
     const char *path, *format;
     rs_naming naming;
+    bool kcrs;                  /* filters lie as PyTorch's (layout.h) */
+    const char *prefix;         /* that stands before its names (keyprefix.h), or NULL */
+    const char *head;           /* what it calls the last layer, if no library does; or NULL */
     const rs_ckpt_model *model; /* NULL when the file does not say */
     double bn_eps;              /* that the weights are meant for; 0: not known */
     size_t classes;             /* of the last layer; 0: it is not in the file */
@@ -46,6 +49,8 @@ typedef struct rs_match {
     rs_match_state state;
     int param;     /* of the graph; -1 if unexpected */
     size_t tensor; /* of the file; SIZE_MAX if missing */
+    bool spread;   /* matched, but made for images of one channel: every channel of the model gets
+                    * an equal share of each weight */
 } rs_match;
 
 /* Every parameter of the graph in its order, then the file's unexpected tensors in theirs. The
@@ -56,7 +61,7 @@ typedef struct rs_matching {
 } rs_matching;
 
 /* By the model's own names, else by those that the file's library gives its layers, else by any
- * library's. */
+ * library's; the last layer by any name (rs_wfile_about). */
 rescl_status rs_wfile_match(const rs_wfile *f, const rs_graph *g, rs_matching *out) RESCL_CHECK;
 void rs_matching_fini(rs_matching *m);
 

@@ -66,10 +66,15 @@ static bool is_word(const char *word, const char *text, size_t len)
     return word && strlen(word) == len && memcmp(word, text, len) == 0;
 }
 
+/* Of torch's batch normalisation; of thop, which leaves its counts in the modules. */
+static const char *const counters[] = {"num_batches_tracked", "total_ops", "total_params"};
+
 static bool parse_role(const char *text, size_t len, rs_tensor_name *out)
 {
     out->role = NULL;
-    out->counter = is_word("num_batches_tracked", text, len);
+    out->counter = false;
+    for (size_t i = 0; i < RS_COUNT(counters); i++)
+        out->counter = out->counter || is_word(counters[i], text, len);
     for (size_t i = 0; i < RS_COUNT(roles); i++)
         if (is_word(roles[i].own, text, len) || is_word(roles[i].norm, text, len) ||
             is_word(roles[i].other, text, len) || is_word(roles[i].first, text, len))
@@ -79,9 +84,6 @@ static bool parse_role(const char *text, size_t len, rs_tensor_name *out)
 
 bool rs_tensor_name_parse(const char *name, rs_tensor_name *out)
 {
-    static const char parallel[] = "module.";
-    if (strncmp(name, parallel, sizeof parallel - 1) == 0)
-        name += sizeof parallel - 1;
     const char *slash = strrchr(name, '/'), *dot = strrchr(name, '.');
     if (!slash) {
         if (!dot)

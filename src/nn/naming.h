@@ -37,12 +37,13 @@ const char *rs_role_name(const rs_node *node, const rs_param *p, rs_naming namin
 /* ---- reading names ----------------------------------------------------------------------- */
 
 /* A tensor's name of any library, taken apart: "layer.role", or Keras' "any/layer/role:0" and
- * "any/layer/layer_role:0". A leading "module." (torch's DataParallel) is passed over. */
+ * "any/layer/layer_role:0". */
 typedef struct rs_tensor_name {
     const char *layer; /* not ended */
     size_t len;
     const char *role; /* rescl's word for it: "weight", "bias", "running_mean", "running_var" */
-    bool counter;     /* torch's num_batches_tracked, which nothing uses; then `role` is NULL */
+    bool counter;     /* torch's num_batches_tracked and such, which no layer reads; then `role` is
+                       * NULL */
 } rs_tensor_name;
 
 /* False when it has no role that is known. */

@@ -64,7 +64,11 @@ want_err "leaves no layer"
 # shellcheck disable=SC2086
 run train $tune --name wrong --model resnet50_keras
 want_code 4
-want_err "runs/base/weights/best.safetensors: holds no tensor"
+want_err "best.safetensors: says that it is of resnet8, and is to be loaded as resnet50_keras"
+# shellcheck disable=SC2086
+run train $tune --name wrong --model resnet50_keras --no-strict
+want_code 4
+want_err "best.safetensors: these are no weights of resnet50_keras; it holds"
 [ ! -e runs/wrong ] || fail "expected no run folder"
 
 run summary --model resnet8 --freeze body --hidden 12

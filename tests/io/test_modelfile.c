@@ -222,8 +222,10 @@ static void refuses_the_body_of_another_model(void **state)
     assert_ok(rescl_model_save(old, path));
     assert_ok(rescl_model_create(&o, &m));
     assert_ok(rescl_weights_open(path, &w));
-    assert_fails(rescl_weights_load(w, m, RESCL_LOAD_BODY, NULL), RESCL_ERR_NOT_FOUND, path,
-                 "layer1.0.conv3.weight");
+    assert_fails(rescl_weights_load(w, m, RESCL_LOAD_BODY, NULL), RESCL_ERR_FORMAT, path,
+                 "says that it is of resnet8, and is to be loaded as resnet50");
+    assert_fails(rescl_weights_load(w, m, RESCL_LOAD_COMPLETE_BODY, NULL), RESCL_ERR_NOT_FOUND,
+                 path, "'layer1.0.conv3.weight'", "its tensors fit resnet8");
     rescl_weights_close(w);
     rescl_model_destroy(m);
     rescl_model_destroy(old);

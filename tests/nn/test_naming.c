@@ -12,8 +12,9 @@ static void takes_tensor_names_apart(void **state)
         const char *name, *layer, *role; /* NULL: no layer; a counter */
     } rows[] = {
         {"layer1.0.conv1.weight", "layer1.0.conv1", "weight"},
-        {"module.bn1.running_var", "bn1", "running_var"},
+        {"module.bn1.running_var", "module.bn1", "running_var"},
         {"bn1.num_batches_tracked", "bn1", NULL},
+        {"layer1.0.conv1.total_ops", "layer1.0.conv1", NULL},
         {"conv1/conv1/kernel:0", "conv1", "weight"},
         {"conv1/kernel:0", "conv1", "weight"},
         {"a/b/bn/gamma:0", "bn", "weight"},
