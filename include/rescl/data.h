@@ -52,20 +52,66 @@ typedef struct rescl_image {
     uint8_t *pixels; /**< height * width * 3 bytes, owned */
 } rescl_image;
 
-/** The largest file that is read as an image; an image has at most 67,108,864 pixels. */
+/** The largest file that is read as an image. */
 #define RESCL_IMAGE_MAX_BYTES ((size_t)512 << 20)
+/** The most pixels that an image has in memory; larger ones are made smaller while they are read. */
+#define RESCL_IMAGE_WHOLE_PIXELS ((size_t)64 << 20)
+/** The most pixels that a file may say it has, unless rescl_image_options.max_pixels says otherwise. */
+#define RESCL_IMAGE_MAX_PIXELS ((size_t)256 << 20)
+
+typedef struct rescl_image_options {
+    size_t struct_size; /**< sizeof this struct: see status.h */
+    size_t max_pixels;  /**< larger images are refused; 0: RESCL_IMAGE_MAX_PIXELS */
+    /** An image of more than RESCL_IMAGE_WHOLE_PIXELS is read at an eighth, a quarter, ... of its size
+     * (JPEG) or a whole fraction of it (PNG), at the smallest whose shorter side has this length and at
+     * least 2048; 0: 2048. */
+    size_t min_side;
+    /** How many of the 16 bits of a 16-bit PNG are used, counted from the lowest: 10 or 12 for most
+     * scientific cameras. Samples are scaled from that range to 8 bits; 0 or 16: the whole range, as
+     * PNG has it. */
+    size_t sample_bits;
+} rescl_image_options;
+
+RESCL_API void rescl_image_options_init(rescl_image_options *out, size_t struct_size);
+static inline void rescl_image_options_default(rescl_image_options *out)
+{
+    rescl_image_options_init(out, sizeof *out);
+}
+
+/** What is worth telling of an image that was read all the same. Bits: several may be set. */
+typedef enum rescl_image_notice {
+    RESCL_IMAGE_END_DAMAGED =
+        1,                   /**< all pixels are there; the file ends early or is damaged after */
+    RESCL_IMAGE_REDUCED = 2, /**< it has more than RESCL_IMAGE_WHOLE_PIXELS */
+    /** Of 16-bit samples only the lowest so many bits are used, so the image is dark or black: see
+     * rescl_image_options.sample_bits. */
+    RESCL_IMAGE_USES_8_BITS = 4,
+    RESCL_IMAGE_USES_10_BITS = 8,
+    RESCL_IMAGE_USES_12_BITS = 16,
+    RESCL_IMAGE_USES_14_BITS = 32
+} rescl_image_notice;
+
+/** A notice in words, after "image:"; NULL for any other value. */
+RESCL_API const char *rescl_image_notice_text(rescl_image_notice notice);
 
 /**
- * Reads a PNG or a JPEG, told apart by their first bytes, and turns it upright as its EXIF
+ * Reads a PNG or a JPEG, told apart by their first bytes, and turns it upright as its EXIF or XMP
  * orientation says. PNG: any colour type and depth; alpha is laid on white; 16 bits are cut to 8.
  * JPEG: baseline and progressive, 8 bits; CMYK becomes RGB as Pillow converts it, without its
- * profile. RESCL_ERR_FORMAT for a file that is damaged or ends early; RESCL_ERR_UNSUPPORTED for a
- * JPEG if the library was built without libjpeg.
+ * profile. RESCL_ERR_FORMAT for a file that is of another format or kind, is damaged, or ends before
+ * its last row; RESCL_ERR_UNSUPPORTED for a JPEG if the library was built without libjpeg.
  */
 RESCL_API rescl_status rescl_image_read(const char *path, rescl_image *out) RESCL_CHECK;
 /** The same of a file that is in memory; `name` stands for its path in messages. */
 RESCL_API rescl_status rescl_image_decode(const void *data, size_t bytes, const char *name,
                                           rescl_image *out) RESCL_CHECK;
+/** The same with options; NULL: their defaults. *notices gets bits of rescl_image_notice and may be
+ * NULL. */
+RESCL_API rescl_status rescl_image_read_with(const char *path, const rescl_image_options *options,
+                                             rescl_image *out, unsigned *notices) RESCL_CHECK;
+RESCL_API rescl_status rescl_image_decode_with(const void *data, size_t bytes, const char *name,
+                                               const rescl_image_options *options, rescl_image *out,
+                                               unsigned *notices) RESCL_CHECK;
 
 /** What the header of an image file says. */
 typedef struct rescl_image_info {
@@ -79,6 +125,9 @@ typedef struct rescl_image_info {
  * images do is read in whole. What is damaged in the middle shows when it is decoded.
  */
 RESCL_API rescl_status rescl_image_probe(const char *path, rescl_image_info *out) RESCL_CHECK;
+/** The same with options; NULL: their defaults. */
+RESCL_API rescl_status rescl_image_probe_with(const char *path, const rescl_image_options *options,
+                                              rescl_image_info *out) RESCL_CHECK;
 /** Whether a file's name ends as those of images do, in any case: ".png", or ".jpg", ".jpeg", ".jfif",
  * ".jpe", ".jif", which are all JPEG. */
 RESCL_API bool rescl_image_has_suffix(const char *name);

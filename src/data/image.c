@@ -2,6 +2,7 @@
 #include "image.h"
 
 #include "error.h"
+#include "optionvalue.h"
 #include "path.h"
 #include "whatis.h"
 
@@ -27,6 +28,7 @@ static const struct {
 };
 
 #define HEAD_BYTES 16384 /* hold the header of nearly every file */
+#define MIN_SIDE   2048  /* of an image that is made smaller: twice what any usual network reads */
 
 bool rescl_image_has_suffix(const char *name)
 {
@@ -84,32 +86,95 @@ out:
     return st;
 }
 
-rescl_status rescl_image_decode(const void *data, size_t bytes, const char *name, rescl_image *out)
+void rescl_image_options_init(rescl_image_options *out, size_t struct_size)
+{
+    rs_options_init(out, struct_size, &(rescl_image_options){0}, sizeof *out);
+}
+
+const char *rescl_image_notice_text(rescl_image_notice notice)
+{
+#define DARK(bits)                                                                                 \
+    "of its 16 bits a sample only the lowest " #bits                                               \
+    " are used, so it is dark; the option sample-bits with " #bits " scales them"
+    switch (notice) {
+    case RESCL_IMAGE_END_DAMAGED:
+        return "all its pixels are there, but the file ends early or is damaged after them";
+    case RESCL_IMAGE_REDUCED:
+        return "more than 64 Mi pixels; it is made smaller while it is read";
+    case RESCL_IMAGE_USES_8_BITS:
+        return DARK(8);
+    case RESCL_IMAGE_USES_10_BITS:
+        return DARK(10);
+    case RESCL_IMAGE_USES_12_BITS:
+        return DARK(12);
+    case RESCL_IMAGE_USES_14_BITS:
+        return DARK(14);
+    }
+#undef DARK
+    return NULL;
+}
+
+/* The caller's options with defaults in place of zeros. */
+static rescl_status take_options(const rescl_image_options *options, rescl_image_options *out)
 {
     rescl_status st = RESCL_OK;
-    unsigned orientation = 1;
-    size_t format;
-    *out = (rescl_image){0};
-    RS_TRY(require_format(data, bytes, name, &format));
-    RS_TRY(decoders[format].decode(data, bytes, name, out, &orientation));
-    RS_TRY(rs_image_orient(out, orientation));
+    if (options)
+        RS_TRY(rs_options_take(out, sizeof *out, options, "rescl_image_options"));
+    else
+        rescl_image_options_default(out);
+    out->max_pixels = out->max_pixels ? out->max_pixels : RESCL_IMAGE_MAX_PIXELS;
+    out->min_side = out->min_side > MIN_SIDE ? out->min_side : MIN_SIDE;
+    out->sample_bits = out->sample_bits ? out->sample_bits : 16;
+    RS_FAIL_IF(out->sample_bits < 8 || out->sample_bits > 16, RESCL_ERR_ARG,
+               "sample_bits: %zu; expected 8 to 16, or 0", out->sample_bits);
 out:
-    if (st != RESCL_OK)
-        rescl_image_free(out);
     return st;
 }
 
-rescl_status rescl_image_read(const char *path, rescl_image *out)
+rescl_status rescl_image_decode_with(const void *data, size_t bytes, const char *name,
+                                     const rescl_image_options *options, rescl_image *out,
+                                     unsigned *notices)
+{
+    rescl_status st = RESCL_OK;
+    rescl_image_options o = {0};
+    rs_decoded decoded = {0};
+    size_t format;
+    *out = (rescl_image){0};
+    RS_TRY(take_options(options, &o));
+    RS_TRY(require_format(data, bytes, name, &format));
+    RS_TRY(decoders[format].decode(data, bytes, name, &o, &decoded));
+    RS_TRY(rs_image_orient(&decoded.image, decoded.orientation));
+    *out = decoded.image;
+    decoded.image.pixels = NULL;
+    if (notices)
+        *notices = decoded.notices;
+out:
+    rescl_image_free(&decoded.image);
+    return st;
+}
+
+rescl_status rescl_image_decode(const void *data, size_t bytes, const char *name, rescl_image *out)
+{
+    return rescl_image_decode_with(data, bytes, name, NULL, out, NULL);
+}
+
+rescl_status rescl_image_read_with(const char *path, const rescl_image_options *options,
+                                   rescl_image *out, unsigned *notices)
 {
     rescl_status st = RESCL_OK;
     char *data = NULL;
     size_t bytes;
     *out = (rescl_image){0};
     RS_TRY(rs_file_read(path, RESCL_IMAGE_MAX_BYTES, &data, &bytes));
-    RS_TRY(rescl_image_decode(data, bytes, path, out));
+    RS_TRY(rescl_image_decode_with(data, bytes, path, options, out, notices));
 out:
     free(data);
     return st;
+}
+
+rescl_status rescl_image_read(const char *path, rescl_image *out)
+{
+    return rescl_image_read_with(path, NULL, out, NULL);
 }
 
 /* ---- checking without decoding ----------------------------------------------------------- */
@@ -174,26 +239,34 @@ static bool has_end(size_t format, const uint8_t *last, size_t bytes)
 
 rescl_status rescl_image_probe(const char *path, rescl_image_info *out)
 {
+    return rescl_image_probe_with(path, NULL, out);
+}
+
+rescl_status rescl_image_probe_with(const char *path, const rescl_image_options *options,
+                                    rescl_image_info *out)
+{
     rescl_status st = RESCL_OK;
+    rescl_image_options o = {0};
     uint8_t head[HEAD_BYTES], last[64];
     size_t bytes, got, format;
     rescl_image image = {0};
     char *whole = NULL;
     int fd = -1;
     *out = (rescl_image_info){0};
+    RS_TRY(take_options(options, &o));
     RS_TRY(open_regular(path, &fd, &bytes));
     RS_TRY(read_at(fd, path, 0, head, sizeof head, &got));
     RS_TRY(require_format(head, got, path, &format));
-    st = decoders[format].probe(head, got, bytes, path, out);
+    st = decoders[format].probe(head, got, bytes, path, &o, out);
     if (st != RESCL_OK && bytes > got) { /* the header may be longer */
         RS_TRY(rs_file_read(path, RESCL_IMAGE_MAX_BYTES, &whole, &bytes));
-        st = decoders[format].probe((uint8_t *)whole, bytes, bytes, path, out);
+        st = decoders[format].probe((uint8_t *)whole, bytes, bytes, path, &o, out);
     }
     RS_TRY(st);
     RS_TRY(
         read_at(fd, path, bytes > sizeof last ? bytes - sizeof last : 0, last, sizeof last, &got));
     if (!has_end(format, last, got)) /* cut short, or whole with something behind it */
-        RS_TRY(rescl_image_read(path, &image));
+        RS_TRY(rescl_image_read_with(path, &o, &image, NULL));
 out:
     if (st != RESCL_OK)
         *out = (rescl_image_info){0};

@@ -4,31 +4,44 @@
 
 #include <rescl/data.h>
 
-#define RS_MAX_PIXELS ((size_t)64 << 20) /* of an image that is read or written */
+/* Of an image that is written or lies in memory. */
+#define RS_MAX_PIXELS RESCL_IMAGE_WHOLE_PIXELS
 
-/* Decodes a whole file in memory. `name` stands in messages. *orientation is the file's EXIF
- * orientation, left alone where it has none; the pixels come as they lie in the file. */
+/* What a decoder gives: the pixels as they lie in the file, its orientation (0 and 1: upright), and
+ * bits of rescl_image_notice. */
+typedef struct rs_decoded {
+    rescl_image image;
+    unsigned orientation, notices;
+} rs_decoded;
+
+/* Decodes a whole file in memory. `name` stands in messages. Options are complete: max_pixels is not
+ * 0, and min_side is at least what is documented. Nothing is to be freed after a failure. */
 typedef rescl_status (*rs_image_decoder)(const uint8_t *data, size_t bytes, const char *name,
-                                         rescl_image *out, unsigned *orientation);
+                                         const rescl_image_options *options, rs_decoded *out);
 
 /* The size of an image by the first `bytes` of its file of `file_bytes`, and the checks that the
  * header allows. A failure may mean that `bytes` were too few. */
 typedef rescl_status (*rs_image_prober)(const uint8_t *data, size_t bytes, size_t file_bytes,
-                                        const char *name, rescl_image_info *out);
+                                        const char *name, const rescl_image_options *options,
+                                        rescl_image_info *out);
 
-rescl_status rs_png_decode(const uint8_t *data, size_t bytes, const char *name, rescl_image *out,
-                           unsigned *orientation) RESCL_CHECK;
-rescl_status rs_jpeg_decode(const uint8_t *data, size_t bytes, const char *name, rescl_image *out,
-                            unsigned *orientation) RESCL_CHECK;
+rescl_status rs_png_decode(const uint8_t *data, size_t bytes, const char *name,
+                           const rescl_image_options *options, rs_decoded *out) RESCL_CHECK;
+rescl_status rs_jpeg_decode(const uint8_t *data, size_t bytes, const char *name,
+                            const rescl_image_options *options, rs_decoded *out) RESCL_CHECK;
 
 rescl_status rs_png_probe(const uint8_t *data, size_t bytes, size_t file_bytes, const char *name,
-                          rescl_image_info *out) RESCL_CHECK;
+                          const rescl_image_options *options, rescl_image_info *out) RESCL_CHECK;
 rescl_status rs_jpeg_probe(const uint8_t *data, size_t bytes, size_t file_bytes, const char *name,
-                           rescl_image_info *out) RESCL_CHECK;
+                           const rescl_image_options *options, rescl_image_info *out) RESCL_CHECK;
 
-/* Tag 0x0112 of the first directory of EXIF data (a TIFF header and what it points to): 1 to 8, or
- * 1 where there is none or the data are damaged. */
-unsigned rs_exif_orientation(const uint8_t *tiff, size_t bytes);
+/* Tag 0x0112 of the first directory of EXIF data (a TIFF header and what it points to, maybe behind
+ * "Exif\0\0"): 1 to 8, and 1 for another value; 0 where there is none or the data are damaged. */
+unsigned rs_exif_orientation(const uint8_t *exif, size_t bytes);
+/* The same of the text of an XMP packet. */
+unsigned rs_xmp_orientation(const uint8_t *xmp, size_t bytes);
+/* That of a whole PNG file, by its chunks before and after the pixels; 0 where there is none. */
+unsigned rs_png_orientation(const uint8_t *data, size_t bytes);
 
 /* Turns and mirrors an image from EXIF orientation 1 to 8 to upright. */
 rescl_status rs_image_orient(rescl_image *image, unsigned orientation) RESCL_CHECK;

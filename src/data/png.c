@@ -13,9 +13,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <zlib.h>
 
-#define MAX_DEFLATE 1032                        /* zlib's largest ratio of expansion */
-#define MAX_CHUNK   ((png_alloc_size_t)8 << 20) /* of a text or profile chunk that is skipped */
+#define SIGNATURE_BYTES 8
+#define MAX_DEFLATE     1032                        /* zlib's largest ratio of expansion */
+#define MAX_CHUNK       ((png_alloc_size_t)8 << 20) /* of a text or profile chunk that is skipped */
 
 typedef struct reader {
     png_structp png;
@@ -24,11 +26,18 @@ typedef struct reader {
     size_t bytes, at;
     png_uint_32 width, height;
     int passes;
-    size_t file_bits; /* of a pixel in the file */
-    size_t channels;  /* of the decoded rows: 3, or 4 with alpha */
-    unsigned orientation;
+    size_t file_depth, file_bits; /* of a sample and of a pixel in the file */
+    size_t channels;              /* of the decoded rows: 3, or 4 with alpha */
+    size_t rows, rows_done;       /* of all passes */
+    size_t sample_bits;
+    unsigned all_samples; /* the 16-bit samples of colours, or-ed */
     uint8_t *pixels;
     char message[128];
+
+    /* where the image is made smaller: */
+    size_t factor, out_width, out_height;
+    uint8_t *row;
+    uint32_t *sum;
 } reader;
 
 static void on_read_error(png_structp png, png_const_charp message)
@@ -53,6 +62,47 @@ static void read_bytes(png_structp png, png_bytep dst, size_t count)
     r->at += count;
 }
 
+/* Each row once it is converted but for 16-bit samples, which this makes bytes. */
+static void on_row(png_structp png, png_row_infop row, png_bytep data)
+{
+    reader *r = png_get_user_transform_ptr(png);
+    const size_t samples = (size_t)row->width * row->channels;
+    r->rows_done++;
+    if (row->bit_depth != 16)
+        return;
+    for (size_t i = 0; i < samples; i++) {
+        const unsigned v = (unsigned)data[2 * i] << 8 | data[2 * i + 1];
+        const bool alpha = row->channels == 4 && i % 4 == 3;
+        const unsigned full = alpha ? v : v << (16 - r->sample_bits);
+        if (!alpha)
+            r->all_samples |= v;
+        data[i] = (png_byte)(full > 0xffff ? 0xff : full >> 8);
+    }
+}
+
+/* How many of 0, 1, ... n - 1 are `first` plus a multiple of `step`. */
+static size_t count_from(size_t n, size_t first, size_t step)
+{
+    return n > first ? (n - first - 1) / step + 1 : 0;
+}
+
+/* The rows that all passes together have: one pass, or the seven of Adam7. */
+static size_t count_rows(const reader *r)
+{
+    static const struct {
+        uint8_t first_x, step_x, first_y, step_y;
+    } adam7[] = {{0, 8, 0, 8}, {4, 8, 0, 8}, {0, 4, 4, 8}, {2, 4, 0, 4},
+                 {0, 2, 2, 4}, {1, 2, 0, 2}, {0, 1, 1, 2}};
+    size_t rows = 0;
+    if (r->passes == 1)
+        return r->height;
+    for (size_t i = 0; i < RS_COUNT(adam7); i++) {
+        if (count_from(r->width, adam7[i].first_x, adam7[i].step_x) > 0)
+            rows += count_from(r->height, adam7[i].first_y, adam7[i].step_y);
+    }
+    return rows;
+}
+
 /* The header, and the conversions to 8-bit RGB or RGBA. False: r->message says why. */
 static bool read_header(reader *r)
 {
@@ -60,43 +110,20 @@ static bool read_header(reader *r)
         return false;
     png_set_read_fn(r->png, r, read_bytes);
     png_set_chunk_malloc_max(r->png, MAX_CHUNK);
-    png_set_user_limits(r->png, RS_MAX_PIXELS, RS_MAX_PIXELS);
+    png_set_user_limits(r->png, RS_MAX_PIXELS, PNG_UINT_31_MAX);
     png_read_info(r->png, r->info);
     r->width = png_get_image_width(r->png, r->info);
     r->height = png_get_image_height(r->png, r->info);
-    r->file_bits = (size_t)png_get_channels(r->png, r->info) * png_get_bit_depth(r->png, r->info);
-    png_set_strip_16(r->png);
+    r->file_depth = png_get_bit_depth(r->png, r->info);
+    r->file_bits = png_get_channels(r->png, r->info) * r->file_depth;
     png_set_expand(r->png); /* palette, 1 2 4 bits, transparent colour */
     png_set_gray_to_rgb(r->png);
+    png_set_read_user_transform_fn(r->png, on_row);
+    png_set_user_transform_info(r->png, r, 8, 0);
     r->passes = png_set_interlace_handling(r->png);
+    r->rows = count_rows(r);
     png_read_update_info(r->png, r->info);
     r->channels = png_get_channels(r->png, r->info);
-    return true;
-}
-
-static void look_for_exif(reader *r)
-{
-#ifdef PNG_eXIf_SUPPORTED
-    png_bytep exif = NULL;
-    png_uint_32 bytes = 0;
-    if (png_get_eXIf_1(r->png, r->info, &bytes, &exif) && exif)
-        r->orientation = rs_exif_orientation(exif, bytes);
-#else
-    (void)r;
-#endif
-}
-
-static bool read_pixels(reader *r)
-{
-    if (setjmp(png_jmpbuf(r->png)))
-        return false;
-    const size_t row_bytes = r->width * r->channels;
-    for (int pass = 0; pass < r->passes; pass++) {
-        for (size_t y = 0; y < r->height; y++)
-            png_read_row(r->png, r->pixels + y * row_bytes, NULL);
-    }
-    png_read_end(r->png, r->info);
-    look_for_exif(r);
     return true;
 }
 
@@ -111,60 +138,204 @@ static void lay_on_white(uint8_t *pixels, size_t count)
     }
 }
 
+/* Adds row y of the file to the sums, which become a row of the result when its rows are complete:
+ * the mean of each square of factor x factor pixels, of which fewer may be left at the far edges. */
+static void reduce_row(reader *r, size_t y)
+{
+    const size_t f = r->factor, rows = y % f + 1;
+    if (r->channels == 4)
+        lay_on_white(r->row, r->width);
+    const uint8_t *src = r->row;
+    for (size_t x = 0; x < r->out_width; x++) {
+        const size_t left = r->width - x * f;
+        uint32_t sum[3] = {0};
+        for (const uint8_t *end = src + 3 * (left < f ? left : f); src < end; src += 3) {
+            sum[0] += src[0];
+            sum[1] += src[1];
+            sum[2] += src[2];
+        }
+        for (size_t c = 0; c < 3; c++)
+            r->sum[x * 3 + c] += sum[c];
+    }
+    if (rows < f && y + 1 < r->height)
+        return;
+    uint8_t *dst = r->pixels + y / f * r->out_width * 3;
+    for (size_t i = 0; i < r->out_width * 3; i++) {
+        const size_t left = r->width - i / 3 * f, n = rows * (left < f ? left : f);
+        dst[i] = (uint8_t)((r->sum[i] + n / 2) / n);
+        r->sum[i] = 0;
+    }
+}
+
+/* True if the last row was reached; what is wrong after it is in r->message too. */
+static bool read_pixels(reader *r)
+{
+    if (setjmp(png_jmpbuf(r->png)))
+        return r->rows_done == r->rows && strncmp(r->message, "IDAT: ", 6) != 0;
+    const size_t row_bytes = r->width * r->channels;
+    for (int pass = 0; pass < r->passes; pass++) {
+        for (size_t y = 0; y < r->height; y++) {
+            png_read_row(r->png, r->factor > 1 ? r->row : r->pixels + y * row_bytes, NULL);
+            if (r->factor > 1)
+                reduce_row(r, y);
+        }
+    }
+    png_read_end(r->png, r->info);
+    return true;
+}
+
 /* Refuses what is too large, and what the file cannot hold even at deflate's best. */
-static rescl_status check_size(const reader *r, const char *name)
+static rescl_status check_size(const reader *r, const char *name,
+                               const rescl_image_options *options)
 {
     rescl_status st = RESCL_OK;
     size_t pixels;
-    RS_FAIL_IF(!rs_mul_size(r->width, r->height, &pixels) || pixels > RS_MAX_PIXELS,
-               RESCL_ERR_FORMAT, "%s: an image of %lux%lu is too large; the most are %zu pixels",
-               name, (unsigned long)r->width, (unsigned long)r->height, RS_MAX_PIXELS);
-    RS_FAIL_IF(pixels * r->file_bits / 8 / MAX_DEFLATE > r->bytes, RESCL_ERR_FORMAT,
+    RS_FAIL_IF(!rs_mul_size(r->width, r->height, &pixels) || pixels > options->max_pixels,
+               RESCL_ERR_FORMAT,
+               "%s: an image of %lux%lu is too large; the most are %zu pixels (max-pixels)", name,
+               (unsigned long)r->width, (unsigned long)r->height, options->max_pixels);
+    RS_FAIL_IF(pixels / 8 * r->file_bits / MAX_DEFLATE > r->bytes, RESCL_ERR_FORMAT,
                "%s: says it is %lux%lu, which a file of %zu bytes cannot hold; it is corrupted",
                name, (unsigned long)r->width, (unsigned long)r->height, r->bytes);
     RS_FAIL_IF(r->channels != 3 && r->channels != 4, RESCL_ERR_FORMAT,
                "%s: a PNG that decodes to %zu channels", name, r->channels);
+    RS_FAIL_IF(r->passes > 1 && pixels > RS_MAX_PIXELS, RESCL_ERR_FORMAT,
+               "%s: an interlaced PNG of %lux%lu, which is not supported: those of more than %zu "
+               "pixels are read row by row; save it again without interlacing",
+               name, (unsigned long)r->width, (unsigned long)r->height, RS_MAX_PIXELS);
 out:
     return st;
 }
 
-rescl_status rs_png_decode(const uint8_t *data, size_t bytes, const char *name, rescl_image *out,
-                           unsigned *orientation)
+/* How much smaller the image becomes, and room for it. */
+static rescl_status make_room(reader *r, const rescl_image_options *options)
 {
     rescl_status st = RESCL_OK;
-    reader r = {.data = data, .bytes = bytes, .orientation = *orientation};
-    RS_OOM(r.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &r, on_read_error, on_warning));
-    RS_OOM(r.info = png_create_info_struct(r.png));
-    RS_FAIL_IF(!read_header(&r), RESCL_ERR_FORMAT, "%s: corrupted PNG: %s", name, r.message);
-    RS_TRY(check_size(&r, name));
-    RS_OOM(r.pixels = calloc((size_t)r.width * r.height, r.channels));
+    const size_t w = r->width, h = r->height;
+    const size_t most = (w < h ? w : h) / options->min_side;
+    r->factor = w <= RS_MAX_PIXELS / h || most == 0 ? 1 : most;
+    for (;; r->factor++) {
+        r->out_width = (w - 1) / r->factor + 1;
+        r->out_height = (h - 1) / r->factor + 1;
+        if (r->out_width <= RS_MAX_PIXELS / r->out_height)
+            break;
+    }
+    if (r->factor > 1) {
+        RS_OOM(r->row = calloc(w, r->channels));
+        RS_OOM(r->sum = calloc(r->out_width * 3, sizeof *r->sum));
+        RS_OOM(r->pixels = calloc(r->out_width * r->out_height, 3));
+    } else {
+        RS_OOM(r->pixels = calloc(w * h, r->channels));
+    }
+out:
+    return st;
+}
+
+/* Bits of rescl_image_notice for 16-bit samples that do not use all of their range. */
+static unsigned unused_bits(const reader *r)
+{
+    if (r->file_depth != 16 || r->sample_bits < 16 || r->all_samples == 0)
+        return 0;
+    return r->all_samples < 1u << 8    ? RESCL_IMAGE_USES_8_BITS
+           : r->all_samples < 1u << 10 ? RESCL_IMAGE_USES_10_BITS
+           : r->all_samples < 1u << 12 ? RESCL_IMAGE_USES_12_BITS
+           : r->all_samples < 1u << 14 ? RESCL_IMAGE_USES_14_BITS
+                                       : 0;
+}
+
+static rescl_status open_reader(reader *r, const char *name)
+{
+    rescl_status st = RESCL_OK;
+    RS_FAIL_IF(r->bytes >= 16 && memcmp(r->data + 12, "CgBI", 4) == 0, RESCL_ERR_FORMAT,
+               "%s: a PNG in the form that Xcode makes for iPhones (CgBI), which is not supported; "
+               "convert it with 'pngcrush -revert-iphone-optimizations'",
+               name);
+    RS_OOM(r->png = png_create_read_struct(PNG_LIBPNG_VER_STRING, r, on_read_error, on_warning));
+    RS_OOM(r->info = png_create_info_struct(r->png));
+    RS_FAIL_IF(!read_header(r), RESCL_ERR_FORMAT, "%s: corrupted PNG: %s", name, r->message);
+out:
+    return st;
+}
+
+static void close_reader(reader *r)
+{
+    if (r->png)
+        png_destroy_read_struct(&r->png, r->info ? &r->info : NULL, NULL);
+    free(r->pixels);
+    free(r->row);
+    free(r->sum);
+}
+
+static rescl_status decode(const uint8_t *data, size_t bytes, const char *name,
+                           const rescl_image_options *options, rs_decoded *out)
+{
+    rescl_status st = RESCL_OK;
+    reader r = {.data = data, .bytes = bytes, .sample_bits = options->sample_bits};
+    RS_TRY(open_reader(&r, name));
+    RS_TRY(check_size(&r, name, options));
+    RS_TRY(make_room(&r, options));
     RS_FAIL_IF(!read_pixels(&r), RESCL_ERR_FORMAT, "%s: corrupted PNG: %s", name, r.message);
-    if (r.channels == 4)
+    if (r.factor == 1 && r.channels == 4)
         lay_on_white(r.pixels, (size_t)r.width * r.height);
-    *out = (rescl_image){.width = r.width, .height = r.height, .pixels = r.pixels};
-    *orientation = r.orientation;
+    out->image = (rescl_image){.width = r.out_width, .height = r.out_height, .pixels = r.pixels};
+    out->notices = unused_bits(&r) | (r.message[0] ? RESCL_IMAGE_END_DAMAGED : 0) |
+                   (r.factor > 1 ? RESCL_IMAGE_REDUCED : 0);
     r.pixels = NULL;
 out:
-    if (r.png)
-        png_destroy_read_struct(&r.png, r.info ? &r.info : NULL, NULL);
-    free(r.pixels);
+    close_reader(&r);
+    return st;
+}
+
+/* A copy of a file that ends within its last chunk, if that is of pixels, with the chunk made as short
+ * as the file is: its pixels may be all there. NULL if the file does not end so, or memory is short. */
+static uint8_t *close_last_chunk(const uint8_t *data, size_t bytes, size_t *out_bytes)
+{
+    size_t at = SIGNATURE_BYTES;
+    while (at + 8 < bytes && png_get_uint_32(data + at) <= bytes - at - 8)
+        at += 8 + (size_t)png_get_uint_32(data + at) + 4;
+    if (at + 8 >= bytes || memcmp(data + at + 4, "IDAT", 4) != 0)
+        return NULL;
+    uint8_t *copy = malloc(bytes + 4);
+    if (!copy)
+        return NULL;
+    const uint32_t length = (uint32_t)(bytes - at - 8);
+    memcpy(copy, data, bytes);
+    png_save_uint_32(copy + at, length);
+    png_save_uint_32(copy + bytes, (png_uint_32)crc32(0, copy + at + 4, length + 4));
+    *out_bytes = bytes + 4;
+    return copy;
+}
+
+rescl_status rs_png_decode(const uint8_t *data, size_t bytes, const char *name,
+                           const rescl_image_options *options, rs_decoded *out)
+{
+    rescl_status st = decode(data, bytes, name, options, out);
+    if (st == RESCL_ERR_FORMAT) {
+        const rescl_error first = *rescl_last_error();
+        size_t closed_bytes = 0;
+        uint8_t *closed = close_last_chunk(data, bytes, &closed_bytes);
+        if (closed && decode(closed, closed_bytes, name, options, out) == RESCL_OK)
+            st = RESCL_OK;
+        else
+            rs_error_restore(&first);
+        free(closed);
+    }
+    if (st == RESCL_OK)
+        out->orientation = rs_png_orientation(data, bytes);
     return st;
 }
 
 rescl_status rs_png_probe(const uint8_t *data, size_t bytes, size_t file_bytes, const char *name,
-                          rescl_image_info *out)
+                          const rescl_image_options *options, rescl_image_info *out)
 {
     rescl_status st = RESCL_OK;
-    reader r = {.data = data, .bytes = bytes};
-    RS_OOM(r.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &r, on_read_error, on_warning));
-    RS_OOM(r.info = png_create_info_struct(r.png));
-    RS_FAIL_IF(!read_header(&r), RESCL_ERR_FORMAT, "%s: corrupted PNG: %s", name, r.message);
+    reader r = {.data = data, .bytes = bytes, .sample_bits = options->sample_bits};
+    RS_TRY(open_reader(&r, name));
     r.bytes = file_bytes;
-    RS_TRY(check_size(&r, name));
+    RS_TRY(check_size(&r, name, options));
     *out = (rescl_image_info){.width = r.width, .height = r.height, .kind = "PNG"};
 out:
-    if (r.png)
-        png_destroy_read_struct(&r.png, r.info ? &r.info : NULL, NULL);
+    close_reader(&r);
     return st;
 }
 

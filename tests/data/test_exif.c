@@ -58,6 +58,98 @@ static void finds_the_orientation(void **state)
         }
 }
 
+/* As Pillow reads it: numbers of any type count, others do not; the first of several values counts. */
+static void takes_numbers_of_other_types(void **state)
+{
+    (void)state;
+    static const struct {
+        unsigned type, count, want;
+        uint8_t value[12];
+    } entries[] = {
+        {3, 1, 6, {0, 6}},
+        {3, 2, 6, {0, 6, 0, 3}},
+        {4, 1, 6, {0, 0, 0, 6}},
+        {9, 1, 6, {0, 0, 0, 6}},
+        {13, 1, 6, {0, 0, 0, 6}},
+        {8, 1, 6, {0, 6}},
+        {6, 1, 6, {6}},
+        {11, 1, 6, {0x40, 0xc0, 0, 0}}, /* 6.0f */
+        {5, 1, 6, {0, 0, 0, 12, 0, 0, 0, 2}},
+        {10, 1, 6, {0xff, 0xff, 0xff, 0xfa, 0xff, 0xff, 0xff, 0xff}}, /* -6 / -1 */
+        {12, 1, 6, {0x40, 0x18, 0, 0, 0, 0, 0, 0}},
+        {16, 1, 6, {0, 0, 0, 0, 0, 0, 0, 6}},
+        {4, 2, 6, {0, 0, 0, 6, 0, 0, 0, 3}},
+        {1, 1, 1, {6}}, /* bytes, text */
+        {7, 1, 1, {6}},
+        {2, 2, 1, {'6', 0}},
+        {8, 1, 1, {0xff, 0xfa}}, /* -6 */
+        {5, 1, 1, {0, 0, 0, 6, 0, 0, 0, 0}},
+        {11, 1, 1, {0x7f, 0xc0, 0, 0}}, /* not a number */
+        {4, 1, 1, {0, 0, 0, 9}},
+        {3, 0, 0, {0, 6}}, /* nothing there */
+        {0, 1, 0, {0, 6}},
+        {14, 1, 0, {0, 6}},
+        {0xffff, 1, 0, {0, 6}},
+    };
+    for (size_t i = 0; i < RS_COUNT(entries); i++) {
+        uint8_t tiff[TIFF_BYTES + 12];
+        uint8_t *entry = tiff + 10 + 12;
+        memset(tiff, 0, sizeof tiff);
+        make_tiff(tiff, true, 0);
+        put_number(entry + 2, 2, true, entries[i].type);
+        put_number(entry + 4, 4, true, entries[i].count);
+        memcpy(entry + 8, entries[i].value, 4);
+        const unsigned size = entries[i].type == 5 || entries[i].type == 10 ||
+                                      entries[i].type == 12 || entries[i].type == 16
+                                  ? 8
+                                  : 4;
+        if (size * entries[i].count > 4 && entries[i].type != 3 && entries[i].type != 2) {
+            put_number(entry + 8, 4, true, TIFF_BYTES);
+            memcpy(tiff + TIFF_BYTES, entries[i].value, 12);
+        }
+        if (orientation_of(tiff, sizeof tiff) != entries[i].want)
+            fail_msg("type %u: got %u, expected %u", entries[i].type,
+                     orientation_of(tiff, sizeof tiff), entries[i].want);
+    }
+}
+
+static void bears_the_prefix_of_jpeg(void **state)
+{
+    (void)state;
+    uint8_t data[6 + TIFF_BYTES] = "Exif\0";
+    make_tiff(data + 6, false, 8);
+    assert_int_equal(orientation_of(data, sizeof data), 8);
+    for (size_t n = 0; n < 14; n++)
+        assert_int_equal(orientation_of(data, n), 0);
+}
+
+static void reads_xmp(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        unsigned want;
+    } packets[] = {
+        {"<rdf:Description tiff:Orientation=\"6\"/>", 6},
+        {"<tiff:Orientation>8</tiff:Orientation>", 8},
+        {"<tiff:Orientation>9</tiff:Orientation>", 1},
+        {"tiff:Orientation tiff:Orientation=\"3\"", 3},
+        {"tiff:Orientation='6'", 0},
+        {"tiff:Orientation=\"", 0},
+        {"tiff:Orientation>", 0},
+        {"tiff:Orientation", 0},
+        {"", 0},
+    };
+    for (size_t i = 0; i < RS_COUNT(packets); i++) {
+        const size_t n = strlen(packets[i].text);
+        uint8_t *copy = malloc(n ? n : 1);
+        assert_non_null(copy);
+        memcpy(copy, packets[i].text, n);
+        assert_int_equal(rs_xmp_orientation(copy, n), packets[i].want);
+        free(copy);
+    }
+}
+
 static void bears_damaged_directories(void **state)
 {
     (void)state;
@@ -68,22 +160,23 @@ static void bears_damaged_directories(void **state)
     make_tiff(tiff, true, 6);
     for (size_t n = 0; n < sizeof tiff; n++) {
         const unsigned got = orientation_of(tiff, n);
-        assert_int_equal(got, n < sizeof tiff - 4 ? 1 : 6); /* the link at the end is not needed */
+        assert_int_equal(got, n < sizeof tiff - 4 ? 0 : 6); /* the link at the end is not needed */
     }
     for (size_t i = 0; i < RS_COUNT(offsets); i++) {
         put_number(tiff + 4, 4, true, offsets[i]);
-        assert_in_range(orientation_of(tiff, sizeof tiff), 1, 8);
+        assert_in_range(orientation_of(tiff, sizeof tiff), 0, 8);
     }
     make_tiff(tiff, true, 6);
     put_number(tiff + 8, 2, true, 0xffff); /* more entries than there are bytes */
     assert_int_equal(orientation_of(tiff, sizeof tiff), 6);
-    put_number(tiff + 10 + 12 + 2, 2, true, 5); /* another type than it must have */
-    assert_int_equal(orientation_of(tiff, sizeof tiff), 1);
+    put_number(tiff + 10 + 12 + 2, 2, true,
+               5); /* a ratio, whose values would lie beyond the data */
+    assert_int_equal(orientation_of(tiff, sizeof tiff), 0);
     for (int k = 0; k < 20000; k++) {
         make_tiff(tiff, k % 2, 8);
         for (int i = 0; i < 3; i++)
             tiff[rs_rng_below(&rng, sizeof tiff)] = (uint8_t)rs_rng_u32(&rng);
-        assert_in_range(orientation_of(tiff, sizeof tiff), 1, 8);
+        assert_in_range(orientation_of(tiff, sizeof tiff), 0, 8);
     }
 }
 
@@ -183,9 +276,9 @@ static int remove_dir(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(finds_the_orientation),
-        cmocka_unit_test(bears_damaged_directories),
-        cmocka_unit_test(turns_images_upright),
+        cmocka_unit_test(finds_the_orientation),     cmocka_unit_test(takes_numbers_of_other_types),
+        cmocka_unit_test(bears_the_prefix_of_jpeg),  cmocka_unit_test(reads_xmp),
+        cmocka_unit_test(bears_damaged_directories), cmocka_unit_test(turns_images_upright),
         cmocka_unit_test(reads_it_from_png),
     };
     return cmocka_run_group_tests(tests, make_dir, remove_dir);

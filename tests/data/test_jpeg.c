@@ -177,20 +177,176 @@ static void turns_by_exif(void **state)
     }
 }
 
-static void refuses_every_truncation(void **state)
+/* Without the mark of its end (two bytes) a file has all its pixels; shorter, it has not. */
+static void refuses_what_was_cut_short(void **state)
 {
     (void)state;
     for (size_t i = 0; i < RS_COUNT(variants); i++) {
         bytes file = make_jpeg(&variants[i]);
         for (unsigned long n = 0; n < file.count; n++) {
             rescl_image image;
+            unsigned notices = 0;
             unsigned char *cut = malloc(n ? n : 1); /* of its exact size */
             assert_non_null(cut);
             memcpy(cut, file.data, n);
-            assert_fails(decode(&(bytes){cut, n}, &image), RESCL_ERR_FORMAT, "photo.jpg");
-            assert_null(image.pixels);
+            if (n >= file.count - 2) {
+                assert_ok(rescl_image_decode_with(cut, n, "photo.jpg", NULL, &image, &notices));
+                assert_int_equal(notices, RESCL_IMAGE_END_DAMAGED);
+                if (!variants[i].exif)
+                    expect_image(&variants[i], &image);
+                rescl_image_free(&image);
+            } else {
+                assert_fails(decode(&(bytes){cut, n}, &image), RESCL_ERR_FORMAT, "photo.jpg");
+                assert_null(image.pixels);
+            }
             free(cut);
         }
+        free(file.data);
+    }
+}
+
+/* A copy of a file with `count` bytes put in at `at`. */
+static bytes with_bytes(const bytes *file, size_t at, const void *data, size_t count)
+{
+    bytes longer = {malloc(file->count + count), file->count + count};
+    assert_non_null(longer.data);
+    memcpy(longer.data, file->data, at);
+    memcpy(longer.data + at, data, count);
+    memcpy(longer.data + at + count, file->data + at, file->count - at);
+    return longer;
+}
+
+static void expect_same(const bytes *file, const rescl_image *want)
+{
+    rescl_image image;
+    unsigned notices = 0;
+    assert_ok(
+        rescl_image_decode_with(file->data, file->count, "photo.jpg", NULL, &image, &notices));
+    assert_int_equal(notices, RESCL_IMAGE_END_DAMAGED);
+    assert_memory_equal(image.pixels, want->pixels, want->width * want->height * 3);
+    rescl_image_free(&image);
+}
+
+/* Some phones write a trailer of their own in place of the mark of the end. */
+static void bears_a_trailer(void **state)
+{
+    (void)state;
+    static const char trailer[] = "\0\0\1\n\x0e\0\0\0Image_UTC_Data\xff\xd8\xff\xe0\0\4??SEFT";
+    for (size_t i = 0; i < RS_COUNT(variants); i++) {
+        rescl_image want;
+        bytes file = make_jpeg(&variants[i]);
+        assert_ok(decode(&file, &want));
+        file.count -= 2;
+        bytes longer = with_bytes(&file, file.count, trailer, sizeof trailer - 1);
+        expect_same(&longer, &want);
+        rescl_image_free(&want);
+        free(longer.data);
+        free(file.data);
+    }
+}
+
+/* The offset of the first marker SOS from `at` on, or of the next marker when `sos` is false. */
+static size_t find_scan(const bytes *file, size_t at, bool sos)
+{
+    for (; at + 1 < file->count; at++) {
+        const unsigned char next = file->data[at + 1];
+        if (file->data[at] == 0xff && next != 0 &&
+            (sos ? next == 0xda : next < 0xd0 || next > 0xd7))
+            return at;
+    }
+    return 0;
+}
+
+/* Each scan of a progressive file once more, after itself and at the end; then each left out. */
+static void bears_a_scan_that_comes_again(void **state)
+{
+    (void)state;
+    bytes file = make_jpeg(&variants[3]);
+    rescl_image want;
+    int scans = 0;
+    assert_ok(decode(&file, &want));
+    for (size_t at = 0; (at = find_scan(&file, at, true)) != 0; at += 2, scans++) {
+        const size_t end = find_scan(&file, at + 2, false);
+        const size_t places[] = {end, file.count - 2};
+        for (size_t i = 0; i < RS_COUNT(places); i++) {
+            bytes again = with_bytes(&file, places[i], file.data + at, end - at);
+            expect_same(&again, &want);
+            free(again.data);
+        }
+    }
+    assert_true(scans >= 8);
+    size_t first = find_scan(&file, 0, true), end = find_scan(&file, first + 2, false);
+    rescl_image image;
+    memmove(file.data + first, file.data + end, file.count - end);
+    file.count -= end - first;
+    assert_fails(decode(&file, &image), RESCL_ERR_FORMAT, "Inconsistent progression");
+    rescl_image_free(&want);
+    free(file.data);
+}
+
+/* Above 64 Mi pixels: some eighths of the size. */
+static void makes_large_images_smaller(void **state)
+{
+    (void)state;
+    enum { SIDE = 8208 };
+    struct jpeg_compress_struct jpeg;
+    struct jpeg_error_mgr errors;
+    bytes file = {0};
+    uint8_t *row = malloc(SIDE);
+    assert_non_null(row);
+    jpeg.err = jpeg_std_error(&errors);
+    jpeg_create_compress(&jpeg);
+    jpeg_mem_dest(&jpeg, &file.data, &file.count);
+    jpeg.image_width = jpeg.image_height = SIDE;
+    jpeg.input_components = 1;
+    jpeg.in_color_space = JCS_GRAYSCALE;
+    jpeg_set_defaults(&jpeg);
+    jpeg_start_compress(&jpeg, TRUE);
+    for (size_t y = 0; y < SIDE; y++) {
+        JSAMPROW rows = row;
+        memset(row, y < SIDE / 2 ? 10 : 240, SIDE);
+        jpeg_write_scanlines(&jpeg, &rows, 1);
+    }
+    jpeg_finish_compress(&jpeg);
+    jpeg_destroy_compress(&jpeg);
+    rescl_image image;
+    rescl_image_options options;
+    unsigned notices = 0;
+    rescl_image_options_default(&options);
+    assert_ok(
+        rescl_image_decode_with(file.data, file.count, "photo.jpg", &options, &image, &notices));
+    assert_int_equal(notices, RESCL_IMAGE_REDUCED);
+    assert_int_equal(image.width, SIDE / 4);
+    assert_int_equal(image.height, SIDE / 4);
+    assert_int_equal(image.pixels[0], 10);
+    assert_int_equal(image.pixels[image.width * image.height * 3 - 1], 240);
+    rescl_image_free(&image);
+    options.min_side = 3000;
+    assert_ok(rescl_image_decode_with(file.data, file.count, "photo.jpg", &options, &image, NULL));
+    assert_int_equal(image.width, SIDE * 3 / 8);
+    rescl_image_free(&image);
+    options.max_pixels = SIDE * SIDE - 1;
+    assert_fails(
+        rescl_image_decode_with(file.data, file.count, "photo.jpg", &options, &image, NULL),
+        RESCL_ERR_FORMAT, "8208x8208", "max-pixels");
+    free(file.data);
+    free(row);
+}
+
+/* Of EXIF data and XMP, the first counts. */
+static void turns_by_xmp(void **state)
+{
+    (void)state;
+    static const char xmp[] = "\xff\xe1\0\x44http://ns.adobe.com/xap/1.0/\0"
+                              "<tiff:Orientation>6</tiff:Orientation>\0";
+    for (size_t i = 5; i < RS_COUNT(variants); i++) {
+        rescl_image image;
+        bytes file = make_jpeg(&variants[i]);
+        bytes turned = with_bytes(&file, 2, xmp, 70);
+        assert_ok(decode(&turned, &image));
+        assert_int_equal(image.width, HEIGHT);
+        rescl_image_free(&image);
+        free(turned.data);
         free(file.data);
     }
 }
@@ -244,11 +400,17 @@ static void refuses_what_cannot_be(void **state)
     } changes[] = {
         {5, {0xff, 0xdc, 0xff, 0xdc}, 4, "too large"},   /* 65500 x 65500 */
         {5, {0x1f, 0x40, 0x1f, 0x40}, 4, "cannot hold"}, /* 8000 x 8000 */
-        {5, {0, 0, 0, 9}, 4, "corrupted"},               /* height 0 */
-        {4, {12}, 1, "precision 12"},
+        {5, {0, 0, 0, 9}, 4, "DNL"},                     /* height 0 */
+        {4, {12}, 1, "12 bits a sample, which is not supported"},
+        {4, {16}, 1, "16 bits"},
+        {4, {7}, 1, "corrupted"},
         {1, {0xc9}, 1, "arithmetic"},
-        {1, {0xc3}, 1, "corrupted"}, /* lossless */
-        {9, {5}, 1, "corrupted"},    /* components */
+        {1, {0xca}, 1, "arithmetic"},
+        {1, {0xc3}, 1, "lossless"},
+        {1, {0xcb}, 1, "lossless"},
+        {1, {0xc5}, 1, "hierarchical"},
+        {1, {0xf7}, 1, "JPEG-LS"},
+        {9, {5}, 1, "corrupted"}, /* components, of which the segment has three */
     };
     for (size_t i = 0; i < RS_COUNT(changes); i++) {
         rescl_image image;
@@ -316,7 +478,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_every_kind),
         cmocka_unit_test(turns_by_exif),
-        cmocka_unit_test(refuses_every_truncation),
+        cmocka_unit_test(turns_by_xmp),
+        cmocka_unit_test(refuses_what_was_cut_short),
+        cmocka_unit_test(bears_a_trailer),
+        cmocka_unit_test(bears_a_scan_that_comes_again),
+        cmocka_unit_test(makes_large_images_smaller),
         cmocka_unit_test(survives_corruption),
         cmocka_unit_test(refuses_what_cannot_be),
         cmocka_unit_test(limits_scans),

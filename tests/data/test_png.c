@@ -285,22 +285,243 @@ static void refuses_sizes_that_cannot_be(void **state)
     free(data);
 }
 
+/* Where the file's pixels end: behind the last chunk of them, but for the checksums of zlib (4) and of
+ * the chunk. What is left of deflate's data then is the mark of its end, of 1 or 2 bytes. */
+static size_t end_of_pixels(const char *data, size_t bytes)
+{
+    size_t end = 0;
+    for (size_t i = 8; i + 12 <= bytes;) {
+        const uint8_t *p = (const uint8_t *)data + i;
+        const size_t n = (size_t)p[0] << 24 | (size_t)p[1] << 16 | (size_t)p[2] << 8 | p[3];
+        if (memcmp(p + 4, "IDAT", 4) == 0)
+            end = i + 8 + n - 4;
+        i += n + 12;
+    }
+    return end;
+}
+
+/* A file that was cut short is read if its pixels are all there, and only then. */
 static void survives_truncation(void **state)
 {
     (void)state;
     for (size_t i = 0; i < RS_COUNT(variants); i += 3) {
         char *data;
         size_t bytes;
+        rescl_image whole, image;
+        unsigned notices = 1;
         put_variant(&variants[i]);
+        assert_ok(rescl_image_read_with(path, NULL, &whole, &notices));
+        assert_int_equal(notices & RESCL_IMAGE_END_DAMAGED, 0);
         assert_ok(rs_file_read(path, 1 << 20, &data, &bytes));
-        for (size_t n = 0; n < bytes; n += n < 60 ? 3 : 17) {
-            rescl_image image;
-            put_bytes(path, data, n);
-            assert_fails(rescl_image_read(path, &image), RESCL_ERR_FORMAT, path);
-            assert_null(image.pixels);
+        const size_t end = end_of_pixels(data, bytes);
+        for (size_t n = 0; n < bytes; n += n < 60 ? 3 : n < end - 4 ? 17 : 1) {
+            char *cut = malloc(n ? n : 1); /* of its exact size */
+            assert_non_null(cut);
+            memcpy(cut, data, n);
+            const rescl_status st = rescl_image_decode_with(cut, n, path, NULL, &image, &notices);
+            free(cut);
+            assert_true(n >= end ? st == RESCL_OK : n >= end - 2 || st == RESCL_ERR_FORMAT);
+            if (st == RESCL_OK) {
+                assert_true(notices & RESCL_IMAGE_END_DAMAGED);
+                assert_memory_equal(image.pixels, whole.pixels, WIDTH * HEIGHT * 3);
+            }
+            rescl_image_free(&image);
         }
+        rescl_image_free(&whole);
         free(data);
     }
+}
+
+/* The file with other bytes at `at`. */
+static void put_changed(const char *data, size_t bytes, size_t at, const char *with, size_t count)
+{
+    char *copy = malloc(bytes);
+    assert_non_null(copy);
+    memcpy(copy, data, bytes);
+    memcpy(copy + at, with, count);
+    put_bytes(path, copy, bytes);
+    free(copy);
+}
+
+static void bears_a_flaw_after_the_last_row(void **state)
+{
+    (void)state;
+    char *data;
+    size_t bytes;
+    rescl_image image;
+    unsigned notices = 0;
+    put_variant(&variants[13]);
+    assert_ok(rs_file_read(path, 1 << 20, &data, &bytes));
+    put_changed(data, bytes, bytes - 4, "abcd", 4); /* the checksum of IEND */
+    assert_ok(rescl_image_read_with(path, NULL, &image, &notices));
+    assert_true(notices & RESCL_IMAGE_END_DAMAGED);
+    rescl_image_free(&image);
+    put_changed(data, bytes, bytes - 8, "tEXt", 4);
+    assert_ok(rescl_image_read_with(path, NULL, &image, &notices));
+    assert_true(notices & RESCL_IMAGE_END_DAMAGED);
+    rescl_image_free(&image);
+    put_changed(data, bytes, bytes - 16, "abcd", 4); /* the checksum of the pixels */
+    assert_fails(rescl_image_read(path, &image), RESCL_ERR_FORMAT, "corrupted PNG");
+    free(data);
+}
+
+/* The end of zlib's data, which is the checksum of the pixels, was never written. */
+static void bears_pixels_without_checksum(void **state)
+{
+    (void)state;
+    char *data;
+    size_t bytes;
+    rescl_image image, whole;
+    uint8_t file[8192], *at = file;
+    put_variant(&variants[13]);
+    assert_ok(rescl_image_read(path, &whole));
+    assert_ok(rs_file_read(path, sizeof file, &data, &bytes));
+    const size_t end = end_of_pixels(data, bytes);
+    memcpy(at, data, 33); /* the signature and the header */
+    at += 33;
+    at += make_chunk(at, "IDAT", data + 41, end - 41);
+    at += make_chunk(at, "IEND", "", 0);
+    put_bytes(path, file, (size_t)(at - file));
+    assert_ok(rescl_image_read(path, &image));
+    assert_memory_equal(image.pixels, whole.pixels, WIDTH * HEIGHT * 3);
+    rescl_image_free(&image);
+    rescl_image_free(&whole);
+    free(data);
+}
+
+static void names_what_xcode_makes(void **state)
+{
+    (void)state;
+    uint8_t file[64] = "\x89PNG\r\n\x1a\n";
+    rescl_image image;
+    put_bytes(path, file, 8 + make_chunk(file + 8, "CgBI", "\x50\0\x20\2", 4));
+    assert_fails(rescl_image_read(path, &image), RESCL_ERR_FORMAT, "CgBI", "not supported");
+}
+
+/* Gray of 16 bits a sample that go up to `most`. */
+static void put_gray16(unsigned most)
+{
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, NULL, on_error, NULL);
+    png_infop info = png_create_info_struct(png);
+    const png_byte row[4] = {0, 0, (png_byte)(most >> 8), (png_byte)most};
+    png_init_io(png, file);
+    png_set_IHDR(png, info, 2, 1, 16, PNG_COLOR_TYPE_GRAY, PNG_INTERLACE_NONE,
+                 PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+    png_write_info(png, info);
+    png_write_row(png, row);
+    png_write_end(png, NULL);
+    png_destroy_write_struct(&png, &info);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void notices_unused_bits(void **state)
+{
+    (void)state;
+    static const struct {
+        unsigned most, notice, plain, scaled; /* scaled: by the bits that the notice says */
+        size_t bits;
+    } files[] = {
+        {255, RESCL_IMAGE_USES_8_BITS, 0, 255, 8},
+        {1023, RESCL_IMAGE_USES_10_BITS, 3, 255, 10},
+        {4095, RESCL_IMAGE_USES_12_BITS, 15, 255, 12},
+        {2048, RESCL_IMAGE_USES_12_BITS, 8, 128, 12},
+        {16383, RESCL_IMAGE_USES_14_BITS, 63, 255, 14},
+        {16384, 0, 64, 64, 16},
+        {65535, 0, 255, 255, 12}, /* beyond what was said */
+        {0, 0, 0, 0, 12},
+    };
+    for (size_t i = 0; i < RS_COUNT(files); i++) {
+        rescl_image image;
+        rescl_image_options options;
+        unsigned notices = 99;
+        rescl_image_options_default(&options);
+        put_gray16(files[i].most);
+        assert_ok(rescl_image_read_with(path, &options, &image, &notices));
+        assert_int_equal(notices, files[i].notice);
+        assert_true(notices == 0 || rescl_image_notice_text((rescl_image_notice)notices));
+        assert_int_equal(image.pixels[3], files[i].plain);
+        rescl_image_free(&image);
+        options.sample_bits = files[i].bits;
+        assert_ok(rescl_image_read_with(path, &options, &image, &notices));
+        assert_int_equal(notices, 0);
+        assert_int_equal(image.pixels[0], 0);
+        assert_int_equal(image.pixels[3], files[i].scaled);
+        rescl_image_free(&image);
+        options.sample_bits = 17;
+        assert_fails(rescl_image_read_with(path, &options, &image, &notices), RESCL_ERR_ARG,
+                     "sample_bits: 17");
+    }
+}
+
+/* Large images, of one bit a pixel: black, and white from the middle on. */
+static void put_large(png_uint_32 width, png_uint_32 height)
+{
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, NULL, on_error, NULL);
+    png_infop info = png_create_info_struct(png);
+    png_byte *row = malloc(width / 8 + 1);
+    assert_non_null(row);
+    png_init_io(png, file);
+    png_set_compression_level(png, 1);
+    png_set_IHDR(png, info, width, height, 1, PNG_COLOR_TYPE_GRAY, PNG_INTERLACE_NONE,
+                 PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+    png_write_info(png, info);
+    for (png_uint_32 y = 0; y < height; y++) {
+        memset(row, 2 * y < height ? 0 : 0xff, width / 8 + 1);
+        png_write_row(png, row);
+    }
+    png_write_end(png, NULL);
+    png_destroy_write_struct(&png, &info);
+    free(row);
+    assert_int_equal(fclose(file), 0);
+}
+
+/* Their passes would need the whole image in memory. */
+static void refuses_large_interlaced_images(void **state)
+{
+    (void)state;
+    uint8_t file[16384] = "\x89PNG\r\n\x1a\n", pixels[10000] = {0};
+    rescl_image image;
+    size_t bytes = 8;
+    bytes += make_chunk(file + bytes, "IHDR", "\0\0\x20\x08\0\0\x20\x08\1\0\0\0\1",
+                        13); /* 8200 x 8200 */
+    bytes += make_chunk(file + bytes, "IDAT", pixels, sizeof pixels);
+    put_bytes(path, file, bytes);
+    assert_fails(rescl_image_read(path, &image), RESCL_ERR_FORMAT, "interlaced", "not supported");
+}
+
+/* Above 64 Mi pixels: a whole fraction, row by row. */
+static void makes_large_images_smaller(void **state)
+{
+    (void)state;
+    rescl_image image;
+    rescl_image_info info;
+    rescl_image_options options;
+    unsigned notices = 0;
+    rescl_image_options_default(&options);
+    put_large(16390, 4100);
+    assert_ok(rescl_image_read_with(path, &options, &image, &notices));
+    assert_int_equal(notices, RESCL_IMAGE_REDUCED);
+    assert_int_equal(image.width, 8195);
+    assert_int_equal(image.height, 2050);
+    assert_int_equal(image.pixels[8195 * 1024 * 3 + 7], 0);
+    assert_int_equal(image.pixels[8195 * 1025 * 3 + 7], 255);
+    rescl_image_free(&image);
+    options.min_side = 4100; /* but it has to become smaller */
+    assert_ok(rescl_image_read_with(path, &options, &image, &notices));
+    assert_int_equal(image.height, 2050);
+    rescl_image_free(&image);
+    options.max_pixels = 16390 * 4100;
+    assert_ok(rescl_image_probe_with(path, &options, &info));
+    assert_int_equal(info.width, 16390);
+    options.max_pixels--;
+    assert_fails(rescl_image_probe_with(path, &options, &info), RESCL_ERR_FORMAT, "16390x4100",
+                 "67198999", "max-pixels");
+    assert_fails(rescl_image_read_with(path, &options, &image, NULL), RESCL_ERR_FORMAT,
+                 "too large");
 }
 
 /* Whatever bytes are changed, there is an image or an error, and no leak or crash. */
@@ -343,6 +564,12 @@ int main(void)
         cmocka_unit_test(writes_whole_or_not_at_all),
         cmocka_unit_test(refuses_sizes_that_cannot_be),
         cmocka_unit_test(survives_truncation),
+        cmocka_unit_test(bears_a_flaw_after_the_last_row),
+        cmocka_unit_test(bears_pixels_without_checksum),
+        cmocka_unit_test(names_what_xcode_makes),
+        cmocka_unit_test(notices_unused_bits),
+        cmocka_unit_test(makes_large_images_smaller),
+        cmocka_unit_test(refuses_large_interlaced_images),
         cmocka_unit_test(survives_corruption),
     };
     return cmocka_run_group_tests(tests, make_dir, remove_dir);

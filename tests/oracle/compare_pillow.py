@@ -14,7 +14,7 @@ import sys
 from PIL import Image, ImageOps
 
 
-class Image(ctypes.Structure):
+class Pixels(ctypes.Structure):
     _fields_ = [("width", ctypes.c_size_t), ("height", ctypes.c_size_t),
                 ("pixels", ctypes.c_void_p)]
 
@@ -26,14 +26,14 @@ class Error(ctypes.Structure):
 def load(path):
     lib = ctypes.CDLL(os.path.abspath(path))
     lib.rescl_last_error.restype = ctypes.POINTER(Error)
-    lib.rescl_image_free.argtypes = [ctypes.POINTER(Image)]
+    lib.rescl_image_free.argtypes = [ctypes.POINTER(Pixels)]
     lib.rescl_image_decode.argtypes = [ctypes.c_char_p, ctypes.c_size_t, ctypes.c_char_p,
-                                       ctypes.POINTER(Image)]
+                                       ctypes.POINTER(Pixels)]
     return lib
 
 
 def ours(lib, data, name):
-    image = Image()
+    image = Pixels()
     if lib.rescl_image_decode(data, len(data), name.encode(), ctypes.byref(image)):
         return lib.rescl_last_error().contents.message.decode()
     size = image.width, image.height
@@ -54,7 +54,7 @@ def files_of(paths):
     for path in paths:
         for folder, _, names in os.walk(path):
             for name in sorted(names):
-                if name.lower().endswith((".png", ".jpg", ".jpeg")):
+                if name.lower().endswith((".png", ".jpg", ".jpeg", ".jfif", ".jpe", ".jif")):
                     yield os.path.join(folder, name)
         if os.path.isfile(path):
             yield path
