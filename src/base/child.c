@@ -93,7 +93,7 @@ void rs_reply_fini(rs_reply *r)
 
 /* What stands before the bytes in the pipe; after a failure they are its message. */
 typedef struct head {
-    int64_t status;
+    int64_t status, sys_errno;
     uint64_t bytes;
 } head;
 
@@ -161,6 +161,7 @@ static void be_child(int fd, rs_child_fn fn, const void *arg, const rs_child_lim
     const char *data = reply.data;
     if (h.status != RESCL_OK) {
         data = rescl_last_error()->message;
+        h.sys_errno = rescl_last_error()->sys_errno;
         h.bytes = strlen(data);
     }
     const bool told = write_all(fd, &h, sizeof h) && write_all(fd, data, (size_t)h.bytes);
@@ -257,6 +258,7 @@ static rescl_status listen_to(child *c, const char *path, const rs_child_limits 
     bool told = read_all(c, deadline, &h, sizeof h);
     if (told && h.status != RESCL_OK) {
         told = h.bytes < sizeof message && read_all(c, deadline, message, (size_t)h.bytes);
+        errno = (int)h.sys_errno;
         RS_FAIL_IF(told, (rescl_status)h.status, "%s", message);
     } else if (told) {
         RS_FAIL_IF(h.bytes > limits->reply, RESCL_ERR_FORMAT,

@@ -12,6 +12,7 @@
 #ifdef RS_HAVE_HDF5
 #include <hdf5.h>
 #endif
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,6 +31,8 @@ static rescl_status open_file(const char *path, rs_wfile_list *out)
 /* ---- writing ----------------------------------------------------------------------------- */
 
 #ifdef RS_HAVE_HDF5
+
+#define MAX_ATTRIBUTE 64000 /* bytes: HDF5 takes 64 KiB with what describes it */
 
 /* A list of strings as h5py writes it: an array of one fixed length. */
 static bool put_strings(hid_t at, const char *key, const char *const *text, size_t count)
@@ -55,12 +58,17 @@ static bool put_strings(hid_t at, const char *key, const char *const *text, size
     return good;
 }
 
+/* A string of a fixed length, as far as an attribute has room for it: HDF5 keeps one of variable length
+ * elsewhere. */
 static bool put_string(hid_t at, const char *key, const char *text)
 {
+    const size_t bytes = strlen(text) + 1;
+    const bool variable = bytes > MAX_ATTRIBUTE;
     const hid_t type = H5Tcopy(H5T_C_S1), space = H5Screate(H5S_SCALAR);
-    const bool sized = H5Tset_size(type, strlen(text) + 1) >= 0;
+    const bool sized = H5Tset_size(type, variable ? H5T_VARIABLE : bytes) >= 0;
     const hid_t attr = H5Acreate2(at, key, type, space, H5P_DEFAULT, H5P_DEFAULT);
-    const bool good = sized && attr >= 0 && H5Awrite(attr, type, text) >= 0 && H5Aclose(attr) >= 0;
+    const void *value = variable ? (const void *)&text : text;
+    const bool good = sized && attr >= 0 && H5Awrite(attr, type, value) >= 0 && H5Aclose(attr) >= 0;
     H5Sclose(space);
     H5Tclose(type);
     return good;
@@ -114,11 +122,18 @@ static bool put_layer(hid_t file, const rs_export_job *j, size_t first, size_t *
     return good && put_strings(group, "weight_names", names, i - first) && H5Gclose(group) >= 0;
 }
 
+/* Writes job->path by way of another. */
+typedef struct writing {
+    const rs_export_job *job;
+    const char *temp;
+} writing;
+
 /* Runs in a child process. */
 static rescl_status write_all(rs_reply *reply, const void *arg)
 {
     rescl_status st = RESCL_OK;
-    const rs_export_job *j = arg;
+    const writing *w = arg;
+    const rs_export_job *j = w->job;
     const char **layers = NULL;
     size_t count = 0, next = 0;
     hid_t file = -1;
@@ -128,7 +143,8 @@ static rescl_status write_all(rs_reply *reply, const void *arg)
                "%s: out of memory", j->path);
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
     RS_OOM(layers = calloc(j->count + 1, sizeof *layers));
-    file = H5Fcreate(j->path, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+    errno = 0;
+    file = H5Fcreate(w->temp, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
     bool good = file >= 0;
     while (good && next < j->count) {
         layers[count++] = j->tensor[next].layer;
@@ -153,9 +169,8 @@ static rescl_status write_file(const rs_export_job *job)
     rs_atomic_file file = {.fd = -1};
     rs_reply reply = {0};
     RS_TRY(rs_atomic_open(&file, job->path));
-    rs_export_job temporary = *job;
-    temporary.path = file.temp;
-    RS_TRY(rs_child_run(job->path, write_all, &temporary, &limits, &reply));
+    const writing w = {job, file.temp};
+    RS_TRY(rs_child_run(job->path, write_all, &w, &limits, &reply));
     RS_TRY(rs_atomic_commit(&file));
 out:
     rs_reply_fini(&reply);

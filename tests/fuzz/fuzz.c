@@ -26,6 +26,12 @@ const char *rescl_preprocess_name(rescl_preprocess p)
     return p <= RESCL_PREPROCESS_CAFFE ? names[p] : NULL;
 }
 
+const char *rescl_interpolation_name(rescl_interpolation i)
+{
+    static const char *const names[] = {"bilinear", "bicubic", "nearest"};
+    return i <= RESCL_INTERPOLATION_NEAREST ? names[i] : NULL;
+}
+
 /* A small network with names of two libraries. */
 static const rs_graph *small_graph(void)
 {

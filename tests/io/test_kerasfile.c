@@ -123,12 +123,32 @@ static void weights_without_names_are_refused_with_the_cure(void **state)
                  "model.save('model.keras')");
 }
 
+/* HDF5 has no room for so many names in an attribute of fixed length. */
+static void thousands_of_classes_are_written_and_read(void **state)
+{
+    enum { MANY = 12000 };
+    const rescl_model_options o = {
+        .struct_size = sizeof o, .name = "resnet8", .classes = MANY, .image_size = SIZE};
+    const char *path = rs_test_path("%s/many.h5", rs_test_dir);
+    rescl_model *m = NULL, *back = NULL;
+    (void)state;
+    assert_ok(rescl_model_create(&o, &m));
+    assert_ok(rescl_model_export(m, path, NULL));
+    assert_ok(rescl_model_load(path, &back));
+    assert_int_equal(back->classes, MANY);
+    for (size_t i = 0; i < MANY; i++)
+        assert_string_equal(back->class_name[i], m->class_name[i]);
+    rescl_model_destroy(m);
+    rescl_model_destroy(back);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, rs_test_dir_setup, rs_test_dir_teardown)
     const struct CMUnitTest tests[] = {
         TEST(every_form_gives_what_keras_computes),
         TEST(weights_without_names_are_refused_with_the_cure),
+        TEST(thousands_of_classes_are_written_and_read),
     };
     if (!rescl_has_feature("hdf5")) {
         print_message("skipped: this build is without HDF5\n");
