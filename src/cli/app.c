@@ -41,6 +41,35 @@ static int print_config(const cli_args *args)
     return CLI_OK;
 }
 
+/* --json and --csv are short for forms; afterwards the flag and the form agree. */
+static int take_form(cli_args *args)
+{
+    static const struct {
+        cli_opt flag;
+        const char *form;
+    } shorts[] = {{OPT_json, "json"}, {OPT_csv, "csv"}};
+    const cli_opt id = cli_opt_find("output-format", strlen("output-format"), args->verb);
+    const char *asked = NULL;
+    for (size_t i = 0; i < sizeof shorts / sizeof *shorts; i++) {
+        if (!cli_opt_in(shorts[i].flag, args->verb) || !cli_bool(args, shorts[i].flag))
+            continue;
+        const char *other = asked                                   ? asked
+                            : args->value[id].origin == ORIGIN_FLAG ? cli_str(args, id)
+                                                                    : NULL;
+        if (other && strcmp(other, shorts[i].form) != 0) {
+            cli_usage_error("--%s and the form '%s' exclude each other", shorts[i].form, other);
+            return CLI_USAGE;
+        }
+        asked = shorts[i].form;
+    }
+    bool good = true;
+    if (asked)
+        good = cli_args_set(args, id, asked, ORIGIN_FLAG, "--output-format");
+    else if (strcmp(cli_str(args, id), "json") == 0)
+        good = cli_args_set(args, OPT_json, "true", ORIGIN_FLAG, "--json");
+    return good ? CLI_OK : CLI_FAILURE;
+}
+
 static int run_verb(cli_verb verb, int argc, char **argv)
 {
     cli_output_verb(cli_verb_get(verb)->name, false);
@@ -49,12 +78,17 @@ static int run_verb(cli_verb verb, int argc, char **argv)
     if (!cli_args_init(&args, verb) || !cli_args_parse(&args, argc, argv))
         goto out;
     cli_output_verb(cli_verb_get(verb)->name, cli_bool(&args, OPT_quiet));
-    if (cli_bool(&args, OPT_help)) {
-        cli_help_verb(stdout, verb);
+    if (cli_bool(&args, OPT_help) || cli_bool(&args, OPT_version)) {
+        if (cli_bool(&args, OPT_help))
+            cli_help_verb(stdout, verb);
+        else
+            print_version();
         code = CLI_OK;
         goto out;
     }
     code = read_configs(&args);
+    if (code == CLI_OK)
+        code = take_form(&args);
     if (code == CLI_OK)
         code = cli_bool(&args, OPT_print_config) ? print_config(&args) : commands[verb](&args);
 out:
@@ -76,13 +110,16 @@ static int run(int argc, char **argv)
         cli_help(stdout);
         return CLI_OK;
     }
-    if (strcmp(word, "--version") == 0)
+    if (strcmp(word, "--version") == 0 || strcmp(word, "-V") == 0)
         return print_version();
 
     const char *near = NULL;
     cli_verb verb = cli_verb_find(word, &near);
     if (verb == VERB_COUNT) {
-        if (near)
+        if (*word == '-')
+            cli_usage_error("unknown option '%s', expected a verb first: rescl VERB [options]",
+                            word);
+        else if (near)
             cli_usage_error("unknown verb '%s'; did you mean '%s'?", word, near);
         else
             cli_usage_error("unknown verb '%s'", word);

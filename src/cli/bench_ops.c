@@ -128,7 +128,7 @@ static int print_csv(const op_rows *rows)
             cli_table_add(&t, "%s", "");
         cli_table_add(&t, "%.3g", r->row.error);
     }
-    bool good = cli_table_print(&t, "csv", stdout);
+    bool good = cli_table_print(&t, "csv", cli_result());
     cli_table_fini(&t);
     return good ? CLI_OK : CLI_FAILURE;
 }
@@ -218,11 +218,11 @@ static void print_totals(const op_rows *rows)
         }
         if (!first || ms <= 0)
             continue;
-        printf("%s %s size %zu batch %zu, %s: %.1f ms in all, %.1f GFLOP/s", head->of.model,
-               head->op, head->of.size, head->of.batch, head->pass, ms, gflop / ms);
+        cli_print("%s %s size %zu batch %zu, %s: %.1f ms in all, %.1f GFLOP/s", head->of.model,
+                  head->op, head->of.size, head->of.batch, head->pass, ms, gflop / ms);
         if (rows->peak > 0)
-            printf(" (%.0f %% of the FMA peak)", 100 * gflop / ms / rows->peak);
-        putchar('\n');
+            cli_print(" (%.0f %% of the FMA peak)", 100 * gflop / ms / rows->peak);
+        cli_print("\n");
     }
 }
 
@@ -250,13 +250,14 @@ static int print_markdown(const op_rows *rows)
         if (k == i)
             add_problem(&t, rows, i, names, impls);
     }
-    bool good = cli_table_print(&t, "md", stdout);
+    bool good = cli_table_print(&t, "md", cli_result());
     cli_table_fini(&t);
     free(names);
-    printf("\n%s", rows->device);
+    cli_print("\n");
+    cli_print("%s", rows->device);
     if (rows->peak > 0)
-        printf(", FMA peak %.1f GFLOP/s", rows->peak);
-    printf("; * is what a network uses here\n");
+        cli_print(", FMA peak %.1f GFLOP/s", rows->peak);
+    cli_print("; * is what a network uses here\n");
     if (rows->of.model)
         print_totals(rows);
     return good ? CLI_OK : CLI_FAILURE;
@@ -301,8 +302,8 @@ static int finish_rows(const cli_args *args, op_rows *rows, int code)
     } else if (cli_bench_json(args)) {
         printed = print_json(rows);
     } else if (rows->count) {
-        printed =
-            strcmp(cli_str(args, OPT_output), "csv") == 0 ? print_csv(rows) : print_markdown(rows);
+        printed = strcmp(cli_str(args, OPT_bench_form), "csv") == 0 ? print_csv(rows)
+                                                                    : print_markdown(rows);
     }
     free(rows->row);
     return code ? code : printed;

@@ -10,7 +10,7 @@
 /* The options of one measurement. */
 rescl_bench_options cli_bench_options(const cli_args *args, const char *model, size_t size,
                                       size_t batch);
-/* Whether --json or -o json was given. */
+/* Whether the results are JSON. */
 bool cli_bench_json(const cli_args *args);
 
 /* Measure and print. Exit code. */

@@ -101,7 +101,7 @@ static int print_parts(const cli_args *args, const parts *all)
         cli_table_add(&t, "%.3f", p->ms);
         cli_table_add(&t, "%.3f", p->ms / all->total_ms);
     }
-    bool good = cli_table_print(&t, cli_str(args, OPT_output), stdout);
+    bool good = cli_table_print(&t, cli_str(args, OPT_bench_form), cli_result());
     cli_table_fini(&t);
     cli_note("%.3f ms a step, the kernels together", all->total_ms);
     return good ? CLI_OK : CLI_FAILURE;

@@ -1,6 +1,7 @@
 #include "bench_ops.h"
 #include "bench_step.h"
 #include "cli.h"
+#include "outfile.h"
 #include "output.h"
 #include "session.h"
 #include "table.h"
@@ -112,7 +113,8 @@ static int bench_model(const cli_args *args, rescl_device *device)
     int printed = CLI_OK;
     if (list)
         printed = cli_json_print(list);
-    else if (t.cells > t.columns && !cli_table_print(&t, cli_str(args, OPT_output), stdout))
+    else if (t.cells > t.columns &&
+             !cli_table_print(&t, cli_str(args, OPT_bench_form), cli_result()))
         printed = CLI_FAILURE;
     cli_table_fini(&t);
     return code ? code : printed;
@@ -142,14 +144,14 @@ static int bench_peak(const cli_args *args, rescl_device *device)
     cli_table_add(&t, "%.1f", peak.fma_gflops);
     cli_table_add(&t, "%.1f", peak.read_gbs);
     cli_table_add(&t, "%.1f", peak.triad_gbs);
-    bool good = cli_table_print(&t, cli_str(args, OPT_output), stdout);
+    bool good = cli_table_print(&t, cli_str(args, OPT_bench_form), cli_result());
     cli_table_fini(&t);
     return good ? CLI_OK : CLI_FAILURE;
 }
 
 bool cli_bench_json(const cli_args *args)
 {
-    return cli_bool(args, OPT_json) || strcmp(cli_str(args, OPT_output), "json") == 0;
+    return strcmp(cli_str(args, OPT_bench_form), "json") == 0;
 }
 
 typedef struct bench_kind {
@@ -185,12 +187,21 @@ int cmd_bench(const cli_args *args)
                                            : "");
         return CLI_USAGE;
     }
-    cli_session session;
-    int code = cli_session_open(args, kind->device_flags, &session);
-    if (code != CLI_OK)
-        return code;
-    cli_tuning_note(session.device);
-    code = kind->run(args, session.device);
+    cli_session session = {0};
+    cli_outfile out = {0};
+    const char *file = NULL;
+    if (!cli_outfile_name(args, OPT_bench_file, &file))
+        return CLI_USAGE;
+    int code = cli_outfile_open(&out, file);
+    if (code == CLI_OK)
+        code = cli_session_open(args, kind->device_flags, &session);
+    if (code == CLI_OK) {
+        cli_tuning_note(session.device);
+        cli_result_to(out.f);
+        code = kind->run(args, session.device);
+        cli_result_to(stdout);
+    }
+    const int written = cli_outfile_close(&out, code == CLI_OK);
     cli_session_close(&session);
-    return code;
+    return code == CLI_OK ? written : code;
 }

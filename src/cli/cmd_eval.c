@@ -8,12 +8,11 @@
 
 static void print_text(const rescl_metrics *m)
 {
-    char loss[32], top1[32], top5[32];
     printf("samples   %zu\n", m->samples);
-    printf("loss      %s\n", cli_exact(m->loss, loss));
-    printf("accuracy  %s\n", cli_exact(m->top1, top1));
+    printf("loss      %.4f\n", m->loss);
+    printf("accuracy  %.4f\n", m->top1);
     if (!isnan(m->top5))
-        printf("top5      %s\n", cli_exact(m->top5, top5));
+        printf("top5      %.4f\n", m->top5);
     printf("speed     %.1f img/s\n", m->img_s);
 }
 

@@ -11,9 +11,9 @@ static int print_result(const cli_args *args, const rescl_model *model, const ch
     rescl_model_info info;
     rescl_model_get_info(model, &info);
     if (!cli_bool(args, OPT_json)) {
-        printf("%s: %s, input (N, %zu, %zu, %zu), logits (N, %zu), images prepared as '%s'\n", path,
-               info.name, info.channels, info.image_size, info.image_size, info.classes,
-               rescl_preprocess_name(info.preprocess));
+        cli_print("%s: %s, input (N, %zu, %zu, %zu), logits (N, %zu), images prepared as '%s'\n",
+                  path, info.name, info.channels, info.image_size, info.image_size, info.classes,
+                  rescl_preprocess_name(info.preprocess));
         return CLI_OK;
     }
     json_t *o = json_object();

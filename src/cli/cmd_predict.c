@@ -50,11 +50,11 @@ static void find_top(const job *j, const float *probs)
 
 static void print_text(const job *j, const char *name, const float *probs)
 {
-    fprintf(j->out, "%s:", name);
+    cli_fprint(j->out, "%s:", name);
     for (size_t i = 0; i < j->topk; i++)
-        fprintf(j->out, "%s %s %.2f %%", i ? "," : "", rescl_model_class_name(j->model, j->top[i]),
-                100 * (double)probs[j->top[i]]);
-    fputc('\n', j->out);
+        cli_fprint(j->out, "%s %s %.2f %%", i ? "," : "",
+                   rescl_model_class_name(j->model, j->top[i]), 100 * (double)probs[j->top[i]]);
+    cli_fprint(j->out, "\n");
 }
 
 static void print_csv_head(const job *j)
@@ -148,9 +148,7 @@ static bool take(const rescl_prediction *p, void *user)
 {
     job *j = user;
     if (p->status != RESCL_OK) {
-        const int code = cli_fail(p->status, false);
-        /* A format that this build cannot read is no matter of the device. */
-        j->code = code == CLI_DEVICE ? CLI_FILE : code;
+        j->code = cli_fail(p->status, false);
         j->unread++;
         return true;
     }

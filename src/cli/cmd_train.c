@@ -201,7 +201,7 @@ static bool check_resume(const cli_args *args)
 
 static int open_all(run *r)
 {
-    if (!check_resume(r->args) || !cli_require(r->args, OPT_data_path))
+    if (!check_resume(r->args) || !cli_require(r->args, OPT_data_path) || !cli_run_check(r->args))
         return CLI_USAGE;
     int code = take_options(r->args, &r->options);
     if (code == CLI_OK)
@@ -273,23 +273,27 @@ static void describe(const run *r)
     rescl_model_info info;
     rescl_model_get_info(r->model, &info);
     char params[32], trainable[32], macs[32], memory[32], name[320], body[48] = "";
+    char images[64], batches[64], epochs[64], classes[64], units[64];
     size_t samples = rescl_dataset_count(r->train_set), batch = r->options.batch_size;
-    cli_note("model   %s, %zux%zu, %zu classes: %s parameters (%s trainable), %s MACs an image",
-             info.name, info.image_size, info.image_size, info.classes,
+    cli_note("model   %s, %zux%zu, %s: %s parameters (%s trainable), %s MACs an image", info.name,
+             info.image_size, info.image_size, cli_count(info.classes, "class", classes),
              cli_thousands(info.params, params), cli_thousands(info.trainable, trainable),
              cli_si(info.macs, macs));
     if (r->loaded)
         describe_weights(r);
-    cli_note("device  %s, %u units, %s", cli_device_text(device, name), device->compute_units,
+    cli_note("device  %s, %s, %s", cli_device_text(device, name),
+             cli_count(device->compute_units, "unit", units),
              cli_bytes(device->global_bytes, memory));
     cli_tuning_note(r->session.device);
-    cli_note("data    %s: %zu images to train in %zu batches of %zu, %zu to evaluate",
-             cli_str(a, OPT_data_path), samples, (samples + batch - 1) / batch, batch,
+    cli_note("data    %s: %s to train in %s of %s%zu, %zu to evaluate", cli_str(a, OPT_data_path),
+             cli_count(samples, "image", images),
+             cli_count((samples + batch - 1) / batch, "batch", batches),
+             samples % batch ? "at most " : "", batch,
              r->eval_set ? rescl_dataset_count(r->eval_set) : 0);
     if (r->options.lr_body > 0)
         snprintf(body, sizeof body, ", of the body %g", r->options.lr_body);
-    cli_note("plan    %zu epochs, %s, rate %g%s (%s)", r->options.epochs, r->options.opt,
-             r->options.lr, body, r->options.lr_scheduler);
+    cli_note("plan    %s, %s, rate %g%s (%s)", cli_count(r->options.epochs, "epoch", epochs),
+             r->options.opt, r->options.lr, body, r->options.lr_scheduler);
     if (cli_str(a, OPT_freeze))
         cli_note("frozen  %s", cli_str(a, OPT_freeze));
     cli_note("run     %s%s", r->folder, r->resume ? ", resumed" : "");
@@ -357,22 +361,21 @@ static int report(const run *r)
         free(weights);
         return code;
     }
-    char loss[32], top1[32];
     const rescl_metrics *best = best_metrics(r);
     if (r->best.epochs)
-        printf("best      %saccuracy %s loss %s after epoch %zu of %zu\n",
-               r->eval_set ? "" : "training ", cli_exact(best->top1, top1),
-               cli_exact(best->loss, loss), r->best.epoch + 1, r->best.epochs);
+        printf("best      %saccuracy %.4f loss %.4f after epoch %zu of %zu\n",
+               r->eval_set ? "" : "training ", best->top1, best->loss, r->best.epoch + 1,
+               r->best.epochs);
     else
         cli_run_print_best(r->folder);
     if (!r->epoch.epochs)
         cli_note("nothing was left to do: the run had reached its last epoch or step");
-    printf("weights   %s\n", weights);
+    cli_print("weights   %s\n", weights);
     char *quoted = cli_shell_quote(weights), *data = data_flags(r);
     if (quoted && data)
-        printf("evaluate  rescl eval --weights %s %s\n"
-               "predict   rescl predict --weights %s IMAGE\n",
-               quoted, data, quoted);
+        cli_print("evaluate  rescl eval --weights %s %s\n", quoted, data);
+    if (quoted)
+        cli_print("predict   rescl predict --weights %s IMAGE\n", quoted);
     free(quoted);
     free(data);
     free(weights);
@@ -406,17 +409,16 @@ static int finish(run *r, rescl_status st)
     const char *shown = folder ? folder : r->folder;
     int code = CLI_INTERRUPTED;
     if (st == RESCL_ERR_INTERRUPTED) {
-        fprintf(stderr,
-                "interrupted in epoch %zu after step %llu; saved in %s\nresume with: "
-                "rescl train --resume %s\n",
-                r->step.epoch + 1, (unsigned long long)r->step.step, r->folder, shown);
+        cli_tell("interrupted in epoch %zu after step %llu; saved in %s", r->step.epoch + 1,
+                 (unsigned long long)r->step.step, r->folder);
+        cli_tell("resume with: rescl train --resume %s", shown);
     } else if (st == RESCL_ERR_NUMERIC) {
         code = cli_fail(st, false); /* it names the last good checkpoint */
     } else {
         code = cli_fail(st, false);
         char *last = cli_format("%s/weights/last.safetensors", r->folder);
         if (last && access(last, F_OK) == 0)
-            fprintf(stderr, "the last good checkpoint is %s\n", last);
+            cli_tell("the last good checkpoint is %s", last);
         free(last);
     }
     free(folder);

@@ -72,7 +72,7 @@ static bool on_row(const rescl_tune_row *row, void *user)
     return !cli_interrupted();
 }
 
-static int print_report(const report *r, const char *path)
+static int print_report(report *r, const char *path)
 {
     if (r->list)
         return cli_json_print(r->list);

@@ -1,6 +1,7 @@
 #include "config.h"
 
 #include "cli.h"
+#include "hint.h"
 #include "inifile.h"
 #include "output.h"
 #include "text.h"
@@ -62,9 +63,9 @@ static cli_opt find_key(const reader *r, int line, const char *key)
         return OPT_NONE;
     }
     if (id == OPT_NONE) {
-        const char *near = cli_opt_nearest(key, r->args->verb);
-        cli_error("%s:%d: unknown key '%s'%s%s%s", r->path, line, key,
-                  near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+        char hint[256];
+        cli_error("%s:%d: unknown key '%s'%s", r->path, line, key,
+                  cli_opt_hint(key, r->args->verb, "", hint));
     }
     return id;
 }

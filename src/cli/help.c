@@ -1,21 +1,37 @@
 #include "options.h"
+#include "output.h"
 #include "text.h"
 
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-enum { HELP_COLUMN = 30, HELP_WIDTH = 96 };
+enum { COLUMN = 30, NARROW_COLUMN = 8, WIDTH = 96, LEAST_WIDTH = 40 };
 
-/* Prints `text` from `column` on, broken at blanks; continuation lines start at HELP_COLUMN. */
-static void wrapped(FILE *f, const char *text, size_t column)
+/* Where descriptions of options start, and the width of a line: less on a narrow terminal. */
+static size_t help_column(size_t width)
 {
+    return width < 72 ? NARROW_COLUMN : COLUMN;
+}
+
+static size_t help_width(FILE *f)
+{
+    const size_t columns = isatty(fileno(f)) ? cli_columns(fileno(f)) : WIDTH;
+    return columns > WIDTH ? WIDTH : columns < LEAST_WIDTH ? LEAST_WIDTH : columns;
+}
+
+/* Prints `text` from column `start` on, broken at blanks; all lines start there. */
+static void wrapped(FILE *f, const char *text, size_t start)
+{
+    const size_t width = help_width(f);
+    size_t column = start;
     while (*text) {
         size_t len = strcspn(text, " ");
-        if (column + 1 + len > HELP_WIDTH && column > HELP_COLUMN) {
-            fprintf(f, "\n%*s", HELP_COLUMN, "");
-            column = HELP_COLUMN;
-        } else if (column > HELP_COLUMN) {
+        if (column + 1 + len > width && column > start) {
+            fprintf(f, "\n%*s", (int)start, "");
+            column = start;
+        } else if (column > start) {
             fputc(' ', f);
             column++;
         }
@@ -24,6 +40,12 @@ static void wrapped(FILE *f, const char *text, size_t column)
         text += len;
         text += strspn(text, " ");
     }
+}
+
+static void paragraph(FILE *f, const char *text)
+{
+    wrapped(f, text, 0);
+    fputc('\n', f);
 }
 
 /* "the text (a, b, c) [default]" */
@@ -64,12 +86,13 @@ static void help_option(FILE *f, cli_opt id)
     if (info->alias[0] && len > 0 && (size_t)len < sizeof head)
         len += snprintf(head + len, sizeof head - (size_t)len, ", --%s", info->alias);
     fputs(head, f);
-    if (len >= HELP_COLUMN - 1)
-        fprintf(f, "\n%*s", HELP_COLUMN, "");
+    const int column = (int)help_column(help_width(f));
+    if (len >= column - 1)
+        fprintf(f, "\n%*s", column, "");
     else
-        fprintf(f, "%*s", HELP_COLUMN - len, "");
+        fprintf(f, "%*s", column - len, "");
     char *text = describe(id);
-    wrapped(f, text ? text : info->help, HELP_COLUMN);
+    wrapped(f, text ? text : info->help, (size_t)column);
     fputc('\n', f);
     free(text);
 }
@@ -77,8 +100,10 @@ static void help_option(FILE *f, cli_opt id)
 void cli_help_verb(FILE *f, cli_verb verb)
 {
     const cli_verb_info *v = cli_verb_get(verb);
-    fprintf(f, "Usage: rescl %s [options]%s%s\n\n%c%s.\n", v->name, *v->operands ? " " : "",
-            v->operands, toupper((unsigned char)v->about[0]), v->about + 1);
+    char about[160];
+    fprintf(f, "Usage: rescl %s [options]%s%s\n\n", v->name, *v->operands ? " " : "", v->operands);
+    snprintf(about, sizeof about, "%c%s.", toupper((unsigned char)v->about[0]), v->about + 1);
+    paragraph(f, about);
     for (size_t g = 0; g < GROUP_COUNT; g++) {
         bool any = false;
         for (size_t i = 0; i < cli_opt_count(); i++) {
@@ -92,26 +117,29 @@ void cli_help_verb(FILE *f, cli_verb verb)
             help_option(f, (cli_opt)i);
         }
     }
-    fputs("\nA value in [brackets] is the default. Each option is also a key of config files.\n",
-          f);
+    fputc('\n', f);
+    paragraph(f,
+              "A value in [brackets] is the default. Each option is also a key of config files.");
 }
 
 void cli_help(FILE *f)
 {
-    fputs("rescl trains, evaluates and serves residual networks on any OpenCL device.\n\n"
-          "Usage: rescl VERB [options]\n\nVerbs:\n",
-          f);
+    paragraph(f, "rescl trains, evaluates and serves residual networks on any OpenCL device.");
+    fputs("\nUsage: rescl VERB [options]\n\nVerbs:\n", f);
     for (size_t v = 0; v < VERB_COUNT; v++) {
         const cli_verb_info *info = cli_verb_get((cli_verb)v);
-        fprintf(f, "  %-10s%s\n", info->name, info->about);
+        fprintf(f, "  %-10s", info->name);
+        wrapped(f, info->about, 12);
+        fputc('\n', f);
     }
     fputs("  help      print this, or the options of a verb: rescl help train\n\n"
           "Options:\n"
-          "  -h, --help  this help; after a verb, the options of the verb\n"
-          "  --version   the version of the program and of its library\n\n"
-          "Results go to stdout, messages to stderr. Exit codes: 0 done, 1 failure, 2 usage,\n"
-          "3 device, 4 file, 5 training diverged, 130 interrupted.\n"
-          "Environment: RESCL_DEVICE (default of --device), NO_COLOR, RESCL_CACHE_DIR,\n"
-          "RESCL_VERBOSE=dispatch,build,plan,cache,all (what the library logs).\n",
+          "  -h, --help     this help; after a verb, the options of the verb\n"
+          "  -V, --version  the version of the program and of its library\n\n",
           f);
+    paragraph(f,
+              "Results go to stdout, messages to stderr. Exit codes: 0 done, 1 failure, 2 usage, "
+              "3 device, 4 file, 5 training diverged, 130 interrupted.");
+    paragraph(f, "Environment: RESCL_DEVICE (default of --device), NO_COLOR, RESCL_CACHE_DIR, "
+                 "RESCL_VERBOSE=dispatch,build,plan,cache,all (what the library logs).");
 }

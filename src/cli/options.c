@@ -1,6 +1,7 @@
 #include "options.h"
 
 #include "cli.h"
+#include "hint.h"
 #include "output.h"
 #include "text.h"
 
@@ -432,13 +433,10 @@ void cli_args_fini(cli_args *args)
 
 static void unknown_option(const cli_args *args, const char *arg, size_t len)
 {
-    char word[64];
+    char word[64], hint[256];
     snprintf(word, sizeof word, "%.*s", (int)(len < 60 ? len : 60), arg);
-    const char *near = cli_opt_nearest(word + strspn(word, "-"), args->verb);
-    if (near)
-        cli_usage_error("unknown option '%s'; did you mean '--%s'?", word, near);
-    else
-        cli_usage_error("unknown option '%s'", word);
+    cli_usage_error("unknown option '%s'%s", word,
+                    cli_opt_hint(word + strspn(word, "-"), args->verb, "--", hint));
 }
 
 /* --name, --name=value, --no-name. `*next` is the following argument or NULL; set to NULL when it

@@ -17,7 +17,8 @@
 
 static const char *program_verb; /* NULL before a verb is known */
 static bool quiet;
-static bool lost; /* a result could not be printed */
+static FILE *result; /* NULL: stdout */
+static bool lost;    /* a result could not be printed */
 static atomic_bool line_open;
 
 bool cli_terminal(void)
@@ -32,12 +33,15 @@ bool cli_colour(void)
     return !(off && *off) && cli_terminal();
 }
 
-size_t cli_columns(void)
+size_t cli_columns(int fd)
 {
     struct winsize size;
-    if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
+    const char *text = getenv("COLUMNS");
+    uint64_t columns = 0;
+    if (ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
         return size.ws_col;
-    return 80;
+    return text && rs_parse_u64(text, &columns) && columns > 0 && columns < 10000 ? (size_t)columns
+                                                                                  : 80;
 }
 
 void cli_line_open(bool open)
@@ -48,6 +52,32 @@ void cli_line_open(bool open)
 bool cli_quiet(void)
 {
     return quiet;
+}
+
+/* Breaks a note such as "data    photos: ..." at blanks where the terminal ends, in place. `text` has
+ * room for `room` bytes. */
+static void wrap(char *text, size_t room)
+{
+    enum { INDENT = 8 };
+    const size_t columns = cli_columns(STDERR_FILENO);
+    const bool labelled = strlen(text) > INDENT && text[INDENT - 1] == ' ' && text[INDENT] != ' ';
+    size_t column = 0, blank = 0;
+    if (!labelled || columns < 3 * INDENT)
+        return;
+    for (size_t i = 0; text[i]; i++) {
+        if (text[i] == ' ' && i > INDENT)
+            blank = i;
+        if ((text[i] & 0xc0) != 0x80)
+            column++;
+        if (column < columns || !blank || strlen(text) + INDENT + 1 > room)
+            continue;
+        memmove(text + blank + 1 + INDENT, text + blank + 1, strlen(text + blank + 1) + 1);
+        memset(text + blank + 1, ' ', INDENT);
+        text[blank] = '\n';
+        i = blank + INDENT;
+        column = INDENT;
+        blank = 0;
+    }
 }
 
 /* `kind` is "error", "warning" or NULL; `colour` an SGR code; `keep` the control characters that may
@@ -63,6 +93,8 @@ static void message(const char *kind, int colour, const char *keep, const char *
     else if (kind)
         snprintf(label, sizeof label, "%s: ", kind);
     const char *clear = atomic_load(&line_open) ? "\r\033[K" : "";
+    if (!kind && cli_terminal())
+        wrap(text, sizeof text);
     if (!kind)
         fprintf(stderr, "%s%s\n", clear, text);
     else
@@ -205,12 +237,19 @@ int cli_fail(rescl_status status, bool device)
     return code;
 }
 
-void cli_print(const char *fmt, ...)
+FILE *cli_result(void)
 {
-    va_list args;
-    va_start(args, fmt);
+    return result ? result : stdout;
+}
+
+void cli_result_to(FILE *f)
+{
+    result = f;
+}
+
+static void print(FILE *f, const char *fmt, va_list args)
+{
     char *text = rs_vstrf(fmt, args);
-    va_end(args);
     const size_t len = text ? strlen(text) : 0, fmt_len = strlen(fmt);
     const bool line = fmt_len > 0 && fmt[fmt_len - 1] == '\n';
     char *shown = text ? malloc(RS_ESCAPED(len)) : NULL;
@@ -218,15 +257,29 @@ void cli_print(const char *fmt, ...)
         if (line)
             text[len - 1] = '\0';
         rs_escape(text, "", shown);
-        fputs(shown, stdout);
-        if (line)
-            putchar('\n');
+        fprintf(f, "%s%s", shown, line ? "\n" : "");
     } else {
         cli_error("out of memory");
         lost = true;
     }
     free(shown);
     free(text);
+}
+
+void cli_print(const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    print(cli_result(), fmt, args);
+    va_end(args);
+}
+
+void cli_fprint(FILE *f, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    print(f, fmt, args);
+    va_end(args);
 }
 
 int cli_finish(int code)
@@ -288,7 +341,7 @@ static int print_json(json_t *json, size_t flags, FILE *f)
 
 int cli_json_print(json_t *json)
 {
-    return print_json(json, JSON_INDENT(2), stdout);
+    return print_json(json, JSON_INDENT(2), cli_result());
 }
 
 int cli_json_write(json_t *json, FILE *f)
@@ -310,6 +363,15 @@ const char *cli_exact(double x, char buffer[32])
         if (strtod(buffer, NULL) == x)
             break;
     }
+    return buffer;
+}
+
+const char *cli_count(size_t n, const char *noun, char buffer[64])
+{
+    const size_t len = strlen(noun);
+    const bool hisses = noun[len - 1] == 's' || (len > 3 && strcmp(noun + len - 3, "tch") == 0);
+    const char *plural = hisses ? "es" : "s";
+    snprintf(buffer, 64, "%zu %s%s", n, noun, n == 1 ? "" : plural);
     return buffer;
 }
 

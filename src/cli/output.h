@@ -23,9 +23,14 @@ void cli_note(const char *fmt, ...) RESCL_PRINTF(1, 2);
 void cli_tell(const char *fmt, ...) RESCL_PRINTF(1, 2);
 bool cli_quiet(void);
 
-/* printf to stdout for results with names from outside: every control character of the text is
+/* Where results go: stdout, or a file that the verb opened. */
+FILE *cli_result(void);
+void cli_result_to(FILE *f);
+
+/* printf to the results, or to `f`, for names from outside: every control character of the text is
  * escaped but a '\n' that ends `fmt`. */
 void cli_print(const char *fmt, ...) RESCL_PRINTF(1, 2);
+void cli_fprint(FILE *f, const char *fmt, ...) RESCL_PRINTF(2, 3);
 
 /* cli_error with "Try 'rescl <verb> --help'." after it. */
 void cli_usage_error(const char *fmt, ...) RESCL_PRINTF(1, 2);
@@ -35,10 +40,11 @@ void cli_usage_error(const char *fmt, ...) RESCL_PRINTF(1, 2);
 int cli_fail(rescl_status status, bool device);
 
 /* Whether stderr is a terminal that understands carriage returns, and whether it may be coloured
- * (NO_COLOR unset too). Columns: its width, 80 if unknown. */
+ * (NO_COLOR unset too). */
 bool cli_terminal(void);
 bool cli_colour(void);
-size_t cli_columns(void);
+/* The width of the terminal behind a descriptor as it is now, else that of COLUMNS, else 80. */
+size_t cli_columns(int fd);
 
 /* While a line on the terminal is being redrawn, messages have to clear it first. */
 void cli_line_open(bool open);
@@ -61,6 +67,8 @@ void cli_json_set(json_t *object, const char *key, json_t *value);
 
 /* A number with every digit that it takes to read the same double again, and no more. */
 const char *cli_exact(double x, char buffer[32]);
+/* "1 epoch", "2 classes", "3 batches" */
+const char *cli_count(size_t n, const char *noun, char buffer[64]);
 /* "23,600,006" */
 const char *cli_thousands(uint64_t n, char buffer[32]);
 /* "15.6 GiB" */

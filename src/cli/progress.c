@@ -6,8 +6,9 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
-enum { LINE = 512, BAR = 30, NARROW_BAR = 10 };
+enum { LINE = 256, BAR = 30, NARROW_BAR = 10 };
 #define REDRAW_SECONDS 0.08
 
 void cli_progress_init(cli_progress *p, size_t print_freq)
@@ -16,41 +17,97 @@ void cli_progress_init(cli_progress *p, size_t print_freq)
         .quiet = cli_quiet(), .bar = cli_terminal(), .print_freq = print_freq, .epoch = SIZE_MAX};
 }
 
-/* "17/34 [=====>....]" */
-static size_t draw_bar(char *text, size_t room, size_t done, size_t all, size_t width)
+/* What a line shows, of which it leaves out what the terminal has no room for. */
+typedef struct line {
+    const char *head; /* "evaluating " or "" */
+    size_t done, all; /* steps */
+    const char *time; /* "ETA: 12s", "12s" */
+    double img_s;
+    const char *numbers; /* "loss: 1.2345 - accuracy: 0.4667" */
+} line;
+
+/* "17/34 [=====>....]"; no bar of width 0. */
+static size_t draw_bar(char *text, size_t room, const line *l, size_t width)
 {
-    char bar[BAR + 1];
-    size_t full = all ? done * width / all : width;
+    char bar[BAR + 1], total[24];
+    const int digits = snprintf(total, sizeof total, "%zu", l->all);
+    const size_t full = l->all ? l->done * width / l->all : width;
     memset(bar, '.', width);
     memset(bar, '=', full);
     if (full < width)
         bar[full] = '>';
     bar[width] = '\0';
-    char total[24];
-    int digits = snprintf(total, sizeof total, "%zu", all);
-    return (size_t)snprintf(text, room, "%*zu/%zu [%s]", digits, done, all, bar);
+    return (size_t)snprintf(text, room, width ? "%s%*zu/%zu [%s]" : "%s%*zu/%zu", l->head, digits,
+                            l->done, l->all, bar);
 }
 
-/* Redraws the line. `tail` says what a finished epoch adds and is never cut. */
-static void draw(cli_progress *p, const rescl_step_event *e, const char *time_text,
-                 const char *extra, bool last)
+/* The fullest form of the line that leaves the last column free. */
+static void fit(char text[LINE], const line *l, size_t columns)
 {
-    size_t columns = cli_columns();
-    char text[LINE];
-    for (size_t width = BAR;; width = NARROW_BAR) {
-        size_t used = draw_bar(text, sizeof text, e->batch, e->batches, width);
-        snprintf(text + used, sizeof text - used,
-                 " - %s - %.0f img/s - loss: %.4f - accuracy: %.4f%s", time_text, e->metrics.img_s,
-                 e->metrics.loss, e->metrics.top1, extra);
-        if (strlen(text) < columns || width == NARROW_BAR)
-            break;
+    static const struct form {
+        size_t bar;
+        bool time, speed, numbers;
+    } forms[] = {
+        {BAR, true, true, true}, {NARROW_BAR, true, true, true}, {0, true, true, true},
+        {0, true, false, true},  {0, false, false, true},        {NARROW_BAR, true, false, false},
+        {0, true, false, false}, {0, false, false, false},
+    };
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+        const struct form *f = &forms[i];
+        char speed[32] = "";
+        size_t used = draw_bar(text, LINE, l, f->bar);
+        if (f->speed)
+            snprintf(speed, sizeof speed, " - %.0f img/s", l->img_s);
+        snprintf(text + used, LINE - used, "%s%s%s%s%s", f->time ? " - " : "",
+                 f->time ? l->time : "", speed, f->numbers ? " - " : "",
+                 f->numbers ? l->numbers : "");
+        if (strlen(text) < columns)
+            return;
     }
-    if (!last && strlen(text) >= columns)
-        text[columns > 0 ? columns - 1 : 0] = '\0';
-    fprintf(stderr, "\r\033[K%s%s", text, last ? "\n" : "");
+    text[columns > 0 ? columns - 1 : 0] = '\0';
+}
+
+/* Prints a tail on lines of its own, cut at " - " where there is no room. */
+static void print_below(const char *tail, size_t columns)
+{
+    static const char mark[] = " - ";
+    const char *cut = strstr(tail, mark);
+    if (strlen(tail) + 2 < columns || !cut)
+        fprintf(stderr, "\n  %s", tail);
+    else
+        fprintf(stderr, "\n  %.*s\n  %s", (int)(cut - tail), tail, cut + strlen(mark));
+}
+
+/* Redraws the line. A last one ends with its `tail`, on a line of its own where there is no room. */
+static void draw(cli_progress *p, const line *l, const char *tail, bool last)
+{
+    const size_t columns = cli_columns(STDERR_FILENO), extra = strlen(tail);
+    char text[LINE];
+    bool apart = false;
+    if (!last || !extra) {
+        fit(text, l, columns);
+    } else {
+        /* Without its bar the line may still have room for the tail. */
+        fit(text, l, columns > extra + 3 ? columns - extra - 3 : 1);
+        apart = !strstr(text, l->numbers) || !strstr(text, l->time);
+        if (apart)
+            fit(text, l, columns);
+    }
+    fprintf(stderr, "\r\033[K%s", text);
+    if (apart)
+        print_below(tail, columns);
+    else
+        fprintf(stderr, "%s%s", extra ? " - " : "", tail);
+    fputs(last ? "\n" : "", stderr);
     p->open = !last;
     cli_line_open(!last);
     p->drawn = rs_clock_seconds();
+}
+
+/* "loss: 1.2345 - accuracy: 0.4667", or with "val_" before the names. */
+static void numbers_text(const char *prefix, double loss, double accuracy, char buffer[96])
+{
+    snprintf(buffer, 96, "%sloss: %.4f - %saccuracy: %.4f", prefix, loss, prefix, accuracy);
 }
 
 static void eta_text(const cli_progress *p, const rescl_step_event *e, char buffer[48])
@@ -92,18 +149,23 @@ void cli_progress_step(const rescl_step_event *event, void *user)
 
     bool done = event->batch >= event->batches;
     if (!p->bar) {
-        if (event->training && event->step % p->print_freq == 0)
+        if (event->training && (event->batch % p->print_freq == 0 || done))
             step_line(p, event);
         return;
     }
     if (p->open && !done && rs_clock_seconds() - p->drawn < REDRAW_SECONDS)
         return;
-    char time_text[48], extra[64] = "";
-    eta_text(p, event, time_text);
-    bool within = !event->training && p->epoch != SIZE_MAX; /* an evaluation between epochs */
-    if (within)
-        snprintf(extra, sizeof extra, " - evaluating %zu/%zu", event->batch, event->batches);
-    draw(p, within ? &p->step : event, time_text, extra, false);
+    char eta[48], numbers[96];
+    const bool between = !event->training && p->epoch != SIZE_MAX; /* between epochs */
+    eta_text(p, event, eta);
+    numbers_text(between ? "val_" : "", event->metrics.loss, event->metrics.top1, numbers);
+    const line l = {.head = between ? "evaluating " : "",
+                    .done = event->batch,
+                    .all = event->batches,
+                    .time = eta,
+                    .img_s = event->metrics.img_s,
+                    .numbers = numbers};
+    draw(p, &l, "", false);
 }
 
 void cli_progress_epoch(const rescl_epoch_event *e, void *user)
@@ -111,16 +173,21 @@ void cli_progress_epoch(const rescl_epoch_event *e, void *user)
     cli_progress *p = user;
     if (p->quiet)
         return;
-    char extra[128] = "", duration[32];
+    char extra[128] = "", duration[32], numbers[96];
     if (p->bar) {
-        if (e->eval.samples)
-            snprintf(extra, sizeof extra, " - val_loss: %.4f - val_accuracy: %.4f%s", e->eval.loss,
-                     e->eval.top1, e->best ? " (best)" : "");
-        rescl_step_event step = p->step;
-        step.metrics = e->train;
-        draw(p, &step,
-             cli_duration(e->train.seconds + (e->eval.samples ? e->eval.seconds : 0), duration),
-             extra, true);
+        if (e->eval.samples) {
+            numbers_text("val_", e->eval.loss, e->eval.top1, numbers);
+            snprintf(extra, sizeof extra, "%s%s", numbers, e->best ? " (best)" : "");
+        }
+        numbers_text("", e->train.loss, e->train.top1, numbers);
+        const line l = {.head = "",
+                        .done = p->step.batch,
+                        .all = p->step.batches,
+                        .time = cli_duration(
+                            e->train.seconds + (e->eval.samples ? e->eval.seconds : 0), duration),
+                        .img_s = e->train.img_s,
+                        .numbers = numbers};
+        draw(p, &l, extra, true);
         return;
     }
     if (e->eval.samples)

@@ -4,6 +4,7 @@
 #include "config.h"
 #include "dirs.h"
 #include "output.h"
+#include "session.h"
 #include "text.h"
 
 #include <errno.h>
@@ -72,19 +73,55 @@ bool cli_make_folders(const char *path)
     return good;
 }
 
-/* "signs" of "data/signs/", "train" of "x/train.h5". */
-static char *data_stem(const char *path)
+/* The last part of a path without its slashes; `len` is its length. */
+static const char *last_part(const char *path, size_t *len)
 {
-    size_t len = strlen(path);
-    while (len > 1 && path[len - 1] == '/')
-        len--;
-    size_t start = len;
+    size_t end = strlen(path);
+    while (end > 0 && path[end - 1] == '/')
+        end--;
+    size_t start = end;
     while (start > 0 && path[start - 1] != '/')
         start--;
-    const char *dot = memchr(path + start, '.', len - start);
-    if (dot && dot != path + start)
-        len = (size_t)(dot - path);
-    return cli_format("%.*s", (int)(len - start), path + start);
+    *len = end - start;
+    return path + start;
+}
+
+/* "signs" of "data/signs/", "train" of "x/train.h5", the folder's own name of "." and "..". Control
+ * characters become '_'. NULL after a message. */
+static char *data_stem(const char *path)
+{
+    enum { LONGEST = 100 };
+    size_t len;
+    const char *part = last_part(path, &len);
+    char *whole = NULL;
+    if ((len == 1 && part[0] == '.') || (len == 2 && strncmp(part, "..", 2) == 0))
+        whole = realpath(path, NULL);
+    if (whole)
+        part = last_part(whole, &len);
+    const char *dot = len ? memchr(part, '.', len) : NULL;
+    if (dot && dot != part)
+        len = (size_t)(dot - part);
+    while (len > LONGEST || (len > 0 && (part[len] & 0xc0) == 0x80))
+        len--; /* not within a character of UTF-8 */
+    char *stem = len ? cli_format("%.*s", (int)len, part) : cli_format("data");
+    for (char *p = stem; p && rs_has_control(stem) && *p; p++)
+        *p = (unsigned char)*p < 0x20 || (*p & 0x80) || *p == 0x7f ? '_' : *p;
+    free(whole);
+    return stem;
+}
+
+bool cli_run_check(const cli_args *args)
+{
+    const char *name = cli_str(args, OPT_name);
+    if (!cli_require(args, OPT_output_dir))
+        return false;
+    if (name && (strchr(name, '/') || strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ||
+                 rs_has_control(name))) {
+        cli_usage_error("--name: found '%s', expected the plain name of a folder in --output-dir",
+                        name);
+        return false;
+    }
+    return true;
 }
 
 char *cli_run_create(const cli_args *args)
@@ -93,24 +130,19 @@ char *cli_run_create(const cli_args *args)
     const char *parent = cli_str(args, OPT_output_dir);
     const char *given = cli_str(args, OPT_name);
     char *stem = given ? NULL : data_stem(cli_str(args, OPT_data_path));
-    char *name = given ? cli_format("%s", given)
-                       : cli_format("%s-%s", cli_str(args, OPT_model), stem ? stem : "data");
+    char *name = given  ? cli_format("%s", given)
+                 : stem ? cli_format("%s-%s", cli_str(args, OPT_model), stem)
+                        : NULL;
     char *path = NULL;
-    if (!name || !parent || strchr(name, '/') || strcmp(name, ".") == 0 ||
-        strcmp(name, "..") == 0) {
-        if (name)
-            cli_usage_error("--name and --output-dir: found '%s' and '%s', expected a plain name "
-                            "and a folder",
-                            name, parent ? parent : "");
-    } else if (cli_make_folders(parent)) {
+    if (name && cli_make_folders(parent)) {
         for (int i = 1; i < MOST_RUNS; i++) {
             path = i == 1 ? cli_format("%s/%s", parent, name)
                           : cli_format("%s/%s-%d", parent, name, i);
             if (!path || mkdir(path, 0777) == 0)
                 break;
-            if (errno != EEXIST)
+            const bool taken = errno == EEXIST;
+            if (!taken)
                 cli_error("%s: %s", path, strerror(errno));
-            bool taken = errno == EEXIST;
             free(path);
             path = NULL;
             if (!taken)
@@ -143,7 +175,7 @@ void cli_run_print_best(const char *folder)
         }
     }
     if (best_top1 >= 0)
-        printf("best      accuracy %.9g loss %.9g after epoch %lu, says results.csv\n", best_top1,
+        printf("best      accuracy %.4f loss %.4f after epoch %lu, says results.csv\n", best_top1,
                best_loss, best_epoch + shift);
     if (f)
         fclose(f);
@@ -170,10 +202,23 @@ char *cli_shell_quote(const char *word)
     if (*word && !word[strspn(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
                                     "0123456789_-+=:,./@%")])
         return cli_format("%s", word);
-    char *quoted = malloc(4 * strlen(word) + 3), *out = quoted;
+    char *quoted = malloc(4 * strlen(word) + 4), *out = quoted;
     if (!quoted) {
         cli_error("out of memory");
         return NULL;
+    }
+    if (rs_has_control(word)) {
+        out += sprintf(out, "$'");
+        for (; *word; word++) {
+            const unsigned char c = (unsigned char)*word;
+            out += sprintf(out,
+                           c < 0x20 || c >= 0x7f ? "\\x%02x"
+                           : strchr("'\\", c)    ? "\\%c"
+                                                 : "%c",
+                           c);
+        }
+        memcpy(out, "'", 2);
+        return quoted;
     }
     *out++ = '\'';
     for (; *word; word++) {

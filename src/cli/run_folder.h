@@ -18,6 +18,9 @@ char *cli_run_of(const char *resume);
 /* Takes the options of the run's args.ini with origin ORIGIN_RUN. Exit code. */
 int cli_run_read_args(cli_args *args, const char *resume);
 
+/* Whether --name and --output-dir can name a folder; false after a message about the usage. */
+bool cli_run_check(const cli_args *args);
+
 /* Makes a new folder for `args`: --name or <model>-<data>, with -2, -3, ... if it is taken. NULL
  * after a message. */
 char *cli_run_create(const cli_args *args);
@@ -28,7 +31,7 @@ void cli_run_print_best(const char *folder);
 /* The weights file that --weights means: itself, or the best (else the last) of a run folder. */
 char *cli_weights_of(const char *weights);
 
-/* Words for a shell, quoted where it needs to be. Free the result. */
+/* Words for a shell, quoted where it needs to be; control characters as $'\x1b'. Free the result. */
 char *cli_shell_quote(const char *word);
 
 #endif

@@ -28,9 +28,9 @@ static json_t *shape_json(size_t ndim, const size_t *shape)
 
 static void print_head(const rescl_weights_info *info)
 {
-    printf("file        %s\n", info->path);
-    printf("format      %s, names of %s\n", info->format, info->names);
-    printf("model       %s\n", info->model ? info->model : "not said");
+    cli_print("file        %s\n", info->path);
+    cli_print("format      %s, names of %s\n", info->format, info->names);
+    cli_print("model       %s\n", info->model ? info->model : "not said");
     if (info->classes)
         printf("classes     %zu\n", info->classes);
     printf("preprocess  %s\n",

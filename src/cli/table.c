@@ -119,9 +119,25 @@ static void print_aligned(const cli_table *t, bool md, FILE *f, size_t *width, b
     }
 }
 
-bool cli_table_print(const cli_table *t, const char *form, FILE *f)
+/* Cells as a terminal may show them. */
+static bool escape_cells(cli_table *t)
 {
-    if (t->failed) {
+    for (size_t i = 0; i < t->cells; i++) {
+        if (!rs_has_control(t->cell[i]))
+            continue;
+        char *shown = malloc(RS_ESCAPED(strlen(t->cell[i])));
+        if (!shown)
+            return false;
+        rs_escape(t->cell[i], "", shown);
+        free(t->cell[i]);
+        t->cell[i] = shown;
+    }
+    return true;
+}
+
+bool cli_table_print(cli_table *t, const char *form, FILE *f)
+{
+    if (t->failed || (strcmp(form, "csv") != 0 && !escape_cells(t))) {
         cli_error("out of memory");
         return false;
     }

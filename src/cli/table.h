@@ -20,8 +20,9 @@ void cli_table_fini(cli_table *t);
 void cli_table_add(cli_table *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* Columns whose cells below the head all look like numbers are aligned to the right. False after a
- * message if memory was short while the table grew. `form` is "plain", "md" or "csv". */
-bool cli_table_print(const cli_table *t, const char *form, FILE *f);
+ * message if memory was short while the table grew. `form` is "plain", "md" or "csv"; but for CSV,
+ * control characters of the cells are escaped. */
+bool cli_table_print(cli_table *t, const char *form, FILE *f);
 
 /* A field of a CSV row, in quotes where RFC 4180 wants them. */
 void cli_csv_field(const char *text, FILE *f);

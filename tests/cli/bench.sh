@@ -9,7 +9,7 @@ want_code 0
 want_out "| model "
 want_out "img_s"
 # shellcheck disable=SC2086
-run bench model --model resnet8 --size 8,32 --batch-size 2 --mode infer -o csv $quick
+run bench model --model resnet8 --size 8,32 --batch-size 2 --mode infer --output-format csv $quick
 want_code 0
 [ "$(head -n 1 out | cut -d, -f1-6)" = "model,mode,size,batch,device,img_s" ] ||
     fail "expected a csv's head"
@@ -29,7 +29,7 @@ grep -qE '^\| fwd +\| +3 \| +3 \| +17 \|' out || fail "expected N to be as M"
 grep -qE '^\| bwd_params +\| +40 \| +40 \| +17 \|' out || fail "expected three products of each size"
 want_out "clblast_gemm ms"
 # shellcheck disable=SC2086
-run bench product --m 3 --n 4,5 --k 6 --no-peak --mode infer --impl preferred -o csv $quick
+run bench product --m 3 --n 4,5 --k 6 --no-peak --mode infer --impl preferred --output-format csv $quick
 want_code 0
 [ "$(head -n 1 out | cut -d, -f1-6)" = "m,n,k,device,op,pass" ] || fail "expected a csv's head"
 [ "$(grep -c '^3,[45],6,.*,dense,fwd,' out)" -eq 2 ] && [ "$(wc -l <out)" -eq 3 ] ||
@@ -50,3 +50,18 @@ want_out "layer1.0.conv1"
 # shellcheck disable=SC2086
 run bench op --model resnet8 --size 8 --batch-size 2 --no-peak --impl no-such-impl $quick
 [ "$code" -ne 0 ] || fail "expected an unknown implementation to be refused"
+
+# -o is a file here as everywhere, and the form has an option of its own.
+run bench peak -o csv
+want_code 2
+want_err "--output names a file; for the form of the results: --output-format csv"
+run bench peak --json --csv
+want_code 2
+want_err "exclude each other"
+run bench peak --json --output-format csv
+want_code 2
+# shellcheck disable=SC2086
+run bench model --model resnet8 --size 8 --batch-size 2 --mode infer --csv -o table.csv $quick
+want_code 0
+want_no_out
+grep -q '^model,mode,size' table.csv || fail "expected the table in the file"

@@ -173,7 +173,8 @@ static void bench(void **state)
     (void)state;
     static const char quick[] = "--quiet --size 8 --batch-size 2 --warmup 0 --repeats 2 "
                                 "--min-seconds 0 --model resnet8";
-    json_t *rows = run(0, "bench model -o json --mode infer,train %s --device %s", quick, device());
+    json_t *rows = run(0, "bench model --output-format json --mode infer,train %s --device %s",
+                       quick, device());
     assert_int_equal(json_array_size(rows), 2);
     for (size_t i = 0; i < 2; i++) {
         const json_t *row = json_array_get(rows, i);

@@ -1,4 +1,5 @@
 /* The table of options against itself and against the library's lists; how arguments are read. */
+#include "hint.h"
 #include "options.h"
 #include "testing.h"
 #include "text.h"
@@ -24,6 +25,33 @@ static void names_are_unique(void **state)
             assert_true(!x->letter || x->letter != y->letter);
         }
     }
+}
+
+/* What a hint names exists, in some verb. */
+static void hints_name_options(void **state)
+{
+    (void)state;
+    size_t count;
+    const cli_foreign *list = cli_foreign_list(&count);
+    assert_true(count > 20);
+    for (size_t i = 0; i < count; i++) {
+        assert_true(strlen(list[i].names) > 0 && !list[i].ours != !list[i].text);
+        for (const char *ours = list[i].ours; ours && *ours;) {
+            char name[32];
+            const size_t len = strcspn(ours, "|");
+            snprintf(name, sizeof name, "%.*s", (int)len, ours);
+            if (cli_opt_find_any(name) == OPT_NONE)
+                fail_msg("foreign.def: there is no option '%s'", name);
+            ours += len + (ours[len] == '|');
+        }
+    }
+    char hint[256];
+    assert_string_equal(cli_opt_hint("Batch_Size_", VERB_train, "--", hint),
+                        "; did you mean '--batch-size'?");
+    assert_string_equal(cli_opt_hint("imgsz", VERB_train, "", hint), "; did you mean 'size'?");
+    assert_string_equal(cli_opt_hint("topk", VERB_train, "--", hint),
+                        "; it is an option of predict");
+    assert_string_equal(cli_opt_hint("zzzzzz", VERB_train, "--", hint), "");
 }
 
 static void defaults_are_valid(void **state)
@@ -146,7 +174,7 @@ static void forms_of_arguments(void **state)
     assert_int_equal(a.value[OPT_batch_sizes].count, 3);
     assert_int_equal(a.value[OPT_batch_sizes].sizes[1], 8);
     assert_int_equal(a.value[OPT_sizes].sizes[1], 16);
-    assert_string_equal(cli_str(&a, OPT_output), "csv");
+    assert_string_equal(cli_str(&a, OPT_bench_file), "csv");
     assert_string_equal(a.value[OPT_models].words[0], "resnet8");
     assert_false(cli_bool(&a, OPT_peak));
     assert_true(cli_bool(&a, OPT_json));
@@ -177,6 +205,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_are_unique),
+        cmocka_unit_test(hints_name_options),
         cmocka_unit_test(defaults_are_valid),
         cmocka_unit_test(training_options_are_those_of_the_library),
         cmocka_unit_test(defaults_of_bench_are_those_of_the_library),

@@ -51,7 +51,7 @@ want_out "predict   rescl predict --weights 'deep/runs/my run/weights/best.safet
 [ -s "deep/runs/my run/weights/best.safetensors" ] || fail "expected the named run folder"
 # shellcheck disable=SC2086
 run train $tiny --name ../x
-want_code 4
+want_code 2
 # shellcheck disable=SC2086
 run train $tiny --classes 3
 want_code 2

@@ -13,11 +13,25 @@ refused() { # TEXT ARG...
 refused "unknown verb 'trian'; did you mean 'train'?" trian
 refused "unknown verb 'frobnicate'" frobnicate
 refused "unknown option '--learning-rote'" train --learning-rote 3
+refused "unknown option '--version-of'; did you mean '--version'?" train --version-of
+refused "unknown option '--foo', expected a verb first" --foo
+# Options as other programs call them.
+refused "'--learning-rate'; did you mean '--lr'?" train --learning-rate 3
+refused "'--imgsz'; did you mean '--size'?" train --imgsz 3
+refused "'--gpu'; did you mean '--device'?" train --gpu 0
+refused "'--num_workers'; did you mean '--workers'?" train --num_workers 3
+refused "'--optimizer'; did you mean '--opt'?" train --optimizer adam
+refused "'--cfg'; did you mean '--config'?" train --cfg x
+refused "'--amp'; rescl computes in float32" train --amp
+refused "'--val'; --data-path names the folder" train --val x
+refused "'--source'; images are operands" predict --source x
+refused "--model: found 'ResNet50', expected one of" train --model ResNet50
+refused "did you mean 'resnet50'?" train --model ResNet50
 refused "unknown option '--epoch'; did you mean '--epochs'?" train --epoch 3
 refused "unknown option '--batch'; did you mean '--batch-size'?" train --batch 3
 refused "unknown option '-z'" train -z
 refused "unknown option '--no-epochs'" train --no-epochs
-refused "unknown option '--epochs'" summary --epochs 3
+refused "unknown option '--epochs'; it is an option of train" summary --epochs 3
 refused "--epochs needs a value" train --epochs
 refused "--epochs needs a value" train --epochs --lr 3
 refused "-b needs a value" train -b
@@ -50,6 +64,10 @@ refused "expected one of model, op, product, step, peak" bench modle
 refused "found operand 'extra'" summary extra
 refused "found operand '--json'" summary -- --json
 
+refused "--name: found 'a/b', expected the plain name of a folder" train --name a/b --data-path x
+refused "--name: found '..', expected" train --name .. --data-path handsigns
+refused "--output-dir FOLDER is required" train --output-dir '' --data-path handsigns
+
 # Values that do not fit files: code 4.
 run eval --weights missing.safetensors --data-path handsigns
 want_code 4
@@ -70,7 +88,7 @@ run eval --weights bad.safetensors --data-path handsigns --device no-such-device
 want_code 4
 run bench peak --device no-such-device
 want_code 3
-want_err "no-such-device"
+want_err '"no-such-device"; use auto, cpu, gpu, accelerator, P:D or a part of a name of:'
 RESCL_DEVICE=no-such-device
 run bench peak
 want_code 3
