@@ -1,6 +1,7 @@
 /**
  * @file weights.h
- * Files of weights: rescl's own, and those of torchvision, timm and Keras.
+ * Files of weights: rescl's own, and those of torchvision, timm and Keras; safetensors, PyTorch's
+ * (.pth), HDF5 and .keras.
  *
  * Tensors are matched with a model's parameters by what their names mean: a convolution of a block
  * is `layer1.0.conv1` in torchvision and timm, `conv2_block1_1_conv` in Keras, `res2a_branch2a` in
@@ -37,7 +38,7 @@ RESCL_API void rescl_weights_close(rescl_weights *weights);
 /** Strings are borrowed. */
 typedef struct rescl_weights_info {
     const char *path;
-    const char *format; /**< "safetensors", "hdf5" */
+    const char *format; /**< "safetensors", "hdf5", "keras", "pytorch" */
     const char *names;  /**< "torchvision" (timm's too), "keras", "keras1" (before 2019), "rescl" */
     const char *model;  /**< the model that it says it is of, or NULL */
     size_t classes;     /**< 0: not known */

@@ -61,6 +61,26 @@ out:
     return st;
 }
 
+rescl_status rs_file_read_at(int fd, const char *path, uint64_t at, void *dst, size_t bytes)
+{
+    rescl_status st = RESCL_OK;
+    char *p = dst;
+
+    while (bytes > 0) {
+        ssize_t got = pread(fd, p, bytes < ((size_t)1 << 30) ? bytes : (size_t)1 << 30, (off_t)at);
+        if (got < 0 && errno == EINTR)
+            continue;
+        RS_FAIL_IF(got < 0, RESCL_ERR_IO, "%s: read failed: %s", path, strerror(errno));
+        RS_FAIL_IF(got == 0, RESCL_ERR_FORMAT, "%s: the file became shorter while it was read",
+                   path);
+        p += got;
+        at += (uint64_t)got;
+        bytes -= (size_t)got;
+    }
+out:
+    return st;
+}
+
 /* ---- writing ----------------------------------------------------------------------------- */
 
 /* A temporary file is <path>.tmp-<pid>-<number>, locked (flock) while its writer lives. One that

@@ -18,6 +18,11 @@ char *rs_path_parent(const char *path);
  * a regular file and what is larger than `limit`. */
 rescl_status rs_file_read(const char *path, size_t limit, char **data, size_t *bytes) RESCL_CHECK;
 
+/* `bytes` bytes of an open file from `at` on; RESCL_ERR_FORMAT when it ends before. `path` is for
+ * messages. */
+rescl_status rs_file_read_at(int fd, const char *path, uint64_t at, void *dst, size_t bytes)
+    RESCL_CHECK;
+
 /* A file that appears whole or not at all: written to a temporary name beside `path`, flushed,
  * renamed over it, and the directory flushed. rs_atomic_abort (also legal after a failed or
  * successful commit, and on a zeroed struct) removes what is left of an uncommitted one. */

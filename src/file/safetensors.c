@@ -52,27 +52,6 @@ size_t rs_st_dtype_bytes(rs_st_dtype t)
 
 /* ---- reading ----------------------------------------------------------------------------- */
 
-static rescl_status read_at(const rs_st_file *f, uint64_t at, void *dst, size_t bytes)
-{
-    rescl_status st = RESCL_OK;
-    char *p = dst;
-
-    while (bytes > 0) {
-        ssize_t got =
-            pread(f->fd, p, bytes < ((size_t)1 << 30) ? bytes : (size_t)1 << 30, (off_t)at);
-        if (got < 0 && errno == EINTR)
-            continue;
-        RS_FAIL_IF(got < 0, RESCL_ERR_IO, "%s: read failed: %s", f->path, strerror(errno));
-        RS_FAIL_IF(got == 0, RESCL_ERR_FORMAT, "%s: the file became shorter while it was read",
-                   f->path);
-        p += got;
-        at += (uint64_t)got;
-        bytes -= (size_t)got;
-    }
-out:
-    return st;
-}
-
 /* A member that must be a non-negative integer that fits size_t. */
 static bool get_size(const json_t *value, size_t *out)
 {
@@ -247,7 +226,7 @@ rescl_status rs_st_open(const char *path, rs_st_file **out)
     RS_FAIL_IF(file_bytes < sizeof length, RESCL_ERR_FORMAT,
                "%s: not a safetensors file: %llu bytes, the header's length alone takes 8", path,
                (unsigned long long)file_bytes);
-    RS_TRY(read_at(f, 0, length, sizeof length));
+    RS_TRY(rs_file_read_at(f->fd, path, 0, length, sizeof length));
     for (int i = 7; i >= 0; i--)
         header_bytes = header_bytes << 8 | length[i];
     RS_FAIL_IF(header_bytes > RS_ST_MAX_HEADER, RESCL_ERR_FORMAT,
@@ -261,7 +240,7 @@ rescl_status rs_st_open(const char *path, rs_st_file **out)
     f->data_start = sizeof length + header_bytes;
     f->data_bytes = file_bytes - f->data_start;
     RS_OOM(text = malloc((size_t)header_bytes));
-    RS_TRY(read_at(f, sizeof length, text, (size_t)header_bytes));
+    RS_TRY(rs_file_read_at(f->fd, path, sizeof length, text, (size_t)header_bytes));
     RS_TRY(parse_header(f, text, (size_t)header_bytes));
     *out = f, f = NULL;
 out:
@@ -312,7 +291,7 @@ const char *rs_st_meta_get(const rs_st_file *f, const char *key)
 
 rescl_status rs_st_read(const rs_st_file *f, const rs_st_tensor *t, void *dst)
 {
-    return read_at(f, f->data_start + t->begin, dst, t->bytes);
+    return rs_file_read_at(f->fd, f->path, f->data_start + t->begin, dst, t->bytes);
 }
 
 /* ---- writing ----------------------------------------------------------------------------- */

@@ -195,9 +195,9 @@ static rescl_status begin_reading(rs_zip *z, const rs_zip_entry *e)
 {
     rescl_status st = RESCL_OK;
     stop_reading(z);
-    RS_FAIL_IF(e->encryption != ZIP_EM_NONE, RESCL_ERR_UNSUPPORTED,
+    RS_FAIL_IF(e->encryption != ZIP_EM_NONE, RESCL_ERR_FORMAT,
                "%s: '%.80s' is encrypted; decrypt the archive first", z->path, e->name);
-    RS_FAIL_IF(e->method != ZIP_CM_STORE && e->method != ZIP_CM_DEFLATE, RESCL_ERR_UNSUPPORTED,
+    RS_FAIL_IF(e->method != ZIP_CM_STORE && e->method != ZIP_CM_DEFLATE, RESCL_ERR_FORMAT,
                "%s: '%.80s' is packed by method %u; rescl reads stored and deflated entries, as "
                "'zip -r' makes them",
                z->path, e->name, e->method);
@@ -266,8 +266,9 @@ rescl_status rs_zip_read(rs_zip *z, const rs_zip_entry *e, uint64_t offset, void
         RS_TRY(begin_reading(z, e));
     RS_TRY(skip_to(z, offset));
     RS_TRY(read_on(z, dst, bytes));
-    /* libzip compares the checksum where it finds the end. */
-    if (z->at == e->bytes && z->whole) {
+    /* libzip compares the checksum where it finds the end. PyTorch writes 0 where it was told to
+     * compute none. */
+    if (z->at == e->bytes && z->whole && !(e->method == ZIP_CM_STORE && e->crc == 0)) {
         const zip_int64_t got = zip_fread(z->file, &after, 1);
         if (got < 0)
             RS_TRY(fail_reading(z, e, zip_file_get_error(z->file)));

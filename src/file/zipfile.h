@@ -36,8 +36,8 @@ const rs_zip_entry *rs_zip_at(const rs_zip *z, size_t index);       /* in the ar
 const rs_zip_entry *rs_zip_find(const rs_zip *z, const char *name); /* NULL if there is none */
 
 /* `bytes` unpacked bytes from `offset` on, all of which the entry has. An entry that is read to its
- * end from its beginning, in one piece or more, is held against its checksum. Pieces of a deflated
- * entry are read best in their order. */
+ * end from its beginning, in one piece or more, is held against its checksum, if that is not 0.
+ * Pieces of a deflated entry are read best in their order. */
 rescl_status rs_zip_read(rs_zip *z, const rs_zip_entry *e, uint64_t offset, void *dst, size_t bytes)
     RESCL_CHECK;
 /* A whole entry on the heap, with a NUL after it that `bytes` does not count. Refuses more than

@@ -33,7 +33,7 @@ static rescl_status read_layout(const char *path, const rs_st_file *file, bool *
     const char *format = rs_st_meta_get(file, "format");
     *kcrs = !layout || strcmp(layout, "RSCK") != 0;
     RS_FAIL_IF(layout ? *kcrs && strcmp(layout, "KCRS") != 0 : format && strcmp(format, "pt") != 0,
-               RESCL_ERR_UNSUPPORTED,
+               RESCL_ERR_FORMAT,
                "%s: metadata '%s' is '%.32s'; rescl knows the layout of filters in files with the "
                "filter_layout RSCK or KCRS, or the format pt (PyTorch's) or none",
                path, layout ? "filter_layout" : "format", layout ? layout : format);

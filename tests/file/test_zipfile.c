@@ -29,7 +29,7 @@ static void open_fails(const char *name, const char *word)
     assert_null(z);
 }
 
-static void read_fails(const char *name, const char *entry, rescl_status status, const char *word)
+static void read_fails(const char *name, const char *entry, const char *word)
 {
     rs_zip *z = NULL;
     char *data = NULL;
@@ -37,7 +37,7 @@ static void read_fails(const char *name, const char *entry, rescl_status status,
     assert_ok(rs_zip_open(zip_path(name), &z));
     const rs_zip_entry *e = rs_zip_find(z, entry);
     assert_non_null(e);
-    assert_fails(rs_zip_read_all(z, e, PLENTY, &data, &bytes), status, name, entry, word);
+    assert_fails(rs_zip_read_all(z, e, PLENTY, &data, &bytes), RESCL_ERR_FORMAT, name, entry, word);
     assert_null(data);
     rs_zip_close(z);
 }
@@ -156,8 +156,8 @@ static void refuses_impossible_sizes(void **state)
     open_fails("stored_sizes.zip", "'a/stored.bin' says it has 1048576 bytes, stored as 256");
     open_fails("beyond.zip", "take more than");
     open_fails("overlap.zip", "take more than");
-    read_fails("shorter.zip", "a/deflated.txt", RESCL_ERR_FORMAT, "damaged");
-    read_fails("longer.zip", "a/deflated.txt", RESCL_ERR_FORMAT, "damaged");
+    read_fails("shorter.zip", "a/deflated.txt", "damaged");
+    read_fails("longer.zip", "a/deflated.txt", "damaged");
 }
 
 static void refuses_what_is_damaged_or_of_another_kind(void **state)
@@ -168,9 +168,9 @@ static void refuses_what_is_damaged_or_of_another_kind(void **state)
     open_fails("cut.zip", "cut short or damaged");
     open_fails("../make_zips.py", "not a whole zip archive");
     open_fails(".", "not a regular file");
-    read_fails("checksum.zip", "a/stored.bin", RESCL_ERR_FORMAT, "checksum");
-    read_fails("encrypted.zip", "a/deflated.txt", RESCL_ERR_UNSUPPORTED, "encrypted");
-    read_fails("bzip2.zip", "packed", RESCL_ERR_UNSUPPORTED, "method 12");
+    read_fails("checksum.zip", "a/stored.bin", "checksum");
+    read_fails("encrypted.zip", "a/deflated.txt", "encrypted");
+    read_fails("bzip2.zip", "packed", "method 12");
     rs_zip *z = NULL;
     assert_fails(rs_zip_open(zip_path("absent.zip"), &z), RESCL_ERR_NOT_FOUND, "absent.zip");
 }

@@ -2,7 +2,7 @@
 # Builds the fuzzers of this folder with clang's libFuzzer, ASan and UBSan, and runs each over its
 # corpus and on from there. The suite makes a short run; a long one:
 #
-#     tests/fuzz/run.sh 10000000 200000      # executions of safetensors, of HDF5
+#     tests/fuzz/run.sh 10000000 200000 10000000      # executions of safetensors, of HDF5, of PyTorch
 #
 # What is new goes to the folder that RESCL_FUZZ_DIR names, else is dropped with the programs. Exits
 # with 77 (skipped) where there is no libFuzzer.
@@ -22,6 +22,7 @@ if ! clang $sanitizers "$dir/probe.c" -o "$dir/probe" 2>"$dir/probe.log"; then
 fi
 
 hdf5=$(pkg-config --cflags --libs hdf5 2>/dev/null || pkg-config --cflags --libs hdf5-serial 2>/dev/null)
+zip=$(pkg-config --cflags --libs libzip 2>/dev/null)
 rooms=
 for room in base file tensor device op nn model io data; do
     rooms="$rooms -I$root/src/$room"
@@ -35,7 +36,7 @@ build() {
     # shellcheck disable=SC2086
     clang -std=gnu11 -O1 -g -DRS_FEATURES= $sanitizers -ffunction-sections -fdata-sections -Wl,--gc-sections $2 \
         -I"$root/include" $rooms -I"$root/tests/fuzz" "$root/tests/fuzz/fuzz.c" \
-        "$root/tests/fuzz/fuzz_$1.c" $sources $hdf5 -ljansson -lxxhash -lz -lm -lpthread \
+        "$root/tests/fuzz/fuzz_$1.c" $sources $hdf5 $zip -ljansson -lxxhash -lz -lm -lpthread \
         -o "$dir/$1" || exit 1
 }
 
@@ -44,12 +45,12 @@ build() {
 ASAN_OPTIONS=allocator_may_return_null=1:symbolize=0
 export ASAN_OPTIONS
 
-# fuzz NAME RUNS LENGTH
+# fuzz NAME RUNS LENGTH CORPUS
 fuzz() {
     mkdir -p "$dir/new/$1" ${keep:+"$keep/$1"}
-    echo "$1: $2 executions from $(find "$root/tests/fuzz/corpus/$1" -type f | wc -l) files"
+    echo "$1: $2 executions from $(find "$root/tests/$4" -type f | wc -l) files"
     (cd "$dir" && TMPDIR=$dir "./$1" -runs="$2" -max_len="$3" -seed=1 -print_final_stats=1 \
-        "${keep:-new}/$1" "$root/tests/fuzz/corpus/$1" >"$1.log" 2>&1)
+        "${keep:-new}/$1" "$root/tests/$4" >"$1.log" 2>&1)
     code=$?
     grep -E '^stat::|^Done' "$dir/$1.log"
     [ $code -eq 0 ] && return
@@ -61,10 +62,12 @@ fuzz() {
 }
 
 build safetensors ""
-fuzz safetensors "${1:-20000}" 2048
+fuzz safetensors "${1:-20000}" 2048 fuzz/corpus/safetensors
+build pytorch "${zip:+-DRS_HAVE_ZIP}"
+fuzz pytorch "${3:-5000}" 8192 io/pytorch
 if [ -z "$hdf5" ]; then
     echo "hdf5: left out, the library is not installed"
     exit 0
 fi
 build hdf5 -DRS_HAVE_HDF5
-fuzz hdf5 "${2:-200}" 40000
+fuzz hdf5 "${2:-200}" 40000 fuzz/corpus/hdf5
