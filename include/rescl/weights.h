@@ -51,6 +51,7 @@ typedef struct rescl_weights_info {
         *prefix;      /**< what stands before its names, such as "module." or "model.backbone.", and
                          * is passed over; or NULL */
     const char *head; /**< what it calls the last layer, where that is no library's name; or NULL */
+    const char *const *class_names; /**< `classes` names; NULL: it does not name them */
 } rescl_weights_info;
 
 RESCL_API void rescl_weights_get_info(const rescl_weights *weights, rescl_weights_info *out);
@@ -95,6 +96,17 @@ RESCL_API rescl_status rescl_weights_match(const rescl_weights *weights, const r
                                            rescl_match_list **out) RESCL_CHECK;
 RESCL_API void rescl_match_list_destroy(rescl_match_list *report);
 RESCL_API size_t rescl_match_list_count(const rescl_match_list *report, rescl_match_state state);
+/** What rescl_weights_load did with the last layer. Names of classes decide, not their number; names
+ * "0", "1", ... are none. */
+typedef enum rescl_head_match {
+    RESCL_HEAD_NEW = 0,       /**< the file has none that fits */
+    RESCL_HEAD_SAME = 1,      /**< taken: the same classes in the same order */
+    RESCL_HEAD_REORDERED = 2, /**< taken, and put into the order of the model's classes */
+    RESCL_HEAD_UNNAMED = 3,   /**< taken: as many classes, which the file does not name */
+    RESCL_HEAD_OTHER = 4      /**< not taken: as many classes, but other ones */
+} rescl_head_match;
+
+RESCL_API rescl_head_match rescl_match_list_head(const rescl_match_list *report);
 /** False when `index` is past the end. */
 RESCL_API bool rescl_match_list_get(const rescl_match_list *report, size_t index, rescl_match *out);
 
@@ -111,7 +123,10 @@ typedef enum rescl_load_mode {
 } rescl_load_mode;
 
 /**
- * Replaces a model's weights, its preprocessing and its epsilon. RESCL_ERR_NOT_FOUND when a
+ * Replaces a model's weights, its preprocessing and its epsilon. A last layer whose classes the file
+ * names is taken by these names: it is put into the model's order of them, and one of other classes
+ * counts as missing (RESCL_ERR_ARG in the modes RESCL_LOAD_STRICT and _COMPLETE, if the model names
+ * its own). RESCL_ERR_NOT_FOUND when a
  * parameter is missing, RESCL_ERR_SHAPE when one is reshaped, RESCL_ERR_FORMAT when, in the
  * modes RESCL_LOAD_STRICT and _BODY, a tensor is unexpected or the file says that it is of another
  * model: then the model is as it was, and the message names the models that the file fits. `report` may be NULL; it is filled, also when the mode refuses.

@@ -250,6 +250,41 @@ static char *tensors_text(const rescl_match_list *report, bool fresh)
     return text;
 }
 
+/* "ant, bee, cow, ..." Heap, or NULL. */
+static char *classes_text(const char *const *name, const rescl_model *model, size_t count)
+{
+    enum { SHOWN = 5 };
+    char *text = NULL;
+    size_t bytes = 0;
+    FILE *f = open_memstream(&text, &bytes);
+    for (size_t i = 0; f && i < count && i < SHOWN; i++)
+        fprintf(f, "%s%s", i ? ", " : "", name ? name[i] : rescl_model_class_name(model, i));
+    if (f && count > SHOWN)
+        fputs(", ...", f);
+    if (f)
+        fclose(f);
+    return text;
+}
+
+/* Why the last layer was taken or not, where its size does not tell. */
+static void describe_head(const run *r, const rescl_weights_info *file)
+{
+    const rescl_head_match match = rescl_match_list_head(r->loaded);
+    if (match == RESCL_HEAD_REORDERED)
+        cli_note("head    taken, with its %zu classes in the order of the data", file->classes);
+    if (match == RESCL_HEAD_UNNAMED)
+        cli_note("head    taken, as there are %zu classes in both; the weights do not name theirs",
+                 file->classes);
+    if (match != RESCL_HEAD_OTHER)
+        return;
+    char *theirs = classes_text(file->class_names, NULL, file->classes);
+    char *ours = classes_text(NULL, r->model, file->classes);
+    cli_note("head    new, as the weights have other classes: %s, and the data %s",
+             theirs ? theirs : "", ours ? ours : "");
+    free(theirs);
+    free(ours);
+}
+
 static void describe_weights(const run *r)
 {
     rescl_weights_info file;
@@ -261,6 +296,7 @@ static void describe_weights(const run *r)
         cli_note("new     %s", fresh);
     if (unused)
         cli_note("unused  %s", unused);
+    describe_head(r, &file);
     cli_weights_note(r->weights, r->loaded);
     free(fresh);
     free(unused);

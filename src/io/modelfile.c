@@ -3,6 +3,7 @@
 #include "attr.h"
 #include "error.h"
 #include "exportfile.h"
+#include "headclasses.h"
 #include "layout.h"
 #include "misfit.h"
 #include "onnx.h"
@@ -21,6 +22,7 @@ struct rescl_weights {
 struct rescl_match_list {
     rescl_match *item;
     size_t count, of[RS_MATCH_STATES];
+    rescl_head_match head;
 };
 
 /* ---- what belongs to weights --------------------------------------------------------------- */
@@ -117,6 +119,7 @@ void rescl_weights_close(rescl_weights *weights)
 void rescl_weights_get_info(const rescl_weights *weights, rescl_weights_info *out)
 {
     const rs_wfile_about *a = rs_wfile_describe(weights->file);
+    const bool named = a->model && rs_classes_named(a->model->class_name, a->model->classes);
     *out = (rescl_weights_info){.path = a->path,
                                 .format = a->format,
                                 .names = rs_naming_get(a->naming)->name,
@@ -124,6 +127,7 @@ void rescl_weights_get_info(const rescl_weights *weights, rescl_weights_info *ou
                                 .head = a->head,
                                 .model = a->model ? a->model->name : NULL,
                                 .classes = a->classes,
+                                .class_names = named ? a->model->class_name : NULL,
                                 .image_size = a->image_size,
                                 .tensors = rs_wfile_count(weights->file),
                                 .has_preprocess = a->has_preprocess,
@@ -208,23 +212,15 @@ size_t rescl_match_list_count(const rescl_match_list *report, rescl_match_state 
     return rescl_match_state_name(state) ? report->of[state] : 0;
 }
 
+rescl_head_match rescl_match_list_head(const rescl_match_list *report)
+{
+    return report->head;
+}
+
 bool rescl_match_list_get(const rescl_match_list *report, size_t index, rescl_match *out)
 {
     *out = index < report->count ? report->item[index] : (rescl_match){0};
     return index < report->count;
-}
-
-/* Matches, reports, and refuses what the mode does not accept. */
-static rescl_status match_model(const rescl_weights *w, const rescl_model *model,
-                                rescl_load_mode mode, rs_matching *m, rescl_match_list **report)
-{
-    rescl_status st = RESCL_OK;
-    RS_TRY(rs_wfile_match(w->file, model->graph, m));
-    if (report)
-        RS_TRY(make_report(w, model->graph, m, report));
-    RS_TRY(rs_misfit_check(w->file, model, m, mode));
-out:
-    return st;
 }
 
 static void take_over(const rescl_weights *w, rescl_model *model)
@@ -239,21 +235,31 @@ rescl_status rescl_weights_load(const rescl_weights *weights, rescl_model *model
     rescl_status st = RESCL_OK;
     rs_matching m = {0};
     rs_weights fresh = {0};
+    rs_head head = {0};
     if (report)
         *report = NULL;
     RS_FAIL_IF((unsigned)mode > RESCL_LOAD_COMPLETE_BODY, RESCL_ERR_ARG,
                "there is no load mode number %d", (int)mode);
-    RS_TRY(match_model(weights, model, mode, &m, report));
+    RS_TRY(rs_wfile_match(weights->file, model->graph, &m));
+    RS_TRY(rs_head_settle(weights->file, model, mode, &m, &head));
+    if (report) {
+        RS_TRY(make_report(weights, model->graph, &m, report));
+        (*report)->head = head.match;
+    }
+    RS_TRY(rs_head_check(weights->file, model, mode, &head));
+    RS_TRY(rs_misfit_check(weights->file, model, &m, mode));
     RS_TRY(rs_weights_create(model->graph, &fresh));
     for (size_t i = 0; i < fresh.count; i++)
         memcpy(fresh.data[i], model->weights.data[i], fresh.elems[i] * sizeof(float));
     RS_TRY(rs_wfile_load(weights->file, model->graph, &m, &fresh));
+    RS_TRY(rs_head_reorder(&head, model->graph, &fresh));
     const rs_weights old = model->weights;
     model->weights = fresh;
     fresh = old;
     take_over(weights, model);
 out:
     rs_weights_fini(&fresh);
+    rs_head_fini(&head);
     rs_matching_fini(&m);
     return st;
 }
@@ -327,7 +333,8 @@ rescl_status rescl_weights_create_model(const rescl_weights *weights,
         *report = NULL;
     RS_TRY(settle_options(weights, options, &o));
     RS_TRY(rs_model_build(&o, &model));
-    RS_TRY(match_model(weights, model, mode, &m, NULL)); /* before the weights take memory */
+    RS_TRY(rs_wfile_match(weights->file, model->graph, &m));
+    RS_TRY(rs_misfit_check(weights->file, model, &m, mode)); /* before the weights take memory */
     RS_TRY(rs_weights_create(model->graph, &model->weights));
     rs_weights_init(model->graph, &model->weights, model->seed);
     RS_TRY(rs_wfile_load(weights->file, model->graph, &m, &model->weights));

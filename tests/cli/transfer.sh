@@ -33,6 +33,28 @@ want_code 0
 want_err "47 of its 47 tensors fit"
 ! grep -q '^new ' err || fail "expected no new tensors"
 
+# Names decide, not numbers: other classes get a new head, the same ones in another order keep it.
+mkdir -p zoo/train/ant zoo/train/bee other/train/xxx other/train/yyy
+for file in ant/1 ant/2 bee/1 bee/2; do make_png >"zoo/train/$file.png"; done
+for file in xxx/1 xxx/2 yyy/1 yyy/2; do make_png >"other/train/$file.png"; done
+small="--model resnet8 --size 32 --epochs 1 --batch-size 2"
+# shellcheck disable=SC2086
+run train $small --data-path zoo --name zoo --quiet
+want_code 0
+# shellcheck disable=SC2086
+run train $small --data-path other --weights runs/zoo
+want_code 0
+want_err "new     fc.weight (64, 2), fc.bias (2)"
+want_err "head    new, as the weights have other classes: ant, bee, and the data xxx, yyy"
+# shellcheck disable=SC2086
+run train $small --data-path other --weights runs/zoo --strict
+want_code 2
+want_err "its classes are 'ant', 'bee', those of the model 'xxx', 'yyy'"
+# shellcheck disable=SC2086
+run train $small --data-path zoo --weights runs/zoo
+want_code 0
+! grep -q '^new \|^head' err || fail "expected the head to be kept without a word"
+
 # What is frozen does not change; a resumed run knows what was, and ends as one that went through.
 # shellcheck disable=SC2086
 run train $tune --name whole --freeze stem,stage2 --norm-eval --lr-body 1e-4 --quiet
