@@ -91,7 +91,7 @@ typedef enum rescl_image_notice {
     RESCL_IMAGE_USES_14_BITS = 32
 } rescl_image_notice;
 
-/** A notice in words, after "image:"; NULL for any other value. */
+/** A notice in words, for one image or many: "more than 64 Mi pixels, ..."; NULL for any other value. */
 RESCL_API const char *rescl_image_notice_text(rescl_image_notice notice);
 
 /**

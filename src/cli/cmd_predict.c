@@ -1,5 +1,6 @@
 #include "cli.h"
 #include "images.h"
+#include "notices.h"
 #include "outfile.h"
 #include "output.h"
 #include "overlay.h"
@@ -23,6 +24,7 @@ typedef struct job {
     size_t classes, topk;
     size_t *top; /* of one image */
     cli_saliency saliency;
+    cli_notices notices;
     size_t unread;
     int code;     /* of what could not be read, or of what stopped the run */
     bool stopped; /* a message was printed, or nobody reads the results */
@@ -103,7 +105,7 @@ static json_t *to_json(const job *j, const char *name, const float *probs, const
 static int write_overlay(job *j, const rescl_prediction *p, const char **overlay)
 {
     rescl_image image = {0};
-    const rescl_status st = cli_images_read(j->list, p->index, &image);
+    const rescl_status st = cli_images_read(j->list, p->index, &image, NULL);
     int code = st == RESCL_OK ? cli_saliency_write(&j->saliency, j->list->path[p->index], &image,
                                                    p->slot, j->top[0], overlay)
                               : cli_fail(st, false);
@@ -139,8 +141,11 @@ static int show(job *j, const rescl_prediction *p)
 
 static rescl_status give(size_t index, rescl_image *out, void *user)
 {
-    const job *j = user;
-    return cli_images_read(j->list, index, out);
+    job *j = user;
+    unsigned notices = 0;
+    const rescl_status st = cli_images_read(j->list, index, out, &notices);
+    cli_notices_add(&j->notices, index, notices);
+    return st;
 }
 
 /* An image that cannot be read is reported and left out. */
@@ -205,6 +210,7 @@ static int run(const cli_args *args, job *j)
         j->document = NULL;
         j->code = j->code == CLI_OK ? printed : j->code;
     }
+    cli_notices_print(&j->notices, j->list->path);
     if (!j->stopped)
         note_summary(j, now() - start);
     return j->code;
@@ -259,8 +265,12 @@ int cmd_predict(const cli_args *args)
         code = cli_outfile_open(&out, file);
     if (code == CLI_OK)
         code = cli_weights_load(args, &model, &path);
-    if (code == CLI_OK)
+    if (code == CLI_OK) {
+        rescl_model_info info;
+        rescl_model_get_info(model, &info);
+        list.options.min_side = 2 * info.image_size;
         code = cli_session_open(args, 0, &session);
+    }
     if (code == CLI_OK)
         code = cli_images_read_stdin(&list);
     if (code == CLI_OK)

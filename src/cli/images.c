@@ -202,6 +202,9 @@ int cli_images_find(const cli_args *args, cli_images *list)
     }
     int code = CLI_OK;
     list->recursive = cli_bool(args, OPT_recursive);
+    rescl_image_options_default(&list->options);
+    list->options.max_pixels = cli_size(args, OPT_max_pixels);
+    list->options.sample_bits = cli_size(args, OPT_sample_bits);
     for (size_t i = 0; code == CLI_OK && i < args->operands; i++) {
         if (strcmp(args->operand[i], "-") != 0) {
             code = add_path(list, args->operand[i]);
@@ -260,10 +263,12 @@ int cli_images_read_stdin(cli_images *list)
     return CLI_OK;
 }
 
-rescl_status cli_images_read(const cli_images *list, size_t index, rescl_image *out)
+rescl_status cli_images_read(const cli_images *list, size_t index, rescl_image *out,
+                             unsigned *notices)
 {
     const char *path = list->path[index];
     if (list->reads_stdin && strcmp(path, "-") == 0)
-        return rescl_image_decode(list->standard, list->bytes, "standard input", out);
-    return rescl_image_read(path, out);
+        return rescl_image_decode_with(list->standard, list->bytes, "standard input",
+                                       &list->options, out, notices);
+    return rescl_image_read_with(path, &list->options, out, notices);
 }

@@ -12,6 +12,7 @@ typedef struct cli_images {
     bool reads_stdin, recursive;
     char *standard; /* what standard input held */
     size_t bytes;
+    rescl_image_options options;
     int code; /* exit code of what could not be looked into; the rest is in the list */
 } cli_images;
 
@@ -23,7 +24,8 @@ void cli_images_free(cli_images *list);
 
 /* Reads standard input, if it is one of the images, before any is read. Exit code. */
 int cli_images_read_stdin(cli_images *list);
-/* Reads image `index`, again if need be; from any thread. */
-rescl_status cli_images_read(const cli_images *list, size_t index, rescl_image *out);
+/* Reads image `index`, again if need be; from any thread. *notices: see rescl_image_read_with. */
+rescl_status cli_images_read(const cli_images *list, size_t index, rescl_image *out,
+                             unsigned *notices);
 
 #endif

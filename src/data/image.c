@@ -94,13 +94,14 @@ void rescl_image_options_init(rescl_image_options *out, size_t struct_size)
 const char *rescl_image_notice_text(rescl_image_notice notice)
 {
 #define DARK(bits)                                                                                 \
-    "of its 16 bits a sample only the lowest " #bits                                               \
-    " are used, so it is dark; the option sample-bits with " #bits " scales them"
+    "of 16 bits a sample only the lowest " #bits " are used, hence dark; --sample-bits " #bits     \
+    " (sample_bits) scales them"
     switch (notice) {
     case RESCL_IMAGE_END_DAMAGED:
-        return "all its pixels are there, but the file ends early or is damaged after them";
+        return "read, for the pixels are all there, but the file ends early or is damaged after "
+               "them";
     case RESCL_IMAGE_REDUCED:
-        return "more than 64 Mi pixels; it is made smaller while it is read";
+        return "more than 64 Mi pixels, made smaller while being decoded";
     case RESCL_IMAGE_USES_8_BITS:
         return DARK(8);
     case RESCL_IMAGE_USES_10_BITS:

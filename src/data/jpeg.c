@@ -290,8 +290,9 @@ static rescl_status check_size(const reader *r, const char *name,
     }
     RS_FAIL_IF(!rs_mul_size(width, height, &pixels) || pixels > options->max_pixels,
                RESCL_ERR_FORMAT,
-               "%s: an image of %zux%zu is too large; the most are %zu pixels (max-pixels)", name,
-               width, height, options->max_pixels);
+               "%s: an image of %zux%zu is too large; the most are %zu pixels; --max-pixels "
+               "(max_pixels) sets another limit",
+               name, width, height, options->max_pixels);
     RS_FAIL_IF(blocks / 8 > r->bytes, RESCL_ERR_FORMAT,
                "%s: says it is %zux%zu, which a file of %zu bytes cannot hold; it is corrupted",
                name, width, height, r->bytes);

@@ -192,8 +192,9 @@ static rescl_status check_size(const reader *r, const char *name,
     size_t pixels;
     RS_FAIL_IF(!rs_mul_size(r->width, r->height, &pixels) || pixels > options->max_pixels,
                RESCL_ERR_FORMAT,
-               "%s: an image of %lux%lu is too large; the most are %zu pixels (max-pixels)", name,
-               (unsigned long)r->width, (unsigned long)r->height, options->max_pixels);
+               "%s: an image of %lux%lu is too large; the most are %zu pixels; --max-pixels "
+               "(max_pixels) sets another limit",
+               name, (unsigned long)r->width, (unsigned long)r->height, options->max_pixels);
     RS_FAIL_IF(pixels / 8 * r->file_bits / MAX_DEFLATE > r->bytes, RESCL_ERR_FORMAT,
                "%s: says it is %lux%lu, which a file of %zu bytes cannot hold; it is corrupted",
                name, (unsigned long)r->width, (unsigned long)r->height, r->bytes);

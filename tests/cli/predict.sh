@@ -27,6 +27,21 @@ printf 'folder/a.png\nfolder/b.png\nfolder/c.png\np.png\n' | cmp -s - names ||
     fail "expected the images of the folder by name, then p.png"
 [ "$(cut -d: -f2 out | sort -u | wc -l)" -eq 1 ] || fail "expected equal images to be equal"
 
+# Files with a flaw after their pixels are read, and one line tells of all of them.
+mkdir cut
+for name in a b c; do head -c -12 p.png >"cut/$name.png"; done
+cp p.png cut/whole.png
+run predict --weights runs/resnet8-handsigns -j 0 cut
+want_code 0
+[ "$(cut -d: -f2 out | sort -u | wc -l)" -eq 1 ] || fail "expected the same of cut files"
+want_err 'cut/a.png and 2 more: read, for the pixels are all there, but the file ends early'
+[ "$(grep -c 'the file ends early' err)" -eq 1 ] || fail "expected one line about cut files"
+run predict --weights runs/resnet8-handsigns --max-pixels 2 p.png
+want_code 4
+want_err 'too large; the most are 2 pixels; --max-pixels'
+run predict --weights runs/resnet8-handsigns --sample-bits 20 p.png
+want_code 2
+
 # Standard input, and lists of paths.
 "$RESCL" predict --weights runs/resnet8-handsigns - <p.png >out 2>err
 code=$? command="rescl predict - <p.png"

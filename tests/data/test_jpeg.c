@@ -328,7 +328,7 @@ static void makes_large_images_smaller(void **state)
     options.max_pixels = SIDE * SIDE - 1;
     assert_fails(
         rescl_image_decode_with(file.data, file.count, "photo.jpg", &options, &image, NULL),
-        RESCL_ERR_FORMAT, "8208x8208", "max-pixels");
+        RESCL_ERR_FORMAT, "8208x8208", "--max-pixels");
     free(file.data);
     free(row);
 }

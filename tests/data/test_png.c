@@ -519,7 +519,7 @@ static void makes_large_images_smaller(void **state)
     assert_int_equal(info.width, 16390);
     options.max_pixels--;
     assert_fails(rescl_image_probe_with(path, &options, &info), RESCL_ERR_FORMAT, "16390x4100",
-                 "67198999", "max-pixels");
+                 "67198999", "--max-pixels");
     assert_fails(rescl_image_read_with(path, &options, &image, NULL), RESCL_ERR_FORMAT,
                  "too large");
 }
