@@ -98,6 +98,22 @@ typedef struct rescl_device_stats {
 
 RESCL_API void rescl_device_get_stats(const rescl_device *device, rescl_device_stats *out);
 
+/** A program that is compiled from source, which can take a minute; those of the disk cache are
+ * loaded at once and not told of. */
+typedef struct rescl_build_event {
+    const char *file; /**< of its kernels, such as "conv2d" */
+    bool done;        /**< false: compiling begins; true: it ended, be it with an error */
+    size_t building;  /**< programs that are being compiled at this moment */
+    size_t built;     /**< programs that were compiled since the device was opened */
+} rescl_build_event;
+
+/** Called when compiling begins and ends, from the thread that compiles: several at once. */
+typedef void (*rescl_build_fn)(const rescl_build_event *event, void *user);
+
+/** Installs the callback (NULL: nobody is told, the default) before anything is planned on the
+ * device. */
+RESCL_API void rescl_device_on_build(rescl_device *device, rescl_build_fn fn, void *user);
+
 #ifdef __cplusplus
 }
 #endif

@@ -1,4 +1,5 @@
 #include "cli.h"
+#include "compiling.h"
 #include "images.h"
 #include "notices.h"
 #include "outfile.h"
@@ -152,6 +153,7 @@ static rescl_status give(size_t index, rescl_image *out, void *user)
 static bool take(const rescl_prediction *p, void *user)
 {
     job *j = user;
+    cli_compiling_end();
     if (p->status != RESCL_OK) {
         j->code = cli_fail(p->status, false);
         j->unread++;

@@ -5,6 +5,7 @@
 #include "progress.h"
 #include "run_folder.h"
 #include "session.h"
+#include "text.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -22,7 +23,8 @@ typedef struct run {
     rescl_weights *weights; /* what it starts from, or NULL */
     rescl_match_list *loaded;
     rescl_trainer *trainer;
-    char *folder, *inner, *resume, *ini;
+    char *folder, *resume, *ini;
+    char *litter[5], *farewell[2]; /* see name_litter */
     cli_progress progress;
     rescl_step_event step;   /* the last one */
     rescl_epoch_event epoch; /* the last one; epochs is 0 before it */
@@ -31,28 +33,64 @@ typedef struct run {
 
 /* ---- signals ---- */
 
-/* What a signal reaches. `stop_target` is NULL while there is nothing to save; until then `litter`
- * names the new, empty folders of the run, the inner one first. */
+/* What a signal reaches. `stop_target` is NULL until a step is done, for there is nothing to save:
+ * then the files and folders in `litter`, which a new run has made, go, innermost first, and
+ * `farewell` is said. */
+enum { LITTER = 5 };
 static rescl_trainer *volatile stop_target;
-static char *volatile litter[2];
+static char *volatile litter[LITTER];
+static char *volatile farewell[2];
 
-/* rmdir removes nothing but empty folders. */
+/* rmdir removes nothing but empty folders. Only calls that a signal handler may make. */
 static void remove_litter(void)
 {
-    for (int i = 0; i < 2 && litter[i]; i++)
-        rmdir(litter[i]);
+    for (int i = 0; i < LITTER && litter[i]; i++)
+        if (unlink(litter[i]) != 0)
+            rmdir(litter[i]);
 }
 
-/* Lets the step end and saves; before training there is nothing to save. */
+/* Lets the step end and saves; before the first one is done there is nothing to save. */
 static bool ask_to_stop(void)
 {
     rescl_trainer *trainer = stop_target;
     if (!trainer) {
         remove_litter();
+        for (int i = 0; i < 2 && farewell[i]; i++) {
+            /* The second part says that the folder is gone. */
+            if (i == 1 && access(litter[LITTER - 1], F_OK) == 0)
+                break;
+            if (write(STDERR_FILENO, farewell[i], strlen(farewell[i])) < 0)
+                return false;
+        }
+        (void)!write(STDERR_FILENO, "\n", 1);
         return false;
     }
     rescl_trainer_stop(trainer);
     return true;
+}
+
+/* The names of what the library writes into a new run before its first step. False after a message. */
+static bool name_litter(run *r)
+{
+    static const char *const names[LITTER] = {"args.ini", "env.json", "results.csv", "weights", ""};
+    const char *clear = cli_terminal() ? "\r\033[K" : "";
+    char *shown = malloc(RS_ESCAPED(strlen(r->folder)));
+    if (shown)
+        rs_escape(r->folder, "", shown);
+    for (int i = 0; shown && !r->resume && i < LITTER; i++)
+        litter[i] = r->litter[i] = cli_format("%s/%s", r->folder, names[i]);
+    if (shown && r->resume)
+        r->farewell[0] =
+            cli_format("%sinterrupted before the first step; %s is as it was", clear, shown);
+    else if (shown)
+        r->farewell[0] =
+            cli_format("%sinterrupted before the first step; nothing was saved", clear);
+    if (shown && !r->resume)
+        r->farewell[1] = cli_format(", and the new folder %s was removed", shown);
+    for (int i = 0; i < 2; i++)
+        farewell[i] = r->farewell[i];
+    free(shown);
+    return r->farewell[0] != NULL;
 }
 
 /* ---- opening ---- */
@@ -173,17 +211,13 @@ static int open_folder(run *r)
     r->folder = resume ? cli_run_of(resume) : cli_run_create(r->args);
     if (!r->folder)
         return CLI_FILE;
-    if (!resume) {
-        r->inner = cli_format("%s/weights", r->folder);
-        litter[0] = r->inner;
-        litter[1] = r->folder;
-        return r->inner ? CLI_OK : CLI_FAILURE;
-    }
+    if (!resume)
+        return name_litter(r) ? CLI_OK : CLI_FAILURE;
     struct stat st;
     bool file = stat(resume, &st) == 0 && !S_ISDIR(st.st_mode);
     r->resume =
         file ? cli_format("%s", resume) : cli_format("%s/weights/last.safetensors", r->folder);
-    return r->resume ? CLI_OK : CLI_FAILURE;
+    return r->resume && name_litter(r) ? CLI_OK : CLI_FAILURE;
 }
 
 /* A run that goes on keeps its folder and its weights: flags to change them are mistakes. */
@@ -421,6 +455,7 @@ static int report(const run *r)
 static bool on_step(const rescl_step_event *event, void *user)
 {
     run *r = user;
+    stop_target = r->trainer;
     if (event->training)
         r->step = *event;
     cli_progress_step(event, &r->progress);
@@ -467,7 +502,9 @@ int cmd_train(const cli_args *args)
         cli_usage_error("found operand '%s', expected options only", args->operand[0]);
         return CLI_USAGE;
     }
+    static char early[] = "interrupted before the first step; nothing was saved";
     run r = {.args = args};
+    farewell[0] = early;
     cli_interrupt_catch(ask_to_stop);
     int code = open_all(&r);
     if (code != CLI_OK)
@@ -484,7 +521,6 @@ int cmd_train(const cli_args *args)
         remove_litter();
         goto out;
     }
-    stop_target = r.trainer;
     const rescl_train_callbacks callbacks = {
         .struct_size = sizeof callbacks, .on_step = on_step, .on_epoch = on_epoch, .user = &r};
     st = rescl_trainer_run(r.trainer, &callbacks);
@@ -493,7 +529,9 @@ int cmd_train(const cli_args *args)
 out:
     cli_interrupt_release();
     stop_target = NULL;
-    litter[0] = litter[1] = NULL;
+    for (int i = 0; i < LITTER; i++)
+        litter[i] = NULL;
+    farewell[0] = farewell[1] = NULL;
     rescl_trainer_destroy(r.trainer);
     rescl_match_list_destroy(r.loaded);
     rescl_weights_close(r.weights);
@@ -502,7 +540,10 @@ out:
     rescl_dataset_close(r.train_set);
     cli_session_close(&r.session);
     free(r.folder);
-    free(r.inner);
+    for (int i = 0; i < LITTER; i++)
+        free(r.litter[i]);
+    free(r.farewell[0]);
+    free(r.farewell[1]);
     free(r.resume);
     free(r.ini);
     return code;

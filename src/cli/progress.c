@@ -1,6 +1,7 @@
 #include "progress.h"
 
 #include "clock.h"
+#include "compiling.h"
 #include "output.h"
 
 #include <stdint.h>
@@ -129,6 +130,7 @@ static void step_line(const cli_progress *p, const rescl_step_event *e)
 void cli_progress_step(const rescl_step_event *event, void *user)
 {
     cli_progress *p = user;
+    cli_compiling_end();
     if (p->quiet)
         return;
     if (event->training && p->epoch != event->epoch) {

@@ -1,6 +1,7 @@
 #include "session.h"
 
 #include "cli.h"
+#include "compiling.h"
 #include "output.h"
 #include "run_folder.h"
 
@@ -13,15 +14,19 @@ int cli_session_open(const cli_args *args, unsigned flags, cli_session *s)
     rescl_status st = rescl_runtime_create(&s->runtime);
     if (st == RESCL_OK)
         st = rescl_device_open(s->runtime, cli_str(args, OPT_device), flags, &s->device);
-    if (st == RESCL_OK)
-        return CLI_OK;
-    int code = cli_fail(st, true);
-    cli_session_close(s);
-    return code;
+    if (st != RESCL_OK) {
+        int code = cli_fail(st, true);
+        cli_session_close(s);
+        return code;
+    }
+    /* Those that measure show what they do in between; the others wait for their first step. */
+    cli_compiling_watch(s->device, args->verb != VERB_bench && args->verb != VERB_tune);
+    return CLI_OK;
 }
 
 void cli_session_close(cli_session *s)
 {
+    cli_compiling_end();
     rescl_device_close(s->device);
     rescl_runtime_destroy(s->runtime);
     *s = (cli_session){0};

@@ -109,6 +109,9 @@ struct rescl_device {
     pthread_mutex_t program_lock; /* guards the programs and their kernels */
     pthread_cond_t program_built;
     rs_program *programs;
+    rescl_build_fn on_build; /* NULL: nobody is told */
+    void *build_user;
+    atomic_size_t building, built; /* from source */
 
     rs_profile *profile; /* NULL unless RESCL_DEVICE_PROFILE */
     bool used_blas;

@@ -98,6 +98,29 @@ static void try_store(const rescl_device *dev, const rs_cache_key *key, cl_progr
     free(binary);
 }
 
+void rescl_device_on_build(rescl_device *device, rescl_build_fn fn, void *user)
+{
+    device->on_build = fn;
+    device->build_user = user;
+}
+
+/* build_source, and tells that it begins and ends. */
+static rescl_status compile(rescl_device *dev, const char *stem, const char *options,
+                            const rs_source *source, cl_program *out)
+{
+    rescl_build_event event = {.file = stem, .building = atomic_fetch_add(&dev->building, 1) + 1};
+    event.built = atomic_load(&dev->built);
+    if (dev->on_build)
+        dev->on_build(&event, dev->build_user);
+    const rescl_status st = build_source(dev, stem, options, source, out);
+    event.done = true;
+    event.building = atomic_fetch_sub(&dev->building, 1) - 1;
+    event.built = atomic_fetch_add(&dev->built, 1) + 1;
+    if (dev->on_build)
+        dev->on_build(&event, dev->build_user);
+    return st;
+}
+
 /* From the disk cache when it holds the program, else from source. */
 static rescl_status build(rescl_device *dev, const char *stem, const char *user_options,
                           cl_program *out)
@@ -120,7 +143,7 @@ static rescl_status build(rescl_device *dev, const char *stem, const char *user_
     }
     const bool hit = *out != NULL;
     if (!hit) {
-        RS_TRY(build_source(dev, stem, options, &source, out));
+        RS_TRY(compile(dev, stem, options, &source, out));
         if (cached)
             try_store(dev, &key, *out);
     }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static void builds_each_program_once(void **state)
 {
@@ -22,6 +23,36 @@ static void builds_each_program_once(void **state)
     assert_true(rs_kernel_max_group(a) <= rescl_device_get_info(test_dev)->max_group);
     assert_ok(rs_kernel_get(test_dev, "basic", "-DEXTRA=2", "scale", &b));
     assert_int_equal(test_stats(test_dev).builds, 2);
+}
+
+static void on_build(const rescl_build_event *e, void *user)
+{
+    rescl_build_event *seen = user;
+    assert_string_equal(e->file, e->built > 1 || (e->built == 1 && !e->done) ? "broken" : "basic");
+    assert_int_equal(e->building, !e->done);
+    assert_int_equal(e->built, seen->built + e->done);
+    assert_int_equal(e->done, !seen->done);
+    *seen = *e;
+}
+
+/* What comes from the disk cache is no compiling, a build that fails is. */
+static void tells_when_it_compiles(void **state)
+{
+    (void)state;
+    rescl_build_event seen = {.done = true};
+    rs_kernel *k = NULL;
+    char option[64];
+    snprintf(option, sizeof option, "-DTELLS=%ld", (long)getpid());
+    rescl_device_on_build(test_dev, on_build, &seen);
+    assert_ok(rs_kernel_get(test_dev, "basic", option, "scale", &k));
+    assert_int_equal(seen.built, 1);
+    assert_ok(rs_kernel_get(test_dev, "basic", option, "options", &k));
+    assert_int_equal(seen.built, 1);
+    assert_fails(rs_kernel_get(test_dev, "broken", option, "broken", &k), RESCL_ERR_BUILD,
+                 "broken");
+    assert_int_equal(seen.built, 2);
+    assert_true(seen.done);
+    rescl_device_on_build(test_dev, NULL, NULL);
 }
 
 static void names_what_is_missing(void **state)
@@ -114,6 +145,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(builds_each_program_once, test_device_setup,
+                                        test_device_teardown),
+        cmocka_unit_test_setup_teardown(tells_when_it_compiles, test_device_setup,
                                         test_device_teardown),
         cmocka_unit_test_setup_teardown(names_what_is_missing, test_device_setup,
                                         test_device_teardown),
