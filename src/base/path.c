@@ -102,6 +102,14 @@ static const char *name_of(const char *path)
     return slash ? slash + 1 : path;
 }
 
+/* "<pid>-<number>": no other name was made here. */
+static bool is_serial(const char *text)
+{
+    const size_t pid = strspn(text, "0123456789");
+    const size_t number = text[pid] == '-' ? strspn(text + pid + 1, "0123456789") : 0;
+    return pid > 0 && number > 0 && !text[pid + 1 + number];
+}
+
 /* Best effort: what cannot be removed stays. */
 static void remove_stale(const char *path)
 {
@@ -112,7 +120,8 @@ static void remove_stale(const char *path)
     struct dirent *entry;
     while (dir && (entry = readdir(dir)) != NULL) {
         if (strncmp(entry->d_name, name, len) != 0 ||
-            strncmp(entry->d_name + len, TEMP_MARK, sizeof TEMP_MARK - 1) != 0)
+            strncmp(entry->d_name + len, TEMP_MARK, sizeof TEMP_MARK - 1) != 0 ||
+            !is_serial(entry->d_name + len + sizeof TEMP_MARK - 1))
             continue;
         int fd = openat(dirfd(dir), entry->d_name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
         if (fd < 0)

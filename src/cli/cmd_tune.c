@@ -152,6 +152,7 @@ int cmd_tune(const cli_args *args)
         code = CLI_INTERRUPTED;
     } else if (st != RESCL_OK) {
         code = cli_fail(st, false);
+        code = code == CLI_DIVERGED ? CLI_DEVICE : code; /* what it computes is wrong */
     }
     const int printed = print_report(&r, path);
     cli_table_fini(&r.table);

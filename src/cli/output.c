@@ -171,6 +171,7 @@ static void log_line(rescl_log_level level, const char *text, void *user)
 void cli_output_init(void)
 {
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* of `ulimit -f`: an error of the write, as a full disk is */
     rescl_log_set(log_line, NULL);
 }
 

@@ -10,7 +10,7 @@
 #include <stdio.h>
 
 /* The name in front of messages: "rescl" or "rescl train". Also routes the library's log to
- * stderr, and makes a closed pipe an error of the write instead of a signal. */
+ * stderr, and makes a closed pipe and a file that grows too large errors of the write instead of signals. */
 void cli_output_init(void);
 void cli_output_verb(const char *verb, bool quiet);
 

@@ -232,10 +232,10 @@ static rescl_status fail_unknown(const rescl_dataset *set, const char *what,
     RS_TRY(append_names(&all, list->name, list->count, NULL));
     RS_FAIL(
         RESCL_ERR_FORMAT,
-        "%s '%s' has the class '%s', which %s does not have%s%s%s%s; it has %zu: %s. Classes are "
+        "%s '%s' has the class '%s', which %s does not have%s%s%s%s%s; it has %zu: %s. Classes are "
         "matched by name: rename the class, or leave it out",
-        what, set->origin, name, list->owner, near ? "; did you mean '" : "", near ? near : "",
-        near ? "'?" : "", near ? why : "", list->count, all.text);
+        what, set->origin, name, list->owner, near ? " (did you mean '" : "", near ? near : "",
+        near ? "'?" : "", near ? why : "", near ? ")" : "", list->count, all.text);
 out:
     rs_str_fini(&all);
     return st;

@@ -65,7 +65,7 @@ static rescl_status find_by_name(const char *name, const rs_dataset_format **out
     RS_TRY(append_formats(&list));
     const char *near = rs_nearest(name, format_names);
     RS_FAIL(RESCL_ERR_ARG, "there is no dataset format \"%s\"%s%s%s; the formats are %s", name,
-            near ? ", did you mean \"" : "", near ? near : "", near ? "\"?" : "", list.text);
+            near ? " (did you mean \"" : "", near ? near : "", near ? "\"?)" : "", list.text);
 out:
     rs_str_fini(&list);
     return st;
@@ -93,7 +93,7 @@ static rescl_status recognise(const rescl_data_options *options, const rs_datase
         RS_FAIL(missing ? RESCL_ERR_NOT_FOUND : RESCL_ERR_IO,
                 "data \"%s\": %s%s%s%s; give a folder, a file, or a built-in set (handsigns)",
                 options->path, missing ? "no such file or folder" : strerror(errno),
-                near ? ", did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+                near ? " (did you mean \"" : "", near ? near : "", near ? "\"?)" : "");
     }
     RS_FAIL(RESCL_ERR_FORMAT,
             "data \"%s\": found a %s that no dataset format recognises for the split \"%s\" "

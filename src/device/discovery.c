@@ -182,8 +182,11 @@ static void judge(rs_hw *hw)
         snprintf(why, cap, "needs the full profile, has \"%.60s\"", profile);
     else if (device_flag(hw->id, CL_DEVICE_ENDIAN_LITTLE, true) != host_is_little())
         snprintf(why, cap, "its byte order differs from the host's");
-    else if (info->global_bytes == 0 || info->max_alloc_bytes == 0 || info->max_group == 0)
+    else if (info->global_bytes == 0 || info->max_alloc_bytes == 0 || info->max_group == 0 ||
+             info->local_bytes == 0)
         snprintf(why, cap, "the driver does not report its memory or work-group size");
+    else if (info->compute_units == 0 || info->float_width == 0)
+        snprintf(why, cap, "the driver does not report its compute units or vector width");
     info->usable = why[0] == '\0';
 }
 
@@ -204,7 +207,7 @@ static rescl_status describe(rs_hw *hw, size_t platform, size_t device)
                     sizeof hw->platform_version);
 
     info->type = type_of(id);
-    info->compute_units = (unsigned)rs_hw_number(id, CL_DEVICE_MAX_COMPUTE_UNITS, 1);
+    info->compute_units = (unsigned)rs_hw_number(id, CL_DEVICE_MAX_COMPUTE_UNITS, 0);
     info->clock_mhz = (unsigned)rs_hw_number(id, CL_DEVICE_MAX_CLOCK_FREQUENCY, 0);
     info->global_bytes = rs_hw_number(id, CL_DEVICE_GLOBAL_MEM_SIZE, 0);
     info->max_alloc_bytes = rs_hw_number(id, CL_DEVICE_MAX_MEM_ALLOC_SIZE, 0);
@@ -214,8 +217,10 @@ static rescl_status describe(rs_hw *hw, size_t platform, size_t device)
     info->unified_memory = device_flag(id, CL_DEVICE_HOST_UNIFIED_MEMORY, false);
     info->fp16 = rs_hw_has_extension(id, "cl_khr_fp16");
     info->fp64 = rs_hw_has_extension(id, "cl_khr_fp64");
-    const uint64_t width = rs_hw_number(id, CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT, 1);
+    const uint64_t width = rs_hw_number(id, CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT, UINT64_MAX);
     info->float_width = width >= 16 ? 16 : width >= 8 ? 8 : width >= 4 ? 4 : width >= 2 ? 2 : 1;
+    if (width == UINT64_MAX)
+        info->float_width = 0; /* no answer */
 
     const size_t base = (size_t)rs_hw_number(id, CL_DEVICE_MEM_BASE_ADDR_ALIGN, 0) / 8;
     hw->align = base > MIN_ALIGN ? base : MIN_ALIGN;
@@ -293,7 +298,10 @@ rescl_status rescl_runtime_create(rescl_runtime **out)
     cl_platform_id platforms[MAX_PLATFORMS];
     cl_uint count = 0;
     const cl_int code = clGetPlatformIDs(MAX_PLATFORMS, platforms, &count);
-    if (code != CL_SUCCESS || count == 0)
+    enum { NO_PLATFORM = -1001 }; /* of the ICD loader */
+    if (code != CL_SUCCESS && code != NO_PLATFORM)
+        return rs_cl_fail(code, "clGetPlatformIDs", __FILE__, __LINE__);
+    if (count == 0 || code == NO_PLATFORM)
         return fail_empty(NULL, 0);
     if (count > MAX_PLATFORMS)
         count = MAX_PLATFORMS;

@@ -93,14 +93,14 @@ size_t rs_kernel_max_group(const rs_kernel *k)
 
 /* ---- launching --------------------------------------------------------------------------- */
 
-static rescl_status fail_arg(const rs_kernel *k, size_t index, const rs_arg *arg)
+static rescl_status fail_arg(const rs_kernel *k, size_t index, const rs_arg *arg, cl_int code)
 {
     static const char *const names[] = {"a buffer", "an int",  "a uint",
                                         "a ulong",  "a float", "local memory"};
     char type[64] = "?", name[64] = "?";
     clGetKernelArgInfo(k->kernel, (cl_uint)index, CL_KERNEL_ARG_TYPE_NAME, sizeof type, type, NULL);
     clGetKernelArgInfo(k->kernel, (cl_uint)index, CL_KERNEL_ARG_NAME, sizeof name, name, NULL);
-    return rs_error_set(RESCL_ERR_ARG, 0, __FILE__, __LINE__,
+    return rs_error_set(RESCL_ERR_ARG, code, __FILE__, __LINE__,
                         "kernel %s of %s.cl: argument %zu (%.60s %.60s) was given %s", k->name,
                         k->file, index, type, name, names[arg->kind]);
 }
@@ -112,7 +112,7 @@ static rescl_status set_arg(rescl_device *dev, rs_kernel *k, size_t index, const
     const void *value = NULL;
     size_t bytes = 0;
     if ((k->arg_kind[index] & (1u << arg->kind)) == 0)
-        return fail_arg(k, index, arg);
+        return fail_arg(k, index, arg, CL_SUCCESS);
     switch (arg->kind) {
     case RS_ARG_BUF:
         RS_FAIL_IF(arg->v.buf && arg->v.buf->dev != dev, RESCL_ERR_ARG,
@@ -140,7 +140,7 @@ static rescl_status set_arg(rescl_device *dev, rs_kernel *k, size_t index, const
     }
     const cl_int code = clSetKernelArg(k->kernel, (cl_uint)index, bytes, value);
     if (code == CL_INVALID_ARG_SIZE || code == CL_INVALID_ARG_VALUE)
-        return fail_arg(k, index, arg);
+        return fail_arg(k, index, arg, code);
     RS_CL_CODE(code, "clSetKernelArg");
 out:
     return st;

@@ -131,6 +131,21 @@ static void two_writers_of_one_path(void **state)
     free(path);
 }
 
+/* Only what a writer that died has left goes, not what is merely named like it. */
+static void removes_stale_files_of_its_own(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"a.tmp-mine", "a.tmp-12",       "a.tmp-12-",
+                                        "a.tmp-12-x", "a.tmp-12-3.bak", "ab.tmp-12-3"};
+    char *path = rs_path_join(rs_test_dir, "a");
+    assert_ok(rs_file_write(rs_test_path("%s/a.tmp-12-3", rs_test_dir), "x", 1));
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        assert_ok(rs_file_write(rs_test_path("%s/%s", rs_test_dir, names[i]), "x", 1));
+    assert_ok(rs_file_write(path, "x", 1));
+    assert_int_equal(rs_test_dir_count(rs_test_dir), 1 + sizeof names / sizeof *names);
+    free(path);
+}
+
 static void reports_what_the_system_says(void **state)
 {
     (void)state;
@@ -234,10 +249,15 @@ static void appends_lines(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(joins),         IN_DIR(makes_folders),
-        IN_DIR(reads_with_a_limit),      IN_DIR(commits_or_leaves_nothing),
-        IN_DIR(two_writers_of_one_path), IN_DIR(reports_what_the_system_says),
-        IN_DIR(survives_sigkill),        IN_DIR(appends_lines),
+        cmocka_unit_test(joins),
+        IN_DIR(makes_folders),
+        IN_DIR(reads_with_a_limit),
+        IN_DIR(commits_or_leaves_nothing),
+        IN_DIR(two_writers_of_one_path),
+        IN_DIR(reports_what_the_system_says),
+        IN_DIR(survives_sigkill),
+        IN_DIR(appends_lines),
+        IN_DIR(removes_stale_files_of_its_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -28,6 +28,15 @@ if [ -w /dev/full ]; then
     want_err "standard output"
 fi
 
+# A limit on the size of files is an error of the write, which leaves nothing behind.
+command="(ulimit -f 8; rescl train)"
+# shellcheck disable=SC2086
+(ulimit -f 8 && exec "$RESCL" train $tiny --name limited >out 2>err)
+code=$?
+want_code 4
+want_err "File too large"
+[ -z "$(find runs/limited -name '*.tmp-*')" ] || fail "expected no temporary file"
+
 run summary --model resnet50_signs --classes 6 --size 64
 want_code 0
 want_out 'Model: "resnet50_signs"'
