@@ -208,7 +208,12 @@ rescl_status rs_h5_open(const char *path, const char *shown, rs_h5_scan_fn scan,
     f->bytes = (uint64_t)info.st_size;
     const rs_h5_job job = {
         .path = path, .shown = shown, .bytes = f->bytes, .scan = scan, .arg = arg};
-    RS_TRY(rs_child_run(shown, rs_h5_scan_run, &job, &rs_h5_limits, &reply));
+    st = rs_child_run(shown, rs_h5_scan_run, &job, &rs_h5_limits, &reply);
+    if (st != RESCL_OK) {
+        const rescl_error was = *rescl_last_error();
+        errno = was.sys_errno;
+        RS_FAIL(st, "%s", was.message); /* it is this file's failure, not the process's */
+    }
     RS_TRY(get_index(f, &reply));
     *out = f;
     f = NULL;

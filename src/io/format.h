@@ -33,8 +33,11 @@ typedef struct rs_wfile_list {
     const rs_ckpt_model *model; /* NULL when it does not say */
     double bn_eps;              /* of all its normalisations; 0: it does not say */
     size_t image_size;          /* of the input; 0: it does not say */
-    bool own;                   /* rescl's own: parameters have the model's names */
-    bool kcrs;                  /* filters lie as PyTorch's (layout.h) */
+    const char *output;         /* the name of its last layer; NULL: it does not say */
+    const char *hidden; /* of the dense layer with ReLU before that; NULL: none, or the same */
+    const char *unlike; /* a clause on what no model of rescl's computes, or NULL */
+    bool own;           /* rescl's own: parameters have the model's names */
+    bool kcrs;          /* filters lie as PyTorch's (layout.h) */
 } rs_wfile_list;
 
 /* ---- writing ----------------------------------------------------------------------------- */

@@ -102,11 +102,27 @@ static size_t square_of(const json_t *shape)
     return json_array_size(shape) == 4 && h == w && h > 0 ? (size_t)h : 0;
 }
 
+/* What a layer applies to each value. A ReLU may be limited or leak: then it is another function. */
+static const char *activation_of(const char *class_name, const json_t *config)
+{
+    static const char *const slopes[] = {"negative_slope", "alpha", "threshold"};
+    if (strcmp(class_name, "ReLU") != 0)
+        return text_of(config, "activation");
+    if (json_is_number(json_object_get(config, "max_value")))
+        return NULL;
+    for (size_t i = 0; i < RS_COUNT(slopes); i++) {
+        const double slope = json_number_value(json_object_get(config, slopes[i]));
+        if (slope > 0.0 || slope < 0.0)
+            return NULL;
+    }
+    return "relu";
+}
+
 static rescl_status add_layer(rs_keras_config *c, const char *class_name, const json_t *config,
                               char **path)
 {
     rescl_status st = RESCL_OK;
-    const char *name = text_of(config, "name"), *activation = text_of(config, "activation");
+    const char *name = text_of(config, "name"), *activation = activation_of(class_name, config);
     const json_t *shape = json_object_get(config, "batch_input_shape");
     rs_keras_layer *l;
     RS_TRY(rs_array_reserve(&c->layer, &c->cap, c->count + 1, sizeof *c->layer));
@@ -211,4 +227,102 @@ double rs_keras_config_epsilon(const rs_keras_config *c)
         all = one > 0.0 ? one : all;
     }
     return all;
+}
+
+/* ---- what it computes ---------------------------------------------------------------------- */
+
+static bool is_class(const rs_keras_layer *l, const char *class_name)
+{
+    return strcmp(l->class_name, class_name) == 0;
+}
+
+static bool has_relu(const rs_keras_layer *l)
+{
+    return l->activation && strcmp(l->activation, "relu") == 0;
+}
+
+const rs_keras_layer *rs_keras_config_head(const rs_keras_config *c, const rs_keras_layer **hidden)
+{
+    const rs_keras_layer *dense[2] = {NULL, NULL};
+    size_t count = 0;
+    *hidden = NULL;
+    for (size_t i = 0; i < c->count; i++)
+        if (is_class(&c->layer[i], "Dense"))
+            dense[count++ % 2] = &c->layer[i];
+    if (count != 2)
+        return count == 1 ? dense[0] : NULL;
+    if (!has_relu(dense[0]) && !has_relu(dense[0] + 1)) /* in the layer, or after it */
+        return NULL;
+    *hidden = dense[0];
+    return dense[1];
+}
+
+/* Classes whose layers rescl's models have, or that do nothing in inference. */
+static const char *const usual[] = {"InputLayer",
+                                    "ZeroPadding2D",
+                                    "Conv2D",
+                                    "Convolution2D",
+                                    "BatchNormalization",
+                                    "Activation",
+                                    "ReLU",
+                                    "Add",
+                                    "Merge",
+                                    "MaxPooling2D",
+                                    "AveragePooling2D",
+                                    "GlobalAveragePooling2D",
+                                    "Flatten",
+                                    "Dense",
+                                    "Softmax",
+                                    "Dropout",
+                                    "SpatialDropout2D",
+                                    "GaussianDropout",
+                                    "GaussianNoise",
+                                    "ActivityRegularization",
+                                    "RandomFlip",
+                                    "RandomRotation",
+                                    "RandomZoom",
+                                    "RandomTranslation",
+                                    "RandomContrast",
+                                    "RandomBrightness",
+                                    "RandomCrop",
+                                    NULL};
+
+static bool is_usual(const rs_keras_layer *l)
+{
+    size_t i = 0;
+    while (usual[i] && !is_class(l, usual[i]))
+        i++;
+    return usual[i] != NULL;
+}
+
+/* Whether a layer applies another function than a ReLU; the last one's turns logits into what is asked
+ * for. */
+static bool is_odd(const rs_keras_layer *l, const rs_keras_layer *last)
+{
+    if (is_class(l, "ReLU") && !l->activation)
+        return true;
+    return l != last && l->activation && !has_relu(l) && strcmp(l->activation, "linear") != 0;
+}
+
+rescl_status rs_keras_config_unlike(const rs_keras_config *c, char **out)
+{
+    rescl_status st = RESCL_OK;
+    const rs_keras_layer *last = c->count > 0 ? &c->layer[c->count - 1] : NULL, *first = NULL;
+    *out = NULL;
+    for (size_t i = 0; i < c->count && !*out; i++) {
+        const rs_keras_layer *l = &c->layer[i];
+        if (!is_usual(l))
+            RS_OOM(*out = rs_strf("its layer '%.80s' is a %.80s", l->name, l->class_name));
+        else if (is_odd(l, last))
+            RS_OOM(*out =
+                       rs_strf("its layer '%.80s' applies %.80s", l->name,
+                               l->activation ? l->activation : "a ReLU that is limited or leaks"));
+        else if (first && l->epsilon > 0.0 && l->epsilon != first->epsilon)
+            RS_OOM(*out =
+                       rs_strf("its normalisations '%.80s' and '%.80s' have epsilons of %g and %g",
+                               first->name, l->name, first->epsilon, l->epsilon));
+        first = !first && l->epsilon > 0.0 ? l : first;
+    }
+out:
+    return st;
 }

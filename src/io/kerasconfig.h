@@ -13,7 +13,7 @@ typedef struct rs_keras_layer {
     char *name;       /* "conv1_conv" */
     char *class_name; /* "Conv2D" */
     char *path;       /* of its group in .weights.h5: "layers/functional/layers/conv2d_12" */
-    char *activation; /* "relu"; NULL when it has none */
+    char *activation; /* "relu"; NULL when it has none, and for one that is limited or leaks */
     double epsilon;   /* of a BatchNormalization, else 0 */
 } rs_keras_layer;
 
@@ -34,5 +34,13 @@ const rs_keras_layer *rs_keras_config_find(const rs_keras_config *c, const char 
 
 /* The epsilon of all normalisations; 0 when there are none, or not all have one. */
 double rs_keras_config_epsilon(const rs_keras_config *c);
+
+/* The last layer, when it is the only Dense, or one more comes before it, with a ReLU: then that is
+ * *hidden, else NULL. NULL when the network ends otherwise. */
+const rs_keras_layer *rs_keras_config_head(const rs_keras_config *c, const rs_keras_layer **hidden);
+
+/* The first thing that the network computes and no model of rescl does, as a clause on the heap: "its
+ * layer 'max_pool' is a GlobalMaxPooling2D". *out is NULL when there is none. */
+rescl_status rs_keras_config_unlike(const rs_keras_config *c, char **out) RESCL_CHECK;
 
 #endif

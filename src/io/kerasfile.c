@@ -255,6 +255,8 @@ static rs_st_dtype dtype_of(const rs_h5_array *a)
 typedef struct opened {
     rs_h5_file *file;
     rs_ckpt_doc model;
+    rs_keras_config config;
+    char *unlike;
 } opened;
 
 void rs_keras_close(void *file)
@@ -262,6 +264,8 @@ void rs_keras_close(void *file)
     opened *o = file;
     rs_h5_close(o->file);
     rs_ckpt_doc_fini(&o->model);
+    rs_keras_config_fini(&o->config);
+    free(o->unlike);
     free(o);
 }
 
@@ -281,28 +285,40 @@ out:
     return st;
 }
 
+/* What the configuration tells beyond the weights. */
+static rescl_status add_config(opened *o, rs_wfile_list *out)
+{
+    rescl_status st = RESCL_OK;
+    const rs_keras_layer *hidden, *last = rs_keras_config_head(&o->config, &hidden);
+    out->bn_eps = rs_keras_config_epsilon(&o->config);
+    out->image_size = o->config.image_size;
+    out->output = last ? last->name : NULL;
+    out->hidden = hidden ? hidden->name : NULL;
+    RS_TRY(rs_keras_config_unlike(&o->config, &o->unlike));
+    out->unlike = o->unlike;
+out:
+    return st;
+}
+
 rescl_status rs_keras_open(const char *path, const char *shown, const char *config,
                            rs_wfile_list *out)
 {
     rescl_status st = RESCL_OK;
-    rs_keras_config about = {0};
     opened *o;
     const char *text;
     RS_OOM(out->file = o = calloc(1, sizeof *o));
     if (config)
-        RS_TRY(rs_keras_config_parse(config, shown, &about));
-    RS_TRY(rs_h5_open(path, shown, scan_keras, &about, &o->file));
+        RS_TRY(rs_keras_config_parse(config, shown, &o->config));
+    RS_TRY(rs_h5_open(path, shown, scan_keras, &o->config, &o->file));
     if ((text = rs_h5_note_get(o->file, RS_MODEL_KEY)) != NULL) {
         RS_TRY(rs_ckpt_model_parse(text, shown, &o->model));
         out->model = &o->model.model;
     }
     if (!config && (text = rs_h5_note_get(o->file, CONFIG)) != NULL)
-        RS_TRY(rs_keras_config_parse(text, shown, &about));
-    out->bn_eps = rs_keras_config_epsilon(&about);
-    out->image_size = about.image_size;
+        RS_TRY(rs_keras_config_parse(text, shown, &o->config));
+    RS_TRY(add_config(o, out));
     RS_TRY(list_arrays(o->file, out));
 out:
-    rs_keras_config_fini(&about);
     return st;
 }
 

@@ -12,7 +12,7 @@ rescl_status rs_misfit_list_fitting(const rs_wfile *f, rs_str *out)
 {
     rescl_status st = RESCL_OK;
     const rs_wfile_about *a = rs_wfile_describe(f);
-    const size_t classes = a->classes, hidden = a->model ? a->model->hidden : 0;
+    const size_t classes = a->classes, hidden = a->hidden;
     for (const char *const *name = rescl_model_names(); *name; name++) {
         const rescl_model_options o = {.name = *name, .classes = classes, .hidden = hidden};
         rescl_model *m = NULL;
@@ -129,6 +129,14 @@ out:
     return st;
 }
 
+/* Whether the tensor is of a dense layer that Keras wrote without saying what follows it. */
+static bool lacks_config(const rs_wfile *f, const rs_match *unexpected)
+{
+    const rs_wfile_about *a = rs_wfile_describe(f);
+    const rs_wfile_tensor *t = rs_wfile_at(f, unexpected->tensor);
+    return rs_naming_get(a->naming)->keras && !a->model && !a->head && t->ndim == 2;
+}
+
 typedef struct trouble {
     const rs_match *missing, *reshaped, *unexpected; /* the first of each, or NULL */
     size_t of[RS_MATCH_STATES];
@@ -164,7 +172,11 @@ static rescl_status describe(const rs_wfile *f, const rescl_model *model, const 
         RS_TRY(rs_str_appendf(text, " of the model's %zu parameters", g->nparams));
     }
     RS_TRY(rs_misfit_list_fitting(f, &fitting));
-    if (fitting.len > 0)
+    if (t->unexpected && lacks_config(f, t->unexpected))
+        RS_TRY(rs_str_append(text,
+                             "; what comes between dense layers is told by a file of the whole "
+                             "model alone: write it with model.save('model.keras')"));
+    else if (fitting.len > 0)
         RS_TRY(rs_str_appendf(text, "; its tensors fit %s", fitting.text));
     else if (kind)
         RS_TRY(rs_str_appendf(text, "; %s: no model of rescl's", kind));
@@ -268,6 +280,13 @@ rescl_status rs_misfit_check(const rs_wfile *f, const rescl_model *model, const 
     RS_FAIL_IF(exact && a->model && strcmp(a->model->name, model->name) != 0, RESCL_ERR_FORMAT,
                "%s: says that it is of %s, and is to be loaded as %s", a->path, a->model->name,
                model->name);
+    RS_FAIL_IF(mode == RESCL_LOAD_STRICT && a->unlike, RESCL_ERR_FORMAT,
+               "%s: is of another network than %s: %s", a->path, model->name, a->unlike);
+    RS_FAIL_IF(
+        mode == RESCL_LOAD_STRICT && !a->model && a->classes == 1, RESCL_ERR_FORMAT,
+        "%s: its last layer has one unit, which answers a question of yes or no by a sigmoid; "
+        "rescl tells classes apart by softmax: give it a last layer of 2",
+        a->path);
     const trouble t = find_trouble(f, model->graph, m, mode);
     if (!t.missing && !t.reshaped && !t.unexpected)
         goto out;

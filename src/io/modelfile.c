@@ -294,8 +294,10 @@ static rescl_status settle_options(const rescl_weights *w, const rescl_model_opt
     }
     if (o->classes == 0)
         o->classes = a->classes;
-    if (o->image_size == 0 && !a->model)
-        o->image_size = a->image_size;
+    if (!a->model) {
+        o->image_size = o->image_size ? o->image_size : a->image_size;
+        o->hidden = o->hidden ? o->hidden : a->hidden;
+    }
     if (!o->class_names && a->model && a->model->classes == o->classes)
         o->class_names = a->model->class_name;
 out:

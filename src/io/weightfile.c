@@ -9,6 +9,7 @@
 #include "layout.h"
 #include "text.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -82,6 +83,39 @@ static bool has_layer(const rs_name_index *layers, const rs_tensor_name *t)
     return false;
 }
 
+static bool is_layer(const rs_tensor_name *t, const char *name)
+{
+    return name && strlen(name) == t->len && memcmp(name, t->layer, t->len) == 0;
+}
+
+/* The matrix of a layer, or NULL. */
+static const rs_wfile_tensor *matrix_of(const rs_wfile *f, const char *layer)
+{
+    for (size_t i = 0; i < f->list.count; i++) {
+        const rs_wfile_tensor *t = &f->list.tensor[i];
+        if (t->shape.ndim == 2 && t->named && t->parts.role &&
+            strcmp(t->parts.role, "weight") == 0 && is_layer(&t->parts, layer))
+            return t;
+    }
+    return NULL;
+}
+
+/* The head as the file describes it. */
+static void take_head(rs_wfile *f)
+{
+    rs_wfile_about *a = &f->about;
+    const rs_wfile_tensor *output = matrix_of(f, f->list.output);
+    const rs_wfile_tensor *hidden = matrix_of(f, f->list.hidden);
+    if (!output)
+        return;
+    a->classes = output->shape.dim[1];
+    a->head = f->list.output;
+    if (hidden) {
+        a->before_head = f->list.hidden;
+        a->hidden = hidden->shape.dim[1];
+    }
+}
+
 /* Users call the last layer as they like: where it has no library's name, it is the only matrix
  * whose layer no library has. */
 static rescl_status find_head(rs_wfile *f, const rs_name_index *layers)
@@ -123,10 +157,14 @@ static rescl_status conclude(rs_wfile *f)
         parse_names(f);
         const rs_naming naming = recognise_naming(f, &all.index);
         a->naming = f->list.own ? RS_NAMING_RESCL : naming;
+        take_head(f);
         RS_TRY(find_head(f, &all.index));
     }
-    if (a->model)
+    if (a->model) {
         a->classes = a->model->classes;
+        a->hidden = a->model->hidden;
+    }
+    a->unlike = f->list.unlike;
     const rs_naming_info *library = rs_naming_get(a->naming);
     a->bn_eps = a->model               ? a->model->bn_eps
                 : f->list.bn_eps > 0.0 ? f->list.bn_eps
@@ -247,6 +285,14 @@ static int param_of(const rs_graph *g, const rs_node *n, const char *role)
     return -1;
 }
 
+/* Of the layer that models have before the last one where they are asked for it. */
+static int find_hidden(const rs_graph *g, const char *role)
+{
+    char name[64];
+    snprintf(name, sizeof name, "hidden.%s", role);
+    return rs_graph_find_param(g, name);
+}
+
 /* The graph's parameter that tensor `t` is, or -1. */
 static int find_param(const rs_wfile *f, const rs_graph *g, const rs_name_index *layers,
                       const rs_wfile_tensor *t)
@@ -255,9 +301,10 @@ static int find_param(const rs_wfile *f, const rs_graph *g, const rs_name_index 
     const int same_name = rs_graph_find_param(g, t->key);
     if (same_name >= 0 || !t->named || name->counter)
         return same_name;
-    const char *head = f->about.head;
-    if (head && strlen(head) == name->len && memcmp(head, name->layer, name->len) == 0)
+    if (is_layer(name, f->about.head))
         return param_of(g, &g->node[g->value[g->output].producer], name->role);
+    if (is_layer(name, f->about.before_head))
+        return find_hidden(g, name->role);
     const rs_name_entry *e = rs_name_index_find(layers, f->about.naming, name->layer, name->len);
     for (rs_naming n = RS_NAMING_RESCL; !e && n < RS_NAMINGS; n++)
         e = rs_name_index_find(layers, n, name->layer, name->len);

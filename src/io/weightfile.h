@@ -12,9 +12,12 @@ typedef struct rs_wfile_about {
     bool kcrs;                  /* filters lie as PyTorch's (layout.h) */
     const char *prefix;         /* that stands before its names (keyprefix.h), or NULL */
     const char *head;           /* what it calls the last layer, if no library does; or NULL */
+    const char *before_head;    /* the dense layer with ReLU before that, or NULL */
+    const char *unlike;         /* a clause on what no model of rescl's computes, or NULL */
     const rs_ckpt_model *model; /* NULL when the file does not say */
     double bn_eps;              /* that the weights are meant for; 0: not known */
     size_t classes;             /* of the last layer; 0: it is not in the file */
+    size_t hidden;              /* units of the layer before it; 0: none */
     size_t image_size;          /* of the input; 0: the file does not say */
     bool has_preprocess;        /* by what it says, or as ImageNet weights of that library have */
     rescl_preprocess preprocess;

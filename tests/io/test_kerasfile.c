@@ -84,9 +84,10 @@ static void every_form_gives_what_keras_computes(void **state)
         double bn_eps;
         size_t image_size; /* what the file says */
     } rows[] = {
-        {"fc10", ".h5", 2, 3, 1.001e-5, SIZE},
-        {"epsilon", ".keras", 2, 3, 1e-3, SIZE},
-        {"functional", ".weights.h5", 3, 3, 1.001e-5, 0},
+        {"model", ".h5", 2, 3, 1.001e-5, SIZE},  {"fc10", ".h5", 2, 3, 1.001e-5, SIZE},
+        {"hidden", ".h5", 2, 3, 1.001e-5, SIZE}, {"nested", ".keras", 2, 3, 1.001e-5, SIZE},
+        {"epsilon", ".keras", 2, 3, 1e-3, SIZE}, {"functional", ".weights.h5", 3, 3, 1.001e-5, 0},
+        {"named", ".h5", 2, 2, 1.001e-5, 0},
     };
     (void)state;
     for (size_t i = 0; i < RS_COUNT(rows); i++)
