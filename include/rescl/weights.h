@@ -38,7 +38,7 @@ RESCL_API void rescl_weights_close(rescl_weights *weights);
 /** Strings are borrowed. */
 typedef struct rescl_weights_info {
     const char *path;
-    const char *format; /**< "safetensors", "hdf5", "keras", "pytorch" */
+    const char *format; /**< "safetensors", "hdf5", "keras", "pytorch", "shards" */
     const char *names;  /**< "torchvision" (timm's too), "keras", "keras1" (before 2019), "rescl" */
     const char *model;  /**< the model that it says it is of, or NULL */
     size_t classes;     /**< 0: not known */

@@ -186,14 +186,22 @@ char *cli_weights_of(const char *weights)
 {
     if (!rs_path_is_dir(weights))
         return cli_format("%s", weights);
-    static const char *const names[] = {"weights/best.safetensors", "weights/last.safetensors"};
-    for (size_t i = 0; i < 2; i++) {
+    /* Of a run; then of others, as Hugging Face's libraries call them. */
+    static const char *const names[] = {
+        "weights/best.safetensors", "weights/last.safetensors",     "model.safetensors",
+        "pytorch_model.bin",        "model.safetensors.index.json", "pytorch_model.bin.index.json",
+        "saved_model.pb",
+    };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         char *path = cli_format("%s/%s", weights, names[i]);
         if (!path || access(path, F_OK) == 0)
             return path;
         free(path);
     }
-    cli_error("--weights: %s holds no weights/best.safetensors", weights);
+    cli_error(
+        "--weights: %s holds no weights/best.safetensors of a run, no model.safetensors and no "
+        "model.safetensors.index.json",
+        weights);
     return NULL;
 }
 

@@ -28,7 +28,8 @@ char *cli_run_create(const cli_args *args);
 /* Prints the best row of the run's results.csv by accuracy; nothing if there is none. */
 void cli_run_print_best(const char *folder);
 
-/* The weights file that --weights means: itself, or the best (else the last) of a run folder. */
+/* The weights file that --weights means: itself, or the best (else the last) of a
+ * run folder, or what Hugging Face's libraries call weights in another. */
 char *cli_weights_of(const char *weights);
 
 /* Words for a shell, quoted where it needs to be; control characters as $'\x1b'. Free the result. */

@@ -184,8 +184,9 @@ static rescl_status parse_header(rs_st_file *f, const char *text, size_t bytes)
         RS_FAIL(RESCL_ERR_FORMAT, "%s: the header is not JSON: %s (byte %d)", f->path, why.text,
                 why.position);
     }
-    f->meta = json_object_get(f->header, META_KEY);
-    if (f->meta) {
+    json_t *meta = json_object_get(f->header, META_KEY);
+    if (meta && !json_is_null(meta)) {
+        f->meta = meta;
         RS_FAIL_IF(!json_is_object(f->meta), RESCL_ERR_FORMAT, "%s: " META_KEY " is not an object",
                    f->path);
         json_object_foreach(f->meta, key, value)
@@ -195,7 +196,7 @@ static rescl_status parse_header(rs_st_file *f, const char *text, size_t bytes)
     RS_OOM(f->tensor = calloc(json_object_size(f->header) + 1, sizeof *f->tensor));
     json_object_foreach(f->header, key, value)
     {
-        if (value == f->meta)
+        if (value == meta)
             continue;
         RS_TRY(parse_tensor(f, key, value, &f->tensor[f->count]));
         f->count++;

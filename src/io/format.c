@@ -1,5 +1,8 @@
 #include "format.h"
 
+#include "error.h"
+#include "otherfile.h"
+
 #include <fcntl.h>
 #include <rescl/weights.h>
 #include <string.h>
@@ -45,15 +48,20 @@ const rs_format *rs_format_of_path(const char *path)
     return rs_formats[0];
 }
 
-const rs_format *rs_format_recognise(const char *path)
+rescl_status rs_format_find(const char *path, const rs_format **out)
 {
+    rescl_status st = RESCL_OK;
     unsigned char first[RS_FORMAT_MARK] = {0};
     const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     const ssize_t got = fd >= 0 ? read(fd, first, sizeof first) : 0;
     if (fd >= 0)
         close(fd);
     for (size_t i = 0; got > 0 && rs_formats[i]; i++)
-        if (rs_formats[i]->recognises(path, first, (size_t)got))
-            return rs_formats[i];
-    return rs_formats[0];
+        if (rs_formats[i]->recognises(path, first, (size_t)got)) {
+            *out = rs_formats[i];
+            goto out;
+        }
+    RS_TRY(rs_refuse_other_file(path));
+out:
+    return st;
 }

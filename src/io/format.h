@@ -83,8 +83,8 @@ extern const rs_format *const rs_formats[];
 const rs_format *rs_format_get(const char *name);
 /* The format of a file to be written: by its suffix, else the first. */
 const rs_format *rs_format_of_path(const char *path);
-/* The format of a file to be read. */
-const rs_format *rs_format_recognise(const char *path);
+/* The format of a file to be read. Where there is none, the error says what the file is instead. */
+rescl_status rs_format_find(const char *path, const rs_format **out) RESCL_CHECK;
 
 #define RS_FORMAT(stem) extern const rs_format rs_format_##stem;
 #define RS_READER(stem) extern const rs_format rs_format_##stem;

@@ -10,11 +10,11 @@ typedef struct opened {
     rs_ckpt_doc model; /* of a file that is not in rescl's own form */
 } opened;
 
-/* The size of the header, then JSON. */
+/* The size of the header, of which the largest takes four bytes, then JSON. */
 static bool recognises(const char *path, const unsigned char *first, size_t bytes)
 {
     (void)path;
-    return bytes > 8 && first[8] == '{';
+    return bytes > 8 && first[8] == '{' && memcmp(first + 4, "\0\0\0\0", 4) == 0;
 }
 
 static void close_file(void *file)
@@ -25,18 +25,39 @@ static void close_file(void *file)
     free(o);
 }
 
-/* How filters lie is told by the metadata. */
+/* Whether filters lie as PyTorch's, as rescl's and TensorFlow's, or neither can be: by their shapes,
+ * as the sides of a kernel are equal and channels seldom are. */
+static void weigh_shapes(const rs_st_file *file, size_t *kcrs, size_t *rsck)
+{
+    for (size_t i = 0; i < rs_st_count(file); i++) {
+        const rs_st_tensor *t = rs_st_at(file, i);
+        const bool first = t->ndim == 4 && t->dim[0] == t->dim[1] && t->dim[0] < 16;
+        const bool last = t->ndim == 4 && t->dim[2] == t->dim[3] && t->dim[2] < 16;
+        *kcrs += last && !first;
+        *rsck += first && !last;
+    }
+}
+
+/* How filters lie is told by the metadata; where another library wrote it, by the filters. */
 static rescl_status read_layout(const char *path, const rs_st_file *file, bool *kcrs)
 {
     rescl_status st = RESCL_OK;
     const char *layout = rs_st_meta_get(file, "filter_layout");
     const char *format = rs_st_meta_get(file, "format");
+    size_t as_torch = 0, as_own = 0;
     *kcrs = !layout || strcmp(layout, "RSCK") != 0;
-    RS_FAIL_IF(layout ? *kcrs && strcmp(layout, "KCRS") != 0 : format && strcmp(format, "pt") != 0,
-               RESCL_ERR_FORMAT,
-               "%s: metadata '%s' is '%.32s'; rescl knows the layout of filters in files with the "
-               "filter_layout RSCK or KCRS, or the format pt (PyTorch's) or none",
-               path, layout ? "filter_layout" : "format", layout ? layout : format);
+    RS_FAIL_IF(layout && *kcrs && strcmp(layout, "KCRS") != 0, RESCL_ERR_FORMAT,
+               "%s: metadata 'filter_layout' is '%.32s', expected RSCK or KCRS", path, layout);
+    if (layout || !format || strcmp(format, "pt") == 0)
+        goto out;
+    weigh_shapes(file, &as_torch, &as_own);
+    RS_FAIL_IF(
+        (as_torch > 0) == (as_own > 0), RESCL_ERR_FORMAT,
+        "%s: metadata 'format' is '%.32s', and its filters lie neither as PyTorch's (out, in, "
+        "height, width) nor as TensorFlow's (height, width, in, out); turn them, and write "
+        "the file with the format pt",
+        path, format);
+    *kcrs = as_torch > 0;
 out:
     return st;
 }

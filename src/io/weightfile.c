@@ -185,7 +185,7 @@ rescl_status rs_wfile_open(const char *path, rs_wfile **out)
     RS_OOM(f = calloc(1, sizeof *f));
     RS_OOM(f->path = strdup(path));
     f->about.path = f->path;
-    f->format = rs_format_recognise(path);
+    RS_TRY(rs_format_find(path, &f->format));
     f->about.format = f->format->name;
     RS_TRY(f->format->open(path, &f->list));
     f->about.model = f->list.model;

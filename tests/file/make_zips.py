@@ -61,6 +61,8 @@ write("both.zip", both)
 write("zip64.zip", both, zip64=True)
 write("none.zip", [])
 write("bzip2.zip", [("packed", zipfile.ZIP_BZIP2, TEXT)])
+write("arrays.npz", [("conv1.weight.npy", STORED, b"\x93NUMPY\1\0"), ("fc.bias.npy", STORED, b"")])
+write("holds.zip", [("folder/", STORED, b""), ("folder/weights.pth", STORED, b"\x80\2}.")])
 write("zeros.zip", [("zeros", DEFLATED, bytes(1 << 20))])
 patched("encrypted.zip", "both.zip", lambda d: [
     (directory(d)[1] + 8, b"\1"),

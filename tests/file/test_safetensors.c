@@ -83,6 +83,7 @@ static const struct {
     {"{\"a\":" T("F32", "[1]", 0, 4) "}", 5, "1 bytes after the last tensor"},
     {"{}", 1, "1 bytes after the last tensor"},
     {"{\"__metadata__\":1}", 0, "__metadata__ is not an object"},
+    {"{\"__metadata__\":null,\"a\":1}", 0, "'a' is not an object"},
     {"{\"__metadata__\":{\"k\":1}}", 0, "'k' is not a string"},
 };
 

@@ -51,17 +51,25 @@ static void first_bytes_tell_what_to_read(void **state)
         size_t count;
         const char *format;
     } rows[] = {{"\x89HDF\r\n\x1a\n", 8, "hdf5"},
-                {"\x89HDF\r\n", 6, "safetensors"},
                 {"\x02\0\0\0\0\0\0\0{}", 10, "safetensors"},
-                {"no", 2, "safetensors"},
-                {"", 0, "safetensors"}};
+                {"\x80\2}q\0.", 6, "pytorch"},
+                {"{\"weight_map\": {}}", 18, "shards"},
+                {"\x89HDF\r\n", 6, NULL},
+                {"no", 2, NULL},
+                {"", 0, NULL}};
     char *dir = rs_test_dir_make(), *path = rs_path_join(dir, "x.h5");
+    const rs_format none = {.name = "none"}, *f = NULL;
     (void)state;
     for (size_t i = 0; i < RS_COUNT(rows); i++) {
+        f = &none;
         assert_ok(rs_file_write(path, rows[i].bytes, rows[i].count));
-        assert_string_equal(rs_format_recognise(path)->name, rows[i].format);
+        if (rows[i].format)
+            assert_ok(rs_format_find(path, &f));
+        else
+            assert_fails(rs_format_find(path, &f), RESCL_ERR_FORMAT, path);
+        assert_string_equal(f->name, rows[i].format ? rows[i].format : "none");
     }
-    assert_string_equal(rs_format_recognise("/nonexistent")->name, "safetensors");
+    assert_fails(rs_format_find("/nonexistent", &f), RESCL_ERR_NOT_FOUND, "/nonexistent");
     free(path);
     rs_test_dir_remove(dir);
 }
