@@ -253,15 +253,19 @@ RESCL_API rescl_status rescl_predictor_stream(rescl_predictor *p, size_t count, 
                                               void *user) RESCL_CHECK;
 
 /**
- * The size of the maps that rescl_predictor_saliency makes: that of the network's last map before
- * its head pools it. RESCL_ERR_UNSUPPORTED if the network has none.
+ * The size of the maps that rescl_predictor_saliency makes. They are of the network's last map before
+ * its head pools it or, where that is smaller than 7x7, of the deepest stage whose map is not (the
+ * second of a ResNet-50 at 64x64). RESCL_ERR_UNSUPPORTED if there is none.
  */
 RESCL_API rescl_status rescl_predictor_saliency_size(const rescl_predictor *p, size_t *height,
                                                      size_t *width) RESCL_CHECK;
+/** The name of the layer that makes the map; borrowed from the model. */
+RESCL_API rescl_status rescl_predictor_saliency_layer(const rescl_predictor *p, const char **name)
+    RESCL_CHECK;
 /**
  * What speaks for a class in image `index` of the last rescl_predictor_run: Grad-CAM (Selvaraju et
  * al., "Grad-CAM: Visual Explanations from Deep Networks via Gradient-based Localization", ICCV
- * 2017). With A the last map and y the class's logit, map = ReLU(sum over channels c of a_c A_c),
+ * 2017). With A the map and y the class's logit, map = ReLU(sum over channels c of a_c A_c),
  * where a_c is the mean of dy/dA_c over the map. `map` has height * width floats, rows from the
  * top; it covers the part of the image that the network sees, and its scale means nothing beyond
  * one map.

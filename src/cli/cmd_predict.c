@@ -97,8 +97,10 @@ static json_t *to_json(const job *j, const char *name, const float *probs, const
     }
     cli_json_set(row, "file", cli_json_string(name));
     cli_json_set(row, "predictions", top);
-    if (overlay)
+    if (overlay) {
         cli_json_set(row, "saliency", cli_json_string(overlay));
+        cli_json_set(row, "saliency_layer", cli_json_string(j->saliency.layer));
+    }
     return row;
 }
 

@@ -11,13 +11,20 @@
 
 int cli_saliency_open(cli_saliency *s, const char *folder, rescl_predictor *predictor)
 {
+    const char *layer = NULL;
     size_t height = 0, width = 0;
     *s = (cli_saliency){.folder = folder, .predictor = predictor};
     if (!folder)
         return CLI_OK;
     rescl_status st = rescl_predictor_saliency_size(predictor, &height, &width);
-    if (st != RESCL_OK)
-        return cli_fail(st, false);
+    if (st == RESCL_OK)
+        st = rescl_predictor_saliency_layer(predictor, &layer);
+    if (st != RESCL_OK) {
+        cli_fail(st, false);
+        return CLI_USAGE;
+    }
+    s->layer = layer;
+    cli_note("map     %zux%zu, of layer '%s'", height, width, layer);
     s->map = calloc(height * width, sizeof *s->map);
     if (!s->map) {
         cli_error("out of memory");

@@ -6,6 +6,7 @@
 
 typedef struct cli_saliency {
     const char *folder; /* NULL: nothing is written */
+    const char *layer;  /* whose map it is; borrowed from the model */
     rescl_predictor *predictor;
     float *map;
     char **taken; /* names of the files written so far */

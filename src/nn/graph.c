@@ -220,6 +220,26 @@ static rs_value last_map(const rs_graph *g)
     return -1;
 }
 
+static bool is_large(const rs_shape *s)
+{
+    return s->ndim == 4 && s->dim[1] >= RS_FEATURES_SIDE && s->dim[2] >= RS_FEATURES_SIDE;
+}
+
+/* The last map; where it is small, what the deepest stage gives whose map is not, if there is one. */
+static rs_value find_features(const rs_graph *g)
+{
+    const rs_value last = last_map(g);
+    if (last < 0 || is_large(&g->value[last].shape))
+        return last;
+    for (size_t i = g->nnodes; i-- > 0;) {
+        const rs_node *n = &g->node[i];
+        const bool ends = i + 1 == g->nnodes || g->node[i + 1].part != n->part;
+        if (n->part > RS_PART_STEM && ends && is_large(&g->value[n->dst].shape))
+            return n->dst;
+    }
+    return last;
+}
+
 rescl_status rs_graph_finish(rs_graph *g, rs_value logits, float label_smoothing)
 {
     rescl_status st = RESCL_OK;
@@ -227,7 +247,7 @@ rescl_status rs_graph_finish(rs_graph *g, rs_value logits, float label_smoothing
     const rs_shape one = rs_shape_1(1);
     RS_TRY(add_value(g, &one, RS_I32, -1, &g->labels));
     g->output = logits;
-    g->features = last_map(g);
+    g->features = find_features(g);
     RS_TRY(rs_graph_add(g, "loss", &rs_op_softmax_xent, &attr, sizeof attr,
                         RS_SCHEME_GLOROT_UNIFORM, (const rs_value[]){logits, g->labels}, 2,
                         &g->loss));

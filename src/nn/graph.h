@@ -75,6 +75,11 @@ typedef struct rs_alias {
     char *name;
 } rs_alias;
 
+/* A smaller map says too little of where in the image something is. The features are the last map (4
+ * dimensions) before the pooling of the head, or, where that is smaller, what the deepest stage gives
+ * whose map is not; the last one if all are. */
+#define RS_FEATURES_SIDE 7
+
 typedef struct rs_graph {
     rs_node *node;
     size_t nnodes, node_cap;
@@ -86,7 +91,7 @@ typedef struct rs_graph {
     size_t naliases, alias_cap;
     int part; /* of the layers that are added next; RS_PART_STEM at first */
     rs_value input, labels, output, loss; /* -1 until set */
-    rs_value features; /* the last map (4 dimensions) before the pooling of the head, or -1 */
+    rs_value features; /* the map that explains: see RS_FEATURES_SIDE; -1 if there is none */
 } rs_graph;
 
 rescl_status rs_graph_create(rs_graph **out) RESCL_CHECK;

@@ -11,8 +11,7 @@ typedef struct head {
     const rs_weights *w;
     size_t first; /* node */
     double **value, **diff;
-    double **param; /* by graph parameter */
-    double **ws;    /* RS_OP_WS by node: what forward keeps for backward */
+    double **ws; /* RS_OP_WS by node: what forward keeps for backward */
 } head;
 
 static size_t count_of(const head *h, rs_value v)
@@ -28,12 +27,15 @@ static double *widen(const float *x, size_t count)
     return out;
 }
 
-/* In inference, but for a node that has to keep something for its backward pass. */
+/* In inference, but for a node that has to keep something for its backward pass. A normalisation
+ * goes by its running statistics. */
 static rescl_status problem_of(const head *h, size_t node, rs_problem *p)
 {
     rescl_status st = RESCL_OK;
-    RS_TRY(rs_graph_problem(h->g, node, 1, true, p));
-    if (p->nws == 0)
+    const bool by_statistics = h->g->node[node].nstate > 0;
+    if (!by_statistics)
+        RS_TRY(rs_graph_problem(h->g, node, 1, true, p));
+    if (by_statistics || p->nws == 0)
         RS_TRY(rs_graph_problem(h->g, node, 1, false, p));
 out:
     return st;
@@ -48,18 +50,10 @@ static rescl_status allocate(head *h)
         const rs_node *n = &h->g->node[i];
         if (n->dst == h->g->loss)
             continue;
-        RS_FAIL_IF(n->nstate > 0, RESCL_ERR_UNSUPPORTED,
-                   "layer '%s' has running statistics, which the head of a network that is "
-                   "explained may not have",
-                   n->name);
         for (int k = 0; k < n->nsrc; k++)
-            RS_FAIL_IF(
-                !h->value[n->src[k]], RESCL_ERR_UNSUPPORTED,
-                "layer '%s' reads around the last map; the network cannot be explained by it",
-                n->name);
-        for (int k = 0; k < n->nparam; k++)
-            RS_OOM(h->param[n->param[k]] =
-                       widen(h->w->data[n->param[k]], h->w->elems[n->param[k]]));
+            RS_FAIL_IF(!h->value[n->src[k]], RESCL_ERR_UNSUPPORTED,
+                       "layer '%s' reads around the map; the network cannot be explained by it",
+                       n->name);
         RS_TRY(problem_of(h, i, &p));
         for (int k = 0; k < p.nws; k++)
             RS_OOM(h->ws[i * RS_OP_WS + (size_t)k] =
@@ -70,19 +64,32 @@ out:
     return st;
 }
 
-static rs_ref tensors_of(const head *h, size_t node)
+/* One pass of a node. Its parameters are widened for as long as it runs. */
+static rescl_status run(const head *h, size_t node, const rs_problem *p, rs_pass pass)
 {
+    rescl_status st = RESCL_OK;
     const rs_node *n = &h->g->node[node];
+    double *wide[RS_OP_PARAM + RS_OP_STATE] = {NULL};
     rs_ref ref = {.dst = h->value[n->dst], .diff_dst = h->diff[n->dst]};
     for (int k = 0; k < n->nsrc; k++) {
         ref.src[k] = h->value[n->src[k]];
         ref.diff_src[k] = h->diff[n->src[k]];
     }
-    for (int k = 0; k < n->nparam; k++)
-        ref.param[k] = h->param[n->param[k]];
+    for (int k = 0; k < n->nparam; k++) {
+        RS_OOM(wide[k] = widen(h->w->data[n->param[k]], h->w->elems[n->param[k]]));
+        ref.param[k] = wide[k];
+    }
+    for (int k = 0; k < n->nstate; k++) {
+        RS_OOM(ref.state[k] = wide[RS_OP_PARAM + k] =
+                   widen(h->w->data[n->state[k]], h->w->elems[n->state[k]]));
+    }
     for (size_t k = 0; k < RS_OP_WS; k++)
         ref.ws[k] = h->ws[node * RS_OP_WS + k];
-    return ref;
+    n->op->reference(p, pass, &ref);
+out:
+    for (size_t k = 0; k < RS_COUNT(wide); k++)
+        free(wide[k]);
+    return st;
 }
 
 static rescl_status forward(const head *h)
@@ -93,9 +100,8 @@ static rescl_status forward(const head *h)
         const rs_node *n = &h->g->node[i];
         if (n->dst == h->g->loss)
             continue;
-        const rs_ref ref = tensors_of(h, i);
         RS_TRY(problem_of(h, i, &p));
-        n->op->reference(&p, RS_FWD, &ref);
+        RS_TRY(run(h, i, &p, RS_FWD));
     }
 out:
     return st;
@@ -121,8 +127,7 @@ static rescl_status backward(const head *h, size_t class_index)
             if (!*diff)
                 RS_OOM(*diff = calloc(count_of(h, n->src[k]), sizeof **diff));
         }
-        const rs_ref ref = tensors_of(h, i);
-        n->op->reference(&p, RS_BWD_DATA, &ref);
+        RS_TRY(run(h, i, &p, RS_BWD_DATA));
     }
 out:
     return st;
@@ -145,7 +150,6 @@ rescl_status rs_head_gradient(const rs_graph *g, const rs_weights *w, const floa
     h.first = (size_t)g->value[g->features].producer + 1;
     RS_OOM(h.value = calloc(g->nvalues, sizeof *h.value));
     RS_OOM(h.diff = calloc(g->nvalues, sizeof *h.diff));
-    RS_OOM(h.param = calloc(g->nparams + 1, sizeof *h.param));
     RS_OOM(h.ws = calloc(g->nnodes * RS_OP_WS, sizeof *h.ws));
     RS_OOM(h.value[g->features] = widen(features, count_of(&h, g->features)));
     RS_TRY(allocate(&h));
@@ -161,7 +165,6 @@ rescl_status rs_head_gradient(const rs_graph *g, const rs_weights *w, const floa
 out:
     free_all(h.value, g->nvalues);
     free_all(h.diff, g->nvalues);
-    free_all(h.param, g->nparams);
     free_all(h.ws, g->nnodes * RS_OP_WS);
     return st;
 }

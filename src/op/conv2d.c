@@ -185,6 +185,30 @@ static double fwd_at(const rs_conv *v, const rs_ref *ref, size_t index)
     return v->relu && sum < 0.0 ? 0.0 : sum;
 }
 
+/* fwd_at of all, without groups: the same sums in the same order, side by side over the filters. */
+static void fwd_all(const rs_conv *v, const rs_ref *ref, double *dst)
+{
+    const size_t pixels = v->n * v->oh * v->ow;
+    size_t in;
+    for (size_t i = 0; i < pixels * v->k; i++)
+        dst[i] = v->bias ? ref->param[1][i % v->k] : 0.0;
+    for (size_t tap = 0; tap < v->r * v->s; tap++)
+        for (size_t c = 0; c < v->c; c++)
+            for (size_t out = 0; out < pixels; out++) {
+                const double *w = ref->param[0] + (tap * v->c + c) * v->k;
+                double *y = dst + out * v->k;
+                if (!source_of(v, out / v->ow % v->oh, out % v->ow, tap / v->s, tap % v->s, &in))
+                    continue;
+                const double x = ref->src[0][(out / v->ow / v->oh * v->h * v->w + in) * v->c + c];
+                for (size_t k = 0; k < v->k; k++)
+                    y[k] += x * w[k];
+            }
+    for (size_t i = 0; i < pixels * v->k; i++) {
+        dst[i] += v->residual ? ref->src[1][i] : 0.0;
+        dst[i] = v->relu && dst[i] < 0.0 ? 0.0 : dst[i];
+    }
+}
+
 static double bwd_params_at(const rs_conv *v, const rs_ref *ref, size_t index)
 {
     const size_t depth = rs_conv_group_in(v), k = index % v->k, c = index / v->k % depth;
@@ -220,6 +244,36 @@ static double bwd_data_at(const rs_conv *v, const rs_ref *ref, size_t index)
     return sum;
 }
 
+/* bwd_data_at of all, without groups: the same sums in the same order, several channels at a time. */
+static void bwd_data_all(const rs_conv *v, const rs_ref *ref, double *diff)
+{
+    enum { SIDE_BY_SIDE = 4 };
+    size_t in;
+    if (!v->accumulate)
+        memset(diff, 0, rs_conv_src_count(v) * sizeof *diff);
+    for (size_t tap = 0; tap < v->r * v->s; tap++)
+        for (size_t c = 0; c < v->c; c += SIDE_BY_SIDE)
+            for (size_t out = 0; out < v->n * v->oh * v->ow; out++) {
+                const size_t most = v->c - c < SIDE_BY_SIDE ? v->c - c : SIDE_BY_SIDE;
+                const double *w = ref->param[0] + (tap * v->c + c) * v->k;
+                const double *g = ref->diff_dst + out * v->k;
+                double sum[SIDE_BY_SIDE] = {0};
+                if (!source_of(v, out / v->ow % v->oh, out % v->ow, tap / v->s, tap % v->s, &in))
+                    continue;
+                double *to = diff + (out / v->ow / v->oh * v->h * v->w + in) * v->c + c;
+                memcpy(sum, to, most * sizeof *sum);
+                if (most == SIDE_BY_SIDE)
+                    for (size_t k = 0; k < v->k; k++)
+                        for (size_t i = 0; i < SIDE_BY_SIDE; i++)
+                            sum[i] += g[k] * w[i * v->k + k];
+                else
+                    for (size_t i = 0; i < most; i++)
+                        for (size_t k = 0; k < v->k; k++)
+                            sum[i] += g[k] * w[i * v->k + k];
+                memcpy(to, sum, most * sizeof *sum);
+            }
+}
+
 static double number_at(const rs_conv *v, rs_pass pass, const rs_ref *ref, size_t index)
 {
     return pass == RS_FWD          ? fwd_at(v, ref, index)
@@ -244,8 +298,13 @@ void rs_conv_reference(const rs_problem *p, rs_pass pass, const rs_ref *ref)
                                           : ref->diff_src[0];
     if (pass == RS_BWD_DATA && !p->want_diff[0])
         return;
-    for (size_t i = 0; i < count; i++)
-        out[i] = number_at(&v, pass, ref, i);
+    if (pass == RS_FWD && v.groups == 1)
+        fwd_all(&v, ref, out);
+    else if (pass == RS_BWD_DATA && v.groups == 1)
+        bwd_data_all(&v, ref, out);
+    else
+        for (size_t i = 0; i < count; i++)
+            out[i] = number_at(&v, pass, ref, i);
     for (size_t k = 0; pass == RS_BWD_PARAMS && v.bias && k < v.k; k++) {
         ref->diff_param[1][k] = 0.0;
         for (size_t i = k; i < rs_conv_dst_count(&v); i += v.k)

@@ -1,5 +1,5 @@
-/* Grad-CAM. The last map comes from the device, where evaluation keeps it; the head's gradient is
- * computed on the host. */
+/* Grad-CAM. The map comes from the device, where evaluation keeps it; the gradient of what follows it
+ * is computed on the host. */
 #include "alloc.h"
 #include "error.h"
 #include "head.h"
@@ -14,6 +14,12 @@ static rescl_status find_map(const rescl_predictor *p, rs_tensor *map)
     *map = rs_net_features(rs_replica_net(p->replica, RS_MODE_EVAL, p->batch));
     RS_FAIL_IF(!map->buf, RESCL_ERR_UNSUPPORTED, "model '%s' has no map to explain it by",
                p->model->name);
+    RS_FAIL_IF(map->shape.dim[1] < RS_FEATURES_SIDE || map->shape.dim[2] < RS_FEATURES_SIDE,
+               RESCL_ERR_UNSUPPORTED,
+               "model '%s' has no stage with a map of %dx%d or more at %zux%zu, and its last one, "
+               "%zux%zu, says nothing of where in the image something is; a larger input is needed",
+               p->model->name, RS_FEATURES_SIDE, RS_FEATURES_SIDE, p->model->image_size,
+               p->model->image_size, map->shape.dim[1], map->shape.dim[2]);
 out:
     return st;
 }
@@ -25,6 +31,17 @@ rescl_status rescl_predictor_saliency_size(const rescl_predictor *p, size_t *hei
     RS_TRY(find_map(p, &map));
     *height = map.shape.dim[1];
     *width = map.shape.dim[2];
+out:
+    return st;
+}
+
+rescl_status rescl_predictor_saliency_layer(const rescl_predictor *p, const char **name)
+{
+    rescl_status st = RESCL_OK;
+    rs_tensor map;
+    RS_TRY(find_map(p, &map));
+    const rs_graph *g = p->model->graph;
+    *name = g->node[g->value[g->features].producer].name;
 out:
     return st;
 }

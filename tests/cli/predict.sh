@@ -129,7 +129,8 @@ run predict --weights runs/resnet8-handsigns --output-format jsonl --saliency a/
 want_code 0
 [ "$(echo a/b/*)" = "a/b/a-saliency-2.png a/b/a-saliency.png a/b/b-saliency.png \
 a/b/c-saliency.png a/b/p-saliency.png" ] || fail "expected five images, found $(echo a/b/*)"
-want_out '"saliency":"a/b/a-saliency-2.png"'
+want_out '"saliency":"a/b/a-saliency-2.png","saliency_layer":"'
+want_err "map     8x8, of layer '"
 run predict --weights runs/resnet8-handsigns a/b
 want_code 0
 [ "$(wc -l <out)" -eq 5 ] || fail "expected images that can be read"

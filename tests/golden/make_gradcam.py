@@ -5,8 +5,9 @@
 
 Networks and weights are those of make_golden.py. The images are its first batch, rounded to bytes
 and preprocessed as each model says. <model>.map is (image, class, height, width): ReLU of the sum
-over channels of A_c times the mean of dy/dA_c over the map, with A the input of the head's pooling
-and y the class's logit (Selvaraju et al., ICCV 2017)."""
+over channels of A_c times the mean of dy/dA_c over the map, with y the class's logit and A the input
+of the head's pooling or, where that is smaller than 7x7, the output of the deepest stage whose map is
+not (Selvaraju et al., ICCV 2017)."""
 import os
 
 import numpy as np
@@ -25,6 +26,16 @@ PREPROCESS = {
 }
 
 
+def explained(net, outputs):
+    """Between blocks, and so between stages, one tensor alone is read by what follows."""
+    last = next(i for i, layer in enumerate(net.layers) if layer.kind in ("avgpool2", "global"))
+    for i in range(last - 1, -1, -1):
+        done = {"input"} | {layer.name for layer in net.layers[:i]}
+        alone = not any(done & set(layer.src) for layer in net.layers[i + 1:last])
+        if alone and min(outputs[net.layers[i].name].shape[2:]) >= 7:
+            return outputs[net.layers[i].name]
+
+
 def maps(model):
     case = make_golden.CASES[model]
     net = networks.Network(model, case["size"], case["classes"])
@@ -35,8 +46,7 @@ def maps(model):
     outputs = {}
     logits = net.forward(net.tensors(values, torch.float64), torch.tensor(x.copy()),
                          training=False, visit=outputs.__setitem__)
-    features = outputs[next(layer.src[0] for layer in net.layers
-                            if layer.kind in ("avgpool2", "global"))]
+    features = explained(net, outputs)
     result = []
     for k in range(case["classes"]):
         # Each image's logit depends on its own features alone.

@@ -103,6 +103,44 @@ static void is_the_derivative(void **state)
     }
 }
 
+/* A last map of 4x4: the features are what the stage before it gives, and the gradient leads through
+ * convolutions, a normalisation by its running statistics and a shortcut. */
+static void explains_by_a_larger_map(void **state)
+{
+    (void)state;
+    enum { LARGE = 8, FLOATS = LARGE * LARGE * MAPS };
+    rs_value x, map;
+    rs_weights w;
+    double diff[FLOATS], more[CLASSES], less[CLASSES], unused[FLOATS];
+    rs_graph *g = kit_graph(2 * LARGE, 2 * LARGE, 2, &x);
+    g->part = 1;
+    map = kit_conv(g, "conv1", x, MAPS, 3, 2);
+    g->part = 2;
+    x = kit_bn(g, "bn2", kit_conv(g, "conv2", map, MAPS, 3, 2));
+    x = kit_add(g, "add2", x, kit_conv(g, "short2", map, MAPS, 1, 2));
+    g->part = RS_PART_HEAD;
+    kit_finish(g, x, CLASSES);
+    assert_int_equal(g->features, map);
+    kit_weights(g, 7, &w);
+    float *pixels = kit_pixels(FLOATS, 3);
+    assert_ok(rs_head_gradient(g, &w, pixels, 1, NULL, diff));
+    for (size_t i = 0; i < FLOATS; i++) {
+        const float kept = pixels[i], step = 0x1p-10f;
+        pixels[i] = kept + step;
+        assert_ok(rs_head_gradient(g, &w, pixels, 1, more, unused));
+        pixels[i] = kept - step;
+        assert_ok(rs_head_gradient(g, &w, pixels, 1, less, unused));
+        const double width = (double)(kept + step) - (double)(kept - step);
+        pixels[i] = kept;
+        if (!(fabs((more[1] - less[1]) / width - diff[i]) < 1e-9))
+            fail_msg("element %zu: %.12g, by differences %.12g", i, diff[i],
+                     (more[1] - less[1]) / width);
+    }
+    free(pixels);
+    rs_weights_fini(&w);
+    rs_graph_destroy(g);
+}
+
 static void refuses_what_it_cannot_explain(void **state)
 {
     (void)state;
@@ -139,6 +177,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(is_the_derivative),
+        cmocka_unit_test(explains_by_a_larger_map),
         cmocka_unit_test(refuses_what_it_cannot_explain),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
