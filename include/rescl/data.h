@@ -16,12 +16,19 @@ extern "C" {
 
 /** How 0..255 RGB bytes become the network's input. It travels with the weights. */
 typedef enum rescl_preprocess {
-    RESCL_PREPROCESS_UNIT = 0,  /**< x / 255 */
-    RESCL_PREPROCESS_TORCH = 1, /**< (x / 255 - mean) / std, ImageNet's, RGB */
-    RESCL_PREPROCESS_CAFFE = 2  /**< BGR, minus 103.939, 116.779, 123.68 */
+    RESCL_PREPROCESS_UNIT = 0,     /**< x / 255 */
+    RESCL_PREPROCESS_TORCH = 1,    /**< (x / 255 - mean) / std, ImageNet's, RGB */
+    RESCL_PREPROCESS_CAFFE = 2,    /**< BGR, minus 103.939, 116.779, 123.68 */
+    RESCL_PREPROCESS_NORMALIZE = 3 /**< (x / 255 - mean) / std, RGB, of a rescl_normalize */
 } rescl_preprocess;
 
-/** "unit", "torch", "caffe"; NULL for any other value. */
+/** Of red, green and blue. */
+typedef struct rescl_normalize {
+    double mean[3]; /**< from 0 to 1 */
+    double std[3];  /**< above 0, at most 1 */
+} rescl_normalize;
+
+/** "unit", "torch", "caffe", "normalize"; NULL for any other value. */
 RESCL_API const char *rescl_preprocess_name(rescl_preprocess p);
 
 /** How the pixels of a resized image are made: Pillow's filters of these names. */

@@ -56,6 +56,7 @@ typedef struct rescl_model_info {
     double macs;      /**< multiply-accumulates of one image's forward pass */
     size_t layers;
     rescl_preprocess preprocess;
+    rescl_normalize normalize; /**< of "unit", "torch" and "normalize"; of "caffe" all 0 */
     rescl_resize
         resize; /**< of images to the input: bilinear with resize_size 0 in a new model, see
                           * rescl_weights_create_model for one of a file */
@@ -80,6 +81,10 @@ RESCL_API rescl_status rescl_model_freeze(rescl_model *model, const char *patter
 RESCL_API void rescl_model_get_info(const rescl_model *model, rescl_model_info *out);
 /** For weights whose file implies it wrongly; it is saved with the model. */
 RESCL_API void rescl_model_set_preprocess(rescl_model *model, rescl_preprocess preprocess);
+/** RESCL_PREPROCESS_NORMALIZE with these numbers, copied; they are saved with the model. RESCL_ERR_ARG
+ * when one is out of range. */
+RESCL_API rescl_status rescl_model_set_normalize(rescl_model *model,
+                                                 const rescl_normalize *normalize) RESCL_CHECK;
 RESCL_API const char *rescl_model_class_name(const rescl_model *model, size_t index);
 
 /**

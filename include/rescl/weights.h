@@ -9,8 +9,9 @@
  *
  * What belongs to weights comes with them: the preprocessing of images and the epsilon of batch
  * normalisation. A file by rescl says both. Of others, epsilon is that of the library whose names
- * it has, and ImageNet weights (1000 classes, or no last layer) take their library's preprocessing:
- * Keras `caffe`, torchvision and timm `torch`; else the model's usual one stays.
+ * it has, and the preprocessing is assumed: `torch` for torchvision's and timm's names, `caffe` for
+ * Keras' ImageNet weights (1000 classes, or no last layer); else the model's usual one stays.
+ * rescl_model_set_preprocess and rescl_model_set_normalize say otherwise.
  */
 #ifndef RESCL_WEIGHTS_H
 #define RESCL_WEIGHTS_H
@@ -46,7 +47,8 @@ typedef struct rescl_weights_info {
     size_t tensors;     /**< without an optimiser's state */
     bool has_preprocess; /**< whether the next one is known */
     rescl_preprocess preprocess;
-    double bn_eps; /**< of batch normalisation; 0: not known */
+    rescl_normalize normalize; /**< of RESCL_PREPROCESS_NORMALIZE */
+    double bn_eps;             /**< of batch normalisation; 0: not known */
     const char
         *prefix;      /**< what stands before its names, such as "module." or "model.backbone.", and
                          * is passed over; or NULL */

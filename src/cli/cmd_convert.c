@@ -1,19 +1,11 @@
 #include "cli.h"
 #include "output.h"
+#include "preprocess.h"
 #include "run_folder.h"
 #include "session.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-/* --preprocess by name. */
-static void set_preprocess(rescl_model *model, const char *name)
-{
-    const char *known;
-    for (int i = 0; (known = rescl_preprocess_name((rescl_preprocess)i)) != NULL; i++)
-        if (name && strcmp(name, known) == 0)
-            rescl_model_set_preprocess(model, (rescl_preprocess)i);
-}
 
 int cmd_convert(const cli_args *args)
 {
@@ -33,16 +25,16 @@ int cmd_convert(const cli_args *args)
     char *from = cli_weights_of(args->operand[0]);
     int code = from ? cli_weights_read(args, from, cli_bool(args, OPT_top), &model) : CLI_FILE;
     if (code == CLI_OK) {
-        set_preprocess(model, cli_choice(args, OPT_preprocess));
         const rescl_status st = rescl_model_export(model, to, &options);
         if (st != RESCL_OK)
             code = cli_fail(st, false);
     }
     if (code == CLI_OK) {
         rescl_model_info info;
+        char text[256];
         rescl_model_get_info(model, &info);
         cli_note("%s: %s with %zu classes, preprocessing %s", to, info.name, info.classes,
-                 rescl_preprocess_name(info.preprocess));
+                 cli_preprocess_text(info.preprocess, &info.normalize, text));
     }
     rescl_model_destroy(model);
     free(from);

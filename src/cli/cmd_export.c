@@ -1,5 +1,6 @@
 #include "cli.h"
 #include "output.h"
+#include "preprocess.h"
 #include "session.h"
 
 #include <stdlib.h>
@@ -9,11 +10,12 @@ static int print_result(const cli_args *args, const rescl_model *model, const ch
 {
     const char *path = cli_str(args, OPT_output_file);
     rescl_model_info info;
+    char text[256];
     rescl_model_get_info(model, &info);
     if (!cli_bool(args, OPT_json)) {
         cli_print("%s: %s, input (N, %zu, %zu, %zu), logits (N, %zu), images prepared as '%s'\n",
                   path, info.name, info.channels, info.image_size, info.image_size, info.classes,
-                  rescl_preprocess_name(info.preprocess));
+                  cli_preprocess_text(info.preprocess, &info.normalize, text));
         return CLI_OK;
     }
     json_t *o = json_object();
@@ -22,7 +24,7 @@ static int print_result(const cli_args *args, const rescl_model *model, const ch
     cli_json_set(o, "model", cli_json_string(info.name));
     cli_json_set(o, "size", json_integer((json_int_t)info.image_size));
     cli_json_set(o, "classes", json_integer((json_int_t)info.classes));
-    cli_json_set(o, "preprocess", json_string(rescl_preprocess_name(info.preprocess)));
+    cli_preprocess_json(o, info.preprocess, &info.normalize);
     return cli_json_print(o);
 }
 

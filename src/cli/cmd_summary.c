@@ -1,5 +1,6 @@
 #include "cli.h"
 #include "output.h"
+#include "preprocess.h"
 #include "summary_weights.h"
 #include "table.h"
 
@@ -31,7 +32,7 @@ static int print_json(const rescl_model *model, const rescl_model_info *info)
     cli_json_set(o, "size", json_integer((json_int_t)info->image_size));
     cli_json_set(o, "channels", json_integer((json_int_t)info->channels));
     cli_json_set(o, "dropout", cli_json_real(info->dropout));
-    cli_json_set(o, "preprocess", json_string(rescl_preprocess_name(info->preprocess)));
+    cli_preprocess_json(o, info->preprocess, &info->normalize);
     cli_json_set(o, "params", json_integer((json_int_t)info->params));
     cli_json_set(o, "trainable", json_integer((json_int_t)info->trainable));
     cli_json_set(o, "non_trainable", json_integer((json_int_t)(info->params - info->trainable)));

@@ -2,6 +2,7 @@
 #include "config.h"
 #include "interrupt.h"
 #include "output.h"
+#include "preprocess.h"
 #include "progress.h"
 #include "run_folder.h"
 #include "session.h"
@@ -196,6 +197,9 @@ static int open_model(run *r)
                                      cli_str(a, OPT_train_interpolation), r->model);
         if (code != CLI_OK)
             return code;
+        const int prepared = cli_preprocess_set(a, r->model);
+        if (prepared != CLI_OK)
+            return prepared;
         st = rescl_model_freeze(r->model, cli_str(a, OPT_freeze), cli_bool(a, OPT_norm_eval));
     }
     return st == RESCL_OK ? CLI_OK : cli_fail(st, false);
@@ -223,7 +227,8 @@ static int open_folder(run *r)
 /* A run that goes on keeps its folder and its weights: flags to change them are mistakes. */
 static bool check_resume(const cli_args *args)
 {
-    static const cli_opt fixed[] = {OPT_output_dir, OPT_name, OPT_weights};
+    static const cli_opt fixed[] = {OPT_output_dir, OPT_name, OPT_weights,
+                                    OPT_preprocess, OPT_mean, OPT_std};
     for (size_t i = 0; cli_str(args, OPT_resume) && i < sizeof fixed / sizeof *fixed; i++) {
         if (args->value[fixed[i]].origin == ORIGIN_FLAG) {
             cli_usage_error("--%s does not go with --resume", cli_opt_get(fixed[i])->name);
@@ -351,6 +356,8 @@ static void describe(const run *r)
              cli_si(info.macs, macs));
     if (r->loaded)
         describe_weights(r);
+    if (!r->resume)
+        cli_preprocess_note(a, r->weights, r->model);
     cli_note("device  %s, %s, %s", cli_device_text(device, name),
              cli_count(device->compute_units, "unit", units),
              cli_bytes(device->global_bytes, memory));

@@ -3,6 +3,7 @@
 #include "cli.h"
 #include "compiling.h"
 #include "output.h"
+#include "preprocess.h"
 #include "run_folder.h"
 
 #include <stdlib.h>
@@ -225,7 +226,10 @@ int cli_weights_read(const cli_args *args, const char *path, bool top, rescl_mod
         code = cli_fit_set(cli_size(args, OPT_val_resize_size), cli_choice(args, OPT_interpolation),
                            *model);
     }
+    if (code == CLI_OK)
+        code = cli_preprocess_set(args, *model);
     if (code == CLI_OK) {
+        cli_preprocess_note(args, weights, *model);
         note_size(args, weights, *model);
         note_fit(args, weights, *model);
     }

@@ -38,6 +38,8 @@ const char *rescl_preprocess_name(rescl_preprocess p)
         return "torch";
     case RESCL_PREPROCESS_CAFFE:
         return "caffe";
+    case RESCL_PREPROCESS_NORMALIZE:
+        return "normalize";
     }
     return NULL;
 }

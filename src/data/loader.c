@@ -91,7 +91,7 @@ static rescl_status make_sample(const rs_loader *l, const slot *s, size_t sample
     int32_t label;
     RS_TRY(rescl_dataset_get(l->set, index, &image, &label));
     RS_TRY(rs_image_augment(&image, &o->augment, o->seed, l->epoch, index));
-    RS_TRY(rs_image_to_input(&image, o->height, o->width, &o->resize, o->preprocess,
+    RS_TRY(rs_image_to_input(&image, o->height, o->width, &o->resize, o->preprocess, &o->normalize,
                              s->batch.pixels + sample * o->height * o->width * 3));
     s->batch.labels[sample] = o->label_map ? o->label_map[label] : label;
 out:
@@ -144,8 +144,7 @@ static rescl_status check_options(const rescl_dataset *set, const rs_loader_opti
                set->origin, count, o->batch);
     RS_FAIL_IF(o->depth > MAX_DEPTH, RESCL_ERR_ARG,
                "%zu prefetched batches are too many; at most %d are possible", o->depth, MAX_DEPTH);
-    RS_FAIL_IF(!rescl_preprocess_name(o->preprocess), RESCL_ERR_ARG,
-               "there is no preprocessing number %d", (int)o->preprocess);
+    RS_TRY(rs_preprocess_check(o->preprocess, &o->normalize));
 out:
     return st;
 }

@@ -14,6 +14,7 @@ typedef struct rs_loader_options {
     size_t height, width; /* of the network's input; images of another size are resized */
     rescl_resize resize;
     rescl_preprocess preprocess;
+    rescl_normalize normalize; /* of RESCL_PREPROCESS_NORMALIZE */
     rs_augment augment;
     const int32_t *label_map; /* of the dataset's labels, borrowed: rs_class_map; NULL: none */
     bool shuffle;
@@ -72,10 +73,14 @@ typedef struct rs_view {
 rescl_status rs_view_init(rs_view *v, const rescl_image *image, size_t height, size_t width,
                           const rescl_resize *resize) RESCL_CHECK;
 
+/* RESCL_ERR_ARG for a number that is no preprocessing, and for a mean or std out of range where the
+ * preprocessing reads them. */
+rescl_status rs_preprocess_check(rescl_preprocess p, const rescl_normalize *normalize) RESCL_CHECK;
+
 /* One image to one input: resized and cropped as `resize` says, then preprocessed into dst (height *
  * width * 3 floats). */
 rescl_status rs_image_to_input(const rescl_image *image, size_t height, size_t width,
-                               const rescl_resize *resize, rescl_preprocess preprocess, float *dst)
-    RESCL_CHECK;
+                               const rescl_resize *resize, rescl_preprocess preprocess,
+                               const rescl_normalize *normalize, float *dst) RESCL_CHECK;
 
 #endif

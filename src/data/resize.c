@@ -234,17 +234,36 @@ out:
 
 /* ---- preprocess -------------------------------------------------------------------------- */
 
-static void preprocess_bytes(const uint8_t *src, size_t pixels, rescl_preprocess p, float *dst)
+rescl_status rs_preprocess_check(rescl_preprocess p, const rescl_normalize *normalize)
 {
-    static const float mean[3] = {0.485f, 0.456f, 0.406f}, std[3] = {0.229f, 0.224f, 0.225f};
+    rescl_status st = RESCL_OK;
+    RS_FAIL_IF(!rescl_preprocess_name(p), RESCL_ERR_ARG, "there is no preprocessing number %d",
+               (int)p);
+    for (size_t c = 0; p == RESCL_PREPROCESS_NORMALIZE && c < 3; c++) {
+        const double mean = normalize->mean[c], std = normalize->std[c];
+        RS_FAIL_IF(!(mean >= 0.0 && mean <= 1.0 && std > 0.0 && std <= 1.0), RESCL_ERR_ARG,
+                   "mean %g and std %g of channel %zu: expected those of x / 255, from 0 to 1, and "
+                   "no std of 0",
+                   mean, std, c);
+    }
+out:
+    return st;
+}
+
+static void preprocess_bytes(const uint8_t *src, size_t pixels, rescl_preprocess p,
+                             const rescl_normalize *normalize, float *dst)
+{
     static const float caffe[3] = {103.939f, 116.779f, 123.68f}; /* of B, G, R */
+    static const rescl_normalize torch = {{0.485, 0.456, 0.406}, {0.229, 0.224, 0.225}};
+    const rescl_normalize *n = p == RESCL_PREPROCESS_NORMALIZE ? normalize : &torch;
     float table[3][256]; /* of the output's channel and the byte that feeds it */
     for (size_t c = 0; c < 3; c++) {
+        const float mean = (float)n->mean[c], std = (float)n->std[c];
         for (size_t v = 0; v < 256; v++) {
             const float unit = (float)v / 255.0f;
-            table[c][v] = p == RESCL_PREPROCESS_TORCH   ? (unit - mean[c]) / std[c]
+            table[c][v] = p == RESCL_PREPROCESS_UNIT    ? unit
                           : p == RESCL_PREPROCESS_CAFFE ? (float)v - caffe[c]
-                                                        : unit;
+                                                        : (unit - mean) / std;
         }
     }
     const size_t red = p == RESCL_PREPROCESS_CAFFE ? 2 : 0; /* where the red byte goes */
@@ -256,26 +275,26 @@ static void preprocess_bytes(const uint8_t *src, size_t pixels, rescl_preprocess
 }
 
 rescl_status rs_image_to_input(const rescl_image *image, size_t height, size_t width,
-                               const rescl_resize *resize, rescl_preprocess preprocess, float *dst)
+                               const rescl_resize *resize, rescl_preprocess preprocess,
+                               const rescl_normalize *normalize, float *dst)
 {
     rescl_status st = RESCL_OK;
     rs_view view;
     uint8_t *bytes = NULL;
     size_t pixels, floats;
-    RS_FAIL_IF(!rescl_preprocess_name(preprocess), RESCL_ERR_ARG,
-               "there is no preprocessing number %d", (int)preprocess);
+    RS_TRY(rs_preprocess_check(preprocess, normalize));
     RS_FAIL_IF(height == 0 || width == 0 || !rs_mul_size(height, width, &pixels) ||
                    !rs_mul_size(pixels, 3 * sizeof(float), &floats),
                RESCL_ERR_ARG, "an input of %zux%zu is not possible", height, width);
     RS_TRY(rs_view_init(&view, image, height, width, resize));
     if (image->width == width && image->height == height && view.width == width &&
         view.height == height) {
-        preprocess_bytes(image->pixels, pixels, preprocess, dst);
+        preprocess_bytes(image->pixels, pixels, preprocess, normalize, dst);
         goto out;
     }
     RS_OOM(bytes = malloc(pixels * 3));
     RS_TRY(resize_crop(image, &view, resize->interpolation, height, width, bytes));
-    preprocess_bytes(bytes, pixels, preprocess, dst);
+    preprocess_bytes(bytes, pixels, preprocess, normalize, dst);
 out:
     free(bytes);
     return st;

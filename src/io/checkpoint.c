@@ -29,13 +29,19 @@ static json_t *model_json(const rs_ckpt_model *m)
             json_decref(names);
             return NULL;
         }
-    return json_pack("{s:s, s:I, s:I, s:I, s:f, s:f, s:f, s:o, s:s, s:o, s:o, s:o, s:b}", "name",
-                     m->name, "classes", (json_int_t)m->classes, "image_size",
+    const double *mean = m->normalize.mean, *std = m->normalize.std;
+    json_t *normalize = m->preprocess != RESCL_PREPROCESS_NORMALIZE
+                            ? NULL
+                            : json_pack("{s:[f,f,f], s:[f,f,f]}", "mean", mean[0], mean[1], mean[2],
+                                        "std", std[0], std[1], std[2]);
+    return json_pack("{s:s, s:I, s:I, s:I, s:f, s:f, s:f, s:o, s:s, s:o*, s:o, s:o, s:o, s:b}",
+                     "name", m->name, "classes", (json_int_t)m->classes, "image_size",
                      (json_int_t)m->image_size, "hidden", (json_int_t)m->hidden, "dropout",
                      m->dropout, "label_smoothing", m->label_smoothing, "bn_eps", m->bn_eps, "seed",
                      rs_json_u64(m->seed), "preprocess", rescl_preprocess_name(m->preprocess),
-                     "resize", resize_json(&m->resize), "class_names", names, "frozen",
-                     rs_json_text(m->frozen ? m->frozen : ""), "norm_eval", m->norm_eval);
+                     "normalize", normalize, "resize", resize_json(&m->resize), "class_names",
+                     names, "frozen", rs_json_text(m->frozen ? m->frozen : ""), "norm_eval",
+                     m->norm_eval);
 }
 
 /* What the schedule keeps; null if nothing. */
@@ -226,6 +232,37 @@ out:
     return st;
 }
 
+/* Three numbers within [0,1]. */
+static bool get_channels(const json_t *list, double *out)
+{
+    bool ok = json_array_size(list) == 3;
+    for (size_t c = 0; ok && c < 3; c++) {
+        const json_t *v = json_array_get(list, c);
+        out[c] = json_number_value(v);
+        ok = json_is_number(v) && out[c] >= 0.0 && out[c] <= 1.0;
+    }
+    return ok;
+}
+
+static rescl_status parse_normalize(const json_t *d, const char *path, rs_ckpt_model *m)
+{
+    rescl_status st = RESCL_OK;
+    const json_t *n = json_object_get(d, "normalize");
+    double *std = m->normalize.std;
+    if (m->preprocess != RESCL_PREPROCESS_NORMALIZE)
+        goto out;
+    RS_FAIL_IF(
+        !get_channels(json_object_get(n, "mean"), m->normalize.mean) ||
+            !get_channels(json_object_get(n, "std"), std) ||
+            !(std[0] > 0.0 && std[1] > 0.0 && std[2] > 0.0),
+        RESCL_ERR_FORMAT,
+        "%s: metadata 'model' has no 'normalize' with a mean and a std of three channels, from "
+        "0 to 1",
+        path);
+out:
+    return st;
+}
+
 /* The number of classes is bounded by the names that are really in the file. */
 static rescl_status parse_model(rs_ckpt_doc *doc, const char *path)
 {
@@ -260,6 +297,7 @@ static rescl_status parse_model(rs_ckpt_doc *doc, const char *path)
                    "%s: metadata 'model' has a bn_eps that is not a valid epsilon", path);
     m->classes = (size_t)classes;
     m->image_size = (size_t)size;
+    RS_TRY(parse_normalize(d, path, m));
     RS_TRY(parse_resize(json_object_get(d, "resize"), m->image_size, path, &m->resize));
     m->hidden = (size_t)hidden;
     m->frozen = frozen ? json_string_value(frozen) : "";

@@ -17,6 +17,7 @@ typedef struct rs_ckpt_model {
     double bn_eps; /* of its batch normalisations; 0: the model's usual */
     uint64_t seed;
     rescl_preprocess preprocess;
+    rescl_normalize normalize;     /* of RESCL_PREPROCESS_NORMALIZE */
     rescl_resize resize;           /* zeros in files that do not say */
     const char *const *class_name; /* `classes` of them */
     const char *frozen;            /* how it was trained: see rescl_model_freeze; "" or NULL:

@@ -35,9 +35,12 @@ static double get_bn_eps(const rescl_model *m)
     return 0.0;
 }
 
-void rs_model_take_over(rescl_model *m, rescl_preprocess preprocess, double bn_eps)
+void rs_model_take_over(rescl_model *m, rescl_preprocess preprocess,
+                        const rescl_normalize *normalize, double bn_eps)
 {
     m->preprocess = preprocess;
+    if (preprocess == RESCL_PREPROCESS_NORMALIZE)
+        m->normalize = *normalize;
     for (size_t i = 0; i < m->graph->nnodes && bn_eps > 0.0; i++)
         if (m->graph->node[i].op == &rs_op_batchnorm)
             ((rs_batchnorm_attr *)m->graph->node[i].attr)->eps = (float)bn_eps;
@@ -56,6 +59,7 @@ rs_ckpt_model rs_model_describe(const rescl_model *m)
                            .bn_eps = get_bn_eps(m),
                            .seed = m->seed,
                            .preprocess = m->preprocess,
+                           .normalize = m->normalize,
                            .resize = m->resize,
                            .class_name = (const char *const *)m->class_name,
                            .frozen = m->frozen ? m->frozen : "",
@@ -132,6 +136,8 @@ void rescl_weights_get_info(const rescl_weights *weights, rescl_weights_info *ou
                                 .tensors = rs_wfile_count(weights->file),
                                 .has_preprocess = a->has_preprocess,
                                 .preprocess = a->preprocess,
+                                .normalize =
+                                    a->model ? a->model->normalize : (rescl_normalize){{0}, {0}},
                                 .bn_eps = a->bn_eps};
 }
 
@@ -226,7 +232,8 @@ bool rescl_match_list_get(const rescl_match_list *report, size_t index, rescl_ma
 static void take_over(const rescl_weights *w, rescl_model *model)
 {
     const rs_wfile_about *a = rs_wfile_describe(w->file);
-    rs_model_take_over(model, a->has_preprocess ? a->preprocess : model->preprocess, a->bn_eps);
+    rs_model_take_over(model, a->has_preprocess ? a->preprocess : model->preprocess,
+                       a->model ? &a->model->normalize : &model->normalize, a->bn_eps);
 }
 
 rescl_status rescl_weights_load(const rescl_weights *weights, rescl_model *model,

@@ -5,9 +5,10 @@
 #include "checkpoint.h"
 #include "netmodel.h"
 
-/* Takes what belongs to the weights of a file: preprocessing, and batch normalisation's epsilon
+/* Takes what belongs to the weights of a file: preprocessing (`normalize` where it reads that), and batch normalisation's epsilon
  * unless it is 0. */
-void rs_model_take_over(rescl_model *model, rescl_preprocess preprocess, double bn_eps);
+void rs_model_take_over(rescl_model *model, rescl_preprocess preprocess,
+                        const rescl_normalize *normalize, double bn_eps);
 
 /* What a checkpoint says of this model. Borrows its strings. */
 rs_ckpt_model rs_model_describe(const rescl_model *model);

@@ -6,6 +6,7 @@
 #include "layout.h"
 #include "naming.h"
 #include "protobuf.h"
+#include "text.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -434,9 +435,19 @@ static void graph_body(rs_pb *pb, const void *about)
 
 /* ---- the model --------------------------------------------------------------------------- */
 
-static const char *preprocess_text(rescl_preprocess p)
+static const char *preprocess_text(const rs_ckpt_model *about, char buffer[256])
 {
-    switch (p) {
+    const double *mean = about->normalize.mean, *std = about->normalize.std;
+    char number[6][RS_F64_CHARS];
+    switch (about->preprocess) {
+    case RESCL_PREPROCESS_NORMALIZE:
+        for (size_t c = 0; c < 3; c++) {
+            rs_format_f64(mean[c], number[c]);
+            rs_format_f64(std[c], number[3 + c]);
+        }
+        snprintf(buffer, 256, "RGB, 0 to 1, minus %s, %s, %s, divided by %s, %s, %s", number[0],
+                 number[1], number[2], number[3], number[4], number[5]);
+        return buffer;
     case RESCL_PREPROCESS_CAFFE:
         return "BGR, 0 to 255, minus 103.939, 116.779, 123.68";
     case RESCL_PREPROCESS_TORCH:
@@ -462,11 +473,11 @@ static void meta_body(rs_pb *pb, const void *about)
 static void put_model(rs_pb *pb, const export *e)
 {
     const rescl_resize *resize = &e->about->resize;
-    char size[32], side[32];
+    char size[32], side[32], input[256];
     const char *const meta[][2] = {
         {"model", e->about->name},
         {"preprocess", rescl_preprocess_name(e->about->preprocess)},
-        {"preprocess_input", preprocess_text(e->about->preprocess)},
+        {"preprocess_input", preprocess_text(e->about, input)},
         {"image_size", size},
         {"resize_size", side},
         {"interpolation", rescl_interpolation_name(resize->interpolation)},

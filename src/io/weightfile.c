@@ -170,8 +170,9 @@ static rescl_status conclude(rs_wfile *f)
                 : f->list.bn_eps > 0.0 ? f->list.bn_eps
                                        : library->bn_eps;
     a->image_size = a->model ? a->model->image_size : f->list.image_size;
-    a->has_preprocess = a->model || ((a->classes == 0 || a->classes == IMAGENET_CLASSES) &&
-                                     a->naming != RS_NAMING_RESCL);
+    a->has_preprocess =
+        a->model || a->naming == RS_NAMING_TORCHVISION ||
+        ((a->classes == 0 || a->classes == IMAGENET_CLASSES) && a->naming != RS_NAMING_RESCL);
     a->preprocess = a->model ? a->model->preprocess : library->preprocess;
 out:
     rs_catalogue_fini(&all);

@@ -19,7 +19,7 @@ typedef struct rs_wfile_about {
     size_t classes;             /* of the last layer; 0: it is not in the file */
     size_t hidden;              /* units of the layer before it; 0: none */
     size_t image_size;          /* of the input; 0: the file does not say */
-    bool has_preprocess;        /* by what it says, or as ImageNet weights of that library have */
+    bool has_preprocess;        /* by what it says, or as weights of that library usually have */
     rescl_preprocess preprocess;
 } rs_wfile_about;
 

@@ -130,6 +130,7 @@ rescl_status rs_model_build(const rescl_model_options *options, rescl_model **ou
     m->label_smoothing = o.label_smoothing;
     m->seed = o.seed;
     m->preprocess = def->preprocess;
+    m->normalize = (rescl_normalize){{0, 0, 0}, {1, 1, 1}};
     RS_TRY(copy_class_names(m, o.class_names));
     RS_TRY(rs_graph_create(&m->graph));
     RS_TRY(rs_graph_input(m->graph, o.image_size, o.image_size, 3, &x));
@@ -213,6 +214,20 @@ static double node_macs(const rs_graph *g, size_t node)
     return op->macs(&p);
 }
 
+static rescl_normalize get_normalize(const rescl_model *m)
+{
+    switch (m->preprocess) {
+    case RESCL_PREPROCESS_TORCH:
+        return (rescl_normalize){{0.485, 0.456, 0.406}, {0.229, 0.224, 0.225}};
+    case RESCL_PREPROCESS_UNIT:
+        return (rescl_normalize){{0, 0, 0}, {1, 1, 1}};
+    case RESCL_PREPROCESS_NORMALIZE:
+        return m->normalize;
+    default:
+        return (rescl_normalize){{0, 0, 0}, {0, 0, 0}};
+    }
+}
+
 void rescl_model_get_info(const rescl_model *m, rescl_model_info *out)
 {
     *out = (rescl_model_info){.name = m->name,
@@ -223,6 +238,7 @@ void rescl_model_get_info(const rescl_model *m, rescl_model_info *out)
                               .dropout = m->dropout,
                               .layers = layer_count(m),
                               .preprocess = m->preprocess,
+                              .normalize = get_normalize(m),
                               .resize = m->resize};
     for (size_t i = 0; i < m->graph->nnodes; i++) {
         size_t params, trainable;
@@ -249,6 +265,21 @@ out:
 void rescl_model_set_preprocess(rescl_model *m, rescl_preprocess preprocess)
 {
     m->preprocess = preprocess;
+}
+
+rescl_status rescl_model_set_normalize(rescl_model *m, const rescl_normalize *normalize)
+{
+    rescl_status st = RESCL_OK;
+    for (size_t c = 0; c < 3; c++) {
+        RS_FAIL_IF(!(normalize->mean[c] >= 0.0 && normalize->mean[c] <= 1.0), RESCL_ERR_ARG,
+                   "mean %g: expected that of x / 255, from 0 to 1", normalize->mean[c]);
+        RS_FAIL_IF(!(normalize->std[c] > 0.0 && normalize->std[c] <= 1.0), RESCL_ERR_ARG,
+                   "std %g: expected that of x / 255, above 0 and at most 1", normalize->std[c]);
+    }
+    m->preprocess = RESCL_PREPROCESS_NORMALIZE;
+    m->normalize = *normalize;
+out:
+    return st;
 }
 
 const char *rescl_model_class_name(const rescl_model *m, size_t index)

@@ -14,6 +14,7 @@ struct rescl_model {
     double dropout, label_smoothing;
     uint64_t seed;
     rescl_preprocess preprocess;
+    rescl_normalize normalize; /* of RESCL_PREPROCESS_NORMALIZE */
     rescl_resize resize;
     char **class_name;
     char **class_alias; /* a second name of each, such as WordNet's; NULL: there are none */

@@ -150,6 +150,7 @@ rescl_status rescl_evaluate(rescl_device *device, const rescl_model *model,
                               .width = model->image_size,
                               .resize = model->resize,
                               .preprocess = model->preprocess,
+                              .normalize = model->normalize,
                               .workers = workers};
 
     if (callbacks)

@@ -90,7 +90,7 @@ rescl_status rescl_predictor_run(rescl_predictor *p, const rescl_image *images, 
                "%zu images at once; the predictor was made for batches of %zu", count, p->batch);
     for (size_t i = 0; i < count; i++)
         RS_TRY(rs_image_to_input(&images[i], m->image_size, m->image_size, &m->resize,
-                                 m->preprocess, p->pixels + i * p->input_floats));
+                                 m->preprocess, &m->normalize, p->pixels + i * p->input_floats));
     RS_TRY(rs_predictor_forward(p, count, probs));
 out:
     return st;

@@ -92,6 +92,7 @@ rescl_status rescl_predictor_stream(rescl_predictor *p, size_t count, size_t wor
                                     .width = m->image_size,
                                     .resize = m->resize,
                                     .preprocess = m->preprocess,
+                                    .normalize = m->normalize,
                                     .workers = workers < useful ? workers : useful,
                                     .depth = 2};
     rs_loader *loader = NULL;

@@ -278,7 +278,7 @@ rescl_status rs_trainer_resume(rescl_trainer *t)
                t->progress.epoch, t->options.epochs);
     RS_TRY(rs_checkpoint_read_weights(c, t->model->graph, &t->model->weights));
     rs_model_take_over(t->model, rs_checkpoint_model(c)->preprocess,
-                       rs_checkpoint_model(c)->bn_eps);
+                       &rs_checkpoint_model(c)->normalize, rs_checkpoint_model(c)->bn_eps);
     for (int i = 0; i < nstates; i++)
         RS_TRY(rs_checkpoint_read_state(c, t->model->graph, rs_optim_state_name(&t->hyper, i),
                                         &t->state[i]));

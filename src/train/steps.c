@@ -60,7 +60,7 @@ static rescl_status stage(rescl_trainer *t, const uint8_t *images, const int32_t
     for (size_t i = 0; i < n; i++) {
         const rescl_image image = {size, size, (uint8_t *)(uintptr_t)(images + i * values)};
         RS_TRY(rs_image_to_input(&image, size, size, &(rescl_resize){0}, m->preprocess,
-                                 t->own.pixels + i * values));
+                                 &m->normalize, t->own.pixels + i * values));
     }
     memcpy(t->own.labels, labels, n * sizeof *labels);
 out:

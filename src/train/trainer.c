@@ -55,6 +55,7 @@ static rescl_status create_loader(const rescl_trainer *t, const rescl_dataset *s
                               .width = t->model->image_size,
                               .resize = t->model->resize,
                               .preprocess = t->model->preprocess,
+                              .normalize = t->model->normalize,
                               .shuffle = training,
                               .label_map = training ? t->train_map : t->eval_map,
                               .least = training ? t->least : 0,

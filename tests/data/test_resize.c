@@ -26,7 +26,7 @@ static uint8_t *fitted(const rescl_image *image, size_t height, size_t width,
     uint8_t *bytes = malloc(values);
     assert_non_null(dst);
     assert_non_null(bytes);
-    assert_ok(rs_image_to_input(image, height, width, resize, RESCL_PREPROCESS_UNIT, dst));
+    assert_ok(rs_image_to_input(image, height, width, resize, RESCL_PREPROCESS_UNIT, NULL, dst));
     for (size_t i = 0; i < values; i++) {
         bytes[i] = (uint8_t)lrintf(dst[i] * 255.0f);
         assert_true(dst[i] == (float)bytes[i] / 255.0f);
@@ -110,22 +110,41 @@ static void preprocesses(void **state)
     uint8_t pixel[3] = {255, 51, 0};
     const rescl_image image = {1, 1, pixel};
     float dst[3];
-    assert_ok(rs_image_to_input(&image, 1, 1, &plain, RESCL_PREPROCESS_UNIT, dst));
+    assert_ok(rs_image_to_input(&image, 1, 1, &plain, RESCL_PREPROCESS_UNIT, NULL, dst));
     expect_close(dst[0], 1.0);
     expect_close(dst[1], 0.2);
     expect_close(dst[2], 0.0);
-    assert_ok(rs_image_to_input(&image, 1, 1, &plain, RESCL_PREPROCESS_TORCH, dst));
+    assert_ok(rs_image_to_input(&image, 1, 1, &plain, RESCL_PREPROCESS_TORCH, NULL, dst));
     expect_close(dst[0], (1.0 - 0.485) / 0.229);
     expect_close(dst[1], (0.2 - 0.456) / 0.224);
     expect_close(dst[2], (0.0 - 0.406) / 0.225);
-    assert_ok(rs_image_to_input(&image, 1, 1, &plain, RESCL_PREPROCESS_CAFFE, dst));
+    assert_ok(rs_image_to_input(&image, 1, 1, &plain, RESCL_PREPROCESS_CAFFE, NULL, dst));
     expect_close(dst[0], 0 - 103.939);
     expect_close(dst[1], 51 - 116.779);
     expect_close(dst[2], 255 - 123.68);
+    const rescl_normalize cifar = {{0.4914, 0.4822, 0.4465}, {0.2023, 0.1994, 0.201}};
+    const rescl_normalize torch = {{0.485, 0.456, 0.406}, {0.229, 0.224, 0.225}};
+    float same[3];
+    assert_ok(rs_image_to_input(&image, 1, 1, &plain, RESCL_PREPROCESS_NORMALIZE, &cifar, dst));
+    expect_close(dst[0], (1.0 - 0.4914) / 0.2023);
+    expect_close(dst[1], (0.2 - 0.4822) / 0.1994);
+    expect_close(dst[2], (0.0 - 0.4465) / 0.201);
+    assert_ok(rs_image_to_input(&image, 1, 1, &plain, RESCL_PREPROCESS_NORMALIZE, &torch, dst));
+    assert_ok(rs_image_to_input(&image, 1, 1, &plain, RESCL_PREPROCESS_TORCH, NULL, same));
+    assert_memory_equal(dst, same, sizeof dst);
+    for (size_t i = 0; i < 4; i++) {
+        const double wrong[4][2] = {{123.7, 0.2}, {0.5, 0.0}, {-0.1, 0.2}, {0.5, (double)NAN}};
+        rescl_normalize bad = cifar;
+        bad.mean[1] = wrong[i][0];
+        bad.std[1] = wrong[i][1];
+        assert_fails(rs_image_to_input(&image, 1, 1, &plain, RESCL_PREPROCESS_NORMALIZE, &bad, dst),
+                     RESCL_ERR_ARG, "of channel 1: expected those of x / 255");
+    }
     assert_string_equal(rescl_preprocess_name(RESCL_PREPROCESS_UNIT), "unit");
     assert_string_equal(rescl_preprocess_name(RESCL_PREPROCESS_TORCH), "torch");
     assert_string_equal(rescl_preprocess_name(RESCL_PREPROCESS_CAFFE), "caffe");
-    assert_null(rescl_preprocess_name((rescl_preprocess)3));
+    assert_string_equal(rescl_preprocess_name(RESCL_PREPROCESS_NORMALIZE), "normalize");
+    assert_null(rescl_preprocess_name((rescl_preprocess)4));
 }
 
 static void refuses_what_cannot_be(void **state)
@@ -134,25 +153,26 @@ static void refuses_what_cannot_be(void **state)
     rescl_image image = golden_image(4, 4);
     const rescl_image none = {0, 4, image.pixels}, empty = {4, 4, NULL};
     float dst[3 * 16];
-    assert_fails(rs_image_to_input(&none, 4, 4, &plain, RESCL_PREPROCESS_UNIT, dst), RESCL_ERR_ARG,
-                 "empty");
-    assert_fails(rs_image_to_input(&empty, 4, 4, &plain, RESCL_PREPROCESS_UNIT, dst), RESCL_ERR_ARG,
-                 "empty");
-    assert_fails(rs_image_to_input(&image, 0, 4, &plain, RESCL_PREPROCESS_UNIT, dst), RESCL_ERR_ARG,
-                 "0x4");
-    assert_fails(rs_image_to_input(&image, SIZE_MAX / 2, 4, &plain, RESCL_PREPROCESS_UNIT, dst),
-                 RESCL_ERR_ARG, "not possible");
-    assert_fails(rs_image_to_input(&image, 4, 4, &plain, (rescl_preprocess)9, dst), RESCL_ERR_ARG,
-                 "9");
+    assert_fails(rs_image_to_input(&none, 4, 4, &plain, RESCL_PREPROCESS_UNIT, NULL, dst),
+                 RESCL_ERR_ARG, "empty");
+    assert_fails(rs_image_to_input(&empty, 4, 4, &plain, RESCL_PREPROCESS_UNIT, NULL, dst),
+                 RESCL_ERR_ARG, "empty");
+    assert_fails(rs_image_to_input(&image, 0, 4, &plain, RESCL_PREPROCESS_UNIT, NULL, dst),
+                 RESCL_ERR_ARG, "0x4");
+    assert_fails(
+        rs_image_to_input(&image, SIZE_MAX / 2, 4, &plain, RESCL_PREPROCESS_UNIT, NULL, dst),
+        RESCL_ERR_ARG, "not possible");
+    assert_fails(rs_image_to_input(&image, 4, 4, &plain, (rescl_preprocess)9, NULL, dst),
+                 RESCL_ERR_ARG, "9");
     const rescl_resize small = {.resize_size = 3, .interpolation = RESCL_INTERPOLATION_NEAREST},
                        strange = {.interpolation = (rescl_interpolation)7};
     const rescl_resize huge = {.resize_size = SIZE_MAX / 2};
-    assert_fails(rs_image_to_input(&image, 4, 4, &small, RESCL_PREPROCESS_UNIT, dst), RESCL_ERR_ARG,
-                 "side of 3", "4x4");
-    assert_fails(rs_image_to_input(&image, 4, 4, &strange, RESCL_PREPROCESS_UNIT, dst),
+    assert_fails(rs_image_to_input(&image, 4, 4, &small, RESCL_PREPROCESS_UNIT, NULL, dst),
+                 RESCL_ERR_ARG, "side of 3", "4x4");
+    assert_fails(rs_image_to_input(&image, 4, 4, &strange, RESCL_PREPROCESS_UNIT, NULL, dst),
                  RESCL_ERR_ARG, "interpolation number 7");
-    assert_fails(rs_image_to_input(&image, 4, 4, &huge, RESCL_PREPROCESS_UNIT, dst), RESCL_ERR_ARG,
-                 "cannot be resized");
+    assert_fails(rs_image_to_input(&image, 4, 4, &huge, RESCL_PREPROCESS_UNIT, NULL, dst),
+                 RESCL_ERR_ARG, "cannot be resized");
     assert_string_equal(rescl_interpolation_name(RESCL_INTERPOLATION_BILINEAR), "bilinear");
     assert_string_equal(rescl_interpolation_name(RESCL_INTERPOLATION_BICUBIC), "bicubic");
     assert_string_equal(rescl_interpolation_name(RESCL_INTERPOLATION_NEAREST), "nearest");

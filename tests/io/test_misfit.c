@@ -325,14 +325,32 @@ static void spreads_a_stem_of_one_channel(void **state)
     file_fini(&f);
 }
 
+/* Of a network for small images too, whose usual preprocessing is another. */
+static void names_of_torchvision_imply_its_preprocessing(void **state)
+{
+    file f = file_of("resnet20");
+    rescl_model *m = NULL;
+    (void)state;
+    assert_int_equal(f.model->preprocess, RESCL_PREPROCESS_UNIT);
+    assert_ok(load(&f, "resnet20", RESCL_LOAD_STRICT, &m));
+    assert_int_equal(m->preprocess, RESCL_PREPROCESS_TORCH);
+    rescl_model_destroy(m);
+    file_fini(&f);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, rs_test_dir_setup, rs_test_dir_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(names_the_model_that_a_file_is_of),    TEST(names_what_a_foreign_network_has),
-        TEST(passes_over_counters_and_other_heads), TEST(passes_over_what_stands_before_all_names),
-        TEST(a_prefix_need_not_be_the_heads),       TEST(refuses_two_networks_in_one_file),
-        TEST(shows_a_head_of_two_layers),           TEST(spreads_a_stem_of_one_channel),
+        TEST(names_the_model_that_a_file_is_of),
+        TEST(names_what_a_foreign_network_has),
+        TEST(passes_over_counters_and_other_heads),
+        TEST(passes_over_what_stands_before_all_names),
+        TEST(a_prefix_need_not_be_the_heads),
+        TEST(refuses_two_networks_in_one_file),
+        TEST(shows_a_head_of_two_layers),
+        TEST(spreads_a_stem_of_one_channel),
+        TEST(names_of_torchvision_imply_its_preprocessing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

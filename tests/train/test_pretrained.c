@@ -59,7 +59,7 @@ static void forward(const rescl_model *m, const images *p, float *logits)
     for (size_t i = 0; i < IMAGES; i += BATCH) {
         for (size_t k = 0; k < BATCH; k++)
             assert_ok(rs_image_to_input(&p->image[i + k], SIZE, SIZE, &m->resize, m->preprocess,
-                                        pixels + k * floats));
+                                        &m->normalize, pixels + k * floats));
         assert_ok(
             rs_replica_forward(r, rs_replica_net(r, RS_MODE_EVAL, BATCH), pixels, labels, 0, 0));
         assert_ok(rs_replica_settle(r));
