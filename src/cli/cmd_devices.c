@@ -3,6 +3,7 @@
 #include "table.h"
 
 #include <rescl/rescl.h>
+#include <unistd.h>
 
 static const char *type_name(rescl_device_type type)
 {
@@ -76,7 +77,8 @@ static int print_table(const rescl_runtime *runtime, size_t selected)
         cli_table_add(&t, "%s", d->opencl_c);
         cli_table_add(&t, "%s%s", d->usable ? "yes" : "no: ", d->usable ? "" : d->reason);
     }
-    bool good = cli_table_print(&t, "plain", stdout);
+    const bool wide = isatty(STDOUT_FILENO) && !cli_table_fits(&t, cli_columns(STDOUT_FILENO));
+    bool good = wide ? cli_table_print_rows(&t, stdout) : cli_table_print(&t, "plain", stdout);
     cli_table_fini(&t);
     return good ? CLI_OK : CLI_FAILURE;
 }

@@ -69,7 +69,8 @@ int cmd_eval(const cli_args *args)
     if ((code = cli_session_open(args, 0, &session)) != CLI_OK)
         goto out;
     cli_device_text(rescl_device_get_info(session.device), device);
-    cli_note("%s, %zux%zu, on %s", info.name, info.image_size, info.image_size, device);
+    cli_note("model   %s, %zux%zu", info.name, info.image_size, info.image_size);
+    cli_note("device  %s", device);
 
     cli_progress progress;
     cli_progress_init(&progress, SIZE_MAX);

@@ -111,9 +111,14 @@ static void numbers_text(const char *prefix, double loss, double accuracy, char 
     snprintf(buffer, 96, "%sloss: %.4f - %saccuracy: %.4f", prefix, loss, prefix, accuracy);
 }
 
+/* What is left, or after the last step what it took. */
 static void eta_text(const cli_progress *p, const rescl_step_event *e, char buffer[48])
 {
     char duration[32];
+    if (e->batch >= e->batches) {
+        snprintf(buffer, 48, "%s", cli_duration(p->seconds, duration));
+        return;
+    }
     double each = p->seen ? p->seconds / (double)p->seen : 0;
     snprintf(buffer, 48, "ETA: %s", cli_duration(each * (double)(e->batches - e->batch), duration));
 }

@@ -135,6 +135,44 @@ static bool escape_cells(cli_table *t)
     return true;
 }
 
+bool cli_table_fits(const cli_table *t, size_t columns)
+{
+    size_t all = 0;
+    for (size_t c = 0; c < t->columns; c++) {
+        size_t width = 0;
+        for (size_t i = c; i < t->cells; i += t->columns)
+            width = width_of(t->cell[i]) > width ? width_of(t->cell[i]) : width;
+        all += width + (c ? 2 : 0);
+    }
+    return all <= columns;
+}
+
+bool cli_table_print_rows(cli_table *t, FILE *f)
+{
+    const char *mark = ""; /* of a column without a head, which goes behind the next cell */
+    size_t width = 0;
+    if (t->failed || !escape_cells(t)) {
+        cli_error("out of memory");
+        return false;
+    }
+    for (size_t c = 0; c < t->columns; c++)
+        width = width_of(t->cell[c]) > width ? width_of(t->cell[c]) : width;
+    for (size_t i = t->columns; i < t->cells; i++) {
+        const char *head = t->cell[i % t->columns];
+        if (i > t->columns && i % t->columns == 0)
+            fputc('\n', f);
+        if (!*head) {
+            mark = t->cell[i];
+            continue;
+        }
+        if (t->cell[i][0])
+            fprintf(f, "%s%*s  %s%s%s\n", head, (int)(width - width_of(head)), "", t->cell[i],
+                    *mark ? " " : "", mark);
+        mark = "";
+    }
+    return true;
+}
+
 bool cli_table_print(cli_table *t, const char *form, FILE *f)
 {
     if (t->failed || (strcmp(form, "csv") != 0 && !escape_cells(t))) {

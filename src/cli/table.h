@@ -27,4 +27,9 @@ bool cli_table_print(cli_table *t, const char *form, FILE *f);
 /* A field of a CSV row, in quotes where RFC 4180 wants them. */
 void cli_csv_field(const char *text, FILE *f);
 
+/* Whether the aligned table has room in a line of so many columns; where it has none, print each row
+ * as lines of "head  cell", without the empty cells. */
+bool cli_table_fits(const cli_table *t, size_t columns);
+bool cli_table_print_rows(cli_table *t, FILE *f);
+
 #endif

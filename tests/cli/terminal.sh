@@ -48,6 +48,8 @@ for columns in 40 60 80; do
     grep -qE "val_accuracy: $number" lines || fail "expected those of its evaluation"
     grep -q '^evaluating' lines || fail "expected to see the evaluation"
 done
+on_terminal 60 devices
+grep -qE '^device +[0-9]+:[0-9]+ ' lines || fail "expected a line for each property"
 on_terminal 50 train --help
 awk 'length($0) > 50 { bad = 1 } END { exit bad }' lines || fail "expected help within 50 columns"
 script -qec "COLUMNS=60 $RESCL train $(echo $tiny)" /dev/null </dev/null >out 2>&1

@@ -43,6 +43,28 @@ static void forms(void **state)
     free(text);
 }
 
+/* Where a terminal is too narrow, and what it must not obey. */
+static void rows(void **state)
+{
+    (void)state;
+    static const char *const cells[] = {"", "id", "name", "*", "0", "a\033[2J", "", "1", ""};
+    cli_table t;
+    char *text = NULL;
+    size_t size = 0;
+    cli_table_init(&t, 3);
+    for (size_t i = 0; i < sizeof cells / sizeof *cells; i++)
+        cli_table_add(&t, "%s", cells[i]);
+    FILE *f = open_memstream(&text, &size);
+    assert_non_null(f);
+    assert_false(cli_table_fits(&t, 11));
+    assert_true(cli_table_fits(&t, 12));
+    assert_true(cli_table_print_rows(&t, f));
+    fclose(f);
+    assert_string_equal(text, "id    0 *\nname  a\\x1b[2J\n\nid    1\n");
+    cli_table_fini(&t);
+    free(text);
+}
+
 static void numbers(void **state)
 {
     (void)state;
@@ -70,6 +92,7 @@ static void numbers(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(forms), cmocka_unit_test(numbers)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(forms), cmocka_unit_test(rows),
+                                       cmocka_unit_test(numbers)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
