@@ -26,7 +26,7 @@ static bool make_folder(const char *path)
         return true;
     const int why = errno;
     const bool there = rs_path_is_dir(path);
-    errno = why;
+    errno = why == EEXIST ? ENOTDIR : why; /* something else is there */
     return there;
 }
 

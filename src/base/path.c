@@ -149,7 +149,8 @@ rescl_status rs_atomic_open(rs_atomic_file *f, const char *path)
         f->fd = open(f->temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
         if (f->fd < 0 && errno == EEXIST)
             continue;
-        RS_FAIL_IF(f->fd < 0, RESCL_ERR_IO, "%s: cannot create: %s", f->temp, strerror(errno));
+        RS_FAIL_IF(f->fd < 0, RESCL_ERR_IO, "%s: cannot create the file: %s", path,
+                   strerror(errno));
         /* Another writer may have taken it for stale before the lock was ours. */
         struct stat info;
         bool locked = flock(f->fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK;
@@ -175,7 +176,7 @@ rescl_status rs_atomic_write(rs_atomic_file *f, const void *data, size_t bytes)
         ssize_t put = write(f->fd, from, bytes);
         if (put < 0 && errno == EINTR)
             continue;
-        RS_FAIL_IF(put < 0, RESCL_ERR_IO, "%s: cannot write: %s", f->temp, strerror(errno));
+        RS_FAIL_IF(put < 0, RESCL_ERR_IO, "%s: cannot write: %s", f->path, strerror(errno));
         from += put;
         bytes -= (size_t)put;
     }
@@ -206,7 +207,7 @@ rescl_status rs_atomic_commit(rs_atomic_file *f)
 {
     rescl_status st = RESCL_OK;
     RS_FAIL_IF(!f->open, RESCL_ERR_ARG, "the file is not open for writing");
-    RS_FAIL_IF(fsync(f->fd) != 0, RESCL_ERR_IO, "%s: cannot flush: %s", f->temp, strerror(errno));
+    RS_FAIL_IF(fsync(f->fd) != 0, RESCL_ERR_IO, "%s: cannot flush: %s", f->path, strerror(errno));
     RS_FAIL_IF(rename(f->temp, f->path) != 0, RESCL_ERR_IO, "%s: cannot rename to %s: %s", f->temp,
                f->path, strerror(errno));
     f->open = false;

@@ -173,7 +173,7 @@ out:
     rs_judge_fini(&b.judge);
     rs_trial_args_release(&b.args);
     if (st != RESCL_OK)
-        rs_error_prefix("bench %s", work->key);
+        rs_error_prefix("%s", work->key);
     return st;
 }
 
@@ -195,7 +195,7 @@ static rescl_status check_options(const rescl_bench_options *o, size_t batch, co
                "bench: batch %zu, repeats %zu: expected at least 1", batch, o->repeats);
     st = impl ? rs_worklist_check_impl(impl, PREFERRED) : RESCL_OK;
     if (st != RESCL_OK)
-        rs_error_prefix("bench");
+        rs_error_prefix("impl");
 out:
     return st;
 }

@@ -48,7 +48,7 @@ static rescl_status check_options(const rescl_tune_options *o)
                "tune: margin %g: expected a share in [0,1)", o->margin);
     st = o->impl ? rs_worklist_check_impl(o->impl, NULL) : RESCL_OK;
     if (st != RESCL_OK)
-        rs_error_prefix("tune");
+        rs_error_prefix("impl");
 out:
     return st;
 }
@@ -81,7 +81,7 @@ static rescl_status tune_work(rescl_device *dev, const rescl_tune_options *o,
 
     st = rs_tune_problem(dev, &work->problem, work->pass, o, &r);
     if (st != RESCL_OK) {
-        rs_error_prefix("tune: %s", work->key);
+        rs_error_prefix("%s", work->key);
         goto out;
     }
     RS_TRY(keep_result(&k->table, work->key, &r));
