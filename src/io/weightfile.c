@@ -39,9 +39,11 @@ static rs_shape shape_of(const rs_wfile *f, const rs_wfile_tensor *t)
 }
 
 /* The library that explains the most of the tensors' names, and by it the number of classes. Where
- * two explain as many, the names are of none. */
+ * two explain as many, the names are of none. Users name the last layer as they like: it decides
+ * only where the body leaves it open. */
 static rs_naming recognise_naming(rs_wfile *f, const rs_name_index *layers)
 {
+    enum { BODY = 1000 }; /* what a tensor of it counts in those of the last layer */
     size_t explained[RS_NAMINGS] = {0};
     rs_naming best = RS_NAMING_RESCL;
     bool tied = false;
@@ -49,7 +51,7 @@ static rs_naming recognise_naming(rs_wfile *f, const rs_name_index *layers)
         const rs_wfile_tensor *t = &f->list.tensor[i];
         for (rs_naming n = RS_NAMING_TORCHVISION; t->named && n < RS_NAMINGS; n++) {
             const rs_name_entry *e = rs_name_index_find(layers, n, t->parts.layer, t->parts.len);
-            explained[n] += e != NULL;
+            explained[n] += !e ? 0 : e->output ? 1 : BODY;
             if (e && e->output && t->shape.ndim == 2) /* the weight */
                 f->about.classes = t->shape.dim[1];
         }

@@ -55,7 +55,13 @@ static void the_library_is_the_one_that_explains_the_most_names(void **state)
          2,
          RS_NAMING_KERAS1,
          10},
-        /* A head of Keras' old name on a body of torchvision's. */
+        /* Heads of Keras' old name on other bodies. */
+        {{{"conv1_conv/kernel:0", 4, {3, 3, 3, 16}},
+          {"fc10/kernel:0", 2, {10, 64}},
+          {"fc10/bias:0", 1, {10}}},
+         3,
+         RS_NAMING_KERAS,
+         10},
         {{{"module.conv1.weight", 4, {16, 3, 3, 3}},
           {"module.bn1.weight", 1, {16}},
           {"module.layer1.0.bn1.weight", 1, {16}},
