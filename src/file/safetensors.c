@@ -73,8 +73,9 @@ static rescl_status parse_dtype(const rs_st_file *f, const json_t *entry, rs_st_
             t->dtype = (rs_st_dtype)i;
             goto out;
         }
-    RS_FAIL(RESCL_ERR_FORMAT, "%s: tensor '%.80s' has the unknown dtype '%.32s'", f->path, t->name,
-            text);
+    RS_FAIL(RESCL_ERR_FORMAT,
+            "%s: tensor '%.80s' is of the type '%.32s', which rescl does not know", f->path,
+            t->name, text);
 out:
     return st;
 }

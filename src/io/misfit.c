@@ -264,6 +264,31 @@ static trouble find_trouble(const rs_wfile *f, const rs_graph *g, const rs_match
     return t;
 }
 
+/* Parameters are missing because the file has them as numbers of a type that is not read. */
+static rescl_status refuse_types(const rs_wfile *f, const rs_matching *m)
+{
+    rescl_status st = RESCL_OK;
+    const rs_wfile_tensor *first = NULL;
+    size_t count = 0;
+    for (size_t i = 0; i < m->count; i++) {
+        const rs_wfile_tensor *t = rs_wfile_at(f, m->item[i].tensor);
+        if (m->item[i].state == RS_UNEXPECTED && !rs_dtype_readable(t->dtype)) {
+            first = first ? first : t;
+            count++;
+        }
+    }
+    if (!first)
+        goto out;
+    const bool narrow = first->dtype == RS_ST_F8_E4M3 || first->dtype == RS_ST_F8_E5M2;
+    RS_FAIL(RESCL_ERR_NOT_FOUND,
+            "%s: '%.80s' and %zu more are of type %s; rescl reads F64, F32, F16 and BF16: %s",
+            rs_wfile_describe(f)->path, first->name, count - 1, rs_st_dtype_name(first->dtype),
+            narrow ? "write them so, in Python: value.float()"
+                   : "give the weights as they were before they were quantised");
+out:
+    return st;
+}
+
 rescl_status rs_misfit_check(const rs_wfile *f, const rescl_model *model, const rs_matching *m,
                              rescl_load_mode mode)
 {
@@ -288,6 +313,8 @@ rescl_status rs_misfit_check(const rs_wfile *f, const rescl_model *model, const 
         "rescl tells classes apart by softmax: give it a last layer of 2",
         a->path);
     const trouble t = find_trouble(f, model->graph, m, mode);
+    if (t.missing)
+        RS_TRY(refuse_types(f, m));
     if (!t.missing && !t.reshaped && !t.unexpected)
         goto out;
     RS_TRY(describe(f, model, m, &t, &text));

@@ -59,7 +59,7 @@ static const struct {
     {"{\"a\":" T("F32", "[1]", 0, 4) ",\"a\":" T("F32", "[1]", 0, 4) "}", 4, "twice"},
     {"{\"a\":1}", 0, "'a' is not an object"},
     {"{\"a\":{\"shape\":[1],\"data_offsets\":[0,4]}}", 4, "has no dtype"},
-    {"{\"a\":" T("F33", "[1]", 0, 4) "}", 4, "unknown dtype 'F33'"},
+    {"{\"a\":" T("F33", "[1]", 0, 4) "}", 4, "is of the type 'F33', which rescl does not know"},
     {"{\"a\":{\"dtype\":\"F32\",\"data_offsets\":[0,4]}}", 4, "has no shape"},
     {"{\"a\":" T("F32", "[-1]", 0, 4) "}", 4, "dimension 0 is not a size"},
     {"{\"a\":" T("F32", "[1.0]", 0, 4) "}", 4, "dimension 0 is not a size"},

@@ -158,6 +158,24 @@ static void names_the_model_that_a_file_is_of(void **state)
     }
 }
 
+static void names_the_type_that_is_not_read(void **state)
+{
+    static const struct {
+        rs_st_dtype dtype;
+        const char *found, *cure;
+    } rows[] = {{RS_ST_F8_E4M3, "of type F8_E4M3", "value.float()"},
+                {RS_ST_I8, "of type I8", "before they were quantised"}};
+    (void)state;
+    for (size_t i = 0; i < RS_COUNT(rows); i++) {
+        file f = file_of("resnet8");
+        rescl_model *m = NULL;
+        tensor_of(&f, "conv1.weight")->dtype = rows[i].dtype;
+        assert_fails(load(&f, "resnet8", RESCL_LOAD_STRICT, &m), RESCL_ERR_NOT_FOUND,
+                     "'conv1.weight' and 0 more", rows[i].found, "F32", rows[i].cure);
+        file_fini(&f);
+    }
+}
+
 static void names_what_a_foreign_network_has(void **state)
 {
     static const struct {
@@ -343,6 +361,7 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, rs_test_dir_setup, rs_test_dir_teardown)
     const struct CMUnitTest tests[] = {
         TEST(names_the_model_that_a_file_is_of),
+        TEST(names_the_type_that_is_not_read),
         TEST(names_what_a_foreign_network_has),
         TEST(passes_over_counters_and_other_heads),
         TEST(passes_over_what_stands_before_all_names),
