@@ -21,7 +21,7 @@ want_code 2
 want_err "--weights FILE is required"
 run export --weights runs/resnet8-handsigns --output nowhere/model.onnx
 want_code 4
-want_err "nowhere/model.onnx"
+want_err "nowhere/model.onnx: cannot create the file: No such file or directory"
 run export --weights runs/resnet8-handsigns --output model.onnx more
 want_code 2
 want_err "more"

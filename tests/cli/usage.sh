@@ -86,9 +86,6 @@ want_err "bad.safetensors"
 run train --data-path handsigns --model resnet8 --size 32 --output-dir bad.safetensors
 want_code 4
 want_err "bad.safetensors: Not a directory"
-run tune --model resnet8 --size 32 -o no/such/x.tune --mode infer --repeats 1 --min-seconds 0
-want_code 4
-want_err "no/such/x.tune: cannot create the file: No such file or directory"
 
 # Devices: code 3.
 run eval --weights bad.safetensors --data-path handsigns --device no-such-device
