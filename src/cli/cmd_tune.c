@@ -80,11 +80,12 @@ static int print_report(report *r, const char *path)
         return CLI_OK;
     if (!cli_table_print(&r->table, "md", stdout))
         return CLI_FAILURE;
-    printf(
-        "\n%zu problems, %zu with another choice than the default, %zu with rejected candidates\n"
-        "all layers together: %.1f ms, untuned %.1f ms\n"
-        "kept in %s\n",
-        r->problems, r->tuned, r->rejected, r->best_ms, r->default_ms, path);
+    char problems[64];
+    printf("\n%s, %zu with another choice than the default, %zu with rejected candidates\n"
+           "all layers together: %.1f ms, untuned %.1f ms\n",
+           cli_count(r->problems, "problem", problems), r->tuned, r->rejected, r->best_ms,
+           r->default_ms);
+    cli_print("kept in %s\n", path);
     return CLI_OK;
 }
 

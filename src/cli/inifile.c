@@ -251,8 +251,8 @@ size_t cli_ini_write(FILE *f, const char *key, const char *value)
     const size_t len = strlen(value);
     bool plain = value[0] != '"' && value[0] != ';' && !strchr("\t ", value[0] ? value[0] : 'x') &&
                  !strchr("\t ", len ? value[len - 1] : 'x');
-    for (const char *p = value; *p; p++)
-        plain = plain && (unsigned char)*p >= 0x20 && *p != 0x7f && !(p[0] == ' ' && p[1] == ';');
+    const bool controls = rs_has_control(value);
+    plain = plain && !controls && !strstr(value, " ;");
     if (plain)
         return (size_t)fprintf(f, "%s = %s", key, value);
     size_t n = (size_t)fprintf(f, "%s = \"", key);
@@ -262,7 +262,7 @@ size_t cli_ini_write(FILE *f, const char *key, const char *value)
         if (special)
             n += (size_t)fprintf(f, "\\%c", escapes[special - unescaped]);
         else
-            n += (size_t)fprintf(f, c < 0x20 || c == 0x7f ? "\\x%02x" : "%c", c);
+            n += (size_t)fprintf(f, c < 0x20 || (controls && c >= 0x7f) ? "\\x%02x" : "%c", c);
     }
     fputc('"', f);
     return n + 1;

@@ -37,8 +37,9 @@ void cli_tuning_note(rescl_device *device)
 {
     rescl_tuning_info tuning;
     rescl_device_get_tuning(device, &tuning);
+    char problems[64];
     if (tuning.problems)
-        cli_note("tuning  %zu problems, %s", tuning.problems, tuning.source);
+        cli_note("tuning  %s, %s", cli_count(tuning.problems, "problem", problems), tuning.source);
 }
 
 const char *cli_device_text(const rescl_device_info *info, char buffer[320])
