@@ -147,11 +147,16 @@ typedef struct rescl_dataset rescl_dataset;
 typedef struct rescl_data_options {
     size_t struct_size; /**< sizeof this struct: see status.h */
     const char *path;   /**< folder or file, or the name of a built-in set ("handsigns") */
-    const char *split;  /**< "train" or "test" */
+    const char *split;  /**< "train", "val" or "test"; docs/data.md says which folders these are.
+                         * "test" of data that has only "val" opens that: rescl_dataset_split */
     const char *format; /**< a name of rescl_dataset_formats(), or NULL to recognise it */
     size_t image_size;  /**< built-in sets draw this size; 0: 64 */
     size_t samples;     /**< at most so many; 0: all (built-in sets: 1080 / 120) */
-    uint64_t seed;      /**< built-in sets */
+    uint64_t seed;      /**< of built-in sets, and of what is held out */
+    double
+        validation_split; /**< above 0: "val" is this share of "train", which lacks it then: drawn
+                              * by the seed, and the same share of each class. For data without a
+                              * "val" of its own. Built-in sets are split at their usual size */
 } rescl_data_options;
 
 RESCL_API void rescl_data_options_init(rescl_data_options *out, size_t struct_size);
@@ -211,6 +216,15 @@ RESCL_API const char *rescl_dataset_class_name(const rescl_dataset *dataset, siz
  */
 RESCL_API rescl_status rescl_dataset_match_classes(rescl_dataset *dataset, const char *const *names,
                                                    size_t count) RESCL_CHECK;
+/** "train", "val" or "test": which split was opened. Borrowed. */
+RESCL_API const char *rescl_dataset_split(const rescl_dataset *dataset);
+/**
+ * What there is to say of the data: files that were left out, by kind, and what a folder's names
+ * suggest. Note `index`, borrowed; NULL past the last one. `level` (may be NULL) is
+ * RESCL_LOG_WARN where images may be lost, else RESCL_LOG_INFO.
+ */
+RESCL_API const char *rescl_dataset_note(const rescl_dataset *dataset, size_t index,
+                                         rescl_log_level *level);
 /** Image `index` and its label. `image` is filled anew; free it. Callable from any thread. */
 RESCL_API rescl_status rescl_dataset_get(const rescl_dataset *dataset, size_t index,
                                          rescl_image *image, int32_t *label) RESCL_CHECK;

@@ -1,13 +1,17 @@
 /* The registry of dataset formats and the public functions on datasets. */
 #include "dataset.h"
+#include "alloc.h"
 #include "classmap.h"
 
 #include "error.h"
 #include "optionvalue.h"
 #include "path.h"
+#include "rng.h"
+#include "splits.h"
 #include "str.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -111,6 +115,92 @@ out:
     return st;
 }
 
+/* ---- what is held out -------------------------------------------------------------------- */
+
+#define SPLIT_STREAM ((uint64_t)0x5653 << 48) /* "VS"; the class is added */
+
+/* Marks the samples of one class, listed in `of_class`, that are held out: a share, but never the
+ * whole class, and at least one sample where there are two. */
+static rescl_status hold_out(const rescl_dataset *set, size_t label, const size_t *of_class,
+                             size_t count, bool *held)
+{
+    rescl_status st = RESCL_OK;
+    uint32_t *order = NULL;
+    rs_rng rng;
+    size_t take = (size_t)(set->validation_split * (double)count + 0.5);
+    if (count < 2)
+        goto out;
+    take = take < 1 ? 1 : take < count ? take : count - 1;
+    RS_OOM(order = calloc(count, sizeof *order));
+    rs_rng_init(&rng, set->seed, SPLIT_STREAM | label);
+    rs_rng_permutation(&rng, order, count);
+    for (size_t i = 0; i < take; i++)
+        held[of_class[order[i]]] = true;
+out:
+    free(order);
+    return st;
+}
+
+/* Leaves in the set what is held out of it, or all else. */
+static rescl_status divide(rescl_dataset *set, bool keep_held)
+{
+    rescl_status st = RESCL_OK;
+    size_t *first = NULL, *of_class = NULL, kept = 0;
+    bool *held = NULL;
+    RS_FAIL_IF(set->count > UINT32_MAX, RESCL_ERR_ARG, "%s: %zu images are too many to be split",
+               set->origin, set->count);
+    RS_OOM(first = calloc(set->classes + 2, sizeof *first));
+    RS_OOM(of_class = calloc(set->count, sizeof *of_class));
+    RS_OOM(held = calloc(set->count, sizeof *held));
+    for (size_t i = 0; i < set->count; i++)
+        first[set->format->label(set, i) + 2]++;
+    for (size_t c = 2; c < set->classes + 2; c++)
+        first[c] += first[c - 1];
+    for (size_t i = 0; i < set->count;
+         i++) /* moves first[c + 1] from the class's first to its end */
+        of_class[first[set->format->label(set, i) + 1]++] = i;
+    for (size_t c = 0; c < set->classes; c++)
+        RS_TRY(hold_out(set, c, of_class + first[c], first[c + 1] - first[c], held));
+    RS_OOM(set->index = calloc(set->count, sizeof *set->index));
+    for (size_t i = 0; i < set->count; i++)
+        if (held[i] == keep_held)
+            set->index[kept++] = i;
+    RS_FAIL_IF(
+        kept == 0, RESCL_ERR_ARG,
+        "%s: no class has two images, so none can be held out as \"val\"; give it more, or no "
+        "validation_split",
+        set->origin);
+    set->count = kept;
+out:
+    free(first);
+    free(of_class);
+    free(held);
+    return st;
+}
+
+/* Opens the split, or the share of "train" that is asked for. */
+static rescl_status open_split(const rescl_data_options *o, rescl_dataset *set)
+{
+    rescl_status st = RESCL_OK;
+    const char *split = rs_split_of(o->split) ? rs_split_of(o->split) : o->split;
+    const bool divided = o->validation_split > 0.0 && strcmp(split, "test") != 0;
+    rescl_data_options inner = *o;
+    snprintf(set->split, sizeof set->split, "%s", split);
+    if (divided) {
+        inner.split = "train";
+        inner.samples = 0;
+        set->validation_split = o->validation_split;
+        set->seed = o->seed;
+    }
+    RS_TRY(set->format->open(&inner, set));
+    if (divided) {
+        snprintf(set->split, sizeof set->split, "%s", split);
+        RS_TRY(divide(set, strcmp(split, "val") == 0));
+    }
+out:
+    return st;
+}
+
 void rescl_data_options_init(rescl_data_options *out, size_t struct_size)
 {
     rs_options_init(out, struct_size, &(rescl_data_options){0}, sizeof *out);
@@ -127,19 +217,22 @@ rescl_status rescl_dataset_open(const rescl_data_options *options, rescl_dataset
     RS_FAIL_IF(!o.path || o.path[0] == '\0', RESCL_ERR_ARG,
                "no dataset is named: give a folder, a file, or a built-in set (handsigns)");
     RS_FAIL_IF(!o.split || o.split[0] == '\0', RESCL_ERR_ARG,
-               "data \"%s\": no split is named; give \"train\" or \"test\"", o.path);
-    RS_FAIL_IF(
-        strchr(o.split, '/') != NULL || strcmp(o.split, "..") == 0 || strcmp(o.split, ".") == 0,
-        RESCL_ERR_ARG, "data \"%s\": \"%s\" is no name of a split; give \"train\" or \"test\"",
-        o.path, o.split);
+               "data \"%s\": no split is named; give \"train\", \"val\" or \"test\"", o.path);
+    RS_FAIL_IF(strchr(o.split, '/') != NULL || strcmp(o.split, "..") == 0 ||
+                   strcmp(o.split, ".") == 0,
+               RESCL_ERR_ARG,
+               "data \"%s\": \"%s\" is no name of a split; give \"train\", \"val\" or \"test\"",
+               o.path, o.split);
     if (o.format)
         RS_TRY(find_by_name(o.format, &format));
     else
         RS_TRY(recognise(&o, &format));
+    RS_FAIL_IF(!(o.validation_split >= 0.0 && o.validation_split < 1.0), RESCL_ERR_ARG,
+               "validation_split %g: expected at least 0 and below 1", o.validation_split);
     RS_OOM(set = calloc(1, sizeof *set));
     set->format = format;
     RS_OOM(set->origin = rs_strf("%s", o.path));
-    RS_TRY(format->open(&o, set));
+    RS_TRY(open_split(&o, set));
     for (size_t i = 0; i < set->classes; i++)
         RS_FAIL_IF(rs_has_control(set->class_name[i]), RESCL_ERR_FORMAT,
                    "%s: the name of class %zu holds a control character: '%.200s'; give it another",
@@ -167,9 +260,42 @@ void rescl_dataset_close(rescl_dataset *set)
         return;
     set->format->close(set);
     free_names(set->class_name, set->classes);
+    for (size_t i = 0; i < set->notes_count; i++)
+        free(set->notes[i].text);
+    free(set->notes);
+    free(set->index);
     free(set->label_map);
     free(set->origin);
     free(set);
+}
+
+const char *rescl_dataset_split(const rescl_dataset *set)
+{
+    return set->split;
+}
+
+rescl_status rs_dataset_note(rescl_dataset *set, rescl_log_level level, const char *fmt, ...)
+{
+    rescl_status st = RESCL_OK;
+    va_list args;
+    RS_TRY(
+        rs_array_reserve(&set->notes, &set->notes_cap, set->notes_count + 1, sizeof *set->notes));
+    va_start(args, fmt);
+    char *text = rs_vstrf(fmt, args);
+    va_end(args);
+    RS_OOM(text);
+    set->notes[set->notes_count++] = (rs_dataset_line){text, level};
+out:
+    return st;
+}
+
+const char *rescl_dataset_note(const rescl_dataset *set, size_t index, rescl_log_level *level)
+{
+    if (index >= set->notes_count)
+        return NULL;
+    if (level)
+        *level = set->notes[index].level;
+    return set->notes[index].text;
 }
 
 size_t rescl_dataset_count(const rescl_dataset *set)
@@ -223,6 +349,12 @@ static size_t spread(size_t index, size_t count, size_t total)
     return index * (total / count) + index * (total % count) / count;
 }
 
+size_t rs_dataset_index(const rescl_dataset *set, size_t sample)
+{
+    const size_t at = spread(sample, set->count, set->total);
+    return set->index ? set->index[at] : at;
+}
+
 rescl_status rescl_dataset_get(const rescl_dataset *set, size_t index, rescl_image *image,
                                int32_t *label)
 {
@@ -230,7 +362,7 @@ rescl_status rescl_dataset_get(const rescl_dataset *set, size_t index, rescl_ima
     *image = (rescl_image){0};
     RS_FAIL_IF(index >= set->count, RESCL_ERR_ARG, "%s: there is no image %zu, it has %zu",
                set->origin, index, set->count);
-    st = set->format->get(set, spread(index, set->count, set->total), image, label);
+    st = set->format->get(set, rs_dataset_index(set, index), image, label);
     if (st != RESCL_OK)
         rs_error_prefix("%s, image %zu", set->origin, index);
     else if (set->label_map)

@@ -14,21 +14,42 @@ typedef struct rs_dataset_format {
     rescl_status (*open)(const rescl_data_options *options, rescl_dataset *set);
     /* Fills an image of any size. Thread-safe: the set does not change after open. */
     rescl_status (*get)(const rescl_dataset *set, size_t index, rescl_image *image, int32_t *label);
+    /* The label alone, without reading the image. */
+    int32_t (*label)(const rescl_dataset *set, size_t index);
     /* Frees `state`, which may be NULL. */
     void (*close)(rescl_dataset *set);
 } rs_dataset_format;
 
+typedef struct rs_dataset_line {
+    char *text;
+    rescl_log_level level;
+} rs_dataset_line;
+
 struct rescl_dataset {
     const rs_dataset_format *format;
+    char split[16];          /* "train", "val", "test"; a format sets it if another stood in */
+    double validation_split; /* the share that was held out of "train"; 0: none */
+    uint64_t seed;           /* of that choice */
+    size_t *index;           /* of the format's samples, those that are in this split; NULL: all */
+    rs_dataset_line *notes;  /* see rescl_dataset_note */
+    size_t notes_count, notes_cap;
     char *origin; /* for messages: the path or the built-in's name */
     size_t count, classes;
     char **class_name; /* `classes` strings, owned */
     void *state;       /* the format's own */
-    size_t total;      /* what the format counted; `count` is less when fewer were asked for */
+    size_t
+        total; /* entries of `index`, or what the format counted; `count` is less when fewer were asked for */
     int32_t
         *label_map; /* of the format's labels: see rescl_dataset_match_classes; NULL: as they are */
     size_t labels;  /* entries of label_map */
 };
+
+/* Adds a line for the user: what a format found and left out. */
+rescl_status rs_dataset_note(rescl_dataset *set, rescl_log_level level, const char *fmt, ...)
+    RESCL_CHECK RESCL_PRINTF(3, 4);
+
+/* The index and label that the format gives to a sample of the set. */
+size_t rs_dataset_index(const rescl_dataset *set, size_t sample);
 
 #define RS_DATASET(stem) extern const rs_dataset_format rs_dataset_##stem;
 #include "datasets.def"

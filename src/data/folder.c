@@ -1,26 +1,30 @@
 /* One folder of PNG or JPEG files per class: "folder".
  *
- *     path/<split>/<class>/<any name>.png   with "val" too for the split "test"
- *     path/<class>/<any name>.jpg           when path has no folder of a split's name
+ *     path/<split>/<class>/<any name>.png   splits by the names of splits.h
+ *     path/<class>/<any name>.jpg           without splits: all of it is "train"
  *
- * Classes and files are in the order of their names' bytes, as torchvision's ImageFolder has them.
- * Names that begin with a dot are skipped, and class folders are not searched deeper, so links that
- * lead in circles do no harm. Images are decoded when they are asked for. */
+ * Classes and files are in the order of torchvision's ImageFolder: of their names' bytes, files of a
+ * class before those of its sub-folders. Names that begin with a dot are skipped. What a folder is
+ * does not depend on how many entries it has nor on their order: a split holds folders, a class
+ * holds images. Images are decoded when they are asked for. */
 #include "alloc.h"
 #include "dataset.h"
 #include "error.h"
+#include "folderwalk.h"
 #include "path.h"
+#include "splits.h"
 #include "str.h"
 
-#include <dirent.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 
 #define MAX_CLASSES 100000
 #define MAX_FILES   ((size_t)50000000)
+#define MAX_FOLDERS ((size_t)1000000) /* in a class: links may make a few folders endlessly many */
+#define MAX_DEPTH   64
 
 typedef struct sample {
     char *path;
@@ -32,137 +36,499 @@ typedef struct state {
     size_t count, cap;
 } state;
 
-typedef struct names {
-    char **name;
-    size_t count, cap;
-} names;
-
-static void names_fini(names *n)
+static bool is_image(const char *name)
 {
-    for (size_t i = 0; i < n->count; i++)
-        free(n->name[i]);
-    free(n->name);
+    return rescl_image_has_suffix(name) || rs_is_other_image(name);
 }
 
-static int by_name(const void *a, const void *b)
+/* ---- which folder is what ---------------------------------------------------------------- */
+
+enum { SPLITS = 3 };
+static const char *const split_names[SPLITS] = {"train", "val", "test"};
+
+static int split_index(const char *split)
 {
-    return strcmp(*(char *const *)a, *(char *const *)b);
+    for (int i = 0; split && i < SPLITS; i++)
+        if (strcmp(split, split_names[i]) == 0)
+            return i;
+    return -1;
 }
 
-/* The names in a folder without those that begin with a dot, sorted. */
-static rescl_status list_names(const char *path, size_t limit, names *out)
+/* The folders of the splits within a path: all NULL where its folders are classes. */
+typedef struct layout {
+    char *folder[SPLITS];
+    char
+        *pictures; /* a folder with the name of a split that holds images instead of classes, beside
+                     * splits; or NULL */
+    char *others;  /* "a, b": folders beside splits; or NULL */
+} layout;
+
+static void layout_fini(layout *l)
+{
+    for (int i = 0; i < SPLITS; i++)
+        free(l->folder[i]);
+    free(l->pictures);
+    free(l->others);
+    *l = (layout){0};
+}
+
+/* What lies directly in a folder. A folder that cannot be read holds nothing. */
+static rescl_status look_into(const char *path, const char *name, bool *folders, bool *images)
 {
     rescl_status st = RESCL_OK;
-    DIR *dir = opendir(path);
-    RS_FAIL_IF(!dir, RESCL_ERR_IO, "%s: cannot list the folder: %s", path, strerror(errno));
-    for (;;) {
-        errno = 0;
-        const struct dirent *entry = readdir(dir);
-        RS_FAIL_IF(!entry && errno != 0, RESCL_ERR_IO, "%s: cannot list the folder: %s", path,
-                   strerror(errno));
-        if (!entry)
-            break;
-        if (entry->d_name[0] == '.')
-            continue;
-        RS_FAIL_IF(out->count >= limit, RESCL_ERR_FORMAT, "%s: more than %zu entries", path, limit);
-        RS_TRY(rs_array_reserve(&out->name, &out->cap, out->count + 1, sizeof *out->name));
-        RS_OOM(out->name[out->count] = rs_strf("%s", entry->d_name));
-        out->count++;
-    }
-    if (out->count > 0)
-        qsort(out->name, out->count, sizeof *out->name, by_name);
-out:
-    if (dir)
-        closedir(dir);
-    return st;
-}
-
-static bool has_suffix(const char *name, const char *suffix)
-{
-    const size_t n = strlen(name), m = strlen(suffix);
-    return n > m && strcasecmp(name + n - m, suffix) == 0;
-}
-
-/* Whether it is one of a format that is not read. */
-static bool is_other_image(const char *name)
-{
-    static const char *const suffixes[] = {".bmp",  ".gif",  ".tif", ".tiff", ".webp",
-                                           ".heic", ".avif", ".jp2", ".ppm",  ".pgm"};
-    for (size_t i = 0; i < RS_COUNT(suffixes); i++) {
-        if (has_suffix(name, suffixes[i]))
-            return true;
-    }
-    return false;
-}
-
-/* Whether `path` is a folder with an entry in it, or in a folder within it, that `want` accepts;
- * looks at no more than a few hundred entries. */
-static bool holds(const char *path, bool (*want)(const char *), int depth)
-{
-    bool found = false;
-    DIR *dir = opendir(path);
-    const struct dirent *entry;
-    for (int i = 0; dir && !found && i < 300 && (entry = readdir(dir)) != NULL; i++) {
-        if (entry->d_name[0] == '.')
-            continue;
-        if (depth == 0) {
-            found = want(entry->d_name);
-            continue;
-        }
-        char *inner = rs_path_join(path, entry->d_name);
-        if (inner && rs_path_is_dir(inner))
-            found = holds(inner, want, depth - 1);
-        free(inner);
-    }
-    if (dir)
-        closedir(dir);
-    return found;
-}
-
-/* The folder that holds the classes of the split, on the heap; *out is NULL if `path` has folders
- * of other splits only. */
-static rescl_status find_root(const rescl_data_options *options, char **out)
-{
-    static const char *const splits[] = {"train", "test", "val"};
-    rescl_status st = RESCL_OK;
+    rs_entries inside = {0};
     char *inner = NULL;
-    bool split_layout = false;
-    *out = NULL;
-    RS_OOM(inner = rs_path_join(options->path, options->split));
-    if (!rs_path_is_dir(inner) && strcmp(options->split, "test") == 0) {
-        free(inner);
-        RS_OOM(inner = rs_path_join(options->path, "val"));
+    *folders = *images = false;
+    RS_OOM(inner = rs_path_join(path, name));
+    st = rs_entries_read(inner, &inside);
+    if (st == RESCL_ERR_IO)
+        st = RESCL_OK;
+    RS_TRY(st);
+    for (size_t i = 0; i < inside.count; i++) {
+        const rs_entry *e = &inside.at[i];
+        if (e->name[0] == '.')
+            continue;
+        *folders = *folders || e->kind == RS_ENTRY_FOLDER;
+        *images = *images || (e->kind == RS_ENTRY_FILE && is_image(e->name));
     }
-    if (rs_path_is_dir(inner)) {
-        *out = inner;
-        inner = NULL;
-        goto out;
-    }
-    for (size_t i = 0; i < RS_COUNT(splits); i++) {
-        free(inner);
-        RS_OOM(inner = rs_path_join(options->path, splits[i]));
-        split_layout = split_layout || rs_path_is_dir(inner);
-    }
-    if (!split_layout)
-        RS_OOM(*out = rs_strf("%s", options->path));
 out:
+    rs_entries_fini(&inside);
     free(inner);
     return st;
 }
 
-static bool is_image(const char *name)
+/* Takes a folder for its split. Of two for one split, the one of the split's own name is it. */
+static rescl_status take_split(layout *l, const char *path, const char *name)
 {
-    return rescl_image_has_suffix(name) || is_other_image(name);
+    rescl_status st = RESCL_OK;
+    const int i = split_index(rs_split_of(name));
+    const bool own = strcmp(name, split_names[i]) == 0;
+    if (l->folder[i] && strcmp(l->folder[i], split_names[i]) == 0)
+        goto out;
+    RS_FAIL_IF(
+        l->folder[i] && !own, RESCL_ERR_FORMAT,
+        "data \"%s\": the folders '%s' and '%s' both are its split \"%s\"; rename or move one",
+        path, l->folder[i], name, split_names[i]);
+    free(l->folder[i]);
+    RS_OOM(l->folder[i] = rs_strf("%s", name));
+out:
+    return st;
 }
 
+static rescl_status join_name(char **names, const char *name)
+{
+    rescl_status st = RESCL_OK;
+    char *joined = *names ? rs_strf("%s, %s", *names, name) : rs_strf("%s", name);
+    RS_OOM(joined);
+    free(*names);
+    *names = joined;
+out:
+    return st;
+}
+
+static bool has_splits(const layout *l)
+{
+    return l->folder[0] || l->folder[1] || l->folder[2];
+}
+
+static bool is_split_folder(const rs_entry *e)
+{
+    return e->kind == RS_ENTRY_FOLDER && rs_split_of(e->name) != NULL;
+}
+
+/* Folders that are no splits by their names: how many hold images, and their names. */
+static rescl_status look_at_others(const char *path, const rs_entries *entries, layout *l,
+                                   size_t *classes, char **names)
+{
+    rescl_status st = RESCL_OK;
+    bool folders, images;
+    for (size_t i = 0; i < entries->count; i++) {
+        const rs_entry *e = &entries->at[i];
+        if (e->kind != RS_ENTRY_FOLDER || e->name[0] == '.' || is_split_folder(e))
+            continue;
+        RS_TRY(look_into(path, e->name, &folders, &images));
+        RS_TRY(join_name(&l->others, e->name));
+        if (images && (*classes)++ < 3)
+            RS_TRY(join_name(names, e->name));
+    }
+out:
+    return st;
+}
+
+/* A folder with the name of a split is one if it holds folders; it is a class of that name if it
+ * holds images. Where it holds both, or nothing, its neighbours decide. */
+static rescl_status find_layout(const char *path, layout *l)
+{
+    rescl_status st = RESCL_OK;
+    rs_entries entries = {0};
+    size_t named = 0, sure = 0, taken = 0, classes = 0;
+    char *class_names = NULL;
+    const char *first = NULL;
+    bool folders, images;
+    RS_TRY(rs_entries_read(path, &entries));
+    for (size_t i = 0; i < entries.count; i++) {
+        if (!is_split_folder(&entries.at[i]))
+            continue;
+        RS_TRY(look_into(path, entries.at[i].name, &folders, &images));
+        sure += folders && !images;
+        named++;
+    }
+    if (named == 0)
+        goto out;
+    RS_TRY(look_at_others(path, &entries, l, &classes, &class_names));
+    for (size_t i = 0; i < entries.count; i++) {
+        const rs_entry *e = &entries.at[i];
+        if (!is_split_folder(e))
+            continue;
+        RS_TRY(look_into(path, e->name, &folders, &images));
+        if (images && !folders && !l->pictures)
+            RS_OOM(l->pictures = rs_strf("%s", e->name));
+        if (folders ? !images || sure > 0 || classes == 0 : !images && sure > 0) {
+            RS_TRY(take_split(l, path, e->name));
+            first = taken++ == 0 ? e->name : first;
+        }
+    }
+    RS_FAIL_IF(
+        sure == 1 && taken == 1 && classes > 0, RESCL_ERR_FORMAT,
+        "data \"%s\": '%s' holds folders as a split does, and beside it are folders of images "
+        "as classes are (%s): if '%s' is a split, move those away or give its own path; if it is "
+        "a class, put its images directly into it",
+        path, first, class_names, first);
+out:
+    rs_entries_fini(&entries);
+    free(class_names);
+    return st;
+}
+
+/* A folder with folders in it: what they lack is told when it is opened. */
 static bool recognises(const rescl_data_options *options)
 {
-    char *root = NULL;
-    if (!rs_path_is_dir(options->path) || find_root(options, &root) != RESCL_OK)
-        return false;
-    const bool found = holds(root ? root : options->path, is_image, root ? 1 : 2);
-    free(root);
+    rs_entries entries = {0};
+    bool found = false;
+    if (rs_path_is_dir(options->path) && rs_entries_read(options->path, &entries) == RESCL_OK)
+        for (size_t i = 0; !found && i < entries.count; i++)
+            found = entries.at[i].kind == RS_ENTRY_FOLDER && entries.at[i].name[0] != '.';
+    rs_entries_fini(&entries);
     return found;
+}
+
+/* ---- reading a class --------------------------------------------------------------------- */
+
+/* The folders that a walk is in, innermost first: a link to one of them is a circle. */
+typedef struct place {
+    dev_t device;
+    ino_t inode;
+    const struct place *up;
+    size_t depth;
+} place;
+
+typedef struct walk {
+    state *s;
+    const char *root; /* what paths in messages are below of */
+    rs_leftovers *left;
+    int32_t label;
+    size_t folders; /* of this class */
+    size_t nested;  /* images in sub-folders, of all classes */
+} walk;
+
+static rescl_status add_sample(walk *w, char *path)
+{
+    rescl_status st = RESCL_OK;
+    state *s = w->s;
+    RS_FAIL_IF(s->count >= MAX_FILES, RESCL_ERR_FORMAT, "%s: more than %zu files", w->root,
+               MAX_FILES);
+    RS_TRY(rs_array_reserve(&s->samples, &s->cap, s->count + 1, sizeof *s->samples));
+    s->samples[s->count++] = (sample){path, w->label};
+    path = NULL;
+out:
+    free(path);
+    return st;
+}
+
+static const char *below(const walk *w, const char *path)
+{
+    return path + strlen(w->root) + 1;
+}
+
+static rescl_status walk_folder(walk *w, const char *folder, const place *up);
+
+/* An image is whatever is called so: what cannot be read is told with its name when it is. */
+static rescl_status take_entry(walk *w, const char *folder, const rs_entry *e, const place *here)
+{
+    rescl_status st = RESCL_OK;
+    const size_t before = w->s->count;
+    const bool image = rescl_image_has_suffix(e->name);
+    char *path = NULL;
+    RS_OOM(path = rs_path_join(folder, e->name));
+    if (e->name[0] == '.') {
+        RS_TRY(rs_leftovers_add(w->left, "hidden"));
+    } else if (e->kind == RS_ENTRY_FOLDER) {
+        RS_TRY(walk_folder(w, path, here));
+        w->nested += here->depth == 0 ? w->s->count - before : 0;
+        if (!image || w->s->count > before)
+            goto out;
+        RS_TRY(add_sample(w, path));
+        path = NULL;
+    } else if (image) {
+        RS_TRY(add_sample(w, path));
+        path = NULL;
+    } else if (e->kind == RS_ENTRY_NOWHERE) {
+        RS_TRY(rs_leftovers_add_link(w->left, below(w, path)));
+    } else if (e->kind == RS_ENTRY_SPECIAL) {
+        RS_TRY(rs_leftovers_add(w->left, "special files"));
+    } else {
+        RS_TRY(rs_leftovers_add_file(w->left, e->name));
+    }
+out:
+    free(path);
+    return st;
+}
+
+/* Adds the images of a folder and of those in it. */
+static rescl_status walk_folder(walk *w, const char *folder, const place *up)
+{
+    rescl_status st = RESCL_OK;
+    rs_entries entries = {0};
+    struct stat info;
+    RS_FAIL_IF(stat(folder, &info) != 0, RESCL_ERR_IO, "%s: cannot list the folder: %s", folder,
+               strerror(errno));
+    const place here = {info.st_dev, info.st_ino, up, up && up->up ? up->depth + 1 : 0};
+    for (const place *p = up; p; p = p->up)
+        if (p->device == here.device && p->inode == here.inode) {
+            RS_TRY(rs_leftovers_add(w->left, "links in a circle"));
+            goto out;
+        }
+    if (here.depth >= MAX_DEPTH) {
+        RS_TRY(rs_leftovers_add(w->left, "folders that lie too deep"));
+        goto out;
+    }
+    RS_FAIL_IF(++w->folders > MAX_FOLDERS, RESCL_ERR_FORMAT,
+               "%s: a class with more than %zu folders; links may make them endless", folder,
+               MAX_FOLDERS);
+    RS_TRY(rs_entries_read(folder, &entries));
+    for (size_t i = 0; i < entries.count; i++)
+        RS_TRY(take_entry(w, folder, &entries.at[i], &here));
+out:
+    rs_entries_fini(&entries);
+    return st;
+}
+
+/* The order of torchvision: of the folders' whole paths, then of the names. */
+static int by_folder(const void *a, const void *b)
+{
+    const char *p = ((const sample *)a)->path, *q = ((const sample *)b)->path;
+    const size_t m = (size_t)(strrchr(p, '/') - p), n = (size_t)(strrchr(q, '/') - q);
+    const int order = memcmp(p, q, m < n ? m : n);
+    if (order != 0)
+        return order;
+    return m != n ? (m < n ? -1 : 1) : strcmp(p + m, q + n);
+}
+
+static rescl_status add_class(walk *w, const char *folder, const place *root)
+{
+    rescl_status st = RESCL_OK;
+    state *s = w->s;
+    const size_t before = s->count, nested = w->nested;
+    const size_t others_before = rs_leftovers_images(w->left);
+    w->folders = 0;
+    RS_TRY(walk_folder(w, folder, root));
+    const size_t others = rs_leftovers_images(w->left) - others_before;
+    RS_FAIL_IF(s->count == before && others > 0, RESCL_ERR_FORMAT,
+               "%s: holds no PNG or JPEG file but %zu of other formats; convert them, for instance "
+               "with ImageMagick's mogrify -auto-orient -format png",
+               folder, others);
+    RS_FAIL_IF(s->count == before, RESCL_ERR_FORMAT,
+               "%s: holds no PNG or JPEG file; put images of this class there or remove the "
+               "folder",
+               folder);
+    if (w->nested > nested)
+        qsort(s->samples + before, s->count - before, sizeof *s->samples, by_folder);
+out:
+    return st;
+}
+
+/* A folder that holds another data set is no class. */
+static rescl_status check_class_folder(rescl_dataset *set, const char *folder)
+{
+    rescl_status st = RESCL_OK;
+    layout l = {0};
+    RS_TRY(find_layout(folder, &l));
+    RS_FAIL_IF(has_splits(&l), RESCL_ERR_FORMAT,
+               "%s: this folder would be a class, but it holds splits of its own (%s); give "
+               "--data-path %s",
+               folder,
+               l.folder[0]   ? l.folder[0]
+               : l.folder[1] ? l.folder[1]
+                             : l.folder[2],
+               folder);
+    if (l.pictures)
+        RS_TRY(rs_dataset_note(
+            set, RESCL_LOG_WARN,
+            "%s/%s: a folder within a class is read as a part of the class, whatever "
+            "its name; splits lie above the classes",
+            folder, l.pictures));
+out:
+    layout_fini(&l);
+    return st;
+}
+
+static rescl_status tell_leftovers(rescl_dataset *set, const walk *w)
+{
+    rescl_status st = RESCL_OK;
+    char *text = NULL;
+    RS_TRY(rs_leftovers_text(w->left, &text));
+    const bool lost = rs_leftovers_images(w->left) > 0 || w->left->nlinks > 0;
+    if (text)
+        RS_TRY(rs_dataset_note(set, lost ? RESCL_LOG_WARN : RESCL_LOG_INFO, "%s: left out: %s",
+                               w->root, text));
+    if (w->nested > 0)
+        RS_TRY(rs_dataset_note(set, RESCL_LOG_INFO,
+                               "%s: %zu of its images lie in sub-folders of classes", w->root,
+                               w->nested));
+out:
+    free(text);
+    return st;
+}
+
+static rescl_status open_classes(const char *root, bool flat, rescl_dataset *set, state *s)
+{
+    rescl_status st = RESCL_OK;
+    rs_entries entries = {0};
+    rs_leftovers left = {0};
+    walk w = {.s = s, .root = root, .left = &left};
+    struct stat info;
+    char *folder = NULL;
+    RS_FAIL_IF(stat(root, &info) != 0, RESCL_ERR_IO, "%s: %s", root, strerror(errno));
+    const place here = {.device = info.st_dev, .inode = info.st_ino};
+    RS_TRY(rs_entries_read(root, &entries));
+    RS_OOM(set->class_name = calloc(entries.count + 1, sizeof *set->class_name));
+    for (size_t i = 0; i < entries.count; i++) {
+        rs_entry *e = &entries.at[i];
+        free(folder);
+        RS_OOM(folder = rs_path_join(root, e->name));
+        if (e->name[0] == '.' || e->kind != RS_ENTRY_FOLDER) {
+            if (e->kind == RS_ENTRY_NOWHERE)
+                RS_TRY(rs_leftovers_add_link(&left, e->name));
+            else
+                RS_TRY(rs_leftovers_add_file(&left, e->name));
+            continue;
+        }
+        RS_FAIL_IF(set->classes >= MAX_CLASSES, RESCL_ERR_FORMAT, "%s: more than %d classes", root,
+                   MAX_CLASSES);
+        RS_TRY(check_class_folder(set, folder));
+        w.label = (int32_t)set->classes;
+        RS_TRY(add_class(&w, folder, &here));
+        set->class_name[set->classes++] = e->name;
+        e->name = NULL;
+    }
+    RS_FAIL_IF(set->classes == 0, RESCL_ERR_FORMAT,
+               "%s: has no folders; it needs one folder of images per class", root);
+    RS_FAIL_IF(
+        flat && set->classes == 1 && w.nested == s->count, RESCL_ERR_FORMAT,
+        "%s: holds one folder, '%s', whose images lie in folders of its own; if these are the "
+        "classes, give --data-path %s/%s",
+        root, set->class_name[0], root, set->class_name[0]);
+    RS_TRY(tell_leftovers(set, &w));
+out:
+    free(folder);
+    rs_leftovers_fini(&left);
+    rs_entries_fini(&entries);
+    return st;
+}
+
+/* ---- the format -------------------------------------------------------------------------- */
+
+/* Says so where the path is one split of a data set that has others. */
+static rescl_status tell_of_siblings(const rescl_data_options *options, rescl_dataset *set)
+{
+    rescl_status st = RESCL_OK;
+    layout l = {0};
+    char *whole = NULL;
+    if (!(whole = realpath(options->path, NULL)))
+        goto out;
+    char *slash = strrchr(whole, '/');
+    const int own = split_index(rs_split_of(slash + 1));
+    if (own < 0 || slash == whole)
+        goto out;
+    *slash = '\0';
+    if (find_layout(whole, &l) != RESCL_OK || !l.folder[own] ||
+        strcmp(l.folder[own], slash + 1) != 0)
+        goto out;
+    for (int i = 0; i < SPLITS; i++)
+        if (i != own && l.folder[i]) {
+            RS_TRY(rs_dataset_note(set, RESCL_LOG_WARN,
+                                   "%s is one split of %s, which has '%s' too: give that folder to "
+                                   "use its splits",
+                                   options->path, whole, l.folder[i]));
+            break;
+        }
+out:
+    layout_fini(&l);
+    free(whole);
+    return st;
+}
+
+/* The folder of the classes of the split that is asked for, or of what stands in for it. */
+static rescl_status find_root(const rescl_data_options *options, const layout *l, char **out,
+                              rescl_dataset *set)
+{
+    rescl_status st = RESCL_OK;
+    const char *split = rs_split_of(options->split);
+    int i = split_index(split);
+    if (i < 0) { /* a split of the user's own */
+        RS_OOM(*out = rs_path_join(options->path, options->split));
+        RS_FAIL_IF(!rs_path_is_dir(*out), RESCL_ERR_NOT_FOUND, "data \"%s\": has no folder \"%s\"",
+                   options->path, options->split);
+        goto out;
+    }
+    if (!has_splits(l)) {
+        RS_FAIL_IF(
+            i != 0, RESCL_ERR_NOT_FOUND,
+            "data \"%s\": its folders are classes, so it has no split \"%s\"; a share of its "
+            "images can be held out as \"val\" (validation_split)",
+            options->path, options->split);
+        RS_OOM(*out = rs_strf("%s", options->path));
+        goto out;
+    }
+    if (i == 2 && !l->folder[2] && l->folder[1])
+        i = 1;
+    if (l->folder[i]) {
+        snprintf(set->split, sizeof set->split, "%s", split_names[i]);
+        RS_OOM(*out = rs_path_join(options->path, l->folder[i]));
+        goto out;
+    }
+    RS_FAIL_IF(l->pictures && split_index(rs_split_of(l->pictures)) == i, RESCL_ERR_NOT_FOUND,
+               "data \"%s\": its folder '%s' holds images without folders for their classes",
+               options->path, l->pictures);
+    RS_FAIL(RESCL_ERR_NOT_FOUND, "data \"%s\": has folders of other splits but none named \"%s\"",
+            options->path, options->split);
+out:
+    return st;
+}
+
+static rescl_status open_set(const rescl_data_options *options, rescl_dataset *set)
+{
+    rescl_status st = RESCL_OK;
+    state *s = NULL;
+    char *root = NULL;
+    layout l = {0};
+    RS_FAIL_IF(!rs_path_is_dir(options->path), RESCL_ERR_NOT_FOUND, "data \"%s\": no such folder",
+               options->path);
+    RS_TRY(find_layout(options->path, &l));
+    RS_TRY(find_root(options, &l, &root, set));
+    RS_OOM(s = calloc(1, sizeof *s));
+    set->state = s;
+    RS_TRY(open_classes(root, !has_splits(&l), set, s));
+    set->count = s->count;
+    if (!has_splits(&l))
+        RS_TRY(tell_of_siblings(options, set));
+    else if (l.others)
+        RS_TRY(rs_dataset_note(set, RESCL_LOG_INFO, "%s: left out, beside its splits: %s",
+                               options->path, l.others));
+out:
+    layout_fini(&l);
+    free(root);
+    return st;
 }
 
 static void close_set(rescl_dataset *set)
@@ -175,83 +541,10 @@ static void close_set(rescl_dataset *set)
     free(s);
 }
 
-/* Adds the images of one class folder; *others counts the images of other formats. */
-static rescl_status add_class(state *s, const char *folder, int32_t label, size_t *others)
+static int32_t label_of(const rescl_dataset *set, size_t index)
 {
-    rescl_status st = RESCL_OK;
-    names files = {0};
-    const size_t before = s->count;
-    RS_TRY(list_names(folder, MAX_FILES, &files));
-    for (size_t i = 0; i < files.count; i++) {
-        *others += is_other_image(files.name[i]);
-        if (!rescl_image_has_suffix(files.name[i]))
-            continue;
-        RS_FAIL_IF(s->count >= MAX_FILES, RESCL_ERR_FORMAT, "%s: more than %zu files", folder,
-                   MAX_FILES);
-        RS_TRY(rs_array_reserve(&s->samples, &s->cap, s->count + 1, sizeof *s->samples));
-        sample *added = &s->samples[s->count];
-        RS_OOM(added->path = rs_path_join(folder, files.name[i]));
-        added->label = label;
-        s->count++;
-    }
-    RS_FAIL_IF(s->count == before && *others > 0, RESCL_ERR_FORMAT,
-               "%s: holds no PNG or JPEG file but %zu of other formats; convert them, for instance "
-               "with ImageMagick's mogrify -format png",
-               folder, *others);
-    RS_FAIL_IF(s->count == before, RESCL_ERR_FORMAT,
-               "%s: holds no PNG or JPEG file; put images of this class there or remove the "
-               "folder",
-               folder);
-out:
-    names_fini(&files);
-    return st;
-}
-
-static rescl_status open_classes(const char *root, rescl_dataset *set, state *s)
-{
-    rescl_status st = RESCL_OK;
-    names entries = {0};
-    char *folder = NULL;
-    RS_TRY(list_names(root, MAX_FILES, &entries));
-    RS_OOM(set->class_name = calloc(entries.count + 1, sizeof *set->class_name));
-    for (size_t i = 0; i < entries.count; i++) {
-        size_t others = 0;
-        free(folder);
-        RS_OOM(folder = rs_path_join(root, entries.name[i]));
-        if (!rs_path_is_dir(folder))
-            continue;
-        RS_FAIL_IF(set->classes >= MAX_CLASSES, RESCL_ERR_FORMAT, "%s: more than %d classes", root,
-                   MAX_CLASSES);
-        RS_TRY(add_class(s, folder, (int32_t)set->classes, &others));
-        set->class_name[set->classes++] = entries.name[i];
-        entries.name[i] = NULL;
-    }
-    RS_FAIL_IF(set->classes == 0, RESCL_ERR_FORMAT,
-               "%s: has no folders; it needs one folder of images per class", root);
-out:
-    free(folder);
-    names_fini(&entries);
-    return st;
-}
-
-static rescl_status open_set(const rescl_data_options *options, rescl_dataset *set)
-{
-    rescl_status st = RESCL_OK;
-    state *s = NULL;
-    char *root = NULL;
-    RS_FAIL_IF(!rs_path_is_dir(options->path), RESCL_ERR_NOT_FOUND, "data \"%s\": no such folder",
-               options->path);
-    RS_TRY(find_root(options, &root));
-    RS_FAIL_IF(!root, RESCL_ERR_NOT_FOUND,
-               "data \"%s\": has folders of other splits but none named \"%s\"", options->path,
-               options->split);
-    RS_OOM(s = calloc(1, sizeof *s));
-    set->state = s;
-    RS_TRY(open_classes(root, set, s));
-    set->count = s->count;
-out:
-    free(root);
-    return st;
+    const state *s = set->state;
+    return s->samples[index].label;
 }
 
 static rescl_status get(const rescl_dataset *set, size_t index, rescl_image *image, int32_t *label)
@@ -267,5 +560,6 @@ const rs_dataset_format rs_dataset_folder = {
     .recognises = recognises,
     .open = open_set,
     .get = get,
+    .label = label_of,
     .close = close_set,
 };

@@ -47,7 +47,7 @@ static rescl_status open_set(const rescl_data_options *options, rescl_dataset *s
     state *s = NULL;
     const int test = strcmp(options->split, "test") == 0;
     const size_t size = options->image_size ? options->image_size : DEFAULT_SIZE;
-    RS_FAIL_IF(!test && strcmp(options->split, "train") != 0, RESCL_ERR_ARG,
+    RS_FAIL_IF(!test && strcmp(options->split, "train") != 0, RESCL_ERR_NOT_FOUND,
                "handsigns has no split \"%s\"; it has \"train\" and \"test\"", options->split);
     RS_FAIL_IF(size < MIN_SIZE || size > RS_HAND_MAX_SIZE, RESCL_ERR_ARG,
                "handsigns: cannot draw images of %zux%zu; sizes from %d to %d can be drawn", size,
@@ -102,10 +102,16 @@ out:
     return st;
 }
 
+static int32_t label_at(const rescl_dataset *set, size_t index)
+{
+    return label_of(set->state, index);
+}
+
 const rs_dataset_format rs_dataset_handsigns = {
     .name = "handsigns",
     .recognises = recognises,
     .open = open_set,
     .get = get,
+    .label = label_at,
     .close = close_set,
 };

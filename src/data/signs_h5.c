@@ -278,11 +278,18 @@ out:
     return st;
 }
 
+static int32_t label_at(const rescl_dataset *set, size_t index)
+{
+    const state *s = set->state;
+    return s->labels[index];
+}
+
 const rs_dataset_format rs_dataset_signs_h5 = {
     .name = "signs_h5",
     .expects = "a folder with train_signs.h5 and test_signs.h5, or such a file",
     .recognises = recognises,
     .open = open_set,
     .get = get,
+    .label = label_at,
     .close = close_set,
 };

@@ -91,10 +91,235 @@ static void reads_classes_without_splits(void **state)
     rescl_dataset *set;
     put_class("flat/cat", "1.png", 1);
     put_class("flat/dog", "1.png", 2);
-    assert_ok(open_split("flat", "test", &set));
+    assert_ok(open_split("flat", "train", &set));
     assert_int_equal(rescl_dataset_count(set), 2);
     expect_sample(set, 1, 2, 1);
     rescl_dataset_close(set);
+    assert_fails(open_split("flat", "test", &set), RESCL_ERR_NOT_FOUND, "no split \"test\"",
+                 "validation_split");
+    assert_fails(open_split("flat", "val", &set), RESCL_ERR_NOT_FOUND, "no split \"val\"");
+}
+
+/* ---- splits by their names ---------------------------------------------------------------- */
+
+static void expect_split(const char *folder, const char *asked, const char *got, uint8_t value)
+{
+    rescl_dataset *set;
+    assert_ok(open_split(folder, asked, &set));
+    assert_string_equal(rescl_dataset_split(set), got);
+    expect_sample(set, 0, value, 0);
+    rescl_dataset_close(set);
+}
+
+static void knows_the_names_of_splits(void **state)
+{
+    (void)state;
+    static const char *const names[][2] = {
+        {"valid", "val"}, {"Validation", "val"}, {"dev", "val"},        {"eval", "val"},
+        {"VAL", "val"},   {"Testing", "test"},   {"training", "train"}, {"TRAIN", "train"},
+    };
+    for (size_t i = 0; i < RS_COUNT(names); i++) {
+        char set[32];
+        snprintf(set, sizeof set, "names%zu", i);
+        put_class(rs_test_path("%s/%s/cat", set, names[i][0]), "1.png", (uint8_t)(i + 1));
+        expect_split(set, names[i][1], names[i][1], (uint8_t)(i + 1));
+    }
+    put_class("two/train/cat", "1.png", 1);
+    put_class("two/val/cat", "1.png", 2);
+    put_class("two/valid/cat", "1.png", 3);
+    expect_split("two", "val", "val", 2);
+    expect_split("two", "test", "val", 2);
+    rescl_dataset *set;
+    put_class("three/dev/cat", "1.png", 2);
+    put_class("three/valid/cat", "1.png", 3);
+    assert_fails(open_split("three", "val", &set), RESCL_ERR_FORMAT, "'dev' and 'valid'");
+}
+
+/* A split holds folders, a class holds images. */
+static void a_class_may_be_called_as_a_split(void **state)
+{
+    (void)state;
+    rescl_dataset *set;
+    put_class("vehicles/bus", "1.png", 1);
+    put_class("vehicles/train", "1.png", 2);
+    put_class("vehicles/train/steam", "1.png", 3);
+    assert_ok(open_split("vehicles", "train", &set));
+    assert_int_equal(rescl_dataset_classes(set), 2);
+    assert_string_equal(rescl_dataset_class_name(set, 1), "train");
+    assert_int_equal(rescl_dataset_count(set), 3);
+    rescl_dataset_close(set);
+    put_class("exams/train/test", "1.png", 1);
+    put_class("exams/train/train", "1.png", 2);
+    put_class("exams/test/test", "1.png", 3);
+    assert_ok(open_split("exams", "train", &set));
+    assert_string_equal(rescl_dataset_class_name(set, 0), "test");
+    expect_sample(set, 1, 2, 1);
+    rescl_dataset_close(set);
+    put_class("doubt/train/steam", "1.png", 1);
+    put_class("doubt/bus", "1.png", 2);
+    assert_fails(open_split("doubt", "train", &set), RESCL_ERR_FORMAT, "'train'", "bus",
+                 "if it is a");
+    /* images to be named, as contests have them, are no split */
+    put_class("contest/train/cat", "1.png", 7);
+    put_class("contest/test", "1.png", 8);
+    expect_split("contest", "train", "train", 7);
+    assert_fails(open_split("contest", "test", &set), RESCL_ERR_NOT_FOUND, "'test'",
+                 "without folders");
+}
+
+static const char *note(const rescl_dataset *set, const char *word)
+{
+    const char *text;
+    for (size_t i = 0; (text = rescl_dataset_note(set, i, NULL)) != NULL; i++)
+        if (strstr(text, word))
+            return text;
+    return NULL;
+}
+
+static void tells_of_neighbours(void **state)
+{
+    (void)state;
+    rescl_dataset *set;
+    put_class("whole/train/cat", "1.png", 1);
+    put_class("whole/train/dog", "1.png", 1);
+    put_class("whole/test/cat", "1.png", 2);
+    put_class("whole/notes", NULL, 0);
+    assert_ok(open_split("whole/train", "train", &set));
+    assert_non_null(note(set, "is one split of"));
+    assert_non_null(note(set, "has 'test' too"));
+    rescl_dataset_close(set);
+    assert_ok(open_split("whole", "train", &set));
+    assert_null(note(set, "is one split of"));
+    assert_non_null(note(set, "beside its splits: notes"));
+    rescl_dataset_close(set);
+    put_class("up/whole/train/cat", "1.png", 1);
+    put_class("up/whole/test/cat", "1.png", 1);
+    assert_fails(open_split("up", "train", &set), RESCL_ERR_FORMAT, "give --data-path", "up/whole");
+    put_class("wrapped/pets/cat", "1.png", 1);
+    put_class("wrapped/pets/dog", "1.png", 1);
+    assert_fails(open_split("wrapped", "train", &set), RESCL_ERR_FORMAT, "give --data-path",
+                 "wrapped/pets");
+    put_class("turned/cat/train", "1.png", 1);
+    put_class("turned/dog/train", "1.png", 1);
+    assert_ok(open_split("turned", "train", &set));
+    assert_non_null(note(set, "turned/cat/train: a folder within a class"));
+    rescl_dataset_close(set);
+}
+
+/* ---- what is taken and what is left out --------------------------------------------------- */
+
+/* torchvision's order: the folders' paths by their bytes, where "b-a" lies between "b" and "b/c". */
+static void reads_folders_within_classes(void **state)
+{
+    (void)state;
+    rescl_dataset *set;
+    put_class("deep/cat/b", "1.png", 5);
+    put_class("deep/cat/b/c", "0.png", 6);
+    put_class("deep/cat/b-a", "9.png", 4);
+    put_class("deep/cat", "z.png", 1);
+    put_class("deep/cat", "a.png", 0);
+    put_class("deep/dog", "1.png", 9);
+    put_class("deep/cat/.hidden", "1.png", 99);
+    put_class("deep/cat/x.png", NULL, 0); /* a folder without images, called as one */
+    assert_ok(open_split("deep", "train", &set));
+    assert_int_equal(rescl_dataset_count(set), 7);
+    expect_sample(set, 0, 0, 0);
+    expect_sample(set, 2, 1, 0); /* behind x.png */
+    expect_sample(set, 3, 5, 0);
+    expect_sample(set, 4, 4, 0);
+    expect_sample(set, 5, 6, 0);
+    expect_sample(set, 6, 9, 1);
+    assert_non_null(note(set, "3 of its images lie in sub-folders"));
+    rescl_dataset_close(set);
+}
+
+static void counts_what_is_left_out(void **state)
+{
+    (void)state;
+    rescl_dataset *set;
+    rescl_log_level level = RESCL_LOG_ERROR;
+    put_class("left/cat", "1.png", 1);
+    put_class("left/dog", "1.png", 2);
+    for (int i = 0; i < 400; i++)
+        put_bytes(rs_test_path("%s/left/cat/%d.json", rs_test_dir, i), "{}", 2);
+    for (int i = 0; i < 3; i++)
+        put_bytes(rs_test_path("%s/left/dog/%d.WebP", rs_test_dir, i), "R", 1);
+    put_bytes(rs_test_path("%s/left/cat/README", rs_test_dir), "?", 1);
+    put_bytes(rs_test_path("%s/left/cat/.DS_Store", rs_test_dir), "?", 1);
+    put_bytes(rs_test_path("%s/left/labels.csv", rs_test_dir), "?", 1);
+    assert_int_equal(symlink("nowhere", rs_test_path("%s/left/bird", rs_test_dir)), 0);
+    assert_int_equal(symlink("nowhere", rs_test_path("%s/left/dog/old", rs_test_dir)), 0);
+    assert_ok(open_split("left", "train", &set));
+    assert_int_equal(rescl_dataset_count(set), 2);
+    assert_non_null(note(set, "left out: 400 .json, 3 .webp, 1 .csv, 1 hidden, 1 without a known "
+                              "ending, 2 links that lead nowhere (bird, dog/old)"));
+    assert_non_null(rescl_dataset_note(set, 0, &level));
+    assert_int_equal(level, RESCL_LOG_WARN);
+    assert_null(rescl_dataset_note(set, 1, &level));
+    rescl_dataset_close(set);
+}
+
+/* ---- a share that is held out ------------------------------------------------------------- */
+
+static rescl_dataset *open_share(const char *split, double share, uint64_t seed, size_t samples)
+{
+    const rescl_data_options options = {.struct_size = sizeof options,
+                                        .path = rs_test_path("%s/share", rs_test_dir),
+                                        .split = split,
+                                        .seed = seed,
+                                        .samples = samples,
+                                        .validation_split = share};
+    rescl_dataset *set;
+    assert_ok(rescl_dataset_open(&options, &set));
+    return set;
+}
+
+/* Which images a set has, by their pixels; *classes counts those of each class. */
+static uint64_t images_of(const rescl_dataset *set, size_t classes[3])
+{
+    uint64_t mask = 0;
+    for (size_t i = 0; i < rescl_dataset_count(set); i++) {
+        rescl_image image;
+        int32_t label;
+        assert_ok(rescl_dataset_get(set, i, &image, &label));
+        mask |= (uint64_t)1 << image.pixels[0];
+        classes[label]++;
+        rescl_image_free(&image);
+    }
+    return mask;
+}
+
+static void holds_out_a_share_of_each_class(void **state)
+{
+    (void)state;
+    uint64_t val[2], train[2];
+    size_t held[3] = {0}, kept[3] = {0}, again[3] = {0};
+    for (uint8_t i = 0; i < 31; i++) /* 20, 10 and 1 */
+        put_class(i < 20   ? "share/ant"
+                  : i < 30 ? "share/bee"
+                           : "share/cow",
+                  rs_test_path("%02u.png", i), i);
+    for (uint64_t seed = 0; seed < 2; seed++) {
+        rescl_dataset *v = open_share("val", 0.2, seed, 0), *t = open_share("train", 0.2, seed, 0);
+        val[seed] = images_of(v, seed ? again : held);
+        train[seed] = images_of(t, seed ? again : kept);
+        assert_string_equal(rescl_dataset_split(v), "val");
+        assert_true((val[seed] & train[seed]) == 0);
+        assert_true((val[seed] | train[seed]) == 0x7fffffff);
+        rescl_dataset_close(v);
+        rescl_dataset_close(t);
+    }
+    assert_int_equal(held[0], 4);
+    assert_int_equal(held[1], 2);
+    assert_int_equal(held[2], 0); /* the only one of its class is trained on */
+    assert_int_equal(kept[2], 1);
+    assert_true(val[0] != val[1]);
+    /* fewer samples are taken of the share, and the share stays the same */
+    size_t few[3] = {0};
+    rescl_dataset *v = open_share("val", 0.2, 0, 3);
+    assert_int_equal(rescl_dataset_count(v), 3);
+    assert_true((images_of(v, few) & ~val[0]) == 0);
+    rescl_dataset_close(v);
 }
 
 static void refuses_classes_without_images(void **state)
@@ -185,6 +410,12 @@ int main(void)
         cmocka_unit_test(reads_splits_in_order),
         cmocka_unit_test(reads_val_as_test),
         cmocka_unit_test(reads_classes_without_splits),
+        cmocka_unit_test(knows_the_names_of_splits),
+        cmocka_unit_test(a_class_may_be_called_as_a_split),
+        cmocka_unit_test(tells_of_neighbours),
+        cmocka_unit_test(reads_folders_within_classes),
+        cmocka_unit_test(counts_what_is_left_out),
+        cmocka_unit_test(holds_out_a_share_of_each_class),
         cmocka_unit_test(refuses_classes_without_images),
         cmocka_unit_test(takes_jpeg_by_name_and_reads_by_content),
         cmocka_unit_test(names_the_broken_file),

@@ -154,7 +154,6 @@ static void refuses_bad_options(void **state)
         rescl_data_options options;
         const char *word;
     } bad[] = {
-        {{.path = "handsigns", .split = "dev"}, "\"dev\""},
         {{.path = "handsigns", .split = "test", .image_size = 7}, "7x7"},
         {{.path = "handsigns", .split = "test", .image_size = 1025}, "1025x1025"},
         {{.path = "handsigns", .split = "test", .image_size = SIZE_MAX}, "sizes from 8 to 1024"},
@@ -167,6 +166,9 @@ static void refuses_bad_options(void **state)
         assert_fails(rescl_dataset_open(&options, &set), RESCL_ERR_ARG, bad[i].word);
         assert_null(set);
     }
+    const rescl_data_options val = {.struct_size = sizeof val, .path = "handsigns", .split = "val"};
+    rescl_dataset *none;
+    assert_fails(rescl_dataset_open(&val, &none), RESCL_ERR_NOT_FOUND, "\"val\"");
 }
 
 /* A hand lies inside the image and covers a part of it, whatever the size it is drawn at. */
