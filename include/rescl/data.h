@@ -225,6 +225,15 @@ RESCL_API const char *rescl_dataset_split(const rescl_dataset *dataset);
  */
 RESCL_API const char *rescl_dataset_note(const rescl_dataset *dataset, size_t index,
                                          rescl_log_level *level);
+/** Bytes of a fingerprint with its NUL. */
+#define RESCL_FINGERPRINT_BYTES 40
+/**
+ * Tells one dataset from another: it changes with the names of classes, with any label, and with the
+ * content of any image (of a file, with its length and with the bytes of its head and tail). It stays
+ * the same when files are moved, copied or touched. Of drawn images only a few are looked at.
+ */
+RESCL_API rescl_status rescl_dataset_fingerprint(const rescl_dataset *dataset,
+                                                 char out[RESCL_FINGERPRINT_BYTES]) RESCL_CHECK;
 /** Image `index` and its label. `image` is filled anew; free it. Callable from any thread. */
 RESCL_API rescl_status rescl_dataset_get(const rescl_dataset *dataset, size_t index,
                                          rescl_image *image, int32_t *label) RESCL_CHECK;

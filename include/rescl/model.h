@@ -46,6 +46,13 @@ RESCL_API rescl_status rescl_model_create(const rescl_model_options *options, re
     RESCL_CHECK;
 RESCL_API void rescl_model_destroy(rescl_model *model);
 
+/** Which images a model was trained on. */
+typedef struct rescl_trained_on {
+    char fingerprint[RESCL_FINGERPRINT_BYTES]; /**< rescl_dataset_fingerprint; "": not known */
+    double validation_split; /**< and seed: those of rescl_data_options; 0: nothing was held out */
+    uint64_t seed;
+} rescl_trained_on;
+
 typedef struct rescl_model_info {
     const char *name;
     size_t classes, image_size, channels;
@@ -60,6 +67,7 @@ typedef struct rescl_model_info {
     rescl_resize
         resize; /**< of images to the input: bilinear with resize_size 0 in a new model, see
                           * rescl_weights_create_model for one of a file */
+    rescl_trained_on trained_on; /**< it is saved with the model */
 } rescl_model_info;
 
 /**

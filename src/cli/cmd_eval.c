@@ -2,28 +2,120 @@
 #include "output.h"
 #include "progress.h"
 #include "session.h"
+#include "train_data.h"
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
-static void print_text(const rescl_metrics *m)
+/* The images to evaluate. */
+typedef struct eval_data {
+    rescl_dataset *set;
+    const char *split; /* "train", "val", "test", or "all" of data without splits */
+    bool trained;      /* the weights were trained on these images: no accuracy of others */
+} eval_data;
+
+static rescl_status open_split(const cli_args *args, const char *split, size_t size, double share,
+                               uint64_t seed, rescl_dataset **out)
+{
+    rescl_data_options options = {.split = split,
+                                  .samples = cli_size(args, OPT_samples),
+                                  .image_size = size,
+                                  .seed = seed,
+                                  .validation_split = share};
+    rescl_dataset_close(*out);
+    *out = NULL;
+    return cli_data_open(args, &options, out);
+}
+
+static bool is_trained_on(const rescl_dataset *set, const rescl_trained_on *by, rescl_status *st)
+{
+    char fingerprint[RESCL_FINGERPRINT_BYTES];
+    if (*st != RESCL_OK || !by->fingerprint[0])
+        return false;
+    *st = rescl_dataset_fingerprint(set, fingerprint);
+    return *st == RESCL_OK && strcmp(fingerprint, by->fingerprint) == 0;
+}
+
+/* Opens the images that --split means: what training held out of its images is left out of "train",
+ * and is "val". Without --split: test, else val, else what was held out if the weights were trained
+ * on these images, else all. */
+static rescl_status open_data(const cli_args *args, const rescl_model_info *info, eval_data *d)
+{
+    const rescl_trained_on *by = &info->trained_on;
+    const char *split = cli_choice(args, OPT_split);
+    const size_t size = info->image_size;
+    const bool given = cli_is_given(args, OPT_validation_split),
+               recorded = by->validation_split > 0;
+    const double share =
+        given || !recorded ? cli_real(args, OPT_validation_split) : by->validation_split;
+    const uint64_t own_seed = cli_u64(args, OPT_data_seed);
+    const uint64_t seed = cli_is_given(args, OPT_data_seed) || !recorded ? own_seed : by->seed;
+    const char *first = split ? split : "test";
+    rescl_status st = RESCL_ERR_NOT_FOUND;
+    if (strcmp(first, "train") != 0) {
+        st = open_split(args, first, size, 0, own_seed, &d->set);
+        if (st == RESCL_ERR_NOT_FOUND && split && strcmp(split, "val") == 0)
+            st = open_split(args, "val", size, share, seed, &d->set);
+        if (st != RESCL_ERR_NOT_FOUND || split) {
+            d->split = d->set ? rescl_dataset_split(d->set) : split;
+            return st;
+        }
+    }
+    d->split = "train";
+    if (given || recorded) {
+        st = open_split(args, "train", size, share, seed, &d->set);
+        d->trained = is_trained_on(d->set, by, &st);
+        if (st == RESCL_OK && d->trained && !split) {
+            d->trained = false;
+            d->split = "val";
+            return open_split(args, "val", size, share, seed, &d->set);
+        }
+        if (st != RESCL_OK || d->trained || given)
+            return st;
+    }
+    st = open_split(args, "train", size, 0, own_seed, &d->set);
+    d->trained = is_trained_on(d->set, by, &st);
+    if (!split && !d->trained)
+        d->split = "all";
+    return st;
+}
+
+static void describe_data(const cli_args *args, const eval_data *d)
+{
+    const char *path = cli_str(args, OPT_data_path), *asked = cli_choice(args, OPT_split);
+    const size_t count = rescl_dataset_count(d->set);
+    if (d->trained)
+        cli_warn(
+            "%s: the network was trained on these %zu images: this is training accuracy, which "
+            "says little about others",
+            path, count);
+    else if (strcmp(d->split, "all") == 0)
+        cli_note("split   %s has no splits: all of its %zu images are evaluated", path, count);
+    else if (!asked || strcmp(asked, d->split) != 0)
+        cli_note("split   %s, %zu images", d->split, count);
+    cli_data_notes(&d->set, 1);
+}
+
+static void print_text(const rescl_metrics *m, bool training)
 {
     printf("samples   %zu\n", m->samples);
     printf("loss      %.4f\n", m->loss);
-    printf("accuracy  %.4f\n", m->top1);
+    printf("%s  %.4f\n", training ? "training accuracy" : "accuracy", m->top1);
     if (!isnan(m->top5))
         printf("top5      %.4f\n", m->top5);
     printf("speed     %.1f img/s\n", m->img_s);
 }
 
 static int print_json(const cli_args *args, const char *weights, const char *device,
-                      const rescl_model_info *info, const rescl_metrics *m)
+                      const rescl_model_info *info, const eval_data *d, const rescl_metrics *m)
 {
     json_t *o = json_object();
     cli_json_set(o, "weights", cli_json_string(weights));
     cli_json_set(o, "model", cli_json_string(info->name));
     cli_json_set(o, "data", cli_json_string(cli_str(args, OPT_data_path)));
-    cli_json_set(o, "split", cli_json_string(cli_str(args, OPT_split)));
+    cli_json_set(o, "split", json_string(d->split));
+    cli_json_set(o, "trained_on", json_boolean(d->trained));
     cli_json_set(o, "device", cli_json_string(device));
     cli_json_set(o, "samples", json_integer((json_int_t)m->samples));
     cli_json_set(o, "loss", cli_json_real(m->loss));
@@ -50,7 +142,7 @@ int cmd_eval(const cli_args *args)
         return CLI_USAGE;
     cli_session session = {0};
     rescl_model *model = NULL;
-    rescl_dataset *set = NULL;
+    eval_data data = {0};
     char *path = NULL;
     rescl_status st = RESCL_OK;
     rescl_model_info info;
@@ -60,8 +152,7 @@ int cmd_eval(const cli_args *args)
     if (code != CLI_OK)
         goto out;
     rescl_model_get_info(model, &info);
-    st = cli_data_open(args, cli_str(args, OPT_split), cli_size(args, OPT_samples), info.image_size,
-                       &set);
+    st = open_data(args, &info, &data);
     if (st != RESCL_OK) {
         code = cli_fail(st, false);
         goto out;
@@ -72,22 +163,23 @@ int cmd_eval(const cli_args *args)
     cli_note("model   %s, %zux%zu", info.name, info.image_size, info.image_size);
     cli_note("device  %s", device);
 
+    describe_data(args, &data);
     cli_progress progress;
     cli_progress_init(&progress, SIZE_MAX);
     const rescl_train_callbacks callbacks = {
         .struct_size = sizeof callbacks, .on_step = on_step, .user = &progress};
-    st = rescl_evaluate(session.device, model, set, cli_size(args, OPT_batch_size),
+    st = rescl_evaluate(session.device, model, data.set, cli_size(args, OPT_batch_size),
                         cli_size(args, OPT_workers), &callbacks, &metrics);
     cli_progress_end(&progress);
     if (st != RESCL_OK)
         code = cli_fail(st, false);
     else if (cli_bool(args, OPT_json))
-        code = print_json(args, path, device, &info, &metrics);
+        code = print_json(args, path, device, &info, &data, &metrics);
     else
-        print_text(&metrics);
+        print_text(&metrics, strcmp(data.split, "train") == 0);
 out:
     cli_session_close(&session);
-    rescl_dataset_close(set);
+    rescl_dataset_close(data.set);
     rescl_model_destroy(model);
     free(path);
     return code;

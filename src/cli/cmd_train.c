@@ -7,6 +7,7 @@
 #include "run_folder.h"
 #include "session.h"
 #include "text.h"
+#include "train_data.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -19,7 +20,8 @@ typedef struct run {
     const cli_args *args;
     rescl_train_options options;
     cli_session session;
-    rescl_dataset *train_set, *eval_set;
+    cli_train_data data;
+    rescl_dataset *train_set, *eval_set; /* of `data`: what is measured after each epoch, or NULL */
     rescl_model *model;
     rescl_weights *weights; /* what it starts from, or NULL */
     rescl_match_list *loaded;
@@ -30,6 +32,7 @@ typedef struct run {
     rescl_step_event step;   /* the last one */
     rescl_epoch_event epoch; /* the last one; epochs is 0 before it */
     rescl_epoch_event best;  /* epochs is 0 if no epoch of this run was the best */
+    rescl_metrics test;      /* of the best weights, at the end; samples is 0 before it */
 } run;
 
 /* ---- signals ---- */
@@ -115,25 +118,12 @@ static int take_options(const cli_args *args, rescl_train_options *o)
     return CLI_OK;
 }
 
-/* The training images and, where there are any, those that measure accuracy. Opening them again
- * in another size leaves out what was not there the first time. */
 static int open_data(run *r, size_t size)
 {
-    const cli_args *a = r->args;
-    bool measure = !r->train_set || r->eval_set;
-    rescl_dataset_close(r->train_set);
-    rescl_dataset_close(r->eval_set);
-    r->train_set = r->eval_set = NULL;
-    rescl_status st = cli_data_open(a, "train", cli_size(a, OPT_samples), size, &r->train_set);
-    if (st == RESCL_OK && measure)
-        st = cli_data_open(a, "test", cli_size(a, OPT_eval_samples), size, &r->eval_set);
-    if (st == RESCL_OK)
-        return CLI_OK;
-    if (!r->train_set || st != RESCL_ERR_NOT_FOUND)
-        return cli_fail(st, false);
-    cli_warn("%s; training goes without measuring accuracy on a test set",
-             rescl_last_error()->message);
-    return CLI_OK;
+    const int code = cli_train_data_open(r->args, size, &r->data);
+    r->train_set = r->data.train;
+    r->eval_set = cli_train_data_measured(&r->data);
+    return code;
 }
 
 /* What training starts from. A head that the file does not fit starts anew, unless --strict is given. */
@@ -367,6 +357,7 @@ static void describe(const run *r)
              cli_count((samples + batch - 1) / batch, "batch", batches),
              samples % batch ? "at most " : "", batch,
              r->eval_set ? rescl_dataset_count(r->eval_set) : 0);
+    cli_train_data_describe(a, &r->data);
     if (r->options.lr_body > 0)
         snprintf(body, sizeof body, ", of the body %g", r->options.lr_body);
     cli_note("plan    %s, %s, rate %g%s (%s)", cli_count(r->options.epochs, "epoch", epochs),
@@ -382,7 +373,10 @@ static char *data_flags(const run *r)
     const cli_args *a = r->args;
     size_t used = cli_size(a, r->eval_set ? OPT_eval_samples : OPT_samples);
     char *path = cli_shell_quote(cli_str(a, OPT_data_path));
-    char samples[64] = "", seed[64] = "", format[64] = "", batch[64] = "";
+    char samples[64] = "", seed[64] = "", format[64] = "", batch[64] = "", held[96] = "";
+    if (r->data.held_out > 0)
+        snprintf(held, sizeof held, " --validation-split %.60s",
+                 a->value[OPT_validation_split].text);
     if (used)
         snprintf(samples, sizeof samples, " --samples %zu", used);
     if (cli_u64(a, OPT_data_seed))
@@ -394,14 +388,34 @@ static char *data_flags(const run *r)
     rescl_train_options_default(&defaults);
     if (r->options.batch_size != defaults.batch_size)
         snprintf(batch, sizeof batch, " --batch-size %zu", r->options.batch_size);
-    char *text = path ? cli_format("--data-path %s%s%s%s%s%s", path, format, samples, seed, batch,
-                                   r->eval_set ? "" : " --split train")
+    const char *split = r->data.val ? " --split val" : r->eval_set ? "" : " --split train";
+    char *text = path ? cli_format("--data-path %s%s%s%s%s%s%s", path, format, samples, seed, batch,
+                                   split, held)
                       : NULL;
     free(path);
     return text;
 }
 
-/* What the best epoch was chosen by: the test images, or the training ones for want of others. */
+/* With val and test the best weights are measured on test, once. False, with *code, after a message. */
+static bool measure_test(run *r, const char *weights, int *code)
+{
+    rescl_model *best = NULL;
+    if (!r->data.val || !r->data.test)
+        return true;
+    stop_target = NULL;
+    rescl_trainer_destroy(r->trainer); /* for the device's memory */
+    r->trainer = NULL;
+    rescl_status st = rescl_model_load(weights, &best);
+    if (st == RESCL_OK)
+        st = rescl_evaluate(r->session.device, best, r->data.test, r->options.batch_size,
+                            r->options.workers, NULL, &r->test);
+    rescl_model_destroy(best);
+    if (st != RESCL_OK)
+        *code = cli_fail(st, false);
+    return st == RESCL_OK;
+}
+
+/* What the best epoch was chosen by: val, else test, or the training images for want of others. */
 static const rescl_metrics *best_metrics(const run *r)
 {
     return r->eval_set ? &r->best.eval : &r->best.train;
@@ -416,35 +430,52 @@ static int report_json(const run *r, const char *weights)
     cli_json_set(o, "steps", json_integer((json_int_t)r->step.step));
     if (r->best.epochs) {
         cli_json_set(best, "epoch", json_integer((json_int_t)r->best.epoch + 1));
-        cli_json_set(best, "split", json_string(r->eval_set ? "test" : "train"));
+        cli_json_set(best, "split",
+                     json_string(rescl_dataset_split(r->eval_set ? r->eval_set : r->train_set)));
         cli_json_set(best, "loss", cli_json_real(best_metrics(r)->loss));
         cli_json_set(best, "top1", cli_json_real(best_metrics(r)->top1));
         cli_json_set(best, "top5", cli_json_real(best_metrics(r)->top5));
     }
     cli_json_set(o, "best", best);
+    if (r->test.samples) {
+        json_t *test = json_object();
+        cli_json_set(test, "samples", json_integer((json_int_t)r->test.samples));
+        cli_json_set(test, "loss", cli_json_real(r->test.loss));
+        cli_json_set(test, "top1", cli_json_real(r->test.top1));
+        cli_json_set(test, "top5", cli_json_real(r->test.top5));
+        cli_json_set(o, "test", test);
+    }
+    cli_json_set(o, "validation_split", cli_json_real(r->data.held_out));
     cli_json_set(o, "train_loss", cli_json_real(r->epoch.train.loss));
     cli_json_set(o, "train_top1", cli_json_real(r->epoch.train.top1));
     return cli_json_print(o);
 }
 
-static int report(const run *r)
+static int report(run *r)
 {
     char *weights = cli_weights_of(r->folder);
     if (!weights)
         return CLI_FILE;
     int code = CLI_OK;
-    if (cli_bool(r->args, OPT_json)) {
-        code = report_json(r, weights);
+    if (!measure_test(r, weights, &code) || cli_bool(r->args, OPT_json)) {
+        code = code == CLI_OK ? report_json(r, weights) : code;
         free(weights);
         return code;
     }
+    char epoch[64] = "";
     const rescl_metrics *best = best_metrics(r);
     if (r->best.epochs)
-        printf("best      %saccuracy %.4f loss %.4f after epoch %zu of %zu\n",
+        printf("best      %saccuracy %.4f loss %.4f after epoch %zu of %zu%s%s\n",
                r->eval_set ? "" : "training ", best->top1, best->loss, r->best.epoch + 1,
-               r->best.epochs);
+               r->best.epochs, r->eval_set ? ", on " : "",
+               r->eval_set ? rescl_dataset_split(r->eval_set) : "");
     else
         cli_run_print_best(r->folder);
+    if (r->best.epochs)
+        snprintf(epoch, sizeof epoch, " (best epoch %zu)", r->best.epoch + 1);
+    if (r->test.samples)
+        printf("test      accuracy %.4f loss %.4f on %zu images%s\n", r->test.top1, r->test.loss,
+               r->test.samples, epoch);
     if (!r->epoch.epochs)
         cli_note("nothing was left to do: the run had reached its last epoch or step");
     cli_print("weights   %s\n", weights);
@@ -543,8 +574,7 @@ out:
     rescl_match_list_destroy(r.loaded);
     rescl_weights_close(r.weights);
     rescl_model_destroy(r.model);
-    rescl_dataset_close(r.eval_set);
-    rescl_dataset_close(r.train_set);
+    cli_train_data_close(&r.data);
     cli_session_close(&r.session);
     free(r.folder);
     for (int i = 0; i < LITTER; i++)

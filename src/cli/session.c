@@ -49,20 +49,13 @@ const char *cli_device_text(const rescl_device_info *info, char buffer[320])
     return buffer;
 }
 
-rescl_status cli_data_open(const cli_args *args, const char *split, size_t samples, size_t size,
-                           rescl_dataset **out)
+rescl_status cli_data_open(const cli_args *args, rescl_data_options *options, rescl_dataset **out)
 {
     const char *format = cli_str(args, OPT_format);
-    const rescl_data_options options = {
-        .struct_size = sizeof options,
-        .path = cli_str(args, OPT_data_path),
-        .split = split,
-        .format = format && strcmp(format, "auto") == 0 ? NULL : format,
-        .image_size = size,
-        .samples = samples,
-        .seed = cli_u64(args, OPT_data_seed),
-    };
-    return rescl_dataset_open(&options, out);
+    options->struct_size = sizeof *options;
+    options->path = cli_str(args, OPT_data_path);
+    options->format = format && strcmp(format, "auto") == 0 ? NULL : format;
+    return rescl_dataset_open(options, out);
 }
 
 int cli_weights_load(const cli_args *args, rescl_model **model, char **path)

@@ -21,9 +21,9 @@ const char *cli_device_text(const rescl_device_info *info, char buffer[320]);
 /* A note that says which tuning the device's plans take, if there is one. */
 void cli_tuning_note(rescl_device *device);
 
-/* Opens a split of --data-path; built-in sets draw images of `size` (0: their own). */
-rescl_status cli_data_open(const cli_args *args, const char *split, size_t samples, size_t size,
-                           rescl_dataset **out);
+/* Opens --data-path, of --format, with what else the options say, whose path, format and struct_size
+ * are set here. */
+rescl_status cli_data_open(const cli_args *args, rescl_data_options *options, rescl_dataset **out);
 
 /* Loads --weights, of the --model where they do not say it. Exit code; `path` is the file that was
  * meant, to be freed. */

@@ -43,8 +43,28 @@ out:
     return st;
 }
 
+static int32_t label_at(const rescl_dataset *set, size_t index)
+{
+    const state *s = set->state;
+    return s->labels[index];
+}
+
+static rescl_status identify(const rescl_dataset *set, size_t index, rs_hash *out)
+{
+    const state *s = set->state;
+    const size_t bytes = s->image_bytes;
+    *out = rs_hash_bytes(s->images + index * bytes, bytes);
+    return RESCL_OK;
+}
+
 /* Not in datasets.def: it is not opened by a path. */
-static const rs_dataset_format arrays_format = {.name = "arrays", .get = get, .close = close_set};
+static const rs_dataset_format arrays_format = {
+    .name = "arrays",
+    .get = get,
+    .label = label_at,
+    .identify = identify,
+    .close = close_set,
+};
 
 static rescl_status check(const rescl_data_arrays *a, size_t *image_bytes, size_t *bytes)
 {

@@ -58,8 +58,7 @@ out:
     return st;
 }
 
-/* The class of that name; SIZE_MAX when there is none. *twice when two classes are called so. */
-static size_t find(const key *keys, size_t count, const char *name, bool *twice)
+static size_t find_exactly(const key *keys, size_t count, const char *name, bool *twice)
 {
     size_t low = 0, high = count;
     while (low < high) {
@@ -76,16 +75,49 @@ static size_t find(const key *keys, size_t count, const char *name, bool *twice)
     return keys[low].class_index;
 }
 
+/* The name as a file of weights keeps it if it is not UTF-8. Heap. */
+static char *kept_name(const char *name)
+{
+    char *kept = rs_strf("%s", name);
+    for (char *p = kept; p && *p; p++)
+        if ((unsigned char)*p >= 0x80)
+            *p = '?';
+    return kept;
+}
+
+bool rs_class_is(const char *name, const char *kept)
+{
+    for (; *name && *kept; name++, kept++)
+        if (*name != *kept && !(*kept == '?' && (unsigned char)*name >= 0x80))
+            return false;
+    return !*name && !*kept;
+}
+
+/* The class of that name; SIZE_MAX when there is none. *twice when two classes are called so. */
+static rescl_status find(const key *keys, size_t count, const char *name, bool *twice, size_t *out)
+{
+    rescl_status st = RESCL_OK;
+    char *kept = NULL;
+    *out = find_exactly(keys, count, name, twice);
+    if (*out == SIZE_MAX) {
+        RS_OOM(kept = kept_name(name));
+        *out = strcmp(kept, name) != 0 ? find_exactly(keys, count, kept, twice) : SIZE_MAX;
+    }
+out:
+    free(kept);
+    return st;
+}
+
 rescl_status rs_classes_within(const rescl_dataset *set, const rs_class_list *list, bool *out)
 {
     rescl_status st = RESCL_OK;
     key *keys = NULL;
-    size_t count = 0;
+    size_t count = 0, at = 0;
     bool twice = false;
     RS_TRY(sort_names(list, &keys, &count));
-    *out = true;
-    for (size_t i = 0; *out && i < set->classes; i++)
-        *out = find(keys, count, set->class_name[i], &twice) != SIZE_MAX;
+    for (size_t i = 0; at != SIZE_MAX && i < set->classes; i++)
+        RS_TRY(find(keys, count, set->class_name[i], &twice, &at));
+    *out = at != SIZE_MAX;
 out:
     free(keys);
     return st;
@@ -181,7 +213,7 @@ const char *rs_class_near(const char *name, const char *const *names, size_t cou
     }
     *why = "";
     const char *best = NULL;
-    size_t least = strlen(name) / 3 + 1;
+    size_t least = strlen(name) / 3;
     for (size_t i = 0; i < count; i++) {
         const size_t distance = rs_edit_distance(name, names[i]);
         if (distance < strlen(name) && distance <= least && (!best || distance < least)) {
@@ -232,10 +264,10 @@ static rescl_status fail_unknown(const rescl_dataset *set, const char *what,
     RS_TRY(append_names(&all, list->name, list->count, NULL));
     RS_FAIL(
         RESCL_ERR_FORMAT,
-        "%s '%s' has the class '%s', which %s does not have%s%s%s%s%s; it has %zu: %s. Classes are "
-        "matched by name: rename the class, or leave it out",
-        what, set->origin, name, list->owner, near ? " (did you mean '" : "", near ? near : "",
-        near ? "'?" : "", near ? why : "", near ? ")" : "", list->count, all.text);
+        "%s '%s' has the class '%s', which is none of the %zu of %s (%s)%s%s%s%s%s. Classes are "
+        "matched by name: rename it, or leave it out",
+        what, set->origin, name, list->count, list->owner, all.text, near ? "; did you mean '" : "",
+        near ? near : "", near ? "'" : "", near ? why : "", near ? "?" : "");
 out:
     rs_str_fini(&all);
     return st;
@@ -310,7 +342,8 @@ rescl_status rs_class_map(const rescl_dataset *set, const char *what, const rs_c
     for (size_t i = 0; i < set->classes; i++) {
         const char *name = set->class_name[i];
         bool twice = false;
-        const size_t at = find(keys, count, name, &twice);
+        size_t at;
+        RS_TRY(find(keys, count, name, &twice, &at));
         if (at == SIZE_MAX)
             RS_TRY(fail_unknown(set, what, list, name));
         RS_FAIL_IF(twice, RESCL_ERR_FORMAT,

@@ -166,7 +166,7 @@ static rescl_status divide(rescl_dataset *set, bool keep_held)
         if (held[i] == keep_held)
             set->index[kept++] = i;
     RS_FAIL_IF(
-        kept == 0, RESCL_ERR_ARG,
+        kept == 0, RESCL_ERR_NOT_FOUND,
         "%s: no class has two images, so none can be held out as \"val\"; give it more, or no "
         "validation_split",
         set->origin);

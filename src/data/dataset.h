@@ -2,6 +2,8 @@
 #ifndef RS_DATASET_H
 #define RS_DATASET_H
 
+#include "hash.h"
+
 #include <rescl/data.h>
 
 typedef struct rs_dataset_format {
@@ -16,6 +18,9 @@ typedef struct rs_dataset_format {
     rescl_status (*get)(const rescl_dataset *set, size_t index, rescl_image *image, int32_t *label);
     /* The label alone, without reading the image. */
     int32_t (*label)(const rescl_dataset *set, size_t index);
+    /* A hash that changes with the image, without decoding it; NULL: of drawn images. What cannot be
+     * read has one too. */
+    rescl_status (*identify)(const rescl_dataset *set, size_t index, rs_hash *out);
     /* Frees `state`, which may be NULL. */
     void (*close)(rescl_dataset *set);
 } rs_dataset_format;
@@ -48,7 +53,12 @@ struct rescl_dataset {
 rescl_status rs_dataset_note(rescl_dataset *set, rescl_log_level level, const char *fmt, ...)
     RESCL_CHECK RESCL_PRINTF(3, 4);
 
-/* The index and label that the format gives to a sample of the set. */
+/* As checkpoints had it before: of 8 samples. */
+rescl_status rs_dataset_old_fingerprint(const rescl_dataset *set, char out[RESCL_FINGERPRINT_BYTES])
+    RESCL_CHECK;
+bool rs_fingerprint_is_old(const char *fingerprint);
+
+/* The format's index of a sample of the set. */
 size_t rs_dataset_index(const rescl_dataset *set, size_t sample);
 
 #define RS_DATASET(stem) extern const rs_dataset_format rs_dataset_##stem;

@@ -16,15 +16,18 @@
 #include "str.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define MAX_CLASSES 100000
 #define MAX_FILES   ((size_t)50000000)
 #define MAX_FOLDERS ((size_t)1000000) /* in a class: links may make a few folders endlessly many */
 #define MAX_DEPTH   64
+#define EDGE        4096 /* bytes at either end of a file that tell it from others */
 
 typedef struct sample {
     char *path;
@@ -554,6 +557,31 @@ static rescl_status get(const rescl_dataset *set, size_t index, rescl_image *ima
     return rescl_image_read(s->samples[index].path, image);
 }
 
+/* The length, the head and the tail: whatever changes an image shows in these, for files end with
+ * compressed data and their sums. A pass over whole sets would take as long as an epoch. */
+static rescl_status identify(const rescl_dataset *set, size_t index, rs_hash *out)
+{
+    const state *s = set->state;
+    uint8_t data[2 * EDGE + sizeof(uint64_t)] = {0};
+    struct stat info;
+    size_t used = 0;
+    const int fd = open(s->samples[index].path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    if (fd >= 0 && fstat(fd, &info) == 0 && S_ISREG(info.st_mode)) {
+        const uint64_t length = (uint64_t)info.st_size;
+        const off_t tail = info.st_size > 2 * EDGE ? info.st_size - EDGE : EDGE;
+        memcpy(data, &length, sizeof length);
+        used = sizeof length;
+        const ssize_t head = pread(fd, data + used, EDGE, 0);
+        used += head > 0 ? (size_t)head : 0;
+        const ssize_t rest = pread(fd, data + used, EDGE, tail);
+        used += rest > 0 ? (size_t)rest : 0;
+    }
+    if (fd >= 0)
+        close(fd);
+    *out = rs_hash_bytes(data, used);
+    return RESCL_OK;
+}
+
 const rs_dataset_format rs_dataset_folder = {
     .name = "folder",
     .expects = "a folder with one folder of PNG or JPEG files per class",
@@ -561,5 +589,6 @@ const rs_dataset_format rs_dataset_folder = {
     .open = open_set,
     .get = get,
     .label = label_of,
+    .identify = identify,
     .close = close_set,
 };

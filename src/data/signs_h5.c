@@ -12,6 +12,7 @@
 #include "h5file.h"
 #include "log.h"
 #include "path.h"
+#include "splits.h"
 #include "str.h"
 
 #include <math.h>
@@ -21,25 +22,37 @@
 #include <sys/stat.h>
 
 /* path/<split>_signs.h5 when path is a folder, else path. Heap; NULL when memory is short. */
-static char *file_of(const rescl_data_options *options)
+static char *file_of(const char *path, const char *split)
 {
-    if (!rs_path_is_dir(options->path))
-        return rs_strf("%s", options->path);
-    char *name = rs_strf("%s_signs.h5", options->split);
-    char *path = name ? rs_path_join(options->path, name) : NULL;
+    if (!rs_path_is_dir(path))
+        return rs_strf("%s", path);
+    char *name = rs_strf("%s_signs.h5", split);
+    char *file = name ? rs_path_join(path, name) : NULL;
     free(name);
-    return path;
+    return file;
 }
 
+/* The split as names in files have it. */
+static const char *split_of(const rescl_data_options *options)
+{
+    const char *split = rs_split_of(options->split);
+    return split ? split : options->split;
+}
+
+/* Whichever split is asked for: a folder may lack it. */
 static bool recognises(const rescl_data_options *options)
 {
-    struct stat info;
-    char *path = file_of(options);
-    const size_t n = path ? strlen(path) : 0;
-    const bool named = (n > 3 && strcmp(path + n - 3, ".h5") == 0) ||
-                       (n > 5 && strcmp(path + n - 5, ".hdf5") == 0);
-    const bool found = named && stat(path, &info) == 0 && S_ISREG(info.st_mode);
-    free(path);
+    const char *const splits[] = {split_of(options), "train", "val", "test"};
+    bool found = false;
+    for (size_t i = 0; !found && i < RS_COUNT(splits); i++) {
+        struct stat info;
+        char *path = file_of(options->path, splits[i]);
+        const size_t n = path ? strlen(path) : 0;
+        const bool named = (n > 3 && strcmp(path + n - 3, ".h5") == 0) ||
+                           (n > 5 && strcmp(path + n - 5, ".hdf5") == 0);
+        found = named && stat(path, &info) == 0 && S_ISREG(info.st_mode);
+        free(path);
+    }
     return found;
 }
 
@@ -161,9 +174,12 @@ static rescl_status scan_set(rs_h5_scan *scan, const void *split)
     for (int i = 0; i < DATASETS; i++) {
         st = i == CLASSES ? scan_class_names(scan, name[i])
                           : rs_h5_scan_array(scan, name[i], name[i]);
-        RS_FAIL_IF(st == RESCL_ERR_NOT_FOUND, RESCL_ERR_FORMAT,
+        /* A file of one split is a file of SIGNS all the same. */
+        RS_FAIL_IF(st == RESCL_ERR_NOT_FOUND,
+                   i == IMAGES && strcmp(split, "train") != 0 ? RESCL_ERR_NOT_FOUND
+                                                              : RESCL_ERR_FORMAT,
                    "%s: has no dataset %s; a SIGNS file holds <split>_set_x, <split>_set_y and "
-                   "list_classes, with the split \"train\" or \"test\"",
+                   "list_classes, with the split \"train\", \"val\" or \"test\"",
                    rs_h5_scan_path(scan), name[i]);
         RS_TRY(st);
     }
@@ -240,11 +256,11 @@ static rescl_status open_set(const rescl_data_options *options, rescl_dataset *s
     rescl_status st = RESCL_OK;
     char *path = NULL;
     rs_h5_file *file = NULL;
-    RS_OOM(path = file_of(options));
+    RS_OOM(path = file_of(options->path, split_of(options)));
     RS_OOM(set->state = calloc(1, sizeof(state)));
     RS_FAIL_IF(strlen(options->split) > 32, RESCL_ERR_ARG, "%s: no split \"%s\"", path,
                options->split);
-    RS_TRY(rs_h5_open(path, path, scan_set, options->split, &file));
+    RS_TRY(rs_h5_open(path, path, scan_set, split_of(options), &file));
     RS_FAIL_IF(file->count < CLASSES || (file->count == CLASSES) == (file->notes == 0),
                RESCL_ERR_FORMAT, "%s: cannot be read", path);
     RS_TRY(read_sets(file, set, set->state));
@@ -278,6 +294,14 @@ out:
     return st;
 }
 
+static rescl_status identify(const rescl_dataset *set, size_t index, rs_hash *out)
+{
+    const state *s = set->state;
+    const size_t bytes = s->height * s->width * 3;
+    *out = rs_hash_bytes(s->pixels + index * bytes, bytes);
+    return RESCL_OK;
+}
+
 static int32_t label_at(const rescl_dataset *set, size_t index)
 {
     const state *s = set->state;
@@ -291,5 +315,6 @@ const rs_dataset_format rs_dataset_signs_h5 = {
     .open = open_set,
     .get = get,
     .label = label_at,
+    .identify = identify,
     .close = close_set,
 };

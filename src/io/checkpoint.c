@@ -21,6 +21,15 @@ static json_t *resize_json(const rescl_resize *r)
                      rescl_interpolation_name(r->interpolation), "keep_exact", r->keep_exact);
 }
 
+/* What the weights were trained on; null where that is not known. */
+static json_t *trained_on_json(const rescl_trained_on *t)
+{
+    if (!t->fingerprint[0])
+        return json_null();
+    return json_pack("{s:s, s:f, s:o}", "fingerprint", t->fingerprint, "validation_split",
+                     t->validation_split, "seed", rs_json_u64(t->seed));
+}
+
 static json_t *model_json(const rs_ckpt_model *m)
 {
     json_t *names = json_array();
@@ -34,14 +43,14 @@ static json_t *model_json(const rs_ckpt_model *m)
                             ? NULL
                             : json_pack("{s:[f,f,f], s:[f,f,f]}", "mean", mean[0], mean[1], mean[2],
                                         "std", std[0], std[1], std[2]);
-    return json_pack("{s:s, s:I, s:I, s:I, s:f, s:f, s:f, s:o, s:s, s:o*, s:o, s:o, s:o, s:b}",
+    return json_pack("{s:s, s:I, s:I, s:I, s:f, s:f, s:f, s:o, s:s, s:o*, s:o, s:o, s:o, s:b, s:o}",
                      "name", m->name, "classes", (json_int_t)m->classes, "image_size",
                      (json_int_t)m->image_size, "hidden", (json_int_t)m->hidden, "dropout",
                      m->dropout, "label_smoothing", m->label_smoothing, "bn_eps", m->bn_eps, "seed",
                      rs_json_u64(m->seed), "preprocess", rescl_preprocess_name(m->preprocess),
                      "normalize", normalize, "resize", resize_json(&m->resize), "class_names",
                      names, "frozen", rs_json_text(m->frozen ? m->frozen : ""), "norm_eval",
-                     m->norm_eval);
+                     m->norm_eval, "trained_on", trained_on_json(&m->trained_on));
 }
 
 /* What the schedule keeps; null if nothing. */
@@ -73,8 +82,11 @@ static json_t *training_json(const rs_ckpt_training *t)
     json_t *sums = json_pack("{s:I, s:I, s:I, s:f, s:f, s:f}", "samples", (json_int_t)p->samples,
                              "top1", (json_int_t)p->top1, "top5", (json_int_t)p->top5, "loss",
                              p->loss_sum, "seconds", p->seconds, "data_wait", p->data_wait);
-    json_t *data = json_pack("{s:o, s:I, s:s}", "name", rs_json_text(t->data.name), "count",
-                             (json_int_t)t->data.count, "fingerprint", t->data.fingerprint);
+    const char *eval = t->data.eval_fingerprint;
+    json_t *data =
+        json_pack("{s:o, s:I, s:s, s:I, s:s*}", "name", rs_json_text(t->data.name), "count",
+                  (json_int_t)t->data.count, "fingerprint", t->data.fingerprint, "eval_count",
+                  (json_int_t)t->data.eval_count, "eval_fingerprint", eval && *eval ? eval : NULL);
     return json_pack("{s:I, s:I, s:I, s:f, s:o, s:o, s:o, s:O, s:o, s:s*}", "epoch",
                      (json_int_t)p->epoch, "batch", (json_int_t)p->batch, "step",
                      (json_int_t)p->step, "time", p->time, "epoch_sums", sums, "best", best, "data",
@@ -263,6 +275,28 @@ out:
     return st;
 }
 
+static rescl_status parse_trained_on(const json_t *d, const char *path, rescl_trained_on *out)
+{
+    rescl_status st = RESCL_OK;
+    const json_t *fingerprint = json_object_get(d, "fingerprint");
+    *out = (rescl_trained_on){0};
+    if (!d || json_is_null(d))
+        goto out;
+    RS_FAIL_IF(
+        !json_is_string(fingerprint) ||
+            json_string_length(fingerprint) >= sizeof out->fingerprint ||
+            !get_real(d, "validation_split", &out->validation_split) ||
+            !(out->validation_split >= 0.0 && out->validation_split < 1.0) ||
+            !rs_json_get_u64(json_object_get(d, "seed"), &out->seed),
+        RESCL_ERR_FORMAT,
+        "%s: metadata 'model' has a trained_on without a valid fingerprint, validation_split or "
+        "seed",
+        path);
+    memcpy(out->fingerprint, json_string_value(fingerprint), json_string_length(fingerprint) + 1);
+out:
+    return st;
+}
+
 /* The number of classes is bounded by the names that are really in the file. */
 static rescl_status parse_model(rs_ckpt_doc *doc, const char *path)
 {
@@ -302,6 +336,7 @@ static rescl_status parse_model(rs_ckpt_doc *doc, const char *path)
     m->hidden = (size_t)hidden;
     m->frozen = frozen ? json_string_value(frozen) : "";
     m->norm_eval = json_is_true(json_object_get(d, "norm_eval"));
+    RS_TRY(parse_trained_on(json_object_get(d, "trained_on"), path, &m->trained_on));
     RS_OOM(doc->class_name = calloc(m->classes, sizeof *doc->class_name));
     for (size_t i = 0; i < m->classes; i++) {
         doc->class_name[i] = json_string_value(json_array_get(names, i));
@@ -369,6 +404,8 @@ static rescl_status parse_training(rs_checkpoint *c)
     }
     c->data.name = json_string_value(json_object_get(data, "name"));
     c->data.fingerprint = json_string_value(json_object_get(data, "fingerprint"));
+    c->data.eval_fingerprint = json_string_value(json_object_get(data, "eval_fingerprint"));
+    (void)get_count(data, "eval_count", &c->data.eval_count);
     ok = ok && c->data.name && c->data.fingerprint && get_count(data, "count", &c->data.count) &&
          json_is_object(json_object_get(d, "options"));
     RS_FAIL_IF(!ok, RESCL_ERR_FORMAT, "%s: metadata 'training' is incomplete", rs_st_path(c->file));

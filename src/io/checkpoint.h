@@ -7,7 +7,7 @@
 #include "safetensors.h"
 
 #include <jansson.h>
-#include <rescl/data.h>
+#include <rescl/model.h>
 
 /* What a model needs besides its weights. */
 typedef struct rs_ckpt_model {
@@ -23,6 +23,7 @@ typedef struct rs_ckpt_model {
     const char *frozen;            /* how it was trained: see rescl_model_freeze; "" or NULL:
                                     * nothing; read: never NULL */
     bool norm_eval;
+    rescl_trained_on trained_on;
 } rs_ckpt_model;
 
 /* Where the description stands in files that are of another library's form. */
@@ -61,6 +62,8 @@ typedef struct rs_ckpt_data {
     const char *name;
     uint64_t count;
     const char *fingerprint; /* of the content; see docs/checkpoint.md */
+    uint64_t eval_count;     /* and of what measures; 0 and NULL or "": nothing, or not known */
+    const char *eval_fingerprint;
 } rs_ckpt_data;
 
 typedef struct rs_ckpt_training {

@@ -29,7 +29,8 @@ static json_t *tuning_json(const rescl_tuning_info *t)
 }
 
 rescl_status rs_env_write(const char *path, const rescl_device_info *device,
-                          const rescl_tuning_info *tuning, const char *model, const json_t *options)
+                          const rescl_tuning_info *tuning, const char *model, const json_t *options,
+                          const json_t *data)
 {
     rescl_status st = RESCL_OK;
     struct utsname sys = {0};
@@ -37,10 +38,10 @@ rescl_status rs_env_write(const char *path, const rescl_device_info *device,
     char *text = NULL, *lines = NULL;
 
     RS_FAIL_IF(uname(&sys) < 0, RESCL_ERR_IO, "the system does not say its name");
-    env = json_pack("{s:s, s:o, s:o, s:{s:s, s:s, s:s, s:i}, s:s, s:O}", "rescl", rescl_version(),
-                    "device", device_json(device), "tuning", tuning_json(tuning), "system", "name",
-                    sys.sysname, "release", sys.release, "machine", sys.machine, "cpus",
-                    (int)rs_cpu_count(), "model", model, "options", options);
+    env = json_pack("{s:s, s:o, s:o, s:{s:s, s:s, s:s, s:i}, s:s, s:O, s:O}", "rescl",
+                    rescl_version(), "device", device_json(device), "tuning", tuning_json(tuning),
+                    "system", "name", sys.sysname, "release", sys.release, "machine", sys.machine,
+                    "cpus", (int)rs_cpu_count(), "model", model, "options", options, "data", data);
     RS_OOM(env);
     RS_OOM(text = json_dumps(env, JSON_INDENT(2) | JSON_REAL_PRECISION(10)));
     RS_OOM(lines = rs_strf("%s\n", text));

@@ -5,10 +5,10 @@
 #include <jansson.h>
 #include <rescl/tune.h>
 
-/* What the run ran on: rescl's version, device, driver, platform, tuning, system, processors, model
- * and options (an object, by name). */
+/* What the run ran on: rescl's version, device, driver, platform, tuning, system, processors, model,
+ * options (an object, by name) and data (an object). */
 rescl_status rs_env_write(const char *path, const rescl_device_info *device,
-                          const rescl_tuning_info *tuning, const char *model, const json_t *options)
-    RESCL_CHECK;
+                          const rescl_tuning_info *tuning, const char *model, const json_t *options,
+                          const json_t *data) RESCL_CHECK;
 
 #endif

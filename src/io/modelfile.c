@@ -63,7 +63,8 @@ rs_ckpt_model rs_model_describe(const rescl_model *m)
                            .resize = m->resize,
                            .class_name = (const char *const *)m->class_name,
                            .frozen = m->frozen ? m->frozen : "",
-                           .norm_eval = m->norm_eval};
+                           .norm_eval = m->norm_eval,
+                           .trained_on = m->trained_on};
 }
 
 rescl_status rescl_model_save(const rescl_model *model, const char *path)
@@ -349,6 +350,8 @@ rescl_status rescl_weights_create_model(const rescl_weights *weights,
     RS_TRY(rs_wfile_load(weights->file, model->graph, &m, &model->weights));
     take_over(weights, model);
     model->resize = resize_of(weights, model->image_size);
+    if (rs_wfile_describe(weights->file)->model)
+        model->trained_on = rs_wfile_describe(weights->file)->model->trained_on;
     if (report)
         RS_TRY(make_report(weights, model->graph, &m, report));
     *out = model;

@@ -239,7 +239,8 @@ void rescl_model_get_info(const rescl_model *m, rescl_model_info *out)
                               .layers = layer_count(m),
                               .preprocess = m->preprocess,
                               .normalize = get_normalize(m),
-                              .resize = m->resize};
+                              .resize = m->resize,
+                              .trained_on = m->trained_on};
     for (size_t i = 0; i < m->graph->nnodes; i++) {
         size_t params, trainable;
         count_node(m->graph, &m->graph->node[i], &params, &trainable);

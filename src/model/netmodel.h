@@ -20,6 +20,7 @@ struct rescl_model {
     char **class_alias; /* a second name of each, such as WordNet's; NULL: there are none */
     char *frozen;       /* the patterns of rescl_model_freeze, or NULL */
     bool norm_eval;
+    rescl_trained_on trained_on;
     rs_graph *graph; /* unfused: one node per layer of the summary */
     rs_weights weights;
 };

@@ -5,6 +5,7 @@
 #include "envfile.h"
 #include "error.h"
 #include "hash.h"
+#include "jsonvalue.h"
 #include "log.h"
 #include "modelfile.h"
 #include "path.h"
@@ -17,8 +18,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#define FINGERPRINT_SAMPLES 8
 
 rescl_status rs_trainer_paths(rescl_trainer *t)
 {
@@ -45,13 +44,31 @@ static rescl_status clear_stale(const char *path)
     return st;
 }
 
+/* What is trained on and what measures. A new reference; NULL when memory is short. */
+static json_t *data_json(const rescl_trainer *t)
+{
+    const rescl_dataset *set = t->train_set;
+    json_t *classes = json_array();
+    json_t *eval =
+        t->eval_set ? json_pack("{s:o, s:s, s:I, s:s}", "name", rs_json_text(t->eval_set->origin),
+                                "split", t->eval_set->split, "count",
+                                (json_int_t)t->eval_set->count, "fingerprint", t->eval_fingerprint)
+                    : json_null();
+    for (size_t i = 0; i < t->model->classes; i++)
+        json_array_append_new(classes, rs_json_text(t->model->class_name[i]));
+    return json_pack("{s:o, s:I, s:s, s:f, s:o, s:o, s:o}", "name", rs_json_text(set->origin),
+                     "count", (json_int_t)set->count, "fingerprint", t->fingerprint,
+                     "validation_split", set->validation_split, "seed", rs_json_u64(set->seed),
+                     "classes", classes, "eval", eval);
+}
+
 rescl_status rs_trainer_begin(rescl_trainer *t)
 {
     rescl_status st = RESCL_OK;
     const char *dir = t->options.output_dir;
     char *env = NULL, *args = NULL;
     rescl_device *device = rs_team_device(t->team, 0);
-    json_t *options = NULL;
+    json_t *options = NULL, *data = NULL;
     rescl_tuning_info tuning;
 
     if (t->begun || !dir)
@@ -61,7 +78,9 @@ rescl_status rs_trainer_begin(rescl_trainer *t)
     RS_OOM(env = rs_path_join(dir, "env.json"));
     rescl_device_get_tuning(device, &tuning);
     RS_OOM(options = rs_train_options_json(&t->options));
-    RS_TRY(rs_env_write(env, rescl_device_get_info(device), &tuning, t->model->name, options));
+    RS_OOM(data = data_json(t));
+    RS_TRY(
+        rs_env_write(env, rescl_device_get_info(device), &tuning, t->model->name, options, data));
     if (t->options.args_ini) {
         RS_OOM(args = rs_path_join(dir, "args.ini"));
         RS_TRY(rs_file_write(args, t->options.args_ini, strlen(t->options.args_ini)));
@@ -69,6 +88,7 @@ rescl_status rs_trainer_begin(rescl_trainer *t)
     t->begun = true;
 out:
     json_decref(options);
+    json_decref(data);
     free(env);
     free(args);
     return st;
@@ -121,7 +141,8 @@ rescl_status rs_trainer_save_last(rescl_trainer *t)
     t->progress.time = rs_clock_seconds() - t->clock_base;
     const rs_ckpt_training training = {
         .progress = t->progress,
-        .data = {t->train_set->origin, t->train_set->count, t->fingerprint},
+        .data = {t->train_set->origin, t->train_set->count, t->fingerprint,
+                 t->eval_set ? t->eval_set->count : 0, t->eval_fingerprint},
         .nstates = nstates,
         .state_name = names,
         .state = t->state,
@@ -149,31 +170,6 @@ out:
 }
 
 /* ---- resuming ---------------------------------------------------------------------------- */
-
-rescl_status rs_dataset_fingerprint(const rescl_dataset *set, char out[33])
-{
-    rescl_status st = RESCL_OK;
-    const size_t samples = set->count < FINGERPRINT_SAMPLES ? set->count : FINGERPRINT_SAMPLES;
-    uint64_t words[2 + 5 * FINGERPRINT_SAMPLES] = {set->count, set->classes};
-    rescl_image image = {0};
-    int32_t label;
-
-    for (size_t i = 0; i < samples; i++) {
-        uint64_t *w = words + 2 + 5 * i;
-        rescl_image_free(&image);
-        RS_TRY(rescl_dataset_get(set, i * (set->count / samples), &image, &label));
-        const rs_hash h = rs_hash_bytes(image.pixels, image.width * image.height * 3);
-        w[0] = (uint64_t)(int64_t)label;
-        w[1] = image.width;
-        w[2] = image.height;
-        w[3] = h.lo;
-        w[4] = h.hi;
-    }
-    rs_hash_hex(rs_hash_bytes(words, sizeof words), out);
-out:
-    rescl_image_free(&image);
-    return st;
-}
 
 #define FAIL_IF_DIFFERENT(cond, what, fmt, was, is)                                                \
     RS_FAIL_IF(cond, RESCL_ERR_ARG,                                                                \
@@ -226,7 +222,7 @@ static rescl_status match_model(const rs_checkpoint *c, const rescl_model *m)
     if (rs_classes_unnamed(was->class_name, was->classes))
         goto out; /* names were not given then */
     for (size_t i = 0; i < was->classes; i++)
-        RS_FAIL_IF(strcmp(was->class_name[i], m->class_name[i]) != 0, RESCL_ERR_ARG,
+        RS_FAIL_IF(!rs_class_is(m->class_name[i], was->class_name[i]), RESCL_ERR_ARG,
                    "cannot resume from %s: class %zu was called '%s', this run calls it '%s'",
                    rs_checkpoint_path(c), i, was->class_name[i], m->class_name[i]);
 out:
@@ -240,13 +236,18 @@ static rescl_status match_data(rescl_trainer *t, const rs_checkpoint *c)
     const rs_split split = rs_split_batches(t->train_set->count, t->options.batch_size, t->least);
     const rs_split apart = rs_split_batches(t->train_set->count, t->options.batch_size, 0);
     const size_t batches = rs_split_count(&split);
+    char old[RESCL_FINGERPRINT_BYTES] = "";
 
     FAIL_IF_DIFFERENT(was->count != t->train_set->count, "a training set of", "%" PRIu64 " samples",
                       was->count, (uint64_t)t->train_set->count);
-    RS_FAIL_IF(strcmp(was->fingerprint, t->fingerprint) != 0, RESCL_ERR_ARG,
-               "cannot resume from %s: it was trained on '%s', whose images differ from those of "
-               "'%s'",
-               rs_checkpoint_path(c), was->name, t->train_set->origin);
+    if (rs_fingerprint_is_old(was->fingerprint))
+        RS_TRY(rs_dataset_old_fingerprint(t->train_set, old));
+    RS_FAIL_IF(
+        strcmp(was->fingerprint, *old ? old : t->fingerprint) != 0, RESCL_ERR_ARG,
+        "cannot resume from %s: it was trained on '%s', whose images or classes differ from "
+        "those of '%s': files were changed, or another share of them is held out; start a new "
+        "run from its weights",
+        rs_checkpoint_path(c), was->name, t->train_set->origin);
     if (strcmp(was->name, t->train_set->origin) != 0)
         rs_log(RESCL_LOG_INFO, "the training set was '%s', is now '%s'; the images are the same",
                was->name, t->train_set->origin);
@@ -257,6 +258,21 @@ static rescl_status match_data(rescl_trainer *t, const rs_checkpoint *c)
                t->progress.batch, batches);
 out:
     return st;
+}
+
+/* The best so far was measured on the run's own images. */
+static void compare_eval(rescl_trainer *t, const rs_ckpt_data *was)
+{
+    if (!t->progress.has_best || !t->progress.best_by_eval || !was->eval_fingerprint ||
+        (was->eval_count == t->eval_set->count &&
+         strcmp(was->eval_fingerprint, t->eval_fingerprint) == 0))
+        return;
+    t->progress.has_best = false;
+    rs_log(RESCL_LOG_WARN,
+           "the images that measure are not those of %s: its best epoch is not comparable, and the "
+           "best "
+           "from now on is kept",
+           t->resume_path);
 }
 
 rescl_status rs_trainer_resume(rescl_trainer *t)
@@ -284,6 +300,7 @@ rescl_status rs_trainer_resume(rescl_trainer *t)
                                         &t->state[i]));
     if (t->progress.has_best && t->progress.best_by_eval != (t->eval_set != NULL))
         t->progress.has_best = false; /* not comparable with what this run measures */
+    compare_eval(t, rs_checkpoint_data(c));
     if (rs_checkpoint_plan(c))
         snprintf(t->resumed_plan, sizeof t->resumed_plan, "%s", rs_checkpoint_plan(c));
     t->good = t->resume_path;

@@ -144,10 +144,15 @@ rescl_status rescl_trainer_create(rescl_device *device, rescl_model *model,
     if (train_set) {
         RS_TRY(rs_name_classes(model, train_set));
         RS_TRY(rs_match_dataset(model, train_set, "training set", &t->train_map));
-        RS_TRY(rs_dataset_fingerprint(train_set, t->fingerprint));
+        RS_TRY(rescl_dataset_fingerprint(train_set, t->fingerprint));
+        model->trained_on = (rescl_trained_on){.validation_split = train_set->validation_split,
+                                               .seed = train_set->seed};
+        memcpy(model->trained_on.fingerprint, t->fingerprint, sizeof t->fingerprint);
     }
-    if (eval_set)
+    if (eval_set) {
         RS_TRY(rs_match_dataset(model, eval_set, "evaluation set", &t->eval_map));
+        RS_TRY(rescl_dataset_fingerprint(eval_set, t->eval_fingerprint));
+    }
     RS_TRY(check_batches(t));
     rs_tell_threads(t->options.workers);
     for (int i = 0; i < rs_optim_states(&t->hyper); i++)

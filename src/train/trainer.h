@@ -33,15 +33,15 @@ struct rescl_trainer {
     rs_loader *train_loader, *eval_loader;
     rs_ckpt_progress progress;
     rs_weights state[RS_OPTIM_STATES]; /* host copies of the optimiser's arrays, for checkpoints */
-    char fingerprint[33];              /* of train_set */
-    char plan[33];                     /* of the nets that train */
-    char resumed_plan[33];             /* of those that wrote the checkpoint; "": it does not say */
-    char *best_path, *last_path;       /* NULL without an output_dir */
-    char *resume_path;                 /* NULL: a new run */
-    const char *good;                  /* the newest complete checkpoint, or NULL */
-    bool begun;                        /* the run folder was made ready */
-    bool ran, running;                 /* by rescl_trainer_run */
-    bool has_gradients;                /* of some batch */
+    char fingerprint[RESCL_FINGERPRINT_BYTES], eval_fingerprint[RESCL_FINGERPRINT_BYTES];
+    char plan[33];               /* of the nets that train */
+    char resumed_plan[33];       /* of those that wrote the checkpoint; "": it does not say */
+    char *best_path, *last_path; /* NULL without an output_dir */
+    char *resume_path;           /* NULL: a new run */
+    const char *good;            /* the newest complete checkpoint, or NULL */
+    bool begun;                  /* the run folder was made ready */
+    bool ran, running;           /* by rescl_trainer_run */
+    bool has_gradients;          /* of some batch */
     rs_own_steps own;
     const rs_watcher *const *watchers; /* NULL: those of watchers.def */
     double clock_base; /* rs_clock_seconds at which the run's time would have been 0 */
@@ -64,9 +64,6 @@ rescl_status rs_trainer_save_best(rescl_trainer *t) RESCL_CHECK;
 /* Takes up progress, weights and optimiser state of options.resume. Called before the team
  * exists. */
 rescl_status rs_trainer_resume(rescl_trainer *t) RESCL_CHECK;
-/* 32 hex digits that tell one training set from another: the number of samples and classes, the
- * size, label and pixels of up to 8 samples spread over the set. */
-rescl_status rs_dataset_fingerprint(const rescl_dataset *set, char out[33]) RESCL_CHECK;
 
 /* ---- evaluate.c -------------------------------------------------------------------------- */
 

@@ -144,9 +144,9 @@ static void choices_list_their_words(void **state)
     const char **split = cli_opt_choices(OPT_split), **names = cli_opt_choices(OPT_names);
     const char **model = cli_opt_choices(OPT_model_of), **opt = cli_opt_choices(of_train("opt"));
     assert_true(split && names && model && opt);
-    assert_string_equal(split[0], "train");
-    assert_string_equal(split[1], "test");
-    assert_null(split[2]);
+    assert_string_equal(split[0], "auto");
+    assert_string_equal(split[3], "test");
+    assert_null(split[4]);
     assert_string_equal(names[5], "keras1");
     assert_string_equal(model[0], "auto");
     assert_string_equal(model[1], rescl_model_names()[0]);

@@ -68,14 +68,17 @@ fi
 # Images of one's own, without any to test with.
 mkdir -p photos/train/cat photos/train/dog
 for file in cat/1 cat/2 dog/1; do make_png >"photos/train/$file.png"; done
-run train --model resnet8 --data-path photos --size 16 --epochs 1
+run train --model resnet8 --data-path photos --size 16 --epochs 1 --validation-split 0
 want_code 0
-[ "$(grep -c 'without measuring accuracy' err)" -eq 1 ] || fail "expected one warning"
+[ "$(grep -c 'nothing measures the network but the 3 images' err)" -eq 1 ] ||
+    fail "expected one warning"
 want_out "best      training accuracy"
 sed -n 's/^evaluate  rescl //p' out >command
 eval "run $(cat command)"
 want_code 0
 grep -qx 'samples   3' out || fail "expected the three images"
+want_out "training accuracy"
+want_err "the network was trained on these 3 images"
 run predict --weights runs/resnet8-photos photos/train/dog
 want_code 0
 grep -qE '^photos/train/dog/1.png: (cat|dog) [0-9.]+ %, (cat|dog) [0-9.]+ %$' out ||

@@ -49,7 +49,7 @@ refused "--seed: found '18446744073709551616'" train --seed 18446744073709551616
 refused "--batch-size: found '0'" train -b0
 refused "--model: found 'resnet51', expected one of" train --model resnet51
 refused "did you mean 'adam'?" train --opt adma
-refused "--split: found 'val', expected one of train, test" eval --split val
+refused "--split: found 'all', expected one of auto, train, val, test" eval --split all
 refused "--batch-size: found 'x'" bench model --batch-size 1,x
 refused "--mode: found 'fly', expected one of train, infer" bench model --mode train,fly
 refused "--m: found '0', expected a whole number in [1,65536]" bench product --m 0

@@ -126,7 +126,7 @@ static void names_what_may_be_meant(void **state)
     refuses("cafe\xcc\x81", "caf\xc3\xa9", "did you mean 'caf\xc3\xa9'", "Unicode");
     refuses("\xed\x95\x9c", "\xe1\x84\x92\xe1\x85\xa1\xe1\x86\xab", "did you mean", "Unicode");
     refuses("\xe3\x81\x8b\xe3\x82\x99", "\xe3\x81\x8c", "did you mean", "Unicode");
-    refuses("zebra", "bee", "it has 3: ant, bee, cow", "");
+    refuses("zebra", "bee", "none of the 3 of the list (ant, bee, cow)", "");
 }
 
 /* Names that are no UTF-8 are bytes. */
@@ -137,6 +137,19 @@ static void bears_any_bytes(void **state)
     for (size_t i = 0; i < RS_COUNT(odd); i++)
         for (size_t k = 0; k < RS_COUNT(odd); k++)
             (void)rs_class_near(odd[i], (const char *const *)&odd[k], 1, &why);
+}
+
+/* A folder's name in Latin-1: the file of weights has '?' for what is no UTF-8. */
+static void finds_names_that_weights_cannot_keep(void **state)
+{
+    (void)state;
+    static const char *const folders[] = {"caf\xe9", "tea"}, *const kept[] = {"ale", "caf?", "tea"};
+    rescl_dataset *set = make_set(2, folders);
+    assert_ok(rescl_dataset_match_classes(set, kept, 3));
+    assert_int_equal(label_of(set, 0), 1);
+    rescl_dataset_close(set);
+    assert_true(rs_class_is("caf\xe9", "caf?"));
+    assert_false(rs_class_is("cafe", "caf?"));
 }
 
 static void counts_where_there_are_no_names(void **state)
@@ -181,6 +194,7 @@ int main(void)
         cmocka_unit_test(takes_second_names),
         cmocka_unit_test(names_what_may_be_meant),
         cmocka_unit_test(bears_any_bytes),
+        cmocka_unit_test(finds_names_that_weights_cannot_keep),
         cmocka_unit_test(counts_where_there_are_no_names),
         cmocka_unit_test(refuses_names_that_are_there_twice),
     };

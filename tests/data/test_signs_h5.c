@@ -314,7 +314,7 @@ static void refuses_other_files(void **state)
     const recipe good = {0};
     const char *path = put_file(&good);
     rescl_dataset *set;
-    assert_fails(open_path(path, "test", &set), RESCL_ERR_FORMAT, "test_set_x", "<split>_set_x");
+    assert_fails(open_path(path, "test", &set), RESCL_ERR_NOT_FOUND, "test_set_x", "<split>_set_x");
     put_bytes(path, "no HDF5 at all", 14);
     assert_fails(open_path(path, "train", &set), RESCL_ERR_FORMAT, path, "not an HDF5 file");
     put_bytes(path, "", 0);

@@ -15,7 +15,7 @@ static void describes_the_environment(void **state)
     json_t *given = json_pack("{s:s, s:i}", "seed", "18446744073709551615", "batch_size", 32);
     json_error_t why;
     char *dir = rs_test_dir_make(), *env = rs_path_join(dir, "env.json");
-    assert_ok(rs_env_write(env, &device, &tuning, "resnet8", given));
+    assert_ok(rs_env_write(env, &device, &tuning, "resnet8", given, given));
     json_decref(given);
     json_t *j = json_load_file(env, JSON_REJECT_DUPLICATES, &why);
     assert_non_null(j);

@@ -1,6 +1,8 @@
 /* A run that was stopped and resumed ends with the same bits as one that was not. */
 #include "checkpoint.h"
+#include "dataset.h"
 #include "modelfile.h"
+#include "path.h"
 #include "testing.h"
 #include "train_support.h"
 
@@ -270,7 +272,7 @@ static void refuses_other_models_and_data(void **state)
     assert_fails(rescl_trainer_create(rs_test_device(), same, fewer, NULL, &o, &t), RESCL_ERR_ARG,
                  "40 samples", "39");
     assert_fails(rescl_trainer_create(rs_test_device(), same, others, NULL, &o, &t), RESCL_ERR_ARG,
-                 "images differ");
+                 "images or classes differ");
     assert_null(t);
     rescl_model_destroy(dropout);
     rescl_model_destroy(wider);
@@ -278,6 +280,88 @@ static void refuses_other_models_and_data(void **state)
     rescl_dataset_close(set);
     rescl_dataset_close(fewer);
     rescl_dataset_close(others);
+}
+
+static rescl_model *hands_model(const char *third)
+{
+    const char *const names[] = {"fist", "one", third, "three", "four", "five"};
+    const rescl_model_options o = {.struct_size = sizeof o,
+                                   .name = "resnet8",
+                                   .classes = 6,
+                                   .image_size = TEST_SIZE,
+                                   .class_names = names};
+    rescl_model *m = NULL;
+    assert_ok(rescl_model_create(&o, &m));
+    return m;
+}
+
+/* The head's third output has a meaning, whatever the data call it. */
+static void refuses_renamed_classes(void **state)
+{
+    (void)state;
+    rescl_train_options o = train_options(rs_test_path("%s/renamed", rs_test_dir));
+    rescl_dataset *set = rs_test_hands("train", TEST_SAMPLES, 0);
+    rescl_model *first = hands_model("two"), *second = hands_model("Two");
+    rescl_trainer *t = NULL;
+    o.max_steps = 1;
+    assert_ok(rescl_trainer_create(rs_test_device(), first, set, NULL, &o, &t));
+    assert_ok(rescl_trainer_run(t, NULL));
+    rescl_trainer_destroy(t);
+    t = NULL;
+    o.resume = o.output_dir;
+    assert_fails(rescl_trainer_create(rs_test_device(), second, set, NULL, &o, &t), RESCL_ERR_ARG,
+                 "class 2 was called 'two', this run calls it 'Two'");
+    assert_null(t);
+    rescl_model_destroy(first);
+    rescl_model_destroy(second);
+    rescl_dataset_close(set);
+}
+
+/* Replaces each `from` in a file by `to`, of the same length. */
+static void patch(const char *path, const char *from, const char *to)
+{
+    char *data = NULL;
+    size_t bytes, count = 0;
+    assert_int_equal(strlen(from), strlen(to));
+    assert_ok(rs_file_read(path, 64 << 20, &data, &bytes));
+    for (size_t i = 0; i + strlen(from) <= bytes; i++)
+        if (memcmp(data + i, from, strlen(from)) == 0) {
+            memcpy(data + i, to, strlen(to));
+            count++;
+        }
+    assert_true(count > 0);
+    assert_ok(rs_file_write(path, data, bytes));
+    free(data);
+}
+
+/* A checkpoint of a version whose fingerprint looked at 8 samples. */
+static void goes_on_from_old_fingerprints(void **state)
+{
+    (void)state;
+    char run[512], file[600], was[80], old[80], print[RESCL_FINGERPRINT_BYTES];
+    snprintf(run, sizeof run, "%s/oldprint", rs_test_dir);
+    snprintf(file, sizeof file, "%s/weights/last.safetensors", run);
+    train_run r = {.options = train_options(run)};
+    rescl_dataset *set = rs_test_hands("train", TEST_SAMPLES, 0);
+    r.options.max_steps = 1;
+    train_do(&r);
+    assert_ok(r.status);
+    assert_ok(rescl_dataset_fingerprint(set, print));
+    snprintf(was, sizeof was, "\\\"fingerprint\\\":\\\"%s\\\"", print);
+    assert_ok(rs_dataset_old_fingerprint(set, print));
+    snprintf(old, sizeof old, "\\\"fingerprint\\\":\\\"%s\\\"  ", print);
+    rescl_dataset_close(set);
+    patch(file, was, old);
+    r.options.max_steps = 2;
+    r.options.resume = run;
+    train_do(&r);
+    assert_ok(r.status);
+    snprintf(old, sizeof old, "\\\"fingerprint\\\":\\\"%s\\\"  ",
+             "0123456789abcdef0123456789abcdef");
+    patch(file, was, old);
+    r.options.max_steps = 3;
+    train_do(&r);
+    assert_fails(r.status, RESCL_ERR_ARG, "images or classes differ");
 }
 
 /* Preprocessing and epsilon belong to the weights, and a new model cannot know them. */
@@ -378,6 +462,8 @@ int main(void)
         cmocka_unit_test(other_plans_are_told),
         cmocka_unit_test(refuses_other_options),
         cmocka_unit_test(refuses_other_models_and_data),
+        cmocka_unit_test(refuses_renamed_classes),
+        cmocka_unit_test(goes_on_from_old_fingerprints),
         cmocka_unit_test(takes_what_belongs_to_the_weights),
         cmocka_unit_test(refuses_files_without_a_run),
     };

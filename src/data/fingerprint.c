@@ -1,0 +1,100 @@
+/* What tells one dataset from another: every label, every image's content, the names of classes. */
+#include "dataset.h"
+#include "error.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define OLD_SAMPLES 8
+#define VERSION     "2:"
+#define CHUNK       512 /* samples hashed at once */
+
+/* Label, size and pixels of up to 8 samples spread over the set. */
+static rescl_status hash_pixels(const rescl_dataset *set, rs_hash *out)
+{
+    rescl_status st = RESCL_OK;
+    const size_t samples = set->count < OLD_SAMPLES ? set->count : OLD_SAMPLES;
+    uint64_t words[2 + 5 * OLD_SAMPLES] = {set->count, set->classes};
+    rescl_image image = {0};
+    int32_t label;
+
+    for (size_t i = 0; i < samples; i++) {
+        uint64_t *w = words + 2 + 5 * i;
+        rescl_image_free(&image);
+        RS_TRY(rescl_dataset_get(set, i * (set->count / samples), &image, &label));
+        const rs_hash h = rs_hash_bytes(image.pixels, image.width * image.height * 3);
+        w[0] = (uint64_t)(int64_t)label;
+        w[1] = image.width;
+        w[2] = image.height;
+        w[3] = h.lo;
+        w[4] = h.hi;
+    }
+    *out = rs_hash_bytes(words, sizeof words);
+out:
+    rescl_image_free(&image);
+    return st;
+}
+
+rescl_status rs_dataset_old_fingerprint(const rescl_dataset *set, char out[RESCL_FINGERPRINT_BYTES])
+{
+    rescl_status st = RESCL_OK;
+    rs_hash h;
+    RS_TRY(hash_pixels(set, &h));
+    rs_hash_hex(h, out);
+out:
+    return st;
+}
+
+bool rs_fingerprint_is_old(const char *fingerprint)
+{
+    return strncmp(fingerprint, VERSION, strlen(VERSION)) != 0;
+}
+
+/* Adds the samples one after another: label and content. */
+static rescl_status hash_samples(const rescl_dataset *set, rs_hash *h)
+{
+    rescl_status st = RESCL_OK;
+    uint64_t words[2 + 3 * CHUNK];
+    size_t used = 2;
+    for (size_t i = 0; i < set->total; i++) {
+        const size_t index = set->index ? set->index[i] : i;
+        rs_hash content = {0};
+        RS_TRY(set->format->identify(set, index, &content));
+        words[used++] = (uint64_t)set->format->label(set, index);
+        words[used++] = content.lo;
+        words[used++] = content.hi;
+        if (used == RS_COUNT(words) || i + 1 == set->total) {
+            words[0] = h->lo;
+            words[1] = h->hi;
+            *h = rs_hash_bytes(words, used * sizeof *words);
+            used = 2;
+        }
+    }
+out:
+    return st;
+}
+
+rescl_status rescl_dataset_fingerprint(const rescl_dataset *set, char out[RESCL_FINGERPRINT_BYTES])
+{
+    rescl_status st = RESCL_OK;
+    rs_hash h = rs_hash_strings((const char *const *)set->class_name, set->classes);
+    rs_hash pixels;
+    char hex[33];
+    if (set->format->identify) {
+        RS_TRY(hash_samples(set, &h));
+    } else {
+        RS_TRY(hash_pixels(set, &pixels));
+        const uint64_t words[] = {h.lo, h.hi, pixels.lo, pixels.hi};
+        h = rs_hash_bytes(words, sizeof words);
+    }
+    if (set->validation_split > 0.0) {
+        uint64_t words[] = {h.lo, h.hi, 0, set->seed};
+        memcpy(&words[2], &set->validation_split, sizeof words[2]);
+        h = rs_hash_bytes(words, sizeof words);
+    }
+    rs_hash_hex(h, hex);
+    snprintf(out, RESCL_FINGERPRINT_BYTES, VERSION "%s", hex);
+out:
+    return st;
+}

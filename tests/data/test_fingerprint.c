@@ -1,0 +1,144 @@
+#include "testing.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <rescl/data.h>
+
+#include "data_support.h"
+#include "dataset.h"
+#include "error.h"
+#include "path.h"
+
+static const char *fingerprint_of(const char *folder, size_t samples, double share, uint64_t seed)
+{
+    static char prints[4][RESCL_FINGERPRINT_BYTES];
+    static unsigned turn;
+    char *print = prints[turn++ % 4];
+    const rescl_data_options options = {.struct_size = sizeof options,
+                                        .path = rs_test_path("%s/%s", rs_test_dir, folder),
+                                        .split = "train",
+                                        .samples = samples,
+                                        .validation_split = share,
+                                        .seed = seed};
+    rescl_dataset *set;
+    assert_ok(rescl_dataset_open(&options, &set));
+    assert_ok(rescl_dataset_fingerprint(set, print));
+    rescl_dataset_close(set);
+    return print;
+}
+
+static void put_set(const char *name)
+{
+    for (int i = 0; i < 40; i++) {
+        const char *class_name = i < 20 ? "ant" : "bee";
+        assert_ok(rs_mkdirs(rs_test_path("%s/%s/%s", rs_test_dir, name, class_name)));
+        put_image(rs_test_path("%s/%s/%s/%02d.png", rs_test_dir, name, class_name, i), (uint8_t)i);
+    }
+}
+
+static void move(const char *from, const char *to)
+{
+    assert_int_equal(
+        rename(rs_test_path("%s/%s", rs_test_dir, from), rs_test_path("%s/%s", rs_test_dir, to)),
+        0);
+}
+
+/* One of forty images, a class's name, a label. */
+static void notices_each_change(void **state)
+{
+    (void)state;
+    char first[RESCL_FINGERPRINT_BYTES];
+    put_set("set");
+    snprintf(first, sizeof first, "%s", fingerprint_of("set", 0, 0, 0));
+    assert_false(rs_fingerprint_is_old(first));
+    assert_string_equal(fingerprint_of("set", 8, 0, 3), first);
+    for (int i = 0; i < 40; i += 13) {
+        const char *class_name = i < 20 ? "ant" : "bee";
+        put_image(rs_test_path("%s/set/%s/%02d.png", rs_test_dir, class_name, i), 200);
+        assert_string_not_equal(fingerprint_of("set", 0, 0, 0), first);
+        put_image(rs_test_path("%s/set/%s/%02d.png", rs_test_dir, class_name, i), (uint8_t)i);
+        assert_string_equal(fingerprint_of("set", 0, 0, 0), first);
+    }
+    move("set/bee", "set/wasp");
+    assert_string_not_equal(fingerprint_of("set", 0, 0, 0), first);
+    move("set/wasp", "set/bee");
+    move("set/ant/19.png", "set/bee/19.png"); /* the same images in the same order */
+    assert_string_not_equal(fingerprint_of("set", 0, 0, 0), first);
+    move("set/bee/19.png", "set/ant/19.png");
+    assert_int_equal(unlink(rs_test_path("%s/set/bee/30.png", rs_test_dir)), 0);
+    assert_string_not_equal(fingerprint_of("set", 0, 0, 0), first);
+}
+
+static void stays_where_nothing_changed(void **state)
+{
+    (void)state;
+    char first[RESCL_FINGERPRINT_BYTES];
+    put_set("here");
+    put_set("there");
+    snprintf(first, sizeof first, "%s", fingerprint_of("here", 0, 0, 0));
+    assert_string_equal(fingerprint_of("there", 0, 0, 0), first);
+    snprintf(first, sizeof first, "%s", fingerprint_of("here", 0, 0.25, 1));
+    assert_string_equal(fingerprint_of("there", 0, 0.25, 1), first);
+    assert_string_not_equal(fingerprint_of("there", 0, 0.25, 2), first);
+    assert_string_not_equal(fingerprint_of("there", 0, 0.3, 1), first);
+}
+
+/* What cannot be read does not stop it, and a FIFO is not waited for. */
+static void bears_what_cannot_be_read(void **state)
+{
+    (void)state;
+    put_set("odd");
+    assert_int_equal(symlink("nowhere", rs_test_path("%s/odd/ant/x.png", rs_test_dir)), 0);
+    assert_true(*fingerprint_of("odd", 0, 0, 0));
+}
+
+static void knows_arrays_and_drawn_images(void **state)
+{
+    (void)state;
+    uint8_t pixels[20 * 12] = {0};
+    int32_t labels[20] = {0};
+    char print[3][RESCL_FINGERPRINT_BYTES];
+    for (int i = 0; i < 3; i++) {
+        rescl_dataset *set;
+        const rescl_data_arrays arrays = {.struct_size = sizeof arrays,
+                                          .images = pixels,
+                                          .labels = labels,
+                                          .count = 20,
+                                          .height = 2,
+                                          .width = 2,
+                                          .classes = 2};
+        pixels[17 * 12 + 5] = (uint8_t)(i == 1);
+        labels[3] = i == 2;
+        assert_ok(rescl_dataset_from_arrays(&arrays, &set));
+        assert_ok(rescl_dataset_fingerprint(set, print[i]));
+        rescl_dataset_close(set);
+    }
+    assert_string_not_equal(print[0], print[1]);
+    assert_string_not_equal(print[0], print[2]);
+    for (int i = 0; i < 2; i++) {
+        rescl_dataset *set;
+        const rescl_data_options hands = {.struct_size = sizeof hands,
+                                          .path = "handsigns",
+                                          .split = "test",
+                                          .image_size = 8,
+                                          .seed = (uint64_t)i};
+        assert_ok(rescl_dataset_open(&hands, &set));
+        assert_ok(rescl_dataset_fingerprint(set, print[i]));
+        rescl_dataset_close(set);
+    }
+    assert_string_not_equal(print[0], print[1]);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(notices_each_change),
+        cmocka_unit_test(stays_where_nothing_changed),
+        cmocka_unit_test(bears_what_cannot_be_read),
+        cmocka_unit_test(knows_arrays_and_drawn_images),
+    };
+    return cmocka_run_group_tests(tests, rs_test_dir_setup, rs_test_dir_teardown);
+}
