@@ -157,6 +157,8 @@ typedef struct rescl_data_options {
         validation_split; /**< above 0: "val" is this share of "train", which lacks it then: drawn
                               * by the seed, and the same share of each class. For data without a
                               * "val" of its own. Built-in sets are split at their usual size */
+    bool strict_data;     /**< an image that cannot be read is an error; false: it is left out, see
+                               * rescl_dataset_check */
 } rescl_data_options;
 
 RESCL_API void rescl_data_options_init(rescl_data_options *out, size_t struct_size);
@@ -234,6 +236,28 @@ RESCL_API const char *rescl_dataset_note(const rescl_dataset *dataset, size_t in
  */
 RESCL_API rescl_status rescl_dataset_fingerprint(const rescl_dataset *dataset,
                                                  char out[RESCL_FINGERPRINT_BYTES]) RESCL_CHECK;
+
+/** An image that cannot be read. Strings are borrowed from the dataset. */
+typedef struct rescl_bad_image {
+    const char *path;
+    const char *reason;     /**< what is wrong with it */
+    const char *class_name; /**< that it would have had */
+} rescl_bad_image;
+
+/**
+ * Judges the file of each image by rescl_image_probe(), in several threads, and leaves out of the set
+ * those that cannot be read: rescl_dataset_count() falls, rescl_dataset_bad() lists them. For sets of
+ * files; of others nothing is checked. `checked` (may be NULL) is the number of files.
+ * RESCL_ERR_FORMAT if none is left, or if one cannot be read and the set was opened with strict_data.
+ * Before anything uses the dataset; a second call looks at no file again.
+ *
+ * What is damaged behind its header and shows only when it is decoded does not end a training or an
+ * evaluation either, unless strict_data: in training the next readable image of its class in the
+ * dataset's order takes its place; an evaluation does not count it. Both are logged.
+ */
+RESCL_API rescl_status rescl_dataset_check(rescl_dataset *dataset, size_t *checked) RESCL_CHECK;
+/** What rescl_dataset_check() found, in the dataset's order; false past the last. */
+RESCL_API bool rescl_dataset_bad(const rescl_dataset *dataset, size_t index, rescl_bad_image *out);
 /** Image `index` and its label. `image` is filled anew; free it. Callable from any thread. */
 RESCL_API rescl_status rescl_dataset_get(const rescl_dataset *dataset, size_t index,
                                          rescl_image *image, int32_t *label) RESCL_CHECK;

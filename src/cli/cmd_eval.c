@@ -1,4 +1,5 @@
 #include "cli.h"
+#include "data_check.h"
 #include "output.h"
 #include "progress.h"
 #include "session.h"
@@ -25,7 +26,10 @@ static rescl_status open_split(const cli_args *args, const char *split, size_t s
                                   .validation_split = share};
     rescl_dataset_close(*out);
     *out = NULL;
-    return cli_data_open(args, &options, out);
+    rescl_status st = cli_data_open(args, &options, out);
+    if (st == RESCL_OK)
+        st = rescl_dataset_check(*out, NULL);
+    return st;
 }
 
 static bool is_trained_on(const rescl_dataset *set, const rescl_trained_on *by, rescl_status *st)
@@ -155,9 +159,11 @@ int cmd_eval(const cli_args *args)
     st = open_data(args, &info, &data);
     if (st != RESCL_OK) {
         code = cli_fail(st, false);
+        cli_data_list_bad(data.set);
         goto out;
     }
-    if ((code = cli_session_open(args, 0, &session)) != CLI_OK)
+    if ((code = cli_data_check(data.set, SIZE_MAX, NULL)) != CLI_OK ||
+        (code = cli_session_open(args, 0, &session)) != CLI_OK)
         goto out;
     cli_device_text(rescl_device_get_info(session.device), device);
     cli_note("model   %s, %zux%zu", info.name, info.image_size, info.image_size);

@@ -1,5 +1,6 @@
 #include "cli.h"
 #include "config.h"
+#include "data_check.h"
 #include "interrupt.h"
 #include "output.h"
 #include "preprocess.h"
@@ -228,6 +229,21 @@ static bool check_resume(const cli_args *args)
     return true;
 }
 
+/* Before the first step, what would end training in the middle of it. The list holds what is trained
+ * on and what is measured after each epoch. */
+static int check_data(run *r)
+{
+    enum { SHOWN = 5 };
+    char *list = cli_format("%s/skipped.csv", r->folder);
+    int code = list ? cli_data_check(r->data.train, SHOWN, list) : CLI_FAILURE;
+    if (code == CLI_OK)
+        code = cli_data_check(r->eval_set, SHOWN, list);
+    if (code == CLI_OK && r->data.test != r->eval_set)
+        code = cli_data_check(r->data.test, SIZE_MAX, NULL);
+    free(list);
+    return code;
+}
+
 static int open_all(run *r)
 {
     if (!check_resume(r->args) || !cli_require(r->args, OPT_data_path) || !cli_run_check(r->args))
@@ -243,7 +259,11 @@ static int open_all(run *r)
     /* Built-in sets draw images in the size that the model turned out to have. */
     if (info.image_size != size && (code = open_data(r, info.image_size)) != CLI_OK)
         return code;
-    return open_folder(r);
+    if ((code = open_folder(r)) == CLI_OK)
+        code = check_data(r);
+    if (code != CLI_OK)
+        remove_litter();
+    return code;
 }
 
 /* ---- reporting ---- */

@@ -54,6 +54,7 @@ rescl_status cli_data_open(const cli_args *args, rescl_data_options *options, re
     const char *format = cli_str(args, OPT_format);
     options->struct_size = sizeof *options;
     options->path = cli_str(args, OPT_data_path);
+    options->strict_data = cli_bool(args, OPT_strict_data);
     options->format = format && strcmp(format, "auto") == 0 ? NULL : format;
     return rescl_dataset_open(options, out);
 }

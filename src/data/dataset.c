@@ -231,6 +231,7 @@ rescl_status rescl_dataset_open(const rescl_data_options *options, rescl_dataset
                "validation_split %g: expected at least 0 and below 1", o.validation_split);
     RS_OOM(set = calloc(1, sizeof *set));
     set->format = format;
+    set->strict = o.strict_data;
     RS_OOM(set->origin = rs_strf("%s", o.path));
     RS_TRY(open_split(&o, set));
     for (size_t i = 0; i < set->classes; i++)
@@ -263,6 +264,7 @@ void rescl_dataset_close(rescl_dataset *set)
     for (size_t i = 0; i < set->notes_count; i++)
         free(set->notes[i].text);
     free(set->notes);
+    rs_dataset_forget_bad(set);
     free(set->index);
     free(set->label_map);
     free(set->origin);
@@ -353,6 +355,14 @@ size_t rs_dataset_index(const rescl_dataset *set, size_t sample)
 {
     const size_t at = spread(sample, set->count, set->total);
     return set->index ? set->index[at] : at;
+}
+
+int32_t rs_dataset_label(const rescl_dataset *set, size_t sample)
+{
+    if (!set->format->label)
+        return -1;
+    const int32_t label = set->format->label(set, rs_dataset_index(set, sample));
+    return set->label_map ? set->label_map[label] : label;
 }
 
 rescl_status rescl_dataset_get(const rescl_dataset *set, size_t index, rescl_image *image,

@@ -21,6 +21,8 @@ typedef struct rs_dataset_format {
     /* A hash that changes with the image, without decoding it; NULL: of drawn images. What cannot be
      * read has one too. */
     rescl_status (*identify)(const rescl_dataset *set, size_t index, rs_hash *out);
+    /* The file that holds this image and nothing else; NULL: images have no files of their own. */
+    const char *(*path)(const rescl_dataset *set, size_t index);
     /* Frees `state`, which may be NULL. */
     void (*close)(rescl_dataset *set);
 } rs_dataset_format;
@@ -30,13 +32,23 @@ typedef struct rs_dataset_line {
     rescl_log_level level;
 } rs_dataset_line;
 
+/* An image that was left out: the format's index, and why. */
+typedef struct rs_bad_sample {
+    size_t index;
+    char *reason;
+} rs_bad_sample;
+
 struct rescl_dataset {
     const rs_dataset_format *format;
     char split[16];          /* "train", "val", "test"; a format sets it if another stood in */
     double validation_split; /* the share that was held out of "train"; 0: none */
     uint64_t seed;           /* of that choice */
     size_t *index;           /* of the format's samples, those that are in this split; NULL: all */
-    rs_dataset_line *notes;  /* see rescl_dataset_note */
+    bool strict;             /* an image that cannot be read is an error */
+    bool checked;
+    rs_bad_sample *bad; /* see rescl_dataset_check */
+    size_t nbad;
+    rs_dataset_line *notes; /* see rescl_dataset_note */
     size_t notes_count, notes_cap;
     char *origin; /* for messages: the path or the built-in's name */
     size_t count, classes;
@@ -60,6 +72,20 @@ bool rs_fingerprint_is_old(const char *fingerprint);
 
 /* The format's index of a sample of the set. */
 size_t rs_dataset_index(const rescl_dataset *set, size_t sample);
+
+/* The label of a sample of the set, without reading it; -1 where the format cannot tell. */
+int32_t rs_dataset_label(const rescl_dataset *set, size_t sample);
+
+/* Whether a sample that fails with `st` is to be passed over: its file is bad, and not this machine
+ * or the program, and the set is not strict. */
+bool rs_dataset_passes_over(const rescl_dataset *set, rescl_status st);
+/* The file of a sample and the class of its label; `reason` is the caller's. */
+rescl_bad_image rs_dataset_bad_image(const rescl_dataset *set, size_t sample, const char *reason);
+/* What the message of a failure says after the file's name. */
+const char *rs_dataset_reason(const char *path, const char *message);
+/* A class that lost all its images to rescl_dataset_check; NULL: none. `first` is one of them. */
+const char *rs_dataset_lost_class(const rescl_dataset *set, rescl_bad_image *first);
+void rs_dataset_forget_bad(rescl_dataset *set);
 
 #define RS_DATASET(stem) extern const rs_dataset_format rs_dataset_##stem;
 #include "datasets.def"

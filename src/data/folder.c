@@ -550,6 +550,12 @@ static int32_t label_of(const rescl_dataset *set, size_t index)
     return s->samples[index].label;
 }
 
+static const char *path_of(const rescl_dataset *set, size_t index)
+{
+    const state *s = set->state;
+    return s->samples[index].path;
+}
+
 static rescl_status get(const rescl_dataset *set, size_t index, rescl_image *image, int32_t *label)
 {
     const state *s = set->state;
@@ -590,5 +596,6 @@ const rs_dataset_format rs_dataset_folder = {
     .get = get,
     .label = label_of,
     .identify = identify,
+    .path = path_of,
     .close = close_set,
 };

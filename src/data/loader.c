@@ -38,6 +38,7 @@ struct rs_loader {
     slot *slots;
     float *pixels;
     int32_t *labels;
+    size_t *unread_at;
     rs_pool *pool;
 
     pthread_mutex_t lock;
@@ -81,18 +82,56 @@ static bool take(rs_loader *l, slot **out_slot, size_t *out_sample)
     return true;
 }
 
-static rescl_status make_sample(const rs_loader *l, const slot *s, size_t sample)
+/* The next image of the same class in the set's order that can be read, for one that cannot: the same
+ * in every epoch, however threads run. On failure the error is the first image's. */
+static rescl_status find_substitute(const rs_loader *l, size_t index, rescl_image *image,
+                                    int32_t *label)
+{
+    rescl_status st = RESCL_OK;
+    const rescl_error why = *rescl_last_error();
+    const size_t count = rescl_dataset_count(l->set);
+    const int32_t wanted = rs_dataset_label(l->set, index);
+    for (size_t k = 1; k < count; k++) {
+        const size_t other = (index + k) % count;
+        if (rs_dataset_label(l->set, other) != wanted)
+            continue;
+        st = rescl_dataset_get(l->set, other, image, label);
+        if (!rs_dataset_passes_over(l->set, st))
+            goto out; /* good, or a failure of another kind */
+    }
+    RS_FAIL(why.status, "no image of the class '%s' can be read; the first is %.700s",
+            rescl_dataset_class_name(l->set, (size_t)wanted), why.message);
+out:
+    return st;
+}
+
+/* *unread: the image cannot be read, and the set passes over it. */
+static rescl_status make_sample(const rs_loader *l, const slot *s, size_t sample, size_t *unread)
 {
     rescl_status st = RESCL_OK;
     const rs_loader_options *o = &l->options;
     const size_t position = s->batch.index * o->batch + sample;
     const size_t index = l->order ? l->order[position] : position;
+    const size_t values = o->height * o->width * 3;
+    float *pixels = s->batch.pixels + sample * values;
     rescl_image image = {0};
     int32_t label;
-    RS_TRY(rescl_dataset_get(l->set, index, &image, &label));
+    *unread = SIZE_MAX;
+    st = rescl_dataset_get(l->set, index, &image, &label);
+    if (rs_dataset_passes_over(l->set, st)) {
+        *unread = index;
+        if (!o->replace) {
+            memset(pixels, 0, values * sizeof *pixels);
+            s->batch.labels[sample] = 0;
+            st = RESCL_OK;
+            goto out;
+        }
+        st = find_substitute(l, index, &image, &label);
+    }
+    RS_TRY(st);
     RS_TRY(rs_image_augment(&image, &o->augment, o->seed, l->epoch, index));
     RS_TRY(rs_image_to_input(&image, o->height, o->width, &o->resize, o->preprocess, &o->normalize,
-                             s->batch.pixels + sample * o->height * o->width * 3));
+                             pixels));
     s->batch.labels[sample] = o->label_map ? o->label_map[label] : label;
 out:
     rescl_image_free(&image);
@@ -102,9 +141,12 @@ out:
 /* With the lock held, which is given up meanwhile: makes the sample that take() gave. */
 static void make_taken(rs_loader *l, slot *s, size_t sample)
 {
+    size_t unread;
     pthread_mutex_unlock(&l->lock);
-    const rescl_status st = make_sample(l, s, sample);
+    const rescl_status st = make_sample(l, s, sample, &unread);
     pthread_mutex_lock(&l->lock);
+    s->batch.unread += unread != SIZE_MAX;
+    s->batch.unread_at[sample] = unread;
     if (st != RESCL_OK && sample < s->failed_at) {
         s->failed_at = sample;
         s->error = *rescl_last_error();
@@ -177,10 +219,13 @@ static rescl_status make_slots(rs_loader *l)
     const size_t apart = values & ~(size_t)15; /* a multiple of 64 bytes */
     RS_OOM(l->pixels = rs_aligned_calloc(floats, sizeof(float)));
     RS_OOM(l->labels = calloc(o->depth, room * sizeof *l->labels));
+    RS_OOM(l->unread_at = calloc(o->depth, room * sizeof *l->unread_at));
     RS_OOM(l->slots = calloc(o->depth, sizeof *l->slots));
     for (size_t i = 0; i < o->depth; i++) {
         l->slots[i].batch.pixels = l->pixels + i * apart;
+        l->slots[i].batch.set = l->set;
         l->slots[i].batch.labels = l->labels + i * room;
+        l->slots[i].batch.unread_at = l->unread_at + i * room;
     }
 out:
     return st;
@@ -239,6 +284,7 @@ void rs_loader_destroy(rs_loader *l)
     free(l->slots);
     rs_aligned_free(l->pixels);
     free(l->labels);
+    free(l->unread_at);
     free(l->order);
     free(l);
 }
@@ -276,7 +322,7 @@ size_t rs_loader_depth(const rs_loader *l)
 
 static void empty_slot(slot *s)
 {
-    s->taken = s->done = 0;
+    s->taken = s->done = s->batch.unread = 0;
     s->failed_at = SIZE_MAX;
 }
 

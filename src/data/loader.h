@@ -18,6 +18,7 @@ typedef struct rs_loader_options {
     rs_augment augment;
     const int32_t *label_map; /* of the dataset's labels, borrowed: rs_class_map; NULL: none */
     bool shuffle;
+    bool replace;   /* another image of its class takes the place of one that cannot be read */
     bool drop_last; /* leave out a last batch smaller than `batch` */
     size_t least;   /* see rs_split_batches */
     uint64_t seed;
@@ -27,10 +28,14 @@ typedef struct rs_loader_options {
 } rs_loader_options;
 
 typedef struct rs_batch {
-    size_t index;  /* within the epoch */
-    size_t n;      /* samples in it: `batch`, or another number in the last */
-    float *pixels; /* n * height * width * 3, NHWC; 64-byte aligned */
+    const rescl_dataset *set; /* that it is of; NULL: the caller's own */
+    size_t index;             /* within the epoch */
+    size_t n;                 /* samples in it: `batch`, or another number in the last */
+    float *pixels;            /* n * height * width * 3, NHWC; 64-byte aligned */
     int32_t *labels;
+    size_t unread; /* samples whose image cannot be read: with `replace` another one stands there,
+                         * else black, which counts for nothing */
+    size_t *unread_at; /* (n): the sample of the set, SIZE_MAX where it was read */
 } rs_batch;
 
 typedef struct rs_loader rs_loader;
@@ -59,8 +64,9 @@ size_t rs_loader_depth(const rs_loader *l);   /* batches that are in memory at o
 
 /* Begins an epoch at batch `first` (a resume starts in the middle). Drops what was staged. */
 rescl_status rs_loader_start(rs_loader *l, uint64_t epoch, size_t first) RESCL_CHECK;
-/* Waits for the next batch; *out is NULL after the last. A sample that cannot be read fails here,
- * naming it. The batch is the caller's until rs_loader_release. */
+/* Waits for the next batch; *out is NULL after the last. Images that cannot be read are counted in
+ * the batch where the set passes over them (rs_dataset_passes_over); else they fail here, naming the
+ * file. The batch is the caller's until rs_loader_release. */
 rescl_status rs_loader_next(rs_loader *l, const rs_batch **out) RESCL_CHECK;
 void rs_loader_release(rs_loader *l, const rs_batch *batch);
 

@@ -113,3 +113,22 @@ rescl_status rs_csv_append(rs_str *row, double value, const char *format)
     rs_point_decimals(text);
     return rs_str_appendf(row, ",%s", text);
 }
+
+rescl_status rs_csv_append_text(rs_str *row, const char *text)
+{
+    rescl_status st = RESCL_OK;
+    const bool quoted = text[strcspn(text, ",\"\r\n")] != '\0';
+
+    if (row->len > 0)
+        RS_TRY(rs_str_append(row, ","));
+    if (!quoted) {
+        RS_TRY(rs_str_append(row, text));
+        goto out;
+    }
+    RS_TRY(rs_str_append(row, "\""));
+    for (const char *c = text; *c; c++)
+        RS_TRY(rs_str_appendf(row, *c == '"' ? "\"\"" : "%c", *c));
+    RS_TRY(rs_str_append(row, "\""));
+out:
+    return st;
+}

@@ -15,4 +15,7 @@ rescl_status rs_csv_begin(const char *path, const char *header, uint64_t epochs)
 /* Appends a comma and `value`, by a format such as "%.9g". */
 rescl_status rs_csv_append(rs_str *row, double value, const char *format) RESCL_CHECK;
 
+/* Appends text as a field, behind a comma unless it is the first: in quotes where it needs them. */
+rescl_status rs_csv_append_text(rs_str *row, const char *text) RESCL_CHECK;
+
 #endif

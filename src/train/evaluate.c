@@ -58,6 +58,32 @@ void rs_tell_threads(size_t asked)
                asked, rs_loader_threads(asked));
 }
 
+static bool was_read(const rs_batch *batch, size_t sample)
+{
+    return batch->unread == 0 || batch->unread_at[sample] == SIZE_MAX;
+}
+
+static double mean_loss(const rs_batch *batch, const rs_outputs *o)
+{
+    double sum = 0.0;
+    for (size_t i = 0; i < batch->n; i++)
+        if (was_read(batch, i))
+            sum += (double)o->losses[i];
+    return sum / (double)(batch->n - batch->unread);
+}
+
+/* Adds the images of a batch that could be read, run by run. */
+static void add_read(rs_tally *tally, const rs_batch *batch, const rs_outputs *o)
+{
+    for (size_t first = 0, end; first < batch->n; first = end + 1) {
+        end = first;
+        while (end < batch->n && was_read(batch, end))
+            end++;
+        rs_tally_add(tally, o->logits + first * o->classes, o->losses + first,
+                     batch->labels + first, end - first, o->classes);
+    }
+}
+
 static rescl_status eval_step(rs_evaluation *e, const rs_batch *batch, rs_outputs *out,
                               rs_tally *tally)
 {
@@ -79,19 +105,12 @@ static rescl_status eval_step(rs_evaluation *e, const rs_batch *batch, rs_output
                                 .images = batch->pixels,
                                 .labels = batch->labels,
                                 .logits = out->logits,
-                                .losses = out->losses};
+                                .losses = out->losses,
+                                .batch = batch};
     RS_TRY(rs_watch_samples(e->watch, &samples));
-    rs_tally_add(tally, out->logits, out->losses, batch->labels, batch->n, out->classes);
+    add_read(tally, batch, out);
 out:
     return st;
-}
-
-static double mean(const float *x, size_t n)
-{
-    double sum = 0.0;
-    for (size_t i = 0; i < n; i++)
-        sum += (double)x[i];
-    return sum / (double)n;
 }
 
 rescl_status rs_evaluate(rs_evaluation *e, rescl_metrics *out)
@@ -117,7 +136,7 @@ rescl_status rs_evaluate(rs_evaluation *e, rescl_metrics *out)
         RS_TRY(eval_step(e, batch, &outputs, &tally));
         const double now = rs_clock_seconds();
         e->event.batch++;
-        e->event.step_loss = mean(outputs.losses, batch->n);
+        e->event.step_loss = mean_loss(batch, &outputs);
         e->event.step_seconds = now - before;
         before = now;
         rs_tally_metrics(&tally, outputs.classes, now - start, data_wait, &e->event.metrics);
@@ -127,6 +146,8 @@ rescl_status rs_evaluate(rs_evaluation *e, rescl_metrics *out)
         RS_FAIL_IF(stop || (e->stop && atomic_load(e->stop)), RESCL_ERR_INTERRUPTED,
                    "the evaluation was stopped on request");
     }
+    RS_FAIL_IF(tally.samples == 0, RESCL_ERR_FORMAT,
+               "none of the images of the evaluation can be read");
     rs_tally_metrics(&tally, outputs.classes, rs_clock_seconds() - start, data_wait, out);
 out:
     if (batch)

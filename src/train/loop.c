@@ -103,7 +103,8 @@ static rescl_status train_batch(run *r, const rs_batch *batch, double *step_loss
                                 .images = batch->pixels,
                                 .labels = batch->labels,
                                 .logits = outputs.logits,
-                                .losses = outputs.losses};
+                                .losses = outputs.losses,
+                                .batch = batch};
     RS_TRY(rs_watch_samples(&r->watch, &samples));
     rs_tally_add(&tally, outputs.logits, outputs.losses, batch->labels, batch->n, outputs.classes);
     *step_loss = tally.loss_sum / (double)batch->n;

@@ -57,6 +57,7 @@ static rescl_status create_loader(const rescl_trainer *t, const rescl_dataset *s
                               .preprocess = t->model->preprocess,
                               .normalize = t->model->normalize,
                               .shuffle = training,
+                              .replace = training,
                               .label_map = training ? t->train_map : t->eval_map,
                               .least = training ? t->least : 0,
                               .seed = t->options.seed,
@@ -80,6 +81,21 @@ static rescl_status compare_plans(rescl_trainer *t)
                "another device or another version): this run will not end with the bits of one "
                "that was never stopped",
                t->resume_path);
+out:
+    return st;
+}
+
+/* A class whose images were all left out cannot be learned. */
+static rescl_status check_classes(const rescl_dataset *set)
+{
+    rescl_status st = RESCL_OK;
+    rescl_bad_image first;
+    const char *lost = set ? rs_dataset_lost_class(set, &first) : NULL;
+
+    RS_FAIL_IF(lost, RESCL_ERR_FORMAT,
+               "training set '%s': no image of the class '%s' can be read (%s: %s); mend one, or "
+               "remove the class's folder",
+               set->origin, lost, first.path, first.reason);
 out:
     return st;
 }
@@ -153,6 +169,7 @@ rescl_status rescl_trainer_create(rescl_device *device, rescl_model *model,
         RS_TRY(rs_match_dataset(model, eval_set, "evaluation set", &t->eval_map));
         RS_TRY(rescl_dataset_fingerprint(eval_set, t->eval_fingerprint));
     }
+    RS_TRY(check_classes(train_set));
     RS_TRY(check_batches(t));
     rs_tell_threads(t->options.workers);
     for (int i = 0; i < rs_optim_states(&t->hyper); i++)

@@ -30,6 +30,7 @@ typedef struct rs_samples {
     const float *images;
     const int32_t *labels;
     const float *logits, *losses; /* (n, classes), (n) */
+    const rs_batch *batch;        /* says which images could not be read */
 } rs_samples;
 
 /* A call that is NULL is not wanted. A failure ends the run. *stop, false at first, ends it as

@@ -1,0 +1,39 @@
+#include "data_check.h"
+
+#include "cli.h"
+#include "output.h"
+
+#include <stdint.h>
+
+void cli_data_list_bad(const rescl_dataset *set)
+{
+    rescl_bad_image image;
+    for (size_t i = 1; set && rescl_dataset_bad(set, i, &image); i++)
+        cli_error("%s: %s", image.path, image.reason);
+}
+
+int cli_data_check(rescl_dataset *set, size_t shown, const char *list)
+{
+    size_t checked = 0, bad = 0;
+    rescl_bad_image image;
+    if (!set)
+        return CLI_OK;
+    const rescl_status st = rescl_dataset_check(set, &checked);
+    while (rescl_dataset_bad(set, bad, &image))
+        bad++;
+    if (st != RESCL_OK) {
+        const int code = cli_fail(st, false);
+        cli_data_list_bad(set);
+        return code;
+    }
+    if (bad == 0)
+        return CLI_OK;
+    cli_warn("%zu of %zu images of the split '%s' cannot be read: left out", bad, checked,
+             rescl_dataset_split(set));
+    for (size_t i = 0; i < shown && rescl_dataset_bad(set, i, &image); i++)
+        cli_warn("%s: %s", image.path, image.reason);
+    if (bad > shown)
+        cli_warn("and %zu more%s%s", bad - shown, list ? "; all are listed in " : "",
+                 list ? list : "");
+    return CLI_OK;
+}

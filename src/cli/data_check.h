@@ -1,0 +1,15 @@
+/* Looking at the images of a dataset before the work begins. */
+#ifndef CLI_DATA_CHECK_H
+#define CLI_DATA_CHECK_H
+
+#include <rescl/rescl.h>
+
+/* Leaves out the images that cannot be read, and says how many and which: up to `shown` of them, and
+ * where the list is (NULL: nowhere). With strict_data they are an error, and all are listed. NULL as
+ * a set is legal. Returns an exit code, after a message. */
+int cli_data_check(rescl_dataset *set, size_t shown, const char *list);
+
+/* After the error of a check that failed, which names the first: all others. */
+void cli_data_list_bad(const rescl_dataset *set);
+
+#endif

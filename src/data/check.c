@@ -1,0 +1,199 @@
+/* Images that cannot be read: found before they are needed, and left out. */
+#include "alloc.h"
+#include "dataset.h"
+#include "error.h"
+#include "loader.h"
+#include "str.h"
+#include "threadpool.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TAKE 32 /* files that a thread takes at once */
+
+/* One check of a set, shared by its threads. */
+typedef struct check {
+    const rescl_dataset *set;
+    char **reason; /* of each sample; NULL: it can be read */
+    atomic_size_t next;
+    atomic_bool out_of_memory;
+} check;
+
+const char *rs_dataset_reason(const char *path, const char *message)
+{
+    const char *at = strstr(message, path);
+    const size_t n = strlen(path);
+    return at && strncmp(at + n, ": ", 2) == 0 ? at + n + 2 : message;
+}
+
+static const char *path_of(const rescl_dataset *set, size_t sample)
+{
+    return set->format->path(set, rs_dataset_index(set, sample));
+}
+
+static void check_some(void *arg)
+{
+    check *c = *(check *const *)arg;
+    size_t first;
+    while ((first = atomic_fetch_add(&c->next, TAKE)) < c->set->count) {
+        for (size_t i = first; i < first + TAKE && i < c->set->count; i++) {
+            rescl_image_info info;
+            const char *path = path_of(c->set, i);
+            const rescl_status st = rescl_image_probe(path, &info);
+            if (st == RESCL_OK)
+                continue;
+            c->reason[i] = rs_strf("%s", rs_dataset_reason(path, rescl_last_error()->message));
+            if (st == RESCL_ERR_MEMORY || !c->reason[i])
+                atomic_store(&c->out_of_memory, true);
+        }
+    }
+}
+
+static rescl_status check_all(check *c)
+{
+    rescl_status st = RESCL_OK;
+    const size_t threads = rs_loader_threads(SIZE_MAX);
+    check **args = NULL;
+    rs_pool *pool = NULL;
+    RS_OOM(args = calloc(threads, sizeof *args));
+    for (size_t i = 0; i < threads; i++)
+        args[i] = c;
+    if (c->set->count > TAKE)
+        RS_TRY(rs_pool_create(threads - 1, &pool));
+    RS_TRY(rs_pool_map(pool, check_some, args, pool ? threads : 1, sizeof *args));
+    RS_FAIL_IF(atomic_load(&c->out_of_memory), RESCL_ERR_MEMORY, "%s: out of memory while checking",
+               c->set->origin);
+out:
+    rs_pool_destroy(pool);
+    free(args);
+    return st;
+}
+
+/* The good ones become the set, the bad ones its list. */
+static rescl_status leave_out(rescl_dataset *set, char **reason, size_t bad)
+{
+    rescl_status st = RESCL_OK;
+    size_t *index = NULL, kept = 0;
+    RS_OOM(index = calloc(set->count, sizeof *index));
+    RS_OOM(set->bad = calloc(bad, sizeof *set->bad));
+    for (size_t i = 0; i < set->count; i++) {
+        if (!reason[i]) {
+            index[kept++] = rs_dataset_index(set, i);
+            continue;
+        }
+        set->bad[set->nbad++] = (rs_bad_sample){rs_dataset_index(set, i), reason[i]};
+        reason[i] = NULL;
+    }
+    free(set->index);
+    set->index = index;
+    set->count = set->total = kept;
+    index = NULL;
+out:
+    free(index);
+    return st;
+}
+
+/* Looks at all files, once. */
+static rescl_status find_bad(rescl_dataset *set)
+{
+    rescl_status st = RESCL_OK;
+    const size_t count = set->count;
+    check c = {.set = set};
+    size_t bad = 0;
+    RS_OOM(c.reason = calloc(count + 1, sizeof *c.reason));
+    RS_TRY(check_all(&c));
+    for (size_t i = 0; i < count; i++)
+        bad += c.reason[i] != NULL;
+    if (bad > 0)
+        RS_TRY(leave_out(set, c.reason, bad));
+    set->checked = true;
+out:
+    for (size_t i = 0; c.reason && i < count; i++)
+        free(c.reason[i]);
+    free(c.reason);
+    return st;
+}
+
+rescl_status rescl_dataset_check(rescl_dataset *set, size_t *checked)
+{
+    rescl_status st = RESCL_OK;
+    const size_t count = set->count + set->nbad;
+    rescl_bad_image first;
+    if (checked)
+        *checked = set->format->path ? count : 0;
+    if (!set->format->path)
+        goto out;
+    const bool again = set->checked;
+    if (!again)
+        RS_TRY(find_bad(set));
+    if (!rescl_dataset_bad(set, 0, &first))
+        goto out;
+    RS_FAIL_IF(set->count == 0, RESCL_ERR_FORMAT,
+               "data \"%s\": none of its %zu images can be read; the first is %s: %s", set->origin,
+               count, first.path, first.reason);
+    RS_FAIL_IF(set->strict, RESCL_ERR_FORMAT,
+               "data \"%s\": %zu of %zu images cannot be read; the first is %s: %s; mend or remove "
+               "them, or leave them out (--no-strict-data)",
+               set->origin, set->nbad, count, first.path, first.reason);
+    const char *lost = again ? NULL : rs_dataset_lost_class(set, &first);
+    if (lost && strcmp(set->split, "train") != 0)
+        RS_TRY(
+            rs_dataset_note(set, RESCL_LOG_WARN,
+                            "no image of the class '%s' in \"%s\" can be read: it is not measured",
+                            lost, set->split));
+out:
+    return st;
+}
+
+static const char *class_of(const rescl_dataset *set, int32_t label)
+{
+    if (set->label_map)
+        label = set->label_map[label];
+    return rescl_dataset_class_name(set, (size_t)label);
+}
+
+bool rescl_dataset_bad(const rescl_dataset *set, size_t index, rescl_bad_image *out)
+{
+    if (index >= set->nbad)
+        return false;
+    const rs_bad_sample *b = &set->bad[index];
+    *out = (rescl_bad_image){set->format->path(set, b->index), b->reason,
+                             class_of(set, set->format->label(set, b->index))};
+    return true;
+}
+
+void rs_dataset_forget_bad(rescl_dataset *set)
+{
+    for (size_t i = 0; i < set->nbad; i++)
+        free(set->bad[i].reason);
+    free(set->bad);
+    set->bad = NULL;
+    set->nbad = 0;
+}
+
+rescl_bad_image rs_dataset_bad_image(const rescl_dataset *set, size_t sample, const char *reason)
+{
+    return (rescl_bad_image){path_of(set, sample), reason,
+                             class_of(set, set->format->label(set, rs_dataset_index(set, sample)))};
+}
+
+bool rs_dataset_passes_over(const rescl_dataset *set, rescl_status st)
+{
+    return !set->strict && set->format->path && st != RESCL_OK && st != RESCL_ERR_MEMORY &&
+           st != RESCL_ERR_ARG;
+}
+
+const char *rs_dataset_lost_class(const rescl_dataset *set, rescl_bad_image *first)
+{
+    const size_t labels = set->label_map ? set->labels : set->classes;
+    bool *left = set->nbad > 0 ? calloc(labels, sizeof *left) : NULL;
+    const char *lost = NULL;
+    for (size_t i = 0; left && i < set->count; i++)
+        left[set->format->label(set, rs_dataset_index(set, i))] = true;
+    for (size_t b = 0; left && !lost && rescl_dataset_bad(set, b, first); b++)
+        if (!left[set->format->label(set, set->bad[b].index)])
+            lost = first->class_name;
+    free(left);
+    return lost;
+}

@@ -1,0 +1,65 @@
+# Images that cannot be read are named before the first step and left out; --strict-data stops there.
+# Nothing waits for a FIFO, and an evaluation that fails costs no epoch.
+. "$RESCL_SOURCE_DIR/tests/cli/common.inc"
+
+for split in train test; do
+    mkdir -p data/$split/cat data/$split/dog
+    for name in cat/1 cat/2 dog/1 dog/2; do make_png >"data/$split/$name.png"; done
+done
+: >data/train/cat/empty.png
+mkfifo data/train/cat/fifo.png
+ln -s nowhere 'data/train/dog/li,nk.jpg'
+mkdir data/train/dog/folder.png
+make_png | head -c 50 >data/test/dog/short.png
+
+options="--model resnet8 --data-path data --size 32 --epochs 1 --batch-size 2 --seed 1"
+# shellcheck disable=SC2086
+run train $options
+want_code 0
+want_err "4 of 8 images of the split 'train' cannot be read"
+want_err "data/train/cat/fifo.png: not a file but a FIFO"
+want_err "1 of 5 images of the split 'test' cannot be read"
+want_err "4 images to train"
+list=runs/resnet8-data/skipped.csv
+[ "$(head -n 1 $list)" = "split,class,file,reason" ] || fail "expected the head of $list"
+[ "$(wc -l <$list)" -eq 6 ] || fail "expected five images in $list: $(cat $list)"
+grep -q '^train,dog,"data/train/dog/li,nk.jpg",a link that leads' $list || fail "expected quotes"
+run eval --weights runs/resnet8-data --data-path data
+want_code 0
+want_err "data/test/dog/short.png"
+grep -qx 'samples   4' out || fail "expected four images"
+
+# Strict: all of them are named, and no run folder is left behind.
+# shellcheck disable=SC2086
+run train $options --strict-data --output-dir strict
+want_code 4
+for name in cat/empty.png cat/fifo.png 'dog/li,nk.jpg' dog/folder.png; do
+    want_err "data/train/$name"
+done
+[ -z "$(ls strict)" ] || fail "expected no run folder"
+run eval --weights runs/resnet8-data --data-path data --strict-data
+want_code 4
+want_err "data/test/dog/short.png"
+
+# A class of which nothing is left, and a set.
+mv data/train/dog/1.png data/train/dog/2.png .
+# shellcheck disable=SC2086
+run train $options --output-dir lost
+want_code 4
+want_err "no image of the class 'dog' can be read"
+[ -z "$(ls lost)" ] || fail "expected no run folder"
+mv 1.png 2.png data/train/dog
+
+# A resume has what it had; an image that was mended makes it another set.
+# shellcheck disable=SC2086
+run train $options --name again
+want_code 0
+run train --resume runs/again --epochs 2
+want_code 0
+[ "$(wc -l <runs/again/skipped.csv)" -eq 6 ] || fail "expected the same list"
+[ "$(cut -d, -f1 runs/again/results.csv | tr '\n' ' ')" = "epoch 1 2 " ] ||
+    fail "expected epochs from 1"
+make_png >data/train/cat/empty.png
+run train --resume runs/again --epochs 3
+want_code 2
+want_err "cannot resume"
