@@ -147,6 +147,14 @@ RESCL_API void rescl_trainer_destroy(rescl_trainer *trainer);
 RESCL_API rescl_status rescl_trainer_run(rescl_trainer *trainer,
                                          const rescl_train_callbacks *callbacks) RESCL_CHECK;
 
+/**
+ * The steps of an epoch over so many images. `last` (may be NULL) is the images of its last step:
+ * those that are left of whole batches; a single one that the model's batch normalisations could not
+ * be trained with joins the batch before it. 0 for a batch_size of 0.
+ */
+RESCL_API size_t rescl_train_batches(const rescl_model *model, size_t images, size_t batch_size,
+                                     size_t *last);
+
 /** Asks a running trainer to finish its step, save and return. Safe in a signal handler. */
 RESCL_API void rescl_trainer_stop(rescl_trainer *trainer);
 

@@ -359,7 +359,8 @@ static void describe(const run *r)
     rescl_model_get_info(r->model, &info);
     char params[32], trainable[32], macs[32], memory[32], name[320], body[48] = "";
     char images[64], batches[64], epochs[64], classes[64], units[64];
-    size_t samples = rescl_dataset_count(r->train_set), batch = r->options.batch_size;
+    size_t samples = rescl_dataset_count(r->train_set), batch = r->options.batch_size, last;
+    const size_t steps = rescl_train_batches(r->model, samples, batch, &last);
     cli_note("model   %s, %zux%zu, %s: %s parameters (%s trainable), %s MACs an image", info.name,
              info.image_size, info.image_size, cli_count(info.classes, "class", classes),
              cli_thousands(info.params, params), cli_thousands(info.trainable, trainable),
@@ -373,9 +374,8 @@ static void describe(const run *r)
              cli_bytes(device->global_bytes, memory));
     cli_tuning_note(r->session.device);
     cli_note("data    %s: %s to train in %s of %s%zu, %zu to evaluate", cli_str(a, OPT_data_path),
-             cli_count(samples, "image", images),
-             cli_count((samples + batch - 1) / batch, "batch", batches),
-             samples % batch ? "at most " : "", batch,
+             cli_count(samples, "image", images), cli_count(steps, "batch", batches),
+             last == batch ? "" : "at most ", last > batch ? last : batch,
              r->eval_set ? rescl_dataset_count(r->eval_set) : 0);
     cli_train_data_describe(a, &r->data);
     if (r->options.lr_body > 0)

@@ -100,6 +100,21 @@ out:
     return st;
 }
 
+static size_t least_batch(const rescl_model *m)
+{
+    return rs_graph_single_value(m->graph) ? 2 : 1;
+}
+
+size_t rescl_train_batches(const rescl_model *m, size_t images, size_t batch_size, size_t *last)
+{
+    rs_split s = {0};
+    if (batch_size > 0)
+        s = rs_split_batches(images, batch_size, least_batch(m));
+    if (last)
+        *last = s.tail ? s.tail : s.full ? batch_size : 0;
+    return rs_split_count(&s);
+}
+
 /* A batch of one image gives a normalisation of 1x1 maps one value per channel: its output would be
  * its bias whatever the image, and its running variance 0. */
 static rescl_status check_batches(rescl_trainer *t)
@@ -108,7 +123,7 @@ static rescl_status check_batches(rescl_trainer *t)
     const rs_node *single = rs_graph_single_value(t->model->graph);
     const bool one_image = t->train_set && t->train_set->count == 1;
 
-    t->least = single ? 2 : 1;
+    t->least = least_batch(t->model);
     RS_FAIL_IF(single && (t->options.batch_size == 1 || one_image), RESCL_ERR_ARG,
                "%s: at an image size of %zu batch normalisation '%s' sees one value per channel of "
                "each image, and cannot train with one image in a batch; give %s, a larger image "

@@ -208,6 +208,13 @@ static void joins_a_last_batch_of_one(void **state)
     size_t samples[2] = {0};
     const rescl_train_callbacks callbacks = {
         .struct_size = sizeof callbacks, .on_step = note_samples, .user = samples};
+    size_t last = 0;
+    assert_int_equal(rescl_train_batches(m, 33, 16, &last), 2);
+    assert_int_equal(last, 17);
+    assert_int_equal(rescl_train_batches(m, 32, 16, &last), 2);
+    assert_int_equal(last, 16);
+    assert_int_equal(rescl_train_batches(m, 34, 16, &last), 3);
+    assert_int_equal(last, 2);
     o.epochs = 1;
     assert_ok(rescl_trainer_create(rs_test_device(), m, set, NULL, &o, &t));
     assert_ok(rescl_trainer_run(t, &callbacks));
