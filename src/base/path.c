@@ -1,6 +1,7 @@
 #include "path.h"
 
 #include "error.h"
+#include "log.h"
 #include "str.h"
 
 #include <dirent.h>
@@ -248,8 +249,10 @@ rescl_status rs_file_append_line(const char *path, const char *line)
 {
     rescl_status st = RESCL_OK;
     char *text = NULL;
+    struct stat info = {.st_size = -1};
     int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
-    RS_FAIL_IF(fd < 0, RESCL_ERR_IO, "%s: cannot open: %s", path, strerror(errno));
+    RS_FAIL_IF(fd < 0 || fstat(fd, &info) != 0, RESCL_ERR_IO, "%s: cannot open: %s", path,
+               strerror(errno));
     RS_OOM(text = rs_strf("%s\n", line));
     size_t bytes = strlen(text);
     ssize_t put;
@@ -257,6 +260,9 @@ rescl_status rs_file_append_line(const char *path, const char *line)
         put = write(fd, text, bytes);
     } while (put < 0 && errno == EINTR);
     RS_FAIL_IF(put < 0, RESCL_ERR_IO, "%s: cannot write: %s", path, strerror(errno));
+    /* A part of a line is worse than none. */
+    if ((size_t)put != bytes && ftruncate(fd, info.st_size) != 0)
+        rs_log(RESCL_LOG_WARN, "%s: ends with a part of a line: %s", path, strerror(errno));
     errno = 0;
     RS_FAIL_IF((size_t)put != bytes, RESCL_ERR_IO, "%s: only %zd of %zu bytes were written", path,
                put, bytes);

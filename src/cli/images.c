@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 enum { LINE_BYTES = 65536 };
 
@@ -177,6 +178,12 @@ static int add_listed(cli_images *list, const char *file)
         const char *wide = line == 1 ? rs_wide_encoding(text, (size_t)len) : NULL;
         if (wide) {
             cli_error("--files-from: %s: is %s, expected UTF-8", file, wide);
+            code = CLI_FILE;
+        } else if (strchr(text, '\r') && access(text + mark, F_OK) != 0) {
+            cli_error(
+                "--files-from: %s:%zu: found a carriage return within the line, expected lines "
+                "that end with LF or CRLF",
+                file, line);
             code = CLI_FILE;
         } else if (text[mark]) {
             code = add_path(list, text + mark);

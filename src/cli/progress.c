@@ -156,7 +156,7 @@ void cli_progress_step(const rescl_step_event *event, void *user)
 
     bool done = event->batch >= event->batches;
     if (!p->bar) {
-        if (event->training && (event->batch % p->print_freq == 0 || done))
+        if (event->training && event->batch % p->print_freq == 0)
             step_line(p, event);
         return;
     }

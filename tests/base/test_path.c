@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -231,6 +232,25 @@ static void survives_sigkill(void **state)
     free(path);
 }
 
+/* The system takes 3 of 6 bytes: the file stays as it was. */
+static void appends_whole_lines_or_none(void **state)
+{
+    (void)state;
+    char *path = rs_path_join(rs_test_dir, "limited");
+    struct rlimit was, less;
+    assert_ok(rs_file_append_line(path, "first"));
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &was), 0);
+    less = was;
+    less.rlim_cur = 6 + 3;
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &less), 0);
+    const rescl_status st = rs_file_append_line(path, "other");
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &was), 0);
+    assert_fails(st, RESCL_ERR_IO, "only 3 of 6 bytes were written");
+    check_content(path, "first\n", 6);
+    free(path);
+}
+
 static void appends_lines(void **state)
 {
     (void)state;
@@ -258,6 +278,7 @@ int main(void)
         IN_DIR(survives_sigkill),
         IN_DIR(appends_lines),
         IN_DIR(removes_stale_files_of_its_own),
+        IN_DIR(appends_whole_lines_or_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -71,6 +71,10 @@ printf 'p.png\np.p\000ng\n' >list
 run predict --weights runs/resnet8-handsigns --files-from list
 want_code 4
 want_err "list:2: found a NUL byte"
+printf 'p.png\rfolder/b.png\r' >list
+run predict --weights runs/resnet8-handsigns --files-from list
+want_code 4
+want_err "list:1: found a carriage return within the line"
 run predict --weights runs/resnet8-handsigns --files-from /dev/zero
 want_code 4
 run predict --weights runs/resnet8-handsigns --files-from - -

@@ -27,7 +27,7 @@ static void names_are_unique(void **state)
     }
 }
 
-/* What a hint names exists, in some verb. */
+/* What a hint names exists, in some verb: the first or the second of two. */
 static void hints_name_options(void **state)
 {
     (void)state;
@@ -36,14 +36,16 @@ static void hints_name_options(void **state)
     assert_true(count > 20);
     for (size_t i = 0; i < count; i++) {
         assert_true(strlen(list[i].names) > 0 && !list[i].ours != !list[i].text);
+        bool known = !list[i].ours;
         for (const char *ours = list[i].ours; ours && *ours;) {
             char name[32];
             const size_t len = strcspn(ours, "|");
             snprintf(name, sizeof name, "%.*s", (int)len, ours);
-            if (cli_opt_find_any(name) == OPT_NONE)
-                fail_msg("foreign.def: there is no option '%s'", name);
+            known = known || cli_opt_find_any(name) != OPT_NONE;
             ours += len + (ours[len] == '|');
         }
+        if (!known)
+            fail_msg("foreign.def: there is no option '%s'", list[i].ours);
     }
     char hint[256];
     assert_string_equal(cli_opt_hint("Batch_Size_", VERB_train, "--", hint),
