@@ -26,13 +26,26 @@ static json_t *shape_json(size_t ndim, const size_t *shape)
     return list;
 }
 
+/* "3: ant, bee, cow" */
+static void print_classes(const rescl_weights_info *info)
+{
+    enum { SHOWN = 10 };
+    const size_t shown = info->classes < SHOWN ? info->classes : SHOWN;
+    printf("classes     %zu", info->classes);
+    for (size_t i = 0; info->class_names && i < shown; i++)
+        cli_print("%s%s", i ? ", " : ": ", info->class_names[i]);
+    if (info->class_names && info->classes > shown)
+        printf(" and %zu more", info->classes - shown);
+    putchar('\n');
+}
+
 static void print_head(const rescl_weights_info *info)
 {
     cli_print("file        %s\n", info->path);
     cli_print("format      %s, names of %s\n", info->format, info->names);
     cli_print("model       %s\n", info->model ? info->model : "not said");
     if (info->classes)
-        printf("classes     %zu\n", info->classes);
+        print_classes(info);
     printf("preprocess  %s\n",
            info->has_preprocess ? rescl_preprocess_name(info->preprocess) : "the model's usual");
     if (info->bn_eps > 0)
@@ -42,12 +55,15 @@ static void print_head(const rescl_weights_info *info)
 
 static json_t *head_json(const rescl_weights_info *info)
 {
-    json_t *o = json_object();
+    json_t *o = json_object(), *names = info->class_names ? json_array() : json_null();
+    for (size_t i = 0; info->class_names && i < info->classes; i++)
+        json_array_append_new(names, cli_json_string(info->class_names[i]));
     cli_json_set(o, "file", cli_json_string(info->path));
     cli_json_set(o, "format", json_string(info->format));
     cli_json_set(o, "names", json_string(info->names));
     cli_json_set(o, "model", info->model ? cli_json_string(info->model) : json_null());
     cli_json_set(o, "classes", json_integer((json_int_t)info->classes));
+    cli_json_set(o, "class_names", names);
     cli_json_set(o, "preprocess",
                  info->has_preprocess ? json_string(rescl_preprocess_name(info->preprocess))
                                       : json_null());

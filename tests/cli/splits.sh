@@ -50,6 +50,11 @@ train --data-path three --validation-split 0.3
 want_code 2
 want_err "has a split val of its own"
 
+run summary --weights runs/three
+want_out "classes     2: a, b"
+run summary --weights runs/three --json
+tr -d ' \n' <out | grep -qF '"class_names":["a","b"]' || fail "expected the names of the classes"
+
 # Only test: as ever, and said.
 put two/Train/a 4
 put two/Train/b 4
