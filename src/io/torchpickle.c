@@ -474,7 +474,7 @@ static const char *const usual[] = {
     "params",
 };
 
-enum { DEEPEST = 4 };
+enum { DEEPEST = 4, MOST_DICTS = 64 };
 
 /* Whether it holds tensors itself, and with `matrices` one of at least two dimensions. */
 static bool holds_tensors(const value *v, bool matrices)
@@ -491,16 +491,17 @@ static bool holds_tensors(const value *v, bool matrices)
     return false;
 }
 
-/* Under the usual keys of `v`, and of what these hold; `key` is the way to it. */
-static const value *find_usual(const value *v, int depth, const char *key[DEEPEST])
+/* Under the usual keys of `v`, and of what these hold; `key` is the way to it. A dict may hold itself:
+ * no more than `left` are looked into. */
+static const value *find_usual(const value *v, int depth, int *left, const char *key[DEEPEST])
 {
     const value *found;
-    if (depth == DEEPEST || !v || v->kind != RS_PICKLE_DICT)
+    if (depth == DEEPEST || !v || v->kind != RS_PICKLE_DICT || (*left)-- <= 0)
         return NULL;
     for (size_t i = 0; i < RS_COUNT(usual); i++) {
         const value *in = rs_pickle_get(v, usual[i]);
         key[depth] = usual[i];
-        if (in && (found = find_usual(in, depth + 1, key)) != NULL)
+        if (in && (found = find_usual(in, depth + 1, left, key)) != NULL)
             return found;
     }
     key[depth] = NULL;
@@ -571,7 +572,8 @@ rescl_status rs_torch_find_weights(const char *path, const value *root, const va
     const char *key[DEEPEST] = {NULL};
     size_t count = 0;
     rs_str others = {0};
-    *out = find_usual(root, 0, key);
+    int left = MOST_DICTS;
+    *out = find_usual(root, 0, &left, key);
     if (*out) {
         RS_TRY(append_keys(root, true, key[0], &others));
         if (!others.len)

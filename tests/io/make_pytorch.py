@@ -94,6 +94,21 @@ def checkpoints():
     both("averaged", {"state_dict": weights(0), "state_dict_ema": weights(100), "epoch": 1})
 
 
+def ancient():
+    """As PyTorch 0.1 and 0.2 wrote weights: torchvision's first files are of that time."""
+    def reduce(self, protocol):
+        if isinstance(self, torch.nn.Parameter):
+            return torch.nn.Parameter, (self.data,), (True, False, collections.OrderedDict())
+        return torch._utils._rebuild_tensor, (self.storage(), self.storage_offset(),
+                                              tuple(self.size()), self.stride())
+    usual = torch.Tensor.__reduce_ex__, torch.nn.Parameter.__reduce_ex__
+    torch.Tensor.__reduce_ex__ = torch.nn.Parameter.__reduce_ex__ = reduce
+    state = weights(3)
+    state["fc.weight"] = torch.nn.Parameter(state["fc.weight"])
+    save("ancient.old.pth", state, _use_new_zipfile_serialization=False)
+    torch.Tensor.__reduce_ex__, torch.nn.Parameter.__reduce_ex__ = usual
+
+
 def archive(path, source, change=lambda name, data: data, method=zipfile.ZIP_STORED):
     source = HERE / source if isinstance(source, str) else source
     with zipfile.ZipFile(source) as old, zipfile.ZipFile(HERE / path, "w") as new:
@@ -160,5 +175,7 @@ def others():
 HERE.mkdir(exist_ok=True)
 both("tensors", tensors())
 checkpoints()
+if NAME == "1.13":
+    ancient()
 if NAME == "2":
     others()

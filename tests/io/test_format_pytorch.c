@@ -177,6 +177,7 @@ static void finds_the_weights_of_checkpoints(void **state)
         {"only.pth", 5, NULL},
         {"protocol4.pth", 0, NULL},
         {"protocol5.old.pth", 0, NULL},
+        {"ancient.old.pth", 3, NULL},
         {"unchecked.pth", 0, NULL}, /* torch.serialization.set_crc32_options(False) */
         {"deflated.pth", 100, "'state_dict_ema'"},
     };
