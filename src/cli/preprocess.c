@@ -102,7 +102,7 @@ void cli_preprocess_note(const cli_args *args, const rescl_weights *weights,
         cli_note("inputs  %s: by --mean and --std", how);
     else if (cli_choice(args, OPT_preprocess))
         cli_note("inputs  %s: by --preprocess", how);
-    else if (file.model)
+    else if (file.says_preprocess)
         cli_note("inputs  %s: as the weights say", how);
     else if (file.has_preprocess)
         cli_note(

@@ -33,7 +33,9 @@ typedef struct rs_wfile_list {
     const rs_ckpt_model *model; /* NULL when it does not say */
     double bn_eps;              /* of all its normalisations; 0: it does not say */
     size_t image_size;          /* of the input; 0: it does not say */
-    const char *output;         /* the name of its last layer; NULL: it does not say */
+    bool rescales;              /* it says how it takes pixels: */
+    rescl_normalize normalize;
+    const char *output; /* the name of its last layer; NULL: it does not say */
     const char *hidden; /* of the dense layer with ReLU before that; NULL: none, or the same */
     const char *unlike; /* a clause on what no model of rescl's computes, or NULL */
     bool own;           /* rescl's own: parameters have the model's names */

@@ -6,6 +6,7 @@
 
 #include <ctype.h>
 #include <jansson.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -136,6 +137,10 @@ static rescl_status add_layer(rs_keras_config *c, const char *class_name, const 
         RS_OOM(l->activation = rs_strf("%s", activation));
     if (strcmp(class_name, "BatchNormalization") == 0)
         l->epsilon = json_number_value(json_object_get(config, "epsilon"));
+    if (strcmp(class_name, "Rescaling") == 0) {
+        l->scale = json_number_value(json_object_get(config, "scale"));
+        l->offset = json_number_value(json_object_get(config, "offset"));
+    }
     if (c->image_size == 0)
         c->image_size = square_of(shape ? shape : json_object_get(config, "batch_shape"));
 out:
@@ -257,6 +262,31 @@ const rs_keras_layer *rs_keras_config_head(const rs_keras_config *c, const rs_ke
     return dense[1];
 }
 
+/* (x / 255 - mean) / std is x * scale + offset; computed in double, 1 / 255 and 1 / 127.5 give round
+ * numbers. */
+static bool normalize_of(const rs_keras_layer *l, rescl_normalize *out)
+{
+    const double std = 1.0 / (l->scale * 255.0), mean = -l->offset * std;
+    if (!is_class(l, "Rescaling") || !(std > 0.0 && std < 1.0 + 1e-9 && mean >= 0.0 && mean <= 1.0))
+        return false;
+    for (size_t c = 0; c < 3; c++) {
+        out->std[c] = round(std * 1e9) / 1e9;
+        out->mean[c] = round(mean * 1e9) / 1e9;
+    }
+    return out->std[0] > 0.0;
+}
+
+bool rs_keras_config_normalize(const rs_keras_config *c, rescl_normalize *out)
+{
+    size_t found = 0;
+    for (size_t i = 0; i < c->count; i++)
+        found += is_class(&c->layer[i], "Rescaling");
+    for (size_t i = 0; i < c->count && found == 1; i++)
+        if (normalize_of(&c->layer[i], out))
+            return true;
+    return false;
+}
+
 /* Classes whose layers rescl's models have, or that do nothing in inference. */
 static const char *const usual[] = {"InputLayer",
                                     "ZeroPadding2D",
@@ -282,6 +312,7 @@ static const char *const usual[] = {"InputLayer",
                                     "RandomRotation",
                                     "RandomZoom",
                                     "RandomTranslation",
+                                    "Rescaling",
                                     "RandomContrast",
                                     "RandomBrightness",
                                     "RandomCrop",
@@ -308,10 +339,14 @@ rescl_status rs_keras_config_unlike(const rs_keras_config *c, char **out)
 {
     rescl_status st = RESCL_OK;
     const rs_keras_layer *last = c->count > 0 ? &c->layer[c->count - 1] : NULL, *first = NULL;
+    rescl_normalize normalize;
     *out = NULL;
     for (size_t i = 0; i < c->count && !*out; i++) {
         const rs_keras_layer *l = &c->layer[i];
-        if (!is_usual(l))
+        if (is_class(l, "Rescaling") && !rs_keras_config_normalize(c, &normalize))
+            RS_OOM(*out = rs_strf("its layer '%.80s' gives x * %g + %g", l->name, l->scale,
+                                  l->offset));
+        else if (!is_usual(l))
             RS_OOM(*out = rs_strf("its layer '%.80s' is a %.80s", l->name, l->class_name));
         else if (is_odd(l, last))
             RS_OOM(*out =

@@ -3,18 +3,19 @@
 #ifndef RS_KERASCONFIG_H
 #define RS_KERASCONFIG_H
 
-#include <rescl/status.h>
+#include <rescl/data.h>
 #include <stdbool.h>
 #include <stddef.h>
 
 #define RS_KERAS_MAX_CONFIG ((size_t)64 << 20) /* bytes of JSON */
 
 typedef struct rs_keras_layer {
-    char *name;       /* "conv1_conv" */
-    char *class_name; /* "Conv2D" */
-    char *path;       /* of its group in .weights.h5: "layers/functional/layers/conv2d_12" */
-    char *activation; /* "relu"; NULL when it has none, and for one that is limited or leaks */
-    double epsilon;   /* of a BatchNormalization, else 0 */
+    char *name;           /* "conv1_conv" */
+    char *class_name;     /* "Conv2D" */
+    char *path;           /* of its group in .weights.h5: "layers/functional/layers/conv2d_12" */
+    char *activation;     /* "relu"; NULL when it has none, and for one that is limited or leaks */
+    double epsilon;       /* of a BatchNormalization, else 0 */
+    double scale, offset; /* of a Rescaling, which gives x * scale + offset; else 0 */
 } rs_keras_layer;
 
 /* The layers in the order in which Keras lists them, those of a nested model at its place. */
@@ -34,6 +35,10 @@ const rs_keras_layer *rs_keras_config_find(const rs_keras_config *c, const char 
 
 /* The epsilon of all normalisations; 0 when there are none, or not all have one. */
 double rs_keras_config_epsilon(const rs_keras_config *c);
+
+/* What a Rescaling does to pixels of 0 to 255, as rescl says it. False when there is none, or it cannot be
+ * said. */
+bool rs_keras_config_normalize(const rs_keras_config *c, rescl_normalize *out);
 
 /* The last layer, when it is the only Dense, or one more comes before it, with a ReLU: then that is
  * *hidden, else NULL. NULL when the network ends otherwise. */

@@ -292,6 +292,7 @@ static rescl_status add_config(opened *o, rs_wfile_list *out)
     const rs_keras_layer *hidden, *last = rs_keras_config_head(&o->config, &hidden);
     out->bn_eps = rs_keras_config_epsilon(&o->config);
     out->image_size = o->config.image_size;
+    out->rescales = rs_keras_config_normalize(&o->config, &out->normalize);
     out->output = last ? last->name : NULL;
     out->hidden = hidden ? hidden->name : NULL;
     RS_TRY(rs_keras_config_unlike(&o->config, &o->unlike));

@@ -137,8 +137,8 @@ void rescl_weights_get_info(const rescl_weights *weights, rescl_weights_info *ou
                                 .tensors = rs_wfile_count(weights->file),
                                 .has_preprocess = a->has_preprocess,
                                 .preprocess = a->preprocess,
-                                .normalize =
-                                    a->model ? a->model->normalize : (rescl_normalize){{0}, {0}},
+                                .normalize = a->normalize,
+                                .says_preprocess = a->says_preprocess,
                                 .bn_eps = a->bn_eps};
 }
 
@@ -234,7 +234,7 @@ static void take_over(const rescl_weights *w, rescl_model *model)
 {
     const rs_wfile_about *a = rs_wfile_describe(w->file);
     rs_model_take_over(model, a->has_preprocess ? a->preprocess : model->preprocess,
-                       a->model ? &a->model->normalize : &model->normalize, a->bn_eps);
+                       a->says_preprocess ? &a->normalize : &model->normalize, a->bn_eps);
 }
 
 rescl_status rescl_weights_load(const rescl_weights *weights, rescl_model *model,

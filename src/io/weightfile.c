@@ -143,6 +143,16 @@ out:
     return st;
 }
 
+static void take_normalize(rs_wfile_about *a, const rescl_normalize *n)
+{
+    bool unit = true;
+    for (size_t c = 0; c < 3; c++)
+        unit = unit && n->mean[c] <= 0.0 && n->std[c] >= 1.0;
+    a->has_preprocess = true;
+    a->preprocess = unit ? RESCL_PREPROCESS_UNIT : RESCL_PREPROCESS_NORMALIZE;
+    a->normalize = *n;
+}
+
 /* What the names tell; what the file says itself goes before. */
 static rescl_status conclude(rs_wfile *f)
 {
@@ -176,6 +186,11 @@ static rescl_status conclude(rs_wfile *f)
         a->model || a->naming == RS_NAMING_TORCHVISION ||
         ((a->classes == 0 || a->classes == IMAGENET_CLASSES) && a->naming != RS_NAMING_RESCL);
     a->preprocess = a->model ? a->model->preprocess : library->preprocess;
+    a->says_preprocess = a->model || f->list.rescales;
+    if (a->model)
+        a->normalize = a->model->normalize;
+    else if (f->list.rescales)
+        take_normalize(a, &f->list.normalize);
 out:
     rs_catalogue_fini(&all);
     return st;

@@ -20,7 +20,9 @@ typedef struct rs_wfile_about {
     size_t hidden;              /* units of the layer before it; 0: none */
     size_t image_size;          /* of the input; 0: the file does not say */
     bool has_preprocess;        /* by what it says, or as weights of that library usually have */
+    bool says_preprocess;       /* it says so itself */
     rescl_preprocess preprocess;
+    rescl_normalize normalize; /* of RESCL_PREPROCESS_NORMALIZE */
 } rs_wfile_about;
 
 typedef struct rs_wfile rs_wfile;

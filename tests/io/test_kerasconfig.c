@@ -11,8 +11,10 @@
 #define MODEL(layers)                                                                              \
     "{\"class_name\":\"Functional\",\"config\":{\"name\":\"m\",\"layers\":[" layers "]}}"
 #define NAMED(class, name) LAYER(class, "\"name\":\"" name "\"")
-#define BN(name, eps)      LAYER("BatchNormalization", "\"name\":\"" name "\",\"epsilon\":" eps)
-#define DENSE(name, act)   LAYER("Dense", "\"name\":\"" name "\",\"activation\":\"" act "\"")
+#define RESCALING(scale, offset)                                                                   \
+    LAYER("Rescaling", "\"name\":\"r\",\"scale\":" scale ",\"offset\":" offset)
+#define BN(name, eps)    LAYER("BatchNormalization", "\"name\":\"" name "\",\"epsilon\":" eps)
+#define DENSE(name, act) LAYER("Dense", "\"name\":\"" name "\",\"activation\":\"" act "\"")
 
 static void layers_are_found_by_their_groups(void **state)
 {
@@ -100,8 +102,9 @@ static void what_no_model_computes_is_named(void **state)
          "'a' and 'b' have epsilons of 0.001 and 1e-05"},
         {MODEL(LAYER("GlobalMaxPooling2D", "\"name\":\"top\"") "," DENSE("c", "softmax")),
          "'top' is a GlobalMaxPooling2D"},
-        {MODEL(LAYER("Rescaling", "\"name\":\"r\"") "," DENSE("c", "softmax")),
-         "'r' is a Rescaling"},
+        {MODEL(RESCALING("0.00392156862745098", "0.0")), NULL},
+        {MODEL(RESCALING("0.00784313725490196", "-1")), NULL},
+        {MODEL(RESCALING("1.0", "10")), "'r' gives x * 1 + 10"},
         {MODEL(DENSE("h", "tanh") "," DENSE("c", "softmax")), "'h' applies tanh"},
         {MODEL(LAYER("ReLU", "\"name\":\"r\",\"max_value\":6.0") "," DENSE("c", "softmax")),
          "'r' applies a ReLU that is limited"},
@@ -116,6 +119,25 @@ static void what_no_model_computes_is_named(void **state)
         if (unlike)
             assert_non_null(strstr(unlike, rows[i].words));
         free(unlike);
+        rs_keras_config_fini(&c);
+    }
+}
+
+static void rescaling_is_preprocessing(void **state)
+{
+    static const struct {
+        const char *json;
+        double mean, std;
+    } rows[] = {{MODEL(RESCALING("0.00392156862745098", "0.0")), 0.0, 1.0},
+                {MODEL(RESCALING("0.00784313725490196", "-1")), 0.5, 0.5}};
+    (void)state;
+    for (size_t i = 0; i < RS_COUNT(rows); i++) {
+        rs_keras_config c = {0};
+        rescl_normalize n;
+        assert_ok(rs_keras_config_parse(rows[i].json, "f", &c));
+        assert_true(rs_keras_config_normalize(&c, &n));
+        for (size_t k = 0; k < 3; k++)
+            assert_true(n.mean[k] == rows[i].mean && n.std[k] == rows[i].std);
         rs_keras_config_fini(&c);
     }
 }
@@ -145,6 +167,7 @@ int main(void)
         cmocka_unit_test(a_list_is_a_config_too),
         cmocka_unit_test(the_head_is_known_where_a_relu_stands_before_it),
         cmocka_unit_test(what_no_model_computes_is_named),
+        cmocka_unit_test(rescaling_is_preprocessing),
         cmocka_unit_test(refuses_what_is_no_configuration),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
