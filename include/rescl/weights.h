@@ -132,7 +132,8 @@ typedef enum rescl_load_mode {
  * its own). RESCL_ERR_NOT_FOUND when a
  * parameter is missing, RESCL_ERR_SHAPE when one is reshaped, RESCL_ERR_FORMAT when, in the
  * modes RESCL_LOAD_STRICT and _BODY, a tensor is unexpected or the file says that it is of another
- * model: then the model is as it was, and the message names the models that the file fits. `report` may be NULL; it is filled, also when the mode refuses.
+ * model: then the model is as it was, and the message names the models that the file fits. `report`
+ * may be NULL; it is filled, also when the mode refuses, and NULL after any other failure.
  */
 RESCL_API rescl_status rescl_weights_load(const rescl_weights *weights, rescl_model *model,
                                           rescl_load_mode mode, rescl_match_list **report)

@@ -139,7 +139,7 @@ static int load_weights(run *r)
     if (st != RESCL_OK)
         return cli_fail(st, false);
     st = rescl_weights_load(r->weights, r->model, mode, &r->loaded);
-    return st == RESCL_OK ? CLI_OK : cli_weights_fail(st, mode);
+    return st == RESCL_OK ? CLI_OK : cli_weights_fail(st, mode, r->loaded);
 }
 
 static int open_model(run *r)

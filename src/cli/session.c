@@ -177,14 +177,14 @@ rescl_load_mode cli_load_mode(const cli_args *args, bool whole)
     return lax ? RESCL_LOAD_COMPLETE_BODY : RESCL_LOAD_BODY;
 }
 
-int cli_weights_fail(rescl_status st, rescl_load_mode mode)
+int cli_weights_fail(rescl_status st, rescl_load_mode mode, const rescl_match_list *report)
 {
     const bool exact = mode == RESCL_LOAD_STRICT || mode == RESCL_LOAD_BODY;
     if (st == RESCL_ERR_SHAPE) {
         cli_error("%s", rescl_last_error()->message);
         return CLI_FILE;
     }
-    if (!exact || st != RESCL_ERR_FORMAT)
+    if (!exact || !report || st != RESCL_ERR_FORMAT)
         return cli_fail(st, false);
     cli_error("%s (--no-strict loads it all the same)", rescl_last_error()->message);
     return CLI_FILE;
@@ -211,7 +211,7 @@ int cli_weights_read(const cli_args *args, const char *path, bool top, rescl_mod
         cli_usage_error("%s (--model NAME)", rescl_last_error()->message);
         code = CLI_USAGE;
     } else if (st != RESCL_OK) {
-        code = cli_weights_fail(st, mode);
+        code = cli_weights_fail(st, mode, report);
     } else if (names && (st = rescl_model_read_class_names(*model, names)) != RESCL_OK) {
         code = cli_fail(st, false);
     } else {

@@ -35,8 +35,9 @@ int cli_fit_set(size_t side, const char *interpolation, rescl_model *model);
 /* How much of the network weights have to hold, by --strict: the whole of it, or all but the head. */
 rescl_load_mode cli_load_mode(const cli_args *args, bool whole);
 
-/* Prints why weights were not loaded, and what would take them; exit code. */
-int cli_weights_fail(rescl_status st, rescl_load_mode mode);
+/* Prints why weights were not loaded, and what would take them; exit code. `report` is that of loading:
+ * NULL when it did not come to what the mode refuses. */
+int cli_weights_fail(rescl_status st, rescl_load_mode mode, const rescl_match_list *report);
 
 /* Notes how the names and shapes of a file were understood, where that is not plain. */
 void cli_weights_note(const rescl_weights *weights, const rescl_match_list *report);

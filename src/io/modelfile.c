@@ -237,6 +237,15 @@ static void take_over(const rescl_weights *w, rescl_model *model)
                        a->says_preprocess ? &a->normalize : &model->normalize, a->bn_eps);
 }
 
+/* A report says what the mode refuses: there is none where the values cannot be read. */
+static void drop_report(rescl_match_list **report)
+{
+    if (!report)
+        return;
+    rescl_match_list_destroy(*report);
+    *report = NULL;
+}
+
 rescl_status rescl_weights_load(const rescl_weights *weights, rescl_model *model,
                                 rescl_load_mode mode, rescl_match_list **report)
 {
@@ -244,6 +253,7 @@ rescl_status rescl_weights_load(const rescl_weights *weights, rescl_model *model
     rs_matching m = {0};
     rs_weights fresh = {0};
     rs_head head = {0};
+    bool accepted = false;
     if (report)
         *report = NULL;
     RS_FAIL_IF((unsigned)mode > RESCL_LOAD_COMPLETE_BODY, RESCL_ERR_ARG,
@@ -256,6 +266,7 @@ rescl_status rescl_weights_load(const rescl_weights *weights, rescl_model *model
     }
     RS_TRY(rs_head_check(weights->file, model, mode, &head));
     RS_TRY(rs_misfit_check(weights->file, model, &m, mode));
+    accepted = true;
     RS_TRY(rs_weights_create(model->graph, &fresh));
     for (size_t i = 0; i < fresh.count; i++)
         memcpy(fresh.data[i], model->weights.data[i], fresh.elems[i] * sizeof(float));
@@ -266,6 +277,8 @@ rescl_status rescl_weights_load(const rescl_weights *weights, rescl_model *model
     fresh = old;
     take_over(weights, model);
 out:
+    if (st != RESCL_OK && accepted)
+        drop_report(report);
     rs_weights_fini(&fresh);
     rs_head_fini(&head);
     rs_matching_fini(&m);
@@ -339,12 +352,16 @@ rescl_status rescl_weights_create_model(const rescl_weights *weights,
     rescl_model *model = NULL;
     rescl_model_options o;
     rs_matching m = {0};
+    bool accepted = false;
     if (report)
         *report = NULL;
     RS_TRY(settle_options(weights, options, &o));
     RS_TRY(rs_model_build(&o, &model));
     RS_TRY(rs_wfile_match(weights->file, model->graph, &m));
+    if (report)
+        RS_TRY(make_report(weights, model->graph, &m, report));
     RS_TRY(rs_misfit_check(weights->file, model, &m, mode)); /* before the weights take memory */
+    accepted = true;
     RS_TRY(rs_weights_create(model->graph, &model->weights));
     rs_weights_init(model->graph, &model->weights, model->seed);
     RS_TRY(rs_wfile_load(weights->file, model->graph, &m, &model->weights));
@@ -352,11 +369,11 @@ rescl_status rescl_weights_create_model(const rescl_weights *weights,
     model->resize = resize_of(weights, model->image_size);
     if (rs_wfile_describe(weights->file)->model)
         model->trained_on = rs_wfile_describe(weights->file)->model->trained_on;
-    if (report)
-        RS_TRY(make_report(weights, model->graph, &m, report));
     *out = model;
     model = NULL;
 out:
+    if (st != RESCL_OK && accepted)
+        drop_report(report);
     rs_matching_fini(&m);
     rescl_model_destroy(model);
     return st;

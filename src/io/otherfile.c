@@ -94,7 +94,8 @@ static bool is_saved_model(const char *path, const unsigned char *p, size_t byte
 static bool is_checkpoint(const char *path)
 {
     const char *data = strstr(path, ".data-0");
-    return ends_with(path, ".ckpt.index") || ends_with(path, "variables.index") ||
+    const char *slash = strrchr(path, '/');
+    return ends_with(path, ".index") || strcmp(slash ? slash + 1 : path, "checkpoint") == 0 ||
            (data && strstr(data, "-of-0"));
 }
 

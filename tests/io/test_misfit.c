@@ -10,6 +10,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* A file of torchvision's form: the tensors of a model, with names and shapes that a test changes. */
 typedef struct file {
@@ -174,6 +175,38 @@ static void names_the_type_that_is_not_read(void **state)
                      "'conv1.weight' and 0 more", rows[i].found, "F32", rows[i].cure);
         file_fini(&f);
     }
+}
+
+static void reports_what_is_refused_and_no_damage(void **state)
+{
+    const rescl_model_options o = {
+        .struct_size = sizeof o, .name = "resnet8", .classes = 10, .image_size = 32};
+    file f = file_of("resnet8");
+    rescl_weights *w = NULL;
+    rescl_model *m = NULL;
+    rescl_match_list *report = NULL;
+    (void)state;
+    rename_tensor(&f, "fc.bias", "other.bias");
+    write_out(&f);
+    assert_ok(rescl_weights_open(f.path, &w));
+    assert_fails(rescl_weights_create_model(w, &o, RESCL_LOAD_STRICT, &report, &m),
+                 RESCL_ERR_NOT_FOUND, f.path);
+    assert_int_equal(rescl_match_list_count(report, RESCL_MISSING), 1);
+    rescl_match_list_destroy(report);
+    rescl_weights_close(w);
+
+    rename_tensor(&f, "other.bias", "fc.bias");
+    write_out(&f);
+    assert_ok(rescl_weights_open(f.path, &w));
+    assert_int_equal(truncate(f.path, 20000), 0);
+    assert_fails(rescl_weights_create_model(w, &o, RESCL_LOAD_STRICT, &report, &m),
+                 RESCL_ERR_FORMAT, f.path, "became shorter");
+    assert_null(report);
+    assert_fails(rescl_weights_load(w, f.model, RESCL_LOAD_STRICT, &report), RESCL_ERR_FORMAT,
+                 "became shorter");
+    assert_null(report);
+    rescl_weights_close(w);
+    file_fini(&f);
 }
 
 static void names_what_a_foreign_network_has(void **state)
@@ -362,6 +395,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(names_the_model_that_a_file_is_of),
         TEST(names_the_type_that_is_not_read),
+        TEST(reports_what_is_refused_and_no_damage),
         TEST(names_what_a_foreign_network_has),
         TEST(passes_over_counters_and_other_heads),
         TEST(passes_over_what_stands_before_all_names),

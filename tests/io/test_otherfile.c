@@ -45,6 +45,8 @@ static void names_files_of_other_kinds_and_the_cure(void **state)
         {"a", "\x08\x0d\x12\7pytorch", 11, "is an ONNX model", "state_dict()"},
         {"saved_model.pb", "\x08\1\x12\xff\1", 5, "is a TensorFlow SavedModel", "model.save("},
         {"a.ckpt.data-00000-of-00001", "\1\2\3\4", 4, "is a TensorFlow checkpoint", "model.save("},
+        {"checkpoint", "model_checkpoint_path: \"a\"", 26, "is a TensorFlow checkpoint",
+         "model.save("},
         {"a.pth", "\x1f\x8b\x08\0", 4, "is compressed by gzip", "gunzip"},
         {"a.pth", "version https://git-lfs.github.com/spec/v1\noid", 46, "git-lfs pointer",
          "git lfs pull"},
