@@ -5,6 +5,7 @@
 #include "safetensors.h"
 #include "str.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -87,10 +88,11 @@ static json_t *training_json(const rs_ckpt_training *t)
         json_pack("{s:o, s:I, s:s, s:I, s:s*}", "name", rs_json_text(t->data.name), "count",
                   (json_int_t)t->data.count, "fingerprint", t->data.fingerprint, "eval_count",
                   (json_int_t)t->data.eval_count, "eval_fingerprint", eval && *eval ? eval : NULL);
-    return json_pack("{s:I, s:I, s:I, s:f, s:o, s:o, s:o, s:O, s:o, s:s*}", "epoch",
+    return json_pack("{s:I, s:I, s:I, s:f, s:o, s:o, s:o, s:O, s:o, s:s*, s:i, s:i}", "epoch",
                      (json_int_t)p->epoch, "batch", (json_int_t)p->batch, "step",
                      (json_int_t)p->step, "time", p->time, "epoch_sums", sums, "best", best, "data",
-                     data, "options", t->options, "schedule", schedule_json(p), "plan", t->plan);
+                     data, "options", t->options, "schedule", schedule_json(p), "plan", t->plan,
+                     "compute_units", (int)t->units, "float_width", (int)t->width);
 }
 
 /* Adds the parameters of `w` under their names, or, with a state's name, the trainable ones under
@@ -490,6 +492,16 @@ const rs_ckpt_data *rs_checkpoint_data(const rs_checkpoint *c)
 const char *rs_checkpoint_plan(const rs_checkpoint *c)
 {
     return json_string_value(json_object_get(c->training_doc, "plan"));
+}
+
+bool rs_checkpoint_device(const rs_checkpoint *c, unsigned *units, unsigned *width)
+{
+    uint64_t u = 0, w = 0;
+    const bool said = get_count(c->training_doc, "compute_units", &u) &&
+                      get_count(c->training_doc, "float_width", &w) && u > 0 && w > 0;
+    *units = (unsigned)u;
+    *width = (unsigned)w;
+    return said && u <= UINT_MAX && w <= UINT_MAX;
 }
 
 const json_t *rs_checkpoint_options(const rs_checkpoint *c)

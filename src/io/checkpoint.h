@@ -75,6 +75,8 @@ typedef struct rs_ckpt_training {
     const rs_weights *state;
     const json_t *options; /* an object, by name */
     const char *plan;      /* rs_net_fingerprint of the nets that train */
+    unsigned units, width; /* the device's compute units and vector width, which sums' order depends
+                            * on; 0: not known */
 } rs_ckpt_training;
 
 /* Writes a file, whole or not at all. `training` may be NULL: weights only. */
@@ -100,6 +102,8 @@ const rs_ckpt_model *rs_checkpoint_model(const rs_checkpoint *c);
 const rs_ckpt_progress *rs_checkpoint_progress(const rs_checkpoint *c);
 const rs_ckpt_data *rs_checkpoint_data(const rs_checkpoint *c);
 const char *rs_checkpoint_plan(const rs_checkpoint *c);
+/* False when the file does not say. */
+bool rs_checkpoint_device(const rs_checkpoint *c, unsigned *units, unsigned *width);
 const json_t *rs_checkpoint_options(const rs_checkpoint *c);
 
 /* Whether the file holds exactly the graph's parameters, by the header alone. RESCL_ERR_NOT_FOUND

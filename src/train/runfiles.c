@@ -12,12 +12,35 @@
 #include "str.h"
 #include "trainer.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
+
+/* File systems that cannot lock a folder do without. */
+rescl_status rs_trainer_lock(rescl_trainer *t)
+{
+    rescl_status st = RESCL_OK;
+    const char *dir = t->options.output_dir;
+
+    if (t->lock >= 0 || !dir)
+        goto out;
+    t->lock = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (t->lock >= 0 && flock(t->lock, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+        errno = 0; /* the message says all */
+        RS_FAIL(RESCL_ERR_IO,
+                "%s: another training writes to this run folder; wait until it ends or stop it, or "
+                "give another folder",
+                dir);
+    }
+out:
+    return st;
+}
 
 rescl_status rs_trainer_paths(rescl_trainer *t)
 {
@@ -30,6 +53,7 @@ rescl_status rs_trainer_paths(rescl_trainer *t)
     RS_OOM(t->best_path = rs_path_join(weights, "best.safetensors"));
     RS_OOM(t->last_path = rs_path_join(weights, "last.safetensors"));
     RS_TRY(rs_mkdirs(weights));
+    RS_TRY(rs_trainer_lock(t));
 out:
     free(weights);
     return st;
@@ -131,6 +155,7 @@ rescl_status rs_trainer_save_last(rescl_trainer *t)
     const int nstates = rs_team_states(t->team);
     const char *names[RS_COUNT(t->state)];
     const rs_ckpt_model about = rs_model_describe(t->model);
+    const rescl_device_info *device = rescl_device_get_info(rs_team_device(t->team, 0));
     json_t *options = NULL;
 
     if (!t->last_path)
@@ -147,7 +172,9 @@ rescl_status rs_trainer_save_last(rescl_trainer *t)
         .state_name = names,
         .state = t->state,
         .options = options,
-        .plan = t->plan};
+        .plan = t->plan,
+        .units = device->compute_units,
+        .width = device->float_width};
     RS_TRY(
         rs_checkpoint_write(t->last_path, t->model->graph, &t->model->weights, &about, &training));
     t->good = t->last_path;
@@ -303,6 +330,8 @@ rescl_status rs_trainer_resume(rescl_trainer *t)
     compare_eval(t, rs_checkpoint_data(c));
     if (rs_checkpoint_plan(c))
         snprintf(t->resumed_plan, sizeof t->resumed_plan, "%s", rs_checkpoint_plan(c));
+    if (!rs_checkpoint_device(c, &t->resumed_units, &t->resumed_width))
+        t->resumed_units = t->resumed_width = 0;
     t->good = t->resume_path;
 out:
     rs_checkpoint_close(c);

@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* ---- options ----------------------------------------------------------------------------- */
 
@@ -81,6 +82,16 @@ static rescl_status compare_plans(rescl_trainer *t)
                "another device or another version): this run will not end with the bits of one "
                "that was never stopped",
                t->resume_path);
+    const rescl_device_info *is = rescl_device_get_info(rs_team_device(t->team, 0));
+    const bool differs =
+        t->resumed_units != is->compute_units || t->resumed_width != is->float_width;
+    if (t->resumed_units > 0 && differs)
+        rs_log(RESCL_LOG_WARN,
+               "%s was trained on %u compute units with vectors of %u, this device has %u with %u: "
+               "sums are taken in another order, and this run will not end with the bits of one "
+               "that was never stopped",
+               t->resume_path, t->resumed_units, t->resumed_width, is->compute_units,
+               is->float_width);
 out:
     return st;
 }
@@ -163,6 +174,7 @@ rescl_status rescl_trainer_create(rescl_device *device, rescl_model *model,
     t->model = model;
     t->train_set = train_set;
     t->eval_set = eval_set;
+    t->lock = -1;
     atomic_init(&t->stop, 0);
     RS_TRY(rs_train_options_copy(options, &t->options));
     RS_TRY(choose_optimiser(&t->options, &t->hyper));
@@ -189,6 +201,7 @@ rescl_status rescl_trainer_create(rescl_device *device, rescl_model *model,
     rs_tell_threads(t->options.workers);
     for (int i = 0; i < rs_optim_states(&t->hyper); i++)
         RS_TRY(rs_weights_create(model->graph, &t->state[i]));
+    RS_TRY(rs_trainer_lock(t));
     if (t->options.resume)
         RS_TRY(rs_trainer_resume(t));
     RS_TRY(rs_trainer_paths(t));
@@ -217,6 +230,8 @@ void rescl_trainer_destroy(rescl_trainer *t)
     rs_train_options_fini(&t->options);
     rs_aligned_free(t->own.pixels);
     rs_aligned_free(t->own.labels);
+    if (t->lock >= 0)
+        close(t->lock);
     free(t->best_path);
     free(t->last_path);
     free(t->resume_path);

@@ -34,14 +34,16 @@ struct rescl_trainer {
     rs_ckpt_progress progress;
     rs_weights state[RS_OPTIM_STATES]; /* host copies of the optimiser's arrays, for checkpoints */
     char fingerprint[RESCL_FINGERPRINT_BYTES], eval_fingerprint[RESCL_FINGERPRINT_BYTES];
-    char plan[33];               /* of the nets that train */
-    char resumed_plan[33];       /* of those that wrote the checkpoint; "": it does not say */
-    char *best_path, *last_path; /* NULL without an output_dir */
-    char *resume_path;           /* NULL: a new run */
-    const char *good;            /* the newest complete checkpoint, or NULL */
-    bool begun;                  /* the run folder was made ready */
-    bool ran, running;           /* by rescl_trainer_run */
-    bool has_gradients;          /* of some batch */
+    char plan[33];         /* of the nets that train */
+    char resumed_plan[33]; /* of those that wrote the checkpoint; "": it does not say */
+    unsigned resumed_units, resumed_width; /* of the device that wrote it; 0: it does not say */
+    int lock;                              /* of the run folder, or -1 */
+    char *best_path, *last_path;           /* NULL without an output_dir */
+    char *resume_path;                     /* NULL: a new run */
+    const char *good;                      /* the newest complete checkpoint, or NULL */
+    bool begun;                            /* the run folder was made ready */
+    bool ran, running;                     /* by rescl_trainer_run */
+    bool has_gradients;                    /* of some batch */
     rs_own_steps own;
     const rs_watcher *const *watchers; /* NULL: those of watchers.def */
     double clock_base; /* rs_clock_seconds at which the run's time would have been 0 */
@@ -50,6 +52,9 @@ struct rescl_trainer {
 
 /* ---- runfiles.c ------------------------------------------------------------------------- */
 
+/* Takes the run folder if it is there, so that no other process writes to it. RESCL_ERR_IO if one
+ * does. It is held as long as the trainer lives, and nothing remains of it. */
+rescl_status rs_trainer_lock(rescl_trainer *t) RESCL_CHECK;
 /* Makes the folders and the paths. Nothing without an output_dir. */
 rescl_status rs_trainer_paths(rescl_trainer *t) RESCL_CHECK;
 /* Before the first step: args.ini and env.json; clears what a killed run left. */

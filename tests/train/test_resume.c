@@ -446,6 +446,60 @@ static void other_plans_are_told(void **state)
     assert_non_null(strstr(heard, "other implementations"));
 }
 
+/* Of other compute units too: the digit in the file is made another. */
+static void other_units_are_told(void **state)
+{
+    (void)state;
+    static const char key[] = "compute_units\\\":";
+    char run[512], last[600], *data;
+    size_t bytes;
+    snprintf(run, sizeof run, "%s/units", rs_test_dir);
+    snprintf(last, sizeof last, "%s/weights/last.safetensors", run);
+    train_run r = {.options = train_options(run), .stop = STOP_AT_STEP, .stop_step = 2};
+    train_do(&r);
+    assert_int_equal(r.status, RESCL_ERR_INTERRUPTED);
+    assert_ok(rs_file_read(last, 1 << 28, &data, &bytes));
+    char *digit = strstr(data + 8, key); /* behind the length of the header */
+    assert_non_null(digit);
+    digit += sizeof key - 1;
+    *digit = *digit == '9' ? '8' : '9';
+    assert_ok(rs_file_write(last, data, bytes));
+    free(data);
+    r = (train_run){.options = train_options(run), .stop = STOP_AT_STEP, .stop_step = 4};
+    r.options.resume = run;
+    heard[0] = '\0';
+    rescl_log_set(hear, NULL);
+    train_do(&r);
+    rescl_log_set(NULL, NULL);
+    assert_int_equal(r.status, RESCL_ERR_INTERRUPTED);
+    assert_non_null(strstr(heard, "was trained on 9"));
+}
+
+/* Two trainings do not write to one folder. */
+static void locks_the_run_folder(void **state)
+{
+    (void)state;
+    const char *run = rs_test_path("%s/locked", rs_test_dir);
+    rescl_train_options o = train_options(run);
+    rescl_dataset *set = rs_test_hands("train", TEST_SAMPLES, 0);
+    rescl_model *m = rs_test_model(), *other = rs_test_model();
+    rescl_trainer *t = NULL, *second = NULL;
+    o.max_steps = 1;
+    assert_ok(rescl_trainer_create(rs_test_device(), m, set, NULL, &o, &t));
+    assert_fails(rescl_trainer_create(rs_test_device(), other, set, NULL, &o, &second),
+                 RESCL_ERR_IO, run, "another training");
+    assert_ok(rescl_trainer_run(t, NULL));
+    o.resume = run;
+    assert_fails(rescl_trainer_create(rs_test_device(), other, set, NULL, &o, &second),
+                 RESCL_ERR_IO, run, "another training");
+    rescl_trainer_destroy(t);
+    assert_ok(rescl_trainer_create(rs_test_device(), other, set, NULL, &o, &second));
+    rescl_trainer_destroy(second);
+    rescl_model_destroy(m);
+    rescl_model_destroy(other);
+    rescl_dataset_close(set);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -460,6 +514,8 @@ int main(void)
         cmocka_unit_test(resumes_a_fine_tuning),
         cmocka_unit_test(resumes_on_a_plateau),
         cmocka_unit_test(other_plans_are_told),
+        cmocka_unit_test(other_units_are_told),
+        cmocka_unit_test(locks_the_run_folder),
         cmocka_unit_test(refuses_other_options),
         cmocka_unit_test(refuses_other_models_and_data),
         cmocka_unit_test(refuses_renamed_classes),
