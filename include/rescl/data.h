@@ -159,6 +159,9 @@ typedef struct rescl_data_options {
                               * "val" of its own. Built-in sets are split at their usual size */
     bool strict_data;     /**< an image that cannot be read is an error; false: it is left out, see
                                * rescl_dataset_check */
+    /* of folders' images, as in rescl_image_options: */
+    size_t max_pixels;  /**< larger images are refused; 0: RESCL_IMAGE_MAX_PIXELS */
+    size_t sample_bits; /**< bits that 16-bit PNGs use; 0: 16 */
 } rescl_data_options;
 
 RESCL_API void rescl_data_options_init(rescl_data_options *out, size_t struct_size);

@@ -56,6 +56,8 @@ rescl_status cli_data_open(const cli_args *args, rescl_data_options *options, re
     options->path = cli_str(args, OPT_data_path);
     options->strict_data = cli_bool(args, OPT_strict_data);
     options->format = format && strcmp(format, "auto") == 0 ? NULL : format;
+    options->max_pixels = cli_size(args, OPT_max_pixels);
+    options->sample_bits = cli_size(args, OPT_sample_bits);
     return rescl_dataset_open(options, out);
 }
 

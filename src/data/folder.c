@@ -11,6 +11,7 @@
 #include "dataset.h"
 #include "error.h"
 #include "folderwalk.h"
+#include "notices.h"
 #include "path.h"
 #include "splits.h"
 #include "str.h"
@@ -37,6 +38,8 @@ typedef struct sample {
 typedef struct state {
     sample *samples;
     size_t count, cap;
+    rescl_image_options options;
+    rs_notices *notices;
 } state;
 
 static bool is_image(const char *name)
@@ -521,6 +524,11 @@ static rescl_status open_set(const rescl_data_options *options, rescl_dataset *s
     RS_TRY(find_root(options, &l, &root, set));
     RS_OOM(s = calloc(1, sizeof *s));
     set->state = s;
+    rescl_image_options_default(&s->options);
+    s->options.max_pixels = options->max_pixels;
+    s->options.sample_bits = options->sample_bits;
+    s->options.min_side = 2 * options->image_size;
+    RS_TRY(rs_notices_create(options->path, options->split, &s->notices));
     RS_TRY(open_classes(root, !has_splits(&l), set, s));
     set->count = s->count;
     if (!has_splits(&l))
@@ -539,8 +547,10 @@ static void close_set(rescl_dataset *set)
     state *s = set->state;
     for (size_t i = 0; s && i < s->count; i++)
         free(s->samples[i].path);
-    if (s)
+    if (s) {
+        rs_notices_close(s->notices);
         free(s->samples);
+    }
     free(s);
 }
 
@@ -559,8 +569,12 @@ static const char *path_of(const rescl_dataset *set, size_t index)
 static rescl_status get(const rescl_dataset *set, size_t index, rescl_image *image, int32_t *label)
 {
     const state *s = set->state;
+    const char *path = s->samples[index].path;
+    unsigned notices = 0;
+    const rescl_status st = rescl_image_read_with(path, &s->options, image, &notices);
     *label = s->samples[index].label;
-    return rescl_image_read(s->samples[index].path, image);
+    rs_notices_add(s->notices, index, path, notices);
+    return st;
 }
 
 /* The length, the head and the tail: whatever changes an image shows in these, for files end with

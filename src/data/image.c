@@ -94,8 +94,8 @@ void rescl_image_options_init(rescl_image_options *out, size_t struct_size)
 const char *rescl_image_notice_text(rescl_image_notice notice)
 {
 #define DARK(bits)                                                                                 \
-    "of 16 bits a sample only the lowest " #bits " are used, hence dark; --sample-bits " #bits     \
-    " (sample_bits) scales them"
+    "of 16 bits a sample only the lowest " #bits                                                   \
+    " bits are used, hence dark; --sample-bits " #bits " (sample_bits) scales them"
     switch (notice) {
     case RESCL_IMAGE_END_DAMAGED:
         return "read, for the pixels are all there, but the file ends early or is damaged after "

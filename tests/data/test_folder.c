@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <rescl/data.h>
@@ -382,6 +383,50 @@ static void names_the_broken_file(void **state)
     rescl_dataset_close(set);
 }
 
+static char logged[1024];
+
+static void keep(rescl_log_level level, const char *message, void *user)
+{
+    (void)level, (void)user;
+    snprintf(logged + strlen(logged), sizeof logged - strlen(logged), "%s\n", message);
+}
+
+/* What is told of images that are read all the same, and the options that concern them. */
+static void tells_of_flawed_images(void **state)
+{
+    (void)state;
+    rescl_dataset *set;
+    rescl_image image;
+    int32_t label;
+    struct stat info;
+    rescl_data_options options;
+    for (int i = 0; i < 3; i++) {
+        const char *name = (const char *[]){"1.png", "2.png", "3.png"}[i];
+        put_class("flawed/cat", name, 7);
+        const char *path = rs_test_path("%s/flawed/cat/%s", rs_test_dir, name);
+        assert_int_equal(stat(path, &info), 0);
+        assert_int_equal(truncate(path, info.st_size - (i == 1 ? 0 : 12)), 0); /* IEND */
+    }
+    rescl_log_set(keep, NULL);
+    assert_ok(open_split("flawed", "train", &set));
+    for (int epoch = 0; epoch < 2; epoch++)
+        for (size_t i = 0; i < 3; i++)
+            expect_sample(set, i, 7, 0);
+    assert_non_null(strstr(logged, "1.png: read, for"));
+    assert_null(strstr(logged, "2.png"));
+    assert_null(strstr(logged, "3.png"));
+    rescl_dataset_close(set);
+    assert_non_null(strstr(logged, "flawed, train: 2 images: read, for"));
+    rescl_log_set(NULL, NULL);
+    rescl_data_options_default(&options);
+    options.path = rs_test_path("%s/flawed", rs_test_dir);
+    options.split = "train";
+    options.max_pixels = 23; /* of 24 */
+    assert_ok(rescl_dataset_open(&options, &set));
+    assert_fails(rescl_dataset_get(set, 0, &image, &label), RESCL_ERR_FORMAT, "1.png", "too large");
+    rescl_dataset_close(set);
+}
+
 /* Links may lead anywhere, also in circles. */
 static void bears_links(void **state)
 {
@@ -419,6 +464,7 @@ int main(void)
         cmocka_unit_test(refuses_classes_without_images),
         cmocka_unit_test(takes_jpeg_by_name_and_reads_by_content),
         cmocka_unit_test(names_the_broken_file),
+        cmocka_unit_test(tells_of_flawed_images),
         cmocka_unit_test(bears_links),
     };
     return cmocka_run_group_tests(tests, rs_test_dir_setup, rs_test_dir_teardown);
