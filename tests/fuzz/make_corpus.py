@@ -1,14 +1,17 @@
 #!/usr/bin/env python3
 """Writes the corpus beside it: small files of every form that the readers know.
 
-    python3 make_corpus.py        (needs numpy and h5py)
+    python3 make_corpus.py        (needs numpy, h5py and Pillow)
 """
+import io
 import json
 import pathlib
 import struct
+import zlib
 
 import h5py
 import numpy as np
+from PIL import Image
 
 HERE = pathlib.Path(__file__).parent / "corpus"
 RNG = np.random.default_rng(1)
@@ -130,7 +133,42 @@ def all_hdf5():
         f["conv1/conv1/kernel:0"] = h5py.SoftLink("/conv1")
 
 
-for folder in ("safetensors", "hdf5"):
+def chunk(kind, data):
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def encoded(image, form, **options):
+    out = io.BytesIO()
+    image.save(out, form, **options)
+    return out.getvalue()
+
+
+def all_images():
+    image = Image.fromarray(RNG.integers(0, 256, (7, 11, 3), dtype=np.uint8))
+    tiff = struct.pack("<2sHIHHHIII", b"II", 42, 8, 1, 0x112, 4, 1, 6, 0)
+    xmp = b'<a tiff:Orientation="8"/>'
+    files = {f"png_{mode}": encoded(image.convert(mode), "PNG") for mode in ("1", "L", "P", "RGBA")}
+    files["png_16"] = encoded(Image.fromarray(RNG.integers(0, 4096, (7, 11), dtype=np.uint16)), "PNG")
+    png = encoded(image, "PNG")
+    raw = b"\nexif\n%8d\n" % len(tiff) + tiff.hex().encode() + b"\n"
+    files["png_exif"] = png[:33] + chunk(b"eXIf", b"Exif\0\0" + tiff) + png[33:]
+    files["png_raw"] = png[:33] + chunk(
+        b"zTXt", b"Raw profile type exif\0\0" + zlib.compress(raw)) + png[33:]
+    files["png_xmp"] = png[:-12] + chunk(
+        b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0" + zlib.compress(xmp)) + png[-12:]
+    files["png_cut"] = png[:-18]
+    files["jpeg"] = encoded(image, "JPEG", exif=b"Exif\0\0" + tiff)
+    files["jpeg_restart"] = encoded(image, "JPEG", restart_marker_blocks=1, subsampling=0)
+    files["jpeg_cmyk"] = encoded(image.convert("CMYK"), "JPEG")
+    files["jpeg_trailer"] = encoded(image.convert("L"), "JPEG")[:-2] + b"SEFT\xff\xd8"
+    progressive = encoded(image, "JPEG", progressive=True, xmp=xmp)
+    files["jpeg_again"] = progressive[:-2] + progressive[progressive.rindex(b"\xff\xda"):]
+    for name, data in files.items():
+        (HERE / "image" / name).write_bytes(data)
+
+
+for folder in ("safetensors", "hdf5", "image"):
     (HERE / folder).mkdir(parents=True, exist_ok=True)
 all_safetensors()
 all_hdf5()
+all_images()

@@ -2,7 +2,9 @@
 # Builds the fuzzers of this folder with clang's libFuzzer, ASan and UBSan, and runs each over its
 # corpus and on from there. The suite makes a short run; a long one:
 #
-#     tests/fuzz/run.sh 10000000 200000 10000000      # executions of safetensors, of HDF5, of PyTorch
+#     tests/fuzz/run.sh 10000000 200000 10000000 10000000
+#
+# The numbers are executions of safetensors, of HDF5, of PyTorch, and of images.
 #
 # What is new goes to the folder that RESCL_FUZZ_DIR names, else is dropped with the programs. Exits
 # with 77 (skipped) where there is no libFuzzer.
@@ -22,6 +24,7 @@ if ! clang $sanitizers "$dir/probe.c" -o "$dir/probe" 2>"$dir/probe.log"; then
 fi
 
 hdf5=$(pkg-config --cflags --libs hdf5 2>/dev/null || pkg-config --cflags --libs hdf5-serial 2>/dev/null)
+jpeg=$(pkg-config --cflags --libs libjpeg 2>/dev/null)
 zip=$(pkg-config --cflags --libs libzip 2>/dev/null)
 rooms=
 for room in base file tensor device op nn model io data; do
@@ -30,13 +33,17 @@ done
 # Nothing is written; these know models or graphs, which would bring OpenCL along.
 sources="$(find "$root/src/base" "$root/src/file" "$root/src/tensor" "$root/src/io" -name '*.c' \
     ! -name onnx.c ! -name exportfile.c ! -name modelfile.c ! -name misfit.c) $root/src/nn/naming.c"
+images=
+for file in image png pngmeta jpeg exif; do
+    images="$images $root/src/data/$file.c"
+done
 
-# build NAME DEFINES: $dir/NAME from fuzz_NAME.c
+# build NAME DEFINES MORE: $dir/NAME from fuzz_NAME.c and what else it needs
 build() {
     # shellcheck disable=SC2086
     clang -std=gnu11 -O1 -g -DRS_FEATURES= $sanitizers -ffunction-sections -fdata-sections -Wl,--gc-sections $2 \
         -I"$root/include" $rooms -I"$root/tests/fuzz" "$root/tests/fuzz/fuzz.c" \
-        "$root/tests/fuzz/fuzz_$1.c" $sources $hdf5 $zip -ljansson -lxxhash -lz -lm -lpthread \
+        "$root/tests/fuzz/fuzz_$1.c" $sources $3 $hdf5 $zip -ljansson -lxxhash -lz -lm -lpthread \
         -o "$dir/$1" || exit 1
 }
 
@@ -61,13 +68,15 @@ fuzz() {
     exit 1
 }
 
-build safetensors ""
+build safetensors "" ""
 fuzz safetensors "${1:-20000}" 2048 fuzz/corpus/safetensors
-build pytorch "${zip:+-DRS_HAVE_ZIP}"
+build pytorch "${zip:+-DRS_HAVE_ZIP}" ""
 fuzz pytorch "${3:-5000}" 8192 io/pytorch
+build image "${jpeg:+-DRS_HAVE_JPEG}" "$images $(pkg-config --cflags --libs libpng) $jpeg"
+fuzz image "${4:-5000}" 4096 fuzz/corpus/image
 if [ -z "$hdf5" ]; then
     echo "hdf5: left out, the library is not installed"
     exit 0
 fi
-build hdf5 -DRS_HAVE_HDF5
+build hdf5 -DRS_HAVE_HDF5 ""
 fuzz hdf5 "${2:-200}" 40000 fuzz/corpus/hdf5
