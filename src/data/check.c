@@ -40,7 +40,7 @@ static void check_some(void *arg)
         for (size_t i = first; i < first + TAKE && i < c->set->count; i++) {
             rescl_image_info info;
             const char *path = path_of(c->set, i);
-            const rescl_status st = rescl_image_probe(path, &info);
+            const rescl_status st = rescl_image_probe_with(path, &c->set->images, &info);
             if (st == RESCL_OK)
                 continue;
             c->reason[i] = rs_strf("%s", rs_dataset_reason(path, rescl_last_error()->message));

@@ -232,6 +232,10 @@ rescl_status rescl_dataset_open(const rescl_data_options *options, rescl_dataset
     RS_OOM(set = calloc(1, sizeof *set));
     set->format = format;
     set->strict = o.strict_data;
+    rescl_image_options_default(&set->images);
+    set->images.max_pixels = o.max_pixels;
+    set->images.sample_bits = o.sample_bits;
+    set->images.min_side = 2 * o.image_size;
     RS_OOM(set->origin = rs_strf("%s", o.path));
     RS_TRY(open_split(&o, set));
     for (size_t i = 0; i < set->classes; i++)

@@ -45,6 +45,7 @@ struct rescl_dataset {
     uint64_t seed;           /* of that choice */
     size_t *index;           /* of the format's samples, those that are in this split; NULL: all */
     bool strict;             /* an image that cannot be read is an error */
+    rescl_image_options images; /* how files of images are read */
     bool checked;
     rs_bad_sample *bad; /* see rescl_dataset_check */
     size_t nbad;

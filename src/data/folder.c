@@ -38,7 +38,6 @@ typedef struct sample {
 typedef struct state {
     sample *samples;
     size_t count, cap;
-    rescl_image_options options;
     rs_notices *notices;
 } state;
 
@@ -524,10 +523,6 @@ static rescl_status open_set(const rescl_data_options *options, rescl_dataset *s
     RS_TRY(find_root(options, &l, &root, set));
     RS_OOM(s = calloc(1, sizeof *s));
     set->state = s;
-    rescl_image_options_default(&s->options);
-    s->options.max_pixels = options->max_pixels;
-    s->options.sample_bits = options->sample_bits;
-    s->options.min_side = 2 * options->image_size;
     RS_TRY(rs_notices_create(options->path, options->split, &s->notices));
     RS_TRY(open_classes(root, !has_splits(&l), set, s));
     set->count = s->count;
@@ -571,7 +566,7 @@ static rescl_status get(const rescl_dataset *set, size_t index, rescl_image *ima
     const state *s = set->state;
     const char *path = s->samples[index].path;
     unsigned notices = 0;
-    const rescl_status st = rescl_image_read_with(path, &s->options, image, &notices);
+    const rescl_status st = rescl_image_read_with(path, &set->images, image, &notices);
     *label = s->samples[index].label;
     rs_notices_add(s->notices, index, path, notices);
     return st;
