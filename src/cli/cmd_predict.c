@@ -1,7 +1,7 @@
 #include "cli.h"
 #include "compiling.h"
 #include "images.h"
-#include "notices.h"
+#include "noticed.h"
 #include "outfile.h"
 #include "output.h"
 #include "overlay.h"

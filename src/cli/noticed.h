@@ -1,6 +1,6 @@
 /* What is worth telling of images that were read all the same: a line for each kind, not each image. */
-#ifndef CLI_NOTICES_H
-#define CLI_NOTICES_H
+#ifndef CLI_NOTICED_H
+#define CLI_NOTICED_H
 
 #include <stdatomic.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-#include "notices.h"
+#include "noticed.h"
 
 #include "cli.h"
 #include "output.h"
