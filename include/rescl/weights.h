@@ -43,8 +43,11 @@ typedef struct rescl_weights_info {
     const char *names;  /**< "torchvision" (timm's too), "keras", "keras1" (before 2019), "rescl" */
     const char *model;  /**< the model that it says it is of, or NULL */
     size_t classes;     /**< 0: not known */
-    size_t image_size;  /**< 0: it does not say */
-    size_t tensors;     /**< without an optimiser's state */
+    size_t hidden;      /**< units of the layer before the last one; 0: none, or it does not say */
+    double dropout;
+    const char *frozen;  /**< what was frozen when it was trained (rescl_model_freeze), or NULL */
+    size_t image_size;   /**< 0: it does not say */
+    size_t tensors;      /**< without an optimiser's state */
     bool has_preprocess; /**< whether the next one is known */
     rescl_preprocess preprocess;
     rescl_normalize normalize; /**< of RESCL_PREPROCESS_NORMALIZE */
@@ -172,13 +175,17 @@ static inline void rescl_export_options_default(rescl_export_options *out)
 
 /**
  * Writes a model's weights in a library's form, whole or not at all, with what rescl_weights_open
- * needs to know of the model. Batch normalisation's epsilon goes with the names: 1e-5 torchvision,
+ * needs to know of the model. The name of the file has the format's ending or none (RESCL_ERR_ARG). Batch normalisation's epsilon goes with the names: 1e-5 torchvision,
  * 1.001e-5 keras, 1e-3 keras1; where the model's is another, the running variances are shifted by
  * the difference, so that the library computes the same. With the same epsilon and f32 the values
  * are the model's, bit for bit. RESCL_ERR_ARG when a value does not fit the type.
  */
 RESCL_API rescl_status rescl_model_export(const rescl_model *model, const char *path,
                                           const rescl_export_options *options) RESCL_CHECK;
+
+/** Whether the library has the model itself, so that its own loads what is written with its names:
+ * torchvision has a "resnet50" and no "resnet20". `names` as in rescl_export_options. */
+RESCL_API bool rescl_model_in_library(const rescl_model *model, const char *names);
 
 #ifdef __cplusplus
 }

@@ -7,6 +7,48 @@
 #include <stdlib.h>
 #include <string.h>
 
+static int print_json(const cli_args *args, const rescl_model_info *info, const char *from,
+                      const rescl_weights_info *written)
+{
+    json_t *o = json_object();
+    cli_json_set(o, "weights", cli_json_string(from));
+    cli_json_set(o, "output", cli_json_string(written->path));
+    cli_json_set(o, "format", json_string(written->format));
+    cli_json_set(o, "names", json_string(written->names));
+    cli_json_set(o, "dtype", json_string(cli_str(args, OPT_dtype)));
+    cli_json_set(o, "tensors", json_integer((json_int_t)written->tensors));
+    cli_json_set(o, "model", cli_json_string(info->name));
+    cli_json_set(o, "size", json_integer((json_int_t)info->image_size));
+    cli_json_set(o, "classes", json_integer((json_int_t)info->classes));
+    cli_preprocess_json(o, info->preprocess, &info->normalize);
+    return cli_json_print(o);
+}
+
+/* Says what was written, as whoever opens it sees it. */
+static int report(const cli_args *args, const rescl_model *model, const char *from, const char *to)
+{
+    rescl_weights *weights = NULL;
+    rescl_weights_info written;
+    rescl_model_info info;
+    char text[256];
+    int code = CLI_OK;
+    const rescl_status st = rescl_weights_open(to, &weights);
+    if (st != RESCL_OK)
+        return cli_fail(st, false);
+    rescl_weights_get_info(weights, &written);
+    rescl_model_get_info(model, &info);
+    if (strcmp(written.names, "rescl") != 0 && !rescl_model_in_library(model, written.names))
+        cli_warn("%s: no model of %s takes these tensors, as it has no %s%s", to, written.names,
+                 info.name, info.hidden ? " with a hidden layer" : "");
+    if (cli_bool(args, OPT_json))
+        code = print_json(args, &info, from, &written);
+    else
+        cli_note("%s: %s with %zu classes, preprocessing %s", to, info.name, info.classes,
+                 cli_preprocess_text(info.preprocess, &info.normalize, text));
+    rescl_weights_close(weights);
+    return code;
+}
+
 int cmd_convert(const cli_args *args)
 {
     if (args->operands != 2) {
@@ -29,13 +71,8 @@ int cmd_convert(const cli_args *args)
         if (st != RESCL_OK)
             code = cli_fail(st, false);
     }
-    if (code == CLI_OK) {
-        rescl_model_info info;
-        char text[256];
-        rescl_model_get_info(model, &info);
-        cli_note("%s: %s with %zu classes, preprocessing %s", to, info.name, info.classes,
-                 cli_preprocess_text(info.preprocess, &info.normalize, text));
-    }
+    if (code == CLI_OK)
+        code = report(args, model, from, to);
     rescl_model_destroy(model);
     free(from);
     return code;

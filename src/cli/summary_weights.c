@@ -2,6 +2,7 @@
 
 #include "cli.h"
 #include "output.h"
+#include "preprocess.h"
 #include "run_folder.h"
 #include "session.h"
 #include "table.h"
@@ -39,35 +40,77 @@ static void print_classes(const rescl_weights_info *info)
     putchar('\n');
 }
 
-static void print_head(const rescl_weights_info *info)
+static void print_head(const rescl_weights_info *info, const rescl_model *model)
 {
+    char text[256], all[32], trainable[32];
+    rescl_model_info made;
     cli_print("file        %s\n", info->path);
     cli_print("format      %s, names of %s\n", info->format, info->names);
+    if (info->prefix)
+        cli_print("prefix      %s\n", info->prefix);
+    if (info->head)
+        cli_print("last layer  %s\n", info->head);
     cli_print("model       %s\n", info->model ? info->model : "not said");
     if (info->classes)
         print_classes(info);
-    printf("preprocess  %s\n",
-           info->has_preprocess ? rescl_preprocess_name(info->preprocess) : "the model's usual");
+    if (info->image_size)
+        printf("size        %zux%zu\n", info->image_size, info->image_size);
+    if (info->hidden)
+        printf("hidden      %zu\n", info->hidden);
+    if (info->frozen)
+        cli_print("frozen      %s\n", info->frozen);
+    printf("preprocess  %s%s\n",
+           info->has_preprocess ? cli_preprocess_text(info->preprocess, &info->normalize, text)
+                                : "the model's usual",
+           info->model ? "" : " (assumed)");
     if (info->bn_eps > 0)
         printf("bn eps      %g\n", info->bn_eps);
+    if (model) {
+        rescl_model_get_info(model, &made);
+        printf("parameters  %s (%s trainable)\n", cli_thousands(made.params, all),
+               cli_thousands(made.trainable, trainable));
+    }
     printf("tensors     %zu\n\n", info->tensors);
 }
 
-static json_t *head_json(const rescl_weights_info *info)
+static json_t *names_json(const rescl_weights_info *info)
 {
-    json_t *o = json_object(), *names = info->class_names ? json_array() : json_null();
+    json_t *list = info->class_names ? json_array() : json_null();
     for (size_t i = 0; info->class_names && i < info->classes; i++)
-        json_array_append_new(names, cli_json_string(info->class_names[i]));
+        json_array_append_new(list, cli_json_string(info->class_names[i]));
+    return list;
+}
+
+static json_t *text_json(const char *text)
+{
+    return text ? cli_json_string(text) : json_null();
+}
+
+static json_t *head_json(const rescl_weights_info *info, const rescl_model *model)
+{
+    json_t *o = json_object();
+    rescl_model_info made;
     cli_json_set(o, "file", cli_json_string(info->path));
     cli_json_set(o, "format", json_string(info->format));
     cli_json_set(o, "names", json_string(info->names));
-    cli_json_set(o, "model", info->model ? cli_json_string(info->model) : json_null());
+    cli_json_set(o, "prefix", text_json(info->prefix));
+    cli_json_set(o, "last_layer", text_json(info->head));
+    cli_json_set(o, "model", text_json(info->model));
     cli_json_set(o, "classes", json_integer((json_int_t)info->classes));
-    cli_json_set(o, "class_names", names);
-    cli_json_set(o, "preprocess",
-                 info->has_preprocess ? json_string(rescl_preprocess_name(info->preprocess))
-                                      : json_null());
+    cli_json_set(o, "class_names", names_json(info));
+    cli_json_set(o, "size", json_integer((json_int_t)info->image_size));
+    cli_json_set(o, "hidden", json_integer((json_int_t)info->hidden));
+    cli_json_set(o, "frozen", text_json(info->frozen));
+    if (info->has_preprocess)
+        cli_preprocess_json(o, info->preprocess, &info->normalize);
+    else
+        cli_json_set(o, "preprocess", json_null());
     cli_json_set(o, "bn_eps", info->bn_eps > 0 ? cli_json_real(info->bn_eps) : json_null());
+    if (model) {
+        rescl_model_get_info(model, &made);
+        cli_json_set(o, "params", json_integer((json_int_t)made.params));
+        cli_json_set(o, "trainable", json_integer((json_int_t)made.trainable));
+    }
     return o;
 }
 
@@ -97,7 +140,7 @@ static void add_row(cli_table *t, const rescl_match *m, bool matched)
         return;
     cli_table_add(t, "%s", m->param ? m->param : "-");
     cli_table_add(t, "%s", m->param ? shape_text(m->param_ndim, m->param_shape, shape) : "-");
-    cli_table_add(t, "%s", rescl_match_state_name(m->state));
+    cli_table_add(t, "%s%s", rescl_match_state_name(m->state), m->spread ? ", spread" : "");
 }
 
 /* One row for each tensor of the file, and with a report for each parameter of the model too. */
@@ -110,13 +153,14 @@ static bool next_row(const rescl_weights *w, const rescl_match_list *report, siz
     return rescl_weights_get_tensor_info(w, i, &m->tensor);
 }
 
-static int print(const cli_args *args, const rescl_weights *w, const rescl_match_list *report)
+static int print(const cli_args *args, const rescl_weights *w, const rescl_model *model,
+                 const rescl_match_list *report)
 {
     rescl_weights_info info;
     rescl_match m;
     rescl_weights_get_info(w, &info);
     if (cli_bool(args, OPT_json)) {
-        json_t *o = head_json(&info), *list = json_array();
+        json_t *o = head_json(&info, model), *list = json_array();
         for (size_t i = 0; next_row(w, report, i, &m); i++)
             json_array_append_new(list, match_json(&m, report != NULL));
         cli_json_set(o, "tensors", list);
@@ -125,7 +169,7 @@ static int print(const cli_args *args, const rescl_weights *w, const rescl_match
     static const char *const heads[] = {"tensor", "type", "shape", "parameter", "needs", "state"};
     const size_t columns = report ? 6 : 3;
     cli_table table;
-    print_head(&info);
+    print_head(&info, model);
     cli_table_init(&table, columns);
     for (size_t i = 0; i < columns; i++)
         cli_table_add(&table, "%s", heads[i]);
@@ -153,15 +197,22 @@ static rescl_status make_model(const cli_args *args, const rescl_weights_info *i
                                rescl_model **model)
 {
     const bool asked = args->value[OPT_model].origin != ORIGIN_DEFAULT;
+    const char *freeze = cli_str(args, OPT_freeze);
     const size_t classes = cli_size(args, OPT_classes), size = cli_size(args, OPT_size);
+    const size_t hidden = cli_size(args, OPT_hidden);
+    const double dropout = cli_real(args, OPT_dropout);
     const rescl_model_options options = {
         .struct_size = sizeof options,
         .name = asked ? cli_str(args, OPT_model) : info->model,
         .classes = classes ? classes : info->classes,
         .image_size = size ? size : info->image_size,
-        .dropout = cli_real(args, OPT_dropout),
+        .hidden = hidden ? hidden : info->hidden,
+        .dropout = dropout > 0 ? dropout : info->dropout,
     };
-    return options.name ? rescl_model_create(&options, model) : RESCL_OK;
+    rescl_status st = options.name ? rescl_model_create(&options, model) : RESCL_OK;
+    if (st == RESCL_OK && *model)
+        st = rescl_model_freeze(*model, freeze ? freeze : info->frozen, false);
+    return st;
 }
 
 int cli_summary_weights(const cli_args *args)
@@ -181,7 +232,7 @@ int cli_summary_weights(const cli_args *args)
     }
     if (st == RESCL_OK && model)
         st = rescl_weights_match(weights, model, &report);
-    code = st == RESCL_OK ? print(args, weights, report) : cli_fail(st, false);
+    code = st == RESCL_OK ? print(args, weights, model, report) : cli_fail(st, false);
     /* What would fit stands in the error of loading without a model. */
     if (st == RESCL_OK && !model &&
         rescl_weights_create_model(weights, NULL, RESCL_LOAD_STRICT, NULL, &model) != RESCL_OK)

@@ -6,8 +6,10 @@
 #include "layout.h"
 #include "str.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define RUNNING_VAR "running_var" /* a normalisation's role: batchnorm.c */
 
@@ -206,6 +208,45 @@ out:
     return st;
 }
 
+/* ".pth" of a path, or NULL; what follows the last point of "resnet50-v1.5" is none. */
+static const char *ending_of(const char *path)
+{
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    const char *dot = strrchr(name, '.');
+    return dot && dot > name && isalpha((unsigned char)dot[1]) ? dot : NULL;
+}
+
+static bool ends_with(const char *path, const char *end)
+{
+    const size_t n = strlen(path), m = strlen(end);
+    return n >= m && strcasecmp(path + n - m, end) == 0;
+}
+
+/* A name that promises another format is a mistake. */
+static rescl_status check_ending(const char *path, const rs_format *format)
+{
+    rescl_status st = RESCL_OK;
+    const char *ending = ending_of(path);
+    rs_str all = {0};
+    RS_FAIL_IF(
+        ends_with(path, ".weights.h5"), RESCL_ERR_ARG,
+        "%s: Keras 3 reads files of this ending in a form of its own; rescl writes the one that "
+        "it reads from '.h5'",
+        path);
+    for (const char *const *own = format->suffix; *own; own++)
+        if (!ending || strcasecmp(*own, ending) == 0)
+            goto out;
+    for (size_t i = 0; rs_formats[i]; i++)
+        for (const char *const *own = rs_formats[i]->suffix; rs_formats[i]->write && *own; own++)
+            RS_TRY(rs_str_appendf(&all, "%s%s for %s", all.len ? ", " : "", *own,
+                                  rs_formats[i]->title));
+    RS_FAIL(RESCL_ERR_ARG, "%s: %s files do not end in '%s'; the endings are %s", path,
+            format->title, ending, all.text);
+out:
+    rs_str_fini(&all);
+    return st;
+}
+
 static rescl_status check_options(const char *path, const rs_export_options *o)
 {
     rescl_status st = RESCL_OK;
@@ -223,6 +264,7 @@ static rescl_status check_options(const char *path, const rs_export_options *o)
         RS_TRY(append_words(&all, word));
         RS_FAIL(RESCL_ERR_ARG, "%s: %s has no %s", path, title, all.text);
     }
+    RS_TRY(check_ending(path, o->format));
 out:
     rs_str_fini(&all);
     return st;

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <rescl/weights.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 const rs_format *const rs_formats[] = {
@@ -43,7 +44,7 @@ const rs_format *rs_format_of_path(const char *path)
     const char *dot = strrchr(path, '.');
     for (size_t i = 0; dot && rs_formats[i]; i++)
         for (const char *const *suffix = rs_formats[i]->suffix; *suffix; suffix++)
-            if (rs_formats[i]->write && strcmp(*suffix, dot) == 0)
+            if (rs_formats[i]->write && strcasecmp(*suffix, dot) == 0)
                 return rs_formats[i];
     return rs_formats[0];
 }

@@ -79,6 +79,12 @@ rescl_status rescl_model_export_onnx(const rescl_model *model, const char *path)
     return rs_onnx_write(path, model->graph, &model->weights, &about);
 }
 
+bool rescl_model_in_library(const rescl_model *model, const char *names)
+{
+    rs_naming naming;
+    return rs_naming_parse(names, &naming) && rs_model_is_published(model, naming);
+}
+
 void rescl_export_options_init(rescl_export_options *out, size_t struct_size)
 {
     rs_options_init(out, struct_size, &(rescl_export_options){0}, sizeof *out);
@@ -133,6 +139,9 @@ void rescl_weights_get_info(const rescl_weights *weights, rescl_weights_info *ou
                                 .model = a->model ? a->model->name : NULL,
                                 .classes = a->classes,
                                 .class_names = named ? a->model->class_name : NULL,
+                                .hidden = a->model ? a->model->hidden : 0,
+                                .dropout = a->model ? a->model->dropout : 0.0,
+                                .frozen = a->model && a->model->frozen[0] ? a->model->frozen : NULL,
                                 .image_size = a->image_size,
                                 .tensors = rs_wfile_count(weights->file),
                                 .has_preprocess = a->has_preprocess,

@@ -51,6 +51,12 @@ static const rs_model_def *find_model(const char *name)
     return NULL;
 }
 
+bool rs_model_is_published(const rescl_model *m, rs_naming library)
+{
+    const rs_model_def *d = find_model(m->name);
+    return d && m->hidden == 0 && (d->libraries >> library & 1) != 0;
+}
+
 const char *rescl_model_about(const char *name)
 {
     const rs_model_def *d = find_model(name);

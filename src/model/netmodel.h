@@ -47,7 +47,11 @@ typedef struct rs_model_def {
     rescl_status (*build)(rs_graph *g, const void *spec, const rescl_model_options *o,
                           rs_value *logits);
     const void *spec;
+    unsigned libraries; /* bits 1 << rs_naming: those that publish this very network */
 } rs_model_def;
+
+/* Whether a library's own model takes this one's tensors. */
+bool rs_model_is_published(const rescl_model *m, rs_naming library);
 
 /* Each family's models, ended by a name of NULL. */
 #define RS_FAMILY(stem) extern const rs_model_def rs_family_##stem[];

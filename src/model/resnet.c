@@ -394,28 +394,28 @@ static rescl_status build_resnet(rs_graph *g, const void *spec, const rescl_mode
     KERAS_ANY, .names = RS_NAMING_KERAS1, .bn_eps = 1e-3f, .bottleneck = true,                     \
                .blocks = {3, 4, 6, 3}
 
-/* Lines of the list: usual number of classes and size, the images' preparation. */
-#define LINE(name, about, classes, size, preprocess, ...)                                          \
+/* Lines of the list: usual number of classes and size, the images' preparation, the libraries that
+ * have the model too. */
+#define LINE(name, about, classes, size, preprocess, libraries, ...)                               \
     {                                                                                              \
-        name, about, classes, size, preprocess, build_resnet, &(const resnet_spec)                 \
-        {                                                                                          \
-            __VA_ARGS__                                                                            \
-        }                                                                                          \
+        name, about, classes, size, preprocess, build_resnet, &(const resnet_spec){__VA_ARGS__},   \
+            libraries                                                                              \
     }
 #define TORCH_LINE(name, about, ...)                                                               \
-    LINE(name, about " as torchvision's", 1000, 224, RESCL_PREPROCESS_TORCH, __VA_ARGS__)
-#define KERAS_LINE(name, about, ...)                                                               \
-    LINE(name, about, 1000, 224, RESCL_PREPROCESS_CAFFE, __VA_ARGS__)
+    LINE(name, about " as torchvision's", 1000, 224, RESCL_PREPROCESS_TORCH,                       \
+         1u << RS_NAMING_TORCHVISION, __VA_ARGS__)
+#define KERAS_LINE(name, about, libraries, ...)                                                    \
+    LINE(name, about, 1000, 224, RESCL_PREPROCESS_CAFFE, libraries, __VA_ARGS__)
 #define CIFAR_LINE(depth, per_stage)                                                               \
     LINE("resnet" #depth,                                                                          \
          "ResNet-" #depth " for CIFAR: 3 stages of basic blocks, shortcuts without parameters",    \
-         10, 32, RESCL_PREPROCESS_UNIT, TORCH, CIFAR, .shortcut = SHORTCUT_PAD,                    \
+         10, 32, RESCL_PREPROCESS_UNIT, 0, TORCH, CIFAR, .shortcut = SHORTCUT_PAD,                 \
          .blocks = {per_stage, per_stage, per_stage})
 
 const rs_model_def rs_family_resnet[] = {
     LINE("resnet50_signs",
          "ResNet-50 v1 as the SIGNS course codes it in Keras (64x64, average pool 2x2)", 6, 64,
-         RESCL_PREPROCESS_UNIT, KERAS_50, .head = HEAD_AVGPOOL2_FLATTEN),
+         RESCL_PREPROCESS_UNIT, 0, KERAS_50, .head = HEAD_AVGPOOL2_FLATTEN),
 
     TORCH_LINE("resnet18", "ResNet-18", TORCH, IMAGENET, .blocks = {2, 2, 2, 2}),
     TORCH_LINE("resnet34", "ResNet-34", TORCH, IMAGENET, .blocks = {3, 4, 6, 3}),
@@ -433,20 +433,21 @@ const rs_model_def rs_family_resnet[] = {
     TORCH_LINE("resnext101_64x4d", "ResNeXt-101 64x4d", TORCH_DEEP, .blocks = {3, 4, 23, 3},
                .groups = 64, .base_width = 4),
 
-    KERAS_LINE("resnet18_keras", "ResNet-18 v1 in the form of Keras' library models", KERAS,
+    KERAS_LINE("resnet18_keras", "ResNet-18 v1 in the form of Keras' library models", 0, KERAS,
                .blocks = {2, 2, 2, 2}),
-    KERAS_LINE("resnet34_keras", "ResNet-34 v1 in the form of Keras' library models", KERAS,
+    KERAS_LINE("resnet34_keras", "ResNet-34 v1 in the form of Keras' library models", 0, KERAS,
                .blocks = {3, 4, 6, 3}),
     KERAS_LINE("resnet50_keras", "ResNet-50 v1 as Keras' library model, global average pooling",
-               KERAS_50, .head = HEAD_GLOBAL_AVGPOOL, .pool_pad = 1),
-    KERAS_LINE("resnet101_keras", "ResNet-101 v1 as Keras' library model", KERAS_DEEP,
-               .blocks = {3, 4, 23, 3}),
-    KERAS_LINE("resnet152_keras", "ResNet-152 v1 as Keras' library model", KERAS_DEEP,
-               .blocks = {3, 8, 36, 3}),
+               1u << RS_NAMING_KERAS | 1u << RS_NAMING_KERAS1, KERAS_50,
+               .head = HEAD_GLOBAL_AVGPOOL, .pool_pad = 1),
+    KERAS_LINE("resnet101_keras", "ResNet-101 v1 as Keras' library model", 1u << RS_NAMING_KERAS,
+               KERAS_DEEP, .blocks = {3, 4, 23, 3}),
+    KERAS_LINE("resnet152_keras", "ResNet-152 v1 as Keras' library model", 1u << RS_NAMING_KERAS,
+               KERAS_DEEP, .blocks = {3, 8, 36, 3}),
 
     LINE("resnet8",
          "a small residual network of basic blocks (CIFAR form) for tests and first steps", 10, 32,
-         RESCL_PREPROCESS_UNIT, TORCH, CIFAR, .blocks = {1, 1, 1}),
+         RESCL_PREPROCESS_UNIT, 0, TORCH, CIFAR, .blocks = {1, 1, 1}),
     CIFAR_LINE(20, 3),
     CIFAR_LINE(32, 5),
     CIFAR_LINE(44, 7),

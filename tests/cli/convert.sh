@@ -32,6 +32,8 @@ done
 
 run summary --weights torchvision.safetensors
 want_code 0
+want_out "size        32x32"
+want_out "classes     6"
 want_out "safetensors, names of torchvision"
 want_out "47 matched, 0 missing, 0 reshaped, 0 unexpected"
 run summary --weights torchvision.safetensors --model resnet20 --json
@@ -47,6 +49,21 @@ want_code 4
 want_err "holds no tensor 'fc.weight'"
 run train --weights body.safetensors --strict --model resnet8 --data-path handsigns --size 32 --samples 16
 want_code 4
+
+# What was written, as JSON; what no library takes; a name of another format.
+run convert $w body.safetensors --names torchvision --dtype f16 --json
+want_code 0
+want_out '"output": "body.safetensors"'
+want_out '"names": "torchvision"'
+want_out '"dtype": "f16"'
+want_out '"classes": 6'
+want_err "no model of torchvision takes these tensors, as it has no resnet8"
+for name in x.pth x.onnx x.weights.h5; do
+    run convert $w $name
+    want_code 2
+    want_err "$name: "
+    [ ! -e $name ] || fail "expected no $name"
+done
 
 run convert $w
 want_code 2

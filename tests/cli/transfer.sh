@@ -55,6 +55,23 @@ run train $small --data-path zoo --weights runs/zoo
 want_code 0
 ! grep -q '^new \|^head' err || fail "expected the head to be kept without a word"
 
+# summary knows the hidden layer, what was frozen and the names; --freeze shows what it would leave.
+run summary --weights runs/deep
+want_code 0
+want_out "classes     2: cat, dog"
+want_out "hidden      12"
+want_out "frozen      body"
+want_out "parameters  78,870 (806 trainable)"
+want_out "49 matched, 0 missing, 0 reshaped, 0 unexpected"
+run summary --weights runs/deep --freeze stem --json
+want_code 0
+want_out '"hidden": 12'
+want_out '"class_names": ['
+! grep -q '"trainable": 806' out || fail "expected --freeze to go before what the file says"
+run summary --weights runs/deep --freeze stge1
+want_code 2
+want_err "did you mean"
+
 # What is frozen does not change; a resumed run knows what was, and ends as one that went through.
 # shellcheck disable=SC2086
 run train $tune --name whole --freeze stem,stage2 --norm-eval --lr-body 1e-4 --quiet

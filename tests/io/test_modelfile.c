@@ -282,6 +282,63 @@ static void refuses_exports_that_do_not_go_together(void **state)
     rescl_model_destroy(m);
 }
 
+/* A name promises a format. */
+static void refuses_the_endings_of_other_formats(void **state)
+{
+    static const struct {
+        const char *name, *format;
+        bool good;
+    } rows[] = {{"x.pth", NULL, false},
+                {"x.pt", "safetensors", false},
+                {"x.onnx", NULL, false},
+                {"x.npz", NULL, false},
+                {"x.h5", "safetensors", false},
+                {"x.safetensors", "hdf5", false},
+                {"x.weights.h5", NULL, false},
+                {"a.pth/x", NULL, true},
+                {"x", NULL, true},
+                {"x-v1.5", NULL, true},
+                {"x.SafeTensors", NULL, true},
+                {".pth", NULL, true},
+                {"x.pth.safetensors", NULL, true}};
+    rescl_model *m = rs_test_model();
+    (void)state;
+    assert_ok(rs_mkdirs(rs_test_path("%s/a.pth", rs_test_dir)));
+    for (size_t i = 0; i < RS_COUNT(rows); i++) {
+        const rescl_export_options o = {.struct_size = sizeof o, .format = rows[i].format};
+        const char *path = rs_test_path("%s/%s", rs_test_dir, rows[i].name);
+        if (rows[i].good)
+            assert_ok(rescl_model_export(m, path, &o));
+        else
+            assert_fails(rescl_model_export(m, path, &o), RESCL_ERR_ARG, path, ".h5");
+    }
+    rescl_model_destroy(m);
+}
+
+static void knows_which_library_has_a_model(void **state)
+{
+    static const struct {
+        const char *model, *names;
+        size_t hidden;
+        bool has;
+    } rows[] = {
+        {"resnet18", "torchvision", 0, true},   {"resnet18", "timm", 0, true},
+        {"resnet18", "torchvision", 8, false},  {"resnet18", "keras", 0, false},
+        {"resnet20", "torchvision", 0, false},  {"resnet8", "timm", 0, false},
+        {"resnet50_signs", "keras1", 0, false}, {"resnet50_keras", "keras", 0, true},
+        {"resnet50_keras", "keras1", 0, true},  {"resnet50_keras", "torchvision", 0, false},
+        {"resnet18_keras", "keras", 0, false},  {"resnet18", "caffe", 0, false},
+    };
+    (void)state;
+    for (size_t i = 0; i < RS_COUNT(rows); i++) {
+        const rescl_model_options o = {.name = rows[i].model, .hidden = rows[i].hidden};
+        rescl_model *m = NULL;
+        assert_ok(rs_model_build(&o, &m));
+        assert_int_equal(rescl_model_in_library(m, rows[i].names), rows[i].has);
+        rescl_model_destroy(m);
+    }
+}
+
 /* ---- files that lie ---------------------------------------------------------------------- */
 
 static void write_claim(const char *path, const char *model)
@@ -354,6 +411,8 @@ int main(void)
         TEST(refuses_the_body_of_another_model),
         TEST(keeps_the_hidden_layer),
         TEST(refuses_exports_that_do_not_go_together),
+        TEST(refuses_the_endings_of_other_formats),
+        TEST(knows_which_library_has_a_model),
         TEST(refuses_files_that_claim_too_much),
         TEST(survives_damaged_files),
     };
