@@ -157,18 +157,16 @@ bool cli_table_print_rows(cli_table *t, FILE *f)
     }
     for (size_t c = 0; c < t->columns; c++)
         width = width_of(t->cell[c]) > width ? width_of(t->cell[c]) : width;
-    for (size_t i = t->columns; i < t->cells; i++) {
-        const char *head = t->cell[i % t->columns];
-        if (i > t->columns && i % t->columns == 0)
+    for (size_t row = t->columns; row < t->cells; row += t->columns) {
+        if (row > t->columns)
             fputc('\n', f);
-        if (!*head) {
-            mark = t->cell[i];
-            continue;
+        for (size_t c = 0; c < t->columns; c++) {
+            const char *head = t->cell[c], *cell = t->cell[row + c];
+            if (*head && *cell)
+                fprintf(f, "%s%*s  %s%s%s\n", head, (int)(width - width_of(head)), "", cell,
+                        *mark ? " " : "", mark);
+            mark = *head ? "" : cell;
         }
-        if (t->cell[i][0])
-            fprintf(f, "%s%*s  %s%s%s\n", head, (int)(width - width_of(head)), "", t->cell[i],
-                    *mark ? " " : "", mark);
-        mark = "";
     }
     return true;
 }
