@@ -190,11 +190,15 @@ static double now(void)
 static void note_summary(const job *j, double seconds)
 {
     const size_t count = j->list->count, read = count - j->unread;
+    const double rate = seconds > 0 ? (double)read / seconds : 0.0;
     char unread[48] = "";
     if (j->unread)
         snprintf(unread, sizeof unread, ", %zu not read", j->unread);
-    cli_note("%zu image%s%s, %.3g img/s", count, count == 1 ? "" : "s", unread,
-             seconds > 0 ? (double)read / seconds : 0.0);
+    cli_note("%zu image%s%s, %.*f img/s", count, count == 1 ? "" : "s", unread,
+             rate < 10    ? 2
+             : rate < 100 ? 1
+                          : 0,
+             rate);
 }
 
 /* Runs the opened job; its exit code. */

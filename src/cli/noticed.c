@@ -8,11 +8,13 @@
 void cli_notices_add(cli_notices *n, size_t index, unsigned notices)
 {
     for (size_t kind = 0; kind < CLI_NOTICE_KINDS; kind++) {
-        size_t none = 0;
         if (!(notices >> kind & 1))
             continue;
         atomic_fetch_add(&n->count[kind], 1);
-        atomic_compare_exchange_strong(&n->first[kind], &none, index + 1);
+        size_t first = atomic_load(&n->first[kind]);
+        while ((first == 0 || first > index + 1) &&
+               !atomic_compare_exchange_weak(&n->first[kind], &first, index + 1))
+            ;
     }
 }
 

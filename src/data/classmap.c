@@ -208,14 +208,14 @@ const char *rs_class_near(const char *name, const char *const *names, size_t cou
     for (size_t k = 0; k < RS_COUNT(looks); k++) {
         *why = looks[k].why;
         for (size_t i = 0; i < count; i++)
-            if (looks[k].same(name, names[i]))
+            if (names[i] && looks[k].same(name, names[i]))
                 return names[i];
     }
     *why = "";
     const char *best = NULL;
     size_t least = strlen(name) / 3;
     for (size_t i = 0; i < count; i++) {
-        const size_t distance = rs_edit_distance(name, names[i]);
+        const size_t distance = names[i] ? rs_edit_distance(name, names[i]) : SIZE_MAX;
         if (distance < strlen(name) && distance <= least && (!best || distance < least)) {
             best = names[i];
             least = distance;

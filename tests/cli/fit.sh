@@ -53,3 +53,17 @@ want_code 0
 want_out "input (N, 3, 56, 56)"
 grep -qa '"zero","one"' m.onnx || fail "expected the names in the ONNX file"
 grep -qa 'resize_size' m.onnx || fail "expected how images are fitted in the ONNX file"
+
+# eval takes the names that it is given for those of the weights, and matches the data by them.
+mkdir -p data/test/four data/test/two
+cp p.png data/test/four
+cp p.png data/test/two
+run eval --weights plain.safetensors --model resnet8 --data-path data --class-index names.txt --json
+want_code 0
+want_out '"samples": 2'
+want_err "no images of 4 of the 6 classes of the model: zero, one, three, five"
+mkdir data/test/seven
+cp p.png data/test/seven
+run eval --weights plain.safetensors --model resnet8 --data-path data --class-index names.txt
+[ "$code" -ne 0 ] || fail "expected a class that the weights lack to be refused"
+want_err "seven"
