@@ -2,8 +2,8 @@
 
 #include "alloc.h"
 #include "error.h"
+#include "picklestack.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,219 +11,23 @@ typedef rs_pickle_value value;
 
 #define NEWEST_PROTOCOL 5
 #define STOP            '.'
-#define MAX_STEPS       (4 * RS_PICKLE_MAX_VALUES)
-#define BLOCK_BYTES     ((size_t)64 << 10)
-
-typedef struct block {
-    struct block *next;
-    size_t used, bytes;
-    max_align_t data[];
-} block;
-
-struct rs_pickle {
-    block *blocks;
-    const value *root;
-    size_t bytes;
-    value **persistent;
-    size_t persistents, persistent_cap;
-};
-
-typedef struct machine {
-    rs_pickle *p;
-    const char *path;
-    uint64_t origin; /* of data, in the file */
-    const unsigned char *data;
-    size_t bytes, at, values, steps;
-    bool *cut;
-    rs_pickle_global_fn allow;
-    const void *arg;
-    value **stack;
-    size_t depth, stack_cap;
-    size_t *mark; /* heights of the stack */
-    size_t marks, mark_cap;
-    value **memo;
-    size_t memos, memo_cap;
-} machine;
-
-#define FAIL_AT_IF(cond, text, ...)                                                                \
-    RS_FAIL_IF(cond, RESCL_ERR_FORMAT, "%s: the pickle " text " (byte %" PRIu64 ")", m->path,      \
-               __VA_ARGS__, m->origin + m->at)
-
-/* ---- memory -------------------------------------------------------------------------------- */
-
-static rescl_status take(rs_pickle *p, size_t bytes, void *out)
-{
-    rescl_status st = RESCL_OK;
-    const size_t wanted = rs_round_up(bytes, sizeof(max_align_t));
-    block *b = p->blocks;
-    if (!b || b->bytes - b->used < wanted) {
-        const size_t room = wanted > BLOCK_BYTES ? wanted : BLOCK_BYTES;
-        RS_FAIL_IF(room > SIZE_MAX - sizeof *b || !(b = malloc(sizeof *b + room)), RESCL_ERR_MEMORY,
-                   "out of host memory");
-        *b = (block){.next = p->blocks, .bytes = room};
-        p->blocks = b;
-    }
-    void *const taken = (char *)b->data + b->used;
-    b->used += wanted;
-    memset(taken, 0, bytes);
-    memcpy(out, &taken, sizeof taken);
-out:
-    return st;
-}
-
-static rescl_status make(machine *m, rs_pickle_kind kind, value **out)
-{
-    rescl_status st = RESCL_OK;
-    FAIL_AT_IF(m->values >= RS_PICKLE_MAX_VALUES, "makes more than %zu values",
-               RS_PICKLE_MAX_VALUES);
-    m->values++;
-    RS_TRY(take(m->p, sizeof **out, out));
-    (*out)->kind = kind;
-out:
-    return st;
-}
-
-/* One value may be put into many places by a byte each. */
-static rescl_status count_step(machine *m)
-{
-    rescl_status st = RESCL_OK;
-    FAIL_AT_IF(m->steps++ >= MAX_STEPS, "takes more than %zu steps", MAX_STEPS);
-out:
-    return st;
-}
-
-static rescl_status add_item(machine *m, value *v, value *item)
-{
-    rescl_status st = RESCL_OK;
-    RS_TRY(count_step(m));
-    if (v->count == v->cap) {
-        const size_t cap = v->cap ? v->cap * 2 : 4;
-        value **grown;
-        RS_TRY(take(m->p, cap * sizeof *grown, &grown));
-        if (v->count > 0)
-            memcpy(grown, v->item, v->count * sizeof *grown);
-        v->item = grown;
-        v->cap = cap;
-    }
-    v->item[v->count++] = item;
-out:
-    return st;
-}
-
-/* ---- the stack ----------------------------------------------------------------------------- */
-
-static rescl_status push(machine *m, value *v)
-{
-    rescl_status st = RESCL_OK;
-    RS_TRY(count_step(m));
-    RS_TRY(rs_array_reserve(&m->stack, &m->stack_cap, m->depth + 1, sizeof *m->stack));
-    m->stack[m->depth++] = v;
-out:
-    return st;
-}
-
-static rescl_status push_new(machine *m, rs_pickle_kind kind, value **out)
-{
-    rescl_status st = RESCL_OK;
-    RS_TRY(make(m, kind, out));
-    RS_TRY(push(m, *out));
-out:
-    return st;
-}
-
-static size_t floor_of(const machine *m)
-{
-    return m->marks > 0 ? m->mark[m->marks - 1] : 0;
-}
-
-static rescl_status pop(machine *m, value **out)
-{
-    rescl_status st = RESCL_OK;
-    FAIL_AT_IF(m->depth <= floor_of(m), "%s", "takes more values than it made; it is damaged");
-    *out = m->stack[--m->depth];
-out:
-    return st;
-}
-
-/* What lies above the last mark, which is removed: m->stack[*first] up to m->depth, which the caller
- * lowers. */
-static rescl_status pop_mark(machine *m, size_t *first)
-{
-    rescl_status st = RESCL_OK;
-    FAIL_AT_IF(m->marks == 0, "%s", "lacks a mark; it is damaged");
-    *first = m->mark[--m->marks];
-out:
-    return st;
-}
-
-static rescl_status top(machine *m, value **out)
-{
-    rescl_status st = RESCL_OK;
-    RS_TRY(pop(m, out));
-    m->depth++;
-out:
-    return st;
-}
-
-/* ---- bytes --------------------------------------------------------------------------------- */
-
-static rescl_status get_bytes(machine *m, uint64_t count, const unsigned char **out)
-{
-    rescl_status st = RESCL_OK;
-    if (count > m->bytes - m->at) {
-        *m->cut = true;
-        RS_FAIL(RESCL_ERR_FORMAT,
-                "%s: the pickle that begins at byte %" PRIu64 " does not end; "
-                "the file was cut or is damaged",
-                m->path, m->origin);
-    }
-    *out = m->data + m->at;
-    m->at += (size_t)count;
-out:
-    return st;
-}
-
-/* A little-endian number of 1 to 8 bytes. */
-static rescl_status get_number(machine *m, size_t width, uint64_t *out)
-{
-    rescl_status st = RESCL_OK;
-    const unsigned char *from;
-    RS_TRY(get_bytes(m, width, &from));
-    *out = 0;
-    for (size_t i = width; i > 0; i--)
-        *out = *out << 8 | from[i - 1];
-out:
-    return st;
-}
-
-/* A line, without its end, that is not ended by NUL. */
-static rescl_status get_line(machine *m, const char **text, size_t *len)
-{
-    rescl_status st = RESCL_OK;
-    const unsigned char *from = m->data + m->at, *end = memchr(from, '\n', m->bytes - m->at);
-    RS_TRY(get_bytes(m, end ? (size_t)(end - from) + 1 : UINT64_MAX, &from));
-    *text = (const char *)from;
-    *len = (size_t)(end - from);
-out:
-    return st;
-}
 
 /* ---- values -------------------------------------------------------------------------------- */
 
-static rescl_status push_string(machine *m, rs_pickle_kind kind, size_t width)
+static rescl_status push_string(rs_pickle_machine *m, rs_pickle_kind kind, size_t width)
 {
     rescl_status st = RESCL_OK;
     const unsigned char *from;
     uint64_t len;
     value *v;
     char *text;
-    RS_TRY(get_number(m, width, &len));
-    RS_TRY(get_bytes(m, len, &from));
-    RS_TRY(push_new(m, kind, &v));
+    RS_TRY(rs_pickle_get_number(m, width, &len));
+    RS_TRY(rs_pickle_get_bytes(m, len, &from));
+    RS_TRY(rs_pickle_push_new(m, kind, &v));
     v->len = (size_t)len;
     v->text = (const char *)from;
     if (kind == RS_PICKLE_TEXT) {
-        RS_TRY(take(m->p, v->len + 1, &text));
+        RS_TRY(rs_pickle_take(m->p, v->len + 1, &text));
         memcpy(text, from, v->len);
         v->text = text;
     }
@@ -231,26 +35,26 @@ out:
     return st;
 }
 
-static rescl_status push_text(machine *m, size_t width)
+static rescl_status push_text(rs_pickle_machine *m, size_t width)
 {
     return push_string(m, RS_PICKLE_TEXT, width);
 }
 
-static rescl_status push_bytes(machine *m, size_t width)
+static rescl_status push_bytes(rs_pickle_machine *m, size_t width)
 {
     return push_string(m, RS_PICKLE_BYTES, width);
 }
 
 /* A number in two's complement. */
-static rescl_status push_long(machine *m, size_t width)
+static rescl_status push_long(rs_pickle_machine *m, size_t width)
 {
     rescl_status st = RESCL_OK;
     const unsigned char *from;
     uint64_t len, bits = 0;
     value *v;
-    RS_TRY(get_number(m, width, &len));
-    RS_TRY(get_bytes(m, len, &from));
-    RS_TRY(push_new(m, len <= 8 ? RS_PICKLE_INT : RS_PICKLE_LONG, &v));
+    RS_TRY(rs_pickle_get_number(m, width, &len));
+    RS_TRY(rs_pickle_get_bytes(m, len, &from));
+    RS_TRY(rs_pickle_push_new(m, len <= 8 ? RS_PICKLE_INT : RS_PICKLE_LONG, &v));
     v->text = (const char *)from;
     v->len = (size_t)len;
     if (len > 8)
@@ -264,54 +68,54 @@ out:
     return st;
 }
 
-static rescl_status push_int(machine *m, size_t width)
+static rescl_status push_int(rs_pickle_machine *m, size_t width)
 {
     rescl_status st = RESCL_OK;
     uint64_t bits;
     value *v;
-    RS_TRY(get_number(m, width, &bits));
-    RS_TRY(push_new(m, RS_PICKLE_INT, &v));
+    RS_TRY(rs_pickle_get_number(m, width, &bits));
+    RS_TRY(rs_pickle_push_new(m, RS_PICKLE_INT, &v));
     v->integer = width == 4 ? (int64_t)(int32_t)(uint32_t)bits : (int64_t)bits;
 out:
     return st;
 }
 
-static rescl_status push_float(machine *m, size_t width)
+static rescl_status push_float(rs_pickle_machine *m, size_t width)
 {
     rescl_status st = RESCL_OK;
     const unsigned char *from;
     uint64_t bits = 0;
     value *v;
-    RS_TRY(get_bytes(m, width, &from));
+    RS_TRY(rs_pickle_get_bytes(m, width, &from));
     for (size_t i = 0; i < width; i++) /* big-endian */
         bits = bits << 8 | from[i];
-    RS_TRY(push_new(m, RS_PICKLE_FLOAT, &v));
+    RS_TRY(rs_pickle_push_new(m, RS_PICKLE_FLOAT, &v));
     memcpy(&v->real, &bits, sizeof v->real);
 out:
     return st;
 }
 
-static rescl_status push_bool(machine *m, size_t truth)
+static rescl_status push_bool(rs_pickle_machine *m, size_t truth)
 {
     rescl_status st = RESCL_OK;
     value *v;
-    RS_TRY(push_new(m, RS_PICKLE_BOOL, &v));
+    RS_TRY(rs_pickle_push_new(m, RS_PICKLE_BOOL, &v));
     v->integer = (int64_t)truth;
 out:
     return st;
 }
 
-static rescl_status push_global(machine *m, const char *module, size_t module_len, const char *name,
-                                size_t name_len)
+static rescl_status push_global(rs_pickle_machine *m, const char *module, size_t module_len,
+                                const char *name, size_t name_len)
 {
     rescl_status st = RESCL_OK;
     value *v;
     char *text;
-    FAIL_AT_IF(memchr(module, '\0', module_len) || memchr(name, '\0', name_len), "%s",
-               "has a name with a NUL in it; it is damaged");
-    RS_TRY(push_new(m, RS_PICKLE_GLOBAL, &v));
+    RS_PICKLE_FAIL_IF(memchr(module, '\0', module_len) || memchr(name, '\0', name_len), "%s",
+                      "has a name with a NUL in it; it is damaged");
+    RS_TRY(rs_pickle_push_new(m, RS_PICKLE_GLOBAL, &v));
     v->len = module_len + 1 + name_len;
-    RS_TRY(take(m->p, v->len + 1, &text));
+    RS_TRY(rs_pickle_take(m->p, v->len + 1, &text));
     memcpy(text, module, module_len);
     text[module_len] = '.';
     memcpy(text + module_len + 1, name, name_len);
@@ -321,28 +125,28 @@ out:
     return st;
 }
 
-static rescl_status do_global(machine *m, size_t unused)
+static rescl_status do_global(rs_pickle_machine *m, size_t unused)
 {
     rescl_status st = RESCL_OK;
     const char *module, *name;
     size_t module_len, name_len;
     (void)unused;
-    RS_TRY(get_line(m, &module, &module_len));
-    RS_TRY(get_line(m, &name, &name_len));
+    RS_TRY(rs_pickle_get_line(m, &module, &module_len));
+    RS_TRY(rs_pickle_get_line(m, &name, &name_len));
     RS_TRY(push_global(m, module, module_len, name, name_len));
 out:
     return st;
 }
 
-static rescl_status do_stack_global(machine *m, size_t unused)
+static rescl_status do_stack_global(rs_pickle_machine *m, size_t unused)
 {
     rescl_status st = RESCL_OK;
     value *module, *name;
     (void)unused;
-    RS_TRY(pop(m, &name));
-    RS_TRY(pop(m, &module));
-    FAIL_AT_IF(module->kind != RS_PICKLE_TEXT || name->kind != RS_PICKLE_TEXT, "%s",
-               "names a class by what is no text; it is damaged");
+    RS_TRY(rs_pickle_pop(m, &name));
+    RS_TRY(rs_pickle_pop(m, &module));
+    RS_PICKLE_FAIL_IF(module->kind != RS_PICKLE_TEXT || name->kind != RS_PICKLE_TEXT, "%s",
+                      "names a class by what is no text; it is damaged");
     RS_TRY(push_global(m, module->text, module->len, name->text, name->len));
 out:
     return st;
@@ -351,39 +155,39 @@ out:
 /* ---- containers ---------------------------------------------------------------------------- */
 
 /* The last `count` values become one. */
-static rescl_status gather(machine *m, rs_pickle_kind kind, size_t first)
+static rescl_status gather(rs_pickle_machine *m, rs_pickle_kind kind, size_t first)
 {
     rescl_status st = RESCL_OK;
     const size_t count = m->depth - first;
     value *v;
-    FAIL_AT_IF(kind == RS_PICKLE_DICT && count % 2 != 0, "%s",
-               "has a key without a value; it is damaged");
-    RS_TRY(make(m, kind, &v));
-    RS_TRY(take(m->p, count * sizeof *v->item, &v->item));
+    RS_PICKLE_FAIL_IF(kind == RS_PICKLE_DICT && count % 2 != 0, "%s",
+                      "has a key without a value; it is damaged");
+    RS_TRY(rs_pickle_make(m, kind, &v));
+    RS_TRY(rs_pickle_take(m->p, count * sizeof *v->item, &v->item));
     if (count > 0)
         memcpy(v->item, m->stack + first, count * sizeof *v->item);
     v->count = v->cap = count;
     m->depth = first;
-    RS_TRY(push(m, v));
+    RS_TRY(rs_pickle_push(m, v));
 out:
     return st;
 }
 
-static rescl_status gather_marked(machine *m, size_t kind)
+static rescl_status gather_marked(rs_pickle_machine *m, size_t kind)
 {
     rescl_status st = RESCL_OK;
     size_t first;
-    RS_TRY(pop_mark(m, &first));
+    RS_TRY(rs_pickle_pop_mark(m, &first));
     RS_TRY(gather(m, (rs_pickle_kind)kind, first));
 out:
     return st;
 }
 
-static rescl_status gather_last(machine *m, size_t count)
+static rescl_status gather_last(rs_pickle_machine *m, size_t count)
 {
     rescl_status st = RESCL_OK;
-    FAIL_AT_IF(m->depth - floor_of(m) < count, "%s",
-               "takes more values than it made; it is damaged");
+    RS_PICKLE_FAIL_IF(m->depth - rs_pickle_floor_of(m) < count, "%s",
+                      "takes more values than it made; it is damaged");
     RS_TRY(gather(m, RS_PICKLE_TUPLE, m->depth - count));
 out:
     return st;
@@ -391,37 +195,37 @@ out:
 
 /* Puts the values from `first` on, `each` making an item, into the container below them. Objects of classes have no room
  * for any: nobody looks at it. */
-static rescl_status put_items(machine *m, size_t first, size_t each)
+static rescl_status put_items(rs_pickle_machine *m, size_t first, size_t each)
 {
     rescl_status st = RESCL_OK;
-    FAIL_AT_IF(first <= floor_of(m) || first > m->depth, "%s",
-               "puts values into nothing; it is damaged");
+    RS_PICKLE_FAIL_IF(first <= rs_pickle_floor_of(m) || first > m->depth, "%s",
+                      "puts values into nothing; it is damaged");
     value *into = m->stack[first - 1];
     const bool holds = each == 2 ? into->kind == RS_PICKLE_DICT
                                  : into->kind == RS_PICKLE_LIST || into->kind == RS_PICKLE_SET;
-    FAIL_AT_IF((!holds && into->kind != RS_PICKLE_CALL) || (m->depth - first) % each != 0, "%s",
-               "puts values into what cannot hold them; it is damaged");
+    RS_PICKLE_FAIL_IF((!holds && into->kind != RS_PICKLE_CALL) || (m->depth - first) % each != 0,
+                      "%s", "puts values into what cannot hold them; it is damaged");
     for (size_t i = first; holds && i < m->depth; i++)
-        RS_TRY(add_item(m, into, m->stack[i]));
+        RS_TRY(rs_pickle_add_item(m, into, m->stack[i]));
     m->depth = first;
 out:
     return st;
 }
 
-static rescl_status put_marked(machine *m, size_t each)
+static rescl_status put_marked(rs_pickle_machine *m, size_t each)
 {
     rescl_status st = RESCL_OK;
     size_t first;
-    RS_TRY(pop_mark(m, &first));
+    RS_TRY(rs_pickle_pop_mark(m, &first));
     RS_TRY(put_items(m, first, each));
 out:
     return st;
 }
 
-static rescl_status put_last(machine *m, size_t each)
+static rescl_status put_last(rs_pickle_machine *m, size_t each)
 {
     rescl_status st = RESCL_OK;
-    FAIL_AT_IF(m->depth < each, "%s", "takes more values than it made; it is damaged");
+    RS_PICKLE_FAIL_IF(m->depth < each, "%s", "takes more values than it made; it is damaged");
     RS_TRY(put_items(m, m->depth - each, each));
 out:
     return st;
@@ -448,41 +252,41 @@ static bool is_sequence(const value *v)
 }
 
 /* A container made of the list, dict or list of pairs that `args` ends with. */
-static rescl_status fill_container(machine *m, value *v, const value *args)
+static rescl_status fill_container(rs_pickle_machine *m, value *v, const value *args)
 {
     rescl_status st = RESCL_OK;
     const value *from = args->count > 0 ? args->item[args->count - 1] : NULL;
     if (from && from->kind == v->kind)
         for (size_t i = 0; i < from->count; i++)
-            RS_TRY(add_item(m, v, from->item[i]));
+            RS_TRY(rs_pickle_add_item(m, v, from->item[i]));
     for (size_t i = 0; is_sequence(from) && from->kind != v->kind && i < from->count; i++) {
         value *item = from->item[i];
-        FAIL_AT_IF(v->kind == RS_PICKLE_DICT && (!is_sequence(item) || item->count != 2), "%s",
-                   "makes a dict of what is no list of pairs; it is damaged");
+        RS_PICKLE_FAIL_IF(v->kind == RS_PICKLE_DICT && (!is_sequence(item) || item->count != 2),
+                          "%s", "makes a dict of what is no list of pairs; it is damaged");
         if (v->kind == RS_PICKLE_DICT)
-            RS_TRY(add_item(m, v, item->item[0]));
-        RS_TRY(add_item(m, v, v->kind == RS_PICKLE_DICT ? item->item[1] : item));
+            RS_TRY(rs_pickle_add_item(m, v, item->item[0]));
+        RS_TRY(rs_pickle_add_item(m, v, v->kind == RS_PICKLE_DICT ? item->item[1] : item));
     }
 out:
     return st;
 }
 
-static rescl_status do_call(machine *m, size_t keywords)
+static rescl_status do_call(rs_pickle_machine *m, size_t keywords)
 {
     rescl_status st = RESCL_OK;
     value *callable, *args, *ignored, *v;
     rs_pickle_kind kind = RS_PICKLE_CALL;
     if (keywords)
-        RS_TRY(pop(m, &ignored));
-    RS_TRY(pop(m, &args));
-    RS_TRY(pop(m, &callable));
-    FAIL_AT_IF(callable->kind != RS_PICKLE_GLOBAL && callable->kind != RS_PICKLE_CALL, "%s",
-               "calls what is no function; it is damaged");
-    FAIL_AT_IF(args->kind != RS_PICKLE_TUPLE, "%s", "calls with no tuple; it is damaged");
+        RS_TRY(rs_pickle_pop(m, &ignored));
+    RS_TRY(rs_pickle_pop(m, &args));
+    RS_TRY(rs_pickle_pop(m, &callable));
+    RS_PICKLE_FAIL_IF(callable->kind != RS_PICKLE_GLOBAL && callable->kind != RS_PICKLE_CALL, "%s",
+                      "calls what is no function; it is damaged");
+    RS_PICKLE_FAIL_IF(args->kind != RS_PICKLE_TUPLE, "%s", "calls with no tuple; it is damaged");
     for (size_t i = 0; i < RS_COUNT(containers); i++)
         if (rs_pickle_is_global(callable, containers[i].global))
             kind = containers[i].kind;
-    RS_TRY(push_new(m, kind, &v));
+    RS_TRY(rs_pickle_push_new(m, kind, &v));
     if (kind != RS_PICKLE_CALL) {
         RS_TRY(fill_container(m, v, args));
         goto out;
@@ -493,13 +297,13 @@ out:
     return st;
 }
 
-static rescl_status do_persistent(machine *m, size_t unused)
+static rescl_status do_persistent(rs_pickle_machine *m, size_t unused)
 {
     rescl_status st = RESCL_OK;
     value *id, *v;
     (void)unused;
-    RS_TRY(pop(m, &id));
-    RS_TRY(push_new(m, RS_PICKLE_PERSISTENT, &v));
+    RS_TRY(rs_pickle_pop(m, &id));
+    RS_TRY(rs_pickle_push_new(m, RS_PICKLE_PERSISTENT, &v));
     v->args = id;
     RS_TRY(rs_array_reserve(&m->p->persistent, &m->p->persistent_cap, m->p->persistents + 1,
                             sizeof *m->p->persistent));
@@ -511,16 +315,16 @@ out:
 /* ---- the memo ------------------------------------------------------------------------------ */
 
 /* A width of 0: as the next. */
-static rescl_status memo_put(machine *m, size_t width)
+static rescl_status memo_put(rs_pickle_machine *m, size_t width)
 {
     rescl_status st = RESCL_OK;
     uint64_t index = m->memos;
     value *v;
     if (width > 0)
-        RS_TRY(get_number(m, width, &index));
-    RS_TRY(top(m, &v));
-    FAIL_AT_IF(index > RS_PICKLE_MAX_VALUES, "keeps a value as number %" PRIu64 "; it is damaged",
-               index);
+        RS_TRY(rs_pickle_get_number(m, width, &index));
+    RS_TRY(rs_pickle_top(m, &v));
+    RS_PICKLE_FAIL_IF(index > RS_PICKLE_MAX_VALUES,
+                      "keeps a value as number %" PRIu64 "; it is damaged", index);
     RS_TRY(rs_array_reserve(&m->memo, &m->memo_cap, (size_t)index + 1, sizeof *m->memo));
     for (; m->memos <= index; m->memos++)
         m->memo[m->memos] = NULL;
@@ -529,38 +333,39 @@ out:
     return st;
 }
 
-static rescl_status memo_get(machine *m, size_t width)
+static rescl_status memo_get(rs_pickle_machine *m, size_t width)
 {
     rescl_status st = RESCL_OK;
     uint64_t index;
-    RS_TRY(get_number(m, width, &index));
-    FAIL_AT_IF(index >= m->memos || !m->memo[index],
-               "wants the value %" PRIu64 ", which it did not keep; it is damaged", index);
-    RS_TRY(push(m, m->memo[index]));
+    RS_TRY(rs_pickle_get_number(m, width, &index));
+    RS_PICKLE_FAIL_IF(index >= m->memos || !m->memo[index],
+                      "wants the value %" PRIu64 ", which it did not keep; it is damaged", index);
+    RS_TRY(rs_pickle_push(m, m->memo[index]));
 out:
     return st;
 }
 
 /* ---- running ------------------------------------------------------------------------------- */
 
-static rescl_status do_protocol(machine *m, size_t unused)
+static rescl_status do_protocol(rs_pickle_machine *m, size_t unused)
 {
     rescl_status st = RESCL_OK;
     uint64_t number;
     (void)unused;
-    RS_TRY(get_number(m, 1, &number));
-    FAIL_AT_IF(number > NEWEST_PROTOCOL, "has protocol %" PRIu64 ", at most 5 is read", number);
+    RS_TRY(rs_pickle_get_number(m, 1, &number));
+    RS_PICKLE_FAIL_IF(number > NEWEST_PROTOCOL, "has protocol %" PRIu64 ", at most 5 is read",
+                      number);
 out:
     return st;
 }
 
-static rescl_status do_frame(machine *m, size_t width)
+static rescl_status do_frame(rs_pickle_machine *m, size_t width)
 {
     uint64_t bytes;
-    return get_number(m, width, &bytes);
+    return rs_pickle_get_number(m, width, &bytes);
 }
 
-static rescl_status do_mark(machine *m, size_t unused)
+static rescl_status do_mark(rs_pickle_machine *m, size_t unused)
 {
     rescl_status st = RESCL_OK;
     (void)unused;
@@ -570,51 +375,51 @@ out:
     return st;
 }
 
-static rescl_status do_pop(machine *m, size_t unused)
+static rescl_status do_pop(rs_pickle_machine *m, size_t unused)
 {
     value *dropped;
     (void)unused;
-    if (m->marks == 0 || m->depth > floor_of(m))
-        return pop(m, &dropped);
+    if (m->marks == 0 || m->depth > rs_pickle_floor_of(m))
+        return rs_pickle_pop(m, &dropped);
     m->marks--;
     return RESCL_OK;
 }
 
-static rescl_status do_pop_mark(machine *m, size_t unused)
+static rescl_status do_pop_mark(rs_pickle_machine *m, size_t unused)
 {
     (void)unused;
-    return pop_mark(m, &m->depth);
+    return rs_pickle_pop_mark(m, &m->depth);
 }
 
-static rescl_status do_dup(machine *m, size_t unused)
+static rescl_status do_dup(rs_pickle_machine *m, size_t unused)
 {
     rescl_status st = RESCL_OK;
     value *v;
     (void)unused;
-    RS_TRY(top(m, &v));
-    RS_TRY(push(m, v));
+    RS_TRY(rs_pickle_top(m, &v));
+    RS_TRY(rs_pickle_push(m, v));
 out:
     return st;
 }
 
-static rescl_status push_empty(machine *m, size_t kind)
+static rescl_status push_empty(rs_pickle_machine *m, size_t kind)
 {
     value *v;
-    return push_new(m, (rs_pickle_kind)kind, &v);
+    return rs_pickle_push_new(m, (rs_pickle_kind)kind, &v);
 }
 
 /* What is given to an object for its attributes: nobody looks at them. */
-static rescl_status do_build(machine *m, size_t unused)
+static rescl_status do_build(rs_pickle_machine *m, size_t unused)
 {
     value *state;
     (void)unused;
-    return pop(m, &state);
+    return rs_pickle_pop(m, &state);
 }
 
 /* By the names and numbers of Python's pickletools. */
 static const struct {
     unsigned char op;
-    rescl_status (*run)(machine *m, size_t with);
+    rescl_status (*run)(rs_pickle_machine *m, size_t with);
     size_t with;
 } opcodes[] = {
     {0x80, do_protocol, 0},                /* PROTO */
@@ -671,25 +476,25 @@ static const struct {
     {'Q', do_persistent, 0},               /* BINPERSID */
 };
 
-static rescl_status run(machine *m)
+static rescl_status run(rs_pickle_machine *m)
 {
     rescl_status st = RESCL_OK;
     const unsigned char *op;
     value *root;
     for (;;) {
         size_t i = 0;
-        RS_TRY(get_bytes(m, 1, &op));
+        RS_TRY(rs_pickle_get_bytes(m, 1, &op));
         if (*op == STOP)
             break;
         while (i < RS_COUNT(opcodes) && opcodes[i].op != *op)
             i++;
-        FAIL_AT_IF(
+        RS_PICKLE_FAIL_IF(
             i == RS_COUNT(opcodes),
             "has the opcode 0x%02x, which rescl does not read; it is damaged, or of protocol 0",
             *op);
         RS_TRY(opcodes[i].run(m, opcodes[i].with));
     }
-    RS_TRY(pop(m, &root));
+    RS_TRY(rs_pickle_pop(m, &root));
     m->p->root = root;
     m->p->bytes = m->at;
 out:
@@ -700,13 +505,13 @@ rescl_status rs_pickle_read(const char *path, uint64_t at, const void *data, siz
                             rs_pickle_global_fn allow, const void *arg, bool *cut, rs_pickle **out)
 {
     rescl_status st = RESCL_OK;
-    machine m = {.path = path,
-                 .origin = at,
-                 .data = data,
-                 .bytes = bytes,
-                 .cut = cut,
-                 .allow = allow,
-                 .arg = arg};
+    rs_pickle_machine m = {.path = path,
+                           .origin = at,
+                           .data = data,
+                           .bytes = bytes,
+                           .cut = cut,
+                           .allow = allow,
+                           .arg = arg};
     RS_OOM(m.p = calloc(1, sizeof *m.p));
     RS_TRY(run(&m));
     *out = m.p;
@@ -724,7 +529,7 @@ void rs_pickle_free(rs_pickle *p)
     if (!p)
         return;
     while (p->blocks) {
-        block *next = p->blocks->next;
+        rs_pickle_block *next = p->blocks->next;
         free(p->blocks);
         p->blocks = next;
     }

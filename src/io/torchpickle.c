@@ -56,6 +56,7 @@ static const char *const allowed[] = {
     "numpy._core.numeric._frombuffer",
     "numpy.core.numeric._frombuffer",
     "numpy.dtypes.*",
+    "numpy.random.*",
     "numpy.bool_",
     "numpy.float16",
     "numpy.float32",
