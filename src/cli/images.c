@@ -32,7 +32,8 @@ static int by_name(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* A folder that is being read, and those that it lies in: a link to one of them leads nowhere new. */
+/* A folder that is being read, and those that it lies in: a link to one of them leads nowhere new.
+ */
 typedef struct place {
     const struct place *above;
     dev_t device;

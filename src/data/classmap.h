@@ -32,8 +32,8 @@ bool rs_class_is(const char *name, const char *kept);
 rescl_status rs_class_map(const rescl_dataset *set, const char *what, const rs_class_list *list,
                           int32_t **out) RESCL_CHECK;
 
-/* The name among `names` (`count` of them, of which some may be NULL) that was probably meant, or NULL; *why says how it is
- * written differently: " (in other letters' case)", or "". */
+/* The name among `names` (`count` of them, NULL where there is none) that was probably meant, or
+ * NULL; *why says how it is written differently: " (in other letters' case)", or "". */
 const char *rs_class_near(const char *name, const char *const *names, size_t count,
                           const char **why);
 

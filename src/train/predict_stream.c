@@ -1,6 +1,6 @@
 /* Prediction of many images: threads read and resize them while the device works on a batch. The
- * loader does it, of a dataset whose samples are what the caller's source gives; what cannot be read
- * is a sample with the label UNREAD, whose error is kept until its turn. */
+ * loader does it, of a dataset whose samples are what the caller's source gives; what cannot be
+ * read is a sample with the label UNREAD, whose error is kept until its turn. */
 #include "dataset.h"
 #include "error.h"
 #include "predictor.h"
