@@ -262,12 +262,12 @@ static rescl_status fail_unknown(const rescl_dataset *set, const char *what,
     if (!near && list->other)
         near = rs_class_near(name, list->other, list->count, &why);
     RS_TRY(append_names(&all, list->name, list->count, NULL));
-    RS_FAIL(
-        RESCL_ERR_FORMAT,
-        "%s '%s' has the class '%s', which is none of the %zu of %s (%s)%s%s%s%s%s. Classes are "
-        "matched by name: rename it, or leave it out",
-        what, set->origin, name, list->count, list->owner, all.text, near ? "; did you mean '" : "",
-        near ? near : "", near ? "'" : "", near ? why : "", near ? "?" : "");
+    RS_FAIL(RESCL_ERR_FORMAT,
+            "%s '%s' has the class '%s', which is none of the %zu of %s (%s)%s%s%s%s%s Classes are "
+            "matched by name: rename it, or leave it out",
+            what, set->origin, name, list->count, list->owner, all.text,
+            near ? "; did you mean '" : "", near ? near : "", near ? "'" : "", near ? why : "",
+            near ? "?" : ".");
 out:
     rs_str_fini(&all);
     return st;
