@@ -6,6 +6,7 @@
 #include "str.h"
 #include "threadpool.h"
 
+#include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,8 +18,17 @@ typedef struct check {
     const rescl_dataset *set;
     char **reason; /* of each sample; NULL: it can be read */
     atomic_size_t next;
-    atomic_bool out_of_memory;
+    atomic_bool failed; /* by this machine's fault; `error` is its */
+    rescl_error error;
 } check;
+
+/* Whether the last failure says nothing of the file: memory or descriptors ran out. */
+static bool is_machines(rescl_status st)
+{
+    const int why = rescl_last_error()->sys_errno;
+    return st == RESCL_ERR_MEMORY ||
+           (st == RESCL_ERR_IO && (why == EMFILE || why == ENFILE || why == ENOMEM));
+}
 
 const char *rs_dataset_reason(const char *path, const char *message)
 {
@@ -32,22 +42,31 @@ static const char *path_of(const rescl_dataset *set, size_t sample)
     return set->format->path(set, rs_dataset_index(set, sample));
 }
 
+/* False when the check cannot go on. */
+static bool check_one(check *c, size_t sample)
+{
+    rescl_image_info info;
+    const char *path = path_of(c->set, sample);
+    const rescl_status st = rescl_image_probe_with(path, &c->set->images, &info);
+    if (st == RESCL_OK)
+        return true;
+    if (!is_machines(st))
+        c->reason[sample] = rs_strf("%s", rs_dataset_reason(path, rescl_last_error()->message));
+    if (c->reason[sample])
+        return true;
+    if (!atomic_exchange(&c->failed, true))
+        c->error = *rescl_last_error();
+    return false;
+}
+
 static void check_some(void *arg)
 {
     check *c = *(check *const *)arg;
     size_t first;
-    while ((first = atomic_fetch_add(&c->next, TAKE)) < c->set->count) {
-        for (size_t i = first; i < first + TAKE && i < c->set->count; i++) {
-            rescl_image_info info;
-            const char *path = path_of(c->set, i);
-            const rescl_status st = rescl_image_probe_with(path, &c->set->images, &info);
-            if (st == RESCL_OK)
-                continue;
-            c->reason[i] = rs_strf("%s", rs_dataset_reason(path, rescl_last_error()->message));
-            if (st == RESCL_ERR_MEMORY || !c->reason[i])
-                atomic_store(&c->out_of_memory, true);
-        }
-    }
+    while ((first = atomic_fetch_add(&c->next, TAKE)) < c->set->count)
+        for (size_t i = first; i < first + TAKE && i < c->set->count; i++)
+            if (!check_one(c, i))
+                return;
 }
 
 static rescl_status check_all(check *c)
@@ -62,8 +81,11 @@ static rescl_status check_all(check *c)
     if (c->set->count > TAKE)
         RS_TRY(rs_pool_create(threads - 1, &pool));
     RS_TRY(rs_pool_map(pool, check_some, args, pool ? threads : 1, sizeof *args));
-    RS_FAIL_IF(atomic_load(&c->out_of_memory), RESCL_ERR_MEMORY, "%s: out of memory while checking",
-               c->set->origin);
+    if (atomic_load(&c->failed)) {
+        st = c->error.status == RESCL_ERR_IO ? RESCL_ERR_IO : RESCL_ERR_MEMORY;
+        c->error.status = st;
+        rs_error_restore(&c->error);
+    }
 out:
     rs_pool_destroy(pool);
     free(args);
@@ -135,7 +157,7 @@ rescl_status rescl_dataset_check(rescl_dataset *set, size_t *checked)
                count, first.path, first.reason);
     RS_FAIL_IF(set->strict, RESCL_ERR_FORMAT,
                "data \"%s\": %zu of %zu images cannot be read; the first is %s: %s; mend or remove "
-               "them, or leave them out (--no-strict-data)",
+               "them, or leave them out (no strict_data)",
                set->origin, set->nbad, count, first.path, first.reason);
     const char *lost = again ? NULL : rs_dataset_lost_class(set, &first);
     if (lost && strcmp(set->split, "train") != 0)
@@ -181,8 +203,8 @@ rescl_bad_image rs_dataset_bad_image(const rescl_dataset *set, size_t sample, co
 
 bool rs_dataset_passes_over(const rescl_dataset *set, rescl_status st)
 {
-    return !set->strict && set->format->path && st != RESCL_OK && st != RESCL_ERR_MEMORY &&
-           st != RESCL_ERR_ARG;
+    return !set->strict && set->format->path && st != RESCL_OK && st != RESCL_ERR_ARG &&
+           !is_machines(st);
 }
 
 const char *rs_dataset_lost_class(const rescl_dataset *set, rescl_bad_image *first)

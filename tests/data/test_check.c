@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -107,6 +108,28 @@ static void refuses_them_when_strict(void **state)
     rescl_dataset_close(set);
 }
 
+/* Files are not bad because this process has too many of them open. */
+static void blames_no_file_for_the_machine(void **state)
+{
+    (void)state;
+    rescl_dataset *set = open_train(false);
+    rescl_bad_image bad;
+    struct rlimit was, none;
+    const int next = dup(0);
+    assert_true(next >= 0);
+    close(next);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &was), 0);
+    none = was;
+    none.rlim_cur = (rlim_t)next;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    const rescl_status st = rescl_dataset_check(set, NULL);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
+    assert_fails(st, RESCL_ERR_IO, "cannot open");
+    assert_false(rescl_dataset_bad(set, 0, &bad));
+    assert_ok(rescl_dataset_check(set, NULL));
+    rescl_dataset_close(set);
+}
+
 static void finds_classes_that_are_lost(void **state)
 {
     (void)state;
@@ -133,9 +156,8 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, make_images, rs_test_dir_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(takes_good_sets_as_they_are),
-        TEST(leaves_out_what_cannot_be_read),
-        TEST(refuses_them_when_strict),
+        TEST(takes_good_sets_as_they_are), TEST(leaves_out_what_cannot_be_read),
+        TEST(refuses_them_when_strict),    TEST(blames_no_file_for_the_machine),
         TEST(finds_classes_that_are_lost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
