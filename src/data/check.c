@@ -107,8 +107,7 @@ static rescl_status leave_out(rescl_dataset *set, char **reason, size_t bad)
         set->bad[set->nbad++] = (rs_bad_sample){rs_dataset_index(set, i), reason[i]};
         reason[i] = NULL;
     }
-    set->whole = set->index;
-    set->whole_total = set->total;
+    free(set->index);
     set->index = index;
     set->count = set->total = kept;
     index = NULL;

@@ -270,7 +270,6 @@ void rescl_dataset_close(rescl_dataset *set)
     free(set->notes);
     rs_dataset_forget_bad(set);
     free(set->index);
-    free(set->whole);
     free(set->label_map);
     free(set->origin);
     free(set);

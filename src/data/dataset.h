@@ -47,8 +47,6 @@ struct rescl_dataset {
     bool strict;             /* an image that cannot be read is an error */
     rescl_image_options images; /* how files of images are read */
     bool checked;
-    size_t *whole; /* `index` and `total` as they were before images were left out of them */
-    size_t whole_total;
     rs_bad_sample *bad; /* see rescl_dataset_check */
     size_t nbad;
     rs_dataset_line *notes; /* see rescl_dataset_note */

@@ -57,17 +57,14 @@ static rescl_status hash_samples(const rescl_dataset *set, rs_hash *h)
     rescl_status st = RESCL_OK;
     uint64_t words[2 + 3 * CHUNK];
     size_t used = 2;
-    const bool less = set->nbad > 0; /* what is left out counts all the same */
-    const size_t *all = less ? set->whole : set->index;
-    const size_t total = less ? set->whole_total : set->total;
-    for (size_t i = 0; i < total; i++) {
-        const size_t index = all ? all[i] : i;
+    for (size_t i = 0; i < set->total; i++) {
+        const size_t index = set->index ? set->index[i] : i;
         rs_hash content = {0};
         RS_TRY(set->format->identify(set, index, &content));
         words[used++] = (uint64_t)set->format->label(set, index);
         words[used++] = content.lo;
         words[used++] = content.hi;
-        if (used == RS_COUNT(words) || i + 1 == total) {
+        if (used == RS_COUNT(words) || i + 1 == set->total) {
             words[0] = h->lo;
             words[1] = h->hi;
             *h = rs_hash_bytes(words, used * sizeof *words);
