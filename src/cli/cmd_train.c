@@ -28,7 +28,7 @@ typedef struct run {
     rescl_match_list *loaded;
     rescl_trainer *trainer;
     char *folder, *resume, *ini;
-    char *litter[5], *farewell[2]; /* see name_litter */
+    char *litter[6], *farewell[2]; /* see name_litter */
     cli_progress progress;
     rescl_step_event step;   /* the last one */
     rescl_epoch_event epoch; /* the last one; epochs is 0 before it */
@@ -41,7 +41,7 @@ typedef struct run {
 /* What a signal reaches. `stop_target` is NULL until a step is done, for there is nothing to save:
  * then the files and folders in `litter`, which a new run has made, go, innermost first, and
  * `farewell` is said. */
-enum { LITTER = 5 };
+enum { LITTER = 6 };
 static rescl_trainer *volatile stop_target;
 static char *volatile litter[LITTER];
 static char *volatile farewell[2];
@@ -77,7 +77,8 @@ static bool ask_to_stop(void)
 /* The names of what the library writes into a new run before its first step. False after a message. */
 static bool name_litter(run *r)
 {
-    static const char *const names[LITTER] = {"args.ini", "env.json", "results.csv", "weights", ""};
+    static const char *const names[LITTER] = {"args.ini",    "env.json", "results.csv",
+                                              "skipped.csv", "weights",  ""};
     const char *clear = cli_terminal() ? "\r\033[K" : "";
     char *shown = malloc(RS_ESCAPED(strlen(r->folder)));
     if (shown)
@@ -416,13 +417,24 @@ static char *data_flags(const run *r)
     return text;
 }
 
+/* An interrupt from here on ends the program and leaves the run, which is whole, as it is. */
+static void keep_run(void)
+{
+    static char text[] = "interrupted while test was measured; the run is saved";
+    for (int i = 0; i < LITTER; i++)
+        litter[i] = NULL;
+    farewell[0] = text;
+    farewell[1] = NULL;
+    stop_target = NULL;
+}
+
 /* With val and test the best weights are measured on test, once. False, with *code, after a message. */
 static bool measure_test(run *r, const char *weights, int *code)
 {
     rescl_model *best = NULL;
     if (!r->data.val || !r->data.test)
         return true;
-    stop_target = NULL;
+    keep_run();
     rescl_trainer_destroy(r->trainer); /* for the device's memory */
     r->trainer = NULL;
     rescl_status st = rescl_model_load(weights, &best);

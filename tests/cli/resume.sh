@@ -116,3 +116,19 @@ want_code 130
 if ! grep -q 'interrupted in epoch' err; then
     [ -z "$(ls new)" ] || fail "expected no run folder of a training that never began"
 fi
+
+# Stopped while the best weights are measured on test: the run is whole, and stays as it is.
+command="rescl train with val and test, interrupted at the end"
+: >err
+# shellcheck disable=SC2086
+"$RESCL" train $tiny --epochs 1 --size 96 --validation-split 0.1 --name measured >out 2>err &
+pid=$!
+until grep -q '^epoch 1/1 done' err || ! kill -0 $pid; do sleep 0.02; done
+sleep 0.2
+kill -s INT $pid 2>/dev/null
+wait $pid
+code=$?
+for file in args.ini env.json results.csv weights/best.safetensors weights/last.safetensors; do
+    [ -s runs/measured/$file ] || fail "expected $file of a run that had ended"
+done
+[ "$code" -eq 0 ] || want_err "interrupted while test was measured; the run is saved"
