@@ -62,10 +62,9 @@ static int split_index(const char *split)
 /* The folders of the splits within a path: all NULL where its folders are classes. */
 typedef struct layout {
     char *folder[SPLITS];
-    char
-        *pictures; /* a folder with the name of a split that holds images instead of classes, beside
-                     * splits; or NULL */
-    char *others;  /* "a, b": folders beside splits; or NULL */
+    char *pictures; /* a folder with the name of a split that holds images instead of classes,
+                     * beside splits; or NULL */
+    char *others;   /* "a, b": folders beside splits; or NULL */
 } layout;
 
 static void layout_fini(layout *l)
@@ -236,6 +235,7 @@ typedef struct walk {
     size_t nested;  /* images in sub-folders, of all classes */
 } walk;
 
+/* The path becomes the sample's. */
 static rescl_status add_sample(walk *w, char *path)
 {
     rescl_status st = RESCL_OK;
@@ -244,9 +244,7 @@ static rescl_status add_sample(walk *w, char *path)
                MAX_FILES);
     RS_TRY(rs_array_reserve(&s->samples, &s->cap, s->count + 1, sizeof *s->samples));
     s->samples[s->count++] = (sample){path, w->label};
-    path = NULL;
 out:
-    free(path);
     return st;
 }
 
