@@ -239,6 +239,8 @@ static rescl_status match_model(const rs_checkpoint *c, const rescl_model *m)
                       is.norm_eval);
     FAIL_IF_DIFFERENT(was->resize.resize_size != m->resize.resize_size, "a resize size of", "%zu",
                       was->resize.resize_size, m->resize.resize_size);
+    FAIL_IF_DIFFERENT(was->resize.keep_exact != m->resize.keep_exact, "keep_exact:", "%d",
+                      was->resize.keep_exact, m->resize.keep_exact);
     FAIL_IF_DIFFERENT(was->resize.interpolation != m->resize.interpolation, "the interpolation",
                       "%s", rescl_interpolation_name(was->resize.interpolation),
                       rescl_interpolation_name(m->resize.interpolation));
@@ -297,8 +299,7 @@ static void compare_eval(rescl_trainer *t, const rs_ckpt_data *was)
     t->progress.has_best = false;
     rs_log(RESCL_LOG_WARN,
            "the images that measure are not those of %s: its best epoch is not comparable, and the "
-           "best "
-           "from now on is kept",
+           "best from now on is kept",
            t->resume_path);
 }
 
