@@ -1,6 +1,6 @@
 /* Options: options.def and the library's training options as data, and the values that a command
- * line, a config file, the environment and the defaults give them. Flags win over -c's file, that over a resumed run's args.ini, that
- * over the environment (RESCL_DEVICE), that over the default. */
+ * line, a config file, the environment and the defaults give them. Flags win over -c's file, that
+ * over a resumed run's args.ini, that over the environment (RESCL_DEVICE), that over the default. */
 #ifndef CLI_OPTIONS_H
 #define CLI_OPTIONS_H
 

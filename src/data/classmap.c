@@ -281,8 +281,7 @@ static rescl_status match_by_count(const rescl_dataset *set, const char *what,
     rs_str names = {0};
     RS_FAIL_IF(set->classes != list->count, RESCL_ERR_ARG,
                "%s '%s' has %zu classes, %s has %zu, and %s gives them numbers instead of names: "
-               "so there have "
-               "to be as many, or names (of weights: --class-index FILE)",
+               "so there have to be as many, or names (of weights: --class-index FILE)",
                what, set->origin, set->classes, list->owner, list->count,
                list_unnamed ? list->owner : what);
     RS_TRY(append_names(&names, list_unnamed ? (const char *const *)set->class_name : list->name,

@@ -193,8 +193,8 @@ out:
     return st;
 }
 
-/* Puts the values from `first` on, `each` making an item, into the container below them. Objects of classes have no room
- * for any: nobody looks at it. */
+/* Puts the values from `first` on, `each` making an item, into the container below them. Objects of
+ * classes have no room for any: nobody looks at it. */
 static rescl_status put_items(rs_pickle_machine *m, size_t first, size_t each)
 {
     rescl_status st = RESCL_OK;
