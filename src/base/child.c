@@ -4,6 +4,7 @@
 #include "alloc.h"
 #include "clock.h"
 #include "error.h"
+#include "path.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -97,21 +98,6 @@ typedef struct head {
     uint64_t bytes;
 } head;
 
-static bool write_all(int fd, const void *data, size_t bytes)
-{
-    const char *from = data;
-    while (bytes > 0) {
-        const ssize_t n = write(fd, from, bytes);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return false;
-        from += n;
-        bytes -= (size_t)n;
-    }
-    return true;
-}
-
 /* Bytes of addresses in use; 0 where the system does not say. */
 static uint64_t address_space(void)
 {
@@ -164,7 +150,7 @@ static void be_child(int fd, rs_child_fn fn, const void *arg, const rs_child_lim
         h.sys_errno = rescl_last_error()->sys_errno;
         h.bytes = strlen(data);
     }
-    const bool told = write_all(fd, &h, sizeof h) && write_all(fd, data, (size_t)h.bytes);
+    const bool told = rs_write_all(fd, &h, sizeof h) && rs_write_all(fd, data, (size_t)h.bytes);
     _exit(told ? 0 : 1);
 }
 

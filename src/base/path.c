@@ -84,6 +84,21 @@ out:
 
 /* ---- writing ----------------------------------------------------------------------------- */
 
+bool rs_write_all(int fd, const void *data, size_t bytes)
+{
+    const char *from = data;
+    while (bytes > 0) {
+        const ssize_t put = write(fd, from, bytes);
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put < 0)
+            return false;
+        from += put;
+        bytes -= (size_t)put;
+    }
+    return true;
+}
+
 /* A temporary file is <path>.tmp-<pid>-<number>, locked (flock) while its writer lives. One that
  * is not locked was left by a process that died, and the next writer of the same path removes it.
  */
@@ -171,16 +186,9 @@ out:
 rescl_status rs_atomic_write(rs_atomic_file *f, const void *data, size_t bytes)
 {
     rescl_status st = RESCL_OK;
-    const char *from = data;
     RS_FAIL_IF(!f->open, RESCL_ERR_ARG, "the file is not open for writing");
-    while (bytes > 0) {
-        ssize_t put = write(f->fd, from, bytes);
-        if (put < 0 && errno == EINTR)
-            continue;
-        RS_FAIL_IF(put < 0, RESCL_ERR_IO, "%s: cannot write: %s", f->path, strerror(errno));
-        from += put;
-        bytes -= (size_t)put;
-    }
+    RS_FAIL_IF(!rs_write_all(f->fd, data, bytes), RESCL_ERR_IO, "%s: cannot write: %s", f->path,
+               strerror(errno));
 out:
     return st;
 }

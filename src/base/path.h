@@ -23,6 +23,9 @@ rescl_status rs_file_read(const char *path, size_t limit, char **data, size_t *b
 rescl_status rs_file_read_at(int fd, const char *path, uint64_t at, void *dst, size_t bytes)
     RESCL_CHECK;
 
+/* Writes all bytes. False, with errno, when that fails: a part may be written then. */
+bool rs_write_all(int fd, const void *data, size_t bytes);
+
 /* A file that appears whole or not at all: written to a temporary name beside `path`, flushed,
  * renamed over it, and the directory flushed. rs_atomic_abort (also legal after a failed or
  * successful commit, and on a zeroed struct) removes what is left of an uncommitted one. */

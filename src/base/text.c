@@ -199,6 +199,23 @@ const char *rs_nearest(const char *word, const char *const *names)
     return best;
 }
 
+bool rs_ends_with(const char *text, const char *end)
+{
+    const size_t n = strlen(text), m = strlen(end);
+    return n >= m && strcasecmp(text + n - m, end) == 0;
+}
+
+bool rs_are_numbers(const char *const *name, size_t count)
+{
+    char number[24];
+    for (size_t i = 0; i < count; i++) {
+        snprintf(number, sizeof number, "%zu", i);
+        if (strcmp(name[i], number) != 0)
+            return false;
+    }
+    return true;
+}
+
 /* ---- encodings ----------------------------------------------------------------------------- */
 
 size_t rs_bom_bytes(const char *text, size_t bytes)

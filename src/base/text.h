@@ -36,6 +36,12 @@ bool rs_in_range_u64(const char *range, uint64_t x);
  * 64 bytes. */
 size_t rs_edit_distance(const char *a, const char *b);
 
+/* Whether `text` ends with `end`, in any case of letters. */
+bool rs_ends_with(const char *text, const char *end);
+
+/* Whether the names say no more than the numbers do: "0", "1", ... */
+bool rs_are_numbers(const char *const *name, size_t count);
+
 /* The nearest of `names` (a NULL-terminated list), or the first that begins with `word`, if near
  * enough to suggest, else NULL. */
 const char *rs_nearest(const char *word, const char *const *names);

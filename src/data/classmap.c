@@ -5,23 +5,11 @@
 #include "str.h"
 
 #include <ctype.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #define SHOWN 5 /* names in a message */
-
-bool rs_classes_unnamed(const char *const *name, size_t count)
-{
-    char number[24];
-    for (size_t i = 0; i < count; i++) {
-        snprintf(number, sizeof number, "%zu", i);
-        if (strcmp(name[i], number) != 0)
-            return false;
-    }
-    return true;
-}
 
 /* ---- looking up -------------------------------------------------------------------------- */
 
@@ -321,9 +309,9 @@ rescl_status rs_class_map(const rescl_dataset *set, const char *what, const rs_c
                           int32_t **out)
 {
     rescl_status st = RESCL_OK;
-    const bool list_unnamed = rs_classes_unnamed(list->name, list->count);
+    const bool list_unnamed = rs_are_numbers(list->name, list->count);
     const bool unnamed =
-        list_unnamed || rs_classes_unnamed((const char *const *)set->class_name, set->classes);
+        list_unnamed || rs_are_numbers((const char *const *)set->class_name, set->classes);
     key *keys = NULL;
     size_t count = 0;
     int32_t *map = NULL;

@@ -12,8 +12,6 @@ typedef struct rs_class_list {
     const char *owner; /* "the model", for messages */
 } rs_class_list;
 
-/* Whether the names say no more than the numbers do: "0", "1", ... */
-bool rs_classes_unnamed(const char *const *name, size_t count);
 /* Whether each class of the set is called as one of the list. */
 rescl_status rs_classes_within(const rescl_dataset *set, const rs_class_list *list, bool *out)
     RESCL_CHECK;
@@ -33,7 +31,7 @@ rescl_status rs_class_map(const rescl_dataset *set, const char *what, const rs_c
                           int32_t **out) RESCL_CHECK;
 
 /* The name among `names` (`count` of them, NULL where there is none) that was probably meant, or
- * NULL; *why says how it is written differently: " (in other letters' case)", or "". */
+ * NULL; *why says how it is written differently: " (it differs in the case of letters)", or "". */
 const char *rs_class_near(const char *name, const char *const *names, size_t count,
                           const char **why);
 

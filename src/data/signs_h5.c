@@ -47,9 +47,7 @@ static bool recognises(const rescl_data_options *options)
     for (size_t i = 0; !found && i < RS_COUNT(splits); i++) {
         struct stat info;
         char *path = file_of(options->path, splits[i]);
-        const size_t n = path ? strlen(path) : 0;
-        const bool named = (n > 3 && strcmp(path + n - 3, ".h5") == 0) ||
-                           (n > 5 && strcmp(path + n - 5, ".hdf5") == 0);
+        const bool named = path && (rs_ends_with(path, ".h5") || rs_ends_with(path, ".hdf5"));
         found = named && stat(path, &info) == 0 && S_ISREG(info.st_mode);
         free(path);
     }

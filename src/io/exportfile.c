@@ -216,12 +216,6 @@ static const char *ending_of(const char *path)
     return dot && dot > name && isalpha((unsigned char)dot[1]) ? dot : NULL;
 }
 
-static bool ends_with(const char *path, const char *end)
-{
-    const size_t n = strlen(path), m = strlen(end);
-    return n >= m && strcasecmp(path + n - m, end) == 0;
-}
-
 /* A name that promises another format is a mistake. */
 static rescl_status check_ending(const char *path, const rs_format *format)
 {
@@ -229,7 +223,7 @@ static rescl_status check_ending(const char *path, const rs_format *format)
     const char *ending = ending_of(path);
     rs_str all = {0};
     RS_FAIL_IF(
-        ends_with(path, ".weights.h5"), RESCL_ERR_ARG,
+        rs_ends_with(path, ".weights.h5"), RESCL_ERR_ARG,
         "%s: Keras 3 reads files of this ending in a form of its own; rescl writes the one that "
         "it reads from '.h5'",
         path);

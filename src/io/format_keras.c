@@ -8,6 +8,7 @@
 #include "error.h"
 #include "kerasconfig.h"
 #include "kerasfile.h"
+#include "path.h"
 #include "text.h"
 #include "zipfile.h"
 
@@ -20,18 +21,12 @@
 #define WEIGHTS "model.weights.h5"
 #define PIECE   ((size_t)1 << 20)
 
-static bool ends_with(const char *text, const char *end)
-{
-    const size_t n = strlen(text), m = strlen(end);
-    return n >= m && strcmp(text + n - m, end) == 0;
-}
-
 static bool recognises(const char *path, const unsigned char *first, size_t bytes)
 {
     rs_zip *z = NULL;
     if (bytes < 4 || memcmp(first, "PK\3\4", 4) != 0)
         return false;
-    const bool is_keras = ends_with(path, ".keras") ||
+    const bool is_keras = rs_ends_with(path, ".keras") ||
                           (rs_zip_open(path, &z) == RESCL_OK && rs_zip_find(z, CONFIG) != NULL &&
                            rs_zip_find(z, WEIGHTS) != NULL);
     rs_zip_close(z);
@@ -55,20 +50,6 @@ out:
     return st;
 }
 
-static bool write_all(int fd, const char *data, size_t bytes)
-{
-    while (bytes > 0) {
-        const ssize_t n = write(fd, data, bytes);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return false;
-        data += n;
-        bytes -= (size_t)n;
-    }
-    return true;
-}
-
 /* The entry as a new file, whose name is put out and on the heap. */
 static rescl_status unpack(rs_zip *z, const char *path, const rs_zip_entry *e, char **out)
 {
@@ -88,7 +69,7 @@ static rescl_status unpack(rs_zip *z, const char *path, const rs_zip_entry *e, c
     for (uint64_t at = 0; at < e->bytes;) {
         const size_t n = e->bytes - at < PIECE ? (size_t)(e->bytes - at) : PIECE;
         RS_TRY(rs_zip_read(z, e, at, piece, n));
-        RS_FAIL_IF(!write_all(fd, piece, n), RESCL_ERR_IO,
+        RS_FAIL_IF(!rs_write_all(fd, piece, n), RESCL_ERR_IO,
                    "%s: its %llu bytes of weights cannot be unpacked to %s: %s; set TMPDIR to a "
                    "folder with room",
                    path, (unsigned long long)e->bytes, *out, strerror(errno));

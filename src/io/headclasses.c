@@ -3,20 +3,8 @@
 #include "error.h"
 #include "str.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-bool rs_classes_named(const char *const *name, size_t count)
-{
-    char number[24];
-    for (size_t i = 0; name && i < count; i++) {
-        snprintf(number, sizeof number, "%zu", i);
-        if (strcmp(name[i], number) != 0)
-            return true;
-    }
-    return false;
-}
 
 /* A class and its place in the list of all. */
 typedef struct place {
@@ -116,8 +104,8 @@ rescl_status rs_head_settle(const rs_wfile *f, const rescl_model *model, rescl_l
         goto out;
     out->match = RESCL_HEAD_UNNAMED;
     if (!a->model || a->model->classes != model->classes ||
-        !rs_classes_named(a->model->class_name, a->model->classes) ||
-        (is_exact(mode) && !rs_classes_named(ours, model->classes)))
+        rs_are_numbers(a->model->class_name, a->model->classes) ||
+        (is_exact(mode) && rs_are_numbers(ours, model->classes)))
         goto out;
     RS_TRY(compare(a->model->class_name, ours, model->classes, out));
     if (out->match == RESCL_HEAD_OTHER && !is_exact(mode))

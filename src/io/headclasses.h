@@ -7,9 +7,6 @@
 
 #include <rescl/weights.h>
 
-/* Whether the names are more than the numbers 0, 1, ... that stand for want of names. */
-bool rs_classes_named(const char *const *name, size_t count);
-
 /* What became of the head, and for RESCL_HEAD_REORDERED which of the file's classes each of the
  * model's is. Start it as {0}. */
 typedef struct rs_head {

@@ -130,7 +130,7 @@ void rescl_weights_close(rescl_weights *weights)
 void rescl_weights_get_info(const rescl_weights *weights, rescl_weights_info *out)
 {
     const rs_wfile_about *a = rs_wfile_describe(weights->file);
-    const bool named = a->model && rs_classes_named(a->model->class_name, a->model->classes);
+    const bool named = a->model && !rs_are_numbers(a->model->class_name, a->model->classes);
     *out = (rescl_weights_info){.path = a->path,
                                 .format = a->format,
                                 .names = rs_naming_get(a->naming)->name,

@@ -11,7 +11,6 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -20,18 +19,12 @@
 /* How tensors of other programs become safetensors, with the file for %s. */
 #define SAVE_STATE "in Python: torch.save(model.state_dict(), 'weights.pth')"
 
-static bool ends_with(const char *text, const char *end)
-{
-    const size_t len = strlen(text), n = strlen(end);
-    return len >= n && strcasecmp(text + len - n, end) == 0;
-}
-
 /* ---- by what stands in an archive ---------------------------------------------------------- */
 
 static bool holds(const rs_zip *z, const char *end)
 {
     for (size_t i = 0; i < rs_zip_count(z); i++)
-        if (ends_with(rs_zip_at(z, i)->name, end))
+        if (rs_ends_with(rs_zip_at(z, i)->name, end))
             return true;
     return false;
 }
@@ -39,7 +32,7 @@ static bool holds(const rs_zip *z, const char *end)
 static bool only_arrays(const rs_zip *z)
 {
     for (size_t i = 0; i < rs_zip_count(z); i++)
-        if (!ends_with(rs_zip_at(z, i)->name, ".npy"))
+        if (!rs_ends_with(rs_zip_at(z, i)->name, ".npy"))
             return false;
     return rs_zip_count(z) > 0;
 }
@@ -65,7 +58,7 @@ static rescl_status refuse_zip(const char *path)
                path);
     for (size_t i = 0; i < RS_COUNT(readable); i++)
         for (size_t k = 0; k < rs_zip_count(z); k++)
-            RS_FAIL_IF(ends_with(rs_zip_at(z, k)->name, readable[i]), RESCL_ERR_FORMAT,
+            RS_FAIL_IF(rs_ends_with(rs_zip_at(z, k)->name, readable[i]), RESCL_ERR_FORMAT,
                        "%s: is a ZIP archive that holds '%.80s'; unpack it and give that file",
                        path, rs_zip_at(z, k)->name);
     RS_FAIL(RESCL_ERR_FORMAT, "%s: is a ZIP archive of other things (the first is '%.80s'); " READ,
@@ -82,12 +75,12 @@ static bool is_onnx(const char *path, const unsigned char *p, size_t bytes)
 {
     const bool version = bytes > 4 && p[0] == 0x08 && p[1] >= 1 && p[1] <= 20;
     const bool next = version && (p[2] == 0x12 || p[2] == 0x1a || p[2] == 0x3a || p[2] == 0x42);
-    return ends_with(path, ".onnx") || (next && p[1] >= 3);
+    return rs_ends_with(path, ".onnx") || (next && p[1] >= 3);
 }
 
 static bool is_saved_model(const char *path, const unsigned char *p, size_t bytes)
 {
-    return ends_with(path, "saved_model.pb") || ends_with(path, ".pb") ||
+    return rs_ends_with(path, "saved_model.pb") || rs_ends_with(path, ".pb") ||
            (bytes > 2 && p[0] == 0x08 && p[1] == 1 && p[2] == 0x12);
 }
 
@@ -95,7 +88,7 @@ static bool is_checkpoint(const char *path)
 {
     const char *data = strstr(path, ".data-0");
     const char *slash = strrchr(path, '/');
-    return ends_with(path, ".index") || strcmp(slash ? slash + 1 : path, "checkpoint") == 0 ||
+    return rs_ends_with(path, ".index") || strcmp(slash ? slash + 1 : path, "checkpoint") == 0 ||
            (data && strstr(data, "-of-0"));
 }
 
@@ -132,7 +125,7 @@ static const char *cure_of(const rs_file_kind *kind, const char *path)
     for (size_t i = 0; i < RS_COUNT(cures); i++)
         if (strstr(kind->name, cures[i].name))
             return cures[i].cure;
-    return kind->class == RS_FILE_OTHER && ends_with(path, ".safetensors")
+    return kind->class == RS_FILE_OTHER && rs_ends_with(path, ".safetensors")
                ? "download or write it again: its header is no safetensors header"
                : READ;
 }

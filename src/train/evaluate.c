@@ -5,6 +5,7 @@
 #include "error.h"
 #include "log.h"
 #include "optionvalue.h"
+#include "text.h"
 #include "trainer.h"
 
 #include <stdlib.h>
@@ -36,7 +37,7 @@ rescl_status rs_name_classes(rescl_model *model, const rescl_dataset *train_set)
     const rs_class_list list = classes_of(model);
     bool within = false;
 
-    if (train_set->classes > list.count || !rs_classes_unnamed(list.name, list.count))
+    if (train_set->classes > list.count || !rs_are_numbers(list.name, list.count))
         goto out;
     RS_TRY(rs_classes_within(train_set, &list, &within));
     for (size_t i = 0; !within && i < train_set->classes; i++) {

@@ -248,7 +248,7 @@ static rescl_status match_model(const rs_checkpoint *c, const rescl_model *m)
                       m->dropout);
     FAIL_IF_DIFFERENT(fabs(was->label_smoothing - m->label_smoothing) > 0.0, "a label smoothing of",
                       "%g", was->label_smoothing, m->label_smoothing);
-    if (rs_classes_unnamed(was->class_name, was->classes))
+    if (rs_are_numbers(was->class_name, was->classes))
         goto out; /* names were not given then */
     for (size_t i = 0; i < was->classes; i++)
         RS_FAIL_IF(!rs_class_is(m->class_name[i], was->class_name[i]), RESCL_ERR_ARG,
@@ -292,7 +292,8 @@ out:
 /* The best so far was measured on the run's own images. */
 static void compare_eval(rescl_trainer *t, const rs_ckpt_data *was)
 {
-    if (!t->progress.has_best || !t->progress.best_by_eval || !was->eval_fingerprint ||
+    if (!t->eval_set || !t->progress.has_best || !t->progress.best_by_eval ||
+        !was->eval_fingerprint ||
         (was->eval_count == t->eval_set->count &&
          strcmp(was->eval_fingerprint, t->eval_fingerprint) == 0))
         return;

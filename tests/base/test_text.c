@@ -200,6 +200,18 @@ static void escapes_control_characters(void **state)
     assert_false(rs_has_control(""));
 }
 
+static void compares_ends_and_numbers(void **state)
+{
+    const char *const numbers[] = {"0", "1", "2"}, *const names[] = {"0", "2", "1"};
+    (void)state;
+    assert_true(rs_ends_with("a/B.KERAS", ".keras"));
+    assert_true(rs_ends_with(".h5", ".h5"));
+    assert_false(rs_ends_with("h5", ".h5"));
+    assert_false(rs_ends_with("x.h5.bak", ".h5"));
+    assert_true(rs_are_numbers(numbers, 3));
+    assert_false(rs_are_numbers(names, 3));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -212,6 +224,7 @@ int main(void)
         cmocka_unit_test(suggests_near_names),
         cmocka_unit_test(knows_encodings),
         cmocka_unit_test(escapes_control_characters),
+        cmocka_unit_test(compares_ends_and_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
