@@ -150,18 +150,18 @@ static rescl_status divide(rescl_dataset *set, bool keep_held)
     RS_FAIL_IF(set->count > UINT32_MAX, RESCL_ERR_ARG, "%s: %zu images are too many to be split",
                set->origin, set->count);
     RS_OOM(first = calloc(set->classes + 2, sizeof *first));
-    RS_OOM(of_class = calloc(set->count, sizeof *of_class));
-    RS_OOM(held = calloc(set->count, sizeof *held));
+    RS_OOM(of_class = calloc(set->count + 1, sizeof *of_class));
+    RS_OOM(held = calloc(set->count + 1, sizeof *held));
     for (size_t i = 0; i < set->count; i++)
         first[set->format->label(set, i) + 2]++;
     for (size_t c = 2; c < set->classes + 2; c++)
         first[c] += first[c - 1];
-    for (size_t i = 0; i < set->count;
-         i++) /* moves first[c + 1] from the class's first to its end */
+    /* Moves first[c + 1] from the class's first to its end. */
+    for (size_t i = 0; i < set->count; i++)
         of_class[first[set->format->label(set, i) + 1]++] = i;
     for (size_t c = 0; c < set->classes; c++)
         RS_TRY(hold_out(set, c, of_class + first[c], first[c + 1] - first[c], held));
-    RS_OOM(set->index = calloc(set->count, sizeof *set->index));
+    RS_OOM(set->index = calloc(set->count + 1, sizeof *set->index));
     for (size_t i = 0; i < set->count; i++)
         if (held[i] == keep_held)
             set->index[kept++] = i;

@@ -106,6 +106,8 @@ static rescl_status take_split(layout *l, const char *path, const char *name)
 {
     rescl_status st = RESCL_OK;
     const int i = split_index(rs_split_of(name));
+    if (i < 0)
+        goto out;
     const bool own = strcmp(name, split_names[i]) == 0;
     if (l->folder[i] && strcmp(l->folder[i], split_names[i]) == 0)
         goto out;

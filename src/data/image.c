@@ -56,8 +56,8 @@ static size_t format_of(const uint8_t *data, size_t bytes)
 static rescl_status refuse(const uint8_t *data, size_t bytes, const char *name)
 {
     static const char *const cures[] = {
-        [RS_FILE_IMAGE] = "convert it first, for instance with ImageMagick's "
-                          "'mogrify -auto-orient -format png'",
+        [RS_FILE_IMAGE] = ("convert it first, for instance with ImageMagick's "
+                           "'mogrify -auto-orient -format png'"),
         [RS_FILE_WEIGHTS] = "give an image",
         [RS_FILE_ARCHIVE] = "unpack it first",
         [RS_FILE_STANDIN] = "replace it with the image itself",

@@ -218,8 +218,8 @@ static rescl_status make_slots(rs_loader *l)
                o->depth, room, o->height, o->width);
     const size_t apart = values & ~(size_t)15; /* a multiple of 64 bytes */
     RS_OOM(l->pixels = rs_aligned_calloc(floats, sizeof(float)));
-    RS_OOM(l->labels = calloc(o->depth, room * sizeof *l->labels));
-    RS_OOM(l->unread_at = calloc(o->depth, room * sizeof *l->unread_at));
+    RS_OOM(l->labels = calloc(o->depth * room + 1, sizeof *l->labels));
+    RS_OOM(l->unread_at = calloc(o->depth * room + 1, sizeof *l->unread_at));
     RS_OOM(l->slots = calloc(o->depth, sizeof *l->slots));
     for (size_t i = 0; i < o->depth; i++) {
         l->slots[i].batch.pixels = l->pixels + i * apart;

@@ -89,7 +89,8 @@ static void take_text(metadata *m, const uint8_t *type, slice chunk)
             return;
         deflated = chunk.data[0] != 0;
         chunk = (slice){chunk.data + 2, chunk.bytes - 2};
-        if (!split(&chunk, &skipped) || !split(&chunk, &skipped))
+        const bool language = split(&chunk, &skipped);
+        if (!language || !split(&chunk, &skipped))
             return;
     } else if (deflated) {
         if (chunk.bytes < 1 || chunk.data[0] != 0)
@@ -113,6 +114,7 @@ static int hex_digit(uint8_t c)
 /* A raw profile: an empty line, its name, its size, then hexadecimal digits. */
 static unsigned profile_orientation(slice s)
 {
+    static const char blanks[] = {' ', '\t', '\r', '\n', '\f', '\v'};
     size_t count = 0, at = 0;
     unsigned orientation = 0;
     for (int lines = 0; lines < 3 && at < s.bytes; at++)
@@ -127,7 +129,7 @@ static unsigned profile_orientation(slice s)
             high = -1;
         } else if (digit >= 0) {
             high = digit;
-        } else if (!memchr(" \t\r\n\f\v", s.data[at], 6)) {
+        } else if (!memchr(blanks, s.data[at], sizeof blanks)) {
             break; /* damaged from here on */
         }
     }

@@ -87,10 +87,8 @@ rescl_status rs_csv_begin(const char *path, const char *header, uint64_t epochs)
     size_t bytes = 0;
 
     if (epochs > 0) {
-        st = rs_file_read(path, MAX_CSV, &old, &bytes);
-        if (st != RESCL_OK && st != RESCL_ERR_NOT_FOUND)
-            goto out;
-        st = RESCL_OK;
+        const rescl_status read = rs_file_read(path, MAX_CSV, &old, &bytes);
+        RS_TRY(read == RESCL_ERR_NOT_FOUND ? RESCL_OK : read);
     }
     RS_TRY(rs_str_append(&kept, header));
     if (old && strncmp(old, header, header_bytes) == 0)
