@@ -1,13 +1,12 @@
 #include "cli.h"
 #include "config.h"
 #include "data_check.h"
-#include "interrupt.h"
+#include "litter.h"
 #include "output.h"
 #include "preprocess.h"
 #include "progress.h"
 #include "run_folder.h"
 #include "session.h"
-#include "text.h"
 #include "train_data.h"
 
 #include <math.h>
@@ -28,76 +27,12 @@ typedef struct run {
     rescl_match_list *loaded;
     rescl_trainer *trainer;
     char *folder, *resume, *ini;
-    char *litter[6], *farewell[2]; /* see name_litter */
     cli_progress progress;
     rescl_step_event step;   /* the last one */
     rescl_epoch_event epoch; /* the last one; epochs is 0 before it */
     rescl_epoch_event best;  /* epochs is 0 if no epoch of this run was the best */
     rescl_metrics test;      /* of the best weights, at the end; samples is 0 before it */
 } run;
-
-/* ---- signals ---- */
-
-/* What a signal reaches. `stop_target` is NULL until a step is done, for there is nothing to save:
- * then the files and folders in `litter`, which a new run has made, go, innermost first, and
- * `farewell` is said. */
-enum { LITTER = 6 };
-static rescl_trainer *volatile stop_target;
-static char *volatile litter[LITTER];
-static char *volatile farewell[2];
-
-/* rmdir removes nothing but empty folders. Only calls that a signal handler may make. */
-static void remove_litter(void)
-{
-    for (int i = 0; i < LITTER && litter[i]; i++)
-        if (unlink(litter[i]) != 0)
-            rmdir(litter[i]);
-}
-
-/* Lets the step end and saves; before the first one is done there is nothing to save. */
-static bool ask_to_stop(void)
-{
-    rescl_trainer *trainer = stop_target;
-    if (!trainer) {
-        remove_litter();
-        for (int i = 0; i < 2 && farewell[i]; i++) {
-            /* The second part says that the folder is gone. */
-            if (i == 1 && access(litter[LITTER - 1], F_OK) == 0)
-                break;
-            if (write(STDERR_FILENO, farewell[i], strlen(farewell[i])) < 0)
-                return false;
-        }
-        (void)!write(STDERR_FILENO, "\n", 1);
-        return false;
-    }
-    rescl_trainer_stop(trainer);
-    return true;
-}
-
-/* The names of what the library writes into a new run before its first step. False after a message. */
-static bool name_litter(run *r)
-{
-    static const char *const names[LITTER] = {"args.ini",    "env.json", "results.csv",
-                                              "skipped.csv", "weights",  ""};
-    const char *clear = cli_terminal() ? "\r\033[K" : "";
-    char *shown = malloc(RS_ESCAPED(strlen(r->folder)));
-    if (shown)
-        rs_escape(r->folder, "", shown);
-    for (int i = 0; shown && !r->resume && i < LITTER; i++)
-        litter[i] = r->litter[i] = cli_format("%s/%s", r->folder, names[i]);
-    if (shown && r->resume)
-        r->farewell[0] =
-            cli_format("%sinterrupted before the first step; %s is as it was", clear, shown);
-    else if (shown)
-        r->farewell[0] =
-            cli_format("%sinterrupted before the first step; nothing was saved", clear);
-    if (shown && !r->resume)
-        r->farewell[1] = cli_format(", and the new folder %s was removed", shown);
-    for (int i = 0; i < 2; i++)
-        farewell[i] = r->farewell[i];
-    free(shown);
-    return r->farewell[0] != NULL;
-}
 
 /* ---- opening ---- */
 
@@ -208,12 +143,12 @@ static int open_folder(run *r)
     if (!r->folder)
         return CLI_FILE;
     if (!resume)
-        return name_litter(r) ? CLI_OK : CLI_FAILURE;
+        return cli_litter_name(r->folder, false) ? CLI_OK : CLI_FAILURE;
     struct stat st;
     bool file = stat(resume, &st) == 0 && !S_ISDIR(st.st_mode);
     r->resume =
         file ? cli_format("%s", resume) : cli_format("%s/weights/last.safetensors", r->folder);
-    return r->resume && name_litter(r) ? CLI_OK : CLI_FAILURE;
+    return r->resume && cli_litter_name(r->folder, true) ? CLI_OK : CLI_FAILURE;
 }
 
 /* A run that goes on keeps its folder and its weights: flags to change them are mistakes. */
@@ -263,7 +198,7 @@ static int open_all(run *r)
     if ((code = open_folder(r)) == CLI_OK)
         code = check_data(r);
     if (code != CLI_OK)
-        remove_litter();
+        cli_litter_remove();
     return code;
 }
 
@@ -417,24 +352,13 @@ static char *data_flags(const run *r)
     return text;
 }
 
-/* An interrupt from here on ends the program and leaves the run, which is whole, as it is. */
-static void keep_run(void)
-{
-    static char text[] = "interrupted while test was measured; the run is saved";
-    for (int i = 0; i < LITTER; i++)
-        litter[i] = NULL;
-    farewell[0] = text;
-    farewell[1] = NULL;
-    stop_target = NULL;
-}
-
 /* With val and test the best weights are measured on test, once. False, with *code, after a message. */
 static bool measure_test(run *r, const char *weights, int *code)
 {
     rescl_model *best = NULL;
     if (!r->data.val || !r->data.test)
         return true;
-    keep_run();
+    cli_litter_keep("interrupted while test was measured; the run is saved");
     rescl_trainer_destroy(r->trainer); /* for the device's memory */
     r->trainer = NULL;
     rescl_status st = rescl_model_load(weights, &best);
@@ -525,7 +449,7 @@ static int report(run *r)
 static bool on_step(const rescl_step_event *event, void *user)
 {
     run *r = user;
-    stop_target = r->trainer;
+    cli_litter_stop(r->trainer);
     if (event->training)
         r->step = *event;
     cli_progress_step(event, &r->progress);
@@ -572,10 +496,8 @@ int cmd_train(const cli_args *args)
         cli_usage_error("found operand '%s', expected options only", args->operand[0]);
         return CLI_USAGE;
     }
-    static char early[] = "interrupted before the first step; nothing was saved";
     run r = {.args = args};
-    farewell[0] = early;
-    cli_interrupt_catch(ask_to_stop);
+    cli_litter_begin();
     int code = open_all(&r);
     if (code != CLI_OK)
         goto out;
@@ -588,7 +510,7 @@ int cmd_train(const cli_args *args)
                                            &r.options, &r.trainer);
     if (st != RESCL_OK) {
         code = cli_fail(st, false);
-        remove_litter();
+        cli_litter_remove();
         goto out;
     }
     const rescl_train_callbacks callbacks = {
@@ -597,11 +519,7 @@ int cmd_train(const cli_args *args)
     cli_progress_end(&r.progress);
     code = finish(&r, st);
 out:
-    cli_interrupt_release();
-    stop_target = NULL;
-    for (int i = 0; i < LITTER; i++)
-        litter[i] = NULL;
-    farewell[0] = farewell[1] = NULL;
+    cli_litter_end();
     rescl_trainer_destroy(r.trainer);
     rescl_match_list_destroy(r.loaded);
     rescl_weights_close(r.weights);
@@ -609,10 +527,6 @@ out:
     cli_train_data_close(&r.data);
     cli_session_close(&r.session);
     free(r.folder);
-    for (int i = 0; i < LITTER; i++)
-        free(r.litter[i]);
-    free(r.farewell[0]);
-    free(r.farewell[1]);
     free(r.resume);
     free(r.ini);
     return code;
