@@ -20,8 +20,8 @@ int cli_saliency_open(cli_saliency *s, const char *folder, rescl_predictor *pred
     if (st == RESCL_OK)
         st = rescl_predictor_saliency_layer(predictor, &layer);
     if (st != RESCL_OK) {
-        cli_fail(st, false);
-        return CLI_USAGE;
+        const int code = cli_fail(st, false);
+        return st == RESCL_ERR_UNSUPPORTED ? CLI_USAGE : code;
     }
     s->layer = layer;
     cli_note("map     %zux%zu, of layer '%s'", height, width, layer);

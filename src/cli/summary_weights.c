@@ -62,7 +62,7 @@ static void print_head(const rescl_weights_info *info, const rescl_model *model)
     printf("preprocess  %s%s\n",
            info->has_preprocess ? cli_preprocess_text(info->preprocess, &info->normalize, text)
                                 : "the model's usual",
-           info->model ? "" : " (assumed)");
+           info->says_preprocess ? "" : " (assumed)");
     if (info->bn_eps > 0)
         printf("bn eps      %g\n", info->bn_eps);
     if (model) {
