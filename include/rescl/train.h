@@ -253,8 +253,8 @@ typedef bool (*rescl_prediction_sink)(const rescl_prediction *prediction, void *
 /**
  * Class probabilities of images 0 to `count` - 1, of any number and size. `workers` threads read
  * and resize them (0: the calling thread; no more than processors, or 4) while the device works on
- * the batch before; a worker holds one image at its full size. An image that the source fails to give is told to the sink and
- * stops nothing. RESCL_ERR_INTERRUPTED when the sink returned false.
+ * the batch before; a worker holds one image at its full size. An image that the source fails to give
+ * is told to the sink and stops nothing. RESCL_ERR_INTERRUPTED when the sink returned false.
  */
 RESCL_API rescl_status rescl_predictor_stream(rescl_predictor *p, size_t count, size_t workers,
                                               rescl_image_source source, rescl_prediction_sink sink,

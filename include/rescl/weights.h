@@ -132,11 +132,11 @@ typedef enum rescl_load_mode {
  * Replaces a model's weights, its preprocessing and its epsilon. A last layer whose classes the file
  * names is taken by these names: it is put into the model's order of them, and one of other classes
  * counts as missing (RESCL_ERR_ARG in the modes RESCL_LOAD_STRICT and _COMPLETE, if the model names
- * its own). RESCL_ERR_NOT_FOUND when a
- * parameter is missing, RESCL_ERR_SHAPE when one is reshaped, RESCL_ERR_FORMAT when, in the
- * modes RESCL_LOAD_STRICT and _BODY, a tensor is unexpected or the file says that it is of another
- * model: then the model is as it was, and the message names the models that the file fits. `report`
- * may be NULL; it is filled, also when the mode refuses, and NULL after any other failure.
+ * its own). RESCL_ERR_NOT_FOUND when a parameter is missing, RESCL_ERR_SHAPE when one is reshaped,
+ * RESCL_ERR_FORMAT when, in the modes RESCL_LOAD_STRICT and _BODY, a tensor is unexpected or the file
+ * says that it is of another model: then the model is as it was, and the message names the models that
+ * the file fits. `report` may be NULL; it is filled, also when the mode refuses, and NULL after any
+ * other failure.
  */
 RESCL_API rescl_status rescl_weights_load(const rescl_weights *weights, rescl_model *model,
                                           rescl_load_mode mode, rescl_match_list **report)
@@ -175,10 +175,11 @@ static inline void rescl_export_options_default(rescl_export_options *out)
 
 /**
  * Writes a model's weights in a library's form, whole or not at all, with what rescl_weights_open
- * needs to know of the model. The name of the file has the format's ending or none (RESCL_ERR_ARG). Batch normalisation's epsilon goes with the names: 1e-5 torchvision,
- * 1.001e-5 keras, 1e-3 keras1; where the model's is another, the running variances are shifted by
- * the difference, so that the library computes the same. With the same epsilon and f32 the values
- * are the model's, bit for bit. RESCL_ERR_ARG when a value does not fit the type.
+ * needs to know of the model. The name of the file has the format's ending or none (RESCL_ERR_ARG).
+ * Batch normalisation's epsilon goes with the names: 1e-5 torchvision, 1.001e-5 keras, 1e-3 keras1;
+ * where the model's is another, the running variances are shifted by the difference, so that the
+ * library computes the same. With the same epsilon and f32 the values are the model's, bit for bit.
+ * RESCL_ERR_ARG when a value does not fit the type.
  */
 RESCL_API rescl_status rescl_model_export(const rescl_model *model, const char *path,
                                           const rescl_export_options *options) RESCL_CHECK;

@@ -191,10 +191,10 @@ static void note_summary(const job *j, double seconds)
 {
     const size_t count = j->list->count, read = count - j->unread;
     const double rate = seconds > 0 ? (double)read / seconds : 0.0;
-    char unread[48] = "";
+    char unread[48] = "", images[64];
     if (j->unread)
         snprintf(unread, sizeof unread, ", %zu not read", j->unread);
-    cli_note("%zu image%s%s, %.*f img/s", count, count == 1 ? "" : "s", unread,
+    cli_note("%s%s, %.*f img/s", cli_count(count, "image", images), unread,
              rate < 10    ? 2
              : rate < 100 ? 1
                           : 0,

@@ -91,14 +91,12 @@ static int walk(cli_images *list, const char *path, const place *above, left_out
 /* "; left out: 2 sub-folders (--recursive reads them), 3 other files"; "" if nothing was. */
 static const char *left_out_text(const left_out *out, char text[160])
 {
-    char folders[80] = "", files[64] = "";
-    if (out->folders)
-        snprintf(folders, sizeof folders, "%zu sub-folder%s (--recursive reads them)", out->folders,
-                 out->folders == 1 ? "" : "s");
-    if (out->files)
-        snprintf(files, sizeof files, "%zu other file%s", out->files, out->files == 1 ? "" : "s");
-    snprintf(text, 160, "%s%s%s%s", out->folders || out->files ? "; left out: " : "", folders,
-             out->folders && out->files ? ", " : "", files);
+    char folders[64] = "", files[64] = "";
+    snprintf(text, 160, "%s%s%s%s%s", out->folders || out->files ? "; left out: " : "",
+             out->folders ? cli_count(out->folders, "sub-folder", folders) : "",
+             out->folders ? " (--recursive reads them)" : "",
+             out->folders && out->files ? ", " : "",
+             out->files ? cli_count(out->files, "other file", files) : "");
     return text;
 }
 
@@ -108,7 +106,7 @@ static int add_folder(cli_images *list, const char *folder)
     const size_t first = list->count;
     const int failed = list->code;
     left_out out = {0};
-    char text[160];
+    char text[160], images[64];
     list->code = CLI_OK;
     int code = walk(list, folder, NULL, &out);
     const size_t found = list->count - first;
@@ -117,7 +115,7 @@ static int add_folder(cli_images *list, const char *folder)
         cli_error("%s: found no image, expected PNG or JPEG files%s", folder, text);
         list->code = CLI_FILE;
     } else if (code == CLI_OK && *text) {
-        cli_note("%s: %zu image%s%s", folder, found, found == 1 ? "" : "s", text);
+        cli_note("%s: %s%s", folder, cli_count(found, "image", images), text);
     }
     list->code = list->code == CLI_OK ? failed : list->code;
     if (found)

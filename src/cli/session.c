@@ -69,7 +69,8 @@ int cli_weights_load(const cli_args *args, rescl_model **model, char **path)
     return *path ? cli_weights_read(args, *path, true, model) : CLI_FILE;
 }
 
-void cli_report_warn(const rescl_match_list *report, const char *path)
+/* A line for each kind of tensors that did not match: "missing: fc.weight, fc.bias". */
+static void warn_of_report(const rescl_match_list *report, const char *path)
 {
     enum { SHOWN = 6 };
     for (rescl_match_state state = RESCL_MISSING; state <= RESCL_UNEXPECTED; state++) {
@@ -219,7 +220,7 @@ int cli_weights_read(const cli_args *args, const char *path, bool top, rescl_mod
     } else {
         cli_weights_note(weights, report);
         if (top)
-            cli_report_warn(report, path);
+            warn_of_report(report, path);
         code = cli_fit_set(cli_size(args, OPT_val_resize_size), cli_choice(args, OPT_interpolation),
                            *model);
     }

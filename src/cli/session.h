@@ -42,13 +42,11 @@ int cli_weights_fail(rescl_status st, rescl_load_mode mode, const rescl_match_li
 /* Notes how the names and shapes of a file were understood, where that is not plain. */
 void cli_weights_note(const rescl_weights *weights, const rescl_match_list *report);
 
-/* Loads the file `path` whole (with --strict: exactly) or all but the last layer, as --model, --size,
+/* Loads the file `path` whole or all but the last layer, nothing else in it (with --no-strict: whatever
+ * it holds beside that), as --model, --size,
  * --class-index, --val-resize-size and --interpolation say; notes say which size and fit are used and
  * why. Exit code. */
 int cli_weights_read(const cli_args *args, const char *path, bool top, rescl_model **model);
-
-/* A line for each kind of tensors that did not match: "missing: fc.weight, fc.bias". */
-void cli_report_warn(const rescl_match_list *report, const char *path);
 
 /* The value of a choice, NULL where it is "auto". */
 const char *cli_choice(const cli_args *args, cli_opt id);

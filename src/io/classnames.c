@@ -81,7 +81,7 @@ out:
     return st;
 }
 
-/* Line ends may be those of any system; blank lines count only between names. */
+/* Lines end with LF or CRLF; blank lines count only between names. */
 static rescl_status read_text(const names *n, const char *data, size_t bytes)
 {
     rescl_status st = RESCL_OK;
