@@ -165,6 +165,25 @@ static bool check_resume(const cli_args *args)
     return true;
 }
 
+/* The test set that is measured at the end needs the model's classes, which shows before training. */
+static int match_test(const run *r)
+{
+    rescl_model_info info;
+    if (!r->data.test || r->data.test == r->eval_set)
+        return CLI_OK;
+    rescl_model_get_info(r->model, &info);
+    const char **names = calloc(info.classes, sizeof *names);
+    if (!names) {
+        cli_error("out of memory");
+        return CLI_FAILURE;
+    }
+    for (size_t i = 0; i < info.classes; i++)
+        names[i] = rescl_model_class_name(r->model, i);
+    const rescl_status st = rescl_dataset_match_classes(r->data.test, names, info.classes);
+    free(names);
+    return st == RESCL_OK ? CLI_OK : cli_fail(st, false);
+}
+
 /* Before the first step, what would end training in the middle of it. The list holds what is trained
  * on and what is measured after each epoch. */
 static int check_data(run *r)
@@ -195,7 +214,7 @@ static int open_all(run *r)
     /* Built-in sets draw images in the size that the model turned out to have. */
     if (info.image_size != size && (code = open_data(r, info.image_size)) != CLI_OK)
         return code;
-    if ((code = open_folder(r)) == CLI_OK)
+    if ((code = match_test(r)) == CLI_OK && (code = open_folder(r)) == CLI_OK)
         code = check_data(r);
     if (code != CLI_OK)
         cli_litter_remove();

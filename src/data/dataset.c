@@ -322,12 +322,14 @@ const char *rescl_dataset_class_name(const rescl_dataset *set, size_t index)
 rescl_status rescl_dataset_match_classes(rescl_dataset *set, const char *const *names, size_t count)
 {
     rescl_status st = RESCL_OK;
-    const rs_class_list list = {.name = names, .count = count, .owner = "the list"};
+    const rs_class_list list = {.name = names, .count = count, .owner = "the model"};
     int32_t *map = NULL;
     char **copies = NULL;
+    char what[sizeof set->split + 16];
+    snprintf(what, sizeof what, "split \"%s\" of", set->split);
     for (size_t i = 0; i < count; i++)
         RS_FAIL_IF(!names[i], RESCL_ERR_ARG, "%s: name %zu of %zu is NULL", set->origin, i, count);
-    RS_TRY(rs_class_map(set, "dataset", &list, &map));
+    RS_TRY(rs_class_map(set, what, &list, &map));
     RS_OOM(copies = calloc(count + 1, sizeof *copies));
     for (size_t i = 0; i < count; i++)
         RS_OOM(copies[i] = rs_strf("%s", names[i]));

@@ -50,6 +50,16 @@ train --data-path three --validation-split 0.3
 want_code 2
 want_err "has a split val of its own"
 
+# The classes of test are held against the model's before the first step.
+mv three/test/b three/test/B
+train --data-path three --name other
+want_code 4
+want_err "split \"test\" of 'three' has the class 'B'"
+want_err "did you mean 'b'"
+grep -q epoch err && fail "expected no step"
+[ ! -e runs/other ] || fail "expected no run"
+mv three/test/B three/test/b
+
 run summary --weights runs/three
 want_out "classes     2: a, b"
 run summary --weights runs/three --json

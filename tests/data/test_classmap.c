@@ -63,7 +63,7 @@ static void matches_by_name(void **state)
     rescl_dataset *set = make_set(2, pets);
     start_hearing();
     assert_ok(rescl_dataset_match_classes(set, model, 3));
-    assert_non_null(strstr(heard, "no images of 1 of the 3 classes of the list: ant"));
+    assert_non_null(strstr(heard, "no images of 1 of the 3 classes of the model: ant"));
     assert_int_equal(rescl_dataset_classes(set), 3);
     assert_string_equal(rescl_dataset_class_name(set, 0), "ant");
     assert_int_equal(label_of(set, 0), 1);
@@ -126,7 +126,7 @@ static void names_what_may_be_meant(void **state)
     refuses("cafe\xcc\x81", "caf\xc3\xa9", "did you mean 'caf\xc3\xa9'", "Unicode");
     refuses("\xed\x95\x9c", "\xe1\x84\x92\xe1\x85\xa1\xe1\x86\xab", "did you mean", "Unicode");
     refuses("\xe3\x81\x8b\xe3\x82\x99", "\xe3\x81\x8c", "did you mean", "Unicode");
-    refuses("zebra", "bee", "none of the 3 of the list (ant, bee, cow)", "");
+    refuses("zebra", "bee", "none of the 3 of the model (ant, bee, cow)", "");
 }
 
 /* Names that are no UTF-8 are bytes. */
