@@ -14,6 +14,7 @@ typedef struct eval_data {
     rescl_dataset *set;
     const char *split; /* "train", "val", "test", or "all" of data without splits */
     bool trained;      /* the weights were trained on these images: no accuracy of others */
+    bool mixed;        /* ... or on some of them: another share of the same images was held out */
 } eval_data;
 
 static rescl_status open_split(const cli_args *args, const char *split, size_t size, double share,
@@ -41,6 +42,29 @@ static bool is_trained_on(const rescl_dataset *set, const rescl_trained_on *by, 
     return *st == RESCL_OK && strcmp(fingerprint, by->fingerprint) == 0;
 }
 
+/* True if training held out another share of the data than what `share` and `seed` give. Sets that
+ * draw their images by the seed have other images then. */
+static bool is_mixed(const cli_args *args, const rescl_trained_on *by, size_t size, double share,
+                     uint64_t seed, rescl_status *st)
+{
+    const bool other_seed = seed != by->seed && (share > 0 || by->validation_split > 0);
+    char fingerprint[2][RESCL_FINGERPRINT_BYTES] = {{0}};
+    rescl_dataset *set = NULL;
+    bool same = false;
+    if (*st != RESCL_OK || !by->fingerprint[0] || (share == by->validation_split && !other_seed))
+        return false;
+    *st = open_split(args, "train", size, by->validation_split, by->seed, &set);
+    same = is_trained_on(set, by, st);
+    for (int i = 0; same && other_seed && i < 2; i++) {
+        *st = open_split(args, "train", size, 0, i ? seed : by->seed, &set);
+        if (*st == RESCL_OK)
+            *st = rescl_dataset_fingerprint(set, fingerprint[i]);
+        same = *st == RESCL_OK;
+    }
+    rescl_dataset_close(set);
+    return same && strcmp(fingerprint[0], fingerprint[1]) == 0;
+}
+
 /* Opens the images that --split means: what training held out of its images is left out of "train",
  * and is "val". Without --split: test, else val, else what was held out if the weights were trained
  * on these images, else all. */
@@ -52,15 +76,17 @@ static rescl_status open_data(const cli_args *args, const rescl_model_info *info
     const bool given = cli_is_given(args, OPT_validation_split),
                recorded = by->validation_split > 0;
     const double share =
-        given || !recorded ? cli_real(args, OPT_validation_split) : by->validation_split;
+        given || !by->fingerprint[0] ? cli_real(args, OPT_validation_split) : by->validation_split;
     const uint64_t own_seed = cli_u64(args, OPT_data_seed);
     const uint64_t seed = cli_is_given(args, OPT_data_seed) || !recorded ? own_seed : by->seed;
     const char *first = split ? split : "test";
     rescl_status st = RESCL_ERR_NOT_FOUND;
     if (strcmp(first, "train") != 0) {
         st = open_split(args, first, size, 0, own_seed, &d->set);
-        if (st == RESCL_ERR_NOT_FOUND && split && strcmp(split, "val") == 0)
+        if (st == RESCL_ERR_NOT_FOUND && split && strcmp(split, "val") == 0 && share > 0) {
             st = open_split(args, "val", size, share, seed, &d->set);
+            d->mixed = is_mixed(args, by, size, share, seed, &st);
+        }
         if (st != RESCL_ERR_NOT_FOUND || split) {
             d->split = d->set ? rescl_dataset_split(d->set) : split;
             return st;
@@ -75,6 +101,8 @@ static rescl_status open_data(const cli_args *args, const rescl_model_info *info
             d->split = "val";
             return open_split(args, "val", size, share, seed, &d->set);
         }
+        if (!d->trained && given)
+            d->mixed = is_mixed(args, by, size, share, seed, &st);
         if (st != RESCL_OK || d->trained || given)
             return st;
     }
@@ -85,7 +113,7 @@ static rescl_status open_data(const cli_args *args, const rescl_model_info *info
     return st;
 }
 
-static void describe_data(const cli_args *args, const eval_data *d)
+static void describe_data(const cli_args *args, const rescl_trained_on *by, const eval_data *d)
 {
     const char *path = cli_str(args, OPT_data_path), *asked = cli_choice(args, OPT_split);
     const size_t count = rescl_dataset_count(d->set);
@@ -94,6 +122,12 @@ static void describe_data(const cli_args *args, const eval_data *d)
             "%s: the network was trained on these %zu images: this is training accuracy, which "
             "says little about others",
             path, count);
+    else if (d->mixed)
+        cli_warn(
+            "%s: the network was trained on images that are among these %zu, as training held out "
+            "%g of them with --data-seed %llu: this is training accuracy, which says little about "
+            "others",
+            path, count, by->validation_split, (unsigned long long)by->seed);
     else if (strcmp(d->split, "all") == 0)
         cli_note("split   %s has no splits: all of its %zu images are evaluated", path, count);
     else if (!asked || strcmp(asked, d->split) != 0)
@@ -119,7 +153,7 @@ static int print_json(const cli_args *args, const char *weights, const char *dev
     cli_json_set(o, "model", cli_json_string(info->name));
     cli_json_set(o, "data", cli_json_string(cli_str(args, OPT_data_path)));
     cli_json_set(o, "split", json_string(d->split));
-    cli_json_set(o, "trained_on", json_boolean(d->trained));
+    cli_json_set(o, "trained_on", json_boolean(d->trained || d->mixed));
     cli_json_set(o, "device", cli_json_string(device));
     cli_json_set(o, "samples", json_integer((json_int_t)m->samples));
     cli_json_set(o, "loss", cli_json_real(m->loss));
@@ -169,7 +203,7 @@ int cmd_eval(const cli_args *args)
     cli_note("model   %s, %zux%zu", info.name, info.image_size, info.image_size);
     cli_note("device  %s", device);
 
-    describe_data(args, &data);
+    describe_data(args, &info.trained_on, &data);
     cli_progress progress;
     cli_progress_init(&progress, SIZE_MAX);
     const rescl_train_callbacks callbacks = {
@@ -182,7 +216,7 @@ int cmd_eval(const cli_args *args)
     else if (cli_bool(args, OPT_json))
         code = print_json(args, path, device, &info, &data, &metrics);
     else
-        print_text(&metrics, strcmp(data.split, "train") == 0);
+        print_text(&metrics, data.mixed || strcmp(data.split, "train") == 0);
 out:
     cli_session_close(&session);
     rescl_dataset_close(data.set);

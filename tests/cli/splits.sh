@@ -144,3 +144,31 @@ put vehicles/train 3
 train --data-path vehicles
 want_code 0
 want_err "resnet8, 16x16, 2 classes"
+
+# A run that held out nothing has no val, and what another share or seed holds out was trained on.
+train --data-path two --name none
+want_code 0
+run eval --weights runs/none --data-path two -b 4 --split val
+want_code 4
+want_err 'has folders of other splits but none named "val"'
+run eval --weights runs/none --data-path two -b 4 --split val --validation-split 0.5
+want_code 0
+want_err "the network was trained on images that are among these 4"
+want_out "training accuracy"
+train --data-path flat --validation-split 0.4 --data-seed 7 --name other
+want_code 0
+for changed in "--validation-split 0.2" "--data-seed 8"; do
+    run eval --weights runs/other --data-path flat -b 4 --split val $changed
+    want_code 0
+    want_err "as training held out 0.4 of them with --data-seed 7: this is training accuracy"
+    want_out "training accuracy"
+    run eval --weights runs/other --data-path flat -b 4 --split val $changed --json
+    want_out '"trained_on": true'
+done
+run eval --weights runs/other --data-path flat -b 4 --split val --data-seed 7
+! grep -q "trained on images" err || fail "expected no warning for what training held out"
+cp -r flat fresh
+for image in fresh/?/*.png; do printf x >>$image; done
+run eval --weights runs/other --data-path fresh -b 4 --split val --validation-split 0.2
+want_code 0
+! grep -q "trained on images" err || fail "expected no warning for other images"
