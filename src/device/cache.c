@@ -261,6 +261,9 @@ void rs_cache_try_store(const rs_cache_key *key, const void *payload, size_t byt
     RS_TRY(rs_cache_folder("programs", &folder));
     RS_OOM(path = entry_path(folder, key));
     RS_TRY(rs_atomic_open(&file, path));
+    /* Whatever the umask: what a group may write is not trusted when it is read. */
+    RS_FAIL_IF(fchmod(file.fd, 0600) != 0, RESCL_ERR_IO, "%s: cannot set its mode: %s", path,
+               strerror(errno));
     RS_TRY(rs_atomic_write(&file, header, sizeof header));
     RS_TRY(rs_atomic_write(&file, payload, bytes));
     RS_TRY(rs_atomic_commit(&file));

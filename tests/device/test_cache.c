@@ -77,6 +77,14 @@ static void keeps_what_is_stored(void **state)
     assert_int_equal(rs_test_dir_count(programs), 2);
 }
 
+/* Many systems let a user's own group write to new files. */
+static void keeps_it_under_any_umask(void **state)
+{
+    const mode_t old = umask(0);
+    keeps_what_is_stored(state);
+    umask(old);
+}
+
 static void takes_nothing_that_is_damaged(void **state)
 {
     (void)state;
@@ -394,6 +402,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest child[] = {cmocka_unit_test(use_it_twice)};
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(keeps_what_is_stored, make_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(keeps_it_under_any_umask, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(takes_nothing_that_is_damaged, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(drops_the_longest_unused, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(serves_the_second_open, make_dir, remove_dir),
