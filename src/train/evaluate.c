@@ -96,7 +96,7 @@ static rescl_status eval_step(rs_evaluation *e, const rs_batch *batch, rs_output
         RS_TRY(rs_team_find_nonfinite(e->team, &layer));
         RS_FAIL(RESCL_ERR_NUMERIC,
                 "evaluation, batch %zu: the loss is not finite; first seen in layer '%s'",
-                batch->index, layer ? layer : "unknown");
+                batch->index + 1, layer ? layer : "unknown");
     }
     const rs_samples samples = {.epoch = e->event.epoch,
                                 .step = e->event.step,
