@@ -151,16 +151,38 @@ static void remove_stale(const char *path)
     free(folder);
 }
 
+/* The file that a rename may take the place of, on the heap: `path`, or what it is a link to. A
+ * device or a FIFO, such as /dev/null, would be gone. */
+static rescl_status find_target(const char *path, char **out)
+{
+    rescl_status st = RESCL_OK;
+    struct stat info;
+    char *target = NULL;
+    if (lstat(path, &info) == 0 && S_ISLNK(info.st_mode)) {
+        target = realpath(path, NULL);
+        RS_FAIL_IF(!target, RESCL_ERR_IO, "%s: a link that leads nowhere: %s", path,
+                   strerror(errno));
+    } else {
+        RS_OOM(target = strdup(path));
+    }
+    RS_FAIL_IF(stat(target, &info) == 0 && !S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode),
+               RESCL_ERR_IO, "%s: cannot be replaced: it is no regular file", path);
+    *out = target, target = NULL;
+out:
+    free(target);
+    return st;
+}
+
 rescl_status rs_atomic_open(rs_atomic_file *f, const char *path)
 {
     static atomic_uint serial;
     rescl_status st = RESCL_OK;
     *f = (rs_atomic_file){.fd = -1};
-    RS_OOM(f->path = strdup(path));
-    remove_stale(path);
+    RS_TRY(find_target(path, &f->path));
+    remove_stale(f->path);
     while (!f->open) {
         free(f->temp);
-        RS_OOM(f->temp = rs_strf("%s" TEMP_MARK "%ld-%u", path, (long)getpid(),
+        RS_OOM(f->temp = rs_strf("%s" TEMP_MARK "%ld-%u", f->path, (long)getpid(),
                                  atomic_fetch_add(&serial, 1)));
         f->fd = open(f->temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
         if (f->fd < 0 && errno == EEXIST)

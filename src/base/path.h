@@ -27,7 +27,8 @@ rescl_status rs_file_read_at(int fd, const char *path, uint64_t at, void *dst, s
 bool rs_write_all(int fd, const void *data, size_t bytes);
 
 /* A file that appears whole or not at all: written to a temporary name beside `path`, flushed,
- * renamed over it, and the directory flushed. rs_atomic_abort (also legal after a failed or
+ * renamed over it, and the directory flushed. What a link leads to is written; what is no regular
+ * file is refused. rs_atomic_abort (also legal after a failed or
  * successful commit, and on a zeroed struct) removes what is left of an uncommitted one. */
 typedef struct rs_atomic_file {
     int fd; /* -1 when closed */

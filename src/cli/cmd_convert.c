@@ -52,7 +52,8 @@ static int report(const cli_args *args, const rescl_model *model, const char *fr
 int cmd_convert(const cli_args *args)
 {
     if (args->operands != 2) {
-        cli_usage_error("found %zu operands, expected two: rescl convert IN OUT", args->operands);
+        cli_usage_error("found %zu operand%s, expected two: rescl convert IN OUT", args->operands,
+                        args->operands == 1 ? "" : "s");
         return CLI_USAGE;
     }
     const rescl_export_options options = {

@@ -1,10 +1,12 @@
 #include "cli.h"
+#include "outfile.h"
 #include "output.h"
 #include "preprocess.h"
 #include "session.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 static int print_result(const cli_args *args, const rescl_model *model, const char *weights)
 {
@@ -38,9 +40,16 @@ int cmd_export(const cli_args *args)
     }
     if (!cli_require(args, OPT_output_file))
         return CLI_USAGE;
+    const char *path = cli_str(args, OPT_output_file), *ending = strrchr(path, '.');
+    if (!ending || strcasecmp(ending, ".onnx") != 0) {
+        cli_usage_error("--output: found '%s', expected a name that ends in .onnx", path);
+        return CLI_USAGE;
+    }
     int code = cli_weights_load(args, &model, &weights);
+    if (code == CLI_OK && cli_outfile_is_input(path, weights))
+        code = CLI_USAGE;
     if (code == CLI_OK) {
-        rescl_status st = rescl_model_export_onnx(model, cli_str(args, OPT_output_file));
+        rescl_status st = rescl_model_export_onnx(model, path);
         code = st == RESCL_OK ? print_result(args, model, weights) : cli_fail(st, false);
     }
     rescl_model_destroy(model);

@@ -269,10 +269,12 @@ int cmd_predict(const cli_args *args)
     if (!cli_outfile_name(args, OPT_predict_file, &file))
         return CLI_USAGE;
     int code = cli_images_find(args, &list);
-    if (code == CLI_OK)
-        code = cli_outfile_open(&out, file);
+    for (size_t i = 0; code == CLI_OK && i < list.count; i++)
+        code = cli_outfile_is_input(file, list.path[i]) ? CLI_USAGE : CLI_OK;
     if (code == CLI_OK)
         code = cli_weights_load(args, &model, &path);
+    if (code == CLI_OK)
+        code = cli_outfile_is_input(file, path) ? CLI_USAGE : cli_outfile_open(&out, file);
     if (code == CLI_OK) {
         rescl_model_info info;
         rescl_model_get_info(model, &info);

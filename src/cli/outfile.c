@@ -33,6 +33,29 @@ static bool is_special(const char *path)
     return stat(path, &info) == 0 && !S_ISREG(info.st_mode);
 }
 
+static bool same_file(const struct stat *a, const struct stat *b)
+{
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+/* Also /dev/stdout and the like, which are links that no file must take the place of. */
+static bool is_stdout(const char *path)
+{
+    struct stat there, own;
+    return strcmp(path, "-") == 0 ||
+           (stat(path, &there) == 0 && fstat(STDOUT_FILENO, &own) == 0 && same_file(&there, &own));
+}
+
+bool cli_outfile_is_input(const char *path, const char *input)
+{
+    struct stat to, from;
+    if (!path || stat(path, &to) != 0 || stat(input, &from) != 0 || !S_ISREG(to.st_mode) ||
+        !same_file(&to, &from))
+        return false;
+    cli_usage_error("--output: %s is read as well, and would be lost; give another name", path);
+    return true;
+}
+
 static int fail(const char *path)
 {
     cli_error("--output: %s: %s", path, strerror(errno));
@@ -61,10 +84,11 @@ static int check_folder(const char *path)
 
 int cli_outfile_open(cli_outfile *o, const char *path)
 {
-    *o = (cli_outfile){.f = stdout, .path = path};
-    if (!path)
+    *o = (cli_outfile){.f = stdout};
+    if (!path || is_stdout(path))
         return CLI_OK;
     o->f = NULL;
+    o->path = path;
     const int code = check_folder(path);
     if (code != CLI_OK)
         return code;
@@ -86,11 +110,14 @@ static bool write_all(FILE *f, const char *text, size_t bytes)
     return good && closed;
 }
 
-/* Beside the file and then over it. */
-static int replace(const char *path, const char *text, size_t bytes)
+/* Beside the file, which a link may lead to, and then over it. */
+static int replace(const char *name, const char *text, size_t bytes)
 {
+    char *found = realpath(name, NULL);
+    const char *path = found ? found : name;
     char *temp = rs_strf("%s.tmp-%ld", path, (long)getpid());
     if (!temp) {
+        free(found);
         cli_error("out of memory");
         return CLI_FAILURE;
     }
@@ -101,6 +128,7 @@ static int replace(const char *path, const char *text, size_t bytes)
         if (f)
             unlink(temp);
     }
+    free(found);
     free(temp);
     return code;
 }

@@ -13,8 +13,8 @@ typedef struct cli_outfile {
     size_t bytes;
 } cli_outfile;
 
-/* Opens `path` (borrowed; NULL: standard output), which has to lie in a folder that can be written
- * to. Exit code. */
+/* Opens `path` (borrowed; NULL, "-" or a name of standard output's file: standard output), which has
+ * to lie in a folder that can be written to. What a link leads to is written. Exit code. */
 int cli_outfile_open(cli_outfile *o, const char *path);
 /* Writes the file, if `keep`. Exit code. */
 int cli_outfile_close(cli_outfile *o, bool keep);
@@ -22,5 +22,8 @@ int cli_outfile_close(cli_outfile *o, bool keep);
 /* The value of --output; NULL where it is unset. False after a message if it is a form of output,
  * such as "json", which is --output-format's. */
 bool cli_outfile_name(const cli_args *args, cli_opt id, const char **path);
+
+/* True after a message if writing `path` (NULL: no) would destroy `input`, which is read. */
+bool cli_outfile_is_input(const char *path, const char *input);
 
 #endif

@@ -133,6 +133,29 @@ static void two_writers_of_one_path(void **state)
 }
 
 /* Only what a writer that died has left goes, not what is merely named like it. */
+static void follows_links_and_replaces_files_alone(void **state)
+{
+    (void)state;
+    char *path = rs_path_join(rs_test_dir, "file"), *link = rs_path_join(rs_test_dir, "link"),
+         *lost = rs_path_join(rs_test_dir, "lost"), *fifo = rs_path_join(rs_test_dir, "fifo");
+    struct stat info;
+    assert_ok(rs_file_write(path, "old", 3));
+    assert_int_equal(symlink("file", link), 0);
+    assert_int_equal(symlink("nowhere", lost), 0);
+    assert_int_equal(mkfifo(fifo, 0600), 0);
+    assert_ok(rs_file_write(link, "new", 3));
+    check_content(path, "new", 3);
+    assert_int_equal(lstat(link, &info), 0);
+    assert_true(S_ISLNK(info.st_mode));
+    assert_fails(rs_file_write(lost, "x", 1), RESCL_ERR_IO, "leads nowhere");
+    assert_fails(rs_file_write(fifo, "x", 1), RESCL_ERR_IO, "no regular file");
+    assert_fails(rs_file_write("/dev/null", "x", 1), RESCL_ERR_IO, "no regular file");
+    free(path);
+    free(link);
+    free(lost);
+    free(fifo);
+}
+
 static void removes_stale_files_of_its_own(void **state)
 {
     (void)state;
@@ -271,6 +294,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(joins),
         IN_DIR(makes_folders),
+        IN_DIR(follows_links_and_replaces_files_alone),
         IN_DIR(reads_with_a_limit),
         IN_DIR(commits_or_leaves_nothing),
         IN_DIR(two_writers_of_one_path),

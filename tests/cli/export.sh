@@ -25,3 +25,8 @@ want_err "nowhere/model.onnx: cannot create the file: No such file or directory"
 run export --weights runs/resnet8-handsigns --output model.onnx more
 want_code 2
 want_err "more"
+for name in json model.safetensors; do
+    run export --weights runs/resnet8-handsigns --output $name
+    want_code 2
+    want_err "expected a name that ends in .onnx"
+done

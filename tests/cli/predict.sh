@@ -239,4 +239,22 @@ want_err "--output: folder: Is a directory"
 run predict --weights runs/resnet8-handsigns -o /dev/full p.png
 want_code 4
 want_err "/dev/full: No space left on device"
+# Standard output by any name stays what it is, a link leads to the file, and no input is lost.
+for name in - /dev/stdout stdout; do
+    [ $name = stdout ] && ln -s /proc/self/fd/1 stdout
+    run predict --weights runs/resnet8-handsigns --topk 2 --csv -o $name p.png
+    want_code 0
+    want_out 'p.png,'
+done
+[ -L stdout ] || fail "expected the link"
+ln -s linked.csv link.csv
+: >linked.csv
+run predict --weights runs/resnet8-handsigns --csv -o link.csv p.png
+want_code 0
+[ -L link.csv ] && grep -q '^p.png,' linked.csv || fail "expected rows behind the link"
+for name in p.png runs/resnet8-handsigns/weights/best.safetensors; do
+    run predict --weights runs/resnet8-handsigns -o $name p.png
+    want_code 2
+    want_err "$name is read as well"
+done
 [ "$(echo ./*.tmp-*)" = './*.tmp-*' ] || fail "expected nothing to be left behind"
