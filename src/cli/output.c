@@ -367,6 +367,12 @@ const char *cli_exact(double x, char buffer[32])
     return buffer;
 }
 
+const char *cli_loss(double loss, char buffer[32])
+{
+    snprintf(buffer, 32, fabs(loss) < 1e5 ? "%.4f" : "%.4g", loss);
+    return buffer;
+}
+
 const char *cli_count(size_t n, const char *noun, char buffer[64])
 {
     const size_t len = strlen(noun);

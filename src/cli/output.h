@@ -67,6 +67,8 @@ void cli_json_set(json_t *object, const char *key, json_t *value);
 
 /* A number with every digit that it takes to read the same double again, and no more. */
 const char *cli_exact(double x, char buffer[32]);
+/* "1.2346"; "1.235e+07" where digits behind the point would say nothing. */
+const char *cli_loss(double loss, char buffer[32]);
 /* "1 epoch", "2 classes", "3 batches" */
 const char *cli_count(size_t n, const char *noun, char buffer[64]);
 /* "23,600,006" */

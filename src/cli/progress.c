@@ -108,7 +108,9 @@ static void draw(cli_progress *p, const line *l, const char *tail, bool last)
 /* "loss: 1.2345 - accuracy: 0.4667", or with "val_" before the names. */
 static void numbers_text(const char *prefix, double loss, double accuracy, char buffer[96])
 {
-    snprintf(buffer, 96, "%sloss: %.4f - %saccuracy: %.4f", prefix, loss, prefix, accuracy);
+    char text[32];
+    snprintf(buffer, 96, "%sloss: %s - %saccuracy: %.4f", prefix, cli_loss(loss, text), prefix,
+             accuracy);
 }
 
 /* What is left, or after the last step what it took. */
@@ -125,11 +127,11 @@ static void eta_text(const cli_progress *p, const rescl_step_event *e, char buff
 
 static void step_line(const cli_progress *p, const rescl_step_event *e)
 {
-    char eta[48];
+    char eta[48], loss[32];
     eta_text(p, e, eta);
-    cli_note("epoch %zu/%zu step %zu/%zu: loss %.4f accuracy %.4f lr %g %.1f img/s %s",
-             e->epoch + 1, e->epochs, e->batch, e->batches, e->metrics.loss, e->metrics.top1, e->lr,
-             e->metrics.img_s, eta);
+    cli_note("epoch %zu/%zu step %zu/%zu: loss %s accuracy %.4f lr %g %.1f img/s %s", e->epoch + 1,
+             e->epochs, e->batch, e->batches, cli_loss(e->metrics.loss, loss), e->metrics.top1,
+             e->lr, e->metrics.img_s, eta);
 }
 
 void cli_progress_step(const rescl_step_event *event, void *user)
@@ -180,7 +182,7 @@ void cli_progress_epoch(const rescl_epoch_event *e, void *user)
     cli_progress *p = user;
     if (p->quiet)
         return;
-    char extra[128] = "", duration[32], numbers[96];
+    char extra[128] = "", duration[32], numbers[96], loss[32];
     if (p->bar) {
         if (e->eval.samples) {
             numbers_text("val_", e->eval.loss, e->eval.top1, numbers);
@@ -198,10 +200,10 @@ void cli_progress_epoch(const rescl_epoch_event *e, void *user)
         return;
     }
     if (e->eval.samples)
-        snprintf(extra, sizeof extra, " val_loss %.4f val_accuracy %.4f%s", e->eval.loss,
-                 e->eval.top1, e->best ? " (best)" : "");
-    cli_note("epoch %zu/%zu done: loss %.4f accuracy %.4f%s lr %g %.1f img/s %.1f s", e->epoch + 1,
-             e->epochs, e->train.loss, e->train.top1, extra, e->lr, e->train.img_s,
+        snprintf(extra, sizeof extra, " val_loss %s val_accuracy %.4f%s",
+                 cli_loss(e->eval.loss, loss), e->eval.top1, e->best ? " (best)" : "");
+    cli_note("epoch %zu/%zu done: loss %s accuracy %.4f%s lr %g %.1f img/s %.1f s", e->epoch + 1,
+             e->epochs, cli_loss(e->train.loss, loss), e->train.top1, extra, e->lr, e->train.img_s,
              e->train.seconds);
 }
 

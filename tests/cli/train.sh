@@ -64,6 +64,7 @@ if [ "$code" -ne 0 ]; then
     want_code 5
     want_err "not finite"
 fi
+grep -qE 'loss [0-9]{6}' err && fail "expected large losses as 1.234e+06"
 
 # Images of one's own, without any to test with.
 mkdir -p photos/train/cat photos/train/dog
