@@ -97,12 +97,14 @@ typedef struct rescl_step_event {
     rescl_metrics metrics;
 } rescl_step_event;
 
-/** After each epoch. eval.samples is 0 if there was no evaluation. */
+/** After each epoch, and where max_steps ends the run within one. eval.samples is 0 if there was no
+ * evaluation. */
 typedef struct rescl_epoch_event {
     size_t epoch, epochs;
     rescl_metrics train, eval;
     double lr;
-    bool best;           /**< the best evaluation so far; best.safetensors was written */
+    bool best; /**< the best evaluation so far; best.safetensors was written. An evaluation that is
+                * made only because max_steps ends the run counts where there is no other. */
     uint64_t peak_bytes; /**< device memory */
     double seconds;      /**< since the run began, over all its resumptions */
 } rescl_epoch_event;

@@ -281,14 +281,25 @@ static void teach_schedule(rescl_trainer *t, const rescl_epoch_event *e)
                             evaluated ? e->eval.loss : e->train.loss, p->schedule);
 }
 
-/* Moves the progress to the start of the next epoch, unless max_steps ended this one early. */
-static void next_epoch(rs_ckpt_progress *p, size_t batches)
+/* Moves the progress to the start of the next epoch. */
+static void next_epoch(rs_ckpt_progress *p)
 {
-    if (p->batch < batches)
-        return;
     p->epoch++;
     p->batch = p->samples = p->top1 = p->top5 = 0;
     p->loss_sum = p->seconds = p->data_wait = 0.0;
+}
+
+/* Whether max_steps ends the run where one without it would not measure: within an epoch, or behind
+ * one that eval_freq passes over. What is measured there is told, and stays out of the progress, so
+ * that a run that goes on has the best of one that was never stopped. */
+static bool ends_early(const rescl_trainer *t)
+{
+    const rs_ckpt_progress *p = &t->progress;
+    const bool whole = p->batch >= rs_loader_batches(t->train_loader);
+    const bool measures = !t->eval_set || p->epoch + 1 >= t->options.epochs ||
+                          (p->epoch + 1) % t->options.eval_freq == 0;
+
+    return steps_exhausted(t) && !(whole && measures);
 }
 
 /* `last`, so that a failing evaluation costs no epoch; evaluation; then best, what watchers write
@@ -304,6 +315,7 @@ static rescl_status finish_epoch(run *r)
                            .epochs = t->options.epochs,
                            .lr = r->lr.group[RS_GROUP_HEAD].lr};
     const bool last = p->epoch + 1 >= t->options.epochs || steps_exhausted(t);
+    const bool early = ends_early(t);
     bool stop = false;
 
     rs_tally_metrics(&tally, t->model->classes, p->seconds, p->data_wait, &e.train);
@@ -312,13 +324,16 @@ static rescl_status finish_epoch(run *r)
         RS_TRY(rs_trainer_save_last(t));
         RS_TRY(evaluate_epoch(r, &e.eval));
     }
-    if (e.eval.samples > 0)
+    if (early)
+        e.best = !p->has_best; /* weights are better than none */
+    else if (e.eval.samples > 0)
         e.best = take_best(p, &e.eval, true);
     else if (!t->eval_set)
         e.best = take_best(p, &e.train, false);
     e.peak_bytes = rs_team_peak_bytes(t->team);
     teach_schedule(t, &e);
-    next_epoch(p, rs_loader_batches(t->train_loader));
+    if (!early)
+        next_epoch(p);
     if (e.best)
         RS_TRY(rs_trainer_save_best(t));
     e.seconds = rs_clock_seconds() - t->clock_base;

@@ -1,6 +1,7 @@
 /* A run that was stopped and resumed ends with the same bits as one that was not. */
 #include "checkpoint.h"
 #include "dataset.h"
+#include "error.h"
 #include "modelfile.h"
 #include "path.h"
 #include "testing.h"
@@ -9,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const char *whole; /* the folder of the uninterrupted run */
 static char whole_text[512];
@@ -26,24 +28,44 @@ static int make_whole(void **state)
     return 0;
 }
 
-static void check_equal_to_whole(const char *run)
+/* Progress says of both which epoch is the best. */
+static void check_equal_best(const char *a, const char *b)
+{
+    rs_checkpoint *c[2] = {NULL, NULL};
+    assert_ok(rs_checkpoint_open(a, &c[0]));
+    assert_ok(rs_checkpoint_open(b, &c[1]));
+    const rs_ckpt_progress *p = rs_checkpoint_progress(c[0]), *q = rs_checkpoint_progress(c[1]);
+    assert_true(p->has_best && q->has_best);
+    assert_int_equal(p->best_epoch, q->best_epoch);
+    assert_true(p->best_top1 == q->best_top1 && p->best_loss == q->best_loss);
+    rs_checkpoint_close(c[0]);
+    rs_checkpoint_close(c[1]);
+}
+
+static void check_equal(const char *run, const char *uninterrupted)
 {
     char a[512], b[512];
     rs_checkpoint *best = NULL;
     snprintf(a, sizeof a, "%s/weights/last.safetensors", run);
-    snprintf(b, sizeof b, "%s/weights/last.safetensors", whole);
+    snprintf(b, sizeof b, "%s/weights/last.safetensors", uninterrupted);
     train_same_tensors(a, b);
+    check_equal_best(a, b);
     snprintf(a, sizeof a, "%s/weights/best.safetensors", run);
     assert_ok(rs_checkpoint_open(a, &best));
     assert_null(rs_checkpoint_progress(best)); /* weights, and nothing to resume from */
     for (size_t i = 0; i < rs_st_count(rs_checkpoint_tensors(best)); i++)
         assert_false(rs_checkpoint_is_state(rs_st_at(rs_checkpoint_tensors(best), i)->name));
     rs_checkpoint_close(best);
-    snprintf(b, sizeof b, "%s/weights/best.safetensors", whole);
+    snprintf(b, sizeof b, "%s/weights/best.safetensors", uninterrupted);
     train_same_tensors(a, b);
     snprintf(a, sizeof a, "%s/results.csv", run);
-    snprintf(b, sizeof b, "%s/results.csv", whole);
+    snprintf(b, sizeof b, "%s/results.csv", uninterrupted);
     train_same_results(a, b);
+}
+
+static void check_equal_to_whole(const char *run)
+{
+    check_equal(run, whole);
 }
 
 /* Runs into `run` until the stop, then resumes to the end and compares. */
@@ -124,13 +146,47 @@ static void goes_on_after_max_steps(void **state)
     second.options.resume = run;
     train_do(&second);
     assert_ok(second.status);
-    char a[512], b[512];
-    snprintf(a, sizeof a, "%s/weights/last.safetensors", run);
-    snprintf(b, sizeof b, "%s/weights/last.safetensors", whole);
-    train_same_tensors(a, b);
-    snprintf(a, sizeof a, "%s/results.csv", run);
-    snprintf(b, sizeof b, "%s/results.csv", whole);
-    train_same_results(a, b);
+    check_equal_to_whole(run);
+}
+
+/* What was measured where max_steps ended a part is better than all that follows, as the rate makes
+ * the weights worse, and must not stay the best. */
+static void max_steps_leaves_the_best_alone(size_t eval_freq)
+{
+    static const uint64_t parts[] = {1, 2, 3, 5, 6, 8, 0};
+    char folder[2][512];
+    train_run r = {.options = train_options(NULL)};
+    r.options.opt = "sgd";
+    r.options.lr = 1.0;
+    r.options.eval_freq = eval_freq;
+    for (int i = 0; i < 2; i++)
+        snprintf(folder[i], sizeof folder[i], "%s-%d", rs_test_path("%s/early", rs_test_dir),
+                 i + 2 * (int)eval_freq);
+    r.options.output_dir = folder[0];
+    train_do(&r);
+    assert_ok(r.status);
+    r.options.output_dir = folder[1];
+    for (size_t i = 0; i < RS_COUNT(parts); i++) {
+        r.options.max_steps = parts[i];
+        train_do(&r);
+        assert_ok(r.status);
+        assert_int_equal(r.last_epoch.eval.samples, TEST_EVAL_SAMPLES);
+        assert_int_equal(access(rs_test_path("%s/weights/best.safetensors", folder[1]), F_OK), 0);
+        r.options.resume = folder[1];
+    }
+    check_equal(folder[1], folder[0]);
+}
+
+static void max_steps_leaves_the_best_alone_at_each_epoch(void **state)
+{
+    (void)state;
+    max_steps_leaves_the_best_alone(1);
+}
+
+static void max_steps_leaves_the_best_alone_at_some_epochs(void **state)
+{
+    (void)state;
+    max_steps_leaves_the_best_alone(2);
 }
 
 /* Saving often, and another number of data threads, change nothing. */
@@ -509,6 +565,8 @@ int main(void)
         cmocka_unit_test(resumes_in_an_evaluation),
         cmocka_unit_test(resumes_at_the_end_of_an_epoch),
         cmocka_unit_test(goes_on_after_max_steps),
+        cmocka_unit_test(max_steps_leaves_the_best_alone_at_each_epoch),
+        cmocka_unit_test(max_steps_leaves_the_best_alone_at_some_epochs),
         cmocka_unit_test(is_not_changed_by_saving),
         cmocka_unit_test(resumes_with_momentum),
         cmocka_unit_test(resumes_a_fine_tuning),
