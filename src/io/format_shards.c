@@ -114,8 +114,8 @@ out:
     return st;
 }
 
-/* All tensors of all files, each once. */
-static rescl_status gather(const char *path, opened *o, rs_wfile_list *out)
+/* All tensors of all files, each once and where the index says. `order` maps files to places. */
+static rescl_status gather(const char *path, opened *o, const json_t *order, rs_wfile_list *out)
 {
     rescl_status st = RESCL_OK;
     json_t *seen = NULL;
@@ -143,10 +143,10 @@ static rescl_status gather(const char *path, opened *o, rs_wfile_list *out)
     out->kcrs = o->shards > 0 && o->shard[0].list.kcrs;
     const char *name;
     json_t *file;
-    json_object_foreach(json_object_get(o->index, "weight_map"), name, file)
-        RS_FAIL_IF(!json_object_get(seen, name), RESCL_ERR_FORMAT,
-                   "%s: tensor '%.80s' is not in '%.80s', where it should be", path, name,
-                   json_string_value(file));
+    json_object_foreach(json_object_get(o->index, "weight_map"), name, file) RS_FAIL_IF(
+        !json_equal(json_object_get(seen, name), json_object_get(order, json_string_value(file))),
+        RESCL_ERR_FORMAT, "%s: tensor '%.80s' is not in '%.80s', where it should be", path, name,
+        json_string_value(file));
 out:
     json_decref(seen);
     return st;
@@ -170,7 +170,7 @@ static rescl_status open_file(const char *path, rs_wfile_list *out)
                    "%s: the file of tensor '%.80s' is no text", path, name);
         RS_TRY(find_shard(path, o, order, json_string_value(file), &s));
     }
-    RS_TRY(gather(path, o, out));
+    RS_TRY(gather(path, o, order, out));
 out:
     json_decref(order);
     return st;

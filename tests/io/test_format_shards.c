@@ -55,17 +55,19 @@ static void refuses_an_index_that_does_not_fit_its_files(void **state)
         {"{\"weight_map\": {\"a\": \"x.index.json\"}}", "is an index itself"},
         {"{\"weight_map\": {\"other\": \"one.safetensors\"}}", "'other' is not in"},
         {"{\"weight_map\": {\"a\": \"one.safetensors\", \"b\": \"two.safetensors\"}}", "in two of"},
+        {"{\"weight_map\": {\"a\": \"three.safetensors\", \"b\": \"one.safetensors\"}}",
+         "'a' is not in 'three.safetensors'"},
         {"{\"weight_map\": []}", "a JSON text"},
         {"{\"weight_map\": {\"a\": \"one.safetensors\"}", "a JSON text"},
     };
     char *dir = rs_test_dir_make(), *index = rs_path_join(dir, "x.index.json");
-    static const char *const shards[] = {"one.safetensors", "two.safetensors"};
+    static const char *const shards[] = {"one.safetensors", "two.safetensors", "three.safetensors"};
     const float value = 1;
-    const rs_st_source tensor = {
-        .name = "a", .dtype = RS_ST_F32, .ndim = 1, .dim = {1}, .data = &value};
+    rs_st_source tensor = {.name = "a", .dtype = RS_ST_F32, .ndim = 1, .dim = {1}, .data = &value};
     (void)state;
     for (size_t i = 0; i < RS_COUNT(shards); i++) {
         char *path = rs_path_join(dir, shards[i]);
+        tensor.name = i == 2 ? "b" : "a";
         assert_ok(rs_st_write(path, NULL, 0, &tensor, 1));
         free(path);
     }
