@@ -271,20 +271,27 @@ static bool normalize_of(const rs_keras_layer *l, rescl_normalize *out)
         return false;
     for (size_t c = 0; c < 3; c++) {
         out->std[c] = round(std * 1e9) / 1e9;
-        out->mean[c] = round(mean * 1e9) / 1e9;
+        out->mean[c] = round(mean * 1e9) / 1e9 + 0.0; /* no -0 */
     }
     return out->std[0] > 0.0;
 }
 
+/* Behind a convolution, a Rescaling is part of the network. */
 bool rs_keras_config_normalize(const rs_keras_config *c, rescl_normalize *out)
 {
+    const rs_keras_layer *only = NULL;
+    bool inside = false, before = false;
     size_t found = 0;
-    for (size_t i = 0; i < c->count; i++)
-        found += is_class(&c->layer[i], "Rescaling");
-    for (size_t i = 0; i < c->count && found == 1; i++)
-        if (normalize_of(&c->layer[i], out))
-            return true;
-    return false;
+    for (size_t i = 0; i < c->count; i++) {
+        const rs_keras_layer *l = &c->layer[i];
+        inside = inside || is_class(l, "Conv2D") || is_class(l, "Convolution2D");
+        if (!is_class(l, "Rescaling"))
+            continue;
+        only = l;
+        before = !inside;
+        found++;
+    }
+    return found == 1 && before && normalize_of(only, out);
 }
 
 /* Classes whose layers rescl's models have, or that do nothing in inference. */
@@ -326,19 +333,27 @@ static bool is_usual(const rs_keras_layer *l)
     return usual[i] != NULL;
 }
 
-/* Whether a layer applies another function than a ReLU; the last one's turns logits into what is asked
- * for. */
-static bool is_odd(const rs_keras_layer *l, const rs_keras_layer *last)
+/* Whether a layer applies another function than a ReLU. The last one turns logits into probabilities,
+ * or leaves that to who reads it; a network without its last layers ends in features. */
+static bool is_odd(const rs_keras_config *c, const rs_keras_layer *l)
 {
+    const bool last = l == &c->layer[c->count - 1];
+    bool whole = false;
     if (is_class(l, "ReLU") && !l->activation)
         return true;
-    return l != last && l->activation && !has_relu(l) && strcmp(l->activation, "linear") != 0;
+    for (size_t i = 0; i < c->count; i++)
+        whole = whole || is_class(&c->layer[i], "Dense");
+    if (!l->activation || strcmp(l->activation, "linear") == 0)
+        return false;
+    if (last && strcmp(l->activation, "softmax") == 0)
+        return false;
+    return !has_relu(l) || (last && whole);
 }
 
 rescl_status rs_keras_config_unlike(const rs_keras_config *c, char **out)
 {
     rescl_status st = RESCL_OK;
-    const rs_keras_layer *last = c->count > 0 ? &c->layer[c->count - 1] : NULL, *first = NULL;
+    const rs_keras_layer *first = NULL;
     rescl_normalize normalize;
     *out = NULL;
     for (size_t i = 0; i < c->count && !*out; i++) {
@@ -348,7 +363,7 @@ rescl_status rs_keras_config_unlike(const rs_keras_config *c, char **out)
                                   l->offset));
         else if (!is_usual(l))
             RS_OOM(*out = rs_strf("its layer '%.80s' is a %.80s", l->name, l->class_name));
-        else if (is_odd(l, last))
+        else if (is_odd(c, l))
             RS_OOM(*out =
                        rs_strf("its layer '%.80s' applies %.80s", l->name,
                                l->activation ? l->activation : "a ReLU that is limited or leaks"));

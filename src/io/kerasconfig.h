@@ -36,8 +36,8 @@ const rs_keras_layer *rs_keras_config_find(const rs_keras_config *c, const char 
 /* The epsilon of all normalisations; 0 when there are none, or not all have one. */
 double rs_keras_config_epsilon(const rs_keras_config *c);
 
-/* What a Rescaling does to pixels of 0 to 255, as rescl says it. False when there is none, or it cannot be
- * said. */
+/* What a Rescaling before the first convolution does to pixels of 0 to 255, as rescl says it. False when
+ * there is none, or it cannot be said. */
 bool rs_keras_config_normalize(const rs_keras_config *c, rescl_normalize *out);
 
 /* The last layer, when it is the only Dense, or one more comes before it, with a ReLU: then that is

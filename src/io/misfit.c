@@ -305,13 +305,13 @@ rescl_status rs_misfit_check(const rs_wfile *f, const rescl_model *model, const 
     RS_FAIL_IF(exact && a->model && strcmp(a->model->name, model->name) != 0, RESCL_ERR_FORMAT,
                "%s: says that it is of %s, and is to be loaded as %s", a->path, a->model->name,
                model->name);
-    RS_FAIL_IF(mode == RESCL_LOAD_STRICT && a->unlike, RESCL_ERR_FORMAT,
-               "%s: is of another network than %s: %s", a->path, model->name, a->unlike);
     RS_FAIL_IF(
         mode == RESCL_LOAD_STRICT && !a->model && a->classes == 1, RESCL_ERR_FORMAT,
         "%s: its last layer has one unit, which answers a question of yes or no by a sigmoid; "
         "rescl tells classes apart by softmax: give it a last layer of 2",
         a->path);
+    RS_FAIL_IF(mode == RESCL_LOAD_STRICT && a->unlike, RESCL_ERR_FORMAT,
+               "%s: is of another network than %s: %s", a->path, model->name, a->unlike);
     const trouble t = find_trouble(f, model->graph, m, mode);
     if (t.missing)
         RS_TRY(refuse_types(f, m));

@@ -4,6 +4,7 @@
 #include "error.h"
 #include "kerasconfig.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -94,7 +95,22 @@ static void what_no_model_computes_is_named(void **state)
     static const struct {
         const char *json, *words; /* NULL: nothing */
     } rows[] = {
-        {MODEL(BN("a", "1e-3") "," BN("b", "1e-3") "," DENSE("c", "sigmoid")), NULL},
+        {MODEL(BN("a", "1e-3") "," BN("b", "1e-3") "," DENSE("c", "softmax")), NULL},
+        {MODEL(DENSE("c", "linear")), NULL},
+        {MODEL(DENSE("c", "linear") "," LAYER("Softmax", "\"name\":\"s\"")), NULL},
+        {MODEL(DENSE("c", "linear") "," LAYER("Activation",
+                                              "\"name\":\"s\",\"activation\":\"softmax\"")),
+         NULL},
+        {MODEL(DENSE("c", "sigmoid")), "'c' applies sigmoid"},
+        {MODEL(DENSE("c", "relu")), "'c' applies relu"},
+        {MODEL(DENSE("c", "linear") "," LAYER("Activation",
+                                              "\"name\":\"s\",\"activation\":\"sigmoid\"")),
+         "'s' applies sigmoid"},
+        {MODEL(NAMED("Conv2D", "a") "," LAYER("Activation",
+                                              "\"name\":\"r\",\"activation\":\"relu\"")),
+         NULL},
+        {MODEL(NAMED("Conv2D", "a") "," RESCALING("0.00392156862745098", "0.0")),
+         "'r' gives x * 0.00392157 + 0"},
         {MODEL(LAYER("RandomFlip", "\"name\":\"a\"") "," LAYER(
              "Activation", "\"name\":\"r\",\"activation\":\"relu\"")),
          NULL},
@@ -137,7 +153,8 @@ static void rescaling_is_preprocessing(void **state)
         assert_ok(rs_keras_config_parse(rows[i].json, "f", &c));
         assert_true(rs_keras_config_normalize(&c, &n));
         for (size_t k = 0; k < 3; k++)
-            assert_true(n.mean[k] == rows[i].mean && n.std[k] == rows[i].std);
+            assert_true(n.mean[k] == rows[i].mean && !signbit(n.mean[k]) &&
+                        n.std[k] == rows[i].std);
         rs_keras_config_fini(&c);
     }
 }
