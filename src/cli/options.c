@@ -530,6 +530,21 @@ const char *cli_str(const cli_args *args, cli_opt id)
     return text && *text ? text : NULL;
 }
 
+const char *cli_choice(const cli_args *args, cli_opt id)
+{
+    const char *text = cli_str(args, id);
+    return text && strcmp(text, "auto") == 0 ? NULL : text;
+}
+
+bool cli_require(const cli_args *args, cli_opt id)
+{
+    if (cli_str(args, id))
+        return true;
+    const cli_opt_info *info = cli_opt_get(id);
+    cli_usage_error("--%s %s is required: %s", info->name, info->metavar, info->help);
+    return false;
+}
+
 bool cli_bool(const cli_args *args, cli_opt id)
 {
     return args->value[id].as.flag;

@@ -130,6 +130,10 @@ const char *cli_opt_nearest(const char *name, cli_verb verb);
 
 /* Values. cli_str is NULL when unset. */
 const char *cli_str(const cli_args *args, cli_opt id);
+/* The value of a choice, NULL where it is "auto". */
+const char *cli_choice(const cli_args *args, cli_opt id);
+/* Prints a usage error and returns false if the option is unset. */
+bool cli_require(const cli_args *args, cli_opt id);
 bool cli_bool(const cli_args *args, cli_opt id);
 size_t cli_size(const cli_args *args, cli_opt id);
 uint64_t cli_u64(const cli_args *args, cli_opt id);

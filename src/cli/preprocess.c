@@ -2,7 +2,6 @@
 
 #include "cli.h"
 #include "output.h"
-#include "session.h"
 #include "text.h"
 
 #include <stdio.h>

@@ -4,7 +4,6 @@
 #include "config.h"
 #include "dirs.h"
 #include "output.h"
-#include "session.h"
 #include "text.h"
 
 #include <errno.h>

@@ -106,12 +106,6 @@ void cli_weights_note(const rescl_weights *weights, const rescl_match_list *repo
                      file.path, m.tensor.name);
 }
 
-const char *cli_choice(const cli_args *args, cli_opt id)
-{
-    const char *text = cli_str(args, id);
-    return text && strcmp(text, "auto") == 0 ? NULL : text;
-}
-
 /* The size of the input and what it follows from. */
 static void note_size(const cli_args *args, const rescl_weights *weights, const rescl_model *model)
 {
@@ -235,13 +229,4 @@ out:
     rescl_match_list_destroy(report);
     rescl_weights_close(weights);
     return code;
-}
-
-bool cli_require(const cli_args *args, cli_opt id)
-{
-    if (cli_str(args, id))
-        return true;
-    const cli_opt_info *info = cli_opt_get(id);
-    cli_usage_error("--%s %s is required: %s", info->name, info->metavar, info->help);
-    return false;
 }

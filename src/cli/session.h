@@ -43,15 +43,8 @@ int cli_weights_fail(rescl_status st, rescl_load_mode mode, const rescl_match_li
 void cli_weights_note(const rescl_weights *weights, const rescl_match_list *report);
 
 /* Loads the file `path` whole or all but the last layer, nothing else in it (with --no-strict: whatever
- * it holds beside that), as --model, --size,
- * --class-index, --val-resize-size and --interpolation say; notes say which size and fit are used and
- * why. Exit code. */
+ * it holds beside that), as --model, --size, --class-index, --val-resize-size and --interpolation say;
+ * notes say which size and fit are used and why. Exit code. */
 int cli_weights_read(const cli_args *args, const char *path, bool top, rescl_model **model);
-
-/* The value of a choice, NULL where it is "auto". */
-const char *cli_choice(const cli_args *args, cli_opt id);
-
-/* Prints a usage error and returns false if the option is unset. */
-bool cli_require(const cli_args *args, cli_opt id);
 
 #endif
