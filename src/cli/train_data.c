@@ -155,5 +155,9 @@ void cli_train_data_describe(const cli_args *args, const cli_train_data *d)
             "%s: nothing measures the network but the %zu images that it is trained on, which says "
             "little about others; --validation-split 0.2 holds out a share of them",
             path, train);
+    if (rescl_dataset_classes(d->train) == 1)
+        cli_warn("%s: all images are of one class, '%s': a network that knows no other is always "
+                 "right, and its accuracy says nothing; give a folder for each class",
+                 path, rescl_dataset_class_name(d->train, 0));
     cli_data_notes(sets, sizeof sets / sizeof *sets);
 }

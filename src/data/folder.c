@@ -206,14 +206,17 @@ out:
     return st;
 }
 
-/* A folder with folders in it: what they lack is told when it is opened. */
+/* A folder with folders or images in it: what they lack is told when it is opened. */
 static bool recognises(const rescl_data_options *options)
 {
     rs_entries entries = {0};
     bool found = false;
     if (rs_path_is_dir(options->path) && rs_entries_read(options->path, &entries) == RESCL_OK)
-        for (size_t i = 0; !found && i < entries.count; i++)
-            found = entries.at[i].kind == RS_ENTRY_FOLDER && entries.at[i].name[0] != '.';
+        for (size_t i = 0; !found && i < entries.count; i++) {
+            const rs_entry *e = &entries.at[i];
+            found = e->name[0] != '.' &&
+                    (e->kind == RS_ENTRY_FOLDER || (e->kind == RS_ENTRY_FILE && is_image(e->name)));
+        }
     rs_entries_fini(&entries);
     return found;
 }
@@ -395,7 +398,51 @@ out:
     return st;
 }
 
-static rescl_status open_classes(const char *root, bool flat, rescl_dataset *set, state *s)
+/* Refuses what is no set of classes: images beside each other, folders of splits, and folders of
+ * classes that lie one level deeper. A set that measures may well have one class or another. */
+static rescl_status check_classes(const rescl_dataset *set, const walk *w, size_t images, bool flat,
+                                  bool train)
+{
+    rescl_status st = RESCL_OK;
+    const bool nested = w->nested == w->s->count;
+    size_t splits = 0;
+    for (size_t i = 0; i < set->classes; i++)
+        splits += rs_split_of(set->class_name[i]) != NULL;
+    RS_FAIL_IF(
+        set->classes == 0 && images > 0, RESCL_ERR_FORMAT,
+        "%s: has no folders of classes, but %zu image%s in it; put the images of each class into a "
+        "folder of its own, which has the name of the class",
+        w->root, images, images > 1 ? "s" : "");
+    RS_FAIL_IF(set->classes == 0, RESCL_ERR_FORMAT,
+               "%s: has no folders; it needs one folder of images per class", w->root);
+    if (!train)
+        goto out;
+    const char *first = set->class_name[0];
+    RS_FAIL_IF(
+        splits == set->classes && nested, RESCL_ERR_FORMAT,
+        "%s: holds nothing but '%s'%s, by the name a split, with folders in it; if these are "
+        "the classes, give --data-path %s",
+        w->root, first, set->classes > 1 ? " and the like" : "", w->root);
+    RS_FAIL_IF(
+        splits == set->classes && flat, RESCL_ERR_FORMAT,
+        "%s: '%s' is a split by its name, but its images lie directly in it, without folders "
+        "of classes; put the images of each class into a folder of its own, %s/%s/CLASS",
+        w->root, first, w->root, first);
+    RS_FAIL_IF(set->classes == 1 && nested && flat, RESCL_ERR_FORMAT,
+               "%s: holds one folder, '%s', whose images lie in folders of its own; if these are "
+               "the classes, give --data-path %s/%s",
+               w->root, first, w->root, first);
+    RS_FAIL_IF(set->classes == 1 && nested, RESCL_ERR_FORMAT,
+               "%s: holds one folder, '%s', whose images lie in folders of its own; if these are "
+               "the classes, move them up into %s, in each split; if '%s' is the only class, move "
+               "its images directly into it",
+               w->root, first, w->root, first);
+out:
+    return st;
+}
+
+static rescl_status open_classes(const char *root, bool flat, bool train, rescl_dataset *set,
+                                 state *s)
 {
     rescl_status st = RESCL_OK;
     rs_entries entries = {0};
@@ -403,6 +450,7 @@ static rescl_status open_classes(const char *root, bool flat, rescl_dataset *set
     walk w = {.s = s, .root = root, .left = &left};
     struct stat info;
     char *folder = NULL;
+    size_t images = 0; /* beside the classes */
     RS_FAIL_IF(stat(root, &info) != 0, RESCL_ERR_IO, "%s: %s", root, strerror(errno));
     const place here = {.device = info.st_dev, .inode = info.st_ino};
     RS_TRY(rs_entries_read(root, &entries));
@@ -412,6 +460,7 @@ static rescl_status open_classes(const char *root, bool flat, rescl_dataset *set
         free(folder);
         RS_OOM(folder = rs_path_join(root, e->name));
         if (e->name[0] == '.' || e->kind != RS_ENTRY_FOLDER) {
+            images += e->kind == RS_ENTRY_FILE && rescl_image_has_suffix(e->name);
             if (e->kind == RS_ENTRY_NOWHERE)
                 RS_TRY(rs_leftovers_add_link(&left, e->name));
             else
@@ -426,13 +475,7 @@ static rescl_status open_classes(const char *root, bool flat, rescl_dataset *set
         set->class_name[set->classes++] = e->name;
         e->name = NULL;
     }
-    RS_FAIL_IF(set->classes == 0, RESCL_ERR_FORMAT,
-               "%s: has no folders; it needs one folder of images per class", root);
-    RS_FAIL_IF(
-        flat && set->classes == 1 && w.nested == s->count, RESCL_ERR_FORMAT,
-        "%s: holds one folder, '%s', whose images lie in folders of its own; if these are the "
-        "classes, give --data-path %s/%s",
-        root, set->class_name[0], root, set->class_name[0]);
+    RS_TRY(check_classes(set, &w, images, flat, train));
     RS_TRY(tell_leftovers(set, &w));
 out:
     free(folder);
@@ -524,7 +567,8 @@ static rescl_status open_set(const rescl_data_options *options, rescl_dataset *s
     RS_OOM(s = calloc(1, sizeof *s));
     set->state = s;
     RS_TRY(rs_notices_create(options->path, options->split, &s->notices));
-    RS_TRY(open_classes(root, !has_splits(&l), set, s));
+    RS_TRY(
+        open_classes(root, !has_splits(&l), split_index(rs_split_of(options->split)) == 0, set, s));
     set->count = s->count;
     if (!has_splits(&l))
         RS_TRY(tell_of_siblings(options, set));

@@ -172,3 +172,16 @@ for image in fresh/?/*.png; do printf x >>$image; done
 run eval --weights runs/other --data-path fresh -b 4 --split val --validation-split 0.2
 want_code 0
 ! grep -q "trained on images" err || fail "expected no warning for other images"
+
+# A network of one class is always right.
+put lone/bus 4
+train --data-path lone
+want_code 0
+want_err "all images are of one class, 'bus'"
+
+# Images beside each other have no classes.
+mkdir bare
+make_png >bare/1.png
+train --data-path bare
+want_code 4
+want_err "has no folders of classes, but 1 image in"

@@ -345,6 +345,41 @@ static void refuses_classes_without_images(void **state)
 }
 
 /* A name may lie about the format; a class may hold both. */
+static void refuses(const char *folder, const char *first, const char *second)
+{
+    rescl_dataset *set;
+    assert_fails(open_split(folder, "train", &set), RESCL_ERR_FORMAT, first, second);
+    assert_null(set);
+}
+
+/* Folders that training would take for one class, or for classes that are splits. */
+static void refuses_what_is_no_set_of_classes(void **state)
+{
+    (void)state;
+    rescl_dataset *set;
+    put_class("bare", "1.png", 1);
+    put_class("bare", "2.png", 2);
+    refuses("bare", "has no folders of classes, but 2 images", "of its own");
+    put_class("loose/train", "1.png", 1);
+    refuses("loose", "'train' is a split by its name", "loose/train/CLASS");
+    put_class("loose/Test", "1.png", 1);
+    refuses("loose", "'Test' is a split by its name", "loose/Test/CLASS");
+    put_class("deep/train/animals/ant", "1.png", 1);
+    put_class("deep/train/animals/bee", "1.png", 2);
+    put_class("deep/val/animals/ant", "1.png", 3);
+    refuses("deep", "holds one folder, 'animals'", "move them up into");
+    assert_ok(open_split("deep", "val", &set)); /* one class, in the groups of its own */
+    rescl_dataset_close(set);
+    put_class("inner/train/train/ant", "1.png", 1);
+    refuses("inner", "nothing but 'train', by the name a split", "inner/train");
+    put_class("inner/train/val/ant", "1.png", 1);
+    put_class("inner/train/test/ant", "1.png", 1);
+    refuses("inner", "nothing but 'test' and the like", "inner/train");
+    put_class("only/ant", "1.png", 1);
+    assert_ok(open_split("only", "train", &set));
+    rescl_dataset_close(set);
+}
+
 static void takes_jpeg_by_name_and_reads_by_content(void **state)
 {
     (void)state;
@@ -462,6 +497,7 @@ int main(void)
         cmocka_unit_test(counts_what_is_left_out),
         cmocka_unit_test(holds_out_a_share_of_each_class),
         cmocka_unit_test(refuses_classes_without_images),
+        cmocka_unit_test(refuses_what_is_no_set_of_classes),
         cmocka_unit_test(takes_jpeg_by_name_and_reads_by_content),
         cmocka_unit_test(names_the_broken_file),
         cmocka_unit_test(tells_of_flawed_images),
