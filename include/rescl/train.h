@@ -149,6 +149,18 @@ RESCL_API void rescl_trainer_destroy(rescl_trainer *trainer);
 RESCL_API rescl_status rescl_trainer_run(rescl_trainer *trainer,
                                          const rescl_train_callbacks *callbacks) RESCL_CHECK;
 
+/** What a run has done, over all its resumptions. */
+typedef struct rescl_train_progress {
+    size_t epochs; /**< whole ones */
+    uint64_t steps;
+    bool has_best;     /**< an epoch is the best so far, and is measured on what measures now */
+    size_t best_epoch; /**< counts from 0 */
+    double best_loss, best_top1;
+} rescl_train_progress;
+
+/** Before a run it is that of the checkpoint that options->resume gave. */
+RESCL_API void rescl_trainer_get_progress(const rescl_trainer *trainer, rescl_train_progress *out);
+
 /**
  * The steps of an epoch over so many images. `last` (may be NULL) is the images of its last step:
  * those that are left of whole batches; a single one that the model's batch normalisations could not

@@ -30,7 +30,8 @@ typedef struct run {
     cli_progress progress;
     rescl_step_event step;   /* the last one */
     rescl_epoch_event epoch; /* the last one; epochs is 0 before it */
-    rescl_epoch_event best;  /* epochs is 0 if no epoch of this run was the best */
+    rescl_epoch_event best;  /* epochs is 0 if none is known; see recall */
+    uint64_t steps;          /* over all resumptions */
     rescl_metrics test;      /* of the best weights, at the end; samples is 0 before it */
 } run;
 
@@ -391,18 +392,46 @@ static bool measure_test(run *r, const char *weights, int *code)
 }
 
 /* What the best epoch was chosen by: val, else test, or the training images for want of others. */
-static const rescl_metrics *best_metrics(const run *r)
+static rescl_metrics *best_metrics(run *r)
 {
     return r->eval_set ? &r->best.eval : &r->best.train;
 }
 
-static int report_json(const run *r, const char *weights)
+/* What happened before the run was resumed: NaN is not known. */
+static void recall(run *r)
+{
+    rescl_train_progress done;
+    rescl_trainer_get_progress(r->trainer, &done);
+    r->steps = done.steps;
+    const bool idle = r->epoch.epochs == 0;
+    const cli_run_row row = idle ? cli_run_last_row(r->folder) : (cli_run_row){0};
+    if (idle) {
+        r->epoch.train.loss = row.train_loss;
+        r->epoch.train.top1 = row.train_top1;
+    }
+    if (r->best.epochs)
+        return;
+    rescl_metrics m = {.loss = done.best_loss, .top1 = done.best_top1, .top5 = NAN};
+    if (!done.has_best && idle && done.epochs == 0) { /* max_steps ended it in the first epoch */
+        m.loss = r->eval_set ? row.eval_loss : row.train_loss;
+        m.top1 = r->eval_set ? row.eval_top1 : row.train_top1;
+    } else if (!done.has_best) {
+        return;
+    }
+    if (isnan(m.top1))
+        return;
+    r->best.epoch = done.has_best ? done.best_epoch : 0;
+    r->best.epochs = r->options.epochs;
+    *best_metrics(r) = m;
+}
+
+static int report_json(run *r, const char *weights)
 {
     json_t *o = json_object(), *best = r->best.epochs ? json_object() : json_null();
     cli_json_set(o, "run", cli_json_string(r->folder));
     cli_json_set(o, "weights", cli_json_string(weights));
-    cli_json_set(o, "epochs", json_integer((json_int_t)r->epoch.epochs));
-    cli_json_set(o, "steps", json_integer((json_int_t)r->step.step));
+    cli_json_set(o, "epochs", json_integer((json_int_t)r->options.epochs));
+    cli_json_set(o, "steps", json_integer((json_int_t)r->steps));
     if (r->best.epochs) {
         cli_json_set(best, "epoch", json_integer((json_int_t)r->best.epoch + 1));
         cli_json_set(best, "split",
@@ -432,6 +461,7 @@ static int report(run *r)
     if (!weights)
         return CLI_FILE;
     int code = CLI_OK;
+    recall(r);
     if (!measure_test(r, weights, &code) || cli_bool(r->args, OPT_json)) {
         code = code == CLI_OK ? report_json(r, weights) : code;
         free(weights);
@@ -439,15 +469,13 @@ static int report(run *r)
     }
     char epoch[64] = "";
     const rescl_metrics *best = best_metrics(r);
-    if (r->best.epochs)
+    if (r->best.epochs) {
         printf("best      %saccuracy %.4f loss %.4f after epoch %zu of %zu%s%s\n",
                r->eval_set ? "" : "training ", best->top1, best->loss, r->best.epoch + 1,
                r->best.epochs, r->eval_set ? ", on " : "",
                r->eval_set ? rescl_dataset_split(r->eval_set) : "");
-    else
-        cli_run_print_best(r->folder);
-    if (r->best.epochs)
         snprintf(epoch, sizeof epoch, " (best epoch %zu)", r->best.epoch + 1);
+    }
     if (r->test.samples)
         printf("test      accuracy %.4f loss %.4f on %zu images%s\n", r->test.top1, r->test.loss,
                r->test.samples, epoch);

@@ -7,6 +7,7 @@
 #include "text.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -153,32 +154,23 @@ char *cli_run_create(const cli_args *args)
     return path;
 }
 
-void cli_run_print_best(const char *folder)
+cli_run_row cli_run_last_row(const char *folder)
 {
     char *path = cli_format("%s/results.csv", folder);
     FILE *f = path ? fopen(path, "r") : NULL;
     char line[512];
-    double best_loss = 0, best_top1 = -1;
-    unsigned long best_epoch = 0, shift = 0; /* older files count from 0 */
+    cli_run_row last = {NAN, NAN, NAN, NAN};
     while (f && fgets(line, sizeof line, f)) {
-        unsigned long epoch;
-        double loss, top1;
-        if (strncmp(line, "0,", 2) == 0)
-            shift = 1;
-        if (sscanf(line, "%lu,%*f,%*f,%*f,%lf,%lf", &epoch, &loss, &top1) != 3)
-            continue; /* the head, or an epoch without evaluation */
-        if (top1 > best_top1 || (top1 >= best_top1 && loss < best_loss)) {
-            best_top1 = top1;
-            best_loss = loss;
-            best_epoch = epoch;
-        }
+        cli_run_row row = {NAN, NAN, NAN, NAN};
+        /* The head has no numbers, and an epoch without evaluation two. */
+        if (sscanf(line, "%*u,%*f,%lf,%lf,%lf,%lf", &row.train_loss, &row.train_top1,
+                   &row.eval_loss, &row.eval_top1) >= 2)
+            last = row;
     }
-    if (best_top1 >= 0)
-        printf("best      accuracy %.4f loss %.4f after epoch %lu, says results.csv\n", best_top1,
-               best_loss, best_epoch + shift);
     if (f)
         fclose(f);
     free(path);
+    return last;
 }
 
 char *cli_weights_of(const char *weights)

@@ -25,8 +25,13 @@ bool cli_run_check(const cli_args *args);
  * after a message. */
 char *cli_run_create(const cli_args *args);
 
-/* Prints the best row of the run's results.csv by accuracy; nothing if there is none. */
-void cli_run_print_best(const char *folder);
+/* A row of results.csv; NaN where it says nothing. */
+typedef struct cli_run_row {
+    double train_loss, train_top1, eval_loss, eval_top1;
+} cli_run_row;
+
+/* The last row of the run's results.csv; all NaN if there is none. */
+cli_run_row cli_run_last_row(const char *folder);
 
 /* The weights file that --weights means: itself, or the best (else the last) of a
  * run folder, or what Hugging Face's libraries call weights in another. */

@@ -238,6 +238,18 @@ void rescl_trainer_destroy(rescl_trainer *t)
     free(t);
 }
 
+void rescl_trainer_get_progress(const rescl_trainer *t, rescl_train_progress *out)
+{
+    const rs_ckpt_progress *p = &t->progress;
+
+    *out = (rescl_train_progress){.epochs = (size_t)p->epoch,
+                                  .steps = p->step,
+                                  .has_best = p->has_best,
+                                  .best_epoch = (size_t)p->best_epoch,
+                                  .best_loss = p->best_loss,
+                                  .best_top1 = p->best_top1};
+}
+
 void rescl_trainer_stop(rescl_trainer *t)
 {
     atomic_store(&t->stop, 1);

@@ -4,6 +4,7 @@
 #include "testing.h"
 
 #include <jansson.h>
+#include <math.h>
 #include <rescl/rescl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -168,6 +169,46 @@ static void training(void **state)
     json_decref(list);
 }
 
+/* What is told of a run that was resumed is what a run in one go would tell: the best epoch may lie
+ * before the interruption, and nothing may be left to do. */
+static void resumed(void **state)
+{
+    (void)state;
+    static const char make[] = "train --data-path handsigns --quiet --json --model resnet8 "
+                               "--size 32 --samples 32 --eval-samples 16 --batch-size 16 "
+                               "--opt sgd --lr 1";
+    static const char *const parts[] = {"--epochs 1", "--epochs 2 --max-steps 1"};
+    for (size_t i = 0; i < 2; i++) {
+        json_t *first = run(0, "%s %s --output-dir %s --name p%zu --device %s", make, parts[i],
+                            rs_test_dir, i, device());
+        json_t *again = run(0, "train --json --quiet --resume %s/p%zu", rs_test_dir, i);
+        const json_t *best = json_object_get(first, "best"), *b = json_object_get(again, "best");
+        assert_int_equal(whole(again, "epochs"), i + 1);
+        assert_int_equal(whole(again, "steps"), whole(first, "steps"));
+        assert_int_equal(whole(b, "epoch"), 1);
+        assert_string_equal(text(b, "split"), "test");
+        assert_true(fabs(number(b, "loss") / number(best, "loss") - 1) < 1e-8);
+        assert_true(fabs(number(b, "top1") - number(best, "top1")) < 1e-8);
+        assert_true(json_is_null(json_object_get(b, "top5")));
+        assert_true(fabs(number(again, "train_loss") / number(first, "train_loss") - 1) < 1e-8);
+        assert_true(fabs(number(again, "train_top1") - number(first, "train_top1")) < 1e-8);
+        json_decref(again);
+        again = run(0, "train --json --quiet --resume %s/p%zu --epochs 2 --max-steps 0",
+                    rs_test_dir, i);
+        b = json_object_get(again, "best");
+        assert_int_equal(whole(again, "steps"), 4);
+        json_t *eval = run(0,
+                           "eval --json --quiet --data-path handsigns --weights %s/p%zu "
+                           "--samples 16 --batch-size 16 --device %s",
+                           rs_test_dir, i, device());
+        assert_true(number(b, "loss") == number(eval, "loss"));
+        assert_true(number(b, "top1") == number(eval, "top1"));
+        json_decref(eval);
+        json_decref(again);
+        json_decref(first);
+    }
+}
+
 static void bench(void **state)
 {
     (void)state;
@@ -219,10 +260,8 @@ static void bench(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(summary),
-        cmocka_unit_test(devices),
-        cmocka_unit_test(training),
-        cmocka_unit_test(bench),
+        cmocka_unit_test(summary), cmocka_unit_test(devices), cmocka_unit_test(training),
+        cmocka_unit_test(resumed), cmocka_unit_test(bench),
     };
     return cmocka_run_group_tests(tests, rs_test_dir_setup, rs_test_dir_teardown);
 }
