@@ -298,6 +298,9 @@ static void refuses_other_options(void **state)
     r.norm_eval = true;
     resume_fails(&r, RESCL_ERR_ARG, "norm_eval");
     r.norm_eval = false;
+    r.resize.keep_exact = true;
+    resume_fails(&r, RESCL_ERR_ARG, "keep_exact: 0, this run has 1");
+    r.resize.keep_exact = false;
     r.options.epochs = 2;
     resume_fails(&r, RESCL_ERR_ARG, "3 epochs are done");
 }

@@ -56,6 +56,7 @@ void train_do(train_run *r)
     rescl_model *model = rs_test_model();
     watch w = {.run = r};
     const rescl_train_callbacks callbacks = {sizeof callbacks, on_step, on_epoch, &w};
+    assert_ok(rescl_model_set_resize(model, &r->resize));
     assert_ok(rescl_model_freeze(model, r->freeze, r->norm_eval));
     r->status = rescl_trainer_create(rs_test_device(), model, train, eval, &r->options, &w.trainer);
     if (r->status == RESCL_OK)
