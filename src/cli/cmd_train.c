@@ -372,23 +372,28 @@ static char *data_flags(const run *r)
     return text;
 }
 
-/* With val and test the best weights are measured on test, once. False, with *code, after a message. */
-static bool measure_test(run *r, const char *weights, int *code)
+/* With val and test the best weights are measured on test, once. The training is complete whatever
+ * comes of it: images of which none can be read are worth a warning. Exit code. */
+static int measure_test(run *r, const char *weights)
 {
     rescl_model *best = NULL;
+    int code = CLI_OK;
     if (!r->data.val || !r->data.test)
-        return true;
+        return CLI_OK;
     cli_litter_keep("interrupted while test was measured; the run is saved");
     rescl_trainer_destroy(r->trainer); /* for the device's memory */
     r->trainer = NULL;
     rescl_status st = rescl_model_load(weights, &best);
-    if (st == RESCL_OK)
+    const bool loaded = st == RESCL_OK;
+    if (loaded)
         st = rescl_evaluate(r->session.device, best, r->data.test, r->options.batch_size,
                             r->options.workers, NULL, &r->test);
     rescl_model_destroy(best);
-    if (st != RESCL_OK)
-        *code = cli_fail(st, false);
-    return st == RESCL_OK;
+    if (loaded && st == RESCL_ERR_FORMAT && !cli_bool(r->args, OPT_strict_data))
+        cli_warn("test was not measured: %s", rescl_last_error()->message);
+    else if (st != RESCL_OK)
+        code = cli_fail(st, false);
+    return code;
 }
 
 /* What the best epoch was chosen by: val, else test, or the training images for want of others. */
@@ -441,6 +446,8 @@ static int report_json(run *r, const char *weights)
         cli_json_set(best, "top5", cli_json_real(best_metrics(r)->top5));
     }
     cli_json_set(o, "best", best);
+    if (r->data.val && r->data.test && !r->test.samples)
+        cli_json_set(o, "test", json_null());
     if (r->test.samples) {
         json_t *test = json_object();
         cli_json_set(test, "samples", json_integer((json_int_t)r->test.samples));
@@ -460,12 +467,12 @@ static int report(run *r)
     char *weights = cli_weights_of(r->folder);
     if (!weights)
         return CLI_FILE;
-    int code = CLI_OK;
     recall(r);
-    if (!measure_test(r, weights, &code) || cli_bool(r->args, OPT_json)) {
-        code = code == CLI_OK ? report_json(r, weights) : code;
+    const int code = measure_test(r, weights);
+    if (cli_bool(r->args, OPT_json)) {
+        const int printed = report_json(r, weights);
         free(weights);
-        return code;
+        return code == CLI_OK ? printed : code;
     }
     char epoch[64] = "";
     const rescl_metrics *best = best_metrics(r);

@@ -67,3 +67,32 @@ make_png >data/train/cat/empty.png
 run train --resume runs/again --epochs 4
 want_code 2
 want_err "cannot resume"
+
+# Damage in the middle shows at the end of training, when test is measured: with nothing left of it the
+# training is complete all the same.
+make_png >whole.png
+for split in train val test; do
+    for class in cat dog; do
+        mkdir -p "middle/$split/$class"
+        for i in 1 2 3 4; do cp whole.png "middle/$split/$class/$i.png"; done
+    done
+done
+damage() {
+    for png in "$@"; do printf 'XXXX' | dd of="$png" bs=1 seek=45 conv=notrunc 2>/dev/null; done
+}
+damage middle/test/*/*.png
+options="--model resnet8 --data-path middle --size 16 --epochs 1 --batch-size 4 --seed 1"
+# shellcheck disable=SC2086
+run train $options --name unmeasured
+want_code 0
+want_err "warning: test was not measured: none of the images"
+want_out "best      accuracy"
+want_out "weights   runs/unmeasured/weights/best.safetensors"
+run train --resume runs/unmeasured --json
+want_code 0
+grep -q '"test": null' out || fail "expected no figures of test"
+grep -q '"split": "val"' out || fail "expected the best epoch"
+# shellcheck disable=SC2086
+run train $options --name strict --strict-data
+want_code 4
+want_out "weights   runs/strict/weights/best.safetensors"
