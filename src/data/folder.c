@@ -10,6 +10,7 @@
 #include "alloc.h"
 #include "dataset.h"
 #include "error.h"
+#include "folderlayout.h"
 #include "folderwalk.h"
 #include "notices.h"
 #include "path.h"
@@ -41,171 +42,6 @@ typedef struct state {
     rs_notices *notices;
 } state;
 
-static bool is_image(const char *name)
-{
-    return rescl_image_has_suffix(name) || rs_is_other_image(name);
-}
-
-/* ---- which folder is what ---------------------------------------------------------------- */
-
-enum { SPLITS = 3 };
-static const char *const split_names[SPLITS] = {"train", "val", "test"};
-
-static int split_index(const char *split)
-{
-    for (int i = 0; split && i < SPLITS; i++)
-        if (strcmp(split, split_names[i]) == 0)
-            return i;
-    return -1;
-}
-
-/* The folders of the splits within a path: all NULL where its folders are classes. */
-typedef struct layout {
-    char *folder[SPLITS];
-    char *pictures; /* a folder with the name of a split that holds images instead of classes,
-                     * beside splits; or NULL */
-    char *others;   /* "a, b": folders beside splits; or NULL */
-} layout;
-
-static void layout_fini(layout *l)
-{
-    for (int i = 0; i < SPLITS; i++)
-        free(l->folder[i]);
-    free(l->pictures);
-    free(l->others);
-    *l = (layout){0};
-}
-
-/* What lies directly in a folder. A folder that cannot be read holds nothing. */
-static rescl_status look_into(const char *path, const char *name, bool *folders, bool *images)
-{
-    rescl_status st = RESCL_OK;
-    rs_entries inside = {0};
-    char *inner = NULL;
-    *folders = *images = false;
-    RS_OOM(inner = rs_path_join(path, name));
-    st = rs_entries_read(inner, &inside);
-    if (st == RESCL_ERR_IO)
-        st = RESCL_OK;
-    RS_TRY(st);
-    for (size_t i = 0; i < inside.count; i++) {
-        const rs_entry *e = &inside.at[i];
-        if (e->name[0] == '.')
-            continue;
-        *folders = *folders || e->kind == RS_ENTRY_FOLDER;
-        *images = *images || (e->kind == RS_ENTRY_FILE && is_image(e->name));
-    }
-out:
-    rs_entries_fini(&inside);
-    free(inner);
-    return st;
-}
-
-/* Takes a folder for its split. Of two for one split, the one of the split's own name is it. */
-static rescl_status take_split(layout *l, const char *path, const char *name)
-{
-    rescl_status st = RESCL_OK;
-    const int i = split_index(rs_split_of(name));
-    if (i < 0)
-        goto out;
-    const bool own = strcmp(name, split_names[i]) == 0;
-    if (l->folder[i] && strcmp(l->folder[i], split_names[i]) == 0)
-        goto out;
-    RS_FAIL_IF(
-        l->folder[i] && !own, RESCL_ERR_FORMAT,
-        "data \"%s\": the folders '%s' and '%s' both are its split \"%s\"; rename or move one",
-        path, l->folder[i], name, split_names[i]);
-    free(l->folder[i]);
-    RS_OOM(l->folder[i] = rs_strf("%s", name));
-out:
-    return st;
-}
-
-static rescl_status join_name(char **names, const char *name)
-{
-    rescl_status st = RESCL_OK;
-    char *joined = *names ? rs_strf("%s, %s", *names, name) : rs_strf("%s", name);
-    RS_OOM(joined);
-    free(*names);
-    *names = joined;
-out:
-    return st;
-}
-
-static bool has_splits(const layout *l)
-{
-    return l->folder[0] || l->folder[1] || l->folder[2];
-}
-
-static bool is_split_folder(const rs_entry *e)
-{
-    return e->kind == RS_ENTRY_FOLDER && rs_split_of(e->name) != NULL;
-}
-
-/* Folders that are no splits by their names: how many hold images, and their names. */
-static rescl_status look_at_others(const char *path, const rs_entries *entries, layout *l,
-                                   size_t *classes, char **names)
-{
-    rescl_status st = RESCL_OK;
-    bool folders, images;
-    for (size_t i = 0; i < entries->count; i++) {
-        const rs_entry *e = &entries->at[i];
-        if (e->kind != RS_ENTRY_FOLDER || e->name[0] == '.' || is_split_folder(e))
-            continue;
-        RS_TRY(look_into(path, e->name, &folders, &images));
-        RS_TRY(join_name(&l->others, e->name));
-        if (images && (*classes)++ < 3)
-            RS_TRY(join_name(names, e->name));
-    }
-out:
-    return st;
-}
-
-/* A folder with the name of a split is one if it holds folders; it is a class of that name if it
- * holds images. Where it holds both, or nothing, its neighbours decide. */
-static rescl_status find_layout(const char *path, layout *l)
-{
-    rescl_status st = RESCL_OK;
-    rs_entries entries = {0};
-    size_t named = 0, sure = 0, taken = 0, classes = 0;
-    char *class_names = NULL;
-    const char *first = NULL;
-    bool folders, images;
-    RS_TRY(rs_entries_read(path, &entries));
-    for (size_t i = 0; i < entries.count; i++) {
-        if (!is_split_folder(&entries.at[i]))
-            continue;
-        RS_TRY(look_into(path, entries.at[i].name, &folders, &images));
-        sure += folders && !images;
-        named++;
-    }
-    if (named == 0)
-        goto out;
-    RS_TRY(look_at_others(path, &entries, l, &classes, &class_names));
-    for (size_t i = 0; i < entries.count; i++) {
-        const rs_entry *e = &entries.at[i];
-        if (!is_split_folder(e))
-            continue;
-        RS_TRY(look_into(path, e->name, &folders, &images));
-        if (images && !folders && !l->pictures)
-            RS_OOM(l->pictures = rs_strf("%s", e->name));
-        if (folders ? !images || sure > 0 || classes == 0 : !images && sure > 0) {
-            RS_TRY(take_split(l, path, e->name));
-            first = taken++ == 0 ? e->name : first;
-        }
-    }
-    RS_FAIL_IF(
-        sure == 1 && taken == 1 && classes > 0, RESCL_ERR_FORMAT,
-        "data \"%s\": '%s' holds folders as a split does, and beside it are folders of images "
-        "as classes are (%s): if '%s' is a split, move those away or give its own path; if it is "
-        "a class, put its images directly into it",
-        path, first, class_names, first);
-out:
-    rs_entries_fini(&entries);
-    free(class_names);
-    return st;
-}
-
 /* A folder with folders or images in it: what they lack is told when it is opened. */
 static bool recognises(const rescl_data_options *options)
 {
@@ -214,8 +50,8 @@ static bool recognises(const rescl_data_options *options)
     if (rs_path_is_dir(options->path) && rs_entries_read(options->path, &entries) == RESCL_OK)
         for (size_t i = 0; !found && i < entries.count; i++) {
             const rs_entry *e = &entries.at[i];
-            found = e->name[0] != '.' &&
-                    (e->kind == RS_ENTRY_FOLDER || (e->kind == RS_ENTRY_FILE && is_image(e->name)));
+            found = e->name[0] != '.' && (e->kind == RS_ENTRY_FOLDER ||
+                                          (e->kind == RS_ENTRY_FILE && rs_names_image(e->name)));
         }
     rs_entries_fini(&entries);
     return found;
@@ -359,9 +195,9 @@ out:
 static rescl_status check_class_folder(rescl_dataset *set, const char *folder)
 {
     rescl_status st = RESCL_OK;
-    layout l = {0};
-    RS_TRY(find_layout(folder, &l));
-    RS_FAIL_IF(has_splits(&l), RESCL_ERR_FORMAT,
+    rs_layout l = {0};
+    RS_TRY(rs_layout_find(folder, &l));
+    RS_FAIL_IF(rs_layout_has_splits(&l), RESCL_ERR_FORMAT,
                "%s: this folder would be a class, but it holds splits of its own (%s); give "
                "--data-path %s",
                folder,
@@ -376,7 +212,7 @@ static rescl_status check_class_folder(rescl_dataset *set, const char *folder)
             "its name; splits lie above the classes",
             folder, l.pictures));
 out:
-    layout_fini(&l);
+    rs_layout_fini(&l);
     return st;
 }
 
@@ -490,19 +326,19 @@ out:
 static rescl_status tell_of_siblings(const rescl_data_options *options, rescl_dataset *set)
 {
     rescl_status st = RESCL_OK;
-    layout l = {0};
+    rs_layout l = {0};
     char *whole = NULL;
     if (!(whole = realpath(options->path, NULL)))
         goto out;
     char *slash = strrchr(whole, '/');
-    const int own = split_index(rs_split_of(slash + 1));
+    const int own = rs_split_index(rs_split_of(slash + 1));
     if (own < 0 || slash == whole)
         goto out;
     *slash = '\0';
-    if (find_layout(whole, &l) != RESCL_OK || !l.folder[own] ||
+    if (rs_layout_find(whole, &l) != RESCL_OK || !l.folder[own] ||
         strcmp(l.folder[own], slash + 1) != 0)
         goto out;
-    for (int i = 0; i < SPLITS; i++)
+    for (int i = 0; i < RS_SPLITS; i++)
         if (i != own && l.folder[i]) {
             RS_TRY(rs_dataset_note(set, RESCL_LOG_WARN,
                                    "%s is one split of %s, which has '%s' too: give that folder to "
@@ -511,25 +347,25 @@ static rescl_status tell_of_siblings(const rescl_data_options *options, rescl_da
             break;
         }
 out:
-    layout_fini(&l);
+    rs_layout_fini(&l);
     free(whole);
     return st;
 }
 
 /* The folder of the classes of the split that is asked for, or of what stands in for it. */
-static rescl_status find_root(const rescl_data_options *options, const layout *l, char **out,
+static rescl_status find_root(const rescl_data_options *options, const rs_layout *l, char **out,
                               rescl_dataset *set)
 {
     rescl_status st = RESCL_OK;
     const char *split = rs_split_of(options->split);
-    int i = split_index(split);
+    int i = rs_split_index(split);
     if (i < 0) { /* a split of the user's own */
         RS_OOM(*out = rs_path_join(options->path, options->split));
         RS_FAIL_IF(!rs_path_is_dir(*out), RESCL_ERR_NOT_FOUND, "data \"%s\": has no folder \"%s\"",
                    options->path, options->split);
         goto out;
     }
-    if (!has_splits(l)) {
+    if (!rs_layout_has_splits(l)) {
         RS_FAIL_IF(
             i != 0, RESCL_ERR_NOT_FOUND,
             "data \"%s\": its folders are classes, so it has no split \"%s\"; a share of its "
@@ -541,11 +377,11 @@ static rescl_status find_root(const rescl_data_options *options, const layout *l
     if (i == 2 && !l->folder[2] && l->folder[1])
         i = 1;
     if (l->folder[i]) {
-        snprintf(set->split, sizeof set->split, "%s", split_names[i]);
+        snprintf(set->split, sizeof set->split, "%s", rs_split_names[i]);
         RS_OOM(*out = rs_path_join(options->path, l->folder[i]));
         goto out;
     }
-    RS_FAIL_IF(l->pictures && split_index(rs_split_of(l->pictures)) == i, RESCL_ERR_NOT_FOUND,
+    RS_FAIL_IF(l->pictures && rs_split_index(rs_split_of(l->pictures)) == i, RESCL_ERR_NOT_FOUND,
                "data \"%s\": its folder '%s' holds images without folders for their classes",
                options->path, l->pictures);
     RS_FAIL(RESCL_ERR_NOT_FOUND, "data \"%s\": has folders of other splits but none named \"%s\"",
@@ -559,24 +395,24 @@ static rescl_status open_set(const rescl_data_options *options, rescl_dataset *s
     rescl_status st = RESCL_OK;
     state *s = NULL;
     char *root = NULL;
-    layout l = {0};
+    rs_layout l = {0};
     RS_FAIL_IF(!rs_path_is_dir(options->path), RESCL_ERR_NOT_FOUND, "data \"%s\": no such folder",
                options->path);
-    RS_TRY(find_layout(options->path, &l));
+    RS_TRY(rs_layout_find(options->path, &l));
     RS_TRY(find_root(options, &l, &root, set));
     RS_OOM(s = calloc(1, sizeof *s));
     set->state = s;
     RS_TRY(rs_notices_create(options->path, options->split, &s->notices));
-    RS_TRY(
-        open_classes(root, !has_splits(&l), split_index(rs_split_of(options->split)) == 0, set, s));
+    RS_TRY(open_classes(root, !rs_layout_has_splits(&l),
+                        rs_split_index(rs_split_of(options->split)) == 0, set, s));
     set->count = s->count;
-    if (!has_splits(&l))
+    if (!rs_layout_has_splits(&l))
         RS_TRY(tell_of_siblings(options, set));
     else if (l.others)
         RS_TRY(rs_dataset_note(set, RESCL_LOG_INFO, "%s: left out, beside its splits: %s",
                                options->path, l.others));
 out:
-    layout_fini(&l);
+    rs_layout_fini(&l);
     free(root);
     return st;
 }

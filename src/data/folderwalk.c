@@ -8,6 +8,7 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
+#include <rescl/data.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -97,6 +98,11 @@ bool rs_is_other_image(const char *name)
         if (strcasecmp(dot, endings[i]) == 0)
             return true;
     return false;
+}
+
+bool rs_names_image(const char *name)
+{
+    return rescl_image_has_suffix(name) || rs_is_other_image(name);
 }
 
 rescl_status rs_leftovers_add(rs_leftovers *l, const char *kind)

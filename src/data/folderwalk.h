@@ -52,5 +52,7 @@ void rs_leftovers_fini(rs_leftovers *l);
 
 /* Whether a file's name ends as those of images do that are not read: ".webp". */
 bool rs_is_other_image(const char *name);
+/* Whether a name ends as those of images do, be they of a format that is read or of another. */
+bool rs_names_image(const char *name);
 
 #endif
