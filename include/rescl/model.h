@@ -68,6 +68,8 @@ typedef struct rescl_model_info {
         resize; /**< of images to the input: bilinear with resize_size 0 in a new model, see
                           * rescl_weights_create_model for one of a file */
     rescl_trained_on trained_on; /**< it is saved with the model */
+    size_t sample_bits; /**< rescl_data_options.sample_bits of the training set, saved with the
+                         * model; 0: not known */
 } rescl_model_info;
 
 /**

@@ -58,6 +58,7 @@ typedef struct rescl_weights_info {
     const char *head; /**< what it calls the last layer, where that is no library's name; or NULL */
     const char *const *class_names; /**< `classes` names; NULL: it does not name them */
     bool says_preprocess; /**< the file itself says its preprocessing; else it is assumed */
+    size_t sample_bits;   /**< rescl_data_options.sample_bits of the training set; 0: not known */
 } rescl_weights_info;
 
 RESCL_API void rescl_weights_get_info(const rescl_weights *weights, rescl_weights_info *out);

@@ -190,6 +190,8 @@ int cmd_eval(const cli_args *args)
     if (code != CLI_OK)
         goto out;
     rescl_model_get_info(model, &info);
+    if ((code = cli_sample_bits_take(args, info.sample_bits)) != CLI_OK)
+        goto out;
     st = open_data(args, &info, &data);
     if (st != RESCL_OK) {
         code = cli_fail(st, false);

@@ -278,9 +278,12 @@ int cmd_predict(const cli_args *args)
     if (code == CLI_OK) {
         rescl_model_info info;
         rescl_model_get_info(model, &info);
+        code = cli_sample_bits_take(args, info.sample_bits);
         list.options.min_side = 2 * info.image_size;
-        code = cli_session_open(args, 0, &session);
+        list.options.sample_bits = cli_size(args, OPT_sample_bits);
     }
+    if (code == CLI_OK)
+        code = cli_session_open(args, 0, &session);
     if (code == CLI_OK)
         code = cli_images_read_stdin(&list);
     if (code == CLI_OK)

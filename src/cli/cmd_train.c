@@ -56,6 +56,23 @@ static int take_options(const cli_args *args, rescl_train_options *o)
     return CLI_OK;
 }
 
+/* The file of --weights, and the treatment of images that it asks for. */
+static int open_weights(run *r)
+{
+    rescl_weights_info file = {0};
+    if (cli_str(r->args, OPT_weights) && !cli_str(r->args, OPT_resume)) {
+        char *path = cli_weights_of(cli_str(r->args, OPT_weights));
+        if (!path)
+            return CLI_FILE;
+        const rescl_status st = rescl_weights_open(path, &r->weights);
+        free(path);
+        if (st != RESCL_OK)
+            return cli_fail(st, false);
+        rescl_weights_get_info(r->weights, &file);
+    }
+    return cli_sample_bits_take(r->args, file.sample_bits);
+}
+
 static int open_data(run *r, size_t size)
 {
     const int code = cli_train_data_open(r->args, size, &r->data);
@@ -67,15 +84,8 @@ static int open_data(run *r, size_t size)
 /* What training starts from. A head that the file does not fit starts anew, unless --strict is given. */
 static int load_weights(run *r)
 {
-    char *path = cli_weights_of(cli_str(r->args, OPT_weights));
-    if (!path)
-        return CLI_FILE;
     const rescl_load_mode mode = cli_load_mode(r->args, false);
-    rescl_status st = rescl_weights_open(path, &r->weights);
-    free(path);
-    if (st != RESCL_OK)
-        return cli_fail(st, false);
-    st = rescl_weights_load(r->weights, r->model, mode, &r->loaded);
+    const rescl_status st = rescl_weights_load(r->weights, r->model, mode, &r->loaded);
     return st == RESCL_OK ? CLI_OK : cli_weights_fail(st, mode, r->loaded);
 }
 
@@ -115,7 +125,7 @@ static int open_model(run *r)
     rescl_status st = rescl_model_create(&options, &r->model);
     free(names);
     free(numbers);
-    if (st == RESCL_OK && cli_str(a, OPT_weights) && !cli_str(a, OPT_resume)) {
+    if (st == RESCL_OK && r->weights) {
         const int code = load_weights(r);
         if (code != CLI_OK)
             return code;
@@ -205,6 +215,8 @@ static int open_all(run *r)
     if (!check_resume(r->args) || !cli_require(r->args, OPT_data_path) || !cli_run_check(r->args))
         return CLI_USAGE;
     int code = take_options(r->args, &r->options);
+    if (code == CLI_OK)
+        code = open_weights(r);
     if (code == CLI_OK)
         code = cli_session_open(r->args, 0, &r->session);
     size_t size = cli_size(r->args, OPT_size);

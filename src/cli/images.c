@@ -210,7 +210,6 @@ int cli_images_find(const cli_args *args, cli_images *list)
     list->recursive = cli_bool(args, OPT_recursive);
     rescl_image_options_default(&list->options);
     list->options.max_pixels = cli_size(args, OPT_max_pixels);
-    list->options.sample_bits = cli_size(args, OPT_sample_bits);
     for (size_t i = 0; code == CLI_OK && i < args->operands; i++) {
         if (strcmp(args->operand[i], "-") != 0) {
             code = add_path(list, args->operand[i]);

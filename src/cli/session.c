@@ -5,6 +5,7 @@
 #include "output.h"
 #include "preprocess.h"
 #include "run_folder.h"
+#include "train_data.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -146,6 +147,26 @@ int cli_fit_set(size_t side, const char *interpolation, rescl_model *model)
         resize.interpolation = find_interpolation(interpolation);
     rescl_status st = rescl_model_set_resize(model, &resize);
     return st == RESCL_OK ? CLI_OK : cli_fail(st, false);
+}
+
+int cli_sample_bits_take(const cli_args *args, size_t said)
+{
+    const size_t usual = 16, bits = cli_size(args, OPT_sample_bits);
+    cli_args settled = *args;
+    char text[24];
+    if (said && !cli_is_given(args, OPT_sample_bits)) {
+        snprintf(text, sizeof text, "%zu", said);
+        if (!cli_args_set(&settled, OPT_sample_bits, text, ORIGIN_DEFAULT, NULL))
+            return CLI_FAILURE;
+        if (said != usual)
+            cli_note("bits    %zu of 16-bit samples: as the weights say", said);
+    } else if (said && said != bits) {
+        cli_note("bits    %zu of 16-bit samples: by --sample-bits; the weights say %zu", bits,
+                 said);
+    } else if (bits != usual) {
+        cli_note("bits    %zu of 16-bit samples: by --sample-bits", bits);
+    }
+    return CLI_OK;
 }
 
 /* How images are fitted to the input and what that follows from. */

@@ -32,6 +32,10 @@ int cli_weights_load(const cli_args *args, rescl_model **model, char **path);
 /* Takes a --val-resize-size other than 0 and an --interpolation other than NULL. Exit code. */
 int cli_fit_set(size_t side, const char *interpolation, rescl_model *model);
 
+/* Makes the --sample-bits that the weights were trained with, 0: not known, its value where it is not
+ * given, and says what it is. Exit code. */
+int cli_sample_bits_take(const cli_args *args, size_t said);
+
 /* How much of the network weights have to hold, by --strict: the whole of it, or all but the head. */
 rescl_load_mode cli_load_mode(const cli_args *args, bool whole);
 

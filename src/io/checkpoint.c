@@ -44,14 +44,16 @@ static json_t *model_json(const rs_ckpt_model *m)
                             ? NULL
                             : json_pack("{s:[f,f,f], s:[f,f,f]}", "mean", mean[0], mean[1], mean[2],
                                         "std", std[0], std[1], std[2]);
-    return json_pack("{s:s, s:I, s:I, s:I, s:f, s:f, s:f, s:o, s:s, s:o*, s:o, s:o, s:o, s:b, s:o}",
-                     "name", m->name, "classes", (json_int_t)m->classes, "image_size",
-                     (json_int_t)m->image_size, "hidden", (json_int_t)m->hidden, "dropout",
-                     m->dropout, "label_smoothing", m->label_smoothing, "bn_eps", m->bn_eps, "seed",
-                     rs_json_u64(m->seed), "preprocess", rescl_preprocess_name(m->preprocess),
-                     "normalize", normalize, "resize", resize_json(&m->resize), "class_names",
-                     names, "frozen", rs_json_text(m->frozen ? m->frozen : ""), "norm_eval",
-                     m->norm_eval, "trained_on", trained_on_json(&m->trained_on));
+    return json_pack(
+        "{s:s, s:I, s:I, s:I, s:f, s:f, s:f, s:o, s:s, s:o*, s:o, s:o, s:o, s:b, s:o, s:o*}",
+        "name", m->name, "classes", (json_int_t)m->classes, "image_size", (json_int_t)m->image_size,
+        "hidden", (json_int_t)m->hidden, "dropout", m->dropout, "label_smoothing",
+        m->label_smoothing, "bn_eps", m->bn_eps, "seed", rs_json_u64(m->seed), "preprocess",
+        rescl_preprocess_name(m->preprocess), "normalize", normalize, "resize",
+        resize_json(&m->resize), "class_names", names, "frozen",
+        rs_json_text(m->frozen ? m->frozen : ""), "norm_eval", m->norm_eval, "trained_on",
+        trained_on_json(&m->trained_on), "sample_bits",
+        m->sample_bits ? json_integer((json_int_t)m->sample_bits) : NULL);
 }
 
 /* What the schedule keeps; null if nothing. */
@@ -306,7 +308,8 @@ static rescl_status parse_model(rs_ckpt_doc *doc, const char *path)
     const json_t *d = doc->json, *names = json_object_get(d, "class_names");
     const json_t *frozen = json_object_get(d, "frozen"), *units = json_object_get(d, "hidden");
     rs_ckpt_model *m = &doc->model;
-    uint64_t classes = 0, size = 0, hidden = 0;
+    const json_t *bits = json_object_get(d, "sample_bits");
+    uint64_t classes = 0, size = 0, hidden = 0, sample_bits = 0;
 
     m->name = json_string_value(json_object_get(d, "name"));
     RS_FAIL_IF(!m->name || !get_count(d, "classes", &classes) ||
@@ -331,6 +334,11 @@ static rescl_status parse_model(rs_ckpt_doc *doc, const char *path)
         RS_FAIL_IF(!get_real(d, "bn_eps", &m->bn_eps) || !(m->bn_eps >= 0.0 && m->bn_eps < 1.0),
                    RESCL_ERR_FORMAT,
                    "%s: metadata 'model' has a bn_eps that is not a valid epsilon", path);
+    RS_FAIL_IF(
+        bits && (!get_count(d, "sample_bits", &sample_bits) || sample_bits < 8 || sample_bits > 16),
+        RESCL_ERR_FORMAT, "%s: metadata 'model' has sample_bits that are not a number from 8 to 16",
+        path);
+    m->sample_bits = (size_t)sample_bits;
     m->classes = (size_t)classes;
     m->image_size = (size_t)size;
     RS_TRY(parse_normalize(d, path, m));

@@ -24,6 +24,7 @@ typedef struct rs_ckpt_model {
                                     * nothing; read: never NULL */
     bool norm_eval;
     rescl_trained_on trained_on;
+    size_t sample_bits; /* of the training set; 0 in files that do not say */
 } rs_ckpt_model;
 
 /* Where the description stands in files that are of another library's form. */

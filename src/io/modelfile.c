@@ -64,7 +64,8 @@ rs_ckpt_model rs_model_describe(const rescl_model *m)
                            .class_name = (const char *const *)m->class_name,
                            .frozen = m->frozen ? m->frozen : "",
                            .norm_eval = m->norm_eval,
-                           .trained_on = m->trained_on};
+                           .trained_on = m->trained_on,
+                           .sample_bits = m->sample_bits};
 }
 
 rescl_status rescl_model_save(const rescl_model *model, const char *path)
@@ -148,6 +149,7 @@ void rescl_weights_get_info(const rescl_weights *weights, rescl_weights_info *ou
                                 .preprocess = a->preprocess,
                                 .normalize = a->normalize,
                                 .says_preprocess = a->says_preprocess,
+                                .sample_bits = a->model ? a->model->sample_bits : 0,
                                 .bn_eps = a->bn_eps};
 }
 
@@ -376,8 +378,10 @@ rescl_status rescl_weights_create_model(const rescl_weights *weights,
     RS_TRY(rs_wfile_load(weights->file, model->graph, &m, &model->weights));
     take_over(weights, model);
     model->resize = resize_of(weights, model->image_size);
-    if (rs_wfile_describe(weights->file)->model)
+    if (rs_wfile_describe(weights->file)->model) {
         model->trained_on = rs_wfile_describe(weights->file)->model->trained_on;
+        model->sample_bits = rs_wfile_describe(weights->file)->model->sample_bits;
+    }
     *out = model;
     model = NULL;
 out:

@@ -246,7 +246,8 @@ void rescl_model_get_info(const rescl_model *m, rescl_model_info *out)
                               .preprocess = m->preprocess,
                               .normalize = get_normalize(m),
                               .resize = m->resize,
-                              .trained_on = m->trained_on};
+                              .trained_on = m->trained_on,
+                              .sample_bits = m->sample_bits};
     for (size_t i = 0; i < m->graph->nnodes; i++) {
         size_t params, trainable;
         count_node(m->graph, &m->graph->node[i], &params, &trainable);

@@ -21,7 +21,8 @@ struct rescl_model {
     char *frozen;       /* the patterns of rescl_model_freeze, or NULL */
     bool norm_eval;
     rescl_trained_on trained_on;
-    rs_graph *graph; /* unfused: one node per layer of the summary */
+    size_t sample_bits; /* of rescl_model_info */
+    rs_graph *graph;    /* unfused: one node per layer of the summary */
     rs_weights weights;
 };
 

@@ -244,6 +244,8 @@ static rescl_status match_model(const rs_checkpoint *c, const rescl_model *m)
     FAIL_IF_DIFFERENT(was->resize.interpolation != m->resize.interpolation, "the interpolation",
                       "%s", rescl_interpolation_name(was->resize.interpolation),
                       rescl_interpolation_name(m->resize.interpolation));
+    FAIL_IF_DIFFERENT(was->sample_bits && was->sample_bits != m->sample_bits, "sample_bits:", "%zu",
+                      was->sample_bits, m->sample_bits);
     FAIL_IF_DIFFERENT(fabs(was->dropout - m->dropout) > 0.0, "a dropout of", "%g", was->dropout,
                       m->dropout);
     FAIL_IF_DIFFERENT(fabs(was->label_smoothing - m->label_smoothing) > 0.0, "a label smoothing of",

@@ -191,6 +191,7 @@ rescl_status rescl_trainer_create(rescl_device *device, rescl_model *model,
         model->trained_on = (rescl_trained_on){.validation_split = train_set->validation_split,
                                                .seed = train_set->seed};
         memcpy(model->trained_on.fingerprint, t->fingerprint, sizeof t->fingerprint);
+        model->sample_bits = train_set->images.sample_bits ? train_set->images.sample_bits : 16;
     }
     if (eval_set) {
         RS_TRY(rs_match_dataset(model, eval_set, "evaluation set", &t->eval_map));
