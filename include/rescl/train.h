@@ -237,6 +237,16 @@ RESCL_API rescl_status rescl_evaluate(rescl_device *device, const rescl_model *m
                                       const rescl_train_callbacks *callbacks, rescl_metrics *out)
     RESCL_CHECK;
 
+/** rescl_evaluate() at the end of a run: images that cannot be read are added to the skipped.csv of
+ * its `folder`, those that rescl_dataset_check() left out too. */
+RESCL_API rescl_status rescl_evaluate_run(rescl_device *device, const rescl_model *model,
+                                          const rescl_dataset *set, size_t batch_size,
+                                          size_t workers, const rescl_train_callbacks *callbacks,
+                                          const char *folder, rescl_metrics *out) RESCL_CHECK;
+/** Adds the images that rescl_dataset_check() left out of a set (NULL: none) to the skipped.csv of a
+ * run's folder, each once. A run does so for the sets it is given. */
+RESCL_API rescl_status rescl_run_list_bad(const char *folder, const rescl_dataset *set) RESCL_CHECK;
+
 /** A model made ready for inference at one batch size. */
 typedef struct rescl_predictor rescl_predictor;
 

@@ -27,6 +27,7 @@ typedef struct run {
     rescl_match_list *loaded;
     rescl_trainer *trainer;
     char *folder, *resume, *ini;
+    size_t hidden; /* images that cannot be read and were not named */
     cli_progress progress;
     rescl_step_event step;   /* the last one */
     rescl_epoch_event epoch; /* the last one; epochs is 0 before it */
@@ -195,19 +196,39 @@ static int match_test(const run *r)
     return st == RESCL_OK ? CLI_OK : cli_fail(st, false);
 }
 
-/* Before the first step, what would end training in the middle of it. The list holds what is trained
- * on and what is measured after each epoch. */
+/* Before the first step, what would end training in the middle of it. */
 static int check_data(run *r)
 {
     enum { SHOWN = 5 };
-    char *list = cli_format("%s/skipped.csv", r->folder);
-    int code = list ? cli_data_check(r->data.train, SHOWN, list) : CLI_FAILURE;
+    int code = cli_data_check(r->data.train, SHOWN, &r->hidden);
     if (code == CLI_OK)
-        code = cli_data_check(r->eval_set, SHOWN, list);
+        code = cli_data_check(r->eval_set, SHOWN, &r->hidden);
     if (code == CLI_OK && r->data.test != r->eval_set)
-        code = cli_data_check(r->data.test, SIZE_MAX, NULL);
-    free(list);
+        code = cli_data_check(r->data.test, SHOWN, &r->hidden);
     return code;
+}
+
+/* Nothing is left of a new run that cannot begin, and so no list of what cannot be read. */
+static void give_up(const run *r)
+{
+    cli_litter_remove();
+    if (r->hidden > 0)
+        cli_tell("--strict-data names all images that cannot be read");
+}
+
+/* A run that goes on has the rows of what it trains on and is measured by. */
+static int list_bad(const run *r)
+{
+    rescl_status st = RESCL_OK;
+    if (!r->resume)
+        st = rescl_run_list_bad(r->folder, r->train_set);
+    if (st == RESCL_OK && !r->resume)
+        st = rescl_run_list_bad(r->folder, r->eval_set);
+    if (st == RESCL_OK && r->data.test != r->eval_set)
+        st = rescl_run_list_bad(r->folder, r->data.test);
+    if (st == RESCL_OK && r->hidden > 0)
+        cli_warn("all images that cannot be read are listed in %s/skipped.csv", r->folder);
+    return st == RESCL_OK ? CLI_OK : cli_fail(st, false);
 }
 
 static int open_all(run *r)
@@ -230,7 +251,7 @@ static int open_all(run *r)
     if ((code = match_test(r)) == CLI_OK && (code = open_folder(r)) == CLI_OK)
         code = check_data(r);
     if (code != CLI_OK)
-        cli_litter_remove();
+        give_up(r);
     return code;
 }
 
@@ -398,8 +419,8 @@ static int measure_test(run *r, const char *weights)
     rescl_status st = rescl_model_load(weights, &best);
     const bool loaded = st == RESCL_OK;
     if (loaded)
-        st = rescl_evaluate(r->session.device, best, r->data.test, r->options.batch_size,
-                            r->options.workers, NULL, &r->test);
+        st = rescl_evaluate_run(r->session.device, best, r->data.test, r->options.batch_size,
+                                r->options.workers, NULL, r->folder, &r->test);
     rescl_model_destroy(best);
     if (loaded && st == RESCL_ERR_FORMAT && !cli_bool(r->args, OPT_strict_data))
         cli_warn("test was not measured: %s", rescl_last_error()->message);
@@ -574,9 +595,9 @@ int cmd_train(const cli_args *args)
     r.options.args_ini = r.ini;
     rescl_status st = rescl_trainer_create(r.session.device, r.model, r.train_set, r.eval_set,
                                            &r.options, &r.trainer);
-    if (st != RESCL_OK) {
-        code = cli_fail(st, false);
-        cli_litter_remove();
+    code = st == RESCL_OK ? list_bad(&r) : cli_fail(st, false);
+    if (code != CLI_OK) {
+        give_up(&r);
         goto out;
     }
     const rescl_train_callbacks callbacks = {

@@ -12,7 +12,7 @@ void cli_data_list_bad(const rescl_dataset *set)
         cli_error("%s: %s", image.path, image.reason);
 }
 
-int cli_data_check(rescl_dataset *set, size_t shown, const char *list)
+int cli_data_check(rescl_dataset *set, size_t shown, size_t *hidden)
 {
     size_t checked = 0, bad = 0;
     rescl_bad_image image;
@@ -33,7 +33,8 @@ int cli_data_check(rescl_dataset *set, size_t shown, const char *list)
     for (size_t i = 0; i < shown && rescl_dataset_bad(set, i, &image); i++)
         cli_warn("%s: %s", image.path, image.reason);
     if (bad > shown)
-        cli_warn("and %zu more%s%s", bad - shown, list ? "; all are listed in " : "",
-                 list ? list : "");
+        cli_warn("and %zu more", bad - shown);
+    if (hidden && bad > shown)
+        *hidden += bad - shown;
     return CLI_OK;
 }

@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -46,9 +47,10 @@ struct rs_loader {
     pthread_cond_t work;  /* something may be taken, or `quit` */
     pthread_cond_t ready; /* a sample is done */
     bool started, quit;
-    size_t staging; /* the first batch not wholly taken */
-    size_t next;    /* the batch that rs_loader_next gives next */
-    size_t busy;    /* samples being made */
+    size_t staging;  /* the first batch not wholly taken */
+    size_t next;     /* the batch that rs_loader_next gives next */
+    size_t busy;     /* samples being made */
+    atomic_int lost; /* the label of which no image can be read, or -1 */
 };
 
 /* Samples of batch b. */
@@ -84,8 +86,7 @@ static bool take(rs_loader *l, slot **out_slot, size_t *out_sample)
 
 /* The next image of the same class in the set's order that can be read, for one that cannot: the same
  * in every epoch, however threads run. On failure the error is the first image's. */
-static rescl_status find_substitute(const rs_loader *l, size_t index, rescl_image *image,
-                                    int32_t *label)
+static rescl_status find_substitute(rs_loader *l, size_t index, rescl_image *image, int32_t *label)
 {
     rescl_status st = RESCL_OK;
     const rescl_error why = *rescl_last_error();
@@ -99,6 +100,7 @@ static rescl_status find_substitute(const rs_loader *l, size_t index, rescl_imag
         if (!rs_dataset_passes_over(l->set, st))
             goto out; /* good, or a failure of another kind */
     }
+    atomic_store(&l->lost, wanted);
     RS_FAIL(why.status, "no image of the class '%s' can be read; the first is %.700s",
             rescl_dataset_class_name(l->set, (size_t)wanted), why.message);
 out:
@@ -106,7 +108,7 @@ out:
 }
 
 /* *unread: the image cannot be read, and the set passes over it. */
-static rescl_status make_sample(const rs_loader *l, const slot *s, size_t sample, size_t *unread)
+static rescl_status make_sample(rs_loader *l, const slot *s, size_t sample, size_t *unread)
 {
     rescl_status st = RESCL_OK;
     const rs_loader_options *o = &l->options;
@@ -239,6 +241,7 @@ rescl_status rs_loader_create(const rescl_dataset *set, const rs_loader_options 
     *out = NULL;
     RS_TRY(check_options(set, options));
     RS_OOM(l = calloc(1, sizeof *l));
+    atomic_init(&l->lost, -1);
     l->set = set;
     l->options = *options;
     if (rs_augment_crops(&l->options.augment))
@@ -308,6 +311,11 @@ size_t rs_loader_threads(size_t asked)
 {
     const size_t useful = 4 * rs_cpu_count(), most = useful > 8 ? useful : 8;
     return asked < most ? asked : most;
+}
+
+int32_t rs_loader_lost(const rs_loader *l)
+{
+    return atomic_load(&l->lost);
 }
 
 size_t rs_loader_batches(const rs_loader *l)

@@ -59,6 +59,9 @@ size_t rs_split_count(const rs_split *s); /* batches */
  * 8 at least. */
 size_t rs_loader_threads(size_t asked);
 
+/* After a failure: the label of the set of which no image can be read; -1: it was another one. */
+int32_t rs_loader_lost(const rs_loader *l);
+
 size_t rs_loader_batches(const rs_loader *l); /* per epoch */
 size_t rs_loader_depth(const rs_loader *l);   /* batches that are in memory at once */
 

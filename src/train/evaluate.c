@@ -160,12 +160,21 @@ rescl_status rescl_evaluate(rescl_device *device, const rescl_model *model,
                             const rescl_dataset *set, size_t batch_size, size_t workers,
                             const rescl_train_callbacks *callbacks, rescl_metrics *out)
 {
+    return rescl_evaluate_run(device, model, set, batch_size, workers, callbacks, NULL, out);
+}
+
+rescl_status rescl_evaluate_run(rescl_device *device, const rescl_model *model,
+                                const rescl_dataset *set, size_t batch_size, size_t workers,
+                                const rescl_train_callbacks *callbacks, const char *folder,
+                                rescl_metrics *out)
+{
     rescl_status st = RESCL_OK;
     rs_watch watch = {0};
     rs_evaluation e = {.watch = &watch, .event.epochs = 1};
     rescl_train_callbacks ours = {0};
     int32_t *label_map = NULL;
-    rs_run_info run = {.model = model, .eval_set = set, .callbacks = callbacks ? &ours : NULL};
+    rs_run_info run = {
+        .model = model, .eval_set = set, .folder = folder, .callbacks = callbacks ? &ours : NULL};
     const rs_team_plan plan = {.batch = batch_size, .eval_images = set->count};
     rs_loader_options load = {.batch = batch_size,
                               .height = model->image_size,

@@ -178,23 +178,28 @@ out:
 }
 
 /* What failed stays the error, and the steps before it are saved. */
-static void save_before_failure(rescl_trainer *t)
+static void save_before_failure(run *r)
 {
+    rescl_trainer *t = r->t;
     const rescl_error why = *rescl_last_error();
+    const int32_t lost = rs_loader_lost(t->train_loader);
 
     if (rs_trainer_download(t) != RESCL_OK || rs_trainer_save_last(t) != RESCL_OK)
+        rs_log(RESCL_LOG_WARN, "%s", rescl_last_error()->message);
+    if (lost >= 0 && rs_watch_lost(&r->watch, t->train_set, lost) != RESCL_OK)
         rs_log(RESCL_LOG_WARN, "%s", rescl_last_error()->message);
     rs_error_restore(&why);
 }
 
-static rescl_status next_batch(rescl_trainer *t, const rs_batch **out)
+static rescl_status next_batch(run *r, const rs_batch **out)
 {
+    rescl_trainer *t = r->t;
     const double asked = rs_clock_seconds();
     const rescl_status st = rs_loader_next(t->train_loader, out);
 
     t->progress.data_wait += rs_clock_seconds() - asked;
     if (st != RESCL_OK)
-        save_before_failure(t);
+        save_before_failure(r);
     return st;
 }
 
@@ -211,7 +216,7 @@ static rescl_status train_epoch(run *r)
     r->mark = rs_clock_seconds();
     while (!steps_exhausted(t)) {
         double step_loss, now, step_seconds;
-        RS_TRY(next_batch(t, &batch));
+        RS_TRY(next_batch(r, &batch));
         if (!batch)
             break;
         RS_TRY(train_batch(r, batch, &step_loss));

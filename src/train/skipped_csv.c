@@ -94,6 +94,64 @@ out:
     return st;
 }
 
+/* Adds what was left out of a set to a file that may be there, each once. */
+static rescl_status add_left_out(const char *path, const rescl_dataset *set)
+{
+    rescl_status st = RESCL_OK;
+    rs_str text = {0}, row = {0};
+    char *old = NULL;
+    size_t bytes;
+    rescl_bad_image bad;
+
+    if (!rescl_dataset_bad(set, 0, &bad))
+        goto out;
+    st = rs_file_read(path, MAX_BYTES, &old, &bytes);
+    if (st == RESCL_ERR_NOT_FOUND)
+        st = RESCL_OK;
+    RS_TRY(st);
+    RS_TRY(rs_str_append(&text, old ? old : HEADER));
+    for (size_t i = 0; rescl_dataset_bad(set, i, &bad); i++) {
+        row.len = 0;
+        RS_TRY(append_row(&row, set, &bad));
+        if (!old || !strstr(old, row.text))
+            RS_TRY(rs_str_append(&text, row.text));
+    }
+    RS_TRY(rs_file_write(path, text.text, text.len));
+out:
+    rs_str_fini(&row);
+    rs_str_fini(&text);
+    free(old);
+    return st;
+}
+
+rescl_status rescl_run_list_bad(const char *folder, const rescl_dataset *set)
+{
+    rescl_status st = RESCL_OK;
+    char *path = NULL;
+
+    RS_OOM(path = rs_path_join(folder, "skipped.csv"));
+    if (set)
+        RS_TRY(add_left_out(path, set));
+out:
+    free(path);
+    return st;
+}
+
+/* What is measured at the end of a run goes on with the run's file. */
+static rescl_status continue_file(skipped *s, const rs_run_info *run)
+{
+    rescl_status st = RESCL_OK;
+    size_t bytes;
+
+    RS_OOM(s->path = rs_path_join(run->folder, "skipped.csv"));
+    RS_TRY(add_left_out(s->path, run->eval_set));
+    st = rs_file_read(s->path, MAX_BYTES, &s->before, &bytes);
+    if (st == RESCL_ERR_NOT_FOUND)
+        st = RESCL_OK;
+out:
+    return st;
+}
+
 static rescl_status open_skipped(const rs_run_info *run, void **self)
 {
     rescl_status st = RESCL_OK;
@@ -102,6 +160,8 @@ static rescl_status open_skipped(const rs_run_info *run, void **self)
     RS_OOM(s = calloc(1, sizeof *s));
     if (run->folder && run->train_set)
         RS_TRY(begin_file(s, run));
+    else if (run->folder)
+        RS_TRY(continue_file(s, run));
     *self = s, s = NULL;
 out:
     free_skipped(s);
@@ -128,8 +188,9 @@ out:
     return st;
 }
 
-/* The reason is found by trying again. */
-static rescl_status list_sample(skipped *s, const rescl_dataset *set, size_t sample, bool training)
+/* The reason is found by trying again. `instead` is what happens: NULL is not logged. */
+static rescl_status list_sample(skipped *s, const rescl_dataset *set, size_t sample,
+                                const char *instead)
 {
     rescl_status st = RESCL_OK;
     rescl_image image = {0};
@@ -142,10 +203,9 @@ static rescl_status list_sample(skipped *s, const rescl_dataset *set, size_t sam
     RS_TRY(append_row(&row, set, &bad));
     if (s->before && strstr(s->before, row.text))
         goto out; /* an earlier part of the run said so */
-    if (s->count++ < SHOWN)
-        rs_log(RESCL_LOG_WARN, "%s: %s; %s", bad.path, bad.reason,
-               training ? "another image of its class takes its place" : "it is not counted");
-    else if (s->count == SHOWN + 1)
+    if (instead && s->count++ < SHOWN)
+        rs_log(RESCL_LOG_WARN, "%s: %s; %s", bad.path, bad.reason, instead);
+    else if (instead && s->count == SHOWN + 1)
         rs_log(RESCL_LOG_WARN, "more images cannot be read%s%s",
                s->path ? "; they are listed in " : "", s->path ? s->path : "");
     if (!s->path)
@@ -163,6 +223,8 @@ out:
 static rescl_status take_samples(void *self, const rs_samples *samples)
 {
     rescl_status st = RESCL_OK;
+    const char *instead =
+        samples->training ? "another image of its class takes its place" : "it is not counted";
     const rs_batch *b = samples->batch;
     bool new_one;
 
@@ -171,7 +233,24 @@ static rescl_status take_samples(void *self, const rs_samples *samples)
             continue;
         RS_TRY(is_new(self, b->set, b->unread_at[i], &new_one));
         if (new_one)
-            RS_TRY(list_sample(self, b->set, b->unread_at[i], samples->training));
+            RS_TRY(list_sample(self, b->set, b->unread_at[i], instead));
+    }
+out:
+    return st;
+}
+
+/* The error that ends the run names the class. */
+static rescl_status take_lost(void *self, const rescl_dataset *set, int32_t label)
+{
+    rescl_status st = RESCL_OK;
+    bool new_one;
+
+    for (size_t i = 0; i < set->count; i++) {
+        if (rs_dataset_label(set, i) != label)
+            continue;
+        RS_TRY(is_new(self, set, i, &new_one));
+        if (new_one)
+            RS_TRY(list_sample(self, set, i, NULL));
     }
 out:
     return st;
@@ -184,5 +263,8 @@ static rescl_status close_skipped(void *self, rescl_status st)
     return RESCL_OK;
 }
 
-const rs_watcher rs_watcher_skipped_csv = {
-    .name = "skipped_csv", .open = open_skipped, .samples = take_samples, .close = close_skipped};
+const rs_watcher rs_watcher_skipped_csv = {.name = "skipped_csv",
+                                           .open = open_skipped,
+                                           .samples = take_samples,
+                                           .lost = take_lost,
+                                           .close = close_skipped};

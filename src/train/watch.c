@@ -51,6 +51,15 @@ out:
     return st;
 }
 
+rescl_status rs_watch_lost(const rs_watch *w, const rescl_dataset *set, int32_t label)
+{
+    rescl_status st = RESCL_OK;
+
+    TELL(w, lost, set, label);
+out:
+    return st;
+}
+
 rescl_status rs_watch_step(const rs_watch *w, const rescl_step_event *e, bool *stop)
 {
     rescl_status st = RESCL_OK;

@@ -43,6 +43,8 @@ typedef struct rs_watcher {
     rescl_status (*open)(const rs_run_info *run, void **self);
     /* After each batch of training and evaluation: first the batch, then the metrics so far. */
     rescl_status (*samples)(void *self, const rs_samples *s);
+    /* No image of a class of the training set can be read: the run ends. */
+    rescl_status (*lost)(void *self, const rescl_dataset *set, int32_t label);
     rescl_status (*step)(void *self, const rescl_step_event *e, bool *stop);
     /* After each epoch and its evaluation, when `best` is saved and `last` still is that of
      * before the evaluation: a run that is killed here comes here again with the same epoch, after an `open` with that epoch. */
@@ -68,6 +70,7 @@ typedef struct rs_watch {
 rescl_status rs_watch_open(rs_watch *w, const rs_watcher *const *watchers, const rs_run_info *run)
     RESCL_CHECK;
 rescl_status rs_watch_samples(const rs_watch *w, const rs_samples *s) RESCL_CHECK;
+rescl_status rs_watch_lost(const rs_watch *w, const rescl_dataset *set, int32_t label) RESCL_CHECK;
 rescl_status rs_watch_step(const rs_watch *w, const rescl_step_event *e, bool *stop) RESCL_CHECK;
 rescl_status rs_watch_epoch(const rs_watch *w, const rescl_epoch_event *e, bool *stop) RESCL_CHECK;
 rescl_status rs_watch_saved(const rs_watch *w, const rescl_epoch_event *e, bool *stop) RESCL_CHECK;

@@ -96,3 +96,36 @@ grep -q '"split": "val"' out || fail "expected the best epoch"
 run train $options --name strict --strict-data
 want_code 4
 want_out "weights   runs/strict/weights/best.safetensors"
+
+# The list is of all splits, of test too, whenever an image shows to be bad; few are named one by one.
+cp whole.png middle/test/cat/1.png
+cp whole.png middle/test/dog/1.png
+for i in 1 2 3 4 5 6 7 8; do : >middle/test/cat/empty$i.png; done
+: >middle/val/dog/empty.png
+# shellcheck disable=SC2086
+run train $options --name listed
+want_code 0
+want_err "8 of 16 images of the split 'test' cannot be read"
+want_err "and 3 more"
+want_err "all images that cannot be read are listed in runs/listed/skipped.csv"
+[ "$(grep -c 'test/cat/empty' err)" -eq 5 ] || fail "expected five of test by name"
+list=runs/listed/skipped.csv
+[ "$(grep -c '^test,cat,middle/test/cat/empty' $list)" -eq 8 ] || fail "expected all of test: $(cat $list)"
+[ "$(grep -c '^test,' $list)" -eq 14 ] || fail "expected those damaged in the middle: $(cat $list)"
+[ "$(grep -c '^val,dog,' $list)" -eq 1 ] || fail "expected that of val: $(cat $list)"
+cp $list before
+run train --resume runs/listed --epochs 2
+want_code 0
+cmp -s $list before || fail "expected the same list: $(cat $list)"
+
+# A run that cannot begin leaves no list behind, and points to none.
+rm middle/train/dog/*
+for i in 1 2 3 4 5 6 7 8; do : >middle/train/dog/$i.png; done
+# shellcheck disable=SC2086
+run train $options --name never
+want_code 4
+want_err "and 3 more"
+want_err "no image of the class 'dog' can be read"
+want_err "--strict-data names all"
+grep -q 'skipped.csv' err && fail "expected no word of a list that is gone"
+[ ! -e runs/never ] || fail "expected no run folder"

@@ -178,8 +178,15 @@ static void names_a_class_without_images(void **state)
     stopper s = {.at = UINT64_MAX};
     for (size_t i = 0; i < 3; i++)
         damage(image_path("train", 2, i));
-    assert_fails(do_run(NULL, false, false, 1, &s), RESCL_ERR_FORMAT, "no image of the class '2'",
+    char folder[512];
+    snprintf(folder, sizeof folder, "%s/lost", rs_test_dir);
+    assert_fails(do_run(folder, false, false, 1, &s), RESCL_ERR_FORMAT, "no image of the class '2'",
                  "corrupted PNG");
+    char *text = list_of(folder);
+    assert_int_equal(lines_of(text), 1 + IMAGES);
+    for (size_t i = 0; i < IMAGES; i++)
+        assert_non_null(strstr(text, image_path("train", 2, i)));
+    free(text);
 }
 
 int main(void)
