@@ -240,6 +240,28 @@ RESCL_API const char *rescl_dataset_note(const rescl_dataset *dataset, size_t in
 RESCL_API rescl_status rescl_dataset_fingerprint(const rescl_dataset *dataset,
                                                  char out[RESCL_FINGERPRINT_BYTES]) RESCL_CHECK;
 
+/** The most hashes that a sketch has. */
+#define RESCL_SKETCH_HASHES 512
+/**
+ * By what the images of a dataset are recognised in another one: the least of the 48-bit hashes of
+ * their contents, ascending, each once. Fewer than RESCL_SKETCH_HASHES are those of all images.
+ */
+typedef struct rescl_sketch {
+    size_t count; /**< 0: not known, as of images that are drawn */
+    uint64_t hash[RESCL_SKETCH_HASHES];
+} rescl_sketch;
+RESCL_API rescl_status rescl_dataset_sketch(const rescl_dataset *dataset, rescl_sketch *out)
+    RESCL_CHECK;
+/** How many of a dataset's images are among those of a sketch. */
+typedef struct rescl_overlap {
+    size_t images;   /**< that are: an estimate unless all were compared */
+    size_t compared; /**< images that tell; 0: not known */
+} rescl_overlap;
+/** Goes by the content of files or arrays, whatever their names, labels and split. */
+RESCL_API rescl_status rescl_dataset_overlap(const rescl_dataset *dataset,
+                                             const rescl_sketch *sketch, rescl_overlap *out)
+    RESCL_CHECK;
+
 /** An image that cannot be read. Strings are borrowed from the dataset. */
 typedef struct rescl_bad_image {
     const char *path;

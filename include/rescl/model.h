@@ -51,6 +51,7 @@ typedef struct rescl_trained_on {
     char fingerprint[RESCL_FINGERPRINT_BYTES]; /**< rescl_dataset_fingerprint; "": not known */
     double validation_split; /**< and seed: those of rescl_data_options; 0: nothing was held out */
     uint64_t seed;
+    rescl_sketch sketch; /**< rescl_dataset_sketch; no hashes in files that do not have it */
 } rescl_trained_on;
 
 typedef struct rescl_model_info {

@@ -12,9 +12,10 @@
 /* The images to evaluate. */
 typedef struct eval_data {
     rescl_dataset *set;
-    const char *split; /* "train", "val", "test", or "all" of data without splits */
-    bool trained;      /* the weights were trained on these images: no accuracy of others */
-    bool mixed;        /* ... or on some of them: another share of the same images was held out */
+    const char *split;  /* "train", "val", "test", or "all" of data without splits */
+    bool trained;       /* the weights were trained on just these images */
+    rescl_overlap seen; /* of these images, those that the weights were trained on */
+    bool mixed;         /* that is not known, but another share of the same images was held out */
 } eval_data;
 
 static rescl_status open_split(const cli_args *args, const char *split, size_t size, double share,
@@ -113,11 +114,34 @@ static rescl_status open_data(const cli_args *args, const rescl_model_info *info
     return st;
 }
 
+/* Says which images the weights were trained on, whatever folder and split they are in. */
+static rescl_status recognise(const rescl_trained_on *by, eval_data *d)
+{
+    const size_t count = rescl_dataset_count(d->set);
+    const rescl_status st = rescl_dataset_overlap(d->set, &by->sketch, &d->seen);
+    if (d->trained)
+        d->seen = (rescl_overlap){count, count};
+    if (d->seen.images > 0 || d->seen.compared == count)
+        d->mixed = false;
+    return st;
+}
+
+/* The accuracy is that of training, for most of the images were trained on. */
+static bool is_training(const eval_data *d)
+{
+    return d->mixed || d->seen.images > rescl_dataset_count(d->set) / 2;
+}
+
 static void describe_data(const cli_args *args, const rescl_trained_on *by, const eval_data *d)
 {
     const char *path = cli_str(args, OPT_data_path), *asked = cli_choice(args, OPT_split);
     const size_t count = rescl_dataset_count(d->set);
-    if (d->trained)
+    if (d->seen.images > 0 && (d->seen.images < count || d->seen.compared < count))
+        cli_warn("%s: the network was trained on %s%zu of these %zu images: %s", path,
+                 d->seen.compared < count ? "about " : "", d->seen.images, count,
+                 is_training(d) ? "this is training accuracy, which says little about others"
+                                : "the accuracy is better than that of others");
+    else if (d->seen.images > 0)
         cli_warn(
             "%s: the network was trained on these %zu images: this is training accuracy, which "
             "says little about others",
@@ -153,7 +177,9 @@ static int print_json(const cli_args *args, const char *weights, const char *dev
     cli_json_set(o, "model", cli_json_string(info->name));
     cli_json_set(o, "data", cli_json_string(cli_str(args, OPT_data_path)));
     cli_json_set(o, "split", json_string(d->split));
-    cli_json_set(o, "trained_on", json_boolean(d->trained || d->mixed));
+    cli_json_set(o, "trained_on", json_boolean(d->seen.images > 0 || d->mixed));
+    cli_json_set(o, "trained_on_images",
+                 d->seen.compared ? json_integer((json_int_t)d->seen.images) : json_null());
     cli_json_set(o, "device", cli_json_string(device));
     cli_json_set(o, "samples", json_integer((json_int_t)m->samples));
     cli_json_set(o, "loss", cli_json_real(m->loss));
@@ -201,6 +227,10 @@ int cmd_eval(const cli_args *args)
     if ((code = cli_data_check(data.set, SIZE_MAX, NULL)) != CLI_OK ||
         (code = cli_session_open(args, 0, &session)) != CLI_OK)
         goto out;
+    if ((st = recognise(&info.trained_on, &data)) != RESCL_OK) {
+        code = cli_fail(st, false);
+        goto out;
+    }
     cli_device_text(rescl_device_get_info(session.device), device);
     cli_note("model   %s, %zux%zu", info.name, info.image_size, info.image_size);
     cli_note("device  %s", device);
@@ -218,7 +248,7 @@ int cmd_eval(const cli_args *args)
     else if (cli_bool(args, OPT_json))
         code = print_json(args, path, device, &info, &data, &metrics);
     else
-        print_text(&metrics, data.mixed || strcmp(data.split, "train") == 0);
+        print_text(&metrics, strcmp(data.split, "train") == 0 || is_training(&data));
 out:
     cli_session_close(&session);
     rescl_dataset_close(data.set);

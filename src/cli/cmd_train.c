@@ -509,16 +509,18 @@ static int report(run *r)
     }
     char epoch[64] = "";
     const rescl_metrics *best = best_metrics(r);
+    const bool measured = r->eval_set && !(r->data.val ? r->data.val_seen : r->data.test_seen);
     if (r->best.epochs) {
         printf("best      %saccuracy %.4f loss %.4f after epoch %zu of %zu%s%s\n",
-               r->eval_set ? "" : "training ", best->top1, best->loss, r->best.epoch + 1,
+               measured ? "" : "training ", best->top1, best->loss, r->best.epoch + 1,
                r->best.epochs, r->eval_set ? ", on " : "",
                r->eval_set ? rescl_dataset_split(r->eval_set) : "");
         snprintf(epoch, sizeof epoch, " (best epoch %zu)", r->best.epoch + 1);
     }
     if (r->test.samples)
-        printf("test      accuracy %.4f loss %.4f on %zu images%s\n", r->test.top1, r->test.loss,
-               r->test.samples, epoch);
+        printf("test      %saccuracy %.4f loss %.4f on %zu images%s\n",
+               r->data.test_seen ? "training " : "", r->test.top1, r->test.loss, r->test.samples,
+               epoch);
     if (!r->epoch.epochs)
         cli_note("nothing was left to do: the run had reached its last epoch or step");
     cli_print("weights   %s\n", weights);
@@ -598,6 +600,10 @@ int cmd_train(const cli_args *args)
     code = st == RESCL_OK ? list_bad(&r) : cli_fail(st, false);
     if (code != CLI_OK) {
         give_up(&r);
+        goto out;
+    }
+    if ((code = cli_train_data_recognise(args, r.model, &r.data)) != CLI_OK) {
+        cli_litter_remove();
         goto out;
     }
     const rescl_train_callbacks callbacks = {

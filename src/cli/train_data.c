@@ -108,6 +108,36 @@ rescl_dataset *cli_train_data_measured(const cli_train_data *d)
     return d->val ? d->val : d->test;
 }
 
+/* Warns where the network is trained on images of a set that measures it; *most if on most of them. */
+static rescl_status recognise(const char *path, const rescl_sketch *sketch,
+                              const rescl_dataset *set, bool *most)
+{
+    rescl_overlap seen = {0};
+    const size_t count = set ? rescl_dataset_count(set) : 0;
+    const rescl_status st = set ? rescl_dataset_overlap(set, sketch, &seen) : RESCL_OK;
+    *most = seen.images > count / 2;
+    if (seen.images > 0)
+        cli_warn("%s: the network is trained on %s%zu of the %zu images of %s: its accuracy there "
+                 "is %s; give each image to one split only",
+                 path, seen.compared < count ? "about " : "", seen.images, count,
+                 rescl_dataset_split(set),
+                 *most ? "training accuracy, which says little about others"
+                       : "better than that of others");
+    return st;
+}
+
+int cli_train_data_recognise(const cli_args *args, const rescl_model *model, cli_train_data *d)
+{
+    const char *path = cli_str(args, OPT_data_path);
+    rescl_model_info info;
+    rescl_model_get_info(model, &info);
+    const rescl_sketch *sketch = &info.trained_on.sketch;
+    rescl_status st = recognise(path, sketch, d->val, &d->val_seen);
+    if (st == RESCL_OK)
+        st = recognise(path, sketch, d->test, &d->test_seen);
+    return st == RESCL_OK ? CLI_OK : cli_fail(st, false);
+}
+
 void cli_data_notes(rescl_dataset *const *sets, size_t count)
 {
     const char *text, *earlier;

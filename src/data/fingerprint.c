@@ -9,6 +9,7 @@
 #define OLD_SAMPLES 8
 #define VERSION     "2:"
 #define CHUNK       512 /* samples hashed at once */
+#define SKETCH_BITS 48
 
 /* Label, size and pixels of up to 8 samples spread over the set. */
 static rescl_status hash_pixels(const rescl_dataset *set, rs_hash *out)
@@ -95,6 +96,83 @@ rescl_status rescl_dataset_fingerprint(const rescl_dataset *set, char out[RESCL_
     }
     rs_hash_hex(h, hex);
     snprintf(out, RESCL_FINGERPRINT_BYTES, VERSION "%s", hex);
+out:
+    return st;
+}
+
+/* ---- the images of one set among those of another ---------------------------------------- */
+
+typedef struct least {
+    uint64_t hash[2 * RESCL_SKETCH_HASHES];
+    size_t count;
+} least;
+
+static int by_value(const void *a, const void *b)
+{
+    const uint64_t *x = a, *y = b;
+    return (*x > *y) - (*x < *y);
+}
+
+/* Leaves the least, each once. */
+static void reduce(least *l)
+{
+    size_t kept = 0;
+    qsort(l->hash, l->count, sizeof *l->hash, by_value);
+    for (size_t i = 0; i < l->count && kept < RESCL_SKETCH_HASHES; i++)
+        if (kept == 0 || l->hash[i] != l->hash[kept - 1])
+            l->hash[kept++] = l->hash[i];
+    l->count = kept;
+}
+
+static rescl_status hash_image(const rescl_dataset *set, size_t sample, uint64_t *out)
+{
+    rescl_status st = RESCL_OK;
+    rs_hash content = {0};
+    RS_TRY(set->format->identify(set, rs_dataset_index(set, sample), &content));
+    *out = content.lo >> (64 - SKETCH_BITS);
+out:
+    return st;
+}
+
+rescl_status rescl_dataset_sketch(const rescl_dataset *set, rescl_sketch *out)
+{
+    rescl_status st = RESCL_OK;
+    least l = {.count = 0};
+    *out = (rescl_sketch){0};
+    for (size_t i = 0; set->format->identify && i < set->count; i++) {
+        if (l.count == RS_COUNT(l.hash))
+            reduce(&l);
+        RS_TRY(hash_image(set, i, &l.hash[l.count++]));
+    }
+    reduce(&l);
+    out->count = l.count;
+    memcpy(out->hash, l.hash, l.count * sizeof *l.hash);
+out:
+    return st;
+}
+
+rescl_status rescl_dataset_overlap(const rescl_dataset *set, const rescl_sketch *sketch,
+                                   rescl_overlap *out)
+{
+    rescl_status st = RESCL_OK;
+    const bool whole = sketch->count < RESCL_SKETCH_HASHES;
+    size_t compared = 0, found = 0;
+    uint64_t hash;
+    *out = (rescl_overlap){0};
+    if (!set->format->identify || sketch->count == 0)
+        goto out;
+    for (size_t i = 0; i < set->count; i++) {
+        RS_TRY(hash_image(set, i, &hash));
+        if (!whole && hash > sketch->hash[sketch->count - 1])
+            continue;
+        compared++;
+        found += bsearch(&hash, sketch->hash, sketch->count, sizeof hash, by_value) != NULL;
+    }
+    out->compared = compared;
+    if (found == compared)
+        out->images = found > 0 ? set->count : 0;
+    else
+        out->images = (size_t)((double)found / (double)compared * (double)set->count + 0.5);
 out:
     return st;
 }

@@ -5,7 +5,9 @@
 #include "safetensors.h"
 #include "str.h"
 
+#include <inttypes.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +15,7 @@
 #define FORMAT_VERSION "1"
 #define LAYOUT         "RSCK"
 #define STATE_PREFIX   "optimizer."
+#define SKETCH_DIGITS  12 /* of a hash, hexadecimal */
 
 /* ---- writing ----------------------------------------------------------------------------- */
 
@@ -27,8 +30,12 @@ static json_t *trained_on_json(const rescl_trained_on *t)
 {
     if (!t->fingerprint[0])
         return json_null();
-    return json_pack("{s:s, s:f, s:o}", "fingerprint", t->fingerprint, "validation_split",
-                     t->validation_split, "seed", rs_json_u64(t->seed));
+    char sketch[RESCL_SKETCH_HASHES * SKETCH_DIGITS + 1] = "";
+    for (size_t i = 0; i < t->sketch.count; i++)
+        snprintf(sketch + i * SKETCH_DIGITS, SKETCH_DIGITS + 1, "%012" PRIx64, t->sketch.hash[i]);
+    return json_pack("{s:s, s:f, s:o, s:s*}", "fingerprint", t->fingerprint, "validation_split",
+                     t->validation_split, "seed", rs_json_u64(t->seed), "sketch",
+                     *sketch ? sketch : NULL);
 }
 
 static json_t *model_json(const rs_ckpt_model *m)
@@ -279,6 +286,24 @@ out:
     return st;
 }
 
+/* Hashes of 12 digits, ascending; a file may have none. */
+static bool get_sketch(const json_t *v, rescl_sketch *out)
+{
+    const char *text = json_string_value(v);
+    const size_t digits = json_string_length(v);
+    bool ok = !v || (text && digits % SKETCH_DIGITS == 0 &&
+                     digits / SKETCH_DIGITS <= RESCL_SKETCH_HASHES &&
+                     strspn(text, "0123456789abcdef") == digits);
+    for (size_t i = 0; ok && i < digits / SKETCH_DIGITS; i++) {
+        char hash[SKETCH_DIGITS + 1] = "";
+        memcpy(hash, text + i * SKETCH_DIGITS, SKETCH_DIGITS);
+        out->hash[i] = strtoull(hash, NULL, 16);
+        ok = i == 0 || out->hash[i] > out->hash[i - 1];
+        out->count = i + 1;
+    }
+    return ok;
+}
+
 static rescl_status parse_trained_on(const json_t *d, const char *path, rescl_trained_on *out)
 {
     rescl_status st = RESCL_OK;
@@ -291,10 +316,11 @@ static rescl_status parse_trained_on(const json_t *d, const char *path, rescl_tr
             json_string_length(fingerprint) >= sizeof out->fingerprint ||
             !get_real(d, "validation_split", &out->validation_split) ||
             !(out->validation_split >= 0.0 && out->validation_split < 1.0) ||
-            !rs_json_get_u64(json_object_get(d, "seed"), &out->seed),
+            !rs_json_get_u64(json_object_get(d, "seed"), &out->seed) ||
+            !get_sketch(json_object_get(d, "sketch"), &out->sketch),
         RESCL_ERR_FORMAT,
-        "%s: metadata 'model' has a trained_on without a valid fingerprint, validation_split or "
-        "seed",
+        "%s: metadata 'model' has a trained_on without a valid fingerprint, validation_split, seed "
+        "or sketch",
         path);
     memcpy(out->fingerprint, json_string_value(fingerprint), json_string_length(fingerprint) + 1);
 out:

@@ -191,6 +191,7 @@ rescl_status rescl_trainer_create(rescl_device *device, rescl_model *model,
         model->trained_on = (rescl_trained_on){.validation_split = train_set->validation_split,
                                                .seed = train_set->seed};
         memcpy(model->trained_on.fingerprint, t->fingerprint, sizeof t->fingerprint);
+        RS_TRY(rescl_dataset_sketch(train_set, &model->trained_on.sketch));
         model->sample_bits = train_set->images.sample_bits ? train_set->images.sample_bits : 16;
     }
     if (eval_set) {

@@ -132,6 +132,82 @@ static void knows_arrays_and_drawn_images(void **state)
     assert_string_not_equal(print[0], print[1]);
 }
 
+static void open_part(const char *folder, size_t samples, rescl_dataset **set)
+{
+    const rescl_data_options options = {.struct_size = sizeof options,
+                                        .path = rs_test_path("%s/%s", rs_test_dir, folder),
+                                        .split = "train",
+                                        .samples = samples};
+    assert_ok(rescl_dataset_open(&options, set));
+}
+
+/* Every image of a small set is known, whatever set it is in. */
+static void recognises_images_of_small_sets(void **state)
+{
+    (void)state;
+    rescl_dataset *all, *some;
+    rescl_sketch sketch;
+    rescl_overlap seen;
+    put_set("known");
+    open_part("known", 0, &all);
+    open_part("known", 10, &some);
+    assert_ok(rescl_dataset_sketch(some, &sketch));
+    assert_int_equal(sketch.count, 10);
+    assert_ok(rescl_dataset_overlap(all, &sketch, &seen));
+    assert_int_equal(seen.images, 10);
+    assert_int_equal(seen.compared, 40);
+    assert_ok(rescl_dataset_sketch(all, &sketch));
+    assert_ok(rescl_dataset_overlap(some, &sketch, &seen));
+    assert_int_equal(seen.images, 10);
+    assert_ok(rescl_dataset_overlap(some, &(rescl_sketch){0}, &seen));
+    assert_int_equal(seen.compared, 0);
+    rescl_dataset_close(all);
+    rescl_dataset_close(some);
+}
+
+/* Images of one pixel, numbered from `first`. */
+static rescl_dataset *open_pixels(size_t first)
+{
+    enum { COUNT = 6000 };
+    static uint8_t pixels[COUNT * 3];
+    static int32_t labels[COUNT];
+    rescl_dataset *set;
+    for (size_t i = 0; i < COUNT; i++) {
+        pixels[3 * i] = (uint8_t)((first + i) & 255);
+        pixels[3 * i + 1] = (uint8_t)((first + i) >> 8);
+    }
+    const rescl_data_arrays arrays = {.struct_size = sizeof arrays,
+                                      .images = pixels,
+                                      .labels = labels,
+                                      .count = COUNT,
+                                      .height = 1,
+                                      .width = 1,
+                                      .classes = 1};
+    assert_ok(rescl_dataset_from_arrays(&arrays, &set));
+    return set;
+}
+
+/* The least hashes tell the share. */
+static void estimates_the_share_of_large_sets(void **state)
+{
+    (void)state;
+    rescl_sketch sketch;
+    rescl_overlap seen;
+    rescl_dataset *set = open_pixels(0);
+    assert_ok(rescl_dataset_sketch(set, &sketch));
+    rescl_dataset_close(set);
+    assert_int_equal(sketch.count, RESCL_SKETCH_HASHES);
+    set = open_pixels(4500); /* a quarter of them */
+    assert_ok(rescl_dataset_overlap(set, &sketch, &seen));
+    rescl_dataset_close(set);
+    assert_in_range(seen.compared, 400, 620);
+    assert_in_range(seen.images, 1200, 1800);
+    set = open_pixels(6000);
+    assert_ok(rescl_dataset_overlap(set, &sketch, &seen));
+    rescl_dataset_close(set);
+    assert_int_equal(seen.images, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -139,6 +215,8 @@ int main(void)
         cmocka_unit_test(stays_where_nothing_changed),
         cmocka_unit_test(bears_what_cannot_be_read),
         cmocka_unit_test(knows_arrays_and_drawn_images),
+        cmocka_unit_test(recognises_images_of_small_sets),
+        cmocka_unit_test(estimates_the_share_of_large_sets),
     };
     return cmocka_run_group_tests(tests, rs_test_dir_setup, rs_test_dir_teardown);
 }

@@ -207,10 +207,15 @@ static void with_meta(fixture *f, const char *key, const char *value)
     rs_st_close(old);
 }
 
-#define MODEL(classes, size, names)                                                                \
+#define MODEL(classes, size, names) MODEL_WITH(classes, size, names, "")
+#define SKETCH(hashes)                                                                             \
+    MODEL_WITH("1", "24", "[\"a\"]",                                                               \
+               ",\"trained_on\":{\"fingerprint\":\"2:0\",\"validation_split\":0,\"seed\":\"0\","   \
+               "\"sketch\":" hashes "}")
+#define MODEL_WITH(classes, size, names, rest)                                                     \
     "{\"name\":\"resnet8\",\"classes\":" classes ",\"image_size\":" size                           \
     ",\"dropout\":0,\"label_smoothing\":0,\"seed\":\"1\",\"preprocess\":\"unit\","                 \
-    "\"class_names\":" names "}"
+    "\"class_names\":" names rest "}"
 
 static void refuses_damaged_metadata(void **state)
 {
@@ -233,6 +238,10 @@ static void refuses_damaged_metadata(void **state)
         {"model", MODEL("1", "24", "[\"a\\u001b[2J\"]"), RESCL_ERR_FORMAT, "control character"},
         {"model", MODEL("1", "0", "[\"a\"]"), RESCL_ERR_FORMAT, "image_size of 0"},
         {"model", MODEL("1", "1000000", "[\"a\"]"), RESCL_ERR_FORMAT, "image_size of 1000000"},
+        {"model", SKETCH("7"), RESCL_ERR_FORMAT, "seed or sketch"},
+        {"model", SKETCH("\"00000000000\""), RESCL_ERR_FORMAT, "seed or sketch"},
+        {"model", SKETCH("\"00000000000g\""), RESCL_ERR_FORMAT, "seed or sketch"},
+        {"model", SKETCH("\"000000000002000000000002\""), RESCL_ERR_FORMAT, "seed or sketch"},
         {"model", MODEL("-1", "24", "[\"a\"]"), RESCL_ERR_FORMAT, "lacks one of"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
