@@ -95,7 +95,9 @@ typedef enum rescl_image_notice {
     RESCL_IMAGE_USES_8_BITS = 4,
     RESCL_IMAGE_USES_10_BITS = 8,
     RESCL_IMAGE_USES_12_BITS = 16,
-    RESCL_IMAGE_USES_14_BITS = 32
+    RESCL_IMAGE_USES_14_BITS = 32,
+    /** 16-bit samples are above the range of rescl_image_options.sample_bits: they become white. */
+    RESCL_IMAGE_EXCEEDS_SAMPLE_BITS = 64
 } rescl_image_notice;
 
 /** A notice in words, for one image or many: "more than 64 Mi pixels, ..."; NULL for any other value. */

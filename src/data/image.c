@@ -110,6 +110,9 @@ const char *rescl_image_notice_text(rescl_image_notice notice)
         return DARK(12);
     case RESCL_IMAGE_USES_14_BITS:
         return DARK(14);
+    case RESCL_IMAGE_EXCEEDS_SAMPLE_BITS:
+        return "16-bit samples are above the range that --sample-bits (sample_bits) says, and "
+               "become white";
     }
 #undef DARK
     return NULL;

@@ -14,7 +14,8 @@
      RESCL_IMAGE_USES_14_BITS)
 
 /* Each is counted by itself, and told by the highest of its bits that was seen. */
-static const unsigned kinds[] = {RESCL_IMAGE_END_DAMAGED, RESCL_IMAGE_REDUCED, DARK};
+static const unsigned kinds[] = {RESCL_IMAGE_END_DAMAGED, RESCL_IMAGE_REDUCED, DARK,
+                                 RESCL_IMAGE_EXCEEDS_SAMPLE_BITS};
 
 struct rs_notices {
     char *origin;
@@ -80,7 +81,8 @@ void rs_notices_add(rs_notices *n, size_t index, const char *name, unsigned noti
     pthread_mutex_unlock(&n->lock);
     for (size_t i = 0; i < RS_COUNT(kinds); i++) {
         if (first & kinds[i])
-            rs_log(RESCL_LOG_WARN, "%s: %s (more are counted at the end)", name,
+            rs_log(RESCL_LOG_WARN,
+                   "%s: %s (others like it are counted at the end, if there are any)", name,
                    text_of(first & kinds[i]));
     }
 }

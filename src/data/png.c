@@ -73,7 +73,7 @@ static void on_row(png_structp png, png_row_infop row, png_bytep data)
     for (size_t i = 0; i < samples; i++) {
         const unsigned v = (unsigned)data[2 * i] << 8 | data[2 * i + 1];
         const bool alpha = row->channels == 4 && i % 4 == 3;
-        const unsigned full = alpha ? v : v << (16 - r->sample_bits);
+        const unsigned full = v << (16 - r->sample_bits);
         if (!alpha)
             r->all_samples |= v;
         data[i] = (png_byte)(full > 0xffff ? 0xff : full >> 8);
@@ -232,9 +232,11 @@ out:
     return st;
 }
 
-/* Bits of rescl_image_notice for 16-bit samples that do not use all of their range. */
-static unsigned unused_bits(const reader *r)
+/* The bit of rescl_image_notice for 16-bit samples that use less or more than their range. */
+static unsigned bits_notice(const reader *r)
 {
+    if (r->all_samples >> r->sample_bits)
+        return RESCL_IMAGE_EXCEEDS_SAMPLE_BITS;
     if (r->file_depth != 16 || r->sample_bits < 16 || r->all_samples == 0)
         return 0;
     return r->all_samples < 1u << 8    ? RESCL_IMAGE_USES_8_BITS
@@ -279,7 +281,7 @@ static rescl_status decode(const uint8_t *data, size_t bytes, const char *name,
     if (r.factor == 1 && r.channels == 4)
         lay_on_white(r.pixels, (size_t)r.width * r.height);
     out->image = (rescl_image){.width = r.out_width, .height = r.out_height, .pixels = r.pixels};
-    out->notices = unused_bits(&r) | (r.message[0] ? RESCL_IMAGE_END_DAMAGED : 0) |
+    out->notices = bits_notice(&r) | (r.message[0] ? RESCL_IMAGE_END_DAMAGED : 0) |
                    (r.factor > 1 ? RESCL_IMAGE_REDUCED : 0);
     r.pixels = NULL;
 out:

@@ -63,3 +63,11 @@ want_code 2
 want_err "sample_bits: 12"
 run train --resume runs/scans --epochs 3
 want_code 0
+
+# An image of a larger range among the others.
+make_full >full.png
+run predict --weights runs/scans scans/dark/1.png full.png
+want_code 0
+want_err "full.png: 16-bit samples are above the range that --sample-bits (sample_bits) says"
+run predict --weights runs/scans scans/dark/1.png
+! grep -q "above the range" err || fail "expected no warning for samples within the range"

@@ -398,22 +398,43 @@ static void names_what_xcode_makes(void **state)
     assert_fails(rescl_image_read(path, &image), RESCL_ERR_FORMAT, "CgBI", "not supported");
 }
 
-/* Gray of 16 bits a sample that go up to `most`. */
-static void put_gray16(unsigned most)
+/* A row of two pixels of 16 bits a sample. */
+static void put_row16(int type, const png_byte *row)
 {
     FILE *file = fopen(path, "wb");
     assert_non_null(file);
     png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, NULL, on_error, NULL);
     png_infop info = png_create_info_struct(png);
-    const png_byte row[4] = {0, 0, (png_byte)(most >> 8), (png_byte)most};
     png_init_io(png, file);
-    png_set_IHDR(png, info, 2, 1, 16, PNG_COLOR_TYPE_GRAY, PNG_INTERLACE_NONE,
-                 PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+    png_set_IHDR(png, info, 2, 1, 16, type, PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT,
+                 PNG_FILTER_TYPE_DEFAULT);
     png_write_info(png, info);
     png_write_row(png, row);
     png_write_end(png, NULL);
     png_destroy_write_struct(&png, &info);
     assert_int_equal(fclose(file), 0);
+}
+
+/* Gray of 16 bits a sample that go up to `most`. */
+static void put_gray16(unsigned most)
+{
+    put_row16(PNG_COLOR_TYPE_GRAY, (png_byte[]){0, 0, (png_byte)(most >> 8), (png_byte)most});
+}
+
+static void scales_alpha_as_the_colours(void **state)
+{
+    (void)state;
+    rescl_image image;
+    rescl_image_options options;
+    unsigned notices = 99;
+    rescl_image_options_default(&options);
+    options.sample_bits = 12;
+    put_row16(PNG_COLOR_TYPE_GRAY_ALPHA, (png_byte[]){4, 0, 0x0f, 0xff, 4, 0, 0, 0});
+    assert_ok(rescl_image_read_with(path, &options, &image, &notices));
+    assert_int_equal(notices, 0);
+    assert_int_equal(image.pixels[0], 64);
+    assert_int_equal(image.pixels[3], 255);
+    rescl_image_free(&image);
 }
 
 static void notices_unused_bits(void **state)
@@ -429,7 +450,8 @@ static void notices_unused_bits(void **state)
         {2048, RESCL_IMAGE_USES_12_BITS, 8, 128, 12},
         {16383, RESCL_IMAGE_USES_14_BITS, 63, 255, 14},
         {16384, 0, 64, 64, 16},
-        {65535, 0, 255, 255, 12}, /* beyond what was said */
+        {4096, RESCL_IMAGE_USES_14_BITS, 16, 255, 12}, /* beyond what is said */
+        {65535, 0, 255, 255, 12},
         {0, 0, 0, 0, 12},
     };
     for (size_t i = 0; i < RS_COUNT(files); i++) {
@@ -445,7 +467,8 @@ static void notices_unused_bits(void **state)
         rescl_image_free(&image);
         options.sample_bits = files[i].bits;
         assert_ok(rescl_image_read_with(path, &options, &image, &notices));
-        assert_int_equal(notices, 0);
+        assert_int_equal(notices,
+                         files[i].most >> files[i].bits ? RESCL_IMAGE_EXCEEDS_SAMPLE_BITS : 0);
         assert_int_equal(image.pixels[0], 0);
         assert_int_equal(image.pixels[3], files[i].scaled);
         rescl_image_free(&image);
@@ -568,6 +591,7 @@ int main(void)
         cmocka_unit_test(bears_pixels_without_checksum),
         cmocka_unit_test(names_what_xcode_makes),
         cmocka_unit_test(notices_unused_bits),
+        cmocka_unit_test(scales_alpha_as_the_colours),
         cmocka_unit_test(makes_large_images_smaller),
         cmocka_unit_test(refuses_large_interlaced_images),
         cmocka_unit_test(survives_corruption),
