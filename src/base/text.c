@@ -231,6 +231,8 @@ const char *rs_wide_encoding(const char *text, size_t bytes)
         return utf32;
     if (bytes >= 2 && (memcmp(text, "\xff\xfe", 2) == 0 || memcmp(text, "\xfe\xff", 2) == 0))
         return utf16;
+    if (bytes >= 4 && !text[1] && !text[2] && !text[0] != !text[3])
+        return utf32;
     if (bytes >= 4 && !text[0] != !text[1] && !text[0] == !text[2] && !text[1] == !text[3])
         return utf16;
     return NULL;
@@ -287,7 +289,7 @@ size_t rs_escape(const char *text, const char *keep, char *out)
             to += sprintf(to, "\\%c", letter[known - plain]);
         else if (is_control(*p, code))
             to += sprintf(to, "\\x%02lx", code < 0 ? *p : code);
-        else if (turns)
+        else if (turns || code == 0xfeff)
             to += sprintf(to, "\\u%04lx", code);
         else
             for (size_t i = 0; i < len; i++)

@@ -191,14 +191,12 @@ static void note_summary(const job *j, double seconds)
 {
     const size_t count = j->list->count, read = count - j->unread;
     const double rate = seconds > 0 ? (double)read / seconds : 0.0;
-    char unread[48] = "", images[64];
+    char unread[48] = "", images[64], speed[48] = "";
     if (j->unread)
         snprintf(unread, sizeof unread, ", %zu not read", j->unread);
-    cli_note("%s%s, %.*f img/s", cli_count(count, "image", images), unread,
-             rate < 10    ? 2
-             : rate < 100 ? 1
-                          : 0,
-             rate);
+    if (read)
+        snprintf(speed, sizeof speed, ", %.*f img/s", rate < 10 ? 2 : rate < 100 ? 1 : 0, rate);
+    cli_note("%s%s%s", cli_count(count, "image", images), unread, speed);
 }
 
 /* Runs the opened job; its exit code. */

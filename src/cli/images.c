@@ -138,10 +138,15 @@ static ssize_t read_line(FILE *f, const char *file, size_t line, char *text)
     int c;
     while ((c = getc(f)) != EOF && c != '\n') {
         if (len == LINE_BYTES || c == '\0') {
+            const size_t before = len;
+            text[len++] = (char)c;
+            while (before < 4 && len < 4 && (c = getc(f)) != EOF)
+                text[len++] = (char)c;
+            const bool nul = !text[before];
             const char *wide = line == 1 ? rs_wide_encoding(text, len) : NULL;
             if (wide)
                 cli_error("--files-from: %s: is %s, expected UTF-8", file, wide);
-            else if (c == '\0')
+            else if (nul)
                 cli_error("--files-from: %s:%zu: found a NUL byte, expected one path a line", file,
                           line);
             else
@@ -173,7 +178,9 @@ static int add_listed(cli_images *list, const char *file)
         return CLI_FILE;
     }
     for (size_t line = 1; code == CLI_OK && (len = read_line(f, file, line, text)) >= 0; line++) {
-        const size_t mark = line == 1 ? rs_bom_bytes(text, (size_t)len) : 0;
+        /* Lists that were joined have a mark at the start of each. */
+        const size_t marked = rs_bom_bytes(text, (size_t)len);
+        const size_t mark = line == 1 || access(text, F_OK) != 0 ? marked : 0;
         const char *wide = line == 1 ? rs_wide_encoding(text, (size_t)len) : NULL;
         if (wide) {
             cli_error("--files-from: %s: is %s, expected UTF-8", file, wide);
@@ -263,6 +270,10 @@ int cli_images_read_stdin(cli_images *list)
     }
     if (ferror(stdin)) {
         cli_error("standard input: %s", strerror(errno));
+        return CLI_FILE;
+    }
+    if (list->bytes == 0) {
+        cli_error("standard input: is empty, expected a PNG or a JPEG");
         return CLI_FILE;
     }
     return CLI_OK;

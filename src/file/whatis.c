@@ -124,6 +124,13 @@ static const rs_file_kind safetensors = {RS_FILE_WEIGHTS, "a safetensors file", 
 static const rs_file_kind json = {RS_FILE_OTHER, "a JSON text", NULL};
 static const rs_file_kind text = {RS_FILE_OTHER, "text", NULL};
 static const rs_file_kind wide_text = {RS_FILE_OTHER, "text (UTF-16)", NULL};
+static const rs_file_kind behind_text = {
+    RS_FILE_STANDIN,
+    "an image with a byte order mark or blanks before it, as programs for text leave",
+    "copy or " DOWNLOAD ", as binary data"};
+static const rs_file_kind text_mode = {RS_FILE_STANDIN,
+                                       "an image that was copied as text, which damages it",
+                                       "copy or " DOWNLOAD ", as binary data"};
 static const rs_file_kind unknown = {RS_FILE_OTHER, "unknown data", NULL};
 
 static bool is_blank(uint8_t c)
@@ -171,6 +178,28 @@ static const rs_file_kind *kind_of_form(const uint8_t *p, size_t bytes)
     return NULL;
 }
 
+/* What became of a PNG or JPEG in a program that took it for text. */
+static const rs_file_kind *kind_of_mangled(const uint8_t *p, size_t bytes)
+{
+    /* without the highest bit; as UTF-8; with U+FFFD for what is no UTF-8; with other ends of lines */
+    static const char *const damaged[] = {"\tPNG",
+                                          "\xc2\x89PNG",
+                                          "\xef\xbf\xbdPNG",
+                                          "\x89PNG",
+                                          "\xc3\xbf\xc3\x98\xc3\xbf",
+                                          "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"};
+    size_t at = bytes >= 3 && memcmp(p, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+    for (size_t i = 0; i < RS_COUNT(damaged); i++)
+        if (bytes >= strlen(damaged[i]) && memcmp(p, damaged[i], strlen(damaged[i])) == 0)
+            return &text_mode;
+    while (at < bytes && is_blank(p[at]))
+        at++;
+    if (bytes - at >= 4 &&
+        (memcmp(p + at, "\xff\xd8\xff", 3) == 0 || memcmp(p + at, "\x89PNG", 4) == 0))
+        return &behind_text;
+    return NULL;
+}
+
 const rs_file_kind *rs_file_whatis(const void *data, size_t bytes)
 {
     const uint8_t *p = data;
@@ -186,6 +215,8 @@ const rs_file_kind *rs_file_whatis(const void *data, size_t bytes)
             return &kinds[i].kind;
     }
     const rs_file_kind *form = kind_of_form(p, bytes);
+    if (!form)
+        form = kind_of_mangled(p, bytes);
     if (form)
         return form;
     return is_text(p, bytes) ? kind_of_text(p, bytes) : &unknown;

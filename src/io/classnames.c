@@ -1,5 +1,6 @@
 /* Names of classes from a file: JSON as Keras has it, or plain text. */
 #include "error.h"
+#include "log.h"
 #include "netmodel.h"
 #include "path.h"
 #include "str.h"
@@ -33,6 +34,10 @@ static rescl_status set_name(const names *n, size_t index, const char *name, siz
     RS_FAIL_IF(len == 0, RESCL_ERR_FORMAT, "%s: the name of class %zu is empty", n->path, index);
     RS_FAIL_IF(memchr(name, '\0', len), RESCL_ERR_FORMAT,
                "%s: the name of class %zu holds a NUL byte", n->path, index);
+    json_t *valid = json_stringn(name, len); /* takes nothing but UTF-8 */
+    json_decref(valid);
+    RS_FAIL_IF(!valid, RESCL_ERR_FORMAT,
+               "%s: the name of class %zu is not UTF-8; save the file as UTF-8", n->path, index);
     RS_FAIL_IF(n->name[index] != NULL, RESCL_ERR_FORMAT, "%s: names class %zu twice", n->path,
                index);
     RS_OOM(n->name[index] = strndup(name, len));
@@ -98,6 +103,36 @@ out:
     return st;
 }
 
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* Tells of names that several classes have, unless identifiers tell these apart. */
+static rescl_status warn_of_twins(const names *n)
+{
+    rescl_status st = RESCL_OK;
+    const char *twin = NULL;
+    size_t twins = 0;
+    char **sorted = NULL;
+    RS_OOM(sorted = calloc(n->classes, sizeof *sorted));
+    memcpy(sorted, n->name, n->classes * sizeof *sorted);
+    qsort(sorted, n->classes, sizeof *sorted, by_name);
+    for (size_t i = 1; i < n->classes; i++)
+        if (strcmp(sorted[i - 1], sorted[i]) == 0) {
+            twin = twin ? twin : sorted[i];
+            twins++;
+        }
+    if (twins && !n->alias[0])
+        rs_log(RESCL_LOG_WARN,
+               "%s: %zu of the %zu classes have the name of another, such as '%s'; only their "
+               "numbers tell these apart",
+               n->path, twins, n->classes, twin);
+out:
+    free(sorted);
+    return st;
+}
+
 rescl_status rescl_model_read_class_names(rescl_model *model, const char *path)
 {
     rescl_status st = RESCL_OK;
@@ -119,6 +154,7 @@ rescl_status rescl_model_read_class_names(rescl_model *model, const char *path)
         RS_FAIL_IF(!n.name[i], RESCL_ERR_FORMAT,
                    "%s: names no class %zu; the model has %zu, and each needs a name", path, i,
                    n.classes);
+    RS_TRY(warn_of_twins(&n));
     char **old = model->class_name, **old_alias = model->class_alias;
     model->class_name = n.name;
     model->class_alias = n.alias;

@@ -161,6 +161,8 @@ static void knows_encodings(void **state)
     assert_string_equal(rs_wide_encoding("\0a\0b", 4), "UTF-16");
     assert_string_equal(rs_wide_encoding("\xff\xfe\0\0", 4), "UTF-32");
     assert_string_equal(rs_wide_encoding("\0\0\xfe\xff", 4), "UTF-32");
+    assert_string_equal(rs_wide_encoding("a\0\0\0", 4), "UTF-32");
+    assert_string_equal(rs_wide_encoding("\0\0\0a", 4), "UTF-32");
     assert_null(rs_wide_encoding("abcd", 4));
     assert_null(rs_wide_encoding("\0\0\0\0", 4));
     assert_null(rs_wide_encoding("\xef\xbb\xbfx", 4));

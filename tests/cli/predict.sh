@@ -67,6 +67,29 @@ printf '\377\376p\000.\000' >list
 run predict --weights runs/resnet8-handsigns --files-from list
 want_code 4
 want_err "list: is UTF-16, expected UTF-8"
+printf 'p\000\000\000.\000\000\000' >list
+run predict --weights runs/resnet8-handsigns --files-from list
+want_err "list: is UTF-32, expected UTF-8"
+printf '\377\376\000\000p\000\000\000' >list
+run predict --weights runs/resnet8-handsigns --files-from list
+want_err "list: is UTF-32, expected UTF-8"
+printf 'p.png\n\357\273\277folder/b.png\n\357\273\277none.png\n' >list
+run predict --weights runs/resnet8-handsigns --files-from list
+want_code 4
+[ "$(cut -d: -f1 out | tr '\n' ' ')" = "p.png folder/b.png " ] ||
+    fail "expected the two images of joined lists"
+printf 'a\nb\nc\nb\ne\nf\n' >names
+run predict --weights runs/resnet8-handsigns --class-index names p.png
+want_code 0
+want_err "names: 1 of the 6 classes have the name of another, such as 'b'"
+: >empty
+"$RESCL" predict --weights runs/resnet8-handsigns - <empty >out 2>err
+code=$? command="rescl predict - <empty"
+want_code 4
+want_err "standard input: is empty"
+run predict --weights runs/resnet8-handsigns empty
+want_code 4
+grep -q '^1 image, 1 not read$' err || fail "expected no speed where nothing was read"
 printf 'p.png\np.p\000ng\n' >list
 run predict --weights runs/resnet8-handsigns --files-from list
 want_code 4

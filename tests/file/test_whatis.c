@@ -64,6 +64,14 @@ static void tells_kinds_apart(void **state)
         {"hello\n", 6, "text"},
         {"gr\xc3\xbc\xc3\x9f\x65", 7, "text"},
         {"\xff\xfeh\0i\0", 6, "UTF-16"},
+        {"\n\xff\xd8\xff\xe0", 5, "blanks before it"},
+        {"\xef\xbb\xbf\xff\xd8\xff\xe0", 7, "a byte order mark"},
+        {"\xef\xbb\xbf\x89PNG\r\n\x1a\n", 11, "a byte order mark"},
+        {"\x89PNG\n\x1a\n\0", 8, "copied as text"},
+        {"\x89PNG\r\r\n\x1a\r\n", 10, "copied as text"},
+        {"\tPNG\r\n\x1a\n", 8, "copied as text"},
+        {"\xc2\x89PNG\r\n\x1a\n", 9, "copied as text"},
+        {"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\0\x10JFIF", 18, "copied as text"},
         {"\1\2\3\4", 4, "unknown data"},
     };
     for (size_t i = 0; i < RS_COUNT(files); i++) {

@@ -71,6 +71,7 @@ static void refuses_and_keeps_the_names(void **state)
         {"a\nb\nc\nd\n", "names class 3"},
         {"a\n\nc\n", "class 1 is empty"},
         {"a\nb\tb\nc\n", "control character"},
+        {"a\nb\xe9\nc\n", "class 1 is not UTF-8"},
         {"a\rb\rc\r", "carriage return"},
         {"a\nb\xc2\x9b\nc\n", "control character"},
         {"\xff\xfe[", "is UTF-16"},
