@@ -340,6 +340,14 @@ out:
     return st;
 }
 
+/* libjpeg's words, without those that "corrupted JPEG" says already. */
+static const char *reason(const reader *r)
+{
+    static const char said[] = "Corrupt JPEG data: ";
+    return strncmp(r->message, said, sizeof said - 1) == 0 ? r->message + sizeof said - 1
+                                                           : r->message;
+}
+
 static void close_reader(reader *r)
 {
     if (!r)
@@ -364,7 +372,7 @@ static rescl_status decode(const uint8_t *data, size_t bytes, const char *name,
     if (!read_pixels_in_turn(r)) {
         *whole = r->scans_end;
         *again = r->again_at;
-        RS_FAIL(RESCL_ERR_FORMAT, "%s: corrupted JPEG: %s", name, r->message);
+        RS_FAIL(RESCL_ERR_FORMAT, "%s: corrupted JPEG: %s", name, reason(r));
     }
     if (r->jpeg.output_components == 4)
         cmyk_to_rgb(r->pixels, (size_t)r->jpeg.output_width * r->jpeg.output_height);

@@ -221,6 +221,7 @@ static rescl_status check_ending(const char *path, const rs_format *format)
 {
     rescl_status st = RESCL_OK;
     const char *ending = ending_of(path);
+    bool known = false;
     rs_str all = {0};
     RS_FAIL_IF(
         rs_ends_with(path, ".weights.h5"), RESCL_ERR_ARG,
@@ -231,9 +232,13 @@ static rescl_status check_ending(const char *path, const rs_format *format)
         if (!ending || strcasecmp(*own, ending) == 0)
             goto out;
     for (size_t i = 0; rs_formats[i]; i++)
-        for (const char *const *own = rs_formats[i]->suffix; rs_formats[i]->write && *own; own++)
+        for (const char *const *own = rs_formats[i]->suffix; rs_formats[i]->write && *own; own++) {
+            known = known || strcasecmp(*own, ending) == 0;
             RS_TRY(rs_str_appendf(&all, "%s%s for %s", all.len ? ", " : "", *own,
                                   rs_formats[i]->title));
+        }
+    RS_FAIL_IF(!known, RESCL_ERR_ARG, "%s: rescl writes no '%s' files; the endings are %s", path,
+               ending, all.text);
     RS_FAIL(RESCL_ERR_ARG, "%s: %s files do not end in '%s'; the endings are %s", path,
             format->title, ending, all.text);
 out:

@@ -64,6 +64,8 @@ for name in x.pth x.onnx x.weights.h5; do
     want_err "$name: "
     [ ! -e $name ] || fail "expected no $name"
 done
+run convert $w x.pth
+want_err "x.pth: rescl writes no '.pth' files"
 
 run convert $w
 want_code 2

@@ -469,6 +469,7 @@ static void is_known_by_its_content(void **state)
     rescl_image_free(&image);
     put_bytes(path, file.data, file.count / 2);
     assert_fails(rescl_image_read(path, &image), RESCL_ERR_FORMAT, path, "corrupted JPEG");
+    assert_null(strstr(rescl_last_error()->message, "Corrupt JPEG data"));
     free(file.data);
     rs_test_dir_remove(dir);
 }
