@@ -135,7 +135,7 @@ typedef enum rescl_load_mode {
  * counts as missing (RESCL_ERR_ARG in the modes RESCL_LOAD_STRICT and _COMPLETE, if the model names
  * its own). RESCL_ERR_NOT_FOUND when a parameter is missing, RESCL_ERR_SHAPE when one is reshaped,
  * RESCL_ERR_FORMAT when, in the modes RESCL_LOAD_STRICT and _BODY, a tensor is unexpected or the file
- * says that it is of another model: then the model is as it was, and the message names the models that
+ * says that it is of another model, or how a layer computes otherwise than the model's: then the model is as it was, and the message names the models that
  * the file fits. `report` may be NULL; it is filled, also when the mode refuses, and NULL after any
  * other failure.
  */

@@ -38,8 +38,9 @@ typedef struct rs_wfile_list {
     const char *output; /* the name of its last layer; NULL: it does not say */
     const char *hidden; /* of the dense layer with ReLU before that; NULL: none, or the same */
     const char *unlike; /* a clause on what no model of rescl's computes, or NULL */
-    bool own;           /* rescl's own: parameters have the model's names */
-    bool kcrs;          /* filters lie as PyTorch's (layout.h) */
+    const struct rs_keras_config *keras; /* kerasconfig.h; NULL: it does not say */
+    bool own;                            /* rescl's own: parameters have the model's names */
+    bool kcrs;                           /* filters lie as PyTorch's (layout.h) */
 } rs_wfile_list;
 
 /* ---- writing ----------------------------------------------------------------------------- */

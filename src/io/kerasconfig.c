@@ -12,6 +12,7 @@
 
 #define MAX_LAYERS 10000
 #define MAX_DEPTH  16
+#define MAX_WINDOW 65535
 
 /* ---- names of groups ----------------------------------------------------------------------- */
 
@@ -107,6 +108,8 @@ static size_t square_of(const json_t *shape)
 static const char *activation_of(const char *class_name, const json_t *config)
 {
     static const char *const slopes[] = {"negative_slope", "alpha", "threshold"};
+    if (strcmp(class_name, "Softmax") == 0)
+        return "softmax";
     if (strcmp(class_name, "ReLU") != 0)
         return text_of(config, "activation");
     if (json_is_number(json_object_get(config, "max_value")))
@@ -117,6 +120,57 @@ static const char *activation_of(const char *class_name, const json_t *config)
             return NULL;
     }
     return "relu";
+}
+
+/* Two numbers, or one for both; false, and 1, where the key has none. */
+static bool pair_of(const json_t *v, size_t out[2])
+{
+    out[0] = out[1] = 1;
+    for (size_t i = 0; i < 2; i++) {
+        const json_int_t one = json_integer_value(json_is_array(v) ? json_array_get(v, i) : v);
+        if (one < 1 || one > MAX_WINDOW)
+            return false;
+        out[i] = (size_t)one;
+    }
+    return true;
+}
+
+/* ((above, below), (left, right)), (rows, columns), or one number. */
+static void padding_of(const json_t *v, size_t out[4])
+{
+    for (size_t i = 0; i < 4; i++) {
+        const json_t *side = json_is_array(v) ? json_array_get(v, i / 2) : v;
+        const json_int_t one =
+            json_integer_value(json_is_array(side) ? json_array_get(side, i % 2) : side);
+        out[i] = one > 0 && one <= MAX_WINDOW ? (size_t)one : 0;
+    }
+}
+
+static bool is_text(const char *text, const char *word)
+{
+    return text && strcmp(text, word) == 0;
+}
+
+/* What a layer does with its window; Keras 1 had other words. */
+static void take_window(rs_keras_layer *l, const json_t *config)
+{
+    const json_t *groups = json_object_get(config, "groups");
+    if (!pair_of(json_object_get(config, "kernel_size"), l->kernel) &&
+        !pair_of(json_object_get(config, "pool_size"), l->kernel)) {
+        const json_int_t rows = json_integer_value(json_object_get(config, "nb_row")),
+                         columns = json_integer_value(json_object_get(config, "nb_col"));
+        l->kernel[0] = rows > 0 && rows <= MAX_WINDOW ? (size_t)rows : 1;
+        l->kernel[1] = columns > 0 && columns <= MAX_WINDOW ? (size_t)columns : 1;
+    }
+    if (!pair_of(json_object_get(config, "strides"), l->stride) &&
+        !pair_of(json_object_get(config, "subsample"), l->stride) &&
+        json_object_get(config, "pool_size"))
+        memcpy(l->stride, l->kernel, sizeof l->stride);
+    (void)pair_of(json_object_get(config, "dilation_rate"), l->dilation);
+    l->groups = json_integer_value(groups) > 0 ? (size_t)json_integer_value(groups) : 1;
+    padding_of(json_object_get(config, "padding"), l->pad);
+    l->same = is_text(text_of(config, "padding"), "same") ||
+              is_text(text_of(config, "border_mode"), "same");
 }
 
 static rescl_status add_layer(rs_keras_config *c, const char *class_name, const json_t *config,
@@ -141,16 +195,109 @@ static rescl_status add_layer(rs_keras_config *c, const char *class_name, const 
         l->scale = json_number_value(json_object_get(config, "scale"));
         l->offset = json_number_value(json_object_get(config, "offset"));
     }
+    take_window(l, config);
+    l->sums = strcmp(class_name, "Add") == 0 ||
+              (strcmp(class_name, "Merge") == 0 && is_text(text_of(config, "mode"), "sum"));
     if (c->image_size == 0)
         c->image_size = square_of(shape ? shape : json_object_get(config, "batch_shape"));
 out:
     return st;
 }
 
-static rescl_status add_layers(rs_keras_config *c, const json_t *layers, const char *parent,
-                               int depth, const char *file)
+/* ---- who reads whom ------------------------------------------------------------------------ */
+
+/* Some of what is named: the first two, and how many. */
+typedef struct reads {
+    int from[2];
+    size_t count;
+} reads;
+
+/* The layers of one model by name, in a list. */
+typedef struct scope {
+    struct {
+        const char *name;
+        int gives;
+    } * item;
+    size_t count, cap;
+    int given, last; /* what the model reads; what the layer before gives */
+    bool follows;    /* each layer reads the one before: a Sequential */
+} scope;
+
+static void add_read(reads *r, int from)
+{
+    if (r->count < 2)
+        r->from[r->count] = from;
+    r->count++;
+}
+
+static int find_in(const scope *s, const char *name)
+{
+    for (size_t i = s->count; i-- > 0;)
+        if (strcmp(s->item[i].name, name) == 0)
+            return s->item[i].gives;
+    return RS_KERAS_UNKNOWN;
+}
+
+/* Collects what stands for a tensor: [name, call, index, ...], in Keras 3 in an object. */
+static void collect_reads(const scope *s, const json_t *v, int depth, reads *r)
+{
+    const char *key;
+    json_t *one;
+    size_t i;
+    if (depth > MAX_DEPTH)
+        return;
+    if (json_is_array(v) && json_is_string(json_array_get(v, 0)) &&
+        json_is_integer(json_array_get(v, 1)) && json_is_integer(json_array_get(v, 2))) {
+        add_read(r, find_in(s, json_string_value(json_array_get(v, 0))));
+        collect_reads(s, json_array_get(v, 3), depth + 1, r);
+    } else if (json_is_array(v)) {
+        json_array_foreach(v, i, one) collect_reads(s, one, depth + 1, r);
+    } else if (is_text(json_string_value(json_object_get(v, "class_name")), "__keras_tensor__")) {
+        const json_t *config = json_object_get(v, "config");
+        collect_reads(s, json_object_get(config, "keras_history"), depth + 1, r);
+    } else if (json_is_object(v)) {
+        json_object_foreach((json_t *)v, key, one) collect_reads(s, one, depth + 1, r);
+    }
+}
+
+/* What a layer reads, and how often it is applied. */
+static reads reads_of(const scope *s, const json_t *layer, bool input, size_t *calls)
+{
+    const json_t *nodes = json_object_get(layer, "inbound_nodes");
+    reads r = {.from = {RS_KERAS_UNKNOWN, RS_KERAS_UNKNOWN}};
+    *calls = 1;
+    if (input) {
+        add_read(&r, s->given);
+    } else if (s->follows) {
+        add_read(&r, s->last);
+    } else {
+        *calls = json_array_size(nodes);
+        collect_reads(s, json_array_get(nodes, 0), 0, &r);
+    }
+    return r;
+}
+
+static rescl_status add_name(scope *s, const json_t *layer, int gives)
 {
     rescl_status st = RESCL_OK;
+    const char *name = text_of(layer, "name");
+    if (!name)
+        name = text_of(json_object_get(layer, "config"), "name");
+    RS_TRY(rs_array_reserve(&s->item, &s->cap, s->count + 1, sizeof *s->item));
+    s->item[s->count].name = name ? name : "";
+    s->item[s->count++].gives = gives;
+    s->last = gives;
+out:
+    return st;
+}
+
+/* Adds the layers of a model that reads `given`; *gives is what it gives, by the first two. */
+static rescl_status add_layers(rs_keras_config *c, const json_t *model, const char *parent,
+                               int depth, const char *file, int given, reads *gives)
+{
+    rescl_status st = RESCL_OK;
+    const json_t *layers = layers_of(model), *outputs = json_object_get(model, "output_layers");
+    scope s = {.given = given, .last = given, .follows = !outputs};
     counters known = {0};
     char *path = NULL, *inside = NULL;
     RS_FAIL_IF(depth > MAX_DEPTH, RESCL_ERR_FORMAT,
@@ -161,20 +308,37 @@ static rescl_status add_layers(rs_keras_config *c, const json_t *layers, const c
         RS_FAIL_IF(!class_name || c->count >= MAX_LAYERS, RESCL_ERR_FORMAT,
                    "%s: layer %zu of its configuration is none of Keras'", file, i);
         RS_TRY(next_group(&known, class_name, parent, &path));
-        const json_t *nested = layers_of(config);
-        if (nested) {
+        size_t calls;
+        reads r = reads_of(&s, layer, strcmp(class_name, "InputLayer") == 0, &calls);
+        int out;
+        if (layers_of(config)) {
+            reads inner = {0};
             RS_OOM(inside = rs_strf("%s/", path));
-            RS_TRY(add_layers(c, nested, inside, depth + 1, file));
+            RS_TRY(add_layers(c, config, inside, depth + 1, file,
+                              r.count == 1 && calls == 1 ? r.from[0] : RS_KERAS_UNKNOWN, &inner));
+            out = inner.count == 1 ? inner.from[0] : RS_KERAS_UNKNOWN;
             free(inside);
             inside = NULL;
         } else {
             RS_TRY(add_layer(c, class_name, config, &path));
+            rs_keras_layer *l = &c->layer[c->count - 1];
+            memcpy(l->input, r.from, sizeof l->input);
+            l->inputs = r.count;
+            l->calls = calls;
+            out = (int)c->count - 1;
         }
+        RS_TRY(add_name(&s, layer, out));
         free(path);
         path = NULL;
     }
+    *gives = (reads){.from = {s.last, RS_KERAS_UNKNOWN}, .count = 1};
+    if (outputs) {
+        *gives = (reads){.from = {RS_KERAS_UNKNOWN, RS_KERAS_UNKNOWN}};
+        collect_reads(&s, outputs, 0, gives);
+    }
 out:
     counters_fini(&known);
+    free(s.item);
     free(path);
     free(inside);
     return st;
@@ -186,14 +350,17 @@ rescl_status rs_keras_config_parse(const char *json, const char *path, rs_keras_
     rs_keras_config c = {0};
     json_error_t where;
     json_t *root = json_loads(json, 0, &where);
-    const json_t *layers = layers_of(json_object_get(root, "config"));
+    const json_t *model = json_object_get(root, "config");
+    reads gives = {0};
     RS_FAIL_IF(!root, RESCL_ERR_FORMAT, "%s: its configuration is no JSON: %s in line %d", path,
                where.text, where.line);
-    RS_FAIL_IF(!layers, RESCL_ERR_UNSUPPORTED,
+    RS_FAIL_IF(!layers_of(model), RESCL_ERR_UNSUPPORTED,
                "%s: its configuration lists no layers; models of a class of one's own do not tell "
                "them, so build the model as functional or Sequential and save it again",
                path);
-    RS_TRY(add_layers(&c, layers, "", 0, path));
+    RS_TRY(add_layers(&c, model, "", 0, path, RS_KERAS_GIVEN, &gives));
+    c.output = gives.from[0];
+    c.outputs = gives.count;
     *out = c;
     c = (rs_keras_config){0};
 out:

@@ -7,6 +7,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+enum {
+    RS_KERAS_GIVEN = -1,  /* what the network is given */
+    RS_KERAS_UNKNOWN = -2 /* not told */
+};
+
 #define RS_KERAS_MAX_CONFIG ((size_t)64 << 20) /* bytes of JSON */
 
 typedef struct rs_keras_layer {
@@ -16,6 +21,12 @@ typedef struct rs_keras_layer {
     char *activation;     /* "relu"; NULL when it has none, and for one that is limited or leaks */
     double epsilon;       /* of a BatchNormalization, else 0 */
     double scale, offset; /* of a Rescaling, which gives x * scale + offset; else 0 */
+    size_t kernel[2], stride[2], dilation[2], groups; /* height before width; else 1 */
+    size_t pad[4]; /* of a ZeroPadding2D: above, below, left, right */
+    bool same;     /* padding, so that the map keeps its size but for the strides */
+    bool sums;     /* what it reads */
+    int input[2];  /* the first two that it reads: an index below its own, or RS_KERAS_GIVEN, ... */
+    size_t inputs, calls; /* how many it reads; how often it is applied */
 } rs_keras_layer;
 
 /* The layers in the order in which Keras lists them, those of a nested model at its place. */
@@ -23,6 +34,8 @@ typedef struct rs_keras_config {
     rs_keras_layer *layer;
     size_t count, cap;
     size_t image_size; /* of the input when that is a square, else 0 */
+    int output;        /* the layer that gives the first output, as rs_keras_layer.input */
+    size_t outputs;
 } rs_keras_config;
 
 /* `path` is for messages. */

@@ -297,6 +297,7 @@ static rescl_status add_config(opened *o, rs_wfile_list *out)
     out->hidden = hidden ? hidden->name : NULL;
     RS_TRY(rs_keras_config_unlike(&o->config, &o->unlike));
     out->unlike = o->unlike;
+    out->keras = o->config.count > 0 ? &o->config : NULL;
 out:
     return st;
 }

@@ -2,11 +2,25 @@
 
 #include "dtype.h"
 #include "error.h"
+#include "kerasgraph.h"
 #include "layout.h"
+#include "log.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- what the file is of ------------------------------------------------------------------- */
+
+/* What a configuration, if the file has one, computes otherwise than the graph: a clause on the heap, or
+ * NULL. Without a last layer the body alone counts. */
+static rescl_status find_difference(const rs_wfile *f, const rs_graph *g, bool body, char **out)
+{
+    const rs_wfile_about *a = rs_wfile_describe(f);
+    *out = NULL;
+    if (!a->keras || a->model)
+        return RESCL_OK;
+    return rs_keras_config_differs(a->keras, a->prefix, g, body || a->classes == 0, out);
+}
 
 rescl_status rs_misfit_list_fitting(const rs_wfile *f, rs_str *out)
 {
@@ -21,6 +35,11 @@ rescl_status rs_misfit_list_fitting(const rs_wfile *f, rs_str *out)
         if (rs_model_build(&o, &m) == RESCL_OK && rs_wfile_match(f, m->graph, &found) == RESCL_OK)
             fits = found.of[RS_RESHAPED] + found.of[RS_UNEXPECTED] == 0 &&
                    found.of[RS_MISSING] <= (classes ? 0 : 2) && found.of[RS_MATCHED] > 0;
+        char *differs = NULL;
+        if (fits && find_difference(f, m->graph, false, &differs) != RESCL_OK)
+            fits = false;
+        fits = fits && !differs;
+        free(differs);
         rs_matching_fini(&found);
         rescl_model_destroy(m);
         if (fits)
@@ -295,7 +314,9 @@ rescl_status rs_misfit_check(const rs_wfile *f, const rescl_model *model, const 
     rescl_status st = RESCL_OK;
     const rs_wfile_about *a = rs_wfile_describe(f);
     const bool exact = mode == RESCL_LOAD_STRICT || mode == RESCL_LOAD_BODY;
+    const bool body = mode == RESCL_LOAD_BODY || mode == RESCL_LOAD_COMPLETE_BODY;
     rs_str text = {0};
+    char *differs = NULL;
     if (mode == RESCL_LOAD_PARTIAL) {
         RS_FAIL_IF(m->of[RS_MATCHED] == 0, RESCL_ERR_NOT_FOUND,
                    "%s: none of its %zu tensors is the model's; is it of another model?", a->path,
@@ -315,14 +336,24 @@ rescl_status rs_misfit_check(const rs_wfile *f, const rescl_model *model, const 
     const trouble t = find_trouble(f, model->graph, m, mode);
     if (t.missing)
         RS_TRY(refuse_types(f, m));
-    if (!t.missing && !t.reshaped && !t.unexpected)
+    if (!t.missing && !t.reshaped && !t.unexpected) {
+        RS_TRY(find_difference(f, model->graph, body, &differs));
+        RS_FAIL_IF(exact && differs, RESCL_ERR_FORMAT, "%s: is of another network than %s: %s",
+                   a->path, model->name, differs);
+        if (differs)
+            rs_log(RESCL_LOG_WARN,
+                   "%s: is of another network than %s: %s; what it gives is not "
+                   "what it was trained for",
+                   a->path, model->name, differs);
         goto out;
+    }
     RS_TRY(describe(f, model, m, &t, &text));
     RS_FAIL(t.missing    ? RESCL_ERR_NOT_FOUND
             : t.reshaped ? RESCL_ERR_SHAPE
                          : RESCL_ERR_FORMAT,
             "%s: these are no weights of %s%s", a->path, model->name, text.text);
 out:
+    free(differs);
     rs_str_fini(&text);
     return st;
 }

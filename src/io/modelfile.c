@@ -298,6 +298,15 @@ out:
 
 /* ---- the model of a file ------------------------------------------------------------------- */
 
+/* rescl's own text of a model's name; NULL where there is no such model. */
+static const char *find_model(const char *name)
+{
+    for (const char *const *known = rescl_model_names(); *known; known++)
+        if (name && strcmp(*known, name) == 0)
+            return *known;
+    return NULL;
+}
+
 static rescl_status settle_options(const rescl_weights *w, const rescl_model_options *given,
                                    rescl_model_options *o)
 {
@@ -310,9 +319,14 @@ static rescl_status settle_options(const rescl_weights *w, const rescl_model_opt
     const bool same = a->model && (!o->name || strcmp(o->name, a->model->name) == 0);
     if (!o->name && !a->model) {
         RS_TRY(rs_misfit_list_fitting(w->file, &fitting));
-        RS_FAIL(RESCL_ERR_ARG, "%s: does not say which model it is of, so name it%s%s", a->path,
-                fitting.len ? "; its tensors fit " : "; its tensors fit none that rescl has",
-                fitting.len ? fitting.text : "");
+        if (a->keras) /* the whole network, and not its tensors alone */
+            o->name = find_model(fitting.text);
+        RS_FAIL_IF(!o->name, RESCL_ERR_ARG, "%s: does not say which model it is of, so name it%s%s",
+                   a->path,
+                   fitting.len ? "; its tensors fit "
+                   : a->keras  ? "; it is the network of none that rescl has"
+                               : "; its tensors fit none that rescl has",
+                   fitting.len ? fitting.text : "");
     }
     if (same) {
         o->name = a->model->name;

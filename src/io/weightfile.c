@@ -177,6 +177,7 @@ static rescl_status conclude(rs_wfile *f)
         a->hidden = a->model->hidden;
     }
     a->unlike = f->list.unlike;
+    a->keras = f->list.keras;
     const rs_naming_info *library = rs_naming_get(a->naming);
     a->bn_eps = a->model               ? a->model->bn_eps
                 : f->list.bn_eps > 0.0 ? f->list.bn_eps

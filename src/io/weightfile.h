@@ -9,18 +9,19 @@
 typedef struct rs_wfile_about {
     const char *path, *format;
     rs_naming naming;
-    bool kcrs;                  /* filters lie as PyTorch's (layout.h) */
-    const char *prefix;         /* that stands before its names (keyprefix.h), or NULL */
-    const char *head;           /* what it calls the last layer, if no library does; or NULL */
-    const char *before_head;    /* the dense layer with ReLU before that, or NULL */
-    const char *unlike;         /* a clause on what no model of rescl's computes, or NULL */
-    const rs_ckpt_model *model; /* NULL when the file does not say */
-    double bn_eps;              /* that the weights are meant for; 0: not known */
-    size_t classes;             /* of the last layer; 0: it is not in the file */
-    size_t hidden;              /* units of the layer before it; 0: none */
-    size_t image_size;          /* of the input; 0: the file does not say */
-    bool has_preprocess;        /* by what it says, or as weights of that library usually have */
-    bool says_preprocess;       /* it says so itself */
+    bool kcrs;               /* filters lie as PyTorch's (layout.h) */
+    const char *prefix;      /* that stands before its names (keyprefix.h), or NULL */
+    const char *head;        /* what it calls the last layer, if no library does; or NULL */
+    const char *before_head; /* the dense layer with ReLU before that, or NULL */
+    const char *unlike;      /* a clause on what no model of rescl's computes, or NULL */
+    const struct rs_keras_config *keras; /* its layers as Keras lists them; NULL: not told */
+    const rs_ckpt_model *model;          /* NULL when the file does not say */
+    double bn_eps;                       /* that the weights are meant for; 0: not known */
+    size_t classes;                      /* of the last layer; 0: it is not in the file */
+    size_t hidden;                       /* units of the layer before it; 0: none */
+    size_t image_size;                   /* of the input; 0: the file does not say */
+    bool has_preprocess;  /* by what it says, or as weights of that library usually have */
+    bool says_preprocess; /* it says so itself */
     rescl_preprocess preprocess;
     rescl_normalize normalize; /* of RESCL_PREPROCESS_NORMALIZE */
 } rs_wfile_about;
