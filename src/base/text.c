@@ -255,6 +255,19 @@ static size_t decode(const unsigned char *p, long *code)
     return len ? len : 1;
 }
 
+bool rs_is_utf8(const char *text)
+{
+    static const long least[] = {0, 0, 0x80, 0x800, 0x10000};
+    long code;
+    size_t len;
+    for (const unsigned char *p = (const unsigned char *)text; *p; p += len) {
+        len = decode(p, &code);
+        if (code < least[len] || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff))
+            return false;
+    }
+    return true;
+}
+
 /* A byte that is no UTF-8 counts where terminals of 8 bits would obey it. */
 static bool is_control(unsigned char first, long code)
 {

@@ -52,6 +52,8 @@ size_t rs_bom_bytes(const char *text, size_t bytes);
  * read may be; else NULL. Their byte order mark tells, or zeros beside letters. */
 const char *rs_wide_encoding(const char *text, size_t bytes);
 
+/* Whether `text` is UTF-8, which JSON has to be. */
+bool rs_is_utf8(const char *text);
 /* Whether `text` holds a control character of ASCII or Unicode. */
 bool rs_has_control(const char *text);
 /* Writes `text` so that a terminal shows it and obeys nothing in it: control characters become \n,

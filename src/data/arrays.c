@@ -145,6 +145,7 @@ rescl_status rescl_dataset_from_arrays(const rescl_data_arrays *arrays, rescl_da
     s->width = a.width;
     s->image_bytes = image_bytes;
     RS_TRY(take_arrays(set, &a, bytes));
+    RS_TRY(rs_dataset_check_names(set));
     *out = set;
     set = NULL;
 out:

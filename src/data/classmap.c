@@ -46,7 +46,8 @@ out:
     return st;
 }
 
-static size_t find_exactly(const key *keys, size_t count, const char *name, bool *twice)
+/* The class of that name; SIZE_MAX when there is none. *twice when two classes are called so. */
+static size_t find(const key *keys, size_t count, const char *name, bool *twice)
 {
     size_t low = 0, high = count;
     while (low < high) {
@@ -63,39 +64,6 @@ static size_t find_exactly(const key *keys, size_t count, const char *name, bool
     return keys[low].class_index;
 }
 
-/* The name as a file of weights keeps it if it is not UTF-8. Heap. */
-static char *kept_name(const char *name)
-{
-    char *kept = rs_strf("%s", name);
-    for (char *p = kept; p && *p; p++)
-        if ((unsigned char)*p >= 0x80)
-            *p = '?';
-    return kept;
-}
-
-bool rs_class_is(const char *name, const char *kept)
-{
-    for (; *name && *kept; name++, kept++)
-        if (*name != *kept && !(*kept == '?' && (unsigned char)*name >= 0x80))
-            return false;
-    return !*name && !*kept;
-}
-
-/* The class of that name; SIZE_MAX when there is none. *twice when two classes are called so. */
-static rescl_status find(const key *keys, size_t count, const char *name, bool *twice, size_t *out)
-{
-    rescl_status st = RESCL_OK;
-    char *kept = NULL;
-    *out = find_exactly(keys, count, name, twice);
-    if (*out == SIZE_MAX) {
-        RS_OOM(kept = kept_name(name));
-        *out = strcmp(kept, name) != 0 ? find_exactly(keys, count, kept, twice) : SIZE_MAX;
-    }
-out:
-    free(kept);
-    return st;
-}
-
 rescl_status rs_classes_within(const rescl_dataset *set, const rs_class_list *list, bool *out)
 {
     rescl_status st = RESCL_OK;
@@ -104,7 +72,7 @@ rescl_status rs_classes_within(const rescl_dataset *set, const rs_class_list *li
     bool twice = false;
     RS_TRY(sort_names(list, &keys, &count));
     for (size_t i = 0; at != SIZE_MAX && i < set->classes; i++)
-        RS_TRY(find(keys, count, set->class_name[i], &twice, &at));
+        at = find(keys, count, set->class_name[i], &twice);
     *out = at != SIZE_MAX;
 out:
     free(keys);
@@ -329,8 +297,7 @@ rescl_status rs_class_map(const rescl_dataset *set, const char *what, const rs_c
     for (size_t i = 0; i < set->classes; i++) {
         const char *name = set->class_name[i];
         bool twice = false;
-        size_t at;
-        RS_TRY(find(keys, count, name, &twice, &at));
+        const size_t at = find(keys, count, name, &twice);
         if (at == SIZE_MAX)
             RS_TRY(fail_unknown(set, what, list, name));
         RS_FAIL_IF(twice, RESCL_ERR_FORMAT,

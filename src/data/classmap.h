@@ -16,10 +16,6 @@ typedef struct rs_class_list {
 rescl_status rs_classes_within(const rescl_dataset *set, const rs_class_list *list, bool *out)
     RESCL_CHECK;
 
-/* Whether a name is the one that a file of weights keeps: JSON has '?' for the bytes beyond ASCII of
- * a name that is not UTF-8. */
-bool rs_class_is(const char *name, const char *kept);
-
 /* For each class of the set the number that the list gives to it, on the heap; NULL when they are
  * the same. `what` names the kind of set in messages: "evaluation set".
  *

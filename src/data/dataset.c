@@ -201,6 +201,27 @@ out:
     return st;
 }
 
+rescl_status rs_dataset_check_names(const rescl_dataset *set)
+{
+    rescl_status st = RESCL_OK;
+    rs_str shown = {0};
+    size_t i = 0;
+    while (i < set->classes && rs_is_utf8(set->class_name[i]))
+        i++;
+    if (i == set->classes)
+        goto out;
+    for (const char *p = set->class_name[i]; *p; p++)
+        RS_TRY(
+            rs_str_appendf(&shown, (unsigned char)*p < 0x80 ? "%c" : "\\x%02x", (unsigned char)*p));
+    RS_FAIL(RESCL_ERR_FORMAT,
+            "%s: the name of class %zu, '%.200s', is not UTF-8, and files of weights keep no other "
+            "names; rename it (folders for instance with convmv -r -f latin1 -t utf8 --notest %s)",
+            set->origin, i, shown.text, set->origin);
+out:
+    rs_str_fini(&shown);
+    return st;
+}
+
 void rescl_data_options_init(rescl_data_options *out, size_t struct_size)
 {
     rs_options_init(out, struct_size, &(rescl_data_options){0}, sizeof *out);
@@ -242,6 +263,7 @@ rescl_status rescl_dataset_open(const rescl_data_options *options, rescl_dataset
         RS_FAIL_IF(rs_has_control(set->class_name[i]), RESCL_ERR_FORMAT,
                    "%s: the name of class %zu holds a control character: '%.200s'; give it another",
                    o.path, i, set->class_name[i]);
+    RS_TRY(rs_dataset_check_names(set));
     set->total = set->count;
     if (o.samples > 0 && o.samples < set->count)
         set->count = o.samples;

@@ -66,6 +66,9 @@ struct rescl_dataset {
 rescl_status rs_dataset_note(rescl_dataset *set, rescl_log_level level, const char *fmt, ...)
     RESCL_CHECK RESCL_PRINTF(3, 4);
 
+/* RESCL_ERR_FORMAT, naming the class, for a name that is not UTF-8. */
+rescl_status rs_dataset_check_names(const rescl_dataset *set) RESCL_CHECK;
+
 /* As checkpoints had it before: of 8 samples. */
 rescl_status rs_dataset_old_fingerprint(const rescl_dataset *set, char out[RESCL_FINGERPRINT_BYTES])
     RESCL_CHECK;

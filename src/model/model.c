@@ -103,6 +103,9 @@ static rescl_status copy_class_names(rescl_model *m, const char *const *names)
     for (size_t i = 0; i < m->classes; i++) {
         RS_FAIL_IF(names && !names[i], RESCL_ERR_ARG, "class_names: name %zu of %zu is NULL", i,
                    m->classes);
+        RS_FAIL_IF(names && !rs_is_utf8(names[i]), RESCL_ERR_ARG,
+                   "class_names: name %zu of %zu is not UTF-8, and files keep no other names", i,
+                   m->classes);
         RS_OOM(m->class_name[i] = names ? rs_strf("%s", names[i]) : rs_strf("%zu", i));
     }
 out:

@@ -253,7 +253,7 @@ static rescl_status match_model(const rs_checkpoint *c, const rescl_model *m)
     if (rs_are_numbers(was->class_name, was->classes))
         goto out; /* names were not given then */
     for (size_t i = 0; i < was->classes; i++)
-        RS_FAIL_IF(!rs_class_is(m->class_name[i], was->class_name[i]), RESCL_ERR_ARG,
+        RS_FAIL_IF(strcmp(m->class_name[i], was->class_name[i]) != 0, RESCL_ERR_ARG,
                    "cannot resume from %s: class %zu was called '%s', this run calls it '%s'",
                    rs_checkpoint_path(c), i, was->class_name[i], m->class_name[i]);
 out:

@@ -214,6 +214,24 @@ static void compares_ends_and_numbers(void **state)
     assert_false(rs_are_numbers(names, 3));
 }
 
+static void tells_utf8(void **state)
+{
+    (void)state;
+    assert_true(rs_is_utf8(""));
+    assert_true(rs_is_utf8("Schl\xc3\xbcssel \xe7\x8c\xab \xf0\x9f\x90\x88"));
+    static const char *const others[] = {"caf\xe9",
+                                         "\x80",
+                                         "\xc3",
+                                         "\xc0\xaf",
+                                         "\xed\xa0\x80",
+                                         "\xe0\x80\x80",
+                                         "\xff",
+                                         "\xf4\x90\x80\x80",
+                                         "\xf8\x88\x80\x80\x80"};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        assert_false(rs_is_utf8(others[i]));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -226,6 +244,7 @@ int main(void)
         cmocka_unit_test(suggests_near_names),
         cmocka_unit_test(knows_encodings),
         cmocka_unit_test(escapes_control_characters),
+        cmocka_unit_test(tells_utf8),
         cmocka_unit_test(compares_ends_and_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -139,19 +139,6 @@ static void bears_any_bytes(void **state)
             (void)rs_class_near(odd[i], (const char *const *)&odd[k], 1, &why);
 }
 
-/* A folder's name in Latin-1: the file of weights has '?' for what is no UTF-8. */
-static void finds_names_that_weights_cannot_keep(void **state)
-{
-    (void)state;
-    static const char *const folders[] = {"caf\xe9", "tea"}, *const kept[] = {"ale", "caf?", "tea"};
-    rescl_dataset *set = make_set(2, folders);
-    assert_ok(rescl_dataset_match_classes(set, kept, 3));
-    assert_int_equal(label_of(set, 0), 1);
-    rescl_dataset_close(set);
-    assert_true(rs_class_is("caf\xe9", "caf?"));
-    assert_false(rs_class_is("cafe", "caf?"));
-}
-
 static void counts_where_there_are_no_names(void **state)
 {
     (void)state;
@@ -194,7 +181,6 @@ int main(void)
         cmocka_unit_test(takes_second_names),
         cmocka_unit_test(names_what_may_be_meant),
         cmocka_unit_test(bears_any_bytes),
-        cmocka_unit_test(finds_names_that_weights_cannot_keep),
         cmocka_unit_test(counts_where_there_are_no_names),
         cmocka_unit_test(refuses_names_that_are_there_twice),
     };

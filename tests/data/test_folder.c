@@ -380,6 +380,15 @@ static void refuses_what_is_no_set_of_classes(void **state)
     rescl_dataset_close(set);
 }
 
+/* Files of weights would keep '?' for such letters, so that two names may become one. */
+static void refuses_names_that_weights_cannot_keep(void **state)
+{
+    (void)state;
+    put_class("latin/h\xe4nd", "1.png", 1);
+    put_class("latin/h\xf6nd", "1.png", 2);
+    refuses("latin", "class 0, 'h\\xe4nd', is not UTF-8", "convmv");
+}
+
 static void takes_jpeg_by_name_and_reads_by_content(void **state)
 {
     (void)state;
@@ -498,6 +507,7 @@ int main(void)
         cmocka_unit_test(holds_out_a_share_of_each_class),
         cmocka_unit_test(refuses_classes_without_images),
         cmocka_unit_test(refuses_what_is_no_set_of_classes),
+        cmocka_unit_test(refuses_names_that_weights_cannot_keep),
         cmocka_unit_test(takes_jpeg_by_name_and_reads_by_content),
         cmocka_unit_test(names_the_broken_file),
         cmocka_unit_test(tells_of_flawed_images),
