@@ -8,6 +8,7 @@
 #include <rescl/tune.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* ---- rows ---- */
 
@@ -119,6 +120,16 @@ static rescl_status tune_all(const cli_args *args, rescl_device *device, const c
     return st;
 }
 
+/* In a signal handler. What is under way may take a minute. */
+static bool tell_of_stopping(void)
+{
+    static const char text[] = "stopping after this kernel; press Ctrl-C again to end at once\n";
+    if (cli_terminal())
+        (void)!write(STDERR_FILENO, "\r\033[K", 4);
+    (void)!write(STDERR_FILENO, text, sizeof text - 1);
+    return true;
+}
+
 int cmd_tune(const cli_args *args)
 {
     static const char *const head[] = {"problem", "count", "default", "ms",
@@ -134,7 +145,7 @@ int cmd_tune(const cli_args *args)
     int code = cli_session_open(args, 0, &session);
     if (code != CLI_OK)
         return code;
-    cli_interrupt_catch(NULL); /* the problem that is measured ends, which keeps it */
+    cli_interrupt_catch(tell_of_stopping); /* the problem that is measured ends, which keeps it */
     cli_table_init(&r.table, sizeof head / sizeof *head);
     for (size_t i = 0; i < r.table.columns; i++)
         cli_table_add(&r.table, "%s", head[i]);

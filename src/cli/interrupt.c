@@ -1,9 +1,11 @@
 #include "interrupt.h"
 
 #include "cli.h"
+#include "output.h"
 
 #include <signal.h>
 #include <stddef.h>
+#include <string.h>
 #include <unistd.h>
 
 static bool (*volatile ask_to_stop)(void);
@@ -23,7 +25,18 @@ static void on_signal(int sig)
         asked = 1;
 }
 
-static void set_handler(void (*handler)(int))
+static const char *volatile last_words;
+
+static void on_end(int sig)
+{
+    (void)!write(STDERR_FILENO, last_words, strlen(last_words));
+    if (sig != SIGINT)
+        _exit(CLI_INTERRUPTED);
+    signal(sig, SIG_DFL);
+    raise(sig); /* which comes when this returns */
+}
+
+static void set_handler(void (*handler)(int), bool keep_ignored)
 {
     static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
     struct sigaction action = {.sa_flags = SA_RESTART}, old;
@@ -33,7 +46,8 @@ static void set_handler(void (*handler)(int))
         sigaddset(&action.sa_mask, signals[i]);
     for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
         /* Under nohup a hang-up stays ignored. */
-        if (signals[i] == SIGHUP && sigaction(SIGHUP, NULL, &old) == 0 && old.sa_handler == SIG_IGN)
+        if ((keep_ignored || signals[i] == SIGHUP) && sigaction(signals[i], NULL, &old) == 0 &&
+            old.sa_handler == SIG_IGN)
             continue;
         sigaction(signals[i], &action, NULL);
     }
@@ -43,7 +57,13 @@ void cli_interrupt_catch(bool (*ask)(void))
 {
     interrupted = asked = 0;
     ask_to_stop = ask;
-    set_handler(on_signal);
+    set_handler(on_signal, false);
+}
+
+void cli_interrupt_end(void)
+{
+    last_words = cli_terminal() ? "\r\033[Kinterrupted\n" : "interrupted\n";
+    set_handler(on_end, true);
 }
 
 bool cli_interrupted(void)
@@ -53,5 +73,5 @@ bool cli_interrupted(void)
 
 void cli_interrupt_release(void)
 {
-    set_handler(SIG_DFL);
+    set_handler(SIG_DFL, false);
 }

@@ -12,6 +12,11 @@ void cli_interrupt_catch(bool (*ask)(void));
 /* Whether a signal came since then. */
 bool cli_interrupted(void);
 
+/* For a verb that saves nothing: the first signal says so and ends the program, with the signal's own
+ * status if it is SIGINT, so that a shell's loop ends too, else with CLI_INTERRUPTED. Signals that are
+ * ignored, as SIGINT is in a shell's background, stay so. */
+void cli_interrupt_end(void);
+
 /* Signals end the program again. */
 void cli_interrupt_release(void);
 

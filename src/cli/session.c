@@ -2,6 +2,7 @@
 
 #include "cli.h"
 #include "compiling.h"
+#include "interrupt.h"
 #include "output.h"
 #include "preprocess.h"
 #include "run_folder.h"
@@ -21,6 +22,8 @@ int cli_session_open(const cli_args *args, unsigned flags, cli_session *s)
         cli_session_close(s);
         return code;
     }
+    if (args->verb != VERB_train && args->verb != VERB_tune) /* these have something to save */
+        cli_interrupt_end();
     /* Those that measure show what they do in between; the others wait for their first step. */
     cli_compiling_watch(s->device, args->verb != VERB_bench && args->verb != VERB_tune);
     return CLI_OK;
