@@ -529,6 +529,7 @@ static int report(run *r)
         cli_print("evaluate  rescl eval --weights %s %s\n", quoted, data);
     if (quoted)
         cli_print("predict   rescl predict --weights %s IMAGE\n", quoted);
+    fflush(stdout); /* an interrupt from here on takes nothing of it away */
     free(quoted);
     free(data);
     free(weights);

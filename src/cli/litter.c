@@ -5,6 +5,7 @@
 #include "run_folder.h"
 #include "text.h"
 
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,9 +19,34 @@ static char *volatile litter[LITTER];
 static const char *volatile farewell[2];
 static char *owned[2]; /* farewells on the heap */
 
-/* rmdir removes nothing but empty folders. Only calls that a signal handler may make. */
+/* What the library writes into a new run before its first step. */
+static const char *const names[LITTER] = {"args.ini",    "env.json", "results.csv",
+                                          "skipped.csv", "weights",  ""};
+static DIR *volatile listing; /* of the new run's folder; nothing else reads it */
+
+/* Files that are being written: see rs_atomic_open. */
+static bool is_temporary(const char *name)
+{
+    static const char mark[] = ".tmp-";
+    for (int i = 0; i < LITTER; i++) {
+        const size_t len = strlen(names[i]);
+        if (len > 0 && strncmp(name, names[i], len) == 0 &&
+            strncmp(name + len, mark, sizeof mark - 1) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* rmdir removes nothing but empty folders. Only calls that a signal handler may make, and readdir of
+ * a stream that is no one else's, which was opened before. */
 void cli_litter_remove(void)
 {
+    struct dirent *entry;
+    if (listing)
+        rewinddir(listing);
+    while (listing && (entry = readdir(listing)) != NULL)
+        if (is_temporary(entry->d_name))
+            unlinkat(dirfd(listing), entry->d_name, 0);
     for (int i = 0; i < LITTER && litter[i]; i++)
         if (unlink(litter[i]) != 0)
             rmdir(litter[i]);
@@ -52,17 +78,16 @@ void cli_litter_begin(void)
     cli_interrupt_catch(ask_to_stop);
 }
 
-/* The names of what the library writes into a new run before its first step. */
 bool cli_litter_name(const char *folder, bool resumed)
 {
-    static const char *const names[LITTER] = {"args.ini",    "env.json", "results.csv",
-                                              "skipped.csv", "weights",  ""};
     const char *clear = cli_terminal() ? "\r\033[K" : "";
     char *shown = malloc(RS_ESCAPED(strlen(folder)));
     if (shown)
         rs_escape(folder, "", shown);
     for (int i = 0; shown && !resumed && i < LITTER; i++)
         litter[i] = cli_format("%s/%s", folder, names[i]);
+    if (!resumed)
+        listing = opendir(folder);
     if (shown && resumed)
         owned[0] = cli_format("%sinterrupted before the first step; %s is as it was", clear, shown);
     else if (shown)
@@ -82,6 +107,10 @@ void cli_litter_stop(rescl_trainer *trainer)
 
 static void forget(void)
 {
+    DIR *dir = listing;
+    listing = NULL;
+    if (dir)
+        closedir(dir);
     for (int i = 0; i < LITTER; i++) {
         char *name = litter[i];
         litter[i] = NULL;
