@@ -277,6 +277,40 @@ out:
     return st;
 }
 
+/* Whether a folder in `root` is a link to `root` or to what it lies in. */
+static bool leads_back(const char *root, const char *folder)
+{
+    char *inside = realpath(root, NULL), *target = realpath(folder, NULL);
+    const size_t len = target ? strlen(target) : 0;
+    const bool back = inside && target && strncmp(inside, target, len) == 0 &&
+                      (inside[len] == '/' || inside[len] == '\0' || target[len - 1] == '/');
+    free(inside);
+    free(target);
+    return back;
+}
+
+/* A hidden folder of images may be meant as a class. */
+static rescl_status tell_hidden(rescl_dataset *set, const char *folder)
+{
+    rescl_status st = RESCL_OK;
+    rs_entries entries = {0};
+    size_t images = 0;
+    st = rs_entries_read(folder, &entries);
+    if (st == RESCL_ERR_IO)
+        st = RESCL_OK;
+    RS_TRY(st);
+    for (size_t i = 0; i < entries.count; i++)
+        images += entries.at[i].kind == RS_ENTRY_FILE && rescl_image_has_suffix(entries.at[i].name);
+    if (images > 0)
+        RS_TRY(rs_dataset_note(set, RESCL_LOG_WARN,
+                               "%s: a name that begins with a dot is hidden: left out, with %zu "
+                               "image%s; if it is a class, rename it",
+                               folder, images, images > 1 ? "s" : ""));
+out:
+    rs_entries_fini(&entries);
+    return st;
+}
+
 static rescl_status open_classes(const char *root, bool flat, bool train, rescl_dataset *set,
                                  state *s)
 {
@@ -297,10 +331,16 @@ static rescl_status open_classes(const char *root, bool flat, bool train, rescl_
         RS_OOM(folder = rs_path_join(root, e->name));
         if (e->name[0] == '.' || e->kind != RS_ENTRY_FOLDER) {
             images += e->kind == RS_ENTRY_FILE && rescl_image_has_suffix(e->name);
+            if (e->kind == RS_ENTRY_FOLDER)
+                RS_TRY(tell_hidden(set, folder));
             if (e->kind == RS_ENTRY_NOWHERE)
                 RS_TRY(rs_leftovers_add_link(&left, e->name));
             else
                 RS_TRY(rs_leftovers_add_file(&left, e->name));
+            continue;
+        }
+        if (leads_back(root, folder)) {
+            RS_TRY(rs_leftovers_add(&left, "links in a circle"));
             continue;
         }
         RS_FAIL_IF(set->classes >= MAX_CLASSES, RESCL_ERR_FORMAT, "%s: more than %d classes", root,

@@ -6,6 +6,7 @@
 #include "splits.h"
 #include "str.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -98,16 +99,24 @@ static bool is_split_folder(const rs_entry *e)
 static rescl_status look_at_others(const char *path, const rs_entries *entries, rs_layout *l,
                                    size_t *classes, char **names)
 {
+    enum { SHOWN = 8 };
     rescl_status st = RESCL_OK;
     bool folders, images;
+    size_t count = 0;
+    char more[48];
     for (size_t i = 0; i < entries->count; i++) {
         const rs_entry *e = &entries->at[i];
         if (e->kind != RS_ENTRY_FOLDER || e->name[0] == '.' || is_split_folder(e))
             continue;
         RS_TRY(look_into(path, e->name, &folders, &images));
-        RS_TRY(join_name(&l->others, e->name));
+        if (count++ < SHOWN)
+            RS_TRY(join_name(&l->others, e->name));
         if (images && (*classes)++ < 3)
             RS_TRY(join_name(names, e->name));
+    }
+    if (count > SHOWN) {
+        snprintf(more, sizeof more, "and %zu more", count - SHOWN);
+        RS_TRY(join_name(&l->others, more));
     }
 out:
     return st;

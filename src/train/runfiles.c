@@ -252,10 +252,15 @@ static rescl_status match_model(const rs_checkpoint *c, const rescl_model *m)
                       "%g", was->label_smoothing, m->label_smoothing);
     if (rs_are_numbers(was->class_name, was->classes))
         goto out; /* names were not given then */
-    for (size_t i = 0; i < was->classes; i++)
-        RS_FAIL_IF(strcmp(m->class_name[i], was->class_name[i]) != 0, RESCL_ERR_ARG,
-                   "cannot resume from %s: class %zu was called '%s', this run calls it '%s'",
-                   rs_checkpoint_path(c), i, was->class_name[i], m->class_name[i]);
+    for (size_t i = 0; i < was->classes; i++) {
+        const char *why = "";
+        if (strcmp(m->class_name[i], was->class_name[i]) == 0)
+            continue;
+        (void)rs_class_near(m->class_name[i], &was->class_name[i], 1, &why);
+        RS_FAIL(RESCL_ERR_ARG,
+                "cannot resume from %s: class %zu was called '%s', this run calls it '%s'%s",
+                rs_checkpoint_path(c), i, was->class_name[i], m->class_name[i], why);
+    }
 out:
     return st;
 }

@@ -119,6 +119,16 @@ mv moved/b moved/bee
 run train --resume runs/flat --epochs 5 --data-path moved
 want_code 2
 want_err "class 1 was called 'b', this run calls it 'bee'"
+mv moved/bee moved/B
+run train --resume runs/flat --epochs 5 --data-path moved
+want_code 2
+want_err "called 'a', this run calls it 'B'"
+mv moved/a moved/A
+run train --resume runs/flat --epochs 5 --data-path moved
+want_code 2
+want_err "called 'a', this run calls it 'A' (it differs in the case of letters)"
+mv moved/A moved/a
+mv moved/B moved/bee
 mv moved/bee moved/b
 for i in 3 4 5; do printf x >>moved/a/$i.png; done
 run train --resume runs/flat --epochs 5 --data-path moved

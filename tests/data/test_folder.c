@@ -207,6 +207,28 @@ static void tells_of_neighbours(void **state)
     rescl_dataset_close(set);
 }
 
+/* Many are counted, hidden classes are named, and links back to a folder are no classes. */
+static void tells_what_is_no_class(void **state)
+{
+    (void)state;
+    rescl_dataset *set;
+    put_class("many/train/cat", "1.png", 1);
+    put_class("many/train/.dog", "1.png", 2);
+    for (int i = 0; i < 20; i++)
+        put_class(rs_test_path("many/other%02d", i), NULL, 0);
+    assert_int_equal(symlink("..", rs_test_path("%s/many/train/loop", rs_test_dir)), 0);
+    assert_int_equal(symlink(".", rs_test_path("%s/many/train/self", rs_test_dir)), 0);
+    assert_ok(open_split("many", "train", &set));
+    assert_int_equal(rescl_dataset_classes(set), 1);
+    assert_non_null(note(set, "other00, "));
+    assert_non_null(note(set, "other07, and 12 more"));
+    assert_null(note(set, "other08"));
+    assert_non_null(
+        note(set, ".dog: a name that begins with a dot is hidden: left out, with 1 image;"));
+    assert_non_null(note(set, "2 links in a circle"));
+    rescl_dataset_close(set);
+}
+
 /* ---- what is taken and what is left out --------------------------------------------------- */
 
 /* torchvision's order: the folders' paths by their bytes, where "b-a" lies between "b" and "b/c". */
@@ -488,9 +510,10 @@ static void bears_links(void **state)
     expect_sample(set, 1, 5, 0);
     expect_sample(set, 2, 6, 1);
     rescl_dataset_close(set);
-    assert_int_equal(symlink(".", rs_test_path("%s/links/self", rs_test_dir)),
-                     0); /* a class without images */
-    assert_fails(open_split("links", "train", &set), RESCL_ERR_FORMAT, "links/self");
+    assert_int_equal(symlink(".", rs_test_path("%s/links/self", rs_test_dir)), 0);
+    assert_ok(open_split("links", "train", &set));
+    assert_int_equal(rescl_dataset_classes(set), 2);
+    rescl_dataset_close(set);
 }
 
 int main(void)
@@ -502,6 +525,7 @@ int main(void)
         cmocka_unit_test(knows_the_names_of_splits),
         cmocka_unit_test(a_class_may_be_called_as_a_split),
         cmocka_unit_test(tells_of_neighbours),
+        cmocka_unit_test(tells_what_is_no_class),
         cmocka_unit_test(reads_folders_within_classes),
         cmocka_unit_test(counts_what_is_left_out),
         cmocka_unit_test(holds_out_a_share_of_each_class),
