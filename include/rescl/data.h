@@ -223,6 +223,12 @@ RESCL_API const char *rescl_dataset_class_name(const rescl_dataset *dataset, siz
  */
 RESCL_API rescl_status rescl_dataset_match_classes(rescl_dataset *dataset, const char *const *names,
                                                    size_t count) RESCL_CHECK;
+/**
+ * The name among `names` (`count` of them; entries may be NULL) that was probably meant by `name`, or
+ * NULL. *why says how it is written differently: " (it differs in the case of letters)", or "".
+ */
+RESCL_API const char *rescl_class_near(const char *name, const char *const *names, size_t count,
+                                       const char **why);
 /** "train", "val" or "test": which split was opened. Borrowed. */
 RESCL_API const char *rescl_dataset_split(const rescl_dataset *dataset);
 /**

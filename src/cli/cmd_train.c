@@ -304,6 +304,27 @@ static char *classes_text(const char *const *name, const rescl_model *model, siz
     return text;
 }
 
+/* Classes of weights and data that only look like others: told of the first one. */
+static void warn_near(const rescl_model *model, const rescl_weights_info *file)
+{
+    enum { LOOKED_AT = 100 };
+    const char *why = "", *near = NULL;
+    const char **ours = calloc(file->classes, sizeof *ours);
+    for (size_t i = 0; ours && i < file->classes; i++)
+        ours[i] = rescl_model_class_name(model, i);
+    for (size_t i = 0; ours && i < file->classes && i < LOOKED_AT; i++) {
+        near = rescl_class_near(file->class_names[i], ours, file->classes, &why);
+        if (near && *why && strcmp(near, file->class_names[i]) != 0) {
+            cli_warn(
+                "the class '%s' of the weights is '%s' in the data%s: rename the folder to keep "
+                "the head",
+                file->class_names[i], near, why);
+            break;
+        }
+    }
+    free(ours);
+}
+
 /* Why the last layer was taken or not, where its size does not tell. */
 static void describe_head(const run *r, const rescl_weights_info *file)
 {
@@ -319,6 +340,7 @@ static void describe_head(const run *r, const rescl_weights_info *file)
     char *ours = classes_text(NULL, r->model, file->classes);
     cli_note("head    new, as the weights have other classes: %s, and the data %s",
              theirs ? theirs : "", ours ? ours : "");
+    warn_near(r->model, file);
     free(theirs);
     free(ours);
 }

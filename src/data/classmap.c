@@ -150,8 +150,8 @@ static bool same_but_case(const char *a, const char *b)
     return strcasecmp(a, b) == 0;
 }
 
-const char *rs_class_near(const char *name, const char *const *names, size_t count,
-                          const char **why)
+const char *rescl_class_near(const char *name, const char *const *names, size_t count,
+                             const char **why)
 {
     static const struct {
         bool (*same)(const char *, const char *);
@@ -214,9 +214,9 @@ static rescl_status fail_unknown(const rescl_dataset *set, const char *what,
 {
     rescl_status st = RESCL_OK;
     rs_str all = {0};
-    const char *why = "", *near = rs_class_near(name, list->name, list->count, &why);
+    const char *why = "", *near = rescl_class_near(name, list->name, list->count, &why);
     if (!near && list->other)
-        near = rs_class_near(name, list->other, list->count, &why);
+        near = rescl_class_near(name, list->other, list->count, &why);
     RS_TRY(append_names(&all, list->name, list->count, NULL));
     RS_FAIL(RESCL_ERR_FORMAT,
             "%s '%s' has the class '%s', which is none of the %zu of %s (%s)%s%s%s%s%s Classes are "

@@ -26,9 +26,4 @@ rescl_status rs_classes_within(const rescl_dataset *set, const rs_class_list *li
 rescl_status rs_class_map(const rescl_dataset *set, const char *what, const rs_class_list *list,
                           int32_t **out) RESCL_CHECK;
 
-/* The name among `names` (`count` of them, NULL where there is none) that was probably meant, or
- * NULL; *why says how it is written differently: " (it differs in the case of letters)", or "". */
-const char *rs_class_near(const char *name, const char *const *names, size_t count,
-                          const char **why);
-
 #endif

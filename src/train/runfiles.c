@@ -256,7 +256,7 @@ static rescl_status match_model(const rs_checkpoint *c, const rescl_model *m)
         const char *why = "";
         if (strcmp(m->class_name[i], was->class_name[i]) == 0)
             continue;
-        (void)rs_class_near(m->class_name[i], &was->class_name[i], 1, &why);
+        (void)rescl_class_near(m->class_name[i], &was->class_name[i], 1, &why);
         RS_FAIL(RESCL_ERR_ARG,
                 "cannot resume from %s: class %zu was called '%s', this run calls it '%s'%s",
                 rs_checkpoint_path(c), i, was->class_name[i], m->class_name[i], why);

@@ -46,6 +46,14 @@ run train $small --data-path other --weights runs/zoo
 want_code 0
 want_err "new     fc.weight (64, 2), fc.bias (2)"
 want_err "head    new, as the weights have other classes: ant, bee, and the data xxx, yyy"
+! grep -q 'to keep the head' err || fail "expected no hint"
+mkdir -p caps/train
+cp -r zoo/train/ant caps/train/Ant
+cp -r zoo/train/bee caps/train/
+# shellcheck disable=SC2086
+run train $small --data-path caps --weights runs/zoo
+want_code 0
+want_err "'ant' of the weights is 'Ant' in the data (it differs in the case of letters): rename"
 # shellcheck disable=SC2086
 run train $small --data-path other --weights runs/zoo --strict
 want_code 2

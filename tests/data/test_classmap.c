@@ -136,7 +136,7 @@ static void bears_any_bytes(void **state)
     const char *why, *odd[] = {"\xff\xfe", "\xe3\x81", "\xf0\x9f", "", "\xcc\x81"};
     for (size_t i = 0; i < RS_COUNT(odd); i++)
         for (size_t k = 0; k < RS_COUNT(odd); k++)
-            (void)rs_class_near(odd[i], (const char *const *)&odd[k], 1, &why);
+            (void)rescl_class_near(odd[i], (const char *const *)&odd[k], 1, &why);
 }
 
 static void counts_where_there_are_no_names(void **state)
