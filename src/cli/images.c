@@ -272,10 +272,6 @@ int cli_images_read_stdin(cli_images *list)
         cli_error("standard input: %s", strerror(errno));
         return CLI_FILE;
     }
-    if (list->bytes == 0) {
-        cli_error("standard input: is empty, expected a PNG or a JPEG");
-        return CLI_FILE;
-    }
     return CLI_OK;
 }
 

@@ -65,10 +65,11 @@ static rescl_status refuse(const uint8_t *data, size_t bytes, const char *name)
     };
     rescl_status st = RESCL_OK;
     const rs_file_kind *kind = rs_file_whatis(data, bytes);
+    RS_FAIL_IF(bytes == 0, RESCL_ERR_FORMAT, "%s: is empty, expected a PNG or a JPEG", name);
     for (size_t i = 0; i < RS_COUNT(decoders); i++)
-        RS_FAIL_IF(
-            bytes > 0 && bytes < decoders[i].bytes && memcmp(data, decoders[i].magic, bytes) == 0,
-            RESCL_ERR_FORMAT, "%s: truncated: only the first %zu bytes of an image", name, bytes);
+        RS_FAIL_IF(bytes < decoders[i].bytes && memcmp(data, decoders[i].magic, bytes) == 0,
+                   RESCL_ERR_FORMAT, "%s: truncated: only the first %zu bytes of an image", name,
+                   bytes);
     RS_FAIL(RESCL_ERR_FORMAT, "%s: neither a PNG nor a JPEG, but %s; %s", name, kind->name,
             kind->cure ? kind->cure : cures[kind->class]);
 out:

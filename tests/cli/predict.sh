@@ -87,6 +87,10 @@ want_err "names: 1 of the 6 classes have the name of another, such as 'b'"
 code=$? command="rescl predict - <empty"
 want_code 4
 want_err "standard input: is empty"
+"$RESCL" predict --weights runs/resnet8-handsigns - p.png <empty >out 2>err
+code=$? command="rescl predict - p.png <empty"
+want_code 4
+want_out "p.png: "
 run predict --weights runs/resnet8-handsigns empty
 want_code 4
 grep -q '^1 image, 1 not read$' err || fail "expected no speed where nothing was read"

@@ -71,7 +71,7 @@ static void takes_good_sets_as_they_are(void **state)
 static void leaves_out_what_cannot_be_read(void **state)
 {
     (void)state;
-    static const char *const reasons[] = {"empty file", "a FIFO", "leads to no file", "a socket"};
+    static const char *const reasons[] = {"is empty", "a FIFO", "leads to no file", "a socket"};
     put_bytes(at("train/a/05x.png"), "", 0);
     assert_int_equal(mkfifo(at("train/a/06x.png"), 0600), 0);
     assert_int_equal(symlink("nowhere", at("train/a/07x.png")), 0);

@@ -19,7 +19,7 @@ static void names_what_is_no_image(void **state)
         size_t bytes;
         const char *word;
     } files[] = {
-        {"", 0, "an empty file"},
+        {"", 0, "is empty"},
         {"\x89PN", 3, "truncated"},
         {"\xff\xd8", 2, "truncated"},
         {"GIF89a??????", 12, "a GIF image; convert it first"},
@@ -79,7 +79,7 @@ static void probes_files(void **state)
     put_bytes(path, data, 20);
     assert_fails(rescl_image_probe(path, &info), RESCL_ERR_FORMAT, path);
     put_bytes(path, "", 0);
-    assert_fails(rescl_image_probe(path, &info), RESCL_ERR_FORMAT, "an empty file");
+    assert_fails(rescl_image_probe(path, &info), RESCL_ERR_FORMAT, "is empty");
     free(data);
 }
 
