@@ -629,14 +629,6 @@ int cmd_train(const cli_args *args)
         cli_litter_remove();
         goto out;
     }
-    if ((code = cli_train_data_recognise(args, r.model, &r.data)) != CLI_OK) {
-        cli_litter_remove();
-        goto out;
-    }
-    if ((code = cli_train_data_recognise(args, r.model, &r.data)) != CLI_OK) {
-        cli_litter_remove();
-        goto out;
-    }
     const rescl_train_callbacks callbacks = {
         .struct_size = sizeof callbacks, .on_step = on_step, .on_epoch = on_epoch, .user = &r};
     st = rescl_trainer_run(r.trainer, &callbacks);

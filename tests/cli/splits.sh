@@ -204,6 +204,7 @@ cp flat/a/0.png leak/val/a/copy.png
 train --data-path leak --name leak
 want_code 0
 want_err "the network is trained on 1 of the 9 images of val: its accuracy there is better than"
+[ "$(grep -c 'images of val: its accuracy' err)" -eq 1 ] || fail "expected to be told once"
 want_err "the network is trained on 15 of the 15 images of test: its accuracy there is training"
 grep -q '^best  *accuracy' out || fail "expected the accuracy of val"
 grep -q '^test  *training accuracy' out || fail "expected training accuracy of test"
