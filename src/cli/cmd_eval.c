@@ -244,7 +244,7 @@ int cmd_eval(const cli_args *args)
                         cli_size(args, OPT_workers), &callbacks, &metrics);
     cli_progress_end(&progress);
     if (st != RESCL_OK)
-        code = cli_fail(st, false);
+        code = cli_fail_untrained(st);
     else if (cli_bool(args, OPT_json))
         code = print_json(args, path, device, &info, &data, &metrics);
     else

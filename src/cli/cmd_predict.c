@@ -157,7 +157,7 @@ static bool take(const rescl_prediction *p, void *user)
     job *j = user;
     cli_compiling_end();
     if (p->status != RESCL_OK) {
-        j->code = cli_fail(p->status, false);
+        j->code = cli_fail_untrained(p->status);
         j->unread++;
         return true;
     }
@@ -208,7 +208,7 @@ static int run(const cli_args *args, job *j)
     const rescl_status st = rescl_predictor_stream(j->predictor, j->list->count,
                                                    cli_size(args, OPT_readers), give, take, j);
     if (st != RESCL_OK && !j->stopped) {
-        j->code = cli_fail(st, false);
+        j->code = cli_fail_untrained(st);
         j->stopped = true;
     }
     if (j->form == FORM_JSON) {

@@ -238,6 +238,12 @@ int cli_fail(rescl_status status, bool device)
     return code;
 }
 
+int cli_fail_untrained(rescl_status status)
+{
+    const int code = cli_fail(status, false);
+    return code == CLI_DIVERGED ? CLI_FILE : code;
+}
+
 FILE *cli_result(void)
 {
     return result ? result : stdout;

@@ -38,6 +38,8 @@ void cli_usage_error(const char *fmt, ...) RESCL_PRINTF(1, 2);
 /* Prints the library's last error and returns the exit code that fits. `device` is true where the
  * call was about a device, so that "not found" or an unusable argument means one. */
 int cli_fail(rescl_status status, bool device);
+/* The same where nothing is trained: what is not finite is the fault of the weights. */
+int cli_fail_untrained(rescl_status status);
 
 /* Whether stderr is a terminal that understands carriage returns, and whether it may be coloured
  * (NO_COLOR unset too). */

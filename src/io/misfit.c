@@ -153,12 +153,13 @@ static bool lacks_config(const rs_wfile *f, const rs_match *unexpected)
 {
     const rs_wfile_about *a = rs_wfile_describe(f);
     const rs_wfile_tensor *t = rs_wfile_at(f, unexpected->tensor);
-    return rs_naming_get(a->naming)->keras && !a->model && !a->head && t->ndim == 2;
+    return rs_naming_get(a->naming)->keras && !a->model && !a->keras && !a->head && t->ndim == 2;
 }
 
 typedef struct trouble {
     const rs_match *missing, *reshaped, *unexpected; /* the first of each, or NULL */
     size_t of[RS_MATCH_STATES];
+    const rs_match *three; /* the first of three values that is passed over, or NULL */
 } trouble;
 
 /* What is there goes before what is not. */
@@ -167,6 +168,7 @@ static rescl_status describe(const rs_wfile *f, const rescl_model *model, const 
 {
     rescl_status st = RESCL_OK;
     rs_str fitting = {0};
+    const rs_wfile_about *a = rs_wfile_describe(f);
     const rs_graph *g = model->graph;
     const char *kind = tell_kind(f, g, m);
     if (t->unexpected) {
@@ -195,6 +197,9 @@ static rescl_status describe(const rs_wfile *f, const rescl_model *model, const 
         RS_TRY(rs_str_append(text,
                              "; what comes between dense layers is told by a file of the whole "
                              "model alone: write it with model.save('model.keras')"));
+    else if (t->unexpected && a->keras && !a->head)
+        RS_TRY(rs_str_append(text, "; its dense layers are none of rescl's heads, which are one "
+                                   "Dense, or a Dense with a ReLU before it"));
     else if (fitting.len > 0)
         RS_TRY(rs_str_appendf(text, "; its tensors fit %s", fitting.text));
     else if (kind)
@@ -256,6 +261,59 @@ static bool is_of_other_head(const rs_wfile *f, const rs_graph *g, size_t index)
     return matrix;
 }
 
+/* Whether one of the words stands in the first `len` bytes of a name. */
+static bool has_word(const char *name, size_t len)
+{
+    static const char *const words[] = {"criterion", "loss", "metric"};
+    for (size_t w = 0; w < RS_COUNT(words); w++)
+        for (size_t i = 0; i + strlen(words[w]) <= len; i++)
+            if (strncmp(name + i, words[w], strlen(words[w])) == 0)
+                return true;
+    return false;
+}
+
+/* Whether numbers of the tensor could be a layer's: a matrix, filters or statistics of floats. */
+static bool is_of_layer(const rs_wfile_tensor *t)
+{
+    size_t wide = 0;
+    for (size_t i = 0; i < t->ndim; i++)
+        wide += t->dim[i] > 1;
+    const bool statistics =
+        t->named && t->parts.role && strncmp(t->parts.role, "running_", strlen("running_")) == 0;
+    return rs_dtype_readable(t->dtype) && (wide > 1 || statistics);
+}
+
+/* Whether the tensor is of the training alone: it stands beside the network that the prefix leads to,
+ * and is of a loss, or what it belongs to is no layer. */
+static bool is_of_training(const rs_wfile *f, size_t index)
+{
+    const rs_wfile_tensor *t = rs_wfile_at(f, index);
+    size_t len, other_len;
+    const char *top = top_of(t, &len);
+    if (!rs_wfile_describe(f)->prefix || t->key != t->name)
+        return false;
+    if (has_word(top, len))
+        return true;
+    for (size_t i = 0; i < rs_wfile_count(f); i++) {
+        const rs_wfile_tensor *other = rs_wfile_at(f, i);
+        const char *other_top = top_of(other, &other_len);
+        if (other->key == other->name && other_len == len && memcmp(other_top, top, len) == 0 &&
+            is_of_layer(other))
+            return false;
+    }
+    return true;
+}
+
+/* As a mean or standard deviation of each colour. */
+static bool has_three(const rs_wfile *f, size_t index)
+{
+    const rs_wfile_tensor *t = rs_wfile_at(f, index);
+    size_t values = 1;
+    for (size_t i = 0; i < t->ndim; i++)
+        values *= t->dim[i] <= 3 ? t->dim[i] : 0;
+    return values == 3 && rs_dtype_readable(t->dtype);
+}
+
 /* Counts what the mode does not accept. */
 static trouble find_trouble(const rs_wfile *f, const rs_graph *g, const rs_matching *m,
                             rescl_load_mode mode)
@@ -266,9 +324,14 @@ static trouble find_trouble(const rs_wfile *f, const rs_graph *g, const rs_match
     for (size_t i = 0; i < m->count; i++) {
         const rs_match *item = &m->item[i];
         if (item->state == RS_UNEXPECTED) {
-            if (!exact || (body && m->of[RS_UNEXPECTED] <= MOST_OF_HEADS &&
-                           is_of_other_head(f, g, item->tensor)))
+            const bool few = m->of[RS_UNEXPECTED] <= MOST_OF_HEADS;
+            if (!exact || (body && few && is_of_other_head(f, g, item->tensor)))
                 continue;
+            if (few && m->of[RS_MISSING] + m->of[RS_RESHAPED] == 0 &&
+                is_of_training(f, item->tensor)) {
+                t.three = t.three || !has_three(f, item->tensor) ? t.three : item;
+                continue;
+            }
             t.unexpected = t.unexpected ? t.unexpected : item;
         } else if (item->state != RS_MATCHED) {
             if (body && rs_graph_in_head(g, (size_t)item->param))
@@ -288,6 +351,7 @@ static rescl_status refuse_types(const rs_wfile *f, const rs_matching *m)
 {
     rescl_status st = RESCL_OK;
     const rs_wfile_tensor *first = NULL;
+    rs_str others = {0};
     size_t count = 0;
     for (size_t i = 0; i < m->count; i++) {
         const rs_wfile_tensor *t = rs_wfile_at(f, m->item[i].tensor);
@@ -298,13 +362,17 @@ static rescl_status refuse_types(const rs_wfile *f, const rs_matching *m)
     }
     if (!first)
         goto out;
+    RS_TRY(append_more(&others, count - 1));
+    if (others.len)
+        RS_TRY(rs_str_append(&others, " are"));
     const bool narrow = first->dtype == RS_ST_F8_E4M3 || first->dtype == RS_ST_F8_E5M2;
-    RS_FAIL(RESCL_ERR_NOT_FOUND,
-            "%s: '%.80s' and %zu more are of type %s; rescl reads F64, F32, F16 and BF16: %s",
-            rs_wfile_describe(f)->path, first->name, count - 1, rs_st_dtype_name(first->dtype),
+    RS_FAIL(RESCL_ERR_NOT_FOUND, "%s: '%.80s'%s of type %s; rescl reads F64, F32, F16 and BF16: %s",
+            rs_wfile_describe(f)->path, first->name, others.len ? others.text : " is",
+            rs_st_dtype_name(first->dtype),
             narrow ? "write them so, in Python: value.float()"
                    : "give the weights as they were before they were quantised");
 out:
+    rs_str_fini(&others);
     return st;
 }
 
@@ -338,6 +406,10 @@ rescl_status rs_misfit_check(const rs_wfile *f, const rescl_model *model, const 
         RS_TRY(refuse_types(f, m));
     if (!t.missing && !t.reshaped && !t.unexpected) {
         RS_TRY(find_difference(f, model->graph, body, &differs));
+        if (t.three)
+            rs_log(RESCL_LOG_WARN,
+                   "%s: if its network prepares images by '%.80s', say so with --mean and --std",
+                   a->path, rs_wfile_at(f, t.three->tensor)->name);
         RS_FAIL_IF(exact && differs, RESCL_ERR_FORMAT, "%s: is of another network than %s: %s",
                    a->path, model->name, differs);
         if (differs)

@@ -77,8 +77,8 @@ static const char *const allowed[] = {
 
 /* Of Python itself, as builtins or, by Python 2, __builtin__. */
 static const char *const builtins[] = {
-    "set",   "frozenset", "dict",    "list",  "tuple", "int",    "float", "bool",   "str",
-    "bytes", "bytearray", "complex", "slice", "range", "object", "long",  "unicode"};
+    "set",   "frozenset", "dict",    "list",  "tuple", "int",    "float",  "bool", "str",
+    "bytes", "bytearray", "complex", "slice", "range", "xrange", "object", "long", "unicode"};
 
 /* Modules that only a file that is made to do harm asks for. */
 static const char *const harmful[] = {
@@ -509,6 +509,19 @@ static const value *find_usual(const value *v, int depth, int *left, const char 
     return depth > 0 && holds_tensors(v, false) ? v : NULL;
 }
 
+/* Whether a dict's values are NumPy's arrays. */
+static bool holds_arrays(const value *v)
+{
+    static const char *const makers[] = {
+        "numpy.core.multiarray._reconstruct", "numpy._core.multiarray._reconstruct",
+        "numpy.core.numeric._frombuffer", "numpy._core.numeric._frombuffer"};
+    for (size_t i = 1; v->kind == RS_PICKLE_DICT && i < v->count; i += 2)
+        for (size_t k = 0; v->item[i]->kind == RS_PICKLE_CALL && k < RS_COUNT(makers); k++)
+            if (strcmp(rs_pickle_called(v->item[i]), makers[k]) == 0)
+                return true;
+    return false;
+}
+
 static bool is_plain(const value *key)
 {
     return key->kind == RS_PICKLE_TEXT && strlen(key->text) == key->len;
@@ -552,6 +565,12 @@ static rescl_status refuse_root(const char *path, const value *root)
                "%s: holds one tensor without a name; weights are a dict of names and tensors: "
                "torch.save(model.state_dict(), 'weights.pth')",
                path);
+    RS_FAIL_IF(
+        holds_arrays(root), RESCL_ERR_FORMAT,
+        "%s: its values are NumPy arrays, and rescl reads PyTorch's tensors; write them so, in "
+        "Python: torch.save({k: torch.from_numpy(v) for k, v in weights.items()}, "
+        "'weights.pth')",
+        path);
     RS_TRY(append_keys(root, false, NULL, &keys));
     RS_FAIL(RESCL_ERR_FORMAT,
             "%s: holds no weights: it is %s%s%s%s; expected a dict of names and tensors, as "

@@ -42,6 +42,14 @@ want_err 'too large; the most are 2 pixels; --max-pixels'
 run predict --weights runs/resnet8-handsigns --sample-bits 20 p.png
 want_code 2
 
+# Weights that are not finite are a file's fault: no training diverged.
+run convert runs/resnet8-handsigns plain.safetensors
+want_code 0
+{ head -c -4 plain.safetensors && printf '\000\000\300\177'; } >nan.safetensors
+run predict --model resnet8 --weights nan.safetensors p.png
+want_code 4
+want_err 'not finite'
+
 # Standard input, and lists of paths.
 "$RESCL" predict --weights runs/resnet8-handsigns - <p.png >out 2>err
 code=$? command="rescl predict - <p.png"

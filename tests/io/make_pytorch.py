@@ -135,6 +135,8 @@ def others():
     deep = {"model_ema": {"module": {"state_dict": weights(7)}}, "model": weights(0)}
     save("deep.pth", deep)
     save("only.pth", {"epoch": 1, "my_net": weights(5), "losses": {"train": torch.zeros(3)}})
+    save("range.pth", {"model": weights(0), "layers": range(3)})
+    save("arrays.pth", {name: value.numpy() for name, value in weights(0).items()})
     save("several.pth", {"generator": weights(0), "critic": weights(1)})
     save("protocol4.pth", weights(0), pickle_protocol=4)
     save("protocol5.old.pth", weights(0), pickle_protocol=5, _use_new_zipfile_serialization=False)

@@ -178,6 +178,7 @@ static void finds_the_weights_of_checkpoints(void **state)
         {"protocol4.pth", 0, NULL},
         {"protocol5.old.pth", 0, NULL},
         {"ancient.old.pth", 3, NULL},
+        {"range.pth", 0, NULL},
         {"unchecked.pth", 0, NULL}, /* torch.serialization.set_crc32_options(False) */
         {"deflated.pth", 100, "'state_dict_ema'"},
     };
@@ -220,6 +221,7 @@ static void names_what_it_refuses(void **state)
         {"tensor.pth", "one tensor without a name", "torch.save(model.state_dict()"},
         {"list.pth", "it is a list", "a dict of names and tensors"},
         {"nothing.pth", "a dict with the keys 'epoch', 'name'", "a dict of names and tensors"},
+        {"arrays.pth", "its values are NumPy arrays", "torch.from_numpy(v)"},
         {"several.pth", "several dicts of weights, 'generator', 'critic'", "[KEY]"},
         {"sparse.pth", "tensor 'fc.weight' is sparse", "to_dense()"},
         {"quantised.pth", "tensor 'fc.weight' is quantised", "dequantize()"},

@@ -172,7 +172,7 @@ static void names_the_type_that_is_not_read(void **state)
         rescl_model *m = NULL;
         tensor_of(&f, "conv1.weight")->dtype = rows[i].dtype;
         assert_fails(load(&f, "resnet8", RESCL_LOAD_STRICT, &m), RESCL_ERR_NOT_FOUND,
-                     "'conv1.weight' and 0 more", rows[i].found, "F32", rows[i].cure);
+                     "'conv1.weight' is of type", rows[i].found, "F32", rows[i].cure);
         file_fini(&f);
     }
 }
@@ -257,6 +257,42 @@ static void passes_over_counters_and_other_heads(void **state)
     assert_ok(load(&f, "resnet8", RESCL_LOAD_BODY, &m));
     check_same(m, f.model);
     rescl_model_destroy(m);
+    file_fini(&f);
+}
+
+/* Beside one network under a prefix. */
+static void passes_over_what_is_of_the_training(void **state)
+{
+    static const rs_st_source extra[] = {
+        {.name = "loss_fn.weight", .dtype = RS_ST_F32, .ndim = 1, .dim = {10}},
+        {.name = "criterion.centers", .dtype = RS_ST_F32, .ndim = 2, .dim = {10, 64}},
+        {.name = "val_confmat.confmat", .dtype = RS_ST_I64, .ndim = 2, .dim = {10, 10}},
+        {.name = "mean", .dtype = RS_ST_F32, .ndim = 4, .dim = {1, 3, 1, 1}},
+    };
+    static const rs_st_source layer[] = {
+        {.name = "projection.weight", .dtype = RS_ST_F32, .ndim = 2, .dim = {10, 10}},
+        {.name = "neck.running_mean", .dtype = RS_ST_F32, .ndim = 1, .dim = {10}},
+    };
+    rescl_model *m = NULL;
+    file f = file_of("resnet8");
+    (void)state;
+    for (size_t i = 0; i < RS_COUNT(extra); i++)
+        add_tensor(&f, extra[i]);
+    assert_fails(load(&f, "resnet8", RESCL_LOAD_STRICT, &m), RESCL_ERR_FORMAT, "and 3 more");
+    file_fini(&f);
+    f = file_of("resnet8");
+    put_before(&f, "model.", NULL);
+    for (size_t i = 0; i < RS_COUNT(extra); i++)
+        add_tensor(&f, extra[i]);
+    assert_ok(load(&f, "resnet8", RESCL_LOAD_STRICT, &m));
+    check_same(m, f.model);
+    rescl_model_destroy(m);
+    for (size_t i = 0; i < RS_COUNT(layer); i++) {
+        add_tensor(&f, layer[i]);
+        assert_fails(load(&f, "resnet8", RESCL_LOAD_STRICT, &m), RESCL_ERR_FORMAT, layer[i].name);
+        free((void *)(uintptr_t)f.tensor[--f.count].data);
+        free(f.made[f.count]);
+    }
     file_fini(&f);
 }
 
@@ -398,6 +434,7 @@ int main(void)
         TEST(reports_what_is_refused_and_no_damage),
         TEST(names_what_a_foreign_network_has),
         TEST(passes_over_counters_and_other_heads),
+        TEST(passes_over_what_is_of_the_training),
         TEST(passes_over_what_stands_before_all_names),
         TEST(a_prefix_need_not_be_the_heads),
         TEST(refuses_two_networks_in_one_file),
