@@ -39,6 +39,7 @@ static void on_end(int sig)
 static void set_handler(void (*handler)(int), bool keep_ignored)
 {
     static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+    static bool ignored[3]; /* at first: what drivers put in front does not show it */
     struct sigaction action = {.sa_flags = SA_RESTART}, old;
     action.sa_handler = handler;
     sigemptyset(&action.sa_mask);
@@ -48,8 +49,9 @@ static void set_handler(void (*handler)(int), bool keep_ignored)
         /* Under nohup a hang-up stays ignored. */
         if ((keep_ignored || signals[i] == SIGHUP) && sigaction(signals[i], NULL, &old) == 0 &&
             old.sa_handler == SIG_IGN)
-            continue;
-        sigaction(signals[i], &action, NULL);
+            ignored[i] = true;
+        if (!ignored[i])
+            sigaction(signals[i], &action, NULL);
     }
 }
 
@@ -64,6 +66,11 @@ void cli_interrupt_end(void)
 {
     last_words = cli_terminal() ? "\r\033[Kinterrupted\n" : "interrupted\n";
     set_handler(on_end, true);
+}
+
+void cli_interrupt_retake(void)
+{
+    set_handler(on_signal, false);
 }
 
 bool cli_interrupted(void)

@@ -9,6 +9,10 @@
  * is allowed; when that returns false the program ends at once, for there is nothing to save. */
 void cli_interrupt_catch(bool (*ask)(void));
 
+/* Takes the signals back from a driver's compiler: LLVM puts a handler of its own in front, during
+ * which a second signal ends the program. */
+void cli_interrupt_retake(void);
+
 /* Whether a signal came since then. */
 bool cli_interrupted(void);
 

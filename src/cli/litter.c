@@ -102,6 +102,8 @@ bool cli_litter_name(const char *folder, bool resumed)
 
 void cli_litter_stop(rescl_trainer *trainer)
 {
+    if (!stop_target)
+        cli_interrupt_retake(); /* the kernels of a step are compiled */
     stop_target = trainer;
 }
 

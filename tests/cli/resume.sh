@@ -35,16 +35,19 @@ for signal in INT TERM HUP; do
     [ "$rows" -lt 4001 ] || fail "expected the run to be unfinished"
 done
 
-# A terminal that closes sends SIGHUP twice, and a service's end TERM and HUP.
-# shellcheck disable=SC2086
-start train $long --print-freq 1 --output-dir twice
-kill -s TERM $pid
-kill -s HUP $pid
-kill -s HUP $pid
-wait $pid
-code=$?
-want_code 130
-want_err "resume with: rescl train --resume twice/long"
+# A terminal that closes sends SIGHUP twice, and a service's end TERM and HUP. Several times, for the
+# signals also come while one is handled.
+for run in 1 2 3 4; do
+    # shellcheck disable=SC2086
+    start train $long --print-freq 1 --output-dir twice$run
+    kill -s TERM $pid
+    kill -s HUP $pid
+    kill -s HUP $pid
+    wait $pid
+    code=$?
+    want_code 130
+    want_err "resume with: rescl train --resume twice$run/long"
+done
 
 # Under nohup SIGHUP stays ignored.
 (
