@@ -86,7 +86,7 @@ options="--model resnet8 --data-path middle --size 16 --epochs 1 --batch-size 4 
 run train $options --name unmeasured
 want_code 0
 want_err "warning: test was not measured: none of the images"
-want_out "best      accuracy"
+want_out "best      training accuracy"
 want_out "weights   runs/unmeasured/weights/best.safetensors"
 run train --resume runs/unmeasured --json
 want_code 0
