@@ -261,57 +261,44 @@ static bool is_of_other_head(const rs_wfile *f, const rs_graph *g, size_t index)
     return matrix;
 }
 
-/* Whether one of the words stands in the first `len` bytes of a name. */
-static bool has_word(const char *name, size_t len)
-{
-    static const char *const words[] = {"criterion", "loss", "metric"};
-    for (size_t w = 0; w < RS_COUNT(words); w++)
-        for (size_t i = 0; i + strlen(words[w]) <= len; i++)
-            if (strncmp(name + i, words[w], strlen(words[w])) == 0)
-                return true;
-    return false;
-}
-
-/* Whether numbers of the tensor could be a layer's: a matrix, filters or statistics of floats. */
-static bool is_of_layer(const rs_wfile_tensor *t)
-{
-    size_t wide = 0;
-    for (size_t i = 0; i < t->ndim; i++)
-        wide += t->dim[i] > 1;
-    const bool statistics =
-        t->named && t->parts.role && strncmp(t->parts.role, "running_", strlen("running_")) == 0;
-    return rs_dtype_readable(t->dtype) && (wide > 1 || statistics);
-}
-
-/* Whether the tensor is of the training alone: it stands beside the network that the prefix leads to,
- * and is of a loss, or what it belongs to is no layer. */
-static bool is_of_training(const rs_wfile *f, size_t index)
-{
-    const rs_wfile_tensor *t = rs_wfile_at(f, index);
-    size_t len, other_len;
-    const char *top = top_of(t, &len);
-    if (!rs_wfile_describe(f)->prefix || t->key != t->name)
-        return false;
-    if (has_word(top, len))
-        return true;
-    for (size_t i = 0; i < rs_wfile_count(f); i++) {
-        const rs_wfile_tensor *other = rs_wfile_at(f, i);
-        const char *other_top = top_of(other, &other_len);
-        if (other->key == other->name && other_len == len && memcmp(other_top, top, len) == 0 &&
-            is_of_layer(other))
-            return false;
-    }
-    return true;
-}
-
 /* As a mean or standard deviation of each colour. */
-static bool has_three(const rs_wfile *f, size_t index)
+static bool has_three(const rs_wfile_tensor *t)
 {
-    const rs_wfile_tensor *t = rs_wfile_at(f, index);
     size_t values = 1;
     for (size_t i = 0; i < t->ndim; i++)
         values *= t->dim[i] <= 3 ? t->dim[i] : 0;
     return values == 3 && rs_dtype_readable(t->dtype);
+}
+
+/* Whether the first `len` bytes of a name tell of a loss or a measure: one of the words stands in them,
+ * or they begin as names of Lightning's metrics. */
+static bool is_measure(const char *name, size_t len)
+{
+    static const char *const words[] = {"criterion", "loss", "metric"}, *const starts[] = {
+                                                                            "train_", "val_",
+                                                                            "valid_", "test_"};
+    for (size_t w = 0; w < RS_COUNT(words); w++)
+        for (size_t i = 0; i + strlen(words[w]) <= len; i++)
+            if (strncmp(name + i, words[w], strlen(words[w])) == 0)
+                return true;
+    for (size_t s = 0; s < RS_COUNT(starts); s++)
+        if (strncmp(name, starts[s], strlen(starts[s])) == 0)
+            return true;
+    return false;
+}
+
+/* Whether the tensor is of the training alone: it stands beside the network that the prefix leads to,
+ * and is of a loss or measure, of integers, or has a value for each colour. What else is of floats, such
+ * as a scale of logits, may be of the network. */
+static bool is_of_training(const rs_wfile *f, size_t index)
+{
+    const rs_wfile_tensor *t = rs_wfile_at(f, index);
+    size_t len;
+    const char *top = top_of(t, &len);
+    if (!rs_wfile_describe(f)->prefix || t->key != t->name)
+        return false;
+    const bool integers = t->dtype == RS_ST_I64 || t->dtype == RS_ST_I32 || t->dtype == RS_ST_BOOL;
+    return integers || is_measure(top, len) || (has_three(t) && !t->named);
 }
 
 /* Counts what the mode does not accept. */
@@ -329,7 +316,7 @@ static trouble find_trouble(const rs_wfile *f, const rs_graph *g, const rs_match
                 continue;
             if (few && m->of[RS_MISSING] + m->of[RS_RESHAPED] == 0 &&
                 is_of_training(f, item->tensor)) {
-                t.three = t.three || !has_three(f, item->tensor) ? t.three : item;
+                t.three = t.three || !has_three(rs_wfile_at(f, item->tensor)) ? t.three : item;
                 continue;
             }
             t.unexpected = t.unexpected ? t.unexpected : item;

@@ -271,6 +271,7 @@ static void passes_over_what_is_of_the_training(void **state)
     };
     static const rs_st_source layer[] = {
         {.name = "projection.weight", .dtype = RS_ST_F32, .ndim = 2, .dim = {10, 10}},
+        {.name = "logit_scale", .dtype = RS_ST_F32, .ndim = 0},
         {.name = "neck.running_mean", .dtype = RS_ST_F32, .ndim = 1, .dim = {10}},
     };
     rescl_model *m = NULL;
