@@ -115,6 +115,25 @@ static void every_form_gives_what_keras_computes(void **state)
         }
 }
 
+/* The configuration is that of one model alone. */
+static void a_whole_model_needs_no_name(void **state)
+{
+    const rescl_model_options o = {.struct_size = sizeof o, .name = "resnet20"};
+    rescl_weights *w = NULL;
+    rescl_model *m = NULL;
+    rescl_model_info info;
+    (void)state;
+    assert_ok(rescl_weights_open(unpack("keras3_model.h5"), &w));
+    assert_ok(rescl_weights_create_model(w, NULL, RESCL_LOAD_STRICT, NULL, &m));
+    rescl_model_get_info(m, &info);
+    assert_string_equal(info.name, "resnet8");
+    rescl_model_destroy(m);
+    m = NULL;
+    assert_fails(rescl_weights_create_model(w, &o, RESCL_LOAD_STRICT, NULL, &m),
+                 RESCL_ERR_NOT_FOUND, "its tensors fit resnet8");
+    rescl_weights_close(w);
+}
+
 static void weights_without_names_are_refused_with_the_cure(void **state)
 {
     rescl_weights *w = NULL;
@@ -148,6 +167,7 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, rs_test_dir_setup, rs_test_dir_teardown)
     const struct CMUnitTest tests[] = {
         TEST(every_form_gives_what_keras_computes),
+        TEST(a_whole_model_needs_no_name),
         TEST(weights_without_names_are_refused_with_the_cure),
         TEST(thousands_of_classes_are_written_and_read),
     };
