@@ -219,3 +219,9 @@ size_t rs_cpu_count(void)
     long online = sysconf(_SC_NPROCESSORS_ONLN);
     return online > 0 ? (size_t)online : 1;
 }
+
+size_t rs_data_threads(size_t asked)
+{
+    const size_t useful = 4 * rs_cpu_count(), most = useful > 8 ? useful : 8;
+    return asked < most ? asked : most;
+}

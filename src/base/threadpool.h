@@ -23,4 +23,8 @@ size_t rs_pool_threads(const rs_pool *pool);
 /* Processors this process may use. */
 size_t rs_cpu_count(void);
 
+/* Of so many threads that were asked for to read data, those that are made: up to 4 for each
+ * processor, and 8 at least. */
+size_t rs_data_threads(size_t asked);
+
 #endif

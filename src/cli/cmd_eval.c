@@ -161,8 +161,9 @@ static void describe_data(const cli_args *args, const rescl_trained_on *by, cons
 
 static void print_text(const rescl_metrics *m, bool training)
 {
+    char loss[32];
     printf("samples   %zu\n", m->samples);
-    printf("loss      %.4f\n", m->loss);
+    printf("loss      %s\n", cli_loss(m->loss, loss));
     printf("%s  %.4f\n", training ? "training accuracy" : "accuracy", m->top1);
     if (!isnan(m->top5))
         printf("top5      %.4f\n", m->top5);

@@ -529,20 +529,20 @@ static int report(run *r)
         free(weights);
         return code == CLI_OK ? printed : code;
     }
-    char epoch[64] = "";
+    char epoch[64] = "", loss[32];
     const rescl_metrics *best = best_metrics(r);
     const bool measured = r->eval_set && !(r->data.val ? r->data.val_seen : r->data.test_seen);
     if (r->best.epochs) {
-        printf("best      %saccuracy %.4f loss %.4f after epoch %zu of %zu%s%s\n",
-               measured ? "" : "training ", best->top1, best->loss, r->best.epoch + 1,
-               r->best.epochs, r->eval_set ? ", on " : "",
+        printf("best      %saccuracy %.4f loss %s after epoch %zu of %zu%s%s\n",
+               measured ? "" : "training ", best->top1, cli_loss(best->loss, loss),
+               r->best.epoch + 1, r->best.epochs, r->eval_set ? ", on " : "",
                r->eval_set ? rescl_dataset_split(r->eval_set) : "");
         snprintf(epoch, sizeof epoch, " (best epoch %zu)", r->best.epoch + 1);
     }
     if (r->test.samples)
-        printf("test      %saccuracy %.4f loss %.4f on %zu images%s\n",
-               r->data.test_seen ? "training " : "", r->test.top1, r->test.loss, r->test.samples,
-               epoch);
+        printf("test      %saccuracy %.4f loss %s on %zu images%s\n",
+               r->data.test_seen ? "training " : "", r->test.top1, cli_loss(r->test.loss, loss),
+               r->test.samples, epoch);
     if (!r->epoch.epochs)
         cli_note("nothing was left to do: the run had reached its last epoch or step");
     cli_print("weights   %s\n", weights);

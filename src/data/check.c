@@ -2,7 +2,6 @@
 #include "alloc.h"
 #include "dataset.h"
 #include "error.h"
-#include "loader.h"
 #include "str.h"
 #include "threadpool.h"
 
@@ -72,7 +71,7 @@ static void check_some(void *arg)
 static rescl_status check_all(check *c)
 {
     rescl_status st = RESCL_OK;
-    const size_t threads = rs_loader_threads(SIZE_MAX);
+    const size_t threads = rs_data_threads(SIZE_MAX);
     check **args = NULL;
     rs_pool *pool = NULL;
     RS_OOM(args = calloc(threads, sizeof *args));
@@ -183,15 +182,6 @@ bool rescl_dataset_bad(const rescl_dataset *set, size_t index, rescl_bad_image *
     *out = (rescl_bad_image){set->format->path(set, b->index), b->reason,
                              class_of(set, set->format->label(set, b->index))};
     return true;
-}
-
-void rs_dataset_forget_bad(rescl_dataset *set)
-{
-    for (size_t i = 0; i < set->nbad; i++)
-        free(set->bad[i].reason);
-    free(set->bad);
-    set->bad = NULL;
-    set->nbad = 0;
 }
 
 rescl_bad_image rs_dataset_bad_image(const rescl_dataset *set, size_t sample, const char *reason)

@@ -33,21 +33,6 @@ const char *const *rescl_dataset_formats(void)
     return format_names;
 }
 
-const char *rescl_preprocess_name(rescl_preprocess p)
-{
-    switch (p) {
-    case RESCL_PREPROCESS_UNIT:
-        return "unit";
-    case RESCL_PREPROCESS_TORCH:
-        return "torch";
-    case RESCL_PREPROCESS_CAFFE:
-        return "caffe";
-    case RESCL_PREPROCESS_NORMALIZE:
-        return "normalize";
-    }
-    return NULL;
-}
-
 /* "a, b, c" */
 static rescl_status append_formats(rs_str *text)
 {
@@ -279,6 +264,15 @@ static void free_names(char **name, size_t count)
     for (size_t i = 0; name && i < count; i++)
         free(name[i]);
     free(name);
+}
+
+void rs_dataset_forget_bad(rescl_dataset *set)
+{
+    for (size_t i = 0; i < set->nbad; i++)
+        free(set->bad[i].reason);
+    free(set->bad);
+    set->bad = NULL;
+    set->nbad = 0;
 }
 
 void rescl_dataset_close(rescl_dataset *set)

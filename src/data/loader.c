@@ -246,7 +246,7 @@ rescl_status rs_loader_create(const rescl_dataset *set, const rs_loader_options 
     l->options = *options;
     if (rs_augment_crops(&l->options.augment))
         l->options.resize.resize_size = 0; /* the random crop is in place of the centre's */
-    l->threads = rs_loader_threads(options->workers);
+    l->threads = rs_data_threads(options->workers);
     const size_t count = rescl_dataset_count(set);
     l->split = rs_split_batches(count, options->batch, options->least);
     if (options->drop_last)
@@ -305,12 +305,6 @@ rs_split rs_split_batches(size_t count, size_t batch, size_t least)
 size_t rs_split_count(const rs_split *s)
 {
     return s->full + (s->tail > 0);
-}
-
-size_t rs_loader_threads(size_t asked)
-{
-    const size_t useful = 4 * rs_cpu_count(), most = useful > 8 ? useful : 8;
-    return asked < most ? asked : most;
 }
 
 int32_t rs_loader_lost(const rs_loader *l)

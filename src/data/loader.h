@@ -22,9 +22,8 @@ typedef struct rs_loader_options {
     bool drop_last; /* leave out a last batch smaller than `batch` */
     size_t least;   /* see rs_split_batches */
     uint64_t seed;
-    size_t
-        workers;  /* threads, of which rs_loader_threads are made; 0: load in the calling thread */
-    size_t depth; /* batches prefetched; 0: 2 + threads / 2, or fewer if they are large */
+    size_t workers; /* threads, of which rs_data_threads are made; 0: load in the calling thread */
+    size_t depth;   /* batches prefetched; 0: 2 + threads / 2, or fewer if they are large */
 } rs_loader_options;
 
 typedef struct rs_batch {
@@ -54,10 +53,6 @@ typedef struct rs_split {
 /* A rest of fewer than `least` samples joins the batch before it, whose size is the tail's then. */
 rs_split rs_split_batches(size_t count, size_t batch, size_t least);
 size_t rs_split_count(const rs_split *s); /* batches */
-
-/* Of so many threads that were asked for, those that a loader makes: up to 4 for each processor, and
- * 8 at least. */
-size_t rs_loader_threads(size_t asked);
 
 /* After a failure: the label of the set of which no image can be read; -1: it was another one. */
 int32_t rs_loader_lost(const rs_loader *l);

@@ -20,6 +20,21 @@ static const char *const interpolation_names[] = {
     [RESCL_INTERPOLATION_NEAREST] = "nearest",
 };
 
+const char *rescl_preprocess_name(rescl_preprocess p)
+{
+    switch (p) {
+    case RESCL_PREPROCESS_UNIT:
+        return "unit";
+    case RESCL_PREPROCESS_TORCH:
+        return "torch";
+    case RESCL_PREPROCESS_CAFFE:
+        return "caffe";
+    case RESCL_PREPROCESS_NORMALIZE:
+        return "normalize";
+    }
+    return NULL;
+}
+
 const char *rescl_interpolation_name(rescl_interpolation i)
 {
     return (size_t)i < RS_COUNT(interpolation_names) ? interpolation_names[i] : NULL;

@@ -6,6 +6,7 @@
 #include "log.h"
 #include "optionvalue.h"
 #include "text.h"
+#include "threadpool.h"
 #include "trainer.h"
 
 #include <stdlib.h>
@@ -52,11 +53,11 @@ out:
 
 void rs_tell_threads(size_t asked)
 {
-    if (rs_loader_threads(asked) < asked)
+    if (rs_data_threads(asked) < asked)
         rs_log(RESCL_LOG_WARN,
                "workers: %zu data threads were asked for; %zu are used, which is 4 "
                "for each processor or 8",
-               asked, rs_loader_threads(asked));
+               asked, rs_data_threads(asked));
 }
 
 static bool was_read(const rs_batch *batch, size_t sample)

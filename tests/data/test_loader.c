@@ -1,4 +1,5 @@
 #include "testing.h"
+#include "threadpool.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -151,10 +152,10 @@ static void bounds_threads_and_memory(void **state)
     const fake f = fake_of(100000);
     rs_loader_options o = options_of(8, 1000);
     rs_loader *l = make(&f, &o);
-    assert_int_equal(rs_loader_threads(0), 0);
-    assert_int_equal(rs_loader_threads(3), 3);
-    assert_true(rs_loader_threads(1000000) < 1000000);
-    assert_int_equal(rs_loader_depth(l), 2 + rs_loader_threads(1000) / 2);
+    assert_int_equal(rs_data_threads(0), 0);
+    assert_int_equal(rs_data_threads(3), 3);
+    assert_true(rs_data_threads(1000000) < 1000000);
+    assert_int_equal(rs_loader_depth(l), 2 + rs_data_threads(1000) / 2);
     rs_loader_destroy(l);
     o = (rs_loader_options){.batch = 32, .height = 224, .width = 224, .workers = 1000};
     l = make(&f, &o);
