@@ -32,7 +32,8 @@ for room in base file tensor device op nn model io data; do
 done
 # Nothing is written; these know models or graphs, which would bring OpenCL along.
 sources="$(find "$root/src/base" "$root/src/file" "$root/src/tensor" "$root/src/io" -name '*.c' \
-    ! -name onnx.c ! -name exportfile.c ! -name modelfile.c ! -name misfit.c) $root/src/nn/naming.c"
+    ! -name onnx.c ! -name exportfile.c ! -name modelfile.c ! -name misfit.c \
+    ! -name kerasgraph.c) $root/src/nn/naming.c"
 images=
 for file in image png pngmeta jpeg exif; do
     images="$images $root/src/data/$file.c"
