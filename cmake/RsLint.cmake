@@ -20,7 +20,7 @@ function(rs_lint name tool)
         add_test(NAME lint.${name}
             COMMAND sh -c "echo '${tool} is not installed: see scripts/setup'; exit 77")
     endif()
-    set_tests_properties(lint.${name} PROPERTIES LABELS lint SKIP_RETURN_CODE 77 TIMEOUT 900)
+    set_tests_properties(lint.${name} PROPERTIES LABELS lint SKIP_RETURN_CODE 77 TIMEOUT 3600)
 endfunction()
 
 if(rs_lint_sources)

@@ -2,6 +2,18 @@
 # with its room. Every other .c there and in tests/support is shared by all of them.
 # tests/<room>/*.sh are ctests of the program; tests/package tries an install. A test that exits
 # with 77 was skipped.
+#
+# The tests below have the label "slow" too. The others are the quick set, which scripts/test runs by
+# default: together under 90 s on two cores, and no room without one.
+set(rs_slow_tests
+    fuzz.run
+    model.devices
+    model.resnet
+    op.conv2d
+    op.conv2d.packed_gemm.width4
+    op.conv2d.packed_gemm.width8
+    op.conv2d.winograd.width4
+    op.conv2d.winograd.width8)
 
 set(rs_test_rooms base file tensor device op nn model data io lab train cli)
 set(rs_test_includes "${PROJECT_SOURCE_DIR}/include" "${PROJECT_SOURCE_DIR}/tests/support")
@@ -63,11 +75,14 @@ if(RESCL_SANITIZE)
         "UBSAN_OPTIONS=print_stacktrace=1")
 endif()
 
+# The time limit ends what hangs, also on a machine that is busy with something else.
 function(rs_test_properties name label)
-    set_tests_properties(${name} PROPERTIES LABELS ${label} TIMEOUT 600 SKIP_RETURN_CODE 77
+    set_tests_properties(${name} PROPERTIES LABELS ${label} TIMEOUT 3600 SKIP_RETURN_CODE 77
         ENVIRONMENT "${rs_test_env}" WORKING_DIRECTORY "${rs_test_dir}/tmp")
-    # Whole networks compile the most kernels: on several cores they start first.
-    if(label STREQUAL "model")
+    # The slow ones, then those of whole networks, which compile the most kernels, start first.
+    if(name IN_LIST rs_slow_tests)
+        set_tests_properties(${name} PROPERTIES LABELS "${label};slow" COST 100)
+    elseif(label STREQUAL "model")
         set_tests_properties(${name} PROPERTIES COST 60)
     elseif(label STREQUAL "device")
         set_tests_properties(${name} PROPERTIES COST 20)
@@ -127,6 +142,16 @@ add_test(NAME package.headers COMMAND ${CMAKE_COMMAND}
     "-DC_COMPILER=${CMAKE_C_COMPILER}" "-DCXX_COMPILER=${RESCL_CXX}"
     -P "${PROJECT_SOURCE_DIR}/tests/package/headers.cmake")
 rs_test_properties(package.headers package)
+
+# A name in the list that no test has would leave a slow test in the quick set. (Those of scripts are
+# not there in every build.)
+get_directory_property(rs_tests TESTS)
+foreach(name ${rs_slow_tests})
+    string(REPLACE "." "/" script "${name}")
+    if(NOT name IN_LIST rs_tests AND NOT EXISTS "${PROJECT_SOURCE_DIR}/tests/${script}.sh")
+        message(FATAL_ERROR "rs_slow_tests names ${name}, which is no test")
+    endif()
+endforeach()
 
 # Run by hand beside PyTorch (docs/verification.md).
 foreach(tool export_steps export_logits)
