@@ -102,6 +102,27 @@ foreach(source ${rs_test_programs})
     rs_test_properties(${name} ${room})
 endforeach()
 
+# tests/fault: programs in which OpenCL calls fail, by a library of its own that stands between rescl
+# and the OpenCL loader: it is linked first, or preloaded (tests/fault/faultcl.h).
+if(NOT APPLE)
+    add_library(rescl_fault SHARED "${PROJECT_SOURCE_DIR}/tests/fault/faultcl.c")
+    target_link_libraries(rescl_fault PRIVATE rs_flags rs_dep_opencl ${CMAKE_DL_LIBS})
+    target_include_directories(rescl_fault INTERFACE "${PROJECT_SOURCE_DIR}/tests/fault")
+    set_target_properties(rescl_fault PROPERTIES
+        C_VISIBILITY_PRESET default LIBRARY_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
+    file(GLOB rs_fault_programs CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/fault/test_*.c")
+    foreach(source ${rs_fault_programs})
+        get_filename_component(program "${source}" NAME_WE)
+        string(REGEX REPLACE "^test_" "fault." name "${program}")
+        add_executable(${program} "${source}")
+        target_link_libraries(${program} PRIVATE rescl_fault ${rs_test_libs})
+        set_target_properties(${program} PROPERTIES
+            RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
+        add_test(NAME ${name} COMMAND ${program})
+        rs_test_properties(${name} fault)
+    endforeach()
+endif()
+
 include("${PROJECT_SOURCE_DIR}/tests/op/widths.cmake")
 
 if(TARGET rescl_program)
@@ -115,7 +136,8 @@ if(TARGET rescl_program)
         rs_test_properties(${name} ${room})
         set_property(TEST ${name} APPEND PROPERTY
             ENVIRONMENT "RESCL=$<TARGET_FILE:rescl_program>"
-            "RESCL_EXAMPLES=${PROJECT_BINARY_DIR}/examples")
+            "RESCL_EXAMPLES=${PROJECT_BINARY_DIR}/examples"
+            "RESCL_FAULT=${PROJECT_BINARY_DIR}/tests/librescl_fault.so")
     endforeach()
 endif()
 
