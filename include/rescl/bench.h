@@ -52,6 +52,9 @@ typedef struct rescl_bench_op_row {
      * them, to the same computed in double; over all of it to the first implementation's result, if
      * that was right. The larger of the two. */
     double error;
+    rescl_status
+        status; /**< not RESCL_OK: it could not be run, for which rescl_last_error() says why
+                          * until `fn` returns; its times and its error are NaN */
 } rescl_bench_op_row;
 
 typedef void (*rescl_bench_op_fn)(const rescl_bench_op_row *row, void *user);
@@ -59,7 +62,8 @@ typedef void (*rescl_bench_op_fn)(const rescl_bench_op_row *row, void *user);
 /**
  * Times every distinct convolution and dense layer of a model, each pass, with each implementation
  * that can serve, in turns so that drift hits all alike. `impl`, if not NULL, names the only one
- * that is timed; "preferred" is whichever a network would use. Calls `fn` for each row.
+ * that is timed; "preferred" is whichever a network would use. Calls `fn` for each row; an
+ * implementation that fails does not stop the others.
  * With options->train the time of a forward or backward-data pass includes packing the weights, as
  * they change between two steps; without, they are packed once before timing starts.
  * RESCL_ERR_ARG when no implementation has the name `impl`.

@@ -40,7 +40,7 @@ typedef struct rescl_tune_row {
     size_t count;         /**< how often the network has it */
     const char *untuned;  /**< what is taken without tuning, such as "packed_gemm" */
     const char *choice;   /**< what was written: "default", or such as "winograd block=8" */
-    double default_ms;    /**< median without tuning; NaN when its result was wrong */
+    double default_ms;    /**< median without tuning; NaN when it failed or its result was wrong */
     double best_ms;       /**< median of the choice, in the same rounds */
     double error;         /**< of the choice's result; 1: all that is tolerated */
     size_t tried;         /**< candidates that ran, the default among them */
@@ -53,6 +53,7 @@ typedef bool (*rescl_tune_fn)(const rescl_tune_row *row, void *user);
 /**
  * Measures the candidates for every distinct problem of a model's convolutions and dense layers, in
  * turns so that drift hits all alike, and keeps the fastest whose result is within the tolerance.
+ * One that fails, the default among them, is rejected; when none is left the call fails.
  * What beats the default has to do so again, by options->margin, in rounds of their own. The file
  * is written after each problem, and keeps what it holds for others; `fn` is called after that.
  * RESCL_ERR_INTERRUPTED when `fn` returned false, RESCL_ERR_FORMAT when the file is no tuning file,

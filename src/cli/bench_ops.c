@@ -25,7 +25,8 @@ typedef struct op_row {
 typedef struct op_rows {
     op_row *row;
     size_t count, room;
-    bool failed;
+    bool failed; /* memory was short */
+    int code;    /* of the last implementation that failed, or CLI_OK */
     subject of;  /* of the rows that come next; all are models, or all are products */
     double peak; /* GFLOP/s, 0 if not measured */
     bool forced; /* one implementation was asked for */
@@ -45,8 +46,11 @@ static void keep_row(const rescl_bench_op_row *row, void *user)
     snprintf(kept->pass, sizeof kept->pass, "%s", row->pass);
     snprintf(kept->impl, sizeof kept->impl, "%s", row->impl);
     kept->row.op = kept->row.pass = kept->row.impl = NULL; /* `row` may move: use the copies */
-    cli_note("%s %s %s %s: %.3f ms %.1f GFLOP/s", kept->op, kept->pass, row->shape, kept->impl,
-             row->median_ms, row->gflops);
+    if (row->status != RESCL_OK)
+        rows->code = cli_fail(row->status, false);
+    else
+        cli_note("%s %s %s %s: %.3f ms %.1f GFLOP/s", kept->op, kept->pass, row->shape, kept->impl,
+                 row->median_ms, row->gflops);
 }
 
 /* ---- one row per implementation: JSON and CSV ---- */
@@ -119,14 +123,12 @@ static int print_csv(const op_rows *rows)
         cli_table_add(&t, "%zu", r->row.count);
         cli_table_add(&t, "%s", r->impl);
         cli_table_add(&t, "%d", r->row.preferred);
-        cli_table_add(&t, "%.6g", r->row.median_ms);
-        cli_table_add(&t, "%.6g", r->row.min_ms);
-        cli_table_add(&t, "%.6g", r->row.gflops);
-        if (rows->peak > 0)
-            cli_table_add(&t, "%.4f", r->row.gflops / rows->peak);
-        else
-            cli_table_add(&t, "%s", "");
-        cli_table_add(&t, "%.3g", r->row.error);
+        const bool ran = r->row.status == RESCL_OK; /* else there are no numbers */
+        cli_table_add(&t, ran ? "%.6g" : "", r->row.median_ms);
+        cli_table_add(&t, ran ? "%.6g" : "", r->row.min_ms);
+        cli_table_add(&t, ran ? "%.6g" : "", r->row.gflops);
+        cli_table_add(&t, ran && rows->peak > 0 ? "%.4f" : "", r->row.gflops / rows->peak);
+        cli_table_add(&t, ran ? "%.3g" : "", r->row.error);
     }
     bool good = cli_table_print(&t, "csv", cli_result());
     cli_table_fini(&t);
@@ -184,11 +186,14 @@ static void add_problem(cli_table *t, const op_rows *rows, size_t first, const c
                 r = &rows->row[i];
         }
         const char *mark = r && r->row.preferred ? "*" : "";
+        const bool ran = r && r->row.status == RESCL_OK;
         if (!r)
             cli_table_add(t, "%s", "");
+        else if (!ran)
+            cli_table_add(t, "%sfailed", mark);
         else
             cli_table_add(t, "%s%.3f", mark, r->row.median_ms);
-        if (!r)
+        if (!ran)
             cli_table_add(t, "%s", "");
         else if (rows->peak > 0)
             cli_table_add(t, "%.1f (%.0f%%)", r->row.gflops, 100 * r->row.gflops / rows->peak);
@@ -203,7 +208,7 @@ static void print_totals(const op_rows *rows)
 {
     for (size_t i = 0; i < rows->count; i++) {
         const op_row *head = &rows->row[i];
-        bool first = true;
+        bool first = true, whole = true;
         double ms = 0, gflop = 0;
         for (size_t k = 0; k < rows->count; k++) {
             const op_row *r = &rows->row[k];
@@ -211,7 +216,11 @@ static void print_totals(const op_rows *rows)
                 !same_subject(&r->of, &head->of))
                 continue;
             first = first && k >= i;
-            if (r->row.preferred || rows->forced) {
+            if (!r->row.preferred && !rows->forced)
+                continue;
+            if (r->row.status != RESCL_OK) {
+                whole = false;
+            } else {
                 ms += (double)r->row.count * r->row.median_ms;
                 gflop += (double)r->row.count * r->row.median_ms * r->row.gflops;
             }
@@ -222,7 +231,7 @@ static void print_totals(const op_rows *rows)
                   head->op, head->of.size, head->of.batch, head->pass, ms, gflop / ms);
         if (rows->peak > 0)
             cli_print(" (%.0f %% of the FMA peak)", 100 * gflop / ms / rows->peak);
-        cli_print("\n");
+        cli_print("%s\n", whole ? "" : ", without those that failed");
     }
 }
 
@@ -306,6 +315,7 @@ static int finish_rows(const cli_args *args, op_rows *rows, int code)
                                                                     : print_markdown(rows);
     }
     free(rows->row);
+    code = code ? code : rows->code;
     return code ? code : printed;
 }
 

@@ -16,8 +16,8 @@ typedef struct report {
     cli_table table;
     json_t *list;               /* NULL: the table is printed */
     rescl_tune_options options; /* of what is measured now */
-    double default_ms, best_ms; /* of all layers together */
-    size_t problems, tuned, rejected;
+    double default_ms, best_ms; /* of all layers together, but those whose default cannot serve */
+    size_t problems, tuned, rejected, unserved;
 } report;
 
 static void add_json(report *r, const rescl_tune_row *row)
@@ -52,7 +52,10 @@ static bool on_row(const rescl_tune_row *row, void *user)
 {
     report *r = user;
     const bool tuned = strcmp(row->choice, "default") != 0;
-    if (tuned)
+    if (isnan(row->default_ms))
+        cli_note("%zu/%zu %s: %s %.3f ms; the default cannot be taken; rejected %s", row->index + 1,
+                 row->total, row->problem, row->choice, row->best_ms, row->rejected);
+    else if (tuned)
         cli_note("%zu/%zu %s: %s %.3f ms, untuned %.3f ms%s%s", row->index + 1, row->total,
                  row->problem, row->choice, row->best_ms, row->default_ms,
                  *row->rejected ? "; rejected " : "", row->rejected);
@@ -63,7 +66,9 @@ static bool on_row(const rescl_tune_row *row, void *user)
         add_json(r, row);
     else
         add_row(r, row);
-    if (!isnan(row->default_ms)) {
+    if (isnan(row->default_ms)) {
+        r->unserved++;
+    } else {
         r->default_ms += (double)row->count * row->default_ms;
         r->best_ms += (double)row->count * row->best_ms;
     }
@@ -86,6 +91,9 @@ static int print_report(report *r, const char *path)
            "all layers together: %.1f ms, untuned %.1f ms\n",
            cli_count(r->problems, "problem", problems), r->tuned, r->rejected, r->best_ms,
            r->default_ms);
+    if (r->unserved)
+        printf("without %s whose default cannot be taken\n",
+               cli_count(r->unserved, "problem", problems));
     cli_print("kept in %s\n", path);
     return CLI_OK;
 }

@@ -117,7 +117,8 @@ static rescl_status measure(bench *b, rescl_bench_model_row *row)
 {
     rescl_status st = RESCL_OK;
     const rescl_bench_options *o = b->o;
-    const rs_rounds rounds = {o->repeats, o->min_seconds, run_step, b};
+    const rs_rounds rounds = {
+        .repeats = o->repeats, .min_seconds = o->min_seconds, .run = run_step, .user = b};
     rs_stats s;
 
     for (size_t i = 1; i < o->warmup; i++) /* the first step was one */

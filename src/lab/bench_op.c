@@ -10,6 +10,7 @@
 #include "trial.h"
 #include "worklist.h"
 
+#include <math.h>
 #include <rescl/bench.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,8 +20,10 @@
 
 /* One implementation made ready for one pass. */
 typedef struct contender {
+    const rs_impl *impl;
     rs_trial trial;
     double error;
+    rescl_error failure; /* status RESCL_OK: there was none */
 } contender;
 
 /* One pass of one problem. */
@@ -66,9 +69,24 @@ static rescl_status run_packed(opbench *b, size_t i, bool pack)
     return rs_trial_run(&b->c[i].trial, &b->args, pack || b->o->train);
 }
 
+/* What failed before fails again. */
 static rescl_status run_timed(void *user, size_t i)
 {
-    return run_packed(user, i, false);
+    const opbench *b = user;
+    const rescl_status before = b->c[i].failure.status;
+    return before == RESCL_OK ? run_packed(user, i, false) : before;
+}
+
+/* Keeps the first failure of a contender, for its row. */
+static rescl_status keep_failure(void *user, size_t i)
+{
+    opbench *b = user;
+    contender *c = &b->c[i];
+    if (c->failure.status == RESCL_OK) {
+        rs_error_prefix("%s, %s", b->work->key, c->impl->name);
+        c->failure = *rescl_last_error();
+    }
+    return RESCL_OK;
 }
 
 static rescl_status add_contender(opbench *b, const rs_impl *impl)
@@ -78,9 +96,10 @@ static rescl_status add_contender(opbench *b, const rs_impl *impl)
 
     RS_TRY(rs_array_reserve(&b->c, &b->cap, b->n + 1, sizeof *b->c));
     c = &b->c[b->n++];
-    *c = (contender){0};
-    RS_TRY(rs_trial_init(b->dev, &b->work->problem, b->work->pass,
-                         impl == b->preferred ? NULL : impl->name, &c->trial));
+    *c = (contender){.impl = impl, .error = NAN};
+    if (rs_trial_init(b->dev, &b->work->problem, b->work->pass,
+                      impl == b->preferred ? NULL : impl->name, &c->trial) != RESCL_OK)
+        RS_TRY(keep_failure(b, b->n - 1));
 out:
     return st;
 }
@@ -106,21 +125,31 @@ out:
     return st;
 }
 
-/* Runs each outside of the timing: judges results, and lets libraries build their kernels. */
+/* Judges the result of one, and lets libraries build their kernels. */
+static rescl_status try_out(opbench *b, size_t i)
+{
+    rescl_status st = RESCL_OK;
+    rs_verdict verdict;
+
+    RS_TRY(rs_judge_reset(&b->judge));
+    RS_TRY(run_packed(b, i, true));
+    RS_TRY(rs_judge_result(&b->judge, b->c[i].impl, &verdict));
+    b->c[i].error = verdict.distance;
+    for (size_t k = 1; k < b->o->warmup; k++)
+        RS_TRY(run_packed(b, i, true));
+out:
+    return st;
+}
+
+/* Runs each outside of the timing. */
 static rescl_status warm_up(opbench *b)
 {
     rescl_status st = RESCL_OK;
 
     RS_TRY(rs_judge_init(b->dev, &b->work->problem, b->work->pass, &b->args, &b->judge));
-    for (size_t i = 0; i < b->n; i++) {
-        rs_verdict verdict;
-        RS_TRY(rs_judge_reset(&b->judge));
-        RS_TRY(run_packed(b, i, true));
-        RS_TRY(rs_judge_result(&b->judge, b->c[i].trial.plan.choice.impl, &verdict));
-        b->c[i].error = verdict.distance;
-        for (size_t k = 1; k < b->o->warmup; k++)
-            RS_TRY(run_packed(b, i, true));
-    }
+    for (size_t i = 0; i < b->n; i++)
+        if (b->c[i].failure.status == RESCL_OK && try_out(b, i) != RESCL_OK)
+            RS_TRY(keep_failure(b, i));
 out:
     return st;
 }
@@ -129,23 +158,27 @@ static rescl_status time_and_tell(opbench *b, const audience *to)
 {
     rescl_status st = RESCL_OK;
     const rs_problem *p = &b->work->problem;
-    const rs_rounds rounds = {b->o->repeats, b->o->min_seconds, run_timed, b};
+    const rs_rounds rounds = {b->o->repeats, b->o->min_seconds, run_timed, b, keep_failure};
     rs_stats *stats = NULL;
 
     RS_OOM(stats = calloc(b->n, sizeof *stats));
     RS_TRY(rs_rounds_time(&rounds, b->n, stats));
     for (size_t i = 0; i < b->n; i++) {
-        const rs_impl *impl = b->c[i].trial.plan.choice.impl;
+        const contender *c = &b->c[i];
+        const bool good = c->failure.status == RESCL_OK;
         rescl_bench_op_row row = {.op = p->op->name,
                                   .pass = rs_pass_name(b->work->pass),
-                                  .impl = impl->name,
+                                  .impl = c->impl->name,
                                   .count = b->work->count,
-                                  .preferred = impl == b->preferred,
+                                  .preferred = c->impl == b->preferred,
                                   .median_ms = stats[i].median,
                                   .min_ms = stats[i].min,
                                   .gflops = 2.0 * p->op->macs(p) / (stats[i].median * 1e6),
-                                  .error = b->c[i].error};
+                                  .error = good ? c->error : NAN,
+                                  .status = c->failure.status};
         describe(p, row.shape, sizeof row.shape);
+        if (!good)
+            rs_error_restore(&c->failure);
         to->fn(&row, to->user);
     }
 out:
@@ -160,10 +193,10 @@ static rescl_status bench_work(rescl_device *dev, const rescl_bench_options *o, 
     opbench b = {.dev = dev, .o = o, .work = work};
 
     rs_device_trim(dev); /* what the problem before has used rarely fits this one */
+    RS_TRY(rs_trial_args_make(dev, &work->problem, work->pass != RS_FWD, &b.args));
     RS_TRY(find_contenders(&b, to->impl));
     if (b.n == 0)
         goto out;
-    RS_TRY(rs_trial_args_make(dev, &work->problem, work->pass != RS_FWD, &b.args));
     RS_TRY(warm_up(&b));
     RS_TRY(time_and_tell(&b, to));
 out:

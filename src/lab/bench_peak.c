@@ -65,9 +65,9 @@ static rescl_status measure_fma(peak *p, rs_kernel *k, double *gflops)
     RS_TRY(run_fma(&w, 0));
     do { /* the work of a round, doubled until it takes long enough to be timed */
         w.loops *= 2;
-        RS_TRY(rs_rounds_time(&(rs_rounds){1, 0.0, run_fma, &w}, 1, &ms));
+        RS_TRY(rs_rounds_time(&(rs_rounds){.repeats = 1, .run = run_fma, .user = &w}, 1, &ms));
     } while (ms.median < ROUND_MS && w.loops < MAX_LOOPS);
-    RS_TRY(rs_rounds_time(&(rs_rounds){ROUNDS, 0.0, run_fma, &w}, 1, &ms));
+    RS_TRY(rs_rounds_time(&(rs_rounds){.repeats = ROUNDS, .run = run_fma, .user = &w}, 1, &ms));
     *gflops =
         2.0 * FMAS_PER_LOOP * (double)w.loops * (double)(p->items * p->width) / (ms.median * 1e6);
 out:
@@ -118,7 +118,8 @@ static rescl_status measure_memory(stream *s, double *read_gbs, double *triad_gb
 
     for (size_t i = 0; i < RS_COUNT(ms); i++)
         RS_TRY(run_stream(s, i)); /* touches every page */
-    RS_TRY(rs_rounds_time(&(rs_rounds){ROUNDS, 0.0, run_stream, s}, RS_COUNT(ms), ms));
+    RS_TRY(rs_rounds_time(&(rs_rounds){.repeats = ROUNDS, .run = run_stream, .user = s},
+                          RS_COUNT(ms), ms));
     *read_gbs = (double)s->bytes / (ms[0].median * 1e6);
     *triad_gbs = 3.0 * (double)s->bytes / (ms[1].median * 1e6);
 out:

@@ -172,10 +172,11 @@ rescl_status rs_judge_result(rs_judge *j, const rs_impl *impl, rs_verdict *out)
     out->share = fmax(drawn.share, all.share);
     out->distance = fmax(distance(&drawn), distance(&all));
     if (out->share <= 1.0 && !j->trusted) {
+        float *next;
+        RS_OOM(next = rs_aligned_calloc(j->count, sizeof *next));
         j->trusted = j->got;
         j->trusted_terms = terms;
-        j->got = NULL;
-        RS_OOM(j->got = rs_aligned_calloc(j->count, sizeof *j->got));
+        j->got = next;
     }
 out:
     return st;

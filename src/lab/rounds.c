@@ -4,32 +4,65 @@
 #include "clock.h"
 #include "error.h"
 
+#include <math.h>
 #include <stdlib.h>
+
+/* Runs each contender that has not failed once. ms[i] is NaN for the others. */
+static rescl_status run_round(const rs_rounds *r, size_t contenders, bool *failed, double *ms)
+{
+    rescl_status st = RESCL_OK;
+
+    for (size_t i = 0; i < contenders; i++) {
+        ms[i] = NAN;
+        if (failed[i])
+            continue;
+        const double begin = rs_clock_seconds();
+        st = r->run(r->user, i);
+        if (st == RESCL_OK) {
+            ms[i] = (rs_clock_seconds() - begin) * 1e3;
+            continue;
+        }
+        if (!r->failed)
+            goto out;
+        RS_TRY(r->failed(r->user, i));
+        failed[i] = true;
+    }
+out:
+    return st;
+}
+
+static bool any_left(const bool *failed, size_t contenders)
+{
+    for (size_t i = 0; i < contenders; i++)
+        if (!failed[i])
+            return true;
+    return false;
+}
 
 rescl_status rs_rounds_time(const rs_rounds *r, size_t contenders, rs_stats *stats)
 {
     rescl_status st = RESCL_OK;
     double *ms = NULL, *column = NULL; /* ms: a row of all contenders for each round */
+    bool *failed = NULL;
     size_t cap = 0, rounds = 0;
 
+    RS_OOM(failed = calloc(contenders + 1, sizeof *failed));
     const double start = rs_clock_seconds();
-    while (rounds < r->repeats || rs_clock_seconds() - start < r->min_seconds) {
+    while (any_left(failed, contenders) &&
+           (rounds < r->repeats || rs_clock_seconds() - start < r->min_seconds)) {
         RS_TRY(rs_array_reserve(&ms, &cap, (rounds + 1) * contenders, sizeof *ms));
-        for (size_t i = 0; i < contenders; i++) {
-            const double begin = rs_clock_seconds();
-            RS_TRY(r->run(r->user, i));
-            ms[rounds * contenders + i] = (rs_clock_seconds() - begin) * 1e3;
-        }
+        RS_TRY(run_round(r, contenders, failed, ms + rounds * contenders));
         rounds++;
     }
     RS_OOM(column = calloc(rounds + 1, sizeof *column));
     for (size_t i = 0; i < contenders; i++) {
         for (size_t k = 0; k < rounds; k++)
             column[k] = ms[k * contenders + i];
-        stats[i] = rs_stats_of(column, rounds);
+        stats[i] = failed[i] ? (rs_stats){0, NAN, NAN, NAN, NAN} : rs_stats_of(column, rounds);
     }
 out:
     free(ms);
     free(column);
+    free(failed);
     return st;
 }

@@ -12,10 +12,14 @@ typedef struct rs_rounds {
     /* Does what contender `i` is timed for, from the start until the device is idle. */
     rescl_status (*run)(void *user, size_t i);
     void *user;
+    /* Told that `run` failed for contender `i`, with the error as the thread's last. RESCL_OK: it
+     * takes no further part. NULL: any failure ends the timing. */
+    rescl_status (*failed)(void *user, size_t i);
 } rs_rounds;
 
 /* Each round runs contenders 0 ... contenders - 1 once. stats[i] says what the milliseconds of
- * contender i were. Returns what `run` does when that fails. */
+ * contender i were; its count is 0 and its numbers are NaN where it failed. Ends with the failure of
+ * `run` that `failed` does not take. */
 rescl_status rs_rounds_time(const rs_rounds *r, size_t contenders, rs_stats *stats) RESCL_CHECK;
 
 #endif

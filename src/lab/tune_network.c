@@ -33,7 +33,8 @@ static rescl_status keep_result(rs_tune_table *table, const char *key, const rs_
     if (strcmp(r->choice, RS_CHOICE_DEFAULT) == 0)
         snprintf(note, sizeof note, "%.4g ms: %s", r->best_ms, r->untuned);
     else if (isnan(r->default_ms))
-        snprintf(note, sizeof note, "%.4g ms; wrong: %s", r->best_ms, r->untuned);
+        snprintf(note, sizeof note, "%.4g ms; %s: %s", r->best_ms, r->failed ? "failed" : "wrong",
+                 r->untuned);
     else
         snprintf(note, sizeof note, "%.4g ms; %.4g ms: %s", r->best_ms, r->default_ms, r->untuned);
     return rs_tune_table_set(table, key, r->choice, note);

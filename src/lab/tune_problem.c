@@ -30,8 +30,9 @@
 typedef struct candidate {
     char choice[RS_CHOICE];
     rs_trial trial;
-    double median, error;
-    bool timed; /* takes part in the rounds */
+    double median, error; /* infinity: not timed; not judged */
+    bool good;            /* it ran, and its result is right */
+    bool timed;           /* takes part in the rounds */
 } candidate;
 
 typedef struct tuner {
@@ -43,9 +44,10 @@ typedef struct tuner {
     rs_judge judge;
     candidate *c; /* the first is the default */
     size_t n, cap;
-    double fastest;  /* of the first runs, ms */
-    size_t *taking;  /* candidates that take part in the rounds */
-    rs_str rejected; /* "name: why; ..." */
+    double fastest;      /* of the first runs, ms */
+    size_t *taking;      /* candidates that take part in the rounds */
+    rs_str rejected;     /* "name: why; ..." */
+    rescl_error failure; /* of the default; status RESCL_OK: it ran */
     rs_tune_result *out;
 } tuner;
 
@@ -91,6 +93,7 @@ static rescl_status try_out(tuner *t, candidate *c)
         goto out;
     start = rs_clock_seconds();
     RS_TRY(run_packed(t, c, false));
+    c->good = true;
     ms = (rs_clock_seconds() - start) * 1e3;
     t->fastest = fmin(t->fastest, ms);
     c->timed = ms < HOPELESS * t->fastest;
@@ -107,9 +110,11 @@ static rescl_status add(tuner *t, const char *choice)
 
     RS_TRY(rs_array_reserve(&t->c, &t->cap, t->n + 1, sizeof *t->c));
     c = &t->c[t->n];
-    *c = (candidate){.median = INFINITY};
+    *c = (candidate){.median = INFINITY, .error = INFINITY};
     snprintf(c->choice, sizeof c->choice, "%s", choice);
     const rescl_status tried = try_out(t, c);
+    if (tried != RESCL_OK && t->n == 0)
+        t->failure = *rescl_last_error();
     t->out->tried++;
     /* The default keeps its place: it is what the others are compared with. */
     if (c->timed || t->n == 0)
@@ -138,11 +143,24 @@ static rescl_status run_taking(void *user, size_t i)
     return run_packed(t, &t->c[t->taking[i]], false);
 }
 
+/* One that ran before fails in the rounds. */
+static rescl_status reject_taking(void *user, size_t i)
+{
+    tuner *t = user;
+    candidate *c = &t->c[t->taking[i]];
+
+    if (c == t->c)
+        t->failure = *rescl_last_error();
+    c->good = c->timed = false;
+    c->median = INFINITY;
+    return reject(t, c->choice, "%s", rescl_last_error()->message);
+}
+
 /* Times all candidates that take part in turns and sets their medians. */
 static rescl_status time_rounds(tuner *t, size_t repeats)
 {
     rescl_status st = RESCL_OK;
-    const rs_rounds rounds = {repeats, t->o->min_seconds, run_taking, t};
+    const rs_rounds rounds = {repeats, t->o->min_seconds, run_taking, t, reject_taking};
     rs_stats *stats = NULL;
     size_t count = 0;
 
@@ -154,7 +172,8 @@ static rescl_status time_rounds(tuner *t, size_t repeats)
     if (count > 0)
         RS_TRY(rs_rounds_time(&rounds, count, stats));
     for (size_t i = 0; i < count; i++)
-        t->c[t->taking[i]].median = stats[i].median;
+        if (stats[i].count > 0)
+            t->c[t->taking[i]].median = stats[i].median;
 out:
     free(t->taking);
     t->taking = NULL;
@@ -222,7 +241,7 @@ static rescl_status search_numbers(tuner *t, char choice[RS_CHOICE], double *med
         for (size_t k = kept + 1; k < t->n; k++)
             if (t->c[k].median < t->c[best].median * NOTICE)
                 best = k;
-        if (best < t->n) {
+        if (best < t->n && t->c[best].good) {
             memcpy(choice, t->c[best].choice, RS_CHOICE);
             *median = t->c[best].median;
         }
@@ -263,7 +282,7 @@ static rescl_status search(tuner *t, char best[RS_CHOICE], bool *other)
             *other = true;
         }
     }
-    t->c[0].timed = t->c[0].error <= 1.0;
+    t->c[0].timed = t->c[0].good;
 out:
     free(near);
     return st;
@@ -280,7 +299,7 @@ static rescl_status confirm(tuner *t, const char *best)
     RS_TRY(time_rounds(t, 2 * t->o->repeats));
     const candidate *d = &t->c[0], *b = &t->c[1];
     r->default_ms = d->timed ? d->median : NAN;
-    if (t->n > 1 && !(b->median > (1.0 - t->o->margin) * d->median)) {
+    if (t->n > 1 && b->good && !(b->median > (1.0 - t->o->margin) * d->median)) {
         memcpy(r->choice, b->choice, RS_CHOICE);
         r->best_ms = b->median;
         r->error = b->error;
@@ -291,6 +310,17 @@ out:
     return st;
 }
 
+/* Nothing is left to choose. Where the default failed, that is the failure. */
+static rescl_status fail_all(const tuner *t)
+{
+    const rescl_error *why = &t->failure;
+
+    return why->status == RESCL_OK ? rs_error_set(RESCL_ERR_NUMERIC, 0, __FILE__, __LINE__,
+                                                  "no result is right: %s", rejected(t))
+                                   : rs_error_set(why->status, why->cl_code, __FILE__, __LINE__,
+                                                  "nothing can serve: %s", rejected(t));
+}
+
 static rescl_status run_search(tuner *t)
 {
     rescl_status st = RESCL_OK;
@@ -299,8 +329,8 @@ static rescl_status run_search(tuner *t)
     bool other;
 
     RS_TRY(add(t, RS_CHOICE_DEFAULT));
-    RS_FAIL_IF(!t->c[0].trial.plan.choice.impl, RESCL_ERR_UNSUPPORTED, "nothing can serve: %s",
-               rejected(t));
+    if (!t->c[0].trial.plan.choice.impl)
+        RS_TRY(fail_all(t));
     rs_choice_text(&t->c[0].trial.plan.choice, r->untuned);
     RS_TRY(add_impls(t));
     RS_TRY(time_rounds(t, t->o->repeats));
@@ -309,7 +339,9 @@ static rescl_status run_search(tuner *t)
     RS_TRY(search(t, best, &other));
     if (other)
         RS_TRY(confirm(t, best));
-    RS_FAIL_IF(isnan(r->best_ms), RESCL_ERR_NUMERIC, "no result is right: %s", rejected(t));
+    if (isnan(r->best_ms))
+        RS_TRY(fail_all(t));
+    r->failed = t->failure.status != RESCL_OK;
 out:
     return st;
 }

@@ -8,7 +8,8 @@
 
 typedef struct rs_tune_result {
     char untuned[RS_CHOICE], choice[RS_CHOICE]; /* choice: RS_CHOICE_DEFAULT, or what beats it */
-    double default_ms, best_ms;                 /* default_ms: NaN when its result was wrong */
+    double default_ms, best_ms;                 /* default_ms: NaN when it failed or was wrong */
+    bool failed;                                /* the default could not be run */
     double error;                               /* of the choice: rs_verdict.share */
     size_t tried;
     char *rejected; /* "name: why; ..."; owned */
@@ -17,8 +18,9 @@ typedef struct rs_tune_result {
 void rs_tune_result_fini(rs_tune_result *r);
 
 /* Measures the default, each implementation that is made for the device's class and can serve, and
- * with options->params the numbers of those that come near the fastest. RESCL_ERR_NUMERIC when no
- * result is right; then there is nothing to free. */
+ * with options->params the numbers of those that come near the fastest. When no candidate
+ * is left fails with the default's failure, or RESCL_ERR_NUMERIC when its result was wrong; then
+ * there is nothing to free. */
 rescl_status rs_tune_problem(rescl_device *dev, const rs_problem *p, rs_pass pass,
                              const rescl_tune_options *options, rs_tune_result *out) RESCL_CHECK;
 

@@ -43,6 +43,28 @@ RESCL_TUNE=y.tune run bench model --model resnet8 --size 16 --batch-size 2 --mod
 want_code 0
 want_err "y.tune:$lines: expected 'problem = implementation'"
 
+# A device with so little memory that some implementations, defaults among them, cannot run.
+# shellcheck disable=SC2086
+RESCL_MAX_GLOBAL=1000000 run tune --model resnet8 --size 32 --batch-size 2 --mode infer --repeats 1 \
+    --min-seconds 0 --no-params -o short.tune
+want_code 0
+want_err "the default cannot be taken; rejected default: "
+want_err "is short of memory: asked for"
+want_out "whose default cannot be taken"
+grep -q "ms; failed: winograd" short.tune || fail "expected the file to say that the default failed"
+# shellcheck disable=SC2086
+RESCL_MAX_GLOBAL=1000000 run bench op --model resnet8 --size 32 --batch-size 2 --mode infer --repeats 1 \
+    --min-seconds 0 --no-peak
+want_code 1
+want_err "is short of memory: asked for"
+want_out "| failed"
+want_out "| dense"
+# shellcheck disable=SC2086
+RESCL_MAX_GLOBAL=200000 run tune --model resnet8 --size 32 --batch-size 2 --mode infer --no-params \
+    -o none.tune
+want_code 1
+want_err "conv2d fwd infer"
+
 # JSON, in the cache folder.
 mkdir cache # of this test, with the programs that are compiled already
 cp -r "$RESCL_CACHE_DIR/programs" cache

@@ -3,6 +3,7 @@
 #include "error.h"
 #include "rounds.h"
 
+#include <math.h>
 #include <string.h>
 
 static void summarises_measurements(void **state)
@@ -38,7 +39,7 @@ static void takes_turns(void **state)
     (void)state;
     calls c = {0};
     rs_stats s[3];
-    assert_ok(rs_rounds_time(&(rs_rounds){2, 0.0, note, &c}, 3, s));
+    assert_ok(rs_rounds_time(&(rs_rounds){.repeats = 2, .run = note, .user = &c}, 3, s));
     assert_string_equal(c.text, "abcabc");
     for (int i = 0; i < 3; i++) {
         assert_int_equal(s[i].count, 2);
@@ -58,7 +59,8 @@ static void goes_on_for_the_time(void **state)
     (void)state;
     size_t ran = 0;
     rs_stats s;
-    assert_ok(rs_rounds_time(&(rs_rounds){1, 0.02, count_up, &ran}, 1, &s));
+    assert_ok(rs_rounds_time(
+        &(rs_rounds){.repeats = 1, .min_seconds = 0.02, .run = count_up, .user = &ran}, 1, &s));
     assert_true(ran > 1);
     assert_int_equal(s.count, ran);
 }
@@ -68,17 +70,45 @@ static void ends_with_a_failure(void **state)
     (void)state;
     calls c = {.fail_at = 4};
     rs_stats s[2];
-    assert_fails(rs_rounds_time(&(rs_rounds){9, 0.0, note, &c}, 2, s), RESCL_ERR_DEVICE, "no more");
+    assert_fails(rs_rounds_time(&(rs_rounds){.repeats = 9, .run = note, .user = &c}, 2, s),
+                 RESCL_ERR_DEVICE, "no more");
     assert_string_equal(c.text, "abab");
+}
+
+static rescl_status go_on(void *user, size_t i)
+{
+    (void)i;
+    return strlen(((calls *)user)->text) < 7 ? RESCL_OK : rescl_last_error()->status;
+}
+
+/* One that failed takes no further part, unless it is told that this ends all. */
+static void goes_on_without_a_failure(void **state)
+{
+    (void)state;
+    calls c = {.fail_at = 5};
+    rs_stats s[3];
+    assert_ok(
+        rs_rounds_time(&(rs_rounds){.repeats = 3, .run = note, .user = &c, .failed = go_on}, 3, s));
+    assert_string_equal(c.text, "abcabcac");
+    assert_true(s[1].count == 0 && isnan(s[1].median) && isnan(s[1].min));
+    assert_true(s[0].count == 3 && s[2].count == 3 && s[2].median >= 0.0);
+    c = (calls){.fail_at = 8};
+    assert_fails(
+        rs_rounds_time(&(rs_rounds){.repeats = 9, .run = note, .user = &c, .failed = go_on}, 2, s),
+        RESCL_ERR_DEVICE, "no more");
+    c = (calls){.fail_at = 1};
+    assert_ok(rs_rounds_time(
+        &(rs_rounds){.repeats = 9, .min_seconds = 1e9, .run = note, .user = &c, .failed = go_on}, 1,
+        s));
+    assert_string_equal(c.text, "a");
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(summarises_measurements),
-        cmocka_unit_test(takes_turns),
-        cmocka_unit_test(goes_on_for_the_time),
-        cmocka_unit_test(ends_with_a_failure),
+        cmocka_unit_test(summarises_measurements),   cmocka_unit_test(takes_turns),
+        cmocka_unit_test(goes_on_for_the_time),      cmocka_unit_test(ends_with_a_failure),
+        cmocka_unit_test(goes_on_without_a_failure),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -142,6 +142,58 @@ static void failures_are_rejected(void **state)
     rs_tune_result_fini(&r);
 }
 
+/* What is enqueued `limit` times and fails from then on. */
+static int limit;
+static rescl_status wear_out(const rs_plan *plan, const rs_args *args)
+{
+    return --limit < 0 ? refuse(plan, args) : plain->enqueue(plan, args);
+}
+
+static void a_failing_default_is_replaced(void **state)
+{
+    (void)state;
+    const rs_problem p = problem();
+    const rescl_tune_options o = quick();
+    rs_tune_result r;
+    made[1] = made[0];
+    impls[1] = &made[1];
+    add_impl(0, "broken", refuse);
+    assert_ok(rs_tune_problem(rs_test_device(), &p, RS_FWD, &o, &r));
+    assert_string_equal(r.untuned, "broken");
+    assert_string_equal(r.choice, "direct");
+    assert_true(r.failed && isnan(r.default_ms) && r.best_ms > 0.0 && r.error <= 1.0);
+    assert_non_null(strstr(r.rejected, "default: broken is out of order"));
+    rs_tune_result_fini(&r);
+    impls[1] = NULL;
+    assert_fails(rs_tune_problem(rs_test_device(), &p, RS_FWD, &o, &r), RESCL_ERR_DEVICE,
+                 "nothing can serve: default: broken is out of order");
+}
+
+/* Whenever a candidate fails, in its trial or in any round: the others are judged and timed. */
+static void a_later_failure_is_rejected(void **state)
+{
+    (void)state;
+    const rs_problem p = problem();
+    const rescl_tune_options o = quick();
+    for (int at = 0; at < 2; at++)
+        for (int runs = 1; runs < 12; runs++) {
+            rs_tune_result r;
+            made[1] = made[0];
+            impls[1] = &made[1];
+            add_impl(at, "worn", wear_out);
+            limit = runs;
+            assert_ok(rs_tune_problem(rs_test_device(), &p, RS_FWD, &o, &r));
+            assert_true(r.best_ms > 0.0 && r.error <= 1.0);
+            if (strstr(r.rejected, "worn is out of order"))
+                assert_string_equal(r.choice, at == 0 ? "direct" : RS_CHOICE_DEFAULT);
+            else
+                assert_true(limit >= 0);
+            rs_tune_result_fini(&r);
+            made[0] = *plain;
+            made[0].prefers = 0;
+        }
+}
+
 /* However many there are, each is tried, and each rejection is told in full. */
 static void nothing_is_dropped_in_silence(void **state)
 {
@@ -323,6 +375,8 @@ int main(void)
         cmocka_unit_test(wrong_results_are_rejected),
         cmocka_unit_test(a_wrong_default_is_replaced),
         cmocka_unit_test(failures_are_rejected),
+        cmocka_unit_test(a_failing_default_is_replaced),
+        cmocka_unit_test(a_later_failure_is_rejected),
         cmocka_unit_test(nothing_is_dropped_in_silence),
         cmocka_unit_test(the_faster_one_wins),
         cmocka_unit_test(all_passes_are_judged),
