@@ -45,6 +45,8 @@ typedef struct rescl_device_info {
     bool unified_memory;
     bool usable; /**< false: rescl refuses it; see `reason` */
     char reason[128];
+    char platform_version[192]; /**< names the compiler too where it is part of the driver, such as
+                                   "OpenCL 3.0 PoCL 3.1, LLVM 15.0.6" */
 } rescl_device_info;
 
 /**

@@ -31,6 +31,7 @@ static json_t *device_json(const rescl_device_info *d, bool selected)
     cli_json_set(o, "name", cli_json_string(d->name));
     cli_json_set(o, "vendor", cli_json_string(d->vendor));
     cli_json_set(o, "platform", cli_json_string(d->platform_name));
+    cli_json_set(o, "platform_version", cli_json_string(d->platform_version));
     cli_json_set(o, "driver", cli_json_string(d->driver));
     cli_json_set(o, "opencl_c", cli_json_string(d->opencl_c));
     cli_json_set(o, "compute_units", json_integer((json_int_t)d->compute_units));

@@ -71,7 +71,7 @@ void rs_cache_key_make(const rs_hw *hw, const char *source, const char *options,
         hw->device_version,
         info->driver,
         info->platform_name,
-        hw->platform_version,
+        info->platform_version,
         rescl_version(),
         host,
     };

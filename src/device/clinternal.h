@@ -52,7 +52,7 @@ typedef struct rs_hw {
     rescl_device_info info;
     cl_platform_id platform;
     cl_device_id id;
-    char platform_version[192], device_version[192];
+    char device_version[192];
     size_t max_items[3]; /* largest work-group in each dimension */
     size_t align;        /* bytes a sub-buffer's origin is a multiple of */
     unsigned quirks;     /* rs_quirk_flag */

@@ -203,8 +203,8 @@ static rescl_status describe(rs_hw *hw, size_t platform, size_t device)
     device_string(id, CL_DEVICE_VERSION, hw->device_version, sizeof hw->device_version);
     platform_string(hw->platform, CL_PLATFORM_NAME, info->platform_name,
                     sizeof info->platform_name);
-    platform_string(hw->platform, CL_PLATFORM_VERSION, hw->platform_version,
-                    sizeof hw->platform_version);
+    platform_string(hw->platform, CL_PLATFORM_VERSION, info->platform_version,
+                    sizeof info->platform_version);
 
     info->type = type_of(id);
     info->compute_units = (unsigned)rs_hw_number(id, CL_DEVICE_MAX_COMPUTE_UNITS, 0);

@@ -31,7 +31,7 @@ static const char *field_of(const rs_hw *hw, quirk_field field)
     case VERSION:
         break;
     }
-    return hw->platform_version;
+    return hw->info.platform_version;
 }
 
 void rs_quirks_apply(rs_hw *hw)

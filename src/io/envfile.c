@@ -12,9 +12,10 @@
 
 static json_t *device_json(const rescl_device_info *d)
 {
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:i, s:i, s:I}", "name", rs_json_text(d->name),
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:i, s:I}", "name", rs_json_text(d->name),
                      "vendor", rs_json_text(d->vendor), "platform", rs_json_text(d->platform_name),
-                     "driver", rs_json_text(d->driver), "opencl_c", rs_json_text(d->opencl_c),
+                     "platform_version", rs_json_text(d->platform_version), "driver",
+                     rs_json_text(d->driver), "opencl_c", rs_json_text(d->opencl_c),
                      "compute_units", (int)d->compute_units, "float_width", (int)d->float_width,
                      "global_bytes", (json_int_t)d->global_bytes);
 }

@@ -9,6 +9,7 @@
 #include "str.h"
 
 #include <ctype.h>
+#include <dirent.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,31 +18,35 @@
 #define FORMAT     "1"
 #define MOST_BYTES ((size_t)4 << 20)
 #define LINE       512
-enum { WARNINGS = 8 }; /* of a file */
+enum { WARNINGS = 8 };                        /* of a file */
+enum { HASHED = sizeof "01234567.tune" - 1 }; /* the end of its name */
 
 /* ---- heads ------------------------------------------------------------------------------- */
 
-/* FIRST to LAST tell devices apart. */
+/* FIRST to LAST tell devices apart, and from COMPILER on the compilers of one. */
 enum {
     H_FORMAT = 0,
     H_RESCL,
     H_DEVICE,
-    H_PLATFORM,
-    H_DRIVER,
     H_TYPE,
     H_UNITS,
     H_WIDTH,
     H_LOCAL,
+    H_PLATFORM,
+    H_DRIVER,
+    H_VERSION,
     H_CLASS,
     H_COUNT
 };
-enum { FIRST = H_DEVICE, LAST = H_LOCAL };
+enum { FIRST = H_DEVICE, COMPILER = H_PLATFORM, LAST = H_VERSION };
 
-static const char *const fields[H_COUNT] = {"format", "rescl", "device", "platform",    "driver",
-                                            "type",   "units", "width",  "local_bytes", "class"};
+static const char *const fields[H_COUNT] = {
+    "format",   "rescl",  "device",           "type",  "units", "width", "local_bytes",
+    "platform", "driver", "platform_version", "class",
+};
 
 typedef struct head {
-    char field[H_COUNT][128]; /* "" where a file does not say */
+    char field[H_COUNT][192]; /* "" where a file does not say */
 } head;
 
 static uint64_t power_of_two_below(uint64_t x)
@@ -70,10 +75,10 @@ const char *rs_tune_class(const rescl_device_info *dev, char text[RS_TUNE_CLASS_
 }
 
 /* Copies a value in the form that a file gives back: printable, single blanks, no comment. */
-static void clean(char to[128], const char *from)
+static void clean(char to[192], const char *from)
 {
     size_t n = 0;
-    for (; *from && n < 127; from++) {
+    for (; *from && n < 191; from++) {
         const char c = isgraph((unsigned char)*from) && *from != '#' ? *from : ' ';
         if (c != ' ' || (n > 0 && to[n - 1] != ' '))
             to[n++] = c;
@@ -90,14 +95,34 @@ static head head_of(const rescl_device_info *dev)
     clean(h.field[H_FORMAT], FORMAT);
     clean(h.field[H_RESCL], rescl_version());
     clean(h.field[H_DEVICE], dev->name);
-    clean(h.field[H_PLATFORM], dev->platform_name);
-    clean(h.field[H_DRIVER], dev->driver);
     clean(h.field[H_TYPE], type_name(dev->type));
     snprintf(h.field[H_UNITS], sizeof h.field[0], "%u", dev->compute_units);
     snprintf(h.field[H_WIDTH], sizeof h.field[0], "%u", dev->float_width);
     snprintf(h.field[H_LOCAL], sizeof h.field[0], "%" PRIu64, dev->local_bytes);
+    clean(h.field[H_PLATFORM], dev->platform_name);
+    clean(h.field[H_DRIVER], dev->driver);
+    clean(h.field[H_VERSION], dev->platform_version);
     clean(h.field[H_CLASS], rs_tune_class(dev, class));
     return h;
+}
+
+/* The first field that tells a file from what is wanted; LAST + 1 where none does. A file of the
+ * class need say nothing of the device, and of the compiler only what it is bound to. */
+static int first_difference(const head *has, const head *want, bool of_class)
+{
+    int i = of_class ? COMPILER : FIRST;
+    while (i <= LAST &&
+           ((of_class && has->field[i][0] == '\0') || strcmp(has->field[i], want->field[i]) == 0))
+        i++;
+    return i;
+}
+
+static rescl_status fail_different(const head *has, const head *want, int field, const char *path)
+{
+    return rs_error_set(RESCL_ERR_UNSUPPORTED, 0, __FILE__, __LINE__,
+                        "%s: it is for another %s: its %s is '%s', this one's '%s'", path,
+                        field < COMPILER ? "device" : "compiler", fields[field], has->field[field],
+                        want->field[field]);
 }
 
 /* Whether what a file's head says counts for a device. */
@@ -111,15 +136,14 @@ static rescl_status check_head(const head *has, const rescl_device_info *dev, rs
     RS_FAIL_IF(strcmp(has->field[H_FORMAT], FORMAT) != 0, RESCL_ERR_FORMAT,
                "%s: it has format %s, this version reads format %s", path, has->field[H_FORMAT],
                FORMAT);
-    if (whose == RS_TUNE_CLASS && strcmp(has->field[H_CLASS], want.field[H_CLASS]) == 0)
-        goto out;
-    RS_FAIL_IF(whose == RS_TUNE_CLASS && has->field[H_DEVICE][0] == '\0', RESCL_ERR_UNSUPPORTED,
-               "%s: it is for the class '%s', this device is of '%s'", path, has->field[H_CLASS],
-               want.field[H_CLASS]);
-    for (int i = FIRST; i <= LAST; i++)
-        RS_FAIL_IF(strcmp(has->field[i], want.field[i]) != 0, RESCL_ERR_UNSUPPORTED,
-                   "%s: it is for another device: its %s is '%s', this one's '%s'", path, fields[i],
-                   has->field[i], want.field[i]);
+    const bool of_class =
+        whose == RS_TUNE_CLASS && strcmp(has->field[H_CLASS], want.field[H_CLASS]) == 0;
+    RS_FAIL_IF(whose == RS_TUNE_CLASS && !of_class && has->field[H_DEVICE][0] == '\0',
+               RESCL_ERR_UNSUPPORTED, "%s: it is for the class '%s', this device is of '%s'", path,
+               has->field[H_CLASS], want.field[H_CLASS]);
+    const int other = first_difference(has, &want, of_class);
+    if (other <= LAST)
+        RS_TRY(fail_different(has, &want, other, path));
 out:
     return st;
 }
@@ -247,25 +271,34 @@ static bool is_text(const char *line, size_t bytes)
     return true;
 }
 
-rescl_status rs_tune_table_parse(rs_tune_table *t, const char *text, size_t bytes, const char *path,
-                                 const rescl_device_info *dev, rs_tune_whose whose)
+static rescl_status take_lines(reader *r, const char *text, size_t bytes)
 {
     rescl_status st = RESCL_OK;
-    reader r = {.path = path};
     char line[LINE];
 
     for (size_t at = 0, len; at < bytes; at += len + 1) {
         const char *end = memchr(text + at, '\n', bytes - at);
         len = end ? (size_t)(end - text) - at : bytes - at;
-        r.line++;
+        r->line++;
         if (len >= sizeof line || !is_text(text + at, len)) {
-            warn(&r, len >= sizeof line ? "it is too long" : "it is not text");
+            warn(r, len >= sizeof line ? "it is too long" : "it is not text");
             continue;
         }
         memcpy(line, text + at, len);
         line[len] = '\0';
-        RS_TRY(take_line(&r, line));
+        RS_TRY(take_line(r, line));
     }
+out:
+    return st;
+}
+
+rescl_status rs_tune_table_parse(rs_tune_table *t, const char *text, size_t bytes, const char *path,
+                                 const rescl_device_info *dev, rs_tune_whose whose)
+{
+    rescl_status st = RESCL_OK;
+    reader r = {.path = path};
+
+    RS_TRY(take_lines(&r, text, bytes));
     RS_TRY(check_head(&r.head, dev, whose, path));
     for (size_t i = 0; i < r.table.count; i++)
         RS_TRY(rs_tune_table_set(t, r.table.entry[i].key, r.table.entry[i].choice,
@@ -365,4 +398,44 @@ rescl_status rs_tune_path(const rescl_device_info *dev, char **out)
 out:
     free(folder);
     return st;
+}
+
+/* Whether a file is this device's but for its compiler; then it was warned of. */
+static bool is_outdated(const char *path, const head *want)
+{
+    reader r = {.path = path};
+    char *text = NULL;
+    size_t bytes = 0;
+    int other = FIRST;
+    if (rs_file_read(path, MOST_BYTES, &text, &bytes) == RESCL_OK &&
+        take_lines(&r, text, bytes) == RESCL_OK)
+        other = first_difference(&r.head, want, false);
+    const bool outdated = other >= COMPILER && other <= LAST;
+    if (outdated && fail_different(&r.head, want, other, path) != RESCL_OK)
+        rs_log(RESCL_LOG_WARN, "no tuning: %s; run `rescl tune` again",
+               rescl_last_error()->message);
+    rs_tune_table_fini(&r.table);
+    free(text);
+    return outdated;
+}
+
+void rs_tune_warn_outdated(const char *path, const rescl_device_info *dev)
+{
+    const head want = head_of(dev);
+    char *folder = rs_path_parent(path);
+    const char *name = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
+    const size_t len = strlen(name), same = len - (len < HASHED ? len : HASHED);
+    DIR *dir = folder ? opendir(folder) : NULL;
+    bool found = false;
+
+    for (struct dirent *e; !found && dir && (e = readdir(dir)) != NULL;) {
+        if (strlen(e->d_name) != len || strncmp(e->d_name, name, same) != 0)
+            continue;
+        char *other = rs_path_join(folder, e->d_name);
+        found = other && is_outdated(other, &want);
+        free(other);
+    }
+    if (dir)
+        closedir(dir);
+    free(folder);
 }

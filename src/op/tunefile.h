@@ -2,7 +2,8 @@
  *
  * File: text, '#' begins a comment. The head says what was measured where; then a line a problem:
  *     format = 1
- *     device = ...            with platform, driver, type, units, width and local_bytes: the device
+ *     device = ...            with type, units, width and local_bytes: the device
+ *     platform = ...          with driver and platform_version: its compiler
  *     class = cpu-w16-u2
  *     conv2d fwd train 8x56x56x64 -> 56x56x64, 3x3/1x1 pad 1x1 = winograd block=8  # 1.2 ms, ...
  * Left of '=': op, pass, mode and the op's own words (rs_op.key); right: a choice (choice.h).
@@ -19,7 +20,8 @@
 #include <rescl/device.h>
 
 /* Adds what `text` holds, `bytes` long and followed by a NUL; `path` is for messages. `whose` says
- * for whom a file counts: only for this very device, or for any of its class. RESCL_ERR_FORMAT when
+ * for whom a file counts: only for this very device and compiler, or for any of its class whose
+ * platform, driver and platform_version are those that the file states. RESCL_ERR_FORMAT when
  * it is no tuning file, RESCL_ERR_UNSUPPORTED when it is another's; then nothing was added. Lines
  * that are wrong are left out with a warning. */
 typedef enum rs_tune_whose { RS_TUNE_DEVICE, RS_TUNE_CLASS } rs_tune_whose;
@@ -39,6 +41,10 @@ const char *rs_tune_class(const rescl_device_info *dev, char text[RS_TUNE_CLASS_
 /* Where `rescl tune` writes unless told otherwise: RESCL_TUNE if it names a file, else in the cache
  * folder. Heap. */
 rescl_status rs_tune_path(const rescl_device_info *dev, char **out) RESCL_CHECK;
+
+/* When nothing is at `path`, which rs_tune_path gave: warns of a file beside it that was measured on
+ * this device by another compiler. */
+void rs_tune_warn_outdated(const char *path, const rescl_device_info *dev);
 
 /* The built-in file of a class, generated from configs/tune; NULL if there is none. */
 const char *rs_embedded_tuning(const char *file_name);

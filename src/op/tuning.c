@@ -71,8 +71,12 @@ static void read_files(tuning *t, const rescl_device_info *dev)
         take_note(t, rs_tune_table_parse(&t->table, text, strlen(text), name, dev, RS_TUNE_CLASS),
                   name, false);
     }
-    if (rs_tune_path(dev, &path) == RESCL_OK)
-        take_note(t, rs_tune_table_read(&t->table, path, dev, RS_TUNE_DEVICE), path, false);
+    if (rs_tune_path(dev, &path) == RESCL_OK) {
+        const rescl_status st = rs_tune_table_read(&t->table, path, dev, RS_TUNE_DEVICE);
+        take_note(t, st, path, false);
+        if (st == RESCL_ERR_NOT_FOUND)
+            rs_tune_warn_outdated(path, dev);
+    }
     free(path);
 }
 

@@ -12,7 +12,8 @@ want_out "| conv2d fwd infer 2x16x16x"
 want_out "| dense fwd infer"
 want_out "kept in x.tune"
 want_err "resnet8 infer size 16 batch 2"
-for field in format rescl device platform driver type units width local_bytes class; do
+for field in format rescl device platform driver platform_version type units width \
+    local_bytes class; do
     grep -q "^$field = ." x.tune || fail "expected the field '$field' in the file"
 done
 problems=$(grep -c "^[a-z0-9]* fwd infer .* = " x.tune)
@@ -33,6 +34,13 @@ RESCL_TUNE=off run bench model --model resnet8 --size 16 --batch-size 2 --mode i
 want_code 0
 grep -q "(tuned)" err && fail "expected no tuning"
 unset RESCL_VERBOSE
+
+# What another compiler's file says is not applied, and that is said.
+sed 's/^driver = .*/driver = another/' y.tune >z.tune
+RESCL_TUNE=z.tune run bench model --model resnet8 --size 16 --batch-size 2 --mode infer \
+    --warmup 1 --repeats 1 --min-seconds 0
+want_code 0
+want_err "no tuning: z.tune: it is for another compiler: its driver is 'another', this one's"
 
 # A wrong line is named and costs no more than itself.
 echo "conv2d fwd train nonsense" >>y.tune

@@ -102,16 +102,14 @@ static void other_devices_are_refused(void **state)
     (void)state;
     size_t bytes;
     char *text = good_text(&bytes);
-    rescl_device_info other[6];
+    rescl_device_info other[4];
     rs_tune_table t = {0};
     for (size_t i = 0; i < RS_COUNT(other); i++)
         other[i] = *tune_info();
     snprintf(other[0].name, sizeof other[0].name, "another");
-    snprintf(other[1].driver, sizeof other[1].driver, "another");
-    snprintf(other[2].platform_name, sizeof other[2].platform_name, "another");
-    other[3].compute_units += 100;
-    other[4].float_width = 2;
-    other[5].local_bytes /= 2;
+    other[1].compute_units += 100;
+    other[2].float_width = 2;
+    other[3].local_bytes /= 2;
     for (size_t i = 0; i < RS_COUNT(other); i++)
         assert_fails(rs_tune_table_read(&t, tune_file, &other[i], RS_TUNE_DEVICE),
                      RESCL_ERR_UNSUPPORTED, "another device", tune_file);
@@ -119,13 +117,42 @@ static void other_devices_are_refused(void **state)
     /* A file of the class serves it, whatever the name. */
     assert_ok(rs_tune_table_read(&t, tune_file, &other[0], RS_TUNE_CLASS));
     assert_int_equal(t.count, 2);
-    assert_int_equal(rs_tune_table_read(&t, tune_file, &other[3], RS_TUNE_CLASS),
+    assert_int_equal(rs_tune_table_read(&t, tune_file, &other[1], RS_TUNE_CLASS),
                      RESCL_ERR_UNSUPPORTED);
     rs_tune_table_fini(&t);
     assert_fails(rs_tune_table_parse(&t, "", 0, "empty", tune_info(), RS_TUNE_DEVICE),
                  RESCL_ERR_FORMAT, "empty", "no tuning file");
     assert_fails(rs_tune_table_parse(&t, "format = 2\n", 11, "new", tune_info(), RS_TUNE_DEVICE),
                  RESCL_ERR_FORMAT, "format 2");
+    free(text);
+}
+
+/* Neither as the device's own file nor as one of its class, unless it does not say. */
+static void other_compilers_are_refused(void **state)
+{
+    static const char *const fields[] = {"platform", "driver", "platform_version"};
+    (void)state;
+    size_t bytes;
+    char *text = good_text(&bytes);
+    for (size_t i = 0; i < RS_COUNT(fields); i++) {
+        rescl_device_info other = *tune_info();
+        char *const place[] = {other.platform_name, other.driver, other.platform_version};
+        char line[32];
+        rs_tune_table t = {0};
+        snprintf(place[i], sizeof other.driver, "another 6.0");
+        for (rs_tune_whose whose = RS_TUNE_DEVICE; whose <= RS_TUNE_CLASS; whose++)
+            assert_fails(rs_tune_table_read(&t, tune_file, &other, whose), RESCL_ERR_UNSUPPORTED,
+                         "another compiler", tune_file, fields[i], "'another 6.0'");
+        assert_int_equal(t.count, 0);
+        snprintf(line, sizeof line, "\n%s = ", fields[i]);
+        char *at = strstr(text, line);
+        assert_non_null(at);
+        at[1] = '#';
+        assert_ok(rs_tune_table_parse(&t, text, bytes, "unbound.tune", &other, RS_TUNE_CLASS));
+        assert_int_equal(t.count, 2);
+        at[1] = fields[i][0];
+        rs_tune_table_fini(&t);
+    }
     free(text);
 }
 
@@ -173,6 +200,23 @@ static void classes_come_from_queries(void **state)
     assert_true(strlen(rs_tune_class(&d, text)) > 0);
 }
 
+static void take_line(const char *text, const char *name, char *value, size_t cap)
+{
+    char start[32];
+    snprintf(start, sizeof start, "\n%s = ", name);
+    const char *at = strstr(text, start);
+    if (at)
+        snprintf(value, cap, "%.*s", (int)strcspn(at + strlen(start), "\n"), at + strlen(start));
+}
+
+/* The compiler that a file is bound to becomes a device's. */
+static void take_compiler(const char *text, rescl_device_info *d)
+{
+    take_line(text, "platform", d->platform_name, sizeof d->platform_name);
+    take_line(text, "driver", d->driver, sizeof d->driver);
+    take_line(text, "platform_version", d->platform_version, sizeof d->platform_version);
+}
+
 /* What ships can be read, is of the class that its name says, and names what there is. */
 static void shipped_files_are_good(void **state)
 {
@@ -191,6 +235,7 @@ static void shipped_files_are_good(void **state)
         assert_non_null(strstr(text, line));
         rescl_device_info like = {.compute_units = 1};
         char units[16];
+        take_compiler(text, &like);
         if (sscanf(e->d_name, "%*[a-z]-w%u-u%15[0-9]", &like.float_width, units) == 2)
             like.compute_units = (unsigned)strtoul(units, NULL, 10);
         rs_tune_table t = {0};
@@ -219,6 +264,7 @@ int main(void)
         TEST(files_go_round),
         TEST(wrong_lines_are_left_out),
         TEST(other_devices_are_refused),
+        TEST(other_compilers_are_refused),
         TEST(damaged_files_do_no_harm),
         TEST(classes_come_from_queries),
         TEST(shipped_files_are_good),

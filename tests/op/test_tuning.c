@@ -53,13 +53,33 @@ static void a_missing_file_is_a_warning(void **state)
     assert_non_null(strstr(tune_heard, tune_file));
 }
 
+static char *kept; /* RESCL_CACHE_DIR */
+
+/* The cache is the folder of the test. */
+static int cache_setup(void **state)
+{
+    const char *was = getenv("RESCL_CACHE_DIR");
+    kept = was ? strdup(was) : NULL;
+    if (tune_setup(state) != 0)
+        return -1;
+    return setenv("RESCL_CACHE_DIR", tune_dir, 1) || unsetenv("RESCL_TUNE") ? -1 : 0;
+}
+
+static int cache_teardown(void **state)
+{
+    if (kept)
+        setenv("RESCL_CACHE_DIR", kept, 1);
+    else
+        unsetenv("RESCL_CACHE_DIR");
+    free(kept);
+    return tune_teardown(state);
+}
+
 static void the_cache_folder_is_looked_into(void **state)
 {
     (void)state;
     rs_tune_table t = {0};
-    char *path = NULL, *was = getenv("RESCL_CACHE_DIR"), *kept = was ? strdup(was) : NULL;
-    setenv("RESCL_CACHE_DIR", tune_dir, 1);
-    unsetenv("RESCL_TUNE");
+    char *path = NULL;
     assert_ok(rs_tune_path(tune_info(), &path));
     assert_non_null(strstr(path, "/tune/"));
     assert_ok(rs_tune_table_set(&t, TUNE_KEY, "direct", ""));
@@ -68,20 +88,52 @@ static void the_cache_folder_is_looked_into(void **state)
     tune_expect_choice("direct");
     rs_tune_table_fini(&t);
     free(path);
-    if (kept)
-        setenv("RESCL_CACHE_DIR", kept, 1);
-    else
-        unsetenv("RESCL_CACHE_DIR");
-    free(kept);
+}
+
+/* The name of the device's file tells its compilers apart: what another one left is not taken. */
+static void an_outdated_file_is_a_warning(void **state)
+{
+    (void)state;
+    char *path = NULL;
+    rescl_device_info before = *tune_info();
+    const rs_problem p = tune_problem(&tune_attr, true);
+    rs_tune_table t = {0};
+    rs_plan plan;
+    assert_ok(rs_tune_table_set(&t, TUNE_KEY, "direct", ""));
+    for (int i = 0; i < 2; i++) {
+        if (i == 0)
+            before.compute_units += 100; /* another device, whose file is no matter */
+        else
+            before.compute_units -= 100, before.driver[0]++;
+        assert_ok(rs_tune_path(&before, &path));
+        assert_ok(rs_tune_table_write(&t, path, &before));
+        free(path);
+        rs_tuning_forget(rs_test_device());
+        assert_ok(rs_choice_plan(rs_test_device(), &p, RS_FWD, NULL, &plan));
+        assert_string_not_equal(plan.choice.impl->name, "direct");
+        assert_int_equal(tune_messages, i);
+    }
+    assert_non_null(strstr(tune_heard, "another compiler: its driver is"));
+    assert_non_null(strstr(tune_heard, "run `rescl tune` again"));
+    /* Once this compiler was measured, the other's file is no matter either. */
+    assert_ok(rs_tune_path(tune_info(), &path));
+    assert_ok(rs_tune_table_write(&t, path, tune_info()));
+    rs_tuning_forget(rs_test_device());
+    tune_expect_choice("direct");
+    assert_int_equal(tune_messages, 1);
+    rs_tune_table_fini(&t);
+    free(path);
 }
 
 int main(void)
 {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, tune_setup, tune_teardown)
+#define TEST(f)       cmocka_unit_test_setup_teardown(f, tune_setup, tune_teardown)
+#define CACHE_TEST(f) cmocka_unit_test_setup_teardown(f, cache_setup, cache_teardown)
     const struct CMUnitTest tests[] = {
         TEST(keys_tell_problems_apart),
         TEST(a_missing_file_is_a_warning),
-        TEST(the_cache_folder_is_looked_into),
+        CACHE_TEST(the_cache_folder_is_looked_into),
+        CACHE_TEST(an_outdated_file_is_a_warning),
     };
     return cmocka_run_group_tests_name("tuning", tests, NULL, NULL);
 }
