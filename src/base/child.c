@@ -5,6 +5,7 @@
 #include "clock.h"
 #include "error.h"
 #include "path.h"
+#include "sandbox.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,21 +18,6 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#if defined(__has_feature)
-#define HAS_FEATURE(x) __has_feature(x)
-#else
-#define HAS_FEATURE(x) 0
-#endif
-
-/* These reserve terabytes of addresses, and what they say of the child must be seen. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) ||                               \
-    HAS_FEATURE(address_sanitizer) || HAS_FEATURE(thread_sanitizer) ||                             \
-    HAS_FEATURE(memory_sanitizer)
-#define SANITIZED 1
-#else
-#define SANITIZED 0
-#endif
 
 #define POLL_MS 20
 
@@ -121,28 +107,42 @@ static void limit(int what, uint64_t most)
     }
 }
 
+static struct {
+    int reply;
+    bool writes;
+} confined; /* of the child, which has one thread */
+
+bool rs_child_confine(void)
+{
+    return rs_sandbox_filter(confined.reply, confined.writes);
+}
+
 /* Only what a single thread may do: see child.h. */
-static void be_child(int fd, rs_child_fn fn, const void *arg, const rs_child_limits *limits)
+static void be_child(int reply_fd, pid_t parent, rs_child_fn fn, const void *arg,
+                     const rs_child_limits *limits)
 {
     rs_reply reply = {0};
     sigset_t none;
     for (int i = 1; i < NSIG; i++)
         signal(i, SIG_DFL);
+    if (limits->writes > 0)
+        signal(SIGXFSZ, SIG_IGN); /* it is a full disk, which the function reports */
     sigemptyset(&none);
     pthread_sigmask(SIG_SETMASK, &none, NULL);
+    const int fd =
+        reply_fd > STDERR_FILENO ? reply_fd : fcntl(reply_fd, F_DUPFD, STDERR_FILENO + 1);
+    rs_sandbox_close_others(fd, limits->file);
+    rs_sandbox_limit(parent, limits->writes);
     limit(RLIMIT_CORE, 0);
     limit(RLIMIT_CPU, limits->seconds);
     alarm(4 * limits->seconds);
-    if (!SANITIZED) {
-        const int null = open("/dev/null", O_RDWR);
+    if (!RS_SANITIZED) {
         const uint64_t has = address_space();
-        if (null >= 0) { /* the allocator's last words are not for the user */
-            dup2(null, STDOUT_FILENO);
-            dup2(null, STDERR_FILENO);
-        }
         if (has > 0)
             limit(RLIMIT_AS, has + limits->memory);
     }
+    confined.reply = fd;
+    confined.writes = limits->writes > 0;
     head h = {.status = fn(&reply, arg), .bytes = reply.len};
     const char *data = reply.data;
     if (h.status != RESCL_OK) {
@@ -215,8 +215,8 @@ static rescl_status explain(const child *c, const char *path, const rs_child_lim
 {
     rescl_status st = RESCL_OK;
     const int sig = c->how != -1 && WIFSIGNALED(c->how) ? WTERMSIG(c->how) : 0;
-    const char *doing = limits->writes ? "writing" : "reading";
-    const char *blame = limits->writes ? "" : "; it is corrupted";
+    const char *doing = limits->writes > 0 ? "writing" : "reading";
+    const char *blame = limits->writes > 0 ? "" : "; it is corrupted";
     RS_FAIL_IF(c->given_up || sig == SIGXCPU || sig == SIGALRM, RESCL_ERR_FORMAT,
                "%s: %s it took more than %u seconds, so it was given up%s", path, doing,
                limits->seconds, blame);
@@ -225,6 +225,12 @@ static rescl_status explain(const child *c, const char *path, const rs_child_lim
                blame);
     RS_FAIL_IF(sig == SIGINT || sig == SIGTERM || sig == SIGHUP, RESCL_ERR_INTERRUPTED,
                "%s: %s it was interrupted", path, doing);
+    RS_FAIL_IF(
+        sig == SIGSYS || sig == SIGXFSZ, RESCL_ERR_FORMAT,
+        "%s: %s it was stopped: it tried to %s, which %s a file never needs (signal %d, in a "
+        "process of its own)%s",
+        path, doing, sig == SIGXFSZ ? "write a file" : "open files, programs or connections", doing,
+        sig, blame[0] ? "; the file is corrupted, or made to attack" : "");
     RS_FAIL_IF(sig != 0, RESCL_ERR_FORMAT,
                "%s: %s it crashed (signal %d, in a process of its own)%s", path, doing, sig, blame);
     RS_FAIL(RESCL_ERR_FORMAT,
@@ -269,6 +275,7 @@ rescl_status rs_child_run(const char *path, rs_child_fn fn, const void *arg,
     child c = {.pid = -1, .fd = -1};
     int end[2] = {-1, -1};
     sigset_t all, before;
+    const pid_t parent = getpid();
 
     *reply = (rs_reply){0};
     RS_FAIL_IF(pipe(end) != 0, RESCL_ERR_IO, "%s: no pipe for the process that reads it: %s", path,
@@ -282,7 +289,7 @@ rescl_status rs_child_run(const char *path, rs_child_fn fn, const void *arg,
     pthread_sigmask(SIG_SETMASK, &all, &before);
     c.pid = fork();
     if (c.pid == 0)
-        be_child(end[1], fn, arg, limits);
+        be_child(end[1], parent, fn, arg, limits);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     RS_FAIL_IF(c.pid < 0, RESCL_ERR_MEMORY, "%s: no process to read it in: %s", path,
                strerror(errno));

@@ -9,7 +9,10 @@
  * usable after a fork in glibc, musl and macOS) and libraries that no other thread uses in this
  * process, and nothing else: no OpenCL, no log callback, no thread pool. Handlers of signals are
  * put back to the defaults first, and the child leaves by _exit, so that neither handlers nor
- * atexit functions of the parent run twice. */
+ * atexit functions of the parent run twice.
+ *
+ * The function starts its libraries and calls rs_child_confine before it touches what it cannot trust.
+ * From there on sandbox.h holds: a child that was taken over can do no more than give a wrong answer. */
 #ifndef RS_CHILD_H
 #define RS_CHILD_H
 
@@ -41,7 +44,8 @@ typedef struct rs_child_limits {
     size_t memory;    /* bytes that it may take on top of what the process has */
     unsigned seconds; /* of processor time; four times that by the clock */
     size_t reply;     /* bytes */
-    bool writes;      /* for messages: it writes the file and does not read it */
+    int file; /* an open descriptor, above 2, that it reads; all others are closed; 0: none */
+    uint64_t writes; /* bytes that a file which it writes may have; 0: it only reads */
 } rs_child_limits;
 
 typedef rescl_status (*rs_child_fn)(rs_reply *reply, const void *arg);
@@ -52,5 +56,10 @@ typedef rescl_status (*rs_child_fn)(rs_reply *reply, const void *arg);
  * tells how much a process has (Linux). Callable from any thread. */
 rescl_status rs_child_run(const char *path, rs_child_fn fn, const void *arg,
                           const rs_child_limits *limits, rs_reply *reply) RESCL_CHECK;
+
+/* Called by `fn`, in the child: files are open and libraries started, and what follows may be led astray
+ * by a file. It may read, compute and answer, and write to open files if the limits say that it writes.
+ * False where the system has no means to hold it to that. */
+bool rs_child_confine(void);
 
 #endif

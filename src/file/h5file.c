@@ -190,6 +190,17 @@ out:
     return st;
 }
 
+/* A program may run without standard streams, whose numbers mean something in the child. */
+static int open_above_streams(const char *path)
+{
+    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0 || fd > STDERR_FILENO)
+        return fd;
+    const int above = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    close(fd);
+    return above;
+}
+
 rescl_status rs_h5_open(const char *path, const char *shown, rs_h5_scan_fn scan, const void *arg,
                         rs_h5_file **out)
 {
@@ -200,15 +211,17 @@ rescl_status rs_h5_open(const char *path, const char *shown, rs_h5_scan_fn scan,
     RS_OOM(f = calloc(1, sizeof *f));
     f->fd = -1;
     RS_OOM(f->path = strdup(shown));
-    f->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    f->fd = open_above_streams(path);
     RS_FAIL_IF(f->fd < 0 && errno == ENOENT, RESCL_ERR_NOT_FOUND, "%s: no such file", shown);
     RS_FAIL_IF(f->fd < 0 || fstat(f->fd, &info) != 0, RESCL_ERR_IO, "%s: cannot be opened: %s",
                shown, strerror(errno));
     RS_FAIL_IF(!S_ISREG(info.st_mode), RESCL_ERR_FORMAT, "%s: not a regular file", shown);
     f->bytes = (uint64_t)info.st_size;
     const rs_h5_job job = {
-        .path = path, .shown = shown, .bytes = f->bytes, .scan = scan, .arg = arg};
-    st = rs_child_run(shown, rs_h5_scan_run, &job, &rs_h5_limits, &reply);
+        .shown = shown, .fd = f->fd, .bytes = f->bytes, .scan = scan, .arg = arg};
+    rs_child_limits limits = rs_h5_limits;
+    limits.file = f->fd;
+    st = rs_child_run(shown, rs_h5_scan_run, &job, &limits, &reply);
     if (st != RESCL_OK) {
         const rescl_error was = *rescl_last_error();
         errno = was.sys_errno;

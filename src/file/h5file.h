@@ -121,8 +121,9 @@ rescl_status rs_h5_read_int64(const rs_h5_file *f, const rs_h5_array *a, int64_t
 /* ---- between the two files that make it: h5file.c in the caller, scan_h5.c in the child ----- */
 
 typedef struct rs_h5_job {
-    const char *path, *shown;
-    uint64_t bytes; /* of the file */
+    const char *shown; /* the path, for messages */
+    int fd;            /* above 2 */
+    uint64_t bytes;    /* of the file */
     rs_h5_scan_fn scan;
     const void *arg;
 } rs_h5_job;

@@ -17,36 +17,21 @@
 
 /* ---- the file ------------------------------------------------------------------------------ */
 
-/* Reading needs no lock, and file systems without locks would refuse. */
-static hid_t access_plist(void)
-{
-    const hid_t plist = H5Pcreate(H5P_FILE_ACCESS);
-#if H5_VERSION_GE(1, 10, 7)
-    if (plist >= 0)
-        H5Pset_file_locking(plist, false, true);
-#endif
-    return plist;
-}
-
-static rescl_status open_file(rs_h5_scan *scan, const char *path)
+static rescl_status open_file(rs_h5_scan *scan, const rs_h5_job *job)
 {
     rescl_status st = RESCL_OK;
-    hid_t plist = -1, create = -1;
+    hid_t create = -1;
     hsize_t block = 0;
-    H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
-    plist = access_plist();
-    RS_FAIL_IF(plist < 0, RESCL_ERR_MEMORY, "HDF5 cannot be started");
-    scan->id = H5Fopen(path, H5F_ACC_RDONLY, plist);
+    const hid_t access = rs_h5_access(job);
+    RS_FAIL_IF(access < 0, RESCL_ERR_MEMORY, "HDF5 cannot be started");
+    (void)rs_child_confine();
+    scan->id = H5Fopen(RS_H5_FILE, H5F_ACC_RDONLY, access);
     RS_FAIL_IF(scan->id < 0, RESCL_ERR_FORMAT,
                "%s: not an HDF5 file, or one that is cut short or corrupted", scan->path);
     create = H5Fget_create_plist(scan->id);
     RS_FAIL_IF(create < 0 || H5Pget_userblock(create, &block) < 0 || block != 0, RESCL_ERR_FORMAT,
                "%s: has a user block before the HDF5 data; write it without", scan->path);
 out:
-    if (create >= 0)
-        H5Pclose(create);
-    if (plist >= 0)
-        H5Pclose(plist);
     return st;
 }
 
@@ -56,7 +41,7 @@ rescl_status rs_h5_scan_run(rs_reply *index, const void *arg)
     rescl_status st = RESCL_OK;
     const rs_h5_job *job = arg;
     rs_h5_scan scan = {.path = job->shown, .bytes = job->bytes, .id = -1, .index = index};
-    RS_TRY(open_file(&scan, job->path));
+    RS_TRY(open_file(&scan, job));
     RS_TRY(job->scan(&scan, job->arg));
 out:
     return st;
@@ -101,10 +86,13 @@ out:
 
 bool rs_h5_scan_has_group(rs_h5_scan *scan, const char *name)
 {
-    H5O_info_t info;
-    return rs_h5_follow(scan, name) == RESCL_OK &&
-           H5Oget_info_by_name(scan->id, name, &info, H5P_DEFAULT) >= 0 &&
-           info.type == H5O_TYPE_GROUP;
+    if (rs_h5_follow(scan, name) != RESCL_OK)
+        return false;
+    const hid_t id = H5Oopen(scan->id, name, H5P_DEFAULT);
+    const bool group = id >= 0 && H5Iget_type(id) == H5I_GROUP;
+    if (id >= 0)
+        H5Oclose(id);
+    return group;
 }
 
 /* ---- datasets ------------------------------------------------------------------------------ */

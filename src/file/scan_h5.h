@@ -19,4 +19,11 @@ struct rs_h5_scan {
  * there is no such object. */
 rescl_status rs_h5_follow(const rs_h5_scan *scan, const char *name) RESCL_CHECK;
 
+/* What HDF5 knows the job's file as. It asks the system where a name that is not absolute lies. */
+#define RS_H5_FILE "/"
+
+/* How HDF5 reads the job's open file, and nothing else: a list of access properties. Any other file that
+ * it is led to does not exist. Negative when HDF5 cannot be started. */
+hid_t rs_h5_access(const rs_h5_job *job) RESCL_CHECK;
+
 #endif

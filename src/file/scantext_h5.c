@@ -148,6 +148,22 @@ out:
     return st;
 }
 
+/* Its strings lie in the file: HDF5 would read those of external storage where the file says. */
+static rescl_status check_layout(const rs_h5_scan *scan, const source *s)
+{
+    rescl_status st = RESCL_OK;
+    const hid_t plist = s->id >= 0 ? H5Dget_create_plist(s->id) : -1;
+    const H5D_layout_t layout = plist >= 0 ? H5Pget_layout(plist) : H5D_LAYOUT_ERROR;
+    const int outside = plist >= 0 ? H5Pget_external_count(plist) : 0;
+    RS_FAIL_IF(layout == H5D_VIRTUAL || outside != 0, RESCL_ERR_FORMAT,
+               "%s: %s keeps its data in other files (%s); copy the data into it", scan->path,
+               s->name, outside != 0 ? "external storage" : "a virtual dataset");
+out:
+    if (plist >= 0)
+        H5Pclose(plist);
+    return st;
+}
+
 rescl_status rs_h5_scan_texts(rs_h5_scan *scan, const char *path, size_t most, rs_h5_strings *out)
 {
     rescl_status st = RESCL_OK;
@@ -156,6 +172,7 @@ rescl_status rs_h5_scan_texts(rs_h5_scan *scan, const char *path, size_t most, r
     s.id = H5Dopen2(scan->id, path, H5P_DEFAULT);
     s.type = s.id >= 0 ? H5Dget_type(s.id) : -1;
     s.space = s.id >= 0 ? H5Dget_space(s.id) : -1;
+    RS_TRY(check_layout(scan, &s));
     RS_TRY(read_strings(scan, most, &s, out));
 out:
     close_source(&s);

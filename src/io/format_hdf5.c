@@ -34,6 +34,8 @@ static rescl_status open_file(const char *path, rs_wfile_list *out)
 
 #define MAX_ATTRIBUTE 64000 /* bytes: HDF5 takes 64 KiB with what describes it */
 
+#define SMALLEST_ROOM ((uint64_t)64 << 20) /* bytes, for what describes the tensors */
+
 /* A list of strings as h5py writes it: an array of one fixed length. */
 static bool put_strings(hid_t at, const char *key, const char *const *text, size_t count)
 {
@@ -145,6 +147,7 @@ static rescl_status write_all(rs_reply *reply, const void *arg)
     RS_OOM(layers = calloc(j->count + 1, sizeof *layers));
     errno = 0;
     file = H5Fcreate(w->temp, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+    (void)rs_child_confine();
     bool good = file >= 0;
     while (good && next < j->count) {
         layers[count++] = j->tensor[next].layer;
@@ -160,11 +163,25 @@ out:
     return st;
 }
 
+static uint64_t bytes_of(const rs_export_job *j)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < j->count; i++) {
+        uint64_t values = 1;
+        for (size_t d = 0; d < j->tensor[i].source.ndim; d++)
+            values *= j->tensor[i].source.dim[d];
+        bytes += values * rs_st_dtype_bytes(j->tensor[i].source.dtype);
+    }
+    return bytes;
+}
+
 /* As save_weights does, layers in the order of the tensors. */
 static rescl_status write_file(const rs_export_job *job)
 {
-    static const rs_child_limits limits = {
-        .memory = (size_t)1 << 30, .seconds = 600, .reply = 4096, .writes = true};
+    const rs_child_limits limits = {.memory = (size_t)1 << 30,
+                                    .seconds = 600,
+                                    .reply = 4096,
+                                    .writes = 2 * bytes_of(job) + SMALLEST_ROOM};
     rescl_status st = RESCL_OK;
     rs_atomic_file file = {.fd = -1};
     rs_reply reply = {0};

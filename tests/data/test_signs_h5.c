@@ -141,6 +141,39 @@ static const char *put_file(const recipe *r)
     return path;
 }
 
+/* The names of the classes, which HDF5 itself reads, lie in `other`. */
+static void class_names_come_from_the_file_itself(void **state)
+{
+    (void)state;
+    const char *path, *other = rs_test_path("%s/secret.bin", rs_test_dir);
+    const hsize_t count = CLASSES;
+    enum { BYTES = 8 };
+    FILE *f = fopen(other, "w");
+    assert_non_null(f);
+    for (int i = 0; i < CLASSES; i++)
+        fprintf(f, "secret-%d", i);
+    fclose(f);
+    for (int is_virtual = 0; is_virtual <= 1; is_virtual++) {
+        rescl_dataset *set = NULL;
+        path = put_file(&(recipe){.no_classes = true});
+        const hid_t file = H5Fopen(path, H5F_ACC_RDWR, H5P_DEFAULT);
+        const hid_t type = H5Tcopy(H5T_C_S1), space = H5Screate_simple(1, &count, NULL);
+        const hid_t plist = H5Pcreate(H5P_DATASET_CREATE);
+        assert_true(H5Tset_size(type, BYTES) >= 0);
+        if (is_virtual)
+            assert_true(H5Pset_virtual(plist, space, other, "x", space) >= 0);
+        else
+            assert_true(H5Pset_external(plist, other, 0, (hsize_t)CLASSES * BYTES) >= 0);
+        H5Dclose(H5Dcreate2(file, "list_classes", type, space, H5P_DEFAULT, plist, H5P_DEFAULT));
+        H5Pclose(plist);
+        H5Sclose(space);
+        H5Tclose(type);
+        assert_true(H5Fclose(file) >= 0);
+        assert_fails(open_path(path, "train", &set), RESCL_ERR_FORMAT, "list_classes",
+                     is_virtual ? "virtual dataset" : "external storage", "other files");
+    }
+}
+
 static void expect_good(const char *path)
 {
     rescl_dataset *set = NULL;
@@ -440,6 +473,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_good_files),
+        cmocka_unit_test(class_names_come_from_the_file_itself),
         cmocka_unit_test(reads_what_h5py_writes),
         cmocka_unit_test(a_checksum_is_held_against_the_data),
         cmocka_unit_test(refuses_bad_files),
