@@ -120,8 +120,9 @@ const char *rs_impl_refuses(const rs_impl *impl, const rs_problem *p, rs_pass pa
 
 size_t rs_impl_terms(const rs_impl *impl, const rs_problem *p, rs_pass pass)
 {
-    const size_t terms = p->op->reduction ? p->op->reduction(p, pass) : 1;
-    return terms * (impl->rounding ? impl->rounding : 1);
+    if (impl->terms)
+        return impl->terms(p, pass);
+    return p->op->reduction ? p->op->reduction(p, pass) : 1;
 }
 
 double rs_tolerance(rs_dtype type, size_t terms, double magnitude)

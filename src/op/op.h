@@ -159,8 +159,8 @@ struct rs_impl {
     rescl_status (*enqueue)(const rs_plan *plan, const rs_args *args);
     /* Refreshes args->packed from args->param; NULL when packed_bytes is always 0. */
     rescl_status (*pack)(const rs_plan *plan, const rs_args *args);
-    /* Its rounding errors are those of plain sums of so many times the terms; 0: of as many. */
-    unsigned rounding;
+    /* Terms whose plain sum rounds as its results do. NULL: those of the op's reduction. */
+    size_t (*terms)(const rs_problem *p, rs_pass pass);
     /* At most RS_PLAN_TUNABLES, ended by {0}; NULL: none. plan->choice.tune has their values, in
      * range; any of them gives a right result, and where one does not fit the device or the problem
      * `plan` takes the next that does. */

@@ -1,0 +1,148 @@
+#include "conv2d_suite.h"
+
+#include "conv2d.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static op_suite suite; /* of conv2d_suite_main */
+
+/* The grids of backward data cover every pixel once, whatever stride and padding are. */
+static void grids_cover_the_map(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < suite.ncases; i++) {
+        const op_case *c = &suite.cases[i];
+        rs_problem p;
+        unsigned char seen[64 * 64] = {0};
+        assert_ok(rs_problem_init(&p, &rs_op_conv2d, c->attr, !c->inference_only, c->src, 1));
+        const rs_conv v = rs_conv_of(&p);
+        for (size_t g = 0; g < rs_conv_grids(&v, RS_BWD_DATA); g++) {
+            const rs_conv_grid d = rs_conv_grid_at(&v, RS_BWD_DATA, g);
+            for (int a = 0; a < d.gh; a++)
+                for (int b = 0; b < d.gw; b++)
+                    seen[(d.first_h + a * d.ostep_h) * 64 + d.first_w + b * d.ostep_w]++;
+        }
+        for (size_t y = 0; y < 64; y++)
+            for (size_t x = 0; x < 64; x++)
+                assert_int_equal(seen[y * 64 + x], y < v.h && x < v.w);
+    }
+}
+
+static rs_buffer *uniform(size_t count, uint64_t stream)
+{
+    rs_buffer *b = NULL;
+    rs_rng r;
+    float *host = calloc(count, sizeof *host);
+    assert_non_null(host);
+    rs_rng_init(&r, 3, stream);
+    for (size_t i = 0; i < count; i++)
+        host[i] = (float)rs_rng_range(&r, -1, 1) + 5;
+    assert_ok(rs_buffer_create(rs_test_device(), count * sizeof *host, &b));
+    assert_ok(rs_write(rs_test_device(), b, 0, host, count * sizeof *host));
+    free(host);
+    return b;
+}
+
+static float *read_floats(rs_buffer *b, size_t count)
+{
+    float *host = calloc(count, sizeof *host);
+    assert_non_null(host);
+    assert_ok(rs_read(rs_test_device(), b, 0, host, count * sizeof *host));
+    return host;
+}
+
+/* The parts joined are the moments of what was written. */
+static void expect_moments(const char *what, const float *moments, size_t parts, const float *dst,
+                           size_t pixels, size_t channels)
+{
+    for (size_t k = 0; k < channels; k++) {
+        double count = 0, sum = 0, square = 0, mean = 0, m2 = 0;
+        for (size_t i = 0; i < pixels; i++)
+            mean += (double)dst[i * channels + k] / (double)pixels;
+        for (size_t i = 0; i < pixels; i++)
+            m2 += pow((double)dst[i * channels + k] - mean, 2);
+        for (size_t p = 0; p < parts; p++) {
+            const float *part = moments + p * 2 * channels + k;
+            const double n = (double)moments[parts * 2 * channels + p];
+            count += n;
+            sum += n * (double)part[0];
+            square += (double)part[channels] + n * pow((double)part[0] - mean, 2);
+        }
+        assert_true(count == (double)pixels);
+        if (!(fabs(sum / count - mean) <= 1e-6 * fabs(mean) + 1e-6) ||
+            !(fabs(square - m2) <= 1e-4 * m2 + 1e-5))
+            fail_msg("%s, channel %zu: mean %g, squares %g; expected %g, %g", what, k, sum / count,
+                     square, mean, m2);
+    }
+}
+
+static void check_moments(const op_case *c, const rs_impl *impl)
+{
+    rescl_device *dev = rs_test_device();
+    rs_problem p;
+    rs_plan plan;
+    assert_ok(rs_problem_init(&p, &rs_op_conv2d, c->attr, true, c->src, 1));
+    p.want_moments = true;
+    if (impl->can && impl->can(&p, RS_FWD, rs_device_caps(dev)))
+        return;
+    assert_ok(rs_choice_plan(dev, &p, RS_FWD, impl->name, &plan));
+    if (plan.moments_parts == 0)
+        return;
+    const size_t channels = p.dst.dim[3], count = rs_shape_count(&p.dst);
+    op_guarded moments = op_guarded_create(dev, rs_moments_bytes(plan.moments_parts, channels));
+    rs_args a = {.moments = moments.view};
+    assert_ok(rs_plan_build(&plan));
+    a.src[0].buf = uniform(rs_shape_count(&p.src[0]), 1);
+    for (int i = 0; i < p.nparam; i++)
+        a.param[i].buf = uniform(rs_shape_count(&p.param[i].shape), 2 + (uint64_t)i);
+    assert_ok(rs_buffer_create(dev, count * sizeof(float), &a.dst.buf));
+    if (plan.scratch_bytes)
+        assert_ok(rs_buffer_create(dev, plan.scratch_bytes, &a.scratch));
+    if (plan.packed_bytes)
+        assert_ok(rs_buffer_create(dev, plan.packed_bytes, &a.packed));
+    assert_ok(rs_plan_pack(&plan, &a));
+    assert_ok(rs_plan_enqueue(&plan, &a));
+    assert_ok(rs_finish(dev));
+    op_guarded_check(dev, &moments, "moments");
+    float *dst = read_floats(a.dst.buf, count);
+    float *got = read_floats(moments.view, moments.bytes / sizeof *got);
+    expect_moments(c->name, got, plan.moments_parts, dst, count / channels, channels);
+    free(dst);
+    free(got);
+    op_guarded_free(&moments);
+    rs_buffer_release(a.src[0].buf);
+    for (int i = 0; i < p.nparam; i++)
+        rs_buffer_release(a.param[i].buf);
+    rs_buffer_release(a.dst.buf);
+    rs_buffer_release(a.scratch);
+    rs_buffer_release(a.packed);
+}
+
+/* On every implementation that leaves moments; their mean is far from 0, which would show where
+ * digits were lost. */
+static void leaves_moments(void **state)
+{
+    const char *only = getenv("RESCL_TEST_IMPL");
+    (void)state;
+    for (size_t i = 0; i < suite.ncases; i++)
+        for (const rs_impl *const *m = rs_op_conv2d.impls; *m; m++)
+            if (!suite.cases[i].inference_only && (!only || strcmp(only, (*m)->name) == 0))
+                check_moments(&suite.cases[i], *m);
+}
+
+int conv2d_suite_main(const op_case *cases, size_t ncases, const struct CMUnitTest *extra,
+                      size_t nextra)
+{
+    struct CMUnitTest all[16] = {
+        cmocka_unit_test(grids_cover_the_map),
+        cmocka_unit_test(leaves_moments),
+    };
+    size_t n = 2;
+    assert_true(n + nextra <= RS_COUNT(all));
+    for (size_t i = 0; i < nextra; i++)
+        all[n++] = extra[i];
+    suite = (op_suite){.op = &rs_op_conv2d, .cases = cases, .ncases = ncases};
+    return op_suite_main(&suite, all, n);
+}
