@@ -97,8 +97,8 @@ static uint64_t address_space(void)
     return pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
-/* A limit that is lower already stays. */
-static void limit(int what, uint64_t most)
+/* A limit that is lower already stays. glibc counts the resources by an unsigned enumeration. */
+static void limit(unsigned what, uint64_t most)
 {
     struct rlimit r;
     if (getrlimit(what, &r) == 0 && (r.rlim_cur == RLIM_INFINITY || most < r.rlim_cur)) {

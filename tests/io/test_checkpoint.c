@@ -95,12 +95,13 @@ static const rs_ckpt_progress progress = {.epoch = 3,
 
 static void write_training(fixture *f, const json_t *options)
 {
-    const rs_ckpt_training training = {.progress = progress,
-                                       .data = {"handsigns", 1080, "0123456789abcdef"},
-                                       .nstates = 2,
-                                       .state_name = state_names,
-                                       .state = f->state,
-                                       .options = options};
+    const rs_ckpt_training training = {
+        .progress = progress,
+        .data = {.name = "handsigns", .count = 1080, .fingerprint = "0123456789abcdef"},
+        .nstates = 2,
+        .state_name = state_names,
+        .state = f->state,
+        .options = options};
     assert_ok(rs_checkpoint_write(f->path, f->graph, &f->weights, &about, &training));
 }
 
@@ -267,8 +268,9 @@ static void refuses_numbers_it_cannot_store(void **state)
 {
     fixture *f = *state;
     json_t *options = json_object();
-    const rs_ckpt_training training = {
-        .progress = {.loss_sum = (double)NAN}, .data = {"x", 1, "0"}, .options = options};
+    const rs_ckpt_training training = {.progress = {.loss_sum = (double)NAN},
+                                       .data = {.name = "x", .count = 1, .fingerprint = "0"},
+                                       .options = options};
     assert_fails(rs_checkpoint_write(f->path, f->graph, &f->weights, &about, &training),
                  RESCL_ERR_ARG, f->path, "not finite");
     assert_int_equal(rs_test_dir_count(f->dir), 0);

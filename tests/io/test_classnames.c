@@ -44,8 +44,7 @@ static void reads_each_form(void **state)
         " \n[\"a cat\", \"b\", \"d\"]\n",
         "a cat\nb\nd",
         "a cat\r\nb\r\nd\r\n\r\n",
-        "\xef\xbb\xbf"
-        "a cat\r\nb\r\nd",
+        "\357\273\277a cat\r\nb\r\nd",
         "\xef\xbb\xbf[\"a cat\", \"b\", \"d\"]\r\n",
     };
     for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {

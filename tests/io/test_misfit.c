@@ -21,7 +21,7 @@ typedef struct file {
     const char *path;
 } file;
 
-static const float zeros[512 * 9];
+enum { MOST_VALUES = 512 * 9 }; /* of a tensor that a test adds */
 
 static file file_of(const char *model)
 {
@@ -70,7 +70,7 @@ static void rename_tensor(file *f, const char *from, const char *to)
 
 static void add_tensor(file *f, rs_st_source t)
 {
-    t.data = calloc(1, sizeof zeros);
+    t.data = calloc(MOST_VALUES, sizeof(float));
     assert_true(t.data && (f->made[f->count] = strdup(t.name)));
     t.name = f->made[f->count];
     f->tensor[f->count++] = t;
