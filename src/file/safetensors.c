@@ -2,6 +2,7 @@
 
 #include "alloc.h"
 #include "error.h"
+#include "jsonload.h"
 #include "path.h"
 
 #include <errno.h>
@@ -178,12 +179,12 @@ static rescl_status parse_header(rs_st_file *f, const char *text, size_t bytes)
 
     RS_FAIL_IF(text[0] != '{', RESCL_ERR_FORMAT,
                "%s: not a safetensors file: the header does not begin with '{'", f->path);
-    f->header = json_loadb(text, bytes, JSON_REJECT_DUPLICATES, &why);
+    f->header = rs_json_load(text, bytes, JSON_REJECT_DUPLICATES, &why);
     if (!f->header) {
         RS_FAIL_IF(json_error_code(&why) == json_error_duplicate_key, RESCL_ERR_FORMAT,
                    "%s: the header has a key twice: %s", f->path, why.text);
-        RS_FAIL(RESCL_ERR_FORMAT, "%s: the header is not JSON: %s (byte %d)", f->path, why.text,
-                why.position);
+        RS_FAIL(RESCL_ERR_FORMAT, "%s: the header is not JSON that can be read: %s (byte %d)",
+                f->path, why.text, why.position);
     }
     json_t *meta = json_object_get(f->header, META_KEY);
     if (meta && !json_is_null(meta)) {

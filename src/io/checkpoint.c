@@ -1,6 +1,7 @@
 #include "checkpoint.h"
 
 #include "error.h"
+#include "jsonload.h"
 #include "jsonvalue.h"
 #include "safetensors.h"
 #include "str.h"
@@ -198,7 +199,7 @@ static rescl_status parse_document(const char *text, const char *path, const cha
     rescl_status st = RESCL_OK;
     json_error_t why;
 
-    *out = json_loads(text, JSON_REJECT_DUPLICATES, &why);
+    *out = rs_json_load(text, strlen(text), JSON_REJECT_DUPLICATES, &why);
     RS_FAIL_IF(!json_is_object(*out), RESCL_ERR_FORMAT, "%s: metadata '%s' is damaged: %s", path,
                key, *out ? "not an object" : why.text);
 out:

@@ -1,5 +1,6 @@
 /* Names of classes from a file: JSON as Keras has it, or plain text. */
 #include "error.h"
+#include "jsonload.h"
 #include "log.h"
 #include "netmodel.h"
 #include "path.h"
@@ -71,7 +72,7 @@ static rescl_status read_json(const names *n, const char *data, size_t bytes)
     const char *key;
     json_t *value;
     uint64_t index = 0;
-    json_t *root = json_loadb(data, bytes, JSON_REJECT_DUPLICATES, &error);
+    json_t *root = rs_json_load(data, bytes, JSON_REJECT_DUPLICATES, &error);
     RS_FAIL_IF(!root, RESCL_ERR_FORMAT, "%s:%d: %s", n->path, error.line, error.text);
     for (size_t i = 0; i < json_array_size(root); i++)
         RS_TRY(set_json(n, i, json_array_get(root, i)));

@@ -5,6 +5,7 @@
  * beside the files that it names, of any other format. */
 #include "error.h"
 #include "format.h"
+#include "jsonload.h"
 #include "path.h"
 #include "text.h"
 
@@ -40,8 +41,9 @@ static rescl_status read_index(const char *path, json_t **out)
     char *text = NULL;
     size_t bytes;
     RS_TRY(rs_file_read(path, MAX_INDEX, &text, &bytes));
-    *out = json_loadb(text, bytes, JSON_REJECT_DUPLICATES, &why);
-    RS_FAIL_IF(!*out, RESCL_ERR_FORMAT, "%s: is no JSON: %s (line %d)", path, why.text, why.line);
+    *out = rs_json_load(text, bytes, JSON_REJECT_DUPLICATES, &why);
+    RS_FAIL_IF(!*out, RESCL_ERR_FORMAT, "%s: is no JSON that can be read: %s (line %d)", path,
+               why.text, why.line);
     RS_FAIL_IF(!json_is_object(json_object_get(*out, "weight_map")), RESCL_ERR_FORMAT,
                "%s: has no 'weight_map', which an index of sharded weights has", path);
 out:

@@ -2,6 +2,7 @@
 
 #include "alloc.h"
 #include "error.h"
+#include "jsonload.h"
 #include "str.h"
 
 #include <ctype.h>
@@ -349,11 +350,12 @@ rescl_status rs_keras_config_parse(const char *json, const char *path, rs_keras_
     rescl_status st = RESCL_OK;
     rs_keras_config c = {0};
     json_error_t where;
-    json_t *root = json_loads(json, 0, &where);
+    json_t *root = rs_json_load(json, strlen(json), 0, &where);
     const json_t *model = json_object_get(root, "config");
     reads gives = {0};
-    RS_FAIL_IF(!root, RESCL_ERR_FORMAT, "%s: its configuration is no JSON: %s in line %d", path,
-               where.text, where.line);
+    RS_FAIL_IF(!root, RESCL_ERR_FORMAT,
+               "%s: its configuration is no JSON that can be read: %s in line %d", path, where.text,
+               where.line);
     RS_FAIL_IF(!layers_of(model), RESCL_ERR_UNSUPPORTED,
                "%s: its configuration lists no layers; models of a class of one's own do not tell "
                "them, so build the model as functional or Sequential and save it again",

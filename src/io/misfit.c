@@ -26,13 +26,15 @@ rescl_status rs_misfit_list_fitting(const rs_wfile *f, rs_str *out)
 {
     rescl_status st = RESCL_OK;
     const rs_wfile_about *a = rs_wfile_describe(f);
-    const size_t classes = a->classes, hidden = a->hidden;
+    const size_t classes = a->classes, hidden = a->hidden, tensors = rs_wfile_candidates(f);
     for (const char *const *name = rescl_model_names(); *name; name++) {
         const rescl_model_options o = {.name = *name, .classes = classes, .hidden = hidden};
         rescl_model *m = NULL;
         rs_matching found = {0};
         bool fits = false;
-        if (rs_model_build(&o, &m) == RESCL_OK && rs_wfile_match(f, m->graph, &found) == RESCL_OK)
+        /* A file of more tensors than the model has needs no comparing. */
+        if (rs_model_build(&o, &m) == RESCL_OK && tensors <= m->graph->nparams &&
+            rs_wfile_match(f, m->graph, &found) == RESCL_OK)
             fits = found.of[RS_RESHAPED] + found.of[RS_UNEXPECTED] == 0 &&
                    found.of[RS_MISSING] <= (classes ? 0 : 2) && found.of[RS_MATCHED] > 0;
         char *differs = NULL;

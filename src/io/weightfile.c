@@ -292,6 +292,14 @@ static bool takes_part(const rs_wfile_tensor *t)
     return !number && !(t->named && t->parts.counter);
 }
 
+size_t rs_wfile_candidates(const rs_wfile *f)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < f->list.count; i++)
+        count += takes_part(&f->list.tensor[i]);
+    return count;
+}
+
 /* The parameter of a node that has the role, or -1. */
 static int param_of(const rs_graph *g, const rs_node *n, const char *role)
 {

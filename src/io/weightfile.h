@@ -69,6 +69,7 @@ typedef struct rs_matching {
 /* By the model's own names, else by those that the file's library gives its layers, else by any
  * library's; the last layer by any name (rs_wfile_about). */
 rescl_status rs_wfile_match(const rs_wfile *f, const rs_graph *g, rs_matching *out) RESCL_CHECK;
+size_t rs_wfile_candidates(const rs_wfile *f); /* tensors of the file that take part */
 void rs_matching_fini(rs_matching *m);
 
 /* Reads what matched. */
