@@ -65,7 +65,12 @@ void rs_rng_permutation(rs_rng *r, uint32_t *order, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         order[i] = (uint32_t)i;
-    for (size_t i = n; i > 1; i--) {
+    rs_rng_draw_places(r, order, 0, n);
+}
+
+void rs_rng_draw_places(rs_rng *r, uint32_t *order, size_t begin, size_t end)
+{
+    for (size_t i = end; i > begin && i > 1; i--) {
         uint32_t j = rs_rng_below(r, (uint32_t)i);
         uint32_t kept = order[i - 1];
         order[i - 1] = order[j];

@@ -27,5 +27,8 @@ uint32_t rs_rng_below(rs_rng *r, uint32_t n);         /* [0, n) without bias (Le
 
 /* Fisher-Yates shuffle of 0..n-1 into `order`. */
 void rs_rng_permutation(rs_rng *r, uint32_t *order, size_t n);
+/* A part of it, on numbers that stand in `order`: the places from `begin` to `end` - 1, of which those
+ * behind are drawn already. */
+void rs_rng_draw_places(rs_rng *r, uint32_t *order, size_t begin, size_t end);
 
 #endif

@@ -328,6 +328,28 @@ static void empty_slot(slot *s)
     s->failed_at = SIZE_MAX;
 }
 
+/* In pieces, between which a stop is heeded. */
+static rescl_status draw_order(rs_loader *l, uint64_t epoch)
+{
+    enum { PIECE = 1 << 20 };
+    rescl_status st = RESCL_OK;
+    rs_rng rng;
+    size_t left = rescl_dataset_count(l->set);
+    rs_rng_init(&rng, l->options.seed, SHUFFLE_STREAM + epoch);
+    for (size_t i = 0; i < left; i++)
+        l->order[i] = (uint32_t)i;
+    while (left > 0) {
+        const size_t begin = left > PIECE ? left - PIECE : 0;
+        RS_FAIL_IF(l->options.stop && atomic_load(l->options.stop) != 0, RESCL_ERR_INTERRUPTED,
+                   "stopped on request while the order of epoch %llu was drawn",
+                   (unsigned long long)epoch + 1);
+        rs_rng_draw_places(&rng, l->order, begin, left);
+        left = begin;
+    }
+out:
+    return st;
+}
+
 rescl_status rs_loader_start(rs_loader *l, uint64_t epoch, size_t first)
 {
     rescl_status st = RESCL_OK;
@@ -340,11 +362,8 @@ rescl_status rs_loader_start(rs_loader *l, uint64_t epoch, size_t first)
         pthread_cond_wait(&l->ready, &l->lock);
     for (size_t i = 0; i < l->options.depth; i++)
         empty_slot(&l->slots[i]);
-    if (l->order) {
-        rs_rng rng;
-        rs_rng_init(&rng, l->options.seed, SHUFFLE_STREAM + epoch);
-        rs_rng_permutation(&rng, l->order, rescl_dataset_count(l->set));
-    }
+    if (l->order)
+        RS_TRY(draw_order(l, epoch));
     l->epoch = epoch;
     l->staging = l->next = first;
     l->started = true;

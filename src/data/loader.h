@@ -9,6 +9,8 @@
 
 #include "augment.h"
 
+#include <stdatomic.h>
+
 typedef struct rs_loader_options {
     size_t batch;
     size_t height, width; /* of the network's input; images of another size are resized */
@@ -24,6 +26,7 @@ typedef struct rs_loader_options {
     uint64_t seed;
     size_t workers; /* threads, of which rs_data_threads are made; 0: load in the calling thread */
     size_t depth;   /* batches prefetched; 0: 2 + threads / 2, or fewer if they are large */
+    const atomic_int *stop; /* not 0 ends the drawing of an order; NULL: nothing does */
 } rs_loader_options;
 
 typedef struct rs_batch {
@@ -60,7 +63,8 @@ int32_t rs_loader_lost(const rs_loader *l);
 size_t rs_loader_batches(const rs_loader *l); /* per epoch */
 size_t rs_loader_depth(const rs_loader *l);   /* batches that are in memory at once */
 
-/* Begins an epoch at batch `first` (a resume starts in the middle). Drops what was staged. */
+/* Begins an epoch at batch `first` (a resume starts in the middle). Drops what was staged.
+ * RESCL_ERR_INTERRUPTED when *stop is set; the epoch can be begun again. */
 rescl_status rs_loader_start(rs_loader *l, uint64_t epoch, size_t first) RESCL_CHECK;
 /* Waits for the next batch; *out is NULL after the last. Images that cannot be read are counted in
  * the batch where the set passes over them (rs_dataset_passes_over); else they fail here, naming the

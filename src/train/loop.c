@@ -212,7 +212,10 @@ static rescl_status train_epoch(run *r)
 
     if (p->batch >= rs_loader_batches(t->train_loader))
         goto out; /* resumed between the last step and the evaluation */
-    RS_TRY(rs_loader_start(t->train_loader, p->epoch, (size_t)p->batch));
+    st = rs_loader_start(t->train_loader, p->epoch, (size_t)p->batch);
+    if (st == RESCL_ERR_INTERRUPTED)
+        st = interrupted(r);
+    RS_TRY(st);
     r->mark = rs_clock_seconds();
     while (!steps_exhausted(t)) {
         double step_loss, now, step_seconds;

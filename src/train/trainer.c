@@ -62,7 +62,8 @@ static rescl_status create_loader(const rescl_trainer *t, const rescl_dataset *s
                               .label_map = training ? t->train_map : t->eval_map,
                               .least = training ? t->least : 0,
                               .seed = t->options.seed,
-                              .workers = t->options.workers};
+                              .workers = t->options.workers,
+                              .stop = &t->stop};
     for (size_t i = 0; training && i < RS_AUGMENT_COUNT; i++)
         rs_augment_set(&load.augment, i,
                        rs_train_options_number(&t->options, rs_augment_at(i)->option.name));

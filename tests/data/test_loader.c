@@ -275,6 +275,27 @@ static void names_the_sample_that_fails(void **state)
     }
 }
 
+static void stops_while_it_draws_an_order(void **state)
+{
+    (void)state;
+    atomic_int stop;
+    fake f = fake_of(40);
+    rs_loader_options o = options_of(8, 2);
+    int32_t plain[40], after[40];
+    o.shuffle = true;
+    rs_loader *l = make(&f, &o);
+    assert_int_equal(read_epoch(l, &o, 40, 3, 0, plain), 40);
+    rs_loader_destroy(l);
+    atomic_init(&stop, 1);
+    o.stop = &stop;
+    l = make(&f, &o);
+    assert_fails(rs_loader_start(l, 3, 0), RESCL_ERR_INTERRUPTED, "order of epoch 4");
+    atomic_store(&stop, 0);
+    assert_int_equal(read_epoch(l, &o, 40, 3, 0, after), 40);
+    assert_memory_equal(plain, after, sizeof plain);
+    rs_loader_destroy(l);
+}
+
 static void bears_any_end(void **state)
 {
     (void)state;
@@ -473,6 +494,7 @@ int main(void)
         cmocka_unit_test(augments_alike_for_any_threads),
         cmocka_unit_test(begins_in_the_middle),
         cmocka_unit_test(names_the_sample_that_fails),
+        cmocka_unit_test(stops_while_it_draws_an_order),
         cmocka_unit_test(bears_any_end),
         cmocka_unit_test(tells_who_holds_all),
         cmocka_unit_test(refuses_bad_options),
