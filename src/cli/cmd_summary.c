@@ -124,7 +124,7 @@ int cmd_summary(const cli_args *args)
         .dropout = cli_real(args, OPT_dropout),
     };
     rescl_model *model = NULL;
-    rescl_status st = rescl_model_create(&options, &model);
+    rescl_status st = rescl_model_describe(&options, &model);
     if (st == RESCL_OK)
         st = rescl_model_freeze(model, cli_str(args, OPT_freeze), false);
     if (st != RESCL_OK) {

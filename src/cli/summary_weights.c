@@ -209,7 +209,7 @@ static rescl_status make_model(const cli_args *args, const rescl_weights_info *i
         .hidden = hidden ? hidden : info->hidden,
         .dropout = dropout > 0 ? dropout : info->dropout,
     };
-    rescl_status st = options.name ? rescl_model_create(&options, model) : RESCL_OK;
+    rescl_status st = options.name ? rescl_model_describe(&options, model) : RESCL_OK;
     if (st == RESCL_OK && *model)
         st = rescl_model_freeze(*model, freeze ? freeze : info->frozen, false);
     return st;

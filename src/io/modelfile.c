@@ -70,14 +70,22 @@ rs_ckpt_model rs_model_describe(const rescl_model *m)
 
 rescl_status rescl_model_save(const rescl_model *model, const char *path)
 {
+    rescl_status st = RESCL_OK;
     const rs_ckpt_model about = rs_model_describe(model);
-    return rs_checkpoint_write(path, model->graph, &model->weights, &about, NULL);
+    RS_TRY(rs_model_need_weights(model));
+    RS_TRY(rs_checkpoint_write(path, model->graph, &model->weights, &about, NULL));
+out:
+    return st;
 }
 
 rescl_status rescl_model_export_onnx(const rescl_model *model, const char *path)
 {
+    rescl_status st = RESCL_OK;
     const rs_ckpt_model about = rs_model_describe(model);
-    return rs_onnx_write(path, model->graph, &model->weights, &about);
+    RS_TRY(rs_model_need_weights(model));
+    RS_TRY(rs_onnx_write(path, model->graph, &model->weights, &about));
+out:
+    return st;
 }
 
 bool rescl_model_in_library(const rescl_model *model, const char *names)
@@ -100,6 +108,7 @@ rescl_status rescl_model_export(const rescl_model *model, const char *path,
     rs_export_options o = {0};
     if (options)
         RS_TRY(rs_options_take(&given, sizeof given, options, "rescl_export_options"));
+    RS_TRY(rs_model_need_weights(model));
     RS_TRY(rs_export_settle(path, &given, &o));
     RS_TRY(rs_export(path, model->graph, &model->weights, &about, &o));
 out:
@@ -269,6 +278,7 @@ rescl_status rescl_weights_load(const rescl_weights *weights, rescl_model *model
         *report = NULL;
     RS_FAIL_IF((unsigned)mode > RESCL_LOAD_COMPLETE_BODY, RESCL_ERR_ARG,
                "there is no load mode number %d", (int)mode);
+    RS_TRY(rs_model_need_weights(model));
     RS_TRY(rs_wfile_match(weights->file, model->graph, &m));
     RS_TRY(rs_head_settle(weights->file, model, mode, &m, &head));
     if (report) {

@@ -179,6 +179,27 @@ out:
     return st;
 }
 
+rescl_status rescl_model_describe(const rescl_model_options *options, rescl_model **out)
+{
+    rescl_status st = RESCL_OK;
+    rescl_model_options o = {0};
+
+    RS_TRY(rs_options_take(&o, sizeof o, options, "rescl_model_options"));
+    RS_TRY(rs_model_build(&o, out));
+out:
+    return st;
+}
+
+rescl_status rs_model_need_weights(const rescl_model *m)
+{
+    rescl_status st = RESCL_OK;
+    RS_FAIL_IF(m->weights.count == 0, RESCL_ERR_ARG,
+               "%s has no weights: it is of rescl_model_describe; make it by rescl_model_create",
+               m->name);
+out:
+    return st;
+}
+
 void rescl_model_destroy(rescl_model *m)
 {
     if (!m)

@@ -31,6 +31,9 @@ struct rescl_model {
  * version: struct_size is not looked at. */
 rescl_status rs_model_build(const rescl_model_options *options, rescl_model **out) RESCL_CHECK;
 
+/* RESCL_ERR_ARG for a model without weights. */
+rescl_status rs_model_need_weights(const rescl_model *m) RESCL_CHECK;
+
 /* The index of the parameter `name`, for an array of `count` values. RESCL_ERR_NOT_FOUND with the
  * nearest name; RESCL_ERR_SHAPE when it has another number of values; RESCL_ERR_ARG for NULL. */
 rescl_status rs_model_find_parameter(const rescl_model *m, const char *name, const void *values,

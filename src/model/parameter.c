@@ -71,6 +71,7 @@ rescl_status rescl_model_get_parameter(const rescl_model *m, const char *name, f
     size_t i = 0;
 
     RS_TRY(rs_model_find_parameter(m, name, values, count, &i));
+    RS_TRY(rs_model_need_weights(m));
     memcpy(values, m->weights.data[i], count * sizeof *values);
 out:
     return st;
@@ -83,6 +84,7 @@ rescl_status rescl_model_set_parameter(rescl_model *m, const char *name, const f
     size_t i = 0;
 
     RS_TRY(rs_model_find_parameter(m, name, values, count, &i));
+    RS_TRY(rs_model_need_weights(m));
     memcpy(m->weights.data[i], values, count * sizeof *values);
 out:
     return st;

@@ -188,6 +188,7 @@ rescl_status rescl_evaluate_run(rescl_device *device, const rescl_model *model,
     if (callbacks)
         RS_TRY(rs_options_take(&ours, sizeof ours, callbacks, "rescl_train_callbacks"));
     RS_FAIL_IF(batch_size == 0, RESCL_ERR_ARG, "a batch size of 0");
+    RS_TRY(rs_model_need_weights(model));
     RS_TRY(rs_match_dataset(model, set, "dataset", &label_map));
     load.label_map = label_map;
     rs_tell_threads(workers);

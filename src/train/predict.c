@@ -18,6 +18,7 @@ rescl_status rescl_predictor_create(rescl_device *device, const rescl_model *mod
     size_t bytes;
 
     RS_FAIL_IF(batch_size == 0, RESCL_ERR_ARG, "a batch size of 0");
+    RS_TRY(rs_model_need_weights(model));
     RS_OOM(p = calloc(1, sizeof *p));
     p->model = model;
     p->batch = batch_size;

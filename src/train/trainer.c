@@ -171,6 +171,7 @@ rescl_status rescl_trainer_create(rescl_device *device, rescl_model *model,
     rescl_status st = RESCL_OK;
     rescl_trainer *t = NULL;
 
+    RS_TRY(rs_model_need_weights(model));
     RS_OOM(t = calloc(1, sizeof *t));
     t->model = model;
     t->train_set = train_set;

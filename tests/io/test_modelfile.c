@@ -49,6 +49,45 @@ static void loads_what_it_saved(void **state)
     rescl_model_destroy(b);
 }
 
+/* A million classes behind resnet50 are 8 GB of weights, which a description does without. */
+static void a_description_has_no_weights(void **state)
+{
+    (void)state;
+    const char *path = rs_test_path("%s/m.safetensors", rs_test_dir);
+    const rescl_model_options big = {
+        .struct_size = sizeof big, .name = "resnet50", .classes = 1000000};
+    const rescl_model_options small = {
+        .struct_size = sizeof small, .name = "resnet8", .classes = 6, .image_size = TEST_SIZE};
+    rescl_model *m = NULL, *made = NULL;
+    rescl_model_info info;
+    rescl_weights *w = NULL;
+    rescl_match_list *report = NULL;
+    float value;
+    assert_ok(rescl_model_describe(&big, &m));
+    rescl_model_get_info(m, &info);
+    assert_int_equal(info.params, 23561152u + 2049u * 1000000u);
+    assert_int_equal(m->weights.count, 0);
+    rescl_model_destroy(m);
+
+    assert_ok(rescl_model_describe(&small, &m));
+    assert_ok(rescl_model_create(&small, &made));
+    assert_fails(rescl_model_save(m, path), RESCL_ERR_ARG, "resnet8", "no weights");
+    assert_fails(rescl_model_export(m, path, NULL), RESCL_ERR_ARG, "no weights");
+    assert_fails(rescl_model_export_onnx(m, path), RESCL_ERR_ARG, "no weights");
+    assert_fails(rescl_model_get_parameter(m, m->graph->param[0].name, &value,
+                                           rs_shape_count(&m->graph->param[0].spec.shape)),
+                 RESCL_ERR_ARG, "no weights");
+    assert_ok(rescl_model_save(made, path));
+    assert_ok(rescl_weights_open(path, &w));
+    assert_ok(rescl_weights_match(w, m, &report));
+    assert_int_equal(rescl_match_list_count(report, RESCL_MATCHED), m->graph->nparams);
+    rescl_match_list_destroy(report);
+    assert_fails(rescl_weights_load(w, m, RESCL_LOAD_STRICT, NULL), RESCL_ERR_ARG, "no weights");
+    rescl_weights_close(w);
+    rescl_model_destroy(made);
+    rescl_model_destroy(m);
+}
+
 static void replaces_weights(void **state)
 {
     (void)state;
@@ -402,6 +441,7 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, rs_test_dir_setup, rs_test_dir_teardown)
     const struct CMUnitTest tests[] = {
+        TEST(a_description_has_no_weights),
         TEST(loads_what_it_saved),
         TEST(remembers_how_images_are_fitted),
         TEST(fits_images_as_is_usual),
