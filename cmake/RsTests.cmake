@@ -6,6 +6,7 @@
 # The tests below have the label "slow" too. The others are the quick set, which scripts/test runs by
 # default: together under 90 s on two cores, and no room without one.
 set(rs_slow_tests
+    fault.jobs.all
     fuzz.run
     model.devices
     model.resnet
@@ -126,6 +127,8 @@ if(NOT APPLE)
         add_test(NAME ${name} COMMAND ${program})
         rs_test_properties(${name} fault)
     endforeach()
+    add_test(NAME fault.jobs.all COMMAND test_jobs all)
+    rs_test_properties(fault.jobs.all fault)
 endif()
 
 include("${PROJECT_SOURCE_DIR}/tests/op/widths.cmake")

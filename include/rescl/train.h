@@ -144,7 +144,8 @@ RESCL_API void rescl_trainer_destroy(rescl_trainer *trainer);
 /**
  * Trains to the end. The model holds the final weights afterwards. RESCL_ERR_NUMERIC on a NaN or
  * infinite loss, naming step and layer; RESCL_ERR_INTERRUPTED after rescl_trainer_stop, or where a
- * callback returned false, with last.safetensors complete.
+ * callback returned false, with last.safetensors complete. After any other failure the trainer is
+ * not run again: make another one, which may resume from the last checkpoint.
  */
 RESCL_API rescl_status rescl_trainer_run(rescl_trainer *trainer,
                                          const rescl_train_callbacks *callbacks) RESCL_CHECK;
@@ -191,6 +192,9 @@ RESCL_API void rescl_trainer_stop(rescl_trainer *trainer);
  * gets the batch's metrics. RESCL_ERR_NUMERIC, naming the layer, when the loss is not finite: what
  * gradients train is as before, but the forward pass has moved the running statistics of batch
  * normalisation, as it does in each call. To go on after it, set them back (rescl_trainer_set_parameter).
+ * When the device fails (RESCL_ERR_DEVICE, RESCL_ERR_MEMORY) in the middle of a step, the trainer's
+ * weights are of no use: whatever asks for them afterwards is a RESCL_ERR_DEVICE that says so, and the
+ * model is what the last rescl_trainer_sync_model made of it.
  */
 RESCL_API rescl_status rescl_trainer_step(rescl_trainer *trainer, const uint8_t *images,
                                           const int32_t *labels, size_t n, rescl_metrics *out)

@@ -59,13 +59,20 @@ typedef struct rs_hw {
     char quirk_options[128];
 } rs_hw;
 
-/* Asking a device (discovery.c): an unsigned scalar of any width, `fallback` when there is no answer;
- * whether the list of its extensions holds `name`. */
-uint64_t rs_hw_number(cl_device_id id, cl_device_info what, uint64_t fallback);
-bool rs_hw_has_extension(cl_device_id id, const char *name);
+/* Asking a device (discovery.c). A driver may not know a question (CL_INVALID_VALUE): then the answer is
+ * the fallback. Any other failure is one of the device, and is kept until all is asked. */
+typedef struct rs_asking {
+    cl_device_id id;
+    cl_int code;      /* of the first call that failed */
+    const char *call; /* its name */
+} rs_asking;
+
+/* An unsigned scalar of any width; whether the list of its extensions holds `name`. */
+uint64_t rs_ask_number(rs_asking *a, cl_device_info what, uint64_t fallback);
+bool rs_ask_extension(rs_asking *a, const char *name);
 
 /* After quirks and limits set by hand were applied to hw->info. */
-void rs_caps_probe(const rs_hw *hw, rs_caps *out);
+rescl_status rs_caps_probe(const rs_hw *hw, rs_caps *out) RESCL_CHECK;
 
 struct rescl_runtime {
     rs_hw *devices;

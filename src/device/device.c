@@ -36,7 +36,7 @@ rescl_status rescl_device_open(rescl_runtime *runtime, const char *selector, uns
     pthread_mutex_init(&dev->program_lock, NULL);
     pthread_cond_init(&dev->program_built, NULL);
     dev->hw = &runtime->devices[index];
-    rs_caps_probe(dev->hw, &dev->caps);
+    RS_TRY(rs_caps_probe(dev->hw, &dev->caps));
     RS_OOM(dev->options = base_options(dev->hw));
     RS_FAIL_IF((flags & RESCL_DEVICE_PROFILE) && (dev->hw->quirks & RS_QUIRK_NO_TIMES),
                RESCL_ERR_UNSUPPORTED,

@@ -14,6 +14,20 @@ enum { MAX_PLATFORMS = 64, MAX_DEVICES = 256, MIN_ALIGN = 64 };
 
 /* ---- asking a device --------------------------------------------------------------------- */
 
+static bool answered(rs_asking *a, cl_int code, const char *call)
+{
+    if (code != CL_SUCCESS && code != CL_INVALID_VALUE && a->code == CL_SUCCESS) {
+        a->code = code;
+        a->call = call;
+    }
+    return code == CL_SUCCESS;
+}
+
+static bool ask(rs_asking *a, cl_device_info what, size_t cap, void *value, size_t *bytes)
+{
+    return answered(a, clGetDeviceInfo(a->id, what, cap, value, bytes), "clGetDeviceInfo");
+}
+
 /* Without the blanks that some drivers put around their names, and control characters in them. */
 static void copy_trimmed(char *dst, size_t cap, const char *src)
 {
@@ -29,57 +43,61 @@ static void copy_trimmed(char *dst, size_t cap, const char *src)
     dst[len] = '\0';
 }
 
-static void device_string(cl_device_id id, cl_device_info what, char *dst, size_t cap)
+static void device_string(rs_asking *a, cl_device_info what, char *dst, size_t cap)
 {
     char text[4096];
     size_t bytes = 0;
     dst[0] = '\0';
-    if (clGetDeviceInfo(id, what, sizeof text, text, &bytes) != CL_SUCCESS || bytes == 0)
+    if (!ask(a, what, sizeof text, text, &bytes) || bytes == 0)
         return;
     text[(bytes < sizeof text ? bytes : sizeof text) - 1] = '\0';
     copy_trimmed(dst, cap, text);
 }
 
-static void platform_string(cl_platform_id id, cl_platform_info what, char *dst, size_t cap)
+static void platform_string(rs_asking *a, cl_platform_id id, cl_platform_info what, char *dst,
+                            size_t cap)
 {
     char text[4096];
     size_t bytes = 0;
     dst[0] = '\0';
-    if (clGetPlatformInfo(id, what, sizeof text, text, &bytes) != CL_SUCCESS || bytes == 0)
+    if (!answered(a, clGetPlatformInfo(id, what, sizeof text, text, &bytes), "clGetPlatformInfo") ||
+        bytes == 0)
         return;
     text[(bytes < sizeof text ? bytes : sizeof text) - 1] = '\0';
     copy_trimmed(dst, cap, text);
 }
 
-uint64_t rs_hw_number(cl_device_id id, cl_device_info what, uint64_t fallback)
+uint64_t rs_ask_number(rs_asking *a, cl_device_info what, uint64_t fallback)
 {
     union {
         cl_uint u32;
         cl_ulong u64;
     } value = {.u64 = 0};
     size_t bytes = 0;
-    if (clGetDeviceInfo(id, what, sizeof value, &value, &bytes) != CL_SUCCESS)
+    if (!ask(a, what, sizeof value, &value, &bytes))
         return fallback;
     if (bytes == sizeof value.u32)
         return value.u32;
     return bytes == sizeof value.u64 ? value.u64 : fallback;
 }
 
-static bool device_flag(cl_device_id id, cl_device_info what, bool fallback)
+static bool device_flag(rs_asking *a, cl_device_info what, bool fallback)
 {
-    return rs_hw_number(id, what, fallback) != 0;
+    return rs_ask_number(a, what, fallback) != 0;
 }
 
-bool rs_hw_has_extension(cl_device_id id, const char *name)
+bool rs_ask_extension(rs_asking *a, const char *name)
 {
     size_t bytes = 0;
     bool found = false;
     char *list = NULL;
-    if (clGetDeviceInfo(id, CL_DEVICE_EXTENSIONS, 0, NULL, &bytes) != CL_SUCCESS || bytes == 0)
+    if (!ask(a, CL_DEVICE_EXTENSIONS, 0, NULL, &bytes) || bytes == 0)
         return false;
-    if (!(list = calloc(bytes + 1, 1)))
+    if (!(list = calloc(bytes + 1, 1))) {
+        (void)answered(a, CL_OUT_OF_HOST_MEMORY, "clGetDeviceInfo");
         return false;
-    if (clGetDeviceInfo(id, CL_DEVICE_EXTENSIONS, bytes, list, NULL) == CL_SUCCESS) {
+    }
+    if (ask(a, CL_DEVICE_EXTENSIONS, bytes, list, NULL)) {
         const size_t len = strlen(name);
         for (const char *at = list; !found && (at = strstr(at, name)) != NULL; at += len)
             found = (at == list || at[-1] == ' ') && (at[len] == ' ' || at[len] == '\0');
@@ -136,9 +154,9 @@ out:
 
 /* ---- one device -------------------------------------------------------------------------- */
 
-static rescl_device_type type_of(cl_device_id id)
+static rescl_device_type type_of(rs_asking *a)
 {
-    const uint64_t bits = rs_hw_number(id, CL_DEVICE_TYPE, CL_DEVICE_TYPE_CPU);
+    const uint64_t bits = rs_ask_number(a, CL_DEVICE_TYPE, CL_DEVICE_TYPE_CPU);
     if (bits & CL_DEVICE_TYPE_CPU) /* a simulator may claim every type */
         return RESCL_DEVICE_CPU;
     return (bits & CL_DEVICE_TYPE_GPU) ? RESCL_DEVICE_GPU : RESCL_DEVICE_ACCELERATOR;
@@ -162,17 +180,23 @@ static bool host_is_little(void)
 }
 
 /* Sets info->usable and info->reason. */
-static void judge(rs_hw *hw)
+static void judge(rs_hw *hw, rs_asking *a)
 {
     rescl_device_info *info = &hw->info;
     char profile[64];
     char *why = info->reason;
     const size_t cap = sizeof info->reason;
     why[0] = '\0';
-    device_string(hw->id, CL_DEVICE_PROFILE, profile, sizeof profile);
-    if (!device_flag(hw->id, CL_DEVICE_AVAILABLE, false))
+    device_string(a, CL_DEVICE_PROFILE, profile, sizeof profile);
+    const bool available = device_flag(a, CL_DEVICE_AVAILABLE, false);
+    const bool compiler = device_flag(a, CL_DEVICE_COMPILER_AVAILABLE, false);
+    const bool little = device_flag(a, CL_DEVICE_ENDIAN_LITTLE, true);
+    if (a->code != CL_SUCCESS)
+        snprintf(why, cap, "the driver does not answer: %s: %s (%d)", a->call, rs_cl_name(a->code),
+                 (int)a->code);
+    else if (!available)
         snprintf(why, cap, "the driver reports it as not available");
-    else if (!device_flag(hw->id, CL_DEVICE_COMPILER_AVAILABLE, false))
+    else if (!compiler)
         snprintf(why, cap, "the driver has no OpenCL C compiler");
     else if (!at_least_1_2(hw->device_version, "OpenCL"))
         snprintf(why, cap, "needs OpenCL 1.2 or later, has \"%.60s\"", hw->device_version);
@@ -180,7 +204,7 @@ static void judge(rs_hw *hw)
         snprintf(why, cap, "needs OpenCL C 1.2 or later, has \"%.60s\"", info->opencl_c);
     else if (strcmp(profile, "FULL_PROFILE") != 0)
         snprintf(why, cap, "needs the full profile, has \"%.60s\"", profile);
-    else if (device_flag(hw->id, CL_DEVICE_ENDIAN_LITTLE, true) != host_is_little())
+    else if (little != host_is_little())
         snprintf(why, cap, "its byte order differs from the host's");
     else if (info->global_bytes == 0 || info->max_alloc_bytes == 0 || info->max_group == 0 ||
              info->local_bytes == 0)
@@ -193,60 +217,65 @@ static void judge(rs_hw *hw)
 static rescl_status describe(rs_hw *hw, size_t platform, size_t device)
 {
     rescl_device_info *info = &hw->info;
-    const cl_device_id id = hw->id;
+    rs_asking asking = {.id = hw->id};
+    rs_asking *const a = &asking;
     info->platform = platform;
     info->device = device;
-    device_string(id, CL_DEVICE_NAME, info->name, sizeof info->name);
-    device_string(id, CL_DEVICE_VENDOR, info->vendor, sizeof info->vendor);
-    device_string(id, CL_DRIVER_VERSION, info->driver, sizeof info->driver);
-    device_string(id, CL_DEVICE_OPENCL_C_VERSION, info->opencl_c, sizeof info->opencl_c);
-    device_string(id, CL_DEVICE_VERSION, hw->device_version, sizeof hw->device_version);
-    platform_string(hw->platform, CL_PLATFORM_NAME, info->platform_name,
+    device_string(a, CL_DEVICE_NAME, info->name, sizeof info->name);
+    device_string(a, CL_DEVICE_VENDOR, info->vendor, sizeof info->vendor);
+    device_string(a, CL_DRIVER_VERSION, info->driver, sizeof info->driver);
+    device_string(a, CL_DEVICE_OPENCL_C_VERSION, info->opencl_c, sizeof info->opencl_c);
+    device_string(a, CL_DEVICE_VERSION, hw->device_version, sizeof hw->device_version);
+    platform_string(a, hw->platform, CL_PLATFORM_NAME, info->platform_name,
                     sizeof info->platform_name);
-    platform_string(hw->platform, CL_PLATFORM_VERSION, info->platform_version,
+    platform_string(a, hw->platform, CL_PLATFORM_VERSION, info->platform_version,
                     sizeof info->platform_version);
 
-    info->type = type_of(id);
-    info->compute_units = (unsigned)rs_hw_number(id, CL_DEVICE_MAX_COMPUTE_UNITS, 0);
-    info->clock_mhz = (unsigned)rs_hw_number(id, CL_DEVICE_MAX_CLOCK_FREQUENCY, 0);
-    info->global_bytes = rs_hw_number(id, CL_DEVICE_GLOBAL_MEM_SIZE, 0);
-    info->max_alloc_bytes = rs_hw_number(id, CL_DEVICE_MAX_MEM_ALLOC_SIZE, 0);
-    info->local_bytes = rs_hw_number(id, CL_DEVICE_LOCAL_MEM_SIZE, 0);
-    info->cache_bytes = rs_hw_number(id, CL_DEVICE_GLOBAL_MEM_CACHE_SIZE, 0);
-    info->max_group = (size_t)rs_hw_number(id, CL_DEVICE_MAX_WORK_GROUP_SIZE, 0);
-    info->unified_memory = device_flag(id, CL_DEVICE_HOST_UNIFIED_MEMORY, false);
-    info->fp16 = rs_hw_has_extension(id, "cl_khr_fp16");
-    info->fp64 = rs_hw_has_extension(id, "cl_khr_fp64");
-    const uint64_t width = rs_hw_number(id, CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT, UINT64_MAX);
+    info->type = type_of(a);
+    info->compute_units = (unsigned)rs_ask_number(a, CL_DEVICE_MAX_COMPUTE_UNITS, 0);
+    info->clock_mhz = (unsigned)rs_ask_number(a, CL_DEVICE_MAX_CLOCK_FREQUENCY, 0);
+    info->global_bytes = rs_ask_number(a, CL_DEVICE_GLOBAL_MEM_SIZE, 0);
+    info->max_alloc_bytes = rs_ask_number(a, CL_DEVICE_MAX_MEM_ALLOC_SIZE, 0);
+    info->local_bytes = rs_ask_number(a, CL_DEVICE_LOCAL_MEM_SIZE, 0);
+    info->cache_bytes = rs_ask_number(a, CL_DEVICE_GLOBAL_MEM_CACHE_SIZE, 0);
+    info->max_group = (size_t)rs_ask_number(a, CL_DEVICE_MAX_WORK_GROUP_SIZE, 0);
+    info->unified_memory = device_flag(a, CL_DEVICE_HOST_UNIFIED_MEMORY, false);
+    info->fp16 = rs_ask_extension(a, "cl_khr_fp16");
+    info->fp64 = rs_ask_extension(a, "cl_khr_fp64");
+    const uint64_t width = rs_ask_number(a, CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT, UINT64_MAX);
     info->float_width = width >= 16 ? 16 : width >= 8 ? 8 : width >= 4 ? 4 : width >= 2 ? 2 : 1;
     if (width == UINT64_MAX)
         info->float_width = 0; /* no answer */
 
-    const size_t base = (size_t)rs_hw_number(id, CL_DEVICE_MEM_BASE_ADDR_ALIGN, 0) / 8;
+    const size_t base = (size_t)rs_ask_number(a, CL_DEVICE_MEM_BASE_ADDR_ALIGN, 0) / 8;
     hw->align = base > MIN_ALIGN ? base : MIN_ALIGN;
     size_t items[16] = {0};
-    if (clGetDeviceInfo(id, CL_DEVICE_MAX_WORK_ITEM_SIZES, sizeof items, items, NULL) != CL_SUCCESS)
+    if (!ask(a, CL_DEVICE_MAX_WORK_ITEM_SIZES, sizeof items, items, NULL))
         items[0] = items[1] = items[2] = 0;
     for (int d = 0; d < 3; d++)
         hw->max_items[d] = items[d] ? items[d] : info->max_group;
 
     rs_quirks_apply(hw);
-    judge(hw);
+    judge(hw, a);
     return apply_environment(info);
 }
 
 /* ---- the list ---------------------------------------------------------------------------- */
 
-static rescl_status add_platform(rescl_runtime *rt, cl_platform_id platform, size_t index)
+/* `failed`: the code with which a platform could not list its devices, left alone otherwise. */
+static rescl_status add_platform(rescl_runtime *rt, cl_platform_id platform, size_t index,
+                                 cl_int *failed)
 {
     rescl_status st = RESCL_OK;
     cl_device_id ids[MAX_DEVICES];
     cl_uint count = 0;
     const cl_int code = clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, MAX_DEVICES, ids, &count);
     if (code != CL_SUCCESS) {
-        if (code != CL_DEVICE_NOT_FOUND)
+        if (code != CL_DEVICE_NOT_FOUND) {
             rs_log(RESCL_LOG_WARN, "OpenCL platform %zu cannot list its devices: %s (%d)", index,
                    rs_cl_name(code), (int)code);
+            *failed = code;
+        }
         return RESCL_OK;
     }
     if (count > MAX_DEVICES)
@@ -268,6 +297,7 @@ static rescl_status fail_empty(const cl_platform_id *platforms, size_t count)
 {
     rescl_status st = RESCL_OK;
     rs_str text = {0};
+    rs_asking asking = {0};
     if (count == 0) {
         RS_TRY(rs_str_append(&text, "no OpenCL platform found. Install a driver: pocl-opencl-icd "
                                     "for a CPU, the GPU vendor's package (nvidia-opencl-icd, "
@@ -281,7 +311,7 @@ static rescl_status fail_empty(const cl_platform_id *platforms, size_t count)
                                     "Platforms:"));
         for (size_t i = 0; i < count; i++) {
             char name[128];
-            platform_string(platforms[i], CL_PLATFORM_NAME, name, sizeof name);
+            platform_string(&asking, platforms[i], CL_PLATFORM_NAME, name, sizeof name);
             RS_TRY(rs_str_appendf(&text, "%s %s", i ? "," : "", name));
         }
     }
@@ -297,6 +327,7 @@ rescl_status rescl_runtime_create(rescl_runtime **out)
     rescl_runtime *rt = NULL;
     cl_platform_id platforms[MAX_PLATFORMS];
     cl_uint count = 0;
+    cl_int failed = CL_SUCCESS;
     const cl_int code = clGetPlatformIDs(MAX_PLATFORMS, platforms, &count);
     enum { NO_PLATFORM = -1001 }; /* of the ICD loader */
     if (code != CL_SUCCESS && code != NO_PLATFORM)
@@ -307,9 +338,11 @@ rescl_status rescl_runtime_create(rescl_runtime **out)
         count = MAX_PLATFORMS;
     RS_OOM(rt = calloc(1, sizeof *rt));
     for (cl_uint p = 0; p < count; p++)
-        RS_TRY(add_platform(rt, platforms[p], p));
-    if (rt->count == 0)
+        RS_TRY(add_platform(rt, platforms[p], p, &failed));
+    if (rt->count == 0) {
+        RS_CL_CODE(failed, "clGetDeviceIDs");
         RS_TRY(fail_empty(platforms, count));
+    }
     *out = rt, rt = NULL;
 out:
     rescl_runtime_destroy(rt);

@@ -93,16 +93,23 @@ size_t rs_kernel_max_group(const rs_kernel *k)
 
 /* ---- launching --------------------------------------------------------------------------- */
 
+/* `code` is that of clSetKernelArg; CL_SUCCESS: it was not called, for the kind is wrong. */
 static rescl_status fail_arg(const rs_kernel *k, size_t index, const rs_arg *arg, cl_int code)
 {
+    rescl_status st = RESCL_ERR_ARG;
     static const char *const names[] = {"a buffer", "an int",  "a uint",
                                         "a ulong",  "a float", "local memory"};
     char type[64] = "?", name[64] = "?";
     clGetKernelArgInfo(k->kernel, (cl_uint)index, CL_KERNEL_ARG_TYPE_NAME, sizeof type, type, NULL);
     clGetKernelArgInfo(k->kernel, (cl_uint)index, CL_KERNEL_ARG_NAME, sizeof name, name, NULL);
-    return rs_error_set(RESCL_ERR_ARG, code, __FILE__, __LINE__,
-                        "kernel %s of %s.cl: argument %zu (%.60s %.60s) was given %s", k->name,
-                        k->file, index, type, name, names[arg->kind]);
+    if (code == CL_SUCCESS)
+        return rs_error_set(st, 0, __FILE__, __LINE__,
+                            "kernel %s of %s.cl: argument %zu (%.60s %.60s) was given %s", k->name,
+                            k->file, index, type, name, names[arg->kind]);
+    st = rs_cl_fail(code, "clSetKernelArg", __FILE__, __LINE__);
+    rs_error_prefix("kernel %s of %s.cl, argument %zu (%.60s %.60s), given %s", k->name, k->file,
+                    index, type, name, names[arg->kind]);
+    return st;
 }
 
 static rescl_status set_arg(rescl_device *dev, rs_kernel *k, size_t index, const rs_arg *arg,
@@ -139,9 +146,8 @@ static rescl_status set_arg(rescl_device *dev, rs_kernel *k, size_t index, const
         break;
     }
     const cl_int code = clSetKernelArg(k->kernel, (cl_uint)index, bytes, value);
-    if (code == CL_INVALID_ARG_SIZE || code == CL_INVALID_ARG_VALUE)
-        return fail_arg(k, index, arg, code);
-    RS_CL_CODE(code, "clSetKernelArg");
+    if (code != CL_SUCCESS)
+        st = fail_arg(k, index, arg, code);
 out:
     return st;
 }

@@ -1,5 +1,6 @@
 /* The programs of a device: each (file, options) is built once, by the first thread that asks; the
- * others wait for that one and build theirs meanwhile. A failure is remembered, too. */
+ * others wait for that one and build theirs meanwhile. That it does not compile is remembered, too;
+ * after any other failure it is built again. */
 #include "buildlog.h"
 #include "cache.h"
 #include "clinternal.h"
@@ -13,9 +14,9 @@
 
 struct rs_program {
     char *file, *options;
-    enum { BUILDING, READY, FAILED } state;
+    enum { MISSING, BUILDING, READY, FAILED } state;
     cl_program program;
-    rescl_error error; /* of a failed build */
+    rescl_error error; /* FAILED: why */
     rs_kernel *kernels;
     rs_program *next;
 };
@@ -187,7 +188,7 @@ void rs_programs_destroy(rescl_device *dev)
     }
 }
 
-/* Links a new program in state BUILDING; the caller holds program_lock. */
+/* Links a new program; the caller holds program_lock. */
 static rescl_status add_program(rescl_device *dev, const char *file, const char *options,
                                 rs_program **out)
 {
@@ -196,7 +197,6 @@ static rescl_status add_program(rescl_device *dev, const char *file, const char 
     RS_OOM(p = calloc(1, sizeof *p));
     RS_OOM(p->file = strdup(file));
     RS_OOM(p->options = strdup(options));
-    p->state = BUILDING;
     p->next = dev->programs;
     dev->programs = p;
     *out = p, p = NULL;
@@ -213,21 +213,22 @@ static rescl_status get_program(rescl_device *dev, const char *file, const char 
     rs_program *p = dev->programs;
     while (p && (strcmp(p->file, file) != 0 || strcmp(p->options, options) != 0))
         p = p->next;
-    if (!p) {
+    if (!p)
         RS_TRY(add_program(dev, file, options, &p));
+    while (p->state == BUILDING)
+        pthread_cond_wait(&dev->program_built, &dev->program_lock);
+    if (p->state == MISSING) {
+        p->state = BUILDING;
         pthread_mutex_unlock(&dev->program_lock);
         st = build(dev, p->file, p->options, &p->program);
         pthread_mutex_lock(&dev->program_lock);
-        if (st != RESCL_OK)
-            p->error = *rescl_last_error();
-        p->state = st == RESCL_OK ? READY : FAILED;
-        pthread_cond_broadcast(&dev->program_built);
-    } else {
-        while (p->state == BUILDING)
-            pthread_cond_wait(&dev->program_built, &dev->program_lock);
+        p->state = st == RESCL_OK ? READY : st == RESCL_ERR_BUILD ? FAILED : MISSING;
         if (p->state == FAILED)
-            st = rs_error_set(p->error.status, p->error.cl_code, p->error.file, p->error.line, "%s",
-                              p->error.message);
+            p->error = *rescl_last_error();
+        pthread_cond_broadcast(&dev->program_built);
+    } else if (p->state == FAILED) {
+        st = rs_error_set(p->error.status, p->error.cl_code, p->error.file, p->error.line, "%s",
+                          p->error.message);
     }
     *out = p;
 out:

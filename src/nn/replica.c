@@ -50,11 +50,13 @@ void rs_replica_destroy(rs_replica *r)
 {
     if (!r)
         return;
-    /* Whatever is still under way reads and writes the memory that is freed here. */
-    for (size_t i = 0; i < RS_COUNT(r->fence); i++)
-        (void)!rs_fence_wait(r->fence[i]);
+    /* Whatever is still under way reads and writes the memory that is freed here. That it fails is
+     * no news for whoever gives up because of a failure. */
+    const rescl_error why = *rescl_last_error();
+    rs_replica_abandon(r);
     if (r->store)
         (void)!rs_finish(r->dev);
+    rs_error_restore(&why);
     rs_workspace_destroy(r->workspace);
     for (size_t i = 0; i < RS_REPLICA_NETS; i++)
         rs_net_destroy(r->net[i]);
@@ -89,6 +91,8 @@ rescl_status rs_replica_forward(rs_replica *r, rs_net *net, const float *pixels,
     RS_TRY(rs_read_async(r->dev, losses.buf, 0, r->losses, n * sizeof *r->losses, &r->fence[3]));
     RS_TRY(rs_flush(r->dev));
 out:
+    if (st != RESCL_OK)
+        rs_replica_abandon(r);
     return st;
 }
 
@@ -102,4 +106,12 @@ rescl_status rs_replica_settle(rs_replica *r)
         st = st == RESCL_OK ? waited : st;
     }
     return st;
+}
+
+void rs_replica_abandon(rs_replica *r)
+{
+    const rescl_error why = *rescl_last_error();
+
+    (void)!rs_replica_settle(r);
+    rs_error_restore(&why);
 }

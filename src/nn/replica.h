@@ -33,11 +33,14 @@ void rs_replica_destroy(rs_replica *r);
 rs_net *rs_replica_net(const rs_replica *r, rs_mode mode, size_t n);
 
 /* Enqueues: upload of the batch, forward, download of logits and losses. The batch is the device's
- * until rs_replica_settle. */
+ * until rs_replica_settle, or until this fails. */
 rescl_status rs_replica_forward(rs_replica *r, rs_net *net, const float *pixels,
                                 const int32_t *labels, uint64_t seed, uint64_t step) RESCL_CHECK;
 
 /* Waits for the transfers of the last forward, not for what was enqueued after it. */
 rescl_status rs_replica_settle(rs_replica *r) RESCL_CHECK;
+
+/* The same after something else has failed, of which rescl_last_error tells. */
+void rs_replica_abandon(rs_replica *r);
 
 #endif

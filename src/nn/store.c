@@ -153,12 +153,10 @@ static void copy_arena(const rs_store *s, bool trainable, size_t arena, const rs
     }
 }
 
-/* One set of arenas, each in one transfer. */
-static rescl_status transfer(rs_store *s, const rs_layout *layout, rs_buffer *const *arena,
-                             const rs_weights *w, bool to_device)
+static rescl_status upload(rs_store *s, const rs_layout *layout, rs_buffer *const *arena,
+                           const rs_weights *w)
 {
     rescl_status st = RESCL_OK;
-    const bool trainable = layout == &s->trainable;
     char *image = NULL;
     size_t most = 0;
     for (size_t a = 0; a < layout->arenas; a++)
@@ -167,50 +165,89 @@ static rescl_status transfer(rs_store *s, const rs_layout *layout, rs_buffer *co
         goto out;
     RS_OOM(image = rs_aligned_calloc(most, 1));
     for (size_t a = 0; a < layout->arenas; a++) {
-        if (to_device) {
-            memset(image, 0, layout->arena_bytes[a]); /* what lies between parameters stays 0 */
-            copy_arena(s, trainable, a, w, true, image);
-        }
-        RS_TRY(to_device ? rs_write(s->dev, arena[a], 0, image, layout->arena_bytes[a])
-                         : rs_read(s->dev, arena[a], 0, image, layout->arena_bytes[a]));
-        if (!to_device)
-            copy_arena(s, trainable, a, w, false, image);
+        memset(image, 0, layout->arena_bytes[a]); /* what lies between parameters stays 0 */
+        copy_arena(s, layout == &s->trainable, a, w, true, image);
+        RS_TRY(rs_write(s->dev, arena[a], 0, image, layout->arena_bytes[a]));
     }
 out:
     rs_aligned_free(image);
     return st;
 }
 
-/* Copies graph parameters between `w` and arenas; `fixed` NULL: only those that are trained. */
-static rescl_status copy_all(rs_store *s, rs_buffer *const *trainable, rs_buffer *const *fixed,
-                             const rs_weights *w, bool to_device)
+/* Reads arenas into images, on the heap also after a failure. */
+static rescl_status read_arenas(rs_store *s, const rs_layout *layout, rs_buffer *const *arena,
+                                char **image)
+{
+    rescl_status st = RESCL_OK;
+    for (size_t a = 0; a < layout->arenas; a++) {
+        RS_OOM(image[a] = rs_aligned_calloc(layout->arena_bytes[a], 1));
+        RS_TRY(rs_read(s->dev, arena[a], 0, image[a], layout->arena_bytes[a]));
+    }
+out:
+    return st;
+}
+
+static rescl_status check_count(const rs_store *s, const rs_weights *w)
 {
     rescl_status st = RESCL_OK;
     RS_FAIL_IF(w->count != s->graph->nparams, RESCL_ERR_ARG,
                "%zu weight tensors were given, the model has %zu", w->count, s->graph->nparams);
-    RS_TRY(transfer(s, &s->trainable, trainable, w, to_device));
-    if (fixed)
-        RS_TRY(transfer(s, &s->fixed, fixed, w, to_device));
 out:
+    return st;
+}
+
+/* Copies graph parameters into arenas, each in one transfer; `fixed` NULL: only those that are
+ * trained. */
+static rescl_status upload_all(rs_store *s, rs_buffer *const *trainable, rs_buffer *const *fixed,
+                               const rs_weights *w)
+{
+    rescl_status st = RESCL_OK;
+    RS_TRY(check_count(s, w));
+    RS_TRY(upload(s, &s->trainable, trainable, w));
+    if (fixed)
+        RS_TRY(upload(s, &s->fixed, fixed, w));
+out:
+    return st;
+}
+
+/* And out of them: all or, after a failure, none. */
+static rescl_status download_all(rs_store *s, rs_buffer *const *trainable, rs_buffer *const *fixed,
+                                 rs_weights *w)
+{
+    rescl_status st = RESCL_OK;
+    char *image[2][RS_MAX_ARENAS] = {{NULL}};
+    RS_TRY(check_count(s, w));
+    RS_TRY(read_arenas(s, &s->trainable, trainable, image[0]));
+    if (fixed)
+        RS_TRY(read_arenas(s, &s->fixed, fixed, image[1]));
+    for (size_t a = 0; a < s->trainable.arenas; a++)
+        copy_arena(s, true, a, w, false, image[0][a]);
+    for (size_t a = 0; fixed && a < s->fixed.arenas; a++)
+        copy_arena(s, false, a, w, false, image[1][a]);
+out:
+    for (size_t a = 0; a < RS_MAX_ARENAS; a++) {
+        rs_aligned_free(image[0][a]);
+        rs_aligned_free(image[1][a]);
+    }
     return st;
 }
 
 rescl_status rs_store_upload(rs_store *s, const rs_weights *w)
 {
     s->version++;
-    return copy_all(s, s->param, s->fixed_value, w, true);
+    return upload_all(s, s->param, s->fixed_value, w);
 }
 
 rescl_status rs_store_download(rs_store *s, rs_weights *w)
 {
-    return copy_all(s, s->param, s->fixed_value, w, false);
+    return download_all(s, s->param, s->fixed_value, w);
 }
 
 rescl_status rs_store_upload_grads(rs_store *s, const rs_weights *w)
 {
     rescl_status st = RESCL_OK;
     RS_FAIL_IF(!s->training, RESCL_ERR_ARG, "these parameters were made for inference only");
-    RS_TRY(copy_all(s, s->grad, NULL, w, true));
+    RS_TRY(upload_all(s, s->grad, NULL, w));
 out:
     return st;
 }
@@ -219,7 +256,7 @@ rescl_status rs_store_download_grads(rs_store *s, rs_weights *w)
 {
     rescl_status st = RESCL_OK;
     RS_FAIL_IF(!s->training, RESCL_ERR_ARG, "these parameters were made for inference only");
-    RS_TRY(copy_all(s, s->grad, NULL, w, false));
+    RS_TRY(download_all(s, s->grad, NULL, w));
 out:
     return st;
 }
@@ -257,9 +294,9 @@ rescl_status rs_store_write_param(rs_store *s, size_t index, bool gradient, cons
     size_t bytes = 0;
 
     RS_TRY(find_view(s, index, gradient, &buf, &bytes));
-    RS_TRY(rs_write(s->dev, buf, 0, values, bytes));
     if (!gradient)
         s->version++;
+    RS_TRY(rs_write(s->dev, buf, 0, values, bytes));
 out:
     return st;
 }
@@ -271,12 +308,12 @@ int rs_store_states(const rs_store *s)
 
 rescl_status rs_store_upload_state(rs_store *s, int i, const rs_weights *w)
 {
-    return copy_all(s, s->state[i], NULL, w, true);
+    return upload_all(s, s->state[i], NULL, w);
 }
 
 rescl_status rs_store_download_state(rs_store *s, int i, rs_weights *w)
 {
-    return copy_all(s, s->state[i], NULL, w, false);
+    return download_all(s, s->state[i], NULL, w);
 }
 
 /* ---- updates ----------------------------------------------------------------------------- */

@@ -399,9 +399,14 @@ rescl_status rescl_trainer_run(rescl_trainer *t, const rescl_train_callbacks *ca
     RS_FAIL_IF(t->own.begun || t->running, RESCL_ERR_ARG,
                "this trainer %s; make another one to run",
                t->running ? "is running already" : "was stepped by its caller");
+    RS_FAIL_IF(
+        t->failed, RESCL_ERR_ARG,
+        "this trainer's run failed half-way; make another one, which may resume from its last "
+        "checkpoint");
     t->ran = t->running = true;
     st = run_to_end(t, callbacks ? &ours : NULL);
     t->running = false;
+    t->failed = st != RESCL_OK && st != RESCL_ERR_INTERRUPTED;
     atomic_store(&t->stop, 0);
 out:
     return st;

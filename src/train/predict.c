@@ -65,13 +65,9 @@ rescl_status rs_predictor_forward(rescl_predictor *p, size_t count, float *probs
     p->count = 0;
     memset(p->pixels + count * p->input_floats, 0,
            (p->batch - count) * p->input_floats * sizeof *p->pixels);
-    st = rs_replica_forward(p->replica, rs_replica_net(p->replica, RS_MODE_EVAL, p->batch),
-                            p->pixels, p->labels, 0, 0);
-    if (st == RESCL_OK)
-        st = rs_replica_settle(p->replica);
-    else
-        (void)!rs_replica_settle(p->replica);
-    RS_TRY(st);
+    RS_TRY(rs_replica_forward(p->replica, rs_replica_net(p->replica, RS_MODE_EVAL, p->batch),
+                              p->pixels, p->labels, 0, 0));
+    RS_TRY(rs_replica_settle(p->replica));
     RS_FAIL_IF(!rs_all_finite(p->replica->logits, count * m->classes), RESCL_ERR_NUMERIC,
                "the model's output is not finite; its weights are damaged or do not fit the input");
     for (size_t i = 0; i < count; i++)

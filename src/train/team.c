@@ -10,6 +10,8 @@ struct rs_team {
     rs_replica_options plan;
     rs_net *last;        /* that ran last, or NULL */
     uint64_t seed, step; /* with these */
+    bool spoiled;        /* a training step failed half-way */
+    rescl_error why;     /* with this */
 };
 
 rescl_status rs_team_create(rescl_device *const *devices, size_t count, const rs_graph *graph,
@@ -69,25 +71,54 @@ out:
 
 /* ---- steps ------------------------------------------------------------------------------- */
 
+/* A step that fails half-way has moved some of the running statistics, the parameters and the
+ * optimiser's state, and not the others: nothing more comes of them. */
+static rescl_status spoil(rs_team *t, rescl_status st)
+{
+    if (st != RESCL_OK && !t->spoiled) {
+        t->spoiled = true;
+        t->why = *rescl_last_error();
+    }
+    return st;
+}
+
+static rescl_status check_whole(const rs_team *t)
+{
+    rescl_status st = RESCL_OK;
+    RS_FAIL_IF(
+        t->spoiled, RESCL_ERR_DEVICE,
+        "a training step failed half-way, and its weights are of no use: make another trainer, "
+        "from the last checkpoint or from a model. What failed: %.600s",
+        t->why.message);
+out:
+    return st;
+}
+
 /* Everything of a batch is enqueued before the first wait: the device goes on with backward while
  * the host looks at the outputs. */
 static rescl_status run_batch(rs_team *t, rs_mode mode, const rs_batch *batch, uint64_t seed,
                               uint64_t step, rs_outputs *out)
 {
-    rescl_status st = RESCL_OK, settled;
+    rescl_status st = RESCL_OK;
     rs_replica *r = t->replica;
     rs_net *net = rs_replica_net(r, mode, batch->n);
 
+    RS_TRY(check_whole(t));
     RS_FAIL_IF(!net, RESCL_ERR_ARG, "batch size %zu was not planned for", batch->n);
     t->last = net;
     t->seed = seed;
     t->step = step;
     st = rs_replica_forward(r, net, batch->pixels, batch->labels, seed, step);
-    if (st == RESCL_OK && mode == RS_MODE_TRAIN)
+    if (st == RESCL_OK && mode == RS_MODE_TRAIN) {
         st = rs_net_backward(net, &RS_STEP(seed, step), NULL);
-    settled = rs_replica_settle(r);
+        if (st != RESCL_OK)
+            rs_replica_abandon(r);
+    }
+    if (st == RESCL_OK)
+        st = rs_replica_settle(r);
+    if (mode == RS_MODE_TRAIN)
+        st = spoil(t, st);
     RS_TRY(st);
-    RS_TRY(settled);
     *out = (rs_outputs){batch->n, r->classes, r->logits, r->losses};
 out:
     return st;
@@ -103,8 +134,9 @@ rescl_status rs_team_update(rs_team *t, const rs_rates *lr, uint64_t step)
 {
     rescl_status st = RESCL_OK;
 
-    RS_TRY(rs_store_update(t->replica->store, lr, step));
-    RS_TRY(rs_flush(t->replica->dev));
+    RS_TRY(check_whole(t));
+    RS_TRY(spoil(t, rs_store_update(t->replica->store, lr, step)));
+    RS_TRY(spoil(t, rs_flush(t->replica->dev)));
 out:
     return st;
 }
@@ -122,7 +154,7 @@ rescl_status rs_team_find_nonfinite(rs_team *t, const char **layer)
 
 rescl_status rs_team_finish(rs_team *t)
 {
-    return rs_finish(t->replica->dev);
+    return spoil(t, rs_finish(t->replica->dev));
 }
 
 uint64_t rs_team_peak_bytes(const rs_team *t)
@@ -137,17 +169,32 @@ uint64_t rs_team_peak_bytes(const rs_team *t)
 
 rescl_status rs_team_download(rs_team *t, rs_weights *w)
 {
-    return rs_store_download(t->replica->store, w);
+    rescl_status st = RESCL_OK;
+
+    RS_TRY(check_whole(t));
+    RS_TRY(rs_store_download(t->replica->store, w));
+out:
+    return st;
 }
 
 rescl_status rs_team_read_param(rs_team *t, size_t index, bool gradient, float *values)
 {
-    return rs_store_read_param(t->replica->store, index, gradient, values);
+    rescl_status st = RESCL_OK;
+
+    RS_TRY(check_whole(t));
+    RS_TRY(rs_store_read_param(t->replica->store, index, gradient, values));
+out:
+    return st;
 }
 
 rescl_status rs_team_write_param(rs_team *t, size_t index, bool gradient, const float *values)
 {
-    return rs_store_write_param(t->replica->store, index, gradient, values);
+    rescl_status st = RESCL_OK;
+
+    RS_TRY(check_whole(t));
+    RS_TRY(rs_store_write_param(t->replica->store, index, gradient, values));
+out:
+    return st;
 }
 
 int rs_team_states(const rs_team *t)
@@ -162,5 +209,10 @@ rescl_status rs_team_upload_state(rs_team *t, int i, const rs_weights *w)
 
 rescl_status rs_team_download_state(rs_team *t, int i, rs_weights *w)
 {
-    return rs_store_download_state(t->replica->store, i, w);
+    rescl_status st = RESCL_OK;
+
+    RS_TRY(check_whole(t));
+    RS_TRY(rs_store_download_state(t->replica->store, i, w));
+out:
+    return st;
 }

@@ -39,6 +39,9 @@ rescl_status rs_team_fingerprint(const rs_team *t, char out[33]) RESCL_CHECK;
 
 /* ---- steps ------------------------------------------------------------------------------- */
 
+/* A training step that fails within leaves values that are of no use: from then on whatever reads,
+ * trains or evaluates them is RESCL_ERR_DEVICE. */
+
 /* Forward and backward of a batch that was planned for. Returns when the outputs are there, while
  * backward still runs: a loss that is not finite is known before rs_team_update. `seed` and `step`
  * draw dropout. */

@@ -43,6 +43,7 @@ struct rescl_trainer {
     const char *good;                      /* the newest complete checkpoint, or NULL */
     bool begun;                            /* the run folder was made ready */
     bool ran, running;                     /* by rescl_trainer_run */
+    bool failed;                           /* which did, but for a request to stop */
     bool has_gradients;                    /* of some batch */
     rs_own_steps own;
     const rs_watcher *const *watchers; /* NULL: those of watchers.def */

@@ -44,7 +44,7 @@ static const char *const object_names[NOBJECTS] = {"context", "command_queue", "
 static atomic_long live[NOBJECTS];
 
 static fault_plan plan;
-static atomic_uint_fast64_t counted;
+static atomic_uint_fast64_t counted, counted_of[NCALLS];
 static atomic_int fired = NCALLS; /* enum call of the first that failed */
 static int fired_code;
 
@@ -52,12 +52,22 @@ void fault_arm(const fault_plan *p)
 {
     plan = p ? *p : (fault_plan){0};
     atomic_store(&counted, 0);
+    for (int i = 0; i < NCALLS; i++)
+        atomic_store(&counted_of[i], 0);
     atomic_store(&fired, NCALLS);
 }
 
 uint64_t fault_calls(void)
 {
     return atomic_load(&counted);
+}
+
+const char *fault_function(size_t index, uint64_t *count)
+{
+    if (index >= NCALLS)
+        return NULL;
+    *count = atomic_load(&counted_of[index]);
+    return calls[index].name;
 }
 
 const char *fault_fired(int *code)
@@ -87,6 +97,7 @@ const char *fault_live(void)
 /* Counts a call. The code that it is to fail with, or CL_SUCCESS. */
 static cl_int take_call(enum call call)
 {
+    atomic_fetch_add(&counted_of[call], 1);
     if (plan.function && strcmp(plan.function, calls[call].name) != 0)
         return CL_SUCCESS;
     const uint64_t n = atomic_fetch_add(&counted, 1) + 1;

@@ -21,6 +21,7 @@
 #ifndef FAULTCL_H
 #define FAULTCL_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 /* Which calls fail. A call that creates or enqueues fails instead of doing so; one that waits or
@@ -37,6 +38,9 @@ void fault_arm(const fault_plan *plan);
 
 /* Calls since then. */
 uint64_t fault_calls(void);
+
+/* How often each function was called since then: function 0, 1, ...; NULL past the last. */
+const char *fault_function(size_t index, uint64_t *count);
 
 /* The first function that failed since then, and its code (may be NULL); NULL: none did. */
 const char *fault_fired(int *code);

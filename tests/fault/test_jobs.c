@@ -1,0 +1,357 @@
+/* Every OpenCL call of small jobs fails once: nothing crashes, leaks or hangs, the error says what
+ * failed, and whoever tries again in the same process gets the bits of a job in which nothing failed.
+ *
+ *     test_jobs        the first, the middle and the last call of each function
+ *     test_jobs all    every call, some with other codes too; prints how many were reported */
+#include "faultcl.h"
+#include "fixtures.h"
+#include "testing.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { BATCH = 2, STEPS = 2, CLASSES = 6, PIXELS = TEST_SIZE * TEST_SIZE * 3, MAX_VALUES = 200000 };
+
+/* What a job made. */
+typedef struct result {
+    size_t count;
+    float value[MAX_VALUES];
+} result;
+
+static bool all; /* test_jobs all */
+static result expected, got;
+static size_t failures; /* of public calls in the job that runs */
+static jmp_buf give_up; /* the job that runs */
+
+static float *take(result *r, size_t count)
+{
+    float *at = r->value + r->count;
+    assert_true(count <= MAX_VALUES - r->count);
+    r->count += count;
+    return at;
+}
+
+/* ---- trying again ------------------------------------------------------------------------ */
+
+/* Leaves the job that runs, and what it holds. */
+#define GIVE_UP(...) (print_error(__VA_ARGS__), longjmp(give_up, 1))
+
+/* A public call may fail once, in a job in which an OpenCL call did. */
+static bool failed(rescl_status st, const char *call)
+{
+    const rescl_error *e = rescl_last_error();
+    int code = 0;
+    if (st == RESCL_OK)
+        return false;
+    const char *function = fault_fired(&code);
+    if (!function || ++failures > 1)
+        GIVE_UP("%s fails, after %s failed in the call before: %s\n", call,
+                function ? function : "nothing", e->message);
+    if ((st != RESCL_ERR_DEVICE && st != RESCL_ERR_MEMORY) || e->cl_code != code)
+        GIVE_UP("%s, after %s failed with %d: status '%s', code %d: %s\n", call, function, code,
+                rescl_status_name(st), e->cl_code, e->message);
+    return true;
+}
+
+/* Calls once more what failed. */
+#define AGAIN(call)                                                                                \
+    do {                                                                                           \
+        if (failed((call), #call))                                                                 \
+            (void)failed((call), #call);                                                           \
+    } while (0)
+
+/* ---- jobs -------------------------------------------------------------------------------- */
+
+static rescl_model *model;
+static rescl_dataset *train_set, *eval_set;
+static uint8_t images[STEPS][BATCH * PIXELS];
+static const int32_t labels[STEPS][BATCH] = {{0, 3}, {5, 1}};
+
+static void predict_on(rescl_device *device, result *out)
+{
+    rescl_predictor *p = NULL;
+    size_t height = 0, width = 0;
+    AGAIN(rescl_predictor_create(device, model, BATCH, &p));
+    for (size_t i = 0; i < STEPS; i++) {
+        const rescl_image two[BATCH] = {{TEST_SIZE, TEST_SIZE, images[i]},
+                                        {TEST_SIZE, TEST_SIZE, images[i] + PIXELS}};
+        float *probs = take(out, BATCH * CLASSES);
+        AGAIN(rescl_predictor_run(p, two, BATCH, probs));
+    }
+    AGAIN(rescl_predictor_saliency_size(p, &height, &width));
+    float *map = take(out, height * width);
+    AGAIN(rescl_predictor_saliency(p, 1, 2, map));
+    rescl_predictor_destroy(p);
+}
+
+static void predict(result *out)
+{
+    predict_on(rs_test_device(), out);
+}
+
+/* What a device does not say of itself is asked again by the next runtime. */
+static bool does_not_answer(rescl_status st)
+{
+    return (st == RESCL_ERR_NOT_FOUND || st == RESCL_ERR_UNSUPPORTED) && failures++ == 0 &&
+           fault_fired(NULL) && strstr(rescl_last_error()->message, "does not answer");
+}
+
+/* From the first call of a process to the last. */
+static void open_and_predict(result *out)
+{
+    rescl_runtime *runtime = NULL;
+    rescl_device *device = NULL;
+    while (!device) {
+        rescl_runtime_destroy(runtime);
+        runtime = NULL;
+        AGAIN(rescl_runtime_create(&runtime));
+        const rescl_status st = rescl_device_open(runtime, rs_test_selector(runtime), 0, &device);
+        if (!does_not_answer(st))
+            (void)failed(st, "rescl_device_open");
+    }
+    predict_on(device, out);
+    rescl_device_close(device);
+    rescl_runtime_destroy(runtime);
+}
+
+static void keep_weights(const rescl_model *m, result *out)
+{
+    rescl_parameter_info p;
+    for (size_t i = 0; rescl_model_get_parameter_info(m, i, &p); i++)
+        assert_ok(rescl_model_get_parameter(m, p.name, take(out, p.count), p.count));
+}
+
+static rescl_train_options options_of(const char *folder)
+{
+    rescl_train_options o;
+    rescl_train_options_default(&o);
+    o.epochs = STEPS;
+    o.batch_size = BATCH;
+    o.opt = "adam";
+    o.workers = 0;
+    o.output_dir = folder;
+    return o;
+}
+
+/* What failed half-way says so when it is tried again. */
+static bool is_spoiled(rescl_status st)
+{
+    if (st != RESCL_OK && !strstr(rescl_last_error()->message, "half-way"))
+        GIVE_UP("tried again: %s\n", rescl_last_error()->message);
+    return st != RESCL_OK;
+}
+
+/* False if the trainer is spoiled. */
+static bool step_all(rescl_trainer *t)
+{
+    for (size_t i = 0; i < STEPS; i++)
+        if (failed(rescl_trainer_step(t, images[i], labels[i], BATCH, NULL), "a step") &&
+            is_spoiled(rescl_trainer_step(t, images[i], labels[i], BATCH, NULL)))
+            return false;
+    return true;
+}
+
+static void train_steps(result *out)
+{
+    const rescl_train_options o = options_of(NULL);
+    rescl_trainer *t = NULL;
+    rescl_model *m = NULL;
+    rescl_metrics metrics;
+    float bias[CLASSES];
+    for (bool done = false; !done;) {
+        rescl_trainer_destroy(t);
+        rescl_model_destroy(m);
+        t = NULL;
+        m = rs_test_model();
+        AGAIN(rescl_trainer_create(rs_test_device(), m, NULL, eval_set, &o, &t));
+        AGAIN(rescl_trainer_get_parameter(t, "fc.bias", bias, CLASSES));
+        AGAIN(rescl_trainer_set_parameter(t, "fc.bias", bias, CLASSES));
+        done = step_all(t);
+    }
+    AGAIN(rescl_trainer_evaluate(t, &metrics));
+    *take(out, 1) = (float)metrics.loss;
+    AGAIN(rescl_trainer_sync_model(t));
+    keep_weights(m, out);
+    rescl_trainer_destroy(t);
+    rescl_model_destroy(m);
+}
+
+/* A run that failed goes on from its last checkpoint, or begins anew. */
+static void train_run(result *out)
+{
+    char *folder = rs_test_dir_make();
+    char *last = strdup(rs_test_path("%s/weights/last.safetensors", folder));
+    rescl_train_options o = options_of(folder);
+    rescl_trainer *t = NULL;
+    rescl_model *m = rs_test_model();
+    AGAIN(rescl_trainer_create(rs_test_device(), m, train_set, eval_set, &o, &t));
+    if (failed(rescl_trainer_run(t, NULL), "rescl_trainer_run")) {
+        if (!is_spoiled(rescl_trainer_run(t, NULL)))
+            GIVE_UP("rescl_trainer_run runs again after a failure\n");
+        rescl_trainer_destroy(t);
+        rescl_model_destroy(m);
+        m = rs_test_model();
+        o.resume = access(last, F_OK) == 0 ? last : NULL;
+        AGAIN(rescl_trainer_create(rs_test_device(), m, train_set, eval_set, &o, &t));
+        AGAIN(rescl_trainer_run(t, NULL));
+    }
+    keep_weights(m, out);
+    rescl_trainer_destroy(t);
+    rescl_model_destroy(m);
+    free(last);
+    rs_test_dir_remove(folder);
+}
+
+static void evaluate(result *out)
+{
+    rescl_metrics metrics = {0};
+    AGAIN(rescl_evaluate(rs_test_device(), model, eval_set, BATCH, 0, NULL, &metrics));
+    *take(out, 1) = (float)metrics.loss;
+}
+
+/* ---- every call of a job ------------------------------------------------------------------ */
+
+typedef struct job {
+    const char *name;
+    void (*run)(result *out);
+    bool others; /* only the functions that no job before it calls */
+} job;
+
+/* Opening a device takes the most time. */
+static const job jobs[] = {
+    {"predict", predict, false},
+    {"train_steps", train_steps, false},
+    {"train_run", train_run, false},
+    {"evaluate", evaluate, false},
+    {"open_and_predict", open_and_predict, true},
+};
+
+enum { MOST_FUNCTIONS = 64 };
+static bool covered[MOST_FUNCTIONS];
+
+/* False if it gave up. */
+static bool run_job(const job *j, const fault_plan *plan, result *out)
+{
+    out->count = 0;
+    failures = 0;
+    fault_arm(plan);
+    if (setjmp(give_up) != 0)
+        return false;
+    j->run(out);
+    return true;
+}
+
+static bool check(const job *j, const fault_plan *plan)
+{
+    char live[256];
+    snprintf(live, sizeof live, "%s", fault_live());
+    if (!run_job(j, plan, &got))
+        return false;
+    const bool same = got.count == expected.count &&
+                      memcmp(got.value, expected.value, got.count * sizeof *got.value) == 0;
+    const bool leaks = strcmp(live, fault_live()) != 0;
+    if (!same)
+        print_error("another result after %zu failures\n", failures);
+    if (leaks)
+        print_error("leaks: '%s' before, '%s' after\n", live, fault_live());
+    return same && !leaks;
+}
+
+typedef struct tally {
+    size_t calls, reported, wrong;
+} tally;
+
+/* The n-th call of a function. */
+static void fail_once(const job *j, const char *function, uint64_t n, int code, tally *sum)
+{
+    if (!check(j, &(fault_plan){.at = n, .function = function, .code = code})) {
+        (void)fault_fired(&code);
+        print_error("... %s, %s, call %zu, code %d\n", j->name, function, (size_t)n, code);
+        sum->wrong++;
+    }
+    sum->calls++;
+    sum->reported += failures > 0;
+}
+
+static void fail_some(const job *j, const char *function, uint64_t calls, int code, tally *sum)
+{
+    fail_once(j, function, 1, code, sum);
+    if (calls > 2)
+        fail_once(j, function, (calls + 1) / 2, code, sum);
+    if (calls > 1)
+        fail_once(j, function, calls, code, sum);
+}
+
+static tally fail_function(const job *j, const char *function, uint64_t calls)
+{
+    /* CL_OUT_OF_RESOURCES, CL_OUT_OF_HOST_MEMORY, CL_INVALID_COMMAND_QUEUE. */
+    static const int others[] = {-5, -6, -36};
+    tally sum = {0};
+    for (uint64_t n = 1; all && n <= calls; n++)
+        fail_once(j, function, n, 0, &sum);
+    for (size_t i = 0; all && i < sizeof others / sizeof *others; i++)
+        fail_some(j, function, calls, others[i], &sum);
+    if (!all)
+        fail_some(j, function, calls, 0, &sum);
+    return sum;
+}
+
+static void each_call_fails_once(void **state)
+{
+    const job *j = *state;
+    const char *function[MOST_FUNCTIONS];
+    uint64_t calls[MOST_FUNCTIONS];
+    size_t count = 0, wrong = 0, tried = 0;
+    assert_true(run_job(j, NULL, &expected)); /* compiles */
+    assert_true(check(j, NULL));
+    while (count < MOST_FUNCTIONS && (function[count] = fault_function(count, &calls[count])))
+        count++;
+    for (size_t f = 0; f < count; f++) {
+        if (calls[f] == 0 || (j->others && covered[f]))
+            continue;
+        covered[f] = true;
+        const tally sum = fail_function(j, function[f], calls[f]);
+        if (all)
+            print_message("%s: %s: %zu failed, %zu reported\n", j->name, function[f], sum.calls,
+                          sum.reported);
+        tried += sum.calls;
+        wrong += sum.wrong;
+    }
+    fault_arm(NULL);
+    print_message("%s: %zu calls failed, %zu of them wrongly\n", j->name, tried, wrong);
+    assert_int_equal(wrong, 0);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof images; i++)
+        images[i / sizeof images[0]][i % sizeof images[0]] = (uint8_t)(i * 131 >> 3);
+    model = rs_test_model();
+    train_set = rs_test_hands("train", BATCH * STEPS, 0);
+    eval_set = rs_test_hands("test", BATCH, 0);
+    (void)rs_test_device();
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    rescl_model_destroy(model);
+    rescl_dataset_close(train_set);
+    rescl_dataset_close(eval_set);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    struct CMUnitTest tests[sizeof jobs / sizeof *jobs] = {0};
+    all = argc > 1 && strcmp(argv[1], "all") == 0;
+    for (size_t i = 0; i < sizeof jobs / sizeof *jobs; i++)
+        tests[i] = (struct CMUnitTest){.name = jobs[i].name,
+                                       .test_func = each_call_fails_once,
+                                       .initial_state = (void *)(uintptr_t)&jobs[i]};
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
