@@ -1,6 +1,7 @@
 /* What --json prints is JSON and holds what the documentation promises. The program runs inside of
  * this one, with its stdout in a file. */
 #include "cli.h"
+#include "fixtures.h"
 #include "testing.h"
 
 #include <jansson.h>
@@ -117,23 +118,16 @@ static void devices(void **state)
     json_decref(list);
 }
 
-static const char *device(void)
-{
-    const char *name = getenv("RESCL_TEST_DEVICE");
-    return name && *name ? name : "cpu";
-}
-
 static void training(void **state)
 {
     (void)state;
     static const char data[] = "--data-path handsigns --quiet --json";
     json_t *run_json = run(0,
                            "train %s --model resnet8 --size 32 --samples 32 --eval-samples 16 "
-                           "--batch-size 16 --epochs 2 --output-dir %s --name r --device %s",
-                           data, rs_test_dir, device());
+                           "--batch-size 16 --epochs 2 --output-dir %s --name r",
+                           data, rs_test_dir);
     const json_t *best = json_object_get(run_json, "best");
-    json_t *eval = run(0, "eval %s --weights %s/r --samples 16 --batch-size 16 --device %s", data,
-                       rs_test_dir, device());
+    json_t *eval = run(0, "eval %s --weights %s/r --samples 16 --batch-size 16", data, rs_test_dir);
     const double measured[] = {number(best, "loss"), number(best, "top1"), number(best, "top5")};
     const double repeated[] = {number(eval, "loss"), number(eval, "top1"), number(eval, "top5")};
     assert_memory_equal(measured, repeated, sizeof measured);
@@ -149,8 +143,7 @@ static void training(void **state)
     uint8_t pixels[27] = {0, 255, 7};
     const rescl_image image = {.width = 3, .height = 3, .pixels = pixels};
     assert_int_equal(rescl_image_write(path, &image), RESCL_OK);
-    json_t *list = run(0, "predict --json --quiet --topk 6 --weights %s/r %s --device %s",
-                       rs_test_dir, path, device());
+    json_t *list = run(0, "predict --json --quiet --topk 6 --weights %s/r %s", rs_test_dir, path);
     assert_int_equal(json_array_size(list), 1);
     const json_t *one = json_array_get(list, 0), *p;
     assert_non_null(strstr(text(one, "file"), "p\xef\xbf\xbd.png"));
@@ -179,8 +172,7 @@ static void resumed(void **state)
                                "--opt sgd --lr 1";
     static const char *const parts[] = {"--epochs 1", "--epochs 2 --max-steps 1"};
     for (size_t i = 0; i < 2; i++) {
-        json_t *first = run(0, "%s %s --output-dir %s --name p%zu --device %s", make, parts[i],
-                            rs_test_dir, i, device());
+        json_t *first = run(0, "%s %s --output-dir %s --name p%zu", make, parts[i], rs_test_dir, i);
         json_t *again = run(0, "train --json --quiet --resume %s/p%zu", rs_test_dir, i);
         const json_t *best = json_object_get(first, "best"), *b = json_object_get(again, "best");
         assert_int_equal(whole(again, "epochs"), i + 1);
@@ -199,8 +191,8 @@ static void resumed(void **state)
         assert_int_equal(whole(again, "steps"), 4);
         json_t *eval = run(0,
                            "eval --json --quiet --data-path handsigns --weights %s/p%zu "
-                           "--samples 16 --batch-size 16 --device %s",
-                           rs_test_dir, i, device());
+                           "--samples 16 --batch-size 16",
+                           rs_test_dir, i);
         assert_true(number(b, "loss") == number(eval, "loss"));
         assert_true(number(b, "top1") == number(eval, "top1"));
         json_decref(eval);
@@ -214,8 +206,7 @@ static void bench(void **state)
     (void)state;
     static const char quick[] = "--quiet --size 8 --batch-size 2 --warmup 0 --repeats 2 "
                                 "--min-seconds 0 --model resnet8";
-    json_t *rows = run(0, "bench model --output-format json --mode infer,train %s --device %s",
-                       quick, device());
+    json_t *rows = run(0, "bench model --output-format json --mode infer,train %s", quick);
     assert_int_equal(json_array_size(rows), 2);
     for (size_t i = 0; i < 2; i++) {
         const json_t *row = json_array_get(rows, i);
@@ -230,7 +221,7 @@ static void bench(void **state)
         assert_true(number(row, "img_s") > 0.999 * img_s && number(row, "img_s") < 1.001 * img_s);
     }
     json_decref(rows);
-    rows = run(0, "bench op --json --no-peak --mode infer %s --device %s", quick, device());
+    rows = run(0, "bench op --json --no-peak --mode infer %s", quick);
     assert_true(json_array_size(rows) > 0);
     size_t i, preferred = 0;
     json_t *row;
@@ -243,9 +234,8 @@ static void bench(void **state)
     }
     assert_true(preferred > 0);
     json_decref(rows);
-    rows = run(
-        0, "bench product --json --m 8 --n 16 --k 24 --impl preferred --mode infer %s --device %s",
-        quick, device());
+    rows =
+        run(0, "bench product --json --m 8 --n 16 --k 24 --impl preferred --mode infer %s", quick);
     assert_int_equal(json_array_size(rows), 1);
     row = json_array_get(rows, 0);
     assert_int_equal(whole(row, "m"), 8);
@@ -257,11 +247,21 @@ static void bench(void **state)
     json_decref(rows);
 }
 
+/* A folder, and the device under test for every command. */
+static int setup(void **state)
+{
+    rescl_runtime *all;
+    assert_ok(rescl_runtime_create(&all));
+    const int failed = setenv("RESCL_DEVICE", rs_test_selector(all), 1);
+    rescl_runtime_destroy(all);
+    return failed ? failed : rs_test_dir_setup(state);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(summary), cmocka_unit_test(devices), cmocka_unit_test(training),
         cmocka_unit_test(resumed), cmocka_unit_test(bench),
     };
-    return cmocka_run_group_tests(tests, rs_test_dir_setup, rs_test_dir_teardown);
+    return cmocka_run_group_tests(tests, setup, rs_test_dir_teardown);
 }

@@ -26,7 +26,7 @@ eval "run $(cat command)"
 want_code 0
 found=$(sed -n 's/^loss *//p' out)
 [ "$(sed -n 's/^accuracy *//p' out) $found" = "$best" ] || fail "expected eval to repeat: $best"
-eval "run $(cat command) --workers 3 --device $RESCL_DEVICE --quiet"
+eval "run $(cat command) --workers 3 --device \"\$RESCL_DEVICE\" --quiet"
 [ "$(sed -n 's/^loss *//p' out)" = "$found" ] || fail "expected the loss for any --workers"
 [ ! -s err ] || fail "expected no messages with --quiet"
 eval "run $(cat command) --batch-size 5"
