@@ -6,6 +6,7 @@
 # The tests below have the label "slow" too. The others are the quick set, which scripts/test runs by
 # default: together under 90 s on two cores, and no room without one.
 set(rs_slow_tests
+    fault.commands_all
     fault.jobs.all
     fuzz.run
     model.devices

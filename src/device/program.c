@@ -235,12 +235,17 @@ out:
     return st;
 }
 
+/* After clCreateKernel found no kernel of that name: whether the program says that it has it. */
 static rescl_status fail_no_kernel(const rs_program *p, const char *name)
 {
     char names[512] = "";
+    const size_t len = strlen(name);
     if (clGetProgramInfo(p->program, CL_PROGRAM_KERNEL_NAMES, sizeof names, names, NULL) !=
         CL_SUCCESS)
         names[0] = '\0';
+    for (const char *at = names; (at = strstr(at, name)) != NULL; at += len)
+        if ((at == names || at[-1] == ';') && (at[len] == ';' || at[len] == '\0'))
+            return rs_cl_fail(CL_INVALID_KERNEL_NAME, "clCreateKernel", __FILE__, __LINE__);
     return rs_error_set(RESCL_ERR_NOT_FOUND, CL_INVALID_KERNEL_NAME, __FILE__, __LINE__,
                         "%s.cl has no kernel %s; it has: %.400s", p->file, name, names);
 }
@@ -259,6 +264,8 @@ rescl_status rs_kernel_get(rescl_device *dev, const char *file, const char *opti
         st = rs_kernel_create(dev, p->program, p->file, name, &k);
         if (st != RESCL_OK && rescl_last_error()->cl_code == CL_INVALID_KERNEL_NAME)
             st = fail_no_kernel(p, name);
+        if (st == RESCL_ERR_DEVICE)
+            rs_error_prefix("kernel %s of %s.cl", name, p->file);
         RS_TRY(st);
         k->next = p->kernels;
         p->kernels = k;

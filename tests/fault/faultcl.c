@@ -192,6 +192,9 @@ __attribute__((destructor)) static void end(void)
     if (!f)
         return;
     fprintf(f, "calls %" PRIu64 "\n", fault_calls());
+    for (int i = 0; i < NCALLS; i++)
+        if (atomic_load(&counted_of[i]) > 0)
+            fprintf(f, "called %s %" PRIuFAST64 "\n", calls[i].name, atomic_load(&counted_of[i]));
     if (name)
         fprintf(f, "failed %s %d\n", name, code);
     if (fault_live()[0])

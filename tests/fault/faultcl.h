@@ -15,6 +15,7 @@
  * that there is none after a crash:
  *
  *     calls 1234
+ *     called clSetKernelArg 567     (for each function that was)
  *     failed clSetKernelArg -50
  *     live 1 mem, 2 event
  */
