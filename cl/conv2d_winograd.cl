@@ -183,12 +183,12 @@ RS_INLINE void tile_moments(vfloat out[4][4], int rows, int cols, global float *
 }
 
 /* y = A' m A of tiles t0 .. t0 + count, channels k0 .. k0 + channels, plus bias and residual (which
- * may be NULL), as the flags say. Unless `means` is NULL, it joins the moments of y to those of the
- * `seen` pixels there. Returns the number of pixels. */
+ * may be NULL), as the flags say; `means`, unless it is NULL, gets the moments of y. Returns the
+ * number of pixels. */
 RS_INLINE int transform_output(const tile_map *m, const global float *products, int mrow, int step,
                                int t0, int count, int k0, int channels, const global float *bias,
                                const global float *residual, global float *y, global float *means,
-                               int seen, int flags)
+                               int flags)
 {
     int pixels = 0;
     for (int t = 0; t < count; t++) {
@@ -222,7 +222,7 @@ RS_INLINE int transform_output(const tile_map *m, const global float *products, 
                         store_part(out[i][j], y + at, part);
                     }
             if (means)
-                tile_moments(out, rows, cols, means + k0 + k, m->c, part, seen + pixels);
+                tile_moments(out, rows, cols, means + k0 + k, m->c, part, pixels);
         }
         pixels += rows * cols;
     }
@@ -230,8 +230,8 @@ RS_INLINE int transform_output(const tile_map *m, const global float *products, 
 }
 
 /* Group (b, j): blocks b * group_blocks ... of `block` tiles (a multiple of MR), panels
- * j * group_panels ..., `chunk` panels at a time. Unless it is NULL, `moments` gets those of y,
- * with b as their part. */
+ * j * group_panels ..., `chunk` panels at a time. Unless it is NULL, `moments` gets those of y, a
+ * part for each block. */
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 conv2d_winograd_product(__global const float *restrict x, __global const float *restrict packed,
                         int bias_first, __global const float *restrict residual,
@@ -250,14 +250,11 @@ conv2d_winograd_product(__global const float *restrict x, __global const float *
         scratch + (get_group_id(1) * get_num_groups(0) + get_group_id(0)) * slab_floats;
     __global float *v = corner + POSITIONS * VW, *products = v + POSITIONS * vstep;
 
-    __global float *means = moments ? moments + (size_t)get_group_id(0) * 2 * k : 0;
-    int seen = 0;
-    for (int b = 0; b < group_blocks; b++) {
-        const int t0 = ((int)get_group_id(0) * group_blocks + b) * block;
-        const int count = min(block, tiles - t0), full = ROUND_UP(count, MR);
+    const int blocks = (tiles + block - 1) / block, b0 = (int)get_group_id(0) * group_blocks;
+    for (int b = b0; b < min(b0 + group_blocks, blocks); b++) {
+        const int t0 = b * block, count = min(block, tiles - t0), full = ROUND_UP(count, MR);
+        __global float *means = moments ? moments + (size_t)b * 2 * k : 0;
         int pixels = 0;
-        if (count <= 0)
-            break;
         transform_input(&from, x, t0, count, 0, c, v, vrow, vstep, corner);
         for (int position = 0; position < POSITIONS; position++)
             for (int i = count * vrow; i < full * vrow; i += VW)
@@ -283,12 +280,11 @@ conv2d_winograd_product(__global const float *restrict x, __global const float *
                 }
             pixels = transform_output(&to, products, mrow, mstep, t0, count, j * NR,
                                       min(panels * NR, k - j * NR), packed + bias_first, residual,
-                                      y, means, seen, flags);
+                                      y, means, flags);
         }
-        seen += pixels;
+        if (moments && get_group_id(1) == 0)
+            moments[(size_t)blocks * 2 * k + b] = (float)pixels;
     }
-    if (moments && get_group_id(1) == 0)
-        moments[get_num_groups(0) * 2 * k + get_group_id(0)] = (float)seen;
 }
 
 /* packed = G g G' of VW channels of a panel; the filter's tap (r, s), or (2 - r, 2 - s) where

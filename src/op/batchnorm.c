@@ -197,12 +197,12 @@ static void divide_pixels(kept *d, size_t pixels, size_t parts, size_t least, si
     d->parts = (pixels + d->rows - 1) / d->rows;
 }
 
-/* One work-item to a part; 16 rows at least, so that a part's sums are small beside what it reads.
+/* One work-item to a part; 64 rows at least, so that a part's sums are small beside what it reads.
  */
 static void divide_chunked(const rs_problem *p, const rs_caps *caps, kept *d, char options[64])
 {
-    divide_pixels(d, pixels_of(p), clamp(caps->compute_units, 1, 4096) * 8,
-                  clamp(4096 / channels_of(p), 16, 4096), 8);
+    divide_pixels(d, pixels_of(p), rs_sum_units(caps) * 4, clamp(4096 / channels_of(p), 64, 4096),
+                  8);
     d->group = 1;
     d->tiles = 0;
     snprintf(options, 64, "-DSPREAD=0");

@@ -447,10 +447,12 @@ rescl_status rs_conv_sum(const rs_plan *plan, int sum, rs_buffer *partial, size_
                      RS_BUF(out), RS_INT(count), RS_INT(parts), RS_ULONG(stride));
 }
 
+enum { MOST_PARTS = 32, PART_PIXELS = 512, PARTS_FLOATS = 512 * 1024 };
+
 /* Each part sums at least 16 pixels. */
 static size_t bias_parts(const rs_conv *v, const rs_caps *caps)
 {
-    const size_t most = v->n * v->oh * v->ow / 16, want = 16 * (size_t)caps->compute_units;
+    const size_t most = v->n * v->oh * v->ow / 16, want = 16 * rs_sum_units(caps);
     return most < 1 ? 1 : most < want ? most : want;
 }
 
@@ -472,6 +474,17 @@ rescl_status rs_conv_bwd_bias(const rs_plan *plan, const rs_conv *v, int bias, i
         rs_conv_sum(plan, sum, args->scratch, first, args->diff_param[1].buf, v->k, parts, v->k));
 out:
     return st;
+}
+
+/* A part has pixels enough to be worth its partial sums, which stay in the caches together. */
+size_t rs_conv_weight_parts(const rs_conv *v, size_t groups)
+{
+    const size_t pixels = v->n * v->oh * v->ow, weights = rs_conv_weight_count(v);
+    size_t parts = 1;
+    while (2 * parts * groups <= MOST_PARTS && 2 * parts * PART_PIXELS <= pixels &&
+           2 * parts * weights <= PARTS_FLOATS)
+        parts *= 2;
+    return parts;
 }
 
 static size_t parts_floats(const rs_conv *v, size_t parts)

@@ -130,6 +130,10 @@ rescl_status rs_conv_bwd_bias(const rs_plan *plan, const rs_conv *v, int bias, i
                               const rs_args *args, size_t first) RESCL_CHECK;
 size_t rs_conv_bwd_bias_bytes(const rs_conv *v, const rs_caps *caps); /* 0 without bias */
 
+/* Parts of the pixels that backward weights sum apart on CPUs, so that there is work for many cores
+ * where the weights alone give so few groups: a power of two that does not depend on the device. */
+size_t rs_conv_weight_parts(const rs_conv *v, size_t groups);
+
 /* Ends RS_BWD_PARAMS, whose kernel left `parts` partial sums of the weights from float `first` of
  * args->scratch on, or with one part the result: sums them, and does rs_conv_bwd_bias after them.
  * Scratch from `first` on: rs_conv_parts_bytes. */

@@ -3,6 +3,7 @@
  * that do not fit the vectors of a CPU. */
 #include "conv2d.h"
 #include "error.h"
+#include "spread.h"
 
 /* kernel[] of a plan for backward weights. */
 enum { PARAMS = 0, SUM, BIAS };
@@ -58,7 +59,7 @@ out:
 static size_t weight_parts(const rs_conv *v, const rs_caps *caps)
 {
     const size_t weights = rs_conv_weight_count(v), pixels = v->n * v->oh * v->ow;
-    size_t parts = ITEMS_PER_UNIT * (size_t)caps->compute_units / weights + 1;
+    size_t parts = ITEMS_PER_UNIT * rs_sum_units(caps) / weights + 1;
     if (parts > pixels / 64)
         parts = pixels / 64;
     if (parts > MOST_SCRATCH / sizeof(float) / weights)

@@ -117,7 +117,7 @@ out:
 static size_t weight_parts(const rs_conv *v, const rs_caps *caps)
 {
     const size_t blocks = v->k / rs_vector_width(caps);
-    const size_t want = ITEMS_PER_UNIT * (size_t)caps->compute_units;
+    const size_t want = ITEMS_PER_UNIT * rs_sum_units(caps);
     size_t parts = (want + blocks - 1) / blocks;
     if (parts > v->n * v->oh)
         parts = v->n * v->oh;

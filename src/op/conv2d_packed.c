@@ -41,7 +41,8 @@ typedef struct tiles {
     int px, mb, jb; /* backward weights: pixels, filter rows and panels in the scratch */
     int most_kc;    /* of the tunables; 0: what suits the depth of the sums */
     int most_tiles, most_rows, most_panels;
-    int want; /* groups on the whole device */
+    int want;     /* groups on the whole device */
+    bool moments; /* those of what the product makes are wanted */
 } tiles;
 
 /* Floats between the rows of a tile: SHALLOW_KC values of them lie in different sets of the first
@@ -64,6 +65,7 @@ static uint64_t params_floats(const tiles *t)
 static tiles tiles_of(const rs_caps *caps, const rs_problem *p, rs_pass pass, const int *tune)
 {
     tiles t = {.reg = rs_regtile_of(caps),
+               .moments = pass == RS_FWD && p->want_moments,
                .kc = DEEP_KC,
                .tb = 8,
                .pb = 16,
@@ -175,15 +177,17 @@ static product product_of(const rs_conv *v, rs_pass pass, size_t index, const ti
     d.kc = rs_min_int(rs_div_up(kc, vw) * vw, most); /* rows of the scratch stay aligned */
     d.batch = d.kc > SHALLOW_KC ? t->tb : 1;
 
-    /* Each further group of panels gathers all pixels again, each of tiles reads all weights. */
+    /* Each further group of panels gathers all pixels again, each of tiles reads all weights, and
+     * sums its own moments, whose number should not depend on the device. */
     int groups_p = rs_div_up(ntiles, t->most_tiles), groups_j = rs_div_up(d.panels, t->most_panels);
-    while (groups_p * groups_j < t->want && (groups_p < ntiles || groups_j < d.panels)) {
+    const int most_p = t->moments ? groups_p : ntiles;
+    while (groups_p * groups_j < t->want && (groups_p < most_p || groups_j < d.panels)) {
         const bool panels_cost_less =
             2 * (int64_t)groups_j * ntiles * t->reg.mr <= (int64_t)groups_p * d.panels * t->reg.nr;
-        if (groups_p >= ntiles || (groups_j < d.panels && panels_cost_less))
+        if (groups_p >= most_p || (groups_j < d.panels && panels_cost_less))
             groups_j = rs_min_int(2 * groups_j, d.panels);
         else
-            groups_p = rs_min_int(2 * groups_p, ntiles);
+            groups_p = rs_min_int(2 * groups_p, most_p);
     }
     d.tiles = ntiles > 0 ? rs_div_up(ntiles, groups_p) : 1;
     d.group_panels = rs_div_up(d.panels, groups_j);
@@ -292,12 +296,12 @@ static params params_cut(const rs_conv *v, const tiles *t, int rows, int panels)
 
 static params params_of(const rs_conv *v, const tiles *t)
 {
-    const int pixels = (int)(v->n * v->oh * v->ow);
     params d = params_cut(v, t, t->most_rows, t->most_panels);
-    const int groups = d.groups_m * d.groups_j;
-    d.parts = groups >= t->want
-                  ? 1
-                  : rs_min_int(rs_div_up(t->want, groups), rs_max_int(1, pixels / (2 * t->px)));
+    const int parts = (int)rs_conv_weight_parts(v, (size_t)(d.groups_m * d.groups_j));
+    /* Fewer rows would change which pixels a group leaves out, and so the order of its sums. */
+    while (d.groups_m * d.groups_j * parts < t->want && d.panels > 1)
+        d = params_cut(v, t, t->most_rows, rs_div_up(d.panels, 2));
+    d.parts = parts;
     d.part_floats = rs_conv_weight_count(v) + (v->bias ? v->k : 0);
     return d;
 }

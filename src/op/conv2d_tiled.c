@@ -2,6 +2,7 @@
  * cl/conv2d_tiled.cl. Tile sizes follow the device's limits, down to groups of one work-item. */
 #include "conv2d.h"
 #include "error.h"
+#include "spread.h"
 
 /* kernel[] of a plan for backward weights. */
 enum { PARAMS = 0, SUM, BIAS };
@@ -120,7 +121,7 @@ static size_t weight_parts(const rs_conv *v, const tiles *t, const rs_caps *caps
 {
     const size_t weights = rs_conv_weight_count(v), pixels = v->n * v->oh * v->ow;
     const size_t groups = div_up(v->r * v->s * v->c, t->wm * t->rm) * div_up(v->k, t->wn * t->rn);
-    const size_t want = GROUPS_PER_UNIT * (size_t)caps->compute_units;
+    const size_t want = GROUPS_PER_UNIT * rs_sum_units(caps);
     size_t parts = groups >= want ? 1 : div_up(want, groups);
     if (parts > pixels / (8 * TK))
         parts = pixels / (8 * TK);

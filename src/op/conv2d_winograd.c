@@ -114,8 +114,9 @@ static size_t terms(const rs_problem *p, rs_pass pass)
 /* How forward and backward data are cut. */
 typedef struct product {
     int panels; /* of all output channels */
-    int block;  /* tiles transformed at a time */
-    int chunk;  /* panels at a time */
+    int block;  /* tiles transformed at a time, whose moments are a part */
+    int blocks;
+    int chunk; /* panels at a time */
     int group_blocks, group_panels;
     int groups_t, groups_j;
     size_t slab; /* floats */
@@ -161,14 +162,12 @@ static product product_of(const rs_conv *v, rs_pass pass, const rs_caps *caps, c
     product d = {.panels = rs_div_up((int)m.k, t.nr)};
 
     d.chunk = rs_min_int(rs_tuned(tune[T_CHUNK], 4), d.panels);
-    d.groups_t = rs_min_int(want, rs_div_up(tiles, most));
+    d.block = rs_round_up_int(rs_div_up(tiles, rs_div_up(tiles, most)), t.mr);
+    d.blocks = rs_div_up(tiles, d.block);
+    d.group_blocks = rs_div_up(d.blocks, rs_min_int(want, d.blocks));
+    d.groups_t = rs_div_up(d.blocks, d.group_blocks);
     d.group_panels = rs_div_up(d.panels, rs_div_up(want, d.groups_t));
     d.groups_j = rs_div_up(d.panels, d.group_panels);
-
-    const int share = rs_div_up(tiles, d.groups_t);
-    d.block = rs_round_up_int(rs_div_up(share, rs_div_up(share, most)), t.mr);
-    d.group_blocks = rs_div_up(share, d.block);
-    d.groups_t = rs_div_up(tiles, d.block * d.group_blocks);
     d.slab = POSITIONS * ((size_t)t.vw + odd_vectors(&t, (size_t)d.block * odd_vectors(&t, m.c)) +
                           odd_vectors(&t, (size_t)(d.block * d.chunk * t.nr)));
     return d;
@@ -225,7 +224,7 @@ static params params_of(const rs_conv *v, const rs_caps *caps, const int *tune)
                 .part_floats = rs_conv_weight_count(v)};
     d.block = rs_min_int(rs_tuned(tune[T_TILES], 32), tiles);
     const int items = rs_div_up((int)v->c, d.rows) * rs_div_up(npanels, d.panels);
-    d.parts = items >= want ? 1 : rs_min_int(rs_div_up(want, items), rs_div_up(tiles, d.block));
+    d.parts = rs_min_int((int)rs_conv_weight_parts(v, (size_t)items), rs_div_up(tiles, d.block));
     d.groups = rs_min_int(items * d.parts, want);
     const size_t u = odd_vectors(&t, (size_t)(d.rows * d.panels * t.nr));
     d.slab = POSITIONS *
@@ -278,7 +277,7 @@ static rescl_status plan(rs_plan *plan, const rs_caps *caps)
         plan->scratch_bytes = (size_t)(d.groups_t * d.groups_j) * d.slab * sizeof(float);
         plan->packed_bytes = (all.packed + (size_t)rs_round_up_int((int)m.k, t.nr)) * sizeof(float);
         if (plan->pass == RS_FWD && plan->problem.want_moments)
-            plan->moments_parts = (size_t)d.groups_t;
+            plan->moments_parts = (size_t)d.blocks;
         RS_TRY(rs_plan_kernel_add(plan, KERNEL_FILE, "conv2d_winograd_product", "%s", ""));
         RS_TRY(rs_plan_kernel_add(plan, KERNEL_FILE, "conv2d_winograd_weights", "%s", ""));
     }

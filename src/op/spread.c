@@ -9,6 +9,7 @@
 #define CHUNK_ELEMS     4096 /* below this a work-item costs more than its work */
 #define GROUP           128
 #define GROUPS_PER_UNIT 16
+#define CPU_SUM_UNITS   16 /* parts beyond those that the cores need cost little */
 
 size_t rs_group_size(const rs_caps *caps, size_t want)
 {
@@ -16,6 +17,16 @@ size_t rs_group_size(const rs_caps *caps, size_t want)
     while (n * 2 <= want && n * 2 <= caps->max_group)
         n *= 2;
     return n;
+}
+
+static size_t max_size(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+size_t rs_sum_units(const rs_caps *caps)
+{
+    return caps->type == RESCL_DEVICE_CPU ? CPU_SUM_UNITS : max_size(caps->compute_units, 1);
 }
 
 size_t rs_vector_width(const rs_caps *caps)
@@ -26,11 +37,6 @@ size_t rs_vector_width(const rs_caps *caps)
 static size_t divide_up(size_t a, size_t b)
 {
     return a / b + (a % b != 0);
-}
-
-static size_t max_size(size_t a, size_t b)
-{
-    return a > b ? a : b;
 }
 
 rs_spread rs_spread_over(const rs_caps *caps, bool cpu, size_t rows, size_t row_elems, size_t grain)

@@ -48,6 +48,11 @@ size_t rs_spread_chunk(const rs_plan *plan);
 /* The largest power of two, at most `want`, that a work-group of the device may have. */
 size_t rs_group_size(const rs_caps *caps, size_t want);
 
+/* Compute units for which sums are divided into parts that are then joined. On CPUs the same however
+ * many there are, so that sums are taken in one order on all with vectors of one width; other devices
+ * have too many for one number to serve. */
+size_t rs_sum_units(const rs_caps *caps);
+
 /* VW of common.clh on this device. */
 size_t rs_vector_width(const rs_caps *caps);
 
