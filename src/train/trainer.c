@@ -84,9 +84,9 @@ static rescl_status compare_plans(rescl_trainer *t)
                "that was never stopped",
                t->resume_path);
     const rescl_device_info *is = rescl_device_get_info(rs_team_device(t->team, 0));
-    const bool differs =
-        t->resumed_units != is->compute_units || t->resumed_width != is->float_width;
-    if (t->resumed_units > 0 && differs)
+    const bool other_width = t->resumed_width != is->float_width;
+    const bool other_units = t->resumed_units != is->compute_units && is->type != RESCL_DEVICE_CPU;
+    if (t->resumed_units > 0 && (other_width || other_units))
         rs_log(RESCL_LOG_WARN,
                "%s was trained on %u compute units with vectors of %u, this device has %u with %u: "
                "sums are taken in another order, and this run will not end with the bits of one "
