@@ -62,7 +62,8 @@ RESCL_API const rescl_device_info *rescl_runtime_get_device_info(const rescl_run
 
 /**
  * Resolves a selector (in any case) to an index into the runtime's list:
- *   "auto" or NULL  the fastest usable GPU (compute units x clock), else accelerator, else CPU
+ *   "auto" or NULL  the fastest usable GPU (compute units x clock), else accelerator, else CPU (the
+ *                   most compute units); the first of equals
  *   "cpu", "gpu", "accelerator"  the fastest usable device of that type
  *   "P:D"           device D of platform P, as `rescl devices` prints them
  *   anything else   part of a device's name, else of its platform's name, else of its vendor's or

@@ -27,9 +27,12 @@ static bool equals(const char *a, const char *b)
     return strlen(a) == strlen(b) && contains(a, b);
 }
 
+/* CPU devices are one processor, whose clock each runtime reads in another way and at another
+ * moment: by it the choice among them would differ from one process to the next. */
 static uint64_t speed(const rs_hw *hw)
 {
-    const uint64_t clock = hw->info.clock_mhz ? hw->info.clock_mhz : 1;
+    const bool clocked = hw->info.type != RESCL_DEVICE_CPU && hw->info.clock_mhz > 0;
+    const uint64_t clock = clocked ? hw->info.clock_mhz : 1;
     return (hw->quirks & RS_QUIRK_LAST_RESORT) ? 0 : hw->info.compute_units * clock;
 }
 

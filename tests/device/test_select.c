@@ -72,6 +72,16 @@ static const rs_hw cpu_emulated = {.quirks = RS_QUIRK_LAST_RESORT,
                                             .clock_mhz = 300,
                                             .usable = true}};
 
+static const rs_hw cpu_again = {.info = {.platform = 6,
+                                         .device = 0,
+                                         .name = "Xeon",
+                                         .vendor = "Intel",
+                                         .platform_name = "Intel OpenCL",
+                                         .type = RESCL_DEVICE_CPU,
+                                         .compute_units = 2,
+                                         .clock_mhz = 2500,
+                                         .usable = true}};
+
 static rs_hw list[8];
 static rescl_runtime rt = {.devices = list};
 
@@ -107,6 +117,10 @@ static void takes_the_fastest(void **state)
     check_chosen("auto", "3:0");
     DEVICES(&gpu_old, &cpu);
     check_chosen("auto", "4:0");
+    DEVICES(&cpu, &cpu_again); /* one processor: the clock does not count, the order does */
+    check_chosen("auto", "4:0");
+    DEVICES(&cpu_again, &cpu);
+    check_chosen("cpu", "6:0");
     DEVICES(&cpu_emulated, &cpu);
     check_chosen("auto", "4:0");
     check_chosen("cpu", "4:0");
