@@ -132,7 +132,8 @@ typedef struct rescl_trainer rescl_trainer;
  * Plans everything and uploads the weights (or, with options->resume, what the checkpoint holds).
  * Borrows all arguments; strings in options are copied. `eval_set` may be NULL. Without a
  * `train_set` the trainer is only stepped: then options->output_dir and resume have to be NULL, and
- * of the others those of the optimiser, batch_size, lr, lr_body, seed and workers count.
+ * of the others those of the optimiser, batch_size, lr, lr_body, seed and workers count. A call that
+ * fails leaves the model as it was.
  */
 RESCL_API rescl_status rescl_trainer_create(rescl_device *device, rescl_model *model,
                                             const rescl_dataset *train_set,
@@ -259,7 +260,8 @@ RESCL_API rescl_status rescl_predictor_create(rescl_device *device, const rescl_
 RESCL_API void rescl_predictor_destroy(rescl_predictor *p);
 /**
  * Class probabilities of `count` <= batch_size images of any size: probs has count * classes
- * floats. Resizing and preprocessing are those of the model.
+ * floats. Resizing and preprocessing are those of the model. A call that fails, the device's failures
+ * included, leaves the predictor as it was: the next one gives what it would have given before.
  */
 RESCL_API rescl_status rescl_predictor_run(rescl_predictor *p, const rescl_image *images,
                                            size_t count, float *probs) RESCL_CHECK;

@@ -364,6 +364,7 @@ rescl_status rs_loader_start(rs_loader *l, uint64_t epoch, size_t first)
         empty_slot(&l->slots[i]);
     if (l->order)
         RS_TRY(draw_order(l, epoch));
+    atomic_store(&l->lost, -1);
     l->epoch = epoch;
     l->staging = l->next = first;
     l->started = true;

@@ -59,6 +59,10 @@ rescl_status rs_read_async(rescl_device *dev, rs_buffer *buf, size_t offset, voi
                            size_t bytes, rs_fence **fence) RESCL_CHECK;
 rescl_status rs_fence_wait(rs_fence *fence) RESCL_CHECK;
 
+/* The cl_code of waiting for commands of which one failed: the device may not have done what was
+ * enqueued, with success, before. */
+#define RS_CL_COMMAND_FAILED (-14)
+
 rescl_status rs_flush(rescl_device *dev) RESCL_CHECK;  /* submit what is enqueued */
 rescl_status rs_finish(rescl_device *dev) RESCL_CHECK; /* and wait for it */
 
@@ -70,7 +74,8 @@ typedef struct rs_kernel rs_kernel;
 /* `file` is the stem of a file in cl/ ("conv2d"); `options` are -D macros ("" for none). The device
  * adds: -cl-std=CL1.2, -DRS_VW=<native float width>, -DRS_CPU or -DRS_GPU, and what quirks.def asks
  * for. Builds on first use, else looks it up, from any thread. RESCL_ERR_BUILD shows the first
- * error with the source around it, and is remembered: the same request fails the same way again. */
+ * error with the source around it, and is remembered: the same request fails the same way again.
+ * After any other failure it is built again. */
 rescl_status rs_kernel_get(rescl_device *dev, const char *file, const char *options,
                            const char *name, rs_kernel **out) RESCL_CHECK;
 
@@ -135,7 +140,7 @@ rescl_status rs_blas_gemm(rescl_device *dev, const rs_gemm *g) RESCL_CHECK;
 /* ---- measuring --------------------------------------------------------------------------- */
 
 /* While profiling (RESCL_DEVICE_PROFILE), launches are recorded under the label that is current
- * when they are enqueued. The label is borrowed: it stays valid until the profile is reset. */
+ * when they are enqueued. The label is borrowed until the next one is set; rows have copies. */
 void rs_profile_label(rescl_device *dev, const char *label);
 
 typedef struct rs_profile_row {

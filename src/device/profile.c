@@ -40,12 +40,20 @@ static void drop_events(rs_profile *p, size_t count)
     p->nevents -= count;
 }
 
+static void drop_rows(rs_profile *p)
+{
+    for (size_t i = 0; i < p->nrows; i++)
+        free((char *)p->rows[i].label);
+    p->nrows = 0;
+}
+
 void rs_profile_destroy(rs_profile *p)
 {
     if (!p)
         return;
     if (p->nevents > 0)
         drop_events(p, p->nevents);
+    drop_rows(p);
     free(p->events);
     free(p->rows);
     free(p);
@@ -65,6 +73,7 @@ static bool same_label(const char *a, const char *b)
 static rescl_status find_row(rs_profile *p, const char *kernel, size_t *row)
 {
     rescl_status st = RESCL_OK;
+    char *label = NULL;
     for (size_t i = 0; i < p->nrows; i++) {
         if (p->rows[i].kernel == kernel && same_label(p->rows[i].label, p->label)) {
             *row = i;
@@ -72,7 +81,9 @@ static rescl_status find_row(rs_profile *p, const char *kernel, size_t *row)
         }
     }
     RS_TRY(rs_array_reserve(&p->rows, &p->rows_cap, p->nrows + 1, sizeof *p->rows));
-    p->rows[p->nrows] = (rs_profile_row){.kernel = kernel, .label = p->label};
+    if (p->label)
+        RS_OOM(label = strdup(p->label));
+    p->rows[p->nrows] = (rs_profile_row){.kernel = kernel, .label = label};
     *row = p->nrows++;
 out:
     return st;
@@ -94,21 +105,23 @@ out:
     return st;
 }
 
-/* Adds the oldest `count` events to their rows. */
+/* Adds the oldest `count` events to their rows. Those that fail to be read are read again the next
+ * time. */
 static rescl_status sum_up(rs_profile *p, size_t count)
 {
     rescl_status st = RESCL_OK;
+    size_t done = 0;
     if (count == 0)
         return RESCL_OK;
     RS_CL(clWaitForEvents(1, &p->events[count - 1].end));
-    for (size_t i = 0; i < count; i++) {
+    for (; done < count; done++) {
         uint64_t ns = 0;
-        RS_TRY(event_ns(&p->events[i], &ns));
-        p->rows[p->events[i].row].launches++;
-        p->rows[p->events[i].row].total_ns += ns;
+        RS_TRY(event_ns(&p->events[done], &ns));
+        p->rows[p->events[done].row].launches++;
+        p->rows[p->events[done].row].total_ns += ns;
     }
 out:
-    drop_events(p, count);
+    drop_events(p, done);
     return st;
 }
 
@@ -159,6 +172,6 @@ void rs_profile_reset(rescl_device *dev)
         return;
     if (p->nevents > 0)
         drop_events(p, p->nevents);
-    p->nrows = 0;
+    drop_rows(p);
     p->label = NULL;
 }

@@ -157,6 +157,8 @@ rescl_status rs_fence_wait(rs_fence *fence)
         return RESCL_OK;
     RS_CL(clWaitForEvents(1, &fence->event));
 out:
+    if (st != RESCL_OK)
+        clFinish(fence->dev->queue); /* the host's memory must not be in use when this returns */
     clReleaseEvent(fence->event);
     give_back_fence(fence);
     return st;

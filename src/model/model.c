@@ -15,24 +15,17 @@ static const rs_model_def *const families[] = {
 #undef RS_FAMILY
 };
 
-/* Names of all models, made once; where memory ran out, none. */
-static const char *no_names[1];
-static const char **model_names = no_names;
+#define MOST_MODELS 127
+
+/* Names of all models, made once. */
+static const char *model_names[MOST_MODELS + 1];
 
 static void make_names(void)
 {
     size_t count = 0;
     for (size_t f = 0; f < RS_COUNT(families); f++)
-        for (const rs_model_def *d = families[f]; d->name; d++)
-            count++;
-    const char **list = calloc(count + 1, sizeof *list);
-    if (!list)
-        return;
-    count = 0;
-    for (size_t f = 0; f < RS_COUNT(families); f++)
-        for (const rs_model_def *d = families[f]; d->name; d++)
-            list[count++] = d->name;
-    model_names = list;
+        for (const rs_model_def *d = families[f]; d->name && count < MOST_MODELS; d++)
+            model_names[count++] = d->name;
 }
 
 const char *const *rescl_model_names(void)

@@ -427,6 +427,7 @@ void rs_net_destroy(rs_net *n)
     free(n->bucket_node);
     free(n->block);
     free(n->view);
+    rs_profile_label(n->dev, NULL); /* it may be one of a stage's */
     free(n);
 }
 
@@ -562,6 +563,11 @@ void rs_workspace_destroy(rs_workspace *w)
     for (size_t a = 0; a < w->arenas; a++)
         rs_buffer_release(w->arena[a]);
     free(w);
+}
+
+void rs_workspace_distrust(rs_workspace *w)
+{
+    w->last = NULL;
 }
 
 /* ---- what callers see -------------------------------------------------------------------- */

@@ -23,7 +23,8 @@ rescl_status rs_store_create(rescl_device *dev, const rs_graph *g, const rs_opti
                              rs_store **out) RESCL_CHECK;
 void rs_store_destroy(rs_store *s);
 
-/* Parameters and running statistics, host to device and back: one transfer for each arena. */
+/* Parameters and running statistics, host to device and back: one transfer for each arena. A download
+ * that fails leaves `w` as it was. */
 rescl_status rs_store_upload(rs_store *s, const rs_weights *w) RESCL_CHECK;
 rescl_status rs_store_download(rs_store *s, rs_weights *w) RESCL_CHECK;
 /* Gradients (same order; arrays of non-trainable entries are left alone). */
@@ -95,6 +96,9 @@ rescl_status rs_net_fingerprint(const rs_net *n, char out[33]) RESCL_CHECK;
 rescl_status rs_workspace_create(rescl_device *dev, rs_net *const *nets, size_t count,
                                  rs_workspace **out) RESCL_CHECK;
 void rs_workspace_destroy(rs_workspace *w);
+/* After a forward failed, or a wait behind it: which of its launches were run is unknown, so that
+ * nothing that nets keep in the workspace counts. */
+void rs_workspace_distrust(rs_workspace *w);
 
 size_t rs_net_batch(const rs_net *n);
 /* Bytes of activations, and the lower bound: the most that is alive at once. */
@@ -128,7 +132,8 @@ typedef struct rs_bucket_listener {
     void *user;
 } rs_bucket_listener;
 
-/* Enqueue; nothing waits. Backward follows a forward of the same step and writes the store's
+/* Enqueue; nothing waits. After a failure the next forward makes everything anew; running statistics
+ * that a failed forward of training moved stay moved. Backward follows a forward of the same step and writes the store's
  * gradients. `listener` may be NULL. */
 rescl_status rs_net_forward(rs_net *n, uint64_t seed, uint64_t step) RESCL_CHECK;
 rescl_status rs_net_backward(rs_net *n, const rs_step *step, const rs_bucket_listener *listener)

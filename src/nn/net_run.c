@@ -60,10 +60,13 @@ static bool must_pack(rs_net *n)
     return stale;
 }
 
-/* After every node of a forward made its own. */
-static void keep_packed(rs_net *n)
+/* After every node of a forward made its own, or failed to. */
+static void keep_packed(rs_net *n, rescl_status st)
 {
-    n->packed_version = n->store->version;
+    if (st == RESCL_OK)
+        n->packed_version = n->store->version;
+    else
+        rs_workspace_distrust(n->workspace);
 }
 
 rescl_status rs_net_forward(rs_net *n, uint64_t seed, uint64_t step)
@@ -72,9 +75,9 @@ rescl_status rs_net_forward(rs_net *n, uint64_t seed, uint64_t step)
     const bool pack = must_pack(n);
     for (size_t i = 0; i < n->graph->nnodes; i++)
         RS_TRY(run_pass(n, &n->stage[i], RS_FWD, pack, seed, step));
-    keep_packed(n);
     RS_TRY(rs_flush(n->store->dev));
 out:
+    keep_packed(n, st);
     return st;
 }
 
@@ -120,8 +123,8 @@ rescl_status rs_net_visit(rs_net *n, uint64_t seed, uint64_t step, rs_visit_fn f
         RS_TRY(rs_read(n->store->dev, s->args.dst.buf, 0, host, bytes));
         RS_TRY(fn(s->node, &s->args.dst.shape, host, user));
     }
-    keep_packed(n);
 out:
+    keep_packed(n, st);
     free(host);
     return st;
 }

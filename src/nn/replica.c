@@ -91,11 +91,14 @@ rescl_status rs_replica_forward(rs_replica *r, rs_net *net, const float *pixels,
     RS_TRY(rs_read_async(r->dev, losses.buf, 0, r->losses, n * sizeof *r->losses, &r->fence[3]));
     RS_TRY(rs_flush(r->dev));
 out:
-    if (st != RESCL_OK)
+    if (st != RESCL_OK) {
         rs_replica_abandon(r);
+        rs_workspace_distrust(r->workspace);
+    }
     return st;
 }
 
+/* A launch that failed on the device shows here: what it was to rearrange is not there then. */
 rescl_status rs_replica_settle(rs_replica *r)
 {
     rescl_status st = RESCL_OK;
@@ -105,6 +108,8 @@ rescl_status rs_replica_settle(rs_replica *r)
         r->fence[i] = NULL;
         st = st == RESCL_OK ? waited : st;
     }
+    if (st != RESCL_OK && r->workspace)
+        rs_workspace_distrust(r->workspace);
     return st;
 }
 

@@ -340,6 +340,7 @@ rescl_status rs_store_update(rs_store *s, const rs_rates *rates, uint64_t step)
 {
     rescl_status st = RESCL_OK;
     RS_FAIL_IF(!s->training, RESCL_ERR_ARG, "these parameters were made for inference only");
+    s->version++; /* even if only some arenas change */
     for (size_t a = 0; a < s->trainable.arenas; a++) {
         const int group = s->group[a];
         const rs_update u = {rates->group[group].lr, rates->group[group].weight_decay, step};
@@ -350,7 +351,6 @@ rescl_status rs_store_update(rs_store *s, const rs_rates *rates, uint64_t step)
         RS_TRY(rs_optim_enqueue(s->optim, s->param[a], s->grad[a], state,
                                 s->trainable.arena_bytes[a] / sizeof(float), &u));
     }
-    s->version++;
 out:
     return st;
 }

@@ -166,18 +166,26 @@ out:
     return st;
 }
 
-/* What was measured, or false: nothing was, or it cannot serve any more. */
-static bool take_tuned(const pending *w, rs_choice *out)
+/* What was measured. *taken: false if nothing was, or if it cannot serve any more. */
+static rescl_status take_tuned(const pending *w, rs_choice *out, bool *taken)
 {
-    const char *choice = rs_tuning_find(w->dev, w->p, w->pass);
+    rescl_status st = RESCL_OK;
+    const char *choice;
+
+    *taken = false;
+    RS_TRY(rs_tuning_find(w->dev, w->p, w->pass, &choice));
     if (!choice || strcmp(choice, RS_CHOICE_DEFAULT) == 0)
-        return false;
-    if (take_choice(w, choice, out) == RESCL_OK)
-        return true;
-    if (rs_verbose("dispatch"))
+        goto out;
+    st = take_choice(w, choice, out);
+    *taken = st == RESCL_OK;
+    if (st == RESCL_ERR_MEMORY)
+        goto out;
+    if (st != RESCL_OK && rs_verbose("dispatch"))
         rs_log(RESCL_LOG_INFO, "dispatch: the tuning's '%s' is left out: %s", choice,
                rescl_last_error()->message);
-    return false;
+    st = RESCL_OK;
+out:
+    return st;
 }
 
 static void log_choice(const pending *w, const rs_choice *c, const char *origin)
@@ -196,15 +204,18 @@ rescl_status rs_choice_make(rescl_device *dev, const rs_problem *p, rs_pass pass
     const pending w = {.dev = dev, .caps = rs_device_caps(dev), .p = p, .pass = pass};
     const char *origin = "";
     char name[RS_CHOICE];
+    bool tuned = false;
 
     if (!force) {
         RS_TRY(forced_by_env(p->op, name, sizeof name));
         force = name[0] ? name : NULL;
     }
+    if (!force)
+        RS_TRY(take_tuned(&w, out, &tuned));
     if (force && strcmp(force, RS_CHOICE_DEFAULT) != 0) {
         RS_TRY(take_choice(&w, force, out));
         origin = " (asked for)";
-    } else if (!force && take_tuned(&w, out)) {
+    } else if (tuned) {
         origin = " (tuned)";
     } else {
         RS_TRY(take_default(&w, out));

@@ -40,83 +40,106 @@ static void tuning_destroy(void *data)
     free(t);
 }
 
-/* After a file was read, or was not: `expected` ones that are missing are worth a warning. */
-static void take_note(tuning *t, rescl_status st, const char *path, bool expected)
+/* After a file was read, or was not: `expected` ones that are missing are worth a warning. Short
+ * memory is the only failure. */
+static rescl_status take_note(tuning *t, rescl_status st, const char *path, bool expected)
 {
     const char *why = st == RESCL_OK ? "" : rescl_last_error()->message;
     if (st == RESCL_OK)
-        (void)!rs_str_appendf(&t->source, "%s%s", t->source.len ? ", " : "", path);
-    else if (st == RESCL_ERR_FORMAT || (expected && st != RESCL_OK))
+        return rs_str_appendf(&t->source, "%s%s", t->source.len ? ", " : "", path);
+    if (st == RESCL_ERR_MEMORY)
+        return st;
+    if (st == RESCL_ERR_FORMAT || expected)
         rs_log(RESCL_LOG_WARN, "no tuning: %s", why);
     else if (st != RESCL_ERR_NOT_FOUND && rs_verbose("dispatch"))
         rs_log(RESCL_LOG_INFO, "dispatch: no tuning: %s", why);
+    return RESCL_OK;
 }
 
-static void read_files(tuning *t, const rescl_device_info *dev)
+static rescl_status read_files(tuning *t, const rescl_device_info *dev)
 {
+    rescl_status st = RESCL_OK;
     const char *chosen = getenv("RESCL_TUNE");
     char class[RS_TUNE_CLASS_TEXT], name[RS_TUNE_CLASS_TEXT + 24];
     char *path = NULL;
 
     if (chosen && strcmp(chosen, "off") == 0)
-        return;
+        goto out;
     if (chosen && *chosen) {
-        take_note(t, rs_tune_table_read(&t->table, chosen, dev, RS_TUNE_CLASS), chosen, true);
-        return;
+        RS_TRY(
+            take_note(t, rs_tune_table_read(&t->table, chosen, dev, RS_TUNE_CLASS), chosen, true));
+        goto out;
     }
     snprintf(name, sizeof name, "%s.tune", rs_tune_class(dev, class));
     const char *text = rs_embedded_tuning(name);
     if (text) {
         snprintf(name, sizeof name, "built-in %s.tune", class);
-        take_note(t, rs_tune_table_parse(&t->table, text, strlen(text), name, dev, RS_TUNE_CLASS),
-                  name, false);
+        RS_TRY(take_note(
+            t, rs_tune_table_parse(&t->table, text, strlen(text), name, dev, RS_TUNE_CLASS), name,
+            false));
     }
-    if (rs_tune_path(dev, &path) == RESCL_OK) {
-        const rescl_status st = rs_tune_table_read(&t->table, path, dev, RS_TUNE_DEVICE);
-        take_note(t, st, path, false);
-        if (st == RESCL_ERR_NOT_FOUND)
-            rs_tune_warn_outdated(path, dev);
-    }
+    st = rs_tune_path(dev, &path);
+    if (st == RESCL_OK)
+        st = rs_tune_table_read(&t->table, path, dev, RS_TUNE_DEVICE);
+    const bool missing = path && st == RESCL_ERR_NOT_FOUND;
+    RS_TRY(take_note(t, st, path ? path : "", false));
+    if (missing)
+        rs_tune_warn_outdated(path, dev);
+out:
     free(path);
+    return st;
 }
 
-static void take_fingerprint(tuning *t)
+static rescl_status take_fingerprint(tuning *t)
 {
+    rescl_status st = RESCL_OK;
     rs_str all = {0};
     for (size_t i = 0; i < t->table.count; i++)
-        if (rs_str_appendf(&all, "%s=%s\n", t->table.entry[i].key, t->table.entry[i].choice) !=
-            RESCL_OK)
-            break;
+        RS_TRY(rs_str_appendf(&all, "%s=%s\n", t->table.entry[i].key, t->table.entry[i].choice));
     if (t->table.count)
         rs_hash_hex(rs_hash_bytes(all.text, all.len), t->fingerprint);
+out:
     rs_str_fini(&all);
+    return st;
 }
 
-/* NULL only when memory is short, which costs no more than the tuning. */
-static const tuning *tuning_of(rescl_device *dev)
+/* Attached when it is whole. */
+static rescl_status tuning_of(rescl_device *dev, const tuning **out)
 {
-    tuning *t = rs_device_attached(dev);
-    if (t)
-        return t;
-    t = calloc(1, sizeof *t);
-    if (!t)
-        return NULL;
-    read_files(t, rescl_device_get_info(dev));
-    take_fingerprint(t);
+    rescl_status st = RESCL_OK;
+    tuning *t = NULL;
+
+    *out = rs_device_attached(dev);
+    if (*out)
+        goto out;
+    RS_OOM(t = calloc(1, sizeof *t));
+    RS_TRY(read_files(t, rescl_device_get_info(dev)));
+    RS_TRY(take_fingerprint(t));
     if (t->table.count && rs_verbose("dispatch"))
         rs_log(RESCL_LOG_INFO, "dispatch: %zu problems are tuned by %s", t->table.count,
                t->source.text ? t->source.text : "");
     rs_device_attach(dev, t, tuning_destroy);
-    return t;
+    *out = t, t = NULL;
+out:
+    if (t)
+        tuning_destroy(t);
+    return st;
 }
 
-const char *rs_tuning_find(rescl_device *dev, const rs_problem *p, rs_pass pass)
+rescl_status rs_tuning_find(rescl_device *dev, const rs_problem *p, rs_pass pass, const char **out)
 {
+    rescl_status st = RESCL_OK;
     char key[RS_TUNE_KEY];
     const tuning *t;
-    if (!p->op->key || !(t = tuning_of(dev)) || t->table.count == 0)
-        return NULL;
-    return rs_tuning_key(p, pass, key) ? rs_tune_table_get(&t->table, key) : NULL;
+
+    *out = NULL;
+    if (!p->op->key)
+        goto out;
+    RS_TRY(tuning_of(dev, &t));
+    if (t->table.count > 0 && rs_tuning_key(p, pass, key))
+        *out = rs_tune_table_get(&t->table, key);
+out:
+    return st;
 }
 
 void rs_tuning_forget(rescl_device *dev)
@@ -126,9 +149,9 @@ void rs_tuning_forget(rescl_device *dev)
 
 void rescl_device_get_tuning(rescl_device *device, rescl_tuning_info *out)
 {
-    const tuning *t = tuning_of(device);
+    const tuning *t;
     *out = (rescl_tuning_info){.source = ""};
-    if (!t || t->table.count == 0)
+    if (tuning_of(device, &t) != RESCL_OK || t->table.count == 0)
         return;
     out->problems = t->table.count;
     out->source = t->source.text ? t->source.text : "";

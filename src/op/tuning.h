@@ -14,9 +14,10 @@
 /* "conv2d fwd train 8x56x56x64 -> ..." into text; false when the op is not tuned. */
 bool rs_tuning_key(const rs_problem *p, rs_pass pass, char text[RS_TUNE_KEY]);
 
-/* The choice that the device's table has for a problem, or NULL. Reads the table if need be, so it
- * is for the host thread of the device. */
-const char *rs_tuning_find(rescl_device *dev, const rs_problem *p, rs_pass pass);
+/* Into *out the choice that the device's table has for a problem, or NULL. Reads the table if need be,
+ * so it is for the host thread of the device. Fails only for want of memory. */
+rescl_status rs_tuning_find(rescl_device *dev, const rs_problem *p, rs_pass pass, const char **out)
+    RESCL_CHECK;
 
 /* Drops the device's table: the next plan reads it anew. */
 void rs_tuning_forget(rescl_device *dev);

@@ -311,11 +311,12 @@ static void compare_eval(rescl_trainer *t, const rs_ckpt_data *was)
            t->resume_path);
 }
 
-rescl_status rs_trainer_resume(rescl_trainer *t)
+rescl_status rs_trainer_resume(rescl_trainer *t, rs_weights *old)
 {
     rescl_status st = RESCL_OK;
     const char *given = t->options.resume;
     rs_checkpoint *c = NULL;
+    rs_weights fresh = {0};
     const int nstates = rs_optim_states(&t->hyper);
 
     RS_OOM(t->resume_path = rs_path_is_dir(given) ? rs_path_join(given, "weights/last.safetensors")
@@ -328,7 +329,11 @@ rescl_status rs_trainer_resume(rescl_trainer *t)
     RS_FAIL_IF(t->progress.epoch > t->options.epochs, RESCL_ERR_ARG,
                "%s: %" PRIu64 " epochs are done, and epochs is %zu; ask for more", t->resume_path,
                t->progress.epoch, t->options.epochs);
-    RS_TRY(rs_checkpoint_read_weights(c, t->model->graph, &t->model->weights));
+    RS_TRY(rs_weights_create(t->model->graph, &fresh));
+    RS_TRY(rs_checkpoint_read_weights(c, t->model->graph, &fresh));
+    *old = t->model->weights;
+    t->model->weights = fresh;
+    fresh = (rs_weights){0};
     rs_model_take_over(t->model, rs_checkpoint_model(c)->preprocess,
                        &rs_checkpoint_model(c)->normalize, rs_checkpoint_model(c)->bn_eps);
     for (int i = 0; i < nstates; i++)
@@ -343,6 +348,7 @@ rescl_status rs_trainer_resume(rescl_trainer *t)
         t->resumed_units = t->resumed_width = 0;
     t->good = t->resume_path;
 out:
+    rs_weights_fini(&fresh);
     rs_checkpoint_close(c);
     return st;
 }

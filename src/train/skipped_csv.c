@@ -177,10 +177,11 @@ static rescl_status is_new(skipped *s, const rescl_dataset *set, size_t sample, 
     while (i < MAX_SETS - 1 && s->of[i].set && s->of[i].set != set)
         i++;
     if (s->of[i].set != set) {
+        bool *seen;
+        RS_OOM(seen = calloc(set->count, sizeof *seen));
         free(s->of[i].seen);
-        s->of[i].seen = NULL;
+        s->of[i].seen = seen;
         s->of[i].set = set;
-        RS_OOM(s->of[i].seen = calloc(set->count, sizeof *s->of[i].seen));
     }
     *out = !s->of[i].seen[sample];
     s->of[i].seen[sample] = true;

@@ -34,7 +34,8 @@ static rescl_status begin(rescl_trainer *t, const char *call)
         goto out;
     RS_FAIL_IF(!rs_mul_size(rs_shape_count(input), sizeof *own->pixels, &bytes), RESCL_ERR_ARG,
                "the input is too large");
-    RS_OOM(own->pixels = rs_aligned_calloc(o->batch_size, bytes));
+    if (!own->pixels) /* from a call that failed behind it */
+        RS_OOM(own->pixels = rs_aligned_calloc(o->batch_size, bytes));
     RS_OOM(own->labels = rs_aligned_calloc(o->batch_size, sizeof *own->labels));
     own->begun = true;
 out:

@@ -10,6 +10,7 @@ struct rs_team {
     rs_replica_options plan;
     rs_net *last;        /* that ran last, or NULL */
     uint64_t seed, step; /* with these */
+    bool stepping;       /* a training step is under way, or not known to have ended well */
     bool spoiled;        /* a training step failed half-way */
     rescl_error why;     /* with this */
 };
@@ -82,6 +83,15 @@ static rescl_status spoil(rs_team *t, rescl_status st)
     return st;
 }
 
+/* After what waits for all that was asked for before it: that a command failed may be said of the step
+ * that was under way. */
+static rescl_status end_wait(rs_team *t, rescl_status st)
+{
+    if (st == RESCL_OK)
+        t->stepping = false;
+    return t->stepping && rescl_last_error()->cl_code == RS_CL_COMMAND_FAILED ? spoil(t, st) : st;
+}
+
 static rescl_status check_whole(const rs_team *t)
 {
     rescl_status st = RESCL_OK;
@@ -105,6 +115,7 @@ static rescl_status run_batch(rs_team *t, rs_mode mode, const rs_batch *batch, u
 
     RS_TRY(check_whole(t));
     RS_FAIL_IF(!net, RESCL_ERR_ARG, "batch size %zu was not planned for", batch->n);
+    t->stepping = t->stepping || mode == RS_MODE_TRAIN;
     t->last = net;
     t->seed = seed;
     t->step = step;
@@ -116,9 +127,7 @@ static rescl_status run_batch(rs_team *t, rs_mode mode, const rs_batch *batch, u
     }
     if (st == RESCL_OK)
         st = rs_replica_settle(r);
-    if (mode == RS_MODE_TRAIN)
-        st = spoil(t, st);
-    RS_TRY(st);
+    RS_TRY(mode == RS_MODE_TRAIN ? spoil(t, st) : end_wait(t, st));
     *out = (rs_outputs){batch->n, r->classes, r->logits, r->losses};
 out:
     return st;
@@ -135,6 +144,7 @@ rescl_status rs_team_update(rs_team *t, const rs_rates *lr, uint64_t step)
     rescl_status st = RESCL_OK;
 
     RS_TRY(check_whole(t));
+    t->stepping = true;
     RS_TRY(spoil(t, rs_store_update(t->replica->store, lr, step)));
     RS_TRY(spoil(t, rs_flush(t->replica->dev)));
 out:
@@ -154,7 +164,7 @@ rescl_status rs_team_find_nonfinite(rs_team *t, const char **layer)
 
 rescl_status rs_team_finish(rs_team *t)
 {
-    return spoil(t, rs_finish(t->replica->dev));
+    return end_wait(t, rs_finish(t->replica->dev));
 }
 
 uint64_t rs_team_peak_bytes(const rs_team *t)
@@ -172,7 +182,7 @@ rescl_status rs_team_download(rs_team *t, rs_weights *w)
     rescl_status st = RESCL_OK;
 
     RS_TRY(check_whole(t));
-    RS_TRY(rs_store_download(t->replica->store, w));
+    RS_TRY(end_wait(t, rs_store_download(t->replica->store, w)));
 out:
     return st;
 }
@@ -182,7 +192,7 @@ rescl_status rs_team_read_param(rs_team *t, size_t index, bool gradient, float *
     rescl_status st = RESCL_OK;
 
     RS_TRY(check_whole(t));
-    RS_TRY(rs_store_read_param(t->replica->store, index, gradient, values));
+    RS_TRY(end_wait(t, rs_store_read_param(t->replica->store, index, gradient, values)));
 out:
     return st;
 }
@@ -192,7 +202,7 @@ rescl_status rs_team_write_param(rs_team *t, size_t index, bool gradient, const 
     rescl_status st = RESCL_OK;
 
     RS_TRY(check_whole(t));
-    RS_TRY(rs_store_write_param(t->replica->store, index, gradient, values));
+    RS_TRY(end_wait(t, rs_store_write_param(t->replica->store, index, gradient, values)));
 out:
     return st;
 }
@@ -212,7 +222,7 @@ rescl_status rs_team_download_state(rs_team *t, int i, rs_weights *w)
     rescl_status st = RESCL_OK;
 
     RS_TRY(check_whole(t));
-    RS_TRY(rs_store_download_state(t->replica->store, i, w));
+    RS_TRY(end_wait(t, rs_store_download_state(t->replica->store, i, w)));
 out:
     return st;
 }

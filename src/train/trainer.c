@@ -170,8 +170,10 @@ rescl_status rescl_trainer_create(rescl_device *device, rescl_model *model,
 {
     rescl_status st = RESCL_OK;
     rescl_trainer *t = NULL;
+    rs_model_undo undo = {0};
 
     RS_TRY(rs_model_need_weights(model));
+    RS_TRY(rs_model_undo_begin(model, &undo));
     RS_OOM(t = calloc(1, sizeof *t));
     t->model = model;
     t->train_set = train_set;
@@ -207,7 +209,7 @@ rescl_status rescl_trainer_create(rescl_device *device, rescl_model *model,
         RS_TRY(rs_weights_create(model->graph, &t->state[i]));
     RS_TRY(rs_trainer_lock(t));
     if (t->options.resume)
-        RS_TRY(rs_trainer_resume(t));
+        RS_TRY(rs_trainer_resume(t, &undo.weights));
     RS_TRY(rs_trainer_paths(t));
     if (train_set)
         RS_TRY(create_loader(t, train_set, true, &t->train_loader));
@@ -216,6 +218,7 @@ rescl_status rescl_trainer_create(rescl_device *device, rescl_model *model,
     RS_TRY(create_team(t, device));
     *out = t, t = NULL;
 out:
+    rs_model_undo_end(&undo, st != RESCL_OK);
     rescl_trainer_destroy(t);
     return st;
 }

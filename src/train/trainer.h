@@ -5,6 +5,7 @@
 #include "checkpoint.h"
 #include "loader.h"
 #include "metrics.h"
+#include "modelundo.h"
 #include "netmodel.h"
 #include "schedule.h"
 #include "trainoptions.h"
@@ -68,8 +69,8 @@ rescl_status rs_trainer_download(rescl_trainer *t) RESCL_CHECK;
 rescl_status rs_trainer_save_last(rescl_trainer *t) RESCL_CHECK;
 rescl_status rs_trainer_save_best(rescl_trainer *t) RESCL_CHECK;
 /* Takes up progress, weights and optimiser state of options.resume. Called before the team
- * exists. */
-rescl_status rs_trainer_resume(rescl_trainer *t) RESCL_CHECK;
+ * exists. The weights that the model had go to *old, {0} if it has them still. */
+rescl_status rs_trainer_resume(rescl_trainer *t, rs_weights *old) RESCL_CHECK;
 
 /* ---- evaluate.c -------------------------------------------------------------------------- */
 

@@ -47,11 +47,13 @@ static fault_plan plan;
 static atomic_uint_fast64_t counted, counted_of[NCALLS];
 static atomic_int fired = NCALLS; /* enum call of the first that failed */
 static int fired_code;
+static atomic_int owed; /* by launches that did not run, to the next call that waits */
 
 void fault_arm(const fault_plan *p)
 {
     plan = p ? *p : (fault_plan){0};
     atomic_store(&counted, 0);
+    atomic_store(&owed, CL_SUCCESS);
     for (int i = 0; i < NCALLS; i++)
         atomic_store(&counted_of[i], 0);
     atomic_store(&fired, NCALLS);
@@ -126,15 +128,20 @@ static cl_int take_call(enum call call)
     cl_int name parameters                                                                         \
     {                                                                                              \
         const cl_int failure = take_call(CALL_##name);                                             \
-        const cl_int done = NEXT(name) arguments;                                                  \
-        return failure ? failure : done;                                                           \
+        const cl_int done = NEXT(name) arguments, late = atomic_exchange(&owed, CL_SUCCESS);       \
+        return failure ? failure : late ? late : done;                                             \
     }
 
 #define DEFINE_ENQUEUE(name, object, parameters, arguments)                                        \
     cl_int name parameters                                                                         \
     {                                                                                              \
         const cl_int failure = take_call(CALL_##name);                                             \
-        const cl_int done = failure ? failure : NEXT(name) arguments;                              \
+        const bool late = failure && plan.late && CALL_##name == CALL_clEnqueueNDRangeKernel;      \
+        if (late)                                                                                  \
+            atomic_store(&owed, CL_EXEC_STATUS_ERROR_FOR_EVENTS_IN_WAIT_LIST);                     \
+        const cl_int done = late      ? NEXT(clEnqueueMarkerWithWaitList)(queue, n, after, event)  \
+                            : failure ? failure                                                    \
+                                      : NEXT(name) arguments;                                      \
         if (event && done == CL_SUCCESS)                                                           \
             atomic_fetch_add(&live[OBJ_##object], 1);                                              \
         return done;                                                                               \
@@ -181,7 +188,7 @@ __attribute__((constructor)) static void begin(void)
         *(void **)&next[i] = dlsym(RTLD_NEXT, calls[i].name);
     const char *code = getenv("FAULT_CODE");
     fault_arm(&(fault_plan){number("FAULT_AT"), number("FAULT_TIMES"), getenv("FAULT_FUNCTION"),
-                            code ? (int)strtol(code, NULL, 10) : 0});
+                            code ? (int)strtol(code, NULL, 10) : 0, getenv("FAULT_LATE") != NULL});
 }
 
 __attribute__((destructor)) static void end(void)

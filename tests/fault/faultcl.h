@@ -10,8 +10,8 @@
  *         job();
  *     }
  *
- * With any other program by LD_PRELOAD and the environment: FAULT_AT, FAULT_TIMES, FAULT_FUNCTION and
- * FAULT_CODE are the members of fault_plan. FAULT_REPORT names a file that is written at exit, so
+ * With any other program by LD_PRELOAD and the environment: FAULT_AT, FAULT_TIMES, FAULT_FUNCTION,
+ * FAULT_CODE and FAULT_LATE are the members of fault_plan. FAULT_REPORT names a file that is written at exit, so
  * that there is none after a crash:
  *
  *     calls 1234
@@ -22,6 +22,7 @@
 #ifndef FAULTCL_H
 #define FAULTCL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -32,6 +33,7 @@ typedef struct fault_plan {
     uint64_t times;       /* how many fail in a row; 0: one */
     const char *function; /* only its calls are counted; NULL: those of all. Borrowed */
     int code;             /* that they fail with; 0: each function's own (faultcl.def) */
+    bool late;            /* a launch succeeds, does not run, and the next call that waits fails */
 } fault_plan;
 
 /* Counts anew, with a plan (copied; NULL: nothing fails). While no call runs. */

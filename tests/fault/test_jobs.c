@@ -143,14 +143,16 @@ static bool is_spoiled(rescl_status st)
     return st != RESCL_OK;
 }
 
-/* False if the trainer is spoiled. */
-static bool step_all(rescl_trainer *t)
+/* False if the trainer is spoiled: by a step that failed, or, as waiting for the evaluation tells of it,
+ * by the last update. */
+static bool step_all(rescl_trainer *t, rescl_metrics *metrics)
 {
     for (size_t i = 0; i < STEPS; i++)
         if (failed(rescl_trainer_step(t, images[i], labels[i], BATCH, NULL), "a step") &&
             is_spoiled(rescl_trainer_step(t, images[i], labels[i], BATCH, NULL)))
             return false;
-    return true;
+    return !failed(rescl_trainer_evaluate(t, metrics), "an evaluation") ||
+           !is_spoiled(rescl_trainer_evaluate(t, metrics));
 }
 
 static void train_steps(result *out)
@@ -168,9 +170,8 @@ static void train_steps(result *out)
         AGAIN(rescl_trainer_create(rs_test_device(), m, NULL, eval_set, &o, &t));
         AGAIN(rescl_trainer_get_parameter(t, "fc.bias", bias, CLASSES));
         AGAIN(rescl_trainer_set_parameter(t, "fc.bias", bias, CLASSES));
-        done = step_all(t);
+        done = step_all(t, &metrics);
     }
-    AGAIN(rescl_trainer_evaluate(t, &metrics));
     *take(out, 1) = (float)metrics.loss;
     AGAIN(rescl_trainer_sync_model(t));
     keep_weights(m, out);
