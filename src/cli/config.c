@@ -5,6 +5,7 @@
 #include "inifile.h"
 #include "output.h"
 #include "text.h"
+#include "textfile.h"
 
 #include <errno.h>
 #include <rescl/status.h>
@@ -108,11 +109,12 @@ static bool store(const reader *r, cli_origin origin)
 /* The whole file with a '\0' behind it, which may also be a pipe; NULL after a message, and *code. */
 static char *read_file(const char *path, size_t *bytes, int *code)
 {
-    FILE *f = fopen(path, "r");
+    const char *why;
+    FILE *f = rs_text_open(path, RS_TEXT_WAIT, &why);
     char *text = f ? malloc(MAX_BYTES + 1) : NULL;
     *code = f && !text ? CLI_FAILURE : CLI_FILE;
     if (!f) {
-        cli_error("%s: %s", path, strerror(errno));
+        cli_error("%s: %s", path, why);
         return NULL;
     }
     if (!text) {

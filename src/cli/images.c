@@ -5,6 +5,7 @@
 #include "dirs.h"
 #include "output.h"
 #include "text.h"
+#include "textfile.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -169,12 +170,13 @@ static ssize_t read_line(FILE *f, const char *file, size_t line, char *text)
 static int add_listed(cli_images *list, const char *file)
 {
     bool standard = strcmp(file, "-") == 0;
-    FILE *f = standard ? stdin : fopen(file, "r");
+    const char *why = NULL;
+    FILE *f = standard ? stdin : rs_text_open(file, RS_TEXT_WAIT, &why);
     int code = CLI_OK;
     char text[LINE_BYTES + 1];
     ssize_t len = 0;
     if (!f) {
-        cli_error("--files-from: %s: %s", file, strerror(errno));
+        cli_error("--files-from: %s: %s", file, why);
         return CLI_FILE;
     }
     for (size_t line = 1; code == CLI_OK && (len = read_line(f, file, line, text)) >= 0; line++) {

@@ -5,6 +5,7 @@
 #include "dirs.h"
 #include "output.h"
 #include "text.h"
+#include "textfile.h"
 
 #include <errno.h>
 #include <math.h>
@@ -157,7 +158,8 @@ char *cli_run_create(const cli_args *args)
 cli_run_row cli_run_last_row(const char *folder)
 {
     char *path = cli_format("%s/results.csv", folder);
-    FILE *f = path ? fopen(path, "r") : NULL;
+    const char *why;
+    FILE *f = path ? rs_text_open(path, 0, &why) : NULL;
     char line[512];
     cli_run_row last = {NAN, NAN, NAN, NAN};
     while (f && fgets(line, sizeof line, f)) {
