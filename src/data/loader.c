@@ -219,7 +219,10 @@ static rescl_status make_slots(rs_loader *l)
                RESCL_ERR_MEMORY, "%zu batches of %zu images of %zux%zu do not fit into memory",
                o->depth, room, o->height, o->width);
     const size_t apart = values & ~(size_t)15; /* a multiple of 64 bytes */
-    RS_OOM(l->pixels = rs_aligned_calloc(floats, sizeof(float)));
+    l->pixels = rs_aligned_calloc(floats, sizeof(float));
+    RS_FAIL_IF(!l->pixels, RESCL_ERR_MEMORY,
+               "out of host memory: %zu batches of %zu images of %zux%zu take %.1f GiB", o->depth,
+               room, o->height, o->width, (double)floats * sizeof(float) / 0x1p30);
     RS_OOM(l->labels = calloc(o->depth * room + 1, sizeof *l->labels));
     RS_OOM(l->unread_at = calloc(o->depth * room + 1, sizeof *l->unread_at));
     RS_OOM(l->slots = calloc(o->depth, sizeof *l->slots));

@@ -23,7 +23,10 @@ rescl_status rs_weights_create(const rs_graph *g, rs_weights *out)
         RS_FAIL_IF(!rs_add_size(total, rs_round_up(w.elems[i], 16), &total), RESCL_ERR_MEMORY,
                    "the model's parameters do not fit the address space");
     }
-    RS_OOM(w.memory = rs_aligned_calloc(total, sizeof *w.memory));
+    w.memory = rs_aligned_calloc(total, sizeof *w.memory);
+    RS_FAIL_IF(!w.memory, RESCL_ERR_MEMORY,
+               "out of host memory: %zu parameters take %.1f GiB each time that they are kept",
+               total, (double)total * sizeof *w.memory / 0x1p30);
     total = 0;
     for (size_t i = 0; i < g->nparams; i++) {
         w.data[i] = w.memory + total;
