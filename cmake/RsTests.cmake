@@ -10,7 +10,7 @@ set(rs_slow_tests
     fault.jobs.all
     fuzz.run
     model.devices
-    model.resnet
+    model.resnet_family
     op.conv2d.packed_gemm.width4
     op.conv2d.packed_gemm.width8
     op.conv2d.winograd.width4

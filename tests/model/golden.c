@@ -258,7 +258,9 @@ double golden_largest_gap(const double *a, const double *b, size_t count)
 
 /* ---- a whole model ----------------------------------------------------------------------- */
 
-static const rs_optim_hyper sgd = {.def = &rs_optim_sgd, .number = {0.9}};
+/* The first step of SGD is the same with momentum and without, which needs no state of the parameters'
+ * size; model.training takes more steps. */
+static const rs_optim_hyper sgd = {.def = &rs_optim_sgd};
 #define LR    0.1
 #define DECAY 1e-4
 
@@ -334,34 +336,57 @@ static double norm_of(const float *x, size_t n)
     return sqrt(sum);
 }
 
+/* Parameter `i`, or its gradient, on the heap. The largest models are looked at one parameter at a
+ * time: a copy of them all is half a gigabyte. */
+static float *read_param(const net_fixture *f, const rs_graph *graph, size_t i, bool gradient,
+                         size_t *count)
+{
+    float *data;
+    *count = rs_shape_count(&graph->param[i].spec.shape);
+    data = malloc(*count * sizeof *data);
+    assert_non_null(data);
+    assert_ok(rs_store_read_param(f->store, i, gradient, data));
+    return data;
+}
+
+/* In exact arithmetic the gradient of an idle bias is 0: what is left over is measured by the
+ * layer's weight's. */
+static void check_idle_bias(const rs_graph *graph, net_fixture *f, size_t i, double norm,
+                            double tolerance)
+{
+    size_t n;
+    const int weight = graph->node[graph->param[i].node].param[0];
+    float *grad = read_param(f, graph, (size_t)weight, true, &n);
+    assert_true(norm <= tolerance * norm_of(grad, n));
+    free(grad);
+}
+
 static void compare_gradients(const golden *g, net_fixture *f, double tolerance)
 {
     const rs_graph *graph = g->model->graph;
-    rs_weights grad;
     double worst = 0.0;
     size_t idle = 0, compared = 0;
 
-    net_grads(f, graph, &grad);
     for (size_t i = 0; i < graph->nparams; i++) {
         const rs_param *p = &graph->param[i];
+        size_t n;
+        float *grad;
         if (!p->trainable)
             continue;
+        grad = read_param(f, graph, i, true, &n);
         if (golden_is_idle_bias(graph, i)) {
-            /* In exact arithmetic 0: what is left over is measured by the layer's weight's. */
-            const int weight = graph->node[p->node].param[0];
-            const double scale = norm_of(grad.data[weight], grad.elems[weight]);
-            assert_true(norm_of(grad.data[i], grad.elems[i]) <= tolerance * scale);
+            check_idle_bias(graph, f, i, norm_of(grad, n), tolerance);
             idle++;
-            continue;
+        } else {
+            golden_check(g, "grad", p->name, grad, n, tolerance);
+            const golden_distance d = golden_compare(g, "grad", p->name, grad, n);
+            worst = fmax(worst, d.by_value / d.samples);
+            compared++;
         }
-        golden_check(g, "grad", p->name, grad.data[i], grad.elems[i], tolerance);
-        const golden_distance d = golden_compare(g, "grad", p->name, grad.data[i], grad.elems[i]);
-        worst = fmax(worst, d.by_value / d.samples);
-        compared++;
+        free(grad);
     }
     print_message("%s: %zu gradients, at most %.1e away; %zu are 0 but for rounding\n",
                   g->model->name, compared, worst, idle);
-    rs_weights_fini(&grad);
 }
 
 /* Running statistics, and what one step of SGD adds to the parameters. */
@@ -370,29 +395,27 @@ static void compare_update(const golden *g, net_fixture *f, double tolerance)
     const rs_graph *graph = g->model->graph;
     const rs_weights *before = &g->model->weights;
     const rs_rates rates = rs_rates_uniform(LR, DECAY);
-    rs_weights after;
 
     assert_ok(rs_store_update(f->store, &rates, 1));
-    assert_ok(rs_weights_create(graph, &after));
-    assert_ok(rs_store_download(f->store, &after));
     for (size_t i = 0; i < graph->nparams; i++) {
         const char *name = graph->param[i].name;
-        const size_t n = after.elems[i];
-        if (!graph->param[i].trainable) {
-            golden_check(g, "stat", name, after.data[i], n, tolerance);
-            continue;
+        size_t n;
+        float *after = read_param(f, graph, i, false, &n);
+        if (graph->param[i].trainable) {
+            /* The sum is rounded to float32, which is felt where the change is small. */
+            const double rounding = 0x1p-23 * norm_of(before->data[i], n);
+            for (size_t k = 0; k < n; k++)
+                after[k] -= before->data[i][k];
+            const golden_distance d = golden_compare(g, "delta", name, after, n);
+            const double idle = golden_is_idle_bias(graph, i) ? LR * tolerance : 0.0;
+            if (!(d.by_norm <= tolerance * d.norm + rounding + idle &&
+                  d.by_value <= tolerance * d.samples + rounding + idle))
+                fail_msg("the change of %s is off by %.2e of %.2e", name, d.by_norm, d.norm);
+        } else {
+            golden_check(g, "stat", name, after, n, tolerance);
         }
-        /* The sum is rounded to float32, which is felt where the change is small. */
-        const double rounding = 0x1p-23 * norm_of(before->data[i], n);
-        for (size_t k = 0; k < n; k++)
-            after.data[i][k] -= before->data[i][k];
-        const golden_distance d = golden_compare(g, "delta", name, after.data[i], n);
-        const double idle = golden_is_idle_bias(graph, i) ? LR * tolerance : 0.0;
-        if (!(d.by_norm <= tolerance * d.norm + rounding + idle &&
-              d.by_value <= tolerance * d.samples + rounding + idle))
-            fail_msg("the change of %s is off by %.2e of %.2e", name, d.by_norm, d.norm);
+        free(after);
     }
-    rs_weights_fini(&after);
 }
 
 /* The layout takes little more than what is alive at once, which no layout can do without. */
@@ -420,6 +443,7 @@ void golden_check_model(const char *name, double tolerance)
     compare_gradients(&g, &f, tolerance);
     compare_update(&g, &f, tolerance);
     net_fixture_close(&f);
+    rs_device_trim(rs_test_device());
 
     net_fixture_open(&f, rs_test_device(), g.model->graph, &g.model->weights, NULL, g.batch,
                      RS_MODE_EVAL);
@@ -427,5 +451,16 @@ void golden_check_model(const char *name, double tolerance)
     net_forward_loss(&f, g.pixels, g.labels, 1);
     compare_loss(&g, &f, "eval.logits", "eval.loss", tolerance);
     net_fixture_close(&f);
+    rs_device_trim(rs_test_device());
     golden_close(&g);
+}
+
+/* Over 152 layers errors grow further than elsewhere: PyTorch's own float32 is up to 6.3e-5 away. */
+#define DEEP_TOLERANCE 2e-4
+
+void golden_is_as_in_pytorch(void **state)
+{
+    const char *model = *state;
+    const bool deep = strncmp(model, "resnet152", 9) == 0;
+    golden_check_model(model, deep ? DEEP_TOLERANCE : GOLDEN_TOLERANCE);
 }

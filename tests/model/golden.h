@@ -52,6 +52,14 @@ bool golden_is_idle_bias(const rs_graph *g, size_t param);
  * and one update, in training; memory and loss in evaluation. */
 void golden_check_model(const char *model, double tolerance);
 
+/* The same as a cmocka test, whose initial state is the model's name. */
+void golden_is_as_in_pytorch(void **state);
+#define GOLDEN_TEST(model)                                                                         \
+    {                                                                                              \
+        .name = model " is as in PyTorch", .test_func = golden_is_as_in_pytorch,                   \
+        .initial_state = (void *)(uintptr_t)(model)                                                \
+    }
+
 /* max |a - b| over `count`. */
 double golden_largest_gap(const double *a, const double *b, size_t count);
 
