@@ -2,7 +2,9 @@
 
 #include "testing.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 static rescl_runtime *runtime;
 static rescl_device *device;
@@ -21,15 +23,31 @@ static void close_device(void)
 {
     rescl_device_close(device);
     rescl_runtime_destroy(runtime);
+    device = NULL;
+    runtime = NULL;
+}
+
+/* A driver's libraries may have been torn down by then: Oclgrind's abort. */
+static void check_closed(void)
+{
+    if (!device)
+        return;
+    fputs("the device under test is open at exit: rs_test_group closes it\n", stderr);
+    _exit(1);
 }
 
 rescl_device *rs_test_device(void)
 {
+    static bool checked;
     if (device)
         return device;
-    assert_ok(rescl_runtime_create(&runtime));
+    if (!checked)
+        atexit(check_closed);
+    checked = true;
+    rs_test_at_end(close_device);
+    if (!runtime)
+        assert_ok(rescl_runtime_create(&runtime));
     assert_ok(rescl_device_open(runtime, rs_test_selector(runtime), 0, &device));
-    atexit(close_device);
     print_message("device: %s\n", rescl_device_get_info(device)->name);
     return device;
 }

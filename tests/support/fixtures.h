@@ -7,7 +7,7 @@
 /* The selector of RESCL_TEST_DEVICE, else of PoCL, else of the default device. */
 const char *rs_test_selector(const rescl_runtime *runtime);
 
-/* The device under test, opened at the first call and closed at exit. */
+/* The device under test, opened at the first call and closed after the group of tests. */
 rescl_device *rs_test_device(void);
 
 #define TEST_SIZE 16 /* height and width of images */

@@ -10,6 +10,24 @@
 #include <string.h>
 #include <unistd.h>
 
+static void (*at_end)(void);
+
+void rs_test_at_end(void (*end)(void))
+{
+    assert_true(!at_end || at_end == end);
+    at_end = end;
+}
+
+int rs_test_group(const char *name, const struct CMUnitTest *tests, size_t count,
+                  CMFixtureFunction setup, CMFixtureFunction teardown)
+{
+    const int failed = _cmocka_run_group_tests(name, tests, count, setup, teardown);
+    if (at_end)
+        at_end();
+    at_end = NULL;
+    return failed;
+}
+
 void rs_test_ok(rescl_status st, const char *expr, const char *file, int line)
 {
     if (st == RESCL_OK)

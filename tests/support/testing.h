@@ -11,6 +11,21 @@
 #include <cmocka.h>
 #include <rescl/status.h>
 
+/* Groups of tests end with what rs_test_at_end was told, whoever runs them. */
+#undef cmocka_run_group_tests
+#undef cmocka_run_group_tests_name
+#define cmocka_run_group_tests(tests, setup, teardown)                                             \
+    cmocka_run_group_tests_name(#tests, tests, setup, teardown)
+#define cmocka_run_group_tests_name(name, tests, setup, teardown)                                  \
+    rs_test_group(name, tests, sizeof(tests) / sizeof((tests)[0]), setup, teardown)
+
+int rs_test_group(const char *name, const struct CMUnitTest *tests, size_t count,
+                  CMFixtureFunction setup, CMFixtureFunction teardown);
+
+/* `end` is called once, after the teardown of the group that runs: while every library still works,
+ * which those that a driver loads need not do at exit. */
+void rs_test_at_end(void (*end)(void));
+
 /* Passes when `expr` is RESCL_OK, else prints the error record. */
 #define assert_ok(expr) rs_test_ok((expr), #expr, __FILE__, __LINE__)
 
