@@ -321,6 +321,19 @@ static void mode_gradient(void **state)
 /* ---- implementations ------------------------------------------------------------------------- */
 
 static unsigned served; /* bit i: implementation i of the suite's op has run */
+/* Why an implementation cannot serve on this device what it would on another. */
+static const char *beyond[32];
+
+/* A device that implementations do not decline for what it lacks. */
+static rs_caps ample(const rs_caps *caps)
+{
+    rs_caps all = *caps;
+    all.float_width = caps->float_width < 4 ? 4 : caps->float_width;
+    all.max_group = caps->max_group < 1024 ? 1024 : caps->max_group;
+    all.local_bytes = caps->local_bytes < 65536 ? 65536 : caps->local_bytes;
+    all.max_alloc_bytes = UINT64_MAX;
+    return all;
+}
 
 static rs_args bind(const run *r, rs_pass pass, const op_guarded *g)
 {
@@ -441,7 +454,7 @@ static bool next_tuned(const rs_impl *m, rs_pass pass, char choice[RS_CHOICE])
 static void check_impls(run *r, rs_pass pass, const char *label)
 {
     const rs_op *op = r->p.op;
-    const rs_caps *caps = rs_device_caps(rs_test_device());
+    const rs_caps *caps = rs_device_caps(rs_test_device()), all = ample(caps);
     const char *only = getenv("RESCL_TEST_IMPL");
     rs_plan plan;
     char choice[RS_CHOICE];
@@ -450,7 +463,10 @@ static void check_impls(run *r, rs_pass pass, const char *label)
     assert_ok(rs_choice_plan(rs_test_device(), &r->p, pass, NULL, &plan));
     for (int i = 0; op->impls[i]; i++) {
         const rs_impl *m = op->impls[i];
-        if (rs_impl_refuses(m, &r->p, pass, caps))
+        const char *why = rs_impl_refuses(m, &r->p, pass, caps);
+        if (why && !rs_impl_refuses(m, &r->p, pass, &all))
+            beyond[i] = why;
+        if (why)
             continue;
         if (only && strcmp(only, m->name) != 0)
             continue;
@@ -527,7 +543,7 @@ static int teardown(void **state)
 }
 
 /* An implementation that no case reaches is not tested at all. Those for other classes of device
- * may decline. */
+ * may decline, and those that need more than this device has. */
 static void mode_all_served(void **state)
 {
     const rs_op *op = *state;
@@ -536,9 +552,14 @@ static void mode_all_served(void **state)
         assert_true(served != 0);
         return;
     }
-    for (int i = 0; op->impls[i]; i++)
-        if (!(served >> i & 1) && (op->impls[i]->prefers == 0 || op->impls[i]->prefers & type))
-            fail_msg("no case ran implementation '%s'", op->impls[i]->name);
+    for (int i = 0; op->impls[i]; i++) {
+        const rs_impl *m = op->impls[i];
+        if (served >> i & 1 || (m->prefers != 0 && !(m->prefers & type)))
+            continue;
+        if (!beyond[i])
+            fail_msg("no case ran implementation '%s'", m->name);
+        print_message("skipped: implementation '%s' of %s (%s)\n", m->name, op->name, beyond[i]);
+    }
 }
 
 int op_suite_main(const op_suite *s, const struct CMUnitTest *extra, size_t nextra)
@@ -571,7 +592,7 @@ int op_suite_main(const op_suite *s, const struct CMUnitTest *extra, size_t next
                                      (void *)(uintptr_t)s->op};
     for (size_t i = 0; i < nextra; i++)
         tests[n++] = extra[i];
-    failed = _cmocka_run_group_tests(s->op->name, tests, n, NULL, NULL);
+    failed = rs_test_group(s->op->name, tests, n, NULL, NULL);
 out:
     free(names);
     free(inits);
