@@ -55,6 +55,7 @@ typedef struct rs_hw {
     char device_version[192];
     size_t max_items[3]; /* largest work-group in each dimension */
     size_t align;        /* bytes a sub-buffer's origin is a multiple of */
+    bool has_fma;        /* fma() is an instruction, not a function of many */
     unsigned quirks;     /* rs_quirk_flag */
     char quirk_options[128];
 } rs_hw;

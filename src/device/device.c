@@ -17,8 +17,9 @@ static void CL_CALLBACK on_driver_message(const char *message, const void *data,
 static char *base_options(const rs_hw *hw)
 {
     const rescl_device_info *info = &hw->info;
-    return rs_strf("-cl-std=CL1.2 -cl-kernel-arg-info -DRS_VW=%u %s%s", info->float_width,
-                   info->type == RESCL_DEVICE_CPU ? "-DRS_CPU" : "-DRS_GPU", hw->quirk_options);
+    return rs_strf("-cl-std=CL1.2 -cl-kernel-arg-info -DRS_VW=%u %s%s%s", info->float_width,
+                   info->type == RESCL_DEVICE_CPU ? "-DRS_CPU" : "-DRS_GPU",
+                   hw->has_fma ? "" : " -DRS_NO_FMA", hw->quirk_options);
 }
 
 rescl_status rescl_device_open(rescl_runtime *runtime, const char *selector, unsigned flags,

@@ -247,6 +247,7 @@ static rescl_status describe(rs_hw *hw, size_t platform, size_t device)
     if (width == UINT64_MAX)
         info->float_width = 0; /* no answer */
 
+    hw->has_fma = (rs_ask_number(a, CL_DEVICE_SINGLE_FP_CONFIG, CL_FP_FMA) & CL_FP_FMA) != 0;
     const size_t base = (size_t)rs_ask_number(a, CL_DEVICE_MEM_BASE_ADDR_ALIGN, 0) / 8;
     hw->align = base > MIN_ALIGN ? base : MIN_ALIGN;
     size_t items[16] = {0};

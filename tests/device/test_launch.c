@@ -1,6 +1,8 @@
+#include "clinternal.h"
 #include "device_support.h"
 #include "testing.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -128,7 +130,7 @@ static void refuses_wrong_launches(void **state)
 static void passes_options(void **state)
 {
     (void)state;
-    int32_t back[3] = {0};
+    int32_t back[4] = {0};
     rs_buffer *dst = NULL;
     rs_kernel *plain = NULL, *extra = NULL, *again = NULL;
     const rs_grid one = {.items = {1}, .group = {1}};
@@ -147,13 +149,40 @@ static void passes_options(void **state)
     rs_buffer_release(dst);
 }
 
+/* fma() of a device without the instruction is compiled to a function of hundreds. */
+static void says_whether_there_is_fma(void **state)
+{
+    (void)state;
+    char pair[64];
+    const rescl_device_info *info = rescl_device_get_info(test_dev);
+    snprintf(pair, sizeof pair, "%zu:%zu", info->platform, info->device);
+    for (int has = 0; has < 2; has++) {
+        rescl_runtime *runtime = NULL;
+        rescl_device *dev = NULL;
+        rs_buffer *dst = NULL;
+        rs_kernel *k = NULL;
+        int32_t back[4] = {0};
+        const rs_grid one = {.items = {1}, .group = {1}};
+        assert_ok(rescl_runtime_create(&runtime));
+        for (size_t i = 0; i < runtime->count; i++)
+            runtime->devices[i].has_fma = has;
+        assert_ok(rescl_device_open(runtime, pair, 0, &dev));
+        assert_ok(rs_buffer_create(dev, sizeof back, &dst));
+        assert_ok(rs_kernel_get(dev, "basic", "", "options", &k));
+        assert_ok(RS_LAUNCH(dev, k, one, RS_BUF(dst)));
+        assert_ok(rs_read(dev, dst, 0, back, sizeof back));
+        assert_int_equal(back[3], has);
+        rs_buffer_release(dst);
+        test_device_close(runtime, dev);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(passes_every_kind_of_argument),
-        cmocka_unit_test(rounds_the_grid_up),
-        cmocka_unit_test(refuses_wrong_launches),
-        cmocka_unit_test(passes_options),
+        cmocka_unit_test(passes_every_kind_of_argument), cmocka_unit_test(rounds_the_grid_up),
+        cmocka_unit_test(refuses_wrong_launches),        cmocka_unit_test(passes_options),
+        cmocka_unit_test(says_whether_there_is_fma),
     };
     return cmocka_run_group_tests(tests, test_device_setup, test_device_teardown);
 }

@@ -59,4 +59,8 @@ __kernel void options(__global int *dst)
 #ifdef RS_GPU
     dst[2] = 2;
 #endif
+    dst[3] = 1;
+#ifdef RS_NO_FMA
+    dst[3] = 0;
+#endif
 }
