@@ -100,11 +100,15 @@ typedef void (*rescl_bench_step_fn)(const rescl_bench_step_row *row, void *user)
 RESCL_API rescl_status rescl_bench_step(rescl_device *device, const rescl_bench_options *options,
                                         rescl_bench_step_fn fn, void *user) RESCL_CHECK;
 
-/** What the device can do at most, measured through OpenCL: medians of several rounds. */
+/**
+ * What the device can do at most, measured through OpenCL: medians of several rounds, fewer and
+ * with less work where those would take more than seconds.
+ */
 typedef struct rescl_bench_limits {
     double fma_gflops; /**< independent fma() chains in registers */
     double read_gbs,
-        triad_gbs; /**< global memory, arrays much larger than the caches where they fit */
+        triad_gbs; /**< global memory, arrays much larger than the caches where they fit and the
+                    * device is not too slow for them */
 } rescl_bench_limits;
 
 RESCL_API rescl_status rescl_bench_peak(rescl_device *device, rescl_bench_limits *out) RESCL_CHECK;

@@ -158,7 +158,11 @@ static rescl_status time_and_tell(opbench *b, const audience *to)
 {
     rescl_status st = RESCL_OK;
     const rs_problem *p = &b->work->problem;
-    const rs_rounds rounds = {b->o->repeats, b->o->min_seconds, run_timed, b, keep_failure};
+    const rs_rounds rounds = {.repeats = b->o->repeats,
+                              .min_seconds = b->o->min_seconds,
+                              .run = run_timed,
+                              .user = b,
+                              .failed = keep_failure};
     rs_stats *stats = NULL;
 
     RS_OOM(stats = calloc(b->n, sizeof *stats));

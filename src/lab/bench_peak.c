@@ -7,8 +7,12 @@
 
 #define ROUNDS        5
 #define ROUND_MS      40.0 /* a round of the FMA kernel takes at least so long */
+#define ROUND_S       1.0  /* and a round of any kernel not much longer, */
+#define BUDGET_S      5.0  /* nor all rounds, on however slow a device */
 #define MAX_LOOPS     (1 << 28)
 #define FMAS_PER_LOOP (12 * 4) /* of vectors, in a work-item of peak_fma */
+#define FIRST_ARRAY   ((uint64_t)4 << 20)
+#define GROWTH        4 /* of the arrays, while they are quickly passed */
 #define MIN_ARRAY     ((uint64_t)64 << 20)
 #define MAX_ARRAY     ((uint64_t)512 << 20)
 
@@ -59,7 +63,7 @@ out:
 static rescl_status measure_fma(peak *p, rs_kernel *k, double *gflops)
 {
     rescl_status st = RESCL_OK;
-    fma_work w = {.p = p, .kernel = k, .loops = 128};
+    fma_work w = {.p = p, .kernel = k, .loops = 1};
     rs_stats ms;
 
     RS_TRY(run_fma(&w, 0));
@@ -67,7 +71,8 @@ static rescl_status measure_fma(peak *p, rs_kernel *k, double *gflops)
         w.loops *= 2;
         RS_TRY(rs_rounds_time(&(rs_rounds){.repeats = 1, .run = run_fma, .user = &w}, 1, &ms));
     } while (ms.median < ROUND_MS && w.loops < MAX_LOOPS);
-    RS_TRY(rs_rounds_time(&(rs_rounds){.repeats = ROUNDS, .run = run_fma, .user = &w}, 1, &ms));
+    const rs_rounds all = {.repeats = ROUNDS, .max_seconds = BUDGET_S, .run = run_fma, .user = &w};
+    RS_TRY(rs_rounds_time(&all, 1, &ms));
     *gflops =
         2.0 * FMAS_PER_LOOP * (double)w.loops * (double)(p->items * p->width) / (ms.median * 1e6);
 out:
@@ -111,33 +116,50 @@ out:
     return st;
 }
 
-static rescl_status measure_memory(stream *s, double *read_gbs, double *triad_gbs)
+/* New arrays, with every page touched. */
+static rescl_status make_arrays(stream *s, size_t bytes)
 {
     rescl_status st = RESCL_OK;
-    rs_stats ms[2];
+    rescl_device *dev = s->p->dev;
+    rs_buffer **const arrays[] = {&s->a, &s->b, &s->c};
 
-    for (size_t i = 0; i < RS_COUNT(ms); i++)
-        RS_TRY(run_stream(s, i)); /* touches every page */
-    RS_TRY(rs_rounds_time(&(rs_rounds){.repeats = ROUNDS, .run = run_stream, .user = s},
-                          RS_COUNT(ms), ms));
-    *read_gbs = (double)s->bytes / (ms[0].median * 1e6);
-    *triad_gbs = 3.0 * (double)s->bytes / (ms[1].median * 1e6);
+    for (size_t i = 0; i < RS_COUNT(arrays); i++) {
+        rs_buffer_release(*arrays[i]);
+        *arrays[i] = NULL;
+    }
+    rs_device_trim(dev);
+    s->bytes = bytes;
+    for (size_t i = 0; i < RS_COUNT(arrays); i++) {
+        RS_TRY(rs_buffer_create(dev, bytes, arrays[i]));
+        RS_TRY(rs_fill_zero(dev, *arrays[i], 0, bytes));
+    }
+    for (size_t i = 0; i < 2; i++)
+        RS_TRY(run_stream(s, i));
 out:
     return st;
 }
 
-static rescl_status open_stream(rescl_device *dev, stream *s)
+static rescl_status measure_memory(stream *s, double *read_gbs, double *triad_gbs)
 {
     rescl_status st = RESCL_OK;
-    rs_buffer **const arrays[] = {&s->a, &s->b, &s->c};
+    const size_t wanted = array_bytes(rescl_device_get_info(s->p->dev));
+    size_t bytes = wanted < FIRST_ARRAY ? wanted : FIRST_ARRAY;
+    rs_rounds rounds = {.repeats = 1, .run = run_stream, .user = s};
+    rs_stats ms[2];
 
-    s->bytes = array_bytes(rescl_device_get_info(dev));
-    for (size_t i = 0; i < RS_COUNT(arrays); i++) {
-        RS_TRY(rs_buffer_create(dev, s->bytes, arrays[i]));
-        RS_TRY(rs_fill_zero(dev, *arrays[i], 0, s->bytes));
+    RS_TRY(make_arrays(s, bytes));
+    while (bytes < wanted) {
+        RS_TRY(rs_rounds_time(&rounds, RS_COUNT(ms), ms));
+        if ((ms[0].median + ms[1].median) * GROWTH > ROUND_S * 1e3)
+            break;
+        bytes = bytes > wanted / GROWTH ? wanted : bytes * GROWTH;
+        RS_TRY(make_arrays(s, bytes));
     }
-    RS_TRY(rs_kernel_get(dev, "peak", "", "peak_read", &s->read));
-    RS_TRY(rs_kernel_get(dev, "peak", "", "peak_triad", &s->triad));
+    rounds.repeats = ROUNDS;
+    rounds.max_seconds = BUDGET_S;
+    RS_TRY(rs_rounds_time(&rounds, RS_COUNT(ms), ms));
+    *read_gbs = (double)s->bytes / (ms[0].median * 1e6);
+    *triad_gbs = 3.0 * (double)s->bytes / (ms[1].median * 1e6);
 out:
     return st;
 }
@@ -151,8 +173,9 @@ rescl_status rescl_bench_peak(rescl_device *device, rescl_bench_limits *out)
     rs_kernel *fma = NULL;
     rescl_bench_limits result = {0};
 
-    RS_TRY(open_stream(device, &s));
     RS_TRY(rs_kernel_get(device, "peak", "", "peak_fma", &fma));
+    RS_TRY(rs_kernel_get(device, "peak", "", "peak_read", &s.read));
+    RS_TRY(rs_kernel_get(device, "peak", "", "peak_triad", &s.triad));
     set_grid(&p, info, rs_kernel_max_group(fma));
     RS_TRY(rs_buffer_create(device, p.items * p.width * sizeof(float), &p.out));
     RS_TRY(measure_fma(&p, fma, &result.fma_gflops));

@@ -48,11 +48,13 @@ rescl_status rs_rounds_time(const rs_rounds *r, size_t contenders, rs_stats *sta
 
     RS_OOM(failed = calloc(contenders + 1, sizeof *failed));
     const double start = rs_clock_seconds();
-    while (any_left(failed, contenders) &&
-           (rounds < r->repeats || rs_clock_seconds() - start < r->min_seconds)) {
+    double gone = 0.0;
+    while (any_left(failed, contenders) && (rounds < r->repeats || gone < r->min_seconds) &&
+           (rounds == 0 || r->max_seconds <= 0.0 || gone < r->max_seconds)) {
         RS_TRY(rs_array_reserve(&ms, &cap, (rounds + 1) * contenders, sizeof *ms));
         RS_TRY(run_round(r, contenders, failed, ms + rounds * contenders));
         rounds++;
+        gone = rs_clock_seconds() - start;
     }
     RS_OOM(column = calloc(rounds + 1, sizeof *column));
     for (size_t i = 0; i < contenders; i++) {

@@ -9,6 +9,7 @@
 typedef struct rs_rounds {
     size_t repeats;     /* rounds at least, 1 or more */
     double min_seconds; /* and at least so long */
+    double max_seconds; /* 0: no limit; else no round but the first begins later */
     /* Does what contender `i` is timed for, from the start until the device is idle. */
     rescl_status (*run)(void *user, size_t i);
     void *user;

@@ -160,7 +160,11 @@ static rescl_status reject_taking(void *user, size_t i)
 static rescl_status time_rounds(tuner *t, size_t repeats)
 {
     rescl_status st = RESCL_OK;
-    const rs_rounds rounds = {repeats, t->o->min_seconds, run_taking, t, reject_taking};
+    const rs_rounds rounds = {.repeats = repeats,
+                              .min_seconds = t->o->min_seconds,
+                              .run = run_taking,
+                              .user = t,
+                              .failed = reject_taking};
     rs_stats *stats = NULL;
     size_t count = 0;
 

@@ -65,6 +65,17 @@ static void goes_on_for_the_time(void **state)
     assert_int_equal(s.count, ran);
 }
 
+static void begins_no_round_after_the_limit(void **state)
+{
+    (void)state;
+    size_t ran = 0;
+    rs_stats s;
+    const rs_rounds rounds = {.repeats = 1000, .max_seconds = 1e-12, .run = count_up, .user = &ran};
+    assert_ok(rs_rounds_time(&rounds, 1, &s));
+    assert_true(ran >= 1 && ran < 1000);
+    assert_int_equal(s.count, ran);
+}
+
 static void ends_with_a_failure(void **state)
 {
     (void)state;
@@ -106,9 +117,12 @@ static void goes_on_without_a_failure(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(summarises_measurements),   cmocka_unit_test(takes_turns),
-        cmocka_unit_test(goes_on_for_the_time),      cmocka_unit_test(ends_with_a_failure),
+        cmocka_unit_test(summarises_measurements),
+        cmocka_unit_test(takes_turns),
+        cmocka_unit_test(goes_on_for_the_time),
+        cmocka_unit_test(ends_with_a_failure),
         cmocka_unit_test(goes_on_without_a_failure),
+        cmocka_unit_test(begins_no_round_after_the_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
