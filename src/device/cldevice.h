@@ -140,12 +140,12 @@ rescl_status rs_blas_gemm(rescl_device *dev, const rs_gemm *g) RESCL_CHECK;
 /* ---- measuring --------------------------------------------------------------------------- */
 
 /* While profiling (RESCL_DEVICE_PROFILE), launches are recorded under the label that is current
- * when they are enqueued. The label is borrowed until the next one is set; rows have copies. */
+ * when they are enqueued. The label is copied; NULL: none. */
 void rs_profile_label(rescl_device *dev, const char *label);
 
 typedef struct rs_profile_row {
     const char *kernel; /* kernel name; borrowed from the device */
-    const char *label;  /* may be NULL */
+    const char *label;  /* may be NULL; borrowed until the profile is reset */
     uint64_t launches, total_ns;
 } rs_profile_row;
 

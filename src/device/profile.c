@@ -3,10 +3,11 @@
 #include "alloc.h"
 #include "clinternal.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { PENDING_LIMIT = 8192 };
+enum { PENDING_LIMIT = 8192, LABEL_BYTES = 256 };
 
 typedef struct pending {
     cl_event begin, end;
@@ -14,8 +15,8 @@ typedef struct pending {
 } pending;
 
 struct rs_profile {
-    const char *label;
-    rs_profile_row *rows;
+    char label[LABEL_BYTES]; /* "": none */
+    rs_profile_row *rows;    /* which own their labels */
     size_t nrows, rows_cap;
     pending *events;
     size_t nevents, events_cap;
@@ -43,7 +44,7 @@ static void drop_events(rs_profile *p, size_t count)
 static void drop_rows(rs_profile *p)
 {
     for (size_t i = 0; i < p->nrows; i++)
-        free((char *)p->rows[i].label);
+        free((char *)(uintptr_t)p->rows[i].label);
     p->nrows = 0;
 }
 
@@ -62,12 +63,7 @@ void rs_profile_destroy(rs_profile *p)
 void rs_profile_label(rescl_device *dev, const char *label)
 {
     if (dev->profile)
-        dev->profile->label = label;
-}
-
-static bool same_label(const char *a, const char *b)
-{
-    return a == b || (a && b && strcmp(a, b) == 0);
+        snprintf(dev->profile->label, LABEL_BYTES, "%s", label ? label : "");
 }
 
 static rescl_status find_row(rs_profile *p, const char *kernel, size_t *row)
@@ -75,13 +71,14 @@ static rescl_status find_row(rs_profile *p, const char *kernel, size_t *row)
     rescl_status st = RESCL_OK;
     char *label = NULL;
     for (size_t i = 0; i < p->nrows; i++) {
-        if (p->rows[i].kernel == kernel && same_label(p->rows[i].label, p->label)) {
+        const char *of_row = p->rows[i].label;
+        if (p->rows[i].kernel == kernel && strcmp(of_row ? of_row : "", p->label) == 0) {
             *row = i;
             return RESCL_OK;
         }
     }
     RS_TRY(rs_array_reserve(&p->rows, &p->rows_cap, p->nrows + 1, sizeof *p->rows));
-    if (p->label)
+    if (p->label[0])
         RS_OOM(label = strdup(p->label));
     p->rows[p->nrows] = (rs_profile_row){.kernel = kernel, .label = label};
     *row = p->nrows++;
@@ -173,5 +170,5 @@ void rs_profile_reset(rescl_device *dev)
     if (p->nevents > 0)
         drop_events(p, p->nevents);
     drop_rows(p);
-    p->label = NULL;
+    p->label[0] = '\0';
 }
