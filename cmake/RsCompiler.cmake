@@ -4,6 +4,12 @@ set(CMAKE_C_STANDARD_REQUIRED ON)
 set(CMAKE_C_EXTENSIONS ON)
 set(CMAKE_C_VISIBILITY_PRESET hidden)
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+# A file's static names are its own: the files of a list give theirs the same names on purpose (plan,
+# enqueue, recognises), so no two can be compiled as one.
+if(CMAKE_UNITY_BUILD)
+    message(STATUS "CMAKE_UNITY_BUILD: not heeded, static names repeat from file to file")
+    set(CMAKE_UNITY_BUILD OFF)
+endif()
 
 add_library(rs_flags INTERFACE)
 target_compile_options(rs_flags INTERFACE

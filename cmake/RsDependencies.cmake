@@ -1,5 +1,6 @@
 # Third-party libraries, each as an interface target rs_dep_<name>. What is missing is reported
-# all at once; scripts/setup knows the package names.
+# all at once; scripts/setup knows the package names. The global property RS_MODULES lists the
+# pkg-config modules that were taken.
 find_package(Threads REQUIRED)
 find_package(PkgConfig REQUIRED)
 set(rs_missing "")
@@ -11,6 +12,7 @@ function(rs_pkg name title)
         if(rs_${name}_FOUND)
             add_library(rs_dep_${name} INTERFACE)
             target_link_libraries(rs_dep_${name} INTERFACE PkgConfig::rs_${name})
+            set_property(GLOBAL APPEND PROPERTY RS_MODULES ${module})
             message(STATUS "${title}: ${rs_${name}_VERSION}")
             return()
         endif()
@@ -54,11 +56,9 @@ endif()
 # HDF5 is optional. Only the files named *_hdf5.c and *_h5.c may use it; each has a stub for
 # builds without it.
 if(NOT RESCL_WITH_HDF5 STREQUAL "OFF")
-    pkg_check_modules(rs_hdf5 QUIET IMPORTED_TARGET hdf5-serial)
-    if(NOT rs_hdf5_FOUND)
-        pkg_check_modules(rs_hdf5 QUIET IMPORTED_TARGET hdf5)
-    endif()
+    pkg_search_module(rs_hdf5 QUIET IMPORTED_TARGET hdf5-serial hdf5)
     if(rs_hdf5_FOUND)
+        set_property(GLOBAL APPEND PROPERTY RS_MODULES ${rs_hdf5_MODULE_NAME})
         add_library(rs_dep_hdf5 INTERFACE)
         target_link_libraries(rs_dep_hdf5 INTERFACE PkgConfig::rs_hdf5)
         message(STATUS "HDF5: ${rs_hdf5_VERSION}")
@@ -88,6 +88,7 @@ macro(rs_optional_module name module option)
         if(rs_${name}_FOUND)
             add_library(rs_dep_${name} INTERFACE)
             target_link_libraries(rs_dep_${name} INTERFACE PkgConfig::rs_${name})
+            set_property(GLOBAL APPEND PROPERTY RS_MODULES ${module})
             message(STATUS "${module}: ${rs_${name}_VERSION}")
         elseif(RESCL_WITH_${option} STREQUAL "ON")
             list(APPEND rs_missing "${module}")

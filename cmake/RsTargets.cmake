@@ -1,11 +1,20 @@
-# What is made of the rooms: librescl.so, the program, and the library the tests link.
+# What is made of the rooms: librescl.so (or librescl.a), the program, and the library the tests link.
 set(rs_library_rooms ${rs_rooms})
 list(REMOVE_ITEM rs_library_rooms cli)
 list(TRANSFORM rs_library_rooms PREPEND rs_)
 
 if(rs_library_rooms)
-    add_library(rescl SHARED)
-    target_link_libraries(rescl PRIVATE ${rs_library_rooms} rs_flags)
+    add_library(rescl)
+    if(BUILD_SHARED_LIBS)
+        target_link_libraries(rescl PRIVATE ${rs_library_rooms} rs_flags)
+    else()
+        # Who links an archive links what it needs: here; for an installed one see RsInstall.cmake.
+        foreach(room ${rs_library_rooms})
+            target_sources(rescl PRIVATE $<TARGET_OBJECTS:${room}>)
+            target_link_libraries(rescl INTERFACE
+                $<BUILD_INTERFACE:$<LINK_ONLY:$<TARGET_PROPERTY:${room},LINK_LIBRARIES>>>)
+        endforeach()
+    endif()
     target_include_directories(rescl INTERFACE
         $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
         $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
@@ -18,13 +27,13 @@ if(rs_library_rooms)
         VERSION ${PROJECT_VERSION}
         SOVERSION ${soversion}
         LINKER_LANGUAGE C)
-    if(NOT RESCL_PARTIAL AND NOT RESCL_SANITIZE AND UNIX AND NOT APPLE)
+    if(BUILD_SHARED_LIBS AND NOT RESCL_PARTIAL AND NOT RESCL_SANITIZE AND UNIX AND NOT APPLE)
         target_link_options(rescl PRIVATE -Wl,-z,defs)
     endif()
 endif()
 
-# The program links the shared library and the plain part of base: what else it calls is public, or
-# it does not link.
+# The program links the library and the plain part of base: what else it calls is public, or with
+# the shared library it does not link.
 if(TARGET rs_cli AND EXISTS "${PROJECT_SOURCE_DIR}/src/cli/main.c")
     add_executable(rescl_program "${PROJECT_SOURCE_DIR}/src/cli/main.c")
     target_include_directories(rescl_program PRIVATE "${PROJECT_SOURCE_DIR}/src/cli")

@@ -156,14 +156,46 @@ if(TARGET rescl AND NOT RESCL_SANITIZE AND NOT RESCL_COVERAGE)
         "-DBUILD_DIR=${PROJECT_BINARY_DIR}" "-DSOURCE_DIR=${PROJECT_SOURCE_DIR}"
         "-DWORK_DIR=${rs_test_dir}/package" "-DLIBDIR=${CMAKE_INSTALL_LIBDIR}"
         "-DGENERATOR=${CMAKE_GENERATOR}" "-DC_COMPILER=${CMAKE_C_COMPILER}"
-        "-DSOVERSION=${soversion}" "-DREADELF=${CMAKE_READELF}"
+        "-DSOVERSION=$<$<BOOL:${BUILD_SHARED_LIBS}>:${soversion}>" "-DREADELF=${CMAKE_READELF}"
         -P "${PROJECT_SOURCE_DIR}/tests/package/install.cmake")
     rs_test_properties(package.install package)
-    add_test(NAME package.symbols COMMAND ${CMAKE_COMMAND}
-        "-DNM=${CMAKE_NM}" "-DLIBRARY=$<TARGET_FILE:rescl>"
-        "-DHEADERS=${PROJECT_SOURCE_DIR}/include/rescl"
-        -P "${PROJECT_SOURCE_DIR}/tests/package/symbols.cmake")
-    rs_test_properties(package.symbols package)
+    if(BUILD_SHARED_LIBS)
+        add_test(NAME package.symbols COMMAND ${CMAKE_COMMAND}
+            "-DNM=${CMAKE_NM}" "-DLIBRARY=$<TARGET_FILE:rescl>"
+            "-DHEADERS=${PROJECT_SOURCE_DIR}/include/rescl"
+            -P "${PROJECT_SOURCE_DIR}/tests/package/symbols.cmake")
+        rs_test_properties(package.symbols package)
+    endif()
+
+    # The library and the program in other ways, each with warnings as errors, installed and used.
+    list(APPEND rs_slow_tests package.clang package.least package.lto package.static package.unity)
+    find_program(RESCL_CLANG clang)
+    function(rs_variant name compiler)
+        list(JOIN ARGN " " options)
+        add_test(NAME package.${name} COMMAND ${CMAKE_COMMAND}
+            "-DSOURCE_DIR=${PROJECT_SOURCE_DIR}" "-DWORK_DIR=${rs_test_dir}/${name}"
+            "-DGENERATOR=${CMAKE_GENERATOR}" "-DC_COMPILER=${compiler}"
+            "-DLAUNCHER=${CMAKE_C_COMPILER_LAUNCHER}" "-DLIBDIR=${CMAKE_INSTALL_LIBDIR}"
+            "-DOPTIONS=${options}" -P "${PROJECT_SOURCE_DIR}/tests/package/variant.cmake")
+        rs_test_properties(package.${name} package)
+    endfunction()
+    rs_variant(lto "${CMAKE_C_COMPILER}" -DCMAKE_INTERPROCEDURAL_OPTIMIZATION=ON)
+    rs_variant(static "${CMAKE_C_COMPILER}" -DBUILD_SHARED_LIBS=OFF)
+    rs_variant(unity "${CMAKE_C_COMPILER}" -DCMAKE_UNITY_BUILD=ON -DCMAKE_BUILD_TYPE=Debug)
+    rs_variant(least "${CMAKE_C_COMPILER}" -DCMAKE_BUILD_TYPE=MinSizeRel -DRESCL_WITH_HDF5=OFF
+        -DRESCL_WITH_JPEG=OFF -DRESCL_WITH_ZIP=OFF)
+    if(RESCL_CLANG)
+        rs_variant(clang "${RESCL_CLANG}")
+    else()
+        list(REMOVE_ITEM rs_slow_tests package.clang)
+    endif()
+    # A 32-bit compiler: its tools and C library may be missing, so nothing is linked.
+    if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+        rs_variant(refuses_32bit "${CMAKE_C_COMPILER}" -DCMAKE_C_FLAGS=-m32
+            -DCMAKE_TRY_COMPILE_TARGET_TYPE=STATIC_LIBRARY)
+        set_tests_properties(package.refuses_32bit PROPERTIES
+            PASS_REGULAR_EXPRESSION "rescl needs a 64-bit system, but [^\n]*32")
+    endif()
 endif()
 
 # Each public header by itself, as C and, where there is a compiler for it, as C++.
