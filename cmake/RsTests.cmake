@@ -13,6 +13,7 @@ set(rs_slow_tests
     model.resnet_family
     op.conv2d.packed_gemm.width4
     op.conv2d.packed_gemm.width8
+    op.conv2d.tuned
     op.conv2d.winograd.width4
     op.conv2d.winograd.width4.unit1
     op.conv2d.winograd.width8
@@ -20,7 +21,8 @@ set(rs_slow_tests
     op.conv2d_shapes.packed_gemm.width4
     op.conv2d_shapes.packed_gemm.width8
     op.conv2d_shapes.winograd.width4
-    op.conv2d_shapes.winograd.width8)
+    op.conv2d_shapes.winograd.width8
+    op.dense.tuned)
 
 set(rs_test_rooms base file tensor device op nn model data io lab train cli)
 set(rs_test_includes "${PROJECT_SOURCE_DIR}/include" "${PROJECT_SOURCE_DIR}/tests/support")

@@ -135,7 +135,7 @@ static void be_child(int reply_fd, pid_t parent, rs_child_fn fn, const void *arg
     rs_sandbox_limit(parent, limits->writes);
     limit(RLIMIT_CORE, 0);
     limit(RLIMIT_CPU, limits->seconds);
-    alarm(4 * limits->seconds);
+    alarm(limits->patience);
     if (!RS_SANITIZED) {
         const uint64_t has = address_space();
         if (has > 0)
@@ -219,7 +219,7 @@ static rescl_status explain(const child *c, const char *path, const rs_child_lim
     const char *blame = limits->writes > 0 ? "" : "; it is corrupted";
     RS_FAIL_IF(c->given_up || sig == SIGXCPU || sig == SIGALRM, RESCL_ERR_FORMAT,
                "%s: %s it took more than %u seconds, so it was given up%s", path, doing,
-               limits->seconds, blame);
+               sig == SIGXCPU ? limits->seconds : limits->patience, blame);
     RS_FAIL_IF(sig == SIGKILL, RESCL_ERR_FORMAT,
                "%s: %s it was stopped by the system, perhaps for want of memory%s", path, doing,
                blame);
@@ -244,7 +244,7 @@ static rescl_status listen_to(child *c, const char *path, const rs_child_limits 
                               rs_reply *reply)
 {
     rescl_status st = RESCL_OK;
-    const uint64_t deadline = rs_clock_ns() + (uint64_t)limits->seconds * 4000000000u;
+    const uint64_t deadline = rs_clock_ns() + (uint64_t)limits->patience * 1000000000u;
     char message[sizeof rescl_last_error()->message] = "";
     head h = {0};
     bool told = read_all(c, deadline, &h, sizeof h);

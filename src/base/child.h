@@ -41,9 +41,10 @@ void rs_reply_fini(rs_reply *r);
 /* ---- running ----------------------------------------------------------------------------- */
 
 typedef struct rs_child_limits {
-    size_t memory;    /* bytes that it may take on top of what the process has */
-    unsigned seconds; /* of processor time; four times that by the clock */
-    size_t reply;     /* bytes */
+    size_t memory;     /* bytes that it may take on top of what the process has */
+    unsigned seconds;  /* of processor time */
+    unsigned patience; /* seconds by the clock, for what waits: other work may slow it down much */
+    size_t reply;      /* bytes */
     int file; /* an open descriptor, above 2, that it reads; all others are closed; 0: none */
     uint64_t writes; /* bytes that a file which it writes may have; 0: it only reads */
 } rs_child_limits;

@@ -15,7 +15,7 @@
 
 /* An index takes 24 bytes for a chunk, which has at least as many in the file. */
 rs_child_limits rs_h5_limits = {
-    .memory = (size_t)1 << 30, .seconds = 15, .reply = (size_t)256 << 20};
+    .memory = (size_t)1 << 30, .seconds = 15, .patience = 300, .reply = (size_t)256 << 20};
 
 /* "path: dataset ..." */
 #define FAIL_ARRAY_IF(cond, path, a, text, ...)                                                    \

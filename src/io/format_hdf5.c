@@ -180,6 +180,7 @@ static rescl_status write_file(const rs_export_job *job)
 {
     const rs_child_limits limits = {.memory = (size_t)1 << 30,
                                     .seconds = 600,
+                                    .patience = 3600,
                                     .reply = 4096,
                                     .writes = 2 * bytes_of(job) + SMALLEST_ROOM};
     rescl_status st = RESCL_OK;

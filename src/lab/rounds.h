@@ -6,6 +6,9 @@
 
 #include <rescl/status.h>
 
+/* What measures: rs_clock_seconds. A test sets a clock that it moves itself. */
+extern double (*rs_rounds_clock)(void);
+
 typedef struct rs_rounds {
     size_t repeats;     /* rounds at least, 1 or more */
     double min_seconds; /* and at least so long */

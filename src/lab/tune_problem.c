@@ -11,7 +11,6 @@
 
 #include "alloc.h"
 #include "choice.h"
-#include "clock.h"
 #include "error.h"
 #include "judge.h"
 #include "rounds.h"
@@ -91,10 +90,10 @@ static rescl_status try_out(tuner *t, candidate *c)
     c->error = verdict.share;
     if (!(c->error <= 1.0))
         goto out;
-    start = rs_clock_seconds();
+    start = rs_rounds_clock();
     RS_TRY(run_packed(t, c, false));
     c->good = true;
-    ms = (rs_clock_seconds() - start) * 1e3;
+    ms = (rs_rounds_clock() - start) * 1e3;
     t->fastest = fmin(t->fastest, ms);
     c->timed = ms < HOPELESS * t->fastest;
 out:

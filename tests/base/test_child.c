@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 static const rs_child_limits limits = {
-    .memory = (size_t)256 << 20, .seconds = 1, .reply = (size_t)8 << 20};
+    .memory = (size_t)256 << 20, .seconds = 60, .patience = 600, .reply = (size_t)8 << 20};
 
 static rescl_status run(rs_child_fn fn, const void *arg, rs_reply *reply)
 {
@@ -124,8 +124,14 @@ static void tells_what_went_wrong(void **state)
         assert_fails(run(crash, &signals[i], &r), RESCL_ERR_FORMAT, "f.h5", "crashed");
     assert_fails(run(crash, &kill, &r), RESCL_ERR_FORMAT, "f.h5", "stopped by the system");
     assert_fails(run(leave, NULL, &r), RESCL_ERR_FORMAT, "f.h5", "exit code 3");
-    assert_fails(run(loop, &yes, &r), RESCL_ERR_FORMAT, "f.h5", "more than 1 seconds");
-    assert_fails(run(wait_for_ever, NULL, &r), RESCL_ERR_FORMAT, "f.h5", "more than 1 seconds");
+    rs_child_limits hurried = limits; /* a loop takes processor time, a wait none */
+    hurried.seconds = 1;
+    assert_fails(rs_child_run("f.h5", loop, &yes, &hurried, &r), RESCL_ERR_FORMAT, "f.h5",
+                 "more than 1 seconds");
+    hurried = limits;
+    hurried.patience = 2;
+    assert_fails(rs_child_run("f.h5", wait_for_ever, NULL, &hurried, &r), RESCL_ERR_FORMAT, "f.h5",
+                 "more than 2 seconds");
     assert_null(r.data);
 }
 
@@ -403,7 +409,7 @@ static void ends_with_the_program(void **state)
     const pid_t program = fork();
     if (program == 0) {
         const rs_child_limits forever = {
-            .memory = limits.memory, .seconds = 600, .reply = 100, .file = end[1]};
+            .memory = limits.memory, .seconds = 600, .patience = 600, .reply = 100, .file = end[1]};
         rs_reply r;
         _exit(rs_child_run("f.h5", say_and_wait, &end[1], &forever, &r));
     }

@@ -455,7 +455,7 @@ static void check_impls(run *r, rs_pass pass, const char *label)
 {
     const rs_op *op = r->p.op;
     const rs_caps *caps = rs_device_caps(rs_test_device()), all = ample(caps);
-    const char *only = getenv("RESCL_TEST_IMPL");
+    const char *only = getenv("RESCL_TEST_IMPL"), *tuned = getenv("RESCL_TEST_TUNED");
     rs_plan plan;
     char choice[RS_CHOICE];
     reference(r, pass);
@@ -471,7 +471,7 @@ static void check_impls(run *r, rs_pass pass, const char *label)
         if (only && strcmp(only, m->name) != 0)
             continue;
         check_impl(r, pass, m->name, label);
-        if (next_tuned(m, pass, choice))
+        if (!(tuned && strcmp(tuned, "off") == 0) && next_tuned(m, pass, choice))
             check_impl(r, pass, choice, label);
         served |= 1u << i;
     }

@@ -19,7 +19,7 @@
  * On the device every tensor lies between guard zones that must survive, inputs must come back
  * unchanged, outputs, scratch and tensors that a pass does not declare to read start as NaN, and
  * each plan runs twice and must give the same bits. RESCL_TEST_IMPL=name runs that implementation
- * alone. */
+ * alone, RESCL_TEST_TUNED=off each as it is, without a number tuned: that compiles less. */
 #ifndef OP_HARNESS_H
 #define OP_HARNESS_H
 

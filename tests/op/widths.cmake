@@ -1,3 +1,10 @@
+# Each value of a number that is tuned compiles kernels of its own: the quick tests take the defaults.
+foreach(op conv2d dense)
+    set_property(TEST op.${op} APPEND PROPERTY ENVIRONMENT "RESCL_TEST_TUNED=off")
+    add_test(NAME op.${op}.tuned COMMAND test_${op})
+    rs_test_properties(op.${op}.tuned op)
+endforeach()
+
 # The convolution's vectorised kernels once more with the widths of other CPUs.
 function(rs_width_test name program impl width)
     add_test(NAME ${name} COMMAND ${program})

@@ -61,7 +61,7 @@ static void random_lifetimes(void **state)
     enum { STEPS = 60 };
     rs_rng r;
     rs_rng_init(&r, 2024, 1);
-    for (int round = 0; round < 400; round++) {
+    for (int round = 0; round < 100; round++) {
         rs_block b[MAX_BLOCKS], again[MAX_BLOCKS];
         const size_t count = rs_rng_below(&r, MAX_BLOCKS + 1);
         const size_t align = (size_t[]){1, 64, 128, 4096, 96}[rs_rng_below(&r, 5)];
