@@ -4,7 +4,8 @@
 # with 77 was skipped.
 #
 # The tests below have the label "slow" too. The others are the quick set, which scripts/test runs by
-# default: together under 90 s on two cores, and no room without one.
+# default: on two cores together under 90 s with compiled kernels in the cache, a minute more without;
+# no room is without one. No test, slow or not, takes more than 2 GB.
 set(rs_slow_tests
     fault.commands_all
     fault.jobs.all

@@ -22,7 +22,7 @@ faulty() {
     shift 3
     command="rescl $* ($fault)"
     rm -f report
-    timeout 300 env "LD_PRELOAD=$RESCL_FAULT" "$RESCL" "$@" >out 2>err
+    timeout 1800 env "LD_PRELOAD=$RESCL_FAULT" "$RESCL" "$@" >out 2>err
     code=$?
     unset FAULT_FUNCTION FAULT_AT FAULT_CODE FAULT_REPORT
     [ -f report ] || fail "expected it to end in its own way"

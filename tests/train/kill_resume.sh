@@ -49,7 +49,7 @@ while [ "$kills" -lt "$count" ]; do
     "$RESCL" "$@" >out 2>err &
     pid=$!
     # Every third dies at any time from its start, the others up to half a second after a step.
-    for _ in $(seq 600); do
+    while kill -0 $pid 2>/dev/null; do
         [ $((kills % 3)) -eq 2 ] || grep -q '^epoch .* step ' err && break
         sleep 0.1
     done
