@@ -9,6 +9,7 @@
 set(rs_slow_tests
     fault.commands_all
     fault.jobs.all
+    fault.memory_all
     fuzz.run
     model.devices
     model.resnet_family
@@ -133,6 +134,14 @@ if(NOT APPLE)
     endforeach()
     add_test(NAME fault.jobs.all COMMAND test_jobs all)
     rs_test_properties(fault.jobs.all fault)
+
+    # Between rescl and the allocator; a sanitizer has one of its own.
+    if(NOT RESCL_SANITIZE)
+        add_library(rescl_fault_malloc SHARED "${PROJECT_SOURCE_DIR}/tests/fault/faultmalloc.c")
+        target_link_libraries(rescl_fault_malloc PRIVATE rs_flags ${CMAKE_DL_LIBS})
+        set_target_properties(rescl_fault_malloc PROPERTIES
+            C_VISIBILITY_PRESET default LIBRARY_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
+    endif()
 endif()
 
 include("${PROJECT_SOURCE_DIR}/tests/op/widths.cmake")
@@ -149,7 +158,8 @@ if(TARGET rescl_program)
         set_property(TEST ${name} APPEND PROPERTY
             ENVIRONMENT "RESCL=$<TARGET_FILE:rescl_program>"
             "RESCL_EXAMPLES=${PROJECT_BINARY_DIR}/examples"
-            "RESCL_FAULT=${PROJECT_BINARY_DIR}/tests/librescl_fault.so")
+            "RESCL_FAULT=${PROJECT_BINARY_DIR}/tests/librescl_fault.so"
+            "RESCL_FAULT_MALLOC=${PROJECT_BINARY_DIR}/tests/librescl_fault_malloc.so")
     endforeach()
 endif()
 

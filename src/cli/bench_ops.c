@@ -87,7 +87,7 @@ static int print_json(const op_rows *rows)
 {
     json_t *list = json_array();
     for (size_t i = 0; i < rows->count; i++)
-        json_array_append_new(list, row_json(rows, &rows->row[i]));
+        cli_json_append(list, row_json(rows, &rows->row[i]));
     return cli_json_print(list);
 }
 
@@ -239,7 +239,7 @@ static int print_markdown(const op_rows *rows)
 {
     const char **names = calloc(rows->count + 1, sizeof *names);
     if (!names) {
-        cli_error("out of memory");
+        cli_short_of_memory();
         return CLI_FAILURE;
     }
     size_t impls = list_impls(rows, names);
@@ -303,7 +303,7 @@ static int finish_rows(const cli_args *args, op_rows *rows, int code)
 {
     int printed = CLI_OK;
     if (rows->failed) {
-        cli_error("out of memory");
+        cli_short_of_memory();
         printed = CLI_FAILURE;
     } else if (!rows->count && !code && rows->forced) {
         cli_error("--impl: '%s' can serve nothing that was to be timed", cli_str(args, OPT_impl));

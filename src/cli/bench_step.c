@@ -74,7 +74,7 @@ static json_t *parts_json(const parts *all)
         cli_json_set(j, "launches", cli_json_real(p->launches));
         cli_json_set(j, "ms", cli_json_real(p->ms));
         cli_json_set(j, "share", cli_json_real(p->ms / all->total_ms));
-        json_array_append_new(list, j);
+        cli_json_append(list, j);
     }
     return list;
 }
@@ -124,7 +124,7 @@ int cli_bench_step(const cli_args *args, rescl_device *device)
     if (st != RESCL_OK) {
         code = cli_fail(st, false);
     } else if (all.failed) {
-        cli_error("out of memory");
+        cli_short_of_memory();
         code = CLI_FAILURE;
     } else {
         qsort(all.part, all.count, sizeof *all.part, longest_first);

@@ -77,7 +77,7 @@ static int bench_one(rescl_device *device, const rescl_bench_options *o, const c
     if (st != RESCL_OK)
         return cli_fail(st, false);
     if (list)
-        json_array_append_new(list, row_json(o, &row, device_name));
+        cli_json_append(list, row_json(o, &row, device_name));
     else
         row_table(t, o, &row, device_name);
     return CLI_OK;

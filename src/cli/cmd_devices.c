@@ -52,8 +52,8 @@ static int print_json(const rescl_runtime *runtime, size_t selected)
 {
     json_t *list = json_array();
     for (size_t i = 0; i < rescl_runtime_device_count(runtime); i++)
-        json_array_append_new(
-            list, device_json(rescl_runtime_get_device_info(runtime, i), i == selected));
+        cli_json_append(list,
+                        device_json(rescl_runtime_get_device_info(runtime, i), i == selected));
     return cli_json_print(list);
 }
 

@@ -93,7 +93,7 @@ static json_t *to_json(const job *j, const char *name, const float *probs, const
         cli_json_set(one, "class", cli_json_string(rescl_model_class_name(j->model, j->top[i])));
         cli_json_set(one, "index", json_integer((json_int_t)j->top[i]));
         cli_json_set(one, "probability", cli_json_real((double)probs[j->top[i]]));
-        json_array_append_new(top, one);
+        cli_json_append(top, one);
     }
     cli_json_set(row, "file", cli_json_string(name));
     cli_json_set(row, "predictions", top);
@@ -133,7 +133,7 @@ static int show(job *j, const rescl_prediction *p)
         print_csv(j, name, p->probs, overlay);
         break;
     case FORM_JSON:
-        json_array_append_new(j->document, to_json(j, name, p->probs, overlay));
+        cli_json_append(j->document, to_json(j, name, p->probs, overlay));
         break;
     case FORM_JSON_LINES:
         code = cli_json_write_line(to_json(j, name, p->probs, overlay), j->out);
@@ -243,7 +243,7 @@ static int predict_all(const cli_args *args, rescl_device *device, const rescl_m
     j.document = j.form == FORM_JSON ? json_array() : NULL;
     int code = CLI_FAILURE;
     if (!j.top)
-        cli_error("out of memory");
+        cli_short_of_memory();
     else
         code = cli_saliency_open(&j.saliency, cli_str(args, OPT_saliency), j.predictor);
     if (code == CLI_OK)

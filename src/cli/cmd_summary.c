@@ -11,9 +11,9 @@ static json_t *layer_json(const rescl_layer_info *l)
 {
     json_t *o = json_object(), *shape = json_array(), *inputs = json_array();
     for (size_t i = 0; i < l->ndim; i++)
-        json_array_append_new(shape, json_integer((json_int_t)l->shape[i]));
+        cli_json_append(shape, json_integer((json_int_t)l->shape[i]));
     for (size_t i = 0; i < l->ninputs; i++)
-        json_array_append_new(inputs, cli_json_string(l->inputs[i]));
+        cli_json_append(inputs, cli_json_string(l->inputs[i]));
     cli_json_set(o, "name", cli_json_string(l->name));
     cli_json_set(o, "type", cli_json_string(l->type));
     cli_json_set(o, "shape", shape);
@@ -39,7 +39,7 @@ static int print_json(const rescl_model *model, const rescl_model_info *info)
     cli_json_set(o, "macs", cli_json_real(info->macs));
     rescl_layer_info layer;
     for (size_t i = 0; rescl_model_get_layer_info(model, i, &layer); i++)
-        json_array_append_new(layers, layer_json(&layer));
+        cli_json_append(layers, layer_json(&layer));
     cli_json_set(o, "layers", layers);
     return cli_json_print(o);
 }

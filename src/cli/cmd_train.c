@@ -105,7 +105,7 @@ static int open_model(run *r)
     if (!names || !numbers) {
         free(names);
         free(numbers);
-        cli_error("out of memory");
+        cli_short_of_memory();
         return CLI_FAILURE;
     }
     for (size_t i = 0; i < classes; i++) {
@@ -186,7 +186,7 @@ static int match_test(const run *r)
     rescl_model_get_info(r->model, &info);
     const char **names = calloc(info.classes, sizeof *names);
     if (!names) {
-        cli_error("out of memory");
+        cli_short_of_memory();
         return CLI_FAILURE;
     }
     for (size_t i = 0; i < info.classes; i++)

@@ -33,7 +33,7 @@ static void add_json(report *r, const rescl_tune_row *row)
     cli_json_set(j, "error", cli_json_real(row->error));
     cli_json_set(j, "tried", json_integer((json_int_t)row->tried));
     cli_json_set(j, "rejected", cli_json_string(row->rejected));
-    json_array_append_new(r->list, j);
+    cli_json_append(r->list, j);
 }
 
 static void add_row(report *r, const rescl_tune_row *row)

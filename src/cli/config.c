@@ -86,7 +86,7 @@ static bool take(void *user, int line, const char *section, const char *key, con
     value->text = strdup(text);
     value->line = line;
     if (!value->text)
-        cli_error("out of memory");
+        cli_short_of_memory();
     return value->text != NULL;
 }
 
@@ -98,7 +98,7 @@ static bool store(const reader *r, cli_origin origin)
         char *where = rs_strf("%s:%d", r->path, r->key[i].line);
         const bool good = where && cli_args_set(r->args, (cli_opt)i, r->key[i].text, origin, where);
         if (!where)
-            cli_error("out of memory");
+            cli_short_of_memory();
         free(where);
         if (!good)
             return false;
@@ -118,7 +118,7 @@ static char *read_file(const char *path, size_t *bytes, int *code)
         return NULL;
     }
     if (!text) {
-        cli_error("out of memory");
+        cli_short_of_memory();
         goto out;
     }
     *bytes = fread(text, 1, MAX_BYTES, f);
@@ -150,7 +150,7 @@ int cli_config_read(cli_args *args, const char *path, cli_origin origin)
         return code;
     r.key = calloc(cli_opt_count(), sizeof *r.key);
     if (!r.key) {
-        cli_error("out of memory");
+        cli_short_of_memory();
         code = CLI_FAILURE;
     } else if (!cli_ini_read(path, text, bytes, enter, take, &r) || !store(&r, origin)) {
         code = CLI_USAGE;
@@ -167,6 +167,8 @@ static void print_origin(FILE *f, const cli_value *v)
 {
     static const char *const names[] = {"default", "environment", "run", "config", "flag"};
     char *where = v->where ? malloc(RS_ESCAPED(strlen(v->where))) : NULL;
+    if (v->where && !where)
+        cli_short_of_memory();
     if (where)
         rs_escape(v->where, "", where);
     fprintf(f, "%s%s%s", names[v->origin], where ? " " : "", where ? where : "");
@@ -179,7 +181,7 @@ char *cli_config_text(const cli_args *args)
     size_t size = 0;
     FILE *f = open_memstream(&text, &size);
     if (!f) {
-        cli_error("out of memory");
+        cli_short_of_memory();
         return NULL;
     }
     fprintf(f, "; rescl %s, version %s\n", cli_verb_get(args->verb)->name, rescl_version());
@@ -199,8 +201,9 @@ char *cli_config_text(const cli_args *args)
             fputc('\n', f);
         }
     }
-    if (fclose(f) != 0) {
-        cli_error("out of memory");
+    const bool whole = !ferror(f);
+    if (fclose(f) != 0 || !whole) {
+        cli_short_of_memory();
         free(text);
         return NULL;
     }

@@ -48,18 +48,20 @@ static void paragraph(FILE *f, const char *text)
     fputc('\n', f);
 }
 
-/* "the text (a, b, c) [default]" */
+/* "the text (a, b, c) [default]"; NULL when memory is short. */
 static char *describe(cli_opt id)
 {
     const cli_opt_info *info = cli_opt_get(id);
     char *text = NULL;
     size_t size = 0;
+    bool whole = true;
     FILE *f = open_memstream(&text, &size);
     if (!f)
         return NULL;
     fputs(info->help, f);
     if (info->type == TYPE_CHOICE || info->type == TYPE_CHOICES) {
         const char **list = cli_opt_choices(id);
+        whole = list != NULL;
         for (size_t i = 0; list && list[i]; i++)
             fprintf(f, "%s%s", i ? ", " : ": ", list[i]);
         free(list);
@@ -69,7 +71,11 @@ static char *describe(cli_opt id)
         fputs(" [on]", f);
     else if (info->type != TYPE_FLAG && *info->def)
         fprintf(f, " [%s]", info->def);
-    fclose(f);
+    whole = !ferror(f) && whole;
+    if (fclose(f) != 0 || !whole) {
+        free(text);
+        return NULL;
+    }
     return text;
 }
 
@@ -92,6 +98,8 @@ static void help_option(FILE *f, cli_opt id)
     else
         fprintf(f, "%*s", column - len, "");
     char *text = describe(id);
+    if (!text)
+        cli_short_of_memory();
     wrapped(f, text ? text : info->help, (size_t)column);
     fputc('\n', f);
     free(text);

@@ -20,7 +20,7 @@ enum { LINE_BYTES = 65536 };
 static int add(cli_images *list, char *path)
 {
     if (!path || !rs_array_grow(&list->path, &list->room, list->count + 1, sizeof *list->path)) {
-        cli_error("out of memory");
+        cli_short_of_memory();
         free(path);
         return CLI_FAILURE;
     }
@@ -263,7 +263,7 @@ int cli_images_read_stdin(cli_images *list)
             room = room ? 2 * room : (size_t)1 << 16;
             char *grown = realloc(list->standard, room);
             if (!grown) {
-                cli_error("out of memory");
+                cli_short_of_memory();
                 return CLI_FAILURE;
             }
             list->standard = grown;

@@ -105,7 +105,7 @@ static void make_table(void)
 {
     table = calloc(OPT_COUNT + rescl_train_options_count(), sizeof *table);
     if (!table) {
-        cli_error("out of memory");
+        cli_short_of_memory();
         exit(CLI_FAILURE);
     }
     for (size_t i = 0; i < OPT_COUNT; i++)
@@ -281,7 +281,7 @@ static bool set_choice(cli_opt id, const char *word, const char *name)
 {
     const char **list = cli_opt_choices(id);
     if (!list) {
-        cli_error("out of memory");
+        cli_short_of_memory();
         return false;
     }
     bool found = false;
@@ -343,14 +343,14 @@ static bool set_list(cli_opt id, const cli_opt_info *info, const char *text, con
     v->sizes = calloc(most, sizeof *v->sizes);
     v->words = calloc(most, sizeof *v->words);
     if (!v->sizes || !v->words) {
-        cli_error("out of memory");
+        cli_short_of_memory();
         return false;
     }
     for (const char *p = text;; p++) {
         size_t len = strcspn(p, ",");
         char *word = strndup(p, len);
         if (!word) {
-            cli_error("out of memory");
+            cli_short_of_memory();
             return false;
         }
         v->words[v->count++] = word;
@@ -379,7 +379,7 @@ bool cli_args_set(cli_args *args, cli_opt id, const char *text, cli_origin origi
     v.text = strdup(text);
     v.where = where ? strdup(where) : NULL;
     if (!v.text || (where && !v.where)) {
-        cli_error("out of memory");
+        cli_short_of_memory();
         good = false;
     } else if (info->type == TYPE_FLAG) {
         good = (!*text && !*info->def) || rs_parse_bool(text, &v.as.flag);
@@ -405,7 +405,7 @@ bool cli_args_init(cli_args *args, cli_verb verb)
 {
     *args = (cli_args){.verb = verb, .value = calloc(cli_opt_count(), sizeof *args->value)};
     if (!args->value) {
-        cli_error("out of memory");
+        cli_short_of_memory();
         return false;
     }
     for (size_t i = 0; i < cli_opt_count(); i++) {
@@ -505,7 +505,7 @@ bool cli_args_parse(cli_args *args, int argc, char **argv)
 {
     args->operand = calloc((size_t)argc + 1, sizeof *args->operand);
     if (!args->operand) {
-        cli_error("out of memory");
+        cli_short_of_memory();
         return false;
     }
     bool only_operands = false;

@@ -69,7 +69,7 @@ static int check_folder(const char *path)
     char *folder = slash ? rs_strf("%.*s", (int)(slash - path + 1), path) : rs_strf(".");
     int code = CLI_OK;
     if (!folder) {
-        cli_error("out of memory");
+        cli_short_of_memory();
         return CLI_FAILURE;
     }
     if (rs_path_is_dir(path)) {
@@ -95,7 +95,7 @@ int cli_outfile_open(cli_outfile *o, const char *path)
     o->f = open_memstream(&o->text, &o->bytes);
     if (o->f)
         return CLI_OK;
-    cli_error("out of memory");
+    cli_short_of_memory();
     return CLI_FAILURE;
 }
 
@@ -118,7 +118,7 @@ static int replace(const char *name, const char *text, size_t bytes)
     char *temp = rs_strf("%s.tmp-%ld", path, (long)getpid());
     if (!temp) {
         free(found);
-        cli_error("out of memory");
+        cli_short_of_memory();
         return CLI_FAILURE;
     }
     FILE *f = fopen(temp, "wbx");
@@ -136,8 +136,9 @@ static int replace(const char *name, const char *text, size_t bytes)
 int cli_outfile_close(cli_outfile *o, bool keep)
 {
     int code = CLI_OK;
-    if (o->path && o->f && fclose(o->f) != 0) {
-        cli_error("out of memory");
+    const bool whole = !o->path || !o->f || !ferror(o->f);
+    if (o->path && o->f && (fclose(o->f) != 0 || !whole)) {
+        cli_short_of_memory();
         code = CLI_FAILURE;
     } else if (o->path && o->f && keep && is_special(o->path)) {
         FILE *f = fopen(o->path, "wb");

@@ -17,8 +17,9 @@
 
 static const char *program_verb; /* NULL before a verb is known */
 static bool quiet;
-static FILE *result; /* NULL: stdout */
-static bool lost;    /* a result could not be printed */
+static FILE *result;       /* NULL: stdout */
+static bool out_of_memory; /* something was left undone for it */
+static bool json_short;    /* memory was, for a part of the next document */
 static atomic_bool line_open;
 
 bool cli_terminal(void)
@@ -146,6 +147,12 @@ void cli_tell(const char *fmt, ...)
     va_end(args);
 }
 
+void cli_short_of_memory(void)
+{
+    cli_error("out of memory");
+    out_of_memory = true;
+}
+
 void cli_usage_error(const char *fmt, ...)
 {
     va_list args;
@@ -266,8 +273,7 @@ static void print(FILE *f, const char *fmt, va_list args)
         rs_escape(text, "", shown);
         fprintf(f, "%s%s", shown, line ? "\n" : "");
     } else {
-        cli_error("out of memory");
-        lost = true;
+        cli_short_of_memory();
     }
     free(shown);
     free(text);
@@ -291,7 +297,7 @@ void cli_fprint(FILE *f, const char *fmt, ...)
 
 int cli_finish(int code)
 {
-    if (lost && code == CLI_OK)
+    if (out_of_memory && (code == CLI_OK || code == CLI_USAGE))
         code = CLI_FAILURE;
     bool failed = fflush(stdout) != 0 || ferror(stdout);
     if (!failed || errno == EPIPE)
@@ -302,9 +308,8 @@ int cli_finish(int code)
 
 json_t *cli_json_string(const char *text)
 {
-    json_t *whole = json_string(text);
-    if (whole)
-        return whole;
+    if (rs_is_utf8(text))
+        return json_string(text);
     size_t len = strlen(text), used = 0;
     char *clean = malloc(3 * len + 1);
     if (!clean)
@@ -318,7 +323,7 @@ json_t *cli_json_string(const char *text)
         }
     }
     clean[used] = '\0';
-    whole = json_string(clean);
+    json_t *whole = json_string(clean);
     free(clean);
     return whole;
 }
@@ -330,15 +335,25 @@ json_t *cli_json_real(double x)
 
 void cli_json_set(json_t *object, const char *key, json_t *value)
 {
-    json_object_set_new(object, key, value);
+    json_short = json_object_set_new(object, key, value) != 0 || json_short;
 }
 
+void cli_json_append(json_t *array, json_t *value)
+{
+    json_short = json_array_append_new(array, value) != 0 || json_short;
+}
+
+/* jansson leaves out what it has no memory for, and does not always say so: errno does. */
 static int print_json(json_t *json, size_t flags, FILE *f)
 {
-    char *text = json ? json_dumps(json, flags) : NULL;
+    errno = 0;
+    char *text = json && !json_short ? json_dumps(json, flags) : NULL;
+    const bool whole = text && errno != ENOMEM;
     json_decref(json);
-    if (!text) {
-        cli_error("out of memory");
+    json_short = false;
+    if (!whole) {
+        free(text);
+        cli_short_of_memory();
         return CLI_FAILURE;
     }
     fprintf(f, "%s\n", text);

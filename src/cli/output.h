@@ -32,6 +32,10 @@ void cli_result_to(FILE *f);
 void cli_print(const char *fmt, ...) RESCL_PRINTF(1, 2);
 void cli_fprint(FILE *f, const char *fmt, ...) RESCL_PRINTF(2, 3);
 
+/* The error of a program that memory is too short for. cli_finish makes its code CLI_FAILURE where it
+ * would be that of success or of a usage error. */
+void cli_short_of_memory(void);
+
 /* cli_error with "Try 'rescl <verb> --help'." after it. */
 void cli_usage_error(const char *fmt, ...) RESCL_PRINTF(1, 2);
 
@@ -51,7 +55,7 @@ size_t cli_columns(int fd);
 /* While a line on the terminal is being redrawn, messages have to clear it first. */
 void cli_line_open(bool open);
 
-/* Ends a verb: flushes stdout. `code`, or CLI_FILE if a result could not be written; a reader that
+/* Ends a verb: flushes stdout. `code`, or CLI_FAILURE after cli_short_of_memory, or CLI_FILE if a result could not be written; a reader that
  * closed the pipe is no failure. */
 int cli_finish(int code);
 
@@ -64,8 +68,10 @@ int cli_json_write_line(json_t *json, FILE *f);
 json_t *cli_json_string(const char *text);
 /* A JSON number; null for NaN and infinity. */
 json_t *cli_json_real(double x);
-/* Sets a key; what was short of memory shows in cli_json_print. */
+/* Sets a key, appends to an array. What was short of memory, in these or in making `value`, fails the
+ * next document that is printed or written. */
 void cli_json_set(json_t *object, const char *key, json_t *value);
+void cli_json_append(json_t *array, json_t *value);
 
 /* A number with every digit that it takes to read the same double again, and no more. */
 const char *cli_exact(double x, char buffer[32]);

@@ -27,7 +27,7 @@ int cli_saliency_open(cli_saliency *s, const char *folder, rescl_predictor *pred
     cli_note("map     %zux%zu, of layer '%s'", height, width, layer);
     s->map = calloc(height * width, sizeof *s->map);
     if (!s->map) {
-        cli_error("out of memory");
+        cli_short_of_memory();
         return CLI_FAILURE;
     }
     return cli_make_folders(folder) ? CLI_OK : CLI_FILE;
@@ -71,7 +71,7 @@ static const char *take_path(cli_saliency *s, const char *name)
     }
     free(stem);
     if (!path || !rs_array_grow(&s->taken, &s->room, s->count + 1, sizeof *s->taken)) {
-        cli_error("out of memory");
+        cli_short_of_memory();
         free(path);
         return NULL;
     }

@@ -120,7 +120,7 @@ static json_t *channels_json(const double value[3])
 {
     json_t *list = json_array();
     for (size_t c = 0; c < 3; c++)
-        json_array_append_new(list, cli_json_real(value[c]));
+        cli_json_append(list, cli_json_real(value[c]));
     return list;
 }
 

@@ -22,7 +22,7 @@ char *cli_format(const char *fmt, ...)
     char *text = rs_vstrf(fmt, args);
     va_end(args);
     if (!text)
-        cli_error("out of memory");
+        cli_short_of_memory();
     return text;
 }
 
@@ -205,7 +205,7 @@ char *cli_shell_quote(const char *word)
         return cli_format("%s", word);
     char *quoted = malloc(4 * strlen(word) + 4), *out = quoted;
     if (!quoted) {
-        cli_error("out of memory");
+        cli_short_of_memory();
         return NULL;
     }
     if (rs_has_control(word)) {

@@ -23,7 +23,7 @@ static json_t *shape_json(size_t ndim, const size_t *shape)
 {
     json_t *list = json_array();
     for (size_t i = 0; i < ndim; i++)
-        json_array_append_new(list, json_integer((json_int_t)shape[i]));
+        cli_json_append(list, json_integer((json_int_t)shape[i]));
     return list;
 }
 
@@ -77,7 +77,7 @@ static json_t *names_json(const rescl_weights_info *info)
 {
     json_t *list = info->class_names ? json_array() : json_null();
     for (size_t i = 0; info->class_names && i < info->classes; i++)
-        json_array_append_new(list, cli_json_string(info->class_names[i]));
+        cli_json_append(list, cli_json_string(info->class_names[i]));
     return list;
 }
 
@@ -162,7 +162,7 @@ static int print(const cli_args *args, const rescl_weights *w, const rescl_model
     if (cli_bool(args, OPT_json)) {
         json_t *o = head_json(&info, model), *list = json_array();
         for (size_t i = 0; next_row(w, report, i, &m); i++)
-            json_array_append_new(list, match_json(&m, report != NULL));
+            cli_json_append(list, match_json(&m, report != NULL));
         cli_json_set(o, "tensors", list);
         return cli_json_print(o);
     }

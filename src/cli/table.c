@@ -152,7 +152,7 @@ bool cli_table_print_rows(cli_table *t, FILE *f)
     const char *mark = ""; /* of a column without a head, which goes behind the next cell */
     size_t width = 0;
     if (t->failed || !escape_cells(t)) {
-        cli_error("out of memory");
+        cli_short_of_memory();
         return false;
     }
     for (size_t c = 0; c < t->columns; c++)
@@ -174,7 +174,7 @@ bool cli_table_print_rows(cli_table *t, FILE *f)
 bool cli_table_print(cli_table *t, const char *form, FILE *f)
 {
     if (t->failed || (strcmp(form, "csv") != 0 && !escape_cells(t))) {
-        cli_error("out of memory");
+        cli_short_of_memory();
         return false;
     }
     if (strcmp(form, "csv") == 0) {
@@ -187,7 +187,7 @@ bool cli_table_print(cli_table *t, const char *form, FILE *f)
     if (good)
         print_aligned(t, strcmp(form, "md") == 0, f, width, right);
     else
-        cli_error("out of memory");
+        cli_short_of_memory();
     free(width);
     free(right);
     return good;

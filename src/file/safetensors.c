@@ -183,6 +183,7 @@ static rescl_status parse_header(rs_st_file *f, const char *text, size_t bytes)
     if (!f->header) {
         RS_FAIL_IF(json_error_code(&why) == json_error_duplicate_key, RESCL_ERR_FORMAT,
                    "%s: the header has a key twice: %s", f->path, why.text);
+        RS_FAIL_IF(rs_json_why(&why) == RESCL_ERR_MEMORY, RESCL_ERR_MEMORY, "%s", why.text);
         RS_FAIL(RESCL_ERR_FORMAT, "%s: the header is not JSON that can be read: %s (byte %d)",
                 f->path, why.text, why.position);
     }
@@ -322,8 +323,11 @@ static rescl_status header_add(json_t *header, const char *path, const rs_st_sou
                path);
     RS_OOM(entry = json_pack("{s:s, s:O, s:[I,I]}", "dtype", dtypes[t->dtype].name, "shape", shape,
                              "data_offsets", (json_int_t)*offset, (json_int_t)end));
-    RS_FAIL_IF(json_object_set(header, t->name, entry) != 0, RESCL_ERR_ARG,
-               "%s: the tensor name '%.80s' is not UTF-8", path, t->name);
+    errno = 0;
+    RS_FAIL_IF(json_object_set(header, t->name, entry) != 0,
+               errno == ENOMEM ? RESCL_ERR_MEMORY : RESCL_ERR_ARG,
+               errno == ENOMEM ? "out of host memory" : "%s: the tensor name '%.80s' is not UTF-8",
+               path, t->name);
     *offset = end;
 out:
     json_decref(entry);
@@ -340,14 +344,36 @@ static rescl_status header_meta(json_t *header, const char *path, const rs_st_me
     if (nmeta == 0)
         goto out;
     RS_OOM(object = json_object());
-    for (size_t i = 0; i < nmeta; i++)
-        RS_FAIL_IF(json_object_set_new(object, meta[i].key, json_string(meta[i].value)) != 0,
-                   RESCL_ERR_ARG, "%s: metadata '%.80s' is not UTF-8: '%.80s'", path, meta[i].key,
-                   meta[i].value);
+    for (size_t i = 0; i < nmeta; i++) {
+        errno = 0;
+        const int set = json_object_set_new(object, meta[i].key, json_string(meta[i].value));
+        RS_FAIL_IF(errno == ENOMEM, RESCL_ERR_MEMORY, "out of host memory");
+        RS_FAIL_IF(set != 0, RESCL_ERR_ARG, "%s: metadata '%.80s' is not UTF-8: '%.80s'", path,
+                   meta[i].key, meta[i].value);
+    }
     RS_FAIL_IF(json_object_set(header, META_KEY, object) != 0, RESCL_ERR_MEMORY,
                "out of host memory");
 out:
     json_decref(object);
+    return st;
+}
+
+/* What was written, opened as any other file, has the header that was meant. */
+static rescl_status check_written(const char *temp, const char *path, const json_t *header)
+{
+    rescl_status st = RESCL_OK;
+    rs_st_file *f = NULL;
+
+    st = rs_st_open(temp, &f);
+    RS_FAIL_IF(st != RESCL_OK && st != RESCL_ERR_MEMORY, RESCL_ERR_IO,
+               "%s: what was written cannot be read back, so the file is left as it was: %.600s",
+               path, rescl_last_error()->message);
+    RS_TRY(st);
+    RS_FAIL_IF(!json_equal(f->header, header), RESCL_ERR_IO,
+               "%s: what was written reads back as something else, so the file is left as it was",
+               path);
+out:
+    rs_st_close(f);
     return st;
 }
 
@@ -367,7 +393,7 @@ rescl_status rs_st_write(const char *path, const rs_st_meta *meta, size_t nmeta,
     RS_TRY(header_meta(header, path, meta, nmeta));
     for (size_t i = 0; i < ntensors; i++)
         RS_TRY(header_add(header, path, &tensors[i], &offset, &bytes[i]));
-    RS_OOM(text = json_dumps(header, JSON_COMPACT));
+    RS_TRY(rs_json_dump(header, JSON_COMPACT, &text));
     length = strlen(text);
     padded = rs_round_up(length, sizeof blanks); /* the data begins at a multiple of 8 */
     RS_FAIL_IF(padded > RS_ST_MAX_HEADER, RESCL_ERR_ARG, "%s: the header would have %zu bytes",
@@ -380,6 +406,7 @@ rescl_status rs_st_write(const char *path, const rs_st_meta *meta, size_t nmeta,
     RS_TRY(rs_atomic_write(&file, blanks, padded - length));
     for (size_t i = 0; i < ntensors; i++)
         RS_TRY(rs_atomic_write(&file, tensors[i].data, bytes[i]));
+    RS_TRY(check_written(file.temp, path, header));
     RS_TRY(rs_atomic_commit(&file));
 out:
     rs_atomic_abort(&file);

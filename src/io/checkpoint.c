@@ -6,6 +6,7 @@
 #include "safetensors.h"
 #include "str.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
@@ -130,12 +131,15 @@ out:
     return st;
 }
 
+/* Of a document that began with an errno of 0: what is left out of it where memory was short shows
+ * there. Frees it. */
 static rescl_status dump(json_t *value, char **out)
 {
     rescl_status st = RESCL_OK;
+    RS_FAIL_IF(errno == ENOMEM, RESCL_ERR_MEMORY, "out of host memory");
     RS_FAIL_IF(!value, RESCL_ERR_ARG,
                "a name or a number of the run cannot be stored (not UTF-8, or not finite)");
-    RS_OOM(*out = json_dumps(value, JSON_COMPACT | JSON_REAL_PRECISION(17)));
+    RS_TRY(rs_json_dump(value, JSON_COMPACT | JSON_REAL_PRECISION(17), out));
 out:
     json_decref(value);
     return st;
@@ -143,6 +147,7 @@ out:
 
 rescl_status rs_ckpt_model_text(const rs_ckpt_model *m, char **out)
 {
+    errno = 0;
     return dump(model_json(m), out);
 }
 
@@ -162,6 +167,7 @@ rescl_status rs_checkpoint_write(const char *path, const rs_graph *g, const rs_w
     for (int i = 0; i < nstates; i++)
         RS_TRY(add_tensors(list, &count, made, g, &training->state[i], training->state_name[i]));
     RS_TRY(rs_ckpt_model_text(model, &model_text));
+    errno = 0;
     if (training)
         RS_TRY(dump(training_json(training), &training_text));
     rs_st_meta meta[] = {{"format", FORMAT_NAME},
@@ -200,6 +206,7 @@ static rescl_status parse_document(const char *text, const char *path, const cha
     json_error_t why;
 
     *out = rs_json_load(text, strlen(text), JSON_REJECT_DUPLICATES, &why);
+    RS_FAIL_IF(!*out && rs_json_why(&why) == RESCL_ERR_MEMORY, RESCL_ERR_MEMORY, "%s", why.text);
     RS_FAIL_IF(!json_is_object(*out), RESCL_ERR_FORMAT, "%s: metadata '%s' is damaged: %s", path,
                key, *out ? "not an object" : why.text);
 out:

@@ -73,7 +73,7 @@ static rescl_status read_json(const names *n, const char *data, size_t bytes)
     json_t *value;
     uint64_t index = 0;
     json_t *root = rs_json_load(data, bytes, JSON_REJECT_DUPLICATES, &error);
-    RS_FAIL_IF(!root, RESCL_ERR_FORMAT, "%s:%d: %s", n->path, error.line, error.text);
+    RS_FAIL_IF(!root, rs_json_why(&error), "%s:%d: %s", n->path, error.line, error.text);
     for (size_t i = 0; i < json_array_size(root); i++)
         RS_TRY(set_json(n, i, json_array_get(root, i)));
     json_object_foreach(root, key, value)

@@ -1,11 +1,13 @@
 #include "envfile.h"
 
 #include "error.h"
+#include "jsonload.h"
 #include "jsonvalue.h"
 #include "path.h"
 #include "str.h"
 #include "threadpool.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
@@ -39,12 +41,13 @@ rescl_status rs_env_write(const char *path, const rescl_device_info *device,
     char *text = NULL, *lines = NULL;
 
     RS_FAIL_IF(uname(&sys) < 0, RESCL_ERR_IO, "the system does not say its name");
+    errno = 0; /* values for which there was no memory may have been left out */
     env = json_pack("{s:s, s:o, s:o, s:{s:s, s:s, s:s, s:i}, s:s, s:O, s:O}", "rescl",
                     rescl_version(), "device", device_json(device), "tuning", tuning_json(tuning),
                     "system", "name", sys.sysname, "release", sys.release, "machine", sys.machine,
                     "cpus", (int)rs_cpu_count(), "model", model, "options", options, "data", data);
-    RS_OOM(env);
-    RS_OOM(text = json_dumps(env, JSON_INDENT(2) | JSON_REAL_PRECISION(10)));
+    RS_OOM(env && errno != ENOMEM ? env : NULL);
+    RS_TRY(rs_json_dump(env, JSON_INDENT(2) | JSON_REAL_PRECISION(10), &text));
     RS_OOM(lines = rs_strf("%s\n", text));
     RS_TRY(rs_file_write(path, lines, strlen(lines)));
 out:

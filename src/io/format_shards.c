@@ -42,7 +42,7 @@ static rescl_status read_index(const char *path, json_t **out)
     size_t bytes;
     RS_TRY(rs_file_read(path, MAX_INDEX, &text, &bytes));
     *out = rs_json_load(text, bytes, JSON_REJECT_DUPLICATES, &why);
-    RS_FAIL_IF(!*out, RESCL_ERR_FORMAT, "%s: is no JSON that can be read: %s (line %d)", path,
+    RS_FAIL_IF(!*out, rs_json_why(&why), "%s: is no JSON that can be read: %s (line %d)", path,
                why.text, why.line);
     RS_FAIL_IF(!json_is_object(json_object_get(*out, "weight_map")), RESCL_ERR_FORMAT,
                "%s: has no 'weight_map', which an index of sharded weights has", path);

@@ -14,9 +14,8 @@ json_t *rs_json_text(const char *text)
 
     if (!text)
         return json_null();
-    out = json_string(text);
-    if (out)
-        return out;
+    if (rs_is_utf8(text))
+        return json_string(text);
     copy = strdup(text);
     for (char *c = copy; c && *c; c++)
         if ((unsigned char)*c >= 0x80)

@@ -353,7 +353,7 @@ rescl_status rs_keras_config_parse(const char *json, const char *path, rs_keras_
     json_t *root = rs_json_load(json, strlen(json), 0, &where);
     const json_t *model = json_object_get(root, "config");
     reads gives = {0};
-    RS_FAIL_IF(!root, RESCL_ERR_FORMAT,
+    RS_FAIL_IF(!root, rs_json_why(&where),
                "%s: its configuration is no JSON that can be read: %s in line %d", path, where.text,
                where.line);
     RS_FAIL_IF(!layers_of(model), RESCL_ERR_UNSUPPORTED,

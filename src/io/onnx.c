@@ -3,6 +3,7 @@
 #include "attr.h"
 #include "error.h"
 #include "filtershape.h"
+#include "jsonload.h"
 #include "layout.h"
 #include "naming.h"
 #include "protobuf.h"
@@ -498,11 +499,13 @@ static rescl_status list_classes(const rs_ckpt_model *about, char **out)
     rescl_status st = RESCL_OK;
     json_t *list = NULL;
     RS_OOM(list = json_array());
-    for (size_t i = 0; i < about->classes; i++)
+    for (size_t i = 0; i < about->classes; i++) {
+        RS_FAIL_IF(!rs_is_utf8(about->class_name[i]), RESCL_ERR_ARG,
+                   "the name of class %zu is not UTF-8: '%.80s'", i, about->class_name[i]);
         RS_FAIL_IF(json_array_append_new(list, json_string(about->class_name[i])) != 0,
-                   RESCL_ERR_ARG, "the name of class %zu is not UTF-8: '%.80s'", i,
-                   about->class_name[i]);
-    RS_OOM(*out = json_dumps(list, JSON_COMPACT));
+                   RESCL_ERR_MEMORY, "out of host memory");
+    }
+    RS_TRY(rs_json_dump(list, JSON_COMPACT, out));
 out:
     json_decref(list);
     return st;

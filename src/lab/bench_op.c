@@ -10,6 +10,7 @@
 #include "trial.h"
 #include "worklist.h"
 
+#include <errno.h>
 #include <math.h>
 #include <rescl/bench.h>
 #include <stdio.h>
@@ -77,11 +78,13 @@ static rescl_status run_timed(void *user, size_t i)
     return before == RESCL_OK ? run_packed(user, i, false) : before;
 }
 
-/* Keeps the first failure of a contender, for its row. */
+/* Keeps the first failure of a contender, for its row. Short memory of the host ends all. */
 static rescl_status keep_failure(void *user, size_t i)
 {
     opbench *b = user;
     contender *c = &b->c[i];
+    if (rescl_last_error()->sys_errno == ENOMEM)
+        return rescl_last_error()->status;
     if (c->failure.status == RESCL_OK) {
         rs_error_prefix("%s, %s", b->work->key, c->impl->name);
         c->failure = *rescl_last_error();

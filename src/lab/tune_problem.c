@@ -17,6 +17,7 @@
 #include "str.h"
 #include "trial.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -112,6 +113,10 @@ static rescl_status add(tuner *t, const char *choice)
     *c = (candidate){.median = INFINITY, .error = INFINITY};
     snprintf(c->choice, sizeof c->choice, "%s", choice);
     const rescl_status tried = try_out(t, c);
+    if (tried != RESCL_OK && rescl_last_error()->sys_errno == ENOMEM) {
+        rs_trial_fini(&c->trial);
+        RS_TRY(tried);
+    }
     if (tried != RESCL_OK && t->n == 0)
         t->failure = *rescl_last_error();
     t->out->tried++;

@@ -102,7 +102,9 @@ rescl_status rs_trainer_begin(rescl_trainer *t)
     RS_OOM(env = rs_path_join(dir, "env.json"));
     rescl_device_get_tuning(device, &tuning);
     RS_OOM(options = rs_train_options_json(&t->options));
-    RS_OOM(data = data_json(t));
+    errno = 0; /* values for which there was no memory may have been left out */
+    data = data_json(t);
+    RS_OOM(data && errno != ENOMEM ? data : NULL);
     RS_TRY(
         rs_env_write(env, rescl_device_get_info(device), &tuning, t->model->name, options, data));
     if (t->options.args_ini) {

@@ -2,6 +2,8 @@
 
 #include "jsonload.h"
 
+#include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -62,12 +64,76 @@ static void says_what_is_no_json(void **state)
     }
 }
 
+/* ---- short memory ------------------------------------------------------------------------ */
+
+static size_t left = SIZE_MAX; /* allocations until the one that fails */
+
+static void *fail_once(size_t bytes)
+{
+    if (--left > 0)
+        return malloc(bytes);
+    left = SIZE_MAX;
+    errno = ENOMEM;
+    return NULL;
+}
+
+/* Whether the allocation that was to fail did, so that there may be a next. */
+static bool fired(void)
+{
+    const bool yes = left > SIZE_MAX / 2;
+    left = SIZE_MAX;
+    return yes;
+}
+
+/* Whichever allocation fails: the value is whole, or memory is short. */
+static void short_memory_is_no_damage(void **state)
+{
+    (void)state;
+    const char *text =
+        "{\"name\":\"a text of more than sixteen bytes\",\"a longer name of numbers\":"
+        "[1,2.5,[3,4],{\"x\":true,\"y\":null}],\"z\":\"another of many more bytes\"}";
+    json_error_t why;
+    char *right = NULL;
+    json_t *root = rs_json_load(text, strlen(text), 0, &why);
+    size_t loads = 0, dumps = 0;
+    assert_non_null(root);
+    assert_ok(rs_json_dump(root, JSON_COMPACT, &right));
+    for (bool more = true; more; loads++) {
+        left = loads + 1;
+        json_t *again = rs_json_load(text, strlen(text), 0, &why);
+        more = fired();
+        if (again)
+            assert_true(json_equal(again, root));
+        else
+            assert_int_equal(rs_json_why(&why), RESCL_ERR_MEMORY);
+        json_decref(again);
+    }
+    for (bool more = true; more; dumps++) {
+        char *again = NULL;
+        left = dumps + 1;
+        const rescl_status st = rs_json_dump(root, JSON_COMPACT, &again);
+        more = fired();
+        if (st == RESCL_OK)
+            assert_string_equal(again, right);
+        else
+            assert_int_equal(st, RESCL_ERR_MEMORY);
+        free(again);
+    }
+    assert_true(loads > 10 && dumps > 2);
+    assert_null(rs_json_load("{", 1, 0, &why));
+    assert_int_equal(rs_json_why(&why), RESCL_ERR_FORMAT);
+    json_decref(root);
+    free(right);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_what_files_hold),
         cmocka_unit_test(refuses_what_takes_too_much_memory),
         cmocka_unit_test(says_what_is_no_json),
+        cmocka_unit_test(short_memory_is_no_damage),
     };
+    json_set_alloc_funcs(fail_once, free);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
