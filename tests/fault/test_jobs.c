@@ -97,6 +97,38 @@ static void predict(result *out)
     predict_on(rs_test_device(), out);
 }
 
+static rescl_status give_image(size_t index, rescl_image *out, void *user)
+{
+    (void)user;
+    *out = (rescl_image){TEST_SIZE, TEST_SIZE, malloc(PIXELS)};
+    if (!out->pixels)
+        return RESCL_ERR_MEMORY;
+    memcpy(out->pixels, images[index % STEPS] + index / STEPS % BATCH * PIXELS, PIXELS);
+    return RESCL_OK;
+}
+
+static bool keep_prediction(const rescl_prediction *p, void *user)
+{
+    if (p->status == RESCL_OK)
+        memcpy(take(user, CLASSES), p->probs, CLASSES * sizeof *p->probs);
+    return true;
+}
+
+/* Threads read the images of the next batch meanwhile. */
+static void predict_stream(result *out)
+{
+    enum { IMAGES = 5, WORKERS = 2 };
+    rescl_predictor *p = NULL;
+    const size_t before = out->count;
+    AGAIN(rescl_predictor_create(rs_test_device(), model, BATCH, &p));
+    if (failed(rescl_predictor_stream(p, IMAGES, WORKERS, give_image, keep_prediction, out),
+               "rescl_predictor_stream")) {
+        out->count = before;
+        AGAIN(rescl_predictor_stream(p, IMAGES, WORKERS, give_image, keep_prediction, out));
+    }
+    rescl_predictor_destroy(p);
+}
+
 /* What a device does not say of itself is asked again by the next runtime. */
 static bool does_not_answer(rescl_status st)
 {
@@ -136,7 +168,7 @@ static rescl_train_options options_of(const char *folder)
     o.epochs = STEPS;
     o.batch_size = BATCH;
     o.opt = "adam";
-    o.workers = 0;
+    o.workers = 1;
     o.output_dir = folder;
     return o;
 }
@@ -153,10 +185,16 @@ static bool is_spoiled(rescl_status st)
  * by the last update. */
 static bool step_all(rescl_trainer *t, rescl_metrics *metrics)
 {
-    for (size_t i = 0; i < STEPS; i++)
-        if (failed(rescl_trainer_step(t, images[i], labels[i], BATCH, NULL), "a step") &&
-            is_spoiled(rescl_trainer_step(t, images[i], labels[i], BATCH, NULL)))
+    float bias[CLASSES];
+    for (size_t i = 0; i < STEPS; i++) {
+        if (failed(rescl_trainer_backward(t, images[i], labels[i], BATCH, NULL), "backward") &&
+            is_spoiled(rescl_trainer_backward(t, images[i], labels[i], BATCH, NULL)))
             return false;
+        AGAIN(rescl_trainer_get_gradient(t, "fc.bias", bias, CLASSES));
+        AGAIN(rescl_trainer_set_gradient(t, "fc.bias", bias, CLASSES));
+        if (failed(rescl_trainer_update(t), "update") && is_spoiled(rescl_trainer_update(t)))
+            return false;
+    }
     return !failed(rescl_trainer_evaluate(t, metrics), "an evaluation") ||
            !is_spoiled(rescl_trainer_evaluate(t, metrics));
 }
@@ -214,7 +252,7 @@ static void train_run(result *out)
 static void evaluate(result *out)
 {
     rescl_metrics metrics = {0};
-    AGAIN(rescl_evaluate(rs_test_device(), model, eval_set, BATCH, 0, NULL, &metrics));
+    AGAIN(rescl_evaluate(rs_test_device(), model, eval_set, BATCH, 1, NULL, &metrics));
     *take(out, 1) = (float)metrics.loss;
 }
 
@@ -318,6 +356,7 @@ typedef struct job {
 /* Opening a device takes the most time. */
 static const job jobs[] = {
     {"predict", predict, false},
+    {"predict_stream", predict_stream, false},
     {"train_steps", train_steps, false},
     {"train_run", train_run, false},
     {"evaluate", evaluate, false},
