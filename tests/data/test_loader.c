@@ -161,7 +161,7 @@ static void bounds_threads_and_memory(void **state)
     l = make(&f, &o);
     assert_true(rs_loader_depth(l) * 32 * 224 * 224 * 3 * sizeof(float) <= (size_t)256 << 20);
     rs_loader_destroy(l);
-    o.batch = 1024; /* two are made all the same: one to train with, one to come */
+    o.batch = 256; /* two are made all the same: one to train with, one to come */
     l = make(&f, &o);
     assert_int_equal(rs_loader_depth(l), 2);
     rs_loader_destroy(l);
