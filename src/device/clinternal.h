@@ -83,6 +83,8 @@ struct rescl_runtime {
 /* Appends to `text` which ICD files there are and whether their libraries open (icd.c). */
 struct rs_str;
 rescl_status rs_icd_report(struct rs_str *text) RESCL_CHECK;
+/* Whether one of them names a library whose name has `part`. */
+bool rs_icd_names(const char *part);
 
 /* ---- quirks.def -------------------------------------------------------------------------- */
 

@@ -3,6 +3,7 @@
 #include "alloc.h"
 #include "clinternal.h"
 #include "log.h"
+#include "pocl.h"
 #include "str.h"
 
 #include <ctype.h>
@@ -194,6 +195,8 @@ static void judge(rs_hw *hw, rs_asking *a)
     if (a->code != CL_SUCCESS)
         snprintf(why, cap, "the driver does not answer: %s: %s (%d)", a->call, rs_cl_name(a->code),
                  (int)a->code);
+    else if (strstr(info->platform_name, "Portable Computing") && rs_pocl_fault()[0] != '\0')
+        snprintf(why, cap, "%s", rs_pocl_fault());
     else if (!available)
         snprintf(why, cap, "the driver reports it as not available");
     else if (!compiler)
@@ -305,6 +308,8 @@ static rescl_status fail_empty(const cl_platform_id *platforms, size_t count)
                                     "rocm-opencl-icd, intel-opencl-icd) or mesa-opencl-icd. "
                                     "ICD files read:"));
         RS_TRY(rs_icd_report(&text));
+    } else if (rs_pocl_fault()[0] != '\0') {
+        RS_TRY(rs_str_append(&text, rs_pocl_fault()));
     } else {
         RS_TRY(rs_str_append(&text, "no OpenCL platform offers a device. Install pocl-opencl-icd "
                                     "to use the CPU; for a GPU check that its kernel driver is "
@@ -329,6 +334,7 @@ rescl_status rescl_runtime_create(rescl_runtime **out)
     cl_platform_id platforms[MAX_PLATFORMS];
     cl_uint count = 0;
     cl_int failed = CL_SUCCESS;
+    RS_TRY(rs_pocl_prepare());
     const cl_int code = clGetPlatformIDs(MAX_PLATFORMS, platforms, &count);
     enum { NO_PLATFORM = -1001 }; /* of the ICD loader */
     if (code != CL_SUCCESS && code != NO_PLATFORM)

@@ -77,6 +77,51 @@ out:
     return st;
 }
 
+/* ---- what is installed --------------------------------------------------------------------- */
+
+static bool file_names(const char *path, const char *part)
+{
+    char *content = NULL;
+    size_t bytes = 0;
+    const bool read = rs_file_read(path, ICD_FILE_LIMIT, &content, &bytes) == RESCL_OK;
+    const bool found = read && strstr(content, part) != NULL;
+    free(content);
+    return found;
+}
+
+static bool folder_names(const char *folder, const char *part)
+{
+    bool found = false;
+    DIR *dir = opendir(folder);
+    for (struct dirent *entry; dir && !found && (entry = readdir(dir)) != NULL;) {
+        const size_t len = strlen(entry->d_name);
+        const bool icd = len > 4 && strcmp(entry->d_name + len - 4, ".icd") == 0;
+        char *path = icd ? rs_path_join(folder, entry->d_name) : NULL;
+        found = path && file_names(path, part);
+        free(path);
+    }
+    if (dir)
+        closedir(dir);
+    return found;
+}
+
+bool rs_icd_names(const char *part)
+{
+    const char *names = getenv("OCL_ICD_FILENAMES");
+    const char *vendors = getenv("OCL_ICD_VENDORS");
+    if (!vendors || vendors[0] == '\0')
+        vendors = getenv("OPENCL_VENDOR_PATH");
+    if (!vendors || vendors[0] == '\0')
+        vendors = VENDORS;
+    if (names && strstr(names, part))
+        return true;
+    if (rs_path_is_dir(vendors))
+        return folder_names(vendors, part);
+    return strstr(vendors, part) != NULL || file_names(vendors, part);
+}
+
+/* ---- why there is nothing ------------------------------------------------------------------ */
+
 rescl_status rs_icd_report(rs_str *text)
 {
     rescl_status st = RESCL_OK;

@@ -1,0 +1,203 @@
+#define _GNU_SOURCE /* nftw */
+#include "pocl.h"
+
+#include "cachefolder.h"
+#include "child.h"
+#include "clinternal.h"
+#include "log.h"
+#include "path.h"
+#include "str.h"
+
+#include <errno.h>
+#include <ftw.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#define LEAST_ROOM ((uint64_t)4 << 20) /* bytes, for the first programs */
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static char fault[512];
+static bool prepared;
+
+/* ---- the cache folder ---------------------------------------------------------------------- */
+
+/* Where a program of PoCL's would be written; 0, else errno. The folder is made, as PoCL makes it. */
+static int check_folder(const char *folder)
+{
+    struct statvfs disk;
+    if (access(folder, F_OK) != 0 && (!rs_make_folders(folder) || chmod(folder, 0700) != 0))
+        return errno;
+    if (access(folder, W_OK | X_OK) != 0)
+        return errno;
+    if (statvfs(folder, &disk) != 0)
+        return 0;
+    const uint64_t blocks = geteuid() == 0 ? disk.f_bfree : disk.f_bavail;
+    return blocks * disk.f_frsize < LEAST_ROOM ? ENOSPC : 0;
+}
+
+/* PoCL's own choice; NULL when it is a folder of /tmp that anybody may have made, or without memory. */
+static char *usual_folder(void)
+{
+    const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+    if (cache && cache[0] != '\0')
+        return rs_strf("%s/pocl/kcache", cache);
+    return home && home[0] != '\0' ? rs_strf("%s/.cache/pocl/kcache", home) : NULL;
+}
+
+static char *temporary; /* removed at exit, by the process that made it */
+static pid_t maker;
+
+static int remove_one(const char *path, const struct stat *info, int kind, struct FTW *at)
+{
+    (void)info, (void)kind, (void)at;
+    (void)remove(path);
+    return 0;
+}
+
+static void remove_temporary(void)
+{
+    enum { DESCRIPTORS = 16 };
+    if (temporary && getpid() == maker)
+        nftw(temporary, remove_one, DESCRIPTORS, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+}
+
+/* NULL where there is no place for one either. */
+static char *make_temporary(void)
+{
+    const char *folder = getenv("TMPDIR");
+    char *path = rs_strf("%s/rescl-pocl-XXXXXX", folder && folder[0] != '\0' ? folder : "/tmp");
+    if (!path || !mkdtemp(path) || check_folder(path) != 0) {
+        if (path)
+            rmdir(path);
+        free(path);
+        return NULL;
+    }
+    temporary = path;
+    maker = getpid();
+    (void)atexit(remove_temporary);
+    return path;
+}
+
+/* Another folder than `usual`, which fails with `code`; NULL: there is none with a name. */
+static rescl_status take_another(const char *usual, int code)
+{
+    rescl_status st = RESCL_OK;
+    char *own = NULL;
+    const char *folder = NULL, *why = usual ? strerror(code) : "";
+    if (rs_cache_folder("pocl", &own) == RESCL_OK && check_folder(own) == 0)
+        folder = own;
+    if (!folder) {
+        folder = make_temporary();
+        if (folder)
+            rs_log(
+                RESCL_LOG_WARN,
+                "PoCL needs a writable cache folder, and %s is none (%s): each run compiles anew, "
+                "in %s; set POCL_CACHE_DIR and RESCL_CACHE_DIR",
+                usual ? usual : "/tmp", usual ? why : "there is no home", folder);
+    }
+    if (!folder)
+        snprintf(fault, sizeof fault,
+                 "PoCL needs a writable cache folder, and %.200s is none (%s): set POCL_CACHE_DIR",
+                 usual ? usual : "/tmp", usual ? why : "there is no home");
+    RS_FAIL_IF(folder && setenv("POCL_CACHE_DIR", folder, 1) != 0, RESCL_ERR_MEMORY,
+               "out of host memory");
+out:
+    free(own);
+    return st;
+}
+
+static rescl_status settle_cache(void)
+{
+    rescl_status st = RESCL_OK;
+    const char *asked = getenv("POCL_CACHE_DIR");
+    const bool given = asked && asked[0] != '\0';
+    char *usual = given ? NULL : usual_folder();
+    const int code = given ? check_folder(asked) : usual ? check_folder(usual) : ENOENT;
+    if (given && code != 0)
+        snprintf(fault, sizeof fault,
+                 "PoCL needs a writable cache folder, and %.200s is none (%s): set POCL_CACHE_DIR",
+                 asked, strerror(code));
+    else if (code != 0)
+        RS_TRY(take_another(usual, code));
+out:
+    free(usual);
+    return st;
+}
+
+/* ---- the processors ------------------------------------------------------------------------ */
+
+/* hwloc, by which PoCL counts processors and memory, reads one of these on Linux. */
+static bool has_topology(void)
+{
+#ifndef __linux__
+    return true;
+#else
+    static const char *const files[] = {"core_siblings", "package_cpus", "core_cpus",
+                                        "thread_siblings"};
+    char path[80];
+    for (size_t i = 0; i < RS_COUNT(files); i++) {
+        snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu0/topology/%s", files[i]);
+        if (access(path, F_OK) == 0)
+            return true;
+    }
+    return false;
+#endif
+}
+
+static rescl_status list_devices(rs_reply *reply, const void *arg)
+{
+    enum { MOST = 16 };
+    cl_platform_id platforms[MOST];
+    cl_uint count = 0, devices;
+    (void)arg;
+    if (clGetPlatformIDs(MOST, platforms, &count) != CL_SUCCESS)
+        count = 0;
+    for (cl_uint i = 0; i < count && i < MOST; i++)
+        (void)clGetDeviceIDs(platforms[i], CL_DEVICE_TYPE_ALL, 0, NULL, &devices);
+    return rs_reply_put_u64(reply, count);
+}
+
+/* Tried in a child, which may end. */
+static rescl_status check_processors(void)
+{
+    static const rs_child_limits limits = {
+        .memory = (size_t)1 << 40, .seconds = 60, .reply = 4096, .writes = (uint64_t)1 << 40};
+    rescl_status st = RESCL_OK;
+    rs_reply reply = {0};
+    if (has_topology())
+        goto out;
+    RS_FAIL_IF(
+        rs_child_run("OpenCL", list_devices, NULL, &limits, &reply) != RESCL_OK, RESCL_ERR_DEVICE,
+        "PoCL ends the process where it cannot count processors: /sys/devices/system/cpu has "
+        "none, so mount sysfs at /sys (mount -t sysfs sysfs /sys), or leave PoCL out by "
+        "OCL_ICD_VENDORS with a folder of other drivers' .icd files");
+out:
+    rs_reply_fini(&reply);
+    return st;
+}
+
+/* ---- both ---------------------------------------------------------------------------------- */
+
+rescl_status rs_pocl_prepare(void)
+{
+    rescl_status st = RESCL_OK;
+    pthread_mutex_lock(&lock);
+    if (prepared || !rs_icd_names("pocl"))
+        goto out;
+    RS_TRY(settle_cache());
+    RS_TRY(check_processors());
+    prepared = true;
+out:
+    pthread_mutex_unlock(&lock);
+    return st;
+}
+
+const char *rs_pocl_fault(void)
+{
+    return fault;
+}
