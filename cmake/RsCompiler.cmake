@@ -17,6 +17,10 @@ target_compile_options(rs_flags INTERFACE
 if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
     # snprintf cuts messages to their field on purpose.
     target_compile_options(rs_flags INTERFACE -Wno-format-truncation)
+elseif(CMAKE_C_COMPILER_ID MATCHES "Clang")
+    # Integer constants are enumerators, in formulas of doubles too; an empty format makes an empty
+    # cell of a table.
+    target_compile_options(rs_flags INTERFACE -Wno-enum-float-conversion -Wno-format-zero-length)
 endif()
 if(RESCL_WERROR)
     target_compile_options(rs_flags INTERFACE -Werror)

@@ -42,10 +42,7 @@ static void add_row(report *r, const rescl_tune_row *row)
     cli_table_add(t, "%s", row->problem);
     cli_table_add(t, "%zu", row->count);
     cli_table_add(t, "%s", row->untuned);
-    if (isnan(row->default_ms))
-        cli_table_add(t, "%s", "");
-    else
-        cli_table_add(t, "%.3f", row->default_ms);
+    cli_table_add(t, isnan(row->default_ms) ? "" : "%.3f", row->default_ms);
     cli_table_add(t, "%s", row->choice);
     cli_table_add(t, "%.3f", row->best_ms);
     cli_table_add(t, "%s", row->rejected);
