@@ -8,6 +8,7 @@
 #include "rng.h"
 #include "rounds.h"
 
+#include <math.h>
 #include <rescl/bench.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -73,6 +74,28 @@ static rescl_status one_step(bench *b)
     RS_TRY(rs_replica_settle(b->replica));
     RS_TRY(rs_finish(b->dev));
     b->step++;
+out:
+    return st;
+}
+
+/* Steps whose numbers are not numbers say nothing of a device's speed. */
+static rescl_status check_numbers(bench *b)
+{
+    rescl_status st = RESCL_OK;
+    const char *layer = NULL;
+    bool finite = true;
+
+    for (size_t i = 0; i < b->o->batch; i++)
+        finite = finite && isfinite(b->replica->losses[i]);
+    if (finite)
+        goto out;
+    RS_TRY(rs_store_upload(b->replica->store, &b->model->weights)); /* those of the first step */
+    RS_TRY(rs_net_find_nonfinite(b->net, 0, 0, &layer));
+    RS_FAIL(RESCL_ERR_NUMERIC,
+            "bench: after %llu %s steps the loss is not finite%s%s%s; 'rescl bench op' shows whose "
+            "results are wrong on this device",
+            (unsigned long long)b->step, b->o->train ? "training" : "inference",
+            layer ? "; first seen in layer '" : "", layer ? layer : "", layer ? "'" : "");
 out:
     return st;
 }
@@ -159,6 +182,7 @@ rescl_status rescl_bench_model(rescl_device *device, const rescl_bench_options *
     RS_TRY(one_step(&b));
     row.first_ms = (rs_clock_seconds() - start) * 1e3;
     RS_TRY(measure(&b, &row));
+    RS_TRY(check_numbers(&b));
     rescl_model_get_info(b.model, &info);
     rescl_device_get_stats(device, &stats);
     row.img_s = (double)o.batch / (row.median_ms * 1e-3);
@@ -202,6 +226,7 @@ rescl_status rescl_bench_step(rescl_device *device, const rescl_bench_options *o
     rs_profile_reset(device);
     for (size_t i = 0; i < o.repeats; i++)
         RS_TRY(one_step(&b));
+    RS_TRY(check_numbers(&b));
     RS_TRY(rs_profile_get(device, &rows, &count));
     for (size_t i = 0; i < count; i++)
         report_row(&rows[i], o.repeats, fn, user);

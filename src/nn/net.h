@@ -141,8 +141,13 @@ rescl_status rs_net_backward(rs_net *n, const rs_step *step, const rs_bucket_lis
 
 /* Runs forward again node by node and names the first layer whose output, or else the first
  * parameter or gradient, holds NaN or infinity. Slow; for the report after a bad loss. NULL: all
- * finite. */
+ * finite. RESCL_ERR_DEVICE when the device is to blame: from what the layer read the host gets a
+ * finite number. */
 rescl_status rs_net_find_nonfinite(rs_net *n, uint64_t seed, uint64_t step, const char **layer)
+    RESCL_CHECK;
+/* The same where a forward with this seed and step has just given a number that is not finite:
+ * RESCL_ERR_DEVICE, too, when a second one gives none. *layer is not NULL. */
+rescl_status rs_net_explain_nonfinite(rs_net *n, uint64_t seed, uint64_t step, const char **layer)
     RESCL_CHECK;
 
 /* Visits each node's output after a forward with a host copy, for tests and golden comparisons

@@ -1,10 +1,9 @@
-/* Enqueues the passes of a bound net, and looks at what they left. */
+/* Enqueues the passes of a bound net. */
 #include "error.h"
 #include "fold.h"
 #include "net.h"
 #include "net_internal.h"
 
-#include <math.h>
 #include <stdlib.h>
 
 static rescl_status fold_params(rs_net *n, const rs_stage *s)
@@ -126,56 +125,5 @@ rescl_status rs_net_visit(rs_net *n, uint64_t seed, uint64_t step, rs_visit_fn f
 out:
     keep_packed(n, st);
     free(host);
-    return st;
-}
-
-static bool all_finite(const float *x, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        if (!isfinite(x[i]))
-            return false;
-    return true;
-}
-
-typedef struct search {
-    const char *found;
-} search;
-
-static rescl_status look_at_output(const rs_node *node, const rs_shape *shape, const float *data,
-                                   void *user)
-{
-    search *s = user;
-    if (!s->found && !all_finite(data, rs_shape_count(shape)))
-        s->found = node->name;
-    return RESCL_OK;
-}
-
-static const char *bad_parameter(const rs_graph *g, const rs_weights *w)
-{
-    for (size_t i = 0; i < w->count; i++)
-        if (!all_finite(w->data[i], w->elems[i]))
-            return g->param[i].name;
-    return NULL;
-}
-
-rescl_status rs_net_find_nonfinite(rs_net *n, uint64_t seed, uint64_t step, const char **layer)
-{
-    rescl_status st = RESCL_OK;
-    rs_weights w = {0};
-    search s = {0};
-
-    RS_TRY(rs_net_visit(n, seed, step, look_at_output, &s));
-    if (!s.found) {
-        RS_TRY(rs_weights_create(n->store->graph, &w));
-        RS_TRY(rs_store_download(n->store, &w));
-        s.found = bad_parameter(n->store->graph, &w);
-        if (!s.found && n->mode == RS_MODE_TRAIN) {
-            RS_TRY(rs_store_download_grads(n->store, &w));
-            s.found = bad_parameter(n->store->graph, &w);
-        }
-    }
-    *layer = s.found;
-out:
-    rs_weights_fini(&w);
     return st;
 }

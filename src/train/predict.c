@@ -61,15 +61,21 @@ rescl_status rs_predictor_forward(rescl_predictor *p, size_t count, float *probs
 {
     rescl_status st = RESCL_OK;
     const rescl_model *m = p->model;
+    rs_net *net = rs_replica_net(p->replica, RS_MODE_EVAL, p->batch);
+    const char *layer = NULL;
 
     p->count = 0;
     memset(p->pixels + count * p->input_floats, 0,
            (p->batch - count) * p->input_floats * sizeof *p->pixels);
-    RS_TRY(rs_replica_forward(p->replica, rs_replica_net(p->replica, RS_MODE_EVAL, p->batch),
-                              p->pixels, p->labels, 0, 0));
+    RS_TRY(rs_replica_forward(p->replica, net, p->pixels, p->labels, 0, 0));
     RS_TRY(rs_replica_settle(p->replica));
-    RS_FAIL_IF(!rs_all_finite(p->replica->logits, count * m->classes), RESCL_ERR_NUMERIC,
-               "the model's output is not finite; its weights are damaged or do not fit the input");
+    if (!rs_all_finite(p->replica->logits, count * m->classes)) {
+        RS_TRY(rs_net_explain_nonfinite(net, 0, 0, &layer));
+        RS_FAIL(RESCL_ERR_NUMERIC,
+                "the model's output is not finite; its weights are damaged or do not fit the "
+                "input; first seen in layer '%s'",
+                layer);
+    }
     for (size_t i = 0; i < count; i++)
         softmax(p->replica->logits + i * m->classes, m->classes, probs + i * m->classes);
     p->count = count;

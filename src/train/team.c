@@ -159,7 +159,7 @@ rescl_status rs_team_evaluate(rs_team *t, const rs_batch *batch, rs_outputs *out
 rescl_status rs_team_find_nonfinite(rs_team *t, const char **layer)
 {
     *layer = NULL;
-    return t->last ? rs_net_find_nonfinite(t->last, t->seed, t->step, layer) : RESCL_OK;
+    return t->last ? rs_net_explain_nonfinite(t->last, t->seed, t->step, layer) : RESCL_OK;
 }
 
 rescl_status rs_team_finish(rs_team *t)

@@ -53,8 +53,9 @@ rescl_status rs_team_update(rs_team *t, const rs_rates *lr, uint64_t step) RESCL
 /* Forward of a batch as in inference. */
 rescl_status rs_team_evaluate(rs_team *t, const rs_batch *batch, rs_outputs *out) RESCL_CHECK;
 
-/* Of the last batch, with the weights as they are now: the first layer whose output, or else the
- * first parameter or gradient, holds NaN or infinity; NULL when all are finite. Slow. */
+/* Of the last batch, whose loss is not finite, with the weights as they are now: the first layer
+ * whose output, or else the first parameter or gradient, holds NaN or infinity; NULL without a last
+ * batch. RESCL_ERR_DEVICE when the device is to blame. Slow. */
 rescl_status rs_team_find_nonfinite(rs_team *t, const char **layer) RESCL_CHECK;
 
 /* Waits for everything that was asked for. */

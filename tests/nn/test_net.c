@@ -1,4 +1,4 @@
-/* Nets on a device: sharing memory, modes, determinism, allocations, and finding NaN. */
+/* Nets on a device: sharing memory, modes, determinism, allocations. */
 #include "attr.h"
 #include "error.h"
 #include "graph_kit.h"
@@ -514,56 +514,6 @@ static void gradients_pass_through_frozen_layers(void **state)
     }
 }
 
-/* ---- NaN --------------------------------------------------------------------------------- */
-
-/* The layer that is found when `param`'s element 0 is `value`; NULL for what is unharmed. */
-static const char *found_after(const rs_graph *g, rs_mode mode, const char *param, float value,
-                               int32_t label, char name[64])
-{
-    net_fixture f;
-    rs_weights w;
-    const char *layer = "unset";
-    int32_t own[FULL];
-    kit_weights(g, 2, &w);
-    if (param)
-        w.data[rs_graph_find_param(g, param)][0] = value;
-    memcpy(own, labels, sizeof own);
-    own[0] = label;
-    net_fixture_open(&f, rs_test_device(), g, &w, mode == RS_MODE_TRAIN ? &sgd : NULL, FULL, mode);
-    net_forward_loss(&f, pixels, own, 1);
-    if (mode == RS_MODE_TRAIN)
-        assert_ok(rs_net_backward(f.net, &RS_STEP(1, 1), NULL));
-    /* The batch is not fed again. */
-    assert_ok(rs_net_find_nonfinite(f.net, 1, 1, &layer));
-    if (layer)
-        snprintf(name, 64, "%s", layer);
-    net_fixture_close(&f);
-    rs_weights_fini(&w);
-    return layer ? name : NULL;
-}
-
-static void names_the_layer_where_nan_begins(void **state)
-{
-    rs_graph *g = network(0.0f, false);
-    char name[64];
-    (void)state;
-    for (int i = 0; i < 2; i++) {
-        const rs_mode mode = i == 0 ? RS_MODE_TRAIN : RS_MODE_EVAL;
-        assert_null(found_after(g, mode, NULL, 0.0f, 0, name));
-        assert_string_equal(found_after(g, mode, "c2.weight", NAN, 0, name), "c2");
-        /* In evaluation the convolution answers for the normalisation that it folds. */
-        assert_string_equal(found_after(g, mode, "b4.bias", INFINITY, 0, name),
-                            i == 0 ? "b4" : "c4");
-        assert_string_equal(found_after(g, mode, "fc.weight", -INFINITY, 0, name), "fc");
-        assert_string_equal(found_after(g, mode, NULL, 0.0f, CLASSES, name), "loss");
-    }
-    /* Batch statistics hide a bad running one from the outputs. */
-    assert_string_equal(found_after(g, RS_MODE_TRAIN, "b3.running_var", NAN, 0, name),
-                        "b3.running_var");
-    assert_string_equal(found_after(g, RS_MODE_EVAL, "b3.running_var", NAN, 0, name), "c3");
-    rs_graph_destroy(g);
-}
-
 /* ---- the step ---------------------------------------------------------------------------- */
 
 /* Powers of two change no digit of a gradient. */
@@ -641,7 +591,6 @@ int main(void)
         cmocka_unit_test(frozen_layers_cost_no_backward),
         cmocka_unit_test(frozen_layers_stay_as_they_are),
         cmocka_unit_test(gradients_pass_through_frozen_layers),
-        cmocka_unit_test(names_the_layer_where_nan_begins),
         cmocka_unit_test(gradients_scale_with_the_step),
         cmocka_unit_test(refuses_what_cannot_be_planned),
         cmocka_unit_test(reports_memory_that_does_not_suffice),

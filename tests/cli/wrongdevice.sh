@@ -1,0 +1,33 @@
+# A device that computes NaN is named by every verb that meets it, and no result is printed. Kernels
+# that write NaN take its place.
+. "$RESCL_SOURCE_DIR/tests/cli/common.inc"
+
+# shellcheck disable=SC2086
+run train $tiny --epochs 1 --quiet
+want_code 0
+make_png >p.png
+
+mkdir kernels
+sed 's/store_part(/store_part(NAN * /' "$RESCL_SOURCE_DIR/cl/avgpool.cl" >kernels/avgpool.cl
+cmp -s "$RESCL_SOURCE_DIR/cl/avgpool.cl" kernels/avgpool.cl && fail "expected another kernel"
+export RESCL_KERNEL_DIR="$PWD/kernels"
+
+want_blame() {
+    want_code 3
+    want_err "computes wrong numbers: its avgpool of layer 'avgpool' gives NaN where the host gets"
+    want_err "choose another device (--device)"
+    want_no_out
+}
+
+run predict --weights runs/resnet8-handsigns p.png
+want_blame
+run eval --weights runs/resnet8-handsigns --data-path handsigns --samples 8 --batch-size 4
+want_blame
+# shellcheck disable=SC2086
+run train $tiny --name wrong
+want_blame
+for mode in infer train; do
+    run bench model --model resnet8 --size 32 --batch-size 2 --mode $mode --repeats 1 \
+        --min-seconds 0
+    want_blame
+done
