@@ -297,7 +297,7 @@ void cli_fprint(FILE *f, const char *fmt, ...)
 
 int cli_finish(int code)
 {
-    if (out_of_memory && (code == CLI_OK || code == CLI_USAGE))
+    if (out_of_memory && (code == CLI_OK || code == CLI_USAGE || code == CLI_FILE))
         code = CLI_FAILURE;
     bool failed = fflush(stdout) != 0 || ferror(stdout);
     if (!failed || errno == EPIPE)

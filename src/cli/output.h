@@ -33,7 +33,7 @@ void cli_print(const char *fmt, ...) RESCL_PRINTF(1, 2);
 void cli_fprint(FILE *f, const char *fmt, ...) RESCL_PRINTF(2, 3);
 
 /* The error of a program that memory is too short for. cli_finish makes its code CLI_FAILURE where it
- * would be that of success or of a usage error. */
+ * would be that of success, a usage error or a file. */
 void cli_short_of_memory(void);
 
 /* cli_error with "Try 'rescl <verb> --help'." after it. */

@@ -41,11 +41,13 @@ typedef struct reader {
     unsigned orientation;
     uint8_t *pixels;
     char message[JMSG_LENGTH_MAX];
+    bool is_short; /* of memory, which is why it failed */
 } reader;
 
 static void on_error(j_common_ptr jpeg)
 {
     reader *r = jpeg->client_data;
+    r->is_short = jpeg->err->msg_code == JERR_OUT_OF_MEMORY;
     jpeg->err->format_message(jpeg, r->message);
     longjmp(r->escape, 1);
 }
@@ -334,8 +336,10 @@ static rescl_status open_reader(const uint8_t *data, size_t bytes, const char *n
     r->data = data;
     r->bytes = bytes;
     set_callbacks(r);
-    RS_FAIL_IF(!read_header(r, options->min_side), RESCL_ERR_FORMAT, "%s: corrupted JPEG: %s", name,
-               r->message);
+    if (!read_header(r, options->min_side)) {
+        RS_FAIL_IF(r->is_short, RESCL_ERR_MEMORY, "%s: out of host memory", name);
+        RS_FAIL(RESCL_ERR_FORMAT, "%s: corrupted JPEG: %s", name, r->message);
+    }
 out:
     return st;
 }
@@ -372,6 +376,7 @@ static rescl_status decode(const uint8_t *data, size_t bytes, const char *name,
     if (!read_pixels_in_turn(r)) {
         *whole = r->scans_end;
         *again = r->again_at;
+        RS_FAIL_IF(r->is_short, RESCL_ERR_MEMORY, "%s: out of host memory", name);
         RS_FAIL(RESCL_ERR_FORMAT, "%s: corrupted JPEG: %s", name, reason(r));
     }
     if (r->jpeg.output_components == 4)

@@ -7,6 +7,7 @@
 #include "image.h"
 #include "path.h"
 
+#include <errno.h>
 #include <png.h>
 #include <rescl/data.h>
 #include <setjmp.h>
@@ -33,6 +34,7 @@ typedef struct reader {
     unsigned all_samples; /* the 16-bit samples of colours, or-ed */
     uint8_t *pixels;
     char message[128];
+    bool is_short; /* of memory, which is why it failed */
 
     /* where the image is made smaller: */
     size_t factor, out_width, out_height;
@@ -43,6 +45,7 @@ typedef struct reader {
 static void on_read_error(png_structp png, png_const_charp message)
 {
     reader *r = png_get_error_ptr(png);
+    r->is_short = errno == ENOMEM;
     snprintf(r->message, sizeof r->message, "%s", message);
     png_longjmp(png, 1);
 }
@@ -246,6 +249,15 @@ static unsigned bits_notice(const reader *r)
                                        : 0;
 }
 
+static rescl_status fail_reading(const reader *r, const char *name)
+{
+    rescl_status st = RESCL_OK;
+    RS_FAIL_IF(r->is_short, RESCL_ERR_MEMORY, "%s: out of host memory", name);
+    RS_FAIL(RESCL_ERR_FORMAT, "%s: corrupted PNG: %s", name, r->message);
+out:
+    return st;
+}
+
 static rescl_status open_reader(reader *r, const char *name)
 {
     rescl_status st = RESCL_OK;
@@ -255,7 +267,9 @@ static rescl_status open_reader(reader *r, const char *name)
                name);
     RS_OOM(r->png = png_create_read_struct(PNG_LIBPNG_VER_STRING, r, on_read_error, on_warning));
     RS_OOM(r->info = png_create_info_struct(r->png));
-    RS_FAIL_IF(!read_header(r), RESCL_ERR_FORMAT, "%s: corrupted PNG: %s", name, r->message);
+    errno = 0; /* libpng's errors are words: this tells want of memory from damage */
+    if (!read_header(r))
+        RS_TRY(fail_reading(r, name));
 out:
     return st;
 }
@@ -277,7 +291,9 @@ static rescl_status decode(const uint8_t *data, size_t bytes, const char *name,
     RS_TRY(open_reader(&r, name));
     RS_TRY(check_size(&r, name, options));
     RS_TRY(make_room(&r, options));
-    RS_FAIL_IF(!read_pixels(&r), RESCL_ERR_FORMAT, "%s: corrupted PNG: %s", name, r.message);
+    errno = 0;
+    if (!read_pixels(&r))
+        RS_TRY(fail_reading(&r, name));
     if (r.factor == 1 && r.channels == 4)
         lay_on_white(r.pixels, (size_t)r.width * r.height);
     out->image = (rescl_image){.width = r.out_width, .height = r.out_height, .pixels = r.pixels};

@@ -105,13 +105,15 @@ rescl_status rs_zip_open(const char *path, rs_zip **out)
     RS_FAIL_IF(fd < 0 || fstat(fd, &info) != 0, RESCL_ERR_IO, "%s: cannot open: %s", path,
                strerror(errno));
     RS_FAIL_IF(!S_ISREG(info.st_mode), RESCL_ERR_FORMAT, "%s: not a regular file", path);
+    errno = 0; /* libzip takes what it has no memory to look at for no archive */
     z->zip = zip_fdopen(fd, 0, &why);
     if (!z->zip) {
         zip_error_t error;
         zip_error_init_with_code(&error, why);
-        st = rs_error_set(why == ZIP_ER_MEMORY ? RESCL_ERR_MEMORY : RESCL_ERR_FORMAT, 0, __FILE__,
-                          __LINE__, "%s: not a whole zip archive: %s; it is cut short or damaged",
-                          path, zip_error_strerror(&error));
+        st = rs_error_set(
+            why == ZIP_ER_MEMORY || errno == ENOMEM ? RESCL_ERR_MEMORY : RESCL_ERR_FORMAT, 0,
+            __FILE__, __LINE__, "%s: not a whole zip archive: %s; it is cut short or damaged", path,
+            zip_error_strerror(&error));
         zip_error_fini(&error);
         goto out;
     }
@@ -179,7 +181,7 @@ static rescl_status fail_reading(const rs_zip *z, const rs_zip_entry *e, zip_err
 {
     rescl_status st = RESCL_OK;
     const int code = zip_error_code_zip(why);
-    RS_FAIL_IF(code == ZIP_ER_MEMORY, RESCL_ERR_MEMORY, "out of host memory");
+    RS_FAIL_IF(code == ZIP_ER_MEMORY || errno == ENOMEM, RESCL_ERR_MEMORY, "out of host memory");
     RS_FAIL_IF(code == ZIP_ER_READ, RESCL_ERR_IO, "%s: reading '%.80s' failed: %s", z->path,
                e->name, zip_error_strerror(why));
     RS_FAIL_IF(code == ZIP_ER_CRC, RESCL_ERR_FORMAT,
@@ -201,6 +203,7 @@ static rescl_status begin_reading(rs_zip *z, const rs_zip_entry *e)
                "%s: '%.80s' is packed by method %u; rescl reads stored and deflated entries, as "
                "'zip -r' makes them",
                z->path, e->name, e->method);
+    errno = 0; /* libzip and zlib do not always say that memory is short */
     z->file = zip_fopen_index(z->zip, e->source, 0);
     if (!z->file)
         RS_TRY(fail_reading(z, e, zip_get_error(z->zip)));
@@ -217,6 +220,7 @@ static rescl_status read_on(rs_zip *z, void *dst, size_t bytes)
     rescl_status st = RESCL_OK;
     char *p = dst;
     while (bytes > 0) {
+        errno = 0;
         const zip_int64_t got = zip_fread(z->file, p, bytes);
         if (got < 0)
             RS_TRY(fail_reading(z, z->reading, zip_file_get_error(z->file)));
