@@ -86,8 +86,8 @@ static void tells_what_it_found(void **state)
                "split");
     open_fails((rescl_data_options){.path = "handsign"}, RESCL_ERR_NOT_FOUND, "handsign",
                "did you mean \"handsigns\"");
-    open_fails((rescl_data_options){.path = "/nowhere/at all"}, RESCL_ERR_NOT_FOUND,
-               "/nowhere/at all", "no such");
+    const char *absent = rs_test_path("%s/nowhere/at all", rs_test_dir);
+    open_fails((rescl_data_options){.path = absent}, RESCL_ERR_NOT_FOUND, absent, "no such");
     open_fails((rescl_data_options){.path = rs_test_dir}, RESCL_ERR_FORMAT, "a folder",
                list_of_formats());
     open_fails((rescl_data_options){.path = file}, RESCL_ERR_FORMAT, "notes.txt", "a file");

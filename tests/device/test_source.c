@@ -151,8 +151,9 @@ static void refuses_bad_includes(void **state)
         put(i ? name : "deep.cl", text);
     }
     check_refused("deep", RESCL_ERR_BUILD, "deep15.clh:1:", "nested");
-    assert_int_equal(setenv("RESCL_KERNEL_DIR", "/nonexistent", 1), 0);
-    check_refused("a", RESCL_ERR_NOT_FOUND, "RESCL_KERNEL_DIR", "/nonexistent");
+    const char *absent = rs_test_path("%s/absent", dir);
+    assert_int_equal(setenv("RESCL_KERNEL_DIR", absent, 1), 0);
+    check_refused("a", RESCL_ERR_NOT_FOUND, "RESCL_KERNEL_DIR", absent);
     assert_int_equal(setenv("RESCL_KERNEL_DIR", dir, 1), 0);
 }
 

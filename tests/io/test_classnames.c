@@ -92,8 +92,8 @@ static void refuses_and_keeps_the_names(void **state)
         assert_string_equal(rescl_model_class_name(m, 0), "x");
         assert_string_equal(rescl_model_class_name(m, 2), "z");
     }
-    assert_fails(rescl_model_read_class_names(m, "/no/such/file"), RESCL_ERR_NOT_FOUND,
-                 "/no/such/file");
+    const char *absent = rs_test_path("%s/absent", rs_test_dir);
+    assert_fails(rescl_model_read_class_names(m, absent), RESCL_ERR_NOT_FOUND, absent);
     rescl_model_destroy(m);
 }
 

@@ -58,6 +58,7 @@ static void first_bytes_tell_what_to_read(void **state)
                 {"no", 2, NULL},
                 {"", 0, NULL}};
     char *dir = rs_test_dir_make(), *path = rs_path_join(dir, "x.h5");
+    const char *absent = rs_test_path("%s/absent", dir);
     const rs_format none = {.name = "none"}, *f = NULL;
     (void)state;
     for (size_t i = 0; i < RS_COUNT(rows); i++) {
@@ -69,7 +70,7 @@ static void first_bytes_tell_what_to_read(void **state)
             assert_fails(rs_format_find(path, &f), RESCL_ERR_FORMAT, path);
         assert_string_equal(f->name, rows[i].format ? rows[i].format : "none");
     }
-    assert_fails(rs_format_find("/nonexistent", &f), RESCL_ERR_NOT_FOUND, "/nonexistent");
+    assert_fails(rs_format_find(absent, &f), RESCL_ERR_NOT_FOUND, absent);
     free(path);
     rs_test_dir_remove(dir);
 }

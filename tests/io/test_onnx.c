@@ -260,12 +260,14 @@ static void groups_and_shortcuts_are_there(void **state)
 static void a_file_that_cannot_be_written_is_an_error(void **state)
 {
     rescl_model *m = NULL;
+    char *dir = rs_test_dir_make();
+    const char *path = rs_test_path("%s/absent/model.onnx", dir);
     (void)state;
     assert_ok(rescl_model_create(
         &(rescl_model_options){.struct_size = sizeof(rescl_model_options), .name = "resnet8"}, &m));
-    assert_fails(rescl_model_export_onnx(m, "/nonexistent/model.onnx"), RESCL_ERR_IO,
-                 "/nonexistent");
+    assert_fails(rescl_model_export_onnx(m, path), RESCL_ERR_IO, path);
     rescl_model_destroy(m);
+    rs_test_dir_remove(dir);
 }
 
 int main(void)

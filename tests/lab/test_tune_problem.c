@@ -371,8 +371,9 @@ static void files_of_others_are_kept(void **state)
 static void odd_options_are_refused(void **state)
 {
     (void)state;
+    char *dir = rs_test_dir_make();
     rescl_tune_options o = quick();
-    o.output = "/nonexistent/x.tune";
+    o.output = rs_test_path("%s/x.tune", dir);
     o.repeats = 0;
     assert_fails(rescl_tune(rs_test_device(), &o, count, NULL), RESCL_ERR_ARG, "repeats 0");
     o.repeats = 1;
@@ -381,6 +382,8 @@ static void odd_options_are_refused(void **state)
     o.margin = 0.0;
     o.impl = "magic";
     assert_fails(rescl_tune(rs_test_device(), &o, count, NULL), RESCL_ERR_ARG, "'magic'");
+    assert_int_equal(rs_test_dir_count(dir), 0);
+    rs_test_dir_remove(dir);
 }
 
 int main(void)
