@@ -10,6 +10,8 @@ if(CMAKE_UNITY_BUILD)
     message(STATUS "CMAKE_UNITY_BUILD: not heeded, static names repeat from file to file")
     set(CMAKE_UNITY_BUILD OFF)
 endif()
+# The path of a build folder with a comma or a colon would be two to the linkers.
+set(CMAKE_BUILD_RPATH_USE_ORIGIN ON)
 
 add_library(rs_flags INTERFACE)
 target_compile_options(rs_flags INTERFACE

@@ -62,7 +62,13 @@ function(rs_embed out dir function header)
     set(source "${PROJECT_BINARY_DIR}/generated/${function}.c")
     set(list_file "${PROJECT_BINARY_DIR}/generated/${function}.txt")
     # The list is a dependency too: a removed file changes no other input.
-    file(CONFIGURE OUTPUT "${list_file}" CONTENT "${files}\n")
+    set(list_before "")
+    if(EXISTS "${list_file}")
+        file(READ "${list_file}" list_before)
+    endif()
+    if(NOT list_before STREQUAL "${files}")
+        file(WRITE "${list_file}" "${files}")
+    endif()
     add_custom_command(OUTPUT "${source}"
         COMMAND ${CMAKE_COMMAND} -DRS_EMBED_DIR=${dir} -DRS_EMBED_ENDINGS=${endings}
             -DRS_EMBED_HEADER=${header} -DRS_EMBED_FUNCTION=${function} -DRS_EMBED_OUT=${source}

@@ -61,3 +61,16 @@ install(FILES "${PROJECT_BINARY_DIR}/rescl-config.cmake"
 file(RELATIVE_PATH rs_pc_to_prefix "/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/")
 configure_file("${PROJECT_SOURCE_DIR}/packaging/rescl.pc.in" "${PROJECT_BINARY_DIR}/rescl.pc" @ONLY)
 install(FILES "${PROJECT_BINARY_DIR}/rescl.pc" DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
+# In ${pcfiledir} pkg-config takes quotes and backslashes for its own: a prefix that has some is written
+# into the installed file, escaped.
+install(CODE "set(rs_pc \"${CMAKE_INSTALL_LIBDIR}/pkgconfig/rescl.pc\")
+set(rs_pc_to_prefix \"${rs_pc_to_prefix}\")")
+install(CODE [==[
+    if(CMAKE_INSTALL_PREFIX MATCHES "['\"\\]")
+        set(rs_pc "$ENV{DESTDIR}${CMAKE_INSTALL_PREFIX}/${rs_pc}")
+        string(REGEX REPLACE "([^A-Za-z0-9/._-])" [[\\\1]] prefix "${CMAKE_INSTALL_PREFIX}")
+        file(READ "${rs_pc}" text)
+        string(REPLACE "\${pcfiledir}/${rs_pc_to_prefix}" "${prefix}" text "${text}")
+        file(WRITE "${rs_pc}" "${text}")
+    endif()
+]==])

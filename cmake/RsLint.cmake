@@ -8,8 +8,7 @@ endforeach()
 file(GLOB_RECURSE rs_lint_all CONFIGURE_DEPENDS ${lint_globs})
 file(GLOB rs_lint_kernels CONFIGURE_DEPENDS
     "${PROJECT_SOURCE_DIR}/cl/*.cl" "${PROJECT_SOURCE_DIR}/cl/*.clh")
-set(rs_lint_sources ${rs_lint_all})
-list(FILTER rs_lint_sources INCLUDE REGEX "^${PROJECT_SOURCE_DIR}/src/.*\\.c$")
+file(GLOB_RECURSE rs_lint_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/*.c")
 
 # rs_lint(<name> <tool> <arguments>...)
 function(rs_lint name tool)
@@ -18,7 +17,7 @@ function(rs_lint name tool)
         add_test(NAME lint.${name} COMMAND ${ARGN} WORKING_DIRECTORY "${PROJECT_SOURCE_DIR}")
     else()
         add_test(NAME lint.${name}
-            COMMAND sh -c "echo '${tool} is not installed: see scripts/setup'; exit 77")
+            COMMAND sh -c "echo '${tool} is not installed; scripts/setup --lint installs it'; exit 77")
     endif()
     set_tests_properties(lint.${name} PROPERTIES LABELS lint SKIP_RETURN_CODE 77 TIMEOUT 3600)
 endfunction()
@@ -35,9 +34,9 @@ if(rs_lint_sources)
         "--file-filter=${PROJECT_SOURCE_DIR}/src/*")
 
     rs_lint(tidy clang-tidy sh -c
-        "printf '%s\\n' \"$@\" | xargs -n 4 -P 2 clang-tidy -p '${PROJECT_BINARY_DIR}' --quiet \
+        "printf '%s\\0' \"$@\" | xargs -0 -n 4 -P 2 clang-tidy -p \"$0\" --quiet \
 --extra-arg=-Wno-unknown-warning-option"
-        tidy ${rs_lint_sources})
+        "${PROJECT_BINARY_DIR}" ${rs_lint_sources})
 
     # No file name stands twice in the tree; CMake alone gives one that has to.
     rs_lint(names sh sh -c "find .ci bench cl cmake configs docs examples include packaging scripts src \

@@ -39,7 +39,7 @@ if(TARGET rs_cli AND EXISTS "${PROJECT_SOURCE_DIR}/src/cli/main.c")
     target_include_directories(rescl_program PRIVATE "${PROJECT_SOURCE_DIR}/src/cli")
     target_link_libraries(rescl_program PRIVATE rs_cli rs_base_plain rescl rs_flags)
     set_target_properties(rescl_program PROPERTIES OUTPUT_NAME rescl
-        INSTALL_RPATH "$ORIGIN/../${CMAKE_INSTALL_LIBDIR}")
+        INSTALL_RPATH "$ORIGIN;$ORIGIN/../${CMAKE_INSTALL_LIBDIR}" BUILD_WITH_INSTALL_RPATH ON)
 endif()
 
 # Each file of examples/ is a program that uses the library as any other program would.

@@ -39,8 +39,9 @@ list(TRANSFORM rs_all_rooms PREPEND rs_)
 add_library(rescl_test_support STATIC)
 target_link_libraries(rescl_test_support PUBLIC ${rs_all_rooms} rs_flags)
 target_include_directories(rescl_test_support PUBLIC ${rs_test_includes})
+string(REPLACE "\"" "\\\"" rs_source_dir_in_c "${PROJECT_SOURCE_DIR}")
 target_compile_definitions(rescl_test_support INTERFACE
-    RESCL_TEST_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+    RESCL_TEST_SOURCE_DIR="${rs_source_dir_in_c}")
 set_target_properties(rescl_test_support PROPERTIES LINKER_LANGUAGE C)
 
 set(rs_test_libs rescl_test_support rs_dep_cmocka rs_dep_jansson rs_dep_png rs_dep_math
@@ -81,8 +82,8 @@ set(rs_test_env
 if(RESCL_SANITIZE)
     set(support "${PROJECT_SOURCE_DIR}/tests/support")
     list(APPEND rs_test_env
-        "LSAN_OPTIONS=suppressions=${support}/lsan.supp:print_suppressions=0"
-        "TSAN_OPTIONS=suppressions=${support}/tsan.supp"
+        "LSAN_OPTIONS=suppressions=\"${support}/lsan.supp\":print_suppressions=0"
+        "TSAN_OPTIONS=suppressions=\"${support}/tsan.supp\""
         "UBSAN_OPTIONS=print_stacktrace=1")
 endif()
 
@@ -179,6 +180,14 @@ if(TARGET rescl AND NOT RESCL_SANITIZE AND NOT RESCL_COVERAGE)
             -P "${PROJECT_SOURCE_DIR}/tests/package/symbols.cmake")
         rs_test_properties(package.symbols package)
     endif()
+
+    list(APPEND rs_slow_tests package.path)
+    add_test(NAME package.path COMMAND ${CMAKE_COMMAND}
+        "-DSOURCE_DIR=${PROJECT_SOURCE_DIR}" "-DWORK_DIR=${rs_test_dir}/path"
+        "-DGENERATOR=${CMAKE_GENERATOR}" "-DC_COMPILER=${CMAKE_C_COMPILER}"
+        "-DLAUNCHER=${CMAKE_C_COMPILER_LAUNCHER}" "-DCTEST=${CMAKE_CTEST_COMMAND}"
+        -P "${PROJECT_SOURCE_DIR}/tests/package/path.cmake")
+    rs_test_properties(package.path package)
 
     # The library and the program in other ways, each with warnings as errors, installed and used.
     list(APPEND rs_slow_tests package.clang package.least package.lto package.static package.unity)

@@ -12,7 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Runs "rescl <line>" and reads its stdout as JSON; the words of the line are cut at blanks. */
+/* Runs "rescl <line>" in the test's folder and reads its stdout as JSON. The words of the line are cut
+ * at blanks: paths are relative. */
 static json_t *run(int want, const char *fmt, ...)
 {
     char line[2048] = "rescl ", *argv[64] = {0};
@@ -124,10 +125,10 @@ static void training(void **state)
     static const char data[] = "--data-path handsigns --quiet --json";
     json_t *run_json = run(0,
                            "train %s --model resnet8 --size 32 --samples 32 --eval-samples 16 "
-                           "--batch-size 16 --epochs 2 --output-dir %s --name r",
-                           data, rs_test_dir);
+                           "--batch-size 16 --epochs 2 --output-dir . --name r",
+                           data);
     const json_t *best = json_object_get(run_json, "best");
-    json_t *eval = run(0, "eval %s --weights %s/r --samples 16 --batch-size 16", data, rs_test_dir);
+    json_t *eval = run(0, "eval %s --weights r --samples 16 --batch-size 16", data);
     const double measured[] = {number(best, "loss"), number(best, "top1"), number(best, "top5")};
     const double repeated[] = {number(eval, "loss"), number(eval, "top1"), number(eval, "top5")};
     assert_memory_equal(measured, repeated, sizeof measured);
@@ -138,12 +139,11 @@ static void training(void **state)
     json_decref(run_json);
 
     /* A name that is no UTF-8 comes out as valid JSON all the same. */
-    char path[600];
-    snprintf(path, sizeof path, "%s/p\xff.png", rs_test_dir);
+    static const char path[] = "p\xff.png";
     uint8_t pixels[27] = {0, 255, 7};
     const rescl_image image = {.width = 3, .height = 3, .pixels = pixels};
     assert_int_equal(rescl_image_write(path, &image), RESCL_OK);
-    json_t *list = run(0, "predict --json --quiet --topk 6 --weights %s/r %s", rs_test_dir, path);
+    json_t *list = run(0, "predict --json --quiet --topk 6 --weights r %s", path);
     assert_int_equal(json_array_size(list), 1);
     const json_t *one = json_array_get(list, 0), *p;
     assert_non_null(strstr(text(one, "file"), "p\xef\xbf\xbd.png"));
@@ -172,8 +172,8 @@ static void resumed(void **state)
                                "--opt sgd --lr 1";
     static const char *const parts[] = {"--epochs 1", "--epochs 2 --max-steps 1"};
     for (size_t i = 0; i < 2; i++) {
-        json_t *first = run(0, "%s %s --output-dir %s --name p%zu", make, parts[i], rs_test_dir, i);
-        json_t *again = run(0, "train --json --quiet --resume %s/p%zu", rs_test_dir, i);
+        json_t *first = run(0, "%s %s --output-dir . --name p%zu", make, parts[i], i);
+        json_t *again = run(0, "train --json --quiet --resume p%zu", i);
         const json_t *best = json_object_get(first, "best"), *b = json_object_get(again, "best");
         assert_int_equal(whole(again, "epochs"), i + 1);
         assert_int_equal(whole(again, "steps"), whole(first, "steps"));
@@ -185,14 +185,13 @@ static void resumed(void **state)
         assert_true(fabs(number(again, "train_loss") / number(first, "train_loss") - 1) < 1e-8);
         assert_true(fabs(number(again, "train_top1") - number(first, "train_top1")) < 1e-8);
         json_decref(again);
-        again = run(0, "train --json --quiet --resume %s/p%zu --epochs 2 --max-steps 0",
-                    rs_test_dir, i);
+        again = run(0, "train --json --quiet --resume p%zu --epochs 2 --max-steps 0", i);
         b = json_object_get(again, "best");
         assert_int_equal(whole(again, "steps"), 4);
         json_t *eval = run(0,
-                           "eval --json --quiet --data-path handsigns --weights %s/p%zu "
+                           "eval --json --quiet --data-path handsigns --weights p%zu "
                            "--samples 16 --batch-size 16",
-                           rs_test_dir, i);
+                           i);
         assert_true(number(b, "loss") == number(eval, "loss"));
         assert_true(number(b, "top1") == number(eval, "top1"));
         json_decref(eval);
@@ -247,14 +246,14 @@ static void bench(void **state)
     json_decref(rows);
 }
 
-/* A folder, and the device under test for every command. */
+/* A folder to work in, and the device under test for every command. */
 static int setup(void **state)
 {
     rescl_runtime *all;
     assert_ok(rescl_runtime_create(&all));
     const int failed = setenv("RESCL_DEVICE", rs_test_selector(all), 1);
     rescl_runtime_destroy(all);
-    return failed ? failed : rs_test_dir_setup(state);
+    return failed ? failed : (rs_test_dir_setup(state) || chdir(rs_test_dir));
 }
 
 int main(void)

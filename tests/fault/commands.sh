@@ -7,6 +7,7 @@
 
 [ -f "$RESCL_FAULT" ] || skip "there is no fault shim in this build"
 command -v timeout >/dev/null || skip "timeout is not installed"
+ln -s "$RESCL_FAULT" fault.so # blanks and colons would divide a path that is preloaded
 # A library that is preloaded comes before that of a sanitizer.
 export ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}verify_asan_link_order=0"
 all=$1
@@ -22,7 +23,7 @@ faulty() {
     shift 3
     command="rescl $* ($fault)"
     rm -f report
-    timeout 1800 env "LD_PRELOAD=$RESCL_FAULT" "$RESCL" "$@" >out 2>err
+    timeout 1800 env LD_PRELOAD=./fault.so "$RESCL" "$@" >out 2>err
     code=$?
     unset FAULT_FUNCTION FAULT_AT FAULT_CODE FAULT_REPORT
     [ -f report ] || fail "expected it to end in its own way"

@@ -9,9 +9,11 @@
 # What is new goes to the folder that RESCL_FUZZ_DIR names, else is dropped with the programs. Exits
 # with 77 (skipped) where there is no libFuzzer.
 set -u
-root=${RESCL_SOURCE_DIR:-$(cd "$(dirname "$0")/../.." && pwd)}
-keep=${RESCL_FUZZ_DIR:-}
-dir=$(mktemp -d "${TMPDIR:-/tmp}/rescl-fuzz.XXXXXX") || exit 1
+keep=${RESCL_FUZZ_DIR:+$(mkdir -p "$RESCL_FUZZ_DIR" && cd "$RESCL_FUZZ_DIR" && pwd)}
+# Below the tree names are relative to it, and can be lists of words wherever the tree lies.
+CDPATH='' cd -- "$(dirname -- "$0")/../.." || exit 1
+root=$(pwd)
+dir=$(mktemp -d "${TMPDIR:-/tmp}/rescl-fuzz.XXXXXX") && dir=$(cd "$dir" && pwd) || exit 1
 trap 'rm -rf "$dir"' EXIT
 trap 'exit 1' HUP INT TERM
 
@@ -19,7 +21,7 @@ sanitizers="-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined"
 echo 'int LLVMFuzzerTestOneInput(void) { return 0; }' >"$dir/probe.c"
 # shellcheck disable=SC2086
 if ! clang $sanitizers "$dir/probe.c" -o "$dir/probe" 2>"$dir/probe.log"; then
-    echo "skipped: clang has no libFuzzer here (Debian: clang and libclang-rt-dev)"
+    echo "skipped: no clang with libFuzzer here; scripts/setup --lint installs it"
     exit 77
 fi
 
@@ -28,24 +30,23 @@ jpeg=$(pkg-config --cflags --libs libjpeg 2>/dev/null)
 zip=$(pkg-config --cflags --libs libzip 2>/dev/null)
 rooms=
 for room in base file tensor device op nn model io data; do
-    rooms="$rooms -I$root/src/$room"
+    rooms="$rooms -Isrc/$room"
 done
 # Nothing is written; these know models or graphs, which would bring OpenCL along.
-sources="$(find "$root/src/base" "$root/src/file" "$root/src/tensor" "$root/src/io" -name '*.c' \
+sources="$(find src/base src/file src/tensor src/io -name '*.c' \
     ! -name onnx.c ! -name exportfile.c ! -name modelfile.c ! -name misfit.c \
-    ! -name kerasgraph.c) $root/src/nn/naming.c"
+    ! -name kerasgraph.c) src/nn/naming.c"
 images=
 for file in image png pngmeta jpeg exif; do
-    images="$images $root/src/data/$file.c"
+    images="$images src/data/$file.c"
 done
 
 # build NAME DEFINES MORE: $dir/NAME from fuzz_NAME.c and what else it needs
 build() {
     # shellcheck disable=SC2086
     clang -std=gnu11 -O1 -g -DRS_FEATURES= $sanitizers -ffunction-sections -fdata-sections -Wl,--gc-sections $2 \
-        -I"$root/include" $rooms -I"$root/tests/fuzz" "$root/tests/fuzz/fuzz.c" \
-        "$root/tests/fuzz/fuzz_$1.c" $sources $3 $hdf5 $zip -ljansson -lxxhash -lz -lm -lpthread \
-        -o "$dir/$1" || exit 1
+        -Iinclude $rooms -Itests/fuzz tests/fuzz/fuzz.c "tests/fuzz/fuzz_$1.c" $sources $3 \
+        $hdf5 $zip -ljansson -lxxhash -lz -lm -lpthread -o "$dir/$1" || exit 1
 }
 
 # HDF5 asks for what a hostile file says; without names in its reports a crash of its own, which is no
@@ -56,7 +57,7 @@ export ASAN_OPTIONS
 # fuzz NAME RUNS LENGTH CORPUS
 fuzz() {
     mkdir -p "$dir/new/$1" ${keep:+"$keep/$1"}
-    echo "$1: $2 executions from $(find "$root/tests/$4" -type f | wc -l) files"
+    echo "$1: $2 executions from $(find "tests/$4" -type f | wc -l) files"
     (cd "$dir" && TMPDIR=$dir "./$1" -runs="$2" -max_len="$3" -seed=1 -print_final_stats=1 \
         "${keep:-new}/$1" "$root/tests/$4" >"$1.log" 2>&1)
     code=$?

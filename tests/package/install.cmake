@@ -13,6 +13,30 @@ function(run)
     set(output "${output}" PARENT_SCOPE)
 endfunction()
 
+# Builds and runs the consumer against what is installed in `prefix`; `at` is a folder to do it in.
+function(consume_package prefix at)
+    run(${CMAKE_COMMAND} -S "${consumer}" -B "${at}" -G "${GENERATOR}"
+        "-DCMAKE_C_COMPILER=${C_COMPILER}" "-DCMAKE_PREFIX_PATH=${prefix}")
+    run(${CMAKE_COMMAND} --build "${at}")
+    run("${at}/consumer")
+    if(NOT output MATCHES "^rescl [0-9]+\\.[0-9]+\\.[0-9]+\n$")
+        message(FATAL_ERROR "the consumer printed: ${output}")
+    endif()
+endfunction()
+
+function(consume_pkg_config prefix at)
+    set(ENV{PKG_CONFIG_PATH} "${prefix}/${LIBDIR}/pkgconfig")
+    run(pkg-config --cflags --libs rescl)
+    separate_arguments(flags UNIX_COMMAND "${output}")
+    run("${C_COMPILER}" "${consumer}/consumer.c" -o "${at}/by_pkg_config" ${flags}
+        "-Wl,-rpath,${prefix}/${LIBDIR}")
+    run("${at}/by_pkg_config")
+endfunction()
+
+if(WORK_DIR MATCHES "[,:]")
+    message(STATUS "left out: the path of a library with a comma or a colon is two to the linkers")
+    return()
+endif()
 set(prefix "${WORK_DIR}/prefix")
 set(consumer "${SOURCE_DIR}/tests/package/consumer")
 file(REMOVE_RECURSE "${WORK_DIR}")
@@ -21,26 +45,21 @@ run(${CMAKE_COMMAND} --install "${BUILD_DIR}" --prefix "${prefix}")
 # An installed tree may be moved: nothing in it depends on where it was put first.
 file(RENAME "${prefix}" "${WORK_DIR}/moved")
 set(prefix "${WORK_DIR}/moved")
-
-run(${CMAKE_COMMAND} -S "${consumer}" -B "${WORK_DIR}/build" -G "${GENERATOR}"
-    "-DCMAKE_C_COMPILER=${C_COMPILER}" "-DCMAKE_PREFIX_PATH=${prefix}")
-run(${CMAKE_COMMAND} --build "${WORK_DIR}/build")
-run("${WORK_DIR}/build/consumer")
-if(NOT output MATCHES "^rescl [0-9]+\\.[0-9]+\\.[0-9]+\n$")
-    message(FATAL_ERROR "the consumer printed: ${output}")
+consume_package("${prefix}" "${WORK_DIR}/build")
+if(NOT WORK_DIR MATCHES "['\"\\]")
+    consume_pkg_config("${prefix}" "${WORK_DIR}/build")
 endif()
 
-set(ENV{PKG_CONFIG_PATH} "${prefix}/${LIBDIR}/pkgconfig")
-run(pkg-config --cflags --libs rescl)
-separate_arguments(flags UNIX_COMMAND "${output}")
-run("${C_COMPILER}" "${consumer}/consumer.c" -o "${WORK_DIR}/by_pkg_config" ${flags}
-    "-Wl,-rpath,${prefix}/${LIBDIR}")
-run("${WORK_DIR}/by_pkg_config")
+# A prefix may have any name that CMake takes.
+set(odd "${WORK_DIR}/a b (c)'d $e\"f #&é")
+run(${CMAKE_COMMAND} --install "${BUILD_DIR}" --prefix "${odd}")
+consume_package("${odd}" "${WORK_DIR}/odd build")
+consume_pkg_config("${odd}" "${WORK_DIR}/odd build")
 
 # The name that programs are linked to: another one for each ABI.
 set(soname "librescl.so.${SOVERSION}")
 if(READELF AND SOVERSION)
-    run(${READELF} -d "${WORK_DIR}/by_pkg_config")
+    run(${READELF} -d "${WORK_DIR}/odd build/by_pkg_config")
     if(NOT output MATCHES "NEEDED[^\n]*\\[${soname}\\]")
         message(FATAL_ERROR "the consumer does not ask for ${soname}:\n${output}")
     endif()

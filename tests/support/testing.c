@@ -63,7 +63,10 @@ char *rs_test_dir_make(void)
     char *dir = rs_strf("%s/rescl-test-XXXXXX", base ? base : "/tmp");
     assert_non_null(dir);
     assert_non_null(mkdtemp(dir));
-    return dir;
+    char *absolute = realpath(dir, NULL);
+    assert_non_null(absolute);
+    free(dir);
+    return absolute;
 }
 
 static int remove_entry(const char *path, const struct stat *info, int type, struct FTW *ftw)

@@ -38,7 +38,7 @@ void rs_test_ok(rescl_status st, const char *expr, const char *file, int line);
 void rs_test_fails(rescl_status st, const char *expr, const char *file, int line,
                    rescl_status expected, ...);
 
-/* A new empty folder (below TMPDIR), on the heap. */
+/* The absolute path of a new empty folder (below TMPDIR), on the heap. */
 char *rs_test_dir_make(void);
 /* Removes it with all that it holds, and frees the name. */
 void rs_test_dir_remove(char *dir);
