@@ -234,7 +234,7 @@ static void a_trainer_that_fails_to_be_made_changes_nothing(void **state)
     assert_ok(rescl_model_create(&about, &model));
     rescl_train_options_default(&o);
     o.batch_size = BATCH;
-    fault_arm(&(fault_plan){.at = 1, .times = 1000, .function = "clCreateBuffer"});
+    fault_arm(&(fault_plan){.at = 1, .times = 1000}); /* all: buffers may lie ready for reuse */
     assert_int_not_equal(rescl_trainer_create(rs_test_device(), model, set, NULL, &o, &t),
                          RESCL_OK);
     fault_arm(NULL);
