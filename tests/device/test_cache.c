@@ -7,6 +7,7 @@
 #include "path.h"
 #include <dirent.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -367,7 +368,7 @@ static void is_shared_by_processes(void **state)
 {
     (void)state;
     need_binaries();
-    enum { PROCESSES = 8 };
+    enum { PROCESSES = 16 };
     pid_t pids[PROCESSES];
     int built = 0;
     for (int i = 0; i < PROCESSES; i++) {
@@ -389,6 +390,33 @@ static void is_shared_by_processes(void **state)
     assert_int_equal(built, 1);
     assert_int_equal(rs_test_dir_count(programs), 1);
     assert_true(use_program("-DEXTRA=1"));
+}
+
+/* The lock of a process that was killed is free. */
+static void a_lock_ends_with_its_process(void **state)
+{
+    (void)state;
+    const rs_cache_key key = {{.lo = 1, .hi = 2}};
+    int end[2];
+    char byte;
+    assert_int_equal(pipe(end), 0);
+    const pid_t holder = fork();
+    if (holder == 0) {
+        const int lock = rs_cache_try_lock(&key);
+        (void)!write(end[1], lock >= 0 ? "1" : "0", 1);
+        for (;;)
+            pause();
+    }
+    assert_true(holder > 0);
+    assert_int_equal(read(end[0], &byte, 1), 1);
+    assert_int_equal(byte, '1');
+    kill(holder, SIGKILL);
+    assert_int_equal(waitpid(holder, NULL, 0), holder);
+    const int lock = rs_cache_try_lock(&key);
+    assert_true(lock >= 0);
+    rs_cache_unlock(lock);
+    close(end[0]);
+    close(end[1]);
 }
 
 /* What each of the processes does. */
@@ -414,6 +442,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(works_without_a_folder, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(trusts_no_planted_program, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(is_shared_by_processes, make_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(a_lock_ends_with_its_process, make_dir, remove_dir),
     };
     self = argv[0];
     if (argc > 1) {
