@@ -16,7 +16,7 @@ static char *repeat(const char *begin, const char *part, size_t count, const cha
     at = stpcpy(at, begin);
     for (size_t i = 0; i < count; i++)
         at = stpcpy(at, part);
-    strcpy(at, end);
+    memcpy(at, end, strlen(end) + 1);
     return text;
 }
 
