@@ -126,6 +126,13 @@ static bool is_serial(const char *text)
     return pid > 0 && number > 0 && !text[pid + 1 + number];
 }
 
+bool rs_atomic_is_temporary(const char *name, size_t len)
+{
+    const size_t mark = sizeof TEMP_MARK - 1;
+    return strnlen(name, len) == len && strncmp(name + len, TEMP_MARK, mark) == 0 &&
+           is_serial(name + len + mark);
+}
+
 /* Best effort: what cannot be removed stays. */
 static void remove_stale(const char *path)
 {
@@ -135,9 +142,7 @@ static void remove_stale(const char *path)
     DIR *dir = folder ? opendir(folder) : NULL;
     struct dirent *entry;
     while (dir && (entry = readdir(dir)) != NULL) {
-        if (strncmp(entry->d_name, name, len) != 0 ||
-            strncmp(entry->d_name + len, TEMP_MARK, sizeof TEMP_MARK - 1) != 0 ||
-            !is_serial(entry->d_name + len + sizeof TEMP_MARK - 1))
+        if (strncmp(entry->d_name, name, len) != 0 || !rs_atomic_is_temporary(entry->d_name, len))
             continue;
         int fd = openat(dirfd(dir), entry->d_name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
         if (fd < 0)

@@ -201,6 +201,14 @@ static int by_age(const void *a, const void *b)
     return (x->used.tv_nsec > y->used.tv_nsec) - (x->used.tv_nsec < y->used.tv_nsec);
 }
 
+enum { ENTRY_NAME = 36 }; /* <32 hexadecimal digits>.bin */
+
+/* No other file in the folder is the cache's, which may be a folder that holds more. */
+static bool begins_as_entry(const char *name)
+{
+    return strspn(name, "0123456789abcdef") == 32 && strncmp(name + 32, ".bin", 4) == 0;
+}
+
 /* Reads the folder; what a killed process left half-written goes on the way. */
 static size_t list_entries(DIR *dir, entry **list, uint64_t *total)
 {
@@ -208,12 +216,13 @@ static size_t list_entries(DIR *dir, entry **list, uint64_t *total)
     const time_t now = time(NULL);
     for (struct dirent *d; (d = readdir(dir)) != NULL;) {
         struct stat info;
-        const size_t len = strlen(d->d_name);
-        if (fstatat(dirfd(dir), d->d_name, &info, AT_SYMLINK_NOFOLLOW) != 0 ||
+        if (!begins_as_entry(d->d_name) ||
+            fstatat(dirfd(dir), d->d_name, &info, AT_SYMLINK_NOFOLLOW) != 0 ||
             !S_ISREG(info.st_mode))
             continue;
-        if (len != 36 || strcmp(d->d_name + 32, ".bin") != 0) {
-            if (now - info.st_mtime > STALE_SECONDS)
+        if (d->d_name[ENTRY_NAME]) {
+            if (rs_atomic_is_temporary(d->d_name, ENTRY_NAME) &&
+                now - info.st_mtime > STALE_SECONDS)
                 unlinkat(dirfd(dir), d->d_name, 0);
             continue;
         }

@@ -152,11 +152,15 @@ static void drops_the_longest_unused(void **state)
     assert_int_equal(rs_test_dir_count(programs), N - 1);
     const rs_cache_key first = {{0, 0}}, second = {{1, 1}}, third = {{2, 2}};
     check_hit(&first, payload, BYTES); /* used: now the youngest */
-    char *half_written = rs_path_join(programs, "abc.tmp"),
-         *being_written = rs_path_join(programs, "def.tmp");
+    char *entry = entry_path(&first), half_written[600], being_written[600];
+    char *foreign = rs_path_join(programs, "of the user.tmp-1-1");
+    snprintf(half_written, sizeof half_written, "%s.tmp-1-1", entry);
+    snprintf(being_written, sizeof being_written, "%s.tmp-1-2", entry);
     assert_ok(rs_file_write(half_written, "x", 1));
     assert_ok(rs_file_write(being_written, "x", 1));
+    assert_ok(rs_file_write(foreign, "x", 1));
     set_age(half_written, 7200);
+    set_age(foreign, 7200);
 
     const rs_cache_key last = {{N, N}};
     rs_cache_try_store(&last, payload, BYTES); /* 6288 bytes: two go, 4192 are left */
@@ -166,15 +170,16 @@ static void drops_the_longest_unused(void **state)
     check_miss(&third);
     assert_int_not_equal(access(half_written, F_OK), 0);
     assert_int_equal(access(being_written, F_OK), 0);
-    assert_int_equal(rs_test_dir_count(programs), 4 + 1);
+    assert_int_equal(access(foreign, F_OK), 0);
+    assert_int_equal(rs_test_dir_count(programs), 4 + 2);
 
     assert_int_equal(setenv("RESCL_CACHE_LIMIT", "500", 1), 0);
     rs_cache_try_store(&second, payload, BYTES); /* more than all */
     check_miss(&second);
     assert_int_equal(setenv("RESCL_CACHE_LIMIT", "0", 1), 0);
     check_miss(&first);
-    free(half_written);
-    free(being_written);
+    free(entry);
+    free(foreign);
 }
 
 /* ---- a device ---------------------------------------------------------------------------- */
