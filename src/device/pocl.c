@@ -165,8 +165,11 @@ static rescl_status list_devices(rs_reply *reply, const void *arg)
 /* Tried in a child, which may end. */
 static rescl_status check_processors(void)
 {
-    static const rs_child_limits limits = {
-        .memory = (size_t)1 << 40, .seconds = 60, .reply = 4096, .writes = (uint64_t)1 << 40};
+    static const rs_child_limits limits = {.memory = (size_t)1 << 40,
+                                           .seconds = 60,
+                                           .patience = 600,
+                                           .reply = 4096,
+                                           .writes = (uint64_t)1 << 40};
     rescl_status st = RESCL_OK;
     rs_reply reply = {0};
     if (has_topology())
