@@ -5,6 +5,7 @@
 . "$RESCL_SOURCE_DIR/tests/cli/common.inc"
 
 [ -f "${RESCL_FAULT_MALLOC:-}" ] || skip "no shim between rescl and malloc in this build"
+ln -s "$RESCL_FAULT_MALLOC" malloc.so # blanks and colons would divide a path that is preloaded
 step=${MEMORY_STEP:-}
 
 # A network of few layers, and its weights.
@@ -19,7 +20,7 @@ without() {
     shift
     command="allocation $at fails in rescl $*"
     rm -f report
-    FAULT_AT=$at FAULT_REPORT=report LD_PRELOAD=$RESCL_FAULT_MALLOC "$RESCL" "$@" >out 2>err
+    FAULT_AT=$at FAULT_REPORT=report LD_PRELOAD=./malloc.so "$RESCL" "$@" >out 2>err
     code=$?
     calls=$(sed -n 's/^calls //p' report 2>/dev/null)
 }
