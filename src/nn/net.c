@@ -427,7 +427,6 @@ void rs_net_destroy(rs_net *n)
     free(n->bucket_node);
     free(n->block);
     free(n->view);
-    rs_profile_label(n->dev, NULL); /* it may be one of a stage's */
     free(n);
 }
 
