@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #define LEAST_ROOM ((uint64_t)4 << 20) /* bytes, for the first programs */
+#define NO_FOLDER  "PoCL needs a writable cache folder, and %.200s is none (%s): "
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static char fault[512];
@@ -83,27 +84,24 @@ static char *make_temporary(void)
     return path;
 }
 
-/* Another folder than `usual`, which fails with `code`; NULL: there is none with a name. */
-static rescl_status take_another(const char *usual, int code)
+/* Another folder than `usual`, which will not do for the reason `why`. */
+static rescl_status take_another(const char *usual, const char *why)
 {
     rescl_status st = RESCL_OK;
     char *own = NULL;
-    const char *folder = NULL, *why = usual ? strerror(code) : "";
+    const char *folder = NULL;
     if (rs_cache_folder("pocl", &own) == RESCL_OK && check_folder(own) == 0)
         folder = own;
     if (!folder) {
         folder = make_temporary();
         if (folder)
-            rs_log(
-                RESCL_LOG_WARN,
-                "PoCL needs a writable cache folder, and %s is none (%s): each run compiles anew, "
-                "in %s; set POCL_CACHE_DIR and RESCL_CACHE_DIR",
-                usual ? usual : "/tmp", usual ? why : "there is no home", folder);
+            rs_log(RESCL_LOG_WARN,
+                   NO_FOLDER "each run compiles anew, in %s; set POCL_CACHE_DIR and "
+                             "RESCL_CACHE_DIR",
+                   usual, why, folder);
     }
     if (!folder)
-        snprintf(fault, sizeof fault,
-                 "PoCL needs a writable cache folder, and %.200s is none (%s): set POCL_CACHE_DIR",
-                 usual ? usual : "/tmp", usual ? why : "there is no home");
+        snprintf(fault, sizeof fault, NO_FOLDER "set POCL_CACHE_DIR", usual, why);
     RS_FAIL_IF(folder && setenv("POCL_CACHE_DIR", folder, 1) != 0, RESCL_ERR_MEMORY,
                "out of host memory");
 out:
@@ -119,11 +117,11 @@ static rescl_status settle_cache(void)
     char *usual = given ? NULL : usual_folder();
     const int code = given ? check_folder(asked) : usual ? check_folder(usual) : ENOENT;
     if (given && code != 0)
-        snprintf(fault, sizeof fault,
-                 "PoCL needs a writable cache folder, and %.200s is none (%s): set POCL_CACHE_DIR",
-                 asked, strerror(code));
+        snprintf(fault, sizeof fault, NO_FOLDER "set POCL_CACHE_DIR", asked, strerror(code));
+    else if (!given && !usual)
+        RS_TRY(take_another("/tmp", "there is no home"));
     else if (code != 0)
-        RS_TRY(take_another(usual, code));
+        RS_TRY(take_another(usual, strerror(code)));
 out:
     free(usual);
     return st;
