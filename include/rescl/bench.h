@@ -52,9 +52,9 @@ typedef struct rescl_bench_op_row {
      * them, to the same computed in double; over all of it to the first implementation's result, if
      * that was right. The larger of the two. */
     double error;
-    rescl_status
-        status; /**< not RESCL_OK: it could not be run, for which rescl_last_error() says why
-                          * until `fn` returns; its times and its error are NaN */
+    /** Not RESCL_OK: it could not be run, and rescl_last_error() says why until `fn` returns; its
+     * times and its error are NaN. */
+    rescl_status status;
 } rescl_bench_op_row;
 
 typedef void (*rescl_bench_op_fn)(const rescl_bench_op_row *row, void *user);
@@ -106,9 +106,9 @@ RESCL_API rescl_status rescl_bench_step(rescl_device *device, const rescl_bench_
  */
 typedef struct rescl_bench_limits {
     double fma_gflops; /**< independent fma() chains in registers */
-    double read_gbs,
-        triad_gbs; /**< global memory, arrays much larger than the caches where they fit and the
-                    * device is not too slow for them */
+    /** Global memory, arrays much larger than the caches where they fit and the device is not too
+     * slow for them. */
+    double read_gbs, triad_gbs;
 } rescl_bench_limits;
 
 RESCL_API rescl_status rescl_bench_peak(rescl_device *device, rescl_bench_limits *out) RESCL_CHECK;

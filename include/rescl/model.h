@@ -44,8 +44,8 @@ RESCL_API const char *rescl_model_about(const char *name);
 /** Builds and initialises. An unknown name's error suggests the nearest. */
 RESCL_API rescl_status rescl_model_create(const rescl_model_options *options, rescl_model **out)
     RESCL_CHECK;
-/** As rescl_model_create, without memory for weights: for what describes a model, compares a file with it
- * or freezes layers. What needs weights refuses it with RESCL_ERR_ARG. */
+/** As rescl_model_create, without memory for weights: for what describes a model, compares a file
+ * with it or freezes layers. What needs weights refuses it with RESCL_ERR_ARG. */
 RESCL_API rescl_status rescl_model_describe(const rescl_model_options *options, rescl_model **out)
     RESCL_CHECK;
 RESCL_API void rescl_model_destroy(rescl_model *model);

@@ -161,8 +161,8 @@ static void prepare(void)
 #ifdef __GLIBC__
     mallopt(M_ARENA_MAX, 1); /* else the allocator may count the processors, in a file */
 #endif
-    uselocale(
-        newlocale(LC_ALL_MASK, "C", (locale_t)0)); /* messages in other languages lie in files */
+    /* Messages in other languages lie in files. */
+    uselocale(newlocale(LC_ALL_MASK, "C", (locale_t)0));
 }
 
 bool rs_sandbox_filter(int reply, bool writes)

@@ -30,8 +30,8 @@ FILE *rs_text_open(const char *path, int wait, const char **why)
     const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     FILE *f = fd >= 0 ? fdopen(fd, "r") : NULL;
     *why = f ? NULL : strerror(errno);
-    if (!f || fstat(fd, &info) != 0 ||
-        S_ISREG(info.st_mode)) /* such as /proc/kmsg is not waited for */
+    /* What only looks like a file, such as /proc/kmsg, is not waited for either. */
+    if (!f || fstat(fd, &info) != 0 || S_ISREG(info.st_mode))
         goto out;
     if (S_ISFIFO(info.st_mode) && !has_writer(f, wait))
         *why = "nobody writes to this pipe";

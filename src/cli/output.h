@@ -55,8 +55,8 @@ size_t cli_columns(int fd);
 /* While a line on the terminal is being redrawn, messages have to clear it first. */
 void cli_line_open(bool open);
 
-/* Ends a verb: flushes stdout. `code`, or CLI_FAILURE after cli_short_of_memory, or CLI_FILE if a result could not be written; a reader that
- * closed the pipe is no failure. */
+/* Ends a verb: flushes stdout. `code`, or CLI_FAILURE after cli_short_of_memory, or CLI_FILE if a
+ * result could not be written; a reader that closed the pipe is no failure. */
 int cli_finish(int code);
 
 /* Writes and frees `json`; exit code. */

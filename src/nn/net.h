@@ -133,8 +133,8 @@ typedef struct rs_bucket_listener {
 } rs_bucket_listener;
 
 /* Enqueue; nothing waits. After a failure the next forward makes everything anew; running statistics
- * that a failed forward of training moved stay moved. Backward follows a forward of the same step and writes the store's
- * gradients. `listener` may be NULL. */
+ * that a failed forward of training moved stay moved. Backward follows a forward of the same step and
+ * writes the store's gradients. `listener` may be NULL. */
 rescl_status rs_net_forward(rs_net *n, uint64_t seed, uint64_t step) RESCL_CHECK;
 rescl_status rs_net_backward(rs_net *n, const rs_step *step, const rs_bucket_listener *listener)
     RESCL_CHECK;

@@ -11,8 +11,8 @@
  *     }
  *
  * With any other program by LD_PRELOAD and the environment: FAULT_AT, FAULT_TIMES, FAULT_FUNCTION,
- * FAULT_CODE and FAULT_LATE are the members of fault_plan. FAULT_REPORT names a file that is written at exit, so
- * that there is none after a crash:
+ * FAULT_CODE and FAULT_LATE are the members of fault_plan. FAULT_REPORT names a file that is written
+ * at exit, so that there is none after a crash:
  *
  *     calls 1234
  *     called clSetKernelArg 567     (for each function that was)

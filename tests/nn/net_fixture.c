@@ -13,8 +13,8 @@ void net_fixture_open(net_fixture *f, rescl_device *dev, const rs_graph *g,
 {
     *f = (net_fixture){.dev = dev};
     assert_ok(rs_store_create(dev, g, hyper, &f->store));
-    for (size_t i = 0; i < weights->count;
-         i++) /* by itself each needs no second copy of them all */
+    /* One by one: they need no second copy of them all. */
+    for (size_t i = 0; i < weights->count; i++)
         assert_ok(rs_store_write_param(f->store, i, false, weights->data[i]));
     assert_ok(rs_net_plan(f->store, g, batch, mode, &f->net));
     assert_ok(rs_workspace_create(dev, &f->net, 1, &f->workspace));
