@@ -7,9 +7,6 @@
 # default: on two cores together under 90 s with compiled kernels in the cache, a minute more without;
 # no room is without one. No test, slow or not, takes more than 2 GB.
 set(rs_slow_tests
-    fault.commands_all
-    fault.jobs.all
-    fault.memory_all
     fuzz.run
     model.devices
     model.resnet_family
@@ -25,6 +22,10 @@ set(rs_slow_tests
     op.conv2d_shapes.winograd.width4
     op.conv2d_shapes.winograd.width8
     op.dense.tuned)
+
+# These have the label "exhaustive": each call of each job, or each allocation, fails once. Half an hour
+# together; the tests without their endings take samples of the same.
+set(rs_exhaustive_tests fault.commands_all fault.jobs.all fault.memory_all)
 
 set(rs_test_rooms base file tensor device op nn model data io lab train cli)
 set(rs_test_includes "${PROJECT_SOURCE_DIR}/include" "${PROJECT_SOURCE_DIR}/tests/support")
@@ -92,7 +93,9 @@ function(rs_test_properties name label)
     set_tests_properties(${name} PROPERTIES LABELS ${label} TIMEOUT 3600 SKIP_RETURN_CODE 77
         ENVIRONMENT "${rs_test_env}" WORKING_DIRECTORY "${rs_test_dir}/tmp")
     # The slow ones, then those of whole networks, which compile the most kernels, start first.
-    if(name IN_LIST rs_slow_tests)
+    if(name IN_LIST rs_exhaustive_tests)
+        set_tests_properties(${name} PROPERTIES LABELS "${label};exhaustive")
+    elseif(name IN_LIST rs_slow_tests)
         set_tests_properties(${name} PROPERTIES LABELS "${label};slow" COST 100)
     elseif(label STREQUAL "model")
         set_tests_properties(${name} PROPERTIES COST 60)
@@ -190,7 +193,7 @@ if(TARGET rescl AND NOT RESCL_SANITIZE AND NOT RESCL_COVERAGE)
     rs_test_properties(package.path package)
 
     # The library and the program in other ways, each with warnings as errors, installed and used.
-    list(APPEND rs_slow_tests package.clang package.least package.lto package.static package.unity)
+    list(APPEND rs_slow_tests package.clang package.least package.lto package.static)
     find_program(RESCL_CLANG clang)
     function(rs_variant name compiler)
         list(JOIN ARGN " " options)
@@ -202,9 +205,9 @@ if(TARGET rescl AND NOT RESCL_SANITIZE AND NOT RESCL_COVERAGE)
         rs_test_properties(package.${name} package)
     endfunction()
     rs_variant(lto "${CMAKE_C_COMPILER}" -DCMAKE_INTERPROCEDURAL_OPTIMIZATION=ON)
-    rs_variant(static "${CMAKE_C_COMPILER}" -DBUILD_SHARED_LIBS=OFF)
-    rs_variant(unity "${CMAKE_C_COMPILER}" -DCMAKE_UNITY_BUILD=ON -DCMAKE_BUILD_TYPE=Debug)
-    rs_variant(least "${CMAKE_C_COMPILER}" -DCMAKE_BUILD_TYPE=MinSizeRel -DRESCL_WITH_HDF5=OFF
+    rs_variant(static "${CMAKE_C_COMPILER}" -DBUILD_SHARED_LIBS=OFF -DCMAKE_UNITY_BUILD=ON
+        -DCMAKE_BUILD_TYPE=MinSizeRel)
+    rs_variant(least "${CMAKE_C_COMPILER}" -DCMAKE_BUILD_TYPE=Debug -DRESCL_WITH_HDF5=OFF
         -DRESCL_WITH_JPEG=OFF -DRESCL_WITH_ZIP=OFF)
     if(RESCL_CLANG)
         rs_variant(clang "${RESCL_CLANG}")
@@ -231,10 +234,10 @@ rs_test_properties(package.headers package)
 # A name in the list that no test has would leave a slow test in the quick set. (Those of scripts are
 # not there in every build.)
 get_directory_property(rs_tests TESTS)
-foreach(name ${rs_slow_tests})
+foreach(name ${rs_slow_tests} ${rs_exhaustive_tests})
     string(REPLACE "." "/" script "${name}")
     if(NOT name IN_LIST rs_tests AND NOT EXISTS "${PROJECT_SOURCE_DIR}/tests/${script}.sh")
-        message(FATAL_ERROR "rs_slow_tests names ${name}, which is no test")
+        message(FATAL_ERROR "the list of slow or exhaustive tests names ${name}, which is no test")
     endif()
 endforeach()
 
