@@ -324,10 +324,9 @@ static rescl_status header_add(json_t *header, const char *path, const rs_st_sou
     RS_OOM(entry = json_pack("{s:s, s:O, s:[I,I]}", "dtype", dtypes[t->dtype].name, "shape", shape,
                              "data_offsets", (json_int_t)*offset, (json_int_t)end));
     errno = 0;
-    RS_FAIL_IF(json_object_set(header, t->name, entry) != 0,
-               errno == ENOMEM ? RESCL_ERR_MEMORY : RESCL_ERR_ARG,
-               errno == ENOMEM ? "out of host memory" : "%s: the tensor name '%.80s' is not UTF-8",
-               path, t->name);
+    const int set = json_object_set(header, t->name, entry);
+    RS_FAIL_IF(errno == ENOMEM, RESCL_ERR_MEMORY, "out of host memory");
+    RS_FAIL_IF(set != 0, RESCL_ERR_ARG, "%s: the tensor name '%.80s' is not UTF-8", path, t->name);
     *offset = end;
 out:
     json_decref(entry);
