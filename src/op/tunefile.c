@@ -18,6 +18,7 @@
 #define FORMAT     "1"
 #define MOST_BYTES ((size_t)4 << 20)
 #define LINE       512
+#define FIELD      192                        /* bytes: the longest text of rescl_device_info */
 enum { WARNINGS = 8 };                        /* of a file */
 enum { HASHED = sizeof "01234567.tune" - 1 }; /* the end of its name */
 
@@ -46,7 +47,7 @@ static const char *const fields[H_COUNT] = {
 };
 
 typedef struct head {
-    char field[H_COUNT][192]; /* "" where a file does not say */
+    char field[H_COUNT][FIELD]; /* "" where a file does not say */
 } head;
 
 static uint64_t power_of_two_below(uint64_t x)
@@ -75,10 +76,10 @@ const char *rs_tune_class(const rescl_device_info *dev, char text[RS_TUNE_CLASS_
 }
 
 /* Copies a value in the form that a file gives back: printable, single blanks, no comment. */
-static void clean(char to[192], const char *from)
+static void clean(char to[FIELD], const char *from)
 {
     size_t n = 0;
-    for (; *from && n < 191; from++) {
+    for (; *from && n < FIELD - 1; from++) {
         const char c = isgraph((unsigned char)*from) && *from != '#' ? *from : ' ';
         if (c != ' ' || (n > 0 && to[n - 1] != ' '))
             to[n++] = c;
