@@ -263,7 +263,7 @@ static void a_profile_after_a_failed_one_is_whole(void **state)
     rescl_runtime *runtime = NULL;
     rescl_device *device = NULL;
     rescl_bench_options o;
-    double right = 0, launches;
+    double right = 0, launches = 0;
     rescl_bench_options_default(&o);
     o.model = "resnet8";
     o.size = TEST_SIZE;
