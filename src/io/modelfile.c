@@ -48,7 +48,7 @@ void rs_model_take_over(rescl_model *m, rescl_preprocess preprocess,
 
 /* ---- saving -------------------------------------------------------------------------------- */
 
-rs_ckpt_model rs_model_describe(const rescl_model *m)
+rs_ckpt_model rs_ckpt_model_of(const rescl_model *m)
 {
     return (rs_ckpt_model){.name = m->name,
                            .classes = m->classes,
@@ -71,7 +71,7 @@ rs_ckpt_model rs_model_describe(const rescl_model *m)
 rescl_status rescl_model_save(const rescl_model *model, const char *path)
 {
     rescl_status st = RESCL_OK;
-    const rs_ckpt_model about = rs_model_describe(model);
+    const rs_ckpt_model about = rs_ckpt_model_of(model);
     RS_TRY(rs_model_need_weights(model));
     RS_TRY(rs_checkpoint_write(path, model->graph, &model->weights, &about, NULL));
 out:
@@ -81,7 +81,7 @@ out:
 rescl_status rescl_model_export_onnx(const rescl_model *model, const char *path)
 {
     rescl_status st = RESCL_OK;
-    const rs_ckpt_model about = rs_model_describe(model);
+    const rs_ckpt_model about = rs_ckpt_model_of(model);
     RS_TRY(rs_model_need_weights(model));
     RS_TRY(rs_onnx_write(path, model->graph, &model->weights, &about));
 out:
@@ -103,7 +103,7 @@ rescl_status rescl_model_export(const rescl_model *model, const char *path,
                                 const rescl_export_options *options)
 {
     rescl_status st = RESCL_OK;
-    const rs_ckpt_model about = rs_model_describe(model);
+    const rs_ckpt_model about = rs_ckpt_model_of(model);
     rescl_export_options given = {0};
     rs_export_options o = {0};
     if (options)

@@ -11,6 +11,6 @@ void rs_model_take_over(rescl_model *model, rescl_preprocess preprocess,
                         const rescl_normalize *normalize, double bn_eps);
 
 /* What a checkpoint says of this model. Borrows its strings. */
-rs_ckpt_model rs_model_describe(const rescl_model *model);
+rs_ckpt_model rs_ckpt_model_of(const rescl_model *model);
 
 #endif

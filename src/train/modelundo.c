@@ -27,7 +27,7 @@ rescl_status rs_model_undo_begin(rescl_model *model, rs_model_undo *out)
                            .sample_bits = model->sample_bits,
                            .preprocess = model->preprocess,
                            .normalize = model->normalize,
-                           .bn_eps = rs_model_describe(model).bn_eps};
+                           .bn_eps = rs_ckpt_model_of(model).bn_eps};
     names = NULL;
 out:
     free_names(names, model->classes);

@@ -156,7 +156,7 @@ rescl_status rs_trainer_save_last(rescl_trainer *t)
     rescl_status st = RESCL_OK;
     const int nstates = rs_team_states(t->team);
     const char *names[RS_COUNT(t->state)];
-    const rs_ckpt_model about = rs_model_describe(t->model);
+    const rs_ckpt_model about = rs_ckpt_model_of(t->model);
     const rescl_device_info *device = rescl_device_get_info(rs_team_device(t->team, 0));
     json_t *options = NULL;
 
@@ -189,7 +189,7 @@ out:
 rescl_status rs_trainer_save_best(rescl_trainer *t)
 {
     rescl_status st = RESCL_OK;
-    const rs_ckpt_model about = rs_model_describe(t->model);
+    const rs_ckpt_model about = rs_ckpt_model_of(t->model);
 
     if (t->best_path)
         RS_TRY(
@@ -226,7 +226,7 @@ static rescl_status match_model(const rs_checkpoint *c, const rescl_model *m)
 {
     rescl_status st = RESCL_OK;
     const rs_ckpt_model *was = rs_checkpoint_model(c);
-    const rs_ckpt_model is = rs_model_describe(m);
+    const rs_ckpt_model is = rs_ckpt_model_of(m);
 
     if (!was || !rs_checkpoint_progress(c))
         RS_TRY(refuse_weights(rs_checkpoint_path(c)));

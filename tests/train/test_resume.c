@@ -443,7 +443,7 @@ static void takes_what_belongs_to_the_weights(void **state)
     rescl_model_get_info(second, &info);
     assert_int_equal(info.preprocess, RESCL_PREPROCESS_NORMALIZE);
     assert_memory_equal(&info.normalize, &cifar, sizeof cifar);
-    assert_true(rs_model_describe(second).bn_eps == 0.25);
+    assert_true(rs_ckpt_model_of(second).bn_eps == 0.25);
     rescl_trainer_destroy(t);
     rescl_model_destroy(first);
     rescl_model_destroy(second);
