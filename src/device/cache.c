@@ -19,7 +19,13 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { HEADER_BYTES = 48, STALE_SECONDS = 3600, LOCK_SECONDS = 60, LOCK_FILES = 256 };
+enum {
+    HEADER_BYTES = 48,
+    STALE_SECONDS = 3600,
+    LOCK_SECONDS = 60,
+    LOCK_FILES = 256,
+    LOCK_MARKS = 4096 /* bytes of a lock's file, one for each key that is done */
+};
 static const char magic[8] = {'R', 'S', 'C', 'L', 'P', 'R', 'G', '1'};
 static const uint64_t default_limit = UINT64_C(256) << 20;
 
@@ -164,11 +170,11 @@ static int open_lock(const rs_cache_key *key)
     return fd;
 }
 
-int rs_cache_try_lock(const rs_cache_key *key)
+/* Closes the file and gives -1 where the lock cannot be had. */
+static int wait_for(int fd)
 {
     const struct timespec pause = {.tv_nsec = 5000000};
     const double give_up = rs_clock_seconds() + LOCK_SECONDS;
-    const int fd = size_limit() > 0 ? open_lock(key) : -1;
     while (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0) {
         if (errno != EWOULDBLOCK || rs_clock_seconds() > give_up) {
             close(fd);
@@ -177,6 +183,41 @@ int rs_cache_try_lock(const rs_cache_key *key)
         nanosleep(&pause, NULL);
     }
     return fd;
+}
+
+int rs_cache_try_lock(const rs_cache_key *key)
+{
+    return size_limit() > 0 ? wait_for(open_lock(key)) : -1;
+}
+
+static off_t mark_offset(const rs_cache_key *key)
+{
+    return (off_t)(key->hash.hi % LOCK_MARKS);
+}
+
+static bool is_marked(int lock, const rs_cache_key *key)
+{
+    char mark = 0;
+    return pread(lock, &mark, 1, mark_offset(key)) == 1 && mark != 0;
+}
+
+int rs_cache_try_lock_unmarked(const rs_cache_key *key)
+{
+    int lock = size_limit() > 0 ? open_lock(key) : -1;
+    if (lock >= 0 && !is_marked(lock, key))
+        lock = wait_for(lock);
+    if (lock >= 0 && is_marked(lock, key)) {
+        close(lock);
+        lock = -1;
+    }
+    return lock;
+}
+
+void rs_cache_mark(int lock, const rs_cache_key *key)
+{
+    if (lock >= 0 && pwrite(lock, "1", 1, mark_offset(key)) != 1)
+        rs_log(RESCL_LOG_DEBUG, "a lock of the program cache cannot be written: %s",
+               strerror(errno));
 }
 
 void rs_cache_unlock(int lock)

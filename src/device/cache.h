@@ -46,6 +46,11 @@ void rs_cache_key_make(const struct rs_hw *hw, const char *source, const char *o
 int rs_cache_try_lock(const rs_cache_key *key);
 void rs_cache_unlock(int lock);
 
+/* The same for what needs doing once on a machine: -1, too, where rs_cache_mark was called for the
+ * key, at once or while this one waited. Two keys may share a mark: that, too, costs only work. */
+int rs_cache_try_lock_unmarked(const rs_cache_key *key);
+void rs_cache_mark(int lock, const rs_cache_key *key);
+
 /* The payload on the heap, or false. */
 bool rs_cache_try_load(const rs_cache_key *key, char **payload, size_t *bytes);
 void rs_cache_try_store(const rs_cache_key *key, const void *payload, size_t bytes);

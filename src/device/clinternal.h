@@ -13,6 +13,7 @@
 
 #include "cldevice.h"
 #include "error.h"
+#include "hash.h"
 #include <pthread.h>
 #include <stdatomic.h>
 
@@ -93,7 +94,8 @@ typedef enum rs_quirk_flag {
     RS_QUIRK_KERNEL_GROUP = 1, /* CL_KERNEL_WORK_GROUP_SIZE is too low: take the device's limit */
     RS_QUIRK_LAST_RESORT = 2,  /* "auto", "cpu" and "gpu" take it only for want of another */
     RS_QUIRK_NO_BINARIES = 4,  /* it does not survive a bad program binary: build from source */
-    RS_QUIRK_NO_TIMES = 8      /* the times of its events are none */
+    RS_QUIRK_NO_TIMES = 8,     /* the times of its events are none */
+    RS_QUIRK_LAZY = 16 /* it compiles a kernel again when it first launches it in some way */
 } rs_quirk_flag;
 
 /* Sets hw->quirks and hw->quirk_options from the rows of quirks.def that match. */
@@ -162,12 +164,31 @@ struct rs_kernel {
     size_t max_group;
     size_t required[3];   /* reqd_work_group_size, or 0 */
     uint64_t local_bytes; /* __local memory declared in the kernel */
+    rs_hash program;      /* of what it was built from, for rs_first_launch_begin */
+    struct {
+        size_t group[3];
+        bool wide;
+    } launched[8]; /* RS_QUIRK_LAZY: how it was launched by this process */
+    size_t launch_count;
 };
 
 /* Makes the kernel `name` of a built program and asks everything that launching it needs. */
 rescl_status rs_kernel_create(rescl_device *dev, cl_program program, const char *file,
                               const char *name, rs_kernel **out) RESCL_CHECK;
 void rs_kernel_destroy(rs_kernel *k);
+
+/* Around a launch on a device with RS_QUIRK_LAZY (firstlaunch.c): of the processes that are about to make
+ * the driver compile the same code, one does, and the others wait until it has. Nothing is waited for
+ * where that was done before, by this process or another. */
+typedef struct rs_first_launch {
+    rs_hash key;
+    int lock; /* -1: there is nothing to do */
+} rs_first_launch;
+
+void rs_first_launch_begin(rs_kernel *k, const size_t items[3], const size_t group[3],
+                           rs_first_launch *out);
+/* `compiled`: the launch came to its end on the device, so that the driver has kept what it compiled. */
+void rs_first_launch_end(const rs_first_launch *launch, bool compiled);
 
 void rs_programs_destroy(rescl_device *dev);
 

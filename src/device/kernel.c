@@ -200,6 +200,7 @@ rescl_status rs_launch(rescl_device *dev, rs_kernel *k, const rs_grid *grid, con
     size_t items[3], group[3];
     uint64_t local = k->local_bytes;
     cl_event event = NULL;
+    rs_first_launch first = {.lock = -1};
     RS_FAIL_IF(nargs != k->nargs, RESCL_ERR_ARG, "kernel %s of %s.cl takes %u arguments, not %zu",
                k->name, k->file, (unsigned)k->nargs, nargs);
     RS_TRY(fit_grid(dev, k, grid, items, group));
@@ -210,6 +211,8 @@ rescl_status rs_launch(rescl_device *dev, rs_kernel *k, const rs_grid *grid, con
                (unsigned long long)local, dev->hw->info.name,
                (unsigned long long)dev->hw->info.local_bytes);
     const cl_uint dims = items[2] > 1 || group[2] > 1 ? 3 : items[1] > 1 || group[1] > 1 ? 2 : 1;
+    if (dev->hw->quirks & RS_QUIRK_LAZY)
+        rs_first_launch_begin(k, items, group, &first);
     const cl_int code =
         clEnqueueNDRangeKernel(dev->queue, k->kernel, dims, NULL, items, group[0] ? group : NULL, 0,
                                NULL, dev->profile ? &event : NULL);
@@ -221,6 +224,9 @@ rescl_status rs_launch(rescl_device *dev, rs_kernel *k, const rs_grid *grid, con
     atomic_fetch_add_explicit(&dev->launches, 1, memory_order_relaxed);
     if (dev->profile)
         RS_TRY(rs_profile_record(dev, k->name, NULL, event));
+    if (first.lock >= 0) /* the driver compiles on a thread of its own */
+        RS_CL(clFinish(dev->queue));
 out:
+    rs_first_launch_end(&first, st == RESCL_OK);
     return st;
 }

@@ -16,6 +16,7 @@ struct rs_program {
     char *file, *options;
     enum { MISSING, BUILDING, READY, FAILED } state;
     cl_program program;
+    rs_hash hash;      /* of what it was built from */
     rescl_error error; /* FAILED: why */
     rs_kernel *kernels;
     rs_program *next;
@@ -124,7 +125,7 @@ static rescl_status compile(rescl_device *dev, const char *stem, const char *opt
 
 /* From the disk cache when it holds the program, else from source. */
 static rescl_status build(rescl_device *dev, const char *stem, const char *user_options,
-                          cl_program *out)
+                          cl_program *out, rs_hash *hash)
 {
     rescl_status st = RESCL_OK;
     rs_source source = {0};
@@ -137,6 +138,7 @@ static rescl_status build(rescl_device *dev, const char *stem, const char *user_
     RS_OOM(options = rs_strf("%s%s%s", dev->options, user_options[0] ? " " : "", user_options));
     RS_TRY(rs_source_load(&source, stem));
     rs_cache_key_make(dev->hw, source.text.text, options, &key);
+    *hash = key.hash;
     if (cached) {
         lock = rs_cache_try_lock(&key);
         if (rs_cache_try_load(&key, &binary, &bytes))
@@ -220,7 +222,7 @@ static rescl_status get_program(rescl_device *dev, const char *file, const char 
     if (p->state == MISSING) {
         p->state = BUILDING;
         pthread_mutex_unlock(&dev->program_lock);
-        st = build(dev, p->file, p->options, &p->program);
+        st = build(dev, p->file, p->options, &p->program, &p->hash);
         pthread_mutex_lock(&dev->program_lock);
         p->state = st == RESCL_OK ? READY : st == RESCL_ERR_BUILD ? FAILED : MISSING;
         if (p->state == FAILED)
@@ -267,6 +269,7 @@ rescl_status rs_kernel_get(rescl_device *dev, const char *file, const char *opti
         if (st == RESCL_ERR_DEVICE)
             rs_error_prefix("kernel %s of %s.cl", name, p->file);
         RS_TRY(st);
+        k->program = p->hash;
         k->next = p->kernels;
         p->kernels = k;
     }

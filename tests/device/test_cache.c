@@ -1,4 +1,4 @@
-/* The disk cache of programs: its files alone, then under a device, then under eight processes. */
+/* The disk cache of programs: its files alone, then under a device, then under many processes. */
 #include "cache.h"
 #include "clinternal.h"
 #include "device_support.h"
@@ -11,12 +11,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#ifdef __linux__
+#include <sys/inotify.h>
+#endif
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 static char *dir, *programs;
+static char *pocl; /* PoCL's cache */
 static const char *self;
 
 static int make_dir(void **state)
@@ -184,18 +188,25 @@ static void drops_the_longest_unused(void **state)
 
 /* ---- a device ---------------------------------------------------------------------------- */
 
-/* Skips a test where the driver's binaries are not used. */
-static void need_binaries(void)
+static bool has_quirk(rs_quirk_flag flag)
 {
     rescl_runtime *runtime = NULL;
     rescl_device *dev = test_device_open(&runtime);
-    const bool none = dev->hw->quirks & RS_QUIRK_NO_BINARIES;
+    const bool has = dev->hw->quirks & (unsigned)flag;
     test_device_close(runtime, dev);
-    if (!none)
+    return has;
+}
+
+/* Skips a test where the driver's binaries are not used. */
+static void need_binaries(void)
+{
+    if (!has_quirk(RS_QUIRK_NO_BINARIES))
         return;
     print_message("skipped: the program cache of a device (quirks.def says to use none)\n");
     skip();
 }
+
+static size_t group_size = 1; /* of the launches below */
 
 /* Opens a device, gets a kernel, uses it; returns whether the program came from the cache. */
 static bool use_program(const char *options)
@@ -205,7 +216,7 @@ static bool use_program(const char *options)
     rs_kernel *k = NULL;
     rs_buffer *buf = NULL;
     float four[4] = {1, 2, 3, 4};
-    const rs_grid grid = {.items = {4}, .group = {1}};
+    const rs_grid grid = {.items = {4}, .group = {group_size}};
     assert_ok(rs_kernel_get(dev, "basic", options, "scale", &k));
     assert_ok(rs_buffer_create(dev, sizeof four, &buf));
     assert_ok(rs_write(dev, buf, 0, four, sizeof four));
@@ -369,22 +380,20 @@ static void trusts_no_planted_program(void **state)
 enum { BUILT_IT = 100 }; /* exit status of the process that compiled */
 static bool built_it;
 
-static void is_shared_by_processes(void **state)
+/* Runs that many processes at once, at most 16, which do what `task` names; gives how many compiled. */
+static int run_processes(int count, const char *task)
 {
-    (void)state;
-    need_binaries();
-    enum { PROCESSES = 16 };
-    pid_t pids[PROCESSES];
+    pid_t pids[16];
     int built = 0;
-    for (int i = 0; i < PROCESSES; i++) {
+    for (int i = 0; i < count; i++) {
         pids[i] = fork();
         assert_true(pids[i] >= 0);
         if (pids[i] == 0) {
-            execl(self, self, "child", (char *)NULL);
+            execl(self, self, task, (char *)NULL);
             _exit(127);
         }
     }
-    for (int i = 0; i < PROCESSES; i++) {
+    for (int i = 0; i < count; i++) {
         int status = 0;
         assert_int_equal(waitpid(pids[i], &status, 0), pids[i]);
         assert_true(WIFEXITED(status));
@@ -392,9 +401,77 @@ static void is_shared_by_processes(void **state)
         if (WEXITSTATUS(status) != BUILT_IT)
             assert_int_equal(WEXITSTATUS(status), 0);
     }
-    assert_int_equal(built, 1);
+    return built;
+}
+
+static void is_shared_by_processes(void **state)
+{
+    (void)state;
+    need_binaries();
+    assert_int_equal(run_processes(16, "use"), 1);
     assert_int_equal(rs_test_dir_count(programs), 1);
     assert_true(use_program("-DEXTRA=1"));
+}
+
+#ifdef __linux__
+/* How often the driver linked a kernel: it moves each from its folder to that of the program. */
+static int count_links(int watch)
+{
+    _Alignas(struct inotify_event) char events[16384];
+    int links = 0;
+    for (ssize_t bytes; (bytes = read(watch, events, sizeof events)) > 0;) {
+        const struct inotify_event *event;
+        for (ssize_t at = 0; at < bytes; at += (ssize_t)(sizeof *event + event->len)) {
+            event = (const void *)(events + at);
+            const size_t len = event->len > 0 ? strlen(event->name) : 0;
+            links += len > 3 && strcmp(event->name + len - 3, ".so") == 0;
+        }
+    }
+    return links;
+}
+
+/* A driver that compiles a kernel again for the group size of its launch does so in one process. */
+static void compiles_for_a_launch_once(void **state)
+{
+    (void)state;
+    const int watch = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    assert_true(watch >= 0);
+    assert_true(inotify_add_watch(watch, pocl, IN_MOVED_FROM) >= 0);
+    assert_false(use_program("-DLAUNCHED=1"));
+    const bool known = has_quirk(RS_QUIRK_LAZY) && count_links(watch) > 0;
+    if (known) {
+        assert_int_equal(run_processes(6, "launch"), 0);
+        assert_int_equal(count_links(watch), 1);
+        assert_int_equal(run_processes(2, "launch"), 0);
+        assert_int_equal(count_links(watch), 0);
+    }
+    close(watch);
+    if (!known) {
+        print_message("skipped: launches that compile (the driver has none that can be counted)\n");
+        skip();
+    }
+}
+#endif
+
+/* What is marked is nobody's to do; what was locked and not marked is the next one's. */
+static void a_mark_ends_the_locking(void **state)
+{
+    (void)state;
+    const rs_cache_key key = {{.lo = 1, .hi = 2}}, other = {{.lo = 1, .hi = 3}};
+    for (int i = 0; i < 2; i++) {
+        const int lock = rs_cache_try_lock_unmarked(&key);
+        assert_true(lock >= 0);
+        if (i == 1)
+            rs_cache_mark(lock, &key);
+        rs_cache_unlock(lock);
+    }
+    assert_int_equal(rs_cache_try_lock_unmarked(&key), -1);
+    const int lock = rs_cache_try_lock_unmarked(&other);
+    assert_true(lock >= 0);
+    assert_int_equal(rs_cache_try_lock_unmarked(&key), -1); /* waits for no other key's lock */
+    rs_cache_unlock(lock);
+    assert_int_equal(setenv("RESCL_CACHE_LIMIT", "0", 1), 0);
+    assert_int_equal(rs_cache_try_lock_unmarked(&other), -1);
 }
 
 /* The lock of a process that was killed is free. */
@@ -432,9 +509,17 @@ static void use_it_twice(void **state)
     assert_true(use_program("-DEXTRA=1"));
 }
 
+static void launch(void **state)
+{
+    (void)state;
+    group_size = 2;
+    assert_true(use_program("-DLAUNCHED=1"));
+}
+
 int main(int argc, char **argv)
 {
-    const struct CMUnitTest child[] = {cmocka_unit_test(use_it_twice)};
+    const struct CMUnitTest use[] = {cmocka_unit_test(use_it_twice)};
+    const struct CMUnitTest launching[] = {cmocka_unit_test(launch)};
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(keeps_what_is_stored, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(keeps_it_under_any_umask, make_dir, remove_dir),
@@ -447,15 +532,21 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(works_without_a_folder, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(trusts_no_planted_program, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(is_shared_by_processes, make_dir, remove_dir),
+#ifdef __linux__
+        cmocka_unit_test_setup_teardown(compiles_for_a_launch_once, make_dir, remove_dir),
+#endif
+        cmocka_unit_test_setup_teardown(a_mark_ends_the_locking, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(a_lock_ends_with_its_process, make_dir, remove_dir),
     };
     self = argv[0];
     if (argc > 1) {
-        const int failed = cmocka_run_group_tests(child, NULL, NULL);
+        const int failed = strcmp(argv[1], "use") == 0
+                               ? cmocka_run_group_tests(use, NULL, NULL)
+                               : cmocka_run_group_tests(launching, NULL, NULL);
         return failed == 0 && built_it ? BUILT_IT : failed;
     }
     /* Processes that share PoCL's folder must share the locks in rescl's. */
-    char *pocl = rs_test_dir_make();
+    pocl = rs_test_dir_make();
     if (setenv("POCL_CACHE_DIR", pocl, 1) != 0)
         return 1;
     const int failed = cmocka_run_group_tests(tests, NULL, NULL);
