@@ -64,9 +64,9 @@ static rescl_status fail_blas(CLBlastStatusCode code, const rs_gemm *g)
     const char *name = rs_cl_name((cl_int)code);
     const char *cure = NULL;
     const bool own = code < -1000;
-    rescl_status status = RESCL_ERR_DEVICE;
+    rescl_status status = own ? RESCL_ERR_DEVICE : rs_cl_status((cl_int)code);
     if (!own && rs_cl_is_memory((cl_int)code))
-        status = RESCL_ERR_MEMORY, cure = SHORT_OF_MEMORY;
+        cure = SHORT_OF_MEMORY;
     else if (code == CLBlastInsufficientMemoryTemp)
         status = RESCL_ERR_MEMORY;
     else if (code == CLBlastInvalidLocalThreadsTotal || code == CLBlastInvalidLocalThreadsDim)

@@ -90,12 +90,16 @@ bool rs_cl_is_memory(cl_int code)
            code == CL_OUT_OF_HOST_MEMORY || code == CL_INVALID_BUFFER_SIZE;
 }
 
+rescl_status rs_cl_status(cl_int code)
+{
+    return rs_cl_is_memory(code) && code != CL_OUT_OF_RESOURCES ? RESCL_ERR_MEMORY
+                                                                : RESCL_ERR_DEVICE;
+}
+
 rescl_status rs_cl_fail(cl_int code, const char *call, const char *file, int line)
 {
     const cl_error_text *text = find_text(code);
-    const bool memory = rs_cl_is_memory(code) && code != CL_OUT_OF_RESOURCES;
-    return rs_error_set(memory ? RESCL_ERR_MEMORY : RESCL_ERR_DEVICE, code, file, line,
-                        "%.*s: %s (%d)%s%s", (int)strcspn(call, "("), call, rs_cl_name(code),
-                        (int)code, text && text->cure ? ": " : "",
-                        text && text->cure ? text->cure : "");
+    return rs_error_set(rs_cl_status(code), code, file, line, "%.*s: %s (%d)%s%s",
+                        (int)strcspn(call, "("), call, rs_cl_name(code), (int)code,
+                        text && text->cure ? ": " : "", text && text->cure ? text->cure : "");
 }

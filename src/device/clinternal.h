@@ -29,6 +29,10 @@ rescl_status rs_cl_fail(cl_int code, const char *call, const char *file, int lin
 /* True for the codes that mean that device or host memory is short. */
 bool rs_cl_is_memory(cl_int code);
 
+/* What a failed call with this code is: RESCL_ERR_MEMORY or RESCL_ERR_DEVICE. Drivers say
+ * CL_OUT_OF_RESOURCES of whatever goes wrong in a kernel, too. */
+rescl_status rs_cl_status(cl_int code);
+
 #define RS_CL(call)                                                                                \
     do {                                                                                           \
         const cl_int rs_cl_code = (call);                                                          \

@@ -137,6 +137,36 @@ static void opening_asks_the_device_too(void **state)
     rescl_runtime_destroy(runtime);
 }
 
+/* Within CLBlast too, which launches its kernels itself. */
+static void a_launch_of_clblast_has_the_code_of_any_other(void **state)
+{
+    (void)state;
+    rs_buffer *buf = NULL;
+    fault_arm(NULL);
+    assert_ok(rs_buffer_create(rs_test_device(), 3 * 64 * sizeof(float), &buf));
+    const rs_gemm g = {.m = 8,
+                       .n = 8,
+                       .k = 8,
+                       .alpha = 1,
+                       .a = buf,
+                       .lda = 8,
+                       .b = buf,
+                       .b_offset = 64,
+                       .ldb = 8,
+                       .c = buf,
+                       .c_offset = 128,
+                       .ldc = 8};
+    fault_arm(&(fault_plan){.at = 1, .function = "clEnqueueNDRangeKernel", .code = -5});
+    assert_fails(rs_blas_gemm(rs_test_device(), &g), RESCL_ERR_DEVICE, "CLBlastSgemm",
+                 "CL_OUT_OF_RESOURCES");
+    fault_arm(&(fault_plan){.at = 1, .function = "clEnqueueNDRangeKernel", .code = -4});
+    assert_fails(rs_blas_gemm(rs_test_device(), &g), RESCL_ERR_MEMORY, "CLBlastSgemm");
+    fault_arm(NULL);
+    assert_ok(rs_blas_gemm(rs_test_device(), &g));
+    assert_ok(rs_finish(rs_test_device()));
+    rs_buffer_release(buf);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -147,6 +177,7 @@ int main(void)
         cmocka_unit_test(a_device_that_does_not_answer_is_not_used),
         cmocka_unit_test(a_platform_that_lists_no_devices_keeps_its_code),
         cmocka_unit_test(opening_asks_the_device_too),
+        cmocka_unit_test(a_launch_of_clblast_has_the_code_of_any_other),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
