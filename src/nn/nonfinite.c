@@ -80,7 +80,7 @@ static rescl_status read_node(rs_net *n, const rs_stage *s, numbers *x)
         x->tame = tame;
     if (p->op->reference_at)
         goto out;
-    for (int i = 0; i < p->nws; i++)
+    for (int i = 0; i < p->nws && i < RS_OP_WS; i++)
         RS_OOM(x->ws[i] = calloc(rs_shape_count(&p->ws[i]) + 1, sizeof(double)));
     RS_OOM(x->dst = calloc(rs_shape_count(&p->dst), sizeof(double)));
 out:
