@@ -30,6 +30,7 @@
 #include <linux/seccomp.h>
 #include <stddef.h>
 #include <sys/mman.h>
+#include <time.h>
 #endif
 
 #define MOST_DESCRIPTORS 65536 /* that are closed one by one where the system has no call for it */
@@ -158,11 +159,16 @@ static bool install(const rule *rules, size_t count)
 /* What would call the system later, and may not then, is done ahead. */
 static void prepare(void)
 {
+    static char zone[] = "TZ=UTC0", *bare[] = {zone, NULL};
 #ifdef __GLIBC__
     mallopt(M_ARENA_MAX, 1); /* else the allocator may count the processors, in a file */
 #endif
     /* Messages in other languages lie in files. */
     uselocale(newlocale(LC_ALL_MASK, "C", (locale_t)0));
+    /* The time zone, which HDF5 asks for when a read or a write fails, too. setenv would take a lock
+     * that a thread of the parent may have held. */
+    environ = bare;
+    tzset();
 }
 
 bool rs_sandbox_filter(int reply, bool writes)

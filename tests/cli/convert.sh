@@ -87,6 +87,16 @@ if grep -q "built without HDF5" err; then
     exit 0
 fi
 want_code 0
+# A full disk is an error of the write, whoever writes the format.
+for limited in limited.h5 limited.safetensors; do
+    command="(ulimit -f 8; rescl convert to $limited)"
+    (ulimit -f 8 && exec "$RESCL" convert $w $limited >out 2>err)
+    code=$?
+    want_code 4
+    want_err "$limited"
+    want_err "File too large"
+    [ "$(echo $limited*)" = "$limited*" ] || fail "expected nothing of $limited"
+done
 run convert $w x.h5 --dtype bf16
 want_code 2
 want_err "HDF5 has no bf16"
