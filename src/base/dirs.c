@@ -47,3 +47,18 @@ bool rs_make_folders(const char *path)
     errno = why;
     return good;
 }
+
+/* "<pid>-<number>": no other name was made here. */
+static bool is_serial(const char *text)
+{
+    const size_t pid = strspn(text, "0123456789");
+    const size_t number = text[pid] == '-' ? strspn(text + pid + 1, "0123456789") : 0;
+    return pid > 0 && number > 0 && !text[pid + 1 + number];
+}
+
+bool rs_atomic_is_temporary(const char *name, size_t len)
+{
+    const size_t mark = sizeof RS_TEMP_MARK - 1;
+    return strnlen(name, len) == len && strncmp(name + len, RS_TEMP_MARK, mark) == 0 &&
+           is_serial(name + len + mark);
+}

@@ -99,11 +99,6 @@ bool rs_write_all(int fd, const void *data, size_t bytes)
     return true;
 }
 
-/* A temporary file is <path>.tmp-<pid>-<number>, locked (flock) while its writer lives. One that
- * is not locked was left by a process that died, and the next writer of the same path removes it.
- */
-#define TEMP_MARK ".tmp-"
-
 char *rs_path_parent(const char *path)
 {
     const char *slash = strrchr(path, '/');
@@ -118,22 +113,9 @@ static const char *name_of(const char *path)
     return slash ? slash + 1 : path;
 }
 
-/* "<pid>-<number>": no other name was made here. */
-static bool is_serial(const char *text)
-{
-    const size_t pid = strspn(text, "0123456789");
-    const size_t number = text[pid] == '-' ? strspn(text + pid + 1, "0123456789") : 0;
-    return pid > 0 && number > 0 && !text[pid + 1 + number];
-}
-
-bool rs_atomic_is_temporary(const char *name, size_t len)
-{
-    const size_t mark = sizeof TEMP_MARK - 1;
-    return strnlen(name, len) == len && strncmp(name + len, TEMP_MARK, mark) == 0 &&
-           is_serial(name + len + mark);
-}
-
-/* Best effort: what cannot be removed stays. */
+/* A temporary file is locked (flock) while its writer lives. One that is not locked was left by a
+ * process that died, and the next writer of the same path removes it. Best effort: what cannot be
+ * removed stays. */
 static void remove_stale(const char *path)
 {
     const char *name = name_of(path);
@@ -187,7 +169,7 @@ rescl_status rs_atomic_open(rs_atomic_file *f, const char *path)
     remove_stale(f->path);
     while (!f->open) {
         free(f->temp);
-        RS_OOM(f->temp = rs_strf("%s" TEMP_MARK "%ld-%u", f->path, (long)getpid(),
+        RS_OOM(f->temp = rs_strf("%s" RS_TEMP_MARK "%ld-%u", f->path, (long)getpid(),
                                  atomic_fetch_add(&serial, 1)));
         f->fd = open(f->temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
         if (f->fd < 0 && errno == EEXIST)

@@ -41,10 +41,6 @@ rescl_status rs_atomic_write(rs_atomic_file *f, const void *data, size_t bytes) 
 rescl_status rs_atomic_commit(rs_atomic_file *f) RESCL_CHECK;
 void rs_atomic_abort(rs_atomic_file *f);
 
-/* Whether `name`, in the same folder, is that of a temporary file for the file whose name is its first
- * `len` bytes: its writer may still live. */
-bool rs_atomic_is_temporary(const char *name, size_t len);
-
 /* The three calls above for data that is in memory already. */
 rescl_status rs_file_write(const char *path, const void *data, size_t bytes) RESCL_CHECK;
 

@@ -1,5 +1,6 @@
 #include "litter.h"
 
+#include "dirs.h"
 #include "interrupt.h"
 #include "output.h"
 #include "run_folder.h"
@@ -24,14 +25,12 @@ static const char *const names[LITTER] = {"args.ini",    "env.json", "results.cs
                                           "skipped.csv", "weights",  ""};
 static DIR *volatile listing; /* of the new run's folder; nothing else reads it */
 
-/* Files that are being written: see rs_atomic_open. */
+/* Whether one of them is being written under this name. */
 static bool is_temporary(const char *name)
 {
-    static const char mark[] = ".tmp-";
     for (int i = 0; i < LITTER; i++) {
         const size_t len = strlen(names[i]);
-        if (len > 0 && strncmp(name, names[i], len) == 0 &&
-            strncmp(name + len, mark, sizeof mark - 1) == 0)
+        if (len > 0 && strncmp(name, names[i], len) == 0 && rs_atomic_is_temporary(name, len))
             return true;
     }
     return false;

@@ -106,20 +106,27 @@ run train --resume INT/long --model resnet50
 want_code 2
 want_err "cannot resume"
 
-# Stopped while it still plans, with nothing to save: no folder is left behind.
-command="rescl train --model resnet50"
-: >err
-"$RESCL" train --model resnet50 --data-path handsigns --size 64 --output-dir new >out 2>err &
-pid=$!
-until grep -q '^run ' err || ! kill -0 $pid; do sleep 0.02; done
-: >new/resnet50-handsigns/env.json.tmp-1-1 # as if it was in the middle of writing that file
-kill -s TERM $pid
-wait $pid
-code=$?
-want_code 130
-if ! grep -q 'interrupted in epoch' err; then
-    [ -z "$(ls new)" ] || fail "expected no run folder of a training that never began"
-fi
+# Stopped while it still plans, with nothing to save: no folder is left behind, but for a file of the
+# user's own.
+for kept in '' args.ini.tmp-mine; do
+    command="rescl train --model resnet50"
+    : >err
+    "$RESCL" train --model resnet50 --data-path handsigns --size 64 --output-dir new >out 2>err &
+    pid=$!
+    until grep -q '^run ' err || ! kill -0 $pid; do sleep 0.02; done
+    : >new/resnet50-handsigns/env.json.tmp-1-1 # as if it was in the middle of writing that file
+    [ -z "$kept" ] || : >new/resnet50-handsigns/$kept
+    kill -s TERM $pid
+    wait $pid
+    code=$?
+    want_code 130
+    if ! grep -q 'interrupted in epoch' err; then
+        [ "$(ls new/resnet50-handsigns 2>/dev/null)" = "$kept" ] ||
+            fail "expected nothing of a training that never began, but '$kept'"
+        [ -n "$kept" ] || [ -z "$(ls new)" ] || fail "expected no run folder"
+    fi
+    rm -rf new
+done
 
 # Stopped while the best weights are measured on test: the run is whole, and stays as it is.
 command="rescl train with val and test, interrupted at the end"
