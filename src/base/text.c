@@ -286,6 +286,19 @@ bool rs_has_control(const char *text)
     return false;
 }
 
+/* Characters that turn the direction of what follows, or that nobody sees. The joiners U+200C and
+ * U+200D stay: scripts and emoji need them. */
+static bool is_deceptive(long code)
+{
+    static const long ranges[][2] = {{0x61c, 0x61c},    {0x200b, 0x200b}, {0x200e, 0x200f},
+                                     {0x2028, 0x202e},  {0x2060, 0x2069}, {0xfeff, 0xfeff},
+                                     {0xe0000, 0xe007f}};
+    for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)
+        if (code >= ranges[i][0] && code <= ranges[i][1])
+            return true;
+    return false;
+}
+
 size_t rs_escape(const char *text, const char *keep, char *out)
 {
     static const char plain[] = "\n\r\t", letter[] = "nrt";
@@ -295,15 +308,14 @@ size_t rs_escape(const char *text, const char *keep, char *out)
     for (const unsigned char *p = (const unsigned char *)text; *p; p += len) {
         len = decode(p, &code);
         const char *known = code < 0x80 ? strchr(plain, *p) : NULL;
-        const bool turns = (code >= 0x2028 && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
         if (code < 0x80 && strchr(keep, *p))
             *to++ = (char)*p;
         else if (known)
             to += sprintf(to, "\\%c", letter[known - plain]);
         else if (is_control(*p, code))
             to += sprintf(to, "\\x%02lx", code < 0 ? *p : code);
-        else if (turns || code == 0xfeff)
-            to += sprintf(to, "\\u%04lx", code);
+        else if (is_deceptive(code))
+            to += sprintf(to, code > 0xffff ? "\\U%08lx" : "\\u%04lx", code);
         else
             for (size_t i = 0; i < len; i++)
                 *to++ = (char)p[i];

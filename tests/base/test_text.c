@@ -196,6 +196,10 @@ static void escapes_control_characters(void **state)
             "", "\\x9b2J");
     escaped("caf\xe9", "", "caf\xe9");            /* Latin 1 */
     escaped("\xe2\x80\xaegnp", "", "\\u202egnp"); /* right to left from here */
+    escaped("a\xe2\x80\x8e\xe2\x80\x8f\xd8\x9c", "", "a\\u200e\\u200f\\u061c");
+    escaped("a\xe2\x80\x8b\xe2\x81\xa0\xe2\x81\xa4", "", "a\\u200b\\u2060\\u2064");
+    escaped("a\xf3\xa0\x80\x81\xf3\xa0\x81\xbf", "", "a\\U000e0001\\U000e007f");
+    escaped("\xe2\x80\x8c \xe2\x80\x8d", "", "\xe2\x80\x8c \xe2\x80\x8d"); /* joiners */
     assert_true(rs_has_control("a\033"));
     assert_true(rs_has_control("a\xc2\x85"));
     assert_false(rs_has_control("\xe7\x8c\xab caf\xe9"));
