@@ -74,6 +74,9 @@ endif()
 # home, nor what was measured for this class of devices, changes what a test does.
 set(rs_test_dir "${PROJECT_BINARY_DIR}/test-files")
 file(MAKE_DIRECTORY "${rs_test_dir}/cache/rescl" "${rs_test_dir}/cache/pocl" "${rs_test_dir}/tmp")
+# A cache that others may write is not used.
+file(CHMOD "${rs_test_dir}/cache/rescl" "${rs_test_dir}/cache/pocl"
+    PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE)
 set(rs_test_env
     "RESCL_SOURCE_DIR=${PROJECT_SOURCE_DIR}"
     "RESCL_CACHE_DIR=${rs_test_dir}/cache/rescl"

@@ -68,6 +68,47 @@ static const char *doubt(const struct stat *info)
     return NULL;
 }
 
+/* The same of a folder that holds others' folders too, as /tmp does: there the sticky bit protects
+ * each of them. A link is what it leads to. */
+static const char *doubt_above(const char *path)
+{
+    struct stat link, info;
+    if (lstat(path, &link) != 0 || stat(path, &info) != 0)
+        return NULL;
+    if ((link.st_uid != geteuid() && link.st_uid != 0) ||
+        (info.st_uid != geteuid() && info.st_uid != 0))
+        return "belongs to another user";
+    if ((info.st_mode & S_IWOTH) && !(info.st_mode & S_ISVTX))
+        return "may be written by others";
+    return NULL;
+}
+
+const char *rs_cache_doubt(const char *folder, bool base, char **where)
+{
+    const char *why = NULL;
+    struct stat info;
+    char *path = strdup(folder);
+    for (size_t n = path ? strlen(path) : 0; n > 1 && path[n - 1] == '/'; n--)
+        path[n - 1] = '\0'; /* lstat would follow a link */
+    for (int level = 0; path && level < (base ? 3 : 1) && !why; level++) {
+        if (level > 0) {
+            char *parent = rs_path_parent(path);
+            free(path);
+            path = parent;
+        }
+        if (path && level < 2)
+            why = lstat(path, &info) == 0 ? doubt(&info) : NULL;
+        else if (path)
+            why = doubt_above(path);
+    }
+    if (!why) {
+        free(path);
+        path = NULL;
+    }
+    *where = path;
+    return why;
+}
+
 bool rs_cache_owns(const char *path)
 {
     struct stat info;

@@ -15,6 +15,11 @@ rescl_status rs_cache_path(char **out) RESCL_CHECK;
  * cache or the folder is a link, belongs to somebody else or may be written by others. */
 rescl_status rs_cache_folder(const char *name, char **out) RESCL_CHECK;
 
+/* What forbids to trust a folder that is there, or NULL: as above. With `base` that is asked of
+ * <base>/<name>, both of them, and what holds <base> must not let others put another in its place.
+ * *`where` is what is in doubt, on the heap (NULL when memory is short). */
+const char *rs_cache_doubt(const char *folder, bool base, char **where);
+
 /* Whether a file of the cache is this user's own, and nobody else may write to it. */
 bool rs_cache_owns(const char *path);
 

@@ -8,12 +8,15 @@
 #include "path.h"
 #include "str.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <ftw.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -27,12 +30,25 @@ static bool prepared;
 
 /* ---- the cache folder ---------------------------------------------------------------------- */
 
+/* Makes the folder and the one that holds it for this user alone: 0, else errno. */
+static int make_private(const char *folder)
+{
+    char *parent = rs_path_parent(folder), *above = parent ? rs_path_parent(parent) : NULL;
+    const bool good = above && rs_make_folders(above) &&
+                      (mkdir(parent, 0700) == 0 || errno == EEXIST) && mkdir(folder, 0700) == 0;
+    const int code = good ? 0 : above ? errno : ENOMEM;
+    free(parent);
+    free(above);
+    return code == EEXIST && rs_path_is_dir(folder) ? 0 : code;
+}
+
 /* Where a program of PoCL's would be written; 0, else errno. The folder is made, as PoCL makes it. */
 static int check_folder(const char *folder)
 {
     struct statvfs disk;
-    if (access(folder, F_OK) != 0 && (!rs_make_folders(folder) || chmod(folder, 0700) != 0))
-        return errno;
+    const int code = access(folder, F_OK) == 0 ? 0 : make_private(folder);
+    if (code != 0)
+        return code;
     if (access(folder, W_OK | X_OK) != 0)
         return errno;
     if (statvfs(folder, &disk) != 0)
@@ -50,7 +66,10 @@ static char *usual_folder(void)
     return home && home[0] != '\0' ? rs_strf("%s/.cache/pocl/kcache", home) : NULL;
 }
 
-static char *temporary; /* removed at exit, by the process that made it */
+/* One is locked while its process lives, and removed at exit by the process that made it; what a
+ * killed one left is removed by the next that needs one. */
+#define TEMPORARY "rescl-pocl-"
+static char *temporary;
 static pid_t maker;
 
 static int remove_one(const char *path, const struct stat *info, int kind, struct FTW *at)
@@ -60,24 +79,75 @@ static int remove_one(const char *path, const struct stat *info, int kind, struc
     return 0;
 }
 
-static void remove_temporary(void)
+static void remove_tree(const char *path)
 {
     enum { DESCRIPTORS = 16 };
+    (void)nftw(path, remove_one, DESCRIPTORS, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+}
+
+static void remove_temporary(void)
+{
     if (temporary && getpid() == maker)
-        nftw(temporary, remove_one, DESCRIPTORS, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+        remove_tree(temporary);
+}
+
+/* The folder at `path`, if it is this user's alone and could be locked; else -1. The lock goes with
+ * the descriptor, so with the process. */
+static int lock_folder(const char *path)
+{
+    struct stat info, named;
+    const int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (fd < 0)
+        return -1;
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0 && fstat(fd, &info) == 0 && lstat(path, &named) == 0 &&
+        info.st_dev == named.st_dev && info.st_ino == named.st_ino && info.st_uid == geteuid() &&
+        !(info.st_mode & (S_IRWXG | S_IRWXO)))
+        return fd;
+    close(fd);
+    return -1;
+}
+
+static void remove_stale(const char *folder)
+{
+    static const char random[] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    const size_t mark = sizeof TEMPORARY - 1;
+    struct dirent *entry;
+    DIR *dir = opendir(folder);
+    while (dir && (entry = readdir(dir)) != NULL) {
+        const char *name = entry->d_name;
+        if (strncmp(name, TEMPORARY, mark) != 0 || strlen(name) != mark + strlen("XXXXXX") ||
+            strspn(name + mark, random) != strlen("XXXXXX"))
+            continue;
+        char *path = rs_path_join(folder, name);
+        const int fd = path ? lock_folder(path) : -1;
+        if (fd >= 0) {
+            remove_tree(path);
+            close(fd);
+        }
+        free(path);
+    }
+    if (dir)
+        closedir(dir);
 }
 
 /* NULL where there is no place for one either. */
 static char *make_temporary(void)
 {
     const char *folder = getenv("TMPDIR");
-    char *path = rs_strf("%s/rescl-pocl-XXXXXX", folder && folder[0] != '\0' ? folder : "/tmp");
+    if (!folder || folder[0] == '\0')
+        folder = "/tmp";
+    remove_stale(folder);
+    char *path = rs_strf("%s/" TEMPORARY "XXXXXX", folder);
     if (!path || !mkdtemp(path) || check_folder(path) != 0) {
         if (path)
             rmdir(path);
         free(path);
         return NULL;
     }
+    /* Where there are no locks it cannot be taken for stale; where another process took it for stale
+     * before it was locked, it is made again. */
+    if (lock_folder(path) < 0 && access(path, F_OK) != 0 && mkdir(path, 0700) == 0)
+        (void)lock_folder(path);
     temporary = path;
     maker = getpid();
     (void)atexit(remove_temporary);
@@ -88,9 +158,10 @@ static char *make_temporary(void)
 static rescl_status take_another(const char *usual, const char *why)
 {
     rescl_status st = RESCL_OK;
-    char *own = NULL;
+    char *own = NULL, *where = NULL;
     const char *folder = NULL;
-    if (rs_cache_folder("pocl", &own) == RESCL_OK && check_folder(own) == 0)
+    if (rs_cache_folder("pocl", &own) == RESCL_OK && check_folder(own) == 0 &&
+        !rs_cache_doubt(own, true, &where))
         folder = own;
     if (!folder) {
         folder = make_temporary();
@@ -106,6 +177,26 @@ static rescl_status take_another(const char *usual, const char *why)
                "out of host memory");
 out:
     free(own);
+    free(where);
+    return st;
+}
+
+/* PoCL loads what lies there with the rights of this process: what others may have planted is not
+ * used, whoever named the folder. */
+static rescl_status avoid_planted(const char *folder, bool given)
+{
+    rescl_status st = RESCL_OK;
+    char *where = NULL;
+    const char *why = rs_cache_doubt(folder, !given, &where);
+    if (why) {
+        rs_log(RESCL_LOG_WARN,
+               "PoCL's cache %s is not used: %s %s, so programs could be planted there; remove it, "
+               "or name another folder in POCL_CACHE_DIR",
+               folder, where ? where : folder, why);
+        RS_TRY(take_another(folder, why));
+    }
+out:
+    free(where);
     return st;
 }
 
@@ -114,16 +205,18 @@ static rescl_status settle_cache(void)
     rescl_status st = RESCL_OK;
     const char *asked = getenv("POCL_CACHE_DIR");
     const bool given = asked && asked[0] != '\0';
-    char *usual = given ? NULL : usual_folder();
-    const int code = given ? check_folder(asked) : usual ? check_folder(usual) : ENOENT;
+    char *folder = given ? strdup(asked) : usual_folder(); /* setenv may free what getenv found */
+    const int code = folder ? check_folder(folder) : ENOENT;
     if (given && code != 0)
         snprintf(fault, sizeof fault, NO_FOLDER "set POCL_CACHE_DIR", asked, strerror(code));
-    else if (!given && !usual)
+    else if (!folder)
         RS_TRY(take_another("/tmp", "there is no home"));
     else if (code != 0)
-        RS_TRY(take_another(usual, strerror(code)));
+        RS_TRY(take_another(folder, strerror(code)));
+    else
+        RS_TRY(avoid_planted(folder, given));
 out:
-    free(usual);
+    free(folder);
     return st;
 }
 

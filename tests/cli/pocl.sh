@@ -33,6 +33,62 @@ want_code 0
 want_err "each run compiles anew, in $PWD/temporary/rescl-pocl-"
 [ -z "$(ls temporary)" ] || fail "expected the temporary folder to be removed"
 
+# What a killed process left there goes; what lives, is a link or was not made by rescl stays.
+mkdir -m 700 temporary/rescl-pocl-aB3dEf temporary/rescl-pocl-mine elsewhere
+: >temporary/rescl-pocl-aB3dEf/program
+: >elsewhere/file
+ln -s ../elsewhere temporary/rescl-pocl-linked
+kept='rescl-pocl-linked rescl-pocl-mine'
+if command -v flock >/dev/null; then
+    mkdir -m 700 temporary/rescl-pocl-living
+    exec 9<temporary/rescl-pocl-living
+    flock 9
+    kept='rescl-pocl-linked rescl-pocl-living rescl-pocl-mine'
+fi
+with HOME=/dev/null RESCL_CACHE_DIR=/dev/null/r "TMPDIR=$PWD/temporary" "$RESCL" devices
+want_code 0
+[ "$(cd temporary && echo *)" = "$kept" ] || fail "expected $kept, found $(ls temporary)"
+[ -e elsewhere/file ] || fail "expected no link to be followed"
+
+# A home's own folders are used without a word, and made for this user alone, in a place like /tmp too.
+mkdir -m 700 home
+mkdir -m 1777 sticky
+for home in home sticky; do
+    with "HOME=$PWD/$home" "RESCL_CACHE_DIR=$PWD/own" "$RESCL" devices
+    want_code 0
+    grep -q warning err && fail "expected no warning"
+    case $(ls -ld $home/.cache/pocl) in
+    drwx------*) ;;
+    *) fail "expected a folder for this user alone" ;;
+    esac
+done
+# What others may write, or somebody else made, is not.
+for part in .cache .cache/pocl .cache/pocl/kcache; do
+    chmod 777 home/$part
+    with "HOME=$PWD/home" "RESCL_CACHE_DIR=$PWD/own" "$RESCL" devices
+    want_code 0
+    want_err "kcache is not used: $PWD/home/$part may be written by others"
+    chmod 700 home/$part
+    [ "$(id -u)" -eq 0 ] || continue
+    chown 65534 home/$part
+    with "HOME=$PWD/home" "RESCL_CACHE_DIR=$PWD/own" "$RESCL" devices
+    want_err "kcache is not used: $PWD/home/$part belongs to another user"
+    chown 0 home/$part
+done
+chmod 777 home/.cache
+with -u RESCL_CACHE_DIR "HOME=$PWD/home" "TMPDIR=$PWD/temporary" "$RESCL" devices
+want_code 0
+want_err "each run compiles anew, in $PWD/temporary/rescl-pocl-"
+mkdir shared
+chmod 777 shared
+with "POCL_CACHE_DIR=$PWD/shared" "RESCL_CACHE_DIR=$PWD/own" "$RESCL" devices
+want_code 0
+want_err "$PWD/shared is not used: $PWD/shared may be written by others"
+ln -s own/pocl link
+with "POCL_CACHE_DIR=$PWD/link/" "RESCL_CACHE_DIR=$PWD/own" "$RESCL" devices
+want_code 0
+want_err "$PWD/link is a link"
+
 # Without a home PoCL would take /tmp/pocl, which anybody may have made.
 with -u HOME "RESCL_CACHE_DIR=$PWD/own" "$RESCL" devices
 want_code 0
