@@ -51,21 +51,26 @@ RESCL_TUNE=y.tune run bench model --model resnet8 --size 16 --batch-size 2 --mod
 want_code 0
 want_err "y.tune:$lines: expected 'problem = implementation'"
 
-# A device with so little memory that some implementations, defaults among them, cannot run.
-# shellcheck disable=SC2086
-RESCL_MAX_GLOBAL=1000000 run tune --model resnet8 --size 32 --batch-size 2 --mode infer --repeats 1 \
-    --min-seconds 0 --no-params -o short.tune
-want_code 0
-want_err "the default cannot be taken; rejected default: "
-want_err "is short of memory: asked for"
-want_out "whose default cannot be taken"
-grep -q "ms; failed: winograd" short.tune || fail "expected the file to say that the default failed"
+# A device with so little memory that some implementations, defaults among them, cannot run. Where
+# vectors are too short for winograd, this class of devices may have one implementation alone.
+if grep -qE '^width = [12]$' z.tune; then
+    echo "without a default that cannot run: winograd is made for vectors of at least 4 floats"
+else
+    # shellcheck disable=SC2086
+    RESCL_MAX_GLOBAL=1000000 run tune --model resnet8 --size 32 --batch-size 2 --mode infer \
+        --repeats 1 --min-seconds 0 --no-params -o short.tune
+    want_code 0
+    want_err "the default cannot be taken; rejected default: "
+    want_err "is short of memory: asked for"
+    want_out "whose default cannot be taken"
+    grep -q "ms; failed: winograd" short.tune || fail "expected the file to say that the default failed"
+fi
 # shellcheck disable=SC2086
 RESCL_MAX_GLOBAL=1000000 run bench op --model resnet8 --size 32 --batch-size 2 --mode infer --repeats 1 \
     --min-seconds 0 --no-peak
 want_code 1
 want_err "is short of memory: asked for"
-want_out "| failed"
+grep -qE '^\|.*\| \*?failed' out || fail "expected a failed implementation"
 want_out "| dense"
 # shellcheck disable=SC2086
 RESCL_MAX_GLOBAL=200000 run tune --model resnet8 --size 32 --batch-size 2 --mode infer --no-params \
