@@ -63,7 +63,8 @@ else
     want_err "the default cannot be taken; rejected default: "
     want_err "is short of memory: asked for"
     want_out "whose default cannot be taken"
-    grep -q "ms; failed: winograd" short.tune || fail "expected the file to say that the default failed"
+    grep -q "ms; failed: winograd" short.tune ||
+        fail "expected the file to say that the default failed"
 fi
 # shellcheck disable=SC2086
 RESCL_MAX_GLOBAL=1000000 run bench op --model resnet8 --size 32 --batch-size 2 --mode infer --repeats 1 \
