@@ -36,6 +36,7 @@ endif()
 # What CMake itself cannot build is refused with the reason.
 foreach(character "#" "[1]" "|")
     set(tree "${WORK_DIR}/refused${character}")
+    file(REMOVE_RECURSE "${WORK_DIR}/refused") # it belongs to one tree
     file(COPY "${SOURCE_DIR}/CMakeLists.txt" DESTINATION "${tree}")
     run(${CMAKE_COMMAND} -S "${tree}" -B "${WORK_DIR}/refused")
     if(result EQUAL 0 OR NOT output MATCHES "CMake cannot build in")
