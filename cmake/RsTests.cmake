@@ -7,7 +7,14 @@
 # default: on two cores together under 90 s with compiled kernels in the cache, a minute more without;
 # no room is without one. No test, slow or not, takes more than 2 GB.
 set(rs_slow_tests
+    cli.splits
+    cli.transfer
+    data.signs_h5
+    examples.five_uses
+    fault.commands
+    file.safetensors
     fuzz.run
+    io.misfit
     model.devices
     model.resnet_family
     op.conv2d.packed_gemm.width4
@@ -21,7 +28,10 @@ set(rs_slow_tests
     op.conv2d_shapes.packed_gemm.width8
     op.conv2d_shapes.winograd.width4
     op.conv2d_shapes.winograd.width8
-    op.dense.tuned)
+    op.dense.tuned
+    train.kill_resume
+    train.resume
+    train.saliency)
 
 # These have the label "exhaustive": each call of each job, or each allocation, fails once. Half an hour
 # together; the tests without their endings take samples of the same.
