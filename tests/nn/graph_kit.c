@@ -60,6 +60,15 @@ rs_value kit_wall(rs_graph *g, const char *name, rs_value x)
     return layer(g, name, &rs_op_avgpool, &attr, sizeof attr, &x, 1);
 }
 
+rs_value kit_shortcut(rs_graph *g, rs_value x)
+{
+    rs_value y;
+    x = kit_relu(g, "r1", kit_bn(g, "b1", kit_conv(g, "c1", x, 8, 3, 1)));
+    y = kit_relu(g, "r2", kit_bn(g, "b2", kit_conv(g, "c2", x, 8, 3, 1)));
+    y = kit_bn(g, "b3", kit_conv(g, "c3", y, 8, 1, 1));
+    return kit_relu(g, "r3", kit_add(g, "sum", y, x));
+}
+
 void kit_finish(rs_graph *g, rs_value x, size_t classes)
 {
     const rs_pool_attr pool = {.global = true};

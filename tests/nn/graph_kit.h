@@ -13,6 +13,9 @@ rs_value kit_relu(rs_graph *g, const char *name, rs_value x);
 rs_value kit_add(rs_graph *g, const char *name, rs_value x, rs_value y);
 /* An average over one pixel: changes nothing, but no layer can be merged across it. */
 rs_value kit_wall(rs_graph *g, const char *name, rs_value x);
+/* Three convolutions of 8 channels with their batch normalisations: "c1", then "c2" and "c3" beside a
+ * shortcut, added in "sum" and ended by "r3". */
+rs_value kit_shortcut(rs_graph *g, rs_value x);
 /* Global average pooling "gap", dense "fc", and the loss. */
 void kit_finish(rs_graph *g, rs_value x, size_t classes);
 

@@ -39,10 +39,7 @@ static rs_graph *network(float rate, bool dead_end)
 {
     rs_value x, y;
     rs_graph *g = kit_graph(EDGE, EDGE, 3, &x);
-    x = kit_relu(g, "r1", kit_bn(g, "b1", kit_conv(g, "c1", x, 8, 3, 1)));
-    y = kit_relu(g, "r2", kit_bn(g, "b2", kit_conv(g, "c2", x, 8, 3, 1)));
-    y = kit_bn(g, "b3", kit_conv(g, "c3", y, 8, 1, 1));
-    y = kit_relu(g, "r3", kit_add(g, "sum", y, x));
+    y = kit_shortcut(g, x);
     x = kit_relu(g, "r4", kit_bn(g, "b4", kit_conv(g, "c4", y, 16, 3, 2)));
     if (rate > 0.0f) {
         const rs_dropout_attr drop = {.rate = rate, .stream = 1};

@@ -36,13 +36,10 @@ static int free_batch(void **state)
 
 static rs_graph *network(void)
 {
-    rs_value x, y;
+    rs_value x;
     rs_graph *g = kit_graph(EDGE, EDGE, 3, &x);
-    x = kit_relu(g, "r1", kit_bn(g, "b1", kit_conv(g, "c1", x, 8, 3, 1)));
-    y = kit_relu(g, "r2", kit_bn(g, "b2", kit_conv(g, "c2", x, 8, 3, 1)));
-    y = kit_bn(g, "b3", kit_conv(g, "c3", y, 8, 1, 1));
-    y = kit_relu(g, "r3", kit_add(g, "sum", y, x));
-    x = kit_relu(g, "r4", kit_bn(g, "b4", kit_conv(g, "c4", y, 16, 3, 2)));
+    x = kit_shortcut(g, x);
+    x = kit_relu(g, "r4", kit_bn(g, "b4", kit_conv(g, "c4", x, 16, 3, 2)));
     kit_finish(g, x, CLASSES);
     return g;
 }
