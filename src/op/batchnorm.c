@@ -222,7 +222,8 @@ static void divide_grouped(const rs_problem *p, const rs_caps *caps, kept *d, ch
     divide_pixels(d, pixels_of(p), parts, 8 * group / lx, group / lx);
     d->group = group;
     d->tiles = tiles;
-    snprintf(options, 64, "-DSPREAD=1 -DWG=%zu -DLX=%zu", group, lx);
+    snprintf(options, 64, "-DSPREAD=1 -DWG=%zu -DLX=%zu%s", group, lx,
+             rs_aligned(caps, channels_of(p)));
 }
 
 /* The kernels of forward, of which the first may be left out. */

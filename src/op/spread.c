@@ -34,6 +34,11 @@ size_t rs_vector_width(const rs_caps *caps)
     return caps->float_width >= 16 ? 16 : caps->float_width >= 8 ? 8 : 4;
 }
 
+const char *rs_aligned(const rs_caps *caps, size_t channels)
+{
+    return channels % rs_vector_width(caps) == 0 ? " -DALIGNED" : "";
+}
+
 static size_t divide_up(size_t a, size_t b)
 {
     return a / b + (a % b != 0);

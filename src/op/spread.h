@@ -56,6 +56,10 @@ size_t rs_sum_units(const rs_caps *caps);
 /* VW of common.clh on this device. */
 size_t rs_vector_width(const rs_caps *caps);
 
+/* The option that tells kernels (common.clh) that rows of `channels` floats are whole vectors, for the
+ * implementations that are not made for CPUs; else "". */
+const char *rs_aligned(const rs_caps *caps, size_t channels);
+
 /* An rs_impl.can: kernels that index with 32 bits. */
 const char *rs_can_index32(const rs_problem *p, rs_pass pass, const rs_caps *caps);
 
