@@ -48,9 +48,9 @@ typedef struct rescl_bench_op_row {
     size_t count;   /**< how often the model has it */
     bool preferred; /**< the implementation that a network on this device would use */
     double median_ms, min_ms, gflops;
-    /** Relative L2 distance of the result to what is right: over numbers drawn from it, corners among
-     * them, to the same computed in double; over all of it to the first implementation's result, if
-     * that was right. The larger of the two. */
+    /** Relative L2 distance of the result to what is right, over numbers drawn from it, corners and
+     * borders of tiles among them, and computed in double; infinity where any number of it is not
+     * finite or was not written. */
     double error;
     /** Not RESCL_OK: it could not be run, and rescl_last_error() says why until `fn` returns; its
      * times and its error are NaN. */

@@ -4,59 +4,91 @@
 #include "choice.h"
 #include "error.h"
 #include "rng.h"
+#include "spread.h"
 
+#define FILE_STEM   "trial"
 #define STREAM_DATA 0x626f7073u
+/* Seeds of what no result depends on: outputs, and what forward keeps. */
+#define SEED_OTHERS RS_ROLE_COUNT
 
-/* Seeds of the tensors' numbers. */
-enum {
-    SRC = 1,
-    DST = 2,
-    PARAM = 3,
-    WS = 5,
-    DIFF_DST = 7,
-    DIFF_SRC = 8,
-    DIFF_PARAM = 9,
-    SRC_1 = 11
-};
+/* ---- numbers ----------------------------------------------------------------------------- */
+
+double rs_trial_number(rs_role role, size_t index)
+{
+    uint32_t word[4];
+    rs_philox((uint64_t)role, STREAM_DATA, index / 4, word);
+    return (double)(word[index % 4] >> 8) * 0x1p-23 - 1.0;
+}
+
+/* Work-items that take all quads of a tensor in turns. */
+static rs_grid quads_grid(const rescl_device *dev, size_t count)
+{
+    const rs_caps *caps = rs_device_caps(dev);
+    const size_t group = rs_group_size(caps, 256), quads = (count + 3) / 4;
+    const size_t most = group * 64 * (caps->compute_units > 0 ? caps->compute_units : 1);
+    return (rs_grid){.items = {quads < most ? quads : most, 1, 1}, .group = {group, 1, 1}};
+}
+
+rescl_status rs_trial_fill(rescl_device *dev, const rs_tensor *t, uint64_t seed)
+{
+    rescl_status st = RESCL_OK;
+    const size_t count = rs_shape_count(&t->shape);
+    const rs_grid grid = quads_grid(dev, count);
+    rs_kernel *k = NULL;
+
+    RS_TRY(rs_kernel_get(dev, FILE_STEM, "", "trial_fill", &k));
+    RS_TRY(RS_LAUNCH(dev, k, grid, RS_BUF(t->buf), RS_ULONG(count), RS_ULONG(seed),
+                     RS_ULONG(STREAM_DATA)));
+out:
+    return st;
+}
+
+rescl_status rs_trial_spoil(rescl_device *dev, const rs_tensor *t)
+{
+    rescl_status st = RESCL_OK;
+    const size_t count = rs_shape_count(&t->shape);
+    const rs_grid grid = quads_grid(dev, count);
+    rs_kernel *k = NULL;
+
+    RS_TRY(rs_kernel_get(dev, FILE_STEM, "", "trial_spoil", &k));
+    RS_TRY(RS_LAUNCH(dev, k, grid, RS_BUF(t->buf), RS_ULONG(count)));
+out:
+    return st;
+}
+
+/* ---- tensors ----------------------------------------------------------------------------- */
 
 static rescl_status make_tensor(rescl_device *dev, const rs_shape *shape, uint64_t seed,
                                 rs_tensor *out)
 {
     rescl_status st = RESCL_OK;
-    const size_t count = rs_shape_count(shape);
-    float *host = NULL;
-    rs_rng r;
 
     *out = (rs_tensor){.shape = *shape, .dtype = RS_F32};
-    RS_TRY(rs_buffer_create(dev, count * sizeof *host, &out->buf));
-    RS_OOM(host = rs_aligned_calloc(count, sizeof *host));
-    rs_rng_init(&r, seed, STREAM_DATA);
-    for (size_t i = 0; i < count; i++)
-        host[i] = 2.0f * rs_rng_uniform(&r) - 1.0f;
-    RS_TRY(rs_write(dev, out->buf, 0, host, count * sizeof *host));
+    RS_TRY(rs_buffer_create(dev, rs_shape_count(shape) * sizeof(float), &out->buf));
+    RS_TRY(rs_trial_fill(dev, out, seed));
 out:
-    rs_aligned_free(host);
     return st;
 }
 
 rescl_status rs_trial_args_make(rescl_device *dev, const rs_problem *p, bool backward, rs_args *out)
 {
     rescl_status st = RESCL_OK;
+    uint64_t other = SEED_OTHERS;
 
     *out = (rs_args){0};
     for (int i = 0; i < p->nsrc; i++)
-        RS_TRY(make_tensor(dev, &p->src[i], i == 0 ? SRC : SRC_1 + (uint64_t)i, &out->src[i]));
-    RS_TRY(make_tensor(dev, &p->dst, DST, &out->dst));
+        RS_TRY(make_tensor(dev, &p->src[i], RS_ROLE_SRC + (uint64_t)i, &out->src[i]));
+    RS_TRY(make_tensor(dev, &p->dst, other++, &out->dst));
     for (int i = 0; i < p->nparam; i++)
-        RS_TRY(make_tensor(dev, &p->param[i].shape, PARAM + (uint64_t)i, &out->param[i]));
+        RS_TRY(make_tensor(dev, &p->param[i].shape, RS_ROLE_PARAM + (uint64_t)i, &out->param[i]));
     for (int i = 0; i < p->nws; i++)
-        RS_TRY(make_tensor(dev, &p->ws[i], WS + (uint64_t)i, &out->ws[i]));
+        RS_TRY(make_tensor(dev, &p->ws[i], other++, &out->ws[i]));
     if (!backward)
         goto out;
-    RS_TRY(make_tensor(dev, &p->dst, DIFF_DST, &out->diff_dst));
-    RS_TRY(make_tensor(dev, &p->src[0], DIFF_SRC, &out->diff_src[0]));
+    RS_TRY(make_tensor(dev, &p->dst, RS_ROLE_DIFF_DST, &out->diff_dst));
+    RS_TRY(make_tensor(dev, &p->src[0], RS_ROLE_DIFF_SRC, &out->diff_src[0]));
     for (int i = 0; i < p->nparam; i++)
-        RS_TRY(make_tensor(dev, &p->param[i].shape, DIFF_PARAM + (uint64_t)i, &out->diff_param[i]));
+        RS_TRY(make_tensor(dev, &p->param[i].shape, other++, &out->diff_param[i]));
 out:
     if (st != RESCL_OK)
         rs_trial_args_release(out);
@@ -97,6 +129,10 @@ rescl_status rs_trial_init(rescl_device *dev, const rs_problem *p, rs_pass pass,
         RS_TRY(rs_buffer_create(dev, out->plan.scratch_bytes, &out->scratch));
     if (out->plan.packed_bytes)
         RS_TRY(rs_buffer_create(dev, out->plan.packed_bytes, &out->packed));
+    if (out->plan.moments_parts)
+        RS_TRY(rs_buffer_create(
+            dev, rs_moments_bytes(out->plan.moments_parts, p->dst.dim[p->dst.ndim - 1]),
+            &out->moments));
 out:
     return st;
 }
@@ -105,6 +141,7 @@ void rs_trial_fini(rs_trial *t)
 {
     rs_buffer_release(t->scratch);
     rs_buffer_release(t->packed);
+    rs_buffer_release(t->moments);
     *t = (rs_trial){0};
 }
 
@@ -114,6 +151,7 @@ rescl_status rs_trial_run(const rs_trial *t, rs_args *args, bool pack)
 
     args->scratch = t->scratch;
     args->packed = t->packed;
+    args->moments = t->moments;
     if (pack)
         RS_TRY(rs_plan_pack(&t->plan, args));
     RS_TRY(rs_plan_enqueue(&t->plan, args));

@@ -4,18 +4,27 @@
 
 #include "op.h"
 
-/* Tensors of a problem on the device, filled with uniform numbers in (-1, 1) that depend on nothing
- * but the shapes; with those of the backward passes where `backward`. For problems of f32 alone. */
+/* Tensors of a problem on the device, filled there with uniform numbers in [-1, 1) that depend on
+ * nothing but tensor and index; with those of the backward passes where `backward`. For problems of
+ * f32 alone. */
 rescl_status rs_trial_args_make(rescl_device *dev, const rs_problem *p, bool backward, rs_args *out)
     RESCL_CHECK;
 void rs_trial_args_release(rs_args *args);
+
+/* Element `index` of the tensor of that role, as rs_trial_args_make fills it. From any thread. */
+double rs_trial_number(rs_role role, size_t index);
+
+/* Fills a tensor of f32 with the numbers of a seed, of which those of the roles are their own; or with
+ * NaN. Asynchronous. */
+rescl_status rs_trial_fill(rescl_device *dev, const rs_tensor *t, uint64_t seed) RESCL_CHECK;
+rescl_status rs_trial_spoil(rescl_device *dev, const rs_tensor *t) RESCL_CHECK;
 
 /* What a pass computes: dst, diff_param 0 or diff_src 0. */
 const rs_tensor *rs_trial_result(const rs_args *args, rs_pass pass);
 
 typedef struct rs_trial {
     rs_plan plan;
-    rs_buffer *scratch, *packed;
+    rs_buffer *scratch, *packed, *moments;
 } rs_trial;
 
 /* Plans by `choice` (as rs_choice_plan), compiles and takes memory. `out` is {0}. */

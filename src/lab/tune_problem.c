@@ -30,9 +30,10 @@
 typedef struct candidate {
     char choice[RS_CHOICE];
     rs_trial trial;
-    double median, error; /* infinity: not timed; not judged */
-    bool good;            /* it ran, and its result is right */
-    bool timed;           /* takes part in the rounds */
+    double median, error;        /* infinity: not timed; not judged */
+    bool good;                   /* it ran, and its result is right */
+    char wrong[RS_VERDICT_TEXT]; /* what is wrong with its result; "": nothing */
+    bool timed;                  /* takes part in the rounds */
 } candidate;
 
 typedef struct tuner {
@@ -89,8 +90,10 @@ static rescl_status try_out(tuner *t, candidate *c)
     RS_TRY(run_packed(t, c, true)); /* libraries build their kernels */
     RS_TRY(rs_judge_result(&t->judge, c->trial.plan.choice.impl, &verdict));
     c->error = verdict.share;
-    if (!(c->error <= 1.0))
+    if (!(c->error <= 1.0)) {
+        rs_verdict_text(&t->judge, &verdict, c->wrong);
         goto out;
+    }
     start = rs_rounds_clock();
     RS_TRY(run_packed(t, c, false));
     c->good = true;
@@ -127,8 +130,8 @@ static rescl_status add(tuner *t, const char *choice)
         rs_trial_fini(&c->trial);
     if (tried != RESCL_OK)
         RS_TRY(reject(t, choice, "%s", rescl_last_error()->message));
-    else if (!(c->error <= 1.0))
-        RS_TRY(reject(t, choice, "off by %.3g times what is tolerated", c->error));
+    else if (c->wrong[0])
+        RS_TRY(reject(t, choice, "%s", c->wrong));
 out:
     return st;
 }

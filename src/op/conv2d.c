@@ -170,18 +170,39 @@ static bool source_of(const rs_conv *v, size_t a, size_t b, size_t r, size_t s, 
     return y >= v->pad_top && y - v->pad_top < v->h && x >= v->pad_left && x - v->pad_left < v->w;
 }
 
+/* Element i of a tensor that lies in an array, or comes number by number. */
+static inline double get(const rs_ref *ref, const double *array, rs_role role, size_t i)
+{
+    return array ? array[i] : ref->number(role, i);
+}
+
+static double src_at(const rs_ref *ref, size_t i)
+{
+    return get(ref, ref->src[0], RS_ROLE_SRC, i);
+}
+
+static double weight_at(const rs_ref *ref, size_t i)
+{
+    return get(ref, ref->param[0], RS_ROLE_PARAM, i);
+}
+
+static double diff_dst_at(const rs_ref *ref, size_t i)
+{
+    return get(ref, ref->diff_dst, RS_ROLE_DIFF_DST, i);
+}
+
 static double fwd_at(const rs_conv *v, const rs_ref *ref, size_t index)
 {
     const size_t k = index % v->k, b = index / v->k % v->ow, a = index / v->k / v->ow % v->oh;
     const size_t n = index / v->k / v->ow / v->oh, depth = rs_conv_group_in(v);
-    double sum = v->bias ? ref->param[1][k] : 0.0;
+    double sum = v->bias ? get(ref, ref->param[1], RS_ROLE_PARAM + 1, k) : 0.0;
     size_t in;
     for (size_t tap = 0; tap < v->r * v->s; tap++)
         if (source_of(v, a, b, tap / v->s, tap % v->s, &in))
             for (size_t c = 0; c < depth; c++)
-                sum += ref->src[0][(n * v->h * v->w + in) * v->c + channel_of(v, k, c)] *
-                       ref->param[0][(tap * depth + c) * v->k + k];
-    sum += v->residual ? ref->src[1][index] : 0.0;
+                sum += src_at(ref, (n * v->h * v->w + in) * v->c + channel_of(v, k, c)) *
+                       weight_at(ref, (tap * depth + c) * v->k + k);
+    sum += v->residual ? get(ref, ref->src[1], RS_ROLE_SRC + 1, index) : 0.0;
     return v->relu && sum < 0.0 ? 0.0 : sum;
 }
 
@@ -218,8 +239,8 @@ static double bwd_params_at(const rs_conv *v, const rs_ref *ref, size_t index)
     for (size_t out = 0; out < v->n * v->oh * v->ow; out++)
         if (source_of(v, out / v->ow % v->oh, out % v->ow, tap / v->s, tap % v->s, &in))
             sum +=
-                ref->src[0][(out / v->ow / v->oh * v->h * v->w + in) * v->c + channel_of(v, k, c)] *
-                ref->diff_dst[out * v->k + k];
+                src_at(ref, (out / v->ow / v->oh * v->h * v->w + in) * v->c + channel_of(v, k, c)) *
+                diff_dst_at(ref, out * v->k + k);
     return sum;
 }
 
@@ -228,7 +249,7 @@ static double bwd_data_at(const rs_conv *v, const rs_ref *ref, size_t index)
     const size_t depth = rs_conv_group_in(v), width = rs_conv_group_out(v);
     const size_t channel = index % v->c, x = index / v->c % v->w, y = index / v->c / v->w % v->h;
     const size_t n = index / v->c / v->w / v->h, first = channel / depth * width;
-    double sum = v->accumulate ? ref->diff_src[0][index] : 0.0;
+    double sum = v->accumulate ? get(ref, ref->diff_src[0], RS_ROLE_DIFF_SRC, index) : 0.0;
     for (size_t tap = 0; tap < v->r * v->s; tap++) {
         const size_t r = tap / v->s, s = tap % v->s;
         if (y + v->pad_top < r || x + v->pad_left < s)
@@ -238,8 +259,8 @@ static double bwd_data_at(const rs_conv *v, const rs_ref *ref, size_t index)
         if (down % v->stride_h || right % v->stride_w || a >= v->oh || b >= v->ow)
             continue;
         for (size_t k = first; k < first + width; k++)
-            sum += ref->diff_dst[((n * v->oh + a) * v->ow + b) * v->k + k] *
-                   ref->param[0][(tap * depth + channel % depth) * v->k + k];
+            sum += diff_dst_at(ref, ((n * v->oh + a) * v->ow + b) * v->k + k) *
+                   weight_at(ref, (tap * depth + channel % depth) * v->k + k);
     }
     return sum;
 }

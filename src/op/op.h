@@ -214,6 +214,15 @@ double rs_tolerance(rs_dtype type, size_t terms, double magnitude);
 
 /* ---- the host reference ------------------------------------------------------------------ */
 
+/* The tensors that single numbers of a result depend on; those of the i-th add i. */
+typedef enum rs_role {
+    RS_ROLE_SRC = 0,
+    RS_ROLE_PARAM = RS_ROLE_SRC + RS_OP_SRC,
+    RS_ROLE_DIFF_DST = RS_ROLE_PARAM + RS_OP_PARAM,
+    RS_ROLE_DIFF_SRC,
+    RS_ROLE_COUNT = RS_ROLE_DIFF_SRC + RS_OP_SRC
+} rs_role;
+
 /* The same tensors as rs_args, as doubles on the host (labels and indices too). The reference fills
  * dst, ws and updates state (RS_FWD), diff_param (RS_BWD_PARAMS) or diff_src (RS_BWD_DATA,
  * honouring want_diff and accumulate). Plain loops: it is the truth, not fast. */
@@ -221,6 +230,8 @@ typedef struct rs_ref {
     const double *src[RS_OP_SRC], *param[RS_OP_PARAM], *diff_dst;
     double *dst, *state[RS_OP_STATE], *ws[RS_OP_WS];
     double *diff_src[RS_OP_SRC], *diff_param[RS_OP_PARAM];
+    /* For rs_op.reference_at alone: element `index` of a tensor whose array is NULL. */
+    double (*number)(rs_role role, size_t index);
     uint64_t seed, step;
 } rs_ref;
 
@@ -248,7 +259,8 @@ struct rs_op {
      * '=' and '#'. NULL: the op is not tuned. */
     void (*key)(const rs_problem *p, char *text, size_t size);
     /* One number of what `reference` computes: element `index` of dst, diff_param 0 or diff_src 0
-     * (its accumulation included: ref->diff_src holds what was there). For ops with a key. */
+     * (its accumulation included: ref->diff_src holds what was there). Reads tensors whose arrays are
+     * NULL through ref->number. From any thread. For ops with a key. */
     double (*reference_at)(const rs_problem *p, rs_pass pass, const rs_ref *ref, size_t index);
     const rs_impl *const *impls; /* best first, ended by NULL */
 };
