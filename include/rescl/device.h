@@ -47,6 +47,17 @@ typedef struct rescl_device_info {
     char reason[128];
     char platform_version[192]; /**< names the compiler too where it is part of the driver, such as
                                    "OpenCL 3.0 PoCL 3.1, LLVM 15.0.6" */
+    /* What an untuned choice is made by. 0 or "": not known, as on CPUs. A core is what runs a
+     * work-group: a streaming multiprocessor, a compute unit or work-group processor, an Xe core. */
+    char architecture[16];        /**< such as "sm_90", "gfx1100", "xe_12.55" */
+    unsigned cores;               /**< compute_units, or fewer where one holds several of them */
+    unsigned subgroup;            /**< work-items of a warp, wavefront or sub-group */
+    unsigned core_lanes;          /**< float multiply-adds that a core begins in a clock */
+    unsigned core_items;          /**< work-items that a core holds at once */
+    unsigned core_groups;         /**< work-groups that a core holds at once */
+    uint64_t core_register_bytes; /**< register file of a core */
+    uint64_t core_local_bytes;    /**< local memory of a core, shared by its work-groups */
+    uint64_t bandwidth;           /**< bytes per second of global memory, by the architecture */
 } rescl_device_info;
 
 /**

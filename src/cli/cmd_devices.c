@@ -2,6 +2,7 @@
 #include "output.h"
 #include "table.h"
 
+#include <inttypes.h>
 #include <rescl/rescl.h>
 #include <unistd.h>
 
@@ -16,6 +17,11 @@ static const char *type_name(rescl_device_type type)
         return "accelerator";
     }
     return "?";
+}
+
+static json_t *json_known(uint64_t number)
+{
+    return number ? json_integer((json_int_t)number) : json_null();
 }
 
 static json_t *device_json(const rescl_device_info *d, bool selected)
@@ -45,6 +51,16 @@ static json_t *device_json(const rescl_device_info *d, bool selected)
     cli_json_set(o, "fp16", json_boolean(d->fp16));
     cli_json_set(o, "fp64", json_boolean(d->fp64));
     cli_json_set(o, "unified_memory", json_boolean(d->unified_memory));
+    cli_json_set(o, "architecture",
+                 d->architecture[0] ? cli_json_string(d->architecture) : json_null());
+    cli_json_set(o, "cores", json_integer((json_int_t)d->cores));
+    cli_json_set(o, "subgroup", json_known(d->subgroup));
+    cli_json_set(o, "core_lanes", json_known(d->core_lanes));
+    cli_json_set(o, "core_items", json_known(d->core_items));
+    cli_json_set(o, "core_groups", json_known(d->core_groups));
+    cli_json_set(o, "core_register_bytes", json_known(d->core_register_bytes));
+    cli_json_set(o, "core_local_bytes", json_known(d->core_local_bytes));
+    cli_json_set(o, "bandwidth", json_known(d->bandwidth));
     return o;
 }
 
@@ -84,6 +100,48 @@ static int print_table(const rescl_runtime *runtime, size_t selected)
     return good ? CLI_OK : CLI_FAILURE;
 }
 
+static void add_known(cli_table *t, uint64_t number, const char *text)
+{
+    if (number)
+        cli_table_add(t, "%s", text);
+    else
+        cli_table_add(t, "not reported");
+}
+
+/* What an untuned choice goes by. */
+static int print_cores(const rescl_runtime *runtime)
+{
+    static const char *const head[] = {
+        "device",     "clock",       "architecture",   "cores",      "sub-group", "FMAs/clock",
+        "items/core", "groups/core", "registers/core", "local/core", "bandwidth"};
+    cli_table t;
+    cli_table_init(&t, sizeof head / sizeof *head);
+    for (size_t i = 0; i < t.columns; i++)
+        cli_table_add(&t, "%s", head[i]);
+    for (size_t i = 0; i < rescl_runtime_device_count(runtime); i++) {
+        const rescl_device_info *d = rescl_runtime_get_device_info(runtime, i);
+        const uint64_t numbers[] = {d->cores, d->subgroup, d->core_lanes, d->core_items,
+                                    d->core_groups};
+        const uint64_t bytes[] = {d->core_register_bytes, d->core_local_bytes};
+        char text[48];
+        cli_table_add(&t, "%zu:%zu", d->platform, d->device);
+        snprintf(text, sizeof text, "%u MHz", d->clock_mhz);
+        add_known(&t, d->clock_mhz, text);
+        add_known(&t, d->architecture[0] != '\0', d->architecture);
+        for (size_t k = 0; k < sizeof numbers / sizeof *numbers; k++) {
+            snprintf(text, sizeof text, "%" PRIu64, numbers[k]);
+            add_known(&t, numbers[k], text);
+        }
+        for (size_t k = 0; k < sizeof bytes / sizeof *bytes; k++)
+            add_known(&t, bytes[k], cli_bytes(bytes[k], text));
+        snprintf(text, sizeof text, "%.0f GB/s", (double)d->bandwidth / 1e9);
+        add_known(&t, d->bandwidth, text);
+    }
+    const bool good = putchar('\n') != EOF && cli_table_print_rows(&t, stdout);
+    cli_table_fini(&t);
+    return good ? CLI_OK : CLI_FAILURE;
+}
+
 int cmd_devices(const cli_args *args)
 {
     if (args->operands) {
@@ -100,6 +158,8 @@ int cmd_devices(const cli_args *args)
         selected = rescl_runtime_device_count(runtime);
     int code =
         cli_bool(args, OPT_json) ? print_json(runtime, selected) : print_table(runtime, selected);
+    if (code == CLI_OK && cli_bool(args, OPT_verbose) && !cli_bool(args, OPT_json))
+        code = print_cores(runtime);
     if (st != RESCL_OK)
         code = cli_fail(st, true);
     else

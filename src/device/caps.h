@@ -1,7 +1,7 @@
 /* What a device can do, as far as choosing and planning kernels goes: probed once, when the device is
  * opened, and kept with it. Limits that are set by hand (RESCL_FLOAT_WIDTH, RESCL_MAX_LOCAL, ...) are
- * in it. To store bfloat16 and halfs takes none of this: 16-bit integers, vload_half and vstore_half
- * are part of OpenCL C. */
+ * in it, and what a device does not report is assumed. To store bfloat16 and halfs takes none of this:
+ * 16-bit integers, vload_half and vstore_half are part of OpenCL C. */
 #ifndef RS_CAPS_H
 #define RS_CAPS_H
 
@@ -9,13 +9,17 @@
 
 typedef struct rs_caps {
     rescl_device_type type;
-    unsigned compute_units;
-    unsigned float_width; /* native vector width in floats, at least 1 */
-    unsigned half_width;  /* in halfs; 0 without fp16 */
-    size_t max_group;     /* work-items of a work-group */
+    unsigned compute_units; /* that run work-groups: rescl_device_info.cores */
+    unsigned float_width;   /* native vector width in floats, at least 1 */
+    unsigned half_width;    /* in halfs; 0 without fp16 */
+    size_t max_group;       /* work-items of a work-group */
     uint64_t local_bytes, max_alloc_bytes;
     bool fp16, fp64; /* arithmetic on halfs, on doubles */
     bool subgroups;
+    /* Of each unit, as rescl_device_info has them; never 0. */
+    unsigned subgroup, unit_lanes, unit_items, unit_groups;
+    uint64_t unit_register_bytes, unit_local_bytes;
+    double clock_hz, bandwidth; /* bytes per second */
 } rs_caps;
 
 #endif

@@ -73,9 +73,17 @@ typedef struct rs_asking {
     const char *call; /* its name */
 } rs_asking;
 
+/* Anything: false, and nothing in *value, if there is no answer. `bytes` may be NULL. */
+bool rs_ask(rs_asking *a, cl_device_info what, size_t cap, void *value, size_t *bytes);
 /* An unsigned scalar of any width; whether the list of its extensions holds `name`. */
 uint64_t rs_ask_number(rs_asking *a, cl_device_info what, uint64_t fallback);
 bool rs_ask_extension(rs_asking *a, const char *name);
+
+/* Fills what info has of a device's cores (core.c), from what it answers and from the rows of quirks.def
+ * for its architecture; nothing on CPUs. */
+void rs_cores_ask(rs_hw *hw, rs_asking *a);
+/* The same from an architecture's rows alone: false if they have none of this name. */
+bool rs_cores_assume(rescl_device_info *info, const char *architecture);
 
 /* After quirks and limits set by hand were applied to hw->info. */
 rescl_status rs_caps_probe(const rs_hw *hw, rs_caps *out) RESCL_CHECK;

@@ -7,6 +7,7 @@
 #include "str.h"
 
 #include <ctype.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,7 +25,7 @@ static bool answered(rs_asking *a, cl_int code, const char *call)
     return code == CL_SUCCESS;
 }
 
-static bool ask(rs_asking *a, cl_device_info what, size_t cap, void *value, size_t *bytes)
+bool rs_ask(rs_asking *a, cl_device_info what, size_t cap, void *value, size_t *bytes)
 {
     return answered(a, clGetDeviceInfo(a->id, what, cap, value, bytes), "clGetDeviceInfo");
 }
@@ -49,7 +50,7 @@ static void device_string(rs_asking *a, cl_device_info what, char *dst, size_t c
     char text[4096];
     size_t bytes = 0;
     dst[0] = '\0';
-    if (!ask(a, what, sizeof text, text, &bytes) || bytes == 0)
+    if (!rs_ask(a, what, sizeof text, text, &bytes) || bytes == 0)
         return;
     text[(bytes < sizeof text ? bytes : sizeof text) - 1] = '\0';
     copy_trimmed(dst, cap, text);
@@ -75,7 +76,7 @@ uint64_t rs_ask_number(rs_asking *a, cl_device_info what, uint64_t fallback)
         cl_ulong u64;
     } value = {.u64 = 0};
     size_t bytes = 0;
-    if (!ask(a, what, sizeof value, &value, &bytes))
+    if (!rs_ask(a, what, sizeof value, &value, &bytes))
         return fallback;
     if (bytes == sizeof value.u32)
         return value.u32;
@@ -92,13 +93,13 @@ bool rs_ask_extension(rs_asking *a, const char *name)
     size_t bytes = 0;
     bool found = false;
     char *list = NULL;
-    if (!ask(a, CL_DEVICE_EXTENSIONS, 0, NULL, &bytes) || bytes == 0)
+    if (!rs_ask(a, CL_DEVICE_EXTENSIONS, 0, NULL, &bytes) || bytes == 0)
         return false;
     if (!(list = calloc(bytes + 1, 1))) {
         (void)answered(a, CL_OUT_OF_HOST_MEMORY, "clGetDeviceInfo");
         return false;
     }
-    if (ask(a, CL_DEVICE_EXTENSIONS, bytes, list, NULL)) {
+    if (rs_ask(a, CL_DEVICE_EXTENSIONS, bytes, list, NULL)) {
         const size_t len = strlen(name);
         for (const char *at = list; !found && (at = strstr(at, name)) != NULL; at += len)
             found = (at == list || at[-1] == ' ') && (at[len] == ' ' || at[len] == '\0');
@@ -125,15 +126,42 @@ out:
     return st;
 }
 
+/* Sets *value to the number in the environment variable, if it is set. */
+static rescl_status set_number(const char *variable, uint64_t most, unsigned *value)
+{
+    rescl_status st = RESCL_OK;
+    uint64_t number = 0;
+    const char *text = getenv(variable);
+    if (!text || text[0] == '\0')
+        return RESCL_OK;
+    RS_FAIL_IF(!rs_parse_u64(text, &number) || number == 0 || number > most, RESCL_ERR_ARG,
+               "%s=%s: expected a whole number from 1 to %" PRIu64 "; correct or unset it",
+               variable, text, most);
+    *value = (unsigned)number;
+out:
+    return st;
+}
+
 static rescl_status apply_environment(rescl_device_info *info)
 {
     rescl_status st = RESCL_OK;
     uint64_t group = info->max_group;
+    const unsigned cores = info->cores;
     RS_TRY(lower_limit("RESCL_MAX_ALLOC", &info->max_alloc_bytes));
     RS_TRY(lower_limit("RESCL_MAX_GLOBAL", &info->global_bytes));
     RS_TRY(lower_limit("RESCL_MAX_LOCAL", &info->local_bytes));
     RS_TRY(lower_limit("RESCL_MAX_GROUP", &group));
     info->max_group = (size_t)group;
+
+    RS_TRY(set_number("RESCL_COMPUTE_UNITS", 1 << 16, &info->cores));
+    if (info->cores != cores)
+        info->compute_units = info->cores;
+    const char *architecture = getenv("RESCL_ARCHITECTURE");
+    if (architecture && architecture[0] != '\0')
+        RS_FAIL_IF(!rs_cores_assume(info, architecture), RESCL_ERR_ARG,
+                   "RESCL_ARCHITECTURE=%s: expected one such as sm_90, gfx1100 or xe_12.55",
+                   architecture);
+    RS_TRY(set_number("RESCL_SUBGROUP", 256, &info->subgroup));
 
     const char *width = getenv("RESCL_FLOAT_WIDTH");
     if (width && width[0] != '\0') {
@@ -254,11 +282,12 @@ static rescl_status describe(rs_hw *hw, size_t platform, size_t device)
     const size_t base = (size_t)rs_ask_number(a, CL_DEVICE_MEM_BASE_ADDR_ALIGN, 0) / 8;
     hw->align = base > MIN_ALIGN ? base : MIN_ALIGN;
     size_t items[16] = {0};
-    if (!ask(a, CL_DEVICE_MAX_WORK_ITEM_SIZES, sizeof items, items, NULL))
+    if (!rs_ask(a, CL_DEVICE_MAX_WORK_ITEM_SIZES, sizeof items, items, NULL))
         items[0] = items[1] = items[2] = 0;
     for (int d = 0; d < 3; d++)
         hw->max_items[d] = items[d] ? items[d] : info->max_group;
 
+    rs_cores_ask(hw, a);
     rs_quirks_apply(hw);
     judge(hw, a);
     return apply_environment(info);

@@ -12,12 +12,14 @@ typedef struct quirk {
     const char *options;
 } quirk;
 
+#define RS_CORE(architecture, subgroup, lanes, registers, local, items, groups, bytes)
 #define RS_QUIRK(field, substring, driver, flags, options)                                         \
     {field, substring, driver, flags, options},
 static const quirk quirks[] = {
 #include "quirks.def"
 };
 #undef RS_QUIRK
+#undef RS_CORE
 
 static const char *field_of(const rs_hw *hw, quirk_field field)
 {

@@ -6,6 +6,10 @@ want_code 0
 want_out "device"
 want_out "*"
 want_err "is what --device"
+run devices -v
+want_code 0
+want_out "sub-group"
+want_out "not reported"
 run devices --device no-such-device
 want_code 3
 want_out "device"

@@ -114,6 +114,8 @@ static void devices(void **state)
         assert_true(strlen(text(device, "name")) > 0);
         assert_true(whole(device, "compute_units") > 0);
         assert_true(json_is_boolean(json_object_get(device, "usable")));
+        assert_true(whole(device, "cores") > 0);
+        assert_non_null(json_object_get(device, "subgroup"));
     }
     assert_int_equal(selected, 1);
     json_decref(list);
