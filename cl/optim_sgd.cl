@@ -1,21 +1,21 @@
 /* SGD, elementwise over flat arenas; src/op/optim_sgd.c has the formula.
- * Kernel: optim_sgd (velocity is null without momentum). `chunk` is a multiple of 16. */
+ * Kernel: optim_sgd (velocity is null without momentum). `count` and `chunk` are multiples of 16. */
 #include "common.clh"
 
 SPREAD_KERNEL void optim_sgd(global float *restrict param, const global float *restrict grad,
                              global float *restrict velocity, uint count, uint chunk, float lr,
                              float momentum, int nesterov, float weight_decay)
 {
-    FOR_UNITS(u, (count + VW - 1) / VW, chunk / VW)
+    FOR_UNITS(u, count / VW, chunk / VW)
     {
-        const uint at = u * VW, n = min((uint)VW, count - at);
-        const vfloat w = load_part(param + at, n);
-        vfloat g = fma((vfloat)(weight_decay), w, load_part(grad + at, n));
+        const uint at = u * VW;
+        const vfloat w = gload(param + at);
+        vfloat g = fma((vfloat)(weight_decay), w, gload(grad + at));
         if (velocity) {
-            const vfloat v = fma((vfloat)(momentum), load_part(velocity + at, n), g);
-            store_part(v, velocity + at, n);
+            const vfloat v = fma((vfloat)(momentum), gload(velocity + at), g);
+            gstore(v, velocity + at);
             g = nesterov ? fma((vfloat)(momentum), v, g) : v;
         }
-        store_part(fma((vfloat)(-lr), g, w), param + at, n);
+        gstore(fma((vfloat)(-lr), g, w), param + at);
     }
 }

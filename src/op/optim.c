@@ -90,14 +90,15 @@ const char *rs_optim_state_name(const rs_optim_hyper *h, int i)
 static rs_spread spread_over(rescl_device *dev, size_t count)
 {
     const rs_caps *caps = rs_device_caps(dev);
-    return rs_spread_over(caps, caps->type == RESCL_DEVICE_CPU, count, 1, 16);
+    return rs_spread_over(caps, caps->type == RESCL_DEVICE_CPU, count, 1, 16,
+                          rs_aligned(caps, RS_OPTIM_GRAIN));
 }
 
 rescl_status rs_optim_create(rescl_device *dev, const rs_optim_hyper *h, rs_optim **out)
 {
     rescl_status st = RESCL_OK;
     rs_optim *o = NULL;
-    const rs_spread s = spread_over(dev, 1);
+    const rs_spread s = spread_over(dev, RS_OPTIM_GRAIN);
 
     RS_TRY(rs_optim_check(h));
     RS_OOM(o = calloc(1, sizeof *o));
@@ -127,6 +128,9 @@ rescl_status rs_optim_enqueue(rs_optim *o, rs_buffer *param, rs_buffer *grad,
                "optimiser: weight decay is %g, expected 0 or more", u->weight_decay);
     RS_FAIL_IF(count > INT32_MAX, RESCL_ERR_UNSUPPORTED,
                "optimiser: %zu parameters in one arena, at most 2^31 - 1 can be served", count);
+    RS_FAIL_IF(count % RS_OPTIM_GRAIN != 0, RESCL_ERR_ARG,
+               "optimiser: %zu parameters in one arena, expected a multiple of %d", count,
+               RS_OPTIM_GRAIN);
     if (count == 0)
         goto out;
     for (int i = 0; i < states; i++)

@@ -11,8 +11,9 @@
 
 #include <rescl/option.h>
 
-#define RS_OPTIM_STATES  2 /* state arrays at most */
-#define RS_OPTIM_NUMBERS 4 /* options at most */
+#define RS_OPTIM_STATES  2  /* state arrays at most */
+#define RS_OPTIM_NUMBERS 4  /* options at most */
+#define RS_OPTIM_GRAIN   16 /* an arena has a multiple of so many floats */
 
 /* What one update goes by. `step` counts from 1 (Adam's bias correction, in double on the host). */
 typedef struct rs_update {
@@ -84,7 +85,7 @@ rescl_status rs_optim_create(rescl_device *dev, const rs_optim_hyper *h, rs_opti
     RESCL_CHECK;
 void rs_optim_destroy(rs_optim *o);
 
-/* One update. States start as zeros. */
+/* One update of `count` floats, a multiple of RS_OPTIM_GRAIN. States start as zeros. */
 rescl_status rs_optim_enqueue(rs_optim *o, rs_buffer *param, rs_buffer *grad,
                               rs_buffer *const *state, size_t count, const rs_update *u)
     RESCL_CHECK;

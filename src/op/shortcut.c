@@ -58,9 +58,15 @@ static rescl_status plan(rs_plan *plan, const rs_caps *caps)
 {
     const rs_problem *p = &plan->problem;
     const bool fwd = plan->pass == RS_FWD;
+    const bool cpu = plan->choice.impl->prefers & (1u << RESCL_DEVICE_CPU);
     const rs_shape *s = fwd ? &p->dst : &p->src[0];
-    return rs_spread_plan(plan, caps, "shortcut", fwd ? "shortcut_fwd" : "shortcut_bwd_data",
-                          s->dim[0] * s->dim[1] * s->dim[2], s->dim[3], 1);
+    /* Multiples of a power of two if all three are. */
+    const char *aligned = rs_aligned(caps, p->src[0].dim[3] | p->dst.dim[3] | channels_before(p));
+    const rs_spread spread =
+        rs_spread_over(caps, cpu, s->dim[0] * s->dim[1] * s->dim[2], s->dim[3], 1, aligned);
+    RS_PLAN_KEEP(plan, spread);
+    return rs_plan_kernel_add(plan, "shortcut", fwd ? "shortcut_fwd" : "shortcut_bwd_data", "%s",
+                              spread.options);
 }
 
 static rescl_status enqueue(const rs_plan *plan, const rs_args *a)

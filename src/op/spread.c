@@ -44,7 +44,8 @@ static size_t divide_up(size_t a, size_t b)
     return a / b + (a % b != 0);
 }
 
-rs_spread rs_spread_over(const rs_caps *caps, bool cpu, size_t rows, size_t row_elems, size_t grain)
+rs_spread rs_spread_over(const rs_caps *caps, bool cpu, size_t rows, size_t row_elems, size_t grain,
+                         const char *aligned)
 {
     rs_spread s = {.grid = {{1, 1, 1}, {1, 1, 1}}};
     const size_t units = max_size(caps->compute_units, 1);
@@ -60,7 +61,7 @@ rs_spread rs_spread_over(const rs_caps *caps, bool cpu, size_t rows, size_t row_
         s.chunk = 1;
         s.grid.group[0] = group;
         s.grid.items[0] = group * (groups < most ? groups : most);
-        snprintf(s.options, sizeof s.options, "-DSPREAD=1 -DWG=%zu", group);
+        snprintf(s.options, sizeof s.options, "-DSPREAD=1 -DWG=%zu%s", group, aligned);
     }
     return s;
 }
@@ -69,7 +70,8 @@ rescl_status rs_spread_plan(rs_plan *plan, const rs_caps *caps, const char *file
                             size_t rows, size_t row_elems, size_t grain)
 {
     const bool cpu = plan->choice.impl->prefers & (1u << RESCL_DEVICE_CPU);
-    const rs_spread s = rs_spread_over(caps, cpu, rows, row_elems, grain);
+    const char *aligned = rs_aligned(caps, grain == 1 ? row_elems : rows * row_elems);
+    const rs_spread s = rs_spread_over(caps, cpu, rows, row_elems, grain, aligned);
     RS_PLAN_KEEP(plan, s);
     return rs_plan_kernel_add(plan, file, name, "%s", s.options);
 }

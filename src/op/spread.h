@@ -15,13 +15,14 @@ typedef struct rs_spread {
     char options[48];
 } rs_spread;
 
-/* Divides `rows` rows of `row_elems` floats each; a chunk is a multiple of `grain` rows. `cpu`: in
- * chunks, else in turns. */
-rs_spread rs_spread_over(const rs_caps *caps, bool cpu, size_t rows, size_t row_elems,
-                         size_t grain);
+/* Divides `rows` rows of `row_elems` floats each. `cpu`: in chunks of a multiple of `grain` rows,
+ * else in turns, with `aligned` of rs_aligned among the options. */
+rs_spread rs_spread_over(const rs_caps *caps, bool cpu, size_t rows, size_t row_elems, size_t grain,
+                         const char *aligned);
 
-/* For a plan of one kernel, `file`'s `name`: chooses by what the implementation prefers. The plan
- * keeps the result, where rs_spread_grid and rs_spread_chunk find it. */
+/* For a plan of one kernel, `file`'s `name`: chooses by what the implementation prefers. Vectors begin
+ * at the start of each row, or with a grain above 1 at that of the tensor. The plan keeps the result,
+ * where rs_spread_grid and rs_spread_chunk find it. */
 rescl_status rs_spread_plan(rs_plan *plan, const rs_caps *caps, const char *file, const char *name,
                             size_t rows, size_t row_elems, size_t grain) RESCL_CHECK;
 rs_grid rs_spread_grid(const rs_plan *plan);

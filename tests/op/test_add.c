@@ -5,6 +5,7 @@
 static const op_case cases[] = {
     {.name = "one element", .src = {{1, {1}}, {1, {1}}}},
     {.name = "prime", .src = {{4, {1, 7, 11, 13}}, {4, {1, 7, 11, 13}}}},
+    {.name = "vectors only", .src = {{4, {2, 8, 7, 20}}, {4, {2, 8, 7, 20}}}},
     {.name = "several chunks and a tail", .src = {{4, {3, 33, 31, 17}}, {4, {3, 33, 31, 17}}}},
 };
 

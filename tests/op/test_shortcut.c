@@ -13,6 +13,8 @@
 static const op_case cases[] = {
     {.name = "one number", .src = {{4, {1, 1, 1, 1}}}, .attr = ATTR(1, 1)},
     {.name = "twice the channels", .src = {{4, {3, 8, 8, 16}}}, .attr = ATTR(2, 32)},
+    {.name = "vectors of 4, in part", .src = {{4, {2, 7, 5, 12}}}, .attr = ATTR(2, 20)},
+    {.name = "vectors of 4, shifted by 2", .src = {{4, {2, 7, 5, 12}}}, .attr = ATTR(2, 16)},
     {.name = "odd map, odd channels", .src = {{4, {2, 7, 5, 13}}}, .attr = ATTR(2, 24)},
     {.name = "stride 3", .src = {{4, {2, 8, 10, 3}}}, .attr = ATTR(3, 10)},
     {.name = "channels alone", .src = {{4, {1, 4, 3, 19}}}, .attr = ATTR(1, 40)},
