@@ -17,6 +17,7 @@ set(rs_slow_tests
     io.misfit
     model.devices
     model.resnet_family
+    offline.kernels
     op.conv2d.packed_gemm.width4
     op.conv2d.packed_gemm.width8
     op.conv2d.tuned
@@ -254,9 +255,10 @@ foreach(name ${rs_slow_tests} ${rs_exhaustive_tests})
     endif()
 endforeach()
 
-# Run by hand beside PyTorch (docs/verification.md).
-foreach(tool export_steps export_logits)
-    add_executable(${tool} "${PROJECT_SOURCE_DIR}/tests/oracle/${tool}.c")
+# Run by hand beside PyTorch (docs/verification.md), and by scripts/offline-gpu-check.
+foreach(source oracle/export_steps oracle/export_logits offline/list_kernels)
+    get_filename_component(tool "${source}" NAME)
+    add_executable(${tool} "${PROJECT_SOURCE_DIR}/tests/${source}.c")
     target_link_libraries(${tool} PRIVATE ${rs_test_libs})
     set_target_properties(${tool} PROPERTIES
         RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
