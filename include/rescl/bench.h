@@ -20,6 +20,7 @@ typedef struct rescl_bench_options {
     size_t warmup;      /**< steps before timing starts; default 2 */
     size_t repeats;     /**< timed steps at least; default 7 */
     double min_seconds; /**< and at least so long */
+    double time_limit;  /**< seconds; 0: none. Nothing but what is under way goes on later. */
 } rescl_bench_options;
 
 RESCL_API void rescl_bench_options_init(rescl_bench_options *out, size_t struct_size);
@@ -52,9 +53,10 @@ typedef struct rescl_bench_op_row {
      * borders of tiles among them, and computed in double; infinity where any number of it is not
      * finite or was not written. */
     double error;
-    /** Not RESCL_OK: it could not be run, and rescl_last_error() says why until `fn` returns; its
-     * times and its error are NaN. */
+    /** Not RESCL_OK: it failed; RESCL_ERR_NUMERIC: its result is wrong; RESCL_ERR_INTERRUPTED: the
+     * time limit came first. Its times are NaN, and its error is unless the result is wrong. */
     rescl_status status;
+    const char *reason; /**< why, as rescl_last_error() says it too until `fn` returns; "" */
 } rescl_bench_op_row;
 
 typedef void (*rescl_bench_op_fn)(const rescl_bench_op_row *row, void *user);
@@ -63,10 +65,13 @@ typedef void (*rescl_bench_op_fn)(const rescl_bench_op_row *row, void *user);
  * Times every distinct convolution and dense layer of a model, each pass, with each implementation
  * that can serve, in turns so that drift hits all alike. `impl`, if not NULL, names the only one
  * that is timed; "preferred" is whichever a network would use. Calls `fn` for each row; an
- * implementation that fails does not stop the others.
+ * implementation that fails, or whose result is wrong, does not stop the others.
  * With options->train the time of a forward or backward-data pass includes packing the weights, as
  * they change between two steps; without, they are packed once before timing starts.
- * RESCL_ERR_ARG when no implementation has the name `impl`.
+ * Devices other than CPUs are timed by their own clock where they have one: from the start of a
+ * pass's first kernel to the end of its last.
+ * RESCL_ERR_ARG when no implementation has the name `impl`; RESCL_ERR_INTERRUPTED when the time limit
+ * left problems out: the message says how many.
  */
 RESCL_API rescl_status rescl_bench_ops(rescl_device *device, const rescl_bench_options *options,
                                        const char *impl, rescl_bench_op_fn fn, void *user)

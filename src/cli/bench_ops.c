@@ -4,6 +4,7 @@
 #include "cli.h"
 #include "output.h"
 #include "table.h"
+#include "timelimit.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,7 @@ typedef struct subject {
 typedef struct op_row {
     rescl_bench_op_row row;
     char op[32], pass[32], impl[32];
+    char *reason; /* NULL: none */
     subject of;
 } op_row;
 
@@ -33,6 +35,22 @@ typedef struct op_rows {
     const char *device;
 } op_rows;
 
+/* What a device computes wrong is its fault. */
+static int fail_row(rescl_status status)
+{
+    const int code = cli_fail(status, false);
+    return status == RESCL_ERR_NUMERIC ? CLI_DEVICE : code;
+}
+
+/* "ok", or why there are no times. */
+static const char *state_of(const op_row *r)
+{
+    return r->row.status == RESCL_OK                ? "ok"
+           : r->row.status == RESCL_ERR_NUMERIC     ? "wrong"
+           : r->row.status == RESCL_ERR_INTERRUPTED ? "skipped"
+                                                    : "failed";
+}
+
 static void keep_row(const rescl_bench_op_row *row, void *user)
 {
     op_rows *rows = user;
@@ -45,9 +63,13 @@ static void keep_row(const rescl_bench_op_row *row, void *user)
     snprintf(kept->op, sizeof kept->op, "%s", row->op);
     snprintf(kept->pass, sizeof kept->pass, "%s", row->pass);
     snprintf(kept->impl, sizeof kept->impl, "%s", row->impl);
-    kept->row.op = kept->row.pass = kept->row.impl = NULL; /* `row` may move: use the copies */
-    if (row->status != RESCL_OK)
-        rows->code = cli_fail(row->status, false);
+    kept->row.op = kept->row.pass = kept->row.impl = kept->row.reason = NULL; /* use the copies */
+    if (row->status != RESCL_OK && !(kept->reason = strdup(row->reason)))
+        rows->failed = true;
+    if (row->status == RESCL_ERR_INTERRUPTED)
+        cli_note("%s", row->reason);
+    else if (row->status != RESCL_OK)
+        rows->code = fail_row(row->status);
     else
         cli_note("%s %s %s %s: %.3f ms %.1f GFLOP/s", kept->op, kept->pass, row->shape, kept->impl,
                  row->median_ms, row->gflops);
@@ -80,6 +102,8 @@ static json_t *row_json(const op_rows *rows, const op_row *r)
     cli_json_set(j, "peak_share",
                  rows->peak > 0 ? cli_json_real(r->row.gflops / rows->peak) : json_null());
     cli_json_set(j, "error", cli_json_real(r->row.error));
+    cli_json_set(j, "status", json_string(state_of(r)));
+    cli_json_set(j, "reason", r->reason ? cli_json_string(r->reason) : json_null());
     return j;
 }
 
@@ -101,9 +125,9 @@ static int print_csv(const op_rows *rows)
 {
     static const char *const model[] = {"model", "size", "batch"};
     static const char *const product[] = {"m", "n", "k"};
-    static const char *const rest[] = {"device", "op",     "pass",       "shape",
-                                       "count",  "impl",   "preferred",  "median_ms",
-                                       "min_ms", "gflops", "peak_share", "error"};
+    static const char *const rest[] = {"device",     "op",        "pass",      "shape",  "count",
+                                       "impl",       "preferred", "median_ms", "min_ms", "gflops",
+                                       "peak_share", "error",     "status",    "reason"};
     cli_table t;
     cli_table_init(&t, 3 + sizeof rest / sizeof *rest);
     add_words(&t, rows->of.model ? model : product, 3);
@@ -129,6 +153,8 @@ static int print_csv(const op_rows *rows)
         cli_table_add(&t, ran ? "%.6g" : "", r->row.gflops);
         cli_table_add(&t, ran && rows->peak > 0 ? "%.4f" : "", r->row.gflops / rows->peak);
         cli_table_add(&t, ran ? "%.3g" : "", r->row.error);
+        cli_table_add(&t, "%s", state_of(r));
+        cli_table_add(&t, "%s", r->reason ? r->reason : "");
     }
     bool good = cli_table_print(&t, "csv", cli_result());
     cli_table_fini(&t);
@@ -190,7 +216,7 @@ static void add_problem(cli_table *t, const op_rows *rows, size_t first, const c
         if (!r)
             cli_table_add(t, "%s", "");
         else if (!ran)
-            cli_table_add(t, "%sfailed", mark);
+            cli_table_add(t, "%s%s", mark, state_of(r));
         else
             cli_table_add(t, "%s%.3f", mark, r->row.median_ms);
         if (!ran)
@@ -231,8 +257,15 @@ static void print_totals(const op_rows *rows)
                   head->op, head->of.size, head->of.batch, head->pass, ms, gflop / ms);
         if (rows->peak > 0)
             cli_print(" (%.0f %% of the FMA peak)", 100 * gflop / ms / rows->peak);
-        cli_print("%s\n", whole ? "" : ", without those that failed");
+        cli_print("%s\n", whole ? "" : ", without those that have no time");
     }
+}
+
+static void print_reasons(const op_rows *rows)
+{
+    for (size_t i = 0; i < rows->count; i++)
+        if (rows->row[i].reason)
+            cli_print("%s: %s\n", state_of(&rows->row[i]), rows->row[i].reason);
 }
 
 static int print_markdown(const op_rows *rows)
@@ -269,6 +302,7 @@ static int print_markdown(const op_rows *rows)
     cli_print("; * is what a network uses here\n");
     if (rows->of.model)
         print_totals(rows);
+    print_reasons(rows);
     return good ? CLI_OK : CLI_FAILURE;
 }
 
@@ -314,6 +348,8 @@ static int finish_rows(const cli_args *args, op_rows *rows, int code)
         printed = strcmp(cli_str(args, OPT_bench_form), "csv") == 0 ? print_csv(rows)
                                                                     : print_markdown(rows);
     }
+    for (size_t i = 0; i < rows->count; i++)
+        free(rows->row[i].reason);
     free(rows->row);
     code = code ? code : rows->code;
     return code ? code : printed;
@@ -323,22 +359,25 @@ int cli_bench_ops(const cli_args *args, rescl_device *device)
 {
     const cli_value *models = &args->value[OPT_models], *sizes = &args->value[OPT_sizes];
     const cli_value *batches = &args->value[OPT_batch_sizes];
+    const cli_limit limit = cli_limit_begin(args);
     op_rows rows;
     int code = start_rows(args, device, &rows);
     if (code)
         return code;
-    size_t all = models->count * sizes->count * batches->count;
-    for (size_t i = 0; i < all; i++) {
+    size_t all = models->count * sizes->count * batches->count, i = 0;
+    for (; i < all && (i == 0 || !cli_limit_passed(&limit)); i++) {
         subject of = {.model = models->words[i / batches->count / sizes->count],
                       .size = sizes->sizes[i / batches->count % sizes->count],
                       .batch = batches->sizes[i % batches->count]};
         rescl_bench_options o = cli_bench_options(args, of.model, of.size, of.batch);
         o.train = wants_training(args);
+        o.time_limit = cli_limit_left(&limit);
         rows.of = of;
         rescl_status st = rescl_bench_ops(device, &o, cli_str(args, OPT_impl), keep_row, &rows);
-        if (st != RESCL_OK)
+        if (st != RESCL_OK && !cli_limit_ended(&limit, st))
             code = cli_fail(st, false);
     }
+    cli_limit_tell(all - i, all, "networks");
     return finish_rows(args, &rows, code);
 }
 
@@ -347,19 +386,22 @@ int cli_bench_products(const cli_args *args, rescl_device *device)
     const cli_value *ms = &args->value[OPT_m], *ns = &args->value[OPT_n], *ks = &args->value[OPT_k];
     rescl_bench_options o = cli_bench_options(args, NULL, 0, 1);
     o.train = wants_training(args);
+    const cli_limit limit = cli_limit_begin(args);
     op_rows rows;
     int code = start_rows(args, device, &rows);
     if (code)
         return code;
-    size_t all = ms->count * ns->count * ks->count;
-    for (size_t i = 0; i < all; i++) {
+    size_t all = ms->count * ns->count * ks->count, i = 0;
+    for (; i < all && (i == 0 || !cli_limit_passed(&limit)); i++) {
         size_t m = ms->sizes[i / ks->count / ns->count];
         size_t n = ns->sizes[i / ks->count % ns->count], k = ks->sizes[i % ks->count];
         rows.of = (subject){.m = m, .n = n ? n : m, .k = k ? k : m};
+        o.time_limit = cli_limit_left(&limit);
         rescl_status st = rescl_bench_product(device, m, rows.of.n, rows.of.k, &o,
                                               cli_str(args, OPT_impl), keep_row, &rows);
-        if (st != RESCL_OK)
+        if (st != RESCL_OK && !cli_limit_ended(&limit, st))
             code = cli_fail(st, false);
     }
+    cli_limit_tell(all - i, all, "products");
     return finish_rows(args, &rows, code);
 }

@@ -5,6 +5,7 @@
 #include "output.h"
 #include "session.h"
 #include "table.h"
+#include "timelimit.h"
 
 #include <string.h>
 
@@ -99,17 +100,20 @@ static int bench_model(const cli_args *args, rescl_device *device)
     for (size_t i = 0; i < t.columns; i++)
         cli_table_add(&t, "%s", head[i]);
     int code = CLI_OK;
-    size_t all = models->count * sizes->count * batches->count * modes->count;
-    for (size_t i = 0; i < all; i++) {
+    const cli_limit limit = cli_limit_begin(args);
+    size_t all = models->count * sizes->count * batches->count * modes->count, i = 0;
+    for (; i < all && (i == 0 || !cli_limit_passed(&limit)); i++) {
         size_t mode = i % modes->count, rest = i / modes->count;
         size_t batch = rest % batches->count, size = rest / batches->count % sizes->count;
         const char *model = models->words[rest / batches->count / sizes->count];
         rescl_bench_options o =
             cli_bench_options(args, model, sizes->sizes[size], batches->sizes[batch]);
         o.train = strcmp(modes->words[mode], "train") == 0;
+        o.time_limit = cli_limit_left(&limit);
         int failed = bench_one(device, &o, name, &t, list);
         code = failed ? failed : code;
     }
+    cli_limit_tell(all - i, all, "measurements");
     int printed = CLI_OK;
     if (list)
         printed = cli_json_print(list);

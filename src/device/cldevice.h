@@ -154,4 +154,16 @@ rescl_status rs_profile_get(rescl_device *dev, const rs_profile_row **rows, size
     RESCL_CHECK;
 void rs_profile_reset(rescl_device *dev);
 
+/* Profiles a device that was opened without RESCL_DEVICE_PROFILE, until rs_profile_end: waits for what
+ * is enqueued and changes to a queue with times. Nothing happens where it is profiled already.
+ * RESCL_ERR_UNSUPPORTED where the driver does not measure kernels. */
+rescl_status rs_profile_begin(rescl_device *dev) RESCL_CHECK;
+void rs_profile_end(rescl_device *dev);
+bool rs_profile_is_on(const rescl_device *dev);
+
+/* Waits for the queue; *ms is the time from the start of the first kernel to the end of the last
+ * since the last reset, on the device's own clock, with the gaps between them: 0 without kernels.
+ * Resets. */
+rescl_status rs_profile_span(rescl_device *dev, double *ms) RESCL_CHECK;
+
 #endif

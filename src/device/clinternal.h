@@ -123,7 +123,8 @@ struct rescl_device {
     rs_caps caps;
     cl_context context;
     cl_command_queue queue;
-    char *options; /* what every program is built with */
+    cl_command_queue unprofiled; /* what rs_profile_end changes back to; else NULL */
+    char *options;               /* what every program is built with */
 
     pthread_mutex_t memory_lock; /* guards what follows, to `live` */
     rs_buffer *free_list;        /* released buffers, kept for reuse */
@@ -206,7 +207,8 @@ void rs_programs_destroy(rescl_device *dev);
 
 /* ---- profile ----------------------------------------------------------------------------- */
 
-rescl_status rs_profile_create(rs_profile **out) RESCL_CHECK;
+/* RESCL_ERR_UNSUPPORTED where events have no times. */
+rescl_status rs_profile_create(const rs_hw *hw, rs_profile **out) RESCL_CHECK;
 void rs_profile_destroy(rs_profile *p);
 
 /* Takes over the events. The time is `end`'s end minus `begin`'s end, or minus `end`'s own start

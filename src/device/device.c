@@ -39,12 +39,8 @@ rescl_status rescl_device_open(rescl_runtime *runtime, const char *selector, uns
     dev->hw = &runtime->devices[index];
     RS_TRY(rs_caps_probe(dev->hw, &dev->caps));
     RS_OOM(dev->options = base_options(dev->hw));
-    RS_FAIL_IF((flags & RESCL_DEVICE_PROFILE) && (dev->hw->quirks & RS_QUIRK_NO_TIMES),
-               RESCL_ERR_UNSUPPORTED,
-               "%s cannot be profiled: its driver, version %s, does not measure kernels",
-               dev->hw->info.name, dev->hw->info.driver);
     if (flags & RESCL_DEVICE_PROFILE)
-        RS_TRY(rs_profile_create(&dev->profile));
+        RS_TRY(rs_profile_create(dev->hw, &dev->profile));
 
     const cl_context_properties properties[] = {CL_CONTEXT_PLATFORM,
                                                 (cl_context_properties)dev->hw->platform, 0};
@@ -65,6 +61,7 @@ void rescl_device_close(rescl_device *device)
 {
     if (!device)
         return;
+    rs_profile_end(device);
     if (device->queue)
         clFinish(device->queue);
     rs_profile_destroy(device->profile);

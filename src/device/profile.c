@@ -22,9 +22,12 @@ struct rs_profile {
     size_t nevents, events_cap;
 };
 
-rescl_status rs_profile_create(rs_profile **out)
+rescl_status rs_profile_create(const rs_hw *hw, rs_profile **out)
 {
     rescl_status st = RESCL_OK;
+    RS_FAIL_IF(hw->quirks & RS_QUIRK_NO_TIMES, RESCL_ERR_UNSUPPORTED,
+               "%s cannot be profiled: its driver, version %s, does not measure kernels",
+               hw->info.name, hw->info.driver);
     RS_OOM(*out = calloc(1, sizeof **out));
 out:
     return st;
@@ -86,17 +89,29 @@ out:
     return st;
 }
 
+static rescl_status event_time(cl_event event, cl_profiling_info what, uint64_t *ns)
+{
+    rescl_status st = RESCL_OK;
+    cl_ulong time = 0;
+    RS_CL(clGetEventProfilingInfo(event, what, sizeof time, &time, NULL));
+    *ns = time;
+out:
+    return st;
+}
+
+/* The time that the first of a launch's kernels starts. */
+static rescl_status start_of(const pending *e, uint64_t *ns)
+{
+    return e->begin ? event_time(e->begin, CL_PROFILING_COMMAND_END, ns)
+                    : event_time(e->end, CL_PROFILING_COMMAND_START, ns);
+}
+
 static rescl_status event_ns(const pending *e, uint64_t *ns)
 {
     rescl_status st = RESCL_OK;
-    cl_ulong start = 0, end = 0;
-    RS_CL(clGetEventProfilingInfo(e->end, CL_PROFILING_COMMAND_END, sizeof end, &end, NULL));
-    if (e->begin)
-        RS_CL(clGetEventProfilingInfo(e->begin, CL_PROFILING_COMMAND_END, sizeof start, &start,
-                                      NULL));
-    else
-        RS_CL(clGetEventProfilingInfo(e->end, CL_PROFILING_COMMAND_START, sizeof start, &start,
-                                      NULL));
+    uint64_t start = 0, end = 0;
+    RS_TRY(event_time(e->end, CL_PROFILING_COMMAND_END, &end));
+    RS_TRY(start_of(e, &start));
     *ns = end > start ? end - start : 0;
 out:
     return st;
@@ -171,4 +186,60 @@ void rs_profile_reset(rescl_device *dev)
         drop_events(p, p->nevents);
     drop_rows(p);
     p->label[0] = '\0';
+}
+
+/* ---- profiling for a while ------------------------------------------------------------------ */
+
+bool rs_profile_is_on(const rescl_device *dev)
+{
+    return dev->profile != NULL;
+}
+
+rescl_status rs_profile_begin(rescl_device *dev)
+{
+    rescl_status st = RESCL_OK;
+    rs_profile *p = NULL;
+    cl_int code = CL_SUCCESS;
+    if (dev->profile)
+        goto out;
+    RS_TRY(rs_profile_create(dev->hw, &p));
+    RS_CL(clFinish(dev->queue));
+    const cl_command_queue queue =
+        clCreateCommandQueue(dev->context, dev->hw->id, CL_QUEUE_PROFILING_ENABLE, &code);
+    RS_CL_CODE(code, "clCreateCommandQueue");
+    dev->unprofiled = dev->queue;
+    dev->queue = queue;
+    dev->profile = p, p = NULL;
+out:
+    rs_profile_destroy(p);
+    return st;
+}
+
+void rs_profile_end(rescl_device *dev)
+{
+    if (!dev->unprofiled)
+        return;
+    clFinish(dev->queue);
+    rs_profile_destroy(dev->profile);
+    clReleaseCommandQueue(dev->queue);
+    dev->queue = dev->unprofiled;
+    dev->unprofiled = NULL;
+    dev->profile = NULL;
+}
+
+rescl_status rs_profile_span(rescl_device *dev, double *ms)
+{
+    rescl_status st = RESCL_OK;
+    rs_profile *p = dev->profile;
+    uint64_t start = 0, end = 0;
+    RS_FAIL_IF(!p, RESCL_ERR_ARG, "the device is not profiled");
+    RS_CL(clFinish(dev->queue));
+    if (p->nevents > 0) {
+        RS_TRY(start_of(&p->events[0], &start));
+        RS_TRY(event_time(p->events[p->nevents - 1].end, CL_PROFILING_COMMAND_END, &end));
+    }
+    *ms = end > start ? (double)(end - start) * 1e-6 : 0.0;
+    rs_profile_reset(dev);
+out:
+    return st;
 }

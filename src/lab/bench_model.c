@@ -136,15 +136,18 @@ static rescl_status run_step(void *user, size_t i)
     return one_step(user);
 }
 
-static rescl_status measure(bench *b, rescl_bench_model_row *row)
+static rescl_status measure(bench *b, double deadline, rescl_bench_model_row *row)
 {
     rescl_status st = RESCL_OK;
     const rescl_bench_options *o = b->o;
-    const rs_rounds rounds = {
-        .repeats = o->repeats, .min_seconds = o->min_seconds, .run = run_step, .user = b};
+    const rs_rounds rounds = {.repeats = o->repeats,
+                              .min_seconds = o->min_seconds,
+                              .deadline = deadline,
+                              .run = run_step,
+                              .user = b};
     rs_stats s;
 
-    for (size_t i = 1; i < o->warmup; i++) /* the first step was one */
+    for (size_t i = 1; i < o->warmup && !rs_deadline_passed(deadline); i++) /* one was the first */
         RS_TRY(one_step(b));
     RS_TRY(rs_rounds_time(&rounds, 1, &s));
     row->repeats = s.count;
@@ -177,11 +180,12 @@ rescl_status rescl_bench_model(rescl_device *device, const rescl_bench_options *
 
     rescl_bench_options_default(&o);
     RS_TRY(rs_options_take(&o, sizeof o, options, "rescl_bench_options"));
+    const double deadline = rs_deadline_after(o.time_limit);
     rs_device_trim(device);
     RS_TRY(open_bench(&b));
     RS_TRY(one_step(&b));
     row.first_ms = (rs_clock_seconds() - start) * 1e3;
-    RS_TRY(measure(&b, &row));
+    RS_TRY(measure(&b, deadline, &row));
     RS_TRY(check_numbers(&b));
     rescl_model_get_info(b.model, &info);
     rescl_device_get_stats(device, &stats);

@@ -29,6 +29,7 @@ typedef struct contender {
 
 /* One pass of one problem. */
 typedef struct opbench {
+    double deadline;
     rescl_device *dev;
     const rescl_bench_options *o;
     const rs_work *work;
@@ -65,17 +66,17 @@ static void describe(const rs_problem *p, char *text, size_t bytes)
 }
 
 /* A training step changes the parameters, so it pays for packing them; inference packs once. */
-static rescl_status run_packed(opbench *b, size_t i, bool pack)
+static rescl_status run_packed(opbench *b, size_t i, bool pack, double *ms)
 {
-    return rs_trial_run(&b->c[i].trial, &b->args, pack || b->o->train);
+    return rs_trial_run(&b->c[i].trial, &b->args, pack || b->o->train, ms);
 }
 
 /* What failed before fails again. */
-static rescl_status run_timed(void *user, size_t i)
+static rescl_status run_timed(void *user, size_t i, double *ms)
 {
     const opbench *b = user;
     const rescl_status before = b->c[i].failure.status;
-    return before == RESCL_OK ? run_packed(user, i, false) : before;
+    return before == RESCL_OK ? run_packed(user, i, false, ms) : before;
 }
 
 /* Keeps the first failure of a contender, for its row. Short memory of the host ends all. */
@@ -133,13 +134,18 @@ static rescl_status try_out(opbench *b, size_t i)
 {
     rescl_status st = RESCL_OK;
     rs_verdict verdict;
+    char text[RS_VERDICT_TEXT];
 
+    RS_FAIL_IF(rs_deadline_passed(b->deadline), RESCL_ERR_INTERRUPTED,
+               "not measured within the time limit");
     RS_TRY(rs_judge_reset(&b->judge));
-    RS_TRY(run_packed(b, i, true));
+    RS_TRY(run_packed(b, i, true, NULL));
     RS_TRY(rs_judge_result(&b->judge, b->c[i].impl, &verdict));
     b->c[i].error = verdict.distance;
-    for (size_t k = 1; k < b->o->warmup; k++)
-        RS_TRY(run_packed(b, i, true));
+    RS_FAIL_IF(!(verdict.share <= 1.0), RESCL_ERR_NUMERIC, "the result is wrong: %s",
+               rs_verdict_text(&b->judge, &verdict, text));
+    for (size_t k = 1; k < b->o->warmup && !rs_deadline_passed(b->deadline); k++)
+        RS_TRY(run_packed(b, i, true, NULL));
 out:
     return st;
 }
@@ -163,7 +169,8 @@ static rescl_status time_and_tell(opbench *b, const audience *to)
     const rs_problem *p = &b->work->problem;
     const rs_rounds rounds = {.repeats = b->o->repeats,
                               .min_seconds = b->o->min_seconds,
-                              .run = run_timed,
+                              .deadline = b->deadline,
+                              .time = run_timed,
                               .user = b,
                               .failed = keep_failure};
     rs_stats *stats = NULL;
@@ -173,6 +180,7 @@ static rescl_status time_and_tell(opbench *b, const audience *to)
     for (size_t i = 0; i < b->n; i++) {
         const contender *c = &b->c[i];
         const bool good = c->failure.status == RESCL_OK;
+        const bool judged = good || c->failure.status == RESCL_ERR_NUMERIC;
         rescl_bench_op_row row = {.op = p->op->name,
                                   .pass = rs_pass_name(b->work->pass),
                                   .impl = c->impl->name,
@@ -181,8 +189,9 @@ static rescl_status time_and_tell(opbench *b, const audience *to)
                                   .median_ms = stats[i].median,
                                   .min_ms = stats[i].min,
                                   .gflops = 2.0 * p->op->macs(p) / (stats[i].median * 1e6),
-                                  .error = good ? c->error : NAN,
-                                  .status = c->failure.status};
+                                  .error = judged ? c->error : NAN,
+                                  .status = c->failure.status,
+                                  .reason = good ? "" : c->failure.message};
         describe(p, row.shape, sizeof row.shape);
         if (!good)
             rs_error_restore(&c->failure);
@@ -194,10 +203,10 @@ out:
 }
 
 static rescl_status bench_work(rescl_device *dev, const rescl_bench_options *o, const rs_work *work,
-                               const audience *to)
+                               double deadline, const audience *to)
 {
     rescl_status st = RESCL_OK;
-    opbench b = {.dev = dev, .o = o, .work = work};
+    opbench b = {.dev = dev, .o = o, .work = work, .deadline = deadline};
 
     rs_device_trim(dev); /* what the problem before has used rarely fits this one */
     RS_TRY(rs_trial_args_make(dev, &work->problem, work->pass != RS_FWD, &b.args));
@@ -221,9 +230,16 @@ static rescl_status bench_list(rescl_device *dev, const rescl_bench_options *o,
                                const rs_worklist *list, const audience *to)
 {
     rescl_status st = RESCL_OK;
-    for (size_t i = 0; i < list->count; i++)
-        RS_TRY(bench_work(dev, o, &list->item[i], to));
+    const double deadline = rs_deadline_after(o->time_limit);
+    RS_TRY(rs_trial_clock_begin(dev));
+    for (size_t i = 0; i < list->count; i++) {
+        RS_FAIL_IF(i > 0 && rs_deadline_passed(deadline), RESCL_ERR_INTERRUPTED,
+                   "the time limit of %g s is reached: %zu of %zu problems were not measured",
+                   o->time_limit, list->count - i, list->count);
+        RS_TRY(bench_work(dev, o, &list->item[i], deadline, to));
+    }
 out:
+    rs_trial_clock_end(dev);
     return st;
 }
 

@@ -9,6 +9,25 @@
 
 double (*rs_rounds_clock)(void) = rs_clock_seconds;
 
+static rescl_status time_one(const rs_rounds *r, size_t i, double *ms)
+{
+    const double begin = rs_rounds_clock();
+    const rescl_status st = r->time ? r->time(r->user, i, ms) : r->run(r->user, i);
+    if (!r->time)
+        *ms = (rs_rounds_clock() - begin) * 1e3;
+    return st;
+}
+
+double rs_deadline_after(double seconds)
+{
+    return seconds > 0.0 ? rs_rounds_clock() + seconds : INFINITY;
+}
+
+bool rs_deadline_passed(double deadline)
+{
+    return rs_rounds_clock() >= deadline;
+}
+
 /* Runs each contender that has not failed once. ms[i] is NaN for the others. */
 static rescl_status run_round(const rs_rounds *r, size_t contenders, bool *failed, double *ms)
 {
@@ -18,12 +37,10 @@ static rescl_status run_round(const rs_rounds *r, size_t contenders, bool *faile
         ms[i] = NAN;
         if (failed[i])
             continue;
-        const double begin = rs_rounds_clock();
-        st = r->run(r->user, i);
-        if (st == RESCL_OK) {
-            ms[i] = (rs_rounds_clock() - begin) * 1e3;
+        st = time_one(r, i, &ms[i]);
+        if (st == RESCL_OK)
             continue;
-        }
+        ms[i] = NAN;
         if (!r->failed)
             goto out;
         RS_TRY(r->failed(r->user, i));
@@ -52,7 +69,8 @@ rescl_status rs_rounds_time(const rs_rounds *r, size_t contenders, rs_stats *sta
     const double start = rs_rounds_clock();
     double gone = 0.0;
     while (any_left(failed, contenders) && (rounds < r->repeats || gone < r->min_seconds) &&
-           (rounds == 0 || r->max_seconds <= 0.0 || gone < r->max_seconds)) {
+           (rounds == 0 || ((r->max_seconds <= 0.0 || gone < r->max_seconds) &&
+                            (r->deadline <= 0.0 || start + gone < r->deadline)))) {
         RS_TRY(rs_array_reserve(&ms, &cap, (rounds + 1) * contenders, sizeof *ms));
         RS_TRY(run_round(r, contenders, failed, ms + rounds * contenders));
         rounds++;

@@ -4,6 +4,7 @@
 #include "choice.h"
 #include "error.h"
 #include "rng.h"
+#include "rounds.h"
 #include "spread.h"
 
 #define FILE_STEM   "trial"
@@ -145,17 +146,38 @@ void rs_trial_fini(rs_trial *t)
     *t = (rs_trial){0};
 }
 
-rescl_status rs_trial_run(const rs_trial *t, rs_args *args, bool pack)
+rescl_status rs_trial_clock_begin(rescl_device *dev)
+{
+    const rescl_status st =
+        rs_device_caps(dev)->type == RESCL_DEVICE_CPU ? RESCL_OK : rs_profile_begin(dev);
+    return st == RESCL_ERR_UNSUPPORTED ? RESCL_OK : st;
+}
+
+void rs_trial_clock_end(rescl_device *dev)
+{
+    rs_profile_end(dev);
+}
+
+rescl_status rs_trial_run(const rs_trial *t, rs_args *args, bool pack, double *ms)
 {
     rescl_status st = RESCL_OK;
+    rescl_device *dev = t->plan.dev;
+    const bool events = ms && rs_profile_is_on(dev);
+    const double start = rs_rounds_clock();
 
     args->scratch = t->scratch;
     args->packed = t->packed;
     args->moments = t->moments;
+    if (events)
+        rs_profile_reset(dev);
     if (pack)
         RS_TRY(rs_plan_pack(&t->plan, args));
     RS_TRY(rs_plan_enqueue(&t->plan, args));
-    RS_TRY(rs_finish(t->plan.dev));
+    RS_TRY(rs_finish(dev));
+    if (ms)
+        *ms = (rs_rounds_clock() - start) * 1e3;
+    if (events)
+        RS_TRY(rs_profile_span(dev, ms));
 out:
     return st;
 }

@@ -32,7 +32,15 @@ rescl_status rs_trial_init(rescl_device *dev, const rs_problem *p, rs_pass pass,
                            rs_trial *out) RESCL_CHECK;
 void rs_trial_fini(rs_trial *t);
 
-/* Runs the pass and waits for it. `pack` refreshes the packed parameters first. */
-rescl_status rs_trial_run(const rs_trial *t, rs_args *args, bool pack) RESCL_CHECK;
+/* Runs the pass and waits for it. `pack` refreshes the packed parameters first. *ms is how long it
+ * took (ms may be NULL): on a device that is profiled, from the start of the first kernel to the end
+ * of the last, by its own clock; else by the host's, until the device is idle. */
+rescl_status rs_trial_run(const rs_trial *t, rs_args *args, bool pack, double *ms) RESCL_CHECK;
+
+/* Devices other than CPUs are profiled while they are measured, where their drivers can: the host's
+ * clock would add what a launch and waiting for it take. A CPU's kernels begin at once, and what is
+ * between them counts. */
+rescl_status rs_trial_clock_begin(rescl_device *dev) RESCL_CHECK;
+void rs_trial_clock_end(rescl_device *dev);
 
 #endif

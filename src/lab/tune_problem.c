@@ -73,9 +73,9 @@ static const char *rejected(const tuner *t)
 }
 
 /* A training step changes the parameters, so it pays for packing them; inference packs once. */
-static rescl_status run_packed(tuner *t, const candidate *c, bool pack)
+static rescl_status run_packed(tuner *t, const candidate *c, bool pack, double *ms)
 {
-    return rs_trial_run(&c->trial, &t->args, pack || t->p->training);
+    return rs_trial_run(&c->trial, &t->args, pack || t->p->training, ms);
 }
 
 /* Makes a candidate ready, judges its result, and sees whether timing it is worth while. */
@@ -83,21 +83,19 @@ static rescl_status try_out(tuner *t, candidate *c)
 {
     rescl_status st = RESCL_OK;
     rs_verdict verdict;
-    double start, ms;
+    double ms;
 
     RS_TRY(rs_trial_init(t->dev, t->p, t->pass, c->choice, &c->trial));
     RS_TRY(rs_judge_reset(&t->judge));
-    RS_TRY(run_packed(t, c, true)); /* libraries build their kernels */
+    RS_TRY(run_packed(t, c, true, NULL)); /* libraries build their kernels */
     RS_TRY(rs_judge_result(&t->judge, c->trial.plan.choice.impl, &verdict));
     c->error = verdict.share;
     if (!(c->error <= 1.0)) {
         rs_verdict_text(&t->judge, &verdict, c->wrong);
         goto out;
     }
-    start = rs_rounds_clock();
-    RS_TRY(run_packed(t, c, false));
+    RS_TRY(run_packed(t, c, false, &ms));
     c->good = true;
-    ms = (rs_rounds_clock() - start) * 1e3;
     t->fastest = fmin(t->fastest, ms);
     c->timed = ms < HOPELESS * t->fastest;
 out:
@@ -144,10 +142,10 @@ static void keep_first(tuner *t, size_t n)
 
 /* ---- timing ------------------------------------------------------------------------------ */
 
-static rescl_status run_taking(void *user, size_t i)
+static rescl_status run_taking(void *user, size_t i, double *ms)
 {
     tuner *t = user;
-    return run_packed(t, &t->c[t->taking[i]], false);
+    return run_packed(t, &t->c[t->taking[i]], false, ms);
 }
 
 /* One that ran before fails in the rounds. */
@@ -169,7 +167,7 @@ static rescl_status time_rounds(tuner *t, size_t repeats)
     rescl_status st = RESCL_OK;
     const rs_rounds rounds = {.repeats = repeats,
                               .min_seconds = t->o->min_seconds,
-                              .run = run_taking,
+                              .time = run_taking,
                               .user = t,
                               .failed = reject_taking};
     rs_stats *stats = NULL;

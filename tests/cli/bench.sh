@@ -53,6 +53,30 @@ else
     run bench step --model resnet8 --size 8 --batch-size 2 --layers $quick
     want_out "layer1.0.conv1"
 fi
+# What is wrong stays as a row with its reason, and the others go on.
+cp -r "$RESCL_SOURCE_DIR/cl" kernels
+sed -i 's/dst\[to\] = relu/if (to != 100) dst[to] = relu/' kernels/conv2d_direct.cl
+# shellcheck disable=SC2086
+RESCL_KERNEL_DIR=kernels run bench op --model resnet8 --size 8 --batch-size 2 --no-peak --mode infer \
+    --csv $quick
+want_code 3
+want_err "direct: the result is wrong: 1 of 2048 numbers are NaN, infinite or were not written"
+grep -q 'direct,[01],,,,,,wrong,.*the result is wrong' out || fail "expected a wrong row without times"
+grep -q ',[0-9.e-]*,ok,$' out || fail "expected rows of the others"
+
+# A time limit keeps what was measured.
+# shellcheck disable=SC2086
+run bench op --model resnet8,resnet20 --size 8 --batch-size 2 --no-peak --mode infer --json \
+    --time-limit 0.001 $quick
+want_code 0
+want_err "problems were not measured"
+want_err "1 of 2 networks were not begun"
+want_out '"status": "skipped"'
+# shellcheck disable=SC2086
+run bench model --model resnet8 --size 8 --batch-size 2,3 --mode infer --csv --time-limit 0.001 $quick
+want_code 0
+want_err "1 of 2 measurements were not begun"
+[ "$(wc -l <out)" -eq 2 ] || fail "expected one row"
 # shellcheck disable=SC2086
 run bench op --model resnet8 --size 8 --batch-size 2 --no-peak --impl no-such-impl $quick
 [ "$code" -ne 0 ] || fail "expected an unknown implementation to be refused"

@@ -112,12 +112,53 @@ static void needs_the_flag(void **state)
     assert_fails(rs_profile_get(plain, &rows, &count), RESCL_ERR_ARG, "RESCL_DEVICE_PROFILE");
 }
 
+/* Times for a while, on a device that was opened without. */
+static void times_for_a_while(void **state)
+{
+    (void)state;
+    rescl_device *const profiling = dev;
+    const rs_profile_row *rows = NULL;
+    size_t count = 0;
+    double all = -1, one = -1, none = -1;
+    if (dev == NULL)
+        skip();
+    dev = plain;
+    assert_ok(rs_buffer_create(dev, 1 << 20, &buf));
+    launch("scale", 1 << 18, NULL); /* on the other queue */
+    assert_ok(rs_profile_begin(dev));
+    assert_true(rs_profile_is_on(dev));
+    assert_ok(rs_profile_span(dev, &none));
+    assert_true(!(none > 0.0) && !(none < 0.0));
+    launch("scale", 1 << 18, NULL);
+    assert_ok(rs_profile_span(dev, &one));
+    for (int i = 0; i < 50; i++)
+        launch("scale", 1 << 18, NULL);
+    assert_ok(rs_profile_get(dev, &rows, &count));
+    assert_int_equal(count, 1);
+    const double sum = (double)rows[0].total_ns * 1e-6;
+    for (int i = 0; i < 50; i++)
+        launch("scale", 1 << 18, NULL);
+    assert_ok(rs_profile_begin(dev)); /* changes nothing */
+    assert_ok(rs_profile_span(dev, &all));
+    assert_true(one > 0.0 && all > one && sum > 0.0);
+    rs_profile_end(dev);
+    assert_false(rs_profile_is_on(dev));
+    assert_fails(rs_profile_span(dev, &all), RESCL_ERR_ARG, "not profiled");
+    launch("scale", 1 << 18, NULL);
+    assert_ok(rs_finish(dev));
+    rs_profile_end(dev);
+    assert_ok(rs_profile_begin(dev)); /* closing the device ends it */
+    rs_buffer_release(buf);
+    dev = profiling;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sums_by_kernel_and_label),
         cmocka_unit_test(sums_many),
         cmocka_unit_test(needs_the_flag),
+        cmocka_unit_test(times_for_a_while),
     };
     return cmocka_run_group_tests(tests, open_device, close_device);
 }

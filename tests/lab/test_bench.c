@@ -152,6 +152,45 @@ static void refuses_odd_products(void **state)
     assert_int_equal(s.all.rows, 0);
 }
 
+typedef struct limited {
+    size_t rows, skipped;
+} limited;
+
+static void count_limited(const rescl_bench_op_row *row, void *user)
+{
+    limited *s = user;
+    s->rows++;
+    if (row->status == RESCL_OK) {
+        assert_true(row->median_ms > 0.0 && row->reason[0] == '\0');
+        return;
+    }
+    assert_int_equal(row->status, RESCL_ERR_INTERRUPTED);
+    assert_non_null(strstr(row->reason, "time limit"));
+    assert_true(isnan(row->median_ms) && isnan(row->error));
+    s->skipped++;
+}
+
+/* However short: the rows of the first problem are there, and what was left out is told. */
+static void begins_nothing_after_the_limit(void **state)
+{
+    (void)state;
+    rescl_bench_options o = small(false);
+    limited s = {0};
+    rescl_bench_model_row row;
+    o.time_limit = 1e-9;
+    assert_fails(rescl_bench_ops(rs_test_device(), &o, NULL, count_limited, &s),
+                 RESCL_ERR_INTERRUPTED, "8 of 9 problems were not measured");
+    assert_true(s.rows > 0 && s.skipped == s.rows);
+    o.repeats = 1000;
+    assert_ok(rescl_bench_model(rs_test_device(), &o, &row));
+    assert_int_equal(row.repeats, 1);
+    s = (limited){0};
+    o.repeats = 1;
+    o.time_limit = 1e9;
+    assert_ok(rescl_bench_ops(rs_test_device(), &o, NULL, count_limited, &s));
+    assert_true(s.rows >= 9 && s.skipped == 0);
+}
+
 static void measures_the_limits(void **state)
 {
     (void)state;
@@ -188,6 +227,7 @@ int main(void)
         cmocka_unit_test(times_the_preferred_only),
         cmocka_unit_test(times_products),
         cmocka_unit_test(refuses_odd_products),
+        cmocka_unit_test(begins_nothing_after_the_limit),
         cmocka_unit_test(measures_the_limits),
         cmocka_unit_test(serves_callers_of_other_versions),
     };

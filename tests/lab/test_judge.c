@@ -87,7 +87,7 @@ static void open_court(court *c, rs_pass pass)
     assert_ok(rs_judge_init(rs_test_device(), &c->p, pass, &c->args, &c->judge));
     assert_ok(rs_trial_init(rs_test_device(), &c->p, pass, "direct", &c->trial));
     assert_ok(rs_judge_reset(&c->judge));
-    assert_ok(rs_trial_run(&c->trial, &c->args, true));
+    assert_ok(rs_trial_run(&c->trial, &c->args, true, NULL));
     assert_ok(rs_judge_result(&c->judge, c->trial.plan.choice.impl, &v));
     assert_true(v.share > 0.0 && v.share <= 1.0 && v.lost == 0 && v.distance < 1e-5);
     c->right = read_tensor(rs_trial_result(&c->args, pass));

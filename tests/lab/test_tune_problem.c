@@ -278,13 +278,13 @@ static void all_passes_are_judged(void **state)
         assert_ok(rs_trial_init(rs_test_device(), &p, (rs_pass)pass, "direct", &trial));
         for (int k = 0; k < 2; k++) {
             assert_ok(rs_judge_reset(&judge));
-            assert_ok(rs_trial_run(&trial, &args, true));
+            assert_ok(rs_trial_run(&trial, &args, true, NULL));
             assert_ok(rs_judge_result(&judge, trial.plan.choice.impl, &v));
             assert_true(v.share >= 0.0 && v.share <= 1.0);
             assert_true(v.distance >= 0.0 && v.distance < 1e-5);
         }
         if (pass == RS_BWD_DATA) { /* without a reset it is added to what is there */
-            assert_ok(rs_trial_run(&trial, &args, true));
+            assert_ok(rs_trial_run(&trial, &args, true, NULL));
             assert_ok(rs_judge_result(&judge, trial.plan.choice.impl, &v));
             assert_true(v.share > 1.0 && v.distance > 0.1);
         }
