@@ -1,52 +1,26 @@
 /* Batch normalisation over the channels of `pixels` x `channels` (NHWC, or (n, c)), with optional
- * residual and ReLU; src/op/batchnorm.c has the formulas.
+ * residual and ReLU, for CPUs; src/op/batchnorm.c has the formulas.
  *
- * Work. The pixels are divided into parts of `rows`. Blocks of ROWS pixels by VW channels are read
- * into registers once.
- *   SPREAD 0: a part belongs to one work-item, which walks its rows in memory order and keeps sums
- *             for all channels in its own lines of scratch, close in cache.
- *   SPREAD 1: a group of LX x LY items, LX neighbouring blocks of channels by LY rows, walks a part
- *             of its channels, keeps sums in registers and joins them by a tree.
- * A finishing kernel joins the parts, again in a fixed order. Those of the statistics are
- * moments.clh's, and may come from the convolution that made src; those of the sums are
- * [part][2][channels].
+ * Work. The pixels are divided into parts of `rows`. A part belongs to one work-item, which walks its
+ * rows in memory order, reads blocks of ROWS pixels by VW channels into registers once, and keeps sums
+ * for all channels in its own lines of scratch, close in cache. A finishing kernel joins the parts,
+ * again in a fixed order. Those of the statistics are moments.clh's, and may come from the convolution
+ * that made src; those of the sums are [part][2][channels].
  *
  * Kernels: batchnorm_fwd_stats, batchnorm_fwd_finish, batchnorm_fwd_apply; batchnorm_bwd_sums,
  * batchnorm_bwd_finish, batchnorm_bwd_data. */
-#include "moments.clh"
+#include "batchnorm.clh"
 
 #ifndef ROWS
 #define ROWS 8 /* 4, 8, 16 */
 #endif
 
-/* Bits of `flags`, as in src/op/batchnorm.c. */
-#define RELU     16u /* dst was clamped */
-#define MASK_DST 32u /* backward: its mask is read from dst, not computed again from src */
-#define RUNNING  64u /* the statistics are the running ones: variances, not ws' 1 / deviations */
-
-#if SPREAD
-#define LY            (WG / LX)
-#define CHANNEL_BLOCK (get_group_id(0) * LX + get_local_id(0) % LX)
-#define ROW_OF_ITEM   (get_local_id(0) / LX)
-#define PART          get_group_id(1)
-#define FOR_BLOCKS(k, row, first, last)                                                            \
-    const uint k = CHANNEL_BLOCK * VW;                                                             \
-    if (k < channels)                                                                              \
-        for (uint row = (first) + ROW_OF_ITEM; row < (last); row += ROWS * LY)
-#else
-#define LX   1
-#define LY   1
-#define PART get_global_id(0)
+#define ONE_ITEM kernel __attribute__((reqd_work_group_size(1, 1, 1)))
+#define PART     get_global_id(0)
 #define FOR_BLOCKS(k, row, first, last)                                                            \
     for (uint row = (first); row < (last); row += ROWS)                                            \
         for (uint k = 0; k < channels; k += VW)
-#endif
-/* 1 / deviation of the channels from k on. */
-#define INV_STD(spreads, k, part, flags, eps)                                                      \
-    ((flags)&RUNNING ? 1.0f / sqrt(load_part((spreads) + (k), part) + (eps))                       \
-                     : load_part((spreads) + (k), part))
-#define STRIDE                   (LY * channels) /* between the rows of a block */
-#define ROWS_OF_BLOCK(row, last) min((uint)ROWS, ((last) - (row) + LY - 1) / LY)
+#define ROWS_OF_BLOCK(row, last) min((uint)ROWS, (last) - (row))
 
 /* ---- statistics ---------------------------------------------------------------------------- */
 
@@ -65,132 +39,61 @@ RS_INLINE void block_moments(const global float *x, uint stride, uint n, uint pa
     *m2 = square;
 }
 
-SPREAD_KERNEL void batchnorm_fwd_stats(const global float *restrict src,
-                                       global float *restrict moments, uint pixels, uint channels,
-                                       uint rows, uint parts)
+ONE_ITEM void batchnorm_fwd_stats(const global float *restrict src, global float *restrict moments,
+                                  uint pixels, uint channels, uint rows, uint parts)
 {
     const uint first = PART * rows, last = min(pixels, first + rows);
     global float *means = moments + PART * 2 * channels;
-#if SPREAD
-    if (CHANNEL_BLOCK == 0 && ROW_OF_ITEM == 0)
-#endif
-        moments[parts * 2 * channels + PART] = (float)(last - first);
-#if SPREAD
-    vfloat mean = VZERO, m2 = VZERO;
-    float count = 0.0f;
-#endif
+    moments[parts * 2 * channels + PART] = (float)(last - first);
     FOR_BLOCKS(k, row, first, last)
     {
         const uint n = ROWS_OF_BLOCK(row, last), part = min((uint)VW, channels - k);
         const global float *x = src + row * channels + k;
         vfloat b_mean, b_m2;
         if (n == ROWS && part == VW)
-            block_moments(x, STRIDE, ROWS, VW, &b_mean, &b_m2);
+            block_moments(x, channels, ROWS, VW, &b_mean, &b_m2);
         else
-            block_moments(x, STRIDE, n, part, &b_mean, &b_m2);
-#if SPREAD
-        join_moments(&mean, &m2, &count, b_mean, b_m2, (float)n);
-#else
+            block_moments(x, channels, n, part, &b_mean, &b_m2);
         add_moments(means + k, channels, part, (float)(row - first), b_mean, b_m2, (float)n);
-#endif
     }
-#if SPREAD
-    local vfloat t_mean[WG], t_m2[WG];
-    local float t_count[WG];
-    const uint i = get_local_id(0);
-    t_mean[i] = mean;
-    t_m2[i] = m2;
-    t_count[i] = count;
-#define JOIN_MOMENTS(a, b)                                                                         \
-    join_moments(&mean, &m2, &count, t_mean[b], t_m2[b], t_count[b]);                              \
-    t_mean[a] = mean;                                                                              \
-    t_m2[a] = m2;                                                                                  \
-    t_count[a] = count
-    LOCAL_TREE(i, WG, LX, JOIN_MOMENTS);
-    if (ROW_OF_ITEM == 0 && k < channels) {
-        const uint part = min((uint)VW, channels - k);
-        store_part(mean, means + k, part);
-        store_part(m2, means + channels + k, part);
-    }
-#endif
 }
 
-/* ---- finishing: for each block of channels one item, or LY where there are groups ----------- */
+/* ---- finishing: an item for each block of channels ------------------------------------------- */
 
-#if SPREAD
-#define FINISH_BLOCK CHANNEL_BLOCK
-#define FINISH_ITEM  ROW_OF_ITEM
-#else
-#define FINISH_BLOCK get_global_id(0)
-#define FINISH_ITEM  0
-#endif
-
-SPREAD_KERNEL void
-batchnorm_fwd_finish(const global float *restrict moments, global float *restrict batch_mean,
-                     global float *restrict inv_std, global float *restrict running_mean,
-                     global float *restrict running_var, uint pixels, uint channels, uint parts,
-                     float eps, float momentum, float unbias)
+ONE_ITEM void batchnorm_fwd_finish(const global float *restrict moments,
+                                   global float *restrict batch_mean,
+                                   global float *restrict inv_std,
+                                   global float *restrict running_mean,
+                                   global float *restrict running_var, uint pixels, uint channels,
+                                   uint parts, float eps, float momentum, float unbias)
 {
-    const uint k = FINISH_BLOCK * VW, part = min((uint)VW, channels - min(k, channels));
+    const uint k = get_global_id(0) * VW, part = min((uint)VW, channels - k);
     vfloat mean = VZERO, m2 = VZERO;
     float count = 0.0f;
-    for (uint p = FINISH_ITEM; k < channels && p < parts; p += LY) {
+    for (uint p = 0; p < parts; p++) {
         const global float *from = moments + p * 2 * channels + k;
         join_moments(&mean, &m2, &count, load_part(from, part), load_part(from + channels, part),
                      moments[parts * 2 * channels + p]);
     }
-#if SPREAD
-    local vfloat t_mean[WG], t_m2[WG];
-    local float t_count[WG];
-    const uint i = get_local_id(0);
-    t_mean[i] = mean;
-    t_m2[i] = m2;
-    t_count[i] = count;
-    LOCAL_TREE(i, WG, LX, JOIN_MOMENTS);
-#endif
-    if (FINISH_ITEM == 0 && k < channels) {
-        const vfloat var = m2 / (float)pixels;
-        store_part(mean, batch_mean + k, part);
-        store_part(1.0f / sqrt(var + eps), inv_std + k, part);
-        store_part(
-            fma(load_part(running_mean + k, part), (vfloat)(momentum), mean * (1.0f - momentum)),
-            running_mean + k, part);
-        store_part(fma(load_part(running_var + k, part), (vfloat)(momentum),
-                       var * (unbias * (1.0f - momentum))),
-                   running_var + k, part);
-    }
+    store_statistics(mean, m2, batch_mean, inv_std, running_mean, running_var, k, part, pixels, eps,
+                     momentum, unbias);
 }
 
-#define JOIN_SUMS(a, b)                                                                            \
-    t_sum[a] += t_sum[b];                                                                          \
-    t_dot[a] += t_dot[b]
-
-SPREAD_KERNEL void batchnorm_bwd_finish(const global float *restrict scratch,
-                                        const global float *restrict spreads,
-                                        global float *restrict diff_gamma,
-                                        global float *restrict diff_beta, uint channels, uint parts,
-                                        uint flags, float eps)
+ONE_ITEM void batchnorm_bwd_finish(const global float *restrict parts_of_sums,
+                                   const global float *restrict spreads,
+                                   global float *restrict diff_gamma,
+                                   global float *restrict diff_beta, uint channels, uint parts,
+                                   uint flags, float eps)
 {
-    const uint k = FINISH_BLOCK * VW, part = min((uint)VW, channels - min(k, channels));
+    const uint k = get_global_id(0) * VW, part = min((uint)VW, channels - k);
     vfloat sum = VZERO, dot = VZERO;
-    for (uint p = FINISH_ITEM; k < channels && p < parts; p += LY) {
-        const global float *from = scratch + p * 2 * channels + k;
+    for (uint p = 0; p < parts; p++) {
+        const global float *from = parts_of_sums + p * 2 * channels + k;
         sum += load_part(from, part);
         dot += load_part(from + channels, part);
     }
-#if SPREAD
-    local vfloat t_sum[WG], t_dot[WG];
-    const uint i = get_local_id(0);
-    t_sum[i] = sum;
-    t_dot[i] = dot;
-    LOCAL_TREE(i, WG, LX, JOIN_SUMS);
-    sum = t_sum[i];
-    dot = t_dot[i];
-#endif
-    if (FINISH_ITEM == 0 && k < channels) {
-        store_part(dot * INV_STD(spreads, k, part, flags, eps), diff_gamma + k, part);
-        store_part(sum, diff_beta + k, part);
-    }
+    store_part(dot * INV_STD(spreads, k, part, flags, eps), diff_gamma + k, part);
+    store_part(sum, diff_beta + k, part);
 }
 
 /* ---- normalisation ------------------------------------------------------------------------- */
@@ -209,12 +112,13 @@ RS_INLINE void block_apply(const global float *x, const global float *residual, 
     }
 }
 
-SPREAD_KERNEL void
-batchnorm_fwd_apply(const global float *restrict src, const global float *restrict residual,
-                    const global float *restrict gamma, const global float *restrict beta,
-                    const global float *restrict means, const global float *restrict spreads,
-                    global float *restrict dst, uint pixels, uint channels, uint rows, uint flags,
-                    float eps)
+ONE_ITEM void batchnorm_fwd_apply(const global float *restrict src,
+                                  const global float *restrict residual,
+                                  const global float *restrict gamma,
+                                  const global float *restrict beta,
+                                  const global float *restrict means,
+                                  const global float *restrict spreads, global float *restrict dst,
+                                  uint pixels, uint channels, uint rows, uint flags, float eps)
 {
     const uint first = PART * rows, last = min(pixels, first + rows);
     FOR_BLOCKS(k, row, first, last)
@@ -226,9 +130,9 @@ batchnorm_fwd_apply(const global float *restrict src, const global float *restri
         const vfloat scale = inv * load_part(gamma + k, part);
         const global float *res = residual ? residual + at : 0;
         if (n == ROWS && part == VW)
-            block_apply(src + at, res, dst + at, STRIDE, ROWS, VW, mean, scale, shift, flags);
+            block_apply(src + at, res, dst + at, channels, ROWS, VW, mean, scale, shift, flags);
         else
-            block_apply(src + at, res, dst + at, STRIDE, n, part, mean, scale, shift, flags);
+            block_apply(src + at, res, dst + at, channels, n, part, mean, scale, shift, flags);
     }
 }
 
@@ -241,7 +145,7 @@ RS_INLINE vfloat masked(vfloat diff, const global float *dst, uint part, vfloat 
 {
     if (flags & RELU) {
         const vfloat y = flags & MASK_DST ? load_part(dst, part) : fma(centred, scale, beta);
-        diff = y <= VZERO ? VZERO : diff;
+        diff = where_positive(diff, y);
     }
     return diff;
 }
@@ -263,7 +167,7 @@ RS_INLINE void block_sums(const global float *x, const global float *diff, const
     *dot = d;
 }
 
-SPREAD_KERNEL void
+ONE_ITEM void
 batchnorm_bwd_sums(const global float *restrict src, const global float *restrict diff_dst,
                    const global float *restrict dst, const global float *restrict gamma,
                    const global float *restrict beta, const global float *restrict means,
@@ -272,9 +176,6 @@ batchnorm_bwd_sums(const global float *restrict src, const global float *restric
 {
     const uint first = PART * rows, last = min(pixels, first + rows);
     global float *sums = scratch + PART * 2 * channels, *dots = sums + channels;
-#if SPREAD
-    vfloat sum = VZERO, dot = VZERO;
-#endif
     FOR_BLOCKS(k, row, first, last)
     {
         const uint n = ROWS_OF_BLOCK(row, last), part = min((uint)VW, channels - k);
@@ -285,31 +186,14 @@ batchnorm_bwd_sums(const global float *restrict src, const global float *restric
         const global float *y = flags & MASK_DST ? dst + at : 0;
         vfloat b_sum, b_dot;
         if (n == ROWS && part == VW)
-            block_sums(src + at, diff_dst + at, y, STRIDE, ROWS, VW, mean, scale, shift, flags,
+            block_sums(src + at, diff_dst + at, y, channels, ROWS, VW, mean, scale, shift, flags,
                        &b_sum, &b_dot);
         else
-            block_sums(src + at, diff_dst + at, y, STRIDE, n, part, mean, scale, shift, flags,
+            block_sums(src + at, diff_dst + at, y, channels, n, part, mean, scale, shift, flags,
                        &b_sum, &b_dot);
-#if SPREAD
-        sum += b_sum;
-        dot += b_dot;
-#else
         put_part(b_sum, sums + k, part, row > first);
         put_part(b_dot, dots + k, part, row > first);
-#endif
     }
-#if SPREAD
-    local vfloat t_sum[WG], t_dot[WG];
-    const uint i = get_local_id(0);
-    t_sum[i] = sum;
-    t_dot[i] = dot;
-    LOCAL_TREE(i, WG, LX, JOIN_SUMS);
-    if (ROW_OF_ITEM == 0 && k < channels) {
-        const uint part = min((uint)VW, channels - k);
-        store_part(t_sum[i], sums + k, part);
-        store_part(t_dot[i], dots + k, part);
-    }
-#endif
 }
 
 /* diff_src0 = scale * (g - mean(g) - centred * slope), diff_src1 = g: g the masked diff. By the
@@ -332,7 +216,7 @@ RS_INLINE void block_data(const global float *x, const global float *diff, const
     }
 }
 
-SPREAD_KERNEL void
+ONE_ITEM void
 batchnorm_bwd_data(const global float *restrict src, const global float *restrict diff_dst,
                    const global float *restrict dst, const global float *restrict gamma,
                    const global float *restrict beta, const global float *restrict means,
@@ -357,10 +241,10 @@ batchnorm_bwd_data(const global float *restrict src, const global float *restric
         global float *d0 = flags & DIFF_WANTED(0) ? diff_src0 + at : 0;
         global float *d1 = flags & DIFF_WANTED(1) ? diff_src1 + at : 0;
         if (n == ROWS && part == VW)
-            block_data(x, diff_dst + at, y, d0, d1, STRIDE, ROWS, VW, mean, scale, shift, mean_diff,
-                       slope, flags);
+            block_data(x, diff_dst + at, y, d0, d1, channels, ROWS, VW, mean, scale, shift,
+                       mean_diff, slope, flags);
         else
-            block_data(x, diff_dst + at, y, d0, d1, STRIDE, n, part, mean, scale, shift, mean_diff,
-                       slope, flags);
+            block_data(x, diff_dst + at, y, d0, d1, channels, n, part, mean, scale, shift,
+                       mean_diff, slope, flags);
     }
 }

@@ -124,6 +124,7 @@ static rescl_status plan_passes(rs_net *n)
     for (size_t i = 0; i < g->nnodes; i++) {
         n->stage[i].node = &g->node[i];
         RS_TRY(rs_graph_problem(g, i, n->batch, training, &problem[i]));
+        problem[i].want_mask = training;
     }
     for (size_t i = 0; i < g->nnodes; i++) {
         const int source = moments_source(g, &problem[i], i);
@@ -135,6 +136,7 @@ static rescl_status plan_passes(rs_net *n)
         if (source >= 0)
             problem[i].moments_parts = n->stage[source].call[RS_FWD].plan.moments_parts;
         RS_TRY(plan_pass(n, i, RS_FWD, &problem[i]));
+        problem[i].has_mask = n->stage[i].call[RS_FWD].plan.mask_bytes > 0;
     }
     if (training)
         RS_TRY(plan_backward(n, problem));
@@ -240,6 +242,8 @@ static void extend_reads(rs_net *n, size_t i, rs_pass pass)
         return;
     for (int k = 0; k < p->nws; k++)
         extend(n, n->stage[i].ws_block[k], time);
+    if (p->has_mask)
+        extend(n, n->stage[i].mask_block, time);
     if (n->diff_block[node->dst] >= 0)
         extend(n, n->diff_block[node->dst], time);
     for (int k = 0; pass == RS_BWD_DATA && k < node->nsrc; k++)
@@ -271,6 +275,17 @@ out:
     return st;
 }
 
+static rescl_status add_mask_block(rs_net *n, size_t i)
+{
+    rescl_status st = RESCL_OK;
+    const size_t bytes = n->stage[i].call[RS_FWD].plan.mask_bytes;
+    n->stage[i].mask_block = -1;
+    if (bytes)
+        RS_TRY(add_block(n, bytes, fwd_time(i), fwd_time(i), &n->stage[i].mask_block));
+out:
+    return st;
+}
+
 static rescl_status plan_blocks(rs_net *n)
 {
     rescl_status st = RESCL_OK;
@@ -286,6 +301,7 @@ static rescl_status plan_blocks(rs_net *n)
                              &s->ws_block[k]));
         RS_TRY(add_fold_blocks(n, i));
         RS_TRY(add_moments_block(n, i));
+        RS_TRY(add_mask_block(n, i));
         for (int pass = 0; pass < RS_PASS_COUNT; pass++)
             if (s->has[pass]) {
                 RS_TRY(add_call_blocks(n, &s->call[pass], pass_time(n, i, (rs_pass)pass)));
@@ -506,6 +522,7 @@ static void bind_stage(rs_net *n, rs_stage *s)
         a->ws[k] = (rs_tensor){p->ws[k], p->ws_type[k], view_of(n, s->ws_block[k])};
     const int source = moments_source(n->graph, p, (size_t)(s - n->stage));
     a->moments = view_of(n, source < 0 ? s->moments_block : n->stage[source].moments_block);
+    a->mask = view_of(n, s->mask_block);
     for (int pass = 0; pass < RS_PASS_COUNT; pass++)
         if (s->has[pass]) {
             s->call[pass].scratch = view_of(n, s->call[pass].scratch_block);

@@ -39,6 +39,7 @@ typedef struct rs_stage {
     rs_args args;                  /* all but scratch and packed */
     int ws_block[RS_OP_WS];
     int moments_block; /* the moments that its forward leaves, or -1 */
+    int mask_block;    /* the mask that its forward leaves, or -1 */
     int fold_block[2]; /* folded weight and bias, if node->folds */
 } rs_stage;
 

@@ -32,13 +32,13 @@
 #include <stdio.h>
 
 /* Bits of the kernels' `flags` above those of rs_diff_flags. */
-enum { RELU = 16, MASK_DST = 32, RUNNING = 64 };
+enum { RELU = 16, MASK_DST = 32, RUNNING = 64, MASK_BITS = 128 };
 
-/* What a plan keeps: how the pixels are cut into parts of so many rows, and how groups of work-items
- * lie over blocks of channels; 0 tiles: one work-item to a part. */
+/* What a plan keeps: how the pixels are cut into parts of so many rows, and how many groups of
+ * work-items lie over the blocks of channels; 0 tiles: one work-item to a part. */
 typedef struct kept {
     size_t rows, parts;
-    size_t group, tiles;
+    size_t group, tiles, finish_tiles;
     size_t blocks; /* vectors of channels */
 } kept;
 
@@ -87,6 +87,7 @@ out:
     return st;
 }
 
+/* Whether the pass needs dst, or its mask in bits, for the ReLU. */
 static bool masks_by_dst(const rs_problem *p, rs_pass pass)
 {
     const rs_batchnorm_attr *a = p->attr;
@@ -100,7 +101,7 @@ static unsigned reads(const rs_problem *p, rs_pass pass)
     if (pass == RS_FWD)
         return state;
     return state | (a->frozen && pass == RS_BWD_DATA ? 0 : RS_READS_SRC(0)) |
-           (masks_by_dst(p, pass) ? RS_READS_DST : 0);
+           (masks_by_dst(p, pass) && !p->has_mask ? RS_READS_DST : 0);
 }
 
 /* ---- reference ----------------------------------------------------------------------------- */
@@ -184,6 +185,13 @@ static const char *can(const rs_problem *p, rs_pass pass, const rs_caps *caps)
     return rs_can_index32(p, pass, caps);
 }
 
+static const char *can_chunked(const rs_problem *p, rs_pass pass, const rs_caps *caps)
+{
+    if (pass != RS_FWD && p->has_mask)
+        return "it does not read masks in bits";
+    return can(p, pass, caps);
+}
+
 static size_t clamp(size_t v, size_t lo, size_t hi)
 {
     return v > hi ? hi : v < lo ? lo : v;
@@ -199,31 +207,32 @@ static void divide_pixels(kept *d, size_t pixels, size_t parts, size_t least, si
 
 /* One work-item to a part; 64 rows at least, so that a part's sums are small beside what it reads.
  */
-static void divide_chunked(const rs_problem *p, const rs_caps *caps, kept *d, char options[64])
+static void divide_chunked(const rs_problem *p, const rs_caps *caps, kept *d)
 {
     divide_pixels(d, pixels_of(p), rs_sum_units(caps) * 4, clamp(4096 / channels_of(p), 64, 4096),
                   8);
     d->group = 1;
-    d->tiles = 0;
-    snprintf(options, 64, "-DSPREAD=0");
 }
 
-/* Groups of lx blocks of channels by rows; a few groups for each compute unit in all. */
+/* Groups of lx blocks of channels by rows, GROUPS_PER_UNIT for each compute unit in all where an item
+ * then has a block of rows (ROWS in the kernels) at least. */
 static void divide_grouped(const rs_problem *p, const rs_caps *caps, kept *d, char options[64])
 {
+    enum { GROUP = 256, GROUPS_PER_UNIT = 16, ROWS = 2, FINISH_BLOCKS = 2 };
     const size_t vw = rs_vector_width(caps);
-    size_t group = rs_group_size(caps, 128);
+    size_t group = rs_group_size(caps, GROUP);
     while (group > 1 && group * (2 * vw + 1) * sizeof(float) > caps->local_bytes)
         group /= 2;
     /* Two widths only: each is a program to build. */
     const size_t lx = clamp(d->blocks >= 16 ? 16 : 4, 1, group);
-    const size_t tiles = (d->blocks + lx - 1) / lx;
-    const size_t parts = clamp(clamp(caps->compute_units, 1, 4096) * 8 / tiles, 1, 256);
-    divide_pixels(d, pixels_of(p), parts, 8 * group / lx, group / lx);
+    const size_t finish_lx = clamp(FINISH_BLOCKS, 1, group);
+    d->tiles = (d->blocks + lx - 1) / lx;
+    d->finish_tiles = (d->blocks + finish_lx - 1) / finish_lx;
     d->group = group;
-    d->tiles = tiles;
-    snprintf(options, 64, "-DSPREAD=1 -DWG=%zu -DLX=%zu%s", group, lx,
-             rs_aligned(caps, channels_of(p)));
+    const size_t groups = clamp(caps->compute_units, 1, 4096) * GROUPS_PER_UNIT;
+    divide_pixels(d, pixels_of(p), clamp(groups / d->tiles, 1, groups), ROWS * group / lx,
+                  ROWS * group / lx);
+    snprintf(options, 64, "-DWG=%zu -DLX=%zu%s", group, lx, rs_aligned(caps, channels_of(p)));
 }
 
 /* The kernels of forward, of which the first may be left out. */
@@ -242,31 +251,39 @@ static rescl_status plan(rs_plan *plan, const rs_caps *caps)
         {"batchnorm_bwd_data", NULL, NULL}};
     const rs_problem *p = &plan->problem;
     rescl_status st = RESCL_OK;
-    char options[64];
+    const bool cpu = plan->choice.impl->prefers & (1u << RESCL_DEVICE_CPU);
+    const char *file = cpu ? "batchnorm" : "batchnorm_grouped";
+    char options[64] = "";
     const size_t vw = rs_vector_width(caps);
     kept d = {.blocks = (channels_of(p) + vw - 1) / vw};
-    if (plan->choice.impl->prefers & (1u << RESCL_DEVICE_CPU))
-        divide_chunked(p, caps, &d, options);
+    if (cpu)
+        divide_chunked(p, caps, &d);
     else
         divide_grouped(p, caps, &d, options);
     RS_PLAN_KEEP(plan, d);
     const int first = plan->pass != RS_FWD ? 0 : first_of_fwd(p);
     for (int i = first; i < 3 && names[plan->pass][i]; i++)
-        RS_TRY(rs_plan_kernel_add(plan, "batchnorm", names[plan->pass][i], "%s", options));
+        RS_TRY(rs_plan_kernel_add(plan, file, names[plan->pass][i], "%s", options));
     if (plan->pass == RS_BWD_PARAMS)
         plan->scratch_bytes = d.parts * 2 * channels_of(p) * sizeof(float);
     else if (plan->pass == RS_FWD && first == STATS)
         plan->scratch_bytes = rs_moments_bytes(d.parts, channels_of(p));
+    if (!cpu && plan->pass == RS_FWD && p->want_mask && masks_by_dst(p, RS_BWD_DATA))
+        plan->mask_bytes = rs_mask_bytes(&p->dst);
 out:
     return st;
 }
 
-/* Work-items for `parts` parts; for the finishing kernels, which have one for all parts, 0. */
-static rs_grid grid_of(const kept *d, size_t parts)
+static rs_grid grid_of(const kept *d)
 {
-    if (d->tiles)
-        return (rs_grid){{d->tiles * d->group, parts ? parts : 1, 1}, {d->group, 1, 1}};
-    return (rs_grid){{parts ? parts : d->blocks, 1, 1}, {1, 1, 1}};
+    const size_t tiles = d->tiles ? d->tiles : 1;
+    return (rs_grid){{d->parts * d->group, tiles, 1}, {d->group, 1, 1}};
+}
+
+static rs_grid finish_grid_of(const kept *d)
+{
+    const size_t groups = d->tiles ? d->finish_tiles : d->blocks;
+    return (rs_grid){{groups * d->group, 1, 1}, {d->group, 1, 1}};
 }
 
 static rescl_status enqueue_fwd(const rs_plan *plan, const rs_args *a)
@@ -277,7 +294,7 @@ static rescl_status enqueue_fwd(const rs_plan *plan, const rs_args *a)
     kept d;
     RS_PLAN_RECALL(plan, d);
     const size_t m = pixels_of(p), c = channels_of(p), parts = d.parts;
-    const rs_grid grid = grid_of(&d, parts), finish = grid_of(&d, 0);
+    const rs_grid grid = grid_of(&d), finish = finish_grid_of(&d);
     const double unbias = attr->unbiased_running && m > 1 ? (double)m / (double)(m - 1) : 1;
     const bool batch = by_batch(p);
     const int first = first_of_fwd(p);
@@ -291,13 +308,22 @@ static rescl_status enqueue_fwd(const rs_plan *plan, const rs_args *a)
                          RS_BUF(a->state[1].buf), RS_UINT(m), RS_UINT(c),
                          RS_UINT(p->moments_parts ? p->moments_parts : parts), RS_FLOAT(attr->eps),
                          RS_FLOAT(attr->momentum), RS_FLOAT(unbias)));
-    RS_TRY(RS_LAUNCH(plan->dev, plan->kernel[APPLY - first].kernel, grid, RS_BUF(a->src[0].buf),
-                     RS_BUF(p->nsrc == 2 ? a->src[1].buf : NULL), RS_BUF(a->param[0].buf),
-                     RS_BUF(a->param[1].buf), RS_BUF(batch ? a->ws[0].buf : a->state[0].buf),
-                     RS_BUF(batch ? a->ws[1].buf : a->state[1].buf), RS_BUF(a->dst.buf), RS_UINT(m),
-                     RS_UINT(c), RS_UINT(d.rows),
-                     RS_UINT((attr->relu ? RELU : 0) | (batch ? 0 : RUNNING)),
-                     RS_FLOAT(attr->eps)));
+    const rs_arg apply[] = {RS_BUF(a->src[0].buf),
+                            RS_BUF(p->nsrc == 2 ? a->src[1].buf : NULL),
+                            RS_BUF(a->param[0].buf),
+                            RS_BUF(a->param[1].buf),
+                            RS_BUF(batch ? a->ws[0].buf : a->state[0].buf),
+                            RS_BUF(batch ? a->ws[1].buf : a->state[1].buf),
+                            RS_BUF(a->dst.buf),
+                            RS_UINT(m),
+                            RS_UINT(c),
+                            RS_UINT(d.rows),
+                            RS_UINT((attr->relu ? RELU : 0) | (batch ? 0 : RUNNING)),
+                            RS_FLOAT(attr->eps),
+                            RS_BUF(plan->mask_bytes ? a->mask : NULL)};
+    /* Only groups leave a mask. */
+    RS_TRY(rs_launch(plan->dev, plan->kernel[APPLY - first].kernel, &grid, apply,
+                     RS_COUNT(apply) - (d.tiles == 0)));
 out:
     return st;
 }
@@ -310,16 +336,16 @@ static rescl_status enqueue_bwd(const rs_plan *plan, const rs_args *a)
     kept d;
     RS_PLAN_RECALL(plan, d);
     const size_t m = pixels_of(p), c = channels_of(p), parts = d.parts;
-    const rs_grid grid = grid_of(&d, parts), finish = grid_of(&d, 0);
+    const rs_grid grid = grid_of(&d), finish = finish_grid_of(&d);
     const bool by_dst = masks_by_dst(p, plan->pass), batch = by_batch(p);
-    const unsigned flags =
-        (attr->relu ? RELU : 0u) | (by_dst ? MASK_DST : 0u) | (batch ? 0u : RUNNING);
-    rs_buffer *dst = by_dst ? a->dst.buf : NULL;
+    const unsigned from = !by_dst ? 0u : p->has_mask ? MASK_BITS : MASK_DST;
+    const unsigned flags = (attr->relu ? RELU : 0u) | from | (batch ? 0u : RUNNING);
+    rs_buffer *masks = !by_dst ? NULL : p->has_mask ? a->mask : a->dst.buf;
     rs_buffer *means = batch ? a->ws[0].buf : a->state[0].buf;
     rs_buffer *spreads = batch ? a->ws[1].buf : a->state[1].buf;
     if (plan->pass == RS_BWD_PARAMS) {
         RS_TRY(RS_LAUNCH(plan->dev, plan->kernel[0].kernel, grid, RS_BUF(a->src[0].buf),
-                         RS_BUF(a->diff_dst.buf), RS_BUF(dst), RS_BUF(a->param[0].buf),
+                         RS_BUF(a->diff_dst.buf), RS_BUF(masks), RS_BUF(a->param[0].buf),
                          RS_BUF(a->param[1].buf), RS_BUF(means), RS_BUF(spreads),
                          RS_BUF(a->scratch), RS_UINT(m), RS_UINT(c), RS_UINT(d.rows),
                          RS_UINT(flags), RS_FLOAT(attr->eps)));
@@ -331,7 +357,7 @@ static rescl_status enqueue_bwd(const rs_plan *plan, const rs_args *a)
     }
     RS_TRY(RS_LAUNCH(
         plan->dev, plan->kernel[0].kernel, grid, RS_BUF(a->src[0].buf), RS_BUF(a->diff_dst.buf),
-        RS_BUF(dst), RS_BUF(a->param[0].buf), RS_BUF(a->param[1].buf), RS_BUF(means),
+        RS_BUF(masks), RS_BUF(a->param[0].buf), RS_BUF(a->param[1].buf), RS_BUF(means),
         RS_BUF(spreads), RS_BUF(a->diff_param[0].buf), RS_BUF(a->diff_param[1].buf),
         RS_BUF(a->diff_src[0].buf), RS_BUF(p->nsrc == 2 ? a->diff_src[1].buf : NULL), RS_UINT(m),
         RS_UINT(c), RS_UINT(d.rows), RS_UINT(flags | rs_diff_flags(p)), RS_FLOAT(attr->eps)));
@@ -349,7 +375,7 @@ static rescl_status enqueue(const rs_plan *plan, const rs_args *a)
 static const rs_impl chunked = {.name = "chunked",
                                 .passes = PASSES,
                                 .prefers = 1u << RESCL_DEVICE_CPU,
-                                .can = can,
+                                .can = can_chunked,
                                 .plan = plan,
                                 .enqueue = enqueue};
 static const rs_impl grouped = {.name = "grouped",

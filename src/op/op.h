@@ -69,11 +69,13 @@ typedef struct rs_problem {
     bool accumulate[RS_OP_SRC]; /* add to diff_src[i] instead of writing it */
     bool want_moments;          /* RS_FWD may leave the moments of dst beside it */
     size_t moments_parts;       /* src[0] comes with its moments in so many parts; 0: without */
+    bool want_mask;             /* RS_FWD may leave the mask of its ReLU beside dst */
+    bool has_mask;              /* it did, and backward reads that instead of dst */
 } rs_problem;
 
 /* Fills dst, param, state, ws from op, attr, training and the nsrc shapes. RESCL_ERR_SHAPE,
  * RESCL_ERR_ARG with the numbers when they do not fit. Types start as f32 but for the labels and
- * indices of an op, want_diff true for every src of floats, accumulate false, no moments. */
+ * indices of an op, want_diff true for every src of floats, accumulate false, no moments, no mask. */
 rescl_status rs_problem_init(rs_problem *p, const rs_op *op, const void *attr, bool training,
                              const rs_shape *src, int nsrc) RESCL_CHECK;
 
@@ -82,6 +84,13 @@ rescl_status rs_problem_init(rs_problem *p, const rs_op *op, const void *attr, b
 static inline size_t rs_moments_bytes(size_t parts, size_t channels)
 {
     return parts * (2 * channels + 1) * sizeof(float);
+}
+
+/* The mask of a ReLU in bits. cl/relumask.clh has its layout. */
+static inline size_t rs_mask_bytes(const rs_shape *dst)
+{
+    const size_t channels = dst->dim[dst->ndim - 1];
+    return rs_shape_count(dst) / channels * ((channels + 3) / 4);
 }
 
 /* ---- tensors of one call ----------------------------------------------------------------- */
@@ -96,6 +105,7 @@ typedef struct rs_args {
     rs_buffer *scratch; /* plan.scratch_bytes, undefined before and after the call */
     rs_buffer *packed;  /* plan.packed_bytes, filled by the plan's pack */
     rs_buffer *moments; /* of dst, if plan.moments_parts; of src[0], if problem.moments_parts */
+    rs_buffer *mask;    /* if plan.mask_bytes; if problem.has_mask */
     float loss_diff;
     uint64_t seed, step;
 } rs_args;
@@ -132,6 +142,7 @@ typedef struct rs_plan {
     size_t packed_bytes;  /* a rearranged copy of the parameters, refreshed when they change; then
                            * `pack` alone reads the parameters */
     size_t moments_parts; /* of the moments that RS_FWD leaves, if they are wanted; 0: none */
+    size_t mask_bytes;    /* of the mask that RS_FWD leaves, if it is wanted; 0: none */
     int nkernels;
     rs_plan_kernel kernel[RS_PLAN_KERNELS];
     unsigned char kept[RS_PLAN_KEPT]; /* what enqueue and pack need: RS_PLAN_KEEP */
