@@ -1,0 +1,276 @@
+/* Convolution on GPUs: forward and backward data as implicit matrix products, in the tiles of
+ * conv2d_simt.clh. Rows are the pixels of a grid (conv2d.clh), columns output channels, and the sum
+ * runs over (row, column, channel) of the window. Layout: NHWC, RSCK.
+ *
+ * Channels are cut into k / width blocks of which each is a convolution of its own, from `depth`
+ * source channels to `width` output channels: one block, or groups gathered into blocks with zeros
+ * between them (conv2d_simt_pack). A block's weights are [taps][depth][width] in forward; backward data
+ * reads the same array as [taps][width][depth].
+ *
+ * Kernel: conv2d_simt_product, with BWD for backward data and MOMENTS to leave those of y. */
+#include "conv2d_simt.clh"
+
+/* One axis of a grid, as rs_conv_grid_at of the host has it. */
+typedef struct axis {
+    int pixels, first, ostep, taps, d, istep, tap0, tap_step;
+} axis;
+
+#ifdef BWD
+/* Output pixels first, first + stride, ... of `out`: they meet the same taps. */
+RS_INLINE axis axis_at(int out, int kernel_size, int stride, int pad, int first)
+{
+    const int low = (first + pad) % stride;
+    axis v;
+    v.pixels = (out - first + stride - 1) / stride;
+    v.first = first;
+    v.ostep = stride;
+    v.taps = low < kernel_size ? (kernel_size - low + stride - 1) / stride : 0;
+    v.d = (first + pad - low) / stride - (v.taps - 1);
+    v.istep = 1;
+    v.tap0 = low + stride * (v.taps - 1);
+    v.tap_step = -stride;
+    return v;
+}
+#else
+RS_INLINE axis axis_at(int out, int kernel_size, int stride, int pad, int first)
+{
+    const axis v = {out, first, 1, kernel_size, -pad, stride, 0, 1};
+    return v;
+}
+#endif
+
+/* ---- bringing the factors -------------------------------------------------------------------- */
+
+/* The terms that an item brings in a step are the four from `at` on. Where C_BY is TK each step lies
+ * within one tap, and `at` is the step's first term, the same for all items; elsewhere it is the
+ * item's own, a tap ends in the midst of a step, and the sum may end there too. */
+#define WHOLE_STEPS (C_BY == TK)
+
+typedef struct source {
+    global const float *x;
+    int h, w, c, taps, cols; /* the map; rows and columns of the window */
+    int from[QA];            /* of each piece's window: its first float, */
+    int top[QA], left[QA];   /* and where it begins in the map */
+} source;
+
+/* Term `at` of the window of piece i is in the map. */
+RS_INLINE int in_map(const source *s, int i, digits at)
+{
+#if !WHOLE_STEPS
+    if (at.high >= s->taps)
+        return 0;
+#endif
+    return (uint)(s->top[i] + at.high) < (uint)s->h && (uint)(s->left[i] + at.mid) < (uint)s->w;
+}
+
+RS_INLINE global const float *source_at(const source *s, int i, digits at)
+{
+    return s->x + s->from[i] + (at.high * s->w + at.mid) * s->c + at.low;
+}
+
+#if C_BY == 1
+/* The next term, in windows of `cols` columns and `depth` channels. */
+RS_INLINE digits next_term(digits at, int cols, int depth)
+{
+    const digits one = {0, 0, 1};
+    return digits_add(at, one, cols, depth);
+}
+#endif
+
+RS_INLINE void fetch_source(const source *s, digits at, int depth, float4 piece[QA])
+{
+#if C_BY == 1
+    const digits b = next_term(at, s->cols, depth), c = next_term(b, s->cols, depth),
+                 d = next_term(c, s->cols, depth);
+#pragma unroll
+    for (int i = 0; i < QA; i++)
+        piece[i] = (float4)(in_map(s, i, at) ? *source_at(s, i, at) : 0.0f,
+                            in_map(s, i, b) ? *source_at(s, i, b) : 0.0f,
+                            in_map(s, i, c) ? *source_at(s, i, c) : 0.0f,
+                            in_map(s, i, d) ? *source_at(s, i, d) : 0.0f);
+#else
+#pragma unroll
+    for (int i = 0; i < QA; i++)
+        piece[i] = in_map(s, i, at) ? QUAD(global const, source_at(s, i, at)) : QZERO;
+#endif
+}
+
+/* The weights that an item brings. Forward: piece i is four columns, from `column` on, of row
+ * `row` + i * ITEMS / (TN / 4) of a step. Backward data: four terms, as of the source, of column
+ * `column` + i * ITEMS / (TK / 4). */
+typedef struct weights {
+    global const float *w; /* of the block */
+    int depth, width, row, column;
+    int total;                                         /* terms of the sum */
+    int taps, cols, filter_cols, r0, s0, rstep, sstep; /* backward data: the taps of its window */
+} weights;
+
+#ifdef BWD
+RS_INLINE int weight_at(const weights *v, digits at)
+{
+    const int tap = (v->r0 + at.high * v->rstep) * v->filter_cols + v->s0 + at.mid * v->sstep;
+    return tap * v->width * v->depth + at.low;
+}
+
+RS_INLINE int in_window(const weights *v, digits at)
+{
+    return WHOLE_STEPS | (at.high < v->taps);
+}
+
+RS_INLINE void fetch_weights(const weights *v, digits at, int step, float4 piece[QB])
+{
+#if C_BY == 1
+    const digits b = next_term(at, v->cols, v->depth), c = next_term(b, v->cols, v->depth),
+                 d = next_term(c, v->cols, v->depth);
+#endif
+#pragma unroll
+    for (int i = 0; i < QB; i++) {
+        const int q = v->column + i * (ITEMS / (TK / 4)), inside = q < v->width;
+        global const float *from = v->w + q * v->depth;
+#if C_BY == 1
+        piece[i] = (float4)(inside & in_window(v, at) ? from[weight_at(v, at)] : 0.0f,
+                            inside & in_window(v, b) ? from[weight_at(v, b)] : 0.0f,
+                            inside & in_window(v, c) ? from[weight_at(v, c)] : 0.0f,
+                            inside & in_window(v, d) ? from[weight_at(v, d)] : 0.0f);
+#else
+        piece[i] = inside & in_window(v, at) ? QUAD(global const, from + v->row + weight_at(v, at))
+                                             : QZERO;
+#endif
+    }
+}
+#define PUT_WEIGHTS(to, piece) put_across(to, LDB, ITEMS / (TK / 4), QB, piece)
+#else
+RS_INLINE void fetch_weights(const weights *v, digits at, int step, float4 piece[QB])
+{
+#pragma unroll
+    for (int i = 0; i < QB; i++) {
+        const int f = step * TK + v->row + i * (ITEMS / (TN / 4));
+        piece[i] = (WHOLE_STEPS | (f < v->total))
+                       ? load_quad(v->w + f * v->width, v->column, v->width)
+                       : QZERO;
+    }
+}
+#define PUT_WEIGHTS(to, piece) put_along(to, ITEMS / (TN / 4) * LDB, QB, piece)
+#endif
+
+/* ---- the kernel ------------------------------------------------------------------------------ */
+
+/* Group (tile, residue of the stride, part): tiles of one row of them follow each other, so that they
+ * share their pixels in the cache. A part sums its share of the steps into y + part * stride. `bias`
+ * and `residual` may be NULL. The maps are those of the pass, the filter the whole convolution's. */
+kernel GROUP void
+conv2d_simt_product(global const float *restrict x, global const float *restrict weight,
+                    global const float *restrict bias, global const float *restrict residual,
+                    global float *restrict y, global float *restrict moments, CONV_SHAPE_PARAMS,
+                    int depth, int width, int parts, ulong stride, int accumulate, int relu)
+{
+    local float4 memory[MEMORY / 4];
+    local float *A = (local float *)memory, *B = A + 2 * TK * LDA;
+    const int id = get_local_id(0), part = get_group_id(2);
+    const int tiles = DIV_UP(width, TN), all_tiles = tiles * (k / width);
+    const int row = (int)get_group_id(0) / all_tiles, tile = (int)get_group_id(0) - row * all_tiles;
+    const int block = tile / tiles, p0 = row * TM;
+    const int w0 = (tile - block * tiles) * TN, n0 = block * width + w0;
+    const axis down = axis_at(oh, rows, stride_h, pad_top, (int)get_group_id(1) / stride_w);
+    const axis across = axis_at(ow, cols, stride_w, pad_left, (int)get_group_id(1) % stride_w);
+    const int gh = down.pixels, gw = across.pixels, count = images * gh * gw;
+
+    /* Terms are counted by row, column and channel of the window. */
+    const int window = max(across.taps, 1), total = down.taps * across.taps * depth;
+    const int steps = p0 < count ? DIV_UP(total, TK) : 0;
+    const int first = parts > 1 ? part_begin(steps, part, parts) : 0;
+    const int last = parts > 1 ? part_begin(steps, part + 1, parts) : steps;
+    const int ka = id % (TK / 4) * 4, ma = id / (TK / 4);
+    digits at = digits_of(first * TK + (WHOLE_STEPS ? 0 : ka), window, depth);
+    const digits step_digits = digits_of(TK, window, depth);
+
+    source s = {.x = x, .h = h, .w = w, .c = c, .taps = down.taps, .cols = window};
+#pragma unroll
+    for (int i = 0; i < QA; i++) {
+        const int p = max(min(p0 + ma + i * (ITEMS / (TK / 4)), count - 1), 0);
+        const pixel v = pixel_at(p, max(gh, 1), max(gw, 1));
+        s.top[i] = v.a * down.istep + down.d;
+        s.left[i] = v.b * across.istep + across.d;
+        s.from[i] =
+            ((v.n * h + s.top[i]) * w + s.left[i]) * c + block * depth + (WHOLE_STEPS ? ka : 0);
+    }
+#ifdef BWD
+    const int nb = ma;
+    local float *to_b = B + ka * LDB + nb;
+#else
+    const int rb = id / (TN / 4), nb = id % (TN / 4) * 4;
+    local float *to_b = B + rb * LDB + nb;
+#endif
+    local float *to_a = A + ka * LDA + ma;
+    const weights v = {.w = weight + (size_t)block * rows * cols * depth * width,
+                       .depth = depth,
+                       .width = width,
+#ifdef BWD
+                       .row = WHOLE_STEPS ? ka : 0,
+#else
+                       .row = rb,
+#endif
+                       .column = w0 + nb,
+                       .total = total,
+                       .taps = down.taps,
+                       .cols = window,
+                       .filter_cols = cols,
+                       .r0 = down.tap0,
+                       .s0 = across.tap0,
+                       .rstep = down.tap_step,
+                       .sstep = across.tap_step};
+    const place here = place_of(id);
+    const int brings_a = BRINGS(id, TM * TK / 4), brings_b = BRINGS(id, TN * TK / 4);
+
+    float4 acc[RM][RN / 4], piece_a[QA], piece_b[QB];
+    clear(acc);
+    if (first < last) {
+        if (brings_a) {
+            fetch_source(&s, at, depth, piece_a);
+            put_across(to_a, LDA, ITEMS / (TK / 4), QA, piece_a);
+        }
+        if (brings_b) {
+            fetch_weights(&v, at, first, piece_b);
+            PUT_WEIGHTS(to_b, piece_b);
+        }
+    }
+    barrier(CLK_LOCAL_MEM_FENCE);
+    int now = 0;
+    for (int step = first; step < last; step++) {
+        const int more = step + 1 < last;
+        at = digits_add(at, step_digits, window, depth);
+        if (more & brings_a)
+            fetch_source(&s, at, depth, piece_a);
+        if (more & brings_b)
+            fetch_weights(&v, at, step + 1, piece_b);
+        multiply(A + now * TK * LDA + here.m, B + now * TK * LDB + here.n, acc);
+        now ^= 1;
+        if (more & brings_a)
+            put_across(to_a + now * TK * LDA, LDA, ITEMS / (TK / 4), QA, piece_a);
+        if (more & brings_b)
+            PUT_WEIGHTS(to_b + now * TK * LDB, piece_b);
+        barrier(CLK_LOCAL_MEM_FENCE);
+    }
+
+    int to[RM];
+    const int whole = gh == oh && gw == ow; /* pixels follow each other */
+#pragma unroll
+    for (int i = 0; i < RM; i++) {
+        const int p = p0 + TILE_ROW(here, i);
+        to[i] = p * k;
+        if (p >= count)
+            to[i] = -1;
+        else if (!whole) {
+            const pixel g = pixel_at(p, gh, gw);
+            to[i] = ((g.n * oh + down.first + g.a * down.ostep) * ow + across.first +
+                     g.b * across.ostep) *
+                    k;
+        }
+    }
+    const epilogue e = {bias, residual, accumulate, relu};
+    put_tile(acc, to, y + part * stride, here, n0, (block + 1) * width, e);
+#ifdef MOMENTS
+    put_moments(acc, to, A, here, moments, k, n0, (block + 1) * width, row, DIV_UP(count, TM),
+                min(TM, count - p0));
+#endif
+}
