@@ -52,6 +52,7 @@ typedef struct rescl_device_info {
     char architecture[16];        /**< such as "sm_90", "gfx1100", "xe_12.55" */
     unsigned cores;               /**< compute_units, or fewer where one holds several of them */
     unsigned subgroup;            /**< work-items of a warp, wavefront or sub-group */
+    unsigned item_registers;      /**< of 4 bytes, that a work-item may have */
     unsigned core_lanes;          /**< float multiply-adds that a core begins in a clock */
     unsigned core_items;          /**< work-items that a core holds at once */
     unsigned core_groups;         /**< work-groups that a core holds at once */

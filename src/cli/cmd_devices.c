@@ -55,6 +55,7 @@ static json_t *device_json(const rescl_device_info *d, bool selected)
                  d->architecture[0] ? cli_json_string(d->architecture) : json_null());
     cli_json_set(o, "cores", json_integer((json_int_t)d->cores));
     cli_json_set(o, "subgroup", json_known(d->subgroup));
+    cli_json_set(o, "item_registers", json_known(d->item_registers));
     cli_json_set(o, "core_lanes", json_known(d->core_lanes));
     cli_json_set(o, "core_items", json_known(d->core_items));
     cli_json_set(o, "core_groups", json_known(d->core_groups));
@@ -111,17 +112,18 @@ static void add_known(cli_table *t, uint64_t number, const char *text)
 /* What an untuned choice goes by. */
 static int print_cores(const rescl_runtime *runtime)
 {
-    static const char *const head[] = {
-        "device",     "clock",       "architecture",   "cores",      "sub-group", "FMAs/clock",
-        "items/core", "groups/core", "registers/core", "local/core", "bandwidth"};
+    static const char *const head[] = {"device",         "clock",      "architecture",
+                                       "cores",          "sub-group",  "registers/item",
+                                       "FMAs/clock",     "items/core", "groups/core",
+                                       "registers/core", "local/core", "bandwidth"};
     cli_table t;
     cli_table_init(&t, sizeof head / sizeof *head);
     for (size_t i = 0; i < t.columns; i++)
         cli_table_add(&t, "%s", head[i]);
     for (size_t i = 0; i < rescl_runtime_device_count(runtime); i++) {
         const rescl_device_info *d = rescl_runtime_get_device_info(runtime, i);
-        const uint64_t numbers[] = {d->cores, d->subgroup, d->core_lanes, d->core_items,
-                                    d->core_groups};
+        const uint64_t numbers[] = {d->cores,      d->subgroup,   d->item_registers,
+                                    d->core_lanes, d->core_items, d->core_groups};
         const uint64_t bytes[] = {d->core_register_bytes, d->core_local_bytes};
         char text[48];
         cli_table_add(&t, "%zu:%zu", d->platform, d->device);

@@ -7,6 +7,7 @@ enum {
     ITEMS = 1024,
     GROUPS = 16,
     REGISTER_BYTES = 128 << 10,
+    ITEM_REGISTERS = 128,
     CLOCK_MHZ = 1000
 };
 /* Floating-point operations for each byte of global memory: about those of most GPUs. */
@@ -23,6 +24,7 @@ static void take_units(const rescl_device_info *info, rs_caps *out)
     out->unit_lanes = known(info->core_lanes, LANES);
     out->unit_items = known(info->core_items, ITEMS);
     out->unit_groups = known(info->core_groups, GROUPS);
+    out->item_registers = known(info->item_registers, ITEM_REGISTERS);
     out->unit_register_bytes =
         info->core_register_bytes ? info->core_register_bytes : REGISTER_BYTES;
     out->unit_local_bytes =

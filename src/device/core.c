@@ -23,14 +23,15 @@ enum {
 /* One row of quirks.def: a core of the architectures whose names begin so. */
 typedef struct core {
     const char *architecture;
-    unsigned subgroup, lanes, registers, local, items,
-        groups;   /* KiB of registers and local memory */
-    double bytes; /* of global memory in a clock */
+    unsigned subgroup, own, lanes;
+    unsigned registers, local; /* KiB */
+    unsigned items, groups;
+    double bytes;
 } core;
 
 #define RS_QUIRK(field, substring, driver, flags, options)
-#define RS_CORE(architecture, subgroup, lanes, registers, local, items, groups, bytes)             \
-    {architecture, subgroup, lanes, registers, local, items, groups, bytes},
+#define RS_CORE(architecture, subgroup, own, lanes, registers, local, items, groups, bytes)        \
+    {architecture, subgroup, own, lanes, registers, local, items, groups, bytes},
 static const core cores[] = {
 #include "quirks.def"
 };
@@ -45,6 +46,7 @@ static bool take_row(rescl_device_info *info, double share)
         if (strncmp(info->architecture, c->architecture, strlen(c->architecture)) != 0)
             continue;
         info->subgroup = c->subgroup;
+        info->item_registers = c->own;
         info->core_lanes = (unsigned)(share * c->lanes);
         info->core_items = (unsigned)(share * c->items);
         info->core_groups = (unsigned)(share * c->groups);
@@ -106,6 +108,7 @@ static void ask_intel(rescl_device_info *info, rs_asking *a)
     if (eus > 0 && threads > 0 && info->subgroup > 0) {
         info->core_lanes = eus * info->subgroup;
         info->core_items = eus * threads * info->subgroup;
+        info->item_registers = 128;
         info->core_register_bytes = (uint64_t)info->core_items * 128 * sizeof(float);
     }
 }

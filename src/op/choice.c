@@ -2,9 +2,11 @@
 
 #include "error.h"
 #include "log.h"
+#include "roofline.h"
 #include "str.h"
 #include "tuning.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -132,7 +134,25 @@ static const char *reservation(const rs_impl *m, const rs_problem *p, rs_pass pa
     return m->doubt ? m->doubt(p, pass, caps) : NULL;
 }
 
-static rescl_status take_default(const pending *w, rs_choice *out)
+/* What an implementation does by its own rule, and should take for it: infinity where it is not known. */
+static rs_expected expected_of(const pending *w, const rs_impl *m)
+{
+    rs_expected e = {.ns = INFINITY};
+    if (w->caps->type != RESCL_DEVICE_CPU && m->expect)
+        m->expect(w->p, w->pass, w->caps, &e, 1);
+    return e;
+}
+
+static void log_slower(const pending *w, const rs_expected *slower, const rs_expected *best)
+{
+    if (rs_verbose("dispatch"))
+        rs_log(RESCL_LOG_INFO, "dispatch: %s %s: not %s: should take %.3f ms, %s %.3f ms",
+               w->p->op->name, rs_pass_name(w->pass), slower->choice.impl->name, slower->ns / 1e6,
+               best->choice.impl->name, best->ns / 1e6);
+}
+
+/* *expected: what is taken with its own numbers, if that is known. */
+static rescl_status take_default(const pending *w, rs_choice *out, rs_expected *expected)
 {
     rescl_status st = RESCL_OK;
     const rs_op *op = w->p->op;
@@ -140,15 +160,22 @@ static rescl_status take_default(const pending *w, rs_choice *out)
     const rs_impl *best = NULL, *other = NULL;
     const bool verbose = rs_verbose("dispatch");
 
-    for (size_t i = 0; op->impls[i] && !best; i++) {
+    for (size_t i = 0; op->impls[i] && !(best && isinf(expected->ns)); i++) {
         const rs_impl *m = op->impls[i];
         const char *why = rs_impl_refuses(m, w->p, w->pass, w->caps);
         const bool able = !why;
         if (able)
             why = reservation(m, w->p, w->pass, w->caps);
-        if (!why)
-            best = m;
-        else if (able && !other)
+        if (!why) {
+            const rs_expected e = expected_of(w, m);
+            const bool faster = !best || e.ns < expected->ns;
+            if (best && !isinf(e.ns))
+                log_slower(w, faster ? expected : &e, faster ? &e : expected);
+            if (faster) {
+                best = m;
+                *expected = e;
+            }
+        } else if (able && !other)
             other = m;
         if (why) {
             RS_TRY(rs_str_appendf(&reasons, "%s%s: %s", reasons.len ? "; " : "", m->name, why));
@@ -188,13 +215,17 @@ out:
     return st;
 }
 
-static void log_choice(const pending *w, const rs_choice *c, const char *origin)
+static void log_choice(const pending *w, const rs_choice *c, const char *origin,
+                       const rs_expected *e)
 {
     const rs_problem *p = w->p;
-    char src[96], dst[96], text[RS_CHOICE];
-    rs_log(RESCL_LOG_INFO, "dispatch: %s %s %s -> %s: %s%s", p->op->name, rs_pass_name(w->pass),
+    char src[96], dst[96], text[RS_CHOICE], way[RS_CHOICE], expected[RS_CHOICE + 40] = "";
+    if (e->choice.impl)
+        snprintf(expected, sizeof expected, " (%.3f ms expected of %s)", e->ns / 1e6,
+                 rs_choice_text(&e->choice, way));
+    rs_log(RESCL_LOG_INFO, "dispatch: %s %s %s -> %s: %s%s%s", p->op->name, rs_pass_name(w->pass),
            rs_shape_text(&p->src[0], src), rs_shape_text(&p->dst, dst), rs_choice_text(c, text),
-           origin);
+           origin, expected);
 }
 
 rescl_status rs_choice_make(rescl_device *dev, const rs_problem *p, rs_pass pass, const char *force,
@@ -203,6 +234,7 @@ rescl_status rs_choice_make(rescl_device *dev, const rs_problem *p, rs_pass pass
     rescl_status st = RESCL_OK;
     const pending w = {.dev = dev, .caps = rs_device_caps(dev), .p = p, .pass = pass};
     const char *origin = "";
+    rs_expected expected = {.ns = INFINITY};
     char name[RS_CHOICE];
     bool tuned = false;
 
@@ -218,12 +250,28 @@ rescl_status rs_choice_make(rescl_device *dev, const rs_problem *p, rs_pass pass
     } else if (tuned) {
         origin = " (tuned)";
     } else {
-        RS_TRY(take_default(&w, out));
+        RS_TRY(take_default(&w, out, &expected));
     }
     if (rs_verbose("dispatch"))
-        log_choice(&w, out, origin);
+        log_choice(&w, out, origin, &expected);
 out:
     return st;
+}
+
+size_t rs_choice_rank(const rs_problem *p, rs_pass pass, const rs_caps *caps, rs_expected *out,
+                      size_t most)
+{
+    size_t count = 0;
+    for (size_t i = 0; p->op->impls[i] && caps->type != RESCL_DEVICE_CPU; i++) {
+        const rs_impl *m = p->op->impls[i];
+        rs_expected ways[RS_EXPECTED];
+        if (!m->expect || rs_impl_refuses(m, p, pass, caps) || reservation(m, p, pass, caps))
+            continue;
+        const size_t n = m->expect(p, pass, caps, ways, RS_EXPECTED);
+        for (size_t k = 0; k < n; k++)
+            count = rs_roofline_insert(out, count, most, &ways[k]);
+    }
+    return count;
 }
 
 rescl_status rs_choice_plan(rescl_device *dev, const rs_problem *p, rs_pass pass, const char *force,

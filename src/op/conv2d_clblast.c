@@ -4,6 +4,9 @@
  * matrix (im2col) of as many images as fit the scratch, one chunk after the other. */
 #include "conv2d.h"
 #include "error.h"
+#include "roofline.h"
+
+#include <math.h>
 
 /* kernel[] of a plan. */
 enum { COLUMNS = 0, FWD_BIAS, FWD_EPILOGUE };
@@ -206,5 +209,40 @@ out:
     return st;
 }
 
-const rs_impl rs_conv_clblast = {
-    .name = "clblast_gemm", .passes = RS_CONV_PASSES, .can = can, .plan = plan, .enqueue = enqueue};
+/* As products of 64 x 64 numbers a group, by kernels that were not made for the device, that copy factors
+ * whose sizes do not suit them. */
+static size_t expect(const rs_problem *p, rs_pass pass, const rs_caps *caps, rs_expected *out,
+                     size_t most)
+{
+    enum { TILE = 64, ITEMS = 64, TERMS = 16, REGISTERS = 96 };
+    const rs_conv v = rs_conv_of(p);
+    const chunks d = chunks_of(&v, caps);
+    const double pixels = (double)(d.images * v.oh * v.ow), width = (double)d.width,
+                 k = (double)v.k;
+    const double rows = pass == RS_BWD_PARAMS ? width : pixels;
+    const double cols = pass == RS_BWD_DATA ? width : k;
+    const double terms = pass == RS_FWD ? width : pass == RS_BWD_PARAMS ? pixels : k;
+    const double bytes = sizeof(float) * (rows * terms + terms * cols + rows * cols);
+    const rs_work work = {.groups = ceil(rows / TILE) * ceil(cols / TILE),
+                          .items = ITEMS,
+                          .local_bytes = sizeof(float) * 2 * TILE * TERMS,
+                          .registers = REGISTERS,
+                          .steps = ceil(terms / TERMS),
+                          .step_fmas = TILE * TILE * TERMS,
+                          .share = 0.5,
+                          .group_bytes = sizeof(float) * 2.0 * TILE * terms,
+                          .bytes = bytes};
+    double ns = rs_roofline_ns(caps, &work) + rs_roofline_copy_ns(caps, 2 * bytes);
+    if (d.columns)
+        ns += rs_roofline_copy_ns(caps, 2 * sizeof(float) * pixels * width);
+    const rs_expected way = {.choice = {.impl = &rs_conv_clblast},
+                             .ns = ns * ceil((double)v.n / (double)d.images)};
+    return rs_roofline_insert(out, 0, most, &way);
+}
+
+const rs_impl rs_conv_clblast = {.name = "clblast_gemm",
+                                 .passes = RS_CONV_PASSES,
+                                 .can = can,
+                                 .expect = expect,
+                                 .plan = plan,
+                                 .enqueue = enqueue};

@@ -3,7 +3,10 @@
  * that do not fit the vectors of a CPU. */
 #include "conv2d.h"
 #include "error.h"
+#include "roofline.h"
 #include "spread.h"
+
+#include <math.h>
 
 /* kernel[] of a plan for backward weights. */
 enum { PARAMS = 0, SUM, BIAS };
@@ -112,9 +115,37 @@ static rescl_status enqueue(const rs_plan *plan, const rs_args *args)
     return plan->pass == RS_BWD_PARAMS ? params_enqueue(plan, args) : product_enqueue(plan, args);
 }
 
+/* Work-items that sum alone, with two loads for each term; compilers have four terms under way. */
+static size_t expect(const rs_problem *p, rs_pass pass, const rs_caps *caps, rs_expected *out,
+                     size_t most)
+{
+    enum { ITEMS = 64, AHEAD = 4, REGISTERS = 32 };
+    const rs_conv v = rs_conv_of(p);
+    const size_t src = rs_conv_src_count(&v), dst = rs_conv_dst_count(&v);
+    const size_t weights = rs_conv_weight_count(&v);
+    const double parts = pass == RS_BWD_PARAMS ? (double)weight_parts(&v, caps) : 1.0;
+    const double results = (double)(pass == RS_FWD ? dst : pass == RS_BWD_DATA ? src : weights);
+    const double terms = (double)dst * (double)(v.r * v.s * rs_conv_group_in(&v)) / results / parts;
+    const rs_work work = {.groups = ceil(parts * results / ITEMS),
+                          .items = ITEMS,
+                          .registers = REGISTERS,
+                          .steps = ceil(terms / AHEAD),
+                          .step_fmas = ITEMS * AHEAD,
+                          .share = 1.0 / 8,
+                          .group_bytes = sizeof(float) * ITEMS * terms,
+                          .bytes =
+                              sizeof(float) * ((double)(src + dst + weights) + parts * results)};
+    double ns = rs_roofline_ns(caps, &work);
+    if (parts > 1.0)
+        ns += rs_roofline_copy_ns(caps, sizeof(float) * (parts + 1.0) * results);
+    const rs_expected way = {.choice = {.impl = &rs_conv_direct}, .ns = ns};
+    return rs_roofline_insert(out, 0, most, &way);
+}
+
 const rs_impl rs_conv_direct = {.name = "direct",
                                 .passes = RS_CONV_PASSES,
                                 .prefers = 1u << RESCL_DEVICE_GPU | 1u << RESCL_DEVICE_ACCELERATOR,
                                 .can = can,
+                                .expect = expect,
                                 .plan = plan,
                                 .enqueue = enqueue};

@@ -156,6 +156,14 @@ typedef struct rs_tunable {
     int tried[RS_TUNABLE_VALUES]; /* what `rescl tune` tries besides the rule; 0 ends them */
 } rs_tunable;
 
+/* What a choice should take on a device that nobody has measured, as roofline.h has it. */
+typedef struct rs_expected {
+    rs_choice choice;
+    double ns;
+} rs_expected;
+
+#define RS_EXPECTED 32 /* ways of an implementation that are worth knowing */
+
 /* One way to do one or more passes on a device. */
 struct rs_impl {
     const char *name; /* unique within the op: "packed_gemm", "clblast_gemm", "direct" */
@@ -179,6 +187,11 @@ struct rs_impl {
     /* Why, of those that can serve, the untuned choice should leave this one out for this problem,
      * or NULL. NULL pointer: never. */
     const char *(*doubt)(const rs_problem *p, rs_pass pass, const rs_caps *caps);
+    /* Not for CPUs: into `out` up to `most` ways to do a pass that this one can serve, the fastest first;
+     * returns how many, at least one. The first is what `plan` does by its own rule. The untuned choice
+     * takes the fastest of the implementations that have this. NULL: it is not known. */
+    size_t (*expect)(const rs_problem *p, rs_pass pass, const rs_caps *caps, rs_expected *out,
+                     size_t most);
 };
 
 /* `plan` works out once what `enqueue` and `pack` need, in a struct of the implementation's own that
