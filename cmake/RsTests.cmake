@@ -256,10 +256,13 @@ foreach(name ${rs_slow_tests} ${rs_exhaustive_tests})
 endforeach()
 
 # Run by hand beside PyTorch (docs/verification.md), and by scripts/offline-gpu-check.
-foreach(source oracle/export_steps oracle/export_logits offline/list_kernels)
+foreach(source oracle/export_steps oracle/export_logits offline/list_kernels offline/list_step)
     get_filename_component(tool "${source}" NAME)
     add_executable(${tool} "${PROJECT_SOURCE_DIR}/tests/${source}.c")
     target_link_libraries(${tool} PRIVATE ${rs_test_libs})
     set_target_properties(${tool} PROPERTIES
         RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
+endforeach()
+foreach(tool list_kernels list_step)
+    target_sources(${tool} PRIVATE "${PROJECT_SOURCE_DIR}/tests/offline/standin.c")
 endforeach()

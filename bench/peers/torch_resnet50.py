@@ -1,11 +1,16 @@
 #!/usr/bin/env python3
-"""ResNet-50 v1.5 on PyTorch's CPU backend, timed as `rescl bench model` times ours.
+"""ResNet-50 v1.5 in PyTorch, on a CPU or with CUDA, timed as `rescl bench model` times ours.
 
-Prints one JSON line: median, minimum and maximum of the steps' milliseconds, and images per second.
-For training a step is zero_grad, forward, cross-entropy, backward
-and SGD with momentum; for inference it is forward, with --freeze of a traced network whose
-normalisation is folded. `export` writes the network of inference as ONNX instead."""
+Prints a JSON line for each precision: median, minimum and maximum of the steps' milliseconds, and images
+per second. For training a step is zero_grad, forward, cross-entropy, backward and SGD with momentum; for
+inference it is forward, with --freeze of a traced network whose normalisation is folded. Images and labels
+lie on the device. With CUDA events time the steps, which follow each other without waiting. `export`
+writes the network of inference as ONNX instead.
+
+Precisions: fp32; tf32, the same with matrix engines that round what they read to TF32; amp, half
+precision by torch.autocast, in training with a scaled loss (on CPUs bfloat16, unscaled)."""
 import argparse
+import contextlib
 import json
 import statistics
 import time
@@ -46,30 +51,69 @@ def resnet50(classes):
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(2048, classes))
 
 
-def make_step(a):
+def use(a, precision):
+    """Sets what holds for the whole process, and returns the context of a forward pass."""
+    tf32 = precision == "tf32"
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = tf32
+    torch.backends.cudnn.benchmark = True
+    if precision != "amp":
+        return contextlib.nullcontext
+    half = torch.float16 if a.device == "cuda" else torch.bfloat16
+    return lambda: torch.autocast(a.device, dtype=half)
+
+
+def make_step(a, precision):
+    """A function that does a step and returns a tensor that is ready when the step is done."""
+    forward_in = use(a, precision)
     layout = torch.channels_last if a.channels_last else torch.contiguous_format
-    net = resnet50(a.classes).to(memory_format=layout)
-    x = torch.rand(a.batch, 3, a.size, a.size).contiguous(memory_format=layout)
+    net = resnet50(a.classes).to(a.device, memory_format=layout)
+    x = torch.rand(a.batch, 3, a.size, a.size, device=a.device).contiguous(memory_format=layout)
     if a.mode == "infer":
         net.eval()
         with torch.no_grad():
             if a.freeze:
                 net = torch.jit.optimize_for_inference(torch.jit.freeze(torch.jit.trace(net, x)))
+        net = torch.compile(net) if a.compile else net
 
         def infer():
-            with torch.no_grad():
-                return net(x)[0, 0].item()
+            with torch.no_grad(), forward_in():
+                return net(x)[0, 0]
         return infer
-    labels = torch.arange(a.batch) % a.classes
+    labels = torch.arange(a.batch, device=a.device) % a.classes
     optimiser = torch.optim.SGD(net.parameters(), 1e-6, momentum=0.9)
+    scaler = torch.cuda.amp.GradScaler(enabled=precision == "amp" and a.device == "cuda")
+    net = torch.compile(net) if a.compile else net
 
     def train():
         optimiser.zero_grad()
-        loss = F.cross_entropy(net(x), labels)
-        loss.backward()
-        optimiser.step()
-        return loss.item()
+        with forward_in():
+            loss = F.cross_entropy(net(x), labels)
+        scaler.scale(loss).backward()
+        scaler.step(optimiser)
+        scaler.update()
+        return loss
     return train
+
+
+def time_steps(a, step):
+    """Milliseconds of each timed step."""
+    for _ in range(a.warmup):
+        step().item()
+    ms, begin = [], time.perf_counter()
+    while len(ms) < a.repeats or time.perf_counter() - begin < a.min_seconds:
+        if a.device == "cuda":
+            events = [torch.cuda.Event(enable_timing=True) for _ in range(a.repeats + 1)]
+            events[0].record()
+            for event in events[1:]:
+                step()
+                event.record()
+            torch.cuda.synchronize()
+            ms += [one.elapsed_time(next_one) for one, next_one in zip(events, events[1:])]
+        else:
+            start = time.perf_counter()
+            step().item()
+            ms.append((time.perf_counter() - start) * 1e3)
+    return ms
 
 
 def export(a):
@@ -87,27 +131,29 @@ def main():
     p.add_argument("--warmup", type=int, default=2)
     p.add_argument("--repeats", type=int, default=7)
     p.add_argument("--min-seconds", type=float, default=1.0)
+    p.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    p.add_argument("--precision", metavar="fp32,tf32,amp", default="fp32")
+    p.add_argument("--compile", action="store_true", help="by torch.compile")
     p.add_argument("--channels-last", action="store_true")
     p.add_argument("--freeze", action="store_true")
     p.add_argument("--out", default="resnet50.onnx", help="the file that export writes")
     a = p.parse_args()
+    if not set(a.precision.split(",")) <= {"fp32", "tf32", "amp"}:
+        p.error("--precision takes fp32, tf32 and amp")
     if a.threads:
         torch.set_num_threads(a.threads)
     torch.manual_seed(0)
     if a.mode == "export":
         export(a)
         return
-    step = make_step(a)
-    for _ in range(a.warmup):
-        step()
-    ms, begin = [], time.perf_counter()
-    while len(ms) < a.repeats or time.perf_counter() - begin < a.min_seconds:
-        start = time.perf_counter()
-        step()
-        ms.append((time.perf_counter() - start) * 1e3)
-    median = statistics.median(ms)
-    print(json.dumps({"median_ms": median, "min_ms": min(ms), "max_ms": max(ms),
-                      "img_s": a.batch / median * 1e3, "version": torch.__version__}))
+    for precision in a.precision.split(","):
+        ms = time_steps(a, make_step(a, precision))
+        median = statistics.median(ms)
+        print(json.dumps({"median_ms": median, "min_ms": min(ms), "max_ms": max(ms),
+                          "img_s": a.batch / median * 1e3, "precision": precision,
+                          "compiled": a.compile, "device": a.device,
+                          "version": torch.__version__}), flush=True)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -1,34 +1,22 @@
 /* Lists the programs that rescl builds for a GPU which need not be here:
  *
- *     list_kernels nv:sm_90
+ *     list_kernels nv:sm_90 [resnet50]
  *
  * prints for each the stem of its file and the options of its plan: those of every model's layers, and
- * of what `rescl tune` may choose for them. The tests' device stands in for the GPU, with the limits
- * and cores that `targets` describes. scripts/offline-gpu-check compiles them. */
+ * of what `rescl tune` may choose for them; or those of one model's untuned training step. scripts/offline-gpu-check compiles
+ * them. */
 #include "alloc.h"
 #include "choice.h"
 #include "error.h"
-#include "fixtures.h"
 #include "net.h"
 #include "netmodel.h"
 #include "optim.h"
 #include "spread.h"
+#include "standin.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* As its driver describes the device. */
-static const struct target {
-    const char *name, *architecture, *units, *subgroup, *group, *local;
-} targets[] = {{"nv:sm_75", "sm_75", "40", "32", "1024", "49152"},
-               {"nv:sm_90", "sm_90", "132", "32", "1024", "49152"},
-               {"amd:gfx90a", "gfx90a", "104", "64", "256", "65536"},
-               {"amd:gfx942", "gfx942", "304", "64", "256", "65536"},
-               {"amd:gfx1030", "gfx1030", "36", "32", "256", "65536"},
-               {"amd:gfx1100", "gfx1100", "48", "32", "256", "65536"},
-               {"intel:acm-g10", "xe_12.55", "32", "8", "1024", "65536"},
-               {"intel:pvc", "xe_12.60", "128", "16", "1024", "131072"}};
 
 typedef struct program {
     const char *file;
@@ -37,14 +25,6 @@ typedef struct program {
 
 /* Those of models are found; these are built elsewhere, with options that no plan has. */
 static const program others[] = {{"fold", ""}, {"peak", ""}, {"trial", "-DWG=64 -DBLOCK=4096"}};
-
-static void must(rescl_status st)
-{
-    if (st == RESCL_OK)
-        return;
-    fprintf(stderr, "list_kernels: %s\n", rescl_last_error()->message);
-    exit(1);
-}
 
 static program *programs;
 static size_t count, cap;
@@ -98,7 +78,7 @@ static void add_tuned(const rs_plan *plan)
     }
 }
 
-static void add_net(rescl_device *dev, const rs_graph *g, size_t batch, rs_mode mode)
+static void add_net(rescl_device *dev, const rs_graph *g, size_t batch, rs_mode mode, bool tuned)
 {
     rs_net *net = NULL;
     must(rs_net_outline(dev, g, batch, mode, &net));
@@ -107,7 +87,8 @@ static void add_net(rescl_device *dev, const rs_graph *g, size_t batch, rs_mode 
             const rs_plan *plan = rs_net_plan_at(net, i, (rs_pass)pass);
             if (plan) {
                 add_plan(plan);
-                add_tuned(plan);
+                if (tuned)
+                    add_tuned(plan);
             }
         }
     rs_net_destroy(net);
@@ -136,43 +117,31 @@ static void add_model(rescl_device *dev, const char *name)
         .struct_size = sizeof o, .name = name, .classes = 1000, .hidden = 10, .dropout = 0.5};
     must(rs_model_build(&o, &m));
     for (size_t i = 0; i < RS_COUNT(batch); i++) {
-        add_net(dev, m->graph, batch[i], RS_MODE_TRAIN);
-        add_net(dev, m->graph, batch[i], RS_MODE_EVAL);
+        add_net(dev, m->graph, batch[i], RS_MODE_TRAIN, true);
+        add_net(dev, m->graph, batch[i], RS_MODE_EVAL, true);
         add_layers(dev, m->graph, batch[i], true);
     }
     rescl_model_destroy(m);
 }
 
-static bool stand_in(const char *name)
+static void add_step(rescl_device *dev, const char *name)
 {
-    for (size_t i = 0; i < RS_COUNT(targets); i++)
-        if (strcmp(targets[i].name, name) == 0) {
-            const struct target *t = &targets[i];
-            return setenv("RESCL_DEVICE_CLASS", "gpu", 1) == 0 &&
-                   setenv("RESCL_FLOAT_WIDTH", "1", 1) == 0 &&
-                   setenv("RESCL_ARCHITECTURE", t->architecture, 1) == 0 &&
-                   setenv("RESCL_COMPUTE_UNITS", t->units, 1) == 0 &&
-                   setenv("RESCL_SUBGROUP", t->subgroup, 1) == 0 &&
-                   setenv("RESCL_MAX_GROUP", t->group, 1) == 0 &&
-                   setenv("RESCL_MAX_LOCAL", t->local, 1) == 0 &&
-                   setenv("RESCL_TUNE", "off", 1) == 0 && unsetenv("RESCL_IMPL") == 0;
-        }
-    return false;
+    rescl_model *m = NULL;
+    must(rs_model_build(&(rescl_model_options){.struct_size = sizeof(rescl_model_options),
+                                               .name = name,
+                                               .classes = 1000},
+                        &m));
+    add_net(dev, m->graph, 256, RS_MODE_TRAIN, false);
+    rescl_model_destroy(m);
 }
 
 int main(int argc, char **argv)
 {
-    if (argc != 2 || !stand_in(argv[1])) {
-        fprintf(stderr, "usage: list_kernels TARGET, one of");
-        for (size_t i = 0; i < RS_COUNT(targets); i++)
-            fprintf(stderr, " %s", targets[i].name);
-        fprintf(stderr, "\n");
+    if (argc < 2 || argc > 3) {
+        fprintf(stderr, "usage: list_kernels TARGET [MODEL]\n");
         return 2;
     }
-    rescl_runtime *runtime = NULL;
-    rescl_device *dev = NULL;
-    must(rescl_runtime_create(&runtime));
-    must(rescl_device_open(runtime, rs_test_selector(runtime), 0, &dev));
+    rescl_device *dev = standin_open(argv[1]);
     const rs_caps *caps = rs_device_caps(dev);
     for (size_t i = 0; i < RS_COUNT(others); i++)
         add(others[i].file, others[i].options);
@@ -180,10 +149,11 @@ int main(int argc, char **argv)
         add(rs_optims()[i]->file, rs_spread_over(caps, false, RS_OPTIM_GRAIN, 1, RS_OPTIM_GRAIN,
                                                  rs_aligned(caps, RS_OPTIM_GRAIN))
                                       .options);
-    for (const char *const *name = rescl_model_names(); *name; name++)
+    if (argc == 3)
+        add_step(dev, argv[2]);
+    for (const char *const *name = rescl_model_names(); argc == 2 && *name; name++)
         add_model(dev, *name);
-    rescl_device_close(dev);
-    rescl_runtime_destroy(runtime);
+    standin_close();
     free(programs);
     return 0;
 }

@@ -1,0 +1,219 @@
+#!/usr/bin/env python3
+"""What a training step takes on a GPU that need not be here, kernel by kernel.
+
+    list_step nv:sm_90 resnet50 224 256 >step; offline-gpu-check -r rows nv:sm_90
+    roofline.py --device h100 step rows
+
+`step` is what the host launches (tests/offline/list_step), `rows` what the compiled kernels are made of
+(scripts/offline-gpu-check -r). A kernel takes the longest of
+
+  arithmetic  its multiply-adds, those of the tiles' edges too, at the rate that the share of FMAs among
+              the instructions of its hottest loop allows (an instruction and lane a clock), of which a
+              multiprocessor reaches --issue; where the groups do not come out even, the whole last wave
+  memory      each tensor that it touches once at --bandwidth of what the memory promises
+
+and a gap between launches. Every kernel of the step needs a rule here for what it touches."""
+import argparse
+import math
+import re
+import sys
+from collections import defaultdict
+
+# Units, FMA lanes of a unit, clock in GHz, bytes/s, microseconds between launches; the share of FMAs where
+# no disassembler tells it. Clocks are those of the makers' peaks.
+DEVICES = {
+    "h100": ("H100 SXM", 132, 128, 1.98, 3.35e12, 2),
+    "t4": ("T4", 40, 64, 1.59, 320e9, 4),
+    "mi210": ("MI210", 104, 64, 1.7, 1.638e12, 5),
+    "7900xtx": ("RX 7900 XTX", 48, 128, 2.5, 960e9, 5),
+    "a770": ("A770", 32, 128, 2.1, 560e9, 10),
+}
+FLOAT = 4
+UNKNOWN_FMA = 0.6
+
+
+class Kernel:
+    """A line of `step`."""
+
+    def __init__(self, line):
+        word = line.rstrip("\n").split("\t")
+        self.node, self.op, self.go, self.impl, self.name, self.program = word[:6]
+        self.macs = float(word[6])
+        self.src = [[int(x) for x in shape.split("x")] for shape in word[7].split(";")]
+        self.dst = [int(x) for x in word[8].split("x")]
+        self.wei = [] if word[9] == "-" else [int(x) for x in word[9].split("x")]
+        self.diff = [int(digit) for digit in word[10]]
+        self.moments_in, self.moments_out, self.scratch = (int(x) for x in word[11:14])
+
+    def option(self, name, default=None):
+        found = re.search(r"-D%s=(\d+)" % name, self.program)
+        return int(found.group(1)) if found else default
+
+    def has(self, option):
+        return ("-D" + option) in self.program.split()
+
+
+def count(shape):
+    return math.prod(shape) if shape else 0
+
+
+def pixels(shape):
+    return count(shape[:-1])
+
+
+def written(flags, floats):
+    """Bytes of a gradient of so many floats: none, written, or read and written."""
+    return FLOAT * floats * (0 if not flags & 1 else 2 if flags & 2 else 1)
+
+
+# ---- what a kernel touches, in bytes ---------------------------------------------------------------------
+
+
+def product(k):
+    x, y, w = count(k.src[0]), count(k.dst), count(k.wei)
+    moments = FLOAT * k.moments_out * (2 * k.dst[-1] + 1)
+    if k.go == "fwd":
+        rest = sum(count(s) for s in k.src[1:])
+        # A 1x1 kernel with a stride reads every stride-th pixel only.
+        if len(k.wei) == 4 and k.wei[0] == k.wei[1] == 1:
+            x = min(x, pixels(k.dst) * k.src[0][-1])
+        return FLOAT * (x + w + y + rest) + moments + k.scratch
+    if k.go == "bwd_data":
+        return FLOAT * (y + w) + written(k.diff[0], x) + k.scratch
+    return FLOAT * (x + y + (0 if k.scratch else w)) + k.scratch
+
+
+def normalise_sums(k):
+    return FLOAT * 2 * count(k.src[0]) + mask(k)
+
+
+def normalise_back(k):
+    n = count(k.src[0])
+    return FLOAT * 2 * n + mask(k) + sum(written(d, n) for d in k.diff)
+
+
+def mask(k):
+    """A bit for each number, where a residual was added before the ReLU."""
+    return count(k.dst) / 8 if len(k.src) > 1 else 0
+
+
+BYTES = {
+    r"conv2d_(tiled|simt)_(product|bwd_params|weights)": product,
+    r"conv2d_simt_(join|sum)": lambda k: k.scratch + FLOAT * count(k.dst if k.go == "fwd" else k.src[0]),
+    r"conv2d_simt_pack": lambda k: 2 * FLOAT * count(k.wei),
+    r"conv2d_sum": lambda k: k.scratch + FLOAT * count(k.wei),
+    r"conv2d_bwd_bias": lambda k: 0 if k.op != "dense" else FLOAT * count(k.dst),
+    r"batchnorm_fwd_stats": lambda k: FLOAT * count(k.src[0]),
+    r"batchnorm_fwd_finish": lambda k: k.scratch or FLOAT * k.moments_in * (2 * k.dst[-1] + 1),
+    r"batchnorm_fwd_apply": lambda k: FLOAT * (count(k.dst) + sum(map(count, k.src))) + mask(k),
+    r"batchnorm_bwd_sums": normalise_sums,
+    r"batchnorm_bwd_finish": lambda k: k.scratch,
+    r"batchnorm_bwd_data": normalise_back,
+    r"(max|avg)pool_(fwd|bwd_data)": lambda k: FLOAT * (count(k.src[0]) + 2 * count(k.dst)),
+    r"softmax_xent_.*": lambda k: FLOAT * 2 * count(k.src[0]),
+    r"relu_fwd|relu_bwd_data|add_fwd|add_bwd_data|shortcut_.*":
+        lambda k: FLOAT * (count(k.dst) + 2 * sum(map(count, k.src))),
+}
+NO_LAUNCH = {"conv2d_bwd_bias": lambda k: k.op != "dense", "conv2d_sum": lambda k: not k.scratch}
+
+
+def rule_of(k):
+    for pattern, rule in BYTES.items():
+        if re.fullmatch(pattern, k.name):
+            return rule
+    sys.exit("roofline.py has no rule for what %s touches" % k.name)
+
+
+# ---- products ----------------------------------------------------------------------------------------------
+
+
+def tiles_of(k):
+    """Rows and columns of the product, and of a group's tile."""
+    if k.go == "bwd_params":
+        rows, cols = count(k.wei[:-1]), k.wei[-1]
+    elif k.go == "fwd":
+        rows, cols = pixels(k.dst), k.dst[-1]
+    else:
+        rows, cols = pixels(k.src[0]), k.src[0][-1]
+    tm = k.option("TM") or k.option("WM", 16) * k.option("RM", 4)
+    tn = k.option("TN") or k.option("WN", 16) * k.option("RN", 4)
+    return rows, cols, tm, tn
+
+
+def seconds_of_product(k, device, fma, waves, issue):
+    _, units, lanes, clock, _, _ = device
+    rows, cols, tm, tn = tiles_of(k)
+    across = math.ceil(cols / tn)
+    edges = math.ceil(rows / tm) * tm * across * tn / (rows * cols)
+    groups = math.ceil(rows / tm) * across
+    parts = max(1, round(k.scratch / FLOAT / (rows * cols))) if k.scratch else 1
+    uneven = 1.0
+    if waves:  # groups that a unit holds
+        rounds = groups * parts / (units * waves)
+        uneven = math.ceil(rounds) / rounds if rounds > 1 else 1 / min(1, groups * parts / units)
+    return k.macs * edges * uneven / (units * lanes * clock * 1e9 * fma * issue)
+
+
+def read_rows(path):
+    """(program, kernel) -> share of FMAs, groups of a unit."""
+    found = {}
+    with open(path, encoding="utf-8") as file:
+        for line in file:
+            word = line.rstrip("\n").split("\t")
+            if len(word) < 12:
+                continue
+            program = (word[1] + " " + word[2]).strip()
+            groups = re.match(r"(\d+) groups of", word[11])
+            fma = UNKNOWN_FMA if word[10] == "-" else int(word[10]) / 100
+            found[program, word[3]] = (fma, int(groups.group(1)) if groups else 0)
+    return found
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--device", choices=DEVICES, default="h100")
+    p.add_argument("--issue", type=float, default=0.85, help="share of the clocks with an instruction")
+    p.add_argument("--bandwidth", type=float, default=0.85, help="share of the memory's")
+    p.add_argument("--kernels", action="store_true", help="also a line for each kernel")
+    p.add_argument("step")
+    p.add_argument("rows")
+    a = p.parse_args()
+    device, rows = DEVICES[a.device], read_rows(a.rows)
+    bandwidth, gap = device[4] * a.bandwidth, device[5] * 1e-6
+    with open(a.step, encoding="utf-8") as file:
+        kernels = [Kernel(line) for line in file]
+    batch = kernels[0].dst[0]
+    total = defaultdict(lambda: [0, 0.0, 0.0, 0.0, 0.0])
+    weights = {k.node: count(k.wei) for k in kernels}
+    for k in kernels:
+        if NO_LAUNCH.get(k.name, lambda k: False)(k):
+            continue
+        touched, fma, arithmetic = rule_of(k)(k), 0, 0.0
+        if re.search(r"_(product|bwd_params|weights)$", k.name) and k.macs:
+            fma, waves = rows.get((k.program, k.name), (UNKNOWN_FMA, 0))
+            arithmetic = seconds_of_product(k, device, fma, waves, a.issue)
+        t = max(arithmetic, touched / bandwidth) + gap
+        row = total["%s %s" % (k.op, k.go), k.name]
+        row[0] += 1
+        row[1] += 2 * k.macs if arithmetic else 0
+        row[2] += touched
+        row[3] += t
+        row[4] += t if arithmetic > touched / bandwidth else 0
+    total["optimiser", "optim_sgd"] = [1, 0, 5 * FLOAT * sum(weights.values()),
+                                       5 * FLOAT * sum(weights.values()) / bandwidth + gap, 0]
+    seconds = sum(row[3] for row in total.values())
+    peak = 2 * device[1] * device[2] * device[3] * 1e9
+    if a.kernels:
+        print("| pass | kernel | launches | GFLOP | GB | ms | of it bound by arithmetic |")
+        print("| --- | --- | --- | --- | --- | --- | --- |")
+        for (what, name), row in sorted(total.items(), key=lambda item: -item[1][3]):
+            print("| %s | `%s` | %d | %.0f | %.1f | %.2f | %.0f %% |" %
+                  (what, name, row[0], row[1] / 1e9, row[2] / 1e9, row[3] * 1e3, 100 * row[4] / row[3]))
+    flops, touched = (sum(row[i] for row in total.values()) for i in (1, 2))
+    print("%s: %.1f ms a step, %.0f images/s; %d launches, %.0f MB and %.1f GFLOP an image; %.1f of %.1f "
+          "TFLOP/s" % (device[0], seconds * 1e3, batch / seconds, sum(row[0] for row in total.values()),
+                       touched / batch / 1e6, flops / batch / 1e9, flops / seconds / 1e12, peak / 1e12))
+
+
+if __name__ == "__main__":
+    main()
