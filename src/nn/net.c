@@ -1,42 +1,16 @@
-/* Plans a graph for a batch size and a mode: implementations, lifetimes, memory; binds it. */
+/* Plans a graph for a batch size and a mode: which passes, by which implementations. */
 #include "net.h"
 
 #include "alloc.h"
 #include "choice.h"
 #include "error.h"
-#include "fold.h"
 #include "hash.h"
-#include "log.h"
 #include "net_internal.h"
 #include "str.h"
 #include "threadpool.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-
-/* Time as the planner sees it: forward of node i is step i; backward comes after all of forward in
- * reverse, with one step for each of its passes. */
-static int fwd_time(size_t node)
-{
-    return (int)node;
-}
-
-static int bwd_time(const rs_net *n, size_t node, rs_pass pass)
-{
-    const int nodes = (int)n->graph->nnodes;
-    return nodes + 2 * (nodes - 1 - (int)node) + (pass == RS_BWD_DATA);
-}
-
-static int end_time(const rs_net *n)
-{
-    const int nodes = (int)n->graph->nnodes;
-    return n->mode == RS_MODE_TRAIN ? 3 * nodes : nodes;
-}
-
-static int pass_time(const rs_net *n, size_t node, rs_pass pass)
-{
-    return pass == RS_FWD ? fwd_time(node) : bwd_time(n, node, pass);
-}
 
 /* ---- which passes ------------------------------------------------------------------------ */
 
@@ -71,6 +45,33 @@ out:
     return st;
 }
 
+int rs_sums_sink(const rs_net *n, size_t i)
+{
+    const rs_graph *g = n->graph;
+    const rs_value v = g->node[i].src[0];
+    const int sink = g->value[v].producer;
+    if (sink < 0 || !g->node[sink].op->takes_sums || !rs_graph_trains(g, &g->node[sink]))
+        return -1;
+    for (size_t k = (size_t)sink + 1; k <= i; k++)
+        for (int j = 0; j < g->node[k].nsrc; j++)
+            if (g->node[k].src[j] == v && (k < i || j > 0))
+                return -1;
+    return sink;
+}
+
+static rescl_status plan_bwd_data(rs_net *n, size_t i, rs_problem *problem)
+{
+    rescl_status st = RESCL_OK;
+    const int sink = rs_sums_sink(n, i);
+    const bool takes = sink >= 0 && n->graph->node[sink].op->takes_sums(&problem[sink], NULL, NULL);
+    problem[i].want_sums = takes && problem[i].want_diff[0];
+    RS_TRY(plan_pass(n, i, RS_BWD_DATA, &problem[i]));
+    if (problem[i].want_sums)
+        problem[sink].sums_parts = n->stage[i].call[RS_BWD_DATA].plan.sums_parts;
+out:
+    return st;
+}
+
 /* Backward in reverse order: the first contribution to a value's gradient writes it, later ones
  * add. A value that does not lead to the loss gets none. */
 static rescl_status plan_backward(rs_net *n, rs_problem *problem)
@@ -97,15 +98,14 @@ static rescl_status plan_backward(rs_net *n, rs_problem *problem)
         if (rs_graph_trains(g, node))
             RS_TRY(plan_pass(n, i, RS_BWD_PARAMS, p));
         if (any)
-            RS_TRY(plan_pass(n, i, RS_BWD_DATA, p));
+            RS_TRY(plan_bwd_data(n, i, problem));
     }
 out:
     free(written);
     return st;
 }
 
-/* The node whose output's moments node `i` can use, or -1. */
-static int moments_source(const rs_graph *g, const rs_problem *p, size_t i)
+int rs_moments_source(const rs_graph *g, const rs_problem *p, size_t i)
 {
     const rs_node *node = &g->node[i];
     const bool takes = node->op->takes_moments && node->op->takes_moments(p);
@@ -127,12 +127,12 @@ static rescl_status plan_passes(rs_net *n)
         problem[i].want_mask = training;
     }
     for (size_t i = 0; i < g->nnodes; i++) {
-        const int source = moments_source(g, &problem[i], i);
+        const int source = rs_moments_source(g, &problem[i], i);
         if (source >= 0)
             problem[source].want_moments = true;
     }
     for (size_t i = 0; i < g->nnodes; i++) {
-        const int source = moments_source(g, &problem[i], i);
+        const int source = rs_moments_source(g, &problem[i], i);
         if (source >= 0)
             problem[i].moments_parts = n->stage[source].call[RS_FWD].plan.moments_parts;
         RS_TRY(plan_pass(n, i, RS_FWD, &problem[i]));
@@ -142,180 +142,6 @@ static rescl_status plan_passes(rs_net *n)
         RS_TRY(plan_backward(n, problem));
 out:
     free(problem);
-    return st;
-}
-
-/* ---- what lives how long ----------------------------------------------------------------- */
-
-static rescl_status add_block(rs_net *n, size_t bytes, int first, int last, int *index)
-{
-    rescl_status st = RESCL_OK;
-    RS_TRY(rs_array_reserve(&n->block, &n->block_cap, n->nblocks + 1, sizeof *n->block));
-    n->block[n->nblocks] = (rs_block){.bytes = bytes, .first = first, .last = last};
-    *index = (int)n->nblocks++;
-out:
-    return st;
-}
-
-static size_t tensor_bytes(const rs_shape *shape, rs_dtype type)
-{
-    return rs_shape_count(shape) * rs_dtype_bytes(type);
-}
-
-static void extend(rs_net *n, int block, int time)
-{
-    if (n->block[block].last < time)
-        n->block[block].last = time;
-}
-
-static rescl_status add_value_blocks(rs_net *n)
-{
-    rescl_status st = RESCL_OK;
-    const rs_graph *g = n->graph;
-    for (size_t v = 0; v < g->nvalues; v++) {
-        rs_shape shape = g->value[v].shape;
-        const int producer = g->value[v].producer;
-        const int first = producer < 0 ? 0 : fwd_time((size_t)producer);
-        shape.dim[0] = n->batch;
-        RS_TRY(rs_shape_check(&shape, producer < 0 ? "the batch" : g->node[producer].name));
-        RS_TRY(
-            add_block(n, tensor_bytes(&shape, g->value[v].type), first, first, &n->value_block[v]));
-        if (n->wants_diff[v] && (rs_value)v != g->loss)
-            RS_TRY(add_block(n, tensor_bytes(&shape, RS_F32), end_time(n), 0, &n->diff_block[v]));
-    }
-    /* Results can be read until the next forward, and the search for NaN runs this one again. */
-    extend(n, n->value_block[g->input], end_time(n));
-    extend(n, n->value_block[g->labels], end_time(n));
-    extend(n, n->value_block[g->output], end_time(n));
-    extend(n, n->value_block[g->loss], end_time(n));
-    if (n->mode == RS_MODE_EVAL && g->features >= 0)
-        extend(n, n->value_block[g->features], end_time(n));
-out:
-    return st;
-}
-
-/* In training a rearranged copy of the parameters is made anew right before its pass (they change
- * every step), so that it lives no longer than that; in evaluation it is made once and stays. */
-static rescl_status add_call_blocks(rs_net *n, rs_call *c, int time)
-{
-    rescl_status st = RESCL_OK;
-    const bool keep = n->mode == RS_MODE_EVAL;
-    c->scratch_block = c->packed_block = -1;
-    if (c->plan.scratch_bytes)
-        RS_TRY(add_block(n, c->plan.scratch_bytes, time, time, &c->scratch_block));
-    if (c->plan.packed_bytes)
-        RS_TRY(add_block(n, c->plan.packed_bytes, keep ? 0 : time, keep ? end_time(n) : time,
-                         &c->packed_block));
-out:
-    return st;
-}
-
-/* Folded parameters are made with the packed ones, and once packed are not read again. */
-static rescl_status add_fold_blocks(rs_net *n, size_t i)
-{
-    rescl_status st = RESCL_OK;
-    rs_stage *s = &n->stage[i];
-    const rs_plan *plan = &s->call[RS_FWD].plan;
-    const int first = plan->packed_bytes ? fwd_time(i) : 0;
-    const int last = plan->packed_bytes ? fwd_time(i) : end_time(n);
-    for (int k = 0; s->node->folds && k < 2; k++)
-        RS_TRY(add_block(n, tensor_bytes(&plan->problem.param[k].shape, RS_F32), first, last,
-                         &s->fold_block[k]));
-    if (s->node->folds && !n->fold)
-        RS_TRY(rs_fold_kernel(n->store->dev, &n->fold));
-out:
-    return st;
-}
-
-static void extend_reads(rs_net *n, size_t i, rs_pass pass)
-{
-    const rs_node *node = &n->graph->node[i];
-    const rs_problem *p = &n->stage[i].call[pass].plan.problem;
-    const int time = pass_time(n, i, pass);
-    const unsigned reads = node->op->reads ? node->op->reads(p, pass) : 0;
-    for (int k = 0; k < node->nsrc; k++)
-        if (pass == RS_FWD || (reads & RS_READS_SRC(k)))
-            extend(n, n->value_block[node->src[k]], time);
-    if (reads & RS_READS_DST)
-        extend(n, n->value_block[node->dst], time);
-    if (pass == RS_FWD)
-        return;
-    for (int k = 0; k < p->nws; k++)
-        extend(n, n->stage[i].ws_block[k], time);
-    if (p->has_mask)
-        extend(n, n->stage[i].mask_block, time);
-    if (n->diff_block[node->dst] >= 0)
-        extend(n, n->diff_block[node->dst], time);
-    for (int k = 0; pass == RS_BWD_DATA && k < node->nsrc; k++)
-        if (p->want_diff[k]) {
-            rs_block *b = &n->block[n->diff_block[node->src[k]]];
-            if (b->first > time)
-                b->first = time;
-            extend(n, n->diff_block[node->src[k]], time);
-        }
-}
-
-/* The moments of a node's output live until the last node that uses them. */
-static rescl_status add_moments_block(rs_net *n, size_t i)
-{
-    rescl_status st = RESCL_OK;
-    const rs_graph *g = n->graph;
-    const rs_plan *plan = &n->stage[i].call[RS_FWD].plan;
-    const rs_shape *dst = &plan->problem.dst;
-    int *block = &n->stage[i].moments_block;
-    *block = -1;
-    if (plan->moments_parts == 0)
-        goto out;
-    RS_TRY(add_block(n, rs_moments_bytes(plan->moments_parts, dst->dim[dst->ndim - 1]), fwd_time(i),
-                     fwd_time(i), block));
-    for (size_t k = i + 1; k < g->nnodes; k++)
-        if (moments_source(g, &n->stage[k].call[RS_FWD].plan.problem, k) == (int)i)
-            extend(n, *block, fwd_time(k));
-out:
-    return st;
-}
-
-static rescl_status add_mask_block(rs_net *n, size_t i)
-{
-    rescl_status st = RESCL_OK;
-    const size_t bytes = n->stage[i].call[RS_FWD].plan.mask_bytes;
-    n->stage[i].mask_block = -1;
-    if (bytes)
-        RS_TRY(add_block(n, bytes, fwd_time(i), fwd_time(i), &n->stage[i].mask_block));
-out:
-    return st;
-}
-
-static rescl_status plan_blocks(rs_net *n)
-{
-    rescl_status st = RESCL_OK;
-    const rescl_device_info *info = rescl_device_get_info(n->store->dev);
-    const size_t align = rs_device_align(n->store->dev);
-
-    RS_TRY(add_value_blocks(n));
-    for (size_t i = 0; i < n->graph->nnodes; i++) {
-        rs_stage *s = &n->stage[i];
-        const rs_problem *p = &s->call[RS_FWD].plan.problem;
-        for (int k = 0; k < p->nws; k++)
-            RS_TRY(add_block(n, tensor_bytes(&p->ws[k], p->ws_type[k]), fwd_time(i), fwd_time(i),
-                             &s->ws_block[k]));
-        RS_TRY(add_fold_blocks(n, i));
-        RS_TRY(add_moments_block(n, i));
-        RS_TRY(add_mask_block(n, i));
-        for (int pass = 0; pass < RS_PASS_COUNT; pass++)
-            if (s->has[pass]) {
-                RS_TRY(add_call_blocks(n, &s->call[pass], pass_time(n, i, (rs_pass)pass)));
-                extend_reads(n, i, (rs_pass)pass);
-            }
-    }
-    RS_TRY(rs_plan_memory(n->block, n->nblocks, align, (size_t)info->max_alloc_bytes, &n->layout));
-    if (rs_verbose("plan"))
-        rs_log(RESCL_LOG_INFO, "plan: batch %zu %s: %zu blocks in %zu bytes, %zu alive at most",
-               n->batch, n->mode == RS_MODE_TRAIN ? "train" : "eval", n->nblocks, rs_net_bytes(n),
-               rs_net_live_bytes(n));
-out:
-    if (st == RESCL_ERR_MEMORY)
-        rs_error_prefix("batch %zu of this network (a smaller batch size needs less)", n->batch);
     return st;
 }
 
@@ -420,7 +246,7 @@ rescl_status rs_net_plan(rs_store *s, const rs_graph *g, size_t batch, rs_mode m
     n->store = s;
     if (mode == RS_MODE_TRAIN)
         RS_TRY(plan_buckets(n));
-    RS_TRY(plan_blocks(n));
+    RS_TRY(rs_net_plan_blocks(n));
     RS_TRY(build_plans(n));
     *out = n;
     n = NULL;
@@ -479,152 +305,4 @@ rescl_status rs_net_fingerprint(const rs_net *n, char out[33])
 out:
     rs_str_fini(&text);
     return st;
-}
-
-/* ---- binding to memory ------------------------------------------------------------------- */
-
-static rs_buffer *view_of(const rs_net *n, int block)
-{
-    return block < 0 ? NULL : n->view[block];
-}
-
-static rs_tensor value_tensor(const rs_net *n, rs_value v, const int *blocks)
-{
-    rs_tensor t = {.shape = n->graph->value[v].shape, .dtype = n->graph->value[v].type};
-    t.shape.dim[0] = n->batch;
-    t.buf = view_of(n, blocks[v]);
-    return t;
-}
-
-static void bind_stage(rs_net *n, rs_stage *s)
-{
-    const rs_node *node = s->node;
-    const rs_problem *p = &s->call[RS_FWD].plan.problem;
-    rs_args *a = &s->args;
-
-    *a = (rs_args){.dst = value_tensor(n, node->dst, n->value_block),
-                   .diff_dst = value_tensor(n, node->dst, n->diff_block)};
-    for (int k = 0; k < node->nsrc; k++) {
-        a->src[k] = value_tensor(n, node->src[k], n->value_block);
-        a->diff_src[k] = value_tensor(n, node->src[k], n->diff_block);
-    }
-    for (int k = 0; k < node->nparam; k++) {
-        if (node->folds) {
-            a->param[k] = (rs_tensor){p->param[k].shape, RS_F32, view_of(n, s->fold_block[k])};
-            continue;
-        }
-        a->param[k] = n->store->value[node->param[k]];
-        a->diff_param[k] = n->store->diff[node->param[k]];
-    }
-    for (int k = 0; k < node->nstate; k++)
-        a->state[k] = n->store->value[node->state[k]];
-    for (int k = 0; k < p->nws; k++)
-        a->ws[k] = (rs_tensor){p->ws[k], p->ws_type[k], view_of(n, s->ws_block[k])};
-    const int source = moments_source(n->graph, p, (size_t)(s - n->stage));
-    a->moments = view_of(n, source < 0 ? s->moments_block : n->stage[source].moments_block);
-    a->mask = view_of(n, s->mask_block);
-    for (int pass = 0; pass < RS_PASS_COUNT; pass++)
-        if (s->has[pass]) {
-            s->call[pass].scratch = view_of(n, s->call[pass].scratch_block);
-            s->call[pass].packed = view_of(n, s->call[pass].packed_block);
-        }
-}
-
-static rescl_status bind_net(rs_net *n, rs_workspace *w)
-{
-    rescl_status st = RESCL_OK;
-    n->workspace = w;
-    RS_OOM(n->view = calloc(n->nblocks, sizeof *n->view));
-    for (size_t i = 0; i < n->nblocks; i++)
-        if (n->block[i].bytes)
-            RS_TRY(rs_buffer_view(w->arena[n->block[i].arena], n->block[i].offset,
-                                  n->block[i].bytes, &n->view[i]));
-    for (size_t i = 0; i < n->graph->nnodes; i++)
-        bind_stage(n, &n->stage[i]);
-out:
-    return st;
-}
-
-rescl_status rs_workspace_create(rescl_device *dev, rs_net *const *nets, size_t count,
-                                 rs_workspace **out)
-{
-    rescl_status st = RESCL_OK;
-    rs_workspace *w = NULL;
-    rs_layout most = {0};
-
-    for (size_t i = 0; i < count; i++)
-        for (size_t a = 0; a < nets[i]->layout.arenas; a++) {
-            if (most.arenas <= a)
-                most.arenas = a + 1;
-            if (most.arena_bytes[a] < nets[i]->layout.arena_bytes[a])
-                most.arena_bytes[a] = nets[i]->layout.arena_bytes[a];
-        }
-    RS_OOM(w = calloc(1, sizeof *w));
-    w->arenas = most.arenas;
-    for (size_t a = 0; a < most.arenas; a++)
-        RS_TRY(rs_buffer_create(dev, most.arena_bytes[a], &w->arena[a]));
-    for (size_t i = 0; i < count; i++)
-        RS_TRY(bind_net(nets[i], w));
-    *out = w;
-    w = NULL;
-out:
-    rs_workspace_destroy(w);
-    return st;
-}
-
-void rs_workspace_destroy(rs_workspace *w)
-{
-    if (!w)
-        return;
-    for (size_t a = 0; a < w->arenas; a++)
-        rs_buffer_release(w->arena[a]);
-    free(w);
-}
-
-void rs_workspace_distrust(rs_workspace *w)
-{
-    w->last = NULL;
-}
-
-/* ---- what callers see -------------------------------------------------------------------- */
-
-size_t rs_net_batch(const rs_net *n)
-{
-    return n->batch;
-}
-
-size_t rs_net_bytes(const rs_net *n)
-{
-    return rs_layout_bytes(&n->layout);
-}
-
-size_t rs_net_live_bytes(const rs_net *n)
-{
-    return n->layout.live_bytes;
-}
-
-rs_tensor rs_net_input(const rs_net *n)
-{
-    return value_tensor(n, n->graph->input, n->value_block);
-}
-
-rs_tensor rs_net_labels(const rs_net *n)
-{
-    return value_tensor(n, n->graph->labels, n->value_block);
-}
-
-rs_tensor rs_net_logits(const rs_net *n)
-{
-    return value_tensor(n, n->graph->output, n->value_block);
-}
-
-rs_tensor rs_net_losses(const rs_net *n)
-{
-    return value_tensor(n, n->graph->loss, n->value_block);
-}
-
-rs_tensor rs_net_features(const rs_net *n)
-{
-    const bool kept = n->mode == RS_MODE_EVAL && n->graph->features >= 0;
-    return kept ? value_tensor(n, n->graph->features, n->value_block) : (rs_tensor){0};
 }

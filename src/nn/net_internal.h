@@ -40,6 +40,7 @@ typedef struct rs_stage {
     int ws_block[RS_OP_WS];
     int moments_block; /* the moments that its forward leaves, or -1 */
     int mask_block;    /* the mask that its forward leaves, or -1 */
+    int sums_block;    /* the sums that its backward leaves, or -1 */
     int fold_block[2]; /* folded weight and bias, if node->folds */
 } rs_stage;
 
@@ -62,6 +63,14 @@ struct rs_net {
     rs_kernel *fold;         /* NULL: no node folds */
     uint64_t packed_version; /* of the parameters in the packed and folded buffers; 0: none */
 };
+
+/* The node whose output's moments node `i` can use, or -1. */
+int rs_moments_source(const rs_graph *g, const rs_problem *p, size_t i);
+/* The node that may take the sums of node i's diff_src[0], its own diff_dst of which node i writes the
+ * last part, or -1. */
+int rs_sums_sink(const rs_net *n, size_t i);
+/* Lays out the memory of a net whose passes are planned. */
+rescl_status rs_net_plan_blocks(rs_net *n) RESCL_CHECK;
 
 struct rs_workspace {
     size_t arenas;

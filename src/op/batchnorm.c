@@ -104,6 +104,20 @@ static unsigned reads(const rs_problem *p, rs_pass pass)
            (masks_by_dst(p, pass) && !p->has_mask ? RS_READS_DST : 0);
 }
 
+static bool takes_sums(const rs_problem *p, const rs_args *a, rs_norm *out)
+{
+    const rs_batchnorm_attr *attr = p->attr;
+    if (out)
+        *out = (rs_norm){.src = a->src[0].buf,
+                         .gamma = a->param[0].buf,
+                         .beta = a->param[1].buf,
+                         .mean = a->ws[0].buf,
+                         .inv_std = a->ws[1].buf,
+                         .mask = p->has_mask ? a->mask : NULL,
+                         .relu = attr->relu};
+    return by_batch(p) && (!masks_by_dst(p, RS_BWD_PARAMS) || p->has_mask);
+}
+
 /* ---- reference ----------------------------------------------------------------------------- */
 
 static void reference_fwd(const rs_problem *p, const rs_ref *ref, size_t k)
@@ -235,12 +249,15 @@ static void divide_grouped(const rs_problem *p, const rs_caps *caps, kept *d, ch
     snprintf(options, 64, "-DWG=%zu -DLX=%zu%s", group, lx, rs_aligned(caps, channels_of(p)));
 }
 
-/* The kernels of forward, of which the first may be left out. */
+/* The kernels of a pass, of which the first may be left out. */
 enum { STATS = 0, FINISH, APPLY };
+enum { SUMS = 0 };
 
-static int first_of_fwd(const rs_problem *p)
+static int first_kernel(const rs_problem *p, rs_pass pass)
 {
-    return !by_batch(p) ? APPLY : p->moments_parts ? FINISH : STATS;
+    if (pass == RS_FWD)
+        return !by_batch(p) ? APPLY : p->moments_parts ? FINISH : STATS;
+    return pass == RS_BWD_PARAMS && p->sums_parts ? FINISH : SUMS;
 }
 
 static rescl_status plan(rs_plan *plan, const rs_caps *caps)
@@ -261,11 +278,11 @@ static rescl_status plan(rs_plan *plan, const rs_caps *caps)
     else
         divide_grouped(p, caps, &d, options);
     RS_PLAN_KEEP(plan, d);
-    const int first = plan->pass != RS_FWD ? 0 : first_of_fwd(p);
+    const int first = first_kernel(p, plan->pass);
     for (int i = first; i < 3 && names[plan->pass][i]; i++)
         RS_TRY(rs_plan_kernel_add(plan, file, names[plan->pass][i], "%s", options));
-    if (plan->pass == RS_BWD_PARAMS)
-        plan->scratch_bytes = d.parts * 2 * channels_of(p) * sizeof(float);
+    if (plan->pass == RS_BWD_PARAMS && first == SUMS)
+        plan->scratch_bytes = rs_sums_bytes(d.parts, channels_of(p));
     else if (plan->pass == RS_FWD && first == STATS)
         plan->scratch_bytes = rs_moments_bytes(d.parts, channels_of(p));
     if (!cpu && plan->pass == RS_FWD && p->want_mask && masks_by_dst(p, RS_BWD_DATA))
@@ -297,7 +314,7 @@ static rescl_status enqueue_fwd(const rs_plan *plan, const rs_args *a)
     const rs_grid grid = grid_of(&d), finish = finish_grid_of(&d);
     const double unbias = attr->unbiased_running && m > 1 ? (double)m / (double)(m - 1) : 1;
     const bool batch = by_batch(p);
-    const int first = first_of_fwd(p);
+    const int first = first_kernel(p, RS_FWD);
     rs_buffer *moments = p->moments_parts ? a->moments : a->scratch;
     if (first == STATS)
         RS_TRY(RS_LAUNCH(plan->dev, plan->kernel[STATS].kernel, grid, RS_BUF(a->src[0].buf),
@@ -344,15 +361,18 @@ static rescl_status enqueue_bwd(const rs_plan *plan, const rs_args *a)
     rs_buffer *means = batch ? a->ws[0].buf : a->state[0].buf;
     rs_buffer *spreads = batch ? a->ws[1].buf : a->state[1].buf;
     if (plan->pass == RS_BWD_PARAMS) {
-        RS_TRY(RS_LAUNCH(plan->dev, plan->kernel[0].kernel, grid, RS_BUF(a->src[0].buf),
-                         RS_BUF(a->diff_dst.buf), RS_BUF(masks), RS_BUF(a->param[0].buf),
-                         RS_BUF(a->param[1].buf), RS_BUF(means), RS_BUF(spreads),
-                         RS_BUF(a->scratch), RS_UINT(m), RS_UINT(c), RS_UINT(d.rows),
-                         RS_UINT(flags), RS_FLOAT(attr->eps)));
-        RS_TRY(RS_LAUNCH(plan->dev, plan->kernel[1].kernel, finish, RS_BUF(a->scratch),
-                         RS_BUF(spreads), RS_BUF(a->diff_param[0].buf),
-                         RS_BUF(a->diff_param[1].buf), RS_UINT(c), RS_UINT(parts), RS_UINT(flags),
-                         RS_FLOAT(attr->eps)));
+        const int first = first_kernel(p, RS_BWD_PARAMS);
+        rs_buffer *sums = p->sums_parts ? a->sums : a->scratch;
+        if (first == SUMS)
+            RS_TRY(RS_LAUNCH(plan->dev, plan->kernel[SUMS].kernel, grid, RS_BUF(a->src[0].buf),
+                             RS_BUF(a->diff_dst.buf), RS_BUF(masks), RS_BUF(a->param[0].buf),
+                             RS_BUF(a->param[1].buf), RS_BUF(means), RS_BUF(spreads), RS_BUF(sums),
+                             RS_UINT(m), RS_UINT(c), RS_UINT(d.rows), RS_UINT(flags),
+                             RS_FLOAT(attr->eps)));
+        RS_TRY(RS_LAUNCH(
+            plan->dev, plan->kernel[FINISH - first].kernel, finish, RS_BUF(sums), RS_BUF(spreads),
+            RS_BUF(a->diff_param[0].buf), RS_BUF(a->diff_param[1].buf), RS_UINT(c),
+            RS_UINT(p->sums_parts ? p->sums_parts : parts), RS_UINT(flags), RS_FLOAT(attr->eps)));
         goto out;
     }
     RS_TRY(RS_LAUNCH(
@@ -393,6 +413,7 @@ const rs_op rs_op_batchnorm = {.name = "batchnorm",
                                .infer = infer,
                                .reads = reads,
                                .takes_moments = by_batch,
+                               .takes_sums = takes_sums,
                                .reference = reference,
                                .reduction = reduction,
                                .impls = impls};

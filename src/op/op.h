@@ -71,11 +71,13 @@ typedef struct rs_problem {
     size_t moments_parts;       /* src[0] comes with its moments in so many parts; 0: without */
     bool want_mask;             /* RS_FWD may leave the mask of its ReLU beside dst */
     bool has_mask;              /* it did, and backward reads that instead of dst */
+    bool want_sums;             /* RS_BWD_DATA may leave the sums of diff_src[0] beside it */
+    size_t sums_parts;          /* diff_dst comes with its sums in so many parts; 0: without */
 } rs_problem;
 
 /* Fills dst, param, state, ws from op, attr, training and the nsrc shapes. RESCL_ERR_SHAPE,
  * RESCL_ERR_ARG with the numbers when they do not fit. Types start as f32 but for the labels and
- * indices of an op, want_diff true for every src of floats, accumulate false, no moments, no mask. */
+ * indices of an op, want_diff true for every src of floats, accumulate false, no moments, mask or sums. */
 rescl_status rs_problem_init(rs_problem *p, const rs_op *op, const void *attr, bool training,
                              const rs_shape *src, int nsrc) RESCL_CHECK;
 
@@ -93,6 +95,20 @@ static inline size_t rs_mask_bytes(const rs_shape *dst)
     return rs_shape_count(dst) / channels * ((channels + 3) / 4);
 }
 
+/* Sums, by which batch normalisation need not read its diff_dst for them: of the diff behind its ReLU,
+ * and of that times (src - mean), of each channel over parts of the pixels: [part][2][channels]. */
+static inline size_t rs_sums_bytes(size_t parts, size_t channels)
+{
+    return parts * 2 * channels * sizeof(float);
+}
+
+/* The batch normalisation whose diff_dst is summed. */
+typedef struct rs_norm {
+    rs_buffer *src, *gamma, *beta, *mean, *inv_std;
+    rs_buffer *mask; /* of its ReLU; NULL: to be computed again from src, or there is no ReLU */
+    bool relu;
+} rs_norm;
+
 /* ---- tensors of one call ----------------------------------------------------------------- */
 
 /* Absent tensors have buf == NULL. Without diff_dst, that of a loss is `loss_diff` for each row.
@@ -106,6 +122,8 @@ typedef struct rs_args {
     rs_buffer *packed;  /* plan.packed_bytes, filled by the plan's pack */
     rs_buffer *moments; /* of dst, if plan.moments_parts; of src[0], if problem.moments_parts */
     rs_buffer *mask;    /* if plan.mask_bytes; if problem.has_mask */
+    rs_buffer *sums;    /* of diff_src[0], if plan.sums_parts; of diff_dst, if problem.sums_parts */
+    rs_norm norm;       /* if plan.sums_parts: what made src[0] */
     float loss_diff;
     uint64_t seed, step;
 } rs_args;
@@ -143,6 +161,7 @@ typedef struct rs_plan {
                            * `pack` alone reads the parameters */
     size_t moments_parts; /* of the moments that RS_FWD leaves, if they are wanted; 0: none */
     size_t mask_bytes;    /* of the mask that RS_FWD leaves, if it is wanted; 0: none */
+    size_t sums_parts;    /* of the sums that RS_BWD_DATA leaves, if they are wanted; 0: none */
     int nkernels;
     rs_plan_kernel kernel[RS_PLAN_KERNELS];
     unsigned char kept[RS_PLAN_KEPT]; /* what enqueue and pack need: RS_PLAN_KEEP */
@@ -274,6 +293,9 @@ struct rs_op {
     rescl_status (*infer)(rs_problem *p); /* see rs_problem_init; src shapes are checked already */
     unsigned (*reads)(const rs_problem *p, rs_pass pass); /* NULL: nothing */
     bool (*takes_moments)(const rs_problem *p); /* RS_FWD can use those of src[0]; NULL: no */
+    /* RS_BWD_PARAMS can use the sums of diff_dst: of which normalisation with these tensors they are to
+     * be; `out` may be NULL. NULL, or false: it cannot. */
+    bool (*takes_sums)(const rs_problem *p, const rs_args *args, rs_norm *out);
     void (*reference)(const rs_problem *p, rs_pass pass, const rs_ref *ref);
     /* Multiply-accumulates of forward; NULL: counts as 0. */
     double (*macs)(const rs_problem *p);

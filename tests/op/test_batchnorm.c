@@ -389,6 +389,56 @@ static void statistics_are_joined_of_thousands_of_parts(void **state)
     free(moments);
 }
 
+/* As the epilogue of backward data leaves them; src and diff_dst are then not read. */
+static void sums_are_joined_of_thousands_of_parts(void **state)
+{
+    const rs_shape src = rs_shape_2(PIXELS, CHANNELS), all = rs_shape_1(PARTS * 2 * CHANNELS);
+    (void)state;
+    for (int m = 0; rs_op_batchnorm.impls[m]; m++) {
+        layer l;
+        layer_open(&l, &relu, &src, 1);
+        l.p.sums_parts = PARTS;
+        assert_true(rs_op_batchnorm.takes_sums(&l.p, NULL, NULL));
+        const rs_tensor sums = filled(&l, &all, 0, 1);
+        l.args.sums = sums.buf;
+        l.args.ws[1] = filled(&l, &l.args.ws[1].shape, 1, 2);
+        op_guarded_poison(rs_test_device(), &l.slot[0]);
+        run_as(&l, rs_op_batchnorm.impls[m]->name, RS_BWD_PARAMS);
+        float *parts = read_tensor(&sums), *inv_std = read_tensor(&l.args.ws[1]);
+        float *gamma = read_tensor(&l.args.diff_param[0]),
+              *beta = read_tensor(&l.args.diff_param[1]);
+        for (size_t k = 0; k < CHANNELS; k++) {
+            double sum = 0, dot = 0;
+            for (size_t p = 0; p < PARTS; p++) {
+                sum += (double)parts[p * 2 * CHANNELS + k];
+                dot += (double)parts[(p * 2 + 1) * CHANNELS + k];
+            }
+            dot *= (double)inv_std[k];
+            assert_true(fabs((double)beta[k] - sum) <= 1e-5 * sum);
+            assert_true(fabs((double)gamma[k] - dot) <= 1e-5 * dot);
+        }
+        free(parts);
+        free(inv_std);
+        free(gamma);
+        free(beta);
+        layer_close(&l);
+    }
+}
+
+/* Nobody else can mask by a dst that it does not have, and running statistics have their own way. */
+static void sums_are_taken_where_others_can_make_them(void **state)
+{
+    const rs_shape src[] = {rs_shape_2(8, 4), rs_shape_2(8, 4)};
+    rs_problem p;
+    (void)state;
+    assert_ok(rs_problem_init(&p, &rs_op_batchnorm, &relu, true, src, 2));
+    assert_false(rs_op_batchnorm.takes_sums(&p, NULL, NULL));
+    p.has_mask = true;
+    assert_true(rs_op_batchnorm.takes_sums(&p, NULL, NULL));
+    assert_ok(rs_problem_init(&p, &rs_op_batchnorm, &frozen_relu, true, src, 1));
+    assert_false(rs_op_batchnorm.takes_sums(&p, NULL, NULL));
+}
+
 int main(void)
 {
     const struct CMUnitTest extra[] = {
@@ -397,6 +447,8 @@ int main(void)
         cmocka_unit_test(a_mask_in_bits_serves_as_dst_does),
         cmocka_unit_test(only_groups_leave_a_mask),
         cmocka_unit_test(statistics_are_joined_of_thousands_of_parts),
+        cmocka_unit_test(sums_are_joined_of_thousands_of_parts),
+        cmocka_unit_test(sums_are_taken_where_others_can_make_them),
         cmocka_unit_test(shapes_and_attributes_are_checked)};
     const op_suite s = {
         .op = &rs_op_batchnorm, .cases = cases, .ncases = RS_COUNT(cases), .fill = fill};
