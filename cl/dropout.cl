@@ -11,12 +11,18 @@ RS_INLINE void apply_mask(const global float *in, global float *out, uint count,
     {
         const uint4 word = philox(seed, stream, base + u);
         const float4 mask = select((float4)(0.0f), (float4)(scale), (word >> 8) >= threshold);
+#ifdef ALIGNED
+        const global float4 *from = (const global float4 *)in + u;
+        global float4 *to = (global float4 *)out + u;
+        *to = (accumulate ? *to : (float4)(0.0f)) + *from * mask;
+#else
         const float m[4] = {mask.x, mask.y, mask.z, mask.w};
         const uint n = min(4u, count - 4 * u);
         for (uint i = 0; i < n; i++) {
             const uint at = 4 * u + i;
             out[at] = (accumulate ? out[at] : 0.0f) + in[at] * m[i];
         }
+#endif
     }
 }
 

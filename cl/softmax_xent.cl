@@ -27,6 +27,12 @@
 #define FOR_ROWS FOR_UNITS
 #endif
 
+#ifdef ALIGNED
+#define FOR_REST(k) for (uint k = classes; k < classes;)
+#else
+#define FOR_REST(k) for (uint k = whole + LANE; k < classes; k += LANES)
+#endif
+
 SPREAD_KERNEL void softmax_xent_fwd(const global float *restrict logits,
                                     const global int *restrict labels, global float *restrict dst,
                                     global float *restrict probs, uint rows, uint classes,
@@ -42,21 +48,24 @@ SPREAD_KERNEL void softmax_xent_fwd(const global float *restrict logits,
         global float *p = probs ? probs + row * classes : 0;
         vfloat most_v = (vfloat)(-INFINITY), sum_v = VZERO, all_v = VZERO;
         for (uint k = LANE * VW; k < whole; k += LANES * VW)
-            most_v = fmax(most_v, VLOAD(x + k));
+            most_v = fmax(most_v, gload(x + k));
         float most = vmax(most_v);
-        for (uint k = whole + LANE; k < classes; k += LANES)
+        FOR_REST(k)
+        {
             most = fmax(most, x[k]);
+        }
         TEAM(most, JOIN_MAX);
 
         for (uint k = LANE * VW; k < whole; k += LANES * VW) {
-            const vfloat v = VLOAD(x + k) - most, e = exp(v);
+            const vfloat v = gload(x + k) - most, e = exp(v);
             sum_v += e;
             all_v += v;
             if (p)
-                VSTORE(e, p + k);
+                gstore(e, p + k);
         }
         float sum = vsum(sum_v), all = vsum(all_v);
-        for (uint k = whole + LANE; k < classes; k += LANES) {
+        FOR_REST(k)
+        {
             const float v = x[k] - most, e = exp(v);
             sum += e;
             all += v;
@@ -68,9 +77,12 @@ SPREAD_KERNEL void softmax_xent_fwd(const global float *restrict logits,
 
         const float scale = 1.0f / sum;
         for (uint k = LANE * VW; p && k < whole; k += LANES * VW)
-            VSTORE(VLOAD(p + k) * scale, p + k);
-        for (uint k = whole + LANE; p && k < classes; k += LANES)
-            p[k] *= scale;
+            gstore(gload(p + k) * scale, p + k);
+        FOR_REST(k)
+        {
+            if (p)
+                p[k] *= scale;
+        }
         if (LANE == 0) {
             const int label = labels[row];
             float loss = NAN;

@@ -72,7 +72,7 @@ static size_t reduction(const rs_problem *p, rs_pass pass)
 static rescl_status plan(rs_plan *plan, const rs_caps *caps)
 {
     return rs_pool_plan(plan, caps, "avgpool",
-                        plan->pass == RS_FWD ? "avgpool_fwd" : "avgpool_bwd_data");
+                        plan->pass == RS_FWD ? "avgpool_fwd" : "avgpool_bwd_data", false);
 }
 
 static rescl_status enqueue(const rs_plan *plan, const rs_args *a)

@@ -4,6 +4,7 @@
 #include "error.h"
 #include "spread.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define MOST (1 << 20) /* of a kernel, stride or pad */
@@ -95,22 +96,61 @@ rs_pool_geom rs_pool_geometry(const rs_problem *p)
     return g;
 }
 
-rescl_status rs_pool_plan(rs_plan *plan, const rs_caps *caps, const char *file, const char *name)
+/* Windows of at most so many places, and tiles of so many pixels, are taken in registers. */
+#define UNROLLED_PLACES  16
+#define UNROLLED_STRIDES 4
+
+/* Large windows are shared by so many work-items. */
+#define SHARED_PLACES 32
+#define SHARED_ITEMS  8
+
+/* What kernels for GPUs have as numbers: options. */
+static void numbers(const rs_pool_geom *g, bool unrolled, size_t items, char text[96])
+{
+    int n = snprintf(text, 96, " -DSTRIDE_H=%d -DSTRIDE_W=%d -DLY=%zu", (int)g->stride_h,
+                     (int)g->stride_w, items);
+    if (unrolled)
+        snprintf(text + n, 96 - (size_t)n, " -DKERNEL_H=%d -DKERNEL_W=%d", (int)g->kernel_h,
+                 (int)g->kernel_w);
+}
+
+rescl_status rs_pool_plan(rs_plan *plan, const rs_caps *caps, const char *file, const char *name,
+                          bool tiles)
 {
     const rs_pool_geom g = rs_pool_geometry(&plan->problem);
-    const int64_t pixels = g.n * (plan->pass == RS_FWD ? g.out_h * g.out_w : g.h * g.w);
-    return rs_spread_plan(plan, caps, file, name, (size_t)pixels, (size_t)g.c, 1);
+    const bool cpu = rs_plan_chunked(plan), fwd = plan->pass == RS_FWD;
+    const int64_t places = g.kernel_h * g.kernel_w;
+    const bool unrolled =
+        !cpu && places <= UNROLLED_PLACES && g.stride_h * g.stride_w <= UNROLLED_STRIDES;
+    const size_t group = rs_group_size(caps, SHARED_ITEMS);
+    const size_t items = fwd && !tiles && places >= SHARED_PLACES ? group : 1;
+    int64_t rows = fwd ? g.out_h : g.h, cols = fwd ? g.out_w : g.w;
+    char options[96] = "";
+    if (!fwd && tiles && unrolled) {
+        rows = (g.h - 1 + g.pad_top) / g.stride_h - g.pad_top / g.stride_h + 1;
+        cols = (g.w - 1 + g.pad_left) / g.stride_w - g.pad_left / g.stride_w + 1;
+    }
+    const rs_walk walk = rs_walk_over(caps, cpu, (size_t)g.n, (size_t)rows, (size_t)cols,
+                                      (size_t)g.c, items, rs_aligned(caps, (size_t)g.c));
+    RS_PLAN_KEEP(plan, walk);
+    if (!cpu)
+        numbers(&g, unrolled, items, options);
+    return rs_plan_kernel_add(plan, file, name, "%s%s", walk.spread.options, options);
 }
 
 rescl_status rs_pool_launch(const rs_plan *plan, const rs_arg *args, size_t nargs)
 {
     const rs_pool_geom g = rs_pool_geometry(&plan->problem);
-    const rs_grid grid = rs_spread_grid(plan);
-    rs_arg all[24] = {RS_INT(g.n),        RS_INT(g.h),        RS_INT(g.w),
-                      RS_INT(g.c),        RS_INT(g.out_h),    RS_INT(g.out_w),
-                      RS_INT(g.kernel_h), RS_INT(g.kernel_w), RS_INT(g.stride_h),
-                      RS_INT(g.stride_w), RS_INT(g.pad_top),  RS_INT(g.pad_left),
-                      RS_INT(g.end_h),    RS_INT(g.end_w),    RS_UINT(rs_spread_chunk(plan))};
-    memcpy(all + 15, args, nargs * sizeof *args);
-    return rs_launch(plan->dev, plan->kernel[0].kernel, &grid, all, 15 + nargs);
+    rs_walk walk;
+    RS_PLAN_RECALL(plan, walk);
+    const rs_arg shared[] = {RS_WALK_ARGS(&walk), RS_INT(g.h),        RS_INT(g.w),
+                             RS_INT(g.out_h),     RS_INT(g.out_w),    RS_INT(g.kernel_h),
+                             RS_INT(g.kernel_w),  RS_INT(g.stride_h), RS_INT(g.stride_w),
+                             RS_INT(g.pad_top),   RS_INT(g.pad_left), RS_INT(g.end_h),
+                             RS_INT(g.end_w)};
+    rs_arg all[RS_COUNT(shared) + RS_POOL_ARGS];
+    memcpy(all, shared, sizeof shared);
+    memcpy(all + RS_COUNT(shared), args, nargs * sizeof *args);
+    return rs_launch(plan->dev, plan->kernel[0].kernel, &walk.spread.grid, all,
+                     RS_COUNT(shared) + nargs);
 }

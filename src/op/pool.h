@@ -20,11 +20,13 @@ typedef struct rs_pool_geom {
 rescl_status rs_pool_infer(rs_problem *p) RESCL_CHECK;
 rs_pool_geom rs_pool_geometry(const rs_problem *p);
 
-/* Plans kernel `name` of `file` over the pixels of src (`backward`) or dst. */
-rescl_status rs_pool_plan(rs_plan *plan, const rs_caps *caps, const char *file, const char *name)
-    RESCL_CHECK;
+/* Plans kernel `name` of `file` over the pixels of dst, or backward of src: over tiles of as many as the
+ * strides tell, if it has `tiles` of them where pool.clh is UNROLLED. */
+rescl_status rs_pool_plan(rs_plan *plan, const rs_caps *caps, const char *file, const char *name,
+                          bool tiles) RESCL_CHECK;
 
-/* Launches it: POOL_PARAMS of pool.clh, then `args` (`nargs` at most 8). */
+/* Launches it: POOL_PARAMS of pool.clh, then `args` (`nargs` at most RS_POOL_ARGS). */
+#define RS_POOL_ARGS 8
 rescl_status rs_pool_launch(const rs_plan *plan, const rs_arg *args, size_t nargs) RESCL_CHECK;
 
 #endif

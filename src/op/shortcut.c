@@ -53,20 +53,19 @@ static void reference(const rs_problem *p, rs_pass pass, const rs_ref *ref)
         }
 }
 
-/* Rows of work are pixels: of dst forward, of src backward. */
+/* Units of work are pixels: of dst forward, of src backward. */
 static rescl_status plan(rs_plan *plan, const rs_caps *caps)
 {
     const rs_problem *p = &plan->problem;
     const bool fwd = plan->pass == RS_FWD;
-    const bool cpu = plan->choice.impl->prefers & (1u << RESCL_DEVICE_CPU);
-    const rs_shape *s = fwd ? &p->dst : &p->src[0];
-    /* Multiples of a power of two if all three are. */
-    const char *aligned = rs_aligned(caps, p->src[0].dim[3] | p->dst.dim[3] | channels_before(p));
-    const rs_spread spread =
-        rs_spread_over(caps, cpu, s->dim[0] * s->dim[1] * s->dim[2], s->dim[3], 1, aligned);
-    RS_PLAN_KEEP(plan, spread);
+    const size_t *dim = fwd ? p->dst.dim : p->src[0].dim;
+    /* A multiple of a power of two if all three are. */
+    const size_t runs = p->src[0].dim[3] | p->dst.dim[3] | channels_before(p);
+    const rs_walk walk = rs_walk_over(caps, rs_plan_chunked(plan), dim[0], dim[1], dim[2], dim[3],
+                                      1, rs_aligned(caps, runs));
+    RS_PLAN_KEEP(plan, walk);
     return rs_plan_kernel_add(plan, "shortcut", fwd ? "shortcut_fwd" : "shortcut_bwd_data", "%s",
-                              spread.options);
+                              walk.spread.options);
 }
 
 static rescl_status enqueue(const rs_plan *plan, const rs_args *a)
@@ -74,16 +73,19 @@ static rescl_status enqueue(const rs_plan *plan, const rs_args *a)
     const rs_problem *p = &plan->problem;
     const rs_shortcut_attr *attr = p->attr;
     const size_t *in = p->src[0].dim, *out = p->dst.dim;
-    const bool fwd = plan->pass == RS_FWD;
-    const rs_grid grid = rs_spread_grid(plan);
-    if (!fwd && !p->want_diff[0])
+    rs_kernel *k = plan->kernel[0].kernel;
+    rs_walk walk;
+    RS_PLAN_RECALL(plan, walk);
+    if (plan->pass == RS_FWD)
+        return RS_LAUNCH(plan->dev, k, walk.spread.grid, RS_WALK_ARGS(&walk), RS_BUF(a->src[0].buf),
+                         RS_BUF(a->dst.buf), RS_INT(in[1]), RS_INT(in[2]), RS_UINT(in[3]),
+                         RS_INT(attr->stride), RS_UINT(channels_before(p)));
+    if (!p->want_diff[0])
         return RESCL_OK;
-    return RS_LAUNCH(plan->dev, plan->kernel[0].kernel, grid,
-                     RS_BUF(fwd ? a->src[0].buf : a->diff_dst.buf),
-                     RS_BUF(fwd ? a->dst.buf : a->diff_src[0].buf), RS_UINT(in[0]), RS_UINT(in[1]),
-                     RS_UINT(in[2]), RS_UINT(in[3]), RS_UINT(out[1]), RS_UINT(out[2]),
-                     RS_UINT(out[3]), RS_UINT(attr->stride), RS_UINT(channels_before(p)),
-                     RS_INT(p->accumulate[0]), RS_UINT(rs_spread_chunk(plan)));
+    return RS_LAUNCH(plan->dev, k, walk.spread.grid, RS_WALK_ARGS(&walk), RS_BUF(a->diff_dst.buf),
+                     RS_BUF(a->diff_src[0].buf), RS_INT(out[1]), RS_INT(out[2]), RS_UINT(out[3]),
+                     RS_INT(attr->stride), RS_DIVISOR(rs_divisor_of(attr->stride)),
+                     RS_UINT(channels_before(p)), RS_INT(p->accumulate[0]));
 }
 
 static const rs_impl *const impls[] =

@@ -88,10 +88,16 @@ static size_t reduction(const rs_problem *p, rs_pass pass)
 
 static rescl_status plan(rs_plan *plan, const rs_caps *caps)
 {
-    const rs_shape *x = &plan->problem.src[0];
-    return rs_spread_plan(plan, caps, "softmax_xent",
-                          plan->pass == RS_FWD ? "softmax_xent_fwd" : "softmax_xent_bwd_data",
-                          x->dim[0], x->dim[1], 1);
+    const size_t rows = plan->problem.src[0].dim[0], classes = plan->problem.src[0].dim[1];
+    const bool cpu = rs_plan_chunked(plan);
+    /* A group takes rows, however short they are. */
+    const size_t least = cpu ? 1 : 4 * rs_group_size(caps, RS_SPREAD_GROUP);
+    const rs_spread s = rs_spread_over(caps, cpu, rows, classes > least ? classes : least, 1,
+                                       rs_aligned(caps, classes));
+    RS_PLAN_KEEP(plan, s);
+    return rs_plan_kernel_add(plan, "softmax_xent",
+                              plan->pass == RS_FWD ? "softmax_xent_fwd" : "softmax_xent_bwd_data",
+                              "%s", s.options);
 }
 
 static rescl_status enqueue(const rs_plan *plan, const rs_args *a)

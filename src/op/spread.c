@@ -7,9 +7,8 @@
 
 #define CHUNKS_PER_UNIT 8    /* enough that uneven cores even out, few enough to cost nothing */
 #define CHUNK_ELEMS     4096 /* below this a work-item costs more than its work */
-#define GROUP           128
-#define GROUPS_PER_UNIT 16
-#define CPU_SUM_UNITS   16 /* parts beyond those that the cores need cost little */
+#define GROUPS_PER_UNIT 64   /* several times what a unit holds at once: units end together */
+#define CPU_SUM_UNITS   16   /* parts beyond those that the cores need cost little */
 
 size_t rs_group_size(const rs_caps *caps, size_t want)
 {
@@ -39,6 +38,18 @@ const char *rs_aligned(const rs_caps *caps, size_t channels)
     return channels % rs_vector_width(caps) == 0 ? " -DALIGNED" : "";
 }
 
+/* With 2^(shift - 1) < d <= 2^shift and mul = 2^(31 + shift) / d, rounded up, n * mul / 2^(31 + shift)
+ * rounds to n / d while n < 2^31 (Granlund and Montgomery, "Division by Invariant Integers using
+ * Multiplication", 1994, theorem 4.2). */
+rs_divisor rs_divisor_of(size_t d)
+{
+    rs_divisor r = {0};
+    while (((size_t)1 << r.shift) < d)
+        r.shift++;
+    r.mul = (uint32_t)((((uint64_t)1 << (31 + r.shift)) + d - 1) / d);
+    return r;
+}
+
 static size_t divide_up(size_t a, size_t b)
 {
     return a / b + (a % b != 0);
@@ -55,7 +66,7 @@ rs_spread rs_spread_over(const rs_caps *caps, bool cpu, size_t rows, size_t row_
         s.grid.items[0] = divide_up(rows, s.chunk);
         snprintf(s.options, sizeof s.options, "-DSPREAD=0");
     } else {
-        const size_t group = rs_group_size(caps, GROUP);
+        const size_t group = rs_group_size(caps, RS_SPREAD_GROUP);
         const size_t groups = divide_up(divide_up(row_elems, 4) * rows, group);
         const size_t most = units * GROUPS_PER_UNIT;
         s.chunk = 1;
@@ -66,10 +77,29 @@ rs_spread rs_spread_over(const rs_caps *caps, bool cpu, size_t rows, size_t row_
     return s;
 }
 
+rs_walk rs_walk_over(const rs_caps *caps, bool cpu, size_t images, size_t rows, size_t cols,
+                     size_t depth, size_t items, const char *aligned)
+{
+    const size_t pixels = images * rows * cols, shared = cpu ? 1 : items;
+    return (rs_walk){.spread = rs_spread_over(caps, cpu, pixels, depth * shared, 1, aligned),
+                     .pixels = pixels,
+                     .rows = rows,
+                     .cols = cols,
+                     .depth = depth,
+                     .by_rows = rs_divisor_of(rows),
+                     .by_cols = rs_divisor_of(cols),
+                     .by_blocks = rs_divisor_of(divide_up(depth, rs_vector_width(caps)))};
+}
+
+bool rs_plan_chunked(const rs_plan *plan)
+{
+    return plan->choice.impl->prefers & (1u << RESCL_DEVICE_CPU);
+}
+
 rescl_status rs_spread_plan(rs_plan *plan, const rs_caps *caps, const char *file, const char *name,
                             size_t rows, size_t row_elems, size_t grain)
 {
-    const bool cpu = plan->choice.impl->prefers & (1u << RESCL_DEVICE_CPU);
+    const bool cpu = rs_plan_chunked(plan);
     const char *aligned = rs_aligned(caps, grain == 1 ? row_elems : rows * row_elems);
     const rs_spread s = rs_spread_over(caps, cpu, rows, row_elems, grain, aligned);
     RS_PLAN_KEEP(plan, s);

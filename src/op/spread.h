@@ -9,6 +9,8 @@
 
 #include "op.h"
 
+#define RS_SPREAD_GROUP 128 /* work-items of a group where the device can have so many */
+
 typedef struct rs_spread {
     size_t chunk; /* rows that one work-item takes when SPREAD is 0 */
     rs_grid grid;
@@ -20,6 +22,9 @@ typedef struct rs_spread {
 rs_spread rs_spread_over(const rs_caps *caps, bool cpu, size_t rows, size_t row_elems, size_t grain,
                          const char *aligned);
 
+/* Whether its implementation is the chunked one: that for CPUs. */
+bool rs_plan_chunked(const rs_plan *plan);
+
 /* For a plan of one kernel, `file`'s `name`: chooses by what the implementation prefers. Vectors begin
  * at the start of each row, or with a grain above 1 at that of the tensor. The plan keeps the result,
  * where rs_spread_grid and rs_spread_chunk find it. */
@@ -27,6 +32,33 @@ rescl_status rs_spread_plan(rs_plan *plan, const rs_caps *caps, const char *file
                             size_t rows, size_t row_elems, size_t grain) RESCL_CHECK;
 rs_grid rs_spread_grid(const rs_plan *plan);
 size_t rs_spread_chunk(const rs_plan *plan);
+
+/* A number that kernels divide by: QUOTIENT of common.clh. RS_DIVISOR(d) gives the arguments of
+ * DIVISOR_PARAM. 1 <= d < 2^31. */
+typedef struct rs_divisor {
+    uint32_t mul, shift;
+} rs_divisor;
+rs_divisor rs_divisor_of(size_t d);
+#define RS_DIVISOR(d) RS_UINT((d).mul), RS_UINT((d).shift)
+
+/* A walk over the pixels of maps of which a kernel takes vectors of channels: the host's side of
+ * cl/pixels.clh. */
+typedef struct rs_walk {
+    rs_spread spread;
+    size_t pixels, rows, cols, depth;
+    rs_divisor by_rows, by_cols, by_blocks;
+} rs_walk;
+
+/* Over `images` maps of rows x cols pixels, those that a kernel's units are, of `depth` channels.
+ * `items` neighbours of a group share a unit where `cpu` is false; `aligned` as above. */
+rs_walk rs_walk_over(const rs_caps *caps, bool cpu, size_t images, size_t rows, size_t cols,
+                     size_t depth, size_t items, const char *aligned);
+
+/* The arguments of WALK_PARAMS. */
+#define RS_WALK_ARGS(w)                                                                            \
+    RS_UINT((w)->pixels), RS_INT((w)->rows), RS_INT((w)->cols), RS_INT((w)->depth),                \
+        RS_UINT((w)->spread.chunk), RS_DIVISOR((w)->by_rows), RS_DIVISOR((w)->by_cols),            \
+        RS_DIVISOR((w)->by_blocks)
 
 /* The list of implementations of an op whose kernels are spread so, one for each manner. */
 #define RS_SPREAD_IMPLS(pass_bits, plan_fn, enqueue_fn)                                            \

@@ -22,6 +22,7 @@ static const rs_pool_attr k3s1 = POOL(3, 1, PAD(2, 0, 0, 2));
 static const op_case cases[] = {
     {.name = "global, one pixel", .src = {{4, {1, 1, 1, 1}}}, .attr = &global},
     {.name = "global", .src = {{4, {5, 7, 7, 131}}}, .attr = &global},
+    {.name = "global, aligned", .src = {{4, {3, 11, 9, 64}}}, .attr = &global},
     {.name = "global 2x2", .src = {{4, {32, 2, 2, 256}}}, .attr = &global},
     {.name = "2x2/2", .src = {{4, {2, 9, 8, 19}}}, .attr = &k2s2},
     {.name = "3x3/2 pad 1", .src = {{4, {2, 8, 9, 33}}}, .attr = &k3s2p1},

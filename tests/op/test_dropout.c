@@ -13,6 +13,7 @@ static const op_case cases[] = {
     {.name = "one element", .src = {{1, {1}}}, .attr = &half},
     {.name = "prime", .src = {{2, {7, 1013}}}, .attr = &tenth},
     {.name = "several chunks", .src = {{2, {32, 2048}}}, .attr = &half},
+    {.name = "rate 0, aligned", .src = {{2, {3, 32}}}, .attr = &none},
     {.name = "rate 0", .src = {{2, {3, 21}}}, .attr = &none},
 };
 

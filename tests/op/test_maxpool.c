@@ -19,6 +19,7 @@ static const rs_pool_attr k3s2p1_ceil = POOL(3, 2, PAD(1, 1, 1, 1), .ceil_mode =
 static const rs_pool_attr k3s2z1 = POOL(3, 2, PAD(1, 1, 1, 1), .zero_pad = true);
 static const rs_pool_attr k3s2z1_ceil =
     POOL(3, 2, PAD(1, 0, 1, 0), .zero_pad = true, .ceil_mode = true);
+static const rs_pool_attr k3s1 = POOL(3, 1, PAD(1, 1, 1, 1));
 static const rs_pool_attr k2s3 = POOL(2, 3, PAD(0, 0, 0, 0), .ceil_mode = true);
 static const rs_pool_attr k17 = POOL(17, 5, PAD(8, 2, 0, 16));
 static const rs_pool_attr oblong = {
@@ -29,6 +30,8 @@ enum { TIES = 1, NEGATIVE, SPECIAL };
 static const op_case cases[] = {
     {.name = "1x1", .src = {{4, {1, 1, 1, 1}}}, .attr = &k1},
     {.name = "2x2/2", .src = {{4, {2, 8, 8, 16}}}, .attr = &k2s2},
+    {.name = "2x2/2, a row and a column beyond", .src = {{4, {2, 7, 9, 32}}}, .attr = &k2s2},
+    {.name = "3x3/1", .src = {{4, {2, 6, 7, 32}}}, .attr = &k3s1},
     {.name = "3x3/2", .src = {{4, {2, 9, 7, 5}}}, .attr = &k3s2},
     {.name = "3x3/2 pad 1", .src = {{4, {2, 8, 9, 37}}}, .attr = &k3s2p1},
     {.name = "3x3/2 pad 1, all negative",

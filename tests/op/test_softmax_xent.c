@@ -16,6 +16,7 @@ static const op_case cases[] = {
     {.name = "six classes, smooth", .src = {{2, {32, 6}}, {1, {32}}}, .attr = &smooth},
     {.name = "prime", .src = {{2, {5, 1009}}, {1, {5}}}, .attr = &smooth},
     {.name = "1000 classes", .src = {{2, {8, 1000}}, {1, {8}}}, .attr = &plain},
+    {.name = "1024 classes, smooth", .src = {{2, {9, 1024}}, {1, {9}}}, .attr = &smooth},
     {.name = "large logits",
      .src = {{2, {9, 33}}, {1, {9}}},
      .attr = &smooth,
