@@ -43,7 +43,7 @@ rescl_status rs_simt_kernel_add(rs_plan *plan, const rs_simt_tiles *t, const cha
                                 const char *name, int c_by, int k_by, const char *more)
 {
     return rs_plan_kernel_add(plan, file, name,
-                              "-DTM=%d -DTN=%d -DTK=%d -DRM=%d -DRN=%d -DUNROLL=%d -DC_BY=%d "
+                              "-DTM=%d -DTN=%d -DTK=%d -DRM=%d -DRN=%d -DTERMS=%d -DC_BY=%d "
                               "-DK_BY=%d%s",
                               t->tm, t->tn, t->tk, t->rm, t->rn, t->unroll, c_by, k_by, more);
 }

@@ -15,11 +15,11 @@ want_code 0
     fail "expected a csv's head"
 [ "$(wc -l <out)" -eq 3 ] || fail "expected two rows"
 # shellcheck disable=SC2086
-run bench op --model resnet8 --size 8 --batch-size 2 --no-peak --impl tiled_gemm $quick
+run bench op --model resnet8 --size 8 --batch-size 2 --no-peak --impl simt_gemm $quick
 want_code 0
 want_out "| fwd"
 want_out "| bwd_data"
-want_out "tiled_gemm ms"
+want_out "simt_gemm ms"
 want_out "* is what a network uses here"
 want_out "ms in all"
 # shellcheck disable=SC2086

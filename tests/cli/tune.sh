@@ -20,14 +20,14 @@ problems=$(grep -c "^[a-z0-9]* fwd infer .* = " x.tune)
 [ "$problems" -gt 4 ] || fail "expected a line for each problem, found $problems"
 
 # Made to choose something that no default is, the file is taken.
-sed 's/^\(conv2d .*pad [0-9x]*[^=]*\) = .*/\1 = tiled_gemm rm=2/' x.tune >y.tune
+sed 's/^\(conv2d .*pad [0-9x]*[^=]*\) = .*/\1 = simt_gemm rm=4/' x.tune >y.tune
 rm x.tune
 # shellcheck disable=SC2086
 export RESCL_VERBOSE=dispatch
 RESCL_TUNE=y.tune run bench model --model resnet8 --size 16 --batch-size 2 --mode infer \
     --warmup 1 --repeats 1 --min-seconds 0
 want_code 0
-want_err "tiled_gemm rm=2 (tuned)"
+want_err "simt_gemm rm=4 (tuned)"
 want_err "tuning  $problems problems"
 RESCL_TUNE=off run bench model --model resnet8 --size 16 --batch-size 2 --mode infer \
     --warmup 1 --repeats 1 --min-seconds 0

@@ -101,7 +101,7 @@ check_bench_step() { :; }
 do_tune() {
     rm -f x.tune
     # shellcheck disable=SC2086
-    faulty "$1" "$2" "$3" tune $small --mode infer --impl tiled_gemm --repeats 1 --min-seconds 0 \
+    faulty "$1" "$2" "$3" tune $small --mode infer --impl direct --repeats 1 --min-seconds 0 \
         --no-params -o x.tune
 }
 check_tune() {

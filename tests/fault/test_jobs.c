@@ -335,7 +335,7 @@ static void tune(result *out)
     o.classes = CLASSES;
     o.train = false;
     o.params = false;
-    o.impl = "tiled_gemm";
+    o.impl = "direct";
     o.repeats = 1;
     o.min_seconds = 0;
     o.output = rs_test_path("%s/x.tune", folder);

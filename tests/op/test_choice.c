@@ -103,15 +103,15 @@ static void choices_are_honoured(void **state)
     assert_int_equal(tuning.problems, 0);
     assert_string_equal(tuning.source, "");
 
-    tune_to("tiled_gemm rm=2 wn=8");
-    tune_expect_choice("tiled_gemm wn=8 rm=2");
+    tune_to("simt_gemm rm=4 tn=64");
+    tune_expect_choice("simt_gemm tn=64 rm=4");
     rescl_device_get_tuning(rs_test_device(), &tuning);
     assert_int_equal(tuning.problems, 1);
     assert_string_equal(tuning.source, tune_file);
     assert_int_equal(strlen(tuning.fingerprint), 32);
     /* Other passes and problems are not concerned, and what is asked for wins. */
     assert_ok(rs_choice_plan(rs_test_device(), &p, RS_BWD_DATA, NULL, &plan));
-    assert_string_not_equal(plan.choice.impl->name, "tiled_gemm");
+    assert_string_not_equal(plan.choice.impl->name, "simt_gemm");
     assert_ok(rs_choice_plan(rs_test_device(), &p, RS_FWD, RS_CHOICE_DEFAULT, &plan));
     assert_string_equal(rs_choice_text(&plan.choice, text), untuned);
     setenv("RESCL_IMPL", "conv2d=direct", 1);
@@ -127,10 +127,9 @@ static void choices_are_honoured(void **state)
 
 static void what_cannot_serve_is_left_out(void **state)
 {
-    static const char *const useless[] = {RS_CHOICE_DEFAULT, "warp_speed",
-                                          "grouped_tile", /* for more than one group */
-                                          "direct wm=8",     "tiled_gemm wm=1000000",
-                                          "tiled_gemm wm=0", "tiled_gemm colour=3"};
+    static const char *const useless[] = {
+        RS_CHOICE_DEFAULT, "warp_speed",           "grouped_tile", /* for more than one group */
+        "direct tm=8",     "simt_gemm tm=1000000", "simt_gemm tm=0", "simt_gemm colour=3"};
     (void)state;
     rs_plan plan;
     char untuned[RS_CHOICE];

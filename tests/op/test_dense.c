@@ -59,7 +59,7 @@ static const struct {
 /* Dense layers take those of conv2d's implementations that are marked so, in the same order. */
 static void takes_the_products_of_conv2d(void **state)
 {
-    static const char *const products[] = {"packed_gemm", "tiled_gemm", "clblast_gemm", "direct"};
+    static const char *const products[] = {"packed_gemm", "simt_gemm", "clblast_gemm", "direct"};
     size_t taken = 0, known = 0;
     (void)state;
     for (size_t i = 0; i < RS_COUNT(of_conv2d); i++) {
