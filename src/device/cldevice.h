@@ -59,6 +59,26 @@ rescl_status rs_read_async(rescl_device *dev, rs_buffer *buf, size_t offset, voi
                            size_t bytes, rs_fence **fence) RESCL_CHECK;
 rescl_status rs_fence_wait(rs_fence *fence) RESCL_CHECK;
 
+/* Uploads beside the device's commands, of up to two batches of at most `bytes` each: one goes up
+ * while the device works on the one before. All memory is taken here. For each batch, in this order:
+ *
+ *     begin      gives memory that is read fast, to put the batch into; waits if the batch before the
+ *                last is still read from there
+ *     send       begins its upload; the memory is not touched any more
+ *     receive    the first of the batches that were sent: what is enqueued from here on finds it in *out
+ *     release    what is enqueued from here on does not read it
+ *
+ * RESCL_ERR_ARG for a batch too large or out of this order. A step that failed half-way is ended by a reset: it waits
+ * for both queues and forgets what was sent. `destroy` and `reset` never fail. */
+typedef struct rs_staging rs_staging;
+rescl_status rs_staging_create(rescl_device *dev, size_t bytes, rs_staging **out) RESCL_CHECK;
+void rs_staging_destroy(rs_staging *s);
+rescl_status rs_staging_begin(rs_staging *s, size_t bytes, void **host) RESCL_CHECK;
+rescl_status rs_staging_send(rs_staging *s) RESCL_CHECK;
+rescl_status rs_staging_receive(rs_staging *s, rs_buffer **out) RESCL_CHECK;
+rescl_status rs_staging_release(rs_staging *s) RESCL_CHECK;
+void rs_staging_reset(rs_staging *s);
+
 /* The cl_code of waiting for commands of which one failed: the device may not have done what was
  * enqueued, with success, before. */
 #define RS_CL_COMMAND_FAILED (-14)

@@ -169,6 +169,15 @@ static cl_int take_call(enum call call)
         return made;                                                                               \
     }
 
+#define DEFINE_MAP(name, object, parameters, arguments)                                            \
+    void *name parameters                                                                          \
+    {                                                                                              \
+        const cl_int failure = take_call(CALL_##name);                                             \
+        if (failure && code)                                                                       \
+            *code = failure;                                                                       \
+        return failure ? NULL : NEXT(name) arguments;                                              \
+    }
+
 #define FAULT(kind, name, own_code, object, parameters, arguments)                                 \
     DEFINE_##kind(name, object, parameters, arguments)
 #include "faultcl.def"
