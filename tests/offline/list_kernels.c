@@ -24,7 +24,10 @@ typedef struct program {
 } program;
 
 /* Those of models are found; these are built elsewhere, with options that no plan has. */
-static const program others[] = {{"fold", ""}, {"peak", ""}, {"trial", "-DWG=64 -DBLOCK=4096"}};
+static const program others[] = {{"fold", ""},
+                                 {"normalize", "-DSPREAD=1 -DWG=128"},
+                                 {"peak", ""},
+                                 {"trial", "-DWG=64 -DBLOCK=4096"}};
 
 static program *programs;
 static size_t count, cap;

@@ -1,0 +1,30 @@
+/* Images as bytes to the network's input: each byte is replaced by the number that a table has for it
+ * and its channel, which are the same bits wherever they are looked up.
+ *
+ * A batch goes to the device as one block: the table, the bytes, and the labels from a multiple of 64
+ * bytes on. */
+#ifndef RS_NORMALIZE_H
+#define RS_NORMALIZE_H
+
+#include "cldevice.h"
+#include "tensor.h"
+
+/* A batch on the host. */
+typedef struct rs_images {
+    size_t n;
+    const uint8_t *pixels;     /* (n, h, w, 3) */
+    const float (*table)[256]; /* 3: what stands for each byte of a channel */
+    const int32_t *labels;     /* (n) */
+} rs_images;
+
+/* Bytes of the block of n images of `values` bytes each; 0 if no block is so large. */
+size_t rs_images_bytes(size_t n, size_t values);
+void rs_images_pack(const rs_images *images, size_t values, void *block);
+
+rescl_status rs_normalize_kernel(rescl_device *dev, rs_kernel **out) RESCL_CHECK;
+/* Enqueues on a kernel that rs_normalize_kernel gave: `input` (n, h, w, 3) f32 and `labels` (n) i32
+ * from a block of as many images. */
+rescl_status rs_normalize_enqueue(rescl_device *dev, rs_kernel *kernel, rs_buffer *block,
+                                  const rs_tensor *input, const rs_tensor *labels) RESCL_CHECK;
+
+#endif

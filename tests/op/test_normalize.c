@@ -1,0 +1,98 @@
+/* Images as bytes to the network's input, against the table on the host. */
+#include "normalize.h"
+
+#include "error.h"
+#include "fixtures.h"
+#include "rng.h"
+#include "testing.h"
+
+#include <stdlib.h>
+
+/* Numbers that are not those of another byte or channel. */
+static void draw_table(float table[3][256])
+{
+    rs_rng r;
+    rs_rng_init(&r, 4, 2);
+    for (size_t c = 0; c < 3; c++)
+        for (size_t v = 0; v < 256; v++)
+            table[c][v] = rs_rng_normal(&r) + (float)c * 16.0f;
+}
+
+static rs_tensor tensor(const rs_shape *shape, rs_dtype type)
+{
+    rs_tensor t = {.shape = *shape, .dtype = type};
+    assert_ok(rs_buffer_create(rs_test_device(), rs_shape_count(shape) * 4, &t.buf));
+    return t;
+}
+
+static void check(size_t n, size_t height, size_t width)
+{
+    rescl_device *dev = rs_test_device();
+    const size_t image = height * width * 3, values = n * image, bytes = rs_images_bytes(n, image);
+    const rs_shape images = rs_shape_4(n, height, width, 3), ones = rs_shape_1(n);
+    const rs_tensor input = tensor(&images, RS_F32), labels = tensor(&ones, RS_I32);
+    uint8_t *pixels = malloc(values);
+    int32_t *label = malloc(n * sizeof *label), *got_label = malloc(n * sizeof *label);
+    float table[3][256], *got = malloc(values * sizeof *got), *want = malloc(values * sizeof *want);
+    void *block = malloc(bytes);
+    rs_kernel *kernel = NULL;
+    rs_buffer *buf = NULL;
+    rs_rng r;
+
+    assert_true(pixels && label && got_label && got && want && block);
+    rs_rng_init(&r, values, 1);
+    for (size_t i = 0; i < values; i++)
+        pixels[i] = (uint8_t)rs_rng_below(&r, 256);
+    for (size_t i = 0; i < n; i++)
+        label[i] = (int32_t)rs_rng_below(&r, 1000);
+    draw_table(table);
+    rs_images_pack(&(rs_images){n, pixels, (const float(*)[256])table, label}, image, block);
+    assert_ok(rs_buffer_create(dev, bytes, &buf));
+    assert_ok(rs_write(dev, buf, 0, block, bytes));
+    assert_ok(rs_normalize_kernel(dev, &kernel));
+    assert_ok(rs_normalize_enqueue(dev, kernel, buf, &input, &labels));
+    assert_ok(rs_read(dev, input.buf, 0, got, values * sizeof *got));
+    assert_ok(rs_read(dev, labels.buf, 0, got_label, n * sizeof *got_label));
+    for (size_t i = 0; i < values; i++)
+        want[i] = table[i % 3][pixels[i]];
+    assert_memory_equal(got, want, values * sizeof *got);
+    assert_memory_equal(got_label, label, n * sizeof *label);
+    rs_buffer_release(buf);
+    rs_buffer_release(input.buf);
+    rs_buffer_release(labels.buf);
+    free(block);
+    free(got);
+    free(want);
+    free(got_label);
+    free(label);
+    free(pixels);
+}
+
+/* From less than a unit to more than each work-item has one, with any rest; more labels than units. */
+static void reads_the_table(void **state)
+{
+    static const size_t shapes[][3] = {{1, 1, 1},   {2, 1, 1},     {3, 1, 1},   {500, 1, 1},
+                                       {1, 1, 2},   {1, 7, 5},     {2, 8, 8},   {5, 13, 11},
+                                       {3, 61, 67}, {2, 224, 224}, {1, 33, 127}};
+    (void)state;
+    for (size_t i = 0; i < RS_COUNT(shapes); i++)
+        check(shapes[i][0], shapes[i][1], shapes[i][2]);
+}
+
+static void knows_what_is_too_large(void **state)
+{
+    (void)state;
+    assert_int_equal(rs_images_bytes(2, 75), 3 * 256 * 4 + 192 + 8);
+    assert_int_equal(rs_images_bytes(SIZE_MAX / 2, 3), 0);
+    assert_int_equal(rs_images_bytes(1, SIZE_MAX - 64), 0);
+    assert_int_equal(rs_images_bytes(SIZE_MAX / 4, 1), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(reads_the_table),
+        cmocka_unit_test(knows_what_is_too_large),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
