@@ -37,7 +37,8 @@ struct rs_loader {
     uint64_t epoch;
     uint32_t *order; /* of the epoch; NULL without shuffling */
     slot *slots;
-    float *pixels;
+    uint8_t *pixels;
+    float table[3][256];
     int32_t *labels;
     size_t *unread_at;
     rs_pool *pool;
@@ -115,7 +116,7 @@ static rescl_status make_sample(rs_loader *l, const slot *s, size_t sample, size
     const size_t position = s->batch.index * o->batch + sample;
     const size_t index = l->order ? l->order[position] : position;
     const size_t values = o->height * o->width * 3;
-    float *pixels = s->batch.pixels + sample * values;
+    uint8_t *pixels = s->batch.pixels + sample * values;
     rescl_image image = {0};
     int32_t label;
     *unread = SIZE_MAX;
@@ -123,7 +124,7 @@ static rescl_status make_sample(rs_loader *l, const slot *s, size_t sample, size
     if (rs_dataset_passes_over(l->set, st)) {
         *unread = index;
         if (!o->replace) {
-            memset(pixels, 0, values * sizeof *pixels);
+            memset(pixels, 0, values);
             s->batch.labels[sample] = 0;
             st = RESCL_OK;
             goto out;
@@ -132,8 +133,7 @@ static rescl_status make_sample(rs_loader *l, const slot *s, size_t sample, size
     }
     RS_TRY(st);
     RS_TRY(rs_image_augment(&image, &o->augment, o->seed, l->epoch, index));
-    RS_TRY(rs_image_to_input(&image, o->height, o->width, &o->resize, o->preprocess, &o->normalize,
-                             pixels));
+    RS_TRY(rs_image_to_input(&image, o->height, o->width, &o->resize, o->preprocess, pixels));
     s->batch.labels[sample] = o->label_map ? o->label_map[label] : label;
 out:
     rescl_image_free(&image);
@@ -188,7 +188,6 @@ static rescl_status check_options(const rescl_dataset *set, const rs_loader_opti
                set->origin, count, o->batch);
     RS_FAIL_IF(o->depth > MAX_DEPTH, RESCL_ERR_ARG,
                "%zu prefetched batches are too many; at most %d are possible", o->depth, MAX_DEPTH);
-    RS_TRY(rs_preprocess_check(o->preprocess, &o->normalize));
 out:
     return st;
 }
@@ -208,26 +207,24 @@ static rescl_status make_slots(rs_loader *l)
     rs_loader_options *o = &l->options;
     const size_t full = l->split.full ? o->batch : 0;
     const size_t room = l->split.tail > full ? l->split.tail : full;
-    size_t values, floats;
+    size_t values, bytes;
     const bool fits = rs_mul_size(o->height, o->width, &values) &&
-                      rs_mul_size(values, 3, &values) && rs_mul_size(values, room, &values) &&
-                      rs_add_size(values, 15, &values);
+                      rs_mul_size(values, 3, &values) && rs_mul_size(values, room, &values);
     if (o->depth == 0)
-        o->depth = fits ? usual_depth(values * sizeof(float), l->threads) : 2;
-    RS_FAIL_IF(!fits || !rs_mul_size(values & ~(size_t)15, o->depth, &floats) ||
-                   floats > SIZE_MAX / sizeof(float),
-               RESCL_ERR_MEMORY, "%zu batches of %zu images of %zux%zu do not fit into memory",
-               o->depth, room, o->height, o->width);
-    const size_t apart = values & ~(size_t)15; /* a multiple of 64 bytes */
-    l->pixels = rs_aligned_calloc(floats, sizeof(float));
+        o->depth = fits ? usual_depth(values, l->threads) : 2;
+    RS_FAIL_IF(!fits || !rs_mul_size(values, o->depth, &bytes), RESCL_ERR_MEMORY,
+               "%zu batches of %zu images of %zux%zu do not fit into memory", o->depth, room,
+               o->height, o->width);
+    l->pixels = rs_aligned_calloc(o->depth, values);
     RS_FAIL_IF(!l->pixels, RESCL_ERR_MEMORY,
                "out of host memory: %zu batches of %zu images of %zux%zu take %.1f GiB", o->depth,
-               room, o->height, o->width, (double)floats * sizeof(float) / 0x1p30);
+               room, o->height, o->width, (double)bytes / 0x1p30);
     RS_OOM(l->labels = calloc(o->depth * room + 1, sizeof *l->labels));
     RS_OOM(l->unread_at = calloc(o->depth * room + 1, sizeof *l->unread_at));
     RS_OOM(l->slots = calloc(o->depth, sizeof *l->slots));
     for (size_t i = 0; i < o->depth; i++) {
-        l->slots[i].batch.pixels = l->pixels + i * apart;
+        l->slots[i].batch.pixels = l->pixels + i * values;
+        l->slots[i].batch.table = (const float(*)[256])l->table;
         l->slots[i].batch.set = l->set;
         l->slots[i].batch.labels = l->labels + i * room;
         l->slots[i].batch.unread_at = l->unread_at + i * room;
@@ -247,6 +244,7 @@ rescl_status rs_loader_create(const rescl_dataset *set, const rs_loader_options 
     atomic_init(&l->lost, -1);
     l->set = set;
     l->options = *options;
+    RS_TRY(rs_preprocess_table(options->preprocess, &options->normalize, l->table));
     if (rs_augment_crops(&l->options.augment))
         l->options.resize.resize_size = 0; /* the random crop is in place of the centre's */
     l->threads = rs_data_threads(options->workers);

@@ -30,10 +30,11 @@ typedef struct rs_loader_options {
 } rs_loader_options;
 
 typedef struct rs_batch {
-    const rescl_dataset *set; /* that it is of; NULL: the caller's own */
-    size_t index;             /* within the epoch */
-    size_t n;                 /* samples in it: `batch`, or another number in the last */
-    float *pixels;            /* n * height * width * 3, NHWC; 64-byte aligned */
+    const rescl_dataset *set;  /* that it is of; NULL: the caller's own */
+    size_t index;              /* within the epoch */
+    size_t n;                  /* samples in it: `batch`, or another number in the last */
+    uint8_t *pixels;           /* (n, height, width, 3), as rs_image_to_input makes them */
+    const float (*table)[256]; /* rs_preprocess_table of the loader's preprocessing */
     int32_t *labels;
     size_t unread; /* samples whose image cannot be read: with `replace` another one stands there,
                          * else black, which counts for nothing */
@@ -81,14 +82,14 @@ typedef struct rs_view {
 rescl_status rs_view_init(rs_view *v, const rescl_image *image, size_t height, size_t width,
                           const rescl_resize *resize) RESCL_CHECK;
 
-/* RESCL_ERR_ARG for a number that is no preprocessing, and for a mean or std out of range where the
- * preprocessing reads them. */
-rescl_status rs_preprocess_check(rescl_preprocess p, const rescl_normalize *normalize) RESCL_CHECK;
-
-/* One image to one input: resized and cropped as `resize` says, then preprocessed into dst (height *
- * width * 3 floats). */
+/* Preprocessing takes two steps. An image is resized and cropped as `resize` says, into dst (height *
+ * width * 3 bytes), whose channels are in the network's order: blue first for RESCL_PREPROCESS_CAFFE. */
 rescl_status rs_image_to_input(const rescl_image *image, size_t height, size_t width,
                                const rescl_resize *resize, rescl_preprocess preprocess,
-                               const rescl_normalize *normalize, float *dst) RESCL_CHECK;
+                               uint8_t *dst) RESCL_CHECK;
+/* Then the network reads table[c][v] where channel c of that is v. RESCL_ERR_ARG for a number that is
+ * no preprocessing, and for a mean or std out of range where the preprocessing reads them. */
+rescl_status rs_preprocess_table(rescl_preprocess p, const rescl_normalize *normalize,
+                                 float table[3][256]) RESCL_CHECK;
 
 #endif

@@ -1,4 +1,4 @@
-/* Images to the network's input: resize, centre crop, preprocess.
+/* Images to the network's input: resize, centre crop, and what the network reads for each byte.
  *
  * The resize gives Pillow's bytes (Image.resize with BILINEAR, BICUBIC or NEAREST;
  * src/libImaging/Resample.c, Geometry.c): a filter whose support grows with the reduction, weights
@@ -249,30 +249,30 @@ out:
 
 /* ---- preprocess -------------------------------------------------------------------------- */
 
-rescl_status rs_preprocess_check(rescl_preprocess p, const rescl_normalize *normalize)
+static rescl_status check_preprocess(rescl_preprocess p)
 {
     rescl_status st = RESCL_OK;
     RS_FAIL_IF(!rescl_preprocess_name(p), RESCL_ERR_ARG, "there is no preprocessing number %d",
                (int)p);
-    for (size_t c = 0; p == RESCL_PREPROCESS_NORMALIZE && c < 3; c++) {
-        const double mean = normalize->mean[c], std = normalize->std[c];
-        RS_FAIL_IF(!(mean >= 0.0 && mean <= 1.0 && std > 0.0 && std <= 1.0), RESCL_ERR_ARG,
-                   "mean %g and std %g of channel %zu: expected those of x / 255, from 0 to 1, and "
-                   "no std of 0",
-                   mean, std, c);
-    }
 out:
     return st;
 }
 
-static void preprocess_bytes(const uint8_t *src, size_t pixels, rescl_preprocess p,
-                             const rescl_normalize *normalize, float *dst)
+rescl_status rs_preprocess_table(rescl_preprocess p, const rescl_normalize *normalize,
+                                 float table[3][256])
 {
+    rescl_status st = RESCL_OK;
     static const float caffe[3] = {103.939f, 116.779f, 123.68f}; /* of B, G, R */
     static const rescl_normalize torch = {{0.485, 0.456, 0.406}, {0.229, 0.224, 0.225}};
     const rescl_normalize *n = p == RESCL_PREPROCESS_NORMALIZE ? normalize : &torch;
-    float table[3][256]; /* of the output's channel and the byte that feeds it */
+
+    RS_TRY(check_preprocess(p));
     for (size_t c = 0; c < 3; c++) {
+        RS_FAIL_IF(!(n->mean[c] >= 0.0 && n->mean[c] <= 1.0 && n->std[c] > 0.0 && n->std[c] <= 1.0),
+                   RESCL_ERR_ARG,
+                   "mean %g and std %g of channel %zu: expected those of x / 255, from 0 to 1, and "
+                   "no std of 0",
+                   n->mean[c], n->std[c], c);
         const float mean = (float)n->mean[c], std = (float)n->std[c];
         for (size_t v = 0; v < 256; v++) {
             const float unit = (float)v / 255.0f;
@@ -281,36 +281,39 @@ static void preprocess_bytes(const uint8_t *src, size_t pixels, rescl_preprocess
                                                         : (unit - mean) / std;
         }
     }
-    const size_t red = p == RESCL_PREPROCESS_CAFFE ? 2 : 0; /* where the red byte goes */
-    for (size_t i = 0; i < pixels; i++, src += 3, dst += 3) {
-        dst[red] = table[red][src[0]];
-        dst[1] = table[1][src[1]];
-        dst[2 - red] = table[2 - red][src[2]];
+out:
+    return st;
+}
+
+/* Red and blue change places. */
+static void reverse_channels(uint8_t *bytes, size_t pixels)
+{
+    for (size_t i = 0; i < pixels; i++, bytes += 3) {
+        const uint8_t red = bytes[0];
+        bytes[0] = bytes[2];
+        bytes[2] = red;
     }
 }
 
 rescl_status rs_image_to_input(const rescl_image *image, size_t height, size_t width,
                                const rescl_resize *resize, rescl_preprocess preprocess,
-                               const rescl_normalize *normalize, float *dst)
+                               uint8_t *dst)
 {
     rescl_status st = RESCL_OK;
     rs_view view;
-    uint8_t *bytes = NULL;
-    size_t pixels, floats;
-    RS_TRY(rs_preprocess_check(preprocess, normalize));
+    size_t pixels, bytes;
+    RS_TRY(check_preprocess(preprocess));
     RS_FAIL_IF(height == 0 || width == 0 || !rs_mul_size(height, width, &pixels) ||
-                   !rs_mul_size(pixels, 3 * sizeof(float), &floats),
+                   !rs_mul_size(pixels, 3, &bytes),
                RESCL_ERR_ARG, "an input of %zux%zu is not possible", height, width);
     RS_TRY(rs_view_init(&view, image, height, width, resize));
     if (image->width == width && image->height == height && view.width == width &&
-        view.height == height) {
-        preprocess_bytes(image->pixels, pixels, preprocess, normalize, dst);
-        goto out;
-    }
-    RS_OOM(bytes = malloc(pixels * 3));
-    RS_TRY(resize_crop(image, &view, resize->interpolation, height, width, bytes));
-    preprocess_bytes(bytes, pixels, preprocess, normalize, dst);
+        view.height == height)
+        memcpy(dst, image->pixels, bytes);
+    else
+        RS_TRY(resize_crop(image, &view, resize->interpolation, height, width, dst));
+    if (preprocess == RESCL_PREPROCESS_CAFFE)
+        reverse_channels(dst, pixels);
 out:
-    free(bytes);
     return st;
 }

@@ -50,11 +50,9 @@ rescl_status rs_copy(rescl_device *dev, rs_buffer *src, size_t src_offset, rs_bu
 rescl_status rs_fill_zero(rescl_device *dev, rs_buffer *buf, size_t offset, size_t bytes)
     RESCL_CHECK;
 
-/* Asynchronous transfers. `host` stays valid until the fence is waited for. rs_fence_wait frees the
+/* An asynchronous read. `host` stays valid until the fence is waited for. rs_fence_wait frees the
  * fence (also on failure); waiting for NULL returns at once. */
 typedef struct rs_fence rs_fence;
-rescl_status rs_write_async(rescl_device *dev, rs_buffer *buf, size_t offset, const void *host,
-                            size_t bytes, rs_fence **fence) RESCL_CHECK;
 rescl_status rs_read_async(rescl_device *dev, rs_buffer *buf, size_t offset, void *host,
                            size_t bytes, rs_fence **fence) RESCL_CHECK;
 rescl_status rs_fence_wait(rs_fence *fence) RESCL_CHECK;

@@ -112,25 +112,6 @@ out:
     return st;
 }
 
-rescl_status rs_write_async(rescl_device *dev, rs_buffer *buf, size_t offset, const void *host,
-                            size_t bytes, rs_fence **fence)
-{
-    rescl_status st = RESCL_OK;
-    rs_fence *f = NULL;
-    *fence = NULL;
-    RS_TRY(check_range(dev, buf, offset, bytes, "write"));
-    if (bytes == 0)
-        goto out;
-    RS_OOM(f = take_fence(dev));
-    RS_CL(clEnqueueWriteBuffer(dev->queue, buf->mem, CL_FALSE, offset, bytes, host, 0, NULL,
-                               &f->event));
-    *fence = f, f = NULL;
-    RS_CL(clFlush(dev->queue));
-out:
-    give_back_fence(f);
-    return st;
-}
-
 rescl_status rs_read_async(rescl_device *dev, rs_buffer *buf, size_t offset, void *host,
                            size_t bytes, rs_fence **fence)
 {

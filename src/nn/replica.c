@@ -11,7 +11,8 @@ static rescl_status plan_nets(rs_replica *r, const rs_graph *graph, const rs_rep
                                            o->eval_tail};
     rescl_status st = RESCL_OK;
     rs_net *planned[RS_REPLICA_NETS];
-    size_t count = 0, largest = 0;
+    const rs_shape *input = &graph->value[graph->input].shape;
+    size_t count = 0, largest = 0, block;
 
     for (size_t i = 0; i < RS_REPLICA_NETS; i++) {
         r->mode[i] = i < 2 ? RS_MODE_TRAIN : RS_MODE_EVAL;
@@ -22,6 +23,12 @@ static rescl_status plan_nets(rs_replica *r, const rs_graph *graph, const rs_rep
         largest = batch[i] > largest ? batch[i] : largest;
     }
     RS_TRY(rs_workspace_create(r->dev, planned, count, &r->workspace));
+    r->values = rs_shape_count(input);
+    block = rs_images_bytes(largest, r->values);
+    RS_FAIL_IF(block == 0, RESCL_ERR_MEMORY, "a batch of %zu images of %zux%zu is too large",
+               largest, input->dim[1], input->dim[2]);
+    RS_TRY(rs_normalize_kernel(r->dev, &r->normalize));
+    RS_TRY(rs_staging_create(r->dev, block, &r->staging));
     RS_OOM(r->logits = rs_aligned_calloc(largest, r->classes * sizeof *r->logits));
     RS_OOM(r->losses = rs_aligned_calloc(largest, sizeof *r->losses));
 out:
@@ -57,6 +64,7 @@ void rs_replica_destroy(rs_replica *r)
     if (r->store)
         (void)!rs_finish(r->dev);
     rs_error_restore(&why);
+    rs_staging_destroy(r->staging);
     rs_workspace_destroy(r->workspace);
     for (size_t i = 0; i < RS_REPLICA_NETS; i++)
         rs_net_destroy(r->net[i]);
@@ -74,28 +82,60 @@ rs_net *rs_replica_net(const rs_replica *r, rs_mode mode, size_t n)
     return NULL;
 }
 
-rescl_status rs_replica_forward(rs_replica *r, rs_net *net, const float *pixels,
-                                const int32_t *labels, uint64_t seed, uint64_t step)
+rescl_status rs_replica_send(rs_replica *r, const rs_images *images)
 {
     rescl_status st = RESCL_OK;
-    const rs_tensor input = rs_net_input(net), label = rs_net_labels(net);
+    void *block = NULL;
+
+    RS_TRY(rs_staging_begin(r->staging, rs_images_bytes(images->n, r->values), &block));
+    rs_images_pack(images, r->values, block);
+    RS_TRY(rs_staging_send(r->staging));
+out:
+    if (st != RESCL_OK)
+        rs_replica_abandon(r);
+    return st;
+}
+
+rescl_status rs_replica_receive(rs_replica *r, const rs_net *net)
+{
+    rescl_status st = RESCL_OK;
+    const rs_tensor input = rs_net_input(net), labels = rs_net_labels(net);
+    rs_buffer *block = NULL;
+
+    RS_TRY(rs_staging_receive(r->staging, &block));
+    rs_profile_label(r->dev, "normalize fwd input");
+    RS_TRY(rs_normalize_enqueue(r->dev, r->normalize, block, &input, &labels));
+    RS_TRY(rs_staging_release(r->staging));
+out:
+    if (st != RESCL_OK)
+        rs_replica_abandon(r);
+    return st;
+}
+
+rescl_status rs_replica_forward(rs_replica *r, rs_net *net, uint64_t seed, uint64_t step)
+{
+    rescl_status st = RESCL_OK;
     const rs_tensor logits = rs_net_logits(net), losses = rs_net_losses(net);
     const size_t n = rs_net_batch(net);
 
-    RS_TRY(rs_write_async(r->dev, input.buf, 0, pixels,
-                          rs_shape_count(&input.shape) * sizeof *pixels, &r->fence[0]));
-    RS_TRY(rs_write_async(r->dev, label.buf, 0, labels, n * sizeof *labels, &r->fence[1]));
     RS_TRY(rs_net_forward(net, seed, step));
     RS_TRY(rs_read_async(r->dev, logits.buf, 0, r->logits, n * r->classes * sizeof *r->logits,
-                         &r->fence[2]));
-    RS_TRY(rs_read_async(r->dev, losses.buf, 0, r->losses, n * sizeof *r->losses, &r->fence[3]));
+                         &r->fence[0]));
+    RS_TRY(rs_read_async(r->dev, losses.buf, 0, r->losses, n * sizeof *r->losses, &r->fence[1]));
     RS_TRY(rs_flush(r->dev));
 out:
-    if (st != RESCL_OK) {
+    if (st != RESCL_OK)
         rs_replica_abandon(r);
-        rs_workspace_distrust(r->workspace);
-    }
     return st;
+}
+
+/* Nothing that was under way counts: which launches were run is unknown. */
+static void distrust(rs_replica *r)
+{
+    if (r->workspace)
+        rs_workspace_distrust(r->workspace);
+    if (r->staging)
+        rs_staging_reset(r->staging);
 }
 
 /* A launch that failed on the device shows here: what it was to rearrange is not there then. */
@@ -108,8 +148,8 @@ rescl_status rs_replica_settle(rs_replica *r)
         r->fence[i] = NULL;
         st = st == RESCL_OK ? waited : st;
     }
-    if (st != RESCL_OK && r->workspace)
-        rs_workspace_distrust(r->workspace);
+    if (st != RESCL_OK)
+        distrust(r);
     return st;
 }
 
@@ -118,5 +158,6 @@ void rs_replica_abandon(rs_replica *r)
     const rescl_error why = *rescl_last_error();
 
     (void)!rs_replica_settle(r);
+    distrust(r);
     rs_error_restore(&why);
 }

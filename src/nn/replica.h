@@ -4,6 +4,7 @@
 #define RS_REPLICA_H
 
 #include "net.h"
+#include "normalize.h"
 
 typedef struct rs_replica_options {
     const rs_optim_hyper *hyper;    /* NULL: inference only */
@@ -19,9 +20,11 @@ typedef struct rs_replica {
     rs_net *net[RS_REPLICA_NETS];
     rs_mode mode[RS_REPLICA_NETS];
     rs_workspace *workspace;
-    size_t classes;
+    rs_staging *staging;
+    rs_kernel *normalize;
+    size_t classes, values; /* values: bytes of an image */
     float *logits, *losses; /* on the host: what the last forward gave, after rs_replica_settle */
-    rs_fence *fence[4];     /* transfers under way */
+    rs_fence *fence[2];     /* downloads under way */
 } rs_replica;
 
 /* Plans the nets of a graph and uploads its weights. Borrows the device and the graph. */
@@ -32,12 +35,18 @@ void rs_replica_destroy(rs_replica *r);
 /* The net for batches of n, or NULL. */
 rs_net *rs_replica_net(const rs_replica *r, rs_mode mode, size_t n);
 
-/* Enqueues: upload of the batch, forward, download of logits and losses. The batch is the device's
- * until rs_replica_settle, or until this fails. */
-rescl_status rs_replica_forward(rs_replica *r, rs_net *net, const float *pixels,
-                                const int32_t *labels, uint64_t seed, uint64_t step) RESCL_CHECK;
+/* A batch takes these three in turn. After a failure nothing that was sent is there any more.
+ *
+ * Begins the upload of a batch, beside whatever the device works on. It is the caller's again when this
+ * returns. At most two are sent and not received. */
+rescl_status rs_replica_send(rs_replica *r, const rs_images *images) RESCL_CHECK;
+/* Enqueues: the first batch that was sent becomes the input of a net of as many images. */
+rescl_status rs_replica_receive(rs_replica *r, const rs_net *net) RESCL_CHECK;
+/* Enqueues: forward, download of logits and losses. */
+rescl_status rs_replica_forward(rs_replica *r, rs_net *net, uint64_t seed, uint64_t step)
+    RESCL_CHECK;
 
-/* Waits for the transfers of the last forward, not for what was enqueued after it. */
+/* Waits for the downloads of the last forward, not for what was enqueued after it. */
 rescl_status rs_replica_settle(rs_replica *r) RESCL_CHECK;
 
 /* The same after something else has failed, of which rescl_last_error tells. */

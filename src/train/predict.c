@@ -15,7 +15,6 @@ rescl_status rescl_predictor_create(rescl_device *device, const rescl_model *mod
     rescl_predictor *p = NULL;
     const rs_replica_options plan = {.eval_batch = batch_size};
     rs_shape one;
-    size_t bytes;
 
     RS_FAIL_IF(batch_size == 0, RESCL_ERR_ARG, "a batch size of 0");
     RS_TRY(rs_model_need_weights(model));
@@ -23,10 +22,8 @@ rescl_status rescl_predictor_create(rescl_device *device, const rescl_model *mod
     p->model = model;
     p->batch = batch_size;
     one = model->graph->value[model->graph->input].shape;
-    p->input_floats = rs_shape_count(&one);
-    RS_FAIL_IF(!rs_mul_size(p->input_floats, sizeof *p->pixels, &bytes), RESCL_ERR_ARG,
-               "the input is too large");
-    RS_OOM(p->pixels = rs_aligned_calloc(batch_size, bytes));
+    p->values = rs_shape_count(&one);
+    RS_OOM(p->pixels = rs_aligned_calloc(batch_size, p->values));
     RS_OOM(p->labels = rs_aligned_calloc(batch_size, sizeof *p->labels));
     RS_TRY(rs_replica_create(device, model->graph, &model->weights, &plan, &p->replica));
     *out = p, p = NULL;
@@ -63,11 +60,15 @@ rescl_status rs_predictor_forward(rescl_predictor *p, size_t count, float *probs
     const rescl_model *m = p->model;
     rs_net *net = rs_replica_net(p->replica, RS_MODE_EVAL, p->batch);
     const char *layer = NULL;
+    float table[3][256];
 
     p->count = 0;
-    memset(p->pixels + count * p->input_floats, 0,
-           (p->batch - count) * p->input_floats * sizeof *p->pixels);
-    RS_TRY(rs_replica_forward(p->replica, net, p->pixels, p->labels, 0, 0));
+    memset(p->pixels + count * p->values, 0, (p->batch - count) * p->values);
+    RS_TRY(rs_preprocess_table(m->preprocess, &m->normalize, table));
+    RS_TRY(rs_replica_send(
+        p->replica, &(rs_images){p->batch, p->pixels, (const float(*)[256])table, p->labels}));
+    RS_TRY(rs_replica_receive(p->replica, net));
+    RS_TRY(rs_replica_forward(p->replica, net, 0, 0));
     RS_TRY(rs_replica_settle(p->replica));
     if (!rs_all_finite(p->replica->logits, count * m->classes)) {
         RS_TRY(rs_net_explain_nonfinite(net, 0, 0, &layer));
@@ -93,7 +94,7 @@ rescl_status rescl_predictor_run(rescl_predictor *p, const rescl_image *images, 
                "%zu images at once; the predictor was made for batches of %zu", count, p->batch);
     for (size_t i = 0; i < count; i++)
         RS_TRY(rs_image_to_input(&images[i], m->image_size, m->image_size, &m->resize,
-                                 m->preprocess, &m->normalize, p->pixels + i * p->input_floats));
+                                 m->preprocess, p->pixels + i * p->values));
     RS_TRY(rs_predictor_forward(p, count, probs));
 out:
     return st;

@@ -58,7 +58,7 @@ static rescl_status predict_batch(rescl_predictor *p, const rs_batch *batch, con
 {
     rescl_status st = RESCL_OK;
     const size_t first = batch->index * p->batch, classes = p->model->classes;
-    memcpy(p->pixels, batch->pixels, batch->n * p->input_floats * sizeof *p->pixels);
+    memcpy(p->pixels, batch->pixels, batch->n * p->values);
     RS_TRY(rs_predictor_forward(p, batch->n, probs));
     for (size_t i = 0; i < batch->n; i++) {
         const rescl_error *error = s->error[first + i];

@@ -26,16 +26,13 @@ static rescl_status begin(rescl_trainer *t, const char *call)
     rescl_status st = RESCL_OK;
     rs_own_steps *own = &t->own;
     const rescl_train_options *o = &t->options;
-    const rs_shape *input = &t->model->graph->value[t->model->graph->input].shape;
-    size_t bytes;
+    const size_t size = t->model->image_size;
 
     RS_TRY(check_not_ran(t, call));
     if (own->begun)
         goto out;
-    RS_FAIL_IF(!rs_mul_size(rs_shape_count(input), sizeof *own->pixels, &bytes), RESCL_ERR_ARG,
-               "the input is too large");
     if (!own->pixels) /* from a call that failed behind it */
-        RS_OOM(own->pixels = rs_aligned_calloc(o->batch_size, bytes));
+        RS_OOM(own->pixels = rs_aligned_calloc(o->batch_size, size * size * 3));
     RS_OOM(own->labels = rs_aligned_calloc(o->batch_size, sizeof *own->labels));
     own->begun = true;
 out:
@@ -61,8 +58,9 @@ static rescl_status stage(rescl_trainer *t, const uint8_t *images, const int32_t
     for (size_t i = 0; i < n; i++) {
         const rescl_image image = {size, size, (uint8_t *)(uintptr_t)(images + i * values)};
         RS_TRY(rs_image_to_input(&image, size, size, &(rescl_resize){0}, m->preprocess,
-                                 &m->normalize, t->own.pixels + i * values));
+                                 t->own.pixels + i * values));
     }
+    RS_TRY(rs_preprocess_table(m->preprocess, &m->normalize, t->own.table));
     memcpy(t->own.labels, labels, n * sizeof *labels);
 out:
     return st;
@@ -82,6 +80,7 @@ rescl_status rescl_trainer_backward(rescl_trainer *t, const uint8_t *images, con
     t->own.pending = false;
     RS_TRY(stage(t, images, labels, n));
     batch.pixels = t->own.pixels;
+    batch.table = (const float(*)[256])t->own.table;
     batch.labels = t->own.labels;
     RS_TRY(rs_team_gradients(t->team, &batch, t->options.seed, t->progress.step, &outputs));
     if (!rs_all_finite(outputs.losses, n)) {

@@ -119,7 +119,11 @@ static rescl_status run_batch(rs_team *t, rs_mode mode, const rs_batch *batch, u
     t->last = net;
     t->seed = seed;
     t->step = step;
-    st = rs_replica_forward(r, net, batch->pixels, batch->labels, seed, step);
+    st = rs_replica_send(r, &(rs_images){batch->n, batch->pixels, batch->table, batch->labels});
+    if (st == RESCL_OK)
+        st = rs_replica_receive(r, net);
+    if (st == RESCL_OK)
+        st = rs_replica_forward(r, net, seed, step);
     if (st == RESCL_OK && mode == RS_MODE_TRAIN) {
         st = rs_net_backward(net, &RS_STEP(seed, step), NULL);
         if (st != RESCL_OK)

@@ -18,7 +18,8 @@ typedef struct rs_own_steps {
     bool begun;
     bool pending;       /* gradients wait for their update */
     double lr, lr_body; /* of the next update */
-    float *pixels;      /* a batch as the network takes it */
+    uint8_t *pixels;    /* a batch: see rs_batch */
+    float table[3][256];
     int32_t *labels;
 } rs_own_steps;
 

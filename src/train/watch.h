@@ -20,14 +20,14 @@ typedef struct rs_run_info {
     uint64_t epoch;                         /* the first to come: above 0 when a run goes on */
 } rs_run_info;
 
-/* A batch, as the network had it and what it made of it. Images are those fed to it: resized,
- * augmented, preprocessed, (n, size, size, 3). */
+/* A batch, as the network had it and what it made of it. Images are those fed to it, resized
+ * and augmented, (n, size, size, 3); the network reads the numbers that the batch's table has for them. */
 typedef struct rs_samples {
     bool training;        /* false: of an evaluation */
     uint64_t epoch, step; /* step: done before it */
     size_t first;         /* place of the first image in this pass over the set */
     size_t n, classes;
-    const float *images;
+    const uint8_t *images;
     const int32_t *labels;
     const float *logits, *losses; /* (n, classes), (n) */
     const rs_batch *batch;        /* says which images could not be read */

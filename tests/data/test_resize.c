@@ -17,22 +17,13 @@ static rescl_image golden_image(size_t width, size_t height)
     return image;
 }
 
-/* The bytes that rs_image_to_input resized to, read back from its "unit" output. */
 static uint8_t *fitted(const rescl_image *image, size_t height, size_t width,
                        const rescl_resize *resize)
 {
-    const size_t values = height * width * 3;
-    float *dst = malloc(values * sizeof *dst);
-    uint8_t *bytes = malloc(values);
+    uint8_t *dst = malloc(height * width * 3);
     assert_non_null(dst);
-    assert_non_null(bytes);
-    assert_ok(rs_image_to_input(image, height, width, resize, RESCL_PREPROCESS_UNIT, NULL, dst));
-    for (size_t i = 0; i < values; i++) {
-        bytes[i] = (uint8_t)lrintf(dst[i] * 255.0f);
-        assert_true(dst[i] == (float)bytes[i] / 255.0f);
-    }
-    free(dst);
-    return bytes;
+    assert_ok(rs_image_to_input(image, height, width, resize, RESCL_PREPROCESS_UNIT, dst));
+    return dst;
 }
 
 static const rescl_resize plain = {0};
@@ -104,41 +95,54 @@ static void expect_close(float got, double want)
         fail_msg("%.9g, expected %.9g", (double)got, want);
 }
 
+/* What the network reads of the pixel 255, 51, 0. */
+static rescl_status read_pixel(rescl_preprocess p, const rescl_normalize *normalize, float dst[3])
+{
+    rescl_status st = RESCL_OK;
+    uint8_t pixel[3] = {255, 51, 0}, input[3];
+    const rescl_image image = {1, 1, pixel};
+    float table[3][256];
+    RS_TRY(rs_preprocess_table(p, normalize, table));
+    RS_TRY(rs_image_to_input(&image, 1, 1, &plain, p, input));
+    for (size_t c = 0; c < 3; c++)
+        dst[c] = table[c][input[c]];
+out:
+    return st;
+}
+
 static void preprocesses(void **state)
 {
     (void)state;
-    uint8_t pixel[3] = {255, 51, 0};
-    const rescl_image image = {1, 1, pixel};
     float dst[3];
-    assert_ok(rs_image_to_input(&image, 1, 1, &plain, RESCL_PREPROCESS_UNIT, NULL, dst));
+    assert_ok(read_pixel(RESCL_PREPROCESS_UNIT, NULL, dst));
     expect_close(dst[0], 1.0);
     expect_close(dst[1], 0.2);
     expect_close(dst[2], 0.0);
-    assert_ok(rs_image_to_input(&image, 1, 1, &plain, RESCL_PREPROCESS_TORCH, NULL, dst));
+    assert_ok(read_pixel(RESCL_PREPROCESS_TORCH, NULL, dst));
     expect_close(dst[0], (1.0 - 0.485) / 0.229);
     expect_close(dst[1], (0.2 - 0.456) / 0.224);
     expect_close(dst[2], (0.0 - 0.406) / 0.225);
-    assert_ok(rs_image_to_input(&image, 1, 1, &plain, RESCL_PREPROCESS_CAFFE, NULL, dst));
+    assert_ok(read_pixel(RESCL_PREPROCESS_CAFFE, NULL, dst));
     expect_close(dst[0], 0 - 103.939);
     expect_close(dst[1], 51 - 116.779);
     expect_close(dst[2], 255 - 123.68);
     const rescl_normalize cifar = {{0.4914, 0.4822, 0.4465}, {0.2023, 0.1994, 0.201}};
     const rescl_normalize torch = {{0.485, 0.456, 0.406}, {0.229, 0.224, 0.225}};
     float same[3];
-    assert_ok(rs_image_to_input(&image, 1, 1, &plain, RESCL_PREPROCESS_NORMALIZE, &cifar, dst));
+    assert_ok(read_pixel(RESCL_PREPROCESS_NORMALIZE, &cifar, dst));
     expect_close(dst[0], (1.0 - 0.4914) / 0.2023);
     expect_close(dst[1], (0.2 - 0.4822) / 0.1994);
     expect_close(dst[2], (0.0 - 0.4465) / 0.201);
-    assert_ok(rs_image_to_input(&image, 1, 1, &plain, RESCL_PREPROCESS_NORMALIZE, &torch, dst));
-    assert_ok(rs_image_to_input(&image, 1, 1, &plain, RESCL_PREPROCESS_TORCH, NULL, same));
+    assert_ok(read_pixel(RESCL_PREPROCESS_NORMALIZE, &torch, dst));
+    assert_ok(read_pixel(RESCL_PREPROCESS_TORCH, NULL, same));
     assert_memory_equal(dst, same, sizeof dst);
     for (size_t i = 0; i < 4; i++) {
         const double wrong[4][2] = {{123.7, 0.2}, {0.5, 0.0}, {-0.1, 0.2}, {0.5, (double)NAN}};
         rescl_normalize bad = cifar;
         bad.mean[1] = wrong[i][0];
         bad.std[1] = wrong[i][1];
-        assert_fails(rs_image_to_input(&image, 1, 1, &plain, RESCL_PREPROCESS_NORMALIZE, &bad, dst),
-                     RESCL_ERR_ARG, "of channel 1: expected those of x / 255");
+        assert_fails(read_pixel(RESCL_PREPROCESS_NORMALIZE, &bad, dst), RESCL_ERR_ARG,
+                     "of channel 1: expected those of x / 255");
     }
     assert_string_equal(rescl_preprocess_name(RESCL_PREPROCESS_UNIT), "unit");
     assert_string_equal(rescl_preprocess_name(RESCL_PREPROCESS_TORCH), "torch");
@@ -152,27 +156,28 @@ static void refuses_what_cannot_be(void **state)
     (void)state;
     rescl_image image = golden_image(4, 4);
     const rescl_image none = {0, 4, image.pixels}, empty = {4, 4, NULL};
-    float dst[3 * 16];
-    assert_fails(rs_image_to_input(&none, 4, 4, &plain, RESCL_PREPROCESS_UNIT, NULL, dst),
-                 RESCL_ERR_ARG, "empty");
-    assert_fails(rs_image_to_input(&empty, 4, 4, &plain, RESCL_PREPROCESS_UNIT, NULL, dst),
-                 RESCL_ERR_ARG, "empty");
-    assert_fails(rs_image_to_input(&image, 0, 4, &plain, RESCL_PREPROCESS_UNIT, NULL, dst),
-                 RESCL_ERR_ARG, "0x4");
-    assert_fails(
-        rs_image_to_input(&image, SIZE_MAX / 2, 4, &plain, RESCL_PREPROCESS_UNIT, NULL, dst),
-        RESCL_ERR_ARG, "not possible");
-    assert_fails(rs_image_to_input(&image, 4, 4, &plain, (rescl_preprocess)9, NULL, dst),
-                 RESCL_ERR_ARG, "9");
+    uint8_t dst[3 * 16];
+    float table[3][256];
+    assert_fails(rs_image_to_input(&none, 4, 4, &plain, RESCL_PREPROCESS_UNIT, dst), RESCL_ERR_ARG,
+                 "empty");
+    assert_fails(rs_image_to_input(&empty, 4, 4, &plain, RESCL_PREPROCESS_UNIT, dst), RESCL_ERR_ARG,
+                 "empty");
+    assert_fails(rs_image_to_input(&image, 0, 4, &plain, RESCL_PREPROCESS_UNIT, dst), RESCL_ERR_ARG,
+                 "0x4");
+    assert_fails(rs_image_to_input(&image, SIZE_MAX / 2, 4, &plain, RESCL_PREPROCESS_UNIT, dst),
+                 RESCL_ERR_ARG, "not possible");
+    assert_fails(rs_image_to_input(&image, 4, 4, &plain, (rescl_preprocess)9, dst), RESCL_ERR_ARG,
+                 "9");
+    assert_fails(rs_preprocess_table((rescl_preprocess)9, NULL, table), RESCL_ERR_ARG, "9");
     const rescl_resize small = {.resize_size = 3, .interpolation = RESCL_INTERPOLATION_NEAREST},
                        strange = {.interpolation = (rescl_interpolation)7};
     const rescl_resize huge = {.resize_size = SIZE_MAX / 2};
-    assert_fails(rs_image_to_input(&image, 4, 4, &small, RESCL_PREPROCESS_UNIT, NULL, dst),
-                 RESCL_ERR_ARG, "side of 3", "4x4");
-    assert_fails(rs_image_to_input(&image, 4, 4, &strange, RESCL_PREPROCESS_UNIT, NULL, dst),
+    assert_fails(rs_image_to_input(&image, 4, 4, &small, RESCL_PREPROCESS_UNIT, dst), RESCL_ERR_ARG,
+                 "side of 3", "4x4");
+    assert_fails(rs_image_to_input(&image, 4, 4, &strange, RESCL_PREPROCESS_UNIT, dst),
                  RESCL_ERR_ARG, "interpolation number 7");
-    assert_fails(rs_image_to_input(&image, 4, 4, &huge, RESCL_PREPROCESS_UNIT, NULL, dst),
-                 RESCL_ERR_ARG, "cannot be resized");
+    assert_fails(rs_image_to_input(&image, 4, 4, &huge, RESCL_PREPROCESS_UNIT, dst), RESCL_ERR_ARG,
+                 "cannot be resized");
     assert_string_equal(rescl_interpolation_name(RESCL_INTERPOLATION_BILINEAR), "bilinear");
     assert_string_equal(rescl_interpolation_name(RESCL_INTERPOLATION_BICUBIC), "bicubic");
     assert_string_equal(rescl_interpolation_name(RESCL_INTERPOLATION_NEAREST), "nearest");

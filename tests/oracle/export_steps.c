@@ -142,7 +142,8 @@ static rescl_status take_batch(task *t, size_t step)
     rescl_status st = RESCL_OK;
     const rs_batch *b = NULL;
     RS_TRY(rs_loader_next(t->loader, &b));
-    memcpy(t->pixels + step * t->batch_pixels, b->pixels, t->batch_pixels * sizeof *t->pixels);
+    for (size_t i = 0; i < t->batch_pixels; i++)
+        t->pixels[step * t->batch_pixels + i] = b->table[i % 3][b->pixels[i]];
     memcpy(t->labels + step * t->batch, b->labels, t->batch * sizeof *t->labels);
     rs_loader_release(t->loader, b);
 out:

@@ -50,18 +50,23 @@ static void read_images(const char *data, images *p)
 static void forward(const rescl_model *m, const images *p, float *logits)
 {
     const rs_replica_options plan = {.eval_batch = BATCH};
-    const size_t floats = (size_t)SIZE * SIZE * 3;
+    const size_t values = (size_t)SIZE * SIZE * 3;
+    float table[3][256];
     const int32_t labels[BATCH] = {0};
     rs_replica *r = NULL;
-    float *pixels = malloc(BATCH * floats * sizeof *pixels);
+    uint8_t *pixels = malloc(BATCH * values);
     assert_non_null(pixels);
+    assert_ok(rs_preprocess_table(m->preprocess, &m->normalize, table));
     assert_ok(rs_replica_create(rs_test_device(), m->graph, &m->weights, &plan, &r));
     for (size_t i = 0; i < IMAGES; i += BATCH) {
         for (size_t k = 0; k < BATCH; k++)
             assert_ok(rs_image_to_input(&p->image[i + k], SIZE, SIZE, &m->resize, m->preprocess,
-                                        &m->normalize, pixels + k * floats));
+                                        pixels + k * values));
+        rs_net *net = rs_replica_net(r, RS_MODE_EVAL, BATCH);
         assert_ok(
-            rs_replica_forward(r, rs_replica_net(r, RS_MODE_EVAL, BATCH), pixels, labels, 0, 0));
+            rs_replica_send(r, &(rs_images){BATCH, pixels, (const float(*)[256])table, labels}));
+        assert_ok(rs_replica_receive(r, net));
+        assert_ok(rs_replica_forward(r, net, 0, 0));
         assert_ok(rs_replica_settle(r));
         memcpy(logits + i * CLASSES, r->logits, sizeof(float) * BATCH * CLASSES);
     }

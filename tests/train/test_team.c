@@ -77,7 +77,10 @@ static void steps_as_its_replica_would(void **state)
         rs_outputs out;
         assert_ok(rs_team_gradients(f.team, batch, SEED, step, &out));
         assert_ok(rs_team_update(f.team, &lr, step + 1));
-        assert_ok(rs_replica_forward(r, net, batch->pixels, batch->labels, SEED, step));
+        assert_ok(
+            rs_replica_send(r, &(rs_images){batch->n, batch->pixels, batch->table, batch->labels}));
+        assert_ok(rs_replica_receive(r, net));
+        assert_ok(rs_replica_forward(r, net, SEED, step));
         assert_ok(rs_net_backward(net, &RS_STEP(SEED, step), NULL));
         assert_ok(rs_replica_settle(r));
         assert_ok(rs_store_update(r->store, &lr, step + 1));
@@ -142,8 +145,12 @@ static void finds_what_is_not_finite(void **state)
     assert_null(layer);
     assert_ok(rs_team_evaluate(f.team, batch, &out));
     assert_fails(rs_team_find_nonfinite(f.team, &layer), RESCL_ERR_DEVICE, "is unreliable");
-    batch->pixels[3] = (float)NAN;
-    assert_ok(rs_team_evaluate(f.team, batch, &out));
+    rs_batch spoiled = *batch;
+    float table[3][256];
+    for (size_t i = 0; i < 3 * 256; i++)
+        table[i / 256][i % 256] = (float)NAN;
+    spoiled.table = (const float(*)[256])table;
+    assert_ok(rs_team_evaluate(f.team, &spoiled, &out));
     assert_ok(rs_team_find_nonfinite(f.team, &layer));
     assert_non_null(layer);
     rs_loader_release(f.loader, batch);
@@ -155,7 +162,7 @@ static void refuses_misuse(void **state)
     fixture f = open_fixture(NULL);
     rescl_device *devices[] = {rs_test_device(), rs_test_device()};
     const rs_team_plan plan = {.batch = TEST_BATCH, .eval_images = TEST_SAMPLES};
-    float pixels[3] = {0};
+    uint8_t pixels[3] = {0};
     int32_t label = 0;
     const rs_batch one = {.n = 1, .pixels = pixels, .labels = &label};
     rs_team *team = NULL;
