@@ -21,6 +21,9 @@ typedef struct rescl_bench_options {
     size_t repeats;     /**< timed steps at least; default 7 */
     double min_seconds; /**< and at least so long */
     double time_limit;  /**< seconds; 0: none. Nothing but what is under way goes on later. */
+    /** rescl_bench_model, rescl_bench_step: the input goes up anew for each step, while the device works
+     * on the one before, as in training on a data set; else it lies on the device from the first on. */
+    bool host_input;
 } rescl_bench_options;
 
 RESCL_API void rescl_bench_options_init(rescl_bench_options *out, size_t struct_size);

@@ -24,6 +24,7 @@ rescl_bench_options cli_bench_options(const cli_args *args, const char *model, s
     o.warmup = cli_size(args, OPT_warmup);
     o.repeats = cli_size(args, OPT_repeats);
     o.min_seconds = cli_real(args, OPT_min_seconds);
+    o.host_input = strcmp(args->value[OPT_inputs].words[0], "host") == 0;
     return o;
 }
 
@@ -35,6 +36,7 @@ static json_t *row_json(const rescl_bench_options *o, const rescl_bench_model_ro
     cli_json_set(j, "mode", json_string(o->train ? "train" : "infer"));
     cli_json_set(j, "size", json_integer((json_int_t)o->size));
     cli_json_set(j, "batch", json_integer((json_int_t)o->batch));
+    cli_json_set(j, "input", json_string(o->host_input ? "host" : "device"));
     cli_json_set(j, "opt", o->train ? cli_json_string(o->opt) : json_null());
     cli_json_set(j, "device", cli_json_string(device));
     cli_json_set(j, "img_s", cli_json_real(row->img_s));
@@ -56,6 +58,7 @@ static void row_table(cli_table *t, const rescl_bench_options *o, const rescl_be
     cli_table_add(t, "%s", o->train ? "train" : "infer");
     cli_table_add(t, "%zu", o->size);
     cli_table_add(t, "%zu", o->batch);
+    cli_table_add(t, "%s", o->host_input ? "host" : "device");
     cli_table_add(t, "%s", device);
     cli_table_add(t, "%.1f", row->img_s);
     cli_table_add(t, "%.3f", row->median_ms);
@@ -71,8 +74,8 @@ static void row_table(cli_table *t, const rescl_bench_options *o, const rescl_be
 static int bench_one(rescl_device *device, const rescl_bench_options *o, const char *device_name,
                      cli_table *t, json_t *list)
 {
-    cli_note("%s %s size %zu batch %zu ...", o->model, o->train ? "train" : "infer", o->size,
-             o->batch);
+    cli_note("%s %s size %zu batch %zu, input on the %s ...", o->model,
+             o->train ? "train" : "infer", o->size, o->batch, o->host_input ? "host" : "device");
     rescl_bench_model_row row;
     rescl_status st = rescl_bench_model(device, o, &row);
     if (st != RESCL_OK)
@@ -84,15 +87,16 @@ static int bench_one(rescl_device *device, const rescl_bench_options *o, const c
     return CLI_OK;
 }
 
-/* The product of --model, --size, --batch-size and --mode. One that fails does not stop the rest.
- */
+/* The product of --model, --size, --batch-size, --mode and --input. One that fails does not stop
+ * the rest. */
 static int bench_model(const cli_args *args, rescl_device *device)
 {
-    static const char *const head[] = {"model",        "mode",      "size",   "batch",  "device",
-                                       "img_s",        "median_ms", "mad_ms", "min_ms", "gflops",
-                                       "peak_mem_mib", "first_ms",  "repeats"};
+    static const char *const head[] = {"model",  "mode",         "size",      "batch",  "input",
+                                       "device", "img_s",        "median_ms", "mad_ms", "min_ms",
+                                       "gflops", "peak_mem_mib", "first_ms",  "repeats"};
     const cli_value *models = &args->value[OPT_models], *sizes = &args->value[OPT_sizes];
     const cli_value *batches = &args->value[OPT_batch_sizes], *modes = &args->value[OPT_modes];
+    const cli_value *inputs = &args->value[OPT_inputs];
     const char *name = rescl_device_get_info(device)->name;
     json_t *list = cli_bench_json(args) ? json_array() : NULL;
     cli_table t;
@@ -101,15 +105,18 @@ static int bench_model(const cli_args *args, rescl_device *device)
         cli_table_add(&t, "%s", head[i]);
     int code = CLI_OK;
     const cli_limit limit = cli_limit_begin(args);
-    size_t all = models->count * sizes->count * batches->count * modes->count, i = 0;
+    size_t all = models->count * sizes->count * batches->count * modes->count * inputs->count;
+    size_t i = 0;
     for (; i < all && (i == 0 || !cli_limit_passed(&limit)); i++) {
-        size_t mode = i % modes->count, rest = i / modes->count;
+        size_t input = i % inputs->count, mode = i / inputs->count % modes->count;
+        size_t rest = i / inputs->count / modes->count;
         size_t batch = rest % batches->count, size = rest / batches->count % sizes->count;
         const char *model = models->words[rest / batches->count / sizes->count];
         rescl_bench_options o =
             cli_bench_options(args, model, sizes->sizes[size], batches->sizes[batch]);
         o.train = strcmp(modes->words[mode], "train") == 0;
         o.time_limit = cli_limit_left(&limit);
+        o.host_input = strcmp(inputs->words[input], "host") == 0;
         int failed = bench_one(device, &o, name, &t, list);
         code = failed ? failed : code;
     }

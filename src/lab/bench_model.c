@@ -69,19 +69,21 @@ static rescl_status send_input(bench *b)
     return rs_replica_send(b->replica, &images);
 }
 
-/* A step takes the batch that was sent in the step before, and sends the next. */
+/* With the host's input a step takes the batch that was sent in the step before, and sends the next. */
 static rescl_status one_step(bench *b)
 {
     rescl_status st = RESCL_OK;
     const rs_rates rates = rs_rates_uniform(LEARNING_RATE, 0.0);
 
-    RS_TRY(rs_replica_receive(b->replica, b->net));
+    if (b->o->host_input || b->step == 0)
+        RS_TRY(rs_replica_receive(b->replica, b->net));
     RS_TRY(rs_replica_forward(b->replica, b->net, 0, b->step));
     if (b->o->train) {
         RS_TRY(rs_net_backward(b->net, &RS_STEP(0, b->step), NULL));
         RS_TRY(rs_store_update(b->replica->store, &rates, b->step + 1));
     }
-    RS_TRY(send_input(b));
+    if (b->o->host_input)
+        RS_TRY(send_input(b));
     RS_TRY(rs_replica_settle(b->replica));
     RS_TRY(rs_finish(b->dev));
     b->step++;

@@ -11,9 +11,15 @@ want_out "img_s"
 # shellcheck disable=SC2086
 run bench model --model resnet8 --size 8,32 --batch-size 2 --mode infer --output-format csv $quick
 want_code 0
-[ "$(head -n 1 out | cut -d, -f1-6)" = "model,mode,size,batch,device,img_s" ] ||
+[ "$(head -n 1 out | cut -d, -f1-7)" = "model,mode,size,batch,input,device,img_s" ] ||
     fail "expected a csv's head"
 [ "$(wc -l <out)" -eq 3 ] || fail "expected two rows"
+grep -q '^resnet8,infer,8,2,device,' out || fail "expected the input to lie on the device"
+# shellcheck disable=SC2086
+run bench model --model resnet8 --size 8 --batch-size 2 --input device,host --json $quick
+want_code 0
+[ "$(grep -c '"input": "host"' out)" -eq 2 ] && [ "$(grep -c '"input": "device"' out)" -eq 2 ] ||
+    fail "expected each mode with both inputs"
 # shellcheck disable=SC2086
 run bench op --model resnet8 --size 8 --batch-size 2 --no-peak --impl simt_gemm $quick
 want_code 0
