@@ -143,12 +143,13 @@ static rs_expected expected_of(const pending *w, const rs_impl *m)
     return e;
 }
 
-static void log_slower(const pending *w, const rs_expected *slower, const rs_expected *best)
+static void log_slower(const pending *w, const rs_impl *slower, double slower_ns,
+                       const rs_impl *faster, double ns)
 {
     if (rs_verbose("dispatch"))
         rs_log(RESCL_LOG_INFO, "dispatch: %s %s: not %s: should take %.3f ms, %s %.3f ms",
-               w->p->op->name, rs_pass_name(w->pass), slower->choice.impl->name, slower->ns / 1e6,
-               best->choice.impl->name, best->ns / 1e6);
+               w->p->op->name, rs_pass_name(w->pass), slower->name, slower_ns / 1e6, faster->name,
+               ns / 1e6);
 }
 
 /* *expected: what is taken with its own numbers, if that is known. */
@@ -170,7 +171,8 @@ static rescl_status take_default(const pending *w, rs_choice *out, rs_expected *
             const rs_expected e = expected_of(w, m);
             const bool faster = !best || e.ns < expected->ns;
             if (best && !isinf(e.ns))
-                log_slower(w, faster ? expected : &e, faster ? &e : expected);
+                log_slower(w, faster ? best : m, fmax(e.ns, expected->ns), faster ? m : best,
+                           fmin(e.ns, expected->ns));
             if (faster) {
                 best = m;
                 *expected = e;

@@ -161,6 +161,7 @@ const rs_impl rs_conv_simt = {.name = "simt_gemm",
                               .prefers = 1u << RESCL_DEVICE_GPU | 1u << RESCL_DEVICE_ACCELERATOR,
                               .tunables = tunables,
                               .can = can,
+                              .expect = rs_simt_expect,
                               .plan = plan,
                               .pack = pack,
                               .enqueue = enqueue};

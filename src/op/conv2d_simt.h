@@ -26,10 +26,18 @@ typedef struct rs_simt_tiles {
 /* The tunables of simt_gemm. */
 enum { RS_SIMT_TM = 0, RS_SIMT_TN, RS_SIMT_TK, RS_SIMT_RM, RS_SIMT_RN, RS_SIMT_UNROLL };
 
-/* The tiles of a pass on a device: what `tune` says, the rest by rule, all lowered to what the device
- * can run. All but parts are powers of two that the kernels can do. */
+/* The tiles of a pass on a device: what `tune` says, the rest as should take the least time
+ * (conv2d_simt_expect.c), all lowered to what the device can run. All but parts are powers of two that
+ * the kernels can do. */
 rs_simt_tiles rs_simt_tiles_of(const rs_caps *caps, const rs_conv *v, rs_pass pass,
                                const int *tune);
+
+/* rs_impl.expect of simt_gemm. */
+size_t rs_simt_expect(const rs_problem *p, rs_pass pass, const rs_caps *caps, rs_expected *out,
+                      size_t most);
+
+/* Tiles lowered to what the device can run. */
+rs_simt_tiles rs_simt_fitting(const rs_caps *caps, rs_simt_tiles t);
 
 /* Those of the kernel that adds parts. */
 rs_simt_tiles rs_simt_join_tiles(const rs_caps *caps);

@@ -1,14 +1,5 @@
 /* The tiles of simt_gemm: conv2d_simt.h. */
 #include "conv2d_simt.h"
-#include "spread.h"
-
-/* Groups that a compute unit should have: while one waits, another multiplies. */
-enum { GROUPS_PER_UNIT = 2 };
-
-/* Parts of a sum: steps that each has at least, so that it is worth its partial results, and how much
- * all those may be. */
-enum { PRODUCT_STEPS = 8, WEIGHT_STEPS = 16, MOST_PARTS = 32 };
-#define MOST_SCRATCH ((size_t)64 << 20)
 
 /* Columns of a block of several groups: enough to fill a narrow tile, few enough that zeros are. */
 enum { BLOCK_COLS = 32, MOST_BLOCK_COLS = 128 };
@@ -103,8 +94,7 @@ static void square_up(rs_simt_tiles *t)
     t->unroll = power(t->unroll, 1, t->tk);
 }
 
-/* Lowers tiles to what the device can run. */
-static rs_simt_tiles fitting(const rs_caps *caps, rs_simt_tiles t)
+rs_simt_tiles rs_simt_fitting(const rs_caps *caps, rs_simt_tiles t)
 {
     t.tm = power(t.tm, LEAST, MOST_TILE);
     t.tn = power(t.tn, LEAST, MOST_TILE);
@@ -123,52 +113,8 @@ static rs_simt_tiles fitting(const rs_caps *caps, rs_simt_tiles t)
     return t;
 }
 
-/* ---- the rule ---------------------------------------------------------------------------- */
-
-static int parts_of(const rs_simt_product *p, const rs_conv *v, rs_pass pass,
-                    const rs_simt_tiles *t, const rs_caps *caps)
-{
-    const bool weights = pass == RS_BWD_PARAMS;
-    const size_t groups = rs_simt_groups(p, t), want = GROUPS_PER_UNIT * rs_sum_units(caps);
-    const size_t result = weights          ? rs_conv_weight_count(v)
-                          : pass == RS_FWD ? rs_conv_dst_count(v)
-                                           : rs_conv_src_count(v);
-    const size_t steps = p->terms / (size_t)t->tk / (weights ? WEIGHT_STEPS : PRODUCT_STEPS);
-    size_t parts = groups < want ? want / groups : 1;
-    parts = min_size(parts, steps);
-    parts = min_size(parts, MOST_SCRATCH / sizeof(float) / result);
-    parts = weights ? parts : min_size(parts, MOST_PARTS);
-    return parts > 1 ? (int)parts : 1;
-}
-
-rs_simt_tiles rs_simt_tiles_of(const rs_caps *caps, const rs_conv *v, rs_pass pass, const int *tune)
-{
-    const rs_simt_product p = rs_simt_product_of(v, pass);
-    const size_t want = GROUPS_PER_UNIT * rs_sum_units(caps);
-    rs_simt_tiles t = {.tm = p.rows > 64   ? 128
-                             : p.rows > 32 ? 64
-                                           : 32,
-                       .tn = p.cols > 64   ? 128
-                             : p.cols > 32 ? 64
-                                           : 32,
-                       .tk = 16};
-    if (t.tm > 64 && rs_simt_groups(&p, &t) < want)
-        t.tm = 64;
-    if (t.tn > 64 && rs_simt_groups(&p, &t) < want)
-        t.tn = 64;
-    t.tm = rs_tuned(tune[RS_SIMT_TM], t.tm);
-    t.tn = rs_tuned(tune[RS_SIMT_TN], t.tn);
-    t.tk = rs_tuned(tune[RS_SIMT_TK], t.tk);
-    t.rm = rs_tuned(tune[RS_SIMT_RM], t.tm >= 128 ? 8 : 4);
-    t.rn = rs_tuned(tune[RS_SIMT_RN], t.tn >= 128 ? 8 : 4);
-    t.unroll = rs_tuned(tune[RS_SIMT_UNROLL], 4);
-    t = fitting(caps, t);
-    t.parts = parts_of(&p, v, pass, &t, caps);
-    return t;
-}
-
 rs_simt_tiles rs_simt_join_tiles(const rs_caps *caps)
 {
-    return fitting(caps,
-                   (rs_simt_tiles){.tm = 32, .tn = 32, .tk = LEAST, .rm = 4, .rn = 4, .unroll = 1});
+    return rs_simt_fitting(
+        caps, (rs_simt_tiles){.tm = 32, .tn = 32, .tk = LEAST, .rm = 4, .rn = 4, .unroll = 1});
 }

@@ -3,6 +3,7 @@
 #include "testing.h"
 
 #include "choice.h"
+#include "conv2d_simt.h"
 #include "error.h"
 #include "roofline.h"
 #include <rescl/status.h>
@@ -234,6 +235,191 @@ static void ways_of_all_are_ranked(void **state)
     assert_int_equal(rs_choice_rank(&p, RS_FWD, &cpu, ways, 8), 0);
 }
 
+/* ---- convolutions on devices of each class ----------------------------------------------- */
+
+enum { H100, RX7900XTX, MI210, A770, INTEGRATED, POCL };
+
+/* clang-format off */
+static const struct {
+    const char *name;
+    rs_caps caps;
+} devices[] = {
+    [H100] = {"H100", {RESCL_DEVICE_GPU, 132, .max_group = 1024, .local_bytes = 48 << 10,
+        .unit_local_bytes = 228 << 10, .subgroup = 32, .unit_lanes = 128, .unit_items = 2048,
+        .unit_groups = 32, .item_registers = 255, .unit_register_bytes = 256 << 10,
+        .clock_hz = 1.98e9, .bandwidth = 3.35e12, .max_alloc_bytes = 1ull << 34}},
+    [RX7900XTX] = {"RX 7900 XTX", {RESCL_DEVICE_GPU, 48, .max_group = 1024, .local_bytes = 64 << 10,
+        .unit_local_bytes = 128 << 10, .subgroup = 32, .unit_lanes = 128, .unit_items = 2048,
+        .unit_groups = 32, .item_registers = 256, .unit_register_bytes = 768 << 10,
+        .clock_hz = 2.5e9, .bandwidth = 0.96e12, .max_alloc_bytes = 1ull << 34}},
+    [MI210] = {"MI210", {RESCL_DEVICE_GPU, 104, .max_group = 1024, .local_bytes = 64 << 10,
+        .unit_local_bytes = 64 << 10, .subgroup = 64, .unit_lanes = 64, .unit_items = 2048,
+        .unit_groups = 32, .item_registers = 256, .unit_register_bytes = 512 << 10,
+        .clock_hz = 1.7e9, .bandwidth = 1.6e12, .max_alloc_bytes = 1ull << 34}},
+    [A770] = {"A770", {RESCL_DEVICE_GPU, 32, .max_group = 1024, .local_bytes = 64 << 10,
+        .unit_local_bytes = 128 << 10, .subgroup = 8, .unit_lanes = 128, .unit_items = 1024,
+        .unit_groups = 64, .item_registers = 128, .unit_register_bytes = 512 << 10,
+        .clock_hz = 2.1e9, .bandwidth = 0.56e12, .max_alloc_bytes = 1ull << 32}},
+    [INTEGRATED] = {"96 execution units", {RESCL_DEVICE_GPU, 6, .max_group = 512,
+        .local_bytes = 64 << 10, .unit_local_bytes = 128 << 10, .subgroup = 8, .unit_lanes = 128,
+        .unit_items = 896, .unit_groups = 16, .item_registers = 128,
+        .unit_register_bytes = 448 << 10, .clock_hz = 1.3e9, .bandwidth = 62e9,
+        .max_alloc_bytes = 1ull << 32}},
+    [POCL] = {"PoCL", {RESCL_DEVICE_GPU, 2, .max_group = 4096, .local_bytes = 512 << 10,
+        .unit_local_bytes = 512 << 10, .subgroup = 32, .unit_lanes = 64, .unit_items = 4096,
+        .unit_groups = 16, .item_registers = 128, .unit_register_bytes = 128 << 10,
+        .clock_hz = 2.5e9, .bandwidth = 25.6e9, .max_alloc_bytes = 1ull << 32}},
+};
+/* clang-format on */
+
+enum { STEM, C2, C4, C5_WIDE, C5_STRIDE };
+
+static const struct layer {
+    size_t size, c, k, filter, stride;
+} layers[] = {[STEM] = {224, 3, 64, 7, 2},
+              [C2] = {56, 64, 64, 3, 1},
+              [C4] = {14, 256, 256, 3, 1},
+              [C5_WIDE] = {7, 512, 2048, 1, 1},
+              [C5_STRIDE] = {14, 512, 512, 3, 2}};
+
+/* `attr` stays borrowed. */
+static rs_problem convolution(const struct layer *l, size_t batch, rs_conv2d_attr *attr)
+{
+    const rs_shape src = rs_shape_4(batch, l->size, l->size, l->c);
+    rs_problem p;
+    *attr = (rs_conv2d_attr){.filters = l->k,
+                             .kernel_h = l->filter,
+                             .kernel_w = l->filter,
+                             .stride_h = l->stride,
+                             .stride_w = l->stride,
+                             .pad_top = l->filter / 2,
+                             .pad_bottom = l->filter / 2,
+                             .pad_left = l->filter / 2,
+                             .pad_right = l->filter / 2};
+    assert_ok(rs_problem_init(&p, &rs_op_conv2d, attr, true, &src, 1));
+    return p;
+}
+
+static const char *tiles_text(const rs_problem *p, rs_pass pass, const rs_caps *caps, char text[64])
+{
+    const rs_conv v = rs_conv_of(p);
+    const rs_simt_tiles t = rs_simt_tiles_of(caps, &v, pass, rs_untuned);
+    snprintf(text, 64, "%dx%dx%d %dx%d p%d", t.tm, t.tn, t.tk, t.rm, t.rn, t.parts);
+    return text;
+}
+
+/* clang-format off */
+static const struct {
+    int device;
+    size_t batch;
+    int layer;
+    const char *fwd, *bwd_params;
+} expected[] = {
+    {H100, 256, STEM, "128x64x16 8x8 p1", "32x64x16 4x4 p1024"},
+    {H100, 256, C2, "128x64x16 8x8 p1", "64x64x16 8x8 p128"},
+    {H100, 256, C4, "128x128x16 8x8 p1", "128x64x16 8x8 p16"},
+    {H100, 256, C5_WIDE, "128x128x16 8x8 p1", "128x128x16 8x8 p2"},
+    {H100, 32, STEM, "128x64x16 8x8 p1", "64x64x16 8x8 p128"},
+    {H100, 32, C2, "128x64x16 8x8 p1", "64x64x16 8x8 p128"},
+    {H100, 32, C4, "64x64x16 8x8 p1", "64x64x16 8x8 p8"},
+    {H100, 32, C5_WIDE, "64x64x16 8x8 p1", "128x64x16 8x8 p1"},
+    {H100, 1, STEM, "32x64x16 4x4 p1", "32x64x16 4x4 p48"},
+    {H100, 1, C2, "32x64x16 4x4 p4", "64x64x16 8x4 p12"},
+    {H100, 1, C4, "64x64x16 8x8 p16", "32x32x16 4x4 p1"},
+    {H100, 1, C5_WIDE, "32x32x16 4x4 p4", "64x64x16 8x8 p1"},
+    {RX7900XTX, 32, STEM, "128x64x16 8x8 p1", "64x64x16 8x8 p96"},
+    {RX7900XTX, 32, C2, "64x64x16 8x8 p1", "64x64x16 8x8 p32"},
+    {RX7900XTX, 32, C4, "64x64x16 8x8 p1", "128x128x16 8x8 p4"},
+    {RX7900XTX, 32, C5_WIDE, "64x64x16 8x8 p1", "128x64x16 8x8 p1"},
+    {MI210, 32, STEM, "128x64x16 8x8 p1", "64x64x16 8x4 p512"},
+    {MI210, 32, C2, "128x64x16 8x8 p1", "64x64x16 8x4 p32"},
+    {MI210, 32, C4, "128x128x16 8x8 p1", "128x128x8 8x8 p8"},
+    {MI210, 32, C5_WIDE, "128x128x8 8x8 p1", "128x128x8 8x8 p3"},
+    {A770, 32, STEM, "128x64x16 8x4 p1", "32x64x16 4x4 p96"},
+    {A770, 32, C2, "64x64x16 8x4 p1", "64x64x16 8x4 p32"},
+    {A770, 32, C4, "64x64x16 8x4 p1", "128x128x16 8x8 p8"},
+    {A770, 32, C5_WIDE, "64x64x16 8x4 p1", "128x128x16 8x8 p1"},
+    {INTEGRATED, 32, STEM, "128x64x16 8x4 p1", "32x64x16 4x4 p24"},
+    {INTEGRATED, 32, C2, "128x64x16 8x4 p1", "64x64x16 8x4 p4"},
+    {INTEGRATED, 32, C4, "128x128x16 8x8 p1", "128x128x16 8x8 p1"},
+    {INTEGRATED, 32, C5_WIDE, "128x128x16 8x8 p1", "128x128x16 8x8 p1"},
+    {POCL, 32, STEM, "64x64x16 8x4 p1", "32x64x16 4x4 p6"},
+    {POCL, 32, C2, "128x64x16 8x4 p1", "64x64x16 8x4 p4"},
+    {POCL, 32, C4, "128x128x16 8x8 p1", "128x128x16 8x8 p1"},
+    {POCL, 32, C5_WIDE, "128x128x16 8x8 p1", "128x128x16 8x8 p1"},
+};
+/* clang-format on */
+
+/* The tiles of main layers of a ResNet-50: smaller ones, and sums in parts, the fewer images there are. */
+static void tiles_suit_the_device(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < RS_COUNT(expected); i++) {
+        rs_conv2d_attr attr;
+        const rs_caps *caps = &devices[expected[i].device].caps;
+        const rs_problem p = convolution(&layers[expected[i].layer], expected[i].batch, &attr);
+        char text[64];
+        assert_string_equal(tiles_text(&p, RS_FWD, caps, text), expected[i].fwd);
+        assert_string_equal(tiles_text(&p, RS_BWD_PARAMS, caps, text), expected[i].bwd_params);
+    }
+}
+
+/* For each pass of each layer on each device: simt_gemm is what is taken, its tiles fit, and where units
+ * would be without a group they are small or share their sums. */
+static void every_choice_can_run(void **state)
+{
+    static const size_t batches[] = {256, 32, 1};
+    (void)state;
+    for (size_t i = 0; i < RS_COUNT(devices) * RS_COUNT(batches) * RS_COUNT(layers); i++) {
+        const rs_caps *caps = &devices[i / RS_COUNT(batches) / RS_COUNT(layers)].caps;
+        const size_t batch = batches[i / RS_COUNT(layers) % RS_COUNT(batches)];
+        rs_conv2d_attr attr;
+        const rs_problem p = convolution(&layers[i % RS_COUNT(layers)], batch, &attr);
+        const rs_conv v = rs_conv_of(&p);
+        /* Of three channels nobody wants the gradient. */
+        for (int pass = 0; pass < (v.c == 3 ? RS_BWD_DATA : RS_PASS_COUNT); pass++) {
+            rs_expected ways[RS_EXPECTED];
+            const rs_simt_product product = rs_simt_product_of(&v, pass);
+            const rs_simt_tiles t = rs_simt_tiles_of(caps, &v, pass, rs_untuned);
+            const size_t count = rs_choice_rank(&p, pass, caps, ways, RS_COUNT(ways));
+            assert_true(count > 4);
+            assert_ptr_equal(ways[0].choice.impl, &rs_conv_simt);
+            assert_int_equal(ways[0].choice.tune[RS_SIMT_TM], t.tm);
+            assert_int_equal(ways[0].choice.tune[RS_SIMT_TN], t.tn);
+            for (size_t k = 0; k < count; k++) {
+                assert_true(ways[k].ns > 0.0 && !isnan(ways[k].ns));
+                assert_true(k == 0 || ways[k].ns >= ways[k - 1].ns);
+            }
+            assert_true(isfinite(ways[0].ns));
+            assert_true(rs_simt_items(&t) <= caps->max_group);
+            assert_true(rs_simt_local_bytes(&t) <= caps->local_bytes);
+            assert_true(rs_simt_groups(&product, &t) * 10 >= caps->compute_units * 9 ||
+                        t.tm * t.tn <= 64 * 128 || t.parts > 1 || product.terms < 512);
+        }
+    }
+}
+
+/* What is too small for most tiles gets one that fits. */
+static void a_tiny_device_has_tiles(void **state)
+{
+    (void)state;
+    rs_caps caps = devices[POCL].caps;
+    rs_conv2d_attr attr;
+    rs_problem p = convolution(&layers[C4], 1, &attr);
+    const rs_conv v = rs_conv_of(&p);
+    caps.max_group = 8;
+    caps.local_bytes = 1024;
+    const rs_simt_tiles t = rs_simt_tiles_of(&caps, &v, RS_FWD, rs_untuned);
+    assert_true(rs_simt_items(&t) <= 8 && rs_simt_local_bytes(&t) <= 1024);
+    rs_expected ways[RS_EXPECTED];
+    const size_t count = rs_choice_rank(&p, RS_FWD, &caps, ways, RS_COUNT(ways));
+    for (size_t i = 0; i < count; i++)
+        for (size_t k = 0; k < i; k++) /* each way is another */
+            assert_true(
+                ways[i].choice.impl != ways[k].choice.impl ||
+                memcmp(ways[i].choice.tune, ways[k].choice.tune, sizeof ways[i].choice.tune) != 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -244,6 +430,9 @@ int main(void)
         cmocka_unit_test(ways_are_kept_in_order),
         cmocka_unit_test(the_fastest_is_chosen),
         cmocka_unit_test(ways_of_all_are_ranked),
+        cmocka_unit_test(tiles_suit_the_device),
+        cmocka_unit_test(every_choice_can_run),
+        cmocka_unit_test(a_tiny_device_has_tiles),
     };
     setenv("RESCL_DEVICE_CLASS", "gpu", 1);
     return cmocka_run_group_tests_name("roofline", tests, NULL, NULL);
