@@ -25,6 +25,8 @@ typedef struct rescl_tune_options {
     double min_seconds; /**< and at least so long; default 0.1 */
     double margin;      /**< what beats the default has to be faster by this share; default 0.03 */
     const char *output; /**< the file; NULL: rescl_tune_path */
+    double time_limit; /**< seconds; 0: none. Then nothing new begins; what was measured is kept. */
+    bool force; /**< measure what the file has a choice for, too; with `impl` that is so anyway */
 } rescl_tune_options;
 
 RESCL_API void rescl_tune_options_init(rescl_tune_options *out, size_t struct_size);
@@ -33,9 +35,19 @@ static inline void rescl_tune_options_default(rescl_tune_options *out)
     rescl_tune_options_init(out, sizeof *out);
 }
 
+/** One way to do a pass that was tried. */
+typedef struct rescl_tune_candidate {
+    const char *choice;  /**< "default", or such as "winograd block=8" */
+    double ms;           /**< median of its last rounds, or its first run where that was too slow to
+                          * be timed again; NaN: it did not come so far */
+    double error;        /**< 1: all that is tolerated; NaN: it was not judged */
+    rescl_status status; /**< RESCL_ERR_NUMERIC: its result is wrong; others: it failed */
+    const char *reason;  /**< why; "" when the status is RESCL_OK */
+} rescl_tune_candidate;
+
 /** One problem, measured. Strings are borrowed for the call. */
 typedef struct rescl_tune_row {
-    size_t index, total;  /**< of the problems: 0 ... total - 1 */
+    size_t index, total;  /**< of the problems: 0 ... total - 1, kept ones first */
     const char *problem;  /**< such as "conv2d fwd train 8x56x56x64 -> 56x56x64, 3x3/1x1 pad 1x1" */
     size_t count;         /**< how often the network has it */
     const char *untuned;  /**< what is taken without tuning, such as "packed_gemm" */
@@ -45,6 +57,9 @@ typedef struct rescl_tune_row {
     double error;         /**< of the choice's result; 1: all that is tolerated */
     size_t tried;         /**< candidates that ran, the default among them */
     const char *rejected; /**< those whose result was wrong or that failed, and why; "" */
+    const rescl_tune_candidate *candidate; /**< all `tried` of them, the default first */
+    bool
+        kept; /**< the file had its choice already: nothing was measured, and all numbers are NaN */
 } rescl_tune_row;
 
 /** Returns false to stop. */
@@ -56,8 +71,11 @@ typedef bool (*rescl_tune_fn)(const rescl_tune_row *row, void *user);
  * One that fails, the default among them, is rejected; when none is left the call fails.
  * What beats the default has to do so again, by options->margin, in rounds of their own. The file
  * is written after each problem, and keeps what it holds for others; `fn` is called after that.
- * RESCL_ERR_INTERRUPTED when `fn` returned false, RESCL_ERR_FORMAT when the file is no tuning file,
- * RESCL_ERR_UNSUPPORTED when it is another device's; nothing is lost.
+ * Problems that the file has a choice for are not measured again, so that a run that was stopped goes
+ * on. Devices other than CPUs are timed by their own clock where they have one, and what all candidates
+ * need is compiled first, side by side.
+ * RESCL_ERR_INTERRUPTED when `fn` returned false or the time limit came, RESCL_ERR_FORMAT when the
+ * file is no tuning file, RESCL_ERR_UNSUPPORTED when it is another device's; nothing is lost.
  */
 RESCL_API rescl_status rescl_tune(rescl_device *device, const rescl_tune_options *options,
                                   rescl_tune_fn fn, void *user) RESCL_CHECK;

@@ -1,8 +1,10 @@
 #include "cli.h"
+#include "clock.h"
 #include "interrupt.h"
 #include "output.h"
 #include "session.h"
 #include "table.h"
+#include "timelimit.h"
 
 #include <math.h>
 #include <rescl/tune.h>
@@ -13,30 +15,87 @@
 /* ---- rows ---- */
 
 typedef struct report {
-    cli_table table;
+    cli_table table; /* of the problems, or for CSV of the candidates */
+    bool csv;
     json_t *list;               /* NULL: the table is printed */
     rescl_tune_options options; /* of what is measured now */
+    double begin;               /* of measuring it */
+    size_t kept, measured;      /* of it */
     double default_ms, best_ms; /* of all layers together, but those whose default cannot serve */
-    size_t problems, tuned, rejected, unserved;
+    size_t problems, tuned, rejected, unserved, kept_before;
 } report;
+
+static const char *state_of(const rescl_tune_candidate *c)
+{
+    return c->status == RESCL_OK ? "ok" : c->status == RESCL_ERR_NUMERIC ? "wrong" : "failed";
+}
+
+/* "name: why; ..." of a row's rejected candidates, of each reason its first line. Heap. */
+static char *rejected_text(const rescl_tune_row *row)
+{
+    char *text = NULL;
+    size_t bytes = 0;
+    FILE *f = open_memstream(&text, &bytes);
+    for (size_t i = 0; f && i < row->tried; i++) {
+        const rescl_tune_candidate *c = &row->candidate[i];
+        if (c->status != RESCL_OK)
+            fprintf(f, "%s%s: %.*s", ftell(f) > 0 ? "; " : "", c->choice,
+                    (int)strcspn(c->reason, "\n"), c->reason);
+    }
+    if (f)
+        fclose(f);
+    return text;
+}
+
+static json_t *candidate_json(const rescl_tune_candidate *c)
+{
+    json_t *j = json_object();
+    cli_json_set(j, "choice", cli_json_string(c->choice));
+    cli_json_set(j, "ms", cli_json_real(c->ms));
+    cli_json_set(j, "error", cli_json_real(c->error));
+    cli_json_set(j, "status", json_string(state_of(c)));
+    cli_json_set(j, "reason", *c->reason ? cli_json_string(c->reason) : json_null());
+    return j;
+}
 
 static void add_json(report *r, const rescl_tune_row *row)
 {
-    json_t *j = json_object();
+    json_t *j = json_object(), *candidates = json_array();
     cli_json_set(j, "model", cli_json_string(r->options.model));
     cli_json_set(j, "problem", cli_json_string(row->problem));
     cli_json_set(j, "count", json_integer((json_int_t)row->count));
-    cli_json_set(j, "default", cli_json_string(row->untuned));
+    cli_json_set(j, "default", row->kept ? json_null() : cli_json_string(row->untuned));
     cli_json_set(j, "default_ms", cli_json_real(row->default_ms));
     cli_json_set(j, "choice", cli_json_string(row->choice));
     cli_json_set(j, "best_ms", cli_json_real(row->best_ms));
     cli_json_set(j, "error", cli_json_real(row->error));
     cli_json_set(j, "tried", json_integer((json_int_t)row->tried));
     cli_json_set(j, "rejected", cli_json_string(row->rejected));
+    cli_json_set(j, "kept", json_boolean(row->kept));
+    for (size_t i = 0; i < row->tried; i++)
+        cli_json_append(candidates, candidate_json(&row->candidate[i]));
+    cli_json_set(j, "candidates", candidates);
     cli_json_append(r->list, j);
 }
 
-static void add_row(report *r, const rescl_tune_row *row)
+static void add_candidates(report *r, const rescl_tune_row *row)
+{
+    cli_table *t = &r->table;
+    for (size_t i = 0; i < row->tried; i++) {
+        const rescl_tune_candidate *c = &row->candidate[i];
+        cli_table_add(t, "%s", r->options.model);
+        cli_table_add(t, "%s", row->problem);
+        cli_table_add(t, "%zu", row->count);
+        cli_table_add(t, "%s", c->choice);
+        cli_table_add(t, "%d", strcmp(c->choice, row->choice) == 0);
+        cli_table_add(t, isnan(c->ms) ? "" : "%.6g", c->ms);
+        cli_table_add(t, isnan(c->error) ? "" : "%.3g", c->error);
+        cli_table_add(t, "%s", state_of(c));
+        cli_table_add(t, "%s", c->reason);
+    }
+}
+
+static void add_row(report *r, const rescl_tune_row *row, const char *rejected)
 {
     cli_table *t = &r->table;
     cli_table_add(t, "%s", row->problem);
@@ -44,37 +103,57 @@ static void add_row(report *r, const rescl_tune_row *row)
     cli_table_add(t, "%s", row->untuned);
     cli_table_add(t, isnan(row->default_ms) ? "" : "%.3f", row->default_ms);
     cli_table_add(t, "%s", row->choice);
-    cli_table_add(t, "%.3f", row->best_ms);
-    cli_table_add(t, "%s", row->rejected);
+    cli_table_add(t, isnan(row->best_ms) ? "kept" : "%.3f", row->best_ms);
+    cli_table_add(t, "%s", rejected);
+}
+
+static void note_row(const report *r, const rescl_tune_row *row, const char *rejected)
+{
+    char duration[32], left[64] = "", times[96];
+    const size_t rest = row->total - row->index - 1;
+    const double each = (rs_clock_seconds() - r->begin) / (double)r->measured;
+    if (rest > 0)
+        snprintf(left, sizeof left, "; about %s left", cli_duration(each * (double)rest, duration));
+    if (isnan(row->default_ms))
+        snprintf(times, sizeof times, "%.3f ms; the default cannot be taken", row->best_ms);
+    else if (strcmp(row->choice, "default") != 0)
+        snprintf(times, sizeof times, "%.3f ms, untuned %.3f ms", row->best_ms, row->default_ms);
+    else
+        snprintf(times, sizeof times, "%.3f ms", row->best_ms);
+    cli_note("%zu/%zu %s: %s %s%s%s%s", row->index + 1, row->total, row->problem, row->choice,
+             times, *rejected ? "; rejected " : "", rejected, left);
 }
 
 static bool on_row(const rescl_tune_row *row, void *user)
 {
     report *r = user;
-    const bool tuned = strcmp(row->choice, "default") != 0;
-    if (isnan(row->default_ms))
-        cli_note("%zu/%zu %s: %s %.3f ms; the default cannot be taken; rejected %s", row->index + 1,
-                 row->total, row->problem, row->choice, row->best_ms, row->rejected);
-    else if (tuned)
-        cli_note("%zu/%zu %s: %s %.3f ms, untuned %.3f ms%s%s", row->index + 1, row->total,
-                 row->problem, row->choice, row->best_ms, row->default_ms,
-                 *row->rejected ? "; rejected " : "", row->rejected);
-    else
-        cli_note("%zu/%zu %s: as it is, %.3f ms%s%s", row->index + 1, row->total, row->problem,
-                 row->best_ms, *row->rejected ? "; rejected " : "", row->rejected);
+    char *text = rejected_text(row);
+    const char *rejected = text ? text : "";
+    if (row->kept) {
+        r->kept++;
+        r->kept_before++;
+    } else {
+        if (r->measured++ == 0 && r->kept > 0)
+            cli_note("%zu of %zu problems were measured before (--force: again)", r->kept,
+                     row->total);
+        note_row(r, row, rejected);
+    }
     if (r->list)
         add_json(r, row);
+    else if (r->csv)
+        add_candidates(r, row);
     else
-        add_row(r, row);
-    if (isnan(row->default_ms)) {
+        add_row(r, row, rejected);
+    if (!row->kept && isnan(row->default_ms)) {
         r->unserved++;
-    } else {
+    } else if (!row->kept) {
         r->default_ms += (double)row->count * row->default_ms;
         r->best_ms += (double)row->count * row->best_ms;
     }
     r->problems++;
-    r->tuned += tuned;
+    r->tuned += strcmp(row->choice, "default") != 0;
     r->rejected += *row->rejected != '\0';
+    free(text);
     return !cli_interrupted();
 }
 
@@ -84,13 +163,18 @@ static int print_report(report *r, const char *path)
         return cli_json_print(r->list);
     if (!r->problems)
         return CLI_OK;
-    if (!cli_table_print(&r->table, "md", stdout))
+    if (!cli_table_print(&r->table, r->csv ? "csv" : "md", stdout))
         return CLI_FAILURE;
+    if (r->csv)
+        return CLI_OK;
     char problems[64];
-    printf("\n%s, %zu with another choice than the default, %zu with rejected candidates\n"
-           "all layers together: %.1f ms, untuned %.1f ms\n",
-           cli_count(r->problems, "problem", problems), r->tuned, r->rejected, r->best_ms,
-           r->default_ms);
+    printf("\n%s, %zu with another choice than the default, %zu with rejected candidates\n",
+           cli_count(r->problems, "problem", problems), r->tuned, r->rejected);
+    if (r->kept_before)
+        printf("%zu of them measured before (--force: again)\n", r->kept_before);
+    if (r->problems > r->kept_before)
+        printf("all layers that were measured together: %.1f ms, untuned %.1f ms\n", r->best_ms,
+               r->default_ms);
     if (r->unserved)
         printf("without %s whose default cannot be taken\n",
                cli_count(r->unserved, "problem", problems));
@@ -106,8 +190,10 @@ static rescl_status tune_all(const cli_args *args, rescl_device *device, const c
     const cli_value *models = &args->value[OPT_models], *sizes = &args->value[OPT_sizes];
     const cli_value *batches = &args->value[OPT_batch_sizes], *modes = &args->value[OPT_modes];
     const size_t all = models->count * sizes->count * batches->count * modes->count;
+    const cli_limit limit = cli_limit_begin(args);
     rescl_status st = RESCL_OK;
     rescl_tune_options *o = &r->options;
+    size_t i = 0;
 
     rescl_tune_options_default(o);
     o->classes = cli_size(args, OPT_classes);
@@ -115,16 +201,24 @@ static rescl_status tune_all(const cli_args *args, rescl_device *device, const c
     o->params = cli_bool(args, OPT_params);
     o->repeats = cli_size(args, OPT_tune_repeats);
     o->min_seconds = cli_real(args, OPT_tune_min_seconds);
+    o->force = cli_bool(args, OPT_force);
     o->output = path;
-    for (size_t i = 0; i < all && st == RESCL_OK; i++) {
+    for (; i < all && st == RESCL_OK && (i == 0 || !cli_limit_passed(&limit)); i++) {
         const size_t mode = i % modes->count, rest = i / modes->count;
         o->batch = batches->sizes[rest % batches->count];
         o->size = sizes->sizes[rest / batches->count % sizes->count];
         o->model = models->words[rest / batches->count / sizes->count];
         o->train = strcmp(modes->words[mode], "train") == 0;
+        o->time_limit = cli_limit_left(&limit);
         cli_note("%s %s size %zu batch %zu ...", o->model, modes->words[mode], o->size, o->batch);
+        r->begin = rs_clock_seconds();
+        r->kept = r->measured = 0;
         st = rescl_tune(device, o, on_row, r);
+        if (cli_limit_ended(&limit, st))
+            st = RESCL_OK;
     }
+    if (st == RESCL_OK)
+        cli_limit_tell(all - i, all, "networks");
     return st;
 }
 
@@ -142,6 +236,8 @@ int cmd_tune(const cli_args *args)
 {
     static const char *const head[] = {"problem", "count", "default", "ms",
                                        "choice",  "ms",    "rejected"};
+    static const char *const csv_head[] = {"model", "problem", "count",  "candidate", "chosen",
+                                           "ms",    "error",   "status", "reason"};
     char path[4096];
     cli_session session;
     report r = {0};
@@ -154,9 +250,11 @@ int cmd_tune(const cli_args *args)
     if (code != CLI_OK)
         return code;
     cli_interrupt_catch(tell_of_stopping); /* the problem that is measured ends, which keeps it */
-    cli_table_init(&r.table, sizeof head / sizeof *head);
+    r.csv = strcmp(cli_str(args, OPT_tune_form), "csv") == 0;
+    cli_table_init(&r.table,
+                   r.csv ? sizeof csv_head / sizeof *csv_head : sizeof head / sizeof *head);
     for (size_t i = 0; i < r.table.columns; i++)
-        cli_table_add(&r.table, "%s", head[i]);
+        cli_table_add(&r.table, "%s", r.csv ? csv_head[i] : head[i]);
     if (cli_bool(args, OPT_json))
         r.list = json_array();
     rescl_status st = RESCL_OK;

@@ -119,6 +119,20 @@ const rs_tensor *rs_trial_result(const rs_args *args, rs_pass pass)
                                    : &args->diff_src[0];
 }
 
+/* The normalisation that made src[0], for a pass that sums for it. */
+static rescl_status make_norm(rescl_device *dev, const rs_problem *p, rs_trial *t)
+{
+    rescl_status st = RESCL_OK;
+    const size_t channels = p->src[0].dim[p->src[0].ndim - 1];
+    const rs_shape each = rs_shape_1(channels);
+
+    RS_TRY(rs_buffer_create(dev, rs_sums_bytes(t->plan.sums_parts, channels), &t->sums));
+    for (size_t i = 0; i < RS_COUNT(t->norm); i++)
+        RS_TRY(make_tensor(dev, &each, SEED_OTHERS + i, &t->norm[i]));
+out:
+    return st;
+}
+
 rescl_status rs_trial_init(rescl_device *dev, const rs_problem *p, rs_pass pass, const char *choice,
                            rs_trial *out)
 {
@@ -134,6 +148,8 @@ rescl_status rs_trial_init(rescl_device *dev, const rs_problem *p, rs_pass pass,
         RS_TRY(rs_buffer_create(
             dev, rs_moments_bytes(out->plan.moments_parts, p->dst.dim[p->dst.ndim - 1]),
             &out->moments));
+    if (out->plan.sums_parts)
+        RS_TRY(make_norm(dev, p, out));
 out:
     return st;
 }
@@ -143,6 +159,9 @@ void rs_trial_fini(rs_trial *t)
     rs_buffer_release(t->scratch);
     rs_buffer_release(t->packed);
     rs_buffer_release(t->moments);
+    rs_buffer_release(t->sums);
+    for (size_t i = 0; i < RS_COUNT(t->norm); i++)
+        rs_buffer_release(t->norm[i].buf);
     *t = (rs_trial){0};
 }
 
@@ -168,6 +187,13 @@ rescl_status rs_trial_run(const rs_trial *t, rs_args *args, bool pack, double *m
     args->scratch = t->scratch;
     args->packed = t->packed;
     args->moments = t->moments;
+    args->sums = t->sums;
+    args->norm = (rs_norm){.src = args->src[0].buf,
+                           .gamma = t->norm[0].buf,
+                           .beta = t->norm[1].buf,
+                           .mean = t->norm[2].buf,
+                           .inv_std = t->norm[3].buf,
+                           .relu = true};
     if (events)
         rs_profile_reset(dev);
     if (pack)

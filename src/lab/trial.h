@@ -24,7 +24,8 @@ const rs_tensor *rs_trial_result(const rs_args *args, rs_pass pass);
 
 typedef struct rs_trial {
     rs_plan plan;
-    rs_buffer *scratch, *packed, *moments;
+    rs_buffer *scratch, *packed, *moments, *sums;
+    rs_tensor norm[4]; /* gamma, beta, mean and inv_std of what is summed for */
 } rs_trial;
 
 /* Plans by `choice` (as rs_choice_plan), compiles and takes memory. `out` is {0}. */

@@ -1,8 +1,11 @@
 /* `rescl tune`: a network's problems, the best way to do each, and the file that keeps it. */
+#include "candidates.h"
 #include "error.h"
 #include "netmodel.h"
 #include "optionvalue.h"
 #include "path.h"
+#include "rounds.h"
+#include "trial.h"
 #include "tune_problem.h"
 #include "tunefile.h"
 #include "tuning.h"
@@ -65,43 +68,111 @@ static rescl_status read_old(rs_tune_table *table, const char *path, const rescl
     return st;
 }
 
-/* What a run adds its results to. */
-typedef struct keeper {
+/* One run, and what it adds its results to. */
+typedef struct tuning {
+    rescl_device *dev;
+    const rescl_tune_options *o;
+    rs_worklist list;
+    size_t *open; /* items of the list that are to be measured */
+    size_t opens, told;
+    double deadline;
     rs_tune_table table;
     char *path;
     rescl_tune_fn fn;
     void *user;
-} keeper;
+} tuning;
 
-static rescl_status tune_work(rescl_device *dev, const rescl_tune_options *o,
-                              const rs_worklist *list, size_t at, keeper *k)
+/* Tells of a problem, RESCL_ERR_INTERRUPTED where that is to be the last. */
+static rescl_status tell(tuning *t, const rs_work *work, rescl_tune_row *row)
 {
     rescl_status st = RESCL_OK;
-    const rs_work *work = &list->item[at];
+    const size_t done = t->told + 1, all = t->list.count;
+
+    row->index = t->told++;
+    row->total = all;
+    row->problem = work->key;
+    row->count = work->count;
+    RS_FAIL_IF(!t->fn(row, t->user), RESCL_ERR_INTERRUPTED,
+               "stopped on request; %zu of %zu problems are in %s", done, all, t->path);
+out:
+    return st;
+}
+
+/* Tells of the problems that the file has a choice for, and collects the others. */
+static rescl_status sort_out(tuning *t)
+{
+    rescl_status st = RESCL_OK;
+
+    RS_OOM(t->open = calloc(t->list.count + 1, sizeof *t->open));
+    for (size_t i = 0; i < t->list.count; i++) {
+        const rs_work *work = &t->list.item[i];
+        const char *choice = rs_tune_table_get(&t->table, work->key);
+        rescl_tune_row row = {.untuned = "",
+                              .choice = choice,
+                              .default_ms = NAN,
+                              .best_ms = NAN,
+                              .error = NAN,
+                              .rejected = "",
+                              .kept = true};
+        if (choice && !t->o->force && !t->o->impl)
+            RS_TRY(tell(t, work, &row));
+        else
+            t->open[t->opens++] = i;
+    }
+out:
+    return st;
+}
+
+static rescl_status tune_work(tuning *t, const rs_work *work)
+{
+    rescl_status st = RESCL_OK;
+    rescl_tune_options o = *t->o;
     rs_tune_result r = {0};
 
-    st = rs_tune_problem(dev, &work->problem, work->pass, o, &r);
+    /* What is left of the time; not 0, which is no limit. */
+    if (o.time_limit > 0.0)
+        o.time_limit = fmax(t->deadline - rs_rounds_clock(), 1e-9);
+    st = rs_tune_problem(t->dev, &work->problem, work->pass, &o, &r);
     if (st != RESCL_OK) {
         rs_error_prefix("%s", work->key);
         goto out;
     }
-    RS_TRY(keep_result(&k->table, work->key, &r));
-    RS_TRY(rs_tune_table_write(&k->table, k->path, rescl_device_get_info(dev)));
-    const rescl_tune_row row = {.index = at,
-                                .total = list->count,
-                                .problem = work->key,
-                                .count = work->count,
-                                .untuned = r.untuned,
-                                .choice = r.choice,
-                                .default_ms = r.default_ms,
-                                .best_ms = r.best_ms,
-                                .error = r.error,
-                                .tried = r.tried,
-                                .rejected = r.rejected};
-    RS_FAIL_IF(!k->fn(&row, k->user), RESCL_ERR_INTERRUPTED,
-               "stopped on request; %zu of %zu problems are in %s", at + 1, list->count, k->path);
+    RS_TRY(keep_result(&t->table, work->key, &r));
+    RS_TRY(rs_tune_table_write(&t->table, t->path, rescl_device_get_info(t->dev)));
+    rescl_tune_row row = {.untuned = r.untuned,
+                          .choice = r.choice,
+                          .default_ms = r.default_ms,
+                          .best_ms = r.best_ms,
+                          .error = r.error,
+                          .tried = r.rows,
+                          .rejected = r.rejected,
+                          .candidate = r.row};
+    RS_TRY(tell(t, work, &row));
 out:
     rs_tune_result_fini(&r);
+    return st;
+}
+
+/* All that are open, unless the time limit comes first. */
+static rescl_status tune_open(tuning *t)
+{
+    rescl_status st = RESCL_OK;
+
+    RS_TRY(rs_trial_clock_begin(t->dev));
+    if (rs_device_caps(t->dev)->type != RESCL_DEVICE_CPU)
+        RS_TRY(rs_candidates_build(t->dev, &t->list, t->open, t->opens, t->o, t->deadline));
+    for (size_t i = 0; i < t->opens; i++) {
+        st = tune_work(t, &t->list.item[t->open[i]]);
+        RS_FAIL_IF(st == RESCL_ERR_INTERRUPTED && rs_deadline_passed(t->deadline) &&
+                       t->told < t->list.count,
+                   RESCL_ERR_INTERRUPTED,
+                   "the time limit of %g s is reached: %zu of %zu problems were not measured; the "
+                   "next run goes on there",
+                   t->o->time_limit, t->list.count - t->told, t->list.count);
+        RS_TRY(st);
+    }
+out:
+    rs_trial_clock_end(t->dev);
     return st;
 }
 
@@ -113,29 +184,31 @@ rescl_status rescl_tune(rescl_device *device, const rescl_tune_options *options,
     rescl_tune_options o;
     rescl_model_options about = {0};
     rescl_model *model = NULL;
-    rs_worklist list = {0};
-    keeper k = {.fn = fn, .user = user};
+    tuning t = {.dev = device, .o = &o, .fn = fn, .user = user};
 
     rescl_tune_options_default(&o);
     RS_TRY(rs_options_take(&o, sizeof o, options, "rescl_tune_options"));
+    t.deadline = rs_deadline_after(o.time_limit);
     about.name = o.model;
     about.classes = o.classes;
     about.image_size = o.size;
     RS_TRY(check_options(&o));
     if (o.output)
-        RS_OOM(k.path = strdup(o.output));
+        RS_OOM(t.path = strdup(o.output));
     else
-        RS_TRY(rs_tune_path(info, &k.path));
-    RS_TRY(read_old(&k.table, k.path, info));
+        RS_TRY(rs_tune_path(info, &t.path));
+    RS_TRY(read_old(&t.table, t.path, info));
     RS_TRY(rs_model_build(&about, &model));
-    RS_TRY(rs_worklist_add_network(&list, device, model->graph, o.batch, o.train));
-    for (size_t i = 0; i < list.count; i++)
-        RS_TRY(tune_work(device, &o, &list, i, &k));
+    RS_TRY(rs_worklist_add_network(&t.list, device, model->graph, o.batch, o.train));
+    RS_TRY(sort_out(&t));
+    if (t.opens > 0)
+        RS_TRY(tune_open(&t));
 out:
     rs_tuning_forget(device); /* what is planned from now on takes the new choices */
-    free(k.path);
-    rs_tune_table_fini(&k.table);
-    rs_worklist_fini(&list);
+    free(t.path);
+    free(t.open);
+    rs_tune_table_fini(&t.table);
+    rs_worklist_fini(&t.list);
     rescl_model_destroy(model);
     return st;
 }

@@ -19,6 +19,25 @@ done
 problems=$(grep -c "^[a-z0-9]* fwd infer .* = " x.tune)
 [ "$problems" -gt 4 ] || fail "expected a line for each problem, found $problems"
 
+# Run again it measures what is left alone, and rows tell what was tried.
+grep -v "dense fwd" x.tune >part.tune
+# shellcheck disable=SC2086
+run tune $small --no-params -o part.tune --csv
+want_code 0
+want_err "$((problems - 1)) of $problems problems were measured before (--force: again)"
+[ "$(head -n 1 out)" = "model,problem,count,candidate,chosen,ms,error,status,reason" ] ||
+    fail "expected a csv's head"
+grep -q '^resnet8,.*dense fwd infer.*,default,[01],[0-9].*,ok,$' out || fail "expected the default's row"
+grep -q 'conv2d' out && fail "expected rows of what was measured alone"
+# shellcheck disable=SC2086
+run tune $small --no-params -o part.tune --json
+want_code 0
+[ "$(grep -c '"kept": true' out)" -eq "$problems" ] || fail "expected all problems to be kept"
+# shellcheck disable=SC2086
+run tune $small --no-params -o part.tune --force --time-limit 0.001
+want_code 0
+want_err "$problems of $problems problems were not measured; the next run goes on there"
+
 # Made to choose something that no default is, the file is taken.
 sed 's/^\(conv2d .*pad [0-9x]*[^=]*\) = .*/\1 = simt_gemm rm=4/' x.tune >y.tune
 rm x.tune

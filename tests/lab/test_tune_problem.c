@@ -104,10 +104,18 @@ static void wrong_results_are_rejected(void **state)
     assert_ok(rs_tune_problem(rs_test_device(), &p, RS_FWD, &o, &r));
     assert_string_equal(r.choice, RS_CHOICE_DEFAULT);
     assert_string_equal(r.untuned, "direct");
-    assert_int_equal(r.tried, 3);
+    assert_int_equal(r.rows, 3);
     assert_true(r.error <= 1.0 && r.best_ms > 0.0);
     assert_non_null(strstr(r.rejected, "idle: 5120 of 5120 numbers are NaN"));
     assert_non_null(strstr(r.rejected, "careless: off by"));
+    /* They are rows with their reasons. */
+    assert_string_equal(r.row[0].choice, "default");
+    assert_int_equal(r.row[0].status, RESCL_OK);
+    assert_true(r.row[0].ms > 0.0 && r.row[0].error <= 1.0 && r.row[0].reason[0] == '\0');
+    assert_string_equal(r.row[2].choice, "careless");
+    assert_int_equal(r.row[2].status, RESCL_ERR_NUMERIC);
+    assert_true(isnan(r.row[2].ms) && r.row[2].error > 1.0);
+    assert_non_null(strstr(r.row[2].reason, "off by"));
     rs_tune_result_fini(&r);
 }
 
@@ -140,6 +148,8 @@ static void failures_are_rejected(void **state)
     assert_ok(rs_tune_problem(rs_test_device(), &p, RS_FWD, &o, &r));
     assert_string_equal(r.choice, RS_CHOICE_DEFAULT);
     assert_non_null(strstr(r.rejected, "broken: broken is out of order"));
+    assert_int_equal(r.row[1].status, RESCL_ERR_DEVICE);
+    assert_string_equal(r.row[1].reason, "broken is out of order");
     rs_tune_result_fini(&r);
 }
 
@@ -208,7 +218,7 @@ static void nothing_is_dropped_in_silence(void **state)
         add_impl(i, name[i], refuse);
     }
     assert_ok(rs_tune_problem(rs_test_device(), &p, RS_FWD, &o, &r));
-    assert_int_equal(r.tried, RS_COUNT(made));
+    assert_int_equal(r.rows, RS_COUNT(made));
     for (int i = 1; i < (int)RS_COUNT(made); i++) {
         char text[160];
         snprintf(text, sizeof text, "%s: %s is out of order", name[i], name[i]);
@@ -262,6 +272,58 @@ static void the_faster_one_wins(void **state)
     rs_rounds_clock = real;
 }
 
+/* What is far behind after one run is not timed again, unless what was faster fails in the end. */
+static rescl_status fail_soon(const rs_plan *plan, const rs_args *args)
+{
+    return --limit < 0 ? refuse(plan, args) : hurry(plan, args);
+}
+
+static void a_slow_one_serves_at_last(void **state)
+{
+    (void)state;
+    const rs_problem p = problem();
+    const rescl_tune_options o = quick();
+    rs_tune_result r;
+    double (*const real)(void) = rs_rounds_clock;
+    rs_rounds_clock = now;
+    add_impl(1, "dawdling", dawdle);
+    add_impl(0, "worn", fail_soon);
+    limit = 100;
+    assert_ok(rs_tune_problem(rs_test_device(), &p, RS_FWD, &o, &r));
+    assert_string_equal(r.choice, RS_CHOICE_DEFAULT);
+    assert_true(fabs(r.row[1].ms - 5.0) < 1e-6); /* of the one run */
+    rs_tune_result_fini(&r);
+    limit = 3;
+    assert_ok(rs_tune_problem(rs_test_device(), &p, RS_FWD, &o, &r));
+    assert_string_equal(r.choice, "dawdling");
+    assert_true(r.failed && isnan(r.default_ms) && fabs(r.best_ms - 5.0) < 1e-6);
+    rs_tune_result_fini(&r);
+    rs_rounds_clock = real;
+}
+
+/* A problem that the limit cuts short gives no result. */
+static void the_limit_ends_a_problem(void **state)
+{
+    (void)state;
+    const rs_problem p = problem();
+    rescl_tune_options o = quick();
+    rs_tune_result r;
+    double (*const real)(void) = rs_rounds_clock;
+    rs_rounds_clock = now;
+    add_impl(1, "quick", hurry);
+    add_impl(0, "dawdling", dawdle);
+    for (int ms = 1; ms < 40; ms += 3) {
+        o.time_limit = ms * 1e-3 + 1e-6;
+        assert_fails(rs_tune_problem(rs_test_device(), &p, RS_FWD, &o, &r), RESCL_ERR_INTERRUPTED,
+                     "time limit");
+    }
+    o.time_limit = 1.0;
+    assert_ok(rs_tune_problem(rs_test_device(), &p, RS_FWD, &o, &r));
+    assert_string_equal(r.choice, "quick");
+    rs_tune_result_fini(&r);
+    rs_rounds_clock = real;
+}
+
 /* What a pass adds to counts, and every pass has its truth. */
 static void all_passes_are_judged(void **state)
 {
@@ -297,7 +359,7 @@ static void all_passes_are_judged(void **state)
 /* ---- whole networks ---------------------------------------------------------------------- */
 
 typedef struct seen {
-    size_t rows, stop_after;
+    size_t rows, kept, stop_after;
     char problem[256];
 } seen;
 
@@ -305,8 +367,14 @@ static bool count(const rescl_tune_row *row, void *user)
 {
     seen *s = user;
     assert_int_equal(row->index, s->rows);
-    assert_true(row->total > 0 && row->count > 0 && row->tried > 0);
-    assert_true(row->error <= 1.0 && row->best_ms > 0.0);
+    assert_true(row->total > 0 && row->count > 0);
+    if (row->kept) {
+        assert_true(isnan(row->best_ms) && row->tried == 0 && row->choice[0] != '\0');
+        assert_int_equal(row->index, s->kept);
+        s->kept++;
+    } else {
+        assert_true(row->error <= 1.0 && row->best_ms > 0.0 && row->tried > 0);
+    }
     snprintf(s->problem, sizeof s->problem, "%s", row->problem);
     s->rows++;
     return s->rows != s->stop_after;
@@ -340,6 +408,25 @@ static void networks_are_tuned(void **state)
     assert_fails(rescl_tune(rs_test_device(), &o, count, &s), RESCL_ERR_INTERRUPTED, "2 of", path);
     assert_int_equal(s.rows, 2);
     assert_int_equal(entries(path), before + 2);
+    /* The next run goes on there; nothing is left of inference, unless it is to be measured again. */
+    s = (seen){.stop_after = 3};
+    assert_fails(rescl_tune(rs_test_device(), &o, count, &s), RESCL_ERR_INTERRUPTED, "3 of", path);
+    assert_int_equal(s.kept, 2);
+    assert_int_equal(entries(path), before + 3);
+    o.train = o.params = false;
+    s = (seen){0};
+    assert_ok(rescl_tune(rs_test_device(), &o, count, &s));
+    assert_true(s.rows == before && s.kept == before);
+    o.force = true;
+    s = (seen){.stop_after = 1};
+    assert_fails(rescl_tune(rs_test_device(), &o, count, &s), RESCL_ERR_INTERRUPTED, "1 of", path);
+    assert_int_equal(s.kept, 0);
+    o.time_limit = 1e-9;
+    s = (seen){0};
+    assert_fails(rescl_tune(rs_test_device(), &o, count, &s), RESCL_ERR_INTERRUPTED,
+                 "problems were not measured");
+    assert_int_equal(s.rows, 0);
+    assert_int_equal(entries(path), before + 3);
     free(path);
     rs_test_dir_remove(dir);
 }
@@ -396,6 +483,8 @@ int main(void)
         cmocka_unit_test(a_later_failure_is_rejected),
         cmocka_unit_test(nothing_is_dropped_in_silence),
         cmocka_unit_test(the_faster_one_wins),
+        cmocka_unit_test(a_slow_one_serves_at_last),
+        cmocka_unit_test(the_limit_ends_a_problem),
         cmocka_unit_test(all_passes_are_judged),
         cmocka_unit_test(networks_are_tuned),
         cmocka_unit_test(files_of_others_are_kept),
