@@ -408,6 +408,19 @@ out:
     return st;
 }
 
+const rs_batch *rs_loader_peek(rs_loader *l)
+{
+    const rs_batch *batch = NULL;
+    pthread_mutex_lock(&l->lock);
+    if (l->started && l->next < l->batches) {
+        const slot *s = slot_of(l, l->next);
+        const bool made = s->done > 0 && s->done == s->batch.n && s->failed_at == SIZE_MAX;
+        batch = made && !s->held ? &s->batch : NULL;
+    }
+    pthread_mutex_unlock(&l->lock);
+    return batch;
+}
+
 void rs_loader_release(rs_loader *l, const rs_batch *batch)
 {
     if (!batch)

@@ -72,6 +72,9 @@ rescl_status rs_loader_start(rs_loader *l, uint64_t epoch, size_t first) RESCL_C
  * file. The batch is the caller's until rs_loader_release. */
 rescl_status rs_loader_next(rs_loader *l, const rs_batch **out) RESCL_CHECK;
 void rs_loader_release(rs_loader *l, const rs_batch *batch);
+/* The batch that rs_loader_next gives next, if that would neither wait nor fail; else NULL. It can be read,
+ * and becomes the caller's by rs_loader_next. */
+const rs_batch *rs_loader_peek(rs_loader *l);
 
 /* Where the input lies in an image: the image is resized to width x height, and the input is cut
  * out of that at (left, top). */

@@ -92,7 +92,7 @@ static rescl_status eval_step(rs_evaluation *e, const rs_batch *batch, rs_output
     rescl_status st = RESCL_OK;
     const char *layer = NULL;
 
-    RS_TRY(rs_team_evaluate(e->team, batch, out));
+    RS_TRY(rs_team_evaluate(e->team, batch, e->loader, out));
     if (!rs_all_finite(out->losses, batch->n)) {
         RS_TRY(rs_team_find_nonfinite(e->team, &layer));
         RS_FAIL(RESCL_ERR_NUMERIC,
@@ -152,6 +152,7 @@ rescl_status rs_evaluate(rs_evaluation *e, rescl_metrics *out)
                "none of the images of the evaluation can be read");
     rs_tally_metrics(&tally, outputs.classes, rs_clock_seconds() - start, data_wait, out);
 out:
+    rs_team_forget(e->team);
     if (batch)
         rs_loader_release(e->loader, batch);
     return st;

@@ -54,21 +54,51 @@ static void softmax(const float *logits, size_t n, float *probs)
         probs[k] = (float)(exp((double)logits[k] - largest) / sum);
 }
 
-rescl_status rs_predictor_forward(rescl_predictor *p, size_t count, float *probs)
+rescl_status rs_predictor_send(rescl_predictor *p, const uint8_t *pixels, size_t count)
+{
+    rescl_status st = RESCL_OK;
+    const rescl_model *m = p->model;
+    float table[3][256];
+
+    if (count < p->batch) {
+        if (pixels != p->pixels)
+            memcpy(p->pixels, pixels, count * p->values);
+        memset(p->pixels + count * p->values, 0, (p->batch - count) * p->values);
+        pixels = p->pixels;
+    }
+    RS_TRY(rs_preprocess_table(m->preprocess, &m->normalize, table));
+    RS_TRY(rs_replica_send(p->replica,
+                           &(rs_images){p->batch, pixels, (const float(*)[256])table, p->labels}));
+out:
+    return st;
+}
+
+void rs_predictor_forget(rescl_predictor *p)
+{
+    if (p->ahead)
+        rs_replica_abandon(p->replica);
+    p->ahead = false;
+}
+
+rescl_status rs_predictor_forward(rescl_predictor *p)
+{
+    rescl_status st = RESCL_OK;
+    rs_net *net = rs_replica_net(p->replica, RS_MODE_EVAL, p->batch);
+
+    p->count = 0;
+    RS_TRY(rs_replica_receive(p->replica, net));
+    RS_TRY(rs_replica_forward(p->replica, net, 0, 0));
+out:
+    return st;
+}
+
+rescl_status rs_predictor_settle(rescl_predictor *p, size_t count, float *probs)
 {
     rescl_status st = RESCL_OK;
     const rescl_model *m = p->model;
     rs_net *net = rs_replica_net(p->replica, RS_MODE_EVAL, p->batch);
     const char *layer = NULL;
-    float table[3][256];
 
-    p->count = 0;
-    memset(p->pixels + count * p->values, 0, (p->batch - count) * p->values);
-    RS_TRY(rs_preprocess_table(m->preprocess, &m->normalize, table));
-    RS_TRY(rs_replica_send(
-        p->replica, &(rs_images){p->batch, p->pixels, (const float(*)[256])table, p->labels}));
-    RS_TRY(rs_replica_receive(p->replica, net));
-    RS_TRY(rs_replica_forward(p->replica, net, 0, 0));
     RS_TRY(rs_replica_settle(p->replica));
     if (!rs_all_finite(p->replica->logits, count * m->classes)) {
         RS_TRY(rs_net_explain_nonfinite(net, 0, 0, &layer));
@@ -95,7 +125,10 @@ rescl_status rescl_predictor_run(rescl_predictor *p, const rescl_image *images, 
     for (size_t i = 0; i < count; i++)
         RS_TRY(rs_image_to_input(&images[i], m->image_size, m->image_size, &m->resize,
                                  m->preprocess, p->pixels + i * p->values));
-    RS_TRY(rs_predictor_forward(p, count, probs));
+    rs_predictor_forget(p);
+    RS_TRY(rs_predictor_send(p, p->pixels, count));
+    RS_TRY(rs_predictor_forward(p));
+    RS_TRY(rs_predictor_settle(p, count, probs));
 out:
     return st;
 }

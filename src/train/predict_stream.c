@@ -19,6 +19,7 @@ typedef struct stream {
     rescl_image_source source;
     void *user;
     rescl_error **error; /* by image; NULL where it was read */
+    rs_loader *loader;
 } stream;
 
 static rescl_status keep_error(stream *s, size_t index, rescl_status status)
@@ -52,14 +53,21 @@ out:
     return st;
 }
 
-/* Runs a batch and hands over its images in order. */
-static rescl_status predict_batch(rescl_predictor *p, const rs_batch *batch, const stream *s,
+/* Runs a batch, sends the one behind it if that is made, and hands over the images in order. */
+static rescl_status predict_batch(rescl_predictor *p, const rs_batch *batch, stream *s,
                                   float *probs, rescl_prediction_sink sink)
 {
     rescl_status st = RESCL_OK;
     const size_t first = batch->index * p->batch, classes = p->model->classes;
-    memcpy(p->pixels, batch->pixels, batch->n * p->values);
-    RS_TRY(rs_predictor_forward(p, batch->n, probs));
+    if (!p->ahead)
+        RS_TRY(rs_predictor_send(p, batch->pixels, batch->n));
+    p->ahead = false;
+    RS_TRY(rs_predictor_forward(p));
+    const rs_batch *next = rs_loader_peek(s->loader);
+    if (next)
+        RS_TRY(rs_predictor_send(p, next->pixels, next->n));
+    p->ahead = next != NULL;
+    RS_TRY(rs_predictor_settle(p, batch->n, probs));
     for (size_t i = 0; i < batch->n; i++) {
         const rescl_error *error = s->error[first + i];
         const rescl_prediction one = {.index = first + i,
@@ -95,7 +103,6 @@ rescl_status rescl_predictor_stream(rescl_predictor *p, size_t count, size_t wor
                                     .normalize = m->normalize,
                                     .workers = workers < useful ? workers : useful,
                                     .depth = 2};
-    rs_loader *loader = NULL;
     const rs_batch *batch = NULL;
     float *probs = NULL;
 
@@ -106,19 +113,20 @@ rescl_status rescl_predictor_stream(rescl_predictor *p, size_t count, size_t wor
     set.count = set.total = count;
     RS_OOM(s.error = calloc(count, sizeof *s.error));
     RS_OOM(probs = calloc(p->batch, m->classes * sizeof *probs));
-    RS_TRY(rs_loader_create(&set, &load, &loader));
-    RS_TRY(rs_loader_start(loader, 0, 0));
+    RS_TRY(rs_loader_create(&set, &load, &s.loader));
+    RS_TRY(rs_loader_start(s.loader, 0, 0));
     for (;;) {
-        RS_TRY(rs_loader_next(loader, &batch));
+        RS_TRY(rs_loader_next(s.loader, &batch));
         if (!batch)
             break;
         RS_TRY(predict_batch(p, batch, &s, probs, sink));
-        rs_loader_release(loader, batch);
+        rs_loader_release(s.loader, batch);
         batch = NULL;
     }
 out:
-    rs_loader_release(loader, batch);
-    rs_loader_destroy(loader);
+    rs_predictor_forget(p);
+    rs_loader_release(s.loader, batch);
+    rs_loader_destroy(s.loader);
     for (size_t i = 0; s.error && i < count; i++)
         free(s.error[i]);
     free(s.error);

@@ -15,9 +15,16 @@ struct rescl_predictor {
     uint8_t *pixels;
     int32_t *labels; /* zeros: the loss is computed and not used */
     size_t count;    /* images of the last forward */
+    bool ahead;      /* a batch was sent before its turn */
 };
 
-/* Class probabilities of the first `count` inputs in p->pixels, preprocessed as the model's are. */
-rescl_status rs_predictor_forward(rescl_predictor *p, size_t count, float *probs) RESCL_CHECK;
+/* Sends `count` inputs, which may be the first of p->pixels, preprocessed as the model's are. */
+rescl_status rs_predictor_send(rescl_predictor *p, const uint8_t *pixels, size_t count) RESCL_CHECK;
+/* Enqueues the forward pass of what was sent first. */
+rescl_status rs_predictor_forward(rescl_predictor *p) RESCL_CHECK;
+/* Its class probabilities, of the first `count`. */
+rescl_status rs_predictor_settle(rescl_predictor *p, size_t count, float *probs) RESCL_CHECK;
+/* A batch that was sent before its turn is not asked for. */
+void rs_predictor_forget(rescl_predictor *p);
 
 #endif

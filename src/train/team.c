@@ -8,11 +8,12 @@
 struct rs_team {
     rs_replica *replica;
     rs_replica_options plan;
-    rs_net *last;        /* that ran last, or NULL */
-    uint64_t seed, step; /* with these */
-    bool stepping;       /* a training step is under way, or not known to have ended well */
-    bool spoiled;        /* a training step failed half-way */
-    rescl_error why;     /* with this */
+    const rs_batch *sent; /* ahead of its evaluation, or NULL */
+    rs_net *last;         /* that ran last, or NULL */
+    uint64_t seed, step;  /* with these */
+    bool stepping;        /* a training step is under way, or not known to have ended well */
+    bool spoiled;         /* a training step failed half-way */
+    rescl_error why;      /* with this */
 };
 
 rescl_status rs_team_create(rescl_device *const *devices, size_t count, const rs_graph *graph,
@@ -104,10 +105,54 @@ out:
     return st;
 }
 
+static rescl_status send(rs_team *t, const rs_batch *batch)
+{
+    return rs_replica_send(t->replica,
+                           &(rs_images){batch->n, batch->pixels, batch->table, batch->labels});
+}
+
+void rs_team_forget(rs_team *t)
+{
+    if (t->sent)
+        rs_replica_abandon(t->replica);
+    t->sent = NULL;
+}
+
+static rescl_status send_ahead(rs_team *t, rs_loader *loader)
+{
+    rescl_status st = RESCL_OK;
+    const rs_batch *next = loader ? rs_loader_peek(loader) : NULL;
+
+    if (next)
+        RS_TRY(send(t, next));
+    t->sent = next;
+out:
+    return st;
+}
+
+/* Enqueues all of a batch. */
+static rescl_status enqueue(rs_team *t, rs_net *net, rs_mode mode, const rs_batch *batch)
+{
+    rescl_status st = RESCL_OK;
+    const bool sent = t->sent == batch;
+
+    if (!sent)
+        rs_team_forget(t);
+    t->sent = NULL;
+    if (!sent)
+        RS_TRY(send(t, batch));
+    RS_TRY(rs_replica_receive(t->replica, net));
+    RS_TRY(rs_replica_forward(t->replica, net, t->seed, t->step));
+    if (mode == RS_MODE_TRAIN)
+        RS_TRY(rs_net_backward(net, &RS_STEP(t->seed, t->step), NULL));
+out:
+    return st;
+}
+
 /* Everything of a batch is enqueued before the first wait: the device goes on with backward while
  * the host looks at the outputs. */
-static rescl_status run_batch(rs_team *t, rs_mode mode, const rs_batch *batch, uint64_t seed,
-                              uint64_t step, rs_outputs *out)
+static rescl_status run_batch(rs_team *t, rs_mode mode, const rs_batch *batch, rs_loader *ahead,
+                              uint64_t seed, uint64_t step, rs_outputs *out)
 {
     rescl_status st = RESCL_OK;
     rs_replica *r = t->replica;
@@ -119,18 +164,15 @@ static rescl_status run_batch(rs_team *t, rs_mode mode, const rs_batch *batch, u
     t->last = net;
     t->seed = seed;
     t->step = step;
-    st = rs_replica_send(r, &(rs_images){batch->n, batch->pixels, batch->table, batch->labels});
+    st = enqueue(t, net, mode, batch);
     if (st == RESCL_OK)
-        st = rs_replica_receive(r, net);
-    if (st == RESCL_OK)
-        st = rs_replica_forward(r, net, seed, step);
-    if (st == RESCL_OK && mode == RS_MODE_TRAIN) {
-        st = rs_net_backward(net, &RS_STEP(seed, step), NULL);
-        if (st != RESCL_OK)
-            rs_replica_abandon(r);
-    }
+        st = send_ahead(t, ahead);
     if (st == RESCL_OK)
         st = rs_replica_settle(r);
+    else
+        rs_replica_abandon(r);
+    if (st != RESCL_OK)
+        t->sent = NULL;
     RS_TRY(mode == RS_MODE_TRAIN ? spoil(t, st) : end_wait(t, st));
     *out = (rs_outputs){batch->n, r->classes, r->logits, r->losses};
 out:
@@ -140,7 +182,7 @@ out:
 rescl_status rs_team_gradients(rs_team *t, const rs_batch *batch, uint64_t seed, uint64_t step,
                                rs_outputs *out)
 {
-    return run_batch(t, RS_MODE_TRAIN, batch, seed, step, out);
+    return run_batch(t, RS_MODE_TRAIN, batch, NULL, seed, step, out);
 }
 
 rescl_status rs_team_update(rs_team *t, const rs_rates *lr, uint64_t step)
@@ -155,9 +197,9 @@ out:
     return st;
 }
 
-rescl_status rs_team_evaluate(rs_team *t, const rs_batch *batch, rs_outputs *out)
+rescl_status rs_team_evaluate(rs_team *t, const rs_batch *batch, rs_loader *ahead, rs_outputs *out)
 {
-    return run_batch(t, RS_MODE_EVAL, batch, 0, 0, out);
+    return run_batch(t, RS_MODE_EVAL, batch, ahead, 0, 0, out);
 }
 
 rescl_status rs_team_find_nonfinite(rs_team *t, const char **layer)

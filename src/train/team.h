@@ -50,8 +50,12 @@ rescl_status rs_team_gradients(rs_team *t, const rs_batch *batch, uint64_t seed,
 /* Updates the parameters by the gradients of the last batch; `step` counts from 1. Waits for
  * nothing. */
 rescl_status rs_team_update(rs_team *t, const rs_rates *lr, uint64_t step) RESCL_CHECK;
-/* Forward of a batch as in inference. */
-rescl_status rs_team_evaluate(rs_team *t, const rs_batch *batch, rs_outputs *out) RESCL_CHECK;
+/* Forward of a batch as in inference. The next batch of `ahead`, where it is made already, goes up while
+ * the device works on this one; NULL: none does. After a batch that went ahead comes either its own
+ * evaluation or rs_team_forget. */
+rescl_status rs_team_evaluate(rs_team *t, const rs_batch *batch, rs_loader *ahead, rs_outputs *out)
+    RESCL_CHECK;
+void rs_team_forget(rs_team *t);
 
 /* Of the last batch, whose loss is not finite, with the weights as they are now: the first layer
  * whose output, or else the first parameter or gradient, holds NaN or infinity; NULL without a last

@@ -1,6 +1,7 @@
 #include "testing.h"
 #include "threadpool.h"
 
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -319,6 +320,39 @@ static void bears_any_end(void **state)
     rs_loader_destroy(NULL);
 }
 
+/* What is shown is what is given next; nothing that is not made, cannot be made, or is not there. */
+static void shows_the_next_batch(void **state)
+{
+    (void)state;
+    fake f = fake_of(20);
+    rs_loader_options o = options_of(8, 2);
+    f.broken = 17;
+    rs_loader *l = make(&f, &o);
+    const rs_batch *shown, *b;
+    assert_null(rs_loader_peek(l));
+    assert_ok(rs_loader_start(l, 0, 0));
+    for (size_t i = 0; i < 2; i++) {
+        while (!(shown = rs_loader_peek(l)))
+            sched_yield();
+        assert_int_equal(shown->index, i);
+        assert_int_equal(shown->pixels[0], i * 8);
+        assert_ptr_equal(rs_loader_peek(l), shown);
+        assert_ok(rs_loader_next(l, &b));
+        assert_ptr_equal(b, shown);
+        rs_loader_release(l, b);
+    }
+    assert_fails(rs_loader_next(l, &b), RESCL_ERR_FORMAT, "image 17");
+    assert_null(rs_loader_peek(l));
+    rs_loader_destroy(l);
+    o.workers = 0;
+    l = make(&f, &o);
+    assert_ok(rs_loader_start(l, 0, 2));
+    assert_null(rs_loader_peek(l));
+    assert_ok(rs_loader_start(l, 0, 3));
+    assert_null(rs_loader_peek(l));
+    rs_loader_destroy(l);
+}
+
 /* Who holds all batches gets an error instead of waiting for himself. */
 static void tells_who_holds_all(void **state)
 {
@@ -496,6 +530,7 @@ int main(void)
         cmocka_unit_test(names_the_sample_that_fails),
         cmocka_unit_test(stops_while_it_draws_an_order),
         cmocka_unit_test(bears_any_end),
+        cmocka_unit_test(shows_the_next_batch),
         cmocka_unit_test(tells_who_holds_all),
         cmocka_unit_test(refuses_bad_options),
         cmocka_unit_test(stages_hands_alike),

@@ -7,6 +7,8 @@
 #include "train_support.h"
 
 #include <math.h>
+#include <sched.h>
+#include <string.h>
 
 #define SEED 11
 
@@ -134,6 +136,53 @@ static void updates_by_the_gradients_it_is_given(void **state)
     close_fixture(&f);
 }
 
+/* Batches that went up ahead give what they give by themselves; one that is not asked for is forgotten,
+ * and the batch of another epoch in its place is not taken for it. */
+static void evaluates_what_went_ahead(void **state)
+{
+    enum { LOGITS = TEST_SAMPLES * 6, BATCHES = (TEST_SAMPLES + TEST_BATCH - 1) / TEST_BATCH };
+    const rs_loader_options load = {
+        .batch = TEST_BATCH, .height = TEST_SIZE, .width = TEST_SIZE, .workers = 1};
+    static float logits[2][LOGITS];
+    fixture f = open_fixture(NULL);
+    rs_outputs out;
+    (void)state;
+    rs_loader_destroy(f.loader);
+    assert_ok(rs_loader_create(f.set, &load, &f.loader));
+    for (int ahead = 0; ahead < 2; ahead++) {
+        assert_ok(rs_loader_start(f.loader, 0, 0));
+        for (size_t i = 0, done = 0; i < BATCHES; i++) {
+            const rs_batch *batch = next(&f);
+            while (i + 1 < BATCHES && !rs_loader_peek(f.loader))
+                sched_yield();
+            assert_ok(rs_team_evaluate(f.team, batch, ahead ? f.loader : NULL, &out));
+            memcpy(logits[ahead] + done * 6, out.logits, batch->n * 6 * sizeof(float));
+            done += batch->n;
+            rs_loader_release(f.loader, batch);
+        }
+    }
+    assert_memory_equal(logits[0], logits[1], sizeof logits[0]);
+    for (int forget = 0; forget < 2; forget++) {
+        const size_t other =
+            forget ? 0 : 1; /* where it is forgotten, its own place is taken again */
+        assert_ok(rs_loader_start(f.loader, 0, 0));
+        const rs_batch *batch = next(&f);
+        while (!rs_loader_peek(f.loader))
+            sched_yield();
+        assert_ok(rs_team_evaluate(f.team, batch, f.loader, &out));
+        rs_loader_release(f.loader, batch);
+        if (forget)
+            rs_team_forget(f.team);
+        assert_ok(rs_loader_start(f.loader, 0, other));
+        batch = next(&f);
+        assert_ok(rs_team_evaluate(f.team, batch, NULL, &out));
+        assert_memory_equal(out.logits, logits[0] + other * TEST_BATCH * 6,
+                            batch->n * 6 * sizeof(float));
+        rs_loader_release(f.loader, batch);
+    }
+    close_fixture(&f);
+}
+
 static void finds_what_is_not_finite(void **state)
 {
     fixture f = open_fixture(NULL);
@@ -143,14 +192,14 @@ static void finds_what_is_not_finite(void **state)
     (void)state;
     assert_ok(rs_team_find_nonfinite(f.team, &layer));
     assert_null(layer);
-    assert_ok(rs_team_evaluate(f.team, batch, &out));
+    assert_ok(rs_team_evaluate(f.team, batch, NULL, &out));
     assert_fails(rs_team_find_nonfinite(f.team, &layer), RESCL_ERR_DEVICE, "is unreliable");
     rs_batch spoiled = *batch;
     float table[3][256];
     for (size_t i = 0; i < 3 * 256; i++)
         table[i / 256][i % 256] = (float)NAN;
     spoiled.table = (const float(*)[256])table;
-    assert_ok(rs_team_evaluate(f.team, &spoiled, &out));
+    assert_ok(rs_team_evaluate(f.team, &spoiled, NULL, &out));
     assert_ok(rs_team_find_nonfinite(f.team, &layer));
     assert_non_null(layer);
     rs_loader_release(f.loader, batch);
@@ -171,7 +220,7 @@ static void refuses_misuse(void **state)
     assert_fails(rs_team_create(devices, 2, f.model->graph, &f.model->weights, &plan, &team),
                  RESCL_ERR_UNSUPPORTED, "2 devices");
     assert_null(team);
-    assert_fails(rs_team_evaluate(f.team, &one, &out), RESCL_ERR_ARG, "batch size 1");
+    assert_fails(rs_team_evaluate(f.team, &one, NULL, &out), RESCL_ERR_ARG, "batch size 1");
     assert_int_equal(rs_team_size(f.team), 1);
     assert_ptr_equal(rs_team_device(f.team, 0), rs_test_device());
     assert_null(rs_team_device(f.team, 1));
@@ -184,6 +233,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(steps_as_its_replica_would),
         cmocka_unit_test(updates_by_the_gradients_it_is_given),
+        cmocka_unit_test(evaluates_what_went_ahead),
         cmocka_unit_test(finds_what_is_not_finite),
         cmocka_unit_test(refuses_misuse),
     };
