@@ -7,7 +7,8 @@
  * between them (conv2d_simt_pack). A block's weights are [taps][depth][width] in forward; backward data
  * reads the same array as [taps][width][depth].
  *
- * Kernel: conv2d_simt_product, with BWD for backward data and MOMENTS to leave those of y. */
+ * Kernel: conv2d_simt_product, with BWD for backward data, MOMENTS to leave those of y, and NORM to leave
+ * the sums over y of the batch normalisation whose diff_dst it is. */
 #include "conv2d_simt.clh"
 
 /* One axis of a grid, as rs_conv_grid_at of the host has it. */
@@ -158,11 +159,13 @@ RS_INLINE void fetch_weights(const weights *v, digits at, int step, float4 piece
 /* Group (tile, residue of the stride, part): tiles of one row of them follow each other, so that they
  * share their pixels in the cache. A part sums its share of the steps into y + part * stride. `bias`
  * and `residual` may be NULL. The maps are those of the pass, the filter the whole convolution's. */
-kernel GROUP void
-conv2d_simt_product(global const float *restrict x, global const float *restrict weight,
-                    global const float *restrict bias, global const float *restrict residual,
-                    global float *restrict y, global float *restrict moments, CONV_SHAPE_PARAMS,
-                    int depth, int width, int parts, ulong stride, int accumulate, int relu)
+kernel GROUP void conv2d_simt_product(global const float *restrict x,
+                                      global const float *restrict weight,
+                                      global const float *restrict bias,
+                                      global const float *restrict residual,
+                                      global float *restrict y, global float *restrict moments,
+                                      CONV_SHAPE_PARAMS, int depth, int width, int parts,
+                                      ulong stride, int accumulate, int relu NORM_PARAMS)
 {
     local float4 memory[MEMORY / 4];
     local float *A = (local float *)memory, *B = A + 2 * TK * LDA;
@@ -272,5 +275,9 @@ conv2d_simt_product(global const float *restrict x, global const float *restrict
 #ifdef MOMENTS
     put_moments(acc, to, A, here, moments, k, n0, (block + 1) * width, row, DIV_UP(count, TM),
                 min(TM, count - p0));
+#endif
+#ifdef NORM
+    put_sums(acc, to, A, here, sums, NORM_OF_PARAMS, k, n0, (block + 1) * width,
+             (int)get_group_id(1) * ((int)get_num_groups(0) / all_tiles) + row);
 #endif
 }

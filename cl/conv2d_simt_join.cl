@@ -9,9 +9,9 @@ kernel GROUP void conv2d_simt_join(global const float *restrict partial,
                                    global const float *restrict bias,
                                    global const float *restrict residual, global float *restrict y,
                                    global float *restrict moments, int count, int k, int parts,
-                                   ulong stride, int accumulate, int relu)
+                                   ulong stride, int accumulate, int relu NORM_PARAMS)
 {
-#ifdef MOMENTS
+#if defined MOMENTS || defined NORM
     local float4 work[SUMS / 4];
 #endif
     const int tiles = DIV_UP(k, TN), row = (int)get_group_id(0) / tiles;
@@ -37,6 +37,9 @@ kernel GROUP void conv2d_simt_join(global const float *restrict partial,
 #ifdef MOMENTS
     put_moments(acc, to, (local float *)work, here, moments, k, n0, k, row, DIV_UP(count, TM),
                 min(TM, count - p0));
+#endif
+#ifdef NORM
+    put_sums(acc, to, (local float *)work, here, sums, NORM_OF_PARAMS, k, n0, k, row);
 #endif
 }
 

@@ -55,21 +55,26 @@ static rescl_status product_plan(rs_plan *plan, const rs_simt_kept *d)
     rescl_status st = RESCL_OK;
     const bool fwd = plan->pass == RS_FWD, split = d->t.parts > 1;
     const bool moments = fwd && plan->problem.want_moments;
+    const bool sums = !fwd && plan->problem.want_sums;
+    const char *beside = moments ? " -DMOMENTS" : sums ? " -DNORM" : "";
     const int depth = (int)d->p.depth, k_by = d->p.width % 4 == 0 ? 4 : 1;
     const int c_by = depth % d->t.tk == 0 ? d->t.tk : depth % 4 == 0 ? 4 : 1;
     char more[32];
 
-    snprintf(more, sizeof more, "%s%s", fwd ? "" : " -DBWD", moments && !split ? " -DMOMENTS" : "");
+    snprintf(more, sizeof more, "%s%s", fwd ? "" : " -DBWD", split ? "" : beside);
     RS_TRY(rs_simt_kernel_add(plan, &d->t, "conv2d_simt", "conv2d_simt_product", c_by, k_by, more));
     if (split) {
         RS_TRY(rs_simt_kernel_add(plan, &d->join, "conv2d_simt_join", "conv2d_simt_join", 1, k_by,
-                                  moments ? " -DMOMENTS" : ""));
+                                  beside));
         plan->scratch_bytes = (size_t)d->t.parts *
                               (fwd ? rs_conv_dst_count(&d->v) : rs_conv_src_count(&d->v)) *
                               sizeof(float);
     }
     if (moments)
         plan->moments_parts = (size_t)rs_div_up((int)d->p.rows, split ? d->join.tm : d->t.tm);
+    if (sums)
+        plan->sums_parts = split ? (size_t)rs_div_up((int)(d->v.n * d->m.oh * d->m.ow), d->join.tm)
+                                 : d->p.residues * (size_t)rs_div_up((int)d->p.rows, d->t.tm);
     plan->packed_bytes = packed_floats(&d->v, &d->p) * sizeof(float);
     if (plan->packed_bytes)
         RS_TRY(rs_plan_kernel_add(plan, "conv2d_simt_join", "conv2d_simt_pack", "%s", ""));
@@ -96,6 +101,13 @@ out:
     return st;
 }
 
+/* NORM_PARAMS of the kernels, which come last. */
+#define NORM_ARGS(a)                                                                               \
+    RS_BUF((a)->sums), RS_BUF((a)->norm.src), RS_BUF((a)->norm.gamma), RS_BUF((a)->norm.beta),     \
+        RS_BUF((a)->norm.mean), RS_BUF((a)->norm.inv_std), RS_BUF((a)->norm.mask),                 \
+        RS_INT((a)->norm.relu)
+enum { NORM_ARG_COUNT = 8 };
+
 static rescl_status product_enqueue(const rs_plan *plan, const rs_args *args)
 {
     rescl_status st = RESCL_OK;
@@ -115,22 +127,40 @@ static rescl_status product_enqueue(const rs_plan *plan, const rs_args *args)
     const rs_grid grid = {.items = {groups * items, d.p.residues, (size_t)d.t.parts},
                           .group = {items, 1, 1}};
 
-    RS_TRY(RS_LAUNCH(plan->dev, plan->kernel[PRODUCT].kernel, grid, RS_BUF(src),
-                     RS_BUF(plan->packed_bytes ? args->packed : args->param[0].buf),
-                     RS_BUF(split ? NULL : bias), RS_BUF(split ? NULL : residual),
-                     RS_BUF(split ? args->scratch : dst), RS_BUF(split ? NULL : moments),
-                     RS_CONV_MAPS_ARGS(&v, &m), RS_INT(v.r), RS_INT(v.s), RS_INT(v.stride_h),
-                     RS_INT(v.stride_w), RS_INT(v.pad_top), RS_INT(v.pad_left), RS_INT(d.p.depth),
-                     RS_INT(d.p.width), RS_INT(d.t.parts), RS_ULONG(count), RS_INT(add && !split),
-                     RS_INT(v.relu && !split)));
+    const size_t without = plan->sums_parts ? 0 : NORM_ARG_COUNT;
+    const rs_arg product[] = {RS_BUF(src),
+                              RS_BUF(plan->packed_bytes ? args->packed : args->param[0].buf),
+                              RS_BUF(split ? NULL : bias),
+                              RS_BUF(split ? NULL : residual),
+                              RS_BUF(split ? args->scratch : dst),
+                              RS_BUF(split ? NULL : moments),
+                              RS_CONV_MAPS_ARGS(&v, &m),
+                              RS_INT(v.r),
+                              RS_INT(v.s),
+                              RS_INT(v.stride_h),
+                              RS_INT(v.stride_w),
+                              RS_INT(v.pad_top),
+                              RS_INT(v.pad_left),
+                              RS_INT(d.p.depth),
+                              RS_INT(d.p.width),
+                              RS_INT(d.t.parts),
+                              RS_ULONG(count),
+                              RS_INT(add && !split),
+                              RS_INT(v.relu && !split),
+                              NORM_ARGS(args)};
+    RS_TRY(rs_launch(plan->dev, plan->kernel[PRODUCT].kernel, &grid, product,
+                     RS_COUNT(product) - (split ? NORM_ARG_COUNT : without)));
     if (split) {
         const size_t tiles =
             (size_t)(rs_div_up((int)pixels, d.join.tm) * rs_div_up((int)m.k, d.join.tn));
-        const rs_grid join = {.items = {tiles * join_items, 1, 1}, .group = {join_items, 1, 1}};
-        RS_TRY(RS_LAUNCH(plan->dev, plan->kernel[JOIN].kernel, join, RS_BUF(args->scratch),
-                         RS_BUF(bias), RS_BUF(residual), RS_BUF(dst), RS_BUF(moments),
-                         RS_INT(pixels), RS_INT(m.k), RS_INT(d.t.parts), RS_ULONG(count),
-                         RS_INT(add), RS_INT(v.relu)));
+        const rs_grid grid_of_join = {.items = {tiles * join_items, 1, 1},
+                                      .group = {join_items, 1, 1}};
+        const rs_arg join[] = {RS_BUF(args->scratch), RS_BUF(bias),      RS_BUF(residual),
+                               RS_BUF(dst),           RS_BUF(moments),   RS_INT(pixels),
+                               RS_INT(m.k),           RS_INT(d.t.parts), RS_ULONG(count),
+                               RS_INT(add),           RS_INT(v.relu),    NORM_ARGS(args)};
+        RS_TRY(rs_launch(plan->dev, plan->kernel[JOIN].kernel, &grid_of_join, join,
+                         RS_COUNT(join) - without));
     }
 out:
     return st;

@@ -2,7 +2,7 @@
 #include "conv2d_simt.h"
 #include "error.h"
 
-/* kernel[] of a plan. */
+/* kernel[] of a plan, which has those only that it needs. */
 enum { PARAMS = 0, SUM, BIAS };
 
 rescl_status rs_simt_weights_plan(rs_plan *plan, const rs_caps *caps, const rs_simt_kept *d)
@@ -13,8 +13,10 @@ rescl_status rs_simt_weights_plan(rs_plan *plan, const rs_caps *caps, const rs_s
     RS_TRY(rs_simt_kernel_add(plan, &d->t, "conv2d_simt_weights", "conv2d_simt_bwd_params",
                               d->p.depth % 4 == 0 ? 4 : 1, d->p.width % 4 == 0 ? 4 : 1,
                               grouped ? " -DGROUPS" : ""));
-    RS_TRY(rs_plan_kernel_add(plan, "conv2d", "conv2d_sum", "%s", ""));
-    RS_TRY(rs_plan_kernel_add(plan, "conv2d", "conv2d_bwd_bias", "%s", ""));
+    if (d->t.parts > 1 || d->v.bias)
+        RS_TRY(rs_plan_kernel_add(plan, "conv2d", "conv2d_sum", "%s", ""));
+    if (d->v.bias)
+        RS_TRY(rs_plan_kernel_add(plan, "conv2d", "conv2d_bwd_bias", "%s", ""));
 out:
     return st;
 }

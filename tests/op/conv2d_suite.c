@@ -132,14 +132,137 @@ static void leaves_moments(void **state)
                 check_moments(&suite.cases[i], *m);
 }
 
+/* ---- sums of the batch normalisation before --------------------------------------------------- */
+
+/* How the normalisation masks its diff_dst. */
+enum { NO_RELU, BY_SRC, BY_BITS, MASKS };
+
+static rs_buffer *random_bits(size_t bytes)
+{
+    rs_buffer *b = NULL;
+    rs_rng r;
+    unsigned char *host = malloc(bytes);
+    assert_non_null(host);
+    rs_rng_init(&r, 3, 77);
+    for (size_t i = 0; i < bytes; i++)
+        host[i] = (unsigned char)rs_rng_below(&r, 16);
+    assert_ok(rs_buffer_create(rs_test_device(), bytes, &b));
+    assert_ok(rs_write(rs_test_device(), b, 0, host, bytes));
+    free(host);
+    return b;
+}
+
+/* The parts joined are the sums over `diff`, what was written. */
+static void expect_sums(const char *what, const rs_norm *norm, const float *diff, const float *sums,
+                        size_t parts, size_t pixels, size_t c)
+{
+    float *x = read_floats(norm->src, pixels * c), *mean = read_floats(norm->mean, c);
+    float *gamma = read_floats(norm->gamma, c), *beta = read_floats(norm->beta, c);
+    float *inv = read_floats(norm->inv_std, c);
+    const size_t row_bytes = (c + 3) / 4;
+    unsigned char *mask = malloc(pixels * row_bytes);
+    assert_non_null(mask);
+    if (norm->mask)
+        assert_ok(rs_read(rs_test_device(), norm->mask, 0, mask, pixels * row_bytes));
+    for (size_t k = 0; k < c; k++) {
+        double sum = 0, dot = 0, size = 0, got[2] = {0};
+        for (size_t i = 0; i < pixels; i++) {
+            const float centred = x[i * c + k] - mean[k];
+            const bool on = norm->mask   ? mask[i * row_bytes + k / 4] >> k % 4 & 1
+                            : norm->relu ? fmaf(centred, inv[k] * gamma[k], beta[k]) > 0
+                                         : true;
+            const double g = on ? (double)diff[i * c + k] : 0;
+            sum += g;
+            dot += g * (double)centred;
+            size += fabs(g);
+        }
+        for (size_t p = 0; p < parts; p++)
+            for (size_t j = 0; j < 2; j++)
+                got[j] += (double)sums[(p * 2 + j) * c + k];
+        if (!(fabs(got[0] - sum) <= 1e-5 * size + 1e-6) ||
+            !(fabs(got[1] - dot) <= 1e-5 * size + 1e-6))
+            fail_msg("%s, channel %zu: sums %g and %g, expected %g and %g", what, k, got[0], got[1],
+                     sum, dot);
+    }
+    free(x);
+    free(mean);
+    free(gamma);
+    free(beta);
+    free(inv);
+    free(mask);
+}
+
+static void check_sums(const op_case *c, const rs_impl *impl, bool accumulate)
+{
+    rescl_device *dev = rs_test_device();
+    rs_problem p;
+    rs_plan plan;
+    assert_ok(rs_problem_init(&p, &rs_op_conv2d, c->attr, true, c->src, 1));
+    p.want_sums = true;
+    p.accumulate[0] = accumulate;
+    if (rs_impl_refuses(impl, &p, RS_BWD_DATA, rs_device_caps(dev)))
+        return;
+    assert_ok(rs_choice_plan(dev, &p, RS_BWD_DATA, impl->name, &plan));
+    if (plan.sums_parts == 0)
+        return;
+    const size_t channels = p.src[0].dim[3], count = rs_shape_count(&p.src[0]);
+    op_guarded sums = op_guarded_create(dev, rs_sums_bytes(plan.sums_parts, channels));
+    rs_buffer *mask = random_bits(rs_mask_bytes(&p.src[0]));
+    rs_args a = {.sums = sums.view};
+    rs_buffer **owned[] = {&a.norm.src,     &a.norm.gamma,   &a.norm.beta,       &a.norm.mean,
+                           &a.norm.inv_std, &a.diff_dst.buf, &a.diff_src[0].buf, &a.param[0].buf};
+    const size_t counts[] = {count,    channels,
+                             channels, channels,
+                             channels, rs_shape_count(&p.dst),
+                             count,    rs_shape_count(&p.param[0].shape)};
+    for (size_t i = 0; i < RS_COUNT(owned); i++)
+        *owned[i] = uniform(counts[i], 20 + i);
+    assert_ok(rs_plan_build(&plan));
+    if (plan.scratch_bytes)
+        assert_ok(rs_buffer_create(dev, plan.scratch_bytes, &a.scratch));
+    if (plan.packed_bytes)
+        assert_ok(rs_buffer_create(dev, plan.packed_bytes, &a.packed));
+    assert_ok(rs_plan_pack(&plan, &a));
+    for (int m = 0; m < MASKS; m++) {
+        a.norm.relu = m != NO_RELU;
+        a.norm.mask = m == BY_BITS ? mask : NULL;
+        op_guarded_poison(dev, &sums);
+        assert_ok(rs_plan_enqueue(&plan, &a));
+        assert_ok(rs_finish(dev));
+        op_guarded_check(dev, &sums, "sums");
+        float *diff = read_floats(a.diff_src[0].buf, count);
+        float *got = read_floats(sums.view, sums.bytes / sizeof *got);
+        expect_sums(c->name, &a.norm, diff, got, plan.sums_parts, count / channels, channels);
+        free(diff);
+        free(got);
+    }
+    for (size_t i = 0; i < RS_COUNT(owned); i++)
+        rs_buffer_release(*owned[i]);
+    rs_buffer_release(mask);
+    rs_buffer_release(a.scratch);
+    rs_buffer_release(a.packed);
+    op_guarded_free(&sums);
+}
+
+static void leaves_sums(void **state)
+{
+    const char *only = getenv("RESCL_TEST_IMPL");
+    (void)state;
+    for (size_t i = 0; i < suite.ncases; i++)
+        for (const rs_impl *const *m = rs_op_conv2d.impls; *m; m++)
+            if (!suite.cases[i].inference_only && (!only || strcmp(only, (*m)->name) == 0))
+                check_sums(&suite.cases[i], *m, i % 2);
+}
+
 int conv2d_suite_main(const op_case *cases, size_t ncases, const struct CMUnitTest *extra,
                       size_t nextra)
 {
     struct CMUnitTest all[16] = {
         cmocka_unit_test(grids_cover_the_map),
         cmocka_unit_test(leaves_moments),
+        cmocka_unit_test(leaves_sums),
     };
-    size_t n = 2;
+    size_t n = 3;
     assert_true(n + nextra <= RS_COUNT(all));
     for (size_t i = 0; i < nextra; i++)
         all[n++] = extra[i];
