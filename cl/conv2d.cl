@@ -11,28 +11,28 @@
  * conv2d_epilogue, conv2d_bwd_bias, conv2d_sum. */
 #include "conv2d.clh"
 
-/* Item (column of the matrix, row of the matrix); row 0 is the first pixel of image `first`, and
- * `images` images are in the matrix. */
+/* Item i: an element of the matrix, by rows; row 0 is the first pixel of image `first`, and `images`
+ * images are in the matrix. */
 __kernel void conv2d_im2col(__global const float *restrict src, __global float *restrict col,
                             CONV_SHAPE_PARAMS, int first)
 {
-    const int j = get_global_id(0), p = get_global_id(1), width = rows * cols * c;
-    if (j >= width || p >= images * oh * ow)
+    const int i = get_global_id(0), width = rows * cols * c, p = i / width, j = i - p * width;
+    if (p >= images * oh * ow)
         return;
     const int ci = j % c, s = j / c % cols, r = j / c / cols;
     const pixel at = pixel_at(p, oh, ow);
     const int y = at.a * stride_h - pad_top + r, x = at.b * stride_w - pad_left + s;
     const int inside = (uint)y < (uint)h && (uint)x < (uint)w;
-    col[(size_t)p * width + j] = inside ? src[(((first + at.n) * h + y) * w + x) * c + ci] : 0.0f;
+    col[i] = inside ? src[(((first + at.n) * h + y) * w + x) * c + ci] : 0.0f;
 }
 
-/* Item (channel, source pixel from image `first` on): sums the matrix elements that were read from
- * it into diff_src, or adds the sum where `accumulate`. */
+/* Item i: an element of diff_src, from image `first` on: writes the sum of the matrix elements that
+ * were read from it, or adds it where `accumulate`. */
 __kernel void conv2d_col2im(__global const float *restrict col, __global float *restrict diff_src,
                             CONV_SHAPE_PARAMS, int first, int accumulate)
 {
-    const int ci = get_global_id(0), p = get_global_id(1);
-    if (ci >= c || p >= images * h * w)
+    const int i = get_global_id(0), p = i / c, ci = i - p * c;
+    if (p >= images * h * w)
         return;
     const pixel at = pixel_at(p, h, w);
     float sum = 0.0f;
@@ -48,7 +48,7 @@ __kernel void conv2d_col2im(__global const float *restrict col, __global float *
             sum += col[((row * rows + r) * cols + s) * c + ci];
         }
     }
-    __global float *out = diff_src + (size_t)first * h * w * c + (size_t)p * c + ci;
+    __global float *out = diff_src + (size_t)first * h * w * c + i;
     *out = accumulate ? *out + sum : sum;
 }
 

@@ -20,6 +20,8 @@ set(rs_slow_tests
     offline.kernels
     op.conv2d.packed_gemm.width4
     op.conv2d.packed_gemm.width8
+    op.conv2d.simt_gemm.item1
+    op.conv2d.simt_gemm.units132
     op.conv2d.tuned
     op.conv2d.winograd.width4
     op.conv2d.winograd.width4.unit1

@@ -58,13 +58,15 @@ static const char *can(const rs_problem *p, rs_pass pass, const rs_caps *caps)
     const double image = (double)(v.oh * v.ow) * (double)(v.r * v.s * v.c);
     if (!rs_conv_is_matrix(&v) && image * sizeof(float) > (double)caps->max_alloc_bytes)
         return "the column matrix of one image exceeds the largest allocation";
+    if (!rs_conv_is_matrix(&v) && image > INT32_MAX / 2)
+        return "the column matrix of one image has more than 2^30 elements";
     return NULL;
 }
 
 static rescl_status enqueue_columns(const rs_plan *plan, const rs_args *args, const rs_conv *v,
                                     size_t first, size_t images)
 {
-    const rs_grid grid = rs_conv_items(plan->dev, v->r * v->s * v->c, images * v->oh * v->ow);
+    const rs_grid grid = rs_conv_items(plan->dev, images * v->oh * v->ow * v->r * v->s * v->c, 1);
     rs_conv chunk = *v;
     chunk.n = images;
     return RS_LAUNCH(plan->dev, plan->kernel[COLUMNS].kernel, grid, RS_BUF(args->src[0].buf),
@@ -140,7 +142,7 @@ static rescl_status bwd_data_chunk(const rs_plan *plan, const rs_args *args, con
                        .ldc = d->width};
     RS_TRY(rs_blas_gemm(plan->dev, &g));
     if (d->columns) {
-        const rs_grid grid = rs_conv_items(plan->dev, v->c, in_pixels);
+        const rs_grid grid = rs_conv_items(plan->dev, in_pixels * v->c, 1);
         rs_conv chunk = *v;
         chunk.n = images;
         RS_TRY(RS_LAUNCH(plan->dev, plan->kernel[COLUMNS].kernel, grid, RS_BUF(args->scratch),

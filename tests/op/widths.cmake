@@ -5,22 +5,30 @@ foreach(op conv2d dense)
     rs_test_properties(op.${op}.tuned op)
 endforeach()
 
-# The convolution's vectorised kernels once more with the widths of other CPUs.
-function(rs_width_test name program impl width)
+# A test program once more, for one implementation and with these variables.
+function(rs_impl_test name program impl)
     add_test(NAME ${name} COMMAND ${program})
     rs_test_properties(${name} op)
-    set_property(TEST ${name} APPEND PROPERTY
-        ENVIRONMENT "RESCL_FLOAT_WIDTH=${width}" "RESCL_TEST_IMPL=${impl}" ${ARGN})
+    set_property(TEST ${name} APPEND PROPERTY ENVIRONMENT "RESCL_TEST_IMPL=${impl}" ${ARGN})
 endfunction()
 
+# The convolution's vectorised kernels with the widths of other CPUs.
 foreach(width 4 8)
     foreach(impl packed_gemm winograd)
         foreach(program conv2d conv2d_shapes)
-            rs_width_test(op.${program}.${impl}.width${width} test_${program} ${impl} ${width})
+            rs_impl_test(op.${program}.${impl}.width${width} test_${program} ${impl}
+                "RESCL_FLOAT_WIDTH=${width}")
         endforeach()
     endforeach()
 endforeach()
 
 # On one compute unit no sum is divided; PoCL has the variable by either name.
-rs_width_test(op.conv2d.winograd.width4.unit1 test_conv2d winograd 4
+rs_impl_test(op.conv2d.winograd.width4.unit1 test_conv2d winograd RESCL_FLOAT_WIDTH=4
     POCL_MAX_PTHREAD_COUNT=1 POCL_CPU_MAX_CU_COUNT=1)
+
+# The matrix products for GPUs as one with many units has them, where most sums are divided, and in
+# groups of one work-item.
+rs_impl_test(op.conv2d.simt_gemm.units132 test_conv2d simt_gemm RESCL_TEST_TUNED=off
+    RESCL_DEVICE_CLASS=gpu RESCL_COMPUTE_UNITS=132)
+rs_impl_test(op.conv2d.simt_gemm.item1 test_conv2d simt_gemm RESCL_TEST_TUNED=off
+    RESCL_DEVICE_CLASS=gpu RESCL_MAX_GROUP=1 RESCL_MAX_LOCAL=1024)
