@@ -52,31 +52,39 @@ __kernel void conv2d_col2im(__global const float *restrict col, __global float *
     *out = accumulate ? *out + sum : sum;
 }
 
-/* dst[i] = bias[i % k]. Item i < count. */
+/* Each of the pixels of dst := bias, k channels. Item i: one block of VW channels of one pixel. */
 __kernel void conv2d_bias_rows(__global const float *restrict bias, __global float *restrict dst,
-                               int count, int k)
+                               int pixels, int k, DIVISOR_PARAM(blocks))
 {
-    const int i = get_global_id(0);
-    if (i < count)
-        dst[i] = bias[i % k];
+    const int i = get_global_id(0), blocks = (k + VW - 1) / VW;
+    const int pixel = QUOTIENT(i, blocks), q = (i - pixel * blocks) * VW;
+    const uint part = (uint)min(VW, k - q);
+    if (pixel < pixels)
+        store_part(load_part(bias + q, part), dst + pixel * k + q, part);
 }
 
-/* dst[i] = [relu](dst[i] [+ residual[i]]). Item i < count. */
+/* dst[i] = [relu](dst[i] [+ residual[i]]), i < count. An item takes VW numbers. */
 __kernel void conv2d_epilogue(__global const float *restrict residual, __global float *restrict dst,
                               int count, int relu)
 {
-    const int i = get_global_id(0);
+    const int i = (int)get_global_id(0) * VW;
     if (i >= count)
         return;
-    const float sum = dst[i] + (residual ? residual[i] : 0.0f);
-    dst[i] = relu && sum < 0.0f ? 0.0f : sum;
+    const uint part = (uint)min(VW, count - i);
+    vfloat sum = load_part(dst + i, part);
+    if (residual)
+        sum += load_part(residual + i, part);
+    store_part(relu ? (sum < VZERO ? VZERO : sum) : sum, dst + i, part);
 }
 
+/* ---- sums of columns ------------------------------------------------------------------------- */
+
+#ifdef RS_CPU
 /* partial[first + part * k + q] = the sum of channel q over one of the parts of diff_dst's pixels.
  * Item (q, part). */
 __kernel void conv2d_bwd_bias(__global const float *restrict diff_dst,
                               __global float *restrict partial, int first, int pixels, int k,
-                              int parts)
+                              int parts, int lanes)
 {
     const int q = get_global_id(0), part = get_global_id(1);
     if (q >= k || part >= parts)
@@ -91,7 +99,8 @@ __kernel void conv2d_bwd_bias(__global const float *restrict diff_dst,
 /* out[i] = partial[first + i] + partial[first + stride + i] + ..., `parts` terms in this order.
  * Item i < count. */
 __kernel void conv2d_sum(__global const float *restrict partial, int first,
-                         __global float *restrict out, int count, int parts, ulong stride)
+                         __global float *restrict out, int count, int parts, ulong stride,
+                         int lanes)
 {
     const int i = get_global_id(0);
     if (i >= count)
@@ -102,3 +111,44 @@ __kernel void conv2d_sum(__global const float *restrict partial, int first,
         sum += partial[p * stride];
     out[i] = sum;
 }
+#else
+/* The same on GPUs. A group takes `lanes` blocks of VW columns, a power of two; its other items take
+ * rows in turns, and a tree joins their sums. Group (blocks, part). */
+#define ITEMS          128 /* of a group, at most */
+#define JOIN_SUM(i, j) t_sum[i] += t_sum[j]
+
+/* The sums of a group's columns over `rows` rows of `count` numbers, `stride` apart. */
+RS_INLINE void sum_columns(__global const float *from, __global float *out, int count, int rows,
+                           ulong stride, int lanes, __local vfloat *t_sum)
+{
+    const int item = get_local_id(0), items = get_local_size(0);
+    const int i = ((int)get_group_id(0) * lanes + (item & (lanes - 1))) * VW;
+    const uint part = (uint)min(VW, count - i);
+    vfloat sum = VZERO;
+    if (i < count)
+        for (int row = item / lanes; row < rows; row += items / lanes)
+            sum += load_part(from + row * stride + i, part);
+    t_sum[item] = sum;
+    LOCAL_TREE(item, items, lanes, JOIN_SUM);
+    if (item < lanes && i < count)
+        store_part(t_sum[item], out + i, part);
+}
+
+__kernel void conv2d_bwd_bias(__global const float *restrict diff_dst,
+                              __global float *restrict partial, int first, int pixels, int k,
+                              int parts, int lanes)
+{
+    __local vfloat t_sum[ITEMS];
+    const int part = get_group_id(1), p0 = part_begin(pixels, part, parts);
+    sum_columns(diff_dst + p0 * k, partial + first + part * k, k,
+                part_begin(pixels, part + 1, parts) - p0, k, lanes, t_sum);
+}
+
+__kernel void conv2d_sum(__global const float *restrict partial, int first,
+                         __global float *restrict out, int count, int parts, ulong stride,
+                         int lanes)
+{
+    __local vfloat t_sum[ITEMS];
+    sum_columns(partial + first, out, count, parts, stride, lanes, t_sum);
+}
+#endif

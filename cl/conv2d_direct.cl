@@ -5,17 +5,19 @@
  * Kernels: conv2d_direct_product (forward, backward data), conv2d_direct_bwd_params. */
 #include "conv2d.clh"
 
-/* Item (output channel q, grid pixel): [relu](the sum over the window and the `depth` source
+/* Item: output channel q of a grid pixel, channels first. [relu](the sum over the window and the `depth` source
  * channels of q's group [+ bias] [+ residual]), written, or added where `accumulate`. A group has
  * group_out output channels, and its weights are step_g floats from those of the next one. */
-__kernel void
-conv2d_direct_product(__global const float *restrict src, __global const float *restrict weight,
-                      __global const float *restrict bias, __global const float *restrict residual,
-                      __global float *restrict dst, CONV_GRID_PARAMS, CONV_TAPS_PARAMS, int depth,
-                      int group_out, int step_g, int accumulate, int relu)
+__kernel void conv2d_direct_product(__global const float *restrict src,
+                                    __global const float *restrict weight,
+                                    __global const float *restrict bias,
+                                    __global const float *restrict residual,
+                                    __global float *restrict dst, CONV_GRID_PARAMS,
+                                    CONV_TAPS_PARAMS, DIVISOR_PARAM(k), int depth, int group_out,
+                                    int step_g, int accumulate, int relu)
 {
-    const int q = get_global_id(0), index = get_global_id(1);
-    if (q >= k || index >= images * gh * gw)
+    const int item = get_global_id(0), index = QUOTIENT(item, k), q = item - index * k;
+    if (index >= images * gh * gw)
         return;
     const pixel at = pixel_at(index, gh, gw);
     const int group = q / group_out, y0 = at.a * istep_h + dh, x0 = at.b * istep_w + dw;
@@ -40,15 +42,16 @@ conv2d_direct_product(__global const float *restrict src, __global const float *
     dst[to] = relu && sum < 0.0f ? 0.0f : sum;
 }
 
-/* Item (filter k, row (r, s, channel of the group), part): one weight's gradient over one of the
- * parts of the output pixels, to out[part * stride ..]. */
+/* Item: of a part of the output pixels one weight's gradient, to out[part][weights], filters first. */
 __kernel void conv2d_direct_bwd_params(__global const float *restrict src,
                                        __global const float *restrict diff_dst,
-                                       __global float *restrict out, CONV_SHAPE_PARAMS, int depth,
-                                       int group_out, int parts, ulong stride)
+                                       __global float *restrict out, CONV_SHAPE_PARAMS,
+                                       DIVISOR_PARAM(weights), int depth, int group_out, int parts,
+                                       int weights)
 {
-    const int q = get_global_id(0), row = get_global_id(1), part = get_global_id(2);
-    if (q >= k || row >= rows * cols * depth || part >= parts)
+    const int item = get_global_id(0), part = QUOTIENT(item, weights);
+    const int at_part = item - part * weights, q = at_part % k, row = at_part / k;
+    if (part >= parts)
         return;
     const int j = row % depth, s = row / depth % cols, r = row / depth / cols;
     const int pixels = images * oh * ow;
@@ -61,5 +64,5 @@ __kernel void conv2d_direct_bwd_params(__global const float *restrict src,
         if ((uint)y < (uint)h && (uint)x < (uint)w)
             sum = fma(src[((at.n * h + y) * w + x) * c], diff_dst[p * k + q], sum);
     }
-    out[part * stride + row * k + q] = sum;
+    out[item] = sum;
 }

@@ -1,6 +1,6 @@
 /* What the device can do at most: fused multiply-adds in registers, reading and writing memory.
  *
- *   peak_fma     12 independent chains x = fma(x, a, b) of vectors per work-item, 4 x `loops` steps
+ *   peak_fma     independent chains x = fma(x, a, b) of vectors per work-item, 48 x `loops` in all
  *   peak_read    the sum of `count` floats
  *   peak_triad   a[i] = b[i] + s * c[i]
  *
@@ -10,11 +10,19 @@
 #include "common.clh"
 
 /* Enough chains to cover latency x units (4 x 2 to 5 x 2 cycles on CPUs), few enough for 16 vector
- * registers. Separate variables, not an array, so that they are registers under any compiler. */
+ * registers. A GPU covers latency by other work-items, whose registers lie in the same file. Separate
+ * variables, not an array, so that they are registers under any compiler. */
+#ifdef RS_CPU
 #define CHAINS(M) M(0) M(1) M(2) M(3) M(4) M(5) M(6) M(7) M(8) M(9) M(10) M(11)
-#define START(k)  vfloat x##k = (vfloat)((float)(id + k) * 1e-6f);
-#define STEP(k)   x##k = fma(x##k, va, vb);
-#define ADD(k)    sum += x##k;
+#define STEPS     CHAINS(STEP) CHAINS(STEP) CHAINS(STEP) CHAINS(STEP)
+#else
+#define CHAINS(M)  M(0) M(1) M(2) M(3)
+#define FOUR_STEPS CHAINS(STEP) CHAINS(STEP) CHAINS(STEP) CHAINS(STEP)
+#define STEPS      FOUR_STEPS FOUR_STEPS FOUR_STEPS
+#endif
+#define START(k) vfloat x##k = (vfloat)((float)(id + k) * 1e-6f);
+#define STEP(k)  x##k = fma(x##k, va, vb);
+#define ADD(k)   sum += x##k;
 
 __kernel void peak_fma(__global float *out, const float a, const float b, const int loops)
 {
@@ -24,7 +32,7 @@ __kernel void peak_fma(__global float *out, const float a, const float b, const 
 
     CHAINS(START)
     for (int i = 0; i < loops; i++) {
-        CHAINS(STEP) CHAINS(STEP) CHAINS(STEP) CHAINS(STEP)
+        STEPS
     }
     CHAINS(ADD)
     VSTORE(sum, out + (size_t)id * VW);
@@ -48,14 +56,14 @@ __kernel void peak_read(__global const float *src, __global float *out, const ul
     size_t i = first;
 
     for (; i + 3 * step < end; i += 4 * step) {
-        s0 += VLOAD(src + i * VW);
-        s1 += VLOAD(src + (i + step) * VW);
-        s2 += VLOAD(src + (i + 2 * step) * VW);
-        s3 += VLOAD(src + (i + 3 * step) * VW);
+        s0 += gload(src + i * VW);
+        s1 += gload(src + (i + step) * VW);
+        s2 += gload(src + (i + 2 * step) * VW);
+        s3 += gload(src + (i + 3 * step) * VW);
     }
     for (; i < end; i += step)
-        s0 += VLOAD(src + i * VW);
-    VSTORE((s0 + s1) + (s2 + s3), out + get_global_id(0) * VW);
+        s0 += gload(src + i * VW);
+    gstore((s0 + s1) + (s2 + s3), out + get_global_id(0) * VW);
 }
 
 __kernel void peak_triad(__global float *restrict a, __global const float *restrict b,
@@ -63,5 +71,5 @@ __kernel void peak_triad(__global float *restrict a, __global const float *restr
 {
     SPAN(vectors);
     for (size_t i = first; i < end; i += step)
-        VSTORE(fma((vfloat)(s), VLOAD(c + i * VW), VLOAD(b + i * VW)), a + i * VW);
+        gstore(fma((vfloat)(s), gload(c + i * VW), gload(b + i * VW)), a + i * VW);
 }

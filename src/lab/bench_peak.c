@@ -10,7 +10,7 @@
 #define ROUND_S       1.0  /* and a round of any kernel not much longer, */
 #define BUDGET_S      5.0  /* nor all rounds, on however slow a device */
 #define MAX_LOOPS     (1 << 28)
-#define FMAS_PER_LOOP (12 * 4) /* of vectors, in a work-item of peak_fma */
+#define FMAS_PER_LOOP 48 /* of vectors, in a work-item of peak_fma */
 #define FIRST_ARRAY   ((uint64_t)4 << 20)
 #define GROWTH        4 /* of the arrays, while they are quickly passed */
 #define MIN_ARRAY     ((uint64_t)64 << 20)
@@ -173,9 +173,10 @@ rescl_status rescl_bench_peak(rescl_device *device, rescl_bench_limits *out)
     rs_kernel *fma = NULL;
     rescl_bench_limits result = {0};
 
-    RS_TRY(rs_kernel_get(device, "peak", "", "peak_fma", &fma));
-    RS_TRY(rs_kernel_get(device, "peak", "", "peak_read", &s.read));
-    RS_TRY(rs_kernel_get(device, "peak", "", "peak_triad", &s.triad));
+    const char *options = info->type == RESCL_DEVICE_CPU ? "" : "-DALIGNED";
+    RS_TRY(rs_kernel_get(device, "peak", options, "peak_fma", &fma));
+    RS_TRY(rs_kernel_get(device, "peak", options, "peak_read", &s.read));
+    RS_TRY(rs_kernel_get(device, "peak", options, "peak_triad", &s.triad));
     set_grid(&p, info, rs_kernel_max_group(fma));
     RS_TRY(rs_buffer_create(device, p.items * p.width * sizeof(float), &p.out));
     RS_TRY(measure_fma(&p, fma, &result.fma_gflops));

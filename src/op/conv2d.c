@@ -460,26 +460,63 @@ rs_grid rs_conv_items(const rescl_device *dev, size_t x, size_t y)
     return (rs_grid){.items = {x, y, 1}, .group = {rs_group_size(rs_device_caps(dev), 64), 1, 1}};
 }
 
+/* Sums of columns: ITEMS of cl/conv2d.cl, and rows that one of them should take. */
+enum { SUM_ITEMS = 128, SUM_ROWS = 8, LEAST_LANES = 8 };
+
+/* A launch over `count` columns of `rows` rows, by `parts`; *lanes: those of cl/conv2d.cl. */
+static rs_grid sum_grid(const rescl_device *dev, size_t count, size_t rows, size_t parts,
+                        int *lanes)
+{
+    const rs_caps *caps = rs_device_caps(dev);
+    const size_t vw = rs_vector_width(caps), blocks = (count + vw - 1) / vw;
+    const size_t items = rs_group_size(caps, SUM_ITEMS);
+    size_t n = items;
+    if (caps->type == RESCL_DEVICE_CPU) {
+        *lanes = 1;
+        return rs_conv_items(dev, count, parts);
+    }
+    while (n > 1 && (n / 2 >= blocks || (n > LEAST_LANES && rows * n > SUM_ROWS * items)))
+        n /= 2;
+    *lanes = (int)n;
+    return (rs_grid){.items = {(blocks + n - 1) / n * items, parts, 1}, .group = {items, 1, 1}};
+}
+
+rescl_status rs_conv_sum_kernels_add(rs_plan *plan, const rs_conv *v, const rs_caps *caps,
+                                     size_t first)
+{
+    rescl_status st = RESCL_OK;
+    const char *aligned = caps->type == RESCL_DEVICE_CPU ? "" : rs_aligned(caps, v->k | first);
+    RS_TRY(rs_plan_kernel_add(plan, "conv2d", "conv2d_sum", "%s", aligned));
+    RS_TRY(rs_plan_kernel_add(plan, "conv2d", "conv2d_bwd_bias", "%s", aligned));
+out:
+    return st;
+}
+
 rescl_status rs_conv_sum(const rs_plan *plan, int sum, rs_buffer *partial, size_t first,
                          rs_buffer *out, size_t count, size_t parts, size_t stride)
 {
-    const rs_grid grid = rs_conv_items(plan->dev, count, 1);
+    int lanes;
+    const rs_grid grid = sum_grid(plan->dev, count, parts, 1, &lanes);
     return RS_LAUNCH(plan->dev, plan->kernel[sum].kernel, grid, RS_BUF(partial), RS_INT(first),
-                     RS_BUF(out), RS_INT(count), RS_INT(parts), RS_ULONG(stride));
+                     RS_BUF(out), RS_INT(count), RS_INT(parts), RS_ULONG(stride), RS_INT(lanes));
 }
 
 enum { MOST_PARTS = 32, PART_PIXELS = 512, PARTS_FLOATS = 512 * 1024 };
 
-/* Each part sums at least 16 pixels. */
+/* Each part sums at least so many pixels: with a work-item to a channel, or with a group. */
+enum { ITEM_PIXELS = 16, GROUP_PIXELS = 256 };
+
 static size_t bias_parts(const rs_conv *v, const rs_caps *caps)
 {
-    const size_t most = v->n * v->oh * v->ow / 16, want = 16 * rs_sum_units(caps);
+    const size_t least = caps->type == RESCL_DEVICE_CPU ? ITEM_PIXELS : GROUP_PIXELS;
+    const size_t most = v->n * v->oh * v->ow / least, want = 16 * rs_sum_units(caps);
     return most < 1 ? 1 : most < want ? most : want;
 }
 
 size_t rs_conv_bwd_bias_bytes(const rs_conv *v, const rs_caps *caps)
 {
-    return v->bias ? bias_parts(v, caps) * v->k * sizeof(float) : 0;
+    const size_t parts = v->bias ? bias_parts(v, caps) : 0;
+    return parts > 1 ? parts * v->k * sizeof(float) : 0;
 }
 
 rescl_status rs_conv_bwd_bias(const rs_plan *plan, const rs_conv *v, int bias, int sum,
@@ -487,12 +524,15 @@ rescl_status rs_conv_bwd_bias(const rs_plan *plan, const rs_conv *v, int bias, i
 {
     rescl_status st = RESCL_OK;
     const size_t parts = bias_parts(v, rs_device_caps(plan->dev));
-    const rs_grid grid = rs_conv_items(plan->dev, v->k, parts);
+    const size_t pixels = v->n * v->oh * v->ow;
+    int lanes;
+    const rs_grid grid = sum_grid(plan->dev, v->k, pixels / parts, parts, &lanes);
+    rs_buffer *out = args->diff_param[1].buf;
     RS_TRY(RS_LAUNCH(plan->dev, plan->kernel[bias].kernel, grid, RS_BUF(args->diff_dst.buf),
-                     RS_BUF(args->scratch), RS_INT(first), RS_INT(v->n * v->oh * v->ow),
-                     RS_INT(v->k), RS_INT(parts)));
-    RS_TRY(
-        rs_conv_sum(plan, sum, args->scratch, first, args->diff_param[1].buf, v->k, parts, v->k));
+                     RS_BUF(parts > 1 ? args->scratch : out), RS_INT(parts > 1 ? first : 0),
+                     RS_INT(pixels), RS_INT(v->k), RS_INT(parts), RS_INT(lanes)));
+    if (parts > 1)
+        RS_TRY(rs_conv_sum(plan, sum, args->scratch, first, out, v->k, parts, v->k));
 out:
     return st;
 }

@@ -119,6 +119,11 @@ double rs_conv_reference_at(const rs_problem *p, rs_pass pass, const rs_ref *ref
  * compile a kernel anew for each size. */
 rs_grid rs_conv_items(const rescl_device *dev, size_t x, size_t y);
 
+/* Adds conv2d_sum, then conv2d_bwd_bias, for the two below and rs_conv_sum_params, whose `first` is
+ * that. */
+rescl_status rs_conv_sum_kernels_add(rs_plan *plan, const rs_conv *v, const rs_caps *caps,
+                                     size_t first) RESCL_CHECK;
+
 /* out[i] = sum over `parts` p of partial[first + p * stride + i], i < count; plan->kernel[sum] is
  * conv2d_sum. */
 rescl_status rs_conv_sum(const rs_plan *plan, int sum, rs_buffer *partial, size_t first,

@@ -5,6 +5,7 @@
 #include "conv2d.h"
 #include "error.h"
 #include "roofline.h"
+#include "spread.h"
 
 #include <math.h>
 
@@ -160,12 +161,14 @@ static rescl_status enqueue(const rs_plan *plan, const rs_args *args)
     RS_PLAN_RECALL(plan, all);
     const rs_conv v = all.v;
     const chunks d = all.d;
+    const size_t vw = rs_vector_width(rs_device_caps(plan->dev));
 
     if (plan->pass == RS_FWD && v.bias) {
-        const size_t count = rs_conv_dst_count(&v);
-        const rs_grid grid = rs_conv_items(plan->dev, count, 1);
+        const size_t pixels = v.n * v.oh * v.ow, blocks = (v.k + vw - 1) / vw;
+        const rs_grid grid = rs_conv_items(plan->dev, pixels * blocks, 1);
         RS_TRY(RS_LAUNCH(plan->dev, plan->kernel[FWD_BIAS].kernel, grid, RS_BUF(args->param[1].buf),
-                         RS_BUF(args->dst.buf), RS_INT(count), RS_INT(v.k)));
+                         RS_BUF(args->dst.buf), RS_INT(pixels), RS_INT(v.k),
+                         RS_DIVISOR(rs_divisor_of(blocks))));
     }
     for (size_t first = 0; first < v.n; first += d.images) {
         const size_t images = v.n - first < d.images ? v.n - first : d.images;
@@ -178,7 +181,7 @@ static rescl_status enqueue(const rs_plan *plan, const rs_args *args)
     }
     if (plan->pass == RS_FWD && (v.relu || v.residual)) {
         const size_t count = rs_conv_dst_count(&v);
-        const rs_grid grid = rs_conv_items(plan->dev, count, 1);
+        const rs_grid grid = rs_conv_items(plan->dev, (count + vw - 1) / vw, 1);
         RS_TRY(RS_LAUNCH(plan->dev, plan->kernel[FWD_EPILOGUE].kernel, grid,
                          RS_BUF(args->src[1].buf), RS_BUF(args->dst.buf), RS_INT(count),
                          RS_INT(v.relu)));
@@ -199,13 +202,13 @@ static rescl_status plan(rs_plan *plan, const rs_caps *caps)
     RS_TRY(rs_plan_kernel_add(
         plan, "conv2d", plan->pass == RS_BWD_DATA ? "conv2d_col2im" : "conv2d_im2col", "%s", ""));
     if (plan->pass == RS_FWD) {
-        RS_TRY(rs_plan_kernel_add(plan, "conv2d", "conv2d_bias_rows", "%s", ""));
-        RS_TRY(rs_plan_kernel_add(plan, "conv2d", "conv2d_epilogue", "%s", ""));
+        const char *aligned = rs_aligned(caps, v.k);
+        RS_TRY(rs_plan_kernel_add(plan, "conv2d", "conv2d_bias_rows", "%s", aligned));
+        RS_TRY(rs_plan_kernel_add(plan, "conv2d", "conv2d_epilogue", "%s", aligned));
     }
     if (plan->pass == RS_BWD_PARAMS) {
         plan->scratch_bytes += rs_conv_bwd_bias_bytes(&v, caps);
-        RS_TRY(rs_plan_kernel_add(plan, "conv2d", "conv2d_sum", "%s", ""));
-        RS_TRY(rs_plan_kernel_add(plan, "conv2d", "conv2d_bwd_bias", "%s", ""));
+        RS_TRY(rs_conv_sum_kernels_add(plan, &v, caps, all.d.floats));
     }
 out:
     return st;

@@ -44,15 +44,15 @@ static rescl_status product_enqueue(const rs_plan *plan, const rs_args *args)
         const size_t pixels = v.n * (size_t)g.gh * (size_t)g.gw;
         if (pixels == 0 || (add && g.rows == 0))
             continue;
-        const rs_grid grid = rs_conv_items(plan->dev, m.k, pixels);
+        const rs_grid grid = rs_conv_items(plan->dev, pixels * m.k, 1);
         RS_TRY(RS_LAUNCH(
             plan->dev, plan->kernel[0].kernel, grid,
             RS_BUF(fwd ? args->src[0].buf : args->diff_dst.buf), RS_BUF(args->param[0].buf),
             RS_BUF(fwd && v.bias ? args->param[1].buf : NULL),
             RS_BUF(fwd ? args->src[1].buf : NULL),
             RS_BUF(fwd ? args->dst.buf : args->diff_src[0].buf), RS_CONV_GRID_ARGS(&v, &m, &g),
-            RS_CONV_TAPS_ARGS(&v, &m, &g), RS_INT(fwd ? in : out), RS_INT(fwd ? out : in),
-            RS_INT(out), RS_INT(add), RS_INT(v.relu)));
+            RS_CONV_TAPS_ARGS(&v, &m, &g), RS_DIVISOR(rs_divisor_of(m.k)), RS_INT(fwd ? in : out),
+            RS_INT(fwd ? out : in), RS_INT(out), RS_INT(add), RS_INT(v.relu)));
     }
 out:
     return st;
@@ -78,14 +78,13 @@ static rescl_status params_enqueue(const rs_plan *plan, const rs_args *args)
     const rs_conv v = d.v;
     const size_t weights = rs_conv_weight_count(&v), depth = rs_conv_group_in(&v);
     const size_t parts = d.parts;
-    rs_grid grid = rs_conv_items(plan->dev, v.k, v.r * v.s * depth);
-    grid.items[2] = parts;
+    const rs_grid grid = rs_conv_items(plan->dev, parts * weights, 1);
 
     RS_TRY(RS_LAUNCH(plan->dev, plan->kernel[PARAMS].kernel, grid, RS_BUF(args->src[0].buf),
                      RS_BUF(args->diff_dst.buf),
                      RS_BUF(parts > 1 ? args->scratch : args->diff_param[0].buf),
-                     RS_CONV_SHAPE_ARGS(&v), RS_INT(depth), RS_INT(rs_conv_group_out(&v)),
-                     RS_INT(parts), RS_ULONG(weights)));
+                     RS_CONV_SHAPE_ARGS(&v), RS_DIVISOR(rs_divisor_of(weights)), RS_INT(depth),
+                     RS_INT(rs_conv_group_out(&v)), RS_INT(parts), RS_INT(weights)));
     RS_TRY(rs_conv_sum_params(plan, &v, SUM, BIAS, args, 0, parts));
 out:
     return st;
@@ -104,8 +103,7 @@ static rescl_status plan(rs_plan *plan, const rs_caps *caps)
     }
     plan->scratch_bytes = rs_conv_parts_bytes(&d.v, caps, d.parts);
     RS_TRY(rs_plan_kernel_add(plan, "conv2d_direct", "conv2d_direct_bwd_params", "%s", ""));
-    RS_TRY(rs_plan_kernel_add(plan, "conv2d", "conv2d_sum", "%s", ""));
-    RS_TRY(rs_plan_kernel_add(plan, "conv2d", "conv2d_bwd_bias", "%s", ""));
+    RS_TRY(rs_conv_sum_kernels_add(plan, &d.v, caps, 0));
 out:
     return st;
 }

@@ -14,9 +14,7 @@ rescl_status rs_simt_weights_plan(rs_plan *plan, const rs_caps *caps, const rs_s
                               d->p.depth % 4 == 0 ? 4 : 1, d->p.width % 4 == 0 ? 4 : 1,
                               grouped ? " -DGROUPS" : ""));
     if (d->t.parts > 1 || d->v.bias)
-        RS_TRY(rs_plan_kernel_add(plan, "conv2d", "conv2d_sum", "%s", ""));
-    if (d->v.bias)
-        RS_TRY(rs_plan_kernel_add(plan, "conv2d", "conv2d_bwd_bias", "%s", ""));
+        RS_TRY(rs_conv_sum_kernels_add(plan, &d->v, caps, 0));
 out:
     return st;
 }
