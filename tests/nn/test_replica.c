@@ -36,8 +36,9 @@ static void draw(batch *b, size_t step)
 {
     rs_rng r;
     rs_rng_init(&r, 8, step);
-    for (size_t i = 0; i < 3 * 256; i++)
-        b->table[i / 256][i % 256] = ((float)(i % 256) - 100.0f) / (float)(60 + i / 256 + step % 2);
+    for (size_t c = 0; c < 3; c++)
+        for (size_t v = 0; v < 256; v++)
+            b->table[c][v] = ((float)v - 100.0f) / (float)(60 + c + step % 2);
     for (size_t i = 0; i < BATCH * VALUES; i++) {
         b->pixels[i] = (uint8_t)rs_rng_below(&r, 256);
         b->floats[i] = b->table[i % 3][b->pixels[i]];
