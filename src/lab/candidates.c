@@ -11,7 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RANKED 6 /* of the ways whose time is expected, so many are measured */
+#define SLOW   8.0 /* times what the best way should take: no way to measure */
+#define RANKED 6   /* of the ways whose time is expected, so many are measured */
 
 void rs_candidates_fini(rs_candidates *c)
 {
@@ -29,6 +30,7 @@ typedef struct lister {
     rs_plan *plan;
     size_t plans, cap;
     rs_candidates *out;
+    double least; /* ns that the best of the ranked ways should take; 0: it is not known */
 } lister;
 
 static bool same_plan(const rs_plan *a, const rs_plan *b)
@@ -78,6 +80,7 @@ static rescl_status add_ranked(lister *l, const char *only)
             RS_TRY(add(l, rs_choice_text(&way[i].choice, text)));
             l->out->ranked = true;
         }
+    l->least = l->out->ranked ? way[0].ns : 0.0;
 out:
     return st;
 }
@@ -90,18 +93,30 @@ static bool has_impl(const lister *l, const rs_impl *impl)
     return false;
 }
 
+/* Whether an implementation is made for the device's class, and not far slower than the best where
+ * that is known. */
+static bool is_promising(const lister *l, const rs_impl *m)
+{
+    const rs_caps *caps = rs_device_caps(l->dev);
+    rs_expected own;
+
+    if (m->prefers != 0 && !(m->prefers & 1u << caps->type))
+        return false;
+    if (!l->out->ranked)
+        return true;
+    return m->expect && m->expect(l->p, l->pass, caps, &own, 1) > 0 && own.ns <= SLOW * l->least;
+}
+
 static rescl_status add_impls(lister *l, const char *only)
 {
     rescl_status st = RESCL_OK;
     const rs_caps *caps = rs_device_caps(l->dev);
-    const unsigned here = 1u << caps->type;
 
     for (size_t i = 0; l->p->op->impls[i]; i++) {
         const rs_impl *m = l->p->op->impls[i];
-        /* Where times are expected, what is made for no class has none and is slow. */
-        const bool ours = (m->prefers == 0 && (!l->out->ranked || m->expect)) || m->prefers & here;
-        if ((only ? strcmp(only, m->name) == 0 : ours) && !has_impl(l, m) &&
-            !rs_impl_refuses(m, l->p, l->pass, caps))
+        if (only ? strcmp(only, m->name) != 0 : has_impl(l, m))
+            continue;
+        if (!rs_impl_refuses(m, l->p, l->pass, caps) && (only || is_promising(l, m)))
             RS_TRY(add(l, m->name));
     }
 out:

@@ -17,6 +17,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* For so many problems programs are compiled together: enough to keep all processors busy, and few
+ * enough that a time limit leaves results. Later problems share most of theirs with earlier ones. */
+#define AHEAD 8
+
 void rescl_tune_options_init(rescl_tune_options *out, size_t struct_size)
 {
     const rescl_tune_options usual = {.model = "resnet50",
@@ -158,10 +162,13 @@ static rescl_status tune_open(tuning *t)
 {
     rescl_status st = RESCL_OK;
 
+    const bool cpu = rs_device_caps(t->dev)->type == RESCL_DEVICE_CPU;
+
     RS_TRY(rs_trial_clock_begin(t->dev));
-    if (rs_device_caps(t->dev)->type != RESCL_DEVICE_CPU)
-        RS_TRY(rs_candidates_build(t->dev, &t->list, t->open, t->opens, t->o, t->deadline));
     for (size_t i = 0; i < t->opens; i++) {
+        const size_t ahead = t->opens - i < AHEAD ? t->opens - i : AHEAD;
+        if (!cpu && i % AHEAD == 0)
+            RS_TRY(rs_candidates_build(t->dev, &t->list, t->open + i, ahead, t->o, t->deadline));
         st = tune_work(t, &t->list.item[t->open[i]]);
         RS_FAIL_IF(st == RESCL_ERR_INTERRUPTED && rs_deadline_passed(t->deadline) &&
                        t->told < t->list.count,
