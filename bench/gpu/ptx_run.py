@@ -92,7 +92,7 @@ def run_peak(found):
     out = cupy.zeros(4 * items, dtype=cupy.float32)
     ms = milliseconds(lambda: function((groups(),), (size,), (
         out, numpy.float32(0.999), numpy.float32(1e-3), numpy.int32(loops))))
-    say(kernel="peak_fma", ms=ms, gflops=2.0 * 12 * 4 * 4 * loops * items / ms / 1e6)
+    say(kernel="peak_fma", ms=ms, gflops=2.0 * 48 * 4 * loops * items / ms / 1e6)
     function, size = pick(found, "peak_triad")
     a, b, c = (cupy.ones(COUNT, dtype=cupy.float32) for _ in range(3))
     ms = milliseconds(lambda: function((groups(),), (size,), (

@@ -19,8 +19,8 @@ import re
 import sys
 from collections import defaultdict
 
-# Units, FMA lanes of a unit, clock in GHz, bytes/s, microseconds between launches; the share of FMAs where
-# no disassembler tells it. Clocks are those of the makers' peaks.
+# Units, FMA lanes of a unit (an instruction that does two counts as two), the makers' clock in GHz, bytes/s,
+# microseconds between launches; and the share of FMAs where no disassembler tells it.
 DEVICES = {
     "h100": ("H100 SXM", 132, 128, 1.98, 3.35e12, 2),
     "t4": ("T4", 40, 64, 1.59, 320e9, 4),
@@ -43,7 +43,8 @@ class Kernel:
         self.dst = [int(x) for x in word[8].split("x")]
         self.wei = [] if word[9] == "-" else [int(x) for x in word[9].split("x")]
         self.diff = [int(digit) for digit in word[10]]
-        self.moments_in, self.moments_out, self.scratch = (int(x) for x in word[11:14])
+        (self.moments_in, self.moments_out, self.sums_in, self.sums_out, self.mask,
+         self.scratch) = (int(x) for x in word[11:17])
 
     def option(self, name, default=None):
         found = re.search(r"-D%s=(\d+)" % name, self.program)
@@ -79,7 +80,9 @@ def product(k):
             x = min(x, pixels(k.dst) * k.src[0][-1])
         return FLOAT * (x + w + y + rest) + moments + k.scratch
     if k.go == "bwd_data":
-        return FLOAT * (y + w) + written(k.diff[0], x) + k.scratch
+        # The sums of the batch normalisation before it take its input, and its mask.
+        sums = FLOAT * (x + 2 * k.sums_out * k.src[0][-1]) + x / 8 if k.sums_out else 0
+        return FLOAT * (y + w) + written(k.diff[0], x) + k.scratch + sums
     return FLOAT * (x + y + (0 if k.scratch else w)) + k.scratch
 
 
@@ -93,8 +96,8 @@ def normalise_back(k):
 
 
 def mask(k):
-    """A bit for each number, where a residual was added before the ReLU."""
-    return count(k.dst) / 8 if len(k.src) > 1 else 0
+    """Of a ReLU: a bit for each number."""
+    return count(k.dst) / 8
 
 
 BYTES = {
@@ -105,9 +108,9 @@ BYTES = {
     r"conv2d_bwd_bias": lambda k: 0 if k.op != "dense" else FLOAT * count(k.dst),
     r"batchnorm_fwd_stats": lambda k: FLOAT * count(k.src[0]),
     r"batchnorm_fwd_finish": lambda k: k.scratch or FLOAT * k.moments_in * (2 * k.dst[-1] + 1),
-    r"batchnorm_fwd_apply": lambda k: FLOAT * (count(k.dst) + sum(map(count, k.src))) + mask(k),
+    r"batchnorm_fwd_apply": lambda k: FLOAT * (count(k.dst) + sum(map(count, k.src))) + k.mask,
     r"batchnorm_bwd_sums": normalise_sums,
-    r"batchnorm_bwd_finish": lambda k: k.scratch,
+    r"batchnorm_bwd_finish": lambda k: k.scratch or FLOAT * 2 * k.sums_in * k.dst[-1],
     r"batchnorm_bwd_data": normalise_back,
     r"(max|avg)pool_(fwd|bwd_data)": lambda k: FLOAT * (count(k.src[0]) + 2 * count(k.dst)),
     r"softmax_xent_.*": lambda k: FLOAT * 2 * count(k.src[0]),
@@ -199,10 +202,11 @@ def main():
         row[2] += touched
         row[3] += t
         row[4] += t if arithmetic > touched / bandwidth else 0
+    images = count(kernels[0].src[0])
+    total["input", "normalize_images"] = [1, 0, 5 * images, 5 * images / bandwidth + gap, 0]
     total["optimiser", "optim_sgd"] = [1, 0, 5 * FLOAT * sum(weights.values()),
                                        5 * FLOAT * sum(weights.values()) / bandwidth + gap, 0]
     seconds = sum(row[3] for row in total.values())
-    peak = 2 * device[1] * device[2] * device[3] * 1e9
     if a.kernels:
         print("| pass | kernel | launches | GFLOP | GB | ms | of it bound by arithmetic |")
         print("| --- | --- | --- | --- | --- | --- | --- |")
@@ -210,9 +214,9 @@ def main():
             print("| %s | `%s` | %d | %.0f | %.1f | %.2f | %.0f %% |" %
                   (what, name, row[0], row[1] / 1e9, row[2] / 1e9, row[3] * 1e3, 100 * row[4] / row[3]))
     flops, touched = (sum(row[i] for row in total.values()) for i in (1, 2))
-    print("%s: %.1f ms a step, %.0f images/s; %d launches, %.0f MB and %.1f GFLOP an image; %.1f of %.1f "
-          "TFLOP/s" % (device[0], seconds * 1e3, batch / seconds, sum(row[0] for row in total.values()),
-                       touched / batch / 1e6, flops / batch / 1e9, flops / seconds / 1e12, peak / 1e12))
+    print("%s: %.1f ms a step, %.0f images/s; %d launches, %.0f MB and %.1f GFLOP an image; %.1f TFLOP/s" %
+          (device[0], seconds * 1e3, batch / seconds, sum(row[0] for row in total.values()),
+           touched / batch / 1e6, flops / batch / 1e9, flops / seconds / 1e12))
 
 
 if __name__ == "__main__":

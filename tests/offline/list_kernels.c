@@ -3,7 +3,7 @@
  *     list_kernels nv:sm_90 [resnet50]
  *
  * prints for each the stem of its file and the options of its plan: those of every model's layers, and
- * of what `rescl tune` may choose for them; or those of one model's untuned training step. scripts/offline-gpu-check compiles
+ * what `rescl tune` tries first for a step of ResNet-50; or those of one model's untuned training step. scripts/offline-gpu-check compiles
  * them. */
 #include "alloc.h"
 #include "choice.h"
@@ -50,23 +50,22 @@ static void add_plan(const rs_plan *plan)
         add(plan->kernel[i].file, plan->kernel[i].options);
 }
 
-/* The plans of all values of the tunables from `i` on. */
-static void add_choices(const rs_plan *like, rs_choice *choice, int i)
+/* What the implementation chooses itself, and with each number of its own set to each value that is
+ * tried first. */
+static void add_choices(const rs_plan *like, rs_choice *choice)
 {
     const rs_tunable *t = choice->impl->tunables;
-    if (!t || i == RS_PLAN_TUNABLES || !t[i].name) {
-        rs_plan plan;
-        must(rs_plan_make(&plan, &like->problem, like->pass, like->dev, choice));
-        add_plan(&plan);
-        return;
+    rs_plan plan;
+    must(rs_plan_make(&plan, &like->problem, like->pass, like->dev, choice));
+    add_plan(&plan);
+    for (int i = 0; t && i < RS_PLAN_TUNABLES && t[i].name; i++) {
+        for (int k = 0; k < RS_TUNABLE_VALUES && t[i].tried[k]; k++) {
+            choice->tune[i] = t[i].tried[k];
+            must(rs_plan_make(&plan, &like->problem, like->pass, like->dev, choice));
+            add_plan(&plan);
+        }
+        choice->tune[i] = 0;
     }
-    choice->tune[i] = 0;
-    add_choices(like, choice, i + 1);
-    for (int k = 0; t[i].passes & 1u << like->pass && k < RS_TUNABLE_VALUES && t[i].tried[k]; k++) {
-        choice->tune[i] = t[i].tried[k];
-        add_choices(like, choice, i + 1);
-    }
-    choice->tune[i] = 0;
 }
 
 static void add_tuned(const rs_plan *plan)
@@ -77,7 +76,7 @@ static void add_tuned(const rs_plan *plan)
         rs_choice choice = {.impl = p->op->impls[i]};
         if ((choice.impl->prefers == 0 || choice.impl->prefers & 1u << caps->type) &&
             !rs_impl_refuses(choice.impl, p, plan->pass, caps))
-            add_choices(plan, &choice, 0);
+            add_choices(plan, &choice);
     }
 }
 
@@ -120,21 +119,21 @@ static void add_model(rescl_device *dev, const char *name)
         .struct_size = sizeof o, .name = name, .classes = 1000, .hidden = 10, .dropout = 0.5};
     must(rs_model_build(&o, &m));
     for (size_t i = 0; i < RS_COUNT(batch); i++) {
-        add_net(dev, m->graph, batch[i], RS_MODE_TRAIN, true);
-        add_net(dev, m->graph, batch[i], RS_MODE_EVAL, true);
+        add_net(dev, m->graph, batch[i], RS_MODE_TRAIN, false);
+        add_net(dev, m->graph, batch[i], RS_MODE_EVAL, false);
         add_layers(dev, m->graph, batch[i], true);
     }
     rescl_model_destroy(m);
 }
 
-static void add_step(rescl_device *dev, const char *name)
+static void add_step(rescl_device *dev, const char *name, bool tuned)
 {
     rescl_model *m = NULL;
     must(rs_model_build(&(rescl_model_options){.struct_size = sizeof(rescl_model_options),
                                                .name = name,
                                                .classes = 1000},
                         &m));
-    add_net(dev, m->graph, 256, RS_MODE_TRAIN, false);
+    add_net(dev, m->graph, 256, RS_MODE_TRAIN, tuned);
     rescl_model_destroy(m);
 }
 
@@ -152,10 +151,9 @@ int main(int argc, char **argv)
         add(rs_optims()[i]->file, rs_spread_over(caps, false, RS_OPTIM_GRAIN, 1, RS_OPTIM_GRAIN,
                                                  rs_aligned(caps, RS_OPTIM_GRAIN))
                                       .options);
-    if (argc == 3)
-        add_step(dev, argv[2]);
     for (const char *const *name = rescl_model_names(); argc == 2 && *name; name++)
         add_model(dev, *name);
+    add_step(dev, argc == 3 ? argv[2] : "resnet50", argc == 2);
     standin_close();
     free(programs);
     return 0;

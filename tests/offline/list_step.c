@@ -5,7 +5,7 @@
  * prints for each kernel of each layer's passes, separated by tabs: the layer's number, its operation, pass and
  * implementation, the kernel, its program (the stem of its file and its options), the pass' multiply-adds,
  * the shapes of src (joined by ';'), dst and the weights ("-": none), of each diff_src whether it is
- * wanted (1) and adds (2) as digits, the parts of the moments that come in and go out, and the bytes of scratch. bench/gpu/roofline.py
+ * wanted (1) and adds (2) as digits, the parts of the moments and of the sums that come in and go out, and the bytes of the mask and of scratch. bench/gpu/roofline.py
  * reads it. */
 #include "net.h"
 #include "netmodel.h"
@@ -45,7 +45,8 @@ static void print_kernel(size_t node, const rs_plan *plan, const rs_plan_kernel 
     printf("\t");
     for (int i = 0; i < p->nsrc; i++)
         printf("%d", (p->want_diff[i] ? 1 : 0) + (p->accumulate[i] ? 2 : 0));
-    printf("\t%zu\t%zu\t%zu\n", p->moments_parts, plan->moments_parts, plan->scratch_bytes);
+    printf("\t%zu\t%zu\t%zu\t%zu\t%zu\t%zu\n", p->moments_parts, plan->moments_parts, p->sums_parts,
+           plan->sums_parts, plan->mask_bytes, plan->scratch_bytes);
 }
 
 int main(int argc, char **argv)
