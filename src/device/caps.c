@@ -1,5 +1,7 @@
 #include "clinternal.h"
 
+#include <string.h>
+
 /* What a GPU is taken to have that does not say: little enough that what is planned for it fits. */
 enum {
     SUBGROUP = 32,
@@ -53,6 +55,10 @@ rescl_status rs_caps_probe(const rs_hw *hw, rs_caps *out)
                      rs_ask_extension(&asking, "cl_intel_subgroups"),
     };
     take_units(info, out);
+    /* An architecture that is emulated (RESCL_ARCHITECTURE) has its extensions. */
+    out->sets_subgroup =
+        info->subgroup > 0 && (rs_ask_extension(&asking, "cl_intel_required_subgroup_size") ||
+                               strncmp(info->architecture, "xe_", 3) == 0);
     if (out->fp16)
         out->half_width =
             (unsigned)rs_ask_number(&asking, CL_DEVICE_NATIVE_VECTOR_WIDTH_HALF, info->float_width);

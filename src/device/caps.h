@@ -18,6 +18,7 @@ typedef struct rs_caps {
     bool subgroups;
     /* Of each unit, as rescl_device_info has them; never 0. */
     unsigned subgroup, unit_lanes, unit_items, unit_groups;
+    bool sets_subgroup;      /* kernels may have intel_reqd_sub_group_size(subgroup) */
     unsigned item_registers; /* of 4 bytes, that a work-item may have */
     uint64_t unit_register_bytes, unit_local_bytes;
     double clock_hz, bandwidth; /* bytes per second */

@@ -108,7 +108,7 @@ static void ask_intel(rescl_device_info *info, rs_asking *a)
     if (eus > 0 && threads > 0 && info->subgroup > 0) {
         info->core_lanes = eus * info->subgroup;
         info->core_items = eus * threads * info->subgroup;
-        info->item_registers = 128;
+        info->item_registers = info->item_registers ? info->item_registers : 116;
         info->core_register_bytes = (uint64_t)info->core_items * 128 * sizeof(float);
     }
 }

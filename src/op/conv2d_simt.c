@@ -42,10 +42,15 @@ static const char *can(const rs_problem *p, rs_pass pass, const rs_caps *caps)
 rescl_status rs_simt_kernel_add(rs_plan *plan, const rs_simt_tiles *t, const char *file,
                                 const char *name, int c_by, int k_by, const char *more)
 {
+    const rs_caps *caps = rs_device_caps(plan->dev);
+    char width[32] = "";
+    if (caps->sets_subgroup)
+        snprintf(width, sizeof width, " -DSUBGROUP=%u", caps->subgroup);
     return rs_plan_kernel_add(plan, file, name,
                               "-DTM=%d -DTN=%d -DTK=%d -DRM=%d -DRN=%d -DTERMS=%d -DC_BY=%d "
-                              "-DK_BY=%d%s",
-                              t->tm, t->tn, t->tk, t->rm, t->rn, t->unroll, c_by, k_by, more);
+                              "-DK_BY=%d%s%s",
+                              t->tm, t->tn, t->tk, t->rm, t->rn, t->unroll, c_by, k_by, more,
+                              width);
 }
 
 /* ---- forward and backward data ----------------------------------------------------------- */

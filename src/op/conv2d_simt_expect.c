@@ -12,7 +12,7 @@
 enum { STEP = 27, PIECE = 14, WEIGHTS_PIECE = 28, SCATTERED_PIECE = 55, JUMP = 3 };
 
 /* Its registers: for a piece and where it comes from, and for what is neither that nor a number. */
-enum { PIECE_REGISTERS = 9, REGISTERS = 12 };
+enum { PIECE_REGISTERS = 9, WEIGHTS_REGISTERS = 14, PRODUCT_REGISTERS = 28 };
 
 /* Parts: steps that each has at least, so that it is worth its partial results, and how much all those
  * may be. */
@@ -22,12 +22,12 @@ enum { PRODUCT_STEPS = 8, WEIGHTS_STEPS = 16, MOST_PRODUCT_PARTS = 32, MOST_WEIG
 /* The tiles among which the model chooses, few so that a network compiles few kernels; of those that
  * should take the same time the first. */
 static const rs_simt_tiles shapes[] = {
-    {128, 128, 16, 8, 8, 4, 1}, {128, 128, 16, 8, 8, 1, 1}, {128, 128, 8, 8, 8, 4, 1},
-    {128, 128, 8, 8, 8, 1, 1},  {128, 64, 16, 8, 8, 4, 1},  {128, 64, 16, 8, 8, 1, 1},
-    {128, 64, 16, 8, 4, 4, 1},  {64, 128, 16, 8, 8, 4, 1},  {64, 128, 16, 8, 8, 1, 1},
-    {64, 128, 16, 8, 4, 4, 1},  {64, 64, 16, 8, 8, 4, 1},   {64, 64, 16, 8, 4, 4, 1},
-    {64, 64, 16, 4, 4, 4, 1},   {32, 64, 16, 4, 4, 4, 1},   {64, 32, 16, 4, 4, 4, 1},
-    {32, 32, 16, 4, 4, 4, 1},
+    {128, 128, 16, 8, 8, 16, 1}, {128, 128, 16, 8, 8, 4, 1}, {128, 128, 8, 8, 8, 4, 1},
+    {128, 128, 16, 8, 8, 1, 1},  {128, 128, 8, 8, 8, 1, 1},  {128, 64, 16, 8, 8, 16, 1},
+    {128, 64, 16, 8, 8, 4, 1},   {128, 64, 16, 8, 4, 4, 1},  {64, 128, 16, 8, 8, 16, 1},
+    {64, 128, 16, 8, 8, 4, 1},   {64, 128, 16, 8, 4, 4, 1},  {64, 64, 16, 8, 8, 16, 1},
+    {64, 64, 16, 8, 8, 4, 1},    {64, 64, 16, 8, 4, 4, 1},   {64, 64, 16, 4, 4, 4, 1},
+    {32, 64, 16, 4, 4, 4, 1},    {64, 32, 16, 4, 4, 4, 1},   {32, 32, 16, 4, 4, 4, 1},
 };
 
 /* A pass on a device. */
@@ -63,10 +63,11 @@ static double share_of(const pending *w, const rs_simt_tiles *t)
 }
 
 /* Where the loop is unrolled, terms are read ahead. */
-static double registers_of(const rs_simt_tiles *t)
+static double registers_of(const pending *w, const rs_simt_tiles *t)
 {
-    const double ahead = 1.0 + 0.4 * least(t->unroll - 1, 3);
-    return REGISTERS + t->rm * t->rn + ahead * (t->rm + t->rn) +
+    const double ahead = least(1.0 + 0.4 * (t->unroll - 1), 5.5);
+    return (w->pass == RS_BWD_PARAMS ? WEIGHTS_REGISTERS : PRODUCT_REGISTERS) + t->rm * t->rn +
+           ahead * (t->rm + t->rn) +
            PIECE_REGISTERS * (pieces(t->tm * t->tk, t) + pieces(t->tn * t->tk, t));
 }
 
@@ -104,7 +105,7 @@ static double expected_ns(const pending *w, const rs_simt_tiles *t)
     const rs_work work = {.groups = (double)(rs_simt_groups(&w->p, t) * (size_t)t->parts),
                           .items = rs_simt_items(t),
                           .local_bytes = rs_simt_local_bytes(t),
-                          .registers = registers_of(t),
+                          .registers = registers_of(w, t),
                           .steps = steps,
                           .step_fmas = made * t->tk,
                           .share = share_of(w, t),

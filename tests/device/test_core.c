@@ -165,6 +165,7 @@ static void what_is_not_known_is_assumed(void **state)
         assert_true(caps.unit_groups > 0 && caps.unit_register_bytes > 0);
         assert_true(caps.unit_local_bytes >= caps.local_bytes);
         assert_true(caps.clock_hz > 0.0 && caps.bandwidth > 0.0);
+        assert_int_equal(caps.sets_subgroup, strncmp(hw.info.architecture, "xe_", 3) == 0);
     }
 }
 
