@@ -32,6 +32,7 @@ set(rs_slow_tests
     op.conv2d_shapes.winograd.width4
     op.conv2d_shapes.winograd.width8
     op.dense.tuned
+    train.gpu_class
     train.kill_resume
     train.resume
     train.saliency)
