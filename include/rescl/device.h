@@ -44,7 +44,7 @@ typedef struct rescl_device_info {
     bool fp16, fp64;          /**< cl_khr_fp16 / cl_khr_fp64 */
     bool unified_memory;
     bool usable; /**< false: rescl refuses it; see `reason` */
-    char reason[128];
+    char reason[384];
     char platform_version[192]; /**< names the compiler too where it is part of the driver, such as
                                    "OpenCL 3.0 PoCL 3.1, LLVM 15.0.6" */
     /* What an untuned choice is made by. 0 or "": not known, as on CPUs. A core is what runs a

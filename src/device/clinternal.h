@@ -69,8 +69,9 @@ typedef struct rs_hw {
  * the fallback. Any other failure is one of the device, and is kept until all is asked. */
 typedef struct rs_asking {
     cl_device_id id;
-    cl_int code;      /* of the first call that failed */
-    const char *call; /* its name */
+    cl_int code;        /* of the first call that failed */
+    const char *call;   /* its name */
+    bool out_of_memory; /* for an answer of any length: ours, not the driver's */
 } rs_asking;
 
 /* Anything: false, and nothing in *value, if there is no answer. `bytes` may be NULL. */

@@ -96,7 +96,7 @@ bool rs_ask_extension(rs_asking *a, const char *name)
     if (!rs_ask(a, CL_DEVICE_EXTENSIONS, 0, NULL, &bytes) || bytes == 0)
         return false;
     if (!(list = calloc(bytes + 1, 1))) {
-        (void)answered(a, CL_OUT_OF_HOST_MEMORY, "clGetDeviceInfo");
+        a->out_of_memory = true;
         return false;
     }
     if (rs_ask(a, CL_DEVICE_EXTENSIONS, bytes, list, NULL)) {
@@ -247,6 +247,7 @@ static void judge(rs_hw *hw, rs_asking *a)
 
 static rescl_status describe(rs_hw *hw, size_t platform, size_t device)
 {
+    rescl_status st = RESCL_OK;
     rescl_device_info *info = &hw->info;
     rs_asking asking = {.id = hw->id};
     rs_asking *const a = &asking;
@@ -288,9 +289,12 @@ static rescl_status describe(rs_hw *hw, size_t platform, size_t device)
         hw->max_items[d] = items[d] ? items[d] : info->max_group;
 
     rs_cores_ask(hw, a);
+    RS_FAIL_IF(a->out_of_memory, RESCL_ERR_MEMORY, "out of host memory");
     rs_quirks_apply(hw);
     judge(hw, a);
-    return apply_environment(info);
+    st = apply_environment(info);
+out:
+    return st;
 }
 
 /* ---- the list ---------------------------------------------------------------------------- */

@@ -57,13 +57,18 @@ static int check_folder(const char *folder)
     return blocks * disk.f_frsize < LEAST_ROOM ? ENOSPC : 0;
 }
 
-/* PoCL's own choice; NULL when it is a folder of /tmp that anybody may have made, or without memory. */
-static char *usual_folder(void)
+/* PoCL's own choice; NULL when it is a folder of /tmp that anybody may have made. */
+static rescl_status usual_folder(char **out)
 {
+    rescl_status st = RESCL_OK;
     const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+    *out = NULL;
     if (cache && cache[0] != '\0')
-        return rs_strf("%s/pocl/kcache", cache);
-    return home && home[0] != '\0' ? rs_strf("%s/.cache/pocl/kcache", home) : NULL;
+        RS_OOM(*out = rs_strf("%s/pocl/kcache", cache));
+    else if (home && home[0] != '\0')
+        RS_OOM(*out = rs_strf("%s/.cache/pocl/kcache", home));
+out:
+    return st;
 }
 
 /* One is locked while its process lives, and removed at exit by the process that made it; what a
@@ -205,8 +210,13 @@ static rescl_status settle_cache(void)
     rescl_status st = RESCL_OK;
     const char *asked = getenv("POCL_CACHE_DIR");
     const bool given = asked && asked[0] != '\0';
-    char *folder = given ? strdup(asked) : usual_folder(); /* setenv may free what getenv found */
+    char *folder = NULL;
+    if (given)
+        RS_OOM(folder = strdup(asked)); /* setenv may free what getenv found */
+    else
+        RS_TRY(usual_folder(&folder));
     const int code = folder ? check_folder(folder) : ENOENT;
+    RS_FAIL_IF(code == ENOMEM, RESCL_ERR_MEMORY, "out of host memory");
     if (given && code != 0)
         snprintf(fault, sizeof fault, NO_FOLDER "set POCL_CACHE_DIR", asked, strerror(code));
     else if (!folder)

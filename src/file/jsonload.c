@@ -4,7 +4,7 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <stdbool.h>
+#include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -38,16 +38,18 @@ static size_t estimate(const char *text, size_t bytes)
     return memory;
 }
 
-/* jansson's parser goes on where it has no memory for a part of a text, and finds then that this is no
- * JSON, or another. Its allocator, which stays the one that it has, is watched for that. */
-static _Thread_local bool was_short;
+/* jansson's parser goes on where it has no memory for a part of a text: it finds then that this is no
+ * JSON, or another, or reads and writes beyond its buffers. Its allocator, which stays the one that it
+ * has, is watched for that, and leaves the parser at once; the parts read so far stay allocated. */
+static _Thread_local jmp_buf *without_memory; /* NULL: this thread parses nothing */
 static json_malloc_t next_malloc;
 static json_free_t next_free;
 
 static void *watch_malloc(size_t bytes)
 {
     void *ptr = next_malloc(bytes);
-    was_short = was_short || !ptr;
+    if (!ptr && without_memory)
+        longjmp(*without_memory, 1);
     return ptr;
 }
 
@@ -70,12 +72,15 @@ __attribute__((destructor)) static void end_watching(void)
 static json_t *load(const char *text, size_t bytes, size_t flags, json_error_t *why)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
+    jmp_buf here;
     pthread_once(&once, begin_watching);
-    was_short = false;
-    json_t *value = json_loadb(text, bytes, flags, why);
-    if (!was_short)
+    if (setjmp(here) == 0) {
+        without_memory = &here;
+        json_t *value = json_loadb(text, bytes, flags, why);
+        without_memory = NULL;
         return value;
-    json_decref(value);
+    }
+    without_memory = NULL;
     *why = (json_error_t){.line = 1, .column = 1};
     snprintf(why->text, sizeof why->text, "out of host memory");
     why->text[sizeof why->text - 1] = json_error_out_of_memory; /* as json_error_code reads it */

@@ -54,9 +54,9 @@ try() {
     done
 }
 
-try 6 "" devices --json
+try 30 "" devices --json
 try 6 "" summary --model resnet8 --json
-try 6 "" summary --weights "$weights" --json
+try 40 "" summary --weights "$weights" --json
 try 12 copy.safetensors convert "$weights" copy.safetensors
 try 6 model.onnx export --weights "$weights" -o model.onnx
 make_png >image.png

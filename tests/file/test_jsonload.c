@@ -89,9 +89,10 @@ static bool fired(void)
 static void short_memory_is_no_damage(void **state)
 {
     (void)state;
-    const char *text =
-        "{\"name\":\"a text of more than sixteen bytes\",\"a longer name of numbers\":"
-        "[1,2.5,[3,4],{\"x\":true,\"y\":null}],\"z\":\"another of many more bytes\"}";
+    char *text =
+        repeat("{\"name\":\"a text of more than sixteen bytes\",\"a longer name of numbers\":"
+               "[1,2.5,[3,4],{\"x\":true,\"y\":null}],\"z\":\"",
+               "a text that grows ", 1000, "\",\"after it\":[{\"a\":\"b\"}]}");
     json_error_t why;
     char *right = NULL;
     json_t *root = rs_json_load(text, strlen(text), 0, &why);
@@ -124,6 +125,7 @@ static void short_memory_is_no_damage(void **state)
     assert_int_equal(rs_json_why(&why), RESCL_ERR_FORMAT);
     json_decref(root);
     free(right);
+    free(text);
 }
 
 int main(void)
