@@ -3,8 +3,8 @@
  *     list_kernels nv:sm_90 [resnet50]
  *
  * prints for each the stem of its file and the options of its plan: those of every model's layers, and
- * what `rescl tune` tries first for a step of ResNet-50; or those of one model's untuned training step. scripts/offline-gpu-check compiles
- * them. */
+ * what `rescl tune` tries first for a step of ResNet-50; or those of one model's untuned training step.
+ * scripts/offline-gpu-check compiles them. */
 #include "alloc.h"
 #include "choice.h"
 #include "error.h"

@@ -2,11 +2,11 @@
  *
  *     list_step nv:sm_90 resnet50 224 256
  *
- * prints for each kernel of each layer's passes, separated by tabs: the layer's number, its operation, pass and
- * implementation, the kernel, its program (the stem of its file and its options), the pass' multiply-adds,
- * the shapes of src (joined by ';'), dst and the weights ("-": none), of each diff_src whether it is
- * wanted (1) and adds (2) as digits, the parts of the moments and of the sums that come in and go out, and the bytes of the mask and of scratch. bench/gpu/roofline.py
- * reads it. */
+ * prints for each kernel of each layer's passes, separated by tabs: the layer's number, its operation,
+ * pass and implementation, the kernel, its program (the stem of its file and its options), the pass'
+ * multiply-adds, the shapes of src (joined by ';'), dst and the weights ("-": none), of each diff_src
+ * whether it is wanted (1) and adds (2) as a digit, the parts of the moments and of the sums that come in
+ * and go out, and the bytes of the mask and of scratch. bench/gpu/roofline.py reads it. */
 #include "net.h"
 #include "netmodel.h"
 #include "standin.h"
