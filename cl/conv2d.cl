@@ -20,7 +20,8 @@ __kernel void conv2d_im2col(__global const float *restrict src, __global float *
     if (p >= images * oh * ow)
         return;
     const int ci = j % c, s = j / c % cols, r = j / c / cols;
-    const pixel at = pixel_at(p, oh, ow);
+    pixel at;
+    find_pixel(p, oh, ow, &at);
     const int y = at.a * stride_h - pad_top + r, x = at.b * stride_w - pad_left + s;
     const int inside = (uint)y < (uint)h && (uint)x < (uint)w;
     col[i] = inside ? src[(((first + at.n) * h + y) * w + x) * c + ci] : 0.0f;
@@ -34,7 +35,8 @@ __kernel void conv2d_col2im(__global const float *restrict col, __global float *
     const int i = get_global_id(0), p = i / c, ci = i - p * c;
     if (p >= images * h * w)
         return;
-    const pixel at = pixel_at(p, h, w);
+    pixel at;
+    find_pixel(p, h, w, &at);
     float sum = 0.0f;
     for (int r = 0; r < rows; r++) {
         const int a = at.a + pad_top - r;

@@ -19,7 +19,8 @@ __kernel void conv2d_direct_product(__global const float *restrict src,
     const int item = get_global_id(0), index = QUOTIENT(item, k), q = item - index * k;
     if (index >= images * gh * gw)
         return;
-    const pixel at = pixel_at(index, gh, gw);
+    pixel at;
+    find_pixel(index, gh, gw, &at);
     const int group = q / group_out, y0 = at.a * istep_h + dh, x0 = at.b * istep_w + dw;
     weight += group * step_g + (q - group * group_out) * step_q;
     src += group * depth;
@@ -59,7 +60,8 @@ __kernel void conv2d_direct_bwd_params(__global const float *restrict src,
     src += q / group_out * depth + j;
     float sum = 0.0f;
     for (int p = p0; p < p1; p++) {
-        const pixel at = pixel_at(p, oh, ow);
+        pixel at;
+        find_pixel(p, oh, ow, &at);
         const int y = at.a * stride_h - pad_top + r, x = at.b * stride_w - pad_left + s;
         if ((uint)y < (uint)h && (uint)x < (uint)w)
             sum = fma(src[((at.n * h + y) * w + x) * c], diff_dst[p * k + q], sum);

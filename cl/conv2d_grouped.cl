@@ -78,7 +78,8 @@ TILE_KERNEL void conv2d_grouped_product(__global const float *restrict src,
         int y0[MR], x0[MR], base[MR], to[MR];
 #pragma unroll
         for (int m = 0; m < MR; m++) {
-            const pixel at = pixel_at(min(p0 + m, pixels - 1), gh, gw);
+            pixel at;
+            find_pixel(min(p0 + m, pixels - 1), gh, gw, &at);
             y0[m] = at.a * istep_h + dh;
             x0[m] = at.b * istep_w + dw;
             base[m] = ((at.n * h + y0[m]) * w + x0[m]) * c;

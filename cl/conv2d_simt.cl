@@ -18,25 +18,22 @@ typedef struct axis {
 
 #ifdef BWD
 /* Output pixels first, first + stride, ... of `out`: they meet the same taps. */
-RS_INLINE axis axis_at(int out, int kernel_size, int stride, int pad, int first)
+RS_INLINE void find_axis(int out, int kernel_size, int stride, int pad, int first, axis *v)
 {
     const int low = (first + pad) % stride;
-    axis v;
-    v.pixels = (out - first + stride - 1) / stride;
-    v.first = first;
-    v.ostep = stride;
-    v.taps = low < kernel_size ? (kernel_size - low + stride - 1) / stride : 0;
-    v.d = (first + pad - low) / stride - (v.taps - 1);
-    v.istep = 1;
-    v.tap0 = low + stride * (v.taps - 1);
-    v.tap_step = -stride;
-    return v;
+    v->pixels = (out - first + stride - 1) / stride;
+    v->first = first;
+    v->ostep = stride;
+    v->taps = low < kernel_size ? (kernel_size - low + stride - 1) / stride : 0;
+    v->d = (first + pad - low) / stride - (v->taps - 1);
+    v->istep = 1;
+    v->tap0 = low + stride * (v->taps - 1);
+    v->tap_step = -stride;
 }
 #else
-RS_INLINE axis axis_at(int out, int kernel_size, int stride, int pad, int first)
+RS_INLINE void find_axis(int out, int kernel_size, int stride, int pad, int first, axis *v)
 {
-    const axis v = {out, first, 1, kernel_size, -pad, stride, 0, 1};
-    return v;
+    *v = (axis){out, first, 1, kernel_size, -pad, stride, 0, 1};
 }
 #endif
 
@@ -70,25 +67,30 @@ RS_INLINE global const float *source_at(const source *s, int i, digits at)
 }
 
 #if C_BY == 1
-/* The next term, in windows of `cols` columns and `depth` channels. */
-RS_INLINE digits next_term(digits at, int cols, int depth)
+/* The four terms from `at` on, in windows of `cols` columns and `depth` channels. */
+RS_INLINE void find_terms(digits at, int cols, int depth, digits term[4])
 {
     const digits one = {0, 0, 1};
-    return digits_add(at, one, cols, depth);
+    term[0] = at;
+#pragma unroll
+    for (int i = 1; i < 4; i++) {
+        term[i] = term[i - 1];
+        add_digits(&term[i], one, cols, depth);
+    }
 }
 #endif
 
 RS_INLINE void fetch_source(const source *s, digits at, int depth, float4 piece[QA])
 {
 #if C_BY == 1
-    const digits b = next_term(at, s->cols, depth), c = next_term(b, s->cols, depth),
-                 d = next_term(c, s->cols, depth);
+    digits term[4];
+    find_terms(at, s->cols, depth, term);
 #pragma unroll
     for (int i = 0; i < QA; i++)
-        piece[i] = (float4)(in_map(s, i, at) ? *source_at(s, i, at) : 0.0f,
-                            in_map(s, i, b) ? *source_at(s, i, b) : 0.0f,
-                            in_map(s, i, c) ? *source_at(s, i, c) : 0.0f,
-                            in_map(s, i, d) ? *source_at(s, i, d) : 0.0f);
+        piece[i] = (float4)(in_map(s, i, term[0]) ? *source_at(s, i, term[0]) : 0.0f,
+                            in_map(s, i, term[1]) ? *source_at(s, i, term[1]) : 0.0f,
+                            in_map(s, i, term[2]) ? *source_at(s, i, term[2]) : 0.0f,
+                            in_map(s, i, term[3]) ? *source_at(s, i, term[3]) : 0.0f);
 #else
 #pragma unroll
     for (int i = 0; i < QA; i++)
@@ -121,18 +123,18 @@ RS_INLINE int in_window(const weights *v, digits at)
 RS_INLINE void fetch_weights(const weights *v, digits at, int step, float4 piece[QB])
 {
 #if C_BY == 1
-    const digits b = next_term(at, v->cols, v->depth), c = next_term(b, v->cols, v->depth),
-                 d = next_term(c, v->cols, v->depth);
+    digits term[4];
+    find_terms(at, v->cols, v->depth, term);
 #endif
 #pragma unroll
     for (int i = 0; i < QB; i++) {
         const int q = v->column + i * (ITEMS / (TK / 4)), inside = q < v->width;
         global const float *from = v->w + q * v->depth;
 #if C_BY == 1
-        piece[i] = (float4)(inside & in_window(v, at) ? from[weight_at(v, at)] : 0.0f,
-                            inside & in_window(v, b) ? from[weight_at(v, b)] : 0.0f,
-                            inside & in_window(v, c) ? from[weight_at(v, c)] : 0.0f,
-                            inside & in_window(v, d) ? from[weight_at(v, d)] : 0.0f);
+        piece[i] = (float4)(inside & in_window(v, term[0]) ? from[weight_at(v, term[0])] : 0.0f,
+                            inside & in_window(v, term[1]) ? from[weight_at(v, term[1])] : 0.0f,
+                            inside & in_window(v, term[2]) ? from[weight_at(v, term[2])] : 0.0f,
+                            inside & in_window(v, term[3]) ? from[weight_at(v, term[3])] : 0.0f);
 #else
         piece[i] = inside & in_window(v, at) ? QUAD(global const, from + v->row + weight_at(v, at))
                                              : QZERO;
@@ -174,8 +176,9 @@ kernel GROUP void conv2d_simt_product(global const float *restrict x,
     const int row = (int)get_group_id(0) / all_tiles, tile = (int)get_group_id(0) - row * all_tiles;
     const int block = tile / tiles, p0 = row * TM;
     const int w0 = (tile - block * tiles) * TN, n0 = block * width + w0;
-    const axis down = axis_at(oh, rows, stride_h, pad_top, (int)get_group_id(1) / stride_w);
-    const axis across = axis_at(ow, cols, stride_w, pad_left, (int)get_group_id(1) % stride_w);
+    axis down, across;
+    find_axis(oh, rows, stride_h, pad_top, (int)get_group_id(1) / stride_w, &down);
+    find_axis(ow, cols, stride_w, pad_left, (int)get_group_id(1) % stride_w, &across);
     const int gh = down.pixels, gw = across.pixels, count = images * gh * gw;
 
     /* Terms are counted by row, column and channel of the window. */
@@ -184,14 +187,16 @@ kernel GROUP void conv2d_simt_product(global const float *restrict x,
     const int first = parts > 1 ? part_begin(steps, part, parts) : 0;
     const int last = parts > 1 ? part_begin(steps, part + 1, parts) : steps;
     const int ka = id % (TK / 4) * 4, ma = id / (TK / 4);
-    digits at = digits_of(first * TK + (WHOLE_STEPS ? 0 : ka), window, depth);
-    const digits step_digits = digits_of(TK, window, depth);
+    digits at, step_digits;
+    find_digits(first * TK + (WHOLE_STEPS ? 0 : ka), window, depth, &at);
+    find_digits(TK, window, depth, &step_digits);
 
     source s = {.x = x, .h = h, .w = w, .c = c, .taps = down.taps, .cols = window};
 #pragma unroll
     for (int i = 0; i < QA; i++) {
         const int p = max(min(p0 + ma + i * (ITEMS / (TK / 4)), count - 1), 0);
-        const pixel v = pixel_at(p, max(gh, 1), max(gw, 1));
+        pixel v;
+        find_pixel(p, max(gh, 1), max(gw, 1), &v);
         s.top[i] = v.a * down.istep + down.d;
         s.left[i] = v.b * across.istep + across.d;
         s.from[i] =
@@ -222,7 +227,8 @@ kernel GROUP void conv2d_simt_product(global const float *restrict x,
                        .s0 = across.tap0,
                        .rstep = down.tap_step,
                        .sstep = across.tap_step};
-    const place here = place_of(id);
+    place here;
+    find_place(id, &here);
     const int brings_a = BRINGS(id, TM * TK / 4), brings_b = BRINGS(id, TN * TK / 4);
 
     float4 acc[RM][RN / 4], piece_a[QA], piece_b[QB];
@@ -241,7 +247,7 @@ kernel GROUP void conv2d_simt_product(global const float *restrict x,
     int now = 0;
     for (int step = first; step < last; step++) {
         const int more = step + 1 < last;
-        at = digits_add(at, step_digits, window, depth);
+        add_digits(&at, step_digits, window, depth);
         if (more & brings_a)
             fetch_source(&s, at, depth, piece_a);
         if (more & brings_b)
@@ -264,7 +270,8 @@ kernel GROUP void conv2d_simt_product(global const float *restrict x,
         if (p >= count)
             to[i] = -1;
         else if (!whole) {
-            const pixel g = pixel_at(p, gh, gw);
+            pixel g;
+            find_pixel(p, gh, gw, &g);
             to[i] = ((g.n * oh + down.first + g.a * down.ostep) * ow + across.first +
                      g.b * across.ostep) *
                     k;

@@ -16,7 +16,8 @@ kernel GROUP void conv2d_simt_join(global const float *restrict partial,
 #endif
     const int tiles = DIV_UP(k, TN), row = (int)get_group_id(0) / tiles;
     const int n0 = ((int)get_group_id(0) - row * tiles) * TN, p0 = row * TM;
-    const place here = place_of(get_local_id(0));
+    place here;
+    find_place(get_local_id(0), &here);
     float4 acc[RM][RN / 4];
     int to[RM];
     clear(acc);

@@ -42,7 +42,7 @@ RS_INLINE void fetch_source(source *s, int p, int end, float4 piece[QA])
 #else
         piece[i] = inside[0] ? QUAD(global const, s->x + from + s->offset[0]) : QZERO;
 #endif
-        s->at[i] = digits_add(s->at[i], s->step, s->oh, s->ow);
+        add_digits(&s->at[i], s->step, s->oh, s->ow);
     }
 }
 
@@ -104,19 +104,21 @@ kernel GROUP void conv2d_simt_bwd_params(global const float *restrict x,
                 .stride_h = stride_h,
                 .stride_w = stride_w,
                 .pad_top = pad_top,
-                .pad_left = pad_left,
-                .step = digits_of(TK, oh, ow)};
+                .pad_left = pad_left};
+    find_digits(TK, oh, ow, &s.step);
 #pragma unroll
     for (int j = 0; j < TAPS; j++) {
-        const digits m = digits_of(min(m0 + ma + j, total - 4 / TAPS), cols, depth);
+        digits m;
+        find_digits(min(m0 + ma + j, total - 4 / TAPS), cols, depth, &m);
         s.r[j] = m.high;
         s.s[j] = m.mid;
         s.offset[j] = (m.high * w + m.mid) * c + m.low;
     }
 #pragma unroll
     for (int i = 0; i < QA; i++)
-        s.at[i] = digits_of(first + ta + i * (ITEMS / (TM / 4)), oh, ow);
-    const place here = place_of(id);
+        find_digits(first + ta + i * (ITEMS / (TM / 4)), oh, ow, &s.at[i]);
+    place here;
+    find_place(id, &here);
     const int brings_a = BRINGS(id, TM * TK / 4), brings_b = BRINGS(id, TN * TK / 4);
 
     float4 acc[RM][RN / 4], piece_a[QA], piece_b[QB];
