@@ -31,6 +31,13 @@ session() {
         sh "$RESCL_SOURCE_DIR/bench/gpu/session" >"$dir/log" 2>&1
 }
 
+mkdir "$dir/out"
+echo mine >"$dir/out/notes.txt"
+! session 11 || { echo "it went into a folder of other files"; exit 1; }
+grep -q 'with other files in it' "$dir/log"
+[ "$(cat "$dir/out/notes.txt")" = mine ]
+rm -r "$dir/out"
+
 begin=$(date +%s)
 session 11
 [ $(($(date +%s) - begin)) -lt 40 ] || { echo "it took longer than its limit"; exit 1; }
