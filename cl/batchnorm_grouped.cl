@@ -15,8 +15,9 @@
 #include "batchnorm.clh"
 #include "relumask.clh"
 
-#define ROWS                                                                                       \
-    2 /* of more, the registers leave fewer groups to a unit, and no more loads on their way */
+/* As in src/op/batchnorm.c. Of more, the registers leave fewer groups to a unit, and no more loads on
+ * their way. */
+#define ROWS 2
 
 #define GROUP_KERNEL kernel __attribute__((reqd_work_group_size(WG, 1, 1)))
 #define LY           (WG / LX)
@@ -112,7 +113,7 @@ GROUP_KERNEL void batchnorm_fwd_stats(const global float *restrict src,
 
 /* ---- finishing ------------------------------------------------------------------------------- */
 
-#define FINISH_LX      (WG < 2 ? 1 : 2) /* two vectors: a sector of memory of most GPUs */
+#define FINISH_LX      (WG < 2 ? 1 : 2) /* as in src/op/batchnorm.c: a sector of most GPUs' memory */
 #define FINISH_LY      (WG / FINISH_LX)
 #define FINISH_ITEM    (get_local_id(0) / FINISH_LX)
 #define FINISH_CHANNEL ((uint)(get_group_id(0) * FINISH_LX + get_local_id(0) % FINISH_LX) * VW)

@@ -5,9 +5,9 @@
  * Kernels: conv2d_direct_product (forward, backward data), conv2d_direct_bwd_params. */
 #include "conv2d.clh"
 
-/* Item: output channel q of a grid pixel, channels first. [relu](the sum over the window and the `depth` source
- * channels of q's group [+ bias] [+ residual]), written, or added where `accumulate`. A group has
- * group_out output channels, and its weights are step_g floats from those of the next one. */
+/* Item: output channel q of a grid pixel, channels first. [relu](the sum over the window and the
+ * `depth` source channels of q's group [+ bias] [+ residual]), written, or added where `accumulate`. A
+ * group has group_out output channels, and its weights are step_g floats from those of the next one. */
 __kernel void conv2d_direct_product(__global const float *restrict src,
                                     __global const float *restrict weight,
                                     __global const float *restrict bias,

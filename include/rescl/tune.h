@@ -58,8 +58,7 @@ typedef struct rescl_tune_row {
     size_t tried;         /**< candidates that ran, the default among them */
     const char *rejected; /**< those whose result was wrong or that failed, and why; "" */
     const rescl_tune_candidate *candidate; /**< all `tried` of them, the default first */
-    bool
-        kept; /**< the file had its choice already: nothing was measured, and all numbers are NaN */
+    bool kept; /**< the file had its choice: nothing was measured, and all numbers are NaN */
 } rescl_tune_row;
 
 /** Returns false to stop. */
@@ -72,8 +71,8 @@ typedef bool (*rescl_tune_fn)(const rescl_tune_row *row, void *user);
  * What beats the default has to do so again, by options->margin, in rounds of their own. The file
  * is written after each problem, and keeps what it holds for others; `fn` is called after that.
  * Problems that the file has a choice for are not measured again, so that a run that was stopped goes
- * on. Devices other than CPUs are timed by their own clock where they have one, and what the candidates of
- * several problems need is compiled before them, side by side.
+ * on. Devices other than CPUs are timed by their own clock where they have one, and what the
+ * candidates of several problems need is compiled before them, side by side.
  * RESCL_ERR_INTERRUPTED when `fn` returned false or the time limit came, RESCL_ERR_FORMAT when the
  * file is no tuning file, RESCL_ERR_UNSUPPORTED when it is another device's; nothing is lost.
  */

@@ -66,8 +66,8 @@ rescl_status rs_fence_wait(rs_fence *fence) RESCL_CHECK;
  *     receive    the first of the batches that were sent: what is enqueued from here on finds it in *out
  *     release    what is enqueued from here on does not read it
  *
- * RESCL_ERR_ARG for a batch too large or out of this order. A step that failed half-way is ended by a reset: it waits
- * for both queues and forgets what was sent. `destroy` and `reset` never fail. */
+ * RESCL_ERR_ARG for a batch too large or out of this order. A step that failed half-way is ended by a
+ * reset: it waits for both queues and forgets what was sent. `destroy` and `reset` never fail. */
 typedef struct rs_staging rs_staging;
 rescl_status rs_staging_create(rescl_device *dev, size_t bytes, rs_staging **out) RESCL_CHECK;
 void rs_staging_destroy(rs_staging *s);

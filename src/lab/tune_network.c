@@ -161,7 +161,6 @@ out:
 static rescl_status tune_open(tuning *t)
 {
     rescl_status st = RESCL_OK;
-
     const bool cpu = rs_device_caps(t->dev)->type == RESCL_DEVICE_CPU;
 
     RS_TRY(rs_trial_clock_begin(t->dev));

@@ -75,7 +75,7 @@ out:
     return st;
 }
 
-/* The first reason stays, for the thread's last error or, where its status is RESCL_OK, `wrong`. */
+/* Keeps why a choice is out. The first reason stays. */
 static rescl_status reject(tuner *t, size_t row, rescl_status status, const char *reason)
 {
     rescl_status st = RESCL_OK;
