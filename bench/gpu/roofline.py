@@ -46,12 +46,8 @@ class Kernel:
         (self.moments_in, self.moments_out, self.sums_in, self.sums_out, self.mask,
          self.scratch) = (int(x) for x in word[11:17])
 
-    def option(self, name, default=None):
-        found = re.search(r"-D%s=(\d+)" % name, self.program)
-        return int(found.group(1)) if found else default
-
-    def has(self, option):
-        return ("-D" + option) in self.program.split()
+    def option(self, name):
+        return int(re.search(r"-D%s=(\d+)" % name, self.program).group(1))
 
 
 def count(shape):
@@ -101,11 +97,11 @@ def mask(k):
 
 
 BYTES = {
-    r"conv2d_(tiled|simt)_(product|bwd_params|weights)": product,
-    r"conv2d_simt_(join|sum)": lambda k: k.scratch + FLOAT * count(k.dst if k.go == "fwd" else k.src[0]),
+    r"conv2d_simt_(product|bwd_params)": product,
+    r"conv2d_simt_join": lambda k: k.scratch + FLOAT * count(k.dst if k.go == "fwd" else k.src[0]),
     r"conv2d_simt_pack": lambda k: 2 * FLOAT * count(k.wei),
     r"conv2d_sum": lambda k: k.scratch + FLOAT * count(k.wei),
-    r"conv2d_bwd_bias": lambda k: 0 if k.op != "dense" else FLOAT * count(k.dst),
+    r"conv2d_bwd_bias": lambda k: FLOAT * count(k.dst),
     r"batchnorm_fwd_stats": lambda k: FLOAT * count(k.src[0]),
     r"batchnorm_fwd_finish": lambda k: k.scratch or FLOAT * k.moments_in * (2 * k.dst[-1] + 1),
     r"batchnorm_fwd_apply": lambda k: FLOAT * (count(k.dst) + sum(map(count, k.src))) + k.mask,
@@ -117,7 +113,7 @@ BYTES = {
     r"relu_fwd|relu_bwd_data|add_fwd|add_bwd_data|shortcut_.*":
         lambda k: FLOAT * (count(k.dst) + 2 * sum(map(count, k.src))),
 }
-NO_LAUNCH = {"conv2d_bwd_bias": lambda k: k.op != "dense", "conv2d_sum": lambda k: not k.scratch}
+NO_LAUNCH = {"conv2d_sum": lambda k: not k.scratch}  # a bias is summed in one part
 
 
 def rule_of(k):
@@ -138,9 +134,7 @@ def tiles_of(k):
         rows, cols = pixels(k.dst), k.dst[-1]
     else:
         rows, cols = pixels(k.src[0]), k.src[0][-1]
-    tm = k.option("TM") or k.option("WM", 16) * k.option("RM", 4)
-    tn = k.option("TN") or k.option("WN", 16) * k.option("RN", 4)
-    return rows, cols, tm, tn
+    return rows, cols, k.option("TM"), k.option("TN")
 
 
 def seconds_of_product(k, device, fma, waves, issue):
@@ -192,7 +186,7 @@ def main():
         if NO_LAUNCH.get(k.name, lambda k: False)(k):
             continue
         touched, fma, arithmetic = rule_of(k)(k), 0, 0.0
-        if re.search(r"_(product|bwd_params|weights)$", k.name) and k.macs:
+        if re.search(r"_(product|bwd_params)$", k.name) and k.macs:
             fma, waves = rows.get((k.program, k.name), (UNKNOWN_FMA, 0))
             arithmetic = seconds_of_product(k, device, fma, waves, a.issue)
         t = max(arithmetic, touched / bandwidth) + gap

@@ -11,6 +11,12 @@
 bool rs_mul_size(size_t a, size_t b, size_t *out);
 bool rs_add_size(size_t a, size_t b, size_t *out);
 
+/* a / b, rounded up; b above 0. */
+static inline size_t rs_div_up(size_t a, size_t b)
+{
+    return a / b + (a % b != 0);
+}
+
 /* Rounds up to a multiple of `align` (any value above 0); SIZE_MAX when that would overflow. */
 size_t rs_round_up(size_t value, size_t align);
 

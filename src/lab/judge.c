@@ -152,7 +152,7 @@ rescl_status rs_judge_init(rescl_device *dev, const rs_problem *p, rs_pass pass,
                       .result = *result,
                       .count = count,
                       .samples = sample_count(count, terms),
-                      .blocks = (count + BLOCK - 1) / BLOCK,
+                      .blocks = rs_div_up(count, BLOCK),
                       .adds = pass == RS_BWD_DATA && p->accumulate[0]};
     RS_FAIL_IF(!p->op->reference_at, RESCL_ERR_UNSUPPORTED,
                "%s: there is no reference of single numbers to judge by", p->op->name);

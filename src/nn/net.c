@@ -53,8 +53,8 @@ int rs_sums_sink(const rs_net *n, size_t i)
     if (sink < 0 || !g->node[sink].op->takes_sums || !rs_graph_trains(g, &g->node[sink]))
         return -1;
     for (size_t k = (size_t)sink + 1; k <= i; k++)
-        for (int j = 0; j < g->node[k].nsrc; j++)
-            if (g->node[k].src[j] == v && (k < i || j > 0))
+        for (int j = k == i; j < g->node[k].nsrc; j++) /* but for node i's own src[0] */
+            if (g->node[k].src[j] == v)
                 return -1;
     return sink;
 }

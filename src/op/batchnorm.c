@@ -216,7 +216,7 @@ static size_t clamp(size_t v, size_t lo, size_t hi)
 static void divide_pixels(kept *d, size_t pixels, size_t parts, size_t least, size_t block)
 {
     d->rows = rs_round_up(clamp(pixels / parts + 1, least, SIZE_MAX), block);
-    d->parts = (pixels + d->rows - 1) / d->rows;
+    d->parts = rs_div_up(pixels, d->rows);
 }
 
 /* One work-item to a part; 64 rows at least, so that a part's sums are small beside what it reads.
@@ -229,7 +229,7 @@ static void divide_chunked(const rs_problem *p, const rs_caps *caps, kept *d)
 }
 
 /* Groups of lx blocks of channels by rows, GROUPS_PER_UNIT for each compute unit in all where an item
- * then has a block of rows (ROWS in the kernels) at least. */
+ * then has a block of rows at least. ROWS and FINISH_BLOCKS are those of batchnorm_grouped.cl. */
 static void divide_grouped(const rs_problem *p, const rs_caps *caps, kept *d, char options[64])
 {
     enum { GROUP = 256, GROUPS_PER_UNIT = 16, ROWS = 2, FINISH_BLOCKS = 2 };
@@ -240,8 +240,8 @@ static void divide_grouped(const rs_problem *p, const rs_caps *caps, kept *d, ch
     /* Two widths only: each is a program to build. */
     const size_t lx = clamp(d->blocks >= 16 ? 16 : 4, 1, group);
     const size_t finish_lx = clamp(FINISH_BLOCKS, 1, group);
-    d->tiles = (d->blocks + lx - 1) / lx;
-    d->finish_tiles = (d->blocks + finish_lx - 1) / finish_lx;
+    d->tiles = rs_div_up(d->blocks, lx);
+    d->finish_tiles = rs_div_up(d->blocks, finish_lx);
     d->group = group;
     const size_t groups = clamp(caps->compute_units, 1, 4096) * GROUPS_PER_UNIT;
     divide_pixels(d, pixels_of(p), clamp(groups / d->tiles, 1, groups), ROWS * group / lx,
@@ -268,11 +268,11 @@ static rescl_status plan(rs_plan *plan, const rs_caps *caps)
         {"batchnorm_bwd_data", NULL, NULL}};
     const rs_problem *p = &plan->problem;
     rescl_status st = RESCL_OK;
-    const bool cpu = plan->choice.impl->prefers & (1u << RESCL_DEVICE_CPU);
+    const bool cpu = rs_plan_chunked(plan);
     const char *file = cpu ? "batchnorm" : "batchnorm_grouped";
     char options[64] = "";
     const size_t vw = rs_vector_width(caps);
-    kept d = {.blocks = (channels_of(p) + vw - 1) / vw};
+    kept d = {.blocks = rs_div_up(channels_of(p), vw)};
     if (cpu)
         divide_chunked(p, caps, &d);
     else

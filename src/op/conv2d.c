@@ -468,7 +468,7 @@ static rs_grid sum_grid(const rescl_device *dev, size_t count, size_t rows, size
                         int *lanes)
 {
     const rs_caps *caps = rs_device_caps(dev);
-    const size_t vw = rs_vector_width(caps), blocks = (count + vw - 1) / vw;
+    const size_t vw = rs_vector_width(caps), blocks = rs_div_up(count, vw);
     const size_t items = rs_group_size(caps, SUM_ITEMS);
     size_t n = items;
     if (caps->type == RESCL_DEVICE_CPU) {
@@ -478,16 +478,18 @@ static rs_grid sum_grid(const rescl_device *dev, size_t count, size_t rows, size
     while (n > 1 && (n / 2 >= blocks || (n > LEAST_LANES && rows * n > SUM_ROWS * items)))
         n /= 2;
     *lanes = (int)n;
-    return (rs_grid){.items = {(blocks + n - 1) / n * items, parts, 1}, .group = {items, 1, 1}};
+    return (rs_grid){.items = {rs_div_up(blocks, n) * items, parts, 1}, .group = {items, 1, 1}};
 }
 
 rescl_status rs_conv_sum_kernels_add(rs_plan *plan, const rs_conv *v, const rs_caps *caps,
-                                     size_t first)
+                                     size_t first, size_t parts)
 {
     rescl_status st = RESCL_OK;
     const char *aligned = caps->type == RESCL_DEVICE_CPU ? "" : rs_aligned(caps, v->k | first);
-    RS_TRY(rs_plan_kernel_add(plan, "conv2d", "conv2d_sum", "%s", aligned));
-    RS_TRY(rs_plan_kernel_add(plan, "conv2d", "conv2d_bwd_bias", "%s", aligned));
+    if (parts > 1 || v->bias)
+        RS_TRY(rs_plan_kernel_add(plan, "conv2d", "conv2d_sum", "%s", aligned));
+    if (v->bias)
+        RS_TRY(rs_plan_kernel_add(plan, "conv2d", "conv2d_bwd_bias", "%s", aligned));
 out:
     return st;
 }

@@ -119,10 +119,10 @@ double rs_conv_reference_at(const rs_problem *p, rs_pass pass, const rs_ref *ref
  * compile a kernel anew for each size. */
 rs_grid rs_conv_items(const rescl_device *dev, size_t x, size_t y);
 
-/* Adds conv2d_sum, then conv2d_bwd_bias, for the two below and rs_conv_sum_params, whose `first` is
- * that. */
+/* Adds conv2d_sum, then conv2d_bwd_bias, where they are launched, for the two below and
+ * rs_conv_sum_params, whose `first` and `parts` are those. */
 rescl_status rs_conv_sum_kernels_add(rs_plan *plan, const rs_conv *v, const rs_caps *caps,
-                                     size_t first) RESCL_CHECK;
+                                     size_t first, size_t parts) RESCL_CHECK;
 
 /* out[i] = sum over `parts` p of partial[first + p * stride + i], i < count; plan->kernel[sum] is
  * conv2d_sum. */
@@ -165,13 +165,13 @@ static inline int rs_max_int(int a, int b)
 {
     return a > b ? a : b;
 }
-static inline int rs_div_up(int a, int b)
+static inline int rs_div_up_int(int a, int b)
 {
     return (a + b - 1) / b;
 }
 static inline int rs_round_up_int(int a, int b)
 {
-    return rs_div_up(a, b) * b;
+    return rs_div_up_int(a, b) * b;
 }
 
 /* ---- tunables ---------------------------------------------------------------------------- */

@@ -3,6 +3,8 @@
  * A 1x1 convolution of stride 1 without padding is a product already. Others go through a column
  * matrix (im2col) of as many images as fit the scratch, one chunk after the other. */
 #include "conv2d.h"
+
+#include "alloc.h"
 #include "error.h"
 #include "roofline.h"
 #include "spread.h"
@@ -164,7 +166,7 @@ static rescl_status enqueue(const rs_plan *plan, const rs_args *args)
     const size_t vw = rs_vector_width(rs_device_caps(plan->dev));
 
     if (plan->pass == RS_FWD && v.bias) {
-        const size_t pixels = v.n * v.oh * v.ow, blocks = (v.k + vw - 1) / vw;
+        const size_t pixels = v.n * v.oh * v.ow, blocks = rs_div_up(v.k, vw);
         const rs_grid grid = rs_conv_items(plan->dev, pixels * blocks, 1);
         RS_TRY(RS_LAUNCH(plan->dev, plan->kernel[FWD_BIAS].kernel, grid, RS_BUF(args->param[1].buf),
                          RS_BUF(args->dst.buf), RS_INT(pixels), RS_INT(v.k),
@@ -181,7 +183,7 @@ static rescl_status enqueue(const rs_plan *plan, const rs_args *args)
     }
     if (plan->pass == RS_FWD && (v.relu || v.residual)) {
         const size_t count = rs_conv_dst_count(&v);
-        const rs_grid grid = rs_conv_items(plan->dev, (count + vw - 1) / vw, 1);
+        const rs_grid grid = rs_conv_items(plan->dev, rs_div_up(count, vw), 1);
         RS_TRY(RS_LAUNCH(plan->dev, plan->kernel[FWD_EPILOGUE].kernel, grid,
                          RS_BUF(args->src[1].buf), RS_BUF(args->dst.buf), RS_INT(count),
                          RS_INT(v.relu)));
@@ -208,7 +210,7 @@ static rescl_status plan(rs_plan *plan, const rs_caps *caps)
     }
     if (plan->pass == RS_BWD_PARAMS) {
         plan->scratch_bytes += rs_conv_bwd_bias_bytes(&v, caps);
-        RS_TRY(rs_conv_sum_kernels_add(plan, &v, caps, all.d.floats));
+        RS_TRY(rs_conv_sum_kernels_add(plan, &v, caps, all.d.floats, 1));
     }
 out:
     return st;

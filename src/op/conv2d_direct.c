@@ -103,7 +103,7 @@ static rescl_status plan(rs_plan *plan, const rs_caps *caps)
     }
     plan->scratch_bytes = rs_conv_parts_bytes(&d.v, caps, d.parts);
     RS_TRY(rs_plan_kernel_add(plan, "conv2d_direct", "conv2d_direct_bwd_params", "%s", ""));
-    RS_TRY(rs_conv_sum_kernels_add(plan, &d.v, caps, 0));
+    RS_TRY(rs_conv_sum_kernels_add(plan, &d.v, caps, 0, d.parts));
 out:
     return st;
 }

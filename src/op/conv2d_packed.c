@@ -161,8 +161,8 @@ static product product_of(const rs_conv *v, rs_pass pass, size_t index, const ti
     product d = {.grid = rs_conv_grid_at(v, pass, index)};
     const rs_conv_grid *g = &d.grid;
     const int c = (int)m.c, taps = g->rows * g->cols, total = taps * c;
-    const int ntiles = rs_div_up((int)v->n * g->gh * g->gw, t->reg.mr);
-    d.panels = rs_div_up((int)m.k, t->reg.nr);
+    const int ntiles = rs_div_up_int((int)v->n * g->gh * g->gw, t->reg.mr);
+    d.panels = rs_div_up_int((int)m.k, t->reg.nr);
     d.packed = (size_t)d.panels * (size_t)total * (size_t)t->reg.nr;
 
     /* On small maps many windows reach into the padding. With the images of one position side by
@@ -173,13 +173,14 @@ static product product_of(const rs_conv *v, rs_pass pass, size_t index, const ti
     /* Sums of many values are updated seldom where there are pixels enough to pass by a panel. */
     const int suits = total >= DEEP_KC && ntiles > 16 ? DEEP_KC : SHALLOW_KC;
     const int most = t->most_kc > 0 ? t->most_kc : rs_min_int(suits, t->kc);
-    const int kc = rs_div_up(whole, rs_div_up(whole, most)), vw = t->reg.vw;
-    d.kc = rs_min_int(rs_div_up(kc, vw) * vw, most); /* rows of the scratch stay aligned */
+    const int kc = rs_div_up_int(whole, rs_div_up_int(whole, most)), vw = t->reg.vw;
+    d.kc = rs_min_int(rs_div_up_int(kc, vw) * vw, most); /* rows of the scratch stay aligned */
     d.batch = d.kc > SHALLOW_KC ? t->tb : 1;
 
     /* Each further group of panels gathers all pixels again, each of tiles reads all weights, and
      * sums its own moments, whose number should not depend on the device. */
-    int groups_p = rs_div_up(ntiles, t->most_tiles), groups_j = rs_div_up(d.panels, t->most_panels);
+    int groups_p = rs_div_up_int(ntiles, t->most_tiles),
+        groups_j = rs_div_up_int(d.panels, t->most_panels);
     const int most_p = t->moments ? groups_p : ntiles;
     while (groups_p * groups_j < t->want && (groups_p < most_p || groups_j < d.panels)) {
         const bool panels_cost_less =
@@ -189,8 +190,8 @@ static product product_of(const rs_conv *v, rs_pass pass, size_t index, const ti
         else
             groups_p = rs_min_int(2 * groups_p, most_p);
     }
-    d.tiles = ntiles > 0 ? rs_div_up(ntiles, groups_p) : 1;
-    d.group_panels = rs_div_up(d.panels, groups_j);
+    d.tiles = ntiles > 0 ? rs_div_up_int(ntiles, groups_p) : 1;
+    d.group_panels = rs_div_up_int(d.panels, groups_j);
     return d;
 }
 
@@ -198,8 +199,8 @@ static product product_of(const rs_conv *v, rs_pass pass, size_t index, const ti
 static size_t product_parts(const rs_conv *v, const tiles *t)
 {
     const product d = product_of(v, RS_FWD, 0, t);
-    const int ntiles = rs_div_up((int)v->n * d.grid.gh * d.grid.gw, t->reg.mr);
-    return (size_t)rs_div_up(ntiles, d.tiles);
+    const int ntiles = rs_div_up_int((int)v->n * d.grid.gh * d.grid.gw, t->reg.mr);
+    return (size_t)rs_div_up_int(ntiles, d.tiles);
 }
 
 /* Floats of packed weights before the biases. */
@@ -225,10 +226,10 @@ static rescl_status product_enqueue(const rs_plan *plan, const rs_args *args)
     for (size_t i = 0; i < rs_conv_grids(&v, plan->pass); i++) {
         const product d = product_of(&v, plan->pass, i, &t);
         const rs_conv_grid *g = &d.grid;
-        const int ntiles = rs_div_up((int)v.n * g->gh * g->gw, t.reg.mr);
+        const int ntiles = rs_div_up_int((int)v.n * g->gh * g->gw, t.reg.mr);
         if (ntiles > 0 && !(add && d.packed == 0)) {
-            const rs_grid grid = {.items = {(size_t)rs_div_up(ntiles, d.tiles),
-                                            (size_t)rs_div_up(d.panels, d.group_panels), 1},
+            const rs_grid grid = {.items = {(size_t)rs_div_up_int(ntiles, d.tiles),
+                                            (size_t)rs_div_up_int(d.panels, d.group_panels), 1},
                                   .group = {1, 1, 1}};
             RS_TRY(RS_LAUNCH(
                 plan->dev, plan->kernel[PRODUCT].kernel, grid,
@@ -255,7 +256,7 @@ static rescl_status pack(const rs_plan *plan, const rs_args *args)
     const tiles t = all.t;
     const rs_conv v = all.v;
     const rs_conv_maps m = all.m;
-    const size_t panels = (size_t)rs_div_up((int)m.k, t.reg.nr);
+    const size_t panels = (size_t)rs_div_up_int((int)m.k, t.reg.nr);
     const rs_grid bias_grid = {.items = {panels, 1, 1}, .group = {1, 1, 1}};
     size_t first = 0;
 
@@ -284,13 +285,14 @@ out:
 static params params_cut(const rs_conv *v, const tiles *t, int rows, int panels)
 {
     params d = {0};
-    const int all_rows = (int)(v->r * v->s * v->c), all_panels = rs_div_up((int)v->k, t->reg.nr);
+    const int all_rows = (int)(v->r * v->s * v->c),
+              all_panels = rs_div_up_int((int)v->k, t->reg.nr);
     /* Groups that lie within one tap leave out the pixels which that tap does not reach. */
     const int whole = v->c > (size_t)rows ? (int)v->c : all_rows;
-    d.rows = rs_div_up(rs_div_up(whole, rs_div_up(whole, rows)), t->reg.mw) * t->reg.mw;
+    d.rows = rs_div_up_int(rs_div_up_int(whole, rs_div_up_int(whole, rows)), t->reg.mw) * t->reg.mw;
     d.panels = rs_min_int(panels, all_panels);
-    d.groups_m = rs_div_up(all_rows, d.rows);
-    d.groups_j = rs_div_up(all_panels, d.panels);
+    d.groups_m = rs_div_up_int(all_rows, d.rows);
+    d.groups_j = rs_div_up_int(all_panels, d.panels);
     return d;
 }
 
@@ -300,7 +302,7 @@ static params params_of(const rs_conv *v, const tiles *t)
     const int parts = (int)rs_conv_weight_parts(v, (size_t)(d.groups_m * d.groups_j));
     /* Fewer rows would change which pixels a group leaves out, and so the order of its sums. */
     while (d.groups_m * d.groups_j * parts < t->want && d.panels > 1)
-        d = params_cut(v, t, t->most_rows, rs_div_up(d.panels, 2));
+        d = params_cut(v, t, t->most_rows, rs_div_up_int(d.panels, 2));
     d.parts = parts;
     d.part_floats = rs_conv_weight_count(v) + (v->bias ? v->k : 0);
     return d;
@@ -348,7 +350,7 @@ static rescl_status plan(rs_plan *plan, const rs_caps *caps)
         RS_TRY(rs_plan_kernel_add(plan, "conv2d", "conv2d_sum", "%s", ""));
     } else {
         const rs_conv_maps m = all.m = rs_conv_maps_of(&v, plan->pass);
-        const size_t biases = (size_t)(rs_div_up((int)m.k, t.reg.nr) * t.reg.nr);
+        const size_t biases = (size_t)(rs_div_up_int((int)m.k, t.reg.nr) * t.reg.nr);
         all.bias_first = packed_floats(&v, plan->pass, &t);
         plan->packed_bytes = (all.bias_first + biases) * sizeof(float);
         if (plan->pass == RS_FWD && plan->problem.want_moments)

@@ -1,8 +1,9 @@
 /* simt_gemm: implicit matrix products with tiles in local memory, for GPUs; the host side of
- * cl/conv2d_simt.cl and cl/conv2d_simt_join.cl. conv2d_simt_tiles.c chooses the tiles, and
- * conv2d_simt_weights.c does backward weights. */
+ * cl/conv2d_simt.cl and cl/conv2d_simt_join.cl. conv2d_simt_expect.c chooses the tiles, of those that
+ * conv2d_simt_tiles.c lets pass, and conv2d_simt_weights.c does backward weights. */
 #include "conv2d_simt.h"
 
+#include "alloc.h"
 #include "error.h"
 
 #include <limits.h>
@@ -76,10 +77,10 @@ static rescl_status product_plan(rs_plan *plan, const rs_simt_kept *d)
                               sizeof(float);
     }
     if (moments)
-        plan->moments_parts = (size_t)rs_div_up((int)d->p.rows, split ? d->join.tm : d->t.tm);
+        plan->moments_parts = rs_div_up(d->p.rows, (size_t)(split ? d->join.tm : d->t.tm));
     if (sums)
-        plan->sums_parts = split ? (size_t)rs_div_up((int)(d->v.n * d->m.oh * d->m.ow), d->join.tm)
-                                 : d->p.residues * (size_t)rs_div_up((int)d->p.rows, d->t.tm);
+        plan->sums_parts = split ? rs_div_up(d->v.n * d->m.oh * d->m.ow, (size_t)d->join.tm)
+                                 : d->p.residues * rs_div_up(d->p.rows, (size_t)d->t.tm);
     plan->packed_bytes = packed_floats(&d->v, &d->p) * sizeof(float);
     if (plan->packed_bytes)
         RS_TRY(rs_plan_kernel_add(plan, "conv2d_simt_join", "conv2d_simt_pack", "%s", ""));
@@ -157,7 +158,7 @@ static rescl_status product_enqueue(const rs_plan *plan, const rs_args *args)
                      RS_COUNT(product) - (split ? NORM_ARG_COUNT : without)));
     if (split) {
         const size_t tiles =
-            (size_t)(rs_div_up((int)pixels, d.join.tm) * rs_div_up((int)m.k, d.join.tn));
+            rs_div_up(pixels, (size_t)d.join.tm) * rs_div_up(m.k, (size_t)d.join.tn);
         const rs_grid grid_of_join = {.items = {tiles * join_items, 1, 1},
                                       .group = {join_items, 1, 1}};
         const rs_arg join[] = {RS_BUF(args->scratch), RS_BUF(bias),      RS_BUF(residual),

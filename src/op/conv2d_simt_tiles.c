@@ -1,15 +1,12 @@
 /* The tiles of simt_gemm: conv2d_simt.h. */
 #include "conv2d_simt.h"
 
+#include "alloc.h"
+
 /* Columns of a block of several groups: enough to fill a narrow tile, few enough that zeros are. */
 enum { BLOCK_COLS = 32, MOST_BLOCK_COLS = 128 };
 
 enum { LEAST = 4, MOST_TILE = 256, MOST_TK = 32 };
-
-static size_t div_up(size_t a, size_t b)
-{
-    return (a + b - 1) / b;
-}
 
 static size_t min_size(size_t a, size_t b)
 {
@@ -35,12 +32,12 @@ rs_simt_product rs_simt_product_of(const rs_conv *v, rs_pass pass)
     const size_t in = gathered * rs_conv_group_in(v), out = gathered * rs_conv_group_out(v);
     rs_simt_product p = {.blocks = v->groups / gathered, .residues = 1};
     if (pass == RS_BWD_DATA) {
-        const size_t high = div_up(v->h, v->stride_h), wide = div_up(v->w, v->stride_w);
+        const size_t high = rs_div_up(v->h, v->stride_h), wide = rs_div_up(v->w, v->stride_w);
         p.residues = v->stride_h * v->stride_w;
         p.rows = v->n * high * wide;
         p.depth = out;
         p.width = in;
-        p.terms = div_up(v->r, v->stride_h) * div_up(v->s, v->stride_w) * out;
+        p.terms = rs_div_up(v->r, v->stride_h) * rs_div_up(v->s, v->stride_w) * out;
     } else {
         p.rows = v->n * v->oh * v->ow;
         p.depth = in;
@@ -58,8 +55,8 @@ rs_simt_product rs_simt_product_of(const rs_conv *v, rs_pass pass)
 
 size_t rs_simt_groups(const rs_simt_product *p, const rs_simt_tiles *t)
 {
-    return p->blocks * p->residues * div_up(p->rows, (size_t)t->tm) *
-           div_up(p->cols, (size_t)t->tn);
+    return p->blocks * p->residues * rs_div_up(p->rows, (size_t)t->tm) *
+           rs_div_up(p->cols, (size_t)t->tn);
 }
 
 /* ---- tiles that the kernels can do ------------------------------------------------------- */

@@ -13,8 +13,7 @@ rescl_status rs_simt_weights_plan(rs_plan *plan, const rs_caps *caps, const rs_s
     RS_TRY(rs_simt_kernel_add(plan, &d->t, "conv2d_simt_weights", "conv2d_simt_bwd_params",
                               d->p.depth % 4 == 0 ? 4 : 1, d->p.width % 4 == 0 ? 4 : 1,
                               grouped ? " -DGROUPS" : ""));
-    if (d->t.parts > 1 || d->v.bias)
-        RS_TRY(rs_conv_sum_kernels_add(plan, &d->v, caps, 0));
+    RS_TRY(rs_conv_sum_kernels_add(plan, &d->v, caps, 0, (size_t)d->t.parts));
 out:
     return st;
 }

@@ -46,7 +46,7 @@ static int row_tile(const rs_regtile *t)
 static int tile_count(const rs_conv *v, rs_pass pass)
 {
     const rs_conv_maps m = rs_conv_maps_of(v, pass == RS_BWD_PARAMS ? RS_FWD : pass);
-    return (int)v->n * rs_div_up((int)m.oh, 4) * rs_div_up((int)m.ow, 4);
+    return (int)v->n * rs_div_up_int((int)m.oh, 4) * rs_div_up_int((int)m.ow, 4);
 }
 
 /* Whether the transforms pay, in products for each pair of channels. Of a plain sum those whose tap
@@ -159,15 +159,15 @@ static product product_of(const rs_conv *v, rs_pass pass, const rs_caps *caps, c
     const int tiles = tile_count(v, pass);
     const bool cached = packed_floats(v, pass, &t) * sizeof(float) <= caps->local_bytes / 2;
     const int most = rs_tuned(tune[T_BLOCK], cached ? 2 : 5) * t.mr;
-    product d = {.panels = rs_div_up((int)m.k, t.nr)};
+    product d = {.panels = rs_div_up_int((int)m.k, t.nr)};
 
     d.chunk = rs_min_int(rs_tuned(tune[T_CHUNK], 4), d.panels);
-    d.block = rs_round_up_int(rs_div_up(tiles, rs_div_up(tiles, most)), t.mr);
-    d.blocks = rs_div_up(tiles, d.block);
-    d.group_blocks = rs_div_up(d.blocks, rs_min_int(want, d.blocks));
-    d.groups_t = rs_div_up(d.blocks, d.group_blocks);
-    d.group_panels = rs_div_up(d.panels, rs_div_up(want, d.groups_t));
-    d.groups_j = rs_div_up(d.panels, d.group_panels);
+    d.block = rs_round_up_int(rs_div_up_int(tiles, rs_div_up_int(tiles, most)), t.mr);
+    d.blocks = rs_div_up_int(tiles, d.block);
+    d.group_blocks = rs_div_up_int(d.blocks, rs_min_int(want, d.blocks));
+    d.groups_t = rs_div_up_int(d.blocks, d.group_blocks);
+    d.group_panels = rs_div_up_int(d.panels, rs_div_up_int(want, d.groups_t));
+    d.groups_j = rs_div_up_int(d.panels, d.group_panels);
     d.slab = POSITIONS * ((size_t)t.vw + odd_vectors(&t, (size_t)d.block * odd_vectors(&t, m.c)) +
                           odd_vectors(&t, (size_t)(d.block * d.chunk * t.nr)));
     return d;
@@ -203,7 +203,7 @@ static rescl_status pack(const rs_plan *plan, const rs_args *args)
     const rs_conv_maps m = all.m;
     const bool fwd = plan->pass == RS_FWD;
     const rs_grid grid = {
-        .items = {(size_t)rs_div_up((int)m.k, t.nr), (size_t)rs_div_up((int)m.c, t.vw), 1},
+        .items = {(size_t)rs_div_up_int((int)m.k, t.nr), (size_t)rs_div_up_int((int)m.c, t.vw), 1},
         .group = {1, 1, 1}};
     return RS_LAUNCH(plan->dev, plan->kernel[WEIGHTS].kernel, grid, RS_BUF(args->param[0].buf),
                      RS_BUF(fwd && v.bias ? args->param[1].buf : NULL), RS_BUF(args->packed),
@@ -217,14 +217,15 @@ static params params_of(const rs_conv *v, const rs_caps *caps, const int *tune)
 {
     const rs_regtile t = rs_regtile_of(caps);
     const int want = rs_tuned(tune[T_GROUPS], GROUPS_PER_UNIT) * (int)caps->compute_units;
-    const int tiles = tile_count(v, RS_BWD_PARAMS), npanels = rs_div_up((int)v->k, t.nr);
+    const int tiles = tile_count(v, RS_BWD_PARAMS), npanels = rs_div_up_int((int)v->k, t.nr);
     const int rows = rs_tuned(tune[T_ROWS], t.vw == 16 ? 64 : 48);
     params d = {.rows = rs_round_up_int(rs_min_int(rows, (int)v->c), row_tile(&t)),
                 .panels = rs_min_int(rs_tuned(tune[T_PANELS], 2), npanels),
                 .part_floats = rs_conv_weight_count(v)};
     d.block = rs_min_int(rs_tuned(tune[T_TILES], 32), tiles);
-    const int items = rs_div_up((int)v->c, d.rows) * rs_div_up(npanels, d.panels);
-    d.parts = rs_min_int((int)rs_conv_weight_parts(v, (size_t)items), rs_div_up(tiles, d.block));
+    const int items = rs_div_up_int((int)v->c, d.rows) * rs_div_up_int(npanels, d.panels);
+    d.parts =
+        rs_min_int((int)rs_conv_weight_parts(v, (size_t)items), rs_div_up_int(tiles, d.block));
     d.groups = rs_min_int(items * d.parts, want);
     const size_t u = odd_vectors(&t, (size_t)(d.rows * d.panels * t.nr));
     d.slab = POSITIONS *

@@ -50,24 +50,19 @@ rs_divisor rs_divisor_of(size_t d)
     return r;
 }
 
-static size_t divide_up(size_t a, size_t b)
-{
-    return a / b + (a % b != 0);
-}
-
 rs_spread rs_spread_over(const rs_caps *caps, bool cpu, size_t rows, size_t row_elems, size_t grain,
                          const char *aligned)
 {
     rs_spread s = {.grid = {{1, 1, 1}, {1, 1, 1}}};
     const size_t units = max_size(caps->compute_units, 1);
     if (cpu) {
-        const size_t even = divide_up(rows, units * CHUNKS_PER_UNIT);
-        s.chunk = rs_round_up(max_size(even, divide_up(CHUNK_ELEMS, row_elems)), grain);
-        s.grid.items[0] = divide_up(rows, s.chunk);
+        const size_t even = rs_div_up(rows, units * CHUNKS_PER_UNIT);
+        s.chunk = rs_round_up(max_size(even, rs_div_up(CHUNK_ELEMS, row_elems)), grain);
+        s.grid.items[0] = rs_div_up(rows, s.chunk);
         snprintf(s.options, sizeof s.options, "-DSPREAD=0");
     } else {
         const size_t group = rs_group_size(caps, RS_SPREAD_GROUP);
-        const size_t groups = divide_up(divide_up(row_elems, 4) * rows, group);
+        const size_t groups = rs_div_up(rs_div_up(row_elems, 4) * rows, group);
         const size_t most = units * GROUPS_PER_UNIT;
         s.chunk = 1;
         s.grid.group[0] = group;
@@ -88,7 +83,7 @@ rs_walk rs_walk_over(const rs_caps *caps, bool cpu, size_t images, size_t rows, 
                      .depth = depth,
                      .by_rows = rs_divisor_of(rows),
                      .by_cols = rs_divisor_of(cols),
-                     .by_blocks = rs_divisor_of(divide_up(depth, rs_vector_width(caps)))};
+                     .by_blocks = rs_divisor_of(rs_div_up(depth, rs_vector_width(caps)))};
 }
 
 bool rs_plan_chunked(const rs_plan *plan)
