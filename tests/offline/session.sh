@@ -1,4 +1,5 @@
-# bench/gpu/session where a stage fails, one hangs, one has no time, and where there is no OpenCL.
+# bench/gpu/session where a stage fails, some hang, one has no time, one is interrupted, where there is no
+# OpenCL, and what it refuses.
 set -eu
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
@@ -6,6 +7,8 @@ mkdir "$dir/tests" "$dir/tools"
 printf '#!/bin/sh\nexit 0\n' >"$dir/tests/test_relu"
 printf '#!/bin/sh\nexit 77\n' >"$dir/tests/test_conv2d"
 printf '#!/bin/sh\nexit 3\n' >"$dir/tests/test_memory"
+# Hangs, deaf to a polite signal, as a program in its driver.
+printf '#!/bin/sh\ntrap "" TERM\necho $$ >"%s/pid"\nwhile :; do sleep 1; done\n' "$dir" >"$dir/tests/test_zombie"
 cat >"$dir/tools/rescl" <<'SH'
 #!/bin/sh
 case "$1 $2" in
@@ -26,9 +29,18 @@ chmod +x "$dir"/*/*
 says() {
     grep -q -- "$1" "$dir/out/summary.txt" || { echo "no '$1' in:"; cat "$dir/out/summary.txt"; exit 1; }
 }
-session() {
-    OUT=$dir/out RESCL=$dir/tools/rescl TESTS=$dir/tests PYTHON=$dir/tools/python LIMIT=$1 \
-        sh "$RESCL_SOURCE_DIR/bench/gpu/session" >"$dir/log" 2>&1
+export OUT="$dir/out" RESCL="$dir/tools/rescl" TESTS="$dir/tests" PYTHON="$dir/tools/python"
+script=$RESCL_SOURCE_DIR/bench/gpu/session
+session() { # LIMIT STAGE...
+    limit=$1
+    shift
+    LIMIT=$limit sh "$script" "$@" >"$dir/log" 2>&1
+}
+exits() { # STATUS LIMIT STAGE...
+    expected=$1 code=0
+    shift
+    session "$@" || code=$?
+    [ $code -eq "$expected" ] || { echo "session of '$*' exits $code, not $expected:"; cat "$dir/log"; exit 1; }
 }
 
 mkdir "$dir/out"
@@ -39,10 +51,15 @@ grep -q 'with other files in it' "$dir/log"
 rm -r "$dir/out"
 
 begin=$(date +%s)
-session 11
-[ $(($(date +%s) - begin)) -lt 40 ] || { echo "it took longer than its limit"; exit 1; }
+session 20
+[ $(($(date +%s) - begin)) -lt 60 ] || { echo "it took longer than its limit"; exit 1; }
 says '^Card, P, driver 1$'
-says '^tests: 1 passed, 1 skipped, 1 others: test_memory failed(3);$'
+says '^tests: 1 passed, 1 skipped, 2 others, 0 not begun: test_memory failed(3); test_zombie running;$'
+says '^test: .* stopped after 3 s$'
+if grep -q '^State:[[:space:]]*[RSD]' "/proc/$(cat "$dir/pid")/status" 2>/dev/null; then
+    echo "a test outlived its stage"
+    exit 1
+fi
 says '^peak: .* failed (3): rescl bench: error: no peak here$'
 says '^op: .* stopped after [0-9]* s$'
 says '^step: .* done$'
@@ -60,8 +77,37 @@ if grep -q '^model: ' "$dir/out/summary.txt"; then
     exit 1
 fi
 
-session 1
+exits 1 1
+says '^tests: 0 passed, 0 skipped, 0 others, 0 not begun$'
 says '^torch: no time is left$'
+
+exits 2 x
+exits 2 20 tests
+exits 2 20 --verbose
+exits 0 20 --help
+grep -q '^  session \[STAGE' "$dir/log"
+
+# An interrupt ends the stage and skips the rest.
+rm "$dir/tools/blind"
+LIMIT=60 sh "$script" op step >"$dir/log" 2>&1 &
+session=$!
+for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+    [ -e "$dir/out/op.txt" ] || sleep 0.5
+done
+kill "$session"
+code=0
+wait "$session" || code=$?
+[ $code -eq 130 ] || { echo "interrupted, it exits $code"; exit 1; }
+says '^op: .* interrupted$'
+if grep -q '^step: ' "$dir/out/summary.txt"; then
+    echo "a stage ran after the interrupt"
+    exit 1
+fi
+
+# In its own folder it leaves alone what it did not write.
+echo mine >"$dir/out/notes.txt"
+session 20 step
+[ "$(cat "$dir/out/notes.txt")" = mine ]
 
 # Where the driver lies that no .icd names.
 mkdir "$dir/driver"
