@@ -116,7 +116,9 @@ __kernel void conv2d_sum(__global const float *restrict partial, int first,
 #else
 /* The same on GPUs. A group takes `lanes` blocks of VW columns, a power of two; its other items take
  * rows in turns, and a tree joins their sums. Group (blocks, part). */
-#define ITEMS          128 /* of a group, at most */
+#ifndef ITEMS /* of a group: 1, 2, 4, ... 128 */
+#define ITEMS 128
+#endif
 #define JOIN_SUM(i, j) t_sum[i] += t_sum[j]
 
 /* The sums of a group's columns over `rows` rows of `count` numbers, `stride` apart. */

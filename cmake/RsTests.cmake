@@ -18,6 +18,7 @@ set(rs_slow_tests
     model.devices
     model.resnet_family
     offline.kernels
+    op.conv2d.gpu
     op.conv2d.packed_gemm.width4
     op.conv2d.packed_gemm.width8
     op.conv2d.simt_gemm.item1
@@ -27,10 +28,12 @@ set(rs_slow_tests
     op.conv2d.winograd.width4.unit1
     op.conv2d.winograd.width8
     op.conv2d_shapes
+    op.conv2d_shapes.gpu
     op.conv2d_shapes.packed_gemm.width4
     op.conv2d_shapes.packed_gemm.width8
     op.conv2d_shapes.winograd.width4
     op.conv2d_shapes.winograd.width8
+    op.dense.gpu
     op.dense.tuned
     train.gpu_class
     train.kill_resume

@@ -234,9 +234,7 @@ static void divide_grouped(const rs_problem *p, const rs_caps *caps, kept *d, ch
 {
     enum { GROUP = 256, GROUPS_PER_UNIT = 16, ROWS = 2, FINISH_BLOCKS = 2 };
     const size_t vw = rs_vector_width(caps);
-    size_t group = rs_group_size(caps, GROUP);
-    while (group > 1 && group * (2 * vw + 1) * sizeof(float) > caps->local_bytes)
-        group /= 2;
+    const size_t group = rs_tree_size(caps, GROUP, 2 * vw + 1);
     /* Two widths only: each is a program to build. */
     const size_t lx = clamp(d->blocks >= 16 ? 16 : 4, 1, group);
     const size_t finish_lx = clamp(FINISH_BLOCKS, 1, group);

@@ -460,8 +460,13 @@ rs_grid rs_conv_items(const rescl_device *dev, size_t x, size_t y)
     return (rs_grid){.items = {x, y, 1}, .group = {rs_group_size(rs_device_caps(dev), 64), 1, 1}};
 }
 
-/* Sums of columns: ITEMS of cl/conv2d.cl, and rows that one of them should take. */
+/* Sums of columns: ITEMS of cl/conv2d.cl at most, and rows that one of them should take. */
 enum { SUM_ITEMS = 128, SUM_ROWS = 8, LEAST_LANES = 8 };
+
+static size_t sum_items(const rs_caps *caps)
+{
+    return rs_tree_size(caps, SUM_ITEMS, rs_vector_width(caps));
+}
 
 /* A launch over `count` columns of `rows` rows, by `parts`; *lanes: those of cl/conv2d.cl. */
 static rs_grid sum_grid(const rescl_device *dev, size_t count, size_t rows, size_t parts,
@@ -469,7 +474,7 @@ static rs_grid sum_grid(const rescl_device *dev, size_t count, size_t rows, size
 {
     const rs_caps *caps = rs_device_caps(dev);
     const size_t vw = rs_vector_width(caps), blocks = rs_div_up(count, vw);
-    const size_t items = rs_group_size(caps, SUM_ITEMS);
+    const size_t items = sum_items(caps);
     size_t n = items;
     if (caps->type == RESCL_DEVICE_CPU) {
         *lanes = 1;
@@ -485,11 +490,14 @@ rescl_status rs_conv_sum_kernels_add(rs_plan *plan, const rs_conv *v, const rs_c
                                      size_t first, size_t parts)
 {
     rescl_status st = RESCL_OK;
-    const char *aligned = caps->type == RESCL_DEVICE_CPU ? "" : rs_aligned(caps, v->k | first);
+    char options[48] = "";
+    if (caps->type != RESCL_DEVICE_CPU)
+        snprintf(options, sizeof options, "-DITEMS=%zu%s", sum_items(caps),
+                 rs_aligned(caps, v->k | first));
     if (parts > 1 || v->bias)
-        RS_TRY(rs_plan_kernel_add(plan, "conv2d", "conv2d_sum", "%s", aligned));
+        RS_TRY(rs_plan_kernel_add(plan, "conv2d", "conv2d_sum", "%s", options));
     if (v->bias)
-        RS_TRY(rs_plan_kernel_add(plan, "conv2d", "conv2d_bwd_bias", "%s", aligned));
+        RS_TRY(rs_plan_kernel_add(plan, "conv2d", "conv2d_bwd_bias", "%s", options));
 out:
     return st;
 }

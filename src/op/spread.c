@@ -18,6 +18,14 @@ size_t rs_group_size(const rs_caps *caps, size_t want)
     return n;
 }
 
+size_t rs_tree_size(const rs_caps *caps, size_t want, size_t floats)
+{
+    size_t n = rs_group_size(caps, want);
+    while (n > 1 && n * floats * sizeof(float) > caps->local_bytes)
+        n /= 2;
+    return n;
+}
+
 static size_t max_size(size_t a, size_t b)
 {
     return a > b ? a : b;

@@ -81,6 +81,9 @@ rs_walk rs_walk_over(const rs_caps *caps, bool cpu, size_t images, size_t rows, 
 /* The largest power of two, at most `want`, that a work-group of the device may have. */
 size_t rs_group_size(const rs_caps *caps, size_t want);
 
+/* The same of a group whose work-items each keep `floats` floats in local memory. */
+size_t rs_tree_size(const rs_caps *caps, size_t want, size_t floats);
+
 /* Compute units for which sums are divided into parts that are then joined. On CPUs the same however
  * many there are, so that sums are taken in one order on all with vectors of one width; other devices
  * have too many for one number to serve. */

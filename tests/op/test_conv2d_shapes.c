@@ -94,6 +94,10 @@ static const op_case cases[] = {
      .src = {{4, {15, 4, 4, 1030}}},
      .attr = EPILOGUE(17, 3, 1, 1),
      .inference_only = true},
+    {.name = "groups of 33", .src = {{4, {3, 5, 7, 66}}}, .attr = GROUPS(2, 66, 1, false)},
+    {.name = "groups of 35 to 37, stride 2",
+     .src = {{4, {1, 9, 5, 105}}},
+     .attr = GROUPS(3, 111, 2, true)},
 };
 
 int main(void)
