@@ -1,5 +1,6 @@
 #include "path.h"
 
+#include "clock.h"
 #include "error.h"
 #include "log.h"
 #include "str.h"
@@ -13,6 +14,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 rescl_status rs_mkdirs(const char *path)
@@ -289,4 +291,16 @@ out:
         close(fd);
     free(text);
     return st;
+}
+
+bool rs_try_lock(int fd, double seconds)
+{
+    const struct timespec pause = {.tv_nsec = 5000000};
+    const double give_up = rs_clock_seconds() + seconds;
+    while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        if ((errno != EWOULDBLOCK && errno != EINTR) || rs_clock_seconds() > give_up)
+            return false;
+        nanosleep(&pause, NULL);
+    }
+    return true;
 }

@@ -173,14 +173,9 @@ static int open_lock(const rs_cache_key *key)
 /* Closes the file and gives -1 where the lock cannot be had. */
 static int wait_for(int fd)
 {
-    const struct timespec pause = {.tv_nsec = 5000000};
-    const double give_up = rs_clock_seconds() + LOCK_SECONDS;
-    while (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0) {
-        if (errno != EWOULDBLOCK || rs_clock_seconds() > give_up) {
-            close(fd);
-            return -1;
-        }
-        nanosleep(&pause, NULL);
+    if (fd >= 0 && !rs_try_lock(fd, LOCK_SECONDS)) {
+        close(fd);
+        return -1;
     }
     return fd;
 }

@@ -34,19 +34,6 @@ void rescl_tune_options_init(rescl_tune_options *out, size_t struct_size)
     rs_options_init(out, struct_size, &usual, sizeof usual);
 }
 
-static rescl_status keep_result(rs_tune_table *table, const char *key, const rs_tune_result *r)
-{
-    char note[RS_CHOICE + 64];
-    if (strcmp(r->choice, RS_CHOICE_DEFAULT) == 0)
-        snprintf(note, sizeof note, "%.4g ms: %s", r->best_ms, r->untuned);
-    else if (isnan(r->default_ms))
-        snprintf(note, sizeof note, "%.4g ms; %s: %s", r->best_ms, r->failed ? "failed" : "wrong",
-                 r->untuned);
-    else
-        snprintf(note, sizeof note, "%.4g ms; %.4g ms: %s", r->best_ms, r->default_ms, r->untuned);
-    return rs_tune_table_set(table, key, r->choice, note);
-}
-
 static rescl_status check_options(const rescl_tune_options *o)
 {
     rescl_status st = RESCL_OK;
@@ -127,6 +114,20 @@ out:
     return st;
 }
 
+static rescl_status keep_result(tuning *t, const char *key, const rs_tune_result *r)
+{
+    char note[RS_CHOICE + 64];
+    if (strcmp(r->choice, RS_CHOICE_DEFAULT) == 0)
+        snprintf(note, sizeof note, "%.4g ms: %s", r->best_ms, r->untuned);
+    else if (isnan(r->default_ms))
+        snprintf(note, sizeof note, "%.4g ms; %s: %s", r->best_ms, r->failed ? "failed" : "wrong",
+                 r->untuned);
+    else
+        snprintf(note, sizeof note, "%.4g ms; %.4g ms: %s", r->best_ms, r->default_ms, r->untuned);
+    return rs_tune_table_update(&t->table, t->path, rescl_device_get_info(t->dev), key, r->choice,
+                                note);
+}
+
 static rescl_status tune_work(tuning *t, const rs_work *work)
 {
     rescl_status st = RESCL_OK;
@@ -141,8 +142,7 @@ static rescl_status tune_work(tuning *t, const rs_work *work)
         rs_error_prefix("%s", work->key);
         goto out;
     }
-    RS_TRY(keep_result(&t->table, work->key, &r));
-    RS_TRY(rs_tune_table_write(&t->table, t->path, rescl_device_get_info(t->dev)));
+    RS_TRY(keep_result(t, work->key, &r));
     rescl_tune_row row = {.untuned = r.untuned,
                           .choice = r.choice,
                           .default_ms = r.default_ms,

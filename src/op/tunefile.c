@@ -10,16 +10,19 @@
 
 #include <ctype.h>
 #include <dirent.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define FORMAT     "1"
 #define MOST_BYTES ((size_t)4 << 20)
 #define LINE       512
 #define FIELD      192                        /* bytes: the longest text of rescl_device_info */
 enum { WARNINGS = 8 };                        /* of a file */
+enum { LOCK_SECONDS = 10 };                   /* a holder needs milliseconds */
 enum { HASHED = sizeof "01234567.tune" - 1 }; /* the end of its name */
 
 /* ---- heads ------------------------------------------------------------------------------- */
@@ -363,6 +366,39 @@ rescl_status rs_tune_table_write(const rs_tune_table *t, const char *path,
     RS_TRY(rs_file_write(path, text.text, text.len));
 out:
     rs_str_fini(&text);
+    return st;
+}
+
+/* Its folder is locked: the file is replaced with each writing. -1: without a lock. */
+static int lock_folder_of(const char *path)
+{
+    char *folder = rs_path_parent(path);
+    int fd = folder ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    if (fd >= 0 && !rs_try_lock(fd, LOCK_SECONDS)) {
+        rs_log(RESCL_LOG_WARN, "%s: cannot be locked; results of another run may be lost", path);
+        close(fd);
+        fd = -1;
+    }
+    free(folder);
+    return fd;
+}
+
+rescl_status rs_tune_table_update(rs_tune_table *t, const char *path, const rescl_device_info *dev,
+                                  const char *key, const char *choice, const char *note)
+{
+    rescl_status st = RESCL_OK;
+    int lock = -1;
+
+    RS_TRY(make_parent(path));
+    lock = lock_folder_of(path);
+    st = rs_tune_table_read(t, path, dev, RS_TUNE_DEVICE);
+    if (st != RESCL_ERR_NOT_FOUND)
+        RS_TRY(st);
+    RS_TRY(rs_tune_table_set(t, key, choice, note));
+    RS_TRY(rs_tune_table_write(t, path, dev));
+out:
+    if (lock >= 0)
+        close(lock);
     return st;
 }
 

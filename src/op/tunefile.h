@@ -30,9 +30,15 @@ rescl_status rs_tune_table_parse(rs_tune_table *t, const char *text, size_t byte
 /* Reads a file; RESCL_ERR_NOT_FOUND when there is none. */
 rescl_status rs_tune_table_read(rs_tune_table *t, const char *path, const rescl_device_info *dev,
                                 rs_tune_whose whose) RESCL_CHECK;
-/* Whole or not at all; makes the folder. */
+/* Writes the table: whole or not at all; makes the folder. */
 rescl_status rs_tune_table_write(const rs_tune_table *t, const char *path,
                                  const rescl_device_info *dev) RESCL_CHECK;
+
+/* Adds a choice to the table and to the file, and to the table what other processes have added to
+ * the file in the meantime. RESCL_ERR_FORMAT and RESCL_ERR_UNSUPPORTED as in rs_tune_table_parse. */
+rescl_status rs_tune_table_update(rs_tune_table *t, const char *path, const rescl_device_info *dev,
+                                  const char *key, const char *choice, const char *note)
+    RESCL_CHECK;
 
 /* The class of a device into text. Returns text. */
 #define RS_TUNE_CLASS_TEXT 64

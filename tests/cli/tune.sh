@@ -38,6 +38,16 @@ run tune $small --no-params -o part.tune --force --time-limit 0.001
 want_code 0
 want_err "$problems of $problems problems were not measured; the next run goes on there"
 
+# Two runs at the same time add to one file.
+# shellcheck disable=SC2086
+"$RESCL" tune $small --no-params --quiet -o both.tune >/dev/null 2>&1 &
+# shellcheck disable=SC2086
+run tune $small --no-params --batch-size 3 -o both.tune
+want_code 0
+wait $! || fail "expected the other run to end well"
+[ "$(grep -c "^[a-z0-9]* fwd infer .* = " both.tune)" -eq $((2 * problems)) ] ||
+    fail "expected the problems of both runs in the file"
+
 # Made to choose something that no default is, the file is taken.
 sed 's/^\(conv2d .*pad [0-9x]*[^=]*\) = .*/\1 = simt_gemm rm=4/' x.tune >y.tune
 rm x.tune

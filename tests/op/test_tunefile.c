@@ -42,6 +42,26 @@ static void files_go_round(void **state)
     free(text);
 }
 
+/* Two runs that have read the same file add to it in turns. */
+static void updates_keep_what_others_added(void **state)
+{
+    (void)state;
+    const char *const other = "dense fwd infer 1x1x1x8 -> 1x1x4, 1x1/1x1 pad 0x0";
+    const char *const last = "dense fwd infer 2x1x1x8 -> 2x1x4, 1x1/1x1 pad 0x0";
+    rs_tune_table a = {0}, b = {0}, both = {0};
+    assert_ok(rs_tune_table_update(&a, tune_file, tune_info(), TUNE_KEY, "winograd", ""));
+    assert_ok(rs_tune_table_update(&b, tune_file, tune_info(), other, "default", ""));
+    assert_ok(rs_tune_table_update(&a, tune_file, tune_info(), last, "default", ""));
+    assert_int_equal(a.count, 3);
+    assert_ok(rs_tune_table_read(&both, tune_file, tune_info(), RS_TUNE_DEVICE));
+    assert_int_equal(both.count, 3);
+    assert_string_equal(rs_tune_table_get(&both, TUNE_KEY), "winograd");
+    assert_string_equal(rs_tune_table_get(&both, other), "default");
+    rs_tune_table_fini(&a);
+    rs_tune_table_fini(&b);
+    rs_tune_table_fini(&both);
+}
+
 static void wrong_lines_are_left_out(void **state)
 {
     static const char *const wrong[] = {
@@ -262,6 +282,7 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, tune_setup, tune_teardown)
     const struct CMUnitTest tests[] = {
         TEST(files_go_round),
+        TEST(updates_keep_what_others_added),
         TEST(wrong_lines_are_left_out),
         TEST(other_devices_are_refused),
         TEST(other_compilers_are_refused),
