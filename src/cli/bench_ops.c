@@ -377,7 +377,7 @@ int cli_bench_ops(const cli_args *args, rescl_device *device)
         if (st != RESCL_OK && !cli_limit_ended(&limit, st))
             code = cli_fail(st, false);
     }
-    cli_limit_tell(all - i, all, "networks");
+    cli_limit_tell(&limit, all - i, all, "networks");
     return finish_rows(args, &rows, code);
 }
 
@@ -402,6 +402,6 @@ int cli_bench_products(const cli_args *args, rescl_device *device)
         if (st != RESCL_OK && !cli_limit_ended(&limit, st))
             code = cli_fail(st, false);
     }
-    cli_limit_tell(all - i, all, "products");
+    cli_limit_tell(&limit, all - i, all, "products");
     return finish_rows(args, &rows, code);
 }

@@ -120,7 +120,7 @@ static int bench_model(const cli_args *args, rescl_device *device)
         int failed = bench_one(device, &o, name, &t, list);
         code = failed ? failed : code;
     }
-    cli_limit_tell(all - i, all, "measurements");
+    cli_limit_tell(&limit, all - i, all, "measurements");
     int printed = CLI_OK;
     if (list)
         printed = cli_json_print(list);

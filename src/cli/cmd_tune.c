@@ -218,7 +218,7 @@ static rescl_status tune_all(const cli_args *args, rescl_device *device, const c
             st = RESCL_OK;
     }
     if (st == RESCL_OK)
-        cli_limit_tell(all - i, all, "networks");
+        cli_limit_tell(&limit, all - i, all, "networks");
     return st;
 }
 

@@ -8,7 +8,7 @@
 cli_limit cli_limit_begin(const cli_args *args)
 {
     const double seconds = cli_real(args, OPT_time_limit);
-    return (cli_limit){seconds > 0 ? rs_clock_seconds() + seconds : 0};
+    return (cli_limit){seconds, seconds > 0 ? rs_clock_seconds() + seconds : 0};
 }
 
 double cli_limit_left(const cli_limit *limit)
@@ -26,12 +26,13 @@ bool cli_limit_ended(const cli_limit *limit, rescl_status status)
 {
     const bool ended = status == RESCL_ERR_INTERRUPTED && cli_limit_passed(limit);
     if (ended)
-        cli_warn("%s", rescl_last_error()->message);
+        cli_warn("--time-limit %g: %s", limit->seconds, rescl_last_error()->message);
     return ended;
 }
 
-void cli_limit_tell(size_t left, size_t all, const char *nouns)
+void cli_limit_tell(const cli_limit *limit, size_t left, size_t all, const char *nouns)
 {
     if (left > 0)
-        cli_warn("the time limit is reached: %zu of %zu %s were not begun", left, all, nouns);
+        cli_warn("--time-limit %g: the time limit is reached: %zu of %zu %s were not begun",
+                 limit->seconds, left, all, nouns);
 }

@@ -7,7 +7,8 @@
 #include <rescl/status.h>
 
 typedef struct cli_limit {
-    double end; /* by rs_clock_seconds; 0: none */
+    double seconds; /* the option's value */
+    double end;     /* by rs_clock_seconds; 0: none */
 } cli_limit;
 
 /* Begins now. */
@@ -19,6 +20,6 @@ bool cli_limit_passed(const cli_limit *limit);
 /* Whether a failure is that the limit was reached; then it has been said, and is none. */
 bool cli_limit_ended(const cli_limit *limit, rescl_status status);
 /* Says, if `left` is above 0, that so many of `all` `nouns` were not begun. */
-void cli_limit_tell(size_t left, size_t all, const char *nouns);
+void cli_limit_tell(const cli_limit *limit, size_t left, size_t all, const char *nouns);
 
 #endif

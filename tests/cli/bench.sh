@@ -76,7 +76,7 @@ run bench op --model resnet8,resnet20 --size 8 --batch-size 2 --no-peak --mode i
     --time-limit 0.001 $quick
 want_code 0
 want_err "problems were not measured"
-want_err "1 of 2 networks were not begun"
+want_err "--time-limit 0.001: the time limit is reached: 1 of 2 networks were not begun"
 want_out '"status": "skipped"'
 # shellcheck disable=SC2086
 run bench model --model resnet8 --size 8 --batch-size 2,3 --mode infer --csv --time-limit 0.001 $quick
