@@ -67,7 +67,8 @@ typedef bool (*rescl_tune_fn)(const rescl_tune_row *row, void *user);
 /**
  * Measures the candidates for every distinct problem of a model's convolutions and dense layers, in
  * turns so that drift hits all alike, and keeps the fastest whose result is within the tolerance.
- * One that fails, the default among them, is rejected; when none is left the call fails.
+ * One that fails, the default among them, is rejected; when none is left, a warning is logged, the
+ * other problems go on, and the call fails in the end.
  * What beats the default has to do so again, by options->margin, in rounds of their own. The file
  * is written after each problem, and keeps what it holds for others; `fn` is called after that.
  * Problems that the file has a choice for are not measured again, so that a run that was stopped goes

@@ -150,12 +150,27 @@ out:
     return st;
 }
 
+/* What all contenders need cannot be had: all fail for the thread's last error. */
+static rescl_status fail_contenders(opbench *b)
+{
+    rescl_status st = RESCL_OK;
+    const rescl_error why = *rescl_last_error();
+
+    for (size_t i = 0; i < b->n; i++) {
+        rs_error_restore(&why);
+        RS_TRY(keep_failure(b, i));
+    }
+out:
+    return st;
+}
+
 /* Runs each outside of the timing. */
 static rescl_status warm_up(opbench *b)
 {
     rescl_status st = RESCL_OK;
 
-    RS_TRY(rs_judge_init(b->dev, &b->work->problem, b->work->pass, &b->args, &b->judge));
+    if (rs_judge_init(b->dev, &b->work->problem, b->work->pass, &b->args, &b->judge) != RESCL_OK)
+        RS_TRY(fail_contenders(b));
     for (size_t i = 0; i < b->n; i++)
         if (b->c[i].failure.status == RESCL_OK && try_out(b, i) != RESCL_OK)
             RS_TRY(keep_failure(b, i));
@@ -209,11 +224,18 @@ static rescl_status bench_work(rescl_device *dev, const rescl_bench_options *o, 
     opbench b = {.dev = dev, .o = o, .work = work, .deadline = deadline};
 
     rs_device_trim(dev); /* what the problem before has used rarely fits this one */
-    RS_TRY(rs_trial_args_make(dev, &work->problem, work->pass != RS_FWD, &b.args));
+    const rescl_status made =
+        rs_trial_args_make(dev, &work->problem, work->pass != RS_FWD, &b.args);
+    const rescl_error why = *rescl_last_error();
     RS_TRY(find_contenders(&b, to->impl));
     if (b.n == 0)
         goto out;
-    RS_TRY(warm_up(&b));
+    if (made == RESCL_OK) {
+        RS_TRY(warm_up(&b));
+    } else {
+        rs_error_restore(&why);
+        RS_TRY(fail_contenders(&b));
+    }
     RS_TRY(time_and_tell(&b, to));
 out:
     for (size_t i = 0; i < b.n; i++)
@@ -234,8 +256,8 @@ static rescl_status bench_list(rescl_device *dev, const rescl_bench_options *o,
     RS_TRY(rs_trial_clock_begin(dev));
     for (size_t i = 0; i < list->count; i++) {
         RS_FAIL_IF(i > 0 && rs_deadline_passed(deadline), RESCL_ERR_INTERRUPTED,
-                   "the time limit of %g s is reached: %zu of %zu problems were not measured",
-                   o->time_limit, list->count - i, list->count);
+                   "the time limit is reached: %zu of %zu problems were not measured",
+                   list->count - i, list->count);
         RS_TRY(bench_work(dev, o, &list->item[i], deadline, to));
     }
 out:

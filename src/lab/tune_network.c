@@ -1,6 +1,7 @@
 /* `rescl tune`: a network's problems, the best way to do each, and the file that keeps it. */
 #include "candidates.h"
 #include "error.h"
+#include "log.h"
 #include "netmodel.h"
 #include "optionvalue.h"
 #include "path.h"
@@ -11,6 +12,7 @@
 #include "tuning.h"
 #include "worklist.h"
 
+#include <errno.h>
 #include <math.h>
 #include <rescl/tune.h>
 #include <stdio.h>
@@ -66,6 +68,8 @@ typedef struct tuning {
     rs_worklist list;
     size_t *open; /* items of the list that are to be measured */
     size_t opens, told;
+    size_t failed;       /* problems that nothing could serve */
+    rescl_error failure; /* of the last of them */
     double deadline;
     rs_tune_table table;
     char *path;
@@ -79,7 +83,7 @@ static rescl_status tell(tuning *t, const rs_work *work, rescl_tune_row *row)
     rescl_status st = RESCL_OK;
     const size_t done = t->told + 1, all = t->list.count;
 
-    row->index = t->told++;
+    row->index = t->failed + t->told++;
     row->total = all;
     row->problem = work->key;
     row->count = work->count;
@@ -128,6 +132,17 @@ static rescl_status keep_result(tuning *t, const char *key, const rs_tune_result
                                 note);
 }
 
+/* The other problems go on, unless the time limit came or memory of the host is short. */
+static rescl_status keep_failure(tuning *t, rescl_status st)
+{
+    if (st == RESCL_ERR_INTERRUPTED || rescl_last_error()->sys_errno == ENOMEM)
+        return st;
+    t->failure = *rescl_last_error();
+    t->failed++;
+    rs_log(RESCL_LOG_WARN, "%s", t->failure.message);
+    return RESCL_OK;
+}
+
 static rescl_status tune_work(tuning *t, const rs_work *work)
 {
     rescl_status st = RESCL_OK;
@@ -140,6 +155,7 @@ static rescl_status tune_work(tuning *t, const rs_work *work)
     st = rs_tune_problem(t->dev, &work->problem, work->pass, &o, &r);
     if (st != RESCL_OK) {
         rs_error_prefix("%s", work->key);
+        st = keep_failure(t, st);
         goto out;
     }
     RS_TRY(keep_result(t, work->key, &r));
@@ -170,12 +186,17 @@ static rescl_status tune_open(tuning *t)
             RS_TRY(rs_candidates_build(t->dev, &t->list, t->open + i, ahead, t->o, t->deadline));
         st = tune_work(t, &t->list.item[t->open[i]]);
         RS_FAIL_IF(st == RESCL_ERR_INTERRUPTED && rs_deadline_passed(t->deadline) &&
-                       t->told < t->list.count,
+                       t->told + t->failed < t->list.count,
                    RESCL_ERR_INTERRUPTED,
-                   "the time limit of %g s is reached: %zu of %zu problems were not measured; the "
-                   "next run goes on there",
-                   t->o->time_limit, t->list.count - t->told, t->list.count);
+                   "the time limit is reached: %zu of %zu problems were not measured; the next run "
+                   "goes on there",
+                   t->list.count - t->told - t->failed, t->list.count);
         RS_TRY(st);
+    }
+    if (t->failed > 0) {
+        rs_error_restore(&t->failure);
+        rs_error_prefix("%zu of %zu problems could not be tuned", t->failed, t->list.count);
+        st = t->failure.status;
     }
 out:
     rs_trial_clock_end(t->dev);

@@ -36,7 +36,7 @@ want_code 0
 # shellcheck disable=SC2086
 run tune $small --no-params -o part.tune --force --time-limit 0.001
 want_code 0
-want_err "$problems of $problems problems were not measured; the next run goes on there"
+want_err "--time-limit 0.001: the time limit is reached: $problems of $problems problems were not measured; the next run goes on there"
 
 # Two runs at the same time add to one file.
 # shellcheck disable=SC2086
@@ -106,7 +106,14 @@ want_out "| dense"
 RESCL_MAX_GLOBAL=200000 run tune --model resnet8 --size 32 --batch-size 2 --mode infer --no-params \
     -o none.tune
 want_code 1
-want_err "conv2d fwd infer"
+want_err "warning: conv2d fwd infer"
+want_err "of $problems problems could not be tuned"
+want_out "| dense fwd infer"
+# Problems whose own data do not fit: the others go on.
+RESCL_MAX_ALLOC=100000 run bench op --model resnet8 --size 32 --batch-size 2 --mode infer --repeats 1 \
+    --min-seconds 0 --no-peak
+want_code 1
+want_out "| dense"
 
 # JSON, in the cache folder.
 mkdir cache # of this test, with the programs that are compiled already
