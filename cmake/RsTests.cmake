@@ -40,9 +40,10 @@ set(rs_slow_tests
     train.resume
     train.saliency)
 
-# These have the label "exhaustive": each call of each job, or each allocation, fails once. Half an hour
-# together; the tests without their endings take samples of the same.
-set(rs_exhaustive_tests fault.commands_all fault.jobs.all fault.memory_all)
+# These have the label "exhaustive": each call of each job, or each allocation, fails once, and resnet50 is
+# trained by the kernels for GPUs. Three quarters of an hour together; the tests without their endings take
+# samples of the same.
+set(rs_exhaustive_tests fault.commands_all fault.jobs.all fault.memory_all train.gpu_class.all)
 
 set(rs_test_rooms base file tensor device op nn model data io lab train cli)
 set(rs_test_includes "${PROJECT_SOURCE_DIR}/include" "${PROJECT_SOURCE_DIR}/tests/support")
@@ -136,6 +137,9 @@ foreach(source ${rs_test_programs})
     add_test(NAME ${name} COMMAND ${program})
     rs_test_properties(${name} ${room})
 endforeach()
+
+add_test(NAME train.gpu_class.all COMMAND test_gpu_class all)
+rs_test_properties(train.gpu_class.all train)
 
 # tests/fault: programs in which OpenCL calls fail, by a library of its own that stands between rescl
 # and the OpenCL loader: it is linked first, or preloaded (tests/fault/faultcl.h).
