@@ -33,11 +33,15 @@ rs_impl_test(op.conv2d.simt_gemm.units132 test_conv2d simt_gemm RESCL_TEST_TUNED
 rs_impl_test(op.conv2d.simt_gemm.item1 test_conv2d simt_gemm RESCL_TEST_TUNED=off
     RESCL_DEVICE_CLASS=gpu RESCL_MAX_GROUP=1 RESCL_MAX_LOCAL=1024)
 
-# The kernels for GPUs on whatever device there is, with the vector width that GPUs report.
+# The kernels for GPUs on whatever device there is, with the vector width that GPUs report; of products
+# those that GPUs alone prefer.
 foreach(program add avgpool batchnorm conv2d conv2d_shapes dense dropout fold maxpool optim relu
     shortcut softmax_xent)
     add_test(NAME op.${program}.gpu COMMAND test_${program})
     rs_test_properties(op.${program}.gpu op)
     set_property(TEST op.${program}.gpu APPEND PROPERTY ENVIRONMENT
         "RESCL_DEVICE_CLASS=gpu" "RESCL_FLOAT_WIDTH=1" "RESCL_TEST_TUNED=off")
+    if(program MATCHES "conv2d|dense")
+        set_property(TEST op.${program}.gpu APPEND PROPERTY ENVIRONMENT "RESCL_TEST_IMPL=simt_gemm")
+    endif()
 endforeach()
