@@ -292,13 +292,20 @@ static void bench_step(result *out)
 
 typedef struct errors {
     result *out;
-    size_t failed;
+    char reason[512]; /* of the first that failed */
 } errors;
 
+/* Where the data that a problem's implementations share fail, all of them do, for one reason. */
 static void keep_error(const rescl_bench_op_row *row, void *user)
 {
     errors *e = user;
-    e->failed += failed(row->status, row->impl);
+    const char *reason = row->status == RESCL_OK ? "" : row->reason;
+    const char *name = strstr(reason, row->impl);
+    if (name)
+        reason = name + strlen(row->impl);
+    const bool known = reason[0] && strncmp(e->reason, reason, sizeof e->reason - 1) == 0;
+    if (!known && failed(row->status, row->impl))
+        snprintf(e->reason, sizeof e->reason, "%s", reason);
     *take(e->out, 1) = (float)row->error;
 }
 
@@ -312,7 +319,7 @@ static void bench_product(result *out)
         done = !failed(rescl_bench_product(rs_test_device(), 5, 7, 6, &short_bench, NULL,
                                            keep_error, &e),
                        "rescl_bench_product") &&
-               e.failed == 0;
+               e.reason[0] == '\0';
     }
 }
 

@@ -76,7 +76,7 @@ static void an_argument_that_the_driver_refuses_names_kernel_and_argument(void *
         fault_arm(&(fault_plan){.at = 1, .function = "clSetKernelArg", .code = codes[i]});
         assert_fails(RS_LAUNCH(dev, k, grid, RS_BUF(buf), RS_BUF(NULL), RS_BUF(buf), RS_BUF(buf),
                                RS_BUF(buf), RS_BUF(buf), RS_FLOAT(1), RS_BUF(buf), RS_BUF(buf),
-                               RS_UINT(1)),
+                               RS_UINT(1), RS_UINT(1), RS_UINT(1), RS_UINT(1)),
                      RESCL_ERR_DEVICE, "clSetKernelArg", "fold_batchnorm", "argument 0");
         assert_int_equal(rescl_last_error()->cl_code, codes[i]);
     }
