@@ -57,8 +57,8 @@ bool rs_is_utf8(const char *text);
 /* Whether `text` holds a control character of ASCII or Unicode. */
 bool rs_has_control(const char *text);
 /* Writes `text` so that a terminal shows it and obeys nothing in it: control characters become \n,
- * \r, \t or \x1b, those that turn the direction of writing or that nobody sees \u202e; the characters of `keep` stay.
- * `out` has RS_ESCAPED(strlen(text)) bytes. Returns its length. */
+ * \r, \t or \x1b, those that turn the direction of writing or that nobody sees \u202e; the characters
+ * of `keep` stay. `out` has RS_ESCAPED(strlen(text)) bytes. Returns its length. */
 #define RS_ESCAPED(len) (4 * (len) + 1)
 size_t rs_escape(const char *text, const char *keep, char *out);
 

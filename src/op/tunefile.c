@@ -332,13 +332,9 @@ out:
 static rescl_status make_parent(const char *path)
 {
     rescl_status st = RESCL_OK;
-    char *folder = NULL, *slash;
-    RS_OOM(folder = strdup(path));
-    slash = strrchr(folder, '/');
-    if (slash && slash != folder) {
-        *slash = '\0';
-        RS_TRY(rs_mkdirs(folder));
-    }
+    char *folder = NULL;
+    RS_OOM(folder = rs_path_parent(path));
+    RS_TRY(rs_mkdirs(folder));
 out:
     free(folder);
     return st;
