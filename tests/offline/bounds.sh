@@ -22,6 +22,15 @@ echo '* * * 256 0 65536 50 - - -' >"$dir/table"
 CLANG=/nowhere/clang check 77 amd:gfx1100
 says 'amd:gfx1100 skipped: there is no /nowhere/clang'
 check 2 amd-gfx1100
+printf '#!/bin/sh\necho 14.0.6\n' >"$dir/clang"
+chmod +x "$dir/clang"
+printf 'clang 19\n* * * 256 0 65536 50 - - -\n' >"$dir/table"
+CLANG=$dir/clang LIBCLC=$dir check 77 amd:gfx1100
+says "skipped: there is no $dir/amdgcn--amdhsa.bc"
+echo bitcode >"$dir/amdgcn--amdhsa.bc"
+CLANG=$dir/clang LIBCLC=$dir check 77 amd:gfx1100
+says "skipped: there is no clang of version 19 or later ($dir/clang is 14.0.6)"
+echo '* * * 256 0 65536 50 - - -' >"$dir/table"
 code=0
 "$RESCL_SOURCE_DIR/scripts/offline-gpu-check" -t "$dir/table" -l "$dir/list" amd:gfx1100 >"$dir/out" || code=$?
 [ "$code" -ne 77 ] || { cat "$dir/out"; exit 77; }
