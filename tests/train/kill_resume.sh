@@ -72,7 +72,13 @@ echo "killed $kills times, $reached steps, at most $lost_most lost at once"
 
 # To the end of an epoch, and the same run in one go.
 epochs=$((reached / batches + 2))
-[ -e "$last" ] && set -- --resume killed/run || set -- $options
+if [ -e "$last" ]; then
+    set -- --resume killed/run
+else
+    rm -rf killed
+    # shellcheck disable=SC2086
+    set -- $options
+fi
 run train "$@" --epochs $epochs
 want_code 0
 # shellcheck disable=SC2086
