@@ -328,7 +328,7 @@ conv2d_packed_product(__global const float *restrict x, __global const float *re
 /* Packs the weights of one grid. Forward: step_q = 1; backward data: step_c = 1, and squares of
  * weights are transposed. Group (panel j, tap of the window); kc >= VW. */
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
-conv2d_packed_weights(__global const float *restrict weight, __global float *restrict packed,
+conv2d_packed_weights(__global const float *restrict weight, __global panel_t *restrict packed,
                       int packed_first, CONV_GRID_PARAMS, CONV_TAPS_PARAMS, int kc)
 {
     const int j = get_group_id(0), tap = get_group_id(1), taps = get_num_groups(1);
@@ -340,27 +340,25 @@ conv2d_packed_weights(__global const float *restrict weight, __global float *res
         /* Values from..from + channels lie in one block, or from `next` on in the one after. */
         const int from = tap * c + c0, channels = min(VW, c - c0);
         const int block = from / kc * kc, next = min(block + kc, total);
-        __global float *here =
-            packed + ((size_t)block * npanels + (size_t)j * (next - block) + (from - block)) * NR;
-        __global float *after =
-            packed + ((size_t)next * npanels + (size_t)j * (min(next + kc, total) - next)) * NR;
+        __global panel_t *here =
+            packed + ((size_t)block * npanels + (size_t)j * PANEL_ROWS(next - block)) * NR;
+        __global panel_t *after =
+            packed +
+            ((size_t)next * npanels + (size_t)j * PANEL_ROWS(min(next + kc, total) - next)) * NR;
         for (int q0 = 0; q0 < NR; q0 += VW) {
             const int columns = clamp(nk - q0, 0, VW);
             vfloat m[VW];
             load_square(src + (size_t)c0 * step_c + (size_t)q0 * step_q, step_c, step_q, channels,
                         columns, m);
             if (channels == VW && from + VW <= next) { /* nearly always */
-#pragma unroll
-                for (int i = 0; i < VW; i++)
-                    fstore(m[i], here + i * NR + q0);
+                panel_put_square(m, here, from - block, q0);
                 continue;
             }
 #pragma unroll
             for (int i = 0; i < VW; i++) {
-                __global float *row =
-                    from + i < next ? here + i * NR : after + (from + i - next) * NR;
+                const int row = from + i < next ? from + i - block : from + i - next;
                 if (i < channels)
-                    fstore(m[i], row + q0);
+                    panel_put(m[i], from + i < next ? here : after, row, q0);
             }
         }
     }

@@ -293,7 +293,7 @@ conv2d_winograd_product(__global const float *restrict x, __global const float *
  * NULL. */
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 conv2d_winograd_weights(__global const float *restrict weight, __global const float *restrict bias,
-                        __global float *restrict packed, int bias_first, int c, int k, int flip,
+                        __global panel_t *restrict packed, int bias_first, int c, int k, int flip,
                         int step_c, int step_q)
 {
     const int j = get_group_id(0), c0 = (int)get_group_id(1) * VW;
@@ -312,7 +312,7 @@ conv2d_winograd_weights(__global const float *restrict weight, __global const fl
 #define TO         6
 #define LOAD(r, s) g[(r)*3 + (s)][i]
 #define STORE(r, s, value)                                                                         \
-    fstore(value, packed + (((size_t)j * POSITIONS + (r)*6 + (s)) * c + c0 + i) * NR + q0)
+    panel_put(value, packed + ((size_t)j * POSITIONS + (r)*6 + (s)) * c * NR, c0 + i, q0)
 #include "winograd_transform.clh"
         }
         for (int i = 0; c0 == 0 && i < VW; i++)
