@@ -108,7 +108,8 @@ typedef enum rs_quirk_flag {
     RS_QUIRK_LAST_RESORT = 2,  /* "auto", "cpu" and "gpu" take it only for want of another */
     RS_QUIRK_NO_BINARIES = 4,  /* it does not survive a bad program binary: build from source */
     RS_QUIRK_NO_TIMES = 8,     /* the times of its events are none */
-    RS_QUIRK_LAZY = 16 /* it compiles a kernel again when it first launches it in some way */
+    RS_QUIRK_LAZY = 16,       /* it compiles a kernel again when it first launches it in some way */
+    RS_QUIRK_LOCAL_TWICE = 32 /* CL_KERNEL_LOCAL_MEM_SIZE counts a kernel's arrays twice */
 } rs_quirk_flag;
 
 /* Sets hw->quirks and hw->quirk_options from the rows of quirks.def that match. */

@@ -63,7 +63,7 @@ rescl_status rs_kernel_create(rescl_device *dev, cl_program program, const char 
                                    sizeof k->required, k->required, NULL));
     RS_CL(clGetKernelWorkGroupInfo(k->kernel, id, CL_KERNEL_LOCAL_MEM_SIZE, sizeof local, &local,
                                    NULL));
-    k->local_bytes = local;
+    k->local_bytes = dev->hw->quirks & RS_QUIRK_LOCAL_TWICE ? local / 2 : local;
     if (k->max_group > dev->hw->info.max_group || (dev->hw->quirks & RS_QUIRK_KERNEL_GROUP))
         k->max_group = dev->hw->info.max_group;
     RS_OOM(k->arg_kind = calloc((size_t)k->nargs + 1, 1));

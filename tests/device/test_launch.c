@@ -127,6 +127,29 @@ static void refuses_wrong_launches(void **state)
     rs_buffer_release(buf);
 }
 
+/* Up to what is static on every GPU, a kernel may have as much local memory as its device says. */
+static void serves_large_local_arrays(void **state)
+{
+    (void)state;
+    const uint64_t most = rescl_device_get_info(test_dev)->local_bytes;
+    const size_t bytes = most < 49152 ? (size_t)most : 49152, n = bytes / sizeof(int32_t);
+    const rs_grid one = {.items = {16}, .group = {16}};
+    char options[32];
+    rs_kernel *reverse = NULL;
+    rs_buffer *dst = NULL;
+    int32_t *back = calloc(n, sizeof *back);
+    assert_non_null(back);
+    snprintf(options, sizeof options, "-DARRAY=%zu", n);
+    assert_ok(rs_kernel_get(test_dev, "basic", options, "reverse", &reverse));
+    assert_ok(rs_buffer_create(test_dev, n * sizeof *back, &dst));
+    assert_ok(RS_LAUNCH(test_dev, reverse, one, RS_BUF(dst)));
+    assert_ok(rs_read(test_dev, dst, 0, back, n * sizeof *back));
+    for (size_t i = 0; i < n; i++)
+        assert_int_equal(back[i], i + 1);
+    rs_buffer_release(dst);
+    free(back);
+}
+
 static void passes_options(void **state)
 {
     (void)state;
@@ -180,8 +203,11 @@ static void says_whether_there_is_fma(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(passes_every_kind_of_argument), cmocka_unit_test(rounds_the_grid_up),
-        cmocka_unit_test(refuses_wrong_launches),        cmocka_unit_test(passes_options),
+        cmocka_unit_test(passes_every_kind_of_argument),
+        cmocka_unit_test(rounds_the_grid_up),
+        cmocka_unit_test(refuses_wrong_launches),
+        cmocka_unit_test(serves_large_local_arrays),
+        cmocka_unit_test(passes_options),
         cmocka_unit_test(says_whether_there_is_fma),
     };
     return cmocka_run_group_tests(tests, test_device_setup, test_device_teardown);

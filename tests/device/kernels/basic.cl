@@ -33,6 +33,18 @@ __kernel void sum_local(__global const float *src, __global float *dst, __local 
     }
 }
 
+#ifdef ARRAY
+__kernel __attribute__((reqd_work_group_size(16, 1, 1))) void reverse(__global int *dst)
+{
+    __local int a[ARRAY];
+    for (int i = (int)get_local_id(0); i < ARRAY; i += 16)
+        a[i] = ARRAY - i;
+    barrier(CLK_LOCAL_MEM_FENCE);
+    for (int i = (int)get_local_id(0); i < ARRAY; i += 16)
+        dst[i] = a[ARRAY - 1 - i];
+}
+#endif
+
 __kernel __attribute__((reqd_work_group_size(4, 1, 1))) void of_four(__global int *dst)
 {
     dst[get_global_id(0)] = (int)get_local_size(0);
