@@ -6,12 +6,6 @@
 
 #include <stdbool.h>
 
-/* IEEE 754 binary16 and bfloat16, to the nearest, ties to even. NaN stays NaN. */
-float rs_float_of_f16(uint16_t bits);
-float rs_float_of_bf16(uint16_t bits);
-uint16_t rs_f16_of_float(float x);
-uint16_t rs_bf16_of_float(float x);
-
 /* Whether rescl reads the type: F16, BF16, F32, F64. */
 bool rs_dtype_readable(rs_st_dtype type);
 

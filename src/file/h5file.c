@@ -1,8 +1,8 @@
 #include "h5file.h"
 
 #include "alloc.h"
-#include "dtype.h"
 #include "error.h"
+#include "half.h"
 #include "str.h"
 
 #include <errno.h>
