@@ -31,6 +31,8 @@
 #include <math.h>
 #include <stdio.h>
 
+enum { OPTIONS = 96 }; /* bytes of a kernel's options */
+
 /* Bits of the kernels' `flags` above those of rs_diff_flags. */
 enum { RELU = 16, MASK_DST = 32, RUNNING = 64, MASK_BITS = 128 };
 
@@ -230,10 +232,10 @@ static void divide_chunked(const rs_problem *p, const rs_caps *caps, kept *d)
 
 /* Groups of lx blocks of channels by rows, GROUPS_PER_UNIT for each compute unit in all where an item
  * then has a block of rows at least. ROWS and FINISH_BLOCKS are those of batchnorm_grouped.cl. */
-static void divide_grouped(const rs_problem *p, const rs_caps *caps, kept *d, char options[64])
+static void divide_grouped(const rs_problem *p, const rs_caps *caps, kept *d, char options[OPTIONS])
 {
     enum { GROUP = 256, GROUPS_PER_UNIT = 16, ROWS = 2, FINISH_BLOCKS = 2 };
-    const size_t vw = rs_vector_width(caps);
+    const size_t vw = rs_vector_width(caps, p);
     const size_t group = rs_tree_size(caps, GROUP, 2 * vw + 1);
     /* Two widths only: each is a program to build. */
     const size_t lx = clamp(d->blocks >= 16 ? 16 : 4, 1, group);
@@ -244,7 +246,9 @@ static void divide_grouped(const rs_problem *p, const rs_caps *caps, kept *d, ch
     const size_t groups = clamp(caps->compute_units, 1, 4096) * GROUPS_PER_UNIT;
     divide_pixels(d, pixels_of(p), clamp(groups / d->tiles, 1, groups), ROWS * group / lx,
                   ROWS * group / lx);
-    snprintf(options, 64, "-DWG=%zu -DLX=%zu%s", group, lx, rs_aligned(caps, channels_of(p)));
+    char vectors[RS_VECTOR_OPTIONS];
+    snprintf(options, OPTIONS, "-DWG=%zu -DLX=%zu%s", group, lx,
+             rs_vector_options(caps, p, channels_of(p), vectors));
 }
 
 /* The kernels of a pass, of which the first may be left out. */
@@ -268,8 +272,8 @@ static rescl_status plan(rs_plan *plan, const rs_caps *caps)
     rescl_status st = RESCL_OK;
     const bool cpu = rs_plan_chunked(plan);
     const char *file = cpu ? "batchnorm" : "batchnorm_grouped";
-    char options[64] = "";
-    const size_t vw = rs_vector_width(caps);
+    char options[OPTIONS] = "";
+    const size_t vw = rs_vector_width(caps, p);
     kept d = {.blocks = rs_div_up(channels_of(p), vw)};
     if (cpu)
         divide_chunked(p, caps, &d);

@@ -465,7 +465,7 @@ enum { SUM_ITEMS = 128, SUM_ROWS = 8, LEAST_LANES = 8 };
 
 static size_t sum_items(const rs_caps *caps)
 {
-    return rs_tree_size(caps, SUM_ITEMS, rs_vector_width(caps));
+    return rs_tree_size(caps, SUM_ITEMS, rs_vector_width(caps, NULL));
 }
 
 /* A launch over `count` columns of `rows` rows, by `parts`; *lanes: those of cl/conv2d.cl. */
@@ -473,7 +473,7 @@ static rs_grid sum_grid(const rescl_device *dev, size_t count, size_t rows, size
                         int *lanes)
 {
     const rs_caps *caps = rs_device_caps(dev);
-    const size_t vw = rs_vector_width(caps), blocks = rs_div_up(count, vw);
+    const size_t vw = rs_vector_width(caps, NULL), blocks = rs_div_up(count, vw);
     const size_t items = sum_items(caps);
     size_t n = items;
     if (caps->type == RESCL_DEVICE_CPU) {
@@ -490,10 +490,10 @@ rescl_status rs_conv_sum_kernels_add(rs_plan *plan, const rs_conv *v, const rs_c
                                      size_t first, size_t parts)
 {
     rescl_status st = RESCL_OK;
-    char options[48] = "";
+    char options[96] = "", vectors[RS_VECTOR_OPTIONS];
     if (caps->type != RESCL_DEVICE_CPU)
         snprintf(options, sizeof options, "-DITEMS=%zu%s", sum_items(caps),
-                 rs_aligned(caps, v->k | first));
+                 rs_vector_options(caps, NULL, v->k | first, vectors));
     if (parts > 1 || v->bias)
         RS_TRY(rs_plan_kernel_add(plan, "conv2d", "conv2d_sum", "%s", options));
     if (v->bias)

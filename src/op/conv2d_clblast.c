@@ -163,7 +163,7 @@ static rescl_status enqueue(const rs_plan *plan, const rs_args *args)
     RS_PLAN_RECALL(plan, all);
     const rs_conv v = all.v;
     const chunks d = all.d;
-    const size_t vw = rs_vector_width(rs_device_caps(plan->dev));
+    const size_t vw = rs_vector_width(rs_device_caps(plan->dev), NULL);
 
     if (plan->pass == RS_FWD && v.bias) {
         const size_t pixels = v.n * v.oh * v.ow, blocks = rs_div_up(v.k, vw);
@@ -204,9 +204,10 @@ static rescl_status plan(rs_plan *plan, const rs_caps *caps)
     RS_TRY(rs_plan_kernel_add(
         plan, "conv2d", plan->pass == RS_BWD_DATA ? "conv2d_col2im" : "conv2d_im2col", "%s", ""));
     if (plan->pass == RS_FWD) {
-        const char *aligned = rs_aligned(caps, v.k);
-        RS_TRY(rs_plan_kernel_add(plan, "conv2d", "conv2d_bias_rows", "%s", aligned));
-        RS_TRY(rs_plan_kernel_add(plan, "conv2d", "conv2d_epilogue", "%s", aligned));
+        char vectors[RS_VECTOR_OPTIONS];
+        rs_vector_options(caps, NULL, v.k, vectors);
+        RS_TRY(rs_plan_kernel_add(plan, "conv2d", "conv2d_bias_rows", "%s", vectors));
+        RS_TRY(rs_plan_kernel_add(plan, "conv2d", "conv2d_epilogue", "%s", vectors));
     }
     if (plan->pass == RS_BWD_PARAMS) {
         plan->scratch_bytes += rs_conv_bwd_bias_bytes(&v, caps);

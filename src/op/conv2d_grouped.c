@@ -39,7 +39,7 @@ static size_t width_of(const rs_conv *v, rs_pass pass)
 static const char *can(const rs_problem *p, rs_pass pass, const rs_caps *caps)
 {
     const rs_conv v = rs_conv_of(p);
-    const size_t width = width_of(&v, pass), vw = rs_vector_width(caps);
+    const size_t width = width_of(&v, pass), vw = rs_vector_width(caps, NULL);
     if (v.groups == 1)
         return "does more than one group only";
     if (caps->float_width < 4)
@@ -54,7 +54,7 @@ static const char *can(const rs_problem *p, rs_pass pass, const rs_caps *caps)
 static rescl_status add_kernel(rs_plan *plan, const rs_caps *caps, const char *name)
 {
     const rs_conv v = rs_conv_of(&plan->problem);
-    const size_t width = width_of(&v, plan->pass), vw = rs_vector_width(caps);
+    const size_t width = width_of(&v, plan->pass), vw = rs_vector_width(caps, NULL);
     return rs_plan_kernel_add(plan, KERNEL_FILE, name, "-DRUN=%zu -DMR=%d", width < vw ? width : vw,
                               MR);
 }
@@ -64,7 +64,7 @@ static rescl_status add_kernel(rs_plan *plan, const rs_caps *caps, const char *n
 /* Weights, biases, and zeros for the pixels outside the map. */
 static size_t packed_floats(const rs_conv *v, rs_pass pass, const rs_caps *caps)
 {
-    const size_t depth = depth_of(v, pass), vw = rs_vector_width(caps);
+    const size_t depth = depth_of(v, pass), vw = rs_vector_width(caps, NULL);
     return rs_conv_weight_count(v) + rs_conv_maps_of(v, pass).k + (depth > vw ? depth : vw);
 }
 
@@ -116,7 +116,7 @@ out:
 /* Parts of the images' rows that are summed apart: more where there are few blocks. */
 static size_t weight_parts(const rs_conv *v, const rs_caps *caps)
 {
-    const size_t blocks = v->k / rs_vector_width(caps);
+    const size_t blocks = v->k / rs_vector_width(caps, NULL);
     const size_t want = ITEMS_PER_UNIT * rs_sum_units(caps);
     size_t parts = (want + blocks - 1) / blocks;
     if (parts > v->n * v->oh)
@@ -150,7 +150,7 @@ static rescl_status plan(rs_plan *plan, const rs_caps *caps)
     rescl_status st = RESCL_OK;
     kept d = {.v = rs_conv_of(&plan->problem)};
     d.m = rs_conv_maps_of(&d.v, plan->pass == RS_BWD_PARAMS ? RS_FWD : plan->pass);
-    d.blocks = d.m.k / rs_vector_width(caps);
+    d.blocks = d.m.k / rs_vector_width(caps, NULL);
     d.packed = packed_floats(&d.v, plan->pass, caps);
     d.parts = plan->pass == RS_BWD_PARAMS ? weight_parts(&d.v, caps) : 0;
     RS_PLAN_KEEP(plan, d);

@@ -31,7 +31,7 @@ void rs_images_pack(const rs_images *images, size_t values, void *block)
 static rs_spread spread(rescl_device *dev, size_t units)
 {
     const rs_caps *caps = rs_device_caps(dev);
-    return rs_spread_over(caps, caps->type == RESCL_DEVICE_CPU, units, 4, 1, "");
+    return rs_spread_over(caps, NULL, caps->type == RESCL_DEVICE_CPU, units, 4, 1, 1);
 }
 
 rescl_status rs_normalize_kernel(rescl_device *dev, rs_kernel **out)

@@ -109,8 +109,11 @@ const char *rs_impl_refuses(const rs_impl *impl, const rs_problem *p, rs_pass pa
     const char *why = refuses_type(impl, p->dst_type);
     if (!(impl->passes & (1u << pass)))
         return "does not serve this pass";
-    for (int i = 0; i < p->nsrc && !why; i++)
+    for (int i = 0; i < p->nsrc && !why; i++) {
         why = refuses_type(impl, p->src_type[i]);
+        if (!why && rs_dtype_is_float(p->src_type[i]) && p->src_type[i] != p->src_type[0])
+            why = "its inputs are stored in different types";
+    }
     for (int i = 0; i < p->nparam && !why; i++)
         why = refuses_type(impl, p->param_type[i]);
     return why || !impl->can ? why : impl->can(p, pass, caps);

@@ -53,6 +53,9 @@ typedef struct rs_param_spec {
 
 typedef struct rs_op rs_op;
 
+/* The types of src and dst that kernels which access them by cl/storage.clh serve: for rs_impl.types. */
+#define RS_STORAGE_TYPES (1u << RS_F32 | 1u << RS_BF16 | 1u << RS_F16)
+
 typedef struct rs_problem {
     const rs_op *op;
     const void *attr; /* the op's own attribute struct; borrowed */
@@ -61,7 +64,9 @@ typedef struct rs_problem {
     rs_shape src[RS_OP_SRC];
     rs_dtype src_type[RS_OP_SRC];
     rs_shape dst;
-    rs_dtype dst_type, param_type[RS_OP_PARAM]; /* how they are stored; sums are f32 always */
+    /* How they are stored. diff_src[i] has the type of src[i], diff_dst that of dst. Sums, scratch and
+     * what belongs to parameters are f32 always. */
+    rs_dtype dst_type, param_type[RS_OP_PARAM];
     rs_param_spec param[RS_OP_PARAM], state[RS_OP_STATE];
     rs_shape ws[RS_OP_WS]; /* only filled when training; dtype in ws_type */
     rs_dtype ws_type[RS_OP_WS];
@@ -225,6 +230,10 @@ struct rs_impl {
         _Static_assert(sizeof(to) <= RS_PLAN_KEPT, "a plan does not keep so much");                \
         memcpy(&(to), (plan)->kept, sizeof(to));                                                   \
     } while (0)
+
+/* The options by which cl/storage.clh knows how a problem's src and dst are stored, each after a space;
+ * "" where all is f32. */
+const char *rs_storage_options(const rs_problem *p);
 
 /* Adds a kernel to the plan; `fmt` gives its -D options. The first added is plan->kernel[0], and so
  * on. */

@@ -90,8 +90,7 @@ const char *rs_optim_state_name(const rs_optim_hyper *h, int i)
 static rs_spread spread_over(rescl_device *dev, size_t count)
 {
     const rs_caps *caps = rs_device_caps(dev);
-    return rs_spread_over(caps, caps->type == RESCL_DEVICE_CPU, count, 1, 16,
-                          rs_aligned(caps, RS_OPTIM_GRAIN));
+    return rs_spread_over(caps, NULL, caps->type == RESCL_DEVICE_CPU, count, 1, 16, RS_OPTIM_GRAIN);
 }
 
 rescl_status rs_optim_create(rescl_device *dev, const rs_optim_hyper *h, rs_optim **out)

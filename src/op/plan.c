@@ -12,6 +12,20 @@ rescl_status rs_plan_make(rs_plan *plan, const rs_problem *p, rs_pass pass, resc
     return choice->impl->plan(plan, rs_device_caps(dev));
 }
 
+const char *rs_storage_options(const rs_problem *p)
+{
+    static const char *const options[RS_DTYPE_COUNT][RS_DTYPE_COUNT] = {
+        [RS_F32] = {[RS_BF16] = " -DDST_BF16", [RS_F16] = " -DDST_F16"},
+        [RS_BF16] = {[RS_F32] = " -DSRC_BF16",
+                     [RS_BF16] = " -DSRC_BF16 -DDST_BF16",
+                     [RS_F16] = " -DSRC_BF16 -DDST_F16"},
+        [RS_F16] = {[RS_F32] = " -DSRC_F16",
+                    [RS_BF16] = " -DSRC_F16 -DDST_BF16",
+                    [RS_F16] = " -DSRC_F16 -DDST_F16"}};
+    const char *found = options[p->src_type[0]][p->dst_type];
+    return found ? found : "";
+}
+
 rescl_status rs_plan_kernel_add(rs_plan *plan, const char *file, const char *name, const char *fmt,
                                 ...)
 {

@@ -130,8 +130,8 @@ rescl_status rs_pool_plan(rs_plan *plan, const rs_caps *caps, const char *file, 
         rows = (g.h - 1 + g.pad_top) / g.stride_h - g.pad_top / g.stride_h + 1;
         cols = (g.w - 1 + g.pad_left) / g.stride_w - g.pad_left / g.stride_w + 1;
     }
-    const rs_walk walk = rs_walk_over(caps, cpu, (size_t)g.n, (size_t)rows, (size_t)cols,
-                                      (size_t)g.c, items, rs_aligned(caps, (size_t)g.c));
+    const rs_walk walk = rs_walk_over(caps, &plan->problem, cpu, (size_t)g.n, (size_t)rows,
+                                      (size_t)cols, (size_t)g.c, items, (size_t)g.c);
     RS_PLAN_KEEP(plan, walk);
     if (!cpu)
         numbers(&g, unrolled, items, options);

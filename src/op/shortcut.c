@@ -61,8 +61,8 @@ static rescl_status plan(rs_plan *plan, const rs_caps *caps)
     const size_t *dim = fwd ? p->dst.dim : p->src[0].dim;
     /* A multiple of a power of two if all three are. */
     const size_t runs = p->src[0].dim[3] | p->dst.dim[3] | channels_before(p);
-    const rs_walk walk = rs_walk_over(caps, rs_plan_chunked(plan), dim[0], dim[1], dim[2], dim[3],
-                                      1, rs_aligned(caps, runs));
+    const rs_walk walk =
+        rs_walk_over(caps, p, rs_plan_chunked(plan), dim[0], dim[1], dim[2], dim[3], 1, runs);
     RS_PLAN_KEEP(plan, walk);
     return rs_plan_kernel_add(plan, "shortcut", fwd ? "shortcut_fwd" : "shortcut_bwd_data", "%s",
                               walk.spread.options);
@@ -89,7 +89,7 @@ static rescl_status enqueue(const rs_plan *plan, const rs_args *a)
 }
 
 static const rs_impl *const impls[] =
-    RS_SPREAD_IMPLS(1u << RS_FWD | 1u << RS_BWD_DATA, plan, enqueue);
+    RS_SPREAD_IMPLS(1u << RS_FWD | 1u << RS_BWD_DATA, 0, plan, enqueue);
 
 const rs_op rs_op_shortcut = {.name = "shortcut",
                               .layer = "Shortcut",

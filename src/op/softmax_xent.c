@@ -88,12 +88,13 @@ static size_t reduction(const rs_problem *p, rs_pass pass)
 
 static rescl_status plan(rs_plan *plan, const rs_caps *caps)
 {
-    const size_t rows = plan->problem.src[0].dim[0], classes = plan->problem.src[0].dim[1];
+    const rs_problem *p = &plan->problem;
+    const size_t rows = p->src[0].dim[0], classes = p->src[0].dim[1];
     const bool cpu = rs_plan_chunked(plan);
     /* A group takes rows, however short they are. */
     const size_t least = cpu ? 1 : 4 * rs_group_size(caps, RS_SPREAD_GROUP);
-    const rs_spread s = rs_spread_over(caps, cpu, rows, classes > least ? classes : least, 1,
-                                       rs_aligned(caps, classes));
+    const rs_spread s =
+        rs_spread_over(caps, p, cpu, rows, classes > least ? classes : least, 1, classes);
     RS_PLAN_KEEP(plan, s);
     return rs_plan_kernel_add(plan, "softmax_xent",
                               plan->pass == RS_FWD ? "softmax_xent_fwd" : "softmax_xent_bwd_data",
@@ -120,7 +121,7 @@ static rescl_status enqueue(const rs_plan *plan, const rs_args *a)
 }
 
 static const rs_impl *const impls[] =
-    RS_SPREAD_IMPLS(1u << RS_FWD | 1u << RS_BWD_DATA, plan, enqueue);
+    RS_SPREAD_IMPLS(1u << RS_FWD | 1u << RS_BWD_DATA, 0, plan, enqueue);
 
 const rs_op rs_op_softmax_xent = {.name = "softmax_xent",
                                   .layer = "CategoricalCrossentropy",

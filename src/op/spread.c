@@ -36,14 +36,22 @@ size_t rs_sum_units(const rs_caps *caps)
     return caps->type == RESCL_DEVICE_CPU ? CPU_SUM_UNITS : max_size(caps->compute_units, 1);
 }
 
-size_t rs_vector_width(const rs_caps *caps)
+size_t rs_vector_width(const rs_caps *caps, const rs_problem *p)
 {
-    return caps->float_width >= 16 ? 16 : caps->float_width >= 8 ? 8 : 4;
+    const bool narrow = p && *rs_storage_options(p) != '\0';
+    return caps->float_width >= 16 ? 16 : caps->float_width >= 8 || narrow ? 8 : 4;
 }
 
-const char *rs_aligned(const rs_caps *caps, size_t channels)
+const char *rs_vector_options(const rs_caps *caps, const rs_problem *p, size_t run,
+                              char text[RS_VECTOR_OPTIONS])
 {
-    return channels % rs_vector_width(caps) == 0 ? " -DALIGNED" : "";
+    const size_t width = rs_vector_width(caps, p);
+    char own[24] = "";
+    if (width != rs_vector_width(caps, NULL))
+        snprintf(own, sizeof own, " -DVECTOR=%zu", width);
+    snprintf(text, RS_VECTOR_OPTIONS, "%s%s%s", own, run % width == 0 ? " -DALIGNED" : "",
+             p ? rs_storage_options(p) : "");
+    return text;
 }
 
 /* With 2^(shift - 1) < d <= 2^shift and mul = 2^(31 + shift) / d, rounded up, n * mul / 2^(31 + shift)
@@ -58,16 +66,18 @@ rs_divisor rs_divisor_of(size_t d)
     return r;
 }
 
-rs_spread rs_spread_over(const rs_caps *caps, bool cpu, size_t rows, size_t row_elems, size_t grain,
-                         const char *aligned)
+rs_spread rs_spread_over(const rs_caps *caps, const rs_problem *p, bool cpu, size_t rows,
+                         size_t row_elems, size_t grain, size_t run)
 {
     rs_spread s = {.grid = {{1, 1, 1}, {1, 1, 1}}};
     const size_t units = max_size(caps->compute_units, 1);
+    char vectors[RS_VECTOR_OPTIONS];
+    rs_vector_options(caps, p, cpu ? 1 : run, vectors);
     if (cpu) {
         const size_t even = rs_div_up(rows, units * CHUNKS_PER_UNIT);
         s.chunk = rs_round_up(max_size(even, rs_div_up(CHUNK_ELEMS, row_elems)), grain);
         s.grid.items[0] = rs_div_up(rows, s.chunk);
-        snprintf(s.options, sizeof s.options, "-DSPREAD=0");
+        snprintf(s.options, sizeof s.options, "-DSPREAD=0%s", vectors);
     } else {
         const size_t group = rs_group_size(caps, RS_SPREAD_GROUP);
         const size_t groups = rs_div_up(rs_div_up(row_elems, 4) * rows, group);
@@ -75,23 +85,23 @@ rs_spread rs_spread_over(const rs_caps *caps, bool cpu, size_t rows, size_t row_
         s.chunk = 1;
         s.grid.group[0] = group;
         s.grid.items[0] = group * (groups < most ? groups : most);
-        snprintf(s.options, sizeof s.options, "-DSPREAD=1 -DWG=%zu%s", group, aligned);
+        snprintf(s.options, sizeof s.options, "-DSPREAD=1 -DWG=%zu%s", group, vectors);
     }
     return s;
 }
 
-rs_walk rs_walk_over(const rs_caps *caps, bool cpu, size_t images, size_t rows, size_t cols,
-                     size_t depth, size_t items, const char *aligned)
+rs_walk rs_walk_over(const rs_caps *caps, const rs_problem *p, bool cpu, size_t images, size_t rows,
+                     size_t cols, size_t depth, size_t items, size_t run)
 {
     const size_t pixels = images * rows * cols, shared = cpu ? 1 : items;
-    return (rs_walk){.spread = rs_spread_over(caps, cpu, pixels, depth * shared, 1, aligned),
+    return (rs_walk){.spread = rs_spread_over(caps, p, cpu, pixels, depth * shared, 1, run),
                      .pixels = pixels,
                      .rows = rows,
                      .cols = cols,
                      .depth = depth,
                      .by_rows = rs_divisor_of(rows),
                      .by_cols = rs_divisor_of(cols),
-                     .by_blocks = rs_divisor_of(rs_div_up(depth, rs_vector_width(caps)))};
+                     .by_blocks = rs_divisor_of(rs_div_up(depth, rs_vector_width(caps, p)))};
 }
 
 bool rs_plan_chunked(const rs_plan *plan)
@@ -102,9 +112,8 @@ bool rs_plan_chunked(const rs_plan *plan)
 rescl_status rs_spread_plan(rs_plan *plan, const rs_caps *caps, const char *file, const char *name,
                             size_t rows, size_t row_elems, size_t grain)
 {
-    const bool cpu = rs_plan_chunked(plan);
-    const char *aligned = rs_aligned(caps, grain == 1 ? row_elems : rows * row_elems);
-    const rs_spread s = rs_spread_over(caps, cpu, rows, row_elems, grain, aligned);
+    const rs_spread s = rs_spread_over(caps, &plan->problem, rs_plan_chunked(plan), rows, row_elems,
+                                       grain, grain == 1 ? row_elems : rows * row_elems);
     RS_PLAN_KEEP(plan, s);
     return rs_plan_kernel_add(plan, file, name, "%s", s.options);
 }

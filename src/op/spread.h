@@ -14,13 +14,14 @@
 typedef struct rs_spread {
     size_t chunk; /* rows that one work-item takes when SPREAD is 0 */
     rs_grid grid;
-    char options[48];
+    char options[96];
 } rs_spread;
 
-/* Divides `rows` rows of `row_elems` floats each. `cpu`: in chunks of a multiple of `grain` rows,
- * else in turns, with `aligned` of rs_aligned among the options. */
-rs_spread rs_spread_over(const rs_caps *caps, bool cpu, size_t rows, size_t row_elems, size_t grain,
-                         const char *aligned);
+/* Divides `rows` rows of `row_elems` numbers each. `cpu`: in chunks of a multiple of `grain` rows,
+ * else in turns. Among the options are those of rs_vector_options: kernels take vectors that begin at
+ * multiples of `run` numbers. */
+rs_spread rs_spread_over(const rs_caps *caps, const rs_problem *p, bool cpu, size_t rows,
+                         size_t row_elems, size_t grain, size_t run);
 
 /* Whether its implementation is the chunked one: that for CPUs. */
 bool rs_plan_chunked(const rs_plan *plan);
@@ -50,9 +51,9 @@ typedef struct rs_walk {
 } rs_walk;
 
 /* Over `images` maps of rows x cols pixels, those that a kernel's units are, of `depth` channels.
- * `items` neighbours of a group share a unit where `cpu` is false; `aligned` as above. */
-rs_walk rs_walk_over(const rs_caps *caps, bool cpu, size_t images, size_t rows, size_t cols,
-                     size_t depth, size_t items, const char *aligned);
+ * `items` neighbours of a group share a unit where `cpu` is false; `run` as above. */
+rs_walk rs_walk_over(const rs_caps *caps, const rs_problem *p, bool cpu, size_t images, size_t rows,
+                     size_t cols, size_t depth, size_t items, size_t run);
 
 /* The arguments of WALK_PARAMS. */
 #define RS_WALK_ARGS(w)                                                                            \
@@ -60,17 +61,20 @@ rs_walk rs_walk_over(const rs_caps *caps, bool cpu, size_t images, size_t rows, 
         RS_UINT((w)->spread.chunk), RS_DIVISOR((w)->by_rows), RS_DIVISOR((w)->by_cols),            \
         RS_DIVISOR((w)->by_blocks)
 
-/* The list of implementations of an op whose kernels are spread so, one for each manner. */
-#define RS_SPREAD_IMPLS(pass_bits, plan_fn, enqueue_fn)                                            \
+/* The list of implementations of an op whose kernels are spread so, one for each manner; type_bits is
+ * their rs_impl.types. */
+#define RS_SPREAD_IMPLS(pass_bits, type_bits, plan_fn, enqueue_fn)                                 \
     {                                                                                              \
         &(const rs_impl){.name = "chunked",                                                        \
                          .passes = (pass_bits),                                                    \
+                         .types = (type_bits),                                                     \
                          .prefers = 1u << RESCL_DEVICE_CPU,                                        \
                          .can = rs_can_index32,                                                    \
                          .plan = (plan_fn),                                                        \
                          .enqueue = (enqueue_fn)},                                                 \
             &(const rs_impl){.name = "grouped",                                                    \
                              .passes = (pass_bits),                                                \
+                             .types = (type_bits),                                                 \
                              .prefers = 1u << RESCL_DEVICE_GPU | 1u << RESCL_DEVICE_ACCELERATOR,   \
                              .can = rs_can_index32,                                                \
                              .plan = (plan_fn),                                                    \
@@ -89,12 +93,16 @@ size_t rs_tree_size(const rs_caps *caps, size_t want, size_t floats);
  * have too many for one number to serve. */
 size_t rs_sum_units(const rs_caps *caps);
 
-/* VW of common.clh on this device. */
-size_t rs_vector_width(const rs_caps *caps);
+/* VW of common.clh on this device, in a kernel that is bound by memory: at least 128 bits of what p stores
+ * in 16. p NULL: all is f32. */
+size_t rs_vector_width(const rs_caps *caps, const rs_problem *p);
 
-/* The option that tells kernels (common.clh) that rows of `channels` floats are whole vectors, for the
- * implementations that are not made for CPUs; else "". */
-const char *rs_aligned(const rs_caps *caps, size_t channels);
+/* The options of such a kernel, each after a space: its width, if it is not the device's own; where
+ * vectors begin at multiples of `run` numbers, that they are ALIGNED, which implementations for CPUs
+ * leave out (run 1); and rs_storage_options. */
+#define RS_VECTOR_OPTIONS 64
+const char *rs_vector_options(const rs_caps *caps, const rs_problem *p, size_t run,
+                              char text[RS_VECTOR_OPTIONS]);
 
 /* An rs_impl.can: kernels that index with 32 bits. */
 const char *rs_can_index32(const rs_problem *p, rs_pass pass, const rs_caps *caps);

@@ -11,17 +11,29 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* " bf16" after the words of a problem that is stored so, " bf16-f32" where src and dst differ. */
+static void storage_words(const rs_problem *p, char text[16])
+{
+    const rs_dtype src = p->src_type[0], dst = p->dst_type;
+    text[0] = '\0';
+    if (src != dst)
+        snprintf(text, 16, " %s-%s", rs_dtype_name(src), rs_dtype_name(dst));
+    else if (src != RS_F32)
+        snprintf(text, 16, " %s", rs_dtype_name(src));
+}
+
 bool rs_tuning_key(const rs_problem *p, rs_pass pass, char text[RS_TUNE_KEY])
 {
-    char words[RS_TUNE_KEY / 2];
+    char words[RS_TUNE_KEY / 2], storage[16];
     rs_problem q = *p;
     if (!p->op->key)
         return false;
     for (int i = 0; i < RS_OP_SRC; i++) /* adding to diff_src concerns one pass alone */
         q.accumulate[i] = pass == RS_BWD_DATA && p->accumulate[i];
     q.op->key(&q, words, sizeof words);
-    return snprintf(text, RS_TUNE_KEY, "%s %s %s %s", p->op->name, rs_pass_name(pass),
-                    p->training ? "train" : "infer", words) < RS_TUNE_KEY;
+    storage_words(&q, storage);
+    return snprintf(text, RS_TUNE_KEY, "%s %s %s %s%s", p->op->name, rs_pass_name(pass),
+                    p->training ? "train" : "infer", words, storage) < RS_TUNE_KEY;
 }
 
 /* ---- the table of a device --------------------------------------------------------------- */

@@ -148,9 +148,9 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < RS_COUNT(others); i++)
         add(others[i].file, others[i].options);
     for (size_t i = 0; rs_optims()[i]; i++)
-        add(rs_optims()[i]->file, rs_spread_over(caps, false, RS_OPTIM_GRAIN, 1, RS_OPTIM_GRAIN,
-                                                 rs_aligned(caps, RS_OPTIM_GRAIN))
-                                      .options);
+        add(rs_optims()[i]->file,
+            rs_spread_over(caps, NULL, false, RS_OPTIM_GRAIN, 1, RS_OPTIM_GRAIN, RS_OPTIM_GRAIN)
+                .options);
     for (const char *const *name = rescl_model_names(); argc == 2 && *name; name++)
         add_model(dev, *name);
     add_step(dev, argc == 3 ? argv[2] : "resnet50", argc == 2);

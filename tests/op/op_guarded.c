@@ -2,6 +2,7 @@
 #include "op_harness.h"
 
 #include "alloc.h"
+#include "half.h"
 
 #include <math.h>
 #include <stdint.h>
@@ -75,6 +76,51 @@ void op_guarded_check(rescl_device *dev, const op_guarded *g, const char *what)
     free(p);
 }
 
+/* A number as the device has it, and back. */
+typedef union number {
+    float f32;
+    int32_t i32;
+    uint16_t u16;
+    uint8_t u8;
+} number;
+
+static number stored(rs_dtype type, double x)
+{
+    switch (type) {
+    case RS_F32:
+        return (number){.f32 = (float)x};
+    case RS_BF16:
+        return (number){.u16 = rs_bf16_of_float((float)x)};
+    case RS_F16:
+        return (number){.u16 = rs_f16_of_float((float)x)};
+    case RS_I32:
+        return (number){.i32 = (int32_t)x};
+    default:
+        return (number){.u8 = (uint8_t)x};
+    }
+}
+
+static double value_of(rs_dtype type, number n)
+{
+    switch (type) {
+    case RS_F32:
+        return (double)n.f32;
+    case RS_BF16:
+        return (double)rs_float_of_bf16(n.u16);
+    case RS_F16:
+        return (double)rs_float_of_f16(n.u16);
+    case RS_I32:
+        return (double)n.i32;
+    default:
+        return (double)n.u8;
+    }
+}
+
+double op_rounded(rs_dtype type, double x)
+{
+    return value_of(type, stored(type, x));
+}
+
 void op_guarded_write(rescl_device *dev, const op_guarded *g, rs_dtype type, const double *host,
                       size_t count)
 {
@@ -82,11 +128,8 @@ void op_guarded_write(rescl_device *dev, const op_guarded *g, rs_dtype type, con
     unsigned char *raw = malloc(count * size);
     assert_non_null(raw);
     for (size_t i = 0; i < count; i++) {
-        const float f = (float)host[i];
-        const int32_t n = type == RS_F32 ? 0 : (int32_t)host[i];
-        const unsigned char b = (unsigned char)n;
-        const void *from = type == RS_F32 ? (const void *)&f : type == RS_I32 ? (void *)&n : &b;
-        memcpy(raw + i * size, from, size);
+        const number n = stored(type, host[i]);
+        memcpy(raw + i * size, &n, size);
     }
     assert_ok(rs_write(dev, g->view, 0, raw, count * size));
     free(raw);
@@ -100,15 +143,9 @@ void op_guarded_read(rescl_device *dev, const op_guarded *g, rs_dtype type, doub
     assert_non_null(raw);
     assert_ok(rs_read(dev, g->view, 0, raw, count * size));
     for (size_t i = 0; i < count; i++) {
-        float f = 0;
-        int32_t n = 0;
-        if (type == RS_F32)
-            memcpy(&f, raw + i * size, size);
-        else if (type == RS_I32)
-            memcpy(&n, raw + i * size, size);
-        else
-            n = raw[i];
-        host[i] = type == RS_F32 ? (double)f : (double)n;
+        number n;
+        memcpy(&n, raw + i * size, size);
+        host[i] = value_of(type, n);
     }
     free(raw);
 }

@@ -73,19 +73,26 @@ static void slot_set(run *r, int s, const rs_shape *shape, rs_dtype type)
     assert_true(t->in && t->want);
 }
 
-static void round_to_f32(slot *t, double *v)
+/* How src and dst lie. */
+typedef struct storage {
+    rs_dtype src, dst;
+} storage;
+
+static const storage all_f32;
+
+static void round_slot(const slot *t, double *v)
 {
     for (size_t i = 0; i < t->count; i++)
-        v[i] = t->type == RS_F32 ? (double)(float)v[i] : v[i];
+        v[i] = op_rounded(t->type, v[i]);
 }
 
 static void fill_uniform(rs_rng *rng, slot *t, double lo, double hi)
 {
     for (size_t i = 0; i < t->count; i++)
-        t->in[i] = t->type == RS_F32 ? rs_rng_range(rng, lo, hi) : 0;
+        t->in[i] = rs_dtype_is_float(t->type) ? rs_rng_range(rng, lo, hi) : 0;
 }
 
-static void run_init(run *r, const op_suite *s, const op_case *c, bool training)
+static void run_init(run *r, const op_suite *s, const op_case *c, bool training, storage how)
 {
     *r = (run){.suite = s, .c = c};
     rs_problem *p = &r->p;
@@ -93,9 +100,13 @@ static void run_init(run *r, const op_suite *s, const op_case *c, bool training)
     while (nsrc < RS_OP_SRC && c->src[nsrc].ndim)
         nsrc++;
     assert_ok(rs_problem_init(p, s->op, c->attr, training, c->src, nsrc));
+    p->dst_type = how.dst;
     for (int i = 0; i < nsrc; i++) {
+        const bool number = rs_dtype_is_float(p->src_type[i]);
+        if (number)
+            p->src_type[i] = how.src;
         slot_set(r, SRC + i, &p->src[i], p->src_type[i]);
-        slot_set(r, DIFF_SRC + i, &p->src[i], RS_F32);
+        slot_set(r, DIFF_SRC + i, &p->src[i], number ? how.src : RS_F32);
     }
     for (int i = 0; i < p->nparam; i++) {
         slot_set(r, PARAM + i, &p->param[i].shape, p->param_type[i]);
@@ -106,7 +117,7 @@ static void run_init(run *r, const op_suite *s, const op_case *c, bool training)
     for (int i = 0; i < p->nws; i++)
         slot_set(r, WS + i, &p->ws[i], p->ws_type[i]);
     slot_set(r, DST, &p->dst, p->dst_type);
-    slot_set(r, DIFF_DST, &p->dst, RS_F32);
+    slot_set(r, DIFF_DST, &p->dst, p->dst_type);
 
     rs_rng rng;
     op_data d;
@@ -124,7 +135,7 @@ static void run_init(run *r, const op_suite *s, const op_case *c, bool training)
     if (s->fill)
         s->fill(c, p, &d, &rng);
     for (int i = 0; i < NSLOT; i++)
-        round_to_f32(&r->slot[i], r->slot[i].in);
+        round_slot(&r->slot[i], r->slot[i].in);
 }
 
 static void run_fini(run *r)
@@ -199,7 +210,7 @@ static void keep(run *r, int first, int last, bool rounded)
         if (t->count)
             memcpy(t->in, t->want, t->count * sizeof *t->in);
         if (rounded)
-            round_to_f32(t, t->in);
+            round_slot(t, t->in);
     }
 }
 
@@ -320,7 +331,8 @@ static void mode_gradient(void **state)
 
 /* ---- implementations ------------------------------------------------------------------------- */
 
-static unsigned served; /* bit i: implementation i of the suite's op has run */
+/* Bit i: implementation i of the suite's op has run with such a src. */
+static unsigned served[RS_DTYPE_COUNT];
 /* Why an implementation cannot serve on this device what it would on another. */
 static const char *beyond[32];
 
@@ -342,7 +354,7 @@ static rs_args bind(const run *r, rs_pass pass, const op_guarded *g)
     for (int i = 0; i < p->nsrc; i++) {
         a.src[i] = (rs_tensor){p->src[i], p->src_type[i], g[SRC + i].view};
         if (role_of(r, pass, DIFF_SRC + i))
-            a.diff_src[i] = (rs_tensor){p->src[i], RS_F32, g[DIFF_SRC + i].view};
+            a.diff_src[i] = (rs_tensor){p->src[i], p->src_type[i], g[DIFF_SRC + i].view};
     }
     for (int i = 0; i < p->nparam; i++) {
         a.param[i] = (rs_tensor){p->param[i].shape, p->param_type[i], g[PARAM + i].view};
@@ -355,7 +367,7 @@ static rs_args bind(const run *r, rs_pass pass, const op_guarded *g)
         a.ws[i] = (rs_tensor){p->ws[i], p->ws_type[i], g[WS + i].view};
     a.dst = (rs_tensor){p->dst, p->dst_type, g[DST].view};
     if (pass != RS_FWD)
-        a.diff_dst = (rs_tensor){p->dst, RS_F32, g[DIFF_DST].view};
+        a.diff_dst = (rs_tensor){p->dst, p->dst_type, g[DIFF_DST].view};
     return a;
 }
 
@@ -403,7 +415,8 @@ static void check_impl(run *r, rs_pass pass, const char *impl, const char *label
     double *out[2][NSLOT];
     char what[192], text[256];
 
-    snprintf(what, sizeof what, "%s %s%s", impl, rs_pass_name(pass), label);
+    snprintf(what, sizeof what, "%s %s %s to %s%s", impl, rs_pass_name(pass),
+             rs_dtype_name(r->p.src_type[0]), rs_dtype_name(r->p.dst_type), label);
     assert_ok(rs_choice_plan(rs_test_device(), &r->p, pass, impl, &plan));
     assert_ok(rs_plan_build(&plan));
     const size_t terms = rs_impl_terms(plan.choice.impl, &r->p, pass);
@@ -473,25 +486,17 @@ static void check_impls(run *r, rs_pass pass, const char *label)
         check_impl(r, pass, m->name, label);
         if (!(tuned && strcmp(tuned, "off") == 0) && next_tuned(m, pass, choice))
             check_impl(r, pass, choice, label);
-        served |= 1u << i;
+        served[r->p.src_type[0]] |= 1u << i;
     }
 }
 
-static void mode_forward(void **state)
+static void check_forward(run *r)
 {
-    run *r = *state;
     check_impls(r, RS_FWD, r->p.training ? " training" : " inference");
-    if (r->p.training) {
-        run infer;
-        run_init(&infer, r->suite, r->c, false);
-        check_impls(&infer, RS_FWD, " inference");
-        run_fini(&infer);
-    }
 }
 
-static void mode_backward(void **state)
+static void check_backward(run *r)
 {
-    run *r = *state;
     rs_problem *p = &r->p;
     const rs_problem all = r->p;
     char label[64];
@@ -517,6 +522,50 @@ static void mode_backward(void **state)
     }
 }
 
+/* The ways to store, f32 first, and whether the suite has such tests: an implementation that is forced
+ * or all of them may serve fewer. */
+static const storage storages[] = {
+    {RS_F32, RS_F32}, {RS_BF16, RS_BF16}, {RS_F16, RS_F16}, {RS_BF16, RS_F32}, {RS_F16, RS_F32}};
+
+static bool is_tested(const op_suite *s, const op_case *c, storage how)
+{
+    const char *type = getenv("RESCL_TEST_TYPE"), *only = getenv("RESCL_TEST_IMPL");
+    const unsigned bits = 1u << how.src | 1u << how.dst, f32 = 1u << RS_F32;
+    if ((type && strcmp(type, rs_dtype_name(how.src)) != 0) ||
+        (how.src != RS_F32 && (c->f32_alone || (how.src != how.dst && !s->mixed))))
+        return false;
+    for (const rs_impl *const *m = s->op->impls; *m; m++)
+        if ((!only || strcmp(only, (*m)->name) == 0) &&
+            (((*m)->types ? (*m)->types : f32) & bits) == bits)
+            return true;
+    return false;
+}
+
+static void each_storage(const run *r, bool training, void (*check)(run *))
+{
+    for (size_t i = 0; i < RS_COUNT(storages); i++) {
+        run own;
+        if (!is_tested(r->suite, r->c, storages[i]))
+            continue;
+        run_init(&own, r->suite, r->c, training, storages[i]);
+        check(&own);
+        run_fini(&own);
+    }
+}
+
+static void mode_forward(void **state)
+{
+    const run *r = *state;
+    if (r->p.training)
+        each_storage(r, true, check_forward);
+    each_storage(r, false, check_forward);
+}
+
+static void mode_backward(void **state)
+{
+    each_storage(*state, true, check_backward);
+}
+
 /* ---- the suite ----------------------------------------------------------------------------- */
 
 typedef struct initial {
@@ -530,7 +579,7 @@ static int setup(void **state)
     const initial *init = *state;
     run *r = malloc(sizeof *r);
     assert_non_null(r);
-    run_init(r, init->suite, init->c, !init->c->inference_only);
+    run_init(r, init->suite, init->c, !init->c->inference_only, all_f32);
     *state = r;
     return 0;
 }
@@ -542,24 +591,31 @@ static int teardown(void **state)
     return 0;
 }
 
-/* An implementation that no case reaches is not tested at all. Those for other classes of device
- * may decline, and those that need more than this device has. */
+/* An implementation that no case reaches, in each type that it serves, is not tested at all. Those for
+ * other classes of device may decline, and those that need more than this device has. */
 static void mode_all_served(void **state)
 {
     const rs_op *op = *state;
     const unsigned type = 1u << rs_device_caps(rs_test_device())->type;
-    if (getenv("RESCL_TEST_IMPL")) {
-        assert_true(served != 0);
-        return;
-    }
-    for (int i = 0; op->impls[i]; i++) {
-        const rs_impl *m = op->impls[i];
-        if (served >> i & 1 || (m->prefers != 0 && !(m->prefers & type)))
-            continue;
-        if (!beyond[i])
-            fail_msg("no case ran implementation '%s'", m->name);
-        print_message("skipped: implementation '%s' of %s (%s)\n", m->name, op->name, beyond[i]);
-    }
+    const char *only_type = getenv("RESCL_TEST_TYPE"), *only = getenv("RESCL_TEST_IMPL");
+    if (only && !rs_impl_find(op, only))
+        fail_msg("%s has no implementation '%s'", op->name, only);
+    for (int t = 0; t < RS_DTYPE_COUNT; t++)
+        for (int i = 0; op->impls[i]; i++) {
+            const rs_impl *m = op->impls[i];
+            const unsigned types = m->types ? m->types : 1u << RS_F32;
+            const bool forced = only && strcmp(only, m->name) == 0;
+            if (served[t] >> i & 1 || !(types >> t & 1) ||
+                (only_type && strcmp(only_type, rs_dtype_name((rs_dtype)t)) != 0))
+                continue;
+            if (!forced && (only || (m->prefers != 0 && !(m->prefers & type))))
+                continue;
+            if (!beyond[i])
+                fail_msg("no case ran implementation '%s' in %s", m->name,
+                         rs_dtype_name((rs_dtype)t));
+            print_message("skipped: implementation '%s' of %s (%s)\n", m->name, op->name,
+                          beyond[i]);
+        }
 }
 
 int op_suite_main(const op_suite *s, const struct CMUnitTest *extra, size_t nextra)

@@ -98,12 +98,29 @@ static void types_are_refused_or_served(void **state)
     impl.types = 1u << RS_BF16;
     assert_string_equal(rs_impl_refuses(&impl, &p, RS_FWD, caps), "does not serve f32");
     /* No implementation that there is takes what it was not made for. */
-    p = problem(&rs_op_relu);
+    assert_ok(rs_problem_init(&p, &rs_op_softmax_xent, &xent, true, src, 2));
     p.src_type[0] = RS_F16;
     rs_plan plan;
     assert_int_equal(rs_choice_plan(rs_test_device(), &p, RS_FWD, NULL, &plan),
                      RESCL_ERR_UNSUPPORTED);
     assert_non_null(strstr(rescl_last_error()->message, "serves f32 alone, found f16"));
+}
+
+/* A kernel knows one type of its inputs. */
+static void inputs_have_one_type(void **state)
+{
+    const rs_caps *caps = rs_device_caps(rs_test_device());
+    const rs_shape src[2] = {rs_shape_1(4), rs_shape_1(4)};
+    const rs_impl *impl = rs_op_add.impls[0];
+    rs_problem p;
+    (void)state;
+    assert_ok(rs_problem_init(&p, &rs_op_add, NULL, true, src, 2));
+    p.src_type[1] = RS_BF16;
+    assert_string_equal(rs_impl_refuses(impl, &p, RS_FWD, caps),
+                        "its inputs are stored in different types");
+    p.src_type[0] = RS_BF16;
+    assert_null(rs_impl_refuses(impl, &p, RS_FWD, caps));
+    assert_string_equal(rs_storage_options(&p), " -DSRC_BF16");
 }
 
 /* Narrow types are wider off by one rounding, and sums of many terms in any type. */
@@ -159,10 +176,10 @@ static void plans_have_limits(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(registry_has_every_op),   cmocka_unit_test(inputs_are_checked),
-        cmocka_unit_test(labels_want_no_gradient), cmocka_unit_test(types_are_refused_or_served),
-        cmocka_unit_test(tolerances_are_total),    cmocka_unit_test(plans_follow_their_choice),
-        cmocka_unit_test(plans_have_limits),
+        cmocka_unit_test(registry_has_every_op),     cmocka_unit_test(inputs_are_checked),
+        cmocka_unit_test(labels_want_no_gradient),   cmocka_unit_test(types_are_refused_or_served),
+        cmocka_unit_test(inputs_have_one_type),      cmocka_unit_test(tolerances_are_total),
+        cmocka_unit_test(plans_follow_their_choice), cmocka_unit_test(plans_have_limits),
     };
     return cmocka_run_group_tests_name("op", tests, NULL, NULL);
 }

@@ -40,15 +40,37 @@ static rs_caps gpu_of(unsigned units, unsigned float_width)
                      .max_group = 1024};
 }
 
+static void expect_options(const rs_caps *caps, const rs_problem *p, size_t run, const char *want)
+{
+    char text[RS_VECTOR_OPTIONS];
+    assert_string_equal(rs_vector_options(caps, p, run, text), want);
+}
+
 static void only_whole_vectors_are_aligned(void **state)
 {
     const rs_caps narrow = gpu_of(4, 1), wide = gpu_of(4, 16);
     (void)state;
-    assert_string_equal(rs_aligned(&narrow, 64), " -DALIGNED");
-    assert_string_equal(rs_aligned(&narrow, 12), " -DALIGNED");
-    assert_string_equal(rs_aligned(&narrow, 6), "");
-    assert_string_equal(rs_aligned(&wide, 12), "");
-    assert_string_equal(rs_aligned(&wide, 32), " -DALIGNED");
+    expect_options(&narrow, NULL, 64, " -DALIGNED");
+    expect_options(&narrow, NULL, 12, " -DALIGNED");
+    expect_options(&narrow, NULL, 6, "");
+    expect_options(&wide, NULL, 12, "");
+    expect_options(&wide, NULL, 32, " -DALIGNED");
+}
+
+/* 128 bits are 8 numbers of 16, whatever else a kernel accesses. */
+static void vectors_of_halves_have_128_bits(void **state)
+{
+    const rs_caps narrow = gpu_of(4, 1), wide = gpu_of(4, 16);
+    const rs_problem f32 = {0}, bf16 = {.src_type = {RS_BF16}, .dst_type = RS_BF16};
+    const rs_problem mixed = {.src_type = {RS_F16}};
+    (void)state;
+    assert_int_equal(rs_vector_width(&narrow, &f32), 4);
+    assert_int_equal(rs_vector_width(&narrow, &bf16), 8);
+    assert_int_equal(rs_vector_width(&wide, &bf16), 16);
+    expect_options(&narrow, &f32, 12, " -DALIGNED");
+    expect_options(&narrow, &bf16, 12, " -DVECTOR=8 -DSRC_BF16 -DDST_BF16");
+    expect_options(&narrow, &mixed, 24, " -DVECTOR=8 -DALIGNED -DSRC_F16");
+    expect_options(&wide, &bf16, 16, " -DALIGNED -DSRC_BF16 -DDST_BF16");
 }
 
 /* Each vector has a work-item while units can end together; more rows only make items work longer. */
@@ -56,9 +78,9 @@ static void groups_cover_small_tensors_and_fill_units(void **state)
 {
     const rs_caps caps = gpu_of(10, 1);
     (void)state;
-    const rs_spread small = rs_spread_over(&caps, false, 1000, 4, 1, "");
+    const rs_spread small = rs_spread_over(&caps, NULL, false, 1000, 4, 1, 1);
     assert_true(small.grid.items[0] >= 1000 && small.grid.items[0] < 1000 + small.grid.group[0]);
-    const rs_spread large = rs_spread_over(&caps, false, 100000000, 4, 1, "");
+    const rs_spread large = rs_spread_over(&caps, NULL, false, 100000000, 4, 1, 1);
     assert_true(large.grid.items[0] >= 10 * 2048 && large.grid.items[0] < 1000000);
     assert_int_equal(large.grid.items[0] % large.grid.group[0], 0);
 }
@@ -68,6 +90,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(quotients_are_exact),
         cmocka_unit_test(only_whole_vectors_are_aligned),
+        cmocka_unit_test(vectors_of_halves_have_128_bits),
         cmocka_unit_test(groups_cover_small_tensors_and_fill_units),
     };
     return cmocka_run_group_tests_name("spread", tests, NULL, NULL);

@@ -35,6 +35,13 @@ static void keys_tell_problems_apart(void **state)
     for (size_t i = 0; i < n; i++)
         for (size_t k = 0; k < i; k++)
             assert_string_not_equal(key[i], key[k]);
+    p = tune_problem(&tune_attr, true);
+    p.src_type[0] = RS_BF16;
+    assert_true(rs_tuning_key(&p, RS_FWD, key[0]));
+    assert_string_equal(key[0], TUNE_KEY " bf16-f32");
+    p.dst_type = RS_BF16;
+    assert_true(rs_tuning_key(&p, RS_FWD, key[0]));
+    assert_string_equal(key[0], TUNE_KEY " bf16");
     const rs_shape src = rs_shape_2(3, 5);
     assert_ok(rs_problem_init(&p, &rs_op_relu, NULL, true, &src, 1));
     assert_false(rs_tuning_key(&p, RS_FWD, key[0]));

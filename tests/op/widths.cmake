@@ -36,7 +36,7 @@ rs_impl_test(op.conv2d.simt_gemm.item1 test_conv2d simt_gemm RESCL_TEST_TUNED=of
 # The kernels for GPUs on whatever device there is, with the vector width that GPUs report; of products
 # those that GPUs alone prefer.
 foreach(program add avgpool batchnorm conv2d conv2d_shapes dense dropout fold maxpool optim relu
-    shortcut softmax_xent)
+    shortcut softmax_xent storage)
     add_test(NAME op.${program}.gpu COMMAND test_${program})
     rs_test_properties(op.${program}.gpu op)
     set_property(TEST op.${program}.gpu APPEND PROPERTY ENVIRONMENT
