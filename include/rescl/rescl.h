@@ -7,6 +7,7 @@
  *
  *     status.h    what every call returns, the message of a failure, version and features, logging
  *     device.h    find the OpenCL devices and open one
+ *     precision.h in which numbers a network is computed: fp32, tf32, bf16, fp16
  *     model.h     make a network by name, load and save it, look at its layers and parameters
  *     data.h      images, and datasets: folders, files, built-in ones, arrays of your own
  *     train.h     train (run, or step in your own loop), evaluate, predict
@@ -61,6 +62,7 @@
 #include <rescl/device.h>
 #include <rescl/model.h>
 #include <rescl/option.h>
+#include <rescl/precision.h>
 #include <rescl/status.h>
 #include <rescl/train.h>
 #include <rescl/tune.h>

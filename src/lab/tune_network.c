@@ -226,7 +226,7 @@ rescl_status rescl_tune(rescl_device *device, const rescl_tune_options *options,
         RS_TRY(rs_tune_path(info, &t.path));
     RS_TRY(read_old(&t.table, t.path, info));
     RS_TRY(rs_model_build(&about, &model));
-    RS_TRY(rs_worklist_add_network(&t.list, device, model->graph, o.batch, o.train));
+    RS_TRY(rs_worklist_add_network(&t.list, device, model->graph, o.batch, o.train, o.precision));
     RS_TRY(sort_out(&t));
     if (t.opens > 0)
         RS_TRY(tune_open(&t));

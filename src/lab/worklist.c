@@ -66,11 +66,12 @@ out:
 }
 
 rescl_status rs_worklist_add_network(rs_worklist *w, rescl_device *dev, const rs_graph *g,
-                                     size_t batch, bool training)
+                                     size_t batch, bool training, rescl_precision precision)
 {
     rescl_status st = RESCL_OK;
 
-    RS_TRY(rs_net_outline(dev, g, batch, training ? RS_MODE_TRAIN : RS_MODE_EVAL, &w->outline));
+    RS_TRY(rs_net_outline(dev, g, batch, training ? RS_MODE_TRAIN : RS_MODE_EVAL, precision,
+                          &w->outline));
     for (size_t i = 0; i < rs_net_nodes(w->outline); i++)
         for (int pass = 0; pass < RS_PASS_COUNT; pass++) {
             const rs_plan *plan = rs_net_plan_at(w->outline, i, (rs_pass)pass);

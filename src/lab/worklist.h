@@ -30,14 +30,15 @@ rescl_status rs_worklist_add(rs_worklist *w, const rs_problem *p, rs_pass pass) 
  * p->training backward for the parameters and, if `want_diff`, for the input. */
 rescl_status rs_worklist_add_layer(rs_worklist *w, const rs_problem *p, bool want_diff) RESCL_CHECK;
 
-/* Adds the layers of a graph, each by itself. Borrows g. */
+/* Adds the layers of a graph, each by itself, with the types of its values. Borrows g. */
 rescl_status rs_worklist_add_graph(rs_worklist *w, const rs_graph *g, size_t batch, bool training)
     RESCL_CHECK;
 
 /* Adds what the layers really do in a network on the device: with what is fused into them, and
  * adding to a gradient where they do. Once for a list; borrows g and dev. */
 rescl_status rs_worklist_add_network(rs_worklist *w, rescl_device *dev, const rs_graph *g,
-                                     size_t batch, bool training) RESCL_CHECK;
+                                     size_t batch, bool training, rescl_precision precision)
+    RESCL_CHECK;
 
 /* RESCL_ERR_ARG, with the nearest name, unless an op with a key has an implementation `name` or it
  * is `also` (may be NULL). */

@@ -311,8 +311,14 @@ rescl_status rs_graph_problem(const rs_graph *g, size_t node, size_t batch, bool
     rs_shape shapes[RS_OP_SRC];
     batched_sources(g, n->src, n->nsrc, batch, shapes);
     st = rs_problem_init(out, n->op, n->attr, training, shapes, n->nsrc);
-    if (st != RESCL_OK)
+    if (st != RESCL_OK) {
         rs_error_prefix("layer '%s'", n->name);
+        return st;
+    }
+    for (int k = 0; k < n->nsrc; k++)
+        out->src_type[k] = g->value[n->src[k]].type;
+    out->dst_type = g->value[n->dst].type;
+    out->math = g->math;
     return st;
 }
 

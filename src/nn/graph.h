@@ -7,6 +7,8 @@
 
 #include "op.h"
 
+#include <rescl/precision.h>
+
 /* Index of a tensor that flows through the graph; negative after a failed call. */
 typedef int rs_value;
 
@@ -92,6 +94,7 @@ typedef struct rs_graph {
     int part; /* of the layers that are added next; RS_PART_STEM at first */
     rs_value input, labels, output, loss; /* -1 until set */
     rs_value features; /* the map that explains: see RS_FEATURES_SIDE; -1 if there is none */
+    rs_math math;      /* of all products */
 } rs_graph;
 
 rescl_status rs_graph_create(rs_graph **out) RESCL_CHECK;
@@ -123,6 +126,15 @@ rescl_status rs_graph_finish(rs_graph *g, rs_value logits, float label_smoothing
  * inference that into the convolution before it, where nobody else reads what lies between.
  * Parameters keep their indices. */
 rescl_status rs_graph_fuse(const rs_graph *g, bool inference, rs_graph **out) RESCL_CHECK;
+
+/* Gives the values their types. What a dense layer or the loss reads or makes is f32, and so is all
+ * that has to have one type with such a value; average pooling need not: it may read 16 bits and
+ * write f32. Gradients have the types of their values. On a fused copy, before it is planned. */
+void rs_graph_set_precision(rs_graph *g, rescl_precision precision);
+/* How most values are stored then. */
+rs_dtype rs_precision_storage(rescl_precision precision);
+/* All names, ended by NULL. */
+const char *const *rs_precision_names(void);
 
 /* Says what training changes in a layer: its parameters or none of them; for a normalisation, the
  * running statistics, or it normalises by these and leaves them. Before the graph is planned. */

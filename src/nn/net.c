@@ -4,6 +4,7 @@
 #include "alloc.h"
 #include "choice.h"
 #include "error.h"
+#include "fold.h"
 #include "hash.h"
 #include "net_internal.h"
 #include "str.h"
@@ -207,7 +208,7 @@ out:
 }
 
 rescl_status rs_net_outline(rescl_device *dev, const rs_graph *g, size_t batch, rs_mode mode,
-                            rs_net **out)
+                            rescl_precision precision, rs_net **out)
 {
     rescl_status st = RESCL_OK;
     rs_net *n = NULL;
@@ -220,6 +221,7 @@ rescl_status rs_net_outline(rescl_device *dev, const rs_graph *g, size_t batch, 
     n->batch = batch;
     n->mode = mode;
     RS_TRY(rs_graph_fuse(g, mode == RS_MODE_EVAL, &n->graph));
+    rs_graph_set_precision(n->graph, precision);
     nvalues = n->graph->nvalues;
     RS_OOM(n->stage = calloc(n->graph->nnodes, sizeof *n->stage));
     RS_OOM(n->value_block = calloc(nvalues, sizeof *n->value_block));
@@ -235,19 +237,23 @@ out:
     return st;
 }
 
-rescl_status rs_net_plan(rs_store *s, const rs_graph *g, size_t batch, rs_mode mode, rs_net **out)
+rescl_status rs_net_plan(rs_store *s, const rs_graph *g, size_t batch, rs_mode mode,
+                         rescl_precision precision, rs_net **out)
 {
     rescl_status st = RESCL_OK;
     rs_net *n = NULL;
 
     RS_FAIL_IF(mode == RS_MODE_TRAIN && !s->training, RESCL_ERR_ARG,
                "these parameters were made for inference only");
-    RS_TRY(rs_net_outline(s->dev, g, batch, mode, &n));
+    RS_TRY(rs_net_outline(s->dev, g, batch, mode, precision, &n));
     n->store = s;
     if (mode == RS_MODE_TRAIN)
         RS_TRY(plan_buckets(n));
-    RS_TRY(rs_net_plan_blocks(n));
+    RS_TRY(rs_net_lay_out(n));
     RS_TRY(build_plans(n));
+    for (size_t i = 0; i < n->graph->nnodes && !n->fold; i++)
+        if (n->graph->node[i].folds)
+            RS_TRY(rs_fold_kernel(n->dev, &n->fold));
     *out = n;
     n = NULL;
 out:
@@ -283,6 +289,32 @@ const rs_plan *rs_net_plan_at(const rs_net *n, size_t node, rs_pass pass)
     return has ? &n->stage[node].call[pass].plan : NULL;
 }
 
+bool rs_net_uses_tf32(const rs_net *n)
+{
+    for (size_t i = 0; i < rs_net_nodes(n); i++)
+        for (int pass = 0; pass < RS_PASS_COUNT; pass++)
+            if (n->stage[i].has[pass] && n->stage[i].call[pass].plan.math == RS_MATH_TF32)
+                return true;
+    return false;
+}
+
+/* Nothing of a plan that is f32 throughout. */
+static rescl_status append_types(const rs_plan *plan, rs_str *text)
+{
+    rescl_status st = RESCL_OK;
+    const rs_problem *p = &plan->problem;
+
+    for (int k = 0; k < p->nsrc; k++)
+        if (p->src_type[k] != RS_F32 && rs_dtype_is_float(p->src_type[k]))
+            RS_TRY(rs_str_appendf(text, "src %d %s\n", k, rs_dtype_name(p->src_type[k])));
+    if (p->dst_type != RS_F32)
+        RS_TRY(rs_str_appendf(text, "dst %s\n", rs_dtype_name(p->dst_type)));
+    if (plan->math == RS_MATH_TF32)
+        RS_TRY(rs_str_append(text, "tf32\n"));
+out:
+    return st;
+}
+
 rescl_status rs_net_fingerprint(const rs_net *n, char out[33])
 {
     rescl_status st = RESCL_OK;
@@ -297,6 +329,7 @@ rescl_status rs_net_fingerprint(const rs_net *n, char out[33])
                 continue;
             RS_TRY(rs_str_appendf(&text, "%s %s\n", n->stage[i].label[pass],
                                   rs_choice_text(&plan->choice, choice)));
+            RS_TRY(append_types(plan, &text));
             for (int k = 0; k < plan->nkernels; k++)
                 RS_TRY(rs_str_appendf(&text, "%s %s\n", plan->kernel[k].name,
                                       plan->kernel[k].options));

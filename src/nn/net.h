@@ -76,20 +76,24 @@ typedef struct rs_net rs_net;
 typedef struct rs_workspace rs_workspace;
 
 /* Plans and compiles. The net borrows the store and its own fused copy of the graph. */
-rescl_status rs_net_plan(rs_store *s, const rs_graph *g, size_t batch, rs_mode mode, rs_net **out)
-    RESCL_CHECK;
+rescl_status rs_net_plan(rs_store *s, const rs_graph *g, size_t batch, rs_mode mode,
+                         rescl_precision precision, rs_net **out) RESCL_CHECK;
 void rs_net_destroy(rs_net *n);
 
-/* Plans the passes alone: nothing is compiled and no memory laid out. Only the two calls below and
+/* Plans the passes alone: nothing is compiled and no memory laid out. Only the calls below and
  * rs_net_destroy take such a net. */
 rescl_status rs_net_outline(rescl_device *dev, const rs_graph *g, size_t batch, rs_mode mode,
-                            rs_net **out) RESCL_CHECK;
+                            rescl_precision precision, rs_net **out) RESCL_CHECK;
 /* The plans of a net in order: pass `pass` of node `node`; NULL where the node has no such pass.
  * Borrowed. */
 size_t rs_net_nodes(const rs_net *n);
 const rs_plan *rs_net_plan_at(const rs_net *n, size_t node, rs_pass pass);
+/* Lays out the memory of an outline, once: then rs_net_bytes and rs_net_live_bytes tell of it. */
+rescl_status rs_net_lay_out(rs_net *n) RESCL_CHECK;
+/* Whether any of its products is computed in TF32. */
+bool rs_net_uses_tf32(const rs_net *n);
 /* Into `out` 32 hex digits that are equal for nets whose passes are done in the same way: the same
- * implementations with the same numbers. Chains `out`, if it is not "". */
+ * implementations with the same numbers, of the same types. Chains `out`, if it is not "". */
 rescl_status rs_net_fingerprint(const rs_net *n, char out[33]) RESCL_CHECK;
 
 /* Allocates what the largest of the nets needs and binds all of them to it. */
@@ -105,14 +109,18 @@ size_t rs_net_batch(const rs_net *n);
 size_t rs_net_bytes(const rs_net *n);
 size_t rs_net_live_bytes(const rs_net *n);
 
-/* Tensors that the caller fills or reads: input (n,h,w,c) f32, labels (n) i32, logits (n,classes),
- * losses (n). Valid after binding. */
+/* Tensors that the caller fills or reads: input (n,h,w,c), of the type that the precision gives it,
+ * labels (n) i32, logits (n,classes) and losses (n) f32. Valid after binding. */
 rs_tensor rs_net_input(const rs_net *n);
 rs_tensor rs_net_labels(const rs_net *n);
 rs_tensor rs_net_logits(const rs_net *n);
 rs_tensor rs_net_losses(const rs_net *n);
 /* The graph's features of the last forward, in evaluation; else a tensor without a buffer. */
 rs_tensor rs_net_features(const rs_net *n);
+
+/* `count` of a tensor's floats, from number `first` on, whatever they are stored as. Waits. */
+rescl_status rs_tensor_read(rescl_device *dev, const rs_tensor *t, size_t first, size_t count,
+                            float *out) RESCL_CHECK;
 
 /* What a backward pass goes by. Its gradients are those of scale * share * mean loss over the net's
  * batch: `share` is how much of the whole batch that is, `scale` keeps small gradients from

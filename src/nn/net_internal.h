@@ -21,6 +21,8 @@ struct rs_store {
     rs_block *block;             /* place of each graph parameter in its set of arenas */
     rs_tensor *value, *diff;     /* views, by graph parameter; diff only of trainable ones */
     uint64_t version;            /* counts changes of the parameters */
+    rs_kernel *unscale;          /* of scaled losses: lossscale.h */
+    rs_buffer *overflow;         /* whether its last launches met what is not finite; or NULL */
 };
 
 /* One pass of one node: what to run, on what. */
@@ -69,8 +71,6 @@ int rs_moments_source(const rs_graph *g, const rs_problem *p, size_t i);
 /* The node that may take the sums of node i's diff_src[0], its own diff_dst of which node i writes the
  * last part, or -1. */
 int rs_sums_sink(const rs_net *n, size_t i);
-/* Lays out the memory of a net whose passes are planned. */
-rescl_status rs_net_plan_blocks(rs_net *n) RESCL_CHECK;
 
 struct rs_workspace {
     size_t arenas;

@@ -1,7 +1,6 @@
 /* The memory of a net: how long each tensor lives, where it lies, and its binding. */
 #include "alloc.h"
 #include "error.h"
-#include "fold.h"
 #include "log.h"
 #include "net.h"
 #include "net_internal.h"
@@ -68,7 +67,8 @@ static rescl_status add_value_blocks(rs_net *n)
         RS_TRY(
             add_block(n, tensor_bytes(&shape, g->value[v].type), first, first, &n->value_block[v]));
         if (n->wants_diff[v] && (rs_value)v != g->loss)
-            RS_TRY(add_block(n, tensor_bytes(&shape, RS_F32), end_time(n), 0, &n->diff_block[v]));
+            RS_TRY(add_block(n, tensor_bytes(&shape, g->value[v].type), end_time(n), 0,
+                             &n->diff_block[v]));
     }
     /* Results can be read until the next forward, and the search for NaN runs this one again. */
     extend(n, n->value_block[g->input], end_time(n));
@@ -108,8 +108,6 @@ static rescl_status add_fold_blocks(rs_net *n, size_t i)
     for (int k = 0; s->node->folds && k < 2; k++)
         RS_TRY(add_block(n, tensor_bytes(&plan->problem.param[k].shape, RS_F32), first, last,
                          &s->fold_block[k]));
-    if (s->node->folds && !n->fold)
-        RS_TRY(rs_fold_kernel(n->store->dev, &n->fold));
 out:
     return st;
 }
@@ -189,11 +187,11 @@ out:
     return st;
 }
 
-rescl_status rs_net_plan_blocks(rs_net *n)
+rescl_status rs_net_lay_out(rs_net *n)
 {
     rescl_status st = RESCL_OK;
-    const rescl_device_info *info = rescl_device_get_info(n->store->dev);
-    const size_t align = rs_device_align(n->store->dev);
+    const rescl_device_info *info = rescl_device_get_info(n->dev);
+    const size_t align = rs_device_align(n->dev);
 
     RS_TRY(add_value_blocks(n));
     for (size_t i = 0; i < n->graph->nnodes; i++) {

@@ -115,11 +115,11 @@ rescl_status rs_net_visit(rs_net *n, uint64_t seed, uint64_t step, rs_visit_fn f
     const bool pack = must_pack(n);
     for (size_t i = 0; i < n->graph->nnodes; i++) {
         rs_stage *s = &n->stage[i];
-        const size_t bytes = rs_shape_count(&s->args.dst.shape) * sizeof *host;
+        const size_t count = rs_shape_count(&s->args.dst.shape);
         RS_TRY(run_pass(n, s, RS_FWD, pack, seed, step));
         free(host);
-        RS_OOM(host = malloc(bytes));
-        RS_TRY(rs_read(n->store->dev, s->args.dst.buf, 0, host, bytes));
+        RS_OOM(host = malloc(count * sizeof *host));
+        RS_TRY(rs_tensor_read(n->store->dev, &s->args.dst, 0, count, host));
         RS_TRY(fn(s->node, &s->args.dst.shape, host, user));
     }
 out:

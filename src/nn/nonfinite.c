@@ -31,6 +31,8 @@ static size_t find_bad(const float *x, size_t count)
 
 /* Of numbers below this neither products nor sums nor squared deviations overflow. */
 #define TAME 1e15
+/* And these are stored as they are, even in fp16, with room for errors. */
+#define TAME_F16 6e4
 
 /* What a node read, and room for what its reference writes. */
 typedef struct numbers {
@@ -42,7 +44,7 @@ static rescl_status read_numbers(rescl_device *dev, const rs_tensor *t, numbers 
 {
     rescl_status st = RESCL_OK;
     const size_t count = rs_shape_count(&t->shape);
-    const bool floats = t->dtype == RS_F32;
+    const bool floats = rs_dtype_is_float(t->dtype);
     void *raw = NULL;
 
     if (!t->buf)
@@ -53,7 +55,10 @@ static rescl_status read_numbers(rescl_device *dev, const rs_tensor *t, numbers 
     }
     RS_OOM(raw = malloc(count * sizeof(float)));
     RS_OOM(*out = malloc(count * sizeof **out));
-    RS_TRY(rs_read(dev, t->buf, 0, raw, count * sizeof(float)));
+    if (floats)
+        RS_TRY(rs_tensor_read(dev, t, 0, count, raw));
+    else
+        RS_TRY(rs_read(dev, t->buf, 0, raw, count * sizeof(int32_t)));
     for (size_t i = 0; i < count; i++) {
         (*out)[i] = floats ? (double)((const float *)raw)[i] : (double)((const int32_t *)raw)[i];
         x->tame = x->tame && fabs((*out)[i]) < TAME; /* NaN is not */
@@ -139,7 +144,7 @@ static rescl_status judge_device(const search *s, const rs_stage *stage, size_t 
     if (!x.tame)
         goto out;
     const double want = true_number(p, &x, s->seed, s->step, index);
-    RS_FAIL_IF(fabs(want) < TAME, RESCL_ERR_DEVICE,
+    RS_FAIL_IF(fabs(want) < (p->dst_type == RS_F16 ? TAME_F16 : TAME), RESCL_ERR_DEVICE,
                "%s computes wrong numbers: its %s of layer '%s' gives %s where the host gets %g; "
                "%s",
                device_text(s->net->dev, device), p->op->name, stage->node->name,

@@ -2,6 +2,8 @@
 
 #include "alloc.h"
 #include "error.h"
+#include "log.h"
+#include "lossscale.h"
 
 #include <stdlib.h>
 
@@ -18,7 +20,7 @@ static rescl_status plan_nets(rs_replica *r, const rs_graph *graph, const rs_rep
         r->mode[i] = i < 2 ? RS_MODE_TRAIN : RS_MODE_EVAL;
         if (batch[i] == 0)
             continue;
-        RS_TRY(rs_net_plan(r->store, graph, batch[i], r->mode[i], &r->net[i]));
+        RS_TRY(rs_net_plan(r->store, graph, batch[i], r->mode[i], o->precision, &r->net[i]));
         planned[count++] = r->net[i];
         largest = batch[i] > largest ? batch[i] : largest;
     }
@@ -35,6 +37,20 @@ out:
     return st;
 }
 
+/* What was asked for and cannot be had is worth a word. */
+static void tell_math(const rs_replica *r)
+{
+    bool uses = false;
+
+    for (size_t i = 0; i < RS_REPLICA_NETS; i++)
+        uses = uses || (r->net[i] && rs_net_uses_tf32(r->net[i]));
+    if (!uses)
+        rs_log(RESCL_LOG_WARN,
+               "tf32: %s has no engine for such products that this network could use; they are "
+               "computed in fp32",
+               rescl_device_get_info(r->dev)->name);
+}
+
 rescl_status rs_replica_create(rescl_device *dev, const rs_graph *graph, const rs_weights *weights,
                                const rs_replica_options *options, rs_replica **out)
 {
@@ -46,6 +62,10 @@ rescl_status rs_replica_create(rescl_device *dev, const rs_graph *graph, const r
     r->classes = graph->value[graph->output].shape.dim[1];
     RS_TRY(rs_store_create(dev, graph, options->hyper, &r->store));
     RS_TRY(plan_nets(r, graph, options));
+    if (options->precision == RESCL_PRECISION_TF32)
+        tell_math(r);
+    if (options->precision == RESCL_PRECISION_FP16 && options->hyper)
+        RS_TRY(rs_store_prepare_unscale(r->store));
     RS_TRY(rs_store_upload(r->store, weights));
     *out = r, r = NULL;
 out:

@@ -10,6 +10,7 @@ typedef struct rs_replica_options {
     const rs_optim_hyper *hyper;    /* NULL: inference only */
     size_t train_batch, train_tail; /* sizes of the full and the last batch; 0: none such */
     size_t eval_batch, eval_tail;
+    rescl_precision precision;
 } rs_replica_options;
 
 #define RS_REPLICA_NETS 4

@@ -128,6 +128,7 @@ void rs_store_destroy(rs_store *s)
         for (size_t i = 0; i < RS_OPTIM_STATES; i++)
             rs_buffer_release(s->state[i][a]);
     }
+    rs_buffer_release(s->overflow);
     rs_optim_destroy(s->optim);
     free(s->bucket);
     free(s->bucket_of);

@@ -125,6 +125,20 @@ out:
     return st;
 }
 
+#define STORAGE_TEXT 24
+
+/* " of bf16", or of what src and dst are stored as; "" where all is f32. Returns text. */
+static const char *storage_text(const rs_problem *p, char text[STORAGE_TEXT])
+{
+    const rs_dtype src = p->src_type[0], dst = p->dst_type;
+    text[0] = '\0';
+    if (src != dst)
+        snprintf(text, STORAGE_TEXT, " of %s to %s", rs_dtype_name(src), rs_dtype_name(dst));
+    else if (src != RS_F32)
+        snprintf(text, STORAGE_TEXT, " of %s", rs_dtype_name(src));
+    return text;
+}
+
 /* Why an implementation that can serve is not the default. */
 static const char *reservation(const rs_impl *m, const rs_problem *p, rs_pass pass,
                                const rs_caps *caps)
@@ -160,6 +174,7 @@ static rescl_status take_default(const pending *w, rs_choice *out, rs_expected *
     rs_str reasons = {0};
     const rs_impl *best = NULL, *other = NULL;
     const bool verbose = rs_verbose("dispatch");
+    char storage[STORAGE_TEXT];
 
     for (size_t i = 0; op->impls[i] && !(best && isinf(expected->ns)); i++) {
         const rs_impl *m = op->impls[i];
@@ -187,9 +202,9 @@ static rescl_status take_default(const pending *w, rs_choice *out, rs_expected *
         }
     }
     *out = (rs_choice){.impl = best ? best : other};
-    RS_FAIL_IF(!out->impl, RESCL_ERR_UNSUPPORTED, "%s %s: nothing can serve on %s (%s)", op->name,
-               rs_pass_name(w->pass), rescl_device_get_info(w->dev)->name,
-               reasons.text ? reasons.text : "no code");
+    RS_FAIL_IF(!out->impl, RESCL_ERR_UNSUPPORTED, "%s %s%s: nothing can serve on %s (%s)", op->name,
+               rs_pass_name(w->pass), storage_text(w->p, storage),
+               rescl_device_get_info(w->dev)->name, reasons.text ? reasons.text : "no code");
 out:
     rs_str_fini(&reasons);
     return st;
@@ -222,12 +237,13 @@ static void log_choice(const pending *w, const rs_choice *c, const char *origin,
 {
     const rs_problem *p = w->p;
     char src[96], dst[96], text[RS_CHOICE], way[RS_CHOICE], expected[RS_CHOICE + 40] = "";
+    char storage[STORAGE_TEXT];
     if (e->choice.impl)
         snprintf(expected, sizeof expected, " (%.3f ms expected of %s)", e->ns / 1e6,
                  rs_choice_text(&e->choice, way));
-    rs_log(RESCL_LOG_INFO, "dispatch: %s %s %s -> %s: %s%s%s", p->op->name, rs_pass_name(w->pass),
-           rs_shape_text(&p->src[0], src), rs_shape_text(&p->dst, dst), rs_choice_text(c, text),
-           origin, expected);
+    rs_log(RESCL_LOG_INFO, "dispatch: %s %s%s %s -> %s: %s%s%s", p->op->name, rs_pass_name(w->pass),
+           storage_text(p, storage), rs_shape_text(&p->src[0], src), rs_shape_text(&p->dst, dst),
+           rs_choice_text(c, text), origin, expected);
 }
 
 rescl_status rs_choice_make(rescl_device *dev, const rs_problem *p, rs_pass pass, const char *force,

@@ -56,6 +56,10 @@ typedef struct rs_op rs_op;
 /* The types of src and dst that kernels which access them by cl/storage.clh serve: for rs_impl.types. */
 #define RS_STORAGE_TYPES (1u << RS_F32 | 1u << RS_BF16 | 1u << RS_F16)
 
+/* How products may be computed. TF32: their factors, f32 in memory, may be rounded to 10 bits of
+ * mantissa, where an implementation has an engine for that. */
+typedef enum rs_math { RS_MATH_F32 = 0, RS_MATH_TF32 } rs_math;
+
 typedef struct rs_problem {
     const rs_op *op;
     const void *attr; /* the op's own attribute struct; borrowed */
@@ -67,6 +71,7 @@ typedef struct rs_problem {
     /* How they are stored. diff_src[i] has the type of src[i], diff_dst that of dst. Sums, scratch and
      * what belongs to parameters are f32 always. */
     rs_dtype dst_type, param_type[RS_OP_PARAM];
+    rs_math math;
     rs_param_spec param[RS_OP_PARAM], state[RS_OP_STATE];
     rs_shape ws[RS_OP_WS]; /* only filled when training; dtype in ws_type */
     rs_dtype ws_type[RS_OP_WS];
@@ -167,6 +172,7 @@ typedef struct rs_plan {
     size_t moments_parts; /* of the moments that RS_FWD leaves, if they are wanted; 0: none */
     size_t mask_bytes;    /* of the mask that RS_FWD leaves, if it is wanted; 0: none */
     size_t sums_parts;    /* of the sums that RS_BWD_DATA leaves, if they are wanted; 0: none */
+    rs_math math; /* how the implementation computes products: F32 unless it says otherwise */
     int nkernels;
     rs_plan_kernel kernel[RS_PLAN_KERNELS];
     unsigned char kept[RS_PLAN_KEPT]; /* what enqueue and pack need: RS_PLAN_KEEP */

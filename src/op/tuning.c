@@ -20,6 +20,8 @@ static void storage_words(const rs_problem *p, char text[16])
         snprintf(text, 16, " %s-%s", rs_dtype_name(src), rs_dtype_name(dst));
     else if (src != RS_F32)
         snprintf(text, 16, " %s", rs_dtype_name(src));
+    else if (p->math == RS_MATH_TF32)
+        snprintf(text, 16, " tf32");
 }
 
 bool rs_tuning_key(const rs_problem *p, rs_pass pass, char text[RS_TUNE_KEY])

@@ -78,10 +78,10 @@ rescl_status rescl_predictor_saliency(rescl_predictor *p, size_t index, size_t c
     RS_FAIL_IF(index >= p->count, RESCL_ERR_ARG,
                "there is no image %zu, the last prediction was of %zu", index, p->count);
     const size_t pixels = all.shape.dim[1] * all.shape.dim[2], channels = all.shape.dim[3];
-    const size_t bytes = pixels * channels * sizeof *features;
-    RS_OOM(features = malloc(bytes));
-    RS_OOM(diff = calloc(pixels * channels, sizeof *diff));
-    RS_TRY(rs_read(p->replica->dev, all.buf, index * bytes, features, bytes));
+    const size_t count = pixels * channels;
+    RS_OOM(features = malloc(count * sizeof *features));
+    RS_OOM(diff = calloc(count, sizeof *diff));
+    RS_TRY(rs_tensor_read(p->replica->dev, &all, index * count, count, features));
     RS_TRY(rs_head_gradient(m->graph, &m->weights, features, class_index, NULL, diff));
     RS_TRY(weigh(features, diff, pixels, channels, map));
 out:

@@ -156,8 +156,8 @@ static void too_little_memory_is_an_error(void **state)
     assert_ok(rescl_device_open(runtime, test_selector(), 0, &dev));
     unsetenv("RESCL_MAX_ALLOC");
     assert_ok(rs_store_create(dev, g.model->graph, &sgd, &s));
-    assert_fails(rs_net_plan(s, g.model->graph, g.batch, RS_MODE_TRAIN, &n), RESCL_ERR_MEMORY,
-                 "batch 4", "smaller batch");
+    assert_fails(rs_net_plan(s, g.model->graph, g.batch, RS_MODE_TRAIN, RESCL_PRECISION_FP32, &n),
+                 RESCL_ERR_MEMORY, "batch 4", "smaller batch");
     assert_null(n);
     rs_store_destroy(s);
     rescl_device_close(dev);

@@ -31,7 +31,8 @@ static void step_open(step *s, const char *model, size_t batch)
     rescl_model_options_default(&o);
     o.name = model;
     assert_ok(rs_model_build(&o, &s->model));
-    assert_ok(rs_net_outline(s->dev, s->model->graph, batch, RS_MODE_TRAIN, &s->net));
+    assert_ok(rs_net_outline(s->dev, s->model->graph, batch, RS_MODE_TRAIN, RESCL_PRECISION_FP32,
+                             &s->net));
 }
 
 static void step_close(step *s)

@@ -1,6 +1,7 @@
 #include "net_fixture.h"
 
 #include "attr.h"
+#include "half.h"
 #include "testing.h"
 
 #include <math.h>
@@ -16,7 +17,7 @@ void net_fixture_open(net_fixture *f, rescl_device *dev, const rs_graph *g,
     /* One by one: they need no second copy of them all. */
     for (size_t i = 0; i < weights->count; i++)
         assert_ok(rs_store_write_param(f->store, i, false, weights->data[i]));
-    assert_ok(rs_net_plan(f->store, g, batch, mode, &f->net));
+    assert_ok(rs_net_plan(f->store, g, batch, mode, RESCL_PRECISION_FP32, &f->net));
     assert_ok(rs_workspace_create(dev, &f->net, 1, &f->workspace));
 }
 
@@ -28,11 +29,23 @@ void net_fixture_close(net_fixture *f)
     *f = (net_fixture){0};
 }
 
+/* As what the tensor stores. */
+static void write_floats(rescl_device *dev, const rs_tensor *t, const float *values)
+{
+    const size_t count = rs_shape_count(&t->shape);
+    uint16_t *narrow = malloc(count * sizeof *narrow);
+    assert_non_null(narrow);
+    for (size_t i = 0; i < count; i++)
+        narrow[i] = t->dtype == RS_BF16 ? rs_bf16_of_float(values[i]) : rs_f16_of_float(values[i]);
+    assert_ok(rs_write(dev, t->buf, 0, t->dtype == RS_F32 ? (const void *)values : narrow,
+                       count * rs_dtype_bytes(t->dtype)));
+    free(narrow);
+}
+
 void net_feed(net_fixture *f, const float *pixels, const int32_t *labels)
 {
     const rs_tensor input = rs_net_input(f->net), label = rs_net_labels(f->net);
-    assert_ok(
-        rs_write(f->dev, input.buf, 0, pixels, rs_shape_count(&input.shape) * sizeof *pixels));
+    write_floats(f->dev, &input, pixels);
     assert_ok(rs_write(f->dev, label.buf, 0, labels, rs_net_batch(f->net) * sizeof *labels));
 }
 
@@ -41,7 +54,7 @@ float *net_read(const net_fixture *f, rs_tensor t, size_t *count)
     const size_t n = rs_shape_count(&t.shape);
     float *out = malloc(n * sizeof *out);
     assert_non_null(out);
-    assert_ok(rs_read(f->dev, t.buf, 0, out, n * sizeof *out));
+    assert_ok(rs_tensor_read(f->dev, &t, 0, n, out));
     *count = n;
     return out;
 }

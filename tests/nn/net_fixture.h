@@ -25,7 +25,7 @@ double net_forward_loss(net_fixture *f, const float *pixels, const int32_t *labe
 /* The same, then backward and an update; `step` counts from 1. */
 double net_train_step(net_fixture *f, const float *pixels, const int32_t *labels, double lr,
                       double weight_decay, uint64_t step);
-/* A tensor's f32 values on the heap. */
+/* A tensor's floats on the heap. */
 float *net_read(const net_fixture *f, rs_tensor t, size_t *count);
 /* All gradients. */
 void net_grads(net_fixture *f, const rs_graph *g, rs_weights *out);

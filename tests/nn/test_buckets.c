@@ -102,7 +102,7 @@ static rs_weights open_net(net_fixture *f, const rs_graph *g, const rs_weights *
     assert_ok(rs_store_upload(f->store, w));
     if (bytes)
         assert_ok(rs_store_set_buckets(f->store, first, bytes));
-    assert_ok(rs_net_plan(f->store, g, BATCH, RS_MODE_TRAIN, &f->net));
+    assert_ok(rs_net_plan(f->store, g, BATCH, RS_MODE_TRAIN, RESCL_PRECISION_FP32, &f->net));
     assert_ok(rs_workspace_create(f->dev, &f->net, 1, &f->workspace));
     assert_ok(rs_weights_create(g, &marks));
     for (size_t i = 0; i < marks.count; i++)

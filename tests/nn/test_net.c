@@ -106,8 +106,8 @@ static void nets_share_a_workspace(void **state)
         alone[i] = run_alone(g, &w, batch[i]);
     assert_ok(rs_store_create(f.dev, g, &sgd, &f.store));
     for (int i = 0; i < 2; i++)
-        assert_ok(rs_net_plan(f.store, g, batch[i], RS_MODE_TRAIN, &net[i]));
-    assert_ok(rs_net_plan(f.store, g, TAIL, RS_MODE_EVAL, &net[2]));
+        assert_ok(rs_net_plan(f.store, g, batch[i], RS_MODE_TRAIN, RESCL_PRECISION_FP32, &net[i]));
+    assert_ok(rs_net_plan(f.store, g, TAIL, RS_MODE_EVAL, RESCL_PRECISION_FP32, &net[2]));
     assert_ok(rs_workspace_create(f.dev, net, 3, &f.workspace));
     assert_true(rs_net_bytes(net[1]) < rs_net_bytes(net[0]));
     for (int round = 0; round < 2; round++) {
@@ -204,7 +204,7 @@ static void evaluations_share_a_workspace(void **state)
     assert_ok(rs_store_create(f.dev, g, NULL, &f.store));
     assert_ok(rs_store_upload(f.store, &w));
     for (int i = 0; i < 2; i++)
-        assert_ok(rs_net_plan(f.store, g, batch[i], RS_MODE_EVAL, &net[i]));
+        assert_ok(rs_net_plan(f.store, g, batch[i], RS_MODE_EVAL, RESCL_PRECISION_FP32, &net[i]));
     assert_ok(rs_workspace_create(f.dev, net, 2, &f.workspace));
     for (int i = 0; i < 6; i++) {
         f.net = net[i % 2];
@@ -550,10 +550,12 @@ static void refuses_what_cannot_be_planned(void **state)
     rs_net *n = NULL;
     (void)state;
     assert_ok(rs_store_create(rs_test_device(), g, &sgd, &s));
-    assert_fails(rs_net_plan(s, g, 0, RS_MODE_TRAIN, &n), RESCL_ERR_ARG, "batch size 0");
+    assert_fails(rs_net_plan(s, g, 0, RS_MODE_TRAIN, RESCL_PRECISION_FP32, &n), RESCL_ERR_ARG,
+                 "batch size 0");
     open = kit_graph(4, 4, 2, &x);
     kit_relu(open, "r", x);
-    assert_fails(rs_net_plan(s, open, 1, RS_MODE_EVAL, &n), RESCL_ERR_ARG, "no output");
+    assert_fails(rs_net_plan(s, open, 1, RS_MODE_EVAL, RESCL_PRECISION_FP32, &n), RESCL_ERR_ARG,
+                 "no output");
     assert_null(n);
     rs_graph_destroy(open);
     rs_store_destroy(s);
@@ -567,7 +569,8 @@ static void reports_memory_that_does_not_suffice(void **state)
     rs_net *n = NULL;
     (void)state;
     assert_ok(rs_store_create(rs_test_device(), g, &sgd, &s));
-    assert_int_not_equal(rs_net_plan(s, g, SIZE_MAX / 4, RS_MODE_TRAIN, &n), RESCL_OK);
+    assert_int_not_equal(rs_net_plan(s, g, SIZE_MAX / 4, RS_MODE_TRAIN, RESCL_PRECISION_FP32, &n),
+                         RESCL_OK);
     assert_null(n);
     rs_store_destroy(s);
     rs_graph_destroy(g);

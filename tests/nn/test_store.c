@@ -180,7 +180,8 @@ static void refuses_misuse(void **state)
     assert_fails(rs_store_download_grads(s, &w), RESCL_ERR_ARG, "inference only");
     assert_fails(rs_store_upload_grads(s, &w), RESCL_ERR_ARG, "inference only");
     assert_fails(rs_store_update(s, &rates, 1), RESCL_ERR_ARG, "inference only");
-    assert_fails(rs_net_plan(s, g, 2, RS_MODE_TRAIN, &n), RESCL_ERR_ARG, "inference only");
+    assert_fails(rs_net_plan(s, g, 2, RS_MODE_TRAIN, RESCL_PRECISION_FP32, &n), RESCL_ERR_ARG,
+                 "inference only");
     assert_null(n);
     rs_weights_fini(&w);
 

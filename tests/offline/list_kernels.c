@@ -27,7 +27,8 @@ typedef struct program {
 static const program others[] = {{"fold", ""},
                                  {"normalize", "-DSPREAD=1 -DWG=128"},
                                  {"peak", "-DALIGNED"},
-                                 {"trial", "-DWG=64 -DBLOCK=4096"}};
+                                 {"trial", "-DWG=64 -DBLOCK=4096"},
+                                 {"unscale", "-DSPREAD=1 -DWG=128 -DALIGNED"}};
 
 static program *programs;
 static size_t count, cap;
@@ -83,7 +84,7 @@ static void add_tuned(const rs_plan *plan)
 static void add_net(rescl_device *dev, const rs_graph *g, size_t batch, rs_mode mode, bool tuned)
 {
     rs_net *net = NULL;
-    must(rs_net_outline(dev, g, batch, mode, &net));
+    must(rs_net_outline(dev, g, batch, mode, RESCL_PRECISION_FP32, &net));
     for (size_t i = 0; i < rs_net_nodes(net); i++)
         for (int pass = 0; pass < RS_PASS_COUNT; pass++) {
             const rs_plan *plan = rs_net_plan_at(net, i, (rs_pass)pass);

@@ -63,7 +63,8 @@ int main(int argc, char **argv)
                                    .classes = 1000,
                                    .image_size = strtoul(argv[3], NULL, 10)};
     must(rs_model_build(&o, &m));
-    must(rs_net_outline(dev, m->graph, strtoul(argv[4], NULL, 10), RS_MODE_TRAIN, &net));
+    must(rs_net_outline(dev, m->graph, strtoul(argv[4], NULL, 10), RS_MODE_TRAIN,
+                        RESCL_PRECISION_FP32, &net));
     for (size_t i = 0; i < rs_net_nodes(net); i++)
         for (int pass = 0; pass < RS_PASS_COUNT; pass++) {
             const rs_plan *plan = rs_net_plan_at(net, i, (rs_pass)pass);

@@ -119,7 +119,8 @@ static rescl_status open_all(task *t)
     RS_OOM(t->losses = malloc(t->steps * sizeof *t->losses));
     RS_TRY(rs_store_create(t->dev, t->net_model->graph, &adam, &t->store));
     RS_TRY(rs_store_upload(t->store, &t->net_model->weights));
-    RS_TRY(rs_net_plan(t->store, t->net_model->graph, t->batch, RS_MODE_TRAIN, &t->net));
+    RS_TRY(rs_net_plan(t->store, t->net_model->graph, t->batch, RS_MODE_TRAIN, RESCL_PRECISION_FP32,
+                       &t->net));
     RS_TRY(rs_workspace_create(t->dev, &t->net, 1, &t->workspace));
     RS_TRY(rs_weights_create(t->net_model->graph, &t->grad));
 out:

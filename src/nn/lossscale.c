@@ -1,0 +1,67 @@
+#include "lossscale.h"
+
+#include "error.h"
+#include "net_internal.h"
+#include "spread.h"
+
+bool rs_loss_scale_next(rs_loss_scale *s, bool finite)
+{
+    if (!finite && s->scale <= RS_LOSS_SCALE_LEAST)
+        return false;
+    if (!finite) {
+        s->scale /= 2;
+        s->good = 0;
+        s->skipped++;
+    } else if (++s->good == RS_LOSS_SCALE_STEPS) {
+        s->scale *= 2;
+        s->good = 0;
+    }
+    return true;
+}
+
+static rs_spread spread_over(rescl_device *dev, size_t count)
+{
+    const rs_caps *caps = rs_device_caps(dev);
+    return rs_spread_over(caps, NULL, caps->type == RESCL_DEVICE_CPU, count, 1, RS_OPTIM_GRAIN,
+                          RS_OPTIM_GRAIN);
+}
+
+rescl_status rs_store_prepare_unscale(rs_store *s)
+{
+    rescl_status st = RESCL_OK;
+    const rs_spread spread = spread_over(s->dev, RS_OPTIM_GRAIN);
+
+    RS_FAIL_IF(!s->training, RESCL_ERR_ARG, "these parameters were made for inference only");
+    RS_TRY(rs_kernel_get(s->dev, "unscale", spread.options, "unscale", &s->unscale));
+    RS_TRY(rs_buffer_create(s->dev, sizeof(uint32_t), &s->overflow));
+out:
+    return st;
+}
+
+rescl_status rs_store_unscale(rs_store *s, double scale)
+{
+    rescl_status st = RESCL_OK;
+
+    RS_TRY(rs_fill_zero(s->dev, s->overflow, 0, sizeof(uint32_t)));
+    for (size_t a = 0; a < s->trainable.arenas; a++) {
+        const size_t count = s->trainable.arena_bytes[a] / sizeof(float);
+        const rs_spread spread = spread_over(s->dev, count);
+        rs_profile_label(s->dev, "unscale gradients");
+        RS_TRY(RS_LAUNCH(s->dev, s->unscale, spread.grid, RS_BUF(s->grad[a]), RS_BUF(s->overflow),
+                         RS_UINT(count), RS_UINT(spread.chunk), RS_FLOAT(1.0 / scale)));
+    }
+    RS_TRY(rs_flush(s->dev));
+out:
+    return st;
+}
+
+rescl_status rs_store_grads_finite(rs_store *s, bool *finite)
+{
+    rescl_status st = RESCL_OK;
+    uint32_t overflow = 0;
+
+    RS_TRY(rs_read(s->dev, s->overflow, 0, &overflow, sizeof overflow));
+    *finite = overflow == 0;
+out:
+    return st;
+}
