@@ -6,6 +6,7 @@
 #define RESCL_MODEL_H
 
 #include <rescl/data.h>
+#include <rescl/precision.h>
 #include <rescl/status.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -116,6 +117,12 @@ RESCL_API rescl_status rescl_model_read_class_names(rescl_model *model, const ch
  */
 RESCL_API rescl_status rescl_model_set_resize(rescl_model *model, const rescl_resize *resize)
     RESCL_CHECK;
+
+/**
+ * In which precision rescl_evaluate() and predictors that are made from now on compute: fp32 in a new
+ * model. The weights stay as they are, and no file keeps it. Training goes by its own option.
+ */
+RESCL_API void rescl_model_set_precision(rescl_model *model, rescl_precision precision);
 
 /** A row of the summary. Strings are borrowed from the model. */
 typedef struct rescl_layer_info {

@@ -49,6 +49,8 @@ typedef struct rescl_train_options {
 
     rescl_option_value more[16]; /**< options that optimisers, schedules and augmentations have
                                   * beside these: rescl_train_options_set() sets them by name */
+    const char *precision; /**< a rescl_precision_name(), such as "bf16": of training and of what is
+                            * evaluated between epochs */
     /* New members are appended here, so that structs of older callers keep their layout. */
 } rescl_train_options;
 
@@ -95,6 +97,8 @@ typedef struct rescl_step_event {
     double lr;             /**< of the head */
     double step_seconds;
     rescl_metrics metrics;
+    double loss_scale; /**< of the next step, in fp16; 0: the loss is not scaled */
+    uint64_t skipped;  /**< of the steps, those that updated nothing: see rescl_train_progress */
 } rescl_step_event;
 
 /** After each epoch, and where max_steps ends the run within one. eval.samples is 0 if there was no
@@ -107,6 +111,8 @@ typedef struct rescl_epoch_event {
                 * made only because max_steps ends the run counts where there is no other. */
     uint64_t peak_bytes; /**< device memory */
     double seconds;      /**< since the run began, over all its resumptions */
+    double loss_scale;   /**< as in rescl_step_event */
+    uint64_t skipped;
 } rescl_epoch_event;
 
 /**
@@ -158,9 +164,15 @@ typedef struct rescl_train_progress {
     bool has_best;     /**< an epoch is the best so far, and is measured on what measures now */
     size_t best_epoch; /**< counts from 0 */
     double best_loss, best_top1;
+    /** In fp16 the loss is scaled so that small gradients do not vanish. Where a gradient overflows,
+     * the step leaves parameters and optimiser as they are, though not the running statistics of
+     * batch normalisation, and halves the scale; after 2000 other steps it is doubled. */
+    double loss_scale; /**< 0: the loss is not scaled */
+    uint64_t skipped;  /**< of `steps`, those that left the parameters as they were */
 } rescl_train_progress;
 
-/** Before a run it is that of the checkpoint that options->resume gave. */
+/** Before a run it is that of the checkpoint that options->resume gave; of a trainer that is stepped,
+ * `steps`, `loss_scale` and `skipped` count. */
 RESCL_API void rescl_trainer_get_progress(const rescl_trainer *trainer, rescl_train_progress *out);
 
 /**
@@ -204,7 +216,9 @@ RESCL_API rescl_status rescl_trainer_step(rescl_trainer *trainer, const uint8_t 
 RESCL_API rescl_status rescl_trainer_backward(rescl_trainer *trainer, const uint8_t *images,
                                               const int32_t *labels, size_t n, rescl_metrics *out)
     RESCL_CHECK;
-/** RESCL_ERR_ARG unless a rescl_trainer_backward came before. */
+/** RESCL_ERR_ARG unless a rescl_trainer_backward came before. In fp16 it waits for the gradients; where
+ * one overflowed, nothing is updated: see rescl_train_progress. RESCL_ERR_NUMERIC, naming the parameter,
+ * when no scale of the loss makes them finite. */
 RESCL_API rescl_status rescl_trainer_update(rescl_trainer *trainer) RESCL_CHECK;
 /** The learning rates of the next updates, of the head and of the body (0: lr). At first those of
  * the options; a schedule is for rescl_trainer_run alone. */

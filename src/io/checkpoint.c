@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -84,6 +85,15 @@ static json_t *schedule_json(const rs_ckpt_progress *p)
     return json_null();
 }
 
+/* NULL where the loss is not scaled. */
+static json_t *loss_scale_json(const rs_loss_scale *s)
+{
+    if (!(s->scale > 0.0))
+        return NULL;
+    return json_pack("{s:f, s:I, s:I}", "scale", s->scale, "good", (json_int_t)s->good, "skipped",
+                     (json_int_t)s->skipped);
+}
+
 static json_t *training_json(const rs_ckpt_training *t)
 {
     const rs_ckpt_progress *p = &t->progress;
@@ -99,11 +109,12 @@ static json_t *training_json(const rs_ckpt_training *t)
         json_pack("{s:o, s:I, s:s, s:I, s:s*}", "name", rs_json_text(t->data.name), "count",
                   (json_int_t)t->data.count, "fingerprint", t->data.fingerprint, "eval_count",
                   (json_int_t)t->data.eval_count, "eval_fingerprint", eval && *eval ? eval : NULL);
-    return json_pack("{s:I, s:I, s:I, s:f, s:o, s:o, s:o, s:O, s:o, s:s*, s:i, s:i}", "epoch",
+    return json_pack("{s:I, s:I, s:I, s:f, s:o, s:o, s:o, s:O, s:o, s:o*, s:s*, s:i, s:i}", "epoch",
                      (json_int_t)p->epoch, "batch", (json_int_t)p->batch, "step",
                      (json_int_t)p->step, "time", p->time, "epoch_sums", sums, "best", best, "data",
-                     data, "options", t->options, "schedule", schedule_json(p), "plan", t->plan,
-                     "compute_units", (int)t->units, "float_width", (int)t->width);
+                     data, "options", t->options, "schedule", schedule_json(p), "loss_scale",
+                     loss_scale_json(&p->scale), "plan", t->plan, "compute_units", (int)t->units,
+                     "float_width", (int)t->width);
 }
 
 /* Adds the parameters of `w` under their names, or, with a state's name, the trainable ones under
@@ -426,19 +437,27 @@ static bool get_schedule(const json_t *all, rs_ckpt_progress *p)
     return ok;
 }
 
+/* Only runs in fp16 have one. */
+static bool get_loss_scale(const json_t *o, rs_loss_scale *out)
+{
+    return !o || (get_real(o, "scale", &out->scale) && out->scale > 0.0 && isfinite(out->scale) &&
+                  get_count(o, "good", &out->good) && get_count(o, "skipped", &out->skipped));
+}
+
 static rescl_status parse_training(rs_checkpoint *c)
 {
     rescl_status st = RESCL_OK;
     const json_t *d = c->training_doc, *sums = json_object_get(d, "epoch_sums");
     const json_t *best = json_object_get(d, "best"), *data = json_object_get(d, "data");
     rs_ckpt_progress *p = &c->progress;
-    bool ok = get_count(d, "epoch", &p->epoch) && get_count(d, "batch", &p->batch) &&
-              get_count(d, "step", &p->step) && get_real(d, "time", &p->time) &&
-              get_count(sums, "samples", &p->samples) && get_count(sums, "top1", &p->top1) &&
-              get_count(sums, "top5", &p->top5) && get_real(sums, "loss", &p->loss_sum) &&
-              get_real(sums, "seconds", &p->seconds) &&
-              get_real(sums, "data_wait", &p->data_wait) &&
-              get_schedule(json_object_get(d, "schedule"), p);
+    bool ok =
+        get_count(d, "epoch", &p->epoch) && get_count(d, "batch", &p->batch) &&
+        get_count(d, "step", &p->step) && get_real(d, "time", &p->time) &&
+        get_count(sums, "samples", &p->samples) && get_count(sums, "top1", &p->top1) &&
+        get_count(sums, "top5", &p->top5) && get_real(sums, "loss", &p->loss_sum) &&
+        get_real(sums, "seconds", &p->seconds) && get_real(sums, "data_wait", &p->data_wait) &&
+        get_schedule(json_object_get(d, "schedule"), p) &&
+        get_loss_scale(json_object_get(d, "loss_scale"), &p->scale) && p->scale.skipped <= p->step;
 
     p->has_best = json_is_object(best);
     if (p->has_best) {

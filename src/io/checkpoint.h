@@ -3,7 +3,7 @@
 #ifndef RS_CHECKPOINT_H
 #define RS_CHECKPOINT_H
 
-#include "graph.h"
+#include "lossscale.h"
 #include "safetensors.h"
 
 #include <jansson.h>
@@ -56,6 +56,7 @@ typedef struct rs_ckpt_progress {
     uint64_t best_epoch;
     double best_top1, best_loss;
     double schedule[RS_CKPT_SCHEDULE]; /* what the learning-rate schedule keeps; 0 if nothing */
+    rs_loss_scale scale;               /* of fp16; zeros: the loss is not scaled */
 } rs_ckpt_progress;
 
 /* Which samples it was trained on. */

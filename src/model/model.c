@@ -287,6 +287,11 @@ out:
     return st;
 }
 
+void rescl_model_set_precision(rescl_model *m, rescl_precision precision)
+{
+    m->precision = precision;
+}
+
 void rescl_model_set_preprocess(rescl_model *m, rescl_preprocess preprocess)
 {
     m->preprocess = preprocess;

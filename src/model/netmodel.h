@@ -22,7 +22,8 @@ struct rescl_model {
     bool norm_eval;
     rescl_trained_on trained_on;
     size_t sample_bits; /* of rescl_model_info */
-    rs_graph *graph;    /* unfused: one node per layer of the summary */
+    rescl_precision precision;
+    rs_graph *graph; /* unfused: one node per layer of the summary */
     rs_weights weights;
 };
 

@@ -177,7 +177,8 @@ rescl_status rescl_evaluate_run(rescl_device *device, const rescl_model *model,
     int32_t *label_map = NULL;
     rs_run_info run = {
         .model = model, .eval_set = set, .folder = folder, .callbacks = callbacks ? &ours : NULL};
-    const rs_team_plan plan = {.batch = batch_size, .eval_images = set->count};
+    const rs_team_plan plan = {
+        .batch = batch_size, .eval_images = set->count, .precision = model->precision};
     rs_loader_options load = {.batch = batch_size,
                               .height = model->image_size,
                               .width = model->image_size,

@@ -79,6 +79,13 @@ out:
     return st;
 }
 
+rescl_status rs_trainer_update(rescl_trainer *t, const rs_rates *rates)
+{
+    const rescl_status st = rs_team_update(t->team, rates, t->progress.step + 1);
+    t->progress.scale = *rs_team_loss_scale(t->team);
+    return st;
+}
+
 static rescl_status train_batch(run *r, const rs_batch *batch, double *step_loss)
 {
     rescl_status st = RESCL_OK;
@@ -92,7 +99,11 @@ static rescl_status train_batch(run *r, const rs_batch *batch, double *step_loss
     if (!rs_all_finite(outputs.losses, batch->n))
         RS_TRY(report_nonfinite(t));
     set_rates(r);
-    RS_TRY(rs_team_update(t->team, &r->lr, p->step + 1));
+    st = rs_trainer_update(t, &r->lr);
+    if (st == RESCL_ERR_NUMERIC)
+        rs_error_prefix("epoch %" PRIu64 ", step %" PRIu64 "; the last good checkpoint is %s",
+                        p->epoch + 1, p->step + 1, t->good ? t->good : "none");
+    RS_TRY(st);
 
     const rs_samples samples = {.training = true,
                                 .epoch = p->epoch,
@@ -133,7 +144,9 @@ static rescl_status tell_step(run *r, double step_loss, double step_seconds)
                           .step = p->step,
                           .step_loss = step_loss,
                           .lr = r->lr.group[RS_GROUP_HEAD].lr,
-                          .step_seconds = step_seconds};
+                          .step_seconds = step_seconds,
+                          .loss_scale = p->scale.scale,
+                          .skipped = p->scale.skipped};
 
     rs_tally_metrics(&tally, t->model->classes, p->seconds, p->data_wait, &e.metrics);
     RS_TRY(rs_watch_step(&r->watch, &e, &stop));
@@ -339,6 +352,8 @@ static rescl_status finish_epoch(run *r)
     else if (!t->eval_set)
         e.best = take_best(p, &e.train, false);
     e.peak_bytes = rs_team_peak_bytes(t->team);
+    e.loss_scale = p->scale.scale;
+    e.skipped = p->scale.skipped;
     teach_schedule(t, &e);
     if (!early)
         next_epoch(p);
@@ -369,7 +384,8 @@ static rescl_status run_to_end(rescl_trainer *t, const rescl_train_callbacks *ca
                               .callbacks = callbacks,
                               .team = t->team,
                               .folder = t->options.output_dir,
-                              .epoch = t->progress.epoch};
+                              .epoch = t->progress.epoch,
+                              .scaled = t->progress.scale.scale > 0.0};
 
     t->clock_base = rs_clock_seconds() - t->progress.time;
     if (is_over(t))

@@ -13,7 +13,7 @@ rescl_status rescl_predictor_create(rescl_device *device, const rescl_model *mod
 {
     rescl_status st = RESCL_OK;
     rescl_predictor *p = NULL;
-    const rs_replica_options plan = {.eval_batch = batch_size};
+    const rs_replica_options plan = {.eval_batch = batch_size, .precision = model->precision};
     rs_shape one;
 
     RS_FAIL_IF(batch_size == 0, RESCL_ERR_ARG, "a batch size of 0");

@@ -1,4 +1,5 @@
-/* results.csv of the run folder: a row for each epoch. */
+/* results.csv of the run folder: a row for each epoch; in fp16 with the loss scale and the updates that
+ * were left out so far. */
 #include "csv.h"
 #include "error.h"
 #include "path.h"
@@ -6,7 +7,7 @@
 
 #include <stdlib.h>
 
-#define HEADER "epoch,time,train_loss,train_top1,eval_loss,eval_top1,lr,img_s,data_wait,mem_mib\n"
+#define HEADER "epoch,time,train_loss,train_top1,eval_loss,eval_top1,lr,img_s,data_wait,mem_mib"
 
 static rescl_status open_csv(const rs_run_info *run, void **self)
 {
@@ -16,7 +17,8 @@ static rescl_status open_csv(const rs_run_info *run, void **self)
     if (!run->folder || !run->train_set)
         goto out;
     RS_OOM(path = rs_path_join(run->folder, "results.csv"));
-    RS_TRY(rs_csv_begin(path, HEADER, run->epoch));
+    RS_TRY(
+        rs_csv_begin(path, run->scaled ? HEADER ",loss_scale,skipped\n" : HEADER "\n", run->epoch));
     *self = path, path = NULL;
 out:
     free(path);
@@ -45,6 +47,10 @@ static rescl_status append_row(void *self, const rescl_epoch_event *e, bool *sto
     RS_TRY(rs_csv_append(&line, e->train.img_s, "%.2f"));
     RS_TRY(rs_csv_append(&line, e->train.data_wait, "%.3f"));
     RS_TRY(rs_csv_append(&line, (double)e->peak_bytes / 1048576.0, "%.1f"));
+    if (e->loss_scale > 0.0) {
+        RS_TRY(rs_csv_append(&line, e->loss_scale, "%.9g"));
+        RS_TRY(rs_csv_append(&line, (double)e->skipped, "%.0f"));
+    }
     RS_TRY(rs_file_append_line(self, line.text));
 out:
     rs_str_fini(&line);

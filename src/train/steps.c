@@ -107,7 +107,7 @@ rescl_status rescl_trainer_update(rescl_trainer *t)
     RS_TRY(check_not_ran(t, "rescl_trainer_update"));
     RS_FAIL_IF(!t->own.pending, RESCL_ERR_ARG,
                "there are no gradients to update by; call rescl_trainer_backward first");
-    RS_TRY(rs_team_update(t->team, &rates, t->progress.step + 1));
+    RS_TRY(rs_trainer_update(t, &rates));
     t->own.pending = false;
     t->progress.step++;
 out:

@@ -11,9 +11,10 @@ struct rs_team {
     const rs_batch *sent; /* ahead of its evaluation, or NULL */
     rs_net *last;         /* that ran last, or NULL */
     uint64_t seed, step;  /* with these */
-    bool stepping;        /* a training step is under way, or not known to have ended well */
-    bool spoiled;         /* a training step failed half-way */
-    rescl_error why;      /* with this */
+    rs_loss_scale scale;
+    bool stepping;   /* a training step is under way, or not known to have ended well */
+    bool spoiled;    /* a training step failed half-way */
+    rescl_error why; /* with this */
 };
 
 rescl_status rs_team_create(rescl_device *const *devices, size_t count, const rs_graph *graph,
@@ -26,6 +27,9 @@ rescl_status rs_team_create(rescl_device *const *devices, size_t count, const rs
                "%zu devices were given; one device trains or evaluates a model", count);
     RS_OOM(t = calloc(1, sizeof *t));
     t->plan.hyper = plan->hyper;
+    t->plan.precision = plan->precision;
+    if (plan->hyper && plan->precision == RESCL_PRECISION_FP16)
+        t->scale.scale = RS_LOSS_SCALE_FIRST;
     const rs_split train = rs_split_batches(plan->train_images, plan->batch, plan->train_least);
     const rs_split eval = rs_split_batches(plan->eval_images, plan->batch, 0);
     t->plan.train_batch = train.full ? plan->batch : 0;
@@ -130,6 +134,21 @@ out:
     return st;
 }
 
+/* Backward, and gradients that are those of the loss itself. */
+static rescl_status enqueue_gradients(rs_team *t, rs_net *net)
+{
+    rescl_status st = RESCL_OK;
+    const bool scaled = t->scale.scale > 0.0;
+    rs_step step = RS_STEP(t->seed, t->step);
+
+    step.scale = scaled ? t->scale.scale : 1.0;
+    RS_TRY(rs_net_backward(net, &step, NULL));
+    if (scaled)
+        RS_TRY(rs_store_unscale(t->replica->store, step.scale));
+out:
+    return st;
+}
+
 /* Enqueues all of a batch. */
 static rescl_status enqueue(rs_team *t, rs_net *net, rs_mode mode, const rs_batch *batch)
 {
@@ -144,7 +163,7 @@ static rescl_status enqueue(rs_team *t, rs_net *net, rs_mode mode, const rs_batc
     RS_TRY(rs_replica_receive(t->replica, net));
     RS_TRY(rs_replica_forward(t->replica, net, t->seed, t->step));
     if (mode == RS_MODE_TRAIN)
-        RS_TRY(rs_net_backward(net, &RS_STEP(t->seed, t->step), NULL));
+        RS_TRY(enqueue_gradients(t, net));
 out:
     return st;
 }
@@ -185,16 +204,51 @@ rescl_status rs_team_gradients(rs_team *t, const rs_batch *batch, uint64_t seed,
     return run_batch(t, RS_MODE_TRAIN, batch, NULL, seed, step, out);
 }
 
+/* Whether the update is to be made. */
+static rescl_status judge_gradients(rs_team *t, bool *good)
+{
+    rescl_status st = RESCL_OK;
+    const char *layer = NULL;
+
+    RS_TRY(spoil(t, rs_store_grads_finite(t->replica->store, good)));
+    if (rs_loss_scale_next(&t->scale, *good))
+        goto out;
+    RS_TRY(rs_team_find_nonfinite(t, &layer));
+    RS_FAIL(
+        RESCL_ERR_NUMERIC,
+        "gradients are not finite at a loss scale of %g, the least; first seen in '%s'; a smaller "
+        "learning rate may help, and bf16 has room for larger numbers",
+        t->scale.scale, layer ? layer : "unknown");
+out:
+    return st;
+}
+
+/* Updates that were left out do not count as the optimiser's steps. */
 rescl_status rs_team_update(rs_team *t, const rs_rates *lr, uint64_t step)
 {
     rescl_status st = RESCL_OK;
+    bool good = true;
 
     RS_TRY(check_whole(t));
     t->stepping = true;
-    RS_TRY(spoil(t, rs_store_update(t->replica->store, lr, step)));
-    RS_TRY(spoil(t, rs_flush(t->replica->dev)));
+    if (t->scale.scale > 0.0)
+        RS_TRY(judge_gradients(t, &good));
+    if (good) {
+        RS_TRY(spoil(t, rs_store_update(t->replica->store, lr, step - t->scale.skipped)));
+        RS_TRY(spoil(t, rs_flush(t->replica->dev)));
+    }
 out:
     return st;
+}
+
+const rs_loss_scale *rs_team_loss_scale(const rs_team *t)
+{
+    return &t->scale;
+}
+
+void rs_team_set_loss_scale(rs_team *t, const rs_loss_scale *scale)
+{
+    t->scale = *scale;
 }
 
 rescl_status rs_team_evaluate(rs_team *t, const rs_batch *batch, rs_loader *ahead, rs_outputs *out)

@@ -6,7 +6,7 @@
 #define RS_TEAM_H
 
 #include "loader.h"
-#include "net.h"
+#include "lossscale.h"
 
 typedef struct rs_team rs_team;
 
@@ -15,6 +15,7 @@ typedef struct rs_team_plan {
     size_t batch;                     /* images of a whole batch */
     size_t train_images, eval_images; /* of one pass; its last batch may be smaller. 0: no pass */
     size_t train_least;               /* images of a training batch: see rs_split_batches */
+    rescl_precision precision;
 } rs_team_plan;
 
 /* What the network made of the last batch; valid until the next one. */
@@ -48,8 +49,12 @@ rescl_status rs_team_fingerprint(const rs_team *t, char out[33]) RESCL_CHECK;
 rescl_status rs_team_gradients(rs_team *t, const rs_batch *batch, uint64_t seed, uint64_t step,
                                rs_outputs *out) RESCL_CHECK;
 /* Updates the parameters by the gradients of the last batch; `step` counts from 1. Waits for
- * nothing. */
+ * nothing; in fp16 for the gradients: the update is left out where one of them is not finite, which
+ * shows in the loss scale, or is RESCL_ERR_NUMERIC, naming the parameter, when the scale is at its least. */
 rescl_status rs_team_update(rs_team *t, const rs_rates *lr, uint64_t step) RESCL_CHECK;
+/* The loss scale as the last update left it; zeros but in fp16. For a run that goes on. */
+const rs_loss_scale *rs_team_loss_scale(const rs_team *t);
+void rs_team_set_loss_scale(rs_team *t, const rs_loss_scale *scale);
 /* Forward of a batch as in inference. The next batch of `ahead`, where it is made already, goes up while
  * the device works on this one; NULL: none does. After a batch that went ahead comes either its own
  * evaluation or rs_team_forget. */

@@ -154,12 +154,16 @@ static rescl_status create_team(rescl_trainer *t, rescl_device *device)
                                .train_images =
                                    t->train_set ? t->train_set->count : t->options.batch_size,
                                .eval_images = t->eval_set ? t->eval_set->count : 0,
-                               .train_least = t->least};
+                               .train_least = t->least,
+                               .precision = t->precision};
 
     RS_TRY(rs_team_create(&device, 1, t->model->graph, &t->model->weights, &plan, &t->team));
     RS_TRY(compare_plans(t));
     for (int i = 0; t->resume_path && i < rs_team_states(t->team); i++)
         RS_TRY(rs_team_upload_state(t->team, i, &t->state[i]));
+    if (t->progress.scale.scale > 0.0)
+        rs_team_set_loss_scale(t->team, &t->progress.scale);
+    t->progress.scale = *rs_team_loss_scale(t->team);
 out:
     return st;
 }
@@ -181,6 +185,7 @@ rescl_status rescl_trainer_create(rescl_device *device, rescl_model *model,
     t->lock = -1;
     atomic_init(&t->stop, 0);
     RS_TRY(rs_train_options_copy(options, &t->options));
+    RS_TRY(rescl_precision_find(t->options.precision, &t->precision));
     RS_TRY(choose_optimiser(&t->options, &t->hyper));
     RS_TRY(choose_schedule(&t->options, &t->schedule));
     RS_TRY(rescl_trainer_set_lr(t, t->options.lr, t->options.lr_body));
@@ -254,7 +259,9 @@ void rescl_trainer_get_progress(const rescl_trainer *t, rescl_train_progress *ou
                                   .has_best = p->has_best,
                                   .best_epoch = (size_t)p->best_epoch,
                                   .best_loss = p->best_loss,
-                                  .best_top1 = p->best_top1};
+                                  .best_top1 = p->best_top1,
+                                  .loss_scale = p->scale.scale,
+                                  .skipped = p->scale.skipped};
 }
 
 void rescl_trainer_stop(rescl_trainer *t)

@@ -27,6 +27,7 @@ struct rescl_trainer {
     rescl_model *model;
     const rescl_dataset *train_set, *eval_set; /* NULL: it is only stepped; not evaluated */
     rescl_train_options options;               /* our own copy */
+    rescl_precision precision;
     rs_optim_hyper hyper;
     rs_schedule schedule;
     rs_team *team;
@@ -72,6 +73,11 @@ rescl_status rs_trainer_save_best(rescl_trainer *t) RESCL_CHECK;
 /* Takes up progress, weights and optimiser state of options.resume. Called before the team
  * exists. The weights that the model had go to *old, {0} if it has them still. */
 rescl_status rs_trainer_resume(rescl_trainer *t, rs_weights *old) RESCL_CHECK;
+
+/* ---- loop.c ------------------------------------------------------------------------------ */
+
+/* Updates by the last batch's gradients, as step progress.step, and takes note of the loss scale. */
+rescl_status rs_trainer_update(rescl_trainer *t, const rs_rates *rates) RESCL_CHECK;
 
 /* ---- evaluate.c -------------------------------------------------------------------------- */
 

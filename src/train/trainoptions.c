@@ -2,6 +2,7 @@
 
 #include "augment.h"
 #include "error.h"
+#include "graph.h"
 #include "jsonvalue.h"
 #include "optim.h"
 #include "optionvalue.h"

@@ -47,7 +47,10 @@ static const rescl_epoch_event row0 = {
 static void do_run(uint64_t epoch, const rescl_epoch_event *row, size_t rows)
 {
     const rescl_dataset *some_set = (const rescl_dataset *)&row0; /* not looked into */
-    const rs_run_info run = {.folder = rs_test_dir, .train_set = some_set, .epoch = epoch};
+    const rs_run_info run = {.folder = rs_test_dir,
+                             .train_set = some_set,
+                             .epoch = epoch,
+                             .scaled = row && row->loss_scale > 0.0};
     const rs_watcher *w = &rs_watcher_results_csv;
     void *self = NULL;
     bool stop = false;
@@ -81,6 +84,21 @@ static void appends_rows(void **state)
     check_file(HEADER ROW1);
     begin(0);
     check_file(HEADER);
+}
+
+static void tells_of_scaled_losses(void **state)
+{
+    (void)state;
+    static const char *const scaled[] = {"loss_scale,skipped\n", ",32768,1\n"};
+    rescl_epoch_event row = row0;
+    char text[512];
+    row.loss_scale = 32768;
+    row.skipped = 1;
+    assert_ok(rs_file_write(path, HEADER, sizeof HEADER - 1)); /* of a run that did not scale it */
+    do_run(0, &row, 1);
+    snprintf(text, sizeof text, "%.*s,%s%.*s%s", (int)sizeof HEADER - 2, HEADER, scaled[0],
+             (int)sizeof ROW1 - 2, ROW1, scaled[1]);
+    check_file(text);
 }
 
 static void drops_what_a_crash_left(void **state)
@@ -136,6 +154,7 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, make_dir, remove_dir)
     const struct CMUnitTest tests[] = {
         TEST(appends_rows),
+        TEST(tells_of_scaled_losses),
         TEST(drops_what_a_crash_left),
         TEST(starts_anew_where_no_file_is),
         TEST(keeps_the_decimal_point),
