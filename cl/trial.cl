@@ -8,8 +8,9 @@
  *                  finite: sums[2 block], sums[2 block + 1]; a group makes one
  *
  * The weights of a digest are trial_fill's numbers: what is wrong, missing or in another's place
- * changes the sum by about its own size, while roundings nearly cancel. */
-#include "common.clh"
+ * changes the sum by about its own size, while roundings nearly cancel. Tensors are stored as the
+ * options of dst say. */
+#include "storage.clh"
 
 #ifndef WG
 #define WG 64
@@ -23,38 +24,29 @@ RS_INLINE float4 uniform4(ulong seed, ulong stream, ulong quad)
     return convert_float4(philox(seed, stream, quad) >> 8) * 0x1p-23f - 1.0f;
 }
 
-__kernel void trial_fill(__global float *out, const ulong count, const ulong seed,
+__kernel void trial_fill(__global dst_t *out, const ulong count, const ulong seed,
                          const ulong stream)
 {
     for (ulong q = get_global_id(0); q < (count + 3) / 4; q += get_global_size(0)) {
         const float4 v = uniform4(seed, stream, q);
-        if (4 * q + 4 <= count) {
-            ((__global float4 *)out)[q] = v;
-        } else {
-            const float part[4] = {v.x, v.y, v.z, v.w};
-            for (ulong i = 4 * q; i < count; i++)
-                out[i] = part[i % 4];
-        }
+        const float part[4] = {v.x, v.y, v.z, v.w};
+        for (ulong i = 4 * q; i < min(4 * q + 4, count); i++)
+            dst_set(part[i % 4], out + i);
     }
 }
 
-__kernel void trial_spoil(__global float *out, const ulong count)
+__kernel void trial_spoil(__global dst_t *out, const ulong count)
 {
-    for (ulong q = get_global_id(0); q < (count + 3) / 4; q += get_global_size(0)) {
-        if (4 * q + 4 <= count)
-            ((__global float4 *)out)[q] = (float4)(NAN);
-        else
-            for (ulong i = 4 * q; i < count; i++)
-                out[i] = NAN;
-    }
+    for (ulong i = get_global_id(0); i < count; i += get_global_size(0))
+        dst_set(NAN, out + i);
 }
 
-__kernel void judge_pick(__global const float *result, __global const ulong *index,
+__kernel void judge_pick(__global const dst_t *result, __global const ulong *index,
                          __global float *picked, const uint count)
 {
     const uint i = (uint)get_global_id(0);
     if (i < count)
-        picked[i] = result[index[i]];
+        picked[i] = dst_get(result + index[i]);
 }
 
 #define JOIN(i, j)                                                                                 \
@@ -62,7 +54,7 @@ __kernel void judge_pick(__global const float *result, __global const ulong *ind
     lost[i] += lost[j]
 
 __kernel __attribute__((reqd_work_group_size(WG, 1, 1))) void
-judge_digest(__global const float *result, const ulong count, const ulong seed, const ulong stream,
+judge_digest(__global const dst_t *result, const ulong count, const ulong seed, const ulong stream,
              __global float *sums)
 {
     __local float sum[WG];
@@ -74,14 +66,10 @@ judge_digest(__global const float *result, const ulong count, const ulong seed, 
 
     for (ulong q = first + lid; q < first + BLOCK / 4 && 4 * q < count; q += WG) {
         const float4 w = uniform4(seed, stream, q);
-        float4 v = (float4)(0.0f);
-        if (4 * q + 4 <= count) {
-            v = ((__global const float4 *)result)[q];
-        } else {
-            v.x = result[4 * q];
-            v.y = 4 * q + 1 < count ? result[4 * q + 1] : 0.0f;
-            v.z = 4 * q + 2 < count ? result[4 * q + 2] : 0.0f;
-        }
+        __global const dst_t *at = result + 4 * q;
+        const float4 v = (float4)(dst_get(at), 4 * q + 1 < count ? dst_get(at + 1) : 0.0f,
+                                  4 * q + 2 < count ? dst_get(at + 2) : 0.0f,
+                                  4 * q + 3 < count ? dst_get(at + 3) : 0.0f);
         const int4 good = isfinite(v);
         mine += dot(select((float4)(0.0f), v, good), w);
         mine_lost += (uint)(4 + good.x + good.y + good.z + good.w); /* true is -1 */

@@ -6,6 +6,7 @@
 #define RESCL_BENCH_H
 
 #include <rescl/device.h>
+#include <rescl/precision.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -24,6 +25,7 @@ typedef struct rescl_bench_options {
     /** rescl_bench_model, rescl_bench_step: the input goes up anew for each step, while the device works
      * on the one before, as in training on a data set; else it lies on the device from the first on. */
     bool host_input;
+    rescl_precision precision; /**< default RESCL_PRECISION_FP32 */
 } rescl_bench_options;
 
 RESCL_API void rescl_bench_options_init(rescl_bench_options *out, size_t struct_size);
@@ -48,7 +50,7 @@ RESCL_API rescl_status rescl_bench_model(rescl_device *device, const rescl_bench
 /** One (problem, pass, implementation) of a model's convolutions and dense layers, or a product. */
 typedef struct rescl_bench_op_row {
     const char *op, *pass, *impl;
-    char shape[96]; /**< such as "32x16x16x64 -> 256, 3x3/1" */
+    char shape[96]; /**< such as "32x16x16x64 -> 256, 3x3/1", with ", bf16" where it is so */
     size_t count;   /**< how often the model has it */
     bool preferred; /**< the implementation that a network on this device would use */
     double median_ms, min_ms, gflops;

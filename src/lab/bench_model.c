@@ -2,6 +2,7 @@
 #include "alloc.h"
 #include "clock.h"
 #include "error.h"
+#include "lossscale.h"
 #include "netmodel.h"
 #include "optionvalue.h"
 #include "replica.h"
@@ -41,6 +42,7 @@ typedef struct bench {
     int32_t *labels;
     float table[3][256];
     uint64_t step;
+    rs_loss_scale scale; /* of fp16 */
 } bench;
 
 static rescl_status make_input(bench *b)
@@ -69,6 +71,29 @@ static rescl_status send_input(bench *b)
     return rs_replica_send(b->replica, &images);
 }
 
+/* As a run does it: in fp16 an update waits until it is known that no gradient overflowed. */
+static rescl_status train(bench *b, const rs_rates *rates)
+{
+    rescl_status st = RESCL_OK;
+    rs_store *store = b->replica->store;
+    const bool scaled = b->o->precision == RESCL_PRECISION_FP16;
+    rs_step step = RS_STEP(0, b->step);
+    bool finite = true;
+
+    step.scale = scaled ? b->scale.scale : 1.0;
+    RS_TRY(rs_net_backward(b->net, &step, NULL));
+    if (scaled) {
+        RS_TRY(rs_store_unscale(store, step.scale));
+        RS_TRY(rs_store_grads_finite(store, &finite));
+        RS_FAIL_IF(!rs_loss_scale_next(&b->scale, finite), RESCL_ERR_NUMERIC,
+                   "bench: gradients are not finite whatever the loss is scaled by");
+    }
+    if (finite)
+        RS_TRY(rs_store_update(store, rates, b->step + 1));
+out:
+    return st;
+}
+
 /* With the host's input a step takes the batch that was sent in the step before, and sends the next. */
 static rescl_status one_step(bench *b)
 {
@@ -78,10 +103,8 @@ static rescl_status one_step(bench *b)
     if (b->o->host_input || b->step == 0)
         RS_TRY(rs_replica_receive(b->replica, b->net));
     RS_TRY(rs_replica_forward(b->replica, b->net, 0, b->step));
-    if (b->o->train) {
-        RS_TRY(rs_net_backward(b->net, &RS_STEP(0, b->step), NULL));
-        RS_TRY(rs_store_update(b->replica->store, &rates, b->step + 1));
-    }
+    if (b->o->train)
+        RS_TRY(train(b, &rates));
     if (b->o->host_input)
         RS_TRY(send_input(b));
     RS_TRY(rs_replica_settle(b->replica));
@@ -121,7 +144,7 @@ static rescl_status open_bench(bench *b)
                                        .name = o->model,
                                        .classes = o->classes,
                                        .image_size = o->size};
-    rs_replica_options plan = {0};
+    rs_replica_options plan = {.precision = o->precision};
     const rs_optim_def *optimiser = NULL;
     rs_optim_hyper hyper;
 
@@ -129,6 +152,7 @@ static rescl_status open_bench(bench *b)
                "bench: batch %zu, repeats %zu: expected at least 1", o->batch, o->repeats);
     RS_TRY(rs_optim_find(o->opt ? o->opt : "sgd", &optimiser));
     hyper = rs_optim_default(optimiser);
+    b->scale.scale = RS_LOSS_SCALE_FIRST;
     RS_TRY(rescl_model_create(&about, &b->model));
     if (o->train) {
         plan.hyper = &hyper;

@@ -47,21 +47,27 @@ typedef struct audience {
     void *user;
 } audience;
 
-/* "32x16x16x64 -> 256, 3x3/1" */
+/* "32x16x16x64 -> 256, 3x3/1", and how it is stored or computed unless that is f32. */
 static void describe(const rs_problem *p, char *text, size_t bytes)
 {
     const rs_shape *s = &p->src[0];
+    const bool tf32 = p->math == RS_MATH_TF32;
+    char type[16] = "";
 
+    if (tf32 || p->src_type[0] != RS_F32)
+        snprintf(type, sizeof type, ", %s", tf32 ? "tf32" : rs_dtype_name(p->src_type[0]));
     if (p->op == &rs_op_conv2d) {
         const rs_conv2d_attr *a = p->attr;
         char groups[32] = "";
         if (a->groups > 1)
             snprintf(groups, sizeof groups, ", %zu groups", a->groups);
-        snprintf(text, bytes, "%zux%zux%zux%zu -> %zu, %zux%zu/%zu%s", s->dim[0], s->dim[1],
-                 s->dim[2], s->dim[3], a->filters, a->kernel_h, a->kernel_w, a->stride_h, groups);
+        snprintf(text, bytes, "%zux%zux%zux%zu -> %zu, %zux%zu/%zu%s%s", s->dim[0], s->dim[1],
+                 s->dim[2], s->dim[3], a->filters, a->kernel_h, a->kernel_w, a->stride_h, groups,
+                 type);
     } else {
         const rs_dense_attr *a = p->attr;
-        snprintf(text, bytes, "%zux%zu -> %zu", s->dim[0], rs_shape_count(s) / s->dim[0], a->units);
+        snprintf(text, bytes, "%zux%zu -> %zu%s", s->dim[0], rs_shape_count(s) / s->dim[0],
+                 a->units, type);
     }
 }
 
@@ -295,6 +301,7 @@ rescl_status rescl_bench_ops(rescl_device *device, const rescl_bench_options *op
     about.image_size = o.size;
     RS_TRY(check_options(&o, o.batch, impl));
     RS_TRY(rs_model_build(&about, &model));
+    rs_graph_set_precision(model->graph, o.precision);
     RS_TRY(rs_worklist_add_graph(&list, model->graph, o.batch, o.train));
     RS_TRY(bench_list(device, &o, &list, &to));
 out:
@@ -319,6 +326,8 @@ rescl_status rescl_bench_product(rescl_device *device, size_t m, size_t n, size_
     RS_TRY(rs_options_take(&o, sizeof o, options, "rescl_bench_options"));
     RS_TRY(check_options(&o, 1, impl));
     RS_TRY(rs_problem_init(&p, &rs_op_dense, &attr, o.train, &a, 1));
+    p.src_type[0] = p.dst_type = rs_precision_storage(o.precision);
+    p.math = o.precision == RESCL_PRECISION_TF32 ? RS_MATH_TF32 : RS_MATH_F32;
     RS_TRY(rs_worklist_add_layer(&list, &p, true));
     RS_TRY(bench_list(device, &o, &list, &to));
 out:

@@ -89,7 +89,7 @@ static void find_truth(void *arg)
 {
     const truth_job *job = arg;
     const rs_judge *j = job->judge;
-    const rs_ref ref = {.number = rs_trial_number};
+    const rs_ref ref = {.number = rs_trial_numbers(j->p)};
     j->truth[job->at] = j->p->op->reference_at(j->p, j->pass, &ref, (size_t)j->index[job->at]);
 }
 
@@ -125,10 +125,12 @@ static size_t sample_count(size_t count, size_t terms)
 static rescl_status make_buffers(rs_judge *j)
 {
     rescl_status st = RESCL_OK;
-    char options[48];
+    const char *storage = rs_trial_storage(j->result.dtype);
+    char options[64];
 
     j->group = rs_group_size(rs_device_caps(j->dev), 64);
-    snprintf(options, sizeof options, "-DWG=%zu -DBLOCK=%d", j->group, BLOCK);
+    snprintf(options, sizeof options, "-DWG=%zu -DBLOCK=%d%s%s", j->group, BLOCK,
+             *storage ? " " : "", storage);
     RS_TRY(rs_kernel_get(j->dev, FILE_STEM, options, "judge_pick", &j->pick));
     RS_TRY(rs_kernel_get(j->dev, FILE_STEM, options, "judge_digest", &j->digest));
     RS_TRY(rs_buffer_create(j->dev, j->samples * sizeof *j->index, &j->index_buf));
@@ -218,7 +220,7 @@ static void judge_drawn(const rs_judge *j, size_t terms, rs_verdict *out)
     double diff2 = 0.0, want2 = 0.0;
     for (size_t i = 0; i < j->samples; i++) {
         const double got = (double)j->picked[i], want = j->truth[i];
-        const double tolerance = rs_tolerance(RS_F32, terms, fmax(fabs(want), j->rms));
+        const double tolerance = rs_tolerance(j->result.dtype, terms, fmax(fabs(want), j->rms));
         out->share = fmax(out->share, share_of(got, want, tolerance));
         diff2 += isfinite(got) ? (got - want) * (got - want) : INFINITY;
         want2 += want * want;
@@ -228,13 +230,14 @@ static void judge_drawn(const rs_judge *j, size_t terms, rs_verdict *out)
 
 static void judge_sums(const rs_judge *j, size_t terms, rs_verdict *out)
 {
+    const rs_dtype type = j->result.dtype;
     for (size_t b = 0; b < j->blocks; b++) {
         const size_t rest = j->count - b * BLOCK, n = rest < BLOCK ? rest : BLOCK;
         out->lost += (size_t)j->sums[2 * b + 1];
         if (!j->trusted)
             continue;
-        const double tolerance = sqrt((double)n) * (rs_tolerance(RS_F32, terms, j->rms) +
-                                                    rs_tolerance(RS_F32, j->trusted_terms, j->rms));
+        const double tolerance = sqrt((double)n) * (rs_tolerance(type, terms, j->rms) +
+                                                    rs_tolerance(type, j->trusted_terms, j->rms));
         out->share = fmax(out->share,
                           share_of((double)j->sums[2 * b], (double)j->trusted[2 * b], tolerance));
     }

@@ -3,6 +3,7 @@
 #include "alloc.h"
 #include "choice.h"
 #include "error.h"
+#include "half.h"
 #include "rng.h"
 #include "rounds.h"
 #include "spread.h"
@@ -14,11 +15,38 @@
 
 /* ---- numbers ----------------------------------------------------------------------------- */
 
-double rs_trial_number(rs_role role, size_t index)
+static double number_f32(rs_role role, size_t index)
 {
     uint32_t word[4];
     rs_philox((uint64_t)role, STREAM_DATA, index / 4, word);
     return (double)(word[index % 4] >> 8) * 0x1p-23 - 1.0;
+}
+
+static bool is_param(rs_role role)
+{
+    return role >= RS_ROLE_PARAM && role < RS_ROLE_DIFF_DST;
+}
+
+static double number_bf16(rs_role role, size_t index)
+{
+    const double x = number_f32(role, index);
+    return is_param(role) ? x : (double)rs_float_of_bf16(rs_bf16_of_float((float)x));
+}
+
+static double number_f16(rs_role role, size_t index)
+{
+    const double x = number_f32(role, index);
+    return is_param(role) ? x : (double)rs_float_of_f16(rs_f16_of_float((float)x));
+}
+
+rs_trial_number rs_trial_numbers(const rs_problem *p)
+{
+    return p->dst_type == RS_BF16 ? number_bf16 : p->dst_type == RS_F16 ? number_f16 : number_f32;
+}
+
+const char *rs_trial_storage(rs_dtype type)
+{
+    return type == RS_BF16 ? "-DDST_BF16" : type == RS_F16 ? "-DDST_F16" : "";
 }
 
 /* Work-items that take all quads of a tensor in turns. */
@@ -37,7 +65,7 @@ rescl_status rs_trial_fill(rescl_device *dev, const rs_tensor *t, uint64_t seed)
     const rs_grid grid = quads_grid(dev, count);
     rs_kernel *k = NULL;
 
-    RS_TRY(rs_kernel_get(dev, FILE_STEM, "", "trial_fill", &k));
+    RS_TRY(rs_kernel_get(dev, FILE_STEM, rs_trial_storage(t->dtype), "trial_fill", &k));
     RS_TRY(RS_LAUNCH(dev, k, grid, RS_BUF(t->buf), RS_ULONG(count), RS_ULONG(seed),
                      RS_ULONG(STREAM_DATA)));
 out:
@@ -51,7 +79,7 @@ rescl_status rs_trial_spoil(rescl_device *dev, const rs_tensor *t)
     const rs_grid grid = quads_grid(dev, count);
     rs_kernel *k = NULL;
 
-    RS_TRY(rs_kernel_get(dev, FILE_STEM, "", "trial_spoil", &k));
+    RS_TRY(rs_kernel_get(dev, FILE_STEM, rs_trial_storage(t->dtype), "trial_spoil", &k));
     RS_TRY(RS_LAUNCH(dev, k, grid, RS_BUF(t->buf), RS_ULONG(count)));
 out:
     return st;
@@ -59,13 +87,13 @@ out:
 
 /* ---- tensors ----------------------------------------------------------------------------- */
 
-static rescl_status make_tensor(rescl_device *dev, const rs_shape *shape, uint64_t seed,
-                                rs_tensor *out)
+static rescl_status make_tensor(rescl_device *dev, const rs_shape *shape, rs_dtype type,
+                                uint64_t seed, rs_tensor *out)
 {
     rescl_status st = RESCL_OK;
 
-    *out = (rs_tensor){.shape = *shape, .dtype = RS_F32};
-    RS_TRY(rs_buffer_create(dev, rs_shape_count(shape) * sizeof(float), &out->buf));
+    *out = (rs_tensor){.shape = *shape, .dtype = type};
+    RS_TRY(rs_buffer_create(dev, rs_shape_count(shape) * rs_dtype_bytes(type), &out->buf));
     RS_TRY(rs_trial_fill(dev, out, seed));
 out:
     return st;
@@ -78,18 +106,20 @@ rescl_status rs_trial_args_make(rescl_device *dev, const rs_problem *p, bool bac
 
     *out = (rs_args){0};
     for (int i = 0; i < p->nsrc; i++)
-        RS_TRY(make_tensor(dev, &p->src[i], RS_ROLE_SRC + (uint64_t)i, &out->src[i]));
-    RS_TRY(make_tensor(dev, &p->dst, other++, &out->dst));
+        RS_TRY(
+            make_tensor(dev, &p->src[i], p->src_type[i], RS_ROLE_SRC + (uint64_t)i, &out->src[i]));
+    RS_TRY(make_tensor(dev, &p->dst, p->dst_type, other++, &out->dst));
     for (int i = 0; i < p->nparam; i++)
-        RS_TRY(make_tensor(dev, &p->param[i].shape, RS_ROLE_PARAM + (uint64_t)i, &out->param[i]));
+        RS_TRY(make_tensor(dev, &p->param[i].shape, RS_F32, RS_ROLE_PARAM + (uint64_t)i,
+                           &out->param[i]));
     for (int i = 0; i < p->nws; i++)
-        RS_TRY(make_tensor(dev, &p->ws[i], other++, &out->ws[i]));
+        RS_TRY(make_tensor(dev, &p->ws[i], RS_F32, other++, &out->ws[i]));
     if (!backward)
         goto out;
-    RS_TRY(make_tensor(dev, &p->dst, RS_ROLE_DIFF_DST, &out->diff_dst));
-    RS_TRY(make_tensor(dev, &p->src[0], RS_ROLE_DIFF_SRC, &out->diff_src[0]));
+    RS_TRY(make_tensor(dev, &p->dst, p->dst_type, RS_ROLE_DIFF_DST, &out->diff_dst));
+    RS_TRY(make_tensor(dev, &p->src[0], p->src_type[0], RS_ROLE_DIFF_SRC, &out->diff_src[0]));
     for (int i = 0; i < p->nparam; i++)
-        RS_TRY(make_tensor(dev, &p->param[i].shape, other++, &out->diff_param[i]));
+        RS_TRY(make_tensor(dev, &p->param[i].shape, RS_F32, other++, &out->diff_param[i]));
 out:
     if (st != RESCL_OK)
         rs_trial_args_release(out);
@@ -128,7 +158,7 @@ static rescl_status make_norm(rescl_device *dev, const rs_problem *p, rs_trial *
 
     RS_TRY(rs_buffer_create(dev, rs_sums_bytes(t->plan.sums_parts, channels), &t->sums));
     for (size_t i = 0; i < RS_COUNT(t->norm); i++)
-        RS_TRY(make_tensor(dev, &each, SEED_OTHERS + i, &t->norm[i]));
+        RS_TRY(make_tensor(dev, &each, RS_F32, SEED_OTHERS + i, &t->norm[i]));
 out:
     return st;
 }

@@ -5,17 +5,22 @@
 #include "op.h"
 
 /* Tensors of a problem on the device, filled there with uniform numbers in [-1, 1) that depend on
- * nothing but tensor and index; with those of the backward passes where `backward`. For problems of
- * f32 alone. */
+ * nothing but tensor, index and how the tensor stores them; with those of the backward passes where
+ * `backward`. */
 rescl_status rs_trial_args_make(rescl_device *dev, const rs_problem *p, bool backward, rs_args *out)
     RESCL_CHECK;
 void rs_trial_args_release(rs_args *args);
 
-/* Element `index` of the tensor of that role, as rs_trial_args_make fills it. From any thread. */
-double rs_trial_number(rs_role role, size_t index);
+/* What gives element `index` of the tensor of that role, as rs_trial_args_make fills it for a problem
+ * whose activations are all of one type. From any thread. */
+typedef double (*rs_trial_number)(rs_role role, size_t index);
+rs_trial_number rs_trial_numbers(const rs_problem *p);
 
-/* Fills a tensor of f32 with the numbers of a seed, of which those of the roles are their own; or with
- * NaN. Asynchronous. */
+/* What tells cl/trial.cl how a tensor is stored: an option, or "". */
+const char *rs_trial_storage(rs_dtype type);
+
+/* Fills a tensor of floats with the numbers of a seed, of which those of the roles are their own; or
+ * with NaN. Asynchronous. */
 rescl_status rs_trial_fill(rescl_device *dev, const rs_tensor *t, uint64_t seed) RESCL_CHECK;
 rescl_status rs_trial_spoil(rescl_device *dev, const rs_tensor *t) RESCL_CHECK;
 

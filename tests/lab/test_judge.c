@@ -55,7 +55,7 @@ static void the_device_fills_what_the_host_knows(void **state)
         float *v = read_tensor(known[t].tensor);
         double sum = 0.0;
         for (size_t i = 0; i < count; i++) {
-            assert_true((double)v[i] == rs_trial_number(known[t].role, i));
+            assert_true((double)v[i] == rs_trial_numbers(&p)(known[t].role, i));
             assert_true(v[i] >= -1.0f && v[i] < 1.0f);
             sum += (double)v[i];
         }
