@@ -59,6 +59,8 @@ typedef struct rescl_device_info {
     uint64_t core_register_bytes; /**< register file of a core */
     uint64_t core_local_bytes;    /**< local memory of a core, shared by its work-groups */
     uint64_t bandwidth;           /**< bytes per second of global memory, by the architecture */
+    unsigned engine_lanes; /**< multiply-adds of 16-bit numbers that the matrix engines of a core
+                              begin in a clock, by the architecture */
 } rescl_device_info;
 
 /**
@@ -85,6 +87,21 @@ RESCL_API const rescl_device_info *rescl_runtime_get_device_info(const rescl_run
  */
 RESCL_API rescl_status rescl_runtime_select(const rescl_runtime *runtime, const char *selector,
                                             size_t *index) RESCL_CHECK;
+
+/** A matrix engine: instructions that multiply small matrices, of bfloat16, half or TF32 numbers. */
+typedef struct rescl_engine {
+    const char *name; /**< such as "nv_bf16"; static */
+    bool usable;      /**< it compiles for the device and gives the right numbers there */
+    char reason[256]; /**< why not; where it is taken without a trial, by what; or "" */
+} rescl_engine;
+
+/**
+ * Into `out` up to `most` of the engines that rescl knows, those that device `index` of the runtime has
+ * and those that it has not; *count is how many there are. What the device and its driver do not rule
+ * out is tried, in processes of its own, unless the cache on disk knows how that went.
+ */
+RESCL_API rescl_status rescl_runtime_probe(rescl_runtime *runtime, size_t index, rescl_engine *out,
+                                           size_t most, size_t *count) RESCL_CHECK;
 
 typedef enum rescl_device_flags {
     /** Record the time of every kernel; RESCL_ERR_UNSUPPORTED where the driver cannot. */

@@ -24,6 +24,39 @@ static json_t *json_known(uint64_t number)
     return number ? json_integer((json_int_t)number) : json_null();
 }
 
+/* What is listed, as the options say. */
+typedef struct listing {
+    rescl_runtime *runtime;
+    size_t selected; /* the number of devices: none */
+    bool probe, probe_selected;
+} listing;
+
+enum { MOST_ENGINES = 32 };
+
+/* Whether the engines of a device are listed. */
+static bool probes(const listing *l, size_t index)
+{
+    return l->probe && (!l->probe_selected || index == l->selected) &&
+           rescl_runtime_get_device_info(l->runtime, index)->usable;
+}
+
+static rescl_status engines_json(const listing *l, size_t index, json_t **out)
+{
+    rescl_engine engine[MOST_ENGINES];
+    size_t count = 0;
+    const rescl_status st = rescl_runtime_probe(l->runtime, index, engine, MOST_ENGINES, &count);
+    *out = json_array();
+    for (size_t i = 0; st == RESCL_OK && i < count && i < MOST_ENGINES; i++) {
+        json_t *o = json_object();
+        cli_json_set(o, "name", json_string(engine[i].name));
+        cli_json_set(o, "usable", json_boolean(engine[i].usable));
+        cli_json_set(o, "reason",
+                     engine[i].reason[0] ? cli_json_string(engine[i].reason) : json_null());
+        cli_json_append(*out, o);
+    }
+    return st;
+}
+
 static json_t *device_json(const rescl_device_info *d, bool selected)
 {
     json_t *o = json_object();
@@ -65,17 +98,29 @@ static json_t *device_json(const rescl_device_info *d, bool selected)
     return o;
 }
 
-static int print_json(const rescl_runtime *runtime, size_t selected)
+static int print_json(const listing *l)
 {
     json_t *list = json_array();
-    for (size_t i = 0; i < rescl_runtime_device_count(runtime); i++)
-        cli_json_append(list,
-                        device_json(rescl_runtime_get_device_info(runtime, i), i == selected));
+    for (size_t i = 0; i < rescl_runtime_device_count(l->runtime); i++) {
+        json_t *o = device_json(rescl_runtime_get_device_info(l->runtime, i), i == l->selected);
+        json_t *engines = NULL;
+        if (probes(l, i)) {
+            const rescl_status st = engines_json(l, i, &engines);
+            cli_json_set(o, "engines", engines);
+            if (st != RESCL_OK) {
+                json_decref(o);
+                json_decref(list);
+                return cli_fail(st, true);
+            }
+        }
+        cli_json_append(list, o);
+    }
     return cli_json_print(list);
 }
 
-static int print_table(const rescl_runtime *runtime, size_t selected)
+static int print_table(const listing *l)
 {
+    const rescl_runtime *runtime = l->runtime;
     static const char *const head[] = {"",      "device", "type",     "name",  "platform",
                                        "units", "memory", "language", "usable"};
     cli_table t;
@@ -85,7 +130,7 @@ static int print_table(const rescl_runtime *runtime, size_t selected)
     for (size_t i = 0; i < rescl_runtime_device_count(runtime); i++) {
         const rescl_device_info *d = rescl_runtime_get_device_info(runtime, i);
         char memory[32];
-        cli_table_add(&t, "%s", i == selected ? "*" : "");
+        cli_table_add(&t, "%s", i == l->selected ? "*" : "");
         cli_table_add(&t, "%zu:%zu", d->platform, d->device);
         cli_table_add(&t, "%s", type_name(d->type));
         cli_table_add(&t, "%s", d->name);
@@ -144,6 +189,34 @@ static int print_cores(const rescl_runtime *runtime)
     return good ? CLI_OK : CLI_FAILURE;
 }
 
+static int print_engines(const listing *l)
+{
+    static const char *const head[] = {"device", "engine", "usable"};
+    cli_table t;
+    rescl_status st = RESCL_OK;
+    cli_table_init(&t, sizeof head / sizeof *head);
+    for (size_t i = 0; i < t.columns; i++)
+        cli_table_add(&t, "%s", head[i]);
+    for (size_t i = 0; i < rescl_runtime_device_count(l->runtime) && st == RESCL_OK; i++) {
+        const rescl_device_info *d = rescl_runtime_get_device_info(l->runtime, i);
+        rescl_engine engine[MOST_ENGINES];
+        size_t count = 0;
+        if (probes(l, i))
+            st = rescl_runtime_probe(l->runtime, i, engine, MOST_ENGINES, &count);
+        for (size_t k = 0; st == RESCL_OK && k < count && k < MOST_ENGINES; k++) {
+            const char *reason = engine[k].reason;
+            cli_table_add(&t, "%zu:%zu", d->platform, d->device);
+            cli_table_add(&t, "%s", engine[k].name);
+            cli_table_add(&t, "%s%s%s", engine[k].usable ? "yes" : "no", reason[0] ? ": " : "",
+                          reason);
+        }
+    }
+    const bool good =
+        st == RESCL_OK && putchar('\n') != EOF && cli_table_print(&t, "plain", stdout);
+    cli_table_fini(&t);
+    return st != RESCL_OK ? cli_fail(st, true) : good ? CLI_OK : CLI_FAILURE;
+}
+
 int cmd_devices(const cli_args *args)
 {
     if (args->operands) {
@@ -154,17 +227,22 @@ int cmd_devices(const cli_args *args)
     rescl_status st = rescl_runtime_create(&runtime);
     if (st != RESCL_OK)
         return cli_fail(st, true);
-    size_t selected = rescl_runtime_device_count(runtime);
-    st = rescl_runtime_select(runtime, cli_str(args, OPT_device), &selected);
+    listing l = {.runtime = runtime,
+                 .selected = rescl_runtime_device_count(runtime),
+                 .probe = cli_bool(args, OPT_probe),
+                 .probe_selected = args->value[OPT_device].origin == ORIGIN_FLAG};
+    st = rescl_runtime_select(runtime, cli_str(args, OPT_device), &l.selected);
     if (st != RESCL_OK)
-        selected = rescl_runtime_device_count(runtime);
-    int code =
-        cli_bool(args, OPT_json) ? print_json(runtime, selected) : print_table(runtime, selected);
-    if (code == CLI_OK && cli_bool(args, OPT_verbose) && !cli_bool(args, OPT_json))
+        l.selected = rescl_runtime_device_count(runtime);
+    const bool json = cli_bool(args, OPT_json);
+    int code = json ? print_json(&l) : print_table(&l);
+    if (code == CLI_OK && cli_bool(args, OPT_verbose) && !json)
         code = print_cores(runtime);
+    if (code == CLI_OK && l.probe && !json)
+        code = print_engines(&l);
     if (st != RESCL_OK)
         code = cli_fail(st, true);
-    else
+    else if (code == CLI_OK)
         cli_note("* is what --device %s takes", args->value[OPT_device].text);
     rescl_runtime_destroy(runtime);
     return code;

@@ -62,6 +62,7 @@ rescl_status rs_caps_probe(const rs_hw *hw, rs_caps *out)
     if (out->fp16)
         out->half_width =
             (unsigned)rs_ask_number(&asking, CL_DEVICE_NATIVE_VECTOR_WIDTH_HALF, info->float_width);
+    out->engine_lanes = info->engine_lanes;
     RS_FAIL_IF(asking.out_of_memory, RESCL_ERR_MEMORY, "out of host memory");
     RS_CL_CODE(asking.code, asking.call);
 out:

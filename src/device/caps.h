@@ -7,6 +7,14 @@
 
 #include <rescl/device.h>
 
+/* Matrix engines. */
+typedef enum rs_engine {
+#define RS_ENGINE(name, gate, options, more) RS_ENGINE_##name,
+#include "engines.def"
+#undef RS_ENGINE
+    RS_ENGINE_COUNT
+} rs_engine;
+
 typedef struct rs_caps {
     rescl_device_type type;
     unsigned compute_units; /* that run work-groups: rescl_device_info.cores */
@@ -22,6 +30,15 @@ typedef struct rs_caps {
     unsigned item_registers; /* of 4 bytes, that a work-item may have */
     uint64_t unit_register_bytes, unit_local_bytes;
     double clock_hz, bandwidth; /* bytes per second */
+    unsigned engines;           /* bits 1u << rs_engine that kernels may use: rs_has_engine */
+    bool emulates;              /* by ordinary arithmetic (RESCL_ENGINES=emulate) */
+    unsigned engine_lanes;      /* multiply-adds of 16-bit numbers in a clock of a unit, by engines;
+                                 * 0: not known */
 } rs_caps;
+
+static inline bool rs_has_engine(const rs_caps *caps, rs_engine e)
+{
+    return (caps->engines & 1u << e) != 0;
+}
 
 #endif

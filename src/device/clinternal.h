@@ -89,6 +89,16 @@ bool rs_cores_assume(rescl_device_info *info, const char *architecture);
 /* After quirks and limits set by hand were applied to hw->info. */
 rescl_status rs_caps_probe(const rs_hw *hw, rs_caps *out) RESCL_CHECK;
 
+/* The engines of a device (engine.c) of which rs_caps_probe filled the rest, into caps->engines and
+ * caps->emulates; `told` has RS_ENGINE_COUNT, or is NULL. What its gate lets pass is tried, unless the
+ * cache knows how that went. */
+rescl_status rs_engines_find(const rs_hw *hw, rs_caps *caps, rescl_engine *told) RESCL_CHECK;
+
+/* Tries an engine in a process of its own, whatever its gate says, for at most `patience` seconds: why not
+ * into `reason`, or "". *lasts: the same would come of it again. */
+rescl_status rs_engine_try(const rs_hw *hw, rs_engine e, unsigned patience, char reason[256],
+                           bool *lasts) RESCL_CHECK;
+
 struct rescl_runtime {
     rs_hw *devices;
     size_t count, cap;
@@ -108,8 +118,9 @@ typedef enum rs_quirk_flag {
     RS_QUIRK_LAST_RESORT = 2,  /* "auto", "cpu" and "gpu" take it only for want of another */
     RS_QUIRK_NO_BINARIES = 4,  /* it does not survive a bad program binary: build from source */
     RS_QUIRK_NO_TIMES = 8,     /* the times of its events are none */
-    RS_QUIRK_LAZY = 16,       /* it compiles a kernel again when it first launches it in some way */
-    RS_QUIRK_LOCAL_TWICE = 32 /* CL_KERNEL_LOCAL_MEM_SIZE counts a kernel's arrays twice */
+    RS_QUIRK_LAZY = 16, /* it compiles a kernel again when it is first launched in some way */
+    RS_QUIRK_LOCAL_TWICE = 32, /* CL_KERNEL_LOCAL_MEM_SIZE counts a kernel's arrays twice */
+    RS_QUIRK_ASSEMBLY = 64     /* kernels may have the host's instructions as inline assembly */
 } rs_quirk_flag;
 
 /* Sets hw->quirks and hw->quirk_options from the rows of quirks.def that match. */

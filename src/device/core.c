@@ -23,15 +23,16 @@ enum {
 /* One row of quirks.def: a core of the architectures whose names begin so. */
 typedef struct core {
     const char *architecture;
-    unsigned subgroup, own, lanes;
+    unsigned subgroup, own, lanes, engines;
     unsigned registers, local; /* KiB */
     unsigned items, groups;
     double bytes;
 } core;
 
 #define RS_QUIRK(field, substring, driver, flags, options)
-#define RS_CORE(architecture, subgroup, own, lanes, registers, local, items, groups, bytes)        \
-    {architecture, subgroup, own, lanes, registers, local, items, groups, bytes},
+#define RS_CORE(architecture, subgroup, own, lanes, engines, registers, local, items, groups,      \
+                bytes)                                                                             \
+    {architecture, subgroup, own, lanes, engines, registers, local, items, groups, bytes},
 static const core cores[] = {
 #include "quirks.def"
 };
@@ -48,6 +49,7 @@ static bool take_row(rescl_device_info *info, double share)
         info->subgroup = c->subgroup;
         info->item_registers = c->own;
         info->core_lanes = (unsigned)(share * c->lanes);
+        info->engine_lanes = (unsigned)(share * c->engines);
         info->core_items = (unsigned)(share * c->items);
         info->core_groups = (unsigned)(share * c->groups);
         info->core_register_bytes = (uint64_t)(share * c->registers * 1024);

@@ -38,6 +38,7 @@ rescl_status rescl_device_open(rescl_runtime *runtime, const char *selector, uns
     pthread_cond_init(&dev->program_built, NULL);
     dev->hw = &runtime->devices[index];
     RS_TRY(rs_caps_probe(dev->hw, &dev->caps));
+    RS_TRY(rs_engines_find(dev->hw, &dev->caps, NULL));
     RS_OOM(dev->options = base_options(dev->hw));
     if (flags & RESCL_DEVICE_PROFILE)
         RS_TRY(rs_profile_create(dev->hw, &dev->profile));

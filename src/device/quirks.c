@@ -12,7 +12,7 @@ typedef struct quirk {
     const char *options;
 } quirk;
 
-#define RS_CORE(architecture, subgroup, own, lanes, registers, local, items, groups, bytes)
+#define RS_CORE(architecture, subgroup, own, lanes, engines, registers, local, items, groups, bytes)
 #define RS_QUIRK(field, substring, driver, flags, options)                                         \
     {field, substring, driver, flags, options},
 static const quirk quirks[] = {

@@ -10,6 +10,19 @@ run devices -v
 want_code 0
 want_out "sub-group"
 want_out "not reported"
+run devices --probe
+want_code 0
+want_out "engine"
+want_out "nv_bf16"
+run devices --probe --json
+want_code 0
+want_out '"engines"'
+want_out '"x86_bf16"'
+command="RESCL_ENGINES=emulate rescl devices --probe"
+RESCL_ENGINES=emulate "$RESCL" devices --probe >out 2>err
+code=$?
+want_code 0
+want_out "emulated by RESCL_ENGINES"
 run devices --device no-such-device
 want_code 3
 want_out "device"

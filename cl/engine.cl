@@ -1,0 +1,54 @@
+/* The probe of a matrix engine: engine.clh's and engine_x86.clh's own functions on numbers of which the
+ * host knows the product.
+ *
+ * Kernel: engine_probe, d[16][16] = 2 * a[16][8 words] * b[8 words][16], by one work-group. */
+#define SIDE 16
+
+#ifdef ENGINE_X86_BF16
+#include "engine_x86.clh"
+
+kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
+engine_probe(global const uint *restrict a, global const uint *restrict b, global float *restrict d)
+{
+    for (int m = 0; m < SIDE; m++) {
+        float16 acc = (float16)(0.0f);
+        for (int k = 0; k < 16; k++)
+            acc = dot_pairs(acc, (uint16)(a[m * 8 + k % 8]), vload16(k % 8, b));
+        vstore16(acc, m, d);
+    }
+}
+#else
+#include "engine.clh"
+
+kernel __attribute__((reqd_work_group_size(LANES, 1, 1))) WIDTH void
+engine_probe(global const uint *restrict a, global const uint *restrict b, global float *restrict d)
+{
+    local uint A[SIDE * FRAG_K], B[FRAG_K * SIDE];
+    local float D[SIDE * SIDE];
+#ifdef EMULATE
+    local uint exchange[EXCHANGE];
+#endif
+    const int lane = get_local_id(0);
+    for (int i = lane; i < SIDE * FRAG_K; i += LANES) {
+        A[i] = a[i];
+        B[i] = b[i];
+    }
+    barrier(CLK_LOCAL_MEM_FENCE);
+    for (int m = 0; m < SIDE; m += FRAG_M)
+        for (int n = 0; n < SIDE; n += FRAG_N) {
+            uint of_a[A_WORDS], of_b[B_WORDS];
+            float sum[D_NUMBERS];
+#pragma unroll
+            for (int i = 0; i < D_NUMBERS; i++)
+                sum[i] = 0.0f;
+            load_a(A + m * FRAG_K, FRAG_K, 1, lane, of_a);
+            load_b(B + n, SIDE, lane, of_b);
+            engine_multiply(sum, of_a, of_b ENGINE_ARG);
+            engine_multiply(sum, of_a, of_b ENGINE_ARG);
+            store_d(sum, D + m * SIDE + n, SIDE, lane);
+        }
+    barrier(CLK_LOCAL_MEM_FENCE);
+    for (int i = lane; i < SIDE * SIDE; i += LANES)
+        d[i] = D[i];
+}
+#endif

@@ -1,0 +1,146 @@
+/* Engines: what RESCL_ENGINES says, and what may become of trying one, by tests/device/kernels/trials.cl. */
+#include "clinternal.h"
+#include "command.h"
+#include "device_support.h"
+#include "path.h"
+#include "testing.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static void with_engines(const char *list, unsigned want, bool emulated)
+{
+    rescl_runtime *rt = NULL;
+    setenv("RESCL_ENGINES", list, 1);
+    rescl_device *dev = test_device_open(&rt);
+    assert_int_equal(rs_device_caps(dev)->engines, want);
+    assert_int_equal(rs_device_caps(dev)->emulates, emulated);
+    test_device_close(rt, dev);
+    unsetenv("RESCL_ENGINES");
+}
+
+static void are_those_that_the_environment_lists(void **state)
+{
+    (void)state;
+    with_engines("none", 0, false);
+    with_engines("nv_tf32,amd_wmma", 1u << RS_ENGINE_nv_tf32 | 1u << RS_ENGINE_amd_wmma, false);
+    with_engines("x86_bf16", 1u << RS_ENGINE_x86_bf16, false);
+    rescl_runtime *rt = NULL;
+    rescl_device *dev = NULL;
+    setenv("RESCL_ENGINES", "nv_tf32,nv_fp8", 1);
+    assert_ok(rescl_runtime_create(&rt));
+    assert_fails(rescl_device_open(rt, NULL, 0, &dev), RESCL_ERR_ARG, "nv_fp8", "nv_bf16");
+    rescl_runtime_destroy(rt);
+    unsetenv("RESCL_ENGINES");
+}
+
+static void are_emulated_as_the_architecture_has_them(void **state)
+{
+    static const struct {
+        const char *class, *architecture;
+        unsigned want;
+    } devices[] = {
+        {"cpu", "", 1u << RS_ENGINE_x86_bf16},
+        {"gpu", "", 1u << RS_ENGINE_nv_tf32 | 1u << RS_ENGINE_nv_bf16 | 1u << RS_ENGINE_nv_f16},
+        {"gpu", "sm_90",
+         1u << RS_ENGINE_nv_tf32 | 1u << RS_ENGINE_nv_bf16 | 1u << RS_ENGINE_nv_f16},
+        {"gpu", "gfx1100", 1u << RS_ENGINE_amd_wmma},
+        {"gpu", "gfx942", 1u << RS_ENGINE_amd_mfma},
+        {"gpu", "xe_12.60", 1u << RS_ENGINE_intel_dpas}};
+    (void)state;
+    for (size_t i = 0; i < RS_COUNT(devices); i++) {
+        setenv("RESCL_DEVICE_CLASS", devices[i].class, 1);
+        setenv("RESCL_ARCHITECTURE", devices[i].architecture, 1);
+        with_engines("emulate", devices[i].want, true);
+    }
+    unsetenv("RESCL_DEVICE_CLASS");
+    unsetenv("RESCL_ARCHITECTURE");
+}
+
+/* Of the device at hand, which is no GPU with an engine: each has a reason. */
+static void are_told_with_the_reason_why_not(void **state)
+{
+    (void)state;
+    rescl_engine engine[RS_ENGINE_COUNT];
+    size_t count = 0, index = 0;
+    char selector[48];
+    const rescl_device_info *info = rescl_device_get_info(test_dev);
+    snprintf(selector, sizeof selector, "%zu:%zu", info->platform, info->device);
+    assert_ok(rescl_runtime_select(test_runtime, selector, &index));
+    assert_ok(rescl_runtime_probe(test_runtime, index, engine, RS_ENGINE_COUNT, &count));
+    assert_int_equal(count, RS_ENGINE_COUNT);
+    for (size_t i = 0; i < count; i++)
+        assert_true(engine[i].usable == (engine[i].reason[0] == '\0'));
+    assert_string_equal(engine[RS_ENGINE_nv_tf32].name, "nv_tf32");
+    assert_fails(rescl_runtime_probe(test_runtime, 1000, engine, RS_ENGINE_COUNT, &count),
+                 RESCL_ERR_ARG, "1000");
+}
+
+static void try_engine(rs_engine e, unsigned patience, const char *says, bool want_lasts)
+{
+    char reason[256];
+    bool lasts = !want_lasts;
+    assert_ok(rs_engine_try(test_dev->hw, e, patience, reason, &lasts));
+    if (says[0] ? !strstr(reason, says) : reason[0] != '\0')
+        fail_msg("engine %d: '%s' instead of '%s'", (int)e, reason, says);
+    assert_int_equal(lasts, want_lasts);
+}
+
+/* Puts trials.cl into the place of engine.cl, in a folder of its own. */
+static void put_trials(char folder[64])
+{
+    char path[96], *text = NULL;
+    size_t bytes = 0;
+    snprintf(folder, 64, "/tmp/rescl-engine-XXXXXX");
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/engine.cl", folder);
+    assert_ok(rs_file_read(TEST_KERNELS "/trials.cl", 1 << 20, &text, &bytes));
+    assert_ok(rs_file_write(path, text, bytes));
+    free(text);
+    setenv("RESCL_KERNEL_DIR", folder, 1);
+}
+
+static void remove_trials(const char *folder)
+{
+    char path[96];
+    snprintf(path, sizeof path, "%s/engine.cl", folder);
+    unlink(path);
+    rmdir(folder);
+    setenv("RESCL_KERNEL_DIR", TEST_KERNELS, 1);
+}
+
+/* In a process of its own, which a crash or an endless loop ends, and not this one. */
+static void are_tried_apart(void **state)
+{
+    enum { LONG = 120, SHORT = 3 };
+    (void)state;
+    char *program = NULL, folder[64];
+    assert_ok(rs_command_find("rescl", &program));
+    if (!program || rescl_device_get_info(test_dev)->type != RESCL_DEVICE_CPU) {
+        print_message("skipped: the program rescl, and a CPU on which kernels may crash\n");
+        free(program);
+        skip();
+    }
+    free(program);
+    put_trials(folder);
+    try_engine(RS_ENGINE_nv_tf32, LONG, "", true);
+    try_engine(RS_ENGINE_intel_dpas, LONG, "", true);
+    try_engine(RS_ENGINE_nv_bf16, LONG, "gives wrong numbers", true);
+    try_engine(RS_ENGINE_amd_wmma, LONG, "does not compile", true);
+    try_engine(RS_ENGINE_nv_f16, LONG, "crashed", true);
+    try_engine(RS_ENGINE_amd_mfma, SHORT, "more than 3 seconds", false);
+    remove_trials(folder);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(are_those_that_the_environment_lists),
+        cmocka_unit_test(are_emulated_as_the_architecture_has_them),
+        cmocka_unit_test(are_told_with_the_reason_why_not),
+        cmocka_unit_test(are_tried_apart),
+    };
+    return cmocka_run_group_tests_name("engine", tests, test_device_setup, test_device_teardown);
+}
