@@ -84,7 +84,7 @@ __kernel void conv2d_epilogue(__global const float *restrict residual, __global 
 #ifdef RS_CPU
 /* partial[first + part * k + q] = the sum of channel q over one of the parts of diff_dst's pixels.
  * Item (q, part). */
-__kernel void conv2d_bwd_bias(__global const float *restrict diff_dst,
+__kernel void conv2d_bwd_bias(__global const dst_t *restrict diff_dst,
                               __global float *restrict partial, int first, int pixels, int k,
                               int parts, int lanes)
 {
@@ -94,7 +94,7 @@ __kernel void conv2d_bwd_bias(__global const float *restrict diff_dst,
     const int p0 = part_begin(pixels, part, parts), p1 = part_begin(pixels, part + 1, parts);
     float sum = 0.0f;
     for (int p = p0; p < p1; p++)
-        sum += diff_dst[p * k + q];
+        sum += dst_get(diff_dst + p * k + q);
     partial[first + part * k + q] = sum;
 }
 

@@ -8,7 +8,8 @@
  *
  * Layout: activations NHWC. `packed` holds for each block of VW output channels, each tap (r, s)
  * and each source channel of the group VW weights; then one bias per output channel; then zeros,
- * as many as are read of a pixel, for what lies outside the map.
+ * as many as are read of a pixel, for what lies outside the map. All activations of a problem have one
+ * type.
  *
  * Kernels: conv2d_grouped_product (forward, backward data), conv2d_grouped_pack,
  * conv2d_grouped_bwd_params. */
@@ -36,13 +37,13 @@ typedef uint8 vuint;
 typedef uint4 vuint;
 #define LANES ((vuint)(0, 1, 2, 3))
 #endif
-#define MEETS(p, j) shuffle(fload(p), LANES / RUN * RUN + (uint)(j))
+#define MEETS(p, j) shuffle(src_load(p), LANES / RUN * RUN + (uint)(j))
 #else
-#define MEETS(p, j) ((vfloat)((p)[j]))
+#define MEETS(p, j) ((vfloat)(src_get((p) + (j))))
 #endif
 
 /* sum[m] += what MR pixels, the channels from from[m] on, add through one tap. */
-RS_INLINE void add_tap(vfloat sum[MR], __global const float *const from[MR],
+RS_INLINE void add_tap(vfloat sum[MR], __global const src_t *const from[MR],
                        __global const float *w, int depth)
 {
 #if RUN < VW
@@ -60,10 +61,10 @@ RS_INLINE void add_tap(vfloat sum[MR], __global const float *const from[MR],
 }
 
 /* Item (block of output channels, run of `chunk` pixel tiles of a grid). */
-TILE_KERNEL void conv2d_grouped_product(__global const float *restrict src,
+TILE_KERNEL void conv2d_grouped_product(__global const src_t *restrict src,
                                         __global const float *restrict packed,
-                                        __global const float *restrict residual,
-                                        __global float *restrict dst, CONV_GRID_PARAMS,
+                                        __global const src_t *restrict residual,
+                                        __global dst_t *restrict dst, CONV_GRID_PARAMS,
                                         CONV_TAPS_PARAMS, int depth, int group_out, int taps,
                                         int chunk, int accumulate, int relu)
 {
@@ -71,7 +72,7 @@ TILE_KERNEL void conv2d_grouped_product(__global const float *restrict src,
     const int pixels = images * gh * gw;
     __global const float *weight = packed + (size_t)q * taps * depth;
     __global const float *bias = packed + (size_t)k * taps * depth;
-    __global const float *zeros = bias + k;
+    __global const src_t *zeros = (__global const src_t *)(bias + k);
     src += q / group_out * depth;
     for (int p0 = start; p0 < min(pixels, start + chunk * MR); p0 += MR) {
         vfloat sum[MR];
@@ -89,7 +90,7 @@ TILE_KERNEL void conv2d_grouped_product(__global const float *restrict src,
         for (int dr = 0; dr < rows; dr++)
             for (int ds = 0; ds < cols; ds++) {
                 const int tap = GRID_TAP(dr, ds);
-                __global const float *from[MR];
+                __global const src_t *from[MR];
 #pragma unroll
                 for (int m = 0; m < MR; m++) {
                     const bool inside =
@@ -105,10 +106,10 @@ TILE_KERNEL void conv2d_grouped_product(__global const float *restrict src,
                 break;
             vfloat v = sum[m] + plus;
             if (residual)
-                v += fload(residual + to[m]);
+                v += src_load(residual + to[m]);
             if (accumulate)
-                v += fload(dst + to[m]);
-            fstore(relu ? (v < VZERO ? VZERO : v) : v, dst + to[m]);
+                v += dst_load(dst + to[m]);
+            dst_store(relu ? (v < VZERO ? VZERO : v) : v, dst + to[m]);
         }
     }
 }
@@ -135,8 +136,8 @@ __kernel void conv2d_grouped_pack(__global const float *restrict weight,
 
 /* out[j * k ..] += the sum over columns b0..b1 of diff_dst times source channel j, of the JB
  * channels from j0 on. */
-RS_INLINE void add_row(__global float *out, __global const float *src, int src_step,
-                       __global const float *diff_dst, int k, int columns, int j0, int depth)
+RS_INLINE void add_row(__global float *out, __global const src_t *src, int src_step,
+                       __global const dst_t *diff_dst, int k, int columns, int j0, int depth)
 {
     vfloat sum[JB];
     int at[JB];
@@ -147,8 +148,8 @@ RS_INLINE void add_row(__global float *out, __global const float *src, int src_s
     }
 #pragma unroll 1
     for (int b = 0; b < columns; b++) {
-        const vfloat d = fload(diff_dst + b * k);
-        __global const float *p = src + b * src_step;
+        const vfloat d = dst_load(diff_dst + b * k);
+        __global const src_t *p = src + b * src_step;
 #pragma unroll
         for (int j = 0; j < JB; j++)
             sum[j] = fma(MEETS(p, RUN < VW ? j : at[j]), d, sum[j]);
@@ -161,8 +162,8 @@ RS_INLINE void add_row(__global float *out, __global const float *src, int src_s
 
 /* Item (block of output channels, part): their weights' gradients over one of the parts of the
  * images' rows, to out[part * stride ..]. */
-TILE_KERNEL void conv2d_grouped_bwd_params(__global const float *restrict src,
-                                           __global const float *restrict diff_dst,
+TILE_KERNEL void conv2d_grouped_bwd_params(__global const src_t *restrict src,
+                                           __global const dst_t *restrict diff_dst,
                                            __global float *restrict out, CONV_SHAPE_PARAMS,
                                            int depth, int group_out, int parts, ulong stride)
 {

@@ -14,7 +14,11 @@
  * Layout: activations NHWC, filters RSCK. A window has rows * cols * c values, and `packed` is cut
  * into blocks of kc of them. A block holds, for each panel of NR output channels, its values with
  * the channels side by side, so that a group reads it from one end to the other. After the blocks
- * comes one bias per channel; channels past the last are zero.
+ * comes one float per channel, its bias; channels past the last are zero.
+ *
+ * All activations of a problem have one type: what is read is src_t, what is written dst_t, wherever
+ * that lies in the network. Windows become floats in the scratch. Of more than kc values the sums so
+ * far are kept in y, or, where that is narrower than they, in floats of their own.
  *
  * Kernels: conv2d_packed_product (forward, backward data), conv2d_packed_weights and
  * conv2d_packed_bias (their panels), conv2d_packed_bwd_params. Macros are upper bounds of what the
@@ -23,6 +27,10 @@
 #include "conv2d.clh"
 #include "moments.clh"
 #include "regtile.clh"
+
+#if defined DST_BF16 || defined DST_F16
+#define NARROW /* y does not hold a sum without loss */
+#endif
 
 #ifndef KC /* most window values in the scratch at once: a power of two from 32 */
 #define KC 256
@@ -33,7 +41,7 @@
 #ifndef PB /* most pixel tiles of a group: 8, 16, 32 */
 #define PB 16
 #endif
-#ifndef LDA /* floats between the rows of a tile: whole vectors */
+#ifndef LDA /* values between the rows of a tile: whole vectors */
 #define LDA (KC + 16)
 #endif
 
@@ -63,49 +71,58 @@ RS_INLINE void pixel_next(pixel *p, int images, int gh, int gw, int by_position)
     p->n++;
 }
 
+/* One number, and VW, of a window on their way into the scratch. */
+#ifdef ENGINE
+#define TAKE(s)    (*(s))
+#define MOVE(s, d) (((__local vushort_any *)(d))->all = LOAD_BITS(s))
+#else
+#define TAKE(s)    src_get(s)
+#define MOVE(s, d) fstore(src_load(s), d)
+#endif
+
 /* d[0..n) = s[0..n) */
-RS_INLINE void copy(__local float *d, __global const float *s, int n)
+RS_INLINE void copy(__local tile_t *d, __global const src_t *s, int n)
 {
     int i = 0;
     for (; i + 4 * VW <= n; i += 4 * VW)
 #pragma unroll
         for (int v = 0; v < 4; v++)
-            fstore(fload(s + i + v * VW), d + i + v * VW);
+            MOVE(s + i + v * VW, d + i + v * VW);
     for (; i + VW <= n; i += VW)
-        fstore(fload(s + i), d + i);
+        MOVE(s + i, d + i);
     if (i < n && n >= VW) { /* the last vector lies partly over the one before */
-        fstore(fload(s + n - VW), d + n - VW);
+        MOVE(s + n - VW, d + n - VW);
         return;
     }
 #pragma unroll 1
     for (; i < n; i++)
-        d[i] = s[i];
+        d[i] = TAKE(s + i);
 }
 
-RS_INLINE void clear(__local float *d, int n)
+RS_INLINE void clear(__local tile_t *d, int n)
 {
 #pragma unroll 1
     for (int i = 0; i < n; i++)
-        d[i] = 0.0f;
+        d[i] = 0;
 }
 
-/* Values f0..f1 of the windows of `pixels` pixels, each window `lda` floats after the last one. A
- * window is runs of `run` floats, one in each of some image rows of `width` floats; the first
- * begins at x + start[i], which is float first[i] of image row top[i]. Zeros outside the image. */
-RS_INLINE void gather(__local float *a, int lda, int pixels, __local const int *top,
-                      __local const int *first, __local const int *start, __global const float *x,
+/* Values f0..f1 of the windows of `pixels` pixels, each window `lda` values after the last one. A
+ * window is runs of `run` values, one in each of some image rows of `width` values; the first
+ * begins at x + start[i], which is value first[i] of image row top[i]. Zeros outside the image. */
+RS_INLINE void gather(__local tile_t *a, int lda, int pixels, __local const int *top,
+                      __local const int *first, __local const int *start, __global const src_t *x,
                       int h, int width, int run, int f0, int f1)
 {
     for (int f = f0; f < f1;) {
         const int r = f / run, from = f - r * run, n = min(run - from, f1 - f);
         for (int i = 0; i < pixels; i++) {
-            __local float *d = a + i * lda + f - f0;
+            __local tile_t *d = a + i * lda + f - f0;
             const int column = first[i] + from;
             if ((uint)(top[i] + r) >= (uint)h) {
                 clear(d, n);
                 continue;
             }
-            __global const float *s = x + start[i] + r * width + from;
+            __global const src_t *s = x + start[i] + r * width + from;
             if (column >= 0 && column + n <= width) {
                 copy(d, s, n);
                 continue;
@@ -120,17 +137,23 @@ RS_INLINE void gather(__local float *a, int lda, int pixels, __local const int *
 }
 
 /* What `store` does to a tile of whole rows. */
-RS_INLINE void store_rows(vfloat acc[MR][NV], __global float *y, __local const int *offset,
-                          const int np, __global const float *bias, __global const float *residual,
+RS_INLINE void store_rows(vfloat acc[MR][NV], __global dst_t *y, __local const int *offset,
+                          const int np, __global const float *bias, __global const src_t *residual,
                           int relu)
 {
+    if (bias) {
 #pragma unroll
-    for (int i = 0; i < MR; i++) {
-        __global const float *start = bias ? bias : y + offset[i];
-        if (i < np)
+        for (int i = 0; i < MR; i++)
 #pragma unroll
             for (int v = 0; v < NV; v++)
-                acc[i][v] += fload(start + v * VW);
+                acc[i][v] += fload(bias + v * VW);
+    } else {
+#pragma unroll
+        for (int i = 0; i < MR; i++)
+            if (i < np)
+#pragma unroll
+                for (int v = 0; v < NV; v++)
+                    acc[i][v] += dst_load(y + offset[i] + v * VW);
     }
     if (residual)
 #pragma unroll
@@ -138,7 +161,7 @@ RS_INLINE void store_rows(vfloat acc[MR][NV], __global float *y, __local const i
             if (i < np)
 #pragma unroll
                 for (int v = 0; v < NV; v++)
-                    acc[i][v] += fload(residual + offset[i] + v * VW);
+                    acc[i][v] += src_load(residual + offset[i] + v * VW);
     if (relu)
 #pragma unroll
         for (int i = 0; i < MR; i++)
@@ -150,13 +173,14 @@ RS_INLINE void store_rows(vfloat acc[MR][NV], __global float *y, __local const i
         if (i < np)
 #pragma unroll
             for (int v = 0; v < NV; v++)
-                fstore(acc[i][v], y + offset[i] + v * VW);
+                dst_store(acc[i][v], y + offset[i] + v * VW);
 }
 
-/* Writes np x nk numbers of a tile, and leaves them in acc: its product plus `bias`, or plus what y
- * holds where bias is NULL; plus `residual` unless NULL, and clamped at 0 where `relu`. */
-RS_INLINE void store(vfloat acc[MR][NV], __global float *y, __local const int *offset, int np,
-                     int nk, __global const float *bias, __global const float *residual, int relu)
+/* Writes np x nk numbers of a tile, and leaves them in acc, before they are rounded to dst_t: its
+ * product plus `bias`, or plus what y holds where bias is NULL; plus `residual` unless NULL, and clamped
+ * at 0 where `relu`. */
+RS_INLINE void store(vfloat acc[MR][NV], __global dst_t *y, __local const int *offset, int np,
+                     int nk, __global const float *bias, __global const src_t *residual, int relu)
 {
     if (nk == NR) {
         if (np == MR) /* of known length */
@@ -173,12 +197,13 @@ RS_INLINE void store(vfloat acc[MR][NV], __global float *y, __local const int *o
             fstore(acc[i][v], tile + i * NR + v * VW);
 #pragma unroll 1
     for (int i = 0; i < np; i++) {
-        __global float *p = y + offset[i];
+        __global dst_t *p = y + offset[i];
 #pragma unroll 1
         for (int q = 0; q < nk; q++) {
-            const float sum = tile[i * NR + q] + (bias ? bias[q] : p[q]) +
-                              (residual ? residual[offset[i] + q] : 0.0f);
-            p[q] = tile[i * NR + q] = relu && sum < 0.0f ? 0.0f : sum;
+            const float sum = tile[i * NR + q] + (bias ? bias[q] : dst_get(p + q)) +
+                              (residual ? src_get(residual + offset[i] + q) : 0.0f);
+            tile[i * NR + q] = relu && sum < 0.0f ? 0.0f : sum;
+            dst_set(tile[i * NR + q], p + q);
         }
     }
 #pragma unroll
@@ -187,6 +212,39 @@ RS_INLINE void store(vfloat acc[MR][NV], __global float *y, __local const int *o
         for (int v = 0; v < NV; v++)
             acc[i][v] = fload(tile + i * NR + v * VW);
 }
+
+#ifdef NARROW
+/* acc = the tile at y as it was stored: what batch normalisation reads is what its moments are of. */
+RS_INLINE void load_stored(vfloat acc[MR][NV], __global const dst_t *y, __local const int *offset,
+                           int np, int nk)
+{
+#pragma unroll
+    for (int i = 0; i < MR; i++)
+        if (i < np)
+#pragma unroll
+            for (int v = 0; v < NV; v++)
+                acc[i][v] = dst_load_part(y + offset[i] + v * VW, clamp(nk - v * VW, 0, VW));
+}
+
+/* acc += the sums so far, in rows `pitch` floats apart; and their store. */
+RS_INLINE void add_sums(vfloat acc[MR][NV], __global const float *sums, int pitch)
+{
+#pragma unroll
+    for (int i = 0; i < MR; i++)
+#pragma unroll
+        for (int v = 0; v < NV; v++)
+            acc[i][v] += fload(sums + (size_t)i * pitch + v * VW);
+}
+
+RS_INLINE void put_sums(vfloat acc[MR][NV], __global float *sums, int pitch)
+{
+#pragma unroll
+    for (int i = 0; i < MR; i++)
+#pragma unroll
+        for (int v = 0; v < NV; v++)
+            fstore(acc[i][v], sums + (size_t)i * pitch + v * VW);
+}
+#endif
 
 /* Joins the moments of np x nk numbers of a tile to those of `count` pixels at `means`. */
 RS_INLINE void tile_moments(vfloat acc[MR][NV], int np, int nk, __global float *means, int channels,
@@ -224,14 +282,16 @@ RS_INLINE int box_has(int4 box, int first, int last, int cols)
 /* Group (p, j): pixel tiles p * tiles ..., panels j * panels ...; unless NULL, `moments` gets those
  * of y in parts p. A block of kc values is gathered for `batch` tiles, which then pass by one panel
  * after the other: with one tile it stays in the first cache and the panels in the second, with
- * several each panel stays there while the tiles do as well, and kc may be larger. */
+ * several each panel stays there while the tiles do as well, and kc may be larger. `sums` has a row
+ * of whole panels for each pixel, where kc is less than the window and y is narrow; else it is NULL. */
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
-conv2d_packed_product(__global const float *restrict x, __global const float *restrict packed,
-                      int packed_first, int bias_first, __global const float *restrict residual,
-                      __global float *restrict y, __global float *restrict moments,
-                      CONV_GRID_PARAMS, int kc, int tiles, int batch, int panels, int flags)
+conv2d_packed_product(__global const src_t *restrict x, __global const panel_t *restrict packed,
+                      int packed_first, int bias_first, __global const src_t *restrict residual,
+                      __global dst_t *restrict y, __global float *restrict moments,
+                      __global float *restrict sums, CONV_GRID_PARAMS, int kc, int tiles, int batch,
+                      int panels, int flags)
 {
-    __local float A[TB * MR * LDA] __attribute__((aligned(64)));
+    __local tile_t A[TB * MR * LDA] __attribute__((aligned(64)));
     __local int top[PB * MR], first[PB * MR], start[PB * MR], offset[PB * MR];
     __local int4 box[PB]; /* taps that any pixel of the tile needs */
     __local int started[PB], used[PB];
@@ -271,7 +331,12 @@ conv2d_packed_product(__global const float *restrict x, __global const float *re
     do {
         const int k1 = min(k0 + kc, total);
         const int last = k1 == total;
+        const int depth = PANEL_ROWS(k1 - k0);
+#ifdef NARROW
+        const int finishes = last;
+#else
         const int finishes = last && ((flags & RELU) || residual || moments);
+#endif
         for (int t = 0; t < ntiles; t++)
             used[t] = total == 0 || finishes || (last && !started[t]) ||
                       box_has(box[t], k0 / c, (k1 - 1) / c, cols);
@@ -279,39 +344,58 @@ conv2d_packed_product(__global const float *restrict x, __global const float *re
         for (int t0 = 0; t0 < ntiles; t0 += batch) {
             const int t1 = min(t0 + batch, ntiles);
             for (int j = j0; j < j1; j++) {
-                __global const float *b =
-                    packed + packed_first + ((size_t)k0 * npanels + (size_t)j * (k1 - k0)) * NR;
-                __global const float *bias = packed + bias_first + j * NR;
+                __global const panel_t *b =
+                    packed + packed_first + ((size_t)k0 * npanels + (size_t)j * depth) * NR;
+                __global const float *bias = (__global const float *)packed + bias_first + j * NR;
                 const int nk = min(NR, k - j * NR);
                 for (int t = t0; t < t1; t++) {
                     if (!used[t])
                         continue;
-                    __local float *a = A + (t - t0) * MR * LDA;
+                    __local tile_t *a = A + (t - t0) * MR * LDA;
                     const int i = t * MR, np = min(MR, pixels - i);
-                    const int fresh = !started[t] && !(flags & ACCUMULATE);
+#ifdef NARROW
+                    const int fresh = !(flags & ACCUMULATE), stores = last;
+#else
+                    const int fresh = !started[t] && !(flags & ACCUMULATE), stores = 1;
+#endif
                     const int short_tile = np <= MR / 2;
                     uintptr_t next = 0; /* what is read later, at 16 places */
                     int pitch = 0;
                     if (j == j0) {
                         gather(a, LDA, np, top + i, first + i, start + i, x, h, w * c, cols * c, k0,
                                k1);
+                        for (int r = 0; depth > k1 - k0 && r < np; r++)
+                            a[r * LDA + k1 - k0] = 0;
                         for (int r = np; r < (short_tile ? MR / 2 : MR); r++)
-                            clear(a + r * LDA, k1 - k0);
+                            clear(a + r * LDA, depth);
                         /* the next tile's pixels: they are a row apart at most */
                         next = (uintptr_t)(x + start[min(i + MR, pixels - 1)] + k0);
-                        pitch = istep_w * c;
+                        pitch = istep_w * c * (int)sizeof(src_t) / (int)sizeof(panel_t);
                     } else if (few && (t == 1 || t == 2)) { /* half of the panel's next weights */
-                        next = (uintptr_t)(b + (k1 - k0) * (npanels * NR + 16 * (t - 1)));
-                        pitch = k1 - k0;
+                        next = (uintptr_t)(b + depth * (npanels * NR + 16 * (t - 1)));
+                        pitch = depth;
                     }
-                    __global const float *sums = np == MR ? y + j * NR : 0;
+                    __global const dst_t *target = np == MR && stores ? y + j * NR : 0;
                     vfloat acc[MR][NV];
                     if (short_tile)
-                        multiply(MR / 2, k1 - k0, a, LDA, b, 0, 0, 0, 0, acc);
+                        multiply(MR / 2, depth, a, LDA, b, 0, 0, 0, 0, acc);
                     else
-                        multiply(MR, k1 - k0, a, LDA, b, sums, offset + i, next, pitch, acc);
+                        multiply(MR, depth, a, LDA, b, target, offset + i, next, pitch, acc);
+#ifdef NARROW
+                    __global float *part = sums + (size_t)(p0 + i) * npanels * NR + j * NR;
+                    if (started[t])
+                        add_sums(acc, part, npanels * NR);
+                    if (!last) {
+                        put_sums(acc, part, npanels * NR);
+                        continue;
+                    }
+#endif
                     store(acc, y + j * NR, offset + i, np, nk, fresh ? bias : 0,
                           last && residual ? residual + j * NR : 0, last && (flags & RELU));
+#ifdef NARROW
+                    if (moments)
+                        load_stored(acc, y + j * NR, offset + i, np, nk);
+#endif
                     if (last && moments && np == MR) /* of known length */
                         tile_moments(acc, MR, nk, means + j * NR, k, i);
                     else if (last && moments)
@@ -354,11 +438,14 @@ conv2d_packed_weights(__global const float *restrict weight, __global panel_t *r
                 panel_put_square(m, here, from - block, q0);
                 continue;
             }
+            /* The last are followed by a row of zeros where the panel has one more. */
+            const int count = from + channels == total ? PANEL_ROWS(total) - from : channels;
 #pragma unroll
             for (int i = 0; i < VW; i++) {
-                const int row = from + i < next ? from + i - block : from + i - next;
-                if (i < channels)
-                    panel_put(m[i], from + i < next ? here : after, row, q0);
+                const int lies_here = from + i < next || next == total;
+                if (i < count)
+                    panel_put(m[i], lies_here ? here : after, from + i - (lies_here ? block : next),
+                              q0);
             }
         }
     }
@@ -389,7 +476,7 @@ conv2d_packed_bias(__global const float *restrict bias, __global float *restrict
 
 /* A tile of diff_weight: MW filter rows by NR channels, summed over np pixels. `ldw` floats
  * separate rows; `fresh` writes, else adds. */
-RS_INLINE void params_tile(int np, __local const float *a, __local const float *d,
+RS_INLINE void params_tile(int np, __local const outer_t *a, __local const outer_t *d,
                            __global float *dw, int ldw, int nm, int nk, int fresh)
 {
     vfloat acc[MW][NV];
@@ -424,7 +511,7 @@ RS_INLINE void params_tile(int np, __local const float *a, __local const float *
 }
 
 /* sum[0..NR) += the np rows of d */
-RS_INLINE void add_rows(int np, __local const float *d, __local float *sum)
+RS_INLINE void add_rows(int np, __local const outer_t *d, __local float *sum)
 {
     vfloat s[NV];
 #pragma unroll
@@ -433,8 +520,14 @@ RS_INLINE void add_rows(int np, __local const float *d, __local float *sum)
 #pragma unroll 1
     for (int p = 0; p < np; p++)
 #pragma unroll
-        for (int v = 0; v < NV; v++)
-            s[v] += fload(d + p * NR + v * VW);
+        for (int v = 0; v < NV; v++) {
+            const vouter row = *(__local const vouter *)(d + p * NR + v * VW);
+#ifdef ENGINE
+            s[v] += AS_VFLOAT(row << 16) + AS_VFLOAT(row & 0xffff0000u);
+#else
+            s[v] += row;
+#endif
+        }
 #pragma unroll
     for (int v = 0; v < NV; v++)
         fstore(s[v], sum + v * VW);
@@ -445,18 +538,68 @@ RS_INLINE int div_up(int a, int b) /* for any a, b > 0 */
     return a >= 0 ? (a + b - 1) / b : -(-a / b);
 }
 
+#ifdef ENGINE
+/* d[0..n) = the pairs of what the rows a and b have; up to a vector more is written. */
+RS_INLINE void join_rows(__local uint *d, __local const ushort *a, __local const ushort *b, int n)
+{
+    for (int i = 0; i < n; i += VW)
+        *(__local vword *)(d + i) =
+            interleave(*(__local const vushort *)(a + i), *(__local const vushort *)(b + i));
+}
+
+/* d[p] = nk columns of the pixels 2 * p and 2 * p + 1 of np at dy + at[pixel], the rest 0. */
+RS_INLINE void take_rows(__local uint *d, int np, __local const int *at, __global const dst_t *dy,
+                         int nk)
+{
+    for (int i = 0; i < np; i += 2) {
+        __global const dst_t *even = dy + at[i], *odd = dy + at[min(i + 1, np - 1)];
+        const uint lone = i + 1 < np ? 0xffffffffu : 0xffffu;
+#pragma unroll
+        for (int v = 0; v < NV; v++) {
+            if (nk >= (v + 1) * VW) {
+                *(__local vword *)(d + i / 2 * NR + v * VW) =
+                    interleave(LOAD_BITS(even + v * VW), LOAD_BITS(odd + v * VW)) & lone;
+                continue;
+            }
+            for (int q = 0; q < VW; q++) {
+                const int inside = v * VW + q < nk;
+                d[i / 2 * NR + v * VW + q] =
+                    inside ? (even[v * VW + q] | (uint)odd[v * VW + q] << 16) & lone : 0;
+            }
+        }
+    }
+}
+#else
+/* d[p] = nk columns of pixel p of np at dy + at[p], the rest 0. */
+RS_INLINE void take_rows(__local float *d, int np, __local const int *at, __global const dst_t *dy,
+                         int nk)
+{
+    for (int i = 0; i < np; i++) {
+        if (nk == NR) { /* of known length */
+            copy(d + i * NR, dy + at[i], NR);
+        } else {
+            copy(d + i * NR, dy + at[i], nk);
+            clear(d + i * NR + nk, NR - nk);
+        }
+    }
+}
+#endif
+
 /* Group (m, j, part): filter rows m * group_rows ..., panels j * panels ..., one of the parts of
  * the pixels. Sums their diff_weight into dw + part * part_floats and, where dbias is not NULL, the
  * groups with m = 0 their diff_bias into dbias + bias_first + part * part_floats. Pixels whose
  * window lies in the padding for all of the group's filter rows are left out. */
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
-conv2d_packed_bwd_params(__global const float *restrict x, __global const float *restrict dy,
+conv2d_packed_bwd_params(__global const src_t *restrict x, __global const dst_t *restrict dy,
                          __global float *restrict dw, __global float *restrict dbias,
                          CONV_SHAPE_PARAMS, int group_rows, int panels, int parts,
                          ulong part_floats, int bias_first)
 {
-    __local float A[PX * LDM] __attribute__((aligned(64)));
-    __local float D[JB * PX * NR] __attribute__((aligned(64)));
+    __local outer_t A[PX / OUTER_STEP * LDM] __attribute__((aligned(64)));
+    __local outer_t D[JB * PX / OUTER_STEP * NR] __attribute__((aligned(64)));
+#ifdef ENGINE
+    __local tile_t pair[2 * LDM] __attribute__((aligned(64)));
+#endif
     __local float bias[JB * NR] __attribute__((aligned(64)));
     __local int top[PX], left[PX], start[PX], out[PX];
 
@@ -498,31 +641,35 @@ conv2d_packed_bwd_params(__global const float *restrict x, __global const float 
             start[i] = (at.n * h + top[i]) * w * c + left[i];
             out[i] = ((at.n * oh + a) * ow + b) * k;
         }
+        const int rows_p = (np + OUTER_STEP - 1) / OUTER_STEP;
         for (int j = j0; j < j1; j++) {
-            __local float *d = D + (j - j0) * PX * NR;
-            const int nk = min(NR, k - j * NR);
-            for (int i = 0; i < np; i++) {
-                __global const float *g = dy + out[i] + j * NR;
-                if (nk == NR) { /* of known length */
-                    copy(d + i * NR, g, NR);
-                } else {
-                    copy(d + i * NR, g, nk);
-                    clear(d + i * NR + nk, NR - nk);
-                }
-            }
+            __local outer_t *d = D + (j - j0) * (PX / OUTER_STEP) * NR;
+            take_rows(d, np, out, dy + j * NR, min(NR, k - j * NR));
             if (with_bias)
-                add_rows(np, d, bias + (j - j0) * NR);
+                add_rows(rows_p, d, bias + (j - j0) * NR);
         }
         for (int f0 = m0; f0 < m1; f0 += MB) {
             const int f1 = min(f0 + MB, m1);
+#ifdef ENGINE
+            for (int i = 0; i < np; i += 2) {
+                if (i + 1 == np)
+                    clear(pair + LDM, f1 - f0);
+                gather(pair, LDM, min(2, np - i), top + i, left + i, start + i, x, h, w * c,
+                       cols * c, f0, f1);
+                join_rows(A + i / 2 * LDM, pair, pair + LDM, f1 - f0);
+            }
+#else
             gather(A, LDM, np, top, left, start, x, h, w * c, cols * c, f0, f1);
+#endif
             if (f1 - f0 < MB)
-                for (int i = 0; i < np; i++)
-                    clear(A + i * LDM + f1 - f0, MW);
+                for (int i = 0; i < rows_p; i++)
+                    for (int m = f1 - f0; m < f1 - f0 + MW; m++)
+                        A[i * LDM + m] = 0;
             for (int j = j0; j < j1; j++)
                 for (int m = f0; m < f1; m += MW)
-                    params_tile(np, A + m - f0, D + (j - j0) * PX * NR, dw + (size_t)m * k + j * NR,
-                                k, min(MW, f1 - m), min(NR, k - j * NR), p0 == first);
+                    params_tile(rows_p, A + m - f0, D + (j - j0) * (PX / OUTER_STEP) * NR,
+                                dw + (size_t)m * k + j * NR, k, min(MW, f1 - m),
+                                min(NR, k - j * NR), p0 == first);
         }
         p0 += np;
     } while (p0 < end);

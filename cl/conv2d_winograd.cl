@@ -15,6 +15,8 @@
  * Work. A group walks blocks of tiles: transforms a block's pixels into V, multiplies, transforms
  * back. V and the products lie in the group's own slab of scratch, which stays in its core's cache.
  * Padding is dealt with where tiles are read and written; what is outside of the map reads as zero.
+ * Transforms and products are float however src and dst, which have one type, are stored: of factors
+ * in bf16 this one's errors would be ten times those of a plain sum.
  *
  * Layout: activations NHWC, filters RSCK. packed[panel][position][channel][NR], then one bias for
  * each channel. V[position][tile][channel], with vrow floats from tile to tile and vstep from
@@ -114,11 +116,11 @@ RS_INLINE void tile_at(const tile_map *m, int tile, int *image, int *y, int *x)
 
 /* Where size x size pixels of channels k..k+VW-1 can be read: in the map itself, or, zeros filled
  * in, in `corner`. Sets the distances of rows and columns. */
-RS_INLINE const global float *tile_pixels(const tile_map *m, const global float *map, int image,
-                                          int y, int x, int k, int size, global float *corner,
+RS_INLINE const global src_t *tile_pixels(const tile_map *m, const global src_t *map, int image,
+                                          int y, int x, int k, int size, global src_t *corner,
                                           int *row, int *col)
 {
-    const global float *at = map + ((image * m->h + y) * m->w + x) * m->c + k;
+    const global src_t *at = map + ((image * m->h + y) * m->w + x) * m->c + k;
     *row = m->w * m->c;
     *col = m->c;
     if (y >= 0 && x >= 0 && y + size <= m->h && x + size <= m->w && k + VW <= m->c)
@@ -127,8 +129,8 @@ RS_INLINE const global float *tile_pixels(const tile_map *m, const global float 
     for (int i = 0; i < size; i++)
         for (int j = 0; j < size; j++) {
             const int inside = (uint)(y + i) < (uint)m->h && (uint)(x + j) < (uint)m->w;
-            fstore(inside ? load_part(at + i * *row + j * *col, part) : VZERO,
-                   corner + (i * size + j) * VW);
+            src_store(inside ? src_load_part(at + i * *row + j * *col, part) : VZERO,
+                      corner + (i * size + j) * VW);
         }
     *row = size * VW;
     *col = VW;
@@ -136,22 +138,22 @@ RS_INLINE const global float *tile_pixels(const tile_map *m, const global float 
 }
 
 /* v[position][tile][channel] = B' d B of tiles t0 .. t0 + count, channels c0 .. c0 + channels. */
-RS_INLINE void transform_input(const tile_map *m, const global float *x, int t0, int count, int c0,
+RS_INLINE void transform_input(const tile_map *m, const global src_t *x, int t0, int count, int c0,
                                int channels, global float *v, int vrow, int step,
-                               global float *corner)
+                               global src_t *corner)
 {
     for (int t = 0; t < count; t++) {
         int image, py, px;
         tile_at(m, t0 + t, &image, &py, &px);
         for (int k = 0; k < channels; k += VW) {
             int row, col;
-            const global float *from =
+            const global src_t *from =
                 tile_pixels(m, x, image, py, px, c0 + k, 6, corner, &row, &col);
             global float *to = v + t * vrow + k;
 #define ONED               input_6
 #define FROM               6
 #define TO                 6
-#define LOAD(i, j)         fload(from + (i)*row + (j)*col)
+#define LOAD(i, j)         src_load(from + (i)*row + (j)*col)
 #define STORE(i, j, value) fstore(value, to + ((i)*6 + (j)) * step)
 #include "winograd_transform.clh"
         }
@@ -187,7 +189,7 @@ RS_INLINE void tile_moments(vfloat out[4][4], int rows, int cols, global float *
  * number of pixels. */
 RS_INLINE int transform_output(const tile_map *m, const global float *products, int mrow, int step,
                                int t0, int count, int k0, int channels, const global float *bias,
-                               const global float *residual, global float *y, global float *means,
+                               const global src_t *residual, global dst_t *y, global float *means,
                                int flags)
 {
     int pixels = 0;
@@ -215,11 +217,15 @@ RS_INLINE int transform_output(const tile_map *m, const global float *products, 
                         const int at = first + (i * m->w + j) * m->c;
                         vfloat sum = out[i][j] + start;
                         if (flags & ACCUMULATE)
-                            sum += load_part(y + at, part);
+                            sum += dst_load_part(y + at, part);
                         if (residual)
-                            sum += load_part(residual + at, part);
+                            sum += src_load_part(residual + at, part);
                         out[i][j] = flags & RELU ? (sum < VZERO ? VZERO : sum) : sum;
-                        store_part(out[i][j], y + at, part);
+                        dst_store_part(out[i][j], y + at, part);
+#if defined DST_BF16 || defined DST_F16
+                        if (means) /* of what is read later */
+                            out[i][j] = dst_load_part(y + at, part);
+#endif
                     }
             if (means)
                 tile_moments(out, rows, cols, means + k0 + k, m->c, part, pixels);
@@ -233,9 +239,9 @@ RS_INLINE int transform_output(const tile_map *m, const global float *products, 
  * j * group_panels ..., `chunk` panels at a time. Unless it is NULL, `moments` gets those of y, a
  * part for each block. */
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
-conv2d_winograd_product(__global const float *restrict x, __global const float *restrict packed,
-                        int bias_first, __global const float *restrict residual,
-                        __global float *restrict y, __global float *restrict moments,
+conv2d_winograd_product(__global const src_t *restrict x, __global const float *restrict packed,
+                        int bias_first, __global const src_t *restrict residual,
+                        __global dst_t *restrict y, __global float *restrict moments,
                         __global float *restrict scratch, CONV_MAPS_PARAMS, int pad_top,
                         int pad_left, int block, int group_blocks, int group_panels, int chunk,
                         ulong slab_floats, int flags)
@@ -255,7 +261,7 @@ conv2d_winograd_product(__global const float *restrict x, __global const float *
         const int t0 = b * block, count = min(block, tiles - t0), full = ROUND_UP(count, MR);
         __global float *means = moments ? moments + (size_t)b * 2 * k : 0;
         int pixels = 0;
-        transform_input(&from, x, t0, count, 0, c, v, vrow, vstep, corner);
+        transform_input(&from, x, t0, count, 0, c, v, vrow, vstep, (__global src_t *)corner);
         for (int position = 0; position < POSITIONS; position++)
             for (int i = count * vrow; i < full * vrow; i += VW)
                 fstore(VZERO, v + position * vstep + i);
@@ -323,22 +329,22 @@ conv2d_winograd_weights(__global const float *restrict weight, __global const fl
 /* ---- backward weights ---------------------------------------------------------------------- */
 
 /* d[position][panel][tile][NR] = G4 dy G4' of tiles t0 .. t0 + count, channels k0 on. */
-RS_INLINE void transform_diff(const tile_map *m, const global float *dy, int t0, int count, int k0,
+RS_INLINE void transform_diff(const tile_map *m, const global src_t *dy, int t0, int count, int k0,
                               int panels, int block, global float *d, int step,
-                              global float *corner)
+                              global src_t *corner)
 {
     for (int t = 0; t < count; t++) {
         int image, py, px;
         tile_at(m, t0 + t, &image, &py, &px);
         for (int q = 0; q < panels * NR; q += VW) {
             int row, col;
-            const global float *from =
+            const global src_t *from =
                 tile_pixels(m, dy, image, py, px, k0 + q, 4, corner, &row, &col);
             global float *to = d + (q / NR * block + t) * NR + q % NR;
 #define ONED               filter_4
 #define FROM               4
 #define TO                 6
-#define LOAD(i, j)         fload(from + (i)*row + (j)*col)
+#define LOAD(i, j)         src_load(from + (i)*row + (j)*col)
 #define STORE(i, j, value) fstore(value, to + ((i)*6 + (j)) * step)
 #include "winograd_transform.clh"
         }
@@ -349,7 +355,7 @@ RS_INLINE void transform_diff(const tile_map *m, const global float *dy, int t0,
  * (input channels) and `group_panels` panels, into dw + dw_first + part * part_floats. A group
  * takes every get_num_groups(0)th item, and transforms `block` tiles at a time. */
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
-conv2d_winograd_bwd_params(__global const float *restrict x, __global const float *restrict dy,
+conv2d_winograd_bwd_params(__global const src_t *restrict x, __global const src_t *restrict dy,
                            __global float *dw, ulong dw_first, __global float *scratch,
                            CONV_MAPS_PARAMS, int pad_top, int pad_left, int rows, int group_panels,
                            int parts, int block, ulong part_floats, ulong slab_floats)
@@ -376,8 +382,9 @@ conv2d_winograd_bwd_params(__global const float *restrict x, __global const floa
         for (int t0 = first; t0 < end; t0 += block) {
             const int count = min(block, end - t0);
             transform_input(&source, x, t0, count, c0, ROUND_UP(channels, MW), v, vrow, vstep,
-                            corner);
-            transform_diff(&diff, dy, t0, count, j0 * NR, panels, block, d, dstep, corner);
+                            (__global src_t *)corner);
+            transform_diff(&diff, dy, t0, count, j0 * NR, panels, block, d, dstep,
+                           (__global src_t *)corner);
             for (int position = 0; position < POSITIONS; position++)
                 for (int q = 0; q < panels; q++)
                     for (int m = 0; m < channels; m += MW) {

@@ -40,6 +40,8 @@ static const char *can(const rs_problem *p, rs_pass pass, const rs_caps *caps)
 {
     const rs_conv v = rs_conv_of(p);
     const size_t width = width_of(&v, pass), vw = rs_vector_width(caps, NULL);
+    if (p->src_type[0] != p->dst_type)
+        return "made for one type of src and dst";
     if (v.groups == 1)
         return "does more than one group only";
     if (caps->float_width < 4)
@@ -55,8 +57,8 @@ static rescl_status add_kernel(rs_plan *plan, const rs_caps *caps, const char *n
 {
     const rs_conv v = rs_conv_of(&plan->problem);
     const size_t width = width_of(&v, plan->pass), vw = rs_vector_width(caps, NULL);
-    return rs_plan_kernel_add(plan, KERNEL_FILE, name, "-DRUN=%zu -DMR=%d", width < vw ? width : vw,
-                              MR);
+    return rs_plan_kernel_add(plan, KERNEL_FILE, name, "-DRUN=%zu -DMR=%d%s",
+                              width < vw ? width : vw, MR, rs_storage_options(&plan->problem));
 }
 
 /* ---- forward and backward data ----------------------------------------------------------- */
@@ -163,7 +165,8 @@ static rescl_status plan(rs_plan *plan, const rs_caps *caps)
     plan->scratch_bytes = rs_conv_parts_bytes(&d.v, caps, d.parts);
     RS_TRY(add_kernel(plan, caps, "conv2d_grouped_bwd_params"));
     RS_TRY(rs_plan_kernel_add(plan, "conv2d", "conv2d_sum", "%s", ""));
-    RS_TRY(rs_plan_kernel_add(plan, "conv2d", "conv2d_bwd_bias", "%s", ""));
+    RS_TRY(rs_plan_kernel_add(plan, "conv2d", "conv2d_bwd_bias", "%s",
+                              rs_storage_options(&plan->problem)));
 out:
     return st;
 }
@@ -175,6 +178,7 @@ static rescl_status enqueue(const rs_plan *plan, const rs_args *args)
 
 const rs_impl rs_conv_grouped = {.name = "grouped_tile",
                                  .passes = RS_CONV_PASSES,
+                                 .types = RS_STORAGE_TYPES,
                                  .prefers = 1u << RESCL_DEVICE_CPU,
                                  .can = can,
                                  .plan = plan,

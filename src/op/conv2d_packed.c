@@ -43,29 +43,43 @@ typedef struct tiles {
     int most_tiles, most_rows, most_panels;
     int want;     /* groups on the whole device */
     bool moments; /* those of what the product makes are wanted */
+    bool narrow;  /* activations of 16 bits */
+    bool bf16;    /* panels in pairs of bf16 */
 } tiles;
 
-/* Floats between the rows of a tile: SHALLOW_KC values of them lie in different sets of the first
- * cache. */
-static int row_floats(const tiles *t)
+/* Values between the rows of a tile: SHALLOW_KC of them lie in different sets of the first cache. */
+static int row_values(const tiles *t)
 {
     return t->kc + (t->kc > SHALLOW_KC ? 80 : 16);
 }
 
-static uint64_t product_floats(const tiles *t)
+static uint64_t product_bytes(const tiles *t)
 {
-    return (uint64_t)(t->tb * t->reg.mr * row_floats(t));
+    return (uint64_t)(t->tb * t->reg.mr * row_values(t)) * sizeof(float);
 }
 
-static uint64_t params_floats(const tiles *t)
+static uint64_t params_bytes(const tiles *t)
 {
-    return (uint64_t)t->px * (uint64_t)(t->mb + 16 + t->jb * t->reg.nr);
+    return (uint64_t)t->px * (uint64_t)(t->mb + 16 + t->jb * t->reg.nr) * sizeof(float);
+}
+
+/* Numbers of a panel of k rows, and of their bytes. */
+static size_t panel_count(const tiles *t, int k)
+{
+    return (size_t)(t->bf16 ? rs_round_up_int(k, 2) : k) * (size_t)t->reg.nr;
+}
+
+static size_t panel_bytes(const tiles *t)
+{
+    return t->bf16 ? sizeof(uint16_t) : sizeof(float);
 }
 
 static tiles tiles_of(const rs_caps *caps, const rs_problem *p, rs_pass pass, const int *tune)
 {
     tiles t = {.reg = rs_regtile_of(caps),
                .moments = pass == RS_FWD && p->want_moments,
+               .narrow = p->src_type[0] != RS_F32,
+               .bf16 = p->src_type[0] == RS_BF16,
                .kc = DEEP_KC,
                .tb = 8,
                .pb = 16,
@@ -75,19 +89,19 @@ static tiles tiles_of(const rs_caps *caps, const rs_problem *p, rs_pass pass, co
     /* Half of the local memory, for a driver (Mesa's) counts a kernel's arrays twice; of that,
      * indices and flags take 5 KiB. */
     const uint64_t half = caps->local_bytes / 2;
-    const uint64_t room = half > 5120 ? (half - 5120) / sizeof(float) : 0;
-    if (product_floats(&t) > room)
+    const uint64_t room = half > 5120 ? half - 5120 : 0;
+    if (product_bytes(&t) > room)
         t.kc = SHALLOW_KC, t.tb = 1;
-    while (t.kc > 32 && product_floats(&t) > room)
+    while (t.kc > 32 && product_bytes(&t) > room)
         t.kc /= 2;
-    while (t.jb > 1 && params_floats(&t) > room)
+    while (t.jb > 1 && params_bytes(&t) > room)
         t.jb /= 2;
-    while (t.mb > 48 && params_floats(&t) > room)
+    while (t.mb > 48 && params_bytes(&t) > room)
         t.mb /= 2;
-    while (t.px > 8 && params_floats(&t) > room)
+    while (t.px > 8 && params_bytes(&t) > room)
         t.px /= 2;
     /* Sums of shorter sums round less: what forward rounds, the layers after it magnify. */
-    const int kc = pass == RS_FWD && p->training ? 128 : 0;
+    const int kc = pass == RS_FWD && p->training && !t.narrow ? 128 : 0;
     t.most_kc = rs_min_int(rs_tuned(tune[T_KC], kc), t.kc);
     t.most_tiles = rs_tuned(tune[T_TILES], 8);
     t.most_rows = rs_tuned(tune[T_ROWS], 768); /* large groups pack less */
@@ -105,8 +119,9 @@ static tiles tiles_of(const rs_caps *caps, const rs_problem *p, rs_pass pass, co
 static rescl_status add_kernel(rs_plan *plan, const tiles *t, const char *name)
 {
     return rs_plan_kernel_add(plan, KERNEL_FILE, name,
-                              "-DKC=%d -DLDA=%d -DTB=%d -DPB=%d -DPX=%d -DMB=%d -DJB=%d", t->kc,
-                              row_floats(t), t->tb, t->pb, t->px, t->mb, t->jb);
+                              "-DKC=%d -DLDA=%d -DTB=%d -DPB=%d -DPX=%d -DMB=%d -DJB=%d%s%s", t->kc,
+                              row_values(t), t->tb, t->pb, t->px, t->mb, t->jb,
+                              rs_storage_options(&plan->problem), t->bf16 ? " -DPANEL_BF16" : "");
 }
 
 static const char *can(const rs_problem *p, rs_pass pass, const rs_caps *caps)
@@ -115,6 +130,8 @@ static const char *can(const rs_problem *p, rs_pass pass, const rs_caps *caps)
     const rs_conv_maps m = rs_conv_maps_of(&v, pass);
     const tiles t = tiles_of(caps, p, pass, rs_untuned);
     const double packed = (double)(v.r * v.s) * (double)m.c * (double)(m.k + (size_t)t.reg.nr);
+    if (p->src_type[0] != p->dst_type)
+        return "made for one type of src and dst";
     if (v.groups > 1)
         return "does one group only";
     if (caps->local_bytes < 32768)
@@ -140,7 +157,8 @@ typedef struct kept {
     rs_conv v;
     rs_conv_maps m;
     tiles t;
-    size_t bias_first; /* floats of packed weights, after which the biases lie */
+    size_t bias_first; /* in floats: the biases lie behind the packed weights */
+    size_t scratch;    /* bytes */
     params params;
 } kept;
 
@@ -152,7 +170,8 @@ typedef struct product {
     int batch;  /* pixel tiles in the scratch at once */
     int tiles, group_panels;
     bool position_major;
-    size_t packed; /* floats of packed weights */
+    size_t packed; /* numbers of packed weights */
+    size_t sums;   /* floats of sums that y is too narrow for */
 } product;
 
 static product product_of(const rs_conv *v, rs_pass pass, size_t index, const tiles *t)
@@ -163,7 +182,7 @@ static product product_of(const rs_conv *v, rs_pass pass, size_t index, const ti
     const int c = (int)m.c, taps = g->rows * g->cols, total = taps * c;
     const int ntiles = rs_div_up_int((int)v->n * g->gh * g->gw, t->reg.mr);
     d.panels = rs_div_up_int((int)m.k, t->reg.nr);
-    d.packed = (size_t)d.panels * (size_t)total * (size_t)t->reg.nr;
+    d.packed = (size_t)d.panels * panel_count(t, total);
 
     /* On small maps many windows reach into the padding. With the images of one position side by
      * side whole tiles share that, and skip it, provided that the pieces of the window are single
@@ -171,11 +190,14 @@ static product product_of(const rs_conv *v, rs_pass pass, size_t index, const ti
     d.position_major = taps > 1 && g->gh * g->gw <= 64 && (int)v->n * 2 > t->reg.mr;
     const int whole = d.position_major && c >= 32 ? c : rs_max_int(total, 1);
     /* Sums of many values are updated seldom where there are pixels enough to pass by a panel. */
-    const int suits = total >= DEEP_KC && ntiles > 16 ? DEEP_KC : SHALLOW_KC;
-    const int most = t->most_kc > 0 ? t->most_kc : rs_min_int(suits, t->kc);
+    const bool deep = t->narrow || (total >= DEEP_KC && ntiles > 16);
+    const int suits = rs_min_int(deep ? DEEP_KC : SHALLOW_KC, t->kc);
+    const int limit = t->most_kc > 0 ? t->most_kc : suits, most = t->bf16 ? limit & ~1 : limit;
     const int kc = rs_div_up_int(whole, rs_div_up_int(whole, most)), vw = t->reg.vw;
     d.kc = rs_min_int(rs_div_up_int(kc, vw) * vw, most); /* rows of the scratch stay aligned */
     d.batch = d.kc > SHALLOW_KC ? t->tb : 1;
+    if (t->narrow && total > d.kc)
+        d.sums = (size_t)(ntiles * t->reg.mr) * (size_t)(d.panels * t->reg.nr);
 
     /* Each further group of panels gathers all pixels again, each of tiles reads all weights, and
      * sums its own moments, whose number should not depend on the device. */
@@ -203,13 +225,17 @@ static size_t product_parts(const rs_conv *v, const tiles *t)
     return (size_t)rs_div_up_int(ntiles, d.tiles);
 }
 
-/* Floats of packed weights before the biases. */
-static size_t packed_floats(const rs_conv *v, rs_pass pass, const tiles *t)
+/* What all grids need: where the biases lie, and scratch. */
+static void add_up(kept *all, rs_pass pass)
 {
-    size_t sum = 0;
-    for (size_t i = 0; i < rs_conv_grids(v, pass); i++)
-        sum += product_of(v, pass, i, t).packed;
-    return sum;
+    size_t packed = 0, sums = 0;
+    for (size_t i = 0; i < rs_conv_grids(&all->v, pass); i++) {
+        const product d = product_of(&all->v, pass, i, &all->t);
+        packed += d.packed;
+        sums = d.sums > sums ? d.sums : sums;
+    }
+    all->bias_first = packed * panel_bytes(&all->t) / sizeof(float);
+    all->scratch = sums * sizeof(float);
 }
 
 static rescl_status product_enqueue(const rs_plan *plan, const rs_args *args)
@@ -231,16 +257,17 @@ static rescl_status product_enqueue(const rs_plan *plan, const rs_args *args)
             const rs_grid grid = {.items = {(size_t)rs_div_up_int(ntiles, d.tiles),
                                             (size_t)rs_div_up_int(d.panels, d.group_panels), 1},
                                   .group = {1, 1, 1}};
-            RS_TRY(RS_LAUNCH(
-                plan->dev, plan->kernel[PRODUCT].kernel, grid,
-                RS_BUF(fwd ? args->src[0].buf : args->diff_dst.buf), RS_BUF(args->packed),
-                RS_INT(first), RS_INT(all.bias_first), RS_BUF(fwd ? args->src[1].buf : NULL),
-                RS_BUF(fwd ? args->dst.buf : args->diff_src[0].buf),
-                RS_BUF(plan->moments_parts ? args->moments : NULL), RS_CONV_GRID_ARGS(&v, &m, g),
-                RS_INT(d.kc), RS_INT(d.tiles), RS_INT(d.batch), RS_INT(d.group_panels),
-                RS_INT((add ? RS_CONV_ACCUMULATE : 0) |
-                       (d.position_major ? RS_CONV_POSITION_MAJOR : 0) |
-                       (v.relu ? RS_CONV_RELU : 0))));
+            RS_TRY(RS_LAUNCH(plan->dev, plan->kernel[PRODUCT].kernel, grid,
+                             RS_BUF(fwd ? args->src[0].buf : args->diff_dst.buf),
+                             RS_BUF(args->packed), RS_INT(first), RS_INT(all.bias_first),
+                             RS_BUF(fwd ? args->src[1].buf : NULL),
+                             RS_BUF(fwd ? args->dst.buf : args->diff_src[0].buf),
+                             RS_BUF(plan->moments_parts ? args->moments : NULL),
+                             RS_BUF(d.sums ? args->scratch : NULL), RS_CONV_GRID_ARGS(&v, &m, g),
+                             RS_INT(d.kc), RS_INT(d.tiles), RS_INT(d.batch), RS_INT(d.group_panels),
+                             RS_INT((add ? RS_CONV_ACCUMULATE : 0) |
+                                    (d.position_major ? RS_CONV_POSITION_MAJOR : 0) |
+                                    (v.relu ? RS_CONV_RELU : 0))));
         }
         first += d.packed;
     }
@@ -274,7 +301,7 @@ static rescl_status pack(const rs_plan *plan, const rs_args *args)
     }
     RS_TRY(RS_LAUNCH(plan->dev, plan->kernel[BIAS].kernel, bias_grid,
                      RS_BUF(plan->pass == RS_FWD && v.bias ? args->param[1].buf : NULL),
-                     RS_BUF(args->packed), RS_INT(first), RS_INT(m.k)));
+                     RS_BUF(args->packed), RS_INT(all.bias_first), RS_INT(m.k)));
 out:
     return st;
 }
@@ -351,7 +378,8 @@ static rescl_status plan(rs_plan *plan, const rs_caps *caps)
     } else {
         const rs_conv_maps m = all.m = rs_conv_maps_of(&v, plan->pass);
         const size_t biases = (size_t)(rs_div_up_int((int)m.k, t.reg.nr) * t.reg.nr);
-        all.bias_first = packed_floats(&v, plan->pass, &t);
+        add_up(&all, plan->pass);
+        plan->scratch_bytes = all.scratch;
         plan->packed_bytes = (all.bias_first + biases) * sizeof(float);
         if (plan->pass == RS_FWD && plan->problem.want_moments)
             plan->moments_parts = product_parts(&v, &t);
@@ -371,6 +399,7 @@ static rescl_status enqueue(const rs_plan *plan, const rs_args *args)
 
 const rs_impl rs_conv_packed = {.name = "packed_gemm",
                                 .passes = RS_CONV_PASSES,
+                                .types = RS_STORAGE_TYPES,
                                 .prefers = 1u << RESCL_DEVICE_CPU,
                                 .tunables = tunables,
                                 .can = can,

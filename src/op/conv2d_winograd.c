@@ -74,6 +74,8 @@ static const char *can(const rs_problem *p, rs_pass pass, const rs_caps *caps)
     const rs_conv v = rs_conv_of(p);
     const rs_conv_maps m = rs_conv_maps_of(&v, pass);
     const rs_regtile t = rs_regtile_of(caps);
+    if (p->src_type[0] != p->dst_type)
+        return "made for one type of src and dst";
     if (v.groups > 1)
         return "does one group only";
     if (v.r != 3 || v.s != 3 || v.stride_h != 1 || v.stride_w != 1)
@@ -262,15 +264,16 @@ static rescl_status plan(rs_plan *plan, const rs_caps *caps)
     rescl_status st = RESCL_OK;
     const rs_regtile t = rs_regtile_of(caps);
     const rs_conv v = rs_conv_of(&plan->problem);
+    const char *storage = rs_storage_options(&plan->problem);
     kept all = {.v = v, .t = t};
     if (plan->pass == RS_BWD_PARAMS) {
         const params d = all.params = params_of(&v, caps, plan->choice.tune);
         plan->scratch_bytes = (size_t)d.groups * d.slab * sizeof(float) +
                               rs_conv_parts_bytes(&v, caps, (size_t)d.parts);
-        RS_TRY(rs_plan_kernel_add(plan, KERNEL_FILE, "conv2d_winograd_bwd_params", "%s", ""));
+        RS_TRY(rs_plan_kernel_add(plan, KERNEL_FILE, "conv2d_winograd_bwd_params", "%s", storage));
         RS_TRY(rs_plan_kernel_add(plan, "conv2d", "conv2d_sum", "%s", ""));
         if (v.bias)
-            RS_TRY(rs_plan_kernel_add(plan, "conv2d", "conv2d_bwd_bias", "%s", ""));
+            RS_TRY(rs_plan_kernel_add(plan, "conv2d", "conv2d_bwd_bias", "%s", storage));
     } else {
         const rs_conv_maps m = all.m = rs_conv_maps_of(&v, plan->pass);
         const product d = all.product = product_of(&v, plan->pass, caps, plan->choice.tune);
@@ -279,8 +282,8 @@ static rescl_status plan(rs_plan *plan, const rs_caps *caps)
         plan->packed_bytes = (all.packed + (size_t)rs_round_up_int((int)m.k, t.nr)) * sizeof(float);
         if (plan->pass == RS_FWD && plan->problem.want_moments)
             plan->moments_parts = (size_t)d.blocks;
-        RS_TRY(rs_plan_kernel_add(plan, KERNEL_FILE, "conv2d_winograd_product", "%s", ""));
-        RS_TRY(rs_plan_kernel_add(plan, KERNEL_FILE, "conv2d_winograd_weights", "%s", ""));
+        RS_TRY(rs_plan_kernel_add(plan, KERNEL_FILE, "conv2d_winograd_product", "%s", storage));
+        RS_TRY(rs_plan_kernel_add(plan, KERNEL_FILE, "conv2d_winograd_weights", "%s", storage));
     }
     RS_PLAN_KEEP(plan, all);
 out:
@@ -294,6 +297,7 @@ static rescl_status enqueue(const rs_plan *plan, const rs_args *args)
 
 const rs_impl rs_conv_winograd = {.name = "winograd",
                                   .passes = RS_CONV_PASSES,
+                                  .types = RS_STORAGE_TYPES,
                                   .prefers = 1u << RESCL_DEVICE_CPU,
                                   .terms = terms,
                                   .tunables = tunables,

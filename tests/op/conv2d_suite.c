@@ -45,6 +45,21 @@ static rs_buffer *uniform(size_t count, uint64_t stream)
     return b;
 }
 
+/* The same numbers in a narrower type. */
+static op_guarded uniform_of(rs_dtype type, size_t count, uint64_t stream)
+{
+    op_guarded g = op_guarded_create(rs_test_device(), count * rs_dtype_bytes(type));
+    rs_rng r;
+    double *host = calloc(count, sizeof *host);
+    assert_non_null(host);
+    rs_rng_init(&r, 3, stream);
+    for (size_t i = 0; i < count; i++)
+        host[i] = rs_rng_range(&r, -1, 1) + 5;
+    op_guarded_write(rs_test_device(), &g, type, host, count);
+    free(host);
+    return g;
+}
+
 static float *read_floats(rs_buffer *b, size_t count)
 {
     float *host = calloc(count, sizeof *host);
@@ -53,16 +68,16 @@ static float *read_floats(rs_buffer *b, size_t count)
     return host;
 }
 
-/* The parts joined are the moments of what was written. */
-static void expect_moments(const char *what, const float *moments, size_t parts, const float *dst,
+/* The parts joined are the moments of what was written, as it was rounded. */
+static void expect_moments(const char *what, const float *moments, size_t parts, const double *dst,
                            size_t pixels, size_t channels)
 {
     for (size_t k = 0; k < channels; k++) {
         double count = 0, sum = 0, square = 0, mean = 0, m2 = 0;
         for (size_t i = 0; i < pixels; i++)
-            mean += (double)dst[i * channels + k] / (double)pixels;
+            mean += dst[i * channels + k] / (double)pixels;
         for (size_t i = 0; i < pixels; i++)
-            m2 += pow((double)dst[i * channels + k] - mean, 2);
+            m2 += pow(dst[i * channels + k] - mean, 2);
         for (size_t p = 0; p < parts; p++) {
             const float *part = moments + p * 2 * channels + k;
             const double n = (double)moments[parts * 2 * channels + p];
@@ -78,26 +93,27 @@ static void expect_moments(const char *what, const float *moments, size_t parts,
     }
 }
 
-static void check_moments(const op_case *c, const rs_impl *impl)
+static void check_moments(const op_case *c, const rs_impl *impl, rs_dtype type)
 {
     rescl_device *dev = rs_test_device();
     rs_problem p;
     rs_plan plan;
     assert_ok(rs_problem_init(&p, &rs_op_conv2d, c->attr, true, c->src, 1));
     p.want_moments = true;
-    if (impl->can && impl->can(&p, RS_FWD, rs_device_caps(dev)))
+    p.src_type[0] = p.dst_type = type;
+    if (rs_impl_refuses(impl, &p, RS_FWD, rs_device_caps(dev)))
         return;
     assert_ok(rs_choice_plan(dev, &p, RS_FWD, impl->name, &plan));
     if (plan.moments_parts == 0)
         return;
     const size_t channels = p.dst.dim[3], count = rs_shape_count(&p.dst);
     op_guarded moments = op_guarded_create(dev, rs_moments_bytes(plan.moments_parts, channels));
-    rs_args a = {.moments = moments.view};
+    op_guarded src = uniform_of(type, rs_shape_count(&p.src[0]), 1);
+    op_guarded dst = op_guarded_create(dev, count * rs_dtype_bytes(type));
+    rs_args a = {.moments = moments.view, .src[0].buf = src.view, .dst.buf = dst.view};
     assert_ok(rs_plan_build(&plan));
-    a.src[0].buf = uniform(rs_shape_count(&p.src[0]), 1);
     for (int i = 0; i < p.nparam; i++)
         a.param[i].buf = uniform(rs_shape_count(&p.param[i].shape), 2 + (uint64_t)i);
-    assert_ok(rs_buffer_create(dev, count * sizeof(float), &a.dst.buf));
     if (plan.scratch_bytes)
         assert_ok(rs_buffer_create(dev, plan.scratch_bytes, &a.scratch));
     if (plan.packed_bytes)
@@ -106,16 +122,18 @@ static void check_moments(const op_case *c, const rs_impl *impl)
     assert_ok(rs_plan_enqueue(&plan, &a));
     assert_ok(rs_finish(dev));
     op_guarded_check(dev, &moments, "moments");
-    float *dst = read_floats(a.dst.buf, count);
+    double *written = calloc(count, sizeof *written);
+    assert_non_null(written);
+    op_guarded_read(dev, &dst, type, written, count);
     float *got = read_floats(moments.view, moments.bytes / sizeof *got);
-    expect_moments(c->name, got, plan.moments_parts, dst, count / channels, channels);
-    free(dst);
+    expect_moments(c->name, got, plan.moments_parts, written, count / channels, channels);
+    free(written);
     free(got);
     op_guarded_free(&moments);
-    rs_buffer_release(a.src[0].buf);
+    op_guarded_free(&src);
+    op_guarded_free(&dst);
     for (int i = 0; i < p.nparam; i++)
         rs_buffer_release(a.param[i].buf);
-    rs_buffer_release(a.dst.buf);
     rs_buffer_release(a.scratch);
     rs_buffer_release(a.packed);
 }
@@ -124,12 +142,14 @@ static void check_moments(const op_case *c, const rs_impl *impl)
  * digits were lost. */
 static void leaves_moments(void **state)
 {
+    static const rs_dtype types[] = {RS_F32, RS_BF16, RS_F16};
     const char *only = getenv("RESCL_TEST_IMPL");
     (void)state;
     for (size_t i = 0; i < suite.ncases; i++)
         for (const rs_impl *const *m = rs_op_conv2d.impls; *m; m++)
             if (!suite.cases[i].inference_only && (!only || strcmp(only, (*m)->name) == 0))
-                check_moments(&suite.cases[i], *m);
+                for (int t = 0; t < (int)RS_COUNT(types); t++)
+                    check_moments(&suite.cases[i], *m, types[t]);
 }
 
 /* ---- sums of the batch normalisation before --------------------------------------------------- */

@@ -136,6 +136,10 @@ static void run_init(run *r, const op_suite *s, const op_case *c, bool training,
         s->fill(c, p, &d, &rng);
     for (int i = 0; i < NSLOT; i++)
         round_slot(&r->slot[i], r->slot[i].in);
+    /* Implementations may hold their copies of parameters in the type of src. */
+    for (int i = 0; i < p->nparam; i++)
+        for (size_t k = 0; k < r->slot[PARAM + i].count; k++)
+            r->slot[PARAM + i].in[k] = op_rounded(how.src, r->slot[PARAM + i].in[k]);
 }
 
 static void run_fini(run *r)
