@@ -47,6 +47,7 @@ rescl_status rs_caps_probe(const rs_hw *hw, rs_caps *out)
         .compute_units = info->cores,
         .float_width = info->float_width,
         .max_group = info->max_group,
+        .max_turns = hw->quirks & RS_QUIRK_SHORT_LOOPS ? RS_SHORT_LOOPS : 0,
         .local_bytes = info->local_bytes,
         .max_alloc_bytes = info->max_alloc_bytes,
         .fp16 = info->fp16,

@@ -21,6 +21,7 @@ typedef struct rs_caps {
     unsigned float_width;   /* native vector width in floats, at least 1 */
     unsigned half_width;    /* in halfs; 0 without fp16 */
     size_t max_group;       /* work-items of a work-group */
+    size_t max_turns;       /* of its loops that a work-item may make in all; 0: any number */
     uint64_t local_bytes, max_alloc_bytes;
     bool fp16, fp64; /* arithmetic on halfs, on doubles */
     bool subgroups;

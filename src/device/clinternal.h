@@ -120,8 +120,11 @@ typedef enum rs_quirk_flag {
     RS_QUIRK_NO_TIMES = 8,     /* the times of its events are none */
     RS_QUIRK_LAZY = 16, /* it compiles a kernel again when it is first launched in some way */
     RS_QUIRK_LOCAL_TWICE = 32, /* CL_KERNEL_LOCAL_MEM_SIZE counts a kernel's arrays twice */
-    RS_QUIRK_ASSEMBLY = 64     /* kernels may have the host's instructions as inline assembly */
+    RS_QUIRK_ASSEMBLY = 64,    /* kernels may have the host's instructions as inline assembly */
+    RS_QUIRK_SHORT_LOOPS = 128 /* a work-item's loops end after RS_SHORT_LOOPS turns in all */
 } rs_quirk_flag;
+
+#define RS_SHORT_LOOPS 65535
 
 /* Sets hw->quirks and hw->quirk_options from the rows of quirks.def that match. */
 void rs_quirks_apply(rs_hw *hw);

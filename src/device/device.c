@@ -52,6 +52,10 @@ rescl_status rescl_device_open(rescl_runtime *runtime, const char *selector, uns
     RS_CL_CODE(code, "clCreateCommandQueue");
     rs_log(RESCL_LOG_DEBUG, "opened device %zu:%zu, %s, with options \"%s\"",
            dev->hw->info.platform, dev->hw->info.device, dev->hw->info.name, dev->options);
+    if (dev->caps.max_turns)
+        rs_log(RESCL_LOG_WARN,
+               "%s leaves loops after %zu turns: large images and batches give wrong numbers on it",
+               dev->hw->info.name, dev->caps.max_turns);
     *out = dev, dev = NULL;
 out:
     rescl_device_close(dev);

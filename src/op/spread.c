@@ -66,6 +66,13 @@ rs_divisor rs_divisor_of(size_t d)
     return r;
 }
 
+/* The most rows of row_elems floats that one work-item may take. */
+static size_t most_rows(const rs_caps *caps, size_t row_elems, size_t grain)
+{
+    const size_t turns = rs_div_up(row_elems, rs_vector_width(caps, NULL)) + 1;
+    return caps->max_turns == 0 ? SIZE_MAX : max_size(caps->max_turns / turns / grain, 1) * grain;
+}
+
 rs_spread rs_spread_over(const rs_caps *caps, const rs_problem *p, bool cpu, size_t rows,
                          size_t row_elems, size_t grain, size_t run)
 {
@@ -76,6 +83,8 @@ rs_spread rs_spread_over(const rs_caps *caps, const rs_problem *p, bool cpu, siz
     if (cpu) {
         const size_t even = rs_div_up(rows, units * CHUNKS_PER_UNIT);
         s.chunk = rs_round_up(max_size(even, rs_div_up(CHUNK_ELEMS, row_elems)), grain);
+        if (s.chunk > most_rows(caps, row_elems, grain))
+            s.chunk = most_rows(caps, row_elems, grain);
         s.grid.items[0] = rs_div_up(rows, s.chunk);
         snprintf(s.options, sizeof s.options, "-DSPREAD=0%s", vectors);
     } else {

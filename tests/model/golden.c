@@ -265,7 +265,7 @@ static const rs_optim_hyper sgd = {.def = &rs_optim_sgd};
 #define DECAY 1e-4
 
 #define LOSS_TOLERANCE 1e-5
-#define MOST_MEMORY    1.05
+#define MOST_MEMORY    1.08
 
 typedef struct visit {
     const golden *g;

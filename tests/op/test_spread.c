@@ -85,12 +85,27 @@ static void groups_cover_small_tensors_and_fill_units(void **state)
     assert_int_equal(large.grid.items[0] % large.grid.group[0], 0);
 }
 
+/* Of a device that leaves long loops. */
+static void a_work_item_makes_few_enough_turns(void **state)
+{
+    (void)state;
+    rs_caps caps = gpu_of(8, 4);
+    caps.type = RESCL_DEVICE_CPU;
+    assert_int_equal(rs_spread_over(&caps, NULL, true, 64 << 16, 16, 16, 16).chunk, 1 << 16);
+    caps.max_turns = 1000;
+    const rs_spread s = rs_spread_over(&caps, NULL, true, 64 << 16, 16, 16, 16);
+    assert_int_equal(s.chunk, 192); /* of 4 vectors: 960 turns with those of the rows */
+    assert_true(s.grid.items[0] * s.chunk >= 64 << 16);
+    assert_int_equal(rs_spread_over(&caps, NULL, true, 64, 1 << 20, 1, 1).chunk, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(quotients_are_exact),
         cmocka_unit_test(only_whole_vectors_are_aligned),
         cmocka_unit_test(vectors_of_halves_have_128_bits),
+        cmocka_unit_test(a_work_item_makes_few_enough_turns),
         cmocka_unit_test(groups_cover_small_tensors_and_fill_units),
     };
     return cmocka_run_group_tests_name("spread", tests, NULL, NULL);
