@@ -20,9 +20,14 @@
  * that lies in the network. Windows become floats in the scratch. Of more than kc values the sums so
  * far are kept in y, or, where that is narrower than they, in floats of their own.
  *
- * Kernels: conv2d_packed_product (forward, backward data), conv2d_packed_weights and
- * conv2d_packed_bias (their panels), conv2d_packed_bwd_params. Macros are upper bounds of what the
- * arguments may be; src/op/conv2d_packed.c lists what is tuned.
+ * In training weights serve once between two updates. Where the pixels are few, a group of the product
+ * has them all in its scratch and packs one panel after the other, into a slab that its core's own
+ * cache holds, while the next panel's weights are on their way: panels in memory would be written and
+ * read for nothing.
+ *
+ * Kernels: conv2d_packed_product (forward, backward data), conv2d_packed_weights (their panels),
+ * conv2d_packed_bwd_params. Macros are upper bounds of what the arguments may be;
+ * src/op/conv2d_packed.c lists what is tuned.
  */
 #include "conv2d.clh"
 #include "moments.clh"
@@ -279,17 +284,59 @@ RS_INLINE int box_has(int4 box, int first, int last, int cols)
     return 0;
 }
 
+/* Packs values f0 .. f1 of panel j of the weights of one grid, side by side from `to` on. Forward:
+ * step_q = 1; backward data: step_c = 1, and squares of weights are transposed. */
+RS_INLINE void pack_panel(__global const float *weight, int c, int k, int cols, CONV_TAPS_PARAMS,
+                          int j, int f0, int f1, __global panel_t *to)
+{
+    const int nk = min(NR, k - j * NR);
+    int channels;
+    for (int f = f0; f < f1; f += channels) {
+        const int tap = f / c, c0 = f - tap * c;
+        __global const float *src = weight + (size_t)GRID_TAP(tap / cols, tap % cols) * step_tap +
+                                    (size_t)c0 * step_c + (size_t)j * NR * step_q;
+        channels = min(min(VW, c - c0), f1 - f);
+        /* A row of zeros follows the last where the panel has one more. */
+        const int put = f + channels < f1 ? channels : PANEL_ROWS(f1 - f0) - (f - f0);
+        for (int q0 = 0; q0 < NR; q0 += VW) {
+            vfloat m[VW];
+            load_square(src + (size_t)q0 * step_q, step_c, step_q, channels, clamp(nk - q0, 0, VW),
+                        m);
+            if (put == VW) { /* nearly always */
+                panel_put_square(m, to, f - f0, q0);
+                continue;
+            }
+#pragma unroll
+            for (int i = 0; i < VW; i++)
+                if (i < put)
+                    panel_put(m[i], to, f - f0 + i, q0);
+        }
+    }
+}
+
+/* The biases of panel j; zeros where `bias` is NULL. */
+RS_INLINE void pack_bias(__global const float *bias, int k, int j, __global float *to)
+{
+    for (int q = 0; q < NR; q++)
+        to[q] = bias && j * NR + q < k ? bias[j * NR + q] : 0.0f;
+}
+
 /* Group (p, j): pixel tiles p * tiles ..., panels j * panels ...; unless NULL, `moments` gets those
  * of y in parts p. A block of kc values is gathered for `batch` tiles, which then pass by one panel
  * after the other: with one tile it stays in the first cache and the panels in the second, with
  * several each panel stays there while the tiles do as well, and kc may be larger. `sums` has a row
- * of whole panels for each pixel, where kc is less than the window and y is narrow; else it is NULL. */
+ * of whole panels for each pixel, where kc is less than the window and y is narrow; else it is NULL.
+ *
+ * The panels of the grid lie in `packed` from packed_first on, all biases from float bias_first on; or,
+ * unless it is NULL, they are made of `weight` and `bias`, one at a time, in the group's own slab_floats
+ * there. */
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
-conv2d_packed_product(__global const src_t *restrict x, __global const panel_t *restrict packed,
+conv2d_packed_product(__global const src_t *restrict x, __global panel_t *restrict packed,
                       int packed_first, int bias_first, __global const src_t *restrict residual,
                       __global dst_t *restrict y, __global float *restrict moments,
                       __global float *restrict sums, CONV_GRID_PARAMS, int kc, int tiles, int batch,
-                      int panels, int flags)
+                      int panels, int flags, __global const float *restrict weight,
+                      __global const float *restrict bias, int slab_floats, CONV_TAPS_PARAMS)
 {
     __local tile_t A[TB * MR * LDA] __attribute__((aligned(64)));
     __local int top[PB * MR], first[PB * MR], start[PB * MR], offset[PB * MR];
@@ -327,6 +374,10 @@ conv2d_packed_product(__global const src_t *restrict x, __global const panel_t *
     const int total = rows * cols * c;
     const int npanels = (k + NR - 1) / NR;
     const int j0 = (int)get_group_id(1) * panels, j1 = min(j0 + panels, npanels);
+    __global float *floats = (__global float *)packed;
+    if (weight)
+        floats += (get_group_id(1) * get_num_groups(0) + get_group_id(0)) * slab_floats;
+    __global panel_t *panel = (__global panel_t *)floats + packed_first;
     int k0 = 0;
     do {
         const int k1 = min(k0 + kc, total);
@@ -337,16 +388,22 @@ conv2d_packed_product(__global const src_t *restrict x, __global const panel_t *
 #else
         const int finishes = last && ((flags & RELU) || residual || moments);
 #endif
+        int any = 0;
         for (int t = 0; t < ntiles; t++)
-            used[t] = total == 0 || finishes || (last && !started[t]) ||
-                      box_has(box[t], k0 / c, (k1 - 1) / c, cols);
+            any |= used[t] = total == 0 || finishes || (last && !started[t]) ||
+                             box_has(box[t], k0 / c, (k1 - 1) / c, cols);
 
-        for (int t0 = 0; t0 < ntiles; t0 += batch) {
+        for (int t0 = 0; any && t0 < ntiles; t0 += batch) {
             const int t1 = min(t0 + batch, ntiles);
             for (int j = j0; j < j1; j++) {
-                __global const panel_t *b =
-                    packed + packed_first + ((size_t)k0 * npanels + (size_t)j * depth) * NR;
-                __global const float *bias = (__global const float *)packed + bias_first + j * NR;
+                __global const panel_t *b = panel;
+                if (weight) {
+                    pack_panel(weight, c, k, cols, CONV_TAPS, j, k0, k1, panel);
+                    pack_bias(bias, k, j, floats + bias_first);
+                } else {
+                    b += ((size_t)k0 * npanels + (size_t)j * depth) * NR;
+                }
+                __global const float *start_from = floats + bias_first + (weight ? 0 : j * NR);
                 const int nk = min(NR, k - j * NR);
                 for (int t = t0; t < t1; t++) {
                     if (!used[t])
@@ -359,8 +416,8 @@ conv2d_packed_product(__global const src_t *restrict x, __global const panel_t *
                     const int fresh = !started[t] && !(flags & ACCUMULATE), stores = 1;
 #endif
                     const int short_tile = np <= MR / 2;
-                    uintptr_t next = 0; /* what is read later, at 16 places */
-                    int pitch = 0;
+                    uintptr_t next = 0; /* what is read later, at 16 places; in bytes: */
+                    int pitch = 0, skip = 16 * sizeof(src_t);
                     if (j == j0) {
                         gather(a, LDA, np, top + i, first + i, start + i, x, h, w * c, cols * c, k0,
                                k1);
@@ -370,17 +427,30 @@ conv2d_packed_product(__global const src_t *restrict x, __global const panel_t *
                             clear(a + r * LDA, depth);
                         /* the next tile's pixels: they are a row apart at most */
                         next = (uintptr_t)(x + start[min(i + MR, pixels - 1)] + k0);
-                        pitch = istep_w * c * (int)sizeof(src_t) / (int)sizeof(panel_t);
-                    } else if (few && (t == 1 || t == 2)) { /* half of the panel's next weights */
+                        pitch = istep_w * c * (int)sizeof(src_t);
+                    } else if (few && !weight && (t == 1 || t == 2)) {
+                        /* half of the panel's next weights */
                         next = (uintptr_t)(b + depth * (npanels * NR + 16 * (t - 1)));
-                        pitch = depth;
+                        pitch = depth * (int)sizeof(panel_t);
+                        skip = 16 * sizeof(panel_t);
+                    }
+                    if (weight && total > 0 && t < 2 * PANEL_STEP) { /* of the next panel, a part */
+                        const int more = j + 1 < j1, f = more ? k0 : k1, tap = f / c;
+                        pitch = max(step_c, step_q) * (int)sizeof(float);
+                        skip = 16 * step_c * (int)sizeof(float);
+                        next = (uintptr_t)(weight +
+                                           (size_t)GRID_TAP(tap / cols, tap % cols) * step_tap +
+                                           (size_t)(f - tap * c) * step_c +
+                                           (size_t)((more ? j + 1 : j0) * NR + 16 * (t % 2)) *
+                                               step_q) +
+                               t / 2 * pitch;
                     }
                     __global const dst_t *target = np == MR && stores ? y + j * NR : 0;
                     vfloat acc[MR][NV];
                     if (short_tile)
-                        multiply(MR / 2, depth, a, LDA, b, 0, 0, 0, 0, acc);
+                        multiply(MR / 2, depth, a, LDA, b, 0, 0, 0, 0, 0, acc);
                     else
-                        multiply(MR, depth, a, LDA, b, target, offset + i, next, pitch, acc);
+                        multiply(MR, depth, a, LDA, b, target, offset + i, next, pitch, skip, acc);
 #ifdef NARROW
                     __global float *part = sums + (size_t)(p0 + i) * npanels * NR + j * NR;
                     if (started[t])
@@ -390,7 +460,7 @@ conv2d_packed_product(__global const src_t *restrict x, __global const panel_t *
                         continue;
                     }
 #endif
-                    store(acc, y + j * NR, offset + i, np, nk, fresh ? bias : 0,
+                    store(acc, y + j * NR, offset + i, np, nk, fresh ? start_from : 0,
                           last && residual ? residual + j * NR : 0, last && (flags & RELU));
 #ifdef NARROW
                     if (moments)
@@ -409,56 +479,20 @@ conv2d_packed_product(__global const src_t *restrict x, __global const panel_t *
     } while (k0 < total);
 }
 
-/* Packs the weights of one grid. Forward: step_q = 1; backward data: step_c = 1, and squares of
- * weights are transposed. Group (panel j, tap of the window); kc >= VW. */
+/* Packs the weights of one grid: group (panel j, block of kc values). Unless bias_first is negative
+ * the first of a panel packs its biases too. */
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
-conv2d_packed_weights(__global const float *restrict weight, __global panel_t *restrict packed,
-                      int packed_first, CONV_GRID_PARAMS, CONV_TAPS_PARAMS, int kc)
+conv2d_packed_weights(__global const float *restrict weight, __global const float *restrict bias,
+                      __global panel_t *restrict packed, int packed_first, int bias_first,
+                      CONV_GRID_PARAMS, CONV_TAPS_PARAMS, int kc)
 {
-    const int j = get_group_id(0), tap = get_group_id(1), taps = get_num_groups(1);
-    const int nk = min(NR, k - j * NR), npanels = get_num_groups(0), total = taps * c;
-    __global const float *src =
-        weight + (size_t)GRID_TAP(tap / cols, tap % cols) * step_tap + (size_t)j * NR * step_q;
-    packed += packed_first;
-    for (int c0 = 0; c0 < c; c0 += VW) {
-        /* Values from..from + channels lie in one block, or from `next` on in the one after. */
-        const int from = tap * c + c0, channels = min(VW, c - c0);
-        const int block = from / kc * kc, next = min(block + kc, total);
-        __global panel_t *here =
-            packed + ((size_t)block * npanels + (size_t)j * PANEL_ROWS(next - block)) * NR;
-        __global panel_t *after =
-            packed +
-            ((size_t)next * npanels + (size_t)j * PANEL_ROWS(min(next + kc, total) - next)) * NR;
-        for (int q0 = 0; q0 < NR; q0 += VW) {
-            const int columns = clamp(nk - q0, 0, VW);
-            vfloat m[VW];
-            load_square(src + (size_t)c0 * step_c + (size_t)q0 * step_q, step_c, step_q, channels,
-                        columns, m);
-            if (channels == VW && from + VW <= next) { /* nearly always */
-                panel_put_square(m, here, from - block, q0);
-                continue;
-            }
-            /* The last are followed by a row of zeros where the panel has one more. */
-            const int count = from + channels == total ? PANEL_ROWS(total) - from : channels;
-#pragma unroll
-            for (int i = 0; i < VW; i++) {
-                const int lies_here = from + i < next || next == total;
-                if (i < count)
-                    panel_put(m[i], lies_here ? here : after, from + i - (lies_here ? block : next),
-                              q0);
-            }
-        }
-    }
-}
-
-/* Writes one bias per channel behind the panels; zeros where `bias` is NULL. */
-__kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
-conv2d_packed_bias(__global const float *restrict bias, __global float *restrict packed,
-                   int bias_first, int k)
-{
-    const int j = get_group_id(0);
-    for (int q = j * NR; q < j * NR + NR; q++)
-        packed[bias_first + q] = bias && q < k ? bias[q] : 0.0f;
+    const int j = get_group_id(0), npanels = get_num_groups(0);
+    const int k0 = (int)get_group_id(1) * kc, k1 = min(k0 + kc, rows * cols * c);
+    pack_panel(weight, c, k, cols, CONV_TAPS, j, k0, k1,
+               packed + packed_first +
+                   ((size_t)k0 * npanels + (size_t)j * PANEL_ROWS(k1 - k0)) * NR);
+    if (k0 == 0 && bias_first >= 0)
+        pack_bias(bias, k, j, (__global float *)packed + bias_first + j * NR);
 }
 
 /* ---- backward weights -------------------------------------------------------------------- */

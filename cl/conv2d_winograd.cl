@@ -275,8 +275,8 @@ conv2d_winograd_product(__global const src_t *restrict x, __global const float *
                         __global float *p = products + position * mstep + t * mrow + q * NR;
                         const global float *a = v + position * vstep + t * vrow;
                         vfloat acc[MR][NV];
-                        multiply(MR, c, a, vrow, panel, 0, 0, (uintptr_t)(a + MR * vrow), vrow,
-                                 acc);
+                        multiply(MR, c, a, vrow, panel, 0, 0, (uintptr_t)(a + MR * vrow),
+                                 vrow * (int)sizeof(float), 16 * sizeof(float), acc);
 #pragma unroll
                         for (int i = 0; i < MR; i++)
 #pragma unroll

@@ -10,7 +10,7 @@
 #define KERNEL_FILE "conv2d_packed"
 
 /* kernel[] of a plan. */
-enum { PRODUCT = 0, WEIGHTS, BIAS };
+enum { PRODUCT = 0, WEIGHTS };
 enum { PARAMS = 0, SUM };
 
 /* ---- tile sizes -------------------------------------------------------------------------- */
@@ -18,6 +18,10 @@ enum { PARAMS = 0, SUM };
 /* Up to SHALLOW_KC window values at a time a tile of pixels stays in the first cache while the panels
  * pass by it. With up to DEEP_KC a panel stays in the second one while tiles do. */
 enum { SHALLOW_KC = 256, DEEP_KC = 1024 };
+
+/* In training groups of the product pack their own panels where at most so many share the pixels: each
+ * packs for itself. In a core's cache that takes a fourth of the time that panels in memory take. */
+enum { MOST_PACKERS = 2 };
 
 /* Tunables: none costs a program of its own, for the kernels' macros are upper bounds. */
 enum { T_KC = 0, T_TILES, T_ROWS, T_PANELS, T_GROUPS };
@@ -45,6 +49,7 @@ typedef struct tiles {
     bool moments; /* those of what the product makes are wanted */
     bool narrow;  /* activations of 16 bits */
     bool bf16;    /* panels in pairs of bf16 */
+    bool packs;   /* groups of the product pack their own panels */
 } tiles;
 
 /* Values between the rows of a tile: SHALLOW_KC of them lie in different sets of the first cache. */
@@ -158,7 +163,9 @@ typedef struct kept {
     rs_conv_maps m;
     tiles t;
     size_t bias_first; /* in floats: the biases lie behind the packed weights */
-    size_t scratch;    /* bytes */
+    size_t
+        slab_first; /* in floats: where groups pack, their slabs lie behind sums in the scratch */
+    size_t scratch; /* bytes */
     params params;
 } kept;
 
@@ -169,6 +176,7 @@ typedef struct product {
     int kc;     /* window values at a time */
     int batch;  /* pixel tiles in the scratch at once */
     int tiles, group_panels;
+    int groups_p, groups_j;
     bool position_major;
     size_t packed; /* numbers of packed weights */
     size_t sums;   /* floats of sums that y is too narrow for */
@@ -195,7 +203,7 @@ static product product_of(const rs_conv *v, rs_pass pass, size_t index, const ti
     const int limit = t->most_kc > 0 ? t->most_kc : suits, most = t->bf16 ? limit & ~1 : limit;
     const int kc = rs_div_up_int(whole, rs_div_up_int(whole, most)), vw = t->reg.vw;
     d.kc = rs_min_int(rs_div_up_int(kc, vw) * vw, most); /* rows of the scratch stay aligned */
-    d.batch = d.kc > SHALLOW_KC ? t->tb : 1;
+    d.batch = d.kc > SHALLOW_KC || t->packs ? t->tb : 1;
     if (t->narrow && total > d.kc)
         d.sums = (size_t)(ntiles * t->reg.mr) * (size_t)(d.panels * t->reg.nr);
 
@@ -203,10 +211,10 @@ static product product_of(const rs_conv *v, rs_pass pass, size_t index, const ti
      * sums its own moments, whose number should not depend on the device. */
     int groups_p = rs_div_up_int(ntiles, t->most_tiles),
         groups_j = rs_div_up_int(d.panels, t->most_panels);
-    const int most_p = t->moments ? groups_p : ntiles;
+    const int most_p = t->moments || t->packs ? groups_p : ntiles;
     while (groups_p * groups_j < t->want && (groups_p < most_p || groups_j < d.panels)) {
-        const bool panels_cost_less =
-            2 * (int64_t)groups_j * ntiles * t->reg.mr <= (int64_t)groups_p * d.panels * t->reg.nr;
+        const bool panels_cost_less = t->packs || 2 * (int64_t)groups_j * ntiles * t->reg.mr <=
+                                                      (int64_t)groups_p * d.panels * t->reg.nr;
         if (groups_p >= most_p || (groups_j < d.panels && panels_cost_less))
             groups_j = rs_min_int(2 * groups_j, d.panels);
         else
@@ -214,28 +222,60 @@ static product product_of(const rs_conv *v, rs_pass pass, size_t index, const ti
     }
     d.tiles = ntiles > 0 ? rs_div_up_int(ntiles, groups_p) : 1;
     d.group_panels = rs_div_up_int(d.panels, groups_j);
+    d.groups_p = rs_div_up_int(ntiles, d.tiles);
+    d.groups_j = rs_div_up_int(d.panels, d.group_panels);
     return d;
+}
+
+/* Floats of the panel in a group's slab, which one bias per channel follows. */
+static size_t slab_panel(const product *d, const tiles *t)
+{
+    return panel_count(t, d->kc) * panel_bytes(t) / sizeof(float);
+}
+
+static size_t slab_floats(const product *d, const tiles *t)
+{
+    return slab_panel(d, t) + (size_t)t->reg.nr;
+}
+
+/* `t` for groups that pack their own panels, where that pays and there are as many groups as compute
+ * units: elsewhere than in training, panels serve again and again. */
+static tiles packing_tiles(const rs_conv *v, const rs_problem *p, rs_pass pass, const rs_caps *caps,
+                           const tiles *t)
+{
+    const int units = (int)caps->compute_units;
+    tiles packing = *t;
+    packing.packs = p->training;
+    if (!t->moments)
+        packing.most_tiles = t->tb;
+    for (size_t i = 0; packing.packs && i < rs_conv_grids(v, pass); i++) {
+        const product d = product_of(v, pass, i, &packing);
+        packing.packs = d.groups_p <= MOST_PACKERS && d.tiles <= t->tb &&
+                        (d.groups_p == 0 || d.groups_p * d.groups_j >= units);
+    }
+    return packing.packs ? packing : *t;
 }
 
 /* Groups of pixel tiles of forward. */
 static size_t product_parts(const rs_conv *v, const tiles *t)
 {
-    const product d = product_of(v, RS_FWD, 0, t);
-    const int ntiles = rs_div_up_int((int)v->n * d.grid.gh * d.grid.gw, t->reg.mr);
-    return (size_t)rs_div_up_int(ntiles, d.tiles);
+    return (size_t)product_of(v, RS_FWD, 0, t).groups_p;
 }
 
 /* What all grids need: where the biases lie, and scratch. */
 static void add_up(kept *all, rs_pass pass)
 {
-    size_t packed = 0, sums = 0;
+    size_t packed = 0, sums = 0, slabs = 0;
     for (size_t i = 0; i < rs_conv_grids(&all->v, pass); i++) {
         const product d = product_of(&all->v, pass, i, &all->t);
         packed += d.packed;
         sums = d.sums > sums ? d.sums : sums;
+        const size_t floats = (size_t)(d.groups_p * d.groups_j) * slab_floats(&d, &all->t);
+        slabs = all->t.packs && floats > slabs ? floats : slabs;
     }
     all->bias_first = packed * panel_bytes(&all->t) / sizeof(float);
-    all->scratch = sums * sizeof(float);
+    all->slab_first = sums;
+    all->scratch = (sums + slabs) * sizeof(float);
 }
 
 static rescl_status product_enqueue(const rs_plan *plan, const rs_args *args)
@@ -252,14 +292,15 @@ static rescl_status product_enqueue(const rs_plan *plan, const rs_args *args)
     for (size_t i = 0; i < rs_conv_grids(&v, plan->pass); i++) {
         const product d = product_of(&v, plan->pass, i, &t);
         const rs_conv_grid *g = &d.grid;
-        const int ntiles = rs_div_up_int((int)v.n * g->gh * g->gw, t.reg.mr);
-        if (ntiles > 0 && !(add && d.packed == 0)) {
-            const rs_grid grid = {.items = {(size_t)rs_div_up_int(ntiles, d.tiles),
-                                            (size_t)rs_div_up_int(d.panels, d.group_panels), 1},
-                                  .group = {1, 1, 1}};
+        const rs_grid grid = {.items = {(size_t)d.groups_p, (size_t)d.groups_j, 1},
+                              .group = {1, 1, 1}};
+        const size_t slab = all.slab_first; /* in floats */
+        if (d.groups_p > 0 && !(add && d.packed == 0))
             RS_TRY(RS_LAUNCH(plan->dev, plan->kernel[PRODUCT].kernel, grid,
                              RS_BUF(fwd ? args->src[0].buf : args->diff_dst.buf),
-                             RS_BUF(args->packed), RS_INT(first), RS_INT(all.bias_first),
+                             RS_BUF(t.packs ? args->scratch : args->packed),
+                             RS_INT(t.packs ? slab * sizeof(float) / panel_bytes(&t) : first),
+                             RS_INT(t.packs ? slab + slab_panel(&d, &t) : all.bias_first),
                              RS_BUF(fwd ? args->src[1].buf : NULL),
                              RS_BUF(fwd ? args->dst.buf : args->diff_src[0].buf),
                              RS_BUF(plan->moments_parts ? args->moments : NULL),
@@ -267,14 +308,17 @@ static rescl_status product_enqueue(const rs_plan *plan, const rs_args *args)
                              RS_INT(d.kc), RS_INT(d.tiles), RS_INT(d.batch), RS_INT(d.group_panels),
                              RS_INT((add ? RS_CONV_ACCUMULATE : 0) |
                                     (d.position_major ? RS_CONV_POSITION_MAJOR : 0) |
-                                    (v.relu ? RS_CONV_RELU : 0))));
-        }
+                                    (v.relu ? RS_CONV_RELU : 0)),
+                             RS_BUF(t.packs ? args->param[0].buf : NULL),
+                             RS_BUF(t.packs && fwd && v.bias ? args->param[1].buf : NULL),
+                             RS_INT(slab_floats(&d, &t)), RS_CONV_TAPS_ARGS(&v, &m, g)));
         first += d.packed;
     }
 out:
     return st;
 }
 
+/* The first grid that has weights packs the biases. */
 static rescl_status pack(const rs_plan *plan, const rs_args *args)
 {
     rescl_status st = RESCL_OK;
@@ -283,25 +327,22 @@ static rescl_status pack(const rs_plan *plan, const rs_args *args)
     const tiles t = all.t;
     const rs_conv v = all.v;
     const rs_conv_maps m = all.m;
-    const size_t panels = (size_t)rs_div_up_int((int)m.k, t.reg.nr);
-    const rs_grid bias_grid = {.items = {panels, 1, 1}, .group = {1, 1, 1}};
     size_t first = 0;
 
     for (size_t i = 0; i < rs_conv_grids(&v, plan->pass); i++) {
         const product d = product_of(&v, plan->pass, i, &t);
         const rs_conv_grid *g = &d.grid;
-        const rs_grid grid = {.items = {panels, (size_t)(g->rows * g->cols), 1},
-                              .group = {1, 1, 1}};
+        const int blocks = rs_div_up_int(g->rows * g->cols * (int)m.c, d.kc);
+        const rs_grid grid = {.items = {(size_t)d.panels, (size_t)blocks, 1}, .group = {1, 1, 1}};
         if (d.packed > 0)
-            RS_TRY(RS_LAUNCH(plan->dev, plan->kernel[WEIGHTS].kernel, grid,
-                             RS_BUF(args->param[0].buf), RS_BUF(args->packed), RS_INT(first),
-                             RS_CONV_GRID_ARGS(&v, &m, g), RS_CONV_TAPS_ARGS(&v, &m, g),
-                             RS_INT(d.kc)));
+            RS_TRY(RS_LAUNCH(
+                plan->dev, plan->kernel[WEIGHTS].kernel, grid, RS_BUF(args->param[0].buf),
+                RS_BUF(plan->pass == RS_FWD && v.bias ? args->param[1].buf : NULL),
+                RS_BUF(args->packed), RS_INT(first),
+                RS_INT(first == 0 ? (int64_t)all.bias_first : -1), RS_CONV_GRID_ARGS(&v, &m, g),
+                RS_CONV_TAPS_ARGS(&v, &m, g), RS_INT(d.kc)));
         first += d.packed;
     }
-    RS_TRY(RS_LAUNCH(plan->dev, plan->kernel[BIAS].kernel, bias_grid,
-                     RS_BUF(plan->pass == RS_FWD && v.bias ? args->param[1].buf : NULL),
-                     RS_BUF(args->packed), RS_INT(all.bias_first), RS_INT(m.k)));
 out:
     return st;
 }
@@ -367,8 +408,10 @@ out:
 static rescl_status plan(rs_plan *plan, const rs_caps *caps)
 {
     rescl_status st = RESCL_OK;
-    const tiles t = tiles_of(caps, &plan->problem, plan->pass, plan->choice.tune);
     const rs_conv v = rs_conv_of(&plan->problem);
+    tiles t = tiles_of(caps, &plan->problem, plan->pass, plan->choice.tune);
+    if (plan->pass != RS_BWD_PARAMS)
+        t = packing_tiles(&v, &plan->problem, plan->pass, caps, &t);
     kept all = {.v = v, .t = t};
     if (plan->pass == RS_BWD_PARAMS) {
         const params d = all.params = params_of(&v, &t);
@@ -380,12 +423,12 @@ static rescl_status plan(rs_plan *plan, const rs_caps *caps)
         const size_t biases = (size_t)(rs_div_up_int((int)m.k, t.reg.nr) * t.reg.nr);
         add_up(&all, plan->pass);
         plan->scratch_bytes = all.scratch;
-        plan->packed_bytes = (all.bias_first + biases) * sizeof(float);
+        plan->packed_bytes = t.packs ? 0 : (all.bias_first + biases) * sizeof(float);
         if (plan->pass == RS_FWD && plan->problem.want_moments)
             plan->moments_parts = product_parts(&v, &t);
         RS_TRY(add_kernel(plan, &t, "conv2d_packed_product"));
-        RS_TRY(add_kernel(plan, &t, "conv2d_packed_weights"));
-        RS_TRY(add_kernel(plan, &t, "conv2d_packed_bias"));
+        if (!t.packs)
+            RS_TRY(add_kernel(plan, &t, "conv2d_packed_weights"));
     }
     RS_PLAN_KEEP(plan, all);
 out:
