@@ -11,7 +11,7 @@ PyTorch runs the same ones; the times are those that oneDNN itself writes for it
 nothing of PyTorch counts. Of PyTorch's two layouts each convolution and pass takes the faster. "With
 reorders" adds what oneDNN spends on bringing activations and weights into the layouts that the
 primitive wants, and results back. A total is the sum over the network's layers of the median time.
-Needs python3-torch; the rest is the standard library."""
+Needs PyTorch; the rest is the standard library."""
 import argparse
 import json
 import os
@@ -141,6 +141,8 @@ def main():
                                 formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--model", default="resnet50")
     turns.add_options(p)
+    p.add_argument("--size", type=int, default=64)
+    p.add_argument("--batch", type=int, default=32)
     p.add_argument("--layers", action="store_true", help="also a line for each convolution and pass")
     a = p.parse_args()
     rounds = []

@@ -3,12 +3,12 @@
 
 Prints a JSON line for each precision: median, minimum and maximum of the steps' milliseconds, and images
 per second. For training a step is zero_grad, forward, cross-entropy, backward and SGD with momentum; for
-inference it is forward, with --freeze of a traced network whose normalisation is folded. Images and labels
-lie on the device. With CUDA events time the steps, which follow each other without waiting. `export`
-writes the network of inference as ONNX instead.
+inference it is forward, by a network whose parameters --freeze made constants and folded. Images and
+labels lie on the device. With CUDA events time the steps, which follow each other without waiting.
+`export` writes the network of inference as ONNX instead.
 
-Precisions: fp32; tf32, the same with matrix engines that round what they read to TF32; amp, half
-precision by torch.autocast, in training with a scaled loss (on CPUs bfloat16, unscaled)."""
+Precisions: fp32; tf32, the same with matrix engines that round what they read to TF32; bf16 and fp16, by
+torch.autocast, fp16 in training with a scaled loss."""
 import argparse
 import contextlib
 import json
@@ -56,10 +56,10 @@ def use(a, precision):
     tf32 = precision == "tf32"
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = tf32
     torch.backends.cudnn.benchmark = True
-    if precision != "amp":
+    types = {"bf16": torch.bfloat16, "fp16": torch.float16}
+    if precision not in types:
         return contextlib.nullcontext
-    half = torch.float16 if a.device == "cuda" else torch.bfloat16
-    return lambda: torch.autocast(a.device, dtype=half)
+    return lambda: torch.autocast(a.device, dtype=types[precision])
 
 
 def make_step(a, precision):
@@ -70,8 +70,11 @@ def make_step(a, precision):
     x = torch.rand(a.batch, 3, a.size, a.size, device=a.device).contiguous(memory_format=layout)
     if a.mode == "infer":
         net.eval()
-        with torch.no_grad():
-            if a.freeze:
+        if a.freeze and a.compile:
+            from torch._inductor import config
+            config.freezing = True
+        elif a.freeze:
+            with torch.no_grad(), forward_in():
                 net = torch.jit.optimize_for_inference(torch.jit.freeze(torch.jit.trace(net, x)))
         net = torch.compile(net) if a.compile else net
 
@@ -81,7 +84,7 @@ def make_step(a, precision):
         return infer
     labels = torch.arange(a.batch, device=a.device) % a.classes
     optimiser = torch.optim.SGD(net.parameters(), 1e-6, momentum=0.9)
-    scaler = torch.cuda.amp.GradScaler(enabled=precision == "amp" and a.device == "cuda")
+    scaler = torch.amp.GradScaler(a.device, enabled=precision == "fp16")
     net = torch.compile(net) if a.compile else net
 
     def train():
@@ -118,7 +121,7 @@ def time_steps(a, step):
 
 def export(a):
     torch.onnx.export(resnet50(a.classes).eval(), torch.rand(a.batch, 3, a.size, a.size), a.out,
-                      opset_version=13)
+                      opset_version=17, dynamo=False)
 
 
 def main():
@@ -132,21 +135,22 @@ def main():
     p.add_argument("--repeats", type=int, default=7)
     p.add_argument("--min-seconds", type=float, default=1.0)
     p.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
-    p.add_argument("--precision", metavar="fp32,tf32,amp", default="fp32")
+    p.add_argument("--precision", metavar="fp32,tf32,bf16,fp16", default="fp32")
     p.add_argument("--compile", action="store_true", help="by torch.compile")
     p.add_argument("--channels-last", action="store_true")
     p.add_argument("--freeze", action="store_true")
     p.add_argument("--out", default="resnet50.onnx", help="the file that export writes")
     a = p.parse_args()
-    if not set(a.precision.split(",")) <= {"fp32", "tf32", "amp"}:
-        p.error("--precision takes fp32, tf32 and amp")
+    precisions = a.precision.split(",")
+    if not set(precisions) <= {"fp32", "tf32", "bf16", "fp16"}:
+        p.error("--precision takes fp32, tf32, bf16 and fp16")
     if a.threads:
         torch.set_num_threads(a.threads)
     torch.manual_seed(0)
     if a.mode == "export":
         export(a)
         return
-    for precision in a.precision.split(","):
+    for precision in precisions:
         ms = time_steps(a, make_step(a, precision))
         median = statistics.median(ms)
         print(json.dumps({"median_ms": median, "min_ms": min(ms), "max_ms": max(ms),

@@ -48,8 +48,6 @@ def add_options(p):
     """What every comparison asks for."""
     p.add_argument("--rescl", default="build/rescl")
     p.add_argument("--python", default="/usr/bin/python3", help="an interpreter that has torch")
-    p.add_argument("--size", type=int, default=64)
-    p.add_argument("--batch", type=int, default=32)
     p.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     p.add_argument("--rounds", type=int, default=5)
     p.add_argument("--repeats", type=int, default=5)
