@@ -1,5 +1,6 @@
 /* Nets on a device: sharing memory, modes, determinism, allocations. */
 #include "attr.h"
+#include "conv2d.h"
 #include "error.h"
 #include "graph_kit.h"
 #include "net_fixture.h"
@@ -215,6 +216,71 @@ static void evaluations_share_a_workspace(void **state)
     rs_net_destroy(net[0]);
     f.net = net[1];
     net_fixture_close(&f);
+    rs_weights_fini(&w);
+    rs_graph_destroy(g);
+}
+
+/* Launches that rearrange a layer's parameters ahead of a pass. */
+static uint64_t packing_launches(rescl_device *dev, const char *label)
+{
+    static const char *const kernels[] = {"conv2d_packed_weights", "conv2d_winograd_weights",
+                                          "conv2d_grouped_pack"};
+    const rs_profile_row *rows = NULL;
+    size_t count = 0;
+    uint64_t launches = 0;
+    assert_ok(rs_profile_get(dev, &rows, &count));
+    for (size_t i = 0; i < count; i++)
+        for (size_t k = 0; k < RS_COUNT(kernels); k++)
+            if (rows[i].label && strcmp(rows[i].label, label) == 0 &&
+                strcmp(rows[i].kernel, kernels[k]) == 0)
+                launches += rows[i].launches;
+    return launches;
+}
+
+/* At most once for each grid of a pass, of which backward data has one for each residue of its stride;
+ * not at all where the pass itself does. */
+static void expect_packing(const net_fixture *f, uint64_t times)
+{
+    for (size_t i = 0; i < f->net->graph->nnodes; i++)
+        for (int pass = 0; pass < RS_PASS_COUNT; pass++) {
+            const rs_plan *plan = rs_net_plan_at(f->net, i, (rs_pass)pass);
+            if (!plan)
+                continue;
+            const char *label = f->net->stage[i].label[pass];
+            const uint64_t launches = packing_launches(f->dev, label);
+            const bool conv = plan->problem.op == &rs_op_conv2d;
+            const rs_conv v = conv ? rs_conv_of(&plan->problem) : (rs_conv){0};
+            const uint64_t grids = conv ? rs_conv_grids(&v, (rs_pass)pass) : 1;
+            if (plan->packed_bytes ? launches < times || launches > times * grids : launches > 0)
+                fail_msg("%s: packed in %llu launches, expected %llu times", label,
+                         (unsigned long long)launches,
+                         (unsigned long long)(plan->packed_bytes ? times : 0));
+        }
+}
+
+/* A step packs what it needs once; evaluation once until parameters change. */
+static void nothing_is_packed_twice(void **state)
+{
+    rs_graph *g = network(0.0f, false);
+    rs_weights w;
+    (void)state;
+    kit_weights(g, 8, &w);
+    for (int training = 0; training < 2; training++) {
+        net_fixture f;
+        net_fixture_open(&f, rs_test_device(), g, &w, training ? &sgd : NULL, FULL,
+                         training ? RS_MODE_TRAIN : RS_MODE_EVAL);
+        if (rs_profile_begin(f.dev) == RESCL_OK) {
+            rs_profile_reset(f.dev);
+            for (uint64_t step = 1; step <= 3; step++)
+                if (training)
+                    net_train_step(&f, pixels, labels, 0.01, 0.0, step);
+                else
+                    net_forward_loss(&f, pixels, labels, step);
+            expect_packing(&f, training ? 3 : 1);
+            rs_profile_end(f.dev);
+        }
+        net_fixture_close(&f);
+    }
     rs_weights_fini(&w);
     rs_graph_destroy(g);
 }
@@ -583,6 +649,7 @@ int main(void)
         cmocka_unit_test(evaluation_follows_the_weights),
         cmocka_unit_test(an_unfinished_forward_packs_nothing),
         cmocka_unit_test(evaluations_share_a_workspace),
+        cmocka_unit_test(nothing_is_packed_twice),
         cmocka_unit_test(a_step_leaves_its_batch_alone),
         cmocka_unit_test(training_uses_batch_statistics),
         cmocka_unit_test(numbers_depend_on_seed_and_step_only),
