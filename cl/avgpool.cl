@@ -27,8 +27,8 @@ RS_INLINE int places(int window, int stride, int pad, int kernel_size, int size,
 #define FOR_WINDOWS FOR_PIXELS
 #endif
 
-SPREAD_KERNEL void avgpool_fwd(POOL_PARAMS, const global float *restrict src,
-                               global float *restrict dst, int count_pad)
+SPREAD_KERNEL void avgpool_fwd(POOL_PARAMS, const global src_t *restrict src,
+                               global dst_t *restrict dst, int count_pad)
 {
 #if SPREAD
     local vfloat t_sum[WG];
@@ -45,21 +45,21 @@ SPREAD_KERNEL void avgpool_fwd(POOL_PARAMS, const global float *restrict src,
             vfloat sum = VZERO;
             for (int sy = max(top, 0) + ITEM_ROW; sy < y1; sy += LY)
                 for (int sx = max(left, 0); sx < x1; sx++)
-                    sum += load_part(src + ((n * h + sy) * w + sx) * depth + k, part);
+                    sum += src_load_part(src + ((n * h + sy) * w + sx) * depth + k, part);
 #if SPREAD
             t_sum[ITEM] = sum;
             LOCAL_TREE(ITEM, WG, LX, JOIN_SUM);
             sum = t_sum[ITEM];
             if (ITEM_ROW == 0 && first + ITEM < UNITS)
 #endif
-                store_part(sum / ((float)height * (float)width),
-                           dst + ((n * out_h + y) * out_w + x) * depth + k, part);
+                dst_store_part(sum / ((float)height * (float)width),
+                               dst + ((n * out_h + y) * out_w + x) * depth + k, part);
         }
     }
 }
 
-SPREAD_KERNEL void avgpool_bwd_data(POOL_PARAMS, const global float *restrict diff_dst,
-                                    global float *restrict diff_src, int count_pad, int accumulate)
+SPREAD_KERNEL void avgpool_bwd_data(POOL_PARAMS, const global dst_t *restrict diff_dst,
+                                    global src_t *restrict diff_src, int count_pad, int accumulate)
 {
     FOR_PIXELS(u)
     {
@@ -75,10 +75,11 @@ SPREAD_KERNEL void avgpool_bwd_data(POOL_PARAMS, const global float *restrict di
                 for (int ox = ox0; ox <= ox1; ox++) {
                     const int height = places(oy, STRIDE_H, pad_top, KERNEL_H, h, end_h, count_pad);
                     const int width = places(ox, STRIDE_W, pad_left, KERNEL_W, w, end_w, count_pad);
-                    sum += load_part(diff_dst + ((n * out_h + oy) * out_w + ox) * depth + k, part) /
+                    sum += dst_load_part(diff_dst + ((n * out_h + oy) * out_w + ox) * depth + k,
+                                         part) /
                            ((float)height * (float)width);
                 }
-            put_part(sum, diff_src + ((n * h + y) * w + x) * depth + k, part, accumulate);
+            src_put_part(sum, diff_src + ((n * h + y) * w + x) * depth + k, part, accumulate);
         }
     }
 }

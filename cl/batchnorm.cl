@@ -24,22 +24,22 @@
 
 /* ---- statistics ---------------------------------------------------------------------------- */
 
-RS_INLINE void block_moments(const global float *x, uint stride, uint n, uint part, vfloat *mean,
+RS_INLINE void block_moments(const global src_t *x, uint stride, uint n, uint part, vfloat *mean,
                              vfloat *m2)
 {
     vfloat sum = VZERO, square = VZERO;
     for (uint r = 0; r < n; r++)
-        sum += load_part(x + r * stride, part);
+        sum += src_load_part(x + r * stride, part);
     const vfloat m = sum / (float)n;
     for (uint r = 0; r < n; r++) {
-        const vfloat d = load_part(x + r * stride, part) - m;
+        const vfloat d = src_load_part(x + r * stride, part) - m;
         square = fma(d, d, square);
     }
     *mean = m;
     *m2 = square;
 }
 
-ONE_ITEM void batchnorm_fwd_stats(const global float *restrict src, global float *restrict moments,
+ONE_ITEM void batchnorm_fwd_stats(const global src_t *restrict src, global float *restrict moments,
                                   uint pixels, uint channels, uint rows, uint parts)
 {
     const uint first = PART * rows, last = min(pixels, first + rows);
@@ -48,7 +48,7 @@ ONE_ITEM void batchnorm_fwd_stats(const global float *restrict src, global float
     FOR_BLOCKS(k, row, first, last)
     {
         const uint n = ROWS_OF_BLOCK(row, last), part = min((uint)VW, channels - k);
-        const global float *x = src + row * channels + k;
+        const global src_t *x = src + row * channels + k;
         vfloat b_mean, b_m2;
         if (n == ROWS && part == VW)
             block_moments(x, channels, ROWS, VW, &b_mean, &b_m2);
@@ -98,26 +98,26 @@ ONE_ITEM void batchnorm_bwd_finish(const global float *restrict parts_of_sums,
 
 /* ---- normalisation ------------------------------------------------------------------------- */
 
-RS_INLINE void block_apply(const global float *x, const global float *residual, global float *y,
+RS_INLINE void block_apply(const global src_t *x, const global src_t *residual, global dst_t *y,
                            uint stride, uint n, uint part, vfloat mean, vfloat scale, vfloat beta,
                            uint flags)
 {
     for (uint r = 0; r < n; r++) {
-        vfloat v = fma(load_part(x + r * stride, part) - mean, scale, beta);
+        vfloat v = fma(src_load_part(x + r * stride, part) - mean, scale, beta);
         if (residual)
-            v += load_part(residual + r * stride, part);
+            v += src_load_part(residual + r * stride, part);
         if (flags & RELU)
             v = v < VZERO ? VZERO : v;
-        store_part(v, y + r * stride, part);
+        dst_store_part(v, y + r * stride, part);
     }
 }
 
-ONE_ITEM void batchnorm_fwd_apply(const global float *restrict src,
-                                  const global float *restrict residual,
+ONE_ITEM void batchnorm_fwd_apply(const global src_t *restrict src,
+                                  const global src_t *restrict residual,
                                   const global float *restrict gamma,
                                   const global float *restrict beta,
                                   const global float *restrict means,
-                                  const global float *restrict spreads, global float *restrict dst,
+                                  const global float *restrict spreads, global dst_t *restrict dst,
                                   uint pixels, uint channels, uint rows, uint flags, float eps)
 {
     const uint first = PART * rows, last = min(pixels, first + rows);
@@ -128,7 +128,7 @@ ONE_ITEM void batchnorm_fwd_apply(const global float *restrict src,
         const vfloat inv = INV_STD(spreads, k, part, flags, eps);
         const vfloat mean = load_part(means + k, part), shift = load_part(beta + k, part);
         const vfloat scale = inv * load_part(gamma + k, part);
-        const global float *res = residual ? residual + at : 0;
+        const global src_t *res = residual ? residual + at : 0;
         if (n == ROWS && part == VW)
             block_apply(src + at, res, dst + at, channels, ROWS, VW, mean, scale, shift, flags);
         else
@@ -140,26 +140,26 @@ ONE_ITEM void batchnorm_fwd_apply(const global float *restrict src,
 
 /* diff_dst behind the ReLU. Without a residual dst is computed again, by the very operations of
  * forward. */
-RS_INLINE vfloat masked(vfloat diff, const global float *dst, uint part, vfloat centred,
+RS_INLINE vfloat masked(vfloat diff, const global dst_t *dst, uint part, vfloat centred,
                         vfloat scale, vfloat beta, uint flags)
 {
     if (flags & RELU) {
-        const vfloat y = flags & MASK_DST ? load_part(dst, part) : fma(centred, scale, beta);
+        const vfloat y = flags & MASK_DST ? dst_load_part(dst, part) : fma(centred, scale, beta);
         diff = where_positive(diff, y);
     }
     return diff;
 }
 
 /* Sums over a block: of the masked diff, and of it times (x - mean). */
-RS_INLINE void block_sums(const global float *x, const global float *diff, const global float *dst,
+RS_INLINE void block_sums(const global src_t *x, const global dst_t *diff, const global dst_t *dst,
                           uint stride, uint n, uint part, vfloat mean, vfloat scale, vfloat beta,
                           uint flags, vfloat *sum, vfloat *dot)
 {
     vfloat s = VZERO, d = VZERO;
     for (uint r = 0; r < n; r++) {
-        const vfloat centred = load_part(x + r * stride, part) - mean;
-        const vfloat g = masked(load_part(diff + r * stride, part), dst + r * stride, part, centred,
-                                scale, beta, flags);
+        const vfloat centred = src_load_part(x + r * stride, part) - mean;
+        const vfloat g = masked(dst_load_part(diff + r * stride, part), dst + r * stride, part,
+                                centred, scale, beta, flags);
         s += g;
         d = fma(g, centred, d);
     }
@@ -168,8 +168,8 @@ RS_INLINE void block_sums(const global float *x, const global float *diff, const
 }
 
 ONE_ITEM void
-batchnorm_bwd_sums(const global float *restrict src, const global float *restrict diff_dst,
-                   const global float *restrict dst, const global float *restrict gamma,
+batchnorm_bwd_sums(const global src_t *restrict src, const global dst_t *restrict diff_dst,
+                   const global dst_t *restrict dst, const global float *restrict gamma,
                    const global float *restrict beta, const global float *restrict means,
                    const global float *restrict spreads, global float *restrict scratch,
                    uint pixels, uint channels, uint rows, uint flags, float eps)
@@ -183,7 +183,7 @@ batchnorm_bwd_sums(const global float *restrict src, const global float *restric
         const vfloat mean = load_part(means + k, part), shift = load_part(beta + k, part);
         const vfloat inv = INV_STD(spreads, k, part, flags, eps);
         const vfloat scale = inv * load_part(gamma + k, part);
-        const global float *y = flags & MASK_DST ? dst + at : 0;
+        const global dst_t *y = flags & MASK_DST ? dst + at : 0;
         vfloat b_sum, b_dot;
         if (n == ROWS && part == VW)
             block_sums(src + at, diff_dst + at, y, channels, ROWS, VW, mean, scale, shift, flags,
@@ -198,31 +198,31 @@ batchnorm_bwd_sums(const global float *restrict src, const global float *restric
 
 /* diff_src0 = scale * (g - mean(g) - centred * slope), diff_src1 = g: g the masked diff. By the
  * running statistics mean(g) and slope are 0. */
-RS_INLINE void block_data(const global float *x, const global float *diff, const global float *dst,
-                          global float *diff_src0, global float *diff_src1, uint stride, uint n,
+RS_INLINE void block_data(const global src_t *x, const global dst_t *diff, const global dst_t *dst,
+                          global src_t *diff_src0, global src_t *diff_src1, uint stride, uint n,
                           uint part, vfloat mean, vfloat scale, vfloat beta, vfloat mean_diff,
                           vfloat slope, uint flags)
 {
     for (uint r = 0; r < n; r++) {
         const uint at = r * stride;
-        const vfloat centred = x ? load_part(x + at, part) - mean : VZERO;
+        const vfloat centred = x ? src_load_part(x + at, part) - mean : VZERO;
         const vfloat g =
-            masked(load_part(diff + at, part), dst + at, part, centred, scale, beta, flags);
+            masked(dst_load_part(diff + at, part), dst + at, part, centred, scale, beta, flags);
         if (flags & DIFF_WANTED(1))
-            put_part(g, diff_src1 + at, part, flags & DIFF_ADDED(1));
+            src_put_part(g, diff_src1 + at, part, flags & DIFF_ADDED(1));
         if (flags & DIFF_WANTED(0))
-            put_part(scale * fma(-centred, slope, g - mean_diff), diff_src0 + at, part,
-                     flags & DIFF_ADDED(0));
+            src_put_part(scale * fma(-centred, slope, g - mean_diff), diff_src0 + at, part,
+                         flags & DIFF_ADDED(0));
     }
 }
 
 ONE_ITEM void
-batchnorm_bwd_data(const global float *restrict src, const global float *restrict diff_dst,
-                   const global float *restrict dst, const global float *restrict gamma,
+batchnorm_bwd_data(const global src_t *restrict src, const global dst_t *restrict diff_dst,
+                   const global dst_t *restrict dst, const global float *restrict gamma,
                    const global float *restrict beta, const global float *restrict means,
                    const global float *restrict spreads, const global float *restrict diff_gamma,
-                   const global float *restrict diff_beta, global float *restrict diff_src0,
-                   global float *restrict diff_src1, uint pixels, uint channels, uint rows,
+                   const global float *restrict diff_beta, global src_t *restrict diff_src0,
+                   global src_t *restrict diff_src1, uint pixels, uint channels, uint rows,
                    uint flags, float eps)
 {
     const uint first = PART * rows, last = min(pixels, first + rows);
@@ -236,10 +236,10 @@ batchnorm_bwd_data(const global float *restrict src, const global float *restric
         const bool batch = !(flags & RUNNING);
         const vfloat mean_diff = batch ? load_part(diff_beta + k, part) * share : VZERO;
         const vfloat slope = batch ? load_part(diff_gamma + k, part) * inv * share : VZERO;
-        const global float *x = batch && (flags & DIFF_WANTED(0)) ? src + at : 0;
-        const global float *y = flags & MASK_DST ? dst + at : 0;
-        global float *d0 = flags & DIFF_WANTED(0) ? diff_src0 + at : 0;
-        global float *d1 = flags & DIFF_WANTED(1) ? diff_src1 + at : 0;
+        const global src_t *x = batch && (flags & DIFF_WANTED(0)) ? src + at : 0;
+        const global dst_t *y = flags & MASK_DST ? dst + at : 0;
+        global src_t *d0 = flags & DIFF_WANTED(0) ? diff_src0 + at : 0;
+        global src_t *d1 = flags & DIFF_WANTED(1) ? diff_src1 + at : 0;
         if (n == ROWS && part == VW)
             block_data(x, diff_dst + at, y, d0, d1, channels, ROWS, VW, mean, scale, shift,
                        mean_diff, slope, flags);

@@ -35,31 +35,30 @@ typedef struct block {
 #define BLOCK_AT(row, last, part)                                                                  \
     ((block){LY * channels, min((uint)ROWS, ((last) - (row) + LY - 1) / LY), (part)})
 
-/* Rows that do not exist repeat the last. */
-RS_INLINE void load_rows(vfloat v[ROWS], const global float *from, block b)
-{
-#pragma unroll
-    for (uint r = 0; r < ROWS; r++)
-        v[r] = load_part(from + min(r, b.n - 1) * b.stride, b.part);
-}
+/* Of src and of dst. Rows that do not exist repeat the last. */
+#define ROWS_ACCESS(side)                                                                          \
+    RS_INLINE void side##_load_rows(vfloat v[ROWS], const global side##_t *from, block b)          \
+    {                                                                                              \
+        _Pragma("unroll") for (uint r = 0; r < ROWS; r++) v[r] =                                   \
+            side##_load_part(from + min(r, b.n - 1) * b.stride, b.part);                           \
+    }                                                                                              \
+    RS_INLINE void side##_store_rows(const vfloat v[ROWS], global side##_t *to, block b)           \
+    {                                                                                              \
+        _Pragma("unroll") for (uint r = 0; r < ROWS; r++) if (r < b.n)                             \
+            side##_store_part(v[r], to + r * b.stride, b.part);                                    \
+    }
+ROWS_ACCESS(src)
+ROWS_ACCESS(dst)
 
-RS_INLINE void store_rows(const vfloat v[ROWS], global float *to, block b)
-{
-#pragma unroll
-    for (uint r = 0; r < ROWS; r++)
-        if (r < b.n)
-            store_part(v[r], to + r * b.stride, b.part);
-}
-
-RS_INLINE void put_rows(const vfloat v[ROWS], global float *to, block b, int accumulate)
+RS_INLINE void src_put_rows(const vfloat v[ROWS], global src_t *to, block b, int accumulate)
 {
     vfloat sum[ROWS];
     if (accumulate)
-        load_rows(sum, to, b);
+        src_load_rows(sum, to, b);
 #pragma unroll
     for (uint r = 0; r < ROWS; r++)
         sum[r] = accumulate ? sum[r] + v[r] : v[r];
-    store_rows(sum, to, b);
+    src_store_rows(sum, to, b);
 }
 
 /* ---- statistics ---------------------------------------------------------------------------- */
@@ -77,7 +76,7 @@ RS_INLINE void put_rows(const vfloat v[ROWS], global float *to, block b, int acc
     t_m2[a] = m2;                                                                                  \
     t_count[a] = count
 
-GROUP_KERNEL void batchnorm_fwd_stats(const global float *restrict src,
+GROUP_KERNEL void batchnorm_fwd_stats(const global src_t *restrict src,
                                       global float *restrict moments, uint pixels, uint channels,
                                       uint rows, uint parts)
 {
@@ -91,7 +90,7 @@ GROUP_KERNEL void batchnorm_fwd_stats(const global float *restrict src,
     {
         const block b = BLOCK_AT(row, last, part);
         vfloat x[ROWS], sum = VZERO, square = VZERO;
-        load_rows(x, src + row * channels + k, b);
+        src_load_rows(x, src + row * channels + k, b);
 #pragma unroll
         for (uint r = 0; r < ROWS; r++)
             sum += r < b.n ? x[r] : VZERO;
@@ -204,10 +203,10 @@ GROUP_KERNEL void batchnorm_bwd_finish(const global float *restrict sums,
 
 /* `mask` NULL: it is not wanted. */
 GROUP_KERNEL void
-batchnorm_fwd_apply(const global float *restrict src, const global float *restrict residual,
+batchnorm_fwd_apply(const global src_t *restrict src, const global src_t *restrict residual,
                     const global float *restrict gamma, const global float *restrict beta,
                     const global float *restrict means, const global float *restrict spreads,
-                    global float *restrict dst, uint pixels, uint channels, uint rows, uint flags,
+                    global dst_t *restrict dst, uint pixels, uint channels, uint rows, uint flags,
                     float eps, global uchar *restrict mask)
 {
     const uint first = PART * rows, last = min(pixels, first + rows);
@@ -221,9 +220,9 @@ batchnorm_fwd_apply(const global float *restrict src, const global float *restri
         const block b = BLOCK_AT(row, last, part);
         const uint at = row * channels + k;
         vfloat v[ROWS], other[ROWS];
-        load_rows(v, src + at, b);
+        src_load_rows(v, src + at, b);
         if (residual)
-            load_rows(other, residual + at, b);
+            src_load_rows(other, residual + at, b);
 #pragma unroll
         for (uint r = 0; r < ROWS; r++) {
             v[r] = fma(v[r] - mean, scale, shift);
@@ -232,7 +231,7 @@ batchnorm_fwd_apply(const global float *restrict src, const global float *restri
             if (flags & RELU)
                 v[r] = v[r] < VZERO ? VZERO : v[r];
         }
-        store_rows(v, dst + at, b);
+        dst_store_rows(v, dst + at, b);
         if (mask)
 #pragma unroll
             for (uint r = 0; r < ROWS; r++)
@@ -257,11 +256,11 @@ typedef struct norm {
 
 /* diff_dst of a block from element `at` of its tensors on, behind the ReLU, whose mask lies in bits or
  * in dst: `masks`. Without a residual dst is computed again, by the very operations of forward. */
-RS_INLINE void load_masked(vfloat g[ROWS], const global float *diff, const global void *masks,
+RS_INLINE void load_masked(vfloat g[ROWS], const global dst_t *diff, const global void *masks,
                            uint at, uint mask_at, uint mask_stride, const vfloat centred[ROWS],
                            norm m, block b)
 {
-    load_rows(g, diff + at, b);
+    dst_load_rows(g, diff + at, b);
     if (m.flags & MASK_BITS) {
         const global uchar *mask = masks;
 #pragma unroll
@@ -269,7 +268,7 @@ RS_INLINE void load_masked(vfloat g[ROWS], const global float *diff, const globa
             g[r] = load_relu_mask(g[r], mask + mask_at + min(r, b.n - 1) * mask_stride, b.part);
     } else if (m.flags & MASK_DST) {
         vfloat y[ROWS];
-        load_rows(y, (const global float *)masks + at, b);
+        dst_load_rows(y, (const global dst_t *)masks + at, b);
 #pragma unroll
         for (uint r = 0; r < ROWS; r++)
             g[r] = where_positive(g[r], y[r]);
@@ -281,7 +280,7 @@ RS_INLINE void load_masked(vfloat g[ROWS], const global float *diff, const globa
 }
 
 GROUP_KERNEL void
-batchnorm_bwd_sums(const global float *restrict src, const global float *restrict diff_dst,
+batchnorm_bwd_sums(const global src_t *restrict src, const global dst_t *restrict diff_dst,
                    const global void *restrict masks, const global float *restrict gamma,
                    const global float *restrict beta, const global float *restrict means,
                    const global float *restrict spreads, global float *restrict sums, uint pixels,
@@ -297,7 +296,7 @@ batchnorm_bwd_sums(const global float *restrict src, const global float *restric
         const block b = BLOCK_AT(row, last, part);
         const uint at = row * channels + k;
         vfloat x[ROWS], g[ROWS];
-        load_rows(x, src + at, b);
+        src_load_rows(x, src + at, b);
 #pragma unroll
         for (uint r = 0; r < ROWS; r++)
             x[r] -= m.mean;
@@ -320,12 +319,12 @@ batchnorm_bwd_sums(const global float *restrict src, const global float *restric
 /* diff_src0 = scale * (g - mean(g) - centred * slope), diff_src1 = g: g the masked diff. By the
  * running statistics mean(g) and slope are 0. */
 GROUP_KERNEL void
-batchnorm_bwd_data(const global float *restrict src, const global float *restrict diff_dst,
+batchnorm_bwd_data(const global src_t *restrict src, const global dst_t *restrict diff_dst,
                    const global void *restrict masks, const global float *restrict gamma,
                    const global float *restrict beta, const global float *restrict means,
                    const global float *restrict spreads, const global float *restrict diff_gamma,
-                   const global float *restrict diff_beta, global float *restrict diff_src0,
-                   global float *restrict diff_src1, uint pixels, uint channels, uint rows,
+                   const global float *restrict diff_beta, global src_t *restrict diff_src0,
+                   global src_t *restrict diff_src1, uint pixels, uint channels, uint rows,
                    uint flags, float eps)
 {
     const uint first = PART * rows, last = min(pixels, first + rows);
@@ -350,18 +349,18 @@ batchnorm_bwd_data(const global float *restrict src, const global float *restric
         for (uint r = 0; r < ROWS; r++)
             x[r] = m.mean;
         if (batch && (flags & DIFF_WANTED(0)))
-            load_rows(x, src + at, b);
+            src_load_rows(x, src + at, b);
 #pragma unroll
         for (uint r = 0; r < ROWS; r++)
             x[r] -= m.mean;
         load_masked(g, diff_dst, masks, at, row * mask_row + k / 4, LY * mask_row, x, m, b);
         if (flags & DIFF_WANTED(1))
-            put_rows(g, diff_src1 + at, b, flags & DIFF_ADDED(1));
+            src_put_rows(g, diff_src1 + at, b, flags & DIFF_ADDED(1));
         if (flags & DIFF_WANTED(0)) {
 #pragma unroll
             for (uint r = 0; r < ROWS; r++)
                 g[r] = m.scale * fma(-x[r], slope, g[r] - mean_diff);
-            put_rows(g, diff_src0 + at, b, flags & DIFF_ADDED(0));
+            src_put_rows(g, diff_src0 + at, b, flags & DIFF_ADDED(0));
         }
     }
 }

@@ -121,31 +121,35 @@ __kernel void conv2d_sum(__global const float *restrict partial, int first,
 #endif
 #define JOIN_SUM(i, j) t_sum[i] += t_sum[j]
 
-/* The sums of a group's columns over `rows` rows of `count` numbers, `stride` apart. */
-RS_INLINE void sum_columns(__global const float *from, __global float *out, int count, int rows,
-                           ulong stride, int lanes, __local vfloat *t_sum)
-{
-    const int item = get_local_id(0), items = get_local_size(0);
-    const int i = ((int)get_group_id(0) * lanes + (item & (lanes - 1))) * VW;
-    const uint part = (uint)min(VW, count - i);
-    vfloat sum = VZERO;
-    if (i < count)
-        for (int row = item / lanes; row < rows; row += items / lanes)
-            sum += load_part(from + row * stride + i, part);
-    t_sum[item] = sum;
-    LOCAL_TREE(item, items, lanes, JOIN_SUM);
-    if (item < lanes && i < count)
-        store_part(t_sum[item], out + i, part);
-}
+/* The sums of a group's columns over `rows` rows of `count` numbers, `stride` apart, that lie as `side`. */
+#define SUM_COLUMNS(side)                                                                          \
+    RS_INLINE void side##_sum_columns(__global const side##_t *from, __global float *out,          \
+                                      int count, int rows, ulong stride, int lanes,                \
+                                      __local vfloat *t_sum)                                       \
+    {                                                                                              \
+        const int item = get_local_id(0), items = get_local_size(0);                               \
+        const int i = ((int)get_group_id(0) * lanes + (item & (lanes - 1))) * VW;                  \
+        const uint part = (uint)min(VW, count - i);                                                \
+        vfloat sum = VZERO;                                                                        \
+        if (i < count)                                                                             \
+            for (int row = item / lanes; row < rows; row += items / lanes)                         \
+                sum += side##_load_part(from + row * stride + i, part);                            \
+        t_sum[item] = sum;                                                                         \
+        LOCAL_TREE(item, items, lanes, JOIN_SUM);                                                  \
+        if (item < lanes && i < count)                                                             \
+            store_part(t_sum[item], out + i, part);                                                \
+    }
+SUM_COLUMNS(dst)
+SUM_COLUMNS(f32)
 
-__kernel void conv2d_bwd_bias(__global const float *restrict diff_dst,
+__kernel void conv2d_bwd_bias(__global const dst_t *restrict diff_dst,
                               __global float *restrict partial, int first, int pixels, int k,
                               int parts, int lanes)
 {
     __local vfloat t_sum[ITEMS];
     const int part = get_group_id(1), p0 = part_begin(pixels, part, parts);
-    sum_columns(diff_dst + p0 * k, partial + first + part * k, k,
-                part_begin(pixels, part + 1, parts) - p0, k, lanes, t_sum);
+    dst_sum_columns(diff_dst + p0 * k, partial + first + part * k, k,
+                    part_begin(pixels, part + 1, parts) - p0, k, lanes, t_sum);
 }
 
 __kernel void conv2d_sum(__global const float *restrict partial, int first,
@@ -153,6 +157,6 @@ __kernel void conv2d_sum(__global const float *restrict partial, int first,
                          int lanes)
 {
     __local vfloat t_sum[ITEMS];
-    sum_columns(partial + first, out, count, parts, stride, lanes, t_sum);
+    f32_sum_columns(partial + first, out, count, parts, stride, lanes, t_sum);
 }
 #endif

@@ -8,11 +8,11 @@
 /* Item: output channel q of a grid pixel, channels first. [relu](the sum over the window and the
  * `depth` source channels of q's group [+ bias] [+ residual]), written, or added where `accumulate`. A
  * group has group_out output channels, and its weights are step_g floats from those of the next one. */
-__kernel void conv2d_direct_product(__global const float *restrict src,
+__kernel void conv2d_direct_product(__global const src_t *restrict src,
                                     __global const float *restrict weight,
                                     __global const float *restrict bias,
-                                    __global const float *restrict residual,
-                                    __global float *restrict dst, CONV_GRID_PARAMS,
+                                    __global const src_t *restrict residual,
+                                    __global dst_t *restrict dst, CONV_GRID_PARAMS,
                                     CONV_TAPS_PARAMS, DIVISOR_PARAM(k), int depth, int group_out,
                                     int step_g, int accumulate, int relu)
 {
@@ -30,22 +30,22 @@ __kernel void conv2d_direct_product(__global const float *restrict src,
             const int y = y0 + dr, x = x0 + ds;
             if ((uint)y >= (uint)h || (uint)x >= (uint)w)
                 continue;
-            __global const float *from = src + ((at.n * h + y) * w + x) * c;
+            __global const src_t *from = src + ((at.n * h + y) * w + x) * c;
             __global const float *f = weight + GRID_TAP(dr, ds) * step_tap;
             for (int j = 0; j < depth; j++)
-                sum = fma(from[j], f[j * step_c], sum);
+                sum = fma(src_get(from + j), f[j * step_c], sum);
         }
     const int to = GRID_OUTPUT(at) + q;
     if (residual)
-        sum += residual[to];
+        sum += src_get(residual + to);
     if (accumulate)
-        sum += dst[to];
-    dst[to] = relu && sum < 0.0f ? 0.0f : sum;
+        sum += dst_get(dst + to);
+    dst_set(relu && sum < 0.0f ? 0.0f : sum, dst + to);
 }
 
 /* Item: of a part of the output pixels one weight's gradient, to out[part][weights], filters first. */
-__kernel void conv2d_direct_bwd_params(__global const float *restrict src,
-                                       __global const float *restrict diff_dst,
+__kernel void conv2d_direct_bwd_params(__global const src_t *restrict src,
+                                       __global const dst_t *restrict diff_dst,
                                        __global float *restrict out, CONV_SHAPE_PARAMS,
                                        DIVISOR_PARAM(weights), int depth, int group_out, int parts,
                                        int weights)
@@ -64,7 +64,8 @@ __kernel void conv2d_direct_bwd_params(__global const float *restrict src,
         find_pixel(p, oh, ow, &at);
         const int y = at.a * stride_h - pad_top + r, x = at.b * stride_w - pad_left + s;
         if ((uint)y < (uint)h && (uint)x < (uint)w)
-            sum = fma(src[((at.n * h + y) * w + x) * c], diff_dst[p * k + q], sum);
+            sum = fma(src_get(src + ((at.n * h + y) * w + x) * c), dst_get(diff_dst + p * k + q),
+                      sum);
     }
     out[item] = sum;
 }

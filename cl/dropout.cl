@@ -1,42 +1,55 @@
 /* Dropout: out = in * (kept ? scale : 0); element i is kept where the upper 24 bits of word i % 4
  * of philox(seed, stream, base + i / 4) are at least `threshold`. Forward and backward apply one
  * mask. Kernels: dropout_fwd, dropout_bwd_data. `chunk` is a multiple of 4. */
-#include "common.clh"
+#include "storage.clh"
 
-RS_INLINE void apply_mask(const global float *in, global float *out, uint count, uint chunk,
-                          ulong seed, ulong stream, ulong base, uint threshold, float scale,
-                          int accumulate)
+/* Of 4 numbers from 4 * u on. */
+RS_INLINE float4 mask_of(uint u, ulong seed, ulong stream, ulong base, uint threshold, float scale)
 {
-    FOR_UNITS(u, (count + 3) / 4, chunk / 4)
-    {
-        const uint4 word = philox(seed, stream, base + u);
-        const float4 mask = select((float4)(0.0f), (float4)(scale), (word >> 8) >= threshold);
-#ifdef ALIGNED
-        const global float4 *from = (const global float4 *)in + u;
-        global float4 *to = (global float4 *)out + u;
-        *to = (accumulate ? *to : (float4)(0.0f)) + *from * mask;
-#else
-        const float m[4] = {mask.x, mask.y, mask.z, mask.w};
-        const uint n = min(4u, count - 4 * u);
-        for (uint i = 0; i < n; i++) {
-            const uint at = 4 * u + i;
-            out[at] = (accumulate ? out[at] : 0.0f) + in[at] * m[i];
-        }
-#endif
-    }
+    const uint4 word = philox(seed, stream, base + u);
+    return select((float4)(0.0f), (float4)(scale), (word >> 8) >= threshold);
 }
 
-SPREAD_KERNEL void dropout_fwd(const global float *restrict src, global float *restrict dst,
+/* to[4 * u + i], which are `to_side`, += or = from[4 * u + i] * mask[i], for i below 4 and the end. */
+#ifdef ALIGNED
+#define APPLY_MASK(from_side, from, to_side, to, u, count, mask, accumulate)                       \
+    do {                                                                                           \
+        const float4 x_ = from_side##_to_float(((const global from_side##4_t *)(from))[u]);        \
+        global to_side##4_t *at_ = (global to_side##4_t *)(to) + (u);                              \
+        const float4 old_ = (accumulate) ? to_side##_to_float(*at_) : (float4)(0.0f);              \
+        *at_ = float_to_##to_side(old_ + x_ * (mask));                                             \
+    } while (0)
+#else
+#define APPLY_MASK(from_side, from, to_side, to, u, count, mask, accumulate)                       \
+    do {                                                                                           \
+        const float m_[4] = {(mask).x, (mask).y, (mask).z, (mask).w};                              \
+        const uint first_ = 4 * (u), end_ = min((count), first_ + 4u);                             \
+        for (uint i_ = first_; i_ < end_; i_++) {                                                  \
+            const float old_ = (accumulate) ? to_side##_get((to) + i_) : 0.0f;                     \
+            to_side##_set(old_ + from_side##_get((from) + i_) * m_[i_ - first_], (to) + i_);       \
+        }                                                                                          \
+    } while (0)
+#endif
+
+SPREAD_KERNEL void dropout_fwd(const global src_t *restrict src, global dst_t *restrict dst,
                                uint count, uint chunk, ulong seed, ulong stream, ulong base,
                                uint threshold, float scale, int accumulate)
 {
-    apply_mask(src, dst, count, chunk, seed, stream, base, threshold, scale, accumulate);
+    FOR_UNITS(u, (count + 3) / 4, chunk / 4)
+    {
+        const float4 mask = mask_of(u, seed, stream, base, threshold, scale);
+        APPLY_MASK(src, src, dst, dst, u, count, mask, accumulate);
+    }
 }
 
-SPREAD_KERNEL void dropout_bwd_data(const global float *restrict diff_dst,
-                                    global float *restrict diff_src, uint count, uint chunk,
+SPREAD_KERNEL void dropout_bwd_data(const global dst_t *restrict diff_dst,
+                                    global src_t *restrict diff_src, uint count, uint chunk,
                                     ulong seed, ulong stream, ulong base, uint threshold,
                                     float scale, int accumulate)
 {
-    apply_mask(diff_dst, diff_src, count, chunk, seed, stream, base, threshold, scale, accumulate);
+    FOR_UNITS(u, (count + 3) / 4, chunk / 4)
+    {
+        const float4 mask = mask_of(u, seed, stream, base, threshold, scale);
+        APPLY_MASK(dst, diff_dst, src, diff_src, u, count, mask, accumulate);
+    }
 }

@@ -59,8 +59,8 @@ RS_INLINE void take(vfloat v, int place, vfloat *best, vint *best_place)
     *best_place = better ? (vint)(place) : *best_place;
 }
 
-SPREAD_KERNEL void maxpool_fwd(POOL_PARAMS, const global float *restrict src,
-                               global float *restrict dst, global uchar *restrict places8,
+SPREAD_KERNEL void maxpool_fwd(POOL_PARAMS, const global src_t *restrict src,
+                               global dst_t *restrict dst, global uchar *restrict places8,
                                global int *restrict places32, int zero_pad)
 {
     FOR_PIXELS(u)
@@ -81,7 +81,7 @@ SPREAD_KERNEL void maxpool_fwd(POOL_PARAMS, const global float *restrict src,
                 UNROLL
             for (int s = 0; s < KERNEL_W; s++) {
                 const int sy = clamp(top + r, 0, h - 1), sx = clamp(left + s, 0, w - 1);
-                window[r][s] = load_part(src + ((n * h + sy) * w + sx) * depth + k, part);
+                window[r][s] = src_load_part(src + ((n * h + sy) * w + sx) * depth + k, part);
             }
             UNROLL
             for (int r = 0; r < KERNEL_H; r++)
@@ -98,12 +98,12 @@ SPREAD_KERNEL void maxpool_fwd(POOL_PARAMS, const global float *restrict src,
                 for (int sx = x0; sx < x1; sx++) {
                     const int inside = sy >= 0 && sy < h && sx >= 0 && sx < w;
                     const int at = inside ? ((n * h + sy) * w + sx) * depth + k : 0;
-                    const vfloat v = inside ? load_part(src + at, part) : VZERO;
+                    const vfloat v = inside ? src_load_part(src + at, part) : VZERO;
                     take(v, (sy - top) * KERNEL_W + sx - left, &best, &place);
                 }
 #endif
             const int at = ((n * out_h + y) * out_w + x) * depth + k;
-            store_part(best, dst + at, part);
+            dst_store_part(best, dst + at, part);
             store_places(place, places8, places32, at, part);
         }
     }
@@ -113,10 +113,10 @@ SPREAD_KERNEL void maxpool_fwd(POOL_PARAMS, const global float *restrict src,
 #define COVER(kernel_size, stride)                                                                 \
     (((kernel_size) + (stride)-1) / (stride)) /* windows of a pixel */
 
-SPREAD_KERNEL void maxpool_bwd_data(POOL_PARAMS, const global float *restrict diff_dst,
+SPREAD_KERNEL void maxpool_bwd_data(POOL_PARAMS, const global dst_t *restrict diff_dst,
                                     const global uchar *restrict places8,
                                     const global int *restrict places32,
-                                    global float *restrict diff_src, int accumulate)
+                                    global src_t *restrict diff_src, int accumulate)
 {
     FOR_PIXELS(u)
     {
@@ -141,7 +141,7 @@ SPREAD_KERNEL void maxpool_bwd_data(POOL_PARAMS, const global float *restrict di
                 const int cy = clamp(oy, 0, out_h - 1), cx = clamp(ox, 0, out_w - 1);
                 const int at = ((n * out_h + cy) * out_w + cx) * depth + k;
                 const vint place = load_places(places8, places32, at, part);
-                const vfloat all = load_part(diff_dst + at, part);
+                const vfloat all = dst_load_part(diff_dst + at, part);
                 const vfloat diff = inside ? all : VZERO;
                 UNROLL
                 for (int i = 0; i < STRIDE_H; i++)
@@ -157,16 +157,17 @@ SPREAD_KERNEL void maxpool_bwd_data(POOL_PARAMS, const global float *restrict di
                 UNROLL
             for (int j = 0; j < STRIDE_W; j++)
                 if ((uint)(top + i) < (uint)h && (uint)(left + j) < (uint)w)
-                    put_part(sum[i][j], diff_src + ((n * h + top + i) * w + left + j) * depth + k,
-                             part, accumulate);
+                    src_put_part(sum[i][j],
+                                 diff_src + ((n * h + top + i) * w + left + j) * depth + k, part,
+                                 accumulate);
         }
     }
 }
 #else
-SPREAD_KERNEL void maxpool_bwd_data(POOL_PARAMS, const global float *restrict diff_dst,
+SPREAD_KERNEL void maxpool_bwd_data(POOL_PARAMS, const global dst_t *restrict diff_dst,
                                     const global uchar *restrict places8,
                                     const global int *restrict places32,
-                                    global float *restrict diff_src, int accumulate)
+                                    global src_t *restrict diff_src, int accumulate)
 {
     FOR_PIXELS(u)
     {
@@ -183,9 +184,9 @@ SPREAD_KERNEL void maxpool_bwd_data(POOL_PARAMS, const global float *restrict di
                     const int r = y + pad_top - oy * STRIDE_H, s = x + pad_left - ox * STRIDE_W;
                     const int at = ((n * out_h + oy) * out_w + ox) * depth + k;
                     const vint hit = load_places(places8, places32, at, part) == r * KERNEL_W + s;
-                    sum += hit ? load_part(diff_dst + at, part) : VZERO;
+                    sum += hit ? dst_load_part(diff_dst + at, part) : VZERO;
                 }
-            put_part(sum, diff_src + ((n * h + y) * w + x) * depth + k, part, accumulate);
+            src_put_part(sum, diff_src + ((n * h + y) * w + x) * depth + k, part, accumulate);
         }
     }
 }

@@ -1,13 +1,13 @@
 /* Bytes of images to the network's input by a table; src/op/normalize.h has the layout of `block`.
  * A unit is four values, the first of which is of channel 4 u % 3 = u % 3. */
-#include "common.clh"
+#include "storage.clh"
 
 #define CHANNELS    3
 #define TABLE       (CHANNELS * 256)
 #define LABEL_ALIGN 64
 
 SPREAD_KERNEL void normalize_images(const global uchar *restrict block,
-                                    global float *restrict input, global int *restrict labels,
+                                    global dst_t *restrict input, global int *restrict labels,
                                     ulong values, uint n, uint chunk)
 {
     const global uchar *bytes = block + TABLE * sizeof(float);
@@ -28,12 +28,12 @@ SPREAD_KERNEL void normalize_images(const global uchar *restrict block,
         const uint second = first == 2 ? 0 : first + 1, third = first == 0 ? 2 : first - 1;
         if (at + 4 <= values) {
             const uchar4 b = *(const global uchar4 *)(bytes + at);
-            *(global float4 *)(input + at) =
-                (float4)(table[first * 256 + b.x], table[second * 256 + b.y],
-                         table[third * 256 + b.z], table[first * 256 + b.w]);
+            const float4 v = (float4)(table[first * 256 + b.x], table[second * 256 + b.y],
+                                      table[third * 256 + b.z], table[first * 256 + b.w]);
+            *(global dst4_t *)(input + at) = float_to_dst(v);
         } else {
             for (size_t i = at; i < values; i++)
-                input[i] = table[i % CHANNELS * 256 + bytes[i]];
+                dst_set(table[i % CHANNELS * 256 + bytes[i]], input + i);
         }
     }
     FOR_UNITS(i, n, chunk)

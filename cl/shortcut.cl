@@ -6,51 +6,51 @@
 
 #if SPREAD
 /* `part` numbers of src from `k` on, zeros where it has none. */
-RS_INLINE vfloat load_or_zeros(const global float *src, int k, uint part, uint c)
+RS_INLINE vfloat load_or_zeros(const global src_t *src, int k, uint part, uint c)
 {
 #ifdef ALIGNED
-    return (uint)k < c ? gload(src + k) : VZERO;
+    return (uint)k < c ? src_load(src + k) : VZERO;
 #else
     float t[VW];
     UNROLL
     for (int i = 0; i < VW; i++)
-        t[i] = i < (int)part && (uint)(k + i) < c ? src[k + i] : 0.0f;
+        t[i] = i < (int)part && (uint)(k + i) < c ? src_get(src + k + i) : 0.0f;
     return fload(t);
 #endif
 }
 #else
-/* n numbers: from `from`, or zeros where it is NULL; written or added. */
-RS_INLINE void put_run(const global float *from, global float *to, uint n, int accumulate)
-{
-    for (uint i = 0; i < n; i += VW) {
-        const uint part = min((uint)VW, n - i);
-        put_part(from ? load_part(from + i, part) : VZERO, to + i, part, accumulate);
+/* n numbers of `to`: from `from`, or zeros where it is NULL; written or added. */
+#define PUT_RUN(from_side, from, to_side, to, n, accumulate)                                       \
+    for (uint i_ = 0; i_ < (n); i_ += VW) {                                                        \
+        const uint part_ = min((uint)VW, (n)-i_);                                                  \
+        to_side##_put_part((from) ? from_side##_load_part((from) + i_, part_) : VZERO, (to) + i_,  \
+                           part_, accumulate);                                                     \
     }
-}
 #endif
 
-SPREAD_KERNEL void shortcut_fwd(WALK_PARAMS, const global float *restrict src,
-                                global float *restrict dst, int h, int w, uint c, int stride,
+SPREAD_KERNEL void shortcut_fwd(WALK_PARAMS, const global src_t *restrict src,
+                                global dst_t *restrict dst, int h, int w, uint c, int stride,
                                 uint before)
 {
     FOR_PIXELS(u)
     {
         PIXEL_OF(u);
-        const global float *from = src + ((n * h + y * stride) * w + x * stride) * c;
-        global float *to = dst + PIXEL(u) * depth;
+        const global src_t *from = src + ((n * h + y * stride) * w + x * stride) * c;
+        global dst_t *to = dst + PIXEL(u) * depth;
 #if SPREAD
         FOR_CHANNELS(u, k, part)
-        store_part(load_or_zeros(from, k - (int)before, part, c), to + k, part);
+        dst_store_part(load_or_zeros(from, k - (int)before, part, c), to + k, part);
 #else
-        put_run(0, to, before, 0);
-        put_run(from, to + before, c, 0);
-        put_run(0, to + before + c, depth - before - c, 0);
+        const global src_t *nothing = 0;
+        PUT_RUN(src, nothing, dst, to, before, 0)
+        PUT_RUN(src, from, dst, to + before, c, 0)
+        PUT_RUN(src, nothing, dst, to + before + c, depth - before - c, 0)
 #endif
     }
 }
 
-SPREAD_KERNEL void shortcut_bwd_data(WALK_PARAMS, const global float *restrict diff_dst,
-                                     global float *restrict diff_src, int out_h, int out_w,
+SPREAD_KERNEL void shortcut_bwd_data(WALK_PARAMS, const global dst_t *restrict diff_dst,
+                                     global src_t *restrict diff_src, int out_h, int out_w,
                                      uint channels, int stride, DIVISOR_PARAM(stride), uint before,
                                      int accumulate)
 {
@@ -59,15 +59,17 @@ SPREAD_KERNEL void shortcut_bwd_data(WALK_PARAMS, const global float *restrict d
         PIXEL_OF(u);
         const int oy = QUOTIENT(y, stride), ox = QUOTIENT(x, stride);
         const bool kept = oy * stride == y && ox * stride == x;
-        const global float *from = diff_dst + ((n * out_h + oy) * out_w + ox) * channels + before;
-        global float *to = diff_src + PIXEL(u) * depth;
+        const global dst_t *from = diff_dst + ((n * out_h + oy) * out_w + ox) * channels + before;
+        global src_t *to = diff_src + PIXEL(u) * depth;
 #if SPREAD
         FOR_CHANNELS(u, k, part)
         if (kept || !accumulate)
-            put_part(kept ? load_part(from + k, part) : VZERO, to + k, part, accumulate);
+            src_put_part(kept ? dst_load_part(from + k, part) : VZERO, to + k, part, accumulate);
 #else
-        if (kept || !accumulate)
-            put_run(kept ? from : 0, to, depth, accumulate);
+        if (kept || !accumulate) {
+            const global dst_t *kept_from = kept ? from : 0;
+            PUT_RUN(dst, kept_from, src, to, (uint)depth, accumulate)
+        }
 #endif
     }
 }

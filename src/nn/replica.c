@@ -29,7 +29,7 @@ static rescl_status plan_nets(rs_replica *r, const rs_graph *graph, const rs_rep
     block = rs_images_bytes(largest, r->values);
     RS_FAIL_IF(block == 0, RESCL_ERR_MEMORY, "a batch of %zu images of %zux%zu is too large",
                largest, input->dim[1], input->dim[2]);
-    RS_TRY(rs_normalize_kernel(r->dev, &r->normalize));
+    RS_TRY(rs_normalize_kernel(r->dev, graph->value[graph->input].type, &r->normalize));
     RS_TRY(rs_staging_create(r->dev, block, &r->staging));
     RS_OOM(r->logits = rs_aligned_calloc(largest, r->classes * sizeof *r->logits));
     RS_OOM(r->losses = rs_aligned_calloc(largest, sizeof *r->losses));

@@ -275,10 +275,12 @@ static rescl_status plan(rs_plan *plan, const rs_caps *caps)
     char options[OPTIONS] = "";
     const size_t vw = rs_vector_width(caps, p);
     kept d = {.blocks = rs_div_up(channels_of(p), vw)};
-    if (cpu)
+    if (cpu) {
         divide_chunked(p, caps, &d);
-    else
+        rs_vector_options(caps, p, 1, options);
+    } else {
         divide_grouped(p, caps, &d, options);
+    }
     RS_PLAN_KEEP(plan, d);
     const int first = first_kernel(p, plan->pass);
     for (int i = first; i < 3 && names[plan->pass][i]; i++)
@@ -396,12 +398,14 @@ static rescl_status enqueue(const rs_plan *plan, const rs_args *a)
 
 static const rs_impl chunked = {.name = "chunked",
                                 .passes = PASSES,
+                                .types = RS_STORAGE_TYPES,
                                 .prefers = 1u << RESCL_DEVICE_CPU,
                                 .can = can_chunked,
                                 .plan = plan,
                                 .enqueue = enqueue};
 static const rs_impl grouped = {.name = "grouped",
                                 .passes = PASSES,
+                                .types = RS_STORAGE_TYPES,
                                 .prefers = 1u << RESCL_DEVICE_GPU | 1u << RESCL_DEVICE_ACCELERATOR,
                                 .can = can,
                                 .plan = plan,

@@ -445,6 +445,14 @@ const char *rs_conv_fits_int(const rs_conv *v)
     return NULL;
 }
 
+/* ---- storage ------------------------------------------------------------------------------ */
+
+const char *rs_conv_storage_options(const rs_problem *p, rs_pass pass)
+{
+    const rs_problem back = {.src_type = {p->dst_type}, .dst_type = p->src_type[0]};
+    return rs_storage_options(pass == RS_BWD_DATA ? &back : p);
+}
+
 /* ---- register tiles ---------------------------------------------------------------------- */
 
 rs_regtile rs_regtile_of(const rs_caps *caps)
@@ -490,10 +498,13 @@ rescl_status rs_conv_sum_kernels_add(rs_plan *plan, const rs_conv *v, const rs_c
                                      size_t first, size_t parts)
 {
     rescl_status st = RESCL_OK;
-    char options[96] = "", vectors[RS_VECTOR_OPTIONS];
-    if (caps->type != RESCL_DEVICE_CPU)
-        snprintf(options, sizeof options, "-DITEMS=%zu%s", sum_items(caps),
-                 rs_vector_options(caps, NULL, v->k | first, vectors));
+    char options[96], vectors[RS_VECTOR_OPTIONS] = "", items[24] = "";
+    if (caps->type != RESCL_DEVICE_CPU) {
+        snprintf(items, sizeof items, "-DITEMS=%zu", sum_items(caps));
+        rs_vector_options(caps, NULL, v->k | first, vectors);
+    }
+    snprintf(options, sizeof options, "%s%s%s", items, vectors,
+             v->bias ? rs_storage_options(&plan->problem) : "");
     if (parts > 1 || v->bias)
         RS_TRY(rs_plan_kernel_add(plan, "conv2d", "conv2d_sum", "%s", options));
     if (v->bias)

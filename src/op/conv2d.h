@@ -102,6 +102,10 @@ typedef enum rs_conv_flag {
     RS_CONV_RELU = 4
 } rs_conv_flag;
 
+/* The options of rs_storage_options in the terms of a pass: "src" is its source, "dst" its output. In
+ * backward weights they are src and diff_dst. */
+const char *rs_conv_storage_options(const rs_problem *p, rs_pass pass);
+
 /* NULL, or why 32-bit indices do not reach the tensors. For `can`. */
 const char *rs_conv_fits_int(const rs_conv *v);
 

@@ -93,16 +93,17 @@ out:
 static rescl_status plan(rs_plan *plan, const rs_caps *caps)
 {
     rescl_status st = RESCL_OK;
+    const char *storage = rs_conv_storage_options(&plan->problem, plan->pass);
     kept d = {.v = rs_conv_of(&plan->problem)};
     d.m = rs_conv_maps_of(&d.v, plan->pass);
     d.parts = plan->pass == RS_BWD_PARAMS ? weight_parts(&d.v, caps) : 0;
     RS_PLAN_KEEP(plan, d);
     if (plan->pass != RS_BWD_PARAMS) {
-        RS_TRY(rs_plan_kernel_add(plan, "conv2d_direct", "conv2d_direct_product", "%s", ""));
+        RS_TRY(rs_plan_kernel_add(plan, "conv2d_direct", "conv2d_direct_product", "%s", storage));
         goto out;
     }
     plan->scratch_bytes = rs_conv_parts_bytes(&d.v, caps, d.parts);
-    RS_TRY(rs_plan_kernel_add(plan, "conv2d_direct", "conv2d_direct_bwd_params", "%s", ""));
+    RS_TRY(rs_plan_kernel_add(plan, "conv2d_direct", "conv2d_direct_bwd_params", "%s", storage));
     RS_TRY(rs_conv_sum_kernels_add(plan, &d.v, caps, 0, d.parts));
 out:
     return st;
@@ -142,6 +143,7 @@ static size_t expect(const rs_problem *p, rs_pass pass, const rs_caps *caps, rs_
 
 const rs_impl rs_conv_direct = {.name = "direct",
                                 .passes = RS_CONV_PASSES,
+                                .types = RS_STORAGE_TYPES,
                                 .prefers = 1u << RESCL_DEVICE_GPU | 1u << RESCL_DEVICE_ACCELERATOR,
                                 .can = can,
                                 .expect = expect,

@@ -78,7 +78,7 @@ static rescl_status enqueue(const rs_plan *plan, const rs_args *a)
 }
 
 static const rs_impl *const impls[] =
-    RS_SPREAD_IMPLS(1u << RS_FWD | 1u << RS_BWD_DATA, 0, plan, enqueue);
+    RS_SPREAD_IMPLS(1u << RS_FWD | 1u << RS_BWD_DATA, RS_STORAGE_TYPES, plan, enqueue);
 
 const rs_op rs_op_dropout = {.name = "dropout",
                              .layer = "Dropout",

@@ -28,15 +28,17 @@ void rs_images_pack(const rs_images *images, size_t values, void *block)
     memcpy(at, images->labels, images->n * sizeof *images->labels);
 }
 
-static rs_spread spread(rescl_device *dev, size_t units)
+/* By how the input is stored. */
+static rs_spread spread(rescl_device *dev, rs_dtype type, size_t units)
 {
     const rs_caps *caps = rs_device_caps(dev);
-    return rs_spread_over(caps, NULL, caps->type == RESCL_DEVICE_CPU, units, 4, 1, 1);
+    const rs_problem p = {.dst_type = type};
+    return rs_spread_over(caps, &p, caps->type == RESCL_DEVICE_CPU, units, 4, 1, 1);
 }
 
-rescl_status rs_normalize_kernel(rescl_device *dev, rs_kernel **out)
+rescl_status rs_normalize_kernel(rescl_device *dev, rs_dtype type, rs_kernel **out)
 {
-    const rs_spread s = spread(dev, 1);
+    const rs_spread s = spread(dev, type, 1);
     return rs_kernel_get(dev, "normalize", s.options, "normalize_images", out);
 }
 
@@ -45,7 +47,8 @@ rescl_status rs_normalize_enqueue(rescl_device *dev, rs_kernel *kernel, rs_buffe
 {
     const size_t values = rs_shape_count(&input->shape), n = labels->shape.dim[0];
     const size_t quads = (values + 3) / 4;
-    const rs_spread s = spread(dev, quads > n ? quads : n); /* a label is a unit, too */
+    const rs_spread s =
+        spread(dev, input->dtype, quads > n ? quads : n); /* a label is a unit, too */
     return RS_LAUNCH(dev, kernel, s.grid, RS_BUF(block), RS_BUF(input->buf), RS_BUF(labels->buf),
                      RS_ULONG(values), RS_UINT(n), RS_UINT(s.chunk));
 }

@@ -21,8 +21,9 @@ typedef struct rs_images {
 size_t rs_images_bytes(size_t n, size_t values);
 void rs_images_pack(const rs_images *images, size_t values, void *block);
 
-rescl_status rs_normalize_kernel(rescl_device *dev, rs_kernel **out) RESCL_CHECK;
-/* Enqueues on a kernel that rs_normalize_kernel gave: `input` (n, h, w, 3) f32 and `labels` (n) i32
+/* For an input of that type: f32, bf16 or f16. */
+rescl_status rs_normalize_kernel(rescl_device *dev, rs_dtype type, rs_kernel **out) RESCL_CHECK;
+/* Enqueues on a kernel that rs_normalize_kernel gave for its type: `input` (n, h, w, 3) and `labels` (n) i32
  * from a block of as many images. */
 rescl_status rs_normalize_enqueue(rescl_device *dev, rs_kernel *kernel, rs_buffer *block,
                                   const rs_tensor *input, const rs_tensor *labels) RESCL_CHECK;

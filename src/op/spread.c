@@ -89,7 +89,8 @@ rs_spread rs_spread_over(const rs_caps *caps, const rs_problem *p, bool cpu, siz
         snprintf(s.options, sizeof s.options, "-DSPREAD=0%s", vectors);
     } else {
         const size_t group = rs_group_size(caps, RS_SPREAD_GROUP);
-        const size_t groups = rs_div_up(rs_div_up(row_elems, 4) * rows, group);
+        const size_t groups =
+            rs_div_up(rs_div_up(row_elems, rs_vector_width(caps, p)) * rows, group);
         const size_t most = units * GROUPS_PER_UNIT;
         s.chunk = 1;
         s.grid.group[0] = group;

@@ -60,6 +60,7 @@ static void divisors_agree_with_torch(void **state)
 int main(void)
 {
     const struct CMUnitTest extra[] = {cmocka_unit_test(divisors_agree_with_torch)};
-    const op_suite s = {.op = &rs_op_avgpool, .cases = cases, .ncases = RS_COUNT(cases)};
+    const op_suite s = {
+        .op = &rs_op_avgpool, .cases = cases, .ncases = RS_COUNT(cases), .mixed = true};
     return op_suite_main(&s, extra, RS_COUNT(extra));
 }

@@ -3,10 +3,12 @@
 
 #include "error.h"
 #include "fixtures.h"
+#include "half.h"
 #include "rng.h"
 #include "testing.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* Numbers that are not those of another byte or channel. */
 static void draw_table(float table[3][256])
@@ -25,15 +27,25 @@ static rs_tensor tensor(const rs_shape *shape, rs_dtype type)
     return t;
 }
 
-static void check(size_t n, size_t height, size_t width)
+/* What a table's number is in memory. */
+static void put_stored(rs_dtype type, float x, unsigned char *to)
+{
+    const uint16_t narrow = type == RS_BF16 ? rs_bf16_of_float(x) : rs_f16_of_float(x);
+    const void *from = type == RS_F32 ? (const void *)&x : &narrow;
+    memcpy(to, from, rs_dtype_bytes(type));
+}
+
+static void check(rs_dtype type, size_t n, size_t height, size_t width)
 {
     rescl_device *dev = rs_test_device();
     const size_t image = height * width * 3, values = n * image, bytes = rs_images_bytes(n, image);
     const rs_shape images = rs_shape_4(n, height, width, 3), ones = rs_shape_1(n);
-    const rs_tensor input = tensor(&images, RS_F32), labels = tensor(&ones, RS_I32);
+    const rs_tensor input = tensor(&images, type), labels = tensor(&ones, RS_I32);
     uint8_t *pixels = malloc(values);
     int32_t *label = malloc(n * sizeof *label), *got_label = malloc(n * sizeof *label);
-    float table[3][256], *got = malloc(values * sizeof *got), *want = malloc(values * sizeof *want);
+    const size_t number = rs_dtype_bytes(type);
+    unsigned char *got = malloc(values * number), *want = malloc(values * number);
+    float table[3][256];
     void *block = malloc(bytes);
     rs_kernel *kernel = NULL;
     rs_buffer *buf = NULL;
@@ -49,13 +61,13 @@ static void check(size_t n, size_t height, size_t width)
     rs_images_pack(&(rs_images){n, pixels, (const float(*)[256])table, label}, image, block);
     assert_ok(rs_buffer_create(dev, bytes, &buf));
     assert_ok(rs_write(dev, buf, 0, block, bytes));
-    assert_ok(rs_normalize_kernel(dev, &kernel));
+    assert_ok(rs_normalize_kernel(dev, type, &kernel));
     assert_ok(rs_normalize_enqueue(dev, kernel, buf, &input, &labels));
-    assert_ok(rs_read(dev, input.buf, 0, got, values * sizeof *got));
+    assert_ok(rs_read(dev, input.buf, 0, got, values * number));
     assert_ok(rs_read(dev, labels.buf, 0, got_label, n * sizeof *got_label));
     for (size_t i = 0; i < values; i++)
-        want[i] = table[i % 3][pixels[i]];
-    assert_memory_equal(got, want, values * sizeof *got);
+        put_stored(type, table[i % 3][pixels[i]], want + i * number);
+    assert_memory_equal(got, want, values * number);
     assert_memory_equal(got_label, label, n * sizeof *label);
     rs_buffer_release(buf);
     rs_buffer_release(input.buf);
@@ -74,9 +86,11 @@ static void reads_the_table(void **state)
     static const size_t shapes[][3] = {{1, 1, 1},   {2, 1, 1},     {3, 1, 1},   {500, 1, 1},
                                        {1, 1, 2},   {1, 7, 5},     {2, 8, 8},   {5, 13, 11},
                                        {3, 61, 67}, {2, 224, 224}, {1, 33, 127}};
+    static const rs_dtype types[] = {RS_F32, RS_BF16, RS_F16};
     (void)state;
-    for (size_t i = 0; i < RS_COUNT(shapes); i++)
-        check(shapes[i][0], shapes[i][1], shapes[i][2]);
+    for (size_t t = 0; t < RS_COUNT(types); t++)
+        for (size_t i = 0; i < RS_COUNT(shapes); i++)
+            check(types[t], shapes[i][0], shapes[i][1], shapes[i][2]);
 }
 
 static void knows_what_is_too_large(void **state)
