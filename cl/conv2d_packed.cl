@@ -434,16 +434,14 @@ conv2d_packed_product(__global const src_t *restrict x, __global panel_t *restri
                         pitch = depth * (int)sizeof(panel_t);
                         skip = 16 * sizeof(panel_t);
                     }
-                    if (weight && total > 0 && t < 2 * PANEL_STEP) { /* of the next panel, a part */
+                    if (weight && total > 0 && t < 2) { /* half of the weights of the next panel */
                         const int more = j + 1 < j1, f = more ? k0 : k1, tap = f / c;
                         pitch = max(step_c, step_q) * (int)sizeof(float);
                         skip = 16 * step_c * (int)sizeof(float);
                         next = (uintptr_t)(weight +
                                            (size_t)GRID_TAP(tap / cols, tap % cols) * step_tap +
                                            (size_t)(f - tap * c) * step_c +
-                                           (size_t)((more ? j + 1 : j0) * NR + 16 * (t % 2)) *
-                                               step_q) +
-                               t / 2 * pitch;
+                                           (size_t)((more ? j + 1 : j0) * NR + 16 * t) * step_q);
                     }
                     __global const dst_t *target = np == MR && stores ? y + j * NR : 0;
                     vfloat acc[MR][NV];

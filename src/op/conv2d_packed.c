@@ -198,7 +198,7 @@ static product product_of(const rs_conv *v, rs_pass pass, size_t index, const ti
     d.position_major = taps > 1 && g->gh * g->gw <= 64 && (int)v->n * 2 > t->reg.mr;
     const int whole = d.position_major && c >= 32 ? c : rs_max_int(total, 1);
     /* Sums of many values are updated seldom where there are pixels enough to pass by a panel. */
-    const bool deep = t->narrow || (total >= DEEP_KC && ntiles > 16);
+    const bool deep = (t->narrow && !t->packs) || (total >= DEEP_KC && ntiles > 16);
     const int suits = rs_min_int(deep ? DEEP_KC : SHALLOW_KC, t->kc);
     const int limit = t->most_kc > 0 ? t->most_kc : suits, most = t->bf16 ? limit & ~1 : limit;
     const int kc = rs_div_up_int(whole, rs_div_up_int(whole, most)), vw = t->reg.vw;
