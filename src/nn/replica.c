@@ -12,7 +12,7 @@ static rescl_status plan_nets(rs_replica *r, const rs_graph *graph, const rs_rep
     const size_t batch[RS_REPLICA_NETS] = {o->train_batch, o->train_tail, o->eval_batch,
                                            o->eval_tail};
     rescl_status st = RESCL_OK;
-    rs_net *planned[RS_REPLICA_NETS];
+    rs_net *planned[RS_REPLICA_NETS] = {NULL};
     const rs_shape *input = &graph->value[graph->input].shape;
     size_t count = 0, largest = 0, block;
 
@@ -29,7 +29,8 @@ static rescl_status plan_nets(rs_replica *r, const rs_graph *graph, const rs_rep
     block = rs_images_bytes(largest, r->values);
     RS_FAIL_IF(block == 0, RESCL_ERR_MEMORY, "a batch of %zu images of %zux%zu is too large",
                largest, input->dim[1], input->dim[2]);
-    RS_TRY(rs_normalize_kernel(r->dev, graph->value[graph->input].type, &r->normalize));
+    if (count > 0)
+        RS_TRY(rs_normalize_kernel(r->dev, rs_net_input(planned[0]).dtype, &r->normalize));
     RS_TRY(rs_staging_create(r->dev, block, &r->staging));
     RS_OOM(r->logits = rs_aligned_calloc(largest, r->classes * sizeof *r->logits));
     RS_OOM(r->losses = rs_aligned_calloc(largest, sizeof *r->losses));

@@ -27,8 +27,7 @@ typedef struct program {
 static const program others[] = {{"fold", ""},
                                  {"normalize", "-DSPREAD=1 -DWG=128"},
                                  {"peak", "-DALIGNED"},
-                                 {"trial", "-DWG=64 -DBLOCK=4096"},
-                                 {"unscale", "-DSPREAD=1 -DWG=128 -DALIGNED"}};
+                                 {"trial", "-DWG=64 -DBLOCK=4096"}};
 
 static program *programs;
 static size_t count, cap;
@@ -148,10 +147,11 @@ int main(int argc, char **argv)
     const rs_caps *caps = rs_device_caps(dev);
     for (size_t i = 0; i < RS_COUNT(others); i++)
         add(others[i].file, others[i].options);
+    const rs_spread flat =
+        rs_spread_over(caps, NULL, false, RS_OPTIM_GRAIN, 1, RS_OPTIM_GRAIN, RS_OPTIM_GRAIN);
     for (size_t i = 0; rs_optims()[i]; i++)
-        add(rs_optims()[i]->file,
-            rs_spread_over(caps, NULL, false, RS_OPTIM_GRAIN, 1, RS_OPTIM_GRAIN, RS_OPTIM_GRAIN)
-                .options);
+        add(rs_optims()[i]->file, flat.options);
+    add("unscale", flat.options);
     for (const char *const *name = rescl_model_names(); argc == 2 && *name; name++)
         add_model(dev, *name);
     add_step(dev, argc == 3 ? argv[2] : "resnet50", argc == 2);
