@@ -78,6 +78,26 @@ RESCL_API rescl_status rescl_train_options_set(rescl_train_options *options, con
 RESCL_API rescl_status rescl_train_options_get(const rescl_train_options *options, const char *name,
                                                char *text, size_t bytes) RESCL_CHECK;
 
+/** Bytes of a device's memory. */
+typedef struct rescl_memory {
+    uint64_t parameters; /**< and running statistics */
+    uint64_t gradients;  /**< of the parameters that are trained */
+    uint64_t optimiser;  /**< its state */
+    uint64_t
+        activations; /**< what is alive at once of activations, their gradients, packed weights and
+                           * scratch */
+} rescl_memory;
+
+/**
+ * What a network needs of a device's memory at a batch size, as it is planned: nothing is compiled or
+ * allocated. In training by these options, of which the optimiser's and the precision count; NULL: in
+ * inference, in the model's precision. The model need not have weights. Images on their way to the device
+ * come on top.
+ */
+RESCL_API rescl_status rescl_memory_needed(rescl_device *device, const rescl_model *model,
+                                           size_t batch_size, const rescl_train_options *training,
+                                           rescl_memory *out) RESCL_CHECK;
+
 typedef struct rescl_metrics {
     size_t samples;
     double loss;       /**< mean */

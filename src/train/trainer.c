@@ -20,7 +20,7 @@ static void take_numbers(const rescl_train_options *o, const rescl_option *const
         number[i] = rs_train_options_number(o, options[i]->name);
 }
 
-static rescl_status choose_optimiser(const rescl_train_options *o, rs_optim_hyper *h)
+rescl_status rs_choose_optimiser(const rescl_train_options *o, rs_optim_hyper *h)
 {
     rescl_status st = RESCL_OK;
 
@@ -186,7 +186,7 @@ rescl_status rescl_trainer_create(rescl_device *device, rescl_model *model,
     atomic_init(&t->stop, 0);
     RS_TRY(rs_train_options_copy(options, &t->options));
     RS_TRY(rescl_precision_find(t->options.precision, &t->precision));
-    RS_TRY(choose_optimiser(&t->options, &t->hyper));
+    RS_TRY(rs_choose_optimiser(&t->options, &t->hyper));
     RS_TRY(choose_schedule(&t->options, &t->schedule));
     RS_TRY(rescl_trainer_set_lr(t, t->options.lr, t->options.lr_body));
     RS_FAIL_IF(!train_set && (t->options.resume || t->options.output_dir), RESCL_ERR_ARG,

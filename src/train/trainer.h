@@ -54,6 +54,9 @@ struct rescl_trainer {
     atomic_int stop;
 };
 
+/* The optimiser that the options name, with its numbers. */
+rescl_status rs_choose_optimiser(const rescl_train_options *o, rs_optim_hyper *h) RESCL_CHECK;
+
 /* ---- runfiles.c ------------------------------------------------------------------------- */
 
 /* Takes the run folder if it is there, so that no other process writes to it. RESCL_ERR_IO if one

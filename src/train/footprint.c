@@ -1,0 +1,49 @@
+/* What a network will take of a device's memory: planned, neither compiled nor allocated. */
+#include "error.h"
+#include "trainer.h"
+
+static rescl_status plan_net(rescl_device *dev, const rescl_model *m, size_t batch, rs_mode mode,
+                             rescl_precision precision, uint64_t *bytes)
+{
+    rescl_status st = RESCL_OK;
+    rs_net *net = NULL;
+
+    RS_TRY(rs_net_outline(dev, m->graph, batch, mode, precision, &net));
+    RS_TRY(rs_net_lay_out(net));
+    *bytes = rs_net_bytes(net);
+out:
+    rs_net_destroy(net);
+    return st;
+}
+
+rescl_status rescl_memory_needed(rescl_device *device, const rescl_model *m, size_t batch_size,
+                                 const rescl_train_options *training, rescl_memory *out)
+{
+    rescl_status st = RESCL_OK;
+    rescl_memory all = {0};
+    rescl_train_options o = {0};
+    rescl_precision precision = m->precision;
+    rs_optim_hyper hyper;
+    uint64_t trained = 0;
+
+    RS_FAIL_IF(batch_size == 0, RESCL_ERR_ARG, "a batch size of 0");
+    for (size_t i = 0; i < m->graph->nparams; i++) {
+        const rs_param *p = &m->graph->param[i];
+        const uint64_t bytes = rs_shape_count(&p->spec.shape) * sizeof(float);
+        all.parameters += bytes;
+        trained += p->trainable ? bytes : 0;
+    }
+    if (training) {
+        RS_TRY(rs_train_options_copy(training, &o));
+        RS_TRY(rescl_precision_find(o.precision, &precision));
+        RS_TRY(rs_choose_optimiser(&o, &hyper));
+        all.gradients = trained;
+        all.optimiser = trained * (uint64_t)rs_optim_states(&hyper);
+    }
+    RS_TRY(plan_net(device, m, batch_size, training ? RS_MODE_TRAIN : RS_MODE_EVAL, precision,
+                    &all.activations));
+    *out = all;
+out:
+    rs_train_options_fini(&o);
+    return st;
+}
