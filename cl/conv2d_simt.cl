@@ -11,60 +11,14 @@
  * the sums over y of the batch normalisation whose diff_dst it is. */
 #include "conv2d_simt.clh"
 
-/* One axis of a grid, as rs_conv_grid_at of the host has it. */
-typedef struct axis {
-    int pixels, first, ostep, taps, d, istep, tap0, tap_step;
-} axis;
-
-#ifdef BWD
-/* Output pixels first, first + stride, ... of `out`: they meet the same taps. */
-RS_INLINE void find_axis(int out, int kernel_size, int stride, int pad, int first, axis *v)
-{
-    const int low = (first + pad) % stride;
-    v->pixels = (out - first + stride - 1) / stride;
-    v->first = first;
-    v->ostep = stride;
-    v->taps = low < kernel_size ? (kernel_size - low + stride - 1) / stride : 0;
-    v->d = (first + pad - low) / stride - (v->taps - 1);
-    v->istep = 1;
-    v->tap0 = low + stride * (v->taps - 1);
-    v->tap_step = -stride;
-}
-#else
-RS_INLINE void find_axis(int out, int kernel_size, int stride, int pad, int first, axis *v)
-{
-    *v = (axis){out, first, 1, kernel_size, -pad, stride, 0, 1};
-}
-#endif
-
-/* ---- bringing the factors -------------------------------------------------------------------- */
-
 /* The terms that an item brings in a step are the four from `at` on. Where C_BY is TK each step lies
  * within one tap, and `at` is the step's first term, the same for all items; elsewhere it is the
  * item's own, a tap ends in the midst of a step, and the sum may end there too. */
 #define WHOLE_STEPS (C_BY == TK)
 
-typedef struct source {
-    global const float *x;
-    int h, w, c, taps, cols; /* the map; rows and columns of the window */
-    int from[QA];            /* of each piece's window: its first float, */
-    int top[QA], left[QA];   /* and where it begins in the map */
-} source;
+#include "conv2d_window.clh"
 
-/* Term `at` of the window of piece i is in the map. */
-RS_INLINE int in_map(const source *s, int i, digits at)
-{
-#if !WHOLE_STEPS
-    if (at.high >= s->taps)
-        return 0;
-#endif
-    return (uint)(s->top[i] + at.high) < (uint)s->h && (uint)(s->left[i] + at.mid) < (uint)s->w;
-}
-
-RS_INLINE global const float *source_at(const source *s, int i, digits at)
-{
-    return s->x + s->from[i] + (at.high * s->w + at.mid) * s->c + at.low;
-}
+/* ---- bringing the factors -------------------------------------------------------------------- */
 
 #if C_BY == 1
 /* The four terms from `at` on, in windows of `cols` columns and `depth` channels. */
@@ -87,14 +41,14 @@ RS_INLINE void fetch_source(const source *s, digits at, int depth, float4 piece[
     find_terms(at, s->cols, depth, term);
 #pragma unroll
     for (int i = 0; i < QA; i++)
-        piece[i] = (float4)(in_map(s, i, term[0]) ? *source_at(s, i, term[0]) : 0.0f,
-                            in_map(s, i, term[1]) ? *source_at(s, i, term[1]) : 0.0f,
-                            in_map(s, i, term[2]) ? *source_at(s, i, term[2]) : 0.0f,
-                            in_map(s, i, term[3]) ? *source_at(s, i, term[3]) : 0.0f);
+        piece[i] = (float4)(in_map(s, i, term[0]) ? number_at(source_at(s, i, term[0])) : 0.0f,
+                            in_map(s, i, term[1]) ? number_at(source_at(s, i, term[1])) : 0.0f,
+                            in_map(s, i, term[2]) ? number_at(source_at(s, i, term[2])) : 0.0f,
+                            in_map(s, i, term[3]) ? number_at(source_at(s, i, term[3])) : 0.0f);
 #else
 #pragma unroll
     for (int i = 0; i < QA; i++)
-        piece[i] = in_map(s, i, at) ? QUAD(global const, source_at(s, i, at)) : QZERO;
+        piece[i] = in_map(s, i, at) ? quad_at(source_at(s, i, at)) : QZERO;
 #endif
 }
 
@@ -161,11 +115,11 @@ RS_INLINE void fetch_weights(const weights *v, digits at, int step, float4 piece
 /* Group (tile, residue of the stride, part): tiles of one row of them follow each other, so that they
  * share their pixels in the cache. A part sums its share of the steps into y + part * stride. `bias`
  * and `residual` may be NULL. The maps are those of the pass, the filter the whole convolution's. */
-kernel GROUP void conv2d_simt_product(global const float *restrict x,
+kernel GROUP void conv2d_simt_product(global const in_t *restrict x,
                                       global const float *restrict weight,
                                       global const float *restrict bias,
-                                      global const float *restrict residual,
-                                      global float *restrict y, global float *restrict moments,
+                                      global const src_t *restrict residual,
+                                      global out_t *restrict y, global float *restrict moments,
                                       CONV_SHAPE_PARAMS, int depth, int width, int parts,
                                       ulong stride, int accumulate, int relu NORM_PARAMS)
 {
@@ -179,7 +133,7 @@ kernel GROUP void conv2d_simt_product(global const float *restrict x,
     axis down, across;
     find_axis(oh, rows, stride_h, pad_top, (int)get_group_id(1) / stride_w, &down);
     find_axis(ow, cols, stride_w, pad_left, (int)get_group_id(1) % stride_w, &across);
-    const int gh = down.pixels, gw = across.pixels, count = images * gh * gw;
+    const int count = images * down.pixels * across.pixels;
 
     /* Terms are counted by row, column and channel of the window. */
     const int window = max(across.taps, 1), total = down.taps * across.taps * depth;
@@ -192,16 +146,8 @@ kernel GROUP void conv2d_simt_product(global const float *restrict x,
     find_digits(TK, window, depth, &step_digits);
 
     source s = {.x = x, .h = h, .w = w, .c = c, .taps = down.taps, .cols = window};
-#pragma unroll
-    for (int i = 0; i < QA; i++) {
-        const int p = max(min(p0 + ma + i * (ITEMS / (TK / 4)), count - 1), 0);
-        pixel v;
-        find_pixel(p, max(gh, 1), max(gw, 1), &v);
-        s.top[i] = v.a * down.istep + down.d;
-        s.left[i] = v.b * across.istep + across.d;
-        s.from[i] =
-            ((v.n * h + s.top[i]) * w + s.left[i]) * c + block * depth + (WHOLE_STEPS ? ka : 0);
-    }
+    find_windows(&s, &down, &across, p0 + ma, ITEMS / (TK / 4), count,
+                 block * depth + (WHOLE_STEPS ? ka : 0));
 #ifdef BWD
     const int nb = ma;
     local float *to_b = B + ka * LDB + nb;
@@ -262,25 +208,11 @@ kernel GROUP void conv2d_simt_product(global const float *restrict x,
     }
 
     int to[RM];
-    const int whole = gh == oh && gw == ow; /* pixels follow each other */
-#pragma unroll
-    for (int i = 0; i < RM; i++) {
-        const int p = p0 + TILE_ROW(here, i);
-        to[i] = p * k;
-        if (p >= count)
-            to[i] = -1;
-        else if (!whole) {
-            pixel g;
-            find_pixel(p, gh, gw, &g);
-            to[i] = ((g.n * oh + down.first + g.a * down.ostep) * ow + across.first +
-                     g.b * across.ostep) *
-                    k;
-        }
-    }
+    find_rows(to, &down, &across, here, p0, count, oh, ow, k);
     const epilogue e = {bias, residual, accumulate, relu};
     put_tile(acc, to, y + part * stride, here, n0, (block + 1) * width, e);
 #ifdef MOMENTS
-    put_moments(acc, to, A, here, moments, k, n0, (block + 1) * width, row, DIV_UP(count, TM),
+    put_moments(acc, A, here, moments, k, n0, (block + 1) * width, row, DIV_UP(count, TM),
                 min(TM, count - p0));
 #endif
 #ifdef NORM

@@ -7,7 +7,7 @@
  * order, and ends them as the product would have. Group (tile). */
 kernel GROUP void conv2d_simt_join(global const float *restrict partial,
                                    global const float *restrict bias,
-                                   global const float *restrict residual, global float *restrict y,
+                                   global const src_t *restrict residual, global out_t *restrict y,
                                    global float *restrict moments, int count, int k, int parts,
                                    ulong stride, int accumulate, int relu NORM_PARAMS)
 {
@@ -36,7 +36,7 @@ kernel GROUP void conv2d_simt_join(global const float *restrict partial,
     const epilogue e = {bias, residual, accumulate, relu};
     put_tile(acc, to, y, here, n0, k, e);
 #ifdef MOMENTS
-    put_moments(acc, to, (local float *)work, here, moments, k, n0, k, row, DIV_UP(count, TM),
+    put_moments(acc, (local float *)work, here, moments, k, n0, k, row, DIV_UP(count, TM),
                 min(TM, count - p0));
 #endif
 #ifdef NORM

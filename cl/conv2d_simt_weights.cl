@@ -13,7 +13,7 @@
 
 /* What an item brings of the source: of some pixels of a step, four rows. */
 typedef struct source {
-    global const float *x;
+    global const in_t *x;
     int h, w, c, oh, ow, stride_h, stride_w, pad_top, pad_left;
     int r[TAPS], s[TAPS], offset[TAPS]; /* from a window's first pixel, and the floats from there */
     digits step;
@@ -35,19 +35,19 @@ RS_INLINE void fetch_source(source *s, int p, int end, float4 piece[QA])
             inside[j] =
                 there && (uint)(top + s->r[j]) < (uint)s->h && (uint)(left + s->s[j]) < (uint)s->w;
 #if C_BY == 1
-        piece[i] = (float4)(inside[0] ? s->x[from + s->offset[0]] : 0.0f,
-                            inside[1] ? s->x[from + s->offset[1]] : 0.0f,
-                            inside[2] ? s->x[from + s->offset[2]] : 0.0f,
-                            inside[3] ? s->x[from + s->offset[3]] : 0.0f);
+        piece[i] = (float4)(inside[0] ? number_at(s->x + from + s->offset[0]) : 0.0f,
+                            inside[1] ? number_at(s->x + from + s->offset[1]) : 0.0f,
+                            inside[2] ? number_at(s->x + from + s->offset[2]) : 0.0f,
+                            inside[3] ? number_at(s->x + from + s->offset[3]) : 0.0f);
 #else
-        piece[i] = inside[0] ? QUAD(global const, s->x + from + s->offset[0]) : QZERO;
+        piece[i] = inside[0] ? quad_at(s->x + from + s->offset[0]) : QZERO;
 #endif
         add_digits(&s->at[i], s->step, s->oh, s->ow);
     }
 }
 
 /* Channels q .. q + 3 of diff_dst's pixels, up to channel q_end. */
-RS_INLINE void fetch_diff(global const float *dy, int k, int p, int end, int q, int q_end,
+RS_INLINE void fetch_diff(global const dst_t *dy, int k, int p, int end, int q, int q_end,
                           float4 piece[QB])
 {
 #pragma unroll
@@ -77,8 +77,8 @@ RS_INLINE void put_weight(float4 v, global float *out, int m, int q, int end, in
 #endif
 
 /* Group (tile, part): the sum over one of the parts of the pixels, to out + part * stride. */
-kernel GROUP void conv2d_simt_bwd_params(global const float *restrict x,
-                                         global const float *restrict dy,
+kernel GROUP void conv2d_simt_bwd_params(global const in_t *restrict x,
+                                         global const dst_t *restrict dy,
                                          global float *restrict out, CONV_SHAPE_PARAMS, int depth,
                                          int width, int group_in, int group_out, int parts,
                                          ulong stride)

@@ -35,6 +35,8 @@ static const char *can(const rs_problem *p, rs_pass pass, const rs_caps *caps)
     const rs_simt_product product = rs_simt_product_of(&v, pass);
     if (caps->local_bytes < LEAST_LOCAL)
         return "needs 512 bytes of local memory";
+    if (p->src_type[0] != p->dst_type && p->src_type[0] != RS_F32 && p->dst_type != RS_F32)
+        return "src and dst are of different types of 16 bits";
     if (packed_floats(&v, &product) > INT_MAX / 2)
         return "the weights of groups in blocks have more than 2^30 elements";
     return rs_conv_fits_int(&v);
@@ -49,29 +51,39 @@ rescl_status rs_simt_kernel_add(rs_plan *plan, const rs_simt_tiles *t, const cha
         snprintf(width, sizeof width, " -DSUBGROUP=%u", caps->subgroup);
     return rs_plan_kernel_add(plan, file, name,
                               "-DTM=%d -DTN=%d -DTK=%d -DRM=%d -DRN=%d -DTERMS=%d -DC_BY=%d "
-                              "-DK_BY=%d%s%s",
-                              t->tm, t->tn, t->tk, t->rm, t->rn, t->unroll, c_by, k_by, more,
-                              width);
+                              "-DK_BY=%d%s%s%s",
+                              t->tm, t->tn, t->tk, t->rm, t->rn, t->unroll, c_by, k_by, more, width,
+                              rs_conv_storage_options(&plan->problem, plan->pass));
 }
 
 /* ---- forward and backward data ----------------------------------------------------------- */
 
-static rescl_status product_plan(rs_plan *plan, const rs_simt_kept *d)
+void rs_simt_product_options(const rs_plan *plan, const rs_simt_kept *d, char options[32])
+{
+    const bool fwd = plan->pass == RS_FWD, split = d->t.parts > 1;
+    const bool narrow = rs_storage_options(&plan->problem)[0] != '\0';
+    const char *beside = fwd && plan->problem.want_moments ? " -DMOMENTS"
+                         : !fwd && plan->problem.want_sums ? " -DNORM"
+                                                           : "";
+    snprintf(options, 32, "%s%s", fwd ? "" : " -DBWD",
+             !split   ? beside
+             : narrow ? " -DPARTIAL"
+                      : "");
+}
+
+rescl_status rs_simt_product_plan(rs_plan *plan, const rs_simt_kept *d)
 {
     rescl_status st = RESCL_OK;
     const bool fwd = plan->pass == RS_FWD, split = d->t.parts > 1;
     const bool moments = fwd && plan->problem.want_moments;
     const bool sums = !fwd && plan->problem.want_sums;
-    const char *beside = moments ? " -DMOMENTS" : sums ? " -DNORM" : "";
-    const int depth = (int)d->p.depth, k_by = d->p.width % 4 == 0 ? 4 : 1;
-    const int c_by = depth % d->t.tk == 0 ? d->t.tk : depth % 4 == 0 ? 4 : 1;
-    char more[32];
 
-    snprintf(more, sizeof more, "%s%s", fwd ? "" : " -DBWD", split ? "" : beside);
-    RS_TRY(rs_simt_kernel_add(plan, &d->t, "conv2d_simt", "conv2d_simt_product", c_by, k_by, more));
     if (split) {
-        RS_TRY(rs_simt_kernel_add(plan, &d->join, "conv2d_simt_join", "conv2d_simt_join", 1, k_by,
-                                  beside));
+        RS_TRY(rs_simt_kernel_add(plan, &d->join, "conv2d_simt_join", "conv2d_simt_join", 1,
+                                  d->p.width % 4 == 0 ? 4 : 1,
+                                  moments ? " -DMOMENTS"
+                                  : sums  ? " -DNORM"
+                                          : ""));
         plan->scratch_bytes = (size_t)d->t.parts *
                               (fwd ? rs_conv_dst_count(&d->v) : rs_conv_src_count(&d->v)) *
                               sizeof(float);
@@ -81,6 +93,20 @@ static rescl_status product_plan(rs_plan *plan, const rs_simt_kept *d)
     if (sums)
         plan->sums_parts = split ? rs_div_up(d->v.n * d->m.oh * d->m.ow, (size_t)d->join.tm)
                                  : d->p.residues * rs_div_up(d->p.rows, (size_t)d->t.tm);
+out:
+    return st;
+}
+
+static rescl_status product_plan(rs_plan *plan, const rs_simt_kept *d)
+{
+    rescl_status st = RESCL_OK;
+    const int depth = (int)d->p.depth, k_by = d->p.width % 4 == 0 ? 4 : 1;
+    const int c_by = depth % d->t.tk == 0 ? d->t.tk : depth % 4 == 0 ? 4 : 1;
+    char more[32];
+
+    rs_simt_product_options(plan, d, more);
+    RS_TRY(rs_simt_kernel_add(plan, &d->t, "conv2d_simt", "conv2d_simt_product", c_by, k_by, more));
+    RS_TRY(rs_simt_product_plan(plan, d));
     plan->packed_bytes = packed_floats(&d->v, &d->p) * sizeof(float);
     if (plan->packed_bytes)
         RS_TRY(rs_plan_kernel_add(plan, "conv2d_simt_join", "conv2d_simt_pack", "%s", ""));
@@ -114,7 +140,7 @@ out:
         RS_INT((a)->norm.relu)
 enum { NORM_ARG_COUNT = 8 };
 
-static rescl_status product_enqueue(const rs_plan *plan, const rs_args *args)
+rescl_status rs_simt_product_enqueue(const rs_plan *plan, const rs_args *args)
 {
     rescl_status st = RESCL_OK;
     rs_simt_kept d;
@@ -128,7 +154,7 @@ static rescl_status product_enqueue(const rs_plan *plan, const rs_args *args)
     rs_buffer *bias = fwd && v.bias ? args->param[1].buf : NULL;
     rs_buffer *residual = fwd ? args->src[1].buf : NULL;
     rs_buffer *moments = plan->moments_parts ? args->moments : NULL;
-    const size_t items = rs_simt_items(&d.t), join_items = rs_simt_items(&d.join);
+    const size_t items = d.items, join_items = rs_simt_items(&d.join);
     const size_t groups = rs_simt_groups(&d.p, &d.t) / d.p.residues;
     const rs_grid grid = {.items = {groups * items, d.p.residues, (size_t)d.t.parts},
                           .group = {items, 1, 1}};
@@ -174,13 +200,21 @@ out:
 
 /* ---- all passes -------------------------------------------------------------------------- */
 
-static rescl_status plan(rs_plan *plan, const rs_caps *caps)
+rs_simt_kept rs_simt_kept_of(const rs_plan *plan, const rs_caps *caps, rs_simt_tiles t,
+                             size_t items)
 {
-    rs_simt_kept d = {.v = rs_conv_of(&plan->problem)};
+    rs_simt_kept d = {.v = rs_conv_of(&plan->problem), .t = t, .items = items};
     d.m = rs_conv_maps_of(&d.v, plan->pass);
     d.p = rs_simt_product_of(&d.v, plan->pass);
-    d.t = rs_simt_tiles_of(caps, &d.v, plan->pass, plan->choice.tune);
     d.join = rs_simt_join_tiles(caps);
+    return d;
+}
+
+static rescl_status plan(rs_plan *plan, const rs_caps *caps)
+{
+    const rs_simt_tiles t =
+        rs_simt_tiles_of(&rs_simt_items_kind, caps, &plan->problem, plan->pass, plan->choice.tune);
+    const rs_simt_kept d = rs_simt_kept_of(plan, caps, t, rs_simt_items(&t));
     RS_PLAN_KEEP(plan, d);
     return plan->pass == RS_BWD_PARAMS ? rs_simt_weights_plan(plan, caps, &d)
                                        : product_plan(plan, &d);
@@ -189,15 +223,22 @@ static rescl_status plan(rs_plan *plan, const rs_caps *caps)
 static rescl_status enqueue(const rs_plan *plan, const rs_args *args)
 {
     return plan->pass == RS_BWD_PARAMS ? rs_simt_weights_enqueue(plan, args)
-                                       : product_enqueue(plan, args);
+                                       : rs_simt_product_enqueue(plan, args);
+}
+
+static size_t expect(const rs_problem *p, rs_pass pass, const rs_caps *caps, rs_expected *out,
+                     size_t most)
+{
+    return rs_simt_expect(&rs_simt_items_kind, p, pass, caps, out, most);
 }
 
 const rs_impl rs_conv_simt = {.name = "simt_gemm",
                               .passes = RS_CONV_PASSES,
+                              .types = RS_STORAGE_TYPES,
                               .prefers = 1u << RESCL_DEVICE_GPU | 1u << RESCL_DEVICE_ACCELERATOR,
                               .tunables = tunables,
                               .can = can,
-                              .expect = rs_simt_expect,
+                              .expect = expect,
                               .plan = plan,
                               .pack = pack,
                               .enqueue = enqueue};

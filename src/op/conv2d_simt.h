@@ -3,6 +3,7 @@
 #define RS_CONV2D_SIMT_H
 
 #include "conv2d.h"
+#include "roofline.h"
 
 /* A pass as products of rows x terms by terms x cols: `blocks` of them, one for each block of
  * channels, times `residues`, one for each residue of backward data's stride. Forward and backward
@@ -23,18 +24,33 @@ typedef struct rs_simt_tiles {
     int tm, tn, tk, rm, rn, unroll, parts;
 } rs_simt_tiles;
 
-/* The tunables of simt_gemm. */
+/* The tunables of simt_gemm, and up to TK of mma_gemm. */
 enum { RS_SIMT_TM = 0, RS_SIMT_TN, RS_SIMT_TK, RS_SIMT_RM, RS_SIMT_RN, RS_SIMT_UNROLL };
+
+/* What multiplies in such tiles: simt_gemm's work-items, or mma_gemm's engines. */
+typedef struct rs_simt_kind {
+    const rs_impl *impl;
+    const rs_simt_tiles
+        *shapes; /* among which the least expected time chooses, of equals the first */
+    size_t nshapes;
+    /* Tiles lowered to what the device can run. */
+    rs_simt_tiles (*fit)(const rs_caps *caps, const rs_problem *p, rs_pass pass, rs_simt_tiles t);
+    /* Fills items, local_bytes, registers, share and engine. */
+    void (*cost)(const rs_caps *caps, const rs_problem *p, rs_pass pass, const rs_simt_tiles *t,
+                 rs_work *out);
+} rs_simt_kind;
+
+extern const rs_simt_kind rs_simt_items_kind; /* of simt_gemm */
 
 /* The tiles of a pass on a device: what `tune` says, the rest as should take the least time
  * (conv2d_simt_expect.c), all lowered to what the device can run. All but parts are powers of two that
  * the kernels can do. */
-rs_simt_tiles rs_simt_tiles_of(const rs_caps *caps, const rs_conv *v, rs_pass pass,
-                               const int *tune);
+rs_simt_tiles rs_simt_tiles_of(const rs_simt_kind *kind, const rs_caps *caps, const rs_problem *p,
+                               rs_pass pass, const int *tune);
 
-/* rs_impl.expect of simt_gemm. */
-size_t rs_simt_expect(const rs_problem *p, rs_pass pass, const rs_caps *caps, rs_expected *out,
-                      size_t most);
+/* rs_impl.expect of what has such tiles. */
+size_t rs_simt_expect(const rs_simt_kind *kind, const rs_problem *p, rs_pass pass,
+                      const rs_caps *caps, rs_expected *out, size_t most);
 
 /* Tiles lowered to what the device can run. */
 rs_simt_tiles rs_simt_fitting(const rs_caps *caps, rs_simt_tiles t);
@@ -57,9 +73,21 @@ typedef struct rs_simt_kept {
     rs_conv_maps m;
     rs_simt_product p;
     rs_simt_tiles t, join;
+    size_t items; /* of a group of the product */
 } rs_simt_kept;
 
-/* RS_BWD_PARAMS (conv2d_simt_weights.c). */
+/* That of a plan, by tiles that are chosen already. */
+rs_simt_kept rs_simt_kept_of(const rs_plan *plan, const rs_caps *caps, rs_simt_tiles t,
+                             size_t items);
+
+/* Forward and backward data by a kernel with the parameters of conv2d_simt_product, plan->kernel[0]: the
+ * options by which it leaves what is wanted beside its result, then what comes after it. */
+void rs_simt_product_options(const rs_plan *plan, const rs_simt_kept *d, char options[32]);
+rescl_status rs_simt_product_plan(rs_plan *plan, const rs_simt_kept *d) RESCL_CHECK;
+rescl_status rs_simt_product_enqueue(const rs_plan *plan, const rs_args *args) RESCL_CHECK;
+
+/* RS_BWD_PARAMS (conv2d_simt_weights.c), the latter by any kernel with the parameters of
+ * conv2d_simt_bwd_params, plan->kernel[0], after which rs_conv_sum_kernels_add was called. */
 rescl_status rs_simt_weights_plan(rs_plan *plan, const rs_caps *caps, const rs_simt_kept *d)
     RESCL_CHECK;
 rescl_status rs_simt_weights_enqueue(const rs_plan *plan, const rs_args *args) RESCL_CHECK;

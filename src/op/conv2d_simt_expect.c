@@ -1,7 +1,7 @@
-/* What simt_gemm's tiles should take by the roofline model, and the tiles that should take the least. */
+/* What the tiles of simt_gemm and mma_gemm should take by the roofline model, and the tiles that should take
+ * the least; and what simt_gemm's cost. */
 #include "conv2d_simt.h"
 #include "error.h"
-#include "roofline.h"
 
 #include <math.h>
 #include <string.h>
@@ -32,10 +32,13 @@ static const rs_simt_tiles shapes[] = {
 
 /* A pass on a device. */
 typedef struct pending {
+    const rs_simt_kind *kind;
     const rs_caps *caps;
+    const rs_problem *problem;
     const rs_conv *v;
     rs_pass pass;
     rs_simt_product p;
+    double src_bytes, dst_bytes; /* of a number of src and of dst */
 } pending;
 
 static double least(double a, double b)
@@ -43,7 +46,7 @@ static double least(double a, double b)
     return a < b ? a : b;
 }
 
-/* ---- one way to cut a pass --------------------------------------------------------------- */
+/* ---- what simt_gemm's cost --------------------------------------------------------------- */
 
 /* Pieces of a factor that an item brings in a step. */
 static double pieces(int numbers, const rs_simt_tiles *t)
@@ -52,43 +55,88 @@ static double pieces(int numbers, const rs_simt_tiles *t)
 }
 
 /* The share of an item's instructions that multiply. */
-static double share_of(const pending *w, const rs_simt_tiles *t)
+static double share_of(const rs_simt_product *p, rs_pass pass, const rs_simt_tiles *t)
 {
     const double fmas = t->tk * t->rm * t->rn, loads = t->tk * (t->rm + t->rn) / 4.0;
-    const double whole = w->pass == RS_BWD_PARAMS ? WEIGHTS_PIECE : PIECE;
-    const double a = w->p.depth % 4 ? SCATTERED_PIECE : whole;
-    const double b = w->p.width % 4 ? SCATTERED_PIECE : whole;
+    const double whole = pass == RS_BWD_PARAMS ? WEIGHTS_PIECE : PIECE;
+    const double a = p->depth % 4 ? SCATTERED_PIECE : whole;
+    const double b = p->width % 4 ? SCATTERED_PIECE : whole;
     return fmas / (fmas + loads + (double)JUMP * t->tk / t->unroll + STEP +
                    a * pieces(t->tm * t->tk, t) + b * pieces(t->tn * t->tk, t));
 }
 
 /* Where the loop is unrolled, terms are read ahead. */
-static double registers_of(const pending *w, const rs_simt_tiles *t)
+static double registers_of(rs_pass pass, const rs_simt_tiles *t)
 {
     const double ahead = least(1.0 + 0.4 * (t->unroll - 1), 5.5);
-    return (w->pass == RS_BWD_PARAMS ? WEIGHTS_REGISTERS : PRODUCT_REGISTERS) + t->rm * t->rn +
+    return (pass == RS_BWD_PARAMS ? WEIGHTS_REGISTERS : PRODUCT_REGISTERS) + t->rm * t->rn +
            ahead * (t->rm + t->rn) +
            PIECE_REGISTERS * (pieces(t->tm * t->tk, t) + pieces(t->tn * t->tk, t));
 }
 
-static double result_of(const pending *w) /* floats */
+static void cost(const rs_caps *caps, const rs_problem *problem, rs_pass pass,
+                 const rs_simt_tiles *t, rs_work *out)
+{
+    const rs_conv v = rs_conv_of(problem);
+    const rs_simt_product p = rs_simt_product_of(&v, pass);
+    (void)caps;
+    out->items = rs_simt_items(t);
+    out->local_bytes = rs_simt_local_bytes(t);
+    out->registers = registers_of(pass, t);
+    out->share = share_of(&p, pass, t);
+}
+
+static rs_simt_tiles fit(const rs_caps *caps, const rs_problem *p, rs_pass pass, rs_simt_tiles t)
+{
+    (void)p, (void)pass;
+    return rs_simt_fitting(caps, t);
+}
+
+const rs_simt_kind rs_simt_items_kind = {
+    .impl = &rs_conv_simt, .shapes = shapes, .nshapes = RS_COUNT(shapes), .fit = fit, .cost = cost};
+
+/* ---- one way to cut a pass --------------------------------------------------------------- */
+
+static pending pending_of(const rs_simt_kind *kind, const rs_caps *caps, const rs_problem *p,
+                          const rs_conv *v, rs_pass pass)
+{
+    return (pending){.kind = kind,
+                     .caps = caps,
+                     .problem = p,
+                     .v = v,
+                     .pass = pass,
+                     .p = rs_simt_product_of(v, pass),
+                     .src_bytes = (double)rs_dtype_bytes(p->src_type[0]),
+                     .dst_bytes = (double)rs_dtype_bytes(p->dst_type)};
+}
+
+/* Numbers that are made, and bytes of one where they are whole. */
+static double result_of(const pending *w)
 {
     return (double)(w->pass == RS_BWD_PARAMS ? rs_conv_weight_count(w->v)
                     : w->pass == RS_FWD      ? rs_conv_dst_count(w->v)
                                              : rs_conv_src_count(w->v));
 }
 
-/* Floats that are read. A window smaller than its steps leaves pixels of src out. */
+static double result_bytes(const pending *w)
+{
+    return w->pass == RS_BWD_PARAMS ? sizeof(float)
+           : w->pass == RS_FWD      ? w->dst_bytes
+                                    : w->src_bytes;
+}
+
+/* Bytes that are read. A window smaller than its steps leaves pixels of src out. */
 static double sources_of(const pending *w)
 {
     const rs_conv *v = w->v;
     const double met = least(1.0, (double)(v->r * v->s) / (double)(v->stride_h * v->stride_w));
-    const double src = met * (double)rs_conv_src_count(v), dst = (double)rs_conv_dst_count(v);
+    const double src = w->src_bytes * met * (double)rs_conv_src_count(v);
+    const double dst = w->dst_bytes * (double)rs_conv_dst_count(v);
     const bool adds = w->pass == RS_FWD ? v->residual : v->accumulate;
     if (w->pass == RS_BWD_PARAMS)
         return src + dst;
-    return (double)rs_conv_weight_count(v) + (w->pass == RS_FWD ? src : dst) +
-           (adds ? result_of(w) : 0.0);
+    return sizeof(float) * (double)rs_conv_weight_count(v) + (w->pass == RS_FWD ? src : dst) +
+           (adds ? w->src_bytes * result_of(w) : 0.0);
 }
 
 /* Of a group; residues of backward data have different numbers of them. */
@@ -102,18 +150,19 @@ static double expected_ns(const pending *w, const rs_simt_tiles *t)
 {
     const double result = result_of(w), made = t->tm * t->tn;
     const double steps = ceil(terms_of(w) / t->tk / t->parts);
-    const rs_work work = {.groups = (double)(rs_simt_groups(&w->p, t) * (size_t)t->parts),
-                          .items = rs_simt_items(t),
-                          .local_bytes = rs_simt_local_bytes(t),
-                          .registers = registers_of(w, t),
-                          .steps = steps,
-                          .step_fmas = made * t->tk,
-                          .share = share_of(w, t),
-                          .group_bytes = sizeof(float) * (steps * t->tk * (t->tm + t->tn) + made),
-                          .bytes = sizeof(float) * (sources_of(w) + t->parts * result)};
+    const double written = t->parts > 1 ? (double)t->parts * sizeof(float) : result_bytes(w);
+    const double read_a = w->pass == RS_BWD_DATA ? w->dst_bytes : w->src_bytes;
+    const double read_b = w->pass == RS_BWD_PARAMS ? w->dst_bytes : sizeof(float);
+    rs_work work = {.groups = (double)(rs_simt_groups(&w->p, t) * (size_t)t->parts),
+                    .steps = steps,
+                    .step_fmas = made * t->tk,
+                    .group_bytes =
+                        steps * t->tk * (read_a * t->tm + read_b * t->tn) + sizeof(float) * made,
+                    .bytes = sources_of(w) + written * result};
+    w->kind->cost(w->caps, w->problem, w->pass, t, &work);
     double ns = rs_roofline_ns(w->caps, &work);
     if (t->parts > 1)
-        ns += rs_roofline_copy_ns(w->caps, sizeof(float) * (t->parts + 1.0) * result);
+        ns += rs_roofline_copy_ns(w->caps, (written + result_bytes(w)) * result);
     return ns;
 }
 
@@ -155,13 +204,15 @@ static rs_simt_tiles tuned(rs_simt_tiles t, const int *tune)
     return t;
 }
 
-rs_simt_tiles rs_simt_tiles_of(const rs_caps *caps, const rs_conv *v, rs_pass pass, const int *tune)
+rs_simt_tiles rs_simt_tiles_of(const rs_simt_kind *kind, const rs_caps *caps, const rs_problem *p,
+                               rs_pass pass, const int *tune)
 {
-    const pending w = {.caps = caps, .v = v, .pass = pass, .p = rs_simt_product_of(v, pass)};
+    const rs_conv v = rs_conv_of(p);
+    const pending w = pending_of(kind, caps, p, &v, pass);
     rs_simt_tiles best = {0};
     double least_ns = INFINITY;
-    for (size_t i = 0; i < RS_COUNT(shapes); i++) {
-        rs_simt_tiles t = rs_simt_fitting(caps, tuned(shapes[i], tune));
+    for (size_t i = 0; i < kind->nshapes; i++) {
+        rs_simt_tiles t = kind->fit(caps, p, pass, tuned(kind->shapes[i], tune));
         const double ns = choose_parts(&w, &t);
         if (i == 0 || ns < least_ns) {
             best = t;
@@ -179,15 +230,15 @@ static bool known(const rs_expected *ways, size_t count, const rs_choice *c)
     return false;
 }
 
-size_t rs_simt_expect(const rs_problem *problem, rs_pass pass, const rs_caps *caps,
-                      rs_expected *out, size_t most)
+size_t rs_simt_expect(const rs_simt_kind *kind, const rs_problem *problem, rs_pass pass,
+                      const rs_caps *caps, rs_expected *out, size_t most)
 {
     const rs_conv v = rs_conv_of(problem);
-    const pending w = {.caps = caps, .v = &v, .pass = pass, .p = rs_simt_product_of(&v, pass)};
+    const pending w = pending_of(kind, caps, problem, &v, pass);
     size_t count = 0;
-    for (size_t i = 0; i < RS_COUNT(shapes); i++) {
-        rs_simt_tiles t = rs_simt_fitting(caps, shapes[i]);
-        const rs_expected way = {.choice = {.impl = &rs_conv_simt,
+    for (size_t i = 0; i < kind->nshapes; i++) {
+        rs_simt_tiles t = kind->fit(caps, problem, pass, kind->shapes[i]);
+        const rs_expected way = {.choice = {.impl = kind->impl,
                                             .tune = {[RS_SIMT_TM] = t.tm,
                                                      [RS_SIMT_TN] = t.tn,
                                                      [RS_SIMT_TK] = t.tk,

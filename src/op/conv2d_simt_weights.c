@@ -24,7 +24,7 @@ rescl_status rs_simt_weights_enqueue(const rs_plan *plan, const rs_args *args)
     rs_simt_kept d;
     RS_PLAN_RECALL(plan, d);
     const rs_conv v = d.v;
-    const size_t items = rs_simt_items(&d.t), parts = (size_t)d.t.parts;
+    const size_t items = d.items, parts = (size_t)d.t.parts;
     const rs_grid grid = {.items = {rs_simt_groups(&d.p, &d.t) * items, parts, 1},
                           .group = {items, 1, 1}};
 

@@ -41,7 +41,9 @@ static double turn(const rs_caps *caps, const rs_work *w, double groups)
     const double issue = fmax(1.0, SCHEDULERS * caps->subgroup / caps->unit_lanes);
     const double held = ceil((double)w->items / caps->subgroup) * caps->subgroup;
     const double lanes = least(caps->unit_lanes, groups * held / issue);
-    const double busy = groups * w->step_fmas * held / (double)w->items / (lanes * w->share);
+    const double busy =
+        w->engine > 0.0 ? groups * w->step_fmas / (w->engine * lanes / caps->unit_lanes * w->share)
+                        : groups * w->step_fmas * held / (double)w->items / (lanes * w->share);
     const double waits = issue * BARRIER_WAIT + fmax(0.0, issue * LOAD_WAIT - busy);
     /* The first load, and the last store, have the steps of other groups to hide in, if any. */
     return w->steps * (busy + waits) + 2.0 * issue * LOAD_WAIT / groups;

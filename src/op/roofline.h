@@ -25,8 +25,10 @@ typedef struct rs_work {
     double steps;         /* of a group */
     double step_fmas;     /* float multiply-adds of a group in a step, those in vain included */
     double share;         /* of the instructions of a step that are multiply-adds */
-    double group_bytes;   /* that a group reads and writes, most of them in the device's cache */
-    double bytes;         /* of global memory that all groups touch, each counted once */
+    double engine; /* multiply-adds of a unit in a clock, by a matrix engine of which `share` is
+                           * reached; 0: its lanes make them */
+    double group_bytes; /* that a group reads and writes, most of them in the device's cache */
+    double bytes;       /* of global memory that all groups touch, each counted once */
 } rs_work;
 
 /* Groups that a compute unit holds at once; 0: it cannot run them. */

@@ -172,11 +172,11 @@ static rs_buffer *random_bits(size_t bytes)
     return b;
 }
 
-/* The parts joined are the sums over `diff`, what was written. */
-static void expect_sums(const char *what, const rs_norm *norm, const float *diff, const float *sums,
-                        size_t parts, size_t pixels, size_t c)
+/* The parts joined are the sums over `diff`, what was written, x being what was normalised. */
+static void expect_sums(const char *what, const rs_norm *norm, const double *x, const double *diff,
+                        const float *sums, size_t parts, size_t pixels, size_t c)
 {
-    float *x = read_floats(norm->src, pixels * c), *mean = read_floats(norm->mean, c);
+    float *mean = read_floats(norm->mean, c);
     float *gamma = read_floats(norm->gamma, c), *beta = read_floats(norm->beta, c);
     float *inv = read_floats(norm->inv_std, c);
     const size_t row_bytes = (c + 3) / 4;
@@ -187,11 +187,11 @@ static void expect_sums(const char *what, const rs_norm *norm, const float *diff
     for (size_t k = 0; k < c; k++) {
         double sum = 0, dot = 0, size = 0, got[2] = {0};
         for (size_t i = 0; i < pixels; i++) {
-            const float centred = x[i * c + k] - mean[k];
+            const float centred = (float)x[i * c + k] - mean[k];
             const bool on = norm->mask   ? mask[i * row_bytes + k / 4] >> k % 4 & 1
                             : norm->relu ? fmaf(centred, inv[k] * gamma[k], beta[k]) > 0
                                          : true;
-            const double g = on ? (double)diff[i * c + k] : 0;
+            const double g = on ? diff[i * c + k] : 0;
             sum += g;
             dot += g * (double)centred;
             size += fabs(g);
@@ -204,7 +204,6 @@ static void expect_sums(const char *what, const rs_norm *norm, const float *diff
             fail_msg("%s, channel %zu: sums %g and %g, expected %g and %g", what, k, got[0], got[1],
                      sum, dot);
     }
-    free(x);
     free(mean);
     free(gamma);
     free(beta);
@@ -212,7 +211,16 @@ static void expect_sums(const char *what, const rs_norm *norm, const float *diff
     free(mask);
 }
 
-static void check_sums(const op_case *c, const rs_impl *impl, bool accumulate)
+static double *read_numbers(const op_guarded *g, rs_dtype type, size_t count)
+{
+    double *host = calloc(count, sizeof *host);
+    assert_non_null(host);
+    op_guarded_read(rs_test_device(), g, type, host, count);
+    return host;
+}
+
+static void check_sums(const op_case *c, const rs_impl *impl, bool accumulate, rs_dtype type,
+                       rs_math math)
 {
     rescl_device *dev = rs_test_device();
     rs_problem p;
@@ -220,6 +228,8 @@ static void check_sums(const op_case *c, const rs_impl *impl, bool accumulate)
     assert_ok(rs_problem_init(&p, &rs_op_conv2d, c->attr, true, c->src, 1));
     p.want_sums = true;
     p.accumulate[0] = accumulate;
+    p.src_type[0] = p.dst_type = type;
+    p.math = math;
     if (rs_impl_refuses(impl, &p, RS_BWD_DATA, rs_device_caps(dev)))
         return;
     assert_ok(rs_choice_plan(dev, &p, RS_BWD_DATA, impl->name, &plan));
@@ -227,22 +237,25 @@ static void check_sums(const op_case *c, const rs_impl *impl, bool accumulate)
         return;
     const size_t channels = p.src[0].dim[3], count = rs_shape_count(&p.src[0]);
     op_guarded sums = op_guarded_create(dev, rs_sums_bytes(plan.sums_parts, channels));
+    op_guarded src = uniform_of(type, count, 20), diff = uniform_of(type, count, 26);
+    op_guarded diff_dst = uniform_of(type, rs_shape_count(&p.dst), 25);
     rs_buffer *mask = random_bits(rs_mask_bytes(&p.src[0]));
-    rs_args a = {.sums = sums.view};
-    rs_buffer **owned[] = {&a.norm.src,     &a.norm.gamma,   &a.norm.beta,       &a.norm.mean,
-                           &a.norm.inv_std, &a.diff_dst.buf, &a.diff_src[0].buf, &a.param[0].buf};
-    const size_t counts[] = {count,    channels,
-                             channels, channels,
-                             channels, rs_shape_count(&p.dst),
-                             count,    rs_shape_count(&p.param[0].shape)};
+    rs_args a = {.sums = sums.view,
+                 .norm.src = src.view,
+                 .diff_dst.buf = diff_dst.view,
+                 .diff_src[0].buf = diff.view};
+    rs_buffer **owned[] = {&a.norm.gamma, &a.norm.beta, &a.norm.mean, &a.norm.inv_std,
+                           &a.param[0].buf};
     for (size_t i = 0; i < RS_COUNT(owned); i++)
-        *owned[i] = uniform(counts[i], 20 + i);
+        *owned[i] = uniform(
+            owned[i] == &a.param[0].buf ? rs_shape_count(&p.param[0].shape) : channels, 21 + i);
     assert_ok(rs_plan_build(&plan));
     if (plan.scratch_bytes)
         assert_ok(rs_buffer_create(dev, plan.scratch_bytes, &a.scratch));
     if (plan.packed_bytes)
         assert_ok(rs_buffer_create(dev, plan.packed_bytes, &a.packed));
     assert_ok(rs_plan_pack(&plan, &a));
+    double *x = read_numbers(&src, type, count);
     for (int m = 0; m < MASKS; m++) {
         a.norm.relu = m != NO_RELU;
         a.norm.mask = m == BY_BITS ? mask : NULL;
@@ -250,28 +263,38 @@ static void check_sums(const op_case *c, const rs_impl *impl, bool accumulate)
         assert_ok(rs_plan_enqueue(&plan, &a));
         assert_ok(rs_finish(dev));
         op_guarded_check(dev, &sums, "sums");
-        float *diff = read_floats(a.diff_src[0].buf, count);
+        double *written = read_numbers(&diff, type, count);
         float *got = read_floats(sums.view, sums.bytes / sizeof *got);
-        expect_sums(c->name, &a.norm, diff, got, plan.sums_parts, count / channels, channels);
-        free(diff);
+        expect_sums(c->name, &a.norm, x, written, got, plan.sums_parts, count / channels, channels);
+        free(written);
         free(got);
     }
+    free(x);
     for (size_t i = 0; i < RS_COUNT(owned); i++)
         rs_buffer_release(*owned[i]);
     rs_buffer_release(mask);
     rs_buffer_release(a.scratch);
     rs_buffer_release(a.packed);
     op_guarded_free(&sums);
+    op_guarded_free(&src);
+    op_guarded_free(&diff);
+    op_guarded_free(&diff_dst);
 }
 
 static void leaves_sums(void **state)
 {
+    static const rs_dtype types[] = {RS_F32, RS_BF16, RS_F16};
     const char *only = getenv("RESCL_TEST_IMPL");
+    const bool tf32 = rs_has_engine(rs_device_caps(rs_test_device()), RS_ENGINE_nv_tf32);
     (void)state;
     for (size_t i = 0; i < suite.ncases; i++)
         for (const rs_impl *const *m = rs_op_conv2d.impls; *m; m++)
-            if (!suite.cases[i].inference_only && (!only || strcmp(only, (*m)->name) == 0))
-                check_sums(&suite.cases[i], *m, i % 2);
+            if (!suite.cases[i].inference_only && (!only || strcmp(only, (*m)->name) == 0)) {
+                for (int t = 0; t < (int)RS_COUNT(types); t++)
+                    check_sums(&suite.cases[i], *m, i % 2, types[t], RS_MATH_F32);
+                if (tf32)
+                    check_sums(&suite.cases[i], *m, i % 2, RS_F32, RS_MATH_TF32);
+            }
 }
 
 int conv2d_suite_main(const op_case *cases, size_t ncases, const struct CMUnitTest *extra,

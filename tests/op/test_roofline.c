@@ -302,8 +302,7 @@ static rs_problem convolution(const struct layer *l, size_t batch, rs_conv2d_att
 
 static const char *tiles_text(const rs_problem *p, rs_pass pass, const rs_caps *caps, char text[64])
 {
-    const rs_conv v = rs_conv_of(p);
-    const rs_simt_tiles t = rs_simt_tiles_of(caps, &v, pass, rs_untuned);
+    const rs_simt_tiles t = rs_simt_tiles_of(&rs_simt_items_kind, caps, p, pass, rs_untuned);
     snprintf(text, 64, "%dx%dx%d %dx%d p%d", t.tm, t.tn, t.tk, t.rm, t.rn, t.parts);
     return text;
 }
@@ -380,7 +379,8 @@ static void every_choice_can_run(void **state)
         for (int pass = 0; pass < (v.c == 3 ? RS_BWD_DATA : RS_PASS_COUNT); pass++) {
             rs_expected ways[RS_EXPECTED];
             const rs_simt_product product = rs_simt_product_of(&v, pass);
-            const rs_simt_tiles t = rs_simt_tiles_of(caps, &v, pass, rs_untuned);
+            const rs_simt_tiles t =
+                rs_simt_tiles_of(&rs_simt_items_kind, caps, &p, pass, rs_untuned);
             const size_t count = rs_choice_rank(&p, pass, caps, ways, RS_COUNT(ways));
             assert_true(count > 4);
             assert_ptr_equal(ways[0].choice.impl, &rs_conv_simt);
@@ -406,10 +406,9 @@ static void a_tiny_device_has_tiles(void **state)
     rs_caps caps = devices[POCL].caps;
     rs_conv2d_attr attr;
     rs_problem p = convolution(&layers[C4], 1, &attr);
-    const rs_conv v = rs_conv_of(&p);
     caps.max_group = 8;
     caps.local_bytes = 1024;
-    const rs_simt_tiles t = rs_simt_tiles_of(&caps, &v, RS_FWD, rs_untuned);
+    const rs_simt_tiles t = rs_simt_tiles_of(&rs_simt_items_kind, &caps, &p, RS_FWD, rs_untuned);
     assert_true(rs_simt_items(&t) <= 8 && rs_simt_local_bytes(&t) <= 1024);
     rs_expected ways[RS_EXPECTED];
     const size_t count = rs_choice_rank(&p, RS_FWD, &caps, ways, RS_COUNT(ways));
