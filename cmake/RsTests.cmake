@@ -19,6 +19,11 @@ set(rs_slow_tests
     model.resnet_family
     offline.kernels
     op.conv2d.gpu
+    op.conv2d.mma_gemm.dpas16
+    op.conv2d.mma_gemm.dpas8
+    op.conv2d.mma_gemm.mfma
+    op.conv2d.mma_gemm.nv
+    op.conv2d.mma_gemm.wmma
     op.conv2d.packed_gemm.width4
     op.conv2d.packed_gemm.width8
     op.conv2d.simt_gemm.item1

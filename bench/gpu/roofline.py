@@ -1,15 +1,16 @@
 #!/usr/bin/env python3
 """What a training step takes on a GPU that need not be here, kernel by kernel.
 
-    list_step nv:sm_90 resnet50 224 256 >step; offline-gpu-check -r rows nv:sm_90
+    list_step nv:sm_90 resnet50 224 256 bf16 >step; offline-gpu-check -r rows nv:sm_90
     roofline.py --device h100 step rows
 
 `step` is what the host launches (tests/offline/list_step), `rows` what the compiled kernels are made of
 (scripts/offline-gpu-check -r). A kernel takes the longest of
 
   arithmetic  its multiply-adds, those of the tiles' edges too, at the rate that the share of FMAs among
-              the instructions of its hottest loop allows (an instruction and lane a clock), of which a
-              multiprocessor reaches --issue; where the groups do not come out even, the whole last wave
+              the instructions of its hottest loop allows (an instruction and lane a clock), or at the rate
+              of the matrix engine, of which a multiprocessor reaches --issue; where the groups do not come
+              out even, the whole last wave
   memory      each tensor that it touches once at --bandwidth of what the memory promises
 
 and a gap between launches. Every kernel of the step needs a rule here for what it touches."""
@@ -20,13 +21,14 @@ import sys
 from collections import defaultdict
 
 # Units, FMA lanes of a unit (an instruction that does two counts as two), the makers' clock in GHz, bytes/s,
-# microseconds between launches; and the share of FMAs where no disassembler tells it.
+# microseconds between launches, and multiply-adds of 16 bits in a clock of a unit's matrix engine, half as many
+# of TF32 (src/device/quirks.def); and the share of FMAs where no disassembler tells it.
 DEVICES = {
-    "h100": ("H100 SXM", 132, 128, 1.98, 3.35e12, 2),
-    "t4": ("T4", 40, 64, 1.59, 320e9, 4),
-    "mi210": ("MI210", 104, 64, 1.7, 1.638e12, 5),
-    "7900xtx": ("RX 7900 XTX", 48, 128, 2.5, 960e9, 5),
-    "a770": ("A770", 32, 128, 2.1, 560e9, 10),
+    "h100": ("H100 SXM", 132, 128, 1.98, 3.35e12, 2, 1280),
+    "t4": ("T4", 40, 64, 1.59, 320e9, 4, 0),
+    "mi210": ("MI210", 104, 64, 1.7, 1.638e12, 5, 512),
+    "7900xtx": ("RX 7900 XTX", 48, 128, 2.5, 960e9, 5, 512),
+    "a770": ("A770", 32, 128, 2.1, 560e9, 10, 1024),
 }
 FLOAT = 4
 UNKNOWN_FMA = 0.6
@@ -44,7 +46,7 @@ class Kernel:
         self.wei = [] if word[9] == "-" else [int(x) for x in word[9].split("x")]
         self.diff = [int(digit) for digit in word[10]]
         (self.moments_in, self.moments_out, self.sums_in, self.sums_out, self.mask,
-         self.scratch) = (int(x) for x in word[11:17])
+         self.scratch, self.in_src, self.in_dst) = (int(x) for x in word[11:19])
 
     def option(self, name):
         return int(re.search(r"-D%s=(\d+)" % name, self.program).group(1))
@@ -58,37 +60,39 @@ def pixels(shape):
     return count(shape[:-1])
 
 
-def written(flags, floats):
-    """Bytes of a gradient of so many floats: none, written, or read and written."""
-    return FLOAT * floats * (0 if not flags & 1 else 2 if flags & 2 else 1)
+def written(flags, size):
+    """Bytes of a gradient of that size: none, written, or read and written."""
+    return size * (0 if not flags & 1 else 2 if flags & 2 else 1)
 
 
 # ---- what a kernel touches, in bytes ---------------------------------------------------------------------
+# in_src and in_dst: of a number of src and of dst, and of their gradients.
 
 
 def product(k):
-    x, y, w = count(k.src[0]), count(k.dst), count(k.wei)
+    x, y, w = k.in_src * count(k.src[0]), k.in_dst * count(k.dst), count(k.wei)
     moments = FLOAT * k.moments_out * (2 * k.dst[-1] + 1)
+    weights = (FLOAT if k.impl == "simt_gemm" else k.in_src) * w
     if k.go == "fwd":
-        rest = sum(count(s) for s in k.src[1:])
+        rest = k.in_src * sum(count(s) for s in k.src[1:])
         # A 1x1 kernel with a stride reads every stride-th pixel only.
         if len(k.wei) == 4 and k.wei[0] == k.wei[1] == 1:
-            x = min(x, pixels(k.dst) * k.src[0][-1])
-        return FLOAT * (x + w + y + rest) + moments + k.scratch
+            x = min(x, k.in_src * pixels(k.dst) * k.src[0][-1])
+        return x + weights + y + rest + moments + k.scratch
     if k.go == "bwd_data":
         # The sums of the batch normalisation before it take its input, and its mask.
-        sums = FLOAT * (x + 2 * k.sums_out * k.src[0][-1]) + x / 8 if k.sums_out else 0
-        return FLOAT * (y + w) + written(k.diff[0], x) + k.scratch + sums
-    return FLOAT * (x + y + (0 if k.scratch else w)) + k.scratch
+        sums = x + FLOAT * 2 * k.sums_out * k.src[0][-1] + count(k.src[0]) / 8 if k.sums_out else 0
+        return y + weights + written(k.diff[0], x) + k.scratch + sums
+    return x + y + (0 if k.scratch else FLOAT * w) + k.scratch
 
 
 def normalise_sums(k):
-    return FLOAT * 2 * count(k.src[0]) + mask(k)
+    return 2 * k.in_src * count(k.src[0]) + mask(k)
 
 
 def normalise_back(k):
-    n = count(k.src[0])
-    return FLOAT * 2 * n + mask(k) + sum(written(d, n) for d in k.diff)
+    n = k.in_src * count(k.src[0])
+    return 2 * n + mask(k) + sum(written(d, n) for d in k.diff)
 
 
 def mask(k):
@@ -96,22 +100,28 @@ def mask(k):
     return count(k.dst) / 8
 
 
+def sources(k):
+    return k.in_src * sum(map(count, k.src))
+
+
 BYTES = {
-    r"conv2d_simt_(product|bwd_params)": product,
-    r"conv2d_simt_join": lambda k: k.scratch + FLOAT * count(k.dst if k.go == "fwd" else k.src[0]),
+    r"conv2d_(simt|mma)_(product|bwd_params)": product,
+    r"conv2d_simt_join": lambda k: k.scratch + (k.in_dst * count(k.dst) if k.go == "fwd"
+                                                else k.in_src * count(k.src[0])),
     r"conv2d_simt_pack": lambda k: 2 * FLOAT * count(k.wei),
+    r"conv2d_mma_pack": lambda k: (FLOAT + k.in_src) * count(k.wei),
     r"conv2d_sum": lambda k: k.scratch + FLOAT * count(k.wei),
-    r"conv2d_bwd_bias": lambda k: FLOAT * count(k.dst),
-    r"batchnorm_fwd_stats": lambda k: FLOAT * count(k.src[0]),
+    r"conv2d_bwd_bias": lambda k: k.in_dst * count(k.dst),
+    r"batchnorm_fwd_stats": lambda k: k.in_src * count(k.src[0]),
     r"batchnorm_fwd_finish": lambda k: k.scratch or FLOAT * k.moments_in * (2 * k.dst[-1] + 1),
-    r"batchnorm_fwd_apply": lambda k: FLOAT * (count(k.dst) + sum(map(count, k.src))) + k.mask,
+    r"batchnorm_fwd_apply": lambda k: k.in_dst * count(k.dst) + sources(k) + k.mask,
     r"batchnorm_bwd_sums": normalise_sums,
     r"batchnorm_bwd_finish": lambda k: k.scratch or FLOAT * 2 * k.sums_in * k.dst[-1],
     r"batchnorm_bwd_data": normalise_back,
-    r"(max|avg)pool_(fwd|bwd_data)": lambda k: FLOAT * (count(k.src[0]) + 2 * count(k.dst)),
-    r"softmax_xent_.*": lambda k: FLOAT * 2 * count(k.src[0]),
+    r"(max|avg)pool_(fwd|bwd_data)": lambda k: sources(k) + 2 * k.in_dst * count(k.dst),
+    r"softmax_xent_.*": lambda k: 2 * sources(k),
     r"relu_fwd|relu_bwd_data|add_fwd|add_bwd_data|shortcut_.*":
-        lambda k: FLOAT * (count(k.dst) + 2 * sum(map(count, k.src))),
+        lambda k: k.in_dst * count(k.dst) + 2 * sources(k),
 }
 NO_LAUNCH = {"conv2d_sum": lambda k: not k.scratch}  # a bias is summed in one part
 
@@ -138,7 +148,7 @@ def tiles_of(k):
 
 
 def seconds_of_product(k, device, fma, waves, issue):
-    _, units, lanes, clock, _, _ = device
+    _, units, lanes, clock, _, _, engine = device
     rows, cols, tm, tn = tiles_of(k)
     across = math.ceil(cols / tn)
     edges = math.ceil(rows / tm) * tm * across * tn / (rows * cols)
@@ -148,7 +158,8 @@ def seconds_of_product(k, device, fma, waves, issue):
     if waves:  # groups that a unit holds
         rounds = groups * parts / (units * waves)
         uneven = math.ceil(rounds) / rounds if rounds > 1 else 1 / min(1, groups * parts / units)
-    return k.macs * edges * uneven / (units * lanes * clock * 1e9 * fma * issue)
+    rate = (engine if k.in_src == 2 else engine / 2) if k.impl == "mma_gemm" else lanes * fma
+    return k.macs * edges * uneven / (units * rate * clock * 1e9 * issue)
 
 
 def read_rows(path):

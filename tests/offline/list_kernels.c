@@ -1,9 +1,10 @@
 /* Lists the programs that rescl builds for a GPU which need not be here:
  *
- *     list_kernels nv:sm_90 [resnet50]
+ *     list_kernels nv:sm_90 [resnet50 [bf16]]
  *
  * prints for each the stem of its file and the options of its plan: those of every model's layers, and
- * what `rescl tune` tries first for a step of ResNet-50; or those of one model's untuned training step.
+ * what `rescl tune` tries first for a step of ResNet-50, which is listed in TF32 and bfloat16, too; or
+ * those of one model's untuned training step.
  * scripts/offline-gpu-check compiles them. */
 #include "alloc.h"
 #include "choice.h"
@@ -80,10 +81,11 @@ static void add_tuned(const rs_plan *plan)
     }
 }
 
-static void add_net(rescl_device *dev, const rs_graph *g, size_t batch, rs_mode mode, bool tuned)
+static void add_net(rescl_device *dev, const rs_graph *g, size_t batch, rs_mode mode,
+                    rescl_precision precision, bool tuned)
 {
     rs_net *net = NULL;
-    must(rs_net_outline(dev, g, batch, mode, RESCL_PRECISION_FP32, &net));
+    must(rs_net_outline(dev, g, batch, mode, precision, &net));
     for (size_t i = 0; i < rs_net_nodes(net); i++)
         for (int pass = 0; pass < RS_PASS_COUNT; pass++) {
             const rs_plan *plan = rs_net_plan_at(net, i, (rs_pass)pass);
@@ -119,28 +121,29 @@ static void add_model(rescl_device *dev, const char *name)
         .struct_size = sizeof o, .name = name, .classes = 1000, .hidden = 10, .dropout = 0.5};
     must(rs_model_build(&o, &m));
     for (size_t i = 0; i < RS_COUNT(batch); i++) {
-        add_net(dev, m->graph, batch[i], RS_MODE_TRAIN, false);
-        add_net(dev, m->graph, batch[i], RS_MODE_EVAL, false);
+        add_net(dev, m->graph, batch[i], RS_MODE_TRAIN, RESCL_PRECISION_FP32, false);
+        add_net(dev, m->graph, batch[i], RS_MODE_EVAL, RESCL_PRECISION_FP32, false);
         add_layers(dev, m->graph, batch[i], true);
     }
     rescl_model_destroy(m);
 }
 
-static void add_step(rescl_device *dev, const char *name, bool tuned)
+static void add_step(rescl_device *dev, const char *name, rescl_precision precision, bool tuned)
 {
     rescl_model *m = NULL;
     must(rs_model_build(&(rescl_model_options){.struct_size = sizeof(rescl_model_options),
                                                .name = name,
                                                .classes = 1000},
                         &m));
-    add_net(dev, m->graph, 256, RS_MODE_TRAIN, tuned);
+    add_net(dev, m->graph, 256, RS_MODE_TRAIN, precision, tuned);
     rescl_model_destroy(m);
 }
 
 int main(int argc, char **argv)
 {
-    if (argc < 2 || argc > 3) {
-        fprintf(stderr, "usage: list_kernels TARGET [MODEL]\n");
+    rescl_precision precision = RESCL_PRECISION_FP32;
+    if (argc < 2 || argc > 4) {
+        fprintf(stderr, "usage: list_kernels TARGET [MODEL [PRECISION]]\n");
         return 2;
     }
     rescl_device *dev = standin_open(argv[1]);
@@ -154,7 +157,11 @@ int main(int argc, char **argv)
     add("unscale", flat.options);
     for (const char *const *name = rescl_model_names(); argc == 2 && *name; name++)
         add_model(dev, *name);
-    add_step(dev, argc == 3 ? argv[2] : "resnet50", argc == 2);
+    if (argc == 4)
+        must(rescl_precision_find(argv[3], &precision));
+    add_step(dev, argc > 2 ? argv[2] : "resnet50", precision, argc == 2);
+    for (int i = RESCL_PRECISION_TF32; argc == 2 && i <= RESCL_PRECISION_BF16; i++)
+        add_step(dev, "resnet50", (rescl_precision)i, false);
     standin_close();
     free(programs);
     return 0;

@@ -1,6 +1,6 @@
 /* Lists what a training step launches on a GPU which need not be here:
  *
- *     list_step nv:sm_90 resnet50 224 256
+ *     list_step nv:sm_90 resnet50 224 256 [bf16]
  *
  * prints for each kernel of each layer's passes, separated by tabs: the layer's number, its operation,
  * pass and implementation, the kernel, its program (the stem of its file and its options), the pass'
@@ -45,16 +45,18 @@ static void print_kernel(size_t node, const rs_plan *plan, const rs_plan_kernel 
     printf("\t");
     for (int i = 0; i < p->nsrc; i++)
         printf("%d", (p->want_diff[i] ? 1 : 0) + (p->accumulate[i] ? 2 : 0));
-    printf("\t%zu\t%zu\t%zu\t%zu\t%zu\t%zu\n", p->moments_parts, plan->moments_parts, p->sums_parts,
-           plan->sums_parts, plan->mask_bytes, plan->scratch_bytes);
+    printf("\t%zu\t%zu\t%zu\t%zu\t%zu\t%zu\t%zu\t%zu\n", p->moments_parts, plan->moments_parts,
+           p->sums_parts, plan->sums_parts, plan->mask_bytes, plan->scratch_bytes,
+           rs_dtype_bytes(p->src_type[0]), rs_dtype_bytes(p->dst_type));
 }
 
 int main(int argc, char **argv)
 {
     rescl_model *m = NULL;
     rs_net *net = NULL;
-    if (argc != 5) {
-        fprintf(stderr, "usage: list_step TARGET MODEL SIZE BATCH\n");
+    rescl_precision precision = RESCL_PRECISION_FP32;
+    if (argc != 5 && argc != 6) {
+        fprintf(stderr, "usage: list_step TARGET MODEL SIZE BATCH [PRECISION]\n");
         return 2;
     }
     rescl_device *dev = standin_open(argv[1]);
@@ -63,8 +65,9 @@ int main(int argc, char **argv)
                                    .classes = 1000,
                                    .image_size = strtoul(argv[3], NULL, 10)};
     must(rs_model_build(&o, &m));
-    must(rs_net_outline(dev, m->graph, strtoul(argv[4], NULL, 10), RS_MODE_TRAIN,
-                        RESCL_PRECISION_FP32, &net));
+    if (argc == 6)
+        must(rescl_precision_find(argv[5], &precision));
+    must(rs_net_outline(dev, m->graph, strtoul(argv[4], NULL, 10), RS_MODE_TRAIN, precision, &net));
     for (size_t i = 0; i < rs_net_nodes(net); i++)
         for (int pass = 0; pass < RS_PASS_COUNT; pass++) {
             const rs_plan *plan = rs_net_plan_at(net, i, (rs_pass)pass);

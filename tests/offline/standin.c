@@ -9,15 +9,15 @@
 
 /* As its driver describes the device. */
 static const struct target {
-    const char *name, *architecture, *units, *subgroup, *group, *local;
-} targets[] = {{"nv:sm_75", "sm_75", "40", "32", "1024", "49152"},
-               {"nv:sm_90", "sm_90", "132", "32", "1024", "49152"},
-               {"amd:gfx90a", "gfx90a", "104", "64", "256", "65536"},
-               {"amd:gfx942", "gfx942", "304", "64", "256", "65536"},
-               {"amd:gfx1030", "gfx1030", "40", "32", "256", "65536"},
-               {"amd:gfx1100", "gfx1100", "48", "32", "256", "65536"},
-               {"intel:acm-g10", "xe_12.55", "32", "8", "1024", "65536"},
-               {"intel:pvc", "xe_12.60", "128", "16", "1024", "131072"}};
+    const char *name, *architecture, *units, *subgroup, *group, *local, *engines;
+} targets[] = {{"nv:sm_75", "sm_75", "40", "32", "1024", "49152", "none"},
+               {"nv:sm_90", "sm_90", "132", "32", "1024", "49152", "nv_tf32,nv_bf16,nv_f16"},
+               {"amd:gfx90a", "gfx90a", "104", "64", "256", "65536", "amd_mfma"},
+               {"amd:gfx942", "gfx942", "304", "64", "256", "65536", "amd_mfma"},
+               {"amd:gfx1030", "gfx1030", "40", "32", "256", "65536", "none"},
+               {"amd:gfx1100", "gfx1100", "48", "32", "256", "65536", "amd_wmma"},
+               {"intel:acm-g10", "xe_12.55", "32", "8", "1024", "65536", "intel_dpas"},
+               {"intel:pvc", "xe_12.60", "128", "16", "1024", "131072", "intel_dpas"}};
 
 static rescl_runtime *runtime;
 static rescl_device *device;
@@ -33,11 +33,15 @@ void must(rescl_status st)
 /* What is read when the device is listed. */
 static void describe(const struct target *t)
 {
-    const char *const variables[][2] = {
-        {"RESCL_DEVICE_CLASS", "gpu"},           {"RESCL_FLOAT_WIDTH", "1"},
-        {"RESCL_ARCHITECTURE", t->architecture}, {"RESCL_COMPUTE_UNITS", t->units},
-        {"RESCL_SUBGROUP", t->subgroup},         {"RESCL_MAX_GROUP", t->group},
-        {"RESCL_MAX_LOCAL", t->local},           {"RESCL_TUNE", "off"}};
+    const char *const variables[][2] = {{"RESCL_DEVICE_CLASS", "gpu"},
+                                        {"RESCL_FLOAT_WIDTH", "1"},
+                                        {"RESCL_ARCHITECTURE", t->architecture},
+                                        {"RESCL_COMPUTE_UNITS", t->units},
+                                        {"RESCL_SUBGROUP", t->subgroup},
+                                        {"RESCL_MAX_GROUP", t->group},
+                                        {"RESCL_MAX_LOCAL", t->local},
+                                        {"RESCL_TUNE", "off"},
+                                        {"RESCL_ENGINES", t->engines}};
     for (size_t i = 0; i < RS_COUNT(variables); i++)
         setenv(variables[i][0], variables[i][1], 1);
     unsetenv("RESCL_IMPL");

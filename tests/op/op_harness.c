@@ -73,9 +73,10 @@ static void slot_set(run *r, int s, const rs_shape *shape, rs_dtype type)
     assert_true(t->in && t->want);
 }
 
-/* How src and dst lie. */
+/* How src and dst lie, and how products may be computed. */
 typedef struct storage {
     rs_dtype src, dst;
+    rs_math math;
 } storage;
 
 static const storage all_f32;
@@ -101,6 +102,7 @@ static void run_init(run *r, const op_suite *s, const op_case *c, bool training,
         nsrc++;
     assert_ok(rs_problem_init(p, s->op, c->attr, training, c->src, nsrc));
     p->dst_type = how.dst;
+    p->math = how.math;
     for (int i = 0; i < nsrc; i++) {
         const bool number = rs_dtype_is_float(p->src_type[i]);
         if (number)
@@ -348,6 +350,7 @@ static rs_caps ample(const rs_caps *caps)
     all.max_group = caps->max_group < 1024 ? 1024 : caps->max_group;
     all.local_bytes = caps->local_bytes < 65536 ? 65536 : caps->local_bytes;
     all.max_alloc_bytes = UINT64_MAX;
+    all.engines = ~0u;
     return all;
 }
 
@@ -419,8 +422,9 @@ static void check_impl(run *r, rs_pass pass, const char *impl, const char *label
     double *out[2][NSLOT];
     char what[192], text[256];
 
-    snprintf(what, sizeof what, "%s %s %s to %s%s", impl, rs_pass_name(pass),
-             rs_dtype_name(r->p.src_type[0]), rs_dtype_name(r->p.dst_type), label);
+    snprintf(what, sizeof what, "%s %s %s to %s%s%s", impl, rs_pass_name(pass),
+             rs_dtype_name(r->p.src_type[0]), rs_dtype_name(r->p.dst_type),
+             r->p.math == RS_MATH_TF32 ? " by TF32" : "", label);
     assert_ok(rs_choice_plan(rs_test_device(), &r->p, pass, impl, &plan));
     assert_ok(rs_plan_build(&plan));
     const size_t terms = rs_impl_terms(plan.choice.impl, &r->p, pass);
@@ -526,15 +530,19 @@ static void check_backward(run *r)
     }
 }
 
-/* The ways to store, f32 first, and whether the suite has such tests: an implementation that is forced
+/* The ways to store and to compute, f32 first, and whether the suite has such tests: an implementation that is forced
  * or all of them may serve fewer. */
-static const storage storages[] = {
-    {RS_F32, RS_F32}, {RS_BF16, RS_BF16}, {RS_F16, RS_F16}, {RS_BF16, RS_F32}, {RS_F16, RS_F32}};
+static const storage storages[] = {{RS_F32, RS_F32, RS_MATH_F32}, {RS_BF16, RS_BF16, RS_MATH_F32},
+                                   {RS_F16, RS_F16, RS_MATH_F32}, {RS_BF16, RS_F32, RS_MATH_F32},
+                                   {RS_F16, RS_F32, RS_MATH_F32}, {RS_F32, RS_F32, RS_MATH_TF32}};
 
 static bool is_tested(const op_suite *s, const op_case *c, storage how)
 {
     const char *type = getenv("RESCL_TEST_TYPE"), *only = getenv("RESCL_TEST_IMPL");
     const unsigned bits = 1u << how.src | 1u << how.dst, f32 = 1u << RS_F32;
+    if (how.math == RS_MATH_TF32 &&
+        !rs_has_engine(rs_device_caps(rs_test_device()), RS_ENGINE_nv_tf32))
+        return false;
     if ((type && strcmp(type, rs_dtype_name(how.src)) != 0) ||
         (how.src != RS_F32 && (c->f32_alone || (how.src != how.dst && !s->mixed))))
         return false;

@@ -419,6 +419,43 @@ static void a_tiny_device_has_tiles(void **state)
                 memcmp(ways[i].choice.tune, ways[k].choice.tune, sizeof ways[i].choice.tune) != 0);
 }
 
+/* Where a matrix engine has the type of the factors, its products are the fastest of those that it can do,
+ * and floats are not rounded unasked. */
+static void engines_are_taken_for_their_types(void **state)
+{
+    static const struct {
+        int device;
+        unsigned engines, lanes;
+    } having[] = {{H100, 1u << RS_ENGINE_nv_bf16 | 1u << RS_ENGINE_nv_tf32, 1280},
+                  {RX7900XTX, 1u << RS_ENGINE_amd_wmma, 512},
+                  {MI210, 1u << RS_ENGINE_amd_mfma, 512},
+                  {A770, 1u << RS_ENGINE_intel_dpas, 1024}};
+    (void)state;
+    for (size_t i = 0; i < RS_COUNT(having) * RS_COUNT(layers); i++) {
+        rs_caps caps = devices[having[i / RS_COUNT(layers)].device].caps;
+        const struct layer *layer = &layers[i % RS_COUNT(layers)];
+        rs_conv2d_attr attr;
+        rs_problem p = convolution(layer, 256, &attr);
+        caps.engines = having[i / RS_COUNT(layers)].engines;
+        caps.engine_lanes = having[i / RS_COUNT(layers)].lanes;
+        for (int pass = 0; pass < (layer->c == 3 ? RS_BWD_DATA : RS_PASS_COUNT); pass++) {
+            rs_expected way;
+            const rs_impl *want = layer->c == 3 ? &rs_conv_simt : &rs_conv_mma;
+            p.src_type[0] = p.dst_type = RS_BF16;
+            assert_int_equal(rs_choice_rank(&p, pass, &caps, &way, 1), 1);
+            assert_ptr_equal(way.choice.impl, want);
+            assert_true(way.ns > 0.0 && isfinite(way.ns));
+            p.src_type[0] = p.dst_type = RS_F32;
+            assert_non_null(rs_impl_refuses(&rs_conv_mma, &p, pass, &caps));
+            p.math = RS_MATH_TF32;
+            assert_int_equal(rs_choice_rank(&p, pass, &caps, &way, 1), 1);
+            assert_ptr_equal(way.choice.impl,
+                             having[i / RS_COUNT(layers)].device == H100 ? want : &rs_conv_simt);
+            p.math = RS_MATH_F32;
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -432,6 +469,7 @@ int main(void)
         cmocka_unit_test(tiles_suit_the_device),
         cmocka_unit_test(every_choice_can_run),
         cmocka_unit_test(a_tiny_device_has_tiles),
+        cmocka_unit_test(engines_are_taken_for_their_types),
     };
     setenv("RESCL_DEVICE_CLASS", "gpu", 1);
     return cmocka_run_group_tests_name("roofline", tests, NULL, NULL);

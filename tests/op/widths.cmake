@@ -33,6 +33,22 @@ rs_impl_test(op.conv2d.simt_gemm.units132 test_conv2d simt_gemm RESCL_TEST_TUNED
 rs_impl_test(op.conv2d.simt_gemm.item1 test_conv2d simt_gemm RESCL_TEST_TUNED=off
     RESCL_DEVICE_CLASS=gpu RESCL_MAX_GROUP=1 RESCL_MAX_LOCAL=1024)
 
+# The matrix engines by ordinary arithmetic, each with its own layout of fragments: NVIDIA's in all types, the
+# others' in one.
+foreach(engine nv:sm_90:32 wmma:gfx1100:32 mfma:gfx942:64 dpas8:xe_12.55:8 dpas16:xe_12.60:16)
+    string(REPLACE ":" ";" engine ${engine})
+    list(GET engine 0 name)
+    list(GET engine 1 architecture)
+    list(GET engine 2 subgroup)
+    rs_impl_test(op.conv2d.mma_gemm.${name} test_conv2d mma_gemm RESCL_TEST_TUNED=off
+        RESCL_DEVICE_CLASS=gpu RESCL_FLOAT_WIDTH=1 RESCL_ENGINES=emulate
+        RESCL_ARCHITECTURE=${architecture} RESCL_SUBGROUP=${subgroup})
+    if(NOT name STREQUAL "nv")
+        set_property(TEST op.conv2d.mma_gemm.${name} APPEND PROPERTY ENVIRONMENT
+            "RESCL_TEST_TYPE=bf16")
+    endif()
+endforeach()
+
 # The kernels for GPUs on whatever device there is, with the vector width that GPUs report; of products
 # those that GPUs alone prefer.
 foreach(program add avgpool batchnorm conv2d conv2d_shapes dense dropout fold maxpool optim relu
