@@ -158,7 +158,12 @@ def seconds_of_product(k, device, fma, waves, issue):
     if waves:  # groups that a unit holds
         rounds = groups * parts / (units * waves)
         uneven = math.ceil(rounds) / rounds if rounds > 1 else 1 / min(1, groups * parts / units)
-    rate = (engine if k.in_src == 2 else engine / 2) if k.impl == "mma_gemm" else lanes * fma
+    rate = lanes * fma
+    if k.impl == "mma_gemm":
+        narrow = 1 if k.in_src == 2 else 0.5  # of 16 bits twice as many as of TF32
+        rate = engine * narrow
+        if waves:  # NVIDIA's: an instruction of 32 lanes does so many, of which as many issue as the loop has
+            rate = min(rate, lanes / 32 * fma * 2048 * narrow)
     return k.macs * edges * uneven / (units * rate * clock * 1e9 * issue)
 
 

@@ -14,7 +14,14 @@ cat >"$dir/tools/rescl" <<'SH'
 case "$1 $2" in
 "devices "*) [ ! -e "${0%/*}/blind" ] && echo '[{"selected": true, "name": "Card", "platform": "P", "driver": "1"}]' ;;
 "bench peak") echo 'rescl bench: error: no peak here' >&2 && exit 3 ;;
-"bench model") printf '[\n  {\n    "input": "device",\n    "img_s": 200.0,\n    "median_ms": 20.0\n  }\n]\n' ;;
+"bench model")
+    precision=fp32
+    while [ $# -gt 0 ]; do
+        [ "$1" != --precision ] || precision=$2
+        shift
+    done
+    printf '[\n  {\n    "input": "device",\n    "precision": "%s",\n    "img_s": 200.0,\n    "median_ms": 20.0\n  }\n]\n' $precision
+    ;;
 "bench op") exec sleep 60 ;;
 *) ;;
 esac
@@ -22,7 +29,10 @@ SH
 cat >"$dir/tools/python" <<'SH'
 #!/bin/sh
 case $1 in
-*.py) echo '{"median_ms": 40.0, "img_s": 100.0, "precision": "fp32", "compiled": false}' ;;
+*.py)
+    echo '{"median_ms": 40.0, "img_s": 100.0, "precision": "fp32", "compiled": false}'
+    echo '{"median_ms": 10.0, "img_s": 400.0, "precision": "bf16", "compiled": false}'
+    ;;
 esac
 SH
 chmod +x "$dir"/*/*
@@ -65,8 +75,10 @@ fi
 says '^peak: .* failed (3): rescl bench: error: no peak here$'
 says '^op: .* stopped after [0-9]* s$'
 says '^step: .* done$'
-says '^model  *device  *200.0  *20.00  *2.00$'
-says '^torch  *fp32  *100.0  *40.00  *1.00$'
+says '^model  *fp32,device  *200.0  *20.00  *2.00$'
+says '^bf16  *bf16,device  *200.0  *20.00  *0.50$'
+says '^fp16  *fp16,device  *200.0  *20.00  *-$'
+says '^torch  *fp32,eager  *100.0  *40.00  *1.00$'
 tar -tzf "$dir/out.tar.gz" | grep -q '^out/summary.txt$'
 
 touch "$dir/tools/blind"
