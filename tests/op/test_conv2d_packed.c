@@ -12,7 +12,7 @@
 
 /* Images of 6x5 pixels, which has two panels or more in either pass: one fills a few tiles of pixels, MANY so many that their groups
  * share panels in memory. */
-enum { FEW = 1, MANY = 60, CHANNELS = 40, FILTERS = 70 };
+enum { FEW = 1, MANY = 60, CHANNELS = 40, FILTERS = 80 };
 
 static const rs_conv2d_attr window = {.filters = FILTERS,
                                       .kernel_h = 3,
@@ -52,48 +52,57 @@ static rs_problem problem_of(const rs_conv2d_attr *attr, size_t images, bool tra
     return p;
 }
 
-/* What a pass gives for the first image of so many; *packed: its plan has panels in memory. Sums of 24
- * values at a time, so that there are several blocks. */
-static float *first_image(const rs_conv2d_attr *attr, size_t images, rs_pass pass, bool accumulate,
-                          size_t *count, bool *packed)
+/* What a pass gives for the first image of so many, in `bytes`; *packed: its plan has panels in memory.
+ * Sums of 40 values at a time, which divides the channels of either pass: then they are cut alike
+ * whether or not the images of one position lie side by side. */
+static void *first_image(const rs_conv2d_attr *attr, rs_dtype type, size_t images, rs_pass pass,
+                         bool accumulate, size_t *bytes, bool *packed)
 {
     rescl_device *dev = rs_test_device();
     rs_problem p = problem_of(attr, images, true);
     rs_trial trial = {0};
     rs_args args;
+    p.src_type[0] = p.dst_type = type;
     p.accumulate[0] = accumulate;
     assert_ok(rs_trial_args_make(dev, &p, true, &args));
-    assert_ok(rs_trial_init(dev, &p, pass, "packed_gemm kc=24", &trial));
+    assert_ok(rs_trial_init(dev, &p, pass, "packed_gemm kc=40", &trial));
     assert_ok(rs_trial_run(&trial, &args, true, NULL));
     const rs_tensor *result = rs_trial_result(&args, pass);
-    *count = rs_shape_count(&result->shape) / images;
+    *bytes = rs_shape_count(&result->shape) / images * rs_dtype_bytes(type);
     *packed = trial.plan.packed_bytes > 0;
-    float *host = malloc(*count * sizeof *host);
+    void *host = malloc(*bytes);
     assert_non_null(host);
-    assert_ok(rs_read(dev, result->buf, 0, host, *count * sizeof *host));
+    assert_ok(rs_read(dev, result->buf, 0, host, *bytes));
     rs_trial_fini(&trial);
     rs_trial_args_release(&args);
     return host;
 }
 
+static void expect_same_bits(size_t kind, rs_dtype type, rs_pass pass, bool accumulate)
+{
+    size_t few, many;
+    bool packed;
+    void *a = first_image(kinds[kind].attr, type, FEW, pass, accumulate, &few, &packed);
+    assert_false(packed);
+    void *b = first_image(kinds[kind].attr, type, MANY, pass, accumulate, &many, &packed);
+    assert_true(packed);
+    assert_int_equal(few, many);
+    if (memcmp(a, b, few) != 0)
+        fail_msg("%s %s%s of %s: other bits with more images", kinds[kind].name, rs_pass_name(pass),
+                 accumulate ? ", added" : "", rs_dtype_name(type));
+    free(a);
+    free(b);
+}
+
 static void groups_pack_the_bits_that_memory_has(void **state)
 {
+    static const rs_dtype types[] = {RS_F32, RS_BF16};
     (void)state;
-    for (size_t i = 0; i < RS_COUNT(kinds); i++)
-        for (int k = 0; k < 3; k++) {
-            const rs_pass pass = k == 0 ? RS_FWD : RS_BWD_DATA;
-            size_t few, many;
-            bool packed;
-            float *a = first_image(kinds[i].attr, FEW, pass, k == 2, &few, &packed);
-            assert_false(packed);
-            float *b = first_image(kinds[i].attr, MANY, pass, k == 2, &many, &packed);
-            assert_true(packed);
-            assert_int_equal(few, many);
-            if (memcmp(a, b, few * sizeof *a) != 0)
-                fail_msg("%s %s%s: other bits with more images", kinds[i].name, rs_pass_name(pass),
-                         k == 2 ? ", added" : "");
-            free(a);
-            free(b);
+    for (size_t k = 0; k < RS_COUNT(kinds); k++)
+        for (size_t t = 0; t < RS_COUNT(types); t++) {
+            expect_same_bits(k, types[t], RS_FWD, false);
+            expect_same_bits(k, types[t], RS_BWD_DATA, false);
+            expect_same_bits(k, types[t], RS_BWD_DATA, true);
         }
 }
 
