@@ -70,6 +70,20 @@ static int take_form(cli_args *args)
     return good ? CLI_OK : CLI_FAILURE;
 }
 
+/* --amp is short for a precision. */
+static int take_precision(cli_args *args)
+{
+    const cli_opt id = cli_opt_find("precision", strlen("precision"), args->verb);
+    if (!cli_opt_in(OPT_amp, args->verb) || !cli_bool(args, OPT_amp))
+        return CLI_OK;
+    if (args->value[id].origin == ORIGIN_FLAG && strcmp(cli_str(args, id), "bf16") != 0) {
+        cli_usage_error("--amp, which is --precision bf16, and --precision %s exclude each other",
+                        cli_str(args, id));
+        return CLI_USAGE;
+    }
+    return cli_args_set(args, id, "bf16", ORIGIN_FLAG, "--amp") ? CLI_OK : CLI_FAILURE;
+}
+
 static int run_verb(cli_verb verb, int argc, char **argv)
 {
     cli_output_verb(cli_verb_get(verb)->name, false);
@@ -89,6 +103,8 @@ static int run_verb(cli_verb verb, int argc, char **argv)
     code = read_configs(&args);
     if (code == CLI_OK)
         code = take_form(&args);
+    if (code == CLI_OK)
+        code = take_precision(&args);
     if (code == CLI_OK)
         code = cli_bool(&args, OPT_print_config) ? print_config(&args) : commands[verb](&args);
 out:

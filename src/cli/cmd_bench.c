@@ -25,6 +25,7 @@ rescl_bench_options cli_bench_options(const cli_args *args, const char *model, s
     o.repeats = cli_size(args, OPT_repeats);
     o.min_seconds = cli_real(args, OPT_min_seconds);
     o.host_input = strcmp(args->value[OPT_inputs].words[0], "host") == 0;
+    o.precision = cli_precision(args);
     return o;
 }
 
@@ -37,6 +38,7 @@ static json_t *row_json(const rescl_bench_options *o, const rescl_bench_model_ro
     cli_json_set(j, "size", json_integer((json_int_t)o->size));
     cli_json_set(j, "batch", json_integer((json_int_t)o->batch));
     cli_json_set(j, "input", json_string(o->host_input ? "host" : "device"));
+    cli_json_set(j, "precision", json_string(rescl_precision_name(o->precision)));
     cli_json_set(j, "opt", o->train ? cli_json_string(o->opt) : json_null());
     cli_json_set(j, "device", cli_json_string(device));
     cli_json_set(j, "img_s", cli_json_real(row->img_s));
@@ -59,6 +61,7 @@ static void row_table(cli_table *t, const rescl_bench_options *o, const rescl_be
     cli_table_add(t, "%zu", o->size);
     cli_table_add(t, "%zu", o->batch);
     cli_table_add(t, "%s", o->host_input ? "host" : "device");
+    cli_table_add(t, "%s", rescl_precision_name(o->precision));
     cli_table_add(t, "%s", device);
     cli_table_add(t, "%.1f", row->img_s);
     cli_table_add(t, "%.3f", row->median_ms);
@@ -74,8 +77,9 @@ static void row_table(cli_table *t, const rescl_bench_options *o, const rescl_be
 static int bench_one(rescl_device *device, const rescl_bench_options *o, const char *device_name,
                      cli_table *t, json_t *list)
 {
-    cli_note("%s %s size %zu batch %zu, input on the %s ...", o->model,
-             o->train ? "train" : "infer", o->size, o->batch, o->host_input ? "host" : "device");
+    cli_note("%s %s size %zu batch %zu, %s, input on the %s ...", o->model,
+             o->train ? "train" : "infer", o->size, o->batch, rescl_precision_name(o->precision),
+             o->host_input ? "host" : "device");
     rescl_bench_model_row row;
     rescl_status st = rescl_bench_model(device, o, &row);
     if (st != RESCL_OK)
@@ -91,9 +95,9 @@ static int bench_one(rescl_device *device, const rescl_bench_options *o, const c
  * the rest. */
 static int bench_model(const cli_args *args, rescl_device *device)
 {
-    static const char *const head[] = {"model",  "mode",         "size",      "batch",  "input",
-                                       "device", "img_s",        "median_ms", "mad_ms", "min_ms",
-                                       "gflops", "peak_mem_mib", "first_ms",  "repeats"};
+    static const char *const head[] = {
+        "model",     "mode",   "size",   "batch",  "input",        "precision", "device", "img_s",
+        "median_ms", "mad_ms", "min_ms", "gflops", "peak_mem_mib", "first_ms",  "repeats"};
     const cli_value *models = &args->value[OPT_models], *sizes = &args->value[OPT_sizes];
     const cli_value *batches = &args->value[OPT_batch_sizes], *modes = &args->value[OPT_modes];
     const cli_value *inputs = &args->value[OPT_inputs];

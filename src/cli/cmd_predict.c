@@ -272,6 +272,8 @@ int cmd_predict(const cli_args *args)
     if (code == CLI_OK)
         code = cli_weights_load(args, &model, &path);
     if (code == CLI_OK)
+        rescl_model_set_precision(model, cli_precision(args));
+    if (code == CLI_OK)
         code = cli_outfile_is_input(file, path) ? CLI_USAGE : cli_outfile_open(&out, file);
     if (code == CLI_OK) {
         rescl_model_info info;

@@ -1,6 +1,7 @@
 #include "cli.h"
 #include "output.h"
 #include "preprocess.h"
+#include "session.h"
 #include "summary_weights.h"
 #include "table.h"
 
@@ -24,7 +25,80 @@ static json_t *layer_json(const rescl_layer_info *l)
     return o;
 }
 
-static int print_json(const rescl_model *model, const rescl_model_info *info)
+/* What --batch-size images at once need of the device's memory; `batch` 0: that was not asked for. */
+typedef struct memory {
+    size_t batch;
+    const char *precision, *opt;
+    char device[320];
+    rescl_memory training, inference;
+} memory;
+
+static uint64_t all_of(const rescl_memory *m)
+{
+    return m->parameters + m->gradients + m->optimiser + m->activations;
+}
+
+/* Exit code. */
+static int find_memory(const cli_args *args, rescl_model *model, memory *m)
+{
+    cli_session session = {0};
+    rescl_train_options options;
+    *m = (memory){.batch = cli_size(args, OPT_summary_batch),
+                  .precision = rescl_precision_name(cli_precision(args)),
+                  .opt = cli_str(args, OPT_opt)};
+    if (m->batch == 0)
+        return CLI_OK;
+    const int code = cli_session_open(args, 0, &session);
+    if (code != CLI_OK)
+        return code;
+    cli_device_text(rescl_device_get_info(session.device), m->device);
+    rescl_train_options_default(&options);
+    options.opt = m->opt;
+    options.precision = m->precision;
+    rescl_model_set_precision(model, cli_precision(args));
+    rescl_status st = rescl_memory_needed(session.device, model, m->batch, &options, &m->training);
+    if (st == RESCL_OK)
+        st = rescl_memory_needed(session.device, model, m->batch, NULL, &m->inference);
+    cli_session_close(&session);
+    return st == RESCL_OK ? CLI_OK : cli_fail(st, false);
+}
+
+static json_t *memory_json(const rescl_memory *m)
+{
+    json_t *o = json_object();
+    cli_json_set(o, "parameters", json_integer((json_int_t)m->parameters));
+    cli_json_set(o, "gradients", json_integer((json_int_t)m->gradients));
+    cli_json_set(o, "optimiser", json_integer((json_int_t)m->optimiser));
+    cli_json_set(o, "activations", json_integer((json_int_t)m->activations));
+    cli_json_set(o, "all", json_integer((json_int_t)all_of(m)));
+    return o;
+}
+
+static void add_memory(json_t *o, const memory *m)
+{
+    json_t *all = json_object();
+    cli_json_set(all, "batch", json_integer((json_int_t)m->batch));
+    cli_json_set(all, "precision", json_string(m->precision));
+    cli_json_set(all, "device", cli_json_string(m->device));
+    cli_json_set(all, "training", memory_json(&m->training));
+    cli_json_set(all, "inference", memory_json(&m->inference));
+    cli_json_set(o, "memory", all);
+}
+
+static void print_memory(const memory *m)
+{
+    char all[32], parameters[32], gradients[32], optimiser[32], activations[32];
+    const rescl_memory *t = &m->training, *i = &m->inference;
+    printf("Memory of %s at batch %zu in %s\n", m->device, m->batch, m->precision);
+    printf("  a training step: %s (parameters %s, gradients %s, %s %s, activations %s)\n",
+           cli_bytes(all_of(t), all), cli_bytes(t->parameters, parameters),
+           cli_bytes(t->gradients, gradients), m->opt, cli_bytes(t->optimiser, optimiser),
+           cli_bytes(t->activations, activations));
+    printf("  inference: %s (parameters %s, activations %s)\n", cli_bytes(all_of(i), all),
+           cli_bytes(i->parameters, parameters), cli_bytes(i->activations, activations));
+}
+
+static int print_json(const rescl_model *model, const rescl_model_info *info, const memory *m)
 {
     json_t *o = json_object(), *layers = json_array();
     cli_json_set(o, "model", cli_json_string(info->name));
@@ -41,6 +115,8 @@ static int print_json(const rescl_model *model, const rescl_model_info *info)
     for (size_t i = 0; rescl_model_get_layer_info(model, i, &layer); i++)
         cli_json_append(layers, layer_json(&layer));
     cli_json_set(o, "layers", layers);
+    if (m->batch)
+        add_memory(o, m);
     return cli_json_print(o);
 }
 
@@ -68,7 +144,7 @@ static void print_total(const char *label, size_t n)
     printf("%s: %s (%s)\n", label, cli_thousands(n, count), cli_bytes(4 * (uint64_t)n, bytes));
 }
 
-static void print_keras(const rescl_model *model, const rescl_model_info *info)
+static void print_keras(const rescl_model *model, const rescl_model_info *info, const memory *m)
 {
     enum { SHAPE = 24, PARAMS = 13, MACS = 10 };
     rescl_layer_info l;
@@ -104,6 +180,8 @@ static void print_keras(const rescl_model *model, const rescl_model_info *info)
     char macs[32];
     printf("MACs of one %zux%zu image: %s\n", info->image_size, info->image_size,
            cli_si(info->macs, macs));
+    if (m->batch)
+        print_memory(m);
     rule('_', width);
 }
 
@@ -133,11 +211,12 @@ int cmd_summary(const cli_args *args)
     }
     rescl_model_info info;
     rescl_model_get_info(model, &info);
-    int code = CLI_OK;
-    if (cli_bool(args, OPT_json))
-        code = print_json(model, &info);
-    else
-        print_keras(model, &info);
+    memory needed;
+    int code = find_memory(args, model, &needed);
+    if (code == CLI_OK && cli_bool(args, OPT_json))
+        code = print_json(model, &info, &needed);
+    else if (code == CLI_OK)
+        print_keras(model, &info, &needed);
     rescl_model_destroy(model);
     return code;
 }

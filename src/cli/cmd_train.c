@@ -32,7 +32,8 @@ typedef struct run {
     rescl_step_event step;   /* the last one */
     rescl_epoch_event epoch; /* the last one; epochs is 0 before it */
     rescl_epoch_event best;  /* epochs is 0 if none is known; see recall */
-    uint64_t steps;          /* over all resumptions */
+    uint64_t steps, skipped; /* over all resumptions */
+    double loss_scale;       /* of fp16; 0: the loss is not scaled */
     rescl_metrics test;      /* of the best weights, at the end; samples is 0 before it */
 } run;
 
@@ -384,6 +385,7 @@ static void describe(const run *r)
              cli_count(device->compute_units, "unit", units),
              cli_bytes(device->global_bytes, memory));
     cli_tuning_note(r->session.device);
+    cli_precision_note(cli_precision(a));
     cli_note("data    %s: %s to train in %s of %s%zu, %zu to evaluate", cli_str(a, OPT_data_path),
              cli_count(samples, "image", images), cli_count(steps, "batch", batches),
              last == batch ? "" : "at most ", last > batch ? last : batch,
@@ -405,6 +407,7 @@ static char *data_flags(const run *r)
     size_t used = cli_size(a, r->eval_set ? OPT_eval_samples : OPT_samples);
     char *path = cli_shell_quote(cli_str(a, OPT_data_path));
     char samples[64] = "", seed[64] = "", format[64] = "", batch[64] = "", held[96] = "";
+    char precision[64] = "";
     if (r->data.held_out > 0)
         snprintf(held, sizeof held, " --validation-split %.60s",
                  a->value[OPT_validation_split].text);
@@ -419,9 +422,11 @@ static char *data_flags(const run *r)
     rescl_train_options_default(&defaults);
     if (r->options.batch_size != defaults.batch_size)
         snprintf(batch, sizeof batch, " --batch-size %zu", r->options.batch_size);
+    if (strcmp(r->options.precision, defaults.precision) != 0)
+        snprintf(precision, sizeof precision, " --precision %s", r->options.precision);
     const char *split = r->data.val ? " --split val" : r->eval_set ? "" : " --split train";
-    char *text = path ? cli_format("--data-path %s%s%s%s%s%s%s", path, format, samples, seed, batch,
-                                   split, held)
+    char *text = path ? cli_format("--data-path %s%s%s%s%s%s%s%s", path, format, samples, seed,
+                                   batch, precision, split, held)
                       : NULL;
     free(path);
     return text;
@@ -440,6 +445,8 @@ static int measure_test(run *r, const char *weights)
     r->trainer = NULL;
     rescl_status st = rescl_model_load(weights, &best);
     const bool loaded = st == RESCL_OK;
+    if (loaded)
+        rescl_model_set_precision(best, cli_precision(r->args));
     if (loaded)
         st = rescl_evaluate_run(r->session.device, best, r->data.test, r->options.batch_size,
                                 r->options.workers, NULL, r->folder, &r->test);
@@ -463,6 +470,8 @@ static void recall(run *r)
     rescl_train_progress done;
     rescl_trainer_get_progress(r->trainer, &done);
     r->steps = done.steps;
+    r->skipped = done.skipped;
+    r->loss_scale = done.loss_scale;
     const bool idle = r->epoch.epochs == 0;
     const cli_run_row row = idle ? cli_run_last_row(r->folder) : (cli_run_row){0};
     if (idle) {
@@ -492,6 +501,11 @@ static int report_json(run *r, const char *weights)
     cli_json_set(o, "weights", cli_json_string(weights));
     cli_json_set(o, "epochs", json_integer((json_int_t)r->options.epochs));
     cli_json_set(o, "steps", json_integer((json_int_t)r->steps));
+    cli_json_set(o, "precision", json_string(r->options.precision));
+    if (r->loss_scale > 0) {
+        cli_json_set(o, "loss_scale", cli_json_real(r->loss_scale));
+        cli_json_set(o, "skipped_steps", json_integer((json_int_t)r->skipped));
+    }
     if (r->best.epochs) {
         cli_json_set(best, "epoch", json_integer((json_int_t)r->best.epoch + 1));
         cli_json_set(best, "split",
@@ -543,6 +557,9 @@ static int report(run *r)
         printf("test      %saccuracy %.4f loss %s on %zu images%s\n",
                r->data.test_seen ? "training " : "", r->test.top1, cli_loss(r->test.loss, loss),
                r->test.samples, epoch);
+    if (r->skipped > 0)
+        cli_note("skipped %llu of %llu steps, whose gradients overflowed; the loss scale is %g",
+                 (unsigned long long)r->skipped, (unsigned long long)r->steps, r->loss_scale);
     if (!r->epoch.epochs)
         cli_note("nothing was left to do: the run had reached its last epoch or step");
     cli_print("weights   %s\n", weights);

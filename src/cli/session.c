@@ -65,6 +65,20 @@ rescl_status cli_data_open(const cli_args *args, rescl_data_options *options, re
     return rescl_dataset_open(options, out);
 }
 
+rescl_precision cli_precision(const cli_args *args)
+{
+    const cli_opt id = cli_opt_find("precision", strlen("precision"), args->verb);
+    rescl_precision precision = RESCL_PRECISION_FP32;
+    (void)!rescl_precision_find(cli_str(args, id), &precision); /* a choice: one of the names */
+    return precision;
+}
+
+void cli_precision_note(rescl_precision precision)
+{
+    if (precision != RESCL_PRECISION_FP32)
+        cli_note("compute %s", rescl_precision_name(precision));
+}
+
 int cli_weights_load(const cli_args *args, rescl_model **model, char **path)
 {
     if (!cli_require(args, OPT_weights))

@@ -29,6 +29,11 @@ rescl_status cli_data_open(const cli_args *args, rescl_data_options *options, re
  * meant, to be freed. */
 int cli_weights_load(const cli_args *args, rescl_model **model, char **path);
 
+/* The value of --precision. */
+rescl_precision cli_precision(const cli_args *args);
+/* A note of it, unless it is fp32. */
+void cli_precision_note(rescl_precision precision);
+
 /* Takes a --val-resize-size other than 0 and an --interpolation other than NULL. Exit code. */
 int cli_fit_set(size_t side, const char *interpolation, rescl_model *model);
 

@@ -135,7 +135,11 @@ out:
 static const struct {
     const char *name;
     rs_st_dtype type;
-} dtypes[] = {{"f32", RS_ST_F32}, {"f16", RS_ST_F16}, {"bf16", RS_ST_BF16}};
+} dtypes[] = {{"f32", RS_ST_F32},
+              {"f16", RS_ST_F16},
+              {"bf16", RS_ST_BF16},
+              {"fp32", RS_ST_F32},
+              {"fp16", RS_ST_F16}};
 
 enum { MOST_WORDS = 2 * RS_NAMINGS + RS_COUNT(dtypes) + 1 };
 

@@ -22,7 +22,7 @@ want_code 0
 cmp -s torchvision.safetensors again.safetensors || fail "expected the same bytes again"
 
 # 16-bit values are read as they were rounded.
-for dtype in f16 bf16; do
+for dtype in f16 bf16 fp16; do
     run convert $w half.safetensors --names torchvision --dtype $dtype
     want_code 0
     run convert half.safetensors again.safetensors --names torchvision --dtype $dtype
