@@ -28,13 +28,10 @@
 /* MEETS(p, j): of the source channels from p on, each lane's j-th. */
 #if RUN < VW
 #if VW == 16
-typedef uint16 vuint;
 #define LANES ((vuint)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15))
 #elif VW == 8
-typedef uint8 vuint;
 #define LANES ((vuint)(0, 1, 2, 3, 4, 5, 6, 7))
 #else
-typedef uint4 vuint;
 #define LANES ((vuint)(0, 1, 2, 3))
 #endif
 #define MEETS(p, j) shuffle(src_load(p), LANES / RUN * RUN + (uint)(j))

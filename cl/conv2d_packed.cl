@@ -17,8 +17,9 @@
  * comes one float per channel, its bias; channels past the last are zero.
  *
  * All activations of a problem have one type: what is read is src_t, what is written dst_t, wherever
- * that lies in the network. Windows become floats in the scratch. Of more than kc values the sums so
- * far are kept in y, or, where that is narrower than they, in floats of their own.
+ * that lies in the network. Windows become floats in the scratch; with an engine, which multiplies
+ * pairs of bf16, they lie there as they are, and in backward weights pairs of pixels do. Of more than kc
+ * values the sums so far are kept in y, or, where that is narrower than they, in floats of their own.
  *
  * In training weights serve once between two updates. Where the pixels are few, a group of the product
  * has them all in its scratch and packs one panel after the other, into a slab that its core's own
@@ -575,7 +576,7 @@ RS_INLINE int div_up(int a, int b) /* for any a, b > 0 */
 RS_INLINE void join_rows(__local uint *d, __local const ushort *a, __local const ushort *b, int n)
 {
     for (int i = 0; i < n; i += VW)
-        *(__local vword *)(d + i) =
+        *(__local vuint *)(d + i) =
             interleave(*(__local const vushort *)(a + i), *(__local const vushort *)(b + i));
 }
 
@@ -589,7 +590,7 @@ RS_INLINE void take_rows(__local uint *d, int np, __local const int *at, __globa
 #pragma unroll
         for (int v = 0; v < NV; v++) {
             if (nk >= (v + 1) * VW) {
-                *(__local vword *)(d + i / 2 * NR + v * VW) =
+                *(__local vuint *)(d + i / 2 * NR + v * VW) =
                     interleave(LOAD_BITS(even + v * VW), LOAD_BITS(odd + v * VW)) & lone;
                 continue;
             }

@@ -461,6 +461,12 @@ rs_regtile rs_regtile_of(const rs_caps *caps)
     return (rs_regtile){.vw = vw, .nr = 2 * vw, .mr = vw == 16 ? 14 : 6, .mw = vw == 16 ? 12 : 6};
 }
 
+bool rs_conv_pairs(const rs_caps *caps)
+{
+    return rs_has_engine(caps, RS_ENGINE_x86_bf16) &&
+           (caps->emulates || rs_regtile_of(caps).vw == 16);
+}
+
 /* ---- shared launches --------------------------------------------------------------------- */
 
 rs_grid rs_conv_items(const rescl_device *dev, size_t x, size_t y)

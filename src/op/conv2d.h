@@ -161,6 +161,9 @@ typedef struct rs_regtile {
 
 rs_regtile rs_regtile_of(const rs_caps *caps);
 
+/* Whether register tiles may be products of pairs of bf16, made by an engine (cl/engine_x86.clh). */
+bool rs_conv_pairs(const rs_caps *caps);
+
 static inline int rs_min_int(int a, int b)
 {
     return a < b ? a : b;

@@ -50,6 +50,8 @@ typedef struct tiles {
     bool narrow;  /* activations of 16 bits */
     bool bf16;    /* panels in pairs of bf16 */
     bool packs;   /* groups of the product pack their own panels */
+    bool engine;  /* that multiplies such pairs: windows in bf16, too */
+    bool emulates;
 } tiles;
 
 /* Values between the rows of a tile: SHALLOW_KC of them lie in different sets of the first cache. */
@@ -60,12 +62,14 @@ static int row_values(const tiles *t)
 
 static uint64_t product_bytes(const tiles *t)
 {
-    return (uint64_t)(t->tb * t->reg.mr * row_values(t)) * sizeof(float);
+    return (uint64_t)(t->tb * t->reg.mr * row_values(t)) *
+           (t->engine ? sizeof(uint16_t) : sizeof(float));
 }
 
 static uint64_t params_bytes(const tiles *t)
 {
-    return (uint64_t)t->px * (uint64_t)(t->mb + 16 + t->jb * t->reg.nr) * sizeof(float);
+    const size_t bytes = t->engine ? sizeof(uint16_t) : sizeof(float);
+    return (uint64_t)t->px * (uint64_t)(t->mb + 16 + t->jb * t->reg.nr) * bytes;
 }
 
 /* Numbers of a panel of k rows, and of their bytes. */
@@ -81,14 +85,17 @@ static size_t panel_bytes(const tiles *t)
 
 static tiles tiles_of(const rs_caps *caps, const rs_problem *p, rs_pass pass, const int *tune)
 {
+    const bool engine = p->src_type[0] == RS_BF16 && rs_conv_pairs(caps);
     tiles t = {.reg = rs_regtile_of(caps),
                .moments = pass == RS_FWD && p->want_moments,
                .narrow = p->src_type[0] != RS_F32,
                .bf16 = p->src_type[0] == RS_BF16,
+               .engine = engine,
+               .emulates = caps->emulates,
                .kc = DEEP_KC,
                .tb = 8,
                .pb = 16,
-               .px = 128,
+               .px = engine ? 256 : 128,
                .mb = 192,
                .jb = 8};
     /* Half of the local memory, for a driver (Mesa's) counts a kernel's arrays twice; of that,
@@ -123,10 +130,11 @@ static tiles tiles_of(const rs_caps *caps, const rs_problem *p, rs_pass pass, co
 
 static rescl_status add_kernel(rs_plan *plan, const tiles *t, const char *name)
 {
-    return rs_plan_kernel_add(plan, KERNEL_FILE, name,
-                              "-DKC=%d -DLDA=%d -DTB=%d -DPB=%d -DPX=%d -DMB=%d -DJB=%d%s%s", t->kc,
-                              row_values(t), t->tb, t->pb, t->px, t->mb, t->jb,
-                              rs_storage_options(&plan->problem), t->bf16 ? " -DPANEL_BF16" : "");
+    return rs_plan_kernel_add(
+        plan, KERNEL_FILE, name, "-DKC=%d -DLDA=%d -DTB=%d -DPB=%d -DPX=%d -DMB=%d -DJB=%d%s%s%s%s",
+        t->kc, row_values(t), t->tb, t->pb, t->px, t->mb, t->jb, rs_storage_options(&plan->problem),
+        t->bf16 ? " -DPANEL_BF16" : "", t->engine ? " -DENGINE_X86_BF16" : "",
+        t->engine && t->emulates ? " -DEMULATE" : "");
 }
 
 static const char *can(const rs_problem *p, rs_pass pass, const rs_caps *caps)

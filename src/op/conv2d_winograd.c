@@ -52,8 +52,9 @@ static int tile_count(const rs_conv *v, rs_pass pass)
 /* Whether the transforms pay, in products for each pair of channels. Of a plain sum those whose tap
  * meets the map count; of ours all, and a fifth for transforming pixels. A transformed filter is four
  * times the filter: to read it once takes as long as 20 products, to write it 60, which in training
- * happens every step; to add to the sums of backward weights takes 40. Measured with AVX-512. */
-static bool pays(const rs_conv *v, rs_pass pass, bool training, int mr)
+ * happens every step; to add to the sums of backward weights takes 40. Measured with AVX-512. Our
+ * products are of floats; `rate` times as many of those of a plain sum take as long. */
+static bool pays(const rs_conv *v, rs_pass pass, bool training, int mr, double rate)
 {
     double rows = 0, cols = 0;
     for (size_t r = 0; r < 3; r++)
@@ -62,7 +63,7 @@ static bool pays(const rs_conv *v, rs_pass pass, bool training, int mr)
     for (size_t s = 0; s < 3; s++)
         for (size_t b = 0; b < v->ow; b++)
             cols += b + s >= v->pad_left && b + s < v->w + v->pad_left;
-    const double plain = (double)v->n * rows * cols + 9 * 20;
+    const double plain = ((double)v->n * rows * cols + 9 * 20) / rate;
     const int tiles = tile_count(v, pass);
     if (pass == RS_BWD_PARAMS)
         return POSITIONS * (1.2 * tiles + 40) < plain;
@@ -97,7 +98,9 @@ static const char *doubt(const rs_problem *p, rs_pass pass, const rs_caps *caps)
 {
     const rs_conv v = rs_conv_of(p);
     const rs_regtile t = rs_regtile_of(caps);
-    return pays(&v, pass, p->training, t.mr)
+    /* vdpbf16ps beside fma in cl/conv2d_packed.cl's loop, on Zen 5 */
+    const double rate = p->src_type[0] == RS_BF16 && rs_conv_pairs(caps) ? 1.6 : 1;
+    return pays(&v, pass, p->training, t.mr, rate)
                ? NULL
                : "on maps so few or small its transforms cost more than they save";
 }

@@ -22,6 +22,12 @@ foreach(width 4 8)
     endforeach()
 endforeach()
 
+# Their products by pairs of bf16, as an engine makes them.
+foreach(program conv2d conv2d_shapes)
+    rs_impl_test(op.${program}.packed_gemm.pairs test_${program} packed_gemm RESCL_ENGINES=emulate
+        RESCL_TEST_TYPE=bf16)
+endforeach()
+
 # On one compute unit no sum is divided; PoCL has the variable by either name.
 rs_impl_test(op.conv2d.winograd.width4.unit1 test_conv2d winograd RESCL_FLOAT_WIDTH=4
     POCL_MAX_PTHREAD_COUNT=1 POCL_CPU_MAX_CU_COUNT=1)
