@@ -9,7 +9,7 @@
  *
  * The weights of a digest are trial_fill's numbers: what is wrong, missing or in another's place
  * changes the sum by about its own size, while roundings nearly cancel. Tensors are stored as the
- * options of dst say. */
+ * options of dst say; with one of src, trial_fill's are f32 with numbers that its type has. */
 #include "storage.clh"
 
 #ifndef WG
@@ -24,6 +24,14 @@ RS_INLINE float4 uniform4(ulong seed, ulong stream, ulong quad)
     return convert_float4(philox(seed, stream, quad) >> 8) * 0x1p-23f - 1.0f;
 }
 
+#if defined SRC_BF16
+#define ROUNDED(x) bf16_to_float(float_to_bf16(x))
+#elif defined SRC_F16
+#define ROUNDED(x) f16_to_float(float_to_f16(x))
+#else
+#define ROUNDED(x) (x)
+#endif
+
 __kernel void trial_fill(__global dst_t *out, const ulong count, const ulong seed,
                          const ulong stream)
 {
@@ -31,7 +39,7 @@ __kernel void trial_fill(__global dst_t *out, const ulong count, const ulong see
         const float4 v = uniform4(seed, stream, q);
         const float part[4] = {v.x, v.y, v.z, v.w};
         for (ulong i = 4 * q; i < min(4 * q + 4, count); i++)
-            dst_set(part[i % 4], out + i);
+            dst_set(ROUNDED(part[i % 4]), out + i);
     }
 }
 

@@ -22,21 +22,14 @@ static double number_f32(rs_role role, size_t index)
     return (double)(word[index % 4] >> 8) * 0x1p-23 - 1.0;
 }
 
-static bool is_param(rs_role role)
-{
-    return role >= RS_ROLE_PARAM && role < RS_ROLE_DIFF_DST;
-}
-
 static double number_bf16(rs_role role, size_t index)
 {
-    const double x = number_f32(role, index);
-    return is_param(role) ? x : (double)rs_float_of_bf16(rs_bf16_of_float((float)x));
+    return (double)rs_float_of_bf16(rs_bf16_of_float((float)number_f32(role, index)));
 }
 
 static double number_f16(rs_role role, size_t index)
 {
-    const double x = number_f32(role, index);
-    return is_param(role) ? x : (double)rs_float_of_f16(rs_f16_of_float((float)x));
+    return (double)rs_float_of_f16(rs_f16_of_float((float)number_f32(role, index)));
 }
 
 rs_trial_number rs_trial_numbers(const rs_problem *p)
@@ -58,18 +51,23 @@ static rs_grid quads_grid(const rescl_device *dev, size_t count)
     return (rs_grid){.items = {quads < most ? quads : most, 1, 1}, .group = {group, 1, 1}};
 }
 
-rescl_status rs_trial_fill(rescl_device *dev, const rs_tensor *t, uint64_t seed)
+static rescl_status fill(rescl_device *dev, const rs_tensor *t, uint64_t seed, const char *options)
 {
     rescl_status st = RESCL_OK;
     const size_t count = rs_shape_count(&t->shape);
     const rs_grid grid = quads_grid(dev, count);
     rs_kernel *k = NULL;
 
-    RS_TRY(rs_kernel_get(dev, FILE_STEM, rs_trial_storage(t->dtype), "trial_fill", &k));
+    RS_TRY(rs_kernel_get(dev, FILE_STEM, options, "trial_fill", &k));
     RS_TRY(RS_LAUNCH(dev, k, grid, RS_BUF(t->buf), RS_ULONG(count), RS_ULONG(seed),
                      RS_ULONG(STREAM_DATA)));
 out:
     return st;
+}
+
+rescl_status rs_trial_fill(rescl_device *dev, const rs_tensor *t, uint64_t seed)
+{
+    return fill(dev, t, seed, rs_trial_storage(t->dtype));
 }
 
 rescl_status rs_trial_spoil(rescl_device *dev, const rs_tensor *t)
@@ -99,6 +97,22 @@ out:
     return st;
 }
 
+/* Of f32, with numbers that `type` has: implementations may keep their copies of parameters in it. */
+static rescl_status make_param(rescl_device *dev, const rs_shape *shape, rs_dtype type,
+                               uint64_t seed, rs_tensor *out)
+{
+    rescl_status st = RESCL_OK;
+
+    *out = (rs_tensor){.shape = *shape, .dtype = RS_F32};
+    RS_TRY(rs_buffer_create(dev, rs_shape_count(shape) * sizeof(float), &out->buf));
+    RS_TRY(fill(dev, out, seed,
+                type == RS_BF16  ? "-DSRC_BF16"
+                : type == RS_F16 ? "-DSRC_F16"
+                                 : ""));
+out:
+    return st;
+}
+
 rescl_status rs_trial_args_make(rescl_device *dev, const rs_problem *p, bool backward, rs_args *out)
 {
     rescl_status st = RESCL_OK;
@@ -110,8 +124,8 @@ rescl_status rs_trial_args_make(rescl_device *dev, const rs_problem *p, bool bac
             make_tensor(dev, &p->src[i], p->src_type[i], RS_ROLE_SRC + (uint64_t)i, &out->src[i]));
     RS_TRY(make_tensor(dev, &p->dst, p->dst_type, other++, &out->dst));
     for (int i = 0; i < p->nparam; i++)
-        RS_TRY(make_tensor(dev, &p->param[i].shape, RS_F32, RS_ROLE_PARAM + (uint64_t)i,
-                           &out->param[i]));
+        RS_TRY(make_param(dev, &p->param[i].shape, p->src_type[0], RS_ROLE_PARAM + (uint64_t)i,
+                          &out->param[i]));
     for (int i = 0; i < p->nws; i++)
         RS_TRY(make_tensor(dev, &p->ws[i], RS_F32, other++, &out->ws[i]));
     if (!backward)

@@ -5,8 +5,8 @@
 #include "op.h"
 
 /* Tensors of a problem on the device, filled there with uniform numbers in [-1, 1) that depend on
- * nothing but tensor, index and how the tensor stores them; with those of the backward passes where
- * `backward`. */
+ * nothing but tensor, index and how activations are stored, by which parameters are rounded too; with
+ * those of the backward passes where `backward`. */
 rescl_status rs_trial_args_make(rescl_device *dev, const rs_problem *p, bool backward, rs_args *out)
     RESCL_CHECK;
 void rs_trial_args_release(rs_args *args);

@@ -79,6 +79,36 @@ typedef struct court {
     float *right;
 } court;
 
+/* Numbers of 16 bits are judged as they are stored, by each implementation that serves them. */
+static void sixteen_bits_are_judged(void **state)
+{
+    (void)state;
+    static const rs_dtype types[] = {RS_BF16, RS_F16};
+    for (size_t t = 0; t < RS_COUNT(types); t++)
+        for (rs_pass pass = RS_FWD; pass < RS_PASS_COUNT; pass++) {
+            court c = {.p = problem(3)};
+            rs_verdict v;
+            c.p.src_type[0] = c.p.dst_type = types[t];
+            assert_ok(rs_trial_args_make(rs_test_device(), &c.p, true, &c.args));
+            float *w = read_tensor(&c.args.param[0]);
+            for (size_t i = 0; i < rs_shape_count(&c.args.param[0].shape); i++)
+                assert_true((double)w[i] == rs_trial_numbers(&c.p)(RS_ROLE_PARAM, i));
+            free(w);
+            assert_ok(rs_judge_init(rs_test_device(), &c.p, pass, &c.args, &c.judge));
+            assert_ok(rs_trial_init(rs_test_device(), &c.p, pass, NULL, &c.trial));
+            assert_ok(rs_judge_reset(&c.judge));
+            assert_ok(rs_trial_run(&c.trial, &c.args, true, NULL));
+            assert_ok(rs_judge_result(&c.judge, c.trial.plan.choice.impl, &v));
+            assert_true(v.share > 0.0 && v.share <= 1.0 && v.lost == 0);
+            assert_ok(rs_judge_reset(&c.judge)); /* what is not written is NaN */
+            assert_ok(rs_judge_result(&c.judge, c.trial.plan.choice.impl, &v));
+            assert_int_equal(v.lost, c.judge.count);
+            rs_trial_fini(&c.trial);
+            rs_judge_fini(&c.judge);
+            rs_trial_args_release(&c.args);
+        }
+}
+
 static void open_court(court *c, rs_pass pass)
 {
     rs_verdict v;
@@ -197,6 +227,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_device_fills_what_the_host_knows),
+        cmocka_unit_test(sixteen_bits_are_judged),
         cmocka_unit_test(what_was_not_drawn_is_seen),
         cmocka_unit_test(a_first_result_is_judged_by_the_truth),
         cmocka_unit_test(corners_and_borders_are_drawn),
