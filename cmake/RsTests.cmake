@@ -24,6 +24,7 @@ set(rs_slow_tests
     op.conv2d.mma_gemm.mfma
     op.conv2d.mma_gemm.nv
     op.conv2d.mma_gemm.wmma
+    op.conv2d.packed_gemm.pairs
     op.conv2d.packed_gemm.width4
     op.conv2d.packed_gemm.width8
     op.conv2d.simt_gemm.item1
@@ -34,6 +35,7 @@ set(rs_slow_tests
     op.conv2d.winograd.width8
     op.conv2d_shapes
     op.conv2d_shapes.gpu
+    op.conv2d_shapes.packed_gemm.pairs
     op.conv2d_shapes.packed_gemm.width4
     op.conv2d_shapes.packed_gemm.width8
     op.conv2d_shapes.winograd.width4
