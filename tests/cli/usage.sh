@@ -24,7 +24,7 @@ refused "'--optimizer'; did you mean '--opt'?" train --optimizer adam
 refused "'--cfg'; did you mean '--config'?" train --cfg x
 refused "'--mixed-precision'; did you mean '--precision'?" train --mixed-precision
 refused "'--precision'; did you mean '--dtype'?" convert --precision bf16 a b
-refused "--precision: found 'fp61', expected one of fp32, tf32, bf16, fp16; did you mean 'fp16'?" train --precision fp61
+refused "--precision: found 'fp166', expected one of fp32, tf32, bf16, fp16; did you mean 'fp16'?" train --precision fp166
 refused "--amp, which is --precision bf16, and --precision fp16 exclude each other" train --amp --precision fp16
 refused "'--val'; --data-path names the folder" train --val x
 refused "'--source'; images are operands" predict --source x
