@@ -42,7 +42,7 @@ static bool probes(const listing *l, size_t index)
 
 static rescl_status engines_json(const listing *l, size_t index, json_t **out)
 {
-    rescl_engine engine[MOST_ENGINES];
+    rescl_engine engine[MOST_ENGINES] = {0};
     size_t count = 0;
     const rescl_status st = rescl_runtime_probe(l->runtime, index, engine, MOST_ENGINES, &count);
     *out = json_array();
@@ -195,11 +195,11 @@ static int print_engines(const listing *l)
     cli_table t;
     rescl_status st = RESCL_OK;
     cli_table_init(&t, sizeof head / sizeof *head);
-    for (size_t i = 0; i < t.columns; i++)
+    for (size_t i = 0; i < sizeof head / sizeof *head; i++)
         cli_table_add(&t, "%s", head[i]);
     for (size_t i = 0; i < rescl_runtime_device_count(l->runtime) && st == RESCL_OK; i++) {
         const rescl_device_info *d = rescl_runtime_get_device_info(l->runtime, i);
-        rescl_engine engine[MOST_ENGINES];
+        rescl_engine engine[MOST_ENGINES] = {0};
         size_t count = 0;
         if (probes(l, i))
             st = rescl_runtime_probe(l->runtime, i, engine, MOST_ENGINES, &count);

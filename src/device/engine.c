@@ -212,7 +212,7 @@ static rescl_status try_here(rescl_runtime *runtime, size_t index, const char *n
     rescl_status st = RESCL_OK;
     rescl_device *dev = NULL;
     char selector[48];
-    rs_engine which = RS_ENGINE_COUNT;
+    rs_engine which = (rs_engine)0;
     RS_TRY(find_name(TRIES, name, strlen(name), &which));
     const engine *e = &engines[which];
     const struct rlimit none = {0, 0};
@@ -325,7 +325,7 @@ static rescl_status read_list(const char *list, unsigned *bits)
     *bits = 0;
     while (*list) {
         const size_t len = strcspn(list, ",");
-        rs_engine e = RS_ENGINE_COUNT;
+        rs_engine e = (rs_engine)0;
         RS_TRY(find_name("RESCL_ENGINES", list, len, &e));
         *bits |= 1u << e;
         list += len + (list[len] == ',');
@@ -382,11 +382,12 @@ rescl_status rescl_runtime_probe(rescl_runtime *runtime, size_t index, rescl_eng
     rescl_status st = RESCL_OK;
     rescl_engine told[RS_ENGINE_COUNT];
     rs_caps caps = {0};
+    const char *tries = getenv(TRIES);
     *count = 0;
     RS_FAIL_IF(index >= runtime->count, RESCL_ERR_ARG, "there is no device %zu, but %zu", index,
                runtime->count);
-    if (getenv(TRIES))
-        RS_TRY(try_here(runtime, index, getenv(TRIES)));
+    if (tries)
+        RS_TRY(try_here(runtime, index, tries));
     RS_TRY(rs_engines_find(&runtime->devices[index], &caps, told));
     *count = RS_ENGINE_COUNT;
     for (size_t i = 0; i < RS_ENGINE_COUNT && i < most; i++)

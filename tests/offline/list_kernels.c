@@ -3,8 +3,8 @@
  *     list_kernels nv:sm_90 [resnet50 [bf16]]
  *
  * prints for each the stem of its file and the options of its plan: those of every model's layers, and
- * what `rescl tune` tries first for a step of ResNet-50, which is listed in TF32 and bfloat16, too; or
- * those of one model's untuned training step.
+ * what `rescl tune` tries first for a step of ResNet-50, of which the products by engines in TF32 and
+ * bfloat16 are listed, too; or those of one model's untuned training step.
  * scripts/offline-gpu-check compiles them. */
 #include "alloc.h"
 #include "choice.h"
@@ -32,6 +32,7 @@ static const program others[] = {{"fold", ""},
 
 static program *programs;
 static size_t count, cap;
+static bool one_model; /* of which all is listed */
 
 static void add(const char *file, const char *options)
 {
@@ -81,6 +82,16 @@ static void add_tuned(const rs_plan *plan)
     }
 }
 
+/* Of what a network needs in a precision other than fp32, the products by engines, and on the device whose
+ * engines have all types the rest. */
+static bool is_listed(const rs_plan *plan, rescl_precision precision)
+{
+    const rs_caps *caps = rs_device_caps(plan->dev);
+    return one_model || precision == RESCL_PRECISION_FP32 ||
+           rs_has_engine(caps, RS_ENGINE_nv_bf16) ||
+           strcmp(plan->choice.impl->name, "mma_gemm") == 0;
+}
+
 static void add_net(rescl_device *dev, const rs_graph *g, size_t batch, rs_mode mode,
                     rescl_precision precision, bool tuned)
 {
@@ -89,7 +100,7 @@ static void add_net(rescl_device *dev, const rs_graph *g, size_t batch, rs_mode 
     for (size_t i = 0; i < rs_net_nodes(net); i++)
         for (int pass = 0; pass < RS_PASS_COUNT; pass++) {
             const rs_plan *plan = rs_net_plan_at(net, i, (rs_pass)pass);
-            if (plan) {
+            if (plan && is_listed(plan, precision)) {
                 add_plan(plan);
                 if (tuned)
                     add_tuned(plan);
@@ -146,6 +157,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: list_kernels TARGET [MODEL [PRECISION]]\n");
         return 2;
     }
+    one_model = argc > 2;
     rescl_device *dev = standin_open(argv[1]);
     const rs_caps *caps = rs_device_caps(dev);
     for (size_t i = 0; i < RS_COUNT(others); i++)
