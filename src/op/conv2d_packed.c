@@ -89,7 +89,7 @@ static tiles tiles_of(const rs_caps *caps, const rs_problem *p, rs_pass pass, co
     tiles t = {.reg = rs_regtile_of(caps),
                .moments = pass == RS_FWD && p->want_moments,
                .narrow = p->src_type[0] != RS_F32,
-               .bf16 = p->src_type[0] == RS_BF16,
+               .bf16 = engine, /* without one, widening them spills sums: LLVM 15 */
                .engine = engine,
                .emulates = caps->emulates,
                .kc = DEEP_KC,
@@ -206,7 +206,7 @@ static product product_of(const rs_conv *v, rs_pass pass, size_t index, const ti
     d.position_major = taps > 1 && g->gh * g->gw <= 64 && (int)v->n * 2 > t->reg.mr;
     const int whole = d.position_major && c >= 32 ? c : rs_max_int(total, 1);
     /* Sums of many values are updated seldom where there are pixels enough to pass by a panel. */
-    const bool deep = (t->narrow && !t->packs) || (total >= DEEP_KC && ntiles > 16);
+    const bool deep = (t->engine && !t->packs) || (total >= DEEP_KC && ntiles > 16);
     const int suits = rs_min_int(deep ? DEEP_KC : SHALLOW_KC, t->kc);
     const int limit = t->most_kc > 0 ? t->most_kc : suits, most = t->bf16 ? limit & ~1 : limit;
     const int kc = rs_div_up_int(whole, rs_div_up_int(whole, most)), vw = t->reg.vw;
