@@ -11,7 +11,7 @@ want_out "img_s"
 # shellcheck disable=SC2086
 run bench model --model resnet8 --size 8,32 --batch-size 2 --mode infer --output-format csv $quick
 want_code 0
-[ "$(head -n 1 out | cut -d, -f1-7)" = "model,mode,size,batch,input,device,img_s" ] ||
+[ "$(head -n 1 out | cut -d, -f1-8)" = "model,mode,size,batch,input,precision,device,img_s" ] ||
     fail "expected a csv's head"
 [ "$(wc -l <out)" -eq 3 ] || fail "expected two rows"
 grep -q '^resnet8,infer,8,2,device,' out || fail "expected the input to lie on the device"
@@ -61,7 +61,7 @@ else
 fi
 # What is wrong stays as a row with its reason, and the others go on.
 cp -r "$RESCL_SOURCE_DIR/cl" kernels
-sed -i 's/dst\[to\] = relu/if (to != 100) dst[to] = relu/' kernels/conv2d_direct.cl
+sed -i 's|dst_set(relu|if (to != 100) dst_set(relu|' kernels/conv2d_direct.cl
 # shellcheck disable=SC2086
 RESCL_KERNEL_DIR=kernels run bench op --model resnet8 --size 8 --batch-size 2 --no-peak --mode infer \
     --csv $quick
