@@ -5,6 +5,7 @@
 #include "half.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,9 +35,9 @@ static float widen(rs_dtype type, uint16_t bits)
     return type == RS_BF16 ? rs_float_of_bf16(bits) : rs_float_of_f16(bits);
 }
 
-/* `to` = `from`, as add's `impl` has diff_src of diff_dst, in these types. */
-static void copy(const char *impl, rs_dtype from_type, const void *from, rs_dtype to_type, void *to,
-                 size_t count)
+/* `to` = `from`, as add's `impl` has diff_src of diff_dst, in these types; `option` is the kernel's, too. */
+static void copy(const char *impl, const char *option, rs_dtype from_type, const void *from,
+                 rs_dtype to_type, void *to, size_t count)
 {
     rescl_device *dev = rs_test_device();
     const size_t from_bytes = count * rs_dtype_bytes(from_type);
@@ -50,6 +51,9 @@ static void copy(const char *impl, rs_dtype from_type, const void *from, rs_dtyp
     p.dst_type = from_type;
     p.want_diff[1] = false;
     assert_ok(rs_choice_plan(dev, &p, RS_BWD_DATA, impl, &plan));
+    char *options = plan.kernel[0].options;
+    snprintf(options + strlen(options), sizeof plan.kernel[0].options - strlen(options), "%s",
+             option);
     assert_ok(rs_plan_build(&plan));
     op_guarded in = op_guarded_create(dev, from_bytes), out = op_guarded_create(dev, to_bytes);
     assert_ok(rs_write(dev, in.view, 0, from, from_bytes));
@@ -63,7 +67,7 @@ static void copy(const char *impl, rs_dtype from_type, const void *from, rs_dtyp
     op_guarded_free(&out);
 }
 
-static void check_reading(const char *impl, rs_dtype type)
+static void check_reading(const char *impl, const char *option, rs_dtype type)
 {
     uint16_t *from = malloc(PATTERNS * sizeof *from);
     float *to = malloc(PATTERNS * sizeof *to);
@@ -72,7 +76,7 @@ static void check_reading(const char *impl, rs_dtype type)
         from[i] = (uint16_t)i;
     /* Once in whole vectors, once with a rest. */
     for (size_t count = PATTERNS - 3; count <= PATTERNS; count += 3) {
-        copy(impl, type, from, RS_F32, to, count);
+        copy(impl, option, type, from, RS_F32, to, count);
         for (size_t i = 0; i < count; i++) {
             const float want = widen(type, from[i]);
             if (isnan(want) ? !isnan(to[i]) : bits_of_float(to[i]) != bits_of_float(want))
@@ -88,8 +92,10 @@ static void every_pattern_is_read(void **state)
 {
     (void)state;
     for (int i = 0; rs_op_add.impls[i]; i++) {
-        check_reading(rs_op_add.impls[i]->name, RS_BF16);
-        check_reading(rs_op_add.impls[i]->name, RS_F16);
+        check_reading(rs_op_add.impls[i]->name, "", RS_BF16);
+        check_reading(rs_op_add.impls[i]->name, "", RS_F16);
+        if (rs_device_caps(rs_test_device())->type == RESCL_DEVICE_CPU)
+            check_reading(rs_op_add.impls[i]->name, " -DF16_BY_BITS", RS_F16);
     }
 }
 
@@ -119,7 +125,7 @@ static void fill_about(rs_dtype type, float x[PATTERNS][ABOUT])
     }
 }
 
-static void check_writing(const char *impl, rs_dtype type)
+static void check_writing(const char *impl, const char *option, rs_dtype type)
 {
     const size_t all = (size_t)PATTERNS * ABOUT;
     float(*from)[ABOUT] = malloc(all * sizeof(float)), *x = from[0];
@@ -127,7 +133,7 @@ static void check_writing(const char *impl, rs_dtype type)
     assert_true(from && to);
     fill_about(type, from);
     for (size_t count = all - 5; count <= all; count += 5) {
-        copy(impl, RS_F32, from, type, to, count);
+        copy(impl, option, RS_F32, from, type, to, count);
         for (size_t i = 0; i < count; i++) {
             const uint16_t want = narrow(type, x[i]);
             const bool same = isnan(x[i]) ? isnan(widen(type, to[i])) : to[i] == want;
@@ -144,8 +150,10 @@ static void numbers_about_every_pattern_are_rounded(void **state)
 {
     (void)state;
     for (int i = 0; rs_op_add.impls[i]; i++) {
-        check_writing(rs_op_add.impls[i]->name, RS_BF16);
-        check_writing(rs_op_add.impls[i]->name, RS_F16);
+        check_writing(rs_op_add.impls[i]->name, "", RS_BF16);
+        check_writing(rs_op_add.impls[i]->name, "", RS_F16);
+        if (rs_device_caps(rs_test_device())->type == RESCL_DEVICE_CPU)
+            check_writing(rs_op_add.impls[i]->name, " -DF16_BY_BITS", RS_F16);
     }
 }
 
