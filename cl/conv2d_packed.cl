@@ -220,16 +220,14 @@ RS_INLINE void store(vfloat acc[MR][NV], __global dst_t *y, __local const int *o
 }
 
 #ifdef NARROW
-/* acc = the tile at y as it was stored: what batch normalisation reads is what its moments are of. */
-RS_INLINE void load_stored(vfloat acc[MR][NV], __global const dst_t *y, __local const int *offset,
-                           int np, int nk)
+/* acc as it is stored: what batch normalisation reads is what its moments are of. */
+RS_INLINE void round_stored(vfloat acc[MR][NV])
 {
 #pragma unroll
     for (int i = 0; i < MR; i++)
-        if (i < np)
 #pragma unroll
-            for (int v = 0; v < NV; v++)
-                acc[i][v] = dst_load_part(y + offset[i] + v * VW, clamp(nk - v * VW, 0, VW));
+        for (int v = 0; v < NV; v++)
+            acc[i][v] = dst_to_float(float_to_dst(acc[i][v]));
 }
 
 /* acc += the sums so far, in rows `pitch` floats apart; and their store. */
@@ -463,7 +461,7 @@ conv2d_packed_product(__global const src_t *restrict x, __global panel_t *restri
                           last && residual ? residual + j * NR : 0, last && (flags & RELU));
 #ifdef NARROW
                     if (moments)
-                        load_stored(acc, y + j * NR, offset + i, np, nk);
+                        round_stored(acc);
 #endif
                     if (last && moments && np == MR) /* of known length */
                         tile_moments(acc, MR, nk, means + j * NR, k, i);
