@@ -18,12 +18,14 @@ set(rs_slow_tests
     model.devices
     model.resnet_family
     offline.kernels
+    op.batchnorm.bf16
+    op.batchnorm.f16
+    op.batchnorm.gpu.bf16
+    op.conv2d.bf16
+    op.conv2d.f16
     op.conv2d.gpu
-    op.conv2d.mma_gemm.dpas16
-    op.conv2d.mma_gemm.dpas8
-    op.conv2d.mma_gemm.mfma
-    op.conv2d.mma_gemm.nv
-    op.conv2d.mma_gemm.wmma
+    op.conv2d.gpu.bf16
+    op.conv2d.mma_gemm.nv.bf16
     op.conv2d.packed_gemm.pairs
     op.conv2d.packed_gemm.width4
     op.conv2d.packed_gemm.width8
@@ -35,11 +37,12 @@ set(rs_slow_tests
     op.conv2d.winograd.width8
     op.conv2d_shapes
     op.conv2d_shapes.gpu
-    op.conv2d_shapes.packed_gemm.pairs
     op.conv2d_shapes.packed_gemm.width4
     op.conv2d_shapes.packed_gemm.width8
     op.conv2d_shapes.winograd.width4
     op.conv2d_shapes.winograd.width8
+    op.dense.bf16
+    op.dense.f16
     op.dense.gpu
     op.dense.tuned
     train.gpu_class
@@ -47,10 +50,21 @@ set(rs_slow_tests
     train.resume
     train.saliency)
 
-# These have the label "exhaustive": each call of each job, or each allocation, fails once, and resnet50 is
-# trained by the kernels for GPUs. Three quarters of an hour together; the tests without their endings take
-# samples of the same.
-set(rs_exhaustive_tests fault.commands_all fault.jobs.all fault.memory_all train.gpu_class.all)
+# These have the label "exhaustive": each call of each job, or each allocation, fails once, resnet50 is
+# trained by the kernels for GPUs, and each engine's products are emulated in each type. More than an hour
+# together; slow tests take samples of the same.
+set(rs_exhaustive_tests
+    fault.commands_all
+    fault.jobs.all
+    fault.memory_all
+    op.conv2d.mma_gemm.dpas16.bf16
+    op.conv2d.mma_gemm.dpas8.bf16
+    op.conv2d.mma_gemm.mfma.bf16
+    op.conv2d.mma_gemm.nv.f16
+    op.conv2d.mma_gemm.nv.f32
+    op.conv2d.mma_gemm.wmma.bf16
+    op.conv2d_shapes.packed_gemm.pairs
+    train.gpu_class.all)
 
 set(rs_test_rooms base file tensor device op nn model data io lab train cli)
 set(rs_test_includes "${PROJECT_SOURCE_DIR}/include" "${PROJECT_SOURCE_DIR}/tests/support")
