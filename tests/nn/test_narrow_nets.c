@@ -75,7 +75,8 @@ static void gradients_are_close_to_fp32(void **state)
     rs_weights_fini(&got);
     assert_true(fabs(loss[1] - loss[0]) < 0.02 * loss[0] && loss[1] != loss[0]);
     assert_true(fabs(loss[2] - loss[0]) < 0.003 * loss[0] && loss[2] != loss[0]);
-    assert_true(bf16 > 0.0 && bf16 < 0.1);
+    print_message("gradients in bf16 are %.3f from fp32's, in fp16 %.4f\n", bf16, fp16);
+    assert_true(bf16 > 0.0 && bf16 < 0.2); /* engines round weights too */
     assert_true(fp16 > 0.0 && fp16 < 0.02);
     rs_weights_fini(&w);
     rs_weights_fini(&want);
