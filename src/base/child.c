@@ -5,6 +5,7 @@
 #include "clock.h"
 #include "error.h"
 #include "path.h"
+#include "process.h"
 #include "sandbox.h"
 
 #include <errno.h>
@@ -160,22 +161,14 @@ typedef struct child {
     pid_t pid;
     int fd; /* of its reply, not blocking */
     bool gone, given_up;
-    int how; /* of waitpid; -1 when somebody else waited for it */
+    int how; /* of rs_process_ended */
 } child;
 
 /* The end of the pipe does not tell that the child has ended: other children that were started at
  * the same moment hold it open too. */
 static void look_after(child *c, bool block)
 {
-    if (c->gone)
-        return;
-    pid_t pid;
-    do
-        pid = waitpid(c->pid, &c->how, block ? 0 : WNOHANG);
-    while (pid < 0 && errno == EINTR);
-    if (pid < 0)
-        c->how = -1; /* the program ignores SIGCHLD, or waits for any child */
-    c->gone = pid != 0;
+    c->gone = c->gone || rs_process_ended(c->pid, block, &c->how);
 }
 
 /* Fills `dst`; false when the child ended, failed to in time, or the pipe broke. */

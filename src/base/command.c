@@ -5,6 +5,7 @@
 #include "clock.h"
 #include "error.h"
 #include "path.h"
+#include "process.h"
 #include "str.h"
 
 #include <dlfcn.h>
@@ -97,47 +98,51 @@ static void add_text(last_line *l, const char *text, size_t bytes)
     l->text[l->len] = '\0';
 }
 
-/* Reads what there is. Processes that it started may hold the pipe open when it has ended. */
-static void read_some(int fd, last_line *l)
+/* Whether there was something to read. */
+static bool read_some(int fd, last_line *l)
 {
     char text[4096];
-    ssize_t n;
-    while ((n = read(fd, text, sizeof text)) > 0)
+    const ssize_t n = read(fd, text, sizeof text);
+    if (n > 0)
         add_text(l, text, (size_t)n);
+    return n > 0;
 }
 
-/* Waits for its end; false: it took too long, and is killed. *how is as waitpid has it, -1 when somebody
- * else waited for it. */
+/* What it left in the pipe. Processes that it started may hold that open, and write without end. */
+static void read_rest(int fd, last_line *l)
+{
+    enum { MOST = 1024 }; /* pieces, together more than a pipe holds */
+    for (int i = 0; i < MOST && read_some(fd, l); i++)
+        ;
+}
+
+/* Waits for its end; false: it took too long, and is killed. *how is of rs_process_ended. It may write
+ * without end: between two pieces there is a look at the clock. */
 static bool wait_for_end(pid_t pid, int fd, unsigned patience, last_line *l, int *how)
 {
     const uint64_t deadline = rs_clock_ns() + (uint64_t)patience * 1000000000u;
-    bool in_time = true;
-    for (;;) {
-        const pid_t gone = waitpid(pid, how, in_time ? WNOHANG : 0);
-        read_some(fd, l);
-        if (gone < 0 && errno == EINTR)
-            continue;
-        if (gone < 0)
-            *how = -1;
-        if (gone != 0)
-            return in_time;
+    while (!rs_process_ended(pid, false, how)) {
         if (rs_clock_ns() > deadline) {
-            in_time = false;
             kill(pid, SIGKILL);
-            continue;
+            (void)rs_process_ended(pid, true, how);
+            return false;
         }
         struct pollfd p = {.fd = fd, .events = POLLIN};
         (void)poll(&p, 1, POLL_MS);
-        if (p.revents & POLLHUP)
+        if (!read_some(fd, l) && (p.revents & POLLHUP))
             (void)poll(NULL, 0, POLL_MS);
     }
+    read_rest(fd, l);
+    return true;
 }
 
-static rescl_status judge(const rs_command *c, bool in_time, int how, const last_line *l)
+static rescl_status judge(const rs_command *c, bool in_time, int how, const last_line *l,
+                          int *ended)
 {
     rescl_status st = RESCL_OK;
     const int sig = how != -1 && WIFSIGNALED(how) ? WTERMSIG(how) : 0;
     const int code = how != -1 && WIFEXITED(how) ? WEXITSTATUS(how) : -1;
+    *ended = sig != 0 ? 128 + sig : code;
     RS_FAIL_IF(!in_time || sig == SIGALRM || sig == SIGXCPU, RESCL_ERR_INTERRUPTED,
                "it took more than %u seconds", c->patience);
     RS_FAIL_IF(sig == SIGKILL || sig == SIGINT || sig == SIGTERM || sig == SIGHUP,
@@ -152,7 +157,7 @@ out:
     return st;
 }
 
-rescl_status rs_command_run(const rs_command *c)
+rescl_status rs_command_run(const rs_command *c, int *ended)
 {
     rescl_status st = RESCL_OK;
     int end[2] = {-1, -1}, how = -1;
@@ -160,17 +165,17 @@ rescl_status rs_command_run(const rs_command *c)
     pid_t pid = -1;
     last_line said = {.len = 0};
 
+    *ended = -1;
     RS_TRY(make_environment(c->variable, &environment));
-    RS_FAIL_IF(pipe(end) != 0, RESCL_ERR_IO, "%s: no pipe for it: %s", c->argv[0], strerror(errno));
-    (void)fcntl(end[0], F_SETFD, FD_CLOEXEC);
-    (void)fcntl(end[1], F_SETFD, FD_CLOEXEC);
+    RS_FAIL_IF(pipe2(end, O_CLOEXEC) != 0, RESCL_ERR_IO, "%s: no pipe for it: %s", c->argv[0],
+               strerror(errno));
     (void)fcntl(end[0], F_SETFL, O_NONBLOCK);
     const int code = spawn(c, environment, end[1], &pid);
     RS_FAIL_IF(code != 0, RESCL_ERR_IO, "%s does not start: %s", c->argv[0], strerror(code));
     close(end[1]);
     end[1] = -1;
     const bool in_time = wait_for_end(pid, end[0], c->patience, &said, &how);
-    RS_TRY(judge(c, in_time, how, &said));
+    RS_TRY(judge(c, in_time, how, &said, ended));
 out:
     if (end[0] >= 0)
         close(end[0]);

@@ -18,8 +18,11 @@ typedef struct rs_command {
  *                             that it wrote to its standard error, or names the status
  *     RESCL_ERR_DEVICE        it crashed: by which signal
  *     RESCL_ERR_INTERRUPTED   it took too long, or was stopped from outside: another try may end well
- *     RESCL_ERR_IO            it does not start */
-rescl_status rs_command_run(const rs_command *c) RESCL_CHECK;
+ *     RESCL_ERR_IO            it does not start
+ *
+ * *ended is as a shell tells it: the exit status, 128 and the signal that ended it, or -1 where there is
+ * neither. */
+rescl_status rs_command_run(const rs_command *c, int *ended) RESCL_CHECK;
 
 /* The path of a program that was built or installed with this library, on the heap: beside what holds
  * this code, in the folder above or in bin/ there. NULL in *out where there is none. */

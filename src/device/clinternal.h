@@ -11,6 +11,7 @@
 #include <CL/cl.h>
 #endif
 
+#include "cache.h"
 #include "cldevice.h"
 #include "error.h"
 #include "hash.h"
@@ -93,6 +94,13 @@ rescl_status rs_caps_probe(const rs_hw *hw, rs_caps *out) RESCL_CHECK;
  * caps->emulates; `told` has RS_ENGINE_COUNT, or is NULL. What its gate lets pass is tried, unless the
  * cache knows how that went. */
 rescl_status rs_engines_find(const rs_hw *hw, rs_caps *caps, rescl_engine *told) RESCL_CHECK;
+
+/* Of what becomes of trying an engine: names all that it depends on. */
+rescl_status rs_engine_key(const rs_hw *hw, rs_engine e, rs_cache_key *out) RESCL_CHECK;
+
+/* Before a process that was made to try an engine does anything else: it ends when that takes too long,
+ * and leaves no core behind. In others it does nothing. */
+void rs_engine_limit_trial(void);
 
 /* Tries an engine in a process of its own, whatever its gate says, for at most `patience` seconds: why not
  * into `reason`, or "". *lasts: the same would come of it again. */

@@ -367,6 +367,7 @@ rescl_status rescl_runtime_create(rescl_runtime **out)
     cl_platform_id platforms[MAX_PLATFORMS];
     cl_uint count = 0;
     cl_int failed = CL_SUCCESS;
+    rs_engine_limit_trial();
     RS_TRY(rs_pocl_prepare());
     const cl_int code = clGetPlatformIDs(MAX_PLATFORMS, platforms, &count);
     enum { NO_PLATFORM = -1001 }; /* of the ICD loader */

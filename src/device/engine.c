@@ -2,13 +2,13 @@
  * for a compiler may not survive an instruction that it does not know, and a processor may refuse it. What
  * came of that is kept with the compiled programs, under the same key. */
 #include "alloc.h"
-#include "cache.h"
 #include "clinternal.h"
 #include "command.h"
 #include "log.h"
 #include "source.h"
 #include "str.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -100,6 +100,8 @@ static const char *gate_x86_bf16(facts *f)
 {
     if (is_gpu(f) || !(f->hw->quirks & RS_QUIRK_ASSEMBLY))
         return "needs a CPU whose driver takes inline assembly, such as PoCL";
+    if (f->hw->info.float_width < 16)
+        return "needs vectors of 16 floats";
     return host_has_bf16() ? NULL : "needs a processor with AVX512_BF16";
 }
 
@@ -206,7 +208,15 @@ out:
     return st;
 }
 
-/* For a process that does nothing else: it ends when that takes too long, and leaves no core behind. */
+void rs_engine_limit_trial(void)
+{
+    const struct rlimit none = {0, 0};
+    if (!getenv(TRIES))
+        return;
+    (void)setrlimit(RLIMIT_CORE, &none);
+    (void)alarm(PATIENCE);
+}
+
 static rescl_status try_here(rescl_runtime *runtime, size_t index, const char *name)
 {
     rescl_status st = RESCL_OK;
@@ -215,9 +225,6 @@ static rescl_status try_here(rescl_runtime *runtime, size_t index, const char *n
     rs_engine which = (rs_engine)0;
     RS_TRY(find_name(TRIES, name, strlen(name), &which));
     const engine *e = &engines[which];
-    const struct rlimit none = {0, 0};
-    (void)setrlimit(RLIMIT_CORE, &none);
-    (void)alarm(PATIENCE);
     const rescl_device_info *info = &runtime->devices[index].info;
     snprintf(selector, sizeof selector, "%zu:%zu", info->platform, info->device);
     RS_TRY(rescl_device_open(runtime, selector, 0, &dev));
@@ -244,6 +251,17 @@ static const char *without_program(const char *message)
     return at ? at + sizeof before - 1 : message;
 }
 
+/* Not want of memory, a file that is missing or a signal from outside, which pass. */
+static bool would_end_so_again(int ended)
+{
+    enum {
+        DEVICE = 3,
+        SIGNAL = 128
+    }; /* the first is the program's where a device cannot or fails */
+    return ended == 0 || ended == DEVICE || ended == SIGNAL + SIGILL || ended == SIGNAL + SIGSEGV ||
+           ended == SIGNAL + SIGABRT;
+}
+
 rescl_status rs_engine_try(const rs_hw *hw, rs_engine e, unsigned patience, char reason[256],
                            bool *lasts)
 {
@@ -259,12 +277,13 @@ rescl_status rs_engine_try(const rs_hw *hw, rs_engine e, unsigned patience, char
     RS_OOM(variable = rs_strf("%s=%s", TRIES, engines[e].name));
     const char *const argv[] = {program, "devices", "--probe", "--device", selector, NULL};
     const rs_command command = {.argv = argv, .variable = variable, .patience = patience};
-    const rescl_status how = rs_command_run(&command);
+    int ended = -1;
+    const rescl_status how = rs_command_run(&command, &ended);
     if (how == RESCL_ERR_MEMORY) {
         st = how;
         goto out;
     }
-    *lasts = how == RESCL_OK || how == RESCL_ERR_UNSUPPORTED || how == RESCL_ERR_DEVICE;
+    *lasts = would_end_so_again(ended);
     snprintf(reason, 256, "%s%s",
              how == RESCL_ERR_DEVICE || how == RESCL_ERR_INTERRUPTED
                  ? "tried in a process of its own: "
@@ -276,18 +295,33 @@ out:
     return st;
 }
 
+rescl_status rs_engine_key(const rs_hw *hw, rs_engine e, rs_cache_key *out)
+{
+    rescl_status st = RESCL_OK;
+    const rescl_device_info *is = &hw->info;
+    rs_source source = {0};
+    char *options = NULL;
+    RS_TRY(rs_source_load(&source, "engine"));
+    RS_OOM(options =
+               rs_strf("probe of %s, sub-groups of %u, vectors of %u, groups of %zu, local %llu",
+                       engines[e].name, is->subgroup, is->float_width, is->max_group,
+                       (unsigned long long)is->local_bytes));
+    rs_cache_key_make(hw, source.text.text, options, out);
+out:
+    rs_source_fini(&source);
+    free(options);
+    return st;
+}
+
 /* rs_engine_try, unless the cache knows what would come of it: "" or why not. */
 static rescl_status try_once(const rs_hw *hw, rs_engine e, char reason[256])
 {
     rescl_status st = RESCL_OK;
-    rs_source source = {0};
     rs_cache_key key;
-    char *known = NULL, *options = NULL;
+    char *known = NULL;
     size_t bytes = 0;
     bool lasts = false;
-    RS_TRY(rs_source_load(&source, "engine"));
-    RS_OOM(options = rs_strf("probe of %s, sub-groups of %u", engines[e].name, hw->info.subgroup));
-    rs_cache_key_make(hw, source.text.text, options, &key);
+    RS_TRY(rs_engine_key(hw, e, &key));
     if (rs_cache_try_load(&key, &known, &bytes) && bytes > 0 && bytes <= 256 &&
         known[bytes - 1] == '\0') {
         snprintf(reason, 256, "%s", known);
@@ -299,9 +333,7 @@ static rescl_status try_once(const rs_hw *hw, rs_engine e, char reason[256])
     rs_log(RESCL_LOG_DEBUG, "engine %s on %s: %s", engines[e].name, hw->info.name,
            reason[0] ? reason : "usable");
 out:
-    rs_source_fini(&source);
     free(known);
-    free(options);
     return st;
 }
 

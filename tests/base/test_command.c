@@ -6,27 +6,33 @@
 #include <stdlib.h>
 #include <string.h>
 
+static int ended; /* of the last one */
+
 static rescl_status shell(const char *script, const char *variable, unsigned patience)
 {
     const char *const argv[] = {"/bin/sh", "-c", script, NULL};
     const rs_command c = {.argv = argv, .variable = variable, .patience = patience};
-    return rs_command_run(&c);
+    return rs_command_run(&c, &ended);
 }
 
 static void tells_how_it_ended(void **state)
 {
     (void)state;
     assert_ok(shell("echo much; echo more >&2; exit 0", NULL, 60));
+    assert_int_equal(ended, 0);
     assert_fails(shell("echo first >&2; echo the last >&2; echo >&2; exit 3", NULL, 60),
                  RESCL_ERR_UNSUPPORTED, "the last");
     assert_null(strstr(rescl_last_error()->message, "first"));
     assert_fails(shell("exit 3", NULL, 60), RESCL_ERR_UNSUPPORTED, "exit status 3");
+    assert_int_equal(ended, 3);
     assert_fails(shell("echo then >&2; kill -SEGV $$", NULL, 60), RESCL_ERR_DEVICE, "signal 11",
                  "then");
+    assert_int_equal(ended, 128 + 11);
     assert_fails(shell("kill -TERM $$", NULL, 60), RESCL_ERR_INTERRUPTED, "signal 15");
     const char *const nowhere[] = {"/nowhere/at/all", NULL};
     const rs_command c = {.argv = nowhere, .patience = 60};
-    assert_fails(rs_command_run(&c), RESCL_ERR_IO, "/nowhere/at/all");
+    assert_fails(rs_command_run(&c, &ended), RESCL_ERR_IO, "/nowhere/at/all");
+    assert_int_equal(ended, -1);
 }
 
 /* More than a pipe holds does not stop it, nor a process that outlives it. */
@@ -47,6 +53,8 @@ static void ends_what_takes_too_long(void **state)
     (void)state;
     const uint64_t begin = rs_clock_ns();
     assert_fails(shell("exec sleep 600", NULL, 1), RESCL_ERR_INTERRUPTED, "more than 1 seconds");
+    assert_fails(shell("while :; do echo and on >&2; done", NULL, 1), RESCL_ERR_INTERRUPTED,
+                 "more than 1 seconds");
     assert_true(rs_clock_ns() - begin < 500ull * 1000000000u);
 }
 

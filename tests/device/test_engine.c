@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static void with_engines(const char *list, unsigned want, bool emulated)
@@ -78,6 +80,53 @@ static void are_told_with_the_reason_why_not(void **state)
                  RESCL_ERR_ARG, "1000");
 }
 
+/* Vectors, groups and local memory may be limited by the environment, which the trial inherits. */
+static void are_known_for_a_device_as_it_is_limited(void **state)
+{
+    (void)state;
+    const rs_hw *is = test_dev->hw;
+    rs_hw limited[4] = {*is, *is, *is, *is};
+    rs_cache_key key[5];
+    limited[0].info.float_width = 2;
+    limited[1].info.max_group = 3;
+    limited[2].info.local_bytes = 5;
+    limited[3].info.subgroup = 7;
+    for (size_t i = 0; i < RS_COUNT(key); i++)
+        assert_ok(rs_engine_key(i == 0 ? is : &limited[i - 1], RS_ENGINE_x86_bf16, &key[i]));
+    for (size_t i = 0; i < RS_COUNT(key); i++)
+        for (size_t k = 0; k < i; k++)
+            assert_memory_not_equal(&key[i], &key[k], sizeof *key);
+}
+
+static void bf16_needs_whole_vectors(void **state)
+{
+    rescl_engine engine[RS_ENGINE_COUNT];
+    rs_caps caps = {0};
+    rs_hw hw = *test_dev->hw;
+    (void)state;
+    unsetenv("RESCL_ENGINES");
+    hw.info.type = RESCL_DEVICE_CPU;
+    hw.info.float_width = 8;
+    hw.quirks |= RS_QUIRK_ASSEMBLY;
+    assert_ok(rs_engines_find(&hw, &caps, engine));
+    assert_non_null(strstr(engine[RS_ENGINE_x86_bf16].reason, "vectors of 16"));
+}
+
+/* From its first step on, before a driver is asked for anything. */
+static void trials_are_limited(void **state)
+{
+    (void)state;
+    struct rlimit core;
+    rescl_runtime *rt = NULL;
+    setenv("RESCL_PROBE_ENGINE", "nv_tf32", 1);
+    assert_ok(rescl_runtime_create(&rt));
+    unsetenv("RESCL_PROBE_ENGINE");
+    assert_true(alarm(0) > 0);
+    assert_int_equal(getrlimit(RLIMIT_CORE, &core), 0);
+    assert_int_equal(core.rlim_cur, 0);
+    rescl_runtime_destroy(rt);
+}
+
 static void try_engine(rs_engine e, unsigned patience, const char *says, bool want_lasts)
 {
     char reason[256];
@@ -111,6 +160,20 @@ static void remove_trials(const char *folder)
     setenv("RESCL_KERNEL_DIR", TEST_KERNELS, 1);
 }
 
+/* A folder in the place of engine.cl: files are mended, and what came of it is not the device's fault. */
+static void try_without_source(void)
+{
+    char folder[64] = "/tmp/rescl-engine-XXXXXX", path[96];
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/engine.cl", folder);
+    assert_int_equal(mkdir(path, 0700), 0);
+    setenv("RESCL_KERNEL_DIR", folder, 1);
+    try_engine(RS_ENGINE_nv_tf32, 120, "not a regular file", false);
+    rmdir(path);
+    rmdir(folder);
+    setenv("RESCL_KERNEL_DIR", TEST_KERNELS, 1);
+}
+
 /* In a process of its own, which a crash or an endless loop ends, and not this one. */
 static void are_tried_apart(void **state)
 {
@@ -132,6 +195,7 @@ static void are_tried_apart(void **state)
     try_engine(RS_ENGINE_nv_f16, LONG, "crashed", true);
     try_engine(RS_ENGINE_amd_mfma, SHORT, "more than 3 seconds", false);
     remove_trials(folder);
+    try_without_source();
 }
 
 int main(void)
@@ -140,6 +204,9 @@ int main(void)
         cmocka_unit_test(are_those_that_the_environment_lists),
         cmocka_unit_test(are_emulated_as_the_architecture_has_them),
         cmocka_unit_test(are_told_with_the_reason_why_not),
+        cmocka_unit_test(are_known_for_a_device_as_it_is_limited),
+        cmocka_unit_test(bf16_needs_whole_vectors),
+        cmocka_unit_test(trials_are_limited),
         cmocka_unit_test(are_tried_apart),
     };
     return cmocka_run_group_tests_name("engine", tests, test_device_setup, test_device_teardown);
