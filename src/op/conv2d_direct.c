@@ -124,6 +124,12 @@ static size_t expect(const rs_problem *p, rs_pass pass, const rs_caps *caps, rs_
     const size_t weights = rs_conv_weight_count(&v);
     const double parts = pass == RS_BWD_PARAMS ? (double)weight_parts(&v, caps) : 1.0;
     const double results = (double)(pass == RS_FWD ? dst : pass == RS_BWD_DATA ? src : weights);
+    const double src_bytes = (double)rs_dtype_bytes(p->src_type[0]);
+    const double dst_bytes = (double)rs_dtype_bytes(p->dst_type);
+    const double result_bytes = pass == RS_FWD        ? dst_bytes
+                                : pass == RS_BWD_DATA ? src_bytes
+                                                      : (double)sizeof(float);
+    const double read_bytes = pass == RS_BWD_DATA ? dst_bytes : src_bytes; /* for a term */
     const double terms = (double)dst * (double)(v.r * v.s * rs_conv_group_in(&v)) / results / parts;
     const rs_work work = {.groups = ceil(parts * results / ITEMS),
                           .items = ITEMS,
@@ -131,9 +137,10 @@ static size_t expect(const rs_problem *p, rs_pass pass, const rs_caps *caps, rs_
                           .steps = ceil(terms / AHEAD),
                           .step_fmas = ITEMS * AHEAD,
                           .share = 1.0 / 8,
-                          .group_bytes = sizeof(float) * ITEMS * terms,
-                          .bytes =
-                              sizeof(float) * ((double)(src + dst + weights) + parts * results)};
+                          .group_bytes = read_bytes * ITEMS * terms,
+                          .bytes = src_bytes * (double)src + dst_bytes * (double)dst +
+                                   sizeof(float) * (double)weights +
+                                   result_bytes * parts * results};
     double ns = rs_roofline_ns(caps, &work);
     if (parts > 1.0)
         ns += rs_roofline_copy_ns(caps, sizeof(float) * (parts + 1.0) * results);
