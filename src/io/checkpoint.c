@@ -440,8 +440,9 @@ static bool get_schedule(const json_t *all, rs_ckpt_progress *p)
 /* Only runs in fp16 have one. */
 static bool get_loss_scale(const json_t *o, rs_loss_scale *out)
 {
-    return !o || (get_real(o, "scale", &out->scale) && out->scale > 0.0 && isfinite(out->scale) &&
-                  get_count(o, "good", &out->good) && get_count(o, "skipped", &out->skipped));
+    return !o || (get_real(o, "scale", &out->scale) && out->scale >= RS_LOSS_SCALE_LEAST &&
+                  out->scale <= RS_LOSS_SCALE_MOST && get_count(o, "good", &out->good) &&
+                  out->good < RS_LOSS_SCALE_STEPS && get_count(o, "skipped", &out->skipped));
 }
 
 static rescl_status parse_training(rs_checkpoint *c)

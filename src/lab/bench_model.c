@@ -78,17 +78,15 @@ static rescl_status train(bench *b, const rs_rates *rates)
     rs_store *store = b->replica->store;
     const bool scaled = b->o->precision == RESCL_PRECISION_FP16;
     rs_step step = RS_STEP(0, b->step);
-    bool finite = true;
+    bool good = true;
 
     step.scale = scaled ? b->scale.scale : 1.0;
     RS_TRY(rs_net_backward(b->net, &step, NULL));
     if (scaled) {
         RS_TRY(rs_store_unscale(store, step.scale));
-        RS_TRY(rs_store_grads_finite(store, &finite));
-        RS_FAIL_IF(!rs_loss_scale_next(&b->scale, finite), RESCL_ERR_NUMERIC,
-                   "bench: gradients are not finite whatever the loss is scaled by");
+        RS_TRY(rs_store_judge(store, &b->scale, &good));
     }
-    if (finite)
+    if (good)
         RS_TRY(rs_store_update(store, rates, b->step + 1));
 out:
     return st;

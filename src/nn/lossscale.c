@@ -13,7 +13,7 @@ bool rs_loss_scale_next(rs_loss_scale *s, bool finite)
         s->good = 0;
         s->skipped++;
     } else if (++s->good == RS_LOSS_SCALE_STEPS) {
-        s->scale *= 2;
+        s->scale = s->scale < RS_LOSS_SCALE_MOST ? s->scale * 2 : s->scale;
         s->good = 0;
     }
     return true;
@@ -55,13 +55,15 @@ out:
     return st;
 }
 
-rescl_status rs_store_grads_finite(rs_store *s, bool *finite)
+rescl_status rs_store_judge(rs_store *s, rs_loss_scale *scale, bool *good)
 {
     rescl_status st = RESCL_OK;
     uint32_t overflow = 0;
 
     RS_TRY(rs_read(s->dev, s->overflow, 0, &overflow, sizeof overflow));
-    *finite = overflow == 0;
+    *good = overflow == 0;
+    RS_FAIL_IF(!rs_loss_scale_next(scale, *good), RESCL_ERR_NUMERIC,
+               "gradients are not finite at a loss scale of %g, the least", scale->scale);
 out:
     return st;
 }

@@ -12,7 +12,8 @@
 #include "net.h"
 
 #define RS_LOSS_SCALE_FIRST 65536.0
-#define RS_LOSS_SCALE_LEAST 1.0 /* what is not finite with less is not the scale's fault */
+#define RS_LOSS_SCALE_LEAST 1.0     /* what is not finite with less is not the scale's fault */
+#define RS_LOSS_SCALE_MOST  0x1p100 /* where all gradients are 0 it would double without end */
 #define RS_LOSS_SCALE_STEPS 2000
 
 typedef struct rs_loss_scale {
@@ -29,7 +30,8 @@ bool rs_loss_scale_next(rs_loss_scale *s, bool finite);
 rescl_status rs_store_prepare_unscale(rs_store *s) RESCL_CHECK;
 /* Enqueues: divides the gradients by the scale that they were made with. */
 rescl_status rs_store_unscale(rs_store *s, double scale) RESCL_CHECK;
-/* Whether all gradients were finite then. Waits for them. */
-rescl_status rs_store_grads_finite(rs_store *s, bool *finite) RESCL_CHECK;
+/* Waits for that, and gives the next step's scale: *good, the gradients were finite and the update is
+ * to be made. RESCL_ERR_NUMERIC where they are not at the least scale. */
+rescl_status rs_store_judge(rs_store *s, rs_loss_scale *scale, bool *good) RESCL_CHECK;
 
 #endif

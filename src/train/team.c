@@ -210,9 +210,11 @@ static rescl_status judge_gradients(rs_team *t, bool *good)
     rescl_status st = RESCL_OK;
     const char *layer = NULL;
 
-    RS_TRY(spoil(t, rs_store_grads_finite(t->replica->store, good)));
-    if (rs_loss_scale_next(&t->scale, *good))
+    st = rs_store_judge(t->replica->store, &t->scale, good);
+    if (st != RESCL_ERR_NUMERIC) {
+        st = spoil(t, st);
         goto out;
+    }
     RS_TRY(rs_team_find_nonfinite(t, &layer));
     RS_FAIL(
         RESCL_ERR_NUMERIC,

@@ -161,7 +161,7 @@ static rescl_status create_team(rescl_trainer *t, rescl_device *device)
     RS_TRY(compare_plans(t));
     for (int i = 0; t->resume_path && i < rs_team_states(t->team); i++)
         RS_TRY(rs_team_upload_state(t->team, i, &t->state[i]));
-    if (t->progress.scale.scale > 0.0)
+    if (t->precision == RESCL_PRECISION_FP16 && t->progress.scale.scale > 0.0)
         rs_team_set_loss_scale(t->team, &t->progress.scale);
     t->progress.scale = *rs_team_loss_scale(t->team);
 out:

@@ -93,16 +93,21 @@ static const rs_ckpt_progress progress = {.epoch = 3,
                                           .best_loss = 1e300,
                                           .schedule = {1.0, 0.1 + 0.2, 0.0, 7.0}};
 
-static void write_training(fixture *f, const json_t *options)
+static void write_progress(fixture *f, const rs_ckpt_progress *p, const json_t *options)
 {
     const rs_ckpt_training training = {
-        .progress = progress,
+        .progress = *p,
         .data = {.name = "handsigns", .count = 1080, .fingerprint = "0123456789abcdef"},
         .nstates = 2,
         .state_name = state_names,
         .state = f->state,
         .options = options};
     assert_ok(rs_checkpoint_write(f->path, f->graph, &f->weights, &about, &training));
+}
+
+static void write_training(fixture *f, const json_t *options)
+{
+    write_progress(f, &progress, options);
 }
 
 static void check_same(const rs_weights *a, const rs_weights *b)
@@ -253,6 +258,32 @@ static void refuses_damaged_metadata(void **state)
     }
 }
 
+/* Only those that a run in fp16 comes to. */
+static void refuses_other_loss_scales(void **state)
+{
+    fixture *f = *state;
+    static const struct {
+        double scale;
+        uint64_t good;
+        rescl_status status;
+    } cases[] = {{1.0, 1999, RESCL_OK},          {0x1p100, 0, RESCL_OK},
+                 {0.5, 0, RESCL_ERR_FORMAT},     {1e-300, 0, RESCL_ERR_FORMAT},
+                 {0x1p101, 0, RESCL_ERR_FORMAT}, {65536.0, 2000, RESCL_ERR_FORMAT}};
+    json_t *options = json_object();
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        rs_ckpt_progress p = progress;
+        rs_checkpoint *c = NULL;
+        p.scale = (rs_loss_scale){.scale = cases[i].scale, .good = cases[i].good, .skipped = 3};
+        write_progress(f, &p, options);
+        const rescl_status st = rs_checkpoint_open(f->path, &c);
+        assert_int_equal(st, cases[i].status);
+        if (c)
+            assert_memory_equal(&rs_checkpoint_progress(c)->scale, &p.scale, sizeof p.scale);
+        rs_checkpoint_close(c);
+    }
+    json_decref(options);
+}
+
 static void reads_other_programs_files(void **state)
 {
     fixture *f = *state;
@@ -281,9 +312,13 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(reads_what_it_wrote),        TEST(writes_weights_only),
-        TEST(refuses_another_graph),      TEST(refuses_damaged_metadata),
-        TEST(reads_other_programs_files), TEST(refuses_numbers_it_cannot_store),
+        TEST(reads_what_it_wrote),
+        TEST(writes_weights_only),
+        TEST(refuses_another_graph),
+        TEST(refuses_damaged_metadata),
+        TEST(refuses_other_loss_scales),
+        TEST(reads_other_programs_files),
+        TEST(refuses_numbers_it_cannot_store),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -40,6 +40,15 @@ static void ends_at_the_least(void **state)
     assert_true(rs_loss_scale_next(&s, true));
 }
 
+static void ends_at_the_most(void **state)
+{
+    rs_loss_scale s = {.scale = RS_LOSS_SCALE_MOST, .good = RS_LOSS_SCALE_STEPS - 1};
+    (void)state;
+
+    assert_true(rs_loss_scale_next(&s, true));
+    assert_true(s.scale == RS_LOSS_SCALE_MOST && s.good == 0);
+}
+
 /* Gradients of a scaled loss, by their own numbers: 65536 times what is wanted. */
 static void set_gradients(rs_store *s, const rs_weights *w, double scale)
 {
@@ -57,7 +66,8 @@ static void unscales_and_finds(void **state)
     rs_graph *g = kit_graph(8, 8, 3, &x);
     rs_store *s = NULL;
     rs_weights w, got;
-    bool finite = false;
+    rs_loss_scale scale = {.scale = RS_LOSS_SCALE_FIRST};
+    bool good = false;
     (void)state;
 
     kit_finish(g, kit_bn(g, "b1", kit_conv(g, "c1", x, 5, 3, 1)), 7);
@@ -67,8 +77,8 @@ static void unscales_and_finds(void **state)
     assert_ok(rs_store_prepare_unscale(s));
     set_gradients(s, &w, 65536.0);
     assert_ok(rs_store_unscale(s, 65536.0));
-    assert_ok(rs_store_grads_finite(s, &finite));
-    assert_true(finite);
+    assert_ok(rs_store_judge(s, &scale, &good));
+    assert_true(good);
     assert_ok(rs_store_download_grads(s, &got));
     for (size_t i = 0; i < w.count; i++)
         for (size_t k = 0; g->param[i].trainable && k < w.elems[i]; k++)
@@ -80,13 +90,19 @@ static void unscales_and_finds(void **state)
             w.data[i][at == 1 ? w.elems[i] / 2 : at == 2 ? w.elems[i] - 1 : 0] = bad[b];
             assert_ok(rs_store_write_param(s, (size_t)i, true, w.data[i]));
             assert_ok(rs_store_unscale(s, 2.0));
-            assert_ok(rs_store_grads_finite(s, &finite));
-            assert_false(finite);
+            assert_ok(rs_store_judge(s, &scale, &good));
+            assert_false(good);
         }
     set_gradients(s, &w, 1.0);
     assert_ok(rs_store_unscale(s, 2.0));
-    assert_ok(rs_store_grads_finite(s, &finite));
-    assert_true(finite); /* what one step met is not the next one's */
+    assert_ok(rs_store_judge(s, &scale, &good));
+    assert_true(good); /* what one step met is not the next one's */
+    assert_true(scale.skipped == 3 * RS_COUNT(bad) && scale.good == 1);
+    scale.scale = RS_LOSS_SCALE_LEAST;
+    w.data[0][0] = NAN;
+    assert_ok(rs_store_write_param(s, 0, true, w.data[0]));
+    assert_ok(rs_store_unscale(s, 1.0));
+    assert_fails(rs_store_judge(s, &scale, &good), RESCL_ERR_NUMERIC, "the least");
     rs_weights_fini(&w);
     rs_weights_fini(&got);
     rs_store_destroy(s);
@@ -98,6 +114,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(halves_and_doubles),
         cmocka_unit_test(ends_at_the_least),
+        cmocka_unit_test(ends_at_the_most),
         cmocka_unit_test(unscales_and_finds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -44,11 +44,12 @@ static double step(const rs_graph *g, const rs_weights *w, rescl_precision preci
     *loss = net_forward_loss(&f, pixels, labels, 1);
     assert_ok(rs_net_backward(f.net, &(rs_step){1, 1, scale, 1.0}, NULL));
     if (scale > 1.0) {
-        bool finite = false;
+        rs_loss_scale s = {.scale = scale};
+        bool good = false;
         assert_ok(rs_store_prepare_unscale(f.store));
         assert_ok(rs_store_unscale(f.store, scale));
-        assert_ok(rs_store_grads_finite(f.store, &finite));
-        assert_true(finite);
+        assert_ok(rs_store_judge(f.store, &s, &good));
+        assert_true(good);
     }
     net_grads(&f, g, grads);
     for (size_t i = 0; want && i < want->count; i++)

@@ -102,6 +102,54 @@ static void keeps_the_loss_scale(void **state)
     rs_checkpoint_close(c);
 }
 
+/* Writes a loss scale into a checkpoint's training metadata, JSON within that of the file's head. */
+static void put_loss_scale(const char *file)
+{
+    static const char
+        before[] = "\\\"plan\\\":",
+        inserted[] =
+            "\\\"loss_scale\\\":{\\\"scale\\\":1024.0,\\\"good\\\":0,\\\"skipped\\\":0},     ";
+    char *data = NULL;
+    size_t bytes = 0;
+    uint64_t head = 0;
+    assert_ok(rs_file_read(file, 64 << 20, &data, &bytes));
+    memcpy(&head, data, sizeof head);
+    const char *at = strstr(data + sizeof head, before);
+    assert_non_null(at);
+    const size_t begin = (size_t)(at - data), more = sizeof inserted - 1;
+    assert_int_equal(more % 8, 0); /* the tensors behind it stay aligned */
+    char *longer = malloc(bytes + more);
+    assert_non_null(longer);
+    memcpy(longer, data, begin);
+    memcpy(longer + begin, inserted, more);
+    memcpy(longer + begin + more, at, bytes - begin);
+    head += more;
+    memcpy(longer, &head, sizeof head);
+    assert_ok(rs_file_write(file, longer, bytes + more));
+    free(longer);
+    free(data);
+}
+
+/* A damaged or foreign file may name one: only fp16 scales the loss. */
+static void only_fp16_takes_a_loss_scale(void **state)
+{
+    (void)state;
+    char dir[512], file[512];
+    rs_checkpoint *c = NULL;
+    path_in(dir, rs_test_dir, "bf16-part");
+    path_in(file, dir, "weights/last.safetensors");
+    put_loss_scale(file);
+    assert_ok(rs_checkpoint_open(file, &c));
+    assert_true(rs_checkpoint_progress(c)->scale.scale == 1024.0);
+    rs_checkpoint_close(c);
+    train_run r = run_in("bf16", dir);
+    r.options.resume = dir;
+    r.options.epochs = 3;
+    train_do(&r);
+    assert_ok(r.status);
+    assert_true(r.last_epoch.loss_scale == 0.0);
+}
+
 static void other_precisions_do_not_resume(void **state)
 {
     (void)state;
@@ -300,6 +348,7 @@ int main(void)
         cmocka_unit_test(stays_close_to_fp32),
         cmocka_unit_test(resumes_with_the_same_bits),
         cmocka_unit_test(keeps_the_loss_scale),
+        cmocka_unit_test(only_fp16_takes_a_loss_scale),
         cmocka_unit_test(other_precisions_do_not_resume),
         cmocka_unit_test(tf32_is_told_of),
         cmocka_unit_test(recovers_from_overflow),
