@@ -25,7 +25,7 @@ typedef struct rescl_bench_options {
     /** rescl_bench_model, rescl_bench_step: the input goes up anew for each step, while the device works
      * on the one before, as in training on a data set; else it lies on the device from the first on. */
     bool host_input;
-    rescl_precision precision; /**< default RESCL_PRECISION_FP32 */
+    const char *precision; /**< a rescl_precision_name(); default "fp32", which NULL is, too */
 } rescl_bench_options;
 
 RESCL_API void rescl_bench_options_init(rescl_bench_options *out, size_t struct_size);

@@ -28,7 +28,7 @@ typedef struct rescl_tune_options {
     const char *output; /**< the file; NULL: rescl_tune_path */
     double time_limit; /**< seconds; 0: none. Then nothing new begins; what was measured is kept. */
     bool force; /**< measure what the file has a choice for, too; with `impl` that is so anyway */
-    rescl_precision precision; /**< default RESCL_PRECISION_FP32 */
+    const char *precision; /**< a rescl_precision_name(); default "fp32", which NULL is, too */
 } rescl_tune_options;
 
 RESCL_API void rescl_tune_options_init(rescl_tune_options *out, size_t struct_size);

@@ -25,7 +25,7 @@ rescl_bench_options cli_bench_options(const cli_args *args, const char *model, s
     o.repeats = cli_size(args, OPT_repeats);
     o.min_seconds = cli_real(args, OPT_min_seconds);
     o.host_input = strcmp(args->value[OPT_inputs].words[0], "host") == 0;
-    o.precision = cli_precision(args);
+    o.precision = rescl_precision_name(cli_precision(args));
     return o;
 }
 
@@ -38,7 +38,7 @@ static json_t *row_json(const rescl_bench_options *o, const rescl_bench_model_ro
     cli_json_set(j, "size", json_integer((json_int_t)o->size));
     cli_json_set(j, "batch", json_integer((json_int_t)o->batch));
     cli_json_set(j, "input", json_string(o->host_input ? "host" : "device"));
-    cli_json_set(j, "precision", json_string(rescl_precision_name(o->precision)));
+    cli_json_set(j, "precision", json_string(o->precision));
     cli_json_set(j, "opt", o->train ? cli_json_string(o->opt) : json_null());
     cli_json_set(j, "device", cli_json_string(device));
     cli_json_set(j, "img_s", cli_json_real(row->img_s));
@@ -61,7 +61,7 @@ static void row_table(cli_table *t, const rescl_bench_options *o, const rescl_be
     cli_table_add(t, "%zu", o->size);
     cli_table_add(t, "%zu", o->batch);
     cli_table_add(t, "%s", o->host_input ? "host" : "device");
-    cli_table_add(t, "%s", rescl_precision_name(o->precision));
+    cli_table_add(t, "%s", o->precision);
     cli_table_add(t, "%s", device);
     cli_table_add(t, "%.1f", row->img_s);
     cli_table_add(t, "%.3f", row->median_ms);
@@ -78,7 +78,7 @@ static int bench_one(rescl_device *device, const rescl_bench_options *o, const c
                      cli_table *t, json_t *list)
 {
     cli_note("%s %s size %zu batch %zu, %s, input on the %s ...", o->model,
-             o->train ? "train" : "infer", o->size, o->batch, rescl_precision_name(o->precision),
+             o->train ? "train" : "infer", o->size, o->batch, o->precision,
              o->host_input ? "host" : "device");
     rescl_bench_model_row row;
     rescl_status st = rescl_bench_model(device, o, &row);

@@ -202,7 +202,7 @@ static rescl_status tune_all(const cli_args *args, rescl_device *device, const c
     o->repeats = cli_size(args, OPT_tune_repeats);
     o->min_seconds = cli_real(args, OPT_tune_min_seconds);
     o->force = cli_bool(args, OPT_force);
-    o->precision = cli_precision(args);
+    o->precision = rescl_precision_name(cli_precision(args));
     o->output = path;
     for (; i < all && st == RESCL_OK && (i == 0 || !cli_limit_passed(&limit)); i++) {
         const size_t mode = i % modes->count, rest = i / modes->count;

@@ -28,7 +28,8 @@ void rescl_bench_options_init(rescl_bench_options *out, size_t struct_size)
                                        .opt = "sgd",
                                        .warmup = 2,
                                        .repeats = 7,
-                                       .min_seconds = 1.0};
+                                       .min_seconds = 1.0,
+                                       .precision = "fp32"};
     rs_options_init(out, struct_size, &usual, sizeof usual);
 }
 
@@ -42,6 +43,7 @@ typedef struct bench {
     int32_t *labels;
     float table[3][256];
     uint64_t step;
+    rescl_precision precision;
     rs_loss_scale scale; /* of fp16 */
 } bench;
 
@@ -76,7 +78,7 @@ static rescl_status train(bench *b, const rs_rates *rates)
 {
     rescl_status st = RESCL_OK;
     rs_store *store = b->replica->store;
-    const bool scaled = b->o->precision == RESCL_PRECISION_FP16;
+    const bool scaled = b->precision == RESCL_PRECISION_FP16;
     rs_step step = RS_STEP(0, b->step);
     bool good = true;
 
@@ -142,12 +144,14 @@ static rescl_status open_bench(bench *b)
                                        .name = o->model,
                                        .classes = o->classes,
                                        .image_size = o->size};
-    rs_replica_options plan = {.precision = o->precision};
+    rs_replica_options plan = {0};
     const rs_optim_def *optimiser = NULL;
     rs_optim_hyper hyper;
 
     RS_FAIL_IF(o->batch == 0 || o->repeats == 0, RESCL_ERR_ARG,
                "bench: batch %zu, repeats %zu: expected at least 1", o->batch, o->repeats);
+    RS_TRY(rs_precision_take(o->precision, &b->precision));
+    plan.precision = b->precision;
     RS_TRY(rs_optim_find(o->opt ? o->opt : "sgd", &optimiser));
     hyper = rs_optim_default(optimiser);
     b->scale.scale = RS_LOSS_SCALE_FIRST;

@@ -292,6 +292,7 @@ rescl_status rescl_bench_ops(rescl_device *device, const rescl_bench_options *op
     rescl_bench_options o;
     rescl_model_options about = {0};
     rescl_model *model = NULL;
+    rescl_precision precision = RESCL_PRECISION_FP32;
     rs_worklist list = {0};
 
     rescl_bench_options_default(&o);
@@ -300,8 +301,9 @@ rescl_status rescl_bench_ops(rescl_device *device, const rescl_bench_options *op
     about.classes = o.classes;
     about.image_size = o.size;
     RS_TRY(check_options(&o, o.batch, impl));
+    RS_TRY(rs_precision_take(o.precision, &precision));
     RS_TRY(rs_model_build(&about, &model));
-    rs_graph_set_precision(model->graph, o.precision);
+    rs_graph_set_precision(model->graph, precision);
     RS_TRY(rs_worklist_add_graph(&list, model->graph, o.batch, o.train));
     RS_TRY(bench_list(device, &o, &list, &to));
 out:
@@ -319,15 +321,17 @@ rescl_status rescl_bench_product(rescl_device *device, size_t m, size_t n, size_
     const rs_shape a = rs_shape_2(m, k);
     const rs_dense_attr attr = {.units = n};
     rescl_bench_options o;
+    rescl_precision precision = RESCL_PRECISION_FP32;
     rs_problem p;
     rs_worklist list = {0};
 
     rescl_bench_options_default(&o);
     RS_TRY(rs_options_take(&o, sizeof o, options, "rescl_bench_options"));
     RS_TRY(check_options(&o, 1, impl));
+    RS_TRY(rs_precision_take(o.precision, &precision));
     RS_TRY(rs_problem_init(&p, &rs_op_dense, &attr, o.train, &a, 1));
-    p.src_type[0] = p.dst_type = rs_precision_storage(o.precision);
-    p.math = o.precision == RESCL_PRECISION_TF32 ? RS_MATH_TF32 : RS_MATH_F32;
+    p.src_type[0] = p.dst_type = rs_precision_storage(precision);
+    p.math = precision == RESCL_PRECISION_TF32 ? RS_MATH_TF32 : RS_MATH_F32;
     RS_TRY(rs_worklist_add_layer(&list, &p, true));
     RS_TRY(bench_list(device, &o, &list, &to));
 out:

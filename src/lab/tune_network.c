@@ -32,7 +32,8 @@ void rescl_tune_options_init(rescl_tune_options *out, size_t struct_size)
                                       .params = true,
                                       .repeats = 7,
                                       .min_seconds = 0.1,
-                                      .margin = 0.03};
+                                      .margin = 0.03,
+                                      .precision = "fp32"};
     rs_options_init(out, struct_size, &usual, sizeof usual);
 }
 
@@ -211,6 +212,7 @@ rescl_status rescl_tune(rescl_device *device, const rescl_tune_options *options,
     rescl_tune_options o;
     rescl_model_options about = {0};
     rescl_model *model = NULL;
+    rescl_precision precision = RESCL_PRECISION_FP32;
     tuning t = {.dev = device, .o = &o, .fn = fn, .user = user};
 
     rescl_tune_options_default(&o);
@@ -220,13 +222,14 @@ rescl_status rescl_tune(rescl_device *device, const rescl_tune_options *options,
     about.classes = o.classes;
     about.image_size = o.size;
     RS_TRY(check_options(&o));
+    RS_TRY(rs_precision_take(o.precision, &precision));
     if (o.output)
         RS_OOM(t.path = strdup(o.output));
     else
         RS_TRY(rs_tune_path(info, &t.path));
     RS_TRY(read_old(&t.table, t.path, info));
     RS_TRY(rs_model_build(&about, &model));
-    RS_TRY(rs_worklist_add_network(&t.list, device, model->graph, o.batch, o.train, o.precision));
+    RS_TRY(rs_worklist_add_network(&t.list, device, model->graph, o.batch, o.train, precision));
     RS_TRY(sort_out(&t));
     if (t.opens > 0)
         RS_TRY(tune_open(&t));

@@ -133,6 +133,8 @@ rescl_status rs_graph_fuse(const rs_graph *g, bool inference, rs_graph **out) RE
 void rs_graph_set_precision(rs_graph *g, rescl_precision precision);
 /* How most values are stored then. */
 rs_dtype rs_precision_storage(rescl_precision precision);
+/* The precision of that name; NULL: fp32. */
+rescl_status rs_precision_take(const char *name, rescl_precision *out) RESCL_CHECK;
 /* All names, ended by NULL. */
 const char *const *rs_precision_names(void);
 

@@ -39,6 +39,11 @@ out:
     return st;
 }
 
+rescl_status rs_precision_take(const char *name, rescl_precision *out)
+{
+    return rescl_precision_find(name ? name : names[RESCL_PRECISION_FP32], out);
+}
+
 rs_dtype rs_precision_storage(rescl_precision precision)
 {
     return precision == RESCL_PRECISION_BF16   ? RS_BF16

@@ -213,6 +213,16 @@ static void serves_callers_of_other_versions(void **state)
     o.repeats = 0;
     assert_ok(rescl_bench_model(rs_test_device(), &o, &row));
     assert_true(row.repeats >= 7);
+    o = small(false);
+    o.struct_size =
+        offsetof(rescl_bench_options, precision); /* what lies behind it is not looked at */
+    memset(&o.precision, 0xff, sizeof o.precision);
+    assert_ok(rescl_bench_model(rs_test_device(), &o, &row));
+    o = small(false);
+    o.precision = NULL;
+    assert_ok(rescl_bench_model(rs_test_device(), &o, &row));
+    o.precision = "bf61";
+    assert_fails(rescl_bench_model(rs_test_device(), &o, &row), RESCL_ERR_ARG, "bf61", "bf16");
     o.struct_size = 0;
     assert_fails(rescl_bench_model(rs_test_device(), &o, &row), RESCL_ERR_ARG,
                  "rescl_bench_options_default");
