@@ -35,6 +35,7 @@ set(rs_slow_tests
     op.conv2d.winograd.width4
     op.conv2d.winograd.width4.unit1
     op.conv2d.winograd.width8
+    op.conv2d_packed.pairs
     op.conv2d_shapes
     op.conv2d_shapes.gpu
     op.conv2d_shapes.packed_gemm.width4

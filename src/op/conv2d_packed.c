@@ -48,9 +48,8 @@ typedef struct tiles {
     int want;     /* groups on the whole device */
     bool moments; /* those of what the product makes are wanted */
     bool narrow;  /* activations of 16 bits */
-    bool bf16;    /* panels in pairs of bf16 */
     bool packs;   /* groups of the product pack their own panels */
-    bool engine;  /* that multiplies such pairs: windows in bf16, too */
+    bool engine;  /* that multiplies pairs of bf16: those are windows and panels */
     bool emulates;
 } tiles;
 
@@ -60,27 +59,26 @@ static int row_values(const tiles *t)
     return t->kc + (t->kc > SHALLOW_KC ? 80 : 16);
 }
 
+/* Of a number in the scratch or in a panel. */
+static size_t number_bytes(const tiles *t)
+{
+    return t->engine ? sizeof(uint16_t) : sizeof(float);
+}
+
 static uint64_t product_bytes(const tiles *t)
 {
-    return (uint64_t)(t->tb * t->reg.mr * row_values(t)) *
-           (t->engine ? sizeof(uint16_t) : sizeof(float));
+    return (uint64_t)(t->tb * t->reg.mr * row_values(t)) * number_bytes(t);
 }
 
 static uint64_t params_bytes(const tiles *t)
 {
-    const size_t bytes = t->engine ? sizeof(uint16_t) : sizeof(float);
-    return (uint64_t)t->px * (uint64_t)(t->mb + 16 + t->jb * t->reg.nr) * bytes;
+    return (uint64_t)t->px * (uint64_t)(t->mb + 16 + t->jb * t->reg.nr) * number_bytes(t);
 }
 
-/* Numbers of a panel of k rows, and of their bytes. */
+/* Numbers of a panel of k rows. */
 static size_t panel_count(const tiles *t, int k)
 {
-    return (size_t)(t->bf16 ? rs_round_up_int(k, 2) : k) * (size_t)t->reg.nr;
-}
-
-static size_t panel_bytes(const tiles *t)
-{
-    return t->bf16 ? sizeof(uint16_t) : sizeof(float);
+    return (size_t)(t->engine ? rs_round_up_int(k, 2) : k) * (size_t)t->reg.nr;
 }
 
 static tiles tiles_of(const rs_caps *caps, const rs_problem *p, rs_pass pass, const int *tune)
@@ -89,7 +87,6 @@ static tiles tiles_of(const rs_caps *caps, const rs_problem *p, rs_pass pass, co
     tiles t = {.reg = rs_regtile_of(caps),
                .moments = pass == RS_FWD && p->want_moments,
                .narrow = p->src_type[0] != RS_F32,
-               .bf16 = engine, /* without one, widening them spills sums: LLVM 15 */
                .engine = engine,
                .emulates = caps->emulates,
                .kc = DEEP_KC,
@@ -99,9 +96,9 @@ static tiles tiles_of(const rs_caps *caps, const rs_problem *p, rs_pass pass, co
                .mb = 192,
                .jb = 8};
     /* Half of the local memory, for a driver (Mesa's) counts a kernel's arrays twice; of that,
-     * indices and flags take 5 KiB. */
-    const uint64_t half = caps->local_bytes / 2;
-    const uint64_t room = half > 5120 ? half - 5120 : 0;
+     * indices, flags and biases take up to 5 KiB, and of twice as many pixels 6. */
+    const uint64_t half = caps->local_bytes / 2, others = engine ? 6144 : 5120;
+    const uint64_t room = half > others ? half - others : 0;
     if (product_bytes(&t) > room)
         t.kc = SHALLOW_KC, t.tb = 1;
     while (t.kc > 32 && product_bytes(&t) > room)
@@ -131,10 +128,9 @@ static tiles tiles_of(const rs_caps *caps, const rs_problem *p, rs_pass pass, co
 static rescl_status add_kernel(rs_plan *plan, const tiles *t, const char *name)
 {
     return rs_plan_kernel_add(
-        plan, KERNEL_FILE, name, "-DKC=%d -DLDA=%d -DTB=%d -DPB=%d -DPX=%d -DMB=%d -DJB=%d%s%s%s%s",
+        plan, KERNEL_FILE, name, "-DKC=%d -DLDA=%d -DTB=%d -DPB=%d -DPX=%d -DMB=%d -DJB=%d%s%s%s",
         t->kc, row_values(t), t->tb, t->pb, t->px, t->mb, t->jb, rs_storage_options(&plan->problem),
-        t->bf16 ? " -DPANEL_BF16" : "", t->engine ? " -DENGINE_X86_BF16" : "",
-        t->engine && t->emulates ? " -DEMULATE" : "");
+        t->engine ? " -DENGINE_X86_BF16" : "", t->engine && t->emulates ? " -DEMULATE" : "");
 }
 
 static const char *can(const rs_problem *p, rs_pass pass, const rs_caps *caps)
@@ -208,7 +204,7 @@ static product product_of(const rs_conv *v, rs_pass pass, size_t index, const ti
     /* Sums of many values are updated seldom where there are pixels enough to pass by a panel. */
     const bool deep = (t->engine && !t->packs) || (total >= DEEP_KC && ntiles > 16);
     const int suits = rs_min_int(deep ? DEEP_KC : SHALLOW_KC, t->kc);
-    const int limit = t->most_kc > 0 ? t->most_kc : suits, most = t->bf16 ? limit & ~1 : limit;
+    const int limit = t->most_kc > 0 ? t->most_kc : suits, most = t->engine ? limit & ~1 : limit;
     const int kc = rs_div_up_int(whole, rs_div_up_int(whole, most)), vw = t->reg.vw;
     d.kc = rs_min_int(rs_div_up_int(kc, vw) * vw, most); /* rows of the scratch stay aligned */
     d.batch = d.kc > SHALLOW_KC || t->packs ? t->tb : 1;
@@ -238,7 +234,7 @@ static product product_of(const rs_conv *v, rs_pass pass, size_t index, const ti
 /* Floats of the panel in a group's slab, which one bias per channel follows. */
 static size_t slab_panel(const product *d, const tiles *t)
 {
-    return panel_count(t, d->kc) * panel_bytes(t) / sizeof(float);
+    return panel_count(t, d->kc) * number_bytes(t) / sizeof(float);
 }
 
 static size_t slab_floats(const product *d, const tiles *t)
@@ -281,7 +277,7 @@ static void add_up(kept *all, rs_pass pass)
         const size_t floats = (size_t)(d.groups_p * d.groups_j) * slab_floats(&d, &all->t);
         slabs = all->t.packs && floats > slabs ? floats : slabs;
     }
-    all->bias_first = packed * panel_bytes(&all->t) / sizeof(float);
+    all->bias_first = packed * number_bytes(&all->t) / sizeof(float);
     all->slab_first = sums;
     all->scratch = (sums + slabs) * sizeof(float);
 }
@@ -307,7 +303,7 @@ static rescl_status product_enqueue(const rs_plan *plan, const rs_args *args)
             RS_TRY(RS_LAUNCH(plan->dev, plan->kernel[PRODUCT].kernel, grid,
                              RS_BUF(fwd ? args->src[0].buf : args->diff_dst.buf),
                              RS_BUF(t.packs ? args->scratch : args->packed),
-                             RS_INT(t.packs ? slab * sizeof(float) / panel_bytes(&t) : first),
+                             RS_INT(t.packs ? slab * sizeof(float) / number_bytes(&t) : first),
                              RS_INT(t.packs ? slab + slab_panel(&d, &t) : all.bias_first),
                              RS_BUF(fwd ? args->src[1].buf : NULL),
                              RS_BUF(fwd ? args->dst.buf : args->diff_src[0].buf),

@@ -39,6 +39,7 @@ foreach(program conv2d conv2d_shapes)
     rs_impl_test(op.${program}.packed_gemm.pairs test_${program} packed_gemm RESCL_ENGINES=emulate
         RESCL_TEST_TYPE=bf16)
 endforeach()
+rs_impl_test(op.conv2d_packed.pairs test_conv2d_packed packed_gemm RESCL_ENGINES=emulate)
 
 # On one compute unit no sum is divided; PoCL has the variable by either name.
 rs_impl_test(op.conv2d.winograd.width4.unit1 test_conv2d winograd RESCL_FLOAT_WIDTH=4 RESCL_TEST_TYPE=f32
