@@ -30,15 +30,15 @@ static const rs_simt_tiles shapes[] = {
  * many as it has registers for. */
 typedef struct engine {
     const char *option;
-    int lanes, rows, cols, d_numbers, factor_words; /* those of A and B together */
+    int lanes, rows, cols, factor_words; /* those of A and B together */
     int part_m, part_n;
 } engine;
 
-static const engine nv = {"NV", 32, 16, 8, 4, 6, 64, 64};
-static const engine wmma = {"WMMA", 32, 16, 16, 8, 16, 64, 32};
-static const engine mfma = {"MFMA", 64, 16, 16, 4, 4, 64, 64};
-static const engine dpas8 = {"DPAS", 8, 8, 8, 8, 16, 32, 16};
-static const engine dpas16 = {"DPAS", 16, 8, 16, 8, 12, 16, 32};
+static const engine nv = {"NV", 32, 16, 8, 6, 64, 64};
+static const engine wmma = {"WMMA", 32, 16, 16, 16, 64, 32};
+static const engine mfma = {"MFMA", 64, 16, 16, 4, 64, 64};
+static const engine dpas8 = {"DPAS", 8, 8, 8, 16, 32, 16};
+static const engine dpas16 = {"DPAS", 16, 8, 16, 12, 16, 32};
 
 /* The type of the factors, of which weights are packed; RS_F32: TF32. */
 static rs_dtype factor_type(const rs_problem *p, rs_pass pass)
@@ -104,14 +104,6 @@ static size_t local_bytes(const engine *e, const rs_caps *caps, const rs_simt_ti
     return sizeof(float) * (size_t)(rs_max_int(factors, rs_max_int(slice, sums)) + exchange);
 }
 
-static int power(int value, int least, int most)
-{
-    int p = least;
-    while (p < most && 2 * p <= value)
-        p *= 2;
-    return p;
-}
-
 static rs_simt_tiles fit(const rs_caps *caps, const rs_problem *p, rs_pass pass, rs_simt_tiles t)
 {
     const rs_dtype type = factor_type(p, pass);
@@ -119,9 +111,9 @@ static rs_simt_tiles fit(const rs_caps *caps, const rs_problem *p, rs_pass pass,
     const int per = per_word(type);
     const rs_conv v = rs_conv_of(p);
     const size_t depth = pass == RS_BWD_DATA ? v.k : v.c;
-    t.tm = power(t.tm, LEAST_TILE, MOST_TILE);
-    t.tn = power(t.tn, LEAST_TILE, MOST_TILE);
-    t.tk = power(t.tk, LEAST_WORDS * per, MOST_WORDS * per);
+    t.tm = rs_simt_power(t.tm, LEAST_TILE, MOST_TILE);
+    t.tn = rs_simt_power(t.tn, LEAST_TILE, MOST_TILE);
+    t.tk = rs_simt_power(t.tk, LEAST_WORDS * per, MOST_WORDS * per);
     if (pass != RS_BWD_PARAMS && depth % (size_t)t.tk != 0)
         t.tk = LEAST_WORDS * per;
     while ((divide(e, &t).items > caps->max_group ||

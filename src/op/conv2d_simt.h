@@ -52,6 +52,9 @@ rs_simt_tiles rs_simt_tiles_of(const rs_simt_kind *kind, const rs_caps *caps, co
 size_t rs_simt_expect(const rs_simt_kind *kind, const rs_problem *p, rs_pass pass,
                       const rs_caps *caps, rs_expected *out, size_t most);
 
+/* The largest power of two up to `value`, within the limits, which are powers of two. */
+int rs_simt_power(int value, int least, int most);
+
 /* Tiles lowered to what the device can run. */
 rs_simt_tiles rs_simt_fitting(const rs_caps *caps, rs_simt_tiles t);
 

@@ -68,8 +68,7 @@ size_t rs_simt_local_bytes(const rs_simt_tiles *t)
     return sizeof(float) * (factors > sums ? factors : sums);
 }
 
-/* The largest power of two up to `value`, within the limits, which are powers of two. */
-static int power(int value, int least, int most)
+int rs_simt_power(int value, int least, int most)
 {
     int p = least;
     while (p < most && 2 * p <= value)
@@ -81,21 +80,21 @@ static int power(int value, int least, int most)
  * a column of a step. */
 static void square_up(rs_simt_tiles *t)
 {
-    t->rm = power(t->rm, LEAST, rs_min_int(2 * LEAST, t->tm));
-    t->rn = power(t->rn, LEAST, rs_min_int(2 * LEAST, t->tn));
+    t->rm = rs_simt_power(t->rm, LEAST, rs_min_int(2 * LEAST, t->tm));
+    t->rn = rs_simt_power(t->rn, LEAST, rs_min_int(2 * LEAST, t->tn));
     if (t->tm == t->rm)
         t->rn = LEAST;
     if (t->tn == t->rn)
         t->rm = LEAST;
     t->tk = rs_min_int(t->tk, 4 * (int)rs_simt_items(t));
-    t->unroll = power(t->unroll, 1, t->tk);
+    t->unroll = rs_simt_power(t->unroll, 1, t->tk);
 }
 
 rs_simt_tiles rs_simt_fitting(const rs_caps *caps, rs_simt_tiles t)
 {
-    t.tm = power(t.tm, LEAST, MOST_TILE);
-    t.tn = power(t.tn, LEAST, MOST_TILE);
-    t.tk = power(t.tk, LEAST, MOST_TK);
+    t.tm = rs_simt_power(t.tm, LEAST, MOST_TILE);
+    t.tn = rs_simt_power(t.tn, LEAST, MOST_TILE);
+    t.tk = rs_simt_power(t.tk, LEAST, MOST_TK);
     square_up(&t);
     while (rs_simt_items(&t) > caps->max_group ||
            (rs_simt_local_bytes(&t) > caps->local_bytes && t.tm * t.tn > LEAST * LEAST)) {
