@@ -165,7 +165,8 @@ typedef struct other_metrics {
     rescl_metrics m;
 } other_metrics;
 
-/* "against   fp32: accuracy 0.9312 (-0.0004), loss 0.2312 (+0.00021)": the difference is that of --precision. */
+/* "against   fp32: accuracy 0.9312 (-0.0004), loss 0.2312 (+0.00021)": the difference is
+ * that of --precision. */
 static void print_other(const rescl_metrics *m, const other_metrics *o)
 {
     char loss[32];

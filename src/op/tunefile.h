@@ -6,7 +6,8 @@
  *     platform = ...          with driver and platform_version: its compiler
  *     class = cpu-w16-u2
  *     conv2d fwd train 8x56x56x64 -> 56x56x64, 3x3/1x1 pad 1x1 = winograd block=8  # 1.2 ms, ...
- * Left of '=': op, pass, mode, the op's own words (rs_op.key) and how it is stored, unless in f32; right: a choice (choice.h).
+ * Left of '=': op, pass, mode, the op's own words (rs_op.key) and how it is stored, unless in
+ * f32; right: a choice (choice.h).
  *
  * Class: the device's type, its vector width in floats, its compute units rounded up to a power of
  * two, and for others than CPUs its local memory in KiB, rounded down to one: "gpu-w1-u64-l32". What

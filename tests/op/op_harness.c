@@ -530,8 +530,8 @@ static void check_backward(run *r)
     }
 }
 
-/* The ways to store and to compute, f32 first, and whether the suite has such tests: an implementation that is forced
- * or all of them may serve fewer. */
+/* The ways to store and to compute, f32 first, and whether the suite has such tests: an
+ * implementation that is forced or all of them may serve fewer. */
 static const storage storages[] = {{RS_F32, RS_F32, RS_MATH_F32}, {RS_BF16, RS_BF16, RS_MATH_F32},
                                    {RS_F16, RS_F16, RS_MATH_F32}, {RS_BF16, RS_F32, RS_MATH_F32},
                                    {RS_F16, RS_F32, RS_MATH_F32}, {RS_F32, RS_F32, RS_MATH_TF32}};
