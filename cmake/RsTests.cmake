@@ -17,7 +17,6 @@ set(rs_slow_tests
     io.misfit
     model.devices
     model.resnet_family
-    offline.kernels
     op.batchnorm.bf16
     op.batchnorm.f16
     op.batchnorm.gpu.bf16
@@ -52,12 +51,13 @@ set(rs_slow_tests
     train.saliency)
 
 # These have the label "exhaustive": each call of each job, or each allocation, fails once, resnet50 is
-# trained by the kernels for GPUs, and each engine's products are emulated in each type. More than an hour
-# together; slow tests take samples of the same.
+# trained by the kernels for GPUs, each engine's products are emulated in each type, and every program is
+# compiled for cards that are not here. More than an hour together; slow tests take samples of the same.
 set(rs_exhaustive_tests
     fault.commands_all
     fault.jobs.all
     fault.memory_all
+    offline.kernels
     op.conv2d.mma_gemm.dpas16.bf16
     op.conv2d.mma_gemm.dpas8.bf16
     op.conv2d.mma_gemm.mfma.bf16

@@ -211,6 +211,8 @@ static rescl_status settle_cache(void)
     const char *asked = getenv("POCL_CACHE_DIR");
     const bool given = asked && asked[0] != '\0';
     char *folder = NULL;
+    if (asked && !given)
+        unsetenv("POCL_CACHE_DIR"); /* PoCL ends the process on an empty one */
     if (given)
         RS_OOM(folder = strdup(asked)); /* setenv may free what getenv found */
     else

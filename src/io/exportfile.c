@@ -80,7 +80,7 @@ static rescl_status fill_tensor(const job *j, size_t param, rs_export_tensor *t)
         RS_TRY(shift_variances(j, p, x, count));
     RS_OOM(data = malloc(count * rs_st_dtype_bytes(j->o.dtype)));
     RS_FAIL_IF(!rs_floats_encode(j->o.dtype, x, count, data, &bad), RESCL_ERR_ARG,
-               "%s: '%s' holds %g, too large for %s; bf16 and f32 have room", j->path, p->name,
+               "%s: '%s' holds %g, too large for %s; fp32 has room", j->path, p->name,
                (double)x[bad], rs_st_dtype_name(j->o.dtype));
     set_shape(j, &p->spec.shape, &t->source);
     t->source.dtype = j->o.dtype;

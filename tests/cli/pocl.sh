@@ -17,6 +17,8 @@ with() {
 with POCL_CACHE_DIR=/dev/null/x "$RESCL" devices
 want_code 3
 want_err "PoCL needs a writable cache folder, and /dev/null/x is none (Not a directory): set POCL_CACHE_DIR"
+with POCL_CACHE_DIR= "HOME=$PWD" "$RESCL" devices
+want_code 0
 with HOME=/dev/null RESCL_CACHE_DIR=/dev/null/r TMPDIR=/dev/null "$RESCL" devices
 want_code 3
 want_err "PoCL needs a writable cache folder, and /dev/null/.cache/pocl/kcache is none"

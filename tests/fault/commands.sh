@@ -176,13 +176,13 @@ device_failure() {
 }
 device_failure predict clSetKernelArg 1 -50 "argument 0"
 device_failure predict clSetKernelArg 1 -51 "clSetKernelArg: CL_INVALID_ARG_SIZE (-51)"
-device_failure predict clCreateKernel 1 -46 "kernel fold_batchnorm of fold.cl: clCreateKernel: CL_INVALID_KERNEL_NAME (-46)"
 device_failure predict clGetPlatformIDs 1 -5 "clGetPlatformIDs: CL_OUT_OF_RESOURCES (-5)"
 device_failure predict clGetDeviceIDs 1 -5 "clGetDeviceIDs: CL_OUT_OF_RESOURCES (-5)"
 device_failure predict clGetDeviceInfo 9 -5 "the driver does not answer: clGetDeviceInfo"
 device_failure predict clFlush 1 -36 "CL_INVALID_COMMAND_QUEUE (-36)"
 device_failure train clWaitForEvents 1 -14 "CL_EXEC_STATUS_ERROR_FOR_EVENTS_IN_WAIT_LIST (-14)"
 export FAULT_TIMES=1000000
+device_failure predict clCreateKernel 1 -46 ".cl: clCreateKernel: CL_INVALID_KERNEL_NAME (-46)"
 device_failure predict clEnqueueNDRangeKernel 1 -5 "clEnqueueNDRangeKernel: CL_OUT_OF_RESOURCES (-5)"
 device_failure train clEnqueueNDRangeKernel 9 -5 "clEnqueueNDRangeKernel: CL_OUT_OF_RESOURCES (-5)"
 device_failure bench clEnqueueNDRangeKernel 1 -5 "clEnqueueNDRangeKernel: CL_OUT_OF_RESOURCES (-5)"
