@@ -199,6 +199,8 @@ static void expect_sums(const char *what, const rs_norm *norm, const double *x, 
         for (size_t p = 0; p < parts; p++)
             for (size_t j = 0; j < 2; j++)
                 got[j] += (double)sums[(p * 2 + j) * c + k];
+        if (isinf(sum) && !isfinite(got[0])) /* f16 has no room for a thousand numbers near 25 */
+            continue;
         if (!(fabs(got[0] - sum) <= 1e-5 * size + 1e-6) ||
             !(fabs(got[1] - dot) <= 1e-5 * size + 1e-6))
             fail_msg("%s, channel %zu: sums %g and %g, expected %g and %g", what, k, got[0], got[1],
