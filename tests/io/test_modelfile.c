@@ -315,8 +315,7 @@ static void refuses_exports_that_do_not_go_together(void **state)
     assert_fails(rescl_model_export(m, path, &o), RESCL_ERR_ARG, "f64", "bf16");
     o.format = "hdf5";
     o.dtype = "bf16";
-    assert_fails(rescl_model_export(m, path, &o), RESCL_ERR_ARG, "HDF5 has no bf16",
-                 "take f32");
+    assert_fails(rescl_model_export(m, path, &o), RESCL_ERR_ARG, "HDF5 has no bf16", "take f32");
     assert_fails(rescl_model_load_weights(m, path), RESCL_ERR_NOT_FOUND);
     rescl_model_destroy(m);
 }

@@ -140,16 +140,25 @@ static void check_moments(const op_case *c, const rs_impl *impl, rs_dtype type)
 
 /* On every implementation that leaves moments; their mean is far from 0, which would show where
  * digits were lost. */
+/* Types to check: all, or that of RESCL_TEST_TYPE. */
+static const rs_dtype types[] = {RS_F32, RS_BF16, RS_F16};
+
+static bool takes_type(rs_dtype type)
+{
+    const char *only = getenv("RESCL_TEST_TYPE");
+    return !only || strcmp(only, rs_dtype_name(type)) == 0;
+}
+
 static void leaves_moments(void **state)
 {
-    static const rs_dtype types[] = {RS_F32, RS_BF16, RS_F16};
     const char *only = getenv("RESCL_TEST_IMPL");
     (void)state;
     for (size_t i = 0; i < suite.ncases; i++)
         for (const rs_impl *const *m = rs_op_conv2d.impls; *m; m++)
             if (!suite.cases[i].inference_only && (!only || strcmp(only, (*m)->name) == 0))
-                for (int t = 0; t < (int)RS_COUNT(types); t++)
-                    check_moments(&suite.cases[i], *m, types[t]);
+                for (size_t t = 0; t < RS_COUNT(types); t++)
+                    if (takes_type(types[t]))
+                        check_moments(&suite.cases[i], *m, types[t]);
 }
 
 /* ---- sums of the batch normalisation before --------------------------------------------------- */
@@ -285,16 +294,16 @@ static void check_sums(const op_case *c, const rs_impl *impl, bool accumulate, r
 
 static void leaves_sums(void **state)
 {
-    static const rs_dtype types[] = {RS_F32, RS_BF16, RS_F16};
     const char *only = getenv("RESCL_TEST_IMPL");
     const bool tf32 = rs_has_engine(rs_device_caps(rs_test_device()), RS_ENGINE_nv_tf32);
     (void)state;
     for (size_t i = 0; i < suite.ncases; i++)
         for (const rs_impl *const *m = rs_op_conv2d.impls; *m; m++)
             if (!suite.cases[i].inference_only && (!only || strcmp(only, (*m)->name) == 0)) {
-                for (int t = 0; t < (int)RS_COUNT(types); t++)
-                    check_sums(&suite.cases[i], *m, i % 2, types[t], RS_MATH_F32);
-                if (tf32)
+                for (size_t t = 0; t < RS_COUNT(types); t++)
+                    if (takes_type(types[t]))
+                        check_sums(&suite.cases[i], *m, i % 2, types[t], RS_MATH_F32);
+                if (tf32 && takes_type(RS_F32))
                     check_sums(&suite.cases[i], *m, i % 2, RS_F32, RS_MATH_TF32);
             }
 }
