@@ -15,6 +15,34 @@
 extern "C" {
 #endif
 
+/** A choice of a problem. */
+typedef struct rescl_tune_choice {
+    const char *problem, *choice; /**< as in rescl_tune_row */
+} rescl_tune_choice;
+
+/**
+ * What the choices of a network gain in whole steps: forward for inference; forward, backward and update
+ * for training. Steps without and with them are timed in turns, and each pair gives the share of the step
+ * that is saved. Strings and arrays are borrowed for the call.
+ */
+typedef struct rescl_tune_proof {
+    size_t choices; /**< other than the defaults, that were put to the proof */
+    size_t kept;    /**< of them, those that gain and stay in the file */
+    size_t open;    /**< of them, those that stay there and are not proven: see `reason` */
+    size_t pairs;   /**< 0: no comparison was made, and the five below are NaN */
+    double untuned_ms,
+        tuned_ms; /**< medians of steps without any, and with those that are kept; with
+                                  * all of them where none is, or where some are open */
+    double gain;  /**< share of the step that is saved: median of the pairs */
+    double gain_low, gain_high; /**< within which it lies with a chance of 95 % */
+    size_t dropped; /**< those that gain nothing; the file has defaults in their place */
+    const rescl_tune_choice *drop; /**< all `dropped` of them */
+    bool before;                   /**< they were proven before: nothing was measured */
+    const char *reason;            /**< why not all was decided; "" */
+} rescl_tune_proof;
+
+typedef void (*rescl_tune_proof_fn)(const rescl_tune_proof *proof, void *user);
+
 typedef struct rescl_tune_options {
     size_t struct_size; /**< see rescl/status.h */
     const char *model;  /**< a name of rescl_model_names() */
@@ -26,9 +54,18 @@ typedef struct rescl_tune_options {
     double min_seconds; /**< and at least so long; default 0.1 */
     double margin;      /**< what beats the default has to be faster by this share; default 0.03 */
     const char *output; /**< the file; NULL: rescl_tune_path */
-    double time_limit; /**< seconds; 0: none. Then nothing new begins; what was measured is kept. */
+    /** Seconds; 0: none. Then nothing new begins; what was measured is kept. A third of them is left for
+     * the proof. */
+    double time_limit;
     bool force; /**< measure what the file has a choice for, too; with `impl` that is so anyway */
     const char *precision; /**< a rescl_precision_name(); default "fp32", which NULL is, too */
+    bool prove; /**< in the end, in whole steps, and drop what does not gain there; default true */
+    rescl_tune_proof_fn
+        proved; /**< called with what came of it and the `user` of the call; NULL: no */
+    bool (*stop)(
+        void *stop_user); /**< asked between two timings, from any thread: true ends the call.
+                                    * NULL: only `fn` can */
+    void *stop_user;
 } rescl_tune_options;
 
 RESCL_API void rescl_tune_options_init(rescl_tune_options *out, size_t struct_size);

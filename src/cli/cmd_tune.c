@@ -1,6 +1,7 @@
 #include "cli.h"
 #include "clock.h"
 #include "interrupt.h"
+#include "outfile.h"
 #include "output.h"
 #include "session.h"
 #include "table.h"
@@ -23,6 +24,9 @@ typedef struct report {
     size_t kept, measured;      /* of it */
     double default_ms, best_ms; /* of all layers together, but those whose default cannot serve */
     size_t problems, tuned, rejected, unserved, kept_before;
+    char *proofs; /* what came of whole steps, as text */
+    size_t proofs_bytes;
+    FILE *proofs_file;
 } report;
 
 static const char *state_of(const rescl_tune_candidate *c)
@@ -157,6 +161,96 @@ static bool on_row(const rescl_tune_row *row, void *user)
     return !cli_interrupted();
 }
 
+/* ---- whole steps ------------------------------------------------------------------------- */
+
+static json_t *proof_json(const report *r, const rescl_tune_proof *p)
+{
+    json_t *j = json_object(), *step = json_object(), *dropped = json_array();
+    for (size_t i = 0; i < p->dropped; i++) {
+        json_t *d = json_object();
+        cli_json_set(d, "problem", cli_json_string(p->drop[i].problem));
+        cli_json_set(d, "choice", cli_json_string(p->drop[i].choice));
+        cli_json_append(dropped, d);
+    }
+    cli_json_set(step, "choices", json_integer((json_int_t)p->choices));
+    cli_json_set(step, "kept", json_integer((json_int_t)p->kept));
+    cli_json_set(step, "not_proven", json_integer((json_int_t)p->open));
+    cli_json_set(step, "dropped", dropped);
+    cli_json_set(step, "untuned_ms", cli_json_real(p->untuned_ms));
+    cli_json_set(step, "tuned_ms", cli_json_real(p->tuned_ms));
+    cli_json_set(step, "gain", cli_json_real(p->gain));
+    cli_json_set(step, "gain_low", cli_json_real(p->gain_low));
+    cli_json_set(step, "gain_high", cli_json_real(p->gain_high));
+    cli_json_set(step, "pairs", json_integer((json_int_t)p->pairs));
+    cli_json_set(step, "reason", *p->reason ? cli_json_string(p->reason) : json_null());
+    cli_json_set(j, "model", cli_json_string(r->options.model));
+    cli_json_set(j, "mode", json_string(r->options.train ? "train" : "infer"));
+    cli_json_set(j, "size", json_integer((json_int_t)r->options.size));
+    cli_json_set(j, "batch", json_integer((json_int_t)r->options.batch));
+    cli_json_set(j, "problem", json_null());
+    cli_json_set(j, "step", step);
+    return j;
+}
+
+/* "181.2 ms with and 190.4 ms without: a gain of 4.8 % (95 %: 4.1 to 5.4 %; 9 pairs)" */
+static void write_gain(FILE *f, const rescl_tune_proof *p)
+{
+    fprintf(f, "%.3f ms with and %.3f ms without: a gain of %.1f %% (95 %%: %.1f to %.1f %%; ",
+            p->tuned_ms, p->untuned_ms, 1e2 * p->gain, 1e2 * p->gain_low, 1e2 * p->gain_high);
+    fprintf(f, "%zu pairs)", p->pairs);
+}
+
+/* One line without its end. */
+static void write_proof(FILE *f, const report *r, const rescl_tune_proof *p)
+{
+    char all[64];
+    const rescl_tune_options *o = &r->options;
+    cli_count(p->choices, "choice", all);
+    cli_fprint(f, "%s %s size %zu batch %zu: ", o->model, o->train ? "train" : "infer", o->size,
+               o->batch);
+    if (p->choices == 0)
+        fprintf(f, "the step gains nothing: nothing but defaults was chosen");
+    else if (p->before)
+        fprintf(f, "%s proven in whole steps before (--force: again)", all);
+    else if (p->pairs == 0)
+        fprintf(f, "%s not proven in whole steps", all);
+    else if (p->kept == 0 && p->open == 0) {
+        fprintf(f, "the step gains nothing from %s: ", all);
+        write_gain(f, p);
+        fprintf(f, "; the defaults stay");
+    } else {
+        fprintf(f, "the step takes ");
+        write_gain(f, p);
+        fprintf(f, "; %zu of %s kept", p->kept, all);
+    }
+    if (p->open > 0 && p->pairs > 0)
+        fprintf(f, ", %zu not proven", p->open);
+    if (*p->reason)
+        cli_fprint(f, ": %s", p->reason);
+}
+
+static void on_proof(const rescl_tune_proof *p, void *user)
+{
+    report *r = user;
+    char *text = NULL;
+    size_t bytes = 0;
+    FILE *f = open_memstream(&text, &bytes);
+    if (f) {
+        write_proof(f, r, p);
+        fclose(f);
+        cli_note("%s", text);
+    }
+    if (r->list)
+        cli_json_append(r->list, proof_json(r, p));
+    if (r->proofs_file && text) {
+        fprintf(r->proofs_file, "%s\n", text);
+        for (size_t i = 0; i < p->dropped; i++)
+            cli_fprint(r->proofs_file, "dropped, as the step gains nothing by it: %s: %s\n",
+                       p->drop[i].problem, p->drop[i].choice);
+    }
+    free(text);
+}
+
 static int print_report(report *r, const char *path)
 {
     if (r->list)
@@ -173,16 +267,25 @@ static int print_report(report *r, const char *path)
     if (r->kept_before)
         printf("%zu of them measured before (--force: again)\n", r->kept_before);
     if (r->problems > r->kept_before)
-        printf("all layers that were measured together: %.1f ms, untuned %.1f ms\n", r->best_ms,
-               r->default_ms);
+        printf("all layers that were measured together, each by itself: %.1f ms, untuned %.1f ms\n",
+               r->best_ms, r->default_ms);
     if (r->unserved)
         printf("without %s whose default cannot be taken\n",
                cli_count(r->unserved, "problem", problems));
+    if (r->proofs_file && fflush(r->proofs_file) == 0)
+        fputs(r->proofs, stdout);
     cli_print("kept in %s\n", path);
     return CLI_OK;
 }
 
 /* ---- measuring ---- */
+
+/* From any thread. */
+static bool is_to_stop(void *user)
+{
+    (void)user;
+    return cli_interrupted();
+}
 
 static rescl_status tune_all(const cli_args *args, rescl_device *device, const char *path,
                              report *r)
@@ -204,6 +307,9 @@ static rescl_status tune_all(const cli_args *args, rescl_device *device, const c
     o->force = cli_bool(args, OPT_force);
     o->precision = rescl_precision_name(cli_precision(args));
     o->output = path;
+    o->prove = cli_bool(args, OPT_prove);
+    o->proved = on_proof;
+    o->stop = is_to_stop;
     for (; i < all && st == RESCL_OK && (i == 0 || !cli_limit_passed(&limit)); i++) {
         const size_t mode = i % modes->count, rest = i / modes->count;
         o->batch = batches->sizes[rest % batches->count];
@@ -247,10 +353,12 @@ int cmd_tune(const cli_args *args)
         cli_usage_error("found operand '%s', expected options only", args->operand[0]);
         return CLI_USAGE;
     }
-    int code = cli_session_open(args, 0, &session);
+    int code = cli_outfile_check(cli_str(args, OPT_tune_file));
+    if (code == CLI_OK)
+        code = cli_session_open(args, 0, &session);
     if (code != CLI_OK)
         return code;
-    cli_interrupt_catch(tell_of_stopping); /* the problem that is measured ends, which keeps it */
+    cli_interrupt_catch(tell_of_stopping); /* what is measured so far is kept */
     r.csv = strcmp(cli_str(args, OPT_tune_form), "csv") == 0;
     cli_table_init(&r.table,
                    r.csv ? sizeof csv_head / sizeof *csv_head : sizeof head / sizeof *head);
@@ -258,6 +366,8 @@ int cmd_tune(const cli_args *args)
         cli_table_add(&r.table, "%s", r.csv ? csv_head[i] : head[i]);
     if (cli_bool(args, OPT_json))
         r.list = json_array();
+    else if (!r.csv)
+        r.proofs_file = open_memstream(&r.proofs, &r.proofs_bytes);
     rescl_status st = RESCL_OK;
     if (cli_str(args, OPT_tune_file))
         snprintf(path, sizeof path, "%s", cli_str(args, OPT_tune_file));
@@ -275,6 +385,9 @@ int cmd_tune(const cli_args *args)
     }
     const int printed = print_report(&r, path);
     cli_table_fini(&r.table);
+    if (r.proofs_file)
+        fclose(r.proofs_file);
+    free(r.proofs);
     cli_session_close(&session);
     return code ? code : printed;
 }

@@ -86,7 +86,7 @@ static void help_option(FILE *f, cli_opt id)
     if (info->letter)
         snprintf(letter, sizeof letter, "-%c, ", info->letter);
     bool on = false;
-    const char *no = info->type == TYPE_FLAG && rs_parse_bool(info->def, &on) && on ? "no-" : "";
+    const char *no = info->type == TYPE_FLAG && rs_parse_bool(info->def, &on) && on ? "[no-]" : "";
     int len = snprintf(head, sizeof head, "  %s--%s%s%s%s", letter, no, info->name,
                        info->metavar ? " " : "", info->metavar ? info->metavar : "");
     if (info->alias[0] && len > 0 && (size_t)len < sizeof head)

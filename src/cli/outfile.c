@@ -62,9 +62,10 @@ static int fail(const char *path)
     return CLI_FILE;
 }
 
-/* Fails before hours of work rather than after them. */
-static int check_folder(const char *path)
+int cli_outfile_check(const char *path)
 {
+    if (!path)
+        return CLI_OK;
     const char *slash = strrchr(path, '/');
     char *folder = slash ? rs_strf("%.*s", (int)(slash - path + 1), path) : rs_strf(".");
     int code = CLI_OK;
@@ -89,7 +90,7 @@ int cli_outfile_open(cli_outfile *o, const char *path)
         return CLI_OK;
     o->f = NULL;
     o->path = path;
-    const int code = check_folder(path);
+    const int code = cli_outfile_check(path);
     if (code != CLI_OK)
         return code;
     o->f = open_memstream(&o->text, &o->bytes);

@@ -16,6 +16,9 @@ typedef struct cli_outfile {
 /* Opens `path` (borrowed; NULL, "-" or a name of standard output's file: standard output), which has
  * to lie in a folder that can be written to. What a link leads to is written. Exit code. */
 int cli_outfile_open(cli_outfile *o, const char *path);
+/* Whether a file `path` (NULL: none) can be written, in a folder that is there: for what would fail only
+ * after hours of work. Exit code. */
+int cli_outfile_check(const char *path);
 /* Writes the file, if `keep`. Exit code. */
 int cli_outfile_close(cli_outfile *o, bool keep);
 

@@ -1,6 +1,7 @@
 #include "timelimit.h"
 
 #include "clock.h"
+#include "interrupt.h"
 #include "output.h"
 
 #define LEAST 1e-3 /* 0 would mean no limit */
@@ -24,7 +25,7 @@ bool cli_limit_passed(const cli_limit *limit)
 
 bool cli_limit_ended(const cli_limit *limit, rescl_status status)
 {
-    const bool ended = status == RESCL_ERR_INTERRUPTED && cli_limit_passed(limit);
+    const bool ended = status == RESCL_ERR_INTERRUPTED && limit->end > 0 && !cli_interrupted();
     if (ended)
         cli_warn("--time-limit %g: %s", limit->seconds, rescl_last_error()->message);
     return ended;

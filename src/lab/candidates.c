@@ -3,8 +3,8 @@
 #include "alloc.h"
 #include "choice.h"
 #include "error.h"
-#include "rounds.h"
 #include "threadpool.h"
+#include "tune_problem.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -144,6 +144,7 @@ out:
 typedef struct build_job {
     rescl_device *dev;
     rs_plan_kernel kernel;
+    const rescl_tune_options *o;
     double deadline;
 } build_job;
 
@@ -153,7 +154,7 @@ typedef struct job_list {
 } job_list;
 
 static rescl_status add_program(job_list *jobs, rescl_device *dev, const rs_plan_kernel *k,
-                                double deadline)
+                                const rescl_tune_options *options, double deadline)
 {
     rescl_status st = RESCL_OK;
 
@@ -162,7 +163,8 @@ static rescl_status add_program(job_list *jobs, rescl_device *dev, const rs_plan
             strcmp(jobs->job[i].kernel.options, k->options) == 0)
             goto out;
     RS_TRY(rs_array_reserve(&jobs->job, &jobs->cap, jobs->count + 1, sizeof *jobs->job));
-    jobs->job[jobs->count++] = (build_job){.dev = dev, .kernel = *k, .deadline = deadline};
+    jobs->job[jobs->count++] =
+        (build_job){.dev = dev, .kernel = *k, .o = options, .deadline = deadline};
 out:
     return st;
 }
@@ -179,7 +181,7 @@ static rescl_status add_programs(job_list *jobs, rescl_device *dev, const rs_wor
         if (rs_choice_plan(dev, &work->problem, work->pass, c.choice[i], &plan) != RESCL_OK)
             continue;
         for (int k = 0; k < plan.nkernels; k++)
-            RS_TRY(add_program(jobs, dev, &plan.kernel[k], deadline));
+            RS_TRY(add_program(jobs, dev, &plan.kernel[k], options, deadline));
     }
 out:
     rs_candidates_fini(&c);
@@ -191,7 +193,7 @@ static void build_program(void *arg)
     const build_job *job = arg;
     const rs_plan_kernel *k = &job->kernel;
     rs_kernel *kernel;
-    if (!rs_deadline_passed(job->deadline) &&
+    if (rs_tune_may_go_on(job->o, job->deadline) == RESCL_OK &&
         rs_kernel_get(job->dev, k->file, k->options, k->name, &kernel) != RESCL_OK)
         return; /* it is asked for again */
 }

@@ -24,7 +24,7 @@ rescl_status rs_candidates_list(rescl_device *dev, const rs_problem *p, rs_pass 
                                 const rescl_tune_options *options, rs_candidates *out) RESCL_CHECK;
 
 /* Compiles the programs of the candidates of list->item[i], for each i of `which`, side by side, and
- * begins none after the deadline (of rounds.h). What does not compile fails again where it is needed. */
+ * begins none after the deadline (of rounds.h) or where options->stop says so. What does not compile fails again where it is needed. */
 rescl_status rs_candidates_build(rescl_device *dev, const rs_worklist *list, const size_t *which,
                                  size_t count, const rescl_tune_options *options, double deadline)
     RESCL_CHECK;

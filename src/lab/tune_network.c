@@ -8,6 +8,7 @@
 #include "rounds.h"
 #include "trial.h"
 #include "tune_problem.h"
+#include "tune_step.h"
 #include "tunefile.h"
 #include "tuning.h"
 #include "worklist.h"
@@ -23,6 +24,8 @@
  * enough that a time limit leaves results. Later problems share most of theirs with earlier ones. */
 #define AHEAD 8
 
+#define PROOF_SHARE (1.0 / 3.0) /* of the time limit, that is left for the proof */
+
 void rescl_tune_options_init(rescl_tune_options *out, size_t struct_size)
 {
     const rescl_tune_options usual = {.model = "resnet50",
@@ -33,7 +36,8 @@ void rescl_tune_options_init(rescl_tune_options *out, size_t struct_size)
                                       .repeats = 7,
                                       .min_seconds = 0.1,
                                       .margin = 0.03,
-                                      .precision = "fp32"};
+                                      .precision = "fp32",
+                                      .prove = true};
     rs_options_init(out, struct_size, &usual, sizeof usual);
 }
 
@@ -69,29 +73,48 @@ typedef struct tuning {
     rs_worklist list;
     size_t *open; /* items of the list that are to be measured */
     size_t opens, told;
+    bool stopped;        /* by `fn` */
     size_t failed;       /* problems that nothing could serve */
     rescl_error failure; /* of the last of them */
-    double deadline;
+    double deadline;     /* of measuring problems */
     rs_tune_table table;
     char *path;
     rescl_tune_fn fn;
     void *user;
 } tuning;
 
+static bool asked_to_stop(const tuning *t)
+{
+    return t->stopped || (t->o->stop && t->o->stop(t->o->stop_user));
+}
+
+/* What was measured when the search ended, and what was not. */
+static rescl_status explain_end(tuning *t)
+{
+    rescl_status st = RESCL_OK;
+    const size_t all = t->list.count, left = all - t->told - t->failed;
+
+    RS_FAIL_IF(asked_to_stop(t), RESCL_ERR_INTERRUPTED,
+               "stopped on request; %zu of %zu problems are in %s%s", t->told, all, t->path,
+               t->o->prove ? "; what was chosen is not proven in whole steps" : "");
+    RS_FAIL_IF(
+        left > 0, RESCL_ERR_INTERRUPTED,
+        "the time limit is reached: %zu of %zu problems were not measured; the next run goes "
+        "on there",
+        left, all);
+out:
+    return st;
+}
+
 /* Tells of a problem, RESCL_ERR_INTERRUPTED where that is to be the last. */
 static rescl_status tell(tuning *t, const rs_work *work, rescl_tune_row *row)
 {
-    rescl_status st = RESCL_OK;
-    const size_t done = t->told + 1, all = t->list.count;
-
     row->index = t->failed + t->told++;
-    row->total = all;
+    row->total = t->list.count;
     row->problem = work->key;
     row->count = work->count;
-    RS_FAIL_IF(!t->fn(row, t->user), RESCL_ERR_INTERRUPTED,
-               "stopped on request; %zu of %zu problems are in %s", done, all, t->path);
-out:
-    return st;
+    t->stopped = !t->fn(row, t->user);
+    return t->stopped ? explain_end(t) : RESCL_OK;
 }
 
 /* Tells of the problems that the file has a choice for, and collects the others. */
@@ -121,14 +144,14 @@ out:
 
 static rescl_status keep_result(tuning *t, const char *key, const rs_tune_result *r)
 {
-    char note[RS_CHOICE + 64];
-    if (strcmp(r->choice, RS_CHOICE_DEFAULT) == 0)
-        snprintf(note, sizeof note, "%.4g ms: %s", r->best_ms, r->untuned);
-    else if (isnan(r->default_ms))
-        snprintf(note, sizeof note, "%.4g ms; %s: %s", r->best_ms, r->failed ? "failed" : "wrong",
-                 r->untuned);
-    else
-        snprintf(note, sizeof note, "%.4g ms; %.4g ms: %s", r->best_ms, r->default_ms, r->untuned);
+    const rs_tune_note measured = {.best_ms = r->best_ms,
+                                   .default_ms = r->default_ms,
+                                   .untuned = r->untuned,
+                                   .failed = r->failed,
+                                   .is_default = strcmp(r->choice, RS_CHOICE_DEFAULT) == 0};
+    char note[RS_TUNE_NOTE];
+
+    rs_tune_note_write(&measured, note);
     return rs_tune_table_update(&t->table, t->path, rescl_device_get_info(t->dev), key, r->choice,
                                 note);
 }
@@ -186,12 +209,8 @@ static rescl_status tune_open(tuning *t)
         if (!cpu && i % AHEAD == 0)
             RS_TRY(rs_candidates_build(t->dev, &t->list, t->open + i, ahead, t->o, t->deadline));
         st = tune_work(t, &t->list.item[t->open[i]]);
-        RS_FAIL_IF(st == RESCL_ERR_INTERRUPTED && rs_deadline_passed(t->deadline) &&
-                       t->told + t->failed < t->list.count,
-                   RESCL_ERR_INTERRUPTED,
-                   "the time limit is reached: %zu of %zu problems were not measured; the next run "
-                   "goes on there",
-                   t->list.count - t->told - t->failed, t->list.count);
+        if (st == RESCL_ERR_INTERRUPTED)
+            st = explain_end(t);
         RS_TRY(st);
     }
     if (t->failed > 0) {
@@ -202,6 +221,25 @@ static rescl_status tune_open(tuning *t)
 out:
     rs_trial_clock_end(t->dev);
     return st;
+}
+
+/* Also what a time limit left of the measuring: `st` is how that ended. */
+static rescl_status prove(tuning *t, rescl_precision precision, double deadline, rescl_status st)
+{
+    const rescl_error why = *rescl_last_error();
+    const rs_tune_proof_job job = {.dev = t->dev,
+                                   .o = t->o,
+                                   .precision = precision,
+                                   .list = &t->list,
+                                   .table = &t->table,
+                                   .path = t->path,
+                                   .deadline = deadline,
+                                   .user = t->user};
+    const rescl_status proven = rs_tune_prove(&job);
+
+    if (proven == RESCL_OK && st != RESCL_OK)
+        rs_error_restore(&why);
+    return proven != RESCL_OK ? proven : st;
 }
 
 rescl_status rescl_tune(rescl_device *device, const rescl_tune_options *options, rescl_tune_fn fn,
@@ -217,7 +255,8 @@ rescl_status rescl_tune(rescl_device *device, const rescl_tune_options *options,
 
     rescl_tune_options_default(&o);
     RS_TRY(rs_options_take(&o, sizeof o, options, "rescl_tune_options"));
-    t.deadline = rs_deadline_after(o.time_limit);
+    const double deadline = rs_deadline_after(o.time_limit);
+    t.deadline = rs_deadline_after(o.time_limit * (o.prove ? 1.0 - PROOF_SHARE : 1.0));
     about.name = o.model;
     about.classes = o.classes;
     about.image_size = o.size;
@@ -232,7 +271,9 @@ rescl_status rescl_tune(rescl_device *device, const rescl_tune_options *options,
     RS_TRY(rs_worklist_add_network(&t.list, device, model->graph, o.batch, o.train, precision));
     RS_TRY(sort_out(&t));
     if (t.opens > 0)
-        RS_TRY(tune_open(&t));
+        st = tune_open(&t);
+    if (o.prove && (st == RESCL_OK || (st == RESCL_ERR_INTERRUPTED && !asked_to_stop(&t))))
+        st = prove(&t, precision, deadline, st);
 out:
     rs_tuning_forget(device); /* what is planned from now on takes the new choices */
     free(t.path);

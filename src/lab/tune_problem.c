@@ -104,15 +104,20 @@ out:
     return st;
 }
 
-/* ---- candidates -------------------------------------------------------------------------- */
+/* ---- the end ----------------------------------------------------------------------------- */
 
-static rescl_status check_deadline(const tuner *t)
+rescl_status rs_tune_may_go_on(const rescl_tune_options *o, double deadline)
 {
-    return rs_deadline_passed(t->deadline)
-               ? rs_error_set(RESCL_ERR_INTERRUPTED, 0, __FILE__, __LINE__,
-                              "not measured within the time limit")
-               : RESCL_OK;
+    rescl_status st = RESCL_OK;
+
+    RS_FAIL_IF(o->stop && o->stop(o->stop_user), RESCL_ERR_INTERRUPTED, "stopped on request");
+    RS_FAIL_IF(deadline > 0.0 && rs_deadline_passed(deadline), RESCL_ERR_INTERRUPTED,
+               "not measured within the time limit");
+out:
+    return st;
 }
+
+/* ---- candidates -------------------------------------------------------------------------- */
 
 /* A training step changes the parameters, so it pays for packing them; inference packs once. */
 static rescl_status run_packed(tuner *t, const candidate *c, bool pack, double *ms)
@@ -151,7 +156,7 @@ static rescl_status add(tuner *t, const char *choice)
     rescl_status st = RESCL_OK;
     candidate *c;
 
-    RS_TRY(check_deadline(t));
+    RS_TRY(rs_tune_may_go_on(t->o, t->deadline));
     RS_TRY(rs_array_reserve(&t->c, &t->cap, t->n + 1, sizeof *t->c));
     c = &t->c[t->n];
     *c = (candidate){.median = INFINITY, .error = INFINITY};
@@ -161,6 +166,7 @@ static rescl_status add(tuner *t, const char *choice)
     const rescl_error why = *rescl_last_error();
     if (tried != RESCL_OK && why.sys_errno == ENOMEM) {
         rs_trial_fini(&c->trial);
+        rs_error_prefix("%s", choice);
         RS_TRY(tried);
     }
     if (tried != RESCL_OK && tried != RESCL_ERR_NUMERIC && t->n == 0)
@@ -186,8 +192,13 @@ static void keep_first(tuner *t, size_t n)
 
 static rescl_status run_taking(void *user, size_t i, double *ms)
 {
+    rescl_status st = RESCL_OK;
     tuner *t = user;
-    return run_packed(t, &t->c[t->taking[i]], false, ms);
+
+    RS_TRY(rs_tune_may_go_on(t->o, 0.0)); /* the rounds heed the deadline */
+    RS_TRY(run_packed(t, &t->c[t->taking[i]], false, ms));
+out:
+    return st;
 }
 
 /* One that ran before fails in the rounds. */
@@ -195,12 +206,14 @@ static rescl_status reject_taking(void *user, size_t i)
 {
     tuner *t = user;
     candidate *c = &t->c[t->taking[i]];
+    const rescl_error why = *rescl_last_error();
 
+    if (why.status == RESCL_ERR_INTERRUPTED)
+        return why.status;
     if (c == t->c)
-        t->failure = *rescl_last_error();
+        t->failure = why;
     c->good = c->timed = false;
     c->median = INFINITY;
-    const rescl_error why = *rescl_last_error();
     return reject(t, c->row, why.status, why.message);
 }
 
@@ -229,7 +242,7 @@ static rescl_status time_rounds(tuner *t, size_t repeats)
             candidate *c = &t->c[t->taking[i]];
             t->out->row[c->row].ms = c->median = stats[i].median;
         }
-    RS_TRY(check_deadline(t)); /* it may have ended the rounds */
+    RS_TRY(rs_tune_may_go_on(t->o, t->deadline)); /* it may have ended the rounds */
 out:
     free(t->taking);
     t->taking = NULL;

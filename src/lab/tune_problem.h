@@ -25,4 +25,8 @@ void rs_tune_result_fini(rs_tune_result *r);
 rescl_status rs_tune_problem(rescl_device *dev, const rs_problem *p, rs_pass pass,
                              const rescl_tune_options *options, rs_tune_result *out) RESCL_CHECK;
 
+/* RESCL_ERR_INTERRUPTED when a search is to end: options->stop says so, or the deadline (of rounds.h; 0:
+ * none) has passed. */
+rescl_status rs_tune_may_go_on(const rescl_tune_options *options, double deadline) RESCL_CHECK;
+
 #endif

@@ -156,6 +156,24 @@ out:
     return st;
 }
 
+rescl_status rs_tuning_use(rescl_device *dev, const rs_tune_table *table)
+{
+    rescl_status st = RESCL_OK;
+    tuning *t = NULL;
+
+    RS_OOM(t = calloc(1, sizeof *t));
+    for (size_t i = 0; i < table->count; i++)
+        RS_TRY(rs_tune_table_set(&t->table, table->entry[i].key, table->entry[i].choice,
+                                 table->entry[i].note));
+    RS_TRY(take_fingerprint(t));
+    rs_device_attach(dev, t, tuning_destroy);
+    t = NULL;
+out:
+    if (t)
+        tuning_destroy(t);
+    return st;
+}
+
 void rs_tuning_forget(rescl_device *dev)
 {
     rs_device_attach(dev, NULL, NULL);

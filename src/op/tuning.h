@@ -19,6 +19,9 @@ bool rs_tuning_key(const rs_problem *p, rs_pass pass, char text[RS_TUNE_KEY]);
 rescl_status rs_tuning_find(rescl_device *dev, const rs_problem *p, rs_pass pass, const char **out)
     RESCL_CHECK;
 
+/* From now on plans on the device go by a copy of `table` alone, until it is forgotten. */
+rescl_status rs_tuning_use(rescl_device *dev, const rs_tune_table *table) RESCL_CHECK;
+
 /* Drops the device's table: the next plan reads it anew. */
 void rs_tuning_forget(rescl_device *dev);
 

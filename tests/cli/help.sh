@@ -21,7 +21,7 @@ for verb in $verbs; do
     fi
     [ -s names ] || fail "options.def lists no option of $verb"
     while read -r name; do
-        grep -qE -e "--(no-)?$name( |,|\$)" out || fail "expected --$name in the help of $verb"
+        grep -qE -e "--(\\[no-\\])?$name( |,|\$)" out || fail "expected --$name in the help of $verb"
     done <names
     cp out by_flag
     run help "$verb"
@@ -35,7 +35,7 @@ want_out "--weight-decay W, --wd"
 want_out "cosineannealinglr"
 want_out "resnet50_signs"
 run bench -h
-want_out "--no-peak"
+want_out "--[no-]peak"
 
 run --help
 want_code 0

@@ -38,6 +38,34 @@ run tune $small --no-params -o part.tune --force --time-limit 0.001
 want_code 0
 want_err "--time-limit 0.001: the time limit is reached: $problems of $problems problems were not measured; the next run goes on there"
 
+# Choices that gain nothing in whole steps are dropped, and the report says what the step gains.
+sed 's/^\(conv2d .*\) = .*/\1 = direct  # 0.001 ms; 1 ms: packed_gemm/' x.tune >step.tune
+# shellcheck disable=SC2086
+run tune $small --no-params --no-prove -o step.tune
+want_code 0
+grep -qE 'proven|no gain' step.tune && fail "expected no proof"
+# shellcheck disable=SC2086
+run tune $small --no-params -o step.tune
+want_code 0
+want_out "resnet8 infer size 16 batch 2: the step "
+grep -qE ': a gain of -?[0-9.]+ % \(95 %: -?[0-9.]+ to -?[0-9.]+ %; [0-9]+ pairs\)' out ||
+    fail "expected what the step gains"
+grep -qE '^conv2d .*(; proven|= default  # .*; no gain in the step: direct)$' step.tune ||
+    fail "expected what came of the proof in the file"
+sed 's/^\(conv2d .*\) = .*/\1 = direct  # 0.001 ms; 1 ms: packed_gemm/' x.tune >step.tune
+# shellcheck disable=SC2086
+run tune $small --no-params -o step.tune --time-limit 0.001 --json
+want_code 0
+want_out '"not_proven": '
+want_err "not proven in whole steps: not measured within the time limit"
+
+# A folder that is missing is said before anything is measured.
+# shellcheck disable=SC2086
+run tune $small -o missing/x.tune
+want_code 4
+want_err "missing/x.tune: No such file or directory"
+[ ! -e missing ] || fail "expected no new folder"
+
 # Two runs at the same time add to one file.
 # shellcheck disable=SC2086
 "$RESCL" tune $small --no-params --quiet -o both.tune >/dev/null 2>&1 &

@@ -19,6 +19,25 @@ static void summarises_measurements(void **state)
     assert_true(s.median == 7 && s.min == 7 && s.max == 7 && s.mad == 0);
 }
 
+/* By the table of the binomial distribution: with 9 values the second from either end, 96.1 %. */
+static void bounds_medians(void **state)
+{
+    (void)state;
+    double few[5] = {5, 1, 4, 2, 3}, six[6] = {6, 1, 5, 2, 4, 3};
+    double nine[9] = {9, 1, 8, 2, 7, 3, 6, 4, 5}, many[2001];
+    rs_interval v = rs_interval_of(few, 5);
+    assert_true(v.count == 5 && v.median == 3 && isinf(v.low) && v.low < 0 && isinf(v.high));
+    v = rs_interval_of(six, 6);
+    assert_true(v.median == 3.5 && v.low == 1 && v.high == 6);
+    v = rs_interval_of(nine, 9);
+    assert_true(v.median == 5 && v.low == 2 && v.high == 8);
+    for (int i = 0; i < 2001; i++)
+        many[i] = i;
+    v = rs_interval_of(many, 2001);
+    assert_true(v.median == 1000 && v.low == 956 &&
+                v.high == 1044); /* 1.96 sqrt(2001) / 2 = 43.8 */
+}
+
 /* What was run, in order. */
 typedef struct calls {
     char text[32];
@@ -118,6 +137,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(summarises_measurements),
+        cmocka_unit_test(bounds_medians),
         cmocka_unit_test(takes_turns),
         cmocka_unit_test(goes_on_for_the_time),
         cmocka_unit_test(ends_with_a_failure),
