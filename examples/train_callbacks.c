@@ -1,4 +1,5 @@
-/* Trains with functions that are told of each step and epoch, until that is enough:
+/* Trains with functions that are told of each step and epoch and give the rates, until that is enough or
+ * the loss does not fall any more:
  *
  *     train_callbacks [MODEL [DATA [SIZE [SAMPLES]]]]
  *
@@ -34,13 +35,24 @@ static bool on_epoch(const rescl_epoch_event *e, void *user)
     return e->eval.top1 < 0.95;
 }
 
+/* The rate of each epoch, as Keras' LearningRateScheduler asks for it. */
+static double on_lr(size_t epoch, double lr, void *user)
+{
+    (void)user;
+    return epoch > 0 && epoch % 4 == 0 ? lr / 2 : lr;
+}
+
 int main(int argc, char **argv)
 {
     rescl_runtime *runtime = NULL;
     rescl_device *device = NULL;
     rescl_dataset *train_set = NULL, *eval_set = NULL;
     watch w = {0};
-    const rescl_train_callbacks callbacks = {sizeof callbacks, on_step, on_epoch, &w};
+    const rescl_train_callbacks callbacks = {.struct_size = sizeof callbacks,
+                                             .on_step = on_step,
+                                             .on_epoch = on_epoch,
+                                             .user = &w,
+                                             .on_lr = on_lr};
     rescl_data_options data = {.struct_size = sizeof data,
                                .path = argc > 2 ? argv[2] : "handsigns",
                                .split = "train",
@@ -51,6 +63,9 @@ int main(int argc, char **argv)
     rescl_train_options options;
     rescl_train_options_default(&options);
     options.epochs = 10;
+    options.monitor = "val_loss"; /* which epoch is the best, and what it waits for */
+    options.patience = 3;         /* ends when the loss did not fall for 3 epochs, */
+    options.restore_best = true;  /* with the weights of the best one */
 
     const char *file = argc > 1 ? argv[1] : "trained.safetensors";
 

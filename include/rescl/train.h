@@ -51,6 +51,21 @@ typedef struct rescl_train_options {
                                   * beside these: rescl_train_options_set() sets them by name */
     const char *precision; /**< a rescl_precision_name(), such as "bf16": of training and of what is
                             * evaluated between epochs */
+    const char *monitor;   /**< what decides: "val_loss", "val_accuracy" of the evaluation, "loss",
+                            * "accuracy" of training; "auto": the accuracy, then the loss, of which epoch
+                            * is the best, and the loss of all else. What is not evaluated is taken from
+                            * training */
+    size_t
+        patience; /**< end the run when `monitor` was no better for so many epochs that were measured,
+                       * as Keras' EarlyStopping does; 0: never */
+    double min_delta;   /**< what `monitor` has to be better by for that */
+    bool restore_best;  /**< the model ends with the weights of the best epoch of this run or, where
+                            * it went on from a checkpoint in a run folder, of the whole run; false: with
+                            * those of the last */
+    size_t save_period; /**< keep weights/epoch<N>.safetensors of each so many epochs; 0: none */
+    const char
+        *lr_table; /**< of the schedule "table": "1:0.1, 31:0.01", rates from an epoch on, which
+                            * counts from 1 behind the warm-up; of the head, the body's in proportion */
     /* New members are appended here, so that structs of older callers keep their layout. */
 } rescl_train_options;
 
@@ -144,6 +159,10 @@ typedef struct rescl_train_callbacks {
     bool (*on_step)(const rescl_step_event *event, void *user);
     bool (*on_epoch)(const rescl_epoch_event *event, void *user);
     void *user;
+    /** The learning rate of an epoch, which counts from 0, in place of the schedule's: called before its
+     * first step, and again where a run goes on in the middle of it. `lr` is the rate of the epoch before,
+     * at first that of the options. The body's rate keeps its proportion. NULL: the schedule decides. */
+    double (*on_lr)(size_t epoch, double lr, void *user);
 } rescl_train_callbacks;
 
 RESCL_API void rescl_train_callbacks_init(rescl_train_callbacks *out, size_t struct_size);
@@ -187,8 +206,9 @@ typedef struct rescl_train_progress {
     /** In fp16 the loss is scaled so that small gradients do not vanish. Where a gradient overflows,
      * the step leaves parameters and optimiser as they are, though not the running statistics of
      * batch normalisation, and halves the scale; after 2000 other steps it is doubled. */
-    double loss_scale; /**< 0: the loss is not scaled */
-    uint64_t skipped;  /**< of `steps`, those that left the parameters as they were */
+    double loss_scale;  /**< 0: the loss is not scaled */
+    uint64_t skipped;   /**< of `steps`, those that left the parameters as they were */
+    bool stopped_early; /**< by rescl_train_options.patience */
 } rescl_train_progress;
 
 /** Before a run it is that of the checkpoint that options->resume gave; of a trainer that is stepped,

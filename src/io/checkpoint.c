@@ -94,12 +94,19 @@ static json_t *loss_scale_json(const rs_loss_scale *s)
                      (json_int_t)s->skipped);
 }
 
+/* NULL before an epoch was seen. */
+static json_t *stopping_json(const rs_ckpt_stopping *s)
+{
+    return s->seen ? json_pack("{s:f, s:I}", "best", s->best, "waited", (json_int_t)s->waited)
+                   : NULL;
+}
+
 static json_t *training_json(const rs_ckpt_training *t)
 {
     const rs_ckpt_progress *p = &t->progress;
-    json_t *best = p->has_best ? json_pack("{s:b, s:I, s:f, s:f}", "by_eval", p->best_by_eval,
+    json_t *best = p->has_best ? json_pack("{s:b, s:I, s:f, s:f, s:f}", "by_eval", p->best_by_eval,
                                            "epoch", (json_int_t)p->best_epoch, "top1", p->best_top1,
-                                           "loss", p->best_loss)
+                                           "loss", p->best_loss, "value", p->best_value)
                                : json_null();
     json_t *sums = json_pack("{s:I, s:I, s:I, s:f, s:f, s:f}", "samples", (json_int_t)p->samples,
                              "top1", (json_int_t)p->top1, "top5", (json_int_t)p->top5, "loss",
@@ -109,12 +116,13 @@ static json_t *training_json(const rs_ckpt_training *t)
         json_pack("{s:o, s:I, s:s, s:I, s:s*}", "name", rs_json_text(t->data.name), "count",
                   (json_int_t)t->data.count, "fingerprint", t->data.fingerprint, "eval_count",
                   (json_int_t)t->data.eval_count, "eval_fingerprint", eval && *eval ? eval : NULL);
-    return json_pack("{s:I, s:I, s:I, s:f, s:o, s:o, s:o, s:O, s:o, s:o*, s:s*, s:i, s:i}", "epoch",
-                     (json_int_t)p->epoch, "batch", (json_int_t)p->batch, "step",
-                     (json_int_t)p->step, "time", p->time, "epoch_sums", sums, "best", best, "data",
-                     data, "options", t->options, "schedule", schedule_json(p), "loss_scale",
-                     loss_scale_json(&p->scale), "plan", t->plan, "compute_units", (int)t->units,
-                     "float_width", (int)t->width);
+    return json_pack(
+        "{s:I, s:I, s:I, s:f, s:o, s:o, s:o, s:O, s:o, s:o*, s:o*, s:o*, s:s*, s:i, s:i}", "epoch",
+        (json_int_t)p->epoch, "batch", (json_int_t)p->batch, "step", (json_int_t)p->step, "time",
+        p->time, "epoch_sums", sums, "best", best, "data", data, "options", t->options, "schedule",
+        schedule_json(p), "loss_scale", loss_scale_json(&p->scale), "early_stopping",
+        stopping_json(&p->stopping), "given_lr", p->lr_is_given ? json_real(p->given_lr) : NULL,
+        "plan", t->plan, "compute_units", (int)t->units, "float_width", (int)t->width);
 }
 
 /* Adds the parameters of `w` under their names, or, with a state's name, the trainable ones under
@@ -445,6 +453,13 @@ static bool get_loss_scale(const json_t *o, rs_loss_scale *out)
                   out->good < RS_LOSS_SCALE_STEPS && get_count(o, "skipped", &out->skipped));
 }
 
+/* Files of before there was early stopping do not have it. */
+static bool get_stopping(const json_t *o, rs_ckpt_stopping *out)
+{
+    out->seen = o != NULL;
+    return !o || (get_real(o, "best", &out->best) && get_count(o, "waited", &out->waited));
+}
+
 static rescl_status parse_training(rs_checkpoint *c)
 {
     rescl_status st = RESCL_OK;
@@ -458,6 +473,7 @@ static rescl_status parse_training(rs_checkpoint *c)
         get_count(sums, "top5", &p->top5) && get_real(sums, "loss", &p->loss_sum) &&
         get_real(sums, "seconds", &p->seconds) && get_real(sums, "data_wait", &p->data_wait) &&
         get_schedule(json_object_get(d, "schedule"), p) &&
+        get_stopping(json_object_get(d, "early_stopping"), &p->stopping) &&
         get_loss_scale(json_object_get(d, "loss_scale"), &p->scale) && p->scale.skipped <= p->step;
 
     p->has_best = json_is_object(best);
@@ -465,7 +481,9 @@ static rescl_status parse_training(rs_checkpoint *c)
         p->best_by_eval = json_is_true(json_object_get(best, "by_eval"));
         ok = ok && get_count(best, "epoch", &p->best_epoch) &&
              get_real(best, "top1", &p->best_top1) && get_real(best, "loss", &p->best_loss);
+        (void)get_real(best, "value", &p->best_value); /* older files have only "auto" */
     }
+    p->lr_is_given = get_real(d, "given_lr", &p->given_lr);
     c->data.name = json_string_value(json_object_get(data, "name"));
     c->data.fingerprint = json_string_value(json_object_get(data, "fingerprint"));
     c->data.eval_fingerprint = json_string_value(json_object_get(data, "eval_fingerprint"));

@@ -44,6 +44,13 @@ void rs_ckpt_doc_fini(rs_ckpt_doc *doc);
 
 #define RS_CKPT_SCHEDULE 4
 
+/* What early stopping has seen. */
+typedef struct rs_ckpt_stopping {
+    bool seen;       /* an epoch; then the rest counts */
+    double best;     /* the monitored number, the smaller the better */
+    uint64_t waited; /* epochs since then that were measured */
+} rs_ckpt_stopping;
+
 /* Where a run stands. Sums are those of the epoch that is under way. */
 typedef struct rs_ckpt_progress {
     uint64_t epoch;               /* counts from 0 */
@@ -55,6 +62,10 @@ typedef struct rs_ckpt_progress {
     bool has_best, best_by_eval; /* whether best_* are of an evaluation or of the training set */
     uint64_t best_epoch;
     double best_top1, best_loss;
+    double best_value; /* of what is monitored, the smaller the better */
+    rs_ckpt_stopping stopping;
+    bool lr_is_given;
+    double given_lr; /* the rate that the caller's function gave to the epoch before */
     double schedule[RS_CKPT_SCHEDULE]; /* what the learning-rate schedule keeps; 0 if nothing */
     rs_loss_scale scale;               /* of fp16; zeros: the loss is not scaled */
 } rs_ckpt_progress;

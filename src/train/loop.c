@@ -4,16 +4,21 @@
 #include "dataset.h"
 #include "error.h"
 #include "log.h"
+#include "monitor.h"
 #include "optionvalue.h"
 #include "trainer.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <string.h>
 
 /* One run of rescl_trainer_run. */
 typedef struct run {
     rescl_trainer *t;
     rs_watch watch;
+    const rescl_train_callbacks *callbacks; /* the caller's, or NULL */
+    bool lr_is_given;                       /* for this epoch, by on_lr */
+    double given_lr;
     rs_rates lr; /* of the current step */
     double mark; /* the clock at the end of the previous step */
 } run;
@@ -40,6 +45,37 @@ static rs_tally tally_of(const rs_ckpt_progress *p)
     return (rs_tally){p->samples, p->top1, p->top5, p->loss_sum};
 }
 
+/* The caller's rate of this epoch. */
+static rescl_status ask_rate(run *r)
+{
+    rescl_status st = RESCL_OK;
+    const rescl_train_callbacks *c = r->callbacks;
+    const rs_ckpt_progress *p = &r->t->progress;
+
+    if (!c || !c->on_lr)
+        goto out;
+    const double before = p->lr_is_given ? p->given_lr : r->t->options.lr;
+    r->given_lr = c->on_lr((size_t)p->epoch, before, c->user);
+    r->lr_is_given = true;
+    RS_FAIL_IF(!isfinite(r->given_lr) || r->given_lr < 0.0, RESCL_ERR_ARG,
+               "on_lr gave epoch %" PRIu64 " the rate %g, expected a finite one of at least 0",
+               p->epoch + 1, r->given_lr);
+out:
+    return st;
+}
+
+/* Of a group whose options' rate is `lr`. */
+static double rate_of(const run *r, const rs_schedule_ask *ask, double lr)
+{
+    const double head = r->t->options.lr;
+    rs_schedule_ask own = *ask;
+
+    own.lr = lr;
+    if (r->lr_is_given)
+        return head > 0.0 ? r->given_lr * (lr / head) : r->given_lr;
+    return rs_schedule_rate(&r->t->schedule, &own);
+}
+
 /* Rates of the next step, or, after an epoch's last step, of that one. All groups but the head's go
  * by the body's. */
 static void set_rates(run *r)
@@ -47,17 +83,16 @@ static void set_rates(run *r)
     const rescl_train_options *o = &r->t->options;
     const rs_ckpt_progress *p = &r->t->progress;
     const size_t steps = rs_loader_batches(r->t->train_loader);
-    rs_schedule_ask ask = {.lr = o->lr,
-                           .epoch = (size_t)p->epoch,
-                           .epochs = o->epochs,
-                           .step = p->batch < steps ? (size_t)p->batch : steps - 1,
-                           .steps = steps,
-                           .state = p->schedule};
-    const double head = rs_schedule_rate(&r->t->schedule, &ask);
+    const rs_schedule_ask ask = {.head_lr = o->lr,
+                                 .epoch = (size_t)p->epoch,
+                                 .epochs = o->epochs,
+                                 .step = p->batch < steps ? (size_t)p->batch : steps - 1,
+                                 .steps = steps,
+                                 .state = p->schedule};
+    const double body = o->lr_body > 0.0 ? o->lr_body : o->lr;
 
-    ask.lr = o->lr_body > 0.0 ? o->lr_body : o->lr;
-    r->lr = rs_rates_uniform(rs_schedule_rate(&r->t->schedule, &ask), o->weight_decay);
-    r->lr.group[RS_GROUP_HEAD].lr = head;
+    r->lr = rs_rates_uniform(rate_of(r, &ask, body), o->weight_decay);
+    r->lr.group[RS_GROUP_HEAD].lr = rate_of(r, &ask, o->lr);
 }
 
 /* ---- a step ------------------------------------------------------------------------------ */
@@ -272,39 +307,50 @@ static rescl_status evaluate_epoch(run *r, rescl_metrics *out)
     return st;
 }
 
-/* Whether this epoch is the best so far, and remembers it. */
-static bool take_best(rs_ckpt_progress *p, const rescl_metrics *m, bool by_eval)
+/* Whether this epoch, which `m` measures, is the best so far, and remembers it. */
+static rescl_status take_best(rescl_trainer *t, const rescl_epoch_event *e, const rescl_metrics *m,
+                              bool *best)
 {
-    const bool better =
-        !p->has_best ||
-        (by_eval ? m->top1 > p->best_top1 || (m->top1 >= p->best_top1 && m->loss < p->best_loss)
-                 : m->loss < p->best_loss);
-    if (better) {
-        p->has_best = true;
-        p->best_by_eval = by_eval;
-        p->best_epoch = p->epoch;
-        p->best_top1 = m->top1;
-        p->best_loss = m->loss;
-    }
-    return better;
+    rescl_status st = RESCL_OK;
+    rs_ckpt_progress *p = &t->progress;
+
+    *best = rs_monitor_is_best(t->options.monitor, e, p);
+    if (!*best)
+        goto out;
+    p->has_best = true;
+    p->best_by_eval = m == &e->eval;
+    p->best_epoch = p->epoch;
+    p->best_top1 = m->top1;
+    p->best_loss = m->loss;
+    p->best_value = rs_monitor_value(t->options.monitor, e);
+    if (t->options.restore_best)
+        RS_TRY(rs_trainer_keep_best(t));
+out:
+    return st;
 }
 
-/* A schedule learns from whole epochs, and not from an evaluation that was made because a run ends:
- * one that goes on has the rates of a run that was never stopped. */
-static void teach_schedule(rescl_trainer *t, const rescl_epoch_event *e)
+/* A schedule and early stopping learn from whole epochs, and not from an evaluation that was made because
+ * a run ends: one that goes on has the rates of a run that was never stopped, and ends where it does. */
+static void teach(rescl_trainer *t, const rescl_epoch_event *e)
 {
     rs_ckpt_progress *p = &t->progress;
     const bool whole = p->batch >= rs_loader_batches(t->train_loader);
-    const bool evaluated = t->eval_set && (p->epoch + 1) % t->options.eval_freq == 0;
+    const bool measured = !t->eval_set || (p->epoch + 1) % t->options.eval_freq == 0;
 
-    if (whole && (evaluated || !t->eval_set))
-        rs_schedule_observe(&t->schedule, (size_t)p->epoch,
-                            evaluated ? e->eval.loss : e->train.loss, p->schedule);
+    if (!whole || !measured)
+        return;
+    rs_schedule_observe(&t->schedule, (size_t)p->epoch, rs_monitor_value(t->options.monitor, e),
+                        p->schedule);
+    rs_early_stopping_observe(&t->options, e, &p->stopping);
 }
 
 /* Moves the progress to the start of the next epoch. */
-static void next_epoch(rs_ckpt_progress *p)
+static void next_epoch(run *r)
 {
+    rs_ckpt_progress *p = &r->t->progress;
+
+    p->lr_is_given = r->lr_is_given;
+    p->given_lr = r->given_lr;
     p->epoch++;
     p->batch = p->samples = p->top1 = p->top5 = 0;
     p->loss_sum = p->seconds = p->data_wait = 0.0;
@@ -348,15 +394,15 @@ static rescl_status finish_epoch(run *r)
     if (early)
         e.best = !p->has_best; /* weights are better than none */
     else if (e.eval.samples > 0)
-        e.best = take_best(p, &e.eval, true);
+        RS_TRY(take_best(t, &e, &e.eval, &e.best));
     else if (!t->eval_set)
-        e.best = take_best(p, &e.train, false);
+        RS_TRY(take_best(t, &e, &e.train, &e.best));
     e.peak_bytes = rs_team_peak_bytes(t->team);
     e.loss_scale = p->scale.scale;
     e.skipped = p->scale.skipped;
-    teach_schedule(t, &e);
+    teach(t, &e);
     if (!early)
-        next_epoch(p);
+        next_epoch(r);
     if (e.best)
         RS_TRY(rs_trainer_save_best(t));
     e.seconds = rs_clock_seconds() - t->clock_base;
@@ -370,13 +416,14 @@ out:
 
 static bool is_over(const rescl_trainer *t)
 {
-    return t->progress.epoch >= t->options.epochs || steps_exhausted(t);
+    return t->progress.epoch >= t->options.epochs || steps_exhausted(t) ||
+           rs_early_stopping_ends(&t->options, &t->progress.stopping);
 }
 
 static rescl_status run_to_end(rescl_trainer *t, const rescl_train_callbacks *callbacks)
 {
     rescl_status st = RESCL_OK;
-    run r = {.t = t};
+    run r = {.t = t, .callbacks = callbacks};
     const rs_run_info info = {.model = t->model,
                               .train_set = t->train_set,
                               .eval_set = t->eval_set,
@@ -395,11 +442,14 @@ static rescl_status run_to_end(rescl_trainer *t, const rescl_train_callbacks *ca
     while (!is_over(t)) {
         if (stop_asked(&r))
             RS_TRY(interrupted(&r));
+        RS_TRY(ask_rate(&r));
         set_rates(&r);
         RS_TRY(train_epoch(&r));
         RS_TRY(finish_epoch(&r));
     }
 out:
+    if (st == RESCL_OK)
+        rs_trainer_restore_best(t);
     return rs_watch_close(&r.watch, st);
 }
 

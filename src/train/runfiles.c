@@ -198,6 +198,52 @@ out:
     return st;
 }
 
+/* ---- the best weights ---------------------------------------------------------------------- */
+
+rescl_status rs_trainer_keep_best(rescl_trainer *t)
+{
+    rescl_status st = RESCL_OK;
+    const rs_weights *now = &t->model->weights;
+
+    if (!t->best.count)
+        RS_TRY(rs_weights_create(t->model->graph, &t->best));
+    for (size_t i = 0; i < now->count; i++)
+        memcpy(t->best.data[i], now->data[i], now->elems[i] * sizeof *now->data[i]);
+out:
+    return st;
+}
+
+void rs_trainer_restore_best(rescl_trainer *t)
+{
+    const rs_weights *to = &t->model->weights;
+
+    for (size_t i = 0; i < t->best.count; i++)
+        memcpy(to->data[i], t->best.data[i], to->elems[i] * sizeof *to->data[i]);
+}
+
+/* Those that lie beside the checkpoint. */
+static rescl_status read_best(rescl_trainer *t)
+{
+    rescl_status st = RESCL_OK;
+    rs_checkpoint *c = NULL;
+    char *folder = NULL, *path = NULL;
+
+    if (!t->options.restore_best || !t->progress.has_best)
+        goto out;
+    RS_OOM(folder = rs_path_parent(t->resume_path));
+    RS_OOM(path = rs_path_join(folder, "best.safetensors"));
+    RS_TRY(rs_checkpoint_open(path, &c));
+    RS_TRY(rs_weights_create(t->model->graph, &t->best));
+    RS_TRY(rs_checkpoint_read_weights(c, t->model->graph, &t->best));
+out:
+    if (st != RESCL_OK && t->options.restore_best)
+        rs_error_prefix("restore_best needs the best weights of the run that goes on");
+    rs_checkpoint_close(c);
+    free(folder);
+    free(path);
+    return st;
+}
+
 /* ---- resuming ---------------------------------------------------------------------------- */
 
 #define FAIL_IF_DIFFERENT(cond, what, fmt, was, is)                                                \
@@ -344,6 +390,7 @@ rescl_status rs_trainer_resume(rescl_trainer *t, rs_weights *old)
     if (t->progress.has_best && t->progress.best_by_eval != (t->eval_set != NULL))
         t->progress.has_best = false; /* not comparable with what this run measures */
     compare_eval(t, rs_checkpoint_data(c));
+    RS_TRY(read_best(t));
     if (rs_checkpoint_plan(c))
         snprintf(t->resumed_plan, sizeof t->resumed_plan, "%s", rs_checkpoint_plan(c));
     if (!rs_checkpoint_device(c, &t->resumed_units, &t->resumed_width))

@@ -26,7 +26,7 @@ const rescl_option rs_schedule_gamma = {
     .limits = "[0,inf)",
     .group = "schedule",
     .metavar = "G",
-    .help = "steplr, exponentiallr, reducelronplateau: factor of a decay"};
+    .help = "steplr, exponentiallr, both reducelronplateau: factor of a decay"};
 
 const rescl_option rs_schedule_min = {
     .name = "lr_min",
@@ -36,7 +36,17 @@ const rescl_option rs_schedule_min = {
     .limits = "[0,inf)",
     .group = "schedule",
     .metavar = "RATE",
-    .help = "cosineannealinglr: final rate; reducelronplateau: lowest rate"};
+    .help = "cosineannealinglr: final rate; both reducelronplateau: lowest rate"};
+
+const rescl_option rs_schedule_patience = {
+    .name = "lr_patience",
+    .type = RESCL_OPTION_SIZE,
+    .value = "10",
+    .range = "[0,1000000]",
+    .limits = "[0,inf)",
+    .group = "schedule",
+    .metavar = "N",
+    .help = "both reducelronplateau: epochs to wait for something better"};
 
 const rs_schedule_def *const *rs_schedules(void)
 {
@@ -66,6 +76,7 @@ double rs_schedule_rate(const rs_schedule *s, const rs_schedule_ask *ask)
 {
     const size_t warmup = s->warmup_epochs;
     rs_schedule_ask main = *ask;
+    main.table = &s->table;
 
     if (ask->epoch < warmup) {
         const double done = (double)ask->epoch / (double)warmup;
@@ -76,8 +87,8 @@ double rs_schedule_rate(const rs_schedule *s, const rs_schedule_ask *ask)
     return s->def->rate(&main, s->number);
 }
 
-void rs_schedule_observe(const rs_schedule *s, size_t epoch, double loss, double *state)
+void rs_schedule_observe(const rs_schedule *s, size_t epoch, double value, double *state)
 {
     if (s->def->observe && epoch >= s->warmup_epochs)
-        s->def->observe(s->number, state, loss);
+        s->def->observe(s->number, state, value);
 }

@@ -6,10 +6,12 @@
 #ifndef RS_SCHEDULE_H
 #define RS_SCHEDULE_H
 
+#include "ratetable.h"
+
 #include <rescl/option.h>
 #include <rescl/status.h>
 
-#define RS_SCHEDULE_NUMBERS 4 /* options at most */
+#define RS_SCHEDULE_NUMBERS 5 /* options at most */
 #define RS_SCHEDULE_STATES  4
 
 /* What a schedule is asked before a step. */
@@ -18,6 +20,8 @@ typedef struct rs_schedule_ask {
     size_t epoch, epochs; /* from 0; for the schedule itself, those of the warm-up do not count */
     size_t step, steps;   /* of the epoch, from 0 */
     const double *state;  /* what `observe` made of it; may be NULL for a schedule without */
+    double head_lr;       /* of a table, whose rates are the head's: that of the head */
+    const rs_rate_table *table; /* the schedule's own; rs_schedule_rate sets it */
 } rs_schedule_ask;
 
 typedef struct rs_schedule_def {
@@ -26,9 +30,9 @@ typedef struct rs_schedule_def {
     const rescl_option *options[RS_SCHEDULE_NUMBERS]; /* of its numbers, in this order; NULL ends
                                                        * them. Schedules may share an option. */
     double (*rate)(const rs_schedule_ask *ask, const double *number);
-    /* Takes note of the loss of an epoch in `state`, RS_SCHEDULE_STATES numbers that are 0 at first
+    /* Takes note of what is monitored of an epoch, the smaller the better, in `state`, RS_SCHEDULE_STATES numbers that are 0 at first
      * and that checkpoints keep; NULL: the rate does not depend on it. */
-    void (*observe)(const double *number, double *state, double loss);
+    void (*observe)(const double *number, double *state, double value);
 } rs_schedule_def;
 
 #define RS_SCHEDULE(name) extern const rs_schedule_def rs_schedule_##name;
@@ -36,8 +40,9 @@ typedef struct rs_schedule_def {
 #undef RS_SCHEDULE
 
 /* Options that several schedules have. */
-extern const rescl_option rs_schedule_gamma; /* "lr_gamma" */
-extern const rescl_option rs_schedule_min;   /* "lr_min" */
+extern const rescl_option rs_schedule_gamma;    /* "lr_gamma" */
+extern const rescl_option rs_schedule_min;      /* "lr_min" */
+extern const rescl_option rs_schedule_patience; /* "lr_patience" */
 
 /* All of them, and their names; both end with NULL. */
 const rs_schedule_def *const *rs_schedules(void);
@@ -50,6 +55,7 @@ rescl_status rs_schedule_find(const char *name, const rs_schedule_def **out) RES
 typedef struct rs_schedule {
     const rs_schedule_def *def;
     double number[RS_SCHEDULE_NUMBERS];
+    rs_rate_table table;
     size_t warmup_epochs;
     double warmup_decay;
 } rs_schedule;
@@ -57,7 +63,7 @@ typedef struct rs_schedule {
 /* Its rate for a step; `ask` counts the epochs of the whole run. */
 double rs_schedule_rate(const rs_schedule *s, const rs_schedule_ask *ask);
 
-/* Tells it the loss of an epoch of the run that has ended. */
-void rs_schedule_observe(const rs_schedule *s, size_t epoch, double loss, double *state);
+/* Tells it what is monitored of an epoch of the run that has ended. */
+void rs_schedule_observe(const rs_schedule *s, size_t epoch, double value, double *state);
 
 #endif

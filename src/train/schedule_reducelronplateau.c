@@ -9,26 +9,20 @@
 enum { GAMMA, PATIENCE, MIN };
 enum { SEEN, BEST, WAITED, CHANGES };
 
-static const rescl_option patience = {.name = "lr_patience",
-                                      .type = RESCL_OPTION_SIZE,
-                                      .value = "10",
-                                      .range = "[0,1000000]",
-                                      .limits = "[0,inf)",
-                                      .group = "schedule",
-                                      .metavar = "N",
-                                      .help = "reducelronplateau: epochs to wait for a lower loss"};
-
 static double rate(const rs_schedule_ask *ask, const double *number)
 {
     const double lr = ask->lr * pow(number[GAMMA], ask->state[CHANGES]);
     return fmin(ask->lr, fmax(lr, number[MIN]));
 }
 
-static void observe(const double *number, double *state, double loss)
+/* What is negative is an accuracy: the smaller the better, and mode "max". */
+static void observe(const double *number, double *state, double value)
 {
-    if (state[SEEN] < 1.0 || loss < state[BEST] * (1.0 - THRESHOLD)) {
+    const double share = state[BEST] < 0.0 ? 1.0 + THRESHOLD : 1.0 - THRESHOLD;
+
+    if (state[SEEN] < 1.0 || value < state[BEST] * share) {
         state[SEEN] = 1.0;
-        state[BEST] = loss;
+        state[BEST] = value;
         state[WAITED] = 0.0;
         return;
     }
@@ -42,7 +36,7 @@ static void observe(const double *number, double *state, double loss)
 const rs_schedule_def rs_schedule_reducelronplateau = {
     .name = "reducelronplateau",
     .about = "lr * gamma ^ n, where n counts the times that the loss did not fall for long",
-    .options = {&rs_schedule_gamma, &patience, &rs_schedule_min},
+    .options = {&rs_schedule_gamma, &rs_schedule_patience, &rs_schedule_min},
     .rate = rate,
     .observe = observe,
 };

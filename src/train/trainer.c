@@ -5,6 +5,7 @@
 #include "dataset.h"
 #include "error.h"
 #include "log.h"
+#include "monitor.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -39,6 +40,9 @@ static rescl_status choose_schedule(const rescl_train_options *o, rs_schedule *s
 
     RS_TRY(rs_schedule_find(o->lr_scheduler, &s->def));
     take_numbers(o, s->def->options, RS_SCHEDULE_NUMBERS, s->number);
+    RS_TRY(rs_rate_table_init(&s->table, o->lr_table));
+    RS_FAIL_IF(s->table.count == 0 && strcmp(s->def->name, "table") == 0, RESCL_ERR_ARG,
+               "the schedule 'table' needs rates: lr_table, such as 1:0.1,31:0.01");
     s->warmup_epochs = o->lr_warmup_epochs;
     s->warmup_decay = o->lr_warmup_decay;
 out:
@@ -239,6 +243,8 @@ void rescl_trainer_destroy(rescl_trainer *t)
     free(t->eval_map);
     for (size_t i = 0; i < RS_COUNT(t->state); i++)
         rs_weights_fini(&t->state[i]);
+    rs_rate_table_fini(&t->schedule.table);
+    rs_weights_fini(&t->best);
     rs_train_options_fini(&t->options);
     rs_aligned_free(t->own.pixels);
     rs_aligned_free(t->own.labels);
@@ -254,14 +260,16 @@ void rescl_trainer_get_progress(const rescl_trainer *t, rescl_train_progress *ou
 {
     const rs_ckpt_progress *p = &t->progress;
 
-    *out = (rescl_train_progress){.epochs = (size_t)p->epoch,
-                                  .steps = p->step,
-                                  .has_best = p->has_best,
-                                  .best_epoch = (size_t)p->best_epoch,
-                                  .best_loss = p->best_loss,
-                                  .best_top1 = p->best_top1,
-                                  .loss_scale = p->scale.scale,
-                                  .skipped = p->scale.skipped};
+    *out =
+        (rescl_train_progress){.epochs = (size_t)p->epoch,
+                               .steps = p->step,
+                               .has_best = p->has_best,
+                               .best_epoch = (size_t)p->best_epoch,
+                               .best_loss = p->best_loss,
+                               .best_top1 = p->best_top1,
+                               .loss_scale = p->scale.scale,
+                               .skipped = p->scale.skipped,
+                               .stopped_early = rs_early_stopping_ends(&t->options, &p->stopping)};
 }
 
 void rescl_trainer_stop(rescl_trainer *t)

@@ -36,6 +36,7 @@ struct rescl_trainer {
     rs_loader *train_loader, *eval_loader;
     rs_ckpt_progress progress;
     rs_weights state[RS_OPTIM_STATES]; /* host copies of the optimiser's arrays, for checkpoints */
+    rs_weights best; /* with restore_best, those of the best epoch; {0}: not known */
     char fingerprint[RESCL_FINGERPRINT_BYTES], eval_fingerprint[RESCL_FINGERPRINT_BYTES];
     char plan[33];         /* of the nets that train */
     char resumed_plan[33]; /* of those that wrote the checkpoint; "": it does not say */
@@ -73,6 +74,9 @@ rescl_status rs_trainer_download(rescl_trainer *t) RESCL_CHECK;
  */
 rescl_status rs_trainer_save_last(rescl_trainer *t) RESCL_CHECK;
 rescl_status rs_trainer_save_best(rescl_trainer *t) RESCL_CHECK;
+/* With restore_best: copies the model's weights, and copies them back where there are such. */
+rescl_status rs_trainer_keep_best(rescl_trainer *t) RESCL_CHECK;
+void rs_trainer_restore_best(rescl_trainer *t);
 /* Takes up progress, weights and optimiser state of options.resume. Called before the team
  * exists. The weights that the model had go to *old, {0} if it has them still. */
 rescl_status rs_trainer_resume(rescl_trainer *t, rs_weights *old) RESCL_CHECK;

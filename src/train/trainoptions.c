@@ -4,6 +4,7 @@
 #include "error.h"
 #include "graph.h"
 #include "jsonvalue.h"
+#include "monitor.h"
 #include "optim.h"
 #include "optionvalue.h"
 #include "schedule.h"

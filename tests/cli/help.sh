@@ -15,7 +15,7 @@ for verb in $verbs; do
         tr _ - >>names
     if [ "$verb" = train ]; then
         sed -n 's/^RS_TRAIN_[A-Z]*(\([a-z0-9_]*\),.*/\1/p' "$RESCL_SOURCE_DIR/src/train/trainoptions.def" |
-            grep -vE '^(output_dir|resume|args_ini)$' | tr _ - >training
+            grep -vE '^(output_dir|resume|args_ini|restore_best)$' | tr _ - >training
         [ -s training ] || fail "trainoptions.def lists no option"
         cat training >>names
     fi

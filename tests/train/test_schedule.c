@@ -105,7 +105,13 @@ static void all_give_rates(void **state)
         for (size_t e = 0; e < 12; e++)
             for (size_t step = 0; step < 3; step++) {
                 const double none[RS_SCHEDULE_STATES] = {0};
-                const rs_schedule_ask ask = {0.1, e, 12, step, 3, none};
+                const rs_schedule_ask ask = {.lr = 0.1,
+                                             .epoch = e,
+                                             .epochs = 12,
+                                             .step = step,
+                                             .steps = 3,
+                                             .head_lr = 0.1,
+                                             .state = none};
                 const double got = rs_schedule_rate(&s, &ask);
                 assert_true(got >= 0.0 && got <= 0.1 * (1 + 1e-12));
             }
@@ -125,9 +131,15 @@ static void may_change_with_each_step(void **state)
     const rs_schedule_def def = {.name = "line", .rate = by_steps};
     const rs_schedule s = {.def = &def, .warmup_epochs = 1, .warmup_decay = 0.5};
     (void)state;
-    assert_true(rs_schedule_rate(&s, &(rs_schedule_ask){1.0, 0, 3, 4, 5, NULL}) == 0.5);
-    assert_true(rs_schedule_rate(&s, &(rs_schedule_ask){1.0, 1, 3, 0, 5, NULL}) == 0.0);
-    assert_true(rs_schedule_rate(&s, &(rs_schedule_ask){1.0, 2, 3, 4, 5, NULL}) == 0.9);
+    assert_true(rs_schedule_rate(
+                    &s, &(rs_schedule_ask){
+                            .lr = 1.0, .epoch = 0, .epochs = 3, .step = 4, .steps = 5}) == 0.5);
+    assert_true(rs_schedule_rate(
+                    &s, &(rs_schedule_ask){
+                            .lr = 1.0, .epoch = 1, .epochs = 3, .step = 0, .steps = 5}) == 0.0);
+    assert_true(rs_schedule_rate(
+                    &s, &(rs_schedule_ask){
+                            .lr = 1.0, .epoch = 2, .epochs = 3, .step = 4, .steps = 5}) == 0.9);
 }
 
 /* ReduceLROnPlateau(factor=0.5, patience=1, min_lr=0.2) from 1 with these losses, by its rule: the

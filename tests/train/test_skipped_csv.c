@@ -95,7 +95,8 @@ static rescl_status do_run(const char *folder, bool resume, bool strict, size_t 
     rescl_dataset *train = open_split("train", strict), *test = open_split("test", strict);
     rescl_model *m = rs_test_model();
     rescl_train_options o = train_options(folder);
-    const rescl_train_callbacks callbacks = {sizeof callbacks, stop_at, keep_metrics, s};
+    const rescl_train_callbacks callbacks = {
+        .struct_size = sizeof callbacks, .on_step = stop_at, .on_epoch = keep_metrics, .user = s};
     o.epochs = 2;
     o.workers = workers;
     o.hflip = 0.5;

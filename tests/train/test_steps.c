@@ -313,7 +313,8 @@ static void callbacks_read_but_do_not_step(void **state)
     (void)state;
     fixture *f = make();
     meddling m = {.f = f};
-    const rescl_train_callbacks callbacks = {sizeof callbacks, meddle, NULL, &m};
+    const rescl_train_callbacks callbacks = {
+        .struct_size = sizeof callbacks, .on_step = meddle, .user = &m};
     const rescl_train_options o = options_of();
     rescl_dataset *train = rs_test_hands("train", TEST_SAMPLES, 0);
 

@@ -225,7 +225,8 @@ static void stops_when_a_callback_returns_false(void **state)
     rescl_trainer *t = NULL;
     rescl_metrics metrics;
     refusal r = {.training = true};
-    const rescl_train_callbacks callbacks = {sizeof callbacks, on_step, on_epoch, &r};
+    const rescl_train_callbacks callbacks = {
+        .struct_size = sizeof callbacks, .on_step = on_step, .on_epoch = on_epoch, .user = &r};
     (void)state;
     assert_ok(rescl_trainer_create(rs_test_device(), m, train, eval, &o, &t));
     assert_fails(rescl_trainer_run(t, &callbacks), RESCL_ERR_INTERRUPTED, "after step 1");

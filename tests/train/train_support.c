@@ -55,7 +55,8 @@ void train_do(train_run *r)
     rescl_dataset *eval = r->no_eval ? NULL : rs_test_hands("test", TEST_EVAL_SAMPLES, 0);
     rescl_model *model = rs_test_model();
     watch w = {.run = r};
-    const rescl_train_callbacks callbacks = {sizeof callbacks, on_step, on_epoch, &w};
+    const rescl_train_callbacks callbacks = {
+        .struct_size = sizeof callbacks, .on_step = on_step, .on_epoch = on_epoch, .user = &w};
     assert_ok(rescl_model_set_resize(model, &r->resize));
     assert_ok(rescl_model_freeze(model, r->freeze, r->norm_eval));
     r->status = rescl_trainer_create(rs_test_device(), model, train, eval, &r->options, &w.trainer);

@@ -1,0 +1,58 @@
+#include "monitor.h"
+
+#include <string.h>
+
+static const char *const names[] = {"auto", "val_loss", "val_accuracy", "loss", "accuracy", NULL};
+
+const char *const *rs_monitor_names(void)
+{
+    return names;
+}
+
+bool rs_monitor_by_eval(const char *monitor)
+{
+    return strcmp(monitor, "loss") != 0 && strcmp(monitor, "accuracy") != 0;
+}
+
+/* What it is a number of. */
+static const rescl_metrics *metrics_of(const char *monitor, const rescl_epoch_event *e)
+{
+    return rs_monitor_by_eval(monitor) && e->eval.samples > 0 ? &e->eval : &e->train;
+}
+
+double rs_monitor_value(const char *monitor, const rescl_epoch_event *e)
+{
+    const rescl_metrics *m = metrics_of(monitor, e);
+    return strstr(monitor, "accuracy") ? -m->top1 : m->loss;
+}
+
+bool rs_monitor_is_best(const char *monitor, const rescl_epoch_event *e, const rs_ckpt_progress *p)
+{
+    const rescl_metrics *m = metrics_of(monitor, e);
+
+    if (!p->has_best)
+        return true;
+    if (strcmp(monitor, "auto") != 0)
+        return rs_monitor_value(monitor, e) < p->best_value;
+    if (e->eval.samples == 0)
+        return m->loss < p->best_loss;
+    return m->top1 > p->best_top1 || (m->top1 >= p->best_top1 && m->loss < p->best_loss);
+}
+
+void rs_early_stopping_observe(const rescl_train_options *o, const rescl_epoch_event *e,
+                               rs_ckpt_stopping *s)
+{
+    const double value = rs_monitor_value(o->monitor, e);
+
+    s->waited++;
+    if (!s->seen || value + o->min_delta < s->best) {
+        s->seen = true;
+        s->best = value;
+        s->waited = 0;
+    }
+}
+
+bool rs_early_stopping_ends(const rescl_train_options *o, const rs_ckpt_stopping *s)
+{
+    return o->patience > 0 && s->waited >= o->patience;
+}
