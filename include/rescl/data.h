@@ -229,6 +229,8 @@ RESCL_API rescl_status rescl_dataset_match_classes(rescl_dataset *dataset, const
  */
 RESCL_API const char *rescl_class_near(const char *name, const char *const *names, size_t count,
                                        const char **why);
+/** How many images each class has: `counts` has room for rescl_dataset_classes() numbers. */
+RESCL_API void rescl_dataset_class_counts(const rescl_dataset *dataset, size_t *counts);
 /** "train", "val" or "test": which split was opened. Borrowed. */
 RESCL_API const char *rescl_dataset_split(const rescl_dataset *dataset);
 /**

@@ -3,11 +3,13 @@
 #include "data_check.h"
 #include "litter.h"
 #include "output.h"
+#include "phase.h"
 #include "preprocess.h"
 #include "progress.h"
 #include "run_folder.h"
 #include "session.h"
 #include "train_data.h"
+#include "train_plan.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -34,6 +36,7 @@ typedef struct run {
     rescl_epoch_event best;  /* epochs is 0 if none is known; see recall */
     uint64_t steps, skipped; /* over all resumptions */
     double loss_scale;       /* of fp16; 0: the loss is not scaled */
+    size_t stopped_after;    /* epochs, by patience; 0: not */
     rescl_metrics test;      /* of the best weights, at the end; samples is 0 before it */
 } run;
 
@@ -369,8 +372,8 @@ static void describe(const run *r)
     const rescl_device_info *device = rescl_device_get_info(r->session.device);
     rescl_model_info info;
     rescl_model_get_info(r->model, &info);
-    char params[32], trainable[32], macs[32], memory[32], name[320], body[48] = "";
-    char images[64], batches[64], epochs[64], classes[64], units[64];
+    char params[32], trainable[32], macs[32], memory[32], name[320];
+    char images[64], batches[64], classes[64], units[64];
     size_t samples = rescl_dataset_count(r->train_set), batch = r->options.batch_size, last;
     const size_t steps = rescl_train_batches(r->model, samples, batch, &last);
     cli_note("model   %s, %zux%zu, %s: %s parameters (%s trainable), %s MACs an image", info.name,
@@ -390,11 +393,10 @@ static void describe(const run *r)
              cli_count(samples, "image", images), cli_count(steps, "batch", batches),
              last == batch ? "" : "at most ", last > batch ? last : batch,
              r->eval_set ? rescl_dataset_count(r->eval_set) : 0);
+    cli_classes_note(r->train_set);
     cli_train_data_describe(a, &r->data);
-    if (r->options.lr_body > 0)
-        snprintf(body, sizeof body, ", of the body %g", r->options.lr_body);
-    cli_note("plan    %s, %s, rate %g%s (%s)", cli_count(r->options.epochs, "epoch", epochs),
-             r->options.opt, r->options.lr, body, r->options.lr_scheduler);
+    cli_plan_note(&r->options, steps);
+    cli_memory_note(r->session.device, r->model, &r->options);
     if (cli_str(a, OPT_freeze))
         cli_note("frozen  %s", cli_str(a, OPT_freeze));
     cli_note("run     %s%s", r->folder, r->resume ? ", resumed" : "");
@@ -441,6 +443,7 @@ static int measure_test(run *r, const char *weights)
     if (!r->data.val || !r->data.test)
         return CLI_OK;
     cli_litter_keep("interrupted while test was measured; the run is saved");
+    cli_phase_begin("measuring the best weights on test", "measuring the best weights on test");
     rescl_trainer_destroy(r->trainer); /* for the device's memory */
     r->trainer = NULL;
     rescl_status st = rescl_model_load(weights, &best);
@@ -450,6 +453,7 @@ static int measure_test(run *r, const char *weights)
     if (loaded)
         st = rescl_evaluate_run(r->session.device, best, r->data.test, r->options.batch_size,
                                 r->options.workers, NULL, r->folder, &r->test);
+    cli_phase_end();
     rescl_model_destroy(best);
     if (loaded && st == RESCL_ERR_FORMAT && !cli_bool(r->args, OPT_strict_data))
         cli_warn("test was not measured: %s", rescl_last_error()->message);
@@ -472,6 +476,7 @@ static void recall(run *r)
     r->steps = done.steps;
     r->skipped = done.skipped;
     r->loss_scale = done.loss_scale;
+    r->stopped_after = done.stopped_early ? done.epochs : 0;
     const bool idle = r->epoch.epochs == 0;
     const cli_run_row row = idle ? cli_run_last_row(r->folder) : (cli_run_row){0};
     if (idle) {
@@ -501,6 +506,7 @@ static int report_json(run *r, const char *weights)
     cli_json_set(o, "weights", cli_json_string(weights));
     cli_json_set(o, "epochs", json_integer((json_int_t)r->options.epochs));
     cli_json_set(o, "steps", json_integer((json_int_t)r->steps));
+    cli_json_set(o, "stopped_early", json_boolean(r->stopped_after > 0));
     cli_json_set(o, "precision", json_string(r->options.precision));
     if (r->loss_scale > 0) {
         cli_json_set(o, "loss_scale", cli_json_real(r->loss_scale));
@@ -560,8 +566,11 @@ static int report(run *r)
     if (r->skipped > 0)
         cli_note("skipped %llu of %llu steps, whose gradients overflowed; the loss scale is %g",
                  (unsigned long long)r->skipped, (unsigned long long)r->steps, r->loss_scale);
+    if (r->stopped_after)
+        cli_stopped_note(&r->options, r->stopped_after);
     if (!r->epoch.epochs)
         cli_note("nothing was left to do: the run had reached its last epoch or step");
+    cli_print("run       %s\n", r->folder);
     cli_print("weights   %s\n", weights);
     char *quoted = cli_shell_quote(weights), *data = data_flags(r);
     if (quoted && data)
@@ -635,6 +644,7 @@ int cmd_train(const cli_args *args)
     r.options.output_dir = r.folder;
     r.options.resume = r.resume;
     r.options.args_ini = r.ini;
+    cli_phase_begin("recognising the images, planning the network", "recognising the images");
     rescl_status st = rescl_trainer_create(r.session.device, r.model, r.train_set, r.eval_set,
                                            &r.options, &r.trainer);
     code = st == RESCL_OK ? list_bad(&r) : cli_fail(st, false);

@@ -10,7 +10,8 @@
  * when a kernel runs for the first time; else it goes when nothing is compiled any more. */
 void cli_compiling_watch(rescl_device *device, bool held);
 
-/* Removes the line and tells nothing more. May be called any number of times. */
+/* Removes the line, or that of the phase before it, and tells nothing more. May be called any number of
+ * times. */
 void cli_compiling_end(void);
 
 #endif

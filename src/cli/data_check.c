@@ -2,8 +2,10 @@
 
 #include "cli.h"
 #include "output.h"
+#include "phase.h"
 
 #include <stdint.h>
+#include <stdio.h>
 
 void cli_data_list_bad(const rescl_dataset *set)
 {
@@ -18,7 +20,12 @@ int cli_data_check(rescl_dataset *set, size_t shown, size_t *hidden)
     rescl_bad_image image;
     if (!set)
         return CLI_OK;
+    char images[64], text[96];
+    snprintf(text, sizeof text, "looking at %s of '%s'",
+             cli_count(rescl_dataset_count(set), "image", images), rescl_dataset_split(set));
+    cli_phase_begin(text, text);
     const rescl_status st = rescl_dataset_check(set, &checked);
+    cli_phase_end();
     while (rescl_dataset_bad(set, bad, &image))
         bad++;
     if (st != RESCL_OK) {

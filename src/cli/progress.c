@@ -11,11 +11,15 @@
 
 enum { LINE = 256, BAR = 30, NARROW_BAR = 10 };
 #define REDRAW_SECONDS 0.08
+#define PLAIN_SECONDS  30.0 /* without a line, where there is no bar */
 
 void cli_progress_init(cli_progress *p, size_t print_freq)
 {
-    *p = (cli_progress){
-        .quiet = cli_quiet(), .bar = cli_terminal(), .print_freq = print_freq, .epoch = SIZE_MAX};
+    *p = (cli_progress){.quiet = cli_quiet(),
+                        .bar = cli_terminal(),
+                        .print_freq = print_freq,
+                        .epoch = SIZE_MAX,
+                        .drawn = rs_clock_seconds()};
 }
 
 /* What a line shows, of which it leaves out what the terminal has no room for. */
@@ -125,13 +129,37 @@ static void eta_text(const cli_progress *p, const rescl_step_event *e, char buff
     snprintf(buffer, 48, "ETA: %s", cli_duration(each * (double)(e->batches - e->batch), duration));
 }
 
-static void step_line(const cli_progress *p, const rescl_step_event *e)
+static void step_line(cli_progress *p, const rescl_step_event *e)
 {
     char eta[48], loss[32];
     eta_text(p, e, eta);
+    p->drawn = rs_clock_seconds();
+    if (!e->training) {
+        cli_note("evaluating, step %zu/%zu: loss %s accuracy %.4f %.1f img/s %s", e->batch,
+                 e->batches, cli_loss(e->metrics.loss, loss), e->metrics.top1, e->metrics.img_s,
+                 eta);
+        return;
+    }
     cli_note("epoch %zu/%zu step %zu/%zu: loss %s accuracy %.4f lr %g %.1f img/s %s", e->epoch + 1,
              e->epochs, e->batch, e->batches, cli_loss(e->metrics.loss, loss), e->metrics.top1,
              e->lr, e->metrics.img_s, eta);
+}
+
+/* "Epoch 3/25", with what is left of all epochs where that is a minute or more. */
+static void epoch_heading(cli_progress *p, const rescl_step_event *e)
+{
+    char duration[32], left[48] = "";
+    const double now = rs_clock_seconds();
+    if (p->epoch == SIZE_MAX) {
+        p->began = now;
+        p->first = e->epoch;
+    } else {
+        const double each = (now - p->began) / (double)(e->epoch - p->first);
+        const double rest = each * (double)(e->epochs - e->epoch);
+        if (rest >= 60)
+            snprintf(left, sizeof left, " - %s left", cli_duration(rest, duration));
+    }
+    cli_note("Epoch %zu/%zu%s", e->epoch + 1, e->epochs, left);
 }
 
 void cli_progress_step(const rescl_step_event *event, void *user)
@@ -142,7 +170,7 @@ void cli_progress_step(const rescl_step_event *event, void *user)
         return;
     if (event->training && p->epoch != event->epoch) {
         if (p->bar)
-            cli_note("Epoch %zu/%zu", event->epoch + 1, event->epochs);
+            epoch_heading(p, event);
         p->epoch = event->epoch;
         p->seen = 0;
     }
@@ -158,7 +186,8 @@ void cli_progress_step(const rescl_step_event *event, void *user)
 
     bool done = event->batch >= event->batches;
     if (!p->bar) {
-        if (event->training && event->batch % p->print_freq == 0)
+        if ((event->training && event->batch % p->print_freq == 0) ||
+            rs_clock_seconds() - p->drawn >= PLAIN_SECONDS)
             step_line(p, event);
         return;
     }
@@ -209,6 +238,7 @@ void cli_progress_epoch(const rescl_epoch_event *e, void *user)
 
 void cli_progress_end(cli_progress *p)
 {
+    cli_compiling_end();
     if (p->open)
         fputc('\n', stderr);
     p->open = false;

@@ -1,5 +1,6 @@
 /* How training and evaluation show where they are, on stderr: on a terminal a bar in the manner of
- * Keras, redrawn in place; else one plain line each few steps; with --quiet nothing. */
+ * Keras, redrawn in place; else a plain line each few steps, and where these take long each half minute; with
+ * --quiet nothing. */
 #ifndef CLI_PROGRESS_H
 #define CLI_PROGRESS_H
 
@@ -12,7 +13,9 @@ typedef struct cli_progress {
     bool training;         /* of the last step: steps of another kind start their own clock */
     double seconds;        /* of the steps seen of this kind in this epoch ... */
     size_t seen;           /* ... and how many they are, for the ETA */
-    double drawn;          /* when the bar was last drawn, by rs_clock_seconds */
+    double drawn;          /* when the bar was last drawn or a line printed, by rs_clock_seconds */
+    double began;          /* when the first epoch that it saw began ... */
+    size_t first;          /* ... and which that was */
     rescl_step_event step; /* the last training step */
     bool open;             /* the cursor stands behind a bar */
 } cli_progress;

@@ -291,6 +291,16 @@ void rescl_dataset_close(rescl_dataset *set)
     free(set);
 }
 
+void rescl_dataset_class_counts(const rescl_dataset *set, size_t *counts)
+{
+    memset(counts, 0, set->classes * sizeof *counts);
+    for (size_t i = 0; i < set->count; i++) {
+        const int32_t label = rs_dataset_label(set, i);
+        if (label >= 0 && (size_t)label < set->classes)
+            counts[label]++;
+    }
+}
+
 const char *rescl_dataset_split(const rescl_dataset *set)
 {
     return set->split;

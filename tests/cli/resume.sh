@@ -11,7 +11,7 @@ start() {
     : >err
     "$RESCL" "$@" >out 2>err &
     pid=$!
-    until grep -q 'step' err; do
+    until grep -q '^epoch .* step' err; do
         if ! kill -0 $pid 2>/dev/null; then
             wait $pid
             code=$?
