@@ -3,6 +3,9 @@
  *   peak_fma     independent chains x = fma(x, a, b) of vectors per work-item, 48 x `loops` in all
  *   peak_read    the sum of `count` floats
  *   peak_triad   a[i] = b[i] + s * c[i]
+ *   peak_copy    a[i] = b[i]
+ *   peak_local   8 x `loops` vectors of local memory, combined by exclusive or
+ *   peak_launch  adds 1 to a number
  *
  * Every chain depends on its own last value, a and b come from the host, and the sum of all chains
  * is stored: nothing can be left out or folded. A CPU's work-item takes a contiguous part of the
@@ -72,4 +75,38 @@ __kernel void peak_triad(__global float *restrict a, __global const float *restr
     SPAN(vectors);
     for (size_t i = first; i < end; i += step)
         gstore(fma((vfloat)(s), gload(c + i * VW), gload(b + i * VW)), a + i * VW);
+}
+
+__kernel void peak_copy(__global float *restrict a, __global const float *restrict b,
+                        const ulong vectors)
+{
+    SPAN(vectors);
+    for (size_t i = first; i < end; i += step)
+        gstore(gload(b + i * VW), a + i * VW);
+}
+
+/* `vectors`, a power of two, lie in `tile`: vector i is i times a large odd number in every lane. A
+ * group's neighbours read neighbouring vectors, each from another place in every turn. */
+__kernel void peak_local(__global uint *out, __local vuint *tile, const int vectors,
+                         const int loops)
+{
+    const int place = (int)get_local_id(0), group = (int)get_local_size(0), mask = vectors - 1;
+    vuint x0 = (vuint)(0u), x1 = x0, x2 = x0, x3 = x0;
+    int at = place;
+
+    for (int i = place; i < vectors; i += group)
+        tile[i] = (vuint)((uint)i * 2654435761u);
+    barrier(CLK_LOCAL_MEM_FENCE);
+#define TAKE(x)                                                                                    \
+    x ^= tile[at & mask];                                                                          \
+    at += group;
+    for (int i = 0; i < loops; i++) {
+        TAKE(x0) TAKE(x1) TAKE(x2) TAKE(x3) TAKE(x0) TAKE(x1) TAKE(x2) TAKE(x3) at &= mask;
+    }
+    VSTORE((x0 ^ x1) ^ (x2 ^ x3), out + get_global_id(0) * VW);
+}
+
+__kernel void peak_launch(__global uint *count)
+{
+    count[0] += 1u;
 }

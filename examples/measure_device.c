@@ -23,19 +23,23 @@ static void list_devices(const rescl_runtime *runtime)
     }
 }
 
+static void tell(const rescl_bench_row *row, void *user)
+{
+    (void)user;
+    printf("%s %zux%zu, batch %zu: %.1f images/s%s\n", row->what, row->size, row->size, row->batch,
+           row->rate, row->noisy ? ", noisy" : "");
+}
+
 static int measure(rescl_device *device, const rescl_bench_options *options)
 {
     rescl_bench_limits peak;
-    rescl_bench_model_row row;
 
     printf("measuring %s\n", rescl_device_get_info(device)->name);
     if (rescl_bench_peak(device, &peak) != RESCL_OK)
         return complain("peak");
     printf("peak: %.0f Gflop/s, %.1f GB/s\n", peak.fma_gflops, peak.read_gbs);
-    if (rescl_bench_model(device, options, &row) != RESCL_OK)
+    if (rescl_bench_model(device, options, tell, NULL) != RESCL_OK)
         return complain(options->model);
-    printf("%s %zux%zu, batch %zu: %.1f images/s, %.0f Gflop/s\n", options->model, options->size,
-           options->size, options->batch, row.img_s, row.gflops);
     return 0;
 }
 

@@ -32,7 +32,9 @@ def run(command, env):
     """The row that a command prints as JSON, with the most memory that it had resident."""
     out, rss = turns.run(command, env)
     found = json.loads(out)
-    return dict(found[0] if isinstance(found, list) else found, rss_mib=rss)
+    if isinstance(found, list): # of rescl
+        found = dict(found[0], img_s=found[0]["rate"])
+    return dict(found, rss_mib=rss)
 
 
 def has(python, module):
@@ -57,7 +59,7 @@ def contestants(a, work, precision, folder):
     sizes = ["--size", str(size), "--batch", str(batch), "--threads", str(a.threads)]
     found = [("rescl", [a.rescl, "bench", "model", "--device", "cpu", "--model", "resnet50", "--mode",
                         mode, "--size", str(size), "--batch-size", str(batch), "--classes", "1000",
-                        "--precision", precision, "--json"] + times, turns.own_env(a.threads))]
+                        "--precision", precision, "--max-noise", "0", "--json"] + times, turns.own_env(a.threads))]
     torch = [a.python, os.path.join(turns.HERE, "torch_resnet50.py"), mode, "--channels-last",
              "--precision", precision] + sizes + times
     frozen = ["--freeze"] if mode == "infer" else []

@@ -27,17 +27,17 @@ WARMUP = 2
 
 def parse(row):
     """The convolution of a row of `rescl bench op`, as torch_convolutions.py takes it."""
-    found = re.fullmatch(r"(\d+)x(\d+)x(\d+)x(\d+) -> (\d+), (\d+)x(\d+)/(\d+)(, (\d+) groups)?",
-                         row["shape"])
+    found = re.fullmatch(r"conv2d:(\d+)x(\d+)x(\d+)x(\d+)->(\d+),(\d+)x(\d+)/(\d+)(,(\d+)groups)?",
+                         row["what"])
     if not found:
-        sys.exit("cannot read the shape '%s'" % row["shape"])
+        sys.exit("cannot read the problem '%s'" % row["what"])
     n, h, w, c, k, r, s, stride = (int(x) for x in found.groups()[:8])
     conv = {"n": n, "h": h, "w": w, "c": c, "k": k, "r": r, "s": s, "stride": stride,
             "groups": int(found.group(10) or 1), "pad_h": r // 2, "pad_w": s // 2, "passes": []}
     pixels = ((h + 2 * conv["pad_h"] - r) // stride + 1) * ((w + 2 * conv["pad_w"] - s) // stride + 1)
     flops = 2.0 * n * pixels * k * r * s * c / conv["groups"]
     if abs(flops / (row["gflops"] * row["median_ms"] * 1e6) - 1) > 1e-6:
-        sys.exit("%s: expected a padding of half the kernel" % row["shape"])
+        sys.exit("%s: expected a padding of half the kernel" % row["what"])
     return conv
 
 
@@ -45,7 +45,8 @@ def run_rescl(a):
     out, _ = turns.run([a.rescl, "bench", "op", "--device", "cpu", "--model", a.model, "--mode",
                         "train", "--size", str(a.size), "--batch-size", str(a.batch), "--classes",
                         "1000", "--impl", "preferred", "--warmup", str(WARMUP), "--repeats",
-                        str(a.repeats), "--min-seconds", "0", "--json"], turns.own_env(a.threads))
+                        str(a.repeats), "--min-seconds", "0", "--max-noise", "0",
+                        "--json"], turns.own_env(a.threads))
     return [row for row in json.loads(out) if row["op"] == "conv2d"]
 
 
@@ -90,15 +91,15 @@ def run_torch(a, convs):
 def one_round(a):
     """Rows of one round: a convolution's pass with both sides' times. Also PyTorch's versions."""
     ours = run_rescl(a)
-    shapes = list(dict.fromkeys(row["shape"] for row in ours))
-    convs = [parse(next(row for row in ours if row["shape"] == shape)) for shape in shapes]
+    shapes = list(dict.fromkeys(row["what"] for row in ours))
+    convs = [parse(next(row for row in ours if row["what"] == shape)) for shape in shapes]
     for row in ours:
-        convs[shapes.index(row["shape"])]["passes"].append(row["pass"])
+        convs[shapes.index(row["what"])]["passes"].append(row["pass"])
     theirs, versions = run_torch(a, convs)
-    return [{"shape": row["shape"], "pass": row["pass"], "count": row["count"],
+    return [{"what": row["what"], "pass": row["pass"], "count": row["count"],
              "impl": row["impl"], "ms": row["median_ms"], "gflops": row["gflops"],
              "peak_gflops": row["gflops"] / row["peak_share"],
-             "onednn": theirs[shapes.index(row["shape"]), row["pass"]]} for row in ours], versions
+             "onednn": theirs[shapes.index(row["what"]), row["pass"]]} for row in ours], versions
 
 
 def total(rows, of):
@@ -130,7 +131,7 @@ def print_layers(rounds):
     for rows in zip(*rounds):
         row = rows[0]
         print("| %s | %d | %s | %s | %.3f | %s | %.3f | %.3f |" %
-              (row["shape"], row["count"], PASSES[row["pass"]], row["impl"],
+              (row["what"], row["count"], PASSES[row["pass"]], row["impl"],
                statistics.median(r["ms"] for r in rows), row["onednn"]["impl"],
                statistics.median(r["onednn"]["ms"] for r in rows),
                statistics.median(r["onednn"]["whole_ms"] for r in rows)))

@@ -12,6 +12,9 @@
 extern "C" {
 #endif
 
+/** The version of what a row says: it grows when a member changes its meaning or goes. */
+#define RESCL_BENCH_SCHEMA 1
+
 typedef struct rescl_bench_options {
     size_t struct_size; /**< see rescl/status.h */
     const char *model;  /**< a name of rescl_model_names() */
@@ -26,6 +29,9 @@ typedef struct rescl_bench_options {
      * on the one before, as in training on a data set; else it lies on the device from the first on. */
     bool host_input;
     const char *precision; /**< a rescl_precision_name(); default "fp32", which NULL is, too */
+    /** What rescl_bench_row.noise and, on CPUs, .others may be; default 0.05. Above it is measured
+     * again: up to three times, or until time_limit where there is one. 0: never again. */
+    double max_noise;
 } rescl_bench_options;
 
 RESCL_API void rescl_bench_options_init(rescl_bench_options *out, size_t struct_size);
@@ -34,37 +40,68 @@ static inline void rescl_bench_options_default(rescl_bench_options *out)
     rescl_bench_options_init(out, sizeof *out);
 }
 
-typedef struct rescl_bench_model_row {
-    size_t repeats;
-    double median_ms, min_ms, max_ms, mad_ms; /**< of a step; mad: median absolute deviation */
-    double img_s;                             /**< batch / median */
-    double gflops;       /**< 2 x MACs of the pass(es), 3 x forward for training, over the median */
-    double first_ms;     /**< from opening to the end of the first step: planning and compiling */
-    uint64_t peak_bytes; /**< device memory */
-} rescl_bench_model_row;
+/**
+ * One measurement of any kind. Strings and samples are borrowed until the function that is told of the
+ * row returns. What a row does not have is NULL, 0, or NaN for numbers that are measured.
+ */
+typedef struct rescl_bench_row {
+    const char *kind; /**< "peak", "op", "product", "model", "train" or "load" */
+    /** The model, the limit, or the problem of an operation such as "conv2d:32x16x16x64->256,3x3/1". */
+    const char *what;
+    const char *precision; /**< a rescl_precision_name() */
+    const char *mode;      /**< of a model: "train" or "infer" */
+    const char *input;     /**< of a model: where the input lies, "device" or "host" */
+    const char *opt;       /**< the optimiser of training steps */
+    const char *model;     /**< of a model, and of an operation: that has it */
+    size_t size, batch;
+    const char *op, *pass, *impl; /**< of an operation */
+    size_t count;                 /**< how often the model has the problem */
+    bool preferred;               /**< the implementation that a network on this device would use */
 
-/** Times steps of a model on synthetic input. Each step ends with the device idle. */
-RESCL_API rescl_status rescl_bench_model(rescl_device *device, const rescl_bench_options *options,
-                                         rescl_bench_model_row *out) RESCL_CHECK;
+    const double *samples_ms; /**< every measured time, in the order of measuring */
+    size_t samples;           /**< 0: there are none; `reason` says why */
+    double median_ms, min_ms, max_ms;
+    double mad_ms;         /**< median absolute deviation from the median */
+    double flop;           /**< operations of a sample, a multiply-add being two; 0: not counted */
+    double bytes;          /**< bytes that a sample has to move at least; 0: not counted */
+    double rate;           /**< what `rate_unit` counts, over the median */
+    const char *rate_unit; /**< "img/s", "GFLOP/s", "GB/s" or "1/s" */
+    double
+        first_ms; /**< of a model, from opening to the end of the first step: planning and compiling */
+    uint64_t peak_bytes; /**< of a model: device memory */
 
-/** One (problem, pass, implementation) of a model's convolutions and dense layers, or a product. */
-typedef struct rescl_bench_op_row {
-    const char *op, *pass, *impl;
-    char shape[96]; /**< such as "32x16x16x64 -> 256, 3x3/1", with ", bf16" where it is so */
-    size_t count;   /**< how often the model has it */
-    bool preferred; /**< the implementation that a network on this device would use */
-    double median_ms, min_ms, gflops;
-    /** Relative L2 distance of the result to what is right, over numbers drawn from it, corners and
-     * borders of tiles among them, and computed in double; infinity where any number of it is not
-     * finite or was not written. */
-    double error;
+    /** How it was made sure that what was timed computes what it should, in words; NULL: it was not, and
+     * there are no times. */
+    const char *checked;
+    /** What the check found and what it allows; NaN where it is no number. Of an operation: the relative
+     * L2 distance of numbers drawn from the result to what is right, computed in double. */
+    double error, tolerance;
     /** Not RESCL_OK: it failed; RESCL_ERR_NUMERIC: its result is wrong; RESCL_ERR_INTERRUPTED: the
-     * time limit came first. Its times are NaN, and its error is unless the result is wrong. */
+     * time limit came first; RESCL_ERR_UNSUPPORTED: it cannot be done or cannot be checked here. There
+     * are no times then, and no error unless the result is wrong. */
     rescl_status status;
-    const char *reason; /**< why, as rescl_last_error() says it too until `fn` returns; "" */
-} rescl_bench_op_row;
+    const char *reason; /**< why, as rescl_last_error() says it too until the call returns; or "" */
 
-typedef void (*rescl_bench_op_fn)(const rescl_bench_op_row *row, void *user);
+    /** How far the median of another such run may lie from this one, as a share of it: the larger of
+     * the spread of the medians of the four quarters of the samples, and of the interval of 95 % that
+     * the MAD gives for a difference of two such medians. NaN with fewer than 4 samples. */
+    double noise;
+    bool noisy;                     /**< it, or `others` on a CPU, is above what was asked for */
+    const char *noise_cure;         /**< what it would take; "" unless noisy */
+    size_t attempts;                /**< measurements that were made; the least noisy one is told */
+    double load_before, load_after; /**< the system's load average over a minute */
+    double others;    /**< share of the processors' time that other processes took meanwhile */
+    double clock_mhz; /**< of the processors after it, where the system tells; of a GPU, NaN */
+} rescl_bench_row;
+
+typedef void (*rescl_bench_fn)(const rescl_bench_row *row, void *user);
+
+/**
+ * Times steps of a model on synthetic input; calls `fn` once. Each step ends with the device idle.
+ * `flop` is 2 x MACs of the pass(es), 3 x forward for training.
+ */
+RESCL_API rescl_status rescl_bench_model(rescl_device *device, const rescl_bench_options *options,
+                                         rescl_bench_fn fn, void *user) RESCL_CHECK;
 
 /**
  * Times every distinct convolution and dense layer of a model, each pass, with each implementation
@@ -79,8 +116,7 @@ typedef void (*rescl_bench_op_fn)(const rescl_bench_op_row *row, void *user);
  * left problems out: the message says how many.
  */
 RESCL_API rescl_status rescl_bench_ops(rescl_device *device, const rescl_bench_options *options,
-                                       const char *impl, rescl_bench_op_fn fn, void *user)
-    RESCL_CHECK;
+                                       const char *impl, rescl_bench_fn fn, void *user) RESCL_CHECK;
 
 /**
  * Times the matrix product C = A * B of A (m, k) and B (k, n), row-major, as rescl_bench_ops times
@@ -92,7 +128,18 @@ RESCL_API rescl_status rescl_bench_ops(rescl_device *device, const rescl_bench_o
  */
 RESCL_API rescl_status rescl_bench_product(rescl_device *device, size_t m, size_t n, size_t k,
                                            const rescl_bench_options *options, const char *impl,
-                                           rescl_bench_op_fn fn, void *user) RESCL_CHECK;
+                                           rescl_bench_fn fn, void *user) RESCL_CHECK;
+
+/**
+ * Times one problem as rescl_bench_ops times those of a model: all passes, or, without train, "fwd"
+ * alone. `problem` is text as rescl_bench_row.what has it, such as "conv2d:32x56x56x64->256,3x3/1" (n x h
+ * x w x channels -> filters, kernel / stride; behind that ",8groups", ",pad0" where padding is not half
+ * the kernel, and a type such as ",bf16", which options->precision gives otherwise) or
+ * "dense:32x2048->1000". Blanks count for nothing. RESCL_ERR_ARG, saying what was expected.
+ */
+RESCL_API rescl_status rescl_bench_problem(rescl_device *device, const char *problem,
+                                           const rescl_bench_options *options, const char *impl,
+                                           rescl_bench_fn fn, void *user) RESCL_CHECK;
 
 /** Where the time of a step goes: one kernel of one layer. Strings are borrowed for the call. */
 typedef struct rescl_bench_step_row {
@@ -122,6 +169,13 @@ typedef struct rescl_bench_limits {
 } rescl_bench_limits;
 
 RESCL_API rescl_status rescl_bench_peak(rescl_device *device, rescl_bench_limits *out) RESCL_CHECK;
+
+/**
+ * The same and more, a row for each limit; of `options` repeats, min_seconds, time_limit and max_noise
+ * count. One that cannot be measured or checked is a row without times.
+ */
+RESCL_API rescl_status rescl_bench_peaks(rescl_device *device, const rescl_bench_options *options,
+                                         rescl_bench_fn fn, void *user) RESCL_CHECK;
 
 #ifdef __cplusplus
 }

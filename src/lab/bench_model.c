@@ -3,11 +3,11 @@
 #include "clock.h"
 #include "error.h"
 #include "lossscale.h"
+#include "measure.h"
 #include "netmodel.h"
 #include "optionvalue.h"
 #include "replica.h"
 #include "rng.h"
-#include "rounds.h"
 
 #include <math.h>
 #include <rescl/bench.h>
@@ -29,7 +29,8 @@ void rescl_bench_options_init(rescl_bench_options *out, size_t struct_size)
                                        .warmup = 2,
                                        .repeats = 7,
                                        .min_seconds = 1.0,
-                                       .precision = "fp32"};
+                                       .precision = "fp32",
+                                       .max_noise = 0.05};
     rs_options_init(out, struct_size, &usual, sizeof usual);
 }
 
@@ -176,7 +177,7 @@ static rescl_status run_step(void *user, size_t i)
     return one_step(user);
 }
 
-static rescl_status measure(bench *b, double deadline, rescl_bench_model_row *row)
+static rescl_status measure(bench *b, double deadline, rs_measurement *m)
 {
     rescl_status st = RESCL_OK;
     const rescl_bench_options *o = b->o;
@@ -185,16 +186,10 @@ static rescl_status measure(bench *b, double deadline, rescl_bench_model_row *ro
                               .deadline = deadline,
                               .run = run_step,
                               .user = b};
-    rs_stats s;
 
     for (size_t i = 1; i < o->warmup && !rs_deadline_passed(deadline); i++) /* one was the first */
         RS_TRY(one_step(b));
-    RS_TRY(rs_rounds_time(&rounds, 1, &s));
-    row->repeats = s.count;
-    row->median_ms = s.median;
-    row->min_ms = s.min;
-    row->max_ms = s.max;
-    row->mad_ms = s.mad;
+    RS_TRY(rs_measure(m, &rounds, 1));
 out:
     return st;
 }
@@ -207,34 +202,54 @@ static void close_bench(bench *b)
     rs_aligned_free(b->labels);
 }
 
+static void tell(const bench *b, rs_measurement *m, double first_ms, rescl_bench_fn fn, void *user)
+{
+    const rescl_bench_options *o = b->o;
+    rescl_bench_row row = rs_row_empty("model", o->model);
+    rescl_model_info info;
+    rescl_device_stats stats;
+
+    rescl_model_get_info(b->model, &info);
+    rescl_device_get_stats(b->dev, &stats);
+    row.precision = rescl_precision_name(b->precision);
+    row.model = o->model;
+    row.mode = o->train ? "train" : "infer";
+    row.input = o->host_input ? "host" : "device";
+    row.opt = o->train ? o->opt : NULL;
+    row.size = o->size;
+    row.batch = o->batch;
+    row.first_ms = first_ms;
+    row.peak_bytes = stats.peak_bytes;
+    row.flop = 2.0 * info.macs * (double)o->batch * (o->train ? 3.0 : 1.0);
+    row.checked = "the losses of all steps are finite";
+    rs_measurement_tell(m, 0, &row);
+    rs_row_rate(&row, (double)o->batch, "img/s");
+    fn(&row, user);
+}
+
 rescl_status rescl_bench_model(rescl_device *device, const rescl_bench_options *options,
-                               rescl_bench_model_row *out)
+                               rescl_bench_fn fn, void *user)
 {
     rescl_status st = RESCL_OK;
     rescl_bench_options o;
     bench b = {.o = &o, .dev = device};
-    rescl_bench_model_row row = {0};
-    rescl_model_info info;
-    rescl_device_stats stats;
+    rs_measurement m = {.dev = device};
     const double start = rs_clock_seconds();
 
     rescl_bench_options_default(&o);
     RS_TRY(rs_options_take(&o, sizeof o, options, "rescl_bench_options"));
     const double deadline = rs_deadline_after(o.time_limit);
+    m.max_noise = o.max_noise;
     rs_device_trim(device);
     RS_TRY(open_bench(&b));
     RS_TRY(one_step(&b));
-    row.first_ms = (rs_clock_seconds() - start) * 1e3;
-    RS_TRY(measure(&b, deadline, &row));
+    const double first_ms = (rs_clock_seconds() - start) * 1e3;
+    RS_TRY(measure(&b, deadline, &m));
     RS_TRY(check_numbers(&b));
-    rescl_model_get_info(b.model, &info);
-    rescl_device_get_stats(device, &stats);
-    row.img_s = (double)o.batch / (row.median_ms * 1e-3);
-    row.gflops = 2.0 * info.macs * (double)o.batch * (o.train ? 3.0 : 1.0) / (row.median_ms * 1e6);
-    row.peak_bytes = stats.peak_bytes;
-    *out = row;
+    tell(&b, &m, first_ms, fn, user);
 out:
     close_bench(&b);
+    rs_measurement_fini(&m);
     return st;
 }
 

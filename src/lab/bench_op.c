@@ -4,9 +4,10 @@
 #include "choice.h"
 #include "error.h"
 #include "judge.h"
+#include "measure.h"
 #include "netmodel.h"
 #include "optionvalue.h"
-#include "rounds.h"
+#include "problemtext.h"
 #include "trial.h"
 #include "worklist.h"
 
@@ -23,7 +24,7 @@
 typedef struct contender {
     const rs_impl *impl;
     rs_trial trial;
-    double error;
+    double error, tolerance;
     rescl_error failure; /* status RESCL_OK: there was none */
 } contender;
 
@@ -42,34 +43,12 @@ typedef struct opbench {
 
 /* Who is told of each implementation, and of which: NULL: every one. */
 typedef struct audience {
+    const char *kind;              /* of the rows */
+    const rescl_bench_options *of; /* NULL: of no model */
     const char *impl;
-    rescl_bench_op_fn fn;
+    rescl_bench_fn fn;
     void *user;
 } audience;
-
-/* "32x16x16x64 -> 256, 3x3/1", and how it is stored or computed unless that is f32. */
-static void describe(const rs_problem *p, char *text, size_t bytes)
-{
-    const rs_shape *s = &p->src[0];
-    const bool tf32 = p->math == RS_MATH_TF32;
-    char type[16] = "";
-
-    if (tf32 || p->src_type[0] != RS_F32)
-        snprintf(type, sizeof type, ", %s", tf32 ? "tf32" : rs_dtype_name(p->src_type[0]));
-    if (p->op == &rs_op_conv2d) {
-        const rs_conv2d_attr *a = p->attr;
-        char groups[32] = "";
-        if (a->groups > 1)
-            snprintf(groups, sizeof groups, ", %zu groups", a->groups);
-        snprintf(text, bytes, "%zux%zux%zux%zu -> %zu, %zux%zu/%zu%s%s", s->dim[0], s->dim[1],
-                 s->dim[2], s->dim[3], a->filters, a->kernel_h, a->kernel_w, a->stride_h, groups,
-                 type);
-    } else {
-        const rs_dense_attr *a = p->attr;
-        snprintf(text, bytes, "%zux%zu -> %zu%s", s->dim[0], rs_shape_count(s) / s->dim[0],
-                 a->units, type);
-    }
-}
 
 /* A training step changes the parameters, so it pays for packing them; inference packs once. */
 static rescl_status run_packed(opbench *b, size_t i, bool pack, double *ms)
@@ -106,7 +85,7 @@ static rescl_status add_contender(opbench *b, const rs_impl *impl)
 
     RS_TRY(rs_array_reserve(&b->c, &b->cap, b->n + 1, sizeof *b->c));
     c = &b->c[b->n++];
-    *c = (contender){.impl = impl, .error = NAN};
+    *c = (contender){.impl = impl, .error = NAN, .tolerance = NAN};
     if (rs_trial_init(b->dev, &b->work->problem, b->work->pass,
                       impl == b->preferred ? NULL : impl->name, &c->trial) != RESCL_OK)
         RS_TRY(keep_failure(b, b->n - 1));
@@ -148,6 +127,7 @@ static rescl_status try_out(opbench *b, size_t i)
     RS_TRY(run_packed(b, i, true, NULL));
     RS_TRY(rs_judge_result(&b->judge, b->c[i].impl, &verdict));
     b->c[i].error = verdict.distance;
+    b->c[i].tolerance = rs_judge_tolerance(&b->judge, b->c[i].impl);
     RS_FAIL_IF(!(verdict.share <= 1.0), RESCL_ERR_NUMERIC, "the result is wrong: %s",
                rs_verdict_text(&b->judge, &verdict, text));
     for (size_t k = 1; k < b->o->warmup && !rs_deadline_passed(b->deadline); k++)
@@ -184,42 +164,67 @@ out:
     return st;
 }
 
+/* What a pass has to read and write at least: src, or what its gradient is, dst and the parameters. */
+static double least_bytes(const rs_problem *p)
+{
+    double bytes = (double)(rs_shape_count(&p->src[0]) * rs_dtype_bytes(p->src_type[0]) +
+                            rs_shape_count(&p->dst) * rs_dtype_bytes(p->dst_type));
+    for (int i = 0; i < p->nparam; i++)
+        bytes += (double)(rs_shape_count(&p->param[i].shape) * sizeof(float));
+    return bytes;
+}
+
+static void tell_row(const opbench *b, rs_measurement *m, size_t i, const audience *to)
+{
+    const rs_problem *p = &b->work->problem;
+    const contender *c = &b->c[i];
+    const bool good = c->failure.status == RESCL_OK;
+    const bool judged = good || c->failure.status == RESCL_ERR_NUMERIC;
+    char what[RS_PROBLEM_TEXT];
+    rescl_bench_row row = rs_row_empty(to->kind, what);
+
+    rs_problem_text(p, what);
+    row.precision = b->o->precision;
+    row.op = p->op->name;
+    row.pass = rs_pass_name(b->work->pass);
+    row.impl = c->impl->name;
+    row.count = b->work->count;
+    row.preferred = c->impl == b->preferred;
+    if (to->of) {
+        row.model = to->of->model;
+        row.size = to->of->size;
+    }
+    row.batch = p->src[0].dim[0];
+    row.flop = 2.0 * p->op->macs(p);
+    row.bytes = least_bytes(p);
+    row.checked = judged ? "numbers drawn from the result, against the reference in double" : NULL;
+    row.error = judged ? c->error : NAN;
+    row.tolerance = judged ? c->tolerance : NAN;
+    row.status = c->failure.status;
+    row.reason = good ? "" : c->failure.message;
+    rs_measurement_tell(m, i, &row);
+    rs_row_rate(&row, row.flop * 1e-9, "GFLOP/s");
+    if (!good)
+        rs_error_restore(&c->failure);
+    to->fn(&row, to->user);
+}
+
 static rescl_status time_and_tell(opbench *b, const audience *to)
 {
     rescl_status st = RESCL_OK;
-    const rs_problem *p = &b->work->problem;
     const rs_rounds rounds = {.repeats = b->o->repeats,
                               .min_seconds = b->o->min_seconds,
                               .deadline = b->deadline,
                               .time = run_timed,
                               .user = b,
                               .failed = keep_failure};
-    rs_stats *stats = NULL;
+    rs_measurement m = {.dev = b->dev, .max_noise = b->o->max_noise};
 
-    RS_OOM(stats = calloc(b->n, sizeof *stats));
-    RS_TRY(rs_rounds_time(&rounds, b->n, stats));
-    for (size_t i = 0; i < b->n; i++) {
-        const contender *c = &b->c[i];
-        const bool good = c->failure.status == RESCL_OK;
-        const bool judged = good || c->failure.status == RESCL_ERR_NUMERIC;
-        rescl_bench_op_row row = {.op = p->op->name,
-                                  .pass = rs_pass_name(b->work->pass),
-                                  .impl = c->impl->name,
-                                  .count = b->work->count,
-                                  .preferred = c->impl == b->preferred,
-                                  .median_ms = stats[i].median,
-                                  .min_ms = stats[i].min,
-                                  .gflops = 2.0 * p->op->macs(p) / (stats[i].median * 1e6),
-                                  .error = judged ? c->error : NAN,
-                                  .status = c->failure.status,
-                                  .reason = good ? "" : c->failure.message};
-        describe(p, row.shape, sizeof row.shape);
-        if (!good)
-            rs_error_restore(&c->failure);
-        to->fn(&row, to->user);
-    }
+    RS_TRY(rs_measure(&m, &rounds, b->n));
+    for (size_t i = 0; i < b->n; i++)
+        tell_row(b, &m, i, to);
 out:
-    free(stats);
+    rs_measurement_fini(&m);
     return st;
 }
 
@@ -285,11 +290,11 @@ out:
 }
 
 rescl_status rescl_bench_ops(rescl_device *device, const rescl_bench_options *options,
-                             const char *impl, rescl_bench_op_fn fn, void *user)
+                             const char *impl, rescl_bench_fn fn, void *user)
 {
     rescl_status st = RESCL_OK;
-    const audience to = {impl, fn, user};
     rescl_bench_options o;
+    const audience to = {"op", &o, impl, fn, user};
     rescl_model_options about = {0};
     rescl_model *model = NULL;
     rescl_precision precision = RESCL_PRECISION_FP32;
@@ -314,12 +319,12 @@ out:
 
 rescl_status rescl_bench_product(rescl_device *device, size_t m, size_t n, size_t k,
                                  const rescl_bench_options *options, const char *impl,
-                                 rescl_bench_op_fn fn, void *user)
+                                 rescl_bench_fn fn, void *user)
 {
     rescl_status st = RESCL_OK;
-    const audience to = {impl, fn, user};
-    const rs_shape a = rs_shape_2(m, k);
-    const rs_dense_attr attr = {.units = n};
+    const audience to = {"product", NULL, impl, fn, user};
+    const rs_problem_spec spec = {
+        .op = &rs_op_dense, .attr.dense.units = n, .src = rs_shape_2(m, k)};
     rescl_bench_options o;
     rescl_precision precision = RESCL_PRECISION_FP32;
     rs_problem p;
@@ -329,10 +334,35 @@ rescl_status rescl_bench_product(rescl_device *device, size_t m, size_t n, size_
     RS_TRY(rs_options_take(&o, sizeof o, options, "rescl_bench_options"));
     RS_TRY(check_options(&o, 1, impl));
     RS_TRY(rs_precision_take(o.precision, &precision));
-    RS_TRY(rs_problem_init(&p, &rs_op_dense, &attr, o.train, &a, 1));
-    p.src_type[0] = p.dst_type = rs_precision_storage(precision);
-    p.math = precision == RESCL_PRECISION_TF32 ? RS_MATH_TF32 : RS_MATH_F32;
+    RS_TRY(rs_problem_of_spec(&spec, o.train, precision, &p));
     RS_TRY(rs_worklist_add_layer(&list, &p, true));
+    RS_TRY(bench_list(device, &o, &list, &to));
+out:
+    rs_worklist_fini(&list);
+    return st;
+}
+
+rescl_status rescl_bench_problem(rescl_device *device, const char *problem,
+                                 const rescl_bench_options *options, const char *impl,
+                                 rescl_bench_fn fn, void *user)
+{
+    rescl_status st = RESCL_OK;
+    const audience to = {"op", NULL, impl, fn, user};
+    rescl_bench_options o;
+    rescl_precision precision = RESCL_PRECISION_FP32;
+    rs_problem_spec spec;
+    rs_problem p;
+    rs_worklist list = {0};
+
+    rescl_bench_options_default(&o);
+    RS_TRY(rs_options_take(&o, sizeof o, options, "rescl_bench_options"));
+    RS_TRY(check_options(&o, 1, impl));
+    RS_TRY(rs_precision_take(o.precision, &precision));
+    RS_TRY(rs_problem_parse(problem, &spec));
+    RS_TRY(rs_problem_of_spec(&spec, o.train, precision, &p));
+    RS_TRY(rs_worklist_add_layer(&list, &p, true));
+    if (spec.typed)
+        o.precision = rescl_precision_name(spec.precision);
     RS_TRY(bench_list(device, &o, &list, &to));
 out:
     rs_worklist_fini(&list);

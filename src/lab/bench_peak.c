@@ -1,27 +1,13 @@
 /* Measures what the device can do at most, with the kernels of cl/peak.cl. */
-#include "cldevice.h"
 #include "error.h"
-#include "rounds.h"
+#include "optionvalue.h"
+#include "peak.h"
 
-#include <rescl/bench.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 
-#define ROUNDS        5
-#define ROUND_MS      40.0 /* a round of the FMA kernel takes at least so long */
-#define ROUND_S       1.0  /* and a round of any kernel not much longer, */
-#define BUDGET_S      5.0  /* nor all rounds, on however slow a device */
-#define MAX_LOOPS     (1 << 28)
-#define FMAS_PER_LOOP 48 /* of vectors, in a work-item of peak_fma */
-#define FIRST_ARRAY   ((uint64_t)4 << 20)
-#define GROWTH        4 /* of the arrays, while they are quickly passed */
-#define MIN_ARRAY     ((uint64_t)64 << 20)
-#define MAX_ARRAY     ((uint64_t)512 << 20)
-
-typedef struct peak {
-    rescl_device *dev;
-    rs_grid grid;
-    size_t items, width; /* work-items; floats in a vector */
-    rs_buffer *out;
-} peak;
+#define MAX_LOOPS (1 << 28)
 
 /* The width of common.clh's vfloat. */
 static size_t vector_width(const rescl_device_info *info)
@@ -31,7 +17,7 @@ static size_t vector_width(const rescl_device_info *info)
 
 /* CPUs run one work-item per group, several for each unit so that all finish together; GPUs need
  * enough groups to hide latency. */
-static void set_grid(peak *p, const rescl_device_info *info, size_t max_group)
+static void set_grid(rs_peak *p, const rescl_device_info *info, size_t max_group)
 {
     const bool cpu = info->type == RESCL_DEVICE_CPU;
     const size_t group = cpu ? 1 : max_group < 256 ? max_group : 256;
@@ -41,151 +27,140 @@ static void set_grid(peak *p, const rescl_device_info *info, size_t max_group)
     p->grid = (rs_grid){.items = {p->items, 1, 1}, .group = {group, 1, 1}};
 }
 
-typedef struct fma_work {
-    peak *p;
-    rs_kernel *kernel;
-    int loops;
-} fma_work;
+rescl_status rs_peak_kernel(const rs_peak *p, const char *name, rs_kernel **out)
+{
+    const bool cpu = rescl_device_get_info(p->dev)->type == RESCL_DEVICE_CPU;
+    return rs_kernel_get(p->dev, "peak", cpu ? "" : "-DALIGNED", name, out);
+}
 
-static rescl_status run_fma(void *user, size_t i)
+rescl_status rs_peak_open(rs_peak *p, rescl_device *dev)
 {
     rescl_status st = RESCL_OK;
-    const fma_work *w = user;
-    (void)i;
+    rs_kernel *fma = NULL;
 
-    RS_TRY(RS_LAUNCH(w->p->dev, w->kernel, w->p->grid, RS_BUF(w->p->out), RS_FLOAT(0.999f),
-                     RS_FLOAT(1e-3f), RS_INT(w->loops)));
-    RS_TRY(rs_finish(w->p->dev));
+    p->dev = dev;
+    RS_TRY(rs_peak_kernel(p, "peak_fma", &fma));
+    set_grid(p, rescl_device_get_info(dev), rs_kernel_max_group(fma));
+    RS_TRY(rs_buffer_create(dev, p->items * p->width * sizeof(float), &p->out));
 out:
     return st;
 }
 
-static rescl_status measure_fma(peak *p, rs_kernel *k, double *gflops)
+void rs_peak_close(rs_peak *p)
+{
+    rs_buffer_release(p->out);
+    p->out = NULL;
+}
+
+rescl_status rs_peak_calibrate(const rs_rounds *run, int *loops)
 {
     rescl_status st = RESCL_OK;
-    fma_work w = {.p = p, .kernel = k, .loops = 1};
     rs_stats ms;
 
-    RS_TRY(run_fma(&w, 0));
-    do { /* the work of a round, doubled until it takes long enough to be timed */
-        w.loops *= 2;
-        RS_TRY(rs_rounds_time(&(rs_rounds){.repeats = 1, .run = run_fma, .user = &w}, 1, &ms));
-    } while (ms.median < ROUND_MS && w.loops < MAX_LOOPS);
-    const rs_rounds all = {.repeats = ROUNDS, .max_seconds = BUDGET_S, .run = run_fma, .user = &w};
-    RS_TRY(rs_rounds_time(&all, 1, &ms));
-    *gflops =
-        2.0 * FMAS_PER_LOOP * (double)w.loops * (double)(p->items * p->width) / (ms.median * 1e6);
+    RS_TRY(run->run(run->user, 0));
+    do {
+        *loops *= 2;
+        RS_TRY(rs_rounds_time(run, 1, &ms));
+    } while (ms.median < RS_PEAK_ROUND_MS && *loops < MAX_LOOPS);
 out:
     return st;
 }
 
-/* Bytes of one array: four times the caches where the device has room for three such. */
-static size_t array_bytes(const rescl_device_info *info)
+static rescl_bench_row row_of(const rs_limit *limit)
 {
-    uint64_t bytes = info->cache_bytes * 4;
-
-    bytes = bytes < MIN_ARRAY ? MIN_ARRAY : bytes > MAX_ARRAY ? MAX_ARRAY : bytes;
-    bytes = bytes > info->max_alloc_bytes ? info->max_alloc_bytes : bytes;
-    bytes = bytes > info->global_bytes / 8 ? info->global_bytes / 8 : bytes;
-    return (size_t)(bytes / 64 * 64);
+    rescl_bench_row row = rs_row_empty("peak", limit->what);
+    row.precision = limit->flop > 0.0 ? rescl_precision_name(limit->precision) : NULL;
+    row.flop = limit->flop;
+    row.bytes = limit->bytes;
+    row.checked = limit->checked;
+    row.error = limit->error;
+    row.tolerance = limit->tolerance;
+    return row;
 }
 
-typedef struct stream {
-    peak *p;
-    rs_buffer *a, *b, *c;
-    size_t bytes; /* of each */
-    rs_kernel *read, *triad;
-} stream;
+static void tell_limit(const rs_peak *p, rs_measurement *m, size_t i, const rs_limit *limit)
+{
+    rescl_bench_row row = row_of(limit);
+    char reason[128];
 
-/* Contenders: 0 reads one array, 1 reads two and writes one. */
-static rescl_status run_stream(void *user, size_t triad)
+    if (limit->error <= limit->tolerance) {
+        rs_measurement_tell(m, i, &row);
+        rs_row_rate(&row, limit->amount, limit->unit);
+    } else {
+        snprintf(reason, sizeof reason, "%s: the result is off by %.3g, tolerated is %.3g",
+                 limit->what, limit->error, limit->tolerance);
+        row.status = rs_error_set(RESCL_ERR_NUMERIC, 0, __FILE__, __LINE__, "%s", reason);
+        row.reason = reason;
+    }
+    p->fn(&row, p->user);
+}
+
+rescl_status rs_peak_measure(const rs_peak *p, const rs_rounds *how, rs_limit *limits, size_t count,
+                             rescl_status (*check)(void *user, rs_limit *limits))
 {
     rescl_status st = RESCL_OK;
-    const stream *s = user;
-    const peak *p = s->p;
-    const size_t vectors = s->bytes / (p->width * sizeof(float));
+    rs_measurement m = {.dev = p->dev, .max_noise = p->o->max_noise};
+    rs_rounds rounds = *how;
 
-    if (triad)
-        RS_TRY(RS_LAUNCH(p->dev, s->triad, p->grid, RS_BUF(s->a), RS_BUF(s->b), RS_BUF(s->c),
-                         RS_FLOAT(3.0f), RS_ULONG(vectors)));
-    else
-        RS_TRY(
-            RS_LAUNCH(p->dev, s->read, p->grid, RS_BUF(s->b), RS_BUF(p->out), RS_ULONG(vectors)));
-    RS_TRY(rs_finish(p->dev));
+    rounds.repeats = p->o->repeats;
+    rounds.min_seconds = p->o->min_seconds;
+    rounds.max_seconds = p->o->min_seconds + RS_PEAK_BUDGET_S;
+    rounds.deadline = p->deadline;
+    RS_TRY(rs_measure(&m, &rounds, count));
+    if (check)
+        RS_TRY(check(how->user, limits));
+    for (size_t i = 0; i < count; i++)
+        tell_limit(p, &m, i, &limits[i]);
 out:
+    rs_measurement_fini(&m);
     return st;
 }
 
-/* New arrays, with every page touched. */
-static rescl_status make_arrays(stream *s, size_t bytes)
+void rs_peak_refuse(const rs_peak *p, const char *what, rescl_precision precision)
 {
-    rescl_status st = RESCL_OK;
-    rescl_device *dev = s->p->dev;
-    rs_buffer **const arrays[] = {&s->a, &s->b, &s->c};
-
-    for (size_t i = 0; i < RS_COUNT(arrays); i++) {
-        rs_buffer_release(*arrays[i]);
-        *arrays[i] = NULL;
-    }
-    rs_device_trim(dev);
-    s->bytes = bytes;
-    for (size_t i = 0; i < RS_COUNT(arrays); i++) {
-        RS_TRY(rs_buffer_create(dev, bytes, arrays[i]));
-        RS_TRY(rs_fill_zero(dev, *arrays[i], 0, bytes));
-    }
-    for (size_t i = 0; i < 2; i++)
-        RS_TRY(run_stream(s, i));
-out:
-    return st;
-}
-
-static rescl_status measure_memory(stream *s, double *read_gbs, double *triad_gbs)
-{
-    rescl_status st = RESCL_OK;
-    const size_t wanted = array_bytes(rescl_device_get_info(s->p->dev));
-    size_t bytes = wanted < FIRST_ARRAY ? wanted : FIRST_ARRAY;
-    rs_rounds rounds = {.repeats = 1, .run = run_stream, .user = s};
-    rs_stats ms[2];
-
-    RS_TRY(make_arrays(s, bytes));
-    while (bytes < wanted) {
-        RS_TRY(rs_rounds_time(&rounds, RS_COUNT(ms), ms));
-        if ((ms[0].median + ms[1].median) * GROWTH > ROUND_S * 1e3)
-            break;
-        bytes = bytes > wanted / GROWTH ? wanted : bytes * GROWTH;
-        RS_TRY(make_arrays(s, bytes));
-    }
-    rounds.repeats = ROUNDS;
-    rounds.max_seconds = BUDGET_S;
-    RS_TRY(rs_rounds_time(&rounds, RS_COUNT(ms), ms));
-    *read_gbs = (double)s->bytes / (ms[0].median * 1e6);
-    *triad_gbs = 3.0 * (double)s->bytes / (ms[1].median * 1e6);
-out:
-    return st;
+    rescl_bench_row row = rs_row_empty("peak", what);
+    row.precision = rescl_precision_name(precision);
+    row.status = rescl_last_error()->status;
+    row.reason = rescl_last_error()->message;
+    p->fn(&row, p->user);
 }
 
 rescl_status rescl_bench_peak(rescl_device *device, rescl_bench_limits *out)
 {
     rescl_status st = RESCL_OK;
-    const rescl_device_info *info = rescl_device_get_info(device);
-    peak p = {.dev = device};
-    stream s = {.p = &p};
-    rs_kernel *fma = NULL;
+    rs_peak p = {0};
     rescl_bench_limits result = {0};
 
-    const char *options = info->type == RESCL_DEVICE_CPU ? "" : "-DALIGNED";
-    RS_TRY(rs_kernel_get(device, "peak", options, "peak_fma", &fma));
-    RS_TRY(rs_kernel_get(device, "peak", options, "peak_read", &s.read));
-    RS_TRY(rs_kernel_get(device, "peak", options, "peak_triad", &s.triad));
-    set_grid(&p, info, rs_kernel_max_group(fma));
-    RS_TRY(rs_buffer_create(device, p.items * p.width * sizeof(float), &p.out));
-    RS_TRY(measure_fma(&p, fma, &result.fma_gflops));
-    RS_TRY(measure_memory(&s, &result.read_gbs, &result.triad_gbs));
+    RS_TRY(rs_peak_open(&p, device));
+    RS_TRY(rs_peak_fma_quick(&p, &result.fma_gflops));
+    RS_TRY(rs_peak_memory_quick(&p, &result.read_gbs, &result.triad_gbs));
     *out = result;
 out:
-    rs_buffer_release(p.out);
-    rs_buffer_release(s.a);
-    rs_buffer_release(s.b);
-    rs_buffer_release(s.c);
+    rs_peak_close(&p);
+    return st;
+}
+
+rescl_status rescl_bench_peaks(rescl_device *device, const rescl_bench_options *options,
+                               rescl_bench_fn fn, void *user)
+{
+    static rescl_status (*const all[])(rs_peak *) = {rs_peak_fma, rs_peak_memory, rs_peak_local,
+                                                     rs_peak_launch};
+    rescl_status st = RESCL_OK;
+    rescl_bench_options o;
+    rs_peak p = {.o = &o, .fn = fn, .user = user};
+
+    rescl_bench_options_default(&o);
+    RS_TRY(rs_options_take(&o, sizeof o, options, "rescl_bench_options"));
+    RS_FAIL_IF(o.repeats == 0, RESCL_ERR_ARG, "bench: repeats 0: expected at least 1");
+    p.deadline = rs_deadline_after(o.time_limit);
+    RS_TRY(rs_peak_open(&p, device));
+    for (size_t i = 0; i < RS_COUNT(all); i++) {
+        RS_FAIL_IF(i > 0 && rs_deadline_passed(p.deadline), RESCL_ERR_INTERRUPTED,
+                   "the time limit is reached: %zu of %zu kinds of limits were not measured",
+                   RS_COUNT(all) - i, RS_COUNT(all));
+        RS_TRY(all[i](&p));
+    }
+out:
+    rs_peak_close(&p);
     return st;
 }

@@ -265,6 +265,11 @@ out:
     return st;
 }
 
+double rs_judge_tolerance(const rs_judge *j, const rs_impl *impl)
+{
+    return rs_tolerance(j->result.dtype, rs_impl_terms(impl, j->p, j->pass), 1.0);
+}
+
 const char *rs_verdict_text(const rs_judge *j, const rs_verdict *v, char text[RS_VERDICT_TEXT])
 {
     if (v->lost > 0)

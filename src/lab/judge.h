@@ -51,6 +51,9 @@ rescl_status rs_judge_reset(const rs_judge *j) RESCL_CHECK;
 /* After it. Share and distance are infinity where numbers are not finite. */
 rescl_status rs_judge_result(rs_judge *j, const rs_impl *impl, rs_verdict *out) RESCL_CHECK;
 
+/* What a number as large as the root mean square of the truth may be off, as a share of it. */
+double rs_judge_tolerance(const rs_judge *j, const rs_impl *impl);
+
 /* Why a verdict of a share above 1 is one: "off by 12 times what is tolerated", or how many numbers
  * of the result are missing. Returns text. */
 #define RS_VERDICT_TEXT 96

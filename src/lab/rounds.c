@@ -58,10 +58,39 @@ static bool any_left(const bool *failed, size_t contenders)
     return false;
 }
 
-rescl_status rs_rounds_time(const rs_rounds *r, size_t contenders, rs_stats *stats)
+void rs_samples_fini(rs_samples *s)
+{
+    free(s->ms);
+    *s = (rs_samples){0};
+}
+
+/* From a row for each round to one for each contender, and what these say. */
+static rescl_status sum_up(const double *ms, size_t rounds, size_t contenders, const bool *failed,
+                           rs_stats *stats, rs_samples *samples)
 {
     rescl_status st = RESCL_OK;
-    double *ms = NULL, *column = NULL; /* ms: a row of all contenders for each round */
+    double *column = NULL;
+
+    RS_OOM(samples->ms = calloc(rounds * contenders + 1, sizeof *samples->ms));
+    RS_OOM(column = calloc(rounds + 1, sizeof *column));
+    samples->count = rounds;
+    for (size_t i = 0; i < contenders; i++) {
+        for (size_t k = 0; k < rounds; k++)
+            samples->ms[i * rounds + k] = column[k] = failed[i] ? NAN : ms[k * contenders + i];
+        stats[i] = failed[i] ? (rs_stats){0, NAN, NAN, NAN, NAN} : rs_stats_of(column, rounds);
+    }
+out:
+    free(column);
+    if (st != RESCL_OK)
+        rs_samples_fini(samples);
+    return st;
+}
+
+rescl_status rs_rounds_sample(const rs_rounds *r, size_t contenders, rs_stats *stats,
+                              rs_samples *samples)
+{
+    rescl_status st = RESCL_OK;
+    double *ms = NULL; /* a row of all contenders for each round */
     bool *failed = NULL;
     size_t cap = 0, rounds = 0;
 
@@ -76,15 +105,17 @@ rescl_status rs_rounds_time(const rs_rounds *r, size_t contenders, rs_stats *sta
         rounds++;
         gone = rs_rounds_clock() - start;
     }
-    RS_OOM(column = calloc(rounds + 1, sizeof *column));
-    for (size_t i = 0; i < contenders; i++) {
-        for (size_t k = 0; k < rounds; k++)
-            column[k] = ms[k * contenders + i];
-        stats[i] = failed[i] ? (rs_stats){0, NAN, NAN, NAN, NAN} : rs_stats_of(column, rounds);
-    }
+    RS_TRY(sum_up(ms, rounds, contenders, failed, stats, samples));
 out:
     free(ms);
-    free(column);
     free(failed);
+    return st;
+}
+
+rescl_status rs_rounds_time(const rs_rounds *r, size_t contenders, rs_stats *stats)
+{
+    rs_samples samples = {0};
+    const rescl_status st = rs_rounds_sample(r, contenders, stats, &samples);
+    rs_samples_fini(&samples);
     return st;
 }

@@ -28,6 +28,17 @@ typedef struct rs_rounds {
     rescl_status (*failed)(void *user, size_t i);
 } rs_rounds;
 
+/* What the rounds took: those of contender i are ms + i * count, NaN where it failed. {0} is empty. */
+typedef struct rs_samples {
+    double *ms;
+    size_t count; /* of each contender */
+} rs_samples;
+void rs_samples_fini(rs_samples *s);
+
+/* As rs_rounds_time, and gives the samples too, in the order of the rounds. `samples` is {0}. */
+rescl_status rs_rounds_sample(const rs_rounds *r, size_t contenders, rs_stats *stats,
+                              rs_samples *samples) RESCL_CHECK;
+
 /* Each round runs contenders 0 ... contenders - 1 once. stats[i] says what the milliseconds of
  * contender i were; its count is 0 and its numbers are NaN where it failed. Ends with the failure
  * that `failed` does not take. */

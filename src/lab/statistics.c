@@ -2,6 +2,12 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
+
+#define QUARTERS 4
+/* The standard deviation is 1.4826 MAD where samples are normal, that of a median 1.2533 / sqrt(n) of
+ * it, that of a difference sqrt(2) of that, and 1.96 of those hold 95 %. */
+#define MAD_INTERVAL (1.4826 * 1.2533 * 1.41421356 * 1.96)
 
 #define TAIL 0.025 /* of each end of an interval */
 
@@ -59,4 +65,30 @@ rs_interval rs_interval_of(double *values, size_t count)
         v.high = values[count - rank];
     }
     return v;
+}
+
+rs_noise rs_noise_of(const double *values, const rs_stats *stats)
+{
+    rs_noise noise = {NAN, NAN};
+    const size_t n = stats->count;
+    double *part = NULL, least = INFINITY, most = -INFINITY;
+
+    if (n < RS_NOISE_SAMPLES || !(part = malloc(n * sizeof *part)))
+        return noise;
+    for (size_t q = 0; q < QUARTERS; q++) {
+        const size_t first = n * q / QUARTERS, end = n * (q + 1) / QUARTERS;
+        memcpy(part, values + first, (end - first) * sizeof *part);
+        const double middle = median(part, end - first);
+        least = fmin(least, middle);
+        most = fmax(most, middle);
+    }
+    free(part);
+    noise.quarters = (most - least) / stats->median;
+    noise.interval = MAD_INTERVAL * stats->mad / sqrt((double)n) / stats->median;
+    return noise;
+}
+
+double rs_noise_share(const rs_noise *noise)
+{
+    return noise->quarters > noise->interval ? noise->quarters : noise->interval;
 }

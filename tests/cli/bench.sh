@@ -11,10 +11,10 @@ want_out "img_s"
 # shellcheck disable=SC2086
 run bench model --model resnet8 --size 8,32 --batch-size 2 --mode infer --output-format csv $quick
 want_code 0
-[ "$(head -n 1 out | cut -d, -f1-8)" = "model,mode,size,batch,input,precision,device,img_s" ] ||
-    fail "expected a csv's head"
+[ "$(head -n 1 out | cut -d, -f1-4)" = "schema,kind,what,model" ] || fail "expected a csv's head"
 [ "$(wc -l <out)" -eq 3 ] || fail "expected two rows"
-grep -q '^resnet8,infer,8,2,device,' out || fail "expected the input to lie on the device"
+grep -q '^1,model,resnet8,resnet8,.*,infer,fp32,8,2,device,' out ||
+    fail "expected the input to lie on the device"
 # shellcheck disable=SC2086
 run bench model --model resnet8 --size 8 --batch-size 2 --input device,host --json $quick
 want_code 0
@@ -28,17 +28,32 @@ want_out "| bwd_data"
 want_out "simt_gemm ms"
 want_out "* is what a network uses here"
 want_out "ms in all"
+# A problem as rows print it, from the command line.
+# shellcheck disable=SC2086
+run bench op 'conv2d:2x9x9x8->16,3x3/2' ' dense: 3x5 -> 7, bf16' --no-peak --impl preferred --mode infer \
+    --precision fp32,bf16 --output-format jsonl $quick
+want_code 0
+[ "$(grep -c '"what":"conv2d:2x9x9x8->16,3x3/2","model":null,"op":"conv2d","pass":"fwd"' out)" -eq 1 ] ||
+    fail "expected the problem back"
+grep -q '"what":"conv2d:2x9x9x8->16,3x3/2,bf16".*"precision":"bf16"' out || fail "expected bf16 too"
+[ "$(grep -c '"what":"dense:3x5->7,bf16"' out)" -eq 2 ] || fail "expected the type of the problem"
+[ "$(grep -c '"status":"ok".*"checked":"numbers drawn.*"samples_ms":\[[0-9.e-]*\]' out)" -eq 4 ] ||
+    fail "expected a checked line for each"
+grep -q '"host":' out && fail "expected no name of this machine"
+# shellcheck disable=SC2086
+run bench op conv2d:2x9x9x8- --no-peak $quick
+want_code 2
+want_err "put it in quotes"
 # shellcheck disable=SC2086
 run bench product --m 3,40 --k 17 --no-peak $quick
 want_code 0
-grep -qE '^\| fwd +\| +3 \| +3 \| +17 \|' out || fail "expected N to be as M"
-grep -qE '^\| bwd_params +\| +40 \| +40 \| +17 \|' out || fail "expected three products of each size"
+grep -qE '^\| fwd +\| dense:3x17->3 ' out || fail "expected N to be as M"
+grep -qE '^\| bwd_params +\| dense:40x17->40 ' out || fail "expected three products of each size"
 want_out "clblast_gemm ms"
 # shellcheck disable=SC2086
 run bench product --m 3 --n 4,5 --k 6 --no-peak --mode infer --impl preferred --output-format csv $quick
 want_code 0
-[ "$(head -n 1 out | cut -d, -f1-6)" = "m,n,k,device,op,pass" ] || fail "expected a csv's head"
-[ "$(grep -c '^3,[45],6,.*,dense,fwd,' out)" -eq 2 ] && [ "$(wc -l <out)" -eq 3 ] ||
+[ "$(grep -c '^1,product,dense:3x6->[45],,dense,fwd,' out)" -eq 2 ] && [ "$(wc -l <out)" -eq 3 ] ||
     fail "expected a row for each product"
 # shellcheck disable=SC2086
 run bench product --m 3 --no-peak --impl winograd $quick
@@ -67,8 +82,9 @@ RESCL_KERNEL_DIR=kernels run bench op --model resnet8 --size 8 --batch-size 2 --
     --csv $quick
 want_code 3
 want_err "direct: the result is wrong: 1 of 2048 numbers are NaN, infinite or were not written"
-grep -q 'direct,[01],,,,,,wrong,.*the result is wrong' out || fail "expected a wrong row without times"
-grep -q ',[0-9.e-]*,ok,$' out || fail "expected rows of the others"
+grep -q ',direct,0,.*,wrong,".*the result is wrong[^"]*",,,,,,,0,' out ||
+    fail "expected a wrong row without times"
+grep -q ',ok,,[0-9.e-]*,GFLOP/s,' out || fail "expected rows of the others"
 
 # A time limit keeps what was measured.
 # shellcheck disable=SC2086
@@ -100,4 +116,4 @@ want_code 2
 run bench model --model resnet8 --size 8 --batch-size 2 --mode infer --csv -o table.csv $quick
 want_code 0
 want_no_out
-grep -q '^model,mode,size' table.csv || fail "expected the table in the file"
+grep -q '^schema,kind,what' table.csv || fail "expected the table in the file"

@@ -264,13 +264,17 @@ static const rescl_bench_options short_bench = {.struct_size = sizeof short_benc
                                                 .train = true,
                                                 .repeats = 1};
 
+static void keep_repeats(const rescl_bench_row *row, void *user)
+{
+    *(float *)user = (float)row->samples;
+}
+
 static void bench_model(result *out)
 {
     rescl_bench_options o = short_bench;
-    rescl_bench_model_row row = {0};
+    float *repeats = take(out, 1);
     o.train = false;
-    AGAIN(rescl_bench_model(rs_test_device(), &o, &row));
-    *take(out, 1) = (float)row.repeats;
+    AGAIN(rescl_bench_model(rs_test_device(), &o, keep_repeats, repeats));
 }
 
 static void count_launches(const rescl_bench_step_row *row, void *user)
@@ -296,7 +300,7 @@ typedef struct errors {
 } errors;
 
 /* Where the data that a problem's implementations share fail, all of them do, for one reason. */
-static void keep_error(const rescl_bench_op_row *row, void *user)
+static void keep_error(const rescl_bench_row *row, void *user)
 {
     errors *e = user;
     const char *reason = row->status == RESCL_OK ? "" : row->reason;

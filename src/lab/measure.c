@@ -1,0 +1,163 @@
+#include "measure.h"
+
+#include "cldevice.h"
+#include "error.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define ATTEMPTS 3
+
+static void fini_measured(rs_measured *m)
+{
+    free(m->stats);
+    free(m->noise);
+    rs_samples_fini(&m->samples);
+    *m = (rs_measured){0};
+}
+
+void rs_measurement_fini(rs_measurement *m)
+{
+    fini_measured(&m->best);
+}
+
+static rescl_status measure_once(const rs_rounds *rounds, size_t contenders, rs_measured *out)
+{
+    rescl_status st = RESCL_OK;
+    const rs_machine_time before = rs_machine_time_now();
+
+    *out = (rs_measured){.contenders = contenders, .load_before = rs_machine_load()};
+    RS_OOM(out->stats = calloc(contenders + 1, sizeof *out->stats));
+    RS_OOM(out->noise = calloc(contenders + 1, sizeof *out->noise));
+    RS_TRY(rs_rounds_sample(rounds, contenders, out->stats, &out->samples));
+    const rs_machine_time after = rs_machine_time_now();
+    out->others = rs_machine_others(&before, &after);
+    out->load_after = rs_machine_load();
+    out->clock_mhz = rs_machine_clock();
+    for (size_t i = 0; i < contenders; i++)
+        out->noise[i] = rs_noise_of(out->samples.ms + i * out->samples.count, &out->stats[i]);
+out:
+    return st;
+}
+
+/* A CPU that computes for others computes less for us. */
+static double disturbance(const rs_measurement *m, const rs_measured *of)
+{
+    const bool cpu = rs_device_caps(m->dev)->type == RESCL_DEVICE_CPU;
+    return cpu && of->others > 0.0 ? of->others : 0.0;
+}
+
+/* The largest noise of all contenders; what is not known counts for nothing. */
+static double worst(const rs_measurement *m, const rs_measured *of)
+{
+    double most = disturbance(m, of);
+    for (size_t i = 0; i < of->contenders; i++)
+        most = fmax(most, rs_noise_share(&of->noise[i])); /* fmax passes over NaN */
+    return most;
+}
+
+rescl_status rs_measure(rs_measurement *m, const rs_rounds *rounds, size_t contenders)
+{
+    rescl_status st = RESCL_OK;
+    const double now = rs_rounds_clock();
+    const bool limited = rounds->deadline > 0.0 && isfinite(rounds->deadline);
+    const double end = now + 0.5 * (rounds->deadline - now);
+    rs_measured next = {0};
+
+    RS_TRY(measure_once(rounds, contenders, &m->best));
+    m->attempts = 1;
+    while (m->max_noise > 0.0 && worst(m, &m->best) > m->max_noise &&
+           (limited ? rs_rounds_clock() < end : m->attempts < ATTEMPTS)) {
+        RS_TRY(measure_once(rounds, contenders, &next));
+        m->attempts++;
+        if (worst(m, &next) < worst(m, &m->best)) {
+            fini_measured(&m->best);
+            m->best = next;
+        } else {
+            fini_measured(&next);
+        }
+        next = (rs_measured){0};
+    }
+out:
+    fini_measured(&next);
+    return st;
+}
+
+static void find_cure(rs_measurement *m, const rescl_bench_row *row, const rs_noise *noise)
+{
+    const double limit = m->max_noise, others = disturbance(m, &m->best);
+
+    if (others > limit)
+        snprintf(m->cure, sizeof m->cure,
+                 "other processes took %.0f %% of the processors' time: measure when they are idle "
+                 "(load %.2f)",
+                 100.0 * others, m->best.load_after);
+    else if (noise->interval > limit && noise->interval >= noise->quarters)
+        snprintf(
+            m->cure, sizeof m->cure,
+            "the samples scatter: it takes about %.0f of them instead of %zu (--repeats), or a "
+            "quieter machine (load %.2f)",
+            ceil((double)row->samples * pow(noise->interval / limit, 2.0)), row->samples,
+            m->best.load_after);
+    else
+        snprintf(
+            m->cure, sizeof m->cure,
+            "the speed changes while it is measured: it takes a longer time (--min-seconds), or "
+            "a quieter machine (load %.2f)",
+            m->best.load_after);
+}
+
+void rs_measurement_tell(rs_measurement *m, size_t i, rescl_bench_row *row)
+{
+    const rs_measured *of = &m->best;
+    const rs_stats *s = &of->stats[i];
+    const bool cpu = rs_device_caps(m->dev)->type == RESCL_DEVICE_CPU;
+
+    row->samples = s->count;
+    row->samples_ms = s->count ? of->samples.ms + i * of->samples.count : NULL;
+    row->median_ms = s->median;
+    row->min_ms = s->min;
+    row->max_ms = s->max;
+    row->mad_ms = s->mad;
+    row->noise = rs_noise_share(&of->noise[i]);
+    row->attempts = m->attempts;
+    row->load_before = of->load_before;
+    row->load_after = of->load_after;
+    row->others = of->others;
+    row->clock_mhz = cpu ? of->clock_mhz : NAN;
+    row->noisy = s->count && m->max_noise > 0.0 &&
+                 (row->noise > m->max_noise || disturbance(m, of) > m->max_noise);
+    m->cure[0] = '\0';
+    if (row->noisy)
+        find_cure(m, row, &of->noise[i]);
+    row->noise_cure = m->cure;
+}
+
+rescl_bench_row rs_row_empty(const char *kind, const char *what)
+{
+    return (rescl_bench_row){.kind = kind,
+                             .what = what,
+                             .precision = rescl_precision_name(RESCL_PRECISION_FP32),
+                             .median_ms = NAN,
+                             .min_ms = NAN,
+                             .max_ms = NAN,
+                             .mad_ms = NAN,
+                             .rate = NAN,
+                             .first_ms = NAN,
+                             .error = NAN,
+                             .tolerance = NAN,
+                             .reason = "",
+                             .noise = NAN,
+                             .noise_cure = "",
+                             .load_before = NAN,
+                             .load_after = NAN,
+                             .others = NAN,
+                             .clock_mhz = NAN};
+}
+
+void rs_row_rate(rescl_bench_row *row, double amount, const char *unit)
+{
+    row->rate = amount / (row->median_ms * 1e-3);
+    row->rate_unit = row->samples ? unit : NULL;
+}

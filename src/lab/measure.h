@@ -1,0 +1,42 @@
+/* Timing that says how far it can be trusted: every sample, the noise, what else the machine did
+ * meanwhile; and again where that was too much. */
+#ifndef RS_MEASURE_H
+#define RS_MEASURE_H
+
+#include "machine.h"
+#include "rounds.h"
+
+#include <rescl/bench.h>
+
+/* What one series of rounds gave; {0} is empty. */
+typedef struct rs_measured {
+    size_t contenders;
+    rs_stats *stats;
+    rs_samples samples;
+    rs_noise *noise;
+    double others, load_before, load_after, clock_mhz;
+} rs_measured;
+
+typedef struct rs_measurement {
+    rescl_device *dev;
+    double max_noise; /* as in rescl_bench_options */
+    rs_measured best; /* the least noisy attempt */
+    size_t attempts;
+    char cure[256]; /* of the row that was told last */
+} rs_measurement;
+
+/* Times as rs_rounds_time does, up to three times until no contender is noisier than m->max_noise; with a
+ * deadline, for half of the time that is left until then. `m` has dev and max_noise. */
+rescl_status rs_measure(rs_measurement *m, const rs_rounds *rounds, size_t contenders) RESCL_CHECK;
+void rs_measurement_fini(rs_measurement *m);
+
+/* Fills in what is measured of contender i: times, noise, the machine. Borrows from m. The rate and
+ * what it counts are the caller's: rs_row_rate. */
+void rs_measurement_tell(rs_measurement *m, size_t i, rescl_bench_row *row);
+
+/* A row of which nothing is measured. */
+rescl_bench_row rs_row_empty(const char *kind, const char *what);
+/* `amount` of `unit` in each sample. */
+void rs_row_rate(rescl_bench_row *row, double amount, const char *unit);
+
+#endif
