@@ -264,19 +264,16 @@ out:
     return st;
 }
 
-rescl_status rs_file_append_line(const char *path, const char *line)
+rescl_status rs_file_append(const char *path, const void *data, size_t bytes)
 {
     rescl_status st = RESCL_OK;
-    char *text = NULL;
     struct stat info = {.st_size = -1};
     int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
     RS_FAIL_IF(fd < 0 || fstat(fd, &info) != 0, RESCL_ERR_IO, "%s: cannot open: %s", path,
                strerror(errno));
-    RS_OOM(text = rs_strf("%s\n", line));
-    size_t bytes = strlen(text);
     ssize_t put;
     do {
-        put = write(fd, text, bytes);
+        put = write(fd, data, bytes);
     } while (put < 0 && errno == EINTR);
     RS_FAIL_IF(put < 0, RESCL_ERR_IO, "%s: cannot write: %s", path, strerror(errno));
     /* A part of a line is worse than none. */
@@ -289,6 +286,16 @@ rescl_status rs_file_append_line(const char *path, const char *line)
 out:
     if (fd >= 0)
         close(fd);
+    return st;
+}
+
+rescl_status rs_file_append_line(const char *path, const char *line)
+{
+    rescl_status st = RESCL_OK;
+    char *text = NULL;
+    RS_OOM(text = rs_strf("%s\n", line));
+    RS_TRY(rs_file_append(path, text, strlen(text)));
+out:
     free(text);
     return st;
 }

@@ -48,7 +48,8 @@ rescl_status rs_file_write(const char *path, const void *data, size_t bytes) RES
  * exclusive lock (flock) on the file or folder that `fd` has open. Closing it ends the lock. */
 bool rs_try_lock(int fd, double seconds);
 
-/* Appends one line (the newline is added) with a single write and flushes it. */
+/* Appends with a single write, all or nothing, and flushes it. A line's newline is added. */
+rescl_status rs_file_append(const char *path, const void *data, size_t bytes) RESCL_CHECK;
 rescl_status rs_file_append_line(const char *path, const char *line) RESCL_CHECK;
 
 #endif

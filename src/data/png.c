@@ -1,11 +1,10 @@
-/* Reading and writing PNG through libpng.
+/* Reading PNG through libpng.
  *
  * libpng reports errors by longjmp. Each function that calls setjmp does nothing else but call
  * libpng, and keeps what must survive in the struct it is given, so no local is clobbered. */
 #include "alloc.h"
 #include "error.h"
 #include "image.h"
-#include "path.h"
 
 #include <errno.h>
 #include <png.h>
@@ -355,77 +354,5 @@ rescl_status rs_png_probe(const uint8_t *data, size_t bytes, size_t file_bytes, 
     *out = (rescl_image_info){.width = r.width, .height = r.height, .kind = "PNG"};
 out:
     close_reader(&r);
-    return st;
-}
-
-/* ---- writing ------------------------------------------------------------------------------- */
-
-typedef struct writer {
-    png_structp png;
-    png_infop info;
-    const rescl_image *image;
-    rs_atomic_file file;
-    rescl_status st; /* of the file, whose error record is filled then */
-    char message[128];
-} writer;
-
-static void on_write_error(png_structp png, png_const_charp message)
-{
-    writer *w = png_get_error_ptr(png);
-    snprintf(w->message, sizeof w->message, "%s", message);
-    png_longjmp(png, 1);
-}
-
-static void write_bytes(png_structp png, png_bytep src, size_t count)
-{
-    writer *w = png_get_io_ptr(png);
-    w->st = rs_atomic_write(&w->file, src, count);
-    if (w->st != RESCL_OK)
-        png_error(png, "the file cannot be written");
-}
-
-static void flush_nothing(png_structp png)
-{
-    (void)png;
-}
-
-static bool write_image(writer *w)
-{
-    if (setjmp(png_jmpbuf(w->png)))
-        return false;
-    const rescl_image *image = w->image;
-    png_set_write_fn(w->png, w, write_bytes, flush_nothing);
-    png_set_user_limits(w->png, RS_MAX_PIXELS, RS_MAX_PIXELS);
-    png_set_IHDR(w->png, w->info, (png_uint_32)image->width, (png_uint_32)image->height, 8,
-                 PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT,
-                 PNG_FILTER_TYPE_DEFAULT);
-    png_write_info(w->png, w->info);
-    for (size_t y = 0; y < image->height; y++)
-        png_write_row(w->png, image->pixels + y * image->width * 3);
-    png_write_end(w->png, NULL);
-    return true;
-}
-
-rescl_status rescl_image_write(const char *path, const rescl_image *image)
-{
-    rescl_status st = RESCL_OK;
-    writer w = {.image = image, .file = {.fd = -1}};
-    size_t pixels;
-    RS_FAIL_IF(!image->pixels || image->width == 0 || image->height == 0 ||
-                   !rs_mul_size(image->width, image->height, &pixels) || pixels > RS_MAX_PIXELS,
-               RESCL_ERR_ARG, "%s: an image of %zux%zu cannot be written; it needs 1 to %zu pixels",
-               path, image->width, image->height, RS_MAX_PIXELS);
-    RS_TRY(rs_atomic_open(&w.file, path));
-    RS_OOM(w.png = png_create_write_struct(PNG_LIBPNG_VER_STRING, &w, on_write_error, on_warning));
-    RS_OOM(w.info = png_create_info_struct(w.png));
-    if (!write_image(&w)) {
-        RS_TRY(w.st);
-        RS_FAIL(RESCL_ERR_FORMAT, "%s: %s", path, w.message);
-    }
-    RS_TRY(rs_atomic_commit(&w.file));
-out:
-    if (w.png)
-        png_destroy_write_struct(&w.png, w.info ? &w.info : NULL);
-    rs_atomic_abort(&w.file);
     return st;
 }

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-enum { WIRE_VARINT = 0, WIRE_BYTES = 2, WIRE_32 = 5 };
+enum { WIRE_VARINT = 0, WIRE_64 = 1, WIRE_BYTES = 2, WIRE_32 = 5 };
 
 rescl_status rs_pb_flush(rs_pb *pb)
 {
@@ -14,6 +14,8 @@ rescl_status rs_pb_flush(rs_pb *pb)
 
 void rs_pb_raw(rs_pb *pb, const void *data, size_t bytes)
 {
+    if (pb->memory && bytes)
+        memcpy(pb->memory + pb->bytes, data, bytes);
     pb->bytes += bytes;
     if (!pb->file || pb->st != RESCL_OK)
         return;
@@ -49,15 +51,50 @@ void rs_pb_int(rs_pb *pb, unsigned field, int64_t value)
     put_varint(pb, (uint64_t)value);
 }
 
-void rs_pb_float(rs_pb *pb, unsigned field, float value)
+static void put_float(rs_pb *pb, float value)
 {
     uint32_t bits;
     unsigned char b[4];
     memcpy(&bits, &value, sizeof bits);
     for (int i = 0; i < 4; i++)
         b[i] = (unsigned char)(bits >> 8 * i);
-    put_tag(pb, field, WIRE_32);
     rs_pb_raw(pb, b, sizeof b);
+}
+
+static void put_double(rs_pb *pb, double value)
+{
+    uint64_t bits;
+    unsigned char b[8];
+    memcpy(&bits, &value, sizeof bits);
+    for (int i = 0; i < 8; i++)
+        b[i] = (unsigned char)(bits >> 8 * i);
+    rs_pb_raw(pb, b, sizeof b);
+}
+
+void rs_pb_float(rs_pb *pb, unsigned field, float value)
+{
+    put_tag(pb, field, WIRE_32);
+    put_float(pb, value);
+}
+
+void rs_pb_double(rs_pb *pb, unsigned field, double value)
+{
+    put_tag(pb, field, WIRE_64);
+    put_double(pb, value);
+}
+
+void rs_pb_floats(rs_pb *pb, unsigned field, const float *value, size_t count)
+{
+    rs_pb_bytes(pb, field, count * sizeof *value);
+    for (size_t i = 0; i < count; i++)
+        put_float(pb, value[i]);
+}
+
+void rs_pb_doubles(rs_pb *pb, unsigned field, const double *value, size_t count)
+{
+    rs_pb_bytes(pb, field, count * sizeof *value);
+    for (size_t i = 0; i < count; i++)
+        put_double(pb, value[i]);
 }
 
 void rs_pb_bytes(rs_pb *pb, unsigned field, uint64_t bytes)
