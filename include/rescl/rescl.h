@@ -11,6 +11,7 @@
  *     model.h     make a network by name, load and save it, look at its layers and parameters
  *     data.h      images, and datasets: folders, files, built-in ones, arrays of your own
  *     train.h     train (run, or step in your own loop), evaluate, predict
+ *     scores.h    what an evaluation found: confusion, precision and recall, calibration
  *     option.h    what a training option is, for programs that show or set them by name
  *     weights.h   weights of other libraries, read and written
  *     bench.h     measure models, operations and a device's limits
@@ -63,6 +64,7 @@
 #include <rescl/model.h>
 #include <rescl/option.h>
 #include <rescl/precision.h>
+#include <rescl/scores.h>
 #include <rescl/status.h>
 #include <rescl/train.h>
 #include <rescl/tune.h>

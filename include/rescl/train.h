@@ -9,6 +9,7 @@
 #include <rescl/device.h>
 #include <rescl/model.h>
 #include <rescl/option.h>
+#include <rescl/scores.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -163,6 +164,9 @@ typedef struct rescl_train_callbacks {
      * first step, and again where a run goes on in the middle of it. `lr` is the rate of the epoch before,
      * at first that of the options. The body's rate keeps its proportion. NULL: the schedule decides. */
     double (*on_lr)(size_t epoch, double lr, void *user);
+    /** Each evaluation clears and fills them, for on_epoch and for who called; of as many classes as
+     * the model. The images that cannot be read are not among them. */
+    rescl_scores *scores;
 } rescl_train_callbacks;
 
 RESCL_API void rescl_train_callbacks_init(rescl_train_callbacks *out, size_t struct_size);

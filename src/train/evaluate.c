@@ -86,6 +86,38 @@ static void add_read(rs_tally *tally, const rs_batch *batch, const rs_outputs *o
     }
 }
 
+/* An evaluation goes over its set in order. */
+static void score_read(const rs_evaluation *e, const rs_batch *batch, const rs_outputs *o)
+{
+    for (size_t i = 0; e->scores && i < batch->n; i++)
+        if (was_read(batch, i))
+            rs_scores_add_logits(e->scores, e->sample + i, o->logits + i * o->classes,
+                                 batch->labels[i], o->losses[i]);
+}
+
+rescl_status rs_scores_for(const rescl_model *model, const rescl_dataset *set,
+                           const rescl_train_callbacks *callbacks, const char *folder,
+                           rescl_scores **own, rescl_scores **out)
+{
+    rescl_status st = RESCL_OK;
+
+    *out = callbacks ? callbacks->scores : NULL;
+    if (!set || (!*out && !folder)) {
+        *out = NULL;
+        goto out;
+    }
+    if (!*out) {
+        RS_TRY(rescl_scores_create(model->classes, own));
+        *out = *own;
+    }
+    RS_FAIL_IF(rescl_scores_classes(*out) != model->classes, RESCL_ERR_ARG,
+               "scores of %zu classes cannot take an evaluation of %zu", rescl_scores_classes(*out),
+               model->classes);
+    RS_TRY(rs_scores_reserve(*out, set->count));
+out:
+    return st;
+}
+
 static rescl_status eval_step(rs_evaluation *e, const rs_batch *batch, rs_outputs *out,
                               rs_tally *tally)
 {
@@ -111,6 +143,8 @@ static rescl_status eval_step(rs_evaluation *e, const rs_batch *batch, rs_output
                                 .batch = batch};
     RS_TRY(rs_watch_samples(e->watch, &samples));
     add_read(tally, batch, out);
+    score_read(e, batch, out);
+    e->sample += batch->n;
 out:
     return st;
 }
@@ -125,6 +159,9 @@ rescl_status rs_evaluate(rs_evaluation *e, rescl_metrics *out)
     double data_wait = 0.0, before = start;
     bool stop = false;
 
+    if (e->scores)
+        rescl_scores_clear(e->scores);
+    e->sample = 0;
     e->event.training = false;
     e->event.batch = 0;
     e->event.batches = rs_loader_batches(e->loader);
@@ -175,6 +212,7 @@ rescl_status rescl_evaluate_run(rescl_device *device, const rescl_model *model,
     rs_evaluation e = {.watch = &watch, .event.epochs = 1};
     rescl_train_callbacks ours = {0};
     int32_t *label_map = NULL;
+    rescl_scores *scores = NULL;
     rs_run_info run = {
         .model = model, .eval_set = set, .folder = folder, .callbacks = callbacks ? &ours : NULL};
     const rs_team_plan plan = {
@@ -196,13 +234,16 @@ rescl_status rescl_evaluate_run(rescl_device *device, const rescl_model *model,
     rs_tell_threads(workers);
     RS_TRY(rs_team_create(&device, 1, model->graph, &model->weights, &plan, &e.team));
     RS_TRY(rs_loader_create(set, &load, &e.loader));
+    RS_TRY(rs_scores_for(model, set, run.callbacks, folder, &scores, &e.scores));
     run.team = e.team;
+    run.scores = e.scores;
     RS_TRY(rs_watch_open(&watch, NULL, &run));
     RS_TRY(rs_evaluate(&e, out));
 out:
     st = rs_watch_close(&watch, st);
     rs_team_destroy(e.team);
     rs_loader_destroy(e.loader);
+    rescl_scores_destroy(scores);
     free(label_map);
     return st;
 }

@@ -19,8 +19,9 @@ typedef struct run {
     const rescl_train_callbacks *callbacks; /* the caller's, or NULL */
     bool lr_is_given;                       /* for this epoch, by on_lr */
     double given_lr;
-    rs_rates lr; /* of the current step */
-    double mark; /* the clock at the end of the previous step */
+    rs_rates lr;          /* of the current step */
+    double mark;          /* the clock at the end of the previous step */
+    rescl_scores *scores; /* of the last evaluation, or NULL */
 } run;
 
 static bool stop_asked(run *r)
@@ -295,6 +296,7 @@ static rescl_status evaluate_epoch(run *r, rescl_metrics *out)
     rs_evaluation e = {.team = t->team,
                        .loader = t->eval_loader,
                        .watch = &r->watch,
+                       .scores = r->scores,
                        .stop = &t->stop,
                        .event = {.epoch = (size_t)t->progress.epoch,
                                  .epochs = t->options.epochs,
@@ -424,20 +426,23 @@ static rescl_status run_to_end(rescl_trainer *t, const rescl_train_callbacks *ca
 {
     rescl_status st = RESCL_OK;
     run r = {.t = t, .callbacks = callbacks};
-    const rs_run_info info = {.model = t->model,
-                              .train_set = t->train_set,
-                              .eval_set = t->eval_set,
-                              .options = &t->options,
-                              .callbacks = callbacks,
-                              .team = t->team,
-                              .folder = t->options.output_dir,
-                              .epoch = t->progress.epoch,
-                              .scaled = t->progress.scale.scale > 0.0};
+    rescl_scores *scores = NULL;
+    rs_run_info info = {.model = t->model,
+                        .train_set = t->train_set,
+                        .eval_set = t->eval_set,
+                        .options = &t->options,
+                        .callbacks = callbacks,
+                        .team = t->team,
+                        .folder = t->options.output_dir,
+                        .epoch = t->progress.epoch,
+                        .scaled = t->progress.scale.scale > 0.0};
 
     t->clock_base = rs_clock_seconds() - t->progress.time;
     if (is_over(t))
         goto out;
     RS_TRY(rs_trainer_begin(t));
+    RS_TRY(rs_scores_for(t->model, t->eval_set, callbacks, info.folder, &scores, &r.scores));
+    info.scores = r.scores;
     RS_TRY(rs_watch_open(&r.watch, t->watchers, &info));
     while (!is_over(t)) {
         if (stop_asked(&r))
@@ -450,7 +455,9 @@ static rescl_status run_to_end(rescl_trainer *t, const rescl_train_callbacks *ca
 out:
     if (st == RESCL_OK)
         rs_trainer_restore_best(t);
-    return rs_watch_close(&r.watch, st);
+    st = rs_watch_close(&r.watch, st);
+    rescl_scores_destroy(scores);
+    return st;
 }
 
 rescl_status rescl_trainer_run(rescl_trainer *t, const rescl_train_callbacks *callbacks)

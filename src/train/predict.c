@@ -3,8 +3,8 @@
 #include "error.h"
 #include "metrics.h"
 #include "predictor.h"
+#include "scoring.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,18 +40,6 @@ void rescl_predictor_destroy(rescl_predictor *p)
     rs_aligned_free(p->pixels);
     rs_aligned_free(p->labels);
     free(p);
-}
-
-static void softmax(const float *logits, size_t n, float *probs)
-{
-    double largest = (double)logits[0], sum = 0.0;
-
-    for (size_t k = 1; k < n; k++)
-        largest = fmax(largest, (double)logits[k]);
-    for (size_t k = 0; k < n; k++)
-        sum += exp((double)logits[k] - largest);
-    for (size_t k = 0; k < n; k++)
-        probs[k] = (float)(exp((double)logits[k] - largest) / sum);
 }
 
 rescl_status rs_predictor_send(rescl_predictor *p, const uint8_t *pixels, size_t count)
@@ -108,7 +96,7 @@ rescl_status rs_predictor_settle(rescl_predictor *p, size_t count, float *probs)
                 layer);
     }
     for (size_t i = 0; i < count; i++)
-        softmax(p->replica->logits + i * m->classes, m->classes, probs + i * m->classes);
+        rs_softmax(p->replica->logits + i * m->classes, m->classes, probs + i * m->classes);
     p->count = count;
 out:
     return st;

@@ -8,6 +8,7 @@
 #include "modelundo.h"
 #include "netmodel.h"
 #include "schedule.h"
+#include "scoring.h"
 #include "trainoptions.h"
 #include "watch.h"
 
@@ -92,9 +93,18 @@ typedef struct rs_evaluation {
     rs_team *team;
     rs_loader *loader;
     const rs_watch *watch;
+    rescl_scores *scores;   /* filled; NULL: nobody looks */
     atomic_int *stop;       /* may be NULL */
     rescl_step_event event; /* epoch, epochs, step, lr as watchers see them */
+    size_t sample;          /* of the set: the first of the next batch */
 } rs_evaluation;
+
+/* The scores that an evaluation of `set` fills for callbacks (NULL: none) and for the watchers of a run
+ * folder (NULL: none), with room for all images; NULL if nobody looks. *own are to be destroyed by who
+ * asked. */
+rescl_status rs_scores_for(const rescl_model *model, const rescl_dataset *set,
+                           const rescl_train_callbacks *callbacks, const char *folder,
+                           rescl_scores **own, rescl_scores **out) RESCL_CHECK;
 
 /* One pass over the loader's set. RESCL_ERR_INTERRUPTED when *stop was set or a watcher asks for it, RESCL_ERR_NUMERIC when
  * a loss is not finite, naming the layer. */

@@ -17,8 +17,9 @@ typedef struct rs_run_info {
     const rescl_train_callbacks *callbacks; /* the caller's, or NULL */
     rs_team *team;                          /* its weights may be read in any call */
     const char *folder;                     /* of the run; NULL: nothing is written */
-    uint64_t epoch;                         /* the first to come: above 0 when a run goes on */
-    bool scaled;                            /* the loss is scaled, as in fp16 */
+    rescl_scores *scores; /* of the last evaluation; NULL: there is no eval_set, or nobody looks */
+    uint64_t epoch;       /* the first to come: above 0 when a run goes on */
+    bool scaled;          /* the loss is scaled, as in fp16 */
 } rs_run_info;
 
 /* A batch, as the network had it and what it made of it. Images are those fed to it, resized

@@ -53,6 +53,45 @@ static void repeats_what_training_reported(void **state)
     rs_test_dir_remove(dir);
 }
 
+/* Image by image, in the dataset's order, and again by the same call. */
+static void scores_each_image(void **state)
+{
+    (void)state;
+    rescl_model *model = rs_test_model();
+    rescl_dataset *set = rs_test_hands("test", TEST_EVAL_SAMPLES, 0);
+    rescl_scores *scores = NULL, *other = NULL;
+    rescl_train_callbacks callbacks;
+    rescl_scores_summary all;
+    rescl_image_scores one;
+    rescl_metrics m;
+    rescl_train_callbacks_default(&callbacks);
+    assert_ok(rescl_scores_create(CLASSES, &scores));
+    assert_ok(rescl_scores_create(CLASSES + 1, &other));
+    callbacks.scores = scores;
+    for (int again = 0; again < 2; again++) {
+        assert_ok(rescl_evaluate(rs_test_device(), model, set, TEST_BATCH, 1, &callbacks, &m));
+        assert_int_equal(rescl_scores_images(scores), TEST_EVAL_SAMPLES);
+        assert_ok(rescl_scores_summarise(scores, &all));
+        assert_true(fabs(all.top1 - m.top1) < 1e-12 && fabs(all.loss - m.loss) < 1e-9);
+    }
+    for (size_t i = 0; rescl_scores_image(scores, i, &one); i++) {
+        rescl_image image = {0};
+        int32_t label;
+        assert_ok(rescl_dataset_get(set, i, &image, &label));
+        assert_int_equal(one.sample, i);
+        assert_int_equal(one.label, label);
+        assert_true(fabs(-log(one.label_probability) - one.loss) < 1e-4);
+        rescl_image_free(&image);
+    }
+    callbacks.scores = other;
+    assert_fails(rescl_evaluate(rs_test_device(), model, set, TEST_BATCH, 1, &callbacks, &m),
+                 RESCL_ERR_ARG, "7 classes", "of 6");
+    rescl_scores_destroy(scores);
+    rescl_scores_destroy(other);
+    rescl_dataset_close(set);
+    rescl_model_destroy(model);
+}
+
 static size_t best_class(const float *p)
 {
     size_t best = 0;
@@ -216,6 +255,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(agrees_between_device_types),
+        cmocka_unit_test(scores_each_image),
         cmocka_unit_test(repeats_what_training_reported),
         cmocka_unit_test(predicts_as_it_evaluates),
         cmocka_unit_test(takes_images_of_any_shape),
