@@ -67,6 +67,7 @@ typedef struct rescl_train_options {
     const char
         *lr_table; /**< of the schedule "table": "1:0.1, 31:0.01", rates from an epoch on, which
                             * counts from 1 behind the warm-up; of the head, the body's in proportion */
+    rescl_option_value further[64]; /**< goes on where `more` is full */
     /* New members are appended here, so that structs of older callers keep their layout. */
 } rescl_train_options;
 

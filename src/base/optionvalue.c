@@ -189,6 +189,10 @@ double rs_option_number(const rescl_option *o, const void *value)
     case RESCL_OPTION_REAL:
         return *(const double *)value;
     case RESCL_OPTION_CHOICE:
+        for (size_t i = 0; o->choices && o->choices[i]; i++)
+            if (strcmp(o->choices[i], *(const char *const *)value) == 0)
+                return (double)i;
+        break;
     case RESCL_OPTION_TEXT:
         break;
     }

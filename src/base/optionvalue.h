@@ -23,6 +23,7 @@ rescl_status rs_option_append(const rescl_option *o, const void *value, rs_str *
 /* The same for a number that is kept as a double, whatever its option's type. */
 rescl_status rs_option_check_number(const rescl_option *o, double number) RESCL_CHECK;
 double rs_option_default_number(const rescl_option *o);
+/* A choice counts as its place among the option's choices. NaN for what is no number. */
 double rs_option_number(const rescl_option *o, const void *value);
 
 /* Bytes of a value. */

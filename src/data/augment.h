@@ -1,7 +1,7 @@
 /* Random changes of training images, as torchvision's transforms make them.
  *
  * An augmentation is an object, rs_augment_<stem>, at the end of augment_<stem>.c, and a line of
- * augments.def. How much it does is a training option, which it declares. */
+ * augments.def. How much it does are training options, which it declares. */
 #ifndef RS_AUGMENT_H
 #define RS_AUGMENT_H
 
@@ -10,12 +10,26 @@
 #include <rescl/data.h>
 #include <rescl/option.h>
 
+#define RS_AUGMENT_NUMBERS 7
+
+/* Images are changed twice: as they are read, and when they have the size of the network's input. What
+ * goes by pixels, or takes long, is for the second. */
+typedef enum rs_augment_stage { RS_AUGMENT_SOURCE, RS_AUGMENT_INPUT } rs_augment_stage;
+
 typedef struct rs_augment_def {
-    rescl_option option; /* its strength, a number; by default it leaves images alone */
-    bool crops;          /* it decides which part of an image is seen: the centre is not cut out */
-    /* Changes an image in place. Draws from `rng` alone; all of them together have 256 words for an
-     * image. */
-    rescl_status (*apply)(rescl_image *image, double strength, rs_rng *rng);
+    /* Its numbers, NULL behind the last; a choice counts as its place in the list. The first
+     * `strengths` turn it on where one is not its default, which leaves images alone; the others say
+     * how, and may be shared with other augmentations. */
+    const rescl_option *options[RS_AUGMENT_NUMBERS];
+    size_t strengths;
+    rs_augment_stage stage;
+    bool crops; /* it decides which part of an image is seen: the centre is not cut out */
+    /* RESCL_ERR_ARG for numbers that do not go together; may be NULL. */
+    rescl_status (*check)(const double *number);
+    /* Changes an image in place. Draws from `rng` alone: all of a stage together have 128 words for an
+     * image. `mean` is the colour that the network reads as 0, or nearly. */
+    rescl_status (*apply)(rescl_image *image, const double *number, const uint8_t mean[3],
+                          rs_rng *rng);
 } rs_augment_def;
 
 enum {
@@ -32,24 +46,27 @@ enum {
 /* Augmentation i < RS_AUGMENT_COUNT; NULL behind the last. */
 const rs_augment_def *rs_augment_at(size_t i);
 
-/* How strong each one is; 0: it is left out, so that {0} changes nothing. */
+/* The numbers of each one; all 0: it is left out, so that {0} changes nothing. */
 typedef struct rs_augment {
-    double strength[RS_AUGMENT_COUNT];
+    double number[RS_AUGMENT_COUNT][RS_AUGMENT_NUMBERS];
+    uint8_t mean[3];
 } rs_augment;
 
-/* Sets the strength of one to its option's value. */
-void rs_augment_set(rs_augment *a, size_t i, double value);
-/* Whether one of those that are not left out crops. */
+/* Gives one the values of its options. */
+void rs_augment_set(rs_augment *a, size_t i, const double *value);
+bool rs_augment_is_on(const rs_augment *a, size_t i);
+/* Whether one of a stage is on. */
+bool rs_augment_acts(const rs_augment *a, rs_augment_stage stage);
+/* Whether one of those that are on crops. */
 bool rs_augment_crops(const rs_augment *a);
+/* Whether what it crops is stretched to the input. */
+bool rs_augment_stretches(const rs_augment *a);
+/* RESCL_ERR_ARG where an option's value (value[i] for augmentation i) changes nothing, because what it
+ * is about is off, or where values do not go together. */
+rescl_status rs_augment_check(double value[RS_AUGMENT_COUNT][RS_AUGMENT_NUMBERS]) RESCL_CHECK;
 
 /* Changes image `index` of its set in place. What comes of it depends on the arguments alone. */
-rescl_status rs_image_augment(rescl_image *image, const rs_augment *a, uint64_t seed,
-                              uint64_t epoch, uint64_t index) RESCL_CHECK;
-
-/* Pillow's ImageEnhance.Brightness, Contrast and Color: 1 changes nothing, 0 leaves black, the mean
- * grey, or the greys alone. Factors up to 2. */
-typedef enum rs_enhance { RS_ENHANCE_BRIGHTNESS, RS_ENHANCE_CONTRAST, RS_ENHANCE_COLOR } rs_enhance;
-
-void rs_image_enhance(rescl_image *image, rs_enhance what, double factor);
+rescl_status rs_image_augment(rescl_image *image, const rs_augment *a, rs_augment_stage stage,
+                              uint64_t seed, uint64_t epoch, uint64_t index) RESCL_CHECK;
 
 #endif

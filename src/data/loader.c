@@ -108,6 +108,26 @@ out:
     return st;
 }
 
+/* An image as it was read becomes an input: changed as it is, fitted, and changed as it is then. */
+static rescl_status make_input(const rs_loader *l, rescl_image *image, size_t index,
+                               uint8_t *pixels)
+{
+    rescl_status st = RESCL_OK;
+    const rs_loader_options *o = &l->options;
+    const rs_augment *a = &o->augment;
+    rescl_resize resize = o->resize;
+
+    RS_TRY(rs_image_augment(image, a, RS_AUGMENT_SOURCE, o->seed, l->epoch, index));
+    if (rs_augment_stretches(a) || rs_augment_acts(a, RS_AUGMENT_INPUT)) {
+        RS_TRY(rs_image_fit(image, o->height, o->width, &resize, rs_augment_stretches(a)));
+        RS_TRY(rs_image_augment(image, a, RS_AUGMENT_INPUT, o->seed, l->epoch, index));
+        resize.keep_exact = true;
+    }
+    RS_TRY(rs_image_to_input(image, o->height, o->width, &resize, o->preprocess, pixels));
+out:
+    return st;
+}
+
 /* *unread: the image cannot be read, and the set passes over it. */
 static rescl_status make_sample(rs_loader *l, const slot *s, size_t sample, size_t *unread)
 {
@@ -132,8 +152,7 @@ static rescl_status make_sample(rs_loader *l, const slot *s, size_t sample, size
         st = find_substitute(l, index, &image, &label);
     }
     RS_TRY(st);
-    RS_TRY(rs_image_augment(&image, &o->augment, o->seed, l->epoch, index));
-    RS_TRY(rs_image_to_input(&image, o->height, o->width, &o->resize, o->preprocess, pixels));
+    RS_TRY(make_input(l, &image, index, pixels));
     s->batch.labels[sample] = o->label_map ? o->label_map[label] : label;
 out:
     rescl_image_free(&image);
@@ -245,6 +264,7 @@ rescl_status rs_loader_create(const rescl_dataset *set, const rs_loader_options 
     l->set = set;
     l->options = *options;
     RS_TRY(rs_preprocess_table(options->preprocess, &options->normalize, l->table));
+    rs_preprocess_mean(options->preprocess, (const float(*)[256])l->table, l->options.augment.mean);
     if (rs_augment_crops(&l->options.augment))
         l->options.resize.resize_size = 0; /* the random crop is in place of the centre's */
     l->threads = rs_data_threads(options->workers);

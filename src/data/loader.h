@@ -90,9 +90,15 @@ rescl_status rs_view_init(rs_view *v, const rescl_image *image, size_t height, s
 rescl_status rs_image_to_input(const rescl_image *image, size_t height, size_t width,
                                const rescl_resize *resize, rescl_preprocess preprocess,
                                uint8_t *dst) RESCL_CHECK;
+/* The first step alone, in place, with the image's own order of channels. `stretch`: by the input's sides
+ * instead of the image's proportions, all of it. */
+rescl_status rs_image_fit(rescl_image *image, size_t height, size_t width,
+                          const rescl_resize *resize, bool stretch) RESCL_CHECK;
 /* Then the network reads table[c][v] where channel c of that is v. RESCL_ERR_ARG for a number that is
  * no preprocessing, and for a mean or std out of range where the preprocessing reads them. */
 rescl_status rs_preprocess_table(rescl_preprocess p, const rescl_normalize *normalize,
                                  float table[3][256]) RESCL_CHECK;
+/* The RGB colour for which the network reads the numbers nearest to 0. */
+void rs_preprocess_mean(rescl_preprocess p, const float table[3][256], uint8_t rgb[3]);
 
 #endif

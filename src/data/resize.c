@@ -285,6 +285,16 @@ out:
     return st;
 }
 
+void rs_preprocess_mean(rescl_preprocess p, const float table[3][256], uint8_t rgb[3])
+{
+    for (size_t c = 0; c < 3; c++) {
+        size_t best = 0;
+        for (size_t v = 1; v < 256; v++)
+            best = fabsf(table[c][v]) < fabsf(table[c][best]) ? v : best;
+        rgb[p == RESCL_PREPROCESS_CAFFE ? 2 - c : c] = (uint8_t)best;
+    }
+}
+
 /* Red and blue change places. */
 static void reverse_channels(uint8_t *bytes, size_t pixels)
 {
@@ -315,5 +325,27 @@ rescl_status rs_image_to_input(const rescl_image *image, size_t height, size_t w
     if (preprocess == RESCL_PREPROCESS_CAFFE)
         reverse_channels(dst, pixels);
 out:
+    return st;
+}
+
+rescl_status rs_image_fit(rescl_image *image, size_t height, size_t width,
+                          const rescl_resize *resize, bool stretch)
+{
+    rescl_status st = RESCL_OK;
+    rs_view view = {.width = width, .height = height};
+    uint8_t *pixels = NULL;
+
+    if (!stretch)
+        RS_TRY(rs_view_init(&view, image, height, width, resize));
+    if (image->width == width && image->height == height && view.width == width &&
+        view.height == height)
+        goto out;
+    RS_OOM(pixels = malloc(height * width * 3));
+    RS_TRY(resize_crop(image, &view, resize->interpolation, height, width, pixels));
+    free(image->pixels);
+    *image = (rescl_image){width, height, pixels};
+    pixels = NULL;
+out:
+    free(pixels);
     return st;
 }

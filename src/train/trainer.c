@@ -13,7 +13,7 @@
 
 /* ---- options ----------------------------------------------------------------------------- */
 
-/* The values of the options that an optimiser or a schedule declares: `count` at most. */
+/* The values of the options that an optimiser, a schedule or an augmentation declares: `count` at most. */
 static void take_numbers(const rescl_train_options *o, const rescl_option *const *options,
                          size_t count, double *number)
 {
@@ -49,12 +49,27 @@ out:
     return st;
 }
 
+static rescl_status choose_augmentations(const rescl_train_options *o, rs_augment *a)
+{
+    rescl_status st = RESCL_OK;
+    double value[RS_AUGMENT_COUNT][RS_AUGMENT_NUMBERS] = {{0}};
+
+    for (size_t i = 0; i < RS_AUGMENT_COUNT; i++) {
+        take_numbers(o, rs_augment_at(i)->options, RS_AUGMENT_NUMBERS, value[i]);
+        rs_augment_set(a, i, value[i]);
+    }
+    RS_TRY(rs_augment_check(value));
+out:
+    return st;
+}
+
 /* ---- parts ------------------------------------------------------------------------------- */
 
 /* Images to train with are shuffled and augmented. */
 static rescl_status create_loader(const rescl_trainer *t, const rescl_dataset *set, bool training,
                                   rs_loader **out)
 {
+    rescl_status st = RESCL_OK;
     rs_loader_options load = {.batch = t->options.batch_size,
                               .height = t->model->image_size,
                               .width = t->model->image_size,
@@ -68,10 +83,11 @@ static rescl_status create_loader(const rescl_trainer *t, const rescl_dataset *s
                               .seed = t->options.seed,
                               .workers = t->options.workers,
                               .stop = &t->stop};
-    for (size_t i = 0; training && i < RS_AUGMENT_COUNT; i++)
-        rs_augment_set(&load.augment, i,
-                       rs_train_options_number(&t->options, rs_augment_at(i)->option.name));
-    return rs_loader_create(set, &load, out);
+    if (training)
+        RS_TRY(choose_augmentations(&t->options, &load.augment));
+    RS_TRY(rs_loader_create(set, &load, out));
+out:
+    return st;
 }
 
 /* What was measured in between, another version or another driver may have changed how the same

@@ -64,7 +64,16 @@ static const entry listed[] = {
 #undef RS_TRAIN_OPTION
 #undef RS_TRAIN_MEMBER
 
-#define MORE RS_COUNT(((rescl_train_options *)0)->more)
+#define NEAR RS_COUNT(((rescl_train_options *)0)->more)
+#define MORE (NEAR + RS_COUNT(((rescl_train_options *)0)->further))
+
+/* Where the value of such an option lies: in `more`, then in `further`. */
+static size_t more_offset(size_t i)
+{
+    return i < NEAR
+               ? offsetof(rescl_train_options, more) + i * sizeof(rescl_option_value)
+               : offsetof(rescl_train_options, further) + (i - NEAR) * sizeof(rescl_option_value);
+}
 
 /* Those of the list, and behind them what is declared elsewhere and has no member. */
 static entry entries[RS_COUNT(listed) + MORE];
@@ -84,10 +93,8 @@ static void declare(const rescl_option *o)
             return;
         }
     if (more < MORE)
-        entries[entry_count++] = (entry){.option = *o,
-                                         .declared = true,
-                                         .offset = offsetof(rescl_train_options, more) +
-                                                   more * sizeof(rescl_option_value)};
+        entries[entry_count++] =
+            (entry){.option = *o, .declared = true, .offset = more_offset(more)};
 }
 
 static void declare_all(const rescl_option *const *options, size_t most)
@@ -108,7 +115,7 @@ static void complete(void)
     for (const rs_schedule_def *const *d = rs_schedules(); *d; d++)
         declare_all((*d)->options, RS_SCHEDULE_NUMBERS);
     for (size_t i = 0; i < RS_AUGMENT_COUNT; i++)
-        declare(&rs_augment_at(i)->option);
+        declare_all(rs_augment_at(i)->options, RS_AUGMENT_NUMBERS);
 }
 
 static const entry *entry_at(size_t index)
@@ -270,12 +277,13 @@ rescl_status rs_train_options_copy(const rescl_train_options *options, rescl_tra
     *out = (rescl_train_options){.struct_size = sizeof *out};
     set_defaults(&borrowed);
     RS_TRY(rs_options_take(&borrowed, sizeof borrowed, options, "rescl_train_options"));
-    for (size_t i = rescl_train_options_count() - RS_COUNT(listed); i < MORE; i++)
-        RS_FAIL_IF(
-            borrowed.more[i].u64 != 0, RESCL_ERR_UNSUPPORTED,
-            "rescl_train_options: more[%zu] is set, and no option of this version lies there; "
-            "set options by name (rescl_train_options_set)",
-            i);
+    for (size_t i = rescl_train_options_count() - RS_COUNT(listed); i < MORE; i++) {
+        const rescl_option_value *v = i < NEAR ? &borrowed.more[i] : &borrowed.further[i - NEAR];
+        RS_FAIL_IF(v->u64 != 0, RESCL_ERR_UNSUPPORTED,
+                   "rescl_train_options: %s[%zu] is set, and no option of this version lies there; "
+                   "set options by name (rescl_train_options_set)",
+                   i < NEAR ? "more" : "further", i < NEAR ? i : i - NEAR);
+    }
     for (size_t i = 0; (e = entry_at(i)) != NULL; i++)
         RS_TRY(copy_value(e, &borrowed, out));
 out:

@@ -12,7 +12,8 @@ rescl_status rs_train_options_copy(const rescl_train_options *options, rescl_tra
 /* Frees the strings of a copy; {0} is valid. */
 void rs_train_options_fini(rescl_train_options *copy);
 
-/* The number that the option `name` holds; NaN if there is no such option or it is no number. */
+/* The number that the option `name` holds, of a choice its place; NaN if there is no such option or it is
+ * text. */
 double rs_train_options_number(const rescl_train_options *o, const char *name);
 
 /* By name, for checkpoints and env.json: "batch_size": 32. A new reference; NULL when memory is

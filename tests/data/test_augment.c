@@ -1,5 +1,6 @@
 /* Random changes of images: what they do, and what they depend on. */
 #include "augment.h"
+#include "colour.h"
 #include "error.h"
 #include "hash.h"
 #include "optionvalue.h"
@@ -23,7 +24,8 @@ static rescl_image augmented(size_t width, size_t height, const rs_augment *a, u
                              uint64_t epoch, uint64_t index)
 {
     rescl_image image = golden_image(width, height);
-    assert_ok(rs_image_augment(&image, a, seed, epoch, index));
+    assert_ok(rs_image_augment(&image, a, RS_AUGMENT_SOURCE, seed, epoch, index));
+    assert_ok(rs_image_augment(&image, a, RS_AUGMENT_INPUT, seed, epoch, index));
     return image;
 }
 
@@ -63,7 +65,7 @@ static void colours_change_as_in_pillow(void **state)
     (void)state;
     for (size_t i = 0; i < RS_COUNT(goldens); i++) {
         rescl_image image = golden_image(4, 3);
-        rs_image_enhance(&image, goldens[i].what, goldens[i].factor);
+        assert_ok(rs_image_enhance(&image, goldens[i].what, goldens[i].factor));
         for (size_t k = 0; k < 36; k++)
             if (abs(image.pixels[k] - goldens[i].pixels[k]) > 1)
                 fail_msg("golden %zu: byte %zu is %d, Pillow has %d", i, k, image.pixels[k],
@@ -85,7 +87,8 @@ static void nothing_is_changed_unasked(void **state)
 static void numbers_depend_on_seed_epoch_and_index(void **state)
 {
     const rs_augment all = {
-        {[RS_AUGMENT_crop] = 0.25, [RS_AUGMENT_hflip] = 0.5, [RS_AUGMENT_jitter] = 0.4}};
+        .number = {
+            [RS_AUGMENT_crop] = {0.25}, [RS_AUGMENT_hflip] = {0.5}, [RS_AUGMENT_jitter] = {0.4}}};
     rescl_image first = augmented(31, 29, &all, 1, 2, 3), again = augmented(31, 29, &all, 1, 2, 3);
     (void)state;
     assert_true(same(&first, &again));
@@ -100,7 +103,7 @@ static void numbers_depend_on_seed_epoch_and_index(void **state)
 
 static void half_of_the_images_are_mirrored(void **state)
 {
-    const rs_augment flip = {{[RS_AUGMENT_hflip] = 0.5}};
+    const rs_augment flip = {.number[RS_AUGMENT_hflip] = {0.5}};
     rescl_image plain = golden_image(5, 3), mirrored = golden_image(5, 3);
     size_t flipped = 0;
     (void)state;
@@ -123,7 +126,7 @@ static void half_of_the_images_are_mirrored(void **state)
 static void crops_are_squares_of_the_image(void **state)
 {
     enum { W = 12, H = 10 };
-    const rs_augment quarter = {{[RS_AUGMENT_crop] = 0.25}};
+    const rs_augment quarter = {.number[RS_AUGMENT_crop] = {0.25}};
     rescl_image whole = golden_image(W, H);
     size_t smallest = W, largest = 0;
     bool reached[4] = {false};
@@ -162,7 +165,7 @@ static void crops_are_squares_of_the_image(void **state)
 /* No square of half the area fits into 20x2: the one in the middle is taken. */
 static void a_long_image_gives_its_middle(void **state)
 {
-    const rs_augment half = {{[RS_AUGMENT_crop] = 0.5}};
+    const rs_augment half = {.number[RS_AUGMENT_crop] = {0.5}};
     rescl_image whole = golden_image(20, 2), got = augmented(20, 2, &half, 5, 1, 0);
     (void)state;
     assert_int_equal(got.width, 2);
@@ -173,22 +176,43 @@ static void a_long_image_gives_its_middle(void **state)
     rescl_image_free(&got);
 }
 
-/* What holds for each of them: an option that leaves images alone by default, and changes that stay
+/* The defaults of an augmentation's options. */
+static void defaults_of(const rs_augment_def *def, double *value)
+{
+    for (size_t k = 0; k < RS_AUGMENT_NUMBERS; k++)
+        value[k] = def->options[k] ? rs_option_default_number(def->options[k]) : 0.0;
+}
+
+/* A number that shows: the middle of the range of a probability or a share, many degrees, any choice
+ * but the first. */
+static double strong(const rescl_option *o)
+{
+    if (o->type == RESCL_OPTION_CHOICE)
+        return 2;
+    return rs_option_check_number(o, 30) == RESCL_OK ? 30 : 0.5;
+}
+
+/* What holds for each strength of each of them: by default it leaves images alone, and its changes stay
  * the same for the same image, keep it whole, and leave its size alone unless they crop. */
 static void all_keep_to_the_contract(void **state)
 {
     (void)state;
     assert_null(rs_augment_at(RS_AUGMENT_COUNT));
-    for (size_t i = 0; i < RS_AUGMENT_COUNT; i++) {
+    for (size_t n = 0; n < RS_AUGMENT_COUNT * RS_AUGMENT_NUMBERS; n++) {
+        const size_t i = n / RS_AUGMENT_NUMBERS, k = n % RS_AUGMENT_NUMBERS;
         const rs_augment_def *def = rs_augment_at(i);
-        const rescl_option *o = &def->option;
+        double value[RS_AUGMENT_NUMBERS];
         rs_augment a = {0};
+        if (k >= def->strengths)
+            continue;
+        const rescl_option *o = def->options[k];
         assert_non_null(o->help);
-        rs_augment_set(&a, i, rs_option_default_number(o));
-        assert_true(a.strength[i] == 0.0);
-        rs_augment_set(&a, i, 0.5);
-        assert_ok(rs_option_check_number(o, 0.5));
-        assert_true(a.strength[i] == 0.5);
+        defaults_of(def, value);
+        rs_augment_set(&a, i, value);
+        assert_false(rs_augment_is_on(&a, i));
+        value[k] = strong(o);
+        rs_augment_set(&a, i, value);
+        assert_true(rs_augment_is_on(&a, i) && rs_augment_acts(&a, def->stage));
         assert_true(rs_augment_crops(&a) == def->crops);
         bool changes = false;
         for (uint64_t image = 0; image < 20; image++) {
@@ -201,8 +225,76 @@ static void all_keep_to_the_contract(void **state)
             rescl_image_free(&got);
             rescl_image_free(&again);
         }
-        assert_true(changes);
+        if (!changes)
+            fail_msg("%s changes nothing", o->name);
     }
+}
+
+/* Every augmentation at once, on images down to a single pixel. */
+static void small_images_survive(void **state)
+{
+    static const size_t sides[][2] = {{1, 1}, {1, 9}, {9, 1}, {2, 3}, {40, 3}};
+    rs_augment a = {0};
+    (void)state;
+    for (size_t i = 0; i < RS_AUGMENT_COUNT; i++) {
+        const rs_augment_def *def = rs_augment_at(i);
+        double value[RS_AUGMENT_NUMBERS];
+        defaults_of(def, value);
+        for (size_t k = 0; k < def->strengths; k++)
+            value[k] = strong(def->options[k]);
+        rs_augment_set(&a, i, value);
+    }
+    for (size_t mode = 0; mode < 4; mode++)
+        for (size_t policy = 1; policy <= 5; policy++)
+            for (uint64_t i = 0; i < 60; i++) {
+                const size_t *side = sides[i % RS_COUNT(sides)];
+                a.number[RS_AUGMENT_affine][5] = a.number[RS_AUGMENT_perspective][1] = (double)mode;
+                a.number[RS_AUGMENT_auto][0] = (double)policy;
+                a.number[RS_AUGMENT_auto][2] = (double)mode;
+                rescl_image got = augmented(side[0], side[1], &a, 8, mode, i);
+                assert_true(got.width > 0 && got.height > 0);
+                rescl_image_free(&got);
+            }
+}
+
+/* Rectangles from 1/2 to 2 times as wide as high, both of which occur. */
+static void crops_have_their_ratio(void **state)
+{
+    const rs_augment a = {.number[RS_AUGMENT_crop] = {0.1, 2}};
+    double narrowest = 9, widest = 0;
+    (void)state;
+    assert_true(rs_augment_stretches(&a));
+    for (uint64_t i = 0; i < 300; i++) {
+        rescl_image got = augmented(60, 50, &a, 5, 1, i);
+        const double ratio = (double)got.width / (double)got.height;
+        narrowest = ratio < narrowest ? ratio : narrowest;
+        widest = ratio > widest ? ratio : widest;
+        rescl_image_free(&got);
+    }
+    assert_true(narrowest > 0.45 && narrowest < 0.6 && widest < 2.2 && widest > 1.7);
+}
+
+static void idle_options_are_refused(void **state)
+{
+    double value[RS_AUGMENT_COUNT][RS_AUGMENT_NUMBERS];
+    (void)state;
+    for (size_t i = 0; i < RS_AUGMENT_COUNT; i++)
+        defaults_of(rs_augment_at(i), value[i]);
+    assert_ok(rs_augment_check(value));
+    value[RS_AUGMENT_crop][1] = 1.5;
+    assert_fails(rs_augment_check(value), RESCL_ERR_ARG, "ratio changes nothing",
+                 "it is about scale");
+    value[RS_AUGMENT_crop][0] = 0.5;
+    assert_ok(rs_augment_check(value));
+    value[RS_AUGMENT_affine][5] = value[RS_AUGMENT_perspective][1] = value[RS_AUGMENT_auto][2] = 2;
+    assert_fails(rs_augment_check(value), RESCL_ERR_ARG, "fill_mode changes nothing",
+                 "degrees, translate_x, translate_y, zoom, shear, perspective, auto_augment");
+    value[RS_AUGMENT_perspective][0] = 0.5;
+    assert_ok(rs_augment_check(value));
+    value[RS_AUGMENT_auto][0] = 2;
+    value[RS_AUGMENT_auto][1] = 15;
+    assert_fails(rs_augment_check(value), RESCL_ERR_ARG, "ra_magnitude 15",
+                 "auto_augment is ta_wide");
 }
 
 /* Two images of a set, changed in all ways, as they came out before there was a list of ways. */
@@ -211,7 +303,8 @@ static void changes_are_those_of_before(void **state)
     static const char *const want[] = {"fe889789d3fd4da41589ab12be864c23",
                                        "fa540fae02d776466548ed78d5611a6b"};
     const rs_augment all = {
-        {[RS_AUGMENT_crop] = 0.25, [RS_AUGMENT_hflip] = 0.5, [RS_AUGMENT_jitter] = 0.4}};
+        .number = {
+            [RS_AUGMENT_crop] = {0.25}, [RS_AUGMENT_hflip] = {0.5}, [RS_AUGMENT_jitter] = {0.4}}};
     (void)state;
     for (uint64_t i = 0; i < RS_COUNT(want); i++) {
         rescl_image got = augmented(31, 29, &all, 1, 2, i);
@@ -232,6 +325,9 @@ int main(void)
         cmocka_unit_test(crops_are_squares_of_the_image),
         cmocka_unit_test(a_long_image_gives_its_middle),
         cmocka_unit_test(all_keep_to_the_contract),
+        cmocka_unit_test(small_images_survive),
+        cmocka_unit_test(crops_have_their_ratio),
+        cmocka_unit_test(idle_options_are_refused),
         cmocka_unit_test(changes_are_those_of_before),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -461,7 +461,7 @@ static void augments_alike_for_any_threads(void **state)
     uint8_t want[2][COUNT * VALUES];
     for (size_t w = 0; w < RS_COUNT(workers); w++) {
         rs_loader_options o = options_of(16, workers[w]);
-        o.augment = (rs_augment){{[RS_AUGMENT_jitter] = 0.9}};
+        o.augment = (rs_augment){.number[RS_AUGMENT_jitter] = {0.9}};
         o.shuffle = true;
         rs_loader *l = make(&f, &o);
         for (uint64_t epoch = 0; epoch < 2; epoch++) {
@@ -491,7 +491,7 @@ static rs_hash first_input(const rescl_dataset *set, size_t resize_size, double 
     rs_loader *l = NULL;
     const rs_batch *b = NULL;
     o.resize.resize_size = resize_size;
-    o.augment.strength[RS_AUGMENT_crop] = crop;
+    o.augment.number[RS_AUGMENT_crop][0] = crop;
     assert_ok(rs_loader_create(set, &o, &l));
     assert_ok(rs_loader_start(l, 0, 0));
     assert_ok(rs_loader_next(l, &b));

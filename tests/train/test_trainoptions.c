@@ -102,8 +102,8 @@ static void refuses_values_of_no_option(void **state)
 {
     (void)state;
     rescl_train_options o = defaults(), copy;
-    o.more[RS_COUNT(o.more) - 1].u64 = 77;
-    assert_fails(rs_train_options_copy(&o, &copy), RESCL_ERR_UNSUPPORTED, "more[15]", "by name");
+    o.further[RS_COUNT(o.further) - 1].u64 = 77;
+    assert_fails(rs_train_options_copy(&o, &copy), RESCL_ERR_UNSUPPORTED, "further[63]", "by name");
 }
 
 static void lists_what_is_declared_elsewhere(void **state)
@@ -117,12 +117,14 @@ static void lists_what_is_declared_elsewhere(void **state)
         for (size_t i = 0; i < RS_SCHEDULE_NUMBERS && (*d)->options[i]; i++)
             is_listed((*d)->options[i]);
     for (size_t i = 0; i < RS_AUGMENT_COUNT; i++)
-        is_listed(&rs_augment_at(i)->option);
+        for (size_t k = 0; k < RS_AUGMENT_NUMBERS && rs_augment_at(i)->options[k]; k++)
+            is_listed(rs_augment_at(i)->options[k]);
     for (size_t i = 0; i < rescl_train_options_count(); i++)
         assert_non_null(rescl_train_options_at(i)->help); /* each RS_TRAIN_MEMBER was declared */
     assert_true(rs_train_options_number(&o, "momentum") == 0.9);
     assert_true(rs_train_options_number(&o, "lr_step_size") == 30.0);
-    assert_true(isnan(rs_train_options_number(&o, "opt")));
+    assert_true(rs_train_options_number(&o, "lr_scheduler") == 0.0); /* the first choice */
+    assert_true(isnan(rs_train_options_number(&o, "output_dir")));
     assert_true(isnan(rs_train_options_number(&o, "no such option")));
 }
 

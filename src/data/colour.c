@@ -1,0 +1,272 @@
+#include "colour.h"
+
+#include "error.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static size_t pixels_of(const rescl_image *image)
+{
+    return image->width * image->height;
+}
+
+/* ---- enhance ----------------------------------------------------------------------------- */
+
+#define FACTOR_BITS 16
+#define FACTOR_ONE  (1 << FACTOR_BITS)
+
+/* ITU-R 601's luma in Pillow's fixed point. */
+static int32_t luma(const uint8_t *rgb)
+{
+    return (19595 * rgb[0] + 38470 * rgb[1] + 7471 * rgb[2] + 0x8000) >> 16;
+}
+
+static uint8_t blend(int32_t from, int32_t v, int32_t factor)
+{
+    const int32_t x = (from * FACTOR_ONE + factor * (v - from)) >> FACTOR_BITS;
+    return (uint8_t)(x < 0 ? 0 : x > 255 ? 255 : x);
+}
+
+static int32_t mean_luma(const rescl_image *image)
+{
+    const size_t pixels = pixels_of(image);
+    uint64_t sum = 0;
+    for (size_t i = 0; i < pixels; i++)
+        sum += (uint64_t)luma(image->pixels + 3 * i);
+    return pixels ? (int32_t)((2 * sum + pixels) / (2 * pixels)) : 0;
+}
+
+/* Pillow's filter SMOOTH: 5 in the middle, 1 around it, over 13. Edges are left as they are. */
+static rescl_status sharpen(rescl_image *image, int32_t factor)
+{
+    rescl_status st = RESCL_OK;
+    const size_t row = image->width * 3;
+    uint8_t *out = NULL;
+
+    RS_OOM(out = malloc(row * image->height));
+    memcpy(out, image->pixels, row * image->height);
+    for (size_t y = 1; y + 1 < image->height; y++)
+        for (size_t x = 3; x + 3 < row; x++) {
+            const uint8_t *p = image->pixels + y * row + x, *up = p - row, *down = p + row;
+            const int32_t around =
+                up[-3] + up[0] + up[3] + p[-3] + p[3] + down[-3] + down[0] + down[3];
+            out[y * row + x] = blend((around + 5 * p[0] + 6) / 13, p[0], factor);
+        }
+    free(image->pixels);
+    image->pixels = out;
+out:
+    return st;
+}
+
+rescl_status rs_image_enhance(rescl_image *image, rs_enhance what, double factor)
+{
+    const int32_t fixed = (int32_t)lrint(factor * FACTOR_ONE);
+    const int32_t grey = what == RS_ENHANCE_CONTRAST ? mean_luma(image) : 0;
+    uint8_t *p = image->pixels;
+
+    if (what == RS_ENHANCE_SHARPNESS)
+        return sharpen(image, fixed);
+    for (size_t i = 0; i < pixels_of(image); i++, p += 3) {
+        const int32_t from = what == RS_ENHANCE_COLOR ? luma(p) : grey;
+        for (size_t c = 0; c < 3; c++)
+            p[c] = blend(from, p[c], fixed);
+    }
+    return RESCL_OK;
+}
+
+void rs_image_grey(rescl_image *image)
+{
+    uint8_t *p = image->pixels;
+    for (size_t i = 0; i < pixels_of(image); i++, p += 3)
+        p[0] = p[1] = p[2] = (uint8_t)luma(p);
+}
+
+/* ---- hue --------------------------------------------------------------------------------- */
+
+/* One pixel, whose hue is `sixth` sixths of a turn further. With value and least channel as they are,
+ * a channel's height between them is a trapezium over the hue: 1 for two sixths, 0 for two. */
+static void turn_hue(uint8_t *p, float sixths)
+{
+    const float r = p[0], g = p[1], b = p[2];
+    const float most = fmaxf(r, fmaxf(g, b)), least = fminf(r, fminf(g, b)), range = most - least;
+    float hue;
+
+    if (!(range > 0))
+        return;
+    if (p[0] >= p[1] && p[0] >= p[2])
+        hue = (g - b) / range;
+    else if (p[1] >= p[2])
+        hue = 2 + (b - r) / range;
+    else
+        hue = 4 + (r - g) / range;
+    hue += sixths + 6;
+    for (size_t c = 0; c < 3; c++) {
+        float at = hue + (c == 0 ? 2.0f : c == 1 ? 0.0f : 4.0f); /* 2: the middle of its plateau */
+        at = fabsf(at - 6 * floorf(at / 6) - 2);                 /* sixths from there */
+        at = at > 3 ? 6 - at : at;
+        const float height = at < 1 ? 1 : at > 2 ? 0 : 2 - at;
+        p[c] = (uint8_t)(least + range * height + 0.5f);
+    }
+}
+
+void rs_image_shift_hue(rescl_image *image, double turns)
+{
+    for (size_t i = 0; i < pixels_of(image); i++)
+        turn_hue(image->pixels + 3 * i, (float)(6 * turns));
+}
+
+/* ---- blur -------------------------------------------------------------------------------- */
+
+#define BLUR_BITS 14 /* of weights */
+#define BLUR_MORE 6  /* of what lies between the two passes, below a byte */
+
+/* weight[0] in the middle; all of them, each but the first twice, are 1. */
+static void gaussian(double sigma, size_t radius, int32_t *weight)
+{
+    double sum = 1;
+    int32_t rest = 1 << BLUR_BITS;
+    for (size_t k = 1; k <= radius; k++)
+        sum += 2 * exp(-0.5 * ((double)k / sigma) * ((double)k / sigma));
+    for (size_t k = 1; k <= radius; k++) {
+        const double w = exp(-0.5 * ((double)k / sigma) * ((double)k / sigma)) / sum;
+        weight[k] = (int32_t)lrint(w * (1 << BLUR_BITS));
+        rest -= 2 * weight[k];
+    }
+    weight[0] = rest;
+}
+
+/* Index `i` + `by` of an axis of n whose edges are reflected: dcb|abcd|cba; |by| < n. */
+static size_t reflected(size_t i, ptrdiff_t by, size_t n)
+{
+    const ptrdiff_t at = (ptrdiff_t)i + by, last = (ptrdiff_t)n - 1;
+    return (size_t)(at < 0 ? -at : at > last ? 2 * last - at : at);
+}
+
+/* Along rows: `src` bytes to words of BLUR_MORE more bits. */
+static void blur_row(const uint8_t *src, size_t n, const int32_t *weight, size_t radius,
+                     uint16_t *dst)
+{
+    for (size_t x = 0; x < n; x++)
+        for (size_t c = 0; c < 3; c++) {
+            int32_t sum = weight[0] * src[3 * x + c];
+            for (size_t k = 1; k <= radius; k++)
+                sum += weight[k] * (src[3 * reflected(x, -(ptrdiff_t)k, n) + c] +
+                                    src[3 * reflected(x, (ptrdiff_t)k, n) + c]);
+            dst[3 * x + c] =
+                (uint16_t)((sum + (1 << (BLUR_BITS - BLUR_MORE - 1))) >> (BLUR_BITS - BLUR_MORE));
+        }
+}
+
+static void blur_column(const uint16_t *src, size_t y, size_t h, size_t row, const int32_t *weight,
+                        size_t radius, uint8_t *dst)
+{
+    for (size_t x = 0; x < row; x++) {
+        int32_t sum = weight[0] * src[y * row + x];
+        for (size_t k = 1; k <= radius; k++)
+            sum += weight[k] * (src[reflected(y, -(ptrdiff_t)k, h) * row + x] +
+                                src[reflected(y, (ptrdiff_t)k, h) * row + x]);
+        dst[x] = (uint8_t)((sum + (1 << (BLUR_BITS + BLUR_MORE - 1))) >> (BLUR_BITS + BLUR_MORE));
+    }
+}
+
+rescl_status rs_image_blur(rescl_image *image, double sigma)
+{
+    enum { MOST = 64 };
+    rescl_status st = RESCL_OK;
+    const size_t w = image->width, h = image->height, side = w < h ? w : h;
+    size_t radius = (size_t)ceil(3 * sigma);
+    int32_t weight[MOST + 1];
+    uint16_t *between = NULL;
+
+    radius = radius < MOST ? radius : MOST;
+    radius = radius < side ? radius : side - 1;
+    gaussian(sigma, radius, weight);
+    RS_OOM(between = malloc(w * h * 3 * sizeof *between));
+    for (size_t y = 0; y < h; y++)
+        blur_row(image->pixels + y * w * 3, w, weight, radius, between + y * w * 3);
+    for (size_t y = 0; y < h; y++)
+        blur_column(between, y, h, w * 3, weight, radius, image->pixels + y * w * 3);
+out:
+    free(between);
+    return st;
+}
+
+/* ---- tables ------------------------------------------------------------------------------ */
+
+/* Each channel by its own table of bytes. */
+static void replace(rescl_image *image, uint8_t table[3][256])
+{
+    uint8_t *p = image->pixels;
+    for (size_t i = 0; i < pixels_of(image); i++, p += 3)
+        for (size_t c = 0; c < 3; c++)
+            p[c] = table[c][p[c]];
+}
+
+static void count_bytes(const rescl_image *image, size_t count[3][256])
+{
+    const uint8_t *p = image->pixels;
+    memset(count, 0, 3 * sizeof *count);
+    for (size_t i = 0; i < pixels_of(image); i++, p += 3)
+        for (size_t c = 0; c < 3; c++)
+            count[c][p[c]]++;
+}
+
+void rs_image_posterize(rescl_image *image, unsigned bits)
+{
+    const uint8_t mask = (uint8_t)(0xff00u >> bits);
+    for (size_t i = 0; i < 3 * pixels_of(image); i++)
+        image->pixels[i] &= mask;
+}
+
+void rs_image_solarize(rescl_image *image, double threshold)
+{
+    for (size_t i = 0; i < 3 * pixels_of(image); i++)
+        if ((double)image->pixels[i] >= threshold)
+            image->pixels[i] = (uint8_t)(255 - image->pixels[i]);
+}
+
+void rs_image_invert(rescl_image *image)
+{
+    for (size_t i = 0; i < 3 * pixels_of(image); i++)
+        image->pixels[i] = (uint8_t)(255 - image->pixels[i]);
+}
+
+void rs_image_autocontrast(rescl_image *image)
+{
+    size_t count[3][256];
+    uint8_t table[3][256];
+    count_bytes(image, count);
+    for (size_t c = 0; c < 3; c++) {
+        int32_t lo = 0, hi = 255;
+        while (lo < 255 && count[c][lo] == 0)
+            lo++;
+        while (hi > 0 && count[c][hi] == 0)
+            hi--;
+        for (int32_t v = 0; v < 256; v++) {
+            const int32_t wide = hi > lo ? (v - lo) * 255 / (hi - lo) : v;
+            table[c][v] = (uint8_t)(wide < 0 ? 0 : wide > 255 ? 255 : wide);
+        }
+    }
+    replace(image, table);
+}
+
+void rs_image_equalize(rescl_image *image)
+{
+    size_t count[3][256];
+    uint8_t table[3][256];
+    count_bytes(image, count);
+    for (size_t c = 0; c < 3; c++) {
+        size_t last = 255;
+        while (last > 0 && count[c][last] == 0)
+            last--;
+        const size_t step = (pixels_of(image) - count[c][last]) / 255;
+        size_t sum = step / 2;
+        for (size_t v = 0; v < 256; v++) {
+            const size_t even = step > 0 ? sum / step : v;
+            table[c][v] = (uint8_t)(even < 255 ? even : 255);
+            sum += count[c][v];
+        }
+    }
+    replace(image, table);
+}

@@ -1,0 +1,185 @@
+#include "warp.h"
+
+#include "error.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#define PART_BITS 11 /* of a pixel */
+#define PART_ONE  (1 << PART_BITS)
+
+static const char *const mode_names[] = {"constant", "nearest", "reflect", "wrap", NULL};
+
+_Static_assert(RS_COUNT(mode_names) == RS_FILL_MODES + 1, "each mode has a name");
+
+const rescl_option rs_fill_option_mode = {
+    .name = "fill_mode",
+    .type = RESCL_OPTION_CHOICE,
+    .value = "constant",
+    .choices = mode_names,
+    .group = "data",
+    .metavar = "MODE",
+    .help =
+        "what turned, moved and bent images show beyond their edges: --fill, or the image again"};
+
+const rescl_option rs_fill_option_value = {.name = "fill",
+                                           .type = RESCL_OPTION_REAL,
+                                           .value = "0",
+                                           .range = "[0,255]",
+                                           .group = "data",
+                                           .alias = "cval",
+                                           .metavar = "GREY",
+                                           .help = "grey of --fill-mode constant, 0 to 255"};
+
+rs_fill rs_fill_of(double mode, double value)
+{
+    return (rs_fill){(rs_fill_mode)mode, (uint8_t)lrint(value)};
+}
+
+/* Where an axis of n pixels shows what lies at `at`, which counts from the middle of the first. */
+static double fold(rs_fill_mode mode, double at, double n)
+{
+    const double last = n - 1;
+    double period = 0;
+    switch (mode) {
+    case RS_FILL_REFLECT: /* about the outer edges */
+        period = 2 * n;
+        at = at + 0.5 - period * floor((at + 0.5) / period);
+        return (at < n ? at : period - at) - 0.5;
+    case RS_FILL_WRAP:
+        if (at >= 0 && at <= last)
+            return at;
+        return last > 0 ? at - last * floor(at / last) : 0;
+    case RS_FILL_CONSTANT:
+    case RS_FILL_NEAREST:
+    case RS_FILL_MODES:
+        break;
+    }
+    return at < 0 ? 0 : at > last ? last : at;
+}
+
+/* The pixel below `at`, the one above, and how far it is from the first; both are within n. */
+typedef struct between {
+    size_t below, above;
+    int32_t part;
+} between;
+
+static between place(double at, size_t n)
+{
+    const double below = floor(at);
+    const int32_t part = (int32_t)((at - below) * PART_ONE);
+    if (below < 0)
+        return (between){0, 0, 0};
+    const size_t i = (size_t)below;
+    return i + 1 < n ? (between){i, i + 1, part} : (between){n - 1, n - 1, 0};
+}
+
+static void sample(const rescl_image *image, double x, double y, uint8_t *dst)
+{
+    const between across = place(x, image->width), down = place(y, image->height);
+    const uint8_t *top = image->pixels + down.below * image->width * 3;
+    const uint8_t *bottom = image->pixels + down.above * image->width * 3;
+    const size_t left = across.below * 3, right = across.above * 3;
+    for (size_t c = 0; c < 3; c++) {
+        const int32_t a = top[left + c] * PART_ONE + across.part * (top[right + c] - top[left + c]);
+        const int32_t b =
+            bottom[left + c] * PART_ONE + across.part * (bottom[right + c] - bottom[left + c]);
+        const int64_t sum = (int64_t)a * PART_ONE + (int64_t)down.part * (b - a);
+        dst[c] = (uint8_t)((sum + ((int64_t)1 << (2 * PART_BITS - 1))) >> (2 * PART_BITS));
+    }
+}
+
+/* `x` and `y` count from the image's corner. */
+static void show(const rescl_image *image, double x, double y, rs_fill fill, uint8_t *dst)
+{
+    const double w = (double)image->width, h = (double)image->height;
+    const bool inside = x >= 0 && x < w && y >= 0 && y < h;
+    if (!inside && (fill.mode == RS_FILL_CONSTANT || !isfinite(x) || !isfinite(y))) {
+        dst[0] = dst[1] = dst[2] = fill.value;
+        return;
+    }
+    sample(image, fold(fill.mode, x - 0.5, w), fold(fill.mode, y - 0.5, h), dst);
+}
+
+rescl_status rs_image_warp(rescl_image *image, const double m[8], rs_fill fill)
+{
+    rescl_status st = RESCL_OK;
+    const bool affine = !(m[6] < 0 || m[6] > 0 || m[7] < 0 || m[7] > 0);
+    uint8_t *bent = NULL, *dst;
+
+    RS_OOM(bent = malloc(image->width * image->height * 3));
+    dst = bent;
+    for (size_t j = 0; j < image->height; j++)
+        for (size_t i = 0; i < image->width; i++, dst += 3) {
+            const double x = (double)i + 0.5, y = (double)j + 0.5;
+            const double by = affine ? 1 : 1 / (m[6] * x + m[7] * y + 1);
+            show(image, (m[0] * x + m[1] * y + m[2]) * by, (m[3] * x + m[4] * y + m[5]) * by, fill,
+                 dst);
+        }
+    free(image->pixels);
+    image->pixels = bent;
+out:
+    return st;
+}
+
+/* torchvision's _get_inverse_affine_matrix. */
+void rs_affine_inverse(const rs_affine *a, double m[8])
+{
+    const double turn = a->angle - a->shear_y, flat = cos(a->shear_y);
+    const double p = cos(turn) / flat, q = -p * tan(a->shear_x) - sin(a->angle);
+    const double r = sin(turn) / flat, s = -r * tan(a->shear_x) + cos(a->angle);
+    const double x = a->center_x + a->translate_x, y = a->center_y + a->translate_y;
+
+    m[0] = s / a->scale;
+    m[1] = -q / a->scale;
+    m[3] = -r / a->scale;
+    m[4] = p / a->scale;
+    m[2] = a->center_x - m[0] * x - m[1] * y;
+    m[5] = a->center_y - m[3] * x - m[4] * y;
+    m[6] = m[7] = 0;
+}
+
+/* Gaussian elimination with pivots of n equations; false where they have no single answer. */
+static bool solve(double rows[8][9])
+{
+    for (size_t k = 0; k < 8; k++) {
+        size_t best = k;
+        for (size_t i = k + 1; i < 8; i++)
+            best = fabs(rows[i][k]) > fabs(rows[best][k]) ? i : best;
+        if (!(fabs(rows[best][k]) > 1e-9))
+            return false;
+        for (size_t c = 0; c < 9; c++) {
+            const double kept = rows[k][c];
+            rows[k][c] = rows[best][c];
+            rows[best][c] = kept;
+        }
+        for (size_t i = 0; i < 8; i++) {
+            const double factor = i == k ? 0 : rows[i][k] / rows[k][k];
+            for (size_t c = k; c < 9; c++)
+                rows[i][c] -= factor * rows[k][c];
+        }
+    }
+    return true;
+}
+
+bool rs_perspective_inverse(double from[4][2], double to[4][2], double m[8])
+{
+    double rows[8][9] = {{0}};
+    for (size_t i = 0; i < 4; i++) {
+        const double x = to[i][0], y = to[i][1];
+        for (size_t k = 0; k < 2; k++) {
+            double *row = rows[2 * i + k];
+            row[3 * k] = x;
+            row[3 * k + 1] = y;
+            row[3 * k + 2] = 1;
+            row[6] = -x * from[i][k];
+            row[7] = -y * from[i][k];
+            row[8] = from[i][k];
+        }
+    }
+    if (!solve(rows))
+        return false;
+    for (size_t i = 0; i < 8; i++)
+        m[i] = rows[i][8] / rows[i][i];
+    return true;
+}
