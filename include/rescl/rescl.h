@@ -15,6 +15,7 @@
  *     option.h    what a training option is, for programs that show or set them by name
  *     weights.h   weights of other libraries, read and written
  *     bench.h     measure models, operations and a device's limits
+ *     compare.h   compare measurements, and what several devices make of the same numbers
  *     tune.h      choose, by measuring, how a device computes a network
  *
  * The shortest way from a file to a prediction is
@@ -59,6 +60,7 @@
 #define RESCL_RESCL_H
 
 #include <rescl/bench.h>
+#include <rescl/compare.h>
 #include <rescl/data.h>
 #include <rescl/device.h>
 #include <rescl/model.h>

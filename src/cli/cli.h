@@ -12,6 +12,7 @@ enum {
     CLI_DEVICE = 3,       /* no such device, or its driver failed */
     CLI_FILE = 4,         /* a file is missing, unreadable, damaged or does not fit */
     CLI_DIVERGED = 5,     /* NaN or infinity while training */
+    CLI_SLOWER = 6,       /* compare --fail-above */
     CLI_INTERRUPTED = 130 /* SIGINT, SIGTERM or SIGHUP */
 };
 

@@ -145,9 +145,10 @@ void cli_help(FILE *f)
           "  -h, --help     this help; after a verb, the options of the verb\n"
           "  -V, --version  the version of the program and of its library\n\n",
           f);
-    paragraph(f,
-              "Results go to stdout, messages to stderr. Exit codes: 0 done, 1 failure, 2 usage, "
-              "3 device, 4 file, 5 training diverged, 130 interrupted.");
+    paragraph(
+        f,
+        "Results go to stdout, messages to stderr. Exit codes: 0 done, 1 failure, 2 usage, "
+        "3 device, 4 file, 5 training diverged, 6 slower (compare --fail-above), 130 interrupted.");
     paragraph(f, "Environment: RESCL_DEVICE (default of --device), NO_COLOR, RESCL_CACHE_DIR, "
                  "RESCL_VERBOSE=dispatch,build,plan,cache,all (what the library logs).");
 }

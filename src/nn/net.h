@@ -147,6 +147,14 @@ rescl_status rs_net_forward(rs_net *n, uint64_t seed, uint64_t step) RESCL_CHECK
 rescl_status rs_net_backward(rs_net *n, const rs_step *step, const rs_bucket_listener *listener)
     RESCL_CHECK;
 
+/* One pass alone, of those that rs_net_plan_at has, for who looks at each (replay.h): forward of the nodes
+ * in their order, then backward from the last node on, of each RS_BWD_PARAMS and then RS_BWD_DATA.
+ * Enqueues. What the net kept of earlier forwards does not count any more. */
+rescl_status rs_net_run_pass(rs_net *n, size_t node, rs_pass pass, const rs_step *step) RESCL_CHECK;
+const rs_node *rs_net_node(const rs_net *n, size_t node); /* of its fused graph */
+/* What each row of the loss gets as its gradient in a step. */
+float rs_net_loss_diff(const rs_net *n, const rs_step *step);
+
 /* Runs forward again node by node and names the first layer whose output, or else the first
  * parameter or gradient, holds NaN or infinity. Slow; for the report after a bad loss. NULL: all
  * finite. RESCL_ERR_DEVICE when the device is to blame: from what the layer read the host gets a

@@ -93,7 +93,7 @@ out:
 rescl_status rs_net_backward(rs_net *n, const rs_step *step, const rs_bucket_listener *listener)
 {
     rescl_status st = RESCL_OK;
-    n->loss_diff = (float)(step->scale * step->share / (double)n->batch);
+    n->loss_diff = rs_net_loss_diff(n, step);
     for (size_t i = n->graph->nnodes; i-- > 0;) {
         rs_stage *s = &n->stage[i];
         if (s->has[RS_BWD_PARAMS])
@@ -106,6 +106,24 @@ rescl_status rs_net_backward(rs_net *n, const rs_step *step, const rs_bucket_lis
     RS_TRY(rs_flush(n->store->dev));
 out:
     return st;
+}
+
+float rs_net_loss_diff(const rs_net *n, const rs_step *step)
+{
+    return (float)(step->scale * step->share / (double)n->batch);
+}
+
+const rs_node *rs_net_node(const rs_net *n, size_t node)
+{
+    return &n->graph->node[node];
+}
+
+rescl_status rs_net_run_pass(rs_net *n, size_t node, rs_pass pass, const rs_step *step)
+{
+    n->workspace->last = n;
+    n->packed_version = 0;
+    n->loss_diff = rs_net_loss_diff(n, step);
+    return run_pass(n, &n->stage[node], pass, true, step->seed, step->step);
 }
 
 rescl_status rs_net_visit(rs_net *n, uint64_t seed, uint64_t step, rs_visit_fn fn, void *user)

@@ -1,0 +1,275 @@
+#include "bench_file.h"
+
+#include "alloc.h"
+#include "cli.h"
+#include "output.h"
+#include "text.h"
+#include "textfile.h"
+
+#include <errno.h>
+#include <math.h>
+#include <rescl/bench.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LIMIT ((size_t)1 << 28) /* bytes of a file */
+
+/* Words are printed as they are, numbers in digits. */
+static const char *const keys[KEY_COUNT] = {
+    [KEY_KIND] = "kind",           [KEY_WHAT] = "what", [KEY_MODEL] = "model",
+    [KEY_PASS] = "pass",           [KEY_IMPL] = "impl", [KEY_MODE] = "mode",
+    [KEY_PRECISION] = "precision", [KEY_SIZE] = "size", [KEY_BATCH] = "batch",
+    [KEY_INPUT] = "input",         [KEY_OPT] = "opt"};
+
+/* What each row has to say, of which the first are words. */
+static const char *const needed[] = {"kind",   "what",   "status",    "version",
+                                     "device", "driver", "precision", "mode",
+                                     "size",   "batch",  "samples_ms"};
+#define NEEDED_WORDS 6
+
+const char *cli_bench_key_name(bench_key key)
+{
+    return keys[key];
+}
+
+const char *cli_bench_text(const bench_entry *e, const char *name)
+{
+    const char *text = json_string_value(json_object_get(e->json, name));
+    return text ? text : "";
+}
+
+double cli_bench_real(const bench_entry *e, const char *name)
+{
+    const json_t *x = json_object_get(e->json, name);
+    return json_is_number(x) ? json_number_value(x) : NAN;
+}
+
+const char *cli_bench_label(const bench_entry *e, char text[512])
+{
+    size_t used = 0;
+    text[0] = '\0';
+    for (bench_key k = KEY_WHAT; k < KEY_COUNT && used < 511; k++)
+        if (e->key[k][0] && (k == KEY_WHAT || strcmp(e->key[k], e->key[KEY_WHAT]) != 0))
+            used += (size_t)snprintf(text + used, 512 - used, "%s%s", used ? " " : "", e->key[k]);
+    return text;
+}
+
+/* ---- the text ---------------------------------------------------------------------------- */
+
+static int read_failed(const char *path, const char *why)
+{
+    cli_error("%s: %s", path, why);
+    return CLI_FILE;
+}
+
+static int read_text(const char *path, char **text, size_t *bytes)
+{
+    const char *why = NULL;
+    FILE *f = rs_text_open(path, RS_TEXT_WAIT, &why);
+    size_t room = 0, n = 0;
+    int code = CLI_OK;
+    *bytes = 0;
+    if (!f)
+        return read_failed(path, why);
+    do {
+        *bytes += n;
+        if (*bytes > LIMIT)
+            code = read_failed(path, "more than 256 MiB, expected rows of 'rescl bench'");
+        else if (!rs_array_grow(text, &room, *bytes + 65536, 1)) {
+            cli_short_of_memory();
+            code = CLI_FAILURE;
+        }
+    } while (code == CLI_OK && (n = fread(*text + *bytes, 1, 65536, f)) > 0);
+    if (code == CLI_OK && ferror(f))
+        code = read_failed(path, strerror(errno));
+    fclose(f);
+    return code;
+}
+
+static size_t skip_blanks(const char *text, size_t at, size_t bytes)
+{
+    while (at < bytes && strchr(" \t\r\n", text[at]) && text[at])
+        at++;
+    return at;
+}
+
+static int count_lines(const char *text, size_t end)
+{
+    int lines = 0;
+    for (size_t i = 0; i < end; i++)
+        lines += text[i] == '\n';
+    return lines;
+}
+
+/* An array of rows, rows one after the other, or arrays: all into f->rows. */
+static int parse(bench_file *f, const char *text, size_t bytes)
+{
+    size_t at = skip_blanks(text, rs_bom_bytes(text, bytes), bytes);
+    while (at < bytes) {
+        json_error_t error;
+        json_t *value = json_loadb(text + at, bytes - at,
+                                   JSON_DISABLE_EOF_CHECK | JSON_REJECT_DUPLICATES, &error);
+        if (!value) {
+            cli_error("%s:%d: %s, expected what 'rescl bench --output-format json' or jsonl writes",
+                      f->path, count_lines(text, at) + error.line, error.text);
+            return CLI_FILE;
+        }
+        at = skip_blanks(text, at + (size_t)error.position, bytes);
+        const int failed = json_is_array(value) ? json_array_extend(f->rows, value)
+                                                : json_array_append(f->rows, value);
+        json_decref(value);
+        if (failed) {
+            cli_short_of_memory();
+            return CLI_FAILURE;
+        }
+    }
+    return CLI_OK;
+}
+
+/* ---- rows -------------------------------------------------------------------------------- */
+
+static int bad_row(const bench_file *f, size_t row, const char *key, const char *found,
+                   const char *expected)
+{
+    cli_error("%s: row %zu: %s is %s, expected %s", f->path, row + 1, key, found, expected);
+    return CLI_FILE;
+}
+
+static const char *type_of(const json_t *j)
+{
+    return !j                   ? "missing"
+           : json_is_null(j)    ? "null"
+           : json_is_string(j)  ? "a text"
+           : json_is_number(j)  ? "a number"
+           : json_is_boolean(j) ? "true or false"
+           : json_is_array(j)   ? "a list"
+                                : "an object";
+}
+
+static int check_row(const bench_file *f, size_t row, const json_t *j)
+{
+    if (!json_is_object(j)) {
+        cli_error("%s: row %zu is %s, expected an object as 'rescl bench' writes", f->path, row + 1,
+                  type_of(j));
+        return CLI_FILE;
+    }
+    if (json_integer_value(json_object_get(j, "schema")) > RESCL_BENCH_SCHEMA)
+        return bad_row(f, row, "schema", "that of a newer rescl", "1 at most");
+    for (size_t i = 0; i < sizeof needed / sizeof *needed; i++) {
+        const json_t *value = json_object_get(j, needed[i]);
+        const bool word = i < NEEDED_WORDS;
+        if (!value || (word && !json_is_string(value)))
+            return bad_row(f, row, needed[i], type_of(value), word ? "a text" : "it");
+    }
+    for (bench_key k = 0; k < KEY_COUNT; k++) {
+        const json_t *value = json_object_get(j, keys[k]);
+        const bool number = k == KEY_SIZE || k == KEY_BATCH;
+        if (value && !json_is_null(value) &&
+            !(number ? json_is_integer(value) : json_is_string(value)))
+            return bad_row(f, row, keys[k], type_of(value), number ? "a number" : "a text");
+    }
+    const json_t *samples = json_object_get(j, "samples_ms");
+    if (!json_is_array(samples))
+        return bad_row(f, row, "samples_ms", type_of(samples), "a list of milliseconds");
+    for (size_t i = 0; i < json_array_size(samples); i++) {
+        const double ms = json_number_value(json_array_get(samples, i));
+        if (!(ms > 0.0))
+            return bad_row(f, row, "samples_ms", "not a list of times above 0", "such a list");
+    }
+    return CLI_OK;
+}
+
+static bool take_keys(bench_entry *e)
+{
+    bool good = true;
+    for (bench_key k = 0; k < KEY_COUNT; k++) {
+        const json_t *value = json_object_get(e->json, keys[k]);
+        e->key[k] = json_is_integer(value)
+                        ? rs_strf("%lld", (long long)json_integer_value(value))
+                        : rs_strf("%s", json_is_string(value) ? json_string_value(value) : "");
+        good = good && e->key[k];
+    }
+    return good;
+}
+
+static bool add_samples(bench_entry *e, const json_t *j)
+{
+    const json_t *samples = json_object_get(j, "samples_ms");
+    const double others = json_number_value(json_object_get(j, "others"));
+    const size_t n = json_array_size(samples);
+    if (n && !rs_array_grow(&e->samples, &e->room, e->count + n, sizeof *e->samples))
+        return false;
+    for (size_t i = 0; i < n; i++)
+        e->samples[e->count++] = json_number_value(json_array_get(samples, i));
+    e->others = fmax(e->others, others);
+    e->runs++;
+    return true;
+}
+
+static void fini_entry(bench_entry *e)
+{
+    for (bench_key k = 0; k < KEY_COUNT; k++)
+        free(e->key[k]);
+    free(e->samples);
+}
+
+static bool add_row(bench_file *f, const json_t *j)
+{
+    bench_entry e = {.json = j, .status = json_string_value(json_object_get(j, "status"))};
+    bool good = take_keys(&e);
+    bench_entry *same = good ? (bench_entry *)cli_bench_find(f, &e) : NULL;
+    if (same) {
+        fini_entry(&e);
+        return add_samples(same, j);
+    }
+    good = good && add_samples(&e, j) &&
+           rs_array_grow(&f->entry, &f->room, f->count + 1, sizeof *f->entry);
+    if (good)
+        f->entry[f->count++] = e;
+    else
+        fini_entry(&e);
+    return good;
+}
+
+const bench_entry *cli_bench_find(const bench_file *f, const bench_entry *like)
+{
+    for (size_t i = 0; i < f->count; i++) {
+        bench_key k = 0;
+        while (k < KEY_COUNT && strcmp(f->entry[i].key[k], like->key[k]) == 0)
+            k++;
+        if (k == KEY_COUNT)
+            return &f->entry[i];
+    }
+    return NULL;
+}
+
+int cli_bench_file_read(const char *path, bench_file *out)
+{
+    char *text = NULL;
+    size_t bytes = 0;
+    *out = (bench_file){.path = path, .rows = json_array()};
+    int code = out->rows ? read_text(path, &text, &bytes) : CLI_FAILURE;
+    if (code == CLI_OK)
+        code = parse(out, text, bytes);
+    free(text);
+    if (code == CLI_OK && json_array_size(out->rows) == 0)
+        code = read_failed(path, "holds no rows, expected those of 'rescl bench'");
+    for (size_t i = 0; code == CLI_OK && i < json_array_size(out->rows); i++) {
+        const json_t *row = json_array_get(out->rows, i);
+        code = check_row(out, i, row);
+        if (code == CLI_OK && !add_row(out, row)) {
+            cli_short_of_memory();
+            code = CLI_FAILURE;
+        }
+    }
+    return code;
+}
+
+void cli_bench_file_fini(bench_file *f)
+{
+    for (size_t i = 0; i < f->count; i++)
+        fini_entry(&f->entry[i]);
+    free(f->entry);
+    json_decref(f->rows);
+    *f = (bench_file){0};
+}

@@ -1,0 +1,61 @@
+/* Files that `rescl bench` wrote as JSON or JSON lines, read again. docs/bench.md says what rows are. */
+#ifndef CLI_BENCH_FILE_H
+#define CLI_BENCH_FILE_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+/* What tells one row from another: those of two files that are alike in these are compared. */
+typedef enum bench_key {
+    KEY_KIND,
+    KEY_WHAT,
+    KEY_MODEL,
+    KEY_PASS,
+    KEY_IMPL,
+    KEY_MODE,
+    KEY_PRECISION,
+    KEY_SIZE,
+    KEY_BATCH,
+    KEY_INPUT,
+    KEY_OPT,
+    KEY_COUNT
+} bench_key;
+
+const char *cli_bench_key_name(bench_key key);
+
+/* A row, or several of one file with the same keys, whose samples are joined: repeated runs. */
+typedef struct bench_entry {
+    const json_t *json;   /* the first of them */
+    char *key[KEY_COUNT]; /* "" where it has none */
+    double *samples;      /* ms, in the order of measuring */
+    size_t count, room;   /* 0: it was not measured; `status` and "reason" say why */
+    const char *status;
+    double others; /* the largest share of the processors' time that others took; NaN: not known */
+    size_t runs;
+} bench_entry;
+
+typedef struct bench_file {
+    const char *path; /* borrowed */
+    json_t *rows;     /* an array */
+    bench_entry *entry;
+    size_t count, room;
+} bench_file;
+
+/* Reads a file. Exit code, after a message that names file, row and key. What rows hold beside what is
+ * needed is passed over. */
+int cli_bench_file_read(const char *path, bench_file *out);
+void cli_bench_file_fini(bench_file *f);
+
+/* The row of the same keys, or NULL. */
+const bench_entry *cli_bench_find(const bench_file *f, const bench_entry *like);
+
+/* Fields of a row; "" and NaN where it has none. */
+const char *cli_bench_text(const bench_entry *e, const char *name);
+double cli_bench_real(const bench_entry *e, const char *name);
+
+/* "resnet50 train 224 32 fp32": what tells the row from others, without what it does not have. `text`
+ * has 512 bytes. */
+const char *cli_bench_label(const bench_entry *e, char text[512]);
+
+#endif

@@ -1,0 +1,495 @@
+/* rescl compare A.json B.json...: which measurements became slower. */
+#include "alloc.h"
+#include "cli.h"
+#include "comparison.h"
+#include "output.h"
+#include "table.h"
+#include "text.h"
+#include "train_data.h"
+
+#include <math.h>
+#include <rescl/status.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- comparing --------------------------------------------------------------------------- */
+
+/* "5%" or "5" as 0.05. */
+static bool parse_percent(const cli_args *args, cli_opt id, double *out)
+{
+    char text[64];
+    double x = 0.0;
+    snprintf(text, sizeof text, "%s", cli_str(args, id));
+    const size_t len = strlen(text);
+    if (len > 0 && text[len - 1] == '%')
+        text[len - 1] = '\0';
+    if (!rs_parse_f64(text, &x) || !(x >= 0.0 && x < 100.0)) {
+        cli_usage_error("--%s: found '%s', expected a share such as 5%%, below 100%%",
+                        cli_opt_get(id)->name, cli_str(args, id));
+        return false;
+    }
+    *out = x / 100.0;
+    return true;
+}
+
+static bool read_margin(compared_files *c)
+{
+    const cli_args *args = c->args;
+    const bool fail = cli_str(args, OPT_fail_above) != NULL;
+    if (fail && cli_is_given(args, OPT_margin)) {
+        cli_usage_error("--fail-above and --margin exclude each other: both are the margin");
+        return false;
+    }
+    return parse_percent(args, fail ? OPT_fail_above : OPT_margin, &c->margin);
+}
+
+const char *cli_compare_verdict(const compared_row *r)
+{
+    return r->failed ? r->b->status : rescl_comparison_verdict_name(r->c.verdict);
+}
+
+/* What others take of the processors slows everything down, not only what became slower. */
+static void doubt(compared_row *r)
+{
+    const bool moved = r->c.verdict == RESCL_COMPARE_SLOWER || r->c.verdict == RESCL_COMPARE_FASTER;
+    r->disturbed = moved && fmax(r->a->others, r->b->others) > COMPARE_OTHERS;
+    if (r->disturbed)
+        r->c.verdict = RESCL_COMPARE_NOISY;
+}
+
+static int judge(const compared_files *c, compared_pair *p)
+{
+    rescl_comparison *list = calloc(p->rows + 1, sizeof *list);
+    size_t n = 0;
+    rescl_status st = RESCL_OK;
+    if (!list) {
+        cli_short_of_memory();
+        return CLI_FAILURE;
+    }
+    for (size_t i = 0; i < p->rows && st == RESCL_OK; i++) {
+        compared_row *r = &p->row[i];
+        if (!r->failed)
+            st = rescl_compare_samples(r->a->samples, r->a->count, r->b->samples, r->b->count,
+                                       c->margin, &list[n++]);
+    }
+    if (st == RESCL_OK)
+        st = rescl_compare_judge(list, n, c->margin);
+    n = 0;
+    for (size_t i = 0; i < p->rows && st == RESCL_OK; i++) {
+        if (p->row[i].failed)
+            continue;
+        p->row[i].c = list[n++];
+        doubt(&p->row[i]);
+    }
+    free(list);
+    return st == RESCL_OK ? CLI_OK : cli_fail(st, false);
+}
+
+static int pair_up(const compared_files *c, compared_pair *p)
+{
+    p->row = calloc(p->a->count + 1, sizeof *p->row);
+    if (!p->row) {
+        cli_short_of_memory();
+        return CLI_FAILURE;
+    }
+    for (size_t i = 0; i < p->a->count; i++) {
+        const bench_entry *a = &p->a->entry[i], *b = cli_bench_find(p->b, a);
+        if (b && a->count)
+            p->row[p->rows++] = (compared_row){.a = a, .b = b, .failed = b->count == 0};
+    }
+    return judge(c, p);
+}
+
+static int read_files(compared_files *c)
+{
+    const size_t files = c->args->operands;
+    int code = CLI_OK;
+    c->file = calloc(files, sizeof *c->file);
+    c->pair = calloc(files, sizeof *c->pair);
+    if (!c->file || !c->pair) {
+        cli_short_of_memory();
+        return CLI_FAILURE;
+    }
+    for (size_t i = 0; i < files && code == CLI_OK; i++) {
+        c->files++;
+        code = cli_bench_file_read(c->args->operand[i], &c->file[i]);
+    }
+    for (size_t i = 1; i < files && code == CLI_OK; i++) {
+        compared_pair *p = &c->pair[i - 1];
+        p->a = &c->file[0];
+        p->b = &c->file[i];
+        code = pair_up(c, p);
+    }
+    return code;
+}
+
+/* ---- what the files differ in ------------------------------------------------------------ */
+
+/* Fields that a whole file has alike, as a rule. */
+static const char *const circumstances[] = {"version", "commit",   "device", "driver",  "platform",
+                                            "opencl",  "settings", "tuning", "options", "host"};
+
+/* The values of a field over the rows of a file, each once, up to a few. */
+static void list_values(const bench_file *f, const char *field, char text[512])
+{
+    enum { MOST = 4 };
+    const char *seen[MOST] = {NULL};
+    size_t n = 0, used = 0;
+    text[0] = '\0';
+    for (size_t i = 0; i < f->count; i++) {
+        const char *value = cli_bench_text(&f->entry[i], field);
+        size_t k = 0;
+        while (k < n && strcmp(seen[k], value) != 0)
+            k++;
+        if (k < n)
+            continue;
+        if (n == MOST) {
+            snprintf(text + used, 512 - used, ", ...");
+            return;
+        }
+        seen[n++] = value;
+        used += (size_t)snprintf(text + used, 512 - used, "%s%.100s", used ? ", " : "",
+                                 *value ? value : "none");
+    }
+}
+
+/* The values of a key, in the same way. */
+static void list_keys(const bench_file *f, bench_key key, char text[512])
+{
+    enum { MOST = 8 };
+    const char *seen[MOST] = {NULL};
+    size_t n = 0, used = 0;
+    text[0] = '\0';
+    for (size_t i = 0; i < f->count && n < MOST; i++) {
+        const char *value = f->entry[i].key[key];
+        size_t k = 0;
+        while (k < n && strcmp(seen[k], value) != 0)
+            k++;
+        if (k < n || !*value)
+            continue;
+        seen[n++] = value;
+        used += (size_t)snprintf(text + used, 512 - used, "%s%.48s", used ? ", " : "", value);
+    }
+}
+
+static void differ(json_t *list, const char *what, const char *a, const char *b)
+{
+    if (strcmp(a, b) == 0)
+        return;
+    if (!list) {
+        cli_print("differs in %s: %s | %s\n", what, a, b);
+        return;
+    }
+    json_t *j = json_object();
+    cli_json_set(j, "what", json_string(what));
+    cli_json_set(j, "a", cli_json_string(a));
+    cli_json_set(j, "b", cli_json_string(b));
+    cli_json_append(list, j);
+}
+
+/* Into the list, or printed where it is NULL. */
+static void tell_differences(const compared_pair *p, json_t *list)
+{
+    char a[512], b[512];
+    for (size_t i = 0; i < sizeof circumstances / sizeof *circumstances; i++) {
+        list_values(p->a, circumstances[i], a);
+        list_values(p->b, circumstances[i], b);
+        differ(list, circumstances[i], a, b);
+    }
+    for (bench_key k = KEY_KIND; k < KEY_COUNT; k++) {
+        list_keys(p->a, k, a);
+        list_keys(p->b, k, b);
+        if (k != KEY_WHAT)
+            differ(list, cli_bench_key_name(k), a, b);
+    }
+}
+
+/* Rows of `f` that `other` has not: into the list, or printed where it is NULL. */
+static void tell_only(const bench_file *f, const bench_file *other, json_t *list)
+{
+    char label[512];
+    for (size_t i = 0; i < f->count; i++) {
+        const bench_entry *e = &f->entry[i];
+        if (cli_bench_find(other, e))
+            continue;
+        cli_bench_label(e, label);
+        if (!list) {
+            cli_print("only in %s: %s\n", f->path, label);
+            continue;
+        }
+        json_t *j = json_object();
+        cli_json_set(j, "file", cli_json_string(f->path));
+        cli_json_set(j, "row", cli_json_string(label));
+        cli_json_append(list, j);
+    }
+}
+
+/* ---- tables ------------------------------------------------------------------------------ */
+
+/* Keys that any row has, without the model where it is what is measured. */
+static void find_columns(const compared_pair *p, bool column[KEY_COUNT])
+{
+    for (bench_key k = 0; k < KEY_COUNT; k++) {
+        column[k] = false;
+        for (size_t i = 0; i < p->rows; i++) {
+            const bench_entry *e = p->row[i].a;
+            const bool again = k == KEY_MODEL && strcmp(e->key[k], e->key[KEY_WHAT]) == 0;
+            column[k] = column[k] || (e->key[k][0] && !again);
+        }
+    }
+}
+
+static void add_times(cli_table *t, const compared_row *r)
+{
+    const rescl_comparison *c = &r->c;
+    char interval[64] = "";
+    if (r->failed) {
+        for (int i = 0; i < 4; i++)
+            cli_table_add(t, "%s", "");
+    } else {
+        if (isfinite(c->high))
+            snprintf(interval, sizeof interval, "%.3f - %.3f", c->low, c->high);
+        cli_table_add(t, "%.4g", c->median_a);
+        cli_table_add(t, "%.4g", c->median_b);
+        cli_table_add(t, "%.3f", c->ratio);
+        cli_table_add(t, "%s", interval);
+    }
+    cli_table_add(t, "%s", cli_compare_verdict(r));
+}
+
+static bool print_table(const compared_pair *p)
+{
+    bool column[KEY_COUNT];
+    size_t columns = 5;
+    cli_table t;
+    find_columns(p, column);
+    for (bench_key k = 0; k < KEY_COUNT; k++)
+        columns += column[k];
+    cli_table_init(&t, columns);
+    for (bench_key k = 0; k < KEY_COUNT; k++)
+        if (column[k])
+            cli_table_add(&t, "%s", cli_bench_key_name(k));
+    cli_table_add(&t, "A ms");
+    cli_table_add(&t, "B ms");
+    cli_table_add(&t, "B / A");
+    cli_table_add(&t, "95 %%");
+    cli_table_add(&t, "verdict");
+    for (size_t i = 0; i < p->rows; i++) {
+        for (bench_key k = 0; k < KEY_COUNT; k++)
+            if (column[k])
+                cli_table_add(&t, "%s", p->row[i].a->key[k]);
+        add_times(&t, &p->row[i]);
+    }
+    const bool good = p->rows == 0 || cli_table_print(&t, "md", cli_result());
+    cli_table_fini(&t);
+    return good;
+}
+
+/* How many rows have each verdict, and why some have none that says more. */
+static void print_counts(const compared_files *f, const compared_pair *p)
+{
+    size_t count[RESCL_COMPARE_NOISY + 1] = {0}, failed = 0, few = 0, disturbed = 0;
+    for (size_t i = 0; i < p->rows; i++) {
+        const compared_row *r = &p->row[i];
+        failed += r->failed;
+        few += !r->failed && !isfinite(r->c.high);
+        disturbed += r->disturbed;
+        if (!r->failed)
+            count[r->c.verdict]++;
+    }
+    cli_print("%zu slower, %zu faster, %zu the same within %g %%, %zu too noisy",
+              count[RESCL_COMPARE_SLOWER], count[RESCL_COMPARE_FASTER], count[RESCL_COMPARE_SAME],
+              100.0 * f->margin, count[RESCL_COMPARE_NOISY]);
+    if (failed)
+        cli_print(", %zu not measured in B", failed);
+    cli_print("\n");
+    if (few)
+        cli_print("%zu of the too noisy have too few samples: measure with --repeats 7 or more\n",
+                  few);
+    if (disturbed)
+        cli_print("%zu of the too noisy were measured while other processes took more than %.0f %% "
+                  "of the "
+                  "processors' time\n",
+                  disturbed, 100.0 * COMPARE_OTHERS);
+}
+
+static int print_text(const compared_files *f)
+{
+    for (size_t i = 0; i + 1 < f->files; i++) {
+        const compared_pair *p = &f->pair[i];
+        if (i)
+            cli_print("\n");
+        cli_print("A: %s, B: %s\n", p->a->path, p->b->path);
+        cli_print("\n");
+        if (!print_table(p))
+            return CLI_FAILURE;
+        cli_print(p->rows ? "\n" : "no row of A is in B\n");
+        if (p->rows)
+            print_counts(f, p);
+        tell_differences(p, NULL);
+        tell_only(p->a, p->b, NULL);
+        tell_only(p->b, p->a, NULL);
+    }
+    return CLI_OK;
+}
+
+static void add_number(cli_table *t, double x)
+{
+    char number[32];
+    cli_table_add(t, "%s", isfinite(x) ? cli_exact(x, number) : "");
+}
+
+static int print_csv(const compared_files *f)
+{
+    static const char *const tail[] = {"a",        "b",        "a_median_ms", "b_median_ms",
+                                       "ratio",    "low",      "high",        "fastest",
+                                       "p_slower", "p_faster", "verdict"};
+    const size_t tails = sizeof tail / sizeof *tail;
+    cli_table t;
+    cli_table_init(&t, KEY_COUNT + tails);
+    for (bench_key k = 0; k < KEY_COUNT; k++)
+        cli_table_add(&t, "%s", cli_bench_key_name(k));
+    for (size_t i = 0; i < tails; i++)
+        cli_table_add(&t, "%s", tail[i]);
+    for (size_t i = 0; i + 1 < f->files; i++)
+        for (size_t n = 0; n < f->pair[i].rows; n++) {
+            const compared_row *r = &f->pair[i].row[n];
+            const double numbers[] = {r->c.median_a, r->c.median_b, r->c.ratio,    r->c.low,
+                                      r->c.high,     r->c.fastest,  r->c.p_slower, r->c.p_faster};
+            for (bench_key k = 0; k < KEY_COUNT; k++)
+                cli_table_add(&t, "%s", r->a->key[k]);
+            cli_table_add(&t, "%s", f->pair[i].a->path);
+            cli_table_add(&t, "%s", f->pair[i].b->path);
+            for (size_t m = 0; m < sizeof numbers / sizeof *numbers; m++)
+                add_number(&t, r->failed ? NAN : numbers[m]);
+            cli_table_add(&t, "%s", cli_compare_verdict(r));
+        }
+    const bool good = cli_table_print(&t, "csv", cli_result());
+    cli_table_fini(&t);
+    return good ? CLI_OK : CLI_FAILURE;
+}
+
+static json_t *row_json(const compared_row *r)
+{
+    json_t *j = json_object();
+    for (bench_key k = 0; k < KEY_COUNT; k++) {
+        const json_t *value = json_object_get(r->a->json, cli_bench_key_name(k));
+        cli_json_set(j, cli_bench_key_name(k), value ? json_deep_copy(value) : json_null());
+    }
+    cli_json_set(j, "a_samples", json_integer((json_int_t)r->a->count));
+    cli_json_set(j, "b_samples", json_integer((json_int_t)r->b->count));
+    cli_json_set(j, "verdict", json_string(cli_compare_verdict(r)));
+    if (r->failed)
+        return j;
+    cli_json_set(j, "a_median_ms", cli_json_real(r->c.median_a));
+    cli_json_set(j, "b_median_ms", cli_json_real(r->c.median_b));
+    cli_json_set(j, "ratio", cli_json_real(r->c.ratio));
+    cli_json_set(j, "low", cli_json_real(r->c.low));
+    cli_json_set(j, "high", cli_json_real(r->c.high));
+    cli_json_set(j, "fastest", cli_json_real(r->c.fastest));
+    cli_json_set(j, "spread", cli_json_real(r->c.spread));
+    cli_json_set(j, "p_slower", cli_json_real(r->c.p_slower));
+    cli_json_set(j, "p_faster", cli_json_real(r->c.p_faster));
+    cli_json_set(j, "disturbed", json_boolean(r->disturbed));
+    return j;
+}
+
+static json_t *pair_json(const compared_pair *p)
+{
+    json_t *j = json_object(), *rows = json_array(), *only = json_array(), *differ = json_array();
+    cli_json_set(j, "a", cli_json_string(p->a->path));
+    cli_json_set(j, "b", cli_json_string(p->b->path));
+    for (size_t i = 0; i < p->rows; i++)
+        cli_json_append(rows, row_json(&p->row[i]));
+    tell_differences(p, differ);
+    tell_only(p->a, p->b, only);
+    tell_only(p->b, p->a, only);
+    cli_json_set(j, "rows", rows);
+    cli_json_set(j, "differences", differ);
+    cli_json_set(j, "only", only);
+    return j;
+}
+
+static int print_json(const compared_files *f)
+{
+    json_t *j = json_object(), *pairs = json_array();
+    cli_json_set(j, "version", cli_json_string(rescl_version()));
+    cli_json_set(j, "margin", cli_json_real(f->margin));
+    for (size_t i = 0; i + 1 < f->files; i++)
+        cli_json_append(pairs, pair_json(&f->pair[i]));
+    cli_json_set(j, "pairs", pairs);
+    return cli_json_print(j);
+}
+
+/* ---- the whole --------------------------------------------------------------------------- */
+
+/* What was skipped, or is refused, says nothing. */
+static bool went_wrong(const bench_entry *e)
+{
+    return strcmp(e->status, "wrong") == 0 || strcmp(e->status, "failed") == 0;
+}
+
+/* CLI_SLOWER, after a message, where --fail-above was given and something is slower or fails. */
+static int judge_all(const compared_files *f)
+{
+    size_t bad = 0, noisy = 0, rows = 0;
+    char label[512] = "", text[512];
+    double worst = 0.0;
+    if (!cli_str(f->args, OPT_fail_above))
+        return CLI_OK;
+    for (size_t i = 0; i + 1 < f->files; i++)
+        for (size_t n = 0; n < f->pair[i].rows; n++) {
+            const compared_row *r = &f->pair[i].row[n];
+            const double how = r->failed ? INFINITY : r->c.ratio;
+            rows++;
+            noisy += !r->failed && r->c.verdict == RESCL_COMPARE_NOISY;
+            if (r->failed ? !went_wrong(r->b) : r->c.verdict != RESCL_COMPARE_SLOWER)
+                continue;
+            bad++;
+            if (how > worst) {
+                worst = how;
+                snprintf(label, sizeof label, "%s", cli_bench_label(r->b, text));
+            }
+        }
+    if (noisy)
+        cli_warn("%zu of %zu rows are too noisy to tell", noisy, rows);
+    if (!bad)
+        return CLI_OK;
+    if (isinf(worst))
+        cli_error(
+            "%zu of %zu rows are slower by more than %g %% or have no times; first of these: %s",
+            bad, rows, 100.0 * f->margin, label);
+    else
+        cli_error(
+            "%zu of %zu rows are slower by more than %g %%; the worst, %.3f times as long: %s", bad,
+            rows, 100.0 * f->margin, worst, label);
+    return CLI_SLOWER;
+}
+
+int cli_compare_files(const cli_args *args)
+{
+    compared_files c = {.args = args};
+    int code = CLI_USAGE;
+    if (args->operands < 2)
+        cli_usage_error(
+            "found %zu file%s, expected two or more that 'rescl bench' wrote as JSON, or "
+            "--devices",
+            args->operands, args->operands == 1 ? "" : "s");
+    else if (read_margin(&c))
+        code = read_files(&c);
+    if (code == CLI_OK) {
+        const char *form = cli_str(args, OPT_compare_form);
+        code = strcmp(form, "json") == 0  ? print_json(&c)
+               : strcmp(form, "csv") == 0 ? print_csv(&c)
+                                          : print_text(&c);
+    }
+    if (code == CLI_OK)
+        code = judge_all(&c);
+    for (size_t i = 0; i < c.files; i++) {
+        free(c.pair[i].row);
+        cli_bench_file_fini(&c.file[i]);
+    }
+    free(c.file);
+    free(c.pair);
+    return code;
+}

@@ -1,0 +1,44 @@
+/* What `rescl compare` does, by what it is given. */
+#ifndef CLI_COMPARISON_H
+#define CLI_COMPARISON_H
+
+#include "bench_file.h"
+#include "options.h"
+
+#include <rescl/compare.h>
+
+/* One measurement of the first file beside that of another. */
+typedef struct compared_row {
+    const bench_entry *a, *b;
+    rescl_comparison c; /* of a row that only A has times of: nothing */
+    bool failed;        /* B has it without times, A with them */
+    bool disturbed;     /* others took too much of the processors' time to tell */
+} compared_row;
+
+/* The first file beside another. */
+typedef struct compared_pair {
+    const bench_file *a, *b;
+    compared_row *row; /* in the order of A */
+    size_t rows;
+} compared_pair;
+
+typedef struct compared_files {
+    const cli_args *args;
+    bench_file *file;
+    size_t files;
+    compared_pair *pair; /* files - 1 */
+    double margin;
+} compared_files;
+
+/* Shares of the processors' time that others may take while a row that is slower or faster is measured. */
+#define COMPARE_OTHERS 0.2
+
+/* "same", "faster", "slower", "too noisy", or why B has no times. */
+const char *cli_compare_verdict(const compared_row *r);
+
+/* Files of bench. Exit code: CLI_SLOWER where --fail-above is exceeded. */
+int cli_compare_files(const cli_args *args);
+/* --devices: the same weights and images on several devices. Exit code: CLI_DEVICE where one is wrong. */
+int cli_compare_devices(const cli_args *args);
+
+#endif

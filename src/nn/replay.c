@@ -1,0 +1,310 @@
+#include "replay.h"
+
+#include "error.h"
+#include "net_internal.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TF32_ROUNDOFF 0x1p-11
+/* Images have signs that are alike in places: sums on the way are larger than those of random signs. */
+#define SIGNS_ALIKE 4.0
+
+static rescl_status add_array(rs_replay *r, size_t count, double **out)
+{
+    rescl_status st = RESCL_OK;
+    RS_OOM(*out = calloc(count + 1, sizeof **out));
+    r->owned[r->nowned++] = *out;
+out:
+    return st;
+}
+
+/* Labels, places and indices as the device stores them. */
+static rescl_status read_integers(rescl_device *dev, const rs_tensor *t, size_t count, double *out)
+{
+    rescl_status st = RESCL_OK;
+    const size_t bytes = count * rs_dtype_bytes(t->dtype);
+    unsigned char *raw = NULL;
+
+    RS_OOM(raw = malloc(bytes + 1));
+    RS_TRY(rs_read(dev, t->buf, 0, raw, bytes));
+    for (size_t i = 0; i < count; i++) {
+        int32_t whole = raw[i];
+        if (t->dtype == RS_I32)
+            memcpy(&whole, raw + i * sizeof whole, sizeof whole);
+        out[i] = (double)whole;
+    }
+out:
+    free(raw);
+    return st;
+}
+
+static rescl_status read_into(rescl_device *dev, const rs_tensor *t, double *out)
+{
+    rescl_status st = RESCL_OK;
+    const size_t count = rs_shape_count(&t->shape);
+    float *raw = NULL;
+
+    if (!rs_dtype_is_float(t->dtype))
+        return read_integers(dev, t, count, out);
+    RS_OOM(raw = malloc(count * sizeof *raw));
+    RS_TRY(rs_tensor_read(dev, t, 0, count, raw));
+    for (size_t i = 0; i < count; i++)
+        out[i] = (double)raw[i];
+out:
+    free(raw);
+    return st;
+}
+
+static rescl_status read_tensor(rs_replay *r, const rs_tensor *t, double **out)
+{
+    rescl_status st = RESCL_OK;
+    if (!t->buf)
+        goto out;
+    RS_TRY(add_array(r, rs_shape_count(&t->shape), out));
+    RS_TRY(read_into(r->plan->dev, t, *out));
+out:
+    return st;
+}
+
+static rescl_status read_const(rs_replay *r, const rs_tensor *t, const double **out)
+{
+    double *numbers = NULL;
+    const rescl_status st = read_tensor(r, t, &numbers);
+    *out = numbers;
+    return st;
+}
+
+/* A mask in bits (cl/relumask.clh) as an output of the ReLU: 1 where it let its input pass. */
+static rescl_status read_mask(rs_replay *r, const rs_args *a, double **out)
+{
+    rescl_status st = RESCL_OK;
+    const rs_shape *s = &a->dst.shape;
+    const size_t channels = s->dim[s->ndim - 1], each = (channels + 3) / 4;
+    const size_t pixels = rs_shape_count(s) / channels;
+    unsigned char *raw = NULL;
+
+    RS_TRY(add_array(r, pixels * channels, out));
+    RS_OOM(raw = malloc(pixels * each));
+    RS_TRY(rs_read(r->plan->dev, a->mask, 0, raw, pixels * each));
+    for (size_t p = 0; p < pixels; p++)
+        for (size_t k = 0; k < channels; k++)
+            (*out)[p * channels + k] = (double)(raw[p * each + k / 4] >> k % 4 & 1);
+out:
+    free(raw);
+    return st;
+}
+
+/* Before the pass: what it reads, and what it changes. */
+static rescl_status read_before(rs_replay *r, const rs_args *a)
+{
+    rescl_status st = RESCL_OK;
+    const rs_problem *p = &r->plan->problem;
+    const rs_pass pass = r->plan->pass;
+    const unsigned reads = p->op->reads ? p->op->reads(p, pass) : 0;
+
+    for (int i = 0; i < p->nstate; i++)
+        RS_TRY(read_tensor(r, &a->state[i], &r->ref.state[i]));
+    if (pass == RS_FWD)
+        goto out;
+    for (int i = 0; i < p->nsrc; i++) {
+        if (reads & RS_READS_SRC(i) || !rs_dtype_is_float(p->src_type[i]))
+            RS_TRY(read_const(r, &a->src[i], &r->ref.src[i]));
+        if (pass == RS_BWD_DATA && p->want_diff[i] && p->accumulate[i])
+            RS_TRY(read_tensor(r, &a->diff_src[i], &r->ref.diff_src[i]));
+    }
+    for (int i = 0; i < p->nparam; i++) {
+        RS_TRY(read_const(r, &a->param[i], &r->ref.param[i]));
+        if (pass == RS_BWD_DATA)
+            RS_TRY(read_tensor(r, &a->diff_param[i], &r->ref.diff_param[i]));
+    }
+    for (int i = 0; i < p->nws; i++)
+        RS_TRY(read_tensor(r, &a->ws[i], &r->ref.ws[i]));
+    if (p->has_mask)
+        RS_TRY(read_mask(r, a, &r->ref.dst));
+    else if (reads & RS_READS_DST)
+        RS_TRY(read_tensor(r, &a->dst, &r->ref.dst));
+out:
+    return st;
+}
+
+/* What a backward pass gets from behind; that of a loss without it is a number. */
+static rescl_status read_diff_dst(rs_replay *r, const rs_args *a, float loss_diff)
+{
+    rescl_status st = RESCL_OK;
+    double *diff = NULL;
+    const size_t count = rs_shape_count(&r->plan->problem.dst);
+
+    RS_TRY(read_tensor(r, &a->diff_dst, &diff));
+    if (!diff) {
+        RS_TRY(add_array(r, count, &diff));
+        for (size_t i = 0; i < count; i++)
+            diff[i] = (double)loss_diff;
+    }
+    r->ref.diff_dst = diff;
+out:
+    return st;
+}
+
+/* After a forward: what it read is still there, and folded parameters are only now. */
+static rescl_status read_after(rs_replay *r, const rs_args *a)
+{
+    rescl_status st = RESCL_OK;
+    const rs_problem *p = &r->plan->problem;
+    for (int i = 0; i < p->nsrc; i++)
+        RS_TRY(read_const(r, &a->src[i], &r->ref.src[i]));
+    for (int i = 0; i < p->nparam; i++)
+        RS_TRY(read_const(r, &a->param[i], &r->ref.param[i]));
+out:
+    return st;
+}
+
+/* An output, and room for what the reference makes of it: the array that it finds already, or a new one. */
+static rescl_status add_output(rs_replay *r, const char *what, const rs_tensor *t, bool single,
+                               double **want)
+{
+    rescl_status st = RESCL_OK;
+    rs_replay_output *o = &r->output[r->outputs];
+
+    *o = (rs_replay_output){.what = what, .type = t->dtype, .count = rs_shape_count(&t->shape)};
+    RS_TRY(read_tensor(r, t, &o->got));
+    if (!o->got)
+        goto out;
+    if (!single) {
+        if (!*want)
+            RS_TRY(add_array(r, o->count, want));
+        o->want = *want;
+    }
+    r->outputs++;
+out:
+    return st;
+}
+
+static rescl_status copy_absolute(rs_replay *r, const double *from, size_t count, double **out)
+{
+    rescl_status st = RESCL_OK;
+    if (!from)
+        goto out;
+    RS_TRY(add_array(r, count, out));
+    for (size_t i = 0; i < count; i++)
+        (*out)[i] = fabs(from[i]);
+out:
+    return st;
+}
+
+/* Of what reference_at reads. */
+static rescl_status find_absolute(rs_replay *r)
+{
+    rescl_status st = RESCL_OK;
+    const rs_problem *p = &r->plan->problem;
+    double *copy = NULL;
+
+    for (int i = 0; i < p->nsrc; i++, copy = NULL) {
+        RS_TRY(copy_absolute(r, r->ref.src[i], rs_shape_count(&p->src[i]), &copy));
+        r->absolute.src[i] = copy;
+        RS_TRY(copy_absolute(r, r->ref.diff_src[i], rs_shape_count(&p->src[i]),
+                             &r->absolute.diff_src[i]));
+    }
+    for (int i = 0; i < p->nparam; i++, copy = NULL) {
+        RS_TRY(copy_absolute(r, r->ref.param[i], rs_shape_count(&p->param[i].shape), &copy));
+        r->absolute.param[i] = copy;
+    }
+    RS_TRY(copy_absolute(r, r->ref.diff_dst, rs_shape_count(&p->dst), &copy));
+    r->absolute.diff_dst = copy;
+out:
+    return st;
+}
+
+static rescl_status add_outputs(rs_replay *r, const rs_args *a)
+{
+    rescl_status st = RESCL_OK;
+    const rs_problem *p = &r->plan->problem;
+    const bool single = p->op->reference_at != NULL;
+    const unsigned reads = p->op->reads ? p->op->reads(p, RS_FWD) : 0;
+
+    if (r->plan->pass == RS_FWD) {
+        RS_TRY(add_output(r, "dst", &a->dst, single, &r->ref.dst));
+        for (int i = 0; i < p->nstate && p->training && !(reads & RS_READS_STATE); i++)
+            RS_TRY(add_output(r, "state", &a->state[i], false, &r->ref.state[i]));
+        for (int i = 0; i < p->nws; i++)
+            if (rs_dtype_is_float(p->ws_type[i]))
+                RS_TRY(add_output(r, "ws", &a->ws[i], false, &r->ref.ws[i]));
+            else
+                RS_TRY(add_array(r, rs_shape_count(&p->ws[i]), &r->ref.ws[i]));
+    } else if (r->plan->pass == RS_BWD_PARAMS) {
+        for (int i = 0; i < p->nparam && (i == 0 || !single); i++)
+            RS_TRY(add_output(r, "diff_param", &a->diff_param[i], single, &r->ref.diff_param[i]));
+    } else {
+        for (int i = 0; i < p->nsrc && (i == 0 || !single); i++)
+            if (p->want_diff[i])
+                RS_TRY(add_output(r, "diff_src", &a->diff_src[i], single, &r->ref.diff_src[i]));
+    }
+    if (single)
+        RS_TRY(find_absolute(r));
+    else
+        p->op->reference(p, r->plan->pass, &r->ref);
+out:
+    return st;
+}
+
+rescl_status rs_replay_run(rs_net *n, size_t node, rs_pass pass, const rs_step *step,
+                           rs_replay *out)
+{
+    rescl_status st = RESCL_OK;
+    const rs_args *args = &n->stage[node].args;
+
+    out->plan = rs_net_plan_at(n, node, pass);
+    out->ref.seed = step->seed;
+    out->ref.step = step->step;
+    RS_TRY(read_before(out, args));
+    if (pass != RS_FWD)
+        RS_TRY(read_diff_dst(out, args, rs_net_loss_diff(n, step)));
+    RS_TRY(rs_net_run_pass(n, node, pass, step));
+    if (pass == RS_FWD)
+        RS_TRY(read_after(out, args));
+    RS_TRY(add_outputs(out, args));
+out:
+    return st;
+}
+
+void rs_replay_fini(rs_replay *r)
+{
+    for (size_t i = 0; i < r->nowned; i++)
+        free(r->owned[i]);
+    *r = (rs_replay){0};
+}
+
+double rs_replay_want(const rs_replay *r, const rs_replay_output *o, size_t index)
+{
+    const rs_problem *p = &r->plan->problem;
+    return o->want ? o->want[index] : p->op->reference_at(p, r->plan->pass, &r->ref, index);
+}
+
+/* What terms of random signs come to. Terms that cancel leave a sum that is smaller than what it was
+ * rounded by. */
+static double random_sum(const rs_replay *r, size_t index, size_t terms)
+{
+    const rs_problem *p = &r->plan->problem;
+    return p->op->reference_at(p, r->plan->pass, &r->absolute, index) / sqrt((double)terms);
+}
+
+double rs_replay_tolerance(const rs_replay *r, const rs_replay_output *o, size_t index, double want,
+                           double rms)
+{
+    const rs_plan *plan = r->plan;
+    const size_t terms = rs_impl_terms(plan->choice.impl, &plan->problem, plan->pass);
+    const rs_dtype factors = plan->problem.src_type[0];
+    const double magnitude = fmax(fabs(want), rms);
+    double tolerance = rs_tolerance(o->type, terms, magnitude), rounded = 0.0, sum;
+
+    if (o->want)
+        return tolerance;
+    sum = random_sum(r, index, terms);
+    if (plan->math == RS_MATH_TF32)
+        rounded = TF32_ROUNDOFF;
+    else if (factors != RS_F32)
+        rounded = rs_dtype_roundoff(factors);
+    tolerance += rs_tolerance(RS_F32, terms, SIGNS_ALIKE * sum);
+    return tolerance + 2.0 * rounded * fmax(magnitude, sum);
+}
