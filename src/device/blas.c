@@ -5,10 +5,10 @@
 
 #include <clblast_c.h>
 
-/* CLBlast keeps programs per context for the life of the process; they are given back when the last
- * device that used it closes. */
-static pthread_mutex_t users_lock = PTHREAD_MUTEX_INITIALIZER;
-static size_t users;
+/* CLBlast keeps programs, and with them the context of each device, for the life of the process, and
+ * gives back only all at once: when a device closes, others that use CLBlast compile again. Products hold
+ * this for reading. */
+static pthread_rwlock_t kept_lock = PTHREAD_RWLOCK_INITIALIZER;
 
 typedef struct blas_error_text {
     CLBlastStatusCode code;
@@ -137,33 +137,25 @@ out:
     return st;
 }
 
-static void count_user(rescl_device *dev)
-{
-    if (dev->used_blas)
-        return;
-    pthread_mutex_lock(&users_lock);
-    users++;
-    pthread_mutex_unlock(&users_lock);
-    dev->used_blas = true;
-}
-
 rescl_status rs_blas_gemm(rescl_device *dev, const rs_gemm *g)
 {
     rescl_status st = RESCL_OK;
     cl_event begin = NULL, end = NULL;
     cl_mem temp = NULL;
     RS_TRY(check_gemm(dev, g));
-    count_user(dev);
+    dev->used_blas = true;
     RS_TRY(reserve_temp(dev, g, &temp));
     /* A product may be several kernels (pad, transpose, multiply, copy back), and only the last
      * one's event is handed out: the time counts from what ran before them. */
     if (dev->profile)
         RS_CL(clEnqueueMarkerWithWaitList(dev->queue, 0, NULL, &begin));
+    pthread_rwlock_rdlock(&kept_lock);
     const CLBlastStatusCode code = CLBlastSgemmWithTempBuffer(
         CLBlastLayoutRowMajor, g->trans_a ? CLBlastTransposeYes : CLBlastTransposeNo,
         g->trans_b ? CLBlastTransposeYes : CLBlastTransposeNo, g->m, g->n, g->k, g->alpha,
         g->a->mem, g->a_offset, g->lda, g->b->mem, g->b_offset, g->ldb, g->beta, g->c->mem,
         g->c_offset, g->ldc, &dev->queue, dev->profile ? &end : NULL, temp);
+    pthread_rwlock_unlock(&kept_lock);
     if (code != CLBlastSuccess) {
         st = fail_blas(code, g);
         goto out;
@@ -187,8 +179,8 @@ void rs_blas_release(rescl_device *dev)
     dev->blas_temp = NULL;
     if (!dev->used_blas)
         return;
-    pthread_mutex_lock(&users_lock);
-    if (--users == 0 && CLBlastClearCache() != CLBlastSuccess)
+    pthread_rwlock_wrlock(&kept_lock);
+    if (CLBlastClearCache() != CLBlastSuccess)
         rs_log(RESCL_LOG_DEBUG, "CLBlast could not clear its cache");
-    pthread_mutex_unlock(&users_lock);
+    pthread_rwlock_unlock(&kept_lock);
 }

@@ -242,8 +242,7 @@ rescl_status rs_profile_record(rescl_device *dev, const char *name, cl_event beg
 
 /* ---- BLAS -------------------------------------------------------------------------------- */
 
-/* Gives back the device's temporary buffer, and, with the last device that used CLBlast, what
- * CLBlast keeps. */
+/* Gives back the device's temporary buffer, and what CLBlast keeps if the device used it. */
 void rs_blas_release(rescl_device *dev);
 
 #endif

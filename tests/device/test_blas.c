@@ -1,4 +1,6 @@
+#include "clinternal.h"
 #include "device_support.h"
+#include "fixtures.h"
 #include "testing.h"
 
 #include "rng.h"
@@ -172,6 +174,30 @@ static void is_profiled(void **state)
     test_dev = plain;
 }
 
+/* CLBlast keeps programs of a device that multiplied: they go with the device, also while another is
+ * open, which multiplies on. */
+static void keeps_nothing_of_a_closed_device(void **state)
+{
+    (void)state;
+    cl_uint owners = 0;
+    rescl_device *stays = test_dev, *goes = NULL;
+    const rs_gemm g = {.m = 17, .n = 23, .k = 31, .alpha = 1};
+    check_product(g, 0);
+    assert_ok(rescl_device_open(test_runtime, rs_test_selector(test_runtime), 0, &goes));
+    test_dev = goes;
+    check_product(g, 0);
+    const cl_context context = goes->context;
+    assert_int_equal(clRetainContext(context), CL_SUCCESS);
+    test_dev = stays;
+    rescl_device_close(goes);
+    assert_int_equal(
+        clGetContextInfo(context, CL_CONTEXT_REFERENCE_COUNT, sizeof owners, &owners, NULL),
+        CL_SUCCESS);
+    assert_int_equal(owners, 1);
+    clReleaseContext(context);
+    check_product(g, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -179,6 +205,7 @@ int main(void)
         cmocka_unit_test(allocates_only_once),
         cmocka_unit_test(refuses_what_does_not_fit),
         cmocka_unit_test(is_profiled),
+        cmocka_unit_test(keeps_nothing_of_a_closed_device),
     };
     return cmocka_run_group_tests(tests, test_device_setup, test_device_teardown);
 }
