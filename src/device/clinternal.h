@@ -127,9 +127,10 @@ typedef enum rs_quirk_flag {
     RS_QUIRK_NO_BINARIES = 4,  /* it does not survive a bad program binary: build from source */
     RS_QUIRK_NO_TIMES = 8,     /* the times of its events are none */
     RS_QUIRK_LAZY = 16, /* it compiles a kernel again when it is first launched in some way */
-    RS_QUIRK_LOCAL_TWICE = 32, /* CL_KERNEL_LOCAL_MEM_SIZE counts a kernel's arrays twice */
-    RS_QUIRK_ASSEMBLY = 64,    /* kernels may have the host's instructions as inline assembly */
-    RS_QUIRK_SHORT_LOOPS = 128 /* a work-item's loops end after RS_SHORT_LOOPS turns in all */
+    RS_QUIRK_LOCAL_TWICE = 32,   /* CL_KERNEL_LOCAL_MEM_SIZE counts a kernel's arrays twice */
+    RS_QUIRK_ASSEMBLY = 64,      /* kernels may have the host's instructions as inline assembly */
+    RS_QUIRK_SHORT_LOOPS = 128,  /* a work-item's loops end after RS_SHORT_LOOPS turns in all */
+    RS_QUIRK_LOOSE_THREADS = 256 /* a released queue's thread goes on by itself: queue.c waits */
 } rs_quirk_flag;
 
 #define RS_SHORT_LOOPS 65535
@@ -188,6 +189,10 @@ struct rs_buffer {
 size_t rs_memory_trim(rescl_device *dev);
 
 void rs_fences_destroy(rescl_device *dev);
+
+/* Releases a queue on which nothing runs, and with RS_QUIRK_LOOSE_THREADS waits until its thread has ended,
+ * two seconds at most. NULL is legal. */
+void rs_queue_release(const rs_hw *hw, cl_command_queue queue);
 
 /* ---- programs and kernels ---------------------------------------------------------------- */
 

@@ -77,8 +77,7 @@ void rescl_device_close(rescl_device *device)
     rs_memory_trim(device);
     rs_fences_destroy(device);
     rs_programs_destroy(device);
-    if (device->queue)
-        clReleaseCommandQueue(device->queue);
+    rs_queue_release(device->hw, device->queue);
     if (device->context)
         clReleaseContext(device->context);
     pthread_cond_destroy(&device->program_built);

@@ -221,7 +221,7 @@ void rs_profile_end(rescl_device *dev)
         return;
     clFinish(dev->queue);
     rs_profile_destroy(dev->profile);
-    clReleaseCommandQueue(dev->queue);
+    rs_queue_release(dev->hw, dev->queue);
     dev->queue = dev->unprofiled;
     dev->unprofiled = NULL;
     dev->profile = NULL;

@@ -85,8 +85,7 @@ void rs_staging_destroy(rs_staging *s)
             clReleaseMemObject(s->place[i].pinned);
         rs_buffer_release(s->place[i].buf);
     }
-    if (s->queue)
-        clReleaseCommandQueue(s->queue);
+    rs_queue_release(s->dev->hw, s->queue);
     free(s);
 }
 
