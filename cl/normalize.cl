@@ -2,17 +2,17 @@
  * A unit is four values, the first of which is of channel 4 u % 3 = u % 3. */
 #include "storage.clh"
 
-#define CHANNELS    3
-#define TABLE       (CHANNELS * 256)
-#define LABEL_ALIGN 64
+#define CHANNELS     3
+#define TABLE        (CHANNELS * 256)
+#define TARGET_ALIGN 64
 
 SPREAD_KERNEL void normalize_images(const global uchar *restrict block,
-                                    global dst_t *restrict input, global int *restrict labels,
-                                    ulong values, uint n, uint chunk)
+                                    global dst_t *restrict input, global int *restrict targets,
+                                    ulong values, uint words, uint chunk)
 {
     const global uchar *bytes = block + TABLE * sizeof(float);
     const global int *from =
-        (const global int *)(bytes + (values + LABEL_ALIGN - 1) / LABEL_ALIGN * LABEL_ALIGN);
+        (const global int *)(bytes + (values + TARGET_ALIGN - 1) / TARGET_ALIGN * TARGET_ALIGN);
 #if SPREAD
     local float table[TABLE];
     for (uint i = get_local_id(0); i < TABLE; i += WG)
@@ -36,8 +36,8 @@ SPREAD_KERNEL void normalize_images(const global uchar *restrict block,
                 dst_set(table[i % CHANNELS * 256 + bytes[i]], input + i);
         }
     }
-    FOR_UNITS(i, n, chunk)
+    FOR_UNITS(i, words, chunk)
     {
-        labels[i] = from[i];
+        targets[i] = from[i];
     }
 }

@@ -33,10 +33,29 @@
 #define FOR_REST(k) for (uint k = whole + LANE; k < classes; k += LANES)
 #endif
 
+/* What a row is to be: a label alone (`words` is 1), or two with the share of the other one. */
+typedef struct {
+    int label, other;
+    float share;
+    bool known; /* both are classes */
+} target_t;
+
+inline target_t target_at(const global int *labels, uint row, uint words, uint classes)
+{
+    const global int *at = labels + row * words;
+    target_t t = {at[0], at[0], 0.0f, true};
+    if (words > 1) {
+        t.other = at[1];
+        t.share = (float)at[2] * (1.0f / (1 << 24));
+    }
+    t.known = (uint)t.label < classes && (uint)t.other < classes;
+    return t;
+}
+
 SPREAD_KERNEL void softmax_xent_fwd(const global float *restrict logits,
                                     const global int *restrict labels, global float *restrict dst,
                                     global float *restrict probs, uint rows, uint classes,
-                                    uint chunk, float smoothing)
+                                    uint chunk, uint words, float smoothing)
 {
 #if SPREAD
     local float part[WG];
@@ -84,10 +103,13 @@ SPREAD_KERNEL void softmax_xent_fwd(const global float *restrict logits,
                 p[k] *= scale;
         }
         if (LANE == 0) {
-            const int label = labels[row];
+            const target_t t = target_at(labels, row, words, classes);
             float loss = NAN;
-            if (label >= 0 && (uint)label < classes) {
-                loss = -(1.0f - smoothing) * (x[label] - most - log(sum));
+            if (t.known) {
+                loss = -(1.0f - smoothing) * (x[t.label] - most - log(sum));
+                if (t.share > 0.0f)
+                    loss = (1.0f - t.share) * loss -
+                           t.share * (1.0f - smoothing) * (x[t.other] - most - log(sum));
                 if (smoothing > 0.0f)
                     loss -= smoothing * (all / (float)classes - log(sum));
             }
@@ -100,22 +122,25 @@ SPREAD_KERNEL void softmax_xent_bwd_data(const global float *restrict probs,
                                          const global int *restrict labels,
                                          const global float *restrict diff_dst,
                                          global float *restrict diff_src, uint rows, uint classes,
-                                         uint chunk, float smoothing, int accumulate,
+                                         uint chunk, uint words, float smoothing, int accumulate,
                                          float loss_diff)
 {
     FOR_ROWS(row, rows, chunk)
     {
-        const int label = labels[row];
+        const target_t t = target_at(labels, row, words, classes);
         const float own = diff_dst ? diff_dst[row] : loss_diff;
-        const float scale = label >= 0 && (uint)label < classes ? own : NAN;
+        const float scale = t.known ? own : NAN;
         const float rest = smoothing / (float)classes;
+        const float one = (1.0f - smoothing) * (1.0f - t.share) + rest;
+        const float other = (1.0f - smoothing) * t.share;
         const global float *p = probs + row * classes;
         global float *d = diff_src + row * classes;
         for (uint k = LANE * VW; k < classes; k += LANES * VW) {
             const uint n = min((uint)VW, classes - k);
             float target[VW];
             for (uint i = 0; i < VW; i++)
-                target[i] = k + i == (uint)label ? 1.0f - smoothing + rest : rest;
+                target[i] =
+                    (k + i == (uint)t.label ? one : rest) + (k + i == (uint)t.other ? other : 0.0f);
             put_part((load_part(p + k, n) - VLOAD(target)) * scale, d + k, n, accumulate);
         }
     }

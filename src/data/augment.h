@@ -12,9 +12,20 @@
 
 #define RS_AUGMENT_NUMBERS 7
 
+/* A batch of inputs (n, height, width, 3). Image i is mixed with image i - 1, the first with the last,
+ * as torchvision rolls them. */
+typedef struct rs_mix_batch {
+    uint8_t *pixels;
+    size_t n, height, width;
+} rs_mix_batch;
+
 /* Images are changed twice: as they are read, and when they have the size of the network's input. What
- * goes by pixels, or takes long, is for the second. */
-typedef enum rs_augment_stage { RS_AUGMENT_SOURCE, RS_AUGMENT_INPUT } rs_augment_stage;
+ * goes by pixels, or takes long, is for the second. Then a batch is changed as a whole. */
+typedef enum rs_augment_stage {
+    RS_AUGMENT_SOURCE,
+    RS_AUGMENT_INPUT,
+    RS_AUGMENT_BATCH
+} rs_augment_stage;
 
 typedef struct rs_augment_def {
     /* Its numbers, NULL behind the last; a choice counts as its place in the list. The first
@@ -30,6 +41,10 @@ typedef struct rs_augment_def {
      * image. `mean` is the colour that the network reads as 0, or nearly. */
     rescl_status (*apply)(rescl_image *image, const double *number, const uint8_t mean[3],
                           rs_rng *rng);
+    /* In its place of the stage RS_AUGMENT_BATCH: see mix.h. *share is that of the other image in each. A
+     * batch has 256 words. */
+    rescl_status (*mix)(const rs_mix_batch *batch, const double *number, rs_rng *rng,
+                        double *share);
 } rs_augment_def;
 
 enum {

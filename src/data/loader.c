@@ -8,10 +8,12 @@
 #include "alloc.h"
 #include "dataset.h"
 #include "error.h"
+#include "mix.h"
 #include "rng.h"
 #include "threadpool.h"
 
 #include <errno.h>
+#include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -23,7 +25,8 @@
 
 typedef struct slot {
     rs_batch batch;
-    size_t taken, done; /* samples */
+    size_t taken, made; /* samples */
+    size_t done;        /* those that are final: the batch is mixed before its last one is */
     bool held;          /* by the caller */
     size_t failed_at;   /* the first sample that failed, SIZE_MAX for none */
     rescl_error error;
@@ -40,6 +43,7 @@ struct rs_loader {
     uint8_t *pixels;
     float table[3][256];
     int32_t *labels;
+    rs_mixed *mixed; /* NULL: batches are not mixed */
     size_t *unread_at;
     rs_pool *pool;
 
@@ -159,18 +163,56 @@ out:
     return st;
 }
 
-/* With the lock held, which is given up meanwhile: makes the sample that take() gave. */
+/* A batch whose samples are made: images, and labels, of which the larger share's is the first. */
+static rescl_status mix_batch(rs_loader *l, slot *s)
+{
+    rescl_status st = RESCL_OK;
+    const rs_loader_options *o = &l->options;
+    rs_batch *b = &s->batch;
+    double share;
+
+    RS_TRY(rs_mix_augment(&(rs_mix_batch){b->pixels, b->n, o->height, o->width}, &o->augment,
+                          o->seed, l->epoch, b->index, &share));
+    const int32_t others = (int32_t)lrint(share * RS_MIXED_ONE);
+    const bool swap = 2 * others > RS_MIXED_ONE;
+    for (size_t i = 0; i < b->n; i++)
+        b->mixed[i] = (rs_mixed){b->labels[i > 0 ? i - 1 : b->n - 1], others};
+    for (size_t i = 0; swap && i < b->n; i++) {
+        const int32_t own = b->labels[i];
+        b->labels[i] = b->mixed[i].label;
+        b->mixed[i] = (rs_mixed){own, RS_MIXED_ONE - others};
+    }
+out:
+    return st;
+}
+
+static void note_failure(slot *s, size_t sample)
+{
+    if (sample < s->failed_at) {
+        s->failed_at = sample;
+        s->error = *rescl_last_error();
+    }
+}
+
+/* With the lock held, which is given up meanwhile: makes the sample that take() gave. Whoever makes a
+ * batch's last one mixes it. */
 static void make_taken(rs_loader *l, slot *s, size_t sample)
 {
     size_t unread;
     pthread_mutex_unlock(&l->lock);
-    const rescl_status st = make_sample(l, s, sample, &unread);
+    rescl_status st = make_sample(l, s, sample, &unread);
     pthread_mutex_lock(&l->lock);
     s->batch.unread += unread != SIZE_MAX;
     s->batch.unread_at[sample] = unread;
-    if (st != RESCL_OK && sample < s->failed_at) {
-        s->failed_at = sample;
-        s->error = *rescl_last_error();
+    if (st != RESCL_OK)
+        note_failure(s, sample);
+    s->made++;
+    if (s->made == s->batch.n && l->mixed && s->failed_at == SIZE_MAX) {
+        pthread_mutex_unlock(&l->lock);
+        st = mix_batch(l, s);
+        pthread_mutex_lock(&l->lock);
+        if (st != RESCL_OK)
+            note_failure(s, 0);
     }
     s->done++;
     l->busy--;
@@ -239,6 +281,8 @@ static rescl_status make_slots(rs_loader *l)
                "out of host memory: %zu batches of %zu images of %zux%zu take %.1f GiB", o->depth,
                room, o->height, o->width, (double)bytes / 0x1p30);
     RS_OOM(l->labels = calloc(o->depth * room + 1, sizeof *l->labels));
+    if (rs_augment_acts(&o->augment, RS_AUGMENT_BATCH))
+        RS_OOM(l->mixed = calloc(o->depth * room + 1, sizeof *l->mixed));
     RS_OOM(l->unread_at = calloc(o->depth * room + 1, sizeof *l->unread_at));
     RS_OOM(l->slots = calloc(o->depth, sizeof *l->slots));
     for (size_t i = 0; i < o->depth; i++) {
@@ -246,6 +290,7 @@ static rescl_status make_slots(rs_loader *l)
         l->slots[i].batch.table = (const float(*)[256])l->table;
         l->slots[i].batch.set = l->set;
         l->slots[i].batch.labels = l->labels + i * room;
+        l->slots[i].batch.mixed = l->mixed ? l->mixed + i * room : NULL;
         l->slots[i].batch.unread_at = l->unread_at + i * room;
     }
 out:
@@ -308,6 +353,7 @@ void rs_loader_destroy(rs_loader *l)
     free(l->slots);
     rs_aligned_free(l->pixels);
     free(l->labels);
+    free(l->mixed);
     free(l->unread_at);
     free(l->order);
     free(l);
@@ -345,7 +391,7 @@ size_t rs_loader_depth(const rs_loader *l)
 
 static void empty_slot(slot *s)
 {
-    s->taken = s->done = s->batch.unread = 0;
+    s->taken = s->made = s->done = s->batch.unread = 0;
     s->failed_at = SIZE_MAX;
 }
 

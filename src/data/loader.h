@@ -8,6 +8,7 @@
 #define RS_LOADER_H
 
 #include "augment.h"
+#include "mixed.h"
 
 #include <stdatomic.h>
 
@@ -35,7 +36,8 @@ typedef struct rs_batch {
     size_t n;                  /* samples in it: `batch`, or another number in the last */
     uint8_t *pixels;           /* (n, height, width, 3), as rs_image_to_input makes them */
     const float (*table)[256]; /* rs_preprocess_table of the loader's preprocessing */
-    int32_t *labels;
+    int32_t *labels;           /* of an image that is mixed, that of its larger share */
+    rs_mixed *mixed;           /* (n): with what, of which at most a half; NULL: no image is */
     size_t unread; /* samples whose image cannot be read: with `replace` another one stands there,
                          * else black, which counts for nothing */
     size_t *unread_at; /* (n): the sample of the set, SIZE_MAX where it was read */

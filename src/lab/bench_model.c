@@ -70,7 +70,8 @@ out:
 
 static rescl_status send_input(bench *b)
 {
-    const rs_images images = {b->o->batch, b->pixels, (const float(*)[256])b->table, b->labels};
+    const rs_images images = {b->o->batch, b->pixels, (const float(*)[256])b->table, b->labels,
+                              NULL};
     return rs_replica_send(b->replica, &images);
 }
 

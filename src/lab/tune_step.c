@@ -3,6 +3,7 @@
 #include "tune_step.h"
 
 #include "alloc.h"
+#include "attr.h"
 #include "error.h"
 #include "gains.h"
 #include "lossscale.h"
@@ -75,7 +76,7 @@ typedef struct prover {
     rs_net *net[2];
     rs_workspace *workspace;
     rs_loss_scale scale; /* of fp16 */
-    int32_t *labels;
+    int32_t *targets;    /* of softmax_xent */
     float *losses;
     uint64_t steps;
 } prover;
@@ -139,10 +140,11 @@ static void drop_nets(prover *v)
 static rescl_status fill_input(const prover *v, const rs_net *net)
 {
     rescl_status st = RESCL_OK;
-    const rs_tensor input = rs_net_input(net), labels = rs_net_labels(net);
+    const rs_tensor input = rs_net_input(net), targets = rs_net_labels(net);
 
     RS_TRY(rs_trial_fill(v->job->dev, &input, 0));
-    RS_TRY(rs_write(v->job->dev, labels.buf, 0, v->labels, v->job->o->batch * sizeof *v->labels));
+    RS_TRY(rs_write(v->job->dev, targets.buf, 0, v->targets,
+                    v->job->o->batch * RS_TARGET_WORDS * sizeof *v->targets));
 out:
     return st;
 }
@@ -249,10 +251,11 @@ static rescl_status open_network(prover *v)
     RS_TRY(rs_optim_find("sgd", &optimiser));
     hyper = rs_optim_default(optimiser);
     RS_TRY(rescl_model_create(&about, &v->model));
-    RS_OOM(v->labels = calloc(o->batch, sizeof *v->labels));
+    RS_OOM(v->targets = calloc(o->batch, RS_TARGET_WORDS * sizeof *v->targets));
     RS_OOM(v->losses = calloc(o->batch, sizeof *v->losses));
     for (size_t i = 0; i < o->batch; i++)
-        v->labels[i] = (int32_t)(i % v->model->classes);
+        v->targets[i * RS_TARGET_WORDS] = v->targets[i * RS_TARGET_WORDS + 1] =
+            (int32_t)(i % v->model->classes);
     RS_TRY(rs_store_create(v->job->dev, v->model->graph, o->train ? &hyper : NULL, &v->store));
     v->scale.scale = RS_LOSS_SCALE_FIRST;
     if (o->train && v->job->precision == RESCL_PRECISION_FP16)
@@ -271,7 +274,7 @@ static void close_network(prover *v)
     drop_nets(v);
     rs_store_destroy(v->store);
     rescl_model_destroy(v->model);
-    free(v->labels);
+    free(v->targets);
     free(v->losses);
     rs_error_restore(&why);
 }

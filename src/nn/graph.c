@@ -244,8 +244,8 @@ rescl_status rs_graph_finish(rs_graph *g, rs_value logits, float label_smoothing
 {
     rescl_status st = RESCL_OK;
     const rs_softmax_xent_attr attr = {.label_smoothing = label_smoothing};
-    const rs_shape one = rs_shape_1(1);
-    RS_TRY(add_value(g, &one, RS_I32, -1, &g->labels));
+    const rs_shape target = rs_shape_2(1, RS_TARGET_WORDS);
+    RS_TRY(add_value(g, &target, RS_I32, -1, &g->labels));
     g->output = logits;
     g->features = find_features(g);
     RS_TRY(rs_graph_add(g, "loss", &rs_op_softmax_xent, &attr, sizeof attr,

@@ -70,9 +70,12 @@ typedef struct rs_dropout_attr {
     uint64_t stream; /* distinct for each layer */
 } rs_dropout_attr;
 
-/* src 0: logits (n, classes), src 1: labels (n) i32. dst (n): each sample's cross-entropy
- * -log softmax(logits)[label], with label smoothing as torch defines it. A label below 0 or from
- * `classes` on gives NaN. ws 0: probabilities (n, classes). diff_src 0 = (p - target) * diff_dst,
+#define RS_TARGET_WORDS 3
+
+/* src 0: logits (n, classes), src 1: labels (n) i32, or targets (n, RS_TARGET_WORDS) i32, a row of which
+ * is a label, another one, and the other one's share in units of 1 / RS_MIXED_ONE. dst (n): each
+ * sample's cross-entropy -log softmax(logits)[label], with label smoothing as torch defines it, or the
+ * mean of both labels' by their shares. A label below 0 or from `classes` on gives NaN. ws 0: probabilities (n, classes). diff_src 0 = (p - target) * diff_dst,
  * where diff_dst is (n): 1/n for the mean. In inference ws is absent. */
 typedef struct rs_softmax_xent_attr {
     float label_smoothing;

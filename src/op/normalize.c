@@ -1,20 +1,31 @@
 #include "normalize.h"
 
 #include "alloc.h"
+#include "attr.h"
 #include "spread.h"
 
 #include <string.h>
 
-#define TABLE_BYTES (3 * 256 * sizeof(float))
-#define LABEL_ALIGN 64
+#define TABLE_BYTES  (3 * 256 * sizeof(float))
+#define TARGET_ALIGN 64
+#define TARGET_BYTES (RS_TARGET_WORDS * sizeof(int32_t))
 
 size_t rs_images_bytes(size_t n, size_t values)
 {
-    size_t pixels, labels, bytes;
-    const bool fits = rs_mul_size(n, values, &pixels) && rs_mul_size(n, sizeof(int32_t), &labels) &&
-                      rs_add_size(pixels, TABLE_BYTES + LABEL_ALIGN, &bytes) &&
-                      rs_add_size(bytes, labels, &bytes);
-    return fits ? TABLE_BYTES + rs_round_up(pixels, LABEL_ALIGN) + labels : 0;
+    size_t pixels, targets, bytes;
+    const bool fits = rs_mul_size(n, values, &pixels) && rs_mul_size(n, TARGET_BYTES, &targets) &&
+                      rs_add_size(pixels, TABLE_BYTES + TARGET_ALIGN, &bytes) &&
+                      rs_add_size(bytes, targets, &bytes);
+    return fits ? TABLE_BYTES + rs_round_up(pixels, TARGET_ALIGN) + targets : 0;
+}
+
+void rs_targets_pack(const int32_t *labels, const rs_mixed *mixed, size_t n, int32_t *targets)
+{
+    for (size_t i = 0; i < n; i++, targets += RS_TARGET_WORDS) {
+        targets[0] = labels[i];
+        targets[1] = mixed ? mixed[i].label : labels[i];
+        targets[2] = mixed ? mixed[i].share : 0;
+    }
 }
 
 void rs_images_pack(const rs_images *images, size_t values, void *block)
@@ -24,8 +35,8 @@ void rs_images_pack(const rs_images *images, size_t values, void *block)
     memcpy(at, images->table, TABLE_BYTES);
     at += TABLE_BYTES;
     memcpy(at, images->pixels, pixels);
-    at += rs_round_up(pixels, LABEL_ALIGN);
-    memcpy(at, images->labels, images->n * sizeof *images->labels);
+    at += rs_round_up(pixels, TARGET_ALIGN);
+    rs_targets_pack(images->labels, images->mixed, images->n, (int32_t *)(void *)at);
 }
 
 /* By how the input is stored. */
@@ -43,12 +54,13 @@ rescl_status rs_normalize_kernel(rescl_device *dev, rs_dtype type, rs_kernel **o
 }
 
 rescl_status rs_normalize_enqueue(rescl_device *dev, rs_kernel *kernel, rs_buffer *block,
-                                  const rs_tensor *input, const rs_tensor *labels)
+                                  const rs_tensor *input, const rs_tensor *targets)
 {
-    const size_t values = rs_shape_count(&input->shape), n = labels->shape.dim[0];
+    const size_t values = rs_shape_count(&input->shape);
+    const size_t words = rs_shape_count(&targets->shape);
     const size_t quads = (values + 3) / 4;
     const rs_spread s =
-        spread(dev, input->dtype, quads > n ? quads : n); /* a label is a unit, too */
-    return RS_LAUNCH(dev, kernel, s.grid, RS_BUF(block), RS_BUF(input->buf), RS_BUF(labels->buf),
-                     RS_ULONG(values), RS_UINT(n), RS_UINT(s.chunk));
+        spread(dev, input->dtype, quads > words ? quads : words); /* a word is a unit, too */
+    return RS_LAUNCH(dev, kernel, s.grid, RS_BUF(block), RS_BUF(input->buf), RS_BUF(targets->buf),
+                     RS_ULONG(values), RS_UINT(words), RS_UINT(s.chunk));
 }

@@ -1,12 +1,13 @@
 /* Images as bytes to the network's input: each byte is replaced by the number that a table has for it
  * and its channel, which are the same bits wherever they are looked up.
  *
- * A batch goes to the device as one block: the table, the bytes, and the labels from a multiple of 64
+ * A batch goes to the device as one block: the table, the bytes, and the targets from a multiple of 64
  * bytes on. */
 #ifndef RS_NORMALIZE_H
 #define RS_NORMALIZE_H
 
 #include "cldevice.h"
+#include "mixed.h"
 #include "tensor.h"
 
 /* A batch on the host. */
@@ -15,7 +16,11 @@ typedef struct rs_images {
     const uint8_t *pixels;     /* (n, h, w, 3) */
     const float (*table)[256]; /* 3: what stands for each byte of a channel */
     const int32_t *labels;     /* (n) */
+    const rs_mixed *mixed;     /* (n); NULL: no image is mixed */
 } rs_images;
+
+/* The targets (n, RS_TARGET_WORDS) of softmax_xent; `mixed` may be NULL. */
+void rs_targets_pack(const int32_t *labels, const rs_mixed *mixed, size_t n, int32_t *targets);
 
 /* Bytes of the block of n images of `values` bytes each; 0 if no block is so large. */
 size_t rs_images_bytes(size_t n, size_t values);
@@ -23,9 +28,9 @@ void rs_images_pack(const rs_images *images, size_t values, void *block);
 
 /* For an input of that type: f32, bf16 or f16. */
 rescl_status rs_normalize_kernel(rescl_device *dev, rs_dtype type, rs_kernel **out) RESCL_CHECK;
-/* Enqueues on a kernel that rs_normalize_kernel gave for its type: `input` (n, h, w, 3) and `labels` (n) i32
- * from a block of as many images. */
+/* Enqueues on a kernel that rs_normalize_kernel gave for its type: `input` (n, h, w, 3) and `targets`
+ * (n, RS_TARGET_WORDS) i32 from a block of as many images. */
 rescl_status rs_normalize_enqueue(rescl_device *dev, rs_kernel *kernel, rs_buffer *block,
-                                  const rs_tensor *input, const rs_tensor *labels) RESCL_CHECK;
+                                  const rs_tensor *input, const rs_tensor *targets) RESCL_CHECK;
 
 #endif

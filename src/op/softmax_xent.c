@@ -1,12 +1,16 @@
-/* Softmax with cross-entropy: src 0 logits (n, classes), src 1 labels (n) i32 -> dst (n).
+/* Softmax with cross-entropy: src 0 logits (n, classes), src 1 labels (n) i32, or
+ * targets (n, 3) -> dst (n).
  *
  * With z = log softmax(logits) and e = label_smoothing, as torch.nn.functional.cross_entropy with
- * reduction none: dst = -(1 - e) z[label] - e / classes * sum(z). ws 0 when training: exp(z).
- * diff_src 0 = (exp(z) - target) * diff_dst, target = e / classes, plus 1 - e at the label.
+ * reduction none: dst = -(1 - e) t - e / classes * sum(z), t = z[label], or of a target with another
+ * label's share s, (1 - s) z[label] + s z[other]. ws 0 when training: exp(z).
+ * diff_src 0 = (exp(z) - target) * diff_dst, target = e / classes, plus 1 - e at the label, or its parts
+ * at both.
  * diff_dst may be absent: args.loss_diff then stands for each row.
  * A label that is no class gives NaN in dst and in its row of diff_src. */
 #include "attr.h"
 #include "error.h"
+#include "mixed.h"
 #include "op.h"
 #include "spread.h"
 
@@ -20,7 +24,8 @@ static rescl_status infer(rs_problem *p)
     char tx[96], ty[96];
     RS_FAIL_IF(x->ndim != 2, RESCL_ERR_SHAPE, "softmax_xent: logits are %s, expected (n, classes)",
                rs_shape_text(x, tx));
-    RS_FAIL_IF(y->ndim != 1 || y->dim[0] != x->dim[0], RESCL_ERR_SHAPE,
+    const bool targets = y->ndim == 2 && y->dim[1] == RS_TARGET_WORDS;
+    RS_FAIL_IF((y->ndim != 1 && !targets) || y->dim[0] != x->dim[0], RESCL_ERR_SHAPE,
                "softmax_xent: labels are %s, expected one for each row of the logits %s",
                rs_shape_text(y, ty), rs_shape_text(x, tx));
     RS_FAIL_IF(!(a->label_smoothing >= 0 && a->label_smoothing <= 1), RESCL_ERR_ARG,
@@ -41,7 +46,26 @@ static unsigned reads(const rs_problem *p, rs_pass pass)
     return pass == RS_BWD_DATA ? RS_READS_SRC(1) : 0;
 }
 
-static double reference_row(const double *x, size_t classes, double label, double smoothing,
+/* A row of src 1. */
+typedef struct target {
+    double label, other, share;
+} target;
+
+static target target_at(const rs_problem *p, const double *labels, size_t row)
+{
+    if (p->src[1].ndim == 1)
+        return (target){labels[row], labels[row], 0};
+    const double *t = labels + row * RS_TARGET_WORDS;
+    return (target){t[0], t[1], t[2] / RS_MIXED_ONE};
+}
+
+static bool is_known(const target *t, size_t classes)
+{
+    const double end = (double)classes;
+    return t->label >= 0 && t->label < end && t->other >= 0 && t->other < end;
+}
+
+static double reference_row(const double *x, size_t classes, const target *t, double smoothing,
                             double *prob)
 {
     double most = -INFINITY, sum = 0, all = 0;
@@ -55,10 +79,13 @@ static double reference_row(const double *x, size_t classes, double label, doubl
         if (prob)
             prob[k] = exp(z);
     }
-    if (label < 0 || label >= (double)classes)
+    if (!is_known(t, classes))
         return NAN;
     const double smooth = smoothing > 0 ? smoothing / (double)classes * all : 0;
-    return -(1 - smoothing) * (x[(size_t)label] - most - log(sum)) - smooth;
+    double own = x[(size_t)t->label] - most - log(sum);
+    if (t->share > 0)
+        own = (1 - t->share) * own + t->share * (x[(size_t)t->other] - most - log(sum));
+    return -(1 - smoothing) * own - smooth;
 }
 
 static void reference(const rs_problem *p, rs_pass pass, const rs_ref *ref)
@@ -67,15 +94,17 @@ static void reference(const rs_problem *p, rs_pass pass, const rs_ref *ref)
     const size_t classes = p->src[0].dim[1];
     const double e = (double)a->label_smoothing;
     for (size_t i = 0; i < p->src[0].dim[0]; i++) {
-        const double label = ref->src[1][i];
-        const bool known = label >= 0 && label < (double)classes;
+        const target t = target_at(p, ref->src[1], i);
         if (pass == RS_FWD)
-            ref->dst[i] = reference_row(ref->src[0] + i * classes, classes, label, e,
+            ref->dst[i] = reference_row(ref->src[0] + i * classes, classes, &t, e,
                                         p->training ? ref->ws[0] + i * classes : NULL);
         for (size_t k = 0; k < classes && pass == RS_BWD_DATA && p->want_diff[0]; k++) {
             const size_t at = i * classes + k;
-            const double target = e / (double)classes + ((double)k == label ? 1 - e : 0);
-            const double d = known ? (ref->ws[0][at] - target) * ref->diff_dst[i] : NAN;
+            const double own =
+                ((double)k == t.label ? 1 - t.share : 0) + ((double)k == t.other ? t.share : 0);
+            const double wanted = e / (double)classes + (1 - e) * own;
+            const double d =
+                is_known(&t, classes) ? (ref->ws[0][at] - wanted) * ref->diff_dst[i] : NAN;
             ref->diff_src[0][at] = (p->accumulate[0] ? ref->diff_src[0][at] : 0) + d;
         }
     }
@@ -107,17 +136,19 @@ static rescl_status enqueue(const rs_plan *plan, const rs_args *a)
     const rs_softmax_xent_attr *attr = p->attr;
     const rs_grid grid = rs_spread_grid(plan);
     const size_t chunk = rs_spread_chunk(plan), n = p->src[0].dim[0], classes = p->src[0].dim[1];
+    const size_t words = p->src[1].ndim == 1 ? 1 : RS_TARGET_WORDS;
     rs_kernel *k = plan->kernel[0].kernel;
     if (plan->pass == RS_FWD)
         return RS_LAUNCH(plan->dev, k, grid, RS_BUF(a->src[0].buf), RS_BUF(a->src[1].buf),
                          RS_BUF(a->dst.buf), RS_BUF(p->training ? a->ws[0].buf : NULL), RS_UINT(n),
-                         RS_UINT(classes), RS_UINT(chunk), RS_FLOAT(attr->label_smoothing));
+                         RS_UINT(classes), RS_UINT(chunk), RS_UINT(words),
+                         RS_FLOAT(attr->label_smoothing));
     if (!p->want_diff[0])
         return RESCL_OK;
-    return RS_LAUNCH(plan->dev, k, grid, RS_BUF(a->ws[0].buf), RS_BUF(a->src[1].buf),
-                     RS_BUF(a->diff_dst.buf), RS_BUF(a->diff_src[0].buf), RS_UINT(n),
-                     RS_UINT(classes), RS_UINT(chunk), RS_FLOAT(attr->label_smoothing),
-                     RS_INT(p->accumulate[0]), RS_FLOAT(a->loss_diff));
+    return RS_LAUNCH(
+        plan->dev, k, grid, RS_BUF(a->ws[0].buf), RS_BUF(a->src[1].buf), RS_BUF(a->diff_dst.buf),
+        RS_BUF(a->diff_src[0].buf), RS_UINT(n), RS_UINT(classes), RS_UINT(chunk), RS_UINT(words),
+        RS_FLOAT(attr->label_smoothing), RS_INT(p->accumulate[0]), RS_FLOAT(a->loss_diff));
 }
 
 static const rs_impl *const impls[] =

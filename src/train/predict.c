@@ -55,8 +55,8 @@ rescl_status rs_predictor_send(rescl_predictor *p, const uint8_t *pixels, size_t
         pixels = p->pixels;
     }
     RS_TRY(rs_preprocess_table(m->preprocess, &m->normalize, table));
-    RS_TRY(rs_replica_send(p->replica,
-                           &(rs_images){p->batch, pixels, (const float(*)[256])table, p->labels}));
+    RS_TRY(rs_replica_send(
+        p->replica, &(rs_images){p->batch, pixels, (const float(*)[256])table, p->labels, NULL}));
 out:
     return st;
 }

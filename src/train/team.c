@@ -111,8 +111,8 @@ out:
 
 static rescl_status send(rs_team *t, const rs_batch *batch)
 {
-    return rs_replica_send(t->replica,
-                           &(rs_images){batch->n, batch->pixels, batch->table, batch->labels});
+    return rs_replica_send(t->replica, &(rs_images){batch->n, batch->pixels, batch->table,
+                                                    batch->labels, batch->mixed});
 }
 
 void rs_team_forget(rs_team *t)

@@ -203,7 +203,7 @@ static void all_keep_to_the_contract(void **state)
         const rs_augment_def *def = rs_augment_at(i);
         double value[RS_AUGMENT_NUMBERS];
         rs_augment a = {0};
-        if (k >= def->strengths)
+        if (k >= def->strengths || def->stage == RS_AUGMENT_BATCH)
             continue;
         const rescl_option *o = def->options[k];
         assert_non_null(o->help);

@@ -1,6 +1,7 @@
 #include "testing.h"
 #include "threadpool.h"
 
+#include <math.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -484,6 +485,50 @@ static void augments_alike_for_any_threads(void **state)
     assert_memory_not_equal(want[0], want[1], sizeof want[0]);
 }
 
+/* Each image is mixed with the one before it, with the label of the larger share first, and the same for
+ * any threads. The fake set's images are filled with their labels. */
+static void mixes_alike_for_any_threads(void **state)
+{
+    (void)state;
+    enum { COUNT = 100, BATCH = 8, VALUES = 3 * 5 * 3 };
+    static const size_t workers[] = {0, 1, 3};
+    const fake f = fake_of(COUNT);
+    uint8_t want[COUNT * VALUES];
+    size_t swapped = 0;
+    for (size_t w = 0; w < RS_COUNT(workers); w++) {
+        rs_loader_options o = options_of(BATCH, workers[w]);
+        o.augment = (rs_augment){.number[RS_AUGMENT_mixup] = {1}};
+        rs_loader *l = make(&f, &o);
+        const rs_batch *b;
+        assert_ok(rs_loader_start(l, 0, 0));
+        for (;;) {
+            assert_ok(rs_loader_next(l, &b));
+            if (!b)
+                break;
+            for (size_t i = 0; i < b->n; i++) {
+                const rs_mixed *m = &b->mixed[i];
+                const int32_t first = (int32_t)(b->index * BATCH);
+                const int32_t own = first + (int32_t)i;
+                const int32_t other = i > 0 ? own - 1 : first + (int32_t)b->n - 1;
+                const double share = (double)m->share / RS_MIXED_ONE;
+                assert_true(b->labels[i] == own ? m->label == other : m->label == own);
+                assert_true(b->labels[i] == own || b->labels[i] == other);
+                assert_true(share >= 0 && share <= 0.5);
+                const double value = b->labels[i] + share * (m->label - b->labels[i]);
+                assert_true(fabs(value - b->pixels[i * VALUES]) < 0.51);
+                swapped += b->labels[i] != own;
+            }
+            uint8_t *at = want + b->index * BATCH * VALUES;
+            if (w == 0)
+                memcpy(at, b->pixels, b->n * VALUES);
+            assert_memory_equal(b->pixels, at, b->n * VALUES);
+            rs_loader_release(l, b);
+        }
+        rs_loader_destroy(l);
+    }
+    assert_in_range(swapped, COUNT / 4, 3 * COUNT);
+}
+
 /* The first input of drawn hands, resized so and changed so. */
 static rs_hash first_input(const rescl_dataset *set, size_t resize_size, double crop)
 {
@@ -526,6 +571,7 @@ int main(void)
         cmocka_unit_test(leaves_out_the_last),
         cmocka_unit_test(shuffles_alike_for_any_threads),
         cmocka_unit_test(augments_alike_for_any_threads),
+        cmocka_unit_test(mixes_alike_for_any_threads),
         cmocka_unit_test(begins_in_the_middle),
         cmocka_unit_test(names_the_sample_that_fails),
         cmocka_unit_test(stops_while_it_draws_an_order),

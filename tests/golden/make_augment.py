@@ -131,7 +131,47 @@ def keras_cases():
     return cases, image
 
 
+def mix(folder):
+    """MixUp and CutMix of 4 images of labels 2, 0, 5, 1 of 6 classes. <name>.numbers: the share of the other
+    image, and for CutMix the box's middle; .out: images, .targets: rows of probabilities, .loss: of
+    `logits`, without label smoothing and with 0.1, and .gradient: by the logits, of its mean with it."""
+    from torchvision.transforms import v2
+    images = torch.stack([torch.from_numpy(np.roll(picture(24, 20), 3 * i, (0, 1)) // (i + 1))
+                          for i in range(4)]).permute(0, 3, 1, 2)
+    labels = torch.tensor([2, 0, 5, 1])
+    logits = torch.tensor(np.arange(24).reshape(4, 6) * 7 % 11 / 3 - 2, dtype=torch.float64)
+    tensors = {"images": images.permute(0, 2, 3, 1).contiguous().numpy(),
+               "labels": labels.numpy().astype(np.int32), "logits": logits.numpy()}
+
+    def keep(name, transform, numbers, params):
+        params = dict(params, labels=labels, batch_size=4)
+        one_hot = torch.nn.functional.one_hot(labels, 6).double()
+        targets = transform._mixup_label(one_hot, lam=params.get("lam", params.get("lam_adjusted")))
+        out = transform.transform(images.double(), params).round().to(torch.uint8)
+        x = logits.clone().requires_grad_(True)
+        losses = [torch.nn.functional.cross_entropy(x, targets, reduction="none", label_smoothing=e)
+                  for e in (0, 0.1)]
+        losses[1].mean().backward()
+        tensors.update({name + ".numbers": np.array(numbers, dtype=np.float64),
+                        name + ".out": out.permute(0, 2, 3, 1).contiguous().numpy(),
+                        name + ".targets": targets.numpy(),
+                        name + ".loss": torch.stack(losses).detach().numpy(),
+                        name + ".gradient": x.grad.numpy()})
+
+    for share in (0.0, 0.27, 0.5, 0.81):
+        keep(f"mixup{share}", v2.MixUp(num_classes=6), [share], {"lam": 1 - share})
+    for share, x, y in ((0.3, 12, 10), (0.6, 3, 18), (0.2, 23, 0)):
+        r = 0.5 * math.sqrt(share)
+        w, h = int(r * 24), int(r * 20)
+        box = [max(x - w, 0), max(y - h, 0), min(x + w, 24), min(y + h, 20)]
+        area = (box[2] - box[0]) * (box[3] - box[1]) / (24 * 20)
+        keep(f"cutmix{share}", v2.CutMix(num_classes=6), [share, x, y],
+             {"box": box, "lam_adjusted": 1 - area})
+    safetensors.write(os.path.join(folder, "augment_mix.safetensors"), tensors)
+
+
 def main(folder):
+    mix(folder)
     write(folder, "affine", affine())
     write(folder, "perspective", perspective())
     write(folder, "crop", crop())

@@ -2,6 +2,7 @@
 
 #include "attr.h"
 #include "half.h"
+#include "normalize.h"
 #include "testing.h"
 
 #include <math.h>
@@ -44,9 +45,14 @@ static void write_floats(rescl_device *dev, const rs_tensor *t, const float *val
 
 void net_feed(net_fixture *f, const float *pixels, const int32_t *labels)
 {
-    const rs_tensor input = rs_net_input(f->net), label = rs_net_labels(f->net);
+    const rs_tensor input = rs_net_input(f->net), target = rs_net_labels(f->net);
+    const size_t n = rs_net_batch(f->net);
+    int32_t *targets = malloc(n * RS_TARGET_WORDS * sizeof *targets);
+    assert_non_null(targets);
+    rs_targets_pack(labels, NULL, n, targets);
     write_floats(f->dev, &input, pixels);
-    assert_ok(rs_write(f->dev, label.buf, 0, labels, rs_net_batch(f->net) * sizeof *labels));
+    assert_ok(rs_write(f->dev, target.buf, 0, targets, n * RS_TARGET_WORDS * sizeof *targets));
+    free(targets);
 }
 
 float *net_read(const net_fixture *f, rs_tensor t, size_t *count)

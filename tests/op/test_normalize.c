@@ -1,4 +1,5 @@
 /* Images as bytes to the network's input, against the table on the host. */
+#include "attr.h"
 #include "normalize.h"
 
 #include "error.h"
@@ -39,10 +40,13 @@ static void check(rs_dtype type, size_t n, size_t height, size_t width)
 {
     rescl_device *dev = rs_test_device();
     const size_t image = height * width * 3, values = n * image, bytes = rs_images_bytes(n, image);
-    const rs_shape images = rs_shape_4(n, height, width, 3), ones = rs_shape_1(n);
-    const rs_tensor input = tensor(&images, type), labels = tensor(&ones, RS_I32);
+    const rs_shape images = rs_shape_4(n, height, width, 3), rows = rs_shape_2(n, RS_TARGET_WORDS);
+    const rs_tensor input = tensor(&images, type), targets = tensor(&rows, RS_I32);
     uint8_t *pixels = malloc(values);
-    int32_t *label = malloc(n * sizeof *label), *got_label = malloc(n * sizeof *label);
+    int32_t *label = malloc(n * sizeof *label);
+    const size_t words = n * RS_TARGET_WORDS;
+    int32_t *target = malloc(words * sizeof *target), *got_target = malloc(words * sizeof *target);
+    rs_mixed *mixed = malloc(n * sizeof *mixed);
     const size_t number = rs_dtype_bytes(type);
     unsigned char *got = malloc(values * number), *want = malloc(values * number);
     float table[3][256];
@@ -51,31 +55,38 @@ static void check(rs_dtype type, size_t n, size_t height, size_t width)
     rs_buffer *buf = NULL;
     rs_rng r;
 
-    assert_true(pixels && label && got_label && got && want && block);
+    assert_true(pixels && label && mixed && target && got_target && got && want && block);
     rs_rng_init(&r, values, 1);
     for (size_t i = 0; i < values; i++)
         pixels[i] = (uint8_t)rs_rng_below(&r, 256);
     for (size_t i = 0; i < n; i++)
         label[i] = (int32_t)rs_rng_below(&r, 1000);
+    for (size_t i = 0; i < n; i++)
+        mixed[i] = (rs_mixed){label[n - 1 - i], (int32_t)rs_rng_below(&r, RS_MIXED_ONE)};
     draw_table(table);
-    rs_images_pack(&(rs_images){n, pixels, (const float(*)[256])table, label}, image, block);
+    rs_images_pack(&(rs_images){n, pixels, (const float(*)[256])table, label, mixed}, image, block);
     assert_ok(rs_buffer_create(dev, bytes, &buf));
     assert_ok(rs_write(dev, buf, 0, block, bytes));
     assert_ok(rs_normalize_kernel(dev, type, &kernel));
-    assert_ok(rs_normalize_enqueue(dev, kernel, buf, &input, &labels));
+    assert_ok(rs_normalize_enqueue(dev, kernel, buf, &input, &targets));
     assert_ok(rs_read(dev, input.buf, 0, got, values * number));
-    assert_ok(rs_read(dev, labels.buf, 0, got_label, n * sizeof *got_label));
+    assert_ok(rs_read(dev, targets.buf, 0, got_target, words * sizeof *got_target));
     for (size_t i = 0; i < values; i++)
         put_stored(type, table[i % 3][pixels[i]], want + i * number);
     assert_memory_equal(got, want, values * number);
-    assert_memory_equal(got_label, label, n * sizeof *label);
+    rs_targets_pack(label, mixed, n, target);
+    assert_true(target[0] == label[0] && target[1] == mixed[0].label &&
+                target[2] == mixed[0].share);
+    assert_memory_equal(got_target, target, words * sizeof *target);
     rs_buffer_release(buf);
     rs_buffer_release(input.buf);
-    rs_buffer_release(labels.buf);
+    rs_buffer_release(targets.buf);
     free(block);
     free(got);
     free(want);
-    free(got_label);
+    free(got_target);
+    free(target);
+    free(mixed);
     free(label);
     free(pixels);
 }
@@ -96,7 +107,7 @@ static void reads_the_table(void **state)
 static void knows_what_is_too_large(void **state)
 {
     (void)state;
-    assert_int_equal(rs_images_bytes(2, 75), 3 * 256 * 4 + 192 + 8);
+    assert_int_equal(rs_images_bytes(2, 75), 3 * 256 * 4 + 192 + 24);
     assert_int_equal(rs_images_bytes(SIZE_MAX / 2, 3), 0);
     assert_int_equal(rs_images_bytes(1, SIZE_MAX - 64), 0);
     assert_int_equal(rs_images_bytes(SIZE_MAX / 4, 1), 0);

@@ -2,13 +2,14 @@
 
 #include "attr.h"
 #include "choice.h"
+#include "mixed.h"
 
 #include <math.h>
 
 static const rs_softmax_xent_attr plain = {0};
 static const rs_softmax_xent_attr smooth = {.label_smoothing = 0.1f};
 
-enum { BAD_LABELS = 1, LARGE, MINUS_INFINITY };
+enum { BAD_LABELS = 1, LARGE, MINUS_INFINITY, MIXED };
 
 static const op_case cases[] = {
     {.name = "one class", .src = {{2, {1, 1}}, {1, {1}}}, .attr = &plain},
@@ -17,6 +18,11 @@ static const op_case cases[] = {
     {.name = "prime", .src = {{2, {5, 1009}}, {1, {5}}}, .attr = &smooth},
     {.name = "1000 classes", .src = {{2, {8, 1000}}, {1, {8}}}, .attr = &plain},
     {.name = "1024 classes, smooth", .src = {{2, {9, 1024}}, {1, {9}}}, .attr = &smooth},
+    {.name = "two labels", .src = {{2, {7, 6}}, {2, {7, 3}}}, .attr = &plain, .variant = MIXED},
+    {.name = "two labels, smooth",
+     .src = {{2, {5, 1009}}, {2, {5, 3}}},
+     .attr = &smooth,
+     .variant = MIXED},
     {.name = "large logits",
      .src = {{2, {9, 33}}, {1, {9}}},
      .attr = &smooth,
@@ -37,10 +43,16 @@ static const op_case cases[] = {
 static void fill(const op_case *c, const rs_problem *p, op_data *d, rs_rng *rng)
 {
     const size_t n = p->src[0].dim[0], classes = p->src[0].dim[1];
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < rs_shape_count(&p->src[1]); i++)
         d->src[1][i] = rs_rng_below(rng, (uint32_t)classes);
     for (size_t i = 0; i < n * classes; i++)
         d->src[0][i] *= c->variant == LARGE ? 200 : 4;
+    if (c->variant == MIXED) { /* the first is not mixed, the second with its own class */
+        for (size_t i = 1; i < n; i++)
+            d->src[1][i * RS_TARGET_WORDS + 2] = rs_rng_below(rng, RS_MIXED_ONE);
+        d->src[1][2] = 0;
+        d->src[1][RS_TARGET_WORDS + 1] = d->src[1][RS_TARGET_WORDS];
+    }
     if (c->variant == BAD_LABELS) {
         d->src[1][0] = (double)classes;
         d->src[1][2] = -1;

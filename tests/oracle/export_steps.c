@@ -16,6 +16,7 @@
 #include "net.h"
 #include "net_fixture.h"
 #include "netmodel.h"
+#include "normalize.h"
 #include "rescl/rescl.h"
 #include "safetensors.h"
 #include "str.h"
@@ -130,11 +131,15 @@ out:
 static rescl_status feed(task *t, size_t step)
 {
     rescl_status st = RESCL_OK;
+    int32_t *targets = NULL;
     RS_TRY(rs_write(t->dev, rs_net_input(t->net).buf, 0, t->pixels + step * t->batch_pixels,
                     t->batch_pixels * sizeof *t->pixels));
-    RS_TRY(rs_write(t->dev, rs_net_labels(t->net).buf, 0, t->labels + step * t->batch,
-                    t->batch * sizeof *t->labels));
+    RS_OOM(targets = calloc(t->batch, RS_TARGET_WORDS * sizeof *targets));
+    rs_targets_pack(t->labels + step * t->batch, NULL, t->batch, targets);
+    RS_TRY(rs_write(t->dev, rs_net_labels(t->net).buf, 0, targets,
+                    t->batch * RS_TARGET_WORDS * sizeof *targets));
 out:
+    free(targets);
     return st;
 }
 

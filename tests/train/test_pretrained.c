@@ -63,8 +63,8 @@ static void forward(const rescl_model *m, const images *p, float *logits)
             assert_ok(rs_image_to_input(&p->image[i + k], SIZE, SIZE, &m->resize, m->preprocess,
                                         pixels + k * values));
         rs_net *net = rs_replica_net(r, RS_MODE_EVAL, BATCH);
-        assert_ok(
-            rs_replica_send(r, &(rs_images){BATCH, pixels, (const float(*)[256])table, labels}));
+        assert_ok(rs_replica_send(
+            r, &(rs_images){BATCH, pixels, (const float(*)[256])table, labels, NULL}));
         assert_ok(rs_replica_receive(r, net));
         assert_ok(rs_replica_forward(r, net, 0, 0));
         assert_ok(rs_replica_settle(r));

@@ -255,6 +255,19 @@ static void resumes_a_fine_tuning(void **state)
     parts_equal_the_whole(&r, 2, 2, "frozen");
 }
 
+/* What changes images and mixes batches is drawn by epoch, image and batch: there is no state to lose. */
+static void resumes_with_mixed_batches(void **state)
+{
+    static const char *const options[][2] = {
+        {"scale", "0.5"},      {"ratio", "1.3333"}, {"auto_augment", "ta_wide"},
+        {"random_erase", "1"}, {"mixup", "0.2"},    {"cutmix", "1"}};
+    (void)state;
+    train_run r = {.options = train_options(NULL)};
+    for (size_t i = 0; i < RS_COUNT(options); i++)
+        assert_ok(rescl_train_options_set(&r.options, options[i][0], options[i][1]));
+    parts_equal_the_whole(&r, 2, 2, "mixed");
+}
+
 /* The checkpoint of the fourth epoch knows how the losses before it went: the rate was lowered. */
 static void resumes_on_a_plateau(void **state)
 {
@@ -581,6 +594,7 @@ int main(void)
         cmocka_unit_test(is_not_changed_by_saving),
         cmocka_unit_test(resumes_with_momentum),
         cmocka_unit_test(resumes_a_fine_tuning),
+        cmocka_unit_test(resumes_with_mixed_batches),
         cmocka_unit_test(resumes_on_a_plateau),
         cmocka_unit_test(other_plans_are_told),
         cmocka_unit_test(other_devices_are_told),
