@@ -44,13 +44,85 @@ double cli_bench_real(const bench_entry *e, const char *name)
     return json_is_number(x) ? json_number_value(x) : NAN;
 }
 
-const char *cli_bench_label(const bench_entry *e, char text[512])
+void cli_bench_values(const bench_file *f, const char *field, char text[512])
+{
+    enum { MOST = 4 };
+    const char *seen[MOST] = {NULL};
+    size_t n = 0, used = 0;
+    text[0] = '\0';
+    for (size_t i = 0; i < f->count; i++) {
+        const char *value = cli_bench_text(&f->entry[i], field);
+        size_t k = 0;
+        while (k < n && strcmp(seen[k], value) != 0)
+            k++;
+        if (k < n)
+            continue;
+        if (n == MOST) {
+            snprintf(text + used, 512 - used, ", ...");
+            return;
+        }
+        seen[n++] = value;
+        used += (size_t)snprintf(text + used, 512 - used, "%s%.100s", used ? ", " : "",
+                                 *value ? value : "none");
+    }
+}
+
+static const bench_entry *first_of_kind(const bench_file *file, const char *kind)
+{
+    for (size_t i = 0; i < file->count; i++)
+        if (strcmp(file->entry[i].key[KEY_KIND], kind) == 0)
+            return &file->entry[i];
+    return NULL;
+}
+
+void cli_bench_varying(const bench_file *file, size_t files, bool varies[KEY_COUNT])
+{
+    for (bench_key k = 0; k < KEY_COUNT; k++)
+        varies[k] = k == KEY_WHAT;
+    for (size_t f = 0; f < files; f++)
+        for (size_t i = 0; i < file[f].count; i++) {
+            const bench_entry *e = &file[f].entry[i];
+            const bench_entry *first = first_of_kind(&file[0], e->key[KEY_KIND]);
+            first = first ? first : first_of_kind(&file[f], e->key[KEY_KIND]);
+            for (bench_key k = 0; k < KEY_COUNT; k++)
+                varies[k] = varies[k] || strcmp(e->key[k], first->key[k]) != 0;
+            varies[KEY_KIND] =
+                varies[KEY_KIND] || strcmp(e->key[KEY_KIND], file[0].entry[0].key[KEY_KIND]) != 0;
+        }
+}
+
+void cli_bench_common(const bench_file *f, const bool varies[KEY_COUNT], char text[512])
 {
     size_t used = 0;
     text[0] = '\0';
-    for (bench_key k = KEY_WHAT; k < KEY_COUNT && used < 511; k++)
-        if (e->key[k][0] && (k == KEY_WHAT || strcmp(e->key[k], e->key[KEY_WHAT]) != 0))
-            used += (size_t)snprintf(text + used, 512 - used, "%s%s", used ? " " : "", e->key[k]);
+    for (size_t i = 0; i < f->count && used < 384; i++) {
+        const bench_entry *e = &f->entry[i];
+        bool any = false;
+        if (first_of_kind(f, e->key[KEY_KIND]) != e)
+            continue;
+        for (bench_key k = KEY_WHAT; k < KEY_COUNT && used < 448; k++) {
+            if (varies[k] || !e->key[k][0])
+                continue;
+            if (!any)
+                used += (size_t)snprintf(text + used, 512 - used, "%s%.16s: ", used ? "; " : "",
+                                         e->key[KEY_KIND]);
+            used += (size_t)snprintf(text + used, 512 - used, "%s%s %.40s", any ? ", " : "",
+                                     keys[k], e->key[k]);
+            any = true;
+        }
+    }
+}
+
+const char *cli_bench_label(const bench_entry *e, const bool varies[KEY_COUNT], char text[512])
+{
+    size_t used = 0;
+    text[0] = '\0';
+    for (bench_key k = KEY_WHAT; k < KEY_COUNT; k++) {
+        const bool again = k != KEY_WHAT && strcmp(e->key[k], e->key[KEY_WHAT]) == 0;
+        if ((!varies || varies[k]) && e->key[k][0] && !again)
+            used += (size_t)snprintf(text + used, 512 - used, "%s%.*s", used ? " " : "",
+                                     k == KEY_WHAT ? 160 : 32, e->key[k]);
+    }
     return text;
 }
 

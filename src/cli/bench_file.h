@@ -54,8 +54,16 @@ const bench_entry *cli_bench_find(const bench_file *f, const bench_entry *like);
 const char *cli_bench_text(const bench_entry *e, const char *name);
 double cli_bench_real(const bench_entry *e, const char *name);
 
-/* "resnet50 train 224 32 fp32": what tells the row from others, without what it does not have. `text`
- * has 512 bytes. */
-const char *cli_bench_label(const bench_entry *e, char text[512]);
+/* The values of a field that is a text over the rows of a file, each once, up to a few. */
+void cli_bench_values(const bench_file *f, const char *field, char text[512]);
+
+/* Which keys tell rows of one kind apart, or kinds: all that have several values, and `what`. */
+void cli_bench_varying(const bench_file *file, size_t files, bool varies[KEY_COUNT]);
+/* "op: size 224, precision fp32; model: opt sgd": those that all rows of a kind have alike. */
+void cli_bench_common(const bench_file *f, const bool varies[KEY_COUNT], char text[512]);
+
+/* "conv2d:32x14x14x256->256,3x3/1 fwd winograd": what tells the row from others, by the keys that vary
+ * (NULL: by all), without those that it does not have. `text` has 512 bytes. */
+const char *cli_bench_label(const bench_entry *e, const bool varies[KEY_COUNT], char text[512]);
 
 #endif

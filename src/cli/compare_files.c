@@ -114,6 +114,8 @@ static int read_files(compared_files *c)
         c->files++;
         code = cli_bench_file_read(c->args->operand[i], &c->file[i]);
     }
+    if (code == CLI_OK)
+        cli_bench_varying(c->file, c->files, c->varies);
     for (size_t i = 1; i < files && code == CLI_OK; i++) {
         compared_pair *p = &c->pair[i - 1];
         p->a = &c->file[0];
@@ -128,30 +130,6 @@ static int read_files(compared_files *c)
 /* Fields that a whole file has alike, as a rule. */
 static const char *const circumstances[] = {"version", "commit",   "device", "driver",  "platform",
                                             "opencl",  "settings", "tuning", "options", "host"};
-
-/* The values of a field over the rows of a file, each once, up to a few. */
-static void list_values(const bench_file *f, const char *field, char text[512])
-{
-    enum { MOST = 4 };
-    const char *seen[MOST] = {NULL};
-    size_t n = 0, used = 0;
-    text[0] = '\0';
-    for (size_t i = 0; i < f->count; i++) {
-        const char *value = cli_bench_text(&f->entry[i], field);
-        size_t k = 0;
-        while (k < n && strcmp(seen[k], value) != 0)
-            k++;
-        if (k < n)
-            continue;
-        if (n == MOST) {
-            snprintf(text + used, 512 - used, ", ...");
-            return;
-        }
-        seen[n++] = value;
-        used += (size_t)snprintf(text + used, 512 - used, "%s%.100s", used ? ", " : "",
-                                 *value ? value : "none");
-    }
-}
 
 /* The values of a key, in the same way. */
 static void list_keys(const bench_file *f, bench_key key, char text[512])
@@ -192,8 +170,8 @@ static void tell_differences(const compared_pair *p, json_t *list)
 {
     char a[512], b[512];
     for (size_t i = 0; i < sizeof circumstances / sizeof *circumstances; i++) {
-        list_values(p->a, circumstances[i], a);
-        list_values(p->b, circumstances[i], b);
+        cli_bench_values(p->a, circumstances[i], a);
+        cli_bench_values(p->b, circumstances[i], b);
         differ(list, circumstances[i], a, b);
     }
     for (bench_key k = KEY_KIND; k < KEY_COUNT; k++) {
@@ -212,7 +190,7 @@ static void tell_only(const bench_file *f, const bench_file *other, json_t *list
         const bench_entry *e = &f->entry[i];
         if (cli_bench_find(other, e))
             continue;
-        cli_bench_label(e, label);
+        cli_bench_label(e, NULL, label);
         if (!list) {
             cli_print("only in %s: %s\n", f->path, label);
             continue;
@@ -225,19 +203,6 @@ static void tell_only(const bench_file *f, const bench_file *other, json_t *list
 }
 
 /* ---- tables ------------------------------------------------------------------------------ */
-
-/* Keys that any row has, without the model where it is what is measured. */
-static void find_columns(const compared_pair *p, bool column[KEY_COUNT])
-{
-    for (bench_key k = 0; k < KEY_COUNT; k++) {
-        column[k] = false;
-        for (size_t i = 0; i < p->rows; i++) {
-            const bench_entry *e = p->row[i].a;
-            const bool again = k == KEY_MODEL && strcmp(e->key[k], e->key[KEY_WHAT]) == 0;
-            column[k] = column[k] || (e->key[k][0] && !again);
-        }
-    }
-}
 
 static void add_times(cli_table *t, const compared_row *r)
 {
@@ -257,12 +222,11 @@ static void add_times(cli_table *t, const compared_row *r)
     cli_table_add(t, "%s", cli_compare_verdict(r));
 }
 
-static bool print_table(const compared_pair *p)
+static bool print_table(const compared_files *f, const compared_pair *p)
 {
-    bool column[KEY_COUNT];
+    const bool *column = f->varies;
     size_t columns = 5;
     cli_table t;
-    find_columns(p, column);
     for (bench_key k = 0; k < KEY_COUNT; k++)
         columns += column[k];
     cli_table_init(&t, columns);
@@ -315,13 +279,17 @@ static void print_counts(const compared_files *f, const compared_pair *p)
 
 static int print_text(const compared_files *f)
 {
+    char common[512];
     for (size_t i = 0; i + 1 < f->files; i++) {
         const compared_pair *p = &f->pair[i];
         if (i)
             cli_print("\n");
         cli_print("A: %s, B: %s\n", p->a->path, p->b->path);
+        cli_bench_common(p->a, f->varies, common);
+        if (*common)
+            cli_print("%s\n", common);
         cli_print("\n");
-        if (!print_table(p))
+        if (!print_table(f, p))
             return CLI_FAILURE;
         cli_print(p->rows ? "\n" : "no row of A is in B\n");
         if (p->rows)
@@ -448,7 +416,7 @@ static int judge_all(const compared_files *f)
             bad++;
             if (how > worst) {
                 worst = how;
-                snprintf(label, sizeof label, "%s", cli_bench_label(r->b, text));
+                snprintf(label, sizeof label, "%s", cli_bench_label(r->b, f->varies, text));
             }
         }
     if (noisy)
@@ -466,6 +434,19 @@ static int judge_all(const compared_files *f)
     return CLI_SLOWER;
 }
 
+static int write_report(const compared_files *c)
+{
+    const char *path = cli_str(c->args, OPT_compare_page);
+    cli_outfile out = {0};
+    if (!path)
+        return CLI_OK;
+    for (size_t i = 0; i < c->files; i++)
+        if (cli_outfile_is_input(path, c->file[i].path))
+            return CLI_USAGE;
+    const int code = cli_outfile_open(&out, path);
+    return code == CLI_OK ? cli_compare_report(c, &out) : code;
+}
+
 int cli_compare_files(const cli_args *args)
 {
     compared_files c = {.args = args};
@@ -477,6 +458,8 @@ int cli_compare_files(const cli_args *args)
             args->operands, args->operands == 1 ? "" : "s");
     else if (read_margin(&c))
         code = read_files(&c);
+    if (code == CLI_OK)
+        code = write_report(&c);
     if (code == CLI_OK) {
         const char *form = cli_str(args, OPT_compare_form);
         code = strcmp(form, "json") == 0  ? print_json(&c)

@@ -4,6 +4,7 @@
 
 #include "bench_file.h"
 #include "options.h"
+#include "outfile.h"
 
 #include <rescl/compare.h>
 
@@ -28,6 +29,7 @@ typedef struct compared_files {
     size_t files;
     compared_pair *pair; /* files - 1 */
     double margin;
+    bool varies[KEY_COUNT]; /* over all files */
 } compared_files;
 
 /* Shares of the processors' time that others may take while a row that is slower or faster is measured. */
@@ -35,6 +37,9 @@ typedef struct compared_files {
 
 /* "same", "faster", "slower", "too noisy", or why B has no times. */
 const char *cli_compare_verdict(const compared_row *r);
+
+/* Writes the page into the file that is open, and closes it. Exit code. */
+int cli_compare_report(const compared_files *c, cli_outfile *out);
 
 /* Files of bench. Exit code: CLI_SLOWER where --fail-above is exceeded. */
 int cli_compare_files(const cli_args *args);

@@ -12,6 +12,8 @@ typedef struct rs_replay_output {
     size_t count;
     double *got;  /* what the device wrote */
     double *want; /* what it should be; NULL: rs_replay_want computes single numbers */
+    double
+        *slack; /* by how much `want` moves where what it is computed from is rounded otherwise */
 } rs_replay_output;
 
 #define RS_REPLAY_OUTPUTS (1 + RS_OP_STATE + RS_OP_WS)
@@ -20,7 +22,7 @@ typedef struct rs_replay {
     const rs_plan *plan; /* borrowed */
     rs_ref ref;
     rs_ref absolute;   /* the same without signs, for ops that compute single numbers */
-    double *owned[32]; /* what these point to */
+    double *owned[96]; /* what these point to */
     size_t nowned;
     rs_replay_output output[RS_REPLAY_OUTPUTS];
     size_t outputs;
@@ -36,7 +38,7 @@ void rs_replay_fini(rs_replay *r);
 /* Number `index` of an output, in double. */
 double rs_replay_want(const rs_replay *r, const rs_replay_output *o, size_t index);
 /* How far number `index` may lie from that, where the output's root mean square is `rms`: rs_tolerance of
- * the largest of the number, of rms, and of a sum of as many terms of random signs as it has. In 16 bits
+ * the larger of the number and of rms, and more where terms cancel. In 16 bits
  * and TF32 implementations may round the factors of their products, too. */
 double rs_replay_tolerance(const rs_replay *r, const rs_replay_output *o, size_t index, double want,
                            double rms);

@@ -25,6 +25,7 @@ run compare a.jsonl b.jsonl
 want_code 0
 want_out "1 slower"
 grep -qE '\| two .*\| 1\.018 \| 1\.218 \| 1\.195 .*\| slower' out || fail "expected the slower row"
+want_out "op: model resnet8, pass fwd, impl direct, precision fp32, size 32, batch 4"
 want_out "differs in version: 1 | 1, 2"
 want_out "only in b.jsonl: four"
 run compare a.jsonl b.jsonl --fail-above 5%
@@ -46,6 +47,17 @@ want_code 0
 want_no_out
 grep -q '"verdict": "slower"' out.json || fail "expected a verdict in the file"
 grep -q '"what": "version"' out.json || fail "expected the difference in the file"
+
+run compare a.jsonl b.jsonl --report page.html
+want_code 0
+want_out "1 slower"
+for text in '<!DOCTYPE html>' 'B beside A' 'B / A' 'All rows of a kind: op: model' '1 of 2 rows are slower'; do
+    grep -qiF "$text" page.html || fail "expected '$text' in the page"
+done
+grep -qE '(src|href)="?http|<script' page.html && fail "expected a page that stands alone"
+run compare a.jsonl b.jsonl --report a.jsonl
+want_code 2
+grep -q samples_ms a.jsonl || fail "expected the input to be left alone"
 
 # What was measured while others had the processors says nothing of what became slower.
 row one "$slow" ', "others": 0.4' >d.jsonl
