@@ -12,6 +12,7 @@
  *     data.h      images, and datasets: folders, files, built-in ones, arrays of your own
  *     train.h     train (run, or step in your own loop), evaluate, predict
  *     scores.h    what an evaluation found: confusion, precision and recall, calibration
+ *     report.h    a run's folder as a page to look at
  *     option.h    what a training option is, for programs that show or set them by name
  *     weights.h   weights of other libraries, read and written
  *     bench.h     measure models, operations and a device's limits
@@ -66,6 +67,7 @@
 #include <rescl/model.h>
 #include <rescl/option.h>
 #include <rescl/precision.h>
+#include <rescl/report.h>
 #include <rescl/scores.h>
 #include <rescl/status.h>
 #include <rescl/train.h>

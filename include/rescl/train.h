@@ -68,6 +68,8 @@ typedef struct rescl_train_options {
         *lr_table; /**< of the schedule "table": "1:0.1, 31:0.01", rates from an epoch on, which
                             * counts from 1 behind the warm-up; of the head, the body's in proportion */
     rescl_option_value further[64]; /**< goes on where `more` is full */
+    bool tensorboard;               /**< true: the run folder gets TensorBoard's events */
+    bool report; /**< true: it gets report.html at the end, and the images in it */
     /* New members are appended here, so that structs of older callers keep their layout. */
 } rescl_train_options;
 

@@ -3,6 +3,7 @@
 #include "text.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -111,7 +112,8 @@ static const char style[] =
     "--s5:#8ecbf0;--s6:#b8b8b8;--s7:#b992f0;--good:#3fb950;--bad:#ff7b72}}\n"
     "*{box-sizing:border-box}\n"
     "body{margin:0 auto;max-width:60rem;padding:1rem;background:var(--bg);color:var(--fg);"
-    "font:1rem/1.5 system-ui,sans-serif;overflow-wrap:anywhere}\n"
+    "font:1rem/1.5 system-ui,sans-serif;overflow-wrap:break-word}h1,dd,figcaption,pre,tbody "
+    "th,li{overflow-wrap:anywhere}\n"
     "h1{font-size:1.6rem;line-height:1.25}h2{font-size:1.25rem;margin:2.5rem 0 .5rem;"
     "border-bottom:1px solid var(--line)}h3{font-size:1rem;margin:1.5rem 0 .5rem}\n"
     "p{max-width:44rem;margin:.5rem 0}\n"
@@ -301,10 +303,21 @@ void rs_html_row_end(rs_html *h)
     fputs("</tr>\n", h->f);
 }
 
+/* "-1.5e-05", "3.2 ms", "12 %", but no version such as "3.1-2" and no "1.2.3". */
+static bool is_number(const char *text)
+{
+    const char *digits = text + strspn(text, "+-<>= ");
+    const char *end = digits + strspn(digits, "0123456789,");
+    end += *end == '.';
+    end += strspn(end, "0123456789");
+    if (*end == 'e')
+        end += 1 + strspn(end + 1, "+-0123456789");
+    return *digits >= '0' && *digits <= '9' && (!*end || *end == ' ' || *end == '%');
+}
+
 static void put_cell(rs_html *h, const char *text)
 {
-    const char *digits = text + strspn(text, "+-<>=. ");
-    if (*digits >= '0' && *digits <= '9')
+    if (is_number(text))
         fputs("<td class=\"n\">", h->f);
     else
         fputs("<td>", h->f);

@@ -54,7 +54,7 @@ void rs_html_facts(rs_html *h);
 void rs_html_fact(rs_html *h, const char *term, const char *fmt, ...) RESCL_PRINTF(3, 4);
 void rs_html_facts_end(rs_html *h);
 
-/* A table. The first column heads its rows; cells that begin as numbers are aligned to the right; an
+/* A table. The first column heads its rows; numbers, also with a unit, are aligned to the right; an
  * empty cell is shown as a dash. */
 void rs_html_table(rs_html *h, const char *caption, const char *const *heads, size_t columns);
 void rs_html_row(rs_html *h, const char *const *cells, size_t columns);

@@ -323,3 +323,38 @@ size_t rs_escape(const char *text, const char *keep, char *out)
     *to = '\0';
     return (size_t)(to - out);
 }
+
+char *rs_shell_quote(const char *word)
+{
+    if (*word && !word[strspn(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                    "0123456789_-+=:,./@%")])
+        return strdup(word);
+    char *quoted = malloc(4 * strlen(word) + 4), *out = quoted;
+    if (!quoted)
+        return NULL;
+    if (rs_has_control(word)) {
+        out += sprintf(out, "$'");
+        for (; *word; word++) {
+            const unsigned char c = (unsigned char)*word;
+            out += sprintf(out,
+                           c < 0x20 || c >= 0x7f ? "\\x%02x"
+                           : strchr("'\\", c)    ? "\\%c"
+                                                 : "%c",
+                           c);
+        }
+        memcpy(out, "'", 2);
+        return quoted;
+    }
+    *out++ = '\'';
+    for (; *word; word++) {
+        if (*word == '\'') {
+            memcpy(out, "'\\''", 4);
+            out += 4;
+        } else {
+            *out++ = *word;
+        }
+    }
+    *out++ = '\'';
+    *out = '\0';
+    return quoted;
+}

@@ -62,4 +62,8 @@ bool rs_has_control(const char *text);
 #define RS_ESCAPED(len) (4 * (len) + 1)
 size_t rs_escape(const char *text, const char *keep, char *out);
 
+/* A word for a shell, in quotes where it needs them; control characters as $'\x1b'. Heap; NULL when
+ * memory is short. */
+char *rs_shell_quote(const char *word);
+
 #endif

@@ -571,6 +571,8 @@ static int report(run *r)
     if (!r->epoch.epochs)
         cli_note("nothing was left to do: the run had reached its last epoch or step");
     cli_print("run       %s\n", r->folder);
+    if (r->options.report)
+        cli_print("report    %s/report.html\n", r->folder);
     cli_print("weights   %s\n", weights);
     char *quoted = cli_shell_quote(weights), *data = data_flags(r);
     if (quoted && data)

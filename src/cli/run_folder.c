@@ -200,37 +200,8 @@ char *cli_weights_of(const char *weights)
 
 char *cli_shell_quote(const char *word)
 {
-    if (*word && !word[strspn(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                    "0123456789_-+=:,./@%")])
-        return cli_format("%s", word);
-    char *quoted = malloc(4 * strlen(word) + 4), *out = quoted;
-    if (!quoted) {
+    char *quoted = rs_shell_quote(word);
+    if (!quoted)
         cli_short_of_memory();
-        return NULL;
-    }
-    if (rs_has_control(word)) {
-        out += sprintf(out, "$'");
-        for (; *word; word++) {
-            const unsigned char c = (unsigned char)*word;
-            out += sprintf(out,
-                           c < 0x20 || c >= 0x7f ? "\\x%02x"
-                           : strchr("'\\", c)    ? "\\%c"
-                                                 : "%c",
-                           c);
-        }
-        memcpy(out, "'", 2);
-        return quoted;
-    }
-    *out++ = '\'';
-    for (; *word; word++) {
-        if (*word == '\'') {
-            memcpy(out, "'\\''", 4);
-            out += 4;
-        } else {
-            *out++ = *word;
-        }
-    }
-    *out++ = '\'';
-    *out = '\0';
     return quoted;
 }

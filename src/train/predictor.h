@@ -27,4 +27,8 @@ rescl_status rs_predictor_settle(rescl_predictor *p, size_t count, float *probs)
 /* A batch that was sent before its turn is not asked for. */
 void rs_predictor_forget(rescl_predictor *p);
 
+/* The map of one image, as high and wide as the graph's features: see rescl_predictor_saliency. */
+rescl_status rs_grad_cam(const rs_graph *g, const rs_weights *w, const float *features,
+                         size_t class_index, float *map) RESCL_CHECK;
+
 #endif

@@ -66,27 +66,38 @@ out:
     return st;
 }
 
+rescl_status rs_grad_cam(const rs_graph *g, const rs_weights *w, const float *features,
+                         size_t class_index, float *map)
+{
+    rescl_status st = RESCL_OK;
+    const rs_shape *shape = &g->value[g->features].shape;
+    const size_t pixels = shape->dim[1] * shape->dim[2], channels = shape->dim[3];
+    double *diff = NULL;
+
+    RS_OOM(diff = calloc(pixels * channels, sizeof *diff));
+    RS_TRY(rs_head_gradient(g, w, features, class_index, NULL, diff));
+    RS_TRY(weigh(features, diff, pixels, channels, map));
+out:
+    free(diff);
+    return st;
+}
+
 rescl_status rescl_predictor_saliency(rescl_predictor *p, size_t index, size_t class_index,
                                       float *map)
 {
     rescl_status st = RESCL_OK;
     const rescl_model *m = p->model;
     float *features = NULL;
-    double *diff = NULL;
     rs_tensor all;
     RS_TRY(find_map(p, &all));
     RS_FAIL_IF(index >= p->count, RESCL_ERR_ARG,
                "there is no image %zu, the last prediction was of %zu", index, p->count);
-    const size_t pixels = all.shape.dim[1] * all.shape.dim[2], channels = all.shape.dim[3];
-    const size_t count = pixels * channels;
+    const size_t count = all.shape.dim[1] * all.shape.dim[2] * all.shape.dim[3];
     RS_OOM(features = malloc(count * sizeof *features));
-    RS_OOM(diff = calloc(count, sizeof *diff));
     RS_TRY(rs_tensor_read(p->replica->dev, &all, index * count, count, features));
-    RS_TRY(rs_head_gradient(m->graph, &m->weights, features, class_index, NULL, diff));
-    RS_TRY(weigh(features, diff, pixels, channels, map));
+    RS_TRY(rs_grad_cam(m->graph, &m->weights, features, class_index, map));
 out:
     free(features);
-    free(diff);
     return st;
 }
 

@@ -258,6 +258,18 @@ rescl_status rs_team_evaluate(rs_team *t, const rs_batch *batch, rs_loader *ahea
     return run_batch(t, RS_MODE_EVAL, batch, ahead, 0, 0, out);
 }
 
+rescl_status rs_team_features(rs_team *t, size_t index, float *features)
+{
+    rescl_status st = RESCL_OK;
+    const rs_tensor map = t->last ? rs_net_features(t->last) : (rs_tensor){0};
+
+    RS_FAIL_IF(!map.buf, RESCL_ERR_UNSUPPORTED, "the network has no map to explain it by");
+    const size_t count = map.shape.dim[1] * map.shape.dim[2] * map.shape.dim[3];
+    RS_TRY(rs_tensor_read(t->replica->dev, &map, index * count, count, features));
+out:
+    return st;
+}
+
 rescl_status rs_team_find_nonfinite(rs_team *t, const char **layer)
 {
     *layer = NULL;

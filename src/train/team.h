@@ -62,6 +62,10 @@ rescl_status rs_team_evaluate(rs_team *t, const rs_batch *batch, rs_loader *ahea
     RESCL_CHECK;
 void rs_team_forget(rs_team *t);
 
+/* What the last batch's image `index` has of the graph's features, in inference: see rs_head_gradient.
+ * RESCL_ERR_UNSUPPORTED for a network without them. */
+rescl_status rs_team_features(rs_team *t, size_t index, float *features) RESCL_CHECK;
+
 /* Of the last batch, whose loss is not finite, with the weights as they are now: the first layer
  * whose output, or else the first parameter or gradient, holds NaN or infinity; NULL without a last
  * batch. RESCL_ERR_DEVICE when the device is to blame. Slow. */

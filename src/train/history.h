@@ -1,0 +1,46 @@
+/* What a run folder holds of a run, read again. */
+#ifndef RS_HISTORY_H
+#define RS_HISTORY_H
+
+#include <jansson.h>
+#include <rescl/status.h>
+#include <stddef.h>
+
+/* The columns of results.csv. */
+typedef enum rs_history_column {
+    RS_HISTORY_EPOCH,
+    RS_HISTORY_TIME,
+    RS_HISTORY_TRAIN_LOSS,
+    RS_HISTORY_TRAIN_TOP1,
+    RS_HISTORY_EVAL_LOSS,
+    RS_HISTORY_EVAL_TOP1,
+    RS_HISTORY_LR,
+    RS_HISTORY_IMG_S,
+    RS_HISTORY_DATA_WAIT,
+    RS_HISTORY_MEMORY,
+    RS_HISTORY_COLUMNS
+} rs_history_column;
+
+typedef struct rs_history {
+    char *folder, *name;                /* name: the folder's last part */
+    size_t epochs;                      /* rows of results.csv */
+    double *column[RS_HISTORY_COLUMNS]; /* (epochs); NaN where there is nothing */
+    json_t *env, *evaluation, *test; /* env.json, evaluation.json, evaluation-test.json; or NULL */
+    json_t *about;                   /* report.json, or NULL */
+    char *args;                      /* args.ini, or NULL */
+} rs_history;
+
+/* RESCL_ERR_NOT_FOUND if the folder is that of no run: it has neither env.json nor results.csv. */
+rescl_status rs_history_read(const char *folder, rs_history *out) RESCL_CHECK;
+void rs_history_fini(rs_history *h);
+
+/* The row of the best epoch: of the highest accuracy of evaluation and then the least loss, or without
+ * evaluations of the least loss in training; SIZE_MAX if there is none. */
+size_t rs_history_best(const rs_history *h);
+
+/* "loss" of {"loss": 1}; NaN where there is no such number. A path such as "macro.f1" goes deeper. */
+double rs_json_number(const json_t *object, const char *path);
+/* The same of text; "" where there is none. */
+const char *rs_json_string(const json_t *object, const char *path);
+
+#endif

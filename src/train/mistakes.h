@@ -1,0 +1,28 @@
+/* The mistakes of a run's best evaluation as images: which they are, and what spoke for them. */
+#ifndef RS_MISTAKES_H
+#define RS_MISTAKES_H
+
+#include "watch.h"
+
+#include <jansson.h>
+
+#define RS_WORST_MISTAKES 8 /* of the largest loss */
+#define RS_PAIR_MISTAKES  4 /* one for each of the most confused pairs that has none among them */
+
+typedef struct rs_mistakes {
+    size_t count;
+    rescl_image_scores image[RS_WORST_MISTAKES + RS_PAIR_MISTAKES];
+} rs_mistakes;
+
+/* Those of the run's scores. */
+rescl_status rs_mistakes_choose(const rescl_scores *scores, rs_mistakes *out) RESCL_CHECK;
+
+/* Writes images/mistake-1.png and so on to the run folder: the network's input and beside it the Grad-CAM
+ * map for the prediction by the weights in weights/best.safetensors, or the input alone for networks
+ * whose maps are too small. Appends an object for each to `list`: file, path, label, prediction,
+ * probability, loss. *layer is that of the map, borrowed from the graph, or NULL. The team's weights are
+ * those that it had. */
+rescl_status rs_mistakes_write(const rs_mistakes *m, const rs_run_info *run, json_t *list,
+                               const char **layer) RESCL_CHECK;
+
+#endif

@@ -1,0 +1,118 @@
+/* predictions.csv of the run folder: what each image of the best evaluation was taken for; and
+ * evaluation.json, its scores by class. What is measured at the end of a run, on other images, has
+ * files of its own: predictions-test.csv and evaluation-test.json. */
+#include "csv.h"
+#include "dataset.h"
+#include "error.h"
+#include "evaluationfile.h"
+#include "netmodel.h"
+#include "path.h"
+#include "watch.h"
+
+#include <stdlib.h>
+
+#define HEADER "path,label,prediction,probability,loss\n"
+
+typedef struct predictions {
+    const rs_run_info *run;
+    char *table, *summary; /* paths */
+} predictions;
+
+static void free_predictions(predictions *p)
+{
+    if (!p)
+        return;
+    free(p->table);
+    free(p->summary);
+    free(p);
+}
+
+static rescl_status open_predictions(const rs_run_info *run, void **self)
+{
+    rescl_status st = RESCL_OK;
+    predictions *p = NULL;
+    const char *of = run->train_set ? "" : "-", *split = "";
+
+    if (!run->folder || !run->scores)
+        goto out;
+    if (!run->train_set)
+        split = rescl_dataset_split(run->eval_set);
+    RS_OOM(p = calloc(1, sizeof *p));
+    p->run = run;
+    RS_OOM(p->table = rs_strf("%s/predictions%s%s.csv", run->folder, of, split));
+    RS_OOM(p->summary = rs_strf("%s/evaluation%s%s.json", run->folder, of, split));
+    *self = p, p = NULL;
+out:
+    free_predictions(p);
+    return st;
+}
+
+/* Images without files of their own are called by their place in the set. */
+static rescl_status append_image(rs_str *table, const rs_run_info *run,
+                                 const rescl_image_scores *image)
+{
+    rescl_status st = RESCL_OK;
+    const rescl_dataset *set = run->eval_set;
+    char *const *name = run->model->class_name;
+    char *place = NULL;
+    const char *path =
+        set->format->path ? set->format->path(set, rs_dataset_index(set, image->sample)) : NULL;
+    rs_str row = {0};
+
+    if (!path)
+        RS_OOM(place = rs_strf("%zu", image->sample));
+    RS_TRY(rs_csv_append_text(&row, path ? path : place));
+    RS_TRY(rs_csv_append_text(&row, name[image->label]));
+    RS_TRY(rs_csv_append_text(&row, name[image->prediction]));
+    RS_TRY(rs_csv_append(&row, image->probability, "%.6g"));
+    RS_TRY(rs_csv_append(&row, image->loss, "%.6g"));
+    RS_TRY(rs_str_appendf(table, "%s\n", row.text));
+out:
+    rs_str_fini(&row);
+    free(place);
+    return st;
+}
+
+static rescl_status write_predictions(const predictions *p, uint64_t epoch)
+{
+    rescl_status st = RESCL_OK;
+    rescl_image_scores image;
+    rs_str table = {0};
+
+    RS_TRY(rs_str_append(&table, HEADER));
+    for (size_t i = 0; rescl_scores_image(p->run->scores, i, &image); i++)
+        RS_TRY(append_image(&table, p->run, &image));
+    RS_TRY(rs_file_write(p->table, table.text, table.len));
+    RS_TRY(rs_evaluation_write(p->summary, p->run, epoch));
+out:
+    rs_str_fini(&table);
+    return st;
+}
+
+/* The weights of this epoch are those in best.safetensors. */
+static rescl_status write_best(void *self, const rescl_epoch_event *e, bool *stop)
+{
+    rescl_status st = RESCL_OK;
+
+    (void)stop;
+    if (e->best && e->eval.samples > 0)
+        RS_TRY(write_predictions(self, e->epoch + 1));
+out:
+    return st;
+}
+
+static rescl_status close_predictions(void *self, rescl_status st)
+{
+    predictions *p = self;
+    rescl_status closed = RESCL_OK;
+
+    if (st == RESCL_OK && !p->run->train_set)
+        closed = write_predictions(p, 0);
+    free_predictions(p);
+    return closed;
+}
+
+const rs_watcher rs_watcher_predictions_csv = {.name = "predictions_csv",
+                                               .open = open_predictions,
+                                               .epoch = write_best,
+                                               .close = close_predictions};

@@ -1,0 +1,165 @@
+/* A page that compares runs. */
+#include "reportpart.h"
+
+#include "chart.h"
+#include "error.h"
+#include "path.h"
+
+#include <math.h>
+#include <rescl/report.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct runs {
+    rs_history run[RESCL_REPORT_RUNS];
+    size_t count;
+} runs;
+
+static double at(const rs_history *run, rs_history_column column, size_t row)
+{
+    return row < run->epochs ? run->column[column][row] : (double)NAN;
+}
+
+static void put_summary(rs_html *h, const runs *r)
+{
+    static const char *const heads[] = {
+        "run", "network",           "epochs",        "best epoch",      "accuracy", "loss",
+        "F1",  "calibration error", "test accuracy", "images a second", "time",     "device"};
+    char text[32];
+
+    rs_html_section(h, "Results");
+    rs_html_table(h, "The runs at their best epoch", heads, RS_COUNT(heads));
+    for (size_t i = 0; i < r->count; i++) {
+        const rs_history *run = &r->run[i];
+        const size_t best = rs_history_best(run), last = run->epochs ? run->epochs - 1 : SIZE_MAX;
+        rs_html_row_begin(h, run->folder);
+        rs_html_cell(h, "%s", rs_json_string(run->env, "model"));
+        rs_html_cell(h, "%zu", run->epochs);
+        rs_report_cell(h, at(run, RS_HISTORY_EPOCH, best));
+        rs_report_cell(h, at(run, RS_HISTORY_EVAL_TOP1, best));
+        rs_report_cell(h, at(run, RS_HISTORY_EVAL_LOSS, best));
+        rs_report_cell(h, rs_json_number(run->evaluation, "macro.f1"));
+        rs_report_cell(h, rs_json_number(run->evaluation, "ece"));
+        rs_report_cell(h, rs_json_number(run->test, "top1"));
+        rs_report_cell(h, at(run, RS_HISTORY_IMG_S, last));
+        rs_html_cell(h, "%s", rs_report_time(at(run, RS_HISTORY_TIME, last), text));
+        rs_html_cell(h, "%s", rs_json_string(run->env, "device.name"));
+        rs_html_row_end(h);
+    }
+    rs_html_table_end(h);
+    rs_html_section_end(h);
+}
+
+static void put_curve(rs_html *h, const runs *r, const char *title, const char *y_name,
+                      rs_history_column column)
+{
+    rs_series series[RESCL_REPORT_RUNS] = {{0}};
+
+    for (size_t i = 0; i < r->count; i++)
+        series[i] = (rs_series){.name = r->run[i].name,
+                                .x = r->run[i].column[RS_HISTORY_EPOCH],
+                                .y = r->run[i].column[column],
+                                .count = r->run[i].epochs,
+                                .exact = column == RS_HISTORY_LR};
+    const rs_chart c = {.title = title,
+                        .about =
+                            "A line for each run by epoch; the numbers are in the table below.",
+                        .x_name = "epoch",
+                        .y_name = y_name,
+                        .y_from_zero = column != RS_HISTORY_LR,
+                        .series = series,
+                        .count = r->count};
+    rs_chart_draw(h, &c);
+}
+
+/* The numbers and texts that env.json has of the options, as text. */
+static const char *option_text(const rs_history *run, const char *name, char out[32])
+{
+    const json_t *value = json_object_get(json_object_get(run->env, "options"), name);
+
+    if (json_is_string(value))
+        return json_string_value(value);
+    if (json_is_boolean(value))
+        return json_is_true(value) ? "true" : "false";
+    return json_is_number(value) ? rs_report_number(json_number_value(value), out) : "";
+}
+
+static bool differ(const runs *r, const char *name)
+{
+    char first[32], other[32];
+
+    for (size_t i = 1; i < r->count; i++)
+        if (strcmp(option_text(&r->run[0], name, first), option_text(&r->run[i], name, other)) != 0)
+            return true;
+    return false;
+}
+
+static void put_options(rs_html *h, const runs *r)
+{
+    const char *heads[RESCL_REPORT_RUNS + 1] = {"option"}, *key;
+    json_t *options = json_object_get(r->run[0].env, "options"), *value;
+    size_t rows = 0;
+    char text[32];
+
+    for (size_t i = 0; i < r->count; i++)
+        heads[i + 1] = r->run[i].name;
+    rs_html_section(h, "What differs");
+    rs_html_table(h, "Options that are not the same in all runs", heads, r->count + 1);
+    json_object_foreach(options, key, value)
+    {
+        if (!differ(r, key) || strcmp(key, "output_dir") == 0 || strcmp(key, "resume") == 0)
+            continue;
+        rs_html_row_begin(h, key);
+        for (size_t i = 0; i < r->count; i++)
+            rs_html_cell(h, "%s", option_text(&r->run[i], key, text));
+        rs_html_row_end(h);
+        rows++;
+    }
+    rs_html_table_end(h);
+    if (rows == 0)
+        rs_html_p(h, "The options of training are the same.");
+    rs_html_section_end(h);
+}
+
+static void put_page(rs_html *h, const runs *r)
+{
+    rs_html_begin(h, "Runs compared");
+    put_summary(h, r);
+    rs_html_section(h, "Curves");
+    put_curve(h, r, "Loss of evaluation", "loss", RS_HISTORY_EVAL_LOSS);
+    put_curve(h, r, "Accuracy of evaluation", "accuracy", RS_HISTORY_EVAL_TOP1);
+    put_curve(h, r, "Loss of training", "loss", RS_HISTORY_TRAIN_LOSS);
+    put_curve(h, r, "Accuracy of training", "accuracy", RS_HISTORY_TRAIN_TOP1);
+    put_curve(h, r, "Learning rate", "rate", RS_HISTORY_LR);
+    put_curve(h, r, "Speed", "images a second", RS_HISTORY_IMG_S);
+    rs_html_section_end(h);
+    put_options(h, r);
+    rs_html_end(h);
+}
+
+rescl_status rescl_report_compare(const char *const *folders, size_t count, const char *path)
+{
+    rescl_status st = RESCL_OK;
+    runs *r = NULL;
+    rs_html h = {0};
+    char *page = NULL;
+    size_t bytes = 0;
+
+    RS_FAIL_IF(count < 2 || count > RESCL_REPORT_RUNS, RESCL_ERR_ARG,
+               "%zu runs to compare: expected 2 to %d", count, RESCL_REPORT_RUNS);
+    RS_OOM(r = calloc(1, sizeof *r));
+    for (; r->count < count; r->count++)
+        RS_TRY(rs_history_read(folders[r->count], &r->run[r->count]));
+    RS_OOM(h.f = open_memstream(&page, &bytes));
+    put_page(&h, r);
+    RS_TRY(rs_report_close(&h));
+    RS_TRY(rs_file_write(path, page, bytes));
+out:
+    if (h.f)
+        fclose(h.f);
+    free(page);
+    for (size_t i = 0; r && i < r->count; i++)
+        rs_history_fini(&r->run[i]);
+    free(r);
+    return st;
+}

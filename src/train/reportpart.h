@@ -1,0 +1,22 @@
+/* What the pages of one run and of several have in common. */
+#ifndef RS_REPORTPART_H
+#define RS_REPORTPART_H
+
+#include "history.h"
+#include "html.h"
+
+/* "0.9321", "1.5e-05"; "" for NaN. Returns `out`. */
+const char *rs_report_number(double x, char out[32]);
+/* A cell with it. */
+void rs_report_cell(rs_html *h, double x);
+/* "1 h 02 min", "2 min 03 s", "7.1 s"; "" for NaN. */
+const char *rs_report_time(double seconds, char out[32]);
+
+/* The section of an evaluation.json; nothing of NULL. */
+rescl_status rs_report_evaluation(rs_html *h, const json_t *evaluation, const char *heading)
+    RESCL_CHECK;
+
+/* Closes the stream of a page, which may have been short of memory. */
+rescl_status rs_report_close(rs_html *h) RESCL_CHECK;
+
+#endif

@@ -1,0 +1,271 @@
+/* What a run leaves to be looked at, and the pages that are made of it. */
+#include "testing.h"
+
+#include "path.h"
+#include "str.h"
+#include "train_support.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static char *read_in(const char *folder, const char *name, size_t *bytes)
+{
+    char *text;
+    size_t count;
+    assert_ok(rs_file_read(rs_test_path("%s/%s", folder, name), 1 << 24, &text, &count));
+    if (bytes)
+        *bytes = count;
+    return text;
+}
+
+static void want(const char *page, const char *text)
+{
+    if (!strstr(page, text))
+        fail_msg("expected '%s' in the page", text);
+}
+
+/* Nothing is run, loaded or left open. */
+static void check_page(const char *page)
+{
+    static const char *const none[] = {"<script", "http:", "https:", ">nan", ">inf", "nan "};
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++)
+        if (strstr(page, none[i]))
+            fail_msg("'%s' in the page: %.60s", none[i], strstr(page, none[i]));
+    want(page, "<!DOCTYPE html>");
+    want(page, "</html>");
+}
+
+static size_t count_lines(const char *text)
+{
+    size_t lines = 0;
+    for (; (text = strchr(text, '\n')) != NULL; text++)
+        lines++;
+    return lines;
+}
+
+static void is_left_by_a_run(void **state)
+{
+    (void)state;
+    train_run r = {.options = train_options(rs_test_dir)};
+    size_t bytes, again_bytes;
+    r.options.epochs = 2;
+    train_do(&r);
+    assert_ok(r.status);
+    char *page = read_in(rs_test_dir, "report.html", &bytes);
+    check_page(page);
+    want(page, "Confusion matrix");
+    want(page, "Calibration");
+    want(page, "Precision and recall");
+    want(page, "Grad-CAM, of layer ");
+    want(page, "alt=\"Training images, resized and augmented\"");
+    want(page, "Images of each class");
+    want(page, "handsigns: 40 images to train, 20 to evaluate");
+    assert_null(strstr(page, "interrupted"));
+    char *predictions = read_in(rs_test_dir, "predictions.csv", NULL);
+    assert_int_equal(count_lines(predictions), TEST_EVAL_SAMPLES + 1);
+    assert_int_equal(strncmp(predictions, "path,label,prediction,probability,loss\n0,", 41), 0);
+    /* The same page from the same folder. */
+    assert_ok(rescl_report_write(rs_test_dir, NULL));
+    char *again = read_in(rs_test_dir, "report.html", &again_bytes);
+    assert_string_equal(page, again);
+    free(page);
+    free(again);
+    free(predictions);
+}
+
+static void says_that_it_was_interrupted(void **state)
+{
+    (void)state;
+    train_run r = {.options = train_options(rs_test_dir), .stop = STOP_AT_STEP, .stop_step = 4};
+    train_do(&r);
+    assert_int_equal(r.status, RESCL_ERR_INTERRUPTED);
+    char *page = read_in(rs_test_dir, "report.html", NULL);
+    check_page(page);
+    want(page, "This run was interrupted after 1 of 3 epochs");
+    free(page);
+    r = (train_run){.options = train_options(rs_test_dir)};
+    r.options.resume = rs_test_dir;
+    train_do(&r);
+    assert_ok(r.status);
+    page = read_in(rs_test_dir, "report.html", NULL);
+    assert_null(strstr(page, "interrupted"));
+    want(page, " of 3</bdi>");
+    free(page);
+}
+
+static void is_an_option(void **state)
+{
+    (void)state;
+    train_run r = {.options = train_options(rs_test_dir)};
+    r.options.epochs = 1;
+    r.options.report = false;
+    train_do(&r);
+    assert_ok(r.status);
+    size_t bytes;
+    char *text;
+    assert_fails(rs_file_read(rs_test_path("%s/report.html", rs_test_dir), 1 << 20, &text, &bytes),
+                 RESCL_ERR_NOT_FOUND, "report.html");
+}
+
+/* The weights that spoke for mistakes are those of the best epoch; the trainer keeps the last. */
+static void leaves_the_weights_alone(void **state)
+{
+    (void)state;
+    rescl_dataset *train = rs_test_hands("train", TEST_SAMPLES, 0),
+                  *eval = rs_test_hands("test", TEST_EVAL_SAMPLES, 0);
+    rescl_model *model = rs_test_model();
+    rescl_train_options o = train_options(rs_test_dir);
+    rescl_trainer *trainer = NULL;
+    rescl_parameter_info info;
+    o.lr = 0.02; /* the best epoch is hardly the last */
+    o.epochs = 4;
+    assert_ok(rescl_trainer_create(rs_test_device(), model, train, eval, &o, &trainer));
+    assert_ok(rescl_trainer_run(trainer, NULL));
+    for (size_t i = 0; rescl_model_get_parameter_info(model, i, &info); i++) {
+        float *now = calloc(info.count, sizeof *now), *then = calloc(info.count, sizeof *then);
+        assert_true(now && then);
+        assert_ok(rescl_trainer_get_parameter(trainer, info.name, now, info.count));
+        assert_ok(rescl_model_get_parameter(model, info.name, then, info.count));
+        assert_memory_equal(now, then, info.count * sizeof *now);
+        free(now);
+        free(then);
+    }
+    rescl_trainer_destroy(trainer);
+    rescl_model_destroy(model);
+    rescl_dataset_close(train);
+    rescl_dataset_close(eval);
+}
+
+/* ---- pages of files ----------------------------------------------------------------------- */
+
+static void write_in(const char *name, const char *text)
+{
+    assert_ok(rs_file_write(rs_test_path("%s/%s", rs_test_dir, name), text, strlen(text)));
+}
+
+#define EPOCHS  300
+#define CLASSES 1000
+
+static void write_results(void)
+{
+    rs_str s = {0};
+    assert_ok(rs_str_append(
+        &s, "epoch,time,train_loss,train_top1,eval_loss,eval_top1,lr,img_s,data_wait,mem_mib\n"));
+    for (int i = 1; i <= EPOCHS; i++)
+        assert_ok(rs_str_appendf(&s, "%d,%d.5,%g,0.5,,,0.001,100,0.1,20\n", i, i, 2.0 / i));
+    write_in("results.csv", s.text);
+    rs_str_fini(&s);
+}
+
+/* An evaluation.json of names that mean harm, or trouble. */
+static void write_evaluation(void)
+{
+    static const char *const names[] = {
+        "<script>alert(1)</script>", "\\\"><img src=x onerror=alert(1)>",
+        "\xd7\xa9\xd7\x9c\xd7\x95\xd7\x9d", "it's", "\\u202eturned"};
+    rs_str s = {0};
+    assert_ok(rs_str_append(&s, "{\"epoch\":3,\"split\":\"val\",\"images\":50000,\"top1\":0.5,"
+                                "\"macro\":{\"f1\":0.5},\"confusion\":["));
+    for (int i = 0; i < 20000; i++)
+        assert_ok(rs_str_appendf(&s, "%s[%d,%d,2]", i ? "," : "", i % CLASSES, i * 7919 % CLASSES));
+    assert_ok(rs_str_append(&s,
+                            "],\"confused\":[[0,1,9],[5000,2,1]],\"calibration\":[[0,1,5,0.5,0.6]],"
+                            "\"classes\":["));
+    for (size_t i = 0; i < CLASSES; i++)
+        assert_ok(rs_str_appendf(&s,
+                                 "%s{\"name\":\"%s%0200zu\",\"support\":50,\"precision\":0.25,"
+                                 "\"recall\":1,\"f1\":0.4,\"average_precision\":null}",
+                                 i ? "," : "", i < 5 ? names[i] : "", i));
+    assert_ok(rs_str_append(&s, "]}"));
+    write_in("evaluation.json", s.text);
+    rs_str_fini(&s);
+}
+
+static void stays_small_and_harmless(void **state)
+{
+    (void)state;
+    size_t bytes;
+    write_results();
+    write_evaluation();
+    write_in("env.json", "{\"model\":\"resnet50\",\"options\":{\"epochs\":400}}");
+    write_in("args.ini", "[model]\nmodel = <b>x</b> ; flag --model\n");
+    assert_ok(rescl_report_write(rs_test_dir, NULL));
+    char *page = read_in(rs_test_dir, "report.html", &bytes);
+    check_page(page);
+    assert_in_range(bytes, 100000, 5000000);
+    assert_null(strstr(page, "<img src=x"));
+    assert_null(strstr(page, "\xe2\x80\xae"));
+    want(page, "&lt;script&gt;alert(1)&lt;/script&gt;");
+    want(page, "<bdi>\xd7\xa9\xd7\x9c\xd7\x95\xd7\x9d");
+    want(page, "&lt;b&gt;x&lt;/b&gt;");
+    want(page, "This run has done 300 of 400 epochs: it is still running, or it was killed.");
+    want(page, "Neighbouring classes are summed");
+    free(page);
+}
+
+static void refuses_other_folders(void **state)
+{
+    (void)state;
+    assert_fails(rescl_report_write(rs_test_dir, NULL), RESCL_ERR_NOT_FOUND,
+                 "not the folder of a run", "results.csv");
+    assert_fails(rescl_report_write(rs_test_path("%s/none", rs_test_dir), NULL),
+                 RESCL_ERR_NOT_FOUND, "no such folder");
+    write_in("env.json", "[1, 2");
+    assert_fails(rescl_report_write(rs_test_dir, NULL), RESCL_ERR_FORMAT, "env.json", "JSON");
+}
+
+/* Damaged files are an error or leave something out; none is believed. */
+static void survives_odd_files(void **state)
+{
+    (void)state;
+    write_in("env.json", "{\"model\":7,\"options\":[],\"device\":{\"name\":{}}}");
+    write_in("results.csv", "epoch,train_loss\n1,x\n,,,,\n2,0.5,7,8,9\n3");
+    write_in("evaluation.json",
+             "{\"classes\":[1,{}],\"confusion\":[[0,-1,2],[9,9,9],7,[0]],"
+             "\"confused\":{},\"calibration\":[[]],\"curves\":[{\"precision\":3}]}");
+    write_in("report.json",
+             "{\"images\":[{\"file\":\"../../etc/passwd\"},{\"file\":\"images/none.png\"},3],"
+             "\"classes\":7,\"layers\":[3]}");
+    assert_ok(rescl_report_write(rs_test_dir, NULL));
+    char *page = read_in(rs_test_dir, "report.html", NULL);
+    check_page(page);
+    assert_null(strstr(page, "data:image/png;base64"));
+    free(page);
+}
+
+static void compares_runs(void **state)
+{
+    (void)state;
+    char *other = rs_test_dir_make();
+    const char *const folders[] = {rs_test_dir, other};
+    write_results();
+    write_in("env.json", "{\"model\":\"resnet50\",\"options\":{\"lr\":0.5,\"opt\":\"sgd\"}}");
+    assert_ok(rs_file_write(rs_test_path("%s/env.json", other),
+                            "{\"options\":{\"lr\":0.25,\"opt\":\"sgd\"}}", 35));
+    assert_ok(rescl_report_compare(folders, 2, rs_test_path("%s/both.html", rs_test_dir)));
+    char *page = read_in(rs_test_dir, "both.html", NULL);
+    check_page(page);
+    want(page, "<bdi>lr</bdi>");
+    want(page, "<bdi>0.25</bdi>");
+    assert_null(strstr(page, "<bdi>opt</bdi>"));
+    assert_fails(rescl_report_compare(folders, 1, "x"), RESCL_ERR_ARG, "1 runs", "2 to 8");
+    free(page);
+    rs_test_dir_remove(other);
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, rs_test_dir_setup, rs_test_dir_teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(is_left_by_a_run),
+        TEST(says_that_it_was_interrupted),
+        TEST(is_an_option),
+        TEST(leaves_the_weights_alone),
+        TEST(stays_small_and_harmless),
+        TEST(refuses_other_folders),
+        TEST(survives_odd_files),
+        TEST(compares_runs),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
