@@ -25,7 +25,7 @@ typedef struct rescl_bench_options {
     size_t repeats;     /**< timed steps at least; default 7 */
     double min_seconds; /**< and at least so long */
     double time_limit;  /**< seconds; 0: none. Nothing but what is under way goes on later. */
-    /** rescl_bench_model, rescl_bench_step: the input goes up anew for each step, while the device works
+    /** rescl_bench_model, rescl_profile_create: the input goes up anew for each step, while the device works
      * on the one before, as in training on a data set; else it lies on the device from the first on. */
     bool host_input;
     const char *precision; /**< a rescl_precision_name(); default "fp32", which NULL is, too */
@@ -140,22 +140,6 @@ RESCL_API rescl_status rescl_bench_product(rescl_device *device, size_t m, size_
 RESCL_API rescl_status rescl_bench_problem(rescl_device *device, const char *problem,
                                            const rescl_bench_options *options, const char *impl,
                                            rescl_bench_fn fn, void *user) RESCL_CHECK;
-
-/** Where the time of a step goes: one kernel of one layer. Strings are borrowed for the call. */
-typedef struct rescl_bench_step_row {
-    const char *op, *pass, *layer, *kernel;
-    double launches; /**< per step */
-    double ms;       /**< per step, on the device's own clock, mean of the repeats */
-} rescl_bench_step_row;
-
-typedef void (*rescl_bench_step_fn)(const rescl_bench_step_row *row, void *user);
-
-/**
- * Runs steps as rescl_bench_model does and calls `fn` for each kernel of each layer, the longest
- * first. RESCL_ERR_ARG unless the device was opened with RESCL_DEVICE_PROFILE.
- */
-RESCL_API rescl_status rescl_bench_step(rescl_device *device, const rescl_bench_options *options,
-                                        rescl_bench_step_fn fn, void *user) RESCL_CHECK;
 
 /**
  * What the device can do at most, measured through OpenCL: medians of several rounds, fewer and

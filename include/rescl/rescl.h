@@ -17,6 +17,7 @@
  *     weights.h   weights of other libraries, read and written
  *     bench.h     measure models, operations and a device's limits
  *     compare.h   compare measurements, and what several devices make of the same numbers
+ *     profile.h   see where the time of a step goes
  *     tune.h      choose, by measuring, how a device computes a network
  *
  * The shortest way from a file to a prediction is
@@ -67,6 +68,7 @@
 #include <rescl/model.h>
 #include <rescl/option.h>
 #include <rescl/precision.h>
+#include <rescl/profile.h>
 #include <rescl/report.h>
 #include <rescl/scores.h>
 #include <rescl/status.h>

@@ -1,6 +1,5 @@
 #include "bench_ops.h"
 #include "bench_rows.h"
-#include "bench_step.h"
 #include "cli.h"
 #include "outfile.h"
 #include "output.h"
@@ -138,7 +137,6 @@ static const bench_kind kinds[] = {
     {"model", bench_model, 0, false},
     {"op", cli_bench_ops, 0, true},
     {"product", cli_bench_products, 0, false},
-    {"step", cli_bench_step, RESCL_DEVICE_PROFILE, false},
     {"peak", bench_peak, 0, false},
 };
 
@@ -153,8 +151,12 @@ static const bench_kind *find_kind(const cli_args *args)
 int cmd_bench(const cli_args *args)
 {
     const bench_kind *kind = find_kind(args);
+    if (args->operands > 0 && strcmp(args->operand[0], "step") == 0) {
+        cli_usage_error("where the time of a step goes is shown by 'rescl profile'");
+        return CLI_USAGE;
+    }
     if (!kind) {
-        cli_usage_error("found %s%s%s, expected one of model, op, product, step, peak",
+        cli_usage_error("found %s%s%s, expected one of model, op, product, peak",
                         args->operands ? "'" : "nothing", args->operands ? args->operand[0] : "",
                         args->operands > 1 ? "' and more"
                         : args->operands   ? "'"

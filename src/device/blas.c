@@ -1,6 +1,7 @@
 /* Matrix products through CLBlast. */
 #include "alloc.h"
 #include "clinternal.h"
+#include "clock.h"
 #include "log.h"
 
 #include <clblast_c.h>
@@ -147,6 +148,7 @@ rescl_status rs_blas_gemm(rescl_device *dev, const rs_gemm *g)
     RS_TRY(reserve_temp(dev, g, &temp));
     /* A product may be several kernels (pad, transpose, multiply, copy back), and only the last
      * one's event is handed out: the time counts from what ran before them. */
+    const uint64_t asked = dev->profile ? rs_clock_ns() : 0;
     if (dev->profile)
         RS_CL(clEnqueueMarkerWithWaitList(dev->queue, 0, NULL, &begin));
     pthread_rwlock_rdlock(&kept_lock);
@@ -162,7 +164,7 @@ rescl_status rs_blas_gemm(rescl_device *dev, const rs_gemm *g)
     }
     atomic_fetch_add_explicit(&dev->launches, 1, memory_order_relaxed);
     if (dev->profile) {
-        st = rs_profile_record(dev, "CLBlastSgemm", begin, end);
+        st = rs_profile_record(dev, "CLBlastSgemm", asked, begin, end);
         begin = end = NULL;
     }
 out:

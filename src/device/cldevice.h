@@ -172,6 +172,34 @@ rescl_status rs_profile_get(rescl_device *dev, const rs_profile_row **rows, size
     RESCL_CHECK;
 void rs_profile_reset(rescl_device *dev);
 
+/* A command of a profiled device. Times are in nanoseconds: `asked` and `enqueued` are rs_clock_ns
+ * before and after the call that enqueued it, the others are the device's own clock; `queued` lies
+ * between those two, by which the clocks can be compared. */
+typedef enum rs_command_kind {
+    RS_COMMAND_KERNEL = 0,
+    RS_COMMAND_UPLOAD, /* of a batch, on a queue of its own */
+    RS_COMMAND_WRITE,
+    RS_COMMAND_READ,
+    RS_COMMAND_COPY,
+    RS_COMMAND_FILL
+} rs_command_kind;
+typedef struct rs_profile_command {
+    const char *name;  /* of the kernel, borrowed from the device; else "upload", "read", ... */
+    const char *label; /* of a kernel; may be NULL; borrowed until the profile is reset */
+    rs_command_kind kind;
+    uint64_t bytes; /* of a transfer */
+    uint64_t asked, enqueued;
+    uint64_t queued, start, end;
+} rs_profile_command;
+
+/* While the device is profiled: keeps each command, transfers too. Uploads are of stagings that were made
+ * while it was profiled. */
+void rs_profile_keep(rescl_device *dev, bool keep);
+/* Waits for the queue and for uploads, and gives the commands that were kept, in the order in which they
+ * were enqueued; borrowed until the next reset. */
+rescl_status rs_profile_commands(rescl_device *dev, const rs_profile_command **commands,
+                                 size_t *count) RESCL_CHECK;
+
 /* Profiles a device that was opened without RESCL_DEVICE_PROFILE, until rs_profile_end: waits for what
  * is enqueued and changes to a queue with times. Nothing happens where it is profiled already.
  * RESCL_ERR_UNSUPPORTED where the driver does not measure kernels. */

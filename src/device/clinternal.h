@@ -241,9 +241,15 @@ rescl_status rs_profile_create(const rs_hw *hw, rs_profile **out) RESCL_CHECK;
 void rs_profile_destroy(rs_profile *p);
 
 /* Takes over the events. The time is `end`'s end minus `begin`'s end, or minus `end`'s own start
- * where `begin` is NULL. `name` stays valid as long as the device. */
-rescl_status rs_profile_record(rescl_device *dev, const char *name, cl_event begin, cl_event end)
-    RESCL_CHECK;
+ * where `begin` is NULL. `name` stays valid as long as the device. `asked` is rs_clock_ns before the
+ * command was enqueued. */
+rescl_status rs_profile_record(rescl_device *dev, const char *name, uint64_t asked, cl_event begin,
+                               cl_event end) RESCL_CHECK;
+/* Whether commands are kept: then transfers are recorded too. */
+bool rs_profile_keeps(const rescl_device *dev);
+/* Takes over the event. */
+rescl_status rs_profile_transfer(rescl_device *dev, rs_command_kind kind, uint64_t bytes,
+                                 uint64_t asked, cl_event event) RESCL_CHECK;
 
 /* ---- BLAS -------------------------------------------------------------------------------- */
 

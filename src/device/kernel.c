@@ -1,6 +1,7 @@
 /* Kernels: their properties, asked once, and launching them. */
 #include "alloc.h"
 #include "clinternal.h"
+#include "clock.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -213,6 +214,7 @@ rescl_status rs_launch(rescl_device *dev, rs_kernel *k, const rs_grid *grid, con
     const cl_uint dims = items[2] > 1 || group[2] > 1 ? 3 : items[1] > 1 || group[1] > 1 ? 2 : 1;
     if (dev->hw->quirks & RS_QUIRK_LAZY)
         rs_first_launch_begin(k, items, group, &first);
+    const uint64_t asked = dev->profile ? rs_clock_ns() : 0;
     const cl_int code =
         clEnqueueNDRangeKernel(dev->queue, k->kernel, dims, NULL, items, group[0] ? group : NULL, 0,
                                NULL, dev->profile ? &event : NULL);
@@ -223,7 +225,7 @@ rescl_status rs_launch(rescl_device *dev, rs_kernel *k, const rs_grid *grid, con
     }
     atomic_fetch_add_explicit(&dev->launches, 1, memory_order_relaxed);
     if (dev->profile)
-        RS_TRY(rs_profile_record(dev, k->name, NULL, event));
+        RS_TRY(rs_profile_record(dev, k->name, asked, NULL, event));
     if (first.lock >= 0) /* the driver compiles on a thread of its own */
         RS_CL(clFinish(dev->queue));
 out:

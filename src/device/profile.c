@@ -2,6 +2,7 @@
  * between when many have gathered. */
 #include "alloc.h"
 #include "clinternal.h"
+#include "clock.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,8 +12,11 @@ enum { PENDING_LIMIT = 8192, LABEL_BYTES = 256 };
 
 typedef struct pending {
     cl_event begin, end;
-    size_t row;
+    size_t row;                 /* of a kernel; else NO_ROW */
+    rs_profile_command command; /* what is known before it ends, if commands are kept */
 } pending;
+
+#define NO_ROW SIZE_MAX
 
 struct rs_profile {
     char label[LABEL_BYTES]; /* "": none */
@@ -20,6 +24,9 @@ struct rs_profile {
     size_t nrows, rows_cap;
     pending *events;
     size_t nevents, events_cap;
+    bool keeps; /* commands, one by one */
+    rs_profile_command *commands;
+    size_t ncommands, commands_cap;
 };
 
 rescl_status rs_profile_create(const rs_hw *hw, rs_profile **out)
@@ -60,6 +67,7 @@ void rs_profile_destroy(rs_profile *p)
     drop_rows(p);
     free(p->events);
     free(p->rows);
+    free(p->commands);
     free(p);
 }
 
@@ -106,13 +114,38 @@ static rescl_status start_of(const pending *e, uint64_t *ns)
                     : event_time(e->end, CL_PROFILING_COMMAND_START, ns);
 }
 
-static rescl_status event_ns(const pending *e, uint64_t *ns)
+/* Uploads have a queue of their own: that a later command has ended says nothing of them. */
+static rescl_status read_event(pending *e)
 {
     rescl_status st = RESCL_OK;
-    uint64_t start = 0, end = 0;
-    RS_TRY(event_time(e->end, CL_PROFILING_COMMAND_END, &end));
-    RS_TRY(start_of(e, &start));
-    *ns = end > start ? end - start : 0;
+    rs_profile_command *c = &e->command;
+    if (c->kind == RS_COMMAND_UPLOAD)
+        RS_CL(clWaitForEvents(1, &e->end));
+    RS_TRY(event_time(e->end, CL_PROFILING_COMMAND_QUEUED, &c->queued));
+    RS_TRY(event_time(e->end, CL_PROFILING_COMMAND_END, &c->end));
+    RS_TRY(start_of(e, &c->start));
+    if (c->end < c->start)
+        c->end = c->start;
+out:
+    return st;
+}
+
+static rescl_status take_event(rs_profile *p, pending *e)
+{
+    rescl_status st = RESCL_OK;
+    RS_TRY(read_event(e));
+    if (p->keeps)
+        RS_TRY(rs_array_reserve(&p->commands, &p->commands_cap, p->ncommands + 1,
+                                sizeof *p->commands));
+    if (e->row != NO_ROW) {
+        rs_profile_row *row = &p->rows[e->row];
+        row->launches++;
+        row->total_ns += e->command.end - e->command.start;
+        e->command.name = row->kernel;
+        e->command.label = row->label;
+    }
+    if (p->keeps)
+        p->commands[p->ncommands++] = e->command;
 out:
     return st;
 }
@@ -126,34 +159,61 @@ static rescl_status sum_up(rs_profile *p, size_t count)
     if (count == 0)
         return RESCL_OK;
     RS_CL(clWaitForEvents(1, &p->events[count - 1].end));
-    for (; done < count; done++) {
-        uint64_t ns = 0;
-        RS_TRY(event_ns(&p->events[done], &ns));
-        p->rows[p->events[done].row].launches++;
-        p->rows[p->events[done].row].total_ns += ns;
-    }
+    for (; done < count; done++)
+        RS_TRY(take_event(p, &p->events[done]));
 out:
     drop_events(p, done);
     return st;
 }
 
-rescl_status rs_profile_record(rescl_device *dev, const char *name, cl_event begin, cl_event end)
+/* Takes over the events of *e. */
+static rescl_status add_event(rs_profile *p, pending *e)
 {
     rescl_status st = RESCL_OK;
-    rs_profile *p = dev->profile;
-    pending e = {.begin = begin, .end = end};
+    e->command.enqueued = rs_clock_ns();
     RS_TRY(rs_array_reserve(&p->events, &p->events_cap, p->nevents + 1, sizeof *p->events));
-    RS_TRY(find_row(p, name, &e.row));
-    p->events[p->nevents++] = e;
-    e.begin = e.end = NULL;
+    p->events[p->nevents++] = *e;
+    e->begin = e->end = NULL;
     if (p->nevents >= PENDING_LIMIT)
         RS_TRY(sum_up(p, p->nevents / 2));
 out:
-    if (e.begin)
-        clReleaseEvent(e.begin);
-    if (e.end)
-        clReleaseEvent(e.end);
+    if (e->begin)
+        clReleaseEvent(e->begin);
+    if (e->end)
+        clReleaseEvent(e->end);
     return st;
+}
+
+rescl_status rs_profile_record(rescl_device *dev, const char *name, uint64_t asked, cl_event begin,
+                               cl_event end)
+{
+    pending e = {
+        .begin = begin, .end = end, .command = {.kind = RS_COMMAND_KERNEL, .asked = asked}};
+    const rescl_status st = find_row(dev->profile, name, &e.row);
+    if (st == RESCL_OK)
+        return add_event(dev->profile, &e);
+    if (begin)
+        clReleaseEvent(begin);
+    clReleaseEvent(end);
+    return st;
+}
+
+bool rs_profile_keeps(const rescl_device *dev)
+{
+    return dev->profile && dev->profile->keeps;
+}
+
+rescl_status rs_profile_transfer(rescl_device *dev, rs_command_kind kind, uint64_t bytes,
+                                 uint64_t asked, cl_event event)
+{
+    static const char *const names[] = {
+        [RS_COMMAND_KERNEL] = "kernel", [RS_COMMAND_UPLOAD] = "upload",
+        [RS_COMMAND_WRITE] = "write",   [RS_COMMAND_READ] = "read",
+        [RS_COMMAND_COPY] = "copy",     [RS_COMMAND_FILL] = "fill"};
+    pending e = {.end = event,
+                 .row = NO_ROW,
+                 .command = {.name = names[kind], .kind = kind, .bytes = bytes, .asked = asked}};
+    return add_event(dev->profile, &e);
 }
 
 static int by_total(const void *a, const void *b)
@@ -177,11 +237,32 @@ out:
     return st;
 }
 
+void rs_profile_keep(rescl_device *dev, bool keep)
+{
+    if (dev->profile)
+        dev->profile->keeps = keep;
+}
+
+rescl_status rs_profile_commands(rescl_device *dev, const rs_profile_command **commands,
+                                 size_t *count)
+{
+    rescl_status st = RESCL_OK;
+    rs_profile *p = dev->profile;
+    RS_FAIL_IF(!p, RESCL_ERR_ARG, "the device is not profiled");
+    RS_CL(clFinish(dev->queue));
+    RS_TRY(sum_up(p, p->nevents));
+    *commands = p->commands;
+    *count = p->ncommands;
+out:
+    return st;
+}
+
 void rs_profile_reset(rescl_device *dev)
 {
     rs_profile *p = dev->profile;
     if (!p)
         return;
+    p->ncommands = 0;
     if (p->nevents > 0)
         drop_events(p, p->nevents);
     drop_rows(p);

@@ -3,6 +3,7 @@
  * tie that queue to the device's: a batch is read after it was uploaded, and its place is written again
  * after it was read. Two places, so that one batch goes up while the one before is read. */
 #include "clinternal.h"
+#include "clock.h"
 
 #include <stdlib.h>
 
@@ -19,7 +20,8 @@ struct rs_staging {
     rescl_device *dev;
     cl_command_queue queue; /* of the uploads */
     size_t room;            /* bytes of a place */
-    size_t bytes;           /* of the batch that was begun */
+    bool profiled;
+    size_t bytes; /* of the batch that was begun */
     place place[PLACES];
     size_t sent, received, released; /* batches */
 };
@@ -59,7 +61,9 @@ rescl_status rs_staging_create(rescl_device *dev, size_t bytes, rs_staging **out
     RS_OOM(s = calloc(1, sizeof *s));
     s->dev = dev;
     s->room = bytes;
-    s->queue = clCreateCommandQueue(dev->context, dev->hw->id, 0, &code);
+    s->profiled = dev->profile != NULL;
+    s->queue = clCreateCommandQueue(dev->context, dev->hw->id,
+                                    s->profiled ? CL_QUEUE_PROFILING_ENABLE : 0, &code);
     RS_CL_CODE(code, "clCreateCommandQueue");
     for (size_t i = 0; i < PLACES; i++)
         RS_TRY(open_place(s, &s->place[i]));
@@ -122,13 +126,19 @@ rescl_status rs_staging_send(rs_staging *s)
 {
     rescl_status st = RESCL_OK;
     place *p = place_of(s, s->sent);
+    const uint64_t asked = rs_clock_ns();
     RS_FAIL_IF(s->bytes == 0, RESCL_ERR_ARG, "staging: no batch was begun");
     RS_CL(clEnqueueWriteBuffer(s->queue, p->buf->mem, CL_FALSE, 0, s->bytes, p->host,
                                p->read ? 1 : 0, p->read ? &p->read : NULL, &p->uploaded));
+    const size_t bytes = s->bytes;
     s->sent++;
     s->bytes = 0;
     drop_event(&p->read);
     RS_CL(clFlush(s->queue));
+    if (s->profiled && rs_profile_keeps(s->dev)) {
+        RS_CL(clRetainEvent(p->uploaded));
+        RS_TRY(rs_profile_transfer(s->dev, RS_COMMAND_UPLOAD, bytes, asked, p->uploaded));
+    }
 out:
     return st;
 }

@@ -1,5 +1,6 @@
 /* Copies between host and device, fills, and the queue itself. */
 #include "clinternal.h"
+#include "clock.h"
 
 #include <stdlib.h>
 
@@ -53,14 +54,41 @@ out:
     return st;
 }
 
+/* What enqueues a transfer gives its event to this, if it is to be recorded. */
+typedef struct recording {
+    rescl_device *dev;
+    rs_command_kind kind;
+    uint64_t bytes, asked;
+    bool on;
+    cl_event event;
+} recording;
+
+static recording begin_recording(rescl_device *dev, rs_command_kind kind, uint64_t bytes)
+{
+    const bool on = rs_profile_keeps(dev);
+    return (recording){dev, kind, bytes, on ? rs_clock_ns() : 0, on, NULL};
+}
+
+static cl_event *event_of(recording *r)
+{
+    return r->on ? &r->event : NULL;
+}
+
+static rescl_status end_recording(recording *r)
+{
+    return r->event ? rs_profile_transfer(r->dev, r->kind, r->bytes, r->asked, r->event) : RESCL_OK;
+}
+
 rescl_status rs_write(rescl_device *dev, rs_buffer *buf, size_t offset, const void *host,
                       size_t bytes)
 {
     rescl_status st = RESCL_OK;
+    recording r = begin_recording(dev, RS_COMMAND_WRITE, bytes);
     RS_TRY(check_range(dev, buf, offset, bytes, "write"));
     if (bytes > 0)
         RS_CL(clEnqueueWriteBuffer(dev->queue, buf->mem, CL_TRUE, offset, bytes, host, 0, NULL,
-                                   NULL));
+                                   event_of(&r)));
+    RS_TRY(end_recording(&r));
 out:
     return st;
 }
@@ -68,10 +96,12 @@ out:
 rescl_status rs_read(rescl_device *dev, rs_buffer *buf, size_t offset, void *host, size_t bytes)
 {
     rescl_status st = RESCL_OK;
+    recording r = begin_recording(dev, RS_COMMAND_READ, bytes);
     RS_TRY(check_range(dev, buf, offset, bytes, "read"));
     if (bytes > 0)
-        RS_CL(
-            clEnqueueReadBuffer(dev->queue, buf->mem, CL_TRUE, offset, bytes, host, 0, NULL, NULL));
+        RS_CL(clEnqueueReadBuffer(dev->queue, buf->mem, CL_TRUE, offset, bytes, host, 0, NULL,
+                                  event_of(&r)));
+    RS_TRY(end_recording(&r));
 out:
     return st;
 }
@@ -80,6 +110,7 @@ rescl_status rs_copy(rescl_device *dev, rs_buffer *src, size_t src_offset, rs_bu
                      size_t dst_offset, size_t bytes)
 {
     rescl_status st = RESCL_OK;
+    recording r = begin_recording(dev, RS_COMMAND_COPY, bytes);
     RS_TRY(check_range(dev, src, src_offset, bytes, "copy from"));
     RS_TRY(check_range(dev, dst, dst_offset, bytes, "copy to"));
     const rs_buffer *src_root = src->parent ? src->parent : src;
@@ -89,7 +120,8 @@ rescl_status rs_copy(rescl_device *dev, rs_buffer *src, size_t src_offset, rs_bu
                "copy: the two regions of %zu bytes overlap", bytes);
     if (bytes > 0)
         RS_CL(clEnqueueCopyBuffer(dev->queue, src->mem, dst->mem, src_offset, dst_offset, bytes, 0,
-                                  NULL, NULL));
+                                  NULL, event_of(&r)));
+    RS_TRY(end_recording(&r));
 out:
     return st;
 }
@@ -99,15 +131,17 @@ rescl_status rs_fill_zero(rescl_device *dev, rs_buffer *buf, size_t offset, size
     rescl_status st = RESCL_OK;
     static const cl_uint wide = 0;
     static const cl_uchar narrow = 0;
+    recording r = begin_recording(dev, RS_COMMAND_FILL, bytes);
     RS_TRY(check_range(dev, buf, offset, bytes, "fill"));
     if (bytes == 0)
         goto out;
     if (offset % sizeof wide == 0 && bytes % sizeof wide == 0)
         RS_CL(clEnqueueFillBuffer(dev->queue, buf->mem, &wide, sizeof wide, offset, bytes, 0, NULL,
-                                  NULL));
+                                  event_of(&r)));
     else
         RS_CL(clEnqueueFillBuffer(dev->queue, buf->mem, &narrow, sizeof narrow, offset, bytes, 0,
-                                  NULL, NULL));
+                                  NULL, event_of(&r)));
+    RS_TRY(end_recording(&r));
 out:
     return st;
 }
@@ -117,6 +151,7 @@ rescl_status rs_read_async(rescl_device *dev, rs_buffer *buf, size_t offset, voi
 {
     rescl_status st = RESCL_OK;
     rs_fence *f = NULL;
+    recording r = begin_recording(dev, RS_COMMAND_READ, bytes);
     *fence = NULL;
     RS_TRY(check_range(dev, buf, offset, bytes, "read"));
     if (bytes == 0)
@@ -124,7 +159,12 @@ rescl_status rs_read_async(rescl_device *dev, rs_buffer *buf, size_t offset, voi
     RS_OOM(f = take_fence(dev));
     RS_CL(clEnqueueReadBuffer(dev->queue, buf->mem, CL_FALSE, offset, bytes, host, 0, NULL,
                               &f->event));
+    r.event = f->event;
     *fence = f, f = NULL;
+    if (r.on) {
+        RS_CL(clRetainEvent(r.event));
+        RS_TRY(end_recording(&r));
+    }
     RS_CL(clFlush(dev->queue));
 out:
     give_back_fence(f);

@@ -6,8 +6,7 @@
 #include "attr.h"
 #include "error.h"
 #include "gains.h"
-#include "lossscale.h"
-#include "netmodel.h"
+#include "modelstep.h"
 #include "rounds.h"
 #include "trial.h"
 #include "tune_problem.h"
@@ -20,10 +19,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PAIRS         9    /* of steps at least */
-#define LEARNING_RATE 1e-6 /* steps on noise must not diverge */
-#define PROVEN        "; proven"
-#define NO_GAIN       "; no gain in the step: "
+#define PAIRS   9 /* of steps at least */
+#define PROVEN  "; proven"
+#define NO_GAIN "; no gain in the step: "
 
 /* ---- notes ------------------------------------------------------------------------------- */
 
@@ -70,7 +68,7 @@ typedef struct member {
 typedef struct prover {
     const rs_tune_proof_job *job;
     member *member;
-    size_t count, cap, open; /* open: not proven before */
+    size_t count, open; /* open: not proven before */
     rescl_model *model;
     rs_store *store;
     rs_net *net[2];
@@ -152,22 +150,10 @@ out:
 static rescl_status whole_step(prover *v, rs_net *net)
 {
     rescl_status st = RESCL_OK;
-    const rs_rates rates = rs_rates_uniform(LEARNING_RATE, 0.0);
-    const bool scaled = v->job->precision == RESCL_PRECISION_FP16;
-    rs_step step = RS_STEP(0, v->steps);
-    bool good = true;
 
     RS_TRY(rs_net_forward(net, 0, v->steps));
-    if (v->job->o->train) {
-        step.scale = scaled ? v->scale.scale : 1.0;
-        RS_TRY(rs_net_backward(net, &step, NULL));
-        if (scaled) {
-            RS_TRY(rs_store_unscale(v->store, step.scale));
-            RS_TRY(rs_store_judge(v->store, &v->scale, &good));
-        }
-        if (good)
-            RS_TRY(rs_store_update(v->store, &rates, v->steps + 1));
-    }
+    if (v->job->o->train)
+        RS_TRY(rs_train_step(v->store, net, v->job->precision, &v->scale, v->steps));
     RS_TRY(rs_finish(v->job->dev));
     v->steps++;
 out:

@@ -289,6 +289,11 @@ const rs_plan *rs_net_plan_at(const rs_net *n, size_t node, rs_pass pass)
     return has ? &n->stage[node].call[pass].plan : NULL;
 }
 
+const char *rs_net_label_at(const rs_net *n, size_t node, rs_pass pass)
+{
+    return n->stage[node].label[pass];
+}
+
 bool rs_net_uses_tf32(const rs_net *n)
 {
     for (size_t i = 0; i < rs_net_nodes(n); i++)

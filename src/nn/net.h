@@ -88,6 +88,8 @@ rescl_status rs_net_outline(rescl_device *dev, const rs_graph *g, size_t batch, 
  * Borrowed. */
 size_t rs_net_nodes(const rs_net *n);
 const rs_plan *rs_net_plan_at(const rs_net *n, size_t node, rs_pass pass);
+/* Under what a pass that there is is recorded while its device is profiled: "<op> <pass> <layer>". */
+const char *rs_net_label_at(const rs_net *n, size_t node, rs_pass pass);
 /* Lays out the memory of an outline, once: then rs_net_bytes and rs_net_live_bytes tell of it. */
 rescl_status rs_net_lay_out(rs_net *n) RESCL_CHECK;
 /* Whether any of its products is computed in TF32. */

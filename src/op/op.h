@@ -270,6 +270,16 @@ size_t rs_impl_terms(const rs_impl *impl, const rs_problem *p, rs_pass pass);
  * element is the larger of its own and the root mean square of its tensor. */
 double rs_tolerance(rs_dtype type, size_t terms, double magnitude);
 
+/* ---- what a pass costs --------------------------------------------------------------------- */
+
+/* Floating-point operations of a pass, those of a convolution by its definition: two for each
+ * multiply-accumulate; 0 for ops that do not count them. */
+double rs_pass_flop(const rs_problem *p, rs_pass pass);
+
+/* Bytes that a pass has to read and write at least: each number of its tensors once, adding to one
+ * twice. */
+double rs_pass_bytes(const rs_problem *p, rs_pass pass);
+
 /* ---- the host reference ------------------------------------------------------------------ */
 
 /* The tensors that single numbers of a result depend on; those of the i-th add i. */

@@ -152,13 +152,48 @@ static void times_for_a_while(void **state)
     dev = profiling;
 }
 
+/* One by one, transfers too, in the order in which they were enqueued. */
+static void keeps_commands(void **state)
+{
+    (void)state;
+    const rs_profile_command *c = NULL;
+    size_t count = 99;
+    uint32_t numbers[64] = {0};
+    if (dev == NULL)
+        skip();
+    rs_profile_reset(dev);
+    assert_ok(rs_buffer_create(dev, 1 << 20, &buf));
+    launch("scale", 64, "before"); /* is summed up and not kept */
+    assert_ok(rs_profile_commands(dev, &c, &count));
+    assert_int_equal(count, 0);
+    static const rs_command_kind kinds[] = {RS_COMMAND_WRITE, RS_COMMAND_KERNEL, RS_COMMAND_READ};
+    rs_profile_keep(dev, true);
+    assert_ok(rs_write(dev, buf, 0, numbers, sizeof numbers));
+    launch("scale", 64, "here");
+    assert_ok(rs_read(dev, buf, 0, numbers, sizeof numbers));
+    assert_ok(rs_profile_commands(dev, &c, &count));
+    assert_int_equal(count, 3);
+    for (size_t i = 0; i < count; i++) {
+        const bool kernel = kinds[i] == RS_COMMAND_KERNEL;
+        assert_int_equal(c[i].kind, kinds[i]);
+        assert_int_equal(c[i].bytes, kernel ? 0 : sizeof numbers);
+        assert_true(c[i].asked <= c[i].enqueued && c[i].start <= c[i].end);
+        assert_true(i == 0 || c[i - 1].end <= c[i].end);
+        assert_true(!kernel || strcmp(c[i].label, "here") == 0);
+    }
+    assert_string_equal(c[1].name, "scale");
+    assert_string_equal(c[2].name, "read");
+    rs_profile_keep(dev, false);
+    rs_profile_reset(dev);
+    rs_buffer_release(buf);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sums_by_kernel_and_label),
-        cmocka_unit_test(sums_many),
-        cmocka_unit_test(needs_the_flag),
-        cmocka_unit_test(times_for_a_while),
+        cmocka_unit_test(sums_by_kernel_and_label), cmocka_unit_test(sums_many),
+        cmocka_unit_test(needs_the_flag),           cmocka_unit_test(times_for_a_while),
+        cmocka_unit_test(keeps_commands),
     };
     return cmocka_run_group_tests(tests, open_device, close_device);
 }

@@ -93,11 +93,14 @@ do_bench_op() {
     faulty "$1" "$2" "$3" bench op $small --mode infer --impl preferred --no-peak $once --json
 }
 check_bench_op() { :; }
-do_bench_step() {
+do_profile() {
+    rm -f trace.json
     # shellcheck disable=SC2086
-    faulty "$1" "$2" "$3" bench step $small $once --json
+    faulty "$1" "$2" "$3" profile $small --warmup 0 --repeats 1 --no-peak --json --trace trace.json
 }
-check_bench_step() { :; }
+check_profile() {
+    [ ! -f trace.json ] || grep -q '"traceEvents"' trace.json || fail "expected a whole trace"
+}
 do_tune() {
     rm -f x.tune
     # shellcheck disable=SC2086
@@ -137,11 +140,11 @@ done
 cp answers.csv right.predict
 grep -o '"loss": *[0-9.e-]*' out >right.eval || fail "expected a loss"
 
-for verb in devices predict eval train bench bench_op bench_step tune; do
+for verb in devices predict eval train bench bench_op profile tune; do
     do_$verb "" 0 ""
-    if [ "$verb" = bench_step ] && grep -qF "does not measure kernels" err; then
+    if [ "$verb" = profile ] && grep -qF "does not measure kernels" err; then
         want_code 3
-        echo "without bench step: $(cat err)"
+        echo "without profile: $(cat err)"
         continue
     fi
     want_code 0

@@ -157,6 +157,16 @@ static cl_int take_call(enum call call)
         return failure ? failure : done;                                                           \
     }
 
+#define DEFINE_RETAIN(name, object, parameters, arguments)                                         \
+    cl_int name parameters                                                                         \
+    {                                                                                              \
+        const cl_int failure = take_call(CALL_##name);                                             \
+        const cl_int done = failure ? failure : NEXT(name) arguments;                              \
+        if (done == CL_SUCCESS)                                                                    \
+            atomic_fetch_add(&live[OBJ_##object], 1);                                              \
+        return done;                                                                               \
+    }
+
 #define DEFINE_CREATE(name, object, parameters, arguments)                                         \
     cl_##object name parameters                                                                    \
     {                                                                                              \

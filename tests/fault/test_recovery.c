@@ -251,11 +251,6 @@ static void a_trainer_that_fails_to_be_made_changes_nothing(void **state)
 
 /* ---- measuring --------------------------------------------------------------------------- */
 
-static void sum(const rescl_bench_step_row *row, void *user)
-{
-    *(double *)user += row->launches;
-}
-
 /* What is measured after a measurement that failed is whole. */
 static void a_profile_after_a_failed_one_is_whole(void **state)
 {
@@ -263,7 +258,7 @@ static void a_profile_after_a_failed_one_is_whole(void **state)
     rescl_runtime *runtime = NULL;
     rescl_device *device = NULL;
     rescl_bench_options o;
-    double right = 0, launches = 0;
+    rescl_profile *p = NULL;
     rescl_bench_options_default(&o);
     o.model = "resnet8";
     o.size = TEST_SIZE;
@@ -271,23 +266,25 @@ static void a_profile_after_a_failed_one_is_whole(void **state)
     o.classes = CLASSES;
     o.repeats = o.warmup = 1;
     assert_ok(rescl_runtime_create(&runtime));
-    const rescl_status st =
-        rescl_device_open(runtime, rs_test_selector(runtime), RESCL_DEVICE_PROFILE, &device);
+    assert_ok(rescl_device_open(runtime, rs_test_selector(runtime), 0, &device));
+    const rescl_status st = rescl_profile_create(device, &o, NULL, 0, NULL, &p);
     if (st == RESCL_ERR_UNSUPPORTED) {
         print_message("skipped: profiling (%s)\n", rescl_last_error()->message);
+        rescl_device_close(device);
         rescl_runtime_destroy(runtime);
         skip();
     }
     assert_ok(st);
-    assert_ok(rescl_bench_step(device, &o, sum, &right));
+    const double right = p->calls;
     assert_true(right > 8);
+    rescl_profile_destroy(p);
     for (uint64_t n = 1; n < 2 * (uint64_t)right; n += 5) {
         fault_arm(&(fault_plan){.at = n, .function = "clGetEventProfilingInfo"});
-        assert_fails(rescl_bench_step(device, &o, sum, &launches), RESCL_ERR_DEVICE);
+        assert_fails(rescl_profile_create(device, &o, NULL, 0, NULL, &p), RESCL_ERR_DEVICE);
         fault_arm(NULL);
-        launches = 0;
-        assert_ok(rescl_bench_step(device, &o, sum, &launches));
-        assert_true(launches == right);
+        assert_ok(rescl_profile_create(device, &o, NULL, 0, NULL, &p));
+        assert_true(p->calls >= right && p->calls <= right);
+        rescl_profile_destroy(p);
     }
     rescl_device_close(device);
     rescl_runtime_destroy(runtime);

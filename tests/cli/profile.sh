@@ -1,0 +1,42 @@
+# profile: tables, forms, the time line, data.
+. "$RESCL_SOURCE_DIR/tests/cli/common.inc"
+
+small="--model resnet8 --size 16 --batch-size 4 --warmup 0 --repeats 2 --no-peak"
+
+# shellcheck disable=SC2086
+run profile $small
+if grep -qF "does not measure kernels" err; then
+    want_code 3
+    skip "$(cat err)"
+fi
+want_code 0
+want_out "resnet8 train size 16 batch 4, fp32 on "
+want_out "| gaps between commands"
+grep -qE '^\| conv2d +\| bwd_params +\|' out || fail "expected a row for an operation and pass"
+grep -qE '^\| layer[0-9.a-z]+ +\| conv2d +\|' out || fail "expected a row for a kernel of a layer"
+grep -qE '^the longest 20 of [0-9]+ \(--top 0: all\)$' out || fail "expected a word on what is left out"
+tail -n 1 out | grep -qE '\.$' || fail "expected a sentence at the end"
+
+# shellcheck disable=SC2086
+run profile $small --mode infer --csv --top 3 -o rows.csv
+want_code 0
+want_no_out
+[ "$(head -n 1 rows.csv)" = "layer,op,pass,kernel,calls,ms,share_%,gflops,gbs,of_limit_%,bound" ] ||
+    fail "expected a csv's head"
+[ "$(wc -l <rows.csv)" -eq 4 ] || fail "expected three rows"
+grep -q bwd rows.csv && fail "expected forward alone"
+
+# shellcheck disable=SC2086
+run profile $small --data-path handsigns --workers 1 --trace trace.json
+want_code 0
+want_err "trace.json: open it in ui.perfetto.dev"
+for name in '"wait for data"' '"upload"' '"device: queue"' '"displayTimeUnit"'; do
+    grep -q "$name" trace.json || fail "expected $name in the time line"
+done
+
+# shellcheck disable=SC2086
+run profile $small --trace missing/trace.json
+want_code 4
+want_err "missing/trace.json"
+run profile extra
+want_code 2
