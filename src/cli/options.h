@@ -56,7 +56,7 @@ typedef struct cli_verb_info {
 } cli_verb_info;
 
 typedef struct cli_opt_info {
-    char name[32], alias[16]; /* alias is "" where there is none */
+    char name[32], alias[24]; /* alias is "" where there is none */
     char letter;              /* or 0 */
     cli_type type;
     cli_group group;
