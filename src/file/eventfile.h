@@ -28,7 +28,7 @@ typedef struct rs_event_image {
 
 void rs_event_image_value(rs_pb *pb, const char *tag, const rs_event_image *image);
 
-/* Bin i counts what is above limit[i - 1] and at most limit[i]. */
+/* Bin i counts what is at least limit[i - 1] and below limit[i], the last one its limit too. */
 typedef struct rs_event_histogram {
     double least, most, count, sum, squares; /* of the values */
     const double *limit, *in_bin;

@@ -119,7 +119,7 @@ out:
     return st;
 }
 
-static rescl_status prepare(explained *e)
+static rescl_status prepare(explained *e, bool maps)
 {
     rescl_status st = RESCL_OK;
     const rescl_model *m = e->run->model;
@@ -133,7 +133,7 @@ static rescl_status prepare(explained *e)
     RS_OOM(e->labels = calloc(e->batch, sizeof *e->labels));
     RS_OOM(e->pair = calloc(2, e->values));
     RS_TRY(read_inputs(e));
-    if (!has_maps(m))
+    if (!maps || !has_maps(m))
         goto out;
     const rs_shape *shape = &m->graph->value[m->graph->features].shape;
     RS_OOM(e->features =
@@ -248,8 +248,8 @@ out:
     return st;
 }
 
-rescl_status rs_mistakes_write(const rs_mistakes *m, const rs_run_info *run, json_t *list,
-                               const char **layer)
+rescl_status rs_mistakes_write(const rs_mistakes *m, const rs_run_info *run, bool maps,
+                               json_t *list, const char **layer)
 {
     rescl_status st = RESCL_OK;
     const rs_graph *g = run->model->graph;
@@ -259,7 +259,7 @@ rescl_status rs_mistakes_write(const rs_mistakes *m, const rs_run_info *run, jso
     *layer = NULL;
     if (m->count == 0)
         goto out;
-    RS_TRY(prepare(&e));
+    RS_TRY(prepare(&e, maps));
     if (e.best) {
         changed = true;
         RS_TRY(upload(run->team, &e.best->weights));

@@ -17,12 +17,12 @@ typedef struct rs_mistakes {
 /* Those of the run's scores. */
 rescl_status rs_mistakes_choose(const rescl_scores *scores, rs_mistakes *out) RESCL_CHECK;
 
-/* Writes images/mistake-1.png and so on to the run folder: the network's input and beside it the Grad-CAM
- * map for the prediction by the weights in weights/best.safetensors, or the input alone for networks
- * whose maps are too small. Appends an object for each to `list`: file, path, label, prediction,
- * probability, loss. *layer is that of the map, borrowed from the graph, or NULL. The team's weights are
- * those that it had. */
-rescl_status rs_mistakes_write(const rs_mistakes *m, const rs_run_info *run, json_t *list,
-                               const char **layer) RESCL_CHECK;
+/* Writes images/mistake-1.png and so on to the run folder: the network's input and, with `maps`, beside it
+ * the Grad-CAM map for the prediction by the weights in weights/best.safetensors, unless the network's maps
+ * are too small. Appends an object for each to `list`: file, path, label, prediction, probability, loss.
+ * *layer is that of the maps, borrowed from the graph; NULL: there are none. The team's weights stay as
+ * they are. */
+rescl_status rs_mistakes_write(const rs_mistakes *m, const rs_run_info *run, bool maps,
+                               json_t *list, const char **layer) RESCL_CHECK;
 
 #endif

@@ -172,6 +172,7 @@ static rescl_status put_mistakes(rs_html *h, const rs_history *run)
 {
     rescl_status st = RESCL_OK;
     const json_t *images = json_object_get(run->about, "images");
+    const char *layer = rs_json_string(run->about, "layer");
     char *alt = NULL, *caption = NULL;
     size_t i;
     json_t *image;
@@ -179,20 +180,22 @@ static rescl_status put_mistakes(rs_html *h, const rs_history *run)
     if (json_array_size(images) == 0)
         goto out;
     rs_html_section(h, "Mistakes");
-    rs_html_p(
-        h,
-        "The images of the largest loss, and one for each of the most confused pairs of classes; "
-        "on "
-        "the right what spoke for the prediction (Grad-CAM%s%s), dark violet to light yellow.",
-        *rs_json_string(run->about, "layer") ? ", of layer " : "",
-        rs_json_string(run->about, "layer"));
+    rs_html_p(h, "The images of the largest loss, and one for each of the most confused pairs of "
+                 "classes.");
+    if (*layer)
+        rs_html_p(
+            h,
+            "On the right, from dark violet to light yellow, is what spoke for the prediction "
+            "(Grad-CAM, of layer %s).",
+            layer);
     rs_html_gallery(h);
     json_array_foreach(images, i, image)
     {
         const char *label = rs_json_string(image, "label"),
                    *taken = rs_json_string(image, "prediction");
-        RS_OOM(alt = rs_strf("%s: an image of %s, and the map of what spoke for %s",
-                             rs_json_string(image, "path"), label, taken));
+        RS_OOM(alt = rs_strf("%s: an image of %s%s%s", rs_json_string(image, "path"), label,
+                             *layer ? ", and the map of what spoke for " : " that was taken for ",
+                             taken));
         RS_OOM(caption = rs_strf("%s: it is %s, taken for %s with %.0f %%; loss %.3g",
                                  rs_json_string(image, "path"), label, taken,
                                  100 * rs_json_number(image, "probability"),

@@ -246,7 +246,8 @@ static rescl_status take_epoch(void *self, const rescl_epoch_event *e, bool *sto
     return RESCL_OK;
 }
 
-/* After a failure the device may be of no use: the page has what was written before. */
+/* After a failure the device may be of no use: the page has what was written before. Who interrupts a run
+ * does not want to wait for maps, which take seconds. */
 static rescl_status end_run(report *r, rescl_status ended, const char *message)
 {
     rescl_status st = RESCL_OK;
@@ -258,7 +259,7 @@ static rescl_status end_run(report *r, rescl_status ended, const char *message)
     if (!r->begun)
         RS_TRY(begin(r));
     if (usable && r->mistakes.count > 0 &&
-        rs_mistakes_write(&r->mistakes, r->run, images, &layer) != RESCL_OK)
+        rs_mistakes_write(&r->mistakes, r->run, ended == RESCL_OK, images, &layer) != RESCL_OK)
         warn_of("the report lacks its mistakes");
     if (json_array_size(images) == 0 && r->before && r->mistakes.count == 0) {
         json_decref(images);

@@ -121,22 +121,28 @@ typedef struct histogram {
 static void count_values(const float *x, size_t count, histogram *out)
 {
     rs_event_histogram *h = &out->h;
+    float least = count ? x[0] : 0, most = least;
 
-    *out = (histogram){.h = {.least = INFINITY, .most = -INFINITY, .count = (double)count}};
+    *out = (histogram){.h.count = (double)count};
     for (size_t i = 0; i < count; i++) {
-        h->least = fmin(h->least, (double)x[i]);
-        h->most = fmax(h->most, (double)x[i]);
+        least = x[i] < least ? x[i] : least;
+        most = x[i] > most ? x[i] : most;
         h->sum += (double)x[i];
         h->squares += (double)x[i] * (double)x[i];
     }
-    const double width = (h->most - h->least) / BINS;
-    h->bins = width > 0 ? BINS : 1;
-    for (size_t b = 0; b < h->bins; b++)
-        out->limit[b] = b + 1 < h->bins ? h->least + (double)(b + 1) * width : h->most;
+    h->least = (double)least;
+    h->most = (double)most;
+    h->bins = most > least ? BINS : 1;
+    const double width = (h->most - h->least) / (double)h->bins;
+    const float scale = most > least ? (float)(1 / width) : 0;
+    size_t in_bin[BINS] = {0};
     for (size_t i = 0; i < count; i++) {
-        const double at = width > 0 ? ((double)x[i] - h->least) / width : 0;
-        const size_t b = at > 0 ? (size_t)ceil(at) - 1 : 0;
-        out->in_bin[b < h->bins ? b : h->bins - 1]++;
+        const size_t b = (size_t)((x[i] - least) * scale);
+        in_bin[b < h->bins ? b : h->bins - 1]++;
+    }
+    for (size_t b = 0; b < h->bins; b++) {
+        out->limit[b] = b + 1 < h->bins ? h->least + (double)(b + 1) * width : h->most;
+        out->in_bin[b] = (double)in_bin[b];
     }
     h->limit = out->limit;
     h->in_bin = out->in_bin;
