@@ -41,6 +41,18 @@ typedef enum rescl_interpolation {
 /** "bilinear", "bicubic", "nearest"; NULL for any other value. */
 RESCL_API const char *rescl_interpolation_name(rescl_interpolation i);
 
+/** Test-time augmentation: the inputs of an image over which its class probabilities are averaged. */
+typedef enum rescl_tta {
+    RESCL_TTA_NONE = 0,
+    RESCL_TTA_FLIP = 1, /**< and its mirror image */
+    RESCL_TTA_TEN_CROP =
+        2 /**< torchvision's TenCrop: centre and corners of the resized image, and of its
+                            * mirror image */
+} rescl_tta;
+
+/** "none", "flip", "ten_crop"; NULL for any other value. */
+RESCL_API const char *rescl_tta_name(rescl_tta tta);
+
 /**
  * How an image of any size becomes the square input of a network: torchvision's
  * Resize(resize_size, interpolation), which fits the shorter side, then CenterCrop. An image that

@@ -119,6 +119,13 @@ RESCL_API rescl_status rescl_model_set_resize(rescl_model *model, const rescl_re
     RESCL_CHECK;
 
 /**
+ * What rescl_evaluate() and predictors that are made from now on average over: nothing in a new model.
+ * No file keeps it, and training does not go by it. RESCL_ERR_ARG for ten crops of images that are
+ * resized to the size of the input.
+ */
+RESCL_API rescl_status rescl_model_set_tta(rescl_model *model, rescl_tta tta) RESCL_CHECK;
+
+/**
  * In which precision rescl_evaluate() and predictors that are made from now on compute: fp32 in a new
  * model. The weights stay as they are, and no file keeps it. Training goes by its own option.
  */

@@ -166,6 +166,16 @@ int cli_fit_set(size_t side, const char *interpolation, rescl_model *model)
     return st == RESCL_OK ? CLI_OK : cli_fail(st, false);
 }
 
+static int set_tta(const cli_args *args, rescl_model *model)
+{
+    const char *name = cli_choice(args, OPT_tta);
+    rescl_tta tta = RESCL_TTA_NONE;
+    while (name && strcmp(rescl_tta_name(tta), name) != 0)
+        tta++;
+    const rescl_status st = rescl_model_set_tta(model, tta);
+    return st == RESCL_OK ? CLI_OK : cli_fail(st, false);
+}
+
 int cli_sample_bits_take(const cli_args *args, size_t said)
 {
     const size_t usual = 16, bits = cli_size(args, OPT_sample_bits);
@@ -258,6 +268,8 @@ int cli_weights_read(const cli_args *args, const char *path, bool top, rescl_mod
     }
     if (code == CLI_OK)
         code = cli_preprocess_set(args, *model);
+    if (code == CLI_OK)
+        code = set_tta(args, *model);
     if (code == CLI_OK) {
         cli_preprocess_note(args, weights, *model);
         note_size(args, weights, *model);

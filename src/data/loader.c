@@ -11,6 +11,7 @@
 #include "mix.h"
 #include "rng.h"
 #include "threadpool.h"
+#include "views.h"
 
 #include <errno.h>
 #include <math.h>
@@ -112,9 +113,9 @@ out:
     return st;
 }
 
-/* An image as it was read becomes an input: changed as it is, fitted, and changed as it is then. */
+/* An image as it was read becomes an input, or several that lie `stride` bytes apart: changed as it is, fitted, and changed as it is then. */
 static rescl_status make_input(const rs_loader *l, rescl_image *image, size_t index,
-                               uint8_t *pixels)
+                               uint8_t *pixels, size_t stride)
 {
     rescl_status st = RESCL_OK;
     const rs_loader_options *o = &l->options;
@@ -127,7 +128,8 @@ static rescl_status make_input(const rs_loader *l, rescl_image *image, size_t in
         RS_TRY(rs_image_augment(image, a, RS_AUGMENT_INPUT, o->seed, l->epoch, index));
         resize.keep_exact = true;
     }
-    RS_TRY(rs_image_to_input(image, o->height, o->width, &resize, o->preprocess, pixels));
+    RS_TRY(
+        rs_views_make(image, o->tta, o->height, o->width, &resize, o->preprocess, pixels, stride));
 out:
     return st;
 }
@@ -139,7 +141,7 @@ static rescl_status make_sample(rs_loader *l, const slot *s, size_t sample, size
     const rs_loader_options *o = &l->options;
     const size_t position = s->batch.index * o->batch + sample;
     const size_t index = l->order ? l->order[position] : position;
-    const size_t values = o->height * o->width * 3;
+    const size_t values = o->height * o->width * 3, stride = s->batch.n * values;
     uint8_t *pixels = s->batch.pixels + sample * values;
     rescl_image image = {0};
     int32_t label;
@@ -148,7 +150,8 @@ static rescl_status make_sample(rs_loader *l, const slot *s, size_t sample, size
     if (rs_dataset_passes_over(l->set, st)) {
         *unread = index;
         if (!o->replace) {
-            memset(pixels, 0, values);
+            for (size_t v = 0; v < s->batch.views; v++)
+                memset(pixels + v * stride, 0, values);
             s->batch.labels[sample] = 0;
             st = RESCL_OK;
             goto out;
@@ -156,7 +159,7 @@ static rescl_status make_sample(rs_loader *l, const slot *s, size_t sample, size
         st = find_substitute(l, index, &image, &label);
     }
     RS_TRY(st);
-    RS_TRY(make_input(l, &image, index, pixels));
+    RS_TRY(make_input(l, &image, index, pixels, stride));
     s->batch.labels[sample] = o->label_map ? o->label_map[label] : label;
 out:
     rescl_image_free(&image);
@@ -267,7 +270,8 @@ static rescl_status make_slots(rs_loader *l)
     rescl_status st = RESCL_OK;
     rs_loader_options *o = &l->options;
     const size_t full = l->split.full ? o->batch : 0;
-    const size_t room = l->split.tail > full ? l->split.tail : full;
+    const size_t views = rs_views_count(o->tta);
+    const size_t room = (l->split.tail > full ? l->split.tail : full) * views; /* inputs */
     size_t values, bytes;
     const bool fits = rs_mul_size(o->height, o->width, &values) &&
                       rs_mul_size(values, 3, &values) && rs_mul_size(values, room, &values);
@@ -287,6 +291,7 @@ static rescl_status make_slots(rs_loader *l)
     RS_OOM(l->slots = calloc(o->depth, sizeof *l->slots));
     for (size_t i = 0; i < o->depth; i++) {
         l->slots[i].batch.pixels = l->pixels + i * values;
+        l->slots[i].batch.views = views;
         l->slots[i].batch.table = (const float(*)[256])l->table;
         l->slots[i].batch.set = l->set;
         l->slots[i].batch.labels = l->labels + i * room;

@@ -19,6 +19,7 @@ typedef struct rs_loader_options {
     rescl_preprocess preprocess;
     rescl_normalize normalize; /* of RESCL_PREPROCESS_NORMALIZE */
     rs_augment augment;
+    rescl_tta tta;            /* each image is several samples of a batch */
     const int32_t *label_map; /* of the dataset's labels, borrowed: rs_class_map; NULL: none */
     bool shuffle;
     bool replace;   /* another image of its class takes the place of one that cannot be read */
@@ -34,14 +35,22 @@ typedef struct rs_batch {
     const rescl_dataset *set;  /* that it is of; NULL: the caller's own */
     size_t index;              /* within the epoch */
     size_t n;                  /* samples in it: `batch`, or another number in the last */
-    uint8_t *pixels;           /* (n, height, width, 3), as rs_image_to_input makes them */
+    size_t views;              /* inputs of each sample, see rs_views_count; 0: 1 */
+    uint8_t *pixels;           /* (views, n, height, width, 3), as rs_image_to_input makes them */
     const float (*table)[256]; /* rs_preprocess_table of the loader's preprocessing */
-    int32_t *labels;           /* of an image that is mixed, that of its larger share */
-    rs_mixed *mixed;           /* (n): with what, of which at most a half; NULL: no image is */
-    size_t unread; /* samples whose image cannot be read: with `replace` another one stands there,
+    int32_t *labels; /* (n), and room for (views, n); of an image that is mixed, that of its
+                                * larger share */
+    rs_mixed *mixed; /* (n): with what, of which at most a half; NULL: no image is */
+    size_t unread;   /* samples whose image cannot be read: with `replace` another one stands there,
                          * else black, which counts for nothing */
     size_t *unread_at; /* (n): the sample of the set, SIZE_MAX where it was read */
 } rs_batch;
+
+/* Inputs in a batch: those of all its samples. */
+static inline size_t rs_batch_inputs(const rs_batch *b)
+{
+    return b->views > 1 ? b->n * b->views : b->n;
+}
 
 typedef struct rs_loader rs_loader;
 
@@ -96,6 +105,11 @@ rescl_status rs_image_to_input(const rescl_image *image, size_t height, size_t w
  * instead of the image's proportions, all of it. */
 rescl_status rs_image_fit(rescl_image *image, size_t height, size_t width,
                           const rescl_resize *resize, bool stretch) RESCL_CHECK;
+/* All of an image at another size. `out` is filled anew, and is to be freed whatever comes. */
+rescl_status rs_image_whole(const rescl_image *image, size_t height, size_t width,
+                            rescl_interpolation how, rescl_image *out) RESCL_CHECK;
+/* Gives bytes that are RGB the network's order of channels. */
+void rs_image_to_network(rescl_preprocess preprocess, size_t pixels, uint8_t *bytes);
 /* Then the network reads table[c][v] where channel c of that is v. RESCL_ERR_ARG for a number that is
  * no preprocessing, and for a mean or std out of range where the preprocessing reads them. */
 rescl_status rs_preprocess_table(rescl_preprocess p, const rescl_normalize *normalize,

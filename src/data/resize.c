@@ -295,10 +295,10 @@ void rs_preprocess_mean(rescl_preprocess p, const float table[3][256], uint8_t r
     }
 }
 
-/* Red and blue change places. */
-static void reverse_channels(uint8_t *bytes, size_t pixels)
+/* Of "caffe" red and blue change places. */
+void rs_image_to_network(rescl_preprocess preprocess, size_t pixels, uint8_t *bytes)
 {
-    for (size_t i = 0; i < pixels; i++, bytes += 3) {
+    for (size_t i = 0; preprocess == RESCL_PREPROCESS_CAFFE && i < pixels; i++, bytes += 3) {
         const uint8_t red = bytes[0];
         bytes[0] = bytes[2];
         bytes[2] = red;
@@ -322,8 +322,20 @@ rescl_status rs_image_to_input(const rescl_image *image, size_t height, size_t w
         memcpy(dst, image->pixels, bytes);
     else
         RS_TRY(resize_crop(image, &view, resize->interpolation, height, width, dst));
-    if (preprocess == RESCL_PREPROCESS_CAFFE)
-        reverse_channels(dst, pixels);
+    rs_image_to_network(preprocess, pixels, dst);
+out:
+    return st;
+}
+
+rescl_status rs_image_whole(const rescl_image *image, size_t height, size_t width,
+                            rescl_interpolation how, rescl_image *out)
+{
+    rescl_status st = RESCL_OK;
+    const rs_view all = {.width = width, .height = height};
+
+    *out = (rescl_image){width, height, malloc(height * width * 3)};
+    RS_OOM(out->pixels);
+    RS_TRY(resize_crop(image, &all, how, height, width, out->pixels));
 out:
     return st;
 }

@@ -287,6 +287,20 @@ out:
     return st;
 }
 
+rescl_status rescl_model_set_tta(rescl_model *m, rescl_tta tta)
+{
+    rescl_status st = RESCL_OK;
+    RS_FAIL_IF((unsigned)tta > RESCL_TTA_TEN_CROP, RESCL_ERR_ARG,
+               "there is no test-time augmentation number %d", (int)tta);
+    RS_FAIL_IF(tta == RESCL_TTA_TEN_CROP && m->resize.resize_size <= m->image_size, RESCL_ERR_ARG,
+               "ten_crop: images are resized to %zu, the size of the input, where all crops of a "
+               "square image are equal; resize them to more, such as %zu (--val-resize-size)",
+               m->image_size, m->image_size + m->image_size / 7);
+    m->tta = tta;
+out:
+    return st;
+}
+
 void rescl_model_set_precision(rescl_model *m, rescl_precision precision)
 {
     m->precision = precision;

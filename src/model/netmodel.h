@@ -23,6 +23,7 @@ struct rescl_model {
     rescl_trained_on trained_on;
     size_t sample_bits; /* of rescl_model_info */
     rescl_precision precision;
+    rescl_tta tta;
     rs_graph *graph; /* unfused: one node per layer of the summary */
     rs_weights weights;
 };

@@ -8,6 +8,7 @@
 #include "text.h"
 #include "threadpool.h"
 #include "trainer.h"
+#include "views.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -125,12 +126,13 @@ static rescl_status eval_step(rs_evaluation *e, const rs_batch *batch, rs_output
     const char *layer = NULL;
 
     RS_TRY(rs_team_evaluate(e->team, batch, e->loader, out));
-    if (!rs_all_finite(out->losses, batch->n)) {
+    if (!rs_all_finite(out->losses, out->n)) {
         RS_TRY(rs_team_find_nonfinite(e->team, &layer));
         RS_FAIL(RESCL_ERR_NUMERIC,
                 "evaluation, batch %zu: the loss is not finite; first seen in layer '%s'",
                 batch->index + 1, layer ? layer : "unknown");
     }
+    rs_view_outputs_take(&e->views, batch, out);
     const rs_samples samples = {.epoch = e->event.epoch,
                                 .step = e->event.step,
                                 .first = (size_t)tally->samples,
@@ -215,14 +217,18 @@ rescl_status rescl_evaluate_run(rescl_device *device, const rescl_model *model,
     rescl_scores *scores = NULL;
     rs_run_info run = {
         .model = model, .eval_set = set, .folder = folder, .callbacks = callbacks ? &ours : NULL};
+    const size_t views = rs_views_count(model->tta), fit = batch_size / views;
+    const size_t images =
+        batch_size && !fit ? 1 : fit; /* of a batch: as many inputs as were asked for */
     const rs_team_plan plan = {
-        .batch = batch_size, .eval_images = set->count, .precision = model->precision};
-    rs_loader_options load = {.batch = batch_size,
+        .batch = images * views, .eval_images = set->count * views, .precision = model->precision};
+    rs_loader_options load = {.batch = images,
                               .height = model->image_size,
                               .width = model->image_size,
                               .resize = model->resize,
                               .preprocess = model->preprocess,
                               .normalize = model->normalize,
+                              .tta = model->tta,
                               .workers = workers};
 
     if (callbacks)
@@ -234,6 +240,8 @@ rescl_status rescl_evaluate_run(rescl_device *device, const rescl_model *model,
     rs_tell_threads(workers);
     RS_TRY(rs_team_create(&device, 1, model->graph, &model->weights, &plan, &e.team));
     RS_TRY(rs_loader_create(set, &load, &e.loader));
+    if (views > 1)
+        RS_TRY(rs_view_outputs_init(&e.views, images, model->classes, model->label_smoothing));
     RS_TRY(rs_scores_for(model, set, run.callbacks, folder, &scores, &e.scores));
     run.team = e.team;
     run.scores = e.scores;
@@ -243,6 +251,7 @@ out:
     st = rs_watch_close(&watch, st);
     rs_team_destroy(e.team);
     rs_loader_destroy(e.loader);
+    rs_view_outputs_fini(&e.views);
     rescl_scores_destroy(scores);
     free(label_map);
     return st;

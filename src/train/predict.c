@@ -4,6 +4,8 @@
 #include "metrics.h"
 #include "predictor.h"
 #include "scoring.h"
+#include "viewmean.h"
+#include "views.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +15,9 @@ rescl_status rescl_predictor_create(rescl_device *device, const rescl_model *mod
 {
     rescl_status st = RESCL_OK;
     rescl_predictor *p = NULL;
-    const rs_replica_options plan = {.eval_batch = batch_size, .precision = model->precision};
+    const size_t views = rs_views_count(model->tta);
+    const rs_replica_options plan = {.eval_batch = batch_size * views,
+                                     .precision = model->precision};
     rs_shape one;
 
     RS_FAIL_IF(batch_size == 0, RESCL_ERR_ARG, "a batch size of 0");
@@ -21,10 +25,13 @@ rescl_status rescl_predictor_create(rescl_device *device, const rescl_model *mod
     RS_OOM(p = calloc(1, sizeof *p));
     p->model = model;
     p->batch = batch_size;
+    p->tta = model->tta;
+    p->views = views;
     one = model->graph->value[model->graph->input].shape;
     p->values = rs_shape_count(&one);
-    RS_OOM(p->pixels = rs_aligned_calloc(batch_size, p->values));
-    RS_OOM(p->labels = rs_aligned_calloc(batch_size, sizeof *p->labels));
+    RS_OOM(p->pixels = rs_aligned_calloc(batch_size * views, p->values));
+    RS_OOM(p->labels = rs_aligned_calloc(batch_size * views, sizeof *p->labels));
+    RS_OOM(p->scratch = calloc(model->classes, sizeof *p->scratch));
     RS_TRY(rs_replica_create(device, model->graph, &model->weights, &plan, &p->replica));
     *out = p, p = NULL;
 out:
@@ -39,6 +46,7 @@ void rescl_predictor_destroy(rescl_predictor *p)
     rs_replica_destroy(p->replica);
     rs_aligned_free(p->pixels);
     rs_aligned_free(p->labels);
+    free(p->scratch);
     free(p);
 }
 
@@ -46,17 +54,18 @@ rescl_status rs_predictor_send(rescl_predictor *p, const uint8_t *pixels, size_t
 {
     rescl_status st = RESCL_OK;
     const rescl_model *m = p->model;
+    const size_t inputs = p->batch * p->views, filled = count * p->views;
     float table[3][256];
 
-    if (count < p->batch) {
+    if (filled < inputs) {
         if (pixels != p->pixels)
-            memcpy(p->pixels, pixels, count * p->values);
-        memset(p->pixels + count * p->values, 0, (p->batch - count) * p->values);
+            memcpy(p->pixels, pixels, filled * p->values);
+        memset(p->pixels + filled * p->values, 0, (inputs - filled) * p->values);
         pixels = p->pixels;
     }
     RS_TRY(rs_preprocess_table(m->preprocess, &m->normalize, table));
     RS_TRY(rs_replica_send(
-        p->replica, &(rs_images){p->batch, pixels, (const float(*)[256])table, p->labels, NULL}));
+        p->replica, &(rs_images){inputs, pixels, (const float(*)[256])table, p->labels, NULL}));
 out:
     return st;
 }
@@ -71,7 +80,7 @@ void rs_predictor_forget(rescl_predictor *p)
 rescl_status rs_predictor_forward(rescl_predictor *p)
 {
     rescl_status st = RESCL_OK;
-    rs_net *net = rs_replica_net(p->replica, RS_MODE_EVAL, p->batch);
+    rs_net *net = rs_replica_net(p->replica, RS_MODE_EVAL, p->batch * p->views);
 
     p->count = 0;
     RS_TRY(rs_replica_receive(p->replica, net));
@@ -84,19 +93,18 @@ rescl_status rs_predictor_settle(rescl_predictor *p, size_t count, float *probs)
 {
     rescl_status st = RESCL_OK;
     const rescl_model *m = p->model;
-    rs_net *net = rs_replica_net(p->replica, RS_MODE_EVAL, p->batch);
+    rs_net *net = rs_replica_net(p->replica, RS_MODE_EVAL, p->batch * p->views);
     const char *layer = NULL;
 
     RS_TRY(rs_replica_settle(p->replica));
-    if (!rs_all_finite(p->replica->logits, count * m->classes)) {
+    if (!rs_all_finite(p->replica->logits, count * p->views * m->classes)) {
         RS_TRY(rs_net_explain_nonfinite(net, 0, 0, &layer));
         RS_FAIL(RESCL_ERR_NUMERIC,
                 "the model's output is not finite; its weights are damaged or do not fit the "
                 "input; first seen in layer '%s'",
                 layer);
     }
-    for (size_t i = 0; i < count; i++)
-        rs_softmax(p->replica->logits + i * m->classes, m->classes, probs + i * m->classes);
+    rs_view_mean(p->replica->logits, p->views, count, m->classes, p->scratch, probs);
     p->count = count;
 out:
     return st;
@@ -111,8 +119,8 @@ rescl_status rescl_predictor_run(rescl_predictor *p, const rescl_image *images, 
     RS_FAIL_IF(count > p->batch, RESCL_ERR_ARG,
                "%zu images at once; the predictor was made for batches of %zu", count, p->batch);
     for (size_t i = 0; i < count; i++)
-        RS_TRY(rs_image_to_input(&images[i], m->image_size, m->image_size, &m->resize,
-                                 m->preprocess, p->pixels + i * p->values));
+        RS_TRY(rs_views_make(&images[i], p->tta, m->image_size, m->image_size, &m->resize,
+                             m->preprocess, p->pixels + i * p->values, count * p->values));
     rs_predictor_forget(p);
     RS_TRY(rs_predictor_send(p, p->pixels, count));
     RS_TRY(rs_predictor_forward(p));

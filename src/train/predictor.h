@@ -11,14 +11,17 @@
 struct rescl_predictor {
     const rescl_model *model;
     rs_replica *replica;
-    size_t batch, values; /* values: of one image */
+    size_t batch, values; /* values: of one input */
+    rescl_tta tta;        /* the model's when this was made */
+    size_t views;         /* inputs of an image: see rs_batch */
+    float *scratch;       /* of one image's probabilities */
     uint8_t *pixels;
     int32_t *labels; /* zeros: the loss is computed and not used */
     size_t count;    /* images of the last forward */
     bool ahead;      /* a batch was sent before its turn */
 };
 
-/* Sends `count` inputs, which may be the first of p->pixels, preprocessed as the model's are. */
+/* Sends the inputs of `count` images, which may be the first of p->pixels, preprocessed as the model's are. */
 rescl_status rs_predictor_send(rescl_predictor *p, const uint8_t *pixels, size_t count) RESCL_CHECK;
 /* Enqueues the forward pass of what was sent first. */
 rescl_status rs_predictor_forward(rescl_predictor *p) RESCL_CHECK;

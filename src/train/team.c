@@ -111,8 +111,8 @@ out:
 
 static rescl_status send(rs_team *t, const rs_batch *batch)
 {
-    return rs_replica_send(t->replica, &(rs_images){batch->n, batch->pixels, batch->table,
-                                                    batch->labels, batch->mixed});
+    return rs_replica_send(t->replica, &(rs_images){rs_batch_inputs(batch), batch->pixels,
+                                                    batch->table, batch->labels, batch->mixed});
 }
 
 void rs_team_forget(rs_team *t)
@@ -175,10 +175,11 @@ static rescl_status run_batch(rs_team *t, rs_mode mode, const rs_batch *batch, r
 {
     rescl_status st = RESCL_OK;
     rs_replica *r = t->replica;
-    rs_net *net = rs_replica_net(r, mode, batch->n);
+    const size_t n = rs_batch_inputs(batch);
+    rs_net *net = rs_replica_net(r, mode, n);
 
     RS_TRY(check_whole(t));
-    RS_FAIL_IF(!net, RESCL_ERR_ARG, "batch size %zu was not planned for", batch->n);
+    RS_FAIL_IF(!net, RESCL_ERR_ARG, "batch size %zu was not planned for", n);
     t->stepping = t->stepping || mode == RS_MODE_TRAIN;
     t->last = net;
     t->seed = seed;
@@ -193,7 +194,7 @@ static rescl_status run_batch(rs_team *t, rs_mode mode, const rs_batch *batch, r
     if (st != RESCL_OK)
         t->sent = NULL;
     RS_TRY(mode == RS_MODE_TRAIN ? spoil(t, st) : end_wait(t, st));
-    *out = (rs_outputs){batch->n, r->classes, r->logits, r->losses};
+    *out = (rs_outputs){n, r->classes, r->logits, r->losses};
 out:
     return st;
 }

@@ -18,7 +18,7 @@ typedef struct rs_team_plan {
     rescl_precision precision;
 } rs_team_plan;
 
-/* What the network made of the last batch; valid until the next one. */
+/* What the network made of the inputs of the last batch; valid until the next one. */
 typedef struct rs_outputs {
     size_t n, classes;
     const float *logits, *losses; /* (n, classes), (n) */

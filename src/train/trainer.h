@@ -10,6 +10,7 @@
 #include "schedule.h"
 #include "scoring.h"
 #include "trainoptions.h"
+#include "viewmean.h"
 #include "watch.h"
 
 #include <stdatomic.h>
@@ -95,6 +96,7 @@ typedef struct rs_evaluation {
     const rs_watch *watch;
     rescl_scores *scores;   /* filled; NULL: nobody looks */
     atomic_int *stop;       /* may be NULL */
+    rs_view_outputs views;  /* of a model with test-time augmentation */
     rescl_step_event event; /* epoch, epochs, step, lr as watchers see them */
     size_t sample;          /* of the set: the first of the next batch */
 } rs_evaluation;

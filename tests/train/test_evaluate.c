@@ -1,6 +1,8 @@
 /* Evaluation and prediction, and two device types against each other. */
+#include "error.h"
 #include "testing.h"
 #include "train_support.h"
+#include "views.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -138,6 +140,68 @@ static void predicts_as_it_evaluates(void **state)
     rescl_model_destroy(model);
 }
 
+/* Averages over an image and its mirror image, or ten crops, are those of their predictions one by one,
+ * and evaluation counts them so. */
+static void averages_over_views(void **state)
+{
+    enum { SIDE = TEST_SIZE + 4 };
+    static const rescl_tta kinds[] = {RESCL_TTA_FLIP, RESCL_TTA_TEN_CROP};
+    (void)state;
+    for (size_t t = 0; t < RS_COUNT(kinds); t++) {
+        rescl_model *model = rs_test_model();
+        rescl_dataset *set = rs_test_hands("test", TEST_EVAL_SAMPLES, 0);
+        const size_t views = rs_views_count(kinds[t]);
+        rescl_predictor *plain = NULL, *p = NULL;
+        uint8_t pixels[RS_VIEWS_MOST][TEST_SIZE * TEST_SIZE * 3];
+        rescl_image input[RS_VIEWS_MOST], image[3] = {0};
+        float each[RS_VIEWS_MOST * CLASSES], probs[3 * CLASSES];
+        rescl_model_info info;
+        rescl_metrics m, alone;
+        int32_t label;
+        assert_ok(rescl_predictor_create(rs_test_device(), model, RS_VIEWS_MOST, &plain));
+        assert_fails(rescl_model_set_tta(model, RESCL_TTA_TEN_CROP), RESCL_ERR_ARG, "ten_crop",
+                     "more");
+        if (kinds[t] == RESCL_TTA_TEN_CROP)
+            assert_ok(rescl_model_set_resize(
+                model, &(rescl_resize){.resize_size = SIDE, .keep_exact = true}));
+        assert_ok(rescl_model_set_tta(model, kinds[t]));
+        rescl_model_get_info(model, &info);
+        assert_ok(rescl_predictor_create(rs_test_device(), model, 4, &p));
+        for (size_t i = 0; i < RS_COUNT(image); i++)
+            assert_ok(rescl_dataset_get(set, i, &image[i], &label));
+        assert_ok(rescl_predictor_run(p, image, RS_COUNT(image), probs));
+        assert_ok(rs_views_make(&image[2], kinds[t], TEST_SIZE, TEST_SIZE, &info.resize,
+                                RESCL_PREPROCESS_UNIT, pixels[0], sizeof pixels[0]));
+        for (size_t v = 0; v < views; v++)
+            input[v] = (rescl_image){TEST_SIZE, TEST_SIZE, pixels[v]};
+        assert_ok(rescl_predictor_run(plain, input, views, each));
+        for (size_t k = 0; k < CLASSES; k++) {
+            double mean = 0;
+            for (size_t v = 0; v < views; v++)
+                mean += (double)each[v * CLASSES + k] / (double)views;
+            assert_true(fabs(mean - (double)probs[2 * CLASSES + k]) < 1e-5);
+        }
+        assert_ok(rescl_evaluate(rs_test_device(), model, set, TEST_BATCH, 2, NULL, &m));
+        assert_int_equal(m.samples, TEST_EVAL_SAMPLES);
+        assert_ok(rescl_evaluate(rs_test_device(), model, set, 1, 0, NULL, &alone));
+        assert_true(alone.top1 == m.top1 && fabs(alone.loss - m.loss) < 1e-5);
+        double loss = 0;
+        for (size_t i = 0; i < TEST_EVAL_SAMPLES; i++) {
+            rescl_image_free(&image[0]);
+            assert_ok(rescl_dataset_get(set, i, &image[0], &label));
+            assert_ok(rescl_predictor_run(p, image, 1, probs));
+            loss -= log((double)probs[label]) / TEST_EVAL_SAMPLES;
+        }
+        assert_true(fabs(loss - m.loss) < 1e-4);
+        for (size_t i = 0; i < RS_COUNT(image); i++)
+            rescl_image_free(&image[i]);
+        rescl_predictor_destroy(plain);
+        rescl_predictor_destroy(p);
+        rescl_dataset_close(set);
+        rescl_model_destroy(model);
+    }
+}
+
 static void takes_images_of_any_shape(void **state)
 {
     (void)state;
@@ -258,6 +322,7 @@ int main(void)
         cmocka_unit_test(scores_each_image),
         cmocka_unit_test(repeats_what_training_reported),
         cmocka_unit_test(predicts_as_it_evaluates),
+        cmocka_unit_test(averages_over_views),
         cmocka_unit_test(takes_images_of_any_shape),
         cmocka_unit_test(fits_images_as_the_model_says),
     };

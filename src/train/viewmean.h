@@ -1,0 +1,24 @@
+/* The mean over the inputs of each image: test-time augmentation. */
+#ifndef RS_VIEWMEAN_H
+#define RS_VIEWMEAN_H
+
+#include "team.h"
+
+/* Class probabilities (n, classes) of logits (views, n, classes). `scratch` holds `classes` numbers. */
+void rs_view_mean(const float *logits, size_t views, size_t n, size_t classes, float *scratch,
+                  float *probs);
+
+/* Room for what a batch comes to; {0} for inputs that are images of their own. */
+typedef struct rs_view_outputs {
+    double label_smoothing; /* of the loss */
+    float *logits, *losses, *scratch;
+} rs_view_outputs;
+
+rescl_status rs_view_outputs_init(rs_view_outputs *v, size_t batch, size_t classes,
+                                  double label_smoothing) RESCL_CHECK;
+void rs_view_outputs_fini(rs_view_outputs *v);
+/* From the outputs of a batch's inputs to those of its images: the logarithm of the mean probabilities,
+ * and the loss of that. */
+void rs_view_outputs_take(rs_view_outputs *v, const rs_batch *batch, rs_outputs *o);
+
+#endif
