@@ -19,6 +19,7 @@
  *     compare.h   compare measurements, and what several devices make of the same numbers
  *     profile.h   see where the time of a step goes
  *     tune.h      choose, by measuring, how a device computes a network
+ *     selftest.h  check that a device computes rightly
  *
  * The shortest way from a file to a prediction is
  *
@@ -71,6 +72,7 @@
 #include <rescl/profile.h>
 #include <rescl/report.h>
 #include <rescl/scores.h>
+#include <rescl/selftest.h>
 #include <rescl/status.h>
 #include <rescl/train.h>
 #include <rescl/tune.h>

@@ -41,8 +41,9 @@ out:
     return st;
 }
 
-/* Its standard error is the end `fd` of a pipe; signals are as a shell would leave them. 0 or an errno. */
-static int spawn(const rs_command *c, char **environment, int fd, pid_t *pid)
+/* Its standard error is the end `err` of a pipe and its standard output `out`, -1: nowhere; signals are as a
+ * shell would leave them. 0 or an errno. */
+static int spawn(const rs_command *c, char **environment, int out, int err, pid_t *pid)
 {
     posix_spawn_file_actions_t files;
     posix_spawnattr_t how;
@@ -57,9 +58,11 @@ static int spawn(const rs_command *c, char **environment, int fd, pid_t *pid)
     }
     int code = posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
     if (code == 0)
-        code = posix_spawn_file_actions_addopen(&files, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+        code = out < 0 ? posix_spawn_file_actions_addopen(&files, STDOUT_FILENO, "/dev/null",
+                                                          O_WRONLY, 0)
+                       : posix_spawn_file_actions_adddup2(&files, out, STDOUT_FILENO);
     if (code == 0)
-        code = posix_spawn_file_actions_adddup2(&files, fd, STDERR_FILENO);
+        code = posix_spawn_file_actions_adddup2(&files, err, STDERR_FILENO);
     if (code == 0)
         code = posix_spawnattr_setsigmask(&how, &none);
     if (code == 0)
@@ -75,18 +78,27 @@ static int spawn(const rs_command *c, char **environment, int fd, pid_t *pid)
 
 /* ---- waiting ------------------------------------------------------------------------------- */
 
-/* The last line that is not empty, of what comes in pieces. */
-typedef struct last_line {
-    char text[512];
+/* Text that comes in pieces, by lines: the last that is not empty is kept, and `each` is told of all. */
+typedef struct lines {
+    char text[RS_COMMAND_LINE];
     size_t len;
     bool ended; /* what comes next begins a line */
-} last_line;
+    const rs_command *each;
+} lines;
 
-static void add_text(last_line *l, const char *text, size_t bytes)
+static void end_line(lines *l)
+{
+    if (l->each && !l->ended)
+        l->each->line(l->text, l->each->user);
+    l->ended = true;
+}
+
+static void add_text(lines *l, const char *text, size_t bytes)
 {
     for (size_t i = 0; i < bytes; i++) {
         if (text[i] == '\n') {
-            l->ended = true;
+            l->text[l->len] = '\0';
+            end_line(l);
             continue;
         }
         if (l->ended)
@@ -98,27 +110,37 @@ static void add_text(last_line *l, const char *text, size_t bytes)
     l->text[l->len] = '\0';
 }
 
+/* Both ends of what it writes to: its standard output, -1 where that leads nowhere, and its standard error. */
+typedef struct ends {
+    int fd[2];
+    lines said[2];
+} ends;
+
 /* Whether there was something to read. */
-static bool read_some(int fd, last_line *l)
+static bool read_some(ends *e)
 {
     char text[4096];
-    const ssize_t n = read(fd, text, sizeof text);
-    if (n > 0)
-        add_text(l, text, (size_t)n);
-    return n > 0;
+    bool any = false;
+    for (int i = 0; i < 2; i++) {
+        const ssize_t n = e->fd[i] < 0 ? 0 : read(e->fd[i], text, sizeof text);
+        if (n > 0)
+            add_text(&e->said[i], text, (size_t)n);
+        any = any || n > 0;
+    }
+    return any;
 }
 
-/* What it left in the pipe. Processes that it started may hold that open, and write without end. */
-static void read_rest(int fd, last_line *l)
+/* What it left in the pipes. Processes that it started may hold those open, and write without end. */
+static void read_rest(ends *e)
 {
     enum { MOST = 1024 }; /* pieces, together more than a pipe holds */
-    for (int i = 0; i < MOST && read_some(fd, l); i++)
+    for (int i = 0; i < MOST && read_some(e); i++)
         ;
 }
 
 /* Waits for its end; false: it took too long, and is killed. *how is of rs_process_ended. It may write
  * without end: between two pieces there is a look at the clock. */
-static bool wait_for_end(pid_t pid, int fd, unsigned patience, last_line *l, int *how)
+static bool wait_for_end(pid_t pid, unsigned patience, ends *e, int *how)
 {
     const uint64_t deadline = rs_clock_ns() + (uint64_t)patience * 1000000000u;
     while (!rs_process_ended(pid, false, how)) {
@@ -127,17 +149,17 @@ static bool wait_for_end(pid_t pid, int fd, unsigned patience, last_line *l, int
             (void)rs_process_ended(pid, true, how);
             return false;
         }
-        struct pollfd p = {.fd = fd, .events = POLLIN};
-        (void)poll(&p, 1, POLL_MS);
-        if (!read_some(fd, l) && (p.revents & POLLHUP))
+        struct pollfd p[2] = {{.fd = e->fd[0], .events = POLLIN},
+                              {.fd = e->fd[1], .events = POLLIN}};
+        (void)poll(p, 2, POLL_MS);
+        if (!read_some(e) && ((p[0].revents | p[1].revents) & POLLHUP))
             (void)poll(NULL, 0, POLL_MS);
     }
-    read_rest(fd, l);
+    read_rest(e);
     return true;
 }
 
-static rescl_status judge(const rs_command *c, bool in_time, int how, const last_line *l,
-                          int *ended)
+static rescl_status judge(const rs_command *c, bool in_time, int how, const lines *l, int *ended)
 {
     rescl_status st = RESCL_OK;
     const int sig = how != -1 && WIFSIGNALED(how) ? WTERMSIG(how) : 0;
@@ -157,30 +179,49 @@ out:
     return st;
 }
 
-rescl_status rs_command_run(const rs_command *c, int *ended)
+/* `read` does not wait, and neither end goes to a process that this one starts but for dup2. */
+static rescl_status make_pipe(const rs_command *c, int *read, int *write)
 {
     rescl_status st = RESCL_OK;
-    int end[2] = {-1, -1}, how = -1;
-    char **environment = NULL;
-    pid_t pid = -1;
-    last_line said = {.len = 0};
-
-    *ended = -1;
-    RS_TRY(make_environment(c->variable, &environment));
+    int end[2];
     RS_FAIL_IF(pipe2(end, O_CLOEXEC) != 0, RESCL_ERR_IO, "%s: no pipe for it: %s", c->argv[0],
                strerror(errno));
     (void)fcntl(end[0], F_SETFL, O_NONBLOCK);
-    const int code = spawn(c, environment, end[1], &pid);
-    RS_FAIL_IF(code != 0, RESCL_ERR_IO, "%s does not start: %s", c->argv[0], strerror(code));
-    close(end[1]);
-    end[1] = -1;
-    const bool in_time = wait_for_end(pid, end[0], c->patience, &said, &how);
-    RS_TRY(judge(c, in_time, how, &said, ended));
+    *read = end[0];
+    *write = end[1];
 out:
-    if (end[0] >= 0)
-        close(end[0]);
-    if (end[1] >= 0)
-        close(end[1]);
+    return st;
+}
+
+static void close_all(int fd[2])
+{
+    for (int i = 0; i < 2; i++)
+        if (fd[i] >= 0)
+            close(fd[i]);
+    fd[0] = fd[1] = -1;
+}
+
+rescl_status rs_command_run(const rs_command *c, int *ended)
+{
+    rescl_status st = RESCL_OK;
+    int theirs[2] = {-1, -1}, how = -1;
+    char **environment = NULL;
+    pid_t pid = -1;
+    ends e = {.fd = {-1, -1}, .said = {{.each = c->line ? c : NULL, .ended = true}, {.len = 0}}};
+
+    *ended = -1;
+    RS_TRY(make_environment(c->variable, &environment));
+    if (c->line)
+        RS_TRY(make_pipe(c, &e.fd[0], &theirs[0]));
+    RS_TRY(make_pipe(c, &e.fd[1], &theirs[1]));
+    const int code = spawn(c, environment, theirs[0], theirs[1], &pid);
+    RS_FAIL_IF(code != 0, RESCL_ERR_IO, "%s does not start: %s", c->argv[0], strerror(code));
+    close_all(theirs);
+    const bool in_time = wait_for_end(pid, c->patience, &e, &how);
+    RS_TRY(judge(c, in_time, how, &e.said[1], ended));
+out:
+    close_all(e.fd);
+    close_all(theirs);
     free(environment);
     return st;
 }

@@ -10,9 +10,15 @@ typedef struct rs_command {
     const char *const *argv; /* argv[0] is the path of the program; NULL ends them */
     const char *variable; /* "NAME=value", set for it beside this process's environment; or NULL */
     unsigned patience;    /* seconds by the clock, after which it is killed */
+    /* Told each line of its standard output, cut at RS_COMMAND_LINE, while it runs; NULL: that leads
+     * nowhere. */
+    void (*line)(const char *text, void *user);
+    void *user;
 } rs_command;
 
-/* Runs it without input, its output leading nowhere, and waits for its end. Fails with
+#define RS_COMMAND_LINE 2048
+
+/* Runs it without input and waits for its end. Fails with
  *
  *     RESCL_ERR_UNSUPPORTED   it ended with another exit status than 0: the message is the last line
  *                             that it wrote to its standard error, or names the status

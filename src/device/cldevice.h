@@ -11,10 +11,23 @@
 /* What the device can do. */
 const rs_caps *rs_device_caps(const rescl_device *dev);
 
-/* What another room keeps with a device (its tuning); NULL until it is attached. For the host thread
- * of the device. Attaching frees what was attached before, and closing the device what is then. */
-void *rs_device_attached(const rescl_device *dev);
-void rs_device_attach(rescl_device *dev, void *data, void (*destroy)(void *));
+/* What another room keeps with a device; NULL until it is attached. For the host thread of the device.
+ * Attaching frees what was attached before, and closing the device what is then. */
+typedef enum rs_attachment { RS_ATTACHED_TUNING, RS_ATTACHED_TRUST, RS_ATTACHMENTS } rs_attachment;
+void *rs_device_attached(const rescl_device *dev, rs_attachment which);
+void rs_device_attach(rescl_device *dev, rs_attachment which, void *data, void (*destroy)(void *));
+
+/* ---- verdicts ---------------------------------------------------------------------------- */
+
+/* Whether something is right on this device: what was found out is kept on disk beside the compiled
+ * programs, by the same rules (cache.h), under all that these depend on.
+ *
+ * `what` says what was looked at, `files` are the stems of the kernels that it took. Loading gives "" on
+ * the heap if it is right, or why not; NULL if nobody knows. */
+char *rs_verdict_try_load(const rescl_device *dev, const char *const *files, size_t count,
+                          const char *what);
+void rs_verdict_try_store(const rescl_device *dev, const char *const *files, size_t count,
+                          const char *what, const char *reason);
 
 /* ---- memory ------------------------------------------------------------------------------ */
 

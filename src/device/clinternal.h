@@ -167,8 +167,10 @@ struct rescl_device {
     bool used_blas;
     rs_buffer *blas_temp; /* see blas.c */
     rs_fence *fences;     /* waited for, kept for reuse; see transfer.c */
-    void *attached;       /* of another room; see rs_device_attach */
-    void (*detach)(void *);
+    struct {
+        void *data;
+        void (*destroy)(void *);
+    } attached[RS_ATTACHMENTS]; /* of other rooms */
     atomic_uint_fast64_t allocations, builds, cache_hits, launches;
 };
 

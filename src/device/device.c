@@ -83,22 +83,23 @@ void rescl_device_close(rescl_device *device)
     pthread_cond_destroy(&device->program_built);
     pthread_mutex_destroy(&device->program_lock);
     pthread_mutex_destroy(&device->memory_lock);
-    rs_device_attach(device, NULL, NULL);
+    for (int i = 0; i < RS_ATTACHMENTS; i++)
+        rs_device_attach(device, (rs_attachment)i, NULL, NULL);
     free(device->options);
     free(device);
 }
 
-void *rs_device_attached(const rescl_device *dev)
+void *rs_device_attached(const rescl_device *dev, rs_attachment which)
 {
-    return dev->attached;
+    return dev->attached[which].data;
 }
 
-void rs_device_attach(rescl_device *dev, void *data, void (*destroy)(void *))
+void rs_device_attach(rescl_device *dev, rs_attachment which, void *data, void (*destroy)(void *))
 {
-    if (dev->detach)
-        dev->detach(dev->attached);
-    dev->attached = data;
-    dev->detach = destroy;
+    if (dev->attached[which].destroy)
+        dev->attached[which].destroy(dev->attached[which].data);
+    dev->attached[which].data = data;
+    dev->attached[which].destroy = destroy;
 }
 
 const rescl_device_info *rescl_device_get_info(const rescl_device *device)

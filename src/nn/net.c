@@ -9,6 +9,7 @@
 #include "net_internal.h"
 #include "str.h"
 #include "threadpool.h"
+#include "trust.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -237,15 +238,39 @@ out:
     return st;
 }
 
+/* *worse: one of its ways was found to be wrong, and it is to be planned anew. */
+static rescl_status check_plans(const rs_net *n, bool *worse)
+{
+    rescl_status st = RESCL_OK;
+    const rs_plan **plan = NULL;
+    size_t count = 0;
+
+    RS_OOM(plan = calloc(n->graph->nnodes * RS_PASS_COUNT, sizeof *plan));
+    for (size_t i = 0; i < n->graph->nnodes; i++)
+        for (int pass = 0; pass < RS_PASS_COUNT; pass++)
+            if (n->stage[i].has[pass])
+                plan[count++] = &n->stage[i].call[pass].plan;
+    RS_TRY(rs_trust_plans(n->dev, plan, count, worse));
+out:
+    free(plan);
+    return st;
+}
+
 rescl_status rs_net_plan(rs_store *s, const rs_graph *g, size_t batch, rs_mode mode,
                          rescl_precision precision, rs_net **out)
 {
     rescl_status st = RESCL_OK;
     rs_net *n = NULL;
+    bool worse = true;
 
     RS_FAIL_IF(mode == RS_MODE_TRAIN && !s->training, RESCL_ERR_ARG,
                "these parameters were made for inference only");
-    RS_TRY(rs_net_outline(s->dev, g, batch, mode, precision, &n));
+    while (worse) {
+        rs_net_destroy(n);
+        n = NULL;
+        RS_TRY(rs_net_outline(s->dev, g, batch, mode, precision, &n));
+        RS_TRY(check_plans(n, &worse));
+    }
     n->store = s;
     if (mode == RS_MODE_TRAIN)
         RS_TRY(plan_buckets(n));

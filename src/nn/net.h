@@ -75,7 +75,8 @@ typedef enum rs_mode { RS_MODE_TRAIN, RS_MODE_EVAL } rs_mode;
 typedef struct rs_net rs_net;
 typedef struct rs_workspace rs_workspace;
 
-/* Plans and compiles. The net borrows the store and its own fused copy of the graph. */
+/* Plans, checks what the plans launch (trust.h), and compiles. The net borrows the store and its own fused
+ * copy of the graph. */
 rescl_status rs_net_plan(rs_store *s, const rs_graph *g, size_t batch, rs_mode mode,
                          rescl_precision precision, rs_net **out) RESCL_CHECK;
 void rs_net_destroy(rs_net *n);

@@ -1,4 +1,5 @@
 /* Residual add: dst = src 0 + src 1, of one shape. Each diff_src = diff_dst. */
+#include "cases.h"
 #include "error.h"
 #include "op.h"
 #include "spread.h"
@@ -54,6 +55,17 @@ static rescl_status enqueue(const rs_plan *plan, const rs_args *a)
 static const rs_impl *const impls[] =
     RS_SPREAD_IMPLS(1u << RS_FWD | 1u << RS_BWD_DATA, RS_STORAGE_TYPES, plan, enqueue);
 
+/* ---- cases ------------------------------------------------------------------------------- */
+
+static const rs_case case_list[] = {
+    {.name = "one element", .src = {{1, {1}}, {1, {1}}}},
+    {.name = "prime", .src = {{4, {1, 7, 11, 13}}, {4, {1, 7, 11, 13}}}},
+    {.name = "vectors only", .src = {{4, {2, 8, 7, 20}}, {4, {2, 8, 7, 20}}}},
+    {.name = "several chunks and a tail", .src = {{4, {3, 33, 31, 17}}, {4, {3, 33, 31, 17}}}},
+};
+
+static const rs_cases cases = {.list = case_list, .count = RS_COUNT(case_list)};
+
 const rs_op rs_op_add = {.name = "add",
                          .layer = "Add",
                          .src_min = 2,
@@ -61,4 +73,5 @@ const rs_op rs_op_add = {.name = "add",
                          .infer = infer,
                          .reference = reference,
                          .reduction = reduction,
-                         .impls = impls};
+                         .impls = impls,
+                         .cases = &cases};

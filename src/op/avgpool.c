@@ -5,6 +5,8 @@
  * inside the image. Backward: each pixel gathers diff_dst / divisor from the windows that cover it.
  */
 #include "attr.h"
+#include "cases.h"
+#include "error.h"
 #include "op.h"
 #include "pool.h"
 #include "spread.h"
@@ -91,6 +93,39 @@ static rescl_status enqueue(const rs_plan *plan, const rs_args *a)
 static const rs_impl *const impls[] =
     RS_SPREAD_IMPLS(1u << RS_FWD | 1u << RS_BWD_DATA, RS_STORAGE_TYPES, plan, enqueue);
 
+/* ---- cases ------------------------------------------------------------------------------- */
+
+#define POOL(k, s, ...)                                                                            \
+    {                                                                                              \
+        .kernel_h = (k), .kernel_w = (k), .stride_h = (s), .stride_w = (s), __VA_ARGS__            \
+    }
+#define PAD(t, b, l, r) .pad_top = (t), .pad_bottom = (b), .pad_left = (l), .pad_right = (r)
+
+static const rs_pool_attr global = {.global = true};
+static const rs_pool_attr k2s2 = POOL(2, 2, PAD(0, 0, 0, 0));
+static const rs_pool_attr k3s2p1 = POOL(3, 2, PAD(1, 1, 1, 1));
+static const rs_pool_attr k3s2p1_count = POOL(3, 2, PAD(1, 1, 1, 1), .count_pad = true);
+static const rs_pool_attr k3s2_ceil = POOL(3, 2, PAD(1, 1, 1, 1), .ceil_mode = true);
+static const rs_pool_attr k3s2_ceil_count =
+    POOL(3, 2, PAD(1, 1, 1, 1), .ceil_mode = true, .count_pad = true);
+static const rs_pool_attr k3s1 = POOL(3, 1, PAD(2, 0, 0, 2));
+
+static const rs_case case_list[] = {
+    {.name = "global, one pixel", .src = {{4, {1, 1, 1, 1}}}, .attr = &global},
+    {.name = "global", .src = {{4, {5, 7, 7, 131}}}, .attr = &global},
+    {.name = "global, aligned", .src = {{4, {3, 11, 9, 64}}}, .attr = &global},
+    {.name = "global 2x2", .src = {{4, {32, 2, 2, 256}}}, .attr = &global},
+    {.name = "2x2/2", .src = {{4, {2, 9, 8, 19}}}, .attr = &k2s2},
+    {.name = "3x3/2 pad 1", .src = {{4, {2, 8, 9, 33}}}, .attr = &k3s2p1},
+    {.name = "3x3/2 pad 1 counted", .src = {{4, {2, 8, 9, 33}}}, .attr = &k3s2p1_count},
+    {.name = "3x3/2 ceil", .src = {{4, {1, 8, 10, 7}}}, .attr = &k3s2_ceil},
+    {.name = "3x3/2 ceil, pad counted", .src = {{4, {1, 8, 10, 7}}}, .attr = &k3s2_ceil_count},
+    {.name = "3x3/1 uneven pads", .src = {{4, {2, 5, 4, 16}}}, .attr = &k3s1},
+    {.name = "several chunks", .src = {{4, {4, 31, 32, 64}}}, .attr = &k3s2p1},
+};
+
+static const rs_cases cases = {.list = case_list, .count = RS_COUNT(case_list), .mixed = true};
+
 const rs_op rs_op_avgpool = {.name = "avgpool",
                              .layer = "AveragePooling2D",
                              .src_min = 1,
@@ -98,4 +133,5 @@ const rs_op rs_op_avgpool = {.name = "avgpool",
                              .infer = rs_pool_infer,
                              .reference = reference,
                              .reduction = reduction,
-                             .impls = impls};
+                             .impls = impls,
+                             .cases = &cases};

@@ -24,6 +24,7 @@
  */
 #include "alloc.h"
 #include "attr.h"
+#include "cases.h"
 #include "error.h"
 #include "op.h"
 #include "spread.h"
@@ -412,6 +413,79 @@ static const rs_impl grouped = {.name = "grouped",
                                 .enqueue = enqueue};
 static const rs_impl *const impls[] = {&chunked, &grouped, NULL};
 
+/* ---- cases ------------------------------------------------------------------------------- */
+
+static const rs_batchnorm_attr plain = {.eps = 1e-5f, .momentum = 0.9f, .unbiased_running = true};
+static const rs_batchnorm_attr relu = {
+    .eps = 1e-3f, .momentum = 0.99f, .relu = true, .unbiased_running = true};
+static const rs_batchnorm_attr biased = {.eps = 1e-3f, .momentum = 0.5f};
+static const rs_batchnorm_attr frozen = {.eps = 1e-3f, .momentum = 0.9f, .frozen = true};
+static const rs_batchnorm_attr frozen_relu = {
+    .eps = 1e-5f, .momentum = 0.9f, .relu = true, .frozen = true};
+
+enum { FAR_MEAN = 1, NOT_A_NUMBER };
+
+#define BOTH(...)                                                                                  \
+    {                                                                                              \
+        {4, {__VA_ARGS__}},                                                                        \
+        {                                                                                          \
+            4,                                                                                     \
+            {                                                                                      \
+                __VA_ARGS__                                                                        \
+            }                                                                                      \
+        }                                                                                          \
+    }
+
+static const rs_case case_list[] = {
+    {.name = "one pixel", .src = {{4, {1, 1, 1, 3}}}, .attr = &plain, .scale = 400},
+    {.name = "one channel", .src = {{4, {2, 5, 3, 1}}}, .attr = &plain, .scale = 1},
+    {.name = "biased running variance", .src = {{4, {2, 3, 3, 16}}}, .attr = &biased, .scale = 1},
+    {.name = "prime", .src = {{4, {3, 7, 5, 13}}}, .attr = &plain, .scale = 1},
+    {.name = "prime, relu", .src = {{4, {3, 7, 5, 37}}}, .attr = &relu, .scale = 1},
+    {.name = "residual", .src = BOTH(3, 7, 5, 19), .attr = &plain, .scale = 1},
+    {.name = "residual, relu", .src = BOTH(3, 7, 5, 48), .attr = &relu, .scale = 1},
+    {.name = "two dimensions", .src = {{2, {33, 70}}}, .attr = &relu, .scale = 1},
+    {.name = "many pixels", .src = {{4, {8, 17, 19, 64}}}, .attr = &relu, .scale = 1},
+    {.name = "many channels", .src = BOTH(8, 2, 2, 2048), .attr = &relu, .scale = 1},
+    {.name = "mean far from zero",
+     .src = {{4, {4, 16, 16, 20}}},
+     .attr = &plain,
+     .no_gradient = true,
+     .variant = FAR_MEAN,
+     .scale = 200},
+    {.name = "NaN stays in its channel",
+     .src = {{4, {2, 9, 9, 20}}},
+     .attr = &relu,
+     .no_gradient = true,
+     .variant = NOT_A_NUMBER,
+     .scale = 1},
+    {.name = "frozen, one pixel", .src = {{4, {1, 1, 1, 3}}}, .attr = &frozen, .scale = 1},
+    {.name = "frozen", .src = {{4, {3, 7, 5, 13}}}, .attr = &frozen, .scale = 1},
+    {.name = "frozen, relu", .src = {{4, {3, 7, 5, 37}}}, .attr = &frozen_relu, .scale = 1},
+    {.name = "frozen, residual", .src = BOTH(3, 7, 5, 19), .attr = &frozen, .scale = 1},
+    {.name = "frozen, residual, relu", .src = BOTH(3, 7, 5, 48), .attr = &frozen_relu, .scale = 1},
+    {.name = "frozen, two dimensions", .src = {{2, {33, 70}}}, .attr = &frozen_relu, .scale = 1},
+    {.name = "frozen, many pixels", .src = {{4, {8, 17, 19, 64}}}, .attr = &frozen, .scale = 1},
+    {.name = "frozen, NaN stays in its channel",
+     .src = {{4, {2, 9, 9, 20}}},
+     .attr = &frozen_relu,
+     .no_gradient = true,
+     .variant = NOT_A_NUMBER,
+     .scale = 1},
+};
+
+static void fill_case(const rs_case *c, const rs_problem *p, rs_case_data *d, rs_rng *rng)
+{
+    const size_t n = rs_shape_count(&p->src[0]);
+    (void)rng;
+    for (size_t i = 0; i < n && c->variant == FAR_MEAN; i++)
+        d->src[0][i] = 1e4 + d->src[0][i];
+    if (c->variant == NOT_A_NUMBER)
+        d->src[0][20 * 31 + 7] = NAN;
+}
+
+static const rs_cases cases = {.list = case_list, .count = RS_COUNT(case_list), .fill = fill_case};
+
 const rs_op rs_op_batchnorm = {.name = "batchnorm",
                                .layer = "BatchNormalization",
                                .src_min = 1,
@@ -422,4 +496,5 @@ const rs_op rs_op_batchnorm = {.name = "batchnorm",
                                .takes_sums = takes_sums,
                                .reference = reference,
                                .reduction = reduction,
-                               .impls = impls};
+                               .impls = impls,
+                               .cases = &cases};

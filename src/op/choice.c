@@ -4,6 +4,7 @@
 #include "log.h"
 #include "roofline.h"
 #include "str.h"
+#include "trust.h"
 #include "tuning.h"
 
 #include <math.h>
@@ -87,6 +88,10 @@ static rescl_status take_choice(const pending *w, const char *choice, rs_choice 
     while ((word = strsep(&rest, " ")) != NULL)
         if (*word)
             RS_TRY(take_tunable(out, op, word));
+    why = rs_trust_refuses(w->dev, w->p, w->pass, out);
+    RS_FAIL_IF(why, RESCL_ERR_UNSUPPORTED,
+               "%s %s: '%s' was asked for but fails its self-test on this device: %s", op->name,
+               rs_pass_name(w->pass), choice, why);
 out:
     return st;
 }
@@ -178,7 +183,10 @@ static rescl_status take_default(const pending *w, rs_choice *out, rs_expected *
 
     for (size_t i = 0; op->impls[i] && !(best && isinf(expected->ns)); i++) {
         const rs_impl *m = op->impls[i];
+        const rs_choice untuned = {.impl = m};
         const char *why = rs_impl_refuses(m, w->p, w->pass, w->caps);
+        if (!why)
+            why = rs_trust_refuses(w->dev, w->p, w->pass, &untuned);
         const bool able = !why;
         if (able)
             why = reservation(m, w->p, w->pass, w->caps);

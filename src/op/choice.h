@@ -5,7 +5,7 @@
  * "packed_gemm kc=128 groups=8"; or RS_CHOICE_DEFAULT, what is taken when nothing was measured: the
  * first of the op's list that prefers the device's class, can serve and is not in doubt, else the
  * first that can. Where a device other than a CPU has several of which it is known what they should take,
- * it is the fastest of them. */
+ * it is the fastest of them. What failed its self-test on the device (trust.h) is never taken. */
 #ifndef RS_CHOICE_H
 #define RS_CHOICE_H
 

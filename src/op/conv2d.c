@@ -618,4 +618,5 @@ const rs_op rs_op_conv2d = {.name = "conv2d",
                             .reduction = rs_conv_reduction,
                             .key = rs_conv_key,
                             .reference_at = rs_conv_reference_at,
-                            .impls = impls};
+                            .impls = impls,
+                            .cases = &rs_conv2d_cases};

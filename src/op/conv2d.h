@@ -116,6 +116,7 @@ double rs_conv_macs(const rs_problem *p);
 size_t rs_conv_reduction(const rs_problem *p, rs_pass pass);
 void rs_conv_key(const rs_problem *p, char *text, size_t size);
 double rs_conv_reference_at(const rs_problem *p, rs_pass pass, const rs_ref *ref, size_t index);
+extern const rs_cases rs_conv2d_cases;
 
 /* ---- launches that several implementations make (conv2d.c) ------------------------------- */
 

@@ -2,6 +2,7 @@
  * weight + bias.
  *
  * A 1x1 convolution of n one-pixel images: everything but the shapes is conv2d's. */
+#include "cases.h"
 #include "conv2d.h"
 #include "error.h"
 
@@ -40,6 +41,23 @@ static const rs_impl *const impls[] = {
     NULL};
 #undef RS_CONV_IMPL
 
+/* ---- cases ------------------------------------------------------------------------------- */
+
+static const rs_dense_attr six = {.units = 6, .bias = true}, plain = {.units = 40},
+                           thousand = {.units = 1000, .bias = true},
+                           one = {.units = 1, .bias = true};
+
+static const rs_case case_list[] = {
+    {.name = "one number", .src = {{2, {1, 1}}}, .attr = &one},
+    {.name = "6 classes of 300", .src = {{2, {5, 300}}}, .attr = &six},
+    {.name = "no bias", .src = {{2, {15, 33}}}, .attr = &plain},
+    {.name = "flattened images", .src = {{4, {3, 2, 2, 11}}}, .attr = &six},
+    {.name = "1000 classes", .src = {{2, {32, 64}}}, .attr = &thousand},
+    {.name = "single unit, many samples", .src = {{2, {67, 19}}}, .attr = &one},
+};
+
+static const rs_cases cases = {.list = case_list, .count = RS_COUNT(case_list)};
+
 const rs_op rs_op_dense = {.name = "dense",
                            .layer = "Dense",
                            .src_min = 1,
@@ -51,4 +69,5 @@ const rs_op rs_op_dense = {.name = "dense",
                            .reduction = rs_conv_reduction,
                            .key = rs_conv_key,
                            .reference_at = rs_conv_reference_at,
-                           .impls = impls};
+                           .impls = impls,
+                           .cases = &cases};

@@ -5,6 +5,7 @@
  * the same seed and step: nothing is kept. Dropped elements are multiplied by 0, so NaN passes
  * through. */
 #include "attr.h"
+#include "cases.h"
 #include "error.h"
 #include "op.h"
 #include "rng.h"
@@ -80,10 +81,27 @@ static rescl_status enqueue(const rs_plan *plan, const rs_args *a)
 static const rs_impl *const impls[] =
     RS_SPREAD_IMPLS(1u << RS_FWD | 1u << RS_BWD_DATA, RS_STORAGE_TYPES, plan, enqueue);
 
+/* ---- cases ------------------------------------------------------------------------------- */
+
+static const rs_dropout_attr half = {.rate = 0.5f, .stream = 3};
+static const rs_dropout_attr tenth = {.rate = 0.1f, .stream = UINT64_C(0x8000000000000001)};
+static const rs_dropout_attr none = {.rate = 0, .stream = 3};
+
+static const rs_case case_list[] = {
+    {.name = "one element", .src = {{1, {1}}}, .attr = &half},
+    {.name = "prime", .src = {{2, {7, 1013}}}, .attr = &tenth},
+    {.name = "several chunks", .src = {{2, {32, 2048}}}, .attr = &half},
+    {.name = "rate 0, aligned", .src = {{2, {3, 32}}}, .attr = &none},
+    {.name = "rate 0", .src = {{2, {3, 21}}}, .attr = &none},
+};
+
+static const rs_cases cases = {.list = case_list, .count = RS_COUNT(case_list)};
+
 const rs_op rs_op_dropout = {.name = "dropout",
                              .layer = "Dropout",
                              .src_min = 1,
                              .src_max = 1,
                              .infer = infer,
                              .reference = reference,
-                             .impls = impls};
+                             .impls = impls,
+                             .cases = &cases};

@@ -52,6 +52,7 @@ typedef struct rs_param_spec {
 } rs_param_spec;
 
 typedef struct rs_op rs_op;
+typedef struct rs_cases rs_cases; /* cases.h */
 
 /* The types of src and dst that kernels which access them by cl/storage.clh serve: for rs_impl.types. */
 #define RS_STORAGE_TYPES (1u << RS_F32 | 1u << RS_BF16 | 1u << RS_F16)
@@ -334,6 +335,7 @@ struct rs_op {
      * NULL through ref->number. From any thread. For ops with a key. */
     double (*reference_at)(const rs_problem *p, rs_pass pass, const rs_ref *ref, size_t index);
     const rs_impl *const *impls; /* best first, ended by NULL */
+    const rs_cases *cases;       /* on which these are held against the reference */
 };
 
 bool rs_op_has_pass(const rs_op *op, rs_pass pass);

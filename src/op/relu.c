@@ -1,8 +1,11 @@
 /* Rectified linear unit: dst = max(src, 0) for any shape.
  * Backward from dst: diff_src = diff_dst where dst > 0, else 0. NaN passes through both ways. */
+#include "cases.h"
 #include "error.h"
 #include "op.h"
 #include "spread.h"
+
+#include <math.h>
 
 static rescl_status infer(rs_problem *p)
 {
@@ -54,6 +57,30 @@ static rescl_status enqueue(const rs_plan *plan, const rs_args *a)
 static const rs_impl *const impls[] =
     RS_SPREAD_IMPLS(1u << RS_FWD | 1u << RS_BWD_DATA, RS_STORAGE_TYPES, plan, enqueue);
 
+/* ---- cases ------------------------------------------------------------------------------- */
+
+static const rs_case case_list[] = {
+    {.name = "one element", .src = {{1, {1}}}},
+    {.name = "prime", .src = {{4, {1, 7, 11, 13}}}},
+    {.name = "vectors only", .src = {{2, {32, 64}}}},
+    {.name = "several chunks and a tail", .src = {{4, {3, 33, 31, 17}}}},
+    {.name = "NaN and zeros", .src = {{1, {40}}}, .no_gradient = true, .variant = 1},
+};
+
+static void fill_case(const rs_case *c, const rs_problem *p, rs_case_data *d, rs_rng *rng)
+{
+    (void)p, (void)rng;
+    if (c->variant == 1) {
+        d->src[0][3] = NAN;
+        d->src[0][17] = d->src[0][39] = 0;
+        d->src[0][20] = INFINITY;
+        d->src[0][21] = -INFINITY;
+        d->diff_dst[5] = NAN;
+    }
+}
+
+static const rs_cases cases = {.list = case_list, .count = RS_COUNT(case_list), .fill = fill_case};
+
 const rs_op rs_op_relu = {.name = "relu",
                           .layer = "ReLU",
                           .src_min = 1,
@@ -61,4 +88,5 @@ const rs_op rs_op_relu = {.name = "relu",
                           .infer = infer,
                           .reads = reads,
                           .reference = reference,
-                          .impls = impls};
+                          .impls = impls,
+                          .cases = &cases};

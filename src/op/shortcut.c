@@ -2,6 +2,7 @@
  * x * stride] between zeros for the channels that src lacks. Backward: pixels that were skipped get
  * zeros. */
 #include "attr.h"
+#include "cases.h"
 #include "error.h"
 #include "op.h"
 #include "spread.h"
@@ -91,10 +92,33 @@ static rescl_status enqueue(const rs_plan *plan, const rs_args *a)
 static const rs_impl *const impls[] =
     RS_SPREAD_IMPLS(1u << RS_FWD | 1u << RS_BWD_DATA, RS_STORAGE_TYPES, plan, enqueue);
 
+/* ---- cases ------------------------------------------------------------------------------- */
+
+#define ATTR(step, to)                                                                             \
+    &(const rs_shortcut_attr)                                                                      \
+    {                                                                                              \
+        .stride = (step), .channels = (to)                                                         \
+    }
+
+static const rs_case case_list[] = {
+    {.name = "one number", .src = {{4, {1, 1, 1, 1}}}, .attr = ATTR(1, 1)},
+    {.name = "twice the channels", .src = {{4, {3, 8, 8, 16}}}, .attr = ATTR(2, 32)},
+    {.name = "vectors of 4, in part", .src = {{4, {2, 7, 5, 12}}}, .attr = ATTR(2, 20)},
+    {.name = "vectors of 4, shifted by 2", .src = {{4, {2, 7, 5, 12}}}, .attr = ATTR(2, 16)},
+    {.name = "odd map, odd channels", .src = {{4, {2, 7, 5, 13}}}, .attr = ATTR(2, 24)},
+    {.name = "stride 3", .src = {{4, {2, 8, 10, 3}}}, .attr = ATTR(3, 10)},
+    {.name = "channels alone", .src = {{4, {1, 4, 3, 19}}}, .attr = ATTR(1, 40)},
+    {.name = "pixels alone", .src = {{4, {1, 4, 3, 19}}}, .attr = ATTR(2, 19)},
+    {.name = "several chunks", .src = {{4, {8, 32, 32, 16}}}, .attr = ATTR(2, 32)},
+};
+
+static const rs_cases cases = {.list = case_list, .count = RS_COUNT(case_list)};
+
 const rs_op rs_op_shortcut = {.name = "shortcut",
                               .layer = "Shortcut",
                               .src_min = 1,
                               .src_max = 1,
                               .infer = infer,
                               .reference = reference,
-                              .impls = impls};
+                              .impls = impls,
+                              .cases = &cases};

@@ -9,6 +9,7 @@
  * diff_dst may be absent: args.loss_diff then stands for each row.
  * A label that is no class gives NaN in dst and in its row of diff_src. */
 #include "attr.h"
+#include "cases.h"
 #include "error.h"
 #include "mixed.h"
 #include "op.h"
@@ -154,6 +155,70 @@ static rescl_status enqueue(const rs_plan *plan, const rs_args *a)
 static const rs_impl *const impls[] =
     RS_SPREAD_IMPLS(1u << RS_FWD | 1u << RS_BWD_DATA, 0, plan, enqueue);
 
+/* ---- cases ------------------------------------------------------------------------------- */
+
+static const rs_softmax_xent_attr plain = {0};
+static const rs_softmax_xent_attr smooth = {.label_smoothing = 0.1f};
+
+enum { BAD_LABELS = 1, LARGE, MINUS_INFINITY, MIXED };
+
+static const rs_case case_list[] = {
+    {.name = "one class", .src = {{2, {1, 1}}, {1, {1}}}, .attr = &plain},
+    {.name = "six classes", .src = {{2, {32, 6}}, {1, {32}}}, .attr = &plain},
+    {.name = "six classes, smooth", .src = {{2, {32, 6}}, {1, {32}}}, .attr = &smooth},
+    {.name = "prime", .src = {{2, {5, 1009}}, {1, {5}}}, .attr = &smooth},
+    {.name = "1000 classes", .src = {{2, {8, 1000}}, {1, {8}}}, .attr = &plain},
+    {.name = "1024 classes, smooth", .src = {{2, {9, 1024}}, {1, {9}}}, .attr = &smooth},
+    {.name = "two labels", .src = {{2, {7, 6}}, {2, {7, 3}}}, .attr = &plain, .variant = MIXED},
+    {.name = "two labels, smooth",
+     .src = {{2, {5, 1009}}, {2, {5, 3}}},
+     .attr = &smooth,
+     .variant = MIXED},
+    {.name = "large logits",
+     .src = {{2, {9, 33}}, {1, {9}}},
+     .attr = &smooth,
+     .variant = LARGE,
+     .scale = 500},
+    {.name = "logits of minus infinity",
+     .src = {{2, {3, 20}}, {1, {3}}},
+     .attr = &plain,
+     .no_gradient = true,
+     .variant = MINUS_INFINITY},
+    {.name = "labels out of range",
+     .src = {{2, {7, 19}}, {1, {7}}},
+     .attr = &plain,
+     .no_gradient = true,
+     .variant = BAD_LABELS},
+};
+
+static void fill_case(const rs_case *c, const rs_problem *p, rs_case_data *d, rs_rng *rng)
+{
+    const size_t n = p->src[0].dim[0], classes = p->src[0].dim[1];
+    for (size_t i = 0; i < rs_shape_count(&p->src[1]); i++)
+        d->src[1][i] = rs_rng_below(rng, (uint32_t)classes);
+    for (size_t i = 0; i < n * classes; i++)
+        d->src[0][i] *= c->variant == LARGE ? 200 : 4;
+    if (c->variant == MIXED) { /* the first is not mixed, the second with its own class */
+        for (size_t i = 1; i < n; i++)
+            d->src[1][i * RS_TARGET_WORDS + 2] = rs_rng_below(rng, RS_MIXED_ONE);
+        d->src[1][2] = 0;
+        d->src[1][RS_TARGET_WORDS + 1] = d->src[1][RS_TARGET_WORDS];
+    }
+    if (c->variant == BAD_LABELS) {
+        d->src[1][0] = (double)classes;
+        d->src[1][2] = -1;
+        d->src[1][3] = INT32_MAX;
+        d->src[1][6] = INT32_MIN;
+    }
+    if (c->variant == MINUS_INFINITY) {
+        d->src[0][classes] = -INFINITY;
+        d->src[0][classes + 18] = -INFINITY;
+        d->src[1][1] = 5;
+    }
+}
+
+static const rs_cases cases = {.list = case_list, .count = RS_COUNT(case_list), .fill = fill_case};
+
 const rs_op rs_op_softmax_xent = {.name = "softmax_xent",
                                   .layer = "CategoricalCrossentropy",
                                   .src_min = 2,
@@ -162,4 +227,5 @@ const rs_op rs_op_softmax_xent = {.name = "softmax_xent",
                                   .reads = reads,
                                   .reference = reference,
                                   .reduction = reduction,
-                                  .impls = impls};
+                                  .impls = impls,
+                                  .cases = &cases};

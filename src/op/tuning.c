@@ -123,7 +123,7 @@ static rescl_status tuning_of(rescl_device *dev, const tuning **out)
     rescl_status st = RESCL_OK;
     tuning *t = NULL;
 
-    *out = rs_device_attached(dev);
+    *out = rs_device_attached(dev, RS_ATTACHED_TUNING);
     if (*out)
         goto out;
     RS_OOM(t = calloc(1, sizeof *t));
@@ -132,7 +132,7 @@ static rescl_status tuning_of(rescl_device *dev, const tuning **out)
     if (t->table.count && rs_verbose("dispatch"))
         rs_log(RESCL_LOG_INFO, "dispatch: %zu problems are tuned by %s", t->table.count,
                t->source.text ? t->source.text : "");
-    rs_device_attach(dev, t, tuning_destroy);
+    rs_device_attach(dev, RS_ATTACHED_TUNING, t, tuning_destroy);
     *out = t, t = NULL;
 out:
     if (t)
@@ -166,7 +166,7 @@ rescl_status rs_tuning_use(rescl_device *dev, const rs_tune_table *table)
         RS_TRY(rs_tune_table_set(&t->table, table->entry[i].key, table->entry[i].choice,
                                  table->entry[i].note));
     RS_TRY(take_fingerprint(t));
-    rs_device_attach(dev, t, tuning_destroy);
+    rs_device_attach(dev, RS_ATTACHED_TUNING, t, tuning_destroy);
     t = NULL;
 out:
     if (t)
@@ -176,7 +176,7 @@ out:
 
 void rs_tuning_forget(rescl_device *dev)
 {
-    rs_device_attach(dev, NULL, NULL);
+    rs_device_attach(dev, RS_ATTACHED_TUNING, NULL, NULL);
 }
 
 void rescl_device_get_tuning(rescl_device *device, rescl_tuning_info *out)

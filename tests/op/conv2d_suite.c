@@ -6,14 +6,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-static op_suite suite; /* of conv2d_suite_main */
+/* Of conv2d_suite_main. */
+static struct {
+    const rs_case *cases;
+    size_t ncases;
+} suite;
 
 /* The grids of backward data cover every pixel once, whatever stride and padding are. */
 static void grids_cover_the_map(void **state)
 {
     (void)state;
     for (size_t i = 0; i < suite.ncases; i++) {
-        const op_case *c = &suite.cases[i];
+        const rs_case *c = &suite.cases[i];
         rs_problem p;
         unsigned char seen[64 * 64] = {0};
         assert_ok(rs_problem_init(&p, &rs_op_conv2d, c->attr, !c->inference_only, c->src, 1));
@@ -46,9 +50,9 @@ static rs_buffer *uniform(size_t count, uint64_t stream)
 }
 
 /* The same numbers in a narrower type. */
-static op_guarded uniform_of(rs_dtype type, size_t count, uint64_t stream)
+static rs_guarded uniform_of(rs_dtype type, size_t count, uint64_t stream)
 {
-    op_guarded g = op_guarded_create(rs_test_device(), count * rs_dtype_bytes(type));
+    rs_guarded g = op_guarded_create(rs_test_device(), count * rs_dtype_bytes(type));
     rs_rng r;
     double *host = calloc(count, sizeof *host);
     assert_non_null(host);
@@ -93,7 +97,7 @@ static void expect_moments(const char *what, const float *moments, size_t parts,
     }
 }
 
-static void check_moments(const op_case *c, const rs_impl *impl, rs_dtype type)
+static void check_moments(const rs_case *c, const rs_impl *impl, rs_dtype type)
 {
     rescl_device *dev = rs_test_device();
     rs_problem p;
@@ -107,9 +111,9 @@ static void check_moments(const op_case *c, const rs_impl *impl, rs_dtype type)
     if (plan.moments_parts == 0)
         return;
     const size_t channels = p.dst.dim[3], count = rs_shape_count(&p.dst);
-    op_guarded moments = op_guarded_create(dev, rs_moments_bytes(plan.moments_parts, channels));
-    op_guarded src = uniform_of(type, rs_shape_count(&p.src[0]), 1);
-    op_guarded dst = op_guarded_create(dev, count * rs_dtype_bytes(type));
+    rs_guarded moments = op_guarded_create(dev, rs_moments_bytes(plan.moments_parts, channels));
+    rs_guarded src = uniform_of(type, rs_shape_count(&p.src[0]), 1);
+    rs_guarded dst = op_guarded_create(dev, count * rs_dtype_bytes(type));
     rs_args a = {.moments = moments.view, .src[0].buf = src.view, .dst.buf = dst.view};
     assert_ok(rs_plan_build(&plan));
     for (int i = 0; i < p.nparam; i++)
@@ -129,9 +133,9 @@ static void check_moments(const op_case *c, const rs_impl *impl, rs_dtype type)
     expect_moments(c->name, got, plan.moments_parts, written, count / channels, channels);
     free(written);
     free(got);
-    op_guarded_free(&moments);
-    op_guarded_free(&src);
-    op_guarded_free(&dst);
+    rs_guarded_fini(&moments);
+    rs_guarded_fini(&src);
+    rs_guarded_fini(&dst);
     for (int i = 0; i < p.nparam; i++)
         rs_buffer_release(a.param[i].buf);
     rs_buffer_release(a.scratch);
@@ -222,7 +226,7 @@ static void expect_sums(const char *what, const rs_norm *norm, const double *x, 
     free(mask);
 }
 
-static double *read_numbers(const op_guarded *g, rs_dtype type, size_t count)
+static double *read_numbers(const rs_guarded *g, rs_dtype type, size_t count)
 {
     double *host = calloc(count, sizeof *host);
     assert_non_null(host);
@@ -230,7 +234,7 @@ static double *read_numbers(const op_guarded *g, rs_dtype type, size_t count)
     return host;
 }
 
-static void check_sums(const op_case *c, const rs_impl *impl, bool accumulate, rs_dtype type,
+static void check_sums(const rs_case *c, const rs_impl *impl, bool accumulate, rs_dtype type,
                        rs_math math)
 {
     rescl_device *dev = rs_test_device();
@@ -247,9 +251,9 @@ static void check_sums(const op_case *c, const rs_impl *impl, bool accumulate, r
     if (plan.sums_parts == 0)
         return;
     const size_t channels = p.src[0].dim[3], count = rs_shape_count(&p.src[0]);
-    op_guarded sums = op_guarded_create(dev, rs_sums_bytes(plan.sums_parts, channels));
-    op_guarded src = uniform_of(type, count, 20), diff = uniform_of(type, count, 26);
-    op_guarded diff_dst = uniform_of(type, rs_shape_count(&p.dst), 25);
+    rs_guarded sums = op_guarded_create(dev, rs_sums_bytes(plan.sums_parts, channels));
+    rs_guarded src = uniform_of(type, count, 20), diff = uniform_of(type, count, 26);
+    rs_guarded diff_dst = uniform_of(type, rs_shape_count(&p.dst), 25);
     rs_buffer *mask = random_bits(rs_mask_bytes(&p.src[0]));
     rs_args a = {.sums = sums.view,
                  .norm.src = src.view,
@@ -286,10 +290,10 @@ static void check_sums(const op_case *c, const rs_impl *impl, bool accumulate, r
     rs_buffer_release(mask);
     rs_buffer_release(a.scratch);
     rs_buffer_release(a.packed);
-    op_guarded_free(&sums);
-    op_guarded_free(&src);
-    op_guarded_free(&diff);
-    op_guarded_free(&diff_dst);
+    rs_guarded_fini(&sums);
+    rs_guarded_fini(&src);
+    rs_guarded_fini(&diff);
+    rs_guarded_fini(&diff_dst);
 }
 
 static void leaves_sums(void **state)
@@ -308,8 +312,7 @@ static void leaves_sums(void **state)
             }
 }
 
-int conv2d_suite_main(const op_case *cases, size_t ncases, const struct CMUnitTest *extra,
-                      size_t nextra)
+int conv2d_suite_main(size_t first, size_t count, const struct CMUnitTest *extra, size_t nextra)
 {
     struct CMUnitTest all[16] = {
         cmocka_unit_test(grids_cover_the_map),
@@ -320,6 +323,7 @@ int conv2d_suite_main(const op_case *cases, size_t ncases, const struct CMUnitTe
     assert_true(n + nextra <= RS_COUNT(all));
     for (size_t i = 0; i < nextra; i++)
         all[n++] = extra[i];
-    suite = (op_suite){.op = &rs_op_conv2d, .cases = cases, .ncases = ncases};
-    return op_suite_main(&suite, all, n);
+    suite.cases = rs_conv2d_cases.list + first;
+    suite.ncases = count;
+    return op_suite_main_of(&rs_op_conv2d, first, count, all, n);
 }

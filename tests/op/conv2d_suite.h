@@ -5,40 +5,10 @@
 
 #include "op_harness.h"
 
-#include "attr.h"
+#include "conv2d_cases.h"
 
-/* `k` filters of f x f, the same padding on all sides. */
-#define ATTR(k, f, step, pad, with_bias)                                                           \
-    &(const rs_conv2d_attr)                                                                        \
-    {                                                                                              \
-        .filters = (k), .kernel_h = (f), .kernel_w = (f), .stride_h = (step), .stride_w = (step),  \
-        .pad_top = (pad), .pad_bottom = (pad), .pad_left = (pad), .pad_right = (pad),              \
-        .bias = (with_bias)                                                                        \
-    }
-#define PLAIN(k, f, step, pad) ATTR(k, f, step, pad, false)
-#define BIAS(k, f, step, pad)  ATTR(k, f, step, pad, true)
-
-/* The epilogue of inference. */
-#define EPILOGUE(k, f, step, pad)                                                                  \
-    &(const rs_conv2d_attr)                                                                        \
-    {                                                                                              \
-        .filters = (k), .kernel_h = (f), .kernel_w = (f), .stride_h = (step), .stride_w = (step),  \
-        .pad_top = (pad), .pad_bottom = (pad), .pad_left = (pad), .pad_right = (pad),              \
-        .bias = true, .relu = true                                                                 \
-    }
-
-/* A 3x3 in groups. */
-#define GROUPS(count, k, step, with_bias)                                                          \
-    &(const rs_conv2d_attr)                                                                        \
-    {                                                                                              \
-        .filters = (k), .kernel_h = 3, .kernel_w = 3, .stride_h = (step), .stride_w = (step),      \
-        .pad_top = 1, .pad_bottom = 1, .pad_left = 1, .pad_right = 1, .groups = (count),           \
-        .bias = (with_bias)                                                                        \
-    }
-
-/* Runs the suite of conv2d's cases (op_harness.h) and what else holds for each of them, then
- * `extra`. Returns main's result. */
-int conv2d_suite_main(const op_case *cases, size_t ncases, const struct CMUnitTest *extra,
-                      size_t nextra);
+/* Runs the suite of so many of conv2d's cases (op_harness.h), from number `first` on, and what else holds
+ * for each of them, then `extra`. Returns main's result. */
+int conv2d_suite_main(size_t first, size_t count, const struct CMUnitTest *extra, size_t nextra);
 
 #endif

@@ -2,13 +2,6 @@
 
 #include <string.h>
 
-static const op_case cases[] = {
-    {.name = "one element", .src = {{1, {1}}, {1, {1}}}},
-    {.name = "prime", .src = {{4, {1, 7, 11, 13}}, {4, {1, 7, 11, 13}}}},
-    {.name = "vectors only", .src = {{4, {2, 8, 7, 20}}, {4, {2, 8, 7, 20}}}},
-    {.name = "several chunks and a tail", .src = {{4, {3, 33, 31, 17}}, {4, {3, 33, 31, 17}}}},
-};
-
 static void shapes_must_agree(void **state)
 {
     (void)state;
@@ -22,6 +15,5 @@ static void shapes_must_agree(void **state)
 int main(void)
 {
     const struct CMUnitTest extra[] = {cmocka_unit_test(shapes_must_agree)};
-    const op_suite s = {.op = &rs_op_add, .cases = cases, .ncases = RS_COUNT(cases)};
-    return op_suite_main(&s, extra, RS_COUNT(extra));
+    return op_suite_main(&rs_op_add, extra, RS_COUNT(extra));
 }

@@ -10,28 +10,9 @@
     }
 #define PAD(t, b, l, r) .pad_top = (t), .pad_bottom = (b), .pad_left = (l), .pad_right = (r)
 
-static const rs_pool_attr global = {.global = true};
-static const rs_pool_attr k2s2 = POOL(2, 2, PAD(0, 0, 0, 0));
-static const rs_pool_attr k3s2p1 = POOL(3, 2, PAD(1, 1, 1, 1));
-static const rs_pool_attr k3s2p1_count = POOL(3, 2, PAD(1, 1, 1, 1), .count_pad = true);
 static const rs_pool_attr k3s2_ceil = POOL(3, 2, PAD(1, 1, 1, 1), .ceil_mode = true);
 static const rs_pool_attr k3s2_ceil_count =
     POOL(3, 2, PAD(1, 1, 1, 1), .ceil_mode = true, .count_pad = true);
-static const rs_pool_attr k3s1 = POOL(3, 1, PAD(2, 0, 0, 2));
-
-static const op_case cases[] = {
-    {.name = "global, one pixel", .src = {{4, {1, 1, 1, 1}}}, .attr = &global},
-    {.name = "global", .src = {{4, {5, 7, 7, 131}}}, .attr = &global},
-    {.name = "global, aligned", .src = {{4, {3, 11, 9, 64}}}, .attr = &global},
-    {.name = "global 2x2", .src = {{4, {32, 2, 2, 256}}}, .attr = &global},
-    {.name = "2x2/2", .src = {{4, {2, 9, 8, 19}}}, .attr = &k2s2},
-    {.name = "3x3/2 pad 1", .src = {{4, {2, 8, 9, 33}}}, .attr = &k3s2p1},
-    {.name = "3x3/2 pad 1 counted", .src = {{4, {2, 8, 9, 33}}}, .attr = &k3s2p1_count},
-    {.name = "3x3/2 ceil", .src = {{4, {1, 8, 10, 7}}}, .attr = &k3s2_ceil},
-    {.name = "3x3/2 ceil, pad counted", .src = {{4, {1, 8, 10, 7}}}, .attr = &k3s2_ceil_count},
-    {.name = "3x3/1 uneven pads", .src = {{4, {2, 5, 4, 16}}}, .attr = &k3s1},
-    {.name = "several chunks", .src = {{4, {4, 31, 32, 64}}}, .attr = &k3s2p1},
-};
 
 /* torch.nn.functional.avg_pool2d(arange(16).view(1, 1, 4, 4), 3, 2, 1, ceil_mode=True,
  * count_include_pad=c), which shows all the rules of the divisor. */
@@ -60,7 +41,5 @@ static void divisors_agree_with_torch(void **state)
 int main(void)
 {
     const struct CMUnitTest extra[] = {cmocka_unit_test(divisors_agree_with_torch)};
-    const op_suite s = {
-        .op = &rs_op_avgpool, .cases = cases, .ncases = RS_COUNT(cases), .mixed = true};
-    return op_suite_main(&s, extra, RS_COUNT(extra));
+    return op_suite_main(&rs_op_avgpool, extra, RS_COUNT(extra));
 }

@@ -6,57 +6,6 @@
 
 #include <string.h>
 
-static const rs_conv2d_attr uneven = {.filters = 10,
-                                      .kernel_h = 2,
-                                      .kernel_w = 5,
-                                      .stride_h = 3,
-                                      .stride_w = 2,
-                                      .pad_top = 2,
-                                      .pad_left = 1,
-                                      .pad_right = 3,
-                                      .bias = true};
-
-static const rs_conv2d_attr epilogue_groups = {.filters = 32,
-                                               .kernel_h = 3,
-                                               .kernel_w = 3,
-                                               .stride_h = 1,
-                                               .stride_w = 1,
-                                               .pad_top = 1,
-                                               .pad_bottom = 1,
-                                               .pad_left = 1,
-                                               .pad_right = 1,
-                                               .groups = 8,
-                                               .bias = true,
-                                               .relu = true};
-
-static const op_case cases[] = {
-    {.name = "one number", .src = {{4, {1, 1, 1, 1}}}, .attr = PLAIN(1, 1, 1, 0)},
-    {.name = "1x1, 33 of 31 channels", .src = {{4, {2, 5, 3, 31}}}, .attr = PLAIN(33, 1, 1, 0)},
-    {.name = "1x1 stride 2", .src = {{4, {2, 7, 6, 24}}}, .attr = PLAIN(40, 1, 2, 0)},
-    {.name = "3x3", .src = {{4, {2, 5, 6, 3}}}, .attr = PLAIN(7, 3, 1, 1)},
-    {.name = "3x3, 2x2 map, many images", .src = {{4, {16, 2, 2, 48}}}, .attr = PLAIN(32, 3, 1, 1)},
-    {.name = "3x3 stride 2", .src = {{4, {2, 9, 8, 20}}}, .attr = PLAIN(16, 3, 2, 1)},
-    {.name = "3x3, tiles cut at the edges",
-     .src = {{4, {1, 17, 19, 37}}},
-     .attr = PLAIN(70, 3, 1, 1)},
-    {.name = "2x5 stride 3x2, uneven padding", .src = {{4, {2, 7, 9, 6}}}, .attr = &uneven},
-    {.name = "7x7 stride 2 stem", .src = {{4, {2, 17, 19, 3}}}, .attr = PLAIN(64, 7, 2, 3)},
-    {.name = "1x1 bias, residual, relu",
-     .src = {{4, {3, 5, 6, 300}}, {4, {3, 5, 6, 37}}},
-     .attr = EPILOGUE(37, 1, 1, 0),
-     .inference_only = true},
-    {.name = "3x3 bias, residual, relu, tiles cut at the edges",
-     .src = {{4, {2, 13, 10, 33}}, {4, {2, 13, 10, 39}}},
-     .attr = EPILOGUE(39, 3, 1, 1),
-     .inference_only = true},
-    {.name = "groups of 4", .src = {{4, {2, 5, 7, 32}}}, .attr = GROUPS(8, 32, 1, false)},
-    {.name = "groups of 5 to 16", .src = {{4, {2, 6, 5, 10}}}, .attr = GROUPS(2, 32, 1, true)},
-    {.name = "groups of 4, bias, residual, relu",
-     .src = {{4, {3, 5, 4, 32}}, {4, {3, 5, 4, 32}}},
-     .attr = &epilogue_groups,
-     .inference_only = true},
-};
-
 static void expect_refused(const rs_conv2d_attr *attr, rs_shape src, rescl_status want,
                            const char *says)
 {
@@ -156,5 +105,5 @@ int main(void)
         cmocka_unit_test(counts_operations_of_groups), cmocka_unit_test(declines_huge_tensors),
         cmocka_unit_test(winograd_counts_whole_tiles),
     };
-    return conv2d_suite_main(cases, RS_COUNT(cases), extra, RS_COUNT(extra));
+    return conv2d_suite_main(0, rs_conv2d_cases.kinds, extra, RS_COUNT(extra));
 }

@@ -1,106 +1,11 @@
-/* conv2d: every implementation against the reference, over the shapes that each treats differently:
- * channel counts around the vector and panel widths, maps around the tile heights, strides above
- * and below the kernel, paddings that differ by side, and ResNet-50's layers in miniature. */
+/* conv2d: every implementation against the reference, over the shapes that each treats differently. */
 #include "conv2d_suite.h"
 
-static const rs_conv2d_attr same_s2 = {.filters = 12,
-                                       .kernel_h = 3,
-                                       .kernel_w = 3,
-                                       .stride_h = 2,
-                                       .stride_w = 2,
-                                       .pad_bottom = 1,
-                                       .pad_right = 1};
-
-static const rs_conv2d_attr uneven_groups = {.filters = 32,
-                                             .kernel_h = 2,
-                                             .kernel_w = 5,
-                                             .stride_h = 3,
-                                             .stride_w = 2,
-                                             .pad_top = 2,
-                                             .pad_left = 1,
-                                             .pad_right = 3,
-                                             .groups = 2,
-                                             .bias = true};
-
-static const op_case cases[] = {
-    {.name = "1x1, 6 classes", .src = {{4, {3, 2, 2, 17}}}, .attr = PLAIN(6, 1, 1, 0)},
-    {.name = "1x1, whole panels", .src = {{4, {2, 7, 6, 64}}}, .attr = PLAIN(64, 1, 1, 0)},
-    {.name = "1x1, more rows than a scratch",
-     .src = {{4, {2, 3, 3, 300}}},
-     .attr = PLAIN(6, 1, 1, 0)},
-    {.name = "1x1 stride 3", .src = {{4, {1, 8, 9, 3}}}, .attr = PLAIN(5, 1, 3, 0)},
-    {.name = "1x1 with padding", .src = {{4, {1, 3, 2, 4}}}, .attr = PLAIN(3, 1, 1, 1)},
-    {.name = "1x1 bias", .src = {{4, {2, 4, 5, 5}}}, .attr = BIAS(3, 1, 1, 0)},
-    {.name = "3x3, one pixel", .src = {{4, {1, 1, 1, 2}}}, .attr = PLAIN(7, 3, 1, 1)},
-    {.name = "3x3, 4x4 map, images share tiles",
-     .src = {{4, {9, 4, 4, 34}}},
-     .attr = PLAIN(35, 3, 1, 1)},
-    {.name = "3x3, long row", .src = {{4, {1, 2, 61, 16}}}, .attr = PLAIN(32, 3, 1, 1)},
-    {.name = "3x3 without padding", .src = {{4, {2, 6, 5, 8}}}, .attr = PLAIN(9, 3, 1, 0)},
-    {.name = "3x3, windows wholly in the padding",
-     .src = {{4, {2, 3, 4, 33}}},
-     .attr = PLAIN(4, 3, 1, 3)},
-    {.name = "3x3, whole tiles of 4x4", .src = {{4, {2, 8, 12, 32}}}, .attr = PLAIN(32, 3, 1, 1)},
-    {.name = "3x3 without padding, bias",
-     .src = {{4, {3, 11, 14, 130}}},
-     .attr = BIAS(18, 3, 1, 0)},
-    {.name = "3x3, padding 2", .src = {{4, {1, 22, 10, 16}}}, .attr = PLAIN(33, 3, 1, 2)},
-    {.name = "3x3 bias", .src = {{4, {2, 6, 7, 19}}}, .attr = BIAS(37, 3, 1, 1)},
-    {.name = "3x3 stride 2, padding below and right", .src = {{4, {2, 8, 6, 7}}}, .attr = &same_s2},
-    {.name = "2x2 stride 3", .src = {{4, {2, 9, 7, 6}}}, .attr = PLAIN(5, 2, 3, 0)},
-    {.name = "5x5 stride 2", .src = {{4, {1, 11, 13, 5}}}, .attr = PLAIN(11, 5, 2, 2)},
-    {.name = "7x7 stride 2 stem with bias",
-     .src = {{4, {1, 32, 32, 3}}},
-     .attr = BIAS(64, 7, 2, 3)},
-    {.name = "1x1 bias, relu",
-     .src = {{4, {2, 7, 6, 64}}},
-     .attr = EPILOGUE(64, 1, 1, 0),
-     .inference_only = true},
-    {.name = "3x3 bias, residual, relu, taps in the padding",
-     .src = {{4, {16, 2, 2, 48}}, {4, {16, 2, 2, 32}}},
-     .attr = EPILOGUE(32, 3, 1, 1),
-     .inference_only = true},
-    {.name = "3x3 stride 2 residual",
-     .src = {{4, {2, 8, 6, 20}}, {4, {2, 4, 3, 9}}},
-     .attr = BIAS(9, 3, 2, 1),
-     .inference_only = true},
-    {.name = "groups of 4, stride 2", .src = {{4, {2, 8, 7, 16}}}, .attr = GROUPS(4, 16, 2, true)},
-    {.name = "groups of 8", .src = {{4, {2, 4, 5, 32}}}, .attr = GROUPS(4, 32, 1, false)},
-    {.name = "groups of 8, stride 2", .src = {{4, {1, 7, 6, 16}}}, .attr = GROUPS(2, 16, 2, false)},
-    {.name = "groups of 16, 2x2 map", .src = {{4, {9, 2, 2, 32}}}, .attr = GROUPS(2, 32, 1, true)},
-    {.name = "groups of 32, stride 2",
-     .src = {{4, {1, 9, 8, 64}}},
-     .attr = GROUPS(2, 64, 2, false)},
-    {.name = "a group for each channel",
-     .src = {{4, {2, 6, 5, 16}}},
-     .attr = GROUPS(16, 16, 1, true)},
-    {.name = "groups of 3", .src = {{4, {2, 6, 5, 15}}}, .attr = GROUPS(5, 15, 1, true)},
-    {.name = "groups of 4 to 2", .src = {{4, {2, 6, 5, 16}}}, .attr = GROUPS(4, 8, 2, false)},
-    {.name = "groups of 19 to 16, uneven padding",
-     .src = {{4, {2, 7, 9, 38}}},
-     .attr = &uneven_groups},
-    {.name = "1x1 to more channels than a deep scratch",
-     .src = {{4, {2, 11, 12, 20}}},
-     .attr = PLAIN(1030, 1, 1, 0)},
-    {.name = "1x1 of more channels than a deep scratch",
-     .src = {{4, {2, 11, 12, 1300}}},
-     .attr = EPILOGUE(70, 1, 1, 0),
-     .inference_only = true},
-    {.name = "3x3 of deep sums, residual, relu",
-     .src = {{4, {1, 16, 17, 130}}, {4, {1, 16, 17, 39}}},
-     .attr = EPILOGUE(39, 3, 1, 1),
-     .inference_only = true},
-    {.name = "3x3, images share tiles, deep sums",
-     .src = {{4, {15, 4, 4, 1030}}},
-     .attr = EPILOGUE(17, 3, 1, 1),
-     .inference_only = true},
-    {.name = "groups of 33", .src = {{4, {3, 5, 7, 66}}}, .attr = GROUPS(2, 66, 1, false)},
-    {.name = "groups of 35 to 37, stride 2",
-     .src = {{4, {1, 9, 5, 105}}},
-     .attr = GROUPS(3, 111, 2, true)},
-};
+#include "cases.h"
+#include "conv2d.h"
 
 int main(void)
 {
-    return conv2d_suite_main(cases, RS_COUNT(cases), NULL, 0);
+    const size_t kinds = rs_conv2d_cases.kinds;
+    return conv2d_suite_main(kinds, rs_conv2d_cases.count - kinds, NULL, 0);
 }

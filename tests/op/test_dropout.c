@@ -7,15 +7,6 @@
 
 static const rs_dropout_attr half = {.rate = 0.5f, .stream = 3};
 static const rs_dropout_attr tenth = {.rate = 0.1f, .stream = UINT64_C(0x8000000000000001)};
-static const rs_dropout_attr none = {.rate = 0, .stream = 3};
-
-static const op_case cases[] = {
-    {.name = "one element", .src = {{1, {1}}}, .attr = &half},
-    {.name = "prime", .src = {{2, {7, 1013}}}, .attr = &tenth},
-    {.name = "several chunks", .src = {{2, {32, 2048}}}, .attr = &half},
-    {.name = "rate 0, aligned", .src = {{2, {3, 32}}}, .attr = &none},
-    {.name = "rate 0", .src = {{2, {3, 21}}}, .attr = &none},
-};
 
 /* What the op's formula cannot show: the kept fraction, and that steps and streams differ. */
 static size_t kept(const rs_dropout_attr *a, uint64_t seed, uint64_t step, double *dst, size_t n)
@@ -76,6 +67,5 @@ int main(void)
 {
     const struct CMUnitTest extra[] = {cmocka_unit_test(masks_are_random),
                                        cmocka_unit_test(rate_is_checked)};
-    const op_suite s = {.op = &rs_op_dropout, .cases = cases, .ncases = RS_COUNT(cases)};
-    return op_suite_main(&s, extra, RS_COUNT(extra));
+    return op_suite_main(&rs_op_dropout, extra, RS_COUNT(extra));
 }

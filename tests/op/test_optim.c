@@ -31,7 +31,7 @@ static void check_method(const method *t, size_t count)
 {
     rescl_device *dev = rs_test_device();
     const int states = rs_optim_states(&t->h), arrays = 2 + states;
-    op_guarded g[4];
+    rs_guarded g[4];
     double *want[4], *got = calloc(count, sizeof *got);
     rs_optim *o = NULL;
     rs_rng rng;
@@ -60,7 +60,7 @@ static void check_method(const method *t, size_t count)
         op_guarded_check(dev, &g[i], what);
         op_guarded_read(dev, &g[i], RS_F32, got, count);
         op_expect_close(what, RS_F32, STEPS, i == 1 ? 0 : 1e-3, want[i], got, count);
-        op_guarded_free(&g[i]);
+        rs_guarded_fini(&g[i]);
         free(want[i]);
     }
     rs_optim_destroy(o);

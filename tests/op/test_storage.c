@@ -55,7 +55,7 @@ static void copy(const char *impl, const char *option, rs_dtype from_type, const
     snprintf(options + strlen(options), sizeof plan.kernel[0].options - strlen(options), "%s",
              option);
     assert_ok(rs_plan_build(&plan));
-    op_guarded in = op_guarded_create(dev, from_bytes), out = op_guarded_create(dev, to_bytes);
+    rs_guarded in = op_guarded_create(dev, from_bytes), out = op_guarded_create(dev, to_bytes);
     assert_ok(rs_write(dev, in.view, 0, from, from_bytes));
     args.diff_dst = (rs_tensor){p.dst, from_type, in.view};
     args.diff_src[0] = (rs_tensor){p.src[0], to_type, out.view};
@@ -63,8 +63,8 @@ static void copy(const char *impl, const char *option, rs_dtype from_type, const
     assert_ok(rs_read(dev, out.view, 0, to, to_bytes));
     op_guarded_check(dev, &in, "what is read");
     op_guarded_check(dev, &out, "what is written");
-    op_guarded_free(&in);
-    op_guarded_free(&out);
+    rs_guarded_fini(&in);
+    rs_guarded_fini(&out);
 }
 
 static void check_reading(const char *impl, const char *option, rs_dtype type)
