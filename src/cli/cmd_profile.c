@@ -9,6 +9,8 @@
 #include <rescl/profile.h>
 #include <string.h>
 
+#define WORTH_A_WORD 1.2 /* profiled steps over others */
+
 /* ---- forms ------------------------------------------------------------------------------- */
 
 /* A rate over the time of a row, in 10^9 a second; NaN without it. */
@@ -276,6 +278,11 @@ static int profile(const cli_args *args, rescl_device *device, rescl_bench_optio
     }
     if (st != RESCL_OK)
         return cli_fail(st, false);
+    if (p->step_ms > WORTH_A_WORD * p->bare_ms)
+        cli_warn("steps took %.0f %% longer while they were profiled: the machine was busy, or its "
+                 "driver "
+                 "takes long to measure; shares say more than times",
+                 100 * (p->step_ms / p->bare_ms - 1));
     int code = print(args, p, o, what, name);
     if (code == CLI_OK && trace)
         code = cli_trace_write(p, what, name, trace);

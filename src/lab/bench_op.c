@@ -164,16 +164,6 @@ out:
     return st;
 }
 
-/* What a pass has to read and write at least: src, or what its gradient is, dst and the parameters. */
-static double least_bytes(const rs_problem *p)
-{
-    double bytes = (double)(rs_shape_count(&p->src[0]) * rs_dtype_bytes(p->src_type[0]) +
-                            rs_shape_count(&p->dst) * rs_dtype_bytes(p->dst_type));
-    for (int i = 0; i < p->nparam; i++)
-        bytes += (double)(rs_shape_count(&p->param[i].shape) * sizeof(float));
-    return bytes;
-}
-
 static void tell_row(const opbench *b, rs_measurement *m, size_t i, const audience *to)
 {
     const rs_problem *p = &b->work->problem;
@@ -195,8 +185,8 @@ static void tell_row(const opbench *b, rs_measurement *m, size_t i, const audien
         row.size = to->of->size;
     }
     row.batch = p->src[0].dim[0];
-    row.flop = 2.0 * p->op->macs(p);
-    row.bytes = least_bytes(p);
+    row.flop = rs_pass_flop(p, b->work->pass);
+    row.bytes = rs_pass_bytes(p, b->work->pass);
     row.checked = judged ? "numbers drawn from the result, against the reference in double" : NULL;
     row.error = judged ? c->error : NAN;
     row.tolerance = judged ? c->tolerance : NAN;

@@ -11,7 +11,6 @@
 
 #include <math.h>
 #include <rescl/profile.h>
-#include <rescl/tune.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +32,7 @@ typedef struct profile {
     rescl_profile_row *row, *op;
     rescl_profile_event *event;
     size_t kernels, kernel_cap, event_cap, op_cap;
+    size_t tunable, tuned; /* passes of layers; those for which there is a tuning */
     rs_model_steps steps;
     uint64_t begin; /* rs_clock_ns of the first step */
     double offset;  /* ns by which the host's clock is ahead of the device's */
@@ -87,7 +87,7 @@ out:
     return st;
 }
 
-/* `what` is done by the longest kernel of the pass. */
+/* Adds the cost of a pass to its longest kernel. */
 static void give_cost(profile *p, const char *label, double flop, double bytes)
 {
     kernel_row *longest = NULL;
@@ -96,23 +96,44 @@ static void give_cost(profile *p, const char *label, double flop, double bytes)
             (!longest || p->kernel[i].row.ms > longest->row.ms))
             longest = &p->kernel[i];
     if (longest) {
-        longest->row.flop = flop;
-        longest->row.bytes = bytes;
+        longest->row.flop += flop;
+        longest->row.bytes += bytes;
     }
 }
 
-/* While the network is there. */
-static void give_costs(profile *p)
+static rescl_status count_tuned(profile *p, const rs_plan *plan)
 {
+    rescl_status st = RESCL_OK;
+    const char *choice = NULL;
+    if (!plan->problem.op->key)
+        goto out;
+    RS_TRY(rs_tuning_find(p->steps.dev, &plan->problem, plan->pass, &choice));
+    p->tunable++;
+    p->tuned += choice != NULL;
+out:
+    return st;
+}
+
+/* While the network is there. */
+static rescl_status give_costs(profile *p)
+{
+    rescl_status st = RESCL_OK;
     const rs_net *net = p->steps.net;
     for (size_t i = 0; i < rs_net_nodes(net); i++)
         for (int pass = 0; pass < RS_PASS_COUNT; pass++) {
             const rs_plan *plan = rs_net_plan_at(net, i, (rs_pass)pass);
-            if (plan)
-                give_cost(p, rs_net_label_at(net, i, (rs_pass)pass),
-                          rs_pass_flop(&plan->problem, (rs_pass)pass),
-                          rs_pass_bytes(&plan->problem, (rs_pass)pass));
+            if (!plan)
+                continue;
+            give_cost(p, rs_net_label_at(net, i, (rs_pass)pass),
+                      rs_pass_flop(&plan->problem, (rs_pass)pass),
+                      rs_pass_bytes(&plan->problem, (rs_pass)pass));
+            RS_TRY(count_tuned(p, plan));
         }
+    for (int group = 0; p->steps.o->train && group < RS_MAX_GROUPS; group++)
+        give_cost(p, rs_store_update_label(group), 0.0,
+                  rs_store_update_bytes(p->steps.replica->store, group));
+out:
+    return st;
 }
 
 /* ms that the row's work takes at the limits; 0: not known. */
@@ -358,46 +379,45 @@ static double product_share(const rescl_profile *p)
 static void advise(profile *p, const rescl_bench_options *o)
 {
     rescl_profile *s = &p->public;
-    rescl_tuning_info tuning;
     const double wait = s->data_wait_ms / s->step_ms;
     const double idle = (s->lead_ms + s->gap_ms + s->tail_ms) / s->step_ms;
     const double moved = s->transfer_ms / s->step_ms;
     const double memory = memory_share(s), products = product_share(s);
     const size_t room = sizeof s->advice;
 
-    rescl_device_get_tuning(p->steps.dev, &tuning);
+    const char *mode = o->train ? "train" : "infer";
+    char *to = s->advice;
+
     if (wait >= MUCH && wait >= idle && wait >= moved)
-        snprintf(s->advice, room,
+        snprintf(to, room,
                  "%.0f %% of the step waits for data: more --workers, or smaller images on disk.",
                  100 * wait);
     else if (idle >= MUCH && idle >= moved)
         snprintf(
-            s->advice, room,
-            "The device stands still for %.0f %% of the step, between %.0f kernels of %.3f ms on "
+            to, room,
+            "The device stands still for %.0f %% of the step, around %.0f kernels of %.3f ms on "
             "average: a larger --batch-size has fewer and longer ones to an image.",
             100 * idle, s->calls, s->kernel_ms / s->calls);
     else if (moved >= MUCH)
-        snprintf(s->advice, room, "Transfers take %.0f %% of the step.", 100 * moved);
-    else if (tuning.problems == 0 && products >= 0.5)
-        snprintf(
-            s->advice, room,
-            "Convolutions and dense layers take %.0f %% of the step and nothing was tuned on this "
-            "device: 'rescl tune --model %s --size %zu --batch-size %zu --mode %s' measures what "
-            "is "
-            "faster, and whether the step gains by it.",
-            100 * products, o->model, o->size, o->batch, o->train ? "train" : "infer");
+        snprintf(to, room, "Transfers take %.0f %% of the step.", 100 * moved);
+    else if (p->tuned < p->tunable && products >= 0.5)
+        snprintf(to, room,
+                 "Convolutions and dense layers take %.0f %% of the step, and %zu of their %zu "
+                 "passes were not tuned on this device: 'rescl tune --model %s --size %zu "
+                 "--batch-size %zu --mode %s' measures what is faster, and whether the step gains.",
+                 100 * products, p->tunable - p->tuned, p->tunable, o->model, o->size, o->batch,
+                 mode);
     else if (memory >= 0.5 && p->steps.precision <= RESCL_PRECISION_TF32)
-        snprintf(s->advice, room,
-                 "Kernels that are bound by memory take %.0f %% of the step: --precision bf16 "
-                 "moves half "
-                 "the bytes; 'rescl bench model --precision fp32,bf16' shows what it gains here.",
-                 100 * memory);
-    else
         snprintf(
-            s->advice, room,
-            "Kernels take %.0f %% of the step, '%s %s' of '%s' most; no setting stands out that "
-            "would shorten it.",
-            100 * s->kernel_ms / s->step_ms, s->row[0].op, s->row[0].pass, s->row[0].layer);
+            to, room,
+            "Kernels that are bound by memory take %.0f %% of the step: --precision bf16 moves "
+            "half the bytes; 'rescl bench model --precision fp32,bf16' shows what that gains.",
+            100 * memory);
+    else
+        snprintf(to, room,
+                 "Kernels take %.0f %% of the step, '%s %s' most of it; no setting stands out that "
+                 "would shorten it.",
+                 100 * s->kernel_ms / s->step_ms, s->op[0].op, s->op[0].pass);
 }
 
 /* ---- measuring --------------------------------------------------------------------------- */
@@ -472,7 +492,7 @@ rescl_status rescl_profile_create(rescl_device *device, const rescl_bench_option
     p->steps.feed = feed;
     RS_TRY(make_steps(p, &o));
     RS_TRY(make_bare_steps(p, &o));
-    give_costs(p);
+    RS_TRY(give_costs(p));
     take_means(&p->public);
     RS_TRY(finish_rows(p));
     finish_events(p);

@@ -65,6 +65,11 @@ typedef struct rs_rates {
 /* The same for all groups. */
 rs_rates rs_rates_uniform(double lr, double weight_decay);
 
+/* Under what the update of a group is recorded while the device is profiled, and the bytes that it reads
+ * and writes: gradients, parameters and the optimiser's state; 0: the group has no parameters. */
+const char *rs_store_update_label(int group);
+double rs_store_update_bytes(const rs_store *s, int group);
+
 /* One optimiser update from the gradients, a launch for each arena; `step` counts from 1. */
 rescl_status rs_store_update(rs_store *s, const rs_rates *rates, uint64_t step) RESCL_CHECK;
 

@@ -329,12 +329,20 @@ rs_rates rs_rates_uniform(double lr, double weight_decay)
     return r;
 }
 
-/* For the profile. */
-static const char *update_label(int group)
+const char *rs_store_update_label(int group)
 {
     return group == RS_GROUP_BODY   ? "optim update body"
            : group == RS_GROUP_HEAD ? "optim update head"
                                     : "optim update others";
+}
+
+double rs_store_update_bytes(const rs_store *s, int group)
+{
+    double bytes = 0.0;
+    for (size_t a = 0; a < s->trainable.arenas; a++)
+        if (s->group[a] == group)
+            bytes += (double)s->trainable.arena_bytes[a] * (3 + 2 * s->nstates);
+    return bytes;
 }
 
 rescl_status rs_store_update(rs_store *s, const rs_rates *rates, uint64_t step)
@@ -348,7 +356,7 @@ rescl_status rs_store_update(rs_store *s, const rs_rates *rates, uint64_t step)
         rs_buffer *state[RS_OPTIM_STATES];
         for (size_t i = 0; i < RS_OPTIM_STATES; i++)
             state[i] = s->state[i][a];
-        rs_profile_label(s->dev, update_label(group));
+        rs_profile_label(s->dev, rs_store_update_label(group));
         RS_TRY(rs_optim_enqueue(s->optim, s->param[a], s->grad[a], state,
                                 s->trainable.arena_bytes[a] / sizeof(float), &u));
     }

@@ -119,6 +119,9 @@ static void batches_go_up_beside_the_rest(void **state)
     rescl_bench_options o = small(true);
     o.host_input = true;
     rescl_profile *p = profile_of(&o, NULL, NULL);
+    for (size_t i = 0; i < p->rows; i++) /* reads gradients, parameters and momentum, writes two */
+        if (strcmp(p->row[i].pass, "update") == 0 && strcmp(p->row[i].layer, "body") == 0)
+            assert_true(p->row[i].bytes > 5 * 4 * 70e3 && p->row[i].bytes < 5 * 4 * 90e3);
     assert_int_equal(events_of(p, RESCL_TRACK_UPLOADS, "upload"), 3);
     assert_int_equal(events_of(p, RESCL_TRACK_HOST, "send the next batch"), 3);
     for (size_t i = 0; i < p->events; i++)
