@@ -174,7 +174,7 @@ static int count_lines(const char *text, size_t end)
 }
 
 /* An array of rows, rows one after the other, or arrays: all into f->rows. */
-static int parse(bench_file *f, const char *text, size_t bytes)
+static int parse(bench_file *f, const char *path, const char *text, size_t bytes)
 {
     size_t at = skip_blanks(text, rs_bom_bytes(text, bytes), bytes);
     while (at < bytes) {
@@ -183,7 +183,7 @@ static int parse(bench_file *f, const char *text, size_t bytes)
                                    JSON_DISABLE_EOF_CHECK | JSON_REJECT_DUPLICATES, &error);
         if (!value) {
             cli_error("%s:%d: %s, expected what 'rescl bench --output-format json' or jsonl writes",
-                      f->path, count_lines(text, at) + error.line, error.text);
+                      path, count_lines(text, at) + error.line, error.text);
             return CLI_FILE;
         }
         at = skip_blanks(text, at + (size_t)error.position, bytes);
@@ -200,10 +200,10 @@ static int parse(bench_file *f, const char *text, size_t bytes)
 
 /* ---- rows -------------------------------------------------------------------------------- */
 
-static int bad_row(const bench_file *f, size_t row, const char *key, const char *found,
+static int bad_row(const char *path, size_t row, const char *key, const char *found,
                    const char *expected)
 {
-    cli_error("%s: row %zu: %s is %s, expected %s", f->path, row + 1, key, found, expected);
+    cli_error("%s: row %zu: %s is %s, expected %s", path, row + 1, key, found, expected);
     return CLI_FILE;
 }
 
@@ -218,35 +218,35 @@ static const char *type_of(const json_t *j)
                                 : "an object";
 }
 
-static int check_row(const bench_file *f, size_t row, const json_t *j)
+static int check_row(const char *path, size_t row, const json_t *j)
 {
     if (!json_is_object(j)) {
-        cli_error("%s: row %zu is %s, expected an object as 'rescl bench' writes", f->path, row + 1,
+        cli_error("%s: row %zu is %s, expected an object as 'rescl bench' writes", path, row + 1,
                   type_of(j));
         return CLI_FILE;
     }
     if (json_integer_value(json_object_get(j, "schema")) > RESCL_BENCH_SCHEMA)
-        return bad_row(f, row, "schema", "that of a newer rescl", "1 at most");
+        return bad_row(path, row, "schema", "that of a newer rescl", "1 at most");
     for (size_t i = 0; i < sizeof needed / sizeof *needed; i++) {
         const json_t *value = json_object_get(j, needed[i]);
         const bool word = i < NEEDED_WORDS;
         if (!value || (word && !json_is_string(value)))
-            return bad_row(f, row, needed[i], type_of(value), word ? "a text" : "it");
+            return bad_row(path, row, needed[i], type_of(value), word ? "a text" : "it");
     }
     for (bench_key k = 0; k < KEY_COUNT; k++) {
         const json_t *value = json_object_get(j, keys[k]);
         const bool number = k == KEY_SIZE || k == KEY_BATCH;
         if (value && !json_is_null(value) &&
             !(number ? json_is_integer(value) : json_is_string(value)))
-            return bad_row(f, row, keys[k], type_of(value), number ? "a number" : "a text");
+            return bad_row(path, row, keys[k], type_of(value), number ? "a number" : "a text");
     }
     const json_t *samples = json_object_get(j, "samples_ms");
     if (!json_is_array(samples))
-        return bad_row(f, row, "samples_ms", type_of(samples), "a list of milliseconds");
+        return bad_row(path, row, "samples_ms", type_of(samples), "a list of milliseconds");
     for (size_t i = 0; i < json_array_size(samples); i++) {
         const double ms = json_number_value(json_array_get(samples, i));
         if (!(ms > 0.0))
-            return bad_row(f, row, "samples_ms", "not a list of times above 0", "such a list");
+            return bad_row(path, row, "samples_ms", "not a list of times above 0", "such a list");
     }
     return CLI_OK;
 }
@@ -315,25 +315,47 @@ const bench_entry *cli_bench_find(const bench_file *f, const bench_entry *like)
     return NULL;
 }
 
-int cli_bench_file_read(const char *path, bench_file *out)
+/* Reads one file and adds its rows. */
+static int read_file(bench_file *f, const char *path)
 {
     char *text = NULL;
     size_t bytes = 0;
-    *out = (bench_file){.path = path, .rows = json_array()};
-    int code = out->rows ? read_text(path, &text, &bytes) : CLI_FAILURE;
+    const size_t before = json_array_size(f->rows);
+    int code = read_text(path, &text, &bytes);
     if (code == CLI_OK)
-        code = parse(out, text, bytes);
+        code = parse(f, path, text, bytes);
     free(text);
-    if (code == CLI_OK && json_array_size(out->rows) == 0)
+    if (code == CLI_OK && json_array_size(f->rows) == before)
         code = read_failed(path, "holds no rows, expected those of 'rescl bench'");
-    for (size_t i = 0; code == CLI_OK && i < json_array_size(out->rows); i++) {
-        const json_t *row = json_array_get(out->rows, i);
-        code = check_row(out, i, row);
-        if (code == CLI_OK && !add_row(out, row)) {
+    for (size_t i = before; code == CLI_OK && i < json_array_size(f->rows); i++) {
+        const json_t *row = json_array_get(f->rows, i);
+        code = check_row(path, i - before, row);
+        if (code == CLI_OK && !add_row(f, row)) {
             cli_short_of_memory();
             code = CLI_FAILURE;
         }
     }
+    return code;
+}
+
+int cli_bench_files_read(char *const *path, size_t paths, const char *name, bench_file *out)
+{
+    int code = CLI_OK;
+    *out = (bench_file){.path = rs_strf("%s", name), .rows = json_array()};
+    if (!out->path || !out->rows) {
+        cli_short_of_memory();
+        code = CLI_FAILURE;
+    }
+    for (size_t i = 0; i < paths && code == CLI_OK; i++)
+        code = read_file(out, path[i]);
+    return code;
+}
+
+int cli_bench_file_read(const char *path, bench_file *out)
+{
+    char *own = rs_strf("%s", path);
+    const int code = cli_bench_files_read(&own, 1, path, out);
+    free(own);
     return code;
 }
 
@@ -343,5 +365,6 @@ void cli_bench_file_fini(bench_file *f)
         fini_entry(&f->entry[i]);
     free(f->entry);
     json_decref(f->rows);
+    free(f->path);
     *f = (bench_file){0};
 }

@@ -36,8 +36,8 @@ typedef struct bench_entry {
 } bench_entry;
 
 typedef struct bench_file {
-    const char *path; /* borrowed */
-    json_t *rows;     /* an array */
+    char *path;   /* or what several are called */
+    json_t *rows; /* an array */
     bench_entry *entry;
     size_t count, room;
 } bench_file;
@@ -45,6 +45,8 @@ typedef struct bench_file {
 /* Reads a file. Exit code, after a message that names file, row and key. What rows hold beside what is
  * needed is passed over. */
 int cli_bench_file_read(const char *path, bench_file *out);
+/* Reads several as if they were one, called `name`. */
+int cli_bench_files_read(char *const *path, size_t paths, const char *name, bench_file *out);
 void cli_bench_file_fini(bench_file *f);
 
 /* The row of the same keys, or NULL. */

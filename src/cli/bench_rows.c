@@ -1,7 +1,9 @@
 #include "bench_rows.h"
 
 #include "alloc.h"
+#include "bench_history.h"
 #include "cli.h"
+#include "outfile.h"
 #include "table.h"
 #include "text.h"
 
@@ -442,6 +444,21 @@ static void tell_noise(const cli_bench_rows *rows)
                  100 * noise_of(worst), worst->noise_cure);
 }
 
+/* Into a file of this device's history. Exit code. */
+static int keep_history(const cli_bench_rows *rows)
+{
+    char *path = cli_history_file(rows->device);
+    cli_outfile out = {0};
+    int code = path ? cli_outfile_open(&out, path) : CLI_FILE;
+    for (size_t i = 0; i < rows->count && code == CLI_OK; i++)
+        code = cli_json_write_line(row_json(rows, &rows->row[i]), out.f);
+    const int written = cli_outfile_close(&out, code == CLI_OK);
+    if (code == CLI_OK && written == CLI_OK)
+        cli_note("history %s", path);
+    free(path);
+    return code ? code : written;
+}
+
 int cli_bench_rows_finish(cli_bench_rows *rows, int code, int (*table)(const cli_bench_rows *))
 {
     int printed = CLI_OK;
@@ -454,6 +471,10 @@ int cli_bench_rows_finish(cli_bench_rows *rows, int code, int (*table)(const cli
         printed = print_csv(rows);
     } else if (rows->count && is_form(rows, "md")) {
         printed = table(rows);
+    }
+    if (!rows->failed && rows->count && cli_bool(rows->args, OPT_history)) {
+        const int kept = keep_history(rows);
+        printed = printed ? printed : kept;
     }
     tell_noise(rows);
     code = code ? code : rows->code;

@@ -1,5 +1,6 @@
 /* rescl compare A.json B.json...: which measurements became slower. */
 #include "alloc.h"
+#include "bench_history.h"
 #include "cli.h"
 #include "comparison.h"
 #include "output.h"
@@ -100,28 +101,80 @@ static int pair_up(const compared_files *c, compared_pair *p)
     return judge(c, p);
 }
 
+/* Room for files and pairs. */
+static int make_room(compared_files *c, size_t files)
+{
+    c->file = calloc(files, sizeof *c->file);
+    c->pair = calloc(files, sizeof *c->pair);
+    if (c->file && c->pair)
+        return CLI_OK;
+    cli_short_of_memory();
+    return CLI_FAILURE;
+}
+
+static int add_pair(compared_files *c, size_t a, size_t b)
+{
+    compared_pair *p = &c->pair[c->pairs++];
+    p->a = &c->file[a];
+    p->b = &c->file[b];
+    return pair_up(c, p);
+}
+
 static int read_files(compared_files *c)
 {
     const size_t files = c->args->operands;
-    int code = CLI_OK;
-    c->file = calloc(files, sizeof *c->file);
-    c->pair = calloc(files, sizeof *c->pair);
-    if (!c->file || !c->pair) {
+    int code = make_room(c, files);
+    for (size_t i = 0; i < files && code == CLI_OK; i++)
+        code = cli_bench_file_read(c->args->operand[i], &c->file[c->files++]);
+    if (code == CLI_OK)
+        cli_bench_varying(c->file, c->files, c->varies);
+    for (size_t i = 1; i < files && code == CLI_OK; i++)
+        code = add_pair(c, 0, i);
+    return code;
+}
+
+/* The last run of a device, and with it what it had before. */
+static int read_device(compared_files *c, const cli_history_device *d)
+{
+    char *earlier = rs_strf("%s, %zu earlier runs", d->name, d->runs - 1);
+    char *last = rs_strf("%s, the last run", d->name);
+    int code = CLI_FAILURE;
+    if (!earlier || !last)
         cli_short_of_memory();
-        return CLI_FAILURE;
-    }
-    for (size_t i = 0; i < files && code == CLI_OK; i++) {
-        c->files++;
-        code = cli_bench_file_read(c->args->operand[i], &c->file[i]);
+    else if (d->runs < 2)
+        code = CLI_OK;
+    else
+        code = cli_bench_files_read(d->path, d->runs - 1, earlier, &c->file[c->files++]);
+    if (code == CLI_OK)
+        code = cli_bench_files_read(d->path + d->runs - 1, 1, last, &c->file[c->files++]);
+    free(earlier);
+    free(last);
+    return code;
+}
+
+static int read_history(compared_files *c, const cli_history *h)
+{
+    size_t last[2] = {0};
+    int code = make_room(c, 2 * h->devices + 1);
+    c->history = true;
+    for (size_t i = 0; i < h->devices && code == CLI_OK; i++)
+        if (h->device[i].runs > 0)
+            code = read_device(c, &h->device[i]);
+    if (code == CLI_OK && c->files == 0) {
+        cli_error("--history: found no runs, expected those of 'rescl bench ... --history'");
+        code = CLI_FILE;
     }
     if (code == CLI_OK)
         cli_bench_varying(c->file, c->files, c->varies);
-    for (size_t i = 1; i < files && code == CLI_OK; i++) {
-        compared_pair *p = &c->pair[i - 1];
-        p->a = &c->file[0];
-        p->b = &c->file[i];
-        code = pair_up(c, p);
+    for (size_t i = 0, at = 0; i < h->devices && code == CLI_OK; i++) {
+        const size_t runs = h->device[i].runs;
+        if (runs > 1)
+            code = add_pair(c, at, at + 1);
+        at += runs > 1 ? 2 : runs;
+        last[i > 0] = at - 1;
     }
+    if (code == CLI_OK && h->devices == 2 && h->device[0].runs > 0 && h->device[1].runs > 0)
+        code = add_pair(c, last[0], last[1]);
     return code;
 }
 
@@ -280,7 +333,7 @@ static void print_counts(const compared_files *f, const compared_pair *p)
 static int print_text(const compared_files *f)
 {
     char common[512];
-    for (size_t i = 0; i + 1 < f->files; i++) {
+    for (size_t i = 0; i < f->pairs; i++) {
         const compared_pair *p = &f->pair[i];
         if (i)
             cli_print("\n");
@@ -295,9 +348,13 @@ static int print_text(const compared_files *f)
         if (p->rows)
             print_counts(f, p);
         tell_differences(p, NULL);
-        tell_only(p->a, p->b, NULL);
-        tell_only(p->b, p->a, NULL);
+        if (!f->history) {
+            tell_only(p->a, p->b, NULL);
+            tell_only(p->b, p->a, NULL);
+        }
     }
+    if (f->pairs == 0)
+        cli_print("each device has one run: there is nothing to compare it with\n");
     return CLI_OK;
 }
 
@@ -319,7 +376,7 @@ static int print_csv(const compared_files *f)
         cli_table_add(&t, "%s", cli_bench_key_name(k));
     for (size_t i = 0; i < tails; i++)
         cli_table_add(&t, "%s", tail[i]);
-    for (size_t i = 0; i + 1 < f->files; i++)
+    for (size_t i = 0; i < f->pairs; i++)
         for (size_t n = 0; n < f->pair[i].rows; n++) {
             const compared_row *r = &f->pair[i].row[n];
             const double numbers[] = {r->c.median_a, r->c.median_b, r->c.ratio,    r->c.low,
@@ -383,7 +440,7 @@ static int print_json(const compared_files *f)
     json_t *j = json_object(), *pairs = json_array();
     cli_json_set(j, "version", cli_json_string(rescl_version()));
     cli_json_set(j, "margin", cli_json_real(f->margin));
-    for (size_t i = 0; i + 1 < f->files; i++)
+    for (size_t i = 0; i < f->pairs; i++)
         cli_json_append(pairs, pair_json(&f->pair[i]));
     cli_json_set(j, "pairs", pairs);
     return cli_json_print(j);
@@ -405,7 +462,7 @@ static int judge_all(const compared_files *f)
     double worst = 0.0;
     if (!cli_str(f->args, OPT_fail_above))
         return CLI_OK;
-    for (size_t i = 0; i + 1 < f->files; i++)
+    for (size_t i = 0; i < f->pairs; i++)
         for (size_t n = 0; n < f->pair[i].rows; n++) {
             const compared_row *r = &f->pair[i].row[n];
             const double how = r->failed ? INFINITY : r->c.ratio;
@@ -447,32 +504,53 @@ static int write_report(const compared_files *c)
     return code == CLI_OK ? cli_compare_report(c, &out) : code;
 }
 
+static int print_and_judge(const compared_files *c)
+{
+    const char *form = cli_str(c->args, OPT_compare_form);
+    int code = write_report(c);
+    if (code == CLI_OK)
+        code = strcmp(form, "json") == 0  ? print_json(c)
+               : strcmp(form, "csv") == 0 ? print_csv(c)
+                                          : print_text(c);
+    return code == CLI_OK ? judge_all(c) : code;
+}
+
+static void close_files(compared_files *c)
+{
+    for (size_t i = 0; i < c->pairs; i++)
+        free(c->pair[i].row);
+    for (size_t i = 0; i < c->files; i++)
+        cli_bench_file_fini(&c->file[i]);
+    free(c->file);
+    free(c->pair);
+}
+
 int cli_compare_files(const cli_args *args)
 {
     compared_files c = {.args = args};
     int code = CLI_USAGE;
     if (args->operands < 2)
-        cli_usage_error(
-            "found %zu file%s, expected two or more that 'rescl bench' wrote as JSON, or "
-            "--devices",
-            args->operands, args->operands == 1 ? "" : "s");
+        cli_usage_error("found %zu file%s, expected two or more that 'rescl bench' wrote as JSON, "
+                        "--history, or --devices",
+                        args->operands, args->operands == 1 ? "" : "s");
     else if (read_margin(&c))
         code = read_files(&c);
     if (code == CLI_OK)
-        code = write_report(&c);
-    if (code == CLI_OK) {
-        const char *form = cli_str(args, OPT_compare_form);
-        code = strcmp(form, "json") == 0  ? print_json(&c)
-               : strcmp(form, "csv") == 0 ? print_csv(&c)
-                                          : print_text(&c);
-    }
+        code = print_and_judge(&c);
+    close_files(&c);
+    return code;
+}
+
+int cli_compare_history(const cli_args *args)
+{
+    compared_files c = {.args = args};
+    cli_history h = {0};
+    int code = read_margin(&c) ? cli_history_list(args->operand, args->operands, &h) : CLI_USAGE;
     if (code == CLI_OK)
-        code = judge_all(&c);
-    for (size_t i = 0; i < c.files; i++) {
-        free(c.pair[i].row);
-        cli_bench_file_fini(&c.file[i]);
-    }
-    free(c.file);
-    free(c.pair);
+        code = read_history(&c, &h);
+    if (code == CLI_OK)
+        code = print_and_judge(&c);
+    cli_history_fini(&h);
+    close_files(&c);
     return code;
 }

@@ -127,25 +127,27 @@ static void write_summary(rs_html *h, const compared_files *c, const compared_pa
 
 static void write_pair(rs_html *h, const compared_files *c, const compared_pair *p)
 {
-    const char letter = letter_of(c, p->b);
-    const char ratio[] = {letter, ' ', '/', ' ', 'A', '\0'}, ms[] = {letter, ' ', 'm', 's', '\0'};
-    const char *const heads[] = {"row", ratio, "ratio", "95 %", "A ms", ms, "verdict"};
+    const char a = letter_of(c, p->a), b = letter_of(c, p->b);
+    const char ratio[] = {b, ' ', '/', ' ', a, '\0'};
+    const char a_ms[] = {a, ' ', 'm', 's', '\0'}, b_ms[] = {b, ' ', 'm', 's', '\0'};
+    const char *const heads[] = {"row", ratio, "ratio", "95 %", a_ms, b_ms, "verdict"};
     char title[64];
     const double full = largest_ratio(p);
-    snprintf(title, sizeof title, "%c beside A", letter);
+    snprintf(title, sizeof title, "%c beside %c", b, a);
     rs_html_section(h, title);
     write_summary(h, c, p);
     if (p->rows) {
         rs_html_p(h,
-                  "How long each row takes in %c, by how long it takes in A: 1 is the same. The "
-                  "whiskers are intervals of 95 %%.",
-                  letter);
+                  "How long each row takes in %c, by how long it takes in %c: 1 is the same. The "
+                  "whiskers are "
+                  "intervals of 95 %%.",
+                  b, a);
         rs_html_table(h, "Ratios", heads, sizeof heads / sizeof *heads);
         for (size_t i = 0; i < p->rows; i++)
             write_ratio(h, c, &p->row[i], full);
         rs_html_table_end(h);
     } else {
-        rs_html_p(h, "No row of A is in it.");
+        rs_html_p(h, "They have no row in common.");
     }
     rs_html_section_end(h);
 }
@@ -375,7 +377,7 @@ static void write_page(rs_html *h, const compared_files *c)
     if (*common)
         rs_html_p(h, "All rows of a kind: %s.", common);
     rs_html_section_end(h);
-    for (size_t i = 0; i + 1 < c->files; i++)
+    for (size_t i = 0; i < c->pairs; i++)
         write_pair(h, c, &c->pair[i]);
     write_bars(h, c, &models);
     write_bars(h, c, &trainings);

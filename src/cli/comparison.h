@@ -27,7 +27,9 @@ typedef struct compared_files {
     const cli_args *args;
     bench_file *file;
     size_t files;
-    compared_pair *pair; /* files - 1 */
+    compared_pair *pair;
+    size_t pairs;
+    bool history; /* what a run has not measured is no news */
     double margin;
     bool varies[KEY_COUNT]; /* over all files */
 } compared_files;
@@ -43,6 +45,9 @@ int cli_compare_report(const compared_files *c, cli_outfile *out);
 
 /* Files of bench. Exit code: CLI_SLOWER where --fail-above is exceeded. */
 int cli_compare_files(const cli_args *args);
+/* --history: the last run of each device, or of those whose names hold a word, beside its earlier runs; of
+ * two devices their last runs beside each other, too. */
+int cli_compare_history(const cli_args *args);
 /* --devices: the same weights and images on several devices. Exit code: CLI_DEVICE where one is wrong. */
 int cli_compare_devices(const cli_args *args);
 

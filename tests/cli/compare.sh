@@ -126,6 +126,37 @@ if grep -q samples_ms real.json; then
     want_out "resnet8"
 fi
 
+# The history of a device: the last run beside the earlier ones.
+RESCL_HISTORY_DIR="$PWD/history"
+export RESCL_HISTORY_DIR
+run compare --history
+want_code 4
+want_err "rescl bench ... --history"
+quick="--warmup 1 --repeats 8 --min-seconds 0 --max-noise 0"
+for i in 1 2 3; do
+    # shellcheck disable=SC2086
+    run bench model --model resnet8 --size 8 --batch-size 2 --mode infer --history $quick
+    want_code 0
+    want_err "history $RESCL_HISTORY_DIR/"
+    [ $i -gt 1 ] && continue
+    run compare --history
+    want_code 0
+    want_out "nothing to compare it with"
+done
+[ "$(find history -name '*.jsonl' | wc -l)" -eq 3 ] || fail "expected a file for each run"
+[ "$(find history -mindepth 1 -type d | wc -l)" -eq 1 ] || fail "expected a folder for the device"
+run compare --history
+want_code 0
+want_out "2 earlier runs, B: "
+want_out "| resnet8 |"
+run compare --history no-such-device
+want_code 4
+want_err "found no device whose name holds no-such-device"
+cp -r history/* history/another-device
+run compare --history another "$(basename "$(find history -mindepth 1 -type d | grep -v another)")" --json
+want_code 0
+[ "$(grep -c '"a": ".*run' out)" -eq 3 ] || fail "expected three pairs"
+
 # Devices: one that is wrong is named with the layer.
 run compare --devices "$RESCL_DEVICE,$RESCL_DEVICE" --model resnet8 --size 32 --batch-size 2
 want_code 0
