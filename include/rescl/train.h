@@ -203,6 +203,14 @@ RESCL_API void rescl_trainer_destroy(rescl_trainer *trainer);
 RESCL_API rescl_status rescl_trainer_run(rescl_trainer *trainer,
                                          const rescl_train_callbacks *callbacks) RESCL_CHECK;
 
+/**
+ * Writes a PNG of the first training images of a run by these options, `images` at most, as the network
+ * gets them: resized, augmented and mixed. Needs no device and no weights.
+ */
+RESCL_API rescl_status rescl_train_preview(rescl_model *model, const rescl_dataset *train_set,
+                                           const rescl_train_options *options, size_t images,
+                                           const char *path) RESCL_CHECK;
+
 /** What a run has done, over all its resumptions. */
 typedef struct rescl_train_progress {
     size_t epochs; /**< whole ones */

@@ -8,6 +8,7 @@
 #include "progress.h"
 #include "run_folder.h"
 #include "session.h"
+#include "text.h"
 #include "train_data.h"
 #include "train_plan.h"
 
@@ -252,11 +253,27 @@ static int open_all(run *r)
     /* Built-in sets draw images in the size that the model turned out to have. */
     if (info.image_size != size && (code = open_data(r, info.image_size)) != CLI_OK)
         return code;
-    if ((code = match_test(r)) == CLI_OK && (code = open_folder(r)) == CLI_OK)
+    if ((code = match_test(r)) == CLI_OK && !cli_str(r->args, OPT_preview) &&
+        (code = open_folder(r)) == CLI_OK)
         code = check_data(r);
     if (code != CLI_OK)
         give_up(r);
     return code;
+}
+
+/* Writes what --preview asks for in place of a run. */
+static int preview(run *r, const char *path)
+{
+    enum { IMAGES = 64 };
+    if (!rs_ends_with(path, ".png")) {
+        cli_usage_error("--preview: found '%s', expected a name that ends in .png", path);
+        return CLI_USAGE;
+    }
+    const rescl_status st = rescl_train_preview(r->model, r->train_set, &r->options, IMAGES, path);
+    if (st != RESCL_OK)
+        return cli_fail(st, false);
+    cli_print("preview   %s\n", path);
+    return CLI_OK;
 }
 
 /* ---- reporting ---- */
@@ -639,7 +656,9 @@ int cmd_train(const cli_args *args)
     run r = {.args = args};
     cli_litter_begin();
     int code = open_all(&r);
-    if (code != CLI_OK)
+    if (code == CLI_OK && cli_str(args, OPT_preview))
+        code = preview(&r, cli_str(args, OPT_preview));
+    if (code != CLI_OK || cli_str(args, OPT_preview))
         goto out;
     describe(&r);
     cli_progress_init(&r.progress, cli_size(args, OPT_print_freq));

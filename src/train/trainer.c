@@ -65,9 +65,8 @@ out:
 
 /* ---- parts ------------------------------------------------------------------------------- */
 
-/* Images to train with are shuffled and augmented. */
-static rescl_status create_loader(const rescl_trainer *t, const rescl_dataset *set, bool training,
-                                  rs_loader **out)
+rescl_status rs_trainer_loader(const rescl_trainer *t, const rescl_dataset *set, bool training,
+                               rs_loader **out)
 {
     rescl_status st = RESCL_OK;
     rs_loader_options load = {.batch = t->options.batch_size,
@@ -237,9 +236,9 @@ rescl_status rescl_trainer_create(rescl_device *device, rescl_model *model,
         RS_TRY(rs_trainer_resume(t, &undo.weights));
     RS_TRY(rs_trainer_paths(t));
     if (train_set)
-        RS_TRY(create_loader(t, train_set, true, &t->train_loader));
+        RS_TRY(rs_trainer_loader(t, train_set, true, &t->train_loader));
     if (eval_set)
-        RS_TRY(create_loader(t, eval_set, false, &t->eval_loader));
+        RS_TRY(rs_trainer_loader(t, eval_set, false, &t->eval_loader));
     RS_TRY(create_team(t, device));
     *out = t, t = NULL;
 out:

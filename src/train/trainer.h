@@ -57,6 +57,11 @@ struct rescl_trainer {
     atomic_int stop;
 };
 
+/* The batches of a set: to train with, shuffled and augmented, or to evaluate. Goes by the trainer's options
+ * and model, and what it knows of the sets. */
+rescl_status rs_trainer_loader(const rescl_trainer *t, const rescl_dataset *set, bool training,
+                               rs_loader **out) RESCL_CHECK;
+
 /* The optimiser that the options name, with its numbers. */
 rescl_status rs_choose_optimiser(const rescl_train_options *o, rs_optim_hyper *h) RESCL_CHECK;
 

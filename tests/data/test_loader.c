@@ -462,7 +462,11 @@ static void augments_alike_for_any_threads(void **state)
     uint8_t want[2][COUNT * VALUES];
     for (size_t w = 0; w < RS_COUNT(workers); w++) {
         rs_loader_options o = options_of(16, workers[w]);
-        o.augment = (rs_augment){.number[RS_AUGMENT_jitter] = {0.9}};
+        o.augment = (rs_augment){.number = {[RS_AUGMENT_jitter] = {0.9},
+                                            [RS_AUGMENT_affine] = {20},
+                                            [RS_AUGMENT_auto] = {2},
+                                            [RS_AUGMENT_erase] = {0.5},
+                                            [RS_AUGMENT_cutmix] = {1}}};
         o.shuffle = true;
         rs_loader *l = make(&f, &o);
         for (uint64_t epoch = 0; epoch < 2; epoch++) {
