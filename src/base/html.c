@@ -130,7 +130,7 @@ static const char style[] =
     "var(--line);text-align:left;"
     "vertical-align:top}tbody th{font-weight:400;min-width:6rem}td.n{text-align:right;"
     "font-variant-numeric:tabular-nums;white-space:nowrap}\n"
-    "td.bar{min-width:8rem;width:40%;vertical-align:middle}td.bar "
+    "td.bar{min-width:5rem;width:35%;vertical-align:middle}td.bar "
     "svg{display:block;width:100%;height:1rem}\n"
     "figure{margin:1rem 0}figcaption{font-weight:600;margin-bottom:.25rem}\n"
     "svg.chart{display:block;width:100%;max-width:45rem;height:auto}\n"

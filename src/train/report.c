@@ -232,6 +232,7 @@ static rescl_status put_data(rs_html *h, const rs_history *run)
     static const char *const heads[] = {"class", "to train", "to evaluate", ""};
     const json_t *classes = json_object_get(run->about, "classes");
     const double most = most_images(classes);
+    const bool many = json_array_size(classes) > RS_REPORT_ROWS;
     char train[32], eval[32];
     size_t i;
     json_t *c;
@@ -242,6 +243,8 @@ static rescl_status put_data(rs_html *h, const rs_history *run)
     rs_html_p(h, "%s: %s images to train, %s to evaluate.", rs_json_string(run->env, "data.name"),
               rs_report_number(rs_json_number(run->env, "data.count"), train),
               rs_report_number(rs_json_number(run->env, "data.eval.count"), eval));
+    if (many)
+        rs_html_fold(h, "Images of each class");
     rs_html_table(h, "Images of each class", heads, 4);
     json_array_foreach(classes, i, c)
     {
@@ -252,6 +255,8 @@ static rescl_status put_data(rs_html *h, const rs_history *run)
         rs_html_row_end(h);
     }
     rs_html_table_end(h);
+    if (many)
+        rs_html_fold_end(h);
     if (*rs_json_string(run->about, "augmentation")) {
         rs_html_heading(h, "The first images as the network got them");
         RS_TRY(put_image(h, run, rs_json_string(run->about, "augmentation"),

@@ -164,9 +164,8 @@ static void put_classes(rs_html *h, const json_t *e)
 {
     static const char *const heads[] = {
         "class", "images", "precision", "recall", "F1", "average precision", "F1"};
-    enum { SHOWN = 30 };
     const json_t *classes = json_object_get(e, "classes");
-    const bool many = json_array_size(classes) > SHOWN;
+    const bool many = json_array_size(classes) > RS_REPORT_ROWS;
     const double images = rs_json_number(e, "images");
     size_t i;
     json_t *c;

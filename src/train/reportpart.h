@@ -5,6 +5,9 @@
 #include "history.h"
 #include "html.h"
 
+/* A table of more classes is folded. */
+#define RS_REPORT_ROWS 30
+
 /* "0.9321", "1.5e-05"; "" for NaN. Returns `out`. */
 const char *rs_report_number(double x, char out[32]);
 /* A cell with it. */

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* The golden batch as bytes. */
 static rescl_image *images_of(const golden *g)
@@ -78,6 +79,60 @@ static void equals_pytorch(void **state)
         golden_close(&g);
     }
     rs_st_close(file);
+}
+
+/* Keras' weights of ImageNet and real photos: the maps of the classes that they are taken for. */
+static void explains_real_photos(void **state)
+{
+    (void)state;
+    enum { PHOTOS = 3, PLACES = 49, CLASSES = 1000 };
+    static const char weights_name[] = "resnet50_weights_tf_dim_ordering_tf_kernels.h5";
+    static const char *const photos[PHOTOS] = {"0003.png", "0011.png", "0019.png"};
+    const char *data = rs_test_data_dir("ImageNet weights of Keras");
+    char folder[512];
+    snprintf(folder, sizeof folder, "%s/resnet50-imagenet", data ? data : "");
+    if (!data || access(rs_test_path("%s/%s", folder, weights_name), R_OK) != 0) {
+        skip();
+        return;
+    }
+    const rescl_model_options options = {.struct_size = sizeof options, .name = "resnet50_keras"};
+    rescl_weights *w = NULL;
+    rescl_model *model = NULL;
+    rescl_predictor *p = NULL;
+    rescl_image image[PHOTOS] = {0};
+    rs_st_file *file = NULL;
+    size_t count;
+    float map[PLACES], *probs = calloc((size_t)PHOTOS * CLASSES, sizeof *probs);
+    assert_non_null(probs);
+    assert_ok(rs_st_open(
+        rs_test_path("%s/tests/golden/gradcam_imagenet.safetensors", RESCL_TEST_SOURCE_DIR),
+        &file));
+    double *want = golden_numbers(file, "map", &count),
+           *class = golden_numbers(file, "class", &count);
+    assert_ok(rescl_weights_open(rs_test_path("%s/%s", folder, weights_name), &w));
+    assert_ok(rescl_weights_create_model(w, &options, RESCL_LOAD_STRICT, NULL, &model));
+    for (size_t i = 0; i < PHOTOS; i++)
+        assert_ok(rescl_image_read(rs_test_path("%s/images/%s", folder, photos[i]), &image[i]));
+    assert_ok(rescl_predictor_create(rs_test_device(), model, PHOTOS, &p));
+    assert_ok(rescl_predictor_run(p, image, PHOTOS, probs));
+    for (size_t i = 0; i < PHOTOS; i++) {
+        double largest = 0, gap = 0;
+        assert_ok(rescl_predictor_saliency(p, i, (size_t) class[i], map));
+        for (size_t k = 0; k < PLACES; k++) {
+            largest = fmax(largest, want[i * PLACES + k]);
+            gap = fmax(gap, fabs((double)map[k] - want[i * PLACES + k]));
+        }
+        print_message("%s: the map is within %.1e of PyTorch's\n", photos[i], gap / largest);
+        assert_true(gap < 1e-3 * largest);
+        rescl_image_free(&image[i]);
+    }
+    rescl_predictor_destroy(p);
+    rescl_model_destroy(model);
+    rescl_weights_close(w);
+    rs_st_close(file);
+    free(want);
+    free(class);
+    free(probs);
 }
 
 static void explains_the_last_prediction_only(void **state)
@@ -161,6 +216,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(equals_pytorch),
+        cmocka_unit_test(explains_real_photos),
         cmocka_unit_test(explains_the_last_prediction_only),
         cmocka_unit_test(lays_the_map_on_what_is_seen),
         cmocka_unit_test(refuses_small_maps),
