@@ -103,7 +103,7 @@ static void turn_hue(uint8_t *p, float sixths)
     hue += sixths + 6;
     for (size_t c = 0; c < 3; c++) {
         float at = hue + (c == 0 ? 2.0f : c == 1 ? 0.0f : 4.0f); /* 2: the middle of its plateau */
-        at = fabsf(at - 6 * floorf(at / 6) - 2);                 /* sixths from there */
+        at = fabsf(at - 6 * (float)(int)(at / 6) - 2);           /* sixths from there */
         at = at > 3 ? 6 - at : at;
         const float height = at < 1 ? 1 : at > 2 ? 0 : 2 - at;
         p[c] = (uint8_t)(least + range * height + 0.5f);
@@ -118,8 +118,9 @@ void rs_image_shift_hue(rescl_image *image, double turns)
 
 /* ---- blur -------------------------------------------------------------------------------- */
 
-#define BLUR_BITS 14 /* of weights */
-#define BLUR_MORE 6  /* of what lies between the two passes, below a byte */
+#define BLUR_BITS  14 /* of weights */
+#define BLUR_REACH 64 /* pixels to each side, at most */
+#define BLUR_MORE  6  /* of what lies between the two passes, below a byte */
 
 /* weight[0] in the middle; all of them, each but the first twice, are 1. */
 static void gaussian(double sigma, size_t radius, int32_t *weight)
@@ -143,52 +144,74 @@ static size_t reflected(size_t i, ptrdiff_t by, size_t n)
     return (size_t)(at < 0 ? -at : at > last ? 2 * last - at : at);
 }
 
-/* Along rows: `src` bytes to words of BLUR_MORE more bits. */
-static void blur_row(const uint8_t *src, size_t n, const int32_t *weight, size_t radius,
-                     uint16_t *dst)
+/* sum[i] += weight * (a[i] + b[i]) */
+static void add_bytes(int32_t *sum, const uint8_t *a, const uint8_t *b, int32_t weight, size_t n)
 {
-    for (size_t x = 0; x < n; x++)
-        for (size_t c = 0; c < 3; c++) {
-            int32_t sum = weight[0] * src[3 * x + c];
-            for (size_t k = 1; k <= radius; k++)
-                sum += weight[k] * (src[3 * reflected(x, -(ptrdiff_t)k, n) + c] +
-                                    src[3 * reflected(x, (ptrdiff_t)k, n) + c]);
-            dst[3 * x + c] =
-                (uint16_t)((sum + (1 << (BLUR_BITS - BLUR_MORE - 1))) >> (BLUR_BITS - BLUR_MORE));
-        }
+    for (size_t i = 0; i < n; i++)
+        sum[i] += weight * (a[i] + b[i]);
 }
 
-static void blur_column(const uint16_t *src, size_t y, size_t h, size_t row, const int32_t *weight,
-                        size_t radius, uint8_t *dst)
+static void add_words(int32_t *sum, const uint16_t *a, const uint16_t *b, int32_t weight, size_t n)
 {
-    for (size_t x = 0; x < row; x++) {
-        int32_t sum = weight[0] * src[y * row + x];
-        for (size_t k = 1; k <= radius; k++)
-            sum += weight[k] * (src[reflected(y, -(ptrdiff_t)k, h) * row + x] +
-                                src[reflected(y, (ptrdiff_t)k, h) * row + x]);
-        dst[x] = (uint8_t)((sum + (1 << (BLUR_BITS + BLUR_MORE - 1))) >> (BLUR_BITS + BLUR_MORE));
-    }
+    for (size_t i = 0; i < n; i++)
+        sum[i] += weight * (a[i] + b[i]);
+}
+
+/* What the passes need beside the image. */
+typedef struct blurring {
+    size_t width, height, radius;
+    int32_t weight[BLUR_REACH + 1];
+    uint8_t *line;     /* a row with its reflected ends */
+    int32_t *sum;      /* of a row */
+    uint16_t *between; /* the image after the first pass, with BLUR_MORE more bits */
+} blurring;
+
+static void blur_row(const blurring *b, const uint8_t *src, uint16_t *dst)
+{
+    const size_t w = b->width, r = b->radius, n = 3 * w;
+    for (size_t x = 0; x < w + 2 * r; x++)
+        memcpy(b->line + 3 * x, src + 3 * reflected(x, -(ptrdiff_t)r, w), 3);
+    for (size_t i = 0; i < n; i++)
+        b->sum[i] = b->weight[0] * src[i] + (1 << (BLUR_BITS - BLUR_MORE - 1));
+    for (size_t k = 1; k <= r; k++)
+        add_bytes(b->sum, b->line + 3 * (r - k), b->line + 3 * (r + k), b->weight[k], n);
+    for (size_t i = 0; i < n; i++)
+        dst[i] = (uint16_t)(b->sum[i] >> (BLUR_BITS - BLUR_MORE));
+}
+
+static void blur_column(const blurring *b, size_t y, uint8_t *dst)
+{
+    const size_t n = 3 * b->width;
+    for (size_t i = 0; i < n; i++)
+        b->sum[i] = b->weight[0] * b->between[y * n + i] + (1 << (BLUR_BITS + BLUR_MORE - 1));
+    for (size_t k = 1; k <= b->radius; k++)
+        add_words(b->sum, b->between + reflected(y, -(ptrdiff_t)k, b->height) * n,
+                  b->between + reflected(y, (ptrdiff_t)k, b->height) * n, b->weight[k], n);
+    for (size_t i = 0; i < n; i++)
+        dst[i] = (uint8_t)(b->sum[i] >> (BLUR_BITS + BLUR_MORE));
 }
 
 rescl_status rs_image_blur(rescl_image *image, double sigma)
 {
-    enum { MOST = 64 };
     rescl_status st = RESCL_OK;
-    const size_t w = image->width, h = image->height, side = w < h ? w : h;
-    size_t radius = (size_t)ceil(3 * sigma);
-    int32_t weight[MOST + 1];
-    uint16_t *between = NULL;
+    blurring b = {.width = image->width, .height = image->height};
+    const size_t w = b.width, h = b.height, side = w < h ? w : h;
+    const double reach = ceil(3 * sigma);
 
-    radius = radius < MOST ? radius : MOST;
-    radius = radius < side ? radius : side - 1;
-    gaussian(sigma, radius, weight);
-    RS_OOM(between = malloc(w * h * 3 * sizeof *between));
+    b.radius = reach < BLUR_REACH ? (size_t)reach : BLUR_REACH;
+    b.radius = b.radius < side ? b.radius : side - 1;
+    gaussian(sigma, b.radius, b.weight);
+    RS_OOM(b.line = malloc((w + 2 * b.radius) * 3));
+    RS_OOM(b.sum = malloc(w * 3 * sizeof *b.sum));
+    RS_OOM(b.between = malloc(w * h * 3 * sizeof *b.between));
     for (size_t y = 0; y < h; y++)
-        blur_row(image->pixels + y * w * 3, w, weight, radius, between + y * w * 3);
+        blur_row(&b, image->pixels + y * w * 3, b.between + y * w * 3);
     for (size_t y = 0; y < h; y++)
-        blur_column(between, y, h, w * 3, weight, radius, image->pixels + y * w * 3);
+        blur_column(&b, y, image->pixels + y * w * 3);
 out:
-    free(between);
+    free(b.line);
+    free(b.sum);
+    free(b.between);
     return st;
 }
 

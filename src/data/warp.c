@@ -41,14 +41,14 @@ static double fold(rs_fill_mode mode, double at, double n)
 {
     const double last = n - 1;
     double period = 0;
+    if (at >= 0 && at <= last)
+        return at;
     switch (mode) {
     case RS_FILL_REFLECT: /* about the outer edges */
         period = 2 * n;
         at = at + 0.5 - period * floor((at + 0.5) / period);
         return (at < n ? at : period - at) - 0.5;
     case RS_FILL_WRAP:
-        if (at >= 0 && at <= last)
-            return at;
         return last > 0 ? at - last * floor(at / last) : 0;
     case RS_FILL_CONSTANT:
     case RS_FILL_NEAREST:
@@ -64,16 +64,18 @@ typedef struct between {
     int32_t part;
 } between;
 
+/* `at` is at least -1. */
 static between place(double at, size_t n)
 {
-    const double below = floor(at);
-    const int32_t part = (int32_t)((at - below) * PART_ONE);
+    const ptrdiff_t below = (ptrdiff_t)(at + 1) - 1;
+    const int32_t part = (int32_t)((at - (double)below) * PART_ONE);
     if (below < 0)
         return (between){0, 0, 0};
     const size_t i = (size_t)below;
     return i + 1 < n ? (between){i, i + 1, part} : (between){n - 1, n - 1, 0};
 }
 
+/* Sums stay below 2^30. */
 static void sample(const rescl_image *image, double x, double y, uint8_t *dst)
 {
     const between across = place(x, image->width), down = place(y, image->height);
@@ -84,8 +86,8 @@ static void sample(const rescl_image *image, double x, double y, uint8_t *dst)
         const int32_t a = top[left + c] * PART_ONE + across.part * (top[right + c] - top[left + c]);
         const int32_t b =
             bottom[left + c] * PART_ONE + across.part * (bottom[right + c] - bottom[left + c]);
-        const int64_t sum = (int64_t)a * PART_ONE + (int64_t)down.part * (b - a);
-        dst[c] = (uint8_t)((sum + ((int64_t)1 << (2 * PART_BITS - 1))) >> (2 * PART_BITS));
+        const int32_t sum = a * PART_ONE + down.part * (b - a);
+        dst[c] = (uint8_t)((sum + (1 << (2 * PART_BITS - 1))) >> (2 * PART_BITS));
     }
 }
 
