@@ -45,7 +45,7 @@ function(rs_room name)
     target_link_libraries(rs_${name} PRIVATE rs_flags ${arg_LIBS})
 
     rs_optional(${name} hdf5 "_(hdf5|h5)\\.c$" ${sources})
-    rs_optional(${name} jpeg "/jpeg\\.c$" ${sources})
+    rs_optional(${name} jpeg "/jpeg(write)?\\.c$" ${sources})
     rs_optional(${name} zip "/zipfile\\.c$" ${sources})
     set(rs_rooms ${rs_rooms} ${name} PARENT_SCOPE)
 endfunction()

@@ -32,6 +32,10 @@ typedef struct rescl_bench_options {
     /** What rescl_bench_row.noise and, on CPUs, .others may be; default 0.05. Above it is measured
      * again: up to three times, or until time_limit where there is one. 0: never again. */
     double max_noise;
+    bool energy;            /**< also read what the device took, where the system tells */
+    double target_accuracy; /**< rescl_bench_train: default 0.9 */
+    size_t epochs;          /**< rescl_bench_train: at most; default 30 */
+    const char *data_path;  /**< rescl_bench_load: data to load; NULL: images that it draws */
 } rescl_bench_options;
 
 RESCL_API void rescl_bench_options_init(rescl_bench_options *out, size_t struct_size);
@@ -49,13 +53,15 @@ typedef struct rescl_bench_row {
     /** The model, the limit, or the problem of an operation such as "conv2d:32x16x16x64->256,3x3/1". */
     const char *what;
     const char *precision; /**< a rescl_precision_name() */
-    const char *mode;      /**< of a model: "train" or "infer" */
+    const char *mode;      /**< of a model: "train" or "infer"; of "load": "decode" or "augment" */
     const char *input;     /**< of a model: where the input lies, "device" or "host" */
     const char *opt;       /**< the optimiser of training steps */
     const char *model;     /**< of a model, and of an operation: that has it */
     size_t size, batch;
     const char *op, *pass, *impl; /**< of an operation */
     size_t count;                 /**< how often the model has the problem */
+    size_t threads;               /**< of "load": that load, beside the one that takes */
+    size_t images;                /**< of "load" and "train": in a sample, an epoch */
     bool preferred;               /**< the implementation that a network on this device would use */
 
     const double *samples_ms; /**< every measured time, in the order of measuring */
@@ -69,6 +75,10 @@ typedef struct rescl_bench_row {
     double
         first_ms; /**< of a model, from opening to the end of the first step: planning and compiling */
     uint64_t peak_bytes; /**< of a model: device memory */
+    /* of "train", of which a sample is an epoch: */
+    size_t epochs;   /**< until the accuracy was reached */
+    double seconds;  /**< until then, evaluations included, planning and compiling not */
+    double accuracy; /**< that was reached; also where it is too little */
 
     /** How it was made sure that what was timed computes what it should, in words; NULL: it was not, and
      * there are no times. */
@@ -77,8 +87,9 @@ typedef struct rescl_bench_row {
      * L2 distance of numbers drawn from the result to what is right, computed in double. */
     double error, tolerance;
     /** Not RESCL_OK: it failed; RESCL_ERR_NUMERIC: its result is wrong; RESCL_ERR_INTERRUPTED: the
-     * time limit came first; RESCL_ERR_UNSUPPORTED: it cannot be done or cannot be checked here. There
-     * are no times then, and no error unless the result is wrong. */
+     * time limit came first; RESCL_ERR_UNSUPPORTED: it cannot be done or cannot be checked here;
+     * RESCL_ERR_NOT_FOUND: it did not reach its target. There are no times then, and no error unless
+     * the result is wrong. */
     rescl_status status;
     const char *reason; /**< why, as rescl_last_error() says it too until the call returns; or "" */
 
@@ -90,8 +101,10 @@ typedef struct rescl_bench_row {
     const char *noise_cure;         /**< what it would take; "" unless noisy */
     size_t attempts;                /**< measurements that were made; the least noisy one is told */
     double load_before, load_after; /**< the system's load average over a minute */
-    double others;    /**< share of the processors' time that other processes took meanwhile */
-    double clock_mhz; /**< of the processors after it, where the system tells; of a GPU, NaN */
+    double others;         /**< share of the processors' time that other processes took meanwhile */
+    double energy_j;       /**< joules of the device for a sample, all that it did meanwhile */
+    const char *energy_by; /**< what told it, or why nothing did; NULL: not asked for */
+    double clock_mhz;      /**< of the processors after it, where the system tells; of a GPU, NaN */
 } rescl_bench_row;
 
 typedef void (*rescl_bench_fn)(const rescl_bench_row *row, void *user);
@@ -140,6 +153,24 @@ RESCL_API rescl_status rescl_bench_product(rescl_device *device, size_t m, size_
 RESCL_API rescl_status rescl_bench_problem(rescl_device *device, const char *problem,
                                            const rescl_bench_options *options, const char *impl,
                                            rescl_bench_fn fn, void *user) RESCL_CHECK;
+
+/**
+ * Trains a model on the built-in "handsigns" data until it names options->target_accuracy of the test
+ * images, which it is not trained on, with the usual options of training: the time that this takes.
+ * `model`, `size`, `batch`, `precision` and `epochs` count; the seed is fixed, so that a device repeats its
+ * epochs. Calls `fn` once; a target that is not reached is a row without times.
+ */
+RESCL_API rescl_status rescl_bench_train(rescl_device *device, const rescl_bench_options *options,
+                                         rescl_bench_fn fn, void *user) RESCL_CHECK;
+
+/**
+ * Loads images as training does: decodes and resizes them to options->size in batches, without ("decode")
+ * and with augmentation ("augment": random crops, mirroring, colour), by 1, 2, 4, ... threads up to the
+ * processors. The images are drawn ones as JPEG and as PNG in memory, or those of options->data_path. Calls
+ * `fn` for each; each has to give the same pixels as one thread does.
+ */
+RESCL_API rescl_status rescl_bench_load(rescl_device *device, const rescl_bench_options *options,
+                                        rescl_bench_fn fn, void *user) RESCL_CHECK;
 
 /**
  * What the device can do at most, measured through OpenCL: medians of several rounds, fewer and

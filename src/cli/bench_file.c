@@ -19,7 +19,7 @@ static const char *const keys[KEY_COUNT] = {
     [KEY_KIND] = "kind",           [KEY_WHAT] = "what", [KEY_MODEL] = "model",
     [KEY_PASS] = "pass",           [KEY_IMPL] = "impl", [KEY_MODE] = "mode",
     [KEY_PRECISION] = "precision", [KEY_SIZE] = "size", [KEY_BATCH] = "batch",
-    [KEY_INPUT] = "input",         [KEY_OPT] = "opt"};
+    [KEY_INPUT] = "input",         [KEY_OPT] = "opt",   [KEY_THREADS] = "threads"};
 
 /* What each row has to say, of which the first are words. */
 static const char *const needed[] = {"kind",   "what",   "status",    "version",
@@ -235,7 +235,7 @@ static int check_row(const char *path, size_t row, const json_t *j)
     }
     for (bench_key k = 0; k < KEY_COUNT; k++) {
         const json_t *value = json_object_get(j, keys[k]);
-        const bool number = k == KEY_SIZE || k == KEY_BATCH;
+        const bool number = k == KEY_SIZE || k == KEY_BATCH || k == KEY_THREADS;
         if (value && !json_is_null(value) &&
             !(number ? json_is_integer(value) : json_is_string(value)))
             return bad_row(path, row, keys[k], type_of(value), number ? "a number" : "a text");

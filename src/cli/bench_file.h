@@ -19,6 +19,7 @@ typedef enum bench_key {
     KEY_BATCH,
     KEY_INPUT,
     KEY_OPT,
+    KEY_THREADS,
     KEY_COUNT
 } bench_key;
 

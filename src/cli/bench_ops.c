@@ -1,11 +1,14 @@
 #include "bench_ops.h"
 
+#include "alloc.h"
 #include "bench_rows.h"
 #include "cli.h"
 #include "output.h"
 #include "table.h"
+#include "textfile.h"
 #include "timelimit.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -199,16 +202,17 @@ static int finish_rows(const cli_args *args, cli_bench_rows *rows, int code)
 
 /* What is measured next: a network, or a product of (m, k) by (k, n). */
 typedef struct subject {
-    size_t index; /* of network, problem or product */
+    size_t index;        /* of network or product */
+    const char *problem; /* NULL: it is none */
     const char *precision;
 } subject;
 
 typedef rescl_status (*measure_fn)(const cli_args *args, rescl_device *device, const subject *of,
                                    rescl_bench_options *o, cli_bench_rows *rows);
 
-/* Measures each of `all` subjects in each precision, within the time limit. */
+/* Measures each of `all` subjects in each precision, within the time limit. `problems` may be NULL. */
 static int measure_all(const cli_args *args, rescl_device *device, size_t all, const char *nouns,
-                       measure_fn measure)
+                       measure_fn measure, char *const *problems)
 {
     const cli_value *types = &args->value[OPT_precisions];
     const cli_limit limit = cli_limit_begin(args);
@@ -219,7 +223,9 @@ static int measure_all(const cli_args *args, rescl_device *device, size_t all, c
     size_t i = 0;
     all *= types->count;
     for (; i < all && (i == 0 || !cli_limit_passed(&limit)); i++) {
-        const subject of = {i / types->count, types->words[i % types->count]};
+        const size_t index = i / types->count;
+        const subject of = {index, problems ? problems[index] : NULL,
+                            types->words[i % types->count]};
         rescl_bench_options o = cli_bench_options(args, NULL, 0, 1);
         o.train = wants_training(args);
         o.time_limit = cli_limit_left(&limit);
@@ -246,8 +252,8 @@ static rescl_status measure_network(const cli_args *args, rescl_device *device, 
 static rescl_status measure_problem(const cli_args *args, rescl_device *device, const subject *of,
                                     rescl_bench_options *o, cli_bench_rows *rows)
 {
-    return rescl_bench_problem(device, args->operand[1 + of->index], o, cli_str(args, OPT_impl),
-                               cli_bench_keep, rows);
+    return rescl_bench_problem(device, of->problem, o, cli_str(args, OPT_impl), cli_bench_keep,
+                               rows);
 }
 
 static rescl_status measure_product(const cli_args *args, rescl_device *device, const subject *of,
@@ -261,18 +267,90 @@ static rescl_status measure_product(const cli_args *args, rescl_device *device, 
                                cli_bench_keep, rows);
 }
 
+/* ---- problems by their text ---- */
+
+typedef struct problem_list {
+    char **text;
+    size_t count, room;
+} problem_list;
+
+static bool add_problem_text(problem_list *list, const char *text)
+{
+    char *copy = strdup(text);
+    if (!copy || !rs_array_grow(&list->text, &list->room, list->count + 1, sizeof *list->text)) {
+        free(copy);
+        cli_short_of_memory();
+        return false;
+    }
+    list->text[list->count++] = copy;
+    return true;
+}
+
+/* A problem in each line; '#' begins a comment. */
+static int read_problems(problem_list *list, const char *path)
+{
+    const char *why = NULL;
+    char line[512];
+    int code = CLI_OK;
+    FILE *f = rs_text_open(path, RS_TEXT_WAIT, &why);
+    if (!f) {
+        cli_error("%s: %s", path, why ? why : strerror(errno));
+        return CLI_FILE;
+    }
+    while (code == CLI_OK && fgets(line, sizeof line, f)) {
+        line[strcspn(line, "#\r\n")] = '\0';
+        if (line[strspn(line, " \t")] && !add_problem_text(list, line))
+            code = CLI_FAILURE;
+    }
+    if (code == CLI_OK && ferror(f)) {
+        cli_error("%s: %s", path, strerror(errno));
+        code = CLI_FILE;
+    }
+    fclose(f);
+    return code;
+}
+
+static int list_problems(const cli_args *args, problem_list *list)
+{
+    int code = CLI_OK;
+    for (size_t i = 1; code == CLI_OK && i < args->operands; i++) {
+        const char *word = args->operand[i];
+        if (word[0] == '@')
+            code = read_problems(list, word + 1);
+        else if (!add_problem_text(list, word))
+            code = CLI_FAILURE;
+    }
+    if (code == CLI_OK && !list->count) {
+        cli_usage_error("the lists hold no problem");
+        code = CLI_USAGE;
+    }
+    return code;
+}
+
+static int bench_problems(const cli_args *args, rescl_device *device)
+{
+    problem_list list = {0};
+    int code = list_problems(args, &list);
+    if (code == CLI_OK)
+        code = measure_all(args, device, list.count, "problems", measure_problem, list.text);
+    for (size_t i = 0; i < list.count; i++)
+        free(list.text[i]);
+    free(list.text);
+    return code;
+}
+
 int cli_bench_ops(const cli_args *args, rescl_device *device)
 {
     if (args->operands > 1)
-        return measure_all(args, device, args->operands - 1, "problems", measure_problem);
+        return bench_problems(args, device);
     const size_t all = args->value[OPT_models].count * args->value[OPT_sizes].count *
                        args->value[OPT_batch_sizes].count;
-    return measure_all(args, device, all, "networks", measure_network);
+    return measure_all(args, device, all, "networks", measure_network, NULL);
 }
 
 int cli_bench_products(const cli_args *args, rescl_device *device)
 {
     const size_t all =
         args->value[OPT_m].count * args->value[OPT_n].count * args->value[OPT_k].count;
-    return measure_all(args, device, all, "products", measure_product);
+    return measure_all(args, device, all, "products", measure_product, NULL);
 }

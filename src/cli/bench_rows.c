@@ -83,9 +83,9 @@ static bool copy_texts(cli_bench_row *to)
 {
     rescl_bench_row *row = &to->row;
     const char **const texts[CLI_BENCH_TEXTS] = {
-        &row->kind,      &row->what,    &row->precision, &row->mode,      &row->input,
-        &row->opt,       &row->model,   &row->op,        &row->pass,      &row->impl,
-        &row->rate_unit, &row->checked, &row->reason,    &row->noise_cure};
+        &row->kind,      &row->what,    &row->precision, &row->mode,       &row->input,
+        &row->opt,       &row->model,   &row->op,        &row->pass,       &row->impl,
+        &row->rate_unit, &row->checked, &row->reason,    &row->noise_cure, &row->energy_by};
     bool good = true;
     for (size_t i = 0; i < CLI_BENCH_TEXTS; i++) {
         to->text[i] = *texts[i] ? strdup(*texts[i]) : NULL;
@@ -134,6 +134,8 @@ const char *cli_bench_state(const rescl_bench_row *row)
         return "skipped";
     case RESCL_ERR_UNSUPPORTED:
         return "refused";
+    case RESCL_ERR_NOT_FOUND:
+        return "missed";
     default:
         return "failed";
     }
@@ -157,12 +159,17 @@ static double noise_of(const rescl_bench_row *row)
 
 static void note_row(const rescl_bench_row *row)
 {
-    char noise[48] = "";
+    char noise[48] = "", energy[48] = "", threads[64] = "";
+    if (row->threads)
+        cli_count(row->threads, "thread", threads);
     if (row->noisy)
         snprintf(noise, sizeof noise, ", noisy: %.0f %%", 100 * noise_of(row));
-    cli_note("%s%s%s%s%s%s%s: %.3f ms, %.1f %s%s", row->what, row->mode ? " " : "",
+    if (!isnan(row->energy_j))
+        snprintf(energy, sizeof energy, ", %.3g J", row->energy_j);
+    cli_note("%s%s%s%s%s%s%s%s%s: %.3f ms, %.1f %s%s%s", row->what, row->mode ? " " : "",
              or_empty(row->mode), row->pass ? " " : "", or_empty(row->pass), row->impl ? " " : "",
-             or_empty(row->impl), row->median_ms, row->rate, or_empty(row->rate_unit), noise);
+             or_empty(row->impl), *threads ? " " : "", threads, row->median_ms, row->rate,
+             or_empty(row->rate_unit), energy, noise);
 }
 
 /* ---- fields ------------------------------------------------------------------------------ */
@@ -218,7 +225,7 @@ static void put_bool(sink *s, const char *name, bool is, bool some)
 /* JSON: an array; CSV: numbers with ';' between them. */
 static void put_samples(sink *s, const char *name, const double *x, size_t n)
 {
-    if (s->json) {
+    if (!s->table) {
         json_t *list = json_array();
         for (size_t i = 0; i < n; i++)
             cli_json_append(list, cli_json_real(x[i]));
@@ -256,6 +263,8 @@ static void put_what(sink *s, const rescl_bench_row *row)
     put_count(s, "batch", row->batch, row->batch > 0);
     put_text(s, "input", row->input);
     put_text(s, "opt", row->opt);
+    put_count(s, "threads", row->threads, row->threads > 0);
+    put_count(s, "images", row->images, row->images > 0);
 }
 
 static void put_times(sink *s, const cli_bench_rows *rows, const rescl_bench_row *row)
@@ -276,6 +285,9 @@ static void put_times(sink *s, const cli_bench_rows *rows, const rescl_bench_row
     put_real(s, "peak_share", rows->peak > 0 ? gflops / rows->peak : NAN);
     put_real(s, "first_ms", row->first_ms);
     put_real(s, "peak_mem_mib", row->peak_bytes ? (double)row->peak_bytes * mib : NAN);
+    put_count(s, "epochs", row->epochs, row->epochs > 0);
+    put_real(s, "seconds", row->seconds);
+    put_real(s, "accuracy", row->accuracy);
     put_text(s, "checked", row->checked);
     put_real(s, "error", row->error);
     put_real(s, "tolerance", row->tolerance);
@@ -283,6 +295,8 @@ static void put_times(sink *s, const cli_bench_rows *rows, const rescl_bench_row
     put_bool(s, "noisy", row->noisy, row->samples > 0);
     put_text(s, "noise_cure", row->noisy ? row->noise_cure : NULL);
     put_count(s, "attempts", row->attempts, row->attempts > 0);
+    put_real(s, "energy_j", row->energy_j);
+    put_text(s, "energy_by", row->energy_by);
 }
 
 static void put_machine(sink *s, const cli_bench_rows *rows, const cli_bench_row *r)
@@ -361,6 +375,11 @@ static void tell_failure(cli_bench_rows *rows, const rescl_bench_row *row)
         cli_note("%s: %s: %s", row->what, cli_bench_state(row), row->reason);
         return;
     }
+    if (row->status == RESCL_ERR_NOT_FOUND) {
+        cli_error("%s: %s", row->what, row->reason);
+        rows->code = CLI_FAILURE;
+        return;
+    }
     const int code = cli_fail(row->status, false);
     rows->code = row->status == RESCL_ERR_NUMERIC ? CLI_DEVICE : code;
 }
@@ -419,7 +438,8 @@ int cli_bench_table(const cli_bench_rows *rows)
     }
     const bool good = cli_table_print(&t, "md", cli_result());
     cli_table_fini(&t);
-    cli_print("\n%s\n", rows->device->name);
+    cli_print("\n");
+    cli_print("%s\n", rows->device->name);
     cli_bench_reasons(rows);
     return good ? CLI_OK : CLI_FAILURE;
 }
@@ -459,6 +479,18 @@ static int keep_history(const cli_bench_rows *rows)
     return code ? code : written;
 }
 
+/* Where energy was asked for, by what it was told, or once why it was not. */
+static void tell_energy(const cli_bench_rows *rows)
+{
+    for (size_t i = 0; i < rows->count; i++) {
+        const rescl_bench_row *row = &rows->row[i].row;
+        if (row->energy_by && isnan(row->energy_j)) {
+            cli_warn("--energy: %s", row->energy_by);
+            return;
+        }
+    }
+}
+
 int cli_bench_rows_finish(cli_bench_rows *rows, int code, int (*table)(const cli_bench_rows *))
 {
     int printed = CLI_OK;
@@ -477,6 +509,7 @@ int cli_bench_rows_finish(cli_bench_rows *rows, int code, int (*table)(const cli
         printed = printed ? printed : kept;
     }
     tell_noise(rows);
+    tell_energy(rows);
     code = code ? code : rows->code;
     for (size_t i = 0; i < rows->count; i++)
         fini_row(&rows->row[i]);

@@ -9,7 +9,7 @@
 #include <rescl/bench.h>
 
 /* A row whose strings and samples are its own: those that `row` points to lie in `text` and `samples`. */
-#define CLI_BENCH_TEXTS 14
+#define CLI_BENCH_TEXTS 15
 typedef struct cli_bench_row {
     rescl_bench_row row;
     char *text[CLI_BENCH_TEXTS];

@@ -27,8 +27,17 @@ rescl_bench_options cli_bench_options(const cli_args *args, const char *model, s
     o.min_seconds = cli_real(args, OPT_min_seconds);
     o.host_input = strcmp(args->value[OPT_inputs].words[0], "host") == 0;
     o.precision = args->value[OPT_precisions].words[0];
+    o.target_accuracy = 0.01 * cli_real(args, OPT_target_accuracy);
+    o.epochs = cli_size(args, OPT_bench_epochs);
+    o.energy = cli_bool(args, OPT_energy);
     o.max_noise = 0.01 * cli_real(args, OPT_max_noise);
     return o;
+}
+
+static void add_noise(cli_table *t, const rescl_bench_row *row)
+{
+    cli_table_add(t, isnan(row->noise) ? "" : "%.1f%s", 100 * row->noise,
+                  row->noisy ? " noisy" : "");
 }
 
 static void add_row(cli_table *t, const rescl_bench_row *row, const char *device)
@@ -44,12 +53,19 @@ static void add_row(cli_table *t, const rescl_bench_row *row, const char *device
     cli_table_add(t, "%.3f", row->median_ms);
     cli_table_add(t, "%.3f", row->mad_ms);
     cli_table_add(t, "%.3f", row->min_ms);
-    cli_table_add(t, isnan(row->noise) ? "" : "%.1f%s", 100 * row->noise,
-                  row->noisy ? " noisy" : "");
+    add_noise(t, row);
     cli_table_add(t, "%.1f", cli_bench_gflops(row));
     cli_table_add(t, "%.1f", (double)row->peak_bytes * mib);
     cli_table_add(t, "%.0f", row->first_ms);
     cli_table_add(t, "%zu", row->samples);
+}
+
+static int print_table(cli_table *t, const cli_bench_rows *rows)
+{
+    const bool good = cli_table_print(t, "md", cli_result());
+    cli_table_fini(t);
+    cli_bench_reasons(rows);
+    return good ? CLI_OK : CLI_FAILURE;
 }
 
 static int model_table(const cli_bench_rows *rows)
@@ -64,9 +80,59 @@ static int model_table(const cli_bench_rows *rows)
         cli_table_add(&t, "%s", head[i]);
     for (size_t i = 0; i < rows->count; i++)
         add_row(&t, &rows->row[i].row, rows->device->name);
-    const bool good = cli_table_print(&t, "md", cli_result());
-    cli_table_fini(&t);
-    return good ? CLI_OK : CLI_FAILURE;
+    return print_table(&t, rows);
+}
+
+static int train_table(const cli_bench_rows *rows)
+{
+    static const char *const head[] = {"model",    "size",   "batch",    "precision",
+                                       "device",   "epochs", "seconds",  "accuracy_%",
+                                       "target_%", "img_s",  "epoch_ms", "noise_%"};
+    cli_table t;
+    cli_table_init(&t, sizeof head / sizeof *head);
+    for (size_t i = 0; i < t.columns; i++)
+        cli_table_add(&t, "%s", head[i]);
+    for (size_t i = 0; i < rows->count; i++) {
+        const rescl_bench_row *row = &rows->row[i].row;
+        const bool reached = row->status == RESCL_OK;
+        cli_table_add(&t, "%s", row->model);
+        cli_table_add(&t, "%zu", row->size);
+        cli_table_add(&t, "%zu", row->batch);
+        cli_table_add(&t, "%s", row->precision);
+        cli_table_add(&t, "%s", rows->device->name);
+        cli_table_add(&t, reached ? "%zu" : "missed", row->epochs);
+        cli_table_add(&t, reached ? "%.1f" : "", row->seconds);
+        cli_table_add(&t, "%.1f", 100 * row->accuracy);
+        cli_table_add(&t, "%g", 100 * (1 - row->tolerance));
+        cli_table_add(&t, reached ? "%.1f" : "", row->rate);
+        cli_table_add(&t, reached ? "%.1f" : "", row->median_ms);
+        add_noise(&t, row);
+    }
+    return print_table(&t, rows);
+}
+
+static int load_table(const cli_bench_rows *rows)
+{
+    static const char *const head[] = {"images", "mode",      "size",   "batch",  "threads",
+                                       "img_s",  "median_ms", "mad_ms", "noise_%"};
+    cli_table t;
+    cli_table_init(&t, sizeof head / sizeof *head);
+    for (size_t i = 0; i < t.columns; i++)
+        cli_table_add(&t, "%s", head[i]);
+    for (size_t i = 0; i < rows->count; i++) {
+        const rescl_bench_row *row = &rows->row[i].row;
+        const bool ran = row->status == RESCL_OK;
+        cli_table_add(&t, "%s", row->what);
+        cli_table_add(&t, "%s", row->mode ? row->mode : "");
+        cli_table_add(&t, "%zu", row->size);
+        cli_table_add(&t, "%zu", row->batch);
+        cli_table_add(&t, "%zu", row->threads);
+        cli_table_add(&t, ran ? "%.1f" : cli_bench_state(row), row->rate);
+        cli_table_add(&t, ran ? "%.2f" : "", row->median_ms);
+        cli_table_add(&t, ran ? "%.2f" : "", row->mad_ms);
+        add_noise(&t, row);
+    }
+    return print_table(&t, rows);
 }
 
 /* One model at one size and batch in one mode: measured and kept. */
@@ -111,6 +177,66 @@ static int bench_model(const cli_args *args, rescl_device *device)
     return cli_bench_rows_finish(&rows, code, model_table);
 }
 
+static bool is_given(const cli_args *args, cli_opt id)
+{
+    return args->value[id].origin != ORIGIN_DEFAULT;
+}
+
+/* Trains each model at each size, batch and precision. The usual network of other kinds would take hours. */
+static int bench_train(const cli_args *args, rescl_device *device)
+{
+    const cli_value *models = &args->value[OPT_models], *sizes = &args->value[OPT_sizes];
+    const cli_value *batches = &args->value[OPT_batch_sizes], *types = &args->value[OPT_precisions];
+    const size_t all = models->count * sizes->count * batches->count * types->count;
+    const cli_limit limit = cli_limit_begin(args);
+    cli_bench_rows rows;
+    int code = CLI_OK;
+    size_t i = 0;
+    cli_bench_rows_init(&rows, args, device);
+    for (; i < all && (i == 0 || !cli_limit_passed(&limit)); i++) {
+        const size_t batch = i / types->count % batches->count;
+        const size_t size = i / types->count / batches->count % sizes->count;
+        const char *model = models->words[i / types->count / batches->count / sizes->count];
+        rescl_bench_options o =
+            cli_bench_options(args, model, sizes->sizes[size], batches->sizes[batch]);
+        o.precision = types->words[i % types->count];
+        if (!is_given(args, OPT_models))
+            o.model = "resnet8";
+        if (!is_given(args, OPT_sizes))
+            o.size = 32;
+        cli_note("%s size %zu batch %zu, %s, to %g %% ...", o.model, o.size, o.batch, o.precision,
+                 100 * o.target_accuracy);
+        const rescl_status st = rescl_bench_train(device, &o, cli_bench_keep, &rows);
+        code = st == RESCL_OK ? code : cli_fail(st, false);
+    }
+    cli_limit_tell(&limit, all - i, all, "trainings");
+    return cli_bench_rows_finish(&rows, code, train_table);
+}
+
+static int bench_load(const cli_args *args, rescl_device *device)
+{
+    const cli_value *sizes = &args->value[OPT_sizes], *batches = &args->value[OPT_batch_sizes];
+    const size_t all = sizes->count * batches->count;
+    const cli_limit limit = cli_limit_begin(args);
+    cli_bench_rows rows;
+    int code = CLI_OK;
+    size_t i = 0;
+    cli_bench_rows_init(&rows, args, device);
+    for (; i < all && (i == 0 || !cli_limit_passed(&limit)); i++) {
+        rescl_bench_options o = cli_bench_options(args, NULL, sizes->sizes[i / batches->count],
+                                                  batches->sizes[i % batches->count]);
+        o.time_limit = cli_limit_left(&limit);
+        o.data_path = cli_str(args, OPT_data_path);
+        if (!is_given(args, OPT_sizes))
+            o.size = 224;
+        const rescl_status st = rescl_bench_load(device, &o, cli_bench_keep, &rows);
+        if (st != RESCL_OK && !cli_limit_ended(&limit, st))
+            code = cli_fail(st, false);
+    }
+    cli_limit_tell(&limit, all - i, all, "measurements");
+    return cli_bench_rows_finish(&rows, code, load_table);
+}
+
 static int bench_peak(const cli_args *args, rescl_device *device)
 {
     const rescl_bench_options o = cli_bench_options(args, NULL, 0, 1);
@@ -137,6 +263,8 @@ static const bench_kind kinds[] = {
     {"model", bench_model, 0, false},
     {"op", cli_bench_ops, 0, true},
     {"product", cli_bench_products, 0, false},
+    {"train", bench_train, 0, false},
+    {"load", bench_load, 0, false},
     {"peak", bench_peak, 0, false},
 };
 
@@ -156,7 +284,7 @@ int cmd_bench(const cli_args *args)
         return CLI_USAGE;
     }
     if (!kind) {
-        cli_usage_error("found %s%s%s, expected one of model, op, product, peak",
+        cli_usage_error("found %s%s%s, expected one of model, op, product, train, load, peak",
                         args->operands ? "'" : "nothing", args->operands ? args->operand[0] : "",
                         args->operands > 1 ? "' and more"
                         : args->operands   ? "'"

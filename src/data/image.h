@@ -34,6 +34,10 @@ rescl_status rs_jpeg_decode(const uint8_t *data, size_t bytes, const char *name,
 rescl_status rs_png_encode(const char *name, const rescl_image *image, uint8_t **png, size_t *bytes)
     RESCL_CHECK;
 
+/* An image as a JPEG file in memory, for free(). `quality` is libjpeg's, 1 to 100. */
+rescl_status rs_jpeg_encode(const rescl_image *image, int quality, uint8_t **data, size_t *bytes)
+    RESCL_CHECK;
+
 rescl_status rs_png_probe(const uint8_t *data, size_t bytes, size_t file_bytes, const char *name,
                           const rescl_image_options *options, rescl_image_info *out) RESCL_CHECK;
 rescl_status rs_jpeg_probe(const uint8_t *data, size_t bytes, size_t file_bytes, const char *name,

@@ -4,14 +4,14 @@
  * after it was read. Two places, so that one batch goes up while the one before is read. */
 #include "clinternal.h"
 #include "clock.h"
+#include "pinned.h"
 
 #include <stdlib.h>
 
 #define PLACES 2
 
 typedef struct place {
-    cl_mem pinned;
-    void *host; /* of it, mapped as long as it lives */
+    rs_pinned *pinned;
     rs_buffer *buf;
     cl_event uploaded, read; /* of the last batch in it; NULL: there was none */
 } place;
@@ -41,14 +41,8 @@ static void drop_event(cl_event *event)
 static rescl_status open_place(rs_staging *s, place *p)
 {
     rescl_status st = RESCL_OK;
-    cl_int code = CL_SUCCESS;
     RS_TRY(rs_buffer_create(s->dev, s->room, &p->buf));
-    p->pinned = clCreateBuffer(s->dev->context, CL_MEM_READ_WRITE | CL_MEM_ALLOC_HOST_PTR, s->room,
-                               NULL, &code);
-    RS_CL_CODE(code, "clCreateBuffer");
-    p->host = clEnqueueMapBuffer(s->queue, p->pinned, CL_TRUE, CL_MAP_WRITE, 0, s->room, 0, NULL,
-                                 NULL, &code);
-    RS_CL_CODE(code, "clEnqueueMapBuffer");
+    RS_TRY(rs_pinned_create(s->dev, s->room, &p->pinned));
 out:
     return st;
 }
@@ -79,14 +73,8 @@ void rs_staging_destroy(rs_staging *s)
     if (!s)
         return;
     rs_staging_reset(s);
-    for (size_t i = 0; i < PLACES; i++)
-        if (s->place[i].host)
-            clEnqueueUnmapMemObject(s->queue, s->place[i].pinned, s->place[i].host, 0, NULL, NULL);
-    if (s->queue)
-        clFinish(s->queue);
     for (size_t i = 0; i < PLACES; i++) {
-        if (s->place[i].pinned)
-            clReleaseMemObject(s->place[i].pinned);
+        rs_pinned_destroy(s->place[i].pinned);
         rs_buffer_release(s->place[i].buf);
     }
     rs_queue_release(s->dev->hw, s->queue);
@@ -117,7 +105,7 @@ rescl_status rs_staging_begin(rs_staging *s, size_t bytes, void **host)
         RS_CL(clWaitForEvents(1, &p->uploaded));
     drop_event(&p->uploaded);
     s->bytes = bytes;
-    *host = p->host;
+    *host = rs_pinned_host(p->pinned);
 out:
     return st;
 }
@@ -128,8 +116,9 @@ rescl_status rs_staging_send(rs_staging *s)
     place *p = place_of(s, s->sent);
     const uint64_t asked = rs_clock_ns();
     RS_FAIL_IF(s->bytes == 0, RESCL_ERR_ARG, "staging: no batch was begun");
-    RS_CL(clEnqueueWriteBuffer(s->queue, p->buf->mem, CL_FALSE, 0, s->bytes, p->host,
-                               p->read ? 1 : 0, p->read ? &p->read : NULL, &p->uploaded));
+    RS_CL(clEnqueueWriteBuffer(s->queue, p->buf->mem, CL_FALSE, 0, s->bytes,
+                               rs_pinned_host(p->pinned), p->read ? 1 : 0,
+                               p->read ? &p->read : NULL, &p->uploaded));
     const size_t bytes = s->bytes;
     s->sent++;
     s->bytes = 0;

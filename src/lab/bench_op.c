@@ -208,7 +208,7 @@ static rescl_status time_and_tell(opbench *b, const audience *to)
                               .time = run_timed,
                               .user = b,
                               .failed = keep_failure};
-    rs_measurement m = {.dev = b->dev, .max_noise = b->o->max_noise};
+    rs_measurement m = rs_measurement_of(b->dev, b->o);
 
     RS_TRY(rs_measure(&m, &rounds, b->n));
     for (size_t i = 0; i < b->n; i++)

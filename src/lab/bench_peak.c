@@ -99,7 +99,7 @@ rescl_status rs_peak_measure(const rs_peak *p, const rs_rounds *how, rs_limit *l
                              rescl_status (*check)(void *user, rs_limit *limits))
 {
     rescl_status st = RESCL_OK;
-    rs_measurement m = {.dev = p->dev, .max_noise = p->o->max_noise};
+    rs_measurement m = rs_measurement_of(p->dev, p->o);
     rs_rounds rounds = *how;
 
     rounds.repeats = p->o->repeats;
@@ -144,7 +144,7 @@ rescl_status rescl_bench_peaks(rescl_device *device, const rescl_bench_options *
                                rescl_bench_fn fn, void *user)
 {
     static rescl_status (*const all[])(rs_peak *) = {rs_peak_fma, rs_peak_memory, rs_peak_local,
-                                                     rs_peak_launch};
+                                                     rs_peak_launch, rs_peak_transfer};
     rescl_status st = RESCL_OK;
     rescl_bench_options o;
     rs_peak p = {.o = &o, .fn = fn, .user = user};

@@ -11,14 +11,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define FILE_STEM     "trial"
-#define BLOCK         4096 /* numbers of a sum */
-#define SAMPLES       1024
-#define LEAST_SAMPLES 32
-#define TERMS         ((size_t)1 << 24) /* of all drawn numbers together, roughly */
-#define FEW_TERMS     ((size_t)1 << 18) /* not worth threads */
-#define STREAM_DRAW   0x6a756467u
-#define STREAM_WEIGHT 0x77656967u
+#define FILE_STEM      "trial"
+#define BLOCK          4096 /* numbers of a sum */
+#define SAMPLES        1024
+#define LEAST_SAMPLES  32
+#define FEWEST_SAMPLES 8
+#define TERMS          ((size_t)1 << 24) /* of all drawn numbers together, roughly */
+#define FEW_TERMS      ((size_t)1 << 18) /* not worth threads */
+#define STREAM_DRAW    0x6a756467u
+#define STREAM_WEIGHT  0x77656967u
 
 /* ---- drawing ----------------------------------------------------------------------------- */
 
@@ -115,10 +116,12 @@ out:
     return st;
 }
 
-static size_t sample_count(size_t count, size_t terms)
+/* Fewer than usual where less is to be spent. */
+static size_t sample_count(size_t count, size_t terms, size_t all_terms)
 {
-    size_t n = TERMS / terms;
-    n = n > SAMPLES ? SAMPLES : n < LEAST_SAMPLES ? LEAST_SAMPLES : n;
+    const size_t least = all_terms ? FEWEST_SAMPLES : LEAST_SAMPLES;
+    size_t n = (all_terms ? all_terms : TERMS) / terms;
+    n = n > SAMPLES ? SAMPLES : n < least ? least : n;
     return n < count ? n : count;
 }
 
@@ -153,7 +156,8 @@ rescl_status rs_judge_init(rescl_device *dev, const rs_problem *p, rs_pass pass,
                       .p = p,
                       .result = *result,
                       .count = count,
-                      .samples = sample_count(count, terms),
+                      .samples = sample_count(count, terms, out->terms),
+                      .terms = out->terms,
                       .blocks = rs_div_up(count, BLOCK),
                       .adds = pass == RS_BWD_DATA && p->accumulate[0]};
     RS_FAIL_IF(!p->op->reference_at, RESCL_ERR_UNSUPPORTED,

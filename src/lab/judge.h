@@ -22,6 +22,8 @@ typedef struct rs_judge {
     const rs_problem *p;
     rs_tensor result; /* borrowed */
     size_t count, samples, blocks;
+    size_t
+        terms; /* of all drawn numbers together, roughly; set before rs_judge_init, 0: the usual */
     uint64_t *index; /* of the drawn numbers ... */
     double *truth;   /* ... and what they should be */
     double rms;      /* of the truth */
@@ -41,7 +43,7 @@ typedef struct rs_verdict {
 } rs_verdict;
 
 /* Draws numbers of what a pass on rs_trial_args_make's tensors gives and computes them. Borrows p and
- * args. `out` is {0}. */
+ * args. `out` is {0}, but for terms. */
 rescl_status rs_judge_init(rescl_device *dev, const rs_problem *p, rs_pass pass,
                            const rs_args *args, rs_judge *out) RESCL_CHECK;
 void rs_judge_fini(rs_judge *j);

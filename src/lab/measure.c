@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define ATTEMPTS 3
 
@@ -17,35 +18,96 @@ static void fini_measured(rs_measured *m)
     *m = (rs_measured){0};
 }
 
+rs_measurement rs_measurement_of(rescl_device *dev, const rescl_bench_options *o)
+{
+    return (rs_measurement){.dev = dev, .max_noise = o->max_noise, .wants_energy = o->energy};
+}
+
 void rs_measurement_fini(rs_measurement *m)
 {
     fini_measured(&m->best);
 }
 
-static rescl_status measure_once(const rs_rounds *rounds, size_t contenders, rs_measured *out)
+static rescl_device_type type_of(const rs_measurement *m)
 {
-    rescl_status st = RESCL_OK;
-    const rs_machine_time before = rs_machine_time_now();
+    return m->on_host ? RESCL_DEVICE_CPU : rs_device_caps(m->dev)->type;
+}
 
-    *out = (rs_measured){.contenders = contenders, .load_before = rs_machine_load()};
-    RS_OOM(out->stats = calloc(contenders + 1, sizeof *out->stats));
-    RS_OOM(out->noise = calloc(contenders + 1, sizeof *out->noise));
-    RS_TRY(rs_rounds_sample(rounds, contenders, out->stats, &out->samples));
-    const rs_machine_time after = rs_machine_time_now();
-    out->others = rs_machine_others(&before, &after);
+/* Before an attempt, and behind it. */
+static void begin(rs_measurement *m, rs_measured *out)
+{
+    if (m->wants_energy && m->attempts == 0)
+        rs_energy_find(&m->energy, type_of(m));
+    *out = (rs_measured){.load_before = rs_machine_load()};
+    m->time = rs_machine_time_now();
+    m->counters = rs_energy_read(&m->energy);
+}
+
+static void end(rs_measurement *m, rs_measured *out)
+{
+    const rs_energy_reading counters = rs_energy_read(&m->energy);
+    const rs_machine_time time = rs_machine_time_now();
+
+    m->attempts++;
+    out->joules = rs_energy_between(&m->energy, &m->counters, &counters);
+    out->others = rs_machine_others(&m->time, &time);
     out->load_after = rs_machine_load();
     out->clock_mhz = rs_machine_clock();
-    for (size_t i = 0; i < contenders; i++)
+    for (size_t i = 0; i < out->contenders; i++)
         out->noise[i] = rs_noise_of(out->samples.ms + i * out->samples.count, &out->stats[i]);
+}
+
+static rescl_status make_room(size_t contenders, rs_measured *out)
+{
+    rescl_status st = RESCL_OK;
+
+    out->contenders = contenders;
+    RS_OOM(out->stats = calloc(contenders + 1, sizeof *out->stats));
+    RS_OOM(out->noise = calloc(contenders + 1, sizeof *out->noise));
 out:
+    return st;
+}
+
+static rescl_status measure_once(rs_measurement *m, const rs_rounds *rounds, size_t contenders,
+                                 rs_measured *out)
+{
+    rescl_status st = RESCL_OK;
+
+    begin(m, out);
+    RS_TRY(make_room(contenders, out));
+    RS_TRY(rs_rounds_sample(rounds, contenders, out->stats, &out->samples));
+    end(m, out);
+out:
+    return st;
+}
+
+void rs_measurement_begin(rs_measurement *m)
+{
+    begin(m, &m->best);
+}
+
+rescl_status rs_measurement_end(rs_measurement *m, const double *ms, size_t count)
+{
+    rescl_status st = RESCL_OK;
+    double *copy = NULL;
+
+    RS_TRY(make_room(1, &m->best));
+    RS_OOM(m->best.samples.ms = calloc(count + 1, sizeof *m->best.samples.ms));
+    RS_OOM(copy = calloc(count + 1, sizeof *copy));
+    m->best.samples.count = count;
+    memcpy(m->best.samples.ms, ms, count * sizeof *ms);
+    memcpy(copy, ms, count * sizeof *ms);
+    m->best.stats[0] = rs_stats_of(copy, count);
+    end(m, &m->best);
+out:
+    free(copy);
     return st;
 }
 
 /* A CPU that computes for others computes less for us. */
 static double disturbance(const rs_measurement *m, const rs_measured *of)
 {
-    const bool cpu = rs_device_caps(m->dev)->type == RESCL_DEVICE_CPU;
-    return cpu && of->others > 0.0 ? of->others : 0.0;
+    return type_of(m) == RESCL_DEVICE_CPU && of->others > 0.0 ? of->others : 0.0;
 }
 
 /* The largest noise of all contenders; what is not known counts for nothing. */
@@ -65,12 +127,10 @@ rescl_status rs_measure(rs_measurement *m, const rs_rounds *rounds, size_t conte
     const double end = now + 0.5 * (rounds->deadline - now);
     rs_measured next = {0};
 
-    RS_TRY(measure_once(rounds, contenders, &m->best));
-    m->attempts = 1;
+    RS_TRY(measure_once(m, rounds, contenders, &m->best));
     while (m->max_noise > 0.0 && worst(m, &m->best) > m->max_noise &&
            (limited ? rs_rounds_clock() < end : m->attempts < ATTEMPTS)) {
-        RS_TRY(measure_once(rounds, contenders, &next));
-        m->attempts++;
+        RS_TRY(measure_once(m, rounds, contenders, &next));
         if (worst(m, &next) < worst(m, &m->best)) {
             fini_measured(&m->best);
             m->best = next;
@@ -82,6 +142,18 @@ rescl_status rs_measure(rs_measurement *m, const rs_rounds *rounds, size_t conte
 out:
     fini_measured(&next);
     return st;
+}
+
+/* Energy is the device's: several contenders that take turns share it. */
+static void tell_energy(const rs_measurement *m, rescl_bench_row *row)
+{
+    if (!m->wants_energy || !row->samples)
+        return;
+    row->energy_by = m->energy.text;
+    if (m->best.contenders > 1)
+        row->energy_by = "several take turns, and share what is counted: --impl measures one alone";
+    else
+        row->energy_j = m->best.joules / (double)row->samples;
 }
 
 static void find_cure(rs_measurement *m, const rescl_bench_row *row, const rs_noise *noise)
@@ -112,7 +184,6 @@ void rs_measurement_tell(rs_measurement *m, size_t i, rescl_bench_row *row)
 {
     const rs_measured *of = &m->best;
     const rs_stats *s = &of->stats[i];
-    const bool cpu = rs_device_caps(m->dev)->type == RESCL_DEVICE_CPU;
 
     row->samples = s->count;
     row->samples_ms = s->count ? of->samples.ms + i * of->samples.count : NULL;
@@ -125,13 +196,14 @@ void rs_measurement_tell(rs_measurement *m, size_t i, rescl_bench_row *row)
     row->load_before = of->load_before;
     row->load_after = of->load_after;
     row->others = of->others;
-    row->clock_mhz = cpu ? of->clock_mhz : NAN;
+    row->clock_mhz = type_of(m) == RESCL_DEVICE_CPU ? of->clock_mhz : NAN;
     row->noisy = s->count && m->max_noise > 0.0 &&
                  (row->noise > m->max_noise || disturbance(m, of) > m->max_noise);
     m->cure[0] = '\0';
     if (row->noisy)
         find_cure(m, row, &of->noise[i]);
     row->noise_cure = m->cure;
+    tell_energy(m, row);
 }
 
 rescl_bench_row rs_row_empty(const char *kind, const char *what)
@@ -144,6 +216,8 @@ rescl_bench_row rs_row_empty(const char *kind, const char *what)
                              .max_ms = NAN,
                              .mad_ms = NAN,
                              .rate = NAN,
+                             .seconds = NAN,
+                             .accuracy = NAN,
                              .first_ms = NAN,
                              .error = NAN,
                              .tolerance = NAN,
@@ -153,7 +227,8 @@ rescl_bench_row rs_row_empty(const char *kind, const char *what)
                              .load_before = NAN,
                              .load_after = NAN,
                              .others = NAN,
-                             .clock_mhz = NAN};
+                             .clock_mhz = NAN,
+                             .energy_j = NAN};
 }
 
 void rs_row_rate(rescl_bench_row *row, double amount, const char *unit)

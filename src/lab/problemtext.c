@@ -25,7 +25,8 @@ void rs_problem_text(const rs_problem *p, char text[RS_PROBLEM_TEXT])
 {
     const rs_shape *s = &p->src[0];
 
-    snprintf(text, RS_PROBLEM_TEXT, "%s:%zu", p->op->name, s->dim[0]);
+    text[0] = '\0';
+    add(text, "%s:%zu", p->op->name, s->dim[0]);
     if (p->op == &rs_op_conv2d) {
         const rs_conv2d_attr *a = p->attr;
         add(text, "x%zux%zux%zu->%zu,%zux%zu/%zu", s->dim[1], s->dim[2], s->dim[3], a->filters,

@@ -40,6 +40,15 @@ grep -q '"what":"conv2d:2x9x9x8->16,3x3/2,bf16".*"precision":"bf16"' out || fail
 [ "$(grep -c '"status":"ok".*"checked":"numbers drawn.*"samples_ms":\[[0-9.e-]*\]' out)" -eq 4 ] ||
     fail "expected a checked line for each"
 grep -q '"host":' out && fail "expected no name of this machine"
+printf '# of a file\n\ndense:3x5->7 # a small one\n dense: 4x5 -> 7\n' >problems
+# shellcheck disable=SC2086
+run bench op @problems dense:5x5-\>7 --no-peak --impl preferred --mode infer --csv --host $quick
+want_code 0
+[ "$(grep -c '^1,op,dense:[345]x5->7,,dense,fwd,' out)" -eq 3 ] || fail "expected those of the file too"
+grep -q ',others,host$' out || fail "expected the column of the name of this machine"
+run bench op @no-such-file
+want_code 4
+want_err "no-such-file"
 # shellcheck disable=SC2086
 run bench op conv2d:2x9x9x8- --no-peak $quick
 want_code 2
@@ -73,6 +82,39 @@ want_err "direct: the result is wrong: 1 of 2048 numbers are NaN, infinite or we
 grep -q ',direct,0,.*,wrong,".*the result is wrong[^"]*",,,,,,,0,' out ||
     fail "expected a wrong row without times"
 grep -q ',ok,,[0-9.e-]*,GFLOP/s,' out || fail "expected rows of the others"
+
+# So does a network with such a layer: it has no time.
+# shellcheck disable=SC2086
+RESCL_SELFTEST=off RESCL_KERNEL_DIR=kernels RESCL_IMPL=conv2d=direct run bench model --model resnet8 --size 8 --batch-size 2 \
+    --mode infer --output-format jsonl $quick
+want_code 3
+grep -q '"status":"wrong","reason":"resnet8: .*direct: the result is wrong.*"median_ms":null' out ||
+    fail "expected no time of a network that computes wrong numbers"
+
+# Time to an accuracy; one that is missed is no number.
+# shellcheck disable=SC2086
+run bench train --size 8 --batch-size 120 --epochs 1 --target-accuracy 100 --json $quick
+want_code 1
+want_err "after 1 epochs, not 100 %"
+want_out '"status": "missed"'
+want_out '"seconds": null'
+
+# Energy by the counters of a machine that lies in a folder.
+mkdir -p machine/sys/class/powercap/intel-rapl:0
+echo package-0 >machine/sys/class/powercap/intel-rapl:0/name
+echo 1000 >machine/sys/class/powercap/intel-rapl:0/energy_uj
+# shellcheck disable=SC2086
+RESCL_MACHINE_ROOT=$PWD/machine run bench model --model resnet8 --size 8 --batch-size 2 --mode infer --energy \
+    --output-format jsonl $quick
+want_code 0
+want_out '"energy_j":0.0,"energy_by":"package-0 (RAPL)"'
+rm -r machine/sys
+# shellcheck disable=SC2086
+RESCL_MACHINE_ROOT=$PWD/machine run bench model --model resnet8 --size 8 --batch-size 2 --mode infer --energy \
+    --output-format jsonl $quick
+want_code 0
+want_out '"energy_j":null'
+want_err "intel_rapl_msr"
 
 # A time limit keeps what was measured.
 # shellcheck disable=SC2086

@@ -1,6 +1,7 @@
 /* Uploads beside the device's commands: what is read is what was sent, in its order, whatever the two
  * queues are busy with. */
 #include "device_support.h"
+#include "pinned.h"
 #include "testing.h"
 
 #include <stdlib.h>
@@ -134,9 +135,34 @@ static void begins_anew_after_a_reset(void **state)
     rs_buffer_release(all);
 }
 
+static void reads_and_writes_pinned_memory(void **state)
+{
+    (void)state;
+    enum { PINNED = 1000 };
+    rs_pinned *p = NULL;
+    rs_buffer *buf = NULL;
+    uint8_t plain[PINNED];
+
+    assert_ok(rs_pinned_create(test_dev, PINNED, &p));
+    assert_ok(rs_buffer_create(test_dev, PINNED, &buf));
+    uint8_t *host = rs_pinned_host(p);
+    for (int i = 0; i < PINNED; i++)
+        host[i] = (uint8_t)(i * 7);
+    assert_ok(rs_write(test_dev, buf, 0, host, PINNED));
+    assert_ok(rs_read(test_dev, buf, 0, plain, PINNED));
+    assert_memory_equal(plain, host, PINNED);
+    memset(host, 0, PINNED);
+    assert_ok(rs_read(test_dev, buf, 0, host, PINNED));
+    assert_memory_equal(plain, host, PINNED);
+    rs_buffer_release(buf);
+    rs_pinned_destroy(p);
+    rs_pinned_destroy(NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(reads_and_writes_pinned_memory),
         cmocka_unit_test(each_batch_is_read_as_it_was_sent),
         cmocka_unit_test(refuses_what_is_out_of_order),
         cmocka_unit_test(begins_anew_after_a_reset),

@@ -247,10 +247,85 @@ static void checks_the_limits(void **state)
     limits_seen s = {0};
     o.repeats = 2;
     assert_ok(rescl_bench_peaks(rs_test_device(), &o, count_limits, &s));
-    assert_true(s.rows >= 7);
+    assert_true(s.rows >= 15);
     o.repeats = 0;
     assert_fails(rescl_bench_peaks(rs_test_device(), &o, count_limits, &s), RESCL_ERR_ARG,
                  "repeats 0");
+}
+
+typedef struct loads_seen {
+    size_t rows, augmented, most_threads;
+} loads_seen;
+
+static void count_load(const rescl_bench_row *row, void *user)
+{
+    loads_seen *s = user;
+    s->rows++;
+    if (row->status == RESCL_ERR_UNSUPPORTED) /* built without libjpeg */
+        return;
+    assert_string_equal(row->kind, "load");
+    assert_int_equal(row->status, RESCL_OK);
+    assert_string_equal(row->rate_unit, "img/s");
+    assert_true(row->rate > 0.0 && row->threads > 0 && row->images > 0 && row->checked);
+    s->augmented += strcmp(row->mode, "augment") == 0;
+    s->most_threads = row->threads > s->most_threads ? row->threads : s->most_threads;
+}
+
+static void times_loading(void **state)
+{
+    (void)state;
+    rescl_bench_options o = small(true);
+    loads_seen s = {0};
+    o.repeats = 1;
+    assert_ok(rescl_bench_load(rs_test_device(), &o, count_load, &s));
+    assert_true(s.rows >= 3 && s.augmented >= 1 && s.rows >= 2 * s.augmented);
+    o.data_path = "/no/such/data";
+    assert_fails(rescl_bench_load(rs_test_device(), &o, count_load, &s), RESCL_ERR_NOT_FOUND,
+                 "/no/such/data");
+    o.data_path = NULL;
+    o.size = 0;
+    assert_fails(rescl_bench_load(rs_test_device(), &o, count_load, &s), RESCL_ERR_ARG, "size 0");
+}
+
+typedef struct training_seen {
+    size_t reached, missed, epochs;
+} training_seen;
+
+static void count_training(const rescl_bench_row *row, void *user)
+{
+    training_seen *s = user;
+    assert_string_equal(row->kind, "train");
+    assert_true(row->accuracy >= 0.0 && row->accuracy <= 1.0 && row->checked);
+    if (row->status == RESCL_OK) {
+        s->reached++;
+        s->epochs = row->epochs;
+        assert_true(row->accuracy >= 0.2 && row->seconds > 0.0 && row->samples == row->epochs);
+        assert_true(row->rate > 0.0 && row->images == 1080);
+    } else {
+        s->missed++;
+        assert_int_equal(row->status, RESCL_ERR_NOT_FOUND);
+        assert_non_null(strstr(row->reason, "after 1 epochs, not 100 %"));
+        assert_true(isnan(row->seconds) && row->samples == 0 && isnan(row->median_ms));
+    }
+}
+
+static void times_trainings_to_an_accuracy(void **state)
+{
+    (void)state;
+    rescl_bench_options o = small(true);
+    training_seen s = {0};
+    o.batch = 60;
+    o.target_accuracy = 0.2; /* of six classes */
+    o.epochs = 8;
+    assert_ok(rescl_bench_train(rs_test_device(), &o, count_training, &s));
+    assert_true(s.reached == 1 && s.epochs >= 1 && s.epochs <= 8);
+    o.target_accuracy = 1.0;
+    o.epochs = 1;
+    assert_ok(rescl_bench_train(rs_test_device(), &o, count_training, &s));
+    assert_int_equal(s.missed, 1);
+    o.target_accuracy = 1.1;
+    assert_fails(rescl_bench_train(rs_test_device(), &o, count_training, &s), RESCL_ERR_ARG,
+                 "target_accuracy 1.1");
 }
 
 static void count_problem(const rescl_bench_row *row, void *user)
@@ -335,6 +410,8 @@ int main(void)
         cmocka_unit_test(measures_the_limits),
         cmocka_unit_test(checks_the_limits),
         cmocka_unit_test(times_problems_by_their_text),
+        cmocka_unit_test(times_loading),
+        cmocka_unit_test(times_trainings_to_an_accuracy),
         cmocka_unit_test(serves_callers_of_other_versions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
