@@ -154,6 +154,9 @@ RESCL_API rescl_status rescl_image_probe_with(const char *path, const rescl_imag
 RESCL_API bool rescl_image_has_suffix(const char *name);
 /** Writes an 8-bit RGB PNG, whole or not at all. */
 RESCL_API rescl_status rescl_image_write(const char *path, const rescl_image *image) RESCL_CHECK;
+/** The same file in memory: *png is on the heap. */
+RESCL_API rescl_status rescl_image_encode(const rescl_image *image, uint8_t **png, size_t *bytes)
+    RESCL_CHECK;
 RESCL_API void rescl_image_free(rescl_image *image);
 
 typedef struct rescl_dataset rescl_dataset;

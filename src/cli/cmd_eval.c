@@ -1,5 +1,7 @@
 #include "cli.h"
 #include "data_check.h"
+#include "eval_scores.h"
+#include "outfile.h"
 #include "output.h"
 #include "progress.h"
 #include "session.h"
@@ -167,33 +169,40 @@ typedef struct other_metrics {
 
 /* "against   fp32: accuracy 0.9312 (-0.0004), loss 0.2312 (+0.00021)": the difference is
  * that of --precision. */
-static void print_other(const rescl_metrics *m, const other_metrics *o)
+static void print_other(const rescl_metrics *m, const other_metrics *o, FILE *f)
 {
     char loss[32];
     if (o->precision)
-        printf("against   %s: accuracy %.4f (%+.4f), loss %s (%+.2g)\n", o->precision, o->m.top1,
-               m->top1 - o->m.top1, cli_loss(o->m.loss, loss), m->loss - o->m.loss);
+        fprintf(f, "against   %s: accuracy %.4f (%+.4f), loss %s (%+.2g)\n", o->precision,
+                o->m.top1, m->top1 - o->m.top1, cli_loss(o->m.loss, loss), m->loss - o->m.loss);
 }
 
-static void print_text(const rescl_metrics *m, const other_metrics *other, bool training)
+static int print_text(const rescl_metrics *m, const other_metrics *other, bool training,
+                      rescl_scores *scores, const rescl_model *model, FILE *f)
 {
     char loss[32];
-    printf("samples   %zu\n", m->samples);
-    printf("loss      %s\n", cli_loss(m->loss, loss));
-    printf("%s  %.4f\n", training ? "training accuracy" : "accuracy", m->top1);
+    rescl_scores_summary summary;
+    fprintf(f, "samples   %zu\n", m->samples);
+    fprintf(f, "loss      %s\n", cli_loss(m->loss, loss));
+    fprintf(f, "%s  %.4f\n", training ? "training accuracy" : "accuracy", m->top1);
     if (!isnan(m->top5))
-        printf("top5      %.4f\n", m->top5);
-    print_other(m, other);
-    printf("speed     %.1f img/s\n", m->img_s);
+        fprintf(f, "top5      %.4f\n", m->top5);
+    if (rescl_scores_summarise(scores, &summary) == RESCL_OK)
+        fprintf(f, "ece       %.4f\n", summary.ece);
+    print_other(m, other, f);
+    fprintf(f, "speed     %.1f img/s\n", m->img_s);
+    return cli_scores_print(scores, model, f);
 }
 
 static int print_json(const cli_args *args, const char *weights, const char *device,
-                      const rescl_model_info *info, const eval_data *d, const rescl_metrics *m,
-                      const other_metrics *other)
+                      const rescl_model *model, const eval_data *d, const rescl_metrics *m,
+                      const other_metrics *other, rescl_scores *scores, FILE *f)
 {
     json_t *o = json_object();
+    rescl_model_info info;
+    rescl_model_get_info(model, &info);
     cli_json_set(o, "weights", cli_json_string(weights));
-    cli_json_set(o, "model", cli_json_string(info->name));
+    cli_json_set(o, "model", cli_json_string(info.name));
     cli_json_set(o, "data", cli_json_string(cli_str(args, OPT_data_path)));
     cli_json_set(o, "split", json_string(d->split));
     cli_json_set(o, "trained_on", json_boolean(d->seen.images > 0 || d->mixed));
@@ -215,7 +224,11 @@ static int print_json(const cli_args *args, const char *weights, const char *dev
         cli_json_set(against, "top5", cli_json_real(other->m.top5));
         cli_json_set(o, "against", against);
     }
-    return cli_json_print(o);
+    const int code = cli_scores_json(o, scores, model);
+    if (code == CLI_OK)
+        return cli_json_write(o, f);
+    json_decref(o);
+    return code;
 }
 
 static bool on_step(const rescl_step_event *event, void *user)
@@ -226,19 +239,21 @@ static bool on_step(const rescl_step_event *event, void *user)
 
 /* Evaluates the model as it is, and in the precision of --against. */
 static rescl_status measure(const cli_args *args, rescl_device *device, rescl_model *model,
-                            const rescl_dataset *set, rescl_metrics *out, other_metrics *other)
+                            const rescl_dataset *set, rescl_scores *scores, rescl_metrics *out,
+                            other_metrics *other)
 {
     const char *against = cli_str(args, OPT_against);
     cli_progress progress;
     rescl_precision precision;
     cli_progress_init(&progress, SIZE_MAX);
-    const rescl_train_callbacks callbacks = {
-        .struct_size = sizeof callbacks, .on_step = on_step, .user = &progress};
+    rescl_train_callbacks callbacks = {
+        .struct_size = sizeof callbacks, .on_step = on_step, .user = &progress, .scores = scores};
     rescl_model_set_precision(model, cli_precision(args));
     rescl_status st = rescl_evaluate(device, model, set, cli_size(args, OPT_batch_size),
                                      cli_size(args, OPT_workers), &callbacks, out);
     if (st == RESCL_OK && rescl_precision_find(against, &precision) == RESCL_OK) {
         other->precision = against;
+        callbacks.scores = NULL;
         rescl_model_set_precision(model, precision);
         st = rescl_evaluate(device, model, set, cli_size(args, OPT_batch_size),
                             cli_size(args, OPT_workers), &callbacks, &other->m);
@@ -263,8 +278,15 @@ int cmd_eval(const cli_args *args)
     rescl_model_info info;
     rescl_metrics metrics;
     other_metrics other = {0};
+    rescl_scores *scores = NULL;
+    cli_outfile out = {0};
+    const char *confusion = cli_str(args, OPT_confusion), *file = NULL;
     char device[320];
+    if (!cli_confusion_check(confusion) || !cli_outfile_name(args, OPT_eval_file, &file))
+        return CLI_USAGE;
     int code = cli_weights_load(args, &model, &path);
+    if (code == CLI_OK)
+        code = cli_outfile_is_input(file, path) ? CLI_USAGE : cli_outfile_open(&out, file);
     if (code != CLI_OK)
         goto out;
     rescl_model_get_info(model, &info);
@@ -289,14 +311,25 @@ int cmd_eval(const cli_args *args)
     cli_precision_note(cli_precision(args));
 
     describe_data(args, &info.trained_on, &data);
-    st = measure(args, session.device, model, data.set, &metrics, &other);
+    st = rescl_scores_create(info.classes, &scores);
+    if (st == RESCL_OK)
+        st = measure(args, session.device, model, data.set, scores, &metrics, &other);
     if (st != RESCL_OK)
         code = cli_fail_untrained(st);
     else if (cli_bool(args, OPT_json))
-        code = print_json(args, path, device, &info, &data, &metrics, &other);
+        code = print_json(args, path, device, model, &data, &metrics, &other, scores, out.f);
+    else if (strcmp(cli_str(args, OPT_eval_form), "csv") == 0 || cli_bool(args, OPT_csv))
+        code = cli_scores_print_csv(scores, model, out.f);
     else
-        print_text(&metrics, &other, strcmp(data.split, "train") == 0 || is_training(&data));
+        code = print_text(&metrics, &other, strcmp(data.split, "train") == 0 || is_training(&data),
+                          scores, model, out.f);
+    const int written = cli_outfile_close(&out, st == RESCL_OK && code == CLI_OK);
+    code = code == CLI_OK ? written : code;
+    if (code == CLI_OK && confusion)
+        code = cli_confusion_write(scores, model, confusion);
 out:
+    (void)cli_outfile_close(&out, false);
+    rescl_scores_destroy(scores);
     cli_session_close(&session);
     rescl_dataset_close(data.set);
     rescl_model_destroy(model);

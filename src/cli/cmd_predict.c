@@ -6,6 +6,7 @@
 #include "output.h"
 #include "overlay.h"
 #include "session.h"
+#include "sheet.h"
 #include "table.h"
 
 #include <stdlib.h>
@@ -25,6 +26,7 @@ typedef struct job {
     size_t classes, topk;
     size_t *top; /* of one image */
     cli_saliency saliency;
+    cli_sheet sheet;
     cli_notices notices;
     size_t unread;
     int code;     /* of what could not be read, or of what stopped the run */
@@ -116,6 +118,19 @@ static int write_overlay(job *j, const rescl_prediction *p, const char **overlay
     return code;
 }
 
+/* Its classes as the sheet shows them. */
+static int add_to_sheet(job *j, const rescl_prediction *p, const char *overlay)
+{
+    enum { SHOWN = 3 };
+    char text[512] = "";
+    size_t used = 0;
+    for (size_t i = 0; i < j->topk && i < SHOWN && used < sizeof text; i++)
+        used += (size_t)snprintf(text + used, sizeof text - used, "%s%.120s: %.1f %%",
+                                 i ? ", " : "", rescl_model_class_name(j->model, j->top[i]),
+                                 100 * (double)p->probs[j->top[i]]);
+    return cli_sheet_add(&j->sheet, p->index, (double)p->probs[j->top[0]], text, overlay);
+}
+
 static int show(job *j, const rescl_prediction *p)
 {
     const char *name = j->list->path[p->index], *overlay = NULL;
@@ -123,6 +138,8 @@ static int show(job *j, const rescl_prediction *p)
     find_top(j, p->probs);
     if (j->saliency.folder)
         code = write_overlay(j, p, &overlay);
+    if (code == CLI_OK && j->sheet.path)
+        code = add_to_sheet(j, p, overlay);
     if (code != CLI_OK)
         return code;
     switch (j->form) {
@@ -217,6 +234,8 @@ static int run(const cli_args *args, job *j)
         j->code = j->code == CLI_OK ? printed : j->code;
     }
     cli_notices_print(&j->notices, j->list->path);
+    const int drawn = j->stopped ? CLI_OK : cli_sheet_write(&j->sheet, j->list, j->model);
+    j->code = j->code == CLI_OK ? drawn : j->code;
     if (!j->stopped)
         note_summary(j, now() - start);
     return j->code;
@@ -235,6 +254,8 @@ static int predict_all(const cli_args *args, rescl_device *device, const rescl_m
              .classes = info.classes,
              .topk = k < info.classes ? k : info.classes,
              .code = list->code};
+    if (!cli_sheet_init(&j.sheet, cli_str(args, OPT_sheet)))
+        return CLI_USAGE;
     rescl_status st = rescl_predictor_create(device, model, list->count < most ? list->count : most,
                                              &j.predictor);
     if (st != RESCL_OK)
@@ -251,6 +272,7 @@ static int predict_all(const cli_args *args, rescl_device *device, const rescl_m
     const int written = cli_outfile_close(out, !j.stopped && j.top);
     json_decref(j.document);
     cli_saliency_close(&j.saliency);
+    cli_sheet_fini(&j.sheet);
     rescl_predictor_destroy(j.predictor);
     free(j.top);
     return written == CLI_OK ? code : written;
@@ -262,13 +284,15 @@ int cmd_predict(const cli_args *args)
     rescl_model *model = NULL;
     cli_images list = {0};
     cli_outfile out = {0};
-    const char *file = NULL;
+    const char *file = NULL, *sheet = cli_str(args, OPT_sheet);
     char *path = NULL;
     if (!cli_outfile_name(args, OPT_predict_file, &file))
         return CLI_USAGE;
     int code = cli_images_find(args, &list);
     for (size_t i = 0; code == CLI_OK && i < list.count; i++)
-        code = cli_outfile_is_input(file, list.path[i]) ? CLI_USAGE : CLI_OK;
+        code = cli_outfile_is_input(file, list.path[i]) || cli_outfile_is_input(sheet, list.path[i])
+                   ? CLI_USAGE
+                   : CLI_OK;
     if (code == CLI_OK)
         code = cli_weights_load(args, &model, &path);
     if (code == CLI_OK)

@@ -3,6 +3,7 @@
 #include "alloc.h"
 #include "cli.h"
 #include "glyphs.h"
+#include "html.h"
 #include "output.h"
 #include "text.h"
 
@@ -80,30 +81,6 @@ int cli_text_length(const char *text)
 
 /* ---- SVG ---- */
 
-/* Bytes that are no UTF-8 would make the file unreadable. */
-static void put_xml(const char *text, FILE *f)
-{
-    const bool whole = rs_is_utf8(text);
-    for (; *text; text++) {
-        switch (*text) {
-        case '&':
-            fputs("&amp;", f);
-            break;
-        case '<':
-            fputs("&lt;", f);
-            break;
-        case '>':
-            fputs("&gt;", f);
-            break;
-        case '"':
-            fputs("&quot;", f);
-            break;
-        default:
-            fputc(whole || (unsigned char)*text < 0x80 ? *text : '?', f);
-        }
-    }
-}
-
 static void put_head(const cli_shape *s, FILE *f)
 {
     const int x = s->x + s->width, y = s->y + s->height;
@@ -133,7 +110,7 @@ static void put_shape(const cli_shape *s, FILE *f)
     case SHAPE_TEXT:
         fprintf(f, "<text x=\"%d\" y=\"%d\"%s fill=\"#%06x\">", s->x, s->y + 11,
                 s->bold ? " font-weight=\"bold\"" : "", (unsigned)s->fill);
-        put_xml(s->text, f);
+        rs_html_text(&(rs_html){.f = f}, s->text);
         fputs("</text>\n", f);
         break;
     }
@@ -150,7 +127,7 @@ bool cli_drawing_svg(const cli_drawing *d, const char *title, FILE *f)
             "%d\" role=\"img\" font-family=\"ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, "
             "monospace\" font-size=\"11.6\" xml:space=\"preserve\">\n<title>",
             d->width, d->height, d->width, d->height);
-    put_xml(title, f);
+    rs_html_text(&(rs_html){.f = f}, title);
     fprintf(f, "</title>\n<rect width=\"%d\" height=\"%d\" fill=\"#ffffff\"/>\n", d->width,
             d->height);
     for (size_t i = 0; i < d->count; i++)

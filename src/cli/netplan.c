@@ -63,7 +63,7 @@ static bool take_layers(cli_net_plan *p, const rescl_model *model)
             l->input[k] = find_layer(p, i, l->info.inputs[k]);
         const rescl_layer_info *before = &p->layer[l->input[0]].info;
         if (i > 0 && before->ndim == 3 && l->info.ndim == 3 && l->info.shape[0] > 0)
-            l->stride = (before->shape[0] + l->info.shape[0] - 1) / l->info.shape[0];
+            l->stride = (before->shape[0] + l->info.shape[0] / 2) / l->info.shape[0];
     }
     take_filters(p, model);
     return true;
@@ -101,7 +101,7 @@ static int by_length(const void *a, const void *b)
 
 /* Sorts the layers between `fork` and the join into branches. False where a branch branches again, or there
  * are too many. */
-static bool find_branches(cli_net_plan *p, cli_net_part *b, size_t fork)
+static bool find_branches(const cli_net_plan *p, cli_net_part *b, size_t fork)
 {
     size_t *next = p->chain + fork + 1;
     const cli_net_layer *join = &p->layer[b->join];
@@ -157,10 +157,11 @@ static bool same_block(const cli_net_plan *p, const cli_net_part *a, const cli_n
 
 static void add_part(cli_net_plan *p, const cli_net_part *part, bool expand)
 {
-    cli_net_part *before = p->parts ? &p->part[p->parts - 1] : NULL;
-    if (before && !part->branches && !before->branches) {
+    const bool first = p->parts == 0;
+    cli_net_part *before = p->part + (first ? 0 : p->parts - 1);
+    if (!first && !part->branches && !before->branches) {
         before->last = part->last;
-    } else if (before && !expand && same_block(p, before, part)) {
+    } else if (!first && !expand && same_block(p, before, part)) {
         before->repeats++;
         before->last_join = part->join;
     } else {

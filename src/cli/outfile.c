@@ -52,7 +52,7 @@ bool cli_outfile_is_input(const char *path, const char *input)
     if (!path || stat(path, &to) != 0 || stat(input, &from) != 0 || !S_ISREG(to.st_mode) ||
         !same_file(&to, &from))
         return false;
-    cli_usage_error("--output: %s is read as well, and would be lost; give another name", path);
+    cli_usage_error("%s is read as well, and would be lost; give another name", path);
     return true;
 }
 

@@ -99,3 +99,8 @@ out:
     free(png);
     return st;
 }
+
+rescl_status rescl_image_encode(const rescl_image *image, uint8_t **png, size_t *bytes)
+{
+    return rs_png_encode("PNG", image, png, bytes);
+}

@@ -5,6 +5,7 @@
 #include "log.h"
 #include "lossscale.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 
 static rescl_status plan_nets(rs_replica *r, const rs_graph *graph, const rs_replica_options *o)
@@ -38,14 +39,15 @@ out:
     return st;
 }
 
-/* What was asked for and cannot be had is worth a word. */
+/* What was asked for and cannot be had is worth a word, once for the replicas of a device. */
 static void tell_math(const rs_replica *r)
 {
+    static _Atomic(const rescl_device *) told;
     bool uses = false;
 
     for (size_t i = 0; i < RS_REPLICA_NETS; i++)
         uses = uses || (r->net[i] && rs_net_uses_tf32(r->net[i]));
-    if (!uses)
+    if (!uses && atomic_exchange(&told, r->dev) != r->dev)
         rs_log(RESCL_LOG_WARN,
                "tf32: %s has no engine for such products that this network could use; they are "
                "computed in fp32",

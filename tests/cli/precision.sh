@@ -35,6 +35,9 @@ head -n 1 runs/half/results.csv | grep -q 'loss_scale,skipped$' || fail "expecte
 # shellcheck disable=SC2086
 run train $tiny --precision tf32 --name tf32 --quiet
 want_code 0
+run eval --weights runs/tf32 --data-path handsigns --samples 24 --precision tf32 --against tf32
+want_code 0
+[ "$(grep -c 'tf32: ' err)" -le 1 ] || fail "expected one line about tf32"
 
 # What was trained in one precision is evaluated in any, with nearly the same result.
 for precision in fp32 bf16 fp16; do

@@ -177,6 +177,30 @@ want_code 0
 code=$? command="rescl predict --saliency c - <p.png"
 want_code 0
 [ -f c/stdin-saliency.png ] || fail "expected c/stdin-saliency.png"
+# A sheet shows the images with their classes; names from outside stay text.
+mkdir sheet
+for i in 1 2 3; do cp p.png "sheet/$i.png"; done
+cp p.png 'sheet/<i>&"4".png'
+run predict --weights runs/resnet8-handsigns sheet --sheet s.html
+want_code 0
+want_err "sheet   s.html: 4 of 4 images, the least sure first"
+[ "$(grep -c '<figure>' s.html)" -eq 4 ] || fail "expected four images"
+grep -q '&lt;i&gt;&amp;&quot;4&quot;.png; [0-5]: [0-9.]* %' s.html || fail "expected the name as text"
+! grep -q '<i>' s.html || fail "expected no name as markup"
+! grep -qE '(src|href)="?(http|//|[a-z0-9/]*\.png)' s.html || fail "expected no reference to others"
+run predict --weights runs/resnet8-handsigns sheet --sheet s.html --saliency sal
+want_code 0
+[ "$(grep -c '<figure>' s.html)" -eq 8 ] || fail "expected four images with their overlays"
+run predict --weights runs/resnet8-handsigns sheet --sheet s.png
+want_code 0
+run predict --weights runs/resnet8-handsigns s.png
+want_code 0
+run predict --weights runs/resnet8-handsigns sheet --sheet s.gif
+want_code 2
+want_err "expected a name that ends with .png or .html"
+run predict --weights runs/resnet8-handsigns p.png --sheet p.png
+want_code 2
+want_err "p.png is read as well"
 run predict --weights runs/resnet8-handsigns --saliency p.png p.png
 want_code 4
 want_err "p.png"

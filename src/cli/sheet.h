@@ -1,0 +1,38 @@
+/* predict --sheet: a page of the images with what they were taken for, those first that the network is
+ * least sure of. */
+#ifndef CLI_SHEET_H
+#define CLI_SHEET_H
+
+#include "images.h"
+
+#include <rescl/rescl.h>
+
+typedef struct cli_sheet_item {
+    size_t index;       /* of the image in its list */
+    double probability; /* of the class that it was taken for */
+    char *text;         /* "cat: 63.2 %, dog: 20.1 %" */
+    char *overlay;      /* a file with where it was seen; NULL: there is none */
+} cli_sheet_item;
+
+typedef struct cli_sheet {
+    const char *path; /* NULL: nothing is written */
+    cli_sheet_item *item;
+    size_t count, room;
+} cli_sheet;
+
+/* The most images of a sheet: the least sure ones. */
+enum { CLI_SHEET_IMAGES = 200 };
+
+/* `path` may be NULL, it is borrowed. False after a message about the usage if its name does not end with
+ * .png or .html. */
+bool cli_sheet_init(cli_sheet *s, const char *path);
+void cli_sheet_fini(cli_sheet *s);
+
+/* Takes a prediction; the texts are copied. Exit code. */
+int cli_sheet_add(cli_sheet *s, size_t index, double probability, const char *text,
+                  const char *overlay);
+
+/* Reads the images of the sheet again and writes it, whole or not at all. Exit code. */
+int cli_sheet_write(cli_sheet *s, const cli_images *list, const rescl_model *model);
+
+#endif
