@@ -30,7 +30,7 @@ typedef struct rescl_comparison {
     double ratio; /**< B / A: the median of the quotients of all samples (Hodges-Lehmann) */
     double low,
         high; /**< its interval of confidence 0.95; 0 and infinity where there are too few samples */
-    double fastest;  /**< B / A of the fastest samples */
+    double fastest;  /**< B / A of the first deciles: the fastest samples but for a few */
     double spread;   /**< how much the interval is wider than that of independent samples; 1: not */
     double p_slower; /**< of the hypothesis that B is not slower than A by more than the margin */
     double p_faster; /**< nor faster; rescl_compare_judge makes these those of all rows together */
@@ -41,7 +41,8 @@ typedef struct rescl_comparison {
  * Compares times (all above 0), in the order in which they were measured. The interval and the
  * probabilities are those of the Mann-Whitney test (exact up to 25 samples of each; no random
  * numbers), for samples of which neighbours may resemble each other: the correlation of their ranks
- * widens them. More than 64 samples are joined to 64 medians. `margin`: 0.05 for 5 %. RESCL_ERR_ARG without samples,
+ * widens them. More than 64 samples are joined to the
+ * first quartiles of 64 groups of neighbours. `margin`: 0.05 for 5 %. RESCL_ERR_ARG without samples,
  * for a time that is not above 0, and for a margin outside of [0, 1).
  */
 RESCL_API rescl_status rescl_compare_samples(const double *a, size_t a_count, const double *b,

@@ -44,14 +44,22 @@ static double normal_inverse(double p)
     return 0.5 * (low + high);
 }
 
+static int compare(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
 /* ---- samples ----------------------------------------------------------------------------- */
 
 typedef struct side {
     double time[MOST];
     size_t count;
-    double median, fastest; /* of all */
+    double median, fastest; /* of all; fastest: the first decile */
 } side;
 
+/* Joins neighbours to the first quartile of each group: other load on a machine adds time, and rarely to all
+ * of them. */
 static rescl_status take_side(const double *times, size_t count, const char *name, side *out)
 {
     rescl_status st = RESCL_OK;
@@ -66,12 +74,13 @@ static rescl_status take_side(const double *times, size_t count, const char *nam
     for (size_t i = 0; i < out->count; i++) {
         const size_t first = i * count / out->count, end = (i + 1) * count / out->count;
         memcpy(copy, times + first, (end - first) * sizeof *copy);
-        out->time[i] = rs_stats_of(copy, end - first).median;
+        qsort(copy, end - first, sizeof *copy, compare);
+        out->time[i] = copy[(end - first - 1) / 4];
     }
     memcpy(copy, times, count * sizeof *copy);
-    const rs_stats all = rs_stats_of(copy, count);
-    out->median = all.median;
-    out->fastest = all.min;
+    qsort(copy, count, sizeof *copy, compare);
+    out->fastest = copy[count / 10];
+    out->median = rs_stats_of(copy, count).median;
 out:
     free(copy);
     return st;
@@ -166,12 +175,6 @@ static double count_slower(const side *a, const side *b, double factor)
             pairs += b->time[k] > limit ? 1.0 : b->time[k] < limit ? 0.0 : 0.5;
         }
     return pairs;
-}
-
-static int compare(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
 }
 
 static void find_interval(const side *a, const side *b, const double *below, rescl_comparison *out)
