@@ -7,6 +7,7 @@
 # default: on two cores together under 90 s with compiled kernels in the cache, a minute more without;
 # no room is without one. No test, slow or not, takes more than 2 GB.
 set(rs_slow_tests
+    cli.selftest_all
     cli.splits
     cli.transfer
     data.signs_h5

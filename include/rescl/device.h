@@ -74,6 +74,16 @@ RESCL_API size_t rescl_runtime_device_count(const rescl_runtime *runtime);
 RESCL_API const rescl_device_info *rescl_runtime_get_device_info(const rescl_runtime *runtime,
                                                                  size_t index);
 
+/** What is known of a device beside rescl_device_info. */
+typedef struct rescl_device_details {
+    char extensions[4096]; /**< OpenCL's, with blanks between; cut if there are more */
+    char quirks[512]; /**< how rescl treats its driver otherwise than others, in words; or "" */
+} rescl_device_details;
+
+/** RESCL_ERR_ARG when `index` is out of range. */
+RESCL_API rescl_status rescl_runtime_get_details(const rescl_runtime *runtime, size_t index,
+                                                 rescl_device_details *out) RESCL_CHECK;
+
 /**
  * Resolves a selector (in any case) to an index into the runtime's list:
  *   "auto" or NULL  the fastest usable GPU (compute units x clock), else accelerator, else CPU (the

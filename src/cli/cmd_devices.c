@@ -189,6 +189,112 @@ static int print_cores(const rescl_runtime *runtime)
     return good ? CLI_OK : CLI_FAILURE;
 }
 
+/* ---- everything of a device ---- */
+
+/* What earlier self-tests found. */
+typedef struct verdict {
+    size_t right, wrong, unknown;
+    char first[256]; /* of what is wrong */
+} verdict;
+
+static bool count_check(const rescl_selftest_row *row, void *user)
+{
+    verdict *v = user;
+    v->right += row->status == RESCL_OK;
+    v->unknown += row->status == RESCL_ERR_NOT_FOUND;
+    if (row->status != RESCL_OK && row->status != RESCL_ERR_NOT_FOUND && v->wrong++ == 0)
+        snprintf(v->first, sizeof v->first, "%s %s by %s", row->op, row->pass, row->choice);
+    return true;
+}
+
+static void add_verdict(cli_table *t, rescl_device *device)
+{
+    rescl_selftest_options options;
+    verdict v = {.first = ""};
+    char checks[64];
+    rescl_selftest_options_default(&options);
+    options.recall = true;
+    const rescl_status st = rescl_selftest(device, &options, count_check, &v);
+    if (v.wrong)
+        cli_table_add(t, "%zu of %s failed: %s", v.wrong,
+                      cli_count(v.right + v.wrong, "check", checks), v.first);
+    else if (st != RESCL_OK)
+        cli_table_add(t, "%s", rescl_last_error()->message);
+    else if (v.right == 0)
+        cli_table_add(t, "not run: rescl selftest");
+    else
+        cli_table_add(t, "%s of %s right%s", cli_count(v.right, "check", checks), options.model,
+                      v.unknown ? ", others not run: rescl selftest" : "");
+}
+
+/* Tuning and self-test, of a device that opens. */
+static void add_opened(cli_table *t, rescl_runtime *runtime, const rescl_device_info *d)
+{
+    rescl_device *device = NULL;
+    rescl_tuning_info tuning;
+    char selector[48], problems[64];
+    snprintf(selector, sizeof selector, "%zu:%zu", d->platform, d->device);
+    if (!d->usable || rescl_device_open(runtime, selector, 0, &device) != RESCL_OK) {
+        cli_table_add(t, "%s", "");
+        cli_table_add(t, "cannot be opened: %s",
+                      d->usable ? rescl_last_error()->message : d->reason);
+        return;
+    }
+    rescl_device_get_tuning(device, &tuning);
+    if (tuning.problems)
+        cli_table_add(t, "%s, %s", cli_count(tuning.problems, "problem", problems), tuning.source);
+    else
+        cli_table_add(t, "no: rescl tune");
+    add_verdict(t, device);
+    rescl_device_close(device);
+}
+
+/* "nv_bf16, nv_f16"; "none". */
+static void add_engines(cli_table *t, rescl_runtime *runtime, size_t index, bool usable)
+{
+    rescl_engine engine[MOST_ENGINES] = {0};
+    size_t count = 0, used = 0;
+    char text[512] = "";
+    if (usable && rescl_runtime_probe(runtime, index, engine, MOST_ENGINES, &count) != RESCL_OK)
+        snprintf(text, sizeof text, "%s", rescl_last_error()->message);
+    for (size_t i = 0; i < count && i < MOST_ENGINES && used < sizeof text; i++)
+        if (engine[i].usable)
+            used += (size_t)snprintf(text + used, sizeof text - used, "%s%s", used ? ", " : "",
+                                     engine[i].name);
+    cli_table_add(t, "%s", text[0] ? text : "none: rescl devices --probe says why");
+}
+
+static int print_details(rescl_runtime *runtime)
+{
+    static const char *const head[] = {"device",  "largest buffer", "local memory", "work-group",
+                                       "vectors", "cache",          "extensions",   "engines",
+                                       "quirks",  "tuned",          "self-test"};
+    cli_table t;
+    cli_table_init(&t, sizeof head / sizeof *head);
+    for (size_t i = 0; i < t.columns; i++)
+        cli_table_add(&t, "%s", head[i]);
+    for (size_t i = 0; i < rescl_runtime_device_count(runtime); i++) {
+        const rescl_device_info *d = rescl_runtime_get_device_info(runtime, i);
+        rescl_device_details more;
+        char text[32];
+        if (rescl_runtime_get_details(runtime, i, &more) != RESCL_OK)
+            more = (rescl_device_details){.extensions = ""};
+        cli_table_add(&t, "%zu:%zu", d->platform, d->device);
+        cli_table_add(&t, "%s", cli_bytes(d->max_alloc_bytes, text));
+        cli_table_add(&t, "%s", cli_bytes(d->local_bytes, text));
+        cli_table_add(&t, "%zu", d->max_group);
+        cli_table_add(&t, "%u floats", d->float_width);
+        cli_table_add(&t, "%s", cli_bytes(d->cache_bytes, text));
+        cli_table_add(&t, "%s", more.extensions);
+        add_engines(&t, runtime, i, d->usable);
+        cli_table_add(&t, "%s", more.quirks[0] ? more.quirks : "none");
+        add_opened(&t, runtime, d);
+    }
+    const bool good = putchar('\n') != EOF && cli_table_print_rows(&t, stdout);
+    cli_table_fini(&t);
+    return good ? CLI_OK : CLI_FAILURE;
+}
+
 static int print_engines(const listing *l)
 {
     static const char *const head[] = {"device", "engine", "usable"};
@@ -234,8 +340,14 @@ int cmd_devices(const cli_args *args)
     st = rescl_runtime_select(runtime, cli_str(args, OPT_device), &l.selected);
     if (st != RESCL_OK)
         l.selected = rescl_runtime_device_count(runtime);
+    if (st != RESCL_OK && l.probe) {
+        rescl_runtime_destroy(runtime);
+        return cli_fail(st, true);
+    }
     const bool json = cli_bool(args, OPT_json);
     int code = json ? print_json(&l) : print_table(&l);
+    if (code == CLI_OK && cli_bool(args, OPT_verbose) && !json)
+        code = print_details(runtime);
     if (code == CLI_OK && cli_bool(args, OPT_verbose) && !json)
         code = print_cores(runtime);
     if (code == CLI_OK && l.probe && !json)

@@ -137,6 +137,8 @@ typedef enum rs_quirk_flag {
 
 /* Sets hw->quirks and hw->quirk_options from the rows of quirks.def that match. */
 void rs_quirks_apply(rs_hw *hw);
+/* What they are, in words, with "; " between. */
+void rs_quirks_tell(const rs_hw *hw, char *text, size_t bytes);
 
 /* ---- an opened device -------------------------------------------------------------------- */
 

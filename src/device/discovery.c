@@ -407,3 +407,18 @@ const rescl_device_info *rescl_runtime_get_device_info(const rescl_runtime *runt
 {
     return index < runtime->count ? &runtime->devices[index].info : NULL;
 }
+
+rescl_status rescl_runtime_get_details(const rescl_runtime *runtime, size_t index,
+                                       rescl_device_details *out)
+{
+    rescl_status st = RESCL_OK;
+    *out = (rescl_device_details){.extensions = ""};
+    RS_FAIL_IF(index >= runtime->count, RESCL_ERR_ARG, "there is no device %zu, but %zu", index,
+               runtime->count);
+    const rs_hw *hw = &runtime->devices[index];
+    rs_asking a = {.id = hw->id};
+    device_string(&a, CL_DEVICE_EXTENSIONS, out->extensions, sizeof out->extensions);
+    rs_quirks_tell(hw, out->quirks, sizeof out->quirks);
+out:
+    return st;
+}

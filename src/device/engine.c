@@ -130,8 +130,8 @@ static rescl_status find_name(const char *variable, const char *name, size_t len
         }
         RS_TRY(rs_str_appendf(&names, "%s%s", i ? ", " : "", engines[i].name));
     }
-    RS_FAIL(RESCL_ERR_ARG, "%s: there is no engine '%.*s'; there are: %s", variable, (int)len, name,
-            names.text);
+    RS_FAIL(RESCL_ERR_ARG, "%s: there is no engine '%.*s'; there are: %s%s", variable, (int)len,
+            name, names.text, strcmp(variable, TRIES) == 0 ? "" : "; or none, or emulate, alone");
 out:
     rs_str_fini(&names);
     return st;

@@ -49,3 +49,20 @@ void rs_quirks_apply(rs_hw *hw)
                  q->options[0] ? " " : "", q->options);
     }
 }
+
+void rs_quirks_tell(const rs_hw *hw, char *text, size_t bytes)
+{
+    static const char *const says[] = {
+        "its limit of a kernel's work-group is not believed", "taken only for want of another",
+        "programs are built from source each time",           "its events have no times",
+        "kernels are compiled again at their first launch",   "it counts local arrays twice",
+        "kernels may have instructions of the host",          "loops end after 65,535 turns",
+    };
+    size_t used = 0;
+    text[0] = '\0';
+    for (size_t i = 0; i < RS_COUNT(says) && used < bytes; i++)
+        if (hw->quirks >> i & 1)
+            used += (size_t)snprintf(text + used, bytes - used, "%s%s", used ? "; " : "", says[i]);
+    if (hw->quirk_options[0] && used < bytes)
+        snprintf(text + used, bytes - used, "%sbuilt with%s", used ? "; " : "", hw->quirk_options);
+}

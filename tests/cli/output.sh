@@ -10,6 +10,16 @@ run devices -v
 want_code 0
 want_out "sub-group"
 want_out "not reported"
+want_out "extensions"
+want_out "quirks"
+want_out "self-test"
+RESCL_ENGINES=nonsense run devices --probe
+[ "$code" -ne 0 ] || fail "expected the list of engines to be refused"
+want_err "nv_bf16"
+want_err "or none, or emulate"
+run devices --probe --device 7:7
+want_code 3
+want_no_out
 run devices --probe
 want_code 0
 want_out "engine"
