@@ -540,8 +540,10 @@ static void put_names(rs_html *h, const rs_matrix *m, const grid *g)
 static void put_matrix_table(rs_html *h, const rs_matrix *m)
 {
     const char **head = calloc(m->count + 1, sizeof *head);
-    if (!head)
+    if (!head) {
+        h->failed = true;
         return;
+    }
     head[0] = m->row_name;
     memcpy(head + 1, m->name, m->count * sizeof *head);
     rs_html_fold(h, "The numbers");
@@ -565,6 +567,7 @@ void rs_chart_matrix(rs_html *h, const rs_matrix *m)
     enum { MOST_COLUMNS = 30 };
     grid g = {0};
     const bool drawn = condense(m, &g);
+    h->failed = h->failed || !drawn;
     const double side = drawn ? g.side * (double)g.count : 0;
     begin_figure(h, m->title, m->about, g.names + side + 4);
     if (drawn) {

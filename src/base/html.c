@@ -3,7 +3,6 @@
 #include "text.h"
 
 #include <math.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -43,24 +42,24 @@ static void put_char(FILE *f, const char *p, size_t len)
 }
 
 /* At most `most` characters, of which a last one stands for what is cut off. */
-static void put_text(FILE *f, const char *text, const char *keep, size_t most)
+static void put_text(rs_html *h, const char *text, const char *keep, size_t most)
 {
     char *shown = malloc(RS_ESCAPED(strlen(text)));
     if (!shown) {
-        fputs("\xef\xbf\xbd", f);
+        h->failed = true;
         return;
     }
     rs_escape(text, keep, shown);
     for (const char *p = shown; *p; most--) {
         const size_t len = char_bytes(p);
         if (most == 1 && p[len ? len : 1]) {
-            fputs("\xe2\x80\xa6", f);
+            fputs("\xe2\x80\xa6", h->f);
             break;
         }
         if (len)
-            put_char(f, p, len);
+            put_char(h->f, p, len);
         else
-            fputs("\xef\xbf\xbd", f);
+            fputs("\xef\xbf\xbd", h->f);
         p += len ? len : 1;
     }
     free(shown);
@@ -68,17 +67,18 @@ static void put_text(FILE *f, const char *text, const char *keep, size_t most)
 
 void rs_html_text(rs_html *h, const char *text)
 {
-    put_text(h->f, text, "", SIZE_MAX);
+    put_text(h, text, "", SIZE_MAX);
 }
 
 void rs_html_cut(rs_html *h, const char *text, size_t most)
 {
-    put_text(h->f, text, "", most);
+    put_text(h, text, "", most);
 }
 
 static void put_format(rs_html *h, const char *fmt, va_list args)
 {
     char *text = rs_vstrf(fmt, args);
+    h->failed = h->failed || !text;
     rs_html_text(h, text ? text : "");
     free(text);
 }
@@ -230,7 +230,7 @@ void rs_html_notice(rs_html *h, rs_html_tone tone, const char *fmt, ...)
 void rs_html_code(rs_html *h, const char *text)
 {
     fputs("<pre>", h->f);
-    put_text(h->f, text, "\n\t", SIZE_MAX);
+    put_text(h, text, "\n\t", SIZE_MAX);
     fputs("</pre>\n", h->f);
 }
 
@@ -334,6 +334,7 @@ void rs_html_cell(rs_html *h, const char *fmt, ...)
     va_start(args, fmt);
     char *text = rs_vstrf(fmt, args);
     va_end(args);
+    h->failed = h->failed || !text;
     put_cell(h, text ? text : "");
     free(text);
 }

@@ -1,6 +1,7 @@
 /* Pages that stand alone: one file without scripts and without references to others, light or dark as the
  * reader's system is, from the width of a phone to that of a desk. Plain functions, which the program
- * links too. What they write goes to a stream; whoever opened it looks at ferror in the end.
+ * links too. What they write goes to a stream; whoever opened it looks at ferror
+ * and `failed` in the end.
  *
  *     rs_html h = {.f = f};
  *     rs_html_begin(&h, "Run 7");
@@ -14,6 +15,7 @@
 #define RS_HTML_H
 
 #include <rescl/status.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -21,6 +23,7 @@
 typedef struct rs_html {
     FILE *f;
     unsigned ids; /* given out so far: an id is unique in its page */
+    bool failed;  /* memory was short: something is missing */
 } rs_html;
 
 /* `text` for an element or an attribute in quotes: characters that mean something to HTML become

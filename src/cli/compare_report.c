@@ -393,5 +393,8 @@ int cli_compare_report(const compared_files *c, cli_outfile *out)
 {
     rs_html h = {.f = out->f};
     write_page(&h, c);
-    return cli_outfile_close(out, true);
+    if (h.failed)
+        cli_short_of_memory();
+    const int code = cli_outfile_close(out, !h.failed);
+    return h.failed ? CLI_FAILURE : code;
 }

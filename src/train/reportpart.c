@@ -47,7 +47,7 @@ const char *rs_report_time(double seconds, char out[32])
 rescl_status rs_report_close(rs_html *h)
 {
     rescl_status st = RESCL_OK;
-    const bool whole = !ferror(h->f);
+    const bool whole = !h->failed && !ferror(h->f);
     const bool closed = fclose(h->f) == 0;
 
     h->f = NULL;
