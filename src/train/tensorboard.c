@@ -221,8 +221,10 @@ static void put_curves(rs_pb *pb, const void *about)
 {
     const curves *all = about;
 
-    for (size_t i = 0; i < all->count; i++)
-        rs_event_curve_value(pb, all->of[i].tag, &(rs_event_curve){all->of[i].value, THRESHOLDS});
+    for (size_t i = 0; i < all->count; i++) {
+        const rs_event_curve c = {.value = all->of[i].value, .thresholds = THRESHOLDS};
+        rs_event_curve_value(pb, all->of[i].tag, &c);
+    }
 }
 
 static rescl_status write_curves(const tensorboard *t, int64_t step)
