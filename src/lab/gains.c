@@ -110,7 +110,7 @@ static rescl_status examine(search *v, size_t first, size_t count)
     rs_gain g;
 
     for (size_t i = 0; i < v->p->count; i++)
-        v->without[i] = v->with[i] && (i < first || i >= first + count);
+        v->without[i] = (i < first || i >= first + count) && v->with[i];
     RS_TRY(compare(v->p, v->without, v->with, &g));
     if (count == v->p->count)
         v->p->gain = g;
