@@ -239,12 +239,16 @@ static int bench_load(const cli_args *args, rescl_device *device)
 
 static int bench_peak(const cli_args *args, rescl_device *device)
 {
-    const rescl_bench_options o = cli_bench_options(args, NULL, 0, 1);
+    rescl_bench_options o = cli_bench_options(args, NULL, 0, 1);
+    const cli_limit limit = cli_limit_begin(args);
     cli_bench_rows rows;
+    int code = CLI_OK;
     cli_bench_rows_init(&rows, args, device);
+    o.time_limit = cli_limit_left(&limit);
     const rescl_status st = rescl_bench_peaks(device, &o, cli_bench_keep, &rows);
-    return cli_bench_rows_finish(&rows, st == RESCL_OK ? CLI_OK : cli_fail(st, false),
-                                 cli_bench_table);
+    if (st != RESCL_OK && !cli_limit_ended(&limit, st))
+        code = cli_fail(st, false);
+    return cli_bench_rows_finish(&rows, code, cli_bench_table);
 }
 
 bool cli_bench_json(const cli_args *args)

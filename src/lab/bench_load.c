@@ -150,7 +150,7 @@ static void turn_on(rs_augment *a, size_t i, double strength)
 static rescl_status open_ways(loading *l, bool augment)
 {
     rescl_status st = RESCL_OK;
-    const size_t most = rs_data_threads(SIZE_MAX);
+    const size_t most = rs_data_threads(rs_cpu_count());
     rs_loader_options options = {.batch = l->o->batch < l->set->count ? l->o->batch : l->set->count,
                                  .height = l->o->size,
                                  .width = l->o->size,
