@@ -61,7 +61,7 @@ done
 run bench op --model resnet8 --size 32 --batch-size 2 --precision bf16 --impl preferred --repeats 1 \
     --warmup 0 --min-seconds 0 --no-peak --json
 want_code 0
-want_out ', bf16"'
+want_out ',bf16"'
 run bench product --m 64 --precision bf16 --impl preferred --repeats 1 --warmup 0 --min-seconds 0 \
     --no-peak --json
 want_code 0

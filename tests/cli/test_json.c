@@ -218,8 +218,11 @@ static void bench(void **state)
         assert_true(strlen(text(row, "device")) > 0);
         assert_true(number(row, "median_ms") > 0 && number(row, "gflops") > 0);
         assert_true(number(row, "peak_mem_mib") > 0);
-        double img_s = 2000 / number(row, "median_ms");
-        assert_true(number(row, "img_s") > 0.999 * img_s && number(row, "img_s") < 1.001 * img_s);
+        const double img_s = 2000 / number(row, "median_ms"), rate = number(row, "rate");
+        assert_string_equal(text(row, "rate_unit"), "img/s");
+        assert_true(rate > 0.999 * img_s && rate < 1.001 * img_s);
+        assert_int_equal(whole(row, "schema"), 1);
+        assert_int_equal(json_array_size(json_object_get(row, "samples_ms")), 2);
     }
     json_decref(rows);
     rows = run(0, "bench op --json --no-peak --mode infer %s", quick);
@@ -229,7 +232,7 @@ static void bench(void **state)
     json_array_foreach(rows, i, row)
     {
         preferred += json_is_true(json_object_get(row, "preferred"));
-        assert_true(strlen(text(row, "impl")) > 0 && strlen(text(row, "shape")) > 0);
+        assert_true(strlen(text(row, "impl")) > 0 && strlen(text(row, "what")) > 0);
         assert_true(json_is_null(json_object_get(row, "peak_share")));
         assert_true(number(row, "error") < 1e-3);
     }
@@ -239,10 +242,8 @@ static void bench(void **state)
         run(0, "bench product --json --m 8 --n 16 --k 24 --impl preferred --mode infer %s", quick);
     assert_int_equal(json_array_size(rows), 1);
     row = json_array_get(rows, 0);
-    assert_int_equal(whole(row, "m"), 8);
-    assert_int_equal(whole(row, "n"), 16);
-    assert_int_equal(whole(row, "k"), 24);
-    assert_null(json_object_get(row, "model"));
+    assert_string_equal(text(row, "what"), "dense:8x24->16");
+    assert_true(json_is_null(json_object_get(row, "model")));
     assert_string_equal(text(row, "op"), "dense");
     assert_true(number(row, "peak_share") > 0);
     json_decref(rows);

@@ -20,7 +20,7 @@ case "$1 $2" in
         [ "$1" != --precision ] || precision=$2
         shift
     done
-    printf '[\n  {\n    "input": "device",\n    "precision": "%s",\n    "img_s": 200.0,\n    "median_ms": 20.0\n  }\n]\n' $precision
+    printf '[\n  {\n    "input": "device",\n    "precision": "%s",\n    "rate": 200.0,\n    "median_ms": 20.0\n  }\n]\n' $precision
     ;;
 "bench op") exec sleep 60 ;;
 *) ;;
