@@ -69,7 +69,7 @@ static int judge(const compared_files *c, compared_pair *p)
     }
     for (size_t i = 0; i < p->rows && st == RESCL_OK; i++) {
         compared_row *r = &p->row[i];
-        if (!r->failed)
+        if (r->a && r->b && !r->failed)
             st = rescl_compare_samples(r->a->samples, r->a->count, r->b->samples, r->b->count,
                                        c->margin, &list[n++]);
     }
@@ -77,7 +77,7 @@ static int judge(const compared_files *c, compared_pair *p)
         st = rescl_compare_judge(list, n, c->margin);
     n = 0;
     for (size_t i = 0; i < p->rows && st == RESCL_OK; i++) {
-        if (p->row[i].failed)
+        if (!p->row[i].a || !p->row[i].b || p->row[i].failed)
             continue;
         p->row[i].c = list[n++];
         doubt(&p->row[i]);

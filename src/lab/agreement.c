@@ -284,8 +284,8 @@ static rescl_status read_floats(member *m, const rs_tensor *t, double **out)
     const size_t count = rs_shape_count(&t->shape);
     float *raw = NULL;
 
-    RS_OOM(raw = malloc(count * sizeof *raw));
-    RS_OOM(*out = malloc(count * sizeof **out));
+    RS_OOM(raw = calloc(count, sizeof *raw));
+    RS_OOM(*out = calloc(count, sizeof **out));
     RS_TRY(rs_tensor_read(m->dev, t, 0, count, raw));
     for (size_t i = 0; i < count; i++)
         (*out)[i] = (double)raw[i];
