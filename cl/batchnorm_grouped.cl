@@ -19,7 +19,7 @@
  * their way. */
 #define ROWS 2
 
-#define GROUP_KERNEL kernel __attribute__((reqd_work_group_size(WG, 1, 1)))
+#define GROUP_KERNEL kernel __attribute__((reqd_work_group_size(WG, 1, 1))) WIDTH
 #define LY           (WG / LX)
 #define ROW_OF_ITEM  (get_local_id(0) / LX)
 #define PART         get_group_id(0)

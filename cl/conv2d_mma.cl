@@ -152,8 +152,8 @@ RS_INLINE uint pack_word(float first, float second)
 
 /* packed[tap][word][q] of `count` words: weight[tap][channel of the word][q], q < width; in backward data
  * weight[tap][q][channel of the word]. Item i < count. */
-kernel void conv2d_mma_pack(global const float *restrict weight, global uint *restrict packed,
-                            int count, int depth, int width)
+kernel WIDTH void conv2d_mma_pack(global const float *restrict weight, global uint *restrict packed,
+                                  int count, int depth, int width)
 {
     const int i = get_global_id(0), q = i % width, channel = i / width % (depth / PER) * PER;
     if (i >= count)

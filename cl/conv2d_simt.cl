@@ -4,7 +4,7 @@
  *
  * Channels are cut into k / width blocks of which each is a convolution of its own, from `depth`
  * source channels to `width` output channels: one block, or groups gathered into blocks with zeros
- * between them (conv2d_simt_pack). A block's weights are [taps][depth][width] in forward; backward data
+ * between them (conv2d_simt_pack.cl). A block's weights are [taps][depth][width] in forward; backward data
  * reads the same array as [taps][width][depth].
  *
  * Kernel: conv2d_simt_product, with BWD for backward data, MOMENTS to leave those of y, and NORM to leave

@@ -64,8 +64,9 @@ RS_INLINE void put_weight(float4 v, global float *out, int m, int q, int end, in
 {
     const float t[4] = {v.x, v.y, v.z, v.w};
     const int ci = m % depth, tap = m / depth;
-    for (int i = 0; i < 4 && q + i < end; i++)
-        if (ci / group_in == (q + i - block) / group_out)
+#pragma unroll
+    for (int i = 0; i < 4; i++)
+        if (q + i < end && ci / group_in == (q + i - block) / group_out)
             out[(tap * group_in + ci % group_in) * k + q + i] = t[i];
 }
 #else

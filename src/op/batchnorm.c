@@ -32,7 +32,7 @@
 #include <math.h>
 #include <stdio.h>
 
-enum { OPTIONS = 96 }; /* bytes of a kernel's options */
+enum { OPTIONS = 128 }; /* bytes of a kernel's options */
 
 /* Bits of the kernels' `flags` above those of rs_diff_flags. */
 enum { RELU = 16, MASK_DST = 32, RUNNING = 64, MASK_BITS = 128 };

@@ -38,7 +38,7 @@ static const engine nv = {"NV", 32, 16, 8, 6, 64, 64};
 static const engine wmma = {"WMMA", 32, 16, 16, 16, 64, 32};
 static const engine mfma = {"MFMA", 64, 16, 16, 4, 64, 64};
 static const engine dpas8 = {"DPAS", 8, 8, 8, 16, 32, 16};
-static const engine dpas16 = {"DPAS", 16, 8, 16, 12, 16, 32};
+static const engine dpas16 = {"DPAS", 16, 8, 16, 12, 32, 16};
 
 /* The type of the factors, of which weights are packed; RS_F32: TF32. */
 static rs_dtype factor_type(const rs_problem *p, rs_pass pass)

@@ -1,10 +1,11 @@
 /* simt_gemm: implicit matrix products with tiles in local memory, for GPUs; the host side of
- * cl/conv2d_simt.cl and cl/conv2d_simt_join.cl. conv2d_simt_expect.c chooses the tiles, of those that
- * conv2d_simt_tiles.c lets pass, and conv2d_simt_weights.c does backward weights. */
+ * cl/conv2d_simt.cl, cl/conv2d_simt_join.cl and cl/conv2d_simt_pack.cl. conv2d_simt_expect.c chooses the
+ * tiles, of those that conv2d_simt_tiles.c lets pass, and conv2d_simt_weights.c does backward weights. */
 #include "conv2d_simt.h"
 
 #include "alloc.h"
 #include "error.h"
+#include "spread.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -45,14 +46,12 @@ static const char *can(const rs_problem *p, rs_pass pass, const rs_caps *caps)
 rescl_status rs_simt_kernel_add(rs_plan *plan, const rs_simt_tiles *t, const char *file,
                                 const char *name, int c_by, int k_by, const char *more)
 {
-    const rs_caps *caps = rs_device_caps(plan->dev);
-    char width[32] = "";
-    if (caps->sets_subgroup)
-        snprintf(width, sizeof width, " -DSUBGROUP=%u", caps->subgroup);
+    char width[RS_SUBGROUP_OPTION];
     return rs_plan_kernel_add(plan, file, name,
                               "-DTM=%d -DTN=%d -DTK=%d -DRM=%d -DRN=%d -DTERMS=%d -DC_BY=%d "
                               "-DK_BY=%d%s%s%s",
-                              t->tm, t->tn, t->tk, t->rm, t->rn, t->unroll, c_by, k_by, more, width,
+                              t->tm, t->tn, t->tk, t->rm, t->rn, t->unroll, c_by, k_by, more,
+                              rs_subgroup_option(rs_device_caps(plan->dev), width),
                               rs_conv_storage_options(&plan->problem, plan->pass));
 }
 
@@ -102,14 +101,15 @@ static rescl_status product_plan(rs_plan *plan, const rs_simt_kept *d)
     rescl_status st = RESCL_OK;
     const int depth = (int)d->p.depth, k_by = d->p.width % 4 == 0 ? 4 : 1;
     const int c_by = depth % d->t.tk == 0 ? d->t.tk : depth % 4 == 0 ? 4 : 1;
-    char more[32];
+    char more[32], width[RS_SUBGROUP_OPTION];
 
     rs_simt_product_options(plan, d, more);
     RS_TRY(rs_simt_kernel_add(plan, &d->t, "conv2d_simt", "conv2d_simt_product", c_by, k_by, more));
     RS_TRY(rs_simt_product_plan(plan, d));
     plan->packed_bytes = packed_floats(&d->v, &d->p) * sizeof(float);
     if (plan->packed_bytes)
-        RS_TRY(rs_plan_kernel_add(plan, "conv2d_simt_join", "conv2d_simt_pack", "%s", ""));
+        RS_TRY(rs_plan_kernel_add(plan, "conv2d_simt_pack", "conv2d_simt_pack", "%s",
+                                  rs_subgroup_option(rs_device_caps(plan->dev), width)));
 out:
     return st;
 }

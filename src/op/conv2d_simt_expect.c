@@ -11,8 +11,14 @@
  * each) and where they do not lie side by side; for a jump of the loop over terms. */
 enum { STEP = 27, PIECE = 14, WEIGHTS_PIECE = 28, SCATTERED_PIECE = 55, JUMP = 3 };
 
-/* Its registers: for a piece and where it comes from, and for what is neither that nor a number. */
-enum { PIECE_REGISTERS = 9, WEIGHTS_REGISTERS = 14, PRODUCT_REGISTERS = 28 };
+/* Its registers: for a piece and where it comes from, more for one that comes from four places, and for
+ * what is neither that nor a number. */
+enum {
+    PIECE_REGISTERS = 9,
+    SCATTERED_REGISTERS = 3,
+    WEIGHTS_REGISTERS = 14,
+    PRODUCT_REGISTERS = 28
+};
 
 /* Parts: steps that each has at least, so that it is worth its partial results, and how much all those
  * may be. */
@@ -65,13 +71,18 @@ static double share_of(const rs_simt_product *p, rs_pass pass, const rs_simt_til
                    a * pieces(t->tm * t->tk, t) + b * pieces(t->tn * t->tk, t));
 }
 
+static double piece_registers(size_t channels)
+{
+    return PIECE_REGISTERS + (channels % 4 ? SCATTERED_REGISTERS : 0);
+}
+
 /* Where the loop is unrolled, terms are read ahead. */
-static double registers_of(rs_pass pass, const rs_simt_tiles *t)
+static double registers_of(const rs_simt_product *p, rs_pass pass, const rs_simt_tiles *t)
 {
     const double ahead = least(1.0 + 0.4 * (t->unroll - 1), 5.5);
     return (pass == RS_BWD_PARAMS ? WEIGHTS_REGISTERS : PRODUCT_REGISTERS) + t->rm * t->rn +
-           ahead * (t->rm + t->rn) +
-           PIECE_REGISTERS * (pieces(t->tm * t->tk, t) + pieces(t->tn * t->tk, t));
+           ahead * (t->rm + t->rn) + piece_registers(p->depth) * pieces(t->tm * t->tk, t) +
+           piece_registers(p->width) * pieces(t->tn * t->tk, t);
 }
 
 static void cost(const rs_caps *caps, const rs_problem *problem, rs_pass pass,
@@ -82,7 +93,7 @@ static void cost(const rs_caps *caps, const rs_problem *problem, rs_pass pass,
     (void)caps;
     out->items = rs_simt_items(t);
     out->local_bytes = rs_simt_local_bytes(t);
-    out->registers = registers_of(pass, t);
+    out->registers = registers_of(&p, pass, t);
     out->share = share_of(&p, pass, t);
 }
 

@@ -42,13 +42,21 @@ size_t rs_vector_width(const rs_caps *caps, const rs_problem *p)
     return caps->float_width >= 16 ? 16 : caps->float_width >= 8 || narrow ? 8 : 4;
 }
 
+const char *rs_subgroup_option(const rs_caps *caps, char text[RS_SUBGROUP_OPTION])
+{
+    text[0] = '\0';
+    if (caps->sets_subgroup)
+        snprintf(text, RS_SUBGROUP_OPTION, " -DSUBGROUP=%u", caps->subgroup);
+    return text;
+}
+
 const char *rs_vector_options(const rs_caps *caps, const rs_problem *p, size_t run,
                               char text[RS_VECTOR_OPTIONS])
 {
     const size_t width = rs_vector_width(caps, p);
-    char own[24] = "";
+    char own[48] = "", subgroup[RS_SUBGROUP_OPTION];
     if (width != rs_vector_width(caps, NULL))
-        snprintf(own, sizeof own, " -DVECTOR=%zu", width);
+        snprintf(own, sizeof own, " -DVECTOR=%zu%s", width, rs_subgroup_option(caps, subgroup));
     snprintf(text, RS_VECTOR_OPTIONS, "%s%s%s", own, run % width == 0 ? " -DALIGNED" : "",
              p ? rs_storage_options(p) : "");
     return text;

@@ -14,7 +14,7 @@
 typedef struct rs_spread {
     size_t chunk; /* rows that one work-item takes when SPREAD is 0 */
     rs_grid grid;
-    char options[96];
+    char options[128];
 } rs_spread;
 
 /* Divides `rows` rows of `row_elems` numbers each. `cpu`: in chunks of a multiple of `grain` rows,
@@ -97,10 +97,14 @@ size_t rs_sum_units(const rs_caps *caps);
  * in 16. p NULL: all is f32. */
 size_t rs_vector_width(const rs_caps *caps, const rs_problem *p);
 
-/* The options of such a kernel, each after a space: its width, if it is not the device's own; where
- * vectors begin at multiples of `run` numbers, that they are ALIGNED, which implementations for CPUs
+/* " -DSUBGROUP=16" and the like where kernels may ask for a sub-group's width (common.clh), else "". */
+#define RS_SUBGROUP_OPTION 24
+const char *rs_subgroup_option(const rs_caps *caps, char text[RS_SUBGROUP_OPTION]);
+
+/* The options of such a kernel, each after a space: its width, if it is not the device's own, and then the
+ * sub-group's; where vectors begin at multiples of `run` numbers, that they are ALIGNED, which implementations for CPUs
  * leave out (run 1); and rs_storage_options. */
-#define RS_VECTOR_OPTIONS 64
+#define RS_VECTOR_OPTIONS 96
 const char *rs_vector_options(const rs_caps *caps, const rs_problem *p, size_t run,
                               char text[RS_VECTOR_OPTIONS]);
 
