@@ -2,11 +2,12 @@
  *
  *     list_kernels nv:sm_90 [resnet50 [bf16]]
  *
- * prints for each the stem of its file and the options of its plan: those of every model's layers, and
- * what `rescl tune` tries first for a step of ResNet-50, of which the products by engines in TF32 and
- * bfloat16 are listed, too; or those of one model's untuned training step.
- * scripts/offline-gpu-check compiles them. */
+ * prints for each the stem of its file and the options of its plan: those of every model's layers, of a
+ * step of ResNet-50 in TF32 and bfloat16, and of the trials of the device's engines; then, with "tried"
+ * behind, what an untuned device never takes, but `rescl tune` tries first for that step in float. Or those
+ * of one model's untuned training step. scripts/offline-gpu-check compiles them. */
 #include "alloc.h"
+#include "caps.h"
 #include "choice.h"
 #include "error.h"
 #include "net.h"
@@ -32,7 +33,7 @@ static const program others[] = {{"fold", ""},
 
 static program *programs;
 static size_t count, cap;
-static bool one_model; /* of which all is listed */
+static bool tried; /* what is added now is only tried */
 
 static void add(const char *file, const char *options)
 {
@@ -42,7 +43,7 @@ static void add(const char *file, const char *options)
     must(rs_array_reserve(&programs, &cap, count + 1, sizeof *programs));
     programs[count].file = file;
     snprintf(programs[count].options, sizeof programs[count].options, "%s", options);
-    printf("%s%s%s\n", file, options[0] ? " " : "", options);
+    printf("%s%s%s%s\n", file, options[0] ? " " : "", options, tried ? " tried" : "");
     count++;
 }
 
@@ -82,29 +83,18 @@ static void add_tuned(const rs_plan *plan)
     }
 }
 
-/* Of what a network needs in a precision other than fp32, the products by engines, and on the device whose
- * engines have all types the rest. */
-static bool is_listed(const rs_plan *plan, rescl_precision precision)
-{
-    const rs_caps *caps = rs_device_caps(plan->dev);
-    return one_model || precision == RESCL_PRECISION_FP32 ||
-           rs_has_engine(caps, RS_ENGINE_nv_bf16) ||
-           strcmp(plan->choice.impl->name, "mma_gemm") == 0;
-}
-
 static void add_net(rescl_device *dev, const rs_graph *g, size_t batch, rs_mode mode,
-                    rescl_precision precision, bool tuned)
+                    rescl_precision precision)
 {
     rs_net *net = NULL;
     must(rs_net_outline(dev, g, batch, mode, precision, &net));
     for (size_t i = 0; i < rs_net_nodes(net); i++)
         for (int pass = 0; pass < RS_PASS_COUNT; pass++) {
             const rs_plan *plan = rs_net_plan_at(net, i, (rs_pass)pass);
-            if (plan && is_listed(plan, precision)) {
+            if (plan && tried)
+                add_tuned(plan);
+            else if (plan)
                 add_plan(plan);
-                if (tuned)
-                    add_tuned(plan);
-            }
         }
     rs_net_destroy(net);
 }
@@ -132,21 +122,43 @@ static void add_model(rescl_device *dev, const char *name)
         .struct_size = sizeof o, .name = name, .classes = 1000, .hidden = 10, .dropout = 0.5};
     must(rs_model_build(&o, &m));
     for (size_t i = 0; i < RS_COUNT(batch); i++) {
-        add_net(dev, m->graph, batch[i], RS_MODE_TRAIN, RESCL_PRECISION_FP32, false);
-        add_net(dev, m->graph, batch[i], RS_MODE_EVAL, RESCL_PRECISION_FP32, false);
+        add_net(dev, m->graph, batch[i], RS_MODE_TRAIN, RESCL_PRECISION_FP32);
+        add_net(dev, m->graph, batch[i], RS_MODE_EVAL, RESCL_PRECISION_FP32);
         add_layers(dev, m->graph, batch[i], true);
     }
     rescl_model_destroy(m);
 }
 
-static void add_step(rescl_device *dev, const char *name, rescl_precision precision, bool tuned)
+/* What multiplies two small matrices before an engine is used: src/device/engine.c. */
+static void add_engines(const rs_caps *caps)
+{
+    static const struct {
+        rs_engine engine;
+        const char *options[2];
+    } engines[] = {
+#define RS_ENGINE(name, gate, options, more) {RS_ENGINE_##name, {options, more}},
+#include "engines.def"
+#undef RS_ENGINE
+    };
+    for (size_t i = 0; i < RS_COUNT(engines); i++)
+        for (int k = 0; k < 2 && rs_has_engine(caps, engines[i].engine); k++) {
+            char options[128], width[32] = "";
+            if (caps->sets_subgroup)
+                snprintf(width, sizeof width, " -DSUBGROUP=%u", caps->subgroup);
+            snprintf(options, sizeof options, "%s%s", engines[i].options[k], width);
+            if (engines[i].options[k][0])
+                add("engine", options);
+        }
+}
+
+static void add_step(rescl_device *dev, const char *name, rescl_precision precision)
 {
     rescl_model *m = NULL;
     must(rs_model_build(&(rescl_model_options){.struct_size = sizeof(rescl_model_options),
                                                .name = name,
                                                .classes = 1000},
                         &m));
-    add_net(dev, m->graph, 256, RS_MODE_TRAIN, precision, tuned);
+    add_net(dev, m->graph, 256, RS_MODE_TRAIN, precision);
     rescl_model_destroy(m);
 }
 
@@ -157,7 +169,6 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: list_kernels TARGET [MODEL [PRECISION]]\n");
         return 2;
     }
-    one_model = argc > 2;
     rescl_device *dev = standin_open(argv[1]);
     const rs_caps *caps = rs_device_caps(dev);
     for (size_t i = 0; i < RS_COUNT(others); i++)
@@ -167,13 +178,17 @@ int main(int argc, char **argv)
     for (size_t i = 0; rs_optims()[i]; i++)
         add(rs_optims()[i]->file, flat.options);
     add("unscale", flat.options);
-    for (const char *const *name = rescl_model_names(); argc == 2 && *name; name++)
-        add_model(dev, *name);
     if (argc == 4)
         must(rescl_precision_find(argv[3], &precision));
-    add_step(dev, argc > 2 ? argv[2] : "resnet50", precision, argc == 2);
-    for (int i = RESCL_PRECISION_TF32; argc == 2 && i <= RESCL_PRECISION_BF16; i++)
-        add_step(dev, "resnet50", (rescl_precision)i, false);
+    if (argc == 2) {
+        add_engines(caps);
+        for (const char *const *name = rescl_model_names(); *name; name++)
+            add_model(dev, *name);
+        add_step(dev, "resnet50", RESCL_PRECISION_TF32);
+        add_step(dev, "resnet50", RESCL_PRECISION_BF16);
+        tried = true;
+    }
+    add_step(dev, argc > 2 ? argv[2] : "resnet50", precision);
     standin_close();
     free(programs);
     return 0;
