@@ -30,8 +30,7 @@ void net_fixture_close(net_fixture *f)
     *f = (net_fixture){0};
 }
 
-/* As what the tensor stores. */
-static void write_floats(rescl_device *dev, const rs_tensor *t, const float *values)
+void net_write(rescl_device *dev, const rs_tensor *t, const float *values)
 {
     const size_t count = rs_shape_count(&t->shape);
     uint16_t *narrow = malloc(count * sizeof *narrow);
@@ -50,7 +49,7 @@ void net_feed(net_fixture *f, const float *pixels, const int32_t *labels)
     int32_t *targets = malloc(n * RS_TARGET_WORDS * sizeof *targets);
     assert_non_null(targets);
     rs_targets_pack(labels, NULL, n, targets);
-    write_floats(f->dev, &input, pixels);
+    net_write(f->dev, &input, pixels);
     assert_ok(rs_write(f->dev, target.buf, 0, targets, n * RS_TARGET_WORDS * sizeof *targets));
     free(targets);
 }

@@ -19,6 +19,8 @@ void net_fixture_open(net_fixture *f, rescl_device *dev, const rs_graph *g,
                       rs_mode mode);
 void net_fixture_close(net_fixture *f);
 
+/* Fills a tensor with values, in the type that it stores. */
+void net_write(rescl_device *dev, const rs_tensor *t, const float *values);
 void net_feed(net_fixture *f, const float *pixels, const int32_t *labels);
 /* Feeds, runs forward, and gives the mean of the losses. */
 double net_forward_loss(net_fixture *f, const float *pixels, const int32_t *labels, uint64_t step);

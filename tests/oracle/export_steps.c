@@ -1,9 +1,9 @@
 /* Trains a few steps and writes all that is needed to repeat them elsewhere:
  *
- *     export_steps DATA OUT.safetensors [MODEL [BATCH [STEPS [DEVICE]]]]
+ *     export_steps DATA OUT.safetensors [MODEL [BATCH [STEPS [DEVICE [PRECISION [SEED]]]]]]
  *
- * DATA is a folder or the name of a built-in set; by default resnet50_signs, 32 and 10, Adam as in
- * configs/signs-course.ini. tests/oracle/compare_torch.py reads the file, which holds
+ * DATA is a folder or the name of a built-in set; by default resnet50_signs, 32, 10, fp32 and 1, Adam
+ * as in configs/signs-course.ini. tests/oracle/compare_torch.py reads the file, which holds
  *
  *     weight.<param>, grad.<param>   before the first step, and its gradients (our layouts)
  *     pixels, labels                 of every step
@@ -25,13 +25,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LR   1e-3
-#define SEED 1
+#define LR 1e-3
 static const rs_optim_hyper adam = {.def = &rs_optim_adam, .number = {0.9, 0.999, 1e-7}};
 
 typedef struct task {
-    const char *data, *out, *model, *device;
-    uint64_t batch, steps;
+    const char *data, *out, *model, *device, *precision;
+    uint64_t batch, steps, seed;
     rescl_runtime *runtime;
     rescl_device *dev;
     rescl_dataset *set;
@@ -93,16 +92,18 @@ out:
 static rescl_status open_all(task *t)
 {
     rescl_status st = RESCL_OK;
+    rescl_precision precision = RESCL_PRECISION_FP32;
     const rescl_data_options data = {.struct_size = sizeof data, .path = t->data, .split = "train"};
     rescl_model_options model = {
-        .struct_size = sizeof model, .name = t->model, .seed = SEED, .image_size = 64};
+        .struct_size = sizeof model, .name = t->model, .seed = t->seed, .image_size = 64};
     rs_loader_options loader = {.batch = t->batch,
                                 .shuffle = true,
                                 .drop_last = true,
-                                .seed = SEED,
+                                .seed = t->seed,
                                 .height = 64,
                                 .width = 64};
 
+    RS_TRY(rescl_precision_find(t->precision, &precision));
     RS_TRY(rescl_runtime_create(&t->runtime));
     RS_TRY(rescl_device_open(t->runtime, t->device, 0, &t->dev));
     RS_TRY(rescl_dataset_open(&data, &t->set));
@@ -120,8 +121,7 @@ static rescl_status open_all(task *t)
     RS_OOM(t->losses = malloc(t->steps * sizeof *t->losses));
     RS_TRY(rs_store_create(t->dev, t->net_model->graph, &adam, &t->store));
     RS_TRY(rs_store_upload(t->store, &t->net_model->weights));
-    RS_TRY(rs_net_plan(t->store, t->net_model->graph, t->batch, RS_MODE_TRAIN, RESCL_PRECISION_FP32,
-                       &t->net));
+    RS_TRY(rs_net_plan(t->store, t->net_model->graph, t->batch, RS_MODE_TRAIN, precision, &t->net));
     RS_TRY(rs_workspace_create(t->dev, &t->net, 1, &t->workspace));
     RS_TRY(rs_weights_create(t->net_model->graph, &t->grad));
 out:
@@ -131,9 +131,10 @@ out:
 static rescl_status feed(task *t, size_t step)
 {
     rescl_status st = RESCL_OK;
+    const rs_tensor input = rs_net_input(t->net);
     int32_t *targets = NULL;
-    RS_TRY(rs_write(t->dev, rs_net_input(t->net).buf, 0, t->pixels + step * t->batch_pixels,
-                    t->batch_pixels * sizeof *t->pixels));
+
+    net_write(t->dev, &input, t->pixels + step * t->batch_pixels);
     RS_OOM(targets = calloc(t->batch, RS_TARGET_WORDS * sizeof *targets));
     rs_targets_pack(t->labels + step * t->batch, NULL, t->batch, targets);
     RS_TRY(rs_write(t->dev, rs_net_labels(t->net).buf, 0, targets,
@@ -164,8 +165,8 @@ static rescl_status train_step(task *t, size_t step)
     RS_OOM(loss = malloc(t->batch * sizeof *loss));
     RS_TRY(take_batch(t, step));
     RS_TRY(feed(t, step));
-    RS_TRY(rs_net_forward(t->net, SEED, step));
-    RS_TRY(rs_net_backward(t->net, &RS_STEP(SEED, step), NULL));
+    RS_TRY(rs_net_forward(t->net, t->seed, step));
+    RS_TRY(rs_net_backward(t->net, &RS_STEP(t->seed, step), NULL));
     RS_TRY(rs_read(t->dev, rs_net_losses(t->net).buf, 0, loss, t->batch * sizeof *loss));
     t->losses[step] = 0.0;
     for (size_t i = 0; i < t->batch; i++)
@@ -219,7 +220,7 @@ static rescl_status run(task *t)
         RS_TRY(train_step(t, i));
     RS_TRY(rs_store_upload(t->store, &t->net_model->weights));
     RS_TRY(feed(t, 0));
-    RS_TRY(rs_net_visit(t->net, SEED, 0, take_decisions, t));
+    RS_TRY(rs_net_visit(t->net, t->seed, 0, take_decisions, t));
     RS_TRY(add_weights(t, "weight", &t->net_model->weights, true));
     RS_TRY(add_weights(t, "grad", &t->grad, false));
     const rs_shape losses = rs_shape_1(t->steps), labels = rs_shape_2(t->steps, t->batch);
@@ -234,9 +235,9 @@ static rescl_status run(task *t)
     snprintf(classes, sizeof classes, "%zu", t->net_model->classes);
     snprintf(lr, sizeof lr, "%.17g", LR);
     snprintf(eps, sizeof eps, "%.17g", adam.number[2]);
-    const rs_st_meta meta[] = {{"model", t->model}, {"batch", batch},     {"steps", steps},
-                               {"size", size},      {"classes", classes}, {"lr", lr},
-                               {"eps", eps}};
+    const rs_st_meta meta[] = {{"model", t->model}, {"batch", batch},           {"steps", steps},
+                               {"size", size},      {"classes", classes},       {"lr", lr},
+                               {"eps", eps},        {"precision", t->precision}};
     RS_TRY(rs_st_write(t->out, meta, RS_COUNT(meta), t->tensor, t->tensors));
 out:
     return st;
@@ -266,12 +267,14 @@ static void close_all(task *t)
 
 int main(int argc, char **argv)
 {
-    task t = {.model = "resnet50_signs", .batch = 32, .steps = 10};
+    task t = {.model = "resnet50_signs", .batch = 32, .steps = 10, .precision = "fp32", .seed = 1};
     rescl_status st;
-    if (argc < 3 || argc > 7 || (argc > 4 && !rs_parse_u64(argv[4], &t.batch)) ||
-        (argc > 5 && !rs_parse_u64(argv[5], &t.steps)) || t.batch == 0 || t.steps == 0) {
+    if (argc < 3 || argc > 9 || (argc > 4 && !rs_parse_u64(argv[4], &t.batch)) ||
+        (argc > 5 && !rs_parse_u64(argv[5], &t.steps)) ||
+        (argc > 8 && !rs_parse_u64(argv[8], &t.seed)) || t.batch == 0 || t.steps == 0) {
         fprintf(stderr,
-                "usage: export_steps DATA OUT.safetensors [MODEL [BATCH [STEPS [DEVICE]]]]\n");
+                "usage: export_steps DATA OUT.safetensors [MODEL [BATCH [STEPS [DEVICE [PRECISION "
+                "[SEED]]]]]]\n");
         return 2;
     }
     t.data = argv[1];
@@ -280,6 +283,8 @@ int main(int argc, char **argv)
         t.model = argv[3];
     if (argc > 6)
         t.device = argv[6];
+    if (argc > 7)
+        t.precision = argv[7];
     st = run(&t);
     if (st != RESCL_OK)
         fprintf(stderr, "export_steps: %s\n", rescl_last_error()->message);
