@@ -131,6 +131,13 @@ RESCL_API rescl_status rescl_model_set_tta(rescl_model *model, rescl_tta tta) RE
  */
 RESCL_API void rescl_model_set_precision(rescl_model *model, rescl_precision precision);
 
+/**
+ * Whether rescl_evaluate() and predictors that are made from now on look at all that each layer gives:
+ * RESCL_ERR_DEVICE or RESCL_ERR_NUMERIC names the first number that is NaN or infinite, and what made it.
+ * Slow; off in a new model. Training goes by its own option.
+ */
+RESCL_API void rescl_model_set_check_numerics(rescl_model *model, bool on);
+
 /** A row of the summary. Strings are borrowed from the model. */
 typedef struct rescl_layer_info {
     const char *name;

@@ -70,6 +70,9 @@ typedef struct rescl_train_options {
     rescl_option_value further[64]; /**< goes on where `more` is full */
     bool tensorboard;               /**< true: the run folder gets TensorBoard's events */
     bool report; /**< true: it gets report.html at the end, and the images in it */
+    bool
+        check_numerics; /**< true: a step fails on the first number that is not finite in any layer or
+                          * gradient, and the error says what made it and who is to blame; slow */
     /* New members are appended here, so that structs of older callers keep their layout. */
 } rescl_train_options;
 

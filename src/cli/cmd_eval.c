@@ -249,6 +249,7 @@ static rescl_status measure(const cli_args *args, rescl_device *device, rescl_mo
     rescl_train_callbacks callbacks = {
         .struct_size = sizeof callbacks, .on_step = on_step, .user = &progress, .scores = scores};
     rescl_model_set_precision(model, cli_precision(args));
+    rescl_model_set_check_numerics(model, cli_bool(args, OPT_check_numerics));
     rescl_status st = rescl_evaluate(device, model, set, cli_size(args, OPT_batch_size),
                                      cli_size(args, OPT_workers), &callbacks, out);
     if (st == RESCL_OK && rescl_precision_find(against, &precision) == RESCL_OK) {

@@ -295,8 +295,10 @@ int cmd_predict(const cli_args *args)
                    : CLI_OK;
     if (code == CLI_OK)
         code = cli_weights_load(args, &model, &path);
-    if (code == CLI_OK)
+    if (code == CLI_OK) {
         rescl_model_set_precision(model, cli_precision(args));
+        rescl_model_set_check_numerics(model, cli_bool(args, OPT_check_numerics));
+    }
     if (code == CLI_OK)
         code = cli_outfile_is_input(file, path) ? CLI_USAGE : cli_outfile_open(&out, file);
     if (code == CLI_OK) {

@@ -306,6 +306,11 @@ void rescl_model_set_precision(rescl_model *m, rescl_precision precision)
     m->precision = precision;
 }
 
+void rescl_model_set_check_numerics(rescl_model *m, bool on)
+{
+    m->check_numerics = on;
+}
+
 void rescl_model_set_preprocess(rescl_model *m, rescl_preprocess preprocess)
 {
     m->preprocess = preprocess;

@@ -24,6 +24,7 @@ struct rescl_model {
     size_t sample_bits; /* of rescl_model_info */
     rescl_precision precision;
     rescl_tta tta;
+    bool check_numerics;
     rs_graph *graph; /* unfused: one node per layer of the summary */
     rs_weights weights;
 };

@@ -72,6 +72,9 @@ double rs_store_update_bytes(const rs_store *s, int group);
 
 /* One optimiser update from the gradients, a launch for each arena; `step` counts from 1. */
 rescl_status rs_store_update(rs_store *s, const rs_rates *rates, uint64_t step) RESCL_CHECK;
+/* The same, then waits and looks at the parameters and the optimiser's state: RESCL_ERR_DEVICE or
+ * RESCL_ERR_NUMERIC names the first number that is not finite. */
+rescl_status rs_store_update_checked(rs_store *s, const rs_rates *rates, uint64_t step) RESCL_CHECK;
 
 /* ---- nets -------------------------------------------------------------------------------- */
 
@@ -162,6 +165,12 @@ rescl_status rs_net_run_pass(rs_net *n, size_t node, rs_pass pass, const rs_step
 const rs_node *rs_net_node(const rs_net *n, size_t node); /* of its fused graph */
 /* What each row of the loss gets as its gradient in a step. */
 float rs_net_loss_diff(const rs_net *n, const rs_step *step);
+
+/* From now on forward and backward wait after each pass, and look at all numbers that it wrote: outputs,
+ * what is kept for backward, statistics, gradients. RESCL_ERR_DEVICE or RESCL_ERR_NUMERIC, as the device or
+ * the mathematics is to blame, names layer, op, pass, implementation, kernels and place of the first number
+ * that is not finite. The results are the same. */
+void rs_net_check_numerics(rs_net *n);
 
 /* Runs forward again node by node and names the first layer whose output, or else the first
  * parameter or gradient, holds NaN or infinity. Slow; for the report after a bad loss. NULL: all

@@ -63,6 +63,7 @@ struct rs_net {
     float loss_diff;     /* diff of the losses in this step */
     struct rs_workspace *workspace;
     rs_kernel *fold;         /* NULL: no node folds */
+    bool check_numerics;     /* each pass waits, and what it wrote is looked at */
     uint64_t packed_version; /* of the parameters in the packed and folded buffers; 0: none */
 };
 

@@ -3,6 +3,7 @@
 #include "fold.h"
 #include "net.h"
 #include "net_internal.h"
+#include "nonfinite.h"
 
 #include <stdlib.h>
 
@@ -47,6 +48,30 @@ out:
     return st;
 }
 
+/* The same, and all that the pass wrote is looked at where the net checks numerics. *overflow: it is not,
+ * since a gradient of this step's scaled loss overflowed. */
+static rescl_status run_checked(rs_net *n, size_t node, rs_pass pass, bool pack,
+                                const rs_step *step, bool *overflow)
+{
+    rescl_status st = RESCL_OK;
+    const bool checks = n->check_numerics && !*overflow;
+    rs_kept kept = {{NULL}, {0}};
+
+    if (checks)
+        RS_TRY(rs_numerics_keep(n, node, pass, &kept));
+    RS_TRY(run_pass(n, &n->stage[node], pass, pack, step->seed, step->step));
+    if (checks)
+        RS_TRY(rs_numerics_check(n, node, pass, step, &kept, overflow));
+out:
+    rs_kept_fini(&kept);
+    return st;
+}
+
+void rs_net_check_numerics(rs_net *n)
+{
+    n->check_numerics = true;
+}
+
 /* Begins a forward: the workspace is this net's now. Whether folded and rearranged parameters have to
  * be made again; then none count until keep_packed. */
 static bool must_pack(rs_net *n)
@@ -72,8 +97,11 @@ rescl_status rs_net_forward(rs_net *n, uint64_t seed, uint64_t step)
 {
     rescl_status st = RESCL_OK;
     const bool pack = must_pack(n);
+    bool overflow = false;
+    if (n->check_numerics)
+        RS_TRY(rs_numerics_check_input(n));
     for (size_t i = 0; i < n->graph->nnodes; i++)
-        RS_TRY(run_pass(n, &n->stage[i], RS_FWD, pack, seed, step));
+        RS_TRY(run_checked(n, i, RS_FWD, pack, &RS_STEP(seed, step), &overflow));
     RS_TRY(rs_flush(n->store->dev));
 out:
     keep_packed(n, st);
@@ -93,15 +121,16 @@ out:
 rescl_status rs_net_backward(rs_net *n, const rs_step *step, const rs_bucket_listener *listener)
 {
     rescl_status st = RESCL_OK;
+    bool overflow = false;
     n->loss_diff = rs_net_loss_diff(n, step);
     for (size_t i = n->graph->nnodes; i-- > 0;) {
-        rs_stage *s = &n->stage[i];
+        const rs_stage *s = &n->stage[i];
         if (s->has[RS_BWD_PARAMS])
-            RS_TRY(run_pass(n, s, RS_BWD_PARAMS, true, step->seed, step->step));
+            RS_TRY(run_checked(n, i, RS_BWD_PARAMS, true, step, &overflow));
         if (listener)
             RS_TRY(tell_ready(n, i, listener));
         if (s->has[RS_BWD_DATA])
-            RS_TRY(run_pass(n, s, RS_BWD_DATA, true, step->seed, step->step));
+            RS_TRY(run_checked(n, i, RS_BWD_DATA, true, step, &overflow));
     }
     RS_TRY(rs_flush(n->store->dev));
 out:

@@ -163,17 +163,35 @@ out:
     return st;
 }
 
+/* Room for what the reference makes of a tensor that is written. */
+static double **reference_of(rs_ref *ref, const rs_written *w)
+{
+    switch (w->kind) {
+    case RS_WRITES_STATE:
+        return &ref->state[w->index];
+    case RS_WRITES_WS:
+        return &ref->ws[w->index];
+    case RS_WRITES_DIFF_PARAM:
+        return &ref->diff_param[w->index];
+    case RS_WRITES_DIFF_SRC:
+        return &ref->diff_src[w->index];
+    default:
+        return &ref->dst;
+    }
+}
+
 /* An output, and room for what the reference makes of it: the array that it finds already, or a new one. */
-static rescl_status add_output(rs_replay *r, const char *what, const rs_tensor *t, bool single,
-                               double **want)
+static rescl_status add_output(rs_replay *r, const rs_written *w, bool single)
 {
     rescl_status st = RESCL_OK;
     rs_replay_output *o = &r->output[r->outputs];
+    double **want = reference_of(&r->ref, w);
 
-    *o = (rs_replay_output){.what = what, .type = t->dtype, .count = rs_shape_count(&t->shape)};
-    RS_TRY(read_tensor(r, t, &o->got));
-    if (!o->got)
-        goto out;
+    *o = (rs_replay_output){.kind = w->kind,
+                            .index = w->index,
+                            .type = w->tensor.dtype,
+                            .count = rs_shape_count(&w->tensor.shape)};
+    RS_TRY(read_tensor(r, &w->tensor, &o->got));
     if (!single) {
         if (!*want)
             RS_TRY(add_array(r, o->count, want));
@@ -298,9 +316,11 @@ static rescl_status compute(rs_replay *r)
     const rs_problem *p = &r->plan->problem;
     rs_ref trial[TRIALS];
 
-    for (size_t t = 0; t < TRIALS; t++)
+    for (size_t t = 0; t < TRIALS && !r->plain; t++)
         RS_TRY(copy_rounded(r, &r->ref, t, &trial[t]));
     p->op->reference(p, r->plan->pass, &r->ref);
+    if (r->plain)
+        goto out;
     for (size_t k = 0; k < r->outputs; k++)
         RS_TRY(add_array(r, r->output[k].count, &r->output[k].slack));
     for (size_t t = 0; t < TRIALS; t++) {
@@ -316,36 +336,110 @@ out:
     return st;
 }
 
+static size_t add_written(rs_written *out, size_t n, rs_written_kind kind, int index,
+                          const rs_tensor *t)
+{
+    if (!t->buf)
+        return n;
+    out[n] = (rs_written){kind, index, *t};
+    return n + 1;
+}
+
+static size_t add_row(rs_written *out, size_t n, rs_written_kind kind, rs_buffer *row, size_t bytes)
+{
+    const rs_tensor t = {rs_shape_1(bytes / sizeof(float)), RS_F32, row};
+    return bytes ? add_written(out, n, kind, 0, &t) : n;
+}
+
+size_t rs_written_by(const rs_plan *plan, const rs_args *a, rs_written out[RS_WRITTEN])
+{
+    const rs_problem *p = &plan->problem;
+    const unsigned reads = p->op->reads ? p->op->reads(p, RS_FWD) : 0;
+    const size_t src = p->src[0].dim[p->src[0].ndim - 1], dst = p->dst.dim[p->dst.ndim - 1];
+    size_t n = 0;
+
+    if (plan->pass == RS_FWD) {
+        n = add_written(out, n, RS_WRITES_DST, 0, &a->dst);
+        for (int i = 0; i < p->nstate && p->training && !(reads & RS_READS_STATE); i++)
+            n = add_written(out, n, RS_WRITES_STATE, i, &a->state[i]);
+        for (int i = 0; i < p->nws; i++)
+            n = add_written(out, n, RS_WRITES_WS, i, &a->ws[i]);
+        if (plan->moments_parts)
+            n = add_row(out, n, RS_WRITES_MOMENTS, a->moments,
+                        rs_moments_bytes(plan->moments_parts, dst));
+    } else if (plan->pass == RS_BWD_PARAMS) {
+        for (int i = 0; i < p->nparam; i++)
+            n = add_written(out, n, RS_WRITES_DIFF_PARAM, i, &a->diff_param[i]);
+    } else {
+        for (int i = 0; i < p->nsrc; i++)
+            if (p->want_diff[i])
+                n = add_written(out, n, RS_WRITES_DIFF_SRC, i, &a->diff_src[i]);
+        if (plan->sums_parts)
+            n = add_row(out, n, RS_WRITES_SUMS, a->sums, rs_sums_bytes(plan->sums_parts, src));
+    }
+    return n;
+}
+
 static rescl_status add_outputs(rs_replay *r, const rs_args *a)
 {
     rescl_status st = RESCL_OK;
-    const rs_problem *p = &r->plan->problem;
-    const bool single = p->op->reference_at != NULL;
-    const unsigned reads = p->op->reads ? p->op->reads(p, RS_FWD) : 0;
+    const bool single = r->plan->problem.op->reference_at != NULL;
+    rs_written written[RS_WRITTEN];
+    const size_t n = rs_written_by(r->plan, a, written);
 
-    if (r->plan->pass == RS_FWD) {
-        RS_TRY(add_output(r, "dst", &a->dst, single, &r->ref.dst));
-        for (int i = 0; i < p->nstate && p->training && !(reads & RS_READS_STATE); i++)
-            RS_TRY(add_output(r, "state", &a->state[i], false, &r->ref.state[i]));
-        for (int i = 0; i < p->nws; i++)
-            if (rs_dtype_is_float(p->ws_type[i]))
-                RS_TRY(add_output(r, "ws", &a->ws[i], false, &r->ref.ws[i]));
-            else
-                RS_TRY(add_array(r, rs_shape_count(&p->ws[i]), &r->ref.ws[i]));
-    } else if (r->plan->pass == RS_BWD_PARAMS) {
-        for (int i = 0; i < p->nparam && (i == 0 || !single); i++)
-            RS_TRY(add_output(r, "diff_param", &a->diff_param[i], single, &r->ref.diff_param[i]));
-    } else {
-        for (int i = 0; i < p->nsrc && (i == 0 || !single); i++)
-            if (p->want_diff[i])
-                RS_TRY(add_output(r, "diff_src", &a->diff_src[i], single, &r->ref.diff_src[i]));
+    for (size_t i = 0; i < n; i++) {
+        const rs_written *w = &written[i];
+        if (w->kind >= RS_WRITES_MOMENTS || (single && w->index > 0))
+            continue;
+        if (rs_dtype_is_float(w->tensor.dtype))
+            RS_TRY(add_output(r, w, single));
+        else
+            RS_TRY(add_array(r, rs_shape_count(&w->tensor.shape), reference_of(&r->ref, w)));
     }
-    if (single)
-        RS_TRY(find_absolute(r));
-    else
+    if (!single)
         RS_TRY(compute(r));
+    else if (!r->plain)
+        RS_TRY(find_absolute(r));
 out:
     return st;
+}
+
+static void note_read(rs_replay *r, int kind, int index, const rs_shape *shape, const double *x)
+{
+    rs_replay_read *read = &r->read[r->reads];
+    const size_t count = rs_shape_count(shape);
+
+    if (!x || count == 0)
+        return;
+    *read = (rs_replay_read){.index = index, .shape = shape};
+    read->kind = kind;
+    for (size_t i = 0; i < count && isfinite(x[read->at]); i++)
+        if (!(fabs(x[i]) <= fabs(x[read->at])))
+            read->at = i;
+    read->value = x[read->at];
+    r->reads++;
+}
+
+/* Of arrays that hold what was read, and not yet what the reference makes. */
+static void note_reads(rs_replay *r)
+{
+    const rs_problem *p = &r->plan->problem;
+    const rs_ref *ref = &r->ref;
+
+    for (int i = 0; i < p->nparam; i++)
+        note_read(r, RS_READ_PARAM, i, &p->param[i].shape, ref->param[i]);
+    for (int i = 0; i < p->nstate; i++)
+        note_read(r, RS_READ_STATE, i, &p->state[i].shape, ref->state[i]);
+    for (int i = 0; i < p->nsrc; i++)
+        note_read(r, RS_READ_SRC, i, &p->src[i], ref->src[i]);
+    for (int i = 0; i < p->nws; i++)
+        note_read(r, RS_READ_WS, i, &p->ws[i], ref->ws[i]);
+    note_read(r, RS_READ_DST, 0, &p->dst, ref->dst);
+    note_read(r, RS_READ_DIFF_DST, 0, &p->dst, ref->diff_dst);
+    for (int i = 0; i < p->nsrc; i++)
+        note_read(r, RS_READ_DIFF_SRC, i, &p->src[i], ref->diff_src[i]);
+    for (int i = 0; i < p->nparam; i++)
+        note_read(r, RS_READ_DIFF_PARAM, i, &p->param[i].shape, ref->diff_param[i]);
 }
 
 rescl_status rs_replay_run(rs_net *n, size_t node, rs_pass pass, const rs_step *step,
@@ -363,6 +457,7 @@ rescl_status rs_replay_run(rs_net *n, size_t node, rs_pass pass, const rs_step *
     RS_TRY(rs_net_run_pass(n, node, pass, step));
     if (pass == RS_FWD)
         RS_TRY(read_after(out, args));
+    note_reads(out);
     RS_TRY(add_outputs(out, args));
 out:
     return st;

@@ -5,9 +5,52 @@
 
 #include "net.h"
 
-/* A tensor that the pass writes. */
+typedef enum rs_written_kind {
+    RS_WRITES_DST = 0,
+    RS_WRITES_STATE,
+    RS_WRITES_WS,
+    RS_WRITES_DIFF_PARAM,
+    RS_WRITES_DIFF_SRC,
+    RS_WRITES_MOMENTS,
+    RS_WRITES_SUMS
+} rs_written_kind;
+
+/* A tensor that a pass writes: the `index`-th of its kind. */
+typedef struct rs_written {
+    rs_written_kind kind;
+    int index;
+    rs_tensor tensor;
+} rs_written;
+
+#define RS_WRITTEN (2 + RS_OP_STATE + RS_OP_WS)
+
+/* All of them, moments and sums as rows of numbers; returns how many. */
+size_t rs_written_by(const rs_plan *plan, const rs_args *args, rs_written out[RS_WRITTEN]);
+
+/* What the pass read: its largest number by magnitude, or the first that is not finite. */
+typedef struct rs_replay_read {
+    enum {
+        RS_READ_SRC = 0,
+        RS_READ_PARAM,
+        RS_READ_STATE,
+        RS_READ_WS,
+        RS_READ_DST,
+        RS_READ_DIFF_DST,
+        RS_READ_DIFF_SRC,
+        RS_READ_DIFF_PARAM
+    } kind;
+    int index;
+    const rs_shape *shape; /* borrowed from the plan */
+    size_t at;
+    double value;
+} rs_replay_read;
+
+#define RS_REPLAY_READS (2 * RS_OP_SRC + 2 * RS_OP_PARAM + RS_OP_STATE + RS_OP_WS + 2)
+
+/* A tensor that the pass wrote. */
 typedef struct rs_replay_output {
-    const char *what; /* "dst", "diff_src", "diff_param", "state", "ws" */
+    rs_written_kind kind;
+    int index;
     rs_dtype type;
     size_t count;
     double *got;  /* what the device wrote */
@@ -16,21 +59,22 @@ typedef struct rs_replay_output {
         *slack; /* by how much `want` moves where what it is computed from is rounded otherwise */
 } rs_replay_output;
 
-#define RS_REPLAY_OUTPUTS (1 + RS_OP_STATE + RS_OP_WS)
-
 typedef struct rs_replay {
+    bool plain; /* set before: nobody asks for tolerances, which take four times the memory */
     const rs_plan *plan; /* borrowed */
     rs_ref ref;
     rs_ref absolute;   /* the same without signs, for ops that compute single numbers */
     double *owned[96]; /* what these point to */
     size_t nowned;
-    rs_replay_output output[RS_REPLAY_OUTPUTS];
+    rs_replay_read read[RS_REPLAY_READS];
+    size_t reads;
+    rs_replay_output output[RS_WRITTEN];
     size_t outputs;
 } rs_replay;
 
 /* Runs pass `pass` of node `node` on the device, by rs_net_run_pass, and reads what it read and wrote.
- * Left out: the gradient of a bias of an op that has rs_op.reference_at, and places of maxima. `out` is
- * {0}, and to be given to rs_replay_fini also after a failure. */
+ * Left out: the gradient of a bias of an op that has rs_op.reference_at, places of maxima, moments and sums. `out` is
+ * {0} but for `plain`, and to be given to rs_replay_fini also after a failure. */
 rescl_status rs_replay_run(rs_net *n, size_t node, rs_pass pass, const rs_step *step,
                            rs_replay *out) RESCL_CHECK;
 void rs_replay_fini(rs_replay *r);

@@ -22,6 +22,8 @@ static rescl_status plan_nets(rs_replica *r, const rs_graph *graph, const rs_rep
         if (batch[i] == 0)
             continue;
         RS_TRY(rs_net_plan(r->store, graph, batch[i], r->mode[i], o->precision, &r->net[i]));
+        if (o->check_numerics)
+            rs_net_check_numerics(r->net[i]);
         planned[count++] = r->net[i];
         largest = batch[i] > largest ? batch[i] : largest;
     }

@@ -11,6 +11,7 @@ typedef struct rs_replica_options {
     size_t train_batch, train_tail; /* sizes of the full and the last batch; 0: none such */
     size_t eval_batch, eval_tail;
     rescl_precision precision;
+    bool check_numerics; /* see rs_net_check_numerics */
 } rs_replica_options;
 
 #define RS_REPLICA_NETS 4

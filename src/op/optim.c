@@ -115,6 +115,11 @@ void rs_optim_destroy(rs_optim *o)
     free(o);
 }
 
+const rs_optim_hyper *rs_optim_hyper_of(const rs_optim *o)
+{
+    return &o->hyper;
+}
+
 rescl_status rs_optim_enqueue(rs_optim *o, rs_buffer *param, rs_buffer *grad,
                               rs_buffer *const *state, size_t count, const rs_update *u)
 {

@@ -84,13 +84,14 @@ typedef struct rs_optim rs_optim;
 rescl_status rs_optim_create(rescl_device *dev, const rs_optim_hyper *h, rs_optim **out)
     RESCL_CHECK;
 void rs_optim_destroy(rs_optim *o);
+const rs_optim_hyper *rs_optim_hyper_of(const rs_optim *o); /* borrowed */
 
 /* One update of `count` floats, a multiple of RS_OPTIM_GRAIN. States start as zeros. */
 rescl_status rs_optim_enqueue(rs_optim *o, rs_buffer *param, rs_buffer *grad,
                               rs_buffer *const *state, size_t count, const rs_update *u)
     RESCL_CHECK;
 
-/* The same in double on the host, for tests: the truth. */
+/* The same in double on the host: the truth. */
 void rs_optim_reference(const rs_optim_hyper *h, double *param, const double *grad,
                         double *const *state, size_t count, const rs_update *u);
 

@@ -125,7 +125,10 @@ static rescl_status eval_step(rs_evaluation *e, const rs_batch *batch, rs_output
     rescl_status st = RESCL_OK;
     const char *layer = NULL;
 
-    RS_TRY(rs_team_evaluate(e->team, batch, e->loader, out));
+    st = rs_team_evaluate(e->team, batch, e->loader, out);
+    if (st == RESCL_ERR_NUMERIC)
+        rs_error_prefix("evaluation, batch %zu", batch->index + 1);
+    RS_TRY(st);
     if (!rs_all_finite(out->losses, out->n)) {
         RS_TRY(rs_team_find_nonfinite(e->team, &layer));
         RS_FAIL(RESCL_ERR_NUMERIC,
@@ -220,8 +223,10 @@ rescl_status rescl_evaluate_run(rescl_device *device, const rescl_model *model,
     const size_t views = rs_views_count(model->tta), fit = batch_size / views;
     const size_t images =
         batch_size && !fit ? 1 : fit; /* of a batch: as many inputs as were asked for */
-    const rs_team_plan plan = {
-        .batch = images * views, .eval_images = set->count * views, .precision = model->precision};
+    const rs_team_plan plan = {.batch = images * views,
+                               .eval_images = set->count * views,
+                               .precision = model->precision,
+                               .check_numerics = model->check_numerics};
     rs_loader_options load = {.batch = images,
                               .height = model->image_size,
                               .width = model->image_size,

@@ -115,6 +115,14 @@ out:
     return st;
 }
 
+/* In front of an error that says what is not finite. */
+static void tell_step_of(const rescl_trainer *t, rescl_status st)
+{
+    if (st == RESCL_ERR_NUMERIC)
+        rs_error_prefix("epoch %" PRIu64 ", step %" PRIu64 "; the last good checkpoint is %s",
+                        t->progress.epoch + 1, t->progress.step + 1, t->good ? t->good : "none");
+}
+
 rescl_status rs_trainer_update(rescl_trainer *t, const rs_rates *rates)
 {
     const rescl_status st = rs_team_update(t->team, rates, t->progress.step + 1);
@@ -130,15 +138,15 @@ static rescl_status train_batch(run *r, const rs_batch *batch, double *step_loss
     rs_outputs outputs;
     rs_tally tally = {0};
 
-    RS_TRY(rs_team_gradients(t->team, batch, t->options.seed, p->step, &outputs));
+    st = rs_team_gradients(t->team, batch, t->options.seed, p->step, &outputs);
+    tell_step_of(t, st);
+    RS_TRY(st);
     t->has_gradients = true;
     if (!rs_all_finite(outputs.losses, batch->n))
         RS_TRY(report_nonfinite(t));
     set_rates(r);
     st = rs_trainer_update(t, &r->lr);
-    if (st == RESCL_ERR_NUMERIC)
-        rs_error_prefix("epoch %" PRIu64 ", step %" PRIu64 "; the last good checkpoint is %s",
-                        p->epoch + 1, p->step + 1, t->good ? t->good : "none");
+    tell_step_of(t, st);
     RS_TRY(st);
 
     const rs_samples samples = {.training = true,

@@ -17,7 +17,8 @@ rescl_status rescl_predictor_create(rescl_device *device, const rescl_model *mod
     rescl_predictor *p = NULL;
     const size_t views = rs_views_count(model->tta);
     const rs_replica_options plan = {.eval_batch = batch_size * views,
-                                     .precision = model->precision};
+                                     .precision = model->precision,
+                                     .check_numerics = model->check_numerics};
     rs_shape one;
 
     RS_FAIL_IF(batch_size == 0, RESCL_ERR_ARG, "a batch size of 0");

@@ -82,7 +82,10 @@ rescl_status rescl_trainer_backward(rescl_trainer *t, const uint8_t *images, con
     batch.pixels = t->own.pixels;
     batch.table = (const float(*)[256])t->own.table;
     batch.labels = t->own.labels;
-    RS_TRY(rs_team_gradients(t->team, &batch, t->options.seed, t->progress.step, &outputs));
+    st = rs_team_gradients(t->team, &batch, t->options.seed, t->progress.step, &outputs);
+    if (st == RESCL_ERR_NUMERIC)
+        rs_error_prefix("step %" PRIu64, t->progress.step + 1);
+    RS_TRY(st);
     if (!rs_all_finite(outputs.losses, n)) {
         RS_TRY(rs_team_find_nonfinite(t->team, &layer));
         RS_FAIL(RESCL_ERR_NUMERIC,

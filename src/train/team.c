@@ -28,6 +28,7 @@ rescl_status rs_team_create(rescl_device *const *devices, size_t count, const rs
     RS_OOM(t = calloc(1, sizeof *t));
     t->plan.hyper = plan->hyper;
     t->plan.precision = plan->precision;
+    t->plan.check_numerics = plan->check_numerics;
     if (plan->hyper && plan->precision == RESCL_PRECISION_FP16)
         t->scale.scale = RS_LOSS_SCALE_FIRST;
     const rs_split train = rs_split_batches(plan->train_images, plan->batch, plan->train_least);
@@ -237,7 +238,10 @@ rescl_status rs_team_update(rs_team *t, const rs_rates *lr, uint64_t step)
     if (t->scale.scale > 0.0)
         RS_TRY(judge_gradients(t, &good));
     if (good) {
-        RS_TRY(spoil(t, rs_store_update(t->replica->store, lr, step - t->scale.skipped)));
+        const uint64_t made = step - t->scale.skipped;
+        rs_store *store = t->replica->store;
+        RS_TRY(spoil(t, t->plan.check_numerics ? rs_store_update_checked(store, lr, made)
+                                               : rs_store_update(store, lr, made)));
         RS_TRY(spoil(t, rs_flush(t->replica->dev)));
     }
 out:

@@ -16,6 +16,7 @@ typedef struct rs_team_plan {
     size_t train_images, eval_images; /* of one pass; its last batch may be smaller. 0: no pass */
     size_t train_least;               /* images of a training batch: see rs_split_batches */
     rescl_precision precision;
+    bool check_numerics; /* see rs_net_check_numerics and rs_store_update_checked */
 } rs_team_plan;
 
 /* What the network made of the inputs of the last batch; valid until the next one. */

@@ -174,7 +174,8 @@ static rescl_status create_team(rescl_trainer *t, rescl_device *device)
                                    t->train_set ? t->train_set->count : t->options.batch_size,
                                .eval_images = t->eval_set ? t->eval_set->count : 0,
                                .train_least = t->least,
-                               .precision = t->precision};
+                               .precision = t->precision,
+                               .check_numerics = t->options.check_numerics};
 
     RS_TRY(rs_team_create(&device, 1, t->model->graph, &t->model->weights, &plan, &t->team));
     RS_TRY(compare_plans(t));

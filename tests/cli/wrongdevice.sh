@@ -14,7 +14,8 @@ export RESCL_KERNEL_DIR="$PWD/kernels"
 
 want_blame() {
     want_code 3
-    want_err "computes wrong numbers: its avgpool of layer 'avgpool' gives NaN where the host gets"
+    want_err "computes wrong numbers: its avgpool of layer 'avgpool', fwd by '"
+    want_err "of its output where the host gets"
     want_err "choose another device (--device)"
     want_no_out
 }
@@ -31,3 +32,26 @@ for mode in infer train; do
         --min-seconds 0
     want_blame
 done
+
+# One number in backward, of which the loss tells nothing: found in the step that makes it.
+sed 's/src_put_part(sum,/src_put_part(u == 1 ? sum + NAN : sum,/' "$RESCL_SOURCE_DIR/cl/avgpool.cl" \
+    >kernels/avgpool.cl
+# shellcheck disable=SC2086
+run train $tiny --name backward --check-numerics
+want_code 3
+want_err "computes wrong numbers: its avgpool of layer 'avgpool', bwd_data by '"
+want_err "gives NaN at [n 0, h 0, w 1, c 0] of the gradient of its input where the host gets"
+
+# Training that diverges is not the device's fault.
+rm kernels/avgpool.cl
+# shellcheck disable=SC2086
+run train $tiny --name diverged --opt sgd --lr 1000 --epochs 30 --check-numerics
+want_code 5
+want_err "the device is not to blame"
+
+# What is finite is as it is without.
+# shellcheck disable=SC2086
+run train $tiny --name checked --epochs 1 --quiet --check-numerics
+want_code 0
+cut -d, -f3-6 runs/resnet8-handsigns/results.csv >plain
+cut -d, -f3-6 runs/checked/results.csv | cmp -s plain - || fail "expected the same results"
