@@ -40,7 +40,7 @@ typedef struct {
     bool known; /* both are classes */
 } target_t;
 
-inline target_t target_at(const global int *labels, uint row, uint words, uint classes)
+RS_INLINE target_t target_at(const global int *labels, uint row, uint words, uint classes)
 {
     const global int *at = labels + row * words;
     target_t t = {at[0], at[0], 0.0f, true};

@@ -16,8 +16,8 @@ extern "C" {
 
 typedef enum rescl_comparison_verdict {
     RESCL_COMPARE_SAME = 0, /**< the interval lies within the margin */
-    RESCL_COMPARE_FASTER,   /**< it lies beyond the margin, below 1 */
-    RESCL_COMPARE_SLOWER,   /**< or above */
+    RESCL_COMPARE_FASTER,   /**< it takes less time by more than the margin: rescl_compare_judge */
+    RESCL_COMPARE_SLOWER,   /**< or more */
     RESCL_COMPARE_NOISY     /**< what was measured does not decide between these */
 } rescl_comparison_verdict;
 

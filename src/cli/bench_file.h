@@ -30,10 +30,9 @@ typedef struct bench_entry {
     const json_t *json;   /* the first of them */
     char *key[KEY_COUNT]; /* "" where it has none */
     double *samples;      /* ms, in the order of measuring */
-    size_t count, room;   /* 0: it was not measured; `status` and "reason" say why */
-    const char *status;
-    double others; /* the largest share of the processors' time that others took; NaN: not known */
-    size_t runs;
+    size_t count, room;   /* 0: it was not measured; `status` says why */
+    const char *status;   /* the worst of them */
+    double others; /* the largest share of the processors' time that others took; 0: not known */
 } bench_entry;
 
 typedef struct bench_file {

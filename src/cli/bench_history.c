@@ -114,6 +114,15 @@ static bool is_meant(const char *name, char *const *word, size_t words)
     return words == 0;
 }
 
+/* What else lies there is nobody's history. */
+static bool is_folder(const char *root, const char *name)
+{
+    char *path = cli_format("%s/%s", root, name);
+    const bool is = path && rs_path_is_dir(path);
+    free(path);
+    return is;
+}
+
 static bool add_device(const char *root, const char *name, cli_history_device *d)
 {
     char *folder = cli_format("%s/%s", root, name);
@@ -144,7 +153,7 @@ int cli_history_list(char *const *word, size_t words, cli_history *out)
         code = CLI_FAILURE;
     }
     for (size_t i = 0; i < names && code == CLI_OK; i++)
-        if (is_meant(name[i], word, words) &&
+        if (is_meant(name[i], word, words) && is_folder(root, name[i]) &&
             !add_device(root, name[i], &out->device[out->devices++]))
             code = CLI_FILE;
     if (code == CLI_OK && out->devices == 0) {

@@ -297,7 +297,13 @@ static int read_problems(problem_list *list, const char *path)
         cli_error("%s: %s", path, why ? why : strerror(errno));
         return CLI_FILE;
     }
-    while (code == CLI_OK && fgets(line, sizeof line, f)) {
+    for (size_t n = 1; code == CLI_OK && fgets(line, sizeof line, f); n++) {
+        if (strlen(line) + 1 == sizeof line && line[sizeof line - 2] != '\n' && !feof(f)) {
+            cli_error("%s:%zu: more than %zu bytes, expected a problem such as dense:64x512->1000",
+                      path, n, sizeof line - 2);
+            code = CLI_FILE;
+            break;
+        }
         line[strcspn(line, "#\r\n")] = '\0';
         if (line[strspn(line, " \t")] && !add_problem_text(list, line))
             code = CLI_FAILURE;

@@ -497,7 +497,7 @@ int cli_bench_rows_finish(cli_bench_rows *rows, int code, int (*table)(const cli
     if (rows->failed) {
         cli_short_of_memory();
         printed = CLI_FAILURE;
-    } else if (is_form(rows, "json")) {
+    } else if (is_form(rows, "json") && (rows->count || !code)) {
         printed = print_json(rows);
     } else if (rows->count && is_form(rows, "csv")) {
         printed = print_csv(rows);

@@ -40,7 +40,8 @@ void cli_bench_keep(const rescl_bench_row *row, void *user);
  * was noisy. Frees all. Exit code: `code`, or that of a row or of printing. */
 int cli_bench_rows_finish(cli_bench_rows *rows, int code, int (*table)(const cli_bench_rows *));
 
-/* "ok", or why there are no times: "wrong", "refused", "skipped", "failed". */
+/* "ok", or why there are no times: "wrong", "refused", "skipped", "missed",
+ * "failed". */
 const char *cli_bench_state(const rescl_bench_row *row);
 /* GFLOP/s, NaN where operations are not counted. */
 double cli_bench_gflops(const rescl_bench_row *row);

@@ -42,6 +42,7 @@ static void add_noise(cli_table *t, const rescl_bench_row *row)
 
 static void add_row(cli_table *t, const rescl_bench_row *row, const char *device)
 {
+    const bool ran = row->status == RESCL_OK;
     cli_table_add(t, "%s", row->model);
     cli_table_add(t, "%s", row->mode);
     cli_table_add(t, "%zu", row->size);
@@ -49,14 +50,14 @@ static void add_row(cli_table *t, const rescl_bench_row *row, const char *device
     cli_table_add(t, "%s", row->input);
     cli_table_add(t, "%s", row->precision);
     cli_table_add(t, "%s", device);
-    cli_table_add(t, "%.1f", row->rate);
-    cli_table_add(t, "%.3f", row->median_ms);
-    cli_table_add(t, "%.3f", row->mad_ms);
-    cli_table_add(t, "%.3f", row->min_ms);
+    cli_table_add(t, ran ? "%.1f" : cli_bench_state(row), row->rate);
+    cli_table_add(t, ran ? "%.3f" : "", row->median_ms);
+    cli_table_add(t, ran ? "%.3f" : "", row->mad_ms);
+    cli_table_add(t, ran ? "%.3f" : "", row->min_ms);
     add_noise(t, row);
-    cli_table_add(t, "%.1f", cli_bench_gflops(row));
-    cli_table_add(t, "%.1f", (double)row->peak_bytes * mib);
-    cli_table_add(t, "%.0f", row->first_ms);
+    cli_table_add(t, ran ? "%.1f" : "", cli_bench_gflops(row));
+    cli_table_add(t, ran ? "%.1f" : "", (double)row->peak_bytes * mib);
+    cli_table_add(t, ran ? "%.0f" : "", row->first_ms);
     cli_table_add(t, "%zu", row->samples);
 }
 
@@ -309,7 +310,9 @@ int cmd_bench(const cli_args *args)
         code = kind->run(args, session.device);
         cli_result_to(stdout);
     }
-    const int written = cli_outfile_close(&out, code == CLI_OK);
+    /* One row that went wrong does not cost the others. */
+    const bool any = out.path && out.f && fflush(out.f) == 0 && out.bytes > 0;
+    const int written = cli_outfile_close(&out, code == CLI_OK || any);
     cli_session_close(&session);
     return code == CLI_OK ? written : code;
 }

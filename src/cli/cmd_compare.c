@@ -19,6 +19,9 @@ int cmd_compare(const cli_args *args)
     }
     if (!cli_outfile_name(args, OPT_bench_file, &file))
         return CLI_USAGE;
+    for (size_t i = 0; !devices && !history && i < args->operands; i++)
+        if (cli_outfile_is_input(file, args->operand[i]))
+            return CLI_USAGE;
     int code = cli_outfile_open(&out, file);
     if (code == CLI_OK) {
         cli_result_to(out.f);

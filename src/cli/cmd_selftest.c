@@ -17,8 +17,8 @@ typedef struct way {
 
 typedef struct report {
     way *way;
-    size_t ways, checks, failed;
-    json_t *list; /* of checks; NULL: not asked for */
+    size_t ways, checks, failed, total; /* total: those that there are to do */
+    json_t *list;                       /* of checks; NULL: not asked for */
     bool short_of_memory;
 } report;
 
@@ -79,6 +79,7 @@ static bool on_check(const rescl_selftest_row *row, void *user)
     }
     w->checks++;
     r->checks++;
+    r->total = row->total;
     r->failed += row->status != RESCL_OK;
     if (r->list)
         add_json(r, row);
@@ -141,10 +142,17 @@ static int check_device(const cli_args *args, rescl_device *device, json_t *list
     const rescl_status st = rescl_selftest(device, &options, on_check, &r);
     if (r.short_of_memory)
         cli_short_of_memory();
-    if (r.short_of_memory || (st != RESCL_OK && r.failed == 0))
-        code = r.short_of_memory ? CLI_FAILURE : cli_fail(st, st != RESCL_ERR_ARG);
-    else if (!list && r.ways)
-        code = print_table(&r);
+    if (r.short_of_memory)
+        code = CLI_FAILURE;
+    else if (st != RESCL_OK && (r.failed == 0 || r.checks < r.total))
+        code = cli_fail(st, st != RESCL_ERR_ARG);
+    if (!list && r.ways && !r.short_of_memory) {
+        const int printed = print_table(&r);
+        code = code ? code : printed;
+    }
+    if (r.checks < r.total)
+        cli_error("%s: %zu of %s were not done", name, r.total - r.checks,
+                  cli_count(r.total, "check", checks));
     if (list)
         cli_json_append(list, device_json(device, r.list));
     if (code == CLI_OK && r.failed) {

@@ -44,9 +44,22 @@ static bool read_margin(compared_files *c)
     return parse_percent(args, fail ? OPT_fail_above : OPT_margin, &c->margin);
 }
 
+/* What was skipped, or is refused, says nothing. */
+static bool went_wrong(const bench_entry *e)
+{
+    return strcmp(e->status, "wrong") == 0 || strcmp(e->status, "failed") == 0 ||
+           strcmp(e->status, "missed") == 0;
+}
+
+static bool lacks_times(const bench_entry *b)
+{
+    return b->count == 0 || went_wrong(b);
+}
+
 const char *cli_compare_verdict(const compared_row *r)
 {
-    return r->failed ? r->b->status : rescl_comparison_verdict_name(r->c.verdict);
+    return r->failed ? (lacks_times(r->b) ? r->b : r->a)->status
+                     : rescl_comparison_verdict_name(r->c.verdict);
 }
 
 /* What others take of the processors slows everything down, not only what became slower. */
@@ -95,8 +108,9 @@ static int pair_up(const compared_files *c, compared_pair *p)
     }
     for (size_t i = 0; i < p->a->count; i++) {
         const bench_entry *a = &p->a->entry[i], *b = cli_bench_find(p->b, a);
-        if (b && a->count)
-            p->row[p->rows++] = (compared_row){.a = a, .b = b, .failed = b->count == 0};
+        if (b)
+            p->row[p->rows++] =
+                (compared_row){.a = a, .b = b, .failed = a->count == 0 || lacks_times(b)};
     }
     return judge(c, p);
 }
@@ -305,10 +319,11 @@ static bool print_table(const compared_files *f, const compared_pair *p)
 /* How many rows have each verdict, and why some have none that says more. */
 static void print_counts(const compared_files *f, const compared_pair *p)
 {
-    size_t count[RESCL_COMPARE_NOISY + 1] = {0}, failed = 0, few = 0, disturbed = 0;
+    size_t count[RESCL_COMPARE_NOISY + 1] = {0}, few = 0, disturbed = 0, none[2] = {0};
     for (size_t i = 0; i < p->rows; i++) {
         const compared_row *r = &p->row[i];
-        failed += r->failed;
+        none[0] += r->a->count == 0;
+        none[1] += lacks_times(r->b);
         few += !r->failed && !isfinite(r->c.high);
         disturbed += r->disturbed;
         if (!r->failed)
@@ -317,8 +332,9 @@ static void print_counts(const compared_files *f, const compared_pair *p)
     cli_print("%zu slower, %zu faster, %zu the same within %g %%, %zu too noisy",
               count[RESCL_COMPARE_SLOWER], count[RESCL_COMPARE_FASTER], count[RESCL_COMPARE_SAME],
               100.0 * f->margin, count[RESCL_COMPARE_NOISY]);
-    if (failed)
-        cli_print(", %zu not measured in B", failed);
+    for (int i = 0; i < 2; i++)
+        if (none[i])
+            cli_print(", %zu not measured in %c", none[i], "AB"[i]);
     cli_print("\n");
     if (few)
         cli_print("%zu of the too noisy have too few samples: measure with --repeats 7 or more\n",
@@ -448,27 +464,38 @@ static int print_json(const compared_files *f)
 
 /* ---- the whole --------------------------------------------------------------------------- */
 
-/* What was skipped, or is refused, says nothing. */
-static bool went_wrong(const bench_entry *e)
+/* Whether the row has become worse: it has no times in B, though A has some, or is slower. */
+static bool is_worse(const compared_row *r)
 {
-    return strcmp(e->status, "wrong") == 0 || strcmp(e->status, "failed") == 0;
+    if (r->failed)
+        return r->a->count && went_wrong(r->b);
+    return r->c.verdict == RESCL_COMPARE_SLOWER;
+}
+
+static size_t count_missing(const compared_pair *p)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < p->a->count; i++)
+        n += cli_bench_find(p->b, &p->a->entry[i]) == NULL;
+    return n;
 }
 
 /* CLI_SLOWER, after a message, where --fail-above was given and something is slower or fails. */
 static int judge_all(const compared_files *f)
 {
-    size_t bad = 0, noisy = 0, rows = 0;
+    size_t bad = 0, noisy = 0, rows = 0, missing = 0;
     char label[512] = "", text[512];
     double worst = 0.0;
     if (!cli_str(f->args, OPT_fail_above))
         return CLI_OK;
-    for (size_t i = 0; i < f->pairs; i++)
+    for (size_t i = 0; i < f->pairs; i++) {
+        missing += f->history ? 0 : count_missing(&f->pair[i]);
         for (size_t n = 0; n < f->pair[i].rows; n++) {
             const compared_row *r = &f->pair[i].row[n];
             const double how = r->failed ? INFINITY : r->c.ratio;
             rows++;
             noisy += !r->failed && r->c.verdict == RESCL_COMPARE_NOISY;
-            if (r->failed ? !went_wrong(r->b) : r->c.verdict != RESCL_COMPARE_SLOWER)
+            if (!is_worse(r))
                 continue;
             bad++;
             if (how > worst) {
@@ -476,6 +503,13 @@ static int judge_all(const compared_files *f)
                 snprintf(label, sizeof label, "%s", cli_bench_label(r->b, f->varies, text));
             }
         }
+    }
+    if (!rows && f->pairs) {
+        cli_error("--fail-above: no row of A is in B, expected two runs of the same measurements");
+        return CLI_FILE;
+    }
+    if (missing)
+        cli_warn("%zu rows of A are missing in B", missing);
     if (noisy)
         cli_warn("%zu of %zu rows are too noisy to tell", noisy, rows);
     if (!bad)

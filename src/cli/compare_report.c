@@ -286,7 +286,11 @@ static bool find_roofline(const compared_files *c, const bench_file *f, roofline
             continue;
         r->at[r->points] = at;
         r->speed[r->points] = cli_bench_real(e, "gflops");
-        r->label[r->points++] = strdup(cli_bench_label(e, c->varies, label));
+        r->label[r->points] = strdup(cli_bench_label(e, c->varies, label));
+        if (!r->label[r->points++]) {
+            cli_short_of_memory();
+            return false;
+        }
         least = fmin(least, at);
         most = fmax(most, at);
     }

@@ -11,8 +11,8 @@
 /* One measurement of the first file beside that of another. */
 typedef struct compared_row {
     const bench_entry *a, *b;
-    rescl_comparison c; /* of a row that only A has times of: nothing */
-    bool failed;        /* B has it without times, A with them */
+    rescl_comparison c; /* of a row that one of them has no times of: nothing */
+    bool failed;        /* A or B has it without times */
     bool disturbed;     /* others took too much of the processors' time to tell */
 } compared_row;
 
@@ -37,7 +37,7 @@ typedef struct compared_files {
 /* Shares of the processors' time that others may take while a row that is slower or faster is measured. */
 #define COMPARE_OTHERS 0.2
 
-/* "same", "faster", "slower", "too noisy", or why B has no times. */
+/* "same", "faster", "slower", "too noisy", or why B, else A, has no times. */
 const char *cli_compare_verdict(const compared_row *r);
 
 /* Writes the page into the file that is open, and closes it. Exit code. */

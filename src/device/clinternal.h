@@ -120,17 +120,39 @@ bool rs_icd_names(const char *part);
 
 /* ---- quirks.def -------------------------------------------------------------------------- */
 
+/* X(name, what `rescl devices -v` says of it):
+ *
+ *     KERNEL_GROUP     CL_KERNEL_WORK_GROUP_SIZE is too low: take the device's limit
+ *     LAST_RESORT      "auto", "cpu" and "gpu" take it only for want of another
+ *     NO_BINARIES      it does not survive a bad program binary: build from source
+ *     NO_TIMES         the times of its events are none
+ *     LAZY             it compiles a kernel again when it is first launched in some way
+ *     LOCAL_TWICE      CL_KERNEL_LOCAL_MEM_SIZE counts a kernel's arrays twice
+ *     ASSEMBLY         kernels may have the host's instructions as inline assembly
+ *     SHORT_LOOPS      a work-item's loops end after RS_SHORT_LOOPS turns in all
+ *     LOOSE_THREADS    a released queue's thread goes on by itself: queue.c waits */
+#define RS_QUIRKS(X)                                                                               \
+    X(KERNEL_GROUP, "its limit of a kernel's work-group is not believed")                          \
+    X(LAST_RESORT, "taken only for want of another")                                               \
+    X(NO_BINARIES, "programs are built from source each time")                                     \
+    X(NO_TIMES, "its events have no times")                                                        \
+    X(LAZY, "kernels are compiled again at their first launch")                                    \
+    X(LOCAL_TWICE, "it counts local arrays twice")                                                 \
+    X(ASSEMBLY, "kernels may have instructions of the host")                                       \
+    X(SHORT_LOOPS, "loops end after 65,535 turns")                                                 \
+    X(LOOSE_THREADS, "the threads of its queues are waited for")
+
+enum {
+#define RS_QUIRK_INDEX(name, text) RS_QUIRK_AT_##name,
+    RS_QUIRKS(RS_QUIRK_INDEX)
+#undef RS_QUIRK_INDEX
+};
+
 typedef enum rs_quirk_flag {
     RS_QUIRK_NONE = 0,
-    RS_QUIRK_KERNEL_GROUP = 1, /* CL_KERNEL_WORK_GROUP_SIZE is too low: take the device's limit */
-    RS_QUIRK_LAST_RESORT = 2,  /* "auto", "cpu" and "gpu" take it only for want of another */
-    RS_QUIRK_NO_BINARIES = 4,  /* it does not survive a bad program binary: build from source */
-    RS_QUIRK_NO_TIMES = 8,     /* the times of its events are none */
-    RS_QUIRK_LAZY = 16, /* it compiles a kernel again when it is first launched in some way */
-    RS_QUIRK_LOCAL_TWICE = 32,   /* CL_KERNEL_LOCAL_MEM_SIZE counts a kernel's arrays twice */
-    RS_QUIRK_ASSEMBLY = 64,      /* kernels may have the host's instructions as inline assembly */
-    RS_QUIRK_SHORT_LOOPS = 128,  /* a work-item's loops end after RS_SHORT_LOOPS turns in all */
-    RS_QUIRK_LOOSE_THREADS = 256 /* a released queue's thread goes on by itself: queue.c waits */
+#define RS_QUIRK_BIT(name, text) RS_QUIRK_##name = 1 << RS_QUIRK_AT_##name,
+    RS_QUIRKS(RS_QUIRK_BIT)
+#undef RS_QUIRK_BIT
 } rs_quirk_flag;
 
 #define RS_SHORT_LOOPS 65535

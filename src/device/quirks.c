@@ -53,10 +53,9 @@ void rs_quirks_apply(rs_hw *hw)
 void rs_quirks_tell(const rs_hw *hw, char *text, size_t bytes)
 {
     static const char *const says[] = {
-        "its limit of a kernel's work-group is not believed", "taken only for want of another",
-        "programs are built from source each time",           "its events have no times",
-        "kernels are compiled again at their first launch",   "it counts local arrays twice",
-        "kernels may have instructions of the host",          "loops end after 65,535 turns",
+#define RS_QUIRK_TEXT(name, text) text,
+        RS_QUIRKS(RS_QUIRK_TEXT)
+#undef RS_QUIRK_TEXT
     };
     size_t used = 0;
     text[0] = '\0';

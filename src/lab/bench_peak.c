@@ -116,15 +116,6 @@ out:
     return st;
 }
 
-void rs_peak_refuse(const rs_peak *p, const char *what, rescl_precision precision)
-{
-    rescl_bench_row row = rs_row_empty("peak", what);
-    row.precision = rescl_precision_name(precision);
-    row.status = rescl_last_error()->status;
-    row.reason = rescl_last_error()->message;
-    p->fn(&row, p->user);
-}
-
 rescl_status rescl_bench_peak(rescl_device *device, rescl_bench_limits *out)
 {
     rescl_status st = RESCL_OK;

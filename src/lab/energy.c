@@ -42,6 +42,7 @@ static bool take_zone(rs_energy *e, const char *path, double range, const char *
     if (!word[0] && errno == ENOENT)
         return false;
     if (!word[0]) {
+        e->zones = 0; /* a part of them is not what the device takes */
         e->text[0] = '\0';
         append(e, path);
         append(e, ": ");
@@ -75,7 +76,11 @@ static void find_packages(rs_energy *e)
         snprintf(path, sizeof path, POWERCAP "/intel-rapl:%d/max_energy_range_uj", i);
         const double range = rs_machine_number(path);
         snprintf(path, sizeof path, POWERCAP "/intel-rapl:%d/energy_uj", i);
-        any = take_zone(e, path, range, name) || any;
+        if (!take_zone(e, path, range, name))
+            continue;
+        if (!e->zones)
+            return;
+        any = true;
     }
     if (e->zones)
         append(e, " (RAPL)");

@@ -128,8 +128,8 @@ rescl_status rs_measure(rs_measurement *m, const rs_rounds *rounds, size_t conte
     rs_measured next = {0};
 
     RS_TRY(measure_once(m, rounds, contenders, &m->best));
-    while (m->max_noise > 0.0 && worst(m, &m->best) > m->max_noise &&
-           (limited ? rs_rounds_clock() < end : m->attempts < ATTEMPTS)) {
+    while (m->max_noise > 0.0 && worst(m, &m->best) > m->max_noise && m->attempts < ATTEMPTS &&
+           (!limited || rs_rounds_clock() < end)) {
         RS_TRY(measure_once(m, rounds, contenders, &next));
         if (worst(m, &next) < worst(m, &m->best)) {
             fini_measured(&m->best);

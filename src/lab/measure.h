@@ -32,7 +32,7 @@ typedef struct rs_measurement {
 } rs_measurement;
 
 /* Times as rs_rounds_time does, up to three times until no contender is noisier than m->max_noise; with a
- * deadline, for half of the time that is left until then. `m` has dev, max_noise and wants_energy: rs_measurement_of. */
+ * deadline, within half of the time that is left until then, too. `m` has dev, max_noise and wants_energy: rs_measurement_of. */
 rescl_status rs_measure(rs_measurement *m, const rs_rounds *rounds, size_t contenders) RESCL_CHECK;
 /* Around what is timed otherwise, once: `ms`, in the order of measuring, is what it took. */
 void rs_measurement_begin(rs_measurement *m);

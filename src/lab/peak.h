@@ -40,8 +40,6 @@ typedef struct rs_limit {
  * is called when all is timed and sets the error; what is above its tolerance is told as wrong. */
 rescl_status rs_peak_measure(const rs_peak *p, const rs_rounds *how, rs_limit *limits, size_t count,
                              rescl_status (*check)(void *user, rs_limit *limits)) RESCL_CHECK;
-/* Tells of a limit that has no times, for the thread's last error. */
-void rs_peak_refuse(const rs_peak *p, const char *what, rescl_precision precision);
 
 /* Doubles *loops until a run takes long enough to be timed. */
 rescl_status rs_peak_calibrate(const rs_rounds *run, int *loops) RESCL_CHECK;

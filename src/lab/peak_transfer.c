@@ -69,15 +69,14 @@ static void name_size(size_t bytes, char text[16])
 
 static rescl_status measure_size(rs_peak *p, transfer *t, size_t bytes)
 {
-    static const char *const ways[] = {"to_device:%s", "to_device:%s,pinned", "from_device:%s",
-                                       "from_device:%s,pinned"};
+    enum { WAYS = 4 }; /* each direction, and each from pinned memory */
     rescl_status st = RESCL_OK;
-    rs_limit limits[RS_COUNT(ways)] = {0};
-    char size[16], what[RS_COUNT(ways)][40];
+    rs_limit limits[WAYS] = {0};
+    char size[16], what[WAYS][40];
 
     t->bytes = bytes;
     name_size(bytes, size);
-    for (size_t i = 0; i < RS_COUNT(ways); i++) {
+    for (size_t i = 0; i < WAYS; i++) {
         snprintf(what[i], sizeof what[i], "%s:%s%s", i < 2 ? "to_device" : "from_device", size,
                  i % 2 ? ",pinned" : "");
         limits[i] = (rs_limit){.what = what[i],
@@ -86,7 +85,7 @@ static rescl_status measure_size(rs_peak *p, transfer *t, size_t bytes)
                                .unit = "GB/s",
                                .checked = "every byte"};
     }
-    RS_TRY(rs_peak_measure(p, &(rs_rounds){.run = run_transfer, .user = t}, limits, RS_COUNT(ways),
+    RS_TRY(rs_peak_measure(p, &(rs_rounds){.run = run_transfer, .user = t}, limits, WAYS,
                            check_transfer));
 out:
     return st;

@@ -19,12 +19,12 @@
 
 /* ---- in the process made for it -------------------------------------------------------------- */
 
-/* As often as a check may take goes by before its compiler is taken to hang. */
-enum { BUILDS_ALONE = 10, BUILDS_TOGETHER = 30 };
+/* As often as a check may take goes by before the compilers of all are taken to hang. */
+enum { BUILDS_TOGETHER = 30 };
 
 static void say(size_t index, const char *text)
 {
-    dprintf(STDOUT_FILENO, "%zu %s\n", index, text);
+    dprintf(STDOUT_FILENO, RS_TRUST_SAYS "%zu %s\n", index, text);
 }
 
 typedef struct proving {
@@ -61,32 +61,27 @@ out:
     return st;
 }
 
-typedef struct build_job {
-    rs_plan plan;
-} build_job;
-
-static void build(void *arg)
+static void build(void *plan)
 {
-    build_job *job = arg;
-    (void)!rs_plan_build(&job->plan); /* whoever proves it meets the failure */
+    (void)!rs_plan_build(plan); /* whoever proves it meets the failure */
 }
 
 /* Distinct programs compile side by side. */
 static rescl_status build_all(rescl_device *dev, const rs_checks *checks)
 {
     rescl_status st = RESCL_OK;
-    build_job *job = NULL;
+    rs_plan *plan = NULL;
     rs_pool *pool = NULL;
-    size_t jobs = 0;
+    size_t plans = 0;
 
-    RS_OOM(job = calloc(checks->count + 1, sizeof *job));
+    RS_OOM(plan = calloc(checks->count + 1, sizeof *plan));
     for (size_t i = 0; i < checks->count; i++)
-        jobs += rs_check_plan(&checks->list[i], dev, &job[jobs].plan) == RESCL_OK;
+        plans += rs_check_plan(&checks->list[i], dev, &plan[plans]) == RESCL_OK;
     RS_TRY(rs_pool_create(0, &pool));
-    RS_TRY(rs_pool_map(pool, build, job, jobs, sizeof *job));
+    RS_TRY(rs_pool_map(pool, build, plan, plans, sizeof *plan));
 out:
     rs_pool_destroy(pool);
-    free(job);
+    free(plan);
     return st;
 }
 
@@ -115,10 +110,11 @@ static void prove_and_say(rescl_device *dev, size_t index, const rs_check *c, un
     char result[1200];
 
     say(index, "begins");
-    (void)alarm(alone ? BUILDS_ALONE * seconds : seconds);
+    (void)alarm(alone ? RS_TRUST_BUILDS * seconds : seconds);
     rescl_status st = rs_check_plan(c, dev, &plan);
     if (st == RESCL_OK)
         st = rs_plan_build(&plan);
+    say(index, "runs");
     (void)alarm(seconds);
     if (st == RESCL_OK)
         st = prove(c, dev);
@@ -258,11 +254,9 @@ static rescl_status recall(rescl_device *dev, const rs_checks *checks, telling *
 
     for (size_t i = 0; i < checks->count; i++) {
         free(reason);
-        reason = rs_trust_recall(dev, &checks->list[i]);
-        const rs_checked known = {!reason   ? RESCL_ERR_NOT_FOUND
-                                  : *reason ? RESCL_ERR_NUMERIC
-                                            : RESCL_OK,
-                                  reason ? reason : ""};
+        rescl_status status;
+        reason = rs_trust_recall(dev, &checks->list[i], &status);
+        const rs_checked known = {status, reason ? reason : ""};
         RS_TRY(tell(&checks->list[i], &known, t));
     }
 out:

@@ -7,11 +7,16 @@ const rs_storage rs_storages[RS_STORAGES] = {
     {RS_F16, RS_F16, RS_MATH_F32}, {RS_BF16, RS_F32, RS_MATH_F32},
     {RS_F16, RS_F32, RS_MATH_F32}, {RS_F32, RS_F32, RS_MATH_TF32}};
 
+rs_math rs_math_on(const rs_caps *caps, rs_math math)
+{
+    return math == RS_MATH_TF32 && !rs_has_engine(caps, RS_ENGINE_nv_tf32) ? RS_MATH_F32 : math;
+}
+
 bool rs_storage_fits(const rs_op *op, const rs_impl *impl, const rs_case *c, const rs_storage *how,
                      const rs_caps *caps)
 {
     const unsigned bits = 1u << how->src | 1u << how->dst, f32 = 1u << RS_F32;
-    if (how->math == RS_MATH_TF32 && !rs_has_engine(caps, RS_ENGINE_nv_tf32))
+    if (rs_math_on(caps, how->math) != how->math)
         return false;
     if (how->src != RS_F32 && (c->f32_alone || (how->src != how->dst && !op->cases->mixed)))
         return false;

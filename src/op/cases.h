@@ -43,6 +43,9 @@ typedef struct rs_storage {
 #define RS_STORAGES 6
 extern const rs_storage rs_storages[RS_STORAGES];
 
+/* How products are computed on a device: in f32 where it has no engine for what was asked for. */
+rs_math rs_math_on(const rs_caps *caps, rs_math math);
+
 /* Whether one of the op's implementations, or `impl` alone if it is not NULL, stores so on a device, and the
  * case has numbers for it. */
 bool rs_storage_fits(const rs_op *op, const rs_impl *impl, const rs_case *c, const rs_storage *how,

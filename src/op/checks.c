@@ -3,6 +3,7 @@
 #include "alloc.h"
 #include "choice.h"
 #include "error.h"
+#include "log.h"
 #include "text.h"
 
 #include <stdio.h>
@@ -215,6 +216,12 @@ static rescl_status add_cases(rs_checks *all, const rs_plan *plan, const rs_plan
         same = similar;
         same.count = 1;
     }
+    if (same.count == 0) {
+        all->without++;
+        if (rs_verbose("dispatch"))
+            rs_log(RESCL_LOG_INFO, "%s %s by '%s': no case checks the kernel '%s'", way->op->name,
+                   rs_pass_name(way->pass), way->choice, k->name);
+    }
     for (size_t i = 0; i < same.count && (i == 0 || same.size[i] >= 1); i++) {
         way->number = same.number[i];
         RS_TRY(append(all, way));
@@ -231,10 +238,11 @@ rescl_status rs_checks_add(rs_checks *all, const rs_plan *plan)
 {
     rescl_status st = RESCL_OK;
     const rs_problem *p = &plan->problem;
-    rs_check way = {.op = p->op,
-                    .pass = plan->pass,
-                    .training = p->training,
-                    .how = {p->src_type[0], p->dst_type, p->math}};
+    rs_check way = {
+        .op = p->op,
+        .pass = plan->pass,
+        .training = p->training,
+        .how = {p->src_type[0], p->dst_type, rs_math_on(rs_device_caps(plan->dev), p->math)}};
 
     rs_choice_text(&plan->choice, way.choice);
     for (int i = 0; i < plan->nkernels; i++) {

@@ -32,6 +32,7 @@ typedef struct rs_checks {
     size_t count, cap;
     rs_hash *covered; /* the kernels, with their options, that the list's checks launch */
     size_t ncovered, covered_cap;
+    size_t without; /* kernels that no case launches: nothing checks them */
 } rs_checks;
 
 /* Adds what the kernels of a plan need: for each some cases for which it is compiled in the same way, so that

@@ -6,6 +6,7 @@
 #include "error.h"
 #include "log.h"
 #include "str.h"
+#include "text.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -102,7 +103,9 @@ const char *rs_trust_refuses(rescl_device *dev, const rs_problem *p, rs_pass pas
                              const rs_choice *choice)
 {
     const trust *t = rs_device_attached(dev, RS_ATTACHED_TRUST);
-    rs_check way = {.op = p->op, .pass = pass, .how = {p->src_type[0], p->dst_type, p->math}};
+    rs_check way = {.op = p->op,
+                    .pass = pass,
+                    .how = {p->src_type[0], p->dst_type, rs_math_on(rs_device_caps(dev), p->math)}};
     if (!t || t->nfaults == 0)
         return NULL;
     rs_choice_text(choice, way.choice);
@@ -141,22 +144,32 @@ out:
     return st;
 }
 
-char *rs_trust_recall(rescl_device *dev, const rs_check *c)
+/* What is wrong is kept as "status <number>: <reason>". */
+char *rs_trust_recall(rescl_device *dev, const rs_check *c, rescl_status *status)
 {
     launched l;
     char *reason = NULL;
+    int number = 0, read = 0;
     if (describe(dev, c, &l) == RESCL_OK)
         reason = rs_verdict_try_load(dev, l.file, l.files, l.what.text);
     rs_str_fini(&l.what);
+    *status = !reason ? RESCL_ERR_NOT_FOUND : *reason ? RESCL_ERR_NUMERIC : RESCL_OK;
+    if (reason && sscanf(reason, "status %d: %n", &number, &read) == 1 && read > 0) {
+        *status = (rescl_status)number;
+        memmove(reason, reason + read, strlen(reason + read) + 1);
+    }
     return reason;
 }
 
-static void remember(rescl_device *dev, const rs_check *c, const char *reason)
+static void remember(rescl_device *dev, const rs_check *c, rescl_status status, const char *reason)
 {
     launched l;
-    if (describe(dev, c, &l) == RESCL_OK)
-        rs_verdict_try_store(dev, l.file, l.files, l.what.text, reason);
-    rs_str_fini(&l.what);
+    char *text = status == RESCL_OK ? strdup("") : rs_strf("status %d: %s", (int)status, reason);
+    if (text && describe(dev, c, &l) == RESCL_OK)
+        rs_verdict_try_store(dev, l.file, l.files, l.what.text, text);
+    if (text)
+        rs_str_fini(&l.what);
+    free(text);
 }
 
 /* ---- running --------------------------------------------------------------------------------- */
@@ -191,6 +204,7 @@ typedef struct trial {
     size_t first, last;
     size_t next;     /* the first that has not ended */
     bool began;      /* it has begun, that is */
+    bool runs;       /* and is compiled */
     bool alone;      /* nothing is compiled ahead */
     rescl_status st; /* of `fn` */
 } trial;
@@ -202,16 +216,20 @@ static void conclude(trial *t, rescl_status status, const char *reason, bool las
     const rs_checked result = {status, reason};
     t->began = false;
     if (lasts)
-        remember(t->dev, c, reason);
+        remember(t->dev, c, status, reason);
     if (t->st == RESCL_OK)
         t->st = t->fn(c, &result, t->user);
 }
 
-static void take_line(const char *line, void *user)
+static void take_line(const char *text, void *user)
 {
     trial *t = user;
     size_t index = 0;
     int status = 0, read = 0;
+    const char *line = strstr(text, RS_TRUST_SAYS); /* behind what a driver may have printed */
+    if (!line)
+        return;
+    line += strlen(RS_TRUST_SAYS);
     if (sscanf(line, "%zu is %d %n", &index, &status, &read) >= 2 && read > 0 &&
         t->first + index == t->next && t->next < t->last) {
         const bool lasts =
@@ -220,6 +238,10 @@ static void take_line(const char *line, void *user)
     } else if (sscanf(line, "%zu begin%n", &index, &read) >= 1 && read > 0 &&
                t->first + index == t->next) {
         t->began = true;
+        t->runs = false;
+    } else if (sscanf(line, "%zu runs%n", &index, &read) >= 1 && read > 0 &&
+               t->first + index == t->next) {
+        t->runs = true;
     }
 }
 
@@ -236,6 +258,23 @@ out:
     return st;
 }
 
+/* Signals that code raises by what it does. Others come from outside, or for want of memory. */
+static bool is_own(int sig)
+{
+    return sig == SIGSEGV || sig == SIGBUS || sig == SIGILL || sig == SIGFPE || sig == SIGTRAP ||
+           sig == SIGSYS;
+}
+
+/* The check under way took too long. */
+static void conclude_late(trial *t)
+{
+    char reason[128];
+    const unsigned seconds = t->alone && !t->runs ? RS_TRUST_BUILDS * t->seconds : t->seconds;
+    snprintf(reason, sizeof reason, "it did not %s within %u seconds", t->runs ? "end" : "compile",
+             seconds);
+    conclude(t, RESCL_ERR_DEVICE, reason, false);
+}
+
 /* After a process ended before its time, for which `how` and `ended` are of rs_command_run. */
 static rescl_status explain_end(trial *t, rescl_status how, int ended)
 {
@@ -245,24 +284,26 @@ static rescl_status explain_end(trial *t, rescl_status how, int ended)
     char reason[128];
 
     RS_FAIL_IF(how == RESCL_ERR_MEMORY, how, "out of host memory");
-    if (how != RESCL_OK && !t->began && !t->alone) { /* it may have been a compiler */
+    RS_FAIL_IF(how == RESCL_OK, RESCL_ERR_DEVICE, "the self-test did not tell of all its checks");
+    RS_FAIL_IF(sig == SIGINT || sig == SIGTERM || sig == SIGHUP, RESCL_ERR_INTERRUPTED,
+               "the self-test was stopped by signal %d", sig);
+    if (!t->began && !t->alone) { /* it may have been a compiler */
         t->alone = true;
         goto out;
     }
-    RS_FAIL_IF(how != RESCL_OK && !t->began, RESCL_ERR_DEVICE, "%s", rescl_last_error()->message);
+    RS_FAIL_IF(!t->began, RESCL_ERR_DEVICE, "%s", rescl_last_error()->message);
+    RS_FAIL_IF(sig == SIGKILL || sig == SIGXCPU, RESCL_ERR_DEVICE,
+               "the self-test was killed, as for want of memory or time (signal %d)", sig);
     if (sig == SIGALRM) {
-        snprintf(reason, sizeof reason, "it did not end within %u seconds", t->seconds);
-        conclude(t, RESCL_ERR_DEVICE, reason, false);
-    } else if (sig == SIGINT || sig == SIGTERM || sig == SIGHUP) {
-        RS_FAIL(RESCL_ERR_INTERRUPTED, "the self-test was stopped by signal %d", sig);
-    } else if (sig == SIGKILL) {
-        RS_FAIL(RESCL_ERR_DEVICE, "the self-test was killed, as for want of memory");
-    } else {
-        snprintf(reason, sizeof reason,
-                 sig ? "it ended its process (signal %d)" : "it ended its process (status %d)",
-                 sig ? sig : ended);
-        conclude(t, RESCL_ERR_DEVICE, reason, sig != 0);
+        conclude_late(t);
+        goto out;
     }
+    if (t->next > t->first) /* one before it may have spoilt the process: once more in another */
+        goto out;
+    snprintf(reason, sizeof reason,
+             sig ? "it ended its process (signal %d)" : "it ended its process (status %d)",
+             sig ? sig : ended);
+    conclude(t, RESCL_ERR_DEVICE, reason, is_own(sig));
 out:
     return st;
 }
@@ -314,15 +355,14 @@ out:
 static rescl_status take_result(const rs_check *c, const rs_checked *result, void *user)
 {
     const bool says = result->status == RESCL_OK || result->status == RESCL_ERR_NUMERIC ||
-                      result->status == RESCL_ERR_BUILD || result->status == RESCL_ERR_DEVICE ||
-                      result->status == RESCL_ERR_UNSUPPORTED;
+                      result->status == RESCL_ERR_BUILD || result->status == RESCL_ERR_DEVICE;
     return says ? take_verdict(user, c, result->reason) : RESCL_OK;
 }
 
 /* Those of `all` of which nothing is known, into `out`. */
 static rescl_status find_unknown(rescl_device *dev, trust *t, const rs_checks *all, rs_checks *out)
 {
-    rescl_status st = RESCL_OK;
+    rescl_status st = RESCL_OK, status = RESCL_OK;
     char *reason = NULL;
 
     for (size_t i = 0; i < all->count; i++) {
@@ -330,7 +370,7 @@ static rescl_status find_unknown(rescl_device *dev, trust *t, const rs_checks *a
         if (is_right(t, c) || find_fault(t, c))
             continue;
         free(reason);
-        reason = rs_trust_recall(dev, c);
+        reason = rs_trust_recall(dev, c, &status);
         if (reason) {
             RS_TRY(take_verdict(t, c, reason));
             continue;

@@ -4,8 +4,8 @@
  * against the host's reference; what fails is taken out, so that the choice (choice.h) falls on the next. A
  * kernel may hang or end its process: the program rescl does it, in a process of its own, by the library's
  * rescl_selftest. What came of it is kept on disk, under device, driver, rescl's version, and the source and
- * options of the kernels (cldevice.h, verdicts); what may pass, such as want of memory or a time that ran out,
- * is not.
+ * options of the kernels (cldevice.h, verdicts); what may pass, such as want of memory, a time that ran out or
+ * a signal that code does not raise by what it does, is not.
  *
  * RESCL_SELFTEST=off leaves all of it out; a number is the seconds after which a check is taken to hang
  * (RS_TRUST_SECONDS unless set). */
@@ -42,16 +42,21 @@ typedef rescl_status (*rs_trust_fn)(const rs_check *c, const rs_checked *result,
 rescl_status rs_trust_run(rescl_device *dev, const rs_checks *checks, rs_trust_fn fn, void *user)
     RESCL_CHECK;
 
-/* What is known of a check without doing it: NULL, or "" if it is right, or what was wrong. On the heap. */
-char *rs_trust_recall(rescl_device *dev, const rs_check *c);
+/* What is known of a check without doing it: NULL, or "" if it is right, or what was wrong. On the heap.
+ * *status: what came of it, RESCL_ERR_NOT_FOUND where nothing is known. */
+char *rs_trust_recall(rescl_device *dev, const rs_check *c, rescl_status *status);
 
 /* ---- between the processes ------------------------------------------------------------------ */
 
 /* The variable that holds the checks of a process made for them, one a line; if the first is RS_TRUST_ALONE,
- * nothing is compiled ahead, so that who ends the process is known. It writes a line when it begins one and
- * one when that ended: "<index> begins", "<index> is <status> <reason>". */
+ * nothing is compiled ahead, so that who ends the process is known; a check may then take RS_TRUST_BUILDS
+ * times as long to compile. It writes a line when it begins one, when that is compiled and when it ended,
+ * behind RS_TRUST_SAYS, which tells them from what a driver prints: "<index> begins", "<index> runs",
+ * "<index> is <status> <reason>". */
 #define RS_TRUST_CHECKS "RESCL_SELFTEST_CHECKS"
 #define RS_TRUST_ALONE  "alone"
+#define RS_TRUST_SAYS   "rescl-selftest: "
+#define RS_TRUST_BUILDS 10
 /* What RESCL_SELFTEST says; *on is false, too, in a process made for checks. RESCL_ERR_ARG when it is neither
  * on, off nor seconds. */
 rescl_status rs_trust_read(bool *on, unsigned *seconds) RESCL_CHECK;

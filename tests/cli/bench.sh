@@ -76,12 +76,12 @@ cp -r "$RESCL_SOURCE_DIR/cl" kernels
 sed -i 's|dst_set(relu|if (to != 100) dst_set(relu|' kernels/conv2d_direct.cl
 # shellcheck disable=SC2086
 RESCL_KERNEL_DIR=kernels run bench op --model resnet8 --size 8 --batch-size 2 --no-peak --mode infer \
-    --csv $quick
+    --csv -o kept.csv $quick
 want_code 3
 want_err "direct: the result is wrong: 1 of 2048 numbers are NaN, infinite or were not written"
-grep -q ',direct,0,.*,wrong,".*the result is wrong[^"]*",,,,,,,0,' out ||
+grep -q ',direct,0,.*,wrong,".*the result is wrong[^"]*",,,,,,,0,' kept.csv ||
     fail "expected a wrong row without times"
-grep -q ',ok,,[0-9.e-]*,GFLOP/s,' out || fail "expected rows of the others"
+grep -q ',ok,,[0-9.e-]*,GFLOP/s,' kept.csv || fail "expected rows of the others"
 
 # So does a network with such a layer: it has no time.
 # shellcheck disable=SC2086
@@ -90,6 +90,12 @@ RESCL_SELFTEST=off RESCL_KERNEL_DIR=kernels RESCL_IMPL=conv2d=direct run bench m
 want_code 3
 grep -q '"status":"wrong","reason":"resnet8: .*direct: the result is wrong.*"median_ms":null' out ||
     fail "expected no time of a network that computes wrong numbers"
+# shellcheck disable=SC2086
+RESCL_SELFTEST=off RESCL_KERNEL_DIR=kernels RESCL_IMPL=conv2d=direct run bench model --model resnet8 --size 8 --batch-size 2 \
+    --mode infer $quick
+want_code 3
+grep -qE '^\| resnet8 .*\| wrong ' out || fail "expected its state"
+grep -q 'nan' out && fail "expected no nan"
 
 # Time to an accuracy; one that is missed is no number.
 # shellcheck disable=SC2086

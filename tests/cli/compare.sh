@@ -82,6 +82,31 @@ want_code 0
 run compare g.jsonl g.jsonl --json
 want_out '"a_samples": 8'
 
+# A run that went wrong is not made good by another of the same file.
+{ row one "$fast" && row one "" | sed 's/"ok"/"wrong"/'; } >g.jsonl
+run compare a.jsonl g.jsonl --fail-above 5%
+want_code 6
+want_out "| wrong"
+# A target that was missed fails, too; what A has no times of is shown, and no failure of B.
+row one "" | sed 's/"ok"/"missed"/' >m.jsonl
+run compare a.jsonl m.jsonl --fail-above 5%
+want_code 6
+want_out "| missed"
+want_err "2 rows of A are missing in B"
+run compare m.jsonl a.jsonl --fail-above 5%
+want_code 0
+want_out "| missed"
+want_out "1 not measured in A"
+# Nothing in common is no success.
+row other "$fast" >o.jsonl
+run compare a.jsonl o.jsonl --fail-above 5%
+want_code 4
+want_err "no row of A is in B"
+run compare a.jsonl b.jsonl -o b.jsonl
+want_code 2
+want_err "would be lost"
+grep -q samples_ms b.jsonl || fail "expected the input to be left alone"
+
 # What is no file of bench is an error with its place.
 run compare a.jsonl
 want_code 2
@@ -133,6 +158,7 @@ run compare --history
 want_code 4
 want_err "rescl bench ... --history"
 quick="--warmup 1 --repeats 8 --min-seconds 0 --max-noise 0"
+mkdir history && : >history/notes.txt
 for i in 1 2 3; do
     # shellcheck disable=SC2086
     run bench model --model resnet8 --size 8 --batch-size 2 --mode infer --history $quick

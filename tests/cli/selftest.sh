@@ -60,3 +60,47 @@ want_err "layer 'avgpool': avgpool fwd: nothing can serve"
 # shellcheck disable=SC2086
 RESCL_SELFTEST=off run train $tiny --epochs 1 --name unchecked
 want_code 0
+
+# What a driver prints between the lines does not spoil them.
+rm kernels/*
+break_kernel avgpool avgpool_fwd 'if (get_global_id(0) == 0) printf("a driver speaks ");'
+run selftest --op avgpool
+want_code 0
+want_err "are right"
+
+# Other ends, by a program that stands for the one beside the library: it is found beside a copy of that.
+cp "$(dirname "$RESCL")"/librescl.so* . 2>/dev/null || exit 0
+LD_LIBRARY_PATH=$dir${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+export LD_LIBRARY_PATH RESCL
+stands_for() {
+    printf '#!/bin/sh\n%s\n' "$1" >rescl
+    chmod +x rescl
+}
+rm kernels/*
+break_kernel avgpool avgpool_fwd ";"
+# The first process goes down at its second check, for which another has to prove that it is its own fault.
+stands_for '[ -e again ] && exec "$RESCL" "$@"
+: >again
+echo "rescl-selftest: 0 begins"
+echo "rescl-selftest: 0 is 0 "
+echo "rescl-selftest: 1 begins"
+kill -s SEGV $$'
+run selftest --op avgpool
+want_code 0
+want_err "are right"
+# A signal that comes from outside is not remembered, and one of its own is.
+for signal in ABRT SEGV; do
+    stands_for "echo 'rescl-selftest: 0 begins'; kill -s $signal \$\$"
+    run selftest --op avgpool
+    want_code 3
+    want_err "failed; what fails is not used"
+    run devices -v
+    want_code 0
+    if grep -qF 'avgpool fwd by' out; then remembered=SEGV; else remembered=ABRT; fi
+    [ $remembered = $signal ] || fail "expected SEGV alone to be remembered"
+done
+# One that tells nothing says nothing of the kernels.
+stands_for 'exit 0'
+run selftest --op avgpool
+[ "$code" -ne 0 ] || fail "expected a failure"
+want_err "did not tell of all its checks"

@@ -80,6 +80,15 @@ static void says_why_it_cannot_read(void **state)
     tell_package(0, "package-0\n", "");
     rs_energy_find(&e, RESCL_DEVICE_CPU);
     assert_true(e.zones == 0 && strstr(e.text, "intel-rapl:0/energy_uj: it is empty"));
+    /* One that cannot be read says so alone: the others are not all that the device takes. */
+    tell_package(0, "package-0\n", "1\n");
+    tell_package(1, "package-1\n", "");
+    tell_package(2, "package-2\n", "2\n");
+    rs_energy_find(&e, RESCL_DEVICE_CPU);
+    assert_int_equal(e.zones, 0);
+    assert_non_null(strstr(e.text, "intel-rapl:1/energy_uj: it is empty"));
+    assert_null(strstr(e.text, "package"));
+    tell_package(0, "package-0\n", "");
     snprintf(path, sizeof path, "%s/sys/class/powercap/intel-rapl:0/energy_uj", root);
     assert_int_equal(chmod(path, 0), 0);
     if (access(path, R_OK) == 0)
