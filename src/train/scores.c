@@ -64,23 +64,29 @@ void rescl_scores_clear(rescl_scores *s)
     memset(s->support, 0, s->classes * sizeof *s->support);
     memset(s->predicted, 0, s->classes * sizeof *s->predicted);
     memset(s->correct, 0, s->classes * sizeof *s->correct);
+    memset(s->area, 0, s->classes * sizeof *s->area);
 }
 
+/* Where nothing is to be kept, what was too wide before may fit: room is made anew then. */
 rescl_status rs_scores_reserve(rescl_scores *s, size_t images)
 {
     rescl_status st = RESCL_OK;
-    size_t room = s->room, bytes;
+    const size_t most = RESCL_SCORES_BYTES / sizeof *s->probs / s->classes;
+    const bool anew = s->wide && s->images == 0 && images <= most;
+    size_t room = anew ? 0 : s->room;
     float *probs;
 
-    if (images <= s->room)
+    if (images <= room)
         goto out;
+    if (anew)
+        s->room = 0;
     RS_TRY(rs_array_reserve(&s->image, &room, images, sizeof *s->image));
-    if (!rs_mul_size(images, s->classes, &bytes) || bytes > RESCL_SCORES_BYTES / sizeof *probs)
-        s->wide = true;
+    s->wide = images > most || (s->wide && !anew);
     if (s->wide) {
         free(s->probs);
         s->probs = NULL;
     } else {
+        room = room < most ? room : most;
         RS_OOM(probs = realloc(s->probs, room * s->classes * sizeof *probs));
         s->probs = probs;
     }

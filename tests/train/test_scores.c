@@ -262,12 +262,41 @@ static void does_without_probabilities(void **state)
     free(logits);
 }
 
+/* What was too wide is forgotten with the images, and so are areas. */
+static void keeps_probabilities_after_a_clear(void **state)
+{
+    (void)state;
+    enum { CLASSES = 1 << 20, FITS = 64 };
+    float *sure = calloc(CLASSES, sizeof *sure);
+    rescl_scores *s = NULL;
+    rescl_class_scores c;
+    assert_non_null(sure);
+    sure[1] = 1;
+    assert_ok(rescl_scores_create(CLASSES, &s));
+    assert_ok(rs_scores_reserve(s, FITS + 1));
+    assert_null(rs_scores_probs(s));
+    rescl_scores_clear(s);
+    assert_ok(rescl_scores_add(s, sure, &(int32_t){1}, NULL, 1));
+    assert_non_null(rs_scores_probs(s));
+    assert_ok(rescl_scores_class(s, 1, &c));
+    check_near(c.average_precision, 1, "average precision");
+    rescl_scores_clear(s);
+    assert_ok(rescl_scores_class(s, 1, &c));
+    assert_true(c.average_precision <= 0);
+    free(sure);
+    rescl_scores_destroy(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(equals_scikit_learn),      cmocka_unit_test(tells_of_images),
-        cmocka_unit_test(sorts_confused_pairs),     cmocka_unit_test(has_none_without_images),
-        cmocka_unit_test(refuses_what_is_no_class), cmocka_unit_test(does_without_probabilities),
+        cmocka_unit_test(equals_scikit_learn),
+        cmocka_unit_test(tells_of_images),
+        cmocka_unit_test(sorts_confused_pairs),
+        cmocka_unit_test(has_none_without_images),
+        cmocka_unit_test(refuses_what_is_no_class),
+        cmocka_unit_test(does_without_probabilities),
+        cmocka_unit_test(keeps_probabilities_after_a_clear),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
