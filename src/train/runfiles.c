@@ -8,6 +8,7 @@
 #include "jsonvalue.h"
 #include "log.h"
 #include "modelfile.h"
+#include "monitor.h"
 #include "path.h"
 #include "str.h"
 #include "trainer.h"
@@ -236,7 +237,7 @@ static rescl_status read_best(rescl_trainer *t)
     RS_TRY(rs_weights_create(t->model->graph, &t->best));
     RS_TRY(rs_checkpoint_read_weights(c, t->model->graph, &t->best));
 out:
-    if (st != RESCL_OK && t->options.restore_best)
+    if (st != RESCL_OK)
         rs_error_prefix("restore_best needs the best weights of the run that goes on");
     rs_checkpoint_close(c);
     free(folder);
@@ -344,19 +345,34 @@ out:
     return st;
 }
 
-/* The best so far was measured on the run's own images. */
-static void compare_eval(rescl_trainer *t, const rs_ckpt_data *was)
+/* Whether the best so far was measured on other images than those that measure in this run. */
+static bool is_measured_anew(const rescl_trainer *t, const rs_ckpt_data *was)
 {
-    if (!t->eval_set || !t->progress.has_best || !t->progress.best_by_eval ||
-        !was->eval_fingerprint ||
-        (was->eval_count == t->eval_set->count &&
-         strcmp(was->eval_fingerprint, t->eval_fingerprint) == 0))
+    if (t->progress.best_by_eval != (t->eval_set != NULL))
+        return true;
+    return t->eval_set && was->eval_fingerprint &&
+           (was->eval_count != t->eval_set->count ||
+            strcmp(was->eval_fingerprint, t->eval_fingerprint) != 0);
+}
+
+/* Numbers of other images are not comparable: neither the best, nor what early stopping and the schedule
+ * wait for. */
+static void forget_measured(rescl_trainer *t, const rs_ckpt_data *was)
+{
+    rs_ckpt_progress *p = &t->progress;
+
+    if (!p->has_best || !is_measured_anew(t, was))
         return;
-    t->progress.has_best = false;
-    rs_log(RESCL_LOG_WARN,
-           "the images that measure are not those of %s: its best epoch is not comparable, and the "
-           "best from now on is kept",
-           t->resume_path);
+    p->has_best = false;
+    if (rs_monitor_by_eval(t->options.monitor)) {
+        p->stopping = (rs_ckpt_stopping){0};
+        rs_schedule_forget(&t->schedule, p->schedule);
+    }
+    if (p->best_by_eval && t->eval_set)
+        rs_log(RESCL_LOG_WARN,
+               "the images that measure are not those of %s: its best epoch is not comparable, and "
+               "the best from now on is kept",
+               t->resume_path);
 }
 
 rescl_status rs_trainer_resume(rescl_trainer *t, rs_weights *old)
@@ -387,9 +403,7 @@ rescl_status rs_trainer_resume(rescl_trainer *t, rs_weights *old)
     for (int i = 0; i < nstates; i++)
         RS_TRY(rs_checkpoint_read_state(c, t->model->graph, rs_optim_state_name(&t->hyper, i),
                                         &t->state[i]));
-    if (t->progress.has_best && t->progress.best_by_eval != (t->eval_set != NULL))
-        t->progress.has_best = false; /* not comparable with what this run measures */
-    compare_eval(t, rs_checkpoint_data(c));
+    forget_measured(t, rs_checkpoint_data(c));
     RS_TRY(read_best(t));
     if (rs_checkpoint_plan(c))
         snprintf(t->resumed_plan, sizeof t->resumed_plan, "%s", rs_checkpoint_plan(c));

@@ -92,3 +92,9 @@ void rs_schedule_observe(const rs_schedule *s, size_t epoch, double value, doubl
     if (s->def->observe && epoch >= s->warmup_epochs)
         s->def->observe(s->number, state, value);
 }
+
+void rs_schedule_forget(const rs_schedule *s, double *state)
+{
+    if (s->def->observe)
+        state[RS_SCHEDULE_SEEN] = 0.0;
+}

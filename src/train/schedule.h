@@ -13,6 +13,7 @@
 
 #define RS_SCHEDULE_NUMBERS 5 /* options at most */
 #define RS_SCHEDULE_STATES  4
+#define RS_SCHEDULE_SEEN    0 /* of the states of a schedule that observes */
 
 /* What a schedule is asked before a step. */
 typedef struct rs_schedule_ask {
@@ -30,8 +31,9 @@ typedef struct rs_schedule_def {
     const rescl_option *options[RS_SCHEDULE_NUMBERS]; /* of its numbers, in this order; NULL ends
                                                        * them. Schedules may share an option. */
     double (*rate)(const rs_schedule_ask *ask, const double *number);
-    /* Takes note of what is monitored of an epoch, the smaller the better, in `state`, RS_SCHEDULE_STATES numbers that are 0 at first
-     * and that checkpoints keep; NULL: the rate does not depend on it. */
+    /* Takes note of what is monitored of an epoch, the smaller the better, in `state`: RS_SCHEDULE_STATES
+     * numbers that are 0 at first and that checkpoints keep. state[RS_SCHEDULE_SEEN] is 0 as long as no
+     * value is to be compared with. NULL: the rate does not depend on it. */
     void (*observe)(const double *number, double *state, double value);
 } rs_schedule_def;
 
@@ -65,5 +67,8 @@ double rs_schedule_rate(const rs_schedule *s, const rs_schedule_ask *ask);
 
 /* Tells it what is monitored of an epoch of the run that has ended. */
 void rs_schedule_observe(const rs_schedule *s, size_t epoch, double value, double *state);
+
+/* What it was told is not comparable with what comes: the next value is taken as the first. The rate stays. */
+void rs_schedule_forget(const rs_schedule *s, double *state);
 
 #endif

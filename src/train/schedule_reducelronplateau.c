@@ -7,7 +7,7 @@
 #define THRESHOLD 1e-4
 
 enum { GAMMA, PATIENCE, MIN };
-enum { SEEN, BEST, WAITED, CHANGES };
+enum { SEEN = RS_SCHEDULE_SEEN, BEST, WAITED, CHANGES };
 
 static double rate(const rs_schedule_ask *ask, const double *number)
 {

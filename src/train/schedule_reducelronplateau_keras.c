@@ -6,7 +6,7 @@
 
 enum { GAMMA, PATIENCE, MIN, MIN_DELTA, COOLDOWN };
 /* WAITED below 0: so many epochs of the cooldown are left. */
-enum { SEEN, BEST, WAITED, CHANGES };
+enum { SEEN = RS_SCHEDULE_SEEN, BEST, WAITED, CHANGES };
 
 static const rescl_option min_delta = {.name = "lr_min_delta",
                                        .type = RESCL_OPTION_REAL,
