@@ -264,6 +264,15 @@ out:
     return st;
 }
 
+rescl_status rs_file_remove(const char *path)
+{
+    rescl_status st = RESCL_OK;
+    RS_FAIL_IF(unlink(path) != 0 && errno != ENOENT, RESCL_ERR_IO, "%s: cannot remove: %s", path,
+               strerror(errno));
+out:
+    return st;
+}
+
 rescl_status rs_file_append(const char *path, const void *data, size_t bytes)
 {
     rescl_status st = RESCL_OK;

@@ -44,6 +44,9 @@ void rs_atomic_abort(rs_atomic_file *f);
 /* The three calls above for data that is in memory already. */
 rescl_status rs_file_write(const char *path, const void *data, size_t bytes) RESCL_CHECK;
 
+/* One that is not there is no error. */
+rescl_status rs_file_remove(const char *path) RESCL_CHECK;
+
 /* Waits, at most `seconds` (a holder may be stopped), until no other thread or process holds an
  * exclusive lock (flock) on the file or folder that `fd` has open. Closing it ends the lock. */
 bool rs_try_lock(int fd, double seconds);

@@ -48,7 +48,7 @@ rescl_status rs_mistakes_choose(const rescl_scores *scores, rs_mistakes *out)
     rescl_confused_pair pair[RS_PAIR_MISTAKES];
     size_t count = 0, pairs;
 
-    *out = (rs_mistakes){0};
+    *out = (rs_mistakes){.chosen = true};
     RS_OOM(wrong = calloc(rescl_scores_images(scores) + 1, sizeof *wrong));
     for (size_t i = 0; rescl_scores_image(scores, i, &image); i++)
         if (image.label != image.prediction)
@@ -177,12 +177,7 @@ static rescl_status write_image(const explained *e, size_t index)
         const rs_heatmap heat = {shape->dim[1], shape->dim[2], e->map};
         RS_TRY(rs_heatmap_overlay(&heat, &input, &whole, side, side, &overlay));
         memcpy(e->pair + e->values, overlay.pixels, e->values);
-        for (size_t i = 0; m->preprocess == RESCL_PREPROCESS_CAFFE && i < e->values; i += 3) {
-            uint8_t *blue_first = e->pair + e->values + i; /* as the inputs are */
-            const uint8_t red = blue_first[0];
-            blue_first[0] = blue_first[2];
-            blue_first[2] = red;
-        }
+        rs_image_to_network(m->preprocess, side * side, e->pair + e->values);
     }
     RS_OOM(path = rs_strf("%s/images/mistake-%zu.png", e->run->folder, index + 1));
     RS_TRY(rs_tiles_png(m, e->pair, e->map ? 2 : 1, 2, &png, &bytes, &width, &height));
@@ -248,6 +243,22 @@ out:
     return st;
 }
 
+rescl_status rs_mistakes_drop(const char *folder)
+{
+    rescl_status st = RESCL_OK;
+    char *path = NULL;
+
+    for (size_t i = 0; i < RS_WORST_MISTAKES + RS_PAIR_MISTAKES; i++) {
+        RS_OOM(path = rs_strf("%s/images/mistake-%zu.png", folder, i + 1));
+        RS_TRY(rs_file_remove(path));
+        free(path);
+        path = NULL;
+    }
+out:
+    free(path);
+    return st;
+}
+
 rescl_status rs_mistakes_write(const rs_mistakes *m, const rs_run_info *run, bool maps,
                                json_t *list, const char **layer)
 {
@@ -257,6 +268,7 @@ rescl_status rs_mistakes_write(const rs_mistakes *m, const rs_run_info *run, boo
     bool changed = false;
 
     *layer = NULL;
+    RS_TRY(rs_mistakes_drop(run->folder));
     if (m->count == 0)
         goto out;
     RS_TRY(prepare(&e, maps));

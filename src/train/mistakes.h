@@ -10,6 +10,7 @@
 #define RS_PAIR_MISTAKES  4 /* one for each of the most confused pairs that has none among them */
 
 typedef struct rs_mistakes {
+    bool chosen; /* from an evaluation, which may have no mistakes */
     size_t count;
     rescl_image_scores image[RS_WORST_MISTAKES + RS_PAIR_MISTAKES];
 } rs_mistakes;
@@ -17,8 +18,11 @@ typedef struct rs_mistakes {
 /* Those of the run's scores. */
 rescl_status rs_mistakes_choose(const rescl_scores *scores, rs_mistakes *out) RESCL_CHECK;
 
-/* Writes images/mistake-1.png and so on to the run folder: the network's input and, with `maps`, beside it
- * the Grad-CAM map for the prediction by the weights in weights/best.safetensors, unless the network's maps
+/* Removes the images of an earlier evaluation. */
+rescl_status rs_mistakes_drop(const char *folder) RESCL_CHECK;
+
+/* Writes images/mistake-1.png and so on to the run folder, in place of those that are there: the network's
+ * input and, with `maps`, beside it the Grad-CAM map for the prediction by the weights in weights/best.safetensors, unless the network's maps
  * are too small. Appends an object for each to `list`: file, path, label, prediction, probability, loss.
  * *layer is that of the maps, borrowed from the graph; NULL: there are none. The team's weights stay as
  * they are. */

@@ -27,12 +27,34 @@ static void free_predictions(predictions *p)
     free(p);
 }
 
+/* What an earlier run left in the folder: until this one has a best epoch there is nothing, and nothing of a
+ * test before it has ended. */
+static rescl_status drop_stale(const rs_run_info *run)
+{
+    rescl_status st = RESCL_OK;
+    static const char *const names[] = {"predictions-test.csv", "evaluation-test.json",
+                                        "predictions.csv", "evaluation.json"};
+    char *path = NULL;
+
+    for (size_t i = 0; i < (run->epoch == 0 ? RS_COUNT(names) : 2); i++) {
+        RS_OOM(path = rs_path_join(run->folder, names[i]));
+        RS_TRY(rs_file_remove(path));
+        free(path);
+        path = NULL;
+    }
+out:
+    free(path);
+    return st;
+}
+
 static rescl_status open_predictions(const rs_run_info *run, void **self)
 {
     rescl_status st = RESCL_OK;
     predictions *p = NULL;
     const char *of = run->train_set ? "" : "-", *split = "";
 
+    if (run->folder && run->train_set)
+        RS_TRY(drop_stale(run));
     if (!run->folder || !run->scores)
         goto out;
     if (!run->train_set)

@@ -180,9 +180,11 @@ static rescl_status write_about(const report *r, const char *status, const char 
 {
     rescl_status st = RESCL_OK;
     json_t *o = json_object(), *classes = json_array(), *layers = json_array();
+    json_t *memory = memory_json(r->run); /* may leave an errno */
     char *path = NULL, *text = NULL;
 
     RS_OOM(path = rs_path_join(r->run->folder, "report.json"));
+    RS_OOM(memory);
     errno = 0;
     RS_TRY(classes_json(r->run, classes));
     RS_TRY(layers_json(r->run->model, layers));
@@ -190,7 +192,7 @@ static rescl_status write_about(const report *r, const char *status, const char 
     set(o, "message", rs_json_text(message));
     set(o, "classes", json_incref(classes));
     set(o, "layers", json_incref(layers));
-    set(o, "memory", memory_json(r->run));
+    set(o, "memory", json_incref(memory));
     set(o, "augmentation", json_string("images/augmentation.png"));
     if (images)
         set(o, "images", json_incref(images));
@@ -203,6 +205,7 @@ out:
     json_decref(o);
     json_decref(classes);
     json_decref(layers);
+    json_decref(memory);
     free(path);
     free(text);
     return st;
@@ -217,8 +220,10 @@ static rescl_status begin(report *r)
 
     RS_OOM(images = rs_path_join(r->run->folder, "images"));
     RS_TRY(rs_mkdirs(images));
-    if (r->run->epoch == 0)
+    if (r->run->epoch == 0) {
+        RS_TRY(rs_mistakes_drop(r->run->folder));
         RS_TRY(write_sheet(r));
+    }
     RS_TRY(write_about(r, "running", "", json_object_get(r->before, "images"),
                        json_string_value(json_object_get(r->before, "layer"))));
     r->begun = true;
@@ -258,10 +263,10 @@ static rescl_status end_run(report *r, rescl_status ended, const char *message)
     RS_OOM(images);
     if (!r->begun)
         RS_TRY(begin(r));
-    if (usable && r->mistakes.count > 0 &&
+    if (usable && r->mistakes.chosen &&
         rs_mistakes_write(&r->mistakes, r->run, ended == RESCL_OK, images, &layer) != RESCL_OK)
         warn_of("the report lacks its mistakes");
-    if (json_array_size(images) == 0 && r->before && r->mistakes.count == 0) {
+    if (json_array_size(images) == 0 && r->before && !r->mistakes.chosen) {
         json_decref(images);
         images = json_incref(json_object_get(r->before, "images"));
         layer = json_string_value(json_object_get(r->before, "layer"));
