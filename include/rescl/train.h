@@ -155,6 +155,7 @@ typedef struct rescl_epoch_event {
     double seconds;      /**< since the run began, over all its resumptions */
     double loss_scale;   /**< as in rescl_step_event */
     uint64_t skipped;
+    bool partial; /**< max_steps ended it before its last batch */
 } rescl_epoch_event;
 
 /**

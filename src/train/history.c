@@ -2,6 +2,7 @@
 
 #include "error.h"
 #include "jsonload.h"
+#include "monitor.h"
 #include "path.h"
 #include "str.h"
 
@@ -170,20 +171,55 @@ void rs_history_fini(rs_history *h)
     *h = (rs_history){0};
 }
 
+/* ---- the best epoch ----------------------------------------------------------------------- */
+
+/* Whether max_steps ended the run within the epoch of a row. */
+static bool is_partial(const rs_history *h, size_t row)
+{
+    const double epoch = h->column[RS_HISTORY_EPOCH][row],
+                 most = rs_json_number(h->env, "options.max_steps"),
+                 images = rs_json_number(h->env, "data.count"),
+                 batch = rs_json_number(h->env, "options.batch_size");
+    /* A last batch of one image is no batch of its own. */
+    const double steps = floor(images / batch) + (fmod(images, batch) > 1 ? 1 : 0);
+
+    return most > (epoch - 1) * steps && most < epoch * steps;
+}
+
+static rescl_epoch_event event_of(const rs_history *h, size_t row)
+{
+    const double top1 = h->column[RS_HISTORY_EVAL_TOP1][row];
+
+    return (rescl_epoch_event){.epoch = row,
+                               .train = {.samples = 1,
+                                         .loss = h->column[RS_HISTORY_TRAIN_LOSS][row],
+                                         .top1 = h->column[RS_HISTORY_TRAIN_TOP1][row]},
+                               .eval = {.samples = (size_t)!isnan(top1),
+                                        .loss = h->column[RS_HISTORY_EVAL_LOSS][row],
+                                        .top1 = top1}};
+}
+
 size_t rs_history_best(const rs_history *h)
 {
-    const double *top1 = h->column[RS_HISTORY_EVAL_TOP1], *loss = h->column[RS_HISTORY_EVAL_LOSS],
-                 *train = h->column[RS_HISTORY_TRAIN_LOSS];
-    size_t best = SIZE_MAX, least = SIZE_MAX;
+    const double measured = rs_json_number(h->evaluation, "epoch");
+    const char *named = rs_json_string(h->env, "options.monitor");
+    const char *monitor = *named ? named : "auto"; /* older runs have none */
+    rs_ckpt_progress best = {0};
+    bool any_eval = false;
 
     for (size_t i = 0; i < h->epochs; i++) {
-        if (!isnan(top1[i]) && (best == SIZE_MAX || top1[i] > top1[best] ||
-                                (top1[i] >= top1[best] && loss[i] < loss[best])))
-            best = i;
-        if (!isnan(train[i]) && (least == SIZE_MAX || train[i] < train[least]))
-            least = i;
+        if (h->column[RS_HISTORY_EPOCH][i] == measured)
+            return i;
+        any_eval = any_eval || !isnan(h->column[RS_HISTORY_EVAL_TOP1][i]);
     }
-    return best != SIZE_MAX ? best : least;
+    for (size_t i = 0; i < h->epochs; i++) {
+        const rescl_epoch_event e = event_of(h, i);
+        if ((any_eval && e.eval.samples == 0) || (best.has_best && is_partial(h, i)) ||
+            isnan(rs_monitor_value(monitor, &e)))
+            continue;
+        rs_monitor_take_best(monitor, &e, &best);
+    }
+    return best.has_best ? (size_t)best.best_epoch : SIZE_MAX;
 }
 
 /* ---- JSON --------------------------------------------------------------------------------- */

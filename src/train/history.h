@@ -34,8 +34,8 @@ typedef struct rs_history {
 rescl_status rs_history_read(const char *folder, rs_history *out) RESCL_CHECK;
 void rs_history_fini(rs_history *h);
 
-/* The row of the best epoch: of the highest accuracy of evaluation and then the least loss, or without
- * evaluations of the least loss in training; SIZE_MAX if there is none. */
+/* The row of the epoch in best.safetensors, which is that of evaluation.json; without that file, the best
+ * by the run's monitor of those that were not cut short. SIZE_MAX if there is none. */
 size_t rs_history_best(const rs_history *h);
 
 /* "loss" of {"loss": 1}; NaN where there is no such number. A path such as "macro.f1" goes deeper. */

@@ -317,23 +317,13 @@ static rescl_status evaluate_epoch(run *r, rescl_metrics *out)
     return st;
 }
 
-/* Whether this epoch, which `m` measures, is the best so far, and remembers it. */
-static rescl_status take_best(rescl_trainer *t, const rescl_epoch_event *e, const rescl_metrics *m,
-                              bool *best)
+/* Whether this epoch is the best so far, and remembers it. */
+static rescl_status take_best(rescl_trainer *t, const rescl_epoch_event *e, bool *best)
 {
     rescl_status st = RESCL_OK;
-    rs_ckpt_progress *p = &t->progress;
 
-    *best = rs_monitor_is_best(t->options.monitor, e, p);
-    if (!*best)
-        goto out;
-    p->has_best = true;
-    p->best_by_eval = m == &e->eval;
-    p->best_epoch = p->epoch;
-    p->best_top1 = m->top1;
-    p->best_loss = m->loss;
-    p->best_value = rs_monitor_value(t->options.monitor, e);
-    if (t->options.restore_best)
+    *best = rs_monitor_take_best(t->options.monitor, e, &t->progress);
+    if (*best && t->options.restore_best)
         RS_TRY(rs_trainer_keep_best(t));
 out:
     return st;
@@ -403,13 +393,12 @@ static rescl_status finish_epoch(run *r)
     }
     if (early)
         e.best = !p->has_best; /* weights are better than none */
-    else if (e.eval.samples > 0)
-        RS_TRY(take_best(t, &e, &e.eval, &e.best));
-    else if (!t->eval_set)
-        RS_TRY(take_best(t, &e, &e.train, &e.best));
+    else if (e.eval.samples > 0 || !t->eval_set)
+        RS_TRY(take_best(t, &e, &e.best));
     e.peak_bytes = rs_team_peak_bytes(t->team);
     e.loss_scale = p->scale.scale;
     e.skipped = p->scale.skipped;
+    e.partial = p->batch < rs_loader_batches(t->train_loader);
     teach(t, &e);
     if (!early)
         next_epoch(r);

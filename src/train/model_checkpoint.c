@@ -15,7 +15,8 @@ static rescl_status open_checkpoint(const rs_run_info *run, void **self)
     return RESCL_OK;
 }
 
-/* Before the checkpoint that says that the epoch is done: who comes here again writes the same. */
+/* Before the checkpoint that says that the epoch is done: who comes here again writes the same. An epoch
+ * that max_steps cuts short has no weights yet. */
 static rescl_status save_epoch(void *self, const rescl_epoch_event *e, bool *stop)
 {
     rescl_status st = RESCL_OK;
@@ -23,7 +24,7 @@ static rescl_status save_epoch(void *self, const rescl_epoch_event *e, bool *sto
     char *path = NULL;
 
     (void)stop;
-    if ((e->epoch + 1) % run->options->save_period != 0)
+    if (e->partial || (e->epoch + 1) % run->options->save_period != 0)
         goto out;
     RS_OOM(path = rs_strf("%s/weights/epoch%zu.safetensors", run->folder, e->epoch + 1));
     RS_TRY(rescl_model_save(run->model, path));

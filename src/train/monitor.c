@@ -39,6 +39,21 @@ bool rs_monitor_is_best(const char *monitor, const rescl_epoch_event *e, const r
     return m->top1 > p->best_top1 || (m->top1 >= p->best_top1 && m->loss < p->best_loss);
 }
 
+bool rs_monitor_take_best(const char *monitor, const rescl_epoch_event *e, rs_ckpt_progress *p)
+{
+    const rescl_metrics *m = e->eval.samples > 0 ? &e->eval : &e->train;
+
+    if (!rs_monitor_is_best(monitor, e, p))
+        return false;
+    p->has_best = true;
+    p->best_by_eval = m == &e->eval;
+    p->best_epoch = e->epoch;
+    p->best_top1 = m->top1;
+    p->best_loss = m->loss;
+    p->best_value = rs_monitor_value(monitor, e);
+    return true;
+}
+
 void rs_early_stopping_observe(const rescl_train_options *o, const rescl_epoch_event *e,
                                rs_ckpt_stopping *s)
 {

@@ -20,6 +20,8 @@ double rs_monitor_value(const char *monitor, const rescl_epoch_event *e);
 
 /* Whether the run's best weights so far are those of this epoch: by "auto" the accuracy, then the loss. */
 bool rs_monitor_is_best(const char *monitor, const rescl_epoch_event *e, const rs_ckpt_progress *p);
+/* The same, and takes note of those that are. */
+bool rs_monitor_take_best(const char *monitor, const rescl_epoch_event *e, rs_ckpt_progress *p);
 
 /* Keras' EarlyStopping(monitor, min_delta, patience): takes note of an epoch that was measured. */
 void rs_early_stopping_observe(const rescl_train_options *o, const rescl_epoch_event *e,

@@ -156,7 +156,10 @@ typedef struct job {
     uint64_t stop; /* after this step; 0: never */
     rescl_trainer *trainer;
     double rates[16];
+    size_t images;                                       /* that measure; 0: TEST_EVAL_SAMPLES */
+    double (*rate)(size_t epoch, double lr, void *user); /* or NULL */
     size_t asked, steps, done;
+    rescl_train_progress ended;
     float *parameter; /* what the model ends with, of its first one */
 } job;
 
@@ -182,19 +185,27 @@ static double halve(size_t epoch, double lr, void *user)
     return epoch % 3 == 2 ? lr * 0.5 : lr;
 }
 
+/* What the first epoch has learnt is lost in those that follow. */
+static double spoil(size_t epoch, double lr, void *user)
+{
+    (void)user;
+    return epoch == 0 ? lr : 0.3;
+}
+
 static rescl_status run_job(job *j, bool by_function)
 {
     rescl_dataset *train = rs_test_hands("train", TEST_SAMPLES, 0);
-    rescl_dataset *eval = rs_test_hands("test", TEST_EVAL_SAMPLES, 0);
+    rescl_dataset *eval = rs_test_hands("test", j->images ? j->images : TEST_EVAL_SAMPLES, 0);
     rescl_model *model = rs_test_model();
     rescl_parameter_info first;
     const rescl_train_callbacks callbacks = {.struct_size = sizeof callbacks,
                                              .on_step = count_step,
                                              .on_epoch = count_epoch,
                                              .user = j,
-                                             .on_lr = by_function ? halve : NULL};
+                                             .on_lr = by_function ? halve : j->rate};
     assert_ok(rescl_trainer_create(rs_test_device(), model, train, eval, &j->options, &j->trainer));
     const rescl_status st = rescl_trainer_run(j->trainer, &callbacks);
+    rescl_trainer_get_progress(j->trainer, &j->ended);
     assert_true(rescl_model_get_parameter_info(model, 0, &first));
     j->parameter = realloc(j->parameter, first.count * sizeof *j->parameter);
     assert_non_null(j->parameter);
@@ -308,8 +319,28 @@ static void goes_on_with_more_patience(void **state)
     end_job(&j);
 }
 
-/* The first epoch is the best where nothing counts as better: the model ends with its weights, and each
- * second epoch is kept. */
+/* Other images measure from the third epoch on: it is the first that they are compared with. */
+static void goes_on_with_other_images(void **state)
+{
+    job j = job_in("images");
+    (void)state;
+    j.options.patience = 1;
+    j.options.min_delta = 100;
+    assert_ok(rescl_train_options_set(&j.options, "lr_scheduler", "reducelronplateau_keras"));
+    assert_ok(rescl_train_options_set(&j.options, "lr_patience", "2"));
+    assert_ok(rescl_train_options_set(&j.options, "lr_min_delta", "100"));
+    assert_ok(run_job(&j, false));
+    assert_int_equal(j.done, 2);
+    j.options.resume = j.options.output_dir;
+    j.images = TEST_EVAL_SAMPLES - 4;
+    assert_ok(run_job(&j, false));
+    assert_int_equal(j.done, 4);
+    assert_true(j.rates[3] >= j.rates[0]);
+    assert_true(j.ended.best_epoch >= 2);
+    end_job(&j);
+}
+
+/* The model ends with the weights of the best epoch, which is not the last, and each second epoch is kept. */
 static void ends_with_the_best_and_keeps_epochs(void **state)
 {
     job j = job_in("best");
@@ -317,8 +348,10 @@ static void ends_with_the_best_and_keeps_epochs(void **state)
     (void)state;
     j.options.restore_best = true;
     j.options.save_period = 2;
-    j.options.monitor = "accuracy";
+    j.options.monitor = "loss";
+    j.rate = spoil;
     assert_ok(run_job(&j, false));
+    assert_true(j.ended.has_best && j.ended.best_epoch + 1 < j.options.epochs);
     char *path = rs_path_join(j.options.output_dir, "weights/best.safetensors");
     rescl_parameter_info first;
     assert_ok(rescl_model_load(path, &best));
@@ -342,6 +375,22 @@ static void ends_with_the_best_and_keeps_epochs(void **state)
     end_job(&j);
 }
 
+/* Of the third epoch max_steps leaves a part. */
+static void keeps_whole_epochs_only(void **state)
+{
+    job j = job_in("whole");
+    (void)state;
+    j.options.save_period = 1;
+    j.options.max_steps = 7;
+    assert_ok(run_job(&j, false));
+    assert_int_equal(j.done, 3);
+    for (size_t e = 1; e <= 3; e++) {
+        const char *kept = rs_test_path("%s/weights/epoch%zu.safetensors", j.options.output_dir, e);
+        assert_int_equal(access(kept, F_OK) == 0, e < 3);
+    }
+    end_job(&j);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -353,7 +402,9 @@ int main(void)
         cmocka_unit_test(goes_on_on_a_plateau),
         cmocka_unit_test(goes_on_towards_an_early_end),
         cmocka_unit_test(goes_on_with_more_patience),
+        cmocka_unit_test(goes_on_with_other_images),
         cmocka_unit_test(ends_with_the_best_and_keeps_epochs),
+        cmocka_unit_test(keeps_whole_epochs_only),
     };
     return cmocka_run_group_tests(tests, open_golden, close_golden);
 }

@@ -1,6 +1,7 @@
 /* What a run leaves to be looked at, and the pages that are made of it. */
 #include "testing.h"
 
+#include "error.h"
 #include "path.h"
 #include "str.h"
 #include "train_support.h"
@@ -108,6 +109,13 @@ static void is_an_option(void **state)
                  RESCL_ERR_NOT_FOUND, "report.html");
 }
 
+/* What the first epoch has learnt is lost in those that follow. */
+static double spoil(size_t epoch, double lr, void *user)
+{
+    (void)user;
+    return epoch == 0 ? lr : 0.3;
+}
+
 /* The weights that spoke for mistakes are those of the best epoch; the trainer keeps the last. */
 static void leaves_the_weights_alone(void **state)
 {
@@ -118,10 +126,14 @@ static void leaves_the_weights_alone(void **state)
     rescl_train_options o = train_options(rs_test_dir);
     rescl_trainer *trainer = NULL;
     rescl_parameter_info info;
-    o.lr = 0.02; /* the best epoch is hardly the last */
-    o.epochs = 4;
+    const rescl_train_callbacks callbacks = {.struct_size = sizeof callbacks, .on_lr = spoil};
+    rescl_train_progress ended;
+    o.epochs = 3;
+    o.monitor = "loss";
     assert_ok(rescl_trainer_create(rs_test_device(), model, train, eval, &o, &trainer));
-    assert_ok(rescl_trainer_run(trainer, NULL));
+    assert_ok(rescl_trainer_run(trainer, &callbacks));
+    rescl_trainer_get_progress(trainer, &ended);
+    assert_true(ended.has_best && ended.best_epoch < 2);
     for (size_t i = 0; rescl_model_get_parameter_info(model, i, &info); i++) {
         float *now = calloc(info.count, sizeof *now), *then = calloc(info.count, sizeof *then);
         assert_true(now && then);
@@ -204,6 +216,76 @@ static void stays_small_and_harmless(void **state)
     free(page);
 }
 
+#define BEST_HEAD "epoch,train_loss,train_top1,eval_loss,eval_top1\n"
+
+/* The row that the head of the page calls the best. */
+static void want_best(const char *env, const char *results, const char *evaluation,
+                      const char *best)
+{
+    write_in("env.json", env);
+    write_in("results.csv", results);
+    if (evaluation)
+        write_in("evaluation.json", evaluation);
+    assert_ok(rescl_report_write(rs_test_dir, NULL));
+    char *page = read_in(rs_test_dir, "report.html", NULL);
+    want(page, best);
+    free(page);
+}
+
+static void shows_the_best_that_was_kept(void **state)
+{
+    (void)state;
+    static const char results[] = BEST_HEAD "1,2,0.1,1,0.5\n2,0.9,0.8,0.5,0.4\n3,1,0.7,2,0.6\n";
+    static const char alone[] = BEST_HEAD "1,2,0.1,,\n2,1,0.2,,\n3,0.5,0.3,,\n";
+    want_best("{}", results, NULL, "3 of 3");
+    want_best("{\"options\":{\"monitor\":\"val_loss\"}}", results, NULL, "2 of 3");
+    want_best("{\"options\":{\"monitor\":\"loss\"}}", results, NULL, "2 of 3");
+    want_best("{\"options\":{\"monitor\":\"val_accuracy\"}}", results, NULL, "3 of 3");
+    /* The third epoch has 1 of 3 steps. */
+    want_best("{\"options\":{\"max_steps\":7,\"batch_size\":16},\"data\":{\"count\":40}}", alone,
+              NULL, "2 of 3");
+    want_best("{\"options\":{\"max_steps\":9,\"batch_size\":16},\"data\":{\"count\":40}}", alone,
+              NULL, "3 of 3");
+    want_best("{\"options\":{\"monitor\":\"val_loss\"}}", results,
+              "{\"epoch\":1,\"images\":1,\"classes\":[]}", "1 of 3");
+}
+
+/* A run in the folder of an earlier one begins without its files. */
+static void drops_what_an_earlier_run_left(void **state)
+{
+    (void)state;
+    static const char *const stale[] = {"predictions.csv", "evaluation.json",
+                                        "predictions-test.csv", "evaluation-test.json",
+                                        "images/mistake-12.png"};
+    train_run r = {.options = train_options(rs_test_dir), .no_eval = true};
+    char *text;
+    size_t bytes;
+    assert_ok(rs_mkdirs(rs_test_path("%s/images", rs_test_dir)));
+    for (size_t i = 0; i < RS_COUNT(stale); i++)
+        write_in(stale[i], "{}");
+    r.options.epochs = 1;
+    train_do(&r);
+    assert_ok(r.status);
+    for (size_t i = 0; i < RS_COUNT(stale); i++)
+        assert_fails(
+            rs_file_read(rs_test_path("%s/%s", rs_test_dir, stale[i]), 1 << 20, &text, &bytes),
+            RESCL_ERR_NOT_FOUND, stale[i]);
+    /* Going on it keeps its own, and drops those of a test. */
+    for (size_t i = 0; i < RS_COUNT(stale); i++)
+        write_in(stale[i], "{}");
+    r.options.epochs = 2;
+    r.options.resume = rs_test_dir;
+    train_do(&r);
+    assert_ok(r.status);
+    for (size_t i = 0; i < RS_COUNT(stale); i++) {
+        const rescl_status st =
+            rs_file_read(rs_test_path("%s/%s", rs_test_dir, stale[i]), 1 << 20, &text, &bytes);
+        assert_int_equal(st == RESCL_OK, !strstr(stale[i], "-test"));
+        if (st == RESCL_OK)
+            free(text);
+    }
+}
+
 static void refuses_other_folders(void **state)
 {
     (void)state;
@@ -263,6 +345,8 @@ int main(void)
         TEST(is_an_option),
         TEST(leaves_the_weights_alone),
         TEST(stays_small_and_harmless),
+        TEST(shows_the_best_that_was_kept),
+        TEST(drops_what_an_earlier_run_left),
         TEST(refuses_other_folders),
         TEST(survives_odd_files),
         TEST(compares_runs),
