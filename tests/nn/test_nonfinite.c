@@ -308,6 +308,31 @@ static void checks_change_no_bit(void **state)
     rs_graph_destroy(g);
 }
 
+/* Under a loss scale they are left out, and are the device's fault only if the host gets others. */
+static void takes_overflow_of_a_scaled_loss(void **state)
+{
+    (void)state;
+    net_fixture f = {.dev = rs_test_device()};
+    rs_step step = RS_STEP(1, 1);
+    rs_weights w;
+    rs_graph *g = network();
+    kit_weights(g, 2, &w);
+    assert_ok(rs_store_create(f.dev, g, &sgd, &f.store));
+    assert_ok(rs_store_upload(f.store, &w));
+    assert_ok(rs_net_plan(f.store, g, FULL, RS_MODE_TRAIN, RESCL_PRECISION_FP16, &f.net));
+    assert_ok(rs_workspace_create(f.dev, &f.net, 1, &f.workspace));
+    rs_net_check_numerics(f.net);
+    step.scale = 0x1p60;
+    (void)net_forward_loss(&f, pixels, labels, 1);
+    assert_ok(rs_net_backward(f.net, &step, NULL));
+    step.scale = 1.0;
+    (void)net_forward_loss(&f, pixels, labels, 1);
+    assert_ok(rs_net_backward(f.net, &step, NULL));
+    net_fixture_close(&f);
+    rs_weights_fini(&w);
+    rs_graph_destroy(g);
+}
+
 static void names_what_an_update_spoils(void **state)
 {
     (void)state;
@@ -337,6 +362,7 @@ int main(void)
         cmocka_unit_test(names_the_one_number_of_a_wrong_kernel),
         cmocka_unit_test(does_not_blame_the_device_for_the_mathematics),
         cmocka_unit_test(checks_change_no_bit),
+        cmocka_unit_test(takes_overflow_of_a_scaled_loss),
         cmocka_unit_test(names_what_an_update_spoils),
     };
     return cmocka_run_group_tests(tests, make_batch, free_batch);
