@@ -4,6 +4,7 @@
 #include "chart.h"
 #include "error.h"
 #include "path.h"
+#include "text.h"
 
 #include <math.h>
 #include <rescl/report.h>
@@ -72,42 +73,71 @@ static void put_curve(rs_html *h, const runs *r, const char *title, const char *
     rs_chart_draw(h, &c);
 }
 
-/* The numbers and texts that env.json has of the options, as text. */
+static const json_t *option_of(const rs_history *run, const char *name)
+{
+    return json_object_get(json_object_get(run->env, "options"), name);
+}
+
+/* A number with all its digits: what differs is to look different. */
 static const char *option_text(const rs_history *run, const char *name, char out[32])
 {
-    const json_t *value = json_object_get(json_object_get(run->env, "options"), name);
+    const json_t *value = option_of(run, name);
 
+    if (!run->env)
+        return "unknown";
     if (json_is_string(value))
         return json_string_value(value);
     if (json_is_boolean(value))
         return json_is_true(value) ? "true" : "false";
-    return json_is_number(value) ? rs_report_number(json_number_value(value), out) : "";
+    if (!json_is_number(value))
+        return "";
+    snprintf(out, 32, "%.15g", json_number_value(value));
+    rs_point_decimals(out);
+    return out;
 }
 
+static bool are_same(const json_t *a, const json_t *b)
+{
+    if (json_is_number(a) && json_is_number(b))
+        return json_number_value(a) == json_number_value(b);
+    return a == b || json_equal(a, b);
+}
+
+/* Whether two of the runs whose options are known have another value. */
 static bool differ(const runs *r, const char *name)
 {
-    char first[32], other[32];
+    const rs_history *first = NULL;
 
-    for (size_t i = 1; i < r->count; i++)
-        if (strcmp(option_text(&r->run[0], name, first), option_text(&r->run[i], name, other)) != 0)
+    for (size_t i = 0; i < r->count; i++) {
+        if (!r->run[i].env)
+            continue;
+        if (first && !are_same(option_of(first, name), option_of(&r->run[i], name)))
+            return true;
+        first = &r->run[i];
+    }
+    return false;
+}
+
+static bool is_had_before(const runs *r, size_t index, const char *name)
+{
+    while (index-- > 0)
+        if (option_of(&r->run[index], name))
             return true;
     return false;
 }
 
-static void put_options(rs_html *h, const runs *r)
+/* The options that run `index` has first, where they differ. */
+static size_t put_differences(rs_html *h, const runs *r, size_t index)
 {
-    const char *heads[RESCL_REPORT_RUNS + 1] = {"option"}, *key;
-    json_t *options = json_object_get(r->run[0].env, "options"), *value;
+    json_t *options = json_object_get(r->run[index].env, "options"), *value;
+    const char *key;
     size_t rows = 0;
     char text[32];
 
-    for (size_t i = 0; i < r->count; i++)
-        heads[i + 1] = r->run[i].name;
-    rs_html_section(h, "What differs");
-    rs_html_table(h, "Options that are not the same in all runs", heads, r->count + 1);
     json_object_foreach(options, key, value)
     {
-        if (!differ(r, key) || strcmp(key, "output_dir") == 0 || strcmp(key, "resume") == 0)
+        if (is_had_before(r, index, key) || !differ(r, key) || strcmp(key, "output_dir") == 0 ||
+            strcmp(key, "resume") == 0)
             continue;
         rs_html_row_begin(h, key);
         for (size_t i = 0; i < r->count; i++)
@@ -115,9 +145,29 @@ static void put_options(rs_html *h, const runs *r)
         rs_html_row_end(h);
         rows++;
     }
+    return rows;
+}
+
+static void put_options(rs_html *h, const runs *r)
+{
+    const char *heads[RESCL_REPORT_RUNS + 1] = {"option"};
+    size_t rows = 0, known = 0;
+
+    rs_html_section(h, "What differs");
+    for (size_t i = 0; i < r->count; i++) {
+        heads[i + 1] = r->run[i].name;
+        known += r->run[i].env != NULL;
+        if (!r->run[i].env)
+            rs_html_p(h, "The options of %s are unknown: its folder has no env.json.",
+                      r->run[i].folder);
+    }
+    rs_html_table(h, "Options that are not the same in all runs", heads, r->count + 1);
+    for (size_t i = 0; i < r->count; i++)
+        rows += put_differences(h, r, i);
     rs_html_table_end(h);
-    if (rows == 0)
-        rs_html_p(h, "The options of training are the same.");
+    if (rows == 0 && known > 1)
+        rs_html_p(h, known == r->count ? "The options of training are the same."
+                                       : "The options of the other runs are the same.");
     rs_html_section_end(h);
 }
 

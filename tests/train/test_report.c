@@ -333,6 +333,24 @@ static void compares_runs(void **state)
     assert_null(strstr(page, "<bdi>opt</bdi>"));
     assert_fails(rescl_report_compare(folders, 1, "x"), RESCL_ERR_ARG, "1 runs", "2 to 8");
     free(page);
+    /* What differs behind the fifth digit, and what one of them alone has. */
+    write_in("env.json", "{\"options\":{\"lr\":0.1}}");
+    static const char near[] = "{\"options\":{\"lr\":0.1000001,\"mixup\":0.5}}";
+    const char *env = rs_test_path("%s/env.json", other);
+    assert_ok(rs_file_write(env, near, sizeof near - 1));
+    assert_ok(rescl_report_compare(folders, 2, rs_test_path("%s/both.html", rs_test_dir)));
+    page = read_in(rs_test_dir, "both.html", NULL);
+    want(page, "<bdi>0.1000001</bdi>");
+    want(page, "<bdi>mixup</bdi>");
+    free(page);
+    /* Without env.json nothing is said to be the same. */
+    write_results();
+    assert_ok(rs_file_remove(rs_test_path("%s/env.json", rs_test_dir)));
+    assert_ok(rescl_report_compare(folders, 2, rs_test_path("%s/both.html", rs_test_dir)));
+    page = read_in(rs_test_dir, "both.html", NULL);
+    want(page, "are unknown: its folder has no env.json");
+    assert_null(strstr(page, "are the same"));
+    free(page);
     rs_test_dir_remove(other);
 }
 
