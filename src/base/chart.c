@@ -113,6 +113,7 @@ static void add_tick(axis *a, double v)
         a->tick[a->ticks++] = v;
 }
 
+/* A range that holds too few of 1, 2 and 5 times a power of ten has even steps. */
 static void tick_log(axis *a, double most)
 {
     const double decades = a->high - a->low, by = fmax(1, ceil(decades / most));
@@ -123,6 +124,12 @@ static void tick_log(axis *a, double most)
         add_tick(a, 2 * pow(10, e));
         add_tick(a, 5 * pow(10, e));
     }
+    if (a->ticks >= 2)
+        return;
+    a->ticks = 0;
+    const double low = pow(10, a->low), high = pow(10, a->high), step = step_of(high - low, most);
+    for (double k = ceil(low / step); k * step <= high; k++)
+        add_tick(a, k * step);
 }
 
 /* Ends and ticks; `snap`: the ends lie on ticks. */

@@ -99,6 +99,19 @@ static void takes_logarithms(void **state)
     assert_int_equal(count_of("class=\"l "), 0);
 }
 
+/* Between 5 and 10 there is no 1, 2 or 5 of a power of ten. */
+static void marks_short_logarithmic_axes(void **state)
+{
+    (void)state;
+    static const double x[] = {1, 2}, y[] = {6, 9};
+    const rs_series s = {.name = "a", .x = x, .y = y, .count = 2};
+    rs_chart c = one_line(&s);
+    c.log_y = true;
+    draw(&c);
+    assert_non_null(strstr(drawn, ">7<"));
+    assert_non_null(strstr(drawn, ">8<"));
+}
+
 static void smooths_long_lines(void **state)
 {
     (void)state;
@@ -195,6 +208,7 @@ int main(void)
         cmocka_unit_test_teardown(says_what_it_shows, forget),
         cmocka_unit_test_teardown(draws_what_there_is, forget),
         cmocka_unit_test_teardown(takes_logarithms, forget),
+        cmocka_unit_test_teardown(marks_short_logarithmic_axes, forget),
         cmocka_unit_test_teardown(smooths_long_lines, forget),
         cmocka_unit_test_teardown(keeps_the_decimal_point, forget),
         cmocka_unit_test_teardown(draws_matrices, forget),
