@@ -1,5 +1,6 @@
 /* Writing JPEG through libjpeg(-turbo). Errors come by a callback that must not return: jpeg.c says how
  * that is done. */
+#include "alloc.h"
 #include "error.h"
 #include "image.h"
 
@@ -18,17 +19,44 @@ typedef struct writer {
     struct jpeg_compress_struct jpeg;
     struct jpeg_error_mgr errors;
     jmp_buf escape;
+    struct jpeg_destination_mgr to;
     const rescl_image *image;
-    unsigned char *data;
-    unsigned long bytes;
+    uint8_t *data; /* (room); jpeg_mem_dest would lose it at an error */
+    size_t bytes, room;
     char message[JMSG_LENGTH_MAX];
+    bool is_short; /* of memory, which is why it failed */
 } writer;
 
 static void on_error(j_common_ptr jpeg)
 {
     writer *w = jpeg->client_data;
+    w->is_short = jpeg->err->msg_code == JERR_OUT_OF_MEMORY;
     jpeg->err->format_message(jpeg, w->message);
     longjmp(w->escape, 1);
+}
+
+/* What is full grows. */
+static boolean grow(j_compress_ptr jpeg)
+{
+    writer *w = jpeg->client_data;
+    const size_t full = w->room;
+
+    if (!rs_array_grow(&w->data, &w->room, full + 4096, 1))
+        ERREXIT1(jpeg, JERR_OUT_OF_MEMORY, 0);
+    w->to.next_output_byte = w->data + full;
+    w->to.free_in_buffer = w->room - full;
+    return TRUE;
+}
+
+static void begin(j_compress_ptr jpeg)
+{
+    (void)grow(jpeg);
+}
+
+static void end(j_compress_ptr jpeg)
+{
+    writer *w = jpeg->client_data;
+    w->bytes = w->room - w->to.free_in_buffer;
 }
 
 static bool write_image(writer *w, int quality)
@@ -39,7 +67,9 @@ static bool write_image(writer *w, int quality)
     if (setjmp(w->escape))
         return false;
     jpeg_create_compress(&w->jpeg);
-    jpeg_mem_dest(&w->jpeg, &w->data, &w->bytes);
+    w->to = (struct jpeg_destination_mgr){
+        .init_destination = begin, .empty_output_buffer = grow, .term_destination = end};
+    w->jpeg.dest = &w->to;
     w->jpeg.image_width = (JDIMENSION)w->image->width;
     w->jpeg.image_height = (JDIMENSION)w->image->height;
     w->jpeg.input_components = 3;
@@ -60,10 +90,14 @@ rescl_status rs_jpeg_encode(const rescl_image *image, int quality, uint8_t **dat
     rescl_status st = RESCL_OK;
     writer *w = NULL;
 
+    RS_FAIL_IF(image->width == 0 || image->width > JPEG_MAX_DIMENSION || image->height == 0 ||
+                   image->height > JPEG_MAX_DIMENSION,
+               RESCL_ERR_ARG, "an image of %zux%zu: JPEG has sides of 1 to %ld", image->width,
+               image->height, (long)JPEG_MAX_DIMENSION);
     RS_OOM(w = calloc(1, sizeof *w));
     w->image = image;
-    RS_FAIL_IF(!write_image(w, quality), RESCL_ERR_MEMORY, "an image cannot be written as JPEG: %s",
-               w->message);
+    RS_FAIL_IF(!write_image(w, quality), w->is_short ? RESCL_ERR_MEMORY : RESCL_ERR_FORMAT,
+               "an image cannot be written as JPEG: %s", w->message);
     *data = w->data;
     *bytes = w->bytes;
     w->data = NULL;

@@ -1,3 +1,4 @@
+#include "image.h"
 #include "testing.h"
 
 #include <rescl/data.h>
@@ -474,6 +475,30 @@ static void is_known_by_its_content(void **state)
     rs_test_dir_remove(dir);
 }
 
+static void writes_what_can_be_read(void **state)
+{
+    (void)state;
+    enum { SIDE = 240 };
+    rescl_image noise = {SIDE, SIDE, malloc(SIDE * SIDE * 3)}, back = {0};
+    uint8_t *data = NULL;
+    size_t count = 0;
+    assert_non_null(noise.pixels);
+    for (uint32_t i = 0; i < SIDE * SIDE * 3; i++)
+        noise.pixels[i] = (uint8_t)(i * 2654435761u >> 24);
+    assert_ok(rs_jpeg_encode(&noise, 95, &data, &count));
+    assert_true(count > 2 * 4096);
+    assert_int_equal(data[count - 1], 0xd9);
+    const bytes file = {data, count};
+    assert_ok(decode(&file, &back));
+    assert_true(back.width == SIDE && back.height == SIDE);
+    free(data);
+    noise.width = 65501;
+    assert_fails(rs_jpeg_encode(&noise, 95, &data, &count), RESCL_ERR_ARG, "65501x240", "65500");
+    noise.width = SIDE;
+    rescl_image_free(&noise);
+    rescl_image_free(&back);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -489,6 +514,7 @@ int main(void)
         cmocka_unit_test(limits_scans),
         cmocka_unit_test(bears_bytes_between_markers),
         cmocka_unit_test(is_known_by_its_content),
+        cmocka_unit_test(writes_what_can_be_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
