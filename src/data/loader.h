@@ -101,13 +101,14 @@ rescl_status rs_view_init(rs_view *v, const rescl_image *image, size_t height, s
 rescl_status rs_image_to_input(const rescl_image *image, size_t height, size_t width,
                                const rescl_resize *resize, rescl_preprocess preprocess,
                                uint8_t *dst) RESCL_CHECK;
+/* The same of the part of the image that a view says. */
+rescl_status rs_view_input(const rescl_image *image, const rs_view *v, rescl_interpolation how,
+                           size_t height, size_t width, rescl_preprocess preprocess, uint8_t *dst)
+    RESCL_CHECK;
 /* The first step alone, in place, with the image's own order of channels. `stretch`: by the input's sides
  * instead of the image's proportions, all of it. */
 rescl_status rs_image_fit(rescl_image *image, size_t height, size_t width,
                           const rescl_resize *resize, bool stretch) RESCL_CHECK;
-/* All of an image at another size. `out` is filled anew, and is to be freed whatever comes. */
-rescl_status rs_image_whole(const rescl_image *image, size_t height, size_t width,
-                            rescl_interpolation how, rescl_image *out) RESCL_CHECK;
 /* Gives bytes that are RGB the network's order of channels. */
 void rs_image_to_network(rescl_preprocess preprocess, size_t pixels, uint8_t *bytes);
 /* Then the network reads table[c][v] where channel c of that is v. RESCL_ERR_ARG for a number that is

@@ -305,37 +305,33 @@ void rs_image_to_network(rescl_preprocess preprocess, size_t pixels, uint8_t *by
     }
 }
 
+rescl_status rs_view_input(const rescl_image *image, const rs_view *v, rescl_interpolation how,
+                           size_t height, size_t width, rescl_preprocess preprocess, uint8_t *dst)
+{
+    rescl_status st = RESCL_OK;
+    size_t pixels, bytes;
+    RS_FAIL_IF(height == 0 || width == 0 || !rs_mul_size(height, width, &pixels) ||
+                   !rs_mul_size(pixels, 3, &bytes),
+               RESCL_ERR_ARG, "an input of %zux%zu is not possible", height, width);
+    if (image->width == width && image->height == height && v->width == width &&
+        v->height == height)
+        memcpy(dst, image->pixels, bytes);
+    else
+        RS_TRY(resize_crop(image, v, how, height, width, dst));
+    rs_image_to_network(preprocess, pixels, dst);
+out:
+    return st;
+}
+
 rescl_status rs_image_to_input(const rescl_image *image, size_t height, size_t width,
                                const rescl_resize *resize, rescl_preprocess preprocess,
                                uint8_t *dst)
 {
     rescl_status st = RESCL_OK;
     rs_view view;
-    size_t pixels, bytes;
     RS_TRY(check_preprocess(preprocess));
-    RS_FAIL_IF(height == 0 || width == 0 || !rs_mul_size(height, width, &pixels) ||
-                   !rs_mul_size(pixels, 3, &bytes),
-               RESCL_ERR_ARG, "an input of %zux%zu is not possible", height, width);
     RS_TRY(rs_view_init(&view, image, height, width, resize));
-    if (image->width == width && image->height == height && view.width == width &&
-        view.height == height)
-        memcpy(dst, image->pixels, bytes);
-    else
-        RS_TRY(resize_crop(image, &view, resize->interpolation, height, width, dst));
-    rs_image_to_network(preprocess, pixels, dst);
-out:
-    return st;
-}
-
-rescl_status rs_image_whole(const rescl_image *image, size_t height, size_t width,
-                            rescl_interpolation how, rescl_image *out)
-{
-    rescl_status st = RESCL_OK;
-    const rs_view all = {.width = width, .height = height};
-
-    *out = (rescl_image){width, height, malloc(height * width * 3)};
-    RS_OOM(out->pixels);
-    RS_TRY(resize_crop(image, &all, how, height, width, out->pixels));
+    RS_TRY(rs_view_input(image, &view, resize->interpolation, height, width, preprocess, dst));
 out:
     return st;
 }

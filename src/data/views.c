@@ -1,6 +1,5 @@
 #include "views.h"
 
-#include "cut.h"
 #include "error.h"
 #include "flip.h"
 #include "loader.h"
@@ -20,32 +19,38 @@ size_t rs_views_count(rescl_tta tta)
     return tta == RESCL_TTA_TEN_CROP ? RS_VIEWS_MOST : tta == RESCL_TTA_FLIP ? 2 : 1;
 }
 
-/* A rectangle of an image as an input. */
-static void take(const rescl_image *image, const rs_rect *r, bool mirror,
-                 rescl_preprocess preprocess, uint8_t *dst)
+static void mirror(uint8_t *dst, const uint8_t *input, size_t height, size_t width)
 {
-    rescl_image input = {r->width, r->height, dst};
-    for (size_t y = 0; y < r->height; y++)
-        memcpy(dst + y * r->width * 3, image->pixels + ((r->top + y) * image->width + r->left) * 3,
-               r->width * 3);
-    if (mirror)
-        rs_image_mirror(&input);
-    rs_image_to_network(preprocess, r->width * r->height, dst);
+    memcpy(dst, input, height * width * 3);
+    rs_image_mirror(&(rescl_image){width, height, dst});
 }
 
-/* The centre and the corners of an image that covers the input, then those of its mirror image. */
-static void ten_crops(const rescl_image *image, const rs_view *v, size_t height, size_t width,
-                      rescl_preprocess preprocess, uint8_t *dst, size_t stride)
+/* The centre and the corners of an image that covers the input, then those of its mirror image, whose
+ * centre may be another column. Each is resized alone: all of a long image may not fit memory. */
+static rescl_status ten_crops(const rescl_image *image, const rs_view *centre, size_t height,
+                              size_t width, rescl_interpolation how, rescl_preprocess preprocess,
+                              uint8_t *dst, size_t stride)
 {
-    const size_t right = image->width - width, bottom = image->height - height;
-    for (size_t i = 0; i < 10; i++) {
-        const bool mirror = i >= 5;
-        const size_t corner = i % 5 - 1;
-        rs_rect r = {.width = width, .height = height};
-        r.left = i % 5 == 0 ? (mirror ? right - v->left : v->left) : corner % 2 ? right : 0;
-        r.top = i % 5 == 0 ? v->top : corner / 2 ? bottom : 0;
-        take(image, &r, mirror, preprocess, dst + i * stride);
+    rescl_status st = RESCL_OK;
+    const size_t right = centre->width - width, bottom = centre->height - height;
+    rs_view v = *centre;
+
+    for (size_t i = 0; i < 5; i++) {
+        if (i > 0) {
+            v.left = (i - 1) % 2 ? right : 0;
+            v.top = (i - 1) / 2 ? bottom : 0;
+        }
+        RS_TRY(rs_view_input(image, &v, how, height, width, preprocess, dst + i * stride));
+        mirror(dst + (i + 5) * stride, dst + i * stride, height, width);
     }
+    if (right - centre->left == centre->left)
+        goto out;
+    v = *centre;
+    v.left = right - centre->left;
+    RS_TRY(rs_view_input(image, &v, how, height, width, preprocess, dst + 5 * stride));
+    rs_image_mirror(&(rescl_image){width, height, dst + 5 * stride});
+out:
+    return st;
 }
 
 rescl_status rs_views_make(const rescl_image *image, rescl_tta tta, size_t height, size_t width,
@@ -54,21 +59,17 @@ rescl_status rs_views_make(const rescl_image *image, rescl_tta tta, size_t heigh
 {
     rescl_status st = RESCL_OK;
     const rescl_resize all = {resize->resize_size, resize->interpolation, false};
-    rescl_image resized = {0};
     rs_view view;
 
-    if (tta != RESCL_TTA_TEN_CROP) {
-        RS_TRY(rs_image_to_input(image, height, width, resize, preprocess, dst));
-        if (tta == RESCL_TTA_FLIP) {
-            memcpy(dst + stride, dst, height * width * 3);
-            rs_image_mirror(&(rescl_image){width, height, dst + stride});
-        }
+    if (tta == RESCL_TTA_TEN_CROP) {
+        RS_TRY(rs_view_init(&view, image, height, width, &all));
+        RS_TRY(
+            ten_crops(image, &view, height, width, resize->interpolation, preprocess, dst, stride));
         goto out;
     }
-    RS_TRY(rs_view_init(&view, image, height, width, &all));
-    RS_TRY(rs_image_whole(image, view.height, view.width, resize->interpolation, &resized));
-    ten_crops(&resized, &view, height, width, preprocess, dst, stride);
+    RS_TRY(rs_image_to_input(image, height, width, resize, preprocess, dst));
+    if (tta == RESCL_TTA_FLIP)
+        mirror(dst + stride, dst, height, width);
 out:
-    rescl_image_free(&resized);
     return st;
 }

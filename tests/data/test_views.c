@@ -71,11 +71,32 @@ static void flips_what_is_seen(void **state)
     rescl_image_free(&image);
 }
 
+/* All of this image at the size of its input would be 34 GB. */
+static void crops_long_images(void **state)
+{
+    enum { LONG = 65500, LARGE = 416 };
+    rescl_image image = {LONG, 1, malloc(LONG * 3)};
+    const size_t stride = LARGE * LARGE * 3;
+    uint8_t *inputs = malloc(RS_VIEWS_MOST * stride);
+    (void)state;
+    assert_true(image.pixels && inputs);
+    memset(image.pixels, 10, LONG * 3);
+    memset(image.pixels + (LONG - 1) * 3, 200, 3);
+    assert_ok(rs_views_make(&image, RESCL_TTA_TEN_CROP, LARGE, LARGE, &(rescl_resize){0},
+                            RESCL_PREPROCESS_UNIT, inputs, stride));
+    assert_int_equal(inputs[0], 10);
+    assert_int_equal(inputs[stride * 3 - 1], 200);
+    assert_int_equal(inputs[stride * 7], 200); /* the mirror image of that */
+    free(inputs);
+    rescl_image_free(&image);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(crops_are_torchvisions),
         cmocka_unit_test(flips_what_is_seen),
+        cmocka_unit_test(crops_long_images),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
