@@ -16,12 +16,13 @@ rescl_status rescl_predictor_create(rescl_device *device, const rescl_model *mod
     rescl_status st = RESCL_OK;
     rescl_predictor *p = NULL;
     const size_t views = rs_views_count(model->tta);
-    const rs_replica_options plan = {.eval_batch = batch_size * views,
-                                     .precision = model->precision,
-                                     .check_numerics = model->check_numerics};
+    rs_replica_options plan = {.precision = model->precision,
+                               .check_numerics = model->check_numerics};
     rs_shape one;
 
     RS_FAIL_IF(batch_size == 0, RESCL_ERR_ARG, "a batch size of 0");
+    RS_FAIL_IF(!rs_mul_size(batch_size, views, &plan.eval_batch), RESCL_ERR_ARG,
+               "a batch size of %zu with %zu views of each image is too large", batch_size, views);
     RS_TRY(rs_model_need_weights(model));
     RS_OOM(p = calloc(1, sizeof *p));
     p->model = model;
@@ -30,8 +31,8 @@ rescl_status rescl_predictor_create(rescl_device *device, const rescl_model *mod
     p->views = views;
     one = model->graph->value[model->graph->input].shape;
     p->values = rs_shape_count(&one);
-    RS_OOM(p->pixels = rs_aligned_calloc(batch_size * views, p->values));
-    RS_OOM(p->labels = rs_aligned_calloc(batch_size * views, sizeof *p->labels));
+    RS_OOM(p->pixels = rs_aligned_calloc(plan.eval_batch, p->values));
+    RS_OOM(p->labels = rs_aligned_calloc(plan.eval_batch, sizeof *p->labels));
     RS_OOM(p->scratch = calloc(model->classes, sizeof *p->scratch));
     RS_TRY(rs_replica_create(device, model->graph, &model->weights, &plan, &p->replica));
     *out = p, p = NULL;
