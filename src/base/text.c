@@ -268,6 +268,15 @@ bool rs_is_utf8(const char *text)
     return true;
 }
 
+void rs_make_utf8(char *text)
+{
+    if (rs_is_utf8(text))
+        return;
+    for (char *c = text; *c; c++)
+        if ((unsigned char)*c >= 0x80)
+            *c = '?';
+}
+
 /* A byte that is no UTF-8 counts where terminals of 8 bits would obey it. */
 static bool is_control(unsigned char first, long code)
 {

@@ -54,6 +54,8 @@ const char *rs_wide_encoding(const char *text, size_t bytes);
 
 /* Whether `text` is UTF-8, which JSON has to be. */
 bool rs_is_utf8(const char *text);
+/* Makes it so: of text that is not, the bytes that are not ASCII become '?'. */
+void rs_make_utf8(char *text);
 /* Whether `text` holds a control character of ASCII or Unicode. */
 bool rs_has_control(const char *text);
 /* Writes `text` so that a terminal shows it and obeys nothing in it: control characters become \n,

@@ -9,18 +9,16 @@
 
 json_t *rs_json_text(const char *text)
 {
-    json_t *out;
+    json_t *out = NULL;
     char *copy;
 
     if (!text)
         return json_null();
-    if (rs_is_utf8(text))
-        return json_string(text);
     copy = strdup(text);
-    for (char *c = copy; c && *c; c++)
-        if ((unsigned char)*c >= 0x80)
-            *c = '?';
-    out = copy ? json_string(copy) : NULL;
+    if (copy) {
+        rs_make_utf8(copy);
+        out = json_string(copy);
+    }
     free(copy);
     return out;
 }

@@ -7,6 +7,7 @@
 #include "netmodel.h"
 #include "scoring.h"
 #include "str.h"
+#include "text.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -133,12 +134,11 @@ static void count_values(const float *x, size_t count, histogram *out)
     h->least = (double)least;
     h->most = (double)most;
     h->bins = most > least ? BINS : 1;
-    const double width = (h->most - h->least) / (double)h->bins;
-    const float scale = most > least ? (float)(1 / width) : 0;
+    const double width = (h->most - h->least) / (double)h->bins, scale = width > 0 ? 1 / width : 0;
     size_t in_bin[BINS] = {0};
     for (size_t i = 0; i < count; i++) {
-        const size_t b = (size_t)((x[i] - least) * scale);
-        in_bin[b < h->bins ? b : h->bins - 1]++;
+        const double at = ((double)x[i] - h->least) * scale;
+        in_bin[(size_t)fmin(at, (double)(h->bins - 1))]++;
     }
     for (size_t b = 0; b < h->bins; b++) {
         out->limit[b] = b + 1 < h->bins ? h->least + (double)(b + 1) * width : h->most;
@@ -239,6 +239,7 @@ static rescl_status write_curves(const tensorboard *t, int64_t step)
     RS_OOM(of = calloc(count, sizeof *of));
     for (size_t i = 0; i < count; i++) {
         RS_OOM(of[i].tag = rs_strf("pr_curve/%s", t->run->model->class_name[i]));
+        rs_make_utf8(of[i].tag);
         count_curve(s, i, of[i].value);
     }
     RS_TRY(rs_events_append(t->path, step, now(), put_curves, &(curves){of, count}));
