@@ -113,7 +113,8 @@ out:
     return st;
 }
 
-/* An image as it was read becomes an input, or several that lie `stride` bytes apart: changed as it is, fitted, and changed as it is then. */
+/* An image as it was read becomes an input, or several that lie `stride` bytes apart: changed as it is,
+ * fitted, and changed as it is then. */
 static rescl_status make_input(const rs_loader *l, rescl_image *image, size_t index,
                                uint8_t *pixels, size_t stride)
 {

@@ -22,8 +22,8 @@ rescl_status rs_mistakes_choose(const rescl_scores *scores, rs_mistakes *out) RE
 rescl_status rs_mistakes_drop(const char *folder) RESCL_CHECK;
 
 /* Writes images/mistake-1.png and so on to the run folder, in place of those that are there: the network's
- * input and, with `maps`, beside it the Grad-CAM map for the prediction by the weights in weights/best.safetensors, unless the network's maps
- * are too small. Appends an object for each to `list`: file, path, label, prediction, probability, loss.
+ * input and, with `maps`, beside it the Grad-CAM map for the prediction by the weights in
+ * weights/best.safetensors, unless the network's maps are too small. Appends an object for each to `list`: file, path, label, prediction, probability, loss.
  * *layer is that of the maps, borrowed from the graph; NULL: there are none. The team's weights stay as
  * they are. */
 rescl_status rs_mistakes_write(const rs_mistakes *m, const rs_run_info *run, bool maps,
