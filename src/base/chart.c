@@ -6,17 +6,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* In units of the viewBox. The text of html.c's style is at most 21 high there, and so about 12 wide, of
- * which labels of 6 characters have room left of the plot and between two of its ticks. */
+/* In units of the viewBox. The text of html.c's style is at most 21 high there, and so about 13 wide, of
+ * which labels of 7 characters have room left of the plot and between two of its ticks. */
 enum {
     WIDTH = 640,
     HEIGHT = 340,
-    LEFT = 84,
+    LEFT = 104,
     RIGHT = 600,
     TOP = 36,
     BOTTOM = 276,
     BESIDE = 8, /* between an axis and its labels */
-    LETTER = 12,
+    LETTER = 13,
     LINE = 24
 };
 
@@ -49,7 +49,7 @@ static void put_point(FILE *f, char before, double x, double y)
     put_number(f, y);
 }
 
-/* "0.25", "12k", "1.5e-5": at most 6 characters of what ticks are at. */
+/* "0.25", "12k", "0.00105": at most 7 characters of what ticks are at. */
 static void tick_text(double x, char out[32])
 {
     static const struct {
@@ -592,11 +592,11 @@ void rs_chart_matrix(rs_html *h, const rs_matrix *m)
         fputs("z\"/>\n", h->f);
     }
     fputs("</svg>\n", h->f);
-    rs_html_p(h, "Rows: %s. Columns: %s. The darker, the larger the share of its row.%s",
-              m->row_name, m->column_name,
-              m->count > g.count
-                  ? " Neighbouring classes are summed: they are too many to be drawn."
-                  : "");
+    rs_html_p(
+        h, "Rows: %s. Columns: %s. The stronger the colour, the larger the share of its row.%s",
+        m->row_name, m->column_name,
+        m->count > g.count ? " Neighbouring classes are summed: they are too many to be drawn."
+                           : "");
     if (m->count <= MOST_COLUMNS)
         put_matrix_table(h, m);
     fputs("</figure>\n", h->f);

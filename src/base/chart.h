@@ -35,7 +35,7 @@ typedef struct rs_chart {
 #define RS_CHART_SMOOTH 60
 void rs_chart_draw(rs_html *h, const rs_chart *c);
 
-/* A matrix, as of confusion: value(row, column), at least 0, darker where it is larger in its row. */
+/* A matrix, as of confusion: value(row, column), at least 0, of a stronger colour where it is larger in its row. */
 typedef struct rs_matrix {
     const char *title, *about, *row_name, *column_name;
     const double *value;     /* (count, count), rows from the top */

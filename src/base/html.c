@@ -133,7 +133,7 @@ static const char style[] =
     "td.bar{min-width:5rem;width:35%;vertical-align:middle}td.bar "
     "svg{display:block;width:100%;height:1rem}\n"
     "figure{margin:1rem 0}figcaption{font-weight:600;margin-bottom:.25rem}\n"
-    "svg.chart{display:block;width:100%;max-width:45rem;height:auto}\n"
+    "svg.chart{display:block;width:100%;max-width:45rem;height:auto;overflow:visible}\n"
     "svg text{fill:var(--fg);font-size:13px}svg .dim{fill:var(--dim)}\n"
     "svg .grid{stroke:var(--line);stroke-width:1;fill:none}svg .axis{stroke:var(--dim);fill:none}\n"
     "svg .l{fill:none;stroke-width:2;stroke-linejoin:round}"

@@ -125,9 +125,9 @@ static int add_to_sheet(job *j, const rescl_prediction *p, const char *overlay)
     char text[512] = "";
     size_t used = 0;
     for (size_t i = 0; i < j->topk && i < SHOWN && used < sizeof text; i++)
-        used += (size_t)snprintf(text + used, sizeof text - used, "%s%.120s: %.1f %%",
-                                 i ? ", " : "", rescl_model_class_name(j->model, j->top[i]),
-                                 100 * (double)p->probs[j->top[i]]);
+        used += (size_t)snprintf(text + used, sizeof text - used, "%s%.1f %% %.120s", i ? ", " : "",
+                                 100 * (double)p->probs[j->top[i]],
+                                 rescl_model_class_name(j->model, j->top[i]));
     return cli_sheet_add(&j->sheet, p->index, (double)p->probs[j->top[0]], text, overlay);
 }
 

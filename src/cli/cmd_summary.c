@@ -89,7 +89,7 @@ static void print_memory(const memory *m)
 {
     char all[32], parameters[32], gradients[32], optimiser[32], activations[32];
     const rescl_memory *t = &m->training, *i = &m->inference;
-    printf("Memory of %s at batch %zu in %s\n", m->device, m->batch, m->precision);
+    cli_print("Memory of %s at batch %zu in %s\n", m->device, m->batch, m->precision);
     printf("  a training step: %s (parameters %s, gradients %s, %s %s, activations %s)\n",
            cli_bytes(all_of(t), all), cli_bytes(t->parameters, parameters),
            cli_bytes(t->gradients, gradients), m->opt, cli_bytes(t->optimiser, optimiser),
@@ -156,7 +156,7 @@ static void print_keras(const rescl_model *model, const rescl_model_info *info, 
             from = strlen(l.inputs[k]) + 10 > from ? strlen(l.inputs[k]) + 10 : from;
     }
     size_t width = name + SHAPE + PARAMS + MACS + from + 8;
-    printf("Model: \"%s\"\n", info->name);
+    cli_print("Model: \"%s\"\n", info->name);
     rule('_', width);
     printf(" %-*s  %-*s%-*s%-*s %s\n", (int)name, "Layer (type)", SHAPE, "Output Shape", PARAMS,
            "Param #", MACS, "MACs", "Connected to");

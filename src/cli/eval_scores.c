@@ -12,9 +12,11 @@
 #include <unistd.h>
 
 enum {
-    LISTED = 40, /* classes, of which all are printed */
-    WORST = 20,  /* those that are printed of more */
-    PAIRS = 5    /* that are confused most often */
+    LISTED = 40,     /* classes, of which all are printed */
+    WORST = 20,      /* those that are printed of more */
+    PAIRS = 5,       /* that are confused most often */
+    PAGE_PAIRS = 50, /* of them in a page */
+    NAME_CHARS = 40  /* of a class in the table */
 };
 
 typedef struct row {
@@ -63,6 +65,22 @@ static row *take_rows(rescl_scores *scores, bool all, size_t *count)
     return rows;
 }
 
+/* A name of at most NAME_CHARS characters, the last of which are dots where there are more. */
+static void add_name(cli_table *t, const char *name)
+{
+    size_t chars = 0, bytes = 0, cut = 0;
+    for (; name[bytes]; bytes++) {
+        const bool begins = (name[bytes] & 0xc0) != 0x80;
+        if (begins && chars == NAME_CHARS - 3)
+            cut = bytes;
+        chars += begins;
+    }
+    if (chars <= NAME_CHARS)
+        cli_table_add(t, "%s", name);
+    else
+        cli_table_add(t, "%.*s...", (int)cut, name);
+}
+
 static void add_average(cli_table *t, const char *name, const rescl_average_scores *a,
                         size_t images)
 {
@@ -107,7 +125,7 @@ int cli_scores_print(rescl_scores *scores, const rescl_model *model, FILE *f)
     for (size_t i = 0; i < sizeof heads / sizeof *heads; i++)
         cli_table_add(&t, "%s", heads[i]);
     for (size_t i = 0; i < shown; i++) {
-        cli_table_add(&t, "%s", rescl_model_class_name(model, rows[i].index));
+        add_name(&t, rescl_model_class_name(model, rows[i].index));
         cli_table_add(&t, "%.4f", rows[i].s.precision);
         cli_table_add(&t, "%.4f", rows[i].s.recall);
         cli_table_add(&t, "%.4f", rows[i].s.f1);
@@ -232,10 +250,34 @@ static void write_csv(const uint64_t *counts, const char *const *name, size_t cl
     }
 }
 
+/* The largest cells off the diagonal, which is what a screen reader gets of a matrix that is too large for
+ * a table. */
+static void put_pairs(rs_html *h, const rescl_scores *scores, const char *const *name)
+{
+    static const char *const heads[] = {"class", "taken for", "images"};
+    rescl_confused_pair pairs[PAGE_PAIRS];
+    size_t count = 0;
+    if (rescl_scores_confused(scores, PAGE_PAIRS, pairs, &count) != RESCL_OK) {
+        h->failed = true;
+        return;
+    }
+    if (count == 0)
+        return;
+    rs_html_table(h, "The most confused pairs of classes", heads, sizeof heads / sizeof *heads);
+    for (size_t i = 0; i < count; i++) {
+        rs_html_row_begin(h, name[pairs[i].label]);
+        rs_html_cell(h, "%s", name[pairs[i].prediction]);
+        rs_html_cell(h, "%zu", pairs[i].images);
+        rs_html_row_end(h);
+    }
+    rs_html_table_end(h);
+}
+
 /* False if memory was short. */
-static bool write_html(const uint64_t *counts, const char *const *name, size_t classes,
+static bool write_html(const rescl_scores *scores, const uint64_t *counts, const char *const *name,
                        const char *model, FILE *f)
 {
+    const size_t classes = rescl_scores_classes(scores);
     rs_html h = {.f = f};
     double *value = calloc(classes * classes, sizeof *value);
     if (!value)
@@ -254,10 +296,11 @@ static bool write_html(const uint64_t *counts, const char *const *name, size_t c
     rs_html_begin(&h, "Confusion matrix");
     rs_html_section(&h, model);
     rs_chart_matrix(&h, &m);
+    put_pairs(&h, scores, name);
     rs_html_section_end(&h);
     rs_html_end(&h);
     free(value);
-    return true;
+    return !h.failed;
 }
 
 int cli_confusion_write(const rescl_scores *scores, const rescl_model *model, const char *path)
@@ -277,7 +320,7 @@ int cli_confusion_write(const rescl_scores *scores, const rescl_model *model, co
         if (rs_ends_with(path, ".csv"))
             write_csv(counts, name, classes, out.f);
         else
-            whole = write_html(counts, name, classes, info.name, out.f);
+            whole = write_html(scores, counts, name, info.name, out.f);
     }
     const int written = cli_outfile_close(&out, whole && code == CLI_OK);
     if (!whole)

@@ -80,6 +80,11 @@ void cli_litter_begin(void)
 bool cli_litter_name(const char *folder, bool resumed)
 {
     const char *clear = cli_terminal() ? "\r\033[K" : "";
+    const size_t most =
+        strlen(": interrupted before the first step; nothing was saved, and the new "
+               "folder  was removed") +
+        strlen(folder);
+    const char *gap = cli_terminal() && cli_columns(STDERR_FILENO) < most ? "\n  " : " ";
     char *shown = malloc(RS_ESCAPED(strlen(folder)));
     if (shown)
         rs_escape(folder, "", shown);
@@ -88,11 +93,13 @@ bool cli_litter_name(const char *folder, bool resumed)
     if (!resumed)
         listing = opendir(folder);
     if (shown && resumed)
-        owned[0] = cli_format("%sinterrupted before the first step; %s is as it was", clear, shown);
+        owned[0] =
+            cli_format("%sinterrupted before the first step;%s%s is as it was", clear, gap, shown);
     else if (shown)
-        owned[0] = cli_format("%sinterrupted before the first step; nothing was saved", clear);
+        owned[0] =
+            cli_format("%sinterrupted before the first step;%snothing was saved", clear, gap);
     if (shown && !resumed)
-        owned[1] = cli_format(", and the new folder %s was removed", shown);
+        owned[1] = cli_format(",%sand the new folder %s was removed", gap, shown);
     for (int i = 0; i < 2 && owned[0]; i++)
         farewell[i] = owned[i];
     free(shown);

@@ -55,28 +55,29 @@ bool cli_quiet(void)
     return quiet;
 }
 
-/* Breaks a note such as "data    photos: ..." at blanks where the terminal ends, in place. `text` has
- * room for `room` bytes. */
+/* Breaks a note at blanks where the terminal ends, in place: one such as "data    photos: ..." goes on
+ * under "photos". `text` has room for `room` bytes. */
 static void wrap(char *text, size_t room)
 {
-    enum { INDENT = 8 };
+    enum { LABEL = 8, INDENT = 2 };
     const size_t columns = cli_columns(STDERR_FILENO);
-    const bool labelled = strlen(text) > INDENT && text[INDENT - 1] == ' ' && text[INDENT] != ' ';
+    const bool labelled = strlen(text) > LABEL && text[LABEL - 1] == ' ' && text[LABEL] != ' ';
+    const size_t indent = labelled ? LABEL : INDENT;
     size_t column = 0, blank = 0;
-    if (!labelled || columns < 3 * INDENT)
+    if (columns < 3 * LABEL)
         return;
     for (size_t i = 0; text[i]; i++) {
-        if (text[i] == ' ' && i > INDENT)
+        if (text[i] == ' ' && i > indent)
             blank = i;
         if ((text[i] & 0xc0) != 0x80)
             column++;
-        if (column < columns || !blank || strlen(text) + INDENT + 1 > room)
+        if (column < columns || !blank || strlen(text) + indent + 1 > room)
             continue;
-        memmove(text + blank + 1 + INDENT, text + blank + 1, strlen(text + blank + 1) + 1);
-        memset(text + blank + 1, ' ', INDENT);
+        memmove(text + blank + 1 + indent, text + blank + 1, strlen(text + blank + 1) + 1);
+        memset(text + blank + 1, ' ', indent);
         text[blank] = '\n';
-        i = blank + INDENT;
-        column = INDENT;
+        i = blank + indent;
+        column = indent;
         blank = 0;
     }
 }

@@ -10,6 +10,8 @@
 
 /* What takes less is not worth a line. */
 #define QUIET_SECONDS 1.0
+/* Between the lines of a long one, where there is no terminal. */
+#define LINE_SECONDS 30.0
 
 static struct {
     pthread_mutex_t lock; /* guards the rest */
@@ -18,6 +20,7 @@ static struct {
     bool started, ended, visible;
     bool shown;   /* the line stands there, or the plain one was printed */
     double begin; /* when the phase began */
+    double next;  /* seconds after which a line is due where there is no terminal */
     char text[128], plain[192];
 } state = {.lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
 
@@ -27,6 +30,10 @@ static void show(double seconds)
     if (!cli_terminal()) {
         if (!state.shown)
             cli_note("%s", state.plain);
+        else if (seconds >= state.next)
+            cli_note("%s (%s)", state.text, cli_duration(seconds, duration));
+        if (seconds >= state.next)
+            state.next = seconds + LINE_SECONDS;
     } else {
         const int len =
             snprintf(text, sizeof text, "%s (%s)", state.text, cli_duration(seconds, duration));
@@ -79,6 +86,7 @@ void cli_phase_begin(const char *text, const char *plain)
     state.ended = state.shown = false;
     state.visible = true;
     state.begin = rs_clock_seconds();
+    state.next = LINE_SECONDS;
     state.started = pthread_create(&state.thread, NULL, tick, NULL) == 0;
     pthread_mutex_unlock(&state.lock);
 }

@@ -67,6 +67,17 @@ static const char *name_of(const cli_images *list, size_t index)
     return slash && slash[1] ? slash + 1 : path;
 }
 
+/* The name behind that of its folder: images of several folders may be called the same. */
+static const char *place_of(const cli_images *list, size_t index)
+{
+    const char *path = list->path[index], *at = name_of(list, index);
+    if (at > path)
+        at--;
+    while (at > path && at[-1] != '/')
+        at--;
+    return at;
+}
+
 /* ---- thumbnails ---- */
 
 /* The mean of the pixels that fall on one of a smaller image. */
@@ -127,7 +138,7 @@ enum { HTML_SIDE = 224 };
 
 static int put_image(rs_html *h, const cli_images *list, const cli_sheet_item *item, bool overlay)
 {
-    const char *name = name_of(list, item->index);
+    const char *name = place_of(list, item->index);
     rescl_image image;
     uint8_t *png = NULL;
     size_t bytes = 0;
@@ -202,19 +213,18 @@ static int write_html(const cli_sheet *s, size_t shown, const cli_images *list, 
 enum {
     SIDE = 160,       /* of an image */
     CELL = SIDE + 12, /* and what is beside it */
-    LINES = 2,        /* of text below */
+    LINES = 3,        /* of text below */
     CELL_HEIGHT = SIDE + LINES * 16 + 16,
     COLUMNS = 6,
     HEAD = 36
 };
 
 /* At most `most` characters, the last of which are dots where there are more. */
-static void cut(const char *text, int most, char out[256])
+static void shorten(char *text, int most)
 {
-    snprintf(out, 256, "%s", text);
-    if (cli_text_length(out) <= most)
+    if (cli_text_length(text) <= most)
         return;
-    char *p = out;
+    char *p = text;
     for (int n = 0; n < most - 2; n++)
         do
             p++;
@@ -222,11 +232,19 @@ static void cut(const char *text, int most, char out[256])
     memcpy(p, "..", 3);
 }
 
-static void put_cell(rescl_image *sheet, int x, int y, const rescl_image *small, const char *name,
-                     const char *text, double probability)
+static void cut(const char *text, int most, char out[256])
+{
+    snprintf(out, 256, "%s", text);
+    shorten(out, most);
+}
+
+static void put_cell(rescl_image *sheet, int x, int y, const rescl_image *small,
+                     const cli_images *list, const cli_sheet_item *item)
 {
     enum { CHARS = SIDE / CLI_TEXT_WIDTH, BAR = 3 };
     char line[256];
+    const char *name = name_of(list, item->index), *place = place_of(list, item->index);
+    const double probability = item->probability;
     const int left = x + (SIDE - (int)small->width) / 2, top = y + (SIDE - (int)small->height) / 2;
     for (size_t row = 0; row < small->height; row++)
         memcpy(sheet->pixels + 3 * (((size_t)top + row) * sheet->width + (size_t)left),
@@ -237,10 +255,13 @@ static void put_cell(rescl_image *sheet, int x, int y, const rescl_image *small,
                    probability < 0.5   ? 0xb5542f
                    : probability < 0.9 ? 0xd0a215
                                        : 0x2f6fb5);
-    cut(text, CHARS, line);
+    cut(item->text, CHARS, line);
     cli_image_text(sheet, x, y + SIDE + 7, 1, true, 0x1f2328, line);
     cut(name, CHARS, line);
     cli_image_text(sheet, x, y + SIDE + 23, 1, false, 0x59636e, line);
+    snprintf(line, sizeof line, "%.*s", (int)(name - place), place);
+    shorten(line, CHARS);
+    cli_image_text(sheet, x, y + SIDE + 39, 1, false, 0x59636e, line);
 }
 
 static int write_png(const cli_sheet *s, size_t shown, const cli_images *list, const char *model)
@@ -265,8 +286,7 @@ static int write_png(const cli_sheet *s, size_t shown, const cli_images *list, c
         const int read = read_small(list, item, item->overlay != NULL, SIDE, &small);
         if (read == CLI_OK)
             put_cell(&sheet, (int)(12 + i % columns * CELL),
-                     (int)(HEAD + i / columns * CELL_HEIGHT), &small, name_of(list, item->index),
-                     item->text, item->probability);
+                     (int)(HEAD + i / columns * CELL_HEIGHT), &small, list, item);
         else
             code = read;
         rescl_image_free(&small);

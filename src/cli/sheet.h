@@ -10,7 +10,7 @@
 typedef struct cli_sheet_item {
     size_t index;       /* of the image in its list */
     double probability; /* of the class that it was taken for */
-    char *text;         /* "cat: 63.2 %, dog: 20.1 %" */
+    char *text;         /* "63.2 % cat, 20.1 % dog" */
     char *overlay;      /* a file with where it was seen; NULL: there is none */
 } cli_sheet_item;
 

@@ -123,8 +123,6 @@ static void print_aligned(const cli_table *t, bool md, FILE *f, size_t *width, b
 static bool escape_cells(cli_table *t)
 {
     for (size_t i = 0; i < t->cells; i++) {
-        if (!rs_has_control(t->cell[i]))
-            continue;
         char *shown = malloc(RS_ESCAPED(strlen(t->cell[i])));
         if (!shown)
             return false;

@@ -42,7 +42,10 @@ void cli_classes_note(const rescl_dataset *train)
     }
     if (classes <= LISTED && !list_classes(train, counts, classes))
         cli_short_of_memory();
-    if (classes > LISTED)
+    if (classes > LISTED && counts[least] == counts[most])
+        cli_note("classes %s, %s each", cli_thousands(classes, number),
+                 cli_count(counts[least], "image", few));
+    else if (classes > LISTED)
         cli_note("classes %s, from %s of '%s' to %zu of '%s'", cli_thousands(classes, number),
                  cli_count(counts[least], "image", few), rescl_dataset_class_name(train, least),
                  counts[most], rescl_dataset_class_name(train, most));

@@ -231,7 +231,7 @@ out:
 
 /* Where names do not decide: the order does if there are as many, and that is said. */
 static rescl_status match_by_count(const rescl_dataset *set, const char *what,
-                                   const rs_class_list *list, bool list_unnamed)
+                                   const rs_class_list *list, bool list_unnamed, bool tells)
 {
     rescl_status st = RESCL_OK;
     rs_str names = {0};
@@ -240,6 +240,8 @@ static rescl_status match_by_count(const rescl_dataset *set, const char *what,
                "so there have to be as many, or names (of weights: --class-index FILE)",
                what, set->origin, set->classes, list->owner, list->count,
                list_unnamed ? list->owner : what);
+    if (!tells)
+        goto out;
     RS_TRY(append_names(&names, list_unnamed ? (const char *const *)set->class_name : list->name,
                         list->count, NULL));
     rs_log(RESCL_LOG_INFO,
@@ -284,12 +286,14 @@ rescl_status rs_class_map(const rescl_dataset *set, const char *what, const rs_c
     size_t count = 0;
     int32_t *map = NULL;
     bool same = true, within = false;
+    const bool tells = what != NULL;
+    what = tells ? what : "dataset";
     *out = NULL;
     if (same_list(set, list))
         goto out;
     RS_TRY(rs_classes_within(set, list, &within));
     if (!within && unnamed) {
-        RS_TRY(match_by_count(set, what, list, list_unnamed));
+        RS_TRY(match_by_count(set, what, list, list_unnamed, tells));
         goto out;
     }
     RS_TRY(sort_names(list, &keys, &count));
@@ -307,7 +311,8 @@ rescl_status rs_class_map(const rescl_dataset *set, const char *what, const rs_c
         map[i] = (int32_t)at;
         same = same && at == i;
     }
-    RS_TRY(tell_absent(set, what, list, map));
+    if (tells)
+        RS_TRY(tell_absent(set, what, list, map));
     if (!same)
         *out = map, map = NULL;
 out:

@@ -17,7 +17,8 @@ rescl_status rs_classes_within(const rescl_dataset *set, const rs_class_list *li
     RESCL_CHECK;
 
 /* For each class of the set the number that the list gives to it, on the heap; NULL when they are
- * the same. `what` names the kind of set in messages: "evaluation set".
+ * the same. `what` names the kind of set in messages: "evaluation set"; NULL: nothing is
+ * logged, as where that was done before.
  *
  * A class that the list does not have is a RESCL_ERR_FORMAT that names it and what may be meant.
  * Only where the names of one side are mere numbers, and both have as many classes, are they taken

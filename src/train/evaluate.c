@@ -27,7 +27,8 @@ rescl_status rs_match_dataset(const rescl_model *model, const rescl_dataset *set
     rescl_status st = RESCL_OK;
     const rs_class_list list = classes_of(model);
 
-    RS_FAIL_IF(set->count == 0, RESCL_ERR_ARG, "%s '%s' holds no samples", what, set->origin);
+    RS_FAIL_IF(set->count == 0, RESCL_ERR_ARG, "%s '%s' holds no samples", what ? what : "dataset",
+               set->origin);
     RS_TRY(rs_class_map(set, what, &list, label_map));
 out:
     return st;

@@ -86,8 +86,8 @@ static rescl_status append_image(rs_str *table, const rs_run_info *run,
     RS_TRY(rs_csv_append_text(&row, path ? path : place));
     RS_TRY(rs_csv_append_text(&row, name[image->label]));
     RS_TRY(rs_csv_append_text(&row, name[image->prediction]));
-    RS_TRY(rs_csv_append(&row, image->probability, "%.6g"));
-    RS_TRY(rs_csv_append(&row, image->loss, "%.6g"));
+    RS_TRY(rs_csv_append(&row, image->probability, "%.9g"));
+    RS_TRY(rs_csv_append(&row, image->loss, "%.9g"));
     RS_TRY(rs_str_appendf(table, "%s\n", row.text));
 out:
     rs_str_fini(&row);

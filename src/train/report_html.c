@@ -98,7 +98,7 @@ static rescl_status classes_json(const rs_run_info *run, json_t *to)
         RS_OOM(count[i] = calloc(run->model->classes, sizeof *count[i]));
         if (!sets[i])
             continue;
-        RS_TRY(rs_match_dataset(run->model, sets[i], "dataset", &map));
+        RS_TRY(rs_match_dataset(run->model, sets[i], NULL, &map));
         RS_OOM(own = calloc(sets[i]->classes, sizeof *own));
         rescl_dataset_class_counts(sets[i], own);
         for (size_t c = 0; c < sets[i]->classes; c++) {

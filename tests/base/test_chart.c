@@ -61,7 +61,7 @@ static void says_what_it_shows(void **state)
     assert_non_null(strstr(drawn, "<desc id=\"i2\">It &quot;falls&quot;.</desc>"));
     /* Whole epochs, each once; the line passes over the gap, which shows in the table. */
     assert_int_equal(count_of("text-anchor=\"middle\">"), 3);
-    assert_non_null(strstr(drawn, "d=\"M84 36L600 276\""));
+    assert_non_null(strstr(drawn, "d=\"M104 36L600 276\""));
     assert_non_null(strstr(drawn, "<td>\xe2\x80\x93</td>"));
     assert_int_equal(count_of("<circle"), 2);
 }
@@ -73,7 +73,14 @@ static void draws_what_there_is(void **state)
     rs_series s = {.name = "a", .x = epoch, .y = same, .count = 3};
     rs_chart c = one_line(&s);
     draw(&c);
-    assert_non_null(strstr(drawn, "M84 156L342 156L600 156"));
+    assert_non_null(strstr(drawn, "M104 156L352 156L600 156"));
+    /* The labels of a constant rate have room left of the plot. */
+    static const double rate[] = {0.001, 0.001, 0.001};
+    s.y = rate;
+    draw(&c);
+    assert_non_null(strstr(drawn, "x=\"96\""));
+    assert_non_null(strstr(drawn, ">0.00105</text>"));
+    s.y = same;
     s.count = 1;
     draw(&c);
     assert_int_equal(count_of("<circle"), 1);

@@ -42,6 +42,16 @@ want_code 0
 want_out '"macro": {'
 want_out '"average_precision": '
 grep -q '<title>Confusion matrix</title>' c.html || fail "expected a page"
+grep -q 'The most confused pairs of classes' c.html || fail "expected the pairs as a table"
+
+# Long names leave room for the numbers, and obey nothing.
+long=$(printf '%0200d' 0)
+printf '%s\n' "$long" "two$(printf '\342\200\256')" c d e f >names.txt
+# shellcheck disable=SC2086
+run eval $data --class-index names.txt
+want_code 0
+grep -qE '^0{37}\.\.\. +[01]\.' out || fail "expected a name that is cut"
+grep -qF 'two\u202e' out || fail "expected the mark of direction by its code"
 # shellcheck disable=SC2086
 run eval $data --confusion c.txt
 want_code 2

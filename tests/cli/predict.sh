@@ -185,7 +185,7 @@ run predict --weights runs/resnet8-handsigns sheet --sheet s.html
 want_code 0
 want_err "sheet   s.html: 4 of 4 images, the least sure first"
 [ "$(grep -c '<figure>' s.html)" -eq 4 ] || fail "expected four images"
-grep -q '&lt;i&gt;&amp;&quot;4&quot;.png; [0-5]: [0-9.]* %' s.html || fail "expected the name as text"
+grep -q 'sheet/&lt;i&gt;&amp;&quot;4&quot;.png; [0-9.]* % [0-5]' s.html || fail "expected the name as text"
 ! grep -q '<i>' s.html || fail "expected no name as markup"
 ! grep -qE '(src|href)="?(http|//|[a-z0-9/]*\.png)' s.html || fail "expected no reference to others"
 run predict --weights runs/resnet8-handsigns sheet --sheet s.html --saliency sal

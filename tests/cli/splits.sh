@@ -73,6 +73,7 @@ train --data-path two
 want_code 0
 want_err "the best epoch is chosen on test"
 want_err "no images of 1 of the 2 classes of the model: a"
+[ "$(grep -c 'no images of' err)" -eq 1 ] || fail "expected to be told once"
 put two/testing/B 1
 train --data-path two
 want_code 4

@@ -47,7 +47,8 @@ static void forms(void **state)
 static void rows(void **state)
 {
     (void)state;
-    static const char *const cells[] = {"", "id", "name", "*", "0", "a\033[2J", "", "1", ""};
+    static const char *const cells[] = {"",         "id", "name",         "*", "0",
+                                        "a\033[2J", "",   "\xe2\x80\xae", ""};
     cli_table t;
     char *text = NULL;
     size_t size = 0;
@@ -60,7 +61,7 @@ static void rows(void **state)
     assert_true(cli_table_fits(&t, 12));
     assert_true(cli_table_print_rows(&t, f));
     fclose(f);
-    assert_string_equal(text, "id    0 *\nname  a\\x1b[2J\n\nid    1\n");
+    assert_string_equal(text, "id    0 *\nname  a\\x1b[2J\n\nid    \\u202e\n");
     cli_table_fini(&t);
     free(text);
 }
