@@ -410,6 +410,10 @@ rescl_status rs_trust_plans(rescl_device *dev, const rs_plan *const *plans, size
         RS_TRY(rs_checks_add(&all, plans[i]));
     RS_TRY(find_unknown(dev, t, &all, &unknown));
     if (unknown.count > 0 && !t->helpless) {
+        rs_log(RESCL_LOG_INFO,
+               "checking kernels before the first step, %zu checks in a process apart, which "
+               "compiles them the first time",
+               unknown.count);
         st = rs_trust_run(dev, &unknown, take_result, t);
         if (st == RESCL_ERR_UNSUPPORTED || st == RESCL_ERR_DEVICE || st == RESCL_ERR_IO) {
             rs_log(st == RESCL_ERR_UNSUPPORTED ? RESCL_LOG_INFO : RESCL_LOG_WARN,
