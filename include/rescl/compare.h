@@ -43,7 +43,7 @@ typedef struct rescl_comparison {
  * numbers), for samples of which neighbours may resemble each other: the correlation of their ranks
  * widens them. More than 64 samples are joined to the
  * first quartiles of 64 groups of neighbours. `margin`: 0.05 for 5 %. RESCL_ERR_ARG without samples,
- * for a time that is not above 0, and for a margin outside of [0, 1).
+ * for a time that is not above 0, and for a margin that is negative or no number.
  */
 RESCL_API rescl_status rescl_compare_samples(const double *a, size_t a_count, const double *b,
                                              size_t b_count, double margin, rescl_comparison *out)

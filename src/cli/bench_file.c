@@ -21,11 +21,14 @@ static const char *const keys[KEY_COUNT] = {
     [KEY_PRECISION] = "precision", [KEY_SIZE] = "size", [KEY_BATCH] = "batch",
     [KEY_INPUT] = "input",         [KEY_OPT] = "opt",   [KEY_THREADS] = "threads"};
 
-/* What each row has to say, of which the first are words. */
-static const char *const needed[] = {"kind",   "what",   "status",    "version",
-                                     "device", "driver", "precision", "mode",
-                                     "size",   "batch",  "samples_ms"};
-#define NEEDED_WORDS 6
+/* Words that each row has, beside "schema" and "samples_ms". */
+static const char *const needed[] = {"kind", "what", "status", "version", "device", "driver"};
+
+static const char *const statuses[] = {"ok", "wrong", "failed", "skipped", "refused", "missed"};
+
+/* Milliseconds of a sample: what is beyond is no time, and its quotients are no numbers. */
+#define LEAST_MS 1e-9
+#define MOST_MS  1e12
 
 const char *cli_bench_key_name(bench_key key)
 {
@@ -218,37 +221,93 @@ static const char *type_of(const json_t *j)
                                 : "an object";
 }
 
+/* A whole number from 0, also as others write it: 1.0. */
+static bool take_whole(const json_t *j, json_int_t *out)
+{
+    const double x = json_number_value(j);
+    const bool whole = json_is_number(j) && x >= 0.0 && x < 0x1p53 && x == floor(x);
+    *out = whole ? (json_int_t)x : 0;
+    return whole;
+}
+
+static int check_schema(const char *path, size_t row, const json_t *schema)
+{
+    json_int_t number;
+    if (!take_whole(schema, &number) || number < 1)
+        return bad_row(path, row, "schema", type_of(schema), "a whole number, 1 at least");
+    if (number > RESCL_BENCH_SCHEMA)
+        return bad_row(path, row, "schema", "that of a newer rescl", "1 at most");
+    return CLI_OK;
+}
+
+static int check_samples(const char *path, size_t row, const json_t *j)
+{
+    const json_t *samples = json_object_get(j, "samples_ms");
+    const char *status = json_string_value(json_object_get(j, "status"));
+    const size_t count = json_array_size(samples);
+    size_t known = 0;
+
+    while (known < sizeof statuses / sizeof *statuses && strcmp(status, statuses[known]) != 0)
+        known++;
+    if (known == sizeof statuses / sizeof *statuses) {
+        cli_error(
+            "%s: row %zu: status is '%s', expected ok, wrong, failed, skipped, refused or missed",
+            path, row + 1, status);
+        return CLI_FILE;
+    }
+    if (!json_is_array(samples))
+        return bad_row(path, row, "samples_ms", type_of(samples), "a list of milliseconds");
+    for (size_t i = 0; i < count; i++) {
+        const double ms = json_number_value(json_array_get(samples, i));
+        if (!(ms >= LEAST_MS && ms <= MOST_MS))
+            return bad_row(path, row, "samples_ms", "not a list of times above 0",
+                           "milliseconds from 1e-9 to 1e12");
+    }
+    if (known == 0 && count == 0)
+        return bad_row(path, row, "status", "'ok' without samples_ms",
+                       "a time at least, or why there is none");
+    if (known > 0 && count > 0) {
+        cli_error(
+            "%s: row %zu: status is '%s', but samples_ms has times, expected none, or status 'ok'",
+            path, row + 1, status);
+        return CLI_FILE;
+    }
+    return CLI_OK;
+}
+
 static int check_row(const char *path, size_t row, const json_t *j)
 {
+    int code;
     if (!json_is_object(j)) {
         cli_error("%s: row %zu is %s, expected an object as 'rescl bench' writes", path, row + 1,
                   type_of(j));
         return CLI_FILE;
     }
-    if (json_integer_value(json_object_get(j, "schema")) > RESCL_BENCH_SCHEMA)
-        return bad_row(path, row, "schema", "that of a newer rescl", "1 at most");
+    code = check_schema(path, row, json_object_get(j, "schema"));
+    if (code)
+        return code;
     for (size_t i = 0; i < sizeof needed / sizeof *needed; i++) {
         const json_t *value = json_object_get(j, needed[i]);
-        const bool word = i < NEEDED_WORDS;
-        if (!value || (word && !json_is_string(value)))
-            return bad_row(path, row, needed[i], type_of(value), word ? "a text" : "it");
+        if (!json_is_string(value))
+            return bad_row(path, row, needed[i], type_of(value), "a text");
     }
     for (bench_key k = 0; k < KEY_COUNT; k++) {
         const json_t *value = json_object_get(j, keys[k]);
         const bool number = k == KEY_SIZE || k == KEY_BATCH || k == KEY_THREADS;
+        json_int_t whole;
         if (value && !json_is_null(value) &&
-            !(number ? json_is_integer(value) : json_is_string(value)))
-            return bad_row(path, row, keys[k], type_of(value), number ? "a number" : "a text");
+            !(number ? take_whole(value, &whole) : json_is_string(value)))
+            return bad_row(path, row, keys[k], type_of(value),
+                           number ? "a whole number" : "a text");
     }
-    const json_t *samples = json_object_get(j, "samples_ms");
-    if (!json_is_array(samples))
-        return bad_row(path, row, "samples_ms", type_of(samples), "a list of milliseconds");
-    for (size_t i = 0; i < json_array_size(samples); i++) {
-        const double ms = json_number_value(json_array_get(samples, i));
-        if (!(ms > 0.0))
-            return bad_row(path, row, "samples_ms", "not a list of times above 0", "such a list");
-    }
-    return CLI_OK;
+    const json_t *others = json_object_get(j, "others");
+    const double share = json_number_value(others);
+    if (others && !json_is_null(others) &&
+        !(json_is_number(others) && share >= 0.0 && share <= 1.0))
+        return bad_row(path, row, "others",
+                       json_is_number(others) ? "not in [0,1]" : type_of(others),
+                       "a share from 0 to 1");
+    return check_samples(path, row, j);
 }
 
 static bool take_keys(bench_entry *e)
@@ -256,8 +315,9 @@ static bool take_keys(bench_entry *e)
     bool good = true;
     for (bench_key k = 0; k < KEY_COUNT; k++) {
         const json_t *value = json_object_get(e->json, keys[k]);
-        e->key[k] = json_is_integer(value)
-                        ? rs_strf("%lld", (long long)json_integer_value(value))
+        json_int_t number;
+        e->key[k] = take_whole(value, &number)
+                        ? rs_strf("%lld", (long long)number)
                         : rs_strf("%s", json_is_string(value) ? json_string_value(value) : "");
         good = good && e->key[k];
     }
@@ -280,6 +340,7 @@ static bool add_samples(bench_entry *e, const json_t *j)
     const json_t *samples = json_object_get(j, "samples_ms");
     const char *status = json_string_value(json_object_get(j, "status"));
     const double others = json_number_value(json_object_get(j, "others"));
+    const json_t *seconds = json_object_get(j, "seconds"), *epochs = json_object_get(j, "epochs");
     const size_t n = json_array_size(samples);
     if (n && !rs_array_grow(&e->samples, &e->room, e->count + n, sizeof *e->samples))
         return false;
@@ -288,6 +349,11 @@ static bool add_samples(bench_entry *e, const json_t *j)
     e->others = fmax(e->others, others);
     if (rank_of(status) > rank_of(e->status))
         e->status = status;
+    if (n) {
+        e->seconds += json_is_number(seconds) ? json_number_value(seconds) : NAN;
+        e->epochs += json_is_number(epochs) ? json_number_value(epochs) : NAN;
+        e->runs++;
+    }
     return true;
 }
 

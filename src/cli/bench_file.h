@@ -33,6 +33,8 @@ typedef struct bench_entry {
     size_t count, room;   /* 0: it was not measured; `status` says why */
     const char *status;   /* the worst of them */
     double others; /* the largest share of the processors' time that others took; 0: not known */
+    double seconds, epochs; /* of trainings, sums over `runs`; NaN: not known */
+    size_t runs;            /* those that were measured */
 } bench_entry;
 
 typedef struct bench_file {

@@ -5,6 +5,7 @@
 #include "cli.h"
 #include "output.h"
 #include "table.h"
+#include "text.h"
 #include "textfile.h"
 #include "timelimit.h"
 
@@ -304,8 +305,9 @@ static int read_problems(problem_list *list, const char *path)
             code = CLI_FILE;
             break;
         }
+        const char *text = line + (n == 1 ? rs_bom_bytes(line, strlen(line)) : 0);
         line[strcspn(line, "#\r\n")] = '\0';
-        if (line[strspn(line, " \t")] && !add_problem_text(list, line))
+        if (text[strspn(text, " \t")] && !add_problem_text(list, text))
             code = CLI_FAILURE;
     }
     if (code == CLI_OK && ferror(f)) {
@@ -321,10 +323,14 @@ static int list_problems(const cli_args *args, problem_list *list)
     int code = CLI_OK;
     for (size_t i = 1; code == CLI_OK && i < args->operands; i++) {
         const char *word = args->operand[i];
-        if (word[0] == '@')
+        if (strcmp(word, "@") == 0) {
+            cli_usage_error("found '@' alone, expected @FILE, whose lines are problems");
+            code = CLI_USAGE;
+        } else if (word[0] == '@') {
             code = read_problems(list, word + 1);
-        else if (!add_problem_text(list, word))
+        } else if (!add_problem_text(list, word)) {
             code = CLI_FAILURE;
+        }
     }
     if (code == CLI_OK && !list->count) {
         cli_usage_error("the lists hold no problem");

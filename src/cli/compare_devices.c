@@ -2,6 +2,7 @@
 #include "alloc.h"
 #include "cli.h"
 #include "comparison.h"
+#include "compiling.h"
 #include "output.h"
 #include "run_folder.h"
 #include "session.h"
@@ -360,8 +361,11 @@ int cli_compare_devices(const cli_args *args)
         options.model = c.model;
         options.batch = cli_size(args, OPT_compare_batch);
         options.seed = cli_u64(args, OPT_seed);
+        for (size_t i = 0; i < c.devices; i++)
+            cli_compiling_watch(c.device[i], i + 1 == c.devices);
         const rescl_status st =
             rescl_compare_devices(c.device, c.devices, &options, keep_row, &c, c.result);
+        cli_compiling_end();
         if (c.failed)
             cli_short_of_memory();
         code = st != RESCL_OK ? cli_fail(st, false) : c.failed ? CLI_FAILURE : print(&c);

@@ -20,13 +20,14 @@ static bool parse_percent(const cli_args *args, cli_opt id, double *out)
 {
     char text[64];
     double x = 0.0;
-    snprintf(text, sizeof text, "%s", cli_str(args, id));
+    const char *given = cli_str(args, id) ? cli_str(args, id) : "";
+    snprintf(text, sizeof text, "%s", given);
     const size_t len = strlen(text);
     if (len > 0 && text[len - 1] == '%')
         text[len - 1] = '\0';
-    if (!rs_parse_f64(text, &x) || !(x >= 0.0 && x < 100.0)) {
-        cli_usage_error("--%s: found '%s', expected a share such as 5%%, below 100%%",
-                        cli_opt_get(id)->name, cli_str(args, id));
+    if (!rs_parse_f64(text, &x) || !(x >= 0.0 && isfinite(x))) {
+        cli_usage_error("--%s: found '%s', expected a share such as 5%%, 0%% or more",
+                        cli_opt_get(id)->name, given);
         return false;
     }
     *out = x / 100.0;
@@ -36,7 +37,7 @@ static bool parse_percent(const cli_args *args, cli_opt id, double *out)
 static bool read_margin(compared_files *c)
 {
     const cli_args *args = c->args;
-    const bool fail = cli_str(args, OPT_fail_above) != NULL;
+    const bool fail = cli_is_given(args, OPT_fail_above);
     if (fail && cli_is_given(args, OPT_margin)) {
         cli_usage_error("--fail-above and --margin exclude each other: both are the margin");
         return false;
@@ -269,6 +270,36 @@ static void tell_only(const bench_file *f, const bench_file *other, json_t *list
     }
 }
 
+/* Trainings: epochs are their samples, so that the verdict says nothing of how many they take. */
+static bool is_training(const compared_row *r)
+{
+    return strcmp(r->a->key[KEY_KIND], "train") == 0;
+}
+
+typedef struct training {
+    double epochs, seconds; /* until the accuracy was reached, means of the runs */
+} training;
+
+static training training_of(const bench_entry *e)
+{
+    const double runs = (double)e->runs;
+    return (training){e->epochs / runs, e->seconds / runs};
+}
+
+static void tell_trainings(const compared_pair *p)
+{
+    for (size_t i = 0; i < p->rows; i++) {
+        const compared_row *r = &p->row[i];
+        const training a = training_of(r->a), b = training_of(r->b);
+        const bool told = isfinite(a.seconds + b.seconds);
+        if (is_training(r) && !r->failed && told &&
+            (a.epochs != b.epochs || a.seconds != b.seconds))
+            cli_print("%s: A takes %.4g s and %.4g epochs, B %.4g s and %.4g epochs; the verdict "
+                      "is on the time of an epoch\n",
+                      r->a->key[KEY_WHAT], a.seconds, a.epochs, b.seconds, b.epochs);
+    }
+}
+
 /* ---- tables ------------------------------------------------------------------------------ */
 
 static void add_times(cli_table *t, const compared_row *r)
@@ -363,6 +394,7 @@ static int print_text(const compared_files *f)
         cli_print(p->rows ? "\n" : "no row of A is in B\n");
         if (p->rows)
             print_counts(f, p);
+        tell_trainings(p);
         tell_differences(p, NULL);
         if (!f->history) {
             tell_only(p->a, p->b, NULL);
@@ -382,9 +414,10 @@ static void add_number(cli_table *t, double x)
 
 static int print_csv(const compared_files *f)
 {
-    static const char *const tail[] = {"a",        "b",        "a_median_ms", "b_median_ms",
-                                       "ratio",    "low",      "high",        "fastest",
-                                       "p_slower", "p_faster", "verdict"};
+    static const char *const tail[] = {"a",         "b",         "a_median_ms", "b_median_ms",
+                                       "ratio",     "low",       "high",        "fastest",
+                                       "p_slower",  "p_faster",  "a_epochs",    "b_epochs",
+                                       "a_seconds", "b_seconds", "verdict"};
     const size_t tails = sizeof tail / sizeof *tail;
     cli_table t;
     cli_table_init(&t, KEY_COUNT + tails);
@@ -395,8 +428,10 @@ static int print_csv(const compared_files *f)
     for (size_t i = 0; i < f->pairs; i++)
         for (size_t n = 0; n < f->pair[i].rows; n++) {
             const compared_row *r = &f->pair[i].row[n];
+            const training a = training_of(r->a), b = training_of(r->b);
             const double numbers[] = {r->c.median_a, r->c.median_b, r->c.ratio,    r->c.low,
-                                      r->c.high,     r->c.fastest,  r->c.p_slower, r->c.p_faster};
+                                      r->c.high,     r->c.fastest,  r->c.p_slower, r->c.p_faster,
+                                      a.epochs,      b.epochs,      a.seconds,     b.seconds};
             for (bench_key k = 0; k < KEY_COUNT; k++)
                 cli_table_add(&t, "%s", r->a->key[k]);
             cli_table_add(&t, "%s", f->pair[i].a->path);
@@ -422,6 +457,13 @@ static json_t *row_json(const compared_row *r)
     cli_json_set(j, "verdict", json_string(cli_compare_verdict(r)));
     if (r->failed)
         return j;
+    if (is_training(r)) {
+        const training a = training_of(r->a), b = training_of(r->b);
+        cli_json_set(j, "a_epochs", cli_json_real(a.epochs));
+        cli_json_set(j, "b_epochs", cli_json_real(b.epochs));
+        cli_json_set(j, "a_seconds", cli_json_real(a.seconds));
+        cli_json_set(j, "b_seconds", cli_json_real(b.seconds));
+    }
     cli_json_set(j, "a_median_ms", cli_json_real(r->c.median_a));
     cli_json_set(j, "b_median_ms", cli_json_real(r->c.median_b));
     cli_json_set(j, "ratio", cli_json_real(r->c.ratio));

@@ -36,9 +36,10 @@ static double layer_ms(const bench_entry *e)
     return cli_bench_real(e, "median_ms") * (isnan(count) ? 1.0 : count);
 }
 
+/* Of the whole training: its samples are epochs. */
 static double seconds_of(const bench_entry *e)
 {
-    return cli_bench_real(e, "median_ms") * 1e-3;
+    return e->seconds / (double)e->runs;
 }
 
 /* Rows that a section shows. */
@@ -368,9 +369,11 @@ static void write_page(rs_html *h, const compared_files *c)
                                 "the implementation that the "
                                 "device prefers: its time, as often as the network has it.",
                                 "ms", is_layer, layer_ms};
-    static const bars trainings = {"Training",
-                                   "Seconds until a network is as accurate as was asked for.", "s",
-                                   is_training, seconds_of};
+    static const bars trainings = {
+        "Training",
+        "Seconds until a network is as accurate as was asked for. Ratios above "
+        "are of the time of an epoch.",
+        "s", is_training, seconds_of};
     static const bars peaks = {"Limits", "What the device can do at most, each in its own unit.",
                                "rate", is_peak, rate_of};
     char common[512];

@@ -58,7 +58,7 @@ bool cli_outfile_is_input(const char *path, const char *input)
 
 static int fail(const char *path)
 {
-    cli_error("--output: %s: %s", path, strerror(errno));
+    cli_error("%s: %s", path, strerror(errno));
     return CLI_FILE;
 }
 

@@ -203,8 +203,8 @@ rescl_status rescl_compare_samples(const double *a, size_t a_count, const double
     side first, second;
     double below[PAIRS + 1];
 
-    RS_FAIL_IF(!(margin >= 0.0 && margin < 1.0), RESCL_ERR_ARG,
-               "compare: margin %g: expected a share in [0,1)", margin);
+    RS_FAIL_IF(!(margin >= 0.0 && isfinite(margin)), RESCL_ERR_ARG,
+               "compare: margin %g: expected a share from 0", margin);
     RS_TRY(take_side(a, a_count, "A", &first));
     RS_TRY(take_side(b, b_count, "B", &second));
     const size_t pairs = first.count * second.count;

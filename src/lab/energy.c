@@ -11,6 +11,7 @@
 #define POWERCAP   "/sys/class/powercap"
 #define HWMON      "/sys/class/hwmon"
 #define MOST_HWMON 64
+#define MOST_UJ    0x1p64 /* counters are integers of 64 bits at most */
 
 static void append(rs_energy *e, const char *text)
 {
@@ -141,16 +142,35 @@ rs_energy_reading rs_energy_read(const rs_energy *e)
     return r;
 }
 
+/* What one zone took, in joules; NaN, and why, where its numbers make no sense. */
+static double zone_between(const rs_energy *e, size_t i, double first, double last, double seconds,
+                           const char **why)
+{
+    const double range = e->zone[i].range;
+    if (!(first >= 0.0 && last >= 0.0 && fmax(first, last) <= MOST_UJ)) {
+        *why = e->power ? "the power that the system tells is no number of microwatts"
+                        : "the counter is no number of microjoules";
+        return NAN;
+    }
+    if (e->power)
+        return 0.5e-6 * (first + last) * seconds;
+    if (first == last)
+        *why = "the counter did not move";
+    else if (last < first && !(last + range > first))
+        *why = "the counter went backwards";
+    else
+        return 1e-6 * (last < first ? last + range - first : last - first);
+    return NAN;
+}
+
 double rs_energy_between(const rs_energy *e, const rs_energy_reading *before,
-                         const rs_energy_reading *after)
+                         const rs_energy_reading *after, const char **why)
 {
     const double seconds = after->seconds - before->seconds;
     double joules = e->zones ? 0.0 : NAN;
 
-    for (size_t i = 0; i < e->zones; i++) {
-        const double first = before->value[i], last = after->value[i];
-        const double wrapped = last < first ? e->zone[i].range : 0.0;
-        joules += e->power ? 0.5e-6 * (first + last) * seconds : 1e-6 * (last + wrapped - first);
-    }
-    return joules >= 0.0 ? joules : NAN;
+    *why = e->text;
+    for (size_t i = 0; i < e->zones && !isnan(joules); i++)
+        joules += zone_between(e, i, before->value[i], after->value[i], seconds, why);
+    return joules;
 }

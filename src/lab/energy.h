@@ -30,9 +30,9 @@ typedef struct rs_energy_reading {
 } rs_energy_reading;
 rs_energy_reading rs_energy_read(const rs_energy *e);
 
-/* Joules between two readings, of which a counter may have wrapped once; NaN where one failed. By power
- * it is the mean of both over the time. */
+/* Joules between two readings, of which a counter may have wrapped once. By power it is the mean of both
+ * over the time. NaN where nothing can be told, and *why says why: a constant, or `e->text`. */
 double rs_energy_between(const rs_energy *e, const rs_energy_reading *before,
-                         const rs_energy_reading *after);
+                         const rs_energy_reading *after, const char **why);
 
 #endif

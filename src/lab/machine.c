@@ -153,5 +153,5 @@ double rs_machine_others(const rs_machine_time *before, const rs_machine_time *a
 
     if (!(all * (double)sysconf(_SC_CLK_TCK) >= LEAST_TICKS))
         return NAN;
-    return others > 0.0 ? others / all : 0.0;
+    return fmin(fmax(others / all, 0.0), 1.0);
 }

@@ -49,7 +49,7 @@ static void end(rs_measurement *m, rs_measured *out)
     const rs_machine_time time = rs_machine_time_now();
 
     m->attempts++;
-    out->joules = rs_energy_between(&m->energy, &m->counters, &counters);
+    out->joules = rs_energy_between(&m->energy, &m->counters, &counters, &out->no_joules);
     out->others = rs_machine_others(&m->time, &time);
     out->load_after = rs_machine_load();
     out->clock_mhz = rs_machine_clock();
@@ -152,6 +152,8 @@ static void tell_energy(const rs_measurement *m, rescl_bench_row *row)
     row->energy_by = m->energy.text;
     if (m->best.contenders > 1)
         row->energy_by = "several take turns, and share what is counted: --impl measures one alone";
+    else if (isnan(m->best.joules))
+        row->energy_by = m->best.no_joules;
     else
         row->energy_j = m->best.joules / (double)row->samples;
 }

@@ -15,6 +15,7 @@ typedef struct rs_measured {
     rs_samples samples;
     rs_noise *noise;
     double others, load_before, load_after, clock_mhz, joules;
+    const char *no_joules; /* why they are NaN */
 } rs_measured;
 
 typedef struct rs_measurement {

@@ -53,6 +53,8 @@ void rs_problem_text(const rs_problem *p, char text[RS_PROBLEM_TEXT])
 /* Where the parser is, in a copy without blanks. */
 typedef struct cursor {
     const char *at;
+    bool typed, padded, grouped; /* what follows the kernel was seen */
+    bool twice;                  /* and one of them again */
 } cursor;
 
 static bool take(cursor *c, const char *word)
@@ -66,13 +68,16 @@ static bool take(cursor *c, const char *word)
 
 static bool take_number(cursor *c, size_t *out)
 {
+    const char *start = c->at;
     size_t n = 0;
     if (!isdigit((unsigned char)*c->at))
         return false;
     for (; isdigit((unsigned char)*c->at); c->at++) {
         n = 10 * n + (size_t)(*c->at - '0');
-        if (n > MOST_DIM)
+        if (n > MOST_DIM) {
+            c->at = start;
             return false;
+        }
     }
     *out = n;
     return true;
@@ -85,6 +90,14 @@ static bool take_numbers(cursor *c, size_t *out, int count)
         if ((i > 0 && !take(c, "x")) || !take_number(c, &out[i]))
             return false;
     return true;
+}
+
+/* Notes that one of what may follow was seen; false where it was before. */
+static bool see(cursor *c, bool *seen)
+{
+    c->twice = c->twice || *seen;
+    *seen = true;
+    return !c->twice;
 }
 
 /* One of what may follow the kernel, behind a comma. */
@@ -100,16 +113,29 @@ static bool take_extra(cursor *c, rs_conv2d_attr *a, rs_problem_spec *out)
         if (take(c, types[i].name)) {
             out->typed = true;
             out->precision = types[i].precision;
-            return true;
+            return see(c, &c->typed);
         }
     if (a && take(c, "pad")) {
         size_t pad;
         if (!take_number(c, &pad))
             return false;
         a->pad_top = a->pad_bottom = a->pad_left = a->pad_right = pad;
-        return true;
+        return see(c, &c->padded);
     }
-    return a && take_number(c, &a->groups) && take(c, "groups");
+    return a && take_number(c, &a->groups) && take(c, "groups") && see(c, &c->grouped);
+}
+
+static bool take_extras(cursor *c, rs_conv2d_attr *a, rs_problem_spec *out)
+{
+    while (*c->at == ',') {
+        cursor before = *c;
+        c->at++;
+        if (!take_extra(c, a, out)) {
+            c->at = before.at;
+            return false;
+        }
+    }
+    return true;
 }
 
 static bool take_conv2d(cursor *c, rs_problem_spec *out)
@@ -129,10 +155,7 @@ static bool take_conv2d(cursor *c, rs_problem_spec *out)
     a->groups = 1;
     a->pad_top = a->pad_bottom = a->kernel_h / 2;
     a->pad_left = a->pad_right = a->kernel_w / 2;
-    while (take(c, ","))
-        if (!take_extra(c, a, out))
-            return false;
-    return true;
+    return take_extras(c, a, out);
 }
 
 static bool take_dense(cursor *c, rs_problem_spec *out)
@@ -142,10 +165,7 @@ static bool take_dense(cursor *c, rs_problem_spec *out)
     if (!take_numbers(c, out->src.dim, 2) || !take(c, "->") ||
         !take_number(c, &out->attr.dense.units))
         return false;
-    while (take(c, ","))
-        if (!take_extra(c, NULL, out))
-            return false;
-    return true;
+    return take_extras(c, NULL, out);
 }
 
 rescl_status rs_problem_parse(const char *text, rs_problem_spec *out)
@@ -155,11 +175,14 @@ rescl_status rs_problem_parse(const char *text, rs_problem_spec *out)
     size_t used = 0;
 
     *out = (rs_problem_spec){0};
-    for (const char *p = text; *p && used + 1 < sizeof tight; p++)
+    RS_FAIL_IF(strlen(text) >= sizeof tight, RESCL_ERR_ARG,
+               "problem '%.40s...': found %zu bytes, expected fewer than %zu", text, strlen(text),
+               sizeof tight);
+    for (const char *p = text; *p; p++)
         if (!isspace((unsigned char)*p))
             tight[used++] = *p;
     tight[used] = '\0';
-    cursor c = {tight};
+    cursor c = {.at = tight};
     const bool good = take(&c, "conv2d:")  ? take_conv2d(&c, out)
                       : take(&c, "dense:") ? take_dense(&c, out)
                                            : false;
@@ -167,7 +190,10 @@ rescl_status rs_problem_parse(const char *text, rs_problem_spec *out)
     RS_FAIL_IF(!good || *c.at, RESCL_ERR_ARG,
                "problem '%s': found '%s', expected conv2d:NxHxWxC->FILTERS,RxS/STRIDE or "
                "dense:ROWSxINPUTS->UNITS%s",
-               text, c.at, cut ? "; put it in quotes, or the shell takes '>'" : "");
+               text, c.at,
+               cut       ? "; put it in quotes, or the shell takes '>'"
+               : c.twice ? ", and type, pad and groups once each"
+                         : "");
 out:
     return st;
 }
@@ -178,7 +204,12 @@ rescl_status rs_problem_of_spec(const rs_problem_spec *spec, bool training, resc
     rescl_status st = RESCL_OK;
     const rescl_precision precision = spec->typed ? spec->precision : usual;
 
-    RS_TRY(rs_problem_init(out, spec->op, &spec->attr, training, &spec->src, 1));
+    st = rs_problem_init(out, spec->op, &spec->attr, training, &spec->src, 1);
+    if (st == RESCL_ERR_SHAPE) { /* the text's, as what cannot be parsed is */
+        const rescl_error why = *rescl_last_error();
+        RS_FAIL_IF(true, RESCL_ERR_ARG, "%s", why.message);
+    }
+    RS_TRY(st);
     out->src_type[0] = out->dst_type = rs_precision_storage(precision);
     out->math = precision == RESCL_PRECISION_TF32 ? RS_MATH_TF32 : RS_MATH_F32;
 out:

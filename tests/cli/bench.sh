@@ -49,6 +49,30 @@ grep -q ',others,host$' out || fail "expected the column of the name of this mac
 run bench op @no-such-file
 want_code 4
 want_err "no-such-file"
+run bench op @
+want_code 2
+want_err "'@' alone"
+printf '\357\273\277# marked\ndense:3x5->7\n' >problems
+# shellcheck disable=SC2086
+run bench op @problems --no-peak --impl preferred --mode infer --csv $quick
+want_code 0
+for problem in conv2d:0x9x9x8-\>16,3x3/1 conv2d:2x2x2x8-\>16,5x5/1,pad0 conv2d:2x9x9x8-\>16,3x3/1,3groups; do
+    # shellcheck disable=SC2086
+    run bench op "$problem" --no-peak $quick
+    want_code 2
+done
+# shellcheck disable=SC2086
+run bench op 'conv2d:99999999999x9x9x8->16,3x3/1' --no-peak $quick
+want_code 2
+want_err "found '99999999999x9x9x8->16,3x3/1'"
+# shellcheck disable=SC2086
+run bench op 'conv2d:2x9x9x8->16,3x3/1,pad1,pad0' --no-peak $quick
+want_code 2
+want_err "found ',pad0', expected"
+# shellcheck disable=SC2086
+run bench op 'dense:3x5->7,bf16,fp16' --no-peak $quick
+want_code 2
+want_err "type, pad and groups once each"
 # shellcheck disable=SC2086
 run bench op conv2d:2x9x9x8- --no-peak $quick
 want_code 2
@@ -113,7 +137,8 @@ echo 1000 >machine/sys/class/powercap/intel-rapl:0/energy_uj
 RESCL_MACHINE_ROOT=$PWD/machine run bench model --model resnet8 --size 8 --batch-size 2 --mode infer --energy \
     --output-format jsonl $quick
 want_code 0
-want_out '"energy_j":0.0,"energy_by":"package-0 (RAPL)"'
+want_out '"energy_j":null,"energy_by":"the counter did not move"'
+want_err "--energy: the counter did not move"
 rm -r machine/sys
 # shellcheck disable=SC2086
 RESCL_MACHINE_ROOT=$PWD/machine run bench model --model resnet8 --size 8 --batch-size 2 --mode infer --energy \

@@ -134,6 +134,48 @@ row one 1 | sed 's/"schema": 1/"schema": 99/' >bad
 run compare bad a.jsonl
 want_code 4
 want_err "schema is that of a newer rescl"
+# What a row has to say, and what it may leave out.
+refuse() { # refuse SED MESSAGE: the row, edited, is refused with the file and the row
+    row one "$fast" ', "others": 0.1' | sed "$1" >bad
+    run compare bad a.jsonl
+    want_code 4
+    want_err "bad: row 1: $2"
+}
+refuse 's/"schema": 1/"schema": "1"/' "schema is a text, expected a whole number"
+refuse 's/"schema": 1/"schema": 1.5/' "schema is a number, expected a whole number"
+refuse 's/"schema": 1, //' "schema is missing"
+refuse 's/"ok"/"fine"/' "status is 'fine', expected ok"
+refuse 's/"ok"/"failed"/' "status is 'failed', but samples_ms has times"
+refuse 's/"samples_ms": .*/"samples_ms": []}/' "status is 'ok' without samples_ms"
+refuse 's/"samples_ms": .*/"samples_ms": [1e308, 1e308]}/' "samples_ms is not a list of times"
+refuse 's/"batch": 4/"batch": 4.5/' "batch is a number, expected a whole number"
+refuse 's/"others": 0.1/"others": 1.1/' "others is not in [0,1]"
+refuse 's/"others": 0.1/"others": "much"/' "others is a text"
+row one "$fast" | sed 's/"batch": 4/"batch": 4.0/; s/"mode": null, //' >like.jsonl
+run compare like.jsonl a.jsonl
+want_code 0
+want_out "1 the same"
+
+# A training is compared by its epochs, and says how long it takes in all.
+train() { row "resnet8:handsigns,90%" "$fast" ", \"epochs\": $1, \"seconds\": $2" | sed 's/"op"/"train"/'; }
+train 3 7.5 >short.jsonl
+train 4 9.25 >long.jsonl
+run compare short.jsonl long.jsonl --report train.html
+want_code 0
+want_out "A takes 7.5 s and 3 epochs, B 9.25 s and 4 epochs"
+grep -q '9\.25' train.html || fail "expected the seconds of the training in the page"
+run compare short.jsonl short.jsonl
+[ "$(grep -c epochs out)" -eq 0 ] || fail "expected nothing of equal trainings"
+
+run compare a.jsonl b.jsonl --fail-above ''
+want_code 2
+want_err "--fail-above: found ''"
+run compare a.jsonl b.jsonl --fail-above 100%
+want_code 0
+run compare a.jsonl b.jsonl --report nowhere/page.html
+want_code 4
+want_err "nowhere/page.html: No such file"
+grep -q -e --output err && fail "expected --output not to be blamed"
 run compare a.jsonl b.jsonl --fail-above 5x
 want_code 2
 want_err "--fail-above: found '5x', expected a share such as 5%"

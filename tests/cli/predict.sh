@@ -291,10 +291,10 @@ want_code 0
 grep -q '"file": "p.png"' json || fail "expected JSON in a file called json"
 run predict --weights runs/resnet8-handsigns -o nowhere/r.csv p.png
 want_code 4
-want_err "--output: nowhere/r.csv: No such file or directory"
+want_err "nowhere/r.csv: No such file or directory"
 run predict --weights runs/resnet8-handsigns -o folder p.png
 want_code 4
-want_err "--output: folder: Is a directory"
+want_err "folder: Is a directory"
 run predict --weights runs/resnet8-handsigns -o /dev/full p.png
 want_code 4
 want_err "/dev/full: No space left on device"

@@ -73,7 +73,7 @@ static void refuses_what_are_no_times(void **state)
                  "sample 1 of B");
     assert_fails(rescl_compare_samples(nan, 2, good, 2, MARGIN, &c), RESCL_ERR_ARG,
                  "sample 0 of A");
-    assert_fails(rescl_compare_samples(good, 2, good, 2, 1.0, &c), RESCL_ERR_ARG, "margin 1");
+    assert_fails(rescl_compare_samples(good, 2, good, 2, -1.0, &c), RESCL_ERR_ARG, "margin -1");
 }
 
 /* Neighbours that resemble each other count for less. */

@@ -1,6 +1,7 @@
 #include "testing.h"
 
 #include "energy.h"
+#include "error.h"
 #include "path.h"
 #include "rounds.h"
 
@@ -53,6 +54,7 @@ static void adds_the_packages_up(void **state)
 {
     (void)state;
     rs_energy e;
+    const char *why = NULL;
     tell_package(0, "package-0\n", "262143000000\n");
     tell_package(1, "package-1\n", "5000000\n");
     tell_package(2, "psys\n", "77\n");
@@ -63,19 +65,20 @@ static void adds_the_packages_up(void **state)
     tell_package(0, "package-0\n", "671150\n"); /* it wrapped: 328850 + 671150 */
     tell_package(1, "package-1\n", "7500000\n");
     const rs_energy_reading after = rs_energy_read(&e);
-    assert_true(fabs(rs_energy_between(&e, &before, &after) - 3.5) < 1e-9);
+    assert_true(fabs(rs_energy_between(&e, &before, &after, &why) - 3.5) < 1e-9);
 }
 
 static void says_why_it_cannot_read(void **state)
 {
     (void)state;
     rs_energy e;
+    const char *why = NULL;
     char path[RS_MACHINE_PATH];
     rs_energy_find(&e, RESCL_DEVICE_CPU);
     assert_int_equal(e.zones, 0);
     assert_non_null(strstr(e.text, "intel_rapl_msr"));
     const rs_energy_reading none = rs_energy_read(&e);
-    assert_true(isnan(rs_energy_between(&e, &none, &none)));
+    assert_true(isnan(rs_energy_between(&e, &none, &none, &why)));
 
     tell_package(0, "package-0\n", "");
     rs_energy_find(&e, RESCL_DEVICE_CPU);
@@ -97,10 +100,37 @@ static void says_why_it_cannot_read(void **state)
     assert_true(e.zones == 0 && strstr(e.text, "sudo chmod a+r"));
 }
 
+static void no_joules_without_a_counter_that_counts(void **state)
+{
+    static const struct {
+        const char *first, *last, *range, *why;
+    } cases[] = {
+        {"1000", "1000", "262143328850", "did not move"},
+        {"-5", "1000", "262143328850", "no number"},
+        {"1000", "x1", "262143328850", "no number"},
+        {"12345678901234567890123", "12345678901234567891123", "262143328850", "no number"},
+        {"1000", "900", "0", "backwards"},
+    };
+    (void)state;
+    for (size_t i = 0; i < RS_COUNT(cases); i++) {
+        rs_energy e;
+        const char *why = NULL;
+        tell_package(0, "package-0\n", cases[i].first);
+        tell("/sys/class/powercap/intel-rapl:0/max_energy_range_uj", cases[i].range);
+        rs_energy_find(&e, RESCL_DEVICE_CPU);
+        const rs_energy_reading before = rs_energy_read(&e);
+        tell_package(0, "package-0\n", cases[i].last);
+        const rs_energy_reading after = rs_energy_read(&e);
+        assert_true(isnan(rs_energy_between(&e, &before, &after, &why)));
+        assert_non_null(strstr(why, cases[i].why));
+    }
+}
+
 static void reads_the_counters_of_a_card(void **state)
 {
     (void)state;
     rs_energy e;
+    const char *why = NULL;
     rs_energy_find(&e, RESCL_DEVICE_GPU);
     assert_true(e.zones == 0 && strstr(e.text, "amdgpu"));
     tell("/sys/class/hwmon/hwmon0/name", "coretemp\n");
@@ -111,7 +141,7 @@ static void reads_the_counters_of_a_card(void **state)
     const rs_energy_reading before = rs_energy_read(&e);
     tell("/sys/class/hwmon/hwmon3/energy1_input", "4000000\n");
     const rs_energy_reading after = rs_energy_read(&e);
-    assert_true(fabs(rs_energy_between(&e, &before, &after) - 3.0) < 1e-9);
+    assert_true(fabs(rs_energy_between(&e, &before, &after, &why) - 3.0) < 1e-9);
 
     tell("/sys/class/hwmon/hwmon4/name", "amdgpu\n");
     tell("/sys/class/hwmon/hwmon4/power1_average", "50000000\n");
@@ -123,6 +153,7 @@ static void takes_power_over_time(void **state)
 {
     (void)state;
     rs_energy e;
+    const char *why = NULL;
     tell("/sys/class/hwmon/hwmon4/name", "amdgpu\n");
     tell("/sys/class/hwmon/hwmon4/power1_average", "50000000\n");
     rs_energy_find(&e, RESCL_DEVICE_GPU);
@@ -130,7 +161,7 @@ static void takes_power_over_time(void **state)
     rs_energy_reading before = rs_energy_read(&e), after = before;
     after.value[0] = 150e6; /* 50 W, then 150 W: 100 W for 2 seconds */
     after.seconds = before.seconds + 2.0;
-    assert_true(fabs(rs_energy_between(&e, &before, &after) - 200.0) < 1e-6);
+    assert_true(fabs(rs_energy_between(&e, &before, &after, &why) - 200.0) < 1e-6);
 }
 
 int main(void)
@@ -138,6 +169,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(adds_the_packages_up, make_root, end_root),
         cmocka_unit_test_setup_teardown(says_why_it_cannot_read, make_root, end_root),
+        cmocka_unit_test_setup_teardown(no_joules_without_a_counter_that_counts, make_root,
+                                        end_root),
         cmocka_unit_test_setup_teardown(reads_the_counters_of_a_card, make_root, end_root),
         cmocka_unit_test_setup_teardown(takes_power_over_time, make_root, end_root),
     };
