@@ -32,7 +32,7 @@ grep -qE "$done - val_loss: $number - val_accuracy: $number" lines ||
 for columns in 40 60 80; do
     lines_on_terminal $columns train "$(echo $tiny)"
     want_code 0
-    grep -vE '^(best|weights|evaluate|predict) ' lines |
+    grep -vE '^(best|report|weights|evaluate|predict) ' lines |
         awk -v most=$columns 'length($0) > most { bad = 1 } END { exit bad }' ||
         fail "expected lines within $columns columns"
     grep -qE "^3/3 .*loss: $number - accuracy: $number\$" lines || fail "expected the epoch's numbers"
