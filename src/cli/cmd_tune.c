@@ -209,7 +209,9 @@ static void write_proof(FILE *f, const report *r, const rescl_tune_proof *p)
     cli_fprint(f, "%s %s size %zu batch %zu: ", o->model, o->train ? "train" : "infer", o->size,
                o->batch);
     if (p->choices == 0)
-        fprintf(f, "the step gains nothing: nothing but defaults was chosen");
+        fprintf(f, "%s",
+                *p->reason ? "nothing to prove in whole steps"
+                           : "the step gains nothing: nothing but defaults was chosen");
     else if (p->before)
         fprintf(f, "%s proven in whole steps before (--force: again)", all);
     else if (p->pairs == 0)

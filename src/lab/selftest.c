@@ -7,6 +7,7 @@
 #include "optionvalue.h"
 #include "proof.h"
 #include "str.h"
+#include "supportproof.h"
 #include "threadpool.h"
 #include "trust.h"
 
@@ -53,6 +54,8 @@ static rescl_status prove(const rs_check *c, rescl_device *dev)
     proving is = {c, dev};
     rs_proof r = {0};
 
+    if (c->support)
+        return rs_prove_support(dev, c);
     RS_TRY(rs_proof_init(c->op, &c->op->cases->list[c->number], c->training, &c->how, &r));
     RS_TRY(c->pass == RS_FWD ? rs_proof_forward(&r, prove_pass, &is)
                              : rs_proof_backward(&r, 1u << c->pass, prove_pass, &is));
@@ -174,6 +177,25 @@ out:
     return st;
 }
 
+/* Those that training and evaluation launch, with each optimiser. */
+static rescl_status add_supports(rescl_precision precision, rs_checks *all)
+{
+    rescl_status st = RESCL_OK;
+    rs_support_use use;
+
+    for (size_t i = 0; (use.support = rs_support_at(i)) != NULL; i++) {
+        use.type = use.support == &rs_support_normalize ? rs_precision_storage(precision) : RS_F32;
+        if (use.support == &rs_support_unscale && precision != RESCL_PRECISION_FP16)
+            continue;
+        for (const char *const *choice = use.support->choice; *choice; choice++) {
+            use.choice = *choice;
+            RS_TRY(rs_checks_add_support(all, &use));
+        }
+    }
+out:
+    return st;
+}
+
 static rescl_status add_model(rescl_device *dev, const rescl_selftest_options *o, rs_checks *all)
 {
     rescl_status st = RESCL_OK;
@@ -185,6 +207,7 @@ static rescl_status add_model(rescl_device *dev, const rescl_selftest_options *o
     RS_TRY(rs_model_build(&about, &model));
     RS_TRY(add_network(dev, model->graph, RS_MODE_TRAIN, precision, all));
     RS_TRY(add_network(dev, model->graph, RS_MODE_EVAL, precision, all));
+    RS_TRY(add_supports(precision, all));
 out:
     rescl_model_destroy(model);
     return st;
@@ -197,14 +220,16 @@ static rescl_status keep_op(const char *name, rs_checks *all)
 #define RS_OP(stem) #stem,
 #include "ops.def"
 #undef RS_OP
+#define RS_SUPPORT(stem) #stem,
+#include "supports.def"
+#undef RS_SUPPORT
         NULL};
-    const rs_op *op = rs_op_find(name);
     size_t kept = 0;
 
-    if (!op)
+    if (!rs_op_find(name) && !rs_support_find(name))
         RS_TRY(rs_no_such_name("operation", name, names));
     for (size_t i = 0; i < all->count; i++)
-        if (all->list[i].op == op)
+        if (strcmp(rs_check_op(&all->list[i]), name) == 0)
             all->list[kept++] = all->list[i];
     all->count = kept;
 out:
@@ -233,11 +258,11 @@ static rescl_status tell(const rs_check *c, const rs_checked *result, void *user
                  how->math == RS_MATH_TF32 ? "tf32" : rs_dtype_name(how->src));
     const rescl_selftest_row row = {.index = t->index++,
                                     .total = t->total,
-                                    .op = c->op->name,
-                                    .pass = rs_pass_name(c->pass),
+                                    .op = rs_check_op(c),
+                                    .pass = rs_check_pass(c),
                                     .choice = c->choice,
                                     .types = types,
-                                    .problem = c->op->cases->list[c->number].name,
+                                    .problem = rs_check_problem(c),
                                     .training = c->training,
                                     .status = result->status,
                                     .reason = result->reason};

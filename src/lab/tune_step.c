@@ -69,6 +69,7 @@ typedef struct prover {
     const rs_tune_proof_job *job;
     member *member;
     size_t count, open; /* open: not proven before */
+    size_t known;       /* problems of the list that have a choice, be it the default */
     rescl_model *model;
     rs_store *store;
     rs_net *net[2];
@@ -291,6 +292,7 @@ static rescl_status collect(prover *v)
     for (size_t i = 0; i < list->count; i++) {
         const char *choice = rs_tune_table_get(v->job->table, list->item[i].key);
         member *m = &v->member[v->count];
+        v->known += choice != NULL;
         if (!choice || strcmp(choice, RS_CHOICE_DEFAULT) == 0)
             continue;
         const char *note = note_of(v->job->table, list->item[i].key);
@@ -416,6 +418,8 @@ rescl_status rs_tune_prove(const rs_tune_proof_job *job)
     } else if (is_overridden()) {
         out.open = v.count;
         out.reason = "RESCL_IMPL overrides what was chosen";
+    } else if (v.known == 0) {
+        out.reason = "nothing was measured";
     } else if (v.count > 0) {
         st = measure(&v, &p);
         why = *rescl_last_error();

@@ -2,7 +2,7 @@
 
 #include "error.h"
 #include "net_internal.h"
-#include "spread.h"
+#include "unscale.h"
 
 bool rs_loss_scale_next(rs_loss_scale *s, bool finite)
 {
@@ -19,20 +19,12 @@ bool rs_loss_scale_next(rs_loss_scale *s, bool finite)
     return true;
 }
 
-static rs_spread spread_over(rescl_device *dev, size_t count)
-{
-    const rs_caps *caps = rs_device_caps(dev);
-    return rs_spread_over(caps, NULL, caps->type == RESCL_DEVICE_CPU, count, 1, RS_OPTIM_GRAIN,
-                          RS_OPTIM_GRAIN);
-}
-
 rescl_status rs_store_prepare_unscale(rs_store *s)
 {
     rescl_status st = RESCL_OK;
-    const rs_spread spread = spread_over(s->dev, RS_OPTIM_GRAIN);
 
     RS_FAIL_IF(!s->training, RESCL_ERR_ARG, "these parameters were made for inference only");
-    RS_TRY(rs_kernel_get(s->dev, "unscale", spread.options, "unscale", &s->unscale));
+    RS_TRY(rs_unscale_kernel(s->dev, &s->unscale));
     RS_TRY(rs_buffer_create(s->dev, sizeof(uint32_t), &s->overflow));
 out:
     return st;
@@ -45,10 +37,8 @@ rescl_status rs_store_unscale(rs_store *s, double scale)
     RS_TRY(rs_fill_zero(s->dev, s->overflow, 0, sizeof(uint32_t)));
     for (size_t a = 0; a < s->trainable.arenas; a++) {
         const size_t count = s->trainable.arena_bytes[a] / sizeof(float);
-        const rs_spread spread = spread_over(s->dev, count);
         rs_profile_label(s->dev, "unscale gradients");
-        RS_TRY(RS_LAUNCH(s->dev, s->unscale, spread.grid, RS_BUF(s->grad[a]), RS_BUF(s->overflow),
-                         RS_UINT(count), RS_UINT(spread.chunk), RS_FLOAT(1.0 / scale)));
+        RS_TRY(rs_unscale_enqueue(s->dev, s->unscale, s->grad[a], s->overflow, count, scale));
     }
     RS_TRY(rs_flush(s->dev));
 out:

@@ -4,6 +4,7 @@
 #include "error.h"
 #include "log.h"
 #include "lossscale.h"
+#include "trust.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -56,6 +57,23 @@ static void tell_math(const rs_replica *r)
                rescl_device_get_info(r->dev)->name);
 }
 
+/* Those that have to do with a replica, at once: each alone would start a process of its own. */
+static rescl_status check_supports(rescl_device *dev, const rs_replica_options *o)
+{
+    rs_support_use use[4];
+    size_t n = 0;
+
+    use[n++] = (rs_support_use){&rs_support_normalize, rs_precision_storage(o->precision),
+                                rs_support_normalize.choice[0]};
+    if (o->hyper)
+        use[n++] = (rs_support_use){&rs_support_optimiser, RS_F32, o->hyper->def->name};
+    if (o->hyper && o->precision == RESCL_PRECISION_FP16)
+        use[n++] = (rs_support_use){&rs_support_unscale, RS_F32, rs_support_unscale.choice[0]};
+    if (o->eval_batch > 0)
+        use[n++] = (rs_support_use){&rs_support_fold, RS_F32, rs_support_fold.choice[0]};
+    return rs_trust_supports(dev, use, n);
+}
+
 rescl_status rs_replica_create(rescl_device *dev, const rs_graph *graph, const rs_weights *weights,
                                const rs_replica_options *options, rs_replica **out)
 {
@@ -65,6 +83,7 @@ rescl_status rs_replica_create(rescl_device *dev, const rs_graph *graph, const r
     RS_OOM(r = calloc(1, sizeof *r));
     r->dev = dev;
     r->classes = graph->value[graph->output].shape.dim[1];
+    RS_TRY(check_supports(dev, options));
     RS_TRY(rs_store_create(dev, graph, options->hyper, &r->store));
     RS_TRY(plan_nets(r, graph, options));
     if (options->precision == RESCL_PRECISION_TF32)

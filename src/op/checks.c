@@ -21,9 +21,24 @@ static const char *math_name(rs_math math)
     return math == RS_MATH_TF32 ? "tf32" : "f32";
 }
 
+const char *rs_check_op(const rs_check *c)
+{
+    return c->support ? c->support->name : c->op->name;
+}
+
+const char *rs_check_pass(const rs_check *c)
+{
+    return c->support ? c->support->part : rs_pass_name(c->pass);
+}
+
+const char *rs_check_problem(const rs_check *c)
+{
+    return c->support ? c->support->problem[c->number] : c->op->cases->list[c->number].name;
+}
+
 const char *rs_check_text(const rs_check *c, char text[RS_CHECK_TEXT])
 {
-    snprintf(text, RS_CHECK_TEXT, "%s %s %s %s %s %s %zu %s", c->op->name, rs_pass_name(c->pass),
+    snprintf(text, RS_CHECK_TEXT, "%s %s %s %s %s %s %zu %s", rs_check_op(c), rs_check_pass(c),
              c->training ? "train" : "infer", rs_dtype_name(c->how.src), rs_dtype_name(c->how.dst),
              math_name(c->how.math), c->number, c->choice);
     return text;
@@ -45,6 +60,16 @@ static bool find_dtype(const char *name, rs_dtype *out)
     return t < RS_DTYPE_COUNT;
 }
 
+static size_t problems_of(const rs_check *c)
+{
+    size_t count = 0;
+    if (c->op)
+        return c->op->cases->count;
+    while (c->support && c->support->problem[count])
+        count++;
+    return count;
+}
+
 bool rs_check_parse(const char *text, rs_check *out)
 {
     char copy[RS_CHECK_TEXT], *rest = copy;
@@ -54,9 +79,11 @@ bool rs_check_parse(const char *text, rs_check *out)
     *out = (rs_check){0};
     if ((size_t)snprintf(copy, sizeof copy, "%s", text) >= sizeof copy)
         return false;
-    out->op = rs_op_find(next_word(&rest));
     const char *word = next_word(&rest);
-    while (pass < RS_PASS_COUNT && strcmp(word, rs_pass_name((rs_pass)pass)) != 0)
+    out->op = rs_op_find(word);
+    out->support = out->op ? NULL : rs_support_find(word);
+    word = next_word(&rest);
+    while (out->op && pass < RS_PASS_COUNT && strcmp(word, rs_pass_name((rs_pass)pass)) != 0)
         pass++;
     out->pass = (rs_pass)pass;
     out->training = strcmp(next_word(&rest), "train") == 0;
@@ -67,13 +94,13 @@ bool rs_check_parse(const char *text, rs_check *out)
     good = rs_parse_u64(next_word(&rest), &number) && good;
     out->number = (size_t)number;
     snprintf(out->choice, sizeof out->choice, "%s", rest ? rest : "");
-    return good && out->op && pass < RS_PASS_COUNT && out->number < out->op->cases->count;
+    return good && pass < RS_PASS_COUNT && out->number < problems_of(out);
 }
 
 bool rs_check_same_way(const rs_check *a, const rs_check *b)
 {
-    return a->op == b->op && a->pass == b->pass && a->how.src == b->how.src &&
-           a->how.dst == b->how.dst && a->how.math == b->how.math &&
+    return a->op == b->op && a->support == b->support && a->pass == b->pass &&
+           a->how.src == b->how.src && a->how.dst == b->how.dst && a->how.math == b->how.math &&
            strcmp(a->choice, b->choice) == 0;
 }
 
@@ -81,6 +108,11 @@ rescl_status rs_check_plan(const rs_check *c, rescl_device *dev, rs_plan *out)
 {
     rescl_status st = RESCL_OK;
     rs_problem p;
+
+    if (c->support) {
+        *out = (rs_plan){.dev = dev};
+        return c->support->plan(out, c->how.src, c->choice);
+    }
     RS_TRY(rs_case_problem(c->op, &c->op->cases->list[c->number], c->training, &c->how, &p));
     RS_TRY(rs_choice_plan(dev, &p, c->pass, c->choice, out));
 out:
@@ -257,6 +289,19 @@ out:
     return st;
 }
 
+rescl_status rs_checks_add_support(rs_checks *all, const rs_support_use *use)
+{
+    rescl_status st = RESCL_OK;
+    rs_check c = {.support = use->support, .how = {use->type, use->type, RS_MATH_F32}};
+    const size_t count = problems_of(&c);
+
+    snprintf(c.choice, sizeof c.choice, "%s", use->choice);
+    for (; c.number < count; c.number++)
+        RS_TRY(append(all, &c));
+out:
+    return st;
+}
+
 /* ---- everything ------------------------------------------------------------------------------ */
 
 /* The passes of a case by one implementation, stored in one way. */
@@ -281,6 +326,24 @@ out:
     return st;
 }
 
+/* Each by each of its choices, in each of its types. */
+static rescl_status add_supports(rs_checks *all)
+{
+    rescl_status st = RESCL_OK;
+    rs_support_use use;
+
+    for (size_t i = 0; (use.support = rs_support_at(i)) != NULL; i++)
+        for (const char *const *choice = use.support->choice; *choice; choice++)
+            for (int type = 0; type < RS_DTYPE_COUNT; type++) {
+                use.choice = *choice;
+                use.type = (rs_dtype)type;
+                if (use.support->types & 1u << type)
+                    RS_TRY(rs_checks_add_support(all, &use));
+            }
+out:
+    return st;
+}
+
 rescl_status rs_checks_add_all(rs_checks *all, rescl_device *dev)
 {
     rescl_status st = RESCL_OK;
@@ -293,6 +356,7 @@ rescl_status rs_checks_add_all(rs_checks *all, rescl_device *dev)
                     c.how = rs_storages[s];
                     RS_TRY(add_passes(all, &c, *m, dev));
                 }
+    RS_TRY(add_supports(all));
 out:
     return st;
 }

@@ -1,10 +1,14 @@
 #include "fold.h"
 
 #include "spread.h"
+#include "support.h"
+
+static const char *const problems[] = {"27x37 with a bias", "27x37 without a bias", NULL};
+static const char *const choices[] = {"fold_batchnorm", NULL};
 
 rescl_status rs_fold_kernel(rescl_device *dev, rs_kernel **out)
 {
-    return rs_kernel_get(dev, "fold", "", "fold_batchnorm", out);
+    return rs_support_kernel(dev, &(rs_support_use){&rs_support_fold, RS_F32, choices[0]}, out);
 }
 
 rescl_status rs_fold_enqueue(rescl_device *dev, rs_kernel *kernel, const rs_fold *f)
@@ -16,3 +20,16 @@ rescl_status rs_fold_enqueue(rescl_device *dev, rs_kernel *kernel, const rs_fold
                      RS_BUF(f->folded_weight), RS_BUF(f->folded_bias), RS_UINT(f->rows),
                      RS_UINT(f->channels), RS_DIVISOR(rs_divisor_of(f->channels)));
 }
+
+static rescl_status plan_kernel(rs_plan *plan, rs_dtype type, const char *choice)
+{
+    (void)type;
+    return rs_plan_kernel_add(plan, "fold", choice, "%s", "");
+}
+
+const rs_support rs_support_fold = {.name = "fold",
+                                    .part = "parameters",
+                                    .choice = choices,
+                                    .types = 1u << RS_F32,
+                                    .problem = problems,
+                                    .plan = plan_kernel};

@@ -3,12 +3,16 @@
 #include "alloc.h"
 #include "attr.h"
 #include "spread.h"
+#include "support.h"
 
 #include <string.h>
 
 #define TABLE_BYTES  (3 * 256 * sizeof(float))
 #define TARGET_ALIGN 64
 #define TARGET_BYTES (RS_TARGET_WORDS * sizeof(int32_t))
+
+static const char *const problems[] = {"2 images of 8x8", "5 images of 13x11", NULL};
+static const char *const choices[] = {"normalize_images", NULL};
 
 size_t rs_images_bytes(size_t n, size_t values)
 {
@@ -49,8 +53,7 @@ static rs_spread spread(rescl_device *dev, rs_dtype type, size_t units)
 
 rescl_status rs_normalize_kernel(rescl_device *dev, rs_dtype type, rs_kernel **out)
 {
-    const rs_spread s = spread(dev, type, 1);
-    return rs_kernel_get(dev, "normalize", s.options, "normalize_images", out);
+    return rs_support_kernel(dev, &(rs_support_use){&rs_support_normalize, type, choices[0]}, out);
 }
 
 rescl_status rs_normalize_enqueue(rescl_device *dev, rs_kernel *kernel, rs_buffer *block,
@@ -64,3 +67,15 @@ rescl_status rs_normalize_enqueue(rescl_device *dev, rs_kernel *kernel, rs_buffe
     return RS_LAUNCH(dev, kernel, s.grid, RS_BUF(block), RS_BUF(input->buf), RS_BUF(targets->buf),
                      RS_ULONG(values), RS_UINT(words), RS_UINT(s.chunk));
 }
+
+static rescl_status plan_kernel(rs_plan *plan, rs_dtype type, const char *choice)
+{
+    return rs_plan_kernel_add(plan, "normalize", choice, "%s", spread(plan->dev, type, 1).options);
+}
+
+const rs_support rs_support_normalize = {.name = "normalize",
+                                         .part = "images",
+                                         .choice = choices,
+                                         .types = 1u << RS_F32 | 1u << RS_BF16 | 1u << RS_F16,
+                                         .problem = problems,
+                                         .plan = plan_kernel};

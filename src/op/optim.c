@@ -5,6 +5,7 @@
 #include "optionvalue.h"
 #include "spread.h"
 #include "str.h"
+#include "support.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -97,13 +98,13 @@ rescl_status rs_optim_create(rescl_device *dev, const rs_optim_hyper *h, rs_opti
 {
     rescl_status st = RESCL_OK;
     rs_optim *o = NULL;
-    const rs_spread s = spread_over(dev, RS_OPTIM_GRAIN);
 
     RS_TRY(rs_optim_check(h));
     RS_OOM(o = calloc(1, sizeof *o));
     o->dev = dev;
     o->hyper = *h;
-    RS_TRY(rs_kernel_get(dev, h->def->file, s.options, h->def->kernel, &o->kernel));
+    RS_TRY(rs_support_kernel(dev, &(rs_support_use){&rs_support_optimiser, RS_F32, h->def->name},
+                             &o->kernel));
     *out = o, o = NULL;
 out:
     rs_optim_destroy(o);
@@ -163,3 +164,26 @@ void rs_optim_reference(const rs_optim_hyper *h, double *param, const double *gr
         h->def->reference(h->number, u, &param[i], grad[i], at);
     }
 }
+
+static rescl_status plan_kernel(rs_plan *plan, rs_dtype type, const char *choice)
+{
+    rescl_status st = RESCL_OK;
+    const rs_optim_def *def = NULL;
+
+    (void)type;
+    RS_TRY(rs_optim_find(choice, &def));
+    RS_TRY(rs_plan_kernel_add(plan, def->file, def->kernel, "%s",
+                              spread_over(plan->dev, RS_OPTIM_GRAIN).options));
+out:
+    return st;
+}
+
+static const char *const problems[] = {"272 parameters", "100016 parameters with weight decay",
+                                       NULL};
+
+const rs_support rs_support_optimiser = {.name = "optimiser",
+                                         .part = "update",
+                                         .choice = names,
+                                         .types = 1u << RS_F32,
+                                         .problem = problems,
+                                         .plan = plan_kernel};

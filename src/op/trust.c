@@ -391,24 +391,13 @@ static void warn_of(const fault *f)
            rs_pass_name(c->pass), rs_dtype_name(c->how.src), c->choice, f->reason);
 }
 
-rescl_status rs_trust_plans(rescl_device *dev, const rs_plan *const *plans, size_t count,
-                            bool *worse)
+/* Does those of `all` of which nothing is known. */
+static rescl_status learn(rescl_device *dev, trust *t, const rs_checks *all)
 {
     rescl_status st = RESCL_OK;
-    rs_checks all = {0}, unknown = {0};
-    trust *t = NULL;
-    unsigned seconds;
-    bool on;
+    rs_checks unknown = {0};
 
-    *worse = false;
-    RS_TRY(rs_trust_read(&on, &seconds));
-    if (!on)
-        goto out;
-    RS_TRY(trust_of(dev, &t));
-    const size_t before = t->nfaults;
-    for (size_t i = 0; i < count; i++)
-        RS_TRY(rs_checks_add(&all, plans[i]));
-    RS_TRY(find_unknown(dev, t, &all, &unknown));
+    RS_TRY(find_unknown(dev, t, all, &unknown));
     if (unknown.count > 0 && !t->helpless) {
         rs_log(RESCL_LOG_INFO,
                "checking kernels before the first step, %zu checks in a process apart, which "
@@ -423,11 +412,74 @@ rescl_status rs_trust_plans(rescl_device *dev, const rs_plan *const *plans, size
         }
         RS_TRY(st);
     }
+out:
+    rs_checks_fini(&unknown);
+    return st;
+}
+
+rescl_status rs_trust_plans(rescl_device *dev, const rs_plan *const *plans, size_t count,
+                            bool *worse)
+{
+    rescl_status st = RESCL_OK;
+    rs_checks all = {0};
+    trust *t = NULL;
+    unsigned seconds;
+    bool on;
+
+    *worse = false;
+    RS_TRY(rs_trust_read(&on, &seconds));
+    if (!on)
+        goto out;
+    RS_TRY(trust_of(dev, &t));
+    const size_t before = t->nfaults;
+    for (size_t i = 0; i < count; i++)
+        RS_TRY(rs_checks_add(&all, plans[i]));
+    RS_TRY(learn(dev, t, &all));
     for (size_t i = before; i < t->nfaults; i++)
         warn_of(&t->fault[i]);
     *worse = t->nfaults > before;
 out:
     rs_checks_fini(&all);
-    rs_checks_fini(&unknown);
+    return st;
+}
+
+/* Where it is known to be wrong. */
+static rescl_status refuse_support(rescl_device *dev, const trust *t, const rs_check *c)
+{
+    rescl_status st = RESCL_OK;
+    const fault *f = find_fault(t, c);
+    rs_plan plan;
+
+    if (!f)
+        goto out;
+    RS_TRY(rs_check_plan(c, dev, &plan));
+    RS_FAIL(RESCL_ERR_DEVICE,
+            "%s %s of %s: the kernel %s of %s.cl fails its self-test on this device, and nothing "
+            "else can serve: %s",
+            rs_check_op(c), c->choice, rs_dtype_name(c->how.src), plan.kernel[0].name,
+            plan.kernel[0].file, f->reason);
+out:
+    return st;
+}
+
+rescl_status rs_trust_supports(rescl_device *dev, const rs_support_use *use, size_t count)
+{
+    rescl_status st = RESCL_OK;
+    rs_checks all = {0};
+    trust *t = NULL;
+    unsigned seconds;
+    bool on;
+
+    RS_TRY(rs_trust_read(&on, &seconds));
+    if (!on)
+        goto out;
+    RS_TRY(trust_of(dev, &t));
+    for (size_t i = 0; i < count; i++)
+        RS_TRY(rs_checks_add_support(&all, &use[i]));
+    RS_TRY(learn(dev, t, &all));
+    for (size_t i = 0; i < all.count; i++)
+        RS_TRY(refuse_support(dev, t, &all.list[i]));
+out:
+    rs_checks_fini(&all);
     return st;
 }

@@ -27,6 +27,11 @@ const char *rs_trust_refuses(rescl_device *dev, const rs_problem *p, rs_pass pas
 rescl_status rs_trust_plans(rescl_device *dev, const rs_plan *const *plans, size_t count,
                             bool *worse) RESCL_CHECK;
 
+/* The same for supports (support.h), which nothing replaces: RESCL_ERR_DEVICE, naming kernel and reason, where
+ * one is wrong. rs_support_kernel asks it of each; to ask it of several before starts one process. */
+rescl_status rs_trust_supports(rescl_device *dev, const rs_support_use *use, size_t count)
+    RESCL_CHECK;
+
 /* What came of a check: RESCL_OK, RESCL_ERR_NUMERIC if its numbers are wrong, RESCL_ERR_BUILD if it does not
  * compile, RESCL_ERR_DEVICE if it failed, crashed or hangs; others say nothing of the device. */
 typedef struct rs_checked {

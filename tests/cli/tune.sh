@@ -38,6 +38,13 @@ run tune $small --no-params -o part.tune --force --time-limit 0.001
 want_code 0
 want_err "--time-limit 0.001: the time limit is reached: $problems of $problems problems were not measured; the next run goes on there"
 
+# Where nothing was measured there is nothing to prove, which is said as such.
+# shellcheck disable=SC2086
+run tune $small --no-params -o none.tune --time-limit 0.001 --json
+want_code 0
+want_out '"reason": "nothing was measured"'
+want_err "nothing to prove in whole steps: nothing was measured"
+
 # Choices that gain nothing in whole steps are dropped, and the report says what the step gains.
 sed 's/^\(conv2d .*\) = .*/\1 = direct  # 0.001 ms; 1 ms: packed_gemm/' x.tune >step.tune
 # shellcheck disable=SC2086

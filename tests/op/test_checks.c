@@ -3,6 +3,7 @@
 
 #include "attr.h"
 #include "checks.h"
+#include "supportproof.h"
 
 #include <string.h>
 
@@ -24,6 +25,34 @@ static void text_is_read_again(void **state)
     assert_true(again.training && again.number == 3);
 }
 
+static void a_support_is_read_again(void **state)
+{
+    const rs_check c = {.support = &rs_support_optimiser, .choice = "adam", .number = 1};
+    char text[RS_CHECK_TEXT];
+    rs_check again;
+    (void)state;
+    assert_string_equal(rs_check_text(&c, text), "optimiser update infer f32 f32 f32 1 adam");
+    assert_true(rs_check_parse(text, &again));
+    assert_true(rs_check_same_way(&c, &again));
+    assert_true(again.support == c.support && again.number == 1);
+}
+
+/* Every check of every support, with the device's kernels. */
+static void supports_are_right(void **state)
+{
+    rs_checks all = {0};
+    size_t proven = 0;
+    (void)state;
+    assert_ok(rs_checks_add_all(&all, rs_test_device()));
+    for (size_t i = 0; i < all.count; i++)
+        if (all.list[i].support) {
+            assert_ok(rs_prove_support(rs_test_device(), &all.list[i]));
+            proven++;
+        }
+    assert_true(proven >= 4 * 2 + 2 + 3 * 2 + 3);
+    rs_checks_fini(&all);
+}
+
 static void other_text_is_none(void **state)
 {
     static const char *const bad[] = {"",
@@ -32,7 +61,8 @@ static void other_text_is_none(void **state)
                                       "conv2d up train f32 f32 f32 0 direct",
                                       "conv2d fwd train f31 f32 f32 0 direct",
                                       "conv2d fwd train f32 f32 f32 x direct",
-                                      "conv2d fwd train f32 f32 f32 1000 direct"};
+                                      "conv2d fwd train f32 f32 f32 1000 direct",
+                                      "optimiser update infer f32 f32 f32 2 adam"};
     rs_check c;
     (void)state;
     for (size_t i = 0; i < RS_COUNT(bad); i++)
@@ -85,10 +115,9 @@ static void every_op_has_checks(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(text_is_read_again),
-        cmocka_unit_test(other_text_is_none),
-        cmocka_unit_test(checks_cover_a_plan),
-        cmocka_unit_test(every_op_has_checks),
+        cmocka_unit_test(text_is_read_again),  cmocka_unit_test(a_support_is_read_again),
+        cmocka_unit_test(supports_are_right),  cmocka_unit_test(other_text_is_none),
+        cmocka_unit_test(checks_cover_a_plan), cmocka_unit_test(every_op_has_checks),
     };
     return cmocka_run_group_tests_name("checks", tests, NULL, NULL);
 }

@@ -1,14 +1,11 @@
-#include "op_harness.h"
-
-#include "optim.h"
+#include "fixtures.h"
+#include "supportproof.h"
 #include "testing.h"
 
-#include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "error.h"
 
-#define STEPS 5
+#include <math.h>
+#include <string.h>
 
 typedef struct method {
     const char *name;
@@ -26,45 +23,10 @@ static const method methods[] = {
     {"AdamW", {.def = &rs_optim_adamw, .number = {0.9, 0.999, 1e-8}}, 1e-2, 0.1},
 };
 
-/* Several steps of one method on `count` parameters, on the device and in double. */
 static void check_method(const method *t, size_t count)
 {
-    rescl_device *dev = rs_test_device();
-    const int states = rs_optim_states(&t->h), arrays = 2 + states;
-    rs_guarded g[4];
-    double *want[4], *got = calloc(count, sizeof *got);
-    rs_optim *o = NULL;
-    rs_rng rng;
-    char what[96];
-
-    rs_rng_init(&rng, 11, count);
-    assert_ok(rs_optim_create(dev, &t->h, &o));
-    for (int i = 0; i < arrays; i++) { /* 0: parameters, 1: gradients, then states */
-        want[i] = calloc(count, sizeof *want[i]);
-        g[i] = op_guarded_create(dev, count * sizeof(float));
-        for (size_t k = 0; k < count && i == 0; k++)
-            want[i][k] = rs_rng_uniform(&rng) * 2 - 1;
-        op_guarded_write(dev, &g[i], RS_F32, want[i], count);
-    }
-    for (uint64_t step = 1; step <= STEPS; step++) {
-        for (size_t k = 0; k < count; k++)
-            want[1][k] = rs_rng_uniform(&rng) * 2 - 1;
-        op_guarded_write(dev, &g[1], RS_F32, want[1], count);
-        rs_buffer *state[] = {states > 0 ? g[2].view : NULL, states > 1 ? g[3].view : NULL};
-        const rs_update u = {t->lr, t->weight_decay, step};
-        assert_ok(rs_optim_enqueue(o, g[0].view, g[1].view, state, count, &u));
-        rs_optim_reference(&t->h, want[0], want[1], &want[2], count, &u);
-    }
-    for (int i = 0; i < arrays; i++) {
-        snprintf(what, sizeof what, "%s, %zu parameters, array %d", t->name, count, i);
-        op_guarded_check(dev, &g[i], what);
-        op_guarded_read(dev, &g[i], RS_F32, got, count);
-        op_expect_close(what, RS_F32, STEPS, i == 1 ? 0 : 1e-3, want[i], got, count);
-        rs_guarded_fini(&g[i]);
-        free(want[i]);
-    }
-    rs_optim_destroy(o);
-    free(got);
+    if (rs_prove_optimiser(rs_test_device(), &t->h, t->lr, t->weight_decay, count) != RESCL_OK)
+        fail_msg("%s, %zu parameters: %s", t->name, count, rescl_last_error()->message);
 }
 
 static void methods_agree_with_reference(void **state)

@@ -1,0 +1,351 @@
+#include "supportproof.h"
+
+#include "attr.h"
+#include "error.h"
+#include "fold.h"
+#include "guarded.h"
+#include "half.h"
+#include "normalize.h"
+#include "proof.h"
+#include "rng.h"
+#include "unscale.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- what they share ------------------------------------------------------------------------- */
+
+/* An array in double that has its copy on the device as f32. */
+typedef struct array {
+    const char *name;
+    size_t count;
+    double *want; /* what it has to hold in the end */
+    rs_guarded on_device;
+} array;
+
+static rescl_status array_init(rescl_device *dev, const char *name, size_t count, array *out)
+{
+    rescl_status st = RESCL_OK;
+    out->name = name;
+    out->count = count;
+    RS_OOM(out->want = calloc(count, sizeof *out->want));
+    RS_TRY(rs_guarded_init(dev, count * sizeof(float), &out->on_device));
+out:
+    return st;
+}
+
+/* Draws numbers that f32 holds. */
+static rescl_status array_draw(rescl_device *dev, array *a, rs_rng *rng, double lo, double hi)
+{
+    for (size_t i = 0; i < a->count; i++)
+        a->want[i] = rs_rounded(RS_F32, rs_rng_range(rng, lo, hi));
+    return rs_guarded_write(dev, &a->on_device, RS_F32, a->want, a->count);
+}
+
+/* `terms` as of rs_tolerance; 0: the same bits. */
+static rescl_status array_check(rescl_device *dev, const array *a, size_t terms, double scale)
+{
+    rescl_status st = RESCL_OK;
+    double *got = NULL;
+
+    RS_OOM(got = calloc(a->count, sizeof *got));
+    RS_TRY(rs_guarded_check(dev, &a->on_device, a->name));
+    RS_TRY(rs_guarded_read(dev, &a->on_device, RS_F32, got, a->count));
+    RS_FAIL_IF(terms == 0 && memcmp(got, a->want, a->count * sizeof *got) != 0, RESCL_ERR_NUMERIC,
+               "%s: an input was changed", a->name);
+    if (terms > 0)
+        RS_TRY(rs_expect_close(a->name, RS_F32, terms, scale, a->want, got, a->count));
+out:
+    free(got);
+    return st;
+}
+
+static void array_fini(array *a)
+{
+    rs_guarded_fini(&a->on_device);
+    free(a->want);
+}
+
+/* ---- optimiser ------------------------------------------------------------------------------- */
+
+rescl_status rs_prove_optimiser(rescl_device *dev, const rs_optim_hyper *h, double lr,
+                                double weight_decay, size_t count)
+{
+    rescl_status st = RESCL_OK;
+    enum { STEPS = 5, PARAM = 0, GRAD = 1, STATE = 2, ARRAYS = STATE + RS_OPTIM_STATES };
+    const int states = rs_optim_states(h);
+    array a[ARRAYS] = {{0}};
+    rs_buffer *state[RS_OPTIM_STATES] = {NULL};
+    double *want[RS_OPTIM_STATES] = {NULL};
+    rs_optim *o = NULL;
+    rs_rng rng;
+
+    rs_rng_init(&rng, 11, count);
+    RS_TRY(rs_optim_create(dev, h, &o));
+    for (int i = 0; i < STATE + states; i++)
+        RS_TRY(array_init(dev,
+                          i == PARAM  ? "parameters"
+                          : i == GRAD ? "gradients"
+                                      : rs_optim_state_name(h, i - STATE),
+                          count, &a[i]));
+    RS_TRY(array_draw(dev, &a[PARAM], &rng, -1, 1));
+    for (int i = 0; i < states; i++) {
+        RS_TRY(rs_guarded_write(dev, &a[STATE + i].on_device, RS_F32, a[STATE + i].want, count));
+        state[i] = a[STATE + i].on_device.view;
+        want[i] = a[STATE + i].want;
+    }
+    for (uint64_t step = 1; step <= STEPS; step++) {
+        const rs_update u = {lr, weight_decay, step};
+        RS_TRY(array_draw(dev, &a[GRAD], &rng, -1, 1));
+        RS_TRY(
+            rs_optim_enqueue(o, a[PARAM].on_device.view, a[GRAD].on_device.view, state, count, &u));
+        rs_optim_reference(h, a[PARAM].want, a[GRAD].want, want, count, &u);
+    }
+    for (int i = 0; i < STATE + states; i++)
+        RS_TRY(array_check(dev, &a[i], i == GRAD ? 0 : STEPS, 1e-3));
+out:
+    for (int i = 0; i < ARRAYS; i++)
+        array_fini(&a[i]);
+    rs_optim_destroy(o);
+    return st;
+}
+
+static rescl_status prove_optimiser(rescl_device *dev, const rs_check *c)
+{
+    rescl_status st = RESCL_OK;
+    const rs_optim_def *def = NULL;
+
+    RS_TRY(rs_optim_find(c->choice, &def));
+    const rs_optim_hyper h = rs_optim_default(def);
+    RS_TRY(rs_prove_optimiser(dev, &h, 1e-2, c->number ? 0.1 : 0, c->number ? 100016 : 272));
+out:
+    return st;
+}
+
+/* ---- fold ------------------------------------------------------------------------------------ */
+
+rescl_status rs_prove_fold(rescl_device *dev, bool with_bias)
+{
+    rescl_status st = RESCL_OK;
+    enum { ROWS = 27, CHANNELS = 37 };
+    enum { WEIGHT, BIAS, GAMMA, BETA, MEAN, VAR, FOLDED_WEIGHT, FOLDED_BIAS, ARRAYS };
+    static const char *const name[ARRAYS] = {"weight", "bias", "gamma",         "beta",
+                                             "mean",   "var",  "folded weight", "folded bias"};
+    array a[ARRAYS] = {{0}};
+    rs_kernel *kernel = NULL;
+    rs_rng rng;
+    rs_fold f = {.rows = ROWS, .channels = CHANNELS, .eps = 1e-3f};
+
+    rs_rng_init(&rng, 1, 2);
+    for (int i = 0; i < ARRAYS; i++) {
+        const bool weight = i == WEIGHT || i == FOLDED_WEIGHT;
+        RS_TRY(array_init(dev, name[i], weight ? ROWS * CHANNELS : CHANNELS, &a[i]));
+        if (i < FOLDED_WEIGHT)
+            RS_TRY(array_draw(dev, &a[i], &rng, i == VAR ? 0.1 : -2.0, 2.0));
+    }
+    for (size_t q = 0; q < CHANNELS; q++) {
+        const double scale = a[GAMMA].want[q] / sqrt(a[VAR].want[q] + (double)f.eps);
+        for (size_t i = q; i < ROWS * CHANNELS; i += CHANNELS)
+            a[FOLDED_WEIGHT].want[i] = a[WEIGHT].want[i] * scale;
+        a[FOLDED_BIAS].want[q] =
+            ((with_bias ? a[BIAS].want[q] : 0.0) - a[MEAN].want[q]) * scale + a[BETA].want[q];
+    }
+    f.weight = a[WEIGHT].on_device.view;
+    f.bias = with_bias ? a[BIAS].on_device.view : NULL;
+    f.gamma = a[GAMMA].on_device.view;
+    f.beta = a[BETA].on_device.view;
+    f.mean = a[MEAN].on_device.view;
+    f.var = a[VAR].on_device.view;
+    f.folded_weight = a[FOLDED_WEIGHT].on_device.view;
+    f.folded_bias = a[FOLDED_BIAS].on_device.view;
+    RS_TRY(rs_fold_kernel(dev, &kernel));
+    RS_TRY(rs_fold_enqueue(dev, kernel, &f));
+    for (int i = 0; i < ARRAYS; i++)
+        RS_TRY(array_check(dev, &a[i], i < FOLDED_WEIGHT ? 0 : 4, 0));
+out:
+    for (int i = 0; i < ARRAYS; i++)
+        array_fini(&a[i]);
+    return st;
+}
+
+static rescl_status prove_fold(rescl_device *dev, const rs_check *c)
+{
+    return rs_prove_fold(dev, c->number == 0);
+}
+
+/* ---- normalize ------------------------------------------------------------------------------- */
+
+/* A batch on the host. */
+typedef struct batch {
+    size_t n, values; /* of all images */
+    uint8_t *pixels;
+    int32_t *label, *target;
+    rs_mixed *mixed;
+    float table[3][256]; /* numbers that are not those of another byte or channel */
+    void *block;
+    size_t bytes;
+} batch;
+
+static rescl_status make_batch(batch *b, size_t n, size_t image)
+{
+    rescl_status st = RESCL_OK;
+    rs_rng r;
+
+    *b = (batch){.n = n, .values = n * image, .bytes = rs_images_bytes(n, image)};
+    RS_OOM(b->pixels = malloc(b->values));
+    RS_OOM(b->label = malloc(n * sizeof *b->label));
+    RS_OOM(b->target = malloc(n * RS_TARGET_WORDS * sizeof *b->target));
+    RS_OOM(b->mixed = malloc(n * sizeof *b->mixed));
+    RS_OOM(b->block = calloc(1, b->bytes));
+    rs_rng_init(&r, b->values, 1);
+    for (size_t i = 0; i < b->values; i++)
+        b->pixels[i] = (uint8_t)rs_rng_below(&r, 256);
+    for (size_t i = 0; i < n; i++)
+        b->label[i] = (int32_t)rs_rng_below(&r, 1000);
+    for (size_t i = 0; i < n; i++)
+        b->mixed[i] = (rs_mixed){b->label[n - 1 - i], (int32_t)rs_rng_below(&r, RS_MIXED_ONE)};
+    for (size_t c = 0; c < 3; c++)
+        for (size_t v = 0; v < 256; v++)
+            b->table[c][v] = rs_rng_normal(&r) + (float)c * 16.0f;
+    rs_images_pack(&(rs_images){n, b->pixels, (const float(*)[256])b->table, b->label, b->mixed},
+                   image, b->block);
+    rs_targets_pack(b->label, b->mixed, n, b->target);
+out:
+    return st;
+}
+
+static void free_batch(batch *b)
+{
+    free(b->pixels);
+    free(b->label);
+    free(b->target);
+    free(b->mixed);
+    free(b->block);
+}
+
+/* What became of the batch: numbers and targets to the bit. */
+static rescl_status check_batch(rescl_device *dev, const batch *b, rs_dtype type,
+                                const rs_guarded *input, const rs_guarded *targets)
+{
+    rescl_status st = RESCL_OK;
+    const size_t words = b->n * RS_TARGET_WORDS;
+    double *got = NULL;
+    int32_t *got_target = NULL;
+
+    RS_OOM(got = malloc(b->values * sizeof *got));
+    RS_OOM(got_target = malloc(words * sizeof *got_target));
+    RS_TRY(rs_guarded_check(dev, input, "input"));
+    RS_TRY(rs_guarded_check(dev, targets, "targets"));
+    RS_TRY(rs_guarded_read(dev, input, type, got, b->values));
+    RS_TRY(rs_read(dev, targets->view, 0, got_target, words * sizeof *got_target));
+    for (size_t i = 0; i < b->values; i++) {
+        const double want = rs_rounded(type, (double)b->table[i % 3][b->pixels[i]]);
+        RS_FAIL_IF(got[i] != want, RESCL_ERR_NUMERIC, "input: at %zu: %.9g, expected %.9g", i,
+                   got[i], want);
+    }
+    for (size_t i = 0; i < words; i++)
+        RS_FAIL_IF(got_target[i] != b->target[i], RESCL_ERR_NUMERIC,
+                   "targets: at %zu: %d, expected %d", i, got_target[i], b->target[i]);
+out:
+    free(got);
+    free(got_target);
+    return st;
+}
+
+rescl_status rs_prove_normalize(rescl_device *dev, rs_dtype type, size_t n, size_t height,
+                                size_t width)
+{
+    rescl_status st = RESCL_OK;
+    rs_guarded block = {0}, on_input = {0}, on_targets = {0};
+    rs_kernel *kernel = NULL;
+    batch b;
+
+    RS_TRY(make_batch(&b, n, height * width * 3));
+    RS_TRY(rs_guarded_init(dev, b.bytes, &block));
+    RS_TRY(rs_guarded_init(dev, b.values * rs_dtype_bytes(type), &on_input));
+    RS_TRY(rs_guarded_init(dev, n * RS_TARGET_WORDS * sizeof(int32_t), &on_targets));
+    RS_TRY(rs_write(dev, block.view, 0, b.block, b.bytes));
+    RS_TRY(rs_normalize_kernel(dev, type, &kernel));
+    const rs_tensor input = {rs_shape_4(n, height, width, 3), type, on_input.view};
+    const rs_tensor targets = {rs_shape_2(n, RS_TARGET_WORDS), RS_I32, on_targets.view};
+    RS_TRY(rs_normalize_enqueue(dev, kernel, block.view, &input, &targets));
+    RS_TRY(rs_guarded_check(dev, &block, "block"));
+    RS_TRY(check_batch(dev, &b, type, &on_input, &on_targets));
+out:
+    rs_guarded_fini(&block);
+    rs_guarded_fini(&on_input);
+    rs_guarded_fini(&on_targets);
+    free_batch(&b);
+    return st;
+}
+
+static rescl_status prove_normalize(rescl_device *dev, const rs_check *c)
+{
+    return c->number == 0 ? rs_prove_normalize(dev, c->how.src, 2, 8, 8)
+                          : rs_prove_normalize(dev, c->how.src, 5, 13, 11);
+}
+
+/* ---- unscale --------------------------------------------------------------------------------- */
+
+rescl_status rs_prove_unscale(rescl_device *dev, size_t count, bool infinite)
+{
+    rescl_status st = RESCL_OK;
+    const double scale = 65536.0;
+    rs_guarded overflow = {0};
+    rs_kernel *kernel = NULL;
+    array grad = {0};
+    uint32_t found = 0;
+    rs_rng rng;
+
+    rs_rng_init(&rng, 3, count);
+    RS_TRY(array_init(dev, "gradients", count, &grad));
+    RS_TRY(array_draw(dev, &grad, &rng, -scale, scale));
+    if (infinite) {
+        grad.want[count / 2] = INFINITY;
+        RS_TRY(rs_guarded_write(dev, &grad.on_device, RS_F32, grad.want, count));
+    }
+    RS_TRY(rs_guarded_init(dev, sizeof found, &overflow));
+    RS_TRY(rs_write(dev, overflow.view, 0, &found, sizeof found));
+    RS_TRY(rs_unscale_kernel(dev, &kernel));
+    RS_TRY(rs_unscale_enqueue(dev, kernel, grad.on_device.view, overflow.view, count, scale));
+    for (size_t i = 0; i < count; i++)
+        grad.want[i] /= scale;
+    RS_TRY(array_check(dev, &grad, 1, 0));
+    RS_TRY(rs_guarded_check(dev, &overflow, "overflow"));
+    RS_TRY(rs_read(dev, overflow.view, 0, &found, sizeof found));
+    RS_FAIL_IF(found != (uint32_t)infinite, RESCL_ERR_NUMERIC, "overflow: %u, expected %d", found,
+               infinite);
+out:
+    rs_guarded_fini(&overflow);
+    array_fini(&grad);
+    return st;
+}
+
+static rescl_status prove_unscale(rescl_device *dev, const rs_check *c)
+{
+    return rs_prove_unscale(dev, c->number == 1 ? 100016 : 272, c->number == 2);
+}
+
+/* ---- all of them ----------------------------------------------------------------------------- */
+
+rescl_status rs_prove_support(rescl_device *dev, const rs_check *c)
+{
+    rescl_status st = RESCL_OK;
+    const rs_support *const support[] = {
+#define RS_SUPPORT(name) &rs_support_##name,
+#include "supports.def"
+#undef RS_SUPPORT
+    };
+    static rescl_status (*const prove[])(rescl_device * dev, const rs_check *c) = {
+#define RS_SUPPORT(name) prove_##name,
+#include "supports.def"
+#undef RS_SUPPORT
+    };
+    for (size_t i = 0; i < RS_COUNT(support); i++)
+        if (support[i] == c->support)
+            RS_TRY(prove[i](dev, c));
+out:
+    return st;
+}
