@@ -117,12 +117,13 @@ static void add_tick(axis *a, double v)
 static void tick_log(axis *a, double most)
 {
     const double decades = a->high - a->low, by = fmax(1, ceil(decades / most));
-    for (double e = floor(a->low / by) * by; e <= a->high; e += by) {
-        add_tick(a, pow(10, e));
+    for (long i = (long)floor(a->low / by); (double)i * by <= a->high; i++) {
+        const double power = pow(10, (double)i * by);
+        add_tick(a, power);
         if (decades > 2)
             continue;
-        add_tick(a, 2 * pow(10, e));
-        add_tick(a, 5 * pow(10, e));
+        add_tick(a, 2 * power);
+        add_tick(a, 5 * power);
     }
     if (a->ticks >= 2)
         return;

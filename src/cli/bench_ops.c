@@ -180,15 +180,14 @@ static bool wants_training(const cli_args *args)
 
 static int start_rows(const cli_args *args, rescl_device *device, cli_bench_rows *rows)
 {
-    rescl_bench_limits peak;
+    rescl_bench_limits peak = {0};
     if (cli_bool(args, OPT_peak)) {
         const rescl_status st = rescl_bench_peak(device, &peak);
         if (st != RESCL_OK)
             return cli_fail(st, false);
     }
     cli_bench_rows_init(rows, args, device);
-    if (cli_bool(args, OPT_peak))
-        rows->peak = peak.fma_gflops;
+    rows->peak = peak.fma_gflops;
     return CLI_OK;
 }
 
@@ -217,7 +216,7 @@ static int measure_all(const cli_args *args, rescl_device *device, size_t all, c
 {
     const cli_value *types = &args->value[OPT_precisions];
     const cli_limit limit = cli_limit_begin(args);
-    cli_bench_rows rows;
+    cli_bench_rows rows = {0};
     int code = start_rows(args, device, &rows);
     if (code)
         return code;
