@@ -342,7 +342,7 @@ static const struct {
     {INTEGRATED, 32, C2, "128x64x16 8x4 p1", "64x64x16 8x4 p4"},
     {INTEGRATED, 32, C4, "128x64x16 8x4 p1", "128x128x8 8x8 p1"},
     {INTEGRATED, 32, C5_WIDE, "64x128x16 8x4 p1", "128x128x8 8x8 p1"},
-    {POCL, 32, STEM, "64x64x16 8x4 p1", "32x64x16 4x4 p6"},
+    {POCL, 32, STEM, "128x64x16 8x4 p1", "32x64x16 4x4 p6"},
     {POCL, 32, C2, "128x64x16 8x4 p1", "64x64x16 8x4 p4"},
     {POCL, 32, C4, "128x128x8 8x8 p1", "128x128x8 8x8 p1"},
     {POCL, 32, C5_WIDE, "64x128x16 8x4 p1", "128x128x8 8x8 p1"},
