@@ -181,7 +181,7 @@ static void find_interval(const side *a, const side *b, const double *below, res
 {
     const size_t pairs = a->count * b->count;
     const double alpha = normal(normal_inverse(0.5 * ALPHA) * out->spread);
-    double quotient[PAIRS];
+    double quotient[PAIRS] = {0};
     size_t k = 0; /* quotients beyond each end of the interval, and the end */
 
     for (size_t i = 0; i < a->count; i++)

@@ -171,7 +171,7 @@ static bool take_dense(cursor *c, rs_problem_spec *out)
 rescl_status rs_problem_parse(const char *text, rs_problem_spec *out)
 {
     rescl_status st = RESCL_OK;
-    char tight[2 * RS_PROBLEM_TEXT];
+    char tight[2 * RS_PROBLEM_TEXT] = "";
     size_t used = 0;
 
     *out = (rs_problem_spec){0};

@@ -103,7 +103,7 @@ static const char *place_text(const rs_shape *shape, bool parameter, size_t inde
         {{"n"}, {"n", "c"}, {"n", "h", "c"}, {"n", "h", "w", "c"}},
         {{"c"}, {"in", "out"}, {"h", "in", "out"}, {"h", "w", "in", "out"}}};
     const int n = shape->ndim;
-    size_t at[RS_MAX_DIMS], used = 0;
+    size_t at[RS_MAX_DIMS] = {0}, used = 0;
 
     for (int d = n; d-- > 0;) {
         at[d] = index % shape->dim[d];
