@@ -305,14 +305,22 @@ void rs_image_to_network(rescl_preprocess preprocess, size_t pixels, uint8_t *by
     }
 }
 
+static rescl_status check_input(size_t height, size_t width, size_t *pixels, size_t *bytes)
+{
+    rescl_status st = RESCL_OK;
+    RS_FAIL_IF(height == 0 || width == 0 || !rs_mul_size(height, width, pixels) ||
+                   !rs_mul_size(*pixels, 3, bytes),
+               RESCL_ERR_ARG, "an input of %zux%zu is not possible", height, width);
+out:
+    return st;
+}
+
 rescl_status rs_view_input(const rescl_image *image, const rs_view *v, rescl_interpolation how,
                            size_t height, size_t width, rescl_preprocess preprocess, uint8_t *dst)
 {
     rescl_status st = RESCL_OK;
     size_t pixels, bytes;
-    RS_FAIL_IF(height == 0 || width == 0 || !rs_mul_size(height, width, &pixels) ||
-                   !rs_mul_size(pixels, 3, &bytes),
-               RESCL_ERR_ARG, "an input of %zux%zu is not possible", height, width);
+    RS_TRY(check_input(height, width, &pixels, &bytes));
     if (image->width == width && image->height == height && v->width == width &&
         v->height == height)
         memcpy(dst, image->pixels, bytes);
@@ -329,7 +337,9 @@ rescl_status rs_image_to_input(const rescl_image *image, size_t height, size_t w
 {
     rescl_status st = RESCL_OK;
     rs_view view;
+    size_t pixels, bytes;
     RS_TRY(check_preprocess(preprocess));
+    RS_TRY(check_input(height, width, &pixels, &bytes));
     RS_TRY(rs_view_init(&view, image, height, width, resize));
     RS_TRY(rs_view_input(image, &view, resize->interpolation, height, width, preprocess, dst));
 out:
