@@ -349,7 +349,12 @@ rescl_status rescl_bench_problem(rescl_device *device, const char *problem,
     RS_TRY(check_options(&o, 1, impl));
     RS_TRY(rs_precision_take(o.precision, &precision));
     RS_TRY(rs_problem_parse(problem, &spec));
-    RS_TRY(rs_problem_of_spec(&spec, o.train, precision, &p));
+    st = rs_problem_of_spec(&spec, o.train, precision, &p);
+    if (st == RESCL_ERR_SHAPE) { /* the text's fault, as what cannot be parsed is */
+        const rescl_error why = *rescl_last_error();
+        RS_FAIL_IF(true, RESCL_ERR_ARG, "%s", why.message);
+    }
+    RS_TRY(st);
     RS_TRY(rs_worklist_add_layer(&list, &p, true));
     if (spec.typed)
         o.precision = rescl_precision_name(spec.precision);

@@ -204,12 +204,7 @@ rescl_status rs_problem_of_spec(const rs_problem_spec *spec, bool training, resc
     rescl_status st = RESCL_OK;
     const rescl_precision precision = spec->typed ? spec->precision : usual;
 
-    st = rs_problem_init(out, spec->op, &spec->attr, training, &spec->src, 1);
-    if (st == RESCL_ERR_SHAPE) { /* the text's, as what cannot be parsed is */
-        const rescl_error why = *rescl_last_error();
-        RS_FAIL_IF(true, RESCL_ERR_ARG, "%s", why.message);
-    }
-    RS_TRY(st);
+    RS_TRY(rs_problem_init(out, spec->op, &spec->attr, training, &spec->src, 1));
     out->src_type[0] = out->dst_type = rs_precision_storage(precision);
     out->math = precision == RESCL_PRECISION_TF32 ? RS_MATH_TF32 : RS_MATH_F32;
 out:
