@@ -220,7 +220,7 @@ want_out "| resnet8 |"
 run compare --history no-such-device
 want_code 4
 want_err "found no device whose name holds no-such-device"
-cp -r history/* history/another-device
+cp -r "$(find history -mindepth 1 -maxdepth 1 -type d)" history/another-device
 run compare --history another "$(basename "$(find history -mindepth 1 -type d | grep -v another)")" --json
 want_code 0
 [ "$(grep -c '"a": ".*run' out)" -eq 3 ] || fail "expected three pairs"
