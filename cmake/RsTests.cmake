@@ -7,7 +7,6 @@
 # default: on two cores together under 90 s with compiled kernels in the cache, a minute more without;
 # no room is without one. No test, slow or not, takes more than 2 GB.
 set(rs_slow_tests
-    cli.selftest_all
     cli.splits
     cli.transfer
     data.signs_h5
@@ -55,6 +54,7 @@ set(rs_slow_tests
 # trained by the kernels for GPUs, each engine's products are emulated in each type, and every program is
 # compiled for cards that are not here. More than an hour together; slow tests take samples of the same.
 set(rs_exhaustive_tests
+    cli.selftest_all
     fault.commands_all
     fault.jobs.all
     fault.memory_all

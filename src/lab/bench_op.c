@@ -170,7 +170,7 @@ static void tell_row(const opbench *b, rs_measurement *m, size_t i, const audien
     const contender *c = &b->c[i];
     const bool good = c->failure.status == RESCL_OK;
     const bool judged = good || c->failure.status == RESCL_ERR_NUMERIC;
-    char what[RS_PROBLEM_TEXT];
+    char what[RS_PROBLEM_TEXT] = "";
     rescl_bench_row row = rs_row_empty(to->kind, what);
 
     rs_problem_text(p, what);

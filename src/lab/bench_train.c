@@ -93,7 +93,7 @@ out:
 static void tell(const rescl_bench_options *o, rs_measurement *m, const training *t,
                  size_t test_images, double first_ms, rescl_bench_fn fn, void *user)
 {
-    char what[96], checked[96], reason[160];
+    char what[96] = "", checked[96], reason[160];
     rescl_bench_row row = rs_row_empty("train", what);
     rescl_device_stats stats;
 

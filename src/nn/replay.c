@@ -404,15 +404,15 @@ out:
     return st;
 }
 
-static void note_read(rs_replay *r, int kind, int index, const rs_shape *shape, const double *x)
+static void note_read(rs_replay *r, rs_read_kind kind, int index, const rs_shape *shape,
+                      const double *x)
 {
     rs_replay_read *read = &r->read[r->reads];
     const size_t count = rs_shape_count(shape);
 
     if (!x || count == 0)
         return;
-    *read = (rs_replay_read){.index = index, .shape = shape};
-    read->kind = kind;
+    *read = (rs_replay_read){.kind = kind, .index = index, .shape = shape};
     for (size_t i = 0; i < count && isfinite(x[read->at]); i++)
         if (!(fabs(x[i]) <= fabs(x[read->at])))
             read->at = i;

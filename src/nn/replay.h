@@ -27,18 +27,20 @@ typedef struct rs_written {
 /* All of them, moments and sums as rows of numbers; returns how many. */
 size_t rs_written_by(const rs_plan *plan, const rs_args *args, rs_written out[RS_WRITTEN]);
 
+typedef enum rs_read_kind {
+    RS_READ_SRC = 0,
+    RS_READ_PARAM,
+    RS_READ_STATE,
+    RS_READ_WS,
+    RS_READ_DST,
+    RS_READ_DIFF_DST,
+    RS_READ_DIFF_SRC,
+    RS_READ_DIFF_PARAM
+} rs_read_kind;
+
 /* What the pass read: its largest number by magnitude, or the first that is not finite. */
 typedef struct rs_replay_read {
-    enum {
-        RS_READ_SRC = 0,
-        RS_READ_PARAM,
-        RS_READ_STATE,
-        RS_READ_WS,
-        RS_READ_DST,
-        RS_READ_DIFF_DST,
-        RS_READ_DIFF_SRC,
-        RS_READ_DIFF_PARAM
-    } kind;
+    rs_read_kind kind;
     int index;
     const rs_shape *shape; /* borrowed from the plan */
     size_t at;
