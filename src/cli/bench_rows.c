@@ -419,9 +419,7 @@ int cli_bench_table(const cli_bench_rows *rows)
     static const char *const head[] = {"what",   "precision", "rate",  "unit",   "median_ms",
                                        "mad_ms", "min_ms",    "noise", "checked"};
     cli_table t;
-    cli_table_init(&t, sizeof head / sizeof *head);
-    for (size_t i = 0; i < t.columns; i++)
-        cli_table_add(&t, "%s", head[i]);
+    cli_table_start(&t, head, sizeof head / sizeof *head);
     for (size_t i = 0; i < rows->count; i++) {
         const rescl_bench_row *row = &rows->row[i].row;
         const bool ran = row->status == RESCL_OK;

@@ -76,9 +76,7 @@ static int model_table(const cli_bench_rows *rows)
                                        "median_ms", "mad_ms",       "min_ms",   "noise_%",
                                        "gflops",    "peak_mem_mib", "first_ms", "repeats"};
     cli_table t;
-    cli_table_init(&t, sizeof head / sizeof *head);
-    for (size_t i = 0; i < t.columns; i++)
-        cli_table_add(&t, "%s", head[i]);
+    cli_table_start(&t, head, sizeof head / sizeof *head);
     for (size_t i = 0; i < rows->count; i++)
         add_row(&t, &rows->row[i].row, rows->device->name);
     return print_table(&t, rows);
@@ -90,9 +88,7 @@ static int train_table(const cli_bench_rows *rows)
                                        "device",   "epochs", "seconds",  "accuracy_%",
                                        "target_%", "img_s",  "epoch_ms", "noise_%"};
     cli_table t;
-    cli_table_init(&t, sizeof head / sizeof *head);
-    for (size_t i = 0; i < t.columns; i++)
-        cli_table_add(&t, "%s", head[i]);
+    cli_table_start(&t, head, sizeof head / sizeof *head);
     for (size_t i = 0; i < rows->count; i++) {
         const rescl_bench_row *row = &rows->row[i].row;
         const bool reached = row->status == RESCL_OK;
@@ -117,9 +113,7 @@ static int load_table(const cli_bench_rows *rows)
     static const char *const head[] = {"images", "mode",      "size",   "batch",  "threads",
                                        "img_s",  "median_ms", "mad_ms", "noise_%"};
     cli_table t;
-    cli_table_init(&t, sizeof head / sizeof *head);
-    for (size_t i = 0; i < t.columns; i++)
-        cli_table_add(&t, "%s", head[i]);
+    cli_table_start(&t, head, sizeof head / sizeof *head);
     for (size_t i = 0; i < rows->count; i++) {
         const rescl_bench_row *row = &rows->row[i].row;
         const bool ran = row->status == RESCL_OK;

@@ -124,9 +124,7 @@ static int print_table(const listing *l)
     static const char *const head[] = {"",      "device", "type",     "name",  "platform",
                                        "units", "memory", "language", "usable"};
     cli_table t;
-    cli_table_init(&t, sizeof head / sizeof *head);
-    for (size_t i = 0; i < t.columns; i++)
-        cli_table_add(&t, "%s", head[i]);
+    cli_table_start(&t, head, sizeof head / sizeof *head);
     for (size_t i = 0; i < rescl_runtime_device_count(runtime); i++) {
         const rescl_device_info *d = rescl_runtime_get_device_info(runtime, i);
         char memory[32];
@@ -162,9 +160,7 @@ static int print_cores(const rescl_runtime *runtime)
                                        "FMAs/clock",     "items/core", "groups/core",
                                        "registers/core", "local/core", "bandwidth"};
     cli_table t;
-    cli_table_init(&t, sizeof head / sizeof *head);
-    for (size_t i = 0; i < t.columns; i++)
-        cli_table_add(&t, "%s", head[i]);
+    cli_table_start(&t, head, sizeof head / sizeof *head);
     for (size_t i = 0; i < rescl_runtime_device_count(runtime); i++) {
         const rescl_device_info *d = rescl_runtime_get_device_info(runtime, i);
         const uint64_t numbers[] = {d->cores,      d->subgroup,   d->item_registers,
@@ -270,9 +266,7 @@ static int print_details(rescl_runtime *runtime)
                                        "vectors", "cache",          "extensions",   "engines",
                                        "quirks",  "tuned",          "self-test"};
     cli_table t;
-    cli_table_init(&t, sizeof head / sizeof *head);
-    for (size_t i = 0; i < t.columns; i++)
-        cli_table_add(&t, "%s", head[i]);
+    cli_table_start(&t, head, sizeof head / sizeof *head);
     for (size_t i = 0; i < rescl_runtime_device_count(runtime); i++) {
         const rescl_device_info *d = rescl_runtime_get_device_info(runtime, i);
         rescl_device_details more;
@@ -300,9 +294,7 @@ static int print_engines(const listing *l)
     static const char *const head[] = {"device", "engine", "usable"};
     cli_table t;
     rescl_status st = RESCL_OK;
-    cli_table_init(&t, sizeof head / sizeof *head);
-    for (size_t i = 0; i < sizeof head / sizeof *head; i++)
-        cli_table_add(&t, "%s", head[i]);
+    cli_table_start(&t, head, sizeof head / sizeof *head);
     for (size_t i = 0; i < rescl_runtime_device_count(l->runtime) && st == RESCL_OK; i++) {
         const rescl_device_info *d = rescl_runtime_get_device_info(l->runtime, i);
         rescl_engine engine[MOST_ENGINES] = {0};

@@ -90,9 +90,7 @@ static int print_table(const report *r)
 {
     static const char *const head[] = {"op", "pass", "implementation", "types", "cases", "verdict"};
     cli_table t;
-    cli_table_init(&t, sizeof head / sizeof *head);
-    for (size_t i = 0; i < sizeof head / sizeof *head; i++)
-        cli_table_add(&t, "%s", head[i]);
+    cli_table_start(&t, head, sizeof head / sizeof *head);
     for (size_t i = 0; i < r->ways; i++) {
         const way *w = &r->way[i];
         cli_table_add(&t, "%s", w->op);

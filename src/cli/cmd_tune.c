@@ -362,10 +362,8 @@ int cmd_tune(const cli_args *args)
         return code;
     cli_interrupt_catch(tell_of_stopping); /* what is measured so far is kept */
     r.csv = strcmp(cli_str(args, OPT_tune_form), "csv") == 0;
-    cli_table_init(&r.table,
-                   r.csv ? sizeof csv_head / sizeof *csv_head : sizeof head / sizeof *head);
-    for (size_t i = 0; i < r.table.columns; i++)
-        cli_table_add(&r.table, "%s", r.csv ? csv_head[i] : head[i]);
+    cli_table_start(&r.table, r.csv ? csv_head : head,
+                    r.csv ? sizeof csv_head / sizeof *csv_head : sizeof head / sizeof *head);
     if (cli_bool(args, OPT_json))
         r.list = json_array();
     else if (!r.csv)

@@ -245,9 +245,7 @@ static int print_csv(const comparison *c)
                                        "difference", "error", "got",  "want"};
     cli_table t;
     char text[48], number[4][32];
-    cli_table_init(&t, sizeof head / sizeof *head);
-    for (size_t i = 0; i < t.columns; i++)
-        cli_table_add(&t, "%s", head[i]);
+    cli_table_start(&t, head, sizeof head / sizeof *head);
     for (size_t r = 0; r < c->rows; r++)
         for (size_t i = 0; i < c->devices; i++) {
             const rescl_agreement_cell *cell = &c->row[r].cell[i];

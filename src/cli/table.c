@@ -13,6 +13,13 @@ void cli_table_init(cli_table *t, size_t columns)
     *t = (cli_table){.columns = columns};
 }
 
+void cli_table_start(cli_table *t, const char *const *head, size_t columns)
+{
+    cli_table_init(t, columns);
+    for (size_t i = 0; i < columns; i++)
+        cli_table_add(t, "%s", head[i]);
+}
+
 void cli_table_fini(cli_table *t)
 {
     for (size_t i = 0; i < t->cells; i++)

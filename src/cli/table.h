@@ -14,6 +14,9 @@ typedef struct cli_table {
 
 /* Starts a table whose head is the first `columns` cells that are added. */
 void cli_table_init(cli_table *t, size_t columns);
+
+/* The same, and adds that head. */
+void cli_table_start(cli_table *t, const char *const *head, size_t columns);
 void cli_table_fini(cli_table *t);
 
 /* Adds the next cell of the current row. */
