@@ -138,6 +138,8 @@ RESCL_API rescl_status rescl_image_decode_with(const void *data, size_t bytes, c
 typedef struct rescl_image_info {
     size_t width, height; /**< as they are stored, before the image is turned upright */
     const char *kind;     /**< "PNG" or "JPEG" */
+    const char *colour;   /**< "RGB", "gray", "gray+alpha", "RGBA", "palette" or "CMYK" */
+    size_t bits;          /**< of a sample */
 } rescl_image_info;
 
 /**

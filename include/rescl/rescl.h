@@ -10,6 +10,7 @@
  *     precision.h in which numbers a network is computed: fp32, tf32, bf16, fp16
  *     model.h     make a network by name, load and save it, look at its layers and parameters
  *     data.h      images, and datasets: folders, files, built-in ones, arrays of your own
+ *     survey.h    look through a data set for damage, copies and unevenness, and divide it
  *     train.h     train (run, or step in your own loop), evaluate, predict
  *     scores.h    what an evaluation found: confusion, precision and recall, calibration
  *     report.h    a run's folder as a page to look at
@@ -74,6 +75,7 @@
 #include <rescl/scores.h>
 #include <rescl/selftest.h>
 #include <rescl/status.h>
+#include <rescl/survey.h>
 #include <rescl/train.h>
 #include <rescl/tune.h>
 #include <rescl/weights.h>

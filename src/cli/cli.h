@@ -13,6 +13,7 @@ enum {
     CLI_FILE = 4,         /* a file is missing, unreadable, damaged or does not fit */
     CLI_DIVERGED = 5,     /* NaN or infinity while training */
     CLI_SLOWER = 6,       /* compare --fail-above */
+    CLI_FINDINGS = 7,     /* data check: something is wrong with the data */
     CLI_INTERRUPTED = 130 /* SIGINT, SIGTERM or SIGHUP */
 };
 

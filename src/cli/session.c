@@ -53,7 +53,7 @@ const char *cli_device_text(const rescl_device_info *info, char buffer[320])
     return buffer;
 }
 
-rescl_status cli_data_open(const cli_args *args, rescl_data_options *options, rescl_dataset **out)
+void cli_data_options(const cli_args *args, rescl_data_options *options)
 {
     const char *format = cli_str(args, OPT_format);
     options->struct_size = sizeof *options;
@@ -62,6 +62,11 @@ rescl_status cli_data_open(const cli_args *args, rescl_data_options *options, re
     options->format = format && strcmp(format, "auto") == 0 ? NULL : format;
     options->max_pixels = cli_size(args, OPT_max_pixels);
     options->sample_bits = cli_size(args, OPT_sample_bits);
+}
+
+rescl_status cli_data_open(const cli_args *args, rescl_data_options *options, rescl_dataset **out)
+{
+    cli_data_options(args, options);
     return rescl_dataset_open(options, out);
 }
 

@@ -21,8 +21,9 @@ const char *cli_device_text(const rescl_device_info *info, char buffer[320]);
 /* A note that says which tuning the device's plans take, if there is one. */
 void cli_tuning_note(rescl_device *device);
 
-/* Opens --data-path, of --format, with what else the options say, whose path, format and struct_size
- * are set here. */
+/* Sets the members that say how data is read: struct_size, path, format, limits. */
+void cli_data_options(const cli_args *args, rescl_data_options *options);
+/* Opens --data-path, of --format, with what else the options say; cli_data_options sets the rest. */
 rescl_status cli_data_open(const cli_args *args, rescl_data_options *options, rescl_dataset **out);
 
 /* Loads --weights, of the --model where they do not say it. Exit code; `path` is the file that was

@@ -7,6 +7,7 @@
 #include "outfile.h"
 #include "output.h"
 #include "text.h"
+#include "thumbnail.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -80,40 +81,6 @@ static const char *place_of(const cli_images *list, size_t index)
 
 /* ---- thumbnails ---- */
 
-/* The mean of the pixels that fall on one of a smaller image. */
-static void mean_of(const rescl_image *from, size_t x0, size_t x1, size_t y0, size_t y1,
-                    uint8_t *rgb)
-{
-    size_t sum[3] = {0};
-    const size_t count = (x1 - x0) * (y1 - y0);
-    for (size_t y = y0; y < y1; y++)
-        for (size_t x = x0; x < x1; x++)
-            for (size_t c = 0; c < 3; c++)
-                sum[c] += from->pixels[3 * (y * from->width + x) + c];
-    for (size_t c = 0; c < 3; c++)
-        rgb[c] = (uint8_t)((sum[c] + count / 2) / count);
-}
-
-/* Fits the whole image into a square of `side`. False if memory was short. */
-static bool make_small(const rescl_image *from, size_t side, rescl_image *out)
-{
-    const size_t longest = from->width > from->height ? from->width : from->height;
-    const size_t width = from->width * side / longest, height = from->height * side / longest;
-    *out = (rescl_image){.width = width ? width : 1, .height = height ? height : 1};
-    out->pixels = malloc(3 * out->width * out->height);
-    if (!out->pixels)
-        return false;
-    for (size_t y = 0; y < out->height; y++)
-        for (size_t x = 0; x < out->width; x++) {
-            const size_t x0 = x * from->width / out->width, y0 = y * from->height / out->height;
-            const size_t x1 = (x + 1) * from->width / out->width;
-            const size_t y1 = (y + 1) * from->height / out->height;
-            mean_of(from, x0, x1 > x0 ? x1 : x0 + 1, y0, y1 > y0 ? y1 : y0 + 1,
-                    out->pixels + 3 * (y * out->width + x));
-        }
-    return true;
-}
-
 /* The image of an item, or its overlay. Exit code; one that cannot be read again is left out with a
  * message, and *out is empty. */
 static int read_small(const cli_images *list, const cli_sheet_item *item, bool overlay, size_t side,
@@ -125,7 +92,7 @@ static int read_small(const cli_images *list, const cli_sheet_item *item, bool o
                                     : cli_images_read(list, item->index, &whole, NULL);
     if (st != RESCL_OK)
         return cli_fail(st, false);
-    const bool made = make_small(&whole, side, out);
+    const bool made = cli_thumbnail(&whole, side, out);
     rescl_image_free(&whole);
     if (!made)
         cli_short_of_memory();
@@ -219,48 +186,26 @@ enum {
     HEAD = 36
 };
 
-/* At most `most` characters, the last of which are dots where there are more. */
-static void shorten(char *text, int most)
-{
-    if (cli_text_length(text) <= most)
-        return;
-    char *p = text;
-    for (int n = 0; n < most - 2; n++)
-        do
-            p++;
-        while (((unsigned char)*p & 0xc0) == 0x80);
-    memcpy(p, "..", 3);
-}
-
-static void cut(const char *text, int most, char out[256])
-{
-    snprintf(out, 256, "%s", text);
-    shorten(out, most);
-}
-
 static void put_cell(rescl_image *sheet, int x, int y, const rescl_image *small,
                      const cli_images *list, const cli_sheet_item *item)
 {
     enum { CHARS = SIDE / CLI_TEXT_WIDTH, BAR = 3 };
-    char line[256];
+    char line[256], folder[256];
     const char *name = name_of(list, item->index), *place = place_of(list, item->index);
     const double probability = item->probability;
-    const int left = x + (SIDE - (int)small->width) / 2, top = y + (SIDE - (int)small->height) / 2;
-    for (size_t row = 0; row < small->height; row++)
-        memcpy(sheet->pixels + 3 * (((size_t)top + row) * sheet->width + (size_t)left),
-               small->pixels + 3 * row * small->width, 3 * small->width);
+    cli_thumbnail_put(sheet, x, y, SIDE, small);
     /* Its certainty as a bar. */
     cli_image_fill(sheet, x, y + SIDE + 2, SIDE, BAR, 0xd8dee4);
     cli_image_fill(sheet, x, y + SIDE + 2, (int)(probability * SIDE), BAR,
                    probability < 0.5   ? 0xb5542f
                    : probability < 0.9 ? 0xd0a215
                                        : 0x2f6fb5);
-    cut(item->text, CHARS, line);
+    cli_thumbnail_caption(item->text, CHARS, line);
     cli_image_text(sheet, x, y + SIDE + 7, 1, true, 0x1f2328, line);
-    cut(name, CHARS, line);
+    cli_thumbnail_caption(name, CHARS, line);
     cli_image_text(sheet, x, y + SIDE + 23, 1, false, 0x59636e, line);
-    snprintf(line, sizeof line, "%.*s", (int)(name - place), place);
-    shorten(line, CHARS);
+    snprintf(folder, sizeof folder, "%.*s", (int)(name - place), place);
+    cli_thumbnail_caption(folder, CHARS, line);
     cli_image_text(sheet, x, y + SIDE + 39, 1, false, 0x59636e, line);
 }
 

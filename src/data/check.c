@@ -21,8 +21,7 @@ typedef struct check {
     rescl_error error;
 } check;
 
-/* Whether the last failure says nothing of the file: memory or descriptors ran out. */
-static bool is_machines(rescl_status st)
+bool rs_is_machines_fault(rescl_status st)
 {
     const int why = rescl_last_error()->sys_errno;
     return st == RESCL_ERR_MEMORY ||
@@ -49,7 +48,7 @@ static bool check_one(check *c, size_t sample)
     const rescl_status st = rescl_image_probe_with(path, &c->set->images, &info);
     if (st == RESCL_OK)
         return true;
-    if (!is_machines(st))
+    if (!rs_is_machines_fault(st))
         c->reason[sample] = rs_strf("%s", rs_dataset_reason(path, rescl_last_error()->message));
     if (c->reason[sample])
         return true;
@@ -193,7 +192,7 @@ rescl_bad_image rs_dataset_bad_image(const rescl_dataset *set, size_t sample, co
 bool rs_dataset_passes_over(const rescl_dataset *set, rescl_status st)
 {
     return !set->strict && set->format->path && st != RESCL_OK && st != RESCL_ERR_ARG &&
-           !is_machines(st);
+           !rs_is_machines_fault(st);
 }
 
 const char *rs_dataset_lost_class(const rescl_dataset *set, rescl_bad_image *first)

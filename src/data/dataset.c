@@ -102,8 +102,6 @@ out:
 
 /* ---- what is held out -------------------------------------------------------------------- */
 
-#define SPLIT_STREAM ((uint64_t)0x5653 << 48) /* "VS"; the class is added */
-
 /* Marks the samples of one class, listed in `of_class`, that are held out: a share, but never the
  * whole class, and at least one sample where there are two. */
 static rescl_status hold_out(const rescl_dataset *set, size_t label, const size_t *of_class,
@@ -117,7 +115,7 @@ static rescl_status hold_out(const rescl_dataset *set, size_t label, const size_
         goto out;
     take = take < 1 ? 1 : take < count ? take : count - 1;
     RS_OOM(order = calloc(count, sizeof *order));
-    rs_rng_init(&rng, set->seed, SPLIT_STREAM | label);
+    rs_rng_init(&rng, set->seed, RS_SPLIT_STREAM | label);
     rs_rng_permutation(&rng, order, count);
     for (size_t i = 0; i < take; i++)
         held[of_class[order[i]]] = true;

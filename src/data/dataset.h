@@ -80,6 +80,9 @@ size_t rs_dataset_index(const rescl_dataset *set, size_t sample);
 /* The label of a sample of the set, without reading it; -1 where the format cannot tell. */
 int32_t rs_dataset_label(const rescl_dataset *set, size_t sample);
 
+/* Whether the last failure, of status `st`, says nothing of the file: memory or descriptors ran out. */
+bool rs_is_machines_fault(rescl_status st);
+
 /* Whether a sample that fails with `st` is to be passed over: its file is bad, and not this machine
  * or the program, and the set is not strict. */
 bool rs_dataset_passes_over(const rescl_dataset *set, rescl_status st);

@@ -435,8 +435,14 @@ rescl_status rs_jpeg_probe(const uint8_t *data, size_t bytes, size_t file_bytes,
     RS_TRY(open_reader(data, bytes, name, options, &r));
     r->bytes = file_bytes;
     RS_TRY(check_size(r, name, options));
-    *out = (rescl_image_info){
-        .width = r->jpeg.image_width, .height = r->jpeg.image_height, .kind = "JPEG"};
+    const int components = r->jpeg.num_components;
+    *out = (rescl_image_info){.width = r->jpeg.image_width,
+                              .height = r->jpeg.image_height,
+                              .kind = "JPEG",
+                              .colour = components == 1   ? "gray"
+                                        : components == 4 ? "CMYK"
+                                                          : "RGB",
+                              .bits = 8};
 out:
     close_reader(r);
     return st;

@@ -27,6 +27,7 @@ typedef struct reader {
     png_uint_32 width, height;
     int passes;
     size_t file_depth, file_bits; /* of a sample and of a pixel in the file */
+    int file_colour;              /* libpng's colour type */
     size_t channels;              /* of the decoded rows: 3, or 4 with alpha */
     size_t rows, rows_done;       /* of all passes */
     size_t sample_bits;
@@ -117,6 +118,7 @@ static bool read_header(reader *r)
     r->width = png_get_image_width(r->png, r->info);
     r->height = png_get_image_height(r->png, r->info);
     r->file_depth = png_get_bit_depth(r->png, r->info);
+    r->file_colour = png_get_color_type(r->png, r->info);
     r->file_bits = png_get_channels(r->png, r->info) * r->file_depth;
     png_set_expand(r->png); /* palette, 1 2 4 bits, transparent colour */
     png_set_gray_to_rgb(r->png);
@@ -343,6 +345,22 @@ rescl_status rs_png_decode(const uint8_t *data, size_t bytes, const char *name,
     return st;
 }
 
+static const char *colour_of(const reader *r)
+{
+    switch (r->file_colour) {
+    case PNG_COLOR_TYPE_GRAY:
+        return "gray";
+    case PNG_COLOR_TYPE_GRAY_ALPHA:
+        return "gray+alpha";
+    case PNG_COLOR_TYPE_PALETTE:
+        return "palette";
+    case PNG_COLOR_TYPE_RGB_ALPHA:
+        return "RGBA";
+    default:
+        return "RGB";
+    }
+}
+
 rescl_status rs_png_probe(const uint8_t *data, size_t bytes, size_t file_bytes, const char *name,
                           const rescl_image_options *options, rescl_image_info *out)
 {
@@ -351,7 +369,11 @@ rescl_status rs_png_probe(const uint8_t *data, size_t bytes, size_t file_bytes, 
     RS_TRY(open_reader(&r, name));
     r.bytes = file_bytes;
     RS_TRY(check_size(&r, name, options));
-    *out = (rescl_image_info){.width = r.width, .height = r.height, .kind = "PNG"};
+    *out = (rescl_image_info){.width = r.width,
+                              .height = r.height,
+                              .kind = "PNG",
+                              .colour = colour_of(&r),
+                              .bits = r.file_depth};
 out:
     close_reader(&r);
     return st;

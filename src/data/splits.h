@@ -6,4 +6,7 @@
  * any other name. */
 const char *rs_split_of(const char *name);
 
+/* Streams of random numbers that draw what is held out; the class is added. */
+#define RS_SPLIT_STREAM ((uint64_t)0x5653 << 48) /* "VS" */
+
 #endif
