@@ -51,24 +51,27 @@ void rs_pb_int(rs_pb *pb, unsigned field, int64_t value)
     put_varint(pb, (uint64_t)value);
 }
 
+/* The lowest bytes first. */
+static void put_bytes(rs_pb *pb, uint64_t bits, size_t bytes)
+{
+    unsigned char b[8];
+    for (size_t i = 0; i < bytes; i++)
+        b[i] = (unsigned char)(bits >> 8 * i);
+    rs_pb_raw(pb, b, bytes);
+}
+
 static void put_float(rs_pb *pb, float value)
 {
     uint32_t bits;
-    unsigned char b[4];
     memcpy(&bits, &value, sizeof bits);
-    for (int i = 0; i < 4; i++)
-        b[i] = (unsigned char)(bits >> 8 * i);
-    rs_pb_raw(pb, b, sizeof b);
+    put_bytes(pb, bits, sizeof bits);
 }
 
 static void put_double(rs_pb *pb, double value)
 {
     uint64_t bits;
-    unsigned char b[8];
     memcpy(&bits, &value, sizeof bits);
-    for (int i = 0; i < 8; i++)
-        b[i] = (unsigned char)(bits >> 8 * i);
-    rs_pb_raw(pb, b, sizeof b);
+    put_bytes(pb, bits, sizeof bits);
 }
 
 void rs_pb_float(rs_pb *pb, unsigned field, float value)

@@ -44,12 +44,6 @@ static double normal_inverse(double p)
     return 0.5 * (low + high);
 }
 
-static int compare(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* ---- samples ----------------------------------------------------------------------------- */
 
 typedef struct side {
@@ -74,11 +68,11 @@ static rescl_status take_side(const double *times, size_t count, const char *nam
     for (size_t i = 0; i < out->count; i++) {
         const size_t first = i * count / out->count, end = (i + 1) * count / out->count;
         memcpy(copy, times + first, (end - first) * sizeof *copy);
-        qsort(copy, end - first, sizeof *copy, compare);
+        rs_sort(copy, end - first);
         out->time[i] = copy[(end - first - 1) / 4];
     }
     memcpy(copy, times, count * sizeof *copy);
-    qsort(copy, count, sizeof *copy, compare);
+    rs_sort(copy, count);
     out->fastest = copy[count / 10];
     out->median = rs_stats_of(copy, count).median;
 out:
@@ -187,7 +181,7 @@ static void find_interval(const side *a, const side *b, const double *below, res
     for (size_t i = 0; i < a->count; i++)
         for (size_t j = 0; j < b->count; j++)
             quotient[i * b->count + j] = b->time[j] / a->time[i];
-    qsort(quotient, pairs, sizeof *quotient, compare);
+    rs_sort(quotient, pairs);
     while (k < pairs && below[k] <= alpha)
         k++;
     out->low = k > 0 ? quotient[k - 1] : 0.0;

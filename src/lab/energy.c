@@ -19,27 +19,13 @@ static void append(rs_energy *e, const char *text)
     snprintf(e->text + used, sizeof e->text - used, "%s", text);
 }
 
-/* The first word of a file, "" without one; errno says why. */
-static void read_word(const char *path, char word[64])
-{
-    char whole[RS_MACHINE_PATH];
-    FILE *f = rs_machine_path(whole, path) ? fopen(whole, "r") : NULL;
-
-    word[0] = '\0';
-    if (!f)
-        return;
-    if (fscanf(f, "%63s", word) != 1)
-        word[0] = '\0';
-    fclose(f);
-}
-
 /* Takes a counter, or keeps in the text why it cannot be read. False: there is none of that path. */
 static bool take_zone(rs_energy *e, const char *path, double range, const char *name)
 {
-    char word[64];
+    char word[RS_MACHINE_WORD];
 
     errno = 0;
-    read_word(path, word);
+    rs_machine_word(word, path);
     if (!word[0] && errno == ENOENT)
         return false;
     if (!word[0]) {
@@ -69,9 +55,9 @@ static void find_packages(rs_energy *e)
 {
     bool any = false;
     for (int i = 0; i < RS_ENERGY_ZONES; i++) {
-        char path[128], name[64];
+        char path[128], name[RS_MACHINE_WORD];
         snprintf(path, sizeof path, POWERCAP "/intel-rapl:%d/name", i);
-        read_word(path, name);
+        rs_machine_word(name, path);
         if (strncmp(name, "package", 7) != 0)
             continue;
         snprintf(path, sizeof path, POWERCAP "/intel-rapl:%d/max_energy_range_uj", i);
@@ -99,9 +85,9 @@ static void find_cards(rs_energy *e)
     size_t cards = 0;
 
     for (int i = 0; i < MOST_HWMON; i++) {
-        char path[128], name[64];
+        char path[128], name[RS_MACHINE_WORD];
         snprintf(path, sizeof path, HWMON "/hwmon%d/name", i);
-        read_word(path, name);
+        rs_machine_word(name, path);
         if (strcmp(name, "amdgpu") != 0 && strcmp(name, "i915") != 0 && strcmp(name, "xe") != 0)
             continue;
         cards++;

@@ -27,18 +27,25 @@ static FILE *open_file(const char *path)
     return rs_machine_path(whole, path) ? fopen(whole, "r") : NULL;
 }
 
-double rs_machine_number(const char *path)
+void rs_machine_word(char word[RS_MACHINE_WORD], const char *path)
 {
     FILE *f = open_file(path);
-    char word[64] = "";
-    double number = NAN;
 
+    word[0] = '\0';
     if (!f)
-        return NAN;
-    if (fscanf(f, "%63s", word) != 1 || !rs_parse_f64(word, &number))
-        number = NAN;
+        return;
+    if (fscanf(f, "%63s", word) != 1)
+        word[0] = '\0';
     fclose(f);
-    return number;
+}
+
+double rs_machine_number(const char *path)
+{
+    char word[RS_MACHINE_WORD];
+    double number;
+
+    rs_machine_word(word, path);
+    return rs_parse_f64(word, &number) ? number : NAN;
 }
 
 double rs_machine_load(void)

@@ -8,7 +8,11 @@
 /* The path of a file of the system below the root, into `out`; false if it is too long. */
 #define RS_MACHINE_PATH 512
 bool rs_machine_path(char out[RS_MACHINE_PATH], const char *path);
-/* The first number in a file of the system, NaN without one. */
+/* The first word of a file of the system, "" without one: then errno says why, 0 (if it was) that the file
+ * is empty. */
+#define RS_MACHINE_WORD 64
+void rs_machine_word(char word[RS_MACHINE_WORD], const char *path);
+/* The number that its first word is, NaN where it is none. */
 double rs_machine_number(const char *path);
 
 /* The load average over a minute. */

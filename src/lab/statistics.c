@@ -17,10 +17,15 @@ static int compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+void rs_sort(double *values, size_t count)
+{
+    qsort(values, count, sizeof *values, compare);
+}
+
 /* Sorts, and takes the middle value or the mean of the middle two. */
 static double median(double *v, size_t n)
 {
-    qsort(v, n, sizeof *v, compare);
+    rs_sort(v, n);
     return n % 2 ? v[n / 2] : 0.5 * (v[n / 2 - 1] + v[n / 2]);
 }
 

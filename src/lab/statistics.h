@@ -4,6 +4,9 @@
 
 #include <stddef.h>
 
+/* Ascending. */
+void rs_sort(double *values, size_t count);
+
 typedef struct rs_stats {
     size_t count;
     double median, min, max;

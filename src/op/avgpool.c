@@ -95,20 +95,15 @@ static const rs_impl *const impls[] =
 
 /* ---- cases ------------------------------------------------------------------------------- */
 
-#define POOL(k, s, ...)                                                                            \
-    {                                                                                              \
-        .kernel_h = (k), .kernel_w = (k), .stride_h = (s), .stride_w = (s), __VA_ARGS__            \
-    }
-#define PAD(t, b, l, r) .pad_top = (t), .pad_bottom = (b), .pad_left = (l), .pad_right = (r)
-
 static const rs_pool_attr global = {.global = true};
-static const rs_pool_attr k2s2 = POOL(2, 2, PAD(0, 0, 0, 0));
-static const rs_pool_attr k3s2p1 = POOL(3, 2, PAD(1, 1, 1, 1));
-static const rs_pool_attr k3s2p1_count = POOL(3, 2, PAD(1, 1, 1, 1), .count_pad = true);
-static const rs_pool_attr k3s2_ceil = POOL(3, 2, PAD(1, 1, 1, 1), .ceil_mode = true);
+static const rs_pool_attr k2s2 = RS_POOL_OF(2, 2, RS_POOL_PAD(0, 0, 0, 0));
+static const rs_pool_attr k3s2p1 = RS_POOL_OF(3, 2, RS_POOL_PAD(1, 1, 1, 1));
+static const rs_pool_attr k3s2p1_count =
+    RS_POOL_OF(3, 2, RS_POOL_PAD(1, 1, 1, 1), .count_pad = true);
+static const rs_pool_attr k3s2_ceil = RS_POOL_OF(3, 2, RS_POOL_PAD(1, 1, 1, 1), .ceil_mode = true);
 static const rs_pool_attr k3s2_ceil_count =
-    POOL(3, 2, PAD(1, 1, 1, 1), .ceil_mode = true, .count_pad = true);
-static const rs_pool_attr k3s1 = POOL(3, 1, PAD(2, 0, 0, 2));
+    RS_POOL_OF(3, 2, RS_POOL_PAD(1, 1, 1, 1), .ceil_mode = true, .count_pad = true);
+static const rs_pool_attr k3s1 = RS_POOL_OF(3, 1, RS_POOL_PAD(2, 0, 0, 2));
 
 static const rs_case case_list[] = {
     {.name = "global, one pixel", .src = {{4, {1, 1, 1, 1}}}, .attr = &global},

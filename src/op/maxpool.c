@@ -124,25 +124,20 @@ static const rs_impl *const impls[] =
 
 /* ---- cases ------------------------------------------------------------------------------- */
 
-#define POOL(k, s, ...)                                                                            \
-    {                                                                                              \
-        .kernel_h = (k), .kernel_w = (k), .stride_h = (s), .stride_w = (s), __VA_ARGS__            \
-    }
-#define PAD(t, b, l, r) .pad_top = (t), .pad_bottom = (b), .pad_left = (l), .pad_right = (r)
-
-static const rs_pool_attr k1 = POOL(1, 1, PAD(0, 0, 0, 0));
-static const rs_pool_attr k2s2 = POOL(2, 2, PAD(0, 0, 0, 0));
-static const rs_pool_attr k3s2 = POOL(3, 2, PAD(0, 0, 0, 0));
-static const rs_pool_attr k3s2p1 = POOL(3, 2, PAD(1, 1, 1, 1));
-static const rs_pool_attr k3s2p1_ceil = POOL(3, 2, PAD(1, 1, 1, 1), .ceil_mode = true);
-static const rs_pool_attr k3s2z1 = POOL(3, 2, PAD(1, 1, 1, 1), .zero_pad = true);
+static const rs_pool_attr k1 = RS_POOL_OF(1, 1, RS_POOL_PAD(0, 0, 0, 0));
+static const rs_pool_attr k2s2 = RS_POOL_OF(2, 2, RS_POOL_PAD(0, 0, 0, 0));
+static const rs_pool_attr k3s2 = RS_POOL_OF(3, 2, RS_POOL_PAD(0, 0, 0, 0));
+static const rs_pool_attr k3s2p1 = RS_POOL_OF(3, 2, RS_POOL_PAD(1, 1, 1, 1));
+static const rs_pool_attr k3s2p1_ceil =
+    RS_POOL_OF(3, 2, RS_POOL_PAD(1, 1, 1, 1), .ceil_mode = true);
+static const rs_pool_attr k3s2z1 = RS_POOL_OF(3, 2, RS_POOL_PAD(1, 1, 1, 1), .zero_pad = true);
 static const rs_pool_attr k3s2z1_ceil =
-    POOL(3, 2, PAD(1, 0, 1, 0), .zero_pad = true, .ceil_mode = true);
-static const rs_pool_attr k3s1 = POOL(3, 1, PAD(1, 1, 1, 1));
-static const rs_pool_attr k2s3 = POOL(2, 3, PAD(0, 0, 0, 0), .ceil_mode = true);
-static const rs_pool_attr k17 = POOL(17, 5, PAD(8, 2, 0, 16));
+    RS_POOL_OF(3, 2, RS_POOL_PAD(1, 0, 1, 0), .zero_pad = true, .ceil_mode = true);
+static const rs_pool_attr k3s1 = RS_POOL_OF(3, 1, RS_POOL_PAD(1, 1, 1, 1));
+static const rs_pool_attr k2s3 = RS_POOL_OF(2, 3, RS_POOL_PAD(0, 0, 0, 0), .ceil_mode = true);
+static const rs_pool_attr k17 = RS_POOL_OF(17, 5, RS_POOL_PAD(8, 2, 0, 16));
 static const rs_pool_attr oblong = {
-    .kernel_h = 2, .kernel_w = 5, .stride_h = 1, .stride_w = 3, PAD(1, 0, 2, 4)};
+    .kernel_h = 2, .kernel_w = 5, .stride_h = 1, .stride_w = 3, RS_POOL_PAD(1, 0, 2, 4)};
 
 enum { TIES = 1, NEGATIVE, SPECIAL };
 

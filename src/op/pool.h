@@ -29,4 +29,11 @@ rescl_status rs_pool_plan(rs_plan *plan, const rs_caps *caps, const char *file, 
 #define RS_POOL_ARGS 8
 rescl_status rs_pool_launch(const rs_plan *plan, const rs_arg *args, size_t nargs) RESCL_CHECK;
 
+/* The attributes of a case: a square kernel and its strides, then padding and flags. */
+#define RS_POOL_OF(k, s, ...)                                                                      \
+    {                                                                                              \
+        .kernel_h = (k), .kernel_w = (k), .stride_h = (s), .stride_w = (s), __VA_ARGS__            \
+    }
+#define RS_POOL_PAD(t, b, l, r) .pad_top = (t), .pad_bottom = (b), .pad_left = (l), .pad_right = (r)
+
 #endif
