@@ -3,54 +3,13 @@
  * Forward: a row belongs to a team of LANES work-items, one where SPREAD is 0, else a group, which
  * sums by a tree. Kernels: softmax_xent_fwd (probs null in inference), softmax_xent_bwd_data
  * (diff_dst null: loss_diff for each row). */
-#include "common.clh"
-
-#if SPREAD
-#define LANE           get_local_id(0)
-#define LANES          WG
-#define JOIN_MAX(i, j) part[i] = fmax(part[i], part[j])
-#define JOIN_SUM(i, j) part[i] += part[j]
-/* value := the team's sum or maximum of value */
-#define TEAM(value, JOIN)                                                                          \
-    do {                                                                                           \
-        part[LANE] = (value);                                                                      \
-        LOCAL_TREE(LANE, WG, 1, JOIN);                                                             \
-        (value) = part[0];                                                                         \
-        barrier(CLK_LOCAL_MEM_FENCE);                                                              \
-    } while (0)
-#define FOR_ROWS(row, rows, chunk)                                                                 \
-    for (uint row = get_group_id(0); row < (rows); row += get_num_groups(0))
-#else
-#define LANE  0u
-#define LANES 1u
-#define TEAM(value, JOIN)
-#define FOR_ROWS FOR_UNITS
-#endif
+#include "target.clh"
 
 #ifdef ALIGNED
 #define FOR_REST(k) for (uint k = classes; k < classes;)
 #else
 #define FOR_REST(k) for (uint k = whole + LANE; k < classes; k += LANES)
 #endif
-
-/* What a row is to be: a label alone (`words` is 1), or two with the share of the other one. */
-typedef struct {
-    int label, other;
-    float share;
-    bool known; /* both are classes */
-} target_t;
-
-RS_INLINE target_t target_at(const global int *labels, uint row, uint words, uint classes)
-{
-    const global int *at = labels + row * words;
-    target_t t = {at[0], at[0], 0.0f, true};
-    if (words > 1) {
-        t.other = at[1];
-        t.share = (float)at[2] * (1.0f / (1 << 24));
-    }
-    t.known = (uint)t.label < classes && (uint)t.other < classes;
-    return t;
-}
 
 SPREAD_KERNEL void softmax_xent_fwd(const global float *restrict logits,
                                     const global int *restrict labels, global float *restrict dst,
@@ -113,7 +72,7 @@ SPREAD_KERNEL void softmax_xent_fwd(const global float *restrict logits,
                 if (smoothing > 0.0f)
                     loss -= smoothing * (all / (float)classes - log(sum));
             }
-            dst[row] = loss;
+            dst[row] = loss * t.weight;
         }
     }
 }
@@ -129,7 +88,7 @@ SPREAD_KERNEL void softmax_xent_bwd_data(const global float *restrict probs,
     {
         const target_t t = target_at(labels, row, words, classes);
         const float own = diff_dst ? diff_dst[row] : loss_diff;
-        const float scale = t.known ? own : NAN;
+        const float scale = t.known ? own * t.weight : NAN;
         const float rest = smoothing / (float)classes;
         const float one = (1.0f - smoothing) * (1.0f - t.share) + rest;
         const float other = (1.0f - smoothing) * t.share;

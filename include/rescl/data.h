@@ -310,6 +310,15 @@ typedef struct rescl_bad_image {
 RESCL_API rescl_status rescl_dataset_check(rescl_dataset *dataset, size_t *checked) RESCL_CHECK;
 /** What rescl_dataset_check() found, in the dataset's order; false past the last. */
 RESCL_API bool rescl_dataset_bad(const rescl_dataset *dataset, size_t index, rescl_bad_image *out);
+/**
+ * From now on the sets (NULL: none) keep each image of a file in memory once it was decoded: what
+ * rescl_dataset_get() gives is the same, and sooner there. `bytes`: that all sets together may take; 0: three
+ * quarters of the memory that is free. RESCL_ERR_MEMORY, saying both numbers, where the images, as
+ * rescl_dataset_check() found them, take more; nothing is kept then. Images that lie in memory as arrays are
+ * not kept twice.
+ */
+RESCL_API rescl_status rescl_dataset_cache(rescl_dataset *const *sets, size_t count, size_t bytes)
+    RESCL_CHECK;
 /** Image `index` and its label. `image` is filled anew; free it. Callable from any thread. */
 RESCL_API rescl_status rescl_dataset_get(const rescl_dataset *dataset, size_t index,
                                          rescl_image *image, int32_t *label) RESCL_CHECK;

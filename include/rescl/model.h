@@ -19,6 +19,17 @@ extern "C" {
 /** An architecture with its weights, on the host. */
 typedef struct rescl_model rescl_model;
 
+/** What training makes small. It is saved with the model. */
+typedef enum rescl_loss {
+    RESCL_LOSS_CROSS_ENTROPY = 0, /**< of the softmax of all classes */
+    RESCL_LOSS_BCE =
+        1, /**< binary cross-entropy of each class's sigmoid, their mean: timm's bce_loss */
+    RESCL_LOSS_FOCAL = 2, /**< that of torchvision's sigmoid_focal_loss, their mean */
+} rescl_loss;
+
+/** "cross_entropy", "bce", "focal"; NULL for any other value. */
+RESCL_API const char *rescl_loss_name(rescl_loss loss);
+
 typedef struct rescl_model_options {
     size_t struct_size;             /**< sizeof this struct: see status.h */
     const char *name;               /**< one of rescl_model_names() */
@@ -29,6 +40,13 @@ typedef struct rescl_model_options {
     double label_smoothing;         /**< of the training loss, [0, 1) */
     uint64_t seed;                  /**< of the initial weights */
     const char *const *class_names; /**< `classes` names, copied; NULL: "0", "1", ... */
+    rescl_loss loss;
+    double
+        bce_target_thresh; /**< of "bce": targets above it, of mixed images, become 1, others 0; 0: they
+                               * stay shares */
+    double focal_gamma; /**< of "focal", at least 0; 0: 2 */
+    double focal_alpha; /**< of "focal": weight of the class against the others, below 1; 0: 0.25;
+                               * below 0: none */
 } rescl_model_options;
 
 RESCL_API void rescl_model_options_init(rescl_model_options *out, size_t struct_size);
@@ -76,6 +94,7 @@ typedef struct rescl_model_info {
     rescl_trained_on trained_on; /**< it is saved with the model */
     size_t sample_bits; /**< rescl_data_options.sample_bits of the training set, saved with the
                          * model; 0: not known */
+    rescl_loss loss;    /**< what training makes small, and what evaluations measure as the loss */
 } rescl_model_info;
 
 /**

@@ -10,6 +10,7 @@
 #include "session.h"
 #include "text.h"
 #include "train_data.h"
+#include "train_loss.h"
 #include "train_plan.h"
 
 #include <math.h>
@@ -117,17 +118,17 @@ static int open_model(run *r)
         snprintf(numbers[i], sizeof numbers[i], "%zu", i);
         names[i] = i < found ? rescl_dataset_class_name(r->train_set, i) : numbers[i];
     }
-    const rescl_model_options options = {
+    rescl_model_options options = {
         .struct_size = sizeof options,
         .name = cli_str(a, OPT_model),
         .classes = classes,
         .image_size = cli_size(a, OPT_size),
         .hidden = cli_size(a, OPT_hidden),
         .dropout = cli_real(a, OPT_dropout),
-        .label_smoothing = cli_real(a, OPT_label_smoothing),
         .seed = r->options.seed,
         .class_names = names,
     };
+    cli_train_loss(a, &options);
     rescl_status st = rescl_model_create(&options, &r->model);
     free(names);
     free(numbers);
@@ -210,7 +211,7 @@ static int check_data(run *r)
         code = cli_data_check(r->eval_set, SHOWN, &r->hidden);
     if (code == CLI_OK && r->data.test != r->eval_set)
         code = cli_data_check(r->data.test, SHOWN, &r->hidden);
-    return code;
+    return code == CLI_OK ? cli_data_cache(r->args, r->data.train, r->eval_set) : code;
 }
 
 /* Nothing is left of a new run that cannot begin, and so no list of what cannot be read. */

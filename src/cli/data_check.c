@@ -6,6 +6,7 @@
 
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 
 void cli_data_list_bad(const rescl_dataset *set)
 {
@@ -44,4 +45,13 @@ int cli_data_check(rescl_dataset *set, size_t shown, size_t *hidden)
     if (hidden && bad > shown)
         *hidden += bad - shown;
     return CLI_OK;
+}
+
+int cli_data_cache(const cli_args *args, rescl_dataset *train, rescl_dataset *eval)
+{
+    rescl_dataset *const sets[] = {train, eval};
+    if (strcmp(cli_str(args, OPT_cache), "ram") != 0)
+        return CLI_OK;
+    const rescl_status st = rescl_dataset_cache(sets, sizeof sets / sizeof *sets, 0);
+    return st == RESCL_OK ? CLI_OK : cli_fail(st, false);
 }

@@ -52,7 +52,9 @@ void cli_classes_note(const rescl_dataset *train)
     if (counts[most] >= UNEVEN * counts[least] && classes > 1)
         cli_warn(
             "the classes are uneven: %s of '%s' and %s of '%s'. A network leans towards what it "
-            "sees often; the recall of each class shows whether it does",
+            "sees often; the recall of each class shows whether it does; --class-weights balanced "
+            "or "
+            "--sampler balanced acts against it",
             cli_count(counts[least], "image", few), rescl_dataset_class_name(train, least),
             cli_count(counts[most], "image", many), rescl_dataset_class_name(train, most));
     free(counts);

@@ -17,7 +17,8 @@ typedef struct check {
     const rescl_dataset *set;
     char **reason; /* of each sample; NULL: it can be read */
     atomic_size_t next;
-    atomic_bool failed; /* by this machine's fault; `error` is its */
+    atomic_size_t bytes; /* of the good ones when they are decoded */
+    atomic_bool failed;  /* by this machine's fault; `error` is its */
     rescl_error error;
 } check;
 
@@ -46,8 +47,12 @@ static bool check_one(check *c, size_t sample)
     rescl_image_info info;
     const char *path = path_of(c->set, sample);
     const rescl_status st = rescl_image_probe_with(path, &c->set->images, &info);
-    if (st == RESCL_OK)
+    if (st == RESCL_OK) {
+        const size_t most = RESCL_IMAGE_WHOLE_PIXELS; /* larger ones are made smaller */
+        const size_t pixels = info.width > most / info.height ? most : info.width * info.height;
+        atomic_fetch_add(&c->bytes, 3 * pixels);
         return true;
+    }
     if (!rs_is_machines_fault(st))
         c->reason[sample] = rs_strf("%s", rs_dataset_reason(path, rescl_last_error()->message));
     if (c->reason[sample])
@@ -128,6 +133,7 @@ static rescl_status find_bad(rescl_dataset *set)
     if (bad > 0)
         RS_TRY(leave_out(set, c.reason, bad));
     set->checked = true;
+    set->pixel_bytes = atomic_load(&c.bytes);
 out:
     for (size_t i = 0; c.reason && i < count; i++)
         free(c.reason[i]);

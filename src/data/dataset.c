@@ -283,6 +283,7 @@ void rescl_dataset_close(rescl_dataset *set)
         free(set->notes[i].text);
     free(set->notes);
     rs_dataset_forget_bad(set);
+    rs_pixel_cache_destroy(set->cache);
     free(set->index);
     free(set->label_map);
     free(set->origin);
@@ -402,10 +403,18 @@ rescl_status rescl_dataset_get(const rescl_dataset *set, size_t index, rescl_ima
     *image = (rescl_image){0};
     RS_FAIL_IF(index >= set->count, RESCL_ERR_ARG, "%s: there is no image %zu, it has %zu",
                set->origin, index, set->count);
-    st = set->format->get(set, rs_dataset_index(set, index), image, label);
-    if (st != RESCL_OK)
+    bool found = false;
+    if (set->cache)
+        RS_TRY(rs_pixel_cache_get(set->cache, index, image, label, &found));
+    if (!found)
+        st = set->format->get(set, rs_dataset_index(set, index), image, label);
+    if (st != RESCL_OK) {
         rs_error_prefix("%s, image %zu", set->origin, index);
-    else if (set->label_map)
+        goto out;
+    }
+    if (set->cache && !found)
+        rs_pixel_cache_put(set->cache, index, image, *label);
+    if (set->label_map)
         *label = set->label_map[*label];
 out:
     return st;

@@ -3,6 +3,7 @@
 #define RS_DATASET_H
 
 #include "hash.h"
+#include "pixelcache.h"
 
 #include <rescl/data.h>
 
@@ -60,6 +61,8 @@ struct rescl_dataset {
     int32_t
         *label_map; /* of the format's labels: see rescl_dataset_match_classes; NULL: as they are */
     size_t labels;  /* entries of label_map */
+    size_t pixel_bytes;    /* of all images decoded, once they were checked */
+    rs_pixel_cache *cache; /* NULL: see rescl_dataset_cache */
 };
 
 /* Adds a line for the user: what a format found and left out. */

@@ -9,7 +9,7 @@
 #include "dataset.h"
 #include "error.h"
 #include "mix.h"
-#include "rng.h"
+#include "sampler.h"
 #include "threadpool.h"
 #include "views.h"
 
@@ -20,9 +20,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SHUFFLE_STREAM ((uint64_t)0x5348 << 48) /* "SH"; the epoch is added */
-#define MAX_DEPTH      1024
-#define RING_BYTES     ((size_t)256 << 20) /* of prefetched batches, where more than 2 take more */
+#define MAX_DEPTH  1024
+#define RING_BYTES ((size_t)256 << 20) /* of prefetched batches, where more than 2 take more */
 
 typedef struct slot {
     rs_batch batch;
@@ -39,12 +38,12 @@ struct rs_loader {
     rs_split split;
     size_t batches, threads;
     uint64_t epoch;
-    uint32_t *order; /* of the epoch; NULL without shuffling */
+    rs_sampler sampler; /* {0} without shuffling */
     slot *slots;
     uint8_t *pixels;
     float table[3][256];
     int32_t *labels;
-    rs_mixed *mixed; /* NULL: batches are not mixed */
+    rs_mixed *mixed; /* NULL: batches are neither mixed nor weighted */
     size_t *unread_at;
     rs_pool *pool;
 
@@ -115,18 +114,18 @@ out:
 
 /* An image as it was read becomes an input, or several that lie `stride` bytes apart: changed as it is,
  * fitted, and changed as it is then. */
-static rescl_status make_input(const rs_loader *l, rescl_image *image, size_t index,
-                               uint8_t *pixels, size_t stride)
+static rescl_status make_input(const rs_loader *l, rescl_image *image, size_t draw, uint8_t *pixels,
+                               size_t stride)
 {
     rescl_status st = RESCL_OK;
     const rs_loader_options *o = &l->options;
     const rs_augment *a = &o->augment;
     rescl_resize resize = o->resize;
 
-    RS_TRY(rs_image_augment(image, a, RS_AUGMENT_SOURCE, o->seed, l->epoch, index));
+    RS_TRY(rs_image_augment(image, a, RS_AUGMENT_SOURCE, o->seed, l->epoch, draw));
     if (rs_augment_stretches(a) || rs_augment_acts(a, RS_AUGMENT_INPUT)) {
         RS_TRY(rs_image_fit(image, o->height, o->width, &resize, rs_augment_stretches(a)));
-        RS_TRY(rs_image_augment(image, a, RS_AUGMENT_INPUT, o->seed, l->epoch, index));
+        RS_TRY(rs_image_augment(image, a, RS_AUGMENT_INPUT, o->seed, l->epoch, draw));
         resize.keep_exact = true;
     }
     RS_TRY(
@@ -141,7 +140,7 @@ static rescl_status make_sample(rs_loader *l, const slot *s, size_t sample, size
     rescl_status st = RESCL_OK;
     const rs_loader_options *o = &l->options;
     const size_t position = s->batch.index * o->batch + sample;
-    const size_t index = l->order ? l->order[position] : position;
+    const size_t index = l->sampler.order ? l->sampler.order[position] : position;
     const size_t values = o->height * o->width * 3, stride = s->batch.n * values;
     uint8_t *pixels = s->batch.pixels + sample * values;
     rescl_image image = {0};
@@ -160,11 +159,31 @@ static rescl_status make_sample(rs_loader *l, const slot *s, size_t sample, size
         st = find_substitute(l, index, &image, &label);
     }
     RS_TRY(st);
-    RS_TRY(make_input(l, &image, index, pixels, stride));
-    s->batch.labels[sample] = o->label_map ? o->label_map[label] : label;
+    RS_TRY(make_input(l, &image, o->balanced ? position : index, pixels, stride));
+    for (size_t v = 0; v < s->batch.views; v++)
+        s->batch.labels[v * s->batch.n + sample] = o->label_map ? o->label_map[label] : label;
 out:
     rescl_image_free(&image);
     return st;
+}
+
+/* By the weights of its labels' classes, which become the shares' and the rows': torch's weighted mean. */
+static void weigh_batch(const rs_loader *l, rs_batch *b)
+{
+    const float *weight = l->options.class_weight;
+    double sum = 0;
+    for (size_t i = 0; weight && i < b->n; i++) {
+        rs_mixed *m = &b->mixed[i];
+        const double share = (double)m->share / RS_MIXED_ONE;
+        const double own = (1 - share) * (double)weight[b->labels[i]];
+        const double other = share * (double)weight[m->label];
+        if (own + other > 0)
+            m->share = (int32_t)lrint(other / (own + other) * RS_MIXED_ONE);
+        m->weight = (float)(own + other);
+        sum += own + other;
+    }
+    for (size_t i = 0; weight && sum > 0 && i < b->n; i++)
+        b->mixed[i].weight = (float)((double)b->mixed[i].weight * (double)b->n / sum);
 }
 
 /* A batch whose samples are made: images, and labels, of which the larger share's is the first. */
@@ -180,12 +199,13 @@ static rescl_status mix_batch(rs_loader *l, slot *s)
     const int32_t others = (int32_t)lrint(share * RS_MIXED_ONE);
     const bool swap = 2 * others > RS_MIXED_ONE;
     for (size_t i = 0; i < b->n; i++)
-        b->mixed[i] = (rs_mixed){b->labels[i > 0 ? i - 1 : b->n - 1], others};
+        b->mixed[i] = (rs_mixed){b->labels[i > 0 ? i - 1 : b->n - 1], others, 1.0f};
     for (size_t i = 0; swap && i < b->n; i++) {
         const int32_t own = b->labels[i];
         b->labels[i] = b->mixed[i].label;
-        b->mixed[i] = (rs_mixed){own, RS_MIXED_ONE - others};
+        b->mixed[i] = (rs_mixed){own, RS_MIXED_ONE - others, 1.0f};
     }
+    weigh_batch(l, b);
 out:
     return st;
 }
@@ -286,7 +306,7 @@ static rescl_status make_slots(rs_loader *l)
                "out of host memory: %zu batches of %zu images of %zux%zu take %.1f GiB", o->depth,
                room, o->height, o->width, (double)bytes / 0x1p30);
     RS_OOM(l->labels = calloc(o->depth * room + 1, sizeof *l->labels));
-    if (rs_augment_acts(&o->augment, RS_AUGMENT_BATCH))
+    if (rs_augment_acts(&o->augment, RS_AUGMENT_BATCH) || o->class_weight)
         RS_OOM(l->mixed = calloc(o->depth * room + 1, sizeof *l->mixed));
     RS_OOM(l->unread_at = calloc(o->depth * room + 1, sizeof *l->unread_at));
     RS_OOM(l->slots = calloc(o->depth, sizeof *l->slots));
@@ -325,7 +345,7 @@ rescl_status rs_loader_create(const rescl_dataset *set, const rs_loader_options 
         l->split = (rs_split){count / options->batch, 0};
     l->batches = rs_split_count(&l->split);
     if (options->shuffle)
-        RS_OOM(l->order = calloc(count, sizeof *l->order));
+        RS_TRY(rs_sampler_init(&l->sampler, set, options->balanced, options->seed, options->stop));
     RS_TRY(make_slots(l));
     pthread_mutex_init(&l->lock, NULL);
     pthread_cond_init(&l->work, NULL);
@@ -361,7 +381,7 @@ void rs_loader_destroy(rs_loader *l)
     free(l->labels);
     free(l->mixed);
     free(l->unread_at);
-    free(l->order);
+    rs_sampler_fini(&l->sampler);
     free(l);
 }
 
@@ -401,28 +421,6 @@ static void empty_slot(slot *s)
     s->failed_at = SIZE_MAX;
 }
 
-/* In pieces, between which a stop is heeded. */
-static rescl_status draw_order(rs_loader *l, uint64_t epoch)
-{
-    enum { PIECE = 1 << 20 };
-    rescl_status st = RESCL_OK;
-    rs_rng rng;
-    size_t left = rescl_dataset_count(l->set);
-    rs_rng_init(&rng, l->options.seed, SHUFFLE_STREAM + epoch);
-    for (size_t i = 0; i < left; i++)
-        l->order[i] = (uint32_t)i;
-    while (left > 0) {
-        const size_t begin = left > PIECE ? left - PIECE : 0;
-        RS_FAIL_IF(l->options.stop && atomic_load(l->options.stop) != 0, RESCL_ERR_INTERRUPTED,
-                   "stopped on request while the order of epoch %llu was drawn",
-                   (unsigned long long)epoch + 1);
-        rs_rng_draw_places(&rng, l->order, begin, left);
-        left = begin;
-    }
-out:
-    return st;
-}
-
 rescl_status rs_loader_start(rs_loader *l, uint64_t epoch, size_t first)
 {
     rescl_status st = RESCL_OK;
@@ -435,8 +433,8 @@ rescl_status rs_loader_start(rs_loader *l, uint64_t epoch, size_t first)
         pthread_cond_wait(&l->ready, &l->lock);
     for (size_t i = 0; i < l->options.depth; i++)
         empty_slot(&l->slots[i]);
-    if (l->order)
-        RS_TRY(draw_order(l, epoch));
+    if (l->sampler.order)
+        RS_TRY(rs_sampler_draw(&l->sampler, epoch));
     atomic_store(&l->lost, -1);
     l->epoch = epoch;
     l->staging = l->next = first;

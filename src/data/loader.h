@@ -2,7 +2,8 @@
  *
  * The content of batch b of epoch e depends only on (dataset, options, e, b), not on the number of
  * threads nor on timing. The training order of an epoch is a permutation drawn from (seed, epoch),
- * what augmentation does to an image from (seed, epoch, its index in the dataset).
+ * what augmentation does to an image from (seed, epoch, its index in the dataset), in a balanced order, where
+ * it may come twice, from (seed, epoch, its place in that order).
  */
 #ifndef RS_LOADER_H
 #define RS_LOADER_H
@@ -22,9 +23,13 @@ typedef struct rs_loader_options {
     rescl_tta tta;            /* each image is several samples of a batch */
     const int32_t *label_map; /* of the dataset's labels, borrowed: rs_class_map; NULL: none */
     bool shuffle;
-    bool replace;   /* another image of its class takes the place of one that cannot be read */
-    bool drop_last; /* leave out a last batch smaller than `batch` */
-    size_t least;   /* see rs_split_batches */
+    bool balanced; /* with shuffle: see rs_sampler_init */
+    const float
+        *class_weight; /* of each class (as label_map counts them) what its loss counts, borrowed; a
+                                * batch's add up to its number of images. NULL: all the same */
+    bool replace;      /* another image of its class takes the place of one that cannot be read */
+    bool drop_last;    /* leave out a last batch smaller than `batch` */
+    size_t least;      /* see rs_split_batches */
     uint64_t seed;
     size_t workers; /* threads, of which rs_data_threads are made; 0: load in the calling thread */
     size_t depth;   /* batches prefetched; 0: 2 + threads / 2, or fewer if they are large */
@@ -40,8 +45,10 @@ typedef struct rs_batch {
     const float (*table)[256]; /* rs_preprocess_table of the loader's preprocessing */
     int32_t *labels; /* (n), and room for (views, n); of an image that is mixed, that of its
                                 * larger share */
-    rs_mixed *mixed; /* (n): with what, of which at most a half; NULL: no image is */
-    size_t unread;   /* samples whose image cannot be read: with `replace` another one stands there,
+    rs_mixed
+        *mixed;    /* (n): with what, and what it counts; NULL: no image is mixed, and all count the
+                      * same */
+    size_t unread; /* samples whose image cannot be read: with `replace` another one stands there,
                          * else black, which counts for nothing */
     size_t *unread_at; /* (n): the sample of the set, SIZE_MAX where it was read */
 } rs_batch;

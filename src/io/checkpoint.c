@@ -3,6 +3,7 @@
 #include "error.h"
 #include "jsonload.h"
 #include "jsonvalue.h"
+#include "lossjson.h"
 #include "safetensors.h"
 #include "str.h"
 
@@ -55,7 +56,7 @@ static json_t *model_json(const rs_ckpt_model *m)
                             : json_pack("{s:[f,f,f], s:[f,f,f]}", "mean", mean[0], mean[1], mean[2],
                                         "std", std[0], std[1], std[2]);
     return json_pack(
-        "{s:s, s:I, s:I, s:I, s:f, s:f, s:f, s:o, s:s, s:o*, s:o, s:o, s:o, s:b, s:o, s:o*}",
+        "{s:s, s:I, s:I, s:I, s:f, s:f, s:f, s:o, s:s, s:o*, s:o, s:o, s:o, s:b, s:o, s:o*, s:o*}",
         "name", m->name, "classes", (json_int_t)m->classes, "image_size", (json_int_t)m->image_size,
         "hidden", (json_int_t)m->hidden, "dropout", m->dropout, "label_smoothing",
         m->label_smoothing, "bn_eps", m->bn_eps, "seed", rs_json_u64(m->seed), "preprocess",
@@ -63,7 +64,7 @@ static json_t *model_json(const rs_ckpt_model *m)
         resize_json(&m->resize), "class_names", names, "frozen",
         rs_json_text(m->frozen ? m->frozen : ""), "norm_eval", m->norm_eval, "trained_on",
         trained_on_json(&m->trained_on), "sample_bits",
-        m->sample_bits ? json_integer((json_int_t)m->sample_bits) : NULL);
+        m->sample_bits ? json_integer((json_int_t)m->sample_bits) : NULL, "loss", rs_loss_json(m));
 }
 
 /* What the schedule keeps; null if nothing. */
@@ -395,6 +396,7 @@ static rescl_status parse_model(rs_ckpt_doc *doc, const char *path)
     m->classes = (size_t)classes;
     m->image_size = (size_t)size;
     RS_TRY(parse_normalize(d, path, m));
+    RS_TRY(rs_loss_parse(d, path, m));
     RS_TRY(parse_resize(json_object_get(d, "resize"), m->image_size, path, &m->resize));
     m->hidden = (size_t)hidden;
     m->frozen = frozen ? json_string_value(frozen) : "";

@@ -14,6 +14,8 @@ typedef struct rs_ckpt_model {
     const char *name;
     size_t classes, image_size, hidden;
     double dropout, label_smoothing;
+    rescl_loss loss;
+    double bce_target_thresh, focal_gamma, focal_alpha; /* of rescl_model_options */
     double bn_eps; /* of its batch normalisations; 0: the model's usual */
     uint64_t seed;
     rescl_preprocess preprocess;

@@ -56,6 +56,10 @@ rs_ckpt_model rs_ckpt_model_of(const rescl_model *m)
                            .hidden = m->hidden,
                            .dropout = m->dropout,
                            .label_smoothing = m->label_smoothing,
+                           .loss = m->loss,
+                           .bce_target_thresh = m->bce_target_thresh,
+                           .focal_gamma = m->focal_gamma,
+                           .focal_alpha = m->focal_alpha,
                            .bn_eps = get_bn_eps(m),
                            .seed = m->seed,
                            .preprocess = m->preprocess,
@@ -345,6 +349,12 @@ static rescl_status settle_options(const rescl_weights *w, const rescl_model_opt
         o->dropout = o->dropout > 0.0 ? o->dropout : a->model->dropout;
         if (!(o->label_smoothing > 0.0))
             o->label_smoothing = a->model->label_smoothing;
+        if (o->loss == RESCL_LOSS_CROSS_ENTROPY) {
+            o->loss = a->model->loss;
+            o->bce_target_thresh = a->model->bce_target_thresh;
+            o->focal_gamma = a->model->focal_gamma;
+            o->focal_alpha = a->model->focal_alpha;
+        }
         if (o->seed == 0)
             o->seed = a->model->seed;
     }

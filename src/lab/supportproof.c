@@ -205,7 +205,8 @@ static rescl_status make_batch(batch *b, size_t n, size_t image)
     for (size_t i = 0; i < n; i++)
         b->label[i] = (int32_t)rs_rng_below(&r, 1000);
     for (size_t i = 0; i < n; i++)
-        b->mixed[i] = (rs_mixed){b->label[n - 1 - i], (int32_t)rs_rng_below(&r, RS_MIXED_ONE)};
+        b->mixed[i] = (rs_mixed){b->label[n - 1 - i], (int32_t)rs_rng_below(&r, RS_MIXED_ONE),
+                                 rs_rng_uniform(&r)};
     for (size_t c = 0; c < 3; c++)
         for (size_t v = 0; v < 256; v++)
             b->table[c][v] = rs_rng_normal(&r) + (float)c * 16.0f;

@@ -7,6 +7,7 @@
 #include "error.h"
 #include "gains.h"
 #include "modelstep.h"
+#include "normalize.h"
 #include "rounds.h"
 #include "trial.h"
 #include "tune_problem.h"
@@ -240,9 +241,10 @@ static rescl_status open_network(prover *v)
     RS_TRY(rescl_model_create(&about, &v->model));
     RS_OOM(v->targets = calloc(o->batch, RS_TARGET_WORDS * sizeof *v->targets));
     RS_OOM(v->losses = calloc(o->batch, sizeof *v->losses));
-    for (size_t i = 0; i < o->batch; i++)
-        v->targets[i * RS_TARGET_WORDS] = v->targets[i * RS_TARGET_WORDS + 1] =
-            (int32_t)(i % v->model->classes);
+    for (size_t i = 0; i < o->batch; i++) {
+        const int32_t label = (int32_t)(i % v->model->classes);
+        rs_targets_pack(&label, NULL, 1, v->targets + i * RS_TARGET_WORDS);
+    }
     RS_TRY(rs_store_create(v->job->dev, v->model->graph, o->train ? &hyper : NULL, &v->store));
     v->scale.scale = RS_LOSS_SCALE_FIRST;
     if (o->train && v->job->precision == RESCL_PRECISION_FP16)

@@ -66,6 +66,52 @@ out:
     return st;
 }
 
+const char *rescl_loss_name(rescl_loss loss)
+{
+    switch (loss) {
+    case RESCL_LOSS_CROSS_ENTROPY:
+        return "cross_entropy";
+    case RESCL_LOSS_BCE:
+        return "bce";
+    case RESCL_LOSS_FOCAL:
+        return "focal";
+    }
+    return NULL;
+}
+
+/* The numbers of other losses become 0. */
+static rescl_status settle_loss(rescl_model_options *o)
+{
+    rescl_status st = RESCL_OK;
+    const bool focal = o->loss == RESCL_LOSS_FOCAL;
+    RS_FAIL_IF(!rescl_loss_name(o->loss), RESCL_ERR_ARG, "there is no loss number %d",
+               (int)o->loss);
+    RS_FAIL_IF(!(o->bce_target_thresh >= 0.0 && o->bce_target_thresh < 1.0), RESCL_ERR_ARG,
+               "bce_target_thresh %g: expected at least 0 and below 1", o->bce_target_thresh);
+    RS_FAIL_IF(!(o->focal_gamma >= 0.0 && o->focal_gamma <= 100.0), RESCL_ERR_ARG,
+               "focal_gamma %g: expected 0 to 100", o->focal_gamma);
+    RS_FAIL_IF(!(o->focal_alpha < 1.0), RESCL_ERR_ARG, "focal_alpha %g: expected below 1",
+               o->focal_alpha);
+    if (o->loss != RESCL_LOSS_BCE)
+        o->bce_target_thresh = 0.0;
+    o->focal_gamma = !focal ? 0.0 : o->focal_gamma > 0.0 ? o->focal_gamma : 2.0;
+    o->focal_alpha = !focal                 ? 0.0
+                     : o->focal_alpha < 0.0 ? -1.0
+                     : o->focal_alpha > 0.0 ? o->focal_alpha
+                                            : 0.25;
+out:
+    return st;
+}
+
+static rs_loss loss_of(const rescl_model_options *o)
+{
+    return (rs_loss){.sigmoid = o->loss != RESCL_LOSS_CROSS_ENTROPY,
+                     .label_smoothing = (float)o->label_smoothing,
+                     .threshold = (float)o->bce_target_thresh,
+                     .gamma = (float)o->focal_gamma,
+                     .alpha = o->loss == RESCL_LOSS_FOCAL ? (float)o->focal_alpha : -1.0f};
+}
+
 /* Defaults filled in and ranges checked. */
 static rescl_status settle_options(const rs_model_def *def, const rescl_model_options *given,
                                    rescl_model_options *o)
@@ -85,6 +131,7 @@ static rescl_status settle_options(const rs_model_def *def, const rescl_model_op
                "dropout %g: expected at least 0 and below 1", o->dropout);
     RS_FAIL_IF(!(o->label_smoothing >= 0.0 && o->label_smoothing < 1.0), RESCL_ERR_ARG,
                "label smoothing %g: expected at least 0 and below 1", o->label_smoothing);
+    RS_TRY(settle_loss(o));
 out:
     return st;
 }
@@ -130,6 +177,10 @@ rescl_status rs_model_build(const rescl_model_options *options, rescl_model **ou
     m->hidden = o.hidden;
     m->dropout = o.dropout;
     m->label_smoothing = o.label_smoothing;
+    m->loss = o.loss;
+    m->bce_target_thresh = o.bce_target_thresh;
+    m->focal_gamma = o.focal_gamma;
+    m->focal_alpha = o.focal_alpha;
     m->seed = o.seed;
     m->preprocess = def->preprocess;
     m->normalize = (rescl_normalize){{0, 0, 0}, {1, 1, 1}};
@@ -141,7 +192,8 @@ rescl_status rs_model_build(const rescl_model_options *options, rescl_model **ou
         rs_error_prefix("%s at %zux%zu", o.name, o.image_size, o.image_size);
         goto out;
     }
-    RS_TRY(rs_graph_finish(m->graph, logits, (float)o.label_smoothing));
+    const rs_loss loss = loss_of(&o);
+    RS_TRY(rs_graph_finish(m->graph, logits, &loss));
     *out = m;
     m = NULL;
 out:
@@ -264,7 +316,8 @@ void rescl_model_get_info(const rescl_model *m, rescl_model_info *out)
                               .normalize = get_normalize(m),
                               .resize = m->resize,
                               .trained_on = m->trained_on,
-                              .sample_bits = m->sample_bits};
+                              .sample_bits = m->sample_bits,
+                              .loss = m->loss};
     for (size_t i = 0; i < m->graph->nnodes; i++) {
         size_t params, trainable;
         count_node(m->graph, &m->graph->node[i], &params, &trainable);

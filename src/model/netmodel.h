@@ -12,6 +12,8 @@ struct rescl_model {
     size_t classes, image_size;
     size_t hidden;
     double dropout, label_smoothing;
+    rescl_loss loss;
+    double bce_target_thresh, focal_gamma, focal_alpha; /* as settled; 0 where the loss has none */
     uint64_t seed;
     rescl_preprocess preprocess;
     rescl_normalize normalize; /* of RESCL_PREPROCESS_NORMALIZE */

@@ -166,12 +166,10 @@ rescl_status rs_graph_fuse(const rs_graph *g, bool inference, rs_graph **out)
     RS_TRY(copy_params(g, f.to));
     RS_TRY(rs_graph_input(f.to, in->dim[1], in->dim[2], in->dim[3], &f.map[g->input]));
     for (size_t i = 0; i < g->nnodes; i++) {
-        if (g->node[i].dst == g->loss) {
-            const rs_softmax_xent_attr *attr = g->node[i].attr;
-            RS_TRY(rs_graph_finish(f.to, f.map[g->output], attr->label_smoothing));
-        } else if (!f.merge[i].gone) {
+        if (g->node[i].dst == g->loss)
+            RS_TRY(rs_graph_finish(f.to, f.map[g->output], &g->criterion));
+        else if (!f.merge[i].gone)
             RS_TRY(copy_node(&f, i));
-        }
     }
     *out = f.to;
     f.to = NULL;

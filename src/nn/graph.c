@@ -240,17 +240,23 @@ static rs_value find_features(const rs_graph *g)
     return last;
 }
 
-rescl_status rs_graph_finish(rs_graph *g, rs_value logits, float label_smoothing)
+rescl_status rs_graph_finish(rs_graph *g, rs_value logits, const rs_loss *loss)
 {
     rescl_status st = RESCL_OK;
-    const rs_softmax_xent_attr attr = {.label_smoothing = label_smoothing};
+    const rs_softmax_xent_attr softmax = {.label_smoothing = loss->label_smoothing};
+    const rs_sigmoid_bce_attr sigmoid = {.label_smoothing = loss->label_smoothing,
+                                         .threshold = loss->threshold,
+                                         .gamma = loss->gamma,
+                                         .alpha = loss->alpha};
     const rs_shape target = rs_shape_2(1, RS_TARGET_WORDS);
     RS_TRY(add_value(g, &target, RS_I32, -1, &g->labels));
     g->output = logits;
+    g->criterion = *loss;
     g->features = find_features(g);
-    RS_TRY(rs_graph_add(g, "loss", &rs_op_softmax_xent, &attr, sizeof attr,
-                        RS_SCHEME_GLOROT_UNIFORM, (const rs_value[]){logits, g->labels}, 2,
-                        &g->loss));
+    RS_TRY(rs_graph_add(g, "loss", loss->sigmoid ? &rs_op_sigmoid_bce : &rs_op_softmax_xent,
+                        loss->sigmoid ? (const void *)&sigmoid : &softmax,
+                        loss->sigmoid ? sizeof sigmoid : sizeof softmax, RS_SCHEME_GLOROT_UNIFORM,
+                        (const rs_value[]){logits, g->labels}, 2, &g->loss));
 out:
     return st;
 }

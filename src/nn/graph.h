@@ -82,6 +82,13 @@ typedef struct rs_alias {
  * whose map is not; the last one if all are. */
 #define RS_FEATURES_SIDE 7
 
+/* What training makes small: softmax_xent, or sigmoid_bce with its numbers. */
+typedef struct rs_loss {
+    bool sigmoid;
+    float label_smoothing;
+    float threshold, gamma, alpha; /* of rs_sigmoid_bce_attr */
+} rs_loss;
+
 typedef struct rs_graph {
     rs_node *node;
     size_t nnodes, node_cap;
@@ -95,6 +102,7 @@ typedef struct rs_graph {
     rs_value input, labels, output, loss; /* -1 until set */
     rs_value features; /* the map that explains: see RS_FEATURES_SIDE; -1 if there is none */
     rs_math math;      /* of all products */
+    rs_loss criterion; /* what makes `loss` */
 } rs_graph;
 
 rescl_status rs_graph_create(rs_graph **out) RESCL_CHECK;
@@ -118,9 +126,8 @@ rescl_status rs_graph_alias(rs_graph *g, rs_value x, rs_naming naming, const cha
 rescl_status rs_graph_append(rs_graph *g, const rs_node *like, const void *attr,
                              const rs_value *src, int nsrc, rs_value *dst) RESCL_CHECK;
 
-/* Makes `logits` (n, classes) the output, finds the features, and adds the softmax cross-entropy node
- * "loss". */
-rescl_status rs_graph_finish(rs_graph *g, rs_value logits, float label_smoothing) RESCL_CHECK;
+/* Makes `logits` (n, classes) the output, finds the features, and adds the node "loss". */
+rescl_status rs_graph_finish(rs_graph *g, rs_value logits, const rs_loss *loss) RESCL_CHECK;
 
 /* A copy in which relu and add are merged into the batch normalisation before them, and for
  * inference that into the convolution before it, where nobody else reads what lies between.

@@ -55,7 +55,7 @@ rs_dtype rs_precision_storage(rescl_precision precision)
  * pooling may write f32 of 16 bits: there a network's head begins. */
 static bool is_wide(const rs_graph *g, const rs_node *n)
 {
-    bool wide = n->op == &rs_op_dense || n->op == &rs_op_softmax_xent;
+    bool wide = n->op == &rs_op_dense || n->dst == g->loss;
 
     for (int k = 0; k < n->nsrc; k++)
         wide = wide || g->value[n->src[k]].type == RS_F32;

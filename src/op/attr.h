@@ -70,15 +70,25 @@ typedef struct rs_dropout_attr {
     uint64_t stream; /* distinct for each layer */
 } rs_dropout_attr;
 
-#define RS_TARGET_WORDS 3
+#define RS_TARGET_WORDS 4
 
 /* src 0: logits (n, classes), src 1: labels (n) i32, or targets (n, RS_TARGET_WORDS) i32, a row of which
- * is a label, another one, and the other one's share in units of 1 / RS_MIXED_ONE. dst (n): each
+ * is a label, another one, the other one's share in units of 1 / RS_MIXED_ONE, and the bits of a float by
+ * which the row's loss and gradient are multiplied. dst (n): each
  * sample's cross-entropy -log softmax(logits)[label], with label smoothing as torch defines it, or the
  * mean of both labels' by their shares. A label below 0 or from `classes` on gives NaN. ws 0: probabilities (n, classes). diff_src 0 = (p - target) * diff_dst,
  * where diff_dst is (n): 1/n for the mean. In inference ws is absent. */
 typedef struct rs_softmax_xent_attr {
     float label_smoothing;
 } rs_softmax_xent_attr;
+
+/* The same sources. dst (n): the mean over the classes of each sample's binary cross-entropy with targets t
+ * in [0, 1]: 1 at the label, its share where there are two, 0 elsewhere, smoothed as above. */
+typedef struct rs_sigmoid_bce_attr {
+    float label_smoothing;
+    float threshold; /* above 0: a target above it becomes 1, another one 0 */
+    float gamma; /* of focal loss: each class's term is multiplied by (1 - p_t)^gamma; 0: by 1 */
+    float alpha; /* and by alpha where the target is 1, 1 - alpha where it is 0; below 0: by 1 */
+} rs_sigmoid_bce_attr;
 
 #endif

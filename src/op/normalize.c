@@ -29,6 +29,8 @@ void rs_targets_pack(const int32_t *labels, const rs_mixed *mixed, size_t n, int
         targets[0] = labels[i];
         targets[1] = mixed ? mixed[i].label : labels[i];
         targets[2] = mixed ? mixed[i].share : 0;
+        const float weight = mixed ? mixed[i].weight : 1.0f;
+        memcpy(&targets[3], &weight, sizeof weight);
     }
 }
 

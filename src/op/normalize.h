@@ -16,10 +16,10 @@ typedef struct rs_images {
     const uint8_t *pixels;     /* (n, h, w, 3) */
     const float (*table)[256]; /* 3: what stands for each byte of a channel */
     const int32_t *labels;     /* (n) */
-    const rs_mixed *mixed;     /* (n); NULL: no image is mixed */
+    const rs_mixed *mixed;     /* (n); NULL: no image is mixed, and each counts the same */
 } rs_images;
 
-/* The targets (n, RS_TARGET_WORDS) of softmax_xent; `mixed` may be NULL. */
+/* The targets (n, RS_TARGET_WORDS) of a loss; `mixed` may be NULL. */
 void rs_targets_pack(const int32_t *labels, const rs_mixed *mixed, size_t n, int32_t *targets);
 
 /* Bytes of the block of n images of `values` bytes each; 0 if no block is so large. */

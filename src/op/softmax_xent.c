@@ -1,5 +1,5 @@
 /* Softmax with cross-entropy: src 0 logits (n, classes), src 1 labels (n) i32, or
- * targets (n, 3) -> dst (n).
+ * targets (n, 4) -> dst (n).
  *
  * With z = log softmax(logits) and e = label_smoothing, as torch.nn.functional.cross_entropy with
  * reduction none: dst = -(1 - e) t - e / classes * sum(z), t = z[label], or of a target with another
@@ -7,13 +7,14 @@
  * diff_src 0 = (exp(z) - target) * diff_dst, target = e / classes, plus 1 - e at the label, or its parts
  * at both.
  * diff_dst may be absent: args.loss_diff then stands for each row.
+ * A row's weight multiplies its dst and diff_src.
  * A label that is no class gives NaN in dst and in its row of diff_src. */
 #include "attr.h"
 #include "cases.h"
 #include "error.h"
-#include "mixed.h"
 #include "op.h"
 #include "spread.h"
+#include "target.h"
 
 #include <math.h>
 
@@ -47,26 +48,7 @@ static unsigned reads(const rs_problem *p, rs_pass pass)
     return pass == RS_BWD_DATA ? RS_READS_SRC(1) : 0;
 }
 
-/* A row of src 1. */
-typedef struct target {
-    double label, other, share;
-} target;
-
-static target target_at(const rs_problem *p, const double *labels, size_t row)
-{
-    if (p->src[1].ndim == 1)
-        return (target){labels[row], labels[row], 0};
-    const double *t = labels + row * RS_TARGET_WORDS;
-    return (target){t[0], t[1], t[2] / RS_MIXED_ONE};
-}
-
-static bool is_known(const target *t, size_t classes)
-{
-    const double end = (double)classes;
-    return t->label >= 0 && t->label < end && t->other >= 0 && t->other < end;
-}
-
-static double reference_row(const double *x, size_t classes, const target *t, double smoothing,
+static double reference_row(const double *x, size_t classes, const rs_target *t, double smoothing,
                             double *prob)
 {
     double most = -INFINITY, sum = 0, all = 0;
@@ -80,13 +62,13 @@ static double reference_row(const double *x, size_t classes, const target *t, do
         if (prob)
             prob[k] = exp(z);
     }
-    if (!is_known(t, classes))
+    if (!rs_target_is_known(t, classes))
         return NAN;
     const double smooth = smoothing > 0 ? smoothing / (double)classes * all : 0;
     double own = x[(size_t)t->label] - most - log(sum);
     if (t->share > 0)
         own = (1 - t->share) * own + t->share * (x[(size_t)t->other] - most - log(sum));
-    return -(1 - smoothing) * own - smooth;
+    return t->weight * (-(1 - smoothing) * own - smooth);
 }
 
 static void reference(const rs_problem *p, rs_pass pass, const rs_ref *ref)
@@ -95,17 +77,16 @@ static void reference(const rs_problem *p, rs_pass pass, const rs_ref *ref)
     const size_t classes = p->src[0].dim[1];
     const double e = (double)a->label_smoothing;
     for (size_t i = 0; i < p->src[0].dim[0]; i++) {
-        const target t = target_at(p, ref->src[1], i);
+        const rs_target t = rs_target_at(&p->src[1], ref->src[1], i);
         if (pass == RS_FWD)
             ref->dst[i] = reference_row(ref->src[0] + i * classes, classes, &t, e,
                                         p->training ? ref->ws[0] + i * classes : NULL);
         for (size_t k = 0; k < classes && pass == RS_BWD_DATA && p->want_diff[0]; k++) {
             const size_t at = i * classes + k;
-            const double own =
-                ((double)k == t.label ? 1 - t.share : 0) + ((double)k == t.other ? t.share : 0);
-            const double wanted = e / (double)classes + (1 - e) * own;
-            const double d =
-                is_known(&t, classes) ? (ref->ws[0][at] - wanted) * ref->diff_dst[i] : NAN;
+            const double wanted = rs_target_of(&t, k, classes, e);
+            const double d = rs_target_is_known(&t, classes)
+                                 ? t.weight * (ref->ws[0][at] - wanted) * ref->diff_dst[i]
+                                 : NAN;
             ref->diff_src[0][at] = (p->accumulate[0] ? ref->diff_src[0][at] : 0) + d;
         }
     }
@@ -169,9 +150,9 @@ static const rs_case case_list[] = {
     {.name = "prime", .src = {{2, {5, 1009}}, {1, {5}}}, .attr = &smooth},
     {.name = "1000 classes", .src = {{2, {8, 1000}}, {1, {8}}}, .attr = &plain},
     {.name = "1024 classes, smooth", .src = {{2, {9, 1024}}, {1, {9}}}, .attr = &smooth},
-    {.name = "two labels", .src = {{2, {7, 6}}, {2, {7, 3}}}, .attr = &plain, .variant = MIXED},
+    {.name = "two labels", .src = {{2, {7, 6}}, {2, {7, 4}}}, .attr = &plain, .variant = MIXED},
     {.name = "two labels, smooth",
-     .src = {{2, {5, 1009}}, {2, {5, 3}}},
+     .src = {{2, {5, 1009}}, {2, {5, 4}}},
      .attr = &smooth,
      .variant = MIXED},
     {.name = "large logits",
@@ -198,12 +179,8 @@ static void fill_case(const rs_case *c, const rs_problem *p, rs_case_data *d, rs
         d->src[1][i] = rs_rng_below(rng, (uint32_t)classes);
     for (size_t i = 0; i < n * classes; i++)
         d->src[0][i] *= c->variant == LARGE ? 200 : 4;
-    if (c->variant == MIXED) { /* the first is not mixed, the second with its own class */
-        for (size_t i = 1; i < n; i++)
-            d->src[1][i * RS_TARGET_WORDS + 2] = rs_rng_below(rng, RS_MIXED_ONE);
-        d->src[1][2] = 0;
-        d->src[1][RS_TARGET_WORDS + 1] = d->src[1][RS_TARGET_WORDS];
-    }
+    if (c->variant == MIXED)
+        rs_target_mix(d->src[1], n, rng);
     if (c->variant == BAD_LABELS) {
         d->src[1][0] = (double)classes;
         d->src[1][2] = -1;

@@ -247,7 +247,7 @@ rescl_status rescl_evaluate_run(rescl_device *device, const rescl_model *model,
     RS_TRY(rs_team_create(&device, 1, model->graph, &model->weights, &plan, &e.team));
     RS_TRY(rs_loader_create(set, &load, &e.loader));
     if (views > 1)
-        RS_TRY(rs_view_outputs_init(&e.views, images, model->classes, model->label_smoothing));
+        RS_TRY(rs_view_outputs_init(&e.views, images, model));
     RS_TRY(rs_scores_for(model, set, run.callbacks, folder, &scores, &e.scores));
     run.team = e.team;
     run.scores = e.scores;

@@ -299,6 +299,14 @@ static rescl_status match_model(const rs_checkpoint *c, const rescl_model *m)
                       m->dropout);
     FAIL_IF_DIFFERENT(fabs(was->label_smoothing - m->label_smoothing) > 0.0, "a label smoothing of",
                       "%g", was->label_smoothing, m->label_smoothing);
+    FAIL_IF_DIFFERENT(was->loss != m->loss, "the loss", "%s", rescl_loss_name(was->loss),
+                      rescl_loss_name(m->loss));
+    FAIL_IF_DIFFERENT(fabs(was->bce_target_thresh - m->bce_target_thresh) > 0.0,
+                      "a bce_target_thresh of", "%g", was->bce_target_thresh, m->bce_target_thresh);
+    FAIL_IF_DIFFERENT(fabs(was->focal_gamma - m->focal_gamma) > 0.0, "a focal_gamma of", "%g",
+                      was->focal_gamma, m->focal_gamma);
+    FAIL_IF_DIFFERENT(fabs(was->focal_alpha - m->focal_alpha) > 0.0, "a focal_alpha of", "%g",
+                      was->focal_alpha, m->focal_alpha);
     if (rs_are_numbers(was->class_name, was->classes))
         goto out; /* names were not given then */
     for (size_t i = 0; i < was->classes; i++) {

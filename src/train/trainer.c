@@ -2,6 +2,7 @@
 #include "trainer.h"
 
 #include "alloc.h"
+#include "classweights.h"
 #include "dataset.h"
 #include "error.h"
 #include "log.h"
@@ -82,8 +83,11 @@ rescl_status rs_trainer_loader(const rescl_trainer *t, const rescl_dataset *set,
                               .seed = t->options.seed,
                               .workers = t->options.workers,
                               .stop = &t->stop};
-    if (training)
+    if (training) {
+        load.balanced = strcmp(t->options.sampler, "balanced") == 0;
+        load.class_weight = t->class_weight;
         RS_TRY(choose_augmentations(&t->options, &load.augment));
+    }
     RS_TRY(rs_loader_create(set, &load, out));
 out:
     return st;
@@ -228,6 +232,9 @@ rescl_status rescl_trainer_create(rescl_device *device, rescl_model *model,
         RS_TRY(rescl_dataset_fingerprint(eval_set, t->eval_fingerprint));
     }
     RS_TRY(check_classes(train_set));
+    if (train_set)
+        RS_TRY(rs_class_weights(t->options.class_weights, model, train_set, t->train_map,
+                                &t->class_weight));
     RS_TRY(check_batches(t));
     rs_tell_threads(t->options.workers);
     for (int i = 0; i < rs_optim_states(&t->hyper); i++)
@@ -255,6 +262,7 @@ void rescl_trainer_destroy(rescl_trainer *t)
     rs_team_destroy(t->team);
     rs_loader_destroy(t->train_loader);
     rs_loader_destroy(t->eval_loader);
+    free(t->class_weight);
     free(t->train_map);
     free(t->eval_map);
     for (size_t i = 0; i < RS_COUNT(t->state); i++)

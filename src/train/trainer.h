@@ -34,6 +34,7 @@ struct rescl_trainer {
     rs_schedule schedule;
     rs_team *team;
     int32_t *train_map, *eval_map; /* of the sets' labels to the model's classes; NULL: the same */
+    float *class_weight;           /* of the model's classes; NULL: all count the same */
     size_t least;                  /* images that a training batch needs: see rs_split_batches */
     rs_loader *train_loader, *eval_loader;
     rs_ckpt_progress progress;

@@ -1,6 +1,7 @@
 #include "trainoptions.h"
 
 #include "augment.h"
+#include "classweights.h"
 #include "error.h"
 #include "graph.h"
 #include "jsonvalue.h"

@@ -1,6 +1,7 @@
 #include "viewmean.h"
 
 #include "error.h"
+#include "netmodel.h"
 #include "scoring.h"
 
 #include <float.h>
@@ -23,11 +24,12 @@ void rs_view_mean(const float *logits, size_t views, size_t n, size_t classes, f
     }
 }
 
-rescl_status rs_view_outputs_init(rs_view_outputs *v, size_t batch, size_t classes,
-                                  double label_smoothing)
+rescl_status rs_view_outputs_init(rs_view_outputs *v, size_t batch, const rescl_model *model)
 {
     rescl_status st = RESCL_OK;
-    *v = (rs_view_outputs){.label_smoothing = label_smoothing};
+    const size_t classes = model->classes;
+    *v = (rs_view_outputs){.label_smoothing = model->label_smoothing,
+                           .mean_loss = model->loss != RESCL_LOSS_CROSS_ENTROPY};
     RS_OOM(v->logits = calloc(batch, classes * sizeof *v->logits));
     RS_OOM(v->losses = calloc(batch, sizeof *v->losses));
     RS_OOM(v->scratch = calloc(classes, sizeof *v->scratch));
@@ -52,6 +54,14 @@ static float loss_of(const float *logs, size_t classes, int32_t label, double sm
     return (float)(-(1 - smoothing) * (double)logs[label] - smoothing / (double)classes * all);
 }
 
+static float mean_of(const float *losses, size_t views, size_t n, size_t i)
+{
+    double sum = 0;
+    for (size_t v = 0; v < views; v++)
+        sum += (double)losses[v * n + i];
+    return (float)(sum / (double)views);
+}
+
 void rs_view_outputs_take(rs_view_outputs *v, const rs_batch *batch, rs_outputs *o)
 {
     const size_t classes = o->classes;
@@ -62,7 +72,8 @@ void rs_view_outputs_take(rs_view_outputs *v, const rs_batch *batch, rs_outputs 
         float *logs = v->logits + i * classes;
         for (size_t k = 0; k < classes; k++)
             logs[k] = logf(fmaxf(logs[k], FLT_MIN));
-        v->losses[i] = loss_of(logs, classes, batch->labels[i], v->label_smoothing);
+        v->losses[i] = v->mean_loss ? mean_of(o->losses, batch->views, batch->n, i)
+                                    : loss_of(logs, classes, batch->labels[i], v->label_smoothing);
     }
     *o = (rs_outputs){batch->n, classes, v->logits, v->losses};
 }

@@ -27,7 +27,7 @@ static rs_graph *make_graph(size_t units)
                            RS_SCHEME_GLOROT_UNIFORM, &x, 1, &y));
     assert_ok(rs_graph_add(g, "fc", &rs_op_dense, &head, sizeof head, RS_SCHEME_GLOROT_UNIFORM, &y,
                            1, &z));
-    assert_ok(rs_graph_finish(g, z, 0.0f));
+    assert_ok(rs_graph_finish(g, z, &(rs_loss){0}));
     return g;
 }
 

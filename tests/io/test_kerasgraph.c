@@ -113,7 +113,7 @@ static rs_graph *make_graph(void)
     g->part = RS_PART_HEAD;
     x = add(g, "mean", &rs_op_avgpool, &mean, sizeof mean, x, -1);
     x = add(g, "top", &rs_op_dense, &dense, sizeof dense, x, -1);
-    assert_ok(rs_graph_finish(g, x, 0.0f));
+    assert_ok(rs_graph_finish(g, x, &(rs_loss){0}));
     return g;
 }
 

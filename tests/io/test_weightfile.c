@@ -156,7 +156,7 @@ static rs_graph *flattening_graph(size_t h, size_t w)
                            1, &logits));
     assert_ok(rs_graph_alias(g, logits, RS_NAMING_TORCHVISION, "fc"));
     assert_ok(rs_graph_alias(g, logits, RS_NAMING_KERAS, "probs"));
-    assert_ok(rs_graph_finish(g, logits, 0.0f));
+    assert_ok(rs_graph_finish(g, logits, &(rs_loss){0}));
     return g;
 }
 

@@ -75,7 +75,7 @@ void kit_finish(rs_graph *g, rs_value x, size_t classes)
     const rs_dense_attr dense = {.units = classes, .bias = true};
     x = layer(g, "gap", &rs_op_avgpool, &pool, sizeof pool, &x, 1);
     x = layer(g, "fc", &rs_op_dense, &dense, sizeof dense, &x, 1);
-    assert_ok(rs_graph_finish(g, x, 0.0f));
+    assert_ok(rs_graph_finish(g, x, &(rs_loss){0}));
 }
 
 void kit_weights(const rs_graph *g, uint64_t seed, rs_weights *w)

@@ -130,7 +130,7 @@ static void keeps_the_output(void **state)
     assert_ok(rs_graph_add(g, "fc", &rs_op_dense, &dense, sizeof dense, RS_SCHEME_GLOROT_UNIFORM,
                            &x, 1, &x));
     x = kit_bn(g, "bn", x);
-    assert_ok(rs_graph_finish(g, x, 0.1f));
+    assert_ok(rs_graph_finish(g, x, &(rs_loss){.label_smoothing = 0.1f}));
     assert_ok(rs_graph_fuse(g, false, &f));
     assert_int_equal(f->nnodes, 3);
     assert_int_equal(f->node[1].dst, f->output);

@@ -91,7 +91,7 @@ static void refuses_what_does_not_fit(void **state)
                               (const rs_value[]){x, x}, 2, &y),
                  RESCL_ERR_ARG, "layer 'none'");
     assert_int_equal(g->nnodes, 1); /* nothing of all that was added */
-    assert_fails(rs_graph_finish(g, x, 0.0f), RESCL_ERR_SHAPE, "layer 'loss'");
+    assert_fails(rs_graph_finish(g, x, &(rs_loss){0}), RESCL_ERR_SHAPE, "layer 'loss'");
     rs_graph_destroy(g);
 
     assert_ok(rs_graph_create(&g));

@@ -55,7 +55,7 @@ static rs_graph *make(kind k, rs_value *map)
         if (k == HIDDEN_LAYER)
             x = dropout(g, "drop", kit_relu(g, "relu1", dense(g, "fc1", HIDDEN, x)));
     }
-    assert_ok(rs_graph_finish(g, dense(g, "fc", CLASSES, x), 0.0f));
+    assert_ok(rs_graph_finish(g, dense(g, "fc", CLASSES, x), &(rs_loss){0}));
     return g;
 }
 
@@ -166,7 +166,7 @@ static void refuses_what_it_cannot_explain(void **state)
     g = kit_graph(SIDE, SIDE, 2, &in); /* the logits get the image, too */
     map = kit_conv(g, "conv", in, MAPS, 3, 1);
     const rs_value a = dense(g, "fc1", CLASSES, map), b = dense(g, "fc2", CLASSES, in);
-    assert_ok(rs_graph_finish(g, kit_add(g, "add", a, b), 0.0f));
+    assert_ok(rs_graph_finish(g, kit_add(g, "add", a, b), &(rs_loss){0}));
     kit_weights(g, 7, &w);
     assert_fails(rs_head_gradient(g, &w, x, 0, NULL, diff), RESCL_ERR_UNSUPPORTED, "'fc2'");
     rs_weights_fini(&w);

@@ -84,7 +84,7 @@ static void what_is_tied_to_dense_is_f32(void **state)
     y = kit_add(g, "sum", kit_conv(g, "c2", y, 4, 3, 1), y);
     assert_ok(rs_graph_add(g, "fc", &rs_op_dense, &dense, sizeof dense, RS_SCHEME_GLOROT_UNIFORM,
                            &y, 1, &z));
-    assert_ok(rs_graph_finish(g, z, 0.0f));
+    assert_ok(rs_graph_finish(g, z, &(rs_loss){0}));
     rs_graph_set_precision(g, RESCL_PRECISION_BF16);
     assert_int_equal(type_of(g, "sum"), RS_F32);
     assert_int_equal(type_of(g, "c2"), RS_F32);

@@ -23,9 +23,11 @@ static void reads_the_table(void **state)
 static void packs_targets(void **state)
 {
     static const int32_t label[] = {3, 1};
-    static const rs_mixed mixed[] = {{5, 7}, {2, 9}};
-    static const int32_t want[2 * 3] = {3, 5, 7, 1, 2, 9}, plain[2 * 3] = {3, 3, 0, 1, 1, 0};
-    int32_t target[2 * 3];
+    static const rs_mixed mixed[] = {{5, 7, 2.0f}, {2, 9, 1.0f}};
+    static const int32_t one = 0x3f800000, two = 0x40000000; /* bits of floats */
+    const int32_t want[2 * 4] = {3, 5, 7, two, 1, 2, 9, one};
+    const int32_t plain[2 * 4] = {3, 3, 0, one, 1, 1, 0, one};
+    int32_t target[2 * 4];
     (void)state;
     rs_targets_pack(label, mixed, 2, target);
     assert_memory_equal(target, want, sizeof want);
@@ -36,7 +38,7 @@ static void packs_targets(void **state)
 static void knows_what_is_too_large(void **state)
 {
     (void)state;
-    assert_int_equal(rs_images_bytes(2, 75), 3 * 256 * 4 + 192 + 24);
+    assert_int_equal(rs_images_bytes(2, 75), 3 * 256 * 4 + 192 + 32);
     assert_int_equal(rs_images_bytes(SIZE_MAX / 2, 3), 0);
     assert_int_equal(rs_images_bytes(1, SIZE_MAX - 64), 0);
     assert_int_equal(rs_images_bytes(SIZE_MAX / 4, 1), 0);

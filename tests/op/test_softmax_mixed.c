@@ -28,7 +28,7 @@ static void pack(double rows[N][CLASSES], const int32_t *labels, double *targets
 {
     for (size_t i = 0; i < N; i++) {
         const int32_t own = labels[i], other = labels[i > 0 ? i - 1 : N - 1];
-        const rs_mixed mixed = {other, (int32_t)lrint(rows[i][other] * RS_MIXED_ONE)};
+        const rs_mixed mixed = {other, (int32_t)lrint(rows[i][other] * RS_MIXED_ONE), 1.0f};
         int32_t words[RS_TARGET_WORDS];
         rs_targets_pack(&own, &mixed, 1, words);
         for (size_t k = 0; k < RS_TARGET_WORDS; k++)

@@ -1,0 +1,206 @@
+/* Sigmoid with binary cross-entropy, and focal loss: src 0 logits (n, classes), src 1 labels (n) i32, or
+ * targets (n, 4) -> dst (n).
+ *
+ * With p = sigmoid(x) and a target t for each class, as torch.nn.BCEWithLogitsLoss has it: a term is
+ * b = -t log(p) - (1 - t) log(1 - p), and dst the mean of a row's terms times its weight. The targets of a
+ * label are 1 there and 0 elsewhere, mixed and smoothed as those of softmax_xent, as timm's
+ * BinaryCrossEntropy has them; above `threshold` they become 1, else 0, where it is not 0.
+ * Focal loss, Lin et al., "Focal Loss for Dense Object Detection" (2017), with torchvision's
+ * sigmoid_focal_loss: a term is a b q^gamma, q = t (1 - p) + (1 - t) p, a = alpha t + (1 - alpha)(1 - t), 1
+ * where alpha is below 0.
+ * diff_src 0 = a ((p - t) q^gamma + b gamma q^(gamma - 1) p (1 - p) (1 - 2 t)) weight / classes * diff_dst,
+ * and args.loss_diff stands for each row where diff_dst is absent.
+ * A label that is no class gives NaN in dst and in its row of diff_src. */
+#include "attr.h"
+#include "cases.h"
+#include "error.h"
+#include "op.h"
+#include "spread.h"
+#include "target.h"
+
+#include <math.h>
+
+static rescl_status infer(rs_problem *p)
+{
+    rescl_status st = RESCL_OK;
+    const rs_sigmoid_bce_attr *a = p->attr;
+    const rs_shape *x = &p->src[0], *y = &p->src[1];
+    char tx[96], ty[96];
+    RS_FAIL_IF(x->ndim != 2, RESCL_ERR_SHAPE, "sigmoid_bce: logits are %s, expected (n, classes)",
+               rs_shape_text(x, tx));
+    const bool targets = y->ndim == 2 && y->dim[1] == RS_TARGET_WORDS;
+    RS_FAIL_IF((y->ndim != 1 && !targets) || y->dim[0] != x->dim[0], RESCL_ERR_SHAPE,
+               "sigmoid_bce: labels are %s, expected one for each row of the logits %s",
+               rs_shape_text(y, ty), rs_shape_text(x, tx));
+    RS_FAIL_IF(!(a->label_smoothing >= 0 && a->label_smoothing <= 1), RESCL_ERR_ARG,
+               "sigmoid_bce: label smoothing is %g, expected 0 to 1", (double)a->label_smoothing);
+    RS_FAIL_IF(!(a->gamma >= 0), RESCL_ERR_ARG, "sigmoid_bce: gamma is %g, expected at least 0",
+               (double)a->gamma);
+    p->src_type[1] = RS_I32;
+    p->dst = rs_shape_1(x->dim[0]);
+out:
+    return st;
+}
+
+static unsigned reads(const rs_problem *p, rs_pass pass)
+{
+    (void)p;
+    return pass == RS_BWD_DATA ? RS_READS_SRC(0) | RS_READS_SRC(1) : 0;
+}
+
+/* A class's term of the loss, and its derivative by the logit. */
+static double term_of(const rs_sigmoid_bce_attr *a, double x, double wanted, double *diff)
+{
+    const double t = a->threshold > 0 ? wanted > (double)a->threshold : wanted;
+    const double gamma = (double)a->gamma, alpha = (double)a->alpha;
+    const double p = 1 / (1 + exp(-x)), rest = 1 / (1 + exp(x));
+    const double loss = fmax(x, 0) - x * t + log1p(exp(-fabs(x)));
+    const double share = alpha < 0 ? 1 : alpha * t + (1 - alpha) * (1 - t);
+    if (!(gamma > 0)) {
+        *diff = share * (p - t);
+        return share * loss;
+    }
+    const double q = t * rest + (1 - t) * p, power = pow(q, gamma);
+    const double slope = q > 0 ? gamma * power / q * p * rest * (1 - 2 * t) : 0;
+    *diff = share * ((p - t) * power + loss * slope);
+    return share * loss * power;
+}
+
+static void reference(const rs_problem *p, rs_pass pass, const rs_ref *ref)
+{
+    const rs_sigmoid_bce_attr *a = p->attr;
+    const size_t classes = p->src[0].dim[1];
+    for (size_t i = 0; i < p->src[0].dim[0]; i++) {
+        const rs_target t = rs_target_at(&p->src[1], ref->src[1], i);
+        const double scale =
+            rs_target_is_known(&t, classes) ? t.weight / (double)classes : (double)NAN;
+        double sum = 0;
+        for (size_t k = 0; k < classes; k++) {
+            const size_t at = i * classes + k;
+            const double wanted = rs_target_of(&t, k, classes, (double)a->label_smoothing);
+            double diff;
+            sum += term_of(a, ref->src[0][at], wanted, &diff);
+            if (pass == RS_BWD_DATA && p->want_diff[0])
+                ref->diff_src[0][at] =
+                    (p->accumulate[0] ? ref->diff_src[0][at] : 0) + scale * diff * ref->diff_dst[i];
+        }
+        if (pass == RS_FWD)
+            ref->dst[i] = scale * sum;
+    }
+}
+
+static size_t reduction(const rs_problem *p, rs_pass pass)
+{
+    return pass == RS_FWD ? p->src[0].dim[1] : 1;
+}
+
+static rescl_status plan(rs_plan *plan, const rs_caps *caps)
+{
+    const rs_problem *p = &plan->problem;
+    const size_t rows = p->src[0].dim[0], classes = p->src[0].dim[1];
+    const bool cpu = rs_plan_chunked(plan);
+    /* A group takes rows, however short they are. */
+    const size_t least = cpu ? 1 : 4 * rs_group_size(caps, RS_SPREAD_GROUP);
+    const rs_spread s =
+        rs_spread_over(caps, p, cpu, rows, classes > least ? classes : least, 1, classes);
+    RS_PLAN_KEEP(plan, s);
+    return rs_plan_kernel_add(plan, "sigmoid_bce",
+                              plan->pass == RS_FWD ? "sigmoid_bce_fwd" : "sigmoid_bce_bwd_data",
+                              "%s", s.options);
+}
+
+static rescl_status enqueue(const rs_plan *plan, const rs_args *a)
+{
+    const rs_problem *p = &plan->problem;
+    const rs_sigmoid_bce_attr *attr = p->attr;
+    const rs_grid grid = rs_spread_grid(plan);
+    const size_t chunk = rs_spread_chunk(plan), n = p->src[0].dim[0], classes = p->src[0].dim[1];
+    const size_t words = p->src[1].ndim == 1 ? 1 : RS_TARGET_WORDS;
+    rs_kernel *k = plan->kernel[0].kernel;
+    if (plan->pass == RS_FWD)
+        return RS_LAUNCH(plan->dev, k, grid, RS_BUF(a->src[0].buf), RS_BUF(a->src[1].buf),
+                         RS_BUF(a->dst.buf), RS_UINT(n), RS_UINT(classes), RS_UINT(chunk),
+                         RS_UINT(words), RS_FLOAT(attr->label_smoothing), RS_FLOAT(attr->threshold),
+                         RS_FLOAT(attr->gamma), RS_FLOAT(attr->alpha));
+    if (!p->want_diff[0])
+        return RESCL_OK;
+    return RS_LAUNCH(
+        plan->dev, k, grid, RS_BUF(a->src[0].buf), RS_BUF(a->src[1].buf), RS_BUF(a->diff_dst.buf),
+        RS_BUF(a->diff_src[0].buf), RS_UINT(n), RS_UINT(classes), RS_UINT(chunk), RS_UINT(words),
+        RS_FLOAT(attr->label_smoothing), RS_FLOAT(attr->threshold), RS_FLOAT(attr->gamma),
+        RS_FLOAT(attr->alpha), RS_INT(p->accumulate[0]), RS_FLOAT(a->loss_diff));
+}
+
+static const rs_impl *const impls[] =
+    RS_SPREAD_IMPLS(1u << RS_FWD | 1u << RS_BWD_DATA, 0, plan, enqueue);
+
+/* ---- cases ------------------------------------------------------------------------------- */
+
+static const rs_sigmoid_bce_attr plain = {.alpha = -1};
+static const rs_sigmoid_bce_attr smooth = {.label_smoothing = 0.1f, .alpha = -1};
+static const rs_sigmoid_bce_attr hard = {.threshold = 0.2f, .alpha = -1};
+static const rs_sigmoid_bce_attr focal = {.gamma = 2, .alpha = 0.25f};
+static const rs_sigmoid_bce_attr half = {.gamma = 0.5f, .alpha = -1};
+
+enum { BAD_LABELS = 1, LARGE, MIXED };
+
+static const rs_case case_list[] = {
+    {.name = "one class", .src = {{2, {1, 1}}, {1, {1}}}, .attr = &plain},
+    {.name = "six classes", .src = {{2, {32, 6}}, {1, {32}}}, .attr = &plain},
+    {.name = "six classes, focal", .src = {{2, {32, 6}}, {1, {32}}}, .attr = &focal},
+    {.name = "prime, smooth", .src = {{2, {5, 1009}}, {1, {5}}}, .attr = &smooth},
+    {.name = "1024 classes, focal", .src = {{2, {9, 1024}}, {1, {9}}}, .attr = &half},
+    {.name = "two labels, smooth",
+     .src = {{2, {7, 6}}, {2, {7, 4}}},
+     .attr = &smooth,
+     .variant = MIXED},
+    {.name = "two labels, threshold",
+     .src = {{2, {7, 11}}, {2, {7, 4}}},
+     .attr = &hard,
+     .variant = MIXED},
+    {.name = "two labels, focal",
+     .src = {{2, {7, 11}}, {2, {7, 4}}},
+     .attr = &focal,
+     .variant = MIXED},
+    {.name = "large logits",
+     .src = {{2, {9, 33}}, {1, {9}}},
+     .attr = &focal,
+     .no_gradient = true,
+     .variant = LARGE,
+     .scale = 200},
+    {.name = "labels out of range",
+     .src = {{2, {7, 19}}, {1, {7}}},
+     .attr = &plain,
+     .no_gradient = true,
+     .variant = BAD_LABELS},
+};
+
+static void fill_case(const rs_case *c, const rs_problem *p, rs_case_data *d, rs_rng *rng)
+{
+    const size_t n = p->src[0].dim[0], classes = p->src[0].dim[1];
+    for (size_t i = 0; i < rs_shape_count(&p->src[1]); i++)
+        d->src[1][i] = rs_rng_below(rng, (uint32_t)classes);
+    for (size_t i = 0; i < n * classes; i++)
+        d->src[0][i] *= c->variant == LARGE ? 200 : 4;
+    if (c->variant == MIXED)
+        rs_target_mix(d->src[1], n, rng);
+    if (c->variant == BAD_LABELS) {
+        d->src[1][0] = (double)classes;
+        d->src[1][2] = -1;
+        d->src[1][3] = INT32_MAX;
+        d->src[1][6] = INT32_MIN;
+    }
+}
+
+static const rs_cases cases = {.list = case_list, .count = RS_COUNT(case_list), .fill = fill_case};
+
+const rs_op rs_op_sigmoid_bce = {.name = "sigmoid_bce",
+                                 .layer = "BinaryCrossentropy",
+                                 .src_min = 2,
+                                 .src_max = 2,
+                                 .infer = infer,
+                                 .reads = reads,
+                                 .reference = reference,
+                                 .reduction = reduction,
+                                 .impls = impls,
+                                 .cases = &cases};

@@ -1,0 +1,114 @@
+#include "op_harness.h"
+
+#include "attr.h"
+#include "mixed.h"
+#include "normalize.h"
+#include "safetensors.h"
+
+#include <math.h>
+#include <stdio.h>
+
+enum { N = 5, CLASSES = 7 };
+
+static void read_all(const rs_st_file *f, const char *name, const char *suffix, void *out,
+                     size_t bytes)
+{
+    char full[64];
+    snprintf(full, sizeof full, "%s%s", name, suffix);
+    const rs_st_tensor *t = rs_st_find(f, full);
+    assert_non_null(t);
+    assert_int_equal(t->bytes, bytes);
+    assert_ok(rs_st_read(f, t, out));
+}
+
+/* Targets of a case: each label, with a quarter of the one before it where it is mixed, and its weight. */
+static void pack(const int32_t *labels, bool mix, const double *weights, double *targets)
+{
+    double sum = 0;
+    for (size_t i = 0; i < N; i++)
+        sum += weights ? weights[labels[i]] : 1;
+    for (size_t i = 0; i < N; i++) {
+        const rs_mixed mixed = {labels[i > 0 ? i - 1 : N - 1], mix ? RS_MIXED_ONE / 4 : 0,
+                                (float)((weights ? weights[labels[i]] : 1) * N / sum)};
+        int32_t words[RS_TARGET_WORDS];
+        rs_targets_pack(&labels[i], &mixed, 1, words);
+        for (size_t k = 0; k < RS_TARGET_WORDS; k++)
+            targets[i * RS_TARGET_WORDS + k] = words[k];
+    }
+}
+
+static void check(const rs_st_file *f, const char *name, const rs_op *op, const void *attr,
+                  const double *targets)
+{
+    const rs_shape src[] = {rs_shape_2(N, CLASSES), rs_shape_2(N, RS_TARGET_WORDS)};
+    double logits[N * CLASSES], loss[N], gradient[N * CLASSES];
+    double dst[N], ws[N * CLASSES], diff[N * CLASSES], mean[N];
+    rs_problem p;
+    read_all(f, "logits", "", logits, sizeof logits);
+    read_all(f, name, ".loss", loss, sizeof loss);
+    read_all(f, name, ".gradient", gradient, sizeof gradient);
+    assert_ok(rs_problem_init(&p, op, attr, true, src, 2));
+    p.want_diff[0] = true;
+    for (size_t i = 0; i < N; i++)
+        mean[i] = 1.0 / N;
+    const rs_ref ref = {
+        .src = {logits, targets}, .dst = dst, .ws = {ws}, .diff_dst = mean, .diff_src = {diff}};
+    op->reference(&p, RS_FWD, &ref);
+    op->reference(&p, RS_BWD_DATA, &ref);
+    for (size_t i = 0; i < N; i++)
+        assert_true(fabs(dst[i] - loss[i]) < 1e-6);
+    for (size_t i = 0; i < N * CLASSES; i++)
+        assert_true(fabs(diff[i] - gradient[i]) < 1e-6);
+}
+
+/* By tests/golden/make_losses.py. */
+static void is_as_in_torch(void **state)
+{
+    static const rs_softmax_xent_attr xent = {0};
+    static const struct {
+        const char *name;
+        bool mix;
+        rs_sigmoid_bce_attr attr;
+    } cases[] = {
+        {"bce", false, {.alpha = -1}},
+        {"bce_smooth", false, {.label_smoothing = 0.1f, .alpha = -1}},
+        {"bce_mixed", true, {.alpha = -1}},
+        {"bce_threshold", true, {.threshold = 0.2f, .alpha = -1}},
+        {"focal", false, {.gamma = 2, .alpha = 0.25f}},
+        {"focal3", false, {.gamma = 3, .alpha = -1}},
+    };
+    double targets[N * RS_TARGET_WORDS], weights[CLASSES];
+    int32_t labels[N];
+    rs_st_file *f = NULL;
+    (void)state;
+    assert_ok(rs_st_open(RESCL_TEST_SOURCE_DIR "/tests/golden/losses.safetensors", &f));
+    read_all(f, "labels", "", labels, sizeof labels);
+    read_all(f, "weights", "", weights, sizeof weights);
+    for (size_t i = 0; i < RS_COUNT(cases); i++) {
+        pack(labels, cases[i].mix, NULL, targets);
+        check(f, cases[i].name, &rs_op_sigmoid_bce, &cases[i].attr, targets);
+    }
+    pack(labels, false, weights, targets);
+    check(f, "weighted", &rs_op_softmax_xent, &xent, targets);
+    rs_st_close(f);
+}
+
+static void shapes_are_checked(void **state)
+{
+    static const rs_sigmoid_bce_attr plain = {.alpha = -1}, negative = {.gamma = -1};
+    const rs_shape src[] = {rs_shape_2(2, 3), rs_shape_1(3)};
+    const rs_shape good[] = {rs_shape_2(2, 3), rs_shape_1(2)};
+    rs_problem p;
+    (void)state;
+    assert_fails(rs_problem_init(&p, &rs_op_sigmoid_bce, &plain, true, src, 2), RESCL_ERR_SHAPE,
+                 "one for each row");
+    assert_fails(rs_problem_init(&p, &rs_op_sigmoid_bce, &negative, true, good, 2), RESCL_ERR_ARG,
+                 "gamma");
+}
+
+int main(void)
+{
+    const struct CMUnitTest extra[] = {cmocka_unit_test(is_as_in_torch),
+                                       cmocka_unit_test(shapes_are_checked)};
+    return op_suite_main(&rs_op_sigmoid_bce, extra, RS_COUNT(extra));
+}

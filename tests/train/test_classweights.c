@@ -1,0 +1,221 @@
+/* Classes that are uneven: weights of the loss, balanced epochs, and other losses than cross-entropy. */
+#include "testing.h"
+#include "train_support.h"
+
+#include "classweights.h"
+#include "error.h"
+#include "loader.h"
+#include "path.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { IMAGES = 12, SIDE = 8 };
+
+/* 8 images of "a", 3 of "b:1", 1 of "c", none of "d". */
+static rescl_dataset *make_set(void)
+{
+    static uint8_t pixels[IMAGES * SIDE * SIDE * 3];
+    static const int32_t labels[IMAGES] = {0, 0, 1, 0, 0, 2, 0, 1, 0, 0, 1, 0};
+    static const char *const names[] = {"a", "b:1", "c", "d"};
+    rescl_data_arrays a;
+    rescl_dataset *set = NULL;
+    for (size_t i = 0; i < sizeof pixels; i++)
+        pixels[i] = (uint8_t)(i * 7);
+    rescl_data_arrays_default(&a);
+    a.images = pixels;
+    a.labels = labels;
+    a.count = IMAGES;
+    a.height = a.width = SIDE;
+    a.classes = 4;
+    a.class_names = names;
+    assert_ok(rescl_dataset_from_arrays(&a, &set));
+    return set;
+}
+
+static rescl_model *describe(void)
+{
+    static const char *const names[] = {"a", "b:1", "c", "d"};
+    rescl_model_options o;
+    rescl_model *m = NULL;
+    rescl_model_options_default(&o);
+    o.name = "resnet8";
+    o.classes = 4;
+    o.image_size = SIDE;
+    o.class_names = names;
+    assert_ok(rescl_model_describe(&o, &m));
+    return m;
+}
+
+static void check(const char *text, double a, double b, double c, double d)
+{
+    rescl_dataset *set = make_set();
+    rescl_model *m = describe();
+    const double want[] = {a, b, c, d};
+    float *weight = NULL;
+    assert_ok(rs_class_weights(text, m, set, NULL, &weight));
+    for (size_t i = 0; i < 4; i++)
+        assert_true(fabs((double)weight[i] - want[i]) < 1e-6);
+    free(weight);
+    rescl_model_destroy(m);
+    rescl_dataset_close(set);
+}
+
+static void reads_weights(void **state)
+{
+    (void)state;
+    const char *path = rs_test_path("%s/weights.txt", rs_test_dir);
+    check("balanced", 12.0 / (3 * 8), 12.0 / (3 * 3), 12.0 / 3, 1); /* compute_class_weight */
+    check("b:1:2.5, a : 0", 0, 2.5, 1, 1);
+    const char text[] = "\xef\xbb\xbf"
+                        "a:0.5\r\n\nd:3\n";
+    assert_ok(rs_file_write(path, text, strlen(text)));
+    check(path, 0.5, 1, 1, 3);
+}
+
+static void refuses_others(void **state)
+{
+    static const struct {
+        const char *text, *words;
+        rescl_status status;
+    } bad[] = {
+        {"A:2", "did you mean 'a'", RESCL_ERR_ARG},
+        {"a:-1", "expected CLASS:WEIGHT", RESCL_ERR_ARG},
+        {"a:x", "expected CLASS:WEIGHT", RESCL_ERR_ARG},
+        {"a:0,b:1:0,c:0,d:0", "all weights are 0", RESCL_ERR_ARG},
+        {"nowhere", "nowhere", RESCL_ERR_NOT_FOUND},
+    };
+    rescl_dataset *set = make_set();
+    rescl_model *m = describe();
+    float *weight = NULL;
+    (void)state;
+    for (size_t i = 0; i < RS_COUNT(bad); i++) {
+        assert_fails(rs_class_weights(bad[i].text, m, set, NULL, &weight), bad[i].status,
+                     bad[i].words);
+        assert_null(weight);
+    }
+    assert_ok(rs_class_weights(NULL, m, set, NULL, &weight));
+    assert_null(weight);
+    rescl_model_destroy(m);
+    rescl_dataset_close(set);
+}
+
+/* A batch's weights are those of its labels' classes, and their mean is 1. */
+static void weighs_batches(void **state)
+{
+    static const float weight[] = {0.5f, 2, 4, 1};
+    rescl_dataset *set = make_set();
+    rs_loader_options o = {.batch = 5,
+                           .height = SIDE,
+                           .width = SIDE,
+                           .shuffle = true,
+                           .balanced = true,
+                           .class_weight = weight,
+                           .seed = 4};
+    rs_loader *l = NULL;
+    const rs_batch *b = NULL;
+    (void)state;
+    assert_ok(rs_loader_create(set, &o, &l));
+    assert_ok(rs_loader_start(l, 0, 0));
+    for (;;) {
+        double sum = 0, of_classes = 0;
+        assert_ok(rs_loader_next(l, &b));
+        if (!b)
+            break;
+        for (size_t i = 0; i < b->n; i++)
+            of_classes += (double)weight[b->labels[i]];
+        for (size_t i = 0; i < b->n; i++) {
+            const double want = (double)weight[b->labels[i]] * (double)b->n / of_classes;
+            assert_true(fabs((double)b->mixed[i].weight - want) < 1e-5);
+            assert_int_equal(b->mixed[i].share, 0);
+            sum += (double)b->mixed[i].weight;
+        }
+        assert_true(fabs(sum - (double)b->n) < 1e-4);
+        rs_loader_release(l, b);
+    }
+    rs_loader_destroy(l);
+    rescl_dataset_close(set);
+}
+
+/* A run with everything, stopped in an epoch and gone on with, ends with the bits of one that was not. */
+static void goes_on_to_the_same_bits(void **state)
+{
+    (void)state;
+    char *whole = rs_path_join(rs_test_dir, "whole"), *parts = rs_path_join(rs_test_dir, "parts");
+    char *last = rs_path_join(parts, "weights/last.safetensors");
+    train_run a = {.options = train_options(whole)}, b = {.options = train_options(parts)};
+    a.options.epochs = b.options.epochs = 2;
+    a.options.class_weights = b.options.class_weights = "0:2,3:0.5";
+    a.options.sampler = b.options.sampler = "balanced";
+    assert_ok(rescl_train_options_set(&a.options, "mixup", "0.4"));
+    assert_ok(rescl_train_options_set(&b.options, "mixup", "0.4"));
+    train_do(&a);
+    assert_ok(a.status);
+    b.stop = STOP_AT_STEP;
+    b.stop_step = 4;
+    train_do(&b);
+    assert_int_equal(b.status, RESCL_ERR_INTERRUPTED);
+    b.stop = STOP_NEVER;
+    b.options.resume = last;
+    train_do(&b);
+    assert_ok(b.status);
+    train_same_tensors(rs_test_path("%s/weights/last.safetensors", whole), last);
+    b.options.epochs = 3;
+    b.options.sampler = "shuffle";
+    train_do(&b);
+    assert_fails(b.status, RESCL_ERR_ARG, "sampler");
+    free(whole);
+    free(parts);
+    free(last);
+}
+
+/* A network with another loss learns, keeps its loss in its file, and is not resumed with another one. */
+static void trains_with_other_losses(void **state)
+{
+    static const rescl_loss losses[] = {RESCL_LOSS_BCE, RESCL_LOSS_FOCAL};
+    (void)state;
+    for (size_t i = 0; i < RS_COUNT(losses); i++) {
+        rescl_dataset *train = rs_test_hands("train", TEST_SAMPLES, 0);
+        rescl_train_options o = train_options(NULL);
+        rescl_model_options about;
+        rescl_model *m = NULL, *loaded = NULL;
+        rescl_trainer *t = NULL;
+        rescl_metrics before, after;
+        rescl_model_info info;
+        const char *path = rs_test_path("%s/loss.safetensors", rs_test_dir);
+        rescl_model_options_default(&about);
+        about.name = "resnet8";
+        about.classes = 6;
+        about.image_size = TEST_SIZE;
+        about.loss = losses[i];
+        assert_ok(rescl_model_create(&about, &m));
+        o.epochs = 3;
+        assert_ok(rescl_evaluate(rs_test_device(), m, train, TEST_BATCH, 0, NULL, &before));
+        assert_ok(rescl_trainer_create(rs_test_device(), m, train, NULL, &o, &t));
+        assert_ok(rescl_trainer_run(t, NULL));
+        rescl_trainer_destroy(t);
+        assert_ok(rescl_model_save(m, path));
+        assert_ok(rescl_model_load(path, &loaded));
+        rescl_model_get_info(loaded, &info);
+        assert_int_equal(info.loss, losses[i]);
+        assert_ok(rescl_evaluate(rs_test_device(), loaded, train, TEST_BATCH, 0, NULL, &after));
+        assert_true(after.loss < before.loss);
+        assert_true(before.loss < 1.0); /* of a class, not of all */
+        rescl_model_destroy(m);
+        rescl_model_destroy(loaded);
+        rescl_dataset_close(train);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(reads_weights),
+        cmocka_unit_test(refuses_others),
+        cmocka_unit_test(weighs_batches),
+        cmocka_unit_test(goes_on_to_the_same_bits),
+        cmocka_unit_test(trains_with_other_losses),
+    };
+    return cmocka_run_group_tests(tests, rs_test_dir_setup, rs_test_dir_teardown);
+}
