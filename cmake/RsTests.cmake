@@ -48,7 +48,8 @@ set(rs_slow_tests
     train.gpu_class
     train.kill_resume
     train.resume
-    train.saliency)
+    train.saliency
+    train.several)
 
 # These have the label "exhaustive": each call of each job, or each allocation, fails once, resnet50 is
 # trained by the kernels for GPUs, each engine's products are emulated in each type, and every program is

@@ -79,8 +79,12 @@ typedef struct rescl_train_options {
                                 * count 1. A batch's are scaled to a mean of 1, as torch's weighted mean
                                 * has it. NULL: all count the same */
     const char
-        *sampler; /**< "shuffle": an epoch takes each image once; "balanced": as many images of
+        *sampler;  /**< "shuffle": an epoch takes each image once; "balanced": as many images of
                                 * each class, those of rare ones several times */
+    size_t shards; /**< 1; above: each batch is so many parts that are computed one by one and
+                    * summed in a fixed order, whichever devices have them */
+    const char *shares; /**< of a batch, of each device: "3,1"; NULL: by the speed that is measured
+                         * before the first step. A run that goes on keeps those that it had */
     /* New members are appended here, so that structs of older callers keep their layout. */
 } rescl_train_options;
 
@@ -204,7 +208,35 @@ RESCL_API rescl_status rescl_trainer_create(rescl_device *device, rescl_model *m
                                             const rescl_dataset *eval_set,
                                             const rescl_train_options *options, rescl_trainer **out)
     RESCL_CHECK;
+/**
+ * The same on several devices, 64 at most, which share each batch: each computes the gradients of its part,
+ * and all update by those of the whole batch. Their parts are in proportion to options->shares. Where
+ * that is NULL, the speed of each is measured, which compiles and takes some steps of each, and who slows the
+ * others down is named in a warning and left out. Batch normalisation goes by each part; the running
+ * statistics are those of the first device, which also evaluates alone. With options->shards, runs on
+ * devices that compute alike end with the same bits, however many they are.
+ */
+RESCL_API rescl_status rescl_trainer_create_team(rescl_device *const *devices, size_t count,
+                                                 rescl_model *model, const rescl_dataset *train_set,
+                                                 const rescl_dataset *eval_set,
+                                                 const rescl_train_options *options,
+                                                 rescl_trainer **out) RESCL_CHECK;
 RESCL_API void rescl_trainer_destroy(rescl_trainer *trainer);
+
+/** What a device does of the steps. */
+typedef struct rescl_team_member {
+    const rescl_device_info *device; /**< borrowed from the device */
+    size_t share, whole;             /**< images, or shards, of `whole` in a batch */
+    double img_s;                    /**< of its own, while it computes */
+    double waits; /**< share of its time in which it waited for the others' gradients */
+} rescl_team_member;
+
+/** The devices that train: 1 but for rescl_trainer_create_team, without those that were left out. */
+RESCL_API size_t rescl_trainer_members(const rescl_trainer *trainer);
+/** Of the steps of the epoch so far, or of the last one; speeds are 0 without any. RESCL_ERR_ARG when there is
+ * no such member. In the thread that trains: in a callback, or between steps. */
+RESCL_API rescl_status rescl_trainer_get_member(rescl_trainer *trainer, size_t member,
+                                                rescl_team_member *out) RESCL_CHECK;
 
 /**
  * Trains to the end. The model holds the final weights afterwards. RESCL_ERR_NUMERIC on a NaN or

@@ -8,6 +8,7 @@
 #include "progress.h"
 #include "run_folder.h"
 #include "session.h"
+#include "team_note.h"
 #include "text.h"
 #include "train_data.h"
 #include "train_loss.h"
@@ -387,11 +388,9 @@ static void describe_weights(const run *r)
 static void describe(const run *r)
 {
     const cli_args *a = r->args;
-    const rescl_device_info *device = rescl_device_get_info(r->session.device);
     rescl_model_info info;
     rescl_model_get_info(r->model, &info);
-    char params[32], trainable[32], macs[32], memory[32], name[320];
-    char images[64], batches[64], classes[64], units[64];
+    char params[32], trainable[32], macs[32], images[64], batches[64], classes[64];
     size_t samples = rescl_dataset_count(r->train_set), batch = r->options.batch_size, last;
     const size_t steps = rescl_train_batches(r->model, samples, batch, &last);
     cli_note("model   %s, %zux%zu, %s: %s parameters (%s trainable), %s MACs an image", info.name,
@@ -402,9 +401,8 @@ static void describe(const run *r)
         describe_weights(r);
     if (!r->resume)
         cli_preprocess_note(a, r->weights, r->model);
-    cli_note("device  %s, %s, %s", cli_device_text(device, name),
-             cli_count(device->compute_units, "unit", units),
-             cli_bytes(device->global_bytes, memory));
+    for (size_t i = 0; i < r->session.members; i++)
+        cli_device_note(r->session.team[i]);
     cli_tuning_note(r->session.device);
     cli_precision_note(cli_precision(a));
     cli_note("data    %s: %s to train in %s of %s%zu, %zu to evaluate", cli_str(a, OPT_data_path),
@@ -621,6 +619,7 @@ static bool on_epoch(const rescl_epoch_event *event, void *user)
     if (event->best)
         r->best = *event;
     cli_progress_epoch(event, &r->progress);
+    cli_team_note(r->trainer);
     return true;
 }
 
@@ -667,8 +666,8 @@ int cmd_train(const cli_args *args)
     r.options.resume = r.resume;
     r.options.args_ini = r.ini;
     cli_phase_begin("recognising the images, planning the network", "recognising the images");
-    rescl_status st = rescl_trainer_create(r.session.device, r.model, r.train_set, r.eval_set,
-                                           &r.options, &r.trainer);
+    rescl_status st = rescl_trainer_create_team(r.session.team, r.session.members, r.model,
+                                                r.train_set, r.eval_set, &r.options, &r.trainer);
     code = st == RESCL_OK ? list_bad(&r) : cli_fail(st, false);
     if (code != CLI_OK) {
         give_up(&r);

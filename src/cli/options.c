@@ -415,8 +415,9 @@ bool cli_args_init(cli_args *args, cli_verb verb)
             return false;
     }
     const char *device = getenv("RESCL_DEVICE");
-    if (device && *device && cli_opt_in(OPT_device, verb))
-        return cli_args_set(args, OPT_device, device, ORIGIN_ENV, "RESCL_DEVICE");
+    const cli_opt id = verb == VERB_train ? OPT_device_list : OPT_device;
+    if (device && *device && cli_opt_in(id, verb))
+        return cli_args_set(args, id, device, ORIGIN_ENV, "RESCL_DEVICE");
     return true;
 }
 

@@ -11,28 +11,82 @@
 #include <stdlib.h>
 #include <string.h>
 
+static rescl_status open_member(cli_session *s, const char *selector, unsigned flags)
+{
+    const rescl_status st = rescl_device_open(s->runtime, selector, flags, &s->team[s->members]);
+    s->members += st == RESCL_OK;
+    return st;
+}
+
+/* Each device that can be used, in the order of 'rescl devices'. */
+static rescl_status open_usable(cli_session *s, unsigned flags)
+{
+    rescl_status st = RESCL_OK;
+    for (size_t i = 0; st == RESCL_OK && i < rescl_runtime_device_count(s->runtime); i++) {
+        const rescl_device_info *info = rescl_runtime_get_device_info(s->runtime, i);
+        char selector[48];
+        snprintf(selector, sizeof selector, "%zu:%zu", info->platform, info->device);
+        if (info->usable && s->members < CLI_TEAM_MOST)
+            st = open_member(s, selector, flags);
+    }
+    return st != RESCL_OK || s->members > 0 ? st : open_member(s, "auto", flags); /* says why */
+}
+
+/* The devices of a list such as "0:0,gpu", or "all". Exit code. */
+static int open_list(cli_session *s, const char *list, unsigned flags)
+{
+    char *text = strdup(list), *rest = text, *word;
+    rescl_status st = RESCL_OK;
+    if (!text) {
+        cli_short_of_memory();
+        return CLI_FAILURE;
+    }
+    if (strcmp(text, "all") == 0) {
+        st = open_usable(s, flags);
+        rest = NULL;
+    }
+    while (st == RESCL_OK && (word = strsep(&rest, ",")) != NULL) {
+        if (s->members == CLI_TEAM_MOST) {
+            cli_usage_error("--device: found more than %d devices", CLI_TEAM_MOST);
+            free(text);
+            return CLI_USAGE;
+        }
+        st = open_member(s, word, flags);
+    }
+    free(text);
+    return st == RESCL_OK ? CLI_OK : cli_fail(st, true);
+}
+
 int cli_session_open(const cli_args *args, unsigned flags, cli_session *s)
 {
     *s = (cli_session){0};
-    rescl_status st = rescl_runtime_create(&s->runtime);
-    if (st == RESCL_OK)
-        st = rescl_device_open(s->runtime, cli_str(args, OPT_device), flags, &s->device);
-    if (st != RESCL_OK) {
-        int code = cli_fail(st, true);
+    const char *list = args->verb == VERB_train ? cli_str(args, OPT_device_list) : NULL;
+    const rescl_status st = rescl_runtime_create(&s->runtime);
+    int code = st == RESCL_OK ? CLI_OK : cli_fail(st, true);
+    if (code == CLI_OK && list) {
+        code = open_list(s, list, flags);
+    } else if (code == CLI_OK) {
+        const rescl_status opened = open_member(s, cli_str(args, OPT_device), flags);
+        code = opened == RESCL_OK ? CLI_OK : cli_fail(opened, true);
+    }
+    if (code != CLI_OK) {
         cli_session_close(s);
         return code;
     }
+    s->device = s->team[0];
     if (args->verb != VERB_train && args->verb != VERB_tune) /* these have something to save */
         cli_interrupt_end();
     /* Those that measure show what they do in between; the others wait for their first step. */
-    cli_compiling_watch(s->device, args->verb != VERB_bench && args->verb != VERB_tune);
+    for (size_t i = 0; i < s->members; i++)
+        cli_compiling_watch(s->team[i], args->verb != VERB_bench && args->verb != VERB_tune);
     return CLI_OK;
 }
 
 void cli_session_close(cli_session *s)
 {
     cli_compiling_end();
-    rescl_device_close(s->device);
+    while (s->members > 0)
+        rescl_device_close(s->team[--s->members]);
     rescl_runtime_destroy(s->runtime);
     *s = (cli_session){0};
 }

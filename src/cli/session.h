@@ -6,12 +6,17 @@
 
 #include <rescl/rescl.h>
 
+enum { CLI_TEAM_MOST = 64 };
+
 typedef struct cli_session {
     rescl_runtime *runtime;
-    rescl_device *device;
+    rescl_device *device;              /* the first of these */
+    rescl_device *team[CLI_TEAM_MOST]; /* more than one in train alone */
+    size_t members;
 } cli_session;
 
-/* Opens --device with rescl_device_flags. Exit code; a message was printed if it is not CLI_OK. */
+/* Opens --device with rescl_device_flags; in train, all devices of the list. Exit code; a message was
+ * printed if it is not CLI_OK. */
 int cli_session_open(const cli_args *args, unsigned flags, cli_session *s);
 void cli_session_close(cli_session *s);
 

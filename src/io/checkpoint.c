@@ -102,6 +102,15 @@ static json_t *stopping_json(const rs_ckpt_stopping *s)
                    : NULL;
 }
 
+/* NULL for a run on one device. */
+static json_t *team_json(const rs_ckpt_team *t)
+{
+    json_t *all = t->count > 0 ? json_array() : NULL;
+    for (size_t i = 0; all && i < t->count; i++)
+        json_array_append_new(all, json_integer((json_int_t)t->share[i]));
+    return all;
+}
+
 static json_t *training_json(const rs_ckpt_training *t)
 {
     const rs_ckpt_progress *p = &t->progress;
@@ -118,12 +127,13 @@ static json_t *training_json(const rs_ckpt_training *t)
                   (json_int_t)t->data.count, "fingerprint", t->data.fingerprint, "eval_count",
                   (json_int_t)t->data.eval_count, "eval_fingerprint", eval && *eval ? eval : NULL);
     return json_pack(
-        "{s:I, s:I, s:I, s:f, s:o, s:o, s:o, s:O, s:o, s:o*, s:o*, s:o*, s:s*, s:i, s:i}", "epoch",
-        (json_int_t)p->epoch, "batch", (json_int_t)p->batch, "step", (json_int_t)p->step, "time",
-        p->time, "epoch_sums", sums, "best", best, "data", data, "options", t->options, "schedule",
-        schedule_json(p), "loss_scale", loss_scale_json(&p->scale), "early_stopping",
-        stopping_json(&p->stopping), "given_lr", p->lr_is_given ? json_real(p->given_lr) : NULL,
-        "plan", t->plan, "compute_units", (int)t->units, "float_width", (int)t->width);
+        "{s:I, s:I, s:I, s:f, s:o, s:o, s:o, s:O, s:o, s:o*, s:o*, s:o*, s:o*, s:s*, s:i, s:i}",
+        "epoch", (json_int_t)p->epoch, "batch", (json_int_t)p->batch, "step", (json_int_t)p->step,
+        "time", p->time, "epoch_sums", sums, "best", best, "data", data, "options", t->options,
+        "schedule", schedule_json(p), "loss_scale", loss_scale_json(&p->scale), "early_stopping",
+        stopping_json(&p->stopping), "shares", team_json(&p->team), "given_lr",
+        p->lr_is_given ? json_real(p->given_lr) : NULL, "plan", t->plan, "compute_units",
+        (int)t->units, "float_width", (int)t->width);
 }
 
 /* Adds the parameters of `w` under their names, or, with a state's name, the trainable ones under
@@ -462,6 +472,19 @@ static bool get_stopping(const json_t *o, rs_ckpt_stopping *out)
     return !o || (get_real(o, "best", &out->best) && get_count(o, "waited", &out->waited));
 }
 
+/* Files of runs on one device do not say. */
+static bool get_team(const json_t *all, rs_ckpt_team *out)
+{
+    bool ok = !all || (json_is_array(all) && json_array_size(all) <= RS_CKPT_TEAM);
+    for (size_t i = 0; ok && i < json_array_size(all); i++) {
+        const json_t *v = json_array_get(all, i);
+        ok = json_is_integer(v) && json_integer_value(v) >= 0;
+        out->share[i] = (uint64_t)json_integer_value(v);
+        out->count = i + 1;
+    }
+    return ok;
+}
+
 static rescl_status parse_training(rs_checkpoint *c)
 {
     rescl_status st = RESCL_OK;
@@ -476,6 +499,7 @@ static rescl_status parse_training(rs_checkpoint *c)
         get_real(sums, "seconds", &p->seconds) && get_real(sums, "data_wait", &p->data_wait) &&
         get_schedule(json_object_get(d, "schedule"), p) &&
         get_stopping(json_object_get(d, "early_stopping"), &p->stopping) &&
+        get_team(json_object_get(d, "shares"), &p->team) &&
         get_loss_scale(json_object_get(d, "loss_scale"), &p->scale) && p->scale.skipped <= p->step;
 
     p->has_best = json_is_object(best);

@@ -53,6 +53,14 @@ typedef struct rs_ckpt_stopping {
     uint64_t waited; /* epochs since then that were measured */
 } rs_ckpt_stopping;
 
+#define RS_CKPT_TEAM 64
+
+/* How batches are shared out among the devices that were given: 0: one of them has none. */
+typedef struct rs_ckpt_team {
+    size_t count; /* of devices; 0: one */
+    uint64_t share[RS_CKPT_TEAM];
+} rs_ckpt_team;
+
 /* Where a run stands. Sums are those of the epoch that is under way. */
 typedef struct rs_ckpt_progress {
     uint64_t epoch;               /* counts from 0 */
@@ -70,6 +78,7 @@ typedef struct rs_ckpt_progress {
     double given_lr; /* the rate that the caller's function gave to the epoch before */
     double schedule[RS_CKPT_SCHEDULE]; /* what the learning-rate schedule keeps; 0 if nothing */
     rs_loss_scale scale;               /* of fp16; zeros: the loss is not scaled */
+    rs_ckpt_team team;
 } rs_ckpt_progress;
 
 /* Which samples it was trained on. */

@@ -21,6 +21,17 @@ typedef struct rs_store rs_store;
  * (fused or not: same parameters). Contents are zero until uploaded. */
 rescl_status rs_store_create(rescl_device *dev, const rs_graph *g, const rs_optim_hyper *hyper,
                              rs_store **out) RESCL_CHECK;
+/* What arenas are laid out by: bytes that a parameter's place is a multiple of, and the most of one arena.
+ * Stores of a graph that are laid out by the same have the same arenas, on whatever devices. */
+typedef struct rs_store_rule {
+    size_t align, limit;
+} rs_store_rule;
+
+/* A device's own, by which rs_store_create goes, and one that serves several. */
+rs_store_rule rs_store_rule_of(const rescl_device *dev);
+rs_store_rule rs_store_rule_of_all(rescl_device *const *devices, size_t count);
+rescl_status rs_store_create_by(rescl_device *dev, const rs_graph *g, const rs_optim_hyper *hyper,
+                                const rs_store_rule *rule, rs_store **out) RESCL_CHECK;
 void rs_store_destroy(rs_store *s);
 
 /* Parameters and running statistics, host to device and back: one transfer for each arena. A download
@@ -54,6 +65,10 @@ rescl_status rs_store_set_buckets(rs_store *s, size_t first_bytes, size_t bytes)
 size_t rs_store_buckets(const rs_store *s);
 const rs_bucket *rs_store_bucket(const rs_store *s, size_t index); /* NULL past the end */
 rs_buffer *rs_store_grad_arena(const rs_store *s, size_t arena);   /* borrowed */
+
+/* Enqueue: keeps a copy of the running statistics, and sets them back to it. */
+rescl_status rs_store_keep_statistics(rs_store *s) RESCL_CHECK;
+rescl_status rs_store_restore_statistics(rs_store *s) RESCL_CHECK;
 
 /* What an update goes by, for each group of parameters. */
 typedef struct rs_rates {

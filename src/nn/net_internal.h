@@ -8,6 +8,7 @@
 struct rs_store {
     rescl_device *dev;
     const rs_graph *graph;
+    rs_store_rule rule;
     bool training;
     rs_optim *optim;            /* NULL for inference */
     int nstates;                /* optimiser state arrays */
@@ -15,14 +16,15 @@ struct rs_store {
     int group[RS_MAX_ARENAS];   /* of the trainable arenas: whose parameters they hold */
     rs_buffer *param[RS_MAX_ARENAS], *grad[RS_MAX_ARENAS], *fixed_value[RS_MAX_ARENAS];
     rs_buffer *state[RS_OPTIM_STATES][RS_MAX_ARENAS];
-    rs_bucket *bucket;           /* of the gradients */
-    size_t nbuckets, *bucket_of; /* and that of each trainable parameter */
-    bool planned;                /* a net that trains was planned with these buckets */
-    rs_block *block;             /* place of each graph parameter in its set of arenas */
-    rs_tensor *value, *diff;     /* views, by graph parameter; diff only of trainable ones */
-    uint64_t version;            /* counts changes of the parameters */
-    rs_kernel *unscale;          /* of scaled losses: lossscale.h */
-    rs_buffer *overflow;         /* whether its last launches met what is not finite; or NULL */
+    rs_bucket *bucket;              /* of the gradients */
+    size_t nbuckets, *bucket_of;    /* and that of each trainable parameter */
+    bool planned;                   /* a net that trains was planned with these buckets */
+    rs_block *block;                /* place of each graph parameter in its set of arenas */
+    rs_tensor *value, *diff;        /* views, by graph parameter; diff only of trainable ones */
+    uint64_t version;               /* counts changes of the parameters */
+    rs_buffer *kept[RS_MAX_ARENAS]; /* of fixed_value, or NULL: rs_store_keep_statistics */
+    rs_kernel *unscale;             /* of scaled losses: lossscale.h */
+    rs_buffer *overflow;            /* whether its last launches met what is not finite; or NULL */
 };
 
 /* One pass of one node: what to run, on what. */

@@ -11,15 +11,15 @@
 
 static rescl_status plan_nets(rs_replica *r, const rs_graph *graph, const rs_replica_options *o)
 {
-    const size_t batch[RS_REPLICA_NETS] = {o->train_batch, o->train_tail, o->eval_batch,
-                                           o->eval_tail};
+    const size_t batch[RS_REPLICA_NETS] = {o->train_batch,   o->train_tail, o->train_more[0],
+                                           o->train_more[1], o->eval_batch, o->eval_tail};
     rescl_status st = RESCL_OK;
     rs_net *planned[RS_REPLICA_NETS] = {NULL};
     const rs_shape *input = &graph->value[graph->input].shape;
     size_t count = 0, largest = 0, block;
 
     for (size_t i = 0; i < RS_REPLICA_NETS; i++) {
-        r->mode[i] = i < 2 ? RS_MODE_TRAIN : RS_MODE_EVAL;
+        r->mode[i] = i < RS_REPLICA_NETS - 2 ? RS_MODE_TRAIN : RS_MODE_EVAL;
         if (batch[i] == 0)
             continue;
         RS_TRY(rs_net_plan(r->store, graph, batch[i], r->mode[i], o->precision, &r->net[i]));
@@ -84,7 +84,8 @@ rescl_status rs_replica_create(rescl_device *dev, const rs_graph *graph, const r
     r->dev = dev;
     r->classes = graph->value[graph->output].shape.dim[1];
     RS_TRY(check_supports(dev, options));
-    RS_TRY(rs_store_create(dev, graph, options->hyper, &r->store));
+    const rs_store_rule rule = options->rule ? *options->rule : rs_store_rule_of(dev);
+    RS_TRY(rs_store_create_by(dev, graph, options->hyper, &rule, &r->store));
     RS_TRY(plan_nets(r, graph, options));
     if (options->precision == RESCL_PRECISION_TF32)
         tell_math(r);

@@ -10,11 +10,13 @@ typedef struct rs_replica_options {
     const rs_optim_hyper *hyper;    /* NULL: inference only */
     size_t train_batch, train_tail; /* sizes of the full and the last batch; 0: none such */
     size_t eval_batch, eval_tail;
+    size_t train_more[2]; /* further sizes of batches to train with */
     rescl_precision precision;
-    bool check_numerics; /* see rs_net_check_numerics */
+    bool check_numerics;       /* see rs_net_check_numerics */
+    const rs_store_rule *rule; /* of the store; NULL: the device's own */
 } rs_replica_options;
 
-#define RS_REPLICA_NETS 4
+#define RS_REPLICA_NETS 6
 
 typedef struct rs_replica {
     rescl_device *dev;

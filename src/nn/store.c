@@ -10,8 +10,7 @@
 static rescl_status lay_out(rs_store *s, bool trainable, int group, rs_layout *layout)
 {
     rescl_status st = RESCL_OK;
-    const size_t align = rs_device_align(s->dev);
-    const size_t limit = (size_t)rescl_device_get_info(s->dev)->max_alloc_bytes;
+    const size_t align = s->rule.align, limit = s->rule.limit;
     const size_t before = layout->arenas;
     for (size_t i = 0; i < s->graph->nparams; i++) {
         const rs_param *p = &s->graph->param[i];
@@ -78,8 +77,33 @@ out:
     return st;
 }
 
+rs_store_rule rs_store_rule_of(const rescl_device *dev)
+{
+    return (rs_store_rule){rs_device_align(dev),
+                           (size_t)rescl_device_get_info(dev)->max_alloc_bytes};
+}
+
+/* Alignments are powers of two. */
+rs_store_rule rs_store_rule_of_all(rescl_device *const *devices, size_t count)
+{
+    rs_store_rule all = rs_store_rule_of(devices[0]);
+    for (size_t i = 1; i < count; i++) {
+        const rs_store_rule own = rs_store_rule_of(devices[i]);
+        all.align = own.align > all.align ? own.align : all.align;
+        all.limit = own.limit < all.limit ? own.limit : all.limit;
+    }
+    return all;
+}
+
 rescl_status rs_store_create(rescl_device *dev, const rs_graph *g, const rs_optim_hyper *hyper,
                              rs_store **out)
+{
+    const rs_store_rule rule = rs_store_rule_of(dev);
+    return rs_store_create_by(dev, g, hyper, &rule, out);
+}
+
+rescl_status rs_store_create_by(rescl_device *dev, const rs_graph *g, const rs_optim_hyper *hyper,
+                                const rs_store_rule *rule, rs_store **out)
 {
     rescl_status st = RESCL_OK;
     rs_store *s = NULL;
@@ -87,6 +111,7 @@ rescl_status rs_store_create(rescl_device *dev, const rs_graph *g, const rs_opti
     RS_OOM(s = calloc(1, sizeof *s));
     s->dev = dev;
     s->graph = g;
+    s->rule = *rule;
     s->training = hyper != NULL;
     s->version = 1;
     RS_OOM(s->block = calloc(g->nparams, sizeof *s->block));
@@ -125,6 +150,7 @@ void rs_store_destroy(rs_store *s)
         rs_buffer_release(s->param[a]);
         rs_buffer_release(s->grad[a]);
         rs_buffer_release(s->fixed_value[a]);
+        rs_buffer_release(s->kept[a]);
         for (size_t i = 0; i < RS_OPTIM_STATES; i++)
             rs_buffer_release(s->state[i][a]);
     }
@@ -298,6 +324,28 @@ rescl_status rs_store_write_param(rs_store *s, size_t index, bool gradient, cons
     if (!gradient)
         s->version++;
     RS_TRY(rs_write(s->dev, buf, 0, values, bytes));
+out:
+    return st;
+}
+
+rescl_status rs_store_keep_statistics(rs_store *s)
+{
+    rescl_status st = RESCL_OK;
+    for (size_t a = 0; a < s->fixed.arenas; a++) {
+        const size_t bytes = s->fixed.arena_bytes[a];
+        if (!s->kept[a])
+            RS_TRY(rs_buffer_create(s->dev, bytes, &s->kept[a]));
+        RS_TRY(rs_copy(s->dev, s->fixed_value[a], 0, s->kept[a], 0, bytes));
+    }
+out:
+    return st;
+}
+
+rescl_status rs_store_restore_statistics(rs_store *s)
+{
+    rescl_status st = RESCL_OK;
+    for (size_t a = 0; a < s->fixed.arenas; a++)
+        RS_TRY(rs_copy(s->dev, s->kept[a], 0, s->fixed_value[a], 0, s->fixed.arena_bytes[a]));
 out:
     return st;
 }

@@ -273,6 +273,7 @@ static rescl_status train_epoch(run *r)
     if (st == RESCL_ERR_INTERRUPTED)
         st = interrupted(r);
     RS_TRY(st);
+    RS_TRY(rs_team_pace_clear(t->team));
     r->mark = rs_clock_seconds();
     while (!steps_exhausted(t)) {
         double step_loss, now, step_seconds;

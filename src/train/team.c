@@ -1,21 +1,9 @@
 #include "team.h"
 
 #include "error.h"
-#include "replica.h"
+#include "team_internal.h"
 
 #include <stdlib.h>
-
-struct rs_team {
-    rs_replica *replica;
-    rs_replica_options plan;
-    const rs_batch *sent; /* ahead of its evaluation, or NULL */
-    rs_net *last;         /* that ran last, or NULL */
-    uint64_t seed, step;  /* with these */
-    rs_loss_scale scale;
-    bool stepping;   /* a training step is under way, or not known to have ended well */
-    bool spoiled;    /* a training step failed half-way */
-    rescl_error why; /* with this */
-};
 
 rescl_status rs_team_create(rescl_device *const *devices, size_t count, const rs_graph *graph,
                             const rs_weights *weights, const rs_team_plan *plan, rs_team **out)
@@ -23,8 +11,8 @@ rescl_status rs_team_create(rescl_device *const *devices, size_t count, const rs
     rescl_status st = RESCL_OK;
     rs_team *t = NULL;
 
-    RS_FAIL_IF(count != 1, RESCL_ERR_UNSUPPORTED,
-               "%zu devices were given; one device trains or evaluates a model", count);
+    RS_FAIL_IF(count < 1 || count > RS_TEAM_MOST, RESCL_ERR_ARG,
+               "%zu devices were given, expected 1 to %d", count, RS_TEAM_MOST);
     RS_OOM(t = calloc(1, sizeof *t));
     t->plan.hyper = plan->hyper;
     t->plan.precision = plan->precision;
@@ -37,7 +25,10 @@ rescl_status rs_team_create(rescl_device *const *devices, size_t count, const rs
     t->plan.train_tail = train.tail;
     t->plan.eval_batch = eval.full ? plan->batch : 0;
     t->plan.eval_tail = eval.tail;
-    RS_TRY(rs_replica_create(devices[0], graph, weights, &t->plan, &t->replica));
+    if (count > 1 || (plan->hyper && plan->shards > 1))
+        RS_TRY(rs_several_create(t, devices, count, graph, weights, plan));
+    else
+        RS_TRY(rs_replica_create(devices[0], graph, weights, &t->plan, &t->replica));
     *out = t, t = NULL;
 out:
     rs_team_destroy(t);
@@ -48,19 +39,21 @@ void rs_team_destroy(rs_team *t)
 {
     if (!t)
         return;
-    rs_replica_destroy(t->replica);
+    if (t->several)
+        rs_several_destroy(t);
+    else
+        rs_replica_destroy(t->replica);
     free(t);
 }
 
 size_t rs_team_size(const rs_team *t)
 {
-    (void)t;
-    return 1;
+    return t->several ? t->several->members : 1;
 }
 
 rescl_device *rs_team_device(const rs_team *t, size_t member)
 {
-    return member < rs_team_size(t) ? t->replica->dev : NULL;
+    return member < rs_team_size(t) ? rs_team_replica(t, member)->dev : NULL;
 }
 
 rescl_status rs_team_fingerprint(const rs_team *t, char out[33])
@@ -69,6 +62,8 @@ rescl_status rs_team_fingerprint(const rs_team *t, char out[33])
     const size_t batch[] = {t->plan.train_batch, t->plan.train_tail};
 
     out[0] = '\0';
+    if (t->several)
+        return rs_several_fingerprint(t, out);
     for (size_t i = 0; i < RS_COUNT(batch); i++)
         if (batch[i])
             RS_TRY(rs_net_fingerprint(rs_replica_net(t->replica, RS_MODE_TRAIN, batch[i]), out));
@@ -80,7 +75,7 @@ out:
 
 /* A step that fails half-way has moved some of the running statistics, the parameters and the
  * optimiser's state, and not the others: nothing more comes of them. */
-static rescl_status spoil(rs_team *t, rescl_status st)
+rescl_status rs_team_spoil(rs_team *t, rescl_status st)
 {
     if (st != RESCL_OK && !t->spoiled) {
         t->spoiled = true;
@@ -95,7 +90,8 @@ static rescl_status end_wait(rs_team *t, rescl_status st)
 {
     if (st == RESCL_OK)
         t->stepping = false;
-    return t->stepping && rescl_last_error()->cl_code == RS_CL_COMMAND_FAILED ? spoil(t, st) : st;
+    return t->stepping && rescl_last_error()->cl_code == RS_CL_COMMAND_FAILED ? rs_team_spoil(t, st)
+                                                                              : st;
 }
 
 static rescl_status check_whole(const rs_team *t)
@@ -179,6 +175,7 @@ static rescl_status run_batch(rs_team *t, rs_mode mode, const rs_batch *batch, r
     const size_t n = rs_batch_inputs(batch);
     rs_net *net = rs_replica_net(r, mode, n);
 
+    RS_TRY(rs_team_join(t));
     RS_TRY(check_whole(t));
     RS_FAIL_IF(!net, RESCL_ERR_ARG, "batch size %zu was not planned for", n);
     t->stepping = t->stepping || mode == RS_MODE_TRAIN;
@@ -194,7 +191,7 @@ static rescl_status run_batch(rs_team *t, rs_mode mode, const rs_batch *batch, r
         rs_replica_abandon(r);
     if (st != RESCL_OK)
         t->sent = NULL;
-    RS_TRY(mode == RS_MODE_TRAIN ? spoil(t, st) : end_wait(t, st));
+    RS_TRY(mode == RS_MODE_TRAIN ? rs_team_spoil(t, st) : end_wait(t, st));
     *out = (rs_outputs){n, r->classes, r->logits, r->losses};
 out:
     return st;
@@ -203,7 +200,16 @@ out:
 rescl_status rs_team_gradients(rs_team *t, const rs_batch *batch, uint64_t seed, uint64_t step,
                                rs_outputs *out)
 {
-    return run_batch(t, RS_MODE_TRAIN, batch, NULL, seed, step, out);
+    rescl_status st = RESCL_OK;
+
+    if (!t->several)
+        return run_batch(t, RS_MODE_TRAIN, batch, NULL, seed, step, out);
+    RS_TRY(rs_team_join(t));
+    RS_TRY(check_whole(t));
+    t->stepping = true;
+    RS_TRY(rs_several_gradients(t, batch, seed, step, out));
+out:
+    return st;
 }
 
 /* Whether the update is to be made. */
@@ -214,7 +220,7 @@ static rescl_status judge_gradients(rs_team *t, bool *good)
 
     st = rs_store_judge(t->replica->store, &t->scale, good);
     if (st != RESCL_ERR_NUMERIC) {
-        st = spoil(t, st);
+        st = rs_team_spoil(t, st);
         goto out;
     }
     RS_TRY(rs_team_find_nonfinite(t, &layer));
@@ -227,22 +233,38 @@ out:
     return st;
 }
 
+typedef struct update {
+    const rs_rates *lr;
+    uint64_t step;
+    bool checked;
+} update;
+
+static rescl_status update_replica(rs_replica *r, const void *arg)
+{
+    rescl_status st = RESCL_OK;
+    const update *u = arg;
+
+    RS_TRY(u->checked ? rs_store_update_checked(r->store, u->lr, u->step)
+                      : rs_store_update(r->store, u->lr, u->step));
+    RS_TRY(rs_flush(r->dev));
+out:
+    return st;
+}
+
 /* Updates that were left out do not count as the optimiser's steps. */
 rescl_status rs_team_update(rs_team *t, const rs_rates *lr, uint64_t step)
 {
     rescl_status st = RESCL_OK;
     bool good = true;
 
+    RS_TRY(rs_team_join(t));
     RS_TRY(check_whole(t));
     t->stepping = true;
     if (t->scale.scale > 0.0)
         RS_TRY(judge_gradients(t, &good));
     if (good) {
-        const uint64_t made = step - t->scale.skipped;
-        rs_store *store = t->replica->store;
-        RS_TRY(spoil(t, t->plan.check_numerics ? rs_store_update_checked(store, lr, made)
-                                               : rs_store_update(store, lr, made)));
-        RS_TRY(spoil(t, rs_flush(t->replica->dev)));
+        const update u = {lr, step - t->scale.skipped, t->plan.check_numerics};
+        RS_TRY(rs_team_spoil(t, rs_team_each(t, update_replica, &u)));
     }
 out:
     return st;
@@ -277,51 +299,111 @@ out:
 
 rescl_status rs_team_find_nonfinite(rs_team *t, const char **layer)
 {
+    rescl_status st = RESCL_OK;
+
     *layer = NULL;
-    return t->last ? rs_net_explain_nonfinite(t->last, t->seed, t->step, layer) : RESCL_OK;
+    RS_TRY(rs_team_join(t));
+    if (t->last)
+        RS_TRY(rs_net_explain_nonfinite(t->last, t->seed, t->step, layer));
+out:
+    return st;
+}
+
+static rescl_status finish_replica(rs_replica *r, const void *unused)
+{
+    (void)unused;
+    return rs_finish(r->dev);
 }
 
 rescl_status rs_team_finish(rs_team *t)
 {
-    return end_wait(t, rs_finish(t->replica->dev));
+    rescl_status st = RESCL_OK;
+
+    RS_TRY(rs_team_join(t));
+    RS_TRY(end_wait(t, rs_team_each(t, finish_replica, NULL)));
+out:
+    return st;
 }
 
 uint64_t rs_team_peak_bytes(const rs_team *t)
 {
-    rescl_device_stats stats;
+    uint64_t bytes = 0;
 
-    rescl_device_get_stats(t->replica->dev, &stats);
-    return stats.peak_bytes;
+    for (size_t m = 0; m < rs_team_size(t); m++) {
+        rescl_device_stats stats;
+        rescl_device_get_stats(rs_team_device(t, m), &stats);
+        bytes += stats.peak_bytes;
+    }
+    return bytes;
 }
 
 /* ---- values ------------------------------------------------------------------------------ */
 
-rescl_status rs_team_download(rs_team *t, rs_weights *w)
+/* An array of the optimiser's state, or with -1 the weights, from the host to a replica. */
+typedef struct upload {
+    int state;
+    const rs_weights *w;
+} upload;
+
+static rescl_status upload_replica(rs_replica *r, const void *arg)
+{
+    const upload *u = arg;
+    return u->state < 0 ? rs_store_upload(r->store, u->w)
+                        : rs_store_upload_state(r->store, u->state, u->w);
+}
+
+/* What the first replica holds. Members that do not compute alike go on from the same numbers. */
+static rescl_status download(rs_team *t, int state, rs_weights *w)
 {
     rescl_status st = RESCL_OK;
+    const upload u = {state, w};
 
+    RS_TRY(rs_team_join(t));
     RS_TRY(check_whole(t));
-    RS_TRY(end_wait(t, rs_store_download(t->replica->store, w)));
+    RS_TRY(end_wait(t, state < 0 ? rs_store_download(t->replica->store, w)
+                                 : rs_store_download_state(t->replica->store, state, w)));
+    if (t->several && !t->several->alike)
+        RS_TRY(rs_team_spoil(t, rs_team_each(t, upload_replica, &u)));
 out:
     return st;
+}
+
+rescl_status rs_team_download(rs_team *t, rs_weights *w)
+{
+    return download(t, -1, w);
 }
 
 rescl_status rs_team_read_param(rs_team *t, size_t index, bool gradient, float *values)
 {
     rescl_status st = RESCL_OK;
 
+    RS_TRY(rs_team_join(t));
     RS_TRY(check_whole(t));
     RS_TRY(end_wait(t, rs_store_read_param(t->replica->store, index, gradient, values)));
 out:
     return st;
 }
 
+typedef struct param {
+    size_t index;
+    bool gradient;
+    const float *values;
+} param;
+
+static rescl_status write_replica(rs_replica *r, const void *arg)
+{
+    const param *p = arg;
+    return rs_store_write_param(r->store, p->index, p->gradient, p->values);
+}
+
 rescl_status rs_team_write_param(rs_team *t, size_t index, bool gradient, const float *values)
 {
     rescl_status st = RESCL_OK;
+    const param p = {index, gradient, values};
 
+    RS_TRY(rs_team_join(t));
     RS_TRY(check_whole(t));
-    RS_TRY(end_wait(t, rs_store_write_param(t->replica->store, index, gradient, values)));
+    RS_TRY(end_wait(t, rs_team_each(t, write_replica, &p)));
 out:
     return st;
 }
@@ -333,15 +415,11 @@ int rs_team_states(const rs_team *t)
 
 rescl_status rs_team_upload_state(rs_team *t, int i, const rs_weights *w)
 {
-    return rs_store_upload_state(t->replica->store, i, w);
+    const upload u = {i, w};
+    return rs_team_each(t, upload_replica, &u);
 }
 
 rescl_status rs_team_download_state(rs_team *t, int i, rs_weights *w)
 {
-    rescl_status st = RESCL_OK;
-
-    RS_TRY(check_whole(t));
-    RS_TRY(end_wait(t, rs_store_download_state(t->replica->store, i, w)));
-out:
-    return st;
+    return download(t, i, w);
 }

@@ -5,6 +5,7 @@
 #ifndef RS_TEAM_H
 #define RS_TEAM_H
 
+#include "division.h"
 #include "loader.h"
 #include "lossscale.h"
 
@@ -17,6 +18,9 @@ typedef struct rs_team_plan {
     size_t train_least;               /* images of a training batch: see rs_split_batches */
     rescl_precision precision;
     bool check_numerics; /* see rs_net_check_numerics and rs_store_update_checked */
+    size_t
+        shards; /* of each training batch, up to RS_SHARDS_MOST: see rs_team_create; 0 or 1: none */
+    const double *share; /* of each device; NULL: all have the same */
 } rs_team_plan;
 
 /* What the network made of the inputs of the last batch; valid until the next one. */
@@ -25,8 +29,14 @@ typedef struct rs_outputs {
     const float *logits, *losses; /* (n, classes), (n) */
 } rs_outputs;
 
-/* Plans everything and uploads the weights. Borrows devices and graph. RESCL_ERR_UNSUPPORTED for
- * more than one device. */
+/* Plans everything and uploads the weights. Borrows the devices, RS_TEAM_MOST at most, and the graph.
+ *
+ * Several devices share each training batch, of which each has a part in proportion to its share; what the
+ * loss is averaged over is the whole batch. Batch normalisation goes by the statistics of each part, and
+ * the running statistics are those of the first device, which alone evaluates. With `shards`, the batch has
+ * so many parts, of which each device has several, the running statistics are those of the first, and
+ * devices that compute alike give the same bits however many they are. RESCL_ERR_ARG where a device would
+ * have less of a batch than `train_least` images. */
 rescl_status rs_team_create(rescl_device *const *devices, size_t count, const rs_graph *graph,
                             const rs_weights *weights, const rs_team_plan *plan, rs_team **out)
     RESCL_CHECK;
@@ -35,6 +45,17 @@ void rs_team_destroy(rs_team *t);
 /* Members, for what is told about them. */
 size_t rs_team_size(const rs_team *t);
 rescl_device *rs_team_device(const rs_team *t, size_t member);
+
+typedef struct rs_team_pace {
+    size_t share; /* of a whole training batch: images or, with shards, shards */
+    /* Of the steps since rs_team_pace_clear; zeros in a team of one. */
+    uint64_t images;
+    double busy, waited; /* seconds of its own work, and of waiting for the other members */
+} rs_team_pace;
+
+/* Between steps. */
+rescl_status rs_team_look(rs_team *t, size_t member, rs_team_pace *out) RESCL_CHECK;
+rescl_status rs_team_pace_clear(rs_team *t) RESCL_CHECK;
 /* Into `out` 32 hex digits that are equal for teams that train in the same way: by the same
  * implementations with the same numbers. */
 rescl_status rs_team_fingerprint(const rs_team *t, char out[33]) RESCL_CHECK;

@@ -169,19 +169,31 @@ out:
     return st;
 }
 
-static rescl_status create_team(rescl_trainer *t, rescl_device *device)
+static rescl_status create_team(rescl_trainer *t, rescl_device *const *devices, size_t count)
 {
     rescl_status st = RESCL_OK;
-    const rs_team_plan plan = {.hyper = &t->hyper,
-                               .batch = t->options.batch_size,
-                               .train_images =
-                                   t->train_set ? t->train_set->count : t->options.batch_size,
-                               .eval_images = t->eval_set ? t->eval_set->count : 0,
-                               .train_least = t->least,
-                               .precision = t->precision,
-                               .check_numerics = t->options.check_numerics};
+    rescl_device *kept[RS_TEAM_MOST];
+    double share[RS_TEAM_MOST];
+    size_t members = 0;
+    rs_team_plan plan = {.hyper = &t->hyper,
+                         .batch = t->options.batch_size,
+                         .train_images = t->train_set ? t->train_set->count : t->options.batch_size,
+                         .eval_images = t->eval_set ? t->eval_set->count : 0,
+                         .train_least = t->least,
+                         .precision = t->precision,
+                         .check_numerics = t->options.check_numerics,
+                         .shards = t->options.shards};
 
-    RS_TRY(rs_team_create(&device, 1, t->model->graph, &t->model->weights, &plan, &t->team));
+    RS_TRY(rs_trainer_share_out(t, devices, count, &plan));
+    for (size_t i = 0; i < count; i++) {
+        if (t->progress.team.count > 0 && t->progress.team.share[i] == 0)
+            continue;
+        kept[members] = devices[i];
+        share[members++] = (double)t->progress.team.share[i];
+    }
+    if (members > 1)
+        plan.share = share;
+    RS_TRY(rs_team_create(kept, members, t->model->graph, &t->model->weights, &plan, &t->team));
     RS_TRY(compare_plans(t));
     for (int i = 0; t->resume_path && i < rs_team_states(t->team); i++)
         RS_TRY(rs_team_upload_state(t->team, i, &t->state[i]));
@@ -196,10 +208,20 @@ rescl_status rescl_trainer_create(rescl_device *device, rescl_model *model,
                                   const rescl_dataset *train_set, const rescl_dataset *eval_set,
                                   const rescl_train_options *options, rescl_trainer **out)
 {
+    return rescl_trainer_create_team(&device, 1, model, train_set, eval_set, options, out);
+}
+
+rescl_status rescl_trainer_create_team(rescl_device *const *devices, size_t count,
+                                       rescl_model *model, const rescl_dataset *train_set,
+                                       const rescl_dataset *eval_set,
+                                       const rescl_train_options *options, rescl_trainer **out)
+{
     rescl_status st = RESCL_OK;
     rescl_trainer *t = NULL;
     rs_model_undo undo = {0};
 
+    RS_FAIL_IF(count < 1 || count > RS_TEAM_MOST, RESCL_ERR_ARG,
+               "%zu devices were given, expected 1 to %d", count, RS_TEAM_MOST);
     RS_TRY(rs_model_need_weights(model));
     RS_TRY(rs_model_undo_begin(model, &undo));
     RS_OOM(t = calloc(1, sizeof *t));
@@ -247,7 +269,7 @@ rescl_status rescl_trainer_create(rescl_device *device, rescl_model *model,
         RS_TRY(rs_trainer_loader(t, train_set, true, &t->train_loader));
     if (eval_set)
         RS_TRY(rs_trainer_loader(t, eval_set, false, &t->eval_loader));
-    RS_TRY(create_team(t, device));
+    RS_TRY(create_team(t, devices, count));
     *out = t, t = NULL;
 out:
     rs_model_undo_end(&undo, st != RESCL_OK);
@@ -294,6 +316,29 @@ void rescl_trainer_get_progress(const rescl_trainer *t, rescl_train_progress *ou
                                .loss_scale = p->scale.scale,
                                .skipped = p->scale.skipped,
                                .stopped_early = rs_early_stopping_ends(&t->options, &p->stopping)};
+}
+
+size_t rescl_trainer_members(const rescl_trainer *t)
+{
+    return rs_team_size(t->team);
+}
+
+rescl_status rescl_trainer_get_member(rescl_trainer *t, size_t member, rescl_team_member *out)
+{
+    rescl_status st = RESCL_OK;
+    rs_team_pace pace;
+
+    RS_FAIL_IF(member >= rs_team_size(t->team), RESCL_ERR_ARG, "member %zu of %zu devices", member,
+               rs_team_size(t->team));
+    RS_TRY(rs_team_look(t->team, member, &pace));
+    *out = (rescl_team_member){
+        .device = rescl_device_get_info(rs_team_device(t->team, member)),
+        .share = pace.share,
+        .whole = t->options.shards > 1 ? t->options.shards : t->options.batch_size,
+        .img_s = pace.busy > 0.0 ? (double)pace.images / pace.busy : 0.0,
+        .waits = pace.busy > 0.0 ? pace.waited / (pace.busy + pace.waited) : 0.0};
+out:
+    return st;
 }
 
 void rescl_trainer_stop(rescl_trainer *t)

@@ -66,6 +66,13 @@ rescl_status rs_trainer_loader(const rescl_trainer *t, const rescl_dataset *set,
 /* The optimiser that the options name, with its numbers. */
 rescl_status rs_choose_optimiser(const rescl_train_options *o, rs_optim_hyper *h) RESCL_CHECK;
 
+/* ---- shares.c ---------------------------------------------------------------------------- */
+
+/* What each of the devices has of a batch, of its images or its shards, into t->progress.team: as the options
+ * say, as the checkpoint has it, or by measuring. 0: the device is left out. Nothing for one device. */
+rescl_status rs_trainer_share_out(rescl_trainer *t, rescl_device *const *devices, size_t count,
+                                  const rs_team_plan *plan) RESCL_CHECK;
+
 /* ---- runfiles.c ------------------------------------------------------------------------- */
 
 /* Takes the run folder if it is there, so that no other process writes to it. RESCL_ERR_IO if one

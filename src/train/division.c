@@ -1,0 +1,121 @@
+#include "division.h"
+
+#include "error.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+void rs_apportion(size_t total, const double *weight, size_t count, size_t *out)
+{
+    double sum = 0.0, rest[RS_SHARDS_MOST];
+    size_t given = 0;
+
+    for (size_t i = 0; i < count; i++)
+        sum += weight[i];
+    for (size_t i = 0; i < count; i++) {
+        const double exact = (double)total * (weight[i] / sum);
+        out[i] = (size_t)exact;
+        rest[i] = exact - (double)out[i];
+        given += out[i];
+    }
+    for (; given < total; given++) {
+        size_t most = 0;
+        for (size_t i = 1; i < count; i++)
+            if (rest[i] > rest[most])
+                most = i;
+        out[most]++;
+        rest[most] = -1.0;
+    }
+    for (size_t i = 0; given > total; i = (i + 1) % count) /* by rounding alone */
+        if (out[i] > 0) {
+            out[i]--;
+            given--;
+        }
+}
+
+rescl_status rs_shares_parse(const char *text, size_t count, double *weight)
+{
+    rescl_status st = RESCL_OK;
+    const char *at = text;
+    size_t found = 0;
+
+    for (bool more = true; more; found++) {
+        char *end = NULL;
+        const double value = strtod(at, &end);
+        RS_FAIL_IF(end == at || !isfinite(value) || value <= 0.0 || (*end != '\0' && *end != ','),
+                   RESCL_ERR_ARG, "shares: found '%s', expected numbers above 0, such as 3,1",
+                   text);
+        if (found < count)
+            weight[found] = value;
+        more = *end == ',';
+        at = end + 1;
+    }
+    RS_FAIL_IF(found != count, RESCL_ERR_ARG,
+               "shares: found %zu in '%s', expected one for each of the %zu devices", found, text,
+               count);
+out:
+    return st;
+}
+
+/* As many shards as have `least` images each, of sizes that differ by one at most. */
+static void divide_shards(const rs_division *d, size_t n, rs_leaves *out)
+{
+    size_t all = 0, before = 0, begin = 0;
+
+    out->count = n / d->least < d->shards ? n / d->least : d->shards;
+    for (size_t k = 0, first = 0; k < out->count; k++) {
+        const size_t images = n / out->count + (k < n % out->count);
+        out->leaf[k] = (rs_span){first, images};
+        first += images;
+    }
+    for (size_t m = 0; m < d->members; m++)
+        all += d->weight[m];
+    for (size_t m = 0; m < d->members; m++) {
+        before += d->weight[m];
+        const size_t end = out->count * before / all;
+        out->member[m] = (rs_span){begin, end - begin};
+        begin = end;
+    }
+}
+
+/* Who has too few gives them to who has the most. */
+static void gather_small(const rs_division *d, size_t *images)
+{
+    for (size_t m = 0; m < d->members; m++) {
+        size_t most = m == 0 && d->members > 1 ? 1 : 0;
+        if (images[m] == 0 || images[m] >= d->least)
+            continue;
+        for (size_t i = 0; i < d->members; i++)
+            if (i != m && images[i] > images[most])
+                most = i;
+        images[most] += images[m];
+        images[m] = 0;
+    }
+}
+
+static void divide_members(const rs_division *d, size_t n, rs_leaves *out)
+{
+    double weight[RS_TEAM_MOST] = {0.0};
+    size_t images[RS_TEAM_MOST];
+
+    for (size_t m = 0; m < d->members; m++)
+        weight[m] = (double)d->weight[m];
+    rs_apportion(n, weight, d->members, images);
+    gather_small(d, images);
+    for (size_t m = 0, first = 0; m < d->members; m++) {
+        out->member[m] = (rs_span){out->count, images[m] > 0};
+        if (images[m] > 0)
+            out->leaf[out->count++] = (rs_span){first, images[m]};
+        first += images[m];
+    }
+}
+
+void rs_divide(const rs_division *d, size_t n, rs_leaves *out)
+{
+    *out = (rs_leaves){0};
+    if (d->shards > 0)
+        divide_shards(d, n, out);
+    else
+        divide_members(d, n, out);
+}

@@ -1,0 +1,148 @@
+#include "exchange.h"
+
+#include "clock.h"
+#include "division.h"
+#include "error.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define GRAIN 16 /* floats that segments are multiples of: a cache line */
+
+struct rs_exchange {
+    size_t members, buckets;
+    rs_range *range;
+    pthread_mutex_t lock; /* guards what follows */
+    pthread_cond_t moved;
+    size_t complete[RS_TEAM_MOST], summed[RS_TEAM_MOST]; /* buckets, by member */
+    const rs_tree *tree[RS_TEAM_MOST];
+    bool given_up;
+};
+
+rescl_status rs_exchange_create(size_t members, const rs_range *range, size_t buckets,
+                                rs_exchange **out)
+{
+    rescl_status st = RESCL_OK;
+    rs_exchange *e = NULL;
+
+    RS_OOM(e = calloc(1, sizeof *e));
+    pthread_mutex_init(&e->lock, NULL);
+    pthread_cond_init(&e->moved, NULL);
+    e->members = members;
+    e->buckets = buckets;
+    RS_OOM(e->range = calloc(buckets + 1, sizeof *e->range));
+    memcpy(e->range, range, buckets * sizeof *range);
+    *out = e, e = NULL;
+out:
+    rs_exchange_destroy(e);
+    return st;
+}
+
+void rs_exchange_destroy(rs_exchange *e)
+{
+    if (!e)
+        return;
+    pthread_cond_destroy(&e->moved);
+    pthread_mutex_destroy(&e->lock);
+    free(e->range);
+    free(e);
+}
+
+void rs_exchange_begin(rs_exchange *e)
+{
+    memset(e->complete, 0, sizeof e->complete);
+    memset(e->summed, 0, sizeof e->summed);
+    memset(e->tree, 0, sizeof e->tree);
+    e->given_up = false;
+}
+
+/* Until each member has done so many; the caller holds the lock. */
+static rescl_status wait_for(rs_exchange *e, const size_t *done, size_t count, double *waited)
+{
+    rescl_status st = RESCL_OK;
+    const double start = rs_clock_seconds();
+
+    for (size_t m = 0; m < e->members && !e->given_up;) {
+        if (done[m] < count)
+            pthread_cond_wait(&e->moved, &e->lock);
+        else
+            m++;
+    }
+    *waited += rs_clock_seconds() - start;
+    RS_FAIL_IF(e->given_up, RESCL_ERR_INTERRUPTED, "another member of the team failed");
+out:
+    return st;
+}
+
+/* The blocks of all members, joined in the order of their leaves. The first one that there is takes the
+ * sum. */
+static void add_segment(const rs_exchange *e, size_t member, const rs_range *range)
+{
+    const size_t grains = (range->count + GRAIN - 1) / GRAIN;
+    const size_t begin = grains * member / e->members * GRAIN;
+    size_t end = grains * (member + 1) / e->members * GRAIN;
+    rs_tree all = {.count = 0};
+    rs_tree_add add[RS_TREE_BLOCKS];
+
+    end = end < range->count ? end : range->count;
+    for (size_t m = 0; begin < end && m < e->members; m++)
+        for (size_t i = 0; i < e->tree[m]->count; i++) {
+            const size_t n = rs_tree_push(&all, &e->tree[m]->block[i], add);
+            for (size_t k = 0; k < n; k++)
+                rs_tree_do(&add[k], range->first + begin, end - begin);
+        }
+    const size_t n = begin < end ? rs_tree_close(&all, add) : 0;
+    for (size_t k = 0; k < n; k++)
+        rs_tree_do(&add[k], range->first + begin, end - begin);
+}
+
+rescl_status rs_exchange_bucket(rs_exchange *e, size_t member, const rs_tree *tree, double *waited)
+{
+    rescl_status st = RESCL_OK;
+
+    pthread_mutex_lock(&e->lock);
+    const size_t bucket = e->complete[member]++;
+    e->tree[member] = tree;
+    pthread_cond_broadcast(&e->moved);
+    st = wait_for(e, e->complete, bucket + 1, waited);
+    pthread_mutex_unlock(&e->lock);
+    RS_TRY(st);
+    add_segment(e, member, &e->range[bucket]);
+    pthread_mutex_lock(&e->lock);
+    e->summed[member]++;
+    pthread_cond_broadcast(&e->moved);
+    pthread_mutex_unlock(&e->lock);
+out:
+    return st;
+}
+
+rescl_status rs_exchange_sum(rs_exchange *e, const float **sum, double *waited)
+{
+    rescl_status st = RESCL_OK;
+
+    *sum = NULL;
+    pthread_mutex_lock(&e->lock);
+    st = wait_for(e, e->summed, e->buckets, waited);
+    for (size_t m = 0; st == RESCL_OK && m < e->members && !*sum; m++)
+        if (e->tree[m] && e->tree[m]->count > 0)
+            *sum = e->tree[m]->block[0].values;
+    pthread_mutex_unlock(&e->lock);
+    return st;
+}
+
+void rs_exchange_give_up(rs_exchange *e)
+{
+    pthread_mutex_lock(&e->lock);
+    e->given_up = true;
+    pthread_cond_broadcast(&e->moved);
+    pthread_mutex_unlock(&e->lock);
+}
+
+bool rs_exchange_is_given_up(rs_exchange *e)
+{
+    pthread_mutex_lock(&e->lock);
+    const bool is = e->given_up;
+    pthread_mutex_unlock(&e->lock);
+    return is;
+}

@@ -1,0 +1,113 @@
+/* What each device of a training run has of its batches. */
+#include "error.h"
+#include "log.h"
+#include "pace.h"
+#include "str.h"
+#include "trainer.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+_Static_assert(RS_CKPT_TEAM == RS_TEAM_MOST, "checkpoints keep the shares of a team");
+
+static size_t whole_of(const rs_team_plan *plan)
+{
+    return plan->shards > 1 ? plan->shards : plan->batch;
+}
+
+static void keep_shares(rescl_trainer *t, const double *weight, size_t count,
+                        const rs_team_plan *plan)
+{
+    size_t share[RS_TEAM_MOST];
+
+    rs_apportion(whole_of(plan), weight, count, share);
+    t->progress.team.count = count;
+    for (size_t i = 0; i < count; i++)
+        t->progress.team.share[i] = share[i];
+}
+
+/* A share too small is as good as none. */
+static bool is_enough(size_t share, const rs_team_plan *plan)
+{
+    return share >= (plan->shards > 1 || plan->train_least == 0 ? 1 : plan->train_least);
+}
+
+static void tell_left_out(const rescl_device *device, const rs_pace *pace, const bool *keep,
+                          size_t count, const rs_team_plan *plan, size_t i)
+{
+    bool with[RS_TEAM_MOST];
+
+    memcpy(with, keep, sizeof with);
+    with[i] = true;
+    rs_log(RESCL_LOG_WARN,
+           "%s is too slow to help, with %.1f img/s, and is left out: a batch takes about %.0f ms "
+           "without it and %.0f ms with it; shares that are given keep it",
+           rescl_device_get_info(device)->name, pace[i].together,
+           1e3 * rs_pace_step(pace, keep, count, plan->batch),
+           1e3 * rs_pace_step(pace, with, count, plan->batch));
+}
+
+/* By speed, without those that do not help or would have too little. */
+static rescl_status measure(rescl_trainer *t, rescl_device *const *devices, size_t count,
+                            const rs_team_plan *plan)
+{
+    rescl_status st = RESCL_OK;
+    rs_pace pace[RS_TEAM_MOST] = {{0}};
+    bool keep[RS_TEAM_MOST] = {false}, all = false;
+    double weight[RS_TEAM_MOST];
+
+    RS_TRY(rs_pace_measure(devices, count, t->model->graph, &t->model->weights, plan, pace));
+    rs_pace_choose(pace, count, plan->batch, keep);
+    while (!all) {
+        all = true;
+        for (size_t i = 0; i < count; i++)
+            weight[i] = keep[i] ? pace[i].together : 0.0;
+        keep_shares(t, weight, count, plan);
+        for (size_t i = 0; i < count && all; i++)
+            if (keep[i] && !is_enough((size_t)t->progress.team.share[i], plan))
+                keep[i] = all = false;
+    }
+    for (size_t i = 0; i < count; i++)
+        if (!keep[i])
+            tell_left_out(devices[i], pace, keep, count, plan, i);
+out:
+    return st;
+}
+
+/* Shares shape the last bits, and statistics of normalisations, unless shards do. */
+static void tell_others(const rescl_trainer *t, const rs_ckpt_team *was, const rs_team_plan *plan)
+{
+    if (t->resume_path && plan->shards <= 1 && memcmp(was, &t->progress.team, sizeof *was) != 0)
+        rs_log(RESCL_LOG_WARN,
+               "%s was trained by other devices or other shares of a batch: this run will not end "
+               "with the bits of one that was never stopped",
+               t->resume_path);
+}
+
+rescl_status rs_trainer_share_out(rescl_trainer *t, rescl_device *const *devices, size_t count,
+                                  const rs_team_plan *plan)
+{
+    rescl_status st = RESCL_OK;
+    const rs_ckpt_team was = t->progress.team;
+    double weight[RS_TEAM_MOST];
+
+    t->progress.team = (rs_ckpt_team){0};
+    if (t->options.shares) {
+        RS_TRY(rs_shares_parse(t->options.shares, count, weight));
+        if (count > 1)
+            keep_shares(t, weight, count, plan);
+        for (size_t i = 0; i < t->progress.team.count; i++)
+            RS_FAIL_IF(t->progress.team.share[i] == 0, RESCL_ERR_ARG,
+                       "shares: '%s' gives %s none of the %zu %s of a batch", t->options.shares,
+                       rescl_device_get_info(devices[i])->name, whole_of(plan),
+                       plan->shards > 1 ? "shards" : "images");
+    } else if (count > 1 && was.count == count) {
+        t->progress.team = was;
+    } else if (count > 1) {
+        RS_TRY(measure(t, devices, count, plan));
+    }
+    tell_others(t, &was, plan);
+out:
+    return st;
+}

@@ -1,0 +1,307 @@
+/* Devices that train one model: PoCL's two, which have different speeds and compute alike. */
+#include "error.h"
+#include "pace.h"
+#include "path.h"
+#include "str.h"
+#include "team_internal.h"
+#include "testing.h"
+#include "train_support.h"
+
+#include "netmodel.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static rescl_runtime *runtime;
+static rescl_device *pthread_device, *basic_device;
+
+/* PoCL reads POCL_DEVICES when it is loaded. */
+static int open_devices(void **state)
+{
+    size_t index;
+    (void)state;
+    if (rescl_runtime_create(&runtime) != RESCL_OK ||
+        rescl_runtime_select(runtime, "pthread-", &index) != RESCL_OK ||
+        rescl_runtime_select(runtime, "basic-", &index) != RESCL_OK) {
+        print_message("skipped: no PoCL with the device types pthread and basic\n");
+        return 0;
+    }
+    assert_ok(rescl_device_open(runtime, "pthread-", 0, &pthread_device));
+    assert_ok(rescl_device_open(runtime, "basic-", 0, &basic_device));
+    return 0;
+}
+
+static int close_devices(void **state)
+{
+    (void)state;
+    rescl_device_close(basic_device);
+    rescl_device_close(pthread_device);
+    rescl_runtime_destroy(runtime);
+    return 0;
+}
+
+static void need_devices(void)
+{
+    if (!basic_device)
+        skip();
+}
+
+/* A run of resnet8 on some devices. */
+typedef struct job {
+    rescl_device *device[3];
+    size_t devices;
+    const char *shares, *dir, *resume;
+    size_t shards, epochs, stop_step; /* stop_step: 0: never */
+    bool norm_eval;
+    rescl_status status;
+    float *weights; /* all of them, one after the other */
+    size_t count;
+    double loss; /* of the last step */
+} job;
+
+typedef struct follower {
+    rescl_trainer *trainer;
+    job *job;
+} follower;
+
+static bool on_step(const rescl_step_event *e, void *user)
+{
+    follower *f = user;
+    f->job->loss = e->training ? e->step_loss : f->job->loss;
+    return !(e->training && f->job->stop_step > 0 && e->step == f->job->stop_step);
+}
+
+static bool on_epoch(const rescl_epoch_event *e, void *user)
+{
+    follower *f = user;
+    (void)e;
+    const size_t members = rescl_trainer_members(f->trainer);
+    for (size_t i = 0; members > 1 && i < members; i++) {
+        rescl_team_member m;
+        assert_ok(rescl_trainer_get_member(f->trainer, i, &m));
+        assert_true(m.img_s > 0.0 && m.waits >= 0.0 && m.waits < 1.0);
+        assert_true(m.share > 0 && m.share < m.whole);
+    }
+    return true;
+}
+
+static void keep_weights(job *j, const rescl_model *model)
+{
+    const rs_weights *w = &model->weights;
+    size_t at = 0;
+    j->count = 0;
+    for (size_t i = 0; i < w->count; i++)
+        j->count += w->elems[i];
+    free(j->weights);
+    j->weights = malloc(j->count * sizeof *j->weights);
+    assert_non_null(j->weights);
+    for (size_t i = 0; i < w->count; i++) {
+        memcpy(j->weights + at, w->data[i], w->elems[i] * sizeof(float));
+        at += w->elems[i];
+    }
+}
+
+static void run(job *j)
+{
+    /* with shards of 4 images, and of 2 in the last batch: few sizes are compiled */
+    rescl_dataset *train = rs_test_hands("train", j->shards ? 48 : TEST_SAMPLES, 0);
+    rescl_dataset *eval = rs_test_hands("test", TEST_EVAL_SAMPLES, 0);
+    rescl_model *model = rs_test_model();
+    rescl_train_options o = train_options(j->dir);
+    follower f = {.job = j};
+    const rescl_train_callbacks callbacks = {
+        .struct_size = sizeof callbacks, .on_step = on_step, .on_epoch = on_epoch, .user = &f};
+    o.epochs = j->epochs ? j->epochs : 1;
+    o.shards = j->shards ? j->shards : 1;
+    o.batch_size = j->shards ? 32 : TEST_BATCH;
+    o.shares = j->shares;
+    o.resume = j->resume;
+    o.report = o.tensorboard = false;
+    assert_ok(rescl_model_freeze(model, NULL, j->norm_eval));
+    j->status =
+        rescl_trainer_create_team(j->device, j->devices, model, train, eval, &o, &f.trainer);
+    if (j->status == RESCL_OK)
+        j->status = rescl_trainer_run(f.trainer, &callbacks);
+    if (j->status == RESCL_OK)
+        keep_weights(j, model);
+    rescl_trainer_destroy(f.trainer);
+    rescl_model_destroy(model);
+    rescl_dataset_close(train);
+    rescl_dataset_close(eval);
+}
+
+static void assert_same(const job *a, const job *b)
+{
+    assert_int_equal(a->count, b->count);
+    assert_memory_equal(a->weights, b->weights, a->count * sizeof(float));
+}
+
+/* Dropout and batch normalisation included; the last batch of 8 is half a whole one. */
+static void shards_have_the_same_bits_on_any_devices(void **state)
+{
+    (void)state;
+    need_devices();
+    job one = {.device = {pthread_device}, .devices = 1, .shards = 8};
+    job even = {
+        .device = {pthread_device, basic_device}, .devices = 2, .shards = 8, .shares = "1,1"};
+    job uneven = {
+        .device = {pthread_device, basic_device}, .devices = 2, .shards = 8, .shares = "6,2"};
+    run(&one);
+    assert_ok(one.status);
+    run(&even);
+    assert_ok(even.status);
+    assert_same(&one, &even);
+    run(&uneven);
+    assert_ok(uneven.status);
+    assert_same(&one, &uneven);
+    free(one.weights);
+    free(even.weights);
+    free(uneven.weights);
+}
+
+/* Without batch statistics the parts of a batch have the gradients of the whole, but for rounding. */
+static void parts_add_up_to_the_batch(void **state)
+{
+    const rs_optim_hyper sgd = {.def = &rs_optim_sgd};
+    rescl_device *device[] = {pthread_device, basic_device};
+    const double share[] = {3, 1};
+    rescl_model_options options = {
+        .struct_size = sizeof options, .name = "resnet8", .classes = 6, .image_size = TEST_SIZE};
+    rescl_model *model = NULL;
+    const rs_loader_options load = {.batch = 8, .height = TEST_SIZE, .width = TEST_SIZE};
+    rs_team_plan plan = {.hyper = &sgd, .batch = 8, .train_images = TEST_SAMPLES};
+    rs_team *team[2] = {NULL};
+    rs_loader *loader = NULL;
+    const rs_batch *batch = NULL;
+    rs_outputs out[2];
+    (void)state;
+    need_devices();
+    rescl_dataset *set = rs_test_hands("train", TEST_SAMPLES, 0);
+    assert_ok(rescl_model_create(&options, &model));
+    assert_ok(rescl_model_freeze(model, NULL, true));
+    assert_ok(rs_loader_create(set, &load, &loader));
+    assert_ok(rs_team_create(device, 1, model->graph, &model->weights, &plan, &team[0]));
+    plan.share = share;
+    assert_ok(rs_team_create(device, 2, model->graph, &model->weights, &plan, &team[1]));
+    assert_int_equal(rs_team_size(team[1]), 2);
+    assert_ptr_equal(rs_team_device(team[1], 1), basic_device);
+    assert_ok(rs_loader_start(loader, 0, 0));
+    assert_ok(rs_loader_next(loader, &batch));
+    for (int k = 0; k < 2; k++)
+        assert_ok(rs_team_gradients(team[k], batch, 1, 0, &out[k]));
+    for (size_t i = 0; i < batch->n; i++)
+        assert_true(fabsf(out[0].losses[i] - out[1].losses[i]) < 1e-5f);
+    for (size_t i = 0; i < model->graph->nparams; i++) {
+        const size_t count = model->weights.elems[i];
+        float *g[2] = {malloc(count * sizeof(float)), malloc(count * sizeof(float))};
+        float *other = malloc(count * sizeof(float));
+        assert_true(g[0] && g[1] && other);
+        double most = 1e-6;
+        for (int k = 0; model->graph->param[i].trainable && k < 2; k++)
+            assert_ok(rs_team_read_param(team[k], i, true, g[k]));
+        for (size_t e = 0; model->graph->param[i].trainable && e < count; e++)
+            most = fabs((double)g[0][e]) > most ? fabs((double)g[0][e]) : most;
+        for (size_t e = 0; model->graph->param[i].trainable && e < count; e++)
+            assert_true(fabs((double)g[0][e] - (double)g[1][e]) < 1e-4 * most);
+        if (model->graph->param[i].trainable) {
+            rs_store *store = rs_team_replica(team[1], 1)->store;
+            assert_ok(rs_store_read_param(store, i, true, other)); /* all have the same bits */
+            assert_memory_equal(other, g[1], count * sizeof(float));
+        }
+        free(g[0]);
+        free(g[1]);
+        free(other);
+    }
+    rs_loader_release(loader, batch);
+    for (int k = 0; k < 2; k++)
+        rs_team_destroy(team[k]);
+    rs_loader_destroy(loader);
+    rescl_model_destroy(model);
+    rescl_dataset_close(set);
+}
+
+/* Stopped within an epoch: the shares come from the checkpoint. */
+static void goes_on_as_if_never_stopped(void **state)
+{
+    job whole = {
+        .device = {pthread_device, basic_device}, .devices = 2, .shares = "3,1", .epochs = 2};
+    (void)state;
+    need_devices();
+    char *dir[2] = {rs_test_dir_make(), rs_test_dir_make()};
+    job part = whole;
+    whole.dir = dir[0];
+    run(&whole);
+    assert_ok(whole.status);
+    part.dir = dir[1];
+    part.stop_step = 4;
+    run(&part);
+    assert_int_equal(part.status, RESCL_ERR_INTERRUPTED);
+    part.resume = dir[1];
+    part.shares = NULL;
+    part.stop_step = 0;
+    run(&part);
+    assert_ok(part.status);
+    assert_same(&whole, &part);
+    train_same_tensors(rs_test_path("%s/weights/last.safetensors", dir[0]),
+                       rs_test_path("%s/weights/last.safetensors", dir[1]));
+    char *text;
+    size_t bytes, rows = 0;
+    assert_ok(rs_file_read(rs_test_path("%s/team.csv", dir[1]), 1 << 16, &text, &bytes));
+    for (const char *c = text; *c; c++)
+        rows += *c == '\n';
+    assert_int_equal(rows, 5); /* a head, and two devices in each of two epochs */
+    free(text);
+    free(whole.weights);
+    free(part.weights);
+    rs_test_dir_remove(dir[0]);
+    rs_test_dir_remove(dir[1]);
+}
+
+static void measures_what_devices_do(void **state)
+{
+    const rs_optim_hyper sgd = {.def = &rs_optim_sgd};
+    const rs_team_plan plan = {.hyper = &sgd, .batch = 8};
+    rescl_device *device[] = {pthread_device, basic_device};
+    rs_pace pace[2];
+    (void)state;
+    need_devices();
+    rescl_model *model = rs_test_model();
+    assert_ok(rs_pace_measure(device, 2, model->graph, &model->weights, &plan, pace));
+    for (size_t i = 0; i < 2; i++)
+        assert_true(pace[i].alone > 0.0 && pace[i].together > 0.0 && pace[i].exchange > 0.0);
+    rescl_model_destroy(model);
+}
+
+static void refuses_what_cannot_be_shared(void **state)
+{
+    job j = {.device = {pthread_device, basic_device}, .devices = 2, .shares = "1,1,1"};
+    (void)state;
+    need_devices();
+    run(&j);
+    assert_int_equal(j.status, RESCL_ERR_ARG);
+    assert_non_null(strstr(rescl_last_error()->message, "found 3"));
+    j.shares = "100,1";
+    run(&j);
+    assert_int_equal(j.status, RESCL_ERR_ARG);
+    assert_non_null(strstr(rescl_last_error()->message, "none of the 16 images"));
+    j.shares = NULL;
+    j.shards = 64;
+    j.devices = 1;
+    run(&j);
+    assert_int_equal(j.status, RESCL_ERR_ARG);
+    assert_non_null(strstr(rescl_last_error()->message, "shards: 64 of a batch of 32"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(shards_have_the_same_bits_on_any_devices),
+        cmocka_unit_test(parts_add_up_to_the_batch),
+        cmocka_unit_test(goes_on_as_if_never_stopped),
+        cmocka_unit_test(measures_what_devices_do),
+        cmocka_unit_test(refuses_what_cannot_be_shared),
+    };
+    setenv("POCL_DEVICES", "pthread basic", 1);
+    return cmocka_run_group_tests(tests, open_devices, close_devices);
+}
