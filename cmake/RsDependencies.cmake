@@ -81,28 +81,36 @@ if(NOT RESCL_WITH_HDF5 STREQUAL "OFF")
     endif()
 endif()
 
-# An optional library that pkg-config knows as `module`, for RESCL_WITH_<option>: rs_dep_<name>.
+# An optional library that pkg-config knows as `module`, for RESCL_WITH_<option>: rs_dep_<name>. A fourth
+# argument is the least version.
 macro(rs_optional_module name module option)
     if(NOT RESCL_WITH_${option} STREQUAL "OFF")
-        pkg_check_modules(rs_${name} QUIET IMPORTED_TARGET ${module})
+        if("${ARGN}" STREQUAL "")
+            pkg_check_modules(rs_${name} QUIET IMPORTED_TARGET ${module})
+        else()
+            pkg_check_modules(rs_${name} QUIET IMPORTED_TARGET "${module}>=${ARGN}")
+        endif()
         if(rs_${name}_FOUND)
             add_library(rs_dep_${name} INTERFACE)
             target_link_libraries(rs_dep_${name} INTERFACE PkgConfig::rs_${name})
             set_property(GLOBAL APPEND PROPERTY RS_MODULES ${module})
             message(STATUS "${module}: ${rs_${name}_VERSION}")
         elseif(RESCL_WITH_${option} STREQUAL "ON")
-            list(APPEND rs_missing "${module}")
+            string(JOIN " " rs_wanted ${module} ${ARGN})
+            list(APPEND rs_missing "${rs_wanted}")
         else()
             message(STATUS "${module}: not found, built without (RESCL_WITH_${option}=AUTO)")
         endif()
     endif()
 endmacro()
 
-rs_optional_module(jpeg libjpeg JPEG) # for jpeg.c alone
-rs_optional_module(zip libzip ZIP)    # for zipfile.c alone
+rs_optional_module(jpeg libjpeg JPEG)       # for jpeg.c alone
+rs_optional_module(webp libwebp WEBP)       # for webp.c alone
+rs_optional_module(tiff libtiff-4 TIFF 4.5) # for tiff.c alone; since 4.5 each file has its messages
+rs_optional_module(zip libzip ZIP)          # for zipfile.c alone
 
 # The optional libraries; rescl_features() lists those that were found.
-set(rs_optional_libraries hdf5 jpeg zip)
+set(rs_optional_libraries hdf5 jpeg webp tiff zip)
 set(features "")
 foreach(library ${rs_optional_libraries})
     if(TARGET rs_dep_${library})

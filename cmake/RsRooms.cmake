@@ -46,6 +46,8 @@ function(rs_room name)
 
     rs_optional(${name} hdf5 "_(hdf5|h5)\\.c$" ${sources})
     rs_optional(${name} jpeg "/jpeg(write)?\\.c$" ${sources})
+    rs_optional(${name} webp "/webp\\.c$" ${sources})
+    rs_optional(${name} tiff "/tiff\\.c$" ${sources})
     rs_optional(${name} zip "/zipfile\\.c$" ${sources})
     set(rs_rooms ${rs_rooms} ${name} PARENT_SCOPE)
 endfunction()

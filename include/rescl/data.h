@@ -82,12 +82,12 @@ typedef struct rescl_image_options {
     size_t struct_size; /**< sizeof this struct: see status.h */
     size_t max_pixels;  /**< larger images are refused; 0: RESCL_IMAGE_MAX_PIXELS */
     /** An image of more than RESCL_IMAGE_WHOLE_PIXELS is read at an eighth, a quarter, ... of its size
-     * (JPEG) or a whole fraction of it (PNG), at the smallest whose shorter side has this length and at
+     * (JPEG) or a whole fraction of it (the others), at the smallest whose shorter side has this length and at
      * least 2048; 0: 2048. */
     size_t min_side;
-    /** How many of the 16 bits of a 16-bit PNG are used, counted from the lowest: 10 or 12 for most
-     * scientific cameras. Samples are scaled from that range to 8 bits; 0 or 16: the whole range, as
-     * PNG has it. */
+    /** How many of the 16 bits of a 16-bit PNG, TIFF or PGM are used, counted from the lowest: 10 or 12
+     * for most scientific cameras. Samples are scaled from that range to 8 bits; 0 or 16: the whole range,
+     * as these formats have it. */
     size_t sample_bits;
 } rescl_image_options;
 
@@ -109,18 +109,20 @@ typedef enum rescl_image_notice {
     RESCL_IMAGE_USES_12_BITS = 16,
     RESCL_IMAGE_USES_14_BITS = 32,
     /** 16-bit samples are above the range of rescl_image_options.sample_bits: they become white. */
-    RESCL_IMAGE_EXCEEDS_SAMPLE_BITS = 64
+    RESCL_IMAGE_EXCEEDS_SAMPLE_BITS = 64,
+    RESCL_IMAGE_FIRST_OF_SEVERAL = 128 /**< pages or frames of one file */
 } rescl_image_notice;
 
 /** A notice in words, for one image or many: "more than 64 Mi pixels, ..."; NULL for any other value. */
 RESCL_API const char *rescl_image_notice_text(rescl_image_notice notice);
 
 /**
- * Reads a PNG or a JPEG, told apart by their first bytes, and turns it upright as its EXIF or XMP
- * orientation says. PNG: any colour type and depth; alpha is laid on white; 16 bits are cut to 8.
- * JPEG: baseline and progressive, 8 bits; CMYK becomes RGB as Pillow converts it, without its
- * profile. RESCL_ERR_FORMAT for a file that is of another format or kind, is damaged, or ends before
- * its last row; RESCL_ERR_UNSUPPORTED for a JPEG if the library was built without libjpeg.
+ * Reads an image, whose format its first bytes tell, and turns it upright as its EXIF or XMP orientation
+ * says. Alpha is laid on white; 16 bits are cut to 8; CMYK becomes RGB as Pillow converts it, without its
+ * profile. Of several pages or frames the first is taken. docs/data.md says which kinds of each format are
+ * read: PNG, JPEG, WebP, TIFF, BMP, and PBM, PGM and PPM. RESCL_ERR_FORMAT for a file that is of another
+ * format or kind, is damaged, or ends before its last row; RESCL_ERR_UNSUPPORTED for a format whose library
+ * rescl was built without (rescl_features).
  */
 RESCL_API rescl_status rescl_image_read(const char *path, rescl_image *out) RESCL_CHECK;
 /** The same of a file that is in memory; `name` stands for its path in messages. */
@@ -137,7 +139,7 @@ RESCL_API rescl_status rescl_image_decode_with(const void *data, size_t bytes, c
 /** What the header of an image file says. */
 typedef struct rescl_image_info {
     size_t width, height; /**< as they are stored, before the image is turned upright */
-    const char *kind;     /**< "PNG" or "JPEG" */
+    const char *kind;     /**< "PNG", "JPEG", "WebP", "TIFF", "BMP" or "PNM" */
     const char *colour;   /**< "RGB", "gray", "gray+alpha", "RGBA", "palette" or "CMYK" */
     size_t bits;          /**< of a sample */
 } rescl_image_info;
@@ -151,8 +153,8 @@ RESCL_API rescl_status rescl_image_probe(const char *path, rescl_image_info *out
 /** The same with options; NULL: their defaults. */
 RESCL_API rescl_status rescl_image_probe_with(const char *path, const rescl_image_options *options,
                                               rescl_image_info *out) RESCL_CHECK;
-/** Whether a file's name ends as those of images do, in any case: ".png", or ".jpg", ".jpeg", ".jfif",
- * ".jpe", ".jif", which are all JPEG. */
+/** Whether a file's name ends as those of images do, in any case: ".png", ".jpg", ".jpeg", ".jfif", ".jpe",
+ * ".jif", ".webp", ".tif", ".tiff", ".bmp", ".dib", ".ppm", ".pgm", ".pbm", ".pnm". */
 RESCL_API bool rescl_image_has_suffix(const char *name);
 /** Writes an 8-bit RGB PNG, whole or not at all. */
 RESCL_API rescl_status rescl_image_write(const char *path, const rescl_image *image) RESCL_CHECK;
@@ -165,7 +167,8 @@ typedef struct rescl_dataset rescl_dataset;
 
 typedef struct rescl_data_options {
     size_t struct_size; /**< sizeof this struct: see status.h */
-    const char *path;   /**< folder or file, or the name of a built-in set ("handsigns") */
+    const char
+        *path; /**< folder or file, or the name of a built-in set ("handsigns", "synthetic") */
     const char *split;  /**< "train", "val" or "test"; docs/data.md says which folders these are.
                          * "test" of data that has only "val" opens that: rescl_dataset_split */
     const char *format; /**< a name of rescl_dataset_formats(), or NULL to recognise it */
@@ -180,7 +183,10 @@ typedef struct rescl_data_options {
                                * rescl_dataset_check */
     /* of folders' images, as in rescl_image_options: */
     size_t max_pixels;  /**< larger images are refused; 0: RESCL_IMAGE_MAX_PIXELS */
-    size_t sample_bits; /**< bits that 16-bit PNGs use; 0: 16 */
+    size_t sample_bits; /**< bits that 16-bit images use; 0: 16 */
+    /** Where images and labels lie in an HDF5 file of no layout that is known; "{split}" in both stands for
+     * "train", "val" or "test". NULL: the format's own. */
+    const char *h5_images, *h5_labels;
 } rescl_data_options;
 
 RESCL_API void rescl_data_options_init(rescl_data_options *out, size_t struct_size);

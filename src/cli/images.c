@@ -113,7 +113,7 @@ static int add_folder(cli_images *list, const char *folder)
     const size_t found = list->count - first;
     left_out_text(&out, text);
     if (code == CLI_OK && found == 0 && list->code == CLI_OK) {
-        cli_error("%s: found no image, expected PNG or JPEG files%s", folder, text);
+        cli_error("%s: found no image%s", folder, text);
         list->code = CLI_FILE;
     } else if (code == CLI_OK && *text) {
         cli_note("%s: %s%s", folder, cli_count(found, "image", images), text);

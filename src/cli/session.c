@@ -116,6 +116,9 @@ void cli_data_options(const cli_args *args, rescl_data_options *options)
     options->format = format && strcmp(format, "auto") == 0 ? NULL : format;
     options->max_pixels = cli_size(args, OPT_max_pixels);
     options->sample_bits = cli_size(args, OPT_sample_bits);
+    const char *images = cli_str(args, OPT_h5_images), *labels = cli_str(args, OPT_h5_labels);
+    options->h5_images = images && *images ? images : NULL;
+    options->h5_labels = labels && *labels ? labels : NULL;
 }
 
 rescl_status cli_data_open(const cli_args *args, rescl_data_options *options, rescl_dataset **out)

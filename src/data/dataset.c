@@ -82,7 +82,8 @@ static rescl_status recognise(const rescl_data_options *options, const rs_datase
         const char *near = rs_nearest(options->path, format_names);
         const int missing = errno == ENOENT || errno == ENOTDIR;
         RS_FAIL(missing ? RESCL_ERR_NOT_FOUND : RESCL_ERR_IO,
-                "data \"%s\": %s%s%s%s; give a folder, a file, or a built-in set (handsigns)",
+                "data \"%s\": %s%s%s%s; give a folder, a file, or a built-in set (handsigns, "
+                "synthetic)",
                 options->path, missing ? "no such file or folder" : strerror(errno),
                 near ? " (did you mean \"" : "", near ? near : "", near ? "\"?)" : "");
     }
@@ -218,8 +219,9 @@ rescl_status rescl_dataset_open(const rescl_data_options *options, rescl_dataset
     rescl_data_options o = {0};
     *out = NULL;
     RS_TRY(rs_options_take(&o, sizeof o, options, "rescl_data_options"));
-    RS_FAIL_IF(!o.path || o.path[0] == '\0', RESCL_ERR_ARG,
-               "no dataset is named: give a folder, a file, or a built-in set (handsigns)");
+    RS_FAIL_IF(
+        !o.path || o.path[0] == '\0', RESCL_ERR_ARG,
+        "no dataset is named: give a folder, a file, or a built-in set (handsigns, synthetic)");
     RS_FAIL_IF(!o.split || o.split[0] == '\0', RESCL_ERR_ARG,
                "data \"%s\": no split is named; give \"train\", \"val\" or \"test\"", o.path);
     RS_FAIL_IF(strchr(o.split, '/') != NULL || strcmp(o.split, "..") == 0 ||

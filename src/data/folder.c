@@ -1,4 +1,4 @@
-/* One folder of PNG or JPEG files per class: "folder".
+/* One folder of images per class: "folder".
  *
  *     path/<split>/<class>/<any name>.png   splits by the names of splits.h
  *     path/<class>/<any name>.jpg           without splits: all of it is "train"
@@ -7,40 +7,23 @@
  * class before those of its sub-folders. Names that begin with a dot are skipped. What a folder is
  * does not depend on how many entries it has nor on their order: a split holds folders, a class
  * holds images. Images are decoded when they are asked for. */
-#include "alloc.h"
-#include "dataset.h"
 #include "error.h"
 #include "folderlayout.h"
 #include "folderwalk.h"
-#include "notices.h"
+#include "imagefiles.h"
 #include "path.h"
 #include "splits.h"
 #include "str.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #define MAX_CLASSES 100000
-#define MAX_FILES   ((size_t)50000000)
 #define MAX_FOLDERS ((size_t)1000000) /* in a class: links may make a few folders endlessly many */
 #define MAX_DEPTH   64
-#define EDGE        4096 /* bytes at either end of a file that tell it from others */
-
-typedef struct sample {
-    char *path;
-    int32_t label;
-} sample;
-
-typedef struct state {
-    sample *samples;
-    size_t count, cap;
-    rs_notices *notices;
-} state;
 
 /* A folder with folders or images in it: what they lack is told when it is opened. */
 static bool recognises(const rescl_data_options *options)
@@ -68,26 +51,13 @@ typedef struct place {
 } place;
 
 typedef struct walk {
-    state *s;
+    rs_image_files *s;
     const char *root; /* what paths in messages are below of */
     rs_leftovers *left;
     int32_t label;
     size_t folders; /* of this class */
     size_t nested;  /* images in sub-folders, of all classes */
 } walk;
-
-/* The path becomes the sample's. */
-static rescl_status add_sample(walk *w, char *path)
-{
-    rescl_status st = RESCL_OK;
-    state *s = w->s;
-    RS_FAIL_IF(s->count >= MAX_FILES, RESCL_ERR_FORMAT, "%s: more than %zu files", w->root,
-               MAX_FILES);
-    RS_TRY(rs_array_reserve(&s->samples, &s->cap, s->count + 1, sizeof *s->samples));
-    s->samples[s->count++] = (sample){path, w->label};
-out:
-    return st;
-}
 
 static const char *below(const walk *w, const char *path)
 {
@@ -111,10 +81,10 @@ static rescl_status take_entry(walk *w, const char *folder, const rs_entry *e, c
         w->nested += here->depth == 0 ? w->s->count - before : 0;
         if (!image || w->s->count > before)
             goto out;
-        RS_TRY(add_sample(w, path));
+        RS_TRY(rs_image_files_add(w->s, w->root, path, w->label));
         path = NULL;
     } else if (image) {
-        RS_TRY(add_sample(w, path));
+        RS_TRY(rs_image_files_add(w->s, w->root, path, w->label));
         path = NULL;
     } else if (e->kind == RS_ENTRY_NOWHERE) {
         RS_TRY(rs_leftovers_add_link(w->left, below(w, path)));
@@ -160,7 +130,7 @@ out:
 /* The order of torchvision: of the folders' whole paths, then of the names. */
 static int by_folder(const void *a, const void *b)
 {
-    const char *p = ((const sample *)a)->path, *q = ((const sample *)b)->path;
+    const char *p = ((const rs_image_file *)a)->path, *q = ((const rs_image_file *)b)->path;
     const size_t m = (size_t)(strrchr(p, '/') - p), n = (size_t)(strrchr(q, '/') - q);
     const int order = memcmp(p, q, m < n ? m : n);
     if (order != 0)
@@ -171,22 +141,21 @@ static int by_folder(const void *a, const void *b)
 static rescl_status add_class(walk *w, const char *folder, const place *root)
 {
     rescl_status st = RESCL_OK;
-    state *s = w->s;
+    rs_image_files *s = w->s;
     const size_t before = s->count, nested = w->nested;
     const size_t others_before = rs_leftovers_images(w->left);
     w->folders = 0;
     RS_TRY(walk_folder(w, folder, root));
     const size_t others = rs_leftovers_images(w->left) - others_before;
-    RS_FAIL_IF(s->count == before && others > 0, RESCL_ERR_FORMAT,
-               "%s: holds no PNG or JPEG file but %zu of other formats; convert them, for instance "
-               "with ImageMagick's mogrify -auto-orient -format png",
-               folder, others);
+    RS_FAIL_IF(
+        s->count == before && others > 0, RESCL_ERR_FORMAT,
+        "%s: holds no image that is read but %zu of other formats; convert them, for instance "
+        "with ImageMagick's mogrify -auto-orient -format png",
+        folder, others);
     RS_FAIL_IF(s->count == before, RESCL_ERR_FORMAT,
-               "%s: holds no PNG or JPEG file; put images of this class there or remove the "
-               "folder",
-               folder);
+               "%s: holds no image; put images of this class there or remove the folder", folder);
     if (w->nested > nested)
-        qsort(s->samples + before, s->count - before, sizeof *s->samples, by_folder);
+        qsort(s->at + before, s->count - before, sizeof *s->at, by_folder);
 out:
     return st;
 }
@@ -312,7 +281,7 @@ out:
 }
 
 static rescl_status open_classes(const char *root, bool flat, bool train, rescl_dataset *set,
-                                 state *s)
+                                 rs_image_files *s)
 {
     rescl_status st = RESCL_OK;
     rs_entries entries = {0};
@@ -433,16 +402,14 @@ out:
 static rescl_status open_set(const rescl_data_options *options, rescl_dataset *set)
 {
     rescl_status st = RESCL_OK;
-    state *s = NULL;
+    rs_image_files *s = NULL;
     char *root = NULL;
     rs_layout l = {0};
     RS_FAIL_IF(!rs_path_is_dir(options->path), RESCL_ERR_NOT_FOUND, "data \"%s\": no such folder",
                options->path);
     RS_TRY(rs_layout_find(options->path, &l));
     RS_TRY(find_root(options, &l, &root, set));
-    RS_OOM(s = calloc(1, sizeof *s));
-    set->state = s;
-    RS_TRY(rs_notices_create(options->path, options->split, &s->notices));
+    RS_TRY(rs_image_files_create(options, set, &s));
     RS_TRY(open_classes(root, !rs_layout_has_splits(&l),
                         rs_split_index(rs_split_of(options->split)) == 0, set, s));
     set->count = s->count;
@@ -457,74 +424,14 @@ out:
     return st;
 }
 
-static void close_set(rescl_dataset *set)
-{
-    state *s = set->state;
-    for (size_t i = 0; s && i < s->count; i++)
-        free(s->samples[i].path);
-    if (s) {
-        rs_notices_close(s->notices);
-        free(s->samples);
-    }
-    free(s);
-}
-
-static int32_t label_of(const rescl_dataset *set, size_t index)
-{
-    const state *s = set->state;
-    return s->samples[index].label;
-}
-
-static const char *path_of(const rescl_dataset *set, size_t index)
-{
-    const state *s = set->state;
-    return s->samples[index].path;
-}
-
-static rescl_status get(const rescl_dataset *set, size_t index, rescl_image *image, int32_t *label)
-{
-    const state *s = set->state;
-    const char *path = s->samples[index].path;
-    unsigned notices = 0;
-    const rescl_status st = rescl_image_read_with(path, &set->images, image, &notices);
-    *label = s->samples[index].label;
-    rs_notices_add(s->notices, index, path, notices);
-    return st;
-}
-
-/* The length, the head and the tail: whatever changes an image shows in these, for files end with
- * compressed data and their sums. A pass over whole sets would take as long as an epoch. */
-static rescl_status identify(const rescl_dataset *set, size_t index, rs_hash *out)
-{
-    const state *s = set->state;
-    uint8_t data[2 * EDGE + sizeof(uint64_t)] = {0};
-    struct stat info;
-    size_t used = 0;
-    const int fd = open(s->samples[index].path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-    if (fd >= 0 && fstat(fd, &info) == 0 && S_ISREG(info.st_mode)) {
-        const uint64_t length = (uint64_t)info.st_size;
-        const off_t tail = info.st_size > 2 * EDGE ? info.st_size - EDGE : EDGE;
-        memcpy(data, &length, sizeof length);
-        used = sizeof length;
-        const ssize_t head = pread(fd, data + used, EDGE, 0);
-        used += head > 0 ? (size_t)head : 0;
-        const ssize_t rest = pread(fd, data + used, EDGE, tail);
-        used += rest > 0 ? (size_t)rest : 0;
-    }
-    if (fd >= 0)
-        close(fd);
-    *out = rs_hash_bytes(data, used);
-    return RESCL_OK;
-}
-
 const rs_dataset_format rs_dataset_folder = {
     .name = "folder",
-    .expects = "a folder with one folder of PNG or JPEG files per class",
+    .expects = "a folder with one folder of images per class",
     .recognises = recognises,
     .open = open_set,
-    .get = get,
-    .label = label_of,
-    .identify = identify,
-    .path = path_of,
-    .close = close_set,
+    .get = rs_image_files_get,
+    .label = rs_image_files_label,
+    .identify = rs_image_files_identify,
+    .path = rs_image_files_path,
+    .close = rs_image_files_close,
 };

@@ -91,8 +91,7 @@ void rs_entries_fini(rs_entries *e)
 
 bool rs_is_other_image(const char *name)
 {
-    static const char *const endings[] = {".bmp",  ".gif",  ".tif", ".tiff", ".webp", ".heic",
-                                          ".heif", ".avif", ".jp2", ".jxl",  ".ppm",  ".pgm"};
+    static const char *const endings[] = {".gif", ".heic", ".heif", ".avif", ".jp2", ".jxl"};
     const char *dot = strrchr(name, '.');
     for (size_t i = 0; dot && i < RS_COUNT(endings); i++)
         if (strcasecmp(dot, endings[i]) == 0)

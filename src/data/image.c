@@ -4,6 +4,7 @@
 #include "error.h"
 #include "optionvalue.h"
 #include "path.h"
+#include "str.h"
 #include "whatis.h"
 
 #include <errno.h>
@@ -14,42 +15,51 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const struct {
-    size_t bytes;
-    const char *magic;
-    rs_image_decoder decode;
-    rs_image_prober probe;
-    size_t end_bytes; /* of the mark that a whole file ends with, which begins so many bytes ... */
-    const char *end;
-    size_t end_within; /* ... before the file's end at most */
-} decoders[] = {
-    {8, "\x89PNG\r\n\x1a\n", rs_png_decode, rs_png_probe, 4, "IEND", 8},
-    {3, "\xff\xd8\xff", rs_jpeg_decode, rs_jpeg_probe, 2, "\xff\xd9", 64},
+static const rs_image_format *const formats[] = {
+#define RS_IMAGE_FORMAT(stem) &rs_image_##stem,
+#include "imageformats.def"
+#undef RS_IMAGE_FORMAT
 };
 
 #define HEAD_BYTES 16384 /* hold the header of nearly every file */
 #define MIN_SIDE   2048  /* of an image that is made smaller: twice what any usual network reads */
 
-bool rescl_image_has_suffix(const char *name)
+/* Whether `name` ends with one of the endings of a list with blanks between. */
+static bool ends_with_any(const char *name, const char *endings)
 {
-    static const char *const suffixes[] = {".png", ".jpg", ".jpeg", ".jfif", ".jpe", ".jif"};
     const size_t n = strlen(name);
-    for (size_t i = 0; i < RS_COUNT(suffixes); i++) {
-        const size_t m = strlen(suffixes[i]);
-        if (n > m && strcasecmp(name + n - m, suffixes[i]) == 0)
+    while (*endings) {
+        const size_t m = strcspn(endings, " ");
+        if (n > m && strncasecmp(name + n - m, endings, m) == 0)
             return true;
+        endings += m + strspn(endings + m, " ");
     }
     return false;
 }
 
-/* The number of the format in `decoders`, or one past its end. */
-static size_t format_of(const uint8_t *data, size_t bytes)
+bool rescl_image_has_suffix(const char *name)
 {
-    size_t i = 0;
-    while (i < RS_COUNT(decoders) &&
-           (bytes < decoders[i].bytes || memcmp(data, decoders[i].magic, decoders[i].bytes) != 0))
-        i++;
-    return i;
+    for (size_t i = 0; i < RS_COUNT(formats); i++)
+        if (ends_with_any(name, formats[i]->suffixes))
+            return true;
+    return false;
+}
+
+bool rs_image_begins(const uint8_t *data, size_t bytes, const char *magic, size_t magic_bytes)
+{
+    return bytes >= 2 && memcmp(data, magic, bytes < magic_bytes ? bytes : magic_bytes) == 0;
+}
+
+rescl_status rs_image_lacks_library(const char *name, const char *what, const char *library,
+                                    const char *package, const char *option)
+{
+    rescl_status st = RESCL_OK;
+    RS_FAIL(RESCL_ERR_UNSUPPORTED,
+            "%s: %s, and this rescl was built without %s; install its development package (Debian: "
+            "%s) and build again with -DRESCL_WITH_%s=ON",
+            name, what, library, package, option);
+out:
+    return st;
 }
 
 /* Says what a file is that no decoder takes, and the cure. */
@@ -65,24 +75,31 @@ static rescl_status refuse(const uint8_t *data, size_t bytes, const char *name)
     };
     rescl_status st = RESCL_OK;
     const rs_file_kind *kind = rs_file_whatis(data, bytes);
-    RS_FAIL_IF(bytes == 0, RESCL_ERR_FORMAT, "%s: is empty, expected a PNG or a JPEG", name);
-    for (size_t i = 0; i < RS_COUNT(decoders); i++)
-        RS_FAIL_IF(bytes < decoders[i].bytes && memcmp(data, decoders[i].magic, bytes) == 0,
-                   RESCL_ERR_FORMAT, "%s: truncated: only the first %zu bytes of an image", name,
-                   bytes);
-    RS_FAIL(RESCL_ERR_FORMAT, "%s: neither a PNG nor a JPEG, but %s; %s", name, kind->name,
+    rs_str known = {0};
+    for (size_t i = 0; i < RS_COUNT(formats); i++)
+        RS_TRY(rs_str_appendf(&known, "%s%s", i ? i + 1 < RS_COUNT(formats) ? ", " : " or " : "",
+                              formats[i]->name));
+    RS_FAIL_IF(bytes == 0, RESCL_ERR_FORMAT, "%s: is empty, expected an image: %s", name,
+               known.text);
+    RS_FAIL(RESCL_ERR_FORMAT, "%s: no %s, but %s; %s", name, known.text, kind->name,
             kind->cure ? kind->cure : cures[kind->class]);
 out:
+    rs_str_fini(&known);
     return st;
 }
 
 static rescl_status require_format(const uint8_t *data, size_t bytes, const char *name,
-                                   size_t *format)
+                                   const rs_image_format **out)
 {
     rescl_status st = RESCL_OK;
-    *format = format_of(data, bytes);
-    if (*format == RS_COUNT(decoders))
+    size_t i = 0;
+    while (i < RS_COUNT(formats) && !formats[i]->recognises(data, bytes))
+        i++;
+    if (i == RS_COUNT(formats))
         RS_TRY(refuse(data, bytes, name));
+    RS_FAIL_IF(bytes < formats[i]->least_bytes, RESCL_ERR_FORMAT,
+               "%s: truncated: only the first %zu bytes of an image", name, bytes);
+    *out = formats[i];
 out:
     return st;
 }
@@ -111,6 +128,8 @@ const char *rescl_image_notice_text(rescl_image_notice notice)
         return DARK(12);
     case RESCL_IMAGE_USES_14_BITS:
         return DARK(14);
+    case RESCL_IMAGE_FIRST_OF_SEVERAL:
+        return "the file holds several images, such as pages or frames; the first is taken";
     case RESCL_IMAGE_EXCEEDS_SAMPLE_BITS:
         return "16-bit samples are above the range that --sample-bits (sample_bits) says, and "
                "become white";
@@ -143,11 +162,11 @@ rescl_status rescl_image_decode_with(const void *data, size_t bytes, const char 
     rescl_status st = RESCL_OK;
     rescl_image_options o = {0};
     rs_decoded decoded = {0};
-    size_t format;
+    const rs_image_format *format = NULL;
     *out = (rescl_image){0};
     RS_TRY(take_options(options, &o));
     RS_TRY(require_format(data, bytes, name, &format));
-    RS_TRY(decoders[format].decode(data, bytes, name, &o, &decoded));
+    RS_TRY(format->decode(data, bytes, name, &o, &decoded));
     RS_TRY(rs_image_orient(&decoded.image, decoded.orientation));
     *out = decoded.image;
     decoded.image.pixels = NULL;
@@ -231,13 +250,14 @@ out:
     return st;
 }
 
-/* Whether the mark that ends a whole file of the format is among the last bytes. */
-static bool has_end(size_t format, const uint8_t *last, size_t bytes)
+/* Whether the mark that ends a whole file of the format, if it has one, is among the last bytes. */
+static bool has_end(const rs_image_format *format, const uint8_t *last, size_t bytes)
 {
-    const size_t n = decoders[format].end_bytes;
-    const size_t within = decoders[format].end_within;
+    const size_t n = format->end_bytes, within = format->end_within;
+    if (!format->end)
+        return true;
     for (size_t i = bytes > within ? bytes - within : 0; i + n <= bytes; i++)
-        if (memcmp(last + i, decoders[format].end, n) == 0)
+        if (memcmp(last + i, format->end, n) == 0)
             return true;
     return false;
 }
@@ -253,7 +273,8 @@ rescl_status rescl_image_probe_with(const char *path, const rescl_image_options 
     rescl_status st = RESCL_OK;
     rescl_image_options o = {0};
     uint8_t head[HEAD_BYTES], last[64];
-    size_t bytes, got, format;
+    const rs_image_format *format = NULL;
+    size_t bytes, got;
     rescl_image image = {0};
     char *whole = NULL;
     int fd = -1;
@@ -262,10 +283,10 @@ rescl_status rescl_image_probe_with(const char *path, const rescl_image_options 
     RS_TRY(open_regular(path, &fd, &bytes));
     RS_TRY(read_at(fd, path, 0, head, sizeof head, &got));
     RS_TRY(require_format(head, got, path, &format));
-    st = decoders[format].probe(head, got, bytes, path, &o, out);
+    st = format->probe(head, got, bytes, path, &o, out);
     if (st != RESCL_OK && bytes > got) { /* the header may be longer */
         RS_TRY(rs_file_read(path, RESCL_IMAGE_MAX_BYTES, &whole, &bytes));
-        st = decoders[format].probe((uint8_t *)whole, bytes, bytes, path, &o, out);
+        st = format->probe((uint8_t *)whole, bytes, bytes, path, &o, out);
     }
     RS_TRY(st);
     RS_TRY(

@@ -1,4 +1,4 @@
-/* Decoding images. A format is one file: png.c, jpeg.c; image.c tells them apart. */
+/* Decoding images. A format is one file and one line of imageformats.def; image.c tells them apart. */
 #ifndef RS_IMAGE_H
 #define RS_IMAGE_H
 
@@ -25,10 +25,31 @@ typedef rescl_status (*rs_image_prober)(const uint8_t *data, size_t bytes, size_
                                         const char *name, const rescl_image_options *options,
                                         rescl_image_info *out);
 
-rescl_status rs_png_decode(const uint8_t *data, size_t bytes, const char *name,
-                           const rescl_image_options *options, rs_decoded *out) RESCL_CHECK;
-rescl_status rs_jpeg_decode(const uint8_t *data, size_t bytes, const char *name,
-                            const rescl_image_options *options, rs_decoded *out) RESCL_CHECK;
+typedef struct rs_image_format {
+    const char *name;     /* "PNG" */
+    const char *suffixes; /* of files' names, with blanks between: ".jpg .jpeg" */
+    size_t least_bytes;   /* fewer are a file that was cut short */
+    /* Whether a file is of this format by its first bytes, or by what there is of them. */
+    bool (*recognises)(const uint8_t *data, size_t bytes);
+    rs_image_decoder decode;
+    rs_image_prober probe;
+    /* The mark that a whole file ends with, which begins `end_within` bytes before its end at most; NULL:
+     * there is none, and `probe` tells whether the file is whole. */
+    const char *end;
+    size_t end_bytes, end_within;
+} rs_image_format;
+
+#define RS_IMAGE_FORMAT(stem) extern const rs_image_format rs_image_##stem;
+#include "imageformats.def"
+#undef RS_IMAGE_FORMAT
+
+/* Whether data begin with `magic`, or are a beginning of it of two bytes at least. */
+bool rs_image_begins(const uint8_t *data, size_t bytes, const char *magic, size_t magic_bytes);
+
+/* What a format answers in builds without its library: "a WebP", "libwebp", Debian's package, the option
+ * after RESCL_WITH_. */
+rescl_status rs_image_lacks_library(const char *name, const char *what, const char *library,
+                                    const char *package, const char *option) RESCL_CHECK;
 
 /* The file of an 8-bit RGB PNG, on the heap. `name` stands in messages. */
 rescl_status rs_png_encode(const char *name, const rescl_image *image, uint8_t **png, size_t *bytes)
@@ -37,11 +58,6 @@ rescl_status rs_png_encode(const char *name, const rescl_image *image, uint8_t *
 /* An image as a JPEG file in memory, for free(). `quality` is libjpeg's, 1 to 100. */
 rescl_status rs_jpeg_encode(const rescl_image *image, int quality, uint8_t **data, size_t *bytes)
     RESCL_CHECK;
-
-rescl_status rs_png_probe(const uint8_t *data, size_t bytes, size_t file_bytes, const char *name,
-                          const rescl_image_options *options, rescl_image_info *out) RESCL_CHECK;
-rescl_status rs_jpeg_probe(const uint8_t *data, size_t bytes, size_t file_bytes, const char *name,
-                           const rescl_image_options *options, rescl_image_info *out) RESCL_CHECK;
 
 /* Tag 0x0112 of the first directory of EXIF data (a TIFF header and what it points to, maybe behind
  * "Exif\0\0"): 1 to 8, and 1 for another value; 0 where there is none or the data are damaged. */

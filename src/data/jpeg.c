@@ -5,7 +5,7 @@
  * the struct it is given, so no local is clobbered. What the library takes for a warning, such as a
  * file that ends too early, is an error here unless the image is whole all the same. */
 #include "error.h"
-#include "image.h"
+#include "imagerows.h"
 
 #ifdef RS_HAVE_JPEG
 
@@ -18,8 +18,6 @@
 #include <jpeglib.h>
 
 #include <jerror.h>
-
-#include "alloc.h"
 
 /* A scan may go over the whole image and take a few bytes only: a file of many is a bomb. The
  * encoders that make the most write about 20. */
@@ -285,16 +283,12 @@ static rescl_status check_size(const reader *r, const char *name,
 {
     rescl_status st = RESCL_OK;
     const size_t width = r->jpeg.image_width, height = r->jpeg.image_height;
-    size_t pixels, blocks = 0;
+    size_t blocks = 0;
     for (int i = 0; i < r->jpeg.num_components; i++) {
         const jpeg_component_info *c = &r->jpeg.comp_info[i];
         blocks += (size_t)c->width_in_blocks * c->height_in_blocks;
     }
-    RS_FAIL_IF(!rs_mul_size(width, height, &pixels) || pixels > options->max_pixels,
-               RESCL_ERR_FORMAT,
-               "%s: an image of %zux%zu is too large; the most are %zu pixels; --max-pixels "
-               "(max_pixels) sets another limit",
-               name, width, height, options->max_pixels);
+    RS_TRY(rs_image_check_size(name, width, height, options, NULL));
     RS_FAIL_IF(blocks / 8 > r->bytes, RESCL_ERR_FORMAT,
                "%s: says it is %zux%zu, which a file of %zu bytes cannot hold; it is corrupted",
                name, width, height, r->bytes);
@@ -302,24 +296,6 @@ static rescl_status check_size(const reader *r, const char *name,
                "%s: a JPEG that decodes to %d components", name, r->jpeg.output_components);
 out:
     return st;
-}
-
-/* a * b / 255, rounded. */
-static unsigned share(unsigned a, unsigned b)
-{
-    const unsigned t = a * b + 128;
-    return ((t >> 8) + t) >> 8;
-}
-
-/* CMYK to RGB, in place, as Pillow does: inks are stored inverted, as Adobe has it. */
-static void cmyk_to_rgb(uint8_t *pixels, size_t count)
-{
-    const uint8_t *src = pixels;
-    for (size_t i = 0; i < count; i++, src += 4, pixels += 3) {
-        const unsigned light = src[3];
-        for (size_t k = 0; k < 3; k++)
-            pixels[k] = (uint8_t)(light - share(255u - src[k], light));
-    }
 }
 
 static rescl_status open_reader(const uint8_t *data, size_t bytes, const char *name,
@@ -363,9 +339,9 @@ static void close_reader(reader *r)
 
 /* After a failure *whole is set if the image lies before that offset in the file, *again if the scan
  * there is to be left out. */
-static rescl_status decode(const uint8_t *data, size_t bytes, const char *name,
-                           const rescl_image_options *options, rs_decoded *out, size_t *whole,
-                           size_t *again)
+static rescl_status decode_once(const uint8_t *data, size_t bytes, const char *name,
+                                const rescl_image_options *options, rs_decoded *out, size_t *whole,
+                                size_t *again)
 {
     rescl_status st = RESCL_OK;
     reader *r = NULL;
@@ -380,7 +356,8 @@ static rescl_status decode(const uint8_t *data, size_t bytes, const char *name,
         RS_FAIL(RESCL_ERR_FORMAT, "%s: corrupted JPEG: %s", name, reason(r));
     }
     if (r->jpeg.output_components == 4)
-        cmyk_to_rgb(r->pixels, (size_t)r->jpeg.output_width * r->jpeg.output_height);
+        rs_image_from_cmyk(r->pixels, r->pixels,
+                           (size_t)r->jpeg.output_width * r->jpeg.output_height);
     out->image = (rescl_image){
         .width = r->jpeg.output_width, .height = r->jpeg.output_height, .pixels = r->pixels};
     out->orientation = r->orientation;
@@ -403,12 +380,12 @@ static size_t drop_scan(uint8_t *data, size_t bytes, size_t at)
     return bytes - (end - at);
 }
 
-rescl_status rs_jpeg_decode(const uint8_t *data, size_t bytes, const char *name,
-                            const rescl_image_options *options, rs_decoded *out)
+static rescl_status decode(const uint8_t *data, size_t bytes, const char *name,
+                           const rescl_image_options *options, rs_decoded *out)
 {
     uint8_t *copy = NULL;
     size_t whole = 0, again = 0;
-    rescl_status st = decode(data, bytes, name, options, out, &whole, &again);
+    rescl_status st = decode_once(data, bytes, name, options, out, &whole, &again);
     for (int i = 0; i < MAX_REPAIRS && st != RESCL_OK && (whole || again); i++) {
         if (whole) {
             bytes = whole;
@@ -420,15 +397,15 @@ rescl_status rs_jpeg_decode(const uint8_t *data, size_t bytes, const char *name,
             bytes = drop_scan(copy, bytes, again);
         }
         whole = again = 0;
-        st = decode(copy ? copy : data, bytes, name, options, out, &whole, &again);
+        st = decode_once(copy ? copy : data, bytes, name, options, out, &whole, &again);
         out->notices |= RESCL_IMAGE_END_DAMAGED;
     }
     free(copy);
     return st;
 }
 
-rescl_status rs_jpeg_probe(const uint8_t *data, size_t bytes, size_t file_bytes, const char *name,
-                           const rescl_image_options *options, rescl_image_info *out)
+static rescl_status probe(const uint8_t *data, size_t bytes, size_t file_bytes, const char *name,
+                          const rescl_image_options *options, rescl_image_info *out)
 {
     rescl_status st = RESCL_OK;
     reader *r = NULL;
@@ -452,27 +429,38 @@ out:
 
 static rescl_status no_jpeg(const char *name)
 {
-    rescl_status st = RESCL_OK;
-    RS_FAIL(RESCL_ERR_UNSUPPORTED,
-            "%s: a JPEG, and this rescl was built without libjpeg; install its development package "
-            "(Debian: libjpeg-dev) and build again with -DRESCL_WITH_JPEG=ON",
-            name);
-out:
-    return st;
+    return rs_image_lacks_library(name, "a JPEG", "libjpeg", "libjpeg-dev", "JPEG");
 }
 
-rescl_status rs_jpeg_probe(const uint8_t *data, size_t bytes, size_t file_bytes, const char *name,
-                           const rescl_image_options *options, rescl_image_info *out)
+static rescl_status probe(const uint8_t *data, size_t bytes, size_t file_bytes, const char *name,
+                          const rescl_image_options *options, rescl_image_info *out)
 {
     (void)data, (void)bytes, (void)file_bytes, (void)options, (void)out;
     return no_jpeg(name);
 }
 
-rescl_status rs_jpeg_decode(const uint8_t *data, size_t bytes, const char *name,
-                            const rescl_image_options *options, rs_decoded *out)
+static rescl_status decode(const uint8_t *data, size_t bytes, const char *name,
+                           const rescl_image_options *options, rs_decoded *out)
 {
     (void)data, (void)bytes, (void)options, (void)out;
     return no_jpeg(name);
 }
 
 #endif
+
+static bool recognises(const uint8_t *data, size_t bytes)
+{
+    return rs_image_begins(data, bytes, "\xff\xd8\xff", 3);
+}
+
+const rs_image_format rs_image_jpeg = {
+    .name = "JPEG",
+    .suffixes = ".jpg .jpeg .jfif .jpe .jif",
+    .least_bytes = 3,
+    .recognises = recognises,
+    .decode = decode,
+    .probe = probe,
+    .end = "\xff\xd9",
+    .end_bytes = 2,
+    .end_within = 64,
+};

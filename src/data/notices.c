@@ -15,7 +15,7 @@
 
 /* Each is counted by itself, and told by the highest of its bits that was seen. */
 static const unsigned kinds[] = {RESCL_IMAGE_END_DAMAGED, RESCL_IMAGE_REDUCED, DARK,
-                                 RESCL_IMAGE_EXCEEDS_SAMPLE_BITS};
+                                 RESCL_IMAGE_EXCEEDS_SAMPLE_BITS, RESCL_IMAGE_FIRST_OF_SEVERAL};
 
 struct rs_notices {
     char *origin;

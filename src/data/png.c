@@ -2,9 +2,8 @@
  *
  * libpng reports errors by longjmp. Each function that calls setjmp does nothing else but call
  * libpng, and keeps what must survive in the struct it is given, so no local is clobbered. */
-#include "alloc.h"
 #include "error.h"
-#include "image.h"
+#include "imagerows.h"
 
 #include <errno.h>
 #include <png.h>
@@ -30,16 +29,10 @@ typedef struct reader {
     int file_colour;              /* libpng's colour type */
     size_t channels;              /* of the decoded rows: 3, or 4 with alpha */
     size_t rows, rows_done;       /* of all passes */
-    size_t sample_bits;
-    unsigned all_samples; /* the 16-bit samples of colours, or-ed */
-    uint8_t *pixels;
+    rs_image_samples samples;     /* of 16 bits */
+    rs_image_rows image;
     char message[128];
     bool is_short; /* of memory, which is why it failed */
-
-    /* where the image is made smaller: */
-    size_t factor, out_width, out_height;
-    uint8_t *row;
-    uint32_t *sum;
 } reader;
 
 static void on_read_error(png_structp png, png_const_charp message)
@@ -75,11 +68,7 @@ static void on_row(png_structp png, png_row_infop row, png_bytep data)
         return;
     for (size_t i = 0; i < samples; i++) {
         const unsigned v = (unsigned)data[2 * i] << 8 | data[2 * i + 1];
-        const bool alpha = row->channels == 4 && i % 4 == 3;
-        const unsigned full = v << (16 - r->sample_bits);
-        if (!alpha)
-            r->all_samples |= v;
-        data[i] = (png_byte)(full > 0xffff ? 0xff : full >> 8);
+        data[i] = rs_image_sample(&r->samples, v, row->channels == 4 && i % 4 == 3);
     }
 }
 
@@ -131,57 +120,15 @@ static bool read_header(reader *r)
     return true;
 }
 
-/* RGBA over white to RGB, in place. */
-static void lay_on_white(uint8_t *pixels, size_t count)
-{
-    const uint8_t *src = pixels;
-    for (size_t i = 0; i < count; i++, src += 4, pixels += 3) {
-        const unsigned alpha = src[3];
-        for (size_t k = 0; k < 3; k++)
-            pixels[k] = (uint8_t)((src[k] * alpha + 255 * (255 - alpha) + 127) / 255);
-    }
-}
-
-/* Adds row y of the file to the sums, which become a row of the result when its rows are complete:
- * the mean of each square of factor x factor pixels, of which fewer may be left at the far edges. */
-static void reduce_row(reader *r, size_t y)
-{
-    const size_t f = r->factor, rows = y % f + 1;
-    if (r->channels == 4)
-        lay_on_white(r->row, r->width);
-    const uint8_t *src = r->row;
-    for (size_t x = 0; x < r->out_width; x++) {
-        const size_t left = r->width - x * f;
-        uint32_t sum[3] = {0};
-        for (const uint8_t *end = src + 3 * (left < f ? left : f); src < end; src += 3) {
-            sum[0] += src[0];
-            sum[1] += src[1];
-            sum[2] += src[2];
-        }
-        for (size_t c = 0; c < 3; c++)
-            r->sum[x * 3 + c] += sum[c];
-    }
-    if (rows < f && y + 1 < r->height)
-        return;
-    uint8_t *dst = r->pixels + y / f * r->out_width * 3;
-    for (size_t i = 0; i < r->out_width * 3; i++) {
-        const size_t left = r->width - i / 3 * f, n = rows * (left < f ? left : f);
-        dst[i] = (uint8_t)((r->sum[i] + n / 2) / n);
-        r->sum[i] = 0;
-    }
-}
-
 /* True if the last row was reached; what is wrong after it is in r->message too. */
 static bool read_pixels(reader *r)
 {
     if (setjmp(png_jmpbuf(r->png)))
         return r->rows_done == r->rows && strncmp(r->message, "IDAT: ", 6) != 0;
-    const size_t row_bytes = r->width * r->channels;
     for (int pass = 0; pass < r->passes; pass++) {
         for (size_t y = 0; y < r->height; y++) {
-            png_read_row(r->png, r->factor > 1 ? r->row : r->pixels + y * row_bytes, NULL);
-            if (r->factor > 1)
-                reduce_row(r, y);
+            png_read_row(r->png, rs_image_rows_at(&r->image, y), NULL);
+            rs_image_rows_put(&r->image, y);
         }
     }
     png_read_end(r->png, r->info);
@@ -194,11 +141,7 @@ static rescl_status check_size(const reader *r, const char *name,
 {
     rescl_status st = RESCL_OK;
     size_t pixels;
-    RS_FAIL_IF(!rs_mul_size(r->width, r->height, &pixels) || pixels > options->max_pixels,
-               RESCL_ERR_FORMAT,
-               "%s: an image of %lux%lu is too large; the most are %zu pixels; --max-pixels "
-               "(max_pixels) sets another limit",
-               name, (unsigned long)r->width, (unsigned long)r->height, options->max_pixels);
+    RS_TRY(rs_image_check_size(name, r->width, r->height, options, &pixels));
     RS_FAIL_IF(pixels / 8 * r->file_bits / MAX_DEFLATE > r->bytes, RESCL_ERR_FORMAT,
                "%s: says it is %lux%lu, which a file of %zu bytes cannot hold; it is corrupted",
                name, (unsigned long)r->width, (unsigned long)r->height, r->bytes);
@@ -210,44 +153,6 @@ static rescl_status check_size(const reader *r, const char *name,
                name, (unsigned long)r->width, (unsigned long)r->height, RS_MAX_PIXELS);
 out:
     return st;
-}
-
-/* How much smaller the image becomes, and room for it. */
-static rescl_status make_room(reader *r, const rescl_image_options *options)
-{
-    rescl_status st = RESCL_OK;
-    const size_t w = r->width, h = r->height;
-    const size_t most = (w < h ? w : h) / options->min_side;
-    r->factor = w <= RS_MAX_PIXELS / h || most == 0 ? 1 : most;
-    for (;; r->factor++) {
-        r->out_width = (w - 1) / r->factor + 1;
-        r->out_height = (h - 1) / r->factor + 1;
-        if (r->out_width <= RS_MAX_PIXELS / r->out_height)
-            break;
-    }
-    if (r->factor > 1) {
-        RS_OOM(r->row = calloc(w, r->channels));
-        RS_OOM(r->sum = calloc(r->out_width * 3, sizeof *r->sum));
-        RS_OOM(r->pixels = calloc(r->out_width * r->out_height, 3));
-    } else {
-        RS_OOM(r->pixels = calloc(w * h, r->channels));
-    }
-out:
-    return st;
-}
-
-/* The bit of rescl_image_notice for 16-bit samples that use less or more than their range. */
-static unsigned bits_notice(const reader *r)
-{
-    if (r->all_samples >> r->sample_bits)
-        return RESCL_IMAGE_EXCEEDS_SAMPLE_BITS;
-    if (r->file_depth != 16 || r->sample_bits < 16 || r->all_samples == 0)
-        return 0;
-    return r->all_samples < 1u << 8    ? RESCL_IMAGE_USES_8_BITS
-           : r->all_samples < 1u << 10 ? RESCL_IMAGE_USES_10_BITS
-           : r->all_samples < 1u << 12 ? RESCL_IMAGE_USES_12_BITS
-           : r->all_samples < 1u << 14 ? RESCL_IMAGE_USES_14_BITS
-                                       : 0;
 }
 
 static rescl_status fail_reading(const reader *r, const char *name)
@@ -279,28 +184,23 @@ static void close_reader(reader *r)
 {
     if (r->png)
         png_destroy_read_struct(&r->png, r->info ? &r->info : NULL, NULL);
-    free(r->pixels);
-    free(r->row);
-    free(r->sum);
+    rs_image_rows_fini(&r->image);
 }
 
-static rescl_status decode(const uint8_t *data, size_t bytes, const char *name,
-                           const rescl_image_options *options, rs_decoded *out)
+static rescl_status decode_once(const uint8_t *data, size_t bytes, const char *name,
+                                const rescl_image_options *options, rs_decoded *out)
 {
     rescl_status st = RESCL_OK;
-    reader r = {.data = data, .bytes = bytes, .sample_bits = options->sample_bits};
+    reader r = {.data = data, .bytes = bytes, .samples.bits = options->sample_bits};
     RS_TRY(open_reader(&r, name));
     RS_TRY(check_size(&r, name, options));
-    RS_TRY(make_room(&r, options));
+    RS_TRY(rs_image_rows_init(&r.image, r.width, r.height, r.channels, options));
     errno = 0;
     if (!read_pixels(&r))
         RS_TRY(fail_reading(&r, name));
-    if (r.factor == 1 && r.channels == 4)
-        lay_on_white(r.pixels, (size_t)r.width * r.height);
-    out->image = (rescl_image){.width = r.out_width, .height = r.out_height, .pixels = r.pixels};
-    out->notices = bits_notice(&r) | (r.message[0] ? RESCL_IMAGE_END_DAMAGED : 0) |
-                   (r.factor > 1 ? RESCL_IMAGE_REDUCED : 0);
-    r.pixels = NULL;
+    out->notices = (r.file_depth == 16 ? rs_image_samples_notice(&r.samples) : 0) |
+                   (r.message[0] ? RESCL_IMAGE_END_DAMAGED : 0);
+    rs_image_rows_take(&r.image, out);
 out:
     close_reader(&r);
     return st;
@@ -326,15 +226,15 @@ static uint8_t *close_last_chunk(const uint8_t *data, size_t bytes, size_t *out_
     return copy;
 }
 
-rescl_status rs_png_decode(const uint8_t *data, size_t bytes, const char *name,
+static rescl_status decode(const uint8_t *data, size_t bytes, const char *name,
                            const rescl_image_options *options, rs_decoded *out)
 {
-    rescl_status st = decode(data, bytes, name, options, out);
+    rescl_status st = decode_once(data, bytes, name, options, out);
     if (st == RESCL_ERR_FORMAT) {
         const rescl_error first = *rescl_last_error();
         size_t closed_bytes = 0;
         uint8_t *closed = close_last_chunk(data, bytes, &closed_bytes);
-        if (closed && decode(closed, closed_bytes, name, options, out) == RESCL_OK)
+        if (closed && decode_once(closed, closed_bytes, name, options, out) == RESCL_OK)
             st = RESCL_OK;
         else
             rs_error_restore(&first);
@@ -361,11 +261,11 @@ static const char *colour_of(const reader *r)
     }
 }
 
-rescl_status rs_png_probe(const uint8_t *data, size_t bytes, size_t file_bytes, const char *name,
+static rescl_status probe(const uint8_t *data, size_t bytes, size_t file_bytes, const char *name,
                           const rescl_image_options *options, rescl_image_info *out)
 {
     rescl_status st = RESCL_OK;
-    reader r = {.data = data, .bytes = bytes, .sample_bits = options->sample_bits};
+    reader r = {.data = data, .bytes = bytes, .samples.bits = options->sample_bits};
     RS_TRY(open_reader(&r, name));
     r.bytes = file_bytes;
     RS_TRY(check_size(&r, name, options));
@@ -378,3 +278,20 @@ out:
     close_reader(&r);
     return st;
 }
+
+static bool recognises(const uint8_t *data, size_t bytes)
+{
+    return rs_image_begins(data, bytes, "\x89PNG\r\n\x1a\n", SIGNATURE_BYTES);
+}
+
+const rs_image_format rs_image_png = {
+    .name = "PNG",
+    .suffixes = ".png",
+    .least_bytes = SIGNATURE_BYTES,
+    .recognises = recognises,
+    .decode = decode,
+    .probe = probe,
+    .end = "IEND",
+    .end_bytes = 4,
+    .end_within = 8,
+};

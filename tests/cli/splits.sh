@@ -89,13 +89,13 @@ want_err "2 of test measure it at the end"
 put flat/a 10
 put flat/b 5
 echo '{}' >flat/a/notes.json
-echo x >flat/b/9.webp
+echo x >flat/b/9.heic
 ln -s nowhere flat/c
 train --data-path flat --name flat --data-seed 7
 want_code 0
 want_err "flat has neither val nor test: 3 images, 20 % of each class, are held out as val"
 want_err "--validation-split 0.2, --data-seed 7"
-want_err "flat: left out: 1 .json, 1 .webp, 1 link that leads nowhere (c)"
+want_err "flat: left out: 1 .heic, 1 .json, 1 link that leads nowhere (c)"
 grep -q '^validation-split = 0.2' runs/flat/args.ini || fail "expected the share in args.ini"
 grep '^best' out >best
 sed -n 's/^evaluate  rescl //p' out >command

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Writes h5py_*.h5 beside this script: SIGNS files as h5py writes them, for test_signs_h5.c.
+"""Writes h5py_*.h5 beside this script: SIGNS files as h5py writes them, for test_signs_h5.c, and one with
+keys of its own, for test_images_h5.c.
 
     python3 make_h5py_golden.py        (needs numpy and h5py)
 
@@ -29,3 +30,12 @@ write("lzf_all", PIXELS.astype("i4"), LABELS, np.array(NAMES, "S"), chunks=True,
       compression="lzf", shuffle=True, fletcher32=True)
 write("float", PIXELS.astype("f4") / 255, LABELS.astype("f8"), np.array(NAMES, "S").reshape(-1, 1),
       chunks=True, compression="gzip", shuffle=True, fletcher32=True)
+
+with h5py.File(HERE / "h5py_keys.h5", "w") as f:
+    f["train/images"] = PIXELS
+    f["train/labels"] = LABELS
+    f["test/images"] = np.moveaxis(PIXELS, -1, 1).astype("f4") / 255
+    f["test/labels"] = LABELS.astype("u1")
+    f["grey"] = PIXELS[..., 0]
+    f["unclear"] = np.zeros((10, 3, 5, 3), "u1")
+    f["standardised"] = PIXELS.astype("f4") / 127.5 - 1

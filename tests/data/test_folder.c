@@ -266,7 +266,7 @@ static void counts_what_is_left_out(void **state)
     for (int i = 0; i < 400; i++)
         put_bytes(rs_test_path("%s/left/cat/%d.json", rs_test_dir, i), "{}", 2);
     for (int i = 0; i < 3; i++)
-        put_bytes(rs_test_path("%s/left/dog/%d.WebP", rs_test_dir, i), "R", 1);
+        put_bytes(rs_test_path("%s/left/dog/%d.Heic", rs_test_dir, i), "R", 1);
     put_bytes(rs_test_path("%s/left/cat/README", rs_test_dir), "?", 1);
     put_bytes(rs_test_path("%s/left/cat/.DS_Store", rs_test_dir), "?", 1);
     put_bytes(rs_test_path("%s/left/labels.csv", rs_test_dir), "?", 1);
@@ -274,7 +274,7 @@ static void counts_what_is_left_out(void **state)
     assert_int_equal(symlink("nowhere", rs_test_path("%s/left/dog/old", rs_test_dir)), 0);
     assert_ok(open_split("left", "train", &set));
     assert_int_equal(rescl_dataset_count(set), 2);
-    assert_non_null(note(set, "left out: 400 .json, 3 .webp, 1 .csv, 1 hidden, 1 without a known "
+    assert_non_null(note(set, "left out: 400 .json, 3 .heic, 1 .csv, 1 hidden, 1 without a known "
                               "ending, 2 links that lead nowhere (bird, dog/old)"));
     assert_non_null(rescl_dataset_note(set, 0, &level));
     assert_int_equal(level, RESCL_LOG_WARN);
@@ -351,12 +351,13 @@ static void refuses_classes_without_images(void **state)
     rescl_dataset *set;
     put_class("gifs/cat", NULL, 0);
     put_bytes(rs_test_path("%s/gifs/cat/1.gif", rs_test_dir), "GIF89a", 6);
-    put_bytes(rs_test_path("%s/gifs/cat/2.WEBP", rs_test_dir), "RIFF", 4);
+    put_bytes(rs_test_path("%s/gifs/cat/2.AVIF", rs_test_dir), "RIFF", 4);
     assert_fails(open_split("gifs", "train", &set), RESCL_ERR_FORMAT, "gifs/cat", "2 of other",
                  "convert");
     put_class("empty/cat", "1.png", 1);
     put_class("empty/dog", NULL, 0);
-    assert_fails(open_split("empty", "train", &set), RESCL_ERR_FORMAT, "empty/dog", "no PNG");
+    assert_fails(open_split("empty", "train", &set), RESCL_ERR_FORMAT, "empty/dog",
+                 "holds no image");
     const rescl_data_options named = {.struct_size = sizeof named,
                                       .path = rs_test_path("%s/bare", rs_test_dir),
                                       .split = "train",

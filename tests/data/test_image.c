@@ -23,7 +23,7 @@ static void names_what_is_no_image(void **state)
         {"\x89PN", 3, "truncated"},
         {"\xff\xd8", 2, "truncated"},
         {"GIF89a??????", 12, "a GIF image; convert it first"},
-        {"RIFF????WEBP", 12, "mogrify -auto-orient -format png"},
+        {"\x00\x00\x00\x0cjP  \r\n\x87\n", 12, "mogrify -auto-orient -format png"},
         {"????ftypheic", 12, "a HEIC"},
         {"version https://git-lfs.github.com/spec/v1\n", 43, "run 'git lfs pull'"},
         {"<!DOCTYPE html>\n<html>404", 25, "a web page"},
@@ -111,11 +111,31 @@ static void knows_the_names_of_images(void **state)
     assert_true(rescl_image_has_suffix("a.jfif"));
     assert_true(rescl_image_has_suffix("a.JPE"));
     assert_true(rescl_image_has_suffix("a.jif"));
+    assert_true(rescl_image_has_suffix("a.TIFF"));
     assert_false(rescl_image_has_suffix("a.gif"));
     assert_false(rescl_image_has_suffix("png"));
     assert_false(rescl_image_has_suffix(".png"));
     assert_false(rescl_image_has_suffix("a.png.txt"));
     assert_false(rescl_image_has_suffix(""));
+}
+
+/* The line in imageformats.def promises these two. */
+static void every_format_has_its_files(void **state)
+{
+    (void)state;
+    static const char *const stems[] = {
+#define RS_IMAGE_FORMAT(stem) #stem,
+#include "imageformats.def"
+#undef RS_IMAGE_FORMAT
+    };
+    for (size_t i = 0; i < RS_COUNT(stems); i++) {
+        struct stat info;
+        assert_int_equal(
+            stat(rs_test_path("%s/src/data/%s.c", RESCL_TEST_SOURCE_DIR, stems[i]), &info), 0);
+        assert_int_equal(
+            stat(rs_test_path("%s/tests/data/test_%s.c", RESCL_TEST_SOURCE_DIR, stems[i]), &info),
+            0);
+    }
 }
 
 int main(void)
@@ -126,6 +146,7 @@ int main(void)
         cmocka_unit_test(probes_files),
         cmocka_unit_test(probes_no_special_files),
         cmocka_unit_test(knows_the_names_of_images),
+        cmocka_unit_test(every_format_has_its_files),
     };
     return cmocka_run_group_tests(tests, rs_test_dir_setup, rs_test_dir_teardown);
 }

@@ -56,9 +56,9 @@ static void tells_of_each_kind_once(void **state)
 static void has_words_for_each(void **state)
 {
     (void)state;
-    for (unsigned bit = RESCL_IMAGE_END_DAMAGED; bit <= RESCL_IMAGE_EXCEEDS_SAMPLE_BITS; bit <<= 1)
+    for (unsigned bit = RESCL_IMAGE_END_DAMAGED; bit <= RESCL_IMAGE_FIRST_OF_SEVERAL; bit <<= 1)
         assert_non_null(rescl_image_notice_text((rescl_image_notice)bit));
-    assert_null(rescl_image_notice_text((rescl_image_notice)128));
+    assert_null(rescl_image_notice_text((rescl_image_notice)256));
 }
 
 int main(void)

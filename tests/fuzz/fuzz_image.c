@@ -1,4 +1,4 @@
-/* PNG and JPEG files: what is whole, damaged, cut short, repaired, large. */
+/* Image files: what is whole, damaged, cut short, repaired, large. */
 #include "fuzz.h"
 
 #include <rescl/data.h>

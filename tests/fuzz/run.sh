@@ -2,9 +2,9 @@
 # Builds the fuzzers of this folder with clang's libFuzzer, ASan and UBSan, and runs each over its
 # corpus and on from there. The suite makes a short run; a long one:
 #
-#     tests/fuzz/run.sh 10000000 200000 10000000 10000000
+#     tests/fuzz/run.sh 10000000 200000 10000000 10000000 10000000
 #
-# The numbers are executions of safetensors, of HDF5, of PyTorch, and of images.
+# The numbers are executions of safetensors, of HDF5, of PyTorch, of images, and of archives and tables.
 #
 # What is new goes to the folder that RESCL_FUZZ_DIR names, else is dropped with the programs. Exits
 # with 77 (skipped) where there is no libFuzzer.
@@ -28,6 +28,8 @@ fi
 hdf5=$(pkg-config --cflags --libs hdf5 2>/dev/null || pkg-config --cflags --libs hdf5-serial 2>/dev/null)
 jpeg=$(pkg-config --cflags --libs libjpeg 2>/dev/null)
 zip=$(pkg-config --cflags --libs libzip 2>/dev/null)
+webp=$(pkg-config --cflags --libs libwebp 2>/dev/null)
+tiff=$(pkg-config --cflags --libs 'libtiff-4 >= 4.5' 2>/dev/null)
 rooms=
 for room in base file tensor device op nn model io data; do
     rooms="$rooms -Isrc/$room"
@@ -37,7 +39,7 @@ sources="$(find src/base src/file src/tensor src/io -name '*.c' \
     ! -name onnx.c ! -name exportfile.c ! -name modelfile.c ! -name misfit.c \
     ! -name kerasgraph.c) src/nn/naming.c"
 images=
-for file in image png pngmeta jpeg exif; do
+for file in image imagerows png pngmeta jpeg webp tiff bmp pnm exif; do
     images="$images src/data/$file.c"
 done
 
@@ -54,12 +56,12 @@ build() {
 ASAN_OPTIONS=allocator_may_return_null=1:symbolize=0
 export ASAN_OPTIONS
 
-# fuzz NAME RUNS LENGTH CORPUS
+# fuzz NAME RUNS LENGTH CORPUS [CORPUS]
 fuzz() {
     mkdir -p "$dir/new/$1" ${keep:+"$keep/$1"}
-    echo "$1: $2 executions from $(find "tests/$4" -type f | wc -l) files"
+    echo "$1: $2 executions from $(find "tests/$4" ${5:+"tests/$5"} -type f | wc -l) files"
     (cd "$dir" && TMPDIR=$dir "./$1" -runs="$2" -max_len="$3" -seed=1 -print_final_stats=1 \
-        "${keep:-new}/$1" "$root/tests/$4" >"$1.log" 2>&1)
+        "${keep:-new}/$1" "$root/tests/$4" ${5:+"$root/tests/$5"} >"$1.log" 2>&1)
     code=$?
     grep -E '^stat::|^Done' "$dir/$1.log"
     [ $code -eq 0 ] && return
@@ -74,8 +76,11 @@ build safetensors "" ""
 fuzz safetensors "${1:-20000}" 2048 fuzz/corpus/safetensors
 build pytorch "${zip:+-DRS_HAVE_ZIP}" ""
 fuzz pytorch "${3:-5000}" 8192 io/pytorch
-build image "${jpeg:+-DRS_HAVE_JPEG}" "$images $(pkg-config --cflags --libs libpng) $jpeg"
-fuzz image "${4:-5000}" 4096 fuzz/corpus/image
+build image "${jpeg:+-DRS_HAVE_JPEG} ${webp:+-DRS_HAVE_WEBP} ${tiff:+-DRS_HAVE_TIFF}" \
+    "$images $(pkg-config --cflags --libs libpng) $jpeg $webp $tiff"
+fuzz image "${4:-5000}" 4096 fuzz/corpus/image data/images
+build table "" ""
+fuzz table "${5:-2000}" 30720 data/shards fuzz/corpus/table
 if [ -z "$hdf5" ]; then
     echo "hdf5: left out, the library is not installed"
     exit 0

@@ -1,0 +1,425 @@
+/* Tar archives as WebDataset names them: "webdataset". Files whose names are the same up to the first dot
+ * are a sample: an image, and its class in .cls (a number or a name) or .json ("label", "class", ...).
+ *
+ * `path` is an archive (a.tar), a pattern of several (a-{000..009}.tar), or a folder of them. {split} in it
+ * stands for train, val or test; of a folder's archives those whose names begin with a split's name are of
+ * that split. Otherwise all is train. Archives are read in place: where images lie in them is found when the
+ * set is opened, and images are decoded when they are asked for. */
+#include "alloc.h"
+#include "error.h"
+#include "folderlayout.h"
+#include "folderwalk.h"
+#include "image.h"
+#include "imagefiles.h"
+#include "jsonload.h"
+#include "labeltexts.h"
+#include "path.h"
+#include "shardnames.h"
+#include "splits.h"
+#include "str.h"
+#include "tarfile.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define PLACE       "{split}"
+#define MAX_SAMPLES ((size_t)50000000)
+#define MAX_LABEL   ((size_t)1 << 20) /* bytes of a .cls or .json */
+
+typedef struct sample {
+    size_t shard;
+    uint64_t at, bytes; /* of the image */
+    char *name;         /* of the image, for messages */
+} sample;
+
+typedef struct state {
+    rs_shard_names shards;
+    sample *sample;
+    size_t count, cap;
+    int32_t *label;
+    rs_notices *notices;
+} state;
+
+/* ---- which archives ---------------------------------------------------------------------- */
+
+static bool is_archive(const char *name)
+{
+    return rs_ends_with(name, ".tar");
+}
+
+/* The split by which an archive's name begins; NULL: none. */
+static const char *split_of_name(const char *name)
+{
+    char word[16];
+    size_t n = 0;
+    while (n < sizeof word - 1 && isalpha((unsigned char)name[n]))
+        n++;
+    snprintf(word, sizeof word, "%.*s", (int)n, name);
+    return rs_split_of(word);
+}
+
+static bool recognises(const rescl_data_options *options)
+{
+    rs_entries entries = {0};
+    bool archive = false, folder = false;
+    if (!rs_path_is_dir(options->path))
+        return is_archive(options->path);
+    if (rs_entries_read(options->path, &entries) == RESCL_OK)
+        for (size_t i = 0; i < entries.count; i++) {
+            const rs_entry *e = &entries.at[i];
+            archive |= e->kind == RS_ENTRY_FILE && is_archive(e->name);
+            folder |= e->kind == RS_ENTRY_FOLDER && e->name[0] != '.';
+        }
+    rs_entries_fini(&entries);
+    return archive && !folder;
+}
+
+/* The archives of a folder that are of the split. "test" of one that has only "val" is that. */
+static rescl_status find_in_folder(const char *folder, int *split, rs_shard_names *out)
+{
+    rescl_status st = RESCL_OK;
+    rs_entries entries = {0};
+    size_t count[RS_SPLITS] = {0}, others = 0;
+    char *path = NULL;
+    RS_TRY(rs_entries_read(folder, &entries));
+    for (size_t i = 0; i < entries.count; i++) {
+        const int of = rs_split_index(split_of_name(entries.at[i].name));
+        if (entries.at[i].kind == RS_ENTRY_FILE && is_archive(entries.at[i].name)) {
+            if (of < 0)
+                others++;
+            else
+                count[of]++;
+        }
+    }
+    const bool divided = count[0] + count[1] + count[2] > 0;
+    RS_FAIL_IF(
+        divided && others > 0, RESCL_ERR_FORMAT,
+        "%s: the names of %zu archives begin with a split's name (train, val, test), those of "
+        "%zu do not; rename these or move them",
+        folder, count[0] + count[1] + count[2], others);
+    if (*split == 2 && count[2] == 0 && count[1] > 0)
+        *split = 1;
+    for (size_t i = 0; i < entries.count; i++) {
+        const rs_entry *e = &entries.at[i];
+        if (e->kind != RS_ENTRY_FILE || !is_archive(e->name) ||
+            (divided ? rs_split_index(split_of_name(e->name)) != *split : *split != 0))
+            continue;
+        RS_OOM(path = rs_path_join(folder, e->name));
+        RS_TRY(rs_array_reserve(&out->at, &out->cap, out->count + 1, sizeof *out->at));
+        out->at[out->count++] = path;
+        path = NULL;
+    }
+    RS_FAIL_IF(out->count == 0, RESCL_ERR_NOT_FOUND, "data \"%s\": has no archives of \"%s\"",
+               folder, rs_split_names[*split]);
+out:
+    free(path);
+    rs_entries_fini(&entries);
+    return st;
+}
+
+static rescl_status find_shards(const rescl_data_options *options, int *split, rs_shard_names *out)
+{
+    rescl_status st = RESCL_OK;
+    const char *place = strstr(options->path, PLACE);
+    char *pattern = NULL;
+    RS_FAIL_IF(*split < 0, RESCL_ERR_NOT_FOUND, "data \"%s\": has no split \"%s\"", options->path,
+               options->split);
+    if (rs_path_is_dir(options->path)) {
+        RS_TRY(find_in_folder(options->path, split, out));
+        goto out;
+    }
+    RS_FAIL_IF(!place && *split != 0, RESCL_ERR_NOT_FOUND,
+               "data \"%s\": its archives are one split, train, so it has no split \"%s\"; " PLACE
+               " in the path stands for its name, or a share of the images can be held out as "
+               "\"val\" (validation_split)",
+               options->path, options->split);
+    RS_OOM(pattern = place ? rs_strf("%.*s%s%s", (int)(place - options->path), options->path,
+                                     rs_split_names[*split], place + strlen(PLACE))
+                           : rs_strf("%s", options->path));
+    RS_TRY(rs_shard_names_expand(pattern, out));
+out:
+    free(pattern);
+    return st;
+}
+
+/* ---- samples ----------------------------------------------------------------------------- */
+
+/* A sample that is being put together, and what archives have been looked through so far. */
+typedef struct gathering {
+    state *s;
+    char **label; /* the class of each sample in s */
+    size_t labels, labels_cap;
+    char *key;  /* of the sample that members are added to; NULL: none */
+    sample now; /* its image; a name of NULL: none yet */
+    char *class;
+    size_t without_image, without_class, others;
+} gathering;
+
+/* Where the key ends in a member's name: at the first dot of its last part. */
+static size_t key_bytes(const char *name)
+{
+    const char *slash = strrchr(name, '/'), *dot = strchr(slash ? slash : name, '.');
+    return dot ? (size_t)(dot - name) : strlen(name);
+}
+
+/* Ends the sample, which counts if it has an image and a class. */
+static rescl_status finish_sample(gathering *g)
+{
+    rescl_status st = RESCL_OK;
+    state *s = g->s;
+    g->without_class += g->now.name && !g->class;
+    g->without_image += g->class && !g->now.name;
+    if (g->now.name && g->class) {
+        RS_FAIL_IF(s->count >= MAX_SAMPLES, RESCL_ERR_FORMAT, "%s: more than %zu images",
+                   s->shards.at[0], MAX_SAMPLES);
+        RS_TRY(rs_array_reserve(&s->sample, &s->cap, s->count + 1, sizeof *s->sample));
+        RS_TRY(rs_array_reserve(&g->label, &g->labels_cap, s->count + 1, sizeof *g->label));
+        s->sample[s->count++] = g->now;
+        g->label[g->labels++] = g->class;
+        g->now.name = g->class = NULL;
+    }
+out:
+    free(g->now.name);
+    free(g->class);
+    g->now = (sample){0};
+    g->class = NULL;
+    return st;
+}
+
+/* The text of a class, without blanks around; NULL: empty, or memory is short. */
+static char *trimmed(const char *text)
+{
+    while (isspace((unsigned char)*text))
+        text++;
+    size_t n = strlen(text);
+    while (n > 0 && isspace((unsigned char)text[n - 1]))
+        n--;
+    return n ? rs_strf("%.*s", (int)n, text) : NULL;
+}
+
+/* The class that a JSON object tells; NULL: none. */
+static char *class_in_json(const char *text, size_t bytes)
+{
+    static const char *const keys[] = {"label", "class", "cls", "class_name", "category", "target"};
+    json_error_t why;
+    json_t *all = rs_json_load(text, bytes, JSON_DECODE_ANY, &why);
+    char *found = NULL;
+    for (size_t i = 0; i < RS_COUNT(keys) && !found; i++) {
+        const json_t *value = json_object_get(all, keys[i]);
+        if (json_is_integer(value))
+            found = rs_strf("%lld", (long long)json_integer_value(value));
+        else if (json_is_string(value))
+            found = trimmed(json_string_value(value));
+    }
+    json_decref(all);
+    return found;
+}
+
+/* A .cls or .json. What a .json lacks may stand in a .cls, which counts more. */
+static rescl_status take_class(gathering *g, const rs_tar *t, bool is_json)
+{
+    rescl_status st = RESCL_OK;
+    char *text = NULL, *class = NULL;
+    if (is_json && g->class)
+        goto out;
+    RS_FAIL_IF(t->size > MAX_LABEL, RESCL_ERR_FORMAT,
+               "%s: %s has %llu bytes; the class of an image has at most %zu", t->path, t->name,
+               (unsigned long long)t->size, MAX_LABEL);
+    RS_OOM(text = calloc((size_t)t->size + 1, 1));
+    RS_TRY(rs_file_read_at(t->fd, t->path, t->at, text, (size_t)t->size));
+    class = is_json ? class_in_json(text, (size_t)t->size) : trimmed(text);
+    RS_FAIL_IF(!class && !is_json, RESCL_ERR_FORMAT, "%s: %s is empty, expected a class", t->path,
+               t->name);
+    RS_FAIL_IF(class && strchr(class, '\n'), RESCL_ERR_FORMAT,
+               "%s: %s has several lines, expected the number or the name of a class", t->path,
+               t->name);
+    if (class) {
+        free(g->class);
+        g->class = class;
+    }
+out:
+    free(text);
+    return st;
+}
+
+static rescl_status take_member(gathering *g, const rs_tar *t, size_t shard)
+{
+    rescl_status st = RESCL_OK;
+    const size_t n = key_bytes(t->name);
+    const char *ending = t->name + n;
+    if (!g->key || strlen(g->key) != n || memcmp(g->key, t->name, n) != 0) {
+        RS_TRY(finish_sample(g));
+        free(g->key);
+        RS_OOM(g->key = rs_strf("%.*s", (int)n, t->name));
+    }
+    if (strcasecmp(ending, ".cls") == 0 || strcasecmp(ending, ".json") == 0) {
+        RS_TRY(take_class(g, t, strcasecmp(ending, ".json") == 0));
+    } else if (rescl_image_has_suffix(t->name) && !g->now.name) {
+        g->now = (sample){.shard = shard, .at = t->at, .bytes = t->size};
+        RS_OOM(g->now.name = rs_strf("%s: %s", t->path, t->name));
+    } else {
+        g->others++;
+    }
+out:
+    return st;
+}
+
+/* A pattern's first archive that is missing means that there is no such split. */
+static rescl_status read_shard(gathering *g, size_t shard)
+{
+    rescl_status st = RESCL_OK;
+    rs_tar t = {0};
+    bool more = true;
+    st = rs_tar_open(g->s->shards.at[shard], &t);
+    RS_FAIL_IF(st == RESCL_ERR_NOT_FOUND && shard > 0, RESCL_ERR_FORMAT,
+               "%s: this archive is missing; %zu before it are there", g->s->shards.at[shard],
+               shard);
+    RS_TRY(st);
+    for (;;) {
+        RS_TRY(rs_tar_next(&t, &more));
+        if (!more)
+            break;
+        RS_TRY(take_member(g, &t, shard));
+    }
+    RS_TRY(finish_sample(g));
+    free(g->key);
+    g->key = NULL;
+out:
+    rs_tar_close(&t);
+    return st;
+}
+
+static rescl_status tell_rest(const gathering *g, rescl_dataset *set)
+{
+    rescl_status st = RESCL_OK;
+    if (g->without_class > 0 || g->without_image > 0)
+        RS_TRY(
+            rs_dataset_note(set, RESCL_LOG_WARN,
+                            "%s: left out: %zu images without a class (.cls, .json), %zu classes "
+                            "without an image",
+                            set->origin, g->without_class, g->without_image));
+    if (g->others > 0)
+        RS_TRY(rs_dataset_note(set, RESCL_LOG_INFO, "%s: left out: %zu members that are neither",
+                               set->origin, g->others));
+out:
+    return st;
+}
+
+/* ---- the format -------------------------------------------------------------------------- */
+
+static rescl_status open_set(const rescl_data_options *options, rescl_dataset *set)
+{
+    rescl_status st = RESCL_OK;
+    state *s = NULL;
+    gathering g = {0};
+    int split = rs_split_index(rs_split_of(options->split));
+    RS_OOM(set->state = s = calloc(1, sizeof *s));
+    g.s = s;
+    RS_TRY(rs_notices_create(options->path, options->split, &s->notices));
+    RS_TRY(find_shards(options, &split, &s->shards));
+    snprintf(set->split, sizeof set->split, "%s", rs_split_names[split]);
+    for (size_t i = 0; i < s->shards.count; i++)
+        RS_TRY(read_shard(&g, i));
+    RS_FAIL_IF(s->count == 0, RESCL_ERR_FORMAT,
+               "%s: holds no image with a class; expected members such as 0001.jpg and 0001.cls",
+               s->shards.at[0]);
+    RS_OOM(s->label = calloc(s->count, sizeof *s->label));
+    RS_TRY(rs_label_texts(options->path, (const char *const *)g.label, s->count, set, s->label));
+    RS_TRY(tell_rest(&g, set));
+    set->count = s->count;
+out:
+    for (size_t i = 0; i < g.labels; i++)
+        free(g.label[i]);
+    free(g.label);
+    free(g.key);
+    free(g.now.name);
+    free(g.class);
+    return st;
+}
+
+static int32_t label_at(const rescl_dataset *set, size_t index)
+{
+    const state *s = set->state;
+    return s->label[index];
+}
+
+static rescl_status open_shard(const state *s, const sample *one, int *fd)
+{
+    rescl_status st = RESCL_OK;
+    const char *path = s->shards.at[one->shard];
+    *fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    RS_FAIL_IF(*fd < 0, RESCL_ERR_IO, "%s: cannot open: %s", path, strerror(errno));
+out:
+    return st;
+}
+
+static rescl_status get(const rescl_dataset *set, size_t index, rescl_image *image, int32_t *label)
+{
+    rescl_status st = RESCL_OK;
+    const state *s = set->state;
+    const sample *one = &s->sample[index];
+    unsigned notices = 0;
+    char *data = NULL;
+    int fd = -1;
+    *label = s->label[index];
+    RS_FAIL_IF(one->bytes > RESCL_IMAGE_MAX_BYTES, RESCL_ERR_FORMAT,
+               "%s: has %llu bytes; an image has at most %zu", one->name,
+               (unsigned long long)one->bytes, RESCL_IMAGE_MAX_BYTES);
+    RS_TRY(open_shard(s, one, &fd));
+    RS_OOM(data = malloc((size_t)one->bytes + 1));
+    RS_TRY(rs_file_read_at(fd, one->name, one->at, data, (size_t)one->bytes));
+    RS_TRY(rescl_image_decode_with(data, (size_t)one->bytes, one->name, &set->images, image,
+                                   &notices));
+    rs_notices_add(s->notices, index, one->name, notices);
+out:
+    free(data);
+    if (fd >= 0)
+        close(fd);
+    return st;
+}
+
+static rescl_status identify(const rescl_dataset *set, size_t index, rs_hash *out)
+{
+    rescl_status st = RESCL_OK;
+    const state *s = set->state;
+    const sample *one = &s->sample[index];
+    int fd = -1;
+    RS_TRY(open_shard(s, one, &fd));
+    *out = rs_image_file_hash(fd, one->at, one->bytes);
+out:
+    if (fd >= 0)
+        close(fd);
+    return st;
+}
+
+static void close_set(rescl_dataset *set)
+{
+    state *s = set->state;
+    if (!s)
+        return;
+    for (size_t i = 0; i < s->count; i++)
+        free(s->sample[i].name);
+    rs_shard_names_fini(&s->shards);
+    rs_notices_close(s->notices);
+    free(s->sample);
+    free(s->label);
+    free(s);
+}
+
+const rs_dataset_format rs_dataset_webdataset = {
+    .name = "webdataset",
+    .expects = "tar archives of images and classes: a.tar, a-{000..009}.tar or a folder of them",
+    .recognises = recognises,
+    .open = open_set,
+    .get = get,
+    .label = label_at,
+    .identify = identify,
+    .close = close_set,
+};

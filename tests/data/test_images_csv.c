@@ -1,0 +1,168 @@
+#include "testing.h"
+
+#include <rescl/data.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "data_support.h"
+#include "error.h"
+#include "path.h"
+
+static rescl_status open_split(const char *path, const char *split, rescl_dataset **set)
+{
+    const rescl_data_options options = {
+        .struct_size = sizeof options, .path = path, .split = split};
+    return rescl_dataset_open(&options, set);
+}
+
+static const char *table(const char *name, const char *text)
+{
+    const char *path = rs_test_path("%s/%s", rs_test_dir, name);
+    put_bytes(path, text, strlen(text));
+    return path;
+}
+
+static int setup(void **state)
+{
+    if (rs_test_dir_setup(state) != 0 || rs_mkdirs(rs_test_path("%s/p", rs_test_dir)) != RESCL_OK)
+        return -1;
+    for (int i = 0; i < 6; i++)
+        put_image(rs_test_path("%s/p/%d, \"x\".png", rs_test_dir, i), (uint8_t)(10 * i));
+    for (int i = 0; i < 6; i++)
+        put_image(rs_test_path("%s/p/%d.png", rs_test_dir, i), (uint8_t)(10 * i));
+    return 0;
+}
+
+/* Image `index` has pixels of `value`, and its class has a name. */
+static void expect(const rescl_dataset *set, size_t index, uint8_t value, const char *class)
+{
+    rescl_image image;
+    int32_t label;
+    assert_ok(rescl_dataset_get(set, index, &image, &label));
+    assert_int_equal(image.pixels[0], value);
+    assert_string_equal(rescl_dataset_class_name(set, (size_t)label), class);
+    rescl_image_free(&image);
+}
+
+static void reads_named_columns(void **state)
+{
+    (void)state;
+    rescl_dataset *set;
+    const char *path = table("named.csv", "id,Label,SPLIT,file\r\n"
+                                          "1,dog,train,\"p/1, \"\"x\"\".png\"\r\n"
+                                          "2,cat,train,p/2.png\r\n"
+                                          "3,cat,valid,p/3.png\r\n"
+                                          "4,emu,test,p/4.png\r\n");
+    assert_ok(open_split(path, "train", &set));
+    assert_int_equal(rescl_dataset_count(set), 2);
+    assert_int_equal(rescl_dataset_classes(set), 3); /* of all splits, by name */
+    assert_string_equal(rescl_dataset_class_name(set, 0), "cat");
+    expect(set, 0, 10, "dog");
+    expect(set, 1, 20, "cat");
+    rescl_dataset_close(set);
+    assert_ok(open_split(path, "val", &set));
+    assert_int_equal(rescl_dataset_count(set), 1);
+    expect(set, 0, 30, "cat");
+    rescl_dataset_close(set);
+    assert_ok(open_split(path, "test", &set));
+    expect(set, 0, 40, "emu");
+    rescl_dataset_close(set);
+}
+
+static void reads_tables_without_names(void **state)
+{
+    (void)state;
+    rescl_dataset *set;
+    char text[512];
+    snprintf(text, sizeof text, "p/1.png,10\n%s/p/2.png,9\np/3.png,10\n", rs_test_dir);
+    const char *path = table("bare.csv", text);
+    assert_ok(open_split(path, "train", &set));
+    assert_int_equal(rescl_dataset_count(set), 3);
+    assert_string_equal(rescl_dataset_class_name(set, 0), "9"); /* numbers by their values */
+    expect(set, 0, 10, "10");
+    expect(set, 1, 20, "9");
+    rescl_dataset_close(set);
+    assert_fails(open_split(path, "val", &set), RESCL_ERR_NOT_FOUND, "no column \"split\"");
+    path = table("bare.tsv", "p/1.png\ta\ttrain\np/2.png\tb\tval\n");
+    assert_ok(open_split(path, "test", &set)); /* val stands in */
+    assert_string_equal(rescl_dataset_split(set), "val");
+    expect(set, 0, 20, "b");
+    rescl_dataset_close(set);
+}
+
+static void reads_a_table_for_each_split(void **state)
+{
+    (void)state;
+    rescl_dataset *set;
+    const char *folder = rs_test_path("%s/tables", rs_test_dir);
+    assert_ok(rs_mkdirs(folder));
+    table("tables/train.csv", "path,label\n../p/1.png,a\n");
+    table("tables/Valid.csv", "path,label\n../p/2.png,a\n");
+    assert_ok(open_split(folder, "train", &set));
+    expect(set, 0, 10, "a");
+    rescl_dataset_close(set);
+    assert_ok(open_split(folder, "val", &set));
+    expect(set, 0, 20, "a");
+    rescl_dataset_close(set);
+    table("tables/val.csv", "path,label\n../p/2.png,a\n");
+    assert_fails(open_split(folder, "val", &set), RESCL_ERR_FORMAT, "both tables of the split");
+}
+
+static void names_the_line_of_what_is_wrong(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *word, *word2;
+    } bad[] = {
+        {"", "is empty", "path,label"},
+        {"path,label\n", "names no images", ""},
+        {"path,what\n", "line 1", "none \"label\""},
+        {"label,what\n", "line 1", "none \"path\""},
+        {"p/1.png\n", "line 1", "one column"},
+        {"name,kind\np/1.png,a\n", "line 1", "'name' neither names an image"},
+        {"path,label\np/1.png,a\np/2.png\n", "line 3",
+         "has 1 column, expected the label in column 2"},
+        {"path,label\n,a\n", "line 2", "has no path"},
+        {"path,label\np/1.png,\n", "line 2", "has no label"},
+        {"path,label\np/1.png,\"a\n", "line 2", "not closed"},
+        {"path,label\np/1.png,a;b\n", "line 2", "several labels"},
+        {"path,label,split\np/1.png,a,fold1\n", "line 2", "'fold1' is no split"},
+        {"path,label,split\np/1.png,a,test\n", "no row is of the split", "train"},
+    };
+    for (size_t i = 0; i < RS_COUNT(bad); i++) {
+        rescl_dataset *set;
+        const rescl_status st = open_split(table("bad.csv", bad[i].text), "train", &set);
+        assert_true(st == RESCL_ERR_FORMAT || st == RESCL_ERR_NOT_FOUND);
+        assert_fails(st, st, "bad.csv", bad[i].word, bad[i].word2);
+        assert_null(set);
+    }
+}
+
+/* A file that is gone is found before the first step, with its reason. */
+static void lists_what_cannot_be_read(void **state)
+{
+    (void)state;
+    rescl_dataset *set;
+    rescl_bad_image bad;
+    size_t checked;
+    assert_ok(open_split(table("gone.csv", "p/1.png,a\np/none.png,b\np/2.png,b\n"), "train", &set));
+    assert_ok(rescl_dataset_check(set, &checked));
+    assert_int_equal(checked, 3);
+    assert_int_equal(rescl_dataset_count(set), 2);
+    assert_true(rescl_dataset_bad(set, 0, &bad));
+    assert_non_null(strstr(bad.path, "p/none.png"));
+    rescl_dataset_close(set);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(reads_named_columns),
+        cmocka_unit_test(reads_tables_without_names),
+        cmocka_unit_test(reads_a_table_for_each_split),
+        cmocka_unit_test(names_the_line_of_what_is_wrong),
+        cmocka_unit_test(lists_what_cannot_be_read),
+    };
+    return cmocka_run_group_tests(tests, setup, rs_test_dir_teardown);
+}

@@ -1,0 +1,183 @@
+#include "testing.h"
+
+#include <rescl/data.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "data_support.h"
+#include "error.h"
+#include "path.h"
+#include "shardnames.h"
+
+static const char *shards(const char *name)
+{
+    return rs_test_path("%s/tests/data/shards/%s", RESCL_TEST_SOURCE_DIR, name);
+}
+
+static rescl_status open_split(const char *path, const char *split, rescl_dataset **set)
+{
+    const rescl_data_options options = {
+        .struct_size = sizeof options, .path = path, .split = split};
+    return rescl_dataset_open(&options, set);
+}
+
+/* Image `index` is 3x2 of `value`, and its class has a name. */
+static void expect(const rescl_dataset *set, size_t index, uint8_t value, const char *class)
+{
+    rescl_image image;
+    int32_t label;
+    assert_ok(rescl_dataset_get(set, index, &image, &label));
+    assert_int_equal(image.width, 3);
+    assert_int_equal(image.height, 2);
+    assert_int_equal(image.pixels[17], value);
+    assert_string_equal(rescl_dataset_class_name(set, (size_t)label), class);
+    rescl_image_free(&image);
+}
+
+static void reads_several_archives(void **state)
+{
+    (void)state;
+    rescl_dataset *set;
+    char print[2][RESCL_FINGERPRINT_BYTES];
+    assert_ok(open_split(shards("wds-{000..001}.tar"), "train", &set));
+    assert_int_equal(rescl_dataset_count(set), 6);
+    assert_int_equal(rescl_dataset_classes(set), 3);
+    expect(set, 0, 0, "10");
+    expect(set, 4, 40, "11");
+    expect(set, 5, 50, "12");
+    assert_ok(rescl_dataset_fingerprint(set, print[0]));
+    rescl_dataset_close(set);
+    assert_ok(open_split(shards("wds-001.tar"), "train", &set));
+    assert_int_equal(rescl_dataset_count(set), 2);
+    assert_ok(rescl_dataset_fingerprint(set, print[1]));
+    assert_string_not_equal(print[0], print[1]);
+    rescl_dataset_close(set);
+    assert_fails(open_split(shards("wds-001.tar"), "val", &set), RESCL_ERR_NOT_FOUND, "{split}");
+    assert_fails(open_split(shards("wds-{000..002}.tar"), "train", &set), RESCL_ERR_FORMAT,
+                 "wds-002.tar: this archive is missing; 2 before it");
+    assert_fails(open_split(shards("none-{0..2}.tar"), "train", &set), RESCL_ERR_NOT_FOUND,
+                 "none-0.tar");
+}
+
+static void reads_classes_of_json(void **state)
+{
+    (void)state;
+    rescl_dataset *set;
+    assert_ok(open_split(shards("{split}-json.tar"), "train", &set));
+    assert_int_equal(rescl_dataset_classes(set), 3);
+    expect(set, 0, 0, "c");
+    expect(set, 2, 20, "a");
+    rescl_dataset_close(set);
+    assert_ok(open_split(shards("{split}-json.tar"), "val", &set));
+    expect(set, 0, 90, "b");
+    rescl_dataset_close(set);
+}
+
+static void copy(const char *name, const char *folder)
+{
+    char *data;
+    size_t bytes;
+    assert_ok(rs_file_read(shards(name), 1 << 20, &data, &bytes));
+    put_bytes(rs_test_path("%s/%s", folder, name), data, bytes);
+    free(data);
+}
+
+static void reads_a_folder_of_archives(void **state)
+{
+    (void)state;
+    rescl_dataset *set;
+    char folder[512];
+    snprintf(folder, sizeof folder, "%s/folder", rs_test_dir);
+    assert_ok(rs_mkdirs(folder));
+    copy("train-json.tar", folder);
+    copy("val-json.tar", folder);
+    assert_ok(open_split(folder, "train", &set));
+    assert_int_equal(rescl_dataset_count(set), 3);
+    rescl_dataset_close(set);
+    assert_ok(open_split(folder, "test", &set)); /* val stands in */
+    assert_string_equal(rescl_dataset_split(set), "val");
+    rescl_dataset_close(set);
+    copy("gnu.tar", folder);
+    assert_fails(open_split(folder, "train", &set), RESCL_ERR_FORMAT, "names of 2 archives");
+}
+
+static void reads_what_tar_writes(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"gnu.tar", "pax.tar"};
+    rescl_dataset *set;
+    rescl_log_level level;
+    for (size_t i = 0; i < RS_COUNT(names); i++) {
+        assert_ok(open_split(shards(names[i]), "train", &set));
+        expect(set, 0, 0, "cat");
+        expect(set, 1, 10, "dog");
+        assert_non_null(strstr(rescl_dataset_note(set, 0, &level), "1 members that are neither"));
+        rescl_dataset_close(set);
+    }
+    assert_ok(open_split(shards("ustar.tar"), "train", &set));
+    assert_int_equal(rescl_dataset_count(set), 1);
+    expect(set, 0, 10, "7");
+    assert_non_null(strstr(rescl_dataset_note(set, 0, &level),
+                           "1 images without a class (.cls, .json), 1 classes without an image"));
+    assert_int_equal(level, RESCL_LOG_WARN);
+    rescl_dataset_close(set);
+}
+
+static void names_what_is_damaged(void **state)
+{
+    (void)state;
+    const char *path = rs_test_path("%s/bad.tar", rs_test_dir);
+    rescl_dataset *set;
+    rescl_image image;
+    int32_t label;
+    char *data;
+    size_t bytes;
+    assert_ok(rs_file_read(shards("ustar.tar"), 1 << 20, &data, &bytes));
+    put_bytes(path, data, 550);
+    assert_fails(open_split(path, "train", &set), RESCL_ERR_FORMAT, path, "too early");
+    data[512 + 30] ^= 1; /* within the image */
+    put_bytes(path, data, bytes);
+    assert_ok(open_split(path, "train", &set));
+    assert_fails(rescl_dataset_get(set, 0, &image, &label), RESCL_ERR_FORMAT, "bad.tar: a/x.0.png");
+    rescl_dataset_close(set);
+    put_bytes(path, data + bytes - 1024, 1024);
+    assert_fails(open_split(path, "train", &set), RESCL_ERR_FORMAT, path, "no image with a class");
+    free(data);
+}
+
+static void expect_names(const char *pattern, const char *const *names, size_t count)
+{
+    rs_shard_names n = {0};
+    assert_ok(rs_shard_names_expand(pattern, &n));
+    assert_int_equal(n.count, count);
+    for (size_t i = 0; i < count; i++)
+        assert_string_equal(n.at[i], names[i]);
+    rs_shard_names_fini(&n);
+}
+
+static void expands_braces(void **state)
+{
+    (void)state;
+    rs_shard_names n = {0};
+    expect_names("a.tar", (const char *const[]){"a.tar"}, 1);
+    expect_names("a{08..10}.tar", (const char *const[]){"a08.tar", "a09.tar", "a10.tar"}, 3);
+    expect_names("{8..9}", (const char *const[]){"8", "9"}, 2);
+    expect_names("{a,}{0..1}", (const char *const[]){"a0", "a1", "0", "1"}, 4);
+    assert_fails(rs_shard_names_expand("a{1..x}", &n), RESCL_ERR_ARG, "whole numbers");
+    assert_fails(rs_shard_names_expand("a{3..1}", &n), RESCL_ERR_ARG, "the lesser first");
+    assert_fails(rs_shard_names_expand("a{1", &n), RESCL_ERR_ARG, "not closed");
+    assert_fails(rs_shard_names_expand("a{b}", &n), RESCL_ERR_ARG, "stands for nothing");
+    assert_fails(rs_shard_names_expand("{0..99999999}", &n), RESCL_ERR_ARG, "more than");
+    assert_fails(rs_shard_names_expand("{0..999}{0..999}", &n), RESCL_ERR_ARG, "more than");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(reads_several_archives),     cmocka_unit_test(reads_classes_of_json),
+        cmocka_unit_test(reads_a_folder_of_archives), cmocka_unit_test(reads_what_tar_writes),
+        cmocka_unit_test(names_what_is_damaged),      cmocka_unit_test(expands_braces),
+    };
+    return cmocka_run_group_tests(tests, rs_test_dir_setup, rs_test_dir_teardown);
+}
