@@ -108,25 +108,61 @@ static int train_table(const cli_bench_rows *rows)
     return print_table(&t, rows);
 }
 
+/* How many times what a training consumes that was measured beside it a row of loading delivers; NaN
+ * where it was not. */
+static double times_training(const cli_bench_rows *rows, const rescl_bench_row *row,
+                             const char *model)
+{
+    for (size_t i = 0; i < rows->count; i++) {
+        const rescl_bench_row *t = &rows->row[i].row;
+        if (strcmp(t->kind, "model") == 0 && t->status == RESCL_OK && t->size == row->size &&
+            t->batch == row->batch && strcmp(t->model, model) == 0)
+            return row->rate / t->rate;
+    }
+    return (double)NAN;
+}
+
+static void load_row(cli_table *t, const cli_bench_rows *rows, const rescl_bench_row *row,
+                     const cli_value *beside)
+{
+    const bool ran = row->status == RESCL_OK;
+    cli_table_add(t, "%s", row->what);
+    cli_table_add(t, "%s", row->mode ? row->mode : "");
+    cli_table_add(t, "%zu", row->size);
+    cli_table_add(t, "%zu", row->batch);
+    cli_table_add(t, "%zu", row->threads);
+    cli_table_add(t, ran ? "%.1f" : cli_bench_state(row), row->rate);
+    cli_table_add(t, ran ? "%.2f" : "", row->median_ms);
+    cli_table_add(t, ran ? "%.2f" : "", row->mad_ms);
+    add_noise(t, row);
+    for (size_t i = 0; beside && i < beside->count; i++) {
+        const double times = times_training(rows, row, beside->words[i]);
+        cli_table_add(t, ran && !isnan(times) ? "%.1f" : "", times);
+    }
+}
+
+/* The networks beside whose training loading is measured; NULL: none. */
+static const cli_value *trained_beside(const cli_args *args)
+{
+    const cli_value *models = &args->value[OPT_models];
+    return models->origin != ORIGIN_DEFAULT ? models : NULL;
+}
+
 static int load_table(const cli_bench_rows *rows)
 {
     static const char *const head[] = {"images", "mode",      "size",   "batch",  "threads",
                                        "img_s",  "median_ms", "mad_ms", "noise_%"};
+    const cli_value *beside = trained_beside(rows->args);
+    const size_t columns = sizeof head / sizeof *head;
     cli_table t;
-    cli_table_start(&t, head, sizeof head / sizeof *head);
-    for (size_t i = 0; i < rows->count; i++) {
-        const rescl_bench_row *row = &rows->row[i].row;
-        const bool ran = row->status == RESCL_OK;
-        cli_table_add(&t, "%s", row->what);
-        cli_table_add(&t, "%s", row->mode ? row->mode : "");
-        cli_table_add(&t, "%zu", row->size);
-        cli_table_add(&t, "%zu", row->batch);
-        cli_table_add(&t, "%zu", row->threads);
-        cli_table_add(&t, ran ? "%.1f" : cli_bench_state(row), row->rate);
-        cli_table_add(&t, ran ? "%.2f" : "", row->median_ms);
-        cli_table_add(&t, ran ? "%.2f" : "", row->mad_ms);
-        add_noise(&t, row);
-    }
+    cli_table_init(&t, columns + (beside ? beside->count : 0));
+    for (size_t i = 0; i < columns; i++)
+        cli_table_add(&t, "%s", head[i]);
+    for (size_t i = 0; beside && i < beside->count; i++)
+        cli_table_add(&t, "x_%s", beside->words[i]);
+    for (size_t i = 0; i < rows->count; i++)
+        if (strcmp(rows->row[i].row.kind, "load") == 0)
+            load_row(&t, rows, &rows->row[i].row, beside);
     return print_table(&t, rows);
 }
 
@@ -210,6 +246,7 @@ static int bench_train(const cli_args *args, rescl_device *device)
 
 static int bench_load(const cli_args *args, rescl_device *device)
 {
+    const cli_value *beside = trained_beside(args);
     const cli_value *sizes = &args->value[OPT_sizes], *batches = &args->value[OPT_batch_sizes];
     const size_t all = sizes->count * batches->count;
     const cli_limit limit = cli_limit_begin(args);
@@ -227,6 +264,13 @@ static int bench_load(const cli_args *args, rescl_device *device)
         const rescl_status st = rescl_bench_load(device, &o, cli_bench_keep, &rows);
         if (st != RESCL_OK && !cli_limit_ended(&limit, st))
             code = cli_fail(st, false);
+        for (size_t m = 0; beside && m < beside->count && !cli_limit_passed(&limit); m++) {
+            o.model = beside->words[m];
+            o.train = true;
+            o.time_limit = cli_limit_left(&limit);
+            const int failed = bench_one(device, &o, &rows);
+            code = failed ? failed : code;
+        }
     }
     cli_limit_tell(&limit, all - i, all, "measurements");
     return cli_bench_rows_finish(&rows, code, load_table);

@@ -24,7 +24,8 @@ typedef struct job {
     FILE *out;
     json_t *document; /* of FORM_JSON: one object for each image */
     size_t classes, topk;
-    size_t *top; /* of one image */
+    double threshold; /* of what is printed */
+    size_t *top;      /* of one image */
     cli_saliency saliency;
     cli_sheet sheet;
     cli_notices notices;
@@ -53,10 +54,20 @@ static void find_top(const job *j, const float *probs)
     }
 }
 
+/* How many of the first classes are probable enough. */
+static size_t shown_classes(const job *j, const float *probs)
+{
+    size_t n = 0;
+    while (n < j->topk && (double)probs[j->top[n]] >= j->threshold)
+        n++;
+    return n;
+}
+
 static void print_text(const job *j, const char *name, const float *probs)
 {
     cli_fprint(j->out, "%s:", name);
-    for (size_t i = 0; i < j->topk; i++)
+    const size_t shown = shown_classes(j, probs);
+    for (size_t i = 0; i < shown; i++)
         cli_fprint(j->out, "%s %s %.2f %%", i ? "," : "",
                    rescl_model_class_name(j->model, j->top[i]), 100 * (double)probs[j->top[i]]);
     cli_fprint(j->out, "\n");
@@ -74,12 +85,15 @@ static void print_csv_head(const job *j)
 static void print_csv(const job *j, const char *name, const float *probs, const char *overlay)
 {
     char number[32];
+    const size_t shown = shown_classes(j, probs);
     cli_csv_field(name, j->out);
-    for (size_t i = 0; i < j->topk; i++) {
+    for (size_t i = 0; i < shown; i++) {
         fputc(',', j->out);
         cli_csv_field(rescl_model_class_name(j->model, j->top[i]), j->out);
         fprintf(j->out, ",%zu,%s", j->top[i], cli_exact((double)probs[j->top[i]], number));
     }
+    for (size_t i = shown; i < j->topk; i++)
+        fputs(",,,", j->out);
     if (overlay) {
         fputc(',', j->out);
         cli_csv_field(overlay, j->out);
@@ -90,7 +104,8 @@ static void print_csv(const job *j, const char *name, const float *probs, const 
 static json_t *to_json(const job *j, const char *name, const float *probs, const char *overlay)
 {
     json_t *row = json_object(), *top = json_array();
-    for (size_t i = 0; i < j->topk; i++) {
+    const size_t shown = shown_classes(j, probs);
+    for (size_t i = 0; i < shown; i++) {
         json_t *one = json_object();
         cli_json_set(one, "class", cli_json_string(rescl_model_class_name(j->model, j->top[i])));
         cli_json_set(one, "index", json_integer((json_int_t)j->top[i]));
@@ -253,6 +268,7 @@ static int predict_all(const cli_args *args, rescl_device *device, const rescl_m
              .out = out->f,
              .classes = info.classes,
              .topk = k < info.classes ? k : info.classes,
+             .threshold = cli_real(args, OPT_threshold),
              .code = list->code};
     if (!cli_sheet_init(&j.sheet, cli_str(args, OPT_sheet)))
         return CLI_USAGE;

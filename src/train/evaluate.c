@@ -115,6 +115,7 @@ rescl_status rs_scores_for(const rescl_model *model, const rescl_dataset *set,
     RS_FAIL_IF(rescl_scores_classes(*out) != model->classes, RESCL_ERR_ARG,
                "scores of %zu classes cannot take an evaluation of %zu", rescl_scores_classes(*out),
                model->classes);
+    rs_scores_set_loss(*out, model->loss);
     RS_TRY(rs_scores_reserve(*out, set->count));
 out:
     return st;

@@ -106,7 +106,7 @@ rescl_status rs_predictor_settle(rescl_predictor *p, size_t count, float *probs)
                 "input; first seen in layer '%s'",
                 layer);
     }
-    rs_view_mean(p->replica->logits, p->views, count, m->classes, p->scratch, probs);
+    rs_view_mean(m->loss, p->replica->logits, p->views, count, m->classes, p->scratch, probs);
     p->count = count;
 out:
     return st;

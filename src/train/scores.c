@@ -19,6 +19,7 @@ typedef struct record {
 
 struct rescl_scores {
     size_t classes, images, room;
+    rescl_loss loss;                       /* by which logits become probabilities */
     record *image;                         /* (room) */
     float *probs;                          /* (room, classes); NULL where they would be too many */
     bool wide;                             /* they are: NULL is no want of memory */
@@ -97,8 +98,23 @@ out:
 
 /* ---- adding ------------------------------------------------------------------------------- */
 
-void rs_softmax(const float *logits, size_t classes, float *probs)
+void rs_scores_set_loss(rescl_scores *s, rescl_loss loss)
 {
+    s->loss = loss;
+}
+
+static float sigmoid(float x)
+{
+    return (float)(1.0 / (1.0 + exp(-(double)x)));
+}
+
+void rs_class_probs(rescl_loss loss, const float *logits, size_t classes, float *probs)
+{
+    if (loss != RESCL_LOSS_CROSS_ENTROPY) {
+        for (size_t k = 0; k < classes; k++)
+            probs[k] = sigmoid(logits[k]);
+        return;
+    }
     double largest = (double)logits[0], sum = 0.0;
 
     for (size_t k = 1; k < classes; k++)
@@ -110,9 +126,12 @@ void rs_softmax(const float *logits, size_t classes, float *probs)
 }
 
 /* The same of one class alone. */
-static float softmax_at(const float *logits, size_t classes, size_t k)
+static float prob_at(rescl_loss loss, const float *logits, size_t classes, size_t k)
 {
     double sum = 0.0;
+
+    if (loss != RESCL_LOSS_CROSS_ENTROPY)
+        return sigmoid(logits[k]);
 
     for (size_t j = 0; j < classes; j++)
         sum += exp((double)logits[j] - (double)logits[k]);
@@ -151,12 +170,12 @@ void rs_scores_add_logits(rescl_scores *s, size_t sample, const float *logits, i
     r.loss = loss;
     if (s->probs) {
         float *probs = s->probs + s->images * s->classes;
-        rs_softmax(logits, s->classes, probs);
+        rs_class_probs(s->loss, logits, s->classes, probs);
         r.probability = probs[r.prediction];
         r.label_probability = probs[label];
     } else {
-        r.probability = softmax_at(logits, s->classes, (size_t)r.prediction);
-        r.label_probability = softmax_at(logits, s->classes, (size_t)label);
+        r.probability = prob_at(s->loss, logits, s->classes, (size_t)r.prediction);
+        r.label_probability = prob_at(s->loss, logits, s->classes, (size_t)label);
     }
     append(s, &r);
 }

@@ -8,14 +8,14 @@
 #include <math.h>
 #include <stdlib.h>
 
-void rs_view_mean(const float *logits, size_t views, size_t n, size_t classes, float *scratch,
-                  float *probs)
+void rs_view_mean(rescl_loss loss, const float *logits, size_t views, size_t n, size_t classes,
+                  float *scratch, float *probs)
 {
     for (size_t i = 0; i < n; i++) {
         float *mean = probs + i * classes;
-        rs_softmax(logits + i * classes, classes, mean);
+        rs_class_probs(loss, logits + i * classes, classes, mean);
         for (size_t v = 1; v < views; v++) {
-            rs_softmax(logits + (v * n + i) * classes, classes, scratch);
+            rs_class_probs(loss, logits + (v * n + i) * classes, classes, scratch);
             for (size_t k = 0; k < classes; k++)
                 mean[k] += scratch[k];
         }
@@ -28,8 +28,7 @@ rescl_status rs_view_outputs_init(rs_view_outputs *v, size_t batch, const rescl_
 {
     rescl_status st = RESCL_OK;
     const size_t classes = model->classes;
-    *v = (rs_view_outputs){.label_smoothing = model->label_smoothing,
-                           .mean_loss = model->loss != RESCL_LOSS_CROSS_ENTROPY};
+    *v = (rs_view_outputs){.label_smoothing = model->label_smoothing, .loss = model->loss};
     RS_OOM(v->logits = calloc(batch, classes * sizeof *v->logits));
     RS_OOM(v->losses = calloc(batch, sizeof *v->losses));
     RS_OOM(v->scratch = calloc(classes, sizeof *v->scratch));
@@ -67,13 +66,15 @@ void rs_view_outputs_take(rs_view_outputs *v, const rs_batch *batch, rs_outputs 
     const size_t classes = o->classes;
     if (!v->logits || batch->views <= 1)
         return;
-    rs_view_mean(o->logits, batch->views, batch->n, classes, v->scratch, v->logits);
+    const bool sigmoid = v->loss != RESCL_LOSS_CROSS_ENTROPY;
+    rs_view_mean(v->loss, o->logits, batch->views, batch->n, classes, v->scratch, v->logits);
     for (size_t i = 0; i < batch->n; i++) {
         float *logs = v->logits + i * classes;
         for (size_t k = 0; k < classes; k++)
-            logs[k] = logf(fmaxf(logs[k], FLT_MIN));
-        v->losses[i] = v->mean_loss ? mean_of(o->losses, batch->views, batch->n, i)
-                                    : loss_of(logs, classes, batch->labels[i], v->label_smoothing);
+            logs[k] = logf(fmaxf(logs[k], FLT_MIN)) -
+                      (sigmoid ? logf(fmaxf(1.0f - logs[k], FLT_MIN)) : 0.0f);
+        v->losses[i] = sigmoid ? mean_of(o->losses, batch->views, batch->n, i)
+                               : loss_of(logs, classes, batch->labels[i], v->label_smoothing);
     }
     *o = (rs_outputs){batch->n, classes, v->logits, v->losses};
 }

@@ -28,6 +28,12 @@ want_out "| bwd_data"
 want_out "simt_gemm ms"
 want_out "* is what a network uses here"
 want_out "ms in all"
+# How many times what a training consumes the loader delivers.
+# shellcheck disable=SC2086
+run bench load --model resnet8 --size 16 --batch-size 4 $quick
+want_code 0
+want_out "x_resnet8"
+grep -q '^| jpeg.* [0-9.]* |$' out || fail "expected how many times the loader is faster"
 # A problem as rows print it, from the command line.
 # shellcheck disable=SC2086
 run bench op 'conv2d:2x9x9x8->16,3x3/2' ' dense: 3x5 -> 7, bf16' --no-peak --impl preferred --mode infer \

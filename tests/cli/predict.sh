@@ -142,6 +142,14 @@ want_code 0
 line='^{"file":"p\.png","predictions":\[{"class":"[0-5]","index":[0-5],"probability":[0-9.e-]*},'
 tail -n 1 out | grep -qE "$line" || fail "expected an object with two predictions"
 
+# Only what is probable enough.
+run predict --weights runs/resnet8-handsigns --threshold 1 --csv --topk 2 p.png
+want_code 0
+want_out "p.png,,,,,,"
+run predict --weights runs/resnet8-handsigns --threshold 1 --json p.png
+want_code 0
+grep -q '"predictions": \[\]' out || fail "expected no class"
+
 # Names of classes.
 printf 'zero\none\ntwo\nthree\nfour\nfive\n' >names.txt
 run predict --weights runs/resnet8-handsigns --class-index names.txt p.png

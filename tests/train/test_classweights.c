@@ -170,6 +170,26 @@ static void goes_on_to_the_same_bits(void **state)
     free(last);
 }
 
+/* Probabilities are of each class alone. */
+static void check_sigmoid(const rescl_model *m, const rescl_dataset *set)
+{
+    rescl_predictor *p = NULL;
+    rescl_image image;
+    float probs[6];
+    double sum = 0;
+    int32_t label;
+    assert_ok(rescl_dataset_get(set, 0, &image, &label));
+    assert_ok(rescl_predictor_create(rs_test_device(), m, 1, &p));
+    assert_ok(rescl_predictor_run(p, &image, 1, probs));
+    for (size_t k = 0; k < 6; k++) {
+        assert_true(probs[k] > 0 && probs[k] < 1);
+        sum += (double)probs[k];
+    }
+    assert_true(fabs(sum - 1) > 1e-4);
+    rescl_predictor_destroy(p);
+    rescl_image_free(&image);
+}
+
 /* A network with another loss learns, keeps its loss in its file, and is not resumed with another one. */
 static void trains_with_other_losses(void **state)
 {
@@ -202,6 +222,7 @@ static void trains_with_other_losses(void **state)
         assert_ok(rescl_evaluate(rs_test_device(), loaded, train, TEST_BATCH, 0, NULL, &after));
         assert_true(after.loss < before.loss);
         assert_true(before.loss < 1.0); /* of a class, not of all */
+        check_sigmoid(loaded, train);
         rescl_model_destroy(m);
         rescl_model_destroy(loaded);
         rescl_dataset_close(train);
