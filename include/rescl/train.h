@@ -85,6 +85,9 @@ typedef struct rescl_train_options {
                     * summed in a fixed order, whichever devices have them */
     const char *shares; /**< of a batch, of each device: "3,1"; NULL: by the speed that is measured
                          * before the first step. A run that goes on keeps those that it had */
+    double
+        baseline; /**< for `patience`: what `monitor` has to be better than to count as better, as the
+                      * `baseline` of Keras' EarlyStopping; 0: nothing */
     /* New members are appended here, so that structs of older callers keep their layout. */
 } rescl_train_options;
 

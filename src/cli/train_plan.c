@@ -84,17 +84,26 @@ static const char *monitor_name(const rescl_train_options *o)
     return strcmp(o->monitor, "auto") == 0 ? "the loss" : o->monitor;
 }
 
+/* " than 0.9 and before": "" where there is no --baseline. */
+static const char *than_baseline(const rescl_train_options *o, char out[48])
+{
+    *out = '\0';
+    if (o->baseline > 0)
+        snprintf(out, 48, " than %g and before", o->baseline);
+    return out;
+}
+
 void cli_plan_note(const rescl_train_options *o, size_t steps)
 {
-    char body[48] = "", early[160] = "", epochs[64], each[64], wait[64], number[32];
+    char body[48] = "", early[160] = "", epochs[64], each[64], wait[64], number[32], than[48];
     size_t all = o->epochs * steps;
     if (o->max_steps > 0 && o->max_steps < all)
         all = o->max_steps;
     if (o->lr_body > 0)
         snprintf(body, sizeof body, ", of the body %g", o->lr_body);
     if (o->patience > 0)
-        snprintf(early, sizeof early, "; ends when %s is no better for %s", monitor_name(o),
-                 cli_count(o->patience, "epoch", wait));
+        snprintf(early, sizeof early, "; ends when %s is no better%s for %s", monitor_name(o),
+                 than_baseline(o, than), cli_count(o->patience, "epoch", wait));
     cli_note("plan    %s of %s, %s in all; %s, rate %g%s (%s)%s",
              cli_count(o->epochs, "epoch", epochs), cli_count(steps, "step", each),
              cli_thousands(all, number), o->opt, o->lr, body, o->lr_scheduler, early);
@@ -102,7 +111,8 @@ void cli_plan_note(const rescl_train_options *o, size_t steps)
 
 void cli_stopped_note(const rescl_train_options *o, size_t epochs)
 {
-    char number[64];
-    cli_note("ended   after epoch %zu of %zu: %s was no better for %s (--patience)", epochs,
-             o->epochs, monitor_name(o), cli_count(o->patience, "epoch", number));
+    char number[64], than[48];
+    cli_note("ended   after epoch %zu of %zu: %s was no better%s for %s (--patience)", epochs,
+             o->epochs, monitor_name(o), than_baseline(o, than),
+             cli_count(o->patience, "epoch", number));
 }

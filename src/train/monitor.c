@@ -54,17 +54,27 @@ bool rs_monitor_take_best(const char *monitor, const rescl_epoch_event *e, rs_ck
     return true;
 }
 
+/* Whether a number is better than the baseline too, where there is one. */
+static bool beats_baseline(const rescl_train_options *o, double value)
+{
+    const double baseline = strstr(o->monitor, "accuracy") ? -o->baseline : o->baseline;
+    return o->baseline <= 0.0 || value + o->min_delta < baseline;
+}
+
 void rs_early_stopping_observe(const rescl_train_options *o, const rescl_epoch_event *e,
                                rs_ckpt_stopping *s)
 {
     const double value = rs_monitor_value(o->monitor, e);
 
     s->waited++;
-    if (!s->seen || value + o->min_delta < s->best) {
-        s->seen = true;
-        s->best = value;
+    if (s->seen && !(value + o->min_delta < s->best))
+        return;
+    s->seen = true;
+    s->best = value;
+    if (beats_baseline(o, value))
         s->waited = 0;
-    }
+    else if (o->patience > 0 && s->waited >= o->patience)
+        s->waited = o->patience - 1; /* an epoch that is better than those before it ends no run */
 }
 
 bool rs_early_stopping_ends(const rescl_train_options *o, const rs_ckpt_stopping *s)

@@ -23,7 +23,8 @@ bool rs_monitor_is_best(const char *monitor, const rescl_epoch_event *e, const r
 /* The same, and takes note of those that are. */
 bool rs_monitor_take_best(const char *monitor, const rescl_epoch_event *e, rs_ckpt_progress *p);
 
-/* Keras' EarlyStopping(monitor, min_delta, patience): takes note of an epoch that was measured. */
+/* Keras' EarlyStopping(monitor, min_delta, patience, baseline=baseline): takes note of an epoch that was
+ * measured. */
 void rs_early_stopping_observe(const rescl_train_options *o, const rescl_epoch_event *e,
                                rs_ckpt_stopping *s);
 /* Whether so many epochs in a row were no better that the run ends. */

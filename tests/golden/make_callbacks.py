@@ -8,7 +8,7 @@ numbered from 0:
 
     plateau.<i>      ReduceLROnPlateau: factor, patience, min_lr, min_delta, cooldown, column of the monitor
     plateau.<i>.lr   the rate of each epoch, from 0.1
-    early.<i>        EarlyStopping: patience, min_delta, column
+    early.<i>        EarlyStopping: patience, min_delta, column, baseline (0: None)
     early.<i>.epochs how many epochs it lets be done
     best.<i>         ModelCheckpoint(save_best_only=True): column
     best.<i>.saved   1 for each epoch that is saved
@@ -90,12 +90,15 @@ def main():
             min_delta=delta, cooldown=cooldown), metrics, lambda m, e: rates.append(rate(m)))
         out[f"plateau.{i}"] = np.array(case, np.float64)
         out[f"plateau.{i}.lr"] = np.array(rates)
-    for i, case in enumerate([(1, 0, 0), (3, 0, 0), (3, 1e-3, 0), (5, 0, 1), (2, 0.02, 1), (4, 0.05, 2),
-                              (6, 0, 3)]):
-        patience, delta, column = case
+    for i, case in enumerate([(1, 0, 0, 0), (3, 0, 0, 0), (3, 1e-3, 0, 0), (5, 0, 1, 0), (2, 0.02, 1, 0),
+                              (4, 0.05, 2, 0), (6, 0, 3, 0), (1, 0, 0, 0.8), (3, 0, 0, 0.1),
+                              (9, 0, 0, 0.5), (5, 0, 1, 0.9), (2, 0.02, 1, 0.7), (12, 0.01, 2, 0.8),
+                              (5, 0, 3, 0.999)]):
+        patience, delta, column, baseline = case
         seen = []
         run(keras.callbacks.EarlyStopping(monitor=COLUMNS[column], mode=mode(column), patience=patience,
-                                          min_delta=delta), metrics, lambda m, e: seen.append(e))
+                                          min_delta=delta, baseline=baseline or None),
+            metrics, lambda m, e: seen.append(e))
         out[f"early.{i}"] = np.array(case, np.float64)
         out[f"early.{i}.epochs"] = np.array([len(seen)], np.float64)
     for column in range(len(COLUMNS)):

@@ -94,8 +94,10 @@ static void stops_as_keras_does(void **state)
     double *given;
     (void)state;
     for (; (given = case_of("early", i, "")) != NULL; i++) {
-        const rescl_train_options o = {
-            .monitor = column_name(given[2]), .patience = (size_t)given[0], .min_delta = given[1]};
+        const rescl_train_options o = {.monitor = column_name(given[2]),
+                                       .patience = (size_t)given[0],
+                                       .min_delta = given[1],
+                                       .baseline = given[3]};
         double *want = case_of("early", i, ".epochs");
         rs_ckpt_stopping s = {0};
         size_t done = 0;
@@ -108,7 +110,7 @@ static void stops_as_keras_does(void **state)
         free(want);
         free(given);
     }
-    assert_true(i >= 7);
+    assert_true(i >= 14);
 }
 
 static void chooses_the_best_as_keras_does(void **state)
