@@ -1,6 +1,8 @@
-/* Draws hands from the built-in data set into PNG files, a folder for each class:
+/* Draws hands from a built-in data set into PNG files, a folder for each class:
  *
- *     draw_hands FOLDER [COUNT [SEED [SIZE]]]      24 hands of 64 x 64 pixels unless told
+ *     draw_hands FOLDER [COUNT [SEED [SIZE [SET]]]]      24 hands of 64 x 64 pixels unless told
+ *
+ * SET is handsigns, which counts fingers, or handsigns10, which says which ones are raised.
  *
  * FOLDER/<class>/<number>.png is what `rescl train --data-path FOLDER` reads, and each file is an
  * image for `rescl predict`. Shows how a C program uses the data part of rescl. */
@@ -50,13 +52,13 @@ static int draw(const rescl_dataset *hands, size_t index, const char *folder)
 
 int main(int argc, char **argv)
 {
-    if (argc < 2 || argc > 5) {
-        fprintf(stderr, "usage: draw_hands FOLDER [COUNT [SEED [SIZE]]]\n");
+    if (argc < 2 || argc > 6) {
+        fprintf(stderr, "usage: draw_hands FOLDER [COUNT [SEED [SIZE [SET]]]]\n");
         return 2;
     }
     rescl_data_options options = {
         .struct_size = sizeof options,
-        .path = "handsigns",
+        .path = argc > 5 ? argv[5] : "handsigns",
         .split = "test",
         .samples = argc > 2 ? strtoul(argv[2], NULL, 10) : 24,
         .seed = argc > 3 ? strtoull(argv[3], NULL, 10) : 0,
@@ -64,7 +66,7 @@ int main(int argc, char **argv)
     };
     rescl_dataset *hands = NULL;
     if (rescl_dataset_open(&options, &hands) != RESCL_OK)
-        return complain("opening handsigns");
+        return complain("opening the set");
 
     int failed = make_folder(argv[1]);
     for (size_t i = 0; i < rescl_dataset_count(hands) && !failed; i++)

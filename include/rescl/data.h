@@ -168,7 +168,8 @@ typedef struct rescl_dataset rescl_dataset;
 typedef struct rescl_data_options {
     size_t struct_size; /**< sizeof this struct: see status.h */
     const char
-        *path; /**< folder or file, or the name of a built-in set ("handsigns", "synthetic") */
+        *path; /**< folder or file, or the name of a built-in set ("handsigns", "handsigns10",
+                * "synthetic") */
     const char *split;  /**< "train", "val" or "test"; docs/data.md says which folders these are.
                          * "test" of data that has only "val" opens that: rescl_dataset_split */
     const char *format; /**< a name of rescl_dataset_formats(), or NULL to recognise it */

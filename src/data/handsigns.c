@@ -1,8 +1,9 @@
-/* The built-in set of drawn hands that show 0 to 5 raised fingers: "handsigns".
+/* The built-in sets of drawn hands: "handsigns", whose classes are 0 to 5 raised fingers, and "handsigns10",
+ * whose classes say which ones.
  *
- * Image i of (seed, split) depends on nothing else: not on how many samples are asked for, and of
- * its size only as far as pixels go. Each six images in a row show each class once, in an order
- * of their own. */
+ * Image i of (set, seed, split) depends on nothing else: not on how many samples are asked for, and of
+ * its size only as far as pixels go. As many images in a row as there are classes show each class once, in
+ * an order of their own. */
 #include "handsigns.h"
 
 #include "alloc.h"
@@ -14,7 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CLASSES       6
+#define FINGERS       6 /* 0 to 5 */
+#define WAYS_SET      "handsigns10"
 #define DEFAULT_SIZE  64
 #define MIN_SIZE      8
 #define TRAIN_SAMPLES 1080
@@ -29,11 +31,14 @@ typedef struct state {
     size_t size;
     uint64_t seed;
     int test;
+    bool ways; /* the classes are ways to show fingers, not their number */
+    uint32_t classes;
 } state;
 
 static bool recognises(const rescl_data_options *options)
 {
-    return strcmp(options->path, rs_dataset_handsigns.name) == 0;
+    return strcmp(options->path, rs_dataset_handsigns.name) == 0 ||
+           strcmp(options->path, WAYS_SET) == 0;
 }
 
 static void close_set(rescl_dataset *set)
@@ -59,9 +64,11 @@ static rescl_status open_set(const rescl_data_options *options, rescl_dataset *s
     s->size = size;
     s->seed = options->seed;
     s->test = test;
-    RS_OOM(set->class_name = calloc(CLASSES, sizeof *set->class_name));
-    for (size_t i = 0; i < CLASSES; i++) {
-        RS_OOM(set->class_name[i] = rs_strf("%zu", i));
+    s->ways = strcmp(options->path, WAYS_SET) == 0;
+    s->classes = s->ways ? RS_HAND_WAYS : FINGERS;
+    RS_OOM(set->class_name = calloc(s->classes, sizeof *set->class_name));
+    for (size_t i = 0; i < s->classes; i++) {
+        RS_OOM(set->class_name[i] = s->ways ? strdup(rs_handsigns_way((int)i)) : rs_strf("%zu", i));
         set->classes = i + 1;
     }
     set->count = options->samples ? options->samples : test ? TEST_SAMPLES : TRAIN_SAMPLES;
@@ -75,26 +82,30 @@ out:
 static int label_of(const state *s, size_t index)
 {
     rs_rng rng;
-    uint32_t order[CLASSES];
-    rs_rng_init(&rng, s->seed, STREAM(s->test, 1, index / CLASSES));
-    rs_rng_permutation(&rng, order, CLASSES);
-    return (int)order[index % CLASSES];
+    uint32_t order[RS_HAND_WAYS];
+    rs_rng_init(&rng, s->seed, STREAM(s->test, 1, index / s->classes));
+    rs_rng_permutation(&rng, order, s->classes);
+    return (int)order[index % s->classes];
 }
 
 static rescl_status get(const rescl_dataset *set, size_t index, rescl_image *image, int32_t *label)
 {
     rescl_status st = RESCL_OK;
     const state *s = set->state;
-    const int fingers = label_of(s, index);
+    const int class_index = label_of(s, index);
+    const uint64_t stream = STREAM(s->test, 0, index);
     rs_scene scene;
     uint8_t *pixels = NULL;
     void *scratch = NULL;
     RS_OOM(pixels = malloc(s->size * s->size * 3));
     RS_OOM(scratch = malloc(rs_handsigns_scratch(s->size)));
-    rs_handsigns_pose(&scene, s->seed, STREAM(s->test, 0, index), fingers);
+    if (s->ways)
+        rs_handsigns_pose_way(&scene, s->seed, stream, class_index);
+    else
+        rs_handsigns_pose(&scene, s->seed, stream, class_index);
     rs_handsigns_draw(&scene, s->size, pixels, scratch);
     *image = (rescl_image){.width = s->size, .height = s->size, .pixels = pixels};
-    *label = fingers;
+    *label = class_index;
     pixels = NULL;
 out:
     free(pixels);

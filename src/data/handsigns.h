@@ -72,8 +72,13 @@ typedef struct rs_scene {
     uint64_t seed, stream; /* of the noise and of the textures */
 } rs_scene;
 
-/* Fills the scene of one image showing `fingers` (0..5) raised fingers. */
+/* Fills the scene of one image showing `fingers` (0..5) raised fingers, in one of the ways to do so. */
 void rs_handsigns_pose(rs_scene *scene, uint64_t seed, uint64_t stream, int fingers);
+
+/* All ways, with their names, such as "thumb-index". */
+#define RS_HAND_WAYS 10
+const char *rs_handsigns_way(int way);
+void rs_handsigns_pose_way(rs_scene *scene, uint64_t seed, uint64_t stream, int way);
 
 /* Draws `size` x `size` RGB pixels. `scratch` holds rs_handsigns_scratch(size) bytes, aligned for
  * int32_t. 1 <= size <= RS_HAND_MAX_SIZE. */

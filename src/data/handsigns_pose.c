@@ -50,27 +50,39 @@ static int32_t degrees(int32_t d)
     return d * RS_TURN / 360;
 }
 
-static void choose_fingers(pose *p, int fingers)
+static const struct {
+    const char *name;
+    int fingers, percent; /* how many are raised; how often these are */
+    int raised[FINGERS];
+} ways[RS_HAND_WAYS] = {
+    {"fist", 0, 100, {0, 0, 0, 0, 0}},
+    {"index", 1, 90, {0, 1, 0, 0, 0}},
+    {"thumb", 1, 10, {1, 0, 0, 0, 0}},
+    {"index-middle", 2, 75, {0, 1, 1, 0, 0}},
+    {"thumb-index", 2, 25, {1, 1, 0, 0, 0}},
+    {"index-middle-ring", 3, 45, {0, 1, 1, 1, 0}},
+    {"thumb-index-middle", 3, 35, {1, 1, 1, 0, 0}},
+    {"middle-ring-little", 3, 20, {0, 0, 1, 1, 1}},
+    {"four", 4, 100, {0, 1, 1, 1, 1}},
+    {"five", 5, 100, {1, 1, 1, 1, 1}},
+};
+
+const char *rs_handsigns_way(int way)
 {
-    static const struct {
-        int fingers, percent;
-        int raised[FINGERS];
-    } ways[] = {
-        {0, 100, {0, 0, 0, 0, 0}}, {1, 90, {0, 1, 0, 0, 0}}, {1, 10, {1, 0, 0, 0, 0}},
-        {2, 75, {0, 1, 1, 0, 0}},  {2, 25, {1, 1, 0, 0, 0}}, {3, 45, {0, 1, 1, 1, 0}},
-        {3, 35, {1, 1, 1, 0, 0}},  {3, 20, {0, 0, 1, 1, 1}}, {4, 100, {0, 1, 1, 1, 1}},
-        {5, 100, {1, 1, 1, 1, 1}},
-    };
+    return ways[way].name;
+}
+
+static int choose_way(pose *p, int fingers)
+{
     int ticket = draw(p, 0, 99);
-    for (size_t i = 0; i < RS_COUNT(ways); i++) {
+    for (int i = 0; i < RS_HAND_WAYS; i++) {
         if (ways[i].fingers != fingers)
             continue;
-        if (ticket < ways[i].percent) {
-            memcpy(p->raised, ways[i].raised, sizeof p->raised);
-            return;
-        }
+        if (ticket < ways[i].percent)
+            return i;
         ticket -= ways[i].percent;
     }
+    return 0;
 }
 
 static rs_part *add_part(pose *p, rs_part_kind kind, rs_point3 a, int32_t ra, rs_point3 b,
@@ -410,22 +422,40 @@ static void choose_background(pose *p)
     choose_shapes(p);
 }
 
-void rs_handsigns_pose(rs_scene *scene, uint64_t seed, uint64_t stream, int fingers)
+static void begin(pose *p, rs_scene *scene, uint64_t seed, uint64_t stream)
 {
-    pose p = {.scene = scene};
+    *p = (pose){.scene = scene};
     memset(scene, 0, sizeof *scene);
     scene->seed = seed;
     scene->stream = stream;
-    rs_rng_init(&p.rng, seed, stream);
-    choose_fingers(&p, fingers);
-    p.back_view = chance(&p, 30);
-    add_palm(&p);
-    add_four_fingers(&p);
-    add_thumb(&p);
-    p.hand_parts = scene->parts;
-    add_arm(&p);
-    place_hand(&p);
-    choose_skin(&p);
-    choose_light(&p);
-    choose_background(&p);
+    rs_rng_init(&p->rng, seed, stream);
+}
+
+static void fill(pose *p, int way)
+{
+    memcpy(p->raised, ways[way].raised, sizeof p->raised);
+    p->back_view = chance(p, 30);
+    add_palm(p);
+    add_four_fingers(p);
+    add_thumb(p);
+    p->hand_parts = p->scene->parts;
+    add_arm(p);
+    place_hand(p);
+    choose_skin(p);
+    choose_light(p);
+    choose_background(p);
+}
+
+void rs_handsigns_pose(rs_scene *scene, uint64_t seed, uint64_t stream, int fingers)
+{
+    pose p;
+    begin(&p, scene, seed, stream);
+    fill(&p, choose_way(&p, fingers));
+}
+
+void rs_handsigns_pose_way(rs_scene *scene, uint64_t seed, uint64_t stream, int way)
+{
+    pose p;
+    begin(&p, scene, seed, stream);
+    fill(&p, way);
 }

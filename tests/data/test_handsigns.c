@@ -171,6 +171,34 @@ static void refuses_bad_options(void **state)
     assert_fails(rescl_dataset_open(&val, &none), RESCL_ERR_NOT_FOUND, "\"val\"");
 }
 
+/* The classes of handsigns10 are ways to raise fingers: each once in ten images. */
+static void tells_ways_apart(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"fist", "index", "thumb", "index-middle", "thumb-index"};
+    const rescl_data_options options = {.struct_size = sizeof options,
+                                        .path = "handsigns10",
+                                        .split = "train",
+                                        .image_size = 64,
+                                        .samples = 20};
+    rescl_dataset *set = NULL;
+    unsigned seen[2] = {0, 0};
+    char hex[33];
+    int32_t label;
+    assert_ok(rescl_dataset_open(&options, &set));
+    assert_int_equal(rescl_dataset_classes(set), RS_HAND_WAYS);
+    for (size_t i = 0; i < RS_COUNT(names); i++)
+        assert_string_equal(rescl_dataset_class_name(set, i), names[i]);
+    for (size_t i = 0; i < 20; i++) {
+        hash_image(set, i, hex, &label);
+        seen[i / 10] |= 1u << label;
+        if (i == 0)
+            assert_string_equal(hex, "35ce7d6d35260ea70eedc2d42593c4c0");
+    }
+    assert_true(seen[0] == 1023 && seen[1] == 1023);
+    rescl_dataset_close(set);
+}
+
 /* A hand lies inside the image and covers a part of it, whatever the size it is drawn at. */
 static void draws_hands_of_any_size(void **state)
 {
@@ -240,6 +268,7 @@ int main(void)
         cmocka_unit_test(shows_each_class_alike_often),
         cmocka_unit_test(does_not_depend_on_how_many),
         cmocka_unit_test(repeats_nothing),
+        cmocka_unit_test(tells_ways_apart),
         cmocka_unit_test(has_defaults),
         cmocka_unit_test(refuses_bad_options),
         cmocka_unit_test(draws_hands_of_any_size),
