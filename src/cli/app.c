@@ -20,14 +20,21 @@ static int print_version(void)
     return CLI_OK;
 }
 
-/* The config file, and the args.ini of a run that is resumed. */
+static bool is_given(const cli_args *args, cli_opt id)
+{
+    return cli_opt_in(id, args->verb) && cli_str(args, id);
+}
+
+/* The config file, and the args.ini of a run that is resumed or profiled. */
 static int read_configs(cli_args *args)
 {
     int code = CLI_OK;
-    if (cli_opt_in(OPT_config, args->verb) && cli_str(args, OPT_config))
+    if (is_given(args, OPT_config))
         code = cli_config_read(args, cli_str(args, OPT_config), ORIGIN_CONFIG);
-    if (code == CLI_OK && cli_opt_in(OPT_resume, args->verb) && cli_str(args, OPT_resume))
-        code = cli_run_read_args(args, cli_str(args, OPT_resume));
+    if (code == CLI_OK && is_given(args, OPT_resume))
+        code = cli_run_read_args(args, "--resume", cli_str(args, OPT_resume));
+    if (code == CLI_OK && is_given(args, OPT_profile_run))
+        code = cli_run_read_args(args, "--run", cli_str(args, OPT_profile_run));
     return code;
 }
 

@@ -1,12 +1,16 @@
 #include "cli.h"
 #include "outfile.h"
 #include "output.h"
+#include "run_folder.h"
 #include "session.h"
 #include "table.h"
 #include "trace.h"
 
 #include <math.h>
+#include <rescl/model.h>
 #include <rescl/profile.h>
+#include <rescl/report.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define WORTH_A_WORD 1.2 /* profiled steps over others */
@@ -255,6 +259,50 @@ static int open_data(const cli_args *args, rescl_bench_options *o, rescl_dataset
     return CLI_OK;
 }
 
+/* Gives a size of 0 its meaning. */
+static int choose_size(rescl_bench_options *o)
+{
+    const rescl_model_options about = {.struct_size = sizeof about, .name = o->model};
+    rescl_model *model = NULL;
+    rescl_model_info info;
+    if (o->size > 0)
+        return CLI_OK;
+    const rescl_status st = rescl_model_describe(&about, &model);
+    if (st != RESCL_OK)
+        return cli_fail(st, false);
+    rescl_model_get_info(model, &info);
+    o->size = info.image_size;
+    rescl_model_destroy(model);
+    return CLI_OK;
+}
+
+/* profile.json of the run, and its page with it. */
+static int keep(const cli_args *args, const rescl_profile *p, const rescl_bench_options *o,
+                const char *device)
+{
+    cli_outfile out = {0};
+    FILE *before = cli_result();
+    char *run = cli_run_of("--run", cli_str(args, OPT_profile_run));
+    char *path = run ? cli_format("%s/profile.json", run) : NULL;
+    int code = path ? cli_outfile_open(&out, path) : CLI_FAILURE;
+    if (code == CLI_OK) {
+        cli_result_to(out.f);
+        code = cli_json_print(profile_json(p, o, device, 0));
+        cli_result_to(before);
+        const int written = cli_outfile_close(&out, code == CLI_OK);
+        code = code == CLI_OK ? written : code;
+    }
+    if (code == CLI_OK) {
+        const rescl_status st = rescl_report_write(run, NULL);
+        code = st == RESCL_OK ? CLI_OK : cli_fail(st, false);
+    }
+    if (code == CLI_OK)
+        cli_note("the time of each layer is in %s/report.html", run);
+    free(path);
+    free(run);
+    return code;
+}
+
 static int profile(const cli_args *args, rescl_device *device, rescl_bench_options *o,
                    const rescl_dataset *data)
 {
@@ -290,6 +338,8 @@ static int profile(const cli_args *args, rescl_device *device, rescl_bench_optio
         cli_note("the time line of %zu steps is in %s: open it in ui.perfetto.dev or "
                  "chrome://tracing",
                  p->steps, trace);
+    if (code == CLI_OK && cli_str(args, OPT_profile_run))
+        code = keep(args, p, o, name);
     rescl_profile_destroy(p);
     return code;
 }
@@ -310,6 +360,8 @@ int cmd_profile(const cli_args *args)
     int code = cli_outfile_check(cli_str(args, OPT_trace));
     if (code == CLI_OK)
         code = cli_outfile_open(&out, file);
+    if (code == CLI_OK)
+        code = choose_size(&o);
     if (code == CLI_OK)
         code = open_data(args, &o, &data);
     if (code == CLI_OK)

@@ -158,7 +158,7 @@ static int open_folder(run *r)
     r->ini = cli_config_text(r->args);
     if (!r->ini)
         return CLI_USAGE;
-    r->folder = resume ? cli_run_of(resume) : cli_run_create(r->args);
+    r->folder = resume ? cli_run_of("--resume", resume) : cli_run_create(r->args);
     if (!r->folder)
         return CLI_FILE;
     if (!resume)

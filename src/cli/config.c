@@ -90,10 +90,17 @@ static bool take(void *user, int line, const char *section, const char *key, con
     return value->text != NULL;
 }
 
+/* Whether a value of the file is for the verb: how a training printed is not for who profiles it. */
+static bool is_wanted(const reader *r, cli_opt id, cli_origin origin)
+{
+    const bool of_other = origin == ORIGIN_RUN && r->args->verb != VERB_train;
+    return cli_opt_in(id, r->args->verb) && !(of_other && cli_opt_get(id)->group == GROUP_OUTPUT);
+}
+
 static bool store(const reader *r, cli_origin origin)
 {
     for (size_t i = 0; i < cli_opt_count(); i++) {
-        if (!r->key[i].line || !cli_opt_in((cli_opt)i, r->args->verb))
+        if (!r->key[i].line || !is_wanted(r, (cli_opt)i, origin))
             continue;
         char *where = rs_strf("%s:%d", r->path, r->key[i].line);
         const bool good = where && cli_args_set(r->args, (cli_opt)i, r->key[i].text, origin, where);

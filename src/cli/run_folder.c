@@ -26,9 +26,9 @@ char *cli_format(const char *fmt, ...)
     return text;
 }
 
-char *cli_run_of(const char *resume)
+char *cli_run_of(const char *flag, const char *run)
 {
-    char *path = cli_format("%s", resume);
+    char *path = cli_format("%s", run);
     if (!path)
         return NULL;
     for (size_t len = strlen(path); len > 1 && path[len - 1] == '/'; len--)
@@ -38,7 +38,7 @@ char *cli_run_of(const char *resume)
     /* RUN/weights/last.safetensors, or weights/last.safetensors inside of the folder. */
     char *slash = strrchr(path, '/');
     if (access(path, F_OK) != 0) {
-        cli_error("--resume: %s: %s", path, strerror(errno));
+        cli_error("%s: %s: %s", flag, path, strerror(errno));
     } else if (slash && slash - path >= 7 && strncmp(slash - 7, "weights", 7) == 0 &&
                (slash - path == 7 || slash[-8] == '/')) {
         if (slash - path <= 8)
@@ -47,16 +47,16 @@ char *cli_run_of(const char *resume)
             slash[-8] = '\0';
         return path;
     } else {
-        cli_error("--resume: found %s, expected a run folder or its weights/last.safetensors",
+        cli_error("%s: found %s, expected a run folder or its weights/last.safetensors", flag,
                   path);
     }
     free(path);
     return NULL;
 }
 
-int cli_run_read_args(cli_args *args, const char *resume)
+int cli_run_read_args(cli_args *args, const char *flag, const char *run)
 {
-    char *folder = cli_run_of(resume);
+    char *folder = cli_run_of(flag, run);
     if (!folder)
         return CLI_FILE;
     char *path = cli_format("%s/args.ini", folder);

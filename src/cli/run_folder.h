@@ -11,12 +11,12 @@ char *cli_format(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* mkdir -p. False after a message. */
 bool cli_make_folders(const char *path);
 
-/* The run folder that --resume means: a folder, or a checkpoint in its weights/. NULL after a
- * message if it is neither. */
-char *cli_run_of(const char *resume);
+/* The run folder that the value of a flag such as --resume means: a folder, or a checkpoint in its
+ * weights/. NULL after a message if it is neither. */
+char *cli_run_of(const char *flag, const char *run);
 
 /* Takes the options of the run's args.ini with origin ORIGIN_RUN. Exit code. */
-int cli_run_read_args(cli_args *args, const char *resume);
+int cli_run_read_args(cli_args *args, const char *flag, const char *run);
 
 /* Whether --name and --output-dir can name a folder; false after a message about the usage. */
 bool cli_run_check(const cli_args *args);

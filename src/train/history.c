@@ -149,6 +149,7 @@ rescl_status rs_history_read(const char *folder, rs_history *out)
     RS_TRY(read_json(out, "evaluation.json", &out->evaluation));
     RS_TRY(read_json(out, "evaluation-test.json", &out->test));
     RS_TRY(read_json(out, "report.json", &out->about));
+    RS_TRY(read_json(out, "profile.json", &out->profile));
     RS_TRY(read_text(out, "args.ini", &out->args, &bytes));
 out:
     free(results);
@@ -165,6 +166,7 @@ void rs_history_fini(rs_history *h)
     json_decref(h->evaluation);
     json_decref(h->test);
     json_decref(h->about);
+    json_decref(h->profile);
     free(h->args);
     free(h->folder);
     free(h->name);

@@ -26,7 +26,7 @@ typedef struct rs_history {
     size_t epochs;                      /* rows of results.csv */
     double *column[RS_HISTORY_COLUMNS]; /* (epochs); NaN where there is nothing */
     json_t *env, *evaluation, *test; /* env.json, evaluation.json, evaluation-test.json; or NULL */
-    json_t *about;                   /* report.json, or NULL */
+    json_t *about, *profile;         /* report.json, profile.json, or NULL */
     char *args;                      /* args.ini, or NULL */
 } rs_history;
 

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #define MAX_IMAGE ((size_t)1 << 20)
+#define MIB       1048576.0
 
 static double last_of(const rs_history *run, rs_history_column column)
 {
@@ -267,13 +268,49 @@ out:
     return st;
 }
 
+/* What a step needs as it is planned, and what was in use. */
+static void put_memory(rs_html *h, const rs_history *run)
+{
+    static const char *const heads[] = {"what", "MiB", "share [%]", ""};
+    static const char *const parts[][2] = {
+        {"activations, their gradients and scratch", "activations"},
+        {"parameters and running statistics", "parameters"},
+        {"gradients of the parameters", "gradients"},
+        {"state of the optimiser", "optimiser"}};
+    const json_t *memory = json_object_get(run->about, "memory");
+    const double has = rs_json_number(run->env, "device.global_bytes") / MIB;
+    double all = 0, used = 0;
+    char text[2][32];
+
+    for (size_t i = 0; i < RS_COUNT(parts); i++)
+        all += fmax(rs_json_number(memory, parts[i][1]), 0) / MIB;
+    if (!(all > 0))
+        return;
+    rs_html_heading(h, "Memory of the device");
+    rs_html_table(h, "What a step needs", heads, RS_COUNT(heads));
+    for (size_t i = 0; i < RS_COUNT(parts); i++) {
+        const double mib = fmax(rs_json_number(memory, parts[i][1]), 0) / MIB;
+        rs_html_row_begin(h, parts[i][0]);
+        rs_html_cell(h, "%.1f", mib);
+        rs_html_cell(h, "%.1f", 100 * mib / all);
+        rs_html_bar(h, mib, all, NAN, NAN);
+        rs_html_row_end(h);
+    }
+    rs_html_table_end(h);
+    for (size_t i = 0; i < run->epochs; i++)
+        used = fmax(used, run->column[RS_HISTORY_MEMORY][i]);
+    if (used > 0 && has > 0)
+        rs_html_p(h,
+                  "With images on their way and the evaluation, %s MiB of the device's %s MiB were "
+                  "in use at most.",
+                  rs_report_number(used, text[0]), rs_report_number(round(has), text[1]));
+}
+
 static void put_network(rs_html *h, const rs_history *run)
 {
     static const char *const heads[] = {"layer", "type", "output", "parameters", "MACs of an image",
                                         ""};
-    static const char *const parts[] = {"parameters", "gradients", "optimiser", "activations"};
     const json_t *layers = json_object_get(run->about, "layers");
-    const json_t *memory = json_object_get(run->about, "memory");
     double most = 1;
     size_t i;
     json_t *l;
@@ -282,10 +319,7 @@ static void put_network(rs_html *h, const rs_history *run)
         return;
     json_array_foreach(layers, i, l) most = fmax(most, rs_json_number(l, "macs"));
     rs_html_section(h, "Network");
-    rs_html_facts(h);
-    for (i = 0; memory && i < RS_COUNT(parts); i++)
-        rs_html_fact(h, parts[i], "%.1f MiB", rs_json_number(memory, parts[i]) / 1048576);
-    rs_html_facts_end(h);
+    put_memory(h, run);
     rs_html_fold(h, "Layers");
     rs_html_table(h, "Layers", heads, 6);
     json_array_foreach(layers, i, l)
@@ -343,8 +377,10 @@ static rescl_status put_commands(rs_html *h, const rs_history *run)
     RS_OOM(text = rs_strf("# the same run again, in a new folder\nrescl train -c %s/args.ini\n"
                           "# go on with it\nrescl train --resume %s\n"
                           "# classify an image\nrescl predict --weights %s IMAGE\n"
+                          "# measure the time of each layer, for this page too\n"
+                          "rescl profile --run %s\n"
                           "# this page again\nrescl report %s\n",
-                          quoted, quoted, quoted, quoted));
+                          quoted, quoted, quoted, quoted, quoted));
     rs_html_section(h, "Commands");
     rs_html_code(h, text);
     rs_html_section_end(h);
@@ -369,6 +405,7 @@ static rescl_status put_page(rs_html *h, const rs_history *run)
     RS_TRY(rs_report_evaluation(h, run->test, "Test"));
     RS_TRY(put_data(h, run));
     put_network(h, run);
+    RS_TRY(rs_report_profile(h, run->profile));
     put_environment(h, run);
     RS_TRY(put_commands(h, run));
     rs_html_end(h);

@@ -216,12 +216,14 @@ out:
 static rescl_status begin(report *r)
 {
     rescl_status st = RESCL_OK;
-    char *images = NULL;
+    char *images = NULL, *profile = NULL;
 
     RS_OOM(images = rs_path_join(r->run->folder, "images"));
     RS_TRY(rs_mkdirs(images));
     if (r->run->epoch == 0) {
         RS_TRY(rs_mistakes_drop(r->run->folder));
+        RS_OOM(profile = rs_path_join(r->run->folder, "profile.json"));
+        RS_TRY(rs_file_remove(profile));
         RS_TRY(write_sheet(r));
     }
     RS_TRY(write_about(r, "running", "", json_object_get(r->before, "images"),
@@ -229,6 +231,7 @@ static rescl_status begin(report *r)
     r->begun = true;
 out:
     free(images);
+    free(profile);
     return st;
 }
 

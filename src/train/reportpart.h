@@ -19,6 +19,9 @@ const char *rs_report_time(double seconds, char out[32]);
 rescl_status rs_report_evaluation(rs_html *h, const json_t *evaluation, const char *heading)
     RESCL_CHECK;
 
+/* The section of a profile.json; nothing of NULL. */
+rescl_status rs_report_profile(rs_html *h, const json_t *profile) RESCL_CHECK;
+
 /* Closes the stream of a page, which may have been short of memory. */
 rescl_status rs_report_close(rs_html *h) RESCL_CHECK;
 

@@ -34,6 +34,20 @@ for name in '"wait for data"' '"upload"' '"device: queue"' '"displayTimeUnit"'; 
     grep -q "$name" trace.json || fail "expected $name in the time line"
 done
 
+# What a run trains, in its page too.
+# shellcheck disable=SC2086
+run train $tiny --epochs 1 --name a --size 24
+want_code 0
+run profile --run runs/a --warmup 0 --repeats 2 --no-peak
+want_code 0
+want_out "resnet8 train size 24 batch 16, fp32 on "
+want_err "the time of each layer is in runs/a/report.html"
+grep -qF "Time of every layer" runs/a/report.html || fail "expected the time of each layer in the page"
+grep -qF '"layer": "layer1.0.conv1"' runs/a/profile.json || fail "expected layers in profile.json"
+run profile --run nowhere
+want_code 4
+want_err "--run: nowhere: No such file or directory"
+
 # shellcheck disable=SC2086
 run profile $small --trace missing/trace.json
 want_code 4

@@ -26,6 +26,15 @@ static void want(const char *page, const char *text)
         fail_msg("expected '%s' in the page", text);
 }
 
+/* One behind the other. */
+static void want_in_order(const char *page, const char *const *texts, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        want(page, texts[i]);
+        page = strstr(page, texts[i]);
+    }
+}
+
 /* Nothing is run, loaded or left open. */
 static void check_page(const char *page)
 {
@@ -61,6 +70,9 @@ static void is_left_by_a_run(void **state)
     want(page, "Grad-CAM, of layer ");
     want(page, "alt=\"Training images, resized and augmented\"");
     want(page, "Images of each class");
+    want(page, "activations, their gradients and scratch");
+    want(page, " were in use at most.");
+    assert_null(strstr(page, "Time of a step"));
     want(page, "handsigns: 40 images to train, 20 to evaluate");
     assert_null(strstr(page, "interrupted"));
     char *predictions = read_in(rs_test_dir, "predictions.csv", NULL);
@@ -250,13 +262,46 @@ static void shows_the_best_that_was_kept(void **state)
               "{\"epoch\":1,\"images\":1,\"classes\":[]}", "1 of 3");
 }
 
+/* Kernels are summed by layer, and the longest layer comes first. */
+static void shows_the_time_of_layers(void **state)
+{
+    (void)state;
+    write_in("env.json", "{}");
+    write_in("profile.json",
+             "{\"model\":\"resnet8\",\"size\":32,\"batch\":16,\"device\":\"<d>\","
+             "\"advice\":\"Buy & sell.\",\"step\":{\"ms\":8,\"steps\":7,\"kernel_ms\":6},"
+             "\"kernels\":["
+             "{\"layer\":\"conv1\",\"op\":\"conv2d\",\"pass\":\"fwd\",\"ms\":1},"
+             "{\"layer\":\"fc\",\"op\":\"dense\",\"pass\":\"fwd\",\"ms\":1.5},"
+             "{\"layer\":\"conv1\",\"op\":\"conv2d\",\"pass\":\"bwd_data\",\"ms\":0.25},"
+             "{\"layer\":\"conv1\",\"op\":\"conv2d\",\"pass\":\"bwd_params\",\"ms\":2.5},"
+             "{\"layer\":\"body\",\"op\":\"optim\",\"pass\":\"update\",\"ms\":0.5},"
+             "{\"layer\":\"head\",\"op\":\"optim\",\"pass\":\"update\",\"ms\":0.25},{},7]}");
+    assert_ok(rescl_report_write(rs_test_dir, NULL));
+    char *page = read_in(rs_test_dir, "report.html", NULL);
+    check_page(page);
+    want(page,
+         "A step of 16 images of 32x32 pixels took 8.000 ms on &lt;d&gt;, the mean of 7 steps");
+    want(page, "Buy &amp; sell.");
+    want(page, "75.0");
+    static const char *const order[] = {"<bdi>conv1</bdi>",
+                                        "1.000",
+                                        "2.750",
+                                        "3.750",
+                                        "46.9",
+                                        "<bdi>fc</bdi>",
+                                        "<bdi>update of the weights</bdi>"};
+    want_in_order(page, order, RS_COUNT(order));
+    free(page);
+}
+
 /* A run in the folder of an earlier one begins without its files. */
 static void drops_what_an_earlier_run_left(void **state)
 {
     (void)state;
-    static const char *const stale[] = {"predictions.csv", "evaluation.json",
-                                        "predictions-test.csv", "evaluation-test.json",
-                                        "images/mistake-12.png"};
+    static const char *const stale[] = {"predictions.csv",       "evaluation.json",
+                                        "predictions-test.csv",  "evaluation-test.json",
+                                        "images/mistake-12.png", "profile.json"};
     train_run r = {.options = train_options(rs_test_dir), .no_eval = true};
     char *text;
     size_t bytes;
@@ -306,6 +351,7 @@ static void survives_odd_files(void **state)
     write_in("evaluation.json",
              "{\"classes\":[1,{}],\"confusion\":[[0,-1,2],[9,9,9],7,[0]],"
              "\"confused\":{},\"calibration\":[[]],\"curves\":[{\"precision\":3}]}");
+    write_in("profile.json", "{\"step\":{\"ms\":1e-300},\"kernels\":[{\"layer\":3,\"ms\":-1},[]]}");
     write_in("report.json",
              "{\"images\":[{\"file\":\"../../etc/passwd\"},{\"file\":\"images/none.png\"},3],"
              "\"classes\":7,\"layers\":[3]}");
@@ -364,6 +410,7 @@ int main(void)
         TEST(leaves_the_weights_alone),
         TEST(stays_small_and_harmless),
         TEST(shows_the_best_that_was_kept),
+        TEST(shows_the_time_of_layers),
         TEST(drops_what_an_earlier_run_left),
         TEST(refuses_other_folders),
         TEST(survives_odd_files),
