@@ -17,7 +17,7 @@ static void says_which_version_is_running(void **state)
 static void lists_the_optional_features_of_the_build(void **state)
 {
     (void)state;
-    bool hdf5 = false, jpeg = false, zip = false;
+    bool hdf5 = false, jpeg = false, webp = false, tiff = false, zip = false;
 
 #ifdef RS_HAVE_HDF5
     hdf5 = true;
@@ -25,11 +25,19 @@ static void lists_the_optional_features_of_the_build(void **state)
 #ifdef RS_HAVE_JPEG
     jpeg = true;
 #endif
+#ifdef RS_HAVE_WEBP
+    webp = true;
+#endif
+#ifdef RS_HAVE_TIFF
+    tiff = true;
+#endif
 #ifdef RS_HAVE_ZIP
     zip = true;
 #endif
     assert_int_equal(rescl_has_feature("hdf5"), hdf5);
     assert_int_equal(rescl_has_feature("jpeg"), jpeg);
+    assert_int_equal(rescl_has_feature("webp"), webp);
+    assert_int_equal(rescl_has_feature("tiff"), tiff);
     assert_int_equal(rescl_has_feature("zip"), zip);
     for (const char *const *name = rescl_features(); *name; name++)
         assert_true(rescl_has_feature(*name));

@@ -64,6 +64,33 @@ void expect_image(const char *name, const char *kind, unsigned notices)
     rescl_image_free(&expected);
 }
 
+void expect_smaller(const void *data, size_t bytes, const uint8_t rgb[3])
+{
+    rescl_image_options options;
+    rescl_image image;
+    unsigned notices = 0;
+    rescl_image_options_default(&options);
+    assert_ok(rescl_image_decode_with(data, bytes, "large", &options, &image, &notices));
+    assert_int_equal(notices, RESCL_IMAGE_REDUCED);
+    assert_int_equal(image.width, 2075);
+    assert_int_equal(image.height, 2050);
+    for (size_t i = 0; i < image.width * image.height; i++)
+        if (memcmp(image.pixels + 3 * i, rgb, 3) != 0)
+            fail_msg("pixel %zu differs", i);
+    rescl_image_free(&image);
+    options.max_pixels = RESCL_IMAGE_WHOLE_PIXELS;
+    assert_fails(rescl_image_decode_with(data, bytes, "large", &options, &image, NULL),
+                 RESCL_ERR_FORMAT, "8300x8200 is too large");
+}
+
+void expect_case_smaller(const char *name, const uint8_t rgb[3])
+{
+    size_t bytes;
+    uint8_t *data = read_case(name, &bytes);
+    expect_smaller(data, bytes, rgb);
+    free(data);
+}
+
 void expect_cuts(const char *name)
 {
     rescl_image expected;

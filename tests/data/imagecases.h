@@ -7,6 +7,11 @@
  * says the same of its size and `kind`. */
 void expect_image(const char *name, const char *kind, unsigned notices);
 
+/* Of a file of 8300x8200 equal pixels: a quarter of its width and height, all of them `rgb`, and the notice
+ * that it was made smaller; or, by max_pixels, an error. */
+void expect_smaller(const void *data, size_t bytes, const uint8_t rgb[3]);
+void expect_case_smaller(const char *name, const uint8_t rgb[3]);
+
 /* Of each beginning of the file: an error, or the same image with RESCL_IMAGE_END_DAMAGED. */
 void expect_cuts(const char *name);
 

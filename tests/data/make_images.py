@@ -153,7 +153,15 @@ def pnm():
     expect("range.pgm", np.repeat(np.rint(GREY16 % 1001 / 1000 * 255).astype("u1")[..., None], 3, -1))
 
 
+def large():
+    """More than 64 Mi pixels, of one colour."""
+    size = 8300, 8200
+    Image.new("RGB", size, (200, 100, 50)).save(HERE / "large.webp", lossless=True, quality=0, method=0)
+    Image.new("1", size, 1).save(HERE / "large.tif", compression="tiff_adobe_deflate")
+
+
 HERE.mkdir(exist_ok=True)
+large()
 webp()
 tiff_of_pillow()
 tiff_of_others()

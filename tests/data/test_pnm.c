@@ -87,6 +87,19 @@ static void refuses_damage(void **state)
     change_bytes("grey16.pgm");
 }
 
+/* White, which is 0. */
+static void makes_large_images_smaller(void **state)
+{
+    (void)state;
+    static const char header[] = "P4 8300 8200\n";
+    const size_t bytes = sizeof header - 1 + (size_t)1038 * 8200;
+    uint8_t *data = calloc(bytes, 1);
+    assert_non_null(data);
+    memcpy(data, header, sizeof header - 1);
+    expect_smaller(data, bytes, (const uint8_t[]){255, 255, 255});
+    free(data);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -94,6 +107,7 @@ int main(void)
         cmocka_unit_test(reads_headers_as_people_write_them),
         cmocka_unit_test(scales_the_bits_that_are_used),
         cmocka_unit_test(refuses_damage),
+        cmocka_unit_test(makes_large_images_smaller),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

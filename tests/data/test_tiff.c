@@ -110,6 +110,12 @@ static void keeps_to_the_limit(void **state)
     free(data);
 }
 
+static void makes_large_images_smaller(void **state)
+{
+    (void)state;
+    expect_case_smaller("large.tif", (const uint8_t[]){255, 255, 255});
+}
+
 #else
 
 static void says_what_to_install(void **state)
@@ -134,6 +140,7 @@ int main(void)
         cmocka_unit_test(refuses_damage),
         cmocka_unit_test(messages_keep_to_their_threads),
         cmocka_unit_test(keeps_to_the_limit),
+        cmocka_unit_test(makes_large_images_smaller),
 #else
         cmocka_unit_test(says_what_to_install),
 #endif

@@ -66,6 +66,12 @@ static void keeps_to_the_limit(void **state)
     free(data);
 }
 
+static void makes_large_images_smaller(void **state)
+{
+    (void)state;
+    expect_case_smaller("large.webp", (const uint8_t[]){200, 100, 50});
+}
+
 #else
 
 static void says_what_to_install(void **state)
@@ -87,6 +93,7 @@ int main(void)
         cmocka_unit_test(reads_what_ends_behind_its_pixels),
         cmocka_unit_test(refuses_damage),
         cmocka_unit_test(keeps_to_the_limit),
+        cmocka_unit_test(makes_large_images_smaller),
 #else
         cmocka_unit_test(says_what_to_install),
 #endif

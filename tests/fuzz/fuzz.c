@@ -32,6 +32,12 @@ const char *rescl_interpolation_name(rescl_interpolation i)
     return i <= RESCL_INTERPOLATION_NEAREST ? names[i] : NULL;
 }
 
+const char *rescl_loss_name(rescl_loss loss)
+{
+    static const char *const names[] = {"cross_entropy", "bce", "focal"};
+    return loss <= RESCL_LOSS_FOCAL ? names[loss] : NULL;
+}
+
 /* A small network with names of two libraries. */
 static const rs_graph *small_graph(void)
 {

@@ -3,15 +3,20 @@
 
     python3 tests/oracle/compare_pillow.py build/librescl.so [FILE|FOLDER ...]
 
-Needs Pillow. Besides the files given (folders are searched for PNG and JPEG) it makes its own: JPEG
-gray, RGB and CMYK, baseline and progressive, with every sampling, quality and EXIF orientation, and
-PNG with every orientation. Both sides must use the same libjpeg: its decoders differ in last bits."""
+Needs Pillow. Besides the files given (folders are searched for images) it makes its own: JPEG
+gray, RGB and CMYK, baseline and progressive, with every sampling, quality and EXIF orientation,
+PNG with every orientation, and WebP, TIFF, BMP and PNM of every mode and compression that Pillow writes. Both
+sides must use the same libjpeg: its decoders differ in last bits."""
 import ctypes
 import io
 import os
 import sys
 
 from PIL import Image, ImageOps
+
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".jfif", ".jpe", ".jif", ".webp", ".tif", ".tiff", ".bmp", ".dib",
+            ".ppm", ".pgm", ".pbm", ".pnm")
 
 
 class Pixels(ctypes.Structure):
@@ -44,7 +49,8 @@ def ours(lib, data, name):
 
 def theirs(data):
     image = ImageOps.exif_transpose(Image.open(io.BytesIO(data)))
-    if image.mode == "RGBA":
+    if image.mode in ("RGBA", "LA", "PA"):
+        image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
     image = image.convert("RGB")
     return image.size, image.tobytes()
@@ -54,7 +60,7 @@ def files_of(paths):
     for path in paths:
         for folder, _, names in os.walk(path):
             for name in sorted(names):
-                if name.lower().endswith((".png", ".jpg", ".jpeg", ".jfif", ".jpe", ".jif")):
+                if name.lower().endswith(SUFFIXES):
                     yield os.path.join(folder, name)
         if os.path.isfile(path):
             yield path
@@ -86,12 +92,31 @@ def made():
                 yield f"JPEG {mode} {how} {orientation}", data
 
 
+def made_of_others():
+    base = Image.effect_mandelbrot((61, 37), (-2.2, -1.4, 1.0, 1.4), 60)
+    colour = Image.merge("RGB", (base, base.rotate(180), base.transpose(Image.Transpose.FLIP_TOP_BOTTOM)))
+    for how in ({"quality": 40}, {"quality": 95}, {"lossless": True}):
+        for orientation in (1, 6):
+            yield f"WebP {how} {orientation}", encoded(colour, orientation, "WEBP", **how)
+    tiff = [(mode, how) for mode in ("1", "L", "P", "RGB", "CMYK")
+            for how in (None, "tiff_lzw", "tiff_adobe_deflate", "packbits", "zstd", "lzma")]
+    tiff += [("1", how) for how in ("group3", "group4", "tiff_ccitt")]
+    tiff += [(mode, "jpeg") for mode in ("L", "RGB", "CMYK")]
+    for mode, how in tiff:
+        yield f"TIFF {mode} {how}", encoded(colour.convert(mode), 5, "TIFF", compression=how)
+    for form, modes in (("BMP", ("1", "L", "P", "RGB")), ("PPM", ("1", "L", "RGB"))):
+        for mode in modes:
+            out = io.BytesIO()
+            colour.convert(mode).save(out, form)
+            yield f"{form} {mode}", out.getvalue()
+
+
 def main():
     if len(sys.argv) < 2:
         sys.exit(__doc__)
     lib = load(sys.argv[1])
     count = bad = 0
-    for name, data in [*made(), *((p, read(p)) for p in files_of(sys.argv[2:]))]:
+    for name, data in [*made(), *made_of_others(), *((p, read(p)) for p in files_of(sys.argv[2:]))]:
         count += 1
         mine, other = ours(lib, data, name), theirs(data)
         if mine != other:
