@@ -68,6 +68,7 @@ void rs_cache_key_make(const rs_hw *hw, const char *source, const char *options,
 {
     const rescl_device_info *info = &hw->info;
     char host[16384];
+    const char *const folder = hw->quirks & RS_QUIRK_OWN_CACHE ? getenv("POCL_CACHE_DIR") : NULL;
     describe_host(host, sizeof host);
     const char *const parts[] = {
         source,
@@ -80,6 +81,7 @@ void rs_cache_key_make(const rs_hw *hw, const char *source, const char *options,
         info->platform_version,
         rescl_version(),
         host,
+        folder ? folder : "", /* what it keeps in one says nothing of another */
     };
     out->hash = rs_hash_strings(parts, RS_COUNT(parts));
 }

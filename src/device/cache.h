@@ -16,7 +16,8 @@
  *      8  8  bytes of the payload
  *     16 16  the key
  *     32 16  hash of the payload
- *     48  .  payload: what clGetProgramInfo(CL_PROGRAM_BINARIES) gave
+ *     48  .  payload: what clGetProgramInfo(CL_PROGRAM_BINARIES) gave; a sentence where the driver keeps
+ *            programs itself (RS_QUIRK_OWN_CACHE)
  *
  * Whatever is wrong with a file (short, long, any byte changed, another key, a binary that the
  * driver refuses) means that the program is built from source and the file replaced. Failing to

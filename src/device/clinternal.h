@@ -125,6 +125,7 @@ bool rs_icd_names(const char *part);
  *     KERNEL_GROUP     CL_KERNEL_WORK_GROUP_SIZE is too low: take the device's limit
  *     LAST_RESORT      "auto", "cpu" and "gpu" take it only for want of another
  *     NO_BINARIES      it does not survive a bad program binary: build from source
+ *     OWN_CACHE        it keeps programs built from source itself, and binaries cost it compiling again
  *     NO_TIMES         the times of its events are none
  *     LAZY             it compiles a kernel again when it is first launched in some way
  *     LOCAL_TWICE      CL_KERNEL_LOCAL_MEM_SIZE counts a kernel's arrays twice
@@ -135,6 +136,7 @@ bool rs_icd_names(const char *part);
     X(KERNEL_GROUP, "its limit of a kernel's work-group is not believed")                          \
     X(LAST_RESORT, "taken only for want of another")                                               \
     X(NO_BINARIES, "programs are built from source each time")                                     \
+    X(OWN_CACHE, "it keeps programs itself")                                                       \
     X(NO_TIMES, "its events have no times")                                                        \
     X(LAZY, "kernels are compiled again at their first launch")                                    \
     X(LOCAL_TWICE, "it counts local arrays twice")                                                 \

@@ -123,7 +123,16 @@ static rescl_status compile(rescl_device *dev, const char *stem, const char *opt
     return st;
 }
 
-/* From the disk cache when it holds the program, else from source. */
+/* The payload for a program that the driver keeps. */
+static const char kept[] = "The driver keeps this program.\n";
+
+static bool is_kept(const char *payload, size_t bytes)
+{
+    return bytes == sizeof kept - 1 && memcmp(payload, kept, bytes) == 0;
+}
+
+/* From the disk cache when it holds the program, else from source. What the driver keeps itself is built
+ * from source, which it does not compile again. */
 static rescl_status build(rescl_device *dev, const char *stem, const char *user_options,
                           cl_program *out, rs_hash *hash)
 {
@@ -134,6 +143,8 @@ static rescl_status build(rescl_device *dev, const char *stem, const char *user_
     int lock = -1;
     rs_cache_key key;
     const bool cached = (dev->hw->quirks & RS_QUIRK_NO_BINARIES) == 0;
+    const bool own = (dev->hw->quirks & RS_QUIRK_OWN_CACHE) != 0;
+    bool hit = false;
     const double begin = rs_clock_seconds();
     RS_OOM(options = rs_strf("%s%s%s", dev->options, user_options[0] ? " " : "", user_options));
     RS_TRY(rs_source_load(&source, stem));
@@ -141,15 +152,18 @@ static rescl_status build(rescl_device *dev, const char *stem, const char *user_
     *hash = key.hash;
     if (cached) {
         lock = rs_cache_try_lock(&key);
-        if (rs_cache_try_load(&key, &binary, &bytes))
-            *out = try_binary(dev, options, binary, bytes);
+        hit = rs_cache_try_load(&key, &binary, &bytes) &&
+              (own ? is_kept(binary, bytes)
+                   : (*out = try_binary(dev, options, binary, bytes)) != NULL);
     }
-    const bool hit = *out != NULL;
-    if (!hit) {
+    if (!hit)
         RS_TRY(compile(dev, stem, options, &source, out));
-        if (cached)
-            try_store(dev, &key, *out);
-    }
+    else if (own)
+        RS_TRY(build_source(dev, stem, options, &source, out));
+    if (!hit && cached && own)
+        rs_cache_try_store(&key, kept, sizeof kept - 1);
+    else if (!hit && cached)
+        try_store(dev, &key, *out);
     atomic_fetch_add(&dev->builds, 1);
     atomic_fetch_add(&dev->cache_hits, hit ? 1 : 0);
     if (rs_verbose("build"))

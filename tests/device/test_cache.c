@@ -207,12 +207,34 @@ static void need_binaries(void)
 }
 
 static size_t group_size = 1; /* of the launches below */
+static bool takes_binaries;   /* ... of a device whose driver keeps programs, too */
+
+/* The test's device, with the quirks that the test wants. */
+static rescl_device *open_device(rescl_runtime **runtime)
+{
+    rescl_device *dev = test_device_open(runtime);
+    for (size_t i = 0; takes_binaries && i < (*runtime)->count; i++)
+        (*runtime)->devices[i].quirks &= ~(unsigned)RS_QUIRK_OWN_CACHE;
+    return dev;
+}
+
+static int make_dir_of_binaries(void **state)
+{
+    takes_binaries = true;
+    return make_dir(state);
+}
+
+static int remove_dir_of_binaries(void **state)
+{
+    takes_binaries = false;
+    return remove_dir(state);
+}
 
 /* Opens a device, gets a kernel, uses it; returns whether the program came from the cache. */
 static bool use_program(const char *options)
 {
     rescl_runtime *runtime = NULL;
-    rescl_device *dev = test_device_open(&runtime);
+    rescl_device *dev = open_device(&runtime);
     rs_kernel *k = NULL;
     rs_buffer *buf = NULL;
     float four[4] = {1, 2, 3, 4};
@@ -259,6 +281,21 @@ static void serves_the_second_open(void **state)
     assert_int_equal(rs_test_dir_count(programs), 2);
 }
 
+/* What a driver keeps in one folder says nothing of another. */
+static void depends_on_the_folder_of_the_driver(void **state)
+{
+    (void)state;
+    need_binaries();
+    char *other = rs_test_dir_make();
+    const bool own = has_quirk(RS_QUIRK_OWN_CACHE);
+    assert_false(use_program(""));
+    assert_int_equal(setenv("POCL_CACHE_DIR", other, 1), 0);
+    assert_int_equal(use_program(""), !own);
+    assert_int_equal(setenv("POCL_CACHE_DIR", pocl, 1), 0);
+    assert_true(use_program(""));
+    rs_test_dir_remove(other);
+}
+
 static void depends_on_the_source(void **state)
 {
     (void)state;
@@ -270,7 +307,7 @@ static void depends_on_the_source(void **state)
     path = rs_path_join(kernels, "changing.cl");
     for (int i = 0; i < 4; i++) {
         rescl_runtime *runtime = NULL;
-        rescl_device *dev = test_device_open(&runtime);
+        rescl_device *dev = open_device(&runtime);
         rs_kernel *k = NULL;
         rs_buffer *buf = NULL;
         int32_t got = 0;
@@ -438,8 +475,10 @@ static void compiles_for_a_launch_once(void **state)
     assert_true(watch >= 0);
     assert_true(inotify_add_watch(watch, pocl, IN_MOVED_FROM) >= 0);
     assert_false(use_program("-DLAUNCHED=1"));
-    const bool known = has_quirk(RS_QUIRK_LAZY) && count_links(watch) > 0;
+    const int links = count_links(watch);
+    const bool known = has_quirk(RS_QUIRK_LAZY) && links > 0;
     if (known) {
+        assert_int_equal(links, 1); /* for its launch, and not for a binary */
         assert_int_equal(run_processes(6, "launch"), 0);
         assert_int_equal(count_links(watch), 1);
         assert_int_equal(run_processes(2, "launch"), 0);
@@ -526,9 +565,18 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(takes_nothing_that_is_damaged, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(drops_the_longest_unused, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(serves_the_second_open, make_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(serves_the_second_open, make_dir_of_binaries,
+                                        remove_dir_of_binaries),
+        cmocka_unit_test_setup_teardown(depends_on_the_folder_of_the_driver, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(depends_on_the_source, make_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(depends_on_the_source, make_dir_of_binaries,
+                                        remove_dir_of_binaries),
         cmocka_unit_test_setup_teardown(rebuilds_what_is_damaged, make_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(rebuilds_what_is_damaged, make_dir_of_binaries,
+                                        remove_dir_of_binaries),
         cmocka_unit_test_setup_teardown(rebuilds_what_the_driver_refuses, make_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(rebuilds_what_the_driver_refuses, make_dir_of_binaries,
+                                        remove_dir_of_binaries),
         cmocka_unit_test_setup_teardown(works_without_a_folder, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(trusts_no_planted_program, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(is_shared_by_processes, make_dir, remove_dir),
