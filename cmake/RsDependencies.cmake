@@ -109,8 +109,23 @@ rs_optional_module(webp libwebp WEBP)       # for webp.c alone
 rs_optional_module(tiff libtiff-4 TIFF 4.5) # for tiff.c alone; since 4.5 each file has its messages
 rs_optional_module(zip libzip ZIP)          # for zipfile.c alone
 
+# For exchange_mpi.c alone: Debian's own name for the MPI that is the default, Open MPI's, MPICH's.
+if(NOT RESCL_WITH_MPI STREQUAL "OFF")
+    pkg_search_module(rs_mpi QUIET IMPORTED_TARGET mpi-c ompi-c mpich)
+    if(rs_mpi_FOUND)
+        add_library(rs_dep_mpi INTERFACE)
+        target_link_libraries(rs_dep_mpi INTERFACE PkgConfig::rs_mpi)
+        set_property(GLOBAL APPEND PROPERTY RS_MODULES ${rs_mpi_MODULE_NAME})
+        message(STATUS "MPI: ${rs_mpi_MODULE_NAME} ${rs_mpi_VERSION}")
+    elseif(RESCL_WITH_MPI STREQUAL "ON")
+        list(APPEND rs_missing "MPI")
+    else()
+        message(STATUS "MPI: not found, built without (RESCL_WITH_MPI=AUTO)")
+    endif()
+endif()
+
 # The optional libraries; rescl_features() lists those that were found.
-set(rs_optional_libraries hdf5 jpeg webp tiff zip)
+set(rs_optional_libraries hdf5 jpeg webp tiff zip mpi)
 set(features "")
 foreach(library ${rs_optional_libraries})
     if(TARGET rs_dep_${library})

@@ -212,15 +212,35 @@ RESCL_API rescl_status rescl_trainer_create(rescl_device *device, rescl_model *m
                                             const rescl_train_options *options, rescl_trainer **out)
     RESCL_CHECK;
 /**
+ * Processes that train one model together, started by mpirun or srun: ranks. Each makes the same calls with the
+ * same options, and rank 0 alone has an output_dir. *out is NULL in a process that was not started as one of
+ * several. Before any other thread is made. RESCL_ERR_UNSUPPORTED where rescl was built without MPI.
+ */
+typedef struct rescl_ranks rescl_ranks;
+RESCL_API rescl_status rescl_ranks_open(rescl_ranks **out) RESCL_CHECK;
+/** Waits for the others. With an `exit_code` above 0 it ends all of them at once, and does not return. NULL is
+ * legal. */
+RESCL_API void rescl_ranks_close(rescl_ranks *ranks, int exit_code);
+
+typedef struct rescl_ranks_info {
+    size_t count, index;             /**< of all processes; 1 and 0 for NULL */
+    size_t local_count, local_index; /**< of those on this machine */
+} rescl_ranks_info;
+RESCL_API void rescl_ranks_get(const rescl_ranks *ranks, rescl_ranks_info *out);
+
+/**
  * The same on several devices, 64 at most, which share each batch: each computes the gradients of its part,
  * and all update by those of the whole batch. Their parts are in proportion to options->shares. Where
  * that is NULL, the speed of each is measured, which compiles and takes some steps of each, and who slows the
  * others down is named in a warning and left out. Batch normalisation goes by each part; the running
  * statistics are those of the first device, which also evaluates alone. With options->shards, runs on
  * devices that compute alike end with the same bits, however many they are.
+ * With `ranks`, the devices of all processes are one team, in the order of the ranks; without shares all
+ * have the same part.
  */
 RESCL_API rescl_status rescl_trainer_create_team(rescl_device *const *devices, size_t count,
-                                                 rescl_model *model, const rescl_dataset *train_set,
+                                                 rescl_ranks *ranks, rescl_model *model,
+                                                 const rescl_dataset *train_set,
                                                  const rescl_dataset *eval_set,
                                                  const rescl_train_options *options,
                                                  rescl_trainer **out) RESCL_CHECK;

@@ -24,6 +24,8 @@
 typedef struct run {
     const cli_args *args;
     rescl_train_options options;
+    rescl_ranks *ranks; /* NULL: no other processes train with this one */
+    rescl_ranks_info rank;
     cli_session session;
     cli_train_data data;
     rescl_dataset *train_set, *eval_set; /* of `data`: what is measured after each epoch, or NULL */
@@ -151,10 +153,18 @@ static int open_model(run *r)
     return st == RESCL_OK ? CLI_OK : cli_fail(st, false);
 }
 
+/* Of several processes the first alone writes and prints. */
+static bool follows(const run *r)
+{
+    return r->rank.index > 0;
+}
+
 /* The folder of a new run, or of the run that goes on, and the checkpoint in it. */
 static int open_folder(run *r)
 {
     const char *resume = cli_str(r->args, OPT_resume);
+    if (follows(r) && !resume)
+        return CLI_OK;
     r->ini = cli_config_text(r->args);
     if (!r->ini)
         return CLI_USAGE;
@@ -167,6 +177,8 @@ static int open_folder(run *r)
     bool file = stat(resume, &st) == 0 && !S_ISDIR(st.st_mode);
     r->resume =
         file ? cli_format("%s", resume) : cli_format("%s/weights/last.safetensors", r->folder);
+    if (follows(r))
+        return r->resume ? CLI_OK : CLI_FAILURE;
     return r->resume && cli_litter_name(r->folder, true) ? CLI_OK : CLI_FAILURE;
 }
 
@@ -227,6 +239,8 @@ static void give_up(const run *r)
 static int list_bad(const run *r)
 {
     rescl_status st = RESCL_OK;
+    if (follows(r))
+        return CLI_OK;
     if (!r->resume)
         st = rescl_run_list_bad(r->folder, r->train_set);
     if (st == RESCL_OK && !r->resume)
@@ -246,7 +260,7 @@ static int open_all(run *r)
     if (code == CLI_OK)
         code = open_weights(r);
     if (code == CLI_OK)
-        code = cli_session_open(r->args, 0, &r->session);
+        code = cli_session_open_rank(r->args, &r->rank, &r->session);
     size_t size = cli_size(r->args, OPT_size);
     if (code != CLI_OK || (code = open_data(r, size)) != CLI_OK || (code = open_model(r)) != CLI_OK)
         return code;
@@ -625,6 +639,10 @@ static bool on_epoch(const rescl_epoch_event *event, void *user)
 
 static int finish(run *r, rescl_status st)
 {
+    if (follows(r))
+        return st == RESCL_OK                ? CLI_OK
+               : st == RESCL_ERR_INTERRUPTED ? CLI_INTERRUPTED
+                                             : cli_fail(st, false);
     if (st == RESCL_OK)
         return report(r);
     char *folder = cli_shell_quote(r->folder);
@@ -647,6 +665,23 @@ static int finish(run *r, rescl_status st)
     return code;
 }
 
+/* Finds the other processes, if this one was started as one of several. Exit code. */
+static int open_ranks(run *r)
+{
+    const rescl_status st = rescl_ranks_open(&r->ranks);
+    rescl_ranks_get(r->ranks, &r->rank);
+    if (st != RESCL_OK)
+        return cli_fail(st, false);
+    if (r->ranks && !follows(r))
+        cli_note("ranks   %zu processes, %zu of them on this machine", r->rank.count,
+                 r->rank.local_count);
+    if (follows(r) && !cli_output_mute()) {
+        cli_error("rank %zu: standard output cannot be closed", r->rank.index);
+        return CLI_FAILURE;
+    }
+    return CLI_OK;
+}
+
 int cmd_train(const cli_args *args)
 {
     if (args->operands) {
@@ -654,19 +689,22 @@ int cmd_train(const cli_args *args)
         return CLI_USAGE;
     }
     run r = {.args = args};
+    int code = open_ranks(&r);
     cli_litter_begin();
-    int code = open_all(&r);
+    if (code == CLI_OK)
+        code = open_all(&r);
     if (code == CLI_OK && cli_str(args, OPT_preview))
         code = preview(&r, cli_str(args, OPT_preview));
     if (code != CLI_OK || cli_str(args, OPT_preview))
         goto out;
-    describe(&r);
+    if (!follows(&r))
+        describe(&r);
     cli_progress_init(&r.progress, cli_size(args, OPT_print_freq));
-    r.options.output_dir = r.folder;
+    r.options.output_dir = follows(&r) ? NULL : r.folder;
     r.options.resume = r.resume;
     r.options.args_ini = r.ini;
     cli_phase_begin("recognising the images, planning the network", "recognising the images");
-    rescl_status st = rescl_trainer_create_team(r.session.team, r.session.members, r.model,
+    rescl_status st = rescl_trainer_create_team(r.session.team, r.session.members, r.ranks, r.model,
                                                 r.train_set, r.eval_set, &r.options, &r.trainer);
     code = st == RESCL_OK ? list_bad(&r) : cli_fail(st, false);
     if (code != CLI_OK) {
@@ -693,5 +731,6 @@ out:
     free(r.folder);
     free(r.resume);
     free(r.ini);
+    rescl_ranks_close(r.ranks, code);
     return code;
 }

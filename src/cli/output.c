@@ -55,6 +55,12 @@ bool cli_quiet(void)
     return quiet;
 }
 
+bool cli_output_mute(void)
+{
+    quiet = true;
+    return freopen("/dev/null", "w", stdout) != NULL;
+}
+
 /* Breaks a note at blanks where the terminal ends, in place: one such as "data    photos: ..." goes on
  * under "photos". `text` has room for `room` bytes. */
 static void wrap(char *text, size_t room)

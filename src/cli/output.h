@@ -22,6 +22,8 @@ void cli_warn(const char *fmt, ...) RESCL_PRINTF(1, 2);
 void cli_note(const char *fmt, ...) RESCL_PRINTF(1, 2);
 void cli_tell(const char *fmt, ...) RESCL_PRINTF(1, 2);
 bool cli_quiet(void);
+/* From now on only warnings and errors are shown, and results go nowhere. */
+bool cli_output_mute(void);
 
 /* Where results go: stdout, or a file that the verb opened. */
 FILE *cli_result(void);

@@ -11,6 +11,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A device of a list; of processes that share a machine, each opens one in turn. */
+typedef struct deal {
+    const rescl_ranks_info *rank;
+    size_t all, next; /* devices that there are, and that were looked at */
+} deal;
+
+static bool is_ours(deal *d)
+{
+    const size_t i = d->next++;
+    return d->rank->local_count <= 1 || d->rank->local_index % d->all == i;
+}
+
 static rescl_status open_member(cli_session *s, const char *selector, unsigned flags)
 {
     const rescl_status st = rescl_device_open(s->runtime, selector, flags, &s->team[s->members]);
@@ -19,30 +31,36 @@ static rescl_status open_member(cli_session *s, const char *selector, unsigned f
 }
 
 /* Each device that can be used, in the order of 'rescl devices'. */
-static rescl_status open_usable(cli_session *s, unsigned flags)
+static rescl_status open_usable(cli_session *s, unsigned flags, const rescl_ranks_info *rank)
 {
     rescl_status st = RESCL_OK;
+    deal d = {.rank = rank};
+    for (size_t i = 0; i < rescl_runtime_device_count(s->runtime); i++)
+        d.all += rescl_runtime_get_device_info(s->runtime, i)->usable;
     for (size_t i = 0; st == RESCL_OK && i < rescl_runtime_device_count(s->runtime); i++) {
         const rescl_device_info *info = rescl_runtime_get_device_info(s->runtime, i);
         char selector[48];
         snprintf(selector, sizeof selector, "%zu:%zu", info->platform, info->device);
-        if (info->usable && s->members < CLI_TEAM_MOST)
+        if (info->usable && s->members < CLI_TEAM_MOST && is_ours(&d))
             st = open_member(s, selector, flags);
     }
     return st != RESCL_OK || s->members > 0 ? st : open_member(s, "auto", flags); /* says why */
 }
 
 /* The devices of a list such as "0:0,gpu", or "all". Exit code. */
-static int open_list(cli_session *s, const char *list, unsigned flags)
+static int open_list(cli_session *s, const char *list, unsigned flags, const rescl_ranks_info *rank)
 {
     char *text = strdup(list), *rest = text, *word;
     rescl_status st = RESCL_OK;
+    deal d = {.rank = rank, .all = 1};
+    for (const char *c = list; *c; c++)
+        d.all += *c == ',';
     if (!text) {
         cli_short_of_memory();
         return CLI_FAILURE;
     }
     if (strcmp(text, "all") == 0) {
-        st = open_usable(s, flags);
+        st = open_usable(s, flags, rank);
         rest = NULL;
     }
     while (st == RESCL_OK && (word = strsep(&rest, ",")) != NULL) {
@@ -51,20 +69,22 @@ static int open_list(cli_session *s, const char *list, unsigned flags)
             free(text);
             return CLI_USAGE;
         }
-        st = open_member(s, word, flags);
+        if (is_ours(&d))
+            st = open_member(s, word, flags);
     }
     free(text);
     return st == RESCL_OK ? CLI_OK : cli_fail(st, true);
 }
 
-int cli_session_open(const cli_args *args, unsigned flags, cli_session *s)
+static int open_session(const cli_args *args, unsigned flags, const rescl_ranks_info *rank,
+                        cli_session *s)
 {
     *s = (cli_session){0};
     const char *list = args->verb == VERB_train ? cli_str(args, OPT_device_list) : NULL;
     const rescl_status st = rescl_runtime_create(&s->runtime);
     int code = st == RESCL_OK ? CLI_OK : cli_fail(st, true);
     if (code == CLI_OK && list) {
-        code = open_list(s, list, flags);
+        code = open_list(s, list, flags, rank);
     } else if (code == CLI_OK) {
         const rescl_status opened = open_member(s, cli_str(args, OPT_device), flags);
         code = opened == RESCL_OK ? CLI_OK : cli_fail(opened, true);
@@ -80,6 +100,16 @@ int cli_session_open(const cli_args *args, unsigned flags, cli_session *s)
     for (size_t i = 0; i < s->members; i++)
         cli_compiling_watch(s->team[i], args->verb != VERB_bench && args->verb != VERB_tune);
     return CLI_OK;
+}
+
+int cli_session_open(const cli_args *args, unsigned flags, cli_session *s)
+{
+    return open_session(args, flags, &(rescl_ranks_info){1, 0, 1, 0}, s);
+}
+
+int cli_session_open_rank(const cli_args *args, const rescl_ranks_info *rank, cli_session *s)
+{
+    return open_session(args, 0, rank, s);
 }
 
 void cli_session_close(cli_session *s)

@@ -18,6 +18,8 @@ typedef struct cli_session {
 /* Opens --device with rescl_device_flags; in train, all devices of the list. Exit code; a message was
  * printed if it is not CLI_OK. */
 int cli_session_open(const cli_args *args, unsigned flags, cli_session *s);
+/* In train as one of several processes: where these share the machine, each opens one of the devices. */
+int cli_session_open_rank(const cli_args *args, const rescl_ranks_info *rank, cli_session *s);
 void cli_session_close(cli_session *s);
 
 /* "0:0 name (platform)"; `buffer` has room for any. */

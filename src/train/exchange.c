@@ -13,15 +13,17 @@
 struct rs_exchange {
     size_t members, buckets;
     rs_range *range;
+    rs_rank_sum *ranks;   /* NULL: there are no other processes */
     pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t moved;
     size_t complete[RS_TEAM_MOST], summed[RS_TEAM_MOST]; /* buckets, by member */
+    size_t joined;                                       /* buckets, with other ranks */
     const rs_tree *tree[RS_TEAM_MOST];
     bool given_up;
 };
 
 rescl_status rs_exchange_create(size_t members, const rs_range *range, size_t buckets,
-                                rs_exchange **out)
+                                rs_rank_sum *ranks, rs_exchange **out)
 {
     rescl_status st = RESCL_OK;
     rs_exchange *e = NULL;
@@ -30,6 +32,7 @@ rescl_status rs_exchange_create(size_t members, const rs_range *range, size_t bu
     pthread_mutex_init(&e->lock, NULL);
     pthread_cond_init(&e->moved, NULL);
     e->members = members;
+    e->ranks = ranks;
     e->buckets = buckets;
     RS_OOM(e->range = calloc(buckets + 1, sizeof *e->range));
     memcpy(e->range, range, buckets * sizeof *range);
@@ -54,6 +57,7 @@ void rs_exchange_begin(rs_exchange *e)
     memset(e->complete, 0, sizeof e->complete);
     memset(e->summed, 0, sizeof e->summed);
     memset(e->tree, 0, sizeof e->tree);
+    e->joined = 0;
     e->given_up = false;
 }
 
@@ -92,9 +96,43 @@ static void add_segment(const rs_exchange *e, size_t member, const rs_range *ran
             for (size_t k = 0; k < n; k++)
                 rs_tree_do(&add[k], range->first + begin, end - begin);
         }
-    const size_t n = begin < end ? rs_tree_close(&all, add) : 0;
+    const size_t n = begin < end && !e->ranks ? rs_tree_close(&all, add) : 0;
     for (size_t k = 0; k < n; k++)
         rs_tree_do(&add[k], range->first + begin, end - begin);
+}
+
+/* The blocks that those of all members were joined to. */
+static void find_own_shape(const rs_exchange *e)
+{
+    rs_tree *own = &e->ranks->shape[e->ranks->ranks->index];
+    rs_tree_add add[RS_TREE_BLOCKS];
+
+    own->count = 0;
+    for (size_t m = 0; m < e->members; m++)
+        for (size_t i = 0; i < e->tree[m]->count; i++)
+            (void)rs_tree_push(own, &e->tree[m]->block[i], add);
+}
+
+/* A bucket that all members have summed goes on to the other processes. */
+static rescl_status join_ranks(rs_exchange *e, size_t bucket, double *waited)
+{
+    rescl_status st = RESCL_OK;
+
+    pthread_mutex_lock(&e->lock);
+    st = wait_for(e, e->summed, bucket + 1, waited);
+    if (st == RESCL_OK && bucket == 0)
+        find_own_shape(e);
+    pthread_mutex_unlock(&e->lock);
+    RS_TRY(st);
+    const double start = rs_clock_seconds();
+    RS_TRY(rs_rank_sum_bucket(e->ranks, e->range[bucket].first, e->range[bucket].count));
+    *waited += rs_clock_seconds() - start;
+    pthread_mutex_lock(&e->lock);
+    e->joined++;
+    pthread_cond_broadcast(&e->moved);
+    pthread_mutex_unlock(&e->lock);
+out:
+    return st;
 }
 
 rescl_status rs_exchange_bucket(rs_exchange *e, size_t member, const rs_tree *tree, double *waited)
@@ -113,6 +151,8 @@ rescl_status rs_exchange_bucket(rs_exchange *e, size_t member, const rs_tree *tr
     e->summed[member]++;
     pthread_cond_broadcast(&e->moved);
     pthread_mutex_unlock(&e->lock);
+    if (e->ranks && member == 0)
+        RS_TRY(join_ranks(e, bucket, waited));
 out:
     return st;
 }
@@ -124,6 +164,12 @@ rescl_status rs_exchange_sum(rs_exchange *e, const float **sum, double *waited)
     *sum = NULL;
     pthread_mutex_lock(&e->lock);
     st = wait_for(e, e->summed, e->buckets, waited);
+    while (e->ranks && !e->given_up && e->joined < e->buckets)
+        pthread_cond_wait(&e->moved, &e->lock);
+    if (st == RESCL_OK && e->ranks && e->given_up)
+        st = wait_for(e, e->summed, e->buckets, waited);
+    if (st == RESCL_OK && e->ranks)
+        *sum = e->ranks->sum;
     for (size_t m = 0; st == RESCL_OK && m < e->members && !*sum; m++)
         if (e->tree[m] && e->tree[m]->count > 0)
             *sum = e->tree[m]->block[0].values;

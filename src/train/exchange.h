@@ -8,7 +8,7 @@
 #define RS_EXCHANGE_H
 
 #include "net.h"
-#include "treesum.h"
+#include "ranks.h"
 
 typedef struct rs_exchange rs_exchange;
 
@@ -17,9 +17,10 @@ typedef struct rs_range {
     size_t first, count;
 } rs_range;
 
-/* `range` is copied. */
+/* `range` is copied. With `ranks` (not NULL) the sum of the members meets those of other processes, bucket by
+ * bucket, by the thread of member 0; before a step the caller fills in the shapes of the others. */
 rescl_status rs_exchange_create(size_t members, const rs_range *range, size_t buckets,
-                                rs_exchange **out) RESCL_CHECK;
+                                rs_rank_sum *ranks, rs_exchange **out) RESCL_CHECK;
 void rs_exchange_destroy(rs_exchange *e);
 
 /* Before a step, when no member is under way. */

@@ -222,8 +222,10 @@ static rescl_status after_step(run *r)
     rescl_status st = RESCL_OK;
     rescl_trainer *t = r->t;
     const size_t freq = t->options.save_freq;
+    bool stop = stop_asked(r);
 
-    if (stop_asked(r))
+    RS_TRY(rs_team_any(t->team, &stop));
+    if (stop)
         RS_TRY(interrupted(r));
     if (freq > 0 && t->last_path && t->progress.step % freq == 0) {
         RS_TRY(rs_trainer_download(t));
@@ -312,7 +314,10 @@ static rescl_status evaluate_epoch(run *r, rescl_metrics *out)
                                  .step = t->progress.step,
                                  .lr = r->lr.group[RS_GROUP_HEAD].lr}};
 
-    st = rs_evaluate(&e, out);
+    if (rs_team_leads(t->team))
+        st = rs_evaluate(&e, out);
+    if (st == RESCL_OK)
+        st = rs_team_tell(t->team, out, sizeof *out);
     if (st == RESCL_ERR_INTERRUPTED)
         st = interrupted(r);
     return st;

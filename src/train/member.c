@@ -70,13 +70,14 @@ out:
     return st;
 }
 
-rescl_status rs_member_init(rs_member *m, size_t index, rs_replica *replica, rs_team_step *step)
+rescl_status rs_member_init(rs_member *m, size_t index, size_t place, rs_replica *replica,
+                            rs_team_step *step)
 {
     rescl_status st = RESCL_OK;
     const size_t buckets = rs_store_buckets(replica->store);
     size_t arenas = 0;
 
-    *m = (rs_member){.index = index, .replica = replica, .step = step};
+    *m = (rs_member){.index = index, .place = place, .replica = replica, .step = step};
     while (rs_store_grad_arena(replica->store, arenas))
         arenas++;
     RS_OOM(m->base = calloc(arenas + 1, sizeof *m->base));
@@ -170,7 +171,7 @@ static rescl_status enqueue_leaf(rs_member *m, size_t leaf)
     RS_TRY(rs_replica_send(r, &images));
     RS_TRY(rs_replica_receive(r, net));
     RS_TRY(rs_replica_forward(r, net, step.seed, step.step));
-    if (leaf == 0 && s->leaves.member[m->index].count > 1)
+    if (leaf == 0 && s->leaves.member[m->place].count > 1)
         RS_TRY(rs_store_keep_statistics(r->store));
     RS_TRY(rs_net_backward(net, &step, &listener));
 out:
@@ -301,7 +302,7 @@ static void abandon(rs_member *m)
 rescl_status rs_member_step(rs_member *m, const void *unused)
 {
     rescl_status st = RESCL_OK;
-    const rs_span mine = m->step->leaves.member[m->index];
+    const rs_span mine = m->step->leaves.member[m->place];
     const double start = rs_clock_seconds(), waited = m->waited;
 
     (void)unused;

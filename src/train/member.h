@@ -27,7 +27,8 @@ typedef struct rs_team_step {
 #define RS_MEMBER_IMAGES (RS_TREE_BLOCKS + 2)
 
 typedef struct rs_member {
-    size_t index;
+    size_t index; /* among those of this process */
+    size_t place; /* among all */
     rs_replica *replica;
     rs_pool *thread; /* of one */
     rs_team_step *step;
@@ -53,8 +54,8 @@ typedef struct rs_member {
 rescl_status rs_member_ranges(const rs_store *store, rs_range **out, size_t *count) RESCL_CHECK;
 
 /* Takes over the replica, also on failure. */
-rescl_status rs_member_init(rs_member *m, size_t index, rs_replica *replica, rs_team_step *step)
-    RESCL_CHECK;
+rescl_status rs_member_init(rs_member *m, size_t index, size_t place, rs_replica *replica,
+                            rs_team_step *step) RESCL_CHECK;
 /* Waits for its thread. {0} is valid. */
 void rs_member_fini(rs_member *m);
 

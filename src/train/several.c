@@ -24,29 +24,31 @@ static bool compute_alike(rescl_device *const *devices, size_t count)
     return true;
 }
 
-/* "images" or, of what shards are shared out, "shards". */
+/* What each member has of a batch. */
 static rescl_status share_out(rs_division *d, rescl_device *const *devices,
                               const rs_team_plan *plan)
 {
     rescl_status st = RESCL_OK;
-    double equal[RS_TEAM_MOST];
     const size_t total = d->shards > 0 ? d->shards : plan->batch;
+    const size_t least = d->shards > 0 ? 1 : d->least, fit = plan->batch / d->least;
+    const char *unit = d->shards > 0 ? "shards" : "images";
+    double equal[RS_TEAM_MOST];
 
     for (size_t i = 0; i < d->members; i++)
         equal[i] = 1.0;
     rs_apportion(total, plan->share ? plan->share : equal, d->members, d->weight);
-    RS_FAIL_IF(d->shards * d->least > plan->batch || d->shards > RS_SHARDS_MOST, RESCL_ERR_ARG,
+    RS_FAIL_IF(d->shards > fit || d->shards > RS_SHARDS_MOST, RESCL_ERR_ARG,
                "shards: %zu of a batch of %zu; expected at most %zu", d->shards, plan->batch,
-               plan->batch / d->least < RS_SHARDS_MOST ? plan->batch / d->least : RS_SHARDS_MOST);
-    for (size_t i = 0; i < d->members; i++)
-        RS_FAIL_IF(d->weight[i]<
-                       (d->shards > 0 ? 1 : d->least), RESCL_ERR_ARG,
-                       "%s would have %zu of the %zu %s of a batch, and needs at least %zu; give a "
-                       "larger batch_size, other shares, or fewer devices",
-                       rescl_device_get_info(devices[i])->name, d->weight[i], total, d->shards> 0
-                       ? "shards"
-                       : "images",
-                   d->shards > 0 ? 1 : d->least);
+               fit < RS_SHARDS_MOST ? fit : RS_SHARDS_MOST);
+    for (size_t i = 0; i < d->members; i++) {
+        const rescl_device *device = devices[plan->ranks ? 0 : i];
+        RS_FAIL_IF(d->weight[i] < least, RESCL_ERR_ARG,
+                   "device %zu of %zu (%s) would have %zu of the %zu %s of a batch, and needs at "
+                   "least %zu; give a larger batch_size, other shares, or fewer devices",
+                   i + 1, d->members,
+                   plan->ranks ? "of all processes" : rescl_device_get_info(device)->name,
+                   d->weight[i], total, unit, least);
+    }
 out:
     return st;
 }
@@ -78,30 +80,53 @@ static rescl_status create_member(rs_team *t, size_t i, rescl_device *device, co
     rs_replica *r = NULL;
     size_t size[4] = {0}, count = 0; /* shards of two batches are of two sizes each at most */
 
+    const size_t place = i + (plan->ranks ? s->begin[plan->ranks->index] : 0);
     if (train.full)
-        add_sizes(&s->division, plan->batch, i, size, &count);
+        add_sizes(&s->division, plan->batch, place, size, &count);
     if (train.tail)
-        add_sizes(&s->division, train.tail, i, size, &count);
+        add_sizes(&s->division, train.tail, place, size, &count);
     o.train_batch = size[0], o.train_tail = size[1];
     o.train_more[0] = size[2], o.train_more[1] = size[3];
     o.rule = rule;
-    if (i > 0)
+    if (place > 0) /* the first one evaluates */
         o.eval_batch = o.eval_tail = 0;
     RS_TRY(rs_replica_create(device, graph, weights, &o, &r));
     s->members++;
-    RS_TRY(rs_member_init(&s->member[i], i, r, &s->step));
+    RS_TRY(rs_member_init(&s->member[i], i, place, r, &s->step));
 out:
     return st;
 }
 
-static rescl_status create_exchange(rs_several *s)
+/* One for all processes. */
+static rescl_status agree_rule(rescl_ranks *r, rs_store_rule *rule)
+{
+    rescl_status st = RESCL_OK;
+    rs_store_rule all[RS_TEAM_MOST] = {{0}};
+    size_t part[RS_TEAM_MOST];
+
+    for (size_t i = 0; i < r->count; i++)
+        part[i] = sizeof all[i];
+    all[r->index] = *rule;
+    RS_TRY(r->def->gather(r, all, part));
+    for (size_t i = 0; i < r->count; i++) {
+        rule->align = all[i].align > rule->align ? all[i].align : rule->align;
+        rule->limit = all[i].limit < rule->limit ? all[i].limit : rule->limit;
+    }
+out:
+    return st;
+}
+
+static rescl_status create_exchange(rs_several *s, rescl_ranks *ranks)
 {
     rescl_status st = RESCL_OK;
     rs_range *range = NULL;
     size_t buckets = 0;
 
     RS_TRY(rs_member_ranges(s->member[0].replica->store, &range, &buckets));
-    RS_TRY(rs_exchange_create(s->members, range, buckets, &s->step.exchange));
+    if (ranks)
+        RS_TRY(rs_rank_sum_init(&s->ranks, ranks, s->member[0].floats));
+    RS_TRY(rs_exchange_create(s->members, range, buckets, ranks ? &s->ranks : NULL,
+                              &s->step.exchange));
 out:
     free(range);
     return st;
@@ -113,7 +138,7 @@ rescl_status rs_several_create(rs_team *t, rescl_device *const *devices, size_t 
 {
     rescl_status st = RESCL_OK;
     rs_several *s = NULL;
-    const rs_store_rule rule = rs_store_rule_of_all(devices, count);
+    rs_store_rule rule = rs_store_rule_of_all(devices, count);
     const size_t classes = graph->value[graph->output].shape.dim[1];
     const size_t most = plan->batch + plan->train_least; /* images of a batch */
 
@@ -122,14 +147,18 @@ rescl_status rs_several_create(rs_team *t, rescl_device *const *devices, size_t 
     pthread_mutex_init(&s->step.lock, NULL);
     pthread_cond_init(&s->step.moved, NULL);
     t->several = s;
-    s->division = (rs_division){.members = count,
+    if (plan->ranks) {
+        RS_TRY(rs_ranks_members(plan->ranks, count, s->begin));
+        RS_TRY(agree_rule(plan->ranks, &rule));
+    }
+    s->division = (rs_division){.members = plan->ranks ? s->begin[plan->ranks->count] : count,
                                 .shards = plan->shards > 1 ? plan->shards : 0,
                                 .least = plan->train_least > 0 ? plan->train_least : 1};
     s->alike = compute_alike(devices, count);
     RS_TRY(share_out(&s->division, devices, plan));
     for (size_t i = 0; i < count; i++)
         RS_TRY(create_member(t, i, devices[i], graph, weights, plan, &rule));
-    RS_TRY(create_exchange(s));
+    RS_TRY(create_exchange(s, plan->ranks));
     RS_OOM(s->step.logits = rs_aligned_calloc(most, classes * sizeof(float)));
     RS_OOM(s->step.losses = rs_aligned_calloc(most, sizeof(float)));
     t->replica = s->member[0].replica;
@@ -144,6 +173,7 @@ void rs_several_destroy(rs_team *t)
     for (size_t i = 0; i < s->members; i++)
         rs_member_fini(&s->member[i]);
     rs_exchange_destroy(s->step.exchange);
+    rs_rank_sum_fini(&s->ranks);
     rs_aligned_free(s->step.logits);
     rs_aligned_free(s->step.losses);
     pthread_cond_destroy(&s->step.moved);
@@ -267,7 +297,7 @@ static void note_last(rs_team *t)
     t->last = NULL;
     for (size_t i = 0; i < s->members && !t->last; i++) {
         const rs_member *m = &s->member[i];
-        const rs_span mine = s->step.leaves.member[i];
+        const rs_span mine = s->step.leaves.member[m->place];
         if (mine.count == 0)
             continue;
         const rs_span images = s->step.leaves.leaf[mine.first + mine.count - 1];
@@ -278,12 +308,49 @@ static void note_last(rs_team *t)
     }
 }
 
+/* Which leaves each rank has, of which blocks they make, and how many images. */
+static void describe_ranks(rs_several *s, size_t *images)
+{
+    const rs_leaves *l = &s->step.leaves;
+    rs_tree_add add[RS_TREE_BLOCKS];
+
+    for (size_t q = 0; q < s->ranks.ranks->count; q++) {
+        rs_tree *shape = &s->ranks.shape[q];
+        shape->count = images[q] = 0;
+        for (size_t m = s->begin[q]; m < s->begin[q + 1]; m++)
+            for (size_t k = 0; k < l->member[m].count; k++) {
+                const size_t leaf = l->member[m].first + k;
+                (void)rs_tree_push(shape, &(rs_tree_block){leaf, 1, NULL}, add);
+                images[q] += l->leaf[leaf].count;
+            }
+    }
+}
+
+/* The outputs of all ranks, which come in the order of the batch. */
+static rescl_status gather_outputs(rs_team *t, const size_t *images)
+{
+    rescl_status st = RESCL_OK;
+    rs_several *s = t->several;
+    rescl_ranks *r = s->ranks.ranks;
+    size_t part[RS_TEAM_MOST];
+
+    for (size_t q = 0; q < r->count; q++)
+        part[q] = images[q] * sizeof(float);
+    RS_TRY(r->def->gather(r, s->step.losses, part));
+    for (size_t q = 0; q < r->count; q++)
+        part[q] *= t->replica->classes;
+    RS_TRY(r->def->gather(r, s->step.logits, part));
+out:
+    return st;
+}
+
 rescl_status rs_several_gradients(rs_team *t, const rs_batch *batch, uint64_t seed, uint64_t step,
                                   rs_outputs *out)
 {
     rescl_status st = RESCL_OK;
     rs_several *s = t->several;
     rs_team_step *p = &s->step;
+    size_t images[RS_TEAM_MOST];
 
     rs_team_forget(t);
     p->batch = batch;
@@ -292,6 +359,8 @@ rescl_status rs_several_gradients(rs_team *t, const rs_batch *batch, uint64_t se
     p->scale = t->scale.scale;
     p->settled = 0;
     rs_divide(&s->division, batch->n, &p->leaves);
+    if (s->ranks.ranks)
+        describe_ranks(s, images);
     rs_exchange_begin(p->exchange);
     st = start_members(s);
     pthread_mutex_lock(&p->lock);
@@ -302,6 +371,8 @@ rescl_status rs_several_gradients(rs_team *t, const rs_batch *batch, uint64_t se
         const rescl_status joined = rs_team_join(t);
         RS_TRY(st != RESCL_OK ? rs_team_spoil(t, st) : joined);
     }
+    if (s->ranks.ranks)
+        RS_TRY(rs_team_spoil(t, gather_outputs(t, images)));
     note_last(t);
     *out = (rs_outputs){batch->n, t->replica->classes, p->logits, p->losses};
 out:
@@ -317,7 +388,7 @@ rescl_status rs_team_look(rs_team *t, size_t member, rs_team_pace *out)
         goto out;
     RS_TRY(rs_team_join(t));
     const rs_member *m = &t->several->member[member];
-    *out = (rs_team_pace){t->several->division.weight[member], m->images, m->busy, m->waited};
+    *out = (rs_team_pace){t->several->division.weight[m->place], m->images, m->busy, m->waited};
 out:
     return st;
 }

@@ -2,6 +2,7 @@
 #include "error.h"
 #include "log.h"
 #include "pace.h"
+#include "ranks.h"
 #include "str.h"
 #include "trainer.h"
 
@@ -108,6 +109,22 @@ rescl_status rs_trainer_share_out(rescl_trainer *t, rescl_device *const *devices
         RS_TRY(measure(t, devices, count, plan));
     }
     tell_others(t, &was, plan);
+out:
+    return st;
+}
+
+rescl_status rs_trainer_share_ranks(rescl_trainer *t, size_t count, double *share,
+                                    rs_team_plan *plan)
+{
+    rescl_status st = RESCL_OK;
+    size_t begin[RS_TEAM_MOST + 1];
+
+    t->progress.team = (rs_ckpt_team){0};
+    RS_TRY(rs_ranks_members(t->ranks, count, begin));
+    if (t->options.shares) {
+        RS_TRY(rs_shares_parse(t->options.shares, begin[t->ranks->count], share));
+        plan->share = share;
+    }
 out:
     return st;
 }

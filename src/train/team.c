@@ -25,7 +25,7 @@ rescl_status rs_team_create(rescl_device *const *devices, size_t count, const rs
     t->plan.train_tail = train.tail;
     t->plan.eval_batch = eval.full ? plan->batch : 0;
     t->plan.eval_tail = eval.tail;
-    if (count > 1 || (plan->hyper && plan->shards > 1))
+    if (count > 1 || (plan->hyper && (plan->shards > 1 || plan->ranks)))
         RS_TRY(rs_several_create(t, devices, count, graph, weights, plan));
     else
         RS_TRY(rs_replica_create(devices[0], graph, weights, &t->plan, &t->replica));
@@ -49,6 +49,24 @@ void rs_team_destroy(rs_team *t)
 size_t rs_team_size(const rs_team *t)
 {
     return t->several ? t->several->members : 1;
+}
+
+bool rs_team_leads(const rs_team *t)
+{
+    const rescl_ranks *r = rs_team_ranks(t);
+    return !r || r->index == 0;
+}
+
+rescl_status rs_team_tell(rs_team *t, void *data, size_t bytes)
+{
+    rescl_ranks *r = rs_team_ranks(t);
+    return r ? r->def->broadcast(r, data, bytes) : RESCL_OK;
+}
+
+rescl_status rs_team_any(rs_team *t, bool *flag)
+{
+    rescl_ranks *r = rs_team_ranks(t);
+    return r ? r->def->any(r, flag) : RESCL_OK;
 }
 
 rescl_device *rs_team_device(const rs_team *t, size_t member)

@@ -9,6 +9,8 @@
 #include "loader.h"
 #include "lossscale.h"
 
+#include <rescl/train.h>
+
 typedef struct rs_team rs_team;
 
 typedef struct rs_team_plan {
@@ -20,7 +22,8 @@ typedef struct rs_team_plan {
     bool check_numerics; /* see rs_net_check_numerics and rs_store_update_checked */
     size_t
         shards; /* of each training batch, up to RS_SHARDS_MOST: see rs_team_create; 0 or 1: none */
-    const double *share; /* of each device; NULL: all have the same */
+    const double *share; /* of each device, those of all ranks; NULL: all have the same */
+    rescl_ranks *ranks;  /* other processes that train the same network; NULL: there are none */
 } rs_team_plan;
 
 /* What the network made of the inputs of the last batch; valid until the next one. */
@@ -92,6 +95,12 @@ rescl_status rs_team_features(rs_team *t, size_t index, float *features) RESCL_C
  * whose output, or else the first parameter or gradient, holds NaN or infinity; NULL without a last
  * batch. RESCL_ERR_DEVICE when the device is to blame. Slow. */
 rescl_status rs_team_find_nonfinite(rs_team *t, const char **layer) RESCL_CHECK;
+
+/* With other processes, of which each calls these: whether this one evaluates and writes; what it has,
+ * to the others; whether something is true of any. Without, nothing changes. */
+bool rs_team_leads(const rs_team *t);
+rescl_status rs_team_tell(rs_team *t, void *data, size_t bytes) RESCL_CHECK;
+rescl_status rs_team_any(rs_team *t, bool *flag) RESCL_CHECK;
 
 /* Waits for everything that was asked for. */
 rescl_status rs_team_finish(rs_team *t) RESCL_CHECK;

@@ -9,10 +9,12 @@
 typedef struct rs_several {
     size_t members;
     rs_member member[RS_TEAM_MOST];
-    rs_division division;
+    rs_division division; /* of all members, those of other processes too */
     rs_team_step step;
-    bool alike;   /* all compute with the same bits */
-    bool running; /* the members are at a step, whose end nobody waited for */
+    rs_rank_sum ranks;              /* {0}: there are no other processes */
+    size_t begin[RS_TEAM_MOST + 1]; /* of the members of each rank among all */
+    bool alike;                     /* all compute with the same bits */
+    bool running;                   /* the members are at a step, whose end nobody waited for */
 } rs_several;
 
 struct rs_team {
@@ -35,6 +37,11 @@ static inline rs_replica *rs_team_replica(const rs_team *t, size_t member)
 
 /* Passes `st` on; a failure ends the use of the team's values. */
 rescl_status rs_team_spoil(rs_team *t, rescl_status st);
+
+static inline rescl_ranks *rs_team_ranks(const rs_team *t)
+{
+    return t->several ? t->several->ranks.ranks : NULL;
+}
 
 /* Waits until no member is at a step, and gives what came of it. */
 rescl_status rs_team_join(rs_team *t) RESCL_CHECK;

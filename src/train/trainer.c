@@ -182,16 +182,22 @@ static rescl_status create_team(rescl_trainer *t, rescl_device *const *devices, 
                          .train_least = t->least,
                          .precision = t->precision,
                          .check_numerics = t->options.check_numerics,
-                         .shards = t->options.shards};
+                         .shards = t->options.shards,
+                         .ranks = t->ranks};
 
-    RS_TRY(rs_trainer_share_out(t, devices, count, &plan));
+    if (t->ranks)
+        RS_TRY(rs_trainer_share_ranks(t, count, share, &plan));
+    else
+        RS_TRY(rs_trainer_share_out(t, devices, count, &plan));
     for (size_t i = 0; i < count; i++) {
         if (t->progress.team.count > 0 && t->progress.team.share[i] == 0)
             continue;
         kept[members] = devices[i];
-        share[members++] = (double)t->progress.team.share[i];
+        if (!t->ranks)
+            share[members] = (double)t->progress.team.share[i];
+        members++;
     }
-    if (members > 1)
+    if (members > 1 && !t->ranks)
         plan.share = share;
     RS_TRY(rs_team_create(kept, members, t->model->graph, &t->model->weights, &plan, &t->team));
     RS_TRY(compare_plans(t));
@@ -208,11 +214,12 @@ rescl_status rescl_trainer_create(rescl_device *device, rescl_model *model,
                                   const rescl_dataset *train_set, const rescl_dataset *eval_set,
                                   const rescl_train_options *options, rescl_trainer **out)
 {
-    return rescl_trainer_create_team(&device, 1, model, train_set, eval_set, options, out);
+    return rescl_trainer_create_team(&device, 1, NULL, model, train_set, eval_set, options, out);
 }
 
 rescl_status rescl_trainer_create_team(rescl_device *const *devices, size_t count,
-                                       rescl_model *model, const rescl_dataset *train_set,
+                                       rescl_ranks *ranks, rescl_model *model,
+                                       const rescl_dataset *train_set,
                                        const rescl_dataset *eval_set,
                                        const rescl_train_options *options, rescl_trainer **out)
 {
@@ -225,6 +232,7 @@ rescl_status rescl_trainer_create_team(rescl_device *const *devices, size_t coun
     RS_TRY(rs_model_need_weights(model));
     RS_TRY(rs_model_undo_begin(model, &undo));
     RS_OOM(t = calloc(1, sizeof *t));
+    t->ranks = ranks;
     t->model = model;
     t->train_set = train_set;
     t->eval_set = eval_set;

@@ -33,6 +33,7 @@ struct rescl_trainer {
     rs_optim_hyper hyper;
     rs_schedule schedule;
     rs_team *team;
+    rescl_ranks *ranks;            /* NULL: this process trains alone */
     int32_t *train_map, *eval_map; /* of the sets' labels to the model's classes; NULL: the same */
     float *class_weight;           /* of the model's classes; NULL: all count the same */
     size_t least;                  /* images that a training batch needs: see rs_split_batches */
@@ -72,6 +73,10 @@ rescl_status rs_choose_optimiser(const rescl_train_options *o, rs_optim_hyper *h
  * say, as the checkpoint has it, or by measuring. 0: the device is left out. Nothing for one device. */
 rescl_status rs_trainer_share_out(rescl_trainer *t, rescl_device *const *devices, size_t count,
                                   const rs_team_plan *plan) RESCL_CHECK;
+/* With other ranks, into plan->share: what the options give to the devices of all, in `share`, or NULL for
+ * equal shares. */
+rescl_status rs_trainer_share_ranks(rescl_trainer *t, size_t count, double *share,
+                                    rs_team_plan *plan) RESCL_CHECK;
 
 /* ---- runfiles.c ------------------------------------------------------------------------- */
 

@@ -120,7 +120,7 @@ static void run(job *j)
     o.report = o.tensorboard = false;
     assert_ok(rescl_model_freeze(model, NULL, j->norm_eval));
     j->status =
-        rescl_trainer_create_team(j->device, j->devices, model, train, eval, &o, &f.trainer);
+        rescl_trainer_create_team(j->device, j->devices, NULL, model, train, eval, &o, &f.trainer);
     if (j->status == RESCL_OK)
         j->status = rescl_trainer_run(f.trainer, &callbacks);
     if (j->status == RESCL_OK)

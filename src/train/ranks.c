@@ -1,0 +1,193 @@
+#include "ranks.h"
+
+#include "alloc.h"
+#include "error.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define GRAIN 16 /* floats that segments are multiples of: a cache line */
+
+static const rs_exchange_def *const defs[] = {
+#define RS_EXCHANGE(name) &rs_exchange_##name,
+#include "exchanges.def"
+#undef RS_EXCHANGE
+};
+
+rescl_status rescl_ranks_open(rescl_ranks **out)
+{
+    rescl_status st = RESCL_OK;
+    rescl_ranks *r = NULL;
+    const rs_exchange_def *def = NULL;
+
+    *out = NULL;
+    for (size_t i = 0; i < RS_COUNT(defs) && !def; i++)
+        def = defs[i]->is_here() ? defs[i] : NULL;
+    if (!def)
+        goto out;
+    RS_OOM(r = calloc(1, sizeof *r));
+    r->def = def;
+    RS_TRY(def->open(r));
+    RS_FAIL_IF(r->count > RS_TEAM_MOST, RESCL_ERR_ARG, "%zu processes, expected at most %d",
+               r->count, RS_TEAM_MOST);
+    *out = r, r = NULL;
+out:
+    free(r);
+    return st;
+}
+
+void rescl_ranks_close(rescl_ranks *r, int exit_code)
+{
+    if (!r)
+        return;
+    r->def->close(r, exit_code);
+    free(r);
+}
+
+void rescl_ranks_get(const rescl_ranks *r, rescl_ranks_info *out)
+{
+    *out = r ? (rescl_ranks_info){r->count, r->index, r->local_count, r->local_index}
+             : (rescl_ranks_info){1, 0, 1, 0};
+}
+
+rescl_status rs_ranks_members(rescl_ranks *r, size_t own, size_t *begin)
+{
+    rescl_status st = RESCL_OK;
+    size_t count[RS_TEAM_MOST] = {0}, part[RS_TEAM_MOST];
+
+    for (size_t i = 0; i < r->count; i++)
+        part[i] = sizeof count[i];
+    count[r->index] = own;
+    RS_TRY(r->def->gather(r, count, part));
+    begin[0] = 0;
+    for (size_t i = 0; i < r->count; i++)
+        begin[i + 1] = begin[i] + count[i];
+    RS_FAIL_IF(begin[r->count] > RS_TEAM_MOST, RESCL_ERR_ARG,
+               "%zu devices of %zu processes, expected at most %d", begin[r->count], r->count,
+               RS_TEAM_MOST);
+out:
+    return st;
+}
+
+/* ---- a bucket ---------------------------------------------------------------------------- */
+
+typedef struct segment {
+    size_t first, count;
+} segment;
+
+static segment segment_of(const rescl_ranks *r, size_t rank, size_t first, size_t count)
+{
+    const size_t grains = (count + GRAIN - 1) / GRAIN;
+    const size_t begin = grains * rank / r->count * GRAIN;
+    const size_t end = grains * (rank + 1) / r->count * GRAIN;
+    return begin < count ? (segment){first + begin, (end < count ? end : count) - begin}
+                         : (segment){first, 0};
+}
+
+rescl_status rs_rank_sum_init(rs_rank_sum *s, rescl_ranks *ranks, size_t floats)
+{
+    rescl_status st = RESCL_OK;
+
+    s->ranks = ranks;
+    RS_OOM(s->sum = rs_aligned_calloc(floats + 1, sizeof(float)));
+out:
+    return st;
+}
+
+void rs_rank_sum_fini(rs_rank_sum *s)
+{
+    rs_aligned_free(s->sum);
+    rs_aligned_free(s->scratch);
+    *s = (rs_rank_sum){0};
+}
+
+static rescl_status reserve(rs_rank_sum *s, size_t floats)
+{
+    rescl_status st = RESCL_OK;
+
+    if (floats <= s->room)
+        goto out;
+    rs_aligned_free(s->scratch);
+    s->room = 0;
+    RS_OOM(s->scratch = rs_aligned_calloc(floats, sizeof(float)));
+    s->room = floats;
+out:
+    return st;
+}
+
+/* Our segment of the blocks of all goes to scratch, theirs of our blocks to them. */
+static rescl_status scatter(rs_rank_sum *s, size_t first, size_t count, segment mine)
+{
+    rescl_status st = RESCL_OK;
+    rescl_ranks *r = s->ranks;
+    const rs_tree *own = &s->shape[r->index];
+    rs_transfer *send = NULL, *take = NULL;
+    size_t sends = 0, takes = 0;
+    float *at = s->scratch;
+
+    RS_OOM(send = calloc(r->count * RS_TREE_BLOCKS, sizeof *send));
+    RS_OOM(take = calloc(r->count * RS_TREE_BLOCKS, sizeof *take));
+    for (size_t q = 0; q < r->count; q++) {
+        const segment theirs = segment_of(r, q, first, count);
+        for (size_t i = 0; q != r->index && theirs.count > 0 && i < own->count; i++)
+            send[sends++] = (rs_transfer){q, theirs.count, own->block[i].values + theirs.first};
+        for (size_t i = 0; q != r->index && mine.count > 0 && i < s->shape[q].count; i++) {
+            take[takes++] = (rs_transfer){q, mine.count, at};
+            at += mine.count;
+        }
+    }
+    RS_TRY(r->def->swap(r, send, sends, take, takes));
+out:
+    free(send);
+    free(take);
+    return st;
+}
+
+static void add_up(rs_rank_sum *s, segment mine)
+{
+    const rescl_ranks *r = s->ranks;
+    rs_tree all = {.count = 0};
+    rs_tree_add add[RS_TREE_BLOCKS];
+    float *at = s->scratch;
+    size_t n;
+
+    for (size_t q = 0; q < r->count; q++)
+        for (size_t i = 0; i < s->shape[q].count; i++) {
+            rs_tree_block block = s->shape[q].block[i];
+            block.values = q == r->index ? block.values + mine.first : at;
+            at += q == r->index ? 0 : mine.count;
+            n = rs_tree_push(&all, &block, add);
+            for (size_t k = 0; k < n; k++)
+                rs_tree_do(&add[k], 0, mine.count);
+        }
+    n = rs_tree_close(&all, add);
+    for (size_t k = 0; k < n; k++)
+        rs_tree_do(&add[k], 0, mine.count);
+    memcpy(s->sum + mine.first, all.block[0].values, mine.count * sizeof(float));
+}
+
+rescl_status rs_rank_sum_bucket(rs_rank_sum *s, size_t first, size_t count)
+{
+    rescl_status st = RESCL_OK;
+    rescl_ranks *r = s->ranks;
+    const segment mine = segment_of(r, r->index, first, count);
+    rs_transfer send[RS_TEAM_MOST], take[RS_TEAM_MOST];
+    size_t sends = 0, takes = 0, blocks = 0;
+
+    for (size_t q = 0; q < r->count; q++)
+        blocks += q == r->index ? 0 : s->shape[q].count;
+    RS_TRY(reserve(s, blocks * mine.count));
+    RS_TRY(scatter(s, first, count, mine));
+    if (mine.count > 0)
+        add_up(s, mine);
+    for (size_t q = 0; q < r->count; q++) {
+        const segment theirs = segment_of(r, q, first, count);
+        if (q != r->index && mine.count > 0)
+            send[sends++] = (rs_transfer){q, mine.count, s->sum + mine.first};
+        if (q != r->index && theirs.count > 0)
+            take[takes++] = (rs_transfer){q, theirs.count, s->sum + theirs.first};
+    }
+    RS_TRY(r->def->swap(r, send, sends, take, takes));
+out:
+    return st;
+}

@@ -1,0 +1,68 @@
+/* Processes that train one model together: ranks, of which each has members of one team. exchanges.def
+ * lists what may connect them. */
+#ifndef RS_RANKS_H
+#define RS_RANKS_H
+
+#include "division.h"
+#include "treesum.h"
+
+#include <rescl/train.h>
+
+/* Floats that go to a rank or come from it. Those between two ranks arrive in the order in which they were
+ * sent. */
+typedef struct rs_transfer {
+    size_t rank, count;
+    float *values;
+} rs_transfer;
+
+/* What connects processes: one file, exchange_<name>.c, which ends with such an object. All ranks make the same
+ * calls in the same order; swap comes from one thread, the others from another one. */
+typedef struct rs_exchange_def {
+    const char *name;
+    /* Whether this process was started by it, as one of several. */
+    bool (*is_here)(void);
+    /* Connects, and fills all of *r but `def`. */
+    rescl_status (*open)(rescl_ranks *r);
+    /* Waits for the others; after a failure, with an exit code above 0, ends them all. */
+    void (*close)(rescl_ranks *r, int exit_code);
+    /* `part[i]` bytes of rank i, one after the other in `data`, from each to all. */
+    rescl_status (*gather)(rescl_ranks *r, void *data, const size_t *part);
+    /* What rank 0 has, to all. */
+    rescl_status (*broadcast)(rescl_ranks *r, void *data, size_t bytes);
+    /* Whether it is set in any rank. */
+    rescl_status (*any)(rescl_ranks *r, bool *flag);
+    rescl_status (*swap)(rescl_ranks *r, const rs_transfer *send, size_t sends,
+                         const rs_transfer *take, size_t takes);
+} rs_exchange_def;
+
+#define RS_EXCHANGE(name) extern const rs_exchange_def rs_exchange_##name;
+#include "exchanges.def"
+#undef RS_EXCHANGE
+
+struct rescl_ranks {
+    const rs_exchange_def *def;
+    size_t count, index;             /* of all processes, RS_TEAM_MOST at most */
+    size_t local_count, local_index; /* of those on this machine */
+    void *link;                      /* of the def */
+};
+
+/* Where the members of each rank begin, if this one has `own`, and behind them how many there are. */
+rescl_status rs_ranks_members(rescl_ranks *r, size_t own, size_t *begin) RESCL_CHECK;
+
+/* The sum of a bucket over all ranks. Each one adds up a segment, of the blocks of all in the order of their
+ * leaves, and gives it to the others. */
+typedef struct rs_rank_sum {
+    rescl_ranks *ranks;
+    rs_tree shape[RS_TEAM_MOST]; /* the blocks of each rank in this step; values of our own alone */
+    float *sum;                  /* an image of the gradients */
+    float *scratch;              /* what is taken of others */
+    size_t room;                 /* floats of it */
+} rs_rank_sum;
+
+/* `floats` of an image. */
+rescl_status rs_rank_sum_init(rs_rank_sum *s, rescl_ranks *ranks, size_t floats) RESCL_CHECK;
+void rs_rank_sum_fini(rs_rank_sum *s); /* {0} is valid */
+/* Floats from `first` on, of `count`. */
+rescl_status rs_rank_sum_bucket(rs_rank_sum *s, size_t first, size_t count) RESCL_CHECK;
+
+#endif

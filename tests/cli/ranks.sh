@@ -1,0 +1,65 @@
+# Processes that mpirun starts train one model: with the same bits however many they are, also where a run goes
+# on with other ones; a process that dies ends the run, and what was saved is whole.
+. "$RESCL_SOURCE_DIR/tests/cli/common.inc"
+
+command -v mpirun >/dev/null || skip "mpirun is not installed"
+# More processes than processors, and as root where tests run so.
+OMPI_MCA_rmaps_base_oversubscribe=1 PRTE_MCA_rmaps_default_mapping_policy=:oversubscribe
+OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+export OMPI_MCA_rmaps_base_oversubscribe PRTE_MCA_rmaps_default_mapping_policy
+export OMPI_ALLOW_RUN_AS_ROOT OMPI_ALLOW_RUN_AS_ROOT_CONFIRM
+mpirun -n 2 true >out 2>&1 || skip "mpirun does not start two processes here"
+
+ranks() {
+    processes=$1
+    shift
+    command="mpirun -n $processes rescl $*"
+    mpirun -n "$processes" "$RESCL" "$@" >out 2>err
+    code=$?
+}
+
+same_best() {
+    cmp -s runs/one/weights/best.safetensors "runs/$1/weights/best.safetensors" ||
+        fail "expected the weights of one process"
+}
+
+options="$tiny --shards 4 --no-report --no-tensorboard"
+# shellcheck disable=SC2086
+ranks 2 train $options --name two
+grep -q "built without MPI" err && skip "rescl was built without MPI"
+want_code 0
+[ "$(grep -c '^best ' out)" -eq 1 ] || fail "expected the result once"
+want_err "2 processes"
+# shellcheck disable=SC2086
+run train $options --name one
+want_code 0
+same_best two
+# shellcheck disable=SC2086
+ranks 4 train $options --name four
+want_code 0
+same_best four
+
+# shellcheck disable=SC2086
+ranks 2 train $options --name part --max-steps 4
+want_code 0
+ranks 4 train --resume runs/part --max-steps 0
+want_code 0
+same_best part
+
+# shellcheck disable=SC2086
+mpirun -n 2 "$RESCL" train $options --name dies --epochs 100000 --save-freq 1 >out 2>err &
+starter=$!
+command="mpirun -n 2 rescl train"
+turns=0
+until [ -f runs/dies/weights/last.safetensors ]; do
+    turns=$((turns + 1))
+    [ "$turns" -lt 600 ] || fail "expected a checkpoint"
+    sleep 0.1
+done
+# shellcheck disable=SC2046
+kill -KILL $(ps -o pid= --ppid "$starter" | sort -n | sed -n 2p)
+wait "$starter"
+code=$?
+[ "$code" -ne 0 ] || fail "expected an exit code above 0"
+run eval --weights runs/dies/weights/last.safetensors --data-path handsigns --samples 24
+want_code 0
