@@ -318,11 +318,11 @@ RESCL_API rescl_status rescl_dataset_check(rescl_dataset *dataset, size_t *check
 /** What rescl_dataset_check() found, in the dataset's order; false past the last. */
 RESCL_API bool rescl_dataset_bad(const rescl_dataset *dataset, size_t index, rescl_bad_image *out);
 /**
- * From now on the sets (NULL: none) keep each image of a file in memory once it was decoded: what
+ * From now on the sets (NULL: none) keep each image in memory once it was decoded or drawn: what
  * rescl_dataset_get() gives is the same, and sooner there. `bytes`: that all sets together may take; 0: three
- * quarters of the memory that is free. RESCL_ERR_MEMORY, saying both numbers, where the images, as
- * rescl_dataset_check() found them, take more; nothing is kept then. Images that lie in memory as arrays are
- * not kept twice.
+ * quarters of the memory that is free. RESCL_ERR_MEMORY, saying both numbers, where the images take more, as
+ * rescl_dataset_check() found their files or, where they have none, some of them tell; nothing is kept then.
+ * Images that lie in memory already, as those of arrays and HDF5, are not kept twice.
  */
 RESCL_API rescl_status rescl_dataset_cache(rescl_dataset *const *sets, size_t count, size_t bytes)
     RESCL_CHECK;

@@ -89,7 +89,7 @@ static bool add_classes(sheet *s)
         row *r = &s->row[i.class_index];
         const size_t n = readable[i.class_index], at = seen[i.class_index]++;
         const size_t wanted = n < COLUMNS ? n : COLUMNS;
-        if (r->count < wanted && at == r->count * n / wanted)
+        if (wanted > 0 && r->count < wanted && at == r->count * n / wanted)
             r->image[r->count++] = k;
     }
     free(readable);

@@ -60,6 +60,7 @@ static rescl_status identify(const rescl_dataset *set, size_t index, rs_hash *ou
 /* Not in datasets.def: it is not opened by a path. */
 static const rs_dataset_format arrays_format = {
     .name = "arrays",
+    .held = true,
     .get = get,
     .label = label_at,
     .identify = identify,

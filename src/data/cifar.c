@@ -174,6 +174,7 @@ const rs_dataset_format rs_dataset_cifar = {
     .expects = "the folder of CIFAR-10 or CIFAR-100 in the binary version",
     .recognises = recognises,
     .open = open_set,
+    .held = true,
     .get = rs_held_images_get,
     .label = rs_held_images_label,
     .identify = rs_held_images_identify,

@@ -15,6 +15,7 @@ typedef struct rs_dataset_format {
     /* Sets count, classes, class_name and state. What it set before a failure is cleaned up by the
      * caller, with close(). */
     rescl_status (*open)(const rescl_data_options *options, rescl_dataset *set);
+    bool held; /* images lie in memory as `get` gives them: there is nothing to decode */
     /* Fills an image of any size. Thread-safe: the set does not change after open. */
     rescl_status (*get)(const rescl_dataset *set, size_t index, rescl_image *image, int32_t *label);
     /* The label alone, without reading the image. */

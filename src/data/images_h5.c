@@ -67,6 +67,7 @@ const rs_dataset_format rs_dataset_images_h5 = {
     .expects = "an HDF5 file, with --h5-images and --h5-labels",
     .recognises = recognises,
     .open = open_set,
+    .held = true,
     .get = rs_held_images_get,
     .label = rs_held_images_label,
     .identify = rs_held_images_identify,

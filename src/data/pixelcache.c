@@ -92,15 +92,36 @@ void rs_pixel_cache_put(rs_pixel_cache *c, size_t index, const rescl_image *imag
 
 /* ---- the public function ----------------------------------------------------------------- */
 
-/* Bytes of all images of a set, as rescl_dataset_check found them; 0: of a set without files. */
+#define LOOKED_AT 8
+
+/* Bytes of all images of a set, by the mean of some that are spread over it. One that cannot be read is for
+ * whoever needs it. */
+static size_t guess_need(const rescl_dataset *set)
+{
+    const size_t count = set->count < LOOKED_AT ? set->count : LOOKED_AT;
+    size_t sum = 0, read = 0;
+    for (size_t i = 0; i < count; i++) {
+        rescl_image image;
+        int32_t label;
+        if (rescl_dataset_get(set, i * (set->count / count), &image, &label) != RESCL_OK)
+            continue;
+        sum += bytes_of(&image);
+        read++;
+        rescl_image_free(&image);
+    }
+    return read ? sum / read * set->count : 0;
+}
+
+/* What files' headers say, which rescl_dataset_check looks at. */
 static rescl_status need_of(rescl_dataset *set, size_t *bytes)
 {
     rescl_status st = RESCL_OK;
     *bytes = 0;
-    if (!set->format->path)
+    if (set->format->held)
         goto out;
-    RS_TRY(rescl_dataset_check(set, NULL));
-    *bytes = set->pixel_bytes;
+    if (set->format->path)
+        RS_TRY(rescl_dataset_check(set, NULL));
+    *bytes = set->format->path ? set->pixel_bytes : guess_need(set);
 out:
     return st;
 }
@@ -122,7 +143,7 @@ rescl_status rescl_dataset_cache(rescl_dataset *const *sets, size_t count, size_
                (double)need / 0x1p30, (double)room / 0x1p30,
                bytes ? "the limit that was given" : "three quarters of the memory that is free");
     for (size_t i = 0; i < count; i++)
-        if (sets[i] && !sets[i]->cache && sets[i]->format->path)
+        if (sets[i] && !sets[i]->cache && !sets[i]->format->held)
             RS_TRY(rs_pixel_cache_create(sets[i]->count, room, &sets[i]->cache));
 out:
     return st;

@@ -83,6 +83,7 @@ const rs_dataset_format rs_dataset_signs_h5 = {
     .expects = "a folder with train_signs.h5 and test_signs.h5, or such a file",
     .recognises = recognises,
     .open = open_set,
+    .held = true,
     .get = rs_held_images_get,
     .label = rs_held_images_label,
     .identify = rs_held_images_identify,

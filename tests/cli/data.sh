@@ -114,3 +114,10 @@ if [ -n "${RESCL_DATA_DIR:-}" ] && [ -e "$RESCL_DATA_DIR/signs/folder" ]; then
     want_code 7
     want_out "12 of 120 images of test are in train too"
 fi
+
+# What was divided is read back as it was.
+run data check flat/split.csv --json
+want_code 7
+for text in '"train": 7' '"val": 2' '"test": 1'; do
+    [ "$(grep -cF "$text" out)" -eq 2 ] || fail "expected $text of both classes"
+done

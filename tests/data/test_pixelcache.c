@@ -73,10 +73,48 @@ static void refuses_what_has_no_room(void **state)
     rescl_dataset_close(set);
 }
 
+/* Images that are drawn are kept too; those of arrays lie in memory already. */
+static void keeps_what_has_no_files(void **state)
+{
+    static const uint8_t pixels[3] = {1, 2, 3};
+    static const int32_t label = 0;
+    rescl_data_options o;
+    rescl_data_arrays a;
+    rescl_dataset *hands = NULL, *arrays = NULL;
+    rescl_image first, again;
+    int32_t got[2];
+    (void)state;
+    rescl_data_options_default(&o);
+    o.path = "handsigns";
+    o.split = "train";
+    o.image_size = 16;
+    o.samples = 12;
+    assert_ok(rescl_dataset_open(&o, &hands));
+    assert_fails(rescl_dataset_cache(&hands, 1, 12 * 16 * 16 * 3 - 1), RESCL_ERR_MEMORY, "take");
+    assert_ok(rescl_dataset_cache(&hands, 1, 12 * 16 * 16 * 3));
+    assert_ok(rescl_dataset_get(hands, 7, &first, &got[0]));
+    assert_ok(rescl_dataset_get(hands, 7, &again, &got[1]));
+    assert_int_equal(got[0], got[1]);
+    assert_ptr_not_equal(first.pixels, again.pixels);
+    assert_memory_equal(first.pixels, again.pixels, 16 * 16 * 3);
+    rescl_image_free(&first);
+    rescl_image_free(&again);
+    rescl_dataset_close(hands);
+
+    rescl_data_arrays_default(&a);
+    a.images = pixels;
+    a.labels = &label;
+    a.count = a.height = a.width = a.classes = 1;
+    assert_ok(rescl_dataset_from_arrays(&a, &arrays));
+    assert_ok(rescl_dataset_cache(&arrays, 1, 1));
+    assert_null(arrays->cache);
+    rescl_dataset_close(arrays);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, make_set, rs_test_dir_teardown)
-    const struct CMUnitTest tests[] = {TEST(keeps_what_was_decoded),
-                                       TEST(refuses_what_has_no_room)};
+    const struct CMUnitTest tests[] = {TEST(keeps_what_was_decoded), TEST(refuses_what_has_no_room),
+                                       TEST(keeps_what_has_no_files)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
