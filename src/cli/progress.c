@@ -206,11 +206,23 @@ void cli_progress_step(const rescl_step_event *event, void *user)
     draw(p, &l, "", false);
 }
 
-void cli_progress_epoch(const rescl_epoch_event *e, void *user)
+#define LONG_EPOCH 5.0 /* seconds: in shorter ones waiting says little */
+#define MUCH_WAIT  0.2 /* of an epoch */
+
+/* Where an epoch of some length waited for images a good part of it: once. */
+static void tell_wait(cli_progress *p, const rescl_metrics *m)
 {
-    cli_progress *p = user;
-    if (p->quiet)
+    if (p->told_wait || m->seconds < LONG_EPOCH || m->data_wait < MUCH_WAIT * m->seconds)
         return;
+    p->told_wait = true;
+    cli_note(
+        "waiting for data took %.0f %% of the epoch: more --workers, --cache ram or smaller images "
+        "make it faster",
+        100 * m->data_wait / m->seconds);
+}
+
+static void print_epoch(cli_progress *p, const rescl_epoch_event *e)
+{
     char extra[128] = "", duration[32], numbers[96], loss[32];
     if (p->bar) {
         if (e->eval.samples) {
@@ -234,6 +246,15 @@ void cli_progress_epoch(const rescl_epoch_event *e, void *user)
     cli_note("epoch %zu/%zu done: loss %s accuracy %.4f%s lr %g %.1f img/s %.1f s", e->epoch + 1,
              e->epochs, cli_loss(e->train.loss, loss), e->train.top1, extra, e->lr, e->train.img_s,
              e->train.seconds);
+}
+
+void cli_progress_epoch(const rescl_epoch_event *e, void *user)
+{
+    cli_progress *p = user;
+    if (p->quiet)
+        return;
+    print_epoch(p, e);
+    tell_wait(p, &e->train);
 }
 
 void cli_progress_end(cli_progress *p)

@@ -17,6 +17,7 @@ typedef struct cli_progress {
     double began;          /* when the first epoch that it saw began ... */
     size_t first;          /* ... and which that was */
     rescl_step_event step; /* the last training step */
+    bool told_wait;        /* that training waits for data */
     bool open;             /* the cursor stands behind a bar */
 } cli_progress;
 

@@ -81,8 +81,12 @@ void rs_pixel_cache_put(rs_pixel_cache *c, size_t index, const rescl_image *imag
         return;
     memcpy(copy, image->pixels, bytes);
     pthread_mutex_lock(&c->lock);
-    if (!c->kept[index].image.pixels && bytes <= c->room) {
-        c->kept[index] = (kept){{image->width, image->height, copy}, label};
+    kept *k = &c->kept[index];
+    if (!k->image.pixels && bytes <= c->room) {
+        k->image.width = image->width;
+        k->image.height = image->height;
+        k->image.pixels = copy;
+        k->label = label;
         c->room -= bytes;
         copy = NULL;
     }
