@@ -93,6 +93,7 @@ static rescl_status read_classes(const rs_h5_file *f, rescl_dataset *set)
     const rs_h5_array *c = f->count > CLASSES ? &f->array[CLASSES] : NULL;
     const size_t count = c ? (size_t)c->count : f->notes;
     int64_t *value = NULL;
+    RS_FAIL_IF(count == 0, RESCL_ERR_FORMAT, "%s: names no classes", f->path);
     RS_OOM(value = calloc(count, sizeof *value));
     if (c)
         RS_TRY(rs_h5_read_int64(f, c, value));

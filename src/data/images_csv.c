@@ -286,6 +286,10 @@ static rescl_status open_set(const rescl_data_options *options, rescl_dataset *s
     RS_TRY(read_rows(&t, path, whole));
     if (!whole)
         RS_TRY(choose_split(&t, options, &split));
+    else
+        RS_TRY(rs_dataset_note(set, RESCL_LOG_INFO,
+                               "%s: read by its table; --format folder reads its folders instead",
+                               path));
     snprintf(set->split, sizeof set->split, "%s", rs_split_names[split]);
     RS_OOM(folder = rs_path_parent(path));
     RS_TRY(rs_image_files_create(options, set, &files));

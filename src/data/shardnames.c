@@ -87,7 +87,7 @@ rescl_status rs_shard_names_expand(const char *pattern, rs_shard_names *out)
     rescl_status st = RESCL_OK;
     rs_shard_names names = {0}, next = {0};
     RS_TRY(add_name(&names, rs_strf("%s", pattern)));
-    while (strchr(names.at[0], '{')) {
+    while (names.count > 0 && strchr(names.at[0], '{')) {
         for (size_t i = 0; i < names.count; i++)
             RS_TRY(expand_first(names.at[i], &next));
         rs_shard_names_fini(&names);

@@ -100,6 +100,7 @@ static void reads_a_table_for_each_split(void **state)
     table("tables/train.csv", "path,label\n../p/1.png,a\n");
     table("tables/Valid.csv", "path,label\n../p/2.png,a\n");
     assert_ok(open_split(folder, "train", &set));
+    assert_non_null(strstr(rescl_dataset_note(set, 0, NULL), "--format folder"));
     expect(set, 0, 10, "a");
     rescl_dataset_close(set);
     assert_ok(open_split(folder, "val", &set));
