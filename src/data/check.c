@@ -147,8 +147,8 @@ rescl_status rescl_dataset_check(rescl_dataset *set, size_t *checked)
     const size_t count = set->count + set->nbad;
     rescl_bad_image first;
     if (checked)
-        *checked = set->format->path ? count : 0;
-    if (!set->format->path)
+        *checked = set->format->own_files ? count : 0;
+    if (!set->format->own_files)
         goto out;
     const bool again = set->checked;
     if (!again)

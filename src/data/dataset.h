@@ -23,8 +23,9 @@ typedef struct rs_dataset_format {
     /* A hash that changes with the image, without decoding it; NULL: of drawn images. What cannot be
      * read has one too. */
     rescl_status (*identify)(const rescl_dataset *set, size_t index, rs_hash *out);
-    /* The file that holds this image and nothing else; NULL: images have no files of their own. */
+    /* What an image is called: its file, or where it lies in one; NULL: images are neither. */
     const char *(*path)(const rescl_dataset *set, size_t index);
+    bool own_files; /* `path` is a file that holds the image and nothing else */
     /* Frees `state`, which may be NULL. */
     void (*close)(rescl_dataset *set);
 } rs_dataset_format;

@@ -311,5 +311,6 @@ const rs_dataset_format rs_dataset_images_csv = {
     .label = rs_image_files_label,
     .identify = rs_image_files_identify,
     .path = rs_image_files_path,
+    .own_files = true,
     .close = rs_image_files_close,
 };

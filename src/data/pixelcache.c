@@ -123,9 +123,9 @@ static rescl_status need_of(rescl_dataset *set, size_t *bytes)
     *bytes = 0;
     if (set->format->held)
         goto out;
-    if (set->format->path)
+    if (set->format->own_files)
         RS_TRY(rescl_dataset_check(set, NULL));
-    *bytes = set->format->path ? set->pixel_bytes : guess_need(set);
+    *bytes = set->format->own_files ? set->pixel_bytes : guess_need(set);
 out:
     return st;
 }

@@ -135,7 +135,7 @@ static rescl_status look_at_header(const rescl_dataset *set, size_t sample, rs_s
     look->kind = set->format->name;
     look->colour = "RGB";
     look->bits = 8;
-    if (!set->format->path)
+    if (!set->format->own_files)
         goto out;
     RS_TRY(rescl_image_probe_with(set->format->path(set, rs_dataset_index(set, sample)),
                                   &set->images, &info));
@@ -444,7 +444,7 @@ bool rescl_survey_image(const rescl_survey *s, size_t index, rescl_survey_image_
                                      .kind = look->kind,
                                      .colour = look->colour,
                                      .bits = look->bits};
-    if (set->format->path)
+    if (set->format->own_files)
         out->path = set->format->path(set, rs_dataset_index(set, out->sample));
     return true;
 }

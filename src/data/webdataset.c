@@ -399,6 +399,12 @@ out:
     return st;
 }
 
+static const char *name_of(const rescl_dataset *set, size_t index)
+{
+    const state *s = set->state;
+    return s->sample[index].name;
+}
+
 static void close_set(rescl_dataset *set)
 {
     state *s = set->state;
@@ -421,5 +427,6 @@ const rs_dataset_format rs_dataset_webdataset = {
     .get = get,
     .label = label_at,
     .identify = identify,
+    .path = name_of,
     .close = close_set,
 };

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "data_support.h"
+#include "dataset.h"
 #include "error.h"
 #include "path.h"
 #include "shardnames.h"
@@ -139,7 +140,15 @@ static void names_what_is_damaged(void **state)
     data[512 + 30] ^= 1; /* within the image */
     put_bytes(path, data, bytes);
     assert_ok(open_split(path, "train", &set));
-    assert_fails(rescl_dataset_get(set, 0, &image, &label), RESCL_ERR_FORMAT, "bad.tar: a/x.0.png");
+    const rescl_status st = rescl_dataset_get(set, 0, &image, &label);
+    assert_fails(st, RESCL_ERR_FORMAT, "bad.tar: a/x.0.png");
+    assert_true(rs_dataset_passes_over(set, st)); /* another takes its place in training */
+    const rescl_bad_image lost = rs_dataset_bad_image(set, 0, "damaged");
+    assert_non_null(strstr(lost.path, "bad.tar: a/x.0.png"));
+    assert_string_equal(lost.class_name, "7");
+    size_t checked;
+    assert_ok(rescl_dataset_check(set, &checked)); /* of files only */
+    assert_int_equal(checked, 0);
     rescl_dataset_close(set);
     put_bytes(path, data + bytes - 1024, 1024);
     assert_fails(open_split(path, "train", &set), RESCL_ERR_FORMAT, path, "no image with a class");
