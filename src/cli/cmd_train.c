@@ -423,7 +423,7 @@ static void describe(const run *r)
              cli_count(samples, "image", images), cli_count(steps, "batch", batches),
              last == batch ? "" : "at most ", last > batch ? last : batch,
              r->eval_set ? rescl_dataset_count(r->eval_set) : 0);
-    cli_classes_note(r->train_set);
+    cli_classes_note(r->train_set, &r->options);
     cli_train_data_describe(a, &r->data);
     cli_plan_note(&r->options, steps);
     cli_memory_note(r->session.device, r->model, &r->options);

@@ -26,7 +26,7 @@ static bool list_classes(const rescl_dataset *set, const size_t *counts, size_t 
     return f != NULL;
 }
 
-void cli_classes_note(const rescl_dataset *train)
+void cli_classes_note(const rescl_dataset *train, const rescl_train_options *options)
 {
     const size_t classes = rescl_dataset_classes(train);
     size_t *counts = calloc(classes + 1, sizeof *counts), least = 0, most = 0;
@@ -49,7 +49,8 @@ void cli_classes_note(const rescl_dataset *train)
         cli_note("classes %s, from %s of '%s' to %zu of '%s'", cli_thousands(classes, number),
                  cli_count(counts[least], "image", few), rescl_dataset_class_name(train, least),
                  counts[most], rescl_dataset_class_name(train, most));
-    if (counts[most] >= UNEVEN * counts[least] && classes > 1)
+    const bool balanced = options->class_weights || strcmp(options->sampler, "balanced") == 0;
+    if (counts[most] >= UNEVEN * counts[least] && classes > 1 && !balanced)
         cli_warn(
             "the classes are uneven: %s of '%s' and %s of '%s'. A network leans towards what it "
             "sees often; the recall of each class shows whether it does; --class-weights balanced "
@@ -57,6 +58,10 @@ void cli_classes_note(const rescl_dataset *train)
             "--sampler balanced acts against it",
             cli_count(counts[least], "image", few), rescl_dataset_class_name(train, least),
             cli_count(counts[most], "image", many), rescl_dataset_class_name(train, most));
+    if (options->class_weights)
+        cli_note("balance class weights: %s", options->class_weights);
+    if (strcmp(options->sampler, "balanced") == 0)
+        cli_note("balance as many images of each class in an epoch");
     free(counts);
 }
 

@@ -4,8 +4,9 @@
 
 #include <rescl/rescl.h>
 
-/* The images of each class, or the least and the most of many, with a warning where they are uneven. */
-void cli_classes_note(const rescl_dataset *train);
+/* The images of each class, or the least and the most of many, with a warning where they are uneven and no
+ * option acts against it. */
+void cli_classes_note(const rescl_dataset *train, const rescl_train_options *options);
 
 /* What the network needs of the device's memory, with a warning where that is more than there is. */
 void cli_memory_note(rescl_device *device, const rescl_model *model,

@@ -62,3 +62,12 @@ want_code 0
 want_err "classes a (6), b (1)"
 want_err "the classes are uneven: 1 image of 'b' and 6 images of 'a'"
 want_err "memory  "
+run train --model resnet8 --size 32 --data-path uneven --validation-split 0 --epochs 1 --batch-size 7 \
+    --class-weights a:0.5,b:3 --sampler balanced --cache ram
+want_code 0
+want_err "balance class weights: a:0.5,b:3"
+want_err "balance as many images of each class"
+grep -q "the classes are uneven" err && fail "expected no warning of what is acted against"
+run train --model resnet8 --size 32 --data-path uneven --epochs 1 --class-weights A:2
+want_code 2
+want_err "there is no class 'A'; did you mean 'a'"
