@@ -66,7 +66,8 @@ typedef struct rescl_train_options {
     size_t save_period; /**< keep weights/epoch<N>.safetensors of each so many epochs; 0: none */
     const char
         *lr_table; /**< of the schedule "table": "1:0.1, 31:0.01", rates from an epoch on, which
-                            * counts from 1 behind the warm-up; of the head, the body's in proportion */
+                            * counts from 1 behind the warm-up; of the head, the body's in proportion; or a
+                            * file of them, which the trainer keeps by its content */
     rescl_option_value further[64]; /**< goes on where `more` is full */
     bool tensorboard;               /**< true: the run folder gets TensorBoard's events */
     bool report; /**< true: it gets report.html at the end, and the images in it */
@@ -88,6 +89,25 @@ typedef struct rescl_train_options {
     double
         baseline; /**< for `patience`: what `monitor` has to be better than to count as better, as the
                       * `baseline` of Keras' EarlyStopping; 0: nothing */
+    const char
+        *lr_steps; /**< of "multisteplr": "30,60,80", the epochs after which the rate falls */
+    size_t lr_warmup_steps; /**< in place of lr_warmup_epochs: so many steps, within the schedule */
+    double norm_weight_decay; /**< weight decay of normalisations; -1: weight_decay */
+    double
+        bias_weight_decay; /**< of all biases, those of normalisations too; -1: that of the others */
+    double
+        clip_grad_norm; /**< before an update the norm of all gradients is at most this; 0: any */
+    double clip_grad_value; /**< or each of them, up or down; 0: any */
+    size_t
+        grad_accum_steps; /**< batches of an update, for rescl_trainer_run: it goes by the mean over all
+                               * their images. The last one of an epoch may have fewer */
+    bool model_ema; /**< a moving average of the weights, which is evaluated and becomes the best
+                               * and the final weights; for rescl_trainer_run */
+    double model_ema_decay; /**< of that, for batches and epochs of 1, as torchvision has it */
+    size_t model_ema_steps; /**< updates between its own */
+    bool
+        lr_warmup_prefix; /**< true: the schedule begins behind lr_warmup_epochs; false: at once, as
+                              * timm has it */
     /* New members are appended here, so that structs of older callers keep their layout. */
 } rescl_train_options;
 
@@ -118,8 +138,9 @@ RESCL_API rescl_status rescl_train_options_get(const rescl_train_options *option
 /** Bytes of a device's memory. */
 typedef struct rescl_memory {
     uint64_t parameters; /**< and running statistics */
-    uint64_t gradients;  /**< of the parameters that are trained */
-    uint64_t optimiser;  /**< its state */
+    uint64_t
+        gradients; /**< of the parameters that are trained, and their sum over several batches */
+    uint64_t optimiser; /**< its state, and the moving average of the weights */
     uint64_t
         activations; /**< what is alive at once of activations, their gradients, packed weights and
                            * scratch */

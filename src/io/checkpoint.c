@@ -19,7 +19,9 @@
 #define FORMAT_VERSION "1"
 #define LAYOUT         "RSCK"
 #define STATE_PREFIX   "optimizer."
-#define SKETCH_DIGITS  12 /* of a hash, hexadecimal */
+#define SUM            "gradient_sum"
+#define AVERAGE        "average" /* statistics have one, too */
+#define SKETCH_DIGITS  12        /* of a hash, hexadecimal */
 
 /* ---- writing ----------------------------------------------------------------------------- */
 
@@ -136,8 +138,13 @@ static json_t *training_json(const rs_ckpt_training *t)
         (int)t->units, "float_width", (int)t->width);
 }
 
-/* Adds the parameters of `w` under their names, or, with a state's name, the trainable ones under
+/* Adds the parameters of `w` under their names, or, with a state's name, those that have it under
  * "optimizer.<state>.<param>". Names that are made here are also put into `made`. */
+static bool has_state(const rs_param *p, const char *state)
+{
+    return p->trainable || strcmp(state, AVERAGE) == 0;
+}
+
 static rescl_status add_tensors(rs_st_source *list, size_t *count, char **made, const rs_graph *g,
                                 const rs_weights *w, const char *state)
 {
@@ -146,7 +153,7 @@ static rescl_status add_tensors(rs_st_source *list, size_t *count, char **made, 
     for (size_t i = 0; i < g->nparams; i++) {
         const rs_param *p = &g->param[i];
         rs_st_source *t = &list[*count];
-        if (state && !p->trainable)
+        if (state && !has_state(p, state))
             continue;
         *t = (rs_st_source){.name = p->name, .dtype = RS_ST_F32, .data = w->data[i]};
         t->ndim = (size_t)p->spec.shape.ndim;
@@ -186,7 +193,7 @@ rescl_status rs_checkpoint_write(const char *path, const rs_graph *g, const rs_w
 {
     rescl_status st = RESCL_OK;
     const int nstates = training ? training->nstates : 0;
-    const size_t most = g->nparams * (1 + (size_t)nstates);
+    const size_t most = g->nparams * (3 + (size_t)nstates);
     rs_st_source *list = NULL;
     char **made = NULL, *model_text = NULL, *training_text = NULL;
     size_t count = 0;
@@ -196,6 +203,10 @@ rescl_status rs_checkpoint_write(const char *path, const rs_graph *g, const rs_w
     RS_TRY(add_tensors(list, &count, made, g, w, NULL));
     for (int i = 0; i < nstates; i++)
         RS_TRY(add_tensors(list, &count, made, g, &training->state[i], training->state_name[i]));
+    if (training && training->sum)
+        RS_TRY(add_tensors(list, &count, made, g, training->sum, SUM));
+    if (training && training->average)
+        RS_TRY(add_tensors(list, &count, made, g, training->average, AVERAGE));
     RS_TRY(rs_ckpt_model_text(model, &model_text));
     errno = 0;
     if (training)
@@ -695,7 +706,7 @@ rescl_status rs_checkpoint_read_state(const rs_checkpoint *c, const rs_graph *g,
     char *full = NULL;
 
     for (size_t i = 0; i < g->nparams; i++) {
-        if (!g->param[i].trainable)
+        if (!has_state(&g->param[i], name))
             continue;
         free(full);
         RS_OOM(full = rs_strf(STATE_PREFIX "%s.%s", name, g->param[i].name));
@@ -705,4 +716,14 @@ rescl_status rs_checkpoint_read_state(const rs_checkpoint *c, const rs_graph *g,
 out:
     free(full);
     return st;
+}
+
+rescl_status rs_checkpoint_read_sum(const rs_checkpoint *c, const rs_graph *g, rs_weights *w)
+{
+    return rs_checkpoint_read_state(c, g, SUM, w);
+}
+
+rescl_status rs_checkpoint_read_average(const rs_checkpoint *c, const rs_graph *g, rs_weights *w)
+{
+    return rs_checkpoint_read_state(c, g, AVERAGE, w);
 }

@@ -97,8 +97,11 @@ typedef struct rs_ckpt_training {
                   */
     const char *const *state_name;
     const rs_weights *state;
-    const json_t *options; /* an object, by name */
-    const char *plan;      /* rs_net_fingerprint of the nets that train */
+    const rs_weights
+        *sum; /* gradients of an update that is not whole yet; trained parameters; or NULL */
+    const rs_weights *average; /* the moving average of all parameters and statistics, or NULL */
+    const json_t *options;     /* an object, by name */
+    const char *plan;          /* rs_net_fingerprint of the nets that train */
     unsigned units, width; /* the device's compute units and vector width, which sums' order depends
                             * on; 0: not known */
 } rs_ckpt_training;
@@ -141,5 +144,9 @@ rescl_status rs_checkpoint_read_weights(const rs_checkpoint *c, const rs_graph *
 /* The optimiser state `name`, trainable parameters only. */
 rescl_status rs_checkpoint_read_state(const rs_checkpoint *c, const rs_graph *g, const char *name,
                                       rs_weights *w) RESCL_CHECK;
+rescl_status rs_checkpoint_read_sum(const rs_checkpoint *c, const rs_graph *g, rs_weights *w)
+    RESCL_CHECK;
+rescl_status rs_checkpoint_read_average(const rs_checkpoint *c, const rs_graph *g, rs_weights *w)
+    RESCL_CHECK;
 
 #endif

@@ -70,20 +70,63 @@ static void array_fini(array *a)
 
 /* ---- optimiser ------------------------------------------------------------------------------- */
 
+enum { PARAM = 0, GRAD = 1, STATE = 2, UPDATED = STATE + RS_OPTIM_STATES };
+
+/* `count` numbers as tensors: a small one, one of some pieces where there is room, and the rest. */
+enum { TENSORS = 3 };
+static size_t divide(size_t count, rs_tensor_span spans[TENSORS])
+{
+    const size_t size[] = {16, 2 * RS_PIECE + 48};
+    size_t n = 0, done = 0;
+    for (size_t i = 0; i < RS_COUNT(size); i++)
+        if (done + size[i] < count) {
+            spans[n++] = (rs_tensor_span){done, size[i]};
+            done += size[i];
+        }
+    spans[n++] = (rs_tensor_span){done, count - done};
+    return n;
+}
+
+static void reference(const rs_optim_hyper *h, const array *a, const rs_tensor_span *spans,
+                      size_t tensors, const rs_update *u)
+{
+    for (size_t t = 0; t < tensors; t++) {
+        const size_t at = spans[t].offset;
+        double *state[RS_OPTIM_STATES] = {NULL};
+        for (int i = 0; i < rs_optim_states(h); i++)
+            state[i] = a[STATE + i].want + at;
+        rs_optim_reference(h, a[PARAM].want + at, a[GRAD].want + at, state, spans[t].count, u);
+    }
+}
+
+/* Of either sign and not near 0: g / |g|, as some optimisers have it, would magnify what rounding leaves of
+ * a gradient and its weight decay. */
+static rescl_status draw_gradients(rescl_device *dev, array *a, rs_rng *rng)
+{
+    for (size_t i = 0; i < a->count; i++) {
+        const double g = rs_rng_range(rng, -0.75, 0.75);
+        a->want[i] = rs_rounded(RS_F32, g < 0 ? g - 0.25 : g + 0.25);
+    }
+    return rs_guarded_write(dev, &a->on_device, RS_F32, a->want, a->count);
+}
+
 rescl_status rs_prove_optimiser(rescl_device *dev, const rs_optim_hyper *h, double lr,
                                 double weight_decay, size_t count)
 {
     rescl_status st = RESCL_OK;
-    enum { STEPS = 5, PARAM = 0, GRAD = 1, STATE = 2, ARRAYS = STATE + RS_OPTIM_STATES };
+    enum { STEPS = 5 };
     const int states = rs_optim_states(h);
-    array a[ARRAYS] = {{0}};
+    array a[UPDATED] = {{0}};
     rs_buffer *state[RS_OPTIM_STATES] = {NULL};
-    double *want[RS_OPTIM_STATES] = {NULL};
+    rs_tensor_span spans[TENSORS];
+    const size_t tensors = divide(count, spans);
+    rs_tensor_sums sums = {0};
     rs_optim *o = NULL;
     rs_rng rng;
 
     rs_rng_init(&rng, 11, count);
     RS_TRY(rs_optim_create(dev, h, &o));
+    RS_TRY(rs_tensor_sums_init(dev, spans, tensors, &sums));
     for (int i = 0; i < STATE + states; i++)
         RS_TRY(array_init(dev,
                           i == PARAM  ? "parameters"
@@ -94,20 +137,20 @@ rescl_status rs_prove_optimiser(rescl_device *dev, const rs_optim_hyper *h, doub
     for (int i = 0; i < states; i++) {
         RS_TRY(rs_guarded_write(dev, &a[STATE + i].on_device, RS_F32, a[STATE + i].want, count));
         state[i] = a[STATE + i].on_device.view;
-        want[i] = a[STATE + i].want;
     }
     for (uint64_t step = 1; step <= STEPS; step++) {
-        const rs_update u = {lr, weight_decay, step};
-        RS_TRY(array_draw(dev, &a[GRAD], &rng, -1, 1));
-        RS_TRY(
-            rs_optim_enqueue(o, a[PARAM].on_device.view, a[GRAD].on_device.view, state, count, &u));
-        rs_optim_reference(h, a[PARAM].want, a[GRAD].want, want, count, &u);
+        const rs_update u = {.lr = lr, .weight_decay = weight_decay, .step = step};
+        RS_TRY(draw_gradients(dev, &a[GRAD], &rng));
+        RS_TRY(rs_optim_enqueue(o, a[PARAM].on_device.view, a[GRAD].on_device.view, state, count,
+                                &sums, &u));
+        reference(h, a, spans, tensors, &u);
     }
     for (int i = 0; i < STATE + states; i++)
         RS_TRY(array_check(dev, &a[i], i == GRAD ? 0 : STEPS, 1e-3));
 out:
-    for (int i = 0; i < ARRAYS; i++)
+    for (int i = 0; i < UPDATED; i++)
         array_fini(&a[i]);
+    rs_tensor_sums_fini(&sums);
     rs_optim_destroy(o);
     return st;
 }
@@ -327,6 +370,92 @@ out:
 static rescl_status prove_unscale(rescl_device *dev, const rs_check *c)
 {
     return rs_prove_unscale(dev, c->number == 1 ? 100016 : 272, c->number == 2);
+}
+
+/* ---- clip ------------------------------------------------------------------------------------ */
+
+rescl_status rs_prove_clip(rescl_device *dev, double norm, double value, size_t count, bool huge)
+{
+    rescl_status st = RESCL_OK;
+    const size_t counts[2] = {count, 48};
+    array grad[2] = {{0}};
+    rs_buffer *buffer[2] = {NULL};
+    rs_clip *clip = NULL;
+    double sum = 0;
+    rs_rng rng;
+
+    rs_rng_init(&rng, 5, count);
+    for (int a = 0; a < 2; a++) {
+        RS_TRY(array_init(dev, "gradients", counts[a], &grad[a]));
+        RS_TRY(array_draw(dev, &grad[a], &rng, -1, 1));
+        buffer[a] = grad[a].on_device.view;
+    }
+    if (huge) {
+        grad[0].want[count / 2] = -1e6;
+        RS_TRY(rs_guarded_write(dev, &grad[0].on_device, RS_F32, grad[0].want, count));
+    }
+    RS_TRY(rs_clip_create(dev, norm, value, counts, 2, &clip));
+    RS_TRY(rs_clip_enqueue(clip, buffer));
+    for (int a = 0; a < 2; a++)
+        for (size_t i = 0; i < counts[a]; i++)
+            sum += grad[a].want[i] * grad[a].want[i];
+    const double factor = fmin(norm / (sqrt(sum) + 1e-6), 1);
+    for (int a = 0; a < 2; a++) {
+        for (size_t i = 0; i < counts[a]; i++)
+            grad[a].want[i] =
+                norm > 0 ? grad[a].want[i] * factor : fmax(-value, fmin(value, grad[a].want[i]));
+        RS_TRY(array_check(dev, &grad[a], 64, 0));
+    }
+out:
+    rs_clip_destroy(clip);
+    for (int a = 0; a < 2; a++)
+        array_fini(&grad[a]);
+    return st;
+}
+
+static rescl_status prove_clip(rescl_device *dev, const rs_check *c)
+{
+    const bool norm = strcmp(c->choice, rs_clip_choice(1)) == 0;
+    return rs_prove_clip(dev, norm ? 0.5 : 0, norm ? 0 : 0.5, c->number == 1 ? 100016 : 272,
+                         c->number == 2);
+}
+
+/* ---- arena ----------------------------------------------------------------------------------- */
+
+rescl_status rs_prove_arena(rescl_device *dev, rs_arena_op op, size_t count)
+{
+    rescl_status st = RESCL_OK;
+    const double gain = 0.0625;
+    array a = {0}, b = {0};
+    rs_kernel *kernel = NULL;
+    rs_rng rng;
+
+    rs_rng_init(&rng, 7, count);
+    RS_TRY(array_init(dev, "first", count, &a));
+    RS_TRY(array_init(dev, "second", count, &b));
+    RS_TRY(array_draw(dev, &a, &rng, -1, 1));
+    RS_TRY(array_draw(dev, &b, &rng, -1, 1));
+    RS_TRY(rs_arena_kernel(dev, op, &kernel));
+    RS_TRY(rs_arena_enqueue(dev, kernel, a.on_device.view, b.on_device.view, count, gain));
+    for (size_t i = 0; i < count; i++) {
+        const double x = a.want[i], y = b.want[i];
+        a.want[i] = op == RS_ARENA_ADD ? x + y : op == RS_ARENA_SWAP ? y : x + gain * (y - x);
+        b.want[i] = op == RS_ARENA_SWAP ? x : y;
+    }
+    RS_TRY(array_check(dev, &a, op == RS_ARENA_SWAP ? 0 : 2, 0));
+    RS_TRY(array_check(dev, &b, 0, 0));
+out:
+    array_fini(&a);
+    array_fini(&b);
+    return st;
+}
+
+static rescl_status prove_arena(rescl_device *dev, const rs_check *c)
+{
+    int op = 0;
+    while (op + 1 < RS_ARENA_OPS && strcmp(c->choice, rs_arena_choice((rs_arena_op)op)) != 0)
+        op++;
+    return rs_prove_arena(dev, (rs_arena_op)op, c->number ? 100016 : 272);
 }
 
 /* ---- all of them ----------------------------------------------------------------------------- */

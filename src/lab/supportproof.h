@@ -3,7 +3,9 @@
 #ifndef RS_SUPPORTPROOF_H
 #define RS_SUPPORTPROOF_H
 
+#include "arena.h"
 #include "checks.h"
+#include "clip.h"
 #include "optim.h"
 
 rescl_status rs_prove_support(rescl_device *dev, const rs_check *c) RESCL_CHECK;
@@ -19,5 +21,9 @@ rescl_status rs_prove_normalize(rescl_device *dev, rs_dtype type, size_t n, size
                                 size_t width) RESCL_CHECK;
 /* `infinite`: one of the gradients, which has to be found. */
 rescl_status rs_prove_unscale(rescl_device *dev, size_t count, bool infinite) RESCL_CHECK;
+/* `count` gradients and 48 in another arena, by norm or by value (the other is 0); `huge`: one of them is. */
+rescl_status rs_prove_clip(rescl_device *dev, double norm, double value, size_t count, bool huge)
+    RESCL_CHECK;
+rescl_status rs_prove_arena(rescl_device *dev, rs_arena_op op, size_t count) RESCL_CHECK;
 
 #endif

@@ -5,6 +5,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #define TAME 1e15 /* products of two such numbers do not overflow */
 
@@ -55,6 +56,35 @@ static bool find(const rs_store *s, const snapshot *after, number *out)
     return false;
 }
 
+/* What the host makes of the parameter of `bad`, from number `from` on: `count` numbers, of which it writes the
+ * one that is bad. *tame: none of what goes into it is so large that it may overflow. */
+static rescl_status compute(const rs_optim_hyper *h, const snapshot *before,
+                            const rs_weights *grads, const number *bad, const rs_update *u,
+                            double *want, bool *tame)
+{
+    rescl_status st = RESCL_OK;
+    const bool whole = h->def->reference_tensor != NULL;
+    const size_t from = whole ? 0 : bad->k, count = whole ? grads->elems[bad->i] : 1;
+    const int states = rs_optim_states(h);
+    double *memory = NULL, *array[2 + RS_OPTIM_STATES];
+
+    RS_OOM(memory = calloc(count, RS_COUNT(array) * sizeof *memory));
+    *tame = true;
+    for (int a = 0; a < 2 + states; a++) {
+        const rs_weights *w = a == 0 ? &before->value : a == 1 ? grads : &before->state[a - 2];
+        array[a] = memory + (size_t)a * count;
+        for (size_t k = 0; k < count; k++) {
+            array[a][k] = (double)w->data[bad->i][from + k];
+            *tame = *tame && fabs(array[a][k]) < TAME;
+        }
+    }
+    rs_optim_reference(h, array[0], array[1], &array[2], count, u);
+    *want = array[bad->array < 0 ? 0 : 2 + bad->array][bad->k - from];
+out:
+    free(memory);
+    return st;
+}
+
 static rescl_status judge(rs_store *s, const snapshot *before, const number *bad,
                           const rs_rates *rates, uint64_t step)
 {
@@ -62,25 +92,15 @@ static rescl_status judge(rs_store *s, const snapshot *before, const number *bad
     const rs_optim_hyper *h = rs_optim_hyper_of(s->optim);
     const char *name = s->graph->param[bad->i].name;
     const int group = s->group[s->block[bad->i].arena];
-    const rs_update u = {rates->group[group].lr, rates->group[group].weight_decay, step};
-    double w = (double)before->value.data[bad->i][bad->k], state[RS_OPTIM_STATES],
-           *at[RS_OPTIM_STATES];
+    const rs_update u = rs_rates_of(rates, group, step);
     rs_weights grads = {0};
     char device[RS_DEVICE_TEXT], what[512];
-    bool tame = fabs(w) < TAME;
+    double want = 0.0;
+    bool tame = true;
 
     RS_TRY(rs_weights_create(s->graph, &grads));
     RS_TRY(rs_store_download_grads(s, &grads));
-    const double g = (double)grads.data[bad->i][bad->k];
-    tame = tame && fabs(g) < TAME;
-    for (int i = 0; i < RS_OPTIM_STATES; i++) {
-        at[i] = &state[i];
-        state[i] = i < s->nstates ? (double)before->state[i].data[bad->i][bad->k] : 0.0;
-        tame = tame && fabs(state[i]) < TAME;
-    }
-    const double was = w;
-    rs_optim_reference(h, &w, &g, at, 1, &u);
-    const double want = bad->array < 0 ? w : state[bad->array];
+    RS_TRY(compute(h, before, &grads, bad, &u, &want, &tame));
     snprintf(what, sizeof what, "update of %s by %s gives %s at element %zu of its %s", name,
              h->def->name, rs_nonfinite_name(bad->value), bad->k,
              bad->array < 0 ? "values" : rs_optim_state_name(h, bad->array));
@@ -92,7 +112,8 @@ static rescl_status judge(rs_store *s, const snapshot *before, const number *bad
         RESCL_ERR_NUMERIC,
         "%s: the host gets %g, from the value %g, the gradient %g and the learning rate %g; the "
         "device is not to blame; a smaller learning rate may help",
-        what, want, was, g, u.lr);
+        what, want, (double)before->value.data[bad->i][bad->k], (double)grads.data[bad->i][bad->k],
+        u.lr);
 out:
     rs_weights_fini(&grads);
     return st;

@@ -75,17 +75,19 @@ typedef struct rs_rates {
     struct {
         double lr, weight_decay;
     } group[RS_MAX_GROUPS];
+    double momentum; /* see rs_update; 0: the optimiser's own */
 } rs_rates;
 
-/* The same for all groups. */
+/* The same for all groups, with the optimiser's own momentum. */
 rs_rates rs_rates_uniform(double lr, double weight_decay);
+rs_update rs_rates_of(const rs_rates *r, int group, uint64_t step);
 
 /* Under what the update of a group is recorded while the device is profiled, and the bytes that it reads
  * and writes: gradients, parameters and the optimiser's state; 0: the group has no parameters. */
 const char *rs_store_update_label(int group);
 double rs_store_update_bytes(const rs_store *s, int group);
 
-/* One optimiser update from the gradients, a launch for each arena; `step` counts from 1. */
+/* One optimiser update from the gradients, arena by arena; `step` counts from 1. */
 rescl_status rs_store_update(rs_store *s, const rs_rates *rates, uint64_t step) RESCL_CHECK;
 /* The same, then waits and looks at the parameters and the optimiser's state: RESCL_ERR_DEVICE or
  * RESCL_ERR_NUMERIC names the first number that is not finite. */

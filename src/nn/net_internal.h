@@ -2,6 +2,7 @@
 #ifndef RS_NET_INTERNAL_H
 #define RS_NET_INTERNAL_H
 
+#include "clip.h"
 #include "net.h"
 #include "planner.h"
 
@@ -16,16 +17,36 @@ struct rs_store {
     int group[RS_MAX_ARENAS];   /* of the trainable arenas: whose parameters they hold */
     rs_buffer *param[RS_MAX_ARENAS], *grad[RS_MAX_ARENAS], *fixed_value[RS_MAX_ARENAS];
     rs_buffer *state[RS_OPTIM_STATES][RS_MAX_ARENAS];
-    rs_bucket *bucket;              /* of the gradients */
-    size_t nbuckets, *bucket_of;    /* and that of each trainable parameter */
-    bool planned;                   /* a net that trains was planned with these buckets */
-    rs_block *block;                /* place of each graph parameter in its set of arenas */
-    rs_tensor *value, *diff;        /* views, by graph parameter; diff only of trainable ones */
-    uint64_t version;               /* counts changes of the parameters */
+    rs_tensor_sums tensors[RS_MAX_ARENAS]; /* for an optimiser that needs them */
+    rs_bucket *bucket;                     /* of the gradients */
+    size_t nbuckets, *bucket_of;           /* and that of each trainable parameter */
+    bool planned;                          /* a net that trains was planned with these buckets */
+    rs_block *block;                       /* place of each graph parameter in its set of arenas */
+    rs_tensor *value, *diff; /* views, by graph parameter; diff only of trainable ones */
+    uint64_t version;        /* counts changes of the parameters */
+    /* Accumulation and clipping: gradients.h; moving averages: average.h. NULL where they are not asked for. */
+    rs_buffer *sum[RS_MAX_ARENAS]; /* of gradients */
+    rs_kernel *add;
+    rs_clip *clip;
+    rs_buffer *average[RS_MAX_ARENAS], *fixed_average[RS_MAX_ARENAS];
+    rs_kernel *to_average, *swap;
     rs_buffer *kept[RS_MAX_ARENAS]; /* of fixed_value, or NULL: rs_store_keep_statistics */
     rs_kernel *unscale;             /* of scaled losses: lossscale.h */
     rs_buffer *overflow;            /* whether its last launches met what is not finite; or NULL */
 };
+
+/* Arenas of a layout, zeros. */
+rescl_status rs_store_make_arenas(rs_store *s, const rs_layout *layout, rs_buffer **arena)
+    RESCL_CHECK;
+/* Copies graph parameters into arenas, each in one transfer; `fixed` NULL: only those that are trained. And
+ * out of them: all or, after a failure, none. */
+rescl_status rs_store_put(rs_store *s, rs_buffer *const *trainable, rs_buffer *const *fixed,
+                          const rs_weights *w) RESCL_CHECK;
+rescl_status rs_store_take(rs_store *s, rs_buffer *const *trainable, rs_buffer *const *fixed,
+                           rs_weights *w) RESCL_CHECK;
+/* What their files made. */
+void rs_store_drop_sum(rs_store *s);
+void rs_store_drop_average(rs_store *s);
 
 /* One pass of one node: what to run, on what. */
 typedef struct rs_call {

@@ -1,7 +1,11 @@
 #include "replica.h"
 
 #include "alloc.h"
+#include "arena.h"
+#include "average.h"
+#include "clip.h"
 #include "error.h"
+#include "gradients.h"
 #include "log.h"
 #include "lossscale.h"
 #include "trust.h"
@@ -60,7 +64,7 @@ static void tell_math(const rs_replica *r)
 /* Those that have to do with a replica, at once: each alone would start a process of its own. */
 static rescl_status check_supports(rescl_device *dev, const rs_replica_options *o)
 {
-    rs_support_use use[4];
+    rs_support_use use[5 + RS_ARENA_OPS];
     size_t n = 0;
 
     use[n++] = (rs_support_use){&rs_support_normalize, rs_precision_storage(o->precision),
@@ -69,9 +73,31 @@ static rescl_status check_supports(rescl_device *dev, const rs_replica_options *
         use[n++] = (rs_support_use){&rs_support_optimiser, RS_F32, o->hyper->def->name};
     if (o->hyper && o->precision == RESCL_PRECISION_FP16)
         use[n++] = (rs_support_use){&rs_support_unscale, RS_F32, rs_support_unscale.choice[0]};
+    if (o->clip_norm > 0.0 || o->clip_value > 0.0)
+        use[n++] = (rs_support_use){&rs_support_clip, RS_F32, rs_clip_choice(o->clip_norm)};
+    for (int i = 0; i < RS_ARENA_OPS; i++)
+        if (i == RS_ARENA_ADD ? o->accumulates : o->averages)
+            use[n++] = (rs_support_use){&rs_support_arena, RS_F32, rs_arena_choice((rs_arena_op)i)};
     if (o->eval_batch > 0)
         use[n++] = (rs_support_use){&rs_support_fold, RS_F32, rs_support_fold.choice[0]};
     return rs_trust_supports(dev, use, n);
+}
+
+/* What its store needs for what is done with gradients and parameters besides updates. */
+static rescl_status prepare_store(rs_store *s, const rs_replica_options *o)
+{
+    rescl_status st = RESCL_OK;
+
+    if (o->precision == RESCL_PRECISION_FP16 && o->hyper)
+        RS_TRY(rs_store_prepare_unscale(s));
+    if (o->accumulates)
+        RS_TRY(rs_store_prepare_sum(s));
+    if (o->clip_norm > 0.0 || o->clip_value > 0.0)
+        RS_TRY(rs_store_prepare_clip(s, o->clip_norm, o->clip_value));
+    if (o->averages)
+        RS_TRY(rs_store_prepare_average(s));
+out:
+    return st;
 }
 
 rescl_status rs_replica_create(rescl_device *dev, const rs_graph *graph, const rs_weights *weights,
@@ -89,9 +115,10 @@ rescl_status rs_replica_create(rescl_device *dev, const rs_graph *graph, const r
     RS_TRY(plan_nets(r, graph, options));
     if (options->precision == RESCL_PRECISION_TF32)
         tell_math(r);
-    if (options->precision == RESCL_PRECISION_FP16 && options->hyper)
-        RS_TRY(rs_store_prepare_unscale(r->store));
+    RS_TRY(prepare_store(r->store, options));
     RS_TRY(rs_store_upload(r->store, weights));
+    if (options->averages)
+        RS_TRY(rs_store_update_average(r->store, 1.0));
     *out = r, r = NULL;
 out:
     rs_replica_destroy(r);

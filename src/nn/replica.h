@@ -14,6 +14,9 @@ typedef struct rs_replica_options {
     rescl_precision precision;
     bool check_numerics;       /* see rs_net_check_numerics */
     const rs_store_rule *rule; /* of the store; NULL: the device's own */
+    /* Of training: see gradients.h and average.h; 0 or false: none. */
+    double clip_norm, clip_value;
+    bool accumulates, averages;
 } rs_replica_options;
 
 #define RS_REPLICA_NETS 6

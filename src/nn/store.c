@@ -50,7 +50,7 @@ out:
     return st;
 }
 
-static rescl_status create_arenas(rs_store *s, const rs_layout *layout, rs_buffer **arena)
+rescl_status rs_store_make_arenas(rs_store *s, const rs_layout *layout, rs_buffer **arena)
 {
     rescl_status st = RESCL_OK;
     for (size_t a = 0; a < layout->arenas; a++) {
@@ -95,6 +95,28 @@ rs_store_rule rs_store_rule_of_all(rescl_device *const *devices, size_t count)
     return all;
 }
 
+/* The tensors of each arena, for an optimiser that sums over them. */
+static rescl_status create_tensors(rs_store *s)
+{
+    rescl_status st = RESCL_OK;
+    rs_tensor_span *spans = NULL;
+
+    if (!rs_optim_hyper_of(s->optim)->def->reference_tensor)
+        goto out;
+    RS_OOM(spans = calloc(s->graph->nparams + 1, sizeof *spans));
+    for (size_t a = 0; a < s->trainable.arenas; a++) {
+        size_t count = 0;
+        for (size_t i = 0; i < s->graph->nparams; i++)
+            if (s->graph->param[i].trainable && s->block[i].arena == a)
+                spans[count++] = (rs_tensor_span){s->block[i].offset / sizeof(float),
+                                                  s->block[i].bytes / sizeof(float)};
+        RS_TRY(rs_tensor_sums_init(s->dev, spans, count, &s->tensors[a]));
+    }
+out:
+    free(spans);
+    return st;
+}
+
 rescl_status rs_store_create(rescl_device *dev, const rs_graph *g, const rs_optim_hyper *hyper,
                              rs_store **out)
 {
@@ -118,14 +140,15 @@ rescl_status rs_store_create_by(rescl_device *dev, const rs_graph *g, const rs_o
     RS_OOM(s->value = calloc(g->nparams, sizeof *s->value));
     RS_OOM(s->diff = calloc(g->nparams, sizeof *s->diff));
     RS_TRY(lay_out_all(s));
-    RS_TRY(create_arenas(s, &s->trainable, s->param));
-    RS_TRY(create_arenas(s, &s->fixed, s->fixed_value));
+    RS_TRY(rs_store_make_arenas(s, &s->trainable, s->param));
+    RS_TRY(rs_store_make_arenas(s, &s->fixed, s->fixed_value));
     if (hyper) {
         s->nstates = rs_optim_states(hyper);
         RS_TRY(rs_optim_create(dev, hyper, &s->optim));
-        RS_TRY(create_arenas(s, &s->trainable, s->grad));
+        RS_TRY(create_tensors(s));
+        RS_TRY(rs_store_make_arenas(s, &s->trainable, s->grad));
         for (int i = 0; i < s->nstates; i++)
-            RS_TRY(create_arenas(s, &s->trainable, s->state[i]));
+            RS_TRY(rs_store_make_arenas(s, &s->trainable, s->state[i]));
         RS_TRY(rs_store_set_buckets(s, RS_BUCKET_FIRST_BYTES, RS_BUCKET_BYTES));
     }
     RS_TRY(create_views(s));
@@ -151,9 +174,13 @@ void rs_store_destroy(rs_store *s)
         rs_buffer_release(s->grad[a]);
         rs_buffer_release(s->fixed_value[a]);
         rs_buffer_release(s->kept[a]);
+        rs_tensor_sums_fini(&s->tensors[a]);
         for (size_t i = 0; i < RS_OPTIM_STATES; i++)
             rs_buffer_release(s->state[i][a]);
     }
+    rs_store_drop_sum(s);
+    rs_store_drop_average(s);
+    rs_clip_destroy(s->clip);
     rs_buffer_release(s->overflow);
     rs_optim_destroy(s->optim);
     free(s->bucket);
@@ -223,10 +250,8 @@ out:
     return st;
 }
 
-/* Copies graph parameters into arenas, each in one transfer; `fixed` NULL: only those that are
- * trained. */
-static rescl_status upload_all(rs_store *s, rs_buffer *const *trainable, rs_buffer *const *fixed,
-                               const rs_weights *w)
+rescl_status rs_store_put(rs_store *s, rs_buffer *const *trainable, rs_buffer *const *fixed,
+                          const rs_weights *w)
 {
     rescl_status st = RESCL_OK;
     RS_TRY(check_count(s, w));
@@ -237,9 +262,8 @@ out:
     return st;
 }
 
-/* And out of them: all or, after a failure, none. */
-static rescl_status download_all(rs_store *s, rs_buffer *const *trainable, rs_buffer *const *fixed,
-                                 rs_weights *w)
+rescl_status rs_store_take(rs_store *s, rs_buffer *const *trainable, rs_buffer *const *fixed,
+                           rs_weights *w)
 {
     rescl_status st = RESCL_OK;
     char *image[2][RS_MAX_ARENAS] = {{NULL}};
@@ -262,19 +286,19 @@ out:
 rescl_status rs_store_upload(rs_store *s, const rs_weights *w)
 {
     s->version++;
-    return upload_all(s, s->param, s->fixed_value, w);
+    return rs_store_put(s, s->param, s->fixed_value, w);
 }
 
 rescl_status rs_store_download(rs_store *s, rs_weights *w)
 {
-    return download_all(s, s->param, s->fixed_value, w);
+    return rs_store_take(s, s->param, s->fixed_value, w);
 }
 
 rescl_status rs_store_upload_grads(rs_store *s, const rs_weights *w)
 {
     rescl_status st = RESCL_OK;
     RS_FAIL_IF(!s->training, RESCL_ERR_ARG, "these parameters were made for inference only");
-    RS_TRY(upload_all(s, s->grad, NULL, w));
+    RS_TRY(rs_store_put(s, s->grad, NULL, w));
 out:
     return st;
 }
@@ -283,7 +307,7 @@ rescl_status rs_store_download_grads(rs_store *s, rs_weights *w)
 {
     rescl_status st = RESCL_OK;
     RS_FAIL_IF(!s->training, RESCL_ERR_ARG, "these parameters were made for inference only");
-    RS_TRY(download_all(s, s->grad, NULL, w));
+    RS_TRY(rs_store_take(s, s->grad, NULL, w));
 out:
     return st;
 }
@@ -357,24 +381,32 @@ int rs_store_states(const rs_store *s)
 
 rescl_status rs_store_upload_state(rs_store *s, int i, const rs_weights *w)
 {
-    return upload_all(s, s->state[i], NULL, w);
+    return rs_store_put(s, s->state[i], NULL, w);
 }
 
 rescl_status rs_store_download_state(rs_store *s, int i, rs_weights *w)
 {
-    return download_all(s, s->state[i], NULL, w);
+    return rs_store_take(s, s->state[i], NULL, w);
 }
 
 /* ---- updates ----------------------------------------------------------------------------- */
 
 rs_rates rs_rates_uniform(double lr, double weight_decay)
 {
-    rs_rates r;
+    rs_rates r = {.momentum = 0.0};
     for (int i = 0; i < RS_MAX_GROUPS; i++) {
         r.group[i].lr = lr;
         r.group[i].weight_decay = weight_decay;
     }
     return r;
+}
+
+rs_update rs_rates_of(const rs_rates *r, int group, uint64_t step)
+{
+    return (rs_update){.lr = r->group[group].lr,
+                       .weight_decay = r->group[group].weight_decay,
+                       .step = step,
+                       .momentum = r->momentum};
 }
 
 const char *rs_store_update_label(int group)
@@ -400,13 +432,13 @@ rescl_status rs_store_update(rs_store *s, const rs_rates *rates, uint64_t step)
     s->version++; /* even if only some arenas change */
     for (size_t a = 0; a < s->trainable.arenas; a++) {
         const int group = s->group[a];
-        const rs_update u = {rates->group[group].lr, rates->group[group].weight_decay, step};
+        const rs_update u = rs_rates_of(rates, group, step);
         rs_buffer *state[RS_OPTIM_STATES];
         for (size_t i = 0; i < RS_OPTIM_STATES; i++)
             state[i] = s->state[i][a];
         rs_profile_label(s->dev, rs_store_update_label(group));
         RS_TRY(rs_optim_enqueue(s->optim, s->param[a], s->grad[a], state,
-                                s->trainable.arena_bytes[a] / sizeof(float), &u));
+                                s->trainable.arena_bytes[a] / sizeof(float), &s->tensors[a], &u));
     }
 out:
     return st;

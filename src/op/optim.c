@@ -7,13 +7,14 @@
 #include "str.h"
 #include "support.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct rs_optim {
     rescl_device *dev;
     rs_optim_hyper hyper;
-    rs_kernel *kernel;
+    rs_kernel *kernel[RS_OPTIM_KERNELS];
 };
 
 static const rs_optim_def *const defs[] = {
@@ -73,6 +74,41 @@ out:
     return st;
 }
 
+/* Of the number that an update's momentum replaces, or -1. */
+static int momentum_place(const rs_optim_def *def)
+{
+    for (int i = 0; i < RS_OPTIM_NUMBERS && def->options[i]; i++)
+        if (def->options[i] == &rs_optim_momentum || def->options[i] == &rs_optim_beta1)
+            return i;
+    return -1;
+}
+
+/* The numbers of one update. */
+static rs_optim_hyper hyper_of_update(const rs_optim_hyper *h, const rs_update *u)
+{
+    const int place = momentum_place(h->def);
+    rs_optim_hyper own = *h;
+
+    if (u->momentum > 0.0 && place >= 0)
+        own.number[place] = u->momentum;
+    return own;
+}
+
+rescl_status rs_optim_take_momentum(rs_optim_hyper *h, double momentum)
+{
+    rescl_status st = RESCL_OK;
+    const int place = momentum_place(h->def);
+
+    RS_FAIL_IF(place < 0, RESCL_ERR_ARG,
+               "the schedule moves the momentum, and the optimiser %s has none; set "
+               "lr_base_momentum to 0, or choose another",
+               h->def->name);
+    if (!(h->number[place] > 0.0)) /* without one there would be no array for it */
+        h->number[place] = momentum;
+out:
+    return st;
+}
+
 int rs_optim_states(const rs_optim_hyper *h)
 {
     int all = 0;
@@ -103,8 +139,8 @@ rescl_status rs_optim_create(rescl_device *dev, const rs_optim_hyper *h, rs_opti
     RS_OOM(o = calloc(1, sizeof *o));
     o->dev = dev;
     o->hyper = *h;
-    RS_TRY(rs_support_kernel(dev, &(rs_support_use){&rs_support_optimiser, RS_F32, h->def->name},
-                             &o->kernel));
+    RS_TRY(rs_support_kernels(dev, &(rs_support_use){&rs_support_optimiser, RS_F32, h->def->name},
+                              o->kernel, RS_OPTIM_KERNELS));
     *out = o, o = NULL;
 out:
     rs_optim_destroy(o);
@@ -122,7 +158,8 @@ const rs_optim_hyper *rs_optim_hyper_of(const rs_optim *o)
 }
 
 rescl_status rs_optim_enqueue(rs_optim *o, rs_buffer *param, rs_buffer *grad,
-                              rs_buffer *const *state, size_t count, const rs_update *u)
+                              rs_buffer *const *state, size_t count, const rs_tensor_sums *tensors,
+                              const rs_update *u)
 {
     rescl_status st = RESCL_OK;
     const rs_spread s = spread_over(o->dev, count);
@@ -140,15 +177,18 @@ rescl_status rs_optim_enqueue(rs_optim *o, rs_buffer *param, rs_buffer *grad,
         goto out;
     for (int i = 0; i < states; i++)
         needed[i] = state[i];
-    const rs_optim_call call = {.dev = o->dev,
-                                .kernel = o->kernel,
-                                .grid = s.grid,
-                                .count = count,
-                                .chunk = s.chunk,
-                                .param = param,
-                                .grad = grad,
-                                .state = needed};
-    RS_TRY(o->hyper.def->launch(&call, o->hyper.number, u));
+    const rs_optim_call call = {
+        .dev = o->dev,
+        .kernel = o->kernel,
+        .grid = o->hyper.def->reference_tensor ? rs_pieces_grid(o->dev, tensors->pieces) : s.grid,
+        .count = count,
+        .chunk = s.chunk,
+        .param = param,
+        .grad = grad,
+        .state = needed,
+        .tensors = tensors};
+    const rs_optim_hyper own = hyper_of_update(&o->hyper, u);
+    RS_TRY(own.def->launch(&call, own.number, u));
 out:
     return st;
 }
@@ -157,23 +197,42 @@ void rs_optim_reference(const rs_optim_hyper *h, double *param, const double *gr
                         double *const *state, size_t count, const rs_update *u)
 {
     const int states = rs_optim_states(h);
+    const rs_optim_hyper own = hyper_of_update(h, u);
+    if (own.def->reference_tensor) {
+        double *all[RS_OPTIM_STATES] = {NULL};
+        for (int s = 0; s < states; s++)
+            all[s] = state[s];
+        own.def->reference_tensor(own.number, u, param, grad, all, count);
+        return;
+    }
     for (size_t i = 0; i < count; i++) {
         double *at[RS_OPTIM_STATES] = {NULL};
         for (int s = 0; s < states; s++)
             at[s] = &state[s][i];
-        h->def->reference(h->number, u, &param[i], grad[i], at);
+        own.def->reference(own.number, u, &param[i], grad[i], at);
     }
+}
+
+const char *rs_optim_options(rescl_device *dev, const rs_optim_def *def,
+                             char text[RS_OPTIM_OPTIONS])
+{
+    if (def->reference_tensor)
+        return rs_pieces_options(dev, text);
+    snprintf(text, RS_OPTIM_OPTIONS, "%s", spread_over(dev, RS_OPTIM_GRAIN).options);
+    return text;
 }
 
 static rescl_status plan_kernel(rs_plan *plan, rs_dtype type, const char *choice)
 {
     rescl_status st = RESCL_OK;
     const rs_optim_def *def = NULL;
+    char options[RS_OPTIM_OPTIONS];
 
     (void)type;
     RS_TRY(rs_optim_find(choice, &def));
-    RS_TRY(rs_plan_kernel_add(plan, def->file, def->kernel, "%s",
-                              spread_over(plan->dev, RS_OPTIM_GRAIN).options));
+    rs_optim_options(plan->dev, def, options);
+    for (int i = 0; i < RS_OPTIM_KERNELS && def->kernel[i]; i++)
+        RS_TRY(rs_plan_kernel_add(plan, def->file, def->kernel[i], "%s", options));
 out:
     return st;
 }

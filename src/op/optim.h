@@ -1,4 +1,4 @@
-/* Optimisers: updates of flat arenas of parameters, one launch each.
+/* Optimisers: updates of flat arenas of parameters, a launch or a few each.
  *
  * An optimiser is an object at the end of its own file, rs_optim_<name>, and a line of optims.def.
  * Its kernel lies in the file of the same stem in cl/. Its numbers are training options, which it
@@ -7,28 +7,31 @@
 #ifndef RS_OPTIM_H
 #define RS_OPTIM_H
 
-#include "cldevice.h"
+#include "tensorsums.h"
 
 #include <rescl/option.h>
 
-#define RS_OPTIM_STATES  2  /* state arrays at most */
+#define RS_OPTIM_STATES  3  /* state arrays at most */
 #define RS_OPTIM_NUMBERS 4  /* options at most */
+#define RS_OPTIM_KERNELS 3  /* of one, at most */
 #define RS_OPTIM_GRAIN   16 /* an arena has a multiple of so many floats */
 
-/* What one update goes by. `step` counts from 1 (Adam's bias correction, in double on the host). */
+/* What one update goes by. */
 typedef struct rs_update {
     double lr, weight_decay;
-    uint64_t step;
+    uint64_t step;   /* counts from 1 (Adam's bias correction, in double on the host) */
+    double momentum; /* in place of the number of that name, or of beta1; 0: that number */
 } rs_update;
 
 /* What one update works on: `count` floats from the start of each buffer. */
 typedef struct rs_optim_call {
     rescl_device *dev;
-    rs_kernel *kernel;
-    rs_grid grid;
-    size_t count, chunk; /* FOR_UNITS of common.clh: a chunk is a multiple of 16 */
+    rs_kernel *const *kernel; /* in the order of the object's */
+    rs_grid grid;             /* of all but a tensor_sums_join */
+    size_t count, chunk;      /* FOR_UNITS of common.clh: a chunk is a multiple of 16 */
     rs_buffer *param, *grad;
-    rs_buffer *const *state; /* NULL where the numbers need fewer arrays */
+    rs_buffer *const *state;       /* NULL where the numbers need fewer arrays */
+    const rs_tensor_sums *tensors; /* for those that have a reference_tensor */
 } rs_optim_call;
 
 typedef struct rs_optim_def {
@@ -38,15 +41,20 @@ typedef struct rs_optim_def {
                                                     * order; NULL ends them. Optimisers may share
                                                     * an option. */
     const char *state_name[RS_OPTIM_STATES];       /* of its arrays, as checkpoints name them */
-    const char *file, *kernel; /* "optim_sgd" of cl/optim_sgd.cl, and the function */
+    const char *file;                              /* "optim_sgd" of cl/optim_sgd.cl, */
+    const char *kernel[RS_OPTIM_KERNELS];          /* and the functions; NULL ends them */
     /* How many of the arrays these numbers need; NULL: all. */
     int (*states)(const double *number);
     /* Refuses numbers that do not go together; each one is in its range. May be NULL. */
     rescl_status (*check)(const double *number);
     rescl_status (*launch)(const rs_optim_call *c, const double *number, const rs_update *u);
-    /* The truth, in double: one parameter, its gradient, and its place in each state array. */
+    /* The truth, in double: one parameter, its gradient, and its place in each state array (NULL where there
+     * is none). Or, where a number's step depends on the others of its tensor, one tensor of them; then it
+     * works on pieces of tensors: tensorsums.h. */
     void (*reference)(const double *number, const rs_update *u, double *w, double g,
                       double *const *state);
+    void (*reference_tensor)(const double *number, const rs_update *u, double *w, const double *g,
+                             double *const *state, size_t count);
 } rs_optim_def;
 
 #define RS_OPTIM(name) extern const rs_optim_def rs_optim_##name;
@@ -75,6 +83,10 @@ rs_optim_hyper rs_optim_default(const rs_optim_def *def);
 /* RESCL_ERR_ARG when a number is out of range, or they do not go together. */
 rescl_status rs_optim_check(const rs_optim_hyper *h) RESCL_CHECK;
 
+/* Makes it ready for updates with a momentum of their own, which is above 0. RESCL_ERR_ARG when it has neither
+ * momentum nor beta1. */
+rescl_status rs_optim_take_momentum(rs_optim_hyper *h, double momentum) RESCL_CHECK;
+
 /* State arrays of `count` floats each that it needs, and their names: "momentum", "m", "v". */
 int rs_optim_states(const rs_optim_hyper *h);
 const char *rs_optim_state_name(const rs_optim_hyper *h, int i);
@@ -86,12 +98,18 @@ rescl_status rs_optim_create(rescl_device *dev, const rs_optim_hyper *h, rs_opti
 void rs_optim_destroy(rs_optim *o);
 const rs_optim_hyper *rs_optim_hyper_of(const rs_optim *o); /* borrowed */
 
-/* One update of `count` floats, a multiple of RS_OPTIM_GRAIN. States start as zeros. */
-rescl_status rs_optim_enqueue(rs_optim *o, rs_buffer *param, rs_buffer *grad,
-                              rs_buffer *const *state, size_t count, const rs_update *u)
-    RESCL_CHECK;
+/* The options that its kernels are built with on this device; room for RS_OPTIM_OPTIONS. */
+#define RS_OPTIM_OPTIONS RS_PIECES_OPTIONS
+const char *rs_optim_options(rescl_device *dev, const rs_optim_def *def,
+                             char text[RS_OPTIM_OPTIONS]);
 
-/* The same in double on the host: the truth. */
+/* One update of `count` floats, a multiple of RS_OPTIM_GRAIN. States start as zeros. `tensors`, those of the
+ * arena, are for an optimiser with a reference_tensor; else NULL. */
+rescl_status rs_optim_enqueue(rs_optim *o, rs_buffer *param, rs_buffer *grad,
+                              rs_buffer *const *state, size_t count, const rs_tensor_sums *tensors,
+                              const rs_update *u) RESCL_CHECK;
+
+/* The same in double on the host: the truth. All are of one tensor, if that matters. */
 void rs_optim_reference(const rs_optim_hyper *h, double *param, const double *grad,
                         double *const *state, size_t count, const rs_update *u);
 

@@ -12,7 +12,7 @@ const rescl_option rs_optim_beta1 = {.name = "beta1",
                                      .range = "[0,1)",
                                      .group = "optimiser",
                                      .metavar = "B",
-                                     .help = "adam, adamw: decay rate of the first moment"};
+                                     .help = "adam, adamw, lamb: decay rate of the first moment"};
 
 const rescl_option rs_optim_beta2 = {.name = "beta2",
                                      .type = RESCL_OPTION_REAL,
@@ -20,17 +20,17 @@ const rescl_option rs_optim_beta2 = {.name = "beta2",
                                      .range = "[0,1)",
                                      .group = "optimiser",
                                      .metavar = "B",
-                                     .help = "adam, adamw: decay rate of the second moment"};
+                                     .help = "adam, adamw, lamb: decay rate of the second moment"};
 
-const rescl_option rs_optim_eps = {
-    .name = "eps",
-    .type = RESCL_OPTION_REAL,
-    .value = "1e-8",
-    .range = "(0,1]",
-    .limits = "[0,inf)",
-    .group = "optimiser",
-    .metavar = "E",
-    .help = "adam, adamw: term added to the denominator (Keras uses 1e-7)"};
+const rescl_option rs_optim_eps = {.name = "eps",
+                                   .type = RESCL_OPTION_REAL,
+                                   .value = "1e-8",
+                                   .range = "(0,1]",
+                                   .limits = "[0,inf)",
+                                   .group = "optimiser",
+                                   .metavar = "E",
+                                   .help = "adam, adamw, rmsprop, lars, lamb: term added to the "
+                                           "denominator (Keras uses 1e-7, timm 1e-6 for lamb)"};
 
 static rescl_status launch(const rs_optim_call *c, const double *number, const rs_update *u,
                            double weight_decay, double shrink)
@@ -38,7 +38,7 @@ static rescl_status launch(const rs_optim_call *c, const double *number, const r
     const double b1 = number[BETA1], b2 = number[BETA2];
     const double bias1 = 1 - pow(b1, (double)u->step), bias2 = 1 - pow(b2, (double)u->step);
 
-    return RS_LAUNCH(c->dev, c->kernel, c->grid, RS_BUF(c->param), RS_BUF(c->grad),
+    return RS_LAUNCH(c->dev, c->kernel[0], c->grid, RS_BUF(c->param), RS_BUF(c->grad),
                      RS_BUF(c->state[0]), RS_BUF(c->state[1]), RS_UINT(c->count), RS_UINT(c->chunk),
                      RS_FLOAT(u->lr / bias1), RS_FLOAT(1 - b1), RS_FLOAT(b2), RS_FLOAT(1 - b2),
                      RS_FLOAT(1 / sqrt(bias2)), RS_FLOAT(number[EPS]), RS_FLOAT(weight_decay),
@@ -75,7 +75,7 @@ const rs_optim_def rs_optim_adam = {
     .options = {&rs_optim_beta1, &rs_optim_beta2, &rs_optim_eps},
     .state_name = {"m", "v"},
     .file = "optim_adam",
-    .kernel = "optim_adam",
+    .kernel = {"optim_adam"},
     .launch = launch_coupled,
     .reference = reference_coupled,
 };
@@ -99,7 +99,7 @@ const rs_optim_def rs_optim_adamw = {
     .options = {&rs_optim_beta1, &rs_optim_beta2, &rs_optim_eps},
     .state_name = {"m", "v"},
     .file = "optim_adam",
-    .kernel = "optim_adam",
+    .kernel = {"optim_adam"},
     .launch = launch_decoupled,
     .reference = reference_decoupled,
 };

@@ -11,7 +11,7 @@ const rescl_option rs_optim_momentum = {.name = "momentum",
                                         .range = "[0,1)",
                                         .group = "optimiser",
                                         .metavar = "M",
-                                        .help = "momentum of sgd and sgd_nesterov"};
+                                        .help = "momentum of sgd, sgd_nesterov, rmsprop, lars"};
 
 static int states(const double *number)
 {
@@ -21,7 +21,7 @@ static int states(const double *number)
 static rescl_status launch(const rs_optim_call *c, const double *number, const rs_update *u,
                            bool nesterov)
 {
-    return RS_LAUNCH(c->dev, c->kernel, c->grid, RS_BUF(c->param), RS_BUF(c->grad),
+    return RS_LAUNCH(c->dev, c->kernel[0], c->grid, RS_BUF(c->param), RS_BUF(c->grad),
                      RS_BUF(c->state[0]), RS_UINT(c->count), RS_UINT(c->chunk), RS_FLOAT(u->lr),
                      RS_FLOAT(number[MOMENTUM]), RS_INT(nesterov), RS_FLOAT(u->weight_decay));
 }
@@ -54,7 +54,7 @@ const rs_optim_def rs_optim_sgd = {
     .options = {&rs_optim_momentum},
     .state_name = {"momentum"},
     .file = "optim_sgd",
-    .kernel = "optim_sgd",
+    .kernel = {"optim_sgd"},
     .states = states,
     .launch = launch_plain,
     .reference = reference_plain,
@@ -87,7 +87,7 @@ const rs_optim_def rs_optim_sgd_nesterov = {
     .options = {&rs_optim_momentum},
     .state_name = {"momentum"},
     .file = "optim_sgd",
-    .kernel = "optim_sgd",
+    .kernel = {"optim_sgd"},
     .states = states,
     .check = check_nesterov,
     .launch = launch_nesterov,

@@ -25,7 +25,8 @@ const rs_support *rs_support_find(const char *name)
     return NULL;
 }
 
-rescl_status rs_support_kernel(rescl_device *dev, const rs_support_use *use, rs_kernel **out)
+rescl_status rs_support_kernels(rescl_device *dev, const rs_support_use *use, rs_kernel **out,
+                                int most)
 {
     rescl_status st = RESCL_OK;
     rs_plan plan = {.dev = dev};
@@ -33,7 +34,13 @@ rescl_status rs_support_kernel(rescl_device *dev, const rs_support_use *use, rs_
     RS_TRY(rs_trust_supports(dev, use, 1));
     RS_TRY(use->support->plan(&plan, use->type, use->choice));
     RS_TRY(rs_plan_build(&plan));
-    *out = plan.kernel[0].kernel;
+    for (int i = 0; i < plan.nkernels && i < most; i++)
+        out[i] = plan.kernel[i].kernel;
 out:
     return st;
+}
+
+rescl_status rs_support_kernel(rescl_device *dev, const rs_support_use *use, rs_kernel **out)
+{
+    return rs_support_kernels(dev, use, out, 1);
 }

@@ -11,7 +11,7 @@ typedef struct rs_support {
     const char *const *choice;  /* what `plan` takes: the optimisers; NULL ends them */
     unsigned types;             /* it serves: bits 1u << rs_dtype */
     const char *const *problem; /* of its checks; NULL ends them */
-    /* Adds its kernel. */
+    /* Adds its kernel, or kernels. */
     rescl_status (*plan)(rs_plan *plan, rs_dtype type, const char *choice);
 } rs_support;
 
@@ -33,5 +33,8 @@ typedef struct rs_support_use {
 /* Its kernel, compiled. RESCL_ERR_DEVICE where it is known, or found by rs_trust_supports, to be wrong. */
 rescl_status rs_support_kernel(rescl_device *dev, const rs_support_use *use, rs_kernel **out)
     RESCL_CHECK;
+/* The same of one with several, in the order of its plan: `most` at most. */
+rescl_status rs_support_kernels(rescl_device *dev, const rs_support_use *use, rs_kernel **out,
+                                int most) RESCL_CHECK;
 
 #endif

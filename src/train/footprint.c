@@ -37,8 +37,10 @@ rescl_status rescl_memory_needed(rescl_device *device, const rescl_model *m, siz
         RS_TRY(rs_train_options_copy(training, &o));
         RS_TRY(rescl_precision_find(o.precision, &precision));
         RS_TRY(rs_choose_optimiser(&o, &hyper));
-        all.gradients = trained;
+        all.gradients = o.grad_accum_steps > 1 ? 2 * trained : trained;
         all.optimiser = trained * (uint64_t)rs_optim_states(&hyper);
+        if (o.model_ema)
+            all.optimiser += all.parameters;
     }
     RS_TRY(plan_net(device, m, batch_size, training ? RS_MODE_TRAIN : RS_MODE_EVAL, precision,
                     &all.activations));

@@ -3,6 +3,7 @@
 #include "clock.h"
 #include "dataset.h"
 #include "error.h"
+#include "groups.h"
 #include "log.h"
 #include "monitor.h"
 #include "optionvalue.h"
@@ -83,17 +84,17 @@ static void set_rates(run *r)
 {
     const rescl_train_options *o = &r->t->options;
     const rs_ckpt_progress *p = &r->t->progress;
-    const size_t steps = rs_loader_batches(r->t->train_loader);
+    const rs_update_place place = rs_trainer_place(r->t, 0);
     const rs_schedule_ask ask = {.head_lr = o->lr,
                                  .epoch = (size_t)p->epoch,
                                  .epochs = o->epochs,
-                                 .step = p->batch < steps ? (size_t)p->batch : steps - 1,
-                                 .steps = steps,
+                                 .step = place.update,
+                                 .steps = place.updates,
                                  .state = p->schedule};
     const double body = o->lr_body > 0.0 ? o->lr_body : o->lr;
+    const double momentum = r->lr_is_given ? 0.0 : rs_schedule_momentum(&r->t->schedule, &ask);
 
-    r->lr = rs_rates_uniform(rate_of(r, &ask, body), o->weight_decay);
-    r->lr.group[RS_GROUP_HEAD].lr = rate_of(r, &ask, o->lr);
+    r->lr = rs_groups_rates(o, rate_of(r, &ask, o->lr), rate_of(r, &ask, body), momentum);
 }
 
 /* ---- a step ------------------------------------------------------------------------------ */
@@ -123,9 +124,9 @@ static void tell_step_of(const rescl_trainer *t, rescl_status st)
                         t->progress.epoch + 1, t->progress.step + 1, t->good ? t->good : "none");
 }
 
-rescl_status rs_trainer_update(rescl_trainer *t, const rs_rates *rates)
+rescl_status rs_trainer_update(rescl_trainer *t, const rs_rates *rates, uint64_t step)
 {
-    const rescl_status st = rs_team_update(t->team, rates, t->progress.step + 1);
+    const rescl_status st = rs_team_update(t->team, rates, step);
     t->progress.scale = *rs_team_loss_scale(t->team);
     return st;
 }
@@ -135,19 +136,23 @@ static rescl_status train_batch(run *r, const rs_batch *batch, double *step_loss
     rescl_status st = RESCL_OK;
     rescl_trainer *t = r->t;
     rs_ckpt_progress *p = &t->progress;
+    const rs_update_place place = rs_trainer_place(t, batch->n);
     rs_outputs outputs;
     rs_tally tally = {0};
 
-    st = rs_team_gradients(t->team, batch, t->options.seed, p->step, &outputs);
+    st = rs_team_gradients(t->team, batch, &place.part, t->options.seed, p->step, &outputs);
     tell_step_of(t, st);
     RS_TRY(st);
     t->has_gradients = true;
     if (!rs_all_finite(outputs.losses, batch->n))
         RS_TRY(report_nonfinite(t));
     set_rates(r);
-    st = rs_trainer_update(t, &r->lr);
-    tell_step_of(t, st);
-    RS_TRY(st);
+    if (place.part.last) {
+        st = rs_trainer_update(t, &r->lr, place.step);
+        tell_step_of(t, st);
+        RS_TRY(st);
+        RS_TRY(rs_trainer_update_average(t, &place));
+    }
 
     const rs_samples samples = {.training = true,
                                 .epoch = p->epoch,
@@ -314,12 +319,15 @@ static rescl_status evaluate_epoch(run *r, rescl_metrics *out)
                                  .step = t->progress.step,
                                  .lr = r->lr.group[RS_GROUP_HEAD].lr}};
 
-    if (rs_team_leads(t->team))
-        st = rs_evaluate(&e, out);
-    if (st == RESCL_OK)
-        st = rs_team_tell(t->team, out, sizeof *out);
-    if (st == RESCL_ERR_INTERRUPTED)
-        st = interrupted(r);
+    if (t->options.model_ema)
+        RS_TRY(rs_team_swap_average(t->team));
+    rescl_status evaluated = rs_team_leads(t->team) ? rs_evaluate(&e, out) : RESCL_OK;
+    if (t->options.model_ema)
+        RS_TRY(rs_team_swap_average(t->team));
+    if (evaluated == RESCL_OK)
+        evaluated = rs_team_tell(t->team, out, sizeof *out);
+    st = evaluated == RESCL_ERR_INTERRUPTED ? interrupted(r) : evaluated;
+out:
     return st;
 }
 
@@ -438,7 +446,8 @@ static rescl_status run_to_end(rescl_trainer *t, const rescl_train_callbacks *ca
                         .team = t->team,
                         .folder = t->options.output_dir,
                         .epoch = t->progress.epoch,
-                        .scaled = t->progress.scale.scale > 0.0};
+                        .scaled = t->progress.scale.scale > 0.0,
+                        .average = t->average.count ? &t->average : NULL};
 
     t->clock_base = rs_clock_seconds() - t->progress.time;
     if (is_over(t))
@@ -457,7 +466,7 @@ static rescl_status run_to_end(rescl_trainer *t, const rescl_train_callbacks *ca
     }
 out:
     if (st == RESCL_OK)
-        rs_trainer_restore_best(t);
+        rs_trainer_give_result(t);
     st = rs_watch_close(&r.watch, st);
     rescl_scores_destroy(scores);
     return st;

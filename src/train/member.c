@@ -161,7 +161,7 @@ static rescl_status enqueue_leaf(rs_member *m, size_t leaf)
     const rs_step step = {.seed = rs_leaf_seed(s->seed, leaf),
                           .step = s->step,
                           .scale = s->scale > 0.0 ? s->scale : 1.0,
-                          .share = (double)part.count / (double)b->n};
+                          .share = s->share * ((double)part.count / (double)b->n)};
 
     RS_FAIL_IF(!net, RESCL_ERR_ARG, "a part of %zu images was not planned for", part.count);
     m->slot ^= 1;

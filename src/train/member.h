@@ -17,6 +17,7 @@ typedef struct rs_team_step {
     rs_leaves leaves;
     uint64_t seed, step;
     double scale;           /* of the loss; 0: it is not scaled */
+    double share;           /* of the batch, of what the update goes by */
     float *logits, *losses; /* of the whole batch, filled by the members */
     rs_exchange *exchange;
     pthread_mutex_t lock; /* guards `settled` */

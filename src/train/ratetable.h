@@ -18,6 +18,15 @@ typedef struct rs_rate_table {
 rescl_status rs_rate_table_init(rs_rate_table *t, const char *text) RESCL_CHECK;
 void rs_rate_table_fini(rs_rate_table *t);
 
+/* What a text without a colon stands for: the pairs of the file that it names, "EPOCH RATE" or "EPOCH:RATE"
+ * a line, also with a comma between; a line of words above them and what follows '#' is left out. Others,
+ * NULL and "" are copied (NULL: NULL). On the heap. */
+rescl_status rs_rate_table_text(const char *given, char **out) RESCL_CHECK;
+
+/* Reads epochs that are done, "30,60,80", growing, from 1: a table of how many of them have passed.
+ * `name` is the option's. */
+rescl_status rs_milestones_init(rs_rate_table *t, const char *name, const char *text) RESCL_CHECK;
+
 /* The last rate that is not of a later epoch; `before` where there is none. `t` may be NULL. */
 double rs_rate_table_at(const rs_rate_table *t, size_t epoch, double before);
 

@@ -148,6 +148,13 @@ rescl_status rs_trainer_download(rescl_trainer *t)
         RS_TRY(rs_team_download_state(t->team, i, &t->state[i]));
         RS_TRY(check_finite(t, &t->state[i], "the optimiser's state of "));
     }
+    if (t->last_path && rs_trainer_half_done(t))
+        RS_TRY(rs_team_download_sum(t->team,
+                                    &t->sum)); /* in fp16 it may hold what an overflow leaves */
+    if (t->average.count) {
+        RS_TRY(rs_team_download_average(t->team, &t->average));
+        RS_TRY(check_finite(t, &t->average, "the moving average of "));
+    }
 out:
     return st;
 }
@@ -174,6 +181,8 @@ rescl_status rs_trainer_save_last(rescl_trainer *t)
         .nstates = nstates,
         .state_name = names,
         .state = t->state,
+        .sum = rs_trainer_half_done(t) ? &t->sum : NULL,
+        .average = t->average.count ? &t->average : NULL,
         .options = options,
         .plan = t->plan,
         .units = device->compute_units,
@@ -194,32 +203,36 @@ rescl_status rs_trainer_save_best(rescl_trainer *t)
 
     if (t->best_path)
         RS_TRY(
-            rs_checkpoint_write(t->best_path, t->model->graph, &t->model->weights, &about, NULL));
+            rs_checkpoint_write(t->best_path, t->model->graph, rs_trainer_result(t), &about, NULL));
 out:
     return st;
 }
 
 /* ---- the best weights ---------------------------------------------------------------------- */
 
+static void copy_weights(const rs_weights *to, const rs_weights *from)
+{
+    for (size_t i = 0; i < from->count; i++)
+        memcpy(to->data[i], from->data[i], from->elems[i] * sizeof *from->data[i]);
+}
+
 rescl_status rs_trainer_keep_best(rescl_trainer *t)
 {
     rescl_status st = RESCL_OK;
-    const rs_weights *now = &t->model->weights;
 
     if (!t->best.count)
         RS_TRY(rs_weights_create(t->model->graph, &t->best));
-    for (size_t i = 0; i < now->count; i++)
-        memcpy(t->best.data[i], now->data[i], now->elems[i] * sizeof *now->data[i]);
+    copy_weights(&t->best, rs_trainer_result(t));
 out:
     return st;
 }
 
-void rs_trainer_restore_best(rescl_trainer *t)
+void rs_trainer_give_result(rescl_trainer *t)
 {
-    const rs_weights *to = &t->model->weights;
+    const rs_weights *from = t->best.count ? &t->best : rs_trainer_result(t);
 
-    for (size_t i = 0; i < t->best.count; i++)
-        memcpy(to->data[i], t->best.data[i], to->elems[i] * sizeof *to->data[i]);
+    if (from != &t->model->weights)
+        copy_weights(&t->model->weights, from);
 }
 
 /* Those that lie beside the checkpoint. */
@@ -383,6 +396,24 @@ static void forget_measured(rescl_trainer *t, const rs_ckpt_data *was)
                t->resume_path);
 }
 
+/* What only some runs keep. */
+static rescl_status read_rest(rescl_trainer *t, const rs_checkpoint *c)
+{
+    rescl_status st = RESCL_OK;
+    const rs_graph *g = t->model->graph;
+    const size_t batches =
+        rescl_train_batches(t->model, t->train_set->count, t->options.batch_size, NULL);
+    const uint64_t batch = t->progress.batch;
+
+    t->resumed_sum = batch % t->options.grad_accum_steps != 0 && batch < batches;
+    if (t->resumed_sum)
+        RS_TRY(rs_checkpoint_read_sum(c, g, &t->sum));
+    if (t->average.count)
+        RS_TRY(rs_checkpoint_read_average(c, g, &t->average));
+out:
+    return st;
+}
+
 rescl_status rs_trainer_resume(rescl_trainer *t, rs_weights *old)
 {
     rescl_status st = RESCL_OK;
@@ -411,6 +442,7 @@ rescl_status rs_trainer_resume(rescl_trainer *t, rs_weights *old)
     for (int i = 0; i < nstates; i++)
         RS_TRY(rs_checkpoint_read_state(c, t->model->graph, rs_optim_state_name(&t->hyper, i),
                                         &t->state[i]));
+    RS_TRY(read_rest(t, c));
     forget_measured(t, rs_checkpoint_data(c));
     RS_TRY(read_best(t));
     if (rs_checkpoint_plan(c))

@@ -26,7 +26,7 @@ const rescl_option rs_schedule_gamma = {
     .limits = "[0,inf)",
     .group = "schedule",
     .metavar = "G",
-    .help = "steplr, exponentiallr, both reducelronplateau: factor of a decay"};
+    .help = "steplr, multisteplr, exponentiallr, both reducelronplateau: factor of a decay"};
 
 const rescl_option rs_schedule_min = {
     .name = "lr_min",
@@ -36,7 +36,8 @@ const rescl_option rs_schedule_min = {
     .limits = "[0,inf)",
     .group = "schedule",
     .metavar = "RATE",
-    .help = "cosineannealinglr: final rate; both reducelronplateau: lowest rate"};
+    .help = "cosineannealinglr, polynomiallr: final rate; cosineannealingwarmrestarts, both "
+            "reducelronplateau: lowest rate"};
 
 const rescl_option rs_schedule_patience = {
     .name = "lr_patience",
@@ -72,19 +73,42 @@ out:
     return st;
 }
 
+/* What the schedule itself is asked: in a warm-up before it, its first step. */
+static rs_schedule_ask ask_of(const rs_schedule *s, const rs_schedule_ask *ask)
+{
+    const size_t before = s->warmup_beside ? 0 : s->warmup_epochs;
+    rs_schedule_ask own = *ask;
+
+    own.table = &s->table;
+    own.milestones = &s->milestones;
+    own.epoch = ask->epoch > before ? ask->epoch - before : 0;
+    own.epochs = ask->epochs > before ? ask->epochs - before : 0;
+    if (ask->epoch < before)
+        own.step = 0;
+    return own;
+}
+
+/* The share of its rate after `done` of `all` parts of a warm-up. */
+static double climbed(const rs_schedule *s, double done, double all)
+{
+    return s->warmup_decay + (1.0 - s->warmup_decay) * (done / all);
+}
+
 double rs_schedule_rate(const rs_schedule *s, const rs_schedule_ask *ask)
 {
-    const size_t warmup = s->warmup_epochs;
-    rs_schedule_ask main = *ask;
-    main.table = &s->table;
+    const rs_schedule_ask own = ask_of(s, ask);
+    const size_t step = ask->epoch * ask->steps + ask->step;
 
-    if (ask->epoch < warmup) {
-        const double done = (double)ask->epoch / (double)warmup;
-        return ask->lr * (s->warmup_decay + (1.0 - s->warmup_decay) * done);
-    }
-    main.epoch = ask->epoch - warmup;
-    main.epochs = ask->epochs > warmup ? ask->epochs - warmup : 0;
-    return s->def->rate(&main, s->number);
+    if (ask->epoch < s->warmup_epochs)
+        return ask->lr * climbed(s, (double)ask->epoch, (double)s->warmup_epochs);
+    const double rate = s->def->rate(&own, s->number);
+    return step < s->warmup_steps ? rate * climbed(s, (double)step, (double)s->warmup_steps) : rate;
+}
+
+double rs_schedule_momentum(const rs_schedule *s, const rs_schedule_ask *ask)
+{
+    const rs_schedule_ask own = ask_of(s, ask);
+    return s->def->momentum ? s->def->momentum(&own, s->number) : 0.0;
 }
 
 void rs_schedule_observe(const rs_schedule *s, size_t epoch, double value, double *state)

@@ -90,6 +90,8 @@ static rescl_status create_member(rs_team *t, size_t i, rescl_device *device, co
     o.rule = rule;
     if (place > 0) /* the first one evaluates */
         o.eval_batch = o.eval_tail = 0;
+    if (i > 0) /* each process has an average, which is that of all */
+        o.averages = false;
     RS_TRY(rs_replica_create(device, graph, weights, &o, &r));
     s->members++;
     RS_TRY(rs_member_init(&s->member[i], i, place, r, &s->step));
@@ -357,6 +359,7 @@ rescl_status rs_several_gradients(rs_team *t, const rs_batch *batch, uint64_t se
     p->seed = seed;
     p->step = t->step = step;
     p->scale = t->scale.scale;
+    p->share = t->share;
     p->settled = 0;
     rs_divide(&s->division, batch->n, &p->leaves);
     if (s->ranks.ranks)

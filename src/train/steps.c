@@ -2,6 +2,7 @@
 #include "alloc.h"
 #include "clock.h"
 #include "error.h"
+#include "groups.h"
 #include "trainer.h"
 
 #include <inttypes.h>
@@ -82,7 +83,7 @@ rescl_status rescl_trainer_backward(rescl_trainer *t, const uint8_t *images, con
     batch.pixels = t->own.pixels;
     batch.table = (const float(*)[256])t->own.table;
     batch.labels = t->own.labels;
-    st = rs_team_gradients(t->team, &batch, t->options.seed, t->progress.step, &outputs);
+    st = rs_team_gradients(t->team, &batch, NULL, t->options.seed, t->progress.step, &outputs);
     if (st == RESCL_ERR_NUMERIC)
         rs_error_prefix("step %" PRIu64, t->progress.step + 1);
     RS_TRY(st);
@@ -104,13 +105,12 @@ out:
 rescl_status rescl_trainer_update(rescl_trainer *t)
 {
     rescl_status st = RESCL_OK;
-    rs_rates rates = rs_rates_uniform(t->own.lr_body, t->options.weight_decay);
+    const rs_rates rates = rs_groups_rates(&t->options, t->own.lr, t->own.lr_body, 0.0);
 
-    rates.group[RS_GROUP_HEAD].lr = t->own.lr;
     RS_TRY(check_not_ran(t, "rescl_trainer_update"));
     RS_FAIL_IF(!t->own.pending, RESCL_ERR_ARG,
                "there are no gradients to update by; call rescl_trainer_backward first");
-    RS_TRY(rs_trainer_update(t, &rates));
+    RS_TRY(rs_trainer_update(t, &rates, t->progress.step + 1));
     t->own.pending = false;
     t->progress.step++;
 out:

@@ -1,6 +1,8 @@
 #include "team.h"
 
+#include "average.h"
 #include "error.h"
+#include "gradients.h"
 #include "team_internal.h"
 
 #include <stdlib.h>
@@ -17,6 +19,10 @@ rescl_status rs_team_create(rescl_device *const *devices, size_t count, const rs
     t->plan.hyper = plan->hyper;
     t->plan.precision = plan->precision;
     t->plan.check_numerics = plan->check_numerics;
+    t->plan.clip_norm = plan->clip_norm;
+    t->plan.clip_value = plan->clip_value;
+    t->plan.accumulates = plan->accumulates;
+    t->plan.averages = plan->averages;
     if (plan->hyper && plan->precision == RESCL_PRECISION_FP16)
         t->scale.scale = RS_LOSS_SCALE_FIRST;
     const rs_split train = rs_split_batches(plan->train_images, plan->batch, plan->train_least);
@@ -157,6 +163,7 @@ static rescl_status enqueue_gradients(rs_team *t, rs_net *net)
     rs_step step = RS_STEP(t->seed, t->step);
 
     step.scale = scaled ? t->scale.scale : 1.0;
+    step.share = t->share;
     RS_TRY(rs_net_backward(net, &step, NULL));
     if (scaled)
         RS_TRY(rs_store_unscale(t->replica->store, step.scale));
@@ -215,8 +222,8 @@ out:
     return st;
 }
 
-rescl_status rs_team_gradients(rs_team *t, const rs_batch *batch, uint64_t seed, uint64_t step,
-                               rs_outputs *out)
+static rescl_status whole_batch(rs_team *t, const rs_batch *batch, uint64_t seed, uint64_t step,
+                                rs_outputs *out)
 {
     rescl_status st = RESCL_OK;
 
@@ -226,6 +233,41 @@ rescl_status rs_team_gradients(rs_team *t, const rs_batch *batch, uint64_t seed,
     RS_TRY(check_whole(t));
     t->stepping = true;
     RS_TRY(rs_several_gradients(t, batch, seed, step, out));
+out:
+    return st;
+}
+
+typedef struct adding {
+    const rs_team_part *part;
+    bool scaled;
+} adding;
+
+/* What a part left that is not finite has to show in the sum, whatever the last one left. */
+static rescl_status add_up_replica(rs_replica *r, const void *arg)
+{
+    rescl_status st = RESCL_OK;
+    const adding *a = arg;
+
+    RS_TRY(rs_store_add_up(r->store, a->part->first, a->part->last));
+    if (a->scaled && a->part->last)
+        RS_TRY(rs_store_unscale(r->store, 1.0));
+    RS_TRY(rs_flush(r->dev));
+out:
+    return st;
+}
+
+rescl_status rs_team_gradients(rs_team *t, const rs_batch *batch, const rs_team_part *part,
+                               uint64_t seed, uint64_t step, rs_outputs *out)
+{
+    rescl_status st = RESCL_OK;
+    const adding a = {part, t->scale.scale > 0.0};
+
+    t->share = part ? part->share : 1.0;
+    RS_TRY(whole_batch(t, batch, seed, step, out));
+    if (!part || (part->first && part->last))
+        goto out;
+    RS_TRY(rs_team_join(t));
+    RS_TRY(rs_team_spoil(t, rs_team_each(t, add_up_replica, &a)));
 out:
     return st;
 }
@@ -262,6 +304,7 @@ static rescl_status update_replica(rs_replica *r, const void *arg)
     rescl_status st = RESCL_OK;
     const update *u = arg;
 
+    RS_TRY(rs_store_clip(r->store));
     RS_TRY(u->checked ? rs_store_update_checked(r->store, u->lr, u->step)
                       : rs_store_update(r->store, u->lr, u->step));
     RS_TRY(rs_flush(r->dev));
@@ -440,4 +483,68 @@ rescl_status rs_team_upload_state(rs_team *t, int i, const rs_weights *w)
 rescl_status rs_team_download_state(rs_team *t, int i, rs_weights *w)
 {
     return download(t, i, w);
+}
+
+static rescl_status upload_sum(rs_replica *r, const void *w)
+{
+    return rs_store_upload_sum(r->store, w);
+}
+
+rescl_status rs_team_upload_sum(rs_team *t, const rs_weights *w)
+{
+    return rs_team_each(t, upload_sum, w);
+}
+
+rescl_status rs_team_download_sum(rs_team *t, rs_weights *w)
+{
+    rescl_status st = RESCL_OK;
+
+    RS_TRY(rs_team_join(t));
+    RS_TRY(check_whole(t));
+    RS_TRY(end_wait(t, rs_store_download_sum(t->replica->store, w)));
+out:
+    return st;
+}
+
+/* ---- the moving average ------------------------------------------------------------------ */
+
+/* It is the first replica's, which alone evaluates. */
+rescl_status rs_team_update_average(rs_team *t, double gain)
+{
+    rescl_status st = RESCL_OK;
+
+    RS_TRY(rs_team_join(t));
+    RS_TRY(check_whole(t));
+    RS_TRY(rs_team_spoil(t, rs_store_update_average(t->replica->store, gain)));
+    RS_TRY(rs_team_spoil(t, rs_flush(t->replica->dev)));
+out:
+    return st;
+}
+
+rescl_status rs_team_swap_average(rs_team *t)
+{
+    rescl_status st = RESCL_OK;
+
+    RS_TRY(rs_team_join(t));
+    RS_TRY(check_whole(t));
+    t->stepping = true;
+    RS_TRY(rs_team_spoil(t, rs_store_swap_average(t->replica->store)));
+out:
+    return st;
+}
+
+rescl_status rs_team_upload_average(rs_team *t, const rs_weights *w)
+{
+    return rs_store_upload_average(t->replica->store, w);
+}
+
+rescl_status rs_team_download_average(rs_team *t, rs_weights *w)
+{
+    rescl_status st = RESCL_OK;
+
+    RS_TRY(rs_team_join(t));
+    RS_TRY(check_whole(t));
+    RS_TRY(end_wait(t, rs_store_download_average(t->replica->store, w)));
+out:
+    return st;
 }

@@ -24,7 +24,17 @@ typedef struct rs_team_plan {
         shards; /* of each training batch, up to RS_SHARDS_MOST: see rs_team_create; 0 or 1: none */
     const double *share; /* of each device, those of all ranks; NULL: all have the same */
     rescl_ranks *ranks;  /* other processes that train the same network; NULL: there are none */
+    double clip_norm, clip_value; /* of gradients, before each update; 0: they are not clipped */
+    bool accumulates;             /* an update may be by the gradients of several batches */
+    bool averages;                /* it keeps a moving average of the weights */
 } rs_team_plan;
+
+/* Which part of what an update goes by a batch is: its share of the images, whether it is the first of them and
+ * whether the last. */
+typedef struct rs_team_part {
+    double share;
+    bool first, last;
+} rs_team_part;
 
 /* What the network made of the inputs of the last batch; valid until the next one. */
 typedef struct rs_outputs {
@@ -70,9 +80,10 @@ rescl_status rs_team_fingerprint(const rs_team *t, char out[33]) RESCL_CHECK;
 
 /* Forward and backward of a batch that was planned for. Returns when the outputs are there, while
  * backward still runs: a loss that is not finite is known before rs_team_update. `seed` and `step`
- * draw dropout. */
-rescl_status rs_team_gradients(rs_team *t, const rs_batch *batch, uint64_t seed, uint64_t step,
-                               rs_outputs *out) RESCL_CHECK;
+ * draw dropout. `part` NULL: the batch is all that the update goes by. Others take `accumulates`; only behind
+ * the last are the gradients, those of the mean loss of all parts, there for an update. */
+rescl_status rs_team_gradients(rs_team *t, const rs_batch *batch, const rs_team_part *part,
+                               uint64_t seed, uint64_t step, rs_outputs *out) RESCL_CHECK;
 /* Updates the parameters by the gradients of the last batch; `step` counts from 1. Waits for
  * nothing; in fp16 for the gradients: the update is left out where one of them is not finite, which
  * shows in the loss scale, or is RESCL_ERR_NUMERIC, naming the parameter, when the scale is at its least. */
@@ -119,5 +130,17 @@ rescl_status rs_team_write_param(rs_team *t, size_t index, bool gradient, const 
 int rs_team_states(const rs_team *t);
 rescl_status rs_team_upload_state(rs_team *t, int i, const rs_weights *w) RESCL_CHECK;
 rescl_status rs_team_download_state(rs_team *t, int i, rs_weights *w) RESCL_CHECK;
+/* Gradients of the parts so far, after one that is not the last; trained parameters only. */
+rescl_status rs_team_upload_sum(rs_team *t, const rs_weights *w) RESCL_CHECK;
+rescl_status rs_team_download_sum(rs_team *t, rs_weights *w) RESCL_CHECK;
+
+/* ---- the moving average ------------------------------------------------------------------ */
+
+/* Of parameters and running statistics; at first it is what they are. See average.h. */
+rescl_status rs_team_update_average(rs_team *t, double gain) RESCL_CHECK;
+/* It and the weights change places: what is evaluated is the average, until the same call again. */
+rescl_status rs_team_swap_average(rs_team *t) RESCL_CHECK;
+rescl_status rs_team_upload_average(rs_team *t, const rs_weights *w) RESCL_CHECK;
+rescl_status rs_team_download_average(rs_team *t, rs_weights *w) RESCL_CHECK;
 
 #endif

@@ -24,6 +24,7 @@ struct rs_team {
     const rs_batch *sent; /* ahead of its evaluation, or NULL */
     rs_net *last;         /* that ran last, or NULL */
     uint64_t seed, step;  /* with these */
+    double share;         /* of the batch, of what the next update goes by */
     rs_loss_scale scale;
     bool stepping;   /* a training step is under way, or not known to have ended well */
     bool spoiled;    /* a training step failed half-way */

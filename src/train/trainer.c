@@ -5,6 +5,7 @@
 #include "classweights.h"
 #include "dataset.h"
 #include "error.h"
+#include "groups.h"
 #include "log.h"
 #include "monitor.h"
 
@@ -25,15 +26,34 @@ static void take_numbers(const rescl_train_options *o, const rescl_option *const
 rescl_status rs_choose_optimiser(const rescl_train_options *o, rs_optim_hyper *h)
 {
     rescl_status st = RESCL_OK;
+    const rs_schedule_ask first = {.epochs = o->epochs, .steps = 1};
+    rs_schedule s = {0};
 
     RS_TRY(rs_optim_find(o->opt, &h->def));
     take_numbers(o, h->def->options, RS_OPTIM_NUMBERS, h->number);
+    RS_TRY(rs_schedule_find(o->lr_scheduler, &s.def));
+    take_numbers(o, s.def->options, RS_SCHEDULE_NUMBERS, s.number);
+    const double momentum = rs_schedule_momentum(&s, &first);
+    if (momentum > 0.0)
+        RS_TRY(rs_optim_take_momentum(h, momentum));
     RS_TRY(rs_optim_check(h));
 out:
     return st;
 }
 
 _Static_assert(RS_SCHEDULE_STATES == RS_CKPT_SCHEDULE, "checkpoints keep a schedule's state");
+
+/* A table from a file is kept by what it holds, which checkpoints then compare. */
+static rescl_status read_table(rescl_train_options *o)
+{
+    rescl_status st = RESCL_OK;
+    char *text = NULL;
+
+    RS_TRY(rs_rate_table_text(o->lr_table, &text));
+    rs_train_options_replace(o, "lr_table", text);
+out:
+    return st;
+}
 
 static rescl_status choose_schedule(const rescl_train_options *o, rs_schedule *s)
 {
@@ -42,10 +62,28 @@ static rescl_status choose_schedule(const rescl_train_options *o, rs_schedule *s
     RS_TRY(rs_schedule_find(o->lr_scheduler, &s->def));
     take_numbers(o, s->def->options, RS_SCHEDULE_NUMBERS, s->number);
     RS_TRY(rs_rate_table_init(&s->table, o->lr_table));
+    RS_TRY(rs_milestones_init(&s->milestones, "lr_steps", o->lr_steps));
     RS_FAIL_IF(s->table.count == 0 && strcmp(s->def->name, "table") == 0, RESCL_ERR_ARG,
                "the schedule 'table' needs rates: lr_table, such as 1:0.1,31:0.01");
+    RS_FAIL_IF(s->milestones.count == 0 && strcmp(s->def->name, "multisteplr") == 0, RESCL_ERR_ARG,
+               "the schedule 'multisteplr' needs epochs: lr_steps, such as 30,60,80");
+    RS_FAIL_IF(o->lr_warmup_epochs > 0 && o->lr_warmup_steps > 0, RESCL_ERR_ARG,
+               "lr_warmup_epochs is %zu and lr_warmup_steps %zu; give one of them",
+               o->lr_warmup_epochs, o->lr_warmup_steps);
     s->warmup_epochs = o->lr_warmup_epochs;
+    s->warmup_steps = o->lr_warmup_steps;
     s->warmup_decay = o->lr_warmup_decay;
+    s->warmup_beside = !o->lr_warmup_prefix;
+out:
+    return st;
+}
+
+static rescl_status check_clipping(const rescl_train_options *o)
+{
+    rescl_status st = RESCL_OK;
+    RS_FAIL_IF(o->clip_grad_norm > 0.0 && o->clip_grad_value > 0.0, RESCL_ERR_ARG,
+               "clip_grad_norm is %g and clip_grad_value %g; give one of them", o->clip_grad_norm,
+               o->clip_grad_value);
 out:
     return st;
 }
@@ -183,7 +221,11 @@ static rescl_status create_team(rescl_trainer *t, rescl_device *const *devices, 
                          .precision = t->precision,
                          .check_numerics = t->options.check_numerics,
                          .shards = t->options.shards,
-                         .ranks = t->ranks};
+                         .ranks = t->ranks,
+                         .clip_norm = t->options.clip_grad_norm,
+                         .clip_value = t->options.clip_grad_value,
+                         .accumulates = t->sum.count > 0,
+                         .averages = t->average.count > 0};
 
     if (t->ranks)
         RS_TRY(rs_trainer_share_ranks(t, count, share, &plan));
@@ -203,9 +245,29 @@ static rescl_status create_team(rescl_trainer *t, rescl_device *const *devices, 
     RS_TRY(compare_plans(t));
     for (int i = 0; t->resume_path && i < rs_team_states(t->team); i++)
         RS_TRY(rs_team_upload_state(t->team, i, &t->state[i]));
+    if (t->resumed_sum)
+        RS_TRY(rs_team_upload_sum(t->team, &t->sum));
+    if (t->resume_path && t->average.count)
+        RS_TRY(rs_team_upload_average(t->team, &t->average));
     if (t->precision == RESCL_PRECISION_FP16 && t->progress.scale.scale > 0.0)
         rs_team_set_loss_scale(t->team, &t->progress.scale);
     t->progress.scale = *rs_team_loss_scale(t->team);
+out:
+    return st;
+}
+
+/* On the host, of what the team keeps besides the weights. */
+static rescl_status create_copies(rescl_trainer *t)
+{
+    rescl_status st = RESCL_OK;
+    const rs_graph *g = t->model->graph;
+
+    for (int i = 0; i < rs_optim_states(&t->hyper); i++)
+        RS_TRY(rs_weights_create(g, &t->state[i]));
+    if (t->train_set && t->options.grad_accum_steps > 1)
+        RS_TRY(rs_weights_create(g, &t->sum));
+    if (t->train_set && t->options.model_ema)
+        RS_TRY(rs_weights_create(g, &t->average));
 out:
     return st;
 }
@@ -239,9 +301,12 @@ rescl_status rescl_trainer_create_team(rescl_device *const *devices, size_t coun
     t->lock = -1;
     atomic_init(&t->stop, 0);
     RS_TRY(rs_train_options_copy(options, &t->options));
+    RS_TRY(read_table(&t->options));
     RS_TRY(rescl_precision_find(t->options.precision, &t->precision));
     RS_TRY(rs_choose_optimiser(&t->options, &t->hyper));
     RS_TRY(choose_schedule(&t->options, &t->schedule));
+    RS_TRY(check_clipping(&t->options));
+    RS_TRY(rs_groups_assign(model->graph, &t->options));
     RS_TRY(rescl_trainer_set_lr(t, t->options.lr, t->options.lr_body));
     RS_FAIL_IF(!train_set && (t->options.resume || t->options.output_dir), RESCL_ERR_ARG,
                "%s: a trainer without a training set is stepped by its caller, and neither resumes "
@@ -267,8 +332,7 @@ rescl_status rescl_trainer_create_team(rescl_device *const *devices, size_t coun
                                 &t->class_weight));
     RS_TRY(check_batches(t));
     rs_tell_threads(t->options.workers);
-    for (int i = 0; i < rs_optim_states(&t->hyper); i++)
-        RS_TRY(rs_weights_create(model->graph, &t->state[i]));
+    RS_TRY(create_copies(t));
     RS_TRY(rs_trainer_lock(t));
     if (t->options.resume)
         RS_TRY(rs_trainer_resume(t, &undo.weights));
@@ -298,6 +362,9 @@ void rescl_trainer_destroy(rescl_trainer *t)
     for (size_t i = 0; i < RS_COUNT(t->state); i++)
         rs_weights_fini(&t->state[i]);
     rs_rate_table_fini(&t->schedule.table);
+    rs_rate_table_fini(&t->schedule.milestones);
+    rs_weights_fini(&t->sum);
+    rs_weights_fini(&t->average);
     rs_weights_fini(&t->best);
     rs_train_options_fini(&t->options);
     rs_aligned_free(t->own.pixels);

@@ -40,7 +40,10 @@ struct rescl_trainer {
     rs_loader *train_loader, *eval_loader;
     rs_ckpt_progress progress;
     rs_weights state[RS_OPTIM_STATES]; /* host copies of the optimiser's arrays, for checkpoints */
-    rs_weights best; /* with restore_best, those of the best epoch; {0}: not known */
+    rs_weights sum;     /* host copy of the gradients of an update that is not whole yet, and */
+    rs_weights average; /* of the weights' moving average; {0} without */
+    bool resumed_sum;   /* the checkpoint had such gradients */
+    rs_weights best;    /* with restore_best, those of the best epoch; {0}: not known */
     char fingerprint[RESCL_FINGERPRINT_BYTES], eval_fingerprint[RESCL_FINGERPRINT_BYTES];
     char plan[33];         /* of the nets that train */
     char resumed_plan[33]; /* of those that wrote the checkpoint; "": it does not say */
@@ -94,17 +97,42 @@ rescl_status rs_trainer_download(rescl_trainer *t) RESCL_CHECK;
  */
 rescl_status rs_trainer_save_last(rescl_trainer *t) RESCL_CHECK;
 rescl_status rs_trainer_save_best(rescl_trainer *t) RESCL_CHECK;
-/* With restore_best: copies the model's weights, and copies them back where there are such. */
+/* With restore_best: copies the weights. */
 rescl_status rs_trainer_keep_best(rescl_trainer *t) RESCL_CHECK;
-void rs_trainer_restore_best(rescl_trainer *t);
+/* At the end of a run: the model gets the best weights, where they were kept, or those of the end. */
+void rs_trainer_give_result(rescl_trainer *t);
 /* Takes up progress, weights and optimiser state of options.resume. Called before the team
  * exists. The weights that the model had go to *old, {0} if it has them still. */
 rescl_status rs_trainer_resume(rescl_trainer *t, rs_weights *old) RESCL_CHECK;
 
 /* ---- loop.c ------------------------------------------------------------------------------ */
 
-/* Updates by the last batch's gradients, as step progress.step, and takes note of the loss scale. */
-rescl_status rs_trainer_update(rescl_trainer *t, const rs_rates *rates) RESCL_CHECK;
+/* The optimiser's update of number `step`, from 1, by the gradients that there are; takes note of the loss
+ * scale. */
+rescl_status rs_trainer_update(rescl_trainer *t, const rs_rates *rates, uint64_t step) RESCL_CHECK;
+
+/* ---- accumulate.c ------------------------------------------------------------------------ */
+
+/* Where the batches of an epoch stand among its updates: grad_accum_steps of them, or those that are left,
+ * make one. */
+typedef struct rs_update_place {
+    rs_team_part part; /* of the next batch */
+    size_t update;     /* of the epoch, from 0, that it belongs to */
+    size_t updates;    /* of an epoch */
+    uint64_t step;     /* of the run, from 1: for the optimiser */
+} rs_update_place;
+
+/* Of the batch that comes after progress.batch of them; after an epoch's last one of that. `n`: its images. */
+rs_update_place rs_trainer_place(const rescl_trainer *t, size_t n);
+/* Whether gradients wait for more. */
+bool rs_trainer_half_done(const rescl_trainer *t);
+
+/* ---- modelema.c -------------------------------------------------------------------------- */
+
+/* After an update: the moving average's own, where it is due. */
+rescl_status rs_trainer_update_average(rescl_trainer *t, const rs_update_place *place) RESCL_CHECK;
+/* The weights that a run is for: the moving average where there is one. */
+const rs_weights *rs_trainer_result(const rescl_trainer *t);
 
 /* ---- evaluate.c -------------------------------------------------------------------------- */
 

@@ -303,6 +303,17 @@ void rs_train_options_fini(rescl_train_options *copy)
     *copy = (rescl_train_options){0};
 }
 
+void rs_train_options_replace(rescl_train_options *copy, const char *name, char *text)
+{
+    const entry *e = NULL;
+
+    if (find(name, &e) != RESCL_OK)
+        return;
+    char **place = place_of(copy, e);
+    free(*place);
+    *place = text;
+}
+
 /* ---- checkpoints -------------------------------------------------------------------------- */
 
 static json_t *to_json(const rescl_option *o, const void *value)

@@ -12,6 +12,9 @@ rescl_status rs_train_options_copy(const rescl_train_options *options, rescl_tra
 /* Frees the strings of a copy; {0} is valid. */
 void rs_train_options_fini(rescl_train_options *copy);
 
+/* Gives a text of a copy another value, which becomes the copy's to free. */
+void rs_train_options_replace(rescl_train_options *copy, const char *name, char *text);
+
 /* The number that the option `name` holds, of a choice its place; NaN if there is no such option or it is
  * text. */
 double rs_train_options_number(const rescl_train_options *o, const char *name);

@@ -20,6 +20,8 @@ typedef struct rs_run_info {
     rescl_scores *scores; /* of the last evaluation; NULL: there is no eval_set, or nobody looks */
     uint64_t epoch;       /* the first to come: above 0 when a run goes on */
     bool scaled;          /* the loss is scaled, as in fp16 */
+    const rs_weights
+        *average; /* the weights' moving average, which counts in their place; or NULL */
 } rs_run_info;
 
 /* A batch, as the network had it and what it made of it. Images are those fed to it, resized

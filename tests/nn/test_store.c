@@ -146,7 +146,7 @@ static void updates_as_the_reference(void **state)
             const double d = (double)grad.data[i][k];
             double *const states[2] = {&m, &v};
             for (uint64_t step = 1; step <= 2; step++) {
-                const rs_update u = {rates.group[group].lr, rates.group[group].weight_decay, step};
+                const rs_update u = rs_rates_of(&rates, group, step);
                 rs_optim_reference(&adam, &x, &d, states, 1, &u);
             }
             if (!(fabs((double)after.data[i][k] - x) <= 1e-6))

@@ -173,10 +173,11 @@ int main(int argc, char **argv)
     const rs_caps *caps = rs_device_caps(dev);
     for (size_t i = 0; i < RS_COUNT(others); i++)
         add(others[i].file, others[i].options);
+    char options[RS_OPTIM_OPTIONS];
     const rs_spread flat =
         rs_spread_over(caps, NULL, false, RS_OPTIM_GRAIN, 1, RS_OPTIM_GRAIN, RS_OPTIM_GRAIN);
     for (size_t i = 0; rs_optims()[i]; i++)
-        add(rs_optims()[i]->file, flat.options);
+        add(rs_optims()[i]->file, rs_optim_options(dev, rs_optims()[i], options));
     add("unscale", flat.options);
     if (argc == 4)
         must(rescl_precision_find(argv[3], &precision));

@@ -189,7 +189,7 @@ static void parts_add_up_to_the_batch(void **state)
     assert_ok(rs_loader_start(loader, 0, 0));
     assert_ok(rs_loader_next(loader, &batch));
     for (int k = 0; k < 2; k++)
-        assert_ok(rs_team_gradients(team[k], batch, 1, 0, &out[k]));
+        assert_ok(rs_team_gradients(team[k], batch, NULL, 1, 0, &out[k]));
     for (size_t i = 0; i < batch->n; i++)
         assert_true(fabsf(out[0].losses[i] - out[1].losses[i]) < 1e-5f);
     for (size_t i = 0; i < model->graph->nparams; i++) {

@@ -77,7 +77,7 @@ static void steps_as_its_replica_would(void **state)
         const rs_batch *batch = next(&f);
         rs_net *net = rs_replica_net(r, RS_MODE_TRAIN, batch->n);
         rs_outputs out;
-        assert_ok(rs_team_gradients(f.team, batch, SEED, step, &out));
+        assert_ok(rs_team_gradients(f.team, batch, NULL, SEED, step, &out));
         assert_ok(rs_team_update(f.team, &lr, step + 1));
         assert_ok(rs_replica_send(
             r, &(rs_images){batch->n, batch->pixels, batch->table, batch->labels, NULL}));
@@ -121,7 +121,7 @@ static void updates_by_the_gradients_it_is_given(void **state)
     (void)state;
     assert_ok(rs_weights_create(f.model->graph, &w));
     assert_ok(rs_weights_create(f.model->graph, &grads));
-    assert_ok(rs_team_gradients(f.team, batch, SEED, 0, &out));
+    assert_ok(rs_team_gradients(f.team, batch, NULL, SEED, 0, &out));
     for (size_t i = 0; i < grads.count; i++)
         if (f.model->graph->param[i].trainable)
             assert_ok(rs_team_write_param(f.team, i, true, grads.data[i]));

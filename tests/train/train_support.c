@@ -49,11 +49,23 @@ static bool on_epoch(const rescl_epoch_event *e, void *user)
     return true;
 }
 
+static rescl_model *plain_model(void)
+{
+    const rescl_model_options o = {.struct_size = sizeof o,
+                                   .name = "resnet8",
+                                   .classes = 6,
+                                   .image_size = TEST_SIZE,
+                                   .seed = 5};
+    rescl_model *m = NULL;
+    assert_ok(rescl_model_create(&o, &m));
+    return m;
+}
+
 void train_do(train_run *r)
 {
     rescl_dataset *train = rs_test_hands("train", TEST_SAMPLES, 0);
     rescl_dataset *eval = r->no_eval ? NULL : rs_test_hands("test", TEST_EVAL_SAMPLES, 0);
-    rescl_model *model = rs_test_model();
+    rescl_model *model = r->plain ? plain_model() : rs_test_model();
     watch w = {.run = r};
     const rescl_train_callbacks callbacks = {
         .struct_size = sizeof callbacks, .on_step = on_step, .on_epoch = on_epoch, .user = &w};

@@ -22,6 +22,7 @@ typedef struct train_run {
     bool no_eval;
     const char *freeze; /* see rescl_model_freeze */
     bool norm_eval;
+    bool plain;          /* the model has no dropout */
     rescl_resize resize; /* of the model */
     /* What happened. */
     rescl_status status;

@@ -1,0 +1,31 @@
+/* The moving average of the weights, by the rule of torchvision's reference training
+ * (references/classification/train.py): its decay is such that it does not depend on batch size and epochs, it
+ * is updated after an epoch's first step and each model_ema_steps-th from there, and in the epochs of the
+ * warm-up, and at the first update behind them, it is a copy. The running statistics are averaged, too. */
+#include "trainer.h"
+
+#include <math.h>
+
+static double gain_of(const rescl_train_options *o)
+{
+    const double images = (double)o->batch_size * (double)o->grad_accum_steps;
+    return fmin(
+        (1.0 - o->model_ema_decay) * images * (double)o->model_ema_steps / (double)o->epochs, 1.0);
+}
+
+rescl_status rs_trainer_update_average(rescl_trainer *t, const rs_update_place *place)
+{
+    const rescl_train_options *o = &t->options;
+    const uint64_t epoch = t->progress.epoch;
+
+    if (!o->model_ema || place->update % o->model_ema_steps != 0)
+        return RESCL_OK;
+    const bool first = epoch == o->lr_warmup_epochs && place->update == 0;
+    const bool warming = epoch < o->lr_warmup_epochs || place->step <= o->lr_warmup_steps;
+    return rs_team_update_average(t->team, first || warming ? 1.0 : gain_of(o));
+}
+
+const rs_weights *rs_trainer_result(const rescl_trainer *t)
+{
+    return t->average.count ? &t->average : &t->model->weights;
+}
