@@ -1,5 +1,6 @@
 #include "bench_ops.h"
 #include "bench_rows.h"
+#include "bench_scaling.h"
 #include "cli.h"
 #include "outfile.h"
 #include "output.h"
@@ -309,6 +310,7 @@ static const bench_kind kinds[] = {
     {"train", bench_train, 0, false},
     {"load", bench_load, 0, false},
     {"peak", bench_peak, 0, false},
+    {"scaling", NULL, 0, false}, /* of all devices: cli_bench_scaling */
 };
 
 static const bench_kind *find_kind(const cli_args *args)
@@ -327,11 +329,12 @@ int cmd_bench(const cli_args *args)
         return CLI_USAGE;
     }
     if (!kind) {
-        cli_usage_error("found %s%s%s, expected one of model, op, product, train, load, peak",
-                        args->operands ? "'" : "nothing", args->operands ? args->operand[0] : "",
-                        args->operands > 1 ? "' and more"
-                        : args->operands   ? "'"
-                                           : "");
+        cli_usage_error(
+            "found %s%s%s, expected one of model, op, product, train, load, peak, scaling",
+            args->operands ? "'" : "nothing", args->operands ? args->operand[0] : "",
+            args->operands > 1 ? "' and more"
+            : args->operands   ? "'"
+                               : "");
         return CLI_USAGE;
     }
     cli_session session = {0};
@@ -341,11 +344,12 @@ int cmd_bench(const cli_args *args)
         return CLI_USAGE;
     int code = cli_outfile_open(&out, file);
     if (code == CLI_OK)
-        code = cli_session_open(args, kind->device_flags, &session);
+        code = kind->run ? cli_session_open(args, kind->device_flags, &session)
+                         : cli_session_open_all(args, &session);
     if (code == CLI_OK) {
         cli_tuning_note(session.device);
         cli_result_to(out.f);
-        code = kind->run(args, session.device);
+        code = kind->run ? kind->run(args, session.device) : cli_bench_scaling(args, &session);
         cli_result_to(stdout);
     }
     /* One row that went wrong does not cost the others. */

@@ -76,11 +76,13 @@ static int open_list(cli_session *s, const char *list, unsigned flags, const res
     return st == RESCL_OK ? CLI_OK : cli_fail(st, true);
 }
 
-static int open_session(const cli_args *args, unsigned flags, const rescl_ranks_info *rank,
-                        cli_session *s)
+static const rescl_ranks_info alone = {1, 0, 1, 0};
+
+/* `list` NULL: the one device of --device. */
+static int open_session(const cli_args *args, const char *list, unsigned flags,
+                        const rescl_ranks_info *rank, cli_session *s)
 {
     *s = (cli_session){0};
-    const char *list = args->verb == VERB_train ? cli_str(args, OPT_device_list) : NULL;
     const rescl_status st = rescl_runtime_create(&s->runtime);
     int code = st == RESCL_OK ? CLI_OK : cli_fail(st, true);
     if (code == CLI_OK && list) {
@@ -104,12 +106,17 @@ static int open_session(const cli_args *args, unsigned flags, const rescl_ranks_
 
 int cli_session_open(const cli_args *args, unsigned flags, cli_session *s)
 {
-    return open_session(args, flags, &(rescl_ranks_info){1, 0, 1, 0}, s);
+    return open_session(args, NULL, flags, &alone, s);
 }
 
 int cli_session_open_rank(const cli_args *args, const rescl_ranks_info *rank, cli_session *s)
 {
-    return open_session(args, 0, rank, s);
+    return open_session(args, cli_str(args, OPT_device_list), 0, rank, s);
+}
+
+int cli_session_open_all(const cli_args *args, cli_session *s)
+{
+    return open_session(args, cli_str(args, OPT_device), 0, &alone, s);
 }
 
 void cli_session_close(cli_session *s)

@@ -11,14 +11,15 @@ enum { CLI_TEAM_MOST = 64 };
 typedef struct cli_session {
     rescl_runtime *runtime;
     rescl_device *device;              /* the first of these */
-    rescl_device *team[CLI_TEAM_MOST]; /* more than one in train alone */
+    rescl_device *team[CLI_TEAM_MOST]; /* one, but for the two below */
     size_t members;
 } cli_session;
 
-/* Opens --device with rescl_device_flags; in train, all devices of the list. Exit code; a message was
- * printed if it is not CLI_OK. */
+/* Opens --device with rescl_device_flags. Exit code; a message was printed if it is not CLI_OK. */
 int cli_session_open(const cli_args *args, unsigned flags, cli_session *s);
-/* In train as one of several processes: where these share the machine, each opens one of the devices. */
+/* Opens all devices that --device of another verb than train lists. */
+int cli_session_open_all(const cli_args *args, cli_session *s);
+/* The same in train, for one of several processes: where these share the machine, each opens one of the devices. */
 int cli_session_open_rank(const cli_args *args, const rescl_ranks_info *rank, cli_session *s);
 void cli_session_close(cli_session *s);
 

@@ -141,7 +141,8 @@ rescl_status rs_exchange_bucket(rs_exchange *e, size_t member, const rs_tree *tr
 
     pthread_mutex_lock(&e->lock);
     const size_t bucket = e->complete[member]++;
-    e->tree[member] = tree;
+    if (bucket == 0) /* the others read it from here on */
+        e->tree[member] = tree;
     pthread_cond_broadcast(&e->moved);
     st = wait_for(e, e->complete, bucket + 1, waited);
     pthread_mutex_unlock(&e->lock);

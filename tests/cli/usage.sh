@@ -62,7 +62,7 @@ refused "--data-path PATH is required" train
 refused "--data-path PATH is required" eval --weights x.safetensors
 refused "--weights FILE is required" predict image.png
 refused "expected images or folders" predict --weights x.safetensors
-refused "expected one of model, op, product, train, load, peak" bench
+refused "expected one of model, op, product, train, load, peak, scaling" bench
 refused "expected one of model, op, product, train, load, peak" bench modle
 refused "found operand 'extra'" summary extra
 refused "found operand '--json'" summary -- --json
