@@ -115,6 +115,13 @@ static void print_path(const char *path, const char *folder, FILE *f)
 static int write_csv(const rescl_survey *s, const char *const *split, const char *folder, FILE *f)
 {
     rescl_survey_image_info i;
+    for (size_t c = 0; c < rescl_survey_classes(s); c++)
+        if (strchr(rescl_survey_class_name(s, c), ';')) {
+            cli_error("the class '%s': a semicolon in a table's label parts several labels; rename "
+                      "the class",
+                      rescl_survey_class_name(s, c));
+            return CLI_FILE;
+        }
     fputs("path,label,split\n", f);
     for (size_t k = 0; rescl_survey_image(s, k, &i); k++) {
         if (!i.path) {

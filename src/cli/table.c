@@ -58,7 +58,9 @@ static bool numeric(const char *text)
 
 void cli_csv_field(const char *text, FILE *f)
 {
-    if (!text[strcspn(text, "\",\r\n")]) {
+    const size_t n = strlen(text);
+    const bool blanks = n > 0 && (strchr(" \t", text[0]) || strchr(" \t", text[n - 1]));
+    if (!blanks && !text[strcspn(text, "\",\r\n")]) {
         fputs(text, f);
         return;
     }

@@ -27,7 +27,7 @@ void cli_table_add(cli_table *t, const char *fmt, ...) __attribute__((format(pri
  * control characters of the cells are escaped. */
 bool cli_table_print(cli_table *t, const char *form, FILE *f);
 
-/* A field of a CSV row, in quotes where RFC 4180 wants them. */
+/* A field of a CSV row, in quotes where RFC 4180 wants them or where blanks stand at an end. */
 void cli_csv_field(const char *text, FILE *f);
 
 /* Whether the aligned table has room in a line of so many columns; where it has none, print each row

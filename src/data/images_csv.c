@@ -27,7 +27,7 @@
 
 enum { PATH, LABEL, SPLIT, COLUMNS };
 
-/* What columns are called, in any case of letters. */
+/* What columns are called, in any case of letters; of two in a table the name further ahead is it. */
 static const char *const titles[COLUMNS][16] = {
     {"path", "file", "filename", "file_name", "filepath", "file_path", "filepaths", "image",
      "image_path", "image_file", "image_name", "img", "img_path", NULL},
@@ -87,6 +87,22 @@ static bool recognises(const rescl_data_options *options)
     return found;
 }
 
+/* Refuses a folder whose splits are in folders too: which of the two is meant nobody can tell. */
+static rescl_status check_folders(const char *folder, const char *table)
+{
+    rescl_status st = RESCL_OK;
+    rs_layout l = {0};
+    RS_TRY(rs_layout_find(folder, &l));
+    for (size_t i = 0; i < RS_SPLITS; i++)
+        RS_FAIL_IF(l.folder[i], RESCL_ERR_FORMAT,
+                   "data \"%s\": has the folder '%s' of classes and the table '%s'; choose one by "
+                   "--format folder or --format images_csv (format)",
+                   folder, l.folder[i], table);
+out:
+    rs_layout_fini(&l);
+    return st;
+}
+
 /* The table to read, and in *whole whether it is one of its split alone. "test" of tables that have only
  * "val" is that. */
 static rescl_status find_table(const rescl_data_options *options, int *split, char **out,
@@ -104,6 +120,8 @@ static rescl_status find_table(const rescl_data_options *options, int *split, ch
         *split = 1;
     RS_FAIL_IF(!file[*split], RESCL_ERR_NOT_FOUND, "data \"%s\": has no table \"%s.csv\"",
                options->path, rs_split_names[*split]);
+    if (!options->format)
+        RS_TRY(check_folders(options->path, file[*split]));
     *out = file[*split];
     file[*split] = NULL;
 out:
@@ -121,18 +139,52 @@ typedef struct row {
 
 typedef struct table {
     rs_csv_reader csv;
+    size_t columns;         /* of the first row */
     size_t column[COLUMNS]; /* SIZE_MAX: there is none */
+    /* What that column is called, and another one that could be it; NULL: there is none. */
+    const char *title[COLUMNS], *other[COLUMNS];
     row *row;
     size_t count, cap;
 } table;
 
-static size_t find_title(const rs_csv_reader *csv, int column)
+static rescl_status find_title(table *t, int c)
 {
-    for (size_t i = 0; i < csv->count; i++)
-        for (const char *const *name = titles[column]; *name; name++)
-            if (strcasecmp(csv->field[i], *name) == 0)
-                return i;
-    return SIZE_MAX;
+    rescl_status st = RESCL_OK;
+    const rs_csv_reader *csv = &t->csv;
+    t->column[c] = SIZE_MAX;
+    for (const char *const *name = titles[c]; *name; name++) {
+        for (size_t i = 0; i < csv->count; i++) {
+            const char *field = csv->field[i];
+            if (strcasecmp(field, *name) != 0)
+                continue;
+            RS_FAIL_IF(t->title[c] && strcasecmp(field, t->title[c]) == 0, RESCL_ERR_FORMAT,
+                       "%s, line %zu: columns %zu and %zu are both called '%s'; rename one",
+                       csv->path, csv->line, t->column[c] + 1, i + 1, field);
+            if (!t->title[c]) {
+                t->title[c] = field;
+                t->column[c] = i;
+            } else if (!t->other[c]) {
+                t->other[c] = field;
+            }
+        }
+    }
+out:
+    return st;
+}
+
+/* Says which column was taken where two could be it. */
+static rescl_status tell_columns(const table *t, rescl_dataset *set)
+{
+    rescl_status st = RESCL_OK;
+    for (int c = 0; c < COLUMNS; c++)
+        if (t->other[c] && t->column[c] != SIZE_MAX)
+            RS_TRY(rs_dataset_note(set, RESCL_LOG_WARN,
+                                   "%s: the columns '%s' and '%s' could both be the %s; '%s' is "
+                                   "taken; rename it to take the other",
+                                   t->csv.path, t->title[c], t->other[c], titles[c][0],
+                                   t->title[c]));
+out:
+    return st;
 }
 
 /* Finds the columns by the first row; *is_data tells that it is a row of them itself. */
@@ -141,7 +193,8 @@ static rescl_status find_columns(table *t, bool *is_data)
     rescl_status st = RESCL_OK;
     const rs_csv_reader *csv = &t->csv;
     for (int c = 0; c < COLUMNS; c++)
-        t->column[c] = find_title(csv, c);
+        RS_TRY(find_title(t, c));
+    t->columns = csv->count;
     *is_data = t->column[PATH] == SIZE_MAX && t->column[LABEL] == SIZE_MAX;
     if (!*is_data) {
         const int lacks = t->column[PATH] == SIZE_MAX ? PATH : LABEL;
@@ -161,16 +214,24 @@ static rescl_status find_columns(table *t, bool *is_data)
     t->column[PATH] = 0;
     t->column[LABEL] = 1;
     t->column[SPLIT] = csv->count > 2 && rs_split_of(csv->field[2]) ? 2 : SIZE_MAX;
+    t->columns = t->column[SPLIT] == 2 ? 3 : 2;
 out:
     return st;
 }
 
-static rescl_status add_row(table *t)
+/* `only` is the split whose table it is, of which no row may say another; -1: it is that of all splits. */
+static rescl_status add_row(table *t, int only)
 {
     rescl_status st = RESCL_OK;
     const rs_csv_reader *csv = &t->csv;
     const bool has_split = t->column[SPLIT] != SIZE_MAX;
-    row new = {0};
+    row new = {.split = only < 0 ? 0 : only};
+    for (size_t i = t->columns; i < csv->count; i++)
+        RS_FAIL_IF(csv->field[i][0], RESCL_ERR_FORMAT,
+                   "%s, line %zu: has %zu columns, expected %zu%s; a field in which the separator "
+                   "occurs is written in quotation marks",
+                   csv->path, csv->line, csv->count, t->columns,
+                   t->title[PATH] ? "" : " (path,label or path,label,split)");
     for (int c = 0; c < COLUMNS; c++)
         RS_FAIL_IF(t->column[c] != SIZE_MAX && t->column[c] >= csv->count, RESCL_ERR_FORMAT,
                    "%s, line %zu: has %zu column%s, expected the %s in column %zu", csv->path,
@@ -185,7 +246,12 @@ static rescl_status add_row(table *t)
                csv->path, csv->line, new.label);
     if (has_split) {
         const char *split = csv->field[t->column[SPLIT]];
-        new.split = rs_split_index(rs_split_of(split));
+        const int said = rs_split_index(rs_split_of(split));
+        RS_FAIL_IF(only >= 0 && said >= 0 && said != only, RESCL_ERR_FORMAT,
+                   "%s, line %zu: is of the split '%s', and the table's name is that of \"%s\"; to "
+                   "take the splits of its rows give the path of the table",
+                   csv->path, csv->line, split, rs_split_names[only]);
+        new.split = only >= 0 ? only : said;
         RS_FAIL_IF(new.split < 0, RESCL_ERR_FORMAT,
                    "%s, line %zu: '%.200s' is no split; expected train, val or test", csv->path,
                    csv->line, split);
@@ -196,8 +262,8 @@ out:
     return st;
 }
 
-/* Of a table that is a split by itself the splits of rows do not count. */
-static rescl_status read_rows(table *t, const char *path, bool whole)
+/* All rows; `only` as for add_row. */
+static rescl_status read_rows(table *t, const char *path, int only)
 {
     rescl_status st = RESCL_OK;
     bool more = false, is_data = false;
@@ -206,15 +272,13 @@ static rescl_status read_rows(table *t, const char *path, bool whole)
     RS_FAIL_IF(!more, RESCL_ERR_FORMAT, "%s: is empty, expected path,label or path,label,split",
                path);
     RS_TRY(find_columns(t, &is_data));
-    if (whole)
-        t->column[SPLIT] = SIZE_MAX;
     if (is_data)
-        RS_TRY(add_row(t));
+        RS_TRY(add_row(t, only));
     for (;;) {
         RS_TRY(rs_csv_next(&t->csv, &more));
         if (!more)
             break;
-        RS_TRY(add_row(t));
+        RS_TRY(add_row(t, only));
     }
     RS_FAIL_IF(t->count == 0, RESCL_ERR_FORMAT, "%s: names no images", path);
 out:
@@ -283,7 +347,8 @@ static rescl_status open_set(const rescl_data_options *options, rescl_dataset *s
                "data \"%s\": has no split \"%s\"; a table has train, val and test", options->path,
                options->split);
     RS_TRY(find_table(options, &split, &path, &whole));
-    RS_TRY(read_rows(&t, path, whole));
+    RS_TRY(read_rows(&t, path, whole ? split : -1));
+    RS_TRY(tell_columns(&t, set));
     if (!whole)
         RS_TRY(choose_split(&t, options, &split));
     else
@@ -293,7 +358,7 @@ static rescl_status open_set(const rescl_data_options *options, rescl_dataset *s
     snprintf(set->split, sizeof set->split, "%s", rs_split_names[split]);
     RS_OOM(folder = rs_path_parent(path));
     RS_TRY(rs_image_files_create(options, set, &files));
-    RS_TRY(add_files(&t, whole ? 0 : split, folder, set, files));
+    RS_TRY(add_files(&t, split, folder, set, files));
 out:
     rs_csv_fini(&t.csv);
     free(t.row);

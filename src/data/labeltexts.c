@@ -13,11 +13,16 @@ static int by_text(const void *a, const void *b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
+static uint64_t value_of(const char *text)
+{
+    uint64_t value = 0;
+    (void)rs_parse_u64(text, &value);
+    return value;
+}
+
 static int by_value(const void *a, const void *b)
 {
-    uint64_t x = 0, y = 0;
-    (void)rs_parse_u64(*(const char *const *)a, &x);
-    (void)rs_parse_u64(*(const char *const *)b, &y);
+    const uint64_t x = value_of(*(const char *const *)a), y = value_of(*(const char *const *)b);
     return x != y ? (x < y ? -1 : 1) : by_text(a, b);
 }
 
@@ -46,6 +51,10 @@ rescl_status rs_label_texts(const char *origin, const char *const *text, size_t 
                origin, classes, MAX_CLASSES);
     int (*order)(const void *, const void *) = are_numbers(once, classes) ? by_value : by_text;
     qsort(once, classes, sizeof *once, order);
+    for (size_t i = 1; order == by_value && i < classes; i++)
+        RS_FAIL_IF(value_of(once[i - 1]) == value_of(once[i]), RESCL_ERR_FORMAT,
+                   "%s: the classes '%s' and '%s' are the same number; write it in one way", origin,
+                   once[i - 1], once[i]);
     RS_OOM(set->class_name = calloc(classes, sizeof *set->class_name));
     for (size_t i = 0; i < classes; i++) {
         RS_OOM(set->class_name[i] = rs_strf("%s", once[i]));

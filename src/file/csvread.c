@@ -27,6 +27,8 @@ rescl_status rs_csv_open(const char *path, size_t limit, rs_csv_reader *r)
     RS_FAIL_IF(wide, RESCL_ERR_FORMAT, "%s: is %s, expected UTF-8", path, wide);
     RS_FAIL_IF(memchr(r->text, '\0', r->bytes), RESCL_ERR_FORMAT,
                "%s: holds NUL bytes, expected text", path);
+    RS_FAIL_IF(!rs_is_utf8(r->text), RESCL_ERR_FORMAT,
+               "%s: is not UTF-8; convert it (of Western Windows: iconv -f cp1252 -t utf-8)", path);
     r->at = rs_bom_bytes(r->text, r->bytes);
     r->separator = separator_of(r->text + r->at, r->bytes - r->at);
 out:
@@ -63,8 +65,9 @@ static rescl_status read_quoted(rs_csv_reader *r, char **end)
         *to++ = c;
     }
     r->at++;
-    while (r->at < r->bytes && (r->text[r->at] == ' ' || r->text[r->at] == '\r'))
+    while (r->at < r->bytes && r->text[r->at] == ' ')
         r->at++;
+    r->at += r->text[r->at] == '\r';
     RS_FAIL_IF(
         r->at < r->bytes && r->text[r->at] != r->separator && r->text[r->at] != '\n',
         RESCL_ERR_FORMAT,
@@ -91,11 +94,17 @@ static rescl_status read_field(rs_csv_reader *r, char *mark)
         while (r->at < r->bytes && r->text[r->at] != r->separator && r->text[r->at] != '\n')
             r->at++;
         end = r->text + r->at;
-        end -= end > begin && end[-1] == '\r';
+        end -= end > begin && end[-1] == '\r' && *end != r->separator;
+        RS_FAIL_IF(memchr(begin, '\r', (size_t)(end - begin)), RESCL_ERR_FORMAT,
+                   "%s, line %zu: a carriage return within a field; lines end in LF or CRLF, and "
+                   "those of old Macs are to be converted (tr '\\r' '\\n')",
+                   r->path, r->next_line);
     }
     *mark = r->at < r->bytes ? r->text[r->at] : '\n';
     r->at += r->at < r->bytes;
-    r->field[r->count++] = trimmed(begin, end);
+    if (quoted)
+        *end = '\0';
+    r->field[r->count++] = quoted ? begin : trimmed(begin, end);
 out:
     return st;
 }

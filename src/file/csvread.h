@@ -13,7 +13,8 @@ typedef struct rs_csv_reader {
     size_t bytes, at;
     char separator;
     size_t line, next_line; /* from 1: where the row begins, and the next one */
-    char **field;           /* of the row, without blanks around: valid as long as the reader */
+    char **field; /* of the row, those without quotes without blanks around: valid as long as the
+                   * reader */
     size_t count, cap;
 } rs_csv_reader;
 

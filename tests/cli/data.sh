@@ -93,6 +93,20 @@ cmp -s again.csv flat/split.csv || fail "expected the same split again"
 run data split flat --data-seed 5 -q
 [ "$(grep -c ',val$' out)" -eq 4 ] || fail "expected a fifth of the images in val"
 
+# Names that a table would read as others.
+mkdir -p 'odd/a;b' 'blank/ a' blank/b
+for at in 'odd/a;b' 'blank/ a' blank/b; do
+    make_png >"$at/1.png"
+    make_gray >"$at/2.png"
+done
+run data split odd
+want_code 4
+want_err "'a;b': a semicolon"
+run data split blank -o blank.csv
+want_code 0
+run data check blank.csv --json
+want_out '"class": " a"'
+
 # All images of a class are the same here, so it stays whole.
 run data split flat --group-copies -q
 grep -q ',val$' out && fail "expected copies to stay together"

@@ -110,6 +110,46 @@ static void reads_a_table_for_each_split(void **state)
     assert_fails(open_split(folder, "val", &set), RESCL_ERR_FORMAT, "both tables of the split");
 }
 
+/* A table for a split names no rows of another one, and splits in folders are not passed over. */
+static void refuses_splits_of_two_kinds(void **state)
+{
+    (void)state;
+    rescl_dataset *set;
+    char folder[512];
+    snprintf(folder, sizeof folder, "%s/both", rs_test_dir);
+    assert_ok(rs_mkdirs(rs_test_path("%s/train/cat", folder)));
+    put_image(rs_test_path("%s/train/cat/1.png", folder), 1);
+    table("both/train.csv", "path,label,set\n../p/1.png,a,train\n../p/2.png,a,A\n");
+    assert_fails(open_split(folder, "train", &set), RESCL_ERR_FORMAT, "folder 'train'",
+                 "--format images_csv");
+    const rescl_data_options chosen = {
+        .struct_size = sizeof chosen, .path = folder, .split = "train", .format = "images_csv"};
+    assert_ok(rescl_dataset_open(&chosen, &set));
+    assert_int_equal(rescl_dataset_count(set), 2);
+    rescl_dataset_close(set);
+    snprintf(folder, sizeof folder, "%s/divided", rs_test_dir);
+    assert_ok(rs_mkdirs(folder));
+    table("divided/train.csv", "path,label,split\n../p/1.png,a,train\n../p/2.png,a,test\n");
+    assert_fails(open_split(folder, "train", &set), RESCL_ERR_FORMAT, "train.csv, line 3",
+                 "path of the table");
+}
+
+static void tells_which_of_two_columns_it_takes(void **state)
+{
+    (void)state;
+    rescl_dataset *set;
+    rescl_log_level level;
+    assert_ok(
+        open_split(table("two.csv", "path,category,label\np/1.png,pet,cat\n"), "train", &set));
+    expect(set, 0, 10, "cat");
+    assert_non_null(strstr(rescl_dataset_note(set, 0, &level), "'label' and 'category'"));
+    assert_int_equal(level, RESCL_LOG_WARN);
+    rescl_dataset_close(set);
+    assert_ok(open_split(table("ends.csv", "path,label\np/1.png,\" cat\",,\n"), "train", &set));
+    expect(set, 0, 10, " cat");
+    rescl_dataset_close(set);
+}
+
 static void names_the_line_of_what_is_wrong(void **state)
 {
     (void)state;
@@ -128,6 +168,11 @@ static void names_the_line_of_what_is_wrong(void **state)
         {"path,label\np/1.png,\n", "line 2", "has no label"},
         {"path,label\np/1.png,\"a\n", "line 2", "not closed"},
         {"path,label\np/1.png,a;b\n", "line 2", "several labels"},
+        {"path,label\np/1.png,Paris, France\n", "line 2", "has 3 columns, expected 2"},
+        {"p/1.png,Paris, France\n", "line 1", "expected 2 (path,label or"},
+        {"p/1.png,a\np/2.png,Paris, France\n", "line 2", "expected 2 (path,label or"},
+        {"path,label,Label\np/1.png,a,b\n", "line 1", "columns 2 and 3 are both called"},
+        {"path,label\np/1.png,1\np/2.png,01\n", "'01' and '1'", "the same number"},
         {"path,label,split\np/1.png,a,fold1\n", "line 2", "'fold1' is no split"},
         {"path,label,split\np/1.png,a,test\n", "no row is of the split", "train"},
     };
@@ -162,6 +207,8 @@ int main(void)
         cmocka_unit_test(reads_named_columns),
         cmocka_unit_test(reads_tables_without_names),
         cmocka_unit_test(reads_a_table_for_each_split),
+        cmocka_unit_test(refuses_splits_of_two_kinds),
+        cmocka_unit_test(tells_which_of_two_columns_it_takes),
         cmocka_unit_test(names_the_line_of_what_is_wrong),
         cmocka_unit_test(lists_what_cannot_be_read),
     };

@@ -58,6 +58,8 @@ static void unquotes(void **state)
     assert_string_equal(rows("a, \"b\" ,c\r\n"), "a|b|c|1/");
     assert_string_equal(rows("a,b\"c\n"), "a|b\"c|1/");
     assert_string_equal(rows("\"\",\"\""), "||1/");
+    assert_string_equal(rows("\" a \", b \n"), " a |b|1/"); /* quotes keep blanks */
+    assert_string_equal(rows("a,\"b\"\r\n"), "a|b|1/");
 }
 
 static void refuses(const char *text, size_t bytes, const char *word, const char *word2)
@@ -79,6 +81,10 @@ static void names_the_line_of_what_is_wrong(void **state)
     refuses("a,b\nc,\"d\n\n", 10, "line 2", "not closed");
     refuses("a,b\nc,\"d\"e\n", 11, "line 2", "closing quotation mark");
     refuses("a\0b", 3, "NUL", "text");
+    refuses("a,b\nc,d\xe9\n", 9, "not UTF-8", "iconv");
+    refuses("a,b\rc,d\r", 8, "line 1", "carriage return");
+    refuses("a,b\r,d\n", 7, "line 1", "carriage return");
+    refuses("a,\"b\"\rc,d\n", 10, "line 1", "closing quotation mark");
     refuses("\xff\xfe"
             "a\0",
             4, "UTF-16", "expected UTF-8");
