@@ -66,7 +66,7 @@ static rescl_status compute(const rs_optim_hyper *h, const snapshot *before,
     const bool whole = h->def->reference_tensor != NULL;
     const size_t from = whole ? 0 : bad->k, count = whole ? grads->elems[bad->i] : 1;
     const int states = rs_optim_states(h);
-    double *memory = NULL, *array[2 + RS_OPTIM_STATES];
+    double *memory = NULL, *array[2 + RS_OPTIM_STATES] = {NULL};
 
     RS_OOM(memory = calloc(count, RS_COUNT(array) * sizeof *memory));
     *tame = true;

@@ -368,6 +368,65 @@ static void the_average_is_evaluated_and_saved(void **state)
     rescl_dataset_close(eval);
 }
 
+enum { HEAD_BIAS = 6 };
+
+typedef struct averaging {
+    rescl_trainer *trainer;
+    const char *name;
+    float value[HEAD_BIAS];
+    double mean[HEAD_BIAS];
+} averaging;
+
+/* torchvision's train_one_epoch with a step of 2, an epoch of warm-up, and 3 epochs of batches of 16. */
+static bool average_as_torchvision(const rescl_step_event *e, void *user)
+{
+    averaging *a = user;
+    const double alpha = (1.0 - 0.99) * 16.0 * 2.0 / 3.0;
+    const size_t i = e->batch - 1; /* of the batch that is done */
+    if (!e->training || i % 2 != 0)
+        return true;
+    const bool copy = e->epoch < 1 || (e->epoch == 1 && i == 0);
+    assert_ok(rescl_trainer_get_parameter(a->trainer, a->name, a->value, HEAD_BIAS));
+    for (size_t k = 0; k < HEAD_BIAS; k++)
+        a->mean[k] =
+            copy ? (double)a->value[k] : (1.0 - alpha) * a->mean[k] + alpha * (double)a->value[k];
+    return true;
+}
+
+/* The model ends with the average. */
+static void averages_as_torchvision(void **state)
+{
+    rescl_dataset *train = rs_test_hands("train", TEST_SAMPLES, 0);
+    rescl_model *model = rs_test_model();
+    rescl_train_options o = train_options(NULL);
+    rescl_train_callbacks callbacks;
+    rescl_parameter_info info;
+    averaging a = {0};
+    (void)state;
+    o.lr = 0.05;
+    o.lr_warmup_epochs = 1;
+    o.model_ema = true;
+    o.model_ema_decay = 0.99;
+    o.model_ema_steps = 2;
+    assert_true(
+        rescl_model_get_parameter_info(model, rescl_model_parameter_count(model) - 1, &info));
+    assert_int_equal(info.count, HEAD_BIAS);
+    a.name = info.name;
+    rescl_train_callbacks_default(&callbacks);
+    callbacks.on_step = average_as_torchvision;
+    callbacks.user = &a;
+    assert_ok(rescl_trainer_create(rs_test_device(), model, train, NULL, &o, &a.trainer));
+    assert_ok(rescl_trainer_run(a.trainer, &callbacks));
+    assert_ok(rescl_model_get_parameter(model, a.name, a.value, HEAD_BIAS));
+    for (size_t k = 0; k < HEAD_BIAS; k++)
+        assert_true(fabs((double)a.value[k] - a.mean[k]) <= 1e-6 * fmax(1.0, fabs(a.mean[k])));
+    assert_ok(rescl_trainer_get_parameter(a.trainer, a.name, a.value, HEAD_BIAS));
+    assert_true(fabs((double)a.value[0] - a.mean[0]) > 1e-4); /* which the weights are not */
+    rescl_trainer_destroy(a.trainer);
+    rescl_model_destroy(model);
+    rescl_dataset_close(train);
+}
+
 /* ---- refusals ---------------------------------------------------------------------------- */
 
 static void refuses_what_does_not_go_together(void **state)
@@ -403,6 +462,7 @@ int main(void)
         cmocka_unit_test(all_of_it_goes_on_in_fp16),
         cmocka_unit_test(by_layer_optimisers_go_on),
         cmocka_unit_test(the_average_is_evaluated_and_saved),
+        cmocka_unit_test(averages_as_torchvision),
         cmocka_unit_test(refuses_what_does_not_go_together),
     };
     return cmocka_run_group_tests(tests, rs_test_dir_setup, rs_test_dir_teardown);
