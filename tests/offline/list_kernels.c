@@ -179,6 +179,8 @@ int main(int argc, char **argv)
     for (size_t i = 0; rs_optims()[i]; i++)
         add(rs_optims()[i]->file, rs_optim_options(dev, rs_optims()[i], options));
     add("unscale", flat.options);
+    add("arena", flat.options);
+    add("clip", rs_pieces_options(dev, options));
     if (argc == 4)
         must(rescl_precision_find(argv[3], &precision));
     if (argc == 2) {
