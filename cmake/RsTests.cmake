@@ -43,6 +43,7 @@ set(rs_slow_tests
     op.conv2d_shapes.winograd.width8
     op.dense.bf16
     op.dense.f16
+    nn.recompute.gpu
     op.dense.gpu
     op.dense.tuned
     train.gpu_class
@@ -164,6 +165,8 @@ foreach(source ${rs_test_programs})
     rs_test_properties(${name} ${room})
 endforeach()
 
+add_test(NAME nn.recompute.gpu COMMAND test_recompute gpu)
+rs_test_properties(nn.recompute.gpu nn)
 add_test(NAME train.gpu_class.all COMMAND test_gpu_class all)
 rs_test_properties(train.gpu_class.all train)
 

@@ -56,6 +56,8 @@ typedef struct rescl_option {
         *metavar;      /**< what stands for its value in a help text, such as "RATE"; NULL: BOOL */
     const char *alias; /**< another name on the command line, or NULL */
     char letter;       /**< of a short flag, or 0 */
+    const char *
+        zero; /**< a word that means 0, such as "auto", whether or not `range` has that; NULL: none */
 } rescl_option;
 
 #ifdef __cplusplus

@@ -23,7 +23,7 @@ typedef struct rescl_train_options {
     size_t struct_size; /**< see rescl/status.h */
 
     size_t epochs;            /**< passes over the training data */
-    size_t batch_size;        /**< images a step */
+    size_t batch_size;        /**< images a step; 0: what fits, see rescl_batch_size_fitting() */
     const char *opt;          /**< optimiser, such as "adam": one of the option's choices */
     double lr;                /**< learning rate */
     double lr_body;           /**< of all layers but the head; 0: lr. The schedule runs from it */
@@ -108,6 +108,10 @@ typedef struct rescl_train_options {
     bool
         lr_warmup_prefix; /**< true: the schedule begins behind lr_warmup_epochs; false: at once, as
                               * timm has it */
+    bool
+        recompute; /**< true: activations within the network's blocks are computed again in backward
+                      * instead of being kept, which takes less memory and up to one more forward a step;
+                      * results have the same bits */
     /* New members are appended here, so that structs of older callers keep their layout. */
 } rescl_train_options;
 
@@ -148,13 +152,35 @@ typedef struct rescl_memory {
 
 /**
  * What a network needs of a device's memory at a batch size, as it is planned: nothing is compiled or
- * allocated. In training by these options, of which the optimiser's and the precision count; NULL: in
+ * allocated. In training by these options, of which the optimiser's, precision and recompute count; NULL: in
  * inference, in the model's precision. The model need not have weights. Images on their way to the device
  * come on top.
  */
 RESCL_API rescl_status rescl_memory_needed(rescl_device *device, const rescl_model *model,
                                            size_t batch_size, const rescl_train_options *training,
                                            rescl_memory *out) RESCL_CHECK;
+
+/** What fits a device: see rescl_batch_size_fitting(). */
+typedef struct rescl_batch_fit {
+    size_t batch_size;
+    uint64_t bytes; /**< that it takes of the device's memory */
+    uint64_t
+        room; /**< that there is for it: 95 % of the device's memory, and of a CPU no more than 80 %
+                      * of what the system has free */
+    bool all; /**< it is all images of the training set, and not for want of memory no more */
+} rescl_batch_fit;
+
+/**
+ * The largest batch size with which a run by these options fits the device's memory: parameters, gradients,
+ * the optimiser's state, the largest of training and evaluation, their last batches, and images on their
+ * way. It is planned, not tried: nothing is compiled or allocated. From 32 on a multiple of 2, from 64 of 4,
+ * from 128 of 8. `eval_images` 0: nothing is evaluated. RESCL_ERR_MEMORY if the smallest batch does not
+ * fit. Its options' batch_size is not looked at; where that is 0, a trainer with a training set does the same.
+ */
+RESCL_API rescl_status rescl_batch_size_fitting(rescl_device *device, const rescl_model *model,
+                                                size_t train_images, size_t eval_images,
+                                                const rescl_train_options *options,
+                                                rescl_batch_fit *out) RESCL_CHECK;
 
 typedef struct rescl_metrics {
     size_t samples;

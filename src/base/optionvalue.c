@@ -56,8 +56,13 @@ static rescl_status parse_whole(const rescl_option *o, const char *text, uint64_
     const uint64_t most = o->type == RESCL_OPTION_SIZE ? SIZE_MAX : UINT64_MAX;
     uint64_t x = 0;
 
+    if (o->zero && strcmp(text, o->zero) == 0) {
+        *value = 0;
+        goto out;
+    }
     RS_FAIL_IF(!rs_parse_u64(text, &x) || x > most || !rs_in_range_u64(o->range, x), RESCL_ERR_ARG,
-               "%s: found '%.*s', expected a whole number in %s", o->name, SHOWN, text, o->range);
+               "%s: found '%.*s', expected a whole number in %s%s%s", o->name, SHOWN, text,
+               o->range, o->zero ? " or " : "", o->zero ? o->zero : "");
     *value = x;
 out:
     return st;
@@ -158,7 +163,10 @@ rescl_status rs_option_append(const rescl_option *o, const void *value, rs_str *
         RS_TRY(rs_str_append(out, *(const bool *)value ? "true" : "false"));
         break;
     case RESCL_OPTION_SIZE:
-        RS_TRY(rs_str_appendf(out, "%zu", *(const size_t *)value));
+        if (o->zero && *(const size_t *)value == 0)
+            RS_TRY(rs_str_append(out, o->zero));
+        else
+            RS_TRY(rs_str_appendf(out, "%zu", *(const size_t *)value));
         break;
     case RESCL_OPTION_U64:
         RS_TRY(rs_str_appendf(out, "%" PRIu64, *(const uint64_t *)value));

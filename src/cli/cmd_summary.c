@@ -30,7 +30,7 @@ typedef struct memory {
     size_t batch;
     const char *precision, *opt;
     char device[320];
-    rescl_memory training, inference;
+    rescl_memory training, recomputing, inference;
 } memory;
 
 static uint64_t all_of(const rescl_memory *m)
@@ -57,6 +57,9 @@ static int find_memory(const cli_args *args, rescl_model *model, memory *m)
     options.precision = m->precision;
     rescl_model_set_precision(model, cli_precision(args));
     rescl_status st = rescl_memory_needed(session.device, model, m->batch, &options, &m->training);
+    options.recompute = true;
+    if (st == RESCL_OK)
+        st = rescl_memory_needed(session.device, model, m->batch, &options, &m->recomputing);
     if (st == RESCL_OK)
         st = rescl_memory_needed(session.device, model, m->batch, NULL, &m->inference);
     cli_session_close(&session);
@@ -81,6 +84,7 @@ static void add_memory(json_t *o, const memory *m)
     cli_json_set(all, "precision", json_string(m->precision));
     cli_json_set(all, "device", cli_json_string(m->device));
     cli_json_set(all, "training", memory_json(&m->training));
+    cli_json_set(all, "training_recompute", memory_json(&m->recomputing));
     cli_json_set(all, "inference", memory_json(&m->inference));
     cli_json_set(o, "memory", all);
 }
@@ -94,6 +98,8 @@ static void print_memory(const memory *m)
            cli_bytes(all_of(t), all), cli_bytes(t->parameters, parameters),
            cli_bytes(t->gradients, gradients), m->opt, cli_bytes(t->optimiser, optimiser),
            cli_bytes(t->activations, activations));
+    printf("  with --recompute: %s (activations %s)\n", cli_bytes(all_of(&m->recomputing), all),
+           cli_bytes(m->recomputing.activations, activations));
     printf("  inference: %s (parameters %s, activations %s)\n", cli_bytes(all_of(i), all),
            cli_bytes(i->parameters, parameters), cli_bytes(i->activations, activations));
 }

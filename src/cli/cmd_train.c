@@ -10,6 +10,7 @@
 #include "session.h"
 #include "team_note.h"
 #include "text.h"
+#include "train_batch.h"
 #include "train_data.h"
 #include "train_loss.h"
 #include "train_plan.h"
@@ -270,6 +271,8 @@ static int open_all(run *r)
     if (info.image_size != size && (code = open_data(r, info.image_size)) != CLI_OK)
         return code;
     if ((code = match_test(r)) == CLI_OK && !cli_str(r->args, OPT_preview) &&
+        (code = cli_batch_size_settle(r->args, &r->session, r->model, r->train_set, r->eval_set,
+                                      &r->options)) == CLI_OK &&
         (code = open_folder(r)) == CLI_OK)
         code = check_data(r);
     if (code != CLI_OK)

@@ -83,7 +83,8 @@ static cli_opt_info from_library(const rescl_option *o, unsigned in_verbs)
                          .range = o->range,
                          .metavar = o->metavar,
                          .help = o->help,
-                         .choices = o->choices};
+                         .choices = o->choices,
+                         .zero = o->zero};
     set_names(&info, o->name, strlen(o->name), o->alias);
     return info;
 }
@@ -307,11 +308,13 @@ static bool set_number(const cli_opt_info *info, const char *text, const char *n
     bool real = info->type == TYPE_REAL;
     uint64_t whole = 0;
     double x = 0;
+    const bool zero = info->zero && strcmp(text, info->zero) == 0;
     bool good = real ? rs_parse_f64(text, &x) && rs_in_range_f64(info->range, x)
-                     : rs_parse_u64(text, &whole) && rs_in_range_u64(info->range, whole);
+                     : zero || (rs_parse_u64(text, &whole) && rs_in_range_u64(info->range, whole));
     if (!good) {
-        cli_usage_error("%s: found '%s', expected a %snumber in %s", name, text,
-                        real ? "" : "whole ", info->range);
+        cli_usage_error("%s: found '%s', expected a %snumber in %s%s%s", name, text,
+                        real ? "" : "whole ", info->range, info->zero ? " or " : "",
+                        info->zero ? info->zero : "");
         return false;
     }
     if (real)

@@ -63,6 +63,7 @@ typedef struct cli_opt_info {
     unsigned verbs;
     const char *def, *range, *metavar, *help;
     const char *const *choices; /* of a training option; those of others are in `range` */
+    const char *zero;           /* a word that means 0, or NULL */
 } cli_opt_info;
 
 /* Ordered by strength. */

@@ -82,6 +82,8 @@ rescl_status rs_fence_wait(rs_fence *fence) RESCL_CHECK;
  * RESCL_ERR_ARG for a batch too large or out of this order. A step that failed half-way is ended by a
  * reset: it waits for both queues and forgets what was sent. `destroy` and `reset` never fail. */
 typedef struct rs_staging rs_staging;
+#define RS_STAGING_BLOCKS                                                                          \
+    4 /* of `bytes` that it takes of the device's memory, two of them pinned */
 rescl_status rs_staging_create(rescl_device *dev, size_t bytes, rs_staging **out) RESCL_CHECK;
 void rs_staging_destroy(rs_staging *s);
 rescl_status rs_staging_begin(rs_staging *s, size_t bytes, void **host) RESCL_CHECK;

@@ -125,6 +125,7 @@ static rescl_status plan_passes(rs_net *n)
     mark_diffs(n);
     for (size_t i = 0; i < g->nnodes; i++) {
         n->stage[i].node = &g->node[i];
+        n->stage[i].again_before = -1;
         RS_TRY(rs_graph_problem(g, i, n->batch, training, &problem[i]));
         problem[i].want_mask = training;
     }
@@ -274,6 +275,8 @@ rescl_status rs_net_plan(rs_store *s, const rs_graph *g, size_t batch, rs_mode m
     n->store = s;
     if (mode == RS_MODE_TRAIN)
         RS_TRY(plan_buckets(n));
+    if (mode == RS_MODE_TRAIN && s->recompute)
+        RS_TRY(rs_net_recompute(n));
     RS_TRY(rs_net_lay_out(n));
     RS_TRY(build_plans(n));
     for (size_t i = 0; i < n->graph->nnodes && !n->fold; i++)

@@ -33,6 +33,10 @@ rs_store_rule rs_store_rule_of_all(rescl_device *const *devices, size_t count);
 rescl_status rs_store_create_by(rescl_device *dev, const rs_graph *g, const rs_optim_hyper *hyper,
                                 const rs_store_rule *rule, rs_store **out) RESCL_CHECK;
 void rs_store_destroy(rs_store *s);
+/* Device memory that such a store takes, of which gradients are summed or averages kept; nothing is
+ * allocated. */
+rescl_status rs_store_bytes(rescl_device *dev, const rs_graph *g, const rs_optim_hyper *hyper,
+                            bool accumulates, bool averages, uint64_t *out) RESCL_CHECK;
 
 /* Parameters and running statistics, host to device and back: one transfer for each arena. A download
  * that fails leaves `w` as it was. */
@@ -69,6 +73,9 @@ rs_buffer *rs_store_grad_arena(const rs_store *s, size_t arena);   /* borrowed *
 /* Enqueue: keeps a copy of the running statistics, and sets them back to it. */
 rescl_status rs_store_keep_statistics(rs_store *s) RESCL_CHECK;
 rescl_status rs_store_restore_statistics(rs_store *s) RESCL_CHECK;
+/* Nets that train and are planned on the store from now on compute what lies within their blocks again
+ * in backward, in place of keeping it: less memory, up to one more forward, the same bits. */
+void rs_store_set_recompute(rs_store *s, bool recompute);
 
 /* What an update goes by, for each group of parameters. */
 typedef struct rs_rates {
@@ -116,6 +123,9 @@ size_t rs_net_nodes(const rs_net *n);
 const rs_plan *rs_net_plan_at(const rs_net *n, size_t node, rs_pass pass);
 /* Under what a pass that there is is recorded while its device is profiled: "<op> <pass> <layer>". */
 const char *rs_net_label_at(const rs_net *n, size_t node, rs_pass pass);
+/* Chooses what a net that trains computes again in backward, as rs_store_set_recompute has it: what
+ * leaves the least memory alive at once. Before its memory is laid out. */
+rescl_status rs_net_recompute(rs_net *n) RESCL_CHECK;
 /* Lays out the memory of an outline, once: then rs_net_bytes and rs_net_live_bytes tell of it. */
 rescl_status rs_net_lay_out(rs_net *n) RESCL_CHECK;
 /* Whether any of its products is computed in TF32. */
@@ -128,6 +138,8 @@ rescl_status rs_net_fingerprint(const rs_net *n, char out[33]) RESCL_CHECK;
 rescl_status rs_workspace_create(rescl_device *dev, rs_net *const *nets, size_t count,
                                  rs_workspace **out) RESCL_CHECK;
 void rs_workspace_destroy(rs_workspace *w);
+/* Device memory that it takes for nets that are laid out. */
+uint64_t rs_workspace_bytes(rs_net *const *nets, size_t count);
 /* After a forward failed, or a wait behind it: which of its launches were run is unknown, so that
  * nothing that nets keep in the workspace counts. */
 void rs_workspace_distrust(rs_workspace *w);

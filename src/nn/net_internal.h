@@ -21,6 +21,7 @@ struct rs_store {
     rs_bucket *bucket;                     /* of the gradients */
     size_t nbuckets, *bucket_of;           /* and that of each trainable parameter */
     bool planned;                          /* a net that trains was planned with these buckets */
+    bool recompute;                        /* of the nets that train */
     rs_block *block;                       /* place of each graph parameter in its set of arenas */
     rs_tensor *value, *diff; /* views, by graph parameter; diff only of trainable ones */
     uint64_t version;        /* counts changes of the parameters */
@@ -67,6 +68,9 @@ typedef struct rs_stage {
     int mask_block;    /* the mask that its forward leaves, or -1 */
     int sums_block;    /* the sums that its backward leaves, or -1 */
     int fold_block[2]; /* folded weight and bias, if node->folds */
+    /* Forward runs a second time right before backward of node `again_before`; or that is -1. */
+    int again_before;
+    int bwd_at, again_at; /* when backward begins, and when forward runs again: net_memory.c */
 } rs_stage;
 
 struct rs_net {
@@ -81,12 +85,14 @@ struct rs_net {
     rs_block *block;
     rs_buffer **view; /* of each block, once bound */
     size_t nblocks, block_cap;
+    int end; /* the time behind all passes: net_memory.c */
     rs_layout layout;
     size_t *bucket_node; /* training: by bucket, the node after which it is announced */
     float loss_diff;     /* diff of the losses in this step */
     struct rs_workspace *workspace;
     rs_kernel *fold;         /* NULL: no node folds */
     bool check_numerics;     /* each pass waits, and what it wrote is looked at */
+    bool recompute, again;   /* some forward passes run again; one does now: recompute.c */
     uint64_t packed_version; /* of the parameters in the packed and folded buffers; 0: none */
 };
 
@@ -95,6 +101,9 @@ int rs_moments_source(const rs_graph *g, const rs_problem *p, size_t i);
 /* The node that may take the sums of node i's diff_src[0], its own diff_dst of which node i writes the
  * last part, or -1. */
 int rs_sums_sink(const rs_net *n, size_t i);
+
+/* Forgets the net's blocks and lists them anew, by what runs when; nothing is placed. */
+rescl_status rs_net_list_blocks(rs_net *n) RESCL_CHECK;
 
 struct rs_workspace {
     size_t arenas;

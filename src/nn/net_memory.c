@@ -8,27 +8,28 @@
 #include <stdlib.h>
 
 /* Time as the planner sees it: forward of node i is step i; backward comes after all of forward in
- * reverse, with one step for each of its passes. */
+ * reverse, with one step for each of its passes, and before them one for each node that runs forward
+ * again there. */
 static int fwd_time(size_t node)
 {
     return (int)node;
 }
 
-static int bwd_time(const rs_net *n, size_t node, rs_pass pass)
+static void set_times(rs_net *n)
 {
-    const int nodes = (int)n->graph->nnodes;
-    return nodes + 2 * (nodes - 1 - (int)node) + (pass == RS_BWD_DATA);
-}
-
-static int end_time(const rs_net *n)
-{
-    const int nodes = (int)n->graph->nnodes;
-    return n->mode == RS_MODE_TRAIN ? 3 * nodes : nodes;
+    int time = (int)n->graph->nnodes;
+    for (size_t i = n->graph->nnodes; i-- > 0; time += 2) {
+        for (size_t k = 0; n->recompute && k < n->graph->nnodes; k++)
+            if (n->stage[k].again_before == (int)i)
+                n->stage[k].again_at = time++;
+        n->stage[i].bwd_at = time;
+    }
+    n->end = n->mode == RS_MODE_TRAIN ? time : (int)n->graph->nnodes;
 }
 
 static int pass_time(const rs_net *n, size_t node, rs_pass pass)
 {
-    return pass == RS_FWD ? fwd_time(node) : bwd_time(n, node, pass);
+    return pass == RS_FWD ? fwd_time(node) : n->stage[node].bwd_at + (pass == RS_BWD_DATA);
 }
 
 /* ---- what lives how long ----------------------------------------------------------------- */
@@ -50,8 +51,20 @@ static size_t tensor_bytes(const rs_shape *shape, rs_dtype type)
 
 static void extend(rs_net *n, int block, int time)
 {
-    if (n->block[block].last < time)
-        n->block[block].last = time;
+    rs_block *b = &n->block[block];
+    int *last = b->again && time >= b->again_first ? &b->again_last : &b->last;
+    if (*last < time)
+        *last = time;
+}
+
+/* What forward of node i writes, or needs for it, where it runs again: until then something else may lie
+ * there. */
+static void return_block(rs_net *n, int block, size_t i)
+{
+    if (block < 0 || n->stage[i].again_before < 0)
+        return;
+    n->block[block].again = true;
+    n->block[block].again_first = n->block[block].again_last = n->stage[i].again_at;
 }
 
 static rescl_status add_value_blocks(rs_net *n)
@@ -66,33 +79,41 @@ static rescl_status add_value_blocks(rs_net *n)
         RS_TRY(rs_shape_check(&shape, producer < 0 ? "the batch" : g->node[producer].name));
         RS_TRY(
             add_block(n, tensor_bytes(&shape, g->value[v].type), first, first, &n->value_block[v]));
+        if (producer >= 0)
+            return_block(n, n->value_block[v], (size_t)producer);
         if (n->wants_diff[v] && (rs_value)v != g->loss)
-            RS_TRY(add_block(n, tensor_bytes(&shape, g->value[v].type), end_time(n), 0,
-                             &n->diff_block[v]));
+            RS_TRY(
+                add_block(n, tensor_bytes(&shape, g->value[v].type), n->end, 0, &n->diff_block[v]));
     }
     /* Results can be read until the next forward, and the search for NaN runs this one again. */
-    extend(n, n->value_block[g->input], end_time(n));
-    extend(n, n->value_block[g->labels], end_time(n));
-    extend(n, n->value_block[g->output], end_time(n));
-    extend(n, n->value_block[g->loss], end_time(n));
+    extend(n, n->value_block[g->input], n->end);
+    extend(n, n->value_block[g->labels], n->end);
+    extend(n, n->value_block[g->output], n->end);
+    extend(n, n->value_block[g->loss], n->end);
     if (n->mode == RS_MODE_EVAL && g->features >= 0)
-        extend(n, n->value_block[g->features], end_time(n));
+        extend(n, n->value_block[g->features], n->end);
 out:
     return st;
 }
 
 /* In training a rearranged copy of the parameters is made anew right before its pass (they change
  * every step), so that it lives no longer than that; in evaluation it is made once and stays. */
-static rescl_status add_call_blocks(rs_net *n, rs_call *c, int time)
+static rescl_status add_call_blocks(rs_net *n, size_t i, rs_pass pass)
 {
     rescl_status st = RESCL_OK;
+    rs_call *c = &n->stage[i].call[pass];
+    const int time = pass_time(n, i, pass);
     const bool keep = n->mode == RS_MODE_EVAL;
     c->scratch_block = c->packed_block = -1;
     if (c->plan.scratch_bytes)
         RS_TRY(add_block(n, c->plan.scratch_bytes, time, time, &c->scratch_block));
     if (c->plan.packed_bytes)
-        RS_TRY(add_block(n, c->plan.packed_bytes, keep ? 0 : time, keep ? end_time(n) : time,
+        RS_TRY(add_block(n, c->plan.packed_bytes, keep ? 0 : time, keep ? n->end : time,
                          &c->packed_block));
+    if (pass == RS_FWD) {
+        return_block(n, c->scratch_block, i);
+        return_block(n, c->packed_block, i);
+    }
 out:
     return st;
 }
@@ -104,7 +125,7 @@ static rescl_status add_fold_blocks(rs_net *n, size_t i)
     rs_stage *s = &n->stage[i];
     const rs_plan *plan = &s->call[RS_FWD].plan;
     const int first = plan->packed_bytes ? fwd_time(i) : 0;
-    const int last = plan->packed_bytes ? fwd_time(i) : end_time(n);
+    const int last = plan->packed_bytes ? fwd_time(i) : n->end;
     for (int k = 0; s->node->folds && k < 2; k++)
         RS_TRY(add_block(n, tensor_bytes(&plan->problem.param[k].shape, RS_F32), first, last,
                          &s->fold_block[k]));
@@ -140,6 +161,19 @@ static void extend_reads(rs_net *n, size_t i, rs_pass pass)
         }
 }
 
+/* What forward of node i reads and writes where it runs again, but for what comes back by then. */
+static void extend_again(rs_net *n, size_t i)
+{
+    const rs_stage *s = &n->stage[i];
+    const rs_problem *p = &s->call[RS_FWD].plan.problem;
+    for (int k = 0; k < s->node->nsrc; k++)
+        extend(n, n->value_block[s->node->src[k]], s->again_at);
+    for (int k = 0; k < p->nws; k++)
+        extend(n, s->ws_block[k], s->again_at);
+    if (s->mask_block >= 0)
+        extend(n, s->mask_block, s->again_at);
+}
+
 /* The moments of a node's output live until the last node that uses them. */
 static rescl_status add_moments_block(rs_net *n, size_t i)
 {
@@ -156,6 +190,7 @@ static rescl_status add_moments_block(rs_net *n, size_t i)
     for (size_t k = i + 1; k < g->nnodes; k++)
         if (rs_moments_source(g, &n->stage[k].call[RS_FWD].plan.problem, k) == (int)i)
             extend(n, *block, fwd_time(k));
+    return_block(n, *block, i);
 out:
     return st;
 }
@@ -169,8 +204,8 @@ static rescl_status add_sums_block(rs_net *n, size_t i)
     n->stage[i].sums_block = -1;
     if (n->stage[i].has[RS_BWD_DATA] && plan->sums_parts)
         RS_TRY(add_block(n, rs_sums_bytes(plan->sums_parts, src->dim[src->ndim - 1]),
-                         bwd_time(n, i, RS_BWD_DATA),
-                         bwd_time(n, (size_t)rs_sums_sink(n, i), RS_BWD_PARAMS),
+                         pass_time(n, i, RS_BWD_DATA),
+                         pass_time(n, (size_t)rs_sums_sink(n, i), RS_BWD_PARAMS),
                          &n->stage[i].sums_block));
 out:
     return st;
@@ -187,12 +222,12 @@ out:
     return st;
 }
 
-rescl_status rs_net_lay_out(rs_net *n)
+rescl_status rs_net_list_blocks(rs_net *n)
 {
     rescl_status st = RESCL_OK;
-    const rescl_device_info *info = rescl_device_get_info(n->dev);
-    const size_t align = rs_device_align(n->dev);
 
+    n->nblocks = 0;
+    set_times(n);
     RS_TRY(add_value_blocks(n));
     for (size_t i = 0; i < n->graph->nnodes; i++) {
         rs_stage *s = &n->stage[i];
@@ -206,10 +241,23 @@ rescl_status rs_net_lay_out(rs_net *n)
         RS_TRY(add_sums_block(n, i));
         for (int pass = 0; pass < RS_PASS_COUNT; pass++)
             if (s->has[pass]) {
-                RS_TRY(add_call_blocks(n, &s->call[pass], pass_time(n, i, (rs_pass)pass)));
+                RS_TRY(add_call_blocks(n, i, (rs_pass)pass));
                 extend_reads(n, i, (rs_pass)pass);
             }
+        if (s->again_before >= 0)
+            extend_again(n, i);
     }
+out:
+    return st;
+}
+
+rescl_status rs_net_lay_out(rs_net *n)
+{
+    rescl_status st = RESCL_OK;
+    const rescl_device_info *info = rescl_device_get_info(n->dev);
+    const size_t align = rs_device_align(n->dev);
+
+    RS_TRY(rs_net_list_blocks(n));
     RS_TRY(rs_plan_memory(n->block, n->nblocks, align, (size_t)info->max_alloc_bytes, &n->layout));
     if (rs_verbose("plan"))
         rs_log(RESCL_LOG_INFO, "plan: batch %zu %s: %zu blocks in %zu bytes, %zu alive at most",
@@ -299,13 +347,10 @@ out:
     return st;
 }
 
-rescl_status rs_workspace_create(rescl_device *dev, rs_net *const *nets, size_t count,
-                                 rs_workspace **out)
+/* Arenas that do for each of the nets. */
+static rs_layout common_layout(rs_net *const *nets, size_t count)
 {
-    rescl_status st = RESCL_OK;
-    rs_workspace *w = NULL;
     rs_layout most = {0};
-
     for (size_t i = 0; i < count; i++)
         for (size_t a = 0; a < nets[i]->layout.arenas; a++) {
             if (most.arenas <= a)
@@ -313,6 +358,22 @@ rescl_status rs_workspace_create(rescl_device *dev, rs_net *const *nets, size_t 
             if (most.arena_bytes[a] < nets[i]->layout.arena_bytes[a])
                 most.arena_bytes[a] = nets[i]->layout.arena_bytes[a];
         }
+    return most;
+}
+
+uint64_t rs_workspace_bytes(rs_net *const *nets, size_t count)
+{
+    const rs_layout l = common_layout(nets, count);
+    return rs_layout_bytes(&l);
+}
+
+rescl_status rs_workspace_create(rescl_device *dev, rs_net *const *nets, size_t count,
+                                 rs_workspace **out)
+{
+    rescl_status st = RESCL_OK;
+    rs_workspace *w = NULL;
+    const rs_layout most = common_layout(nets, count);
+
     RS_OOM(w = calloc(1, sizeof *w));
     w->arenas = most.arenas;
     for (size_t a = 0; a < most.arenas; a++)

@@ -36,6 +36,7 @@ static rescl_status run_pass(rs_net *n, rs_stage *s, rs_pass pass, bool pack, ui
     s->args.seed = seed;
     s->args.step = step;
     s->args.loss_diff = n->loss_diff;
+    s->args.again = n->again;
     rs_profile_label(n->store->dev, s->label[pass]);
     if (pack && s->node->folds)
         RS_TRY(fold_params(n, s));
@@ -118,6 +119,19 @@ out:
     return st;
 }
 
+/* What backward of a node needs and is not there any more. */
+static rescl_status run_again(rs_net *n, size_t before, const rs_step *step)
+{
+    rescl_status st = RESCL_OK;
+    n->again = true;
+    for (size_t i = 0; i <= before; i++)
+        if (n->stage[i].again_before == (int)before)
+            RS_TRY(run_pass(n, &n->stage[i], RS_FWD, true, step->seed, step->step));
+out:
+    n->again = false;
+    return st;
+}
+
 rescl_status rs_net_backward(rs_net *n, const rs_step *step, const rs_bucket_listener *listener)
 {
     rescl_status st = RESCL_OK;
@@ -125,6 +139,8 @@ rescl_status rs_net_backward(rs_net *n, const rs_step *step, const rs_bucket_lis
     n->loss_diff = rs_net_loss_diff(n, step);
     for (size_t i = n->graph->nnodes; i-- > 0;) {
         const rs_stage *s = &n->stage[i];
+        if (n->recompute)
+            RS_TRY(run_again(n, i, step));
         if (s->has[RS_BWD_PARAMS])
             RS_TRY(run_checked(n, i, RS_BWD_PARAMS, true, step, &overflow));
         if (listener)

@@ -112,6 +112,7 @@ rescl_status rs_replica_create(rescl_device *dev, const rs_graph *graph, const r
     RS_TRY(check_supports(dev, options));
     const rs_store_rule rule = options->rule ? *options->rule : rs_store_rule_of(dev);
     RS_TRY(rs_store_create_by(dev, graph, options->hyper, &rule, &r->store));
+    rs_store_set_recompute(r->store, options->recompute);
     RS_TRY(plan_nets(r, graph, options));
     if (options->precision == RESCL_PRECISION_TF32)
         tell_math(r);
@@ -122,6 +123,39 @@ rescl_status rs_replica_create(rescl_device *dev, const rs_graph *graph, const r
     *out = r, r = NULL;
 out:
     rs_replica_destroy(r);
+    return st;
+}
+
+rescl_status rs_replica_bytes(rescl_device *dev, const rs_graph *graph,
+                              const rs_replica_options *options, uint64_t *out)
+{
+    const size_t batch[RS_REPLICA_NETS] = {options->train_batch,   options->train_tail,
+                                           options->train_more[0], options->train_more[1],
+                                           options->eval_batch,    options->eval_tail};
+    rescl_status st = RESCL_OK;
+    rs_net *net[RS_REPLICA_NETS] = {NULL};
+    size_t count = 0, largest = 0, block;
+
+    RS_TRY(rs_store_bytes(dev, graph, options->hyper, options->accumulates, options->averages,
+                          out));
+    for (size_t i = 0; i < RS_REPLICA_NETS; i++) {
+        const rs_mode mode = i < RS_REPLICA_NETS - 2 ? RS_MODE_TRAIN : RS_MODE_EVAL;
+        if (batch[i] == 0)
+            continue;
+        RS_TRY(rs_net_outline(dev, graph, batch[i], mode, options->precision, &net[count]));
+        if (mode == RS_MODE_TRAIN && options->recompute)
+            RS_TRY(rs_net_recompute(net[count]));
+        RS_TRY(rs_net_lay_out(net[count++]));
+        largest = batch[i] > largest ? batch[i] : largest;
+    }
+    *out += rs_workspace_bytes(net, count);
+    block = rs_images_bytes(largest, rs_shape_count(&graph->value[graph->input].shape));
+    RS_FAIL_IF(block == 0 || block > rescl_device_get_info(dev)->max_alloc_bytes, RESCL_ERR_MEMORY,
+               "a batch of %zu images is too large for one allocation", largest);
+    *out += (uint64_t)block * RS_STAGING_BLOCKS;
+out:
+    for (size_t i = 0; i < RS_REPLICA_NETS; i++)
+        rs_net_destroy(net[i]);
     return st;
 }
 

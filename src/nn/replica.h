@@ -13,6 +13,7 @@ typedef struct rs_replica_options {
     size_t train_more[2]; /* further sizes of batches to train with */
     rescl_precision precision;
     bool check_numerics;       /* see rs_net_check_numerics */
+    bool recompute;            /* see rs_store_set_recompute */
     const rs_store_rule *rule; /* of the store; NULL: the device's own */
     /* Of training: see gradients.h and average.h; 0 or false: none. */
     double clip_norm, clip_value;
@@ -38,6 +39,10 @@ typedef struct rs_replica {
 rescl_status rs_replica_create(rescl_device *dev, const rs_graph *graph, const rs_weights *weights,
                                const rs_replica_options *options, rs_replica **out) RESCL_CHECK;
 void rs_replica_destroy(rs_replica *r);
+/* Device memory that such a replica takes, the driver's for uploads included: planned, neither compiled nor
+ * allocated. RESCL_ERR_MEMORY where a part of it exceeds the largest allocation. */
+rescl_status rs_replica_bytes(rescl_device *dev, const rs_graph *graph,
+                              const rs_replica_options *options, uint64_t *out) RESCL_CHECK;
 
 /* The net for batches of n, or NULL. */
 rs_net *rs_replica_net(const rs_replica *r, rs_mode mode, size_t n);

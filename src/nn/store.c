@@ -191,6 +191,28 @@ void rs_store_destroy(rs_store *s)
     free(s);
 }
 
+rescl_status rs_store_bytes(rescl_device *dev, const rs_graph *g, const rs_optim_hyper *hyper,
+                            bool accumulates, bool averages, uint64_t *out)
+{
+    rescl_status st = RESCL_OK;
+    rs_store s = {.dev = dev, .graph = g, .rule = rs_store_rule_of(dev)};
+    const uint64_t states = hyper ? (uint64_t)rs_optim_states(hyper) : 0;
+    const uint64_t copies = 1 + (hyper ? 1 + states : 0) + accumulates + averages;
+
+    RS_OOM(s.block = calloc(g->nparams, sizeof *s.block));
+    RS_TRY(lay_out_all(&s));
+    *out = copies * rs_layout_bytes(&s.trainable) +
+           (averages ? 2 : 1) * (uint64_t)rs_layout_bytes(&s.fixed);
+out:
+    free(s.block);
+    return st;
+}
+
+void rs_store_set_recompute(rs_store *s, bool recompute)
+{
+    s->recompute = recompute;
+}
+
 /* Copies the parameters that lie in one arena between `w` and the arena's image on the host. */
 static void copy_arena(const rs_store *s, bool trainable, size_t arena, const rs_weights *w,
                        bool to_device, char *image)

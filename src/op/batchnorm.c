@@ -321,10 +321,10 @@ static rescl_status enqueue_fwd(const rs_plan *plan, const rs_args *a)
     const bool batch = by_batch(p);
     const int first = first_kernel(p, RS_FWD);
     rs_buffer *moments = p->moments_parts ? a->moments : a->scratch;
-    if (first == STATS)
+    if (first == STATS && !a->again)
         RS_TRY(RS_LAUNCH(plan->dev, plan->kernel[STATS].kernel, grid, RS_BUF(a->src[0].buf),
                          RS_BUF(moments), RS_UINT(m), RS_UINT(c), RS_UINT(d.rows), RS_UINT(parts)));
-    if (batch)
+    if (batch && !a->again)
         RS_TRY(RS_LAUNCH(plan->dev, plan->kernel[FINISH - first].kernel, finish, RS_BUF(moments),
                          RS_BUF(a->ws[0].buf), RS_BUF(a->ws[1].buf), RS_BUF(a->state[0].buf),
                          RS_BUF(a->state[1].buf), RS_UINT(m), RS_UINT(c),

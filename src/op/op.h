@@ -137,6 +137,9 @@ typedef struct rs_args {
     rs_norm norm;       /* if plan.sums_parts: what made src[0] */
     float loss_diff;
     uint64_t seed, step;
+    bool
+        again; /* RS_FWD runs a second time in its step: ws has what the first left, and states have
+                 * moved already */
 } rs_args;
 
 /* ---- plans and implementations ----------------------------------------------------------- */

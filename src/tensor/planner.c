@@ -40,9 +40,15 @@ static double size_factor(uint64_t round, size_t index)
     return 1.0 + (most[round % RS_COUNT(most)] - 1.0) * word[0] / UINT32_MAX;
 }
 
+static bool meet(int first, int last, const rs_block *b)
+{
+    return (first <= b->last && b->first <= last) ||
+           (b->again && first <= b->again_last && b->again_first <= last);
+}
+
 static bool live_together(const rs_block *a, const rs_block *b)
 {
-    return a->first <= b->last && b->first <= a->last;
+    return meet(a->first, a->last, b) || (a->again && meet(a->again_first, a->again_last, b));
 }
 
 typedef struct place {
@@ -129,18 +135,46 @@ static bool place_all(item *items, size_t count, uint64_t round, size_t align, s
     return true;
 }
 
-/* Most bytes are alive where some block begins. */
-static size_t live_bytes(const rs_block *blocks, size_t count)
+/* Bytes that begin or end to be alive. */
+typedef struct event {
+    int time;
+    bool ends; /* right before the time */
+    size_t bytes;
+} event;
+
+static int by_time(const void *a, const void *b)
 {
-    size_t most = 0;
+    const event *x = a, *y = b;
+    if (x->time != y->time)
+        return x->time < y->time ? -1 : 1;
+    return (int)y->ends - (int)x->ends;
+}
+
+rescl_status rs_live_bytes(const rs_block *blocks, size_t count, size_t *out)
+{
+    rescl_status st = RESCL_OK;
+    event *events = NULL;
+    size_t n = 0, alive = 0;
+
+    *out = 0;
+    RS_OOM(events = rs_aligned_calloc(count, 4 * sizeof *events));
     for (size_t i = 0; i < count; i++) {
-        size_t sum = 0;
-        for (size_t k = 0; k < count; k++)
-            if (blocks[k].first <= blocks[i].first && blocks[i].first <= blocks[k].last)
-                sum += blocks[k].bytes;
-        most = sum > most ? sum : most;
+        const rs_block *b = &blocks[i];
+        events[n++] = (event){b->first, false, b->bytes};
+        events[n++] = (event){b->last + 1, true, b->bytes};
+        if (b->again) {
+            events[n++] = (event){b->again_first, false, b->bytes};
+            events[n++] = (event){b->again_last + 1, true, b->bytes};
+        }
     }
-    return most;
+    qsort(events, n, sizeof *events, by_time);
+    for (size_t i = 0; i < n; i++) {
+        alive = events[i].ends ? alive - events[i].bytes : alive + events[i].bytes;
+        *out = alive > *out ? alive : *out;
+    }
+out:
+    rs_aligned_free(events);
+    return st;
 }
 
 size_t rs_layout_bytes(const rs_layout *l)
@@ -171,6 +205,11 @@ rescl_status rs_plan_memory(rs_block *blocks, size_t count, size_t align, size_t
     RS_OOM(items = rs_aligned_calloc(count, sizeof *items));
     RS_OOM(placed = rs_aligned_calloc(count, sizeof *placed));
     for (size_t i = 0; i < count; i++) {
+        RS_FAIL_IF(blocks[i].again && (blocks[i].again_first <= blocks[i].last ||
+                                       blocks[i].again_first > blocks[i].again_last),
+                   RESCL_ERR_ARG,
+                   "block %zu of a memory plan lives from step %d to %d and again from %d to %d", i,
+                   blocks[i].first, blocks[i].last, blocks[i].again_first, blocks[i].again_last);
         RS_FAIL_IF(blocks[i].first > blocks[i].last, RESCL_ERR_ARG,
                    "block %zu of a memory plan ends (step %d) before it begins (step %d)", i,
                    blocks[i].last, blocks[i].first);
@@ -179,7 +218,7 @@ rescl_status rs_plan_memory(rs_block *blocks, size_t count, size_t align, size_t
                    blocks[i].bytes, max_arena);
         items[i] = (item){.block = &blocks[i], .index = i};
     }
-    out->live_bytes = live_bytes(blocks, count);
+    RS_TRY(rs_live_bytes(blocks, count, &out->live_bytes));
     RS_FAIL_IF(
         !place_all(items, count, 0, align, max_arena, placed, out), RESCL_ERR_MEMORY,
         "the plan needs more than %d allocations of at most %zu bytes; a smaller batch needs "

@@ -9,13 +9,17 @@
 #define RS_PLANNER_H
 
 #include <rescl/status.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 typedef struct rs_block {
     size_t bytes;    /* in: size; 0 is legal and gets offset 0 of arena 0 */
     int first, last; /* in: first and last step (inclusive) that touch it */
-    size_t arena;    /* out */
-    size_t offset;   /* out: multiple of the alignment */
+    /* in: it lives a second time, later, at the same place; what it held is lost between. */
+    bool again;
+    int again_first, again_last;
+    size_t arena;  /* out */
+    size_t offset; /* out: multiple of the alignment */
 } rs_block;
 
 #define RS_MAX_ARENAS 64
@@ -27,6 +31,9 @@ typedef struct rs_layout {
 } rs_layout;
 
 size_t rs_layout_bytes(const rs_layout *l); /* of all arenas */
+
+/* The most that is alive at one step. */
+rescl_status rs_live_bytes(const rs_block *blocks, size_t count, size_t *out) RESCL_CHECK;
 
 /* Fails with RESCL_ERR_MEMORY when a block alone exceeds max_arena or RS_MAX_ARENAS do not do. The
  * result depends on nothing but the arguments. */

@@ -3,12 +3,14 @@
 #include "trainer.h"
 
 static rescl_status plan_net(rescl_device *dev, const rescl_model *m, size_t batch, rs_mode mode,
-                             rescl_precision precision, uint64_t *bytes)
+                             rescl_precision precision, bool recompute, uint64_t *bytes)
 {
     rescl_status st = RESCL_OK;
     rs_net *net = NULL;
 
     RS_TRY(rs_net_outline(dev, m->graph, batch, mode, precision, &net));
+    if (recompute)
+        RS_TRY(rs_net_recompute(net));
     RS_TRY(rs_net_lay_out(net));
     *bytes = rs_net_bytes(net);
 out:
@@ -43,7 +45,7 @@ rescl_status rescl_memory_needed(rescl_device *device, const rescl_model *m, siz
             all.optimiser += all.parameters;
     }
     RS_TRY(plan_net(device, m, batch_size, training ? RS_MODE_TRAIN : RS_MODE_EVAL, precision,
-                    &all.activations));
+                    training && o.recompute, &all.activations));
     *out = all;
 out:
     rs_train_options_fini(&o);

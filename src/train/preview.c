@@ -46,6 +46,8 @@ rescl_status rescl_train_preview(rescl_model *model, const rescl_dataset *train_
 
     RS_FAIL_IF(images == 0, RESCL_ERR_ARG, "a preview of no images");
     RS_TRY(rs_train_options_copy(options, &t.options));
+    if (t.options.batch_size == 0)
+        t.options.batch_size = count;
     RS_TRY(rs_trainer_loader(&t, train_set, true, &loader));
     RS_OOM(pixels = calloc(count, values));
     RS_TRY(collect(loader, pixels, values, count));

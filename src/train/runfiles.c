@@ -428,6 +428,9 @@ rescl_status rs_trainer_resume(rescl_trainer *t, rs_weights *old)
     RS_TRY(match_model(c, t->model));
     RS_TRY(rs_train_options_match(rs_checkpoint_options(c), &t->options, t->resume_path));
     t->progress = *rs_checkpoint_progress(c);
+    if (t->options.batch_size == 0)
+        t->options.batch_size =
+            (size_t)json_integer_value(json_object_get(rs_checkpoint_options(c), "batch_size"));
     RS_TRY(match_data(t, c));
     RS_FAIL_IF(t->progress.epoch > t->options.epochs, RESCL_ERR_ARG,
                "%s: %" PRIu64 " epochs are done, and epochs is %zu; ask for more", t->resume_path,

@@ -7,6 +7,31 @@
 
 #include <stdlib.h>
 
+static rs_replica_options replica_options(const rs_team_plan *plan)
+{
+    const rs_split train = rs_split_batches(plan->train_images, plan->batch, plan->train_least);
+    const rs_split eval = rs_split_batches(plan->eval_images, plan->batch, 0);
+    return (rs_replica_options){.hyper = plan->hyper,
+                                .train_batch = train.full ? plan->batch : 0,
+                                .train_tail = train.tail,
+                                .eval_batch = eval.full ? plan->batch : 0,
+                                .eval_tail = eval.tail,
+                                .precision = plan->precision,
+                                .check_numerics = plan->check_numerics,
+                                .clip_norm = plan->clip_norm,
+                                .clip_value = plan->clip_value,
+                                .accumulates = plan->accumulates,
+                                .averages = plan->averages,
+                                .recompute = plan->recompute};
+}
+
+rescl_status rs_team_bytes(rescl_device *dev, const rs_graph *graph, const rs_team_plan *plan,
+                           uint64_t *out)
+{
+    const rs_replica_options options = replica_options(plan);
+    return rs_replica_bytes(dev, graph, &options, out);
+}
+
 rescl_status rs_team_create(rescl_device *const *devices, size_t count, const rs_graph *graph,
                             const rs_weights *weights, const rs_team_plan *plan, rs_team **out)
 {
@@ -16,21 +41,9 @@ rescl_status rs_team_create(rescl_device *const *devices, size_t count, const rs
     RS_FAIL_IF(count < 1 || count > RS_TEAM_MOST, RESCL_ERR_ARG,
                "%zu devices were given, expected 1 to %d", count, RS_TEAM_MOST);
     RS_OOM(t = calloc(1, sizeof *t));
-    t->plan.hyper = plan->hyper;
-    t->plan.precision = plan->precision;
-    t->plan.check_numerics = plan->check_numerics;
-    t->plan.clip_norm = plan->clip_norm;
-    t->plan.clip_value = plan->clip_value;
-    t->plan.accumulates = plan->accumulates;
-    t->plan.averages = plan->averages;
+    t->plan = replica_options(plan);
     if (plan->hyper && plan->precision == RESCL_PRECISION_FP16)
         t->scale.scale = RS_LOSS_SCALE_FIRST;
-    const rs_split train = rs_split_batches(plan->train_images, plan->batch, plan->train_least);
-    const rs_split eval = rs_split_batches(plan->eval_images, plan->batch, 0);
-    t->plan.train_batch = train.full ? plan->batch : 0;
-    t->plan.train_tail = train.tail;
-    t->plan.eval_batch = eval.full ? plan->batch : 0;
-    t->plan.eval_tail = eval.tail;
     if (count > 1 || (plan->hyper && (plan->shards > 1 || plan->ranks)))
         RS_TRY(rs_several_create(t, devices, count, graph, weights, plan));
     else

@@ -20,6 +20,7 @@ typedef struct rs_team_plan {
     size_t train_least;               /* images of a training batch: see rs_split_batches */
     rescl_precision precision;
     bool check_numerics; /* see rs_net_check_numerics and rs_store_update_checked */
+    bool recompute;      /* see rs_store_set_recompute */
     size_t
         shards; /* of each training batch, up to RS_SHARDS_MOST: see rs_team_create; 0 or 1: none */
     const double *share; /* of each device, those of all ranks; NULL: all have the same */
@@ -54,6 +55,9 @@ rescl_status rs_team_create(rescl_device *const *devices, size_t count, const rs
                             const rs_weights *weights, const rs_team_plan *plan, rs_team **out)
     RESCL_CHECK;
 void rs_team_destroy(rs_team *t);
+/* The memory of a device that such a team takes there: see rs_replica_bytes. */
+rescl_status rs_team_bytes(rescl_device *dev, const rs_graph *graph, const rs_team_plan *plan,
+                           uint64_t *out) RESCL_CHECK;
 
 /* Members, for what is told about them. */
 size_t rs_team_size(const rs_team *t);

@@ -173,7 +173,7 @@ out:
     return st;
 }
 
-static size_t least_batch(const rescl_model *m)
+size_t rs_least_batch(const rescl_model *m)
 {
     return rs_graph_single_value(m->graph) ? 2 : 1;
 }
@@ -182,7 +182,7 @@ size_t rescl_train_batches(const rescl_model *m, size_t images, size_t batch_siz
 {
     rs_split s = {0};
     if (batch_size > 0)
-        s = rs_split_batches(images, batch_size, least_batch(m));
+        s = rs_split_batches(images, batch_size, rs_least_batch(m));
     if (last)
         *last = s.tail ? s.tail : s.full ? batch_size : 0;
     return rs_split_count(&s);
@@ -196,13 +196,33 @@ static rescl_status check_batches(rescl_trainer *t)
     const rs_node *single = rs_graph_single_value(t->model->graph);
     const bool one_image = t->train_set && t->train_set->count == 1;
 
-    t->least = least_batch(t->model);
+    t->least = rs_least_batch(t->model);
     RS_FAIL_IF(single && (t->options.batch_size == 1 || one_image), RESCL_ERR_ARG,
                "%s: at an image size of %zu batch normalisation '%s' sees one value per channel of "
                "each image, and cannot train with one image in a batch; give %s, a larger image "
                "size, or train with norm_eval",
                one_image ? "a training set of 1 image" : "a batch_size of 1", t->model->image_size,
                single->name, one_image ? "more images" : "a batch_size of at least 2");
+out:
+    return st;
+}
+
+/* Of options that leave it to the device; a run that goes on has that of its checkpoint. */
+static rescl_status choose_batch_size(rescl_trainer *t, rescl_device *const *devices, size_t count)
+{
+    rescl_status st = RESCL_OK;
+    rescl_batch_fit fit;
+
+    if (t->options.batch_size > 0 || t->options.resume)
+        goto out;
+    RS_FAIL_IF(!t->train_set, RESCL_ERR_ARG,
+               "a batch_size of 0, which takes what fits, needs a training set; a trainer that its "
+               "caller steps is given a number, as rescl_batch_size_fitting finds it");
+    RS_FAIL_IF(count > 1 || t->ranks, RESCL_ERR_ARG,
+               "a batch_size of 0, which takes what fits a device, and several devices: give a number");
+    RS_TRY(rescl_batch_size_fitting(devices[0], t->model, t->train_set->count,
+                                    t->eval_set ? t->eval_set->count : 0, &t->options, &fit));
+    t->options.batch_size = fit.batch_size;
 out:
     return st;
 }
@@ -220,6 +240,7 @@ static rescl_status create_team(rescl_trainer *t, rescl_device *const *devices, 
                          .train_least = t->least,
                          .precision = t->precision,
                          .check_numerics = t->options.check_numerics,
+                         .recompute = t->options.recompute,
                          .shards = t->options.shards,
                          .ranks = t->ranks,
                          .clip_norm = t->options.clip_grad_norm,
@@ -330,6 +351,7 @@ rescl_status rescl_trainer_create_team(rescl_device *const *devices, size_t coun
     if (train_set)
         RS_TRY(rs_class_weights(t->options.class_weights, model, train_set, t->train_map,
                                 &t->class_weight));
+    RS_TRY(choose_batch_size(t, devices, count));
     RS_TRY(check_batches(t));
     rs_tell_threads(t->options.workers);
     RS_TRY(create_copies(t));

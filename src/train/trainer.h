@@ -67,6 +67,9 @@ struct rescl_trainer {
 rescl_status rs_trainer_loader(const rescl_trainer *t, const rescl_dataset *set, bool training,
                                rs_loader **out) RESCL_CHECK;
 
+/* Images that a training batch of the model needs: see rs_split_batches. */
+size_t rs_least_batch(const rescl_model *m);
+
 /* The optimiser that the options name, with its numbers. */
 rescl_status rs_choose_optimiser(const rescl_train_options *o, rs_optim_hyper *h) RESCL_CHECK;
 

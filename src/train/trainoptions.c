@@ -39,8 +39,10 @@ typedef const char *c_TEXT;
 
 #define WITHIN(interval)          .option.range = (interval)
 #define GUARDED(interval, widest) .option.range = (interval), .option.limits = (widest)
-#define ONE_OF(function)          .names = (function)
-#define ANY                       .names = NULL
+#define WITH_ZERO(word, interval, widest)                                                          \
+    .option.zero = (word), .option.range = (interval), .option.limits = (widest)
+#define ONE_OF(function) .names = (function)
+#define ANY              .names = NULL
 #define RS_TRAIN_OPTION(member, type_, default_, values_, resume_, group_, letter_, alias_,        \
                         metavar_, help_)                                                           \
     {.option.name = #member,                                                                       \

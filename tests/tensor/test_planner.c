@@ -9,6 +9,20 @@
 
 #define MAX_BLOCKS 120
 
+static bool alive_at(const rs_block *b, int step)
+{
+    return (b->first <= step && step <= b->last) ||
+           (b->again && b->again_first <= step && step <= b->again_last);
+}
+
+static bool alive_together(const rs_block *a, const rs_block *b)
+{
+    bool together = false;
+    for (int t = a->first; t <= (a->again ? a->again_last : a->last) && !together; t++)
+        together = alive_at(a, t) && alive_at(b, t);
+    return together;
+}
+
 static void check_layout(const rs_block *b, size_t count, size_t align, size_t max_arena,
                          const rs_layout *layout)
 {
@@ -27,7 +41,7 @@ static void check_layout(const rs_block *b, size_t count, size_t align, size_t m
         if (end > used[b[i].arena])
             used[b[i].arena] = end;
         for (size_t j = 0; j < i; j++) {
-            bool in_time = b[i].first <= b[j].last && b[j].first <= b[i].last;
+            bool in_time = alive_together(&b[i], &b[j]);
             bool in_space = b[i].arena == b[j].arena && b[i].offset < b[j].offset + b[j].bytes &&
                             b[j].offset < end;
             assert_false(in_time && in_space && b[j].bytes > 0);
@@ -46,7 +60,7 @@ static size_t lower_bound(const rs_block *b, size_t count, int steps)
     for (int t = 0; t < steps; t++) {
         size_t sum = 0;
         for (size_t i = 0; i < count; i++) {
-            if (b[i].first <= t && t <= b[i].last)
+            if (alive_at(&b[i], t))
                 sum += b[i].bytes;
         }
         if (sum > most)
@@ -74,6 +88,12 @@ static void random_lifetimes(void **state)
                               .last = a < c ? c : a,
                               .arena = 77,
                               .offset = 77};
+            if (b[i].last < STEPS - 2 && rs_rng_below(&r, 3) == 0) {
+                b[i].again = true;
+                b[i].again_first = b[i].last + 2;
+                b[i].again_last =
+                    b[i].again_first + (int)rs_rng_below(&r, (uint32_t)(STEPS - b[i].again_first));
+            }
             total += rs_round_up(b[i].bytes, align);
         }
         memcpy(again, b, sizeof b);
@@ -182,6 +202,8 @@ static void refuses_nonsense(void **state)
     rs_layout layout;
     rs_block backwards = {.bytes = 8, .first = 3, .last = 2}, fine = {.bytes = 8};
     assert_fails(rs_plan_memory(&backwards, 1, 64, 100, &layout), RESCL_ERR_ARG, "step 3");
+    rs_block twice = {.bytes = 8, .last = 2, .again = true, .again_first = 2, .again_last = 3};
+    assert_fails(rs_plan_memory(&twice, 1, 64, 100, &layout), RESCL_ERR_ARG, "again from 2 to 3");
     assert_fails(rs_plan_memory(&fine, 1, 0, 100, &layout), RESCL_ERR_ARG, "alignment");
     assert_ok(rs_plan_memory(NULL, 0, 64, 100, &layout));
     assert_int_equal(layout.arenas, 0);

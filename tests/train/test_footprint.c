@@ -75,11 +75,40 @@ static void sixteen_bits_take_little_more_than_half(void **state)
     rescl_model_destroy(m);
 }
 
+/* What a step keeps but activations is the same. */
+static void computing_again_takes_less(void **state)
+{
+    static const char *const precision[] = {"fp32", "bf16"};
+    rescl_model *m = resnet50();
+    rescl_train_options o;
+    rescl_memory kept, again;
+    (void)state;
+
+    rescl_train_options_default(&o);
+    for (size_t i = 0; i < RS_COUNT(precision); i++) {
+        o.precision = precision[i];
+        o.recompute = false;
+        assert_ok(rescl_memory_needed(rs_test_device(), m, 8, &o, &kept));
+        o.recompute = true;
+        assert_ok(rescl_memory_needed(rs_test_device(), m, 8, &o, &again));
+        print_message("%s, batch 8: %.3f of %.0f MiB, of activations %.3f of %.0f MiB\n",
+                      precision[i], all_of(&again) / all_of(&kept), all_of(&kept) / 1048576.0,
+                      (double)again.activations / (double)kept.activations,
+                      (double)kept.activations / 1048576.0);
+        assert_true(again.optimiser == kept.optimiser && again.gradients == kept.gradients);
+        assert_true((double)again.activations <= 0.40 * (double)kept.activations);
+        if (i == 0)
+            assert_true(all_of(&again) <= 0.60 * all_of(&kept));
+    }
+    rescl_model_destroy(m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(counts_what_is_trained),
         cmocka_unit_test(sixteen_bits_take_little_more_than_half),
+        cmocka_unit_test(computing_again_takes_less),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
