@@ -47,6 +47,10 @@ typedef struct rescl_model_options {
     double focal_gamma; /**< of "focal", at least 0; 0: 2 */
     double focal_alpha; /**< of "focal": weight of the class against the others, below 1; 0: 0.25;
                                * below 0: none */
+    double
+        stochastic_depth; /**< in training, how likely the last residual block passes over its branch
+                              * for an image; those before it less, in proportion, the first never.
+                              * [0, 1); 0: none does */
 } rescl_model_options;
 
 RESCL_API void rescl_model_options_init(rescl_model_options *out, size_t struct_size);
@@ -95,6 +99,7 @@ typedef struct rescl_model_info {
     size_t sample_bits; /**< rescl_data_options.sample_bits of the training set, saved with the
                          * model; 0: not known */
     rescl_loss loss;    /**< what training makes small, and what evaluations measure as the loss */
+    double stochastic_depth; /**< as in rescl_model_options */
 } rescl_model_info;
 
 /**

@@ -112,6 +112,8 @@ static int print_json(const rescl_model *model, const rescl_model_info *info, co
     cli_json_set(o, "size", json_integer((json_int_t)info->image_size));
     cli_json_set(o, "channels", json_integer((json_int_t)info->channels));
     cli_json_set(o, "dropout", cli_json_real(info->dropout));
+    if (info->stochastic_depth > 0)
+        cli_json_set(o, "stochastic_depth", cli_json_real(info->stochastic_depth));
     cli_preprocess_json(o, info->preprocess, &info->normalize);
     cli_json_set(o, "params", json_integer((json_int_t)info->params));
     cli_json_set(o, "trainable", json_integer((json_int_t)info->trainable));
@@ -206,6 +208,7 @@ int cmd_summary(const cli_args *args)
         .image_size = cli_size(args, OPT_size),
         .hidden = cli_size(args, OPT_hidden),
         .dropout = cli_real(args, OPT_dropout),
+        .stochastic_depth = cli_real(args, OPT_stochastic_depth),
     };
     rescl_model *model = NULL;
     rescl_status st = rescl_model_describe(&options, &model);

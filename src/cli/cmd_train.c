@@ -129,6 +129,7 @@ static int open_model(run *r)
         .image_size = cli_size(a, OPT_size),
         .hidden = cli_size(a, OPT_hidden),
         .dropout = cli_real(a, OPT_dropout),
+        .stochastic_depth = cli_real(a, OPT_stochastic_depth),
         .seed = r->options.seed,
         .class_names = names,
     };

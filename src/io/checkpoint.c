@@ -57,16 +57,18 @@ static json_t *model_json(const rs_ckpt_model *m)
                             ? NULL
                             : json_pack("{s:[f,f,f], s:[f,f,f]}", "mean", mean[0], mean[1], mean[2],
                                         "std", std[0], std[1], std[2]);
-    return json_pack(
-        "{s:s, s:I, s:I, s:I, s:f, s:f, s:f, s:o, s:s, s:o*, s:o, s:o, s:o, s:b, s:o, s:o*, s:o*}",
-        "name", m->name, "classes", (json_int_t)m->classes, "image_size", (json_int_t)m->image_size,
-        "hidden", (json_int_t)m->hidden, "dropout", m->dropout, "label_smoothing",
-        m->label_smoothing, "bn_eps", m->bn_eps, "seed", rs_json_u64(m->seed), "preprocess",
-        rescl_preprocess_name(m->preprocess), "normalize", normalize, "resize",
-        resize_json(&m->resize), "class_names", names, "frozen",
-        rs_json_text(m->frozen ? m->frozen : ""), "norm_eval", m->norm_eval, "trained_on",
-        trained_on_json(&m->trained_on), "sample_bits",
-        m->sample_bits ? json_integer((json_int_t)m->sample_bits) : NULL, "loss", rs_loss_json(m));
+    return json_pack("{s:s, s:I, s:I, s:I, s:f, s:f, s:f, s:o, s:s, s:o*, s:o, s:o, s:o, s:b, s:o, "
+                     "s:o*, s:o*, s:o*}",
+                     "name", m->name, "classes", (json_int_t)m->classes, "image_size",
+                     (json_int_t)m->image_size, "hidden", (json_int_t)m->hidden, "dropout",
+                     m->dropout, "label_smoothing", m->label_smoothing, "bn_eps", m->bn_eps, "seed",
+                     rs_json_u64(m->seed), "preprocess", rescl_preprocess_name(m->preprocess),
+                     "normalize", normalize, "resize", resize_json(&m->resize), "class_names",
+                     names, "frozen", rs_json_text(m->frozen ? m->frozen : ""), "norm_eval",
+                     m->norm_eval, "trained_on", trained_on_json(&m->trained_on), "sample_bits",
+                     m->sample_bits ? json_integer((json_int_t)m->sample_bits) : NULL, "loss",
+                     rs_loss_json(m), "stochastic_depth",
+                     m->stochastic_depth > 0.0 ? json_real(m->stochastic_depth) : NULL);
 }
 
 /* What the schedule keeps; null if nothing. */
@@ -398,6 +400,11 @@ static rescl_status parse_model(rs_ckpt_doc *doc, const char *path)
                path);
     RS_FAIL_IF((units && !get_count(d, "hidden", &hidden)) || (frozen && !json_is_string(frozen)),
                RESCL_ERR_FORMAT, "%s: metadata 'model' has a wrong type at hidden or frozen", path);
+    if (json_object_get(d, "stochastic_depth"))
+        RS_FAIL_IF(!get_real(d, "stochastic_depth", &m->stochastic_depth) ||
+                       !(m->stochastic_depth >= 0.0 && m->stochastic_depth < 1.0),
+                   RESCL_ERR_FORMAT,
+                   "%s: metadata 'model' has a stochastic_depth that is no number in [0,1)", path);
     RS_FAIL_IF(rs_has_control(m->name), RESCL_ERR_FORMAT,
                "%s: the name of the model holds a control character: '%.80s'", path, m->name);
     RS_FAIL_IF(!json_is_array(names) || json_array_size(names) != classes || classes == 0,

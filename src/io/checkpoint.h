@@ -16,6 +16,7 @@ typedef struct rs_ckpt_model {
     double dropout, label_smoothing;
     rescl_loss loss;
     double bce_target_thresh, focal_gamma, focal_alpha; /* of rescl_model_options */
+    double stochastic_depth;                            /* 0 in files that do not say */
     double bn_eps; /* of its batch normalisations; 0: the model's usual */
     uint64_t seed;
     rescl_preprocess preprocess;

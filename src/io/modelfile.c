@@ -60,6 +60,7 @@ rs_ckpt_model rs_ckpt_model_of(const rescl_model *m)
                            .bce_target_thresh = m->bce_target_thresh,
                            .focal_gamma = m->focal_gamma,
                            .focal_alpha = m->focal_alpha,
+                           .stochastic_depth = m->stochastic_depth,
                            .bn_eps = get_bn_eps(m),
                            .seed = m->seed,
                            .preprocess = m->preprocess,
@@ -347,6 +348,8 @@ static rescl_status settle_options(const rescl_weights *w, const rescl_model_opt
         o->image_size = o->image_size ? o->image_size : a->model->image_size;
         o->hidden = o->hidden ? o->hidden : a->model->hidden;
         o->dropout = o->dropout > 0.0 ? o->dropout : a->model->dropout;
+        if (!(o->stochastic_depth > 0.0))
+            o->stochastic_depth = a->model->stochastic_depth;
         if (!(o->label_smoothing > 0.0))
             o->label_smoothing = a->model->label_smoothing;
         if (o->loss == RESCL_LOSS_CROSS_ENTROPY) {

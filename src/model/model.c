@@ -129,6 +129,8 @@ static rescl_status settle_options(const rs_model_def *def, const rescl_model_op
     RS_FAIL_IF(o->hidden > 1000000, RESCL_ERR_ARG, "hidden %zu: expected 0 to 1000000", o->hidden);
     RS_FAIL_IF(!(o->dropout >= 0.0 && o->dropout < 1.0), RESCL_ERR_ARG,
                "dropout %g: expected at least 0 and below 1", o->dropout);
+    RS_FAIL_IF(!(o->stochastic_depth >= 0.0 && o->stochastic_depth < 1.0), RESCL_ERR_ARG,
+               "stochastic depth %g: expected at least 0 and below 1", o->stochastic_depth);
     RS_FAIL_IF(!(o->label_smoothing >= 0.0 && o->label_smoothing < 1.0), RESCL_ERR_ARG,
                "label smoothing %g: expected at least 0 and below 1", o->label_smoothing);
     RS_TRY(settle_loss(o));
@@ -181,6 +183,7 @@ rescl_status rs_model_build(const rescl_model_options *options, rescl_model **ou
     m->bce_target_thresh = o.bce_target_thresh;
     m->focal_gamma = o.focal_gamma;
     m->focal_alpha = o.focal_alpha;
+    m->stochastic_depth = o.stochastic_depth;
     m->seed = o.seed;
     m->preprocess = def->preprocess;
     m->normalize = (rescl_normalize){{0, 0, 0}, {1, 1, 1}};
@@ -317,7 +320,8 @@ void rescl_model_get_info(const rescl_model *m, rescl_model_info *out)
                               .resize = m->resize,
                               .trained_on = m->trained_on,
                               .sample_bits = m->sample_bits,
-                              .loss = m->loss};
+                              .loss = m->loss,
+                              .stochastic_depth = m->stochastic_depth};
     for (size_t i = 0; i < m->graph->nnodes; i++) {
         size_t params, trainable;
         count_node(m->graph, &m->graph->node[i], &params, &trainable);

@@ -11,7 +11,7 @@ struct rescl_model {
     char *name;
     size_t classes, image_size;
     size_t hidden;
-    double dropout, label_smoothing;
+    double dropout, label_smoothing, stochastic_depth;
     rescl_loss loss;
     double bce_target_thresh, focal_gamma, focal_alpha; /* as settled; 0 where the loss has none */
     uint64_t seed;

@@ -43,6 +43,8 @@ typedef struct builder {
     const resnet_spec *spec;
     rescl_status st;
     rs_value unit[4][2]; /* what the units of the block give, by index and part */
+    double stochastic_depth;
+    size_t blocks, built; /* of the network */
 } builder;
 
 enum { LETTERS = 26 }; /* blocks of a stage that keras1 can tell apart by a letter */
@@ -303,6 +305,21 @@ static rs_value pad_shortcut(builder *b, place at, rs_value x, size_t channels, 
                      b->spec->conv_scheme, &x, 1);
 }
 
+/* The branch of the block that is being built, which an image passes over with a likelihood that grows from 0
+ * in the first block to that of the options in the last: the linear rule of Huang et al., "Deep Networks
+ * with Stochastic Depth" (ECCV 2016), as timm has it for residual networks. */
+static rs_value drop_path(builder *b, place at, rs_value x)
+{
+    const size_t last = b->blocks > 1 ? b->blocks - 1 : 1;
+    const double rate = b->stochastic_depth * (double)b->built / (double)last;
+    const rs_dropout_attr drop = {.rate = (float)rate, .stream = 2 + b->built, .rows = true};
+    if (rate > 0.0)
+        x = add_layer(b, plain_name(b, at, "drop_path"), &rs_op_dropout, &drop, sizeof drop,
+                      b->spec->conv_scheme, &x, 1);
+    b->built++;
+    return x;
+}
+
 static rs_value block(builder *b, place at, rs_value x, size_t stride, bool resize)
 {
     const resnet_spec *s = b->spec;
@@ -317,6 +334,7 @@ static rs_value block(builder *b, place at, rs_value x, size_t stride, bool resi
     if (resize && s->shortcut == SHORTCUT_PAD)
         shortcut = pad_shortcut(b, at, x, out, stride);
     main = s->bottleneck ? main_branch(b, at, x, deep, 3) : main_branch(b, at, x, basic, 2);
+    main = drop_path(b, at, main);
     if (resize && s->shortcut == SHORTCUT_PROJECT)
         shortcut = unit(b, at, 0, x, (filter){out, 1, stride, 1});
     alias_block(b, at, s->bottleneck ? 3 : 2, resize && s->shortcut == SHORTCUT_PROJECT);
@@ -355,7 +373,9 @@ static rescl_status build_resnet(rs_graph *g, const void *spec, const rescl_mode
                                  rs_value *logits)
 {
     const resnet_spec *s = spec;
-    builder b = {.g = g, .spec = s};
+    builder b = {.g = g, .spec = s, .stochastic_depth = o->stochastic_depth};
+    for (size_t stage = 0; stage < s->stages; stage++)
+        b.blocks += s->blocks[stage];
     rs_value x = stem(&b, g->input);
     for (size_t stage = 0; stage < s->stages; stage++) {
         g->part = (int)stage + 1;

@@ -5,9 +5,10 @@
  *   bn -> add(other) -> relu  both
  *
  * Only where nobody else reads what lies between. Of two normalisations that meet in an add the
- * later one takes it, since by then the other's result is there. For inference a convolution then
- * takes over from a normalisation that alone reads it: it folds it into its weights and bias
- * (fold.h) and does the rest in its epilogue. */
+ * later one takes it, since by then the other's result is there. For inference a dropout of whole samples
+ * behind a normalisation goes, which then hands on what it reads, and a convolution takes over from a
+ * normalisation that alone reads it: it folds it into its weights and bias (fold.h) and does the rest in
+ * its epilogue. */
 #include "alloc.h"
 #include "attr.h"
 #include "error.h"
@@ -49,9 +50,21 @@ static int sole_reader(const rs_graph *g, rs_value v)
     return reader;
 }
 
-static void merge_after(const rs_graph *g, size_t bn, merge *m)
+/* Whether a node hands on what it reads in inference. */
+static bool drops_rows(const rs_graph *g, int node)
+{
+    const rs_dropout_attr *attr = node >= 0 ? g->node[node].attr : NULL;
+    return attr && g->node[node].op == &rs_op_dropout && attr->rows;
+}
+
+static void merge_after(const rs_graph *g, size_t bn, bool inference, merge *m)
 {
     int reader = sole_reader(g, m[bn].dst);
+    if (inference && drops_rows(g, reader)) {
+        m[reader].gone = true;
+        m[bn].dst = g->node[reader].dst;
+        reader = sole_reader(g, m[bn].dst);
+    }
     if (reader >= 0 && g->node[reader].op == &rs_op_add && !m[reader].gone) {
         const rs_node *add = &g->node[reader];
         const rs_value other = add->src[add->src[0] == m[bn].dst ? 1 : 0];
@@ -94,7 +107,7 @@ static void plan_merges(const rs_graph *g, bool inference, merge *m)
         const rs_batchnorm_attr *attr = g->node[i].attr;
         if (g->node[i].op != &rs_op_batchnorm || g->node[i].nsrc != 1 || attr->relu)
             continue;
-        merge_after(g, i, m);
+        merge_after(g, i, inference, m);
         if (inference)
             fold_into_conv(g, i, m);
     }

@@ -136,8 +136,8 @@ rescl_status rs_replica_bytes(rescl_device *dev, const rs_graph *graph,
     rs_net *net[RS_REPLICA_NETS] = {NULL};
     size_t count = 0, largest = 0, block;
 
-    RS_TRY(rs_store_bytes(dev, graph, options->hyper, options->accumulates, options->averages,
-                          out));
+    RS_TRY(
+        rs_store_bytes(dev, graph, options->hyper, options->accumulates, options->averages, out));
     for (size_t i = 0; i < RS_REPLICA_NETS; i++) {
         const rs_mode mode = i < RS_REPLICA_NETS - 2 ? RS_MODE_TRAIN : RS_MODE_EVAL;
         if (batch[i] == 0)

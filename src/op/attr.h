@@ -68,6 +68,7 @@ typedef struct rs_shortcut_attr {
 typedef struct rs_dropout_attr {
     float rate;      /* [0, 1) */
     uint64_t stream; /* distinct for each layer */
+    bool rows;       /* whole samples are kept or dropped: stochastic depth */
 } rs_dropout_attr;
 
 #define RS_TARGET_WORDS 4

@@ -1,7 +1,9 @@
 /* Dropout: dst = src * mask / (1 - rate) when training, dst = src otherwise.
  *
  * Element i is kept where the upper 24 bits of word i % 4 of philox(seed, attr.stream,
- * step << 32 | i / 4), as a fraction, are at least `rate`. Backward makes the same mask again from
+ * step << 32 | i / 4), as a fraction, are at least `rate`. With `rows` a number decides on a whole sample
+ * instead, i being its place in the batch: torchvision's stochastic_depth in its mode "row" (Huang et al.,
+ * "Deep Networks with Stochastic Depth", 2016), timm's drop_path. Backward makes the same mask again from
  * the same seed and step: nothing is kept. Dropped elements are multiplied by 0, so NaN passes
  * through. */
 #include "attr.h"
@@ -37,16 +39,25 @@ static double kept_scale(const rs_problem *p)
     return p->training ? 1 / (1 - (double)a->rate) : 1;
 }
 
+/* Elements that are kept or dropped together. */
+static size_t elems_of(const rs_problem *p)
+{
+    const rs_dropout_attr *a = p->attr;
+    return a->rows ? rs_shape_count(&p->dst) / p->dst.dim[0] : 1;
+}
+
 static void reference(const rs_problem *p, rs_pass pass, const rs_ref *ref)
 {
     const rs_dropout_attr *a = p->attr;
     const size_t n = rs_shape_count(&p->dst);
+    const size_t each = elems_of(p);
     const double scale = kept_scale(p);
     uint32_t word[4] = {0};
     for (size_t i = 0; i < n; i++) {
-        if (i % 4 == 0)
-            rs_philox(ref->seed, a->stream, ref->step << 32 | i / 4, word);
-        const double mask = word[i % 4] >> 8 >= threshold(p) ? scale : 0;
+        const size_t at = i / each;
+        if (i % (4 * each) == 0)
+            rs_philox(ref->seed, a->stream, ref->step << 32 | at / 4, word);
+        const double mask = word[at % 4] >> 8 >= threshold(p) ? scale : 0;
         if (pass == RS_FWD)
             ref->dst[i] = ref->src[0][i] * mask;
         else if (p->want_diff[0])
@@ -57,8 +68,10 @@ static void reference(const rs_problem *p, rs_pass pass, const rs_ref *ref)
 
 static rescl_status plan(rs_plan *plan, const rs_caps *caps)
 {
-    return rs_spread_plan(plan, caps, "dropout",
-                          plan->pass == RS_FWD ? "dropout_fwd" : "dropout_bwd_data",
+    static const char *const names[2][2] = {{"dropout_fwd", "dropout_bwd_data"},
+                                            {"dropout_fwd_rows", "dropout_bwd_rows"}};
+    const rs_dropout_attr *a = plan->problem.attr;
+    return rs_spread_plan(plan, caps, "dropout", names[a->rows][plan->pass != RS_FWD],
                           rs_shape_count(&plan->problem.dst), 1, 4);
 }
 
@@ -70,12 +83,22 @@ static rescl_status enqueue(const rs_plan *plan, const rs_args *a)
     const rs_grid grid = rs_spread_grid(plan);
     if (!fwd && !p->want_diff[0])
         return RESCL_OK;
-    return RS_LAUNCH(
-        plan->dev, plan->kernel[0].kernel, grid, RS_BUF(fwd ? a->src[0].buf : a->diff_dst.buf),
-        RS_BUF(fwd ? a->dst.buf : a->diff_src[0].buf), RS_UINT(rs_shape_count(&p->dst)),
-        RS_UINT(rs_spread_chunk(plan)), RS_ULONG(a->seed), RS_ULONG(attr->stream),
-        RS_ULONG(a->step << 32), RS_UINT(threshold(p)), RS_FLOAT(kept_scale(p)),
-        RS_INT(!fwd && p->accumulate[0]));
+    const rs_divisor each = rs_divisor_of(elems_of(p));
+    const rs_arg args[] = {RS_BUF(fwd ? a->src[0].buf : a->diff_dst.buf),
+                           RS_BUF(fwd ? a->dst.buf : a->diff_src[0].buf),
+                           RS_UINT(rs_shape_count(&p->dst)),
+                           RS_UINT(rs_spread_chunk(plan)),
+                           RS_ULONG(a->seed),
+                           RS_ULONG(attr->stream),
+                           RS_ULONG(a->step << 32),
+                           RS_UINT(threshold(p)),
+                           RS_FLOAT(kept_scale(p)),
+                           RS_INT(!fwd && p->accumulate[0]),
+                           RS_UINT(elems_of(p)),
+                           RS_DIVISOR(each)};
+    /* Only the kernels of rows divide. */
+    return rs_launch(plan->dev, plan->kernel[0].kernel, &grid, args,
+                     attr->rows ? RS_COUNT(args) : RS_COUNT(args) - 3);
 }
 
 static const rs_impl *const impls[] =
@@ -85,6 +108,7 @@ static const rs_impl *const impls[] =
 
 static const rs_dropout_attr half = {.rate = 0.5f, .stream = 3};
 static const rs_dropout_attr tenth = {.rate = 0.1f, .stream = UINT64_C(0x8000000000000001)};
+static const rs_dropout_attr third = {.rate = 0.3f, .stream = 5, .rows = true};
 static const rs_dropout_attr none = {.rate = 0, .stream = 3};
 
 static const rs_case case_list[] = {
@@ -93,6 +117,9 @@ static const rs_case case_list[] = {
     {.name = "several chunks", .src = {{2, {32, 2048}}}, .attr = &half},
     {.name = "rate 0, aligned", .src = {{2, {3, 32}}}, .attr = &none},
     {.name = "rate 0", .src = {{2, {3, 21}}}, .attr = &none},
+    {.name = "rows of one element", .src = {{2, {9, 1}}}, .attr = &third},
+    {.name = "rows, prime", .src = {{4, {7, 3, 5, 13}}}, .attr = &third},
+    {.name = "rows, aligned", .src = {{4, {13, 9, 9, 64}}}, .attr = &third},
 };
 
 static const rs_cases cases = {.list = case_list, .count = RS_COUNT(case_list)};

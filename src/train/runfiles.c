@@ -310,6 +310,8 @@ static rescl_status match_model(const rs_checkpoint *c, const rescl_model *m)
                       was->sample_bits, m->sample_bits);
     FAIL_IF_DIFFERENT(fabs(was->dropout - m->dropout) > 0.0, "a dropout of", "%g", was->dropout,
                       m->dropout);
+    FAIL_IF_DIFFERENT(fabs(was->stochastic_depth - m->stochastic_depth) > 0.0,
+                      "a stochastic depth of", "%g", was->stochastic_depth, m->stochastic_depth);
     FAIL_IF_DIFFERENT(fabs(was->label_smoothing - m->label_smoothing) > 0.0, "a label smoothing of",
                       "%g", was->label_smoothing, m->label_smoothing);
     FAIL_IF_DIFFERENT(was->loss != m->loss, "the loss", "%s", rescl_loss_name(was->loss),
@@ -426,11 +428,11 @@ rescl_status rs_trainer_resume(rescl_trainer *t, rs_weights *old)
                                                   : strdup(given));
     RS_TRY(rs_checkpoint_open(t->resume_path, &c));
     RS_TRY(match_model(c, t->model));
-    RS_TRY(rs_train_options_match(rs_checkpoint_options(c), &t->options, t->resume_path));
-    t->progress = *rs_checkpoint_progress(c);
     if (t->options.batch_size == 0)
         t->options.batch_size =
             (size_t)json_integer_value(json_object_get(rs_checkpoint_options(c), "batch_size"));
+    RS_TRY(rs_train_options_match(rs_checkpoint_options(c), &t->options, t->resume_path));
+    t->progress = *rs_checkpoint_progress(c);
     RS_TRY(match_data(t, c));
     RS_FAIL_IF(t->progress.epoch > t->options.epochs, RESCL_ERR_ARG,
                "%s: %" PRIu64 " epochs are done, and epochs is %zu; ask for more", t->resume_path,

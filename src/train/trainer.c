@@ -218,8 +218,9 @@ static rescl_status choose_batch_size(rescl_trainer *t, rescl_device *const *dev
     RS_FAIL_IF(!t->train_set, RESCL_ERR_ARG,
                "a batch_size of 0, which takes what fits, needs a training set; a trainer that its "
                "caller steps is given a number, as rescl_batch_size_fitting finds it");
-    RS_FAIL_IF(count > 1 || t->ranks, RESCL_ERR_ARG,
-               "a batch_size of 0, which takes what fits a device, and several devices: give a number");
+    RS_FAIL_IF(
+        count > 1 || t->ranks, RESCL_ERR_ARG,
+        "a batch_size of 0, which takes what fits a device, and several devices: give a number");
     RS_TRY(rescl_batch_size_fitting(devices[0], t->model, t->train_set->count,
                                     t->eval_set ? t->eval_set->count : 0, &t->options, &fit));
     t->options.batch_size = fit.batch_size;

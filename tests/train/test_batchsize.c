@@ -81,7 +81,8 @@ enum { MIB = 1 << 20, IMAGES = 90, TESTED = 50 };
 static void check_run(uint64_t bytes, const char *precision, bool recompute)
 {
     opened o = open_limited("cpu", bytes);
-    rescl_dataset *set = rs_test_hands("train", IMAGES, 1), *test = rs_test_hands("test", TESTED, 2);
+    rescl_dataset *set = rs_test_hands("train", IMAGES, 1),
+                  *test = rs_test_hands("test", TESTED, 2);
     rescl_model *m = rs_test_model();
     rescl_train_options options = train_options(NULL);
     rescl_trainer *t = NULL;
