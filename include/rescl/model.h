@@ -42,11 +42,12 @@ typedef struct rescl_model_options {
     const char *const *class_names; /**< `classes` names, copied; NULL: "0", "1", ... */
     rescl_loss loss;
     double
-        bce_target_thresh; /**< of "bce": targets above it, of mixed images, become 1, others 0; 0: they
-                               * stay shares */
-    double focal_gamma; /**< of "focal", at least 0; 0: 2 */
-    double focal_alpha; /**< of "focal": weight of the class against the others, below 1; 0: 0.25;
-                               * below 0: none */
+        bce_target_thresh; /**< of "bce": targets above it, of mixed images, become 1, others 0; between
+                               * those that label smoothing makes of 0 and 1; 0: they stay shares */
+    double focal_gamma; /**< of "focal", at least 0; rescl_model_options_init: 2 */
+    double
+        focal_alpha; /**< of "focal": weight of the class against the others, from 0 to 1; below 0:
+                               * none; rescl_model_options_init: 0.25 */
     double
         stochastic_depth; /**< in training, how likely the last residual block passes over its branch
                               * for an image; those before it less, in proportion, the first never.

@@ -104,6 +104,10 @@ static int open_model(run *r)
 {
     const cli_args *a = r->args;
     size_t classes = cli_size(a, OPT_classes), found = rescl_dataset_classes(r->train_set);
+    rescl_model_options options;
+    rescl_model_options_default(&options);
+    if (!cli_train_loss(a, &options))
+        return CLI_USAGE;
     if (classes && classes < found) {
         cli_usage_error("--classes: found %zu, expected at least the %zu of the data", classes,
                         found);
@@ -122,18 +126,14 @@ static int open_model(run *r)
         snprintf(numbers[i], sizeof numbers[i], "%zu", i);
         names[i] = i < found ? rescl_dataset_class_name(r->train_set, i) : numbers[i];
     }
-    rescl_model_options options = {
-        .struct_size = sizeof options,
-        .name = cli_str(a, OPT_model),
-        .classes = classes,
-        .image_size = cli_size(a, OPT_size),
-        .hidden = cli_size(a, OPT_hidden),
-        .dropout = cli_real(a, OPT_dropout),
-        .stochastic_depth = cli_real(a, OPT_stochastic_depth),
-        .seed = r->options.seed,
-        .class_names = names,
-    };
-    cli_train_loss(a, &options);
+    options.name = cli_str(a, OPT_model);
+    options.classes = classes;
+    options.image_size = cli_size(a, OPT_size);
+    options.hidden = cli_size(a, OPT_hidden);
+    options.dropout = cli_real(a, OPT_dropout);
+    options.stochastic_depth = cli_real(a, OPT_stochastic_depth);
+    options.seed = r->options.seed;
+    options.class_names = names;
     rescl_status st = rescl_model_create(&options, &r->model);
     free(names);
     free(numbers);

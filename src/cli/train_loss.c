@@ -1,8 +1,36 @@
 #include "train_loss.h"
 
+#include "cli.h"
+#include "output.h"
+
 #include <string.h>
 
-void cli_train_loss(const cli_args *args, rescl_model_options *o)
+/* Numbers of another loss than the one that is chosen change nothing. Config files may name all options,
+ * with their defaults. */
+static bool check_numbers(const cli_args *args, const char *loss)
+{
+    static const struct {
+        cli_opt option;
+        const char *loss;
+    } numbers[] = {
+        {OPT_bce_target_thresh, "bce"}, {OPT_focal_gamma, "focal"}, {OPT_focal_alpha, "focal"}};
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        const cli_opt option = numbers[i].option;
+        const cli_value *v = &args->value[option];
+        const char *name = cli_opt_get(option)->name;
+        const bool is_default = strcmp(v->text, cli_opt_get(option)->def) == 0;
+        if (strcmp(loss, numbers[i].loss) == 0 || (v->origin != ORIGIN_FLAG && is_default))
+            continue;
+        cli_usage_error(
+            "--%s is a number of --loss %s, and the loss is %s: give --loss %s, or leave "
+            "--%s out",
+            name, numbers[i].loss, loss, numbers[i].loss, name);
+        return false;
+    }
+    return true;
+}
+
+bool cli_train_loss(const cli_args *args, rescl_model_options *o)
 {
     const char *name = cli_str(args, OPT_loss), *known;
     o->label_smoothing = cli_real(args, OPT_label_smoothing);
@@ -12,4 +40,5 @@ void cli_train_loss(const cli_args *args, rescl_model_options *o)
     o->bce_target_thresh = cli_real(args, OPT_bce_target_thresh);
     o->focal_gamma = cli_real(args, OPT_focal_gamma);
     o->focal_alpha = cli_real(args, OPT_focal_alpha);
+    return check_numbers(args, name);
 }

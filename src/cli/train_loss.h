@@ -6,7 +6,7 @@
 
 #include <rescl/rescl.h>
 
-/* Sets what the options say of the loss. */
-void cli_train_loss(const cli_args *args, rescl_model_options *o);
+/* Sets what the options say of the loss. False after a message about a number that the loss has not. */
+bool cli_train_loss(const cli_args *args, rescl_model_options *o);
 
 #endif

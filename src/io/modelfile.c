@@ -328,7 +328,7 @@ static rescl_status settle_options(const rescl_weights *w, const rescl_model_opt
     rescl_status st = RESCL_OK;
     const rs_wfile_about *a = rs_wfile_describe(w->file);
     rs_str fitting = {0};
-    *o = (rescl_model_options){0};
+    rescl_model_options_init(o, sizeof *o);
     if (given)
         RS_TRY(rs_options_take(o, sizeof *o, given, "rescl_model_options"));
     const bool same = a->model && (!o->name || strcmp(o->name, a->model->name) == 0);

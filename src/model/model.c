@@ -79,26 +79,43 @@ const char *rescl_loss_name(rescl_loss loss)
     return NULL;
 }
 
+/* A threshold divides the image's class from the others, whose targets label smoothing brings together. */
+static rescl_status check_threshold(const rescl_model_options *o)
+{
+    rescl_status st = RESCL_OK;
+    const double others = o->label_smoothing / (double)o->classes;
+    const double own = 1.0 - o->label_smoothing + others;
+    RS_FAIL_IF(!(o->bce_target_thresh >= 0.0 && o->bce_target_thresh < 1.0), RESCL_ERR_ARG,
+               "bce_target_thresh %g: expected at least 0 and below 1", o->bce_target_thresh);
+    RS_FAIL_IF(
+        o->bce_target_thresh > 0.0 &&
+            !(o->bce_target_thresh > others && o->bce_target_thresh < own),
+        RESCL_ERR_ARG,
+        "bce_target_thresh %g: label smoothing of %g makes the targets of %zu classes %g and "
+        "%g, expected a threshold between",
+        o->bce_target_thresh, o->label_smoothing, o->classes, others, own);
+out:
+    return st;
+}
+
 /* The numbers of other losses become 0. */
 static rescl_status settle_loss(rescl_model_options *o)
 {
     rescl_status st = RESCL_OK;
-    const bool focal = o->loss == RESCL_LOSS_FOCAL;
     RS_FAIL_IF(!rescl_loss_name(o->loss), RESCL_ERR_ARG, "there is no loss number %d",
                (int)o->loss);
-    RS_FAIL_IF(!(o->bce_target_thresh >= 0.0 && o->bce_target_thresh < 1.0), RESCL_ERR_ARG,
-               "bce_target_thresh %g: expected at least 0 and below 1", o->bce_target_thresh);
+    if (o->loss == RESCL_LOSS_BCE)
+        RS_TRY(check_threshold(o));
+    else
+        o->bce_target_thresh = 0.0;
+    if (o->loss != RESCL_LOSS_FOCAL)
+        o->focal_gamma = o->focal_alpha = 0.0;
     RS_FAIL_IF(!(o->focal_gamma >= 0.0 && o->focal_gamma <= 100.0), RESCL_ERR_ARG,
                "focal_gamma %g: expected 0 to 100", o->focal_gamma);
-    RS_FAIL_IF(!(o->focal_alpha < 1.0), RESCL_ERR_ARG, "focal_alpha %g: expected below 1",
+    RS_FAIL_IF(!(o->focal_alpha <= 1.0), RESCL_ERR_ARG, "focal_alpha %g: expected 1 at most",
                o->focal_alpha);
-    if (o->loss != RESCL_LOSS_BCE)
-        o->bce_target_thresh = 0.0;
-    o->focal_gamma = !focal ? 0.0 : o->focal_gamma > 0.0 ? o->focal_gamma : 2.0;
-    o->focal_alpha = !focal                 ? 0.0
-                     : o->focal_alpha < 0.0 ? -1.0
-                     : o->focal_alpha > 0.0 ? o->focal_alpha
-                                            : 0.25;
+    if (o->focal_alpha < 0.0)
+        o->focal_alpha = -1.0;
 out:
     return st;
 }
@@ -205,15 +222,17 @@ out:
     return st;
 }
 
+static const rescl_model_options default_options = {.focal_gamma = 2.0, .focal_alpha = 0.25};
+
 void rescl_model_options_init(rescl_model_options *out, size_t struct_size)
 {
-    rs_options_init(out, struct_size, &(rescl_model_options){0}, sizeof *out);
+    rs_options_init(out, struct_size, &default_options, sizeof *out);
 }
 
 rescl_status rescl_model_create(const rescl_model_options *options, rescl_model **out)
 {
     rescl_status st = RESCL_OK;
-    rescl_model_options o = {0};
+    rescl_model_options o = default_options;
     rescl_model *m = NULL;
 
     RS_TRY(rs_options_take(&o, sizeof o, options, "rescl_model_options"));
@@ -230,7 +249,7 @@ out:
 rescl_status rescl_model_describe(const rescl_model_options *options, rescl_model **out)
 {
     rescl_status st = RESCL_OK;
-    rescl_model_options o = {0};
+    rescl_model_options o = default_options;
 
     RS_TRY(rs_options_take(&o, sizeof o, options, "rescl_model_options"));
     RS_TRY(rs_model_build(&o, out));

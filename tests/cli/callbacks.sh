@@ -71,3 +71,10 @@ grep -q "the classes are uneven" err && fail "expected no warning of what is act
 run train --model resnet8 --size 32 --data-path uneven --epochs 1 --class-weights A:2
 want_code 2
 want_err "there is no class 'A'; did you mean 'a'"
+run train --model resnet8 --size 32 --data-path uneven --epochs 1 --focal-gamma 3
+want_code 2
+want_err "--focal-gamma is a number of --loss focal, and the loss is cross_entropy"
+printf '[training]\nloss = bce\nfocal-alpha = 0.25\nbce-target-thresh = 0.9\nlabel-smoothing = 0.5\n' >bce.ini
+run train -c bce.ini --model resnet8 --size 32 --data-path uneven --epochs 1
+want_code 2
+want_err "bce_target_thresh 0.9: label smoothing of 0.5 makes the targets of 2 classes 0.25 and 0.75"
