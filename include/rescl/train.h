@@ -77,8 +77,8 @@ typedef struct rescl_train_options {
     const char
         *class_weights; /**< what the loss of a class counts: "balanced", by how rare its images are
                                 * (scikit-learn's formula), "cat:2,dog:0.5", or a file of such lines; others
-                                * count 1. A batch's are scaled to a mean of 1, as torch's weighted mean
-                                * has it. NULL: all count the same */
+                                * count 1. A batch's are scaled to a mean of 1, unless its images are
+                                * mixed, as torch's weighted mean has it. NULL: all count the same */
     const char
         *sampler;  /**< "shuffle": an epoch takes each image once; "balanced": as many images of
                                 * each class, those of rare ones several times */

@@ -167,10 +167,12 @@ out:
     return st;
 }
 
-/* By the weights of its labels' classes, which become the shares' and the rows': torch's weighted mean. */
+/* By the weights of its labels' classes, which become the shares' and the rows'. As torch's weighted mean has
+ * it: labels divide by the sum of their weights, shares of classes by the number of images. */
 static void weigh_batch(const rs_loader *l, rs_batch *b)
 {
     const float *weight = l->options.class_weight;
+    const bool mixes = rs_augment_acts(&l->options.augment, RS_AUGMENT_BATCH);
     double sum = 0;
     for (size_t i = 0; weight && i < b->n; i++) {
         rs_mixed *m = &b->mixed[i];
@@ -182,7 +184,7 @@ static void weigh_batch(const rs_loader *l, rs_batch *b)
         m->weight = (float)(own + other);
         sum += own + other;
     }
-    for (size_t i = 0; weight && sum > 0 && i < b->n; i++)
+    for (size_t i = 0; weight && !mixes && sum > 0 && i < b->n; i++)
         b->mixed[i].weight = (float)((double)b->mixed[i].weight * (double)b->n / sum);
 }
 

@@ -26,7 +26,8 @@ typedef struct rs_loader_options {
     bool balanced; /* with shuffle: see rs_sampler_init */
     const float
         *class_weight; /* of each class (as label_map counts them) what its loss counts, borrowed; a
-                                * batch's add up to its number of images. NULL: all the same */
+                                * batch's add up to its number of images, unless its images are mixed. NULL:
+                                * all the same */
     bool replace;      /* another image of its class takes the place of one that cannot be read */
     bool drop_last;    /* leave out a last batch smaller than `batch` */
     size_t least;      /* see rs_split_batches */

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define MAX_FILE ((size_t)64 << 20)
+#define KEPT     "class_weight_values"
 
 const char *const *rs_sampler_names(void)
 {
@@ -53,9 +54,12 @@ static rescl_status take_weight(char *item, const rescl_model *m, const char *wh
     *colon = '\0';
     while (c < m->classes && strcmp(m->class_name[c], item) != 0)
         c++;
-    const char *near = rescl_class_near(item, (const char *const *)m->class_name, m->classes, &why);
-    RS_FAIL_IF(c == m->classes, RESCL_ERR_ARG, "%s: there is no class '%.80s'%s%s%s%s", where, item,
-               near ? "; did you mean '" : "", near ? near : "", near ? "'" : "", near ? why : "");
+    if (c == m->classes) {
+        const char *near =
+            rescl_class_near(item, (const char *const *)m->class_name, m->classes, &why);
+        RS_FAIL(RESCL_ERR_ARG, "%s: there is no class '%.80s'%s%s%s%s", where, item,
+                near ? "; did you mean '" : "", near ? near : "", near ? "'" : "", near ? why : "");
+    }
     weight[c] = (float)value;
 out:
     return st;
@@ -110,5 +114,41 @@ rescl_status rs_class_weights(const char *text, const rescl_model *model, const 
 out:
     free(list);
     free(weight);
+    return st;
+}
+
+rescl_status rs_class_weights_keep(const float *weight, size_t classes, json_t *options)
+{
+    rescl_status st = RESCL_OK;
+    json_t *list = NULL;
+    if (!weight)
+        goto out;
+    RS_OOM(list = json_array());
+    for (size_t c = 0; c < classes; c++)
+        RS_OOM(json_array_append_new(list, json_real((double)weight[c])) == 0 ? list : NULL);
+    RS_OOM(json_object_set(options, KEPT, list) == 0 ? list : NULL);
+out:
+    json_decref(list);
+    return st;
+}
+
+rescl_status rs_class_weights_match(const json_t *options, const rescl_model *model,
+                                    const float *weight, const char *path)
+{
+    rescl_status st = RESCL_OK;
+    const json_t *list = json_object_get(options, KEPT);
+    if (!weight || !list)
+        goto out;
+    RS_FAIL_IF(json_array_size(list) != model->classes, RESCL_ERR_FORMAT,
+               "%s: metadata '%s' has %zu numbers, expected one for each of %zu classes", path,
+               KEPT, json_array_size(list), model->classes);
+    for (size_t c = 0; c < model->classes; c++) {
+        const float was = (float)json_number_value(json_array_get(list, c));
+        RS_FAIL_IF(was < weight[c] || was > weight[c], RESCL_ERR_ARG,
+                   "cannot resume from %s: the class '%.80s' had a weight of %g, this run gives it "
+                   "%g; use the same class_weights, or start a new run from its weights",
+                   path, model->class_name[c], (double)was, (double)weight[c]);
+    }
+out:
     return st;
 }

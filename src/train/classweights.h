@@ -5,6 +5,8 @@
 #include "dataset.h"
 #include "netmodel.h"
 
+#include <jansson.h>
+
 /* The choices of the option "sampler": the first takes each image once. */
 const char *const *rs_sampler_names(void);
 
@@ -14,5 +16,13 @@ const char *const *rs_sampler_names(void);
  * no class, and a weight that is not a number from 0 on. */
 rescl_status rs_class_weights(const char *text, const rescl_model *model, const rescl_dataset *set,
                               const int32_t *label_map, float **out) RESCL_CHECK;
+
+/* A checkpoint keeps the numbers (NULL: none) beside the options, as a file that they were read from may change:
+ * a run that goes on with others fails with RESCL_ERR_ARG, which names the class. Checkpoints without them
+ * match. */
+rescl_status rs_class_weights_keep(const float *weight, size_t classes, json_t *options)
+    RESCL_CHECK;
+rescl_status rs_class_weights_match(const json_t *options, const rescl_model *model,
+                                    const float *weight, const char *path) RESCL_CHECK;
 
 #endif

@@ -1,5 +1,6 @@
 /* The run folder, saving and resuming. */
 #include "classmap.h"
+#include "classweights.h"
 #include "clock.h"
 #include "dataset.h"
 #include "envfile.h"
@@ -171,6 +172,7 @@ rescl_status rs_trainer_save_last(rescl_trainer *t)
     if (!t->last_path)
         goto out;
     RS_OOM(options = rs_train_options_json(&t->options));
+    RS_TRY(rs_class_weights_keep(t->class_weight, t->model->classes, options));
     for (int i = 0; i < nstates; i++)
         names[i] = rs_optim_state_name(&t->hyper, i);
     t->progress.time = rs_clock_seconds() - t->clock_base;
@@ -432,6 +434,8 @@ rescl_status rs_trainer_resume(rescl_trainer *t, rs_weights *old)
         t->options.batch_size =
             (size_t)json_integer_value(json_object_get(rs_checkpoint_options(c), "batch_size"));
     RS_TRY(rs_train_options_match(rs_checkpoint_options(c), &t->options, t->resume_path));
+    RS_TRY(rs_class_weights_match(rs_checkpoint_options(c), t->model, t->class_weight,
+                                  t->resume_path));
     t->progress = *rs_checkpoint_progress(c);
     RS_TRY(match_data(t, c));
     RS_FAIL_IF(t->progress.epoch > t->options.epochs, RESCL_ERR_ARG,

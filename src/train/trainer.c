@@ -158,6 +158,21 @@ out:
     return st;
 }
 
+/* Either makes up for how rare a class is; both together would count rare classes the more. */
+static rescl_status check_balance(const rescl_train_options *o)
+{
+    rescl_status st = RESCL_OK;
+
+    RS_FAIL_IF(
+        o->class_weights && strcmp(o->class_weights, "balanced") == 0 &&
+            strcmp(o->sampler, "balanced") == 0,
+        RESCL_ERR_ARG,
+        "class_weights balanced and sampler balanced: rare classes would count twice what makes "
+        "up for their number; choose one of the two");
+out:
+    return st;
+}
+
 /* A class whose images were all left out cannot be learned. */
 static rescl_status check_classes(const rescl_dataset *set)
 {
@@ -349,6 +364,7 @@ rescl_status rescl_trainer_create_team(rescl_device *const *devices, size_t coun
         RS_TRY(rescl_dataset_fingerprint(eval_set, t->eval_fingerprint));
     }
     RS_TRY(check_classes(train_set));
+    RS_TRY(check_balance(&t->options));
     if (train_set)
         RS_TRY(rs_class_weights(t->options.class_weights, model, train_set, t->train_map,
                                 &t->class_weight));

@@ -40,6 +40,8 @@ def rows(losses):
 def cases():
     yield "weighted", lambda x: F.cross_entropy(x, LABELS, WEIGHTS, reduction="none") * (
         N / WEIGHTS[LABELS].sum())
+    yield "weighted_mixed", lambda x: F.cross_entropy(
+        x, (1 - SHARE) * ONE_HOT + SHARE * OTHER, WEIGHTS, reduction="none")
     yield "bce", lambda x: rows(BinaryCrossEntropy(0.0, reduction="none")(x, LABELS))
     yield "bce_smooth", lambda x: rows(BinaryCrossEntropy(0.1, reduction="none")(x, LABELS))
     mixed = (1 - SHARE) * ONE_HOT + SHARE * OTHER

@@ -21,15 +21,20 @@ static void read_all(const rs_st_file *f, const char *name, const char *suffix, 
     assert_ok(rs_st_read(f, t, out));
 }
 
-/* Targets of a case: each label, with a quarter of the one before it where it is mixed, and its weight. */
+/* Targets of a case: each label, with a quarter of the one before it where it is mixed, and its weight, which is
+ * scaled to a mean of 1 where nothing is mixed. */
 static void pack(const int32_t *labels, bool mix, const double *weights, double *targets)
 {
+    const double share = mix ? 0.25 : 0;
     double sum = 0;
     for (size_t i = 0; i < N; i++)
         sum += weights ? weights[labels[i]] : 1;
     for (size_t i = 0; i < N; i++) {
-        const rs_mixed mixed = {labels[i > 0 ? i - 1 : N - 1], mix ? RS_MIXED_ONE / 4 : 0,
-                                (float)((weights ? weights[labels[i]] : 1) * N / sum)};
+        const int32_t label = labels[i > 0 ? i - 1 : N - 1];
+        const double own = (1 - share) * (weights ? weights[labels[i]] : 1);
+        const double other = share * (weights ? weights[label] : 1);
+        const rs_mixed mixed = {label, (int32_t)lrint(other / (own + other) * RS_MIXED_ONE),
+                                (float)(mix ? own + other : own * N / sum)};
         int32_t words[RS_TARGET_WORDS];
         rs_targets_pack(&labels[i], &mixed, 1, words);
         for (size_t k = 0; k < RS_TARGET_WORDS; k++)
@@ -90,6 +95,8 @@ static void is_as_in_torch(void **state)
     }
     pack(labels, false, weights, targets);
     check(f, "weighted", &rs_op_softmax_xent, &xent, targets);
+    pack(labels, true, weights, targets);
+    check(f, "weighted_mixed", &rs_op_softmax_xent, &xent, targets);
     rs_st_close(f);
 }
 

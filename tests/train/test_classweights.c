@@ -138,6 +138,79 @@ static void weighs_batches(void **state)
     rescl_dataset_close(set);
 }
 
+/* Of images that are mixed each label counts by its share and its class, as torch's cross-entropy has it of
+ * probabilities: nothing is scaled. */
+static void weighs_mixed_batches(void **state)
+{
+    static const float weight[] = {0.5f, 2, 4, 1};
+    rescl_dataset *set = make_set();
+    double mixup[RS_AUGMENT_COUNT][RS_AUGMENT_NUMBERS] = {{0}};
+    rs_loader_options o = {.batch = 6, .height = SIDE, .width = SIDE, .shuffle = true, .seed = 4};
+    rs_loader *plain = NULL, *weighted = NULL;
+    const rs_batch *a = NULL, *b = NULL;
+    size_t mixed = 0;
+    (void)state;
+    for (size_t i = 0; i < RS_AUGMENT_COUNT; i++) {
+        mixup[i][0] = strcmp(rs_augment_at(i)->options[0]->name, "mixup") == 0 ? 1 : 0;
+        if (mixup[i][0] > 0)
+            rs_augment_set(&o.augment, i, mixup[i]);
+    }
+    assert_ok(rs_loader_create(set, &o, &plain));
+    o.class_weight = weight;
+    assert_ok(rs_loader_create(set, &o, &weighted));
+    assert_ok(rs_loader_start(plain, 0, 0));
+    assert_ok(rs_loader_start(weighted, 0, 0));
+    for (;;) {
+        assert_ok(rs_loader_next(plain, &a));
+        assert_ok(rs_loader_next(weighted, &b));
+        if (!a)
+            break;
+        for (size_t i = 0; i < a->n; i++) {
+            const double share = (double)a->mixed[i].share / RS_MIXED_ONE;
+            const double own = (1 - share) * (double)weight[a->labels[i]];
+            const double other = share * (double)weight[a->mixed[i].label];
+            const rs_mixed *m = &b->mixed[i];
+            assert_int_equal(b->labels[i], a->labels[i]);
+            assert_int_equal(m->label, a->mixed[i].label);
+            assert_true(fabs((double)m->weight - (own + other)) < 1e-6);
+            assert_true(fabs((double)m->share / RS_MIXED_ONE - other / (own + other)) < 1e-6);
+            mixed += share > 0.01 && m->label != b->labels[i];
+        }
+        rs_loader_release(plain, a);
+        rs_loader_release(weighted, b);
+    }
+    assert_true(mixed > 0);
+    rs_loader_destroy(plain);
+    rs_loader_destroy(weighted);
+    rescl_dataset_close(set);
+}
+
+/* The numbers of a file are those of the run: another one is named when it goes on. */
+static void goes_on_with_the_same_weights(void **state)
+{
+    (void)state;
+    const char *path = rs_test_path("%s/of-run.txt", rs_test_dir);
+    char *dir = rs_path_join(rs_test_dir, "kept");
+    train_run r = {.options = train_options(dir), .stop = STOP_AT_STEP, .stop_step = 2};
+    r.options.class_weights = path;
+    assert_ok(rs_file_write(path, "0:2\n3:0.1\n", 10));
+    train_do(&r);
+    assert_int_equal(r.status, RESCL_ERR_INTERRUPTED);
+    r.stop = STOP_NEVER;
+    r.options.resume = dir;
+    assert_ok(rs_file_write(path, "0:2\n3:0.2\n", 10));
+    train_do(&r);
+    assert_fails(r.status, RESCL_ERR_ARG, "weight of 0.1, this run gives it 0.2");
+    assert_ok(rs_file_write(path, "3:0.1\n0:2\n", 10));
+    train_do(&r);
+    assert_ok(r.status);
+    r.options.resume = NULL;
+    r.options.class_weights = r.options.sampler = "balanced";
+    train_do(&r);
+    assert_fails(r.status, RESCL_ERR_ARG, "count twice");
+    free(dir);
+}
+
 /* A run with everything, stopped in an epoch and gone on with, ends with the bits of one that was not. */
 static void goes_on_to_the_same_bits(void **state)
 {
@@ -168,6 +241,47 @@ static void goes_on_to_the_same_bits(void **state)
     free(whole);
     free(parts);
     free(last);
+}
+
+static void keeps_numbers_of_losses(void **state)
+{
+    static const struct {
+        rescl_loss loss;
+        double threshold, smoothing, gamma, alpha;
+        const char *words; /* of the error; NULL: none */
+    } cases[] = {
+        {RESCL_LOSS_FOCAL, 0, 0, 2, 0, NULL},
+        {RESCL_LOSS_FOCAL, 0, 0, 0, 1, NULL},
+        {RESCL_LOSS_FOCAL, 0, 0, 2, 1.5, "focal_alpha 1.5"},
+        {RESCL_LOSS_FOCAL, 0, 0, -1, 0.25, "focal_gamma -1"},
+        {RESCL_LOSS_BCE, 0.5, 0.2, 2, 0.25, NULL},
+        {RESCL_LOSS_BCE, 0.86, 0.2, 2, 0.25, "makes the targets of 4 classes 0.05 and 0.85"},
+        {RESCL_LOSS_BCE, 0.04, 0.2, 2, 0.25, "expected a threshold between"},
+    };
+    rescl_model_options o;
+    rescl_model *m = NULL;
+    (void)state;
+    rescl_model_options_default(&o);
+    assert_true(o.focal_gamma > 1.99 && o.focal_alpha > 0.24);
+    o.name = "resnet8";
+    o.classes = 4;
+    for (size_t i = 0; i < RS_COUNT(cases); i++) {
+        o.loss = cases[i].loss;
+        o.bce_target_thresh = cases[i].threshold;
+        o.label_smoothing = cases[i].smoothing;
+        o.focal_gamma = cases[i].gamma;
+        o.focal_alpha = cases[i].alpha;
+        if (cases[i].words) {
+            assert_fails(rescl_model_describe(&o, &m), RESCL_ERR_ARG, cases[i].words);
+            continue;
+        }
+        assert_ok(rescl_model_describe(&o, &m));
+        const bool focal = o.loss == RESCL_LOSS_FOCAL;
+        assert_true(fabs(m->focal_gamma - (focal ? o.focal_gamma : 0)) < 1e-12);
+        assert_true(fabs(m->focal_alpha - (focal ? o.focal_alpha : 0)) < 1e-12);
+        assert_true(fabs(m->bce_target_thresh - o.bce_target_thresh) < 1e-12);
+        rescl_model_destroy(m);
+    }
 }
 
 /* Probabilities are of each class alone. */
@@ -235,7 +349,10 @@ int main(void)
         cmocka_unit_test(reads_weights),
         cmocka_unit_test(refuses_others),
         cmocka_unit_test(weighs_batches),
+        cmocka_unit_test(weighs_mixed_batches),
+        cmocka_unit_test(goes_on_with_the_same_weights),
         cmocka_unit_test(goes_on_to_the_same_bits),
+        cmocka_unit_test(keeps_numbers_of_losses),
         cmocka_unit_test(trains_with_other_losses),
     };
     return cmocka_run_group_tests(tests, rs_test_dir_setup, rs_test_dir_teardown);
