@@ -320,12 +320,13 @@ RESCL_API bool rescl_dataset_bad(const rescl_dataset *dataset, size_t index, res
 /**
  * From now on the sets (NULL: none) keep each image in memory once it was decoded or drawn: what
  * rescl_dataset_get() gives is the same, and sooner there. `bytes`: that all sets together may take; 0: three
- * quarters of the memory that is free. RESCL_ERR_MEMORY, saying both numbers, where the images take more, as
+ * quarters of the memory that is free, of which each of `sharers` processes on this machine (1: this one alone)
+ * gets its part. RESCL_ERR_MEMORY, saying both numbers, where the images take more, as
  * rescl_dataset_check() found their files or, where they have none, some of them tell; nothing is kept then.
  * Images that lie in memory already, as those of arrays and HDF5, are not kept twice.
  */
-RESCL_API rescl_status rescl_dataset_cache(rescl_dataset *const *sets, size_t count, size_t bytes)
-    RESCL_CHECK;
+RESCL_API rescl_status rescl_dataset_cache(rescl_dataset *const *sets, size_t count, size_t bytes,
+                                           size_t sharers) RESCL_CHECK;
 /** Image `index` and its label. `image` is filled anew; free it. Callable from any thread. */
 RESCL_API rescl_status rescl_dataset_get(const rescl_dataset *dataset, size_t index,
                                          rescl_image *image, int32_t *label) RESCL_CHECK;

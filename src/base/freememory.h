@@ -8,4 +8,8 @@
  * whichever is less; SIZE_MAX where neither is known. */
 size_t rs_free_memory(void);
 
+/* Bytes that a control group leaves, which a container shows as the root of its file system of groups, of version
+ * 2 or 1; those of files' contents that can be dropped count as free. SIZE_MAX where there is no limit. */
+size_t rs_free_memory_of_group(const char *root);
+
 #endif

@@ -226,7 +226,8 @@ static int check_data(run *r)
         code = cli_data_check(r->eval_set, SHOWN, &r->hidden);
     if (code == CLI_OK && r->data.test != r->eval_set)
         code = cli_data_check(r->data.test, SHOWN, &r->hidden);
-    return code == CLI_OK ? cli_data_cache(r->args, r->data.train, r->eval_set) : code;
+    return code == CLI_OK ? cli_data_cache(r->args, r->rank.local_count, r->data.train, r->eval_set)
+                          : code;
 }
 
 /* Nothing is left of a new run that cannot begin, and so no list of what cannot be read. */

@@ -47,11 +47,12 @@ int cli_data_check(rescl_dataset *set, size_t shown, size_t *hidden)
     return CLI_OK;
 }
 
-int cli_data_cache(const cli_args *args, rescl_dataset *train, rescl_dataset *eval)
+int cli_data_cache(const cli_args *args, size_t processes, rescl_dataset *train,
+                   rescl_dataset *eval)
 {
     rescl_dataset *const sets[] = {train, eval};
     if (strcmp(cli_str(args, OPT_cache), "ram") != 0)
         return CLI_OK;
-    const rescl_status st = rescl_dataset_cache(sets, sizeof sets / sizeof *sets, 0);
+    const rescl_status st = rescl_dataset_cache(sets, sizeof sets / sizeof *sets, 0, processes);
     return st == RESCL_OK ? CLI_OK : cli_fail(st, false);
 }

@@ -11,8 +11,10 @@
  * a set is legal. Returns an exit code, after a message. */
 int cli_data_check(rescl_dataset *set, size_t shown, size_t *hidden);
 
-/* As --cache says of the sets that training reads, which may be NULL. Exit code, after a message. */
-int cli_data_cache(const cli_args *args, rescl_dataset *train, rescl_dataset *eval);
+/* As --cache says of the sets that training reads, which may be NULL, in each of so many processes on this machine.
+ * Exit code, after a message. */
+int cli_data_cache(const cli_args *args, size_t processes, rescl_dataset *train,
+                   rescl_dataset *eval);
 
 /* After the error of a check that failed, which names the first: all others. */
 void cli_data_list_bad(const rescl_dataset *set);

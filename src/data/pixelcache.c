@@ -6,6 +6,7 @@
 #include "image.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,20 +15,35 @@ typedef struct kept {
     int32_t label;
 } kept;
 
+/* What caches share. */
+typedef struct budget {
+    atomic_size_t left; /* bytes */
+    atomic_size_t users;
+} budget;
+
 struct rs_pixel_cache {
-    pthread_mutex_t lock; /* guards the rest; pixels stay as they are once they are here */
+    pthread_mutex_t lock; /* guards `kept`; pixels stay as they are once they are here */
     kept *kept;
-    size_t count, room; /* room: bytes that are left */
+    size_t count;
+    budget *budget;
 };
 
-rescl_status rs_pixel_cache_create(size_t count, size_t room, rs_pixel_cache **out)
+static void leave(budget *b)
+{
+    if (b && atomic_fetch_sub(&b->users, 1) == 1)
+        free(b);
+}
+
+/* For `count` samples. */
+static rescl_status create(size_t count, budget *shared, rs_pixel_cache **out)
 {
     rescl_status st = RESCL_OK;
     rs_pixel_cache *c = NULL;
     RS_OOM(c = calloc(1, sizeof *c));
     pthread_mutex_init(&c->lock, NULL);
     c->count = count;
-    c->room = room;
+    c->budget = shared;
+    atomic_fetch_add(&shared->users, 1);
     RS_OOM(c->kept = calloc(count + 1, sizeof *c->kept));
     *out = c;
     c = NULL;
@@ -43,6 +59,7 @@ void rs_pixel_cache_destroy(rs_pixel_cache *c)
     for (size_t i = 0; c->kept && i < c->count; i++)
         free(c->kept[i].image.pixels);
     free(c->kept);
+    leave(c->budget);
     pthread_mutex_destroy(&c->lock);
     free(c);
 }
@@ -70,24 +87,32 @@ out:
     return st;
 }
 
+static bool take(budget *b, size_t bytes)
+{
+    size_t left = atomic_load(&b->left);
+    while (bytes <= left)
+        if (atomic_compare_exchange_weak(&b->left, &left, left - bytes))
+            return true;
+    return false;
+}
+
 void rs_pixel_cache_put(rs_pixel_cache *c, size_t index, const rescl_image *image, int32_t label)
 {
     const size_t bytes = bytes_of(image);
     uint8_t *copy = NULL;
     pthread_mutex_lock(&c->lock);
-    const bool wanted = !c->kept[index].image.pixels && bytes <= c->room;
+    const bool wanted = !c->kept[index].image.pixels && bytes <= atomic_load(&c->budget->left);
     pthread_mutex_unlock(&c->lock);
     if (!wanted || !(copy = malloc(bytes)))
         return;
     memcpy(copy, image->pixels, bytes);
     pthread_mutex_lock(&c->lock);
     kept *k = &c->kept[index];
-    if (!k->image.pixels && bytes <= c->room) {
+    if (!k->image.pixels && take(c->budget, bytes)) {
         k->image.width = image->width;
         k->image.height = image->height;
         k->image.pixels = copy;
         k->label = label;
-        c->room -= bytes;
         copy = NULL;
     }
     pthread_mutex_unlock(&c->lock);
@@ -130,25 +155,34 @@ out:
     return st;
 }
 
-rescl_status rescl_dataset_cache(rescl_dataset *const *sets, size_t count, size_t bytes)
+rescl_status rescl_dataset_cache(rescl_dataset *const *sets, size_t count, size_t bytes,
+                                 size_t sharers)
 {
     rescl_status st = RESCL_OK;
-    const size_t usable = rs_free_memory();
-    const size_t room = bytes ? bytes : usable / 4 * 3;
+    const size_t usable = rs_free_memory() / (sharers ? sharers : 1);
+    const size_t most = bytes ? bytes : usable / 4 * 3;
+    const char *whose = bytes ? "the limit that was given"
+                        : sharers > 1
+                            ? "three quarters of this process's part of the memory that is free"
+                            : "three quarters of the memory that is free";
+    budget *shared = NULL;
     size_t need = 0, one;
     for (size_t i = 0; i < count; i++) {
         if (sets[i])
             RS_TRY(need_of(sets[i], &one));
         need += sets[i] ? one : 0;
     }
-    RS_FAIL_IF(need > room, RESCL_ERR_MEMORY,
+    RS_FAIL_IF(need > most, RESCL_ERR_MEMORY,
                "cache: the decoded images take %.1f GiB, and %.1f GiB may be used (%s); go without "
                "a cache, or make the images smaller first",
-               (double)need / 0x1p30, (double)room / 0x1p30,
-               bytes ? "the limit that was given" : "three quarters of the memory that is free");
+               (double)need / 0x1p30, (double)most / 0x1p30, whose);
+    RS_OOM(shared = calloc(1, sizeof *shared));
+    atomic_init(&shared->left, most);
+    atomic_init(&shared->users, 1);
     for (size_t i = 0; i < count; i++)
         if (sets[i] && !sets[i]->cache && !sets[i]->format->held)
-            RS_TRY(rs_pixel_cache_create(sets[i]->count, room, &sets[i]->cache));
+            RS_TRY(create(sets[i]->count, shared, &sets[i]->cache));
 out:
+    leave(shared);
     return st;
 }

@@ -6,8 +6,7 @@
 
 typedef struct rs_pixel_cache rs_pixel_cache;
 
-/* For `count` samples, of which copies are kept up to `room` bytes. */
-rescl_status rs_pixel_cache_create(size_t count, size_t room, rs_pixel_cache **out) RESCL_CHECK;
+/* Made by rescl_dataset_cache, whose sets share what there is room for. */
 void rs_pixel_cache_destroy(rs_pixel_cache *c);
 
 /* From any thread. A copy of what was kept, for the caller to free; *found is false where nothing was. */
