@@ -125,6 +125,7 @@ static void print_group(const rescl_survey *s, const rescl_copies *g)
 static void print_copies(const rescl_survey *s, const rescl_survey_summary *sum)
 {
     rescl_copies g;
+    char number[64];
     size_t shown = 0;
     if (sum->groups == 0) {
         cli_print("copies      none\n");
@@ -140,7 +141,9 @@ static void print_copies(const rescl_survey *s, const rescl_survey_summary *sum)
                           split_name(s, in));
         }
     if (sum->contradictions > 0)
-        cli_print("            %zu of them are of several classes\n", sum->contradictions);
+        cli_print("            %s of the same pixels %s of several classes\n",
+                  cli_count(sum->contradictions, "group", number),
+                  sum->contradictions == 1 ? "is" : "are");
     for (int rank = 0; rank < 3; rank++)
         for (size_t i = 0; shown < COPIES_SHOWN && rescl_survey_copies(s, i, &g); i++)
             if ((g.contradict ? 0 : g.shared ? 1 : 2) == rank) {

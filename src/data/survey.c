@@ -194,12 +194,12 @@ static rescl_status tell_progress(round *r, size_t looked)
     rescl_status st = RESCL_OK;
     const rescl_survey_options *o = r->options;
     pthread_mutex_lock(&r->lock);
-    r->done += looked;
+    const size_t done = r->done += looked;
     const bool goes_on =
-        !o->on_progress || atomic_load(&r->ended) || o->on_progress(r->done, r->s->images, o->user);
+        !o->on_progress || atomic_load(&r->ended) || o->on_progress(done, r->s->images, o->user);
     pthread_mutex_unlock(&r->lock);
-    RS_FAIL_IF(!goes_on, RESCL_ERR_INTERRUPTED, "stopped on request after %zu of %zu images",
-               r->done, r->s->images);
+    RS_FAIL_IF(!goes_on, RESCL_ERR_INTERRUPTED, "stopped on request after %zu of %zu images", done,
+               r->s->images);
 out:
     return st;
 }

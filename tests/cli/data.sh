@@ -49,7 +49,7 @@ run data check bad --sheet sheet.png -j 3
 want_code 7
 want_out "copies      2 images are exact copies of others"
 want_out "1 of 2 images of test are in train too"
-want_out "1 of them are of several classes"
+want_out "1 group of the same pixels is of several classes"
 want_out "unreadable  1 of 7 images"
 want_out "bad/train/dog/sho,rt.png: corrupted PNG"
 head -c 4 sheet.png | grep -q PNG || fail "expected a sheet"
