@@ -161,7 +161,10 @@ static rescl_status open_set(const rescl_data_options *options, rescl_dataset *s
             break;
         free(path);
         RS_OOM(path = rs_path_join(folder, name));
-        RS_TRY(read_records(path, v, set));
+        st = read_records(path, v, set);
+        RS_FAIL_IF(st == RESCL_ERR_NOT_FOUND, RESCL_ERR_FORMAT,
+                   "%s: this file is missing, and others of the data are there", path);
+        RS_TRY(st);
     }
 out:
     free(path);

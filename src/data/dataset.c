@@ -69,6 +69,12 @@ static rescl_status recognise(const rescl_data_options *options, const rs_datase
     struct stat info;
     for (size_t i = 0; i < RS_COUNT(formats); i++) {
         if (formats[i]->recognises(options)) {
+            const bool drawn = !formats[i]->expects;
+            RS_FAIL_IF(drawn && stat(options->path, &info) == 0, RESCL_ERR_ARG,
+                       "data \"%s\": is a built-in set, and a %s here has the same name: give "
+                       "./%s for this, or --format %s (format) for the set",
+                       options->path, S_ISDIR(info.st_mode) ? "folder" : "file", options->path,
+                       formats[i]->name);
             *out = formats[i];
             goto out;
         }
@@ -233,6 +239,10 @@ rescl_status rescl_dataset_open(const rescl_data_options *options, rescl_dataset
         RS_TRY(find_by_name(o.format, &format));
     else
         RS_TRY(recognise(&o, &format));
+    RS_FAIL_IF((o.h5_images || o.h5_labels) && format != &rs_dataset_images_h5, RESCL_ERR_ARG,
+               "data \"%s\": is read as %s, which has no keys; --h5-images and --h5-labels "
+               "(h5_images, h5_labels) are of an HDF5 file",
+               o.path, format->name);
     RS_FAIL_IF(!(o.validation_split >= 0.0 && o.validation_split < 1.0), RESCL_ERR_ARG,
                "validation_split %g: expected at least 0 and below 1", o.validation_split);
     RS_OOM(set = calloc(1, sizeof *set));

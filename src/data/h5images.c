@@ -12,6 +12,7 @@
 #define MAX_SIDE    65535
 #define MAX_CLASSES 65536
 #define MAX_BYTES   ((uint64_t)16 << 30) /* of all images */
+#define DIM         16.0 /* floats above 1 and up to here are no usual brightness of 0 to 255 */
 
 /* The datasets in the order in which they are added to the index; names that are strings are added as
  * notes. */
@@ -87,7 +88,7 @@ out:
 }
 
 /* The names of the classes: strings are notes of the index. */
-static rescl_status read_classes(const rs_h5_file *f, rescl_dataset *set)
+static rescl_status read_classes(const rs_h5_file *f, const rs_h5_keys *keys, rescl_dataset *set)
 {
     rescl_status st = RESCL_OK;
     const rs_h5_array *c = f->count > CLASSES ? &f->array[CLASSES] : NULL;
@@ -100,7 +101,7 @@ static rescl_status read_classes(const rs_h5_file *f, rescl_dataset *set)
     RS_OOM(set->class_name = calloc(count, sizeof *set->class_name));
     for (size_t i = 0; i < count; i++) {
         RS_FAIL_IF(!c && f->note[i].value[0] == '\0', RESCL_ERR_FORMAT,
-                   "%s: list_classes: class %zu has no name", f->path, i);
+                   "%s: %s: class %zu has no name", f->path, keys->classes, i);
         set->class_name[i] =
             c ? rs_strf("%lld", (long long)value[i]) : rs_strf("%s", f->note[i].value);
         RS_OOM(set->class_name[i]);
@@ -143,6 +144,11 @@ static rescl_status find_layout(const char *path, const rs_h5_array *x, bool onl
                "%s: %s is (%llu, 3, %llu, 3): its colours may come first or last; write it as "
                "(N, H, W, 3) of another height",
                path, x->name, (unsigned long long)d[0], (unsigned long long)d[2]);
+    RS_FAIL_IF(
+        first && grey, RESCL_ERR_FORMAT,
+        "%s: %s is (%llu, 3, %llu, 1): images of three colours of one column, or grey ones of "
+        "three rows; write it as (N, H, W, 3)",
+        path, x->name, (unsigned long long)d[0], (unsigned long long)d[2]);
     RS_FAIL_IF(!first && !last && !grey, RESCL_ERR_FORMAT,
                "%s: %s has %d dimensions, the last of %llu; expected (N, H, W, 3)%s", path, x->name,
                x->ndim, (unsigned long long)d[x->ndim - 1],
@@ -177,9 +183,24 @@ out:
 
 /* ---- pixels ------------------------------------------------------------------------------ */
 
-/* Bytes of pixels from numbers: of 0 to 255, to the nearest; floats of 0 to 1 are taken times 255. */
+/* Pixels that are all black to the eye are seldom meant so. */
+static rescl_status warn_of_black(const rs_h5_file *f, const rs_h5_array *x, double high,
+                                  rescl_dataset *set)
+{
+    rescl_status st = RESCL_OK;
+    if (high <= 1.0)
+        RS_TRY(rs_dataset_note(set, RESCL_LOG_WARN,
+                               "%s: %s holds whole numbers of at most %g, where white is 255: its "
+                               "images are black",
+                               f->path, x->name, high));
+out:
+    return st;
+}
+
+/* Bytes of pixels from numbers: of 0 to 255, to the nearest; floats of 0 to 1 are taken times 255. Floats of
+ * which the largest is a little above 1 are neither. */
 static rescl_status bytes_of(const rs_h5_file *f, const rs_h5_array *x, const void *raw,
-                             uint8_t *pixels)
+                             rescl_dataset *set, uint8_t *pixels)
 {
     rescl_status st = RESCL_OK;
     double low = INFINITY, high = -INFINITY;
@@ -195,29 +216,42 @@ static rescl_status bytes_of(const rs_h5_file *f, const rs_h5_array *x, const vo
         "%s: %s holds values from %g to %g; pixels are expected to be 0 to 255, or floats of "
         "0 to 1: write them before they are standardised",
         f->path, x->name, low, high);
-    const double scale = x->kind == RS_H5_FLOAT && high <= 1.0 ? 255.0 : 1.0;
+    const bool is_float = x->kind == RS_H5_FLOAT;
+    RS_FAIL_IF(
+        is_float && high > 1.0 && high <= DIM, RESCL_ERR_FORMAT,
+        "%s: %s holds floats from %g to %g, which may be meant as 0 to 1 or as 0 to 255; clip "
+        "them to 1 or write them as bytes",
+        f->path, x->name, low, high);
+    if (!is_float)
+        RS_TRY(warn_of_black(f, x, high, set));
+    const double scale = is_float && high <= 1.0 ? 255.0 : 1.0;
     for (size_t i = 0; i < x->count; i++)
         pixels[i] = (uint8_t)lrint(rs_h5_number(x, raw, i) * scale);
-    if (x->kind == RS_H5_FLOAT)
+    if (is_float)
         rs_log(RESCL_LOG_INFO, "%s: %s holds floats from %g to %g, which are taken %s", f->path,
                x->name, low, high, scale > 1.0 ? "times 255" : "as they are, to the nearest byte");
 out:
     return st;
 }
 
-static rescl_status read_pixels(const rs_h5_file *f, const rs_h5_array *x, uint8_t **out)
+static rescl_status read_pixels(const rs_h5_file *f, const rs_h5_array *x, rescl_dataset *set,
+                                uint8_t **out)
 {
     rescl_status st = RESCL_OK;
     uint8_t *raw = NULL, *pixels = NULL;
     RS_OOM(raw = malloc((size_t)x->count * x->value_bytes));
     RS_TRY(rs_h5_read(f, x, raw));
     if (x->value_bytes == 1 && x->kind == RS_H5_UNSIGNED) {
+        uint8_t high = 0;
+        for (size_t i = 0; i < x->count; i++)
+            high = raw[i] > high ? raw[i] : high;
+        RS_TRY(warn_of_black(f, x, high, set));
         *out = raw;
         raw = NULL;
         goto out;
     }
     RS_OOM(pixels = malloc((size_t)x->count));
-    RS_TRY(bytes_of(f, x, raw, pixels));
+    RS_TRY(bytes_of(f, x, raw, set, pixels));
     *out = pixels;
     pixels = NULL;
 out:
@@ -256,12 +290,12 @@ static rescl_status read_sets(const rs_h5_file *f, const rs_h5_keys *keys, rescl
     RS_TRY(find_layout(f->path, x, keys->only_rgb, &l));
     RS_TRY(check_together(f->path, x, y, f->count > CLASSES ? &f->array[CLASSES] : NULL));
     if (named)
-        RS_TRY(read_classes(f, set));
+        RS_TRY(read_classes(f, keys, set));
     size_t classes = set->classes;
     RS_TRY(read_labels(f, y, &classes, &h->labels));
     if (!named)
         RS_TRY(number_classes(classes, set));
-    RS_TRY(read_pixels(f, x, &h->pixels));
+    RS_TRY(read_pixels(f, x, set, &h->pixels));
     RS_TRY(arrange(&l, (size_t)x->dim[0], &h->pixels));
     h->height = l.height;
     h->width = l.width;
@@ -275,8 +309,8 @@ rescl_status rs_h5_images_open(const char *path, const rs_h5_keys *keys, rescl_d
     rescl_status st = RESCL_OK;
     rs_h5_file *file = NULL;
     const bool named = keys->classes != NULL;
-    RS_OOM(set->state = calloc(1, sizeof(rs_held_images)));
     RS_TRY(rs_h5_open(path, path, scan_set, keys, &file));
+    RS_OOM(set->state = calloc(1, sizeof(rs_held_images)));
     RS_FAIL_IF(file->count < CLASSES || (named ? (file->count == CLASSES) == (file->notes == 0)
                                                : file->count > CLASSES || file->notes > 0),
                RESCL_ERR_FORMAT, "%s: cannot be read", path);

@@ -24,14 +24,19 @@ out:
     return st;
 }
 
+static bool is_padded(const char *number)
+{
+    return number[0] == '0' && number[1] != '\0';
+}
+
 /* "000..009" in the braces of which `head` is what stands before, `tail` behind: with as many digits as the
- * longer of the two has, if one begins with 0. */
+ * longer of the two has, if one of several digits begins with 0. */
 static rescl_status add_range(const char *head, size_t head_bytes, const char *first,
                               const char *last, const char *tail, rs_shard_names *out)
 {
     rescl_status st = RESCL_OK;
     const size_t longer = strlen(first) > strlen(last) ? strlen(first) : strlen(last);
-    const bool padded = first[0] == '0' || last[0] == '0';
+    const bool padded = is_padded(first) || is_padded(last);
     uint64_t from = 0, to = 0;
     RS_FAIL_IF(!rs_parse_u64(first, &from) || !rs_parse_u64(last, &to) || to < from || longer > 19,
                RESCL_ERR_ARG, "'{%s..%s}': expected two whole numbers, the lesser first", first,

@@ -2,20 +2,39 @@
 
 #include "error.h"
 
-#include <stddef.h>
+#include "str.h"
+
+#include <string.h>
 #include <strings.h>
+
+static const struct {
+    const char *name, *split;
+} names[] = {
+    {"train", "train"}, {"training", "train"}, {"val", "val"},  {"valid", "val"},
+    {"dev", "val"},     {"validation", "val"}, {"eval", "val"}, {"evaluation", "val"},
+    {"test", "test"},   {"testing", "test"},
+};
 
 const char *rs_split_of(const char *name)
 {
-    static const struct {
-        const char *name, *split;
-    } names[] = {
-        {"train", "train"}, {"training", "train"}, {"val", "val"},  {"valid", "val"},
-        {"dev", "val"},     {"validation", "val"}, {"eval", "val"}, {"evaluation", "val"},
-        {"test", "test"},   {"testing", "test"},
-    };
     for (size_t i = 0; i < RS_COUNT(names); i++)
         if (strcasecmp(name, names[i].name) == 0)
             return names[i].split;
     return NULL;
+}
+
+const char *rs_split_alias(const char *split, size_t i)
+{
+    for (size_t n = 0; n < RS_COUNT(names); n++)
+        if (strcmp(names[n].split, split) == 0 && i-- == 0)
+            return names[n].name;
+    return NULL;
+}
+
+char *rs_split_fill(const char *text, const char *name)
+{
+    const char *place = strstr(text, RS_SPLIT_PLACE);
+    return place ? rs_strf("%.*s%s%s", (int)(place - text), text, name,
+                           place + strlen(RS_SPLIT_PLACE))
+                 : rs_strf("%s", text);
 }

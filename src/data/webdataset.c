@@ -29,7 +29,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define PLACE       "{split}"
 #define MAX_SAMPLES ((size_t)50000000)
 #define MAX_LABEL   ((size_t)1 << 20) /* bytes of a .cls or .json */
 
@@ -124,26 +123,59 @@ out:
     return st;
 }
 
+/* The archives of a pattern with {split} by the first name of the split that there are archives of. */
+static rescl_status find_named(const char *path, int split, rs_shard_names *out, bool *found)
+{
+    rescl_status st = RESCL_OK;
+    struct stat info;
+    char *pattern = NULL;
+    const char *name;
+    *found = false;
+    for (size_t i = 0; !*found && (name = rs_split_alias(rs_split_names[split], i)); i++) {
+        free(pattern);
+        rs_shard_names_fini(out);
+        RS_OOM(pattern = rs_split_fill(path, name));
+        RS_TRY(rs_shard_names_expand(pattern, out));
+        *found = stat(out->at[0], &info) == 0;
+    }
+out:
+    free(pattern);
+    return st;
+}
+
 static rescl_status find_shards(const rescl_data_options *options, int *split, rs_shard_names *out)
 {
     rescl_status st = RESCL_OK;
-    const char *place = strstr(options->path, PLACE);
+    const char *place = strstr(options->path, RS_SPLIT_PLACE);
     char *pattern = NULL;
+    bool found;
     RS_FAIL_IF(*split < 0, RESCL_ERR_NOT_FOUND, "data \"%s\": has no split \"%s\"", options->path,
                options->split);
     if (rs_path_is_dir(options->path)) {
         RS_TRY(find_in_folder(options->path, split, out));
         goto out;
     }
-    RS_FAIL_IF(!place && *split != 0, RESCL_ERR_NOT_FOUND,
-               "data \"%s\": its archives are one split, train, so it has no split \"%s\"; " PLACE
-               " in the path stands for its name, or a share of the images can be held out as "
-               "\"val\" (validation_split)",
-               options->path, options->split);
-    RS_OOM(pattern = place ? rs_strf("%.*s%s%s", (int)(place - options->path), options->path,
-                                     rs_split_names[*split], place + strlen(PLACE))
-                           : rs_strf("%s", options->path));
-    RS_TRY(rs_shard_names_expand(pattern, out));
+    RS_FAIL_IF(
+        !place && *split != 0, RESCL_ERR_NOT_FOUND,
+        "data \"%s\": its archives are one split, train, so it has no split \"%s\"; " RS_SPLIT_PLACE
+        " in the path stands for its name, or a share of the images can be held out as "
+        "\"val\" (validation_split)",
+        options->path, options->split);
+    if (!place) {
+        RS_TRY(rs_shard_names_expand(options->path, out));
+        goto out;
+    }
+    RS_TRY(find_named(options->path, *split, out, &found));
+    if (!found && *split == 2) {
+        rs_shard_names_fini(out);
+        RS_TRY(find_named(options->path, 1, out, &found));
+        *split = found ? 1 : 2;
+    }
+    if (!found) {
+        rs_shard_names_fini(out);
+        RS_OOM(pattern = rs_split_fill(options->path, rs_split_names[*split]));
+        RS_TRY(rs_shard_names_expand(pattern, out));
+    }
 out:
     free(pattern);
     return st;
@@ -156,10 +188,14 @@ typedef struct gathering {
     state *s;
     char **label; /* the class of each sample in s */
     size_t labels, labels_cap;
-    char *key;  /* of the sample that members are added to; NULL: none */
-    sample now; /* its image; a name of NULL: none yet */
+    char *key;     /* of the sample that members are added to; NULL: none */
+    sample now;    /* its image; a name of NULL: none yet */
+    bool is_plain; /* its name has nothing but the ending behind the key */
     char *class;
-    size_t without_image, without_class, others;
+    bool has_cls, has_json, has_several;
+    size_t without_image, without_class, others, several;
+    size_t lacking_end; /* archives, of which `unended` is the first */
+    const char *unended;
 } gathering;
 
 /* Where the key ends in a member's name: at the first dot of its last part. */
@@ -176,6 +212,7 @@ static rescl_status finish_sample(gathering *g)
     state *s = g->s;
     g->without_class += g->now.name && !g->class;
     g->without_image += g->class && !g->now.name;
+    g->several += g->has_several;
     if (g->now.name && g->class) {
         RS_FAIL_IF(s->count >= MAX_SAMPLES, RESCL_ERR_FORMAT, "%s: more than %zu images",
                    s->shards.at[0], MAX_SAMPLES);
@@ -190,6 +227,7 @@ out:
     free(g->class);
     g->now = (sample){0};
     g->class = NULL;
+    g->is_plain = g->has_cls = g->has_json = g->has_several = false;
     return st;
 }
 
@@ -227,6 +265,10 @@ static rescl_status take_class(gathering *g, const rs_tar *t, bool is_json)
 {
     rescl_status st = RESCL_OK;
     char *text = NULL, *class = NULL;
+    bool *seen = is_json ? &g->has_json : &g->has_cls;
+    RS_FAIL_IF(*seen, RESCL_ERR_FORMAT, "%s: %s: its sample has such a member already", t->path,
+               t->name);
+    *seen = true;
     if (is_json && g->class)
         goto out;
     RS_FAIL_IF(t->size > MAX_LABEL, RESCL_ERR_FORMAT,
@@ -249,11 +291,47 @@ out:
     return st;
 }
 
+/* An image. Of several the one is taken whose name is the key and an ending (1.jpg before 1.depth.png). */
+static rescl_status take_image(gathering *g, const rs_tar *t, size_t shard, const char *ending)
+{
+    rescl_status st = RESCL_OK;
+    const bool is_plain = !strchr(ending + 1, '.');
+    RS_FAIL_IF(g->now.name && rs_ends_with(g->now.name, t->name), RESCL_ERR_FORMAT,
+               "%s: %s: its sample has such a member already", t->path, t->name);
+    if (g->now.name) {
+        g->has_several |= g->is_plain == is_plain;
+        g->others++;
+        if (g->is_plain || !is_plain)
+            goto out;
+        g->has_several = false;
+        free(g->now.name);
+    }
+    g->is_plain = is_plain;
+    g->now = (sample){.shard = shard, .at = t->at, .bytes = t->size};
+    RS_OOM(g->now.name = rs_strf("%s: %s", t->path, t->name));
+out:
+    return st;
+}
+
+/* Files that are not the data's own: hidden ones, such as those that macOS adds (._1.jpg), and what
+ * WebDataset keeps for itself (__name__). */
+static bool is_aside(const char *name)
+{
+    const char *slash = strrchr(name, '/'), *last = slash ? slash + 1 : name;
+    const size_t n = strcspn(name, "/");
+    return last[0] == '.' ||
+           (n > 4 && strncmp(name, "__", 2) == 0 && strncmp(name + n - 2, "__", 2) == 0);
+}
+
 static rescl_status take_member(gathering *g, const rs_tar *t, size_t shard)
 {
     rescl_status st = RESCL_OK;
     const size_t n = key_bytes(t->name);
     const char *ending = t->name + n;
+    if (is_aside(t->name)) {
+        g->others++;
+        goto out;
+    }
     if (!g->key || strlen(g->key) != n || memcmp(g->key, t->name, n) != 0) {
         RS_TRY(finish_sample(g));
         free(g->key);
@@ -261,9 +339,8 @@ static rescl_status take_member(gathering *g, const rs_tar *t, size_t shard)
     }
     if (strcasecmp(ending, ".cls") == 0 || strcasecmp(ending, ".json") == 0) {
         RS_TRY(take_class(g, t, strcasecmp(ending, ".json") == 0));
-    } else if (rescl_image_has_suffix(t->name) && !g->now.name) {
-        g->now = (sample){.shard = shard, .at = t->at, .bytes = t->size};
-        RS_OOM(g->now.name = rs_strf("%s: %s", t->path, t->name));
+    } else if (*ending && rescl_image_has_suffix(t->name)) {
+        RS_TRY(take_image(g, t, shard, ending));
     } else {
         g->others++;
     }
@@ -291,6 +368,8 @@ static rescl_status read_shard(gathering *g, size_t shard)
     RS_TRY(finish_sample(g));
     free(g->key);
     g->key = NULL;
+    if (t.lacks_end && g->lacking_end++ == 0)
+        g->unended = g->s->shards.at[shard];
 out:
     rs_tar_close(&t);
     return st;
@@ -305,6 +384,15 @@ static rescl_status tell_rest(const gathering *g, rescl_dataset *set)
                             "%s: left out: %zu images without a class (.cls, .json), %zu classes "
                             "without an image",
                             set->origin, g->without_class, g->without_image));
+    if (g->lacking_end > 0)
+        RS_TRY(rs_dataset_note(set, RESCL_LOG_WARN,
+                               "%s: %zu archives, the first of them %s, have no blocks of zeros at "
+                               "their ends; they may be cut short",
+                               set->origin, g->lacking_end, g->unended));
+    if (g->several > 0)
+        RS_TRY(rs_dataset_note(set, RESCL_LOG_WARN,
+                               "%s: %zu samples have several images; the first of each is taken",
+                               set->origin, g->several));
     if (g->others > 0)
         RS_TRY(rs_dataset_note(set, RESCL_LOG_INFO, "%s: left out: %zu members that are neither",
                                set->origin, g->others));

@@ -146,6 +146,29 @@ out:
     return st;
 }
 
+static bool is_zeros(const uint8_t *block)
+{
+    size_t i = 0;
+    while (i < BLOCK && block[i] == 0)
+        i++;
+    return i == BLOCK;
+}
+
+/* Two blocks of zeros end an archive, of which some programs write one; `block` is the first. */
+static rescl_status check_end(const rs_tar *t, uint8_t *block)
+{
+    rescl_status st = RESCL_OK;
+    if (t->bytes - t->next < (uint64_t)2 * BLOCK)
+        goto out;
+    RS_TRY(rs_file_read_at(t->fd, t->path, t->next + BLOCK, block, BLOCK));
+    RS_FAIL_IF(
+        !is_zeros(block), RESCL_ERR_FORMAT,
+        "%s: corrupted tar archive: a single block of zeros at byte %llu, and more behind it",
+        t->path, (unsigned long long)t->next);
+out:
+    return st;
+}
+
 rescl_status rs_tar_next(rs_tar *t, bool *more)
 {
     rescl_status st = RESCL_OK;
@@ -153,13 +176,16 @@ rescl_status rs_tar_next(rs_tar *t, bool *more)
     *more = false;
     for (;;) {
         uint64_t size = 0;
-        if (t->next == t->bytes && t->next > 0)
+        t->lacks_end = t->next == t->bytes && t->next > 0;
+        if (t->lacks_end)
             goto out;
         RS_FAIL_IF(t->next + BLOCK > t->bytes, RESCL_ERR_FORMAT,
                    "%s: corrupted tar archive: it ends too early", t->path);
         RS_TRY(rs_file_read_at(t->fd, t->path, t->next, header, BLOCK));
-        if (header[0] == '\0') /* two blocks of zeros end it */
+        if (is_zeros(header)) {
+            RS_TRY(check_end(t, header));
             goto out;
+        }
         RS_FAIL_IF(!sum_is_right(header) || !read_number(header + SIZE, SIZE_BYTES, &size),
                    RESCL_ERR_FORMAT, "%s: %s at byte %llu", t->path,
                    t->next ? "corrupted tar archive: no header" : "not a tar archive: no header",

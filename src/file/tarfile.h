@@ -16,6 +16,7 @@ typedef struct rs_tar {
     uint64_t at, size; /* where its bytes lie in the archive */
     uint64_t pax_size; /* of the next member; UINT64_MAX: it tells its own */
     char *long_name;   /* of the next member; NULL: it tells its own */
+    bool lacks_end;    /* the last member was read, and no block of zeros ends the archive */
 } rs_tar;
 
 rescl_status rs_tar_open(const char *path, rs_tar *t) RESCL_CHECK;

@@ -37,5 +37,10 @@ with h5py.File(HERE / "h5py_keys.h5", "w") as f:
     f["test/images"] = np.moveaxis(PIXELS, -1, 1).astype("f4") / 255
     f["test/labels"] = LABELS.astype("u1")
     f["grey"] = PIXELS[..., 0]
+    f["valid/images"] = PIXELS
+    f["valid/labels"] = LABELS
+    f["overshot"] = (PIXELS / 64).astype("f4")
+    f["ones"] = PIXELS // 64
+    f["thin"] = np.zeros((10, 3, 5, 1), "u1")
     f["unclear"] = np.zeros((10, 3, 5, 3), "u1")
     f["standardised"] = PIXELS.astype("f4") / 127.5 - 1

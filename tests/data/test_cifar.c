@@ -95,7 +95,8 @@ static void reads_cifar100(void **state)
     assert_int_equal(rescl_dataset_classes(set), 100);
     expect(set, 1, 41, "c41"); /* the fine label */
     rescl_dataset_close(set);
-    assert_fails(open_split(folder, "test", &set), RESCL_ERR_NOT_FOUND, "test.bin");
+    assert_fails(open_split(folder, "test", &set), RESCL_ERR_FORMAT, "test.bin",
+                 "this file is missing");
 }
 
 static void refuses_damage(void **state)
@@ -117,7 +118,8 @@ static void refuses_damage(void **state)
     put_bytes(batch, data, bytes);
     assert_fails(open_split(folder, "train", &set), RESCL_ERR_FORMAT, batch, "label 10");
     remove(batch);
-    assert_fails(open_split(folder, "train", &set), RESCL_ERR_NOT_FOUND, "data_batch_3.bin");
+    assert_fails(open_split(folder, "train", &set), RESCL_ERR_FORMAT, "data_batch_3.bin",
+                 "this file is missing");
     put_bytes(rs_test_path("%s/batches.meta.txt", folder), "a\nb\n", 4);
     assert_fails(open_split(folder, "train", &set), RESCL_ERR_FORMAT, "batches.meta.txt",
                  "2 names of classes, expected 10");

@@ -73,8 +73,24 @@ static void reads_each_split(void **state)
     assert_ok(open_keys("{split}/images", "{split}/labels", "testing", &set));
     expect_images(set, false);
     rescl_dataset_close(set);
-    assert_fails(open_keys("{split}/images", "{split}/labels", "val", &set), RESCL_ERR_NOT_FOUND,
-                 "val/images");
+    assert_ok(open_keys("{split}/images", "{split}/labels", "val", &set)); /* as valid/images */
+    assert_string_equal(rescl_dataset_split(set), "val");
+    rescl_dataset_close(set);
+    assert_fails(open_keys("{split}/img", "{split}/labels", "val", &set), RESCL_ERR_NOT_FOUND,
+                 "val/img");
+    assert_fails(open_keys("{split}/img", "{split}/labels", "train", &set), RESCL_ERR_FORMAT,
+                 "train/img");
+}
+
+static void warns_of_black_images(void **state)
+{
+    (void)state;
+    rescl_dataset *set;
+    rescl_log_level level;
+    assert_ok(open_keys("ones", "train/labels", "train", &set));
+    assert_non_null(strstr(rescl_dataset_note(set, 0, &level), "whole numbers of at most 1"));
+    assert_int_equal(level, RESCL_LOG_WARN);
+    rescl_dataset_close(set);
 }
 
 static void refuses_what_is_unclear(void **state)
@@ -85,6 +101,9 @@ static void refuses_what_is_unclear(void **state)
                  "first or last");
     assert_fails(open_keys("standardised", "train/labels", "train", &set), RESCL_ERR_FORMAT,
                  "from -1 to", "before they are standardised");
+    assert_fails(open_keys("overshot", "train/labels", "train", &set), RESCL_ERR_FORMAT,
+                 "floats from 0 to 1.01", "clip them to 1");
+    assert_fails(open_keys("thin", "train/labels", "train", &set), RESCL_ERR_FORMAT, "one column");
     assert_fails(open_keys("train/labels", "train/labels", "train", &set), RESCL_ERR_FORMAT,
                  "expected (N, H, W, 3)");
     assert_fails(open_keys("train/images", "grey", "train", &set), RESCL_ERR_FORMAT,
@@ -113,6 +132,7 @@ int main(void)
 #ifdef RS_HAVE_HDF5
         cmocka_unit_test(reads_images_by_key),
         cmocka_unit_test(reads_each_split),
+        cmocka_unit_test(warns_of_black_images),
         cmocka_unit_test(refuses_what_is_unclear),
 #else
         cmocka_unit_test(says_what_to_install),

@@ -155,6 +155,114 @@ static void names_what_is_damaged(void **state)
     free(data);
 }
 
+typedef struct member {
+    const char *name;
+    int value; /* of an image's bytes; -1: `text` */
+    const char *text;
+} member;
+
+/* A ustar archive, with the blocks that end it or without. */
+static const char *put_archive(const char *name, const member *m, size_t count, bool ended)
+{
+    static char data[64 * 1024];
+    const char *path = rs_test_path("%s/%s", rs_test_dir, name);
+    const char *png = rs_test_path("%s/one.png", rs_test_dir);
+    size_t used = 0;
+    memset(data, 0, sizeof data);
+    for (size_t i = 0; i < count; i++) {
+        char *header = data + used, *bytes = NULL;
+        size_t n = m[i].value < 0 ? strlen(m[i].text) : 0;
+        if (m[i].value >= 0) {
+            put_image(png, (uint8_t)m[i].value);
+            assert_ok(rs_file_read(png, 8192, &bytes, &n));
+        }
+        memcpy(header + 512, bytes ? bytes : m[i].text, n);
+        free(bytes);
+        snprintf(header, 100, "%s", m[i].name);
+        snprintf(header + 124, 12, "%011zo", n);
+        memset(header + 148, ' ', 8);
+        header[156] = '0';
+        memcpy(header + 257, "ustar", 6);
+        unsigned sum = 0;
+        for (size_t k = 0; k < 512; k++)
+            sum += (unsigned char)header[k];
+        snprintf(header + 148, 7, "%06o", sum);
+        used += 512 + (n + 511) / 512 * 512;
+    }
+    put_bytes(path, data, used + (ended ? 1024 : 0));
+    return path;
+}
+
+static void expect_note(const rescl_dataset *set, size_t index, const char *words)
+{
+    rescl_log_level level;
+    const char *text = rescl_dataset_note(set, index, &level);
+    if (!text || !strstr(text, words))
+        fail_msg("expected the note '%s', got '%s'", words, text ? text : "none");
+}
+
+/* The first pixel of the first image. */
+static int first_value(const rescl_dataset *set)
+{
+    rescl_image image;
+    int32_t label;
+    assert_ok(rescl_dataset_get(set, 0, &image, &label));
+    const int value = image.pixels[0];
+    rescl_image_free(&image);
+    return value;
+}
+
+static void takes_the_image_and_no_other(void **state)
+{
+    (void)state;
+    static const member depth[] = {
+        {"x.cls", -1, "a"}, {"x.depth.png", 1, NULL}, {"x.png", 2, NULL}};
+    static const member both[] = {{"x.a.png", 1, NULL}, {"x.cls", -1, "a"}, {"x.b.png", 2, NULL}};
+    static const member aside[] = {{"._1.png", -1, "macOS"},
+                                   {"1.png", 3, NULL},
+                                   {"._1.cls", -1, "?"},
+                                   {"1.cls", -1, "a"},
+                                   {"__info__/x.cls", -1, "b"}};
+    static const member classes[] = {{"x.png", 1, NULL}, {"x.cls", -1, "a"}, {"x.cls", -1, "b"}};
+    static const member images[] = {{"x.png", 1, NULL}, {"x.png", 2, NULL}, {"x.cls", -1, "b"}};
+    rescl_dataset *set;
+    assert_ok(open_split(put_archive("depth.tar", depth, 3, true), "train", &set));
+    assert_int_equal(first_value(set), 2);
+    expect_note(set, 0, "1 members that are neither");
+    rescl_dataset_close(set);
+    assert_ok(open_split(put_archive("both.tar", both, 3, true), "train", &set));
+    assert_int_equal(first_value(set), 1);
+    expect_note(set, 0, "1 samples have several images");
+    rescl_dataset_close(set);
+    assert_ok(open_split(put_archive("aside.tar", aside, 5, false), "train", &set));
+    assert_int_equal(rescl_dataset_count(set), 1);
+    assert_int_equal(first_value(set), 3);
+    expect_note(set, 0, "aside.tar, have no blocks of zeros");
+    rescl_dataset_close(set);
+    assert_fails(open_split(put_archive("twice.tar", classes, 3, true), "train", &set),
+                 RESCL_ERR_FORMAT, "twice.tar: x.cls", "such a member already");
+    assert_fails(open_split(put_archive("twice.tar", images, 3, true), "train", &set),
+                 RESCL_ERR_FORMAT, "twice.tar: x.png", "such a member already");
+}
+
+/* {split} stands for any name of a split, and val stands in for test. */
+static void finds_splits_by_their_other_names(void **state)
+{
+    (void)state;
+    static const member one[] = {{"x.png", 4, NULL}, {"x.cls", -1, "a"}};
+    rescl_dataset *set;
+    put_archive("w-training-0.tar", one, 2, true);
+    put_archive("w-valid-0.tar", one, 2, true);
+    const char *pattern = rs_test_path("%s/w-{split}-{0..0}.tar", rs_test_dir);
+    assert_ok(open_split(pattern, "train", &set));
+    rescl_dataset_close(set);
+    assert_ok(open_split(pattern, "test", &set));
+    assert_string_equal(rescl_dataset_split(set), "val");
+    rescl_dataset_close(set);
+    assert_fails(open_split(rs_test_path("%s/v-{split}.tar", rs_test_dir), "test", &set),
+                 RESCL_ERR_NOT_FOUND, "v-test.tar");
+}
+
 static void expect_names(const char *pattern, const char *const *names, size_t count)
 {
     rs_shard_names n = {0};
@@ -171,6 +279,8 @@ static void expands_braces(void **state)
     rs_shard_names n = {0};
     expect_names("a.tar", (const char *const[]){"a.tar"}, 1);
     expect_names("a{08..10}.tar", (const char *const[]){"a08.tar", "a09.tar", "a10.tar"}, 3);
+    expect_names("{0..10}",
+                 (const char *const[]){"0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10"}, 11);
     expect_names("{8..9}", (const char *const[]){"8", "9"}, 2);
     expect_names("{a,}{0..1}", (const char *const[]){"a0", "a1", "0", "1"}, 4);
     assert_fails(rs_shard_names_expand("a{1..x}", &n), RESCL_ERR_ARG, "whole numbers");
@@ -184,9 +294,14 @@ static void expands_braces(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reads_several_archives),     cmocka_unit_test(reads_classes_of_json),
-        cmocka_unit_test(reads_a_folder_of_archives), cmocka_unit_test(reads_what_tar_writes),
-        cmocka_unit_test(names_what_is_damaged),      cmocka_unit_test(expands_braces),
+        cmocka_unit_test(reads_several_archives),
+        cmocka_unit_test(reads_classes_of_json),
+        cmocka_unit_test(reads_a_folder_of_archives),
+        cmocka_unit_test(reads_what_tar_writes),
+        cmocka_unit_test(names_what_is_damaged),
+        cmocka_unit_test(takes_the_image_and_no_other),
+        cmocka_unit_test(finds_splits_by_their_other_names),
+        cmocka_unit_test(expands_braces),
     };
     return cmocka_run_group_tests(tests, rs_test_dir_setup, rs_test_dir_teardown);
 }

@@ -1,5 +1,6 @@
 #include "testing.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -59,15 +60,33 @@ static void finds_the_bytes(void **state)
     rs_tar_close(&t);
 }
 
-static rescl_status read_all(const char *path)
+/* *whole gets whether the archive's end is there. */
+static rescl_status read_to_end(const char *path, bool *whole)
 {
     rs_tar t;
     bool more = true;
     rescl_status st = rs_tar_open(path, &t);
     while (st == RESCL_OK && more)
         st = rs_tar_next(&t, &more);
+    *whole = !t.lacks_end;
     rs_tar_close(&t);
     return st;
+}
+
+static rescl_status read_all(const char *path)
+{
+    bool whole;
+    return read_to_end(path, &whole);
+}
+
+static rescl_status read_bytes(const char *data, size_t bytes, bool *whole)
+{
+    const char *path = rs_test_path("%s/bad.tar", rs_test_dir);
+    FILE *f = fopen(path, "wb"); /* rs_file_write waits for the disk */
+    assert_non_null(f);
+    assert_int_equal(fwrite(data, 1, bytes, f), bytes);
+    assert_int_equal(fclose(f), 0);
+    return read_to_end(path, whole);
 }
 
 static void refuses_damage(void **state)
@@ -75,13 +94,18 @@ static void refuses_damage(void **state)
     (void)state;
     const char *path = rs_test_path("%s/bad.tar", rs_test_dir);
     char *data;
-    size_t bytes;
+    size_t bytes, end = 0;
     rs_rng rng;
+    bool whole;
     assert_ok(rs_file_read(archive("pax.tar"), 1 << 20, &data, &bytes));
-    for (size_t n = 0; n < bytes; n += 100) {
-        assert_ok(rs_file_write(path, data, n));
-        const rescl_status st = read_all(path);
-        assert_true(st == RESCL_ERR_FORMAT || (st == RESCL_OK && n > 512));
+    for (size_t i = 0; i < bytes; i++)
+        end = data[i] ? i / 512 * 512 + 512 : end;
+    for (size_t n = 0; n < bytes; n += n % 512 ? 112 : 912) {
+        const rescl_status st = read_bytes(data, n, &whole);
+        if (n < end + 512)
+            assert_true(st == RESCL_ERR_FORMAT || (st == RESCL_OK && !whole));
+        else
+            assert_true(st == RESCL_OK && whole);
     }
     rs_tar t;
     bool more;
@@ -93,12 +117,10 @@ static void refuses_damage(void **state)
     rs_rng_init(&rng, 1, 1);
     for (int i = 0; i < 60; i++) {
         const uint32_t at = rs_rng_below(&rng, 9 * 512);
-        const char was = data[at];
-        data[at] = (char)(was ^ 1);
-        assert_ok(rs_file_write(path, data, bytes));
-        const rescl_status st = read_all(path);
+        data[at] ^= 1;
+        const rescl_status st = read_bytes(data, bytes, &whole);
         assert_true(st == RESCL_OK || st == RESCL_ERR_FORMAT);
-        data[at] = was;
+        data[at] ^= 1;
     }
     data[0] ^= 1;
     assert_ok(rs_file_write(path, data, bytes));
@@ -110,12 +132,48 @@ static void refuses_damage(void **state)
     assert_fails(read_all(rs_test_dir), RESCL_ERR_FORMAT, "not a file");
 }
 
+/* Whatever changes in a header is seen, and a zero at its beginning does not end the archive. */
+static void refuses_damaged_headers(void **state)
+{
+    (void)state;
+    char *data;
+    size_t bytes, headers = 0;
+    rs_tar t;
+    bool more, whole;
+    assert_ok(rs_file_read(archive("ustar.tar"), 1 << 20, &data, &bytes));
+    assert_ok(rs_tar_open(archive("ustar.tar"), &t));
+    for (;; headers++) {
+        assert_ok(rs_tar_next(&t, &more));
+        if (!more)
+            break;
+        char *header = data + t.at - 512;
+        for (size_t i = 0; i < 512; i += 29) { /* the blank behind the checksum is at 155 */
+            header[i] ^= 1;
+            assert_int_equal(read_bytes(data, bytes, &whole), RESCL_ERR_FORMAT);
+            header[i] ^= 1;
+        }
+        const char first = header[0];
+        header[0] = '\0';
+        assert_int_equal(read_bytes(data, bytes, &whole), RESCL_ERR_FORMAT);
+        header[0] = first;
+        header[512] ^= 1; /* the member's own byte */
+        assert_ok(read_bytes(data, bytes, &whole));
+        header[512] ^= 1;
+    }
+    assert_int_equal(headers, 4);
+    memset(data + 512 * 2, 0, 512); /* the second header, behind one block of bytes */
+    assert_fails(read_bytes(data, bytes, &whole), RESCL_ERR_FORMAT, "single block of zeros");
+    rs_tar_close(&t);
+    free(data);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_every_form),
         cmocka_unit_test(finds_the_bytes),
         cmocka_unit_test(refuses_damage),
+        cmocka_unit_test(refuses_damaged_headers),
     };
     return cmocka_run_group_tests(tests, rs_test_dir_setup, rs_test_dir_teardown);
 }
