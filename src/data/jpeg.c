@@ -5,11 +5,11 @@
  * the struct it is given, so no local is clobbered. What the library takes for a warning, such as a
  * file that ends too early, is an error here unless the image is whole all the same. */
 #include "error.h"
+#include "heavyturn.h"
 #include "imagerows.h"
 
 #ifdef RS_HAVE_JPEG
 
-#include <pthread.h>
 #include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -227,14 +227,13 @@ static bool read_pixels(reader *r)
  * of these, which would be some 600 MB for each thread at 200 megapixels. */
 static bool read_pixels_in_turn(reader *r)
 {
-    static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
     const bool heavy = r->jpeg.scale_num < 8 && jpeg_has_multiple_scans(&r->jpeg);
     if (heavy)
-        pthread_mutex_lock(&turn);
+        rs_heavy_turn_begin();
     const bool good = read_pixels(r);
     if (heavy) {
         jpeg_abort_decompress(&r->jpeg); /* gives the coefficients' memory back */
-        pthread_mutex_unlock(&turn);
+        rs_heavy_turn_end();
     }
     return good;
 }

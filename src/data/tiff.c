@@ -4,6 +4,7 @@
  * libtiff only unpacks: rows of samples become RGB here, with the values of Pillow. Its messages are
  * the file's own, through the handlers of TIFFOpenOptions, so threads do not disturb each other. */
 #include "error.h"
+#include "heavyturn.h"
 #include "imagerows.h"
 
 static bool recognises(const uint8_t *data, size_t bytes)
@@ -53,6 +54,7 @@ typedef struct reader {
     const uint8_t *plane[MAX_SAMPLES]; /* of the row that is read */
     uint8_t *inks;                     /* a row of CMYK */
     uint32_t *raster;                  /* the image as libtiff converts it; NULL: it does not */
+    bool in_turn;                      /* until these are freed */
 } reader;
 
 /* ---- what libtiff calls ------------------------------------------------------------------ */
@@ -297,6 +299,14 @@ static size_t used_planes(const reader *r)
     return r->planes ? used : 1;
 }
 
+/* Before memory is taken. */
+static void wait_if_heavy(reader *r, size_t bytes)
+{
+    r->in_turn = bytes > RS_HEAVY_BYTES;
+    if (r->in_turn)
+        rs_heavy_turn_begin();
+}
+
 /* Room for what is unpacked at once. */
 static rescl_status make_band(reader *r)
 {
@@ -324,6 +334,7 @@ static rescl_status make_band(reader *r)
                    !rs_mul_size(r->plane_bytes, used_planes(r), &bytes) || bytes > MAX_BAND,
                RESCL_ERR_FORMAT, "%s: a TIFF in pieces of %ux%u pixels, which are too large",
                r->name, tile_width, rows);
+    wait_if_heavy(r, bytes);
     RS_OOM(r->band = calloc(bytes, 1));
     if (r->tiled)
         RS_OOM(r->tile = calloc((size_t)piece, rows));
@@ -461,6 +472,7 @@ static rescl_status make_raster(reader *r)
         "%s: a TIFF of YCbCr of %ux%u, which is not supported: those of more than %zu pixels "
         "are read row by row; save it again as RGB",
         r->name, r->width, r->height, RS_MAX_PIXELS);
+    wait_if_heavy(r, pixels * sizeof *r->raster);
     RS_OOM(r->raster = calloc(pixels, sizeof *r->raster));
     RS_FAIL_IF(!TIFFRGBAImageOK(r->tiff, message) ||
                    !TIFFRGBAImageBegin(&image, r->tiff, 1, message),
@@ -492,6 +504,8 @@ static void close_reader(reader *r)
     free(r->tile);
     free(r->inks);
     free(r->raster);
+    if (r->in_turn)
+        rs_heavy_turn_end();
 }
 
 static rescl_status decode(const uint8_t *data, size_t bytes, const char *name,

@@ -4,6 +4,7 @@
  * behind its pixels is read all the same. */
 #include "alloc.h"
 #include "error.h"
+#include "heavyturn.h"
 #include "imagerows.h"
 
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 #define HEADER_BYTES 8  /* of a chunk: its name and its length */
 #define VP8X_BYTES   10 /* flags, and the size of the canvas */
 #define ANMF_BYTES   16 /* place and size of a frame, before its chunks */
+#define LOSSY        1  /* WebPBitstreamFeatures.format */
 
 static bool recognises(const uint8_t *data, size_t bytes)
 {
@@ -173,12 +175,14 @@ out:
     return st;
 }
 
-/* Decodes the frame to its place, in the size of the result. */
+/* Decodes the frame to its place, in the size of the result. Of lossless pixels and of alpha the library keeps the
+ * whole frame, also where it makes it smaller. */
 static rescl_status paint(const uint8_t *data, const char *name, const container *c,
                           WebPDecoderConfig *config, canvas *to)
 {
     rescl_status st = RESCL_OK;
     const size_t f = to->factor, row = to->width * to->channels, x = c->x / f, y = c->y / f;
+    const bool heavy = f > 1 && (config->input.format != LOSSY || config->input.has_alpha);
     size_t width = rs_div_up((size_t)config->input.width, f);
     size_t height = rs_div_up((size_t)config->input.height, f);
     width = width < to->width - x ? width : to->width - x;
@@ -191,8 +195,12 @@ static rescl_status paint(const uint8_t *data, const char *name, const container
     config->output.u.RGBA.rgba = to->pixels + y * row + x * to->channels;
     config->output.u.RGBA.stride = (int)row;
     config->output.u.RGBA.size = (height - 1) * row + width * to->channels;
+    if (heavy)
+        rs_heavy_turn_begin();
     const VP8StatusCode code = WebPDecode(data + c->at, c->bytes, config);
     WebPFreeDecBuffer(&config->output);
+    if (heavy)
+        rs_heavy_turn_end();
     RS_FAIL_IF(code == VP8_STATUS_OUT_OF_MEMORY, RESCL_ERR_MEMORY, "%s: out of host memory", name);
     RS_FAIL_IF(code != VP8_STATUS_OK, RESCL_ERR_FORMAT, "%s: corrupted WebP: %s", name,
                reason_of(code));
