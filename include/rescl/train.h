@@ -258,15 +258,16 @@ RESCL_API rescl_status rescl_trainer_create(rescl_device *device, rescl_model *m
                                             const rescl_dataset *eval_set,
                                             const rescl_train_options *options, rescl_trainer **out)
     RESCL_CHECK;
-/**
- * Processes that train one model together, started by mpirun or srun: ranks. Each makes the same calls with the
- * same options, and rank 0 alone has an output_dir. *out is NULL in a process that was not started as one of
- * several. Before any other thread is made. RESCL_ERR_UNSUPPORTED where rescl was built without MPI.
- */
+/** Processes that train one model together, started by mpirun or srun: ranks. */
 typedef struct rescl_ranks rescl_ranks;
+/**
+ * Finds the other ranks. Each makes the same calls with the same options, and rank 0 alone has an output_dir. *out
+ * is NULL in a process that was not started as one of several. Before any other thread is made.
+ * RESCL_ERR_UNSUPPORTED where rescl was built without MPI, or with another one than that which started it.
+ */
 RESCL_API rescl_status rescl_ranks_open(rescl_ranks **out) RESCL_CHECK;
-/** Waits for the others. With an `exit_code` above 0 it ends all of them at once, and does not return. NULL is
- * legal. */
+/** Waits until the others end too, so that each can save. With an `exit_code` above 0 it ends those that do not, and
+ * this process. NULL is legal. */
 RESCL_API void rescl_ranks_close(rescl_ranks *ranks, int exit_code);
 
 typedef struct rescl_ranks_info {

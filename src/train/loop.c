@@ -30,6 +30,33 @@ static bool stop_asked(run *r)
     return atomic_load(&r->t->stop) != 0;
 }
 
+/* What a process brings to an agreement of all. */
+enum { ASKED = 1, FAILED = 2 };
+
+/* Processes that train together stop together, and those that did not fail save when one did: whether any was
+ * asked to stop; `st` is passed on. Without other processes what this one knows. */
+static rescl_status agree(run *r, rescl_status st, bool *stop)
+{
+    rescl_trainer *t = r->t;
+    const rescl_error why = *rescl_last_error();
+    const rescl_status own = st;
+    unsigned flags = 0;
+
+    flags |= stop_asked(r) || st == RESCL_ERR_INTERRUPTED ? ASKED : 0;
+    flags |= st != RESCL_OK && st != RESCL_ERR_INTERRUPTED ? FAILED : 0;
+    st = rs_team_any(t->team, &flags);
+    *stop = (flags & ASKED) != 0;
+    if (own != RESCL_OK && own != RESCL_ERR_INTERRUPTED) {
+        rs_error_restore(&why);
+        return own;
+    }
+    RS_TRY(st);
+    RS_FAIL_IF(flags & FAILED, RESCL_ERR_IO,
+               "another process could not get its images, and says why; this one stopped with it");
+out:
+    return st;
+}
+
 /* A watcher's wish is everyone's. */
 static void take_wish(run *r, bool stop)
 {
@@ -227,9 +254,10 @@ static rescl_status after_step(run *r)
     rescl_status st = RESCL_OK;
     rescl_trainer *t = r->t;
     const size_t freq = t->options.save_freq;
-    bool stop = stop_asked(r);
+    bool stop;
 
-    RS_TRY(rs_team_any(t->team, &stop));
+    rs_team_works(t->team, false);
+    RS_TRY(agree(r, RESCL_OK, &stop));
     if (stop)
         RS_TRY(interrupted(r));
     if (freq > 0 && t->last_path && t->progress.step % freq == 0) {
@@ -259,9 +287,12 @@ static rescl_status next_batch(run *r, const rs_batch **out)
 {
     rescl_trainer *t = r->t;
     const double asked = rs_clock_seconds();
-    const rescl_status st = rs_loader_next(t->train_loader, out);
+    bool stop = false;
 
+    rescl_status st = rs_loader_next(t->train_loader, out);
     t->progress.data_wait += rs_clock_seconds() - asked;
+    if (t->ranks)
+        st = agree(r, st, &stop);
     if (st != RESCL_OK)
         save_before_failure(r);
     return st;
@@ -273,13 +304,13 @@ static rescl_status train_epoch(run *r)
     rescl_trainer *t = r->t;
     rs_ckpt_progress *p = &t->progress;
     const rs_batch *batch = NULL;
+    bool stop = false;
 
     if (p->batch >= rs_loader_batches(t->train_loader))
         goto out; /* resumed between the last step and the evaluation */
-    st = rs_loader_start(t->train_loader, p->epoch, (size_t)p->batch);
-    if (st == RESCL_ERR_INTERRUPTED)
-        st = interrupted(r);
-    RS_TRY(st);
+    RS_TRY(agree(r, rs_loader_start(t->train_loader, p->epoch, (size_t)p->batch), &stop));
+    if (stop)
+        RS_TRY(interrupted(r));
     RS_TRY(rs_team_pace_clear(t->team));
     r->mark = rs_clock_seconds();
     while (!steps_exhausted(t)) {
@@ -287,6 +318,7 @@ static rescl_status train_epoch(run *r)
         RS_TRY(next_batch(r, &batch));
         if (!batch)
             break;
+        rs_team_works(t->team, true);
         RS_TRY(train_batch(r, batch, &step_loss));
         rs_loader_release(t->train_loader, batch);
         batch = NULL;
@@ -457,7 +489,9 @@ static rescl_status run_to_end(rescl_trainer *t, const rescl_train_callbacks *ca
     info.scores = r.scores;
     RS_TRY(rs_watch_open(&r.watch, t->watchers, &info));
     while (!is_over(t)) {
-        if (stop_asked(&r))
+        bool stop;
+        RS_TRY(agree(&r, RESCL_OK, &stop));
+        if (stop)
             RS_TRY(interrupted(&r));
         RS_TRY(ask_rate(&r));
         set_rates(&r);

@@ -28,8 +28,6 @@ rescl_status rescl_ranks_open(rescl_ranks **out)
     RS_OOM(r = calloc(1, sizeof *r));
     r->def = def;
     RS_TRY(def->open(r));
-    RS_FAIL_IF(r->count > RS_TEAM_MOST, RESCL_ERR_ARG, "%zu processes, expected at most %d",
-               r->count, RS_TEAM_MOST);
     *out = r, r = NULL;
 out:
     free(r);

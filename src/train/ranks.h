@@ -7,6 +7,7 @@
 #include "treesum.h"
 
 #include <rescl/train.h>
+#include <stdatomic.h>
 
 /* Floats that go to a rank or come from it. Those between two ranks arrive in the order in which they were
  * sent. */
@@ -23,14 +24,15 @@ typedef struct rs_exchange_def {
     bool (*is_here)(void);
     /* Connects, and fills all of *r but `def`. */
     rescl_status (*open)(rescl_ranks *r);
-    /* Waits for the others; after a failure, with an exit code above 0, ends them all. */
+    /* Waits until the others end too. After a failure, with an exit code above 0, for a while, and then ends
+     * them. */
     void (*close)(rescl_ranks *r, int exit_code);
     /* `part[i]` bytes of rank i, one after the other in `data`, from each to all. */
     rescl_status (*gather)(rescl_ranks *r, void *data, const size_t *part);
     /* What rank 0 has, to all. */
     rescl_status (*broadcast)(rescl_ranks *r, void *data, size_t bytes);
-    /* Whether it is set in any rank. */
-    rescl_status (*any)(rescl_ranks *r, bool *flag);
+    /* The bits that are set in any rank. */
+    rescl_status (*any)(rescl_ranks *r, unsigned *flags);
     rescl_status (*swap)(rescl_ranks *r, const rs_transfer *send, size_t sends,
                          const rs_transfer *take, size_t takes);
 } rs_exchange_def;
@@ -43,7 +45,8 @@ struct rescl_ranks {
     const rs_exchange_def *def;
     size_t count, index;             /* of all processes, RS_TEAM_MOST at most */
     size_t local_count, local_index; /* of those on this machine */
-    void *link;                      /* of the def */
+    atomic_bool working; /* at a training step, whose end is near: who stays there hangs */
+    void *link;          /* of the def */
 };
 
 /* Where the members of each rank begin, if this one has `own`, and behind them how many there are. */

@@ -82,10 +82,17 @@ rescl_status rs_team_tell(rs_team *t, void *data, size_t bytes)
     return r ? r->def->broadcast(r, data, bytes) : RESCL_OK;
 }
 
-rescl_status rs_team_any(rs_team *t, bool *flag)
+rescl_status rs_team_any(rs_team *t, unsigned *flags)
 {
     rescl_ranks *r = rs_team_ranks(t);
-    return r ? r->def->any(r, flag) : RESCL_OK;
+    return r ? r->def->any(r, flags) : RESCL_OK;
+}
+
+void rs_team_works(rs_team *t, bool works)
+{
+    rescl_ranks *r = rs_team_ranks(t);
+    if (r)
+        atomic_store(&r->working, works);
 }
 
 rescl_device *rs_team_device(const rs_team *t, size_t member)

@@ -112,10 +112,12 @@ rescl_status rs_team_features(rs_team *t, size_t index, float *features) RESCL_C
 rescl_status rs_team_find_nonfinite(rs_team *t, const char **layer) RESCL_CHECK;
 
 /* With other processes, of which each calls these: whether this one evaluates and writes; what it has,
- * to the others; whether something is true of any. Without, nothing changes. */
+ * to the others; the bits that any of them has set; that a step's work begins or has ended, between which it may
+ * not stand still for long. Without, nothing changes. */
 bool rs_team_leads(const rs_team *t);
 rescl_status rs_team_tell(rs_team *t, void *data, size_t bytes) RESCL_CHECK;
-rescl_status rs_team_any(rs_team *t, bool *flag) RESCL_CHECK;
+rescl_status rs_team_any(rs_team *t, unsigned *flags) RESCL_CHECK;
+void rs_team_works(rs_team *t, bool works);
 
 /* Waits for everything that was asked for. */
 rescl_status rs_team_finish(rs_team *t) RESCL_CHECK;

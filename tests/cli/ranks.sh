@@ -46,20 +46,59 @@ ranks 4 train --resume runs/part --max-steps 0
 want_code 0
 same_best part
 
-# shellcheck disable=SC2086
-mpirun -n 2 "$RESCL" train $options --name dies --epochs 100000 --save-freq 1 >out 2>err &
-starter=$!
-command="mpirun -n 2 rescl train"
-turns=0
-until [ -f runs/dies/weights/last.safetensors ]; do
-    turns=$((turns + 1))
-    [ "$turns" -lt 600 ] || fail "expected a checkpoint"
-    sleep 0.1
-done
-# shellcheck disable=SC2046
-kill -KILL $(ps -o pid= --ppid "$starter" | sort -n | sed -n 2p)
+# In the background, until it has saved; $pid[12] are the processes.
+start() {
+    name=$1
+    shift
+    command="mpirun -n 2 rescl train, $name"
+    # shellcheck disable=SC2086
+    mpirun -n 2 "$@" "$RESCL" train $options --name "$name" --epochs 100000 --save-freq 1 >out 2>err &
+    starter=$!
+    turns=0
+    until [ -f "runs/$name/weights/last.safetensors" ]; do
+        turns=$((turns + 1))
+        [ "$turns" -lt 600 ] || fail "expected a checkpoint"
+        sleep 0.1
+    done
+    # shellcheck disable=SC2046
+    set -- $(ps -o pid= --ppid "$starter" | sort -n)
+    pid1=$1 pid2=$2
+}
+
+# One is asked to stop: all do, and rank 0 saves in peace.
+start stops
+kill -TERM "$pid2"
+wait "$starter"
+code=$?
+want_code 130
+want_err "resume with: rescl train --resume runs/stops"
+run train --resume runs/stops --max-steps 1
+want_code 0
+
+# One hangs.
+start hangs -x RESCL_RANK_TIMEOUT=3
+kill -STOP "$pid2"
+wait "$starter"
+code=$?
+kill -KILL "$pid2" 2>/dev/null
+want_code 70
+want_err "rank 1, process $pid2 on "
+want_err "has not answered for 3 seconds: all ranks end"
+
+# One dies.
+start dies
+kill -KILL "$pid2"
 wait "$starter"
 code=$?
 [ "$code" -ne 0 ] || fail "expected an exit code above 0"
 run eval --weights runs/dies/weights/last.safetensors --data-path handsigns --samples 24
 want_code 0
+
+# The environment of a launcher whose MPI is another one.
+command="OMPI_COMM_WORLD_SIZE=2 rescl train"
+# shellcheck disable=SC2086
+OMPI_COMM_WORLD_SIZE=2 "$RESCL" train $options --name apart >out 2>err
+code=$?
+want_code 3
+want_err "2 processes were started, and the MPI of this rescl sees 1"
+[ ! -e runs/apart ] || fail "expected no run"
