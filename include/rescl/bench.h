@@ -36,6 +36,7 @@ typedef struct rescl_bench_options {
     double target_accuracy; /**< rescl_bench_train: default 0.9 */
     size_t epochs;          /**< rescl_bench_train: at most; default 30 */
     const char *data_path;  /**< rescl_bench_load: data to load; NULL: images that it draws */
+    size_t channels;        /**< of a network's input; 0: 3. See rescl_model_options */
 } rescl_bench_options;
 
 RESCL_API void rescl_bench_options_init(rescl_bench_options *out, size_t struct_size);

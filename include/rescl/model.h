@@ -52,6 +52,7 @@ typedef struct rescl_model_options {
         stochastic_depth; /**< in training, how likely the last residual block passes over its branch
                               * for an image; those before it less, in proportion, the first never.
                               * [0, 1); 0: none does */
+    size_t channels;      /**< of the input: 3 for red, green and blue, 1 for grey images; 0: 3 */
 } rescl_model_options;
 
 RESCL_API void rescl_model_options_init(rescl_model_options *out, size_t struct_size);
@@ -92,7 +93,8 @@ typedef struct rescl_model_info {
     double macs;      /**< multiply-accumulates of one image's forward pass */
     size_t layers;
     rescl_preprocess preprocess;
-    rescl_normalize normalize; /**< of "unit", "torch" and "normalize"; of "caffe" all 0 */
+    rescl_normalize normalize; /**< of "unit", "torch" and "normalize"; of "caffe" all 0. Of one
+                                 * channel all three are the same */
     rescl_resize
         resize; /**< of images to the input: bilinear with resize_size 0 in a new model, see
                           * rescl_weights_create_model for one of a file */
@@ -122,8 +124,8 @@ RESCL_API rescl_status rescl_model_freeze(rescl_model *model, const char *patter
 RESCL_API void rescl_model_get_info(const rescl_model *model, rescl_model_info *out);
 /** For weights whose file implies it wrongly; it is saved with the model. */
 RESCL_API void rescl_model_set_preprocess(rescl_model *model, rescl_preprocess preprocess);
-/** RESCL_PREPROCESS_NORMALIZE with these numbers, copied; they are saved with the model. RESCL_ERR_ARG
- * when one is out of range. */
+/** RESCL_PREPROCESS_NORMALIZE with these numbers, copied; they are saved with the model. A network of one
+ * channel takes the mean of the three. RESCL_ERR_ARG when one is out of range. */
 RESCL_API rescl_status rescl_model_set_normalize(rescl_model *model,
                                                  const rescl_normalize *normalize) RESCL_CHECK;
 RESCL_API const char *rescl_model_class_name(const rescl_model *model, size_t index);
@@ -210,8 +212,8 @@ RESCL_API rescl_status rescl_model_set_parameter(rescl_model *model, const char 
 
 /** Writes weights and what is needed to use them (safetensors), whole or not at all. */
 RESCL_API rescl_status rescl_model_save(const rescl_model *model, const char *path) RESCL_CHECK;
-/** Writes the network for inference as ONNX (operator set 13), whole or not at all: "input" (N, 3,
- * size, size) -> "logits" (N, classes), N free, float; initialisers have torchvision's names and
+/** Writes the network for inference as ONNX (operator set 13), whole or not at all: "input" (N,
+ * channels, size, size) -> "logits" (N, classes), N free, float; initialisers have torchvision's names and
  * layouts. metadata_props says how images are to be prepared. RESCL_ERR_ARG beyond 2 GiB. */
 RESCL_API rescl_status rescl_model_export_onnx(const rescl_model *model, const char *path)
     RESCL_CHECK;

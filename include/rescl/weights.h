@@ -59,6 +59,7 @@ typedef struct rescl_weights_info {
     const char *const *class_names; /**< `classes` names; NULL: it does not name them */
     bool says_preprocess; /**< the file itself says its preprocessing; else it is assumed */
     size_t sample_bits;   /**< rescl_data_options.sample_bits of the training set; 0: not known */
+    size_t channels;      /**< of the input; 0: it does not say */
 } rescl_weights_info;
 
 RESCL_API void rescl_weights_get_info(const rescl_weights *weights, rescl_weights_info *out);
@@ -92,6 +93,9 @@ typedef struct rescl_match {
     rescl_tensor_info tensor;          /**< the file's; name is NULL if missing */
     bool spread; /**< matched, and made for images of one channel: each channel of the model gets an
                   * equal share of each weight, so that grey images give the same */
+    bool
+        summed; /**< matched, and made for images of three channels: the model, of one channel, gets
+                  * the sums of their weights, so that grey images give the same */
 } rescl_match;
 
 /** Every parameter of the model in its order, then the unexpected tensors in the file's. Borrows the

@@ -19,8 +19,9 @@ static int print_json(const cli_args *args, const rescl_model_info *info, const 
     cli_json_set(o, "tensors", json_integer((json_int_t)written->tensors));
     cli_json_set(o, "model", cli_json_string(info->name));
     cli_json_set(o, "size", json_integer((json_int_t)info->image_size));
+    cli_json_set(o, "channels", json_integer((json_int_t)info->channels));
     cli_json_set(o, "classes", json_integer((json_int_t)info->classes));
-    cli_preprocess_json(o, info->preprocess, &info->normalize);
+    cli_preprocess_json(o, info->preprocess, &info->normalize, info->channels);
     return cli_json_print(o);
 }
 
@@ -44,7 +45,7 @@ static int report(const cli_args *args, const rescl_model *model, const char *fr
         code = print_json(args, &info, from, &written);
     else
         cli_note("%s: %s with %zu classes, preprocessing %s", to, info.name, info.classes,
-                 cli_preprocess_text(info.preprocess, &info.normalize, text));
+                 cli_preprocess_text(info.preprocess, &info.normalize, info.channels, text));
     rescl_weights_close(weights);
     return code;
 }

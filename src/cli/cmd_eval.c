@@ -307,7 +307,8 @@ int cmd_eval(const cli_args *args)
         goto out;
     }
     cli_device_text(rescl_device_get_info(session.device), device);
-    cli_note("model   %s, %zux%zu", info.name, info.image_size, info.image_size);
+    cli_note("model   %s, %zux%zu%s", info.name, info.image_size, info.image_size,
+             info.channels == 1 ? ", grey" : "");
     cli_note("device  %s", device);
     cli_precision_note(cli_precision(args));
 

@@ -17,7 +17,7 @@ static int print_result(const cli_args *args, const rescl_model *model, const ch
     if (!cli_bool(args, OPT_json)) {
         cli_print("%s: %s, input (N, %zu, %zu, %zu), logits (N, %zu), images prepared as '%s'\n",
                   path, info.name, info.channels, info.image_size, info.image_size, info.classes,
-                  cli_preprocess_text(info.preprocess, &info.normalize, text));
+                  cli_preprocess_text(info.preprocess, &info.normalize, info.channels, text));
         return CLI_OK;
     }
     json_t *o = json_object();
@@ -25,8 +25,9 @@ static int print_result(const cli_args *args, const rescl_model *model, const ch
     cli_json_set(o, "output", cli_json_string(path));
     cli_json_set(o, "model", cli_json_string(info.name));
     cli_json_set(o, "size", json_integer((json_int_t)info.image_size));
+    cli_json_set(o, "channels", json_integer((json_int_t)info.channels));
     cli_json_set(o, "classes", json_integer((json_int_t)info.classes));
-    cli_preprocess_json(o, info.preprocess, &info.normalize);
+    cli_preprocess_json(o, info.preprocess, &info.normalize, info.channels);
     return cli_json_print(o);
 }
 

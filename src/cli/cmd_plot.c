@@ -15,7 +15,7 @@ static int open_model(const cli_args *args, const char *operand, rescl_model **m
 {
     const char *freeze = cli_str(args, OPT_freeze);
     const size_t classes = cli_size(args, OPT_classes), size = cli_size(args, OPT_size);
-    const size_t hidden = cli_size(args, OPT_hidden);
+    const size_t hidden = cli_size(args, OPT_hidden), channels = cli_size(args, OPT_channels);
     const double dropout = cli_real(args, OPT_dropout);
     rescl_weights *weights = NULL;
     rescl_weights_info file = {.model = operand};
@@ -39,6 +39,7 @@ static int open_model(const cli_args *args, const char *operand, rescl_model **m
                                              .name = file.model,
                                              .classes = classes ? classes : file.classes,
                                              .image_size = size ? size : file.image_size,
+                                             .channels = channels ? channels : file.channels,
                                              .hidden = hidden ? hidden : file.hidden,
                                              .dropout = dropout > 0 ? dropout : file.dropout};
         st = rescl_model_describe(&options, model);

@@ -198,6 +198,7 @@ static json_t *profile_json(const rescl_profile *p, const rescl_bench_options *o
     cli_json_set(j, "mode", json_string(o->train ? "train" : "infer"));
     cli_json_set(j, "size", json_integer((json_int_t)o->size));
     cli_json_set(j, "batch", json_integer((json_int_t)o->batch));
+    cli_json_set(j, "channels", json_integer((json_int_t)(o->channels ? o->channels : 3)));
     cli_json_set(j, "precision", json_string(o->precision));
     cli_json_set(j, "device", cli_json_string(device));
     cli_json_set(j, "step", step);
@@ -230,6 +231,7 @@ static rescl_bench_options options_of(const cli_args *args)
     o.size = cli_size(args, OPT_profile_size);
     o.batch = cli_size(args, OPT_profile_batch);
     o.classes = cli_size(args, OPT_classes);
+    o.channels = cli_size(args, OPT_channels);
     o.opt = cli_str(args, OPT_bench_opt);
     o.train = strcmp(cli_str(args, OPT_profile_mode), "train") == 0;
     o.warmup = cli_size(args, OPT_warmup);

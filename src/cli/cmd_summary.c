@@ -114,7 +114,7 @@ static int print_json(const rescl_model *model, const rescl_model_info *info, co
     cli_json_set(o, "dropout", cli_json_real(info->dropout));
     if (info->stochastic_depth > 0)
         cli_json_set(o, "stochastic_depth", cli_json_real(info->stochastic_depth));
-    cli_preprocess_json(o, info->preprocess, &info->normalize);
+    cli_preprocess_json(o, info->preprocess, &info->normalize, info->channels);
     cli_json_set(o, "params", json_integer((json_int_t)info->params));
     cli_json_set(o, "trainable", json_integer((json_int_t)info->trainable));
     cli_json_set(o, "non_trainable", json_integer((json_int_t)(info->params - info->trainable)));
@@ -206,6 +206,7 @@ int cmd_summary(const cli_args *args)
         .name = cli_str(args, OPT_model),
         .classes = cli_size(args, OPT_classes),
         .image_size = cli_size(args, OPT_size),
+        .channels = cli_size(args, OPT_channels),
         .hidden = cli_size(args, OPT_hidden),
         .dropout = cli_real(args, OPT_dropout),
         .stochastic_depth = cli_real(args, OPT_stochastic_depth),

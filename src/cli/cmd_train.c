@@ -81,7 +81,8 @@ static int open_weights(run *r)
             return cli_fail(st, false);
         rescl_weights_get_info(r->weights, &file);
     }
-    return cli_sample_bits_take(r->args, file.sample_bits);
+    const int code = cli_channels_take(r->args, file.channels);
+    return code == CLI_OK ? cli_sample_bits_take(r->args, file.sample_bits) : code;
 }
 
 static int open_data(run *r, size_t size)
@@ -129,6 +130,7 @@ static int open_model(run *r)
     options.name = cli_str(a, OPT_model);
     options.classes = classes;
     options.image_size = cli_size(a, OPT_size);
+    options.channels = cli_size(a, OPT_channels);
     options.hidden = cli_size(a, OPT_hidden);
     options.dropout = cli_real(a, OPT_dropout);
     options.stochastic_depth = cli_real(a, OPT_stochastic_depth);
@@ -187,8 +189,8 @@ static int open_folder(run *r)
 /* A run that goes on keeps its folder and its weights: flags to change them are mistakes. */
 static bool check_resume(const cli_args *args)
 {
-    static const cli_opt fixed[] = {OPT_output_dir, OPT_name, OPT_weights,
-                                    OPT_preprocess, OPT_mean, OPT_std};
+    static const cli_opt fixed[] = {OPT_output_dir, OPT_name, OPT_weights, OPT_preprocess,
+                                    OPT_mean,       OPT_std,  OPT_channels};
     for (size_t i = 0; cli_str(args, OPT_resume) && i < sizeof fixed / sizeof *fixed; i++) {
         if (args->value[fixed[i]].origin == ORIGIN_FLAG) {
             cli_usage_error("--%s does not go with --resume", cli_opt_get(fixed[i])->name);
@@ -412,10 +414,10 @@ static void describe(const run *r)
     char params[32], trainable[32], macs[32], images[64], batches[64], classes[64];
     size_t samples = rescl_dataset_count(r->train_set), batch = r->options.batch_size, last;
     const size_t steps = rescl_train_batches(r->model, samples, batch, &last);
-    cli_note("model   %s, %zux%zu, %s: %s parameters (%s trainable), %s MACs an image", info.name,
-             info.image_size, info.image_size, cli_count(info.classes, "class", classes),
-             cli_thousands(info.params, params), cli_thousands(info.trainable, trainable),
-             cli_si(info.macs, macs));
+    cli_note("model   %s, %zux%zu%s, %s: %s parameters (%s trainable), %s MACs an image", info.name,
+             info.image_size, info.image_size, info.channels == 1 ? ", grey" : "",
+             cli_count(info.classes, "class", classes), cli_thousands(info.params, params),
+             cli_thousands(info.trainable, trainable), cli_si(info.macs, macs));
     if (r->loaded)
         describe_weights(r);
     if (!r->resume)

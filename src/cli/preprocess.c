@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* "R,G,B", or one number for all three. */
-static bool parse_channels(const cli_args *args, cli_opt id, double out[3])
+/* "R,G,B", or one number for all that there are. */
+static bool parse_channels(const cli_args *args, cli_opt id, size_t channels, double out[3])
 {
     const char *text = cli_str(args, id), *p = text;
     size_t count = 0;
@@ -29,9 +29,10 @@ static bool parse_channels(const cli_args *args, cli_opt id, double out[3])
             break;
         p++;
     }
-    if (!good || *p || count == 2) {
-        cli_usage_error("--%s: found '%s', expected R,G,B: numbers from 0 to 1, of x / 255",
-                        cli_opt_get(id)->name, text);
+    if (!good || *p || (count != 1 && count != channels)) {
+        cli_usage_error("--%s: found '%s', expected %s from 0 to 1, of x / 255",
+                        cli_opt_get(id)->name, text,
+                        channels == 1 ? "the number of the one channel," : "R,G,B: numbers");
         return false;
     }
     for (; count < 3; count++)
@@ -51,8 +52,8 @@ static int set_channels(const cli_args *args, rescl_model *model)
                         mean ? "mean" : "std");
         return CLI_USAGE;
     }
-    if ((mean && !parse_channels(args, OPT_mean, n.mean)) ||
-        (std && !parse_channels(args, OPT_std, n.std)))
+    if ((mean && !parse_channels(args, OPT_mean, info.channels, n.mean)) ||
+        (std && !parse_channels(args, OPT_std, info.channels, n.std)))
         return CLI_USAGE;
     const rescl_status st = rescl_model_set_normalize(model, &n);
     return st == RESCL_OK ? CLI_OK : cli_fail(st, false);
@@ -73,7 +74,8 @@ int cli_preprocess_set(const cli_args *args, rescl_model *model)
     return set_channels(args, model);
 }
 
-const char *cli_preprocess_text(rescl_preprocess p, const rescl_normalize *n, char buffer[256])
+const char *cli_preprocess_text(rescl_preprocess p, const rescl_normalize *n, size_t channels,
+                                char buffer[256])
 {
     char number[6][RS_F64_CHARS];
     if (p != RESCL_PREPROCESS_NORMALIZE)
@@ -82,8 +84,12 @@ const char *cli_preprocess_text(rescl_preprocess p, const rescl_normalize *n, ch
         rs_format_f64(n->mean[c], number[c]);
         rs_format_f64(n->std[c], number[3 + c]);
     }
-    snprintf(buffer, 256, "%s (mean %s,%s,%s, std %s,%s,%s)", rescl_preprocess_name(p), number[0],
-             number[1], number[2], number[3], number[4], number[5]);
+    if (channels == 1)
+        snprintf(buffer, 256, "%s (mean %s, std %s)", rescl_preprocess_name(p), number[0],
+                 number[3]);
+    else
+        snprintf(buffer, 256, "%s (mean %s,%s,%s, std %s,%s,%s)", rescl_preprocess_name(p),
+                 number[0], number[1], number[2], number[3], number[4], number[5]);
     return buffer;
 }
 
@@ -94,7 +100,7 @@ void cli_preprocess_note(const cli_args *args, const rescl_weights *weights,
     rescl_model_info info;
     char text[256];
     rescl_model_get_info(model, &info);
-    const char *how = cli_preprocess_text(info.preprocess, &info.normalize, text);
+    const char *how = cli_preprocess_text(info.preprocess, &info.normalize, info.channels, text);
     if (weights)
         rescl_weights_get_info(weights, &file);
     if (cli_str(args, OPT_mean) || cli_str(args, OPT_std))
@@ -116,19 +122,20 @@ void cli_preprocess_note(const cli_args *args, const rescl_weights *weights,
                      : "");
 }
 
-static json_t *channels_json(const double value[3])
+static json_t *channels_json(const double value[3], size_t channels)
 {
     json_t *list = json_array();
-    for (size_t c = 0; c < 3; c++)
+    for (size_t c = 0; c < (channels == 1 ? 1 : 3); c++)
         cli_json_append(list, cli_json_real(value[c]));
     return list;
 }
 
-void cli_preprocess_json(json_t *object, rescl_preprocess p, const rescl_normalize *n)
+void cli_preprocess_json(json_t *object, rescl_preprocess p, const rescl_normalize *n,
+                         size_t channels)
 {
     cli_json_set(object, "preprocess", json_string(rescl_preprocess_name(p)));
     if (p == RESCL_PREPROCESS_NORMALIZE) {
-        cli_json_set(object, "mean", channels_json(n->mean));
-        cli_json_set(object, "std", channels_json(n->std));
+        cli_json_set(object, "mean", channels_json(n->mean, channels));
+        cli_json_set(object, "std", channels_json(n->std, channels));
     }
 }

@@ -221,6 +221,10 @@ void cli_weights_note(const rescl_weights *weights, const rescl_match_list *repo
         if (m.spread)
             cli_note("%s: '%s' is made for grey images: red, green and blue get a third of it each",
                      file.path, m.tensor.name);
+        else if (m.summed)
+            cli_note("%s: '%s' is made for images of three channels: grey gets the sum of their "
+                     "weights",
+                     file.path, m.tensor.name);
 }
 
 /* The size of the input and what it follows from. */
@@ -273,6 +277,20 @@ static int set_tta(const cli_args *args, rescl_model *model)
         tta++;
     const rescl_status st = rescl_model_set_tta(model, tta);
     return st == RESCL_OK ? CLI_OK : cli_fail(st, false);
+}
+
+int cli_channels_take(const cli_args *args, size_t said)
+{
+    cli_args settled = *args;
+    char text[24];
+    if (!said || cli_size(args, OPT_channels))
+        return CLI_OK;
+    snprintf(text, sizeof text, "%zu", said);
+    if (!cli_args_set(&settled, OPT_channels, text, ORIGIN_DEFAULT, NULL))
+        return CLI_FAILURE;
+    if (said == 1)
+        cli_note("input   grey: as the weights say");
+    return CLI_OK;
 }
 
 int cli_sample_bits_take(const cli_args *args, size_t said)
@@ -338,7 +356,9 @@ int cli_weights_read(const cli_args *args, const char *path, bool top, rescl_mod
 {
     const rescl_model_options options = {.struct_size = sizeof options,
                                          .name = cli_choice(args, OPT_model_of),
-                                         .image_size = cli_size(args, OPT_size_of)};
+                                         .image_size = cli_size(args, OPT_size_of),
+                                         .channels = cli_size(args, OPT_channels)};
+    const bool asked = options.name || options.image_size || options.channels;
     const rescl_load_mode mode = cli_load_mode(args, top);
     const char *names = cli_str(args, OPT_class_index);
     rescl_weights *weights = NULL;
@@ -349,8 +369,7 @@ int cli_weights_read(const cli_args *args, const char *path, bool top, rescl_mod
     if (code != CLI_OK)
         goto out;
     rescl_weights_get_info(weights, &file);
-    st = rescl_weights_create_model(weights, options.name || options.image_size ? &options : NULL,
-                                    mode, &report, model);
+    st = rescl_weights_create_model(weights, asked ? &options : NULL, mode, &report, model);
     if (st == RESCL_ERR_ARG && !options.name && !file.model) {
         cli_usage_error("%s (--model NAME)", rescl_last_error()->message);
         code = CLI_USAGE;

@@ -46,6 +46,9 @@ void cli_precision_note(rescl_precision precision);
 /* Takes a --val-resize-size other than 0 and an --interpolation other than NULL. Exit code. */
 int cli_fit_set(size_t side, const char *interpolation, rescl_model *model);
 
+/* Makes the --channels that the weights are made for, 0: not known, its value where it is not given. Exit
+ * code. */
+int cli_channels_take(const cli_args *args, size_t said);
 /* Makes the --sample-bits that the weights were trained with, 0: not known, its value where it is not
  * given, and says what it is. Exit code. */
 int cli_sample_bits_take(const cli_args *args, size_t said);

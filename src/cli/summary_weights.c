@@ -55,13 +55,16 @@ static void print_head(const rescl_weights_info *info, const rescl_model *model)
         print_classes(info);
     if (info->image_size)
         printf("size        %zux%zu\n", info->image_size, info->image_size);
+    if (info->channels)
+        printf("channels    %zu\n", info->channels);
     if (info->hidden)
         printf("hidden      %zu\n", info->hidden);
     if (info->frozen)
         cli_print("frozen      %s\n", info->frozen);
     printf("preprocess  %s%s\n",
-           info->has_preprocess ? cli_preprocess_text(info->preprocess, &info->normalize, text)
-                                : "the model's usual",
+           info->has_preprocess
+               ? cli_preprocess_text(info->preprocess, &info->normalize, info->channels, text)
+               : "the model's usual",
            info->says_preprocess ? "" : " (assumed)");
     if (info->bn_eps > 0)
         printf("bn eps      %g\n", info->bn_eps);
@@ -99,10 +102,11 @@ static json_t *head_json(const rescl_weights_info *info, const rescl_model *mode
     cli_json_set(o, "classes", json_integer((json_int_t)info->classes));
     cli_json_set(o, "class_names", names_json(info));
     cli_json_set(o, "size", json_integer((json_int_t)info->image_size));
+    cli_json_set(o, "channels", json_integer((json_int_t)info->channels));
     cli_json_set(o, "hidden", json_integer((json_int_t)info->hidden));
     cli_json_set(o, "frozen", text_json(info->frozen));
     if (info->has_preprocess)
-        cli_preprocess_json(o, info->preprocess, &info->normalize);
+        cli_preprocess_json(o, info->preprocess, &info->normalize, info->channels);
     else
         cli_json_set(o, "preprocess", json_null());
     cli_json_set(o, "bn_eps", info->bn_eps > 0 ? cli_json_real(info->bn_eps) : json_null());
@@ -140,7 +144,10 @@ static void add_row(cli_table *t, const rescl_match *m, bool matched)
         return;
     cli_table_add(t, "%s", m->param ? m->param : "-");
     cli_table_add(t, "%s", m->param ? shape_text(m->param_ndim, m->param_shape, shape) : "-");
-    cli_table_add(t, "%s%s", rescl_match_state_name(m->state), m->spread ? ", spread" : "");
+    cli_table_add(t, "%s%s", rescl_match_state_name(m->state),
+                  m->spread   ? ", spread"
+                  : m->summed ? ", summed"
+                              : "");
 }
 
 /* One row for each tensor of the file, and with a report for each parameter of the model too. */
@@ -199,13 +206,14 @@ static rescl_status make_model(const cli_args *args, const rescl_weights_info *i
     const bool asked = args->value[OPT_model].origin != ORIGIN_DEFAULT;
     const char *freeze = cli_str(args, OPT_freeze);
     const size_t classes = cli_size(args, OPT_classes), size = cli_size(args, OPT_size);
-    const size_t hidden = cli_size(args, OPT_hidden);
+    const size_t hidden = cli_size(args, OPT_hidden), channels = cli_size(args, OPT_channels);
     const double dropout = cli_real(args, OPT_dropout);
     const rescl_model_options options = {
         .struct_size = sizeof options,
         .name = asked ? cli_str(args, OPT_model) : info->model,
         .classes = classes ? classes : info->classes,
         .image_size = size ? size : info->image_size,
+        .channels = channels ? channels : info->channels,
         .hidden = hidden ? hidden : info->hidden,
         .dropout = dropout > 0 ? dropout : info->dropout,
     };

@@ -6,6 +6,7 @@
 #include "loader.h"
 
 #include "alloc.h"
+#include "colour.h"
 #include "dataset.h"
 #include "error.h"
 #include "mix.h"
@@ -122,6 +123,8 @@ static rescl_status make_input(const rs_loader *l, rescl_image *image, size_t dr
     const rs_augment *a = &o->augment;
     rescl_resize resize = o->resize;
 
+    if (o->channels == 1)
+        rs_image_grey(image);
     RS_TRY(rs_image_augment(image, a, RS_AUGMENT_SOURCE, o->seed, l->epoch, draw));
     if (rs_augment_stretches(a) || rs_augment_acts(a, RS_AUGMENT_INPUT)) {
         RS_TRY(rs_image_fit(image, o->height, o->width, &resize, rs_augment_stretches(a)));
@@ -336,7 +339,8 @@ rescl_status rs_loader_create(const rescl_dataset *set, const rs_loader_options 
     atomic_init(&l->lost, -1);
     l->set = set;
     l->options = *options;
-    RS_TRY(rs_preprocess_table(options->preprocess, &options->normalize, l->table));
+    RS_TRY(
+        rs_preprocess_table(options->preprocess, &options->normalize, options->channels, l->table));
     rs_preprocess_mean(options->preprocess, (const float(*)[256])l->table, l->options.augment.mean);
     if (rs_augment_crops(&l->options.augment))
         l->options.resize.resize_size = 0; /* the random crop is in place of the centre's */

@@ -19,6 +19,7 @@ typedef struct rs_loader_options {
     rescl_resize resize;
     rescl_preprocess preprocess;
     rescl_normalize normalize; /* of RESCL_PREPROCESS_NORMALIZE */
+    size_t channels;           /* of the network: 1 makes images grey as they are read; 0: 3 */
     rs_augment augment;
     rescl_tta tta;            /* each image is several samples of a batch */
     const int32_t *label_map; /* of the dataset's labels, borrowed: rs_class_map; NULL: none */
@@ -119,10 +120,11 @@ rescl_status rs_image_fit(rescl_image *image, size_t height, size_t width,
                           const rescl_resize *resize, bool stretch) RESCL_CHECK;
 /* Gives bytes that are RGB the network's order of channels. */
 void rs_image_to_network(rescl_preprocess preprocess, size_t pixels, uint8_t *bytes);
-/* Then the network reads table[c][v] where channel c of that is v. RESCL_ERR_ARG for a number that is
- * no preprocessing, and for a mean or std out of range where the preprocessing reads them. */
+/* Then the network reads table[c][v] where channel c of that is v. A network of one channel has the same
+ * numbers for all of them, by the mean of what three have. RESCL_ERR_ARG for a number that is no
+ * preprocessing, and for a mean or std out of range where the preprocessing reads them. */
 rescl_status rs_preprocess_table(rescl_preprocess p, const rescl_normalize *normalize,
-                                 float table[3][256]) RESCL_CHECK;
+                                 size_t channels, float table[3][256]) RESCL_CHECK;
 /* The RGB colour for which the network reads the numbers nearest to 0. */
 void rs_preprocess_mean(rescl_preprocess p, const float table[3][256], uint8_t rgb[3]);
 

@@ -6,6 +6,7 @@
  * the crop are torchvision's Resize and CenterCrop. Only what the crop shows is computed. */
 #include "alloc.h"
 #include "error.h"
+#include "grey.h"
 #include "loader.h"
 
 #include <math.h>
@@ -259,9 +260,10 @@ out:
 }
 
 rescl_status rs_preprocess_table(rescl_preprocess p, const rescl_normalize *normalize,
-                                 float table[3][256])
+                                 size_t channels, float table[3][256])
 {
     rescl_status st = RESCL_OK;
+    const bool grey = channels == 1;
     static const float caffe[3] = {103.939f, 116.779f, 123.68f}; /* of B, G, R */
     static const rescl_normalize torch = {{0.485, 0.456, 0.406}, {0.229, 0.224, 0.225}};
     const rescl_normalize *n = p == RESCL_PREPROCESS_NORMALIZE ? normalize : &torch;
@@ -273,11 +275,13 @@ rescl_status rs_preprocess_table(rescl_preprocess p, const rescl_normalize *norm
                    "mean %g and std %g of channel %zu: expected those of x / 255, from 0 to 1, and "
                    "no std of 0",
                    n->mean[c], n->std[c], c);
-        const float mean = (float)n->mean[c], std = (float)n->std[c];
+        const float mean = (float)(grey ? rs_mean_of_three(n->mean) : n->mean[c]);
+        const float std = (float)(grey ? rs_mean_of_three(n->std) : n->std[c]);
+        const float less = grey ? (caffe[0] + caffe[1] + caffe[2]) / 3.0f : caffe[c];
         for (size_t v = 0; v < 256; v++) {
             const float unit = (float)v / 255.0f;
             table[c][v] = p == RESCL_PREPROCESS_UNIT    ? unit
-                          : p == RESCL_PREPROCESS_CAFFE ? (float)v - caffe[c]
+                          : p == RESCL_PREPROCESS_CAFFE ? (float)v - less
                                                         : (unit - mean) / std;
         }
     }

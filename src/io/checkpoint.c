@@ -53,12 +53,13 @@ static json_t *model_json(const rs_ckpt_model *m)
             return NULL;
         }
     const double *mean = m->normalize.mean, *std = m->normalize.std;
-    json_t *normalize = m->preprocess != RESCL_PREPROCESS_NORMALIZE
-                            ? NULL
-                            : json_pack("{s:[f,f,f], s:[f,f,f]}", "mean", mean[0], mean[1], mean[2],
-                                        "std", std[0], std[1], std[2]);
+    const bool grey = m->channels == 1;
+    json_t *normalize = m->preprocess != RESCL_PREPROCESS_NORMALIZE ? NULL
+                        : grey ? json_pack("{s:[f], s:[f]}", "mean", mean[0], "std", std[0])
+                               : json_pack("{s:[f,f,f], s:[f,f,f]}", "mean", mean[0], mean[1],
+                                           mean[2], "std", std[0], std[1], std[2]);
     return json_pack("{s:s, s:I, s:I, s:I, s:f, s:f, s:f, s:o, s:s, s:o*, s:o, s:o, s:o, s:b, s:o, "
-                     "s:o*, s:o*, s:o*}",
+                     "s:o*, s:o*, s:o*, s:o*}",
                      "name", m->name, "classes", (json_int_t)m->classes, "image_size",
                      (json_int_t)m->image_size, "hidden", (json_int_t)m->hidden, "dropout",
                      m->dropout, "label_smoothing", m->label_smoothing, "bn_eps", m->bn_eps, "seed",
@@ -68,7 +69,8 @@ static json_t *model_json(const rs_ckpt_model *m)
                      m->norm_eval, "trained_on", trained_on_json(&m->trained_on), "sample_bits",
                      m->sample_bits ? json_integer((json_int_t)m->sample_bits) : NULL, "loss",
                      rs_loss_json(m), "stochastic_depth",
-                     m->stochastic_depth > 0.0 ? json_real(m->stochastic_depth) : NULL);
+                     m->stochastic_depth > 0.0 ? json_real(m->stochastic_depth) : NULL, "channels",
+                     grey ? json_integer(1) : NULL);
 }
 
 /* What the schedule keeps; null if nothing. */
@@ -306,12 +308,12 @@ out:
     return st;
 }
 
-/* Three numbers within [0,1]. */
-static bool get_channels(const json_t *list, double *out)
+/* A number within [0,1] for each of the channels, of which one stands for three. */
+static bool get_channels(const json_t *list, size_t channels, double out[3])
 {
-    bool ok = json_array_size(list) == 3;
+    bool ok = json_array_size(list) == channels;
     for (size_t c = 0; ok && c < 3; c++) {
-        const json_t *v = json_array_get(list, c);
+        const json_t *v = json_array_get(list, c % channels);
         out[c] = json_number_value(v);
         ok = json_is_number(v) && out[c] >= 0.0 && out[c] <= 1.0;
     }
@@ -325,14 +327,12 @@ static rescl_status parse_normalize(const json_t *d, const char *path, rs_ckpt_m
     double *std = m->normalize.std;
     if (m->preprocess != RESCL_PREPROCESS_NORMALIZE)
         goto out;
-    RS_FAIL_IF(
-        !get_channels(json_object_get(n, "mean"), m->normalize.mean) ||
-            !get_channels(json_object_get(n, "std"), std) ||
-            !(std[0] > 0.0 && std[1] > 0.0 && std[2] > 0.0),
-        RESCL_ERR_FORMAT,
-        "%s: metadata 'model' has no 'normalize' with a mean and a std of three channels, from "
-        "0 to 1",
-        path);
+    RS_FAIL_IF(!get_channels(json_object_get(n, "mean"), m->channels, m->normalize.mean) ||
+                   !get_channels(json_object_get(n, "std"), m->channels, std) ||
+                   !(std[0] > 0.0 && std[1] > 0.0 && std[2] > 0.0),
+               RESCL_ERR_FORMAT,
+               "%s: metadata 'model' has no 'normalize' with a mean and a std of %s, from 0 to 1",
+               path, m->channels == 1 ? "one channel" : "three channels");
 out:
     return st;
 }
@@ -386,7 +386,7 @@ static rescl_status parse_model(rs_ckpt_doc *doc, const char *path)
     const json_t *frozen = json_object_get(d, "frozen"), *units = json_object_get(d, "hidden");
     rs_ckpt_model *m = &doc->model;
     const json_t *bits = json_object_get(d, "sample_bits");
-    uint64_t classes = 0, size = 0, hidden = 0, sample_bits = 0;
+    uint64_t classes = 0, size = 0, hidden = 0, sample_bits = 0, channels = 3;
 
     m->name = json_string_value(json_object_get(d, "name"));
     RS_FAIL_IF(!m->name || !get_count(d, "classes", &classes) ||
@@ -420,6 +420,11 @@ static rescl_status parse_model(rs_ckpt_doc *doc, const char *path)
         bits && (!get_count(d, "sample_bits", &sample_bits) || sample_bits < 8 || sample_bits > 16),
         RESCL_ERR_FORMAT, "%s: metadata 'model' has sample_bits that are not a number from 8 to 16",
         path);
+    RS_FAIL_IF(json_object_get(d, "channels") &&
+                   (!get_count(d, "channels", &channels) || (channels != 1 && channels != 3)),
+               RESCL_ERR_FORMAT, "%s: metadata 'model' has channels that are neither 1 nor 3",
+               path);
+    m->channels = (size_t)channels;
     m->sample_bits = (size_t)sample_bits;
     m->classes = (size_t)classes;
     m->image_size = (size_t)size;

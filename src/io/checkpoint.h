@@ -13,6 +13,7 @@
 typedef struct rs_ckpt_model {
     const char *name;
     size_t classes, image_size, hidden;
+    size_t channels; /* of the input; 0: 3 */
     double dropout, label_smoothing;
     rescl_loss loss;
     double bce_target_thresh, focal_gamma, focal_alpha; /* of rescl_model_options */

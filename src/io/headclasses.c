@@ -81,8 +81,9 @@ static void make_new(const rs_graph *g, rs_matching *m)
         rs_match *own = &m->item[n->param[i]];
         if (own->state != RS_MATCHED)
             continue;
-        m->item[m->count++] = (rs_match){RS_UNEXPECTED, -1, own->tensor, false};
-        *own = (rs_match){RS_MISSING, n->param[i], SIZE_MAX, false};
+        m->item[m->count++] =
+            (rs_match){.state = RS_UNEXPECTED, .param = -1, .tensor = own->tensor};
+        *own = (rs_match){.state = RS_MISSING, .param = n->param[i], .tensor = SIZE_MAX};
         m->of[RS_MATCHED]--;
         m->of[RS_MISSING]++;
         m->of[RS_UNEXPECTED]++;

@@ -40,7 +40,7 @@ void rs_model_take_over(rescl_model *m, rescl_preprocess preprocess,
 {
     m->preprocess = preprocess;
     if (preprocess == RESCL_PREPROCESS_NORMALIZE)
-        m->normalize = *normalize;
+        m->normalize = rs_model_normalize(m, normalize);
     for (size_t i = 0; i < m->graph->nnodes && bn_eps > 0.0; i++)
         if (m->graph->node[i].op == &rs_op_batchnorm)
             ((rs_batchnorm_attr *)m->graph->node[i].attr)->eps = (float)bn_eps;
@@ -53,6 +53,7 @@ rs_ckpt_model rs_ckpt_model_of(const rescl_model *m)
     return (rs_ckpt_model){.name = m->name,
                            .classes = m->classes,
                            .image_size = m->image_size,
+                           .channels = m->channels,
                            .hidden = m->hidden,
                            .dropout = m->dropout,
                            .label_smoothing = m->label_smoothing,
@@ -164,6 +165,7 @@ void rescl_weights_get_info(const rescl_weights *weights, rescl_weights_info *ou
                                 .normalize = a->normalize,
                                 .says_preprocess = a->says_preprocess,
                                 .sample_bits = a->model ? a->model->sample_bits : 0,
+                                .channels = a->model ? a->model->channels : 0,
                                 .bn_eps = a->bn_eps};
 }
 
@@ -208,6 +210,7 @@ static rescl_status make_report(const rescl_weights *w, const rs_graph *g, const
         const rs_param *p = &g->param[m->item[i].param];
         to->param = p->name;
         to->spread = m->item[i].spread;
+        to->summed = m->item[i].summed;
         to->param_ndim = (size_t)p->spec.shape.ndim;
         memcpy(to->param_shape, p->spec.shape.dim, sizeof to->param_shape);
         if (rs_wfile_describe(w->file)->kcrs)
@@ -346,6 +349,7 @@ static rescl_status settle_options(const rescl_weights *w, const rescl_model_opt
     if (same) {
         o->name = a->model->name;
         o->image_size = o->image_size ? o->image_size : a->model->image_size;
+        o->channels = o->channels ? o->channels : a->model->channels;
         o->hidden = o->hidden ? o->hidden : a->model->hidden;
         o->dropout = o->dropout > 0.0 ? o->dropout : a->model->dropout;
         if (!(o->stochastic_depth > 0.0))

@@ -437,10 +437,31 @@ static void graph_body(rs_pb *pb, const void *about)
 
 /* ---- the model --------------------------------------------------------------------------- */
 
+/* Of one channel: the luma of ITU-R 601, and the mean of what three channels have. */
+static const char *grey_text(const rs_ckpt_model *about, char buffer[256])
+{
+    char number[2][RS_F64_CHARS];
+    switch (about->preprocess) {
+    case RESCL_PREPROCESS_NORMALIZE:
+        rs_format_f64(about->normalize.mean[0], number[0]);
+        rs_format_f64(about->normalize.std[0], number[1]);
+        snprintf(buffer, 256, "grey, 0 to 1, minus %s, divided by %s", number[0], number[1]);
+        return buffer;
+    case RESCL_PREPROCESS_CAFFE:
+        return "grey, 0 to 255, minus 114.799333";
+    case RESCL_PREPROCESS_TORCH:
+        return "grey, 0 to 1, minus 0.449, divided by 0.226";
+    default:
+        return "grey, 0 to 1";
+    }
+}
+
 static const char *preprocess_text(const rs_ckpt_model *about, char buffer[256])
 {
     const double *mean = about->normalize.mean, *std = about->normalize.std;
     char number[6][RS_F64_CHARS];
+    if (about->channels == 1)
+        return grey_text(about, buffer);
     switch (about->preprocess) {
     case RESCL_PREPROCESS_NORMALIZE:
         for (size_t c = 0; c < 3; c++) {

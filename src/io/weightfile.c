@@ -338,13 +338,27 @@ static int find_param(const rs_wfile *f, const rs_graph *g, const rs_name_index 
     return e ? param_of(g, &g->node[e->node], name->role) : -1;
 }
 
-/* Whether `t` is the first convolution `p` of a network for images of one channel. */
-static bool is_grey_stem(const rs_graph *g, const rs_param *p, const rs_shape *t)
+/* Whether parameter `p` and `t` are the first convolution of networks for images of `own` channels and
+ * of `other`. */
+static bool is_stem(const rs_graph *g, const rs_param *p, const rs_shape *t, size_t own,
+                    size_t other)
 {
     const rs_shape *s = &p->spec.shape;
-    return s->ndim == 4 && t->ndim == 4 && g->node[p->node].src[0] == g->input && t->dim[2] == 1 &&
-           s->dim[2] > 1 && t->dim[0] == s->dim[0] && t->dim[1] == s->dim[1] &&
-           t->dim[3] == s->dim[3];
+    return s->ndim == 4 && t->ndim == 4 && g->node[p->node].src[0] == g->input &&
+           s->dim[2] == own && t->dim[2] == other && t->dim[0] == s->dim[0] &&
+           t->dim[1] == s->dim[1] && t->dim[3] == s->dim[3];
+}
+
+/* A tensor against the parameter of its name. */
+static rs_match hold(const rs_graph *g, int param, const rs_shape *shape, size_t tensor)
+{
+    const rs_param *p = &g->param[param];
+    rs_match m = {.state = RS_MATCHED, .param = param, .tensor = tensor};
+    m.spread = is_stem(g, p, shape, 3, 1);
+    m.summed = is_stem(g, p, shape, 1, 3);
+    if (!m.spread && !m.summed && !rs_shape_equal(shape, &p->spec.shape))
+        m.state = RS_RESHAPED;
+    return m;
 }
 
 rescl_status rs_wfile_match(const rs_wfile *f, const rs_graph *g, rs_matching *out)
@@ -358,20 +372,16 @@ rescl_status rs_wfile_match(const rs_wfile *f, const rs_graph *g, rs_matching *o
     RS_OOM(m.item = calloc(g->nparams + f->list.count + 1, sizeof *m.item));
     m.count = g->nparams;
     for (size_t p = 0; p < g->nparams; p++)
-        m.item[p] = (rs_match){RS_MISSING, (int)p, SIZE_MAX, false};
+        m.item[p] = (rs_match){.state = RS_MISSING, .param = (int)p, .tensor = SIZE_MAX};
     for (size_t i = 0; i < f->list.count; i++) {
         const rs_wfile_tensor *t = &f->list.tensor[i];
         const int p = rs_dtype_readable(t->dtype) ? find_param(f, g, &layers, t) : -1;
         if (!takes_part(t))
             continue;
         if (p < 0 || m.item[p].state != RS_MISSING)
-            m.item[m.count++] = (rs_match){RS_UNEXPECTED, -1, i, false};
-        else if (rs_shape_equal(&t->shape, &g->param[p].spec.shape))
-            m.item[p] = (rs_match){RS_MATCHED, p, i, false};
-        else if (is_grey_stem(g, &g->param[p], &t->shape))
-            m.item[p] = (rs_match){RS_MATCHED, p, i, true};
+            m.item[m.count++] = (rs_match){.state = RS_UNEXPECTED, .param = -1, .tensor = i};
         else
-            m.item[p] = (rs_match){RS_RESHAPED, p, i, false};
+            m.item[p] = hold(g, p, &t->shape, i);
     }
     for (size_t i = 0; i < m.count; i++)
         m.of[m.item[i].state]++;
@@ -406,6 +416,24 @@ out:
     return st;
 }
 
+/* A grey image gives the same sums as one whose channels are all alike, by their weights' sums. */
+static rescl_status read_summed(const rs_wfile *f, size_t index, const rs_shape *shape, float *dst)
+{
+    rescl_status st = RESCL_OK;
+    const size_t filters = shape->dim[3], places = shape->dim[0] * shape->dim[1];
+    float *all = NULL;
+    RS_OOM(all = malloc(places * 3 * filters * sizeof *all + 1));
+    RS_TRY(rs_wfile_read(f, index, all));
+    for (size_t i = 0; i < places; i++)
+        for (size_t k = 0; k < filters; k++) {
+            const float *at = all + i * 3 * filters + k;
+            dst[i * filters + k] = at[0] + at[filters] + at[2 * filters];
+        }
+out:
+    free(all);
+    return st;
+}
+
 rescl_status rs_wfile_load(const rs_wfile *f, const rs_graph *g, const rs_matching *m,
                            rs_weights *w)
 {
@@ -417,6 +445,8 @@ rescl_status rs_wfile_load(const rs_wfile *f, const rs_graph *g, const rs_matchi
         const rs_shape filter = rs_filter_shape(g, (size_t)found->param);
         if (found->spread)
             RS_TRY(read_spread(f, found->tensor, &filter, w->data[found->param]));
+        else if (found->summed)
+            RS_TRY(read_summed(f, found->tensor, &filter, w->data[found->param]));
         else
             RS_TRY(read_as(f, found->tensor, &filter, w->data[found->param]));
     }

@@ -12,8 +12,8 @@ struct rs_feed {
     size_t classes;
 };
 
-rescl_status rs_feed_create(const rescl_dataset *set, size_t batch, size_t size, size_t workers,
-                            rs_feed **out)
+rescl_status rs_feed_create(const rescl_dataset *set, size_t batch, size_t size, size_t channels,
+                            size_t workers, rs_feed **out)
 {
     rescl_status st = RESCL_OK;
     rs_feed *f = NULL;
@@ -21,6 +21,7 @@ rescl_status rs_feed_create(const rescl_dataset *set, size_t batch, size_t size,
     const rs_loader_options load = {.batch = batch,
                                     .height = size,
                                     .width = size,
+                                    .channels = channels,
                                     .shuffle = true,
                                     .replace = true,
                                     .drop_last = true,

@@ -9,8 +9,8 @@
 typedef struct rs_feed rs_feed;
 
 /* Borrows the dataset. RESCL_ERR_ARG if it has fewer images than a batch. */
-rescl_status rs_feed_create(const rescl_dataset *set, size_t batch, size_t size, size_t workers,
-                            rs_feed **out) RESCL_CHECK;
+rescl_status rs_feed_create(const rescl_dataset *set, size_t batch, size_t size, size_t channels,
+                            size_t workers, rs_feed **out) RESCL_CHECK;
 void rs_feed_destroy(rs_feed *f);
 
 /* Labels are below it. */

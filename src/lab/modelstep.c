@@ -14,8 +14,7 @@
 static rescl_status make_input(rs_model_steps *s)
 {
     rescl_status st = RESCL_OK;
-    const rs_tensor input = rs_net_input(s->net);
-    const size_t count = rs_shape_count(&input.shape);
+    const size_t count = s->o->batch * s->replica->bytes;
     rs_rng r;
 
     RS_OOM(s->pixels = rs_aligned_calloc(count, sizeof *s->pixels));
@@ -138,7 +137,8 @@ rescl_status rs_model_steps_open(rs_model_steps *s)
     const rescl_model_options about = {.struct_size = sizeof about,
                                        .name = o->model,
                                        .classes = o->classes,
-                                       .image_size = o->size};
+                                       .image_size = o->size,
+                                       .channels = o->channels};
     rs_replica_options plan = {0};
     const rs_optim_def *optimiser = NULL;
     rs_optim_hyper hyper;

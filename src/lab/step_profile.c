@@ -488,7 +488,7 @@ rescl_status rescl_profile_create(rescl_device *device, const rescl_bench_option
         p->public.limits = *limits;
     rs_device_trim(device);
     if (data)
-        RS_TRY(rs_feed_create(data, o.batch, o.size, workers, &feed));
+        RS_TRY(rs_feed_create(data, o.batch, o.size, o.channels, workers, &feed));
     p->steps.feed = feed;
     RS_TRY(make_steps(p, &o));
     RS_TRY(make_bare_steps(p, &o));

@@ -254,7 +254,7 @@ static rescl_status make_batch(batch *b, size_t n, size_t image)
         for (size_t v = 0; v < 256; v++)
             b->table[c][v] = rs_rng_normal(&r) + (float)c * 16.0f;
     rs_images_pack(&(rs_images){n, b->pixels, (const float(*)[256])b->table, b->label, b->mixed},
-                   image, b->block);
+                   image, 3, b->block);
     rs_targets_pack(b->label, b->mixed, n, b->target);
 out:
     return st;

@@ -1,6 +1,7 @@
 /* Creating models by name and describing them. */
 #include "attr.h"
 #include "error.h"
+#include "grey.h"
 #include "netmodel.h"
 #include "optionvalue.h"
 #include "str.h"
@@ -139,10 +140,15 @@ static rescl_status settle_options(const rs_model_def *def, const rescl_model_op
         o->classes = def->classes;
     if (o->image_size == 0)
         o->image_size = def->image_size;
+    if (o->channels == 0)
+        o->channels = 3;
     RS_FAIL_IF(o->classes > 1000000, RESCL_ERR_ARG, "classes %zu: expected 1 to 1000000",
                o->classes);
     RS_FAIL_IF(o->image_size < 8 || o->image_size > 8192, RESCL_ERR_ARG,
                "image size %zu: expected 8 to 8192", o->image_size);
+    RS_FAIL_IF(o->channels != 1 && o->channels != 3, RESCL_ERR_ARG,
+               "channels %zu: expected 3, for red, green and blue, or 1, for grey images",
+               o->channels);
     RS_FAIL_IF(o->hidden > 1000000, RESCL_ERR_ARG, "hidden %zu: expected 0 to 1000000", o->hidden);
     RS_FAIL_IF(!(o->dropout >= 0.0 && o->dropout < 1.0), RESCL_ERR_ARG,
                "dropout %g: expected at least 0 and below 1", o->dropout);
@@ -193,6 +199,7 @@ rescl_status rs_model_build(const rescl_model_options *options, rescl_model **ou
     RS_OOM(m->name = rs_strf("%s", o.name));
     m->classes = o.classes;
     m->image_size = o.image_size;
+    m->channels = o.channels;
     m->hidden = o.hidden;
     m->dropout = o.dropout;
     m->label_smoothing = o.label_smoothing;
@@ -206,7 +213,7 @@ rescl_status rs_model_build(const rescl_model_options *options, rescl_model **ou
     m->normalize = (rescl_normalize){{0, 0, 0}, {1, 1, 1}};
     RS_TRY(copy_class_names(m, o.class_names));
     RS_TRY(rs_graph_create(&m->graph));
-    RS_TRY(rs_graph_input(m->graph, o.image_size, o.image_size, 3, &x));
+    RS_TRY(rs_graph_input(m->graph, o.image_size, o.image_size, o.channels, &x));
     st = def->build(m->graph, def->spec, &o, &logits);
     if (st != RESCL_OK) {
         rs_error_prefix("%s at %zux%zu", o.name, o.image_size, o.image_size);
@@ -311,11 +318,22 @@ static double node_macs(const rs_graph *g, size_t node)
     return op->macs(&p);
 }
 
+rescl_normalize rs_model_normalize(const rescl_model *m, const rescl_normalize *n)
+{
+    rescl_normalize grey = *n;
+    for (size_t c = 0; m->channels == 1 && c < 3; c++) {
+        grey.mean[c] = rs_mean_of_three(n->mean);
+        grey.std[c] = rs_mean_of_three(n->std);
+    }
+    return grey;
+}
+
 static rescl_normalize get_normalize(const rescl_model *m)
 {
     switch (m->preprocess) {
     case RESCL_PREPROCESS_TORCH:
-        return (rescl_normalize){{0.485, 0.456, 0.406}, {0.229, 0.224, 0.225}};
+        return rs_model_normalize(m,
+                                  &(rescl_normalize){{0.485, 0.456, 0.406}, {0.229, 0.224, 0.225}});
     case RESCL_PREPROCESS_UNIT:
         return (rescl_normalize){{0, 0, 0}, {1, 1, 1}};
     case RESCL_PREPROCESS_NORMALIZE:
@@ -330,7 +348,7 @@ void rescl_model_get_info(const rescl_model *m, rescl_model_info *out)
     *out = (rescl_model_info){.name = m->name,
                               .classes = m->classes,
                               .image_size = m->image_size,
-                              .channels = 3,
+                              .channels = m->channels,
                               .hidden = m->hidden,
                               .dropout = m->dropout,
                               .layers = layer_count(m),
@@ -402,7 +420,7 @@ rescl_status rescl_model_set_normalize(rescl_model *m, const rescl_normalize *no
                    "std %g: expected that of x / 255, above 0 and at most 1", normalize->std[c]);
     }
     m->preprocess = RESCL_PREPROCESS_NORMALIZE;
-    m->normalize = *normalize;
+    m->normalize = rs_model_normalize(m, normalize);
 out:
     return st;
 }

@@ -9,7 +9,7 @@
 
 struct rescl_model {
     char *name;
-    size_t classes, image_size;
+    size_t classes, image_size, channels;
     size_t hidden;
     double dropout, label_smoothing, stochastic_depth;
     rescl_loss loss;
@@ -35,6 +35,10 @@ struct rescl_model {
  * file can be checked against the graph before memory for it is taken. The options are of this
  * version: struct_size is not looked at. */
 rescl_status rs_model_build(const rescl_model_options *options, rescl_model **out) RESCL_CHECK;
+
+/* The numbers as the model takes them: of one channel all are the mean of the three, which grey images
+ * have in place of each colour's. */
+rescl_normalize rs_model_normalize(const rescl_model *m, const rescl_normalize *n);
 
 /* RESCL_ERR_ARG for a model without weights. */
 rescl_status rs_model_need_weights(const rescl_model *m) RESCL_CHECK;

@@ -34,6 +34,8 @@ static rescl_status plan_nets(rs_replica *r, const rs_graph *graph, const rs_rep
     }
     RS_TRY(rs_workspace_create(r->dev, planned, count, &r->workspace));
     r->values = rs_shape_count(input);
+    r->channels = input->dim[3];
+    r->bytes = r->values / r->channels * 3;
     block = rs_images_bytes(largest, r->values);
     RS_FAIL_IF(block == 0, RESCL_ERR_MEMORY, "a batch of %zu images of %zux%zu is too large",
                largest, input->dim[1], input->dim[2]);
@@ -194,7 +196,7 @@ rescl_status rs_replica_send(rs_replica *r, const rs_images *images)
     void *block = NULL;
 
     RS_TRY(rs_staging_begin(r->staging, rs_images_bytes(images->n, r->values), &block));
-    rs_images_pack(images, r->values, block);
+    rs_images_pack(images, r->values, r->channels, block);
     RS_TRY(rs_staging_send(r->staging));
 out:
     if (st != RESCL_OK)

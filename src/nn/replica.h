@@ -30,9 +30,11 @@ typedef struct rs_replica {
     rs_workspace *workspace;
     rs_staging *staging;
     rs_kernel *normalize;
-    size_t classes, values; /* values: bytes of an image */
-    float *logits, *losses; /* on the host: what the last forward gave, after rs_replica_settle */
-    rs_fence *fence[2];     /* downloads under way */
+    size_t classes;
+    size_t channels, values; /* of the input */
+    size_t bytes;            /* of an image on the host: 3 a pixel */
+    float *logits, *losses;  /* on the host: what the last forward gave, after rs_replica_settle */
+    rs_fence *fence[2];      /* downloads under way */
 } rs_replica;
 
 /* Plans the nets of a graph and uploads its weights. Borrows the device and the graph. */

@@ -34,13 +34,16 @@ void rs_targets_pack(const int32_t *labels, const rs_mixed *mixed, size_t n, int
     }
 }
 
-void rs_images_pack(const rs_images *images, size_t values, void *block)
+void rs_images_pack(const rs_images *images, size_t values, size_t channels, void *block)
 {
     const size_t pixels = images->n * values;
     unsigned char *at = block;
     memcpy(at, images->table, TABLE_BYTES);
     at += TABLE_BYTES;
-    memcpy(at, images->pixels, pixels);
+    if (channels == 3)
+        memcpy(at, images->pixels, pixels);
+    for (size_t i = 0; channels == 1 && i < pixels; i++)
+        at[i] = images->pixels[3 * i];
     at += rs_round_up(pixels, TARGET_ALIGN);
     rs_targets_pack(images->labels, images->mixed, images->n, (int32_t *)(void *)at);
 }

@@ -13,7 +13,7 @@
 /* A batch on the host. */
 typedef struct rs_images {
     size_t n;
-    const uint8_t *pixels;     /* (n, h, w, 3) */
+    const uint8_t *pixels;     /* (n, h, w, 3), grey where the network has one channel */
     const float (*table)[256]; /* 3: what stands for each byte of a channel */
     const int32_t *labels;     /* (n) */
     const rs_mixed *mixed;     /* (n); NULL: no image is mixed, and each counts the same */
@@ -24,11 +24,12 @@ void rs_targets_pack(const int32_t *labels, const rs_mixed *mixed, size_t n, int
 
 /* Bytes of the block of n images of `values` bytes each; 0 if no block is so large. */
 size_t rs_images_bytes(size_t n, size_t values);
-void rs_images_pack(const rs_images *images, size_t values, void *block);
+/* `channels`: 3, or 1 of them, whose numbers the table has for each channel. */
+void rs_images_pack(const rs_images *images, size_t values, size_t channels, void *block);
 
 /* For an input of that type: f32, bf16 or f16. */
 rescl_status rs_normalize_kernel(rescl_device *dev, rs_dtype type, rs_kernel **out) RESCL_CHECK;
-/* Enqueues on a kernel that rs_normalize_kernel gave for its type: `input` (n, h, w, 3) and `targets`
+/* Enqueues on a kernel that rs_normalize_kernel gave for its type: `input` (n, h, w, 3 or 1) and `targets`
  * (n, RS_TARGET_WORDS) i32 from a block of as many images. */
 rescl_status rs_normalize_enqueue(rescl_device *dev, rs_kernel *kernel, rs_buffer *block,
                                   const rs_tensor *input, const rs_tensor *targets) RESCL_CHECK;

@@ -235,6 +235,7 @@ rescl_status rescl_evaluate_run(rescl_device *device, const rescl_model *model,
                               .resize = model->resize,
                               .preprocess = model->preprocess,
                               .normalize = model->normalize,
+                              .channels = model->channels,
                               .tta = model->tta,
                               .workers = workers};
 

@@ -155,7 +155,7 @@ static rescl_status enqueue_leaf(rs_member *m, size_t leaf)
     const rs_batch *b = s->batch;
     rs_replica *r = m->replica;
     rs_net *net = rs_replica_net(r, RS_MODE_TRAIN, part.count);
-    const rs_images images = {part.count, b->pixels + part.first * r->values, b->table,
+    const rs_images images = {part.count, b->pixels + part.first * r->bytes, b->table,
                               b->labels + part.first, b->mixed ? b->mixed + part.first : NULL};
     const rs_bucket_listener listener = {read_bucket, m};
     const rs_step step = {.seed = rs_leaf_seed(s->seed, leaf),

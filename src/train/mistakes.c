@@ -1,5 +1,6 @@
 #include "mistakes.h"
 
+#include "colour.h"
 #include "dataset.h"
 #include "error.h"
 #include "heatmap.h"
@@ -110,6 +111,8 @@ static rescl_status read_inputs(explained *e)
 
     for (size_t i = 0; i < e->m->count; i++) {
         RS_TRY(rescl_dataset_get(e->run->eval_set, e->m->image[i].sample, &image, &label));
+        if (m->channels == 1)
+            rs_image_grey(&image);
         RS_TRY(rs_image_to_input(&image, m->image_size, m->image_size, &m->resize, m->preprocess,
                                  e->pixels + i * e->values));
         rescl_image_free(&image);
@@ -202,7 +205,7 @@ static rescl_status explain_batch(const explained *e, size_t first)
                       .labels = e->labels};
 
     if (e->map) {
-        RS_TRY(rs_preprocess_table(m->preprocess, &m->normalize, table));
+        RS_TRY(rs_preprocess_table(m->preprocess, &m->normalize, m->channels, table));
         RS_TRY(rs_team_evaluate(e->run->team, &batch, NULL, &out));
     }
     for (size_t i = first; i < e->m->count && i < first + e->batch; i++) {

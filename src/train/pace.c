@@ -38,7 +38,7 @@ static rescl_status open_probe(probe *p, rescl_device *device, const rs_graph *g
     p->n = n;
     RS_TRY(rs_replica_create(device, graph, weights, &o, &p->replica));
     p->net = rs_replica_net(p->replica, RS_MODE_TRAIN, n);
-    RS_OOM(p->pixels = rs_aligned_calloc(n, p->replica->values));
+    RS_OOM(p->pixels = rs_aligned_calloc(n, p->replica->bytes));
     RS_OOM(p->labels = rs_aligned_calloc(n, sizeof *p->labels));
     RS_TRY(rs_pool_create(1, &p->thread));
 out:

@@ -1,5 +1,6 @@
 /* Prediction: images of any size to class probabilities. */
 #include "alloc.h"
+#include "colour.h"
 #include "error.h"
 #include "metrics.h"
 #include "predictor.h"
@@ -18,7 +19,6 @@ rescl_status rescl_predictor_create(rescl_device *device, const rescl_model *mod
     const size_t views = rs_views_count(model->tta);
     rs_replica_options plan = {.precision = model->precision,
                                .check_numerics = model->check_numerics};
-    rs_shape one;
 
     RS_FAIL_IF(batch_size == 0, RESCL_ERR_ARG, "a batch size of 0");
     RS_FAIL_IF(!rs_mul_size(batch_size, views, &plan.eval_batch), RESCL_ERR_ARG,
@@ -29,12 +29,10 @@ rescl_status rescl_predictor_create(rescl_device *device, const rescl_model *mod
     p->batch = batch_size;
     p->tta = model->tta;
     p->views = views;
-    one = model->graph->value[model->graph->input].shape;
-    p->values = rs_shape_count(&one);
-    RS_OOM(p->pixels = rs_aligned_calloc(plan.eval_batch, p->values));
     RS_OOM(p->labels = rs_aligned_calloc(plan.eval_batch, sizeof *p->labels));
     RS_OOM(p->scratch = calloc(model->classes, sizeof *p->scratch));
     RS_TRY(rs_replica_create(device, model->graph, &model->weights, &plan, &p->replica));
+    RS_OOM(p->pixels = rs_aligned_calloc(plan.eval_batch, p->replica->bytes));
     *out = p, p = NULL;
 out:
     rescl_predictor_destroy(p);
@@ -61,11 +59,11 @@ rescl_status rs_predictor_send(rescl_predictor *p, const uint8_t *pixels, size_t
 
     if (filled < inputs) {
         if (pixels != p->pixels)
-            memcpy(p->pixels, pixels, filled * p->values);
-        memset(p->pixels + filled * p->values, 0, (inputs - filled) * p->values);
+            memcpy(p->pixels, pixels, filled * p->replica->bytes);
+        memset(p->pixels + filled * p->replica->bytes, 0, (inputs - filled) * p->replica->bytes);
         pixels = p->pixels;
     }
-    RS_TRY(rs_preprocess_table(m->preprocess, &m->normalize, table));
+    RS_TRY(rs_preprocess_table(m->preprocess, &m->normalize, m->channels, table));
     RS_TRY(rs_replica_send(
         p->replica, &(rs_images){inputs, pixels, (const float(*)[256])table, p->labels, NULL}));
 out:
@@ -112,17 +110,39 @@ out:
     return st;
 }
 
+/* An image as inputs, which lie `stride` bytes apart. */
+static rescl_status prepare(const rescl_predictor *p, const rescl_image *image, uint8_t *dst,
+                            size_t stride)
+{
+    rescl_status st = RESCL_OK;
+    const rescl_model *m = p->model;
+    rescl_image grey = {image->width, image->height, NULL};
+    size_t bytes = 0;
+
+    if (m->channels == 1 && image->pixels && rs_mul_size(image->width, image->height, &bytes) &&
+        rs_mul_size(bytes, 3, &bytes)) {
+        RS_OOM(grey.pixels = malloc(bytes + 1));
+        memcpy(grey.pixels, image->pixels, bytes);
+        rs_image_grey(&grey);
+        image = &grey;
+    }
+    RS_TRY(rs_views_make(image, p->tta, m->image_size, m->image_size, &m->resize, m->preprocess,
+                         dst, stride));
+out:
+    rescl_image_free(&grey);
+    return st;
+}
+
 rescl_status rescl_predictor_run(rescl_predictor *p, const rescl_image *images, size_t count,
                                  float *probs)
 {
     rescl_status st = RESCL_OK;
-    const rescl_model *m = p->model;
+    const size_t bytes = p->replica->bytes;
 
     RS_FAIL_IF(count > p->batch, RESCL_ERR_ARG,
                "%zu images at once; the predictor was made for batches of %zu", count, p->batch);
     for (size_t i = 0; i < count; i++)
-        RS_TRY(rs_views_make(&images[i], p->tta, m->image_size, m->image_size, &m->resize,
-                             m->preprocess, p->pixels + i * p->values, count * p->values));
+        RS_TRY(prepare(p, &images[i], p->pixels + i * bytes, count * bytes));
     rs_predictor_forget(p);
     RS_TRY(rs_predictor_send(p, p->pixels, count));
     RS_TRY(rs_predictor_forward(p));

@@ -101,6 +101,7 @@ rescl_status rescl_predictor_stream(rescl_predictor *p, size_t count, size_t wor
                                     .resize = m->resize,
                                     .preprocess = m->preprocess,
                                     .normalize = m->normalize,
+                                    .channels = m->channels,
                                     .tta = p->tta,
                                     .workers = workers < useful ? workers : useful,
                                     .depth = 2};

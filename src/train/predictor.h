@@ -11,10 +11,10 @@
 struct rescl_predictor {
     const rescl_model *model;
     rs_replica *replica;
-    size_t batch, values; /* values: of one input */
-    rescl_tta tta;        /* the model's when this was made */
-    size_t views;         /* inputs of an image: see rs_batch */
-    float *scratch;       /* of one image's probabilities */
+    size_t batch;
+    rescl_tta tta;  /* the model's when this was made */
+    size_t views;   /* inputs of an image: see rs_batch */
+    float *scratch; /* of one image's probabilities */
     uint8_t *pixels;
     int32_t *labels; /* zeros: the loss is computed and not used */
     size_t count;    /* images of the last forward */

@@ -1,6 +1,7 @@
 /* The caller's own loop: a trainer that is stepped instead of run, and what it holds by name. */
 #include "alloc.h"
 #include "clock.h"
+#include "colour.h"
 #include "error.h"
 #include "groups.h"
 #include "trainer.h"
@@ -60,8 +61,10 @@ static rescl_status stage(rescl_trainer *t, const uint8_t *images, const int32_t
         const rescl_image image = {size, size, (uint8_t *)(uintptr_t)(images + i * values)};
         RS_TRY(rs_image_to_input(&image, size, size, &(rescl_resize){0}, m->preprocess,
                                  t->own.pixels + i * values));
+        if (m->channels == 1) /* none of them was resized: as before that */
+            rs_image_grey(&(rescl_image){size, size, t->own.pixels + i * values});
     }
-    RS_TRY(rs_preprocess_table(m->preprocess, &m->normalize, t->own.table));
+    RS_TRY(rs_preprocess_table(m->preprocess, &m->normalize, m->channels, t->own.table));
     memcpy(t->own.labels, labels, n * sizeof *labels);
 out:
     return st;

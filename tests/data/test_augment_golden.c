@@ -109,7 +109,7 @@ static rescl_status erase(rescl_image *image, const double *n, size_t count)
     float table[3][256];
     uint8_t mean[3];
     assert_int_equal(count, 4);
-    assert_ok(rs_preprocess_table(RESCL_PREPROCESS_TORCH, NULL, table));
+    assert_ok(rs_preprocess_table(RESCL_PREPROCESS_TORCH, NULL, 3, table));
     rs_preprocess_mean(RESCL_PREPROCESS_TORCH, (const float(*)[256])table, mean);
     rs_image_erase(image, &r, mean);
     return RESCL_OK;

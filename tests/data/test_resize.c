@@ -102,7 +102,7 @@ static rescl_status read_pixel(rescl_preprocess p, const rescl_normalize *normal
     uint8_t pixel[3] = {255, 51, 0}, input[3];
     const rescl_image image = {1, 1, pixel};
     float table[3][256];
-    RS_TRY(rs_preprocess_table(p, normalize, table));
+    RS_TRY(rs_preprocess_table(p, normalize, 3, table));
     RS_TRY(rs_image_to_input(&image, 1, 1, &plain, p, input));
     for (size_t c = 0; c < 3; c++)
         dst[c] = table[c][input[c]];
@@ -168,7 +168,7 @@ static void refuses_what_cannot_be(void **state)
                  RESCL_ERR_ARG, "not possible");
     assert_fails(rs_image_to_input(&image, 4, 4, &plain, (rescl_preprocess)9, dst), RESCL_ERR_ARG,
                  "9");
-    assert_fails(rs_preprocess_table((rescl_preprocess)9, NULL, table), RESCL_ERR_ARG, "9");
+    assert_fails(rs_preprocess_table((rescl_preprocess)9, NULL, 3, table), RESCL_ERR_ARG, "9");
     const rescl_resize small = {.resize_size = 3, .interpolation = RESCL_INTERPOLATION_NEAREST},
                        strange = {.interpolation = (rescl_interpolation)7};
     const rescl_resize huge = {.resize_size = SIZE_MAX / 2};

@@ -8,6 +8,7 @@
 
 #include <rescl/weights.h>
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -413,6 +414,61 @@ static void spreads_a_stem_of_one_channel(void **state)
     file_fini(&f);
 }
 
+/* timm's adapt_input_conv (tests/golden/make_grey.py), and saved and read again. */
+static void sums_a_stem_of_three_channels(void **state)
+{
+    enum { FILTERS = 16, PLACES = 9 };
+    static float filters[FILTERS * 3 * PLACES], adapted[FILTERS * PLACES];
+    file f = file_of("resnet8");
+    const rescl_model_options o = {
+        .struct_size = sizeof o, .name = "resnet8", .image_size = 32, .channels = 1};
+    const char *path = rs_test_path("%s/grey.safetensors", rs_test_dir);
+    rs_st_file *golden = NULL;
+    rescl_model *m = NULL, *again = NULL;
+    rescl_weights *w = NULL;
+    rescl_match_list *report = NULL;
+    rescl_match first;
+    rescl_model_info info;
+    (void)state;
+    assert_ok(rs_st_open(RESCL_TEST_SOURCE_DIR "/tests/golden/grey.safetensors", &golden));
+    assert_ok(rs_st_read(golden, rs_st_find(golden, "filters"), filters));
+    assert_ok(rs_st_read(golden, rs_st_find(golden, "adapted"), adapted));
+    rs_st_close(golden);
+    memcpy((void *)(uintptr_t)tensor_of(&f, "conv1.weight")->data, filters, sizeof filters);
+    write_out(&f);
+    assert_ok(rescl_weights_open(f.path, &w));
+    assert_ok(rescl_weights_create_model(w, &o, RESCL_LOAD_STRICT, &report, &m));
+    assert_true(rescl_match_list_get(report, 0, &first) && first.summed && !first.spread);
+    for (size_t place = 0; place < PLACES; place++)
+        for (size_t k = 0; k < FILTERS; k++) {
+            const float want = adapted[k * PLACES + place];
+            assert_true(fabsf(m->weights.data[0][place * FILTERS + k] - want) < 1e-6f);
+        }
+    assert_ok(rescl_model_save(m, path));
+    assert_ok(rescl_model_load(path, &again));
+    rescl_model_get_info(again, &info);
+    assert_int_equal(info.channels, 1);
+    check_same(m, again);
+    rescl_model_destroy(again);
+    rescl_match_list_destroy(report);
+    rescl_weights_close(w);
+    rescl_model_destroy(m);
+    file_fini(&f);
+}
+
+/* Two and four channels are refused by name. */
+static void refuses_other_numbers_of_channels(void **state)
+{
+    static const size_t channels[] = {2, 4, 5};
+    rescl_model *m = NULL;
+    (void)state;
+    for (size_t i = 0; i < RS_COUNT(channels); i++) {
+        const rescl_model_options o = {
+            .struct_size = sizeof o, .name = "resnet8", .channels = channels[i]};
+        assert_fails(rescl_model_create(&o, &m), RESCL_ERR_ARG, "channels", "expected 3");
+    }
+}
+
 /* Of a network for small images too, whose usual preprocessing is another. */
 static void names_of_torchvision_imply_its_preprocessing(void **state)
 {
@@ -441,6 +497,8 @@ int main(void)
         TEST(refuses_two_networks_in_one_file),
         TEST(shows_a_head_of_two_layers),
         TEST(spreads_a_stem_of_one_channel),
+        TEST(sums_a_stem_of_three_channels),
+        TEST(refuses_other_numbers_of_channels),
         TEST(names_of_torchvision_imply_its_preprocessing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

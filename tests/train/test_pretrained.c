@@ -56,7 +56,7 @@ static void forward(const rescl_model *m, const images *p, float *logits)
     rs_replica *r = NULL;
     uint8_t *pixels = malloc(BATCH * values);
     assert_non_null(pixels);
-    assert_ok(rs_preprocess_table(m->preprocess, &m->normalize, table));
+    assert_ok(rs_preprocess_table(m->preprocess, &m->normalize, m->channels, table));
     assert_ok(rs_replica_create(rs_test_device(), m->graph, &m->weights, &plan, &r));
     for (size_t i = 0; i < IMAGES; i += BATCH) {
         for (size_t k = 0; k < BATCH; k++)
