@@ -54,6 +54,29 @@ static channel channel_of(uint32_t mask)
     return c;
 }
 
+/* The bytes of the masks that follow a header of 40 bytes; longer ones hold them. */
+static size_t masks_after(const bmp *b, size_t header)
+{
+    return header > 40 ? 0 : b->compression == MASKS ? 12 : b->compression == MASKS_ALPHA ? 16 : 0;
+}
+
+/* Settles where the pixels begin, as Pillow does: some programs write 0, or leave the palette out. */
+static rescl_status place_pixels(bmp *b, const char *name, size_t header, size_t told)
+{
+    rescl_status st = RESCL_OK;
+    const size_t end = FILE_BYTES + header + masks_after(b, header);
+    const size_t most = b->bits <= 8 ? (size_t)1 << b->bits : 0;
+    const size_t colours = told > 0 && told < most ? told : most;
+    if (b->pixels_at == 0 || (b->pixels_at == end && b->bits <= 8))
+        b->pixels_at = end + colours * (header == 12 ? 3 : 4);
+    RS_FAIL_IF(b->pixels_at < end, RESCL_ERR_FORMAT,
+               "%s: corrupted BMP: it says that its pixels begin at byte %zu, within its header of "
+               "%zu",
+               name, b->pixels_at, end);
+out:
+    return st;
+}
+
 /* Where the masks stand, or what is usual without. */
 static rescl_status read_masks(bmp *b, const char *name, size_t header)
 {
@@ -158,6 +181,7 @@ static rescl_status read_header(bmp *b, const char *name, const rescl_image_opti
                "%s: corrupted BMP: it says it is %zux%zu", name, b->width, b->height);
     RS_TRY(rs_image_check_size(name, b->width, b->height, options, NULL));
     RS_TRY(check_kind(b, name, planes));
+    RS_TRY(place_pixels(b, name, header, told));
     if (b->bits == 16 || b->bits == 32)
         RS_TRY(read_masks(b, name, header));
     else if (b->bits <= 8)
@@ -201,8 +225,9 @@ static rescl_status unpack(bmp *b, const char *name)
 {
     rescl_status st = RESCL_OK;
     size_t at = b->pixels_at, x = 0, y = 0;
+    bool ended = false;
     RS_OOM(b->indices = calloc(b->width, b->height));
-    while (at + 2 <= b->bytes && y < b->height) {
+    while (!ended && at + 2 <= b->bytes && y < b->height) {
         const uint8_t count = b->data[at], *value = b->data + at + 1;
         at += 2;
         if (count > 0) { /* a run: one byte again and again */
@@ -212,7 +237,7 @@ static rescl_status unpack(bmp *b, const char *name)
             x = 0;
             y++;
         } else if (*value == 1) { /* the end of the image */
-            goto out;
+            ended = true;
         } else if (*value == 2) { /* a step to the right and up */
             if (at + 2 > b->bytes)
                 break;
@@ -228,10 +253,24 @@ static rescl_status unpack(bmp *b, const char *name)
             at += bytes + bytes % 2;
         }
     }
-    RS_FAIL_IF(y < b->height && !(y + 1 == b->height && x >= b->width), RESCL_ERR_FORMAT,
-               "%s: corrupted BMP: the file ends too early", name);
+    const bool in_last = y + 1 == b->height;
+    RS_FAIL_IF(y < b->height && !(in_last && (ended || x >= b->width)), RESCL_ERR_FORMAT,
+               "%s: corrupted BMP: its pixels end in row %zu of %zu", name, y + 1, b->height);
 out:
     return st;
+}
+
+/* Whether any pixel has alpha: some programs tell of alpha and leave it 0, as browsers know. */
+static bool has_alpha(const bmp *b)
+{
+    const uint32_t mask = b->channel[3].mask;
+    for (size_t y = 0; mask && y < b->height; y++) {
+        const uint8_t *row = b->data + b->pixels_at + y * b->row_bytes;
+        for (size_t x = 0; x < b->width; x++)
+            if (little(row + x * b->bits / 8, b->bits / 8) & mask)
+                return true;
+    }
+    return false;
 }
 
 /* Row y from the top as RGB, or as RGBA. */
@@ -270,7 +309,7 @@ static rescl_status decode(const uint8_t *data, size_t bytes, const char *name,
     RS_TRY(check_length(&b, name, bytes));
     if (b.compression == RLE8 || b.compression == RLE4)
         RS_TRY(unpack(&b, name));
-    RS_TRY(rs_image_rows_init(&rows, b.width, b.height, b.channel[3].most ? 4 : 3, options));
+    RS_TRY(rs_image_rows_init(&rows, b.width, b.height, has_alpha(&b) ? 4 : 3, options));
     for (size_t y = 0; y < b.height; y++) {
         read_row(&b, y, rows.channels, rs_image_rows_at(&rows, y));
         rs_image_rows_put(&rows, y);

@@ -29,6 +29,7 @@ typedef struct reader {
     int file_colour;              /* libpng's colour type */
     size_t channels;              /* of the decoded rows: 3, or 4 with alpha */
     size_t rows, rows_done;       /* of all passes */
+    size_t rows_put;              /* of one pass */
     rs_image_samples samples;     /* of 16 bits */
     rs_image_rows image;
     char message[128];
@@ -123,12 +124,18 @@ static bool read_header(reader *r)
 /* True if the last row was reached; what is wrong after it is in r->message too. */
 static bool read_pixels(reader *r)
 {
-    if (setjmp(png_jmpbuf(r->png)))
-        return r->rows_done == r->rows && strncmp(r->message, "IDAT: ", 6) != 0;
+    if (setjmp(png_jmpbuf(r->png))) {
+        const bool all = r->rows_done == r->rows && strncmp(r->message, "IDAT: ", 6) != 0;
+        if (all && r->passes == 1 &&
+            r->rows_put < r->rows) /* it is whole: what follows it failed */
+            rs_image_rows_put(&r->image, r->height - 1);
+        return all;
+    }
     for (int pass = 0; pass < r->passes; pass++) {
         for (size_t y = 0; y < r->height; y++) {
             png_read_row(r->png, rs_image_rows_at(&r->image, y), NULL);
             rs_image_rows_put(&r->image, y);
+            r->rows_put++;
         }
     }
     png_read_end(r->png, r->info);

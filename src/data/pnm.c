@@ -1,6 +1,7 @@
 /* Reading PBM, PGM and PPM (netpbm's pbm(5), pgm(5), ppm(5)), plain and raw, of up to 16 bits a sample.
  * Of several images the first is taken. Samples are scaled from the range that the file tells, as in
- * Pillow; where that is all of 16 bits, fewer may be used (rescl_image_options.sample_bits). */
+ * Pillow; where that is all of 16 bits they are cut to 8 as those of PNG and TIFF are, and fewer may be used
+ * (rescl_image_options.sample_bits). */
 #include "alloc.h"
 #include "error.h"
 #include "imagerows.h"
@@ -18,7 +19,7 @@ typedef struct pnm {
     size_t channels; /* of the file: 1 or 3 */
     size_t width, height;
     unsigned white;        /* its value */
-    uint8_t *byte_of;      /* each value below MOST; NULL where white is MOST */
+    uint8_t *byte_of;      /* each value up to white; NULL where white is MOST */
     rs_image_samples deep; /* where white is MOST */
 } pnm;
 
@@ -121,9 +122,9 @@ static rescl_status make_table(pnm *p)
     rescl_status st = RESCL_OK;
     if (p->white == MOST)
         goto out;
-    RS_OOM(p->byte_of = calloc(MOST + 1, 1));
-    for (unsigned v = 0; v <= MOST; v++)
-        p->byte_of[v] = v >= p->white ? 255 : (uint8_t)lrint((double)v / (double)p->white * 255.0);
+    RS_OOM(p->byte_of = calloc(p->white + 1, 1));
+    for (unsigned v = 0; v <= p->white; v++)
+        p->byte_of[v] = (uint8_t)lrint((double)v / (double)p->white * 255.0);
 out:
     return st;
 }
@@ -158,8 +159,8 @@ static rescl_status read_row(pnm *p, const char *name, uint8_t *dst)
             RS_FAIL_IF(!plain_sample(p, &value), RESCL_ERR_FORMAT,
                        "%s: corrupted PNM: byte %zu: expected a number from 0 to %u", name, p->at,
                        p->white);
-        const uint8_t byte =
-            p->byte_of ? p->byte_of[value] : rs_image_sample(&p->deep, value, false);
+        const uint8_t byte = p->byte_of ? p->byte_of[value < p->white ? value : p->white]
+                                        : rs_image_sample(&p->deep, value, false);
         if (p->channels == 1)
             memset(dst + 3 * i, byte, 3);
         else

@@ -40,7 +40,7 @@ typedef struct reader {
     uint16_t photometric, compression, bits, samples, orientation;
     bool planes; /* each sample in strips or tiles of its own */
     bool tiled;
-    bool as_rgb;    /* by libtiff's own conversion: YCbCr that is no JPEG */
+    bool as_rgb;    /* by libtiff's own conversion: YCbCr that libjpeg does not convert */
     size_t colours; /* samples of a pixel that are its colour */
     size_t alpha;   /* the sample that is alpha; 0: none */
     bool premultiplied;
@@ -243,7 +243,8 @@ static void settle_colours(reader *r)
     default:
         break;
     }
-    if (r->photometric == PHOTOMETRIC_YCBCR && r->compression == COMPRESSION_JPEG)
+    /* libjpeg converts pixels whose samples lie together. */
+    if (r->photometric == PHOTOMETRIC_YCBCR && r->compression == COMPRESSION_JPEG && !r->planes)
         TIFFSetField(r->tiff, TIFFTAG_JPEGCOLORMODE, JPEGCOLORMODE_RGB);
     else
         r->as_rgb = r->photometric == PHOTOMETRIC_YCBCR;

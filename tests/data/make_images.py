@@ -6,6 +6,8 @@ beside each what it shows, as Pillow reads it, in a PNG of the same name.
                                  these do not write)
 
 Of 16-bit samples the upper byte is shown, alpha is laid on white, and images are upright."""
+import ctypes
+import ctypes.util
 import pathlib
 import subprocess
 
@@ -122,6 +124,24 @@ def tiff_of_others():
     tifffile.imwrite(HERE / "float.tif", RGB[..., 0].astype("f4"))
 
 
+def planes_of_jpeg():
+    """YCbCr in planes, each a JPEG of its own, which neither Pillow nor tifffile writes: by libtiff itself."""
+    lib = ctypes.CDLL(ctypes.util.find_library("tiff"))
+    lib.TIFFOpen.restype = ctypes.c_void_p
+    lib.TIFFWriteEncodedStrip.argtypes = [ctypes.c_void_p, ctypes.c_uint32, ctypes.c_char_p, ctypes.c_ssize_t]
+    tiff = ctypes.c_void_p(lib.TIFFOpen(str(HERE / "planes_jpeg.tif").encode(), b"w"))
+    ycbcr = np.zeros((16, 16, 3), "u1")
+    ycbcr[:] = np.array(Image.new("RGB", (1, 1), (200, 100, 50)).convert("YCbCr"))[0, 0]
+    for tag, values in ((256, (16,)), (257, (16,)), (258, (8,)), (277, (3,)), (259, (7,)), (262, (6,)),
+                        (284, (2,)), (278, (16,)), (530, (1, 1))):
+        lib.TIFFSetField(tiff, ctypes.c_uint32(tag), *(ctypes.c_int(v) for v in values))
+    for plane in range(3):
+        data = ycbcr[..., plane].tobytes()
+        assert lib.TIFFWriteEncodedStrip(tiff, plane, data, len(data)) == len(data)
+    lib.TIFFClose(tiff)
+    expect("planes_jpeg.tif")
+
+
 def bmp():
     picture = image(RGB)
     save("rgb.bmp", picture)
@@ -165,5 +185,6 @@ large()
 webp()
 tiff_of_pillow()
 tiff_of_others()
+planes_of_jpeg()
 bmp()
 pnm()

@@ -546,6 +546,30 @@ static void makes_large_images_smaller(void **state)
                  "too large");
 }
 
+/* A large image that ends behind its pixels has its last row too. */
+static void keeps_the_last_row_of_large_images(void **state)
+{
+    (void)state;
+    char *data;
+    size_t bytes, whole = 0;
+    put_large(8200, 8193);
+    assert_ok(rs_file_read(path, 1 << 20, &data, &bytes));
+    const size_t end = end_of_pixels(data, bytes);
+    for (size_t n = end - 2; n < end + 8; n += 2) {
+        rescl_image image;
+        put_bytes(path, data, n);
+        if (rescl_image_read(path, &image) != RESCL_OK)
+            continue;
+        const size_t last = image.width * (image.height - 1) * 3;
+        assert_int_equal(image.pixels[last], 255);
+        assert_int_equal(image.pixels[last + image.width * 3 - 1], 255);
+        rescl_image_free(&image);
+        whole++;
+    }
+    assert_true(whole > 0);
+    free(data);
+}
+
 /* Whatever bytes are changed, there is an image or an error, and no leak or crash. */
 static void survives_corruption(void **state)
 {
@@ -592,6 +616,7 @@ int main(void)
         cmocka_unit_test(notices_unused_bits),
         cmocka_unit_test(scales_alpha_as_the_colours),
         cmocka_unit_test(makes_large_images_smaller),
+        cmocka_unit_test(keeps_the_last_row_of_large_images),
         cmocka_unit_test(refuses_large_interlaced_images),
         cmocka_unit_test(survives_corruption),
     };

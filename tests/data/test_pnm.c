@@ -40,6 +40,16 @@ static void reads_headers_as_people_write_them(void **state)
     expect_pixels(raw, sizeof raw - 1, (const uint8_t[]){0, 255}, 2);
 }
 
+/* What is brighter than white is white, and 16 bits are truncated in grey and in colour. */
+static void scales_samples(void **state)
+{
+    (void)state;
+    static const uint8_t bright[] = "P5 2 1 9\n\x09\xff",
+                         deep[] = "P6 1 1 65535\n\x80\xff\x80\xff\x80";
+    expect_pixels((const char *)bright, sizeof bright - 1, (const uint8_t[]){255, 255}, 2);
+    expect_pixels((const char *)deep, sizeof deep, (const uint8_t[]){128}, 1);
+}
+
 /* Of a 16-bit image fewer bits may be used. */
 static void scales_the_bits_that_are_used(void **state)
 {
@@ -103,11 +113,9 @@ static void makes_large_images_smaller(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reads_every_kind),
-        cmocka_unit_test(reads_headers_as_people_write_them),
-        cmocka_unit_test(scales_the_bits_that_are_used),
-        cmocka_unit_test(refuses_damage),
-        cmocka_unit_test(makes_large_images_smaller),
+        cmocka_unit_test(reads_every_kind), cmocka_unit_test(reads_headers_as_people_write_them),
+        cmocka_unit_test(scales_samples),   cmocka_unit_test(scales_the_bits_that_are_used),
+        cmocka_unit_test(refuses_damage),   cmocka_unit_test(makes_large_images_smaller),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

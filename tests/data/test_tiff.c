@@ -36,6 +36,7 @@ static void reads_tiles_and_planes(void **state)
     (void)state;
     expect_image("tiles.tif", "TIFF", 0);
     expect_image("planes.tif", "TIFF", 0);
+    expect_image("planes_jpeg.tif", "TIFF", 0);
     expect_image("tiles_planes.tif", "TIFF", 0);
 }
 
