@@ -173,16 +173,18 @@ typedef struct rescl_data_options {
     const char *split;  /**< "train", "val" or "test"; docs/data.md says which folders these are.
                          * "test" of data that has only "val" opens that: rescl_dataset_split */
     const char *format; /**< a name of rescl_dataset_formats(), or NULL to recognise it */
-    size_t image_size;  /**< built-in sets draw this size; 0: 64 */
-    size_t samples;     /**< at most so many; 0: all (built-in sets: 1080 / 120) */
+    size_t image_size;  /**< built-in sets draw this size; 0: 64 (synthetic: 224) */
+    size_t samples;     /**< at most so many; 0: all (built-in sets draw 1080 of "train" and 120 of
+                         * "test", synthetic 1280 and 128) */
     uint64_t seed;      /**< of built-in sets, and of what is held out */
     double
         validation_split; /**< above 0: "val" is this share of "train", which lacks it then: drawn
                               * by the seed, and the same share of each class. For data without a
                               * "val" of its own. Built-in sets are split at their usual size */
     bool strict_data;     /**< an image that cannot be read is an error; false: it is left out, see
-                               * rescl_dataset_check */
-    /* of folders' images, as in rescl_image_options: */
+                               * rescl_dataset_check. Of files and archives; those of HDF5 and CIFAR are
+                               * all read when the set is opened */
+    /* of images that are files or members of archives, as in rescl_image_options: */
     size_t max_pixels;  /**< larger images are refused; 0: RESCL_IMAGE_MAX_PIXELS */
     size_t sample_bits; /**< bits that 16-bit images use; 0: 16 */
     /** Where images and labels lie in an HDF5 file of no layout that is known; "{split}" in both stands for

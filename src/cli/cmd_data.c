@@ -57,12 +57,27 @@ static int look(const cli_args *args, bool labels_only, rescl_survey **out)
 
 /* ---- check ------------------------------------------------------------------------------- */
 
+/* Whoever gives an option of the other action is told that it changes nothing. */
+static bool refuses(const cli_args *args, const cli_opt *others, size_t count, const char *action)
+{
+    for (size_t i = 0; i < count; i++)
+        if (args->value[others[i]].origin == ORIGIN_FLAG) {
+            cli_usage_error("--%s changes nothing of data %s", cli_opt_get(others[i])->name,
+                            action);
+            return true;
+        }
+    return false;
+}
+
 static int run_check(const cli_args *args)
 {
+    static const cli_opt others[] = {OPT_validation_split, OPT_test_split, OPT_group_copies};
     const char *path = cli_str(args, OPT_data_path), *sheet = cli_str(args, OPT_data_sheet);
     const char *file = NULL;
     cli_outfile out = {0};
     rescl_survey *s = NULL;
+    if (refuses(args, others, sizeof others / sizeof *others, "check"))
+        return CLI_USAGE;
     if (!cli_data_sheet_name(sheet) || !cli_outfile_name(args, OPT_data_file, &file))
         return CLI_USAGE;
     int code = cli_outfile_check(sheet);
@@ -214,11 +229,14 @@ static int divide(const cli_args *args, const rescl_survey *s, const char **spli
 
 static int run_split(const cli_args *args)
 {
+    static const cli_opt others[] = {OPT_data_sheet};
     const char *file = NULL;
     cli_outfile out = {0};
     rescl_survey *s = NULL;
     const char **split_of = NULL;
     rescl_survey_summary sum;
+    if (refuses(args, others, sizeof others / sizeof *others, "split"))
+        return CLI_USAGE;
     if (!cli_outfile_name(args, OPT_data_file, &file))
         return CLI_USAGE;
     if (cli_bool(args, OPT_json) && !file) {

@@ -245,12 +245,11 @@ static rescl_bench_options options_of(const cli_args *args)
 static int open_data(const cli_args *args, rescl_bench_options *o, rescl_dataset **out)
 {
     rescl_data_options data;
-    const char *format = cli_str(args, OPT_format);
     if (!cli_str(args, OPT_profile_data))
         return CLI_OK;
     rescl_data_options_default(&data);
+    cli_data_options(args, &data);
     data.path = cli_str(args, OPT_profile_data);
-    data.format = strcmp(format, "auto") == 0 ? NULL : format;
     data.split = "train";
     data.image_size = o->size;
     const rescl_status st = rescl_dataset_open(&data, out);

@@ -439,6 +439,18 @@ static void describe(const run *r)
     cli_note("run     %s%s", r->folder, r->resume ? ", resumed" : "");
 }
 
+/* " --h5-images 'KEY'", or "" where there is no key; NULL when memory is short. */
+static char *key_flag(const cli_args *a, cli_opt id)
+{
+    const char *key = cli_str(a, id);
+    char *quoted = cli_shell_quote(key && *key ? key : "");
+    char *text = !quoted       ? NULL
+                 : key && *key ? cli_format(" --%s %s", cli_opt_get(id)->name, quoted)
+                               : cli_format("%s", "");
+    free(quoted);
+    return text;
+}
+
 /* The flags that make `eval` see the images that training evaluated. */
 static char *data_flags(const run *r)
 {
@@ -446,7 +458,8 @@ static char *data_flags(const run *r)
     size_t used = cli_size(a, r->eval_set ? OPT_eval_samples : OPT_samples);
     char *path = cli_shell_quote(cli_str(a, OPT_data_path));
     char samples[64] = "", seed[64] = "", format[64] = "", batch[64] = "", held[96] = "";
-    char precision[64] = "";
+    char precision[64] = "", pixels[64] = "";
+    char *images = key_flag(a, OPT_h5_images), *labels = key_flag(a, OPT_h5_labels);
     if (r->data.held_out > 0)
         snprintf(held, sizeof held, " --validation-split %.60s",
                  a->value[OPT_validation_split].text);
@@ -456,6 +469,8 @@ static char *data_flags(const run *r)
         snprintf(seed, sizeof seed, " --data-seed %s", a->value[OPT_data_seed].text);
     if (strcmp(cli_str(a, OPT_format), "auto") != 0)
         snprintf(format, sizeof format, " --format %s", cli_str(a, OPT_format));
+    if (cli_is_given(a, OPT_max_pixels))
+        snprintf(pixels, sizeof pixels, " --max-pixels %zu", cli_size(a, OPT_max_pixels));
     /* Another batch size sums in another order, which the last digits of the loss show. */
     rescl_train_options defaults;
     rescl_train_options_default(&defaults);
@@ -464,10 +479,13 @@ static char *data_flags(const run *r)
     if (strcmp(r->options.precision, defaults.precision) != 0)
         snprintf(precision, sizeof precision, " --precision %s", r->options.precision);
     const char *split = r->data.val ? " --split val" : r->eval_set ? "" : " --split train";
-    char *text = path ? cli_format("--data-path %s%s%s%s%s%s%s%s", path, format, samples, seed,
-                                   batch, precision, split, held)
-                      : NULL;
+    char *text = path && images && labels
+                     ? cli_format("--data-path %s%s%s%s%s%s%s%s%s%s%s", path, format, images,
+                                  labels, pixels, samples, seed, batch, precision, split, held)
+                     : NULL;
     free(path);
+    free(images);
+    free(labels);
     return text;
 }
 

@@ -73,6 +73,13 @@ run data check bad --sheet sheet.jpg
 want_code 2
 want_err "a name that ends with .png"
 
+run data check bad --group-copies
+want_code 2
+want_err "--group-copies changes nothing of data check"
+run data split good --sheet sheet.png
+want_code 2
+want_err "--sheet changes nothing of data split"
+
 # A split as CSV: names as seen from its folder, the same for the same seed, each class in each split.
 mkdir -p flat/a 'flat/b,c'
 for i in 0 1 2 3 4 5 6 7 8 9; do

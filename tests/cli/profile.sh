@@ -34,6 +34,12 @@ for name in '"wait for data"' '"upload"' '"device: queue"' '"displayTimeUnit"'; 
     grep -q "$name" trace.json || fail "expected $name in the time line"
 done
 
+# Data by its keys, as training reads it.
+# shellcheck disable=SC2086
+run profile $small --data-path "$RESCL_SOURCE_DIR/tests/data/h5py_keys.h5" --workers 1 \
+    --h5-images train/images --h5-labels train/labels
+grep -q "built without HDF5" err || want_code 0
+
 # What a run trains, in its page too.
 # shellcheck disable=SC2086
 run train $tiny --epochs 1 --name a --size 24
