@@ -3,7 +3,6 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
 #include "heavyturn.h"
@@ -34,7 +33,8 @@ static uint8_t *make_file(void)
         {279, 4, 3, COUNTS_AT}, {284, 3, 1, 2}};
     uint8_t *file = calloc(BYTES, 1);
     assert_non_null(file);
-    memcpy(file, "II*\0", 4);
+    file[0] = file[1] = 'I';
+    put16(file + 2, 42);
     put32(file + 4, 8);
     put16(file + 8, ENTRIES);
     for (size_t i = 0; i < ENTRIES; i++) {
