@@ -42,9 +42,9 @@ static rescl_status create(size_t count, budget *shared, rs_pixel_cache **out)
     RS_OOM(c = calloc(1, sizeof *c));
     pthread_mutex_init(&c->lock, NULL);
     c->count = count;
+    RS_OOM(c->kept = calloc(count + 1, sizeof *c->kept));
     c->budget = shared;
     atomic_fetch_add(&shared->users, 1);
-    RS_OOM(c->kept = calloc(count + 1, sizeof *c->kept));
     *out = c;
     c = NULL;
 out:
