@@ -394,8 +394,9 @@ RESCL_API rescl_status rescl_trainer_update(rescl_trainer *trainer) RESCL_CHECK;
  * the options; a schedule is for rescl_trainer_run alone. */
 RESCL_API rescl_status rescl_trainer_set_lr(rescl_trainer *trainer, double lr, double lr_body)
     RESCL_CHECK;
-/** Mean loss and accuracy over the trainer's evaluation set, with the weights as they are now. Not
- * while it runs. */
+/** Mean loss and accuracy over the trainer's evaluation set, with the weights as they are now; with
+ * options->model_ema, after a run or where one goes on, those of the moving average, as the run itself
+ * measures. Not while it runs. */
 RESCL_API rescl_status rescl_trainer_evaluate(rescl_trainer *trainer, rescl_metrics *out)
     RESCL_CHECK;
 
@@ -414,7 +415,8 @@ RESCL_API rescl_status rescl_trainer_get_gradient(rescl_trainer *trainer, const 
 RESCL_API rescl_status rescl_trainer_set_gradient(rescl_trainer *trainer, const char *name,
                                                   const float *values, size_t count) RESCL_CHECK;
 /** Brings the weights as they are now into the trainer's model, for rescl_model_save and whatever
- * else takes one: also in callbacks of a run. */
+ * else takes one: also in callbacks of a run. They are those that rescl_trainer_evaluate measures, but in
+ * callbacks: there those that are trained, as rescl_trainer_get_parameter always gives them. */
 RESCL_API rescl_status rescl_trainer_sync_model(rescl_trainer *trainer) RESCL_CHECK;
 
 /**

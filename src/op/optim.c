@@ -94,7 +94,7 @@ static rs_optim_hyper hyper_of_update(const rs_optim_hyper *h, const rs_update *
     return own;
 }
 
-rescl_status rs_optim_take_momentum(rs_optim_hyper *h, double momentum)
+rescl_status rs_optim_take_momentum(rs_optim_hyper *h)
 {
     rescl_status st = RESCL_OK;
     const int place = momentum_place(h->def);
@@ -103,8 +103,7 @@ rescl_status rs_optim_take_momentum(rs_optim_hyper *h, double momentum)
                "the schedule moves the momentum, and the optimiser %s has none; set "
                "lr_base_momentum to 0, or choose another",
                h->def->name);
-    if (!(h->number[place] > 0.0)) /* without one there would be no array for it */
-        h->number[place] = momentum;
+    h->takes_momentum = true;
 out:
     return st;
 }
@@ -112,8 +111,12 @@ out:
 int rs_optim_states(const rs_optim_hyper *h)
 {
     int all = 0;
-    if (h->def->states)
-        return h->def->states(h->number);
+    if (h->def->states) {
+        /* What counts is whether there is a momentum. */
+        const rs_update some = {.momentum = h->takes_momentum ? 0.5 : 0.0};
+        const rs_optim_hyper own = hyper_of_update(h, &some);
+        return h->def->states(own.number);
+    }
     while (all < RS_OPTIM_STATES && h->def->state_name[all])
         all++;
     return all;

@@ -47,6 +47,9 @@ typedef struct rs_optim_def {
     int (*states)(const double *number);
     /* Refuses numbers that do not go together; each one is in its range. May be NULL. */
     rescl_status (*check)(const double *number);
+    /* What it is where no weights decay, such as "sgd", as it adapts only the rates of those that do; or
+     * NULL. */
+    const char *without_decay;
     rescl_status (*launch)(const rs_optim_call *c, const double *number, const rs_update *u);
     /* The truth, in double: one parameter, its gradient, and its place in each state array (NULL where there
      * is none). Or, where a number's step depends on the others of its tensor, one tensor of them; then it
@@ -76,6 +79,8 @@ rescl_status rs_optim_find(const char *name, const rs_optim_def **out) RESCL_CHE
 typedef struct rs_optim_hyper {
     const rs_optim_def *def;
     double number[RS_OPTIM_NUMBERS];
+    bool
+        takes_momentum; /* updates may have their own: there is an array for it even if the number is 0 */
 } rs_optim_hyper;
 
 /* With the numbers that its options have by default. */
@@ -83,9 +88,9 @@ rs_optim_hyper rs_optim_default(const rs_optim_def *def);
 /* RESCL_ERR_ARG when a number is out of range, or they do not go together. */
 rescl_status rs_optim_check(const rs_optim_hyper *h) RESCL_CHECK;
 
-/* Makes it ready for updates with a momentum of their own, which is above 0. RESCL_ERR_ARG when it has neither
- * momentum nor beta1. */
-rescl_status rs_optim_take_momentum(rs_optim_hyper *h, double momentum) RESCL_CHECK;
+/* Makes it ready for updates with a momentum of their own; others go by its number as before. RESCL_ERR_ARG
+ * when it has neither momentum nor beta1. */
+rescl_status rs_optim_take_momentum(rs_optim_hyper *h) RESCL_CHECK;
 
 /* State arrays of `count` floats each that it needs, and their names: "momentum", "m", "v". */
 int rs_optim_states(const rs_optim_hyper *h);

@@ -77,6 +77,7 @@ const rs_optim_def rs_optim_lamb = {
     .file = "optim_lamb",
     .kernel = {"optim_lamb_moments", "tensor_sums_join", "optim_lamb"},
     .check = check,
+    .without_decay = "adam",
     .launch = launch,
     .reference_tensor = reference,
 };

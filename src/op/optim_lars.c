@@ -79,6 +79,7 @@ const rs_optim_def rs_optim_lars = {
     .file = "optim_lars",
     .kernel = {"optim_lars_norms", "tensor_sums_join", "optim_lars"},
     .states = states,
+    .without_decay = "sgd",
     .launch = launch,
     .reference_tensor = reference,
 };

@@ -1,6 +1,7 @@
 /* RMSprop (Tieleman and Hinton, 2012) as in torch.optim.RMSprop: with s the running mean of g^2, and of g
  * too where it is centered, v = momentum * v + g / (sqrt(s) + eps), where s is s - mean^2 if centered, and
- * the step goes along v. */
+ * the step goes along v. Rounding can make s - mean^2 negative: then it counts as 0, where PyTorch's step
+ * is NaN. */
 #include "optim.h"
 
 #include <math.h>

@@ -55,6 +55,14 @@ out:
     return st;
 }
 
+bool rs_groups_decay(const rescl_train_options *o)
+{
+    bool any = false;
+    for (int kind = 0; kind < KINDS; kind++)
+        any = any || decay_of(o, kind) > 0.0;
+    return any;
+}
+
 rs_rates rs_groups_rates(const rescl_train_options *o, double lr_head, double lr_body,
                          double momentum)
 {

@@ -10,6 +10,9 @@
  * a decay below 0 that is not -1. */
 rescl_status rs_groups_assign(rs_graph *g, const rescl_train_options *o) RESCL_CHECK;
 
+/* Whether any parameters decay. */
+bool rs_groups_decay(const rescl_train_options *o);
+
 /* What an update goes by. */
 rs_rates rs_groups_rates(const rescl_train_options *o, double lr_head, double lr_body,
                          double momentum);

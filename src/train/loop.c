@@ -339,7 +339,6 @@ out:
 
 static rescl_status evaluate_epoch(run *r, rescl_metrics *out)
 {
-    rescl_status st = RESCL_OK;
     rescl_trainer *t = r->t;
     rs_evaluation e = {.team = t->team,
                        .loader = t->eval_loader,
@@ -350,17 +349,11 @@ static rescl_status evaluate_epoch(run *r, rescl_metrics *out)
                                  .epochs = t->options.epochs,
                                  .step = t->progress.step,
                                  .lr = r->lr.group[RS_GROUP_HEAD].lr}};
+    rescl_status st = rs_team_leads(t->team) ? rs_trainer_evaluate(t, &e, out) : RESCL_OK;
 
-    if (t->options.model_ema)
-        RS_TRY(rs_team_swap_average(t->team));
-    rescl_status evaluated = rs_team_leads(t->team) ? rs_evaluate(&e, out) : RESCL_OK;
-    if (t->options.model_ema)
-        RS_TRY(rs_team_swap_average(t->team));
-    if (evaluated == RESCL_OK)
-        evaluated = rs_team_tell(t->team, out, sizeof *out);
-    st = evaluated == RESCL_ERR_INTERRUPTED ? interrupted(r) : evaluated;
-out:
-    return st;
+    if (st == RESCL_OK)
+        st = rs_team_tell(t->team, out, sizeof *out);
+    return st == RESCL_ERR_INTERRUPTED ? interrupted(r) : st;
 }
 
 /* Whether this epoch is the best so far, and remembers it. */

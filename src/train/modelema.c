@@ -2,6 +2,7 @@
  * (references/classification/train.py): its decay is such that it does not depend on batch size and epochs, it
  * is updated after an epoch's first step and each model_ema_steps-th from there, and in the epochs of the
  * warm-up, and at the first update behind them, it is a copy. The running statistics are averaged, too. */
+#include "error.h"
 #include "trainer.h"
 
 #include <math.h>
@@ -23,6 +24,26 @@ rescl_status rs_trainer_update_average(rescl_trainer *t, const rs_update_place *
     const bool first = epoch == o->lr_warmup_epochs && place->update == 0;
     const bool warming = epoch < o->lr_warmup_epochs || place->step <= o->lr_warmup_steps;
     return rs_team_update_average(t->team, first || warming ? 1.0 : gain_of(o));
+}
+
+bool rs_trainer_averaged(const rescl_trainer *t)
+{
+    return t->average.count > 0 && (t->ran || t->resume_path);
+}
+
+rescl_status rs_trainer_evaluate(rescl_trainer *t, rs_evaluation *e, rescl_metrics *out)
+{
+    rescl_status st = RESCL_OK;
+    const bool averaged = rs_trainer_averaged(t);
+
+    if (averaged)
+        RS_TRY(rs_team_swap_average(t->team));
+    const rescl_status evaluated = rs_evaluate(e, out);
+    if (averaged)
+        RS_TRY(rs_team_swap_average(t->team));
+    st = evaluated;
+out:
+    return st;
 }
 
 const rs_weights *rs_trainer_result(const rescl_trainer *t)

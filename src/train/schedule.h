@@ -32,6 +32,8 @@ typedef struct rs_schedule_def {
     const char *about;                                /* its formula in one line */
     const rescl_option *options[RS_SCHEDULE_NUMBERS]; /* of its numbers, in this order; NULL ends
                                                        * them. Schedules may share an option. */
+    /* Refuses numbers that do not go together; each one is in its range. May be NULL. */
+    rescl_status (*check)(const double *number);
     double (*rate)(const rs_schedule_ask *ask, const double *number);
     /* The optimiser's momentum, or Adam's beta1, of a step, in place of its own; 0: its own. NULL: 0. */
     double (*momentum)(const rs_schedule_ask *ask, const double *number);

@@ -1,5 +1,6 @@
 /* As torch.optim.lr_scheduler.OneCycleLR with its cosine and two phases (Smith and Topin,
  * "Super-Convergence", 2018): it changes with each step, and the momentum goes the other way. */
+#include "error.h"
 #include "schedule.h"
 
 #include <math.h>
@@ -47,6 +48,18 @@ static const rescl_option max_momentum = {.name = "lr_max_momentum",
                                           .metavar = "M",
                                           .help = "onecyclelr: momentum at both ends"};
 
+static rescl_status check(const double *number)
+{
+    rescl_status st = RESCL_OK;
+    RS_FAIL_IF(
+        number[BASE_MOMENTUM] > 0.0 && !(number[MAX_MOMENTUM] > 0.0), RESCL_ERR_ARG,
+        "lr_max_momentum is %g and lr_base_momentum %g; give a maximum above 0, or a base of "
+        "0, which leaves the optimiser's momentum alone",
+        number[MAX_MOMENTUM], number[BASE_MOMENTUM]);
+out:
+    return st;
+}
+
 static double anneal(double from, double to, double done)
 {
     return to + (from - to) / 2.0 * (cos(acos(-1.0) * done) + 1.0);
@@ -83,6 +96,7 @@ const rs_schedule_def rs_schedule_onecyclelr = {
     .name = "onecyclelr",
     .about = "by steps: up to lr by half a cosine, then down to nearly 0 by another",
     .options = {&pct_start, &div_factor, &final_div_factor, &base_momentum, &max_momentum},
+    .check = check,
     .rate = rate,
     .momentum = momentum,
 };

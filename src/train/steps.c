@@ -154,7 +154,7 @@ rescl_status rescl_trainer_evaluate(rescl_trainer *t, rescl_metrics *out)
                "this trainer has no evaluation set; give rescl_trainer_create one");
     RS_FAIL_IF(t->running, RESCL_ERR_ARG,
                "rescl_trainer_evaluate: the trainer is running, and evaluates by itself");
-    RS_TRY(rs_evaluate(&e, out));
+    RS_TRY(rs_trainer_evaluate(t, &e, out));
 out:
     return st;
 }
@@ -215,5 +215,7 @@ out:
 
 rescl_status rescl_trainer_sync_model(rescl_trainer *t)
 {
-    return rs_team_download(t->team, &t->model->weights);
+    rs_weights *to = &t->model->weights;
+    return !t->running && rs_trainer_averaged(t) ? rs_team_download_average(t->team, to)
+                                                 : rs_team_download(t->team, to);
 }

@@ -33,9 +33,8 @@ rescl_status rs_choose_optimiser(const rescl_train_options *o, rs_optim_hyper *h
     take_numbers(o, h->def->options, RS_OPTIM_NUMBERS, h->number);
     RS_TRY(rs_schedule_find(o->lr_scheduler, &s.def));
     take_numbers(o, s.def->options, RS_SCHEDULE_NUMBERS, s.number);
-    const double momentum = rs_schedule_momentum(&s, &first);
-    if (momentum > 0.0)
-        RS_TRY(rs_optim_take_momentum(h, momentum));
+    if (rs_schedule_momentum(&s, &first) > 0.0)
+        RS_TRY(rs_optim_take_momentum(h));
     RS_TRY(rs_optim_check(h));
 out:
     return st;
@@ -61,6 +60,8 @@ static rescl_status choose_schedule(const rescl_train_options *o, rs_schedule *s
 
     RS_TRY(rs_schedule_find(o->lr_scheduler, &s->def));
     take_numbers(o, s->def->options, RS_SCHEDULE_NUMBERS, s->number);
+    if (s->def->check)
+        RS_TRY(s->def->check(s->number));
     RS_TRY(rs_rate_table_init(&s->table, o->lr_table));
     RS_TRY(rs_milestones_init(&s->milestones, "lr_steps", o->lr_steps));
     RS_FAIL_IF(s->table.count == 0 && strcmp(s->def->name, "table") == 0, RESCL_ERR_ARG,
@@ -86,6 +87,43 @@ static rescl_status check_clipping(const rescl_train_options *o)
                o->clip_grad_value);
 out:
     return st;
+}
+
+/* Options that act only with another one. */
+static rescl_status check_idle(const rescl_train_options *o)
+{
+    rescl_status st = RESCL_OK;
+    const struct {
+        const char *option;
+        bool acts;
+        const char *with;
+    } of[] = {
+        {"lr_steps", strcmp(o->lr_scheduler, "multisteplr") == 0, "lr_scheduler multisteplr"},
+        {"lr_table", strcmp(o->lr_scheduler, "table") == 0, "lr_scheduler table"},
+        {"lr_warmup_prefix", o->lr_warmup_epochs > 0, "lr_warmup_epochs"},
+        {"model_ema_decay", o->model_ema, "model_ema"},
+        {"model_ema_steps", o->model_ema, "model_ema"},
+        {"min_delta", o->patience > 0, "patience"},
+        {"baseline", o->patience > 0, "patience"},
+    };
+
+    for (size_t i = 0; i < RS_COUNT(of); i++)
+        if (!of[i].acts)
+            RS_TRY(rs_train_options_check_idle(o, of[i].option, of[i].with));
+out:
+    return st;
+}
+
+/* Not refused: the rule is timm's, and its default is no weight decay. */
+static void tell_idle_optimiser(const rescl_trainer *t)
+{
+    const char *is = t->hyper.def->without_decay;
+    if (is && !rs_groups_decay(&t->options))
+        rs_log(
+            RESCL_LOG_WARN,
+            "%s without weight decay is %s: it adapts the rate of a tensor only where its weight "
+            "decay is above 0",
+            t->hyper.def->name, is);
 }
 
 static rescl_status choose_augmentations(const rescl_train_options *o, rs_augment *a)
@@ -344,6 +382,8 @@ rescl_status rescl_trainer_create_team(rescl_device *const *devices, size_t coun
     RS_TRY(rs_choose_optimiser(&t->options, &t->hyper));
     RS_TRY(choose_schedule(&t->options, &t->schedule));
     RS_TRY(check_clipping(&t->options));
+    RS_TRY(check_idle(&t->options));
+    tell_idle_optimiser(t);
     RS_TRY(rs_groups_assign(model->graph, &t->options));
     RS_TRY(rescl_trainer_set_lr(t, t->options.lr, t->options.lr_body));
     RS_FAIL_IF(!train_set && (t->options.resume || t->options.output_dir), RESCL_ERR_ARG,

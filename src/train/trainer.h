@@ -134,6 +134,8 @@ bool rs_trainer_half_done(const rescl_trainer *t);
 
 /* After an update: the moving average's own, where it is due. */
 rescl_status rs_trainer_update_average(rescl_trainer *t, const rs_update_place *place) RESCL_CHECK;
+/* Whether the average is that of a run or of the checkpoint that one goes on from. */
+bool rs_trainer_averaged(const rescl_trainer *t);
 /* The weights that a run is for: the moving average where there is one. */
 const rs_weights *rs_trainer_result(const rescl_trainer *t);
 
@@ -160,6 +162,10 @@ rescl_status rs_scores_for(const rescl_model *model, const rescl_dataset *set,
 /* One pass over the loader's set. RESCL_ERR_INTERRUPTED when *stop was set or a watcher asks for it, RESCL_ERR_NUMERIC when
  * a loss is not finite, naming the layer. */
 rescl_status rs_evaluate(rs_evaluation *e, rescl_metrics *out) RESCL_CHECK;
+
+/* The same by the trainer's moving average where rs_trainer_averaged: modelema.c. */
+rescl_status rs_trainer_evaluate(rescl_trainer *t, rs_evaluation *e, rescl_metrics *out)
+    RESCL_CHECK;
 
 /* The set's classes among the model's, as rs_class_map has it. RESCL_ERR_ARG when the set holds no
  * samples. */

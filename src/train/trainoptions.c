@@ -252,6 +252,28 @@ double rs_train_options_number(const rescl_train_options *o, const char *name)
     return find(name, &e) == RESCL_OK ? rs_option_number(&e->option, value_of(o, e)) : (double)NAN;
 }
 
+rescl_status rs_train_options_check_idle(const rescl_train_options *o, const char *name,
+                                         const char *with)
+{
+    rescl_status st = RESCL_OK;
+    rescl_train_options defaults;
+    const entry *e = NULL;
+    rs_str found = {0}, usual = {0};
+
+    set_defaults(&defaults);
+    RS_TRY(find(name, &e));
+    RS_TRY(rs_option_append(&e->option, value_of(o, e), &found));
+    RS_TRY(rs_option_append(&e->option, value_of(&defaults, e), &usual));
+    RS_FAIL_IF(found.len > 0 && (usual.len == 0 || strcmp(found.text, usual.text) != 0),
+               RESCL_ERR_ARG, "%s is %.100s, and acts only with %s; give that, or leave %s %s%s",
+               name, found.text, with, name, usual.len ? "at " : "unset",
+               usual.len ? usual.text : "");
+out:
+    rs_str_fini(&found);
+    rs_str_fini(&usual);
+    return st;
+}
+
 /* Choices become the library's own strings. */
 static rescl_status copy_value(const entry *e, const rescl_train_options *from,
                                rescl_train_options *out)

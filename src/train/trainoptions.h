@@ -19,6 +19,10 @@ void rs_train_options_replace(rescl_train_options *copy, const char *name, char 
  * text. */
 double rs_train_options_number(const rescl_train_options *o, const char *name);
 
+/* RESCL_ERR_ARG if the option `name`, which acts only with another one (`with`), is not as it is by default. */
+rescl_status rs_train_options_check_idle(const rescl_train_options *o, const char *name,
+                                         const char *with) RESCL_CHECK;
+
 /* By name, for checkpoints and env.json: "batch_size": 32. A new reference; NULL when memory is
  * short. u64 are strings, as JSON numbers end at 2^63. */
 json_t *rs_train_options_json(const rescl_train_options *o);

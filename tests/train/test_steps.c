@@ -123,11 +123,12 @@ typedef struct fixture {
     rescl_parameter_info head; /* the last parameter: the head's bias */
 } fixture;
 
-static fixture *make(void)
+static fixture *make_with(const char *schedule)
 {
     rescl_train_options o = train_options(NULL);
     fixture *f = calloc(1, sizeof *f);
     assert_non_null(f);
+    o.lr_scheduler = schedule;
     o.opt = "sgd";
     o.momentum = 0.0;
     o.lr = 0.5;
@@ -141,6 +142,11 @@ static fixture *make(void)
                                                &f->head));
     assert_int_equal(f->head.count, 6);
     return f;
+}
+
+static fixture *make(void)
+{
+    return make_with("constant");
 }
 
 static void destroy(fixture *f)
@@ -179,6 +185,23 @@ static void gradients_and_rates_can_be_set(void **state)
     for (size_t i = 0; i < 6; i++)
         assert_true(fabsf(after[i] - (before[i] - 0.25f * ours[i])) < 1e-6f);
     destroy(f);
+}
+
+/* A schedule, also one that moves the momentum, is for runs: here the optimiser's own counts, which is 0. */
+static void momentum_is_the_optimisers(void **state)
+{
+    (void)state;
+    fixture *f[2] = {make_with("constant"), make_with("onecyclelr")};
+    float bias[2][6];
+
+    for (size_t i = 0; i < 2; i++) {
+        for (size_t step = 0; step < 2; step++)
+            assert_ok(
+                rescl_trainer_step(f[i]->trainer, f[i]->images, f[i]->labels, TEST_BATCH, NULL));
+        assert_ok(rescl_trainer_get_parameter(f[i]->trainer, f[i]->head.name, bias[i], 6));
+        destroy(f[i]);
+    }
+    assert_memory_equal(bias[0], bias[1], sizeof bias[0]);
 }
 
 static void parameters_are_used_once_set(void **state)
@@ -359,6 +382,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(steps_are_those_of_a_run),
         cmocka_unit_test(gradients_and_rates_can_be_set),
+        cmocka_unit_test(momentum_is_the_optimisers),
         cmocka_unit_test(parameters_are_used_once_set),
         cmocka_unit_test(says_what_is_wrong_with_a_batch),
         cmocka_unit_test(says_what_comes_in_the_wrong_order),

@@ -375,6 +375,7 @@ typedef struct averaging {
     const char *name;
     float value[HEAD_BIAS];
     double mean[HEAD_BIAS];
+    double loss; /* of the last evaluation */
 } averaging;
 
 /* torchvision's train_one_epoch with a step of 2, an epoch of warm-up, and 3 epochs of batches of 16. */
@@ -393,14 +394,31 @@ static bool average_as_torchvision(const rescl_step_event *e, void *user)
     return true;
 }
 
-/* The model ends with the average. */
+static bool keep_loss(const rescl_epoch_event *e, void *user)
+{
+    averaging *a = user;
+    a->loss = e->eval.loss;
+    return true;
+}
+
+static void ends_with_the_average(const averaging *a, const rescl_model *model)
+{
+    float value[HEAD_BIAS];
+    assert_ok(rescl_model_get_parameter(model, a->name, value, HEAD_BIAS));
+    for (size_t k = 0; k < HEAD_BIAS; k++)
+        assert_true(fabs((double)value[k] - a->mean[k]) <= 1e-6 * fmax(1.0, fabs(a->mean[k])));
+}
+
+/* The model ends with the average, which is also what is measured and taken from the trainer behind a run. */
 static void averages_as_torchvision(void **state)
 {
     rescl_dataset *train = rs_test_hands("train", TEST_SAMPLES, 0);
+    rescl_dataset *eval = rs_test_hands("test", TEST_EVAL_SAMPLES, 0);
     rescl_model *model = rs_test_model();
     rescl_train_options o = train_options(NULL);
     rescl_train_callbacks callbacks;
     rescl_parameter_info info;
+    rescl_metrics measured;
     averaging a = {0};
     (void)state;
     o.lr = 0.05;
@@ -414,17 +432,21 @@ static void averages_as_torchvision(void **state)
     a.name = info.name;
     rescl_train_callbacks_default(&callbacks);
     callbacks.on_step = average_as_torchvision;
+    callbacks.on_epoch = keep_loss;
     callbacks.user = &a;
-    assert_ok(rescl_trainer_create(rs_test_device(), model, train, NULL, &o, &a.trainer));
+    assert_ok(rescl_trainer_create(rs_test_device(), model, train, eval, &o, &a.trainer));
     assert_ok(rescl_trainer_run(a.trainer, &callbacks));
-    assert_ok(rescl_model_get_parameter(model, a.name, a.value, HEAD_BIAS));
-    for (size_t k = 0; k < HEAD_BIAS; k++)
-        assert_true(fabs((double)a.value[k] - a.mean[k]) <= 1e-6 * fmax(1.0, fabs(a.mean[k])));
+    ends_with_the_average(&a, model);
+    assert_ok(rescl_trainer_evaluate(a.trainer, &measured));
+    assert_true(measured.loss == a.loss);
+    assert_ok(rescl_trainer_sync_model(a.trainer));
+    ends_with_the_average(&a, model);
     assert_ok(rescl_trainer_get_parameter(a.trainer, a.name, a.value, HEAD_BIAS));
     assert_true(fabs((double)a.value[0] - a.mean[0]) > 1e-4); /* which the weights are not */
     rescl_trainer_destroy(a.trainer);
     rescl_model_destroy(model);
     rescl_dataset_close(train);
+    rescl_dataset_close(eval);
 }
 
 /* ---- refusals ---------------------------------------------------------------------------- */
@@ -449,6 +471,70 @@ static void refuses_what_does_not_go_together(void **state)
     r.options.lr_scheduler = "multisteplr";
     train_do(&r);
     assert_fails(r.status, RESCL_ERR_ARG, "lr_steps, such as 30,60,80");
+    r.options = train_options(NULL);
+    r.options.lr_scheduler = "onecyclelr";
+    assert_ok(rescl_train_options_set(&r.options, "lr_max_momentum", "0"));
+    train_do(&r);
+    assert_fails(r.status, RESCL_ERR_ARG, "lr_max_momentum is 0 and lr_base_momentum 0.85");
+}
+
+static void refuses_options_without_effect(void **state)
+{
+    static const struct {
+        const char *name, *text, *with, *usual;
+    } idle[] = {
+        {"lr_steps", "30,60", "lr_scheduler multisteplr", "leave lr_steps unset"},
+        {"lr_table", "1:0.1", "lr_scheduler table", "leave lr_table unset"},
+        {"lr_warmup_prefix", "false", "lr_warmup_epochs", "leave lr_warmup_prefix at true"},
+        {"model_ema_decay", "0.9", "model_ema", "leave model_ema_decay at 0.99998"},
+        {"model_ema_steps", "1", "model_ema", "leave model_ema_steps at 32"},
+        {"min_delta", "0.5", "patience", "leave min_delta at 0"},
+        {"baseline", "0.9", "patience", "leave baseline at 0"},
+    };
+    (void)state;
+    for (size_t i = 0; i < RS_COUNT(idle); i++) {
+        train_run r = {.options = train_options(NULL)};
+        char found[96], acts[96];
+        assert_ok(rescl_train_options_set(&r.options, idle[i].name, idle[i].text));
+        train_do(&r);
+        snprintf(found, sizeof found, "%s is %s,", idle[i].name, idle[i].text);
+        snprintf(acts, sizeof acts, "acts only with %s", idle[i].with);
+        assert_fails(r.status, RESCL_ERR_ARG, found, acts, idle[i].usual);
+    }
+}
+
+static void count_warnings(rescl_log_level level, const char *message, void *user)
+{
+    if (level == RESCL_LOG_WARN && strstr(message, "without weight decay"))
+        ++*(int *)user;
+}
+
+/* Rates of layers that are none, as no weights decay. */
+static void tells_of_optimisers_without_effect(void **state)
+{
+    static const struct {
+        const char *opt;
+        double decay, bias_decay;
+        int warnings;
+    } runs[] = {
+        {"lars", 0.0, -1.0, 1}, {"lamb", 0.0, 0.0, 1},  {"lars", 1e-4, 0.0, 0},
+        {"lamb", 0.0, 1e-4, 0}, {"adam", 0.0, -1.0, 0},
+    };
+    (void)state;
+    for (size_t i = 0; i < RS_COUNT(runs); i++) {
+        train_run r = {.options = train_options(NULL)};
+        int warnings = 0;
+        r.options.max_steps = 1;
+        r.no_eval = true;
+        r.options.opt = runs[i].opt;
+        r.options.weight_decay = runs[i].decay;
+        r.options.bias_weight_decay = runs[i].bias_decay;
+        rescl_log_set(count_warnings, &warnings);
+        train_do(&r);
+        rescl_log_set(NULL, NULL);
+        assert_ok(r.status);
+        assert_int_equal(warnings, runs[i].warnings);
+    }
 }
 
 int main(void)
@@ -464,6 +550,8 @@ int main(void)
         cmocka_unit_test(the_average_is_evaluated_and_saved),
         cmocka_unit_test(averages_as_torchvision),
         cmocka_unit_test(refuses_what_does_not_go_together),
+        cmocka_unit_test(refuses_options_without_effect),
+        cmocka_unit_test(tells_of_optimisers_without_effect),
     };
     return cmocka_run_group_tests(tests, rs_test_dir_setup, rs_test_dir_teardown);
 }
