@@ -142,13 +142,13 @@ static json_t *training_json(const rs_ckpt_training *t)
         (int)t->units, "float_width", (int)t->width);
 }
 
-/* Adds the parameters of `w` under their names, or, with a state's name, those that have it under
- * "optimizer.<state>.<param>". Names that are made here are also put into `made`. */
 static bool has_state(const rs_param *p, const char *state)
 {
     return p->trainable || strcmp(state, AVERAGE) == 0;
 }
 
+/* Adds the parameters of `w` under their names, or, with a state's name, those that have it under
+ * "optimizer.<state>.<param>". Names that are made here are also put into `made`. */
 static rescl_status add_tensors(rs_st_source *list, size_t *count, char **made, const rs_graph *g,
                                 const rs_weights *w, const char *state)
 {
