@@ -108,6 +108,9 @@ typedef struct rescl_train_options {
     bool
         lr_warmup_prefix; /**< true: the schedule begins behind lr_warmup_epochs; false: at once, as
                               * timm has it */
+    size_t
+        save_top_k; /**< keep weights/epoch<N>-<monitor>=<value>.safetensors of so many epochs, the
+                        * best by `monitor`; 0: none. weights/top.json lists them */
     bool
         recompute; /**< true: activations within the network's blocks are computed again in backward
                       * instead of being kept, which takes less memory and up to one more forward a step;

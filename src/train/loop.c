@@ -471,6 +471,7 @@ static rescl_status run_to_end(rescl_trainer *t, const rescl_train_callbacks *ca
                         .team = t->team,
                         .folder = t->options.output_dir,
                         .epoch = t->progress.epoch,
+                        .has_best = t->progress.has_best,
                         .scaled = t->progress.scale.scale > 0.0,
                         .average = t->average.count ? &t->average : NULL};
 

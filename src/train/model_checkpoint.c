@@ -2,7 +2,6 @@
  * keras.callbacks.ModelCheckpoint keeps them where its file's name has the epoch. What it does with
  * save_best_only is weights/best.safetensors, and with a number of batches, save_freq. */
 #include "error.h"
-#include "netmodel.h"
 #include "path.h"
 #include "str.h"
 #include "watch.h"
@@ -28,10 +27,7 @@ static rescl_status save_epoch(void *self, const rescl_epoch_event *e, bool *sto
     if (e->partial || (e->epoch + 1) % run->options->save_period != 0)
         goto out;
     RS_OOM(path = rs_strf("%s/weights/epoch%zu.safetensors", run->folder, e->epoch + 1));
-    rescl_model model = *run->model;
-    if (run->average)
-        model.weights = *run->average;
-    RS_TRY(rescl_model_save(&model, path));
+    RS_TRY(rs_run_save_weights(run, path));
 out:
     free(path);
     return st;

@@ -20,6 +20,17 @@ static const rescl_metrics *metrics_of(const char *monitor, const rescl_epoch_ev
     return rs_monitor_by_eval(monitor) && e->eval.samples > 0 ? &e->eval : &e->train;
 }
 
+const char *rs_monitor_measured(const char *monitor, const rescl_epoch_event *e)
+{
+    const bool by_eval = metrics_of(monitor, e) == &e->eval;
+
+    if (strcmp(monitor, "auto") == 0)
+        return by_eval ? "val_accuracy" : "loss";
+    if (strstr(monitor, "accuracy"))
+        return by_eval ? "val_accuracy" : "accuracy";
+    return by_eval ? "val_loss" : "loss";
+}
+
 double rs_monitor_value(const char *monitor, const rescl_epoch_event *e)
 {
     const rescl_metrics *m = metrics_of(monitor, e);

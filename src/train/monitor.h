@@ -14,6 +14,10 @@ const char *const *rs_monitor_names(void);
 /* Whether the monitor is a number of the evaluation, where there is one. */
 bool rs_monitor_by_eval(const char *monitor);
 
+/* What of "val_loss", "val_accuracy", "loss" and "accuracy" an epoch is judged by; "auto": by the accuracy
+ * of the evaluation first, or by the loss where there was none. */
+const char *rs_monitor_measured(const char *monitor, const rescl_epoch_event *e);
+
 /* The number, the smaller the better: an accuracy is negated. "auto" is the loss. What the evaluation did
  * not measure is taken from training. */
 double rs_monitor_value(const char *monitor, const rescl_epoch_event *e);

@@ -2,6 +2,7 @@
 
 #include "error.h"
 #include "log.h"
+#include "netmodel.h"
 
 #include <stdlib.h>
 
@@ -110,4 +111,13 @@ rescl_status rs_watch_close(rs_watch *w, rescl_status st)
     free(w->at);
     *w = (rs_watch){0};
     return st;
+}
+
+rescl_status rs_run_save_weights(const rs_run_info *run, const char *path)
+{
+    rescl_model model = *run->model;
+
+    if (run->average)
+        model.weights = *run->average;
+    return rescl_model_save(&model, path);
 }

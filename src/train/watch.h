@@ -19,10 +19,14 @@ typedef struct rs_run_info {
     const char *folder;                     /* of the run; NULL: nothing is written */
     rescl_scores *scores; /* of the last evaluation; NULL: there is no eval_set, or nobody looks */
     uint64_t epoch;       /* the first to come: above 0 when a run goes on */
+    bool has_best;        /* of those before it, and measured on what measures in this run */
     bool scaled;          /* the loss is scaled, as in fp16 */
     const rs_weights
         *average; /* the weights' moving average, which counts in their place; or NULL */
 } rs_run_info;
+
+/* Writes the weights that the epoch just done ended with: their average, where there is one. */
+rescl_status rs_run_save_weights(const rs_run_info *run, const char *path) RESCL_CHECK;
 
 /* A batch, as the network had it and what it made of it. Images are those fed to it, resized
  * and augmented, (n, size, size, 3); the network reads the numbers that the batch's table has for them. */

@@ -78,3 +78,17 @@ printf '[training]\nloss = bce\nfocal-alpha = 0.25\nbce-target-thresh = 0.9\nlab
 run train -c bce.ini --model resnet8 --size 32 --data-path uneven --epochs 1
 want_code 2
 want_err "bce_target_thresh 0.9: label smoothing of 0.5 makes the targets of 2 classes 0.25 and 0.75"
+
+# The best epochs by the monitor, in a list.
+# shellcheck disable=SC2086
+run train $tiny --epochs 3 --name top --monitor val_loss --save-top-k 2
+want_code 0
+[ "$(find runs/top/weights -name 'epoch*-val_loss=*.safetensors' | wc -l)" -eq 2 ] ||
+    fail "expected the weights of 2 epochs"
+top=$(sed -n 's/.*"file": *"\([^"]*\)".*/\1/p' runs/top/weights/top.json | head -n 1)
+cmp -s "runs/top/weights/$top" runs/top/weights/best.safetensors || fail "expected the best weights"
+run eval --weights "runs/top/weights/$top" --data-path handsigns --samples 24
+want_code 0
+run train --data-path handsigns --checkpoint-hist 2
+want_code 2
+want_err "--save-top-k"
