@@ -12,6 +12,7 @@
  *     data.h      images, and datasets: folders, files, built-in ones, arrays of your own
  *     survey.h    look through a data set for damage, copies and unevenness, and divide it
  *     train.h     train (run, or step in your own loop), evaluate, predict
+ *     lrfind.h    find a learning rate by a range test
  *     scores.h    what an evaluation found: confusion, precision and recall, calibration
  *     report.h    a run's folder as a page to look at
  *     option.h    what a training option is, for programs that show or set them by name
@@ -67,6 +68,7 @@
 #include <rescl/compare.h>
 #include <rescl/data.h>
 #include <rescl/device.h>
+#include <rescl/lrfind.h>
 #include <rescl/model.h>
 #include <rescl/option.h>
 #include <rescl/precision.h>

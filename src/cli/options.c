@@ -9,8 +9,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { VERB_NAME = 16 };
+
+/* Made with the table: '_' of a stem is '-'. */
+static char verb_names[VERB_COUNT][VERB_NAME] = {
+#define RS_VERB(stem, about, operands) #stem,
+#include "verbs.def"
+#undef RS_VERB
+};
+
 static const cli_verb_info verbs[VERB_COUNT] = {
-#define RS_VERB(stem, about, operands) {#stem, about, operands},
+#define RS_VERB(stem, about, operands) {verb_names[VERB_##stem], about, operands},
 #include "verbs.def"
 #undef RS_VERB
 };
@@ -102,6 +111,13 @@ static void add_entry(const entry *e)
     }
 }
 
+/* What shapes a step of training shapes one of a range test. */
+static bool shapes_step(cli_group group)
+{
+    return group == GROUP_MODEL || group == GROUP_DATA || group == GROUP_TRAINING ||
+           group == GROUP_OPTIMISER || group == GROUP_SCHEDULE;
+}
+
 static void make_table(void)
 {
     table = calloc(OPT_COUNT + rescl_train_options_count(), sizeof *table);
@@ -116,6 +132,12 @@ static void make_table(void)
         if (o->group)
             table[table_count++] = from_library(o, IN(train));
     }
+    for (size_t i = 0; i < table_count; i++)
+        if (table[i].verbs & IN(train) && shapes_step(table[i].group))
+            table[i].verbs |= IN(lr_find);
+    for (size_t v = 0; v < VERB_COUNT; v++)
+        for (char *c = verb_names[v]; *c; c++)
+            *c = *c == '_' ? '-' : *c;
 }
 #undef IN
 #undef ALL
@@ -143,12 +165,16 @@ bool cli_opt_in(cli_opt id, cli_verb verb)
 
 const cli_verb_info *cli_verb_get(cli_verb verb)
 {
+    if (!table)
+        make_table();
     return &verbs[verb];
 }
 
 cli_verb cli_verb_find(const char *name, const char **near)
 {
     const char *names[VERB_COUNT + 2] = {0};
+    if (!table)
+        make_table();
     for (size_t v = 0; v < VERB_COUNT; v++) {
         if (strcmp(verbs[v].name, name) == 0)
             return (cli_verb)v;

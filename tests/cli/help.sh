@@ -1,17 +1,18 @@
 # --help names every option of the verb and shows defaults; help and --version work.
 . "$RESCL_SOURCE_DIR/tests/cli/common.inc"
 
-verbs=$(sed -n "s/^RS_VERB(\([a-z]*\).*/\1/p" "$RESCL_SOURCE_DIR/src/cli/verbs.def")
+verbs=$(sed -n "s/^RS_VERB(\([a-z_]*\).*/\1/p" "$RESCL_SOURCE_DIR/src/cli/verbs.def")
 [ -n "$verbs" ] || exit 1
-for verb in $verbs; do
+for stem in $verbs; do
+    verb=$(echo "$stem" | tr _ -)
     run "$verb" --help
     want_code 0
     want_out "Usage: rescl $verb"
     # The lists of options themselves say which ones a verb has.
     sed -n '/^RS_OPT(/,/)$/p' "$RESCL_SOURCE_DIR/src/cli/options.def" | tr '\n' ' ' |
-        sed 's/RS_OPT(/\n/g' | grep -E "IN\\($verb\\)|ALL" | grep -v "~IN($verb)" |
+        sed 's/RS_OPT(/\n/g' | grep -E "IN\\($stem\\)|ALL" | grep -v "~IN($stem)" |
         sed 's/^[^"]*"\([a-z0-9-]*\).*/\1/' >names
-    sed -n "s/^RS_TRAINING_OPT(\([a-z_]*\),.*IN($verb).*/\1/p" "$RESCL_SOURCE_DIR/src/cli/options.def" |
+    sed -n "s/^RS_TRAINING_OPT(\([a-z_]*\),.*IN($stem).*/\1/p" "$RESCL_SOURCE_DIR/src/cli/options.def" |
         tr _ - >>names
     if [ "$verb" = train ]; then
         sed -n 's/^RS_TRAIN_[A-Z]*(\([a-z0-9_]*\),.*/\1/p' "$RESCL_SOURCE_DIR/src/train/trainoptions.def" |
