@@ -17,12 +17,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
 #define LEAST_ROOM ((uint64_t)4 << 20) /* bytes, for the first programs */
-#define NO_FOLDER  "PoCL needs a writable cache folder, and %.200s is none (%s): "
+#define LEAST_FILE                                                                                 \
+    ((rlim_t)1 << 20) /* bytes: PoCL writes a program's source with OpenCL's own head */
+#define NO_FOLDER "PoCL needs a writable cache folder, and %.200s is none (%s): "
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static char fault[512];
@@ -46,11 +49,14 @@ static int make_private(const char *folder)
 static int check_folder(const char *folder)
 {
     struct statvfs disk;
+    struct rlimit file;
     const int code = access(folder, F_OK) == 0 ? 0 : make_private(folder);
     if (code != 0)
         return code;
     if (access(folder, W_OK | X_OK) != 0)
         return errno;
+    if (getrlimit(RLIMIT_FSIZE, &file) == 0 && file.rlim_cur < LEAST_FILE)
+        return EFBIG;
     if (statvfs(folder, &disk) != 0)
         return 0;
     const uint64_t blocks = geteuid() == 0 ? disk.f_bfree : disk.f_bavail;

@@ -56,16 +56,22 @@ if [ -w /dev/full ]; then
 fi
 
 # A limit on the size of files is an error of the write, which leaves nothing behind. (The compiler
-# writes too: it is done before.)
+# writes too: what it compiles is done before, and a limit that leaves it no room is named.)
 # shellcheck disable=SC2086
-run train $tiny --quiet --name unlimited
-command="(ulimit -f 8; rescl train)"
+run train $tiny --model resnet20 --quiet --name unlimited
+command="(ulimit -f 4096; rescl train)"
 # shellcheck disable=SC2086
-(ulimit -f 8 && exec "$RESCL" train $tiny --name limited >out 2>err)
+(ulimit -f 4096 && exec "$RESCL" train $tiny --model resnet20 --name limited >out 2>err)
 code=$?
 want_code 4
 want_err "File too large"
 [ -z "$(find runs/limited -name '*.tmp-*')" ] || fail "expected no temporary file"
+command="(ulimit -f 8; rescl train)"
+# shellcheck disable=SC2086
+(ulimit -f 8 && exec "$RESCL" train $tiny --name none >out 2>err)
+code=$?
+want_code 3
+want_err "(File too large)"
 
 run summary --model resnet50_signs --classes 6 --size 64
 want_code 0
