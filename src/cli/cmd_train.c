@@ -489,7 +489,7 @@ int cmd_train(const cli_args *args)
     cli_litter_begin();
     if (code == CLI_OK)
         code = open_all(&r);
-    if (code == CLI_OK && cli_str(args, OPT_preview))
+    if (code == CLI_OK && cli_str(args, OPT_preview) && !follows(&r))
         code = preview(&r, cli_str(args, OPT_preview));
     if (code != CLI_OK || cli_str(args, OPT_preview))
         goto out;

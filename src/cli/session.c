@@ -11,7 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A device of a list; of processes that share a machine, each opens one in turn. */
+/* A device of a list. Processes that share a machine take them in turn, until none is left, and where they are more
+ * than the devices begin again. */
 typedef struct deal {
     const rescl_ranks_info *rank;
     size_t all, next; /* devices that there are, and that were looked at */
@@ -20,7 +21,8 @@ typedef struct deal {
 static bool is_ours(deal *d)
 {
     const size_t i = d->next++;
-    return d->rank->local_count <= 1 || d->rank->local_index % d->all == i;
+    const size_t processes = d->rank->local_count, own = d->rank->local_index;
+    return processes < d->all ? i % processes == own : own % d->all == i;
 }
 
 static rescl_status open_member(cli_session *s, const char *selector, unsigned flags)

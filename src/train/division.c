@@ -1,8 +1,9 @@
 #include "division.h"
 
 #include "error.h"
+#include "text.h"
 
-#include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,19 +42,23 @@ rescl_status rs_shares_parse(const char *text, size_t count, double *weight)
     size_t found = 0;
 
     for (bool more = true; more; found++) {
-        char *end = NULL;
-        const double value = strtod(at, &end);
-        RS_FAIL_IF(end == at || !isfinite(value) || value <= 0.0 || (*end != '\0' && *end != ','),
-                   RESCL_ERR_ARG, "shares: found '%s', expected numbers above 0, such as 3,1",
+        char number[40];
+        double value = 0.0;
+        const size_t length = strcspn(at, ",");
+        snprintf(number, sizeof number, "%.*s", (int)(length < 39 ? length : 39), at);
+        RS_FAIL_IF(length > 38 || !rs_parse_f64(number, &value) || value <= 0.0 || value > 1e9,
+                   RESCL_ERR_ARG,
+                   "shares: found '%.200s', expected numbers above 0 and up to 1e9, such as 3,1",
                    text);
         if (found < count)
             weight[found] = value;
-        more = *end == ',';
-        at = end + 1;
+        more = at[length] == ',';
+        at += length + 1;
     }
     RS_FAIL_IF(found != count, RESCL_ERR_ARG,
-               "shares: found %zu in '%s', expected one for each of the %zu devices", found, text,
-               count);
+               "shares: found %zu in '%.200s', expected one for each of the %zu devices; --shares "
+               "gives others to a run that goes on",
+               found, text, count);
 out:
     return st;
 }

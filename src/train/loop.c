@@ -311,6 +311,8 @@ static rescl_status train_epoch(run *r)
     RS_TRY(agree(r, rs_loader_start(t->train_loader, p->epoch, (size_t)p->batch), &stop));
     if (stop)
         RS_TRY(interrupted(r));
+    if (p->batch == 0)
+        RS_TRY(rs_team_level(t->team, &t->model->weights, t->state));
     RS_TRY(rs_team_pace_clear(t->team));
     r->mark = rs_clock_seconds();
     while (!steps_exhausted(t)) {

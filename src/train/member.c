@@ -146,35 +146,61 @@ static rescl_status read_bucket(void *user, size_t bucket)
                          &m->fence[m->slot][bucket]);
 }
 
+/* The images of a leaf to the device, and into the net for so many. */
+static rescl_status receive_leaf(rs_member *m, size_t leaf, rs_net **net)
+{
+    rescl_status st = RESCL_OK;
+    const rs_span part = m->step->leaves.leaf[leaf];
+    const rs_batch *b = &m->step->batch;
+    rs_replica *r = m->replica;
+    const rs_images images = {part.count, b->pixels + part.first * r->bytes, b->table,
+                              b->labels + part.first, b->mixed ? b->mixed + part.first : NULL};
+
+    *net = rs_replica_net(r, RS_MODE_TRAIN, part.count);
+    RS_FAIL_IF(!*net, RESCL_ERR_ARG, "a part of %zu images was not planned for", part.count);
+    RS_TRY(rs_replica_send(r, &images));
+    RS_TRY(rs_replica_receive(r, *net));
+out:
+    return st;
+}
+
 /* All of a leaf, up to the download of its gradients. */
 static rescl_status enqueue_leaf(rs_member *m, size_t leaf)
 {
     rescl_status st = RESCL_OK;
     const rs_team_step *s = m->step;
     const rs_span part = s->leaves.leaf[leaf];
-    const rs_batch *b = s->batch;
+    const rs_batch *b = &s->batch;
     rs_replica *r = m->replica;
-    rs_net *net = rs_replica_net(r, RS_MODE_TRAIN, part.count);
-    const rs_images images = {part.count, b->pixels + part.first * r->bytes, b->table,
-                              b->labels + part.first, b->mixed ? b->mixed + part.first : NULL};
+    rs_net *net = NULL;
     const rs_bucket_listener listener = {read_bucket, m};
     const rs_step step = {.seed = rs_leaf_seed(s->seed, leaf),
                           .step = s->step,
                           .scale = s->scale > 0.0 ? s->scale : 1.0,
                           .share = s->share * ((double)part.count / (double)b->n)};
 
-    RS_FAIL_IF(!net, RESCL_ERR_ARG, "a part of %zu images was not planned for", part.count);
     m->slot ^= 1;
-    m->last = net;
-    m->last_seed = step.seed;
     RS_TRY(take_image(m, &m->reading));
-    RS_TRY(rs_replica_send(r, &images));
-    RS_TRY(rs_replica_receive(r, net));
+    RS_TRY(receive_leaf(m, leaf, &net));
     RS_TRY(rs_replica_forward(r, net, step.seed, step.step));
     if (leaf == 0 && s->leaves.member[m->place].count > 1)
         RS_TRY(rs_store_keep_statistics(r->store));
     RS_TRY(rs_net_backward(net, &step, &listener));
 out:
+    return st;
+}
+
+rescl_status rs_member_find_nonfinite(rs_member *m, size_t leaf, bool loss, const char **layer)
+{
+    rescl_status st = RESCL_OK;
+    const uint64_t seed = rs_leaf_seed(m->step->seed, leaf), step = m->step->step;
+    rs_net *net = NULL;
+
+    RS_TRY(receive_leaf(m, leaf, &net));
+    RS_TRY(loss ? rs_net_explain_nonfinite(net, seed, step, layer)
+                : rs_net_find_nonfinite(net, seed, step, layer));
+out:
+    rs_replica_abandon(m->replica);
     return st;
 }
 

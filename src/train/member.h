@@ -13,7 +13,7 @@
 
 /* A training step of all members. */
 typedef struct rs_team_step {
-    const rs_batch *batch;
+    rs_batch batch; /* borrows its arrays */
     rs_leaves leaves;
     uint64_t seed, step;
     double scale;           /* of the loss; 0: it is not scaled */
@@ -42,9 +42,7 @@ typedef struct rs_member {
     rs_fence **fence[2]; /* by bucket, of two leaves in turn */
     size_t slot;         /* of the leaf that is enqueued */
     bool told;           /* the step's `settled` counts it */
-    rs_net *last;        /* of the leaf that ran last, whose seed this is */
-    uint64_t last_seed;
-    rescl_status st; /* of the last thing that its thread did */
+    rescl_status st;     /* of the last thing that its thread did */
     rescl_error why;
     /* Since rs_team_pace_clear: images, and seconds of its own work and of waiting for others. */
     uint64_t images;
@@ -68,6 +66,12 @@ void rs_member_wait(rs_member *m);
 
 /* Its part of the step: when it ends, the gradients of the whole batch are in its store. */
 rescl_status rs_member_step(rs_member *m, const void *unused) RESCL_CHECK;
+
+/* Runs a leaf of the last step again, up to a layer whose output is not finite. Else *layer is the first parameter or
+ * gradient that is not, or NULL; where the `loss` was not finite, NULL is RESCL_ERR_DEVICE. The batch is still
+ * there, and no step under way. */
+rescl_status rs_member_find_nonfinite(rs_member *m, size_t leaf, bool loss, const char **layer)
+    RESCL_CHECK;
 
 /* What draws the dropout of a leaf. Leaf 0 has that of the step. */
 uint64_t rs_leaf_seed(uint64_t seed, size_t leaf);

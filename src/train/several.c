@@ -1,27 +1,47 @@
 /* Teams whose batches are divided: making one, and its training step. */
 #include "alloc.h"
 #include "error.h"
+#include "hash.h"
 #include "metrics.h"
 #include "team_internal.h"
 
+#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 /* ---- making ------------------------------------------------------------------------------ */
 
-/* Devices of one platform and class that compute with vectors of one width do it with the same bits. */
-static bool compute_alike(rescl_device *const *devices, size_t count)
+/* What decides on the last bits of a device: its driver, its class, the width of its vectors and, but for CPUs,
+ * which one it is. */
+static rs_hash kind_of(rescl_device *device)
 {
-    const rescl_device_info *a = rescl_device_get_info(devices[0]);
+    const rescl_device_info *i = rescl_device_get_info(device);
+    char numbers[48];
 
-    for (size_t i = 1; i < count; i++) {
-        const rescl_device_info *b = rescl_device_get_info(devices[i]);
-        const bool same_kind = a->type == RESCL_DEVICE_CPU || strcmp(a->name, b->name) == 0;
-        if (a->platform != b->platform || a->type != b->type || a->float_width != b->float_width ||
-            !same_kind)
-            return false;
-    }
-    return true;
+    snprintf(numbers, sizeof numbers, "%d %u", (int)i->type, i->float_width);
+    const char *text[] = {i->platform_name, i->driver, numbers,
+                          i->type == RESCL_DEVICE_CPU ? "" : i->name};
+    return rs_hash_strings(text, RS_COUNT(text));
+}
+
+/* Whether all members, those of other ranks too, compute with the same bits. */
+static rescl_status compute_alike(rs_several *s, rescl_device *const *devices, size_t count,
+                                  rescl_ranks *r)
+{
+    rescl_status st = RESCL_OK;
+    rs_hash all[RS_TEAM_MOST];
+    size_t part[RS_TEAM_MOST], begin = r ? s->begin[r->index] : 0;
+
+    for (size_t i = 0; i < count; i++)
+        all[begin + i] = kind_of(devices[i]);
+    for (size_t q = 0; r && q < r->count; q++)
+        part[q] = (s->begin[q + 1] - s->begin[q]) * sizeof *all;
+    if (r)
+        RS_TRY(r->def->gather(r, all, part));
+    s->alike = true;
+    for (size_t i = 1; i < s->division.members; i++)
+        s->alike = s->alike && all[i].lo == all[0].lo && all[i].hi == all[0].hi;
+out:
+    return st;
 }
 
 /* What each member has of a batch. */
@@ -156,7 +176,7 @@ rescl_status rs_several_create(rs_team *t, rescl_device *const *devices, size_t 
     s->division = (rs_division){.members = plan->ranks ? s->begin[plan->ranks->count] : count,
                                 .shards = plan->shards > 1 ? plan->shards : 0,
                                 .least = plan->train_least > 0 ? plan->train_least : 1};
-    s->alike = compute_alike(devices, count);
+    RS_TRY(compute_alike(s, devices, count, plan->ranks));
     RS_TRY(share_out(&s->division, devices, plan));
     for (size_t i = 0; i < count; i++)
         RS_TRY(create_member(t, i, devices[i], graph, weights, plan, &rule));
@@ -290,26 +310,6 @@ static rescl_status start_members(rs_several *s)
     return st;
 }
 
-/* For rs_team_find_nonfinite: the net of a leaf that ran last with its member and gave a loss that is not
- * finite. */
-static void note_last(rs_team *t)
-{
-    const rs_several *s = t->several;
-
-    t->last = NULL;
-    for (size_t i = 0; i < s->members && !t->last; i++) {
-        const rs_member *m = &s->member[i];
-        const rs_span mine = s->step.leaves.member[m->place];
-        if (mine.count == 0)
-            continue;
-        const rs_span images = s->step.leaves.leaf[mine.first + mine.count - 1];
-        if (rs_all_finite(s->step.losses + images.first, images.count))
-            continue;
-        t->last = m->last;
-        t->seed = m->last_seed;
-    }
-}
-
 /* Which leaves each rank has, of which blocks they make, and how many images. */
 static void describe_ranks(rs_several *s, size_t *images)
 {
@@ -355,7 +355,7 @@ rescl_status rs_several_gradients(rs_team *t, const rs_batch *batch, uint64_t se
     size_t images[RS_TEAM_MOST];
 
     rs_team_forget(t);
-    p->batch = batch;
+    p->batch = *batch;
     p->seed = seed;
     p->step = t->step = step;
     p->scale = t->scale.scale;
@@ -370,14 +370,45 @@ rescl_status rs_several_gradients(rs_team *t, const rs_batch *batch, uint64_t se
     while (p->settled < s->members)
         pthread_cond_wait(&p->moved, &p->lock);
     pthread_mutex_unlock(&p->lock);
+    (void)rs_team_spoil(t, st); /* what could not start is why the others gave up */
     if (st != RESCL_OK || rs_exchange_is_given_up(p->exchange)) {
+        const rescl_error why = *rescl_last_error();
         const rescl_status joined = rs_team_join(t);
-        RS_TRY(st != RESCL_OK ? rs_team_spoil(t, st) : joined);
+        if (st != RESCL_OK)
+            rs_error_restore(&why);
+        RS_TRY(st != RESCL_OK ? st : joined);
     }
     if (s->ranks.ranks)
         RS_TRY(rs_team_spoil(t, gather_outputs(t, images)));
-    note_last(t);
+    t->last = NULL;
     *out = (rs_outputs){batch->n, t->replica->classes, p->logits, p->losses};
+out:
+    return st;
+}
+
+static bool is_finite(const rs_team_step *p, size_t leaf)
+{
+    const rs_span images = p->leaves.leaf[leaf];
+    return rs_all_finite(p->losses + images.first, images.count);
+}
+
+/* Leaves whose loss is not finite are run again; where all are, any may have gradients that are not. The
+ * batch is that of the last step. */
+rescl_status rs_several_find_nonfinite(rs_team *t, const char **layer)
+{
+    rescl_status st = RESCL_OK;
+    rs_several *s = t->several;
+    const rs_team_step *p = &s->step;
+    bool all = true;
+
+    for (size_t k = 0; k < p->leaves.count; k++)
+        all = all && is_finite(p, k);
+    for (size_t i = 0; i < s->members && !*layer; i++) {
+        const rs_span mine = p->leaves.member[s->member[i].place];
+        for (size_t k = mine.first; k < mine.first + mine.count && !*layer; k++)
+            if (all || !is_finite(p, k))
+                RS_TRY(rs_member_find_nonfinite(&s->member[i], k, !all, layer));
+    }
 out:
     return st;
 }

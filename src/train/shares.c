@@ -41,12 +41,20 @@ static void tell_left_out(const rescl_device *device, const rs_pace *pace, const
 
     memcpy(with, keep, sizeof with);
     with[i] = true;
+    const double without = rs_pace_step(pace, keep, count, plan->batch);
+    const double both = rs_pace_step(pace, with, count, plan->batch);
+    if (both < without) {
+        rs_log(
+            RESCL_LOG_WARN,
+            "%s, with %.1f img/s, would have less of a batch than it can train with, and is left "
+            "out; a larger batch_size or shares that are given keep it",
+            rescl_device_get_info(device)->name, pace[i].together);
+        return;
+    }
     rs_log(RESCL_LOG_WARN,
            "%s is too slow to help, with %.1f img/s, and is left out: a batch takes about %.0f ms "
            "without it and %.0f ms with it; shares that are given keep it",
-           rescl_device_get_info(device)->name, pace[i].together,
-           1e3 * rs_pace_step(pace, keep, count, plan->batch),
-           1e3 * rs_pace_step(pace, with, count, plan->batch));
+           rescl_device_get_info(device)->name, pace[i].together, 1e3 * without, 1e3 * both);
 }
 
 /* By speed, without those that do not help or would have too little. */
@@ -96,8 +104,10 @@ rescl_status rs_trainer_share_out(rescl_trainer *t, rescl_device *const *devices
     t->progress.team = (rs_ckpt_team){0};
     if (t->options.shares) {
         RS_TRY(rs_shares_parse(t->options.shares, count, weight));
-        if (count > 1)
-            keep_shares(t, weight, count, plan);
+        RS_FAIL_IF(count == 1, RESCL_ERR_ARG,
+                   "shares: found '%.200s', and there is one device to have the whole batch",
+                   t->options.shares);
+        keep_shares(t, weight, count, plan);
         for (size_t i = 0; i < t->progress.team.count; i++)
             RS_FAIL_IF(t->progress.team.share[i] == 0, RESCL_ERR_ARG,
                        "shares: '%s' gives %s none of the %zu %s of a batch", t->options.shares,
@@ -117,14 +127,19 @@ rescl_status rs_trainer_share_ranks(rescl_trainer *t, size_t count, double *shar
                                     rs_team_plan *plan)
 {
     rescl_status st = RESCL_OK;
+    const rs_ckpt_team was = t->progress.team;
     size_t begin[RS_TEAM_MOST + 1];
 
     t->progress.team = (rs_ckpt_team){0};
     RS_TRY(rs_ranks_members(t->ranks, count, begin));
-    if (t->options.shares) {
-        RS_TRY(rs_shares_parse(t->options.shares, begin[t->ranks->count], share));
-        plan->share = share;
-    }
+    const size_t all = begin[t->ranks->count];
+    for (size_t i = 0; i < all; i++)
+        share[i] = was.count == all ? (double)was.share[i] : 1.0;
+    if (t->options.shares)
+        RS_TRY(rs_shares_parse(t->options.shares, all, share));
+    keep_shares(t, share, all, plan);
+    plan->share = share;
+    tell_others(t, &was, plan);
 out:
     return st;
 }

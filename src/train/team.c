@@ -384,7 +384,9 @@ rescl_status rs_team_find_nonfinite(rs_team *t, const char **layer)
 
     *layer = NULL;
     RS_TRY(rs_team_join(t));
-    if (t->last)
+    if (t->several && !t->last)
+        RS_TRY(rs_several_find_nonfinite(t, layer));
+    else if (t->last)
         RS_TRY(rs_net_explain_nonfinite(t->last, t->seed, t->step, layer));
 out:
     return st;
@@ -433,18 +435,41 @@ static rescl_status upload_replica(rs_replica *r, const void *arg)
                         : rs_store_upload_state(r->store, u->state, u->w);
 }
 
-/* What the first replica holds. Members that do not compute alike go on from the same numbers. */
 static rescl_status download(rs_team *t, int state, rs_weights *w)
 {
     rescl_status st = RESCL_OK;
-    const upload u = {state, w};
 
     RS_TRY(rs_team_join(t));
     RS_TRY(check_whole(t));
     RS_TRY(end_wait(t, state < 0 ? rs_store_download(t->replica->store, w)
                                  : rs_store_download_state(t->replica->store, state, w)));
-    if (t->several && !t->several->alike)
-        RS_TRY(rs_team_spoil(t, rs_team_each(t, upload_replica, &u)));
+out:
+    return st;
+}
+
+/* One array of the first replica to all others. */
+static rescl_status level(rs_team *t, int state, rs_weights *w)
+{
+    rescl_status st = RESCL_OK;
+    const upload u = {state, w};
+
+    RS_TRY(download(t, state, w));
+    for (size_t i = 0; i < w->count; i++)
+        RS_TRY(rs_team_tell(t, w->data[i], w->elems[i] * sizeof *w->data[i]));
+    RS_TRY(rs_team_spoil(t, rs_team_each(t, upload_replica, &u)));
+out:
+    return st;
+}
+
+rescl_status rs_team_level(rs_team *t, rs_weights *w, rs_weights *state)
+{
+    rescl_status st = RESCL_OK;
+
+    if (!t->several || t->several->alike)
+        goto out;
+    RS_TRY(level(t, -1, w));
+    for (int i = 0; i < rs_team_states(t); i++)
+        RS_TRY(level(t, i, &state[i]));
 out:
     return st;
 }

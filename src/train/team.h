@@ -128,6 +128,9 @@ uint64_t rs_team_peak_bytes(const rs_team *t);
 
 /* Parameters and running statistics, at any step's end; as the last update leaves them. */
 rescl_status rs_team_download(rs_team *t, rs_weights *w) RESCL_CHECK;
+/* Members that do not compute alike drift apart by roundings: all get the weights, and the optimiser's state, of the
+ * first one, by way of `w` and `state`. Nothing where all are alike. */
+rescl_status rs_team_level(rs_team *t, rs_weights *w, rs_weights *state) RESCL_CHECK;
 /* One parameter or statistic by its index in the graph, or the gradient of one that is trained. */
 rescl_status rs_team_read_param(rs_team *t, size_t index, bool gradient, float *values) RESCL_CHECK;
 rescl_status rs_team_write_param(rs_team *t, size_t index, bool gradient, const float *values)

@@ -60,5 +60,7 @@ rescl_status rs_several_fingerprint(const rs_team *t, char out[33]) RESCL_CHECK;
 /* As rs_team_gradients. */
 rescl_status rs_several_gradients(rs_team *t, const rs_batch *batch, uint64_t seed, uint64_t step,
                                   rs_outputs *out) RESCL_CHECK;
+/* As rs_team_find_nonfinite, of the leaves of this process's members; while the batch is there. */
+rescl_status rs_several_find_nonfinite(rs_team *t, const char **layer) RESCL_CHECK;
 
 #endif

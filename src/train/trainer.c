@@ -308,7 +308,7 @@ static rescl_status create_team(rescl_trainer *t, rescl_device *const *devices, 
     else
         RS_TRY(rs_trainer_share_out(t, devices, count, &plan));
     for (size_t i = 0; i < count; i++) {
-        if (t->progress.team.count > 0 && t->progress.team.share[i] == 0)
+        if (!t->ranks && t->progress.team.count > 0 && t->progress.team.share[i] == 0)
             continue;
         kept[members] = devices[i];
         if (!t->ranks)
@@ -367,6 +367,10 @@ rescl_status rescl_trainer_create_team(rescl_device *const *devices, size_t coun
 
     RS_FAIL_IF(count < 1 || count > RS_TEAM_MOST, RESCL_ERR_ARG,
                "%zu devices were given, expected 1 to %d", count, RS_TEAM_MOST);
+    for (size_t i = 1; i < count; i++)
+        for (size_t k = 0; k < i; k++)
+            RS_FAIL_IF(devices[i] == devices[k], RESCL_ERR_ARG,
+                       "devices %zu and %zu of %zu are the same one", k + 1, i + 1, count);
     RS_TRY(rs_model_need_weights(model));
     RS_TRY(rs_model_undo_begin(model, &undo));
     RS_OOM(t = calloc(1, sizeof *t));
@@ -482,16 +486,17 @@ rescl_status rescl_trainer_get_member(rescl_trainer *t, size_t member, rescl_tea
 {
     rescl_status st = RESCL_OK;
     rs_team_pace pace;
+    const size_t whole = t->options.shards > 1 ? t->options.shards : t->options.batch_size;
 
     RS_FAIL_IF(member >= rs_team_size(t->team), RESCL_ERR_ARG, "member %zu of %zu devices", member,
                rs_team_size(t->team));
     RS_TRY(rs_team_look(t->team, member, &pace));
-    *out = (rescl_team_member){
-        .device = rescl_device_get_info(rs_team_device(t->team, member)),
-        .share = pace.share,
-        .whole = t->options.shards > 1 ? t->options.shards : t->options.batch_size,
-        .img_s = pace.busy > 0.0 ? (double)pace.images / pace.busy : 0.0,
-        .waits = pace.busy > 0.0 ? pace.waited / (pace.busy + pace.waited) : 0.0};
+    *out = (rescl_team_member){.device = rescl_device_get_info(rs_team_device(t->team, member)),
+                               .share = pace.share > 0 ? pace.share : whole,
+                               .whole = whole,
+                               .img_s = pace.busy > 0.0 ? (double)pace.images / pace.busy : 0.0,
+                               .waits =
+                                   pace.busy > 0.0 ? pace.waited / (pace.busy + pace.waited) : 0.0};
 out:
     return st;
 }

@@ -137,7 +137,7 @@ static void assert_same(const job *a, const job *b)
     assert_memory_equal(a->weights, b->weights, a->count * sizeof(float));
 }
 
-/* Dropout and batch normalisation included; the last batch of 8 is half a whole one. */
+/* Dropout and batch normalisation included; the last batch, of 16, is half a whole one. */
 static void shards_have_the_same_bits_on_any_devices(void **state)
 {
     (void)state;
@@ -221,6 +221,106 @@ static void parts_add_up_to_the_batch(void **state)
     rescl_dataset_close(set);
 }
 
+/* A team of both devices, and a batch of 8. */
+typedef struct pair {
+    rescl_dataset *set;
+    rescl_model *model;
+    rs_loader *loader;
+    const rs_batch *batch;
+    rs_team *team;
+} pair;
+
+static void open_pair(pair *p, size_t shards)
+{
+    static const rs_optim_hyper adam = {.def = &rs_optim_adam};
+    rescl_device *device[] = {pthread_device, basic_device};
+    const rs_loader_options load = {.batch = 8, .height = TEST_SIZE, .width = TEST_SIZE};
+    const rs_team_plan plan = {
+        .hyper = &adam, .batch = 8, .train_images = TEST_SAMPLES, .shards = shards};
+    *p = (pair){.set = rs_test_hands("train", TEST_SAMPLES, 0), .model = rs_test_model()};
+    assert_ok(rs_loader_create(p->set, &load, &p->loader));
+    assert_ok(rs_team_create(device, 2, p->model->graph, &p->model->weights, &plan, &p->team));
+    assert_ok(rs_loader_start(p->loader, 0, 0));
+    assert_ok(rs_loader_next(p->loader, &p->batch));
+}
+
+static void close_pair(pair *p)
+{
+    rs_loader_release(p->loader, p->batch);
+    rs_team_destroy(p->team);
+    rs_loader_destroy(p->loader);
+    rescl_model_destroy(p->model);
+    rescl_dataset_close(p->set);
+}
+
+static void assert_second_has(const pair *p, bool same)
+{
+    const size_t count = p->model->weights.elems[0];
+    float *first = malloc(count * sizeof(float)), *second = malloc(count * sizeof(float));
+    assert_true(first && second);
+    assert_ok(rs_team_read_param(p->team, 0, false, first));
+    assert_ok(rs_store_read_param(rs_team_replica(p->team, 1)->store, 0, false, second));
+    assert_int_equal(memcmp(first, second, count * sizeof(float)) == 0, same);
+    free(first);
+    free(second);
+}
+
+/* Saving changes nothing. */
+static void levels_devices_that_drift_apart(void **state)
+{
+    rs_weights moment[RS_OPTIM_STATES] = {{0}};
+    pair p;
+    (void)state;
+    need_devices();
+    open_pair(&p, 0);
+    for (int i = 0; i < rs_team_states(p.team); i++)
+        assert_ok(rs_weights_create(p.model->graph, &moment[i]));
+    float *drifted = calloc(p.model->weights.elems[0], sizeof *drifted);
+    assert_non_null(drifted);
+    assert_ok(rs_store_write_param(rs_team_replica(p.team, 1)->store, 0, false, drifted));
+    assert_ok(rs_team_download(p.team, &p.model->weights));
+    assert_second_has(&p, false);
+    assert_true(p.team->several->alike);
+    assert_ok(rs_team_level(p.team, &p.model->weights, moment));
+    assert_second_has(&p, false);
+    p.team->several->alike = false;
+    assert_ok(rs_team_download(p.team, &p.model->weights));
+    assert_second_has(&p, false);
+    assert_ok(rs_team_level(p.team, &p.model->weights, moment));
+    assert_second_has(&p, true);
+    for (int i = 0; i < rs_team_states(p.team); i++)
+        rs_weights_fini(&moment[i]);
+    free(drifted);
+    close_pair(&p);
+}
+
+/* Of a member's two parts the first has it, and is not the one that ran last. */
+static void finds_what_is_not_finite_in_any_part(void **state)
+{
+    const char *layer = NULL;
+    rs_outputs out;
+    float table[3][256];
+    pair p;
+    (void)state;
+    need_devices();
+    open_pair(&p, 4);
+    rs_batch batch = *p.batch;
+    const size_t values = (size_t)3 * TEST_SIZE * TEST_SIZE;
+    uint8_t *pixels = calloc(batch.n, values);
+    assert_non_null(pixels);
+    memcpy(table, batch.table, sizeof table);
+    table[0][255] = NAN;
+    pixels[4 * values] = 255; /* an image of the third part */
+    batch.table = (const float(*)[256])table;
+    batch.pixels = pixels;
+    assert_ok(rs_team_gradients(p.team, &batch, NULL, 1, 0, &out));
+    assert_true(isnan(out.losses[4]) && isfinite(out.losses[7]));
+    assert_ok(rs_team_find_nonfinite(p.team, &layer));
+    assert_string_equal(layer, p.model->graph->node[0].name);
+    free(pixels);
+    close_pair(&p);
+}
+
 /* Stopped within an epoch: the shares come from the checkpoint. */
 static void goes_on_as_if_never_stopped(void **state)
 {
@@ -285,9 +385,18 @@ static void refuses_what_cannot_be_shared(void **state)
     run(&j);
     assert_int_equal(j.status, RESCL_ERR_ARG);
     assert_non_null(strstr(rescl_last_error()->message, "none of the 16 images"));
+    j.device[1] = pthread_device;
+    j.shares = NULL;
+    run(&j);
+    assert_int_equal(j.status, RESCL_ERR_ARG);
+    assert_non_null(strstr(rescl_last_error()->message, "are the same one"));
+    j.devices = 1;
+    j.shares = "1";
+    run(&j);
+    assert_int_equal(j.status, RESCL_ERR_ARG);
+    assert_non_null(strstr(rescl_last_error()->message, "there is one device"));
     j.shares = NULL;
     j.shards = 64;
-    j.devices = 1;
     run(&j);
     assert_int_equal(j.status, RESCL_ERR_ARG);
     assert_non_null(strstr(rescl_last_error()->message, "shards: 64 of a batch of 32"));
@@ -298,6 +407,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(shards_have_the_same_bits_on_any_devices),
         cmocka_unit_test(parts_add_up_to_the_batch),
+        cmocka_unit_test(levels_devices_that_drift_apart),
+        cmocka_unit_test(finds_what_is_not_finite_in_any_part),
         cmocka_unit_test(goes_on_as_if_never_stopped),
         cmocka_unit_test(measures_what_devices_do),
         cmocka_unit_test(refuses_what_cannot_be_shared),
