@@ -67,6 +67,23 @@ out:
     return st;
 }
 
+rescl_status rs_ranks_check(rescl_ranks *r, const char *what, rs_hash mine)
+{
+    rescl_status st = RESCL_OK;
+    rs_hash all[RS_TEAM_MOST];
+    size_t part[RS_TEAM_MOST];
+
+    for (size_t i = 0; i < r->count; i++)
+        part[i] = sizeof all[i];
+    all[r->index] = mine;
+    RS_TRY(r->def->gather(r, all, part));
+    for (size_t i = 1; i < r->count; i++)
+        RS_FAIL_IF(all[i].lo != all[0].lo || all[i].hi != all[0].hi, RESCL_ERR_ARG,
+                   "rank %zu has other %s than rank 0: all have to train the same", i, what);
+out:
+    return st;
+}
+
 /* ---- a bucket ---------------------------------------------------------------------------- */
 
 typedef struct segment {

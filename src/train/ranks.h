@@ -4,6 +4,7 @@
 #define RS_RANKS_H
 
 #include "division.h"
+#include "hash.h"
 #include "treesum.h"
 
 #include <rescl/train.h>
@@ -51,6 +52,9 @@ struct rescl_ranks {
 
 /* Where the members of each rank begin, if this one has `own`, and behind them how many there are. */
 rescl_status rs_ranks_members(rescl_ranks *r, size_t own, size_t *begin) RESCL_CHECK;
+
+/* RESCL_ERR_ARG, naming a rank, where one has another hash than rank 0: "rank 1 has other <what> than rank 0". */
+rescl_status rs_ranks_check(rescl_ranks *r, const char *what, rs_hash mine) RESCL_CHECK;
 
 /* The sum of a bucket over all ranks. Each one adds up a segment, of the blocks of all in the order of their
  * leaves, and gives it to the others. */

@@ -146,6 +146,9 @@ static rescl_status create_exchange(rs_several *s, rescl_ranks *ranks)
 
     RS_TRY(rs_member_ranges(s->member[0].replica->store, &range, &buckets));
     if (ranks)
+        RS_TRY(rs_ranks_check(ranks, "places of the gradients",
+                              rs_hash_bytes(range, buckets * sizeof *range)));
+    if (ranks)
         RS_TRY(rs_rank_sum_init(&s->ranks, ranks, s->member[0].floats));
     RS_TRY(rs_exchange_create(s->members, range, buckets, ranks ? &s->ranks : NULL,
                               &s->step.exchange));

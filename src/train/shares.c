@@ -1,5 +1,6 @@
-/* What each device of a training run has of its batches. */
+/* What each device of a training run has of its batches, and that all ranks train the same. */
 #include "error.h"
+#include "hash.h"
 #include "log.h"
 #include "pace.h"
 #include "ranks.h"
@@ -140,6 +141,66 @@ rescl_status rs_trainer_share_ranks(rescl_trainer *t, size_t count, double *shar
     keep_shares(t, share, all, plan);
     plan->share = share;
     tell_others(t, &was, plan);
+out:
+    return st;
+}
+
+/* ---- ranks that train the same ----------------------------------------------------------- */
+
+/* All but what rank 0 alone writes, and how a process reads. */
+static rescl_status hash_options(const rescl_trainer *t, rs_hash *out)
+{
+    rescl_status st = RESCL_OK;
+    static const char *const own[] = {"output_dir", "report", "tensorboard", "workers"};
+    json_t *all = NULL;
+    char *text = NULL;
+
+    RS_OOM(all = rs_train_options_json(&t->options));
+    for (size_t i = 0; i < RS_COUNT(own); i++)
+        json_object_del(all, own[i]);
+    RS_OOM(text = json_dumps(all, JSON_COMPACT | JSON_SORT_KEYS));
+    *out = rs_hash_bytes(text, strlen(text));
+out:
+    json_decref(all);
+    free(text);
+    return st;
+}
+
+/* Rank 0's values, to those that may have read others. */
+static rescl_status take_values(rescl_ranks *r, rs_weights *w)
+{
+    rescl_status st = RESCL_OK;
+
+    for (size_t i = 0; i < w->count; i++)
+        RS_TRY(r->def->broadcast(r, w->data[i], w->elems[i] * sizeof *w->data[i]));
+out:
+    return st;
+}
+
+rescl_status rs_trainer_match_ranks(rescl_trainer *t)
+{
+    rescl_status st = RESCL_OK;
+    rescl_ranks *r = t->ranks;
+    rescl_model *m = t->model;
+    const rs_ckpt_progress *p = &t->progress;
+    const char *version = rescl_version();
+    const uint64_t place[] = {t->resume_path != NULL, p->epoch, p->batch, p->step};
+    rs_hash options;
+
+    RS_TRY(rs_ranks_check(r, "version of rescl", rs_hash_strings(&version, 1)));
+    RS_TRY(hash_options(t, &options));
+    RS_TRY(rs_ranks_check(r, "options", options));
+    RS_TRY(rs_ranks_check(r, "images to train on",
+                          rs_hash_strings(&(const char *){t->fingerprint}, 1)));
+    RS_TRY(rs_ranks_check(r, "model", rs_hash_strings((const char *[]){m->name}, 1)));
+    RS_TRY(rs_ranks_check(
+        r, "layers", rs_hash_bytes(m->weights.elems, m->weights.count * sizeof *m->weights.elems)));
+    RS_TRY(rs_ranks_check(r, "state to go on from", rs_hash_bytes(place, sizeof place)));
+    RS_TRY(take_values(r, &m->weights));
+    for (size_t i = 0; i < RS_COUNT(t->state); i++)
+        RS_TRY(take_values(r, &t->state[i]));
+    RS_TRY(take_values(r, &t->sum));
+    RS_TRY(take_values(r, &t->average));
 out:
     return st;
 }

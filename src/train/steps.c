@@ -31,6 +31,9 @@ static rescl_status begin(rescl_trainer *t, const char *call)
     const size_t size = t->model->image_size;
 
     RS_TRY(check_not_ran(t, call));
+    RS_FAIL_IF(t->class_weight, RESCL_ERR_UNSUPPORTED,
+               "%s: class_weights count in rescl_trainer_run alone; make a trainer without them",
+               call);
     if (own->begun)
         goto out;
     if (!own->pixels) /* from a call that failed behind it */

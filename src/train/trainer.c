@@ -304,6 +304,8 @@ static rescl_status create_team(rescl_trainer *t, rescl_device *const *devices, 
                          .averages = t->average.count > 0};
 
     if (t->ranks)
+        RS_TRY(rs_trainer_match_ranks(t));
+    if (t->ranks)
         RS_TRY(rs_trainer_share_ranks(t, count, share, &plan));
     else
         RS_TRY(rs_trainer_share_out(t, devices, count, &plan));

@@ -84,6 +84,10 @@ rescl_status rs_trainer_share_out(rescl_trainer *t, rescl_device *const *devices
 rescl_status rs_trainer_share_ranks(rescl_trainer *t, size_t count, double *share,
                                     rs_team_plan *plan) RESCL_CHECK;
 
+/* That all ranks train the same: RESCL_ERR_ARG says which one does not and what it has instead. All get the values
+ * of rank 0. Before the team exists. */
+rescl_status rs_trainer_match_ranks(rescl_trainer *t) RESCL_CHECK;
+
 /* ---- runfiles.c ------------------------------------------------------------------------- */
 
 /* Takes the run folder if it is there, so that no other process writes to it. RESCL_ERR_IO if one

@@ -46,6 +46,15 @@ ranks 4 train --resume runs/part --max-steps 0
 want_code 0
 same_best part
 
+# Ranks that do not train the same.
+command="mpirun -n 1 rescl train --lr 0.002 : -n 1 rescl train --lr 0.004"
+# shellcheck disable=SC2086
+mpirun -n 1 "$RESCL" train $options --name unlike : -n 1 "$RESCL" train $options --name unlike --lr 0.004 \
+    >out 2>err
+code=$?
+want_code 2
+want_err "rank 1 has other options than rank 0"
+
 # In the background, until it has saved; $pid[12] are the processes.
 start() {
     name=$1

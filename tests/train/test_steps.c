@@ -377,6 +377,26 @@ static void without_a_training_set_nothing_is_written(void **state)
     rescl_model_destroy(model);
 }
 
+/* A batch of the caller is not weighed: better no step than another one than was asked for. */
+static void class_weights_are_for_runs(void **state)
+{
+    static const uint8_t images[TEST_BATCH * IMAGE_BYTES];
+    static const int32_t labels[TEST_BATCH];
+    (void)state;
+    rescl_dataset *set = rs_test_hands("train", TEST_SAMPLES, 0);
+    rescl_model *model = rs_test_model();
+    rescl_trainer *t = NULL;
+    rescl_train_options o = train_options(NULL);
+
+    o.class_weights = "balanced";
+    assert_ok(rescl_trainer_create(rs_test_device(), model, set, NULL, &o, &t));
+    assert_fails(rescl_trainer_step(t, images, labels, TEST_BATCH, NULL), RESCL_ERR_UNSUPPORTED,
+                 "class_weights", "rescl_trainer_run");
+    rescl_trainer_destroy(t);
+    rescl_model_destroy(model);
+    rescl_dataset_close(set);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -390,6 +410,7 @@ int main(void)
         cmocka_unit_test(a_loss_that_is_not_finite_leaves_the_weights),
         cmocka_unit_test(callbacks_read_but_do_not_step),
         cmocka_unit_test(without_a_training_set_nothing_is_written),
+        cmocka_unit_test(class_weights_are_for_runs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
