@@ -32,6 +32,18 @@ static rescl_status open_member(cli_session *s, const char *selector, unsigned f
     return st;
 }
 
+/* Whether the last one was opened before, such as by another name. */
+static bool is_twice(const cli_session *s)
+{
+    for (size_t i = 0; i + 1 < s->members; i++) {
+        const rescl_device_info *a = rescl_device_get_info(s->team[i]);
+        const rescl_device_info *b = rescl_device_get_info(s->team[s->members - 1]);
+        if (a->platform == b->platform && a->device == b->device)
+            return true;
+    }
+    return false;
+}
+
 /* Each device that can be used, in the order of 'rescl devices'. */
 static rescl_status open_usable(cli_session *s, unsigned flags, const rescl_ranks_info *rank)
 {
@@ -73,6 +85,11 @@ static int open_list(cli_session *s, const char *list, unsigned flags, const res
         }
         if (is_ours(&d))
             st = open_member(s, word, flags);
+        if (st == RESCL_OK && is_twice(s)) {
+            cli_usage_error("--device: '%s' is a device that is in the list already", word);
+            free(text);
+            return CLI_USAGE;
+        }
     }
     free(text);
     return st == RESCL_OK ? CLI_OK : cli_fail(st, true);

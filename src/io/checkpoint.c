@@ -132,14 +132,16 @@ static json_t *training_json(const rs_ckpt_training *t)
         json_pack("{s:o, s:I, s:s, s:I, s:s*}", "name", rs_json_text(t->data.name), "count",
                   (json_int_t)t->data.count, "fingerprint", t->data.fingerprint, "eval_count",
                   (json_int_t)t->data.eval_count, "eval_fingerprint", eval && *eval ? eval : NULL);
-    return json_pack(
-        "{s:I, s:I, s:I, s:f, s:o, s:o, s:o, s:O, s:o, s:o*, s:o*, s:o*, s:o*, s:s*, s:i, s:i}",
-        "epoch", (json_int_t)p->epoch, "batch", (json_int_t)p->batch, "step", (json_int_t)p->step,
-        "time", p->time, "epoch_sums", sums, "best", best, "data", data, "options", t->options,
-        "schedule", schedule_json(p), "loss_scale", loss_scale_json(&p->scale), "early_stopping",
-        stopping_json(&p->stopping), "shares", team_json(&p->team), "given_lr",
-        p->lr_is_given ? json_real(p->given_lr) : NULL, "plan", t->plan, "compute_units",
-        (int)t->units, "float_width", (int)t->width);
+    return json_pack("{s:I, s:I, s:I, s:f, s:o, s:o, s:o, s:O, s:o, s:o*, s:o*, s:o*, s:s*, s:o*, "
+                     "s:s*, s:i, s:i}",
+                     "epoch", (json_int_t)p->epoch, "batch", (json_int_t)p->batch, "step",
+                     (json_int_t)p->step, "time", p->time, "epoch_sums", sums, "best", best, "data",
+                     data, "options", t->options, "schedule", schedule_json(p), "loss_scale",
+                     loss_scale_json(&p->scale), "early_stopping", stopping_json(&p->stopping),
+                     "shares", team_json(&p->team), "share_devices",
+                     *p->team.devices ? p->team.devices : NULL, "given_lr",
+                     p->lr_is_given ? json_real(p->given_lr) : NULL, "plan", t->plan,
+                     "compute_units", (int)t->units, "float_width", (int)t->width);
 }
 
 static bool has_state(const rs_param *p, const char *state)
@@ -496,8 +498,11 @@ static bool get_stopping(const json_t *o, rs_ckpt_stopping *out)
 }
 
 /* Files of runs on one device do not say. */
-static bool get_team(const json_t *all, rs_ckpt_team *out)
+static bool get_team(const json_t *o, rs_ckpt_team *out)
 {
+    const json_t *all = json_object_get(o, "shares");
+    const char *devices = json_string_value(json_object_get(o, "share_devices"));
+    snprintf(out->devices, sizeof out->devices, "%s", devices ? devices : "");
     bool ok = !all || (json_is_array(all) && json_array_size(all) <= RS_CKPT_TEAM);
     for (size_t i = 0; ok && i < json_array_size(all); i++) {
         const json_t *v = json_array_get(all, i);
@@ -521,8 +526,7 @@ static rescl_status parse_training(rs_checkpoint *c)
         get_count(sums, "top5", &p->top5) && get_real(sums, "loss", &p->loss_sum) &&
         get_real(sums, "seconds", &p->seconds) && get_real(sums, "data_wait", &p->data_wait) &&
         get_schedule(json_object_get(d, "schedule"), p) &&
-        get_stopping(json_object_get(d, "early_stopping"), &p->stopping) &&
-        get_team(json_object_get(d, "shares"), &p->team) &&
+        get_stopping(json_object_get(d, "early_stopping"), &p->stopping) && get_team(d, &p->team) &&
         get_loss_scale(json_object_get(d, "loss_scale"), &p->scale) && p->scale.skipped <= p->step;
 
     p->has_best = json_is_object(best);

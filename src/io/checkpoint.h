@@ -61,6 +61,7 @@ typedef struct rs_ckpt_stopping {
 typedef struct rs_ckpt_team {
     size_t count; /* of devices; 0: one */
     uint64_t share[RS_CKPT_TEAM];
+    char devices[33]; /* a hash of their names; "": it is not known */
 } rs_ckpt_team;
 
 /* Where a run stands. Sums are those of the epoch that is under way. */

@@ -165,8 +165,10 @@ rescl_status rs_exchange_sum(rs_exchange *e, const float **sum, double *waited)
     *sum = NULL;
     pthread_mutex_lock(&e->lock);
     st = wait_for(e, e->summed, e->buckets, waited);
+    const double start = rs_clock_seconds();
     while (e->ranks && !e->given_up && e->joined < e->buckets)
         pthread_cond_wait(&e->moved, &e->lock);
+    *waited += rs_clock_seconds() - start;
     if (st == RESCL_OK && e->ranks && e->given_up)
         st = wait_for(e, e->summed, e->buckets, waited);
     if (st == RESCL_OK && e->ranks)

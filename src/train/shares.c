@@ -85,10 +85,30 @@ out:
     return st;
 }
 
+/* Of their names, in their order. */
+static void hash_devices(rescl_device *const *devices, size_t count, char out[33])
+{
+    const char *name[RS_TEAM_MOST];
+
+    for (size_t i = 0; i < count; i++)
+        name[i] = rescl_device_get_info(devices[i])->name;
+    rs_hash_hex(rs_hash_strings(name, count), out);
+}
+
+/* As far as both say. */
+static bool same_devices(const rs_ckpt_team *a, const rs_ckpt_team *b)
+{
+    return a->count == b->count &&
+           (!a->devices[0] || !b->devices[0] || strcmp(a->devices, b->devices) == 0);
+}
+
 /* Shares shape the last bits, and statistics of normalisations, unless shards do. */
 static void tell_others(const rescl_trainer *t, const rs_ckpt_team *was, const rs_team_plan *plan)
 {
-    if (t->resume_path && plan->shards <= 1 && memcmp(was, &t->progress.team, sizeof *was) != 0)
+    const rs_ckpt_team *is = &t->progress.team;
+
+    if (t->resume_path && plan->shards <= 1 &&
+        (!same_devices(was, is) || memcmp(was->share, is->share, sizeof was->share) != 0))
         rs_log(RESCL_LOG_WARN,
                "%s was trained by other devices or other shares of a batch: this run will not end "
                "with the bits of one that was never stopped",
@@ -100,9 +120,12 @@ rescl_status rs_trainer_share_out(rescl_trainer *t, rescl_device *const *devices
 {
     rescl_status st = RESCL_OK;
     const rs_ckpt_team was = t->progress.team;
+    rs_ckpt_team now = {.count = count};
     double weight[RS_TEAM_MOST];
 
     t->progress.team = (rs_ckpt_team){0};
+    if (count > 1)
+        hash_devices(devices, count, now.devices);
     if (t->options.shares) {
         RS_TRY(rs_shares_parse(t->options.shares, count, weight));
         RS_FAIL_IF(count == 1, RESCL_ERR_ARG,
@@ -114,11 +137,12 @@ rescl_status rs_trainer_share_out(rescl_trainer *t, rescl_device *const *devices
                        "shares: '%s' gives %s none of the %zu %s of a batch", t->options.shares,
                        rescl_device_get_info(devices[i])->name, whole_of(plan),
                        plan->shards > 1 ? "shards" : "images");
-    } else if (count > 1 && was.count == count) {
+    } else if (count > 1 && same_devices(&was, &now)) {
         t->progress.team = was;
     } else if (count > 1) {
         RS_TRY(measure(t, devices, count, plan));
     }
+    memcpy(t->progress.team.devices, now.devices, sizeof now.devices);
     tell_others(t, &was, plan);
 out:
     return st;

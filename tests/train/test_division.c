@@ -28,7 +28,8 @@ static void reads_shares(void **state)
     assert_true(w[0] == 3.0 && w[1] == 1.5);
     assert_fails(rs_shares_parse("3", 2, w), RESCL_ERR_ARG, "found 1", "2 devices");
     assert_fails(rs_shares_parse("3,1,1", 2, w), RESCL_ERR_ARG, "found 3");
-    const char *const bad[] = {"", "3,", "3,0", "3,-1", "3;1", "x,1", "nan,1", "inf,1", "3, 1,"};
+    const char *const bad[] = {"",      "3,",    "3,0",   "3,-1",  "3;1",   "x,1",
+                               "nan,1", "inf,1", "3, 1,", "0x3,1", "1e10,1"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         assert_fails(rs_shares_parse(bad[i], 2, w), RESCL_ERR_ARG, bad[i]);
 }

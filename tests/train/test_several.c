@@ -1,4 +1,5 @@
 /* Devices that train one model: PoCL's two, which have different speeds and compute alike. */
+#include "checkpoint.h"
 #include "error.h"
 #include "pace.h"
 #include "path.h"
@@ -345,6 +346,11 @@ static void goes_on_as_if_never_stopped(void **state)
     assert_same(&whole, &part);
     train_same_tensors(rs_test_path("%s/weights/last.safetensors", dir[0]),
                        rs_test_path("%s/weights/last.safetensors", dir[1]));
+    rs_checkpoint *last = NULL;
+    assert_ok(rs_checkpoint_open(rs_test_path("%s/weights/last.safetensors", dir[1]), &last));
+    assert_int_equal(rs_checkpoint_progress(last)->team.share[0], 12);
+    assert_int_equal(strlen(rs_checkpoint_progress(last)->team.devices), 32);
+    rs_checkpoint_close(last);
     char *text;
     size_t bytes, rows = 0;
     assert_ok(rs_file_read(rs_test_path("%s/team.csv", dir[1]), 1 << 16, &text, &bytes));
