@@ -397,6 +397,22 @@ static void class_weights_are_for_runs(void **state)
     rescl_dataset_close(set);
 }
 
+static void one_device_has_the_whole_batch(void **state)
+{
+    rescl_team_member member;
+    rescl_trainer *t = NULL;
+    (void)state;
+    rescl_model *model = rs_test_model();
+    rescl_train_options o = train_options(NULL);
+
+    assert_ok(rescl_trainer_create(rs_test_device(), model, NULL, NULL, &o, &t));
+    assert_ok(rescl_trainer_get_member(t, 0, &member));
+    assert_int_equal(member.share, TEST_BATCH);
+    assert_int_equal(member.whole, TEST_BATCH);
+    rescl_trainer_destroy(t);
+    rescl_model_destroy(model);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -411,6 +427,7 @@ int main(void)
         cmocka_unit_test(callbacks_read_but_do_not_step),
         cmocka_unit_test(without_a_training_set_nothing_is_written),
         cmocka_unit_test(class_weights_are_for_runs),
+        cmocka_unit_test(one_device_has_the_whole_batch),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
