@@ -148,7 +148,8 @@ void cli_help(FILE *f)
     paragraph(
         f,
         "Results go to stdout, messages to stderr. Exit codes: 0 done, 1 failure, 2 usage, "
-        "3 device, 4 file, 5 training diverged, 6 slower (compare --fail-above), 130 interrupted.");
+        "3 device, 4 file, 5 training diverged, 6 slower (compare --fail-above), 7 something wrong "
+        "with the data (data check), 70 another process of the training failed, 130 interrupted.");
     paragraph(f, "Environment: RESCL_DEVICE (default of --device), NO_COLOR, RESCL_CACHE_DIR, "
                  "RESCL_VERBOSE=dispatch,build,plan,cache,all (what the library logs).");
 }
