@@ -8,6 +8,7 @@
  * does not depend on how many entries it has nor on their order: a split holds folders, a class
  * holds images. Images are decoded when they are asked for. */
 #include "error.h"
+#include "folderdoubt.h"
 #include "folderlayout.h"
 #include "folderwalk.h"
 #include "imagefiles.h"
@@ -160,8 +161,9 @@ out:
     return st;
 }
 
-/* A folder that holds another data set is no class. */
-static rescl_status check_class_folder(rescl_dataset *set, const char *folder)
+/* A folder that holds another data set is no class, nor, where the folders may be `doubted`, one that holds
+ * splits of its images. */
+static rescl_status check_class_folder(rescl_dataset *set, const char *folder, bool doubted)
 {
     rescl_status st = RESCL_OK;
     rs_layout l = {0};
@@ -174,6 +176,12 @@ static rescl_status check_class_folder(rescl_dataset *set, const char *folder)
                : l.folder[1] ? l.folder[1]
                              : l.folder[2],
                folder);
+    RS_FAIL_IF(
+        doubted && l.divided, RESCL_ERR_FORMAT,
+        "%s: this class holds splits (%s and others), which would be one split; splits lie "
+        "above the classes (%s/CLASS/1.jpg): move them there, or give --format folder to take "
+        "them as parts of the class",
+        folder, l.pictures, l.pictures);
     if (l.pictures)
         RS_TRY(rs_dataset_note(
             set, RESCL_LOG_WARN,
@@ -280,8 +288,9 @@ out:
     return st;
 }
 
-static rescl_status open_classes(const char *root, bool flat, bool train, rescl_dataset *set,
-                                 rs_image_files *s)
+/* `flat`: the root has no splits; `chosen`: the user said that this is a set of folders. */
+static rescl_status open_classes(const char *root, bool flat, bool train, bool chosen,
+                                 rescl_dataset *set, rs_image_files *s)
 {
     rescl_status st = RESCL_OK;
     rs_entries entries = {0};
@@ -290,6 +299,7 @@ static rescl_status open_classes(const char *root, bool flat, bool train, rescl_
     struct stat info;
     char *folder = NULL;
     size_t images = 0; /* beside the classes */
+    const bool doubted = flat && train && !chosen;
     RS_FAIL_IF(stat(root, &info) != 0, RESCL_ERR_IO, "%s: %s", root, strerror(errno));
     const place here = {.device = info.st_dev, .inode = info.st_ino};
     RS_TRY(rs_entries_read(root, &entries));
@@ -314,13 +324,17 @@ static rescl_status open_classes(const char *root, bool flat, bool train, rescl_
         }
         RS_FAIL_IF(set->classes >= MAX_CLASSES, RESCL_ERR_FORMAT, "%s: more than %d classes", root,
                    MAX_CLASSES);
-        RS_TRY(check_class_folder(set, folder));
+        RS_TRY(check_class_folder(set, folder, doubted));
         w.label = (int32_t)set->classes;
         RS_TRY(add_class(&w, folder, &here));
         set->class_name[set->classes++] = e->name;
         e->name = NULL;
     }
     RS_TRY(check_classes(set, &w, images, flat, train));
+    if (doubted)
+        RS_TRY(rs_check_class_names(root, set));
+    if (doubted && w.nested == s->count)
+        RS_TRY(rs_check_class_folders(root, set));
     RS_TRY(tell_leftovers(set, &w));
 out:
     free(folder);
@@ -411,7 +425,8 @@ static rescl_status open_set(const rescl_data_options *options, rescl_dataset *s
     RS_TRY(find_root(options, &l, &root, set));
     RS_TRY(rs_image_files_create(options, set, &s));
     RS_TRY(open_classes(root, !rs_layout_has_splits(&l),
-                        rs_split_index(rs_split_of(options->split)) == 0, set, s));
+                        rs_split_index(rs_split_of(options->split)) == 0, options->format != NULL,
+                        set, s));
     set->count = s->count;
     if (!rs_layout_has_splits(&l))
         RS_TRY(tell_of_siblings(options, set));

@@ -127,6 +127,7 @@ rescl_status rs_layout_find(const char *path, rs_layout *l)
     rescl_status st = RESCL_OK;
     rs_entries entries = {0};
     size_t named = 0, sure = 0, taken = 0, classes = 0;
+    int held = -1; /* the split whose name `pictures` has */
     char *class_names = NULL;
     const char *first = NULL;
     bool folders, images;
@@ -146,8 +147,13 @@ rescl_status rs_layout_find(const char *path, rs_layout *l)
         if (!is_split_folder(e))
             continue;
         RS_TRY(look_into(path, e->name, &folders, &images));
-        if (images && !folders && !l->pictures)
-            RS_OOM(l->pictures = rs_strf("%s", e->name));
+        if (images && !folders) {
+            const int split = rs_split_index(rs_split_of(e->name));
+            l->divided = l->divided || (held >= 0 && held != split);
+            held = split;
+            if (!l->pictures)
+                RS_OOM(l->pictures = rs_strf("%s", e->name));
+        }
         if (folders ? !images || sure > 0 || classes == 0 : !images && sure > 0) {
             RS_TRY(take_split(l, path, e->name));
             first = taken++ == 0 ? e->name : first;

@@ -16,6 +16,7 @@ typedef struct rs_layout {
     char *folder[RS_SPLITS];
     char *pictures; /* a folder with the name of a split that holds images instead of classes,
                      * beside splits; or NULL */
+    bool divided;   /* there are such folders of two splits or more */
     char *others;   /* "a, b": folders beside splits; or NULL */
 } rs_layout;
 

@@ -8,6 +8,11 @@
  * any other name. */
 const char *rs_split_of(const char *name);
 
+/* The split that the first word of `*rest` says that says one: words are of letters, and "set", "data" or
+ * "images" may end them ("seg_train", "test1", "TrainSet"; not "trains"). `*rest` becomes what is behind
+ * the word; NULL: no word says one. */
+const char *rs_split_next(const char **rest);
+
 /* The names that a split goes by, "train" of "train" first; NULL behind the last. */
 const char *rs_split_alias(const char *split, size_t i);
 

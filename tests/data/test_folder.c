@@ -403,6 +403,63 @@ static void refuses_what_is_no_set_of_classes(void **state)
     rescl_dataset_close(set);
 }
 
+/* Splits under names that are not known: what would be silently trained on as classes. */
+static void refuses_splits_as_classes(void **state)
+{
+    (void)state;
+    static const char *const sets[][4] = {
+        {"k/training_set/cats/1.png", "k/training_set/dogs/1.png", "k/test_set/cats/1.png", "k"},
+        {"t/train/1.png", "t/test1/1.png", "t/test1/2.png", "t"},
+        {"c/TrainSet/a/1.png", "c/valImages/a/1.png", "c/valImages/b/1.png", "c"},
+        {"o/train/1.png", "o/x-test/1.png", "o/more/1.png", "o"},
+        {"u/train_images/1.png", "u/train_images/2.png", "u/train_images/3.png", "u"},
+    };
+    for (size_t i = 0; i < RS_COUNT(sets); i++) {
+        for (size_t k = 0; k < 3; k++) {
+            const char *slash = strrchr(sets[i][k], '/');
+            put_class(rs_test_path("%.*s", (int)(slash - sets[i][k]), sets[i][k]), slash + 1, 1);
+        }
+        refuses(sets[i][3], "split", "--format folder");
+    }
+    put_class("seg/seg_train/seg_train/forest", "1.png", 1);
+    put_class("seg/seg_train/seg_train/sea", "1.png", 1);
+    put_class("seg/seg_test/seg_test/forest", "1.png", 1);
+    put_class("seg/seg_test/seg_test/sea", "1.png", 1);
+    put_class("seg/seg_pred/seg_pred", "1.png", 1);
+    refuses("seg", "'seg_test' and 'seg_train'", "(forest, sea ...)");
+    put_class("inside/cat/train", "1.png", 1);
+    put_class("inside/cat/val", "1.png", 1);
+    put_class("inside/dog", "1.png", 1);
+    refuses("inside", "inside/cat: this class holds splits", "above the classes");
+    rescl_dataset *set;
+    const rescl_data_options chosen = {.struct_size = sizeof chosen,
+                                       .path = rs_test_path("%s/inside", rs_test_dir),
+                                       .split = "train",
+                                       .format = "folder"};
+    assert_ok(rescl_dataset_open(&chosen, &set));
+    assert_int_equal(rescl_dataset_count(set), 3);
+    rescl_dataset_close(set);
+}
+
+static void takes_classes_called_like_splits(void **state)
+{
+    (void)state;
+    static const char *const classes[] = {
+        "rail/trains",   "rail/testament", "rail/developer",   "lab/train",
+        "lab/test_tube", "lab/bus",        "lab/car",          "kind/bullet_train",
+        "kind/train",    "kind/train_set", "pass/test_passed", "pass/test_failed",
+        "side/cat/left", "side/dog/left",
+    };
+    static const char *const sets[] = {"rail", "lab", "kind", "pass", "side"};
+    for (size_t i = 0; i < RS_COUNT(classes); i++)
+        put_class(classes[i], "1.png", 1);
+    for (size_t i = 0; i < RS_COUNT(sets); i++) {
+        rescl_dataset *set;
+        assert_ok(open_split(sets[i], "train", &set));
+        rescl_dataset_close(set);
+    }
+}
+
 /* Files of weights would keep '?' for such letters, so that two names may become one. */
 static void refuses_names_that_weights_cannot_keep(void **state)
 {
@@ -532,6 +589,8 @@ int main(void)
         cmocka_unit_test(holds_out_a_share_of_each_class),
         cmocka_unit_test(refuses_classes_without_images),
         cmocka_unit_test(refuses_what_is_no_set_of_classes),
+        cmocka_unit_test(refuses_splits_as_classes),
+        cmocka_unit_test(takes_classes_called_like_splits),
         cmocka_unit_test(refuses_names_that_weights_cannot_keep),
         cmocka_unit_test(takes_jpeg_by_name_and_reads_by_content),
         cmocka_unit_test(names_the_broken_file),
