@@ -2,8 +2,8 @@
  * are a sample: an image, and its class in .cls (a number or a name) or .json ("label", "class", ...).
  *
  * `path` is an archive (a.tar), a pattern of several (a-{000..009}.tar), or a folder of them. {split} in it
- * stands for train, val or test; of a folder's archives those whose names begin with a split's name are of
- * that split. Otherwise all is train. Archives are read in place: where images lie in them is found when the
+ * stands for train, val or test; of a folder's archives those whose names hold a split's name as a word are
+ * of that split. Otherwise all is train. Archives are read in place: where images lie in them is found when the
  * set is opened, and images are decoded when they are asked for. */
 #include "alloc.h"
 #include "error.h"
@@ -53,15 +53,23 @@ static bool is_archive(const char *name)
     return rs_ends_with(name, ".tar");
 }
 
-/* The split by which an archive's name begins; NULL: none. */
-static const char *split_of_name(const char *name)
+/* The split that an archive's name says, -1: none. A word at its beginning counts most; of others two that
+ * differ are an error. */
+static rescl_status split_of_archive(const char *folder, const char *name, int *out)
 {
-    char word[16];
-    size_t n = 0;
-    while (n < sizeof word - 1 && isalpha((unsigned char)name[n]))
-        n++;
-    snprintf(word, sizeof word, "%.*s", (int)n, name);
-    return rs_split_of(word);
+    rescl_status st = RESCL_OK;
+    const size_t start = strcspn(name, "-_.0123456789");
+    const char *rest = name, *split = rs_split_next(&rest), *next;
+    *out = rs_split_index(split);
+    if (rest <= name + start)
+        goto out;
+    while (split && (next = rs_split_next(&rest)))
+        RS_FAIL_IF(strcmp(split, next) != 0, RESCL_ERR_FORMAT,
+                   "%s: the archive '%s' names two splits, \"%s\" and \"%s\"; rename it so that it "
+                   "begins with its own",
+                   folder, name, split, next);
+out:
+    return st;
 }
 
 static bool recognises(const rescl_data_options *options)
@@ -83,32 +91,36 @@ static bool recognises(const rescl_data_options *options)
 /* The archives of a folder that are of the split. "test" of one that has only "val" is that. */
 static rescl_status find_in_folder(const char *folder, int *split, rs_shard_names *out)
 {
+    enum { NO_ARCHIVE = -2 };
     rescl_status st = RESCL_OK;
     rs_entries entries = {0};
     size_t count[RS_SPLITS] = {0}, others = 0;
+    int *of = NULL; /* the split of each entry; -1: an archive of none */
     char *path = NULL;
     RS_TRY(rs_entries_read(folder, &entries));
+    RS_OOM(of = calloc(entries.count + 1, sizeof *of));
     for (size_t i = 0; i < entries.count; i++) {
-        const int of = rs_split_index(split_of_name(entries.at[i].name));
-        if (entries.at[i].kind == RS_ENTRY_FILE && is_archive(entries.at[i].name)) {
-            if (of < 0)
-                others++;
-            else
-                count[of]++;
-        }
+        const rs_entry *e = &entries.at[i];
+        of[i] = NO_ARCHIVE;
+        if (e->kind != RS_ENTRY_FILE || !is_archive(e->name))
+            continue;
+        RS_TRY(split_of_archive(folder, e->name, &of[i]));
+        if (of[i] < 0)
+            others++;
+        else
+            count[of[i]]++;
     }
     const bool divided = count[0] + count[1] + count[2] > 0;
     RS_FAIL_IF(
         divided && others > 0, RESCL_ERR_FORMAT,
-        "%s: the names of %zu archives begin with a split's name (train, val, test), those of "
-        "%zu do not; rename these or move them",
+        "%s: the names of %zu archives say a split (train, val, test), those of %zu do not; rename "
+        "these or move them",
         folder, count[0] + count[1] + count[2], others);
     if (*split == 2 && count[2] == 0 && count[1] > 0)
         *split = 1;
     for (size_t i = 0; i < entries.count; i++) {
         const rs_entry *e = &entries.at[i];
-        if (e->kind != RS_ENTRY_FILE || !is_archive(e->name) ||
-            (divided ? rs_split_index(split_of_name(e->name)) != *split : *split != 0))
+        if (of[i] == NO_ARCHIVE || (divided ? of[i] != *split : *split != 0))
             continue;
         RS_OOM(path = rs_path_join(folder, e->name));
         RS_TRY(rs_array_reserve(&out->at, &out->cap, out->count + 1, sizeof *out->at));
@@ -118,6 +130,7 @@ static rescl_status find_in_folder(const char *folder, int *split, rs_shard_name
     RS_FAIL_IF(out->count == 0, RESCL_ERR_NOT_FOUND, "data \"%s\": has no archives of \"%s\"",
                folder, rs_split_names[*split]);
 out:
+    free(of);
     free(path);
     rs_entries_fini(&entries);
     return st;

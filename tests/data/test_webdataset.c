@@ -103,6 +103,44 @@ static void reads_a_folder_of_archives(void **state)
     assert_fails(open_split(folder, "train", &set), RESCL_ERR_FORMAT, "names of 2 archives");
 }
 
+/* A copy of train-json.tar, of three images. */
+static void put_shard(const char *folder, const char *name)
+{
+    assert_ok(rs_mkdirs(folder));
+    copy("train-json.tar", folder);
+    assert_int_equal(
+        rename(rs_test_path("%s/train-json.tar", folder), rs_test_path("%s/%s", folder, name)), 0);
+}
+
+/* The split stands anywhere in a name: what is of another one is not trained on. */
+static void finds_splits_within_names(void **state)
+{
+    (void)state;
+    rescl_dataset *set;
+    char folder[512];
+    snprintf(folder, sizeof folder, "%s/photos", rs_test_dir);
+    put_shard(folder, "photos-train-000.tar");
+    put_shard(folder, "photos_val.001.tar");
+    assert_ok(open_split(folder, "train", &set));
+    assert_int_equal(rescl_dataset_count(set), 3);
+    rescl_dataset_close(set);
+    assert_ok(open_split(folder, "val", &set));
+    rescl_dataset_close(set);
+    put_shard(folder, "train-eval-2.tar"); /* begins with its own */
+    assert_ok(open_split(folder, "train", &set));
+    assert_int_equal(rescl_dataset_count(set), 6);
+    rescl_dataset_close(set);
+    put_shard(folder, "a-train-eval.tar");
+    assert_fails(open_split(folder, "train", &set), RESCL_ERR_FORMAT, "a-train-eval.tar",
+                 "two splits");
+    snprintf(folder, sizeof folder, "%s/trains", rs_test_dir);
+    put_shard(folder, "trains-0.tar"); /* no split */
+    put_shard(folder, "testament.tar");
+    assert_ok(open_split(folder, "train", &set));
+    assert_int_equal(rescl_dataset_count(set), 6);
+    rescl_dataset_close(set);
+}
+
 static void reads_what_tar_writes(void **state)
 {
     (void)state;
@@ -297,6 +335,7 @@ int main(void)
         cmocka_unit_test(reads_several_archives),
         cmocka_unit_test(reads_classes_of_json),
         cmocka_unit_test(reads_a_folder_of_archives),
+        cmocka_unit_test(finds_splits_within_names),
         cmocka_unit_test(reads_what_tar_writes),
         cmocka_unit_test(names_what_is_damaged),
         cmocka_unit_test(takes_the_image_and_no_other),
