@@ -1,6 +1,7 @@
 /* What tells one dataset from another: every label, every image's content, the names of classes. */
 #include "dataset.h"
 #include "error.h"
+#include "imagefiles.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -124,11 +125,13 @@ static void reduce(least *l)
     l->count = kept;
 }
 
-static rescl_status hash_image(const rescl_dataset *set, size_t sample, uint64_t *out)
+/* *known is false for what is empty or cannot be read: it is no copy of another image. */
+static rescl_status hash_image(const rescl_dataset *set, size_t sample, uint64_t *out, bool *known)
 {
     rescl_status st = RESCL_OK;
     rs_hash content = {0};
     RS_TRY(set->format->identify(set, rs_dataset_index(set, sample), &content));
+    *known = !rs_image_hash_is_empty(content);
     *out = content.lo >> (64 - SKETCH_BITS);
 out:
     return st;
@@ -138,11 +141,13 @@ rescl_status rescl_dataset_sketch(const rescl_dataset *set, rescl_sketch *out)
 {
     rescl_status st = RESCL_OK;
     least l = {.count = 0};
+    bool known;
     *out = (rescl_sketch){0};
     for (size_t i = 0; set->format->identify && i < set->count; i++) {
         if (l.count == RS_COUNT(l.hash))
             reduce(&l);
-        RS_TRY(hash_image(set, i, &l.hash[l.count++]));
+        RS_TRY(hash_image(set, i, &l.hash[l.count], &known));
+        l.count += known;
     }
     reduce(&l);
     out->count = l.count;
@@ -156,13 +161,17 @@ rescl_status rescl_dataset_overlap(const rescl_dataset *set, const rescl_sketch 
 {
     rescl_status st = RESCL_OK;
     const bool whole = sketch->count < RESCL_SKETCH_HASHES;
-    size_t compared = 0, found = 0;
+    size_t images = 0, compared = 0, found = 0;
     uint64_t hash;
+    bool known;
     *out = (rescl_overlap){0};
     if (!set->format->identify || sketch->count == 0)
         goto out;
     for (size_t i = 0; i < set->count; i++) {
-        RS_TRY(hash_image(set, i, &hash));
+        RS_TRY(hash_image(set, i, &hash, &known));
+        images += known;
+        if (!known)
+            continue;
         if (!whole && hash > sketch->hash[sketch->count - 1])
             continue;
         compared++;
@@ -170,9 +179,9 @@ rescl_status rescl_dataset_overlap(const rescl_dataset *set, const rescl_sketch 
     }
     out->compared = compared;
     if (found == compared)
-        out->images = found > 0 ? set->count : 0;
+        out->images = found > 0 ? images : 0;
     else
-        out->images = (size_t)((double)found / (double)compared * (double)set->count + 0.5);
+        out->images = (size_t)((double)found / (double)compared * (double)images + 0.5);
 out:
     return st;
 }

@@ -73,6 +73,14 @@ rs_hash rs_image_file_hash(int fd, uint64_t at, uint64_t bytes)
     return rs_hash_bytes(data, used);
 }
 
+bool rs_image_hash_is_empty(rs_hash hash)
+{
+    const uint64_t none = 0; /* bytes of an empty file */
+    const rs_hash empty = rs_hash_bytes(&none, sizeof none), closed = rs_hash_bytes("", 0);
+    return (hash.lo == empty.lo && hash.hi == empty.hi) ||
+           (hash.lo == closed.lo && hash.hi == closed.hi);
+}
+
 rescl_status rs_image_files_identify(const rescl_dataset *set, size_t index, rs_hash *out)
 {
     const rs_image_files *f = set->state;

@@ -28,6 +28,8 @@ rescl_status rs_image_files_add(rs_image_files *f, const char *origin, char *pat
  * image shows in these, for files end with compressed data and their sums; a pass over whole sets would take
  * as long as an epoch. */
 rs_hash rs_image_file_hash(int fd, uint64_t at, uint64_t bytes);
+/* Whether such a hash is that of a file that is empty or cannot be opened, which is no copy of another. */
+bool rs_image_hash_is_empty(rs_hash hash);
 
 /* Members of rs_dataset_format. Images are decoded when they are asked for. */
 rescl_status rs_image_files_get(const rescl_dataset *set, size_t index, rescl_image *image,

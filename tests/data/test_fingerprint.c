@@ -165,6 +165,34 @@ static void recognises_images_of_small_sets(void **state)
     rescl_dataset_close(some);
 }
 
+/* An empty file, or none, is no copy of another one. */
+static void empty_files_are_no_copies(void **state)
+{
+    (void)state;
+    static const char *const parts[] = {"hollow", "void"};
+    rescl_dataset *set[2];
+    rescl_sketch sketch;
+    rescl_overlap seen;
+    for (int i = 0; i < 2; i++) {
+        assert_ok(rs_mkdirs(rs_test_path("%s/%s/ant", rs_test_dir, parts[i])));
+        put_image(rs_test_path("%s/%s/ant/1.png", rs_test_dir, parts[i]), (uint8_t)i);
+        put_image(rs_test_path("%s/%s/ant/2.png", rs_test_dir, parts[i]), 9);
+        put_bytes(rs_test_path("%s/%s/ant/3.png", rs_test_dir, parts[i]), "", 0);
+        open_part(parts[i], 0, &set[i]);
+    }
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(unlink(rs_test_path("%s/%s/ant/2.png", rs_test_dir, parts[i])), 0);
+    assert_ok(rescl_dataset_sketch(set[0], &sketch));
+    assert_int_equal(sketch.count, 1);
+    assert_ok(rescl_dataset_overlap(set[1], &sketch, &seen));
+    assert_int_equal(seen.compared, 1);
+    assert_int_equal(seen.images, 0);
+    assert_ok(rescl_dataset_overlap(set[0], &sketch, &seen));
+    assert_int_equal(seen.images, 1); /* of three */
+    for (int i = 0; i < 2; i++)
+        rescl_dataset_close(set[i]);
+}
+
 /* Images of one pixel, numbered from `first`. */
 static rescl_dataset *open_pixels(size_t first)
 {
@@ -216,6 +244,7 @@ int main(void)
         cmocka_unit_test(bears_what_cannot_be_read),
         cmocka_unit_test(knows_arrays_and_drawn_images),
         cmocka_unit_test(recognises_images_of_small_sets),
+        cmocka_unit_test(empty_files_are_no_copies),
         cmocka_unit_test(estimates_the_share_of_large_sets),
     };
     return cmocka_run_group_tests(tests, rs_test_dir_setup, rs_test_dir_teardown);
