@@ -126,10 +126,13 @@ out:
 
 /* ---- shapes ------------------------------------------------------------------------------ */
 
-/* Whether it is a list, if lying in a matrix of one row or column. */
+/* Whether it is a list: one extent but for those of 1, as in (N, 1, 1, 1). */
 static bool is_list(const rs_h5_array *a)
 {
-    return a->ndim == 1 || (a->ndim == 2 && (a->dim[0] == 1 || a->dim[1] == 1));
+    int extents = 0;
+    for (int i = 0; i < a->ndim; i++)
+        extents += a->dim[i] != 1;
+    return a->ndim > 0 && extents <= 1;
 }
 
 /* Where the colours are, by the shape alone. */

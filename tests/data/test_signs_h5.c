@@ -40,8 +40,8 @@ typedef struct recipe {
     bool soft_link, external_link, group, scalar, half_written, no_classes;
     hid_t type; /* of the images */
     hid_t label_type;
-    bool label_row, label_column; /* (1, N), (N, 1) */
-    double low, high;             /* of pixels that are floats, in place of 0 and 255 */
+    bool label_row, label_column, label_cube; /* (1, N), (N, 1), (N, 1, 1, 1) */
+    double low, high;                         /* of pixels that are floats, in place of 0 and 255 */
     int label_count, bad_label, classes;
 } recipe;
 
@@ -103,9 +103,10 @@ static void put_integers(hid_t file, const char *name, const recipe *r, bool lab
 {
     const int usual = labels ? COUNT : CLASSES, asked = labels ? r->label_count : r->classes;
     const int count = asked ? asked : usual;
-    const bool row = labels && r->label_row, column = labels && r->label_column;
-    const hsize_t dim[2] = {row ? 1 : (hsize_t)count, column ? 1 : (hsize_t)count};
-    const hid_t space = H5Screate_simple(row || column ? 2 : 1, dim, NULL);
+    const bool row = labels && r->label_row, cube = labels && r->label_cube;
+    const bool column = cube || (labels && r->label_column);
+    const hsize_t dim[4] = {row ? 1 : (hsize_t)count, column ? 1 : (hsize_t)count, 1, 1};
+    const hid_t space = H5Screate_simple(cube ? 4 : row || column ? 2 : 1, dim, NULL);
     const hid_t type = labels && r->label_type ? r->label_type : H5T_STD_I64LE;
     const hid_t set = H5Dcreate2(file, name, type, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
     assert_true(set >= 0);
@@ -216,6 +217,7 @@ static void reads_good_files(void **state)
         {.name = "float of 0 to 1", .type = H5T_IEEE_F32BE, .low = 0.0, .high = 1.0},
         {.name = "labels in a row", .label_row = true},
         {.name = "labels in a column", .label_column = true},
+        {.name = "labels of four dimensions", .label_cube = true},
         {.name = "labels that are floats", .label_type = H5T_IEEE_F64LE},
         {.name = "labels of 8 bits", .label_type = H5T_STD_U8LE},
         {.name = "labels of another byte order", .label_type = H5T_STD_I32BE},
