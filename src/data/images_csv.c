@@ -25,7 +25,7 @@
 
 #define MAX_BYTES ((size_t)2 << 30)
 
-enum { PATH, LABEL, SPLIT, COLUMNS };
+enum { PATH, LABEL, SPLIT, IS_VAL, IS_TEST, COLUMNS };
 
 /* What columns are called, in any case of letters; of two in a table the name further ahead is it. */
 static const char *const titles[COLUMNS][16] = {
@@ -34,6 +34,8 @@ static const char *const titles[COLUMNS][16] = {
     {"label", "labels", "class", "classes", "class_name", "label_name", "category", "target",
      "tags", NULL},
     {"split", "set", "subset", "partition", "dataset", "data_set", NULL},
+    {"is_valid", "is_val", "is_validation", NULL}, /* true or false, as in fastai's tables */
+    {"is_test", NULL},
 };
 
 static bool is_table(const char *name)
@@ -143,6 +145,7 @@ typedef struct table {
     size_t column[COLUMNS]; /* SIZE_MAX: there is none */
     /* What that column is called, and another one that could be it; NULL: there is none. */
     const char *title[COLUMNS], *other[COLUMNS];
+    rs_str unused; /* "id, fold": columns; text of NULL: none */
     row *row;
     size_t count, cap;
 } table;
@@ -172,17 +175,47 @@ out:
     return st;
 }
 
-/* Says which column was taken where two could be it. */
+static bool has(const table *t, int c)
+{
+    return t->column[c] != SIZE_MAX;
+}
+
+/* Says which column was taken where two could be it, and which are not used. */
 static rescl_status tell_columns(const table *t, rescl_dataset *set)
 {
     rescl_status st = RESCL_OK;
     for (int c = 0; c < COLUMNS; c++)
-        if (t->other[c] && t->column[c] != SIZE_MAX)
+        if (t->other[c] && has(t, c))
             RS_TRY(rs_dataset_note(set, RESCL_LOG_WARN,
                                    "%s: the columns '%s' and '%s' could both be the %s; '%s' is "
                                    "taken; rename it to take the other",
                                    t->csv.path, t->title[c], t->other[c], titles[c][0],
                                    t->title[c]));
+    if (t->unused.text)
+        RS_TRY(rs_dataset_note(set, RESCL_LOG_INFO, "%s: columns that are not used: %s",
+                               t->csv.path, t->unused.text));
+out:
+    return st;
+}
+
+/* Keeps the names of the columns that nothing is read of; a split's own column counts more than others. */
+static rescl_status find_unused(table *t)
+{
+    enum { SHOWN = 8 };
+    rescl_status st = RESCL_OK;
+    size_t count = 0;
+    if (has(t, SPLIT))
+        t->column[IS_VAL] = t->column[IS_TEST] = SIZE_MAX;
+    for (size_t i = 0; i < t->csv.count; i++) {
+        const char *name = t->csv.field[i];
+        bool used = !*name;
+        for (int c = 0; c < COLUMNS; c++)
+            used = used || t->column[c] == i || (has(t, c) && t->other[c] == name);
+        if (!used && count++ < SHOWN)
+            RS_TRY(rs_str_appendf(&t->unused, "%s%.60s", count > 1 ? ", " : "", name));
+    }
+    if (count > SHOWN)
+        RS_TRY(rs_str_appendf(&t->unused, " and %zu more", count - SHOWN));
 out:
     return st;
 }
@@ -202,6 +235,7 @@ static rescl_status find_columns(table *t, bool *is_data)
                    "%s, line %zu: names columns, but none \"%s\"; these may be called so, or %s",
                    csv->path, csv->line, titles[lacks][0],
                    lacks == PATH ? "file, filename, image, image_path" : "class, category, target");
+        RS_TRY(find_unused(t));
         goto out;
     }
     RS_FAIL_IF(csv->count < 2, RESCL_ERR_FORMAT,
@@ -213,8 +247,49 @@ static rescl_status find_columns(table *t, bool *is_data)
                csv->path, csv->line, csv->field[0]);
     t->column[PATH] = 0;
     t->column[LABEL] = 1;
+    t->column[IS_VAL] = t->column[IS_TEST] = SIZE_MAX;
     t->column[SPLIT] = csv->count > 2 && rs_split_of(csv->field[2]) ? 2 : SIZE_MAX;
     t->columns = t->column[SPLIT] == 2 ? 3 : 2;
+out:
+    return st;
+}
+
+/* Whether a row is said to be of what column `c` stands for. */
+static rescl_status read_flag(const table *t, int c, bool *out)
+{
+    static const char *const words[2][5] = {{"false", "0", "no", "f", "n"},
+                                            {"true", "1", "yes", "t", "y"}};
+    rescl_status st = RESCL_OK;
+    *out = false;
+    if (!has(t, c))
+        goto out;
+    const char *text = t->csv.field[t->column[c]];
+    for (size_t i = 0; i < 2 * RS_COUNT(words[0]); i++)
+        if (strcasecmp(text, words[i % 2][i / 2]) == 0) {
+            *out = i % 2 == 1;
+            goto out;
+        }
+    RS_FAIL(RESCL_ERR_FORMAT, "%s, line %zu: '%.200s' in the column '%s': expected True or False",
+            t->csv.path, t->csv.line, text, t->title[c]);
+out:
+    return st;
+}
+
+/* The split that the row says; NULL: the table has no columns of splits. */
+static rescl_status split_of_row(const table *t, const char **out)
+{
+    rescl_status st = RESCL_OK;
+    bool val, test;
+    *out = NULL;
+    if (has(t, SPLIT)) {
+        *out = t->csv.field[t->column[SPLIT]];
+    } else if (has(t, IS_VAL) || has(t, IS_TEST)) {
+        RS_TRY(read_flag(t, IS_VAL, &val));
+        RS_TRY(read_flag(t, IS_TEST, &test));
+        RS_FAIL_IF(val && test, RESCL_ERR_FORMAT, "%s, line %zu: is said to be of val and of test",
+                   t->csv.path, t->csv.line);
+        *out = rs_split_names[val ? 1 : test ? 2 : 0];
+    }
 out:
     return st;
 }
@@ -224,7 +299,7 @@ static rescl_status add_row(table *t, int only)
 {
     rescl_status st = RESCL_OK;
     const rs_csv_reader *csv = &t->csv;
-    const bool has_split = t->column[SPLIT] != SIZE_MAX;
+    const char *split;
     row new = {.split = only < 0 ? 0 : only};
     for (size_t i = t->columns; i < csv->count; i++)
         RS_FAIL_IF(csv->field[i][0], RESCL_ERR_FORMAT,
@@ -244,8 +319,8 @@ static rescl_status add_row(table *t, int only)
     RS_FAIL_IF(strchr(new.label, ';'), RESCL_ERR_FORMAT,
                "%s, line %zu: '%.200s': several labels of an image are not supported; give it one",
                csv->path, csv->line, new.label);
-    if (has_split) {
-        const char *split = csv->field[t->column[SPLIT]];
+    RS_TRY(split_of_row(t, &split));
+    if (split) {
         const int said = rs_split_index(rs_split_of(split));
         RS_FAIL_IF(only >= 0 && said >= 0 && said != only, RESCL_ERR_FORMAT,
                    "%s, line %zu: is of the split '%s', and the table's name is that of \"%s\"; to "
@@ -325,7 +400,8 @@ static rescl_status choose_split(const table *t, const rescl_data_options *optio
         count[t->row[i].split]++;
     if (*split == 2 && count[2] == 0 && count[1] > 0)
         *split = 1;
-    RS_FAIL_IF(count[*split] == 0 && t->column[SPLIT] == SIZE_MAX, RESCL_ERR_NOT_FOUND,
+    RS_FAIL_IF(count[*split] == 0 && !has(t, SPLIT) && !has(t, IS_VAL) && !has(t, IS_TEST),
+               RESCL_ERR_NOT_FOUND,
                "data \"%s\": has no column \"split\", so it has no split \"%s\"; a share of its "
                "images can be held out as \"val\" (validation_split)",
                options->path, options->split);
@@ -360,6 +436,7 @@ static rescl_status open_set(const rescl_data_options *options, rescl_dataset *s
     RS_TRY(rs_image_files_create(options, set, &files));
     RS_TRY(add_files(&t, split, folder, set, files));
 out:
+    rs_str_fini(&t.unused);
     rs_csv_fini(&t.csv);
     free(t.row);
     free(path);

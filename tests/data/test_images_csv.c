@@ -150,6 +150,32 @@ static void tells_which_of_two_columns_it_takes(void **state)
     rescl_dataset_close(set);
 }
 
+/* Columns that say "validation" by True and False, as fastai's tables do; what is not used is named. */
+static void reads_columns_of_true_and_false(void **state)
+{
+    (void)state;
+    rescl_dataset *set;
+    const char *path = table("flags.csv", "name,label,is_valid,path,fold,IS_TEST\n"
+                                          "a,cat,False,p/1.png,1,0\n"
+                                          "b,cat,True,p/2.png,2,0\n"
+                                          "c,dog,false,p/3.png,2,1\n");
+    assert_ok(open_split(path, "train", &set));
+    assert_int_equal(rescl_dataset_count(set), 1);
+    expect(set, 0, 10, "cat");
+    assert_non_null(strstr(rescl_dataset_note(set, 0, NULL), "not used: name, fold"));
+    rescl_dataset_close(set);
+    assert_ok(open_split(path, "val", &set));
+    expect(set, 0, 20, "cat");
+    rescl_dataset_close(set);
+    assert_ok(open_split(path, "test", &set));
+    expect(set, 0, 30, "dog");
+    rescl_dataset_close(set);
+    assert_ok(open_split(table("own.csv", "path,label,split,is_valid\np/1.png,a,train,True\n"),
+                         "train", &set));
+    assert_non_null(strstr(rescl_dataset_note(set, 0, NULL), "not used: is_valid"));
+    rescl_dataset_close(set);
+}
+
 static void names_the_line_of_what_is_wrong(void **state)
 {
     (void)state;
@@ -174,6 +200,8 @@ static void names_the_line_of_what_is_wrong(void **state)
         {"path,label,Label\np/1.png,a,b\n", "line 1", "columns 2 and 3 are both called"},
         {"path,label\np/1.png,1\np/2.png,01\n", "'01' and '1'", "the same number"},
         {"path,label,split\np/1.png,a,fold1\n", "line 2", "'fold1' is no split"},
+        {"path,label,is_valid\np/1.png,a,maybe\n", "line 2", "expected True or False"},
+        {"path,label,is_valid,is_test\np/1.png,a,1,1\n", "line 2", "of val and of test"},
         {"path,label,split\np/1.png,a,test\n", "no row is of the split", "train"},
     };
     for (size_t i = 0; i < RS_COUNT(bad); i++) {
@@ -209,6 +237,7 @@ int main(void)
         cmocka_unit_test(reads_a_table_for_each_split),
         cmocka_unit_test(refuses_splits_of_two_kinds),
         cmocka_unit_test(tells_which_of_two_columns_it_takes),
+        cmocka_unit_test(reads_columns_of_true_and_false),
         cmocka_unit_test(names_the_line_of_what_is_wrong),
         cmocka_unit_test(lists_what_cannot_be_read),
     };
