@@ -131,7 +131,8 @@ static void print_copies(const rescl_survey *s, const rescl_survey_summary *sum)
         cli_print("copies      none\n");
         return;
     }
-    cli_print("copies      %zu images are exact copies of others\n", sum->copies);
+    cli_print("copies      %zu image%s exact cop%s of others\n", sum->copies,
+              sum->copies == 1 ? " is an" : "s are", sum->copies == 1 ? "y" : "ies");
     for (size_t in = 0; in < rescl_survey_splits(s); in++)
         for (size_t of = in + 1; of < rescl_survey_splits(s); of++) {
             const size_t shared = rescl_survey_shared(s, in, of);

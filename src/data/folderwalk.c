@@ -61,7 +61,8 @@ rescl_status rs_entries_read(const char *path, rs_entries *out)
                    strerror(errno));
         if (!entry)
             break;
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
+            strcmp(entry->d_name, "__MACOSX") == 0)
             continue;
         RS_FAIL_IF(out->count >= MAX_ENTRIES, RESCL_ERR_FORMAT, "%s: more than %zu entries", path,
                    MAX_ENTRIES);

@@ -24,7 +24,7 @@ typedef struct rs_entries {
     size_t count, cap;
 } rs_entries;
 
-/* All entries of a folder but "." and "..", in the order of their names' bytes. */
+/* All entries of a folder but ".", ".." and "__MACOSX" (what macOS adds to a zip file), in the order of their names' bytes. */
 rescl_status rs_entries_read(const char *path, rs_entries *out) RESCL_CHECK;
 void rs_entries_fini(rs_entries *e);
 

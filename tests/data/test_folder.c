@@ -200,6 +200,13 @@ static void tells_of_neighbours(void **state)
     put_class("wrapped/pets/dog", "1.png", 1);
     assert_fails(open_split("wrapped", "train", &set), RESCL_ERR_FORMAT, "give --data-path",
                  "wrapped/pets");
+    put_class("zipped/__MACOSX/train/cat", "._1.png", 1);
+    put_class("zipped/train/cat", "1.png", 1);
+    put_class("zipped/train/__MACOSX/cat", "._1.png", 1);
+    assert_ok(open_split("zipped", "train", &set));
+    assert_int_equal(rescl_dataset_classes(set), 1);
+    assert_null(note(set, "__MACOSX"));
+    rescl_dataset_close(set);
     put_class("turned/cat/train", "1.png", 1);
     put_class("turned/dog/train", "1.png", 1);
     assert_ok(open_split("turned", "train", &set));
