@@ -63,7 +63,9 @@ out:
     return st;
 }
 
-/* As many shards as have `least` images each, of sizes that differ by one at most. */
+/* As many shards as have `least` images each, of sizes that differ by one at most. Of fewer than in a whole
+ * batch the bounds of the members are rounded up: the first member always carries the first shard, whose
+ * running statistics are those that count. */
 static void divide_shards(const rs_division *d, size_t n, rs_leaves *out)
 {
     size_t all = 0, before = 0, begin = 0;
@@ -78,7 +80,7 @@ static void divide_shards(const rs_division *d, size_t n, rs_leaves *out)
         all += d->weight[m];
     for (size_t m = 0; m < d->members; m++) {
         before += d->weight[m];
-        const size_t end = out->count * before / all;
+        const size_t end = (out->count * before + all - 1) / all;
         out->member[m] = (rs_span){begin, end - begin};
         begin = end;
     }

@@ -84,6 +84,25 @@ static void shards_do_not_depend_on_members(void **state)
     assert_int_equal(b.member[0].count, 6);
 }
 
+/* Its running statistics are those that count. */
+static void the_first_member_has_the_first_shard(void **state)
+{
+    const rs_division all[] = {{.members = 2, .shards = 5, .least = 1, .weight = {1, 4}},
+                               {.members = 2, .shards = 5, .least = 1, .weight = {2, 3}},
+                               {.members = 3, .shards = 5, .least = 2, .weight = {1, 1, 3}},
+                               {.members = 4, .shards = 64, .least = 1, .weight = {1, 1, 1, 61}}};
+    rs_leaves l;
+    (void)state;
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        for (size_t n = all[i].least; n <= all[i].least * all[i].shards + 3; n++) {
+            rs_divide(&all[i], n, &l);
+            check_cover(&all[i], n, &l);
+            assert_true(l.member[0].count >= 1);
+            for (size_t m = 0; l.count == all[i].shards && m < all[i].members; m++)
+                assert_int_equal(l.member[m].count, all[i].weight[m]);
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -91,6 +110,7 @@ int main(void)
         cmocka_unit_test(reads_shares),
         cmocka_unit_test(divides_among_members),
         cmocka_unit_test(shards_do_not_depend_on_members),
+        cmocka_unit_test(the_first_member_has_the_first_shard),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -53,6 +53,7 @@ typedef struct job {
     rescl_device *device[3];
     size_t devices;
     const char *shares, *dir, *resume;
+    size_t images, batch;             /* 0: those of the other tests */
     size_t shards, epochs, stop_step; /* stop_step: 0: never */
     bool norm_eval;
     rescl_status status;
@@ -106,7 +107,8 @@ static void keep_weights(job *j, const rescl_model *model)
 static void run(job *j)
 {
     /* with shards of 4 images, and of 2 in the last batch: few sizes are compiled */
-    rescl_dataset *train = rs_test_hands("train", j->shards ? 48 : TEST_SAMPLES, 0);
+    const size_t images = j->shards ? 48 : TEST_SAMPLES, batch = j->shards ? 32 : TEST_BATCH;
+    rescl_dataset *train = rs_test_hands("train", j->images ? j->images : images, 0);
     rescl_dataset *eval = rs_test_hands("test", TEST_EVAL_SAMPLES, 0);
     rescl_model *model = rs_test_model();
     rescl_train_options o = train_options(j->dir);
@@ -115,7 +117,7 @@ static void run(job *j)
         .struct_size = sizeof callbacks, .on_step = on_step, .on_epoch = on_epoch, .user = &f};
     o.epochs = j->epochs ? j->epochs : 1;
     o.shards = j->shards ? j->shards : 1;
-    o.batch_size = j->shards ? 32 : TEST_BATCH;
+    o.batch_size = j->batch ? j->batch : batch;
     o.shares = j->shares;
     o.resume = j->resume;
     o.report = o.tensorboard = false;
@@ -159,6 +161,28 @@ static void shards_have_the_same_bits_on_any_devices(void **state)
     free(one.weights);
     free(even.weights);
     free(uneven.weights);
+}
+
+/* The last batch has 2 images for 5 shards: the running statistics, too, are those of the first. */
+static void fewer_images_than_shards_have_the_same_bits(void **state)
+{
+    const char *const shares[] = {"1,4", "2,3", "4,1"};
+    job one = {.device = {pthread_device}, .devices = 1, .shards = 5, .images = 12, .batch = 10};
+    (void)state;
+    need_devices();
+    job two = one;
+    run(&one);
+    assert_ok(one.status);
+    two.device[1] = basic_device;
+    two.devices = 2;
+    for (size_t i = 0; i < sizeof shares / sizeof *shares; i++) {
+        two.shares = shares[i];
+        run(&two);
+        assert_ok(two.status);
+        assert_same(&one, &two);
+    }
+    free(one.weights);
+    free(two.weights);
 }
 
 /* Without batch statistics the parts of a batch have the gradients of the whole, but for rounding. */
@@ -412,6 +436,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(shards_have_the_same_bits_on_any_devices),
+        cmocka_unit_test(fewer_images_than_shards_have_the_same_bits),
         cmocka_unit_test(parts_add_up_to_the_batch),
         cmocka_unit_test(levels_devices_that_drift_apart),
         cmocka_unit_test(finds_what_is_not_finite_in_any_part),
