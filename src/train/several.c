@@ -207,31 +207,64 @@ void rs_several_destroy(rs_team *t)
     t->several = NULL;
 }
 
-/* Shards are computed in the same way whoever carries them: each size counts once. */
+/* Of the first of our members that has one: a net that trains with the largest batch below `size`, or NULL. */
+static const rs_net *largest_below(const rs_several *s, size_t size)
+{
+    const rs_net *found = NULL;
+
+    for (size_t m = s->members; m-- > 0;)
+        for (size_t i = 0; i < RS_REPLICA_NETS; i++) {
+            const rs_net *n = s->member[m].replica->net[i];
+            if (n && s->member[m].replica->mode[i] == RS_MODE_TRAIN && rs_net_batch(n) < size &&
+                (!found || rs_net_batch(n) >= rs_net_batch(found)))
+                found = n;
+        }
+    return found;
+}
+
+/* Shards are computed in the same way whoever carries them, in whatever process: each size counts once, the
+ * largest first. */
+static rescl_status shards_fingerprint(const rs_several *s, char out[33])
+{
+    rescl_status st = RESCL_OK;
+    rescl_ranks *r = s->ranks.ranks;
+    const size_t count = r ? r->count : 1, own = r ? r->index : 0;
+    struct {
+        size_t size; /* 0: of none */
+        char text[40];
+    } all[RS_TEAM_MOST] = {{0}};
+    size_t part[RS_TEAM_MOST], first = 0;
+
+    for (size_t i = 0; i < count; i++)
+        part[i] = sizeof *all;
+    for (size_t last = SIZE_MAX; last > 0; last = all[first].size) {
+        const rs_net *n = largest_below(s, last);
+        all[own].size = n ? rs_net_batch(n) : 0;
+        snprintf(all[own].text, sizeof all[own].text, "%s", out);
+        if (n)
+            RS_TRY(rs_net_fingerprint(n, all[own].text));
+        if (r)
+            RS_TRY(r->def->gather(r, all, part));
+        first = 0;
+        for (size_t i = 1; i < count; i++)
+            first = all[i].size > all[first].size ? i : first;
+        snprintf(out, 33, "%s", all[first].text);
+    }
+out:
+    return st;
+}
+
 rescl_status rs_several_fingerprint(const rs_team *t, char out[33])
 {
     rescl_status st = RESCL_OK;
     const rs_several *s = t->several;
-    size_t last = SIZE_MAX;
 
-    for (size_t m = 0; m < s->members && s->division.shards == 0; m++)
+    if (s->division.shards > 0)
+        return shards_fingerprint(s, out);
+    for (size_t m = 0; m < s->members; m++)
         for (size_t i = 0; i < RS_REPLICA_NETS; i++)
             if (s->member[m].replica->net[i] && s->member[m].replica->mode[i] == RS_MODE_TRAIN)
                 RS_TRY(rs_net_fingerprint(s->member[m].replica->net[i], out));
-    while (s->division.shards > 0) {
-        const rs_net *next = NULL; /* the largest below the last one */
-        for (size_t m = s->members; m-- > 0;)
-            for (size_t i = 0; i < RS_REPLICA_NETS; i++) {
-                const rs_net *n = s->member[m].replica->net[i];
-                if (n && s->member[m].replica->mode[i] == RS_MODE_TRAIN && rs_net_batch(n) < last &&
-                    (!next || rs_net_batch(n) >= rs_net_batch(next)))
-                    next = n;
-            }
-        if (!next)
-            break;
-        last = rs_net_batch(next);
-        RS_TRY(rs_net_fingerprint(next, out));
-    }
 out:
     return st;
 }

@@ -23,7 +23,8 @@ same_best() {
         fail "expected the weights of one process"
 }
 
-options="$tiny --shards 4 --no-report --no-tensorboard"
+# Shards of 5 and of 4 images, and a last batch of fewer images than shards.
+options="$tiny --batch-size 18 --samples 38 --shards 4 --no-report --no-tensorboard"
 # shellcheck disable=SC2086
 ranks 2 train $options --name two
 grep -q "built without MPI" err && skip "rescl was built without MPI"
@@ -44,6 +45,7 @@ ranks 2 train $options --name part --max-steps 4
 want_code 0
 ranks 4 train --resume runs/part --max-steps 0
 want_code 0
+grep -q "will not end with the bits" err && fail "expected no warning of other bits"
 same_best part
 
 # Ranks that do not train the same.
