@@ -69,6 +69,12 @@ typedef struct rescl_survey_image_info {
 RESCL_API bool rescl_survey_image(const rescl_survey *survey, size_t index,
                                   rescl_survey_image_info *out);
 
+/**
+ * What image `index` is called in messages: its file, or the archive and its name in that, as in
+ * "train-0.tar: 1.jpg"; NULL where images are neither, and past the last.
+ */
+RESCL_API const char *rescl_survey_image_name(const rescl_survey *survey, size_t index);
+
 /** Images with the same pixels. */
 typedef struct rescl_copies {
     const size_t *image; /**< indices for rescl_survey_image(), ascending */

@@ -100,12 +100,13 @@ static void print_evenness(const rescl_survey *s, const rescl_survey_summary *su
                   unevenness(s, sum), smallest, most, least);
 }
 
-/* "train/cat/1.jpg", or "image 7 of test". */
-static void name_image(const rescl_survey *s, const rescl_survey_image_info *i, char *out,
-                       size_t bytes)
+/* "train/cat/1.jpg", "train-0.tar: 1.jpg" or "image 7 of test", of image `index`. */
+static void name_image(const rescl_survey *s, size_t index, const rescl_survey_image_info *i,
+                       char *out, size_t bytes)
 {
-    if (i->path)
-        snprintf(out, bytes, "%s", i->path);
+    const char *name = rescl_survey_image_name(s, index);
+    if (name)
+        snprintf(out, bytes, "%s", name);
     else
         snprintf(out, bytes, "image %zu of %s", i->sample, split_name(s, i->split));
 }
@@ -115,7 +116,7 @@ static void print_group(const rescl_survey *s, const rescl_copies *g)
     char name[512];
     rescl_survey_image_info i;
     for (size_t k = 0; k < g->count && rescl_survey_image(s, g->image[k], &i); k++) {
-        name_image(s, &i, name, sizeof name);
+        name_image(s, g->image[k], &i, name, sizeof name);
         cli_print("  %s %s (%s)\n", k ? " =" : "  ", name,
                   rescl_survey_class_name(s, i.class_index));
     }
@@ -168,7 +169,7 @@ static void print_unreadable(const rescl_survey *s, const rescl_survey_summary *
     for (size_t k = 0; shown < UNREAD_SHOWN && rescl_survey_image(s, k, &i); k++) {
         if (!i.reason)
             continue;
-        name_image(s, &i, name, sizeof name);
+        name_image(s, k, &i, name, sizeof name);
         cli_print("    %s: %s\n", name, i.reason);
         shown++;
     }

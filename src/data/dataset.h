@@ -26,6 +26,8 @@ typedef struct rs_dataset_format {
     /* What an image is called: its file, or where it lies in one; NULL: images are neither. */
     const char *(*path)(const rescl_dataset *set, size_t index);
     bool own_files; /* `path` is a file that holds the image and nothing else */
+    /* What kind of file an image was before it was packed; NULL: it is none, or a file of its own. */
+    rescl_status (*probe)(const rescl_dataset *set, size_t index, rescl_image_info *out);
     /* Frees `state`, which may be NULL. */
     void (*close)(rescl_dataset *set);
 } rs_dataset_format;

@@ -262,6 +262,19 @@ static bool has_end(const rs_image_format *format, const uint8_t *last, size_t b
     return false;
 }
 
+rescl_status rs_image_probe_bytes(const void *data, size_t bytes, const char *name,
+                                  const rescl_image_options *options, rescl_image_info *out)
+{
+    rescl_status st = RESCL_OK;
+    rescl_image_options o = {0};
+    const rs_image_format *format = NULL;
+    RS_TRY(take_options(options, &o));
+    RS_TRY(require_format(data, bytes, name, &format));
+    RS_TRY(format->probe(data, bytes, bytes, name, &o, out));
+out:
+    return st;
+}
+
 rescl_status rescl_image_probe(const char *path, rescl_image_info *out)
 {
     return rescl_image_probe_with(path, NULL, out);

@@ -135,10 +135,13 @@ static rescl_status look_at_header(const rescl_dataset *set, size_t sample, rs_s
     look->kind = set->format->name;
     look->colour = "RGB";
     look->bits = 8;
-    if (!set->format->own_files)
+    const size_t index = rs_dataset_index(set, sample);
+    if (set->format->own_files)
+        RS_TRY(rescl_image_probe_with(set->format->path(set, index), &set->images, &info));
+    else if (set->format->probe)
+        RS_TRY(set->format->probe(set, index, &info));
+    else
         goto out;
-    RS_TRY(rescl_image_probe_with(set->format->path(set, rs_dataset_index(set, sample)),
-                                  &set->images, &info));
     look->kind = info.kind;
     look->colour = info.colour ? info.colour : "";
     look->bits = (uint8_t)info.bits;
@@ -447,6 +450,16 @@ bool rescl_survey_image(const rescl_survey *s, size_t index, rescl_survey_image_
     if (set->format->own_files)
         out->path = set->format->path(set, rs_dataset_index(set, out->sample));
     return true;
+}
+
+const char *rescl_survey_image_name(const rescl_survey *s, size_t index)
+{
+    if (index >= s->images)
+        return NULL;
+    const rs_survey_part *p = &s->part[s->look[index].split];
+    const rescl_dataset *set = p->set;
+    return set->format->path ? set->format->path(set, rs_dataset_index(set, index - p->first))
+                             : NULL;
 }
 
 bool rescl_survey_size(const rescl_survey *s, size_t index, rescl_size_count *out)

@@ -461,6 +461,40 @@ out:
     return st;
 }
 
+/* The bytes of an image, on the heap. */
+static rescl_status read_member(const state *s, const sample *one, char **out)
+{
+    rescl_status st = RESCL_OK;
+    char *data = NULL;
+    int fd = -1;
+    RS_FAIL_IF(one->bytes > RESCL_IMAGE_MAX_BYTES, RESCL_ERR_FORMAT,
+               "%s: has %llu bytes; an image has at most %zu", one->name,
+               (unsigned long long)one->bytes, RESCL_IMAGE_MAX_BYTES);
+    RS_TRY(open_shard(s, one, &fd));
+    RS_OOM(data = malloc((size_t)one->bytes + 1));
+    RS_TRY(rs_file_read_at(fd, one->name, one->at, data, (size_t)one->bytes));
+    *out = data;
+    data = NULL;
+out:
+    free(data);
+    if (fd >= 0)
+        close(fd);
+    return st;
+}
+
+static rescl_status probe(const rescl_dataset *set, size_t index, rescl_image_info *out)
+{
+    rescl_status st = RESCL_OK;
+    const state *s = set->state;
+    const sample *one = &s->sample[index];
+    char *data = NULL;
+    RS_TRY(read_member(s, one, &data));
+    RS_TRY(rs_image_probe_bytes(data, (size_t)one->bytes, one->name, &set->images, out));
+out:
+    free(data);
+    return st;
+}
+
 static rescl_status get(const rescl_dataset *set, size_t index, rescl_image *image, int32_t *label)
 {
     rescl_status st = RESCL_OK;
@@ -468,21 +502,13 @@ static rescl_status get(const rescl_dataset *set, size_t index, rescl_image *ima
     const sample *one = &s->sample[index];
     unsigned notices = 0;
     char *data = NULL;
-    int fd = -1;
     *label = s->label[index];
-    RS_FAIL_IF(one->bytes > RESCL_IMAGE_MAX_BYTES, RESCL_ERR_FORMAT,
-               "%s: has %llu bytes; an image has at most %zu", one->name,
-               (unsigned long long)one->bytes, RESCL_IMAGE_MAX_BYTES);
-    RS_TRY(open_shard(s, one, &fd));
-    RS_OOM(data = malloc((size_t)one->bytes + 1));
-    RS_TRY(rs_file_read_at(fd, one->name, one->at, data, (size_t)one->bytes));
+    RS_TRY(read_member(s, one, &data));
     RS_TRY(rescl_image_decode_with(data, (size_t)one->bytes, one->name, &set->images, image,
                                    &notices));
     rs_notices_add(s->notices, index, one->name, notices);
 out:
     free(data);
-    if (fd >= 0)
-        close(fd);
     return st;
 }
 
@@ -529,5 +555,6 @@ const rs_dataset_format rs_dataset_webdataset = {
     .label = label_at,
     .identify = identify,
     .path = name_of,
+    .probe = probe,
     .close = close_set,
 };

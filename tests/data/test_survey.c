@@ -44,6 +44,24 @@ static rescl_survey *survey_of(const rescl_survey_options *options)
     return s;
 }
 
+/* Images in archives are called by these, and their kinds are those of the files. */
+static void looks_into_archives(void **state)
+{
+    (void)state;
+    rescl_data_options data;
+    rescl_survey *s = NULL;
+    rescl_survey_image_info image;
+    rescl_data_options_default(&data);
+    data.path = rs_test_path("%s/tests/data/shards/wds-001.tar", RESCL_TEST_SOURCE_DIR);
+    assert_ok(rescl_survey_create(&data, NULL, &s));
+    assert_true(rescl_survey_image(s, 0, &image));
+    assert_string_equal(image.kind, "PNG");
+    assert_null(image.path);
+    assert_non_null(strstr(rescl_survey_image_name(s, 0), "wds-001.tar: "));
+    assert_null(rescl_survey_image_name(s, 2));
+    rescl_survey_destroy(s);
+}
+
 static void counts_classes_of_all_splits(void **state)
 {
     (void)state;
@@ -240,6 +258,7 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, make_set, rs_test_dir_teardown)
     const struct CMUnitTest tests[] = {
+        TEST(looks_into_archives),
         TEST(counts_classes_of_all_splits),
         TEST(finds_copies),
         TEST(tells_sizes_kinds_and_reasons),
