@@ -166,11 +166,12 @@ rescl_status rescl_dataset_cache(rescl_dataset *const *sets, size_t count, size_
                             ? "three quarters of this process's part of the memory that is free"
                             : "three quarters of the memory that is free";
     budget *shared = NULL;
-    size_t need = 0, one;
+    size_t need = 0;
     for (size_t i = 0; i < count; i++) {
+        size_t one = 0;
         if (sets[i])
             RS_TRY(need_of(sets[i], &one));
-        need += sets[i] ? one : 0;
+        need += one;
     }
     RS_FAIL_IF(need > most, RESCL_ERR_MEMORY,
                "cache: the decoded images take %.1f GiB, and %.1f GiB may be used (%s); go without "

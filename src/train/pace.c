@@ -155,7 +155,7 @@ rescl_status rs_pace_measure(rescl_device *const *devices, size_t count, const r
                              const rs_weights *weights, const rs_team_plan *plan, rs_pace *out)
 {
     rescl_status st = RESCL_OK;
-    probe p[RS_TEAM_MOST] = {{NULL}};
+    probe p[RS_TEAM_MOST] = {{0}};
     atomic_int busy;
     size_t n = (plan->batch + count - 1) / count, started = 0;
 

@@ -39,7 +39,7 @@ sources="$(find src/base src/file src/tensor src/io -name '*.c' \
     ! -name onnx.c ! -name exportfile.c ! -name modelfile.c ! -name misfit.c \
     ! -name kerasgraph.c) src/nn/naming.c"
 images=
-for file in image imagerows png pngmeta jpeg webp tiff bmp pnm exif; do
+for file in image imagerows png pngmeta jpeg webp tiff bmp pnm exif heavyturn; do
     images="$images src/data/$file.c"
 done
 
