@@ -22,7 +22,7 @@ static bool is_ours(deal *d)
 {
     const size_t i = d->next++;
     const size_t processes = d->rank->local_count, own = d->rank->local_index;
-    return processes < d->all ? i % processes == own : own % d->all == i;
+    return processes && processes < d->all ? i % processes == own : d->all && own % d->all == i;
 }
 
 static rescl_status open_member(cli_session *s, const char *selector, unsigned flags)

@@ -36,7 +36,7 @@ rescl_status rs_tensor_sums_init(rescl_device *dev, const rs_tensor_span *tensor
 
     for (size_t t = 0; t < count; t++)
         s.pieces += rs_div_up(tensors[t].count, RS_PIECE);
-    RS_OOM(piece = calloc(s.pieces, 4 * sizeof *piece));
+    RS_OOM(piece = calloc(s.pieces + 1, 4 * sizeof *piece));
     RS_OOM(first = calloc(count + 1, sizeof *first));
     for (size_t t = 0; t < count; t++) {
         first[t] = (uint32_t)p;

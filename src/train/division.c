@@ -9,7 +9,7 @@
 
 void rs_apportion(size_t total, const double *weight, size_t count, size_t *out)
 {
-    double sum = 0.0, rest[RS_SHARDS_MOST];
+    double sum = 0.0, rest[RS_SHARDS_MOST] = {0.0};
     size_t given = 0;
 
     for (size_t i = 0; i < count; i++)
@@ -104,7 +104,7 @@ static void gather_small(const rs_division *d, size_t *images)
 static void divide_members(const rs_division *d, size_t n, rs_leaves *out)
 {
     double weight[RS_TEAM_MOST] = {0.0};
-    size_t images[RS_TEAM_MOST];
+    size_t images[RS_TEAM_MOST] = {0};
 
     for (size_t m = 0; m < d->members; m++)
         weight[m] = (double)d->weight[m];

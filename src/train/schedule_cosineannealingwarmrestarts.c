@@ -30,8 +30,10 @@ static double rate(const rs_schedule_ask *ask, const double *number)
     double at = (double)ask->epoch, epochs = fmax(number[CYCLE], 1.0);
 
     if (number[MUL] > 1.0)
-        for (; at >= epochs; epochs *= number[MUL])
+        while (at >= epochs) {
             at -= epochs;
+            epochs *= number[MUL];
+        }
     else
         at = fmod(at, epochs);
     return number[MIN] + (ask->lr - number[MIN]) * (1.0 + cos(acos(-1.0) * (at / epochs))) / 2.0;

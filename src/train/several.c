@@ -370,7 +370,7 @@ static rescl_status gather_outputs(rs_team *t, const size_t *images)
     rescl_status st = RESCL_OK;
     rs_several *s = t->several;
     rescl_ranks *r = s->ranks.ranks;
-    size_t part[RS_TEAM_MOST];
+    size_t part[RS_TEAM_MOST] = {0};
 
     for (size_t q = 0; q < r->count; q++)
         part[q] = images[q] * sizeof(float);
