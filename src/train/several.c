@@ -388,7 +388,7 @@ rescl_status rs_several_gradients(rs_team *t, const rs_batch *batch, uint64_t se
     rescl_status st = RESCL_OK;
     rs_several *s = t->several;
     rs_team_step *p = &s->step;
-    size_t images[RS_TEAM_MOST];
+    size_t images[RS_TEAM_MOST] = {0};
 
     rs_team_forget(t);
     p->batch = *batch;
