@@ -24,20 +24,9 @@ static rescl_status infer(rs_problem *p)
 {
     rescl_status st = RESCL_OK;
     const rs_sigmoid_bce_attr *a = p->attr;
-    const rs_shape *x = &p->src[0], *y = &p->src[1];
-    char tx[96], ty[96];
-    RS_FAIL_IF(x->ndim != 2, RESCL_ERR_SHAPE, "sigmoid_bce: logits are %s, expected (n, classes)",
-               rs_shape_text(x, tx));
-    const bool targets = y->ndim == 2 && y->dim[1] == RS_TARGET_WORDS;
-    RS_FAIL_IF((y->ndim != 1 && !targets) || y->dim[0] != x->dim[0], RESCL_ERR_SHAPE,
-               "sigmoid_bce: labels are %s, expected one for each row of the logits %s",
-               rs_shape_text(y, ty), rs_shape_text(x, tx));
-    RS_FAIL_IF(!(a->label_smoothing >= 0 && a->label_smoothing <= 1), RESCL_ERR_ARG,
-               "sigmoid_bce: label smoothing is %g, expected 0 to 1", (double)a->label_smoothing);
+    RS_TRY(rs_target_infer(p, "sigmoid_bce", a->label_smoothing));
     RS_FAIL_IF(!(a->gamma >= 0), RESCL_ERR_ARG, "sigmoid_bce: gamma is %g, expected at least 0",
                (double)a->gamma);
-    p->src_type[1] = RS_I32;
-    p->dst = rs_shape_1(x->dim[0]);
 out:
     return st;
 }
@@ -89,24 +78,10 @@ static void reference(const rs_problem *p, rs_pass pass, const rs_ref *ref)
     }
 }
 
-static size_t reduction(const rs_problem *p, rs_pass pass)
-{
-    return pass == RS_FWD ? p->src[0].dim[1] : 1;
-}
-
 static rescl_status plan(rs_plan *plan, const rs_caps *caps)
 {
-    const rs_problem *p = &plan->problem;
-    const size_t rows = p->src[0].dim[0], classes = p->src[0].dim[1];
-    const bool cpu = rs_plan_chunked(plan);
-    /* A group takes rows, however short they are. */
-    const size_t least = cpu ? 1 : 4 * rs_group_size(caps, RS_SPREAD_GROUP);
-    const rs_spread s =
-        rs_spread_over(caps, p, cpu, rows, classes > least ? classes : least, 1, classes);
-    RS_PLAN_KEEP(plan, s);
-    return rs_plan_kernel_add(plan, "sigmoid_bce",
-                              plan->pass == RS_FWD ? "sigmoid_bce_fwd" : "sigmoid_bce_bwd_data",
-                              "%s", s.options);
+    return rs_target_plan(plan, caps, "sigmoid_bce",
+                          plan->pass == RS_FWD ? "sigmoid_bce_fwd" : "sigmoid_bce_bwd_data");
 }
 
 static rescl_status enqueue(const rs_plan *plan, const rs_args *a)
@@ -115,7 +90,7 @@ static rescl_status enqueue(const rs_plan *plan, const rs_args *a)
     const rs_sigmoid_bce_attr *attr = p->attr;
     const rs_grid grid = rs_spread_grid(plan);
     const size_t chunk = rs_spread_chunk(plan), n = p->src[0].dim[0], classes = p->src[0].dim[1];
-    const size_t words = p->src[1].ndim == 1 ? 1 : RS_TARGET_WORDS;
+    const size_t words = rs_target_words(p);
     rs_kernel *k = plan->kernel[0].kernel;
     if (plan->pass == RS_FWD)
         return RS_LAUNCH(plan->dev, k, grid, RS_BUF(a->src[0].buf), RS_BUF(a->src[1].buf),
@@ -184,12 +159,8 @@ static void fill_case(const rs_case *c, const rs_problem *p, rs_case_data *d, rs
         d->src[0][i] *= c->variant == LARGE ? 200 : 4;
     if (c->variant == MIXED)
         rs_target_mix(d->src[1], n, rng);
-    if (c->variant == BAD_LABELS) {
-        d->src[1][0] = (double)classes;
-        d->src[1][2] = -1;
-        d->src[1][3] = INT32_MAX;
-        d->src[1][6] = INT32_MIN;
-    }
+    if (c->variant == BAD_LABELS)
+        rs_target_spoil(d->src[1], classes);
 }
 
 static const rs_cases cases = {.list = case_list, .count = RS_COUNT(case_list), .fill = fill_case};
@@ -201,6 +172,6 @@ const rs_op rs_op_sigmoid_bce = {.name = "sigmoid_bce",
                                  .infer = infer,
                                  .reads = reads,
                                  .reference = reference,
-                                 .reduction = reduction,
+                                 .reduction = rs_target_reduction,
                                  .impls = impls,
                                  .cases = &cases};

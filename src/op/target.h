@@ -1,13 +1,24 @@
-/* A row of a loss's targets, for references: see RS_TARGET_WORDS. */
+/* What losses of logits (n, classes) and targets share: labels (n) or rows (n, RS_TARGET_WORDS). */
 #ifndef RS_TARGET_H
 #define RS_TARGET_H
 
+#include "spread.h"
+
 #include "rng.h"
-#include "tensor.h"
 
 typedef struct rs_target {
     double label, other, share, weight;
 } rs_target;
+
+/* infer of loss `name`: a number for each row, of logits and targets that fit. */
+rescl_status rs_target_infer(rs_problem *p, const char *name, float smoothing) RESCL_CHECK;
+/* Its reduction: a row's classes. */
+size_t rs_target_reduction(const rs_problem *p, rs_pass pass);
+/* Plans kernel `name` of `file` over the rows, spread by spread.h. */
+rescl_status rs_target_plan(rs_plan *plan, const rs_caps *caps, const char *file, const char *name)
+    RESCL_CHECK;
+/* Words of a row of targets. */
+size_t rs_target_words(const rs_problem *p);
 
 /* Row `row` of labels (n) or targets (n, RS_TARGET_WORDS). */
 rs_target rs_target_at(const rs_shape *shape, const double *targets, size_t row);
@@ -21,5 +32,7 @@ double rs_target_of(const rs_target *t, size_t k, size_t classes, double smoothi
 /* Gives the rows of a case, whose labels stand there, random shares and weights. The first is not mixed, the
  * second with its own class. */
 void rs_target_mix(double *targets, size_t n, rs_rng *rng);
+/* Puts labels that are no classes into a case of 7 labels or more. */
+void rs_target_spoil(double *labels, size_t classes);
 
 #endif

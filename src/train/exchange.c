@@ -8,8 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define GRAIN 16 /* floats that segments are multiples of: a cache line */
-
 struct rs_exchange {
     size_t members, buckets;
     rs_range *range;
@@ -83,22 +81,19 @@ out:
  * sum. */
 static void add_segment(const rs_exchange *e, size_t member, const rs_range *range)
 {
-    const size_t grains = (range->count + GRAIN - 1) / GRAIN;
-    const size_t begin = grains * member / e->members * GRAIN;
-    size_t end = grains * (member + 1) / e->members * GRAIN;
+    const rs_range own = rs_range_segment(range, member, e->members);
     rs_tree all = {.count = 0};
     rs_tree_add add[RS_TREE_BLOCKS];
 
-    end = end < range->count ? end : range->count;
-    for (size_t m = 0; begin < end && m < e->members; m++)
+    for (size_t m = 0; own.count > 0 && m < e->members; m++)
         for (size_t i = 0; i < e->tree[m]->count; i++) {
             const size_t n = rs_tree_push(&all, &e->tree[m]->block[i], add);
             for (size_t k = 0; k < n; k++)
-                rs_tree_do(&add[k], range->first + begin, end - begin);
+                rs_tree_do(&add[k], own.first, own.count);
         }
-    const size_t n = begin < end && !e->ranks ? rs_tree_close(&all, add) : 0;
+    const size_t n = own.count > 0 && !e->ranks ? rs_tree_close(&all, add) : 0;
     for (size_t k = 0; k < n; k++)
-        rs_tree_do(&add[k], range->first + begin, end - begin);
+        rs_tree_do(&add[k], own.first, own.count);
 }
 
 /* The blocks that those of all members were joined to. */

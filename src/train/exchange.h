@@ -12,12 +12,7 @@
 
 typedef struct rs_exchange rs_exchange;
 
-/* Where a bucket lies in the images of the arenas: floats. */
-typedef struct rs_range {
-    size_t first, count;
-} rs_range;
-
-/* `range` is copied. With `ranks` (not NULL) the sum of the members meets those of other processes, bucket by
+/* `range` is where each bucket lies in the images of the arenas; it is copied. With `ranks` (not NULL) the sum of the members meets those of other processes, bucket by
  * bucket, by the thread of member 0; before a step the caller fills in the shapes of the others. */
 rescl_status rs_exchange_create(size_t members, const rs_range *range, size_t buckets,
                                 rs_rank_sum *ranks, rs_exchange **out) RESCL_CHECK;

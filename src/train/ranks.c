@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define GRAIN 16 /* floats that segments are multiples of: a cache line */
-
 static const rs_exchange_def *const defs[] = {
 #define RS_EXCHANGE(name) &rs_exchange_##name,
 #include "exchanges.def"
@@ -86,19 +84,6 @@ out:
 
 /* ---- a bucket ---------------------------------------------------------------------------- */
 
-typedef struct segment {
-    size_t first, count;
-} segment;
-
-static segment segment_of(const rescl_ranks *r, size_t rank, size_t first, size_t count)
-{
-    const size_t grains = (count + GRAIN - 1) / GRAIN;
-    const size_t begin = grains * rank / r->count * GRAIN;
-    const size_t end = grains * (rank + 1) / r->count * GRAIN;
-    return begin < count ? (segment){first + begin, (end < count ? end : count) - begin}
-                         : (segment){first, 0};
-}
-
 rescl_status rs_rank_sum_init(rs_rank_sum *s, rescl_ranks *ranks, size_t floats)
 {
     rescl_status st = RESCL_OK;
@@ -131,7 +116,7 @@ out:
 }
 
 /* Our segment of the blocks of all goes to scratch, theirs of our blocks to them. */
-static rescl_status scatter(rs_rank_sum *s, size_t first, size_t count, segment mine)
+static rescl_status scatter(rs_rank_sum *s, const rs_range *bucket, rs_range mine)
 {
     rescl_status st = RESCL_OK;
     rescl_ranks *r = s->ranks;
@@ -143,7 +128,7 @@ static rescl_status scatter(rs_rank_sum *s, size_t first, size_t count, segment 
     RS_OOM(send = calloc(r->count * RS_TREE_BLOCKS, sizeof *send));
     RS_OOM(take = calloc(r->count * RS_TREE_BLOCKS, sizeof *take));
     for (size_t q = 0; q < r->count; q++) {
-        const segment theirs = segment_of(r, q, first, count);
+        const rs_range theirs = rs_range_segment(bucket, q, r->count);
         for (size_t i = 0; q != r->index && theirs.count > 0 && i < own->count; i++)
             send[sends++] = (rs_transfer){q, theirs.count, own->block[i].values + theirs.first};
         for (size_t i = 0; q != r->index && mine.count > 0 && i < s->shape[q].count; i++) {
@@ -158,7 +143,7 @@ out:
     return st;
 }
 
-static void add_up(rs_rank_sum *s, segment mine)
+static void add_up(rs_rank_sum *s, rs_range mine)
 {
     const rescl_ranks *r = s->ranks;
     rs_tree all = {.count = 0};
@@ -185,18 +170,18 @@ rescl_status rs_rank_sum_bucket(rs_rank_sum *s, size_t first, size_t count)
 {
     rescl_status st = RESCL_OK;
     rescl_ranks *r = s->ranks;
-    const segment mine = segment_of(r, r->index, first, count);
+    const rs_range bucket = {first, count}, mine = rs_range_segment(&bucket, r->index, r->count);
     rs_transfer send[RS_TEAM_MOST], take[RS_TEAM_MOST];
     size_t sends = 0, takes = 0, blocks = 0;
 
     for (size_t q = 0; q < r->count; q++)
         blocks += q == r->index ? 0 : s->shape[q].count;
     RS_TRY(reserve(s, blocks * mine.count));
-    RS_TRY(scatter(s, first, count, mine));
+    RS_TRY(scatter(s, &bucket, mine));
     if (mine.count > 0)
         add_up(s, mine);
     for (size_t q = 0; q < r->count; q++) {
-        const segment theirs = segment_of(r, q, first, count);
+        const rs_range theirs = rs_range_segment(&bucket, q, r->count);
         if (q != r->index && mine.count > 0)
             send[sends++] = (rs_transfer){q, mine.count, s->sum + mine.first};
         if (q != r->index && theirs.count > 0)

@@ -1,5 +1,7 @@
 #include "treesum.h"
 
+#define GRAIN 16 /* floats that segments are multiples of: a cache line */
+
 static bool are_halves(const rs_tree_block *a, const rs_tree_block *b)
 {
     const size_t both = a->leaves + b->leaves;
@@ -34,6 +36,16 @@ size_t rs_tree_close(rs_tree *t, rs_tree_add *add)
     while (t->count > 1)
         add[n++] = join_last(t);
     return n;
+}
+
+rs_range rs_range_segment(const rs_range *all, size_t part, size_t parts)
+{
+    const size_t grains = (all->count + GRAIN - 1) / GRAIN;
+    const size_t begin = grains * part / parts * GRAIN;
+    const size_t end = grains * (part + 1) / parts * GRAIN;
+    return begin < all->count
+               ? (rs_range){all->first + begin, (end < all->count ? end : all->count) - begin}
+               : (rs_range){all->first, 0};
 }
 
 void rs_tree_do(const rs_tree_add *add, size_t first, size_t count)

@@ -38,6 +38,14 @@ size_t rs_tree_push(rs_tree *t, const rs_tree_block *block, rs_tree_add *add);
 /* After the last leaf: joins what is left, into the first block, which is the sum. */
 size_t rs_tree_close(rs_tree *t, rs_tree_add *add);
 
+/* Floats of the images that are added. */
+typedef struct rs_range {
+    size_t first, count;
+} rs_range;
+
+/* The segment of a range that the part-th of `parts` adds up: whole cache lines but for the last one's end. */
+rs_range rs_range_segment(const rs_range *all, size_t part, size_t parts);
+
 /* Does an addition on `count` floats from `first` on. */
 void rs_tree_do(const rs_tree_add *add, size_t first, size_t count);
 

@@ -91,6 +91,19 @@ void expect_case_smaller(const char *name, const uint8_t rgb[3])
     free(data);
 }
 
+void expect_limit(const char *name, const char *word)
+{
+    rescl_image_options options;
+    rescl_image image;
+    size_t bytes;
+    uint8_t *data = read_case(name, &bytes);
+    rescl_image_options_default(&options);
+    options.max_pixels = 90;
+    assert_fails(rescl_image_decode_with(data, bytes, "large", &options, &image, NULL),
+                 RESCL_ERR_FORMAT, word);
+    free(data);
+}
+
 void expect_cuts(const char *name)
 {
     rescl_image expected;

@@ -12,6 +12,9 @@ void expect_image(const char *name, const char *kind, unsigned notices);
 void expect_smaller(const void *data, size_t bytes, const uint8_t rgb[3]);
 void expect_case_smaller(const char *name, const uint8_t rgb[3]);
 
+/* Of a file of more than 90 pixels: refused by a max_pixels of 90, with `word` in the message. */
+void expect_limit(const char *name, const char *word);
+
 /* Of each beginning of the file: an error, or the same image with RESCL_IMAGE_END_DAMAGED. */
 void expect_cuts(const char *name);
 
