@@ -159,33 +159,35 @@ static double height_at(const rescl_lr_curve *c, double lr)
 static void put_curve(rs_html *h, const rescl_lr_curve *c)
 {
     const size_t n = c->count;
-    double *x = calloc(3 * n + 1, sizeof *x), *loss = x + n, *smoothed = x + 2 * n;
+    double *x = calloc(3 * n + 1, sizeof *x), *loss, *smoothed;
     double lr[RESCL_LR_RULES][2];
     rs_series series[2 + RESCL_LR_RULES];
-    size_t count = 0;
+    size_t count = 2;
 
     if (!x) {
         h->failed = true;
         return;
     }
+    loss = x + n;
+    smoothed = loss + n;
     for (size_t i = 0; i < n; i++) {
         x[i] = c->point[i].lr;
         loss[i] = isfinite(c->point[i].loss) ? c->point[i].loss : (double)NAN;
         smoothed[i] = isfinite(c->point[i].smoothed) ? c->point[i].smoothed : (double)NAN;
     }
-    series[count++] =
-        (rs_series){.name = "average", .x = x, .y = smoothed, .count = n, .exact = true};
-    series[count++] =
+    series[0] = (rs_series){.name = "average", .x = x, .y = smoothed, .count = n, .exact = true};
+    series[1] =
         (rs_series){.name = "loss of a batch", .x = x, .y = loss, .count = n, .points = true};
     for (int rule = 0; rule < RESCL_LR_RULES; rule++) {
         if (rescl_lr_curve_suggest(c, (rescl_lr_rule)rule, &lr[rule][0]) != RESCL_OK)
             continue;
         lr[rule][1] = height_at(c, lr[rule][0]);
-        series[count++] = (rs_series){.name = rescl_lr_rule_name((rescl_lr_rule)rule),
-                                      .x = &lr[rule][0],
-                                      .y = &lr[rule][1],
-                                      .count = 1,
-                                      .points = true};
+        series[count] = (rs_series){.name = rescl_lr_rule_name((rescl_lr_rule)rule),
+                                    .x = &lr[rule][0],
+                                    .y = &lr[rule][1],
+                                    .count = 1,
+                                    .points = true};
+        count++;
     }
     const rs_chart chart = {.title = "Loss by learning rate",
                             .about = "The loss of each step and its moving average, at rates that "

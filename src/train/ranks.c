@@ -125,8 +125,8 @@ static rescl_status scatter(rs_rank_sum *s, const rs_range *bucket, rs_range min
     size_t sends = 0, takes = 0;
     float *at = s->scratch;
 
-    RS_OOM(send = calloc(r->count * RS_TREE_BLOCKS, sizeof *send));
-    RS_OOM(take = calloc(r->count * RS_TREE_BLOCKS, sizeof *take));
+    RS_OOM(send = calloc(RS_TREE_BLOCKS, (r->count + 1) * sizeof *send));
+    RS_OOM(take = calloc(RS_TREE_BLOCKS, (r->count + 1) * sizeof *take));
     for (size_t q = 0; q < r->count; q++) {
         const rs_range theirs = rs_range_segment(bucket, q, r->count);
         for (size_t i = 0; q != r->index && theirs.count > 0 && i < own->count; i++)
