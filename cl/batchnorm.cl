@@ -7,8 +7,8 @@
  * again in a fixed order. Those of the statistics are moments.clh's, and may come from the convolution
  * that made src; those of the sums are [part][2][channels].
  *
- * Kernels: batchnorm_fwd_stats, batchnorm_fwd_finish, batchnorm_fwd_apply; batchnorm_bwd_sums,
- * batchnorm_bwd_finish, batchnorm_bwd_data. */
+ * Kernels: batchnorm_fwd_stats, batchnorm_fwd_join, batchnorm_fwd_finish, batchnorm_fwd_apply;
+ * batchnorm_bwd_sums, batchnorm_bwd_finish, batchnorm_bwd_data. */
 #include "batchnorm.clh"
 
 #ifndef ROWS
@@ -60,6 +60,28 @@ ONE_ITEM void batchnorm_fwd_stats(const global src_t *restrict src, global float
 
 /* ---- finishing: an item for each block of channels ------------------------------------------- */
 
+/* Of the channels from k on, over all parts. */
+RS_INLINE void join_parts(const global float *moments, uint channels, uint parts, uint k,
+                           uint part, vfloat *mean, vfloat *m2)
+{
+    float count = 0.0f;
+    *mean = *m2 = VZERO;
+    for (uint p = 0; p < parts; p++) {
+        const global float *from = moments + p * 2 * channels + k;
+        join_moments(mean, m2, &count, load_part(from, part), load_part(from + channels, part),
+                     moments[parts * 2 * channels + p]);
+    }
+}
+
+ONE_ITEM void batchnorm_fwd_join(global float *restrict moments, uint channels, uint parts,
+                                 uint pixels)
+{
+    const uint k = get_global_id(0) * VW, part = min((uint)VW, channels - k);
+    vfloat mean, m2;
+    join_parts(moments, channels, parts, k, part, &mean, &m2);
+    store_joined(mean, m2, moments, channels, parts, k, part, pixels);
+}
+
 ONE_ITEM void batchnorm_fwd_finish(const global float *restrict moments,
                                    global float *restrict batch_mean,
                                    global float *restrict inv_std,
@@ -68,13 +90,8 @@ ONE_ITEM void batchnorm_fwd_finish(const global float *restrict moments,
                                    uint parts, float eps, float momentum, float unbias)
 {
     const uint k = get_global_id(0) * VW, part = min((uint)VW, channels - k);
-    vfloat mean = VZERO, m2 = VZERO;
-    float count = 0.0f;
-    for (uint p = 0; p < parts; p++) {
-        const global float *from = moments + p * 2 * channels + k;
-        join_moments(&mean, &m2, &count, load_part(from, part), load_part(from + channels, part),
-                     moments[parts * 2 * channels + p]);
-    }
+    vfloat mean, m2;
+    join_parts(moments, channels, parts, k, part, &mean, &m2);
     store_statistics(mean, m2, batch_mean, inv_std, running_mean, running_var, k, part, pixels, eps,
                      momentum, unbias);
 }
@@ -234,7 +251,7 @@ batchnorm_bwd_data(const global src_t *restrict src, const global dst_t *restric
         const vfloat inv = INV_STD(spreads, k, part, flags, eps), mean = load_part(means + k, part);
         const vfloat scale = inv * load_part(gamma + k, part), shift = load_part(beta + k, part);
         const bool batch = !(flags & RUNNING);
-        const vfloat mean_diff = batch ? load_part(diff_beta + k, part) * share : VZERO;
+        const vfloat mean_diff = batch ? load_part(DIFF_BETA + k, part) * share : VZERO;
         const vfloat slope = batch ? load_part(diff_gamma + k, part) * inv * share : VZERO;
         const global src_t *x = batch && (flags & DIFF_WANTED(0)) ? src + at : 0;
         const global dst_t *y = flags & MASK_DST ? dst + at : 0;

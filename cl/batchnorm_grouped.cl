@@ -9,8 +9,8 @@
  * statistics are moments.clh's, those of the sums [part][2][channels]; either may be what the epilogue
  * of a convolution left, thousands of them.
  *
- * Kernels: batchnorm_fwd_stats, batchnorm_fwd_finish, batchnorm_fwd_apply; batchnorm_bwd_sums,
- * batchnorm_bwd_finish, batchnorm_bwd_data. Groups: on x one for each part, on y for each LX vectors of
+ * Kernels: batchnorm_fwd_stats, batchnorm_fwd_join, batchnorm_fwd_finish, batchnorm_fwd_apply;
+ * batchnorm_bwd_sums, batchnorm_bwd_finish, batchnorm_bwd_data. Groups: on x one for each part, on y for each LX vectors of
  * channels; of finishing kernels on x one for each FINISH_LX vectors. */
 #include "batchnorm.clh"
 #include "relumask.clh"
@@ -133,17 +133,13 @@ RS_INLINE void load_parts(vfloat a[FINISH_AT_ONCE], vfloat b[FINISH_AT_ONCE],
     }
 }
 
-GROUP_KERNEL void
-batchnorm_fwd_finish(const global float *restrict moments, global float *restrict batch_mean,
-                     global float *restrict inv_std, global float *restrict running_mean,
-                     global float *restrict running_var, uint pixels, uint channels, uint parts,
-                     float eps, float momentum, float unbias)
+/* Those of the parts that an item joins, of the channels from k on. */
+RS_INLINE void join_own_parts(const global float *moments, uint channels, uint parts, uint k,
+                              uint part, vfloat *mean, vfloat *m2, float *count)
 {
-    const uint k = FINISH_CHANNEL, part = min((uint)VW, channels - min(k, channels));
-    const uint i = get_local_id(0);
     const global float *counts = moments + parts * 2 * channels;
-    vfloat mean = VZERO, m2 = VZERO;
-    float count = 0.0f;
+    *mean = *m2 = VZERO;
+    *count = 0.0f;
     FOR_PARTS(p, k, parts)
     {
         vfloat b_mean[FINISH_AT_ONCE], b_m2[FINISH_AT_ONCE];
@@ -154,8 +150,35 @@ batchnorm_fwd_finish(const global float *restrict moments, global float *restric
             n[j] = p + j * FINISH_LY < parts ? counts[p + j * FINISH_LY] : 0.0f;
 #pragma unroll
         for (uint j = 0; j < FINISH_AT_ONCE; j++)
-            join_moments(&mean, &m2, &count, b_mean[j], b_m2[j], n[j]);
+            join_moments(mean, m2, count, b_mean[j], b_m2[j], n[j]);
     }
+}
+
+GROUP_KERNEL void batchnorm_fwd_join(global float *restrict moments, uint channels, uint parts,
+                                     uint pixels)
+{
+    const uint k = FINISH_CHANNEL, part = min((uint)VW, channels - min(k, channels));
+    const uint i = get_local_id(0);
+    vfloat mean, m2;
+    float count;
+    join_own_parts(moments, channels, parts, k, part, &mean, &m2, &count);
+    barrier(CLK_GLOBAL_MEM_FENCE);
+    MOMENTS_TREE(i, FINISH_LX);
+    if (FINISH_ITEM == 0 && k < channels)
+        store_joined(mean, m2, moments, channels, parts, k, part, pixels);
+}
+
+GROUP_KERNEL void
+batchnorm_fwd_finish(const global float *restrict moments, global float *restrict batch_mean,
+                     global float *restrict inv_std, global float *restrict running_mean,
+                     global float *restrict running_var, uint pixels, uint channels, uint parts,
+                     float eps, float momentum, float unbias)
+{
+    const uint k = FINISH_CHANNEL, part = min((uint)VW, channels - min(k, channels));
+    const uint i = get_local_id(0);
+    vfloat mean, m2;
+    float count;
+    join_own_parts(moments, channels, parts, k, part, &mean, &m2, &count);
     MOMENTS_TREE(i, FINISH_LX);
     if (FINISH_ITEM == 0 && k < channels)
         store_statistics(mean, m2, batch_mean, inv_std, running_mean, running_var, k, part, pixels,
@@ -337,7 +360,7 @@ batchnorm_bwd_data(const global src_t *restrict src, const global dst_t *restric
     const float share = 1.0f / (float)pixels;
     vfloat mean_diff = VZERO, slope = VZERO;
     if (batch) {
-        mean_diff = load_part(diff_beta + k, part) * share;
+        mean_diff = load_part(DIFF_BETA + k, part) * share;
         slope = load_part(diff_gamma + k, part) * load_part(spreads + k, part) * share;
     }
     FOR_BLOCKS(row, k, first, last)

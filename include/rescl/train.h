@@ -115,6 +115,8 @@ typedef struct rescl_train_options {
         recompute; /**< true: activations within the network's blocks are computed again in backward
                       * instead of being kept, which takes less memory and up to one more forward a step;
                       * results have the same bits */
+    bool sync_bn; /**< true: batch normalisation of several devices and processes goes by the whole batch,
+                   * instead of each device's part; not with `shards` */
     /* New members are appended here, so that structs of older callers keep their layout. */
 } rescl_train_options;
 

@@ -272,6 +272,15 @@ void rs_graph_set_trained(rs_graph *g, size_t node, bool parameters, bool statis
     }
 }
 
+void rs_graph_set_synced(rs_graph *g, bool synced)
+{
+    for (size_t i = 0; i < g->nnodes; i++)
+        if (g->node[i].op == &rs_op_batchnorm) {
+            rs_batchnorm_attr *attr = g->node[i].attr;
+            attr->synced = synced;
+        }
+}
+
 rescl_status rs_graph_set_group(rs_graph *g, size_t param, int group)
 {
     rescl_status st = RESCL_OK;

@@ -149,6 +149,10 @@ const char *const *rs_precision_names(void);
  * running statistics, or it normalises by these and leaves them. Before the graph is planned. */
 void rs_graph_set_trained(rs_graph *g, size_t node, bool parameters, bool statistics);
 
+/* Whether normalisations that train go by the statistics of all replicas: see rs_batchnorm_attr. Before the
+ * graph is planned. */
+void rs_graph_set_synced(rs_graph *g, bool synced);
+
 /* Puts a parameter into a group. Before the graph is planned. */
 rescl_status rs_graph_set_group(rs_graph *g, size_t param, int group) RESCL_CHECK;
 

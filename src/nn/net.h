@@ -173,6 +173,11 @@ typedef struct rs_step {
 /* The plain case: the whole batch, unscaled. */
 #define RS_STEP(seed, step) ((rs_step){(seed), (step), 1.0, 1.0})
 
+/* Brings the net together with other replicas', whose passes run at the same time; borrowed. NULL, as it is at
+ * first: it goes by itself. `room` is for rs_net_meeting_floats. */
+void rs_net_set_meeting(rs_net *n, const rs_meeting *meeting);
+size_t rs_net_meeting_floats(const rs_net *n);
+
 /* Told of each bucket once in a backward pass, in their order, when all that writes to it is
  * enqueued: what is enqueued then finds its gradients there. */
 typedef struct rs_bucket_listener {

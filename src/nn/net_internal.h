@@ -89,6 +89,7 @@ struct rs_net {
     rs_layout layout;
     size_t *bucket_node; /* training: by bucket, the node after which it is announced */
     float loss_diff;     /* diff of the losses in this step */
+    const rs_meeting *meeting; /* NULL: there is no other replica */
     struct rs_workspace *workspace;
     rs_kernel *fold;         /* NULL: no node folds */
     bool check_numerics;     /* each pass waits, and what it wrote is looked at */

@@ -36,6 +36,7 @@ static rescl_status run_pass(rs_net *n, rs_stage *s, rs_pass pass, bool pack, ui
     s->args.seed = seed;
     s->args.step = step;
     s->args.loss_diff = n->loss_diff;
+    s->args.meeting = n->meeting;
     s->args.again = n->again;
     rs_profile_label(n->store->dev, s->label[pass]);
     if (pack && s->node->folds)
@@ -66,6 +67,25 @@ static rescl_status run_checked(rs_net *n, size_t node, rs_pass pass, bool pack,
 out:
     rs_kept_fini(&kept);
     return st;
+}
+
+void rs_net_set_meeting(rs_net *n, const rs_meeting *meeting)
+{
+    n->meeting = meeting;
+}
+
+/* Two for each channel that is normalised, and one. */
+size_t rs_net_meeting_floats(const rs_net *n)
+{
+    size_t most = 0;
+
+    for (size_t i = 0; i < n->graph->nnodes; i++) {
+        const rs_node *node = &n->graph->node[i];
+        const rs_shape *shape = &n->stage[i].args.dst.shape;
+        if (node->op == &rs_op_batchnorm && shape->dim[shape->ndim - 1] > most)
+            most = shape->dim[shape->ndim - 1];
+    }
+    return 2 * most + 1;
 }
 
 void rs_net_check_numerics(rs_net *n)

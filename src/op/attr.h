@@ -39,6 +39,9 @@ typedef struct rs_batchnorm_attr {
     bool unbiased_running;
     /* Training too takes the running statistics, and leaves them as they are; there is no ws. */
     bool frozen;
+    /* Unless it is frozen, training takes the statistics of all replicas' parts of the batch, where
+     * rs_args.meeting brings them together; else its own. */
+    bool synced;
 } rs_batchnorm_attr;
 
 /* Padding excluded from the average when `count_pad` is false. Windows never start in padding

@@ -20,6 +20,10 @@
  * residual the sign of dst follows from src0, mean and inv_std, which costs less than reading dst;
  * but RS_BWD_DATA of a frozen layer needs src0 for nothing else.
  *
+ * synced: the moments of the replicas' parts of a batch are merged, and their sums added, in the order of
+ * the parts on the host, in double: all replicas go by the same bits, m being the pixels of all parts.
+ * diff_gamma and diff_beta stay those of the replica's own part.
+ *
  * unbiased_running: the running variance takes m / (m - 1) of the batch's; of one pixel, all of it.
  */
 #include "alloc.h"
@@ -60,6 +64,12 @@ static bool by_batch(const rs_problem *p)
 {
     const rs_batchnorm_attr *a = p->attr;
     return p->training && !a->frozen;
+}
+
+static bool is_synced(const rs_problem *p)
+{
+    const rs_batchnorm_attr *a = p->attr;
+    return by_batch(p) && a->synced;
 }
 
 static rescl_status infer(rs_problem *p)
@@ -252,23 +262,36 @@ static void divide_grouped(const rs_problem *p, const rs_caps *caps, kept *d, ch
              rs_vector_options(caps, p, channels_of(p), vectors));
 }
 
-/* The kernels of a pass, of which the first may be left out. */
-enum { STATS = 0, FINISH, APPLY };
-enum { SUMS = 0 };
+/* The kernels of the passes, not all of which a problem needs. */
+enum { STATS = 0, JOIN, FINISH, APPLY };
+enum { SUMS = 0, FINISH_SUMS };
+enum { DATA = 0 };
+enum { KERNELS = 4 };
 
-static int first_kernel(const rs_problem *p, rs_pass pass)
+static bool needs(const rs_problem *p, rs_pass pass, int kernel)
 {
-    if (pass == RS_FWD)
-        return !by_batch(p) ? APPLY : p->moments_parts ? FINISH : STATS;
-    return pass == RS_BWD_PARAMS && p->sums_parts ? FINISH : SUMS;
+    if (pass == RS_BWD_PARAMS)
+        return kernel != SUMS || !p->sums_parts;
+    if (pass == RS_BWD_DATA || kernel == APPLY)
+        return true;
+    return kernel == JOIN ? is_synced(p) : by_batch(p) && (kernel != STATS || !p->moments_parts);
+}
+
+static rs_kernel *kernel_of(const rs_plan *plan, int kernel)
+{
+    int place = 0;
+    for (int k = 0; k < kernel; k++)
+        place += needs(&plan->problem, plan->pass, k);
+    return plan->kernel[place].kernel;
 }
 
 static rescl_status plan(rs_plan *plan, const rs_caps *caps)
 {
-    static const char *const names[RS_PASS_COUNT][3] = {
-        {"batchnorm_fwd_stats", "batchnorm_fwd_finish", "batchnorm_fwd_apply"},
-        {"batchnorm_bwd_sums", "batchnorm_bwd_finish", NULL},
-        {"batchnorm_bwd_data", NULL, NULL}};
+    static const char *const names[RS_PASS_COUNT][KERNELS] = {
+        {"batchnorm_fwd_stats", "batchnorm_fwd_join", "batchnorm_fwd_finish",
+         "batchnorm_fwd_apply"},
+        {"batchnorm_bwd_sums", "batchnorm_bwd_finish"},
+        {"batchnorm_bwd_data"}};
     const rs_problem *p = &plan->problem;
     rescl_status st = RESCL_OK;
     const bool cpu = rs_plan_chunked(plan);
@@ -283,13 +306,17 @@ static rescl_status plan(rs_plan *plan, const rs_caps *caps)
         divide_grouped(p, caps, &d, options);
     }
     RS_PLAN_KEEP(plan, d);
-    const int first = first_kernel(p, plan->pass);
-    for (int i = first; i < 3 && names[plan->pass][i]; i++)
-        RS_TRY(rs_plan_kernel_add(plan, file, names[plan->pass][i], "%s", options));
-    if (plan->pass == RS_BWD_PARAMS && first == SUMS)
+    const bool sums_beside = plan->pass == RS_BWD_DATA && is_synced(p);
+    for (int i = 0; i < KERNELS && names[plan->pass][i]; i++)
+        if (needs(p, plan->pass, i))
+            RS_TRY(rs_plan_kernel_add(plan, file, names[plan->pass][i], "%s%s", options,
+                                      sums_beside ? " -DSUMS_BESIDE" : ""));
+    if (plan->pass == RS_BWD_PARAMS && needs(p, RS_BWD_PARAMS, SUMS))
         plan->scratch_bytes = rs_sums_bytes(d.parts, channels_of(p));
-    else if (plan->pass == RS_FWD && first == STATS)
+    else if (plan->pass == RS_FWD && needs(p, RS_FWD, STATS))
         plan->scratch_bytes = rs_moments_bytes(d.parts, channels_of(p));
+    else if (sums_beside)
+        plan->scratch_bytes = rs_sums_bytes(1, channels_of(p));
     if (!cpu && plan->pass == RS_FWD && p->want_mask && masks_by_dst(p, RS_BWD_DATA))
         plan->mask_bytes = rs_mask_bytes(&p->dst);
 out:
@@ -308,6 +335,119 @@ static rs_grid finish_grid_of(const kept *d)
     return (rs_grid){{groups * d->group, 1, 1}, {d->group, 1, 1}};
 }
 
+/* Of the parts of a batch together, if one has so many: pixels of all. */
+static size_t pixels_of_all(const rs_meeting *meeting, size_t pixels)
+{
+    size_t images = 0;
+    for (size_t i = 0; i < meeting->parts; i++)
+        images += meeting->images[i];
+    return pixels / meeting->images[meeting->own] * images;
+}
+
+/* The moments of all parts of a batch into `out`, means, then squared deviations, as cl/moments.clh joins
+ * them. */
+static void merge_moments(const rs_meeting *meeting, const float *all, size_t channels,
+                          size_t pixels, float *out)
+{
+    const size_t each = pixels / meeting->images[meeting->own];
+    for (size_t k = 0; k < channels; k++) {
+        double mean = 0, m2 = 0, count = 0;
+        for (size_t i = 0; i < meeting->parts; i++) {
+            const float *part = all + i * 2 * channels + k;
+            const double n = (double)(meeting->images[i] * each), share = n / (count + n);
+            const double delta = (double)part[0] - mean;
+            mean += delta * share;
+            m2 += (double)part[channels] + delta * delta * count * share;
+            count += n;
+        }
+        out[k] = (float)mean;
+        out[channels + k] = (float)m2;
+    }
+}
+
+/* The one part of moments there is becomes that of all replicas; *pixels that of theirs. */
+static rescl_status meet_moments(const rs_plan *plan, const rs_meeting *meeting,
+                                 rs_buffer *moments, size_t *pixels)
+{
+    rescl_status st = RESCL_OK;
+    const size_t c = channels_of(&plan->problem), all_pixels = pixels_of_all(meeting, *pixels);
+    const float *all = NULL;
+    float *room = meeting->room;
+
+    RS_FAIL_IF(all_pixels > UINT32_MAX, RESCL_ERR_UNSUPPORTED,
+               "batchnorm: %zu pixels of a batch are normalised together, and %lu are the most",
+               all_pixels, (unsigned long)UINT32_MAX);
+    RS_TRY(rs_read(plan->dev, moments, 0, room, 2 * c * sizeof *room));
+    RS_TRY(meeting->meet(meeting->user, room, 2 * c, &all));
+    merge_moments(meeting, all, c, *pixels, room);
+    room[2 * c] = (float)all_pixels;
+    RS_TRY(rs_write(plan->dev, moments, 0, room, (2 * c + 1) * sizeof *room));
+    *pixels = all_pixels;
+out:
+    return st;
+}
+
+/* Into `sums` diff_gamma and diff_beta of all parts, each times what this replica has of the pixels: its
+ * kernels divide by its own. */
+static rescl_status meet_sums(const rs_plan *plan, const rs_args *a, rs_buffer *sums)
+{
+    rescl_status st = RESCL_OK;
+    const size_t c = channels_of(&plan->problem), bytes = c * sizeof(float);
+    const size_t pixels = pixels_of(&plan->problem);
+    const rs_meeting *meeting = a->meeting;
+    const float *all = NULL;
+
+    if (!meeting) {
+        RS_TRY(rs_copy(plan->dev, a->diff_param[0].buf, 0, sums, 0, bytes));
+        RS_TRY(rs_copy(plan->dev, a->diff_param[1].buf, 0, sums, bytes, bytes));
+        goto out;
+    }
+    const double share = (double)pixels / (double)pixels_of_all(meeting, pixels);
+    RS_TRY(rs_read(plan->dev, a->diff_param[0].buf, 0, meeting->room, bytes));
+    RS_TRY(rs_read(plan->dev, a->diff_param[1].buf, 0, meeting->room + c, bytes));
+    RS_TRY(meeting->meet(meeting->user, meeting->room, 2 * c, &all));
+    for (size_t k = 0; k < 2 * c; k++) {
+        double sum = 0;
+        for (size_t i = 0; i < meeting->parts; i++)
+            sum += (double)all[i * 2 * c + k];
+        meeting->room[k] = (float)(sum * share);
+    }
+    RS_TRY(rs_write(plan->dev, sums, 0, meeting->room, 2 * bytes));
+out:
+    return st;
+}
+
+/* From src to what backward needs of the statistics, and the running ones. */
+static rescl_status enqueue_statistics(const rs_plan *plan, const rs_args *a, const kept *d)
+{
+    rescl_status st = RESCL_OK;
+    const rs_problem *p = &plan->problem;
+    const rs_batchnorm_attr *attr = p->attr;
+    const rs_grid grid = grid_of(d), finish = finish_grid_of(d);
+    const size_t c = channels_of(p);
+    size_t m = pixels_of(p), parts = p->moments_parts ? p->moments_parts : d->parts;
+    rs_buffer *moments = p->moments_parts ? a->moments : a->scratch;
+
+    if (needs(p, RS_FWD, STATS))
+        RS_TRY(RS_LAUNCH(plan->dev, kernel_of(plan, STATS), grid, RS_BUF(a->src[0].buf),
+                         RS_BUF(moments), RS_UINT(m), RS_UINT(c), RS_UINT(d->rows),
+                         RS_UINT(parts)));
+    if (needs(p, RS_FWD, JOIN)) {
+        RS_TRY(RS_LAUNCH(plan->dev, kernel_of(plan, JOIN), finish, RS_BUF(moments), RS_UINT(c),
+                         RS_UINT(parts), RS_UINT(m)));
+        parts = 1;
+        if (a->meeting)
+            RS_TRY(meet_moments(plan, a->meeting, moments, &m));
+    }
+    const double unbias = attr->unbiased_running && m > 1 ? (double)m / (double)(m - 1) : 1;
+    RS_TRY(RS_LAUNCH(plan->dev, kernel_of(plan, FINISH), finish, RS_BUF(moments),
+                     RS_BUF(a->ws[0].buf), RS_BUF(a->ws[1].buf), RS_BUF(a->state[0].buf),
+                     RS_BUF(a->state[1].buf), RS_UINT(m), RS_UINT(c), RS_UINT(parts),
+                     RS_FLOAT(attr->eps), RS_FLOAT(attr->momentum), RS_FLOAT(unbias)));
+out:
+    return st;
+}
+
 static rescl_status enqueue_fwd(const rs_plan *plan, const rs_args *a)
 {
     rescl_status st = RESCL_OK;
@@ -315,21 +455,11 @@ static rescl_status enqueue_fwd(const rs_plan *plan, const rs_args *a)
     const rs_batchnorm_attr *attr = p->attr;
     kept d;
     RS_PLAN_RECALL(plan, d);
-    const size_t m = pixels_of(p), c = channels_of(p), parts = d.parts;
-    const rs_grid grid = grid_of(&d), finish = finish_grid_of(&d);
-    const double unbias = attr->unbiased_running && m > 1 ? (double)m / (double)(m - 1) : 1;
+    const size_t m = pixels_of(p), c = channels_of(p);
+    const rs_grid grid = grid_of(&d);
     const bool batch = by_batch(p);
-    const int first = first_kernel(p, RS_FWD);
-    rs_buffer *moments = p->moments_parts ? a->moments : a->scratch;
-    if (first == STATS && !a->again)
-        RS_TRY(RS_LAUNCH(plan->dev, plan->kernel[STATS].kernel, grid, RS_BUF(a->src[0].buf),
-                         RS_BUF(moments), RS_UINT(m), RS_UINT(c), RS_UINT(d.rows), RS_UINT(parts)));
     if (batch && !a->again)
-        RS_TRY(RS_LAUNCH(plan->dev, plan->kernel[FINISH - first].kernel, finish, RS_BUF(moments),
-                         RS_BUF(a->ws[0].buf), RS_BUF(a->ws[1].buf), RS_BUF(a->state[0].buf),
-                         RS_BUF(a->state[1].buf), RS_UINT(m), RS_UINT(c),
-                         RS_UINT(p->moments_parts ? p->moments_parts : parts), RS_FLOAT(attr->eps),
-                         RS_FLOAT(attr->momentum), RS_FLOAT(unbias)));
+        RS_TRY(enqueue_statistics(plan, a, &d));
     const rs_arg apply[] = {RS_BUF(a->src[0].buf),
                             RS_BUF(p->nsrc == 2 ? a->src[1].buf : NULL),
                             RS_BUF(a->param[0].buf),
@@ -344,7 +474,7 @@ static rescl_status enqueue_fwd(const rs_plan *plan, const rs_args *a)
                             RS_FLOAT(attr->eps),
                             RS_BUF(plan->mask_bytes ? a->mask : NULL)};
     /* Only groups leave a mask. */
-    RS_TRY(rs_launch(plan->dev, plan->kernel[APPLY - first].kernel, &grid, apply,
+    RS_TRY(rs_launch(plan->dev, kernel_of(plan, APPLY), &grid, apply,
                      RS_COUNT(apply) - (d.tiles == 0)));
 out:
     return st;
@@ -366,24 +496,27 @@ static rescl_status enqueue_bwd(const rs_plan *plan, const rs_args *a)
     rs_buffer *means = batch ? a->ws[0].buf : a->state[0].buf;
     rs_buffer *spreads = batch ? a->ws[1].buf : a->state[1].buf;
     if (plan->pass == RS_BWD_PARAMS) {
-        const int first = first_kernel(p, RS_BWD_PARAMS);
         rs_buffer *sums = p->sums_parts ? a->sums : a->scratch;
-        if (first == SUMS)
-            RS_TRY(RS_LAUNCH(plan->dev, plan->kernel[SUMS].kernel, grid, RS_BUF(a->src[0].buf),
+        if (needs(p, RS_BWD_PARAMS, SUMS))
+            RS_TRY(RS_LAUNCH(plan->dev, kernel_of(plan, SUMS), grid, RS_BUF(a->src[0].buf),
                              RS_BUF(a->diff_dst.buf), RS_BUF(masks), RS_BUF(a->param[0].buf),
                              RS_BUF(a->param[1].buf), RS_BUF(means), RS_BUF(spreads), RS_BUF(sums),
                              RS_UINT(m), RS_UINT(c), RS_UINT(d.rows), RS_UINT(flags),
                              RS_FLOAT(attr->eps)));
         RS_TRY(RS_LAUNCH(
-            plan->dev, plan->kernel[FINISH - first].kernel, finish, RS_BUF(sums), RS_BUF(spreads),
+            plan->dev, kernel_of(plan, FINISH_SUMS), finish, RS_BUF(sums), RS_BUF(spreads),
             RS_BUF(a->diff_param[0].buf), RS_BUF(a->diff_param[1].buf), RS_UINT(c),
             RS_UINT(p->sums_parts ? p->sums_parts : parts), RS_UINT(flags), RS_FLOAT(attr->eps)));
         goto out;
     }
+    const bool sums_beside = is_synced(p);
+    if (sums_beside)
+        RS_TRY(meet_sums(plan, a, a->scratch));
     RS_TRY(RS_LAUNCH(
-        plan->dev, plan->kernel[0].kernel, grid, RS_BUF(a->src[0].buf), RS_BUF(a->diff_dst.buf),
+        plan->dev, kernel_of(plan, DATA), grid, RS_BUF(a->src[0].buf), RS_BUF(a->diff_dst.buf),
         RS_BUF(masks), RS_BUF(a->param[0].buf), RS_BUF(a->param[1].buf), RS_BUF(means),
-        RS_BUF(spreads), RS_BUF(a->diff_param[0].buf), RS_BUF(a->diff_param[1].buf),
+        RS_BUF(spreads), RS_BUF(sums_beside ? a->scratch : a->diff_param[0].buf),
+        RS_BUF(sums_beside ? a->scratch : a->diff_param[1].buf),
         RS_BUF(a->diff_src[0].buf), RS_BUF(p->nsrc == 2 ? a->diff_src[1].buf : NULL), RS_UINT(m),
         RS_UINT(c), RS_UINT(d.rows), RS_UINT(flags | rs_diff_flags(p)), RS_FLOAT(attr->eps)));
 out:
@@ -419,6 +552,8 @@ static const rs_batchnorm_attr plain = {.eps = 1e-5f, .momentum = 0.9f, .unbiase
 static const rs_batchnorm_attr relu = {
     .eps = 1e-3f, .momentum = 0.99f, .relu = true, .unbiased_running = true};
 static const rs_batchnorm_attr biased = {.eps = 1e-3f, .momentum = 0.5f};
+static const rs_batchnorm_attr synced = {
+    .eps = 1e-5f, .momentum = 0.9f, .relu = true, .unbiased_running = true, .synced = true};
 static const rs_batchnorm_attr frozen = {.eps = 1e-3f, .momentum = 0.9f, .frozen = true};
 static const rs_batchnorm_attr frozen_relu = {
     .eps = 1e-5f, .momentum = 0.9f, .relu = true, .frozen = true};
@@ -459,6 +594,8 @@ static const rs_case case_list[] = {
      .no_gradient = true,
      .variant = NOT_A_NUMBER,
      .scale = 1},
+    {.name = "synced", .src = {{4, {3, 7, 5, 37}}}, .attr = &synced, .scale = 1},
+    {.name = "synced, residual", .src = BOTH(8, 5, 5, 48), .attr = &synced, .scale = 1},
     {.name = "frozen, one pixel", .src = {{4, {1, 1, 1, 3}}}, .attr = &frozen, .scale = 1},
     {.name = "frozen", .src = {{4, {3, 7, 5, 13}}}, .attr = &frozen, .scale = 1},
     {.name = "frozen, relu", .src = {{4, {3, 7, 5, 37}}}, .attr = &frozen_relu, .scale = 1},

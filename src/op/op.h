@@ -122,6 +122,17 @@ typedef struct rs_norm {
 
 /* ---- tensors of one call ----------------------------------------------------------------- */
 
+/* Replicas that share a batch, of which each has a part: what brings their numbers together. */
+typedef struct rs_meeting {
+    size_t parts, own;    /* of the batch, in its order; which of them is this replica's */
+    const size_t *images; /* (parts) that each has, at least 1 */
+    float *room;          /* on the host, for what any call brings, and one float more */
+    /* All call it in the same order, with as many floats. Waits for the others; *all, (parts, count), is
+     * valid until the next call. */
+    rescl_status (*meet)(void *user, const float *mine, size_t count, const float **all);
+    void *user;
+} rs_meeting;
+
 /* Absent tensors have buf == NULL. Without diff_dst, that of a loss is `loss_diff` for each row.
  * `seed` and `step` feed counter-based random numbers (dropout):
  * forward and backward of one step see the same pair. */
@@ -135,6 +146,7 @@ typedef struct rs_args {
     rs_buffer *mask;    /* if plan.mask_bytes; if problem.has_mask */
     rs_buffer *sums;    /* of diff_src[0], if plan.sums_parts; of diff_dst, if problem.sums_parts */
     rs_norm norm;       /* if plan.sums_parts: what made src[0] */
+    const rs_meeting *meeting; /* NULL: there is no other replica */
     float loss_diff;
     uint64_t seed, step;
     bool

@@ -101,6 +101,17 @@ static void gather_small(const rs_division *d, size_t *images)
     }
 }
 
+/* As many images as a leaf needs, from who has the most. */
+static void give_first(const rs_division *d, size_t *images)
+{
+    size_t most = 0;
+
+    for (size_t m = 1; m < d->members; m++)
+        most = images[m] > images[most] ? m : most;
+    images[0] = images[most] < 2 * d->least ? images[most] : d->least;
+    images[most] -= images[0];
+}
+
 static void divide_members(const rs_division *d, size_t n, rs_leaves *out)
 {
     double weight[RS_TEAM_MOST] = {0.0};
@@ -110,6 +121,8 @@ static void divide_members(const rs_division *d, size_t n, rs_leaves *out)
         weight[m] = (double)d->weight[m];
     rs_apportion(n, weight, d->members, images);
     gather_small(d, images);
+    if (d->first_has_some && images[0] == 0)
+        give_first(d, images);
     for (size_t m = 0, first = 0; m < d->members; m++) {
         out->member[m] = (rs_span){out->count, images[m] > 0};
         if (images[m] > 0)

@@ -7,6 +7,7 @@
 #define RS_DIVISION_H
 
 #include <rescl/status.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #define RS_TEAM_MOST   64 /* members */
@@ -16,6 +17,7 @@ typedef struct rs_division {
     size_t members;
     size_t shards;               /* 0: the part of each member is a leaf */
     size_t least;                /* images that a leaf needs, at least 1 */
+    bool first_has_some;         /* without shards: the first member has a part of any batch */
     size_t weight[RS_TEAM_MOST]; /* of a whole batch: images of each member or, of shards, shards */
 } rs_division;
 

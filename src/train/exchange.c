@@ -1,5 +1,6 @@
 #include "exchange.h"
 
+#include "alloc.h"
 #include "clock.h"
 #include "division.h"
 #include "error.h"
@@ -17,6 +18,11 @@ struct rs_exchange {
     size_t complete[RS_TEAM_MOST], summed[RS_TEAM_MOST]; /* buckets, by member */
     size_t joined;                                       /* buckets, with other ranks */
     const rs_tree *tree[RS_TEAM_MOST];
+    size_t leaves, own; /* of the step; members that have some */
+    /* Of rs_exchange_meet, in turn: who is slow reads one while the others fill the other. */
+    float *met[2];
+    size_t room[2];
+    size_t meetings, arrived; /* ended ones; members that are at the next */
     bool given_up;
 };
 
@@ -46,12 +52,17 @@ void rs_exchange_destroy(rs_exchange *e)
         return;
     pthread_cond_destroy(&e->moved);
     pthread_mutex_destroy(&e->lock);
+    for (size_t i = 0; i < RS_COUNT(e->met); i++)
+        rs_aligned_free(e->met[i]);
     free(e->range);
     free(e);
 }
 
-void rs_exchange_begin(rs_exchange *e)
+void rs_exchange_begin(rs_exchange *e, size_t leaves, size_t own)
 {
+    e->leaves = leaves;
+    e->own = own;
+    e->meetings = e->arrived = 0;
     memset(e->complete, 0, sizeof e->complete);
     memset(e->summed, 0, sizeof e->summed);
     memset(e->tree, 0, sizeof e->tree);
@@ -74,6 +85,61 @@ static rescl_status wait_for(rs_exchange *e, const size_t *done, size_t count, d
     *waited += rs_clock_seconds() - start;
     RS_FAIL_IF(e->given_up, RESCL_ERR_INTERRUPTED, "another member of the team failed");
 out:
+    return st;
+}
+
+static rescl_status reserve_meeting(rs_exchange *e, size_t at, size_t floats)
+{
+    rescl_status st = RESCL_OK;
+
+    if (e->room[at] >= floats)
+        goto out;
+    rs_aligned_free(e->met[at]);
+    e->room[at] = 0;
+    RS_OOM(e->met[at] = rs_aligned_calloc(floats, sizeof(float)));
+    e->room[at] = floats;
+out:
+    return st;
+}
+
+/* The last one to come brings what other processes have; the caller holds the lock, which is free meanwhile:
+ * all others wait. */
+static rescl_status end_meeting(rs_exchange *e, float *all, size_t count)
+{
+    rescl_status st = RESCL_OK;
+
+    if (e->ranks) {
+        pthread_mutex_unlock(&e->lock);
+        st = rs_rank_meet(e->ranks, all, count);
+        pthread_mutex_lock(&e->lock);
+    }
+    RS_TRY(st);
+    e->arrived = 0;
+    e->meetings++;
+    pthread_cond_broadcast(&e->moved);
+out:
+    return st;
+}
+
+rescl_status rs_exchange_meet(rs_exchange *e, size_t leaf, const float *mine, size_t count,
+                              const float **all, double *waited)
+{
+    rescl_status st = RESCL_OK;
+    const double start = rs_clock_seconds();
+
+    pthread_mutex_lock(&e->lock);
+    const size_t meeting = e->meetings, at = meeting % RS_COUNT(e->met);
+    RS_TRY(reserve_meeting(e, at, e->leaves * count));
+    memcpy(e->met[at] + leaf * count, mine, count * sizeof *mine);
+    if (++e->arrived == e->own)
+        RS_TRY(end_meeting(e, e->met[at], count));
+    while (e->meetings == meeting && !e->given_up)
+        pthread_cond_wait(&e->moved, &e->lock);
+    RS_FAIL_IF(e->given_up, RESCL_ERR_INTERRUPTED, "another member of the team failed");
+    *all = e->met[at];
+out:
+    pthread_mutex_unlock(&e->lock);
+    *waited += rs_clock_seconds() - start;
     return st;
 }
 

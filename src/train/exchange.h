@@ -18,8 +18,14 @@ rescl_status rs_exchange_create(size_t members, const rs_range *range, size_t bu
                                 rs_rank_sum *ranks, rs_exchange **out) RESCL_CHECK;
 void rs_exchange_destroy(rs_exchange *e);
 
-/* Before a step, when no member is under way. */
-void rs_exchange_begin(rs_exchange *e);
+/* Before a step, when no member is under way: of `leaves` all, of which `own` of this process's members have
+ * some. */
+void rs_exchange_begin(rs_exchange *e, size_t leaves, size_t own);
+/* Brings `count` floats of each leaf together, where no member has two: each that has one calls it, in all
+ * processes as often and with the same counts, before the step's first bucket. *all, (leaves, count), is in the
+ * leaves' order and valid until the member's next call. */
+rescl_status rs_exchange_meet(rs_exchange *e, size_t leaf, const float *mine, size_t count,
+                              const float **all, double *waited) RESCL_CHECK;
 /* The next bucket of `member` is complete in the blocks of `tree`, which is the same for all buckets of a step
  * and stays valid until it ends; it may be empty. Waits for the others, and adds up a segment.
  * *waited grows by the seconds of waiting. RESCL_ERR_INTERRUPTED when the step was given up. */

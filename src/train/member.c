@@ -70,6 +70,12 @@ out:
     return st;
 }
 
+static rescl_status meet(void *user, const float *mine, size_t count, const float **all)
+{
+    rs_member *m = user;
+    return rs_exchange_meet(m->step->exchange, m->meeting.own, mine, count, all, &m->waited);
+}
+
 rescl_status rs_member_init(rs_member *m, size_t index, size_t place, rs_replica *replica,
                             rs_team_step *step)
 {
@@ -92,8 +98,26 @@ out:
     return st;
 }
 
+rescl_status rs_member_sync(rs_member *m)
+{
+    rescl_status st = RESCL_OK;
+    size_t most = 0;
+
+    for (size_t i = 0; i < RS_REPLICA_NETS; i++) {
+        const rs_net *net = m->replica->net[i];
+        const size_t floats = net ? rs_net_meeting_floats(net) : 0;
+        most = floats > most ? floats : most;
+    }
+    RS_OOM(m->meeting.room = rs_aligned_calloc(most + 1, sizeof(float)));
+    m->meeting.meet = meet;
+    m->meeting.user = m;
+out:
+    return st;
+}
+
 void rs_member_fini(rs_member *m)
 {
+    rs_aligned_free(m->meeting.room);
     rs_pool_destroy(m->thread);
     rs_replica_destroy(m->replica);
     for (size_t i = 0; i < RS_MEMBER_IMAGES; i++)
@@ -182,11 +206,17 @@ static rescl_status enqueue_leaf(rs_member *m, size_t leaf)
     m->slot ^= 1;
     RS_TRY(take_image(m, &m->reading));
     RS_TRY(receive_leaf(m, leaf, &net));
+    m->meeting.parts = s->leaves.count;
+    m->meeting.own = leaf;
+    m->meeting.images = s->images;
+    rs_net_set_meeting(net, s->synced ? &m->meeting : NULL);
     RS_TRY(rs_replica_forward(r, net, step.seed, step.step));
     if (leaf == 0 && s->leaves.member[m->place].count > 1)
         RS_TRY(rs_store_keep_statistics(r->store));
     RS_TRY(rs_net_backward(net, &step, &listener));
 out:
+    if (net)
+        rs_net_set_meeting(net, NULL);
     return st;
 }
 

@@ -23,6 +23,8 @@ typedef struct rs_team_step {
     pthread_mutex_t lock; /* guards `settled` */
     pthread_cond_t moved;
     size_t settled; /* members whose outputs are there, or will not come */
+    bool synced;    /* normalisations go by the statistics of all leaves, */
+    size_t images[RS_TEAM_MOST]; /* which have so many images each */
 } rs_team_step;
 
 #define RS_MEMBER_IMAGES (RS_TREE_BLOCKS + 2)
@@ -41,6 +43,7 @@ typedef struct rs_member {
     rs_tree tree;
     rs_fence **fence[2]; /* by bucket, of two leaves in turn */
     size_t slot;         /* of the leaf that is enqueued */
+    rs_meeting meeting;  /* of normalisations that are synced */
     bool told;           /* the step's `settled` counts it */
     rescl_status st;     /* of the last thing that its thread did */
     rescl_error why;
@@ -55,6 +58,8 @@ rescl_status rs_member_ranges(const rs_store *store, rs_range **out, size_t *cou
 /* Takes over the replica, also on failure. */
 rescl_status rs_member_init(rs_member *m, size_t index, size_t place, rs_replica *replica,
                             rs_team_step *step) RESCL_CHECK;
+/* Before its first step, where normalisations are synced. */
+rescl_status rs_member_sync(rs_member *m) RESCL_CHECK;
 /* Waits for its thread. {0} is valid. */
 void rs_member_fini(rs_member *m);
 

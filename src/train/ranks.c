@@ -115,6 +115,35 @@ out:
     return st;
 }
 
+/* Leaves of a rank, which follow each other. */
+static rs_range leaves_of(const rs_tree *shape)
+{
+    rs_range all = {shape->count > 0 ? shape->block[0].first : 0, 0};
+    for (size_t i = 0; i < shape->count; i++)
+        all.count += shape->block[i].leaves;
+    return all;
+}
+
+rescl_status rs_rank_meet(rs_rank_sum *s, float *all, size_t count)
+{
+    rescl_status st = RESCL_OK;
+    rescl_ranks *r = s->ranks;
+    const rs_range own = leaves_of(&s->shape[r->index]);
+    rs_transfer send[RS_TEAM_MOST], take[RS_TEAM_MOST];
+    size_t n = 0;
+
+    for (size_t q = 0; q < r->count; q++) {
+        const rs_range theirs = leaves_of(&s->shape[q]);
+        if (q == r->index || theirs.count == 0)
+            continue;
+        send[n] = (rs_transfer){q, own.count * count, all + own.first * count};
+        take[n++] = (rs_transfer){q, theirs.count * count, all + theirs.first * count};
+    }
+    RS_TRY(r->def->swap(r, send, n, take, n));
+out:
+    return st;
+}
+
 /* Our segment of the blocks of all goes to scratch, theirs of our blocks to them. */
 static rescl_status scatter(rs_rank_sum *s, const rs_range *bucket, rs_range mine)
 {

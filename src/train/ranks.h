@@ -69,6 +69,9 @@ typedef struct rs_rank_sum {
 /* `floats` of an image. */
 rescl_status rs_rank_sum_init(rs_rank_sum *s, rescl_ranks *ranks, size_t floats) RESCL_CHECK;
 void rs_rank_sum_fini(rs_rank_sum *s); /* {0} is valid */
+/* Rows of `count` floats, one for each leaf of the step: those of our own go to the others that have leaves, and
+ * theirs come. */
+rescl_status rs_rank_meet(rs_rank_sum *s, float *all, size_t count) RESCL_CHECK;
 /* Floats from `first` on, of `count`. */
 rescl_status rs_rank_sum_bucket(rs_rank_sum *s, size_t first, size_t count) RESCL_CHECK;
 

@@ -115,6 +115,8 @@ static rescl_status create_member(rs_team *t, size_t i, rescl_device *device, co
     RS_TRY(rs_replica_create(device, graph, weights, &o, &r));
     s->members++;
     RS_TRY(rs_member_init(&s->member[i], i, place, r, &s->step));
+    if (plan->synced)
+        RS_TRY(rs_member_sync(&s->member[i]));
 out:
     return st;
 }
@@ -178,7 +180,9 @@ rescl_status rs_several_create(rs_team *t, rescl_device *const *devices, size_t 
     }
     s->division = (rs_division){.members = plan->ranks ? s->begin[plan->ranks->count] : count,
                                 .shards = plan->shards > 1 ? plan->shards : 0,
-                                .least = plan->train_least > 0 ? plan->train_least : 1};
+                                .least = plan->train_least > 0 && !plan->synced ? plan->train_least : 1,
+                                .first_has_some = plan->synced};
+    s->step.synced = plan->synced;
     RS_TRY(compute_alike(s, devices, count, plan->ranks));
     RS_TRY(share_out(&s->division, devices, plan));
     for (size_t i = 0; i < count; i++)
@@ -382,6 +386,16 @@ out:
     return st;
 }
 
+/* Members of this process that have a leaf. */
+static size_t attending(const rs_several *s)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < s->members; i++)
+        n += s->step.leaves.member[s->member[i].place].count > 0;
+    return n;
+}
+
 rescl_status rs_several_gradients(rs_team *t, const rs_batch *batch, uint64_t seed, uint64_t step,
                                   rs_outputs *out)
 {
@@ -400,7 +414,9 @@ rescl_status rs_several_gradients(rs_team *t, const rs_batch *batch, uint64_t se
     rs_divide(&s->division, batch->n, &p->leaves);
     if (s->ranks.ranks)
         describe_ranks(s, images);
-    rs_exchange_begin(p->exchange);
+    for (size_t k = 0; k < p->leaves.count; k++)
+        p->images[k] = p->leaves.leaf[k].count;
+    rs_exchange_begin(p->exchange, p->leaves.count, attending(s));
     st = start_members(s);
     pthread_mutex_lock(&p->lock);
     while (p->settled < s->members)
@@ -435,7 +451,7 @@ rescl_status rs_several_find_nonfinite(rs_team *t, const char **layer)
     rescl_status st = RESCL_OK;
     rs_several *s = t->several;
     const rs_team_step *p = &s->step;
-    bool all = true;
+    bool all = p->synced; /* what is not finite spreads by the statistics */
 
     for (size_t k = 0; k < p->leaves.count; k++)
         all = all && is_finite(p, k);

@@ -23,6 +23,7 @@ typedef struct rs_team_plan {
     bool recompute;      /* see rs_store_set_recompute */
     size_t
         shards; /* of each training batch, up to RS_SHARDS_MOST: see rs_team_create; 0 or 1: none */
+    bool synced; /* the graph's normalisations are: see rs_graph_set_synced; not with shards */
     const double *share; /* of each device, those of all ranks; NULL: all have the same */
     rescl_ranks *ranks;  /* other processes that train the same network; NULL: there are none */
     double clip_norm, clip_value; /* of gradients, before each update; 0: they are not clipped */
@@ -46,8 +47,8 @@ typedef struct rs_outputs {
 /* Plans everything and uploads the weights. Borrows the devices, RS_TEAM_MOST at most, and the graph.
  *
  * Several devices share each training batch, of which each has a part in proportion to its share; what the
- * loss is averaged over is the whole batch. Batch normalisation goes by the statistics of each part, and
- * the running statistics are those of the first device, which alone evaluates. With `shards`, the batch has
+ * loss is averaged over is the whole batch. Batch normalisation goes by the statistics of each part, unless
+ * it is `synced`, and the running statistics are those of the first device, which alone evaluates. With `shards`, the batch has
  * so many parts, of which each device has several, the running statistics are those of the first, and
  * devices that compute alike give the same bits however many they are. RESCL_ERR_ARG where a device would
  * have less of a batch than `train_least` images. */

@@ -89,6 +89,21 @@ out:
     return st;
 }
 
+/* Shards go forward one after the other, and each is to have the same bits by itself. */
+static rescl_status check_synced(const rescl_train_options *o)
+{
+    rescl_status st = RESCL_OK;
+    RS_FAIL_IF(o->sync_bn && o->shards > 1, RESCL_ERR_ARG,
+               "sync_bn with shards %zu: a device computes its shards one after the other, and the "
+               "statistics of a whole batch would need all of them at once; leave one out",
+               o->shards);
+    RS_FAIL_IF(o->sync_bn && o->check_numerics, RESCL_ERR_ARG,
+               "sync_bn with check_numerics, which looks at each device by itself, while statistics "
+               "of a whole batch bring what is not finite from one to the others; leave one out");
+out:
+    return st;
+}
+
 /* Options that act only with another one. */
 static rescl_status check_idle(const rescl_train_options *o)
 {
@@ -297,12 +312,14 @@ static rescl_status create_team(rescl_trainer *t, rescl_device *const *devices, 
                          .check_numerics = t->options.check_numerics,
                          .recompute = t->options.recompute,
                          .shards = t->options.shards,
+                         .synced = t->options.sync_bn && (count > 1 || t->ranks),
                          .ranks = t->ranks,
                          .clip_norm = t->options.clip_grad_norm,
                          .clip_value = t->options.clip_grad_value,
                          .accumulates = t->sum.count > 0,
                          .averages = t->average.count > 0};
 
+    rs_graph_set_synced(t->model->graph, plan.synced);
     if (t->ranks)
         RS_TRY(rs_trainer_match_ranks(t));
     if (t->ranks)
@@ -388,6 +405,7 @@ rescl_status rescl_trainer_create_team(rescl_device *const *devices, size_t coun
     RS_TRY(rs_choose_optimiser(&t->options, &t->hyper));
     RS_TRY(choose_schedule(&t->options, &t->schedule));
     RS_TRY(check_clipping(&t->options));
+    RS_TRY(check_synced(&t->options));
     RS_TRY(check_idle(&t->options));
     tell_idle_optimiser(t);
     RS_TRY(rs_groups_assign(model->graph, &t->options));

@@ -185,8 +185,17 @@ static void fewer_images_than_shards_have_the_same_bits(void **state)
     free(two.weights);
 }
 
-/* Without batch statistics the parts of a batch have the gradients of the whole, but for rounding. */
-static void parts_add_up_to_the_batch(void **state)
+static void assert_near(const float *a, const float *b, size_t count, double tolerance)
+{
+    double most = 1e-6;
+    for (size_t e = 0; e < count; e++)
+        most = fabs((double)a[e]) > most ? fabs((double)a[e]) : most;
+    for (size_t e = 0; e < count; e++)
+        assert_true(fabs((double)a[e] - (double)b[e]) < tolerance * most);
+}
+
+/* The parts of a batch have the gradients of the whole, and running statistics, but for rounding. */
+static void compare_parts(bool synced)
 {
     const rs_optim_hyper sgd = {.def = &rs_optim_sgd};
     rescl_device *device[] = {pthread_device, basic_device};
@@ -200,14 +209,15 @@ static void parts_add_up_to_the_batch(void **state)
     rs_loader *loader = NULL;
     const rs_batch *batch = NULL;
     rs_outputs out[2];
-    (void)state;
     need_devices();
     rescl_dataset *set = rs_test_hands("train", TEST_SAMPLES, 0);
     assert_ok(rescl_model_create(&options, &model));
-    assert_ok(rescl_model_freeze(model, NULL, true));
+    assert_ok(rescl_model_freeze(model, NULL, !synced));
     assert_ok(rs_loader_create(set, &load, &loader));
     assert_ok(rs_team_create(device, 1, model->graph, &model->weights, &plan, &team[0]));
     plan.share = share;
+    plan.synced = synced;
+    rs_graph_set_synced(model->graph, synced);
     assert_ok(rs_team_create(device, 2, model->graph, &model->weights, &plan, &team[1]));
     assert_int_equal(rs_team_size(team[1]), 2);
     assert_ptr_equal(rs_team_device(team[1], 1), basic_device);
@@ -222,18 +232,13 @@ static void parts_add_up_to_the_batch(void **state)
         float *g[2] = {malloc(count * sizeof(float)), malloc(count * sizeof(float))};
         float *other = malloc(count * sizeof(float));
         assert_true(g[0] && g[1] && other);
-        double most = 1e-6;
-        for (int k = 0; model->graph->param[i].trainable && k < 2; k++)
-            assert_ok(rs_team_read_param(team[k], i, true, g[k]));
-        for (size_t e = 0; model->graph->param[i].trainable && e < count; e++)
-            most = fabs((double)g[0][e]) > most ? fabs((double)g[0][e]) : most;
-        for (size_t e = 0; model->graph->param[i].trainable && e < count; e++)
-            assert_true(fabs((double)g[0][e] - (double)g[1][e]) < 1e-4 * most);
-        if (model->graph->param[i].trainable) {
-            rs_store *store = rs_team_replica(team[1], 1)->store;
-            assert_ok(rs_store_read_param(store, i, true, other)); /* all have the same bits */
-            assert_memory_equal(other, g[1], count * sizeof(float));
-        }
+        const bool gradient = model->graph->param[i].trainable;
+        for (int k = 0; k < 2; k++)
+            assert_ok(rs_team_read_param(team[k], i, gradient, g[k]));
+        assert_near(g[0], g[1], count, 1e-4);
+        rs_store *store = rs_team_replica(team[1], 1)->store;
+        assert_ok(rs_store_read_param(store, i, gradient, other)); /* all have the same bits */
+        assert_memory_equal(other, g[1], count * sizeof(float));
         free(g[0]);
         free(g[1]);
         free(other);
@@ -244,6 +249,18 @@ static void parts_add_up_to_the_batch(void **state)
     rs_loader_destroy(loader);
     rescl_model_destroy(model);
     rescl_dataset_close(set);
+}
+
+static void parts_add_up_to_the_batch(void **state)
+{
+    (void)state;
+    compare_parts(false);
+}
+
+static void synced_parts_are_normalised_as_the_batch(void **state)
+{
+    (void)state;
+    compare_parts(true);
 }
 
 /* A team of both devices, and a batch of 8. */
@@ -438,6 +455,7 @@ int main(void)
         cmocka_unit_test(shards_have_the_same_bits_on_any_devices),
         cmocka_unit_test(fewer_images_than_shards_have_the_same_bits),
         cmocka_unit_test(parts_add_up_to_the_batch),
+        cmocka_unit_test(synced_parts_are_normalised_as_the_batch),
         cmocka_unit_test(levels_devices_that_drift_apart),
         cmocka_unit_test(finds_what_is_not_finite_in_any_part),
         cmocka_unit_test(goes_on_as_if_never_stopped),
