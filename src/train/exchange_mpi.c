@@ -423,6 +423,11 @@ out:
     return st;
 }
 
+static MPI_Datatype type_of(const rs_transfer *t)
+{
+    return t->narrow ? MPI_UINT16_T : MPI_FLOAT;
+}
+
 static rescl_status swap(rescl_ranks *r, const rs_transfer *send, size_t sends,
                          const rs_transfer *take, size_t takes)
 {
@@ -439,10 +444,10 @@ static rescl_status swap(rescl_ranks *r, const rs_transfer *send, size_t sends,
         l->room = sends + takes;
     }
     for (size_t i = 0; i < takes; i++)
-        TRY_MPI(MPI_Irecv(take[i].values, (int)take[i].count, MPI_FLOAT, (int)take[i].rank, 0,
+        TRY_MPI(MPI_Irecv(take[i].values, (int)take[i].count, type_of(&take[i]), (int)take[i].rank, 0,
                           l->data, &l->request[n++]));
     for (size_t i = 0; i < sends; i++)
-        TRY_MPI(MPI_Isend(send[i].values, (int)send[i].count, MPI_FLOAT, (int)send[i].rank, 0,
+        TRY_MPI(MPI_Isend(send[i].values, (int)send[i].count, type_of(&send[i]), (int)send[i].rank, 0,
                           l->data, &l->request[n++]));
     RS_TRY(wait_all(r, l->request, n));
 out:

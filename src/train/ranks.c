@@ -2,6 +2,7 @@
 
 #include "alloc.h"
 #include "error.h"
+#include "half.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -84,11 +85,32 @@ out:
 
 /* ---- a bucket ---------------------------------------------------------------------------- */
 
-rescl_status rs_rank_sum_init(rs_rank_sum *s, rescl_ranks *ranks, size_t floats)
+const char *const *rs_wire_names(void)
+{
+    static const char *const names[] = {"fp32", "bf16", NULL};
+    return names;
+}
+
+rescl_status rs_wire_take(const char *name, rs_wire *out)
+{
+    rescl_status st = RESCL_OK;
+    const char *const *names = rs_wire_names();
+    int i = 0;
+
+    while (names[i] && strcmp(names[i], name) != 0)
+        i++;
+    RS_FAIL_IF(!names[i], RESCL_ERR_ARG, "wire: found '%s', expected fp32 or bf16", name);
+    *out = (rs_wire)i;
+out:
+    return st;
+}
+
+rescl_status rs_rank_sum_init(rs_rank_sum *s, rescl_ranks *ranks, rs_wire wire, size_t floats)
 {
     rescl_status st = RESCL_OK;
 
     s->ranks = ranks;
+    s->wire = wire;
     RS_OOM(s->sum = rs_aligned_calloc(floats + 1, sizeof(float)));
 out:
     return st;
@@ -98,6 +120,7 @@ void rs_rank_sum_fini(rs_rank_sum *s)
 {
     rs_aligned_free(s->sum);
     rs_aligned_free(s->scratch);
+    rs_aligned_free(s->narrow);
     *s = (rs_rank_sum){0};
 }
 
@@ -136,11 +159,66 @@ rescl_status rs_rank_meet(rs_rank_sum *s, float *all, size_t count)
         const rs_range theirs = leaves_of(&s->shape[q]);
         if (q == r->index || theirs.count == 0)
             continue;
-        send[n] = (rs_transfer){q, own.count * count, all + own.first * count};
-        take[n++] = (rs_transfer){q, theirs.count * count, all + theirs.first * count};
+        send[n] = (rs_transfer){q, own.count * count, all + own.first * count, false};
+        take[n++] = (rs_transfer){q, theirs.count * count, all + theirs.first * count, false};
     }
     RS_TRY(r->def->swap(r, send, n, take, n));
 out:
+    return st;
+}
+
+static size_t numbers_of(const rs_transfer *t, size_t count)
+{
+    size_t all = 0;
+    for (size_t i = 0; i < count; i++)
+        all += t[i].count;
+    return all;
+}
+
+/* Points transfers to numbers of 16 bits, one after the other; of those that are sent, with their values. */
+static uint16_t *narrow_transfers(rs_transfer *t, size_t count, bool send, uint16_t *at)
+{
+    for (size_t i = 0; i < count; i++) {
+        const float *values = t[i].values;
+        for (size_t k = 0; send && k < t[i].count; k++)
+            at[k] = rs_bf16_of_float(values[k]);
+        t[i].values = at;
+        t[i].narrow = true;
+        at += t[i].count;
+    }
+    return at;
+}
+
+/* As the wire has it. */
+static rescl_status swap(rs_rank_sum *s, rs_transfer *send, size_t sends, rs_transfer *take,
+                         size_t takes)
+{
+    rescl_status st = RESCL_OK;
+    const size_t out = numbers_of(send, sends), in = numbers_of(take, takes);
+    rs_transfer *narrow = NULL;
+
+    if (s->wire == RS_WIRE_FP32) {
+        RS_TRY(s->ranks->def->swap(s->ranks, send, sends, take, takes));
+        goto out;
+    }
+    if (s->narrow_room < out + in) {
+        rs_aligned_free(s->narrow);
+        s->narrow_room = 0;
+        RS_OOM(s->narrow = rs_aligned_calloc(out + in, sizeof *s->narrow));
+        s->narrow_room = out + in;
+    }
+    RS_OOM(narrow = calloc(takes + 1, sizeof *narrow));
+    memcpy(narrow, take, takes * sizeof *take);
+    (void)narrow_transfers(narrow, takes, false, narrow_transfers(send, sends, true, s->narrow));
+    RS_TRY(s->ranks->def->swap(s->ranks, send, sends, narrow, takes));
+    for (size_t i = 0; i < takes; i++) {
+        const uint16_t *values = narrow[i].values;
+        float *to = take[i].values;
+        for (size_t k = 0; k < take[i].count; k++)
+            to[k] = rs_float_of_bf16(values[k]);
+    }
+out:
+    free(narrow);
     return st;
 }
 
@@ -159,13 +237,14 @@ static rescl_status scatter(rs_rank_sum *s, const rs_range *bucket, rs_range min
     for (size_t q = 0; q < r->count; q++) {
         const rs_range theirs = rs_range_segment(bucket, q, r->count);
         for (size_t i = 0; q != r->index && theirs.count > 0 && i < own->count; i++)
-            send[sends++] = (rs_transfer){q, theirs.count, own->block[i].values + theirs.first};
+            send[sends++] =
+                (rs_transfer){q, theirs.count, own->block[i].values + theirs.first, false};
         for (size_t i = 0; q != r->index && mine.count > 0 && i < s->shape[q].count; i++) {
-            take[takes++] = (rs_transfer){q, mine.count, at};
+            take[takes++] = (rs_transfer){q, mine.count, at, false};
             at += mine.count;
         }
     }
-    RS_TRY(r->def->swap(r, send, sends, take, takes));
+    RS_TRY(swap(s, send, sends, take, takes));
 out:
     free(send);
     free(take);
@@ -193,6 +272,8 @@ static void add_up(rs_rank_sum *s, rs_range mine)
     for (size_t k = 0; k < n; k++)
         rs_tree_do(&add[k], 0, mine.count);
     memcpy(s->sum + mine.first, all.block[0].values, mine.count * sizeof(float));
+    for (size_t i = 0; s->wire == RS_WIRE_BF16 && i < mine.count; i++)
+        s->sum[mine.first + i] = rs_float_of_bf16(rs_bf16_of_float(s->sum[mine.first + i]));
 }
 
 rescl_status rs_rank_sum_bucket(rs_rank_sum *s, size_t first, size_t count)
@@ -212,11 +293,11 @@ rescl_status rs_rank_sum_bucket(rs_rank_sum *s, size_t first, size_t count)
     for (size_t q = 0; q < r->count; q++) {
         const rs_range theirs = rs_range_segment(&bucket, q, r->count);
         if (q != r->index && mine.count > 0)
-            send[sends++] = (rs_transfer){q, mine.count, s->sum + mine.first};
+            send[sends++] = (rs_transfer){q, mine.count, s->sum + mine.first, false};
         if (q != r->index && theirs.count > 0)
-            take[takes++] = (rs_transfer){q, theirs.count, s->sum + theirs.first};
+            take[takes++] = (rs_transfer){q, theirs.count, s->sum + theirs.first, false};
     }
-    RS_TRY(r->def->swap(r, send, sends, take, takes));
+    RS_TRY(swap(s, send, sends, take, takes));
 out:
     return st;
 }

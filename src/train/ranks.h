@@ -10,11 +10,12 @@
 #include <rescl/train.h>
 #include <stdatomic.h>
 
-/* Floats that go to a rank or come from it. Those between two ranks arrive in the order in which they were
- * sent. */
+/* Numbers that go to a rank or come from it: floats or, where `narrow`, bf16. Those between two ranks arrive in
+ * the order in which they were sent. */
 typedef struct rs_transfer {
     size_t rank, count;
-    float *values;
+    void *values;
+    bool narrow;
 } rs_transfer;
 
 /* What connects processes: one file, exchange_<name>.c, which ends with such an object. All ranks make the same
@@ -56,18 +57,28 @@ rescl_status rs_ranks_members(rescl_ranks *r, size_t own, size_t *begin) RESCL_C
 /* RESCL_ERR_ARG, naming a rank, where one has another hash than rank 0: "rank 1 has other <what> than rank 0". */
 rescl_status rs_ranks_check(rescl_ranks *r, const char *what, rs_hash mine) RESCL_CHECK;
 
+/* How gradients go from rank to rank. bf16: rounded to the nearest, which halves what travels; sums are in floats,
+ * and all ranks, the one that added it up too, have a sum as it travelled. */
+typedef enum rs_wire { RS_WIRE_FP32 = 0, RS_WIRE_BF16 } rs_wire;
+const char *const *rs_wire_names(void);
+rescl_status rs_wire_take(const char *name, rs_wire *out) RESCL_CHECK;
+
 /* The sum of a bucket over all ranks. Each one adds up a segment, of the blocks of all in the order of their
  * leaves, and gives it to the others. */
 typedef struct rs_rank_sum {
     rescl_ranks *ranks;
+    rs_wire wire;
     rs_tree shape[RS_TEAM_MOST]; /* the blocks of each rank in this step; values of our own alone */
     float *sum;                  /* an image of the gradients */
     float *scratch;              /* what is taken of others */
     size_t room;                 /* floats of it */
+    uint16_t *narrow;            /* of bf16: what travels of a bucket */
+    size_t narrow_room;
 } rs_rank_sum;
 
 /* `floats` of an image. */
-rescl_status rs_rank_sum_init(rs_rank_sum *s, rescl_ranks *ranks, size_t floats) RESCL_CHECK;
+rescl_status rs_rank_sum_init(rs_rank_sum *s, rescl_ranks *ranks, rs_wire wire, size_t floats)
+    RESCL_CHECK;
 void rs_rank_sum_fini(rs_rank_sum *s); /* {0} is valid */
 /* Rows of `count` floats, one for each leaf of the step: those of our own go to the others that have leaves, and
  * theirs come. */

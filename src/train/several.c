@@ -140,7 +140,7 @@ out:
     return st;
 }
 
-static rescl_status create_exchange(rs_several *s, rescl_ranks *ranks)
+static rescl_status create_exchange(rs_several *s, rescl_ranks *ranks, rs_wire wire)
 {
     rescl_status st = RESCL_OK;
     rs_range *range = NULL;
@@ -151,7 +151,7 @@ static rescl_status create_exchange(rs_several *s, rescl_ranks *ranks)
         RS_TRY(rs_ranks_check(ranks, "places of the gradients",
                               rs_hash_bytes(range, buckets * sizeof *range)));
     if (ranks)
-        RS_TRY(rs_rank_sum_init(&s->ranks, ranks, s->member[0].floats));
+        RS_TRY(rs_rank_sum_init(&s->ranks, ranks, wire, s->member[0].floats));
     RS_TRY(rs_exchange_create(s->members, range, buckets, ranks ? &s->ranks : NULL,
                               &s->step.exchange));
 out:
@@ -187,7 +187,7 @@ rescl_status rs_several_create(rs_team *t, rescl_device *const *devices, size_t 
     RS_TRY(share_out(&s->division, devices, plan));
     for (size_t i = 0; i < count; i++)
         RS_TRY(create_member(t, i, devices[i], graph, weights, plan, &rule));
-    RS_TRY(create_exchange(s, plan->ranks));
+    RS_TRY(create_exchange(s, plan->ranks, plan->wire));
     RS_OOM(s->step.logits = rs_aligned_calloc(most, classes * sizeof(float)));
     RS_OOM(s->step.losses = rs_aligned_calloc(most, sizeof(float)));
     t->replica = s->member[0].replica;

@@ -8,6 +8,7 @@
 #include "division.h"
 #include "loader.h"
 #include "lossscale.h"
+#include "ranks.h"
 
 #include <rescl/train.h>
 
@@ -25,6 +26,7 @@ typedef struct rs_team_plan {
         shards; /* of each training batch, up to RS_SHARDS_MOST: see rs_team_create; 0 or 1: none */
     bool synced; /* the graph's normalisations are: see rs_graph_set_synced; not with shards */
     const double *share; /* of each device, those of all ranks; NULL: all have the same */
+    rs_wire wire;        /* how gradients go to other processes */
     rescl_ranks *ranks;  /* other processes that train the same network; NULL: there are none */
     double clip_norm, clip_value; /* of gradients, before each update; 0: they are not clipped */
     bool accumulates;             /* an update may be by the gradients of several batches */

@@ -89,10 +89,14 @@ out:
     return st;
 }
 
-/* Shards go forward one after the other, and each is to have the same bits by itself. */
-static rescl_status check_synced(const rescl_train_options *o)
+/* Shards go forward one after the other, and have the same bits whoever has them. */
+static rescl_status check_shared(const rescl_train_options *o)
 {
     rescl_status st = RESCL_OK;
+    RS_FAIL_IF(o->shards > 1 && strcmp(o->wire, "bf16") == 0, RESCL_ERR_ARG,
+               "wire bf16 with shards %zu: what travels is rounded, and what stays within a process is "
+               "not, so that the bits would depend on how many there are; leave one out",
+               o->shards);
     RS_FAIL_IF(o->sync_bn && o->shards > 1, RESCL_ERR_ARG,
                "sync_bn with shards %zu: a device computes its shards one after the other, and the "
                "statistics of a whole batch would need all of them at once; leave one out",
@@ -313,6 +317,7 @@ static rescl_status create_team(rescl_trainer *t, rescl_device *const *devices, 
                          .recompute = t->options.recompute,
                          .shards = t->options.shards,
                          .synced = t->options.sync_bn && (count > 1 || t->ranks),
+                         .wire = t->wire,
                          .ranks = t->ranks,
                          .clip_norm = t->options.clip_grad_norm,
                          .clip_value = t->options.clip_grad_value,
@@ -402,10 +407,11 @@ rescl_status rescl_trainer_create_team(rescl_device *const *devices, size_t coun
     RS_TRY(rs_train_options_copy(options, &t->options));
     RS_TRY(read_table(&t->options));
     RS_TRY(rescl_precision_find(t->options.precision, &t->precision));
+    RS_TRY(rs_wire_take(t->options.wire, &t->wire));
     RS_TRY(rs_choose_optimiser(&t->options, &t->hyper));
     RS_TRY(choose_schedule(&t->options, &t->schedule));
     RS_TRY(check_clipping(&t->options));
-    RS_TRY(check_synced(&t->options));
+    RS_TRY(check_shared(&t->options));
     RS_TRY(check_idle(&t->options));
     tell_idle_optimiser(t);
     RS_TRY(rs_groups_assign(model->graph, &t->options));

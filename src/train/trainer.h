@@ -30,6 +30,7 @@ struct rescl_trainer {
     const rescl_dataset *train_set, *eval_set; /* NULL: it is only stepped; not evaluated */
     rescl_train_options options;               /* our own copy */
     rescl_precision precision;
+    rs_wire wire;
     rs_optim_hyper hyper;
     rs_schedule schedule;
     rs_team *team;

@@ -8,6 +8,7 @@
 #include "monitor.h"
 #include "optim.h"
 #include "optionvalue.h"
+#include "ranks.h"
 #include "schedule.h"
 #include "str.h"
 
