@@ -61,8 +61,8 @@ ONE_ITEM void batchnorm_fwd_stats(const global src_t *restrict src, global float
 /* ---- finishing: an item for each block of channels ------------------------------------------- */
 
 /* Of the channels from k on, over all parts. */
-RS_INLINE void join_parts(const global float *moments, uint channels, uint parts, uint k,
-                           uint part, vfloat *mean, vfloat *m2)
+RS_INLINE void join_parts(const global float *moments, uint channels, uint parts, uint k, uint part,
+                          vfloat *mean, vfloat *m2)
 {
     float count = 0.0f;
     *mean = *m2 = VZERO;

@@ -115,9 +115,11 @@ typedef struct rescl_train_options {
         recompute; /**< true: activations within the network's blocks are computed again in backward
                       * instead of being kept, which takes less memory and up to one more forward a step;
                       * results have the same bits */
-    bool sync_bn; /**< true: batch normalisation of several devices and processes goes by the whole batch,
+    bool
+        sync_bn; /**< true: batch normalisation of several devices and processes goes by the whole batch,
                    * instead of each device's part; not with `shards` */
-    const char *wire; /**< "fp32"; "bf16": gradients go from process to process in 16 bits, and are summed in
+    const char *
+        wire; /**< "fp32"; "bf16": gradients go from process to process in 16 bits, and are summed in
                        * fp32; not with `shards` */
     /* New members are appended here, so that structs of older callers keep their layout. */
 } rescl_train_options;

@@ -87,8 +87,8 @@ struct rs_net {
     size_t nblocks, block_cap;
     int end; /* the time behind all passes: net_memory.c */
     rs_layout layout;
-    size_t *bucket_node; /* training: by bucket, the node after which it is announced */
-    float loss_diff;     /* diff of the losses in this step */
+    size_t *bucket_node;       /* training: by bucket, the node after which it is announced */
+    float loss_diff;           /* diff of the losses in this step */
     const rs_meeting *meeting; /* NULL: there is no other replica */
     struct rs_workspace *workspace;
     rs_kernel *fold;         /* NULL: no node folds */

@@ -366,8 +366,8 @@ static void merge_moments(const rs_meeting *meeting, const float *all, size_t ch
 }
 
 /* The one part of moments there is becomes that of all replicas; *pixels that of theirs. */
-static rescl_status meet_moments(const rs_plan *plan, const rs_meeting *meeting,
-                                 rs_buffer *moments, size_t *pixels)
+static rescl_status meet_moments(const rs_plan *plan, const rs_meeting *meeting, rs_buffer *moments,
+                                 size_t *pixels)
 {
     rescl_status st = RESCL_OK;
     const size_t c = channels_of(&plan->problem), all_pixels = pixels_of_all(meeting, *pixels);
@@ -516,9 +516,9 @@ static rescl_status enqueue_bwd(const rs_plan *plan, const rs_args *a)
         plan->dev, kernel_of(plan, DATA), grid, RS_BUF(a->src[0].buf), RS_BUF(a->diff_dst.buf),
         RS_BUF(masks), RS_BUF(a->param[0].buf), RS_BUF(a->param[1].buf), RS_BUF(means),
         RS_BUF(spreads), RS_BUF(sums_beside ? a->scratch : a->diff_param[0].buf),
-        RS_BUF(sums_beside ? a->scratch : a->diff_param[1].buf),
-        RS_BUF(a->diff_src[0].buf), RS_BUF(p->nsrc == 2 ? a->diff_src[1].buf : NULL), RS_UINT(m),
-        RS_UINT(c), RS_UINT(d.rows), RS_UINT(flags | rs_diff_flags(p)), RS_FLOAT(attr->eps)));
+        RS_BUF(sums_beside ? a->scratch : a->diff_param[1].buf), RS_BUF(a->diff_src[0].buf),
+        RS_BUF(p->nsrc == 2 ? a->diff_src[1].buf : NULL), RS_UINT(m), RS_UINT(c), RS_UINT(d.rows),
+        RS_UINT(flags | rs_diff_flags(p)), RS_FLOAT(attr->eps)));
 out:
     return st;
 }

@@ -444,11 +444,11 @@ static rescl_status swap(rescl_ranks *r, const rs_transfer *send, size_t sends,
         l->room = sends + takes;
     }
     for (size_t i = 0; i < takes; i++)
-        TRY_MPI(MPI_Irecv(take[i].values, (int)take[i].count, type_of(&take[i]), (int)take[i].rank, 0,
-                          l->data, &l->request[n++]));
+        TRY_MPI(MPI_Irecv(take[i].values, (int)take[i].count, type_of(&take[i]), (int)take[i].rank,
+                          0, l->data, &l->request[n++]));
     for (size_t i = 0; i < sends; i++)
-        TRY_MPI(MPI_Isend(send[i].values, (int)send[i].count, type_of(&send[i]), (int)send[i].rank, 0,
-                          l->data, &l->request[n++]));
+        TRY_MPI(MPI_Isend(send[i].values, (int)send[i].count, type_of(&send[i]), (int)send[i].rank,
+                          0, l->data, &l->request[n++]));
     RS_TRY(wait_all(r, l->request, n));
 out:
     return st;

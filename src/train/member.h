@@ -22,8 +22,8 @@ typedef struct rs_team_step {
     rs_exchange *exchange;
     pthread_mutex_t lock; /* guards `settled` */
     pthread_cond_t moved;
-    size_t settled; /* members whose outputs are there, or will not come */
-    bool synced;    /* normalisations go by the statistics of all leaves, */
+    size_t settled;              /* members whose outputs are there, or will not come */
+    bool synced;                 /* normalisations go by the statistics of all leaves, */
     size_t images[RS_TEAM_MOST]; /* which have so many images each */
 } rs_team_step;
 

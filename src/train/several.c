@@ -178,10 +178,11 @@ rescl_status rs_several_create(rs_team *t, rescl_device *const *devices, size_t 
         RS_TRY(rs_ranks_members(plan->ranks, count, s->begin));
         RS_TRY(agree_rule(plan->ranks, &rule));
     }
-    s->division = (rs_division){.members = plan->ranks ? s->begin[plan->ranks->count] : count,
-                                .shards = plan->shards > 1 ? plan->shards : 0,
-                                .least = plan->train_least > 0 && !plan->synced ? plan->train_least : 1,
-                                .first_has_some = plan->synced};
+    s->division =
+        (rs_division){.members = plan->ranks ? s->begin[plan->ranks->count] : count,
+                      .shards = plan->shards > 1 ? plan->shards : 0,
+                      .least = plan->train_least > 0 && !plan->synced ? plan->train_least : 1,
+                      .first_has_some = plan->synced};
     s->step.synced = plan->synced;
     RS_TRY(compute_alike(s, devices, count, plan->ranks));
     RS_TRY(share_out(&s->division, devices, plan));

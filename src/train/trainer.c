@@ -93,17 +93,19 @@ out:
 static rescl_status check_shared(const rescl_train_options *o)
 {
     rescl_status st = RESCL_OK;
-    RS_FAIL_IF(o->shards > 1 && strcmp(o->wire, "bf16") == 0, RESCL_ERR_ARG,
-               "wire bf16 with shards %zu: what travels is rounded, and what stays within a process is "
-               "not, so that the bits would depend on how many there are; leave one out",
-               o->shards);
+    RS_FAIL_IF(
+        o->shards > 1 && strcmp(o->wire, "bf16") == 0, RESCL_ERR_ARG,
+        "wire bf16 with shards %zu: what travels is rounded, and what stays within a process is "
+        "not, so that the bits would depend on how many there are; leave one out",
+        o->shards);
     RS_FAIL_IF(o->sync_bn && o->shards > 1, RESCL_ERR_ARG,
                "sync_bn with shards %zu: a device computes its shards one after the other, and the "
                "statistics of a whole batch would need all of them at once; leave one out",
                o->shards);
-    RS_FAIL_IF(o->sync_bn && o->check_numerics, RESCL_ERR_ARG,
-               "sync_bn with check_numerics, which looks at each device by itself, while statistics "
-               "of a whole batch bring what is not finite from one to the others; leave one out");
+    RS_FAIL_IF(
+        o->sync_bn && o->check_numerics, RESCL_ERR_ARG,
+        "sync_bn with check_numerics, which looks at each device by itself, while statistics "
+        "of a whole batch bring what is not finite from one to the others; leave one out");
 out:
     return st;
 }
