@@ -376,7 +376,7 @@ static void every_choice_can_run(void **state)
         const rs_problem p = convolution(&layers[i % RS_COUNT(layers)], batch, &attr);
         const rs_conv v = rs_conv_of(&p);
         /* Of three channels nobody wants the gradient. */
-        for (int pass = 0; pass < (v.c == 3 ? RS_BWD_DATA : RS_PASS_COUNT); pass++) {
+        for (rs_pass pass = RS_FWD; pass < (v.c == 3 ? RS_BWD_DATA : RS_PASS_COUNT); pass++) {
             rs_expected ways[RS_EXPECTED];
             const rs_simt_product product = rs_simt_product_of(&v, pass);
             const rs_simt_tiles t =
@@ -438,7 +438,7 @@ static void engines_are_taken_for_their_types(void **state)
         rs_problem p = convolution(layer, 256, &attr);
         caps.engines = having[i / RS_COUNT(layers)].engines;
         caps.engine_lanes = having[i / RS_COUNT(layers)].lanes;
-        for (int pass = 0; pass < (layer->c == 3 ? RS_BWD_DATA : RS_PASS_COUNT); pass++) {
+        for (rs_pass pass = RS_FWD; pass < (layer->c == 3 ? RS_BWD_DATA : RS_PASS_COUNT); pass++) {
             rs_expected way;
             const rs_impl *want = layer->c == 3 ? &rs_conv_simt : &rs_conv_mma;
             p.src_type[0] = p.dst_type = RS_BF16;
