@@ -37,7 +37,8 @@ SPREAD_KERNEL void sigmoid_bce_fwd(const global float *restrict logits,
     FOR_ROWS(row, rows, chunk)
     {
         const global float *x = logits + row * classes;
-        const target_t t = target_at(labels, row, words, classes);
+        target_t t;
+        target_at(&t, labels, row, words, classes);
         float sum = 0.0f;
         for (uint k = LANE; k < classes; k += LANES) {
             const float wanted = wanted_of(t, k, classes, smoothing, threshold), v = x[k];
@@ -65,7 +66,8 @@ SPREAD_KERNEL void sigmoid_bce_bwd_data(const global float *restrict logits,
     {
         const global float *x = logits + row * classes;
         global float *d = diff_src + row * classes;
-        const target_t t = target_at(labels, row, words, classes);
+        target_t t;
+        target_at(&t, labels, row, words, classes);
         const float own = diff_dst ? diff_dst[row] : loss_diff;
         const float scale = t.known ? own * (t.weight / (float)classes) : NAN;
         for (uint k = LANE; k < classes; k += LANES) {

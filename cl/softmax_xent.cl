@@ -62,7 +62,8 @@ SPREAD_KERNEL void softmax_xent_fwd(const global float *restrict logits,
                 p[k] *= scale;
         }
         if (LANE == 0) {
-            const target_t t = target_at(labels, row, words, classes);
+            target_t t;
+            target_at(&t, labels, row, words, classes);
             float loss = NAN;
             if (t.known) {
                 loss = -(1.0f - smoothing) * (x[t.label] - most - log(sum));
@@ -86,7 +87,8 @@ SPREAD_KERNEL void softmax_xent_bwd_data(const global float *restrict probs,
 {
     FOR_ROWS(row, rows, chunk)
     {
-        const target_t t = target_at(labels, row, words, classes);
+        target_t t;
+        target_at(&t, labels, row, words, classes);
         const float own = diff_dst ? diff_dst[row] : loss_diff;
         const float scale = t.known ? own * t.weight : NAN;
         const float rest = smoothing / (float)classes;
