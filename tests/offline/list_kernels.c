@@ -3,9 +3,10 @@
  *     list_kernels nv:sm_90 [resnet50 [bf16]]
  *
  * prints for each the stem of its file and the options of its plan: those of every model's layers, of a
- * step of ResNet-50 in TF32 and bfloat16, and of the trials of the device's engines; then, with "tried"
- * behind, what an untuned device never takes, but `rescl tune` tries first for that step in float. Or those
- * of one model's untuned training step. scripts/offline-gpu-check compiles them. */
+ * step by binary cross-entropy, of ResNet-50's in TF32 and bfloat16, and of the trials of the device's
+ * engines; then, with "tried" behind, what an untuned device never takes, but `rescl tune` tries first for
+ * that step in float. Or those of one model's untuned training step. scripts/offline-gpu-check compiles
+ * them. */
 #include "alloc.h"
 #include "caps.h"
 #include "choice.h"
@@ -151,12 +152,14 @@ static void add_engines(const rs_caps *caps)
         }
 }
 
-static void add_step(rescl_device *dev, const char *name, rescl_precision precision)
+static void add_step(rescl_device *dev, const char *name, rescl_loss loss,
+                     rescl_precision precision)
 {
     rescl_model *m = NULL;
     must(rs_model_build(&(rescl_model_options){.struct_size = sizeof(rescl_model_options),
                                                .name = name,
-                                               .classes = 1000},
+                                               .classes = 1000,
+                                               .loss = loss},
                         &m));
     add_net(dev, m->graph, 256, RS_MODE_TRAIN, precision);
     rescl_model_destroy(m);
@@ -187,11 +190,12 @@ int main(int argc, char **argv)
         add_engines(caps);
         for (const char *const *name = rescl_model_names(); *name; name++)
             add_model(dev, *name);
-        add_step(dev, "resnet50", RESCL_PRECISION_TF32);
-        add_step(dev, "resnet50", RESCL_PRECISION_BF16);
+        add_step(dev, "resnet8", RESCL_LOSS_BCE, RESCL_PRECISION_FP32);
+        add_step(dev, "resnet50", RESCL_LOSS_CROSS_ENTROPY, RESCL_PRECISION_TF32);
+        add_step(dev, "resnet50", RESCL_LOSS_CROSS_ENTROPY, RESCL_PRECISION_BF16);
         tried = true;
     }
-    add_step(dev, argc > 2 ? argv[2] : "resnet50", precision);
+    add_step(dev, argc > 2 ? argv[2] : "resnet50", RESCL_LOSS_CROSS_ENTROPY, precision);
     standin_close();
     free(programs);
     return 0;
