@@ -245,7 +245,7 @@ static rescl_status measure(const cli_args *args, rescl_device *device, rescl_mo
     const char *against = cli_str(args, OPT_against);
     cli_progress progress;
     rescl_precision precision;
-    cli_progress_init(&progress, SIZE_MAX);
+    cli_progress_init(&progress, SIZE_MAX, false);
     rescl_train_callbacks callbacks = {
         .struct_size = sizeof callbacks, .on_step = on_step, .user = &progress, .scores = scores};
     rescl_model_set_precision(model, cli_precision(args));

@@ -238,7 +238,7 @@ static char *data_flags(const run *r)
         snprintf(seed, sizeof seed, " --data-seed %s", a->value[OPT_data_seed].text);
     if (strcmp(cli_str(a, OPT_format), "auto") != 0)
         snprintf(format, sizeof format, " --format %s", cli_str(a, OPT_format));
-    if (cli_is_given(a, OPT_max_pixels))
+    if (strcmp(a->value[OPT_max_pixels].text, cli_opt_get(OPT_max_pixels)->def) != 0)
         snprintf(pixels, sizeof pixels, " --max-pixels %zu", cli_size(a, OPT_max_pixels));
     /* Another batch size sums in another order, which the last digits of the loss show. */
     rescl_train_options defaults;
@@ -495,7 +495,8 @@ int cmd_train(const cli_args *args)
         goto out;
     if (!follows(&r))
         describe(&r);
-    cli_progress_init(&r.progress, cli_size(args, OPT_print_freq));
+    cli_progress_init(&r.progress, cli_size(args, OPT_print_freq),
+                      strcmp(cli_str(args, OPT_cache), "ram") == 0);
     r.t.options.output_dir = follows(&r) ? NULL : r.folder;
     r.t.options.resume = r.resume;
     r.t.options.args_ini = r.ini;

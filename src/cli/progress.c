@@ -13,12 +13,13 @@ enum { LINE = 256, BAR = 30, NARROW_BAR = 10 };
 #define REDRAW_SECONDS 0.08
 #define PLAIN_SECONDS  30.0 /* without a line, where there is no bar */
 
-void cli_progress_init(cli_progress *p, size_t print_freq)
+void cli_progress_init(cli_progress *p, size_t print_freq, bool cached)
 {
     *p = (cli_progress){.quiet = cli_quiet(),
                         .bar = cli_terminal(),
                         .print_freq = print_freq,
                         .epoch = SIZE_MAX,
+                        .cached = cached,
                         .drawn = rs_clock_seconds()};
 }
 
@@ -209,16 +210,17 @@ void cli_progress_step(const rescl_step_event *event, void *user)
 #define LONG_EPOCH 5.0 /* seconds: in shorter ones waiting says little */
 #define MUCH_WAIT  0.2 /* of an epoch */
 
-/* Where an epoch of some length waited for images a good part of it: once. */
+/* Where an epoch of some length waited for images a good part of it: once. With a cache the first
+ * epoch, which fills it, says nothing of the others. */
 static void tell_wait(cli_progress *p, const rescl_metrics *m)
 {
-    if (p->told_wait || m->seconds < LONG_EPOCH || m->data_wait < MUCH_WAIT * m->seconds)
+    if (p->told_wait || m->seconds < LONG_EPOCH || m->data_wait < MUCH_WAIT * m->seconds ||
+        (p->cached && p->ended == 0))
         return;
     p->told_wait = true;
-    cli_note(
-        "waiting for data took %.0f %% of the epoch: more --workers, --cache ram or smaller images "
-        "make it faster",
-        100 * m->data_wait / m->seconds);
+    cli_note("waiting for data took %.0f %% of the epoch: more --workers%s or smaller image files "
+             "make it faster",
+             100 * m->data_wait / m->seconds, p->cached ? "" : ", --cache ram");
 }
 
 static void print_epoch(cli_progress *p, const rescl_epoch_event *e)
@@ -255,6 +257,7 @@ void cli_progress_epoch(const rescl_epoch_event *e, void *user)
         return;
     print_epoch(p, e);
     tell_wait(p, &e->train);
+    p->ended++;
 }
 
 void cli_progress_end(cli_progress *p)

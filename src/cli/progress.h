@@ -17,11 +17,14 @@ typedef struct cli_progress {
     double began;          /* when the first epoch that it saw began ... */
     size_t first;          /* ... and which that was */
     rescl_step_event step; /* the last training step */
+    bool cached;           /* the first epoch decodes the images that the others have in memory */
+    size_t ended;          /* epochs whose end it saw */
     bool told_wait;        /* that training waits for data */
     bool open;             /* the cursor stands behind a bar */
 } cli_progress;
 
-void cli_progress_init(cli_progress *p, size_t print_freq);
+/* `cached`: the training images are kept in memory. */
+void cli_progress_init(cli_progress *p, size_t print_freq, bool cached);
 /* For callbacks: `user` is the cli_progress. */
 void cli_progress_step(const rescl_step_event *event, void *user);
 void cli_progress_epoch(const rescl_epoch_event *event, void *user);

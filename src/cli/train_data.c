@@ -118,7 +118,7 @@ static rescl_status recognise(const char *path, const rescl_sketch *sketch,
     *most = seen.images > count / 2;
     if (seen.images > 0)
         cli_warn("%s: the network is trained on %s%zu of the %zu images of %s: its accuracy there "
-                 "is %s; give each image to one split only",
+                 "is %s; give each image to one split only: 'rescl data check' names the copies",
                  path, seen.compared < count ? "about " : "", seen.images, count,
                  rescl_dataset_split(set),
                  *most ? "training accuracy, which says little about others"

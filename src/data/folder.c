@@ -198,10 +198,14 @@ static rescl_status tell_leftovers(rescl_dataset *set, const walk *w)
     rescl_status st = RESCL_OK;
     char *text = NULL;
     RS_TRY(rs_leftovers_text(w->left, &text));
-    const bool lost = rs_leftovers_images(w->left) > 0 || w->left->nlinks > 0;
+    const bool images = rs_leftovers_images(w->left) > 0;
     if (text)
-        RS_TRY(rs_dataset_note(set, lost ? RESCL_LOG_WARN : RESCL_LOG_INFO, "%s: left out: %s",
-                               w->root, text));
+        RS_TRY(rs_dataset_note(
+            set, images || w->left->nlinks > 0 ? RESCL_LOG_WARN : RESCL_LOG_INFO,
+            "%s: left out: %s%s", w->root, text,
+            images ? "; convert the images among them, for instance with ImageMagick's "
+                     "'mogrify -auto-orient -format jpg'"
+                   : ""));
     if (w->nested > 0)
         RS_TRY(rs_dataset_note(set, RESCL_LOG_INFO,
                                "%s: %zu of its images lie in sub-folders of classes", w->root,

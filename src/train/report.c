@@ -2,6 +2,7 @@
 #include "reportpart.h"
 
 #include "chart.h"
+#include "csvread.h"
 #include "error.h"
 #include "path.h"
 #include "text.h"
@@ -11,8 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_IMAGE ((size_t)1 << 20)
-#define MIB       1048576.0
+#define MAX_IMAGE   ((size_t)1 << 20)
+#define MIB         1048576.0
+#define MAX_SKIPPED ((size_t)1 << 30)
 
 static double last_of(const rs_history *run, rs_history_column column)
 {
@@ -227,6 +229,31 @@ static double most_images(const json_t *classes)
     return most;
 }
 
+/* How many images were left out, where there were such; names that are not UTF-8 are not counted. */
+static rescl_status put_skipped(rs_html *h, const rs_history *run)
+{
+    rescl_status st = RESCL_OK;
+    rs_csv_reader table = {0};
+    char *path = NULL, count[32] = "some";
+    size_t rows = 0; /* with that of the names of columns */
+    bool more = true;
+
+    RS_OOM(path = rs_path_join(run->folder, "skipped.csv"));
+    st = rs_csv_open(path, MAX_SKIPPED, &table);
+    for (; st == RESCL_OK && more; rows += more)
+        st = rs_csv_next(&table, &more);
+    if (st == RESCL_OK)
+        rs_report_number((double)rows - 1, count);
+    if (st == RESCL_ERR_FORMAT || (st == RESCL_OK && rows > 1))
+        rs_html_p(h, "Images that could not be read: %s; skipped.csv tells which and why.", count);
+    if (st == RESCL_ERR_FORMAT || st == RESCL_ERR_NOT_FOUND)
+        st = RESCL_OK;
+out:
+    rs_csv_fini(&table);
+    free(path);
+    return st;
+}
+
 static rescl_status put_data(rs_html *h, const rs_history *run)
 {
     rescl_status st = RESCL_OK;
@@ -244,6 +271,7 @@ static rescl_status put_data(rs_html *h, const rs_history *run)
     rs_html_p(h, "%s: %s images to train, %s to evaluate.", rs_json_string(run->env, "data.name"),
               rs_report_number(rs_json_number(run->env, "data.count"), train),
               rs_report_number(rs_json_number(run->env, "data.eval.count"), eval));
+    RS_TRY(put_skipped(h, run));
     if (many)
         rs_html_fold(h, "Images of each class");
     rs_html_table(h, "Images of each class", heads, 4);

@@ -175,8 +175,8 @@ static void put_classes(rs_html *h, const json_t *e)
     rs_html_table(h, "Scores of each class", heads, RS_COUNT(heads));
     json_array_foreach(classes, i, c)
         put_class(h, rs_json_string(c, "name"), c, rs_json_number(c, "support"));
-    put_class(h, "mean of classes (macro)", json_object_get(e, "macro"), images);
-    put_class(h, "mean by images (weighted)", json_object_get(e, "weighted"), images);
+    put_class(h, "mean of classes", json_object_get(e, "macro"), images);
+    put_class(h, "weighted by images", json_object_get(e, "weighted"), images);
     rs_html_table_end(h);
     if (many)
         rs_html_fold_end(h);

@@ -88,6 +88,7 @@ run train --resume INT/long/weights/last.safetensors
 want_code 0
 want_err "nothing was left to do"
 want_out "best      accuracy"
+grep -q 'evaluate .* --max-pixels' out && fail "expected no flag that has its default"
 run train --resume nowhere
 want_code 4
 want_err "nowhere"

@@ -31,7 +31,7 @@ static void tells_of_waiting_once(void **state)
     cli_progress p;
     char text[1024];
     (void)state;
-    cli_progress_init(&p, 10);
+    cli_progress_init(&p, 10, false);
     p.bar = false;
     run_epoch(&p, 60, 6, text);
     assert_non_null(strstr(text, "epoch 1/3 done"));
@@ -44,8 +44,23 @@ static void tells_of_waiting_once(void **state)
     assert_null(strstr(text, "waiting for data"));
 }
 
+/* The first epoch fills the cache. */
+static void tells_of_waiting_behind_a_cache(void **state)
+{
+    cli_progress p;
+    char text[1024];
+    (void)state;
+    cli_progress_init(&p, 10, true);
+    p.bar = false;
+    run_epoch(&p, 60, 50, text);
+    assert_null(strstr(text, "waiting for data"));
+    run_epoch(&p, 60, 30, text);
+    assert_non_null(strstr(text, "waiting for data took 50 % of the epoch: more --workers or "));
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(tells_of_waiting_once)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(tells_of_waiting_once),
+                                       cmocka_unit_test(tells_of_waiting_behind_a_cache)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -281,8 +281,9 @@ static void counts_what_is_left_out(void **state)
     assert_int_equal(symlink("nowhere", rs_test_path("%s/left/dog/old", rs_test_dir)), 0);
     assert_ok(open_split("left", "train", &set));
     assert_int_equal(rescl_dataset_count(set), 2);
-    assert_non_null(note(set, "left out: 400 .json, 3 .heic, 1 .csv, 1 hidden, 1 without a known "
-                              "ending, 2 links that lead nowhere (bird, dog/old)"));
+    assert_non_null(note(set,
+                         "left out: 400 .json, 3 .heic, 1 .csv, 1 hidden, 1 without a known "
+                         "ending, 2 links that lead nowhere (bird, dog/old); convert the images"));
     assert_non_null(rescl_dataset_note(set, 0, &level));
     assert_int_equal(level, RESCL_LOG_WARN);
     assert_null(rescl_dataset_note(set, 1, &level));

@@ -82,8 +82,23 @@ static void is_left_by_a_run(void **state)
     assert_ok(rescl_report_write(rs_test_dir, NULL));
     char *again = read_in(rs_test_dir, "report.html", &again_bytes);
     assert_string_equal(page, again);
+    assert_null(strstr(page, "could not be read"));
     free(page);
     free(again);
+    /* Also of what was left out, a reason of two lines among it, and a name that is not UTF-8. */
+    const char *path = rs_test_path("%s/skipped.csv", rs_test_dir);
+    static const char list[] =
+        "split,class,file,reason\ntrain,a,1.png,\"one\ntwo\"\ntrain,a,\xe9.png,three\n";
+    assert_ok(rs_file_write(path, list, (size_t)(strstr(list, "train,a,\xe9") - list)));
+    assert_ok(rescl_report_write(rs_test_dir, NULL));
+    page = read_in(rs_test_dir, "report.html", NULL);
+    want(page, "Images that could not be read: 1; skipped.csv tells");
+    free(page);
+    assert_ok(rs_file_write(path, list, sizeof list - 1));
+    assert_ok(rescl_report_write(rs_test_dir, NULL));
+    page = read_in(rs_test_dir, "report.html", NULL);
+    want(page, "Images that could not be read: some; skipped.csv tells");
+    free(page);
     free(predictions);
 }
 
