@@ -121,6 +121,17 @@ typedef struct rescl_train_options {
     const char *
         wire; /**< "fp32"; "bf16": gradients go from process to process in 16 bits, and are summed in
                        * fp32; not with `shards` */
+    const char *
+        teacher; /**< weights, a run folder or a checkpoint of one, of a network whose logits training goes
+                        * by as well: knowledge distillation. It has the model's classes, by their
+                        * names, its input size and its channels. A run that goes on with other
+                        * weights is refused. NULL: none */
+    const char *teacher_model; /**< what model it is, where its file does not say; NULL: it says */
+    const char *
+        distillation_type; /**< "soft": its probabilities (Hinton et al. 2015); "hard": its class as a
+                                   * label (DeiT) */
+    double distillation_alpha; /**< the teacher's share of the loss, [0, 1] */
+    double distillation_tau;   /**< the temperature of soft ones, above 0 */
     /* New members are appended here, so that structs of older callers keep their layout. */
 } rescl_train_options;
 
@@ -155,8 +166,9 @@ typedef struct rescl_memory {
         gradients; /**< of the parameters that are trained, and their sum over several batches */
     uint64_t optimiser; /**< its state, and the moving average of the weights */
     uint64_t
-        activations; /**< what is alive at once of activations, their gradients, packed weights and
+        activations;  /**< what is alive at once of activations, their gradients, packed weights and
                            * scratch */
+    uint64_t teacher; /**< its parameters, and what it takes of activations beyond the student's */
 } rescl_memory;
 
 /**

@@ -66,7 +66,7 @@ int cmd_convert(const cli_args *args)
     };
     const char *to = args->operand[1];
     rescl_model *model = NULL;
-    char *from = cli_weights_of(args->operand[0]);
+    char *from = cli_weights_of("--weights", args->operand[0]);
     int code = from ? cli_weights_read(args, from, cli_bool(args, OPT_top), &model) : CLI_FILE;
     if (code == CLI_OK) {
         const rescl_status st = rescl_model_export(model, to, &options);

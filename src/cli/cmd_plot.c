@@ -23,7 +23,7 @@ static int open_model(const cli_args *args, const char *operand, rescl_model **m
     rescl_status st = RESCL_OK;
     int code = CLI_OK;
     if (!rescl_model_about(operand) && access(operand, F_OK) == 0) {
-        path = cli_weights_of(operand);
+        path = cli_weights_of("--weights", operand);
         if (!path)
             return CLI_FILE;
         st = rescl_weights_open(path, &weights);

@@ -364,7 +364,7 @@ static int report_json(run *r, const char *weights)
 
 static int report(run *r)
 {
-    char *weights = cli_weights_of(r->folder);
+    char *weights = cli_weights_of("--weights", r->folder);
     if (!weights)
         return CLI_FILE;
     recall(r);

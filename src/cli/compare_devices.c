@@ -99,7 +99,7 @@ static int open_model(comparison *c)
     const cli_args *args = c->args;
     int code = CLI_OK;
     if (cli_str(args, OPT_weights)) {
-        char *path = cli_weights_of(cli_str(args, OPT_weights));
+        char *path = cli_weights_of("--weights", cli_str(args, OPT_weights));
         code = path ? load_weights(c, path) : CLI_FILE;
         free(path);
     } else {

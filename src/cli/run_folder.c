@@ -175,7 +175,7 @@ cli_run_row cli_run_last_row(const char *folder)
     return last;
 }
 
-char *cli_weights_of(const char *weights)
+char *cli_weights_of(const char *flag, const char *weights)
 {
     if (!rs_path_is_dir(weights))
         return cli_format("%s", weights);
@@ -191,10 +191,9 @@ char *cli_weights_of(const char *weights)
             return path;
         free(path);
     }
-    cli_error(
-        "--weights: %s holds no weights/best.safetensors of a run, no model.safetensors and no "
-        "model.safetensors.index.json",
-        weights);
+    cli_error("%s: %s holds no weights/best.safetensors of a run, no model.safetensors and no "
+              "model.safetensors.index.json",
+              flag, weights);
     return NULL;
 }
 

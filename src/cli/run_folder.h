@@ -33,9 +33,9 @@ typedef struct cli_run_row {
 /* The last row of the run's results.csv; all NaN if there is none. */
 cli_run_row cli_run_last_row(const char *folder);
 
-/* The weights file that --weights means: itself, or the best (else the last) of a
+/* The weights file that --weights, or another `flag`, means: itself, or the best (else the last) of a
  * run folder, or what Hugging Face's libraries call weights in another. */
-char *cli_weights_of(const char *weights);
+char *cli_weights_of(const char *flag, const char *weights);
 
 /* Words for a shell, quoted where it needs to be; control characters as $'\x1b'. Free the result. */
 char *cli_shell_quote(const char *word);

@@ -201,7 +201,7 @@ int cli_weights_load(const cli_args *args, rescl_model **model, char **path)
 {
     if (!cli_require(args, OPT_weights))
         return CLI_USAGE;
-    *path = cli_weights_of(cli_str(args, OPT_weights));
+    *path = cli_weights_of("--weights", cli_str(args, OPT_weights));
     return *path ? cli_weights_read(args, *path, true, model) : CLI_FILE;
 }
 

@@ -230,7 +230,7 @@ int cli_summary_weights(const cli_args *args)
     rescl_match_list *report = NULL;
     rescl_weights_info info;
     int code;
-    char *path = cli_weights_of(cli_str(args, OPT_weights));
+    char *path = cli_weights_of("--weights", cli_str(args, OPT_weights));
     if (!path)
         return CLI_FILE;
     rescl_status st = rescl_weights_open(path, &weights);

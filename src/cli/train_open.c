@@ -29,12 +29,22 @@ static int take_options(const cli_args *args, rescl_train_options *o)
     return CLI_OK;
 }
 
+/* The file of --teacher, which may be a run folder. */
+static int find_teacher(cli_training *t)
+{
+    if (!t->options.teacher)
+        return CLI_OK;
+    t->teacher = cli_weights_of("--teacher", t->options.teacher);
+    t->options.teacher = t->teacher;
+    return t->teacher ? CLI_OK : CLI_FILE;
+}
+
 /* The file of --weights, and the treatment of images that it asks for. */
 static int open_weights(cli_training *t)
 {
     rescl_weights_info file = {0};
     if (cli_str(t->args, OPT_weights) && !cli_str(t->args, OPT_resume)) {
-        char *path = cli_weights_of(cli_str(t->args, OPT_weights));
+        char *path = cli_weights_of("--weights", cli_str(t->args, OPT_weights));
         if (!path)
             return CLI_FILE;
         const rescl_status st = rescl_weights_open(path, &t->weights);
@@ -124,6 +134,8 @@ int cli_training_open(const cli_args *args, const rescl_ranks_info *rank, cli_tr
     t->args = args;
     int code = take_options(args, &t->options);
     if (code == CLI_OK)
+        code = find_teacher(t);
+    if (code == CLI_OK)
         code = open_weights(t);
     if (code == CLI_OK)
         code = cli_session_open_rank(args, rank, &t->session);
@@ -143,6 +155,7 @@ void cli_training_close(cli_training *t)
     rescl_model_destroy(t->model);
     cli_train_data_close(&t->data);
     cli_session_close(&t->session);
+    free(t->teacher);
     *t = (cli_training){0};
 }
 

@@ -15,6 +15,7 @@ typedef struct cli_training {
     rescl_model *model;
     rescl_weights *weights; /* what it starts from, or NULL */
     rescl_match_list *loaded;
+    char *teacher; /* the file of options.teacher, or NULL */
 } cli_training;
 
 /* Opens all by the arguments, as the process `rank` of those that train together; `t` is {0} and to be

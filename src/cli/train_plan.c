@@ -70,17 +70,32 @@ void cli_memory_note(rescl_device *device, const rescl_model *model,
 {
     rescl_memory m;
     char all[32], parameters[32], gradients[32], optimiser[32], activations[32], there[32];
+    char teacher[64] = "";
     const uint64_t has = rescl_device_get_info(device)->global_bytes;
     if (rescl_memory_needed(device, model, options->batch_size, options, &m) != RESCL_OK)
         return; /* what is wrong shows when the trainer is made */
-    const uint64_t needs = m.parameters + m.gradients + m.optimiser + m.activations;
-    cli_note("memory  %s of %s: parameters %s, gradients %s, %s %s, activations %s",
+    const uint64_t needs = m.parameters + m.gradients + m.optimiser + m.activations + m.teacher;
+    if (options->teacher)
+        snprintf(teacher, sizeof teacher, ", teacher %s", cli_bytes(m.teacher, there));
+    cli_note("memory  %s of %s: parameters %s, gradients %s, %s %s, activations %s%s",
              cli_bytes(needs, all), cli_bytes(has, there), cli_bytes(m.parameters, parameters),
              cli_bytes(m.gradients, gradients), options->opt, cli_bytes(m.optimiser, optimiser),
-             cli_bytes(m.activations, activations));
+             cli_bytes(m.activations, activations), teacher);
     if (needs > has)
         cli_warn("a step needs %s of memory, the device has %s: a smaller --batch-size needs less",
                  all, there);
+}
+
+/* What it learns from besides the labels. */
+static void teacher_note(const rescl_train_options *o)
+{
+    if (!o->teacher)
+        return;
+    if (strcmp(o->distillation_type, "soft") == 0)
+        cli_note("teacher %s: %g of the loss, by its probabilities at a temperature of %g",
+                 o->teacher, o->distillation_alpha, o->distillation_tau);
+    else
+        cli_note("teacher %s: %g of the loss, by its class", o->teacher, o->distillation_alpha);
 }
 
 /* "val_loss": what decides, as it is called. */
@@ -112,6 +127,7 @@ void cli_plan_note(const rescl_train_options *o, size_t steps)
     cli_note("plan    %s of %s, %s in all; %s, rate %g%s (%s)%s",
              cli_count(o->epochs, "epoch", epochs), cli_count(steps, "step", each),
              cli_thousands(all, number), o->opt, o->lr, body, o->lr_scheduler, early);
+    teacher_note(o);
 }
 
 void cli_stopped_note(const rescl_train_options *o, size_t epochs)

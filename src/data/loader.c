@@ -170,24 +170,31 @@ out:
     return st;
 }
 
-/* By the weights of its labels' classes, which become the shares' and the rows'. As torch's weighted mean has
- * it: labels divide by the sum of their weights, shares of classes by the number of images. */
+/* A row of labels counts weight, of shares their mean, by which the shares are weighed, too. */
+static double weigh_row(const float *weight, int32_t label, rs_mixed *m)
+{
+    const double share = (double)m->share / RS_MIXED_ONE;
+    const double own = (1 - share) * (double)weight[label];
+    const double other = share * (double)weight[m->label];
+
+    if (own + other > 0)
+        m->share = (int32_t)lrint(other / (own + other) * RS_MIXED_ONE);
+    m->weight = (float)(own + other);
+    return own + other;
+}
+
+/* As torch's weighted mean has it: labels divide by the sum of their weights, shares of classes by the number
+ * of images. */
 static void weigh_batch(const rs_loader *l, rs_batch *b)
 {
-    const float *weight = l->options.class_weight;
-    const bool mixes = rs_augment_acts(&l->options.augment, RS_AUGMENT_BATCH);
+    const rs_loader_options *o = &l->options;
+    const bool mixes = rs_augment_acts(&o->augment, RS_AUGMENT_BATCH);
     double sum = 0;
-    for (size_t i = 0; weight && i < b->n; i++) {
-        rs_mixed *m = &b->mixed[i];
-        const double share = (double)m->share / RS_MIXED_ONE;
-        const double own = (1 - share) * (double)weight[b->labels[i]];
-        const double other = share * (double)weight[m->label];
-        if (own + other > 0)
-            m->share = (int32_t)lrint(other / (own + other) * RS_MIXED_ONE);
-        m->weight = (float)(own + other);
-        sum += own + other;
-    }
-    for (size_t i = 0; weight && !mixes && sum > 0 && i < b->n; i++)
+
+    for (size_t i = 0; o->class_weight && i < b->n; i++)
+        sum += o->loss_weighs ? (double)o->class_weight[b->labels[i]]
+                              : weigh_row(o->class_weight, b->labels[i], &b->mixed[i]);
+    for (size_t i = 0; !mixes && sum > 0 && i < b->n; i++)
         b->mixed[i].weight = (float)((double)b->mixed[i].weight * (double)b->n / sum);
 }
 

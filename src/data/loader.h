@@ -29,9 +29,11 @@ typedef struct rs_loader_options {
         *class_weight; /* of each class (as label_map counts them) what its loss counts, borrowed; a
                                 * batch's add up to its number of images, unless its images are mixed. NULL:
                                 * all the same */
-    bool replace;      /* another image of its class takes the place of one that cannot be read */
-    bool drop_last;    /* leave out a last batch smaller than `batch` */
-    size_t least;      /* see rs_split_batches */
+    bool
+        loss_weighs; /* the loss itself takes the class weights: what images count only scales them so */
+    bool replace;   /* another image of its class takes the place of one that cannot be read */
+    bool drop_last; /* leave out a last batch smaller than `batch` */
+    size_t least;   /* see rs_split_batches */
     uint64_t seed;
     size_t workers; /* threads, of which rs_data_threads are made; 0: load in the calling thread */
     size_t depth;   /* batches prefetched; 0: 2 + threads / 2, or fewer if they are large */

@@ -285,7 +285,7 @@ static const struct {
                {&rs_op_add, put_add},      {&rs_op_maxpool, put_pool},
                {&rs_op_avgpool, put_pool}, {&rs_op_shortcut, put_shortcut},
                {&rs_op_dropout, NULL},     {&rs_op_softmax_xent, NULL},
-               {&rs_op_sigmoid_bce, NULL}};
+               {&rs_op_sigmoid_bce, NULL}, {&rs_op_distillation, NULL}};
 
 static rescl_status check_node(const rs_node *n)
 {

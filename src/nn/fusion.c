@@ -171,16 +171,19 @@ rescl_status rs_graph_fuse(const rs_graph *g, bool inference, rs_graph **out)
     rescl_status st = RESCL_OK;
     fusion f = {.from = g};
     const rs_shape *in = &g->value[g->input].shape;
+    rs_loss criterion = g->criterion;
 
     RS_OOM(f.merge = calloc(g->nnodes, sizeof *f.merge));
     RS_OOM(f.map = calloc(g->nvalues, sizeof *f.map));
+    criterion.weighted = criterion.weighted && !inference;
+    criterion.distils = criterion.distils && !inference;
     plan_merges(g, inference, f.merge);
     RS_TRY(rs_graph_create(&f.to));
     RS_TRY(copy_params(g, f.to));
     RS_TRY(rs_graph_input(f.to, in->dim[1], in->dim[2], in->dim[3], &f.map[g->input]));
     for (size_t i = 0; i < g->nnodes; i++) {
         if (g->node[i].dst == g->loss)
-            RS_TRY(rs_graph_finish(f.to, f.map[g->output], &g->criterion));
+            RS_TRY(rs_graph_finish(f.to, f.map[g->output], &criterion));
         else if (!f.merge[i].gone)
             RS_TRY(copy_node(&f, i));
     }

@@ -13,7 +13,7 @@ rescl_status rs_graph_create(rs_graph **out)
     rescl_status st = RESCL_OK;
     rs_graph *g = NULL;
     RS_OOM(g = calloc(1, sizeof *g));
-    g->input = g->labels = g->output = g->loss = g->features = -1;
+    g->input = g->labels = g->output = g->loss = g->features = g->class_weights = g->teacher = -1;
     *out = g;
 out:
     return st;
@@ -43,7 +43,7 @@ static rescl_status add_value(rs_graph *g, const rs_shape *shape, rs_dtype type,
 {
     rescl_status st = RESCL_OK;
     RS_TRY(rs_array_reserve(&g->value, &g->value_cap, g->nvalues + 1, sizeof *g->value));
-    g->value[g->nvalues] = (rs_value_info){*shape, type, producer};
+    g->value[g->nvalues] = (rs_value_info){*shape, type, producer, false};
     *out = (rs_value)g->nvalues++;
 out:
     return st;
@@ -79,14 +79,19 @@ out:
     return st;
 }
 
-/* Fills the nsrc shapes of `p` for a batch. Labels and images alike carry n first. */
+rs_shape rs_graph_shape(const rs_graph *g, rs_value v, size_t batch)
+{
+    rs_shape shape = g->value[v].shape;
+    if (!g->value[v].whole)
+        shape.dim[0] = batch;
+    return shape;
+}
+
 static void batched_sources(const rs_graph *g, const rs_value *src, int nsrc, size_t batch,
                             rs_shape out[RS_OP_SRC])
 {
-    for (int i = 0; i < nsrc; i++) {
-        out[i] = g->value[src[i]].shape;
-        out[i].dim[0] = batch;
-    }
+    for (int i = 0; i < nsrc; i++)
+        out[i] = rs_graph_shape(g, src[i], batch);
 }
 
 static bool name_taken(const rs_graph *g, const char *name)
@@ -240,6 +245,21 @@ static rs_value find_features(const rs_graph *g)
     return last;
 }
 
+/* 1 - alpha of the loss, and alpha of how far the logits are from the teacher's. */
+static rescl_status add_distillation(rs_graph *g, const rs_loss *loss)
+{
+    rescl_status st = RESCL_OK;
+    const rs_distillation_attr attr = {
+        .alpha = loss->distillation_alpha, .tau = loss->tau, .hard = loss->hard};
+    const rs_shape logits = g->value[g->output].shape;
+    RS_TRY(add_value(g, &logits, RS_F32, -1, &g->teacher));
+    RS_TRY(rs_graph_add(g, "distillation", &rs_op_distillation, &attr, sizeof attr,
+                        RS_SCHEME_GLOROT_UNIFORM,
+                        (const rs_value[]){g->output, g->teacher, g->loss}, 3, &g->loss));
+out:
+    return st;
+}
+
 rescl_status rs_graph_finish(rs_graph *g, rs_value logits, const rs_loss *loss)
 {
     rescl_status st = RESCL_OK;
@@ -249,16 +269,42 @@ rescl_status rs_graph_finish(rs_graph *g, rs_value logits, const rs_loss *loss)
                                          .gamma = loss->gamma,
                                          .alpha = loss->alpha};
     const rs_shape target = rs_shape_2(1, RS_TARGET_WORDS);
+    rs_value src[RS_OP_SRC] = {logits};
+    int nsrc = 2;
     RS_TRY(add_value(g, &target, RS_I32, -1, &g->labels));
+    src[1] = g->labels;
+    if (loss->weighted) {
+        const rs_shape classes = rs_shape_1(g->value[logits].shape.dim[1]);
+        RS_TRY(add_value(g, &classes, RS_F32, -1, &g->class_weights));
+        g->value[g->class_weights].whole = true;
+        src[nsrc++] = g->class_weights;
+    }
     g->output = logits;
     g->criterion = *loss;
     g->features = find_features(g);
     RS_TRY(rs_graph_add(g, "loss", loss->sigmoid ? &rs_op_sigmoid_bce : &rs_op_softmax_xent,
                         loss->sigmoid ? (const void *)&sigmoid : &softmax,
                         loss->sigmoid ? sizeof sigmoid : sizeof softmax, RS_SCHEME_GLOROT_UNIFORM,
-                        (const rs_value[]){logits, g->labels}, 2, &g->loss));
+                        src, nsrc, &g->loss));
+    if (loss->distils)
+        RS_TRY(add_distillation(g, loss));
 out:
     return st;
+}
+
+void rs_graph_set_weighted(rs_graph *g, bool weighted)
+{
+    g->criterion.weighted = weighted && !g->criterion.sigmoid;
+}
+
+void rs_graph_set_distillation(rs_graph *g, const rs_distillation_attr *attr)
+{
+    g->criterion.distils = attr != NULL;
+    if (!attr)
+        return;
+    g->criterion.hard = attr->hard;
+    g->criterion.distillation_alpha = attr->alpha;
+    g->criterion.tau = attr->tau;
 }
 
 void rs_graph_set_trained(rs_graph *g, size_t node, bool parameters, bool statistics)

@@ -5,6 +5,7 @@
 #ifndef RS_GRAPH_H
 #define RS_GRAPH_H
 
+#include "attr.h"
 #include "op.h"
 
 #include <rescl/precision.h>
@@ -42,6 +43,7 @@ typedef struct rs_value_info {
     rs_shape shape; /* with n = 1 */
     rs_dtype type;
     int producer; /* node, or -1 for a graph input */
+    bool whole;   /* one for all images: its shape does not begin with n */
 } rs_value_info;
 
 /* How a model fills RS_INIT_WEIGHT and RS_INIT_BIAS. */
@@ -82,11 +84,16 @@ typedef struct rs_alias {
  * whose map is not; the last one if all are. */
 #define RS_FEATURES_SIDE 7
 
-/* What training makes small: softmax_xent, or sigmoid_bce with its numbers. */
+/* What training makes small: softmax_xent, or sigmoid_bce with its numbers, and what it has of a teacher. What
+ * other inputs than labels need is in fused copies for training alone. */
 typedef struct rs_loss {
     bool sigmoid;
     float label_smoothing;
     float threshold, gamma, alpha; /* of rs_sigmoid_bce_attr */
+    bool weighted;                 /* softmax_xent by class weights, an input */
+    bool distils; /* distillation follows, with a teacher's logits as an input and these numbers */
+    bool hard;
+    float distillation_alpha, tau; /* of rs_distillation_attr */
 } rs_loss;
 
 typedef struct rs_graph {
@@ -100,6 +107,7 @@ typedef struct rs_graph {
     size_t naliases, alias_cap;
     int part; /* of the layers that are added next; RS_PART_STEM at first */
     rs_value input, labels, output, loss; /* -1 until set */
+    rs_value class_weights, teacher;      /* -1: the loss has none */
     rs_value features; /* the map that explains: see RS_FEATURES_SIDE; -1 if there is none */
     rs_math math;      /* of all products */
     rs_loss criterion; /* what makes `loss` */
@@ -126,7 +134,16 @@ rescl_status rs_graph_alias(rs_graph *g, rs_value x, rs_naming naming, const cha
 rescl_status rs_graph_append(rs_graph *g, const rs_node *like, const void *attr,
                              const rs_value *src, int nsrc, rs_value *dst) RESCL_CHECK;
 
-/* Makes `logits` (n, classes) the output, finds the features, and adds the node "loss". */
+/* The shape of a value for a batch. */
+rs_shape rs_graph_shape(const rs_graph *g, rs_value v, size_t batch);
+
+/* Says that training weighs the classes by numbers of their own; and what it goes by a teacher (NULL: there is
+ * none). Before the graph is planned. */
+void rs_graph_set_weighted(rs_graph *g, bool weighted);
+void rs_graph_set_distillation(rs_graph *g, const rs_distillation_attr *attr);
+
+/* Makes `logits` (n, classes) the output, finds the features, and adds the node "loss", and "distillation" behind
+ * it where the loss has a teacher. */
 rescl_status rs_graph_finish(rs_graph *g, rs_value logits, const rs_loss *loss) RESCL_CHECK;
 
 /* A copy in which relu and add are merged into the batch normalisation before them, and for

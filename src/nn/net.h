@@ -155,6 +155,10 @@ rs_tensor rs_net_input(const rs_net *n);
 rs_tensor rs_net_labels(const rs_net *n);
 rs_tensor rs_net_logits(const rs_net *n);
 rs_tensor rs_net_losses(const rs_net *n);
+/* Filled like the labels, before each forward, of nets whose loss has them; else a tensor without a buffer: class
+ * weights (classes), and a teacher's logits (n, classes). */
+rs_tensor rs_net_class_weights(const rs_net *n);
+rs_tensor rs_net_teacher(const rs_net *n);
 /* The graph's features of the last forward, in evaluation; else a tensor without a buffer. */
 rs_tensor rs_net_features(const rs_net *n);
 

@@ -72,10 +72,9 @@ static rescl_status add_value_blocks(rs_net *n)
     rescl_status st = RESCL_OK;
     const rs_graph *g = n->graph;
     for (size_t v = 0; v < g->nvalues; v++) {
-        rs_shape shape = g->value[v].shape;
+        const rs_shape shape = rs_graph_shape(g, (rs_value)v, n->batch);
         const int producer = g->value[v].producer;
         const int first = producer < 0 ? 0 : fwd_time((size_t)producer);
-        shape.dim[0] = n->batch;
         RS_TRY(rs_shape_check(&shape, producer < 0 ? "the batch" : g->node[producer].name));
         RS_TRY(
             add_block(n, tensor_bytes(&shape, g->value[v].type), first, first, &n->value_block[v]));
@@ -88,6 +87,10 @@ static rescl_status add_value_blocks(rs_net *n)
     /* Results can be read until the next forward, and the search for NaN runs this one again. */
     extend(n, n->value_block[g->input], n->end);
     extend(n, n->value_block[g->labels], n->end);
+    if (g->class_weights >= 0)
+        extend(n, n->value_block[g->class_weights], n->end);
+    if (g->teacher >= 0)
+        extend(n, n->value_block[g->teacher], n->end);
     extend(n, n->value_block[g->output], n->end);
     extend(n, n->value_block[g->loss], n->end);
     if (n->mode == RS_MODE_EVAL && g->features >= 0)
@@ -278,10 +281,9 @@ static rs_buffer *view_of(const rs_net *n, int block)
 
 static rs_tensor value_tensor(const rs_net *n, rs_value v, const int *blocks)
 {
-    rs_tensor t = {.shape = n->graph->value[v].shape, .dtype = n->graph->value[v].type};
-    t.shape.dim[0] = n->batch;
-    t.buf = view_of(n, blocks[v]);
-    return t;
+    return (rs_tensor){.shape = rs_graph_shape(n->graph, v, n->batch),
+                       .dtype = n->graph->value[v].type,
+                       .buf = view_of(n, blocks[v])};
 }
 
 static void bind_stage(rs_net *n, rs_stage *s)
@@ -426,6 +428,21 @@ rs_tensor rs_net_input(const rs_net *n)
 rs_tensor rs_net_labels(const rs_net *n)
 {
     return value_tensor(n, n->graph->labels, n->value_block);
+}
+
+static rs_tensor input_tensor(const rs_net *n, rs_value v)
+{
+    return v >= 0 ? value_tensor(n, v, n->value_block) : (rs_tensor){0};
+}
+
+rs_tensor rs_net_class_weights(const rs_net *n)
+{
+    return input_tensor(n, n->graph->class_weights);
+}
+
+rs_tensor rs_net_teacher(const rs_net *n)
+{
+    return input_tensor(n, n->graph->teacher);
 }
 
 rs_tensor rs_net_logits(const rs_net *n)

@@ -18,7 +18,7 @@ static rescl_status plan_nets(rs_replica *r, const rs_graph *graph, const rs_rep
     const size_t batch[RS_REPLICA_NETS] = {o->train_batch,   o->train_tail, o->train_more[0],
                                            o->train_more[1], o->eval_batch, o->eval_tail};
     rescl_status st = RESCL_OK;
-    rs_net *planned[RS_REPLICA_NETS] = {NULL};
+    rs_net *planned[RS_REPLICA_NETS + RS_TEACHER_NETS] = {NULL};
     const rs_shape *input = &graph->value[graph->input].shape;
     size_t count = 0, largest = 0, block;
 
@@ -31,6 +31,14 @@ static rescl_status plan_nets(rs_replica *r, const rs_graph *graph, const rs_rep
             rs_net_check_numerics(r->net[i]);
         planned[count++] = r->net[i];
         largest = batch[i] > largest ? batch[i] : largest;
+    }
+    if (o->teacher)
+        RS_TRY(rs_teacher_create(r->dev, o->teacher, batch, RS_REPLICA_NETS - 2, o->precision,
+                                 &r->teacher));
+    for (size_t i = 0; r->teacher && i < r->teacher->nets; i++) {
+        if (o->check_numerics)
+            rs_net_check_numerics(r->teacher->net[i]);
+        planned[count++] = r->teacher->net[i];
     }
     RS_TRY(rs_workspace_create(r->dev, planned, count, &r->workspace));
     r->values = rs_shape_count(input);
@@ -80,9 +88,22 @@ static rescl_status check_supports(rescl_device *dev, const rs_replica_options *
     for (int i = 0; i < RS_ARENA_OPS; i++)
         if (i == RS_ARENA_ADD ? o->accumulates : o->averages)
             use[n++] = (rs_support_use){&rs_support_arena, RS_F32, rs_arena_choice((rs_arena_op)i)};
-    if (o->eval_batch > 0)
+    if (o->eval_batch > 0 || o->teacher)
         use[n++] = (rs_support_use){&rs_support_fold, RS_F32, rs_support_fold.choice[0]};
     return rs_trust_supports(dev, use, n);
+}
+
+static rescl_status upload_class_weights(rs_replica *r, const float *weights)
+{
+    rescl_status st = RESCL_OK;
+    const size_t bytes = r->classes * sizeof *weights;
+
+    if (!weights)
+        goto out;
+    RS_TRY(rs_buffer_create(r->dev, bytes, &r->class_weights));
+    RS_TRY(rs_write(r->dev, r->class_weights, 0, weights, bytes));
+out:
+    return st;
 }
 
 /* What its store needs for what is done with gradients and parameters besides updates. */
@@ -119,6 +140,7 @@ rescl_status rs_replica_create(rescl_device *dev, const rs_graph *graph, const r
     if (options->precision == RESCL_PRECISION_TF32)
         tell_math(r);
     RS_TRY(prepare_store(r->store, options));
+    RS_TRY(upload_class_weights(r, options->class_weights));
     RS_TRY(rs_store_upload(r->store, weights));
     if (options->averages)
         RS_TRY(rs_store_update_average(r->store, 1.0));
@@ -135,8 +157,9 @@ rescl_status rs_replica_bytes(rescl_device *dev, const rs_graph *graph,
                                            options->train_more[0], options->train_more[1],
                                            options->eval_batch,    options->eval_tail};
     rescl_status st = RESCL_OK;
-    rs_net *net[RS_REPLICA_NETS] = {NULL};
+    rs_net *net[RS_REPLICA_NETS + RS_TEACHER_NETS] = {NULL};
     size_t count = 0, largest = 0, block;
+    uint64_t teacher = 0;
 
     RS_TRY(
         rs_store_bytes(dev, graph, options->hyper, options->accumulates, options->averages, out));
@@ -149,14 +172,22 @@ rescl_status rs_replica_bytes(rescl_device *dev, const rs_graph *graph,
             RS_TRY(rs_net_recompute(net[count]));
         RS_TRY(rs_net_lay_out(net[count++]));
         largest = batch[i] > largest ? batch[i] : largest;
+        if (mode == RS_MODE_TRAIN && options->teacher) {
+            RS_TRY(rs_net_outline(dev, options->teacher->graph, batch[i], RS_MODE_EVAL,
+                                  options->precision, &net[count]));
+            RS_TRY(rs_net_lay_out(net[count++]));
+        }
     }
+    if (options->teacher)
+        RS_TRY(rs_teacher_bytes(dev, options->teacher, largest, &teacher));
+    *out += teacher;
     *out += rs_workspace_bytes(net, count);
     block = rs_images_bytes(largest, rs_shape_count(&graph->value[graph->input].shape));
     RS_FAIL_IF(block == 0 || block > rescl_device_get_info(dev)->max_alloc_bytes, RESCL_ERR_MEMORY,
                "a batch of %zu images is too large for one allocation", largest);
     *out += (uint64_t)block * RS_STAGING_BLOCKS;
 out:
-    for (size_t i = 0; i < RS_REPLICA_NETS; i++)
+    for (size_t i = 0; i < RS_COUNT(net); i++)
         rs_net_destroy(net[i]);
     return st;
 }
@@ -173,9 +204,11 @@ void rs_replica_destroy(rs_replica *r)
         (void)!rs_finish(r->dev);
     rs_error_restore(&why);
     rs_staging_destroy(r->staging);
+    rs_buffer_release(r->class_weights);
     rs_workspace_destroy(r->workspace);
     for (size_t i = 0; i < RS_REPLICA_NETS; i++)
         rs_net_destroy(r->net[i]);
+    rs_teacher_destroy(r->teacher);
     rs_store_destroy(r->store);
     rs_aligned_free(r->logits);
     rs_aligned_free(r->losses);
@@ -208,12 +241,19 @@ rescl_status rs_replica_receive(rs_replica *r, const rs_net *net)
 {
     rescl_status st = RESCL_OK;
     const rs_tensor input = rs_net_input(net), labels = rs_net_labels(net);
+    const rs_tensor weights = rs_net_class_weights(net), teacher = rs_net_teacher(net);
     rs_buffer *block = NULL;
 
     RS_TRY(rs_staging_receive(r->staging, &block));
+    if (teacher.buf)
+        RS_TRY(rs_teacher_run(r->teacher, rs_net_batch(net), r->normalize, block));
     rs_profile_label(r->dev, "normalize fwd input");
     RS_TRY(rs_normalize_enqueue(r->dev, r->normalize, block, &input, &labels));
     RS_TRY(rs_staging_release(r->staging));
+    if (weights.buf)
+        RS_TRY(rs_copy(r->dev, r->class_weights, 0, weights.buf, 0, rs_buffer_bytes(weights.buf)));
+    if (teacher.buf)
+        RS_TRY(rs_teacher_give(r->teacher, &teacher));
 out:
     if (st != RESCL_OK)
         rs_replica_abandon(r);

@@ -5,6 +5,7 @@
 
 #include "net.h"
 #include "normalize.h"
+#include "teacher.h"
 
 typedef struct rs_replica_options {
     const rs_optim_hyper *hyper;    /* NULL: inference only */
@@ -18,6 +19,9 @@ typedef struct rs_replica_options {
     /* Of training: see gradients.h and average.h; 0 or false: none. */
     double clip_norm, clip_value;
     bool accumulates, averages;
+    /* Of the loss, where the graph says that it has them; else NULL. */
+    const float *class_weights;
+    const rs_teacher_plan *teacher;
 } rs_replica_options;
 
 #define RS_REPLICA_NETS 6
@@ -30,6 +34,8 @@ typedef struct rs_replica {
     rs_workspace *workspace;
     rs_staging *staging;
     rs_kernel *normalize;
+    rs_buffer *class_weights; /* NULL: none */
+    rs_teacher *teacher;      /* the same */
     size_t classes;
     size_t channels, values; /* of the input */
     size_t bytes;            /* of an image on the host: 3 a pixel */

@@ -80,7 +80,7 @@ typedef struct rs_dropout_attr {
  * is a label, another one, the other one's share in units of 1 / RS_MIXED_ONE, and the bits of a float by
  * which the row's loss and gradient are multiplied. dst (n): each
  * sample's cross-entropy -log softmax(logits)[label], with label smoothing as torch defines it, or the
- * mean of both labels' by their shares. A label below 0 or from `classes` on gives NaN. ws 0: probabilities (n, classes). diff_src 0 = (p - target) * diff_dst,
+ * mean of both labels' by their shares. src 2, optional: what each class counts (classes), as torch's `weight`. A label below 0 or from `classes` on gives NaN. ws 0: probabilities (n, classes). diff_src 0 = (p - target) * diff_dst,
  * where diff_dst is (n): 1/n for the mean. In inference ws is absent. */
 typedef struct rs_softmax_xent_attr {
     float label_smoothing;
@@ -94,5 +94,14 @@ typedef struct rs_sigmoid_bce_attr {
     float gamma; /* of focal loss: each class's term is multiplied by (1 - p_t)^gamma; 0: by 1 */
     float alpha; /* and by alpha where the target is 1, 1 - alpha where it is 0; below 0: by 1 */
 } rs_sigmoid_bce_attr;
+
+/* src 0: logits (n, classes), src 1: a teacher's (n, classes), src 2: losses (n) -> dst (n): 1 - alpha of the
+ * losses and alpha of what the logits differ by from the teacher's. ws 0 (n, classes). In inference the losses
+ * alone, which have no need of a teacher. */
+typedef struct rs_distillation_attr {
+    float alpha; /* [0, 1] */
+    float tau;   /* the temperature, above 0; of soft targets */
+    bool hard;   /* the teacher's class is a label */
+} rs_distillation_attr;
 
 #endif

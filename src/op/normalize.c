@@ -7,7 +7,6 @@
 
 #include <string.h>
 
-#define TABLE_BYTES  (3 * 256 * sizeof(float))
 #define TARGET_ALIGN 64
 #define TARGET_BYTES (RS_TARGET_WORDS * sizeof(int32_t))
 
@@ -18,9 +17,9 @@ size_t rs_images_bytes(size_t n, size_t values)
 {
     size_t pixels, targets, bytes;
     const bool fits = rs_mul_size(n, values, &pixels) && rs_mul_size(n, TARGET_BYTES, &targets) &&
-                      rs_add_size(pixels, TABLE_BYTES + TARGET_ALIGN, &bytes) &&
+                      rs_add_size(pixels, RS_TABLE_BYTES + TARGET_ALIGN, &bytes) &&
                       rs_add_size(bytes, targets, &bytes);
-    return fits ? TABLE_BYTES + rs_round_up(pixels, TARGET_ALIGN) + targets : 0;
+    return fits ? RS_TABLE_BYTES + rs_round_up(pixels, TARGET_ALIGN) + targets : 0;
 }
 
 void rs_targets_pack(const int32_t *labels, const rs_mixed *mixed, size_t n, int32_t *targets)
@@ -38,8 +37,8 @@ void rs_images_pack(const rs_images *images, size_t values, size_t channels, voi
 {
     const size_t pixels = images->n * values;
     unsigned char *at = block;
-    memcpy(at, images->table, TABLE_BYTES);
-    at += TABLE_BYTES;
+    memcpy(at, images->table, RS_TABLE_BYTES);
+    at += RS_TABLE_BYTES;
     if (channels == 3)
         memcpy(at, images->pixels, pixels);
     for (size_t i = 0; channels == 1 && i < pixels; i++)

@@ -19,6 +19,9 @@ typedef struct rs_images {
     const rs_mixed *mixed;     /* (n); NULL: no image is mixed, and each counts the same */
 } rs_images;
 
+/* Of the table, with which a block begins. */
+#define RS_TABLE_BYTES (3 * 256 * sizeof(float))
+
 /* The targets (n, RS_TARGET_WORDS) of a loss; `mixed` may be NULL. */
 void rs_targets_pack(const int32_t *labels, const rs_mixed *mixed, size_t n, int32_t *targets);
 

@@ -70,7 +70,7 @@ rescl_status rs_problem_init(rs_problem *p, const rs_op *op, const void *attr, b
         RS_TRY(rs_shape_check(&q.ws[i], what));
     }
     for (int i = 0; i < nsrc; i++)
-        q.want_diff[i] = rs_dtype_is_float(q.src_type[i]);
+        q.want_diff[i] = rs_dtype_is_float(q.src_type[i]) && !(q.constants >> i & 1);
     *p = q;
 out:
     return st;

@@ -78,6 +78,7 @@ typedef struct rs_problem {
     rs_dtype ws_type[RS_OP_WS];
     bool want_diff[RS_OP_SRC];  /* diff_src[i] is wanted from RS_BWD_DATA */
     bool accumulate[RS_OP_SRC]; /* add to diff_src[i] instead of writing it */
+    unsigned constants;         /* bits 1 << i of those src that have no gradient: infer's */
     bool want_moments;          /* RS_FWD may leave the moments of dst beside it */
     size_t moments_parts;       /* src[0] comes with its moments in so many parts; 0: without */
     bool want_mask;             /* RS_FWD may leave the mask of its ReLU beside dst */
@@ -88,7 +89,7 @@ typedef struct rs_problem {
 
 /* Fills dst, param, state, ws from op, attr, training and the nsrc shapes. RESCL_ERR_SHAPE,
  * RESCL_ERR_ARG with the numbers when they do not fit. Types start as f32 but for the labels and
- * indices of an op, want_diff true for every src of floats, accumulate false, no moments, mask or sums. */
+ * indices of an op, want_diff true for every src of floats but constants, accumulate false, no moments, mask or sums. */
 rescl_status rs_problem_init(rs_problem *p, const rs_op *op, const void *attr, bool training,
                              const rs_shape *src, int nsrc) RESCL_CHECK;
 

@@ -101,6 +101,7 @@ rescl_status rescl_batch_size_fitting(rescl_device *device, const rescl_model *m
     rescl_train_options o = {0};
     rs_optim_hyper hyper;
     search s = {.dev = device, .model = model};
+    rs_distil distil = {0};
     const size_t least = rs_least_batch(model);
     size_t batch = least;
     uint64_t bytes = 0;
@@ -119,6 +120,8 @@ rescl_status rescl_batch_size_fitting(rescl_device *device, const rescl_model *m
                             .averages = o.model_ema,
                             .recompute = o.recompute};
     RS_TRY(rescl_precision_find(o.precision, &s.plan.precision));
+    RS_TRY(rs_distil_init(&o, model, &distil));
+    s.plan.teacher = rs_distil_plan(&distil);
     s.room = room_of(device);
     s.plan.batch = least;
     RS_TRY(rs_team_bytes(device, model->graph, &s.plan, &bytes));
@@ -145,6 +148,7 @@ rescl_status rescl_batch_size_fitting(rescl_device *device, const rescl_model *m
     *out = (rescl_batch_fit){
         .batch_size = batch, .bytes = bytes, .room = s.room, .all = batch == train_images};
 out:
+    rs_distil_fini(&distil);
     rs_train_options_fini(&o);
     return st;
 }

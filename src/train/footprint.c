@@ -18,6 +18,27 @@ out:
     return st;
 }
 
+/* Its parameters, and what it takes of activations beyond those of the student, whose place it shares. */
+static rescl_status add_teacher(rescl_device *dev, const rescl_model *student, size_t batch,
+                                const rescl_train_options *o, rescl_precision precision,
+                                rescl_memory *all)
+{
+    rescl_status st = RESCL_OK;
+    rs_distil distil = {0};
+    uint64_t activations = 0;
+
+    RS_TRY(rs_distil_init(o, student, &distil));
+    if (!distil.model)
+        goto out;
+    RS_TRY(rs_teacher_bytes(dev, rs_distil_plan(&distil), batch, &all->teacher));
+    RS_TRY(plan_net(dev, distil.model, batch, RS_MODE_EVAL, precision, false, &activations));
+    if (activations > all->activations)
+        all->teacher += activations - all->activations;
+out:
+    rs_distil_fini(&distil);
+    return st;
+}
+
 rescl_status rescl_memory_needed(rescl_device *device, const rescl_model *m, size_t batch_size,
                                  const rescl_train_options *training, rescl_memory *out)
 {
@@ -46,6 +67,8 @@ rescl_status rescl_memory_needed(rescl_device *device, const rescl_model *m, siz
     }
     RS_TRY(plan_net(device, m, batch_size, training ? RS_MODE_TRAIN : RS_MODE_EVAL, precision,
                     training && o.recompute, &all.activations));
+    if (training)
+        RS_TRY(add_teacher(device, m, batch_size, &o, precision, &all));
     *out = all;
 out:
     rs_train_options_fini(&o);

@@ -32,8 +32,11 @@ static rescl_status open_probe(probe *p, rescl_device *device, const rs_graph *g
                                const rs_weights *weights, const rs_team_plan *plan, size_t n)
 {
     rescl_status st = RESCL_OK;
-    const rs_replica_options o = {
-        .hyper = plan->hyper, .train_batch = n, .precision = plan->precision};
+    const rs_replica_options o = {.hyper = plan->hyper,
+                                  .train_batch = n,
+                                  .precision = plan->precision,
+                                  .class_weights = plan->class_weights,
+                                  .teacher = plan->teacher};
 
     p->n = n;
     RS_TRY(rs_replica_create(device, graph, weights, &o, &p->replica));

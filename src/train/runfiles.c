@@ -173,6 +173,7 @@ rescl_status rs_trainer_save_last(rescl_trainer *t)
         goto out;
     RS_OOM(options = rs_train_options_json(&t->options));
     RS_TRY(rs_class_weights_keep(t->class_weight, t->model->classes, options));
+    RS_TRY(rs_distil_keep(&t->distil, options));
     for (int i = 0; i < nstates; i++)
         names[i] = rs_optim_state_name(&t->hyper, i);
     t->progress.time = rs_clock_seconds() - t->clock_base;
@@ -437,6 +438,8 @@ rescl_status rs_trainer_resume(rescl_trainer *t, rs_weights *old)
     RS_TRY(rs_train_options_match(rs_checkpoint_options(c), &t->options, t->resume_path));
     RS_TRY(rs_class_weights_match(rs_checkpoint_options(c), t->model, t->class_weight,
                                   t->resume_path));
+    RS_TRY(
+        rs_distil_match(&t->distil, rs_checkpoint_options(c), t->options.teacher, t->resume_path));
     t->progress = *rs_checkpoint_progress(c);
     RS_TRY(match_data(t, c));
     RS_FAIL_IF(t->progress.epoch > t->options.epochs, RESCL_ERR_ARG,

@@ -219,6 +219,7 @@ rescl_status rs_trainer_match_ranks(rescl_trainer *t)
     RS_TRY(rs_ranks_check(r, "model", rs_hash_strings((const char *[]){m->name}, 1)));
     RS_TRY(rs_ranks_check(
         r, "layers", rs_hash_bytes(m->weights.elems, m->weights.count * sizeof *m->weights.elems)));
+    RS_TRY(rs_ranks_check(r, "teacher", rs_hash_strings((const char *[]){t->distil.hash}, 1)));
     RS_TRY(rs_ranks_check(r, "state to go on from", rs_hash_bytes(place, sizeof place)));
     RS_TRY(take_values(r, &m->weights));
     for (size_t i = 0; i < RS_COUNT(t->state); i++)

@@ -22,7 +22,9 @@ static rs_replica_options replica_options(const rs_team_plan *plan)
                                 .clip_value = plan->clip_value,
                                 .accumulates = plan->accumulates,
                                 .averages = plan->averages,
-                                .recompute = plan->recompute};
+                                .recompute = plan->recompute,
+                                .class_weights = plan->class_weights,
+                                .teacher = plan->teacher};
 }
 
 rescl_status rs_team_bytes(rescl_device *dev, const rs_graph *graph, const rs_team_plan *plan,

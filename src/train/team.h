@@ -9,6 +9,7 @@
 #include "loader.h"
 #include "lossscale.h"
 #include "ranks.h"
+#include "teacher.h"
 
 #include <rescl/train.h>
 
@@ -31,6 +32,8 @@ typedef struct rs_team_plan {
     double clip_norm, clip_value; /* of gradients, before each update; 0: they are not clipped */
     bool accumulates;             /* an update may be by the gradients of several batches */
     bool averages;                /* it keeps a moving average of the weights */
+    const float *class_weights;   /* and the next one: see rs_replica_options */
+    const rs_teacher_plan *teacher;
 } rs_team_plan;
 
 /* Which part of what an update goes by a batch is: its share of the images, whether it is the first of them and

@@ -114,6 +114,7 @@ out:
 static rescl_status check_idle(const rescl_train_options *o)
 {
     rescl_status st = RESCL_OK;
+    const bool soft = o->teacher && strcmp(o->distillation_type, "soft") == 0;
     const struct {
         const char *option;
         bool acts;
@@ -126,6 +127,10 @@ static rescl_status check_idle(const rescl_train_options *o)
         {"model_ema_steps", o->model_ema, "model_ema"},
         {"min_delta", o->patience > 0, "patience"},
         {"baseline", o->patience > 0, "patience"},
+        {"teacher_model", o->teacher != NULL, "teacher"},
+        {"distillation_type", o->teacher != NULL, "teacher"},
+        {"distillation_alpha", o->teacher != NULL, "teacher"},
+        {"distillation_tau", soft, "teacher and distillation_type soft"},
     };
 
     for (size_t i = 0; i < RS_COUNT(of); i++)
@@ -184,6 +189,7 @@ rescl_status rs_trainer_loader(const rescl_trainer *t, const rescl_dataset *set,
     if (training) {
         load.balanced = strcmp(t->options.sampler, "balanced") == 0;
         load.class_weight = t->class_weight;
+        load.loss_weighs = t->model->graph->criterion.weighted;
         RS_TRY(choose_augmentations(&t->options, &load.augment));
     }
     RS_TRY(rs_loader_create(set, &load, out));
@@ -324,7 +330,9 @@ static rescl_status create_team(rescl_trainer *t, rescl_device *const *devices, 
                          .clip_norm = t->options.clip_grad_norm,
                          .clip_value = t->options.clip_grad_value,
                          .accumulates = t->sum.count > 0,
-                         .averages = t->average.count > 0};
+                         .averages = t->average.count > 0,
+                         .class_weights = t->class_weight,
+                         .teacher = rs_distil_plan(&t->distil)};
 
     rs_graph_set_synced(t->model->graph, plan.synced);
     if (t->ranks)
@@ -441,6 +449,9 @@ rescl_status rescl_trainer_create_team(rescl_device *const *devices, size_t coun
     if (train_set)
         RS_TRY(rs_class_weights(t->options.class_weights, model, train_set, t->train_map,
                                 &t->class_weight));
+    rs_graph_set_weighted(model->graph, t->class_weight != NULL);
+    RS_TRY(rs_distil_init(&t->options, model, &t->distil));
+    rs_distil_set(&t->distil, &t->options, model->graph);
     RS_TRY(choose_batch_size(t, devices, count));
     RS_TRY(check_batches(t));
     rs_tell_threads(t->options.workers);
@@ -468,6 +479,7 @@ void rescl_trainer_destroy(rescl_trainer *t)
     rs_team_destroy(t->team);
     rs_loader_destroy(t->train_loader);
     rs_loader_destroy(t->eval_loader);
+    rs_distil_fini(&t->distil);
     free(t->class_weight);
     free(t->train_map);
     free(t->eval_map);

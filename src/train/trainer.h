@@ -3,6 +3,7 @@
 #define RS_TRAINER_H
 
 #include "checkpoint.h"
+#include "distil.h"
 #include "loader.h"
 #include "metrics.h"
 #include "modelundo.h"
@@ -37,7 +38,8 @@ struct rescl_trainer {
     rescl_ranks *ranks;            /* NULL: this process trains alone */
     int32_t *train_map, *eval_map; /* of the sets' labels to the model's classes; NULL: the same */
     float *class_weight;           /* of the model's classes; NULL: all count the same */
-    size_t least;                  /* images that a training batch needs: see rs_split_batches */
+    rs_distil distil;
+    size_t least; /* images that a training batch needs: see rs_split_batches */
     rs_loader *train_loader, *eval_loader;
     rs_ckpt_progress progress;
     rs_weights state[RS_OPTIM_STATES]; /* host copies of the optimiser's arrays, for checkpoints */

@@ -2,6 +2,7 @@
 
 #include "augment.h"
 #include "classweights.h"
+#include "distil.h"
 #include "error.h"
 #include "graph.h"
 #include "jsonvalue.h"

@@ -2,7 +2,7 @@
 """Writes losses.safetensors: losses and their gradients by PyTorch, torchvision and timm.
 
 Run with these: ./make_losses.py FOLDER
-`logits` (N, CLASSES), `labels` (N) and `weights` (CLASSES) belong to all cases. A case has `<name>.loss` (N),
+`logits`, `teacher` (N, CLASSES), `labels` (N) and `weights` (CLASSES) belong to all cases. A case has `<name>.loss` (N),
 each image's part of the mean, and `<name>.gradient` (N, CLASSES), that of the mean."""
 
 import os
@@ -30,6 +30,8 @@ WEIGHTS = numbers(CLASSES, 1.3).abs() + 0.25
 ONE_HOT = F.one_hot(LABELS, CLASSES).double()
 OTHER = F.one_hot(LABELS.roll(1), CLASSES).double()
 SHARE = 0.25
+TEACHER = numbers(N * CLASSES, 1.1).reshape(N, CLASSES)
+ALPHA, TAU, SMOOTHING = 0.3, 2.5, 0.1
 
 
 def rows(losses):
@@ -37,7 +39,37 @@ def rows(losses):
     return losses.mean(1)
 
 
+def weighted(mixed):
+    """Class weights with label smoothing, each image's part of torch's own mean."""
+    targets = (1 - SHARE) * ONE_HOT + SHARE * OTHER if mixed else LABELS
+    scale = 1 if mixed else N / WEIGHTS[LABELS].sum()
+
+    def loss(x):
+        of_rows = scale * F.cross_entropy(x, targets, WEIGHTS, reduction="none", label_smoothing=SMOOTHING)
+        mean = F.cross_entropy(x, targets, WEIGHTS, label_smoothing=SMOOTHING)
+        assert torch.allclose(of_rows.mean(), mean, rtol=1e-12)
+        return of_rows
+    return loss
+
+
+def distilled(hard):
+    """Hinton's soft targets, and DeiT's hard ones, whose soft ones divide by the number of classes, too."""
+    def loss(x):
+        own = F.cross_entropy(x, LABELS, reduction="none")
+        if hard:
+            taught = F.cross_entropy(x, TEACHER.argmax(1), reduction="none")
+        else:
+            taught = F.kl_div(F.log_softmax(x / TAU, 1), F.log_softmax(TEACHER / TAU, 1), reduction="none",
+                              log_target=True).sum(1) * TAU**2
+        return (1 - ALPHA) * own + ALPHA * taught
+    return loss
+
+
 def cases():
+    yield "weighted_smooth", weighted(False)
+    yield "weighted_smooth_mixed", weighted(True)
+    yield "distilled_soft", distilled(False)
+    yield "distilled_hard", distilled(True)
     yield "weighted", lambda x: F.cross_entropy(x, LABELS, WEIGHTS, reduction="none") * (
         N / WEIGHTS[LABELS].sum())
     yield "weighted_mixed", lambda x: F.cross_entropy(
@@ -54,7 +86,7 @@ def cases():
 
 def main(folder):
     tensors = {"logits": LOGITS.numpy(), "labels": LABELS.numpy().astype(np.int32),
-               "weights": WEIGHTS.numpy()}
+               "weights": WEIGHTS.numpy(), "teacher": TEACHER.numpy()}
     for name, loss in cases():
         x = LOGITS.clone().requires_grad_()
         of_rows = loss(x)

@@ -1,25 +1,12 @@
-#include "op_harness.h"
+#include "torch_losses.h"
 
 #include "attr.h"
 #include "mixed.h"
 #include "normalize.h"
-#include "safetensors.h"
 
 #include <math.h>
-#include <stdio.h>
 
-enum { N = 5, CLASSES = 7 };
-
-static void read_all(const rs_st_file *f, const char *name, const char *suffix, void *out,
-                     size_t bytes)
-{
-    char full[64];
-    snprintf(full, sizeof full, "%s%s", name, suffix);
-    const rs_st_tensor *t = rs_st_find(f, full);
-    assert_non_null(t);
-    assert_int_equal(t->bytes, bytes);
-    assert_ok(rs_st_read(f, t, out));
-}
+enum { N = TORCH_ROWS, CLASSES = TORCH_CLASSES };
 
 /* Targets of a case: each label, with a quarter of the one before it where it is mixed, and its weight, which is
  * scaled to a mean of 1 where nothing is mixed. */
@@ -42,22 +29,43 @@ static void pack(const int32_t *labels, bool mix, const double *weights, double 
     }
 }
 
-static void check(const rs_st_file *f, const char *name, const rs_op *op, const void *attr,
-                  const double *targets)
+/* The same for a loss that takes the weights itself: rows only divide by the sum of theirs. */
+static void pack_scaled(const int32_t *labels, bool mix, const double *weights, double *targets)
 {
-    const rs_shape src[] = {rs_shape_2(N, CLASSES), rs_shape_2(N, RS_TARGET_WORDS)};
+    double sum = 0;
+    for (size_t i = 0; i < N; i++)
+        sum += weights[labels[i]];
+    for (size_t i = 0; i < N; i++) {
+        const rs_mixed mixed = {labels[i > 0 ? i - 1 : N - 1], mix ? RS_MIXED_ONE / 4 : 0,
+                                (float)(mix ? 1 : N / sum)};
+        int32_t words[RS_TARGET_WORDS];
+        rs_targets_pack(&labels[i], &mixed, 1, words);
+        for (size_t k = 0; k < RS_TARGET_WORDS; k++)
+            targets[i * RS_TARGET_WORDS + k] = words[k];
+    }
+}
+
+/* `weights`: what the loss itself has for each class, or NULL. */
+static void check(const rs_st_file *f, const char *name, const rs_op *op, const void *attr,
+                  const double *targets, const double *weights)
+{
+    const rs_shape src[] = {rs_shape_2(N, CLASSES), rs_shape_2(N, RS_TARGET_WORDS),
+                            rs_shape_1(CLASSES)};
     double logits[N * CLASSES], loss[N], gradient[N * CLASSES];
     double dst[N], ws[N * CLASSES], diff[N * CLASSES], mean[N];
     rs_problem p;
-    read_all(f, "logits", "", logits, sizeof logits);
-    read_all(f, name, ".loss", loss, sizeof loss);
-    read_all(f, name, ".gradient", gradient, sizeof gradient);
-    assert_ok(rs_problem_init(&p, op, attr, true, src, 2));
+    torch_losses_read(f, "logits", "", logits, sizeof logits);
+    torch_losses_read(f, name, ".loss", loss, sizeof loss);
+    torch_losses_read(f, name, ".gradient", gradient, sizeof gradient);
+    assert_ok(rs_problem_init(&p, op, attr, true, src, weights ? 3 : 2));
     p.want_diff[0] = true;
     for (size_t i = 0; i < N; i++)
         mean[i] = 1.0 / N;
-    const rs_ref ref = {
-        .src = {logits, targets}, .dst = dst, .ws = {ws}, .diff_dst = mean, .diff_src = {diff}};
+    const rs_ref ref = {.src = {logits, targets, weights},
+                        .dst = dst,
+                        .ws = {ws},
+                        .diff_dst = mean,
+                        .diff_src = {diff}};
     op->reference(&p, RS_FWD, &ref);
     op->reference(&p, RS_BWD_DATA, &ref);
     for (size_t i = 0; i < N; i++)
@@ -69,7 +77,7 @@ static void check(const rs_st_file *f, const char *name, const rs_op *op, const 
 /* By tests/golden/make_losses.py. */
 static void is_as_in_torch(void **state)
 {
-    static const rs_softmax_xent_attr xent = {0};
+    static const rs_softmax_xent_attr xent = {0}, smooth = {.label_smoothing = 0.1f};
     static const struct {
         const char *name;
         bool mix;
@@ -86,17 +94,22 @@ static void is_as_in_torch(void **state)
     int32_t labels[N];
     rs_st_file *f = NULL;
     (void)state;
-    assert_ok(rs_st_open(RESCL_TEST_SOURCE_DIR "/tests/golden/losses.safetensors", &f));
-    read_all(f, "labels", "", labels, sizeof labels);
-    read_all(f, "weights", "", weights, sizeof weights);
+    f = torch_losses_open();
+    torch_losses_read(f, "labels", "", labels, sizeof labels);
+    torch_losses_read(f, "weights", "", weights, sizeof weights);
     for (size_t i = 0; i < RS_COUNT(cases); i++) {
         pack(labels, cases[i].mix, NULL, targets);
-        check(f, cases[i].name, &rs_op_sigmoid_bce, &cases[i].attr, targets);
+        check(f, cases[i].name, &rs_op_sigmoid_bce, &cases[i].attr, targets, NULL);
     }
     pack(labels, false, weights, targets);
-    check(f, "weighted", &rs_op_softmax_xent, &xent, targets);
+    check(f, "weighted", &rs_op_softmax_xent, &xent, targets, NULL);
     pack(labels, true, weights, targets);
-    check(f, "weighted_mixed", &rs_op_softmax_xent, &xent, targets);
+    check(f, "weighted_mixed", &rs_op_softmax_xent, &xent, targets, NULL);
+    for (int mix = 0; mix < 2; mix++) {
+        pack_scaled(labels, mix, weights, targets);
+        check(f, mix ? "weighted_smooth_mixed" : "weighted_smooth", &rs_op_softmax_xent, &smooth,
+              targets, weights);
+    }
     rs_st_close(f);
 }
 

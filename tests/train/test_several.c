@@ -52,7 +52,7 @@ static void need_devices(void)
 typedef struct job {
     rescl_device *device[3];
     size_t devices;
-    const char *shares, *dir, *resume;
+    const char *shares, *dir, *resume, *teacher;
     size_t images, batch;             /* 0: those of the other tests */
     size_t shards, epochs, stop_step; /* stop_step: 0: never */
     bool norm_eval;
@@ -119,6 +119,7 @@ static void run(job *j)
     o.shards = j->shards ? j->shards : 1;
     o.batch_size = j->batch ? j->batch : batch;
     o.shares = j->shares;
+    o.teacher = j->teacher;
     o.resume = j->resume;
     o.report = o.tensorboard = false;
     assert_ok(rescl_model_freeze(model, NULL, j->norm_eval));
@@ -161,6 +162,35 @@ static void shards_have_the_same_bits_on_any_devices(void **state)
     free(one.weights);
     free(even.weights);
     free(uneven.weights);
+}
+
+/* Each device has a teacher of its own. */
+static void teachers_have_the_same_bits_on_any_devices(void **state)
+{
+    char *dir = rs_test_dir_make();
+    const char *path = rs_test_path("%s/teacher.safetensors", dir);
+    rescl_model *teacher = rs_test_model();
+    job one = {.device = {pthread_device}, .devices = 1, .shards = 8, .teacher = path};
+    (void)state;
+    need_devices();
+    job two = one, plain = one;
+    assert_ok(rescl_model_save(teacher, path));
+    rescl_model_destroy(teacher);
+    run(&one);
+    assert_ok(one.status);
+    two.device[1] = basic_device;
+    two.devices = 2;
+    two.shares = "6,2";
+    run(&two);
+    assert_ok(two.status);
+    assert_same(&one, &two);
+    plain.teacher = NULL;
+    run(&plain);
+    assert_memory_not_equal(one.weights, plain.weights, one.count * sizeof(float));
+    free(one.weights);
+    free(two.weights);
+    free(plain.weights);
+    rs_test_dir_remove(dir);
 }
 
 /* The last batch has 2 images for 5 shards: the running statistics, too, are those of the first. */
@@ -453,6 +483,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(shards_have_the_same_bits_on_any_devices),
+        cmocka_unit_test(teachers_have_the_same_bits_on_any_devices),
         cmocka_unit_test(fewer_images_than_shards_have_the_same_bits),
         cmocka_unit_test(parts_add_up_to_the_batch),
         cmocka_unit_test(synced_parts_are_normalised_as_the_batch),

@@ -1,0 +1,274 @@
+/* Knowledge distillation: steps as PyTorch's, memory, runs that go on, and teachers that are refused. */
+#include "error.h"
+#include "fixtures.h"
+#include "rng.h"
+#include "safetensors.h"
+#include "testing.h"
+#include "train_support.h"
+
+#include "netmodel.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { CLASSES = 6, CHANNELS = 3 };
+
+/* resnet8 with its initial weights of a seed. */
+static rescl_model *make(size_t classes, size_t size, size_t channels, uint64_t seed,
+                         double smoothing)
+{
+    const rescl_model_options o = {.struct_size = sizeof o,
+                                   .name = "resnet8",
+                                   .classes = classes,
+                                   .image_size = size,
+                                   .channels = channels,
+                                   .label_smoothing = smoothing,
+                                   .seed = seed};
+    rescl_model *m = NULL;
+    assert_ok(rescl_model_create(&o, &m));
+    return m;
+}
+
+/* Writes such a network, and gives its path: to be freed. */
+static char *save(const char *name, size_t classes, size_t size, size_t channels, uint64_t seed)
+{
+    rescl_model *m = make(classes, size, channels, seed, 0);
+    char *path = strdup(rs_test_path("%s/%s.safetensors", rs_test_dir, name));
+    assert_ok(rescl_model_save(m, path));
+    rescl_model_destroy(m);
+    return path;
+}
+
+/* ---- ten steps ----------------------------------------------------------------------------- */
+
+/* As tests/golden/make_distillation.py has them. */
+enum { STUDENT = 3, TEACHER = 4, IMAGES = 5, BATCH = 8, STEPS = 10, LABELS = 1 << 20 };
+
+static void draw(uint64_t step, uint8_t *pixels, int32_t *labels)
+{
+    rs_rng r;
+    rs_rng_init(&r, IMAGES, step);
+    for (size_t i = 0; i < (size_t)BATCH * TEST_SIZE * TEST_SIZE * CHANNELS; i++)
+        pixels[i] = (uint8_t)(rs_rng_uniform(&r) * 256.0f);
+    rs_rng_init(&r, IMAGES, LABELS + step);
+    for (size_t i = 0; i < BATCH; i++)
+        labels[i] = (int32_t)rs_rng_below(&r, CLASSES);
+}
+
+static void take_steps(rescl_train_options *o, double smoothing, double losses[STEPS])
+{
+    static uint8_t pixels[BATCH * TEST_SIZE * TEST_SIZE * CHANNELS];
+    int32_t labels[BATCH];
+    rescl_model *student = make(CLASSES, TEST_SIZE, CHANNELS, STUDENT, smoothing);
+    rescl_trainer *t = NULL;
+    rescl_metrics m;
+    o->opt = "sgd";
+    o->momentum = 0.9;
+    o->lr = 0.01;
+    o->batch_size = BATCH;
+    assert_ok(rescl_trainer_create(rs_test_device(), student, NULL, NULL, o, &t));
+    for (uint64_t step = 0; step < STEPS; step++) {
+        draw(step, pixels, labels);
+        assert_ok(rescl_trainer_step(t, pixels, labels, BATCH, &m));
+        losses[step] = m.loss;
+    }
+    rescl_trainer_destroy(t);
+    rescl_model_destroy(student);
+}
+
+static void steps_are_as_in_torch(void **state)
+{
+    static const struct {
+        const char *type;
+        double alpha, tau, smoothing;
+    } cases[] = {{"soft", 0.5, 4, 0.1}, {"hard", 0.3, 1, 0}};
+    char *teacher = save("torch", CLASSES, TEST_SIZE, CHANNELS, TEACHER);
+    rs_st_file *f = NULL;
+    (void)state;
+    assert_ok(rs_st_open(RESCL_TEST_SOURCE_DIR "/tests/golden/distillation.safetensors", &f));
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        rescl_train_options o;
+        double losses[STEPS], want[STEPS], worst = 0;
+        const rs_st_tensor *t = rs_st_find(f, rs_test_path("%s.losses", cases[i].type));
+        assert_non_null(t);
+        assert_ok(rs_st_read(f, t, want));
+        rescl_train_options_default(&o);
+        o.teacher = teacher;
+        o.distillation_type = cases[i].type;
+        o.distillation_alpha = cases[i].alpha;
+        o.distillation_tau = cases[i].tau;
+        take_steps(&o, cases[i].smoothing, losses);
+        for (size_t k = 0; k < STEPS; k++)
+            worst = fmax(worst, fabs(losses[k] - want[k]) / want[k]);
+        print_message("%s: at most %.1e from PyTorch's\n", cases[i].type, worst);
+        assert_true(worst < 1e-6);
+    }
+    rs_st_close(f);
+    free(teacher);
+}
+
+/* Images are prepared as the teacher wants them: numbers that are doubled are made up for by its first filters, and
+ * give the same bits. */
+static void a_teacher_has_its_own_preprocessing(void **state)
+{
+    const rescl_normalize doubled = {.mean = {0, 0, 0}, .std = {0.5, 0.5, 0.5}};
+    char *plain = save("plain", CLASSES, TEST_SIZE, CHANNELS, TEACHER);
+    char *other = strdup(rs_test_path("%s/doubled.safetensors", rs_test_dir));
+    rescl_model *m = make(CLASSES, TEST_SIZE, CHANNELS, TEACHER, 0);
+    rescl_train_options o;
+    double losses[2][STEPS];
+    (void)state;
+    for (size_t k = 0; k < m->weights.elems[0]; k++)
+        m->weights.data[0][k] *= 0.5f;
+    assert_ok(rescl_model_set_normalize(m, &doubled));
+    assert_ok(rescl_model_save(m, other));
+    rescl_model_destroy(m);
+    for (int i = 0; i < 2; i++) {
+        rescl_train_options_default(&o);
+        o.teacher = i ? other : plain;
+        take_steps(&o, 0, losses[i]);
+    }
+    assert_memory_equal(losses[0], losses[1], sizeof losses[0]);
+    free(plain);
+    free(other);
+}
+
+/* ---- memory -------------------------------------------------------------------------------- */
+
+/* The teacher is the larger one. */
+static void its_memory_is_planned(void **state)
+{
+    const rescl_model_options large = {.struct_size = sizeof large,
+                                       .name = "resnet20",
+                                       .classes = CLASSES,
+                                       .image_size = TEST_SIZE};
+    char *path = strdup(rs_test_path("%s/large.safetensors", rs_test_dir));
+    rescl_model *student = make(CLASSES, TEST_SIZE, CHANNELS, STUDENT, 0), *teacher = NULL;
+    rescl_dataset *set = rs_test_hands("train", TEST_SAMPLES, 0);
+    rescl_train_options o = train_options(NULL);
+    rescl_batch_fit alone, fit;
+    rescl_memory memory;
+    rescl_trainer *t = NULL;
+    rescl_device_stats before, after;
+    (void)state;
+    assert_ok(rescl_model_create(&large, &teacher));
+    assert_ok(rescl_model_save(teacher, path));
+    rescl_model_destroy(teacher);
+    assert_ok(rescl_batch_size_fitting(rs_test_device(), student, TEST_SAMPLES, 0, &o, &alone));
+    o.teacher = path;
+    assert_ok(rescl_batch_size_fitting(rs_test_device(), student, TEST_SAMPLES, 0, &o, &fit));
+    assert_true(fit.all && fit.bytes > alone.bytes);
+    assert_ok(rescl_memory_needed(rs_test_device(), student, TEST_SAMPLES, &o, &memory));
+    assert_true(memory.teacher > 0);
+    o.batch_size = fit.batch_size;
+    o.epochs = 1;
+    rescl_device_get_stats(rs_test_device(), &before);
+    assert_ok(rescl_trainer_create(rs_test_device(), student, set, NULL, &o, &t));
+    assert_ok(rescl_trainer_run(t, NULL));
+    rescl_device_get_stats(rs_test_device(), &after);
+    assert_true(after.bytes - before.bytes <= fit.bytes);
+    rescl_trainer_destroy(t);
+    rescl_model_destroy(student);
+    rescl_dataset_close(set);
+    free(path);
+}
+
+/* ---- runs ---------------------------------------------------------------------------------- */
+
+static rescl_train_options taught(const char *dir, const char *teacher)
+{
+    rescl_train_options o = train_options(dir);
+    o.epochs = 2;
+    o.teacher = teacher;
+    o.distillation_tau = 2;
+    o.precision = "bf16";
+    o.grad_accum_steps = 2;
+    o.model_ema = true;
+    o.class_weights = "balanced";
+    o.report = o.tensorboard = false;
+    assert_ok(rescl_train_options_set(&o, "mixup", "0.4"));
+    return o;
+}
+
+/* In the middle of an update by two batches. */
+static void goes_on_with_the_same_bits(void **state)
+{
+    char *teacher = save("teacher", CLASSES, TEST_SIZE, CHANNELS, 21);
+    char *other = save("other", CLASSES, TEST_SIZE, CHANNELS, 22);
+    char *whole = strdup(rs_test_path("%s/whole", rs_test_dir));
+    char *broken = strdup(rs_test_path("%s/broken", rs_test_dir));
+    train_run one = {.options = taught(whole, teacher)};
+    train_run two = {.options = taught(broken, teacher), .stop = STOP_AT_STEP, .stop_step = 4};
+    (void)state;
+    train_do(&one);
+    assert_ok(one.status);
+    train_do(&two);
+    assert_int_equal(two.status, RESCL_ERR_INTERRUPTED);
+    two.stop = STOP_NEVER;
+    two.options.resume = broken;
+    two.options.teacher = other;
+    train_do(&two);
+    assert_fails(two.status, RESCL_ERR_ARG, "the weights of the teacher");
+    two.options.teacher = NULL;
+    two.options.distillation_tau = 1;
+    train_do(&two);
+    assert_int_equal(two.status, RESCL_ERR_ARG);
+    two.options.teacher = teacher;
+    two.options.distillation_tau = 2;
+    train_do(&two);
+    assert_ok(two.status);
+    train_same_tensors(rs_test_path("%s/weights/last.safetensors", whole),
+                       rs_test_path("%s/weights/last.safetensors", broken));
+    free(teacher);
+    free(other);
+    free(whole);
+    free(broken);
+}
+
+static void refuse(const rescl_train_options *o, rescl_status status, const char *words)
+{
+    rescl_model *student = make(CLASSES, TEST_SIZE, CHANNELS, STUDENT, 0);
+    rescl_trainer *t = NULL;
+    assert_fails(rescl_trainer_create(rs_test_device(), student, NULL, NULL, o, &t), status, words);
+    assert_null(t);
+    rescl_model_destroy(student);
+}
+
+static void others_are_refused(void **state)
+{
+    const struct {
+        size_t classes, size, channels;
+        const char *words;
+    } bad[] = {{7, TEST_SIZE, 3, "it has 7 classes, and the student 6"},
+               {6, 24, 3, "images of 24x24, and the student of 16x16"},
+               {6, TEST_SIZE, 1, "images of 1 channels, and the student of 3"}};
+    rescl_train_options o;
+    (void)state;
+    rescl_train_options_default(&o);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        char *path = save("bad", bad[i].classes, bad[i].size, bad[i].channels, 1);
+        o.teacher = path;
+        refuse(&o, RESCL_ERR_ARG, bad[i].words);
+        free(path);
+    }
+    char *good = save("good", CLASSES, TEST_SIZE, CHANNELS, 1);
+    o.teacher = good;
+    o.teacher_model = "resnet20";
+    refuse(&o, RESCL_ERR_FORMAT, "good.safetensors");
+    o.teacher = "nowhere.safetensors";
+    refuse(&o, RESCL_ERR_NOT_FOUND, "nowhere.safetensors");
+    o.teacher = NULL;
+    refuse(&o, RESCL_ERR_ARG, "teacher_model is resnet20, and acts only with teacher");
+    free(good);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(steps_are_as_in_torch),
+                                       cmocka_unit_test(a_teacher_has_its_own_preprocessing),
+                                       cmocka_unit_test(its_memory_is_planned),
+                                       cmocka_unit_test(goes_on_with_the_same_bits),
+                                       cmocka_unit_test(others_are_refused)};
+    return cmocka_run_group_tests(tests, rs_test_dir_setup, rs_test_dir_teardown);
+}
