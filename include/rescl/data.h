@@ -308,7 +308,8 @@ typedef struct rescl_bad_image {
 /**
  * Judges the file of each image by rescl_image_probe(), in several threads, and leaves out of the set
  * those that cannot be read: rescl_dataset_count() falls, rescl_dataset_bad() lists them. For sets of
- * files; of others nothing is checked. `checked` (may be NULL) is the number of files.
+ * files and of archives of them; of others, which are read when they are opened, nothing is checked. `checked` (may
+ * be NULL) is the number of images that were.
  * RESCL_ERR_FORMAT if none is left, or if one cannot be read and the set was opened with strict_data.
  * Before anything uses the dataset; a second call looks at no file again.
  *

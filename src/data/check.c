@@ -41,12 +41,23 @@ static const char *path_of(const rescl_dataset *set, size_t sample)
     return set->format->path(set, rs_dataset_index(set, sample));
 }
 
+bool rs_dataset_can_probe(const rescl_dataset *set)
+{
+    return set->format->own_files || set->format->probe;
+}
+
+rescl_status rs_dataset_probe(const rescl_dataset *set, size_t sample, rescl_image_info *out)
+{
+    return set->format->probe ? set->format->probe(set, rs_dataset_index(set, sample), out)
+                              : rescl_image_probe_with(path_of(set, sample), &set->images, out);
+}
+
 /* False when the check cannot go on. */
 static bool check_one(check *c, size_t sample)
 {
     rescl_image_info info;
     const char *path = path_of(c->set, sample);
-    const rescl_status st = rescl_image_probe_with(path, &c->set->images, &info);
+    const rescl_status st = rs_dataset_probe(c->set, sample, &info);
     if (st == RESCL_OK) {
         const size_t most = RESCL_IMAGE_WHOLE_PIXELS; /* larger ones are made smaller */
         const size_t pixels = info.width > most / info.height ? most : info.width * info.height;
@@ -147,8 +158,8 @@ rescl_status rescl_dataset_check(rescl_dataset *set, size_t *checked)
     const size_t count = set->count + set->nbad;
     rescl_bad_image first;
     if (checked)
-        *checked = set->format->own_files ? count : 0;
-    if (!set->format->own_files)
+        *checked = rs_dataset_can_probe(set) ? count : 0;
+    if (!rs_dataset_can_probe(set))
         goto out;
     const bool again = set->checked;
     if (!again)

@@ -87,6 +87,12 @@ size_t rs_dataset_index(const rescl_dataset *set, size_t sample);
 /* The label of a sample of the set, without reading it; -1 where the format cannot tell. */
 int32_t rs_dataset_label(const rescl_dataset *set, size_t sample);
 
+/* What a sample's image says of itself, without decoding it where it is whole; for formats of files and of
+ * archives of them. */
+bool rs_dataset_can_probe(const rescl_dataset *set);
+rescl_status rs_dataset_probe(const rescl_dataset *set, size_t sample, rescl_image_info *out)
+    RESCL_CHECK;
+
 /* Whether the last failure, of status `st`, says nothing of the file: memory or descriptors ran out. */
 bool rs_is_machines_fault(rescl_status st);
 

@@ -232,7 +232,7 @@ out:
 }
 
 /* Up to `bytes` from `offset`; *got is less where the file ends. */
-static rescl_status read_at(int fd, const char *path, size_t offset, uint8_t *data, size_t bytes,
+static rescl_status read_at(int fd, const char *path, uint64_t offset, uint8_t *data, size_t bytes,
                             size_t *got)
 {
     rescl_status st = RESCL_OK;
@@ -250,6 +250,18 @@ out:
     return st;
 }
 
+/* All of an image, on the heap, where it is not there yet. */
+static rescl_status read_whole(int fd, const char *path, uint64_t at, size_t bytes, uint8_t **data)
+{
+    rescl_status st = RESCL_OK;
+    if (*data)
+        goto out;
+    RS_OOM(*data = malloc(bytes + 1));
+    RS_TRY(rs_file_read_at(fd, path, at, *data, bytes));
+out:
+    return st;
+}
+
 /* Whether the mark that ends a whole file of the format, if it has one, is among the last bytes. */
 static bool has_end(const rs_image_format *format, const uint8_t *last, size_t bytes)
 {
@@ -262,16 +274,36 @@ static bool has_end(const rs_image_format *format, const uint8_t *last, size_t b
     return false;
 }
 
-rescl_status rs_image_probe_bytes(const void *data, size_t bytes, const char *name,
-                                  const rescl_image_options *options, rescl_image_info *out)
+rescl_status rs_image_probe_at(int fd, uint64_t at, size_t bytes, const char *name,
+                               const rescl_image_options *options, rescl_image_info *out)
 {
     rescl_status st = RESCL_OK;
     rescl_image_options o = {0};
+    uint8_t head[HEAD_BYTES], last[64], *whole = NULL;
     const rs_image_format *format = NULL;
+    const size_t tail = bytes < sizeof last ? bytes : sizeof last;
+    rescl_image image = {0};
+    size_t got;
+    *out = (rescl_image_info){0};
     RS_TRY(take_options(options, &o));
-    RS_TRY(require_format(data, bytes, name, &format));
-    RS_TRY(format->probe(data, bytes, bytes, name, &o, out));
+    RS_TRY(read_at(fd, name, at, head, bytes < sizeof head ? bytes : sizeof head, &got));
+    RS_TRY(require_format(head, got, name, &format));
+    st = format->probe(head, got, bytes, name, &o, out);
+    if (st != RESCL_OK && bytes > got) { /* the header may be longer */
+        RS_TRY(read_whole(fd, name, at, bytes, &whole));
+        st = format->probe(whole, bytes, bytes, name, &o, out);
+    }
+    RS_TRY(st);
+    RS_TRY(read_at(fd, name, at + (bytes - tail), last, tail, &got));
+    if (!has_end(format, last, got)) { /* cut short, or whole with something behind it */
+        RS_TRY(read_whole(fd, name, at, bytes, &whole));
+        RS_TRY(rescl_image_decode_with(whole, bytes, name, &o, &image, NULL));
+    }
 out:
+    if (st != RESCL_OK)
+        *out = (rescl_image_info){0};
+    rescl_image_free(&image);
+    free(whole);
     return st;
 }
 
@@ -284,33 +316,12 @@ rescl_status rescl_image_probe_with(const char *path, const rescl_image_options 
                                     rescl_image_info *out)
 {
     rescl_status st = RESCL_OK;
-    rescl_image_options o = {0};
-    uint8_t head[HEAD_BYTES], last[64];
-    const rs_image_format *format = NULL;
-    size_t bytes, got;
-    rescl_image image = {0};
-    char *whole = NULL;
+    size_t bytes;
     int fd = -1;
     *out = (rescl_image_info){0};
-    RS_TRY(take_options(options, &o));
     RS_TRY(open_regular(path, &fd, &bytes));
-    RS_TRY(read_at(fd, path, 0, head, sizeof head, &got));
-    RS_TRY(require_format(head, got, path, &format));
-    st = format->probe(head, got, bytes, path, &o, out);
-    if (st != RESCL_OK && bytes > got) { /* the header may be longer */
-        RS_TRY(rs_file_read(path, RESCL_IMAGE_MAX_BYTES, &whole, &bytes));
-        st = format->probe((uint8_t *)whole, bytes, bytes, path, &o, out);
-    }
-    RS_TRY(st);
-    RS_TRY(
-        read_at(fd, path, bytes > sizeof last ? bytes - sizeof last : 0, last, sizeof last, &got));
-    if (!has_end(format, last, got)) /* cut short, or whole with something behind it */
-        RS_TRY(rescl_image_read_with(path, &o, &image, NULL));
+    RS_TRY(rs_image_probe_at(fd, 0, bytes, path, options, out));
 out:
-    if (st != RESCL_OK)
-        *out = (rescl_image_info){0};
-    rescl_image_free(&image);
-    free(whole);
     if (fd >= 0)
         close(fd);
     return st;

@@ -43,9 +43,9 @@ typedef struct rs_image_format {
 #include "imageformats.def"
 #undef RS_IMAGE_FORMAT
 
-/* As rescl_image_probe_with, of a file in memory and without a look at its end. */
-rescl_status rs_image_probe_bytes(const void *data, size_t bytes, const char *name,
-                                  const rescl_image_options *options, rescl_image_info *out)
+/* As rescl_image_probe_with, of `bytes` bytes of an open file from `at` on. */
+rescl_status rs_image_probe_at(int fd, uint64_t at, size_t bytes, const char *name,
+                               const rescl_image_options *options, rescl_image_info *out)
     RESCL_CHECK;
 
 /* Whether data begin with `magic`, or are a beginning of it of two bytes at least. */

@@ -148,9 +148,9 @@ static rescl_status need_of(rescl_dataset *set, size_t *bytes)
     *bytes = 0;
     if (set->format->held)
         goto out;
-    if (set->format->own_files)
+    if (rs_dataset_can_probe(set))
         RS_TRY(rescl_dataset_check(set, NULL));
-    *bytes = set->format->own_files ? set->pixel_bytes : guess_need(set);
+    *bytes = rs_dataset_can_probe(set) ? set->pixel_bytes : guess_need(set);
 out:
     return st;
 }

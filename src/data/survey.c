@@ -135,13 +135,9 @@ static rescl_status look_at_header(const rescl_dataset *set, size_t sample, rs_s
     look->kind = set->format->name;
     look->colour = "RGB";
     look->bits = 8;
-    const size_t index = rs_dataset_index(set, sample);
-    if (set->format->own_files)
-        RS_TRY(rescl_image_probe_with(set->format->path(set, index), &set->images, &info));
-    else if (set->format->probe)
-        RS_TRY(set->format->probe(set, index, &info));
-    else
+    if (!rs_dataset_can_probe(set))
         goto out;
+    RS_TRY(rs_dataset_probe(set, sample, &info));
     look->kind = info.kind;
     look->colour = info.colour ? info.colour : "";
     look->bits = (uint8_t)info.bits;

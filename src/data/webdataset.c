@@ -461,15 +461,23 @@ out:
     return st;
 }
 
+static rescl_status check_bytes(const sample *one)
+{
+    rescl_status st = RESCL_OK;
+    RS_FAIL_IF(one->bytes > RESCL_IMAGE_MAX_BYTES, RESCL_ERR_FORMAT,
+               "%s: has %llu bytes; an image has at most %zu", one->name,
+               (unsigned long long)one->bytes, RESCL_IMAGE_MAX_BYTES);
+out:
+    return st;
+}
+
 /* The bytes of an image, on the heap. */
 static rescl_status read_member(const state *s, const sample *one, char **out)
 {
     rescl_status st = RESCL_OK;
     char *data = NULL;
     int fd = -1;
-    RS_FAIL_IF(one->bytes > RESCL_IMAGE_MAX_BYTES, RESCL_ERR_FORMAT,
-               "%s: has %llu bytes; an image has at most %zu", one->name,
-               (unsigned long long)one->bytes, RESCL_IMAGE_MAX_BYTES);
+    RS_TRY(check_bytes(one));
     RS_TRY(open_shard(s, one, &fd));
     RS_OOM(data = malloc((size_t)one->bytes + 1));
     RS_TRY(rs_file_read_at(fd, one->name, one->at, data, (size_t)one->bytes));
@@ -487,11 +495,13 @@ static rescl_status probe(const rescl_dataset *set, size_t index, rescl_image_in
     rescl_status st = RESCL_OK;
     const state *s = set->state;
     const sample *one = &s->sample[index];
-    char *data = NULL;
-    RS_TRY(read_member(s, one, &data));
-    RS_TRY(rs_image_probe_bytes(data, (size_t)one->bytes, one->name, &set->images, out));
+    int fd = -1;
+    RS_TRY(check_bytes(one));
+    RS_TRY(open_shard(s, one, &fd));
+    RS_TRY(rs_image_probe_at(fd, one->at, (size_t)one->bytes, one->name, &set->images, out));
 out:
-    free(data);
+    if (fd >= 0)
+        close(fd);
     return st;
 }
 

@@ -185,8 +185,9 @@ static void names_what_is_damaged(void **state)
     assert_non_null(strstr(lost.path, "bad.tar: a/x.0.png"));
     assert_string_equal(lost.class_name, "7");
     size_t checked;
-    assert_ok(rescl_dataset_check(set, &checked)); /* of files only */
-    assert_int_equal(checked, 0);
+    assert_fails(rescl_dataset_check(set, &checked), RESCL_ERR_FORMAT,
+                 "none of its 1 images can be read", "bad.tar: a/x.0.png");
+    assert_int_equal(checked, 1);
     rescl_dataset_close(set);
     put_bytes(path, data + bytes - 1024, 1024);
     assert_fails(open_split(path, "train", &set), RESCL_ERR_FORMAT, path, "no image with a class");
@@ -284,6 +285,35 @@ static void takes_the_image_and_no_other(void **state)
 }
 
 /* {split} stands for any name of a split, and val stands in for test. */
+/* Before the first step: what is no image, and what is cut short. */
+static void checks_what_is_in_archives(void **state)
+{
+    static const member m[] = {{"v.png", 1, NULL}, {"v.cls", -1, "a"}, {"w.png", -1, "no image"},
+                               {"w.cls", -1, "a"}, {"x.png", 2, NULL}, {"x.cls", -1, "b"}};
+    const char *path = put_archive("checked.tar", m, RS_COUNT(m), true);
+    rescl_data_options o;
+    rescl_dataset *set;
+    rescl_bad_image bad;
+    size_t checked;
+    (void)state;
+    rescl_data_options_default(&o);
+    o.path = path;
+    o.split = "train";
+    assert_ok(rescl_dataset_open(&o, &set));
+    assert_ok(rescl_dataset_check(set, &checked));
+    assert_int_equal(checked, 3);
+    assert_int_equal(rescl_dataset_count(set), 2);
+    assert_true(rescl_dataset_bad(set, 0, &bad));
+    assert_non_null(strstr(bad.path, "checked.tar: w.png"));
+    assert_false(rescl_dataset_bad(set, 1, &bad));
+    rescl_dataset_close(set);
+    o.strict_data = true;
+    assert_ok(rescl_dataset_open(&o, &set));
+    assert_fails(rescl_dataset_check(set, &checked), RESCL_ERR_FORMAT,
+                 "1 of 3 images cannot be read", "checked.tar: w.png");
+    rescl_dataset_close(set);
+}
+
 static void finds_splits_by_their_other_names(void **state)
 {
     (void)state;
@@ -338,6 +368,7 @@ int main(void)
         cmocka_unit_test(finds_splits_within_names),
         cmocka_unit_test(reads_what_tar_writes),
         cmocka_unit_test(names_what_is_damaged),
+        cmocka_unit_test(checks_what_is_in_archives),
         cmocka_unit_test(takes_the_image_and_no_other),
         cmocka_unit_test(finds_splits_by_their_other_names),
         cmocka_unit_test(expands_braces),
