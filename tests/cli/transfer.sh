@@ -47,6 +47,22 @@ want_code 0
 want_err "new     fc.weight (64, 2), fc.bias (2)"
 want_err "head    new, as the weights have other classes: ant, bee, and the data xxx, yyy"
 ! grep -q 'to keep the head' err || fail "expected no hint"
+
+# A teacher knows the student's classes, by their names; a run that goes on finds it again, and wants no other.
+# shellcheck disable=SC2086
+run train $small --data-path zoo --name taught --teacher runs/zoo --distillation-type hard
+want_code 0
+want_err "teacher runs/zoo/weights/best.safetensors: 0.5 of the loss, by its class"
+want_err ", teacher "
+run train --resume runs/taught --epochs 2
+want_code 0
+run train --resume runs/taught --epochs 3 --teacher runs/base
+want_code 2
+want_err "teacher runs/base/weights/best.safetensors: it has 6 classes, and the student 2"
+# shellcheck disable=SC2086
+run train $small --data-path other --teacher runs/zoo
+want_code 2
+want_err "its classes are 'ant', 'bee', those of the model 'xxx', 'yyy'"
 mkdir -p caps/train
 cp -r zoo/train/ant caps/train/Ant
 cp -r zoo/train/bee caps/train/
