@@ -3,7 +3,7 @@
  *     list_kernels nv:sm_90 [resnet50 [bf16]]
  *
  * prints for each the stem of its file and the options of its plan: those of every model's layers, of a
- * step by binary cross-entropy, of ResNet-50's in TF32 and bfloat16, and of the trials of the device's
+ * step by binary cross-entropy and a teacher, of ResNet-50's in TF32 and bfloat16, and of the trials of the device's
  * engines; then, with "tried" behind, what an untuned device never takes, but `rescl tune` tries first for
  * that step in float. Or those of one model's untuned training step. scripts/offline-gpu-check compiles
  * them. */
@@ -155,12 +155,14 @@ static void add_engines(const rs_caps *caps)
 static void add_step(rescl_device *dev, const char *name, rescl_loss loss,
                      rescl_precision precision)
 {
+    static const rs_distillation_attr teacher = {.alpha = 0.5f, .tau = 1};
     rescl_model *m = NULL;
     must(rs_model_build(&(rescl_model_options){.struct_size = sizeof(rescl_model_options),
                                                .name = name,
                                                .classes = 1000,
                                                .loss = loss},
                         &m));
+    rs_graph_set_distillation(m->graph, loss == RESCL_LOSS_BCE ? &teacher : NULL);
     add_net(dev, m->graph, 256, RS_MODE_TRAIN, precision);
     rescl_model_destroy(m);
 }
