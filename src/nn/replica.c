@@ -13,6 +13,15 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+/* A view of the graph whose loss has what the replica is given for it, and no more. */
+static rs_graph view_of(const rs_graph *g, const rs_replica_options *o)
+{
+    rs_graph view = *g;
+    view.criterion.weighted = view.criterion.weighted && o->class_weights;
+    view.criterion.distils = view.criterion.distils && o->teacher;
+    return view;
+}
+
 static rescl_status plan_nets(rs_replica *r, const rs_graph *graph, const rs_replica_options *o)
 {
     const size_t batch[RS_REPLICA_NETS] = {o->train_batch,   o->train_tail, o->train_more[0],
@@ -20,13 +29,14 @@ static rescl_status plan_nets(rs_replica *r, const rs_graph *graph, const rs_rep
     rescl_status st = RESCL_OK;
     rs_net *planned[RS_REPLICA_NETS + RS_TEACHER_NETS] = {NULL};
     const rs_shape *input = &graph->value[graph->input].shape;
+    const rs_graph view = view_of(graph, o);
     size_t count = 0, largest = 0, block;
 
     for (size_t i = 0; i < RS_REPLICA_NETS; i++) {
         r->mode[i] = i < RS_REPLICA_NETS - 2 ? RS_MODE_TRAIN : RS_MODE_EVAL;
         if (batch[i] == 0)
             continue;
-        RS_TRY(rs_net_plan(r->store, graph, batch[i], r->mode[i], o->precision, &r->net[i]));
+        RS_TRY(rs_net_plan(r->store, &view, batch[i], r->mode[i], o->precision, &r->net[i]));
         if (o->check_numerics)
             rs_net_check_numerics(r->net[i]);
         planned[count++] = r->net[i];
@@ -159,6 +169,7 @@ rescl_status rs_replica_bytes(rescl_device *dev, const rs_graph *graph,
     rescl_status st = RESCL_OK;
     rs_net *net[RS_REPLICA_NETS + RS_TEACHER_NETS] = {NULL};
     size_t count = 0, largest = 0, block;
+    const rs_graph view = view_of(graph, options);
     uint64_t teacher = 0;
 
     RS_TRY(
@@ -167,7 +178,7 @@ rescl_status rs_replica_bytes(rescl_device *dev, const rs_graph *graph,
         const rs_mode mode = i < RS_REPLICA_NETS - 2 ? RS_MODE_TRAIN : RS_MODE_EVAL;
         if (batch[i] == 0)
             continue;
-        RS_TRY(rs_net_outline(dev, graph, batch[i], mode, options->precision, &net[count]));
+        RS_TRY(rs_net_outline(dev, &view, batch[i], mode, options->precision, &net[count]));
         if (mode == RS_MODE_TRAIN && options->recompute)
             RS_TRY(rs_net_recompute(net[count]));
         RS_TRY(rs_net_lay_out(net[count++]));

@@ -7,6 +7,7 @@
 #include "train_support.h"
 
 #include "netmodel.h"
+#include "replica.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -132,6 +133,29 @@ static void a_teacher_has_its_own_preprocessing(void **state)
     assert_memory_equal(losses[0], losses[1], sizeof losses[0]);
     free(plain);
     free(other);
+}
+
+/* The model is as it was: it trains without a teacher, and by rs_replica alone. */
+static void nothing_of_it_remains(void **state)
+{
+    char *teacher = save("left", CLASSES, TEST_SIZE, CHANNELS, TEACHER);
+    rescl_model *student = make(CLASSES, TEST_SIZE, CHANNELS, STUDENT, 0);
+    const rs_optim_hyper hyper = {.def = &rs_optim_sgd};
+    const rs_replica_options plan = {.hyper = &hyper, .train_batch = BATCH};
+    rescl_train_options o;
+    rescl_trainer *t = NULL;
+    rs_replica *r = NULL;
+    (void)state;
+    rescl_train_options_default(&o);
+    o.batch_size = BATCH;
+    o.teacher = teacher;
+    assert_ok(rescl_trainer_create(rs_test_device(), student, NULL, NULL, &o, &t));
+    rescl_trainer_destroy(t);
+    assert_ok(rs_replica_create(rs_test_device(), student->graph, &student->weights, &plan, &r));
+    assert_null(rs_net_teacher(rs_replica_net(r, RS_MODE_TRAIN, BATCH)).buf);
+    rs_replica_destroy(r);
+    rescl_model_destroy(student);
+    free(teacher);
 }
 
 /* ---- memory -------------------------------------------------------------------------------- */
@@ -267,6 +291,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(steps_are_as_in_torch),
                                        cmocka_unit_test(a_teacher_has_its_own_preprocessing),
+                                       cmocka_unit_test(nothing_of_it_remains),
                                        cmocka_unit_test(its_memory_is_planned),
                                        cmocka_unit_test(goes_on_with_the_same_bits),
                                        cmocka_unit_test(others_are_refused)};
