@@ -142,48 +142,75 @@ RS_INLINE void gather(__local tile_t *a, int lda, int pixels, __local const int 
     }
 }
 
+/* Stores *v, and leaves there what was stored. */
+RS_INLINE void put(vfloat *v, __global dst_t *p)
+{
+#if defined ENGINE && defined NARROW
+    const vushort bits = ROUND_BF16(*v);
+#elif defined NARROW
+    const vushort bits = float_to_dst(*v);
+#endif
+#ifdef NARROW
+    STORE_BITS(bits, p);
+    *v = dst_to_float(bits);
+#else
+    dst_store(*v, p);
+#endif
+}
+
 /* What `store` does to a tile of whole rows. */
 RS_INLINE void store_rows(vfloat acc[MR][NV], __global dst_t *y, __local const int *offset,
                           const int np, __global const float *bias, __global const src_t *residual,
                           int relu)
 {
+#ifdef ENGINE_X86_AMX
+    vfloat b[NV];
+#pragma unroll
+    for (int v = 0; v < NV; v++)
+        b[v] = bias ? fload(bias + v * VW) : VZERO;
+    for (int i = 0; i < np; i++)
+#pragma unroll
+        for (int v = 0; v < NV; v++) {
+            __global dst_t *to = y + offset[i] + v * VW;
+            vfloat x = acc[i][v] + (bias ? b[v] : dst_load(to));
+            if (residual)
+                x += src_load(residual + offset[i] + v * VW);
+            if (relu)
+                x = x < VZERO ? VZERO : x;
+            put(&x, to);
+            acc[i][v] = x;
+        }
+#else
     if (bias) {
+        EACH_ROW(i, MR, MR)
 #pragma unroll
-        for (int i = 0; i < MR; i++)
-#pragma unroll
-            for (int v = 0; v < NV; v++)
-                acc[i][v] += fload(bias + v * VW);
+        for (int v = 0; v < NV; v++)
+            acc[i][v] += fload(bias + v * VW);
     } else {
+        EACH_ROW(i, np, MR)
 #pragma unroll
-        for (int i = 0; i < MR; i++)
-            if (i < np)
-#pragma unroll
-                for (int v = 0; v < NV; v++)
-                    acc[i][v] += dst_load(y + offset[i] + v * VW);
+        for (int v = 0; v < NV; v++)
+            acc[i][v] += dst_load(y + offset[i] + v * VW);
     }
     if (residual)
+        EACH_ROW(i, np, MR)
 #pragma unroll
-        for (int i = 0; i < MR; i++)
-            if (i < np)
-#pragma unroll
-                for (int v = 0; v < NV; v++)
-                    acc[i][v] += src_load(residual + offset[i] + v * VW);
+    for (int v = 0; v < NV; v++)
+        acc[i][v] += src_load(residual + offset[i] + v * VW);
     if (relu)
+        EACH_ROW(i, MR, MR)
 #pragma unroll
-        for (int i = 0; i < MR; i++)
+    for (int v = 0; v < NV; v++)
+        acc[i][v] = acc[i][v] < VZERO ? VZERO : acc[i][v];
+    EACH_ROW(i, np, MR)
 #pragma unroll
-            for (int v = 0; v < NV; v++)
-                acc[i][v] = acc[i][v] < VZERO ? VZERO : acc[i][v];
-#pragma unroll
-    for (int i = 0; i < MR; i++)
-        if (i < np)
-#pragma unroll
-            for (int v = 0; v < NV; v++)
-                dst_store(acc[i][v], y + offset[i] + v * VW);
+    for (int v = 0; v < NV; v++)
+        put(&acc[i][v], y + offset[i] + v * VW);
+#endif
 }
 
-/* Writes np x nk numbers of a tile, and leaves them in acc, before they are rounded to dst_t: its
- * product plus `bias`, or plus what y holds where bias is NULL; plus `residual` unless NULL, and clamped
+/* Writes np x nk numbers of a tile, and leaves them in acc as they are stored, for the moments are of what
+ * batch normalisation reads: its product plus `bias`, or plus what y holds where bias is NULL; plus `residual` unless NULL, and clamped
  * at 0 where `relu`. */
 RS_INLINE void store(vfloat acc[MR][NV], __global dst_t *y, __local const int *offset, int np,
                      int nk, __global const float *bias, __global const src_t *residual, int relu)
@@ -196,11 +223,10 @@ RS_INLINE void store(vfloat acc[MR][NV], __global dst_t *y, __local const int *o
         return;
     }
     float tile[MR * NR];
+    EACH_ROW(i, MR, MR)
 #pragma unroll
-    for (int i = 0; i < MR; i++)
-#pragma unroll
-        for (int v = 0; v < NV; v++)
-            fstore(acc[i][v], tile + i * NR + v * VW);
+    for (int v = 0; v < NV; v++)
+        fstore(acc[i][v], tile + i * NR + v * VW);
 #pragma unroll 1
     for (int i = 0; i < np; i++) {
         __global dst_t *p = y + offset[i];
@@ -208,47 +234,74 @@ RS_INLINE void store(vfloat acc[MR][NV], __global dst_t *y, __local const int *o
         for (int q = 0; q < nk; q++) {
             const float sum = tile[i * NR + q] + (bias ? bias[q] : dst_get(p + q)) +
                               (residual ? src_get(residual + offset[i] + q) : 0.0f);
-            tile[i * NR + q] = relu && sum < 0.0f ? 0.0f : sum;
-            dst_set(tile[i * NR + q], p + q);
+            dst_set(relu && sum < 0.0f ? 0.0f : sum, p + q);
+            tile[i * NR + q] = dst_get(p + q);
         }
     }
+    EACH_ROW(i, MR, MR)
 #pragma unroll
-    for (int i = 0; i < MR; i++)
-#pragma unroll
-        for (int v = 0; v < NV; v++)
-            acc[i][v] = fload(tile + i * NR + v * VW);
+    for (int v = 0; v < NV; v++)
+        acc[i][v] = fload(tile + i * NR + v * VW);
 }
 
 #ifdef NARROW
-/* acc as it is stored: what batch normalisation reads is what its moments are of. */
-RS_INLINE void round_stored(vfloat acc[MR][NV])
-{
-#pragma unroll
-    for (int i = 0; i < MR; i++)
-#pragma unroll
-        for (int v = 0; v < NV; v++)
-            acc[i][v] = dst_to_float(float_to_dst(acc[i][v]));
-}
-
 /* acc += the sums so far, in rows `pitch` floats apart; and their store. */
 RS_INLINE void add_sums(vfloat acc[MR][NV], __global const float *sums, int pitch)
 {
+    EACH_ROW(i, MR, MR)
 #pragma unroll
-    for (int i = 0; i < MR; i++)
-#pragma unroll
-        for (int v = 0; v < NV; v++)
-            acc[i][v] += fload(sums + (size_t)i * pitch + v * VW);
+    for (int v = 0; v < NV; v++)
+        acc[i][v] += fload(sums + (size_t)i * pitch + v * VW);
 }
 
 RS_INLINE void put_sums(vfloat acc[MR][NV], __global float *sums, int pitch)
 {
+    EACH_ROW(i, MR, MR)
 #pragma unroll
-    for (int i = 0; i < MR; i++)
-#pragma unroll
-        for (int v = 0; v < NV; v++)
-            fstore(acc[i][v], sums + (size_t)i * pitch + v * VW);
+    for (int v = 0; v < NV; v++)
+        fstore(acc[i][v], sums + (size_t)i * pitch + v * VW);
 }
 #endif
+
+/* Sums over np rows of column vector v: of acc, and of the squares of its deviations from `mean`. Those of
+ * tiles, which lie in memory, in fours. */
+RS_INLINE vfloat sum_rows(vfloat acc[MR][NV], const int np, int v)
+{
+    vfloat sum = VZERO;
+#ifdef ENGINE_X86_AMX
+    vfloat part[4] = {VZERO, VZERO, VZERO, VZERO};
+    int i = 0;
+    for (; i + 4 <= np; i += 4)
+#pragma unroll
+        for (int q = 0; q < 4; q++)
+            part[q] += acc[i + q][v];
+    for (; i < np; i++)
+        sum += acc[i][v];
+    sum += part[0] + part[1] + (part[2] + part[3]);
+#else
+    EACH_ROW(i, np, MR) sum += acc[i][v];
+#endif
+    return sum;
+}
+
+RS_INLINE vfloat sum_squares(vfloat acc[MR][NV], const int np, int v, vfloat mean)
+{
+    vfloat sum = VZERO;
+#ifdef ENGINE_X86_AMX
+    vfloat part[4] = {VZERO, VZERO, VZERO, VZERO};
+    int i = 0;
+    for (; i + 4 <= np; i += 4)
+#pragma unroll
+        for (int q = 0; q < 4; q++)
+            part[q] = fma(acc[i + q][v] - mean, acc[i + q][v] - mean, part[q]);
+    for (; i < np; i++)
+        sum = fma(acc[i][v] - mean, acc[i][v] - mean, sum);
+    sum += part[0] + part[1] + (part[2] + part[3]);
+#else
+    EACH_ROW(i, np, MR) sum = fma(acc[i][v] - mean, acc[i][v] - mean, sum);
+#endif
+    return sum;
+}
 
 /* Joins the moments of np x nk numbers of a tile to those of `count` pixels at `means`. */
 RS_INLINE void tile_moments(vfloat acc[MR][NV], int np, int nk, __global float *means, int channels,
@@ -256,16 +309,8 @@ RS_INLINE void tile_moments(vfloat acc[MR][NV], int np, int nk, __global float *
 {
 #pragma unroll
     for (int v = 0; v < NV; v++) {
-        vfloat sum = VZERO, square = VZERO;
-#pragma unroll
-        for (int i = 0; i < MR; i++)
-            if (i < np)
-                sum += acc[i][v];
-        const vfloat mean = sum * (1.0f / (float)np);
-#pragma unroll
-        for (int i = 0; i < MR; i++)
-            if (i < np)
-                square = fma(acc[i][v] - mean, acc[i][v] - mean, square);
+        const vfloat mean = sum_rows(acc, np, v) * (1.0f / (float)np);
+        const vfloat square = sum_squares(acc, np, v, mean);
         if (nk > v * VW)
             add_moments(means + v * VW, channels, min(VW, nk - v * VW), (float)count, mean, square,
                         (float)np);
@@ -295,20 +340,23 @@ RS_INLINE void pack_panel(__global const float *weight, int c, int k, int cols, 
         __global const float *src = weight + (size_t)GRID_TAP(tap / cols, tap % cols) * step_tap +
                                     (size_t)c0 * step_c + (size_t)j * NR * step_q;
         channels = min(min(VW, c - c0), f1 - f);
-        /* A row of zeros follows the last where the panel has one more. */
-        const int put = f + channels < f1 ? channels : PANEL_ROWS(f1 - f0) - (f - f0);
+        /* Rows of zeros follow the last where the panel has more. */
+        const int rows = f + channels < f1 ? channels : PANEL_ROWS(f1 - f0) - (f - f0);
+        const int put = min(rows, VW);
         for (int q0 = 0; q0 < NR; q0 += VW) {
             vfloat m[VW];
             load_square(src + (size_t)q0 * step_q, step_c, step_q, channels, clamp(nk - q0, 0, VW),
                         m);
             if (put == VW) { /* nearly always */
                 panel_put_square(m, to, f - f0, q0);
-                continue;
-            }
+            } else {
 #pragma unroll
-            for (int i = 0; i < VW; i++)
-                if (i < put)
-                    panel_put(m[i], to, f - f0 + i, q0);
+                for (int i = 0; i < VW; i++)
+                    if (i < put)
+                        panel_put(m[i], to, f - f0 + i, q0);
+            }
+            for (int i = put; i < rows; i++)
+                panel_put(VZERO, to, f - f0 + i, q0);
         }
     }
 }
@@ -342,6 +390,7 @@ conv2d_packed_product(__global const src_t *restrict x, __global panel_t *restri
     __local int4 box[PB]; /* taps that any pixel of the tile needs */
     __local int started[PB], used[PB];
 
+    TILES_BEGIN();
     const int count = images * gh * gw;
     const int p0 = (int)get_group_id(0) * tiles * MR;
     const int pixels = min(tiles * MR, count - p0);
@@ -371,6 +420,14 @@ conv2d_packed_product(__global const src_t *restrict x, __global panel_t *restri
     }
 
     const int total = rows * cols * c;
+    /* Rows of pixels that follow each other may be tiles where they lie. */
+#ifdef ENGINE_X86_AMX
+    const int lies_in_place = rows * cols == 1 && istep_h == 1 && istep_w == 1 && dh == 0 &&
+                              dw == 0 && gh == h && gw == w && !by_position &&
+                              c % (2 * TILE_WORDS) == 0;
+#else
+    const int lies_in_place = 0;
+#endif
     const int npanels = (k + NR - 1) / NR;
     const int j0 = (int)get_group_id(1) * panels, j1 = min(j0 + panels, npanels);
     __global float *floats = (__global float *)packed;
@@ -409,6 +466,7 @@ conv2d_packed_product(__global const src_t *restrict x, __global panel_t *restri
                         continue;
                     __local tile_t *a = A + (t - t0) * MR * LDA;
                     const int i = t * MR, np = min(MR, pixels - i);
+                    const int in_place = lies_in_place && np == MR;
 #ifdef NARROW
                     const int fresh = !(flags & ACCUMULATE), stores = last;
 #else
@@ -417,11 +475,11 @@ conv2d_packed_product(__global const src_t *restrict x, __global panel_t *restri
                     const int short_tile = np <= MR / 2;
                     uintptr_t next = 0; /* what is read later, at 16 places; in bytes: */
                     int pitch = 0, skip = 16 * sizeof(src_t);
-                    if (j == j0) {
+                    if (j == j0 && !in_place) {
                         gather(a, LDA, np, top + i, first + i, start + i, x, h, w * c, cols * c, k0,
                                k1);
                         for (int r = 0; depth > k1 - k0 && r < np; r++)
-                            a[r * LDA + k1 - k0] = 0;
+                            clear(a + r * LDA + k1 - k0, depth - (k1 - k0));
                         for (int r = np; r < (short_tile ? MR / 2 : MR); r++)
                             clear(a + r * LDA, depth);
                         /* the next tile's pixels: they are a row apart at most */
@@ -444,7 +502,12 @@ conv2d_packed_product(__global const src_t *restrict x, __global panel_t *restri
                     }
                     __global const dst_t *target = np == MR && stores ? y + j * NR : 0;
                     vfloat acc[MR][NV];
-                    if (short_tile)
+#ifdef ENGINE_X86_AMX
+                    if (in_place)
+                        multiply(MR, depth, x + start[i] + k0, c, b, 0, 0, 0, 0, 0, acc);
+                    else
+#endif
+                        if (short_tile)
                         multiply(MR / 2, depth, a, LDA, b, 0, 0, 0, 0, 0, acc);
                     else
                         multiply(MR, depth, a, LDA, b, target, offset + i, next, pitch, skip, acc);
@@ -459,10 +522,6 @@ conv2d_packed_product(__global const src_t *restrict x, __global panel_t *restri
 #endif
                     store(acc, y + j * NR, offset + i, np, nk, fresh ? start_from : 0,
                           last && residual ? residual + j * NR : 0, last && (flags & RELU));
-#ifdef NARROW
-                    if (moments)
-                        round_stored(acc);
-#endif
                     if (last && moments && np == MR) /* of known length */
                         tile_moments(acc, MR, nk, means + j * NR, k, i);
                     else if (last && moments)
@@ -474,6 +533,7 @@ conv2d_packed_product(__global const src_t *restrict x, __global panel_t *restri
         }
         k0 = k1;
     } while (k0 < total);
+    TILES_END();
 }
 
 /* Packs the weights of one grid: group (panel j, block of kc values). Unless bias_first is negative
@@ -505,6 +565,26 @@ conv2d_packed_weights(__global const float *restrict weight, __global const floa
 #endif
 #define LDM (MB + 16)
 
+/* Of the scratch of the first factor: its pixels one after the other, or, for tiles, its filter rows. */
+#ifdef ENGINE_X86_AMX
+#define LDP      (PX / OUTER_STEP + 16) /* words from a filter row to the next */
+#define A_COUNT  (MB * LDP)
+#define A_ROW(m) ((m)*LDP)
+#else
+#define LDP      LDM
+#define A_COUNT  (PX / OUTER_STEP * LDM)
+#define A_ROW(m) (m)
+#endif
+
+/* Pixels that are taken at once, and that the sum is made of. */
+#ifdef ENGINE_X86_AMX
+#define PIXELS (2 * TILE_WORDS)
+#elif defined ENGINE
+#define PIXELS 2
+#else
+#define PIXELS 1
+#endif
+
 /* A tile of diff_weight: MW filter rows by NR channels, summed over np pixels. `ldw` floats
  * separate rows; `fresh` writes, else adds. */
 RS_INLINE void params_tile(int np, __local const outer_t *a, __local const outer_t *d,
@@ -512,15 +592,14 @@ RS_INLINE void params_tile(int np, __local const outer_t *a, __local const outer
 {
     vfloat acc[MW][NV];
     if (!fresh && nm == MW)
+        EACH_ROW(i, MW, MW)
 #pragma unroll
-        for (int i = 0; i < MW; i++)
-#pragma unroll
-            for (int v = 0; v < NV; v++)
-                PREFETCH(dw + (size_t)i * ldw + v * VW);
-    outer(np, a, LDM, d, acc);
+    for (int v = 0; v < NV; v++)
+        PREFETCH(dw + (size_t)i * ldw + v * VW);
+    outer(np, a, LDP, d, acc);
     if (nm == MW && nk == NR) {
-#pragma unroll
-        for (int i = 0; i < MW; i++) {
+        EACH_ROW(i, MW, MW)
+        {
             __global float *q = dw + (size_t)i * ldw;
 #pragma unroll
             for (int v = 0; v < NV; v++)
@@ -529,11 +608,10 @@ RS_INLINE void params_tile(int np, __local const outer_t *a, __local const outer
         return;
     }
     float tile[MW * NR];
+    EACH_ROW(i, MW, MW)
 #pragma unroll
-    for (int i = 0; i < MW; i++)
-#pragma unroll
-        for (int v = 0; v < NV; v++)
-            fstore(acc[i][v], tile + i * NR + v * VW);
+    for (int v = 0; v < NV; v++)
+        fstore(acc[i][v], tile + i * NR + v * VW);
 #pragma unroll 1
     for (int i = 0; i < nm; i++)
 #pragma unroll 1
@@ -570,15 +648,33 @@ RS_INLINE int div_up(int a, int b) /* for any a, b > 0 */
 }
 
 #ifdef ENGINE
-/* d[0..n) = the pairs of what the rows a and b have; up to a vector more is written. */
-RS_INLINE void join_rows(__local uint *d, __local const ushort *a, __local const ushort *b, int n)
+/* Row `word` of A, or that column and those after it, = the pairs of n filter rows of PIXELS pixels; up to a
+ * vector more is written. */
+RS_INLINE void join_pixels(__local uint *A, int word, __local const ushort *taken, int n)
 {
-    for (int i = 0; i < n; i += VW)
-        *(__local vuint *)(d + i) =
-            interleave(*(__local const vushort *)(a + i), *(__local const vushort *)(b + i));
+    for (int m = 0; m < n; m += VW)
+#ifdef ENGINE_X86_AMX
+        for (int p = 0; p < TILE_WORDS; p += VW) {
+            vfloat pairs[VW];
+#pragma unroll
+            for (int i = 0; i < VW; i++) {
+                __local const ushort *even = taken + 2 * (p + i) * LDM + m;
+                pairs[i] = AS_VFLOAT(interleave(*(__local const vushort *)even,
+                                                *(__local const vushort *)(even + LDM)));
+            }
+            transpose(pairs);
+#pragma unroll
+            for (int i = 0; i < VW; i++)
+                *(__local vfloat *)(A + A_ROW(m + i) + word + p) = pairs[i];
+        }
+#else
+        *(__local vuint *)(A + word * LDM + m) = interleave(
+            *(__local const vushort *)(taken + m), *(__local const vushort *)(taken + LDM + m));
+#endif
 }
 
-/* d[p] = nk columns of the pixels 2 * p and 2 * p + 1 of np at dy + at[pixel], the rest 0. */
+/* d[p] = nk columns of the pixels 2 * p and 2 * p + 1 of np at dy + at[pixel], the rest 0, and behind them
+ * as many pairs as the sum takes at once. */
 RS_INLINE void take_rows(__local uint *d, int np, __local const int *at, __global const dst_t *dy,
                          int nk)
 {
@@ -599,6 +695,10 @@ RS_INLINE void take_rows(__local uint *d, int np, __local const int *at, __globa
             }
         }
     }
+    for (int p = (np + 1) / 2; p < (np + PIXELS - 1) / PIXELS * PIXELS / 2; p++)
+#pragma unroll
+        for (int v = 0; v < NV; v++)
+            *(__local vuint *)(d + p * NR + v * VW) = (vuint)(0);
 }
 #else
 /* d[p] = nk columns of pixel p of np at dy + at[p], the rest 0. */
@@ -626,14 +726,15 @@ conv2d_packed_bwd_params(__global const src_t *restrict x, __global const dst_t 
                          CONV_SHAPE_PARAMS, int group_rows, int panels, int parts,
                          ulong part_floats, int bias_first)
 {
-    __local outer_t A[PX / OUTER_STEP * LDM] __attribute__((aligned(64)));
+    __local outer_t A[A_COUNT] __attribute__((aligned(64)));
     __local outer_t D[JB * PX / OUTER_STEP * NR] __attribute__((aligned(64)));
 #ifdef ENGINE
-    __local tile_t pair[2 * LDM] __attribute__((aligned(64)));
+    __local tile_t taken[PIXELS * LDM] __attribute__((aligned(64)));
 #endif
     __local float bias[JB * NR] __attribute__((aligned(64)));
     __local int top[PX], left[PX], start[PX], out[PX];
 
+    TILES_BEGIN();
     const int total = rows * cols * c;
     const int m0 = (int)get_group_id(0) * group_rows, m1 = min(m0 + group_rows, total);
     const int npanels = (k + NR - 1) / NR;
@@ -672,7 +773,7 @@ conv2d_packed_bwd_params(__global const src_t *restrict x, __global const dst_t 
             start[i] = (at.n * h + top[i]) * w * c + left[i];
             out[i] = ((at.n * oh + a) * ow + b) * k;
         }
-        const int rows_p = (np + OUTER_STEP - 1) / OUTER_STEP;
+        const int rows_p = (np + PIXELS - 1) / PIXELS * PIXELS / OUTER_STEP;
         for (int j = j0; j < j1; j++) {
             __local outer_t *d = D + (j - j0) * (PX / OUTER_STEP) * NR;
             take_rows(d, np, out, dy + j * NR, min(NR, k - j * NR));
@@ -682,28 +783,31 @@ conv2d_packed_bwd_params(__global const src_t *restrict x, __global const dst_t 
         for (int f0 = m0; f0 < m1; f0 += MB) {
             const int f1 = min(f0 + MB, m1);
 #ifdef ENGINE
-            for (int i = 0; i < np; i += 2) {
-                if (i + 1 == np)
-                    clear(pair + LDM, f1 - f0);
-                gather(pair, LDM, min(2, np - i), top + i, left + i, start + i, x, h, w * c,
-                       cols * c, f0, f1);
-                join_rows(A + i / 2 * LDM, pair, pair + LDM, f1 - f0);
+            for (int i = 0; i < np; i += PIXELS) {
+                const int n = min(PIXELS, np - i);
+                gather(taken, LDM, n, top + i, left + i, start + i, x, h, w * c, cols * c, f0, f1);
+                for (int r = n; r < PIXELS; r++)
+                    clear(taken + r * LDM, f1 - f0);
+                join_pixels(A, i / 2, taken, f1 - f0);
             }
 #else
             gather(A, LDM, np, top, left, start, x, h, w * c, cols * c, f0, f1);
 #endif
+#ifndef ENGINE_X86_AMX
             if (f1 - f0 < MB)
                 for (int i = 0; i < rows_p; i++)
                     for (int m = f1 - f0; m < f1 - f0 + MW; m++)
                         A[i * LDM + m] = 0;
+#endif
             for (int j = j0; j < j1; j++)
                 for (int m = f0; m < f1; m += MW)
-                    params_tile(rows_p, A + m - f0, D + (j - j0) * (PX / OUTER_STEP) * NR,
+                    params_tile(rows_p, A + A_ROW(m - f0), D + (j - j0) * (PX / OUTER_STEP) * NR,
                                 dw + (size_t)m * k + j * NR, k, min(MW, f1 - m),
                                 min(NR, k - j * NR), p0 == first);
         }
         p0 += np;
     } while (p0 < end);
+    TILES_END();
     if (with_bias)
         for (int q = j0 * NR; q < min(j1 * NR, k); q++)
             dbias[bias_first + part * part_floats + q] = bias[q - j0 * NR];

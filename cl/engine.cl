@@ -4,8 +4,30 @@
  * Kernel: engine_probe, d[16][16] = 2 * a[16][8 words] * b[8 words][16], by one work-group. */
 #define SIDE 16
 
-#ifdef ENGINE_X86_BF16
+#if defined ENGINE_X86_BF16 || defined ENGINE_X86_AMX
 #include "engine_x86.clh"
+#endif
+
+#ifdef ENGINE_X86_AMX
+kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
+engine_probe(global const uint *restrict a, global const uint *restrict b, global float *restrict d)
+{
+    uint A[SIDE * TILE_WORDS];
+    vuint B[2 * TILE_WORDS];
+    vfloat sum[SIDE][2];
+    for (int m = 0; m < SIDE; m++)
+        for (int k = 0; k < TILE_WORDS; k++)
+            A[m * TILE_WORDS + k] = a[m * 8 + k % 8];
+    for (int k = 0; k < TILE_WORDS; k++)
+        for (int v = 0; v < 2; v++)
+            B[2 * k + v] = vload16(k % 8, b);
+    TILES_BEGIN();
+    MULTIPLY_WORDS(SIDE, TILE_WORDS, A, TILE_WORDS, B, sum);
+    TILES_END();
+    for (int m = 0; m < SIDE; m++)
+        vstore16(sum[m][m % 2], m, d);
+}
+#elif defined ENGINE_X86_BF16
 
 kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 engine_probe(global const uint *restrict a, global const uint *restrict b, global float *restrict d)

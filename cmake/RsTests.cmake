@@ -25,7 +25,8 @@ set(rs_slow_tests
     op.conv2d.gpu
     op.conv2d.gpu.bf16
     op.conv2d.mma_gemm.nv.bf16
-    op.conv2d.packed_gemm.pairs
+    op.conv2d.packed_gemm.x86_bf16
+    op.conv2d.packed_gemm.x86_amx
     op.conv2d.packed_gemm.width4
     op.conv2d.packed_gemm.width8
     op.conv2d.simt_gemm.item1
@@ -34,7 +35,8 @@ set(rs_slow_tests
     op.conv2d.winograd.width4
     op.conv2d.winograd.width4.unit1
     op.conv2d.winograd.width8
-    op.conv2d_packed.pairs
+    op.conv2d_packed.x86_bf16
+    op.conv2d_packed.x86_amx
     op.conv2d_shapes
     op.conv2d_shapes.gpu
     op.conv2d_shapes.packed_gemm.width4
@@ -67,7 +69,8 @@ set(rs_exhaustive_tests
     op.conv2d.mma_gemm.nv.f16
     op.conv2d.mma_gemm.nv.f32
     op.conv2d.mma_gemm.wmma.bf16
-    op.conv2d_shapes.packed_gemm.pairs
+    op.conv2d_shapes.packed_gemm.x86_bf16
+    op.conv2d_shapes.packed_gemm.x86_amx
     train.gpu_class.all)
 
 set(rs_test_rooms base file tensor device op nn model data io lab train cli)

@@ -15,8 +15,9 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#if defined __x86_64__
+#if defined __x86_64__ && defined __linux__
 #include <cpuid.h>
+#include <sys/syscall.h>
 #endif
 
 /* The variable by which the process that tries an engine is told which. */
@@ -78,31 +79,81 @@ static const char *gate_dpas(facts *f)
                                                                    : "needs sub-groups of 8 or 16";
 }
 
-/* AVX512_BF16, with a system that keeps the registers that it takes. */
-static bool host_has_bf16(void)
+#if defined __x86_64__ && defined __linux__
+/* Registers of leaf 7 of the processor's features, all 0 where the system does not keep `registers`, bits of
+ * XCR0, for a process. */
+typedef struct features {
+    unsigned b, d, more_a; /* of subleaf 0; of subleaf 1 */
+} features;
+
+static features host_features(unsigned registers)
 {
-    unsigned features = 0;
-#if defined __x86_64__
-    enum { XSAVE = 1 << 27, REGISTERS = 0xe6, FOUNDATION = 1 << 16, BF16 = 1 << 5 };
+    enum { XSAVE = 1 << 27 };
+    features is = {0};
     unsigned a = 0, b = 0, c = 0, d = 0;
     if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & XSAVE))
-        return false;
+        return is;
     __asm__ volatile("xgetbv" : "=a"(a), "=d"(d) : "c"(0));
-    if ((a & REGISTERS) != REGISTERS || !__get_cpuid_count(7, 0, &a, &b, &c, &d) ||
-        !(b & FOUNDATION) || !__get_cpuid_count(7, 1, &a, &b, &c, &d))
-        return false;
-    features = a & BF16;
+    if ((a & registers) != registers || !__get_cpuid_count(7, 0, &a, &b, &c, &d))
+        return is;
+    is = (features){.b = b, .d = d};
+    if (__get_cpuid_count(7, 1, &a, &b, &c, &d))
+        is.more_a = a;
+    return is;
+}
+
+static bool host_has_bf16(void)
+{
+    enum { VECTORS = 0xe6, FOUNDATION = 1 << 16, BF16 = 1 << 5 };
+    const features is = host_features(VECTORS);
+    return (is.b & FOUNDATION) && (is.more_a & BF16);
+}
+
+/* Linux gives a process the registers of tiles when it asks (Documentation/arch/x86/xstate.rst). */
+static bool host_has_amx(void)
+{
+    enum { VECTORS_AND_TILES = 0x600e6, BF16 = 1 << 22, TILES = 1 << 24 };
+    const features is = host_features(VECTORS_AND_TILES);
+    enum { ASK_FOR_REGISTERS = 0x1023, TILE_DATA = 18 };
+    return (is.d & BF16) && (is.d & TILES) &&
+           syscall(SYS_arch_prctl, ASK_FOR_REGISTERS, TILE_DATA) == 0;
+}
+#else
+static bool host_has_bf16(void)
+{
+    return false;
+}
+
+static bool host_has_amx(void)
+{
+    return false;
+}
 #endif
-    return features != 0;
+
+/* Vectors of 16 floats, and a compiler that assembles what it does not know the processor to have. */
+static const char *gate_x86(const facts *f)
+{
+    if (is_gpu(f) || !(f->hw->quirks & RS_QUIRK_ASSEMBLY))
+        return "needs a CPU whose driver takes inline assembly, such as PoCL";
+    return f->hw->info.float_width < 16 ? "needs vectors of 16 floats" : NULL;
 }
 
 static const char *gate_x86_bf16(facts *f)
 {
-    if (is_gpu(f) || !(f->hw->quirks & RS_QUIRK_ASSEMBLY))
-        return "needs a CPU whose driver takes inline assembly, such as PoCL";
-    if (f->hw->info.float_width < 16)
-        return "needs vectors of 16 floats";
+    const char *why = gate_x86(f);
+    if (why)
+        return why;
+    if (f->hw->quirks & RS_QUIRK_SLOW_PAIRS)
+        return "needs a processor whose AVX512_BF16 is faster than its products of floats";
     return host_has_bf16() ? NULL : "needs a processor with AVX512_BF16";
+}
+
+static const char *gate_x86_amx(facts *f)
+{
+    const char *why = gate_x86(f);
+    if (why)
+        return why;
+    return host_has_amx() ? NULL : "needs a processor with AMX for bf16, and Linux 5.16";
 }
 
 /* ---- the list -------------------------------------------------------------------------------- */
@@ -131,7 +182,9 @@ static rescl_status find_name(const char *variable, const char *name, size_t len
         RS_TRY(rs_str_appendf(&names, "%s%s", i ? ", " : "", engines[i].name));
     }
     RS_FAIL(RESCL_ERR_ARG, "%s: there is no engine '%.*s'; there are: %s%s", variable, (int)len,
-            name, names.text, strcmp(variable, TRIES) == 0 ? "" : "; or none, or emulate, alone");
+            name, names.text,
+            strcmp(variable, TRIES) == 0 ? ""
+                                         : "; or none, alone; or emulate, alone or before them");
 out:
     rs_str_fini(&names);
     return st;
@@ -342,7 +395,7 @@ out:
 /* Those that stand for a device which is emulated: of its architecture, else NVIDIA's. */
 static bool stands_in(const facts *f, rs_engine e)
 {
-    const char *family = !is_gpu(f)                    ? "x86_"
+    const char *family = !is_gpu(f)                    ? "x86_bf16"
                          : is_architecture(f, "gfx11") ? "amd_wmma"
                          : is_architecture(f, "gfx9")  ? "amd_mfma"
                          : is_architecture(f, "xe_")   ? "intel_"
@@ -355,6 +408,7 @@ static rescl_status read_list(const char *list, unsigned *bits)
 {
     rescl_status st = RESCL_OK;
     *bits = 0;
+    list += *list == ',';
     while (*list) {
         const size_t len = strcspn(list, ",");
         rs_engine e = (rs_engine)0;
@@ -373,17 +427,20 @@ rescl_status rs_engines_find(const rs_hw *hw, rs_caps *caps, rescl_engine *told)
     const char *list = getenv("RESCL_ENGINES");
     const bool given = list && list[0];
     const bool none = getenv(TRIES) || (given && strcmp(list, "none") == 0);
-    const bool emulate = given && strcmp(list, "emulate") == 0;
+    const bool emulate =
+        given && (strcmp(list, "emulate") == 0 || strncmp(list, "emulate,", 8) == 0);
     unsigned listed = 0;
     caps->engines = 0;
     caps->emulates = emulate && !none;
-    if (given && !none && !emulate)
-        RS_TRY(read_list(list, &listed));
+    if (given && !none)
+        RS_TRY(read_list(list + (emulate ? strcspn(list, ",") : 0), &listed));
+    (void)host_has_amx(); /* asks for what a list may name */
     for (size_t i = 0; i < RS_ENGINE_COUNT; i++) {
         char reason[256] = "";
         bool usable = false;
         if (given || none) {
-            usable = !none && (emulate ? stands_in(&f, (rs_engine)i) : (listed & 1u << i) != 0);
+            usable = !none &&
+                     (emulate && !listed ? stands_in(&f, (rs_engine)i) : (listed & 1u << i) != 0);
             snprintf(reason, sizeof reason, "%s by RESCL_ENGINES",
                      !usable   ? "left out"
                      : emulate ? "emulated"

@@ -162,8 +162,16 @@ typedef struct rs_regtile {
 
 rs_regtile rs_regtile_of(const rs_caps *caps);
 
-/* Whether register tiles may be products of pairs of bf16, made by an engine (cl/engine_x86.clh). */
-bool rs_conv_pairs(const rs_caps *caps);
+/* An engine that multiplies pairs of bf16 in register tiles (cl/engine_x86.clh). */
+typedef struct rs_pairs {
+    const char *option; /* of kernels */
+    int step;           /* values that a sum takes at once */
+    int rows;           /* of the tiles of either product; 0: those of rs_regtile_of */
+    double rate;        /* of its products beside those of floats, in cl/conv2d_packed.cl's loops */
+} rs_pairs;
+
+/* The fastest that the device has, or NULL. */
+const rs_pairs *rs_pairs_of(const rs_caps *caps);
 
 static inline int rs_min_int(int a, int b)
 {

@@ -45,24 +45,31 @@ typedef struct tiles {
     int px, mb, jb; /* backward weights: pixels, filter rows and panels in the scratch */
     int most_kc;    /* of the tunables; 0: what suits the depth of the sums */
     int most_tiles, most_rows, most_panels;
-    int want;     /* groups on the whole device */
-    bool moments; /* those of what the product makes are wanted */
-    bool narrow;  /* activations of 16 bits */
-    bool packs;   /* groups of the product pack their own panels */
-    bool engine;  /* that multiplies pairs of bf16: those are windows and panels */
+    int want;              /* groups on the whole device */
+    bool moments;          /* those of what the product makes are wanted */
+    bool narrow;           /* activations of 16 bits */
+    bool packs;            /* groups of the product pack their own panels */
+    const rs_pairs *pairs; /* of bf16, which windows and panels then are; or NULL */
     bool emulates;
 } tiles;
 
-/* Values between the rows of a tile: SHALLOW_KC of them lie in different sets of the first cache. */
+/* Whether the first factor's rows are tiles of an engine's. */
+static bool takes_tiles(const tiles *t)
+{
+    return t->pairs && t->pairs->rows;
+}
+
+/* Values between the rows of a tile: SHALLOW_KC of them lie in different sets of the first cache. Those of
+ * an engine's tiles begin with a cache line. */
 static int row_values(const tiles *t)
 {
-    return t->kc + (t->kc > SHALLOW_KC ? 80 : 16);
+    return t->kc + (takes_tiles(t) ? 32 : t->kc > SHALLOW_KC ? 80 : 16);
 }
 
 /* Of a number in the scratch or in a panel. */
 static size_t number_bytes(const tiles *t)
 {
-    return t->engine ? sizeof(uint16_t) : sizeof(float);
+    return t->pairs ? sizeof(uint16_t) : sizeof(float);
 }
 
 static uint64_t product_bytes(const tiles *t)
@@ -72,32 +79,39 @@ static uint64_t product_bytes(const tiles *t)
 
 static uint64_t params_bytes(const tiles *t)
 {
-    return (uint64_t)t->px * (uint64_t)(t->mb + 16 + t->jb * t->reg.nr) * number_bytes(t);
+    const uint64_t columns = (uint64_t)(t->jb * t->reg.nr), rows = (uint64_t)t->mb + 16;
+    if (takes_tiles(t))
+        return ((uint64_t)t->mb * (uint64_t)(t->px / 2 + 16) + (uint64_t)t->px / 2 * columns) * 4 +
+               (uint64_t)t->pairs->step * rows * 2;
+    return (uint64_t)t->px * (rows + columns) * number_bytes(t);
 }
 
 /* Numbers of a panel of k rows. */
 static size_t panel_count(const tiles *t, int k)
 {
-    return (size_t)(t->engine ? rs_round_up_int(k, 2) : k) * (size_t)t->reg.nr;
+    return (size_t)rs_round_up_int(k, t->pairs ? t->pairs->step : 1) * (size_t)t->reg.nr;
 }
 
 static tiles tiles_of(const rs_caps *caps, const rs_problem *p, rs_pass pass, const int *tune)
 {
-    const bool engine = p->src_type[0] == RS_BF16 && rs_conv_pairs(caps);
+    const rs_pairs *pairs = p->src_type[0] == RS_BF16 ? rs_pairs_of(caps) : NULL;
     tiles t = {.reg = rs_regtile_of(caps),
                .moments = pass == RS_FWD && p->want_moments,
                .narrow = p->src_type[0] != RS_F32,
-               .engine = engine,
+               .pairs = pairs,
                .emulates = caps->emulates,
                .kc = DEEP_KC,
                .tb = 8,
                .pb = 16,
-               .px = engine ? 256 : 128,
+               .px = pairs ? 256 : 128,
                .mb = 192,
                .jb = 8};
+    if (takes_tiles(&t))
+        t.reg.mr = t.reg.mw = pairs->rows, t.kc = DEEP_KC / 2, t.tb = 16, t.px = 512;
     /* Half of the local memory, for a driver (Mesa's) counts a kernel's arrays twice; of that,
-     * indices, flags and biases take up to 5 KiB, and of twice as many pixels 6. */
-    const uint64_t half = caps->local_bytes / 2, others = engine ? 6144 : 5120;
+     * indices, flags and biases take up to 5 KiB, of twice as many pixels 6, and with tiles 10. */
+    const uint64_t half = caps->local_bytes / 2;
+    const uint64_t others = takes_tiles(&t) ? 10240 : pairs ? 6144 : 5120;
     const uint64_t room = half > others ? half - others : 0;
     if (product_bytes(&t) > room)
         t.kc = SHALLOW_KC, t.tb = 1;
@@ -105,7 +119,7 @@ static tiles tiles_of(const rs_caps *caps, const rs_problem *p, rs_pass pass, co
         t.kc /= 2;
     while (t.jb > 1 && params_bytes(&t) > room)
         t.jb /= 2;
-    while (t.mb > 48 && params_bytes(&t) > room)
+    while (t.mb > (takes_tiles(&t) ? 96 : 48) && params_bytes(&t) > room)
         t.mb /= 2;
     while (t.px > 8 && params_bytes(&t) > room)
         t.px /= 2;
@@ -130,7 +144,7 @@ static rescl_status add_kernel(rs_plan *plan, const tiles *t, const char *name)
     return rs_plan_kernel_add(
         plan, KERNEL_FILE, name, "-DKC=%d -DLDA=%d -DTB=%d -DPB=%d -DPX=%d -DMB=%d -DJB=%d%s%s%s",
         t->kc, row_values(t), t->tb, t->pb, t->px, t->mb, t->jb, rs_storage_options(&plan->problem),
-        t->engine ? " -DENGINE_X86_BF16" : "", t->engine && t->emulates ? " -DEMULATE" : "");
+        t->pairs ? t->pairs->option : "", t->pairs && t->emulates ? " -DEMULATE" : "");
 }
 
 static const char *can(const rs_problem *p, rs_pass pass, const rs_caps *caps)
@@ -202,11 +216,14 @@ static product product_of(const rs_conv *v, rs_pass pass, size_t index, const ti
     d.position_major = taps > 1 && g->gh * g->gw <= 64 && (int)v->n * 2 > t->reg.mr;
     const int whole = d.position_major && c >= 32 ? c : rs_max_int(total, 1);
     /* Sums of many values are updated seldom where there are pixels enough to pass by a panel. */
-    const bool deep = (t->engine && !t->packs) || (total >= DEEP_KC && ntiles > 16);
+    const int step = t->pairs ? t->pairs->step : 1;
+    const bool deep = (t->pairs && !t->packs) || (total >= DEEP_KC && ntiles > 16);
     const int suits = rs_min_int(deep ? DEEP_KC : SHALLOW_KC, t->kc);
-    const int limit = t->most_kc > 0 ? t->most_kc : suits, most = t->engine ? limit & ~1 : limit;
-    const int kc = rs_div_up_int(whole, rs_div_up_int(whole, most)), vw = t->reg.vw;
-    d.kc = rs_min_int(rs_div_up_int(kc, vw) * vw, most); /* rows of the scratch stay aligned */
+    const int limit = t->most_kc > 0 ? t->most_kc : suits;
+    const int most = rs_max_int(limit / step, 1) * step;
+    const int kc = rs_div_up_int(whole, rs_div_up_int(whole, most));
+    const int aligned = rs_max_int(t->reg.vw, step); /* rows of the scratch stay so */
+    d.kc = rs_min_int(rs_round_up_int(kc, aligned), most);
     d.batch = d.kc > SHALLOW_KC || t->packs ? t->tb : 1;
     if (t->narrow && total > d.kc)
         d.sums = (size_t)(ntiles * t->reg.mr) * (size_t)(d.panels * t->reg.nr);

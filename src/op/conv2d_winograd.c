@@ -98,9 +98,8 @@ static const char *doubt(const rs_problem *p, rs_pass pass, const rs_caps *caps)
 {
     const rs_conv v = rs_conv_of(p);
     const rs_regtile t = rs_regtile_of(caps);
-    /* vdpbf16ps beside fma in cl/conv2d_packed.cl's loop, on Zen 5 */
-    const double rate = p->src_type[0] == RS_BF16 && rs_conv_pairs(caps) ? 1.6 : 1;
-    return pays(&v, pass, p->training, t.mr, rate)
+    const rs_pairs *pairs = p->src_type[0] == RS_BF16 ? rs_pairs_of(caps) : NULL;
+    return pays(&v, pass, p->training, t.mr, pairs ? pairs->rate : 1.0)
                ? NULL
                : "on maps so few or small its transforms cost more than they save";
 }

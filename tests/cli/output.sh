@@ -16,7 +16,7 @@ want_out "self-test"
 RESCL_ENGINES=nonsense run devices --probe
 [ "$code" -ne 0 ] || fail "expected the list of engines to be refused"
 want_err "nv_bf16"
-want_err "or none, or emulate"
+want_err "or none, alone; or emulate"
 run devices --probe --device 7:7
 want_code 3
 want_no_out
@@ -28,6 +28,7 @@ run devices --probe --json
 want_code 0
 want_out '"engines"'
 want_out '"x86_bf16"'
+want_out '"x86_amx"'
 command="RESCL_ENGINES=emulate rescl devices --probe"
 RESCL_ENGINES=emulate "$RESCL" devices --probe >out 2>err
 code=$?

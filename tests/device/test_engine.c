@@ -29,6 +29,9 @@ static void are_those_that_the_environment_lists(void **state)
     with_engines("none", 0, false);
     with_engines("nv_tf32,amd_wmma", 1u << RS_ENGINE_nv_tf32 | 1u << RS_ENGINE_amd_wmma, false);
     with_engines("x86_bf16", 1u << RS_ENGINE_x86_bf16, false);
+    with_engines("emulate,x86_amx", 1u << RS_ENGINE_x86_amx, true);
+    with_engines("emulate,nv_bf16,x86_bf16", 1u << RS_ENGINE_nv_bf16 | 1u << RS_ENGINE_x86_bf16,
+                 true);
     rescl_runtime *rt = NULL;
     rescl_device *dev = NULL;
     setenv("RESCL_ENGINES", "nv_tf32,nv_fp8", 1);
@@ -98,7 +101,7 @@ static void are_known_for_a_device_as_it_is_limited(void **state)
             assert_memory_not_equal(&key[i], &key[k], sizeof *key);
 }
 
-static void bf16_needs_whole_vectors(void **state)
+static void engines_of_x86_need_whole_vectors(void **state)
 {
     rescl_engine engine[RS_ENGINE_COUNT];
     rs_caps caps = {0};
@@ -110,6 +113,25 @@ static void bf16_needs_whole_vectors(void **state)
     hw.quirks |= RS_QUIRK_ASSEMBLY;
     assert_ok(rs_engines_find(&hw, &caps, engine));
     assert_non_null(strstr(engine[RS_ENGINE_x86_bf16].reason, "vectors of 16"));
+    assert_non_null(strstr(engine[RS_ENGINE_x86_amx].reason, "vectors of 16"));
+    hw.quirks &= ~(unsigned)RS_QUIRK_ASSEMBLY;
+    assert_ok(rs_engines_find(&hw, &caps, engine));
+    assert_non_null(strstr(engine[RS_ENGINE_x86_amx].reason, "inline assembly"));
+}
+
+static void pairs_that_are_slow_are_left_alone(void **state)
+{
+    rescl_engine engine[RS_ENGINE_COUNT];
+    rs_caps caps = {0};
+    rs_hw hw = *test_dev->hw;
+    (void)state;
+    unsetenv("RESCL_ENGINES");
+    hw.info.type = RESCL_DEVICE_CPU;
+    hw.info.float_width = 16;
+    hw.quirks |= RS_QUIRK_ASSEMBLY | RS_QUIRK_SLOW_PAIRS;
+    assert_ok(rs_engines_find(&hw, &caps, engine));
+    assert_false(rs_has_engine(&caps, RS_ENGINE_x86_bf16));
+    assert_non_null(strstr(engine[RS_ENGINE_x86_bf16].reason, "faster than"));
 }
 
 /* From its first step on, before a driver is asked for anything. */
@@ -208,7 +230,8 @@ int main(void)
         cmocka_unit_test(are_emulated_as_the_architecture_has_them),
         cmocka_unit_test(are_told_with_the_reason_why_not),
         cmocka_unit_test(are_known_for_a_device_as_it_is_limited),
-        cmocka_unit_test(bf16_needs_whole_vectors),
+        cmocka_unit_test(engines_of_x86_need_whole_vectors),
+        cmocka_unit_test(pairs_that_are_slow_are_left_alone),
         cmocka_unit_test(trials_are_limited),
         cmocka_unit_test(are_tried_apart),
     };

@@ -12,7 +12,7 @@
 
 /* Images of 6x5 pixels, and filters and channels of two panels or more: FEW images fill a few tiles of
  * pixels, MANY so many that their groups share panels in memory. */
-enum { FEW = 1, MANY = 60, CHANNELS = 40, FILTERS = 80 };
+enum { FEW = 1, MANY = 200, CHANNELS = 40, FILTERS = 80 };
 
 static const rs_conv2d_attr window = {.filters = FILTERS,
                                       .kernel_h = 3,

@@ -34,12 +34,15 @@ foreach(width 4 8)
     endforeach()
 endforeach()
 
-# Their products by pairs of bf16, as an engine makes them.
-foreach(program conv2d conv2d_shapes)
-    rs_impl_test(op.${program}.packed_gemm.pairs test_${program} packed_gemm RESCL_ENGINES=emulate
-        RESCL_TEST_TYPE=bf16)
+# Their products by pairs of bf16, as each engine makes them.
+foreach(engine x86_bf16 x86_amx)
+    foreach(program conv2d conv2d_shapes)
+        rs_impl_test(op.${program}.packed_gemm.${engine} test_${program} packed_gemm
+            RESCL_ENGINES=emulate,${engine} RESCL_TEST_TYPE=bf16)
+    endforeach()
+    rs_impl_test(op.conv2d_packed.${engine} test_conv2d_packed packed_gemm
+        RESCL_ENGINES=emulate,${engine})
 endforeach()
-rs_impl_test(op.conv2d_packed.pairs test_conv2d_packed packed_gemm RESCL_ENGINES=emulate)
 
 # On one compute unit no sum is divided; PoCL has the variable by either name.
 rs_impl_test(op.conv2d.winograd.width4.unit1 test_conv2d winograd RESCL_FLOAT_WIDTH=4 RESCL_TEST_TYPE=f32
