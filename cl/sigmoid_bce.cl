@@ -7,12 +7,25 @@
 /* What the loss is. */
 #define LOSS_PARAMS float smoothing, float threshold, float gamma, float alpha
 
-/* The target of class k. */
-RS_INLINE float wanted_of(target_t t, uint k, uint classes, float smoothing, float threshold)
+/* A row's labels; where `words` is 0 it has none, and its targets are given class by class. */
+RS_INLINE void labels_at(target_t *t, const global int *labels, uint row, uint words, uint classes)
+{
+    t->label = t->other = -1;
+    t->share = 0.0f;
+    t->weight = 1.0f;
+    t->known = true;
+    if (words > 0)
+        target_at(t, labels, row, words, classes);
+}
+
+/* The target of class k; `given`: that of its row, where it has one. */
+RS_INLINE float wanted_of(target_t t, const global int *given, uint k, uint classes,
+                          float smoothing, float threshold)
 {
     const float own =
         (k == (uint)t.label ? 1.0f - t.share : 0.0f) + (k == (uint)t.other ? t.share : 0.0f);
-    const float wanted = smoothing / (float)classes + (1.0f - smoothing) * own;
+    const float wanted = given ? (float)given[k] * (1.0f / (1 << 24))
+                               : smoothing / (float)classes + (1.0f - smoothing) * own;
     return threshold > 0.0f ? (wanted > threshold ? 1.0f : 0.0f) : wanted;
 }
 
@@ -37,11 +50,12 @@ SPREAD_KERNEL void sigmoid_bce_fwd(const global float *restrict logits,
     FOR_ROWS(row, rows, chunk)
     {
         const global float *x = logits + row * classes;
+        const global int *given = words == 0 ? labels + row * classes : 0;
         target_t t;
-        target_at(&t, labels, row, words, classes);
+        labels_at(&t, labels, row, words, classes);
         float sum = 0.0f;
         for (uint k = LANE; k < classes; k += LANES) {
-            const float wanted = wanted_of(t, k, classes, smoothing, threshold), v = x[k];
+            const float wanted = wanted_of(t, given, k, classes, smoothing, threshold), v = x[k];
             float term = share_of(wanted, alpha) * entropy_of(v, wanted);
             if (gamma > 0.0f) {
                 const float p = 1.0f / (1.0f + exp(-v)), rest = 1.0f / (1.0f + exp(v));
@@ -66,12 +80,13 @@ SPREAD_KERNEL void sigmoid_bce_bwd_data(const global float *restrict logits,
     {
         const global float *x = logits + row * classes;
         global float *d = diff_src + row * classes;
+        const global int *given = words == 0 ? labels + row * classes : 0;
         target_t t;
-        target_at(&t, labels, row, words, classes);
+        labels_at(&t, labels, row, words, classes);
         const float own = diff_dst ? diff_dst[row] : loss_diff;
         const float scale = t.known ? own * (t.weight / (float)classes) : NAN;
         for (uint k = LANE; k < classes; k += LANES) {
-            const float wanted = wanted_of(t, k, classes, smoothing, threshold), v = x[k];
+            const float wanted = wanted_of(t, given, k, classes, smoothing, threshold), v = x[k];
             const float p = 1.0f / (1.0f + exp(-v)), rest = 1.0f / (1.0f + exp(v));
             float diff = p - wanted;
             if (gamma > 0.0f) {

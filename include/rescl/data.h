@@ -190,6 +190,11 @@ typedef struct rescl_data_options {
     /** Where images and labels lie in an HDF5 file of no layout that is known; "{split}" in both stands for
      * "train", "val" or "test". NULL: the format's own. */
     const char *h5_images, *h5_labels;
+    const char
+        *images; /**< the folder in which the images of a table lie; NULL: that of the table */
+    bool
+        multi_label; /**< each image has any number of labels, also where the data gives each of them one.
+                         * Tables say it themselves by a label such as "cat;dog" */
 } rescl_data_options;
 
 RESCL_API void rescl_data_options_init(rescl_data_options *out, size_t struct_size);
@@ -203,6 +208,14 @@ RESCL_API const char *const *rescl_dataset_formats(void);
 
 RESCL_API rescl_status rescl_dataset_open(const rescl_data_options *options, rescl_dataset **out)
     RESCL_CHECK;
+
+/**
+ * The images that a table names, with or without labels: *paths holds *count of them in the order of its rows,
+ * and it and each of them is the caller's to free(). `images` as in rescl_data_options. What there is no file
+ * of is among them.
+ */
+RESCL_API rescl_status rescl_table_read_paths(const char *path, const char *images, char ***paths,
+                                              size_t *count) RESCL_CHECK;
 
 /** Images in the caller's memory. Zeros are the usual, but for what is marked as needed. */
 typedef struct rescl_data_arrays {
@@ -330,7 +343,14 @@ RESCL_API bool rescl_dataset_bad(const rescl_dataset *dataset, size_t index, res
  */
 RESCL_API rescl_status rescl_dataset_cache(rescl_dataset *const *sets, size_t count, size_t bytes,
                                            size_t sharers) RESCL_CHECK;
-/** Image `index` and its label. `image` is filled anew; free it. Callable from any thread. */
+/** Whether an image of the set has any number of labels, none included. */
+RESCL_API bool rescl_dataset_multi_label(const rescl_dataset *dataset);
+/** The number of labels of an image, of which the first `room` are written, ascending. 0 past the last image,
+ * and where the format cannot tell them without reading the image. */
+RESCL_API size_t rescl_dataset_labels(const rescl_dataset *dataset, size_t index, int32_t *labels,
+                                      size_t room);
+/** Image `index` and its label, of several the first, or -1 for none. `image` is filled anew; free it. Callable
+ * from any thread. */
 RESCL_API rescl_status rescl_dataset_get(const rescl_dataset *dataset, size_t index,
                                          rescl_image *image, int32_t *label) RESCL_CHECK;
 

@@ -53,6 +53,9 @@ typedef struct rescl_model_options {
                               * for an image; those before it less, in proportion, the first never.
                               * [0, 1); 0: none does */
     size_t channels;      /**< of the input: 3 for red, green and blue, 1 for grey images; 0: 3 */
+    bool
+        multi_label; /**< an image has any number of labels: each class is a question of its own, answered by
+                      * its sigmoid. For losses "bce" and "focal", without label smoothing */
 } rescl_model_options;
 
 RESCL_API void rescl_model_options_init(rescl_model_options *out, size_t struct_size);
@@ -103,6 +106,7 @@ typedef struct rescl_model_info {
                          * model; 0: not known */
     rescl_loss loss;    /**< what training makes small, and what evaluations measure as the loss */
     double stochastic_depth; /**< as in rescl_model_options */
+    bool multi_label;        /**< as in rescl_model_options; it is saved with the model */
 } rescl_model_info;
 
 /**

@@ -5,6 +5,11 @@
  * An evaluation fills them (rescl_train_callbacks.scores), or rescl_scores_add from probabilities of
  * any origin. Numbers are those of scikit-learn's functions of the same names, whose `labels` are all
  * classes and whose zero_division is 0.
+ *
+ * Where an image has any number of labels, a class counts as predicted where its probability is above 0.5,
+ * top1 is the share of images all of whose labels are those predicted (accuracy_score, or subset accuracy),
+ * macro.average_precision is average_precision_score(average="macro"), or mAP, and there are no top5, ece,
+ * calibration and confusion.
  */
 #ifndef RESCL_SCORES_H
 #define RESCL_SCORES_H
@@ -31,6 +36,20 @@ RESCL_API void rescl_scores_destroy(rescl_scores *scores);
 RESCL_API rescl_status rescl_scores_add(rescl_scores *scores, const float *probs,
                                         const int32_t *labels, const float *losses, size_t n)
     RESCL_CHECK;
+/**
+ * Adds images of any number of labels: `targets` (n, classes) of 0 and 1; `losses` NULL: the mean of the classes'
+ * binary cross-entropies. RESCL_ERR_ARG for other targets, for a NaN, and where images of one label are there
+ * already. All probabilities are kept, whatever they take.
+ */
+RESCL_API rescl_status rescl_scores_add_multi_label(rescl_scores *scores, const float *probs,
+                                                    const uint8_t *targets, const float *losses,
+                                                    size_t n) RESCL_CHECK;
+/** Whether images have any number of labels: an evaluation says so by its model. */
+RESCL_API bool rescl_scores_multi_label(const rescl_scores *scores);
+/** Of image `index`, borrowed until others are added: `classes` targets, NULL where images have one label; and
+ * probabilities, NULL where they had no room. */
+RESCL_API const uint8_t *rescl_scores_targets(const rescl_scores *scores, size_t index);
+RESCL_API const float *rescl_scores_probs(const rescl_scores *scores, size_t index);
 /** Forgets the images. */
 RESCL_API void rescl_scores_clear(rescl_scores *scores);
 
@@ -40,8 +59,9 @@ RESCL_API size_t rescl_scores_classes(const rescl_scores *scores);
 /** What an image was taken for. */
 typedef struct rescl_image_scores {
     size_t sample; /**< of the dataset; of rescl_scores_add: counts from 0 */
-    int32_t label, prediction;
-    double probability;       /**< of the prediction */
+    int32_t label,
+        prediction;     /**< of several labels the first, or -1, and the most probable class */
+    double probability; /**< of the prediction */
     double label_probability; /**< of the label */
     double loss;
 } rescl_image_scores;
@@ -64,7 +84,8 @@ typedef struct rescl_class_scores {
 RESCL_API rescl_status rescl_scores_class(rescl_scores *scores, size_t class_index,
                                           rescl_class_scores *out) RESCL_CHECK;
 
-/** Means over classes: "macro" counts each class alike, "weighted" by its images. */
+/** Means over classes: "macro" counts each class alike, "weighted" by its images; "micro" is that of all
+ * labels at once, without an average precision. */
 typedef struct rescl_average_scores {
     double precision, recall, f1, average_precision;
 } rescl_average_scores;
@@ -74,7 +95,7 @@ typedef struct rescl_scores_summary {
     double loss; /**< mean */
     double top1; /**< accuracy; equal probabilities rank by the class' index */
     double top5; /**< NaN below 6 classes */
-    rescl_average_scores macro, weighted;
+    rescl_average_scores macro, weighted, micro;
     /** Expected calibration error: the mean distance, weighted by images, of accuracy and certainty
      * in RESCL_CALIBRATION_BINS bins of equal width of the prediction's probability (Guo et al., "On
      * Calibration of Modern Neural Networks", ICML 2017). */

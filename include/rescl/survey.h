@@ -56,7 +56,8 @@ RESCL_API size_t rescl_survey_class_count(const rescl_survey *survey, size_t spl
 /** An image. Strings are borrowed. */
 typedef struct rescl_survey_image_info {
     size_t split, sample; /**< image `sample` of rescl_survey_set(split) */
-    size_t class_index;   /**< of rescl_survey_class_name() */
+    size_t class_index;   /**< of rescl_survey_class_name(); of several labels the first one's, and
+                           * rescl_survey_classes() where there is none */
     const char *path;     /**< NULL where images have no files of their own */
     const char *reason;   /**< why it cannot be read; NULL: it can, or nobody looked */
     size_t width, height; /**< upright; 0 where it cannot be read */

@@ -52,9 +52,11 @@ typedef struct rescl_train_options {
                                   * beside these: rescl_train_options_set() sets them by name */
     const char *precision; /**< a rescl_precision_name(), such as "bf16": of training and of what is
                             * evaluated between epochs */
-    const char *monitor;   /**< what decides: "val_loss", "val_accuracy" of the evaluation, "loss",
-                            * "accuracy" of training; "auto": the accuracy, then the loss, of which epoch
-                            * is the best, and the loss of all else. What is not evaluated is taken from
+    const char *
+        monitor; /**< what decides: "val_loss", "val_accuracy", "val_map" (of several labels) of the
+                            * evaluation, "loss", "accuracy" of training; "auto": the accuracy, of several
+                            * labels the mean average precision, then the loss, of which epoch is the
+                            * best, and the loss of all else. What is not evaluated is taken from
                             * training */
     size_t
         patience; /**< end the run when `monitor` was no better for so many epochs that were measured,
@@ -205,11 +207,16 @@ RESCL_API rescl_status rescl_batch_size_fitting(rescl_device *device, const resc
 
 typedef struct rescl_metrics {
     size_t samples;
-    double loss;       /**< mean */
-    double top1, top5; /**< fractions of 1; top5 is NaN below 6 classes */
+    double loss; /**< mean */
+    double top1,
+        top5; /**< fractions of 1; top5 is NaN below 6 classes. Of several labels top1 is the share
+                        * of images all of whose labels are those predicted, and top5 is NaN */
     double seconds;
     double img_s;
     double data_wait; /**< seconds spent waiting for the data threads */
+    bool multi_label; /**< images have any number of labels */
+    double map;       /**< mean average precision of an evaluation of several labels; else NaN */
+    double f1_micro, f1_macro; /**< the same: F1 of what is above 0.5, see rescl/scores.h */
 } rescl_metrics;
 
 /** After each step. Metrics are running means over the epoch so far. */
@@ -353,7 +360,7 @@ typedef struct rescl_train_progress {
     uint64_t steps;
     bool has_best;     /**< an epoch is the best so far, and is measured on what measures now */
     size_t best_epoch; /**< counts from 0 */
-    double best_loss, best_top1;
+    double best_loss, best_top1, best_map; /**< best_map: of several labels, else 0 */
     /** In fp16 the loss is scaled so that small gradients do not vanish. Where a gradient overflows,
      * the step leaves parameters and optimiser as they are, though not the running statistics of
      * batch normalisation, and halves the scale; after 2000 other steps it is doubled. */
@@ -391,8 +398,8 @@ RESCL_API void rescl_trainer_stop(rescl_trainer *trainer);
  * waited for by whoever asks for its result.
  *
  * `images` has n * size * size * 3 bytes, (n, size, size, 3): RGB, rows from the top, of the
- * model's image_size, preprocessed as the model's are; `labels` has n numbers of classes; n is
- * options->batch_size. Both are the caller's again when the call returns. `out`, which may be NULL,
+ * model's image_size, preprocessed as the model's are; `labels` has n numbers of classes, or, for a model of
+ * several labels, (n, classes) of 0 and 1; n is options->batch_size. Both are the caller's again when the call returns. `out`, which may be NULL,
  * gets the batch's metrics. RESCL_ERR_NUMERIC, naming the layer, when the loss is not finite: what
  * gradients train is as before, but the forward pass has moved the running statistics of batch
  * normalisation, as it does in each call. To go on after it, set them back (rescl_trainer_set_parameter).

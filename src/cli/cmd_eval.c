@@ -184,10 +184,16 @@ static int print_text(const rescl_metrics *m, const other_metrics *other, bool t
     rescl_scores_summary summary;
     fprintf(f, "samples   %zu\n", m->samples);
     fprintf(f, "loss      %s\n", cli_loss(m->loss, loss));
-    fprintf(f, "%s  %.4f\n", training ? "training accuracy" : "accuracy", m->top1);
+    if (m->multi_label)
+        fprintf(f,
+                "mAP       %.4f\nF1        %.4f micro, %.4f macro (above 0.5)\n"
+                "exact     %.4f of the images have just the labels that are predicted\n",
+                m->map, m->f1_micro, m->f1_macro, m->top1);
+    else
+        fprintf(f, "%s  %.4f\n", training ? "training accuracy" : "accuracy", m->top1);
     if (!isnan(m->top5))
         fprintf(f, "top5      %.4f\n", m->top5);
-    if (rescl_scores_summarise(scores, &summary) == RESCL_OK)
+    if (!m->multi_label && rescl_scores_summarise(scores, &summary) == RESCL_OK)
         fprintf(f, "ece       %.4f\n", summary.ece);
     print_other(m, other, f);
     fprintf(f, "speed     %.1f img/s\n", m->img_s);
@@ -214,6 +220,8 @@ static int print_json(const cli_args *args, const char *weights, const char *dev
     cli_json_set(o, "loss", cli_json_real(m->loss));
     cli_json_set(o, "top1", cli_json_real(m->top1));
     cli_json_set(o, "top5", cli_json_real(m->top5));
+    cli_json_set(o, "multi_label", json_boolean(m->multi_label));
+    cli_json_set(o, "map", cli_json_real(m->map));
     cli_json_set(o, "seconds", cli_json_real(m->seconds));
     cli_json_set(o, "img_s", cli_json_real(m->img_s));
     if (other->precision) {
@@ -293,6 +301,18 @@ int cmd_eval(const cli_args *args)
     rescl_model_get_info(model, &info);
     if ((code = cli_sample_bits_take(args, info.sample_bits)) != CLI_OK)
         goto out;
+    cli_args settled = *args;
+    if (info.multi_label &&
+        !cli_args_set(&settled, OPT_multi_label, "true", ORIGIN_DEFAULT, NULL)) {
+        code = CLI_FAILURE;
+        goto out;
+    }
+    if (info.multi_label && confusion) {
+        cli_usage_error("--confusion: the network takes any number of labels, so no class of an "
+                        "image is taken for another one; leave it out");
+        code = CLI_USAGE;
+        goto out;
+    }
     st = open_data(args, &info, &data);
     if (st != RESCL_OK) {
         code = cli_fail(st, false);

@@ -8,6 +8,7 @@
 #include "session.h"
 #include "sheet.h"
 #include "table.h"
+#include "text.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +26,7 @@ typedef struct job {
     json_t *document; /* of FORM_JSON: one object for each image */
     size_t classes, topk;
     double threshold; /* of what is printed */
+    bool several;     /* an image has any number of labels: those above the threshold are printed */
     size_t *top;      /* of one image */
     cli_saliency saliency;
     cli_sheet sheet;
@@ -58,7 +60,8 @@ static void find_top(const job *j, const float *probs)
 static size_t shown_classes(const job *j, const float *probs)
 {
     size_t n = 0;
-    while (n < j->topk && (double)probs[j->top[n]] >= j->threshold)
+    while (n < j->topk && (j->several ? (double)probs[j->top[n]] > j->threshold
+                                      : (double)probs[j->top[n]] >= j->threshold))
         n++;
     return n;
 }
@@ -75,10 +78,29 @@ static void print_text(const job *j, const char *name, const float *probs)
 
 static void print_csv_head(const job *j)
 {
-    fputs("file", j->out);
-    for (size_t i = 1; i <= j->topk; i++)
+    fputs(j->several ? "file,classes,probabilities" : "file", j->out);
+    for (size_t i = 1; !j->several && i <= j->topk; i++)
         fprintf(j->out, ",class_%zu,index_%zu,probability_%zu", i, i, i);
     fputs(j->saliency.folder ? ",saliency\n" : "\n", j->out);
+}
+
+/* ",cat;dog,0.9;0.6" */
+static void print_csv_labels(const job *j, const float *probs, size_t shown)
+{
+    char number[32], *all = strdup("");
+    for (size_t i = 0; all && i < shown; i++) {
+        char *longer =
+            rs_strf("%s%s%s", all, i ? ";" : "", rescl_model_class_name(j->model, j->top[i]));
+        free(all);
+        all = longer;
+    }
+    fputc(',', j->out);
+    if (all)
+        cli_csv_field(all, j->out);
+    fputc(',', j->out);
+    for (size_t i = 0; i < shown; i++)
+        fprintf(j->out, "%s%s", i ? ";" : "", cli_exact((double)probs[j->top[i]], number));
+    free(all);
 }
 
 /* `overlay` is the file that --saliency wrote, or NULL. */
@@ -87,12 +109,14 @@ static void print_csv(const job *j, const char *name, const float *probs, const 
     char number[32];
     const size_t shown = shown_classes(j, probs);
     cli_csv_field(name, j->out);
-    for (size_t i = 0; i < shown; i++) {
+    if (j->several)
+        print_csv_labels(j, probs, shown);
+    for (size_t i = 0; !j->several && i < shown; i++) {
         fputc(',', j->out);
         cli_csv_field(rescl_model_class_name(j->model, j->top[i]), j->out);
         fprintf(j->out, ",%zu,%s", j->top[i], cli_exact((double)probs[j->top[i]], number));
     }
-    for (size_t i = shown; i < j->topk; i++)
+    for (size_t i = shown; !j->several && i < j->topk; i++)
         fputs(",,,", j->out);
     if (overlay) {
         fputc(',', j->out);
@@ -261,14 +285,18 @@ static int predict_all(const cli_args *args, rescl_device *device, const rescl_m
 {
     rescl_model_info info;
     rescl_model_get_info(model, &info);
-    const size_t most = cli_size(args, OPT_batch_size), k = cli_size(args, OPT_topk);
+    const size_t most = cli_size(args, OPT_batch_size);
+    const bool all = info.multi_label && args->value[OPT_topk].origin <= ORIGIN_DEFAULT;
+    const bool usual = info.multi_label && args->value[OPT_threshold].origin <= ORIGIN_DEFAULT;
+    const size_t k = all ? info.classes : cli_size(args, OPT_topk);
     job j = {.model = model,
              .list = list,
              .form = form_of(args),
              .out = out->f,
              .classes = info.classes,
              .topk = k < info.classes ? k : info.classes,
-             .threshold = cli_real(args, OPT_threshold),
+             .threshold = usual ? 0.5 : cli_real(args, OPT_threshold),
+             .several = info.multi_label,
              .code = list->code};
     if (!cli_sheet_init(&j.sheet, cli_str(args, OPT_sheet)))
         return CLI_USAGE;

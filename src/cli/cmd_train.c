@@ -229,6 +229,7 @@ static char *data_flags(const run *r)
     char samples[64] = "", seed[64] = "", format[64] = "", batch[64] = "", held[96] = "";
     char precision[64] = "", pixels[64] = "";
     char *images = key_flag(a, OPT_h5_images), *labels = key_flag(a, OPT_h5_labels);
+    char *folder = key_flag(a, OPT_images);
     if (r->t.data.held_out > 0)
         snprintf(held, sizeof held, " --validation-split %.60s",
                  a->value[OPT_validation_split].text);
@@ -248,13 +249,15 @@ static char *data_flags(const run *r)
     if (strcmp(r->t.options.precision, defaults.precision) != 0)
         snprintf(precision, sizeof precision, " --precision %s", r->t.options.precision);
     const char *split = r->t.data.val ? " --split val" : r->t.eval_set ? "" : " --split train";
-    char *text = path && images && labels
-                     ? cli_format("--data-path %s%s%s%s%s%s%s%s%s%s%s", path, format, images,
-                                  labels, pixels, samples, seed, batch, precision, split, held)
-                     : NULL;
+    char *text =
+        path && images && labels && folder
+            ? cli_format("--data-path %s%s%s%s%s%s%s%s%s%s%s%s", path, format, images, labels,
+                         folder, pixels, samples, seed, batch, precision, split, held)
+            : NULL;
     free(path);
     free(images);
     free(labels);
+    free(folder);
     return text;
 }
 
@@ -309,7 +312,11 @@ static void recall(run *r)
     }
     if (r->best.epochs)
         return;
-    rescl_metrics m = {.loss = done.best_loss, .top1 = done.best_top1, .top5 = NAN};
+    rescl_metrics m = {.loss = done.best_loss,
+                       .top1 = done.best_top1,
+                       .top5 = NAN,
+                       .map = done.best_map,
+                       .multi_label = cli_bool(r->t.args, OPT_multi_label)};
     if (!done.has_best && idle && done.epochs == 0) { /* max_steps ended it in the first epoch */
         m.loss = r->t.eval_set ? row.eval_loss : row.train_loss;
         m.top1 = r->t.eval_set ? row.eval_top1 : row.train_top1;
@@ -344,6 +351,8 @@ static int report_json(run *r, const char *weights)
         cli_json_set(best, "loss", cli_json_real(best_metrics(r)->loss));
         cli_json_set(best, "top1", cli_json_real(best_metrics(r)->top1));
         cli_json_set(best, "top5", cli_json_real(best_metrics(r)->top5));
+        if (best_metrics(r)->multi_label)
+            cli_json_set(best, "map", cli_json_real(best_metrics(r)->map));
     }
     cli_json_set(o, "best", best);
     if (r->t.data.val && r->t.data.test && !r->test.samples)
@@ -354,12 +363,23 @@ static int report_json(run *r, const char *weights)
         cli_json_set(test, "loss", cli_json_real(r->test.loss));
         cli_json_set(test, "top1", cli_json_real(r->test.top1));
         cli_json_set(test, "top5", cli_json_real(r->test.top5));
+        if (r->test.multi_label)
+            cli_json_set(test, "map", cli_json_real(r->test.map));
         cli_json_set(o, "test", test);
     }
     cli_json_set(o, "validation_split", cli_json_real(r->t.data.held_out));
     cli_json_set(o, "train_loss", cli_json_real(r->epoch.train.loss));
     cli_json_set(o, "train_top1", cli_json_real(r->epoch.train.top1));
     return cli_json_print(o);
+}
+
+/* "mAP 0.9123 ", where it was measured. */
+static const char *map_text(const rescl_metrics *m, char text[32])
+{
+    *text = '\0';
+    if (m->multi_label && m->map > 0)
+        snprintf(text, 32, "mAP %.4f ", m->map);
+    return text;
 }
 
 static int report(run *r)
@@ -374,19 +394,20 @@ static int report(run *r)
         free(weights);
         return code == CLI_OK ? printed : code;
     }
-    char epoch[64] = "", loss[32];
+    char epoch[64] = "", loss[32], map[32];
     const rescl_metrics *best = best_metrics(r);
     const bool measured =
         r->t.eval_set && !(r->t.data.val ? r->t.data.val_seen : r->t.data.test_seen);
     if (r->best.epochs) {
-        printf("best      %saccuracy %.4f loss %s after epoch %zu of %zu%s%s\n",
-               measured ? "" : "training ", best->top1, cli_loss(best->loss, loss),
-               r->best.epoch + 1, r->best.epochs, r->t.eval_set ? ", on " : "",
+        printf("best      %s%saccuracy %.4f loss %s after epoch %zu of %zu%s%s\n",
+               map_text(best, map), measured ? "" : "training ", best->top1,
+               cli_loss(best->loss, loss), r->best.epoch + 1, r->best.epochs,
+               r->t.eval_set ? ", on " : "",
                r->t.eval_set ? rescl_dataset_split(r->t.eval_set) : "");
         snprintf(epoch, sizeof epoch, " (best epoch %zu)", r->best.epoch + 1);
     }
     if (r->test.samples)
-        printf("test      %saccuracy %.4f loss %s on %zu images%s\n",
+        printf("test      %s%saccuracy %.4f loss %s on %zu images%s\n", map_text(&r->test, map),
                r->t.data.test_seen ? "training " : "", r->test.top1, cli_loss(r->test.loss, loss),
                r->test.samples, epoch);
     if (r->skipped > 0)

@@ -111,14 +111,19 @@ static void name_image(const rescl_survey *s, size_t index, const rescl_survey_i
         snprintf(out, bytes, "image %zu of %s", i->sample, split_name(s, i->split));
 }
 
+static const char *class_text(const rescl_survey *s, size_t class_index)
+{
+    const char *name = rescl_survey_class_name(s, class_index);
+    return name ? name : "no label";
+}
+
 static void print_group(const rescl_survey *s, const rescl_copies *g)
 {
     char name[512];
     rescl_survey_image_info i;
     for (size_t k = 0; k < g->count && rescl_survey_image(s, g->image[k], &i); k++) {
         name_image(s, g->image[k], &i, name, sizeof name);
-        cli_print("  %s %s (%s)\n", k ? " =" : "  ", name,
-                  rescl_survey_class_name(s, i.class_index));
+        cli_print("  %s %s (%s)\n", k ? " =" : "  ", name, class_text(s, i.class_index));
     }
 }
 
@@ -276,7 +281,7 @@ static json_t *image_json(const rescl_survey *s, const rescl_survey_image_info *
     cli_json_set(o, "split", json_string(split_name(s, i->split)));
     cli_json_set(o, "index", number(i->sample));
     cli_json_set(o, "path", i->path ? cli_json_string(i->path) : json_null());
-    cli_json_set(o, "class", cli_json_string(rescl_survey_class_name(s, i->class_index)));
+    cli_json_set(o, "class", cli_json_string(class_text(s, i->class_index)));
     return o;
 }
 

@@ -130,7 +130,9 @@ static void put_image(const sheet *s, rescl_image *page, size_t index, int x, in
     const char *slash = i.path ? strrchr(i.path, '/') : NULL;
     if (alarming)
         snprintf(text, sizeof text, "%s/%s", rescl_dataset_split(set),
-                 rescl_survey_class_name(s->survey, i.class_index));
+                 i.class_index < rescl_survey_classes(s->survey)
+                     ? rescl_survey_class_name(s->survey, i.class_index)
+                     : "no label");
     else if (i.path)
         snprintf(text, sizeof text, "%s", slash ? slash + 1 : i.path);
     else

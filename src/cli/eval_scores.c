@@ -105,7 +105,9 @@ static void print_confused(const rescl_scores *scores, const rescl_model *model,
 
 int cli_scores_print(rescl_scores *scores, const rescl_model *model, FILE *f)
 {
-    static const char *const heads[] = {"class", "precision", "recall", "F1", "images"};
+    static const char *const heads[] = {"class", "precision", "recall", "F1", "images", "AP"};
+    const bool several = rescl_scores_multi_label(scores);
+    const size_t columns = sizeof heads / sizeof *heads - !several;
     rescl_scores_summary summary;
     size_t count;
     cli_table t;
@@ -121,8 +123,8 @@ int cli_scores_print(rescl_scores *scores, const rescl_model *model, FILE *f)
         qsort(rows, shown, sizeof *rows, by_index);
         fprintf(f, "\nThe %zu of %zu classes whose F1 is lowest (--csv has all)\n", shown, count);
     }
-    cli_table_init(&t, sizeof heads / sizeof *heads);
-    for (size_t i = 0; i < sizeof heads / sizeof *heads; i++)
+    cli_table_init(&t, columns);
+    for (size_t i = 0; i < columns; i++)
         cli_table_add(&t, "%s", heads[i]);
     for (size_t i = 0; i < shown; i++) {
         add_name(&t, rescl_model_class_name(model, rows[i].index));
@@ -130,9 +132,18 @@ int cli_scores_print(rescl_scores *scores, const rescl_model *model, FILE *f)
         cli_table_add(&t, "%.4f", rows[i].s.recall);
         cli_table_add(&t, "%.4f", rows[i].s.f1);
         cli_table_add(&t, "%zu", rows[i].s.support);
+        if (several)
+            cli_table_add(&t, "%.4f", rows[i].s.average_precision);
     }
     add_average(&t, "mean of classes", &summary.macro, summary.images);
+    if (several)
+        cli_table_add(&t, "%.4f", summary.macro.average_precision);
     add_average(&t, "weighted", &summary.weighted, summary.images);
+    if (several) {
+        cli_table_add(&t, "%.4f", summary.weighted.average_precision);
+        add_average(&t, "all labels at once", &summary.micro, summary.images);
+        cli_table_add(&t, "%s", "");
+    }
     free(rows);
     fputc('\n', f);
     const bool fits = !isatty(fileno(f)) || cli_table_fits(&t, cli_columns(fileno(f)));
@@ -217,6 +228,7 @@ int cli_scores_json(json_t *o, rescl_scores *scores, const rescl_model *model)
     cli_json_set(o, "ece", cli_json_real(summary.ece));
     cli_json_set(o, "macro", average_json(&summary.macro));
     cli_json_set(o, "weighted", average_json(&summary.weighted));
+    cli_json_set(o, "micro", average_json(&summary.micro));
     cli_json_set(o, "classes", classes);
     cli_json_set(o, "confused", list);
     free(rows);

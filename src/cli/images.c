@@ -124,10 +124,30 @@ static int add_folder(cli_images *list, const char *folder)
     return code;
 }
 
+/* The images that a table names. Exit code: of what stops. */
+static int add_table(cli_images *list, const char *file)
+{
+    char **path = NULL;
+    size_t count = 0;
+    const rescl_status st = rescl_table_read_paths(file, list->folder, &path, &count);
+    int code = st == RESCL_OK ? CLI_OK : cli_fail(st, false);
+    for (size_t i = 0; i < count; i++) {
+        if (code == CLI_OK)
+            code = add(list, path[i]);
+        else
+            free(path[i]);
+    }
+    list->tables += code == CLI_OK;
+    free(path);
+    return code;
+}
+
 static int add_path(cli_images *list, const char *path)
 {
     if (rs_path_is_dir(path))
         return add_folder(list, path);
+    if (rs_ends_with(path, ".csv") || rs_ends_with(path, ".tsv"))
+        return add_table(list, path);
     return add(list, strdup(path));
 }
 
@@ -217,6 +237,7 @@ int cli_images_find(const cli_args *args, cli_images *list)
     }
     int code = CLI_OK;
     list->recursive = cli_bool(args, OPT_recursive);
+    list->folder = cli_str(args, OPT_images);
     rescl_image_options_default(&list->options);
     list->options.max_pixels = cli_size(args, OPT_max_pixels);
     for (size_t i = 0; code == CLI_OK && i < args->operands; i++) {
@@ -233,6 +254,12 @@ int cli_images_find(const cli_args *args, cli_images *list)
     }
     if (code == CLI_OK && listed)
         code = add_listed(list, listed);
+    if (code == CLI_OK && list->folder && list->tables == 0) {
+        cli_usage_error(
+            "--images names the folder of a table's images, and there is no table (.csv, "
+            ".tsv) among what is to be predicted");
+        return CLI_USAGE;
+    }
     if (code == CLI_OK && !list->count && list->code == CLI_OK) {
         cli_error("--files-from: %s: names no image", listed);
         code = CLI_FILE;

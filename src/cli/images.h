@@ -1,4 +1,4 @@
-/* The images that a command line names: files, folders, lists of them, standard input. */
+/* The images that a command line names: files, tables, folders, lists of them, standard input. */
 #ifndef CLI_IMAGES_H
 #define CLI_IMAGES_H
 
@@ -10,14 +10,16 @@ typedef struct cli_images {
     char **path; /* "-" as an operand: standard input */
     size_t count, room;
     bool reads_stdin, recursive;
+    const char *folder; /* of --images, or NULL */
+    size_t tables;
     char *standard; /* what standard input held */
     size_t bytes;
     rescl_image_options options;
     int code; /* exit code of what could not be looked into; the rest is in the list */
 } cli_images;
 
-/* Fills the list, which has been zeroed, from the operands and --files-from: a folder stands for
- * the images in it by name, with --recursive also for those below it. A folder that is empty or
+/* Fills the list, which has been zeroed, from the operands and --files-from: a table stands for the images
+ * that it names, a folder for the images in it by name, with --recursive also for those below it. A folder that is empty or
  * cannot be read is reported and shows in `code`. Exit code: of what stops; free it in any case. */
 int cli_images_find(const cli_args *args, cli_images *list);
 void cli_images_free(cli_images *list);

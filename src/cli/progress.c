@@ -4,6 +4,7 @@
 #include "compiling.h"
 #include "output.h"
 
+#include <math.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -110,12 +111,15 @@ static void draw(cli_progress *p, const line *l, const char *tail, bool last)
     p->drawn = rs_clock_seconds();
 }
 
-/* "loss: 1.2345 - accuracy: 0.4667", or with "val_" before the names. */
-static void numbers_text(const char *prefix, double loss, double accuracy, char buffer[96])
+/* "loss: 1.2345 - accuracy: 0.4667", or with "val_" before the names; of several labels with their mean average
+ * precision, where it is known. */
+static void numbers_text(const char *prefix, const rescl_metrics *m, char buffer[96])
 {
-    char text[32];
-    snprintf(buffer, 96, "%sloss: %s - %saccuracy: %.4f", prefix, cli_loss(loss, text), prefix,
-             accuracy);
+    char text[32], map[40] = "";
+    if (m->multi_label && !isnan(m->map))
+        snprintf(map, sizeof map, " - %smap: %.4f", prefix, m->map);
+    snprintf(buffer, 96, "%sloss: %s - %saccuracy: %.4f%s", prefix, cli_loss(m->loss, text), prefix,
+             m->top1, map);
 }
 
 /* What is left, or after the last step what it took. */
@@ -197,7 +201,7 @@ void cli_progress_step(const rescl_step_event *event, void *user)
     char eta[48], numbers[96];
     const bool between = !event->training && p->epoch != SIZE_MAX; /* between epochs */
     eta_text(p, event, eta);
-    numbers_text(between ? "val_" : "", event->metrics.loss, event->metrics.top1, numbers);
+    numbers_text(between ? "val_" : "", &event->metrics, numbers);
     const line l = {.head = between ? "evaluating " : "",
                     .done = event->batch,
                     .all = event->batches,
@@ -225,13 +229,13 @@ static void tell_wait(cli_progress *p, const rescl_metrics *m)
 
 static void print_epoch(cli_progress *p, const rescl_epoch_event *e)
 {
-    char extra[128] = "", duration[32], numbers[96], loss[32];
+    char extra[160] = "", duration[32], numbers[96], loss[32], map[32] = "";
     if (p->bar) {
         if (e->eval.samples) {
-            numbers_text("val_", e->eval.loss, e->eval.top1, numbers);
+            numbers_text("val_", &e->eval, numbers);
             snprintf(extra, sizeof extra, "%s%s", numbers, e->best ? " (best)" : "");
         }
-        numbers_text("", e->train.loss, e->train.top1, numbers);
+        numbers_text("", &e->train, numbers);
         const line l = {.head = "",
                         .done = p->step.batch,
                         .all = p->step.batches,
@@ -242,9 +246,11 @@ static void print_epoch(cli_progress *p, const rescl_epoch_event *e)
         draw(p, &l, extra, true);
         return;
     }
+    if (e->eval.samples && e->eval.multi_label)
+        snprintf(map, sizeof map, " val_map %.4f", e->eval.map);
     if (e->eval.samples)
-        snprintf(extra, sizeof extra, " val_loss %s val_accuracy %.4f%s",
-                 cli_loss(e->eval.loss, loss), e->eval.top1, e->best ? " (best)" : "");
+        snprintf(extra, sizeof extra, " val_loss %s val_accuracy %.4f%s%s",
+                 cli_loss(e->eval.loss, loss), e->eval.top1, map, e->best ? " (best)" : "");
     cli_note("epoch %zu/%zu done: loss %s accuracy %.4f%s lr %g %.1f img/s %.1f s", e->epoch + 1,
              e->epochs, cli_loss(e->train.loss, loss), e->train.top1, extra, e->lr, e->train.img_s,
              e->train.seconds);

@@ -175,6 +175,8 @@ void cli_data_options(const cli_args *args, rescl_data_options *options)
     const char *images = cli_str(args, OPT_h5_images), *labels = cli_str(args, OPT_h5_labels);
     options->h5_images = images && *images ? images : NULL;
     options->h5_labels = labels && *labels ? labels : NULL;
+    options->images = cli_str(args, OPT_images);
+    options->multi_label = cli_bool(args, OPT_multi_label);
 }
 
 rescl_status cli_data_open(const cli_args *args, rescl_data_options *options, rescl_dataset **out)

@@ -67,7 +67,22 @@ static rescl_status open_train(const cli_args *args, size_t size, cli_train_data
     return cli_data_open(args, &options, &d->train);
 }
 
-int cli_train_data_open(const cli_args *args, size_t size, cli_train_data *d)
+/* Where one of the sets has several labels of an image, all have. */
+static bool agree_on_labels(const cli_args *args, const cli_train_data *d, bool *differ)
+{
+    const rescl_dataset *const sets[] = {d->train, d->val, d->test};
+    size_t several = 0, count = 0;
+    for (size_t i = 0; i < sizeof sets / sizeof *sets; i++) {
+        count += sets[i] != NULL;
+        several += sets[i] && rescl_dataset_multi_label(sets[i]);
+    }
+    *differ = several > 0 && several < count;
+    cli_args settled = *args;
+    return several == 0 || cli_bool(args, OPT_multi_label) ||
+           cli_args_set(&settled, OPT_multi_label, "true", ORIGIN_DEFAULT, NULL);
+}
+
+static int open_all(const cli_args *args, size_t size, cli_train_data *d)
 {
     const size_t eval_samples = cli_size(args, OPT_eval_samples);
     cli_train_data_close(d);
@@ -93,6 +108,15 @@ int cli_train_data_open(const cli_args *args, size_t size, cli_train_data *d)
             return CLI_FAILURE;
     }
     return CLI_OK;
+}
+
+int cli_train_data_open(const cli_args *args, size_t size, cli_train_data *d)
+{
+    bool differ = false;
+    int code = open_all(args, size, d);
+    if (code == CLI_OK && !agree_on_labels(args, d, &differ))
+        code = CLI_FAILURE;
+    return code == CLI_OK && differ ? open_all(args, size, d) : code;
 }
 
 void cli_train_data_close(cli_train_data *d)
@@ -169,11 +193,12 @@ void cli_train_data_describe(const cli_args *args, const cli_train_data *d)
         snprintf(end, sizeof end, "; %zu of test measure it at the end",
                  rescl_dataset_count(d->test));
     if (d->held_out > 0)
-        cli_note(
-            "split   %s%s%zu images, %g %% of each class, are held out as val and choose the best "
-            "epoch (--validation-split %g, --data-seed %s)%s",
-            d->test ? "" : path, d->test ? "" : " has neither val nor test: ", val,
-            100 * d->held_out, d->held_out, args->value[OPT_data_seed].text, end);
+        cli_note("split   %s%s%zu images, %g %%%s, are held out as val and choose the best "
+                 "epoch (--validation-split %g, --data-seed %s)%s",
+                 d->test ? "" : path, d->test ? "" : " has neither val nor test: ", val,
+                 100 * d->held_out,
+                 rescl_dataset_multi_label(d->train) ? " of all" : " of each class", d->held_out,
+                 args->value[OPT_data_seed].text, end);
     else if (d->val && d->test)
         cli_note("split   %zu images of val choose the best epoch%s", val, end);
     else if (d->test)
@@ -185,7 +210,11 @@ void cli_train_data_describe(const cli_args *args, const cli_train_data *d)
             "%s: nothing measures the network but the %zu images that it is trained on, which says "
             "little about others; --validation-split 0.2 holds out a share of them",
             path, train);
-    if (rescl_dataset_classes(d->train) == 1)
+    if (rescl_dataset_multi_label(d->train))
+        cli_note(
+            "labels  any number of each image: each of the %zu classes is a question of its own",
+            rescl_dataset_classes(d->train));
+    else if (rescl_dataset_classes(d->train) == 1)
         cli_warn("%s: all images are of one class, '%s': a network that knows no other is always "
                  "right, and its accuracy says nothing; give a folder for each class",
                  path, rescl_dataset_class_name(d->train, 0));

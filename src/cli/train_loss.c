@@ -30,9 +30,25 @@ static bool check_numbers(const cli_args *args, const char *loss)
     return true;
 }
 
+/* Several labels are learned by a loss of each class. Where none was chosen it is binary cross-entropy. */
+static bool settle_loss(const cli_args *args)
+{
+    const bool given = args->value[OPT_loss].origin == ORIGIN_FLAG;
+    cli_args settled = *args;
+    if (!cli_bool(args, OPT_multi_label) || strcmp(cli_str(args, OPT_loss), "cross_entropy") != 0)
+        return true;
+    if (given)
+        cli_usage_error("--loss cross_entropy chooses one class, and images have any number of "
+                        "labels here: expected bce or focal");
+    return !given && cli_args_set(&settled, OPT_loss, "bce", ORIGIN_DEFAULT, NULL);
+}
+
 bool cli_train_loss(const cli_args *args, rescl_model_options *o)
 {
+    if (!settle_loss(args))
+        return false;
     const char *name = cli_str(args, OPT_loss), *known;
+    o->multi_label = cli_bool(args, OPT_multi_label);
     o->label_smoothing = cli_real(args, OPT_label_smoothing);
     for (int i = 0; (known = rescl_loss_name((rescl_loss)i)) != NULL; i++)
         if (strcmp(name, known) == 0)

@@ -185,6 +185,8 @@ out:
 
 static const char *class_of(const rescl_dataset *set, int32_t label)
 {
+    if (label < 0)
+        return "";
     if (set->label_map)
         label = set->label_map[label];
     return rescl_dataset_class_name(set, (size_t)label);
@@ -217,11 +219,15 @@ const char *rs_dataset_lost_class(const rescl_dataset *set, rescl_bad_image *fir
     const size_t labels = set->label_map ? set->labels : set->classes;
     bool *left = set->nbad > 0 ? calloc(labels, sizeof *left) : NULL;
     const char *lost = NULL;
+    int32_t own;
+    const int32_t *label = NULL;
     for (size_t i = 0; left && i < set->count; i++)
-        left[set->format->label(set, rs_dataset_index(set, i))] = true;
+        for (size_t n = rs_dataset_labels(set, rs_dataset_index(set, i), &own, &label); n-- > 0;)
+            left[label[n]] = true;
     for (size_t b = 0; left && !lost && rescl_dataset_bad(set, b, first); b++)
-        if (!left[set->format->label(set, set->bad[b].index)])
-            lost = first->class_name;
+        for (size_t n = rs_dataset_labels(set, set->bad[b].index, &own, &label); n-- > 0;)
+            if (!left[label[n]])
+                lost = class_of(set, label[n]);
     free(left);
     return lost;
 }

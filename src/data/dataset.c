@@ -131,6 +131,12 @@ out:
     return st;
 }
 
+/* Images of several labels are drawn from all of them, for they belong to no single class. */
+static size_t stratum_of(const rescl_dataset *set, size_t index)
+{
+    return set->multi_label ? 0 : (size_t)set->format->label(set, index);
+}
+
 /* Leaves in the set what is held out of it, or all else. */
 static rescl_status divide(rescl_dataset *set, bool keep_held)
 {
@@ -143,12 +149,12 @@ static rescl_status divide(rescl_dataset *set, bool keep_held)
     RS_OOM(of_class = calloc(set->count + 1, sizeof *of_class));
     RS_OOM(held = calloc(set->count + 1, sizeof *held));
     for (size_t i = 0; i < set->count; i++)
-        first[set->format->label(set, i) + 2]++;
+        first[stratum_of(set, i) + 2]++;
     for (size_t c = 2; c < set->classes + 2; c++)
         first[c] += first[c - 1];
     /* Moves first[c + 1] from the class's first to its end. */
     for (size_t i = 0; i < set->count; i++)
-        of_class[first[set->format->label(set, i) + 1]++] = i;
+        of_class[first[stratum_of(set, i) + 1]++] = i;
     for (size_t c = 0; c < set->classes; c++)
         RS_TRY(hold_out(set, c, of_class + first[c], first[c + 1] - first[c], held));
     RS_OOM(set->index = calloc(set->count + 1, sizeof *set->index));
@@ -243,11 +249,15 @@ rescl_status rescl_dataset_open(const rescl_data_options *options, rescl_dataset
                "data \"%s\": is read as %s, which has no keys; --h5-images and --h5-labels "
                "(h5_images, h5_labels) are of an HDF5 file",
                o.path, format->name);
+    RS_FAIL_IF(o.images && format != &rs_dataset_images_csv, RESCL_ERR_ARG,
+               "data \"%s\": is read as %s; --images (images) names the folder of a table's images",
+               o.path, format->name);
     RS_FAIL_IF(!(o.validation_split >= 0.0 && o.validation_split < 1.0), RESCL_ERR_ARG,
                "validation_split %g: expected at least 0 and below 1", o.validation_split);
     RS_OOM(set = calloc(1, sizeof *set));
     set->format = format;
     set->strict = o.strict_data;
+    set->multi_label = o.multi_label;
     rescl_image_options_default(&set->images);
     set->images.max_pixels = o.max_pixels;
     set->images.sample_bits = o.sample_bits;
@@ -306,9 +316,11 @@ void rescl_dataset_class_counts(const rescl_dataset *set, size_t *counts)
 {
     memset(counts, 0, set->classes * sizeof *counts);
     for (size_t i = 0; i < set->count; i++) {
-        const int32_t label = rs_dataset_label(set, i);
-        if (label >= 0 && (size_t)label < set->classes)
-            counts[label]++;
+        int32_t own;
+        const int32_t *label = NULL;
+        const size_t n = rs_dataset_labels(set, rs_dataset_index(set, i), &own, &label);
+        for (size_t k = 0; k < n; k++)
+            counts[set->label_map ? set->label_map[label[k]] : label[k]]++;
     }
 }
 
@@ -405,7 +417,33 @@ int32_t rs_dataset_label(const rescl_dataset *set, size_t sample)
     if (!set->format->label)
         return -1;
     const int32_t label = set->format->label(set, rs_dataset_index(set, sample));
-    return set->label_map ? set->label_map[label] : label;
+    return set->label_map && label >= 0 ? set->label_map[label] : label;
+}
+
+size_t rs_dataset_labels(const rescl_dataset *set, size_t index, int32_t *own, const int32_t **out)
+{
+    if (set->format->labels)
+        return set->format->labels(set, index, out);
+    *own = set->format->label ? set->format->label(set, index) : -1;
+    *out = own;
+    return *own >= 0;
+}
+
+bool rescl_dataset_multi_label(const rescl_dataset *set)
+{
+    return set->multi_label;
+}
+
+size_t rescl_dataset_labels(const rescl_dataset *set, size_t index, int32_t *labels, size_t room)
+{
+    int32_t own;
+    const int32_t *label = NULL;
+    if (index >= set->count)
+        return 0;
+    const size_t n = rs_dataset_labels(set, rs_dataset_index(set, index), &own, &label);
+    for (size_t k = 0; k < n && k < room; k++)
+        labels[k] = set->label_map ? set->label_map[label[k]] : label[k];
+    return n;
 }
 
 rescl_status rescl_dataset_get(const rescl_dataset *set, size_t index, rescl_image *image,
@@ -426,7 +464,7 @@ rescl_status rescl_dataset_get(const rescl_dataset *set, size_t index, rescl_ima
     }
     if (set->cache && !found)
         rs_pixel_cache_put(set->cache, index, image, *label);
-    if (set->label_map)
+    if (set->label_map && *label >= 0)
         *label = set->label_map[*label];
 out:
     return st;

@@ -20,6 +20,9 @@ typedef struct rs_dataset_format {
     rescl_status (*get)(const rescl_dataset *set, size_t index, rescl_image *image, int32_t *label);
     /* The label alone, without reading the image. */
     int32_t (*label)(const rescl_dataset *set, size_t index);
+    /* All labels of an image of a set of several (multi_label), ascending; `label` is then the first, or -1.
+     * NULL: each image has its label alone. */
+    size_t (*labels)(const rescl_dataset *set, size_t index, const int32_t **out);
     /* A hash that changes with the image, without decoding it; NULL: of drawn images. What cannot be
      * read has one too. */
     rescl_status (*identify)(const rescl_dataset *set, size_t index, rs_hash *out);
@@ -49,6 +52,7 @@ struct rescl_dataset {
     double validation_split; /* the share that was held out of "train"; 0: none */
     uint64_t seed;           /* of that choice */
     size_t *index;           /* of the format's samples, those that are in this split; NULL: all */
+    bool multi_label;        /* an image has any number of labels; a format sets it, too */
     bool strict;             /* an image that cannot be read is an error */
     rescl_image_options images; /* how files of images are read */
     bool checked;
@@ -84,8 +88,12 @@ bool rs_fingerprint_is_old(const char *fingerprint);
 /* The format's index of a sample of the set. */
 size_t rs_dataset_index(const rescl_dataset *set, size_t sample);
 
-/* The label of a sample of the set, without reading it; -1 where the format cannot tell. */
+/* The label of a sample of the set, without reading it; -1 where the format cannot tell. Of a set of several
+ * labels the first one; -1: it has none. */
 int32_t rs_dataset_label(const rescl_dataset *set, size_t sample);
+/* How many labels the image of a format's index has, and in *out those labels as the format counts them;
+ * `own` is room for one of them. */
+size_t rs_dataset_labels(const rescl_dataset *set, size_t index, int32_t *own, const int32_t **out);
 
 /* What a sample's image says of itself, without decoding it where it is whole; for formats of files and of
  * archives of them. */

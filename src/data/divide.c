@@ -163,6 +163,10 @@ rescl_status rescl_survey_divide(const rescl_survey *s, const rescl_divide_optio
     const size_t count = s->part[0].set->count;
     RS_TRY(rs_options_take(&o, sizeof o, options, "rescl_divide_options"));
     RS_TRY(check(s, &o));
+    RS_FAIL_IF(s->part[0].set->multi_label, RESCL_ERR_UNSUPPORTED,
+               "%s: its images have any number of labels, and shares are of each class; "
+               "--validation-split of train holds out a share of all images",
+               s->part[0].set->origin);
     RS_OOM(d.image = calloc(count + 1, sizeof *d.image));
     RS_OOM(d.unit = calloc(count + 1, sizeof *d.unit));
     RS_OOM(d.begin = calloc(s->classes + 1, sizeof *d.begin));

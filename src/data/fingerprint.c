@@ -53,6 +53,17 @@ bool rs_fingerprint_is_old(const char *fingerprint)
     return strncmp(fingerprint, VERSION, strlen(VERSION)) != 0;
 }
 
+/* The label, or a hash of several. */
+static uint64_t labels_of(const rescl_dataset *set, size_t index)
+{
+    int32_t own;
+    const int32_t *label = NULL;
+    if (!set->multi_label)
+        return (uint64_t)set->format->label(set, index);
+    const size_t n = rs_dataset_labels(set, index, &own, &label);
+    return rs_hash_bytes(label, n * sizeof *label).lo;
+}
+
 /* Adds the samples one after another: label and content. */
 static rescl_status hash_samples(const rescl_dataset *set, rs_hash *h)
 {
@@ -63,7 +74,7 @@ static rescl_status hash_samples(const rescl_dataset *set, rs_hash *h)
         const size_t index = set->index ? set->index[i] : i;
         rs_hash content = {0};
         RS_TRY(set->format->identify(set, index, &content));
-        words[used++] = (uint64_t)set->format->label(set, index);
+        words[used++] = labels_of(set, index);
         words[used++] = content.lo;
         words[used++] = content.hi;
         if (used == RS_COUNT(words) || i + 1 == set->total) {

@@ -30,7 +30,13 @@ rescl_status rs_image_files_add(rs_image_files *f, const char *origin, char *pat
     RS_FAIL_IF(f->count >= MAX_FILES, RESCL_ERR_FORMAT, "%s: more than %zu files", origin,
                MAX_FILES);
     RS_TRY(rs_array_reserve(&f->at, &f->cap, f->count + 1, sizeof *f->at));
-    f->at[f->count++] = (rs_image_file){path, label};
+    rs_image_file new = {path, label, 0};
+    if (f->lists.first) {
+        new.row = (size_t)label;
+        const size_t at = f->lists.first[new.row];
+        new.label = f->lists.first[new.row + 1] > at ? f->lists.label[at] : -1;
+    }
+    f->at[f->count++] = new;
 out:
     return st;
 }
@@ -51,6 +57,19 @@ int32_t rs_image_files_label(const rescl_dataset *set, size_t index)
 {
     const rs_image_files *f = set->state;
     return f->at[index].label;
+}
+
+size_t rs_image_files_labels(const rescl_dataset *set, size_t index, const int32_t **out)
+{
+    const rs_image_files *f = set->state;
+    const rs_image_file *file = &f->at[index];
+    if (!f->lists.first) {
+        *out = &file->label;
+        return 1;
+    }
+    const size_t first = f->lists.first[file->row];
+    *out = f->lists.label + first;
+    return f->lists.first[file->row + 1] - first;
 }
 
 const char *rs_image_files_path(const rescl_dataset *set, size_t index)
@@ -103,6 +122,7 @@ void rs_image_files_close(rescl_dataset *set)
     for (size_t i = 0; i < f->count; i++)
         free(f->at[i].path);
     rs_notices_close(f->notices);
+    rs_label_lists_fini(&f->lists);
     free(f->at);
     free(f);
 }

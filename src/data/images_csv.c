@@ -4,14 +4,17 @@
  *     path,label,split          the names of columns, in any order, and others beside them; without
  *     photos/1.jpg,cat,train    them paths are in the first column and labels in the second
  *
- * Paths are relative to the file. Classes are those of the whole file, in the order of their names' bytes,
- * or of their values if they are whole numbers. */
+ * Paths are relative to the file, or to the folder of `images`; a name without an ending is that of the one
+ * image beside that has it. Classes are those of the whole file, in the order of their names' bytes, or of
+ * their values if they are whole numbers. Labels such as "cat;dog" make it a set of several labels, in which
+ * an image may also have none. */
 #include "alloc.h"
 #include "csvread.h"
 #include "error.h"
 #include "folderlayout.h"
 #include "folderwalk.h"
 #include "imagefiles.h"
+#include "imageids.h"
 #include "labeltexts.h"
 #include "path.h"
 #include "splits.h"
@@ -28,15 +31,22 @@
 enum { PATH, LABEL, SPLIT, IS_VAL, IS_TEST, COLUMNS };
 
 /* What columns are called, in any case of letters; of two in a table the name further ahead is it. */
-static const char *const titles[COLUMNS][16] = {
+static const char *const titles[COLUMNS][17] = {
     {"path", "file", "filename", "file_name", "filepath", "file_path", "filepaths", "image",
-     "image_path", "image_file", "image_name", "img", "img_path", NULL},
+     "image_path", "image_file", "image_name", "img", "img_path", "image_id", "img_id", "id", NULL},
     {"label", "labels", "class", "classes", "class_name", "label_name", "category", "target",
      "tags", NULL},
     {"split", "set", "subset", "partition", "dataset", "data_set", NULL},
     {"is_valid", "is_val", "is_validation", NULL}, /* true or false, as in fastai's tables */
     {"is_test", NULL},
 };
+
+/* Beside a column of paths these are numbers of rows as a rule, and nothing that could be meant. */
+static bool is_id(const char *title)
+{
+    return strcasecmp(title, "image_id") == 0 || strcasecmp(title, "img_id") == 0 ||
+           strcasecmp(title, "id") == 0;
+}
 
 static bool is_table(const char *name)
 {
@@ -135,7 +145,9 @@ out:
 
 /* A row that is kept: pointers into the table's text. */
 typedef struct row {
-    const char *path, *label;
+    const char *path;
+    char *label; /* divided in place where there are several; NULL: the table has none */
+    size_t line;
     int split; /* of rs_split_names; 0 where there is no such column */
 } row;
 
@@ -145,7 +157,9 @@ typedef struct table {
     size_t column[COLUMNS]; /* SIZE_MAX: there is none */
     /* What that column is called, and another one that could be it; NULL: there is none. */
     const char *title[COLUMNS], *other[COLUMNS];
-    rs_str unused; /* "id, fold": columns; text of NULL: none */
+    rs_str unused;   /* "id, fold": columns; text of NULL: none */
+    bool unlabelled; /* a table without a column of labels is taken */
+    bool several;    /* labels are divided at semicolons */
     row *row;
     size_t count, cap;
 } table;
@@ -166,7 +180,7 @@ static rescl_status find_title(table *t, int c)
             if (!t->title[c]) {
                 t->title[c] = field;
                 t->column[c] = i;
-            } else if (!t->other[c]) {
+            } else if (!t->other[c] && !is_id(field)) {
                 t->other[c] = field;
             }
         }
@@ -230,15 +244,20 @@ static rescl_status find_columns(table *t, bool *is_data)
     t->columns = csv->count;
     *is_data = t->column[PATH] == SIZE_MAX && t->column[LABEL] == SIZE_MAX;
     if (!*is_data) {
-        const int lacks = t->column[PATH] == SIZE_MAX ? PATH : LABEL;
-        RS_FAIL_IF(t->column[lacks] == SIZE_MAX, RESCL_ERR_FORMAT,
-                   "%s, line %zu: names columns, but none \"%s\"; these may be called so, or %s",
-                   csv->path, csv->line, titles[lacks][0],
-                   lacks == PATH ? "file, filename, image, image_path" : "class, category, target");
+        RS_FAIL_IF(
+            !has(t, PATH), RESCL_ERR_FORMAT,
+            "%s, line %zu: names columns, but none \"path\"; these may be called so, or file, "
+            "filename, image, image_id, id",
+            csv->path, csv->line);
+        RS_FAIL_IF(!has(t, LABEL) && !t->unlabelled, RESCL_ERR_FORMAT,
+                   "%s, line %zu: names columns, but none \"label\"; these may be called so, or "
+                   "class, category, target, labels. Without labels images can only be predicted: "
+                   "rescl predict %s",
+                   csv->path, csv->line, csv->path);
         RS_TRY(find_unused(t));
         goto out;
     }
-    RS_FAIL_IF(csv->count < 2, RESCL_ERR_FORMAT,
+    RS_FAIL_IF(csv->count < 2 && !t->unlabelled, RESCL_ERR_FORMAT,
                "%s, line %zu: has one column; expected path,label or path,label,split", csv->path,
                csv->line);
     RS_FAIL_IF(!rs_names_image(csv->field[0]), RESCL_ERR_FORMAT,
@@ -246,10 +265,10 @@ static rescl_status find_columns(table *t, bool *is_data)
                "path,label or path,label,split",
                csv->path, csv->line, csv->field[0]);
     t->column[PATH] = 0;
-    t->column[LABEL] = 1;
+    t->column[LABEL] = csv->count > 1 ? 1 : SIZE_MAX;
     t->column[IS_VAL] = t->column[IS_TEST] = SIZE_MAX;
     t->column[SPLIT] = csv->count > 2 && rs_split_of(csv->field[2]) ? 2 : SIZE_MAX;
-    t->columns = t->column[SPLIT] == 2 ? 3 : 2;
+    t->columns = t->column[SPLIT] == 2 ? 3 : has(t, LABEL) ? 2 : 1;
 out:
     return st;
 }
@@ -300,7 +319,7 @@ static rescl_status add_row(table *t, int only)
     rescl_status st = RESCL_OK;
     const rs_csv_reader *csv = &t->csv;
     const char *split;
-    row new = {.split = only < 0 ? 0 : only};
+    row new = {.split = only < 0 ? 0 : only, .line = csv->line};
     for (size_t i = t->columns; i < csv->count; i++)
         RS_FAIL_IF(csv->field[i][0], RESCL_ERR_FORMAT,
                    "%s, line %zu: has %zu columns, expected %zu%s; a field in which the separator "
@@ -313,12 +332,9 @@ static rescl_status add_row(table *t, int only)
                    csv->line, csv->count, csv->count > 1 ? "s" : "", titles[c][0],
                    t->column[c] + 1);
     new.path = csv->field[t->column[PATH]];
-    new.label = csv->field[t->column[LABEL]];
-    RS_FAIL_IF(!*new.path || !*new.label, RESCL_ERR_FORMAT, "%s, line %zu: has no %s", csv->path,
-               csv->line, *new.path ? "label" : "path");
-    RS_FAIL_IF(strchr(new.label, ';'), RESCL_ERR_FORMAT,
-               "%s, line %zu: '%.200s': several labels of an image are not supported; give it one",
-               csv->path, csv->line, new.label);
+    new.label = has(t, LABEL) ? csv->field[t->column[LABEL]] : NULL;
+    RS_FAIL_IF(!*new.path, RESCL_ERR_FORMAT, "%s, line %zu: has no path", csv->path, csv->line);
+    t->several = t->several || (new.label &&strchr(new.label, ';'));
     RS_TRY(split_of_row(t, &split));
     if (split) {
         const int said = rs_split_index(rs_split_of(split));
@@ -362,30 +378,76 @@ out:
 
 /* ---- the format -------------------------------------------------------------------------- */
 
+static rescl_status number_labels(const table *t, rescl_dataset *set, rs_label_lists *lists,
+                                  int32_t *label)
+{
+    rescl_status st = RESCL_OK;
+    char **text = NULL;
+    RS_OOM(text = calloc(t->count, sizeof *text));
+    for (size_t i = 0; i < t->count; i++)
+        text[i] = t->row[i].label;
+    if (!t->several) {
+        RS_TRY(rs_label_texts(t->csv.path, (const char *const *)text, t->count, set, label));
+        goto out;
+    }
+    RS_TRY(rs_label_lists_init(lists, t->csv.path, text, t->count, set));
+    for (size_t i = 0; i < t->count; i++)
+        label[i] = (int32_t)i;
+    if (lists->repeated)
+        RS_TRY(rs_dataset_note(set, RESCL_LOG_INFO,
+                               "%s: %zu rows name a label more than once; it counts once",
+                               t->csv.path, lists->repeated));
+out:
+    free(text);
+    return st;
+}
+
+/* The file that a row names, on the heap. */
+static rescl_status find_file(const table *t, const row *r, const char *folder, rs_image_ids *ids,
+                              char **out)
+{
+    const rescl_status st = rs_image_ids_path(ids, folder, r->path, out);
+    if (st != RESCL_OK)
+        rs_error_prefix("%s, line %zu", t->csv.path, r->line);
+    return st;
+}
+
+static const char *first_of(const table *t, int split)
+{
+    for (size_t i = 0; i < t->count; i++)
+        if (t->row[i].split == split)
+            return t->row[i].path;
+    return "";
+}
+
 /* The rows of the split as files; classes are those of all rows. */
 static rescl_status add_files(const table *t, int split, const char *folder, rescl_dataset *set,
                               rs_image_files *files)
 {
     rescl_status st = RESCL_OK;
-    const char **text = NULL;
     int32_t *label = NULL;
     char *path = NULL;
-    RS_OOM(text = calloc(t->count, sizeof *text));
+    rs_image_ids ids = {0};
+    RS_FAIL_IF(t->count > INT32_MAX, RESCL_ERR_FORMAT, "%s: %zu rows are too many", t->csv.path,
+               t->count);
     RS_OOM(label = calloc(t->count, sizeof *label));
-    for (size_t i = 0; i < t->count; i++)
-        text[i] = t->row[i].label;
-    RS_TRY(rs_label_texts(t->csv.path, text, t->count, set, label));
+    RS_TRY(number_labels(t, set, &files->lists, label));
     for (size_t i = 0; i < t->count; i++) {
         const row *r = &t->row[i];
         if (r->split != split)
             continue;
-        RS_OOM(path = r->path[0] == '/' ? rs_strf("%s", r->path) : rs_path_join(folder, r->path));
+        RS_TRY(find_file(t, r, folder, &ids, &path));
         RS_TRY(rs_image_files_add(files, t->csv.path, path, label[i]));
         path = NULL;
     }
     set->count = files->count;
+    RS_FAIL_IF(
+        ids.missing == files->count, RESCL_ERR_FORMAT,
+        "%s: none of the %zu names of its images, such as '%.200s', is that of an image in %s; "
+        "give their folder by --images DIR (images)",
+        t->csv.path, files->count, first_of(t, split), folder);
 out:
-    free(text);
+    rs_image_ids_fini(&ids);
     free(label);
     free(path);
     return st;
@@ -411,6 +473,41 @@ out:
     return st;
 }
 
+static rescl_status check_labels(const table *t)
+{
+    rescl_status st = RESCL_OK;
+    RS_FAIL_IF(!has(t, LABEL), RESCL_ERR_NOT_FOUND,
+               "%s: has no labels, by which images could be measured; they can be predicted: rescl "
+               "predict %s",
+               t->csv.path, t->csv.path);
+    for (size_t i = 0; !t->several && i < t->count; i++)
+        RS_FAIL_IF(!*t->row[i].label, RESCL_ERR_FORMAT,
+                   "%s, line %zu: has no label; images without any are taken where they may have "
+                   "several (--multi-label)",
+                   t->csv.path, t->row[i].line);
+out:
+    return st;
+}
+
+static void free_table(table *t)
+{
+    rs_str_fini(&t->unused);
+    rs_csv_fini(&t->csv);
+    free(t->row);
+}
+
+/* The folder of the images of the table at `path`, on the heap. */
+static rescl_status find_images(const char *images, const char *path, char **out)
+{
+    rescl_status st = RESCL_OK;
+    RS_FAIL_IF(images && !rs_path_is_dir(images), RESCL_ERR_NOT_FOUND,
+               "--images %s (images): no such folder; expected that of the images of %s", images,
+               path);
+    RS_OOM(*out = images ? rs_strf("%s", images) : rs_path_parent(path));
+out:
+    return st;
+}
+
 static rescl_status open_set(const rescl_data_options *options, rescl_dataset *set)
 {
     rescl_status st = RESCL_OK;
@@ -419,11 +516,15 @@ static rescl_status open_set(const rescl_data_options *options, rescl_dataset *s
     char *path = NULL, *folder = NULL;
     bool whole = false;
     int split = rs_split_index(rs_split_of(options->split));
+    t.several = options->multi_label;
     RS_FAIL_IF(split < 0, RESCL_ERR_NOT_FOUND,
                "data \"%s\": has no split \"%s\"; a table has train, val and test", options->path,
                options->split);
     RS_TRY(find_table(options, &split, &path, &whole));
+    t.unlabelled =
+        whole && split == 2; /* as Kaggle's test.csv is: the folder has no such split then */
     RS_TRY(read_rows(&t, path, whole ? split : -1));
+    RS_TRY(check_labels(&t));
     RS_TRY(tell_columns(&t, set));
     if (!whole)
         RS_TRY(choose_split(&t, options, &split));
@@ -432,14 +533,39 @@ static rescl_status open_set(const rescl_data_options *options, rescl_dataset *s
                                "%s: read by its table; --format folder reads its folders instead",
                                path));
     snprintf(set->split, sizeof set->split, "%s", rs_split_names[split]);
-    RS_OOM(folder = rs_path_parent(path));
+    set->multi_label = t.several;
+    RS_TRY(find_images(options->images, path, &folder));
     RS_TRY(rs_image_files_create(options, set, &files));
     RS_TRY(add_files(&t, split, folder, set, files));
 out:
-    rs_str_fini(&t.unused);
-    rs_csv_fini(&t.csv);
-    free(t.row);
+    free_table(&t);
     free(path);
+    free(folder);
+    return st;
+}
+
+rescl_status rescl_table_read_paths(const char *path, const char *images, char ***paths,
+                                    size_t *count)
+{
+    rescl_status st = RESCL_OK;
+    table t = {.unlabelled = true};
+    rs_image_ids ids = {0};
+    char *folder = NULL, **file = NULL;
+    *paths = NULL;
+    *count = 0;
+    RS_TRY(read_rows(&t, path, -1));
+    RS_TRY(find_images(images, path, &folder));
+    RS_OOM(file = calloc(t.count + 1, sizeof *file));
+    for (size_t i = 0; i < t.count; i++)
+        RS_TRY(find_file(&t, &t.row[i], folder, &ids, &file[i]));
+    *count = t.count;
+    *paths = file, file = NULL;
+out:
+    for (size_t i = 0; file && i < t.count; i++)
+        free(file[i]);
+    free(file);
+    rs_image_ids_fini(&ids);
+    free_table(&t);
     free(folder);
     return st;
 }
@@ -451,6 +577,7 @@ const rs_dataset_format rs_dataset_images_csv = {
     .open = open_set,
     .get = rs_image_files_get,
     .label = rs_image_files_label,
+    .labels = rs_image_files_labels,
     .identify = rs_image_files_identify,
     .path = rs_image_files_path,
     .own_files = true,

@@ -44,7 +44,8 @@ struct rs_loader {
     uint8_t *pixels;
     float table[3][256];
     int32_t *labels;
-    rs_mixed *mixed; /* NULL: batches are neither mixed nor weighted */
+    rs_mixed *mixed;       /* NULL: batches are neither mixed nor weighted */
+    int32_t *rows, *spare; /* where images have several labels; `spare` is a batch's, to mix them */
     size_t *unread_at;
     rs_pool *pool;
 
@@ -90,22 +91,26 @@ static bool take(rs_loader *l, slot **out_slot, size_t *out_sample)
     return true;
 }
 
-/* The next image of the same class in the set's order that can be read, for one that cannot: the same
- * in every epoch, however threads run. On failure the error is the first image's. */
-static rescl_status find_substitute(rs_loader *l, size_t index, rescl_image *image, int32_t *label)
+/* The next image of the same class, or of several labels the next one, in the set's order that can be read,
+ * for one that cannot: the same in every epoch, however threads run. On failure the error is the first image's. */
+static rescl_status find_substitute(rs_loader *l, size_t index, rescl_image *image, int32_t *label,
+                                    size_t *taken)
 {
     rescl_status st = RESCL_OK;
     const rescl_error why = *rescl_last_error();
     const size_t count = rescl_dataset_count(l->set);
+    const rs_loader_options *o = &l->options;
     const int32_t wanted = rs_dataset_label(l->set, index);
     for (size_t k = 1; k < count; k++) {
         const size_t other = (index + k) % count;
-        if (rs_dataset_label(l->set, other) != wanted)
+        if (!o->rows && rs_dataset_label(l->set, other) != wanted)
             continue;
         st = rescl_dataset_get(l->set, other, image, label);
+        *taken = other;
         if (!rs_dataset_passes_over(l->set, st))
             goto out; /* good, or a failure of another kind */
     }
+    RS_FAIL_IF(o->rows, why.status, "no image can be read; the first is %.700s", why.message);
     atomic_store(&l->lost, wanted);
     RS_FAIL(why.status, "no image of the class '%s' can be read; the first is %.700s",
             rescl_dataset_class_name(l->set, (size_t)wanted), why.message);
@@ -137,6 +142,24 @@ out:
     return st;
 }
 
+/* The targets of an image of several labels, for each of its inputs. */
+static void fill_rows(const rs_loader *l, const rs_batch *b, size_t sample, size_t index)
+{
+    const rs_loader_options *o = &l->options;
+    const rescl_dataset *set = l->set;
+    int32_t own;
+    const int32_t *label = NULL;
+    const size_t n = rs_dataset_labels(set, rs_dataset_index(set, index), &own, &label);
+    for (size_t v = 0; v < b->views; v++) {
+        int32_t *row = b->rows + (v * b->n + sample) * o->rows;
+        memset(row, 0, o->rows * sizeof *row);
+        for (size_t k = 0; k < n; k++) {
+            const int32_t named = set->label_map ? set->label_map[label[k]] : label[k];
+            row[o->label_map ? o->label_map[named] : named] = RS_MIXED_ONE;
+        }
+    }
+}
+
 /* *unread: the image cannot be read, and the set passes over it. */
 static rescl_status make_sample(rs_loader *l, const slot *s, size_t sample, size_t *unread)
 {
@@ -144,6 +167,7 @@ static rescl_status make_sample(rs_loader *l, const slot *s, size_t sample, size
     const rs_loader_options *o = &l->options;
     const size_t position = s->batch.index * o->batch + sample;
     const size_t index = l->sampler.order ? l->sampler.order[position] : position;
+    size_t taken = index; /* whose labels count */
     const size_t values = o->height * o->width * 3, stride = s->batch.n * values;
     uint8_t *pixels = s->batch.pixels + sample * values;
     rescl_image image = {0};
@@ -156,14 +180,18 @@ static rescl_status make_sample(rs_loader *l, const slot *s, size_t sample, size
             for (size_t v = 0; v < s->batch.views; v++)
                 memset(pixels + v * stride, 0, values);
             s->batch.labels[sample] = 0;
+            if (o->rows)
+                fill_rows(l, &s->batch, sample, index);
             st = RESCL_OK;
             goto out;
         }
-        st = find_substitute(l, index, &image, &label);
+        st = find_substitute(l, index, &image, &label, &taken);
     }
     RS_TRY(st);
     RS_TRY(make_input(l, &image, o->balanced ? position : index, pixels, stride));
-    for (size_t v = 0; v < s->batch.views; v++)
+    if (o->rows)
+        fill_rows(l, &s->batch, sample, taken);
+    for (size_t v = 0; !o->rows && v < s->batch.views; v++)
         s->batch.labels[v * s->batch.n + sample] = o->label_map ? o->label_map[label] : label;
 out:
     rescl_image_free(&image);
@@ -198,6 +226,20 @@ static void weigh_batch(const rs_loader *l, rs_batch *b)
         b->mixed[i].weight = (float)((double)b->mixed[i].weight * (double)b->n / sum);
 }
 
+/* Targets in the shares of the images, as torchvision's MixUp and CutMix have it. */
+static void mix_rows(const rs_loader *l, const rs_batch *b, int32_t others)
+{
+    const size_t classes = l->options.rows, last = b->n - 1;
+    memcpy(l->spare, b->rows, b->n * classes * sizeof *l->spare);
+    for (size_t i = 0; others > 0 && i < b->n; i++) {
+        const int32_t *own = l->spare + i * classes;
+        const int32_t *other = l->spare + (i > 0 ? i - 1 : last) * classes;
+        for (size_t c = 0; c < classes; c++)
+            b->rows[i * classes + c] =
+                (own[c] ? RS_MIXED_ONE - others : 0) + (other[c] ? others : 0);
+    }
+}
+
 /* A batch whose samples are made: images, and labels, of which the larger share's is the first. */
 static rescl_status mix_batch(rs_loader *l, slot *s)
 {
@@ -210,6 +252,10 @@ static rescl_status mix_batch(rs_loader *l, slot *s)
                           o->seed, l->epoch, b->index, &share));
     const int32_t others = (int32_t)lrint(share * RS_MIXED_ONE);
     const bool swap = 2 * others > RS_MIXED_ONE;
+    if (o->rows) {
+        mix_rows(l, b, others);
+        goto out;
+    }
     for (size_t i = 0; i < b->n; i++)
         b->mixed[i] = (rs_mixed){b->labels[i > 0 ? i - 1 : b->n - 1], others, 1.0f};
     for (size_t i = 0; swap && i < b->n; i++) {
@@ -318,6 +364,14 @@ static rescl_status make_slots(rs_loader *l)
                "out of host memory: %zu batches of %zu images of %zux%zu take %.1f GiB", o->depth,
                room, o->height, o->width, (double)bytes / 0x1p30);
     RS_OOM(l->labels = calloc(o->depth * room + 1, sizeof *l->labels));
+    if (o->rows > 0) {
+        size_t targets;
+        RS_FAIL_IF(!rs_mul_size(o->rows, room, &targets) || !rs_mul_size(targets, o->depth, &bytes),
+                   RESCL_ERR_MEMORY, "targets of %zu classes and %zu images do not fit into memory",
+                   o->rows, room);
+        RS_OOM(l->rows = calloc(bytes, sizeof *l->rows));
+        RS_OOM(l->spare = calloc(targets, sizeof *l->spare));
+    }
     if (rs_augment_acts(&o->augment, RS_AUGMENT_BATCH) || o->class_weight)
         RS_OOM(l->mixed = calloc(o->depth * room + 1, sizeof *l->mixed));
     RS_OOM(l->unread_at = calloc(o->depth * room + 1, sizeof *l->unread_at));
@@ -328,7 +382,8 @@ static rescl_status make_slots(rs_loader *l)
         l->slots[i].batch.table = (const float(*)[256])l->table;
         l->slots[i].batch.set = l->set;
         l->slots[i].batch.labels = l->labels + i * room;
-        l->slots[i].batch.mixed = l->mixed ? l->mixed + i * room : NULL;
+        l->slots[i].batch.mixed = l->mixed && o->rows == 0 ? l->mixed + i * room : NULL;
+        l->slots[i].batch.rows = l->rows ? l->rows + i * room * o->rows : NULL;
         l->slots[i].batch.unread_at = l->unread_at + i * room;
     }
 out:
@@ -393,6 +448,8 @@ void rs_loader_destroy(rs_loader *l)
     rs_aligned_free(l->pixels);
     free(l->labels);
     free(l->mixed);
+    free(l->rows);
+    free(l->spare);
     free(l->unread_at);
     rs_sampler_fini(&l->sampler);
     free(l);

@@ -23,6 +23,8 @@ typedef struct rs_loader_options {
     rs_augment augment;
     rescl_tta tta;            /* each image is several samples of a batch */
     const int32_t *label_map; /* of the dataset's labels, borrowed: rs_class_map; NULL: none */
+    size_t
+        rows; /* of a network that takes several labels: its classes, see rs_batch.rows; else 0 */
     bool shuffle;
     bool balanced; /* with shuffle: see rs_sampler_init */
     const float
@@ -50,8 +52,11 @@ typedef struct rs_batch {
     int32_t *labels; /* (n), and room for (views, n); of an image that is mixed, that of its
                                 * larger share */
     rs_mixed
-        *mixed;    /* (n): with what, and what it counts; NULL: no image is mixed, and all count the
+        *mixed; /* (n): with what, and what it counts; NULL: no image is mixed, and all count the
                       * same */
+    int32_t *
+        rows; /* (views, n, classes) where an image may have any number of labels: what each class is
+                    * to be, in units of 1 / RS_MIXED_ONE; labels are 0 then. NULL: labels tell */
     size_t unread; /* samples whose image cannot be read: with `replace` another one stands there,
                          * else black, which counts for nothing */
     size_t *unread_at; /* (n): the sample of the set, SIZE_MAX where it was read */

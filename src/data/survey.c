@@ -99,8 +99,12 @@ static rescl_status count_classes(rescl_survey *s)
         for (size_t i = 0; i < p->set->count; i++) {
             rs_survey_look *look = &s->look[p->first + i];
             look->split = (uint8_t)k;
-            look->class_index = p->class_of[rs_dataset_label(p->set, i)];
-            p->class_count[look->class_index]++;
+            int32_t own;
+            const int32_t *label = NULL;
+            const size_t n = rs_dataset_labels(p->set, rs_dataset_index(p->set, i), &own, &label);
+            look->class_index = (uint32_t)(n > 0 ? p->class_of[label[0]] : s->classes);
+            for (size_t c = 0; c < n; c++)
+                p->class_count[p->class_of[label[c]]]++;
         }
     }
 out:

@@ -120,10 +120,11 @@ static json_t *team_json(const rs_ckpt_team *t)
 static json_t *training_json(const rs_ckpt_training *t)
 {
     const rs_ckpt_progress *p = &t->progress;
-    json_t *best = p->has_best ? json_pack("{s:b, s:I, s:f, s:f, s:f}", "by_eval", p->best_by_eval,
-                                           "epoch", (json_int_t)p->best_epoch, "top1", p->best_top1,
-                                           "loss", p->best_loss, "value", p->best_value)
-                               : json_null();
+    json_t *best = p->has_best
+                       ? json_pack("{s:b, s:I, s:f, s:f, s:f, s:f}", "by_eval", p->best_by_eval,
+                                   "epoch", (json_int_t)p->best_epoch, "top1", p->best_top1, "map",
+                                   p->best_map, "loss", p->best_loss, "value", p->best_value)
+                       : json_null();
     json_t *sums = json_pack("{s:I, s:I, s:I, s:f, s:f, s:f}", "samples", (json_int_t)p->samples,
                              "top1", (json_int_t)p->top1, "top5", (json_int_t)p->top5, "loss",
                              p->loss_sum, "seconds", p->seconds, "data_wait", p->data_wait);
@@ -534,6 +535,7 @@ static rescl_status parse_training(rs_checkpoint *c)
         p->best_by_eval = json_is_true(json_object_get(best, "by_eval"));
         ok = ok && get_count(best, "epoch", &p->best_epoch) &&
              get_real(best, "top1", &p->best_top1) && get_real(best, "loss", &p->best_loss);
+        (void)get_real(best, "map", &p->best_map);
         (void)get_real(best, "value", &p->best_value); /* older files have only "auto" */
     }
     p->lr_is_given = get_real(d, "given_lr", &p->given_lr);

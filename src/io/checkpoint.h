@@ -16,6 +16,7 @@ typedef struct rs_ckpt_model {
     size_t channels; /* of the input; 0: 3 */
     double dropout, label_smoothing;
     rescl_loss loss;
+    bool multi_label;
     double bce_target_thresh, focal_gamma, focal_alpha; /* of rescl_model_options */
     double stochastic_depth;                            /* 0 in files that do not say */
     double bn_eps; /* of its batch normalisations; 0: the model's usual */
@@ -75,6 +76,7 @@ typedef struct rs_ckpt_progress {
     bool has_best, best_by_eval; /* whether best_* are of an evaluation or of the training set */
     uint64_t best_epoch;
     double best_top1, best_loss;
+    double best_map;   /* of several labels, else 0 */
     double best_value; /* of what is monitored, the smaller the better */
     rs_ckpt_stopping stopping;
     bool lr_is_given;

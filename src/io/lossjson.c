@@ -6,13 +6,18 @@
 
 json_t *rs_loss_json(const rs_ckpt_model *m)
 {
+    json_t *out;
     if (m->loss == RESCL_LOSS_CROSS_ENTROPY)
         return NULL;
     if (m->loss == RESCL_LOSS_BCE)
-        return json_pack("{s:s, s:f}", "name", rescl_loss_name(m->loss), "target_thresh",
-                         m->bce_target_thresh);
-    return json_pack("{s:s, s:f, s:f}", "name", rescl_loss_name(m->loss), "gamma", m->focal_gamma,
-                     "alpha", m->focal_alpha);
+        out = json_pack("{s:s, s:f}", "name", rescl_loss_name(m->loss), "target_thresh",
+                        m->bce_target_thresh);
+    else
+        out = json_pack("{s:s, s:f, s:f}", "name", rescl_loss_name(m->loss), "gamma",
+                        m->focal_gamma, "alpha", m->focal_alpha);
+    if (m->multi_label)
+        json_object_set_new(out, "multi_label", json_true());
+    return out;
 }
 
 /* Numbers out of range are refused where the model is made. */
@@ -39,6 +44,7 @@ rescl_status rs_loss_parse(const json_t *model, const char *path, rs_ckpt_model 
     m->bce_target_thresh = number_of(loss, "target_thresh");
     m->focal_gamma = number_of(loss, "gamma");
     m->focal_alpha = number_of(loss, "alpha");
+    m->multi_label = json_is_true(json_object_get(loss, "multi_label"));
 out:
     return st;
 }

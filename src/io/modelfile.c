@@ -58,6 +58,7 @@ rs_ckpt_model rs_ckpt_model_of(const rescl_model *m)
                            .dropout = m->dropout,
                            .label_smoothing = m->label_smoothing,
                            .loss = m->loss,
+                           .multi_label = m->multi_label,
                            .bce_target_thresh = m->bce_target_thresh,
                            .focal_gamma = m->focal_gamma,
                            .focal_alpha = m->focal_alpha,
@@ -358,6 +359,7 @@ static rescl_status settle_options(const rescl_weights *w, const rescl_model_opt
             o->label_smoothing = a->model->label_smoothing;
         if (o->loss == RESCL_LOSS_CROSS_ENTROPY) {
             o->loss = a->model->loss;
+            o->multi_label = a->model->multi_label;
             o->bce_target_thresh = a->model->bce_target_thresh;
             o->focal_gamma = a->model->focal_gamma;
             o->focal_alpha = a->model->focal_alpha;

@@ -264,8 +264,8 @@ static rescl_status open_member(const session *s, member *m)
 static rescl_status begin(session *s, rs_mode mode)
 {
     rescl_status st = RESCL_OK;
-    const rs_images images = {s->o->batch, s->pixels, (const float(*)[256])s->table, s->labels,
-                              NULL};
+    const rs_images images = {s->o->batch, s->pixels, (const float(*)[256])s->table,
+                              s->labels,   NULL,      NULL};
 
     for (size_t i = 0; i < s->members; i++) {
         member *m = &s->m[i];

@@ -67,8 +67,8 @@ rescl_status rs_feed_next(rs_feed *f, rs_images *out)
         RS_TRY(rs_loader_start(f->loader, ++f->epoch, 0));
         RS_TRY(rs_loader_next(f->loader, &f->batch));
     }
-    *out = (rs_images){f->batch->n, f->batch->pixels, f->batch->table, f->batch->labels,
-                       f->batch->mixed};
+    *out = (rs_images){f->batch->n,      f->batch->pixels, f->batch->table,
+                       f->batch->labels, f->batch->mixed,  f->batch->rows};
 out:
     return st;
 }

@@ -32,8 +32,8 @@ out:
 
 static rescl_status send_input(rs_model_steps *s)
 {
-    const rs_images images = {s->o->batch, s->pixels, (const float(*)[256])s->table, s->labels,
-                              NULL};
+    const rs_images images = {s->o->batch, s->pixels, (const float(*)[256])s->table,
+                              s->labels,   NULL,      NULL};
     return rs_replica_send(s->replica, &images);
 }
 

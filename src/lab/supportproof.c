@@ -236,7 +236,7 @@ static rescl_status make_batch(batch *b, size_t n, size_t image)
     rescl_status st = RESCL_OK;
     rs_rng r;
 
-    *b = (batch){.n = n, .values = n * image, .bytes = rs_images_bytes(n, image)};
+    *b = (batch){.n = n, .values = n * image, .bytes = rs_images_bytes(n, image, 0)};
     RS_OOM(b->pixels = malloc(b->values));
     RS_OOM(b->label = malloc(n * sizeof *b->label));
     RS_OOM(b->target = malloc(n * RS_TARGET_WORDS * sizeof *b->target));
@@ -253,8 +253,9 @@ static rescl_status make_batch(batch *b, size_t n, size_t image)
     for (size_t c = 0; c < 3; c++)
         for (size_t v = 0; v < 256; v++)
             b->table[c][v] = rs_rng_normal(&r) + (float)c * 16.0f;
-    rs_images_pack(&(rs_images){n, b->pixels, (const float(*)[256])b->table, b->label, b->mixed},
-                   image, 3, b->block);
+    rs_images_pack(
+        &(rs_images){n, b->pixels, (const float(*)[256])b->table, b->label, b->mixed, NULL}, image,
+        3, 0, b->block);
     rs_targets_pack(b->label, b->mixed, n, b->target);
 out:
     return st;

@@ -105,6 +105,14 @@ static rescl_status settle_loss(rescl_model_options *o)
     rescl_status st = RESCL_OK;
     RS_FAIL_IF(!rescl_loss_name(o->loss), RESCL_ERR_ARG, "there is no loss number %d",
                (int)o->loss);
+    RS_FAIL_IF(
+        o->multi_label && o->loss == RESCL_LOSS_CROSS_ENTROPY, RESCL_ERR_ARG,
+        "the loss cross_entropy chooses one class, and multi_label takes any number: expected "
+        "bce or focal (--loss bce)");
+    RS_FAIL_IF(o->multi_label && o->label_smoothing > 0.0, RESCL_ERR_ARG,
+               "label smoothing of %g and multi_label: smoothing shares one label out among all "
+               "classes, and here each class has a target of its own; expected 0",
+               o->label_smoothing);
     if (o->loss == RESCL_LOSS_BCE)
         RS_TRY(check_threshold(o));
     else
@@ -127,7 +135,8 @@ static rs_loss loss_of(const rescl_model_options *o)
                      .label_smoothing = (float)o->label_smoothing,
                      .threshold = (float)o->bce_target_thresh,
                      .gamma = (float)o->focal_gamma,
-                     .alpha = o->loss == RESCL_LOSS_FOCAL ? (float)o->focal_alpha : -1.0f};
+                     .alpha = o->loss == RESCL_LOSS_FOCAL ? (float)o->focal_alpha : -1.0f,
+                     .rows = o->multi_label};
 }
 
 /* Defaults filled in and ranges checked. */
@@ -204,6 +213,7 @@ rescl_status rs_model_build(const rescl_model_options *options, rescl_model **ou
     m->dropout = o.dropout;
     m->label_smoothing = o.label_smoothing;
     m->loss = o.loss;
+    m->multi_label = o.multi_label;
     m->bce_target_thresh = o.bce_target_thresh;
     m->focal_gamma = o.focal_gamma;
     m->focal_alpha = o.focal_alpha;
@@ -358,6 +368,7 @@ void rescl_model_get_info(const rescl_model *m, rescl_model_info *out)
                               .trained_on = m->trained_on,
                               .sample_bits = m->sample_bits,
                               .loss = m->loss,
+                              .multi_label = m->multi_label,
                               .stochastic_depth = m->stochastic_depth};
     for (size_t i = 0; i < m->graph->nnodes; i++) {
         size_t params, trainable;

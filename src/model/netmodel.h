@@ -13,6 +13,7 @@ struct rescl_model {
     size_t hidden;
     double dropout, label_smoothing, stochastic_depth;
     rescl_loss loss;
+    bool multi_label;
     double bce_target_thresh, focal_gamma, focal_alpha; /* as settled; 0 where the loss has none */
     uint64_t seed;
     rescl_preprocess preprocess;

@@ -267,8 +267,9 @@ rescl_status rs_graph_finish(rs_graph *g, rs_value logits, const rs_loss *loss)
     const rs_sigmoid_bce_attr sigmoid = {.label_smoothing = loss->label_smoothing,
                                          .threshold = loss->threshold,
                                          .gamma = loss->gamma,
-                                         .alpha = loss->alpha};
-    const rs_shape target = rs_shape_2(1, RS_TARGET_WORDS);
+                                         .alpha = loss->alpha,
+                                         .rows = loss->rows};
+    const rs_shape target = loss->rows ? g->value[logits].shape : rs_shape_2(1, RS_TARGET_WORDS);
     rs_value src[RS_OP_SRC] = {logits};
     int nsrc = 2;
     RS_TRY(add_value(g, &target, RS_I32, -1, &g->labels));

@@ -90,8 +90,9 @@ typedef struct rs_loss {
     bool sigmoid;
     float label_smoothing;
     float threshold, gamma, alpha; /* of rs_sigmoid_bce_attr */
-    bool weighted;                 /* softmax_xent by class weights, an input */
-    bool distils; /* distillation follows, with a teacher's logits as an input and these numbers */
+    bool rows;     /* of sigmoid: labels are (n, classes), see rs_sigmoid_bce_attr */
+    bool weighted; /* softmax_xent by class weights, an input */
+    bool distils;  /* distillation follows, with a teacher's logits as an input and these numbers */
     bool hard;
     float distillation_alpha, tau; /* of rs_distillation_attr */
 } rs_loss;

@@ -150,7 +150,7 @@ size_t rs_net_bytes(const rs_net *n);
 size_t rs_net_live_bytes(const rs_net *n);
 
 /* Tensors that the caller fills or reads: input (n,h,w,c), of the type that the precision gives it,
- * labels (n, RS_TARGET_WORDS) i32: rs_targets_pack, logits (n,classes) and losses (n) f32. Valid after binding. */
+ * labels (n, RS_TARGET_WORDS) i32, or (n, classes) of rs_loss.rows: rs_targets_pack, logits (n,classes) and losses (n) f32. Valid after binding. */
 rs_tensor rs_net_input(const rs_net *n);
 rs_tensor rs_net_labels(const rs_net *n);
 rs_tensor rs_net_logits(const rs_net *n);

@@ -54,7 +54,7 @@ static rescl_status plan_nets(rs_replica *r, const rs_graph *graph, const rs_rep
     r->values = rs_shape_count(input);
     r->channels = input->dim[3];
     r->bytes = r->values / r->channels * 3;
-    block = rs_images_bytes(largest, r->values);
+    block = rs_images_bytes(largest, r->values, r->rows);
     RS_FAIL_IF(block == 0, RESCL_ERR_MEMORY, "a batch of %zu images of %zux%zu is too large",
                largest, input->dim[1], input->dim[2]);
     if (count > 0)
@@ -142,6 +142,7 @@ rescl_status rs_replica_create(rescl_device *dev, const rs_graph *graph, const r
     RS_OOM(r = calloc(1, sizeof *r));
     r->dev = dev;
     r->classes = graph->value[graph->output].shape.dim[1];
+    r->rows = graph->criterion.rows ? r->classes : 0;
     RS_TRY(check_supports(dev, options));
     const rs_store_rule rule = options->rule ? *options->rule : rs_store_rule_of(dev);
     RS_TRY(rs_store_create_by(dev, graph, options->hyper, &rule, &r->store));
@@ -193,7 +194,8 @@ rescl_status rs_replica_bytes(rescl_device *dev, const rs_graph *graph,
         RS_TRY(rs_teacher_bytes(dev, options->teacher, largest, &teacher));
     *out += teacher;
     *out += rs_workspace_bytes(net, count);
-    block = rs_images_bytes(largest, rs_shape_count(&graph->value[graph->input].shape));
+    block = rs_images_bytes(largest, rs_shape_count(&graph->value[graph->input].shape),
+                            graph->criterion.rows ? graph->value[graph->output].shape.dim[1] : 0);
     RS_FAIL_IF(block == 0 || block > rescl_device_get_info(dev)->max_alloc_bytes, RESCL_ERR_MEMORY,
                "a batch of %zu images is too large for one allocation", largest);
     *out += (uint64_t)block * RS_STAGING_BLOCKS;
@@ -239,8 +241,8 @@ rescl_status rs_replica_send(rs_replica *r, const rs_images *images)
     rescl_status st = RESCL_OK;
     void *block = NULL;
 
-    RS_TRY(rs_staging_begin(r->staging, rs_images_bytes(images->n, r->values), &block));
-    rs_images_pack(images, r->values, r->channels, block);
+    RS_TRY(rs_staging_begin(r->staging, rs_images_bytes(images->n, r->values, r->rows), &block));
+    rs_images_pack(images, r->values, r->channels, r->rows, block);
     RS_TRY(rs_staging_send(r->staging));
 out:
     if (st != RESCL_OK)

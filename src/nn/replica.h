@@ -39,6 +39,7 @@ typedef struct rs_replica {
     size_t classes;
     size_t channels, values; /* of the input */
     size_t bytes;            /* of an image on the host: 3 a pixel */
+    size_t rows;             /* of targets, (n, classes), the classes; else 0 */
     float *logits, *losses;  /* on the host: what the last forward gave, after rs_replica_settle */
     rs_fence *fence[2];      /* downloads under way */
 } rs_replica;

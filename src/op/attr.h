@@ -87,12 +87,14 @@ typedef struct rs_softmax_xent_attr {
 } rs_softmax_xent_attr;
 
 /* The same sources. dst (n): the mean over the classes of each sample's binary cross-entropy with targets t
- * in [0, 1]: 1 at the label, its share where there are two, 0 elsewhere, smoothed as above. */
+ * in [0, 1]: 1 at the label, its share where there are two, 0 elsewhere, smoothed as above. With `rows` src 1
+ * is (n, classes) i32: each target in units of 1 / RS_MIXED_ONE, which are not smoothed. */
 typedef struct rs_sigmoid_bce_attr {
     float label_smoothing;
     float threshold; /* above 0: a target above it becomes 1, another one 0 */
     float gamma; /* of focal loss: each class's term is multiplied by (1 - p_t)^gamma; 0: by 1 */
     float alpha; /* and by alpha where the target is 1, 1 - alpha where it is 0; below 0: by 1 */
+    bool rows;   /* an image has any number of labels */
 } rs_sigmoid_bce_attr;
 
 /* src 0: logits (n, classes), src 1: a teacher's (n, classes), src 2: losses (n) -> dst (n): 1 - alpha of the

@@ -8,15 +8,20 @@
 #include <string.h>
 
 #define TARGET_ALIGN 64
-#define TARGET_BYTES (RS_TARGET_WORDS * sizeof(int32_t))
 
 static const char *const problems[] = {"2 images of 8x8", "5 images of 13x11", NULL};
 static const char *const choices[] = {"normalize_images", NULL};
 
-size_t rs_images_bytes(size_t n, size_t values)
+static size_t target_bytes(size_t classes)
+{
+    return (classes ? classes : RS_TARGET_WORDS) * sizeof(int32_t);
+}
+
+size_t rs_images_bytes(size_t n, size_t values, size_t classes)
 {
     size_t pixels, targets, bytes;
-    const bool fits = rs_mul_size(n, values, &pixels) && rs_mul_size(n, TARGET_BYTES, &targets) &&
+    const bool fits = rs_mul_size(n, values, &pixels) &&
+                      rs_mul_size(n, target_bytes(classes), &targets) &&
                       rs_add_size(pixels, RS_TABLE_BYTES + TARGET_ALIGN, &bytes) &&
                       rs_add_size(bytes, targets, &bytes);
     return fits ? RS_TABLE_BYTES + rs_round_up(pixels, TARGET_ALIGN) + targets : 0;
@@ -33,7 +38,20 @@ void rs_targets_pack(const int32_t *labels, const rs_mixed *mixed, size_t n, int
     }
 }
 
-void rs_images_pack(const rs_images *images, size_t values, size_t channels, void *block)
+static void pack_rows(const rs_images *images, size_t classes, int32_t *targets)
+{
+    const size_t bytes = images->n * target_bytes(classes);
+    if (images->rows) {
+        memcpy(targets, images->rows, bytes);
+        return;
+    }
+    memset(targets, 0, bytes);
+    for (size_t i = 0; i < images->n; i++)
+        targets[i * classes + (size_t)images->labels[i]] = RS_MIXED_ONE;
+}
+
+void rs_images_pack(const rs_images *images, size_t values, size_t channels, size_t classes,
+                    void *block)
 {
     const size_t pixels = images->n * values;
     unsigned char *at = block;
@@ -44,7 +62,10 @@ void rs_images_pack(const rs_images *images, size_t values, size_t channels, voi
     for (size_t i = 0; channels == 1 && i < pixels; i++)
         at[i] = images->pixels[3 * i];
     at += rs_round_up(pixels, TARGET_ALIGN);
-    rs_targets_pack(images->labels, images->mixed, images->n, (int32_t *)(void *)at);
+    if (classes > 0)
+        pack_rows(images, classes, (int32_t *)(void *)at);
+    else
+        rs_targets_pack(images->labels, images->mixed, images->n, (int32_t *)(void *)at);
 }
 
 /* By how the input is stored. */

@@ -10,21 +10,43 @@
  * where alpha is below 0.
  * diff_src 0 = a ((p - t) q^gamma + b gamma q^(gamma - 1) p (1 - p) (1 - 2 t)) weight / classes * diff_dst,
  * and args.loss_diff stands for each row where diff_dst is absent.
- * A label that is no class gives NaN in dst and in its row of diff_src. */
+ * A label that is no class gives NaN in dst and in its row of diff_src.
+ * With attr.rows src 1 is (n, classes): the targets themselves, in units of 1 / RS_MIXED_ONE. */
 #include "attr.h"
 #include "cases.h"
 #include "error.h"
+#include "mixed.h"
 #include "op.h"
 #include "spread.h"
 #include "target.h"
 
 #include <math.h>
 
+static rescl_status infer_rows(rs_problem *p, float smoothing)
+{
+    rescl_status st = RESCL_OK;
+    const rs_shape *x = &p->src[0], *y = &p->src[1];
+    char tx[96], ty[96];
+    RS_FAIL_IF(x->ndim != 2 || !rs_shape_equal(x, y), RESCL_ERR_SHAPE,
+               "sigmoid_bce: targets are %s, expected those of the logits %s, (n, classes)",
+               rs_shape_text(y, ty), rs_shape_text(x, tx));
+    RS_FAIL_IF(smoothing > 0, RESCL_ERR_ARG,
+               "sigmoid_bce: label smoothing of %g, expected 0 for rows of targets",
+               (double)smoothing);
+    p->src_type[1] = RS_I32;
+    p->dst = rs_shape_1(x->dim[0]);
+out:
+    return st;
+}
+
 static rescl_status infer(rs_problem *p)
 {
     rescl_status st = RESCL_OK;
     const rs_sigmoid_bce_attr *a = p->attr;
-    RS_TRY(rs_target_infer(p, "sigmoid_bce", a->label_smoothing));
+    if (a->rows)
+        RS_TRY(infer_rows(p, a->label_smoothing));
+    else
+        RS_TRY(rs_target_infer(p, "sigmoid_bce", a->label_smoothing));
     RS_FAIL_IF(!(a->gamma >= 0), RESCL_ERR_ARG, "sigmoid_bce: gamma is %g, expected at least 0",
                (double)a->gamma);
 out:
@@ -60,13 +82,16 @@ static void reference(const rs_problem *p, rs_pass pass, const rs_ref *ref)
     const rs_sigmoid_bce_attr *a = p->attr;
     const size_t classes = p->src[0].dim[1];
     for (size_t i = 0; i < p->src[0].dim[0]; i++) {
-        const rs_target t = rs_target_at(&p->src[1], ref->src[1], i);
+        const rs_target t =
+            a->rows ? (rs_target){.weight = 1} : rs_target_at(&p->src[1], ref->src[1], i);
         const double scale =
             rs_target_is_known(&t, classes) ? t.weight / (double)classes : (double)NAN;
         double sum = 0;
         for (size_t k = 0; k < classes; k++) {
             const size_t at = i * classes + k;
-            const double wanted = rs_target_of(&t, k, classes, (double)a->label_smoothing);
+            const double wanted = a->rows
+                                      ? ref->src[1][at] / RS_MIXED_ONE
+                                      : rs_target_of(&t, k, classes, (double)a->label_smoothing);
             double diff;
             sum += term_of(a, ref->src[0][at], wanted, &diff);
             if (pass == RS_BWD_DATA && p->want_diff[0])
@@ -90,7 +115,7 @@ static rescl_status enqueue(const rs_plan *plan, const rs_args *a)
     const rs_sigmoid_bce_attr *attr = p->attr;
     const rs_grid grid = rs_spread_grid(plan);
     const size_t chunk = rs_spread_chunk(plan), n = p->src[0].dim[0], classes = p->src[0].dim[1];
-    const size_t words = rs_target_words(p);
+    const size_t words = attr->rows ? 0 : rs_target_words(p);
     rs_kernel *k = plan->kernel[0].kernel;
     if (plan->pass == RS_FWD)
         return RS_LAUNCH(plan->dev, k, grid, RS_BUF(a->src[0].buf), RS_BUF(a->src[1].buf),
@@ -117,7 +142,11 @@ static const rs_sigmoid_bce_attr hard = {.threshold = 0.2f, .alpha = -1};
 static const rs_sigmoid_bce_attr focal = {.gamma = 2, .alpha = 0.25f};
 static const rs_sigmoid_bce_attr half = {.gamma = 0.5f, .alpha = -1};
 
-enum { BAD_LABELS = 1, LARGE, MIXED };
+static const rs_sigmoid_bce_attr rows = {.alpha = -1, .rows = true};
+static const rs_sigmoid_bce_attr focal_rows = {.gamma = 2, .alpha = 0.25f, .rows = true};
+static const rs_sigmoid_bce_attr hard_rows = {.threshold = 0.2f, .alpha = -1, .rows = true};
+
+enum { BAD_LABELS = 1, LARGE, MIXED, ROWS };
 
 static const rs_case case_list[] = {
     {.name = "one class", .src = {{2, {1, 1}}, {1, {1}}}, .attr = &plain},
@@ -137,6 +166,18 @@ static const rs_case case_list[] = {
      .src = {{2, {7, 11}}, {2, {7, 4}}},
      .attr = &focal,
      .variant = MIXED},
+    {.name = "rows of 4 classes",
+     .src = {{2, {7, 4}}, {2, {7, 4}}},
+     .attr = &rows,
+     .variant = ROWS},
+    {.name = "rows, focal",
+     .src = {{2, {5, 1009}}, {2, {5, 1009}}},
+     .attr = &focal_rows,
+     .variant = ROWS},
+    {.name = "rows, threshold",
+     .src = {{2, {33, 20}}, {2, {33, 20}}},
+     .attr = &hard_rows,
+     .variant = ROWS},
     {.name = "large logits",
      .src = {{2, {9, 33}}, {1, {9}}},
      .attr = &focal,
@@ -157,6 +198,11 @@ static void fill_case(const rs_case *c, const rs_problem *p, rs_case_data *d, rs
         d->src[1][i] = rs_rng_below(rng, (uint32_t)classes);
     for (size_t i = 0; i < n * classes; i++)
         d->src[0][i] *= c->variant == LARGE ? 200 : 4;
+    /* None, some and all of a row's classes, and shares as mixed images have them. */
+    for (size_t i = 0; c->variant == ROWS && i < n * classes; i++) {
+        const uint32_t what = i / classes == 0 ? 0 : i / classes == 1 ? 1 : rs_rng_below(rng, 3);
+        d->src[1][i] = what == 2 ? rs_rng_below(rng, RS_MIXED_ONE) : what * RS_MIXED_ONE;
+    }
     if (c->variant == MIXED)
         rs_target_mix(d->src[1], n, rng);
     if (c->variant == BAD_LABELS)

@@ -29,6 +29,11 @@ rescl_status rs_match_dataset(const rescl_model *model, const rescl_dataset *set
 
     RS_FAIL_IF(set->count == 0, RESCL_ERR_ARG, "%s '%s' holds no samples", what ? what : "dataset",
                set->origin);
+    RS_FAIL_IF(
+        set->multi_label && !model->multi_label, RESCL_ERR_ARG,
+        "%s '%s' gives an image any number of labels, and the model chooses one class; train one "
+        "that takes several: multi_label (--multi-label)",
+        what ? what : "dataset", set->origin);
     RS_TRY(rs_class_map(set, what, &list, label_map));
 out:
     return st;
@@ -83,18 +88,23 @@ static void add_read(rs_tally *tally, const rs_batch *batch, const rs_outputs *o
         end = first;
         while (end < batch->n && was_read(batch, end))
             end++;
-        rs_tally_add(tally, o->logits + first * o->classes, o->losses + first,
-                     batch->labels + first, end - first, o->classes);
+        rs_tally_add_batch(tally, batch, o, first, end);
     }
 }
 
 /* An evaluation goes over its set in order. */
 static void score_read(const rs_evaluation *e, const rs_batch *batch, const rs_outputs *o)
 {
-    for (size_t i = 0; e->scores && i < batch->n; i++)
-        if (was_read(batch, i))
-            rs_scores_add_logits(e->scores, e->sample + i, o->logits + i * o->classes,
-                                 batch->labels[i], o->losses[i]);
+    for (size_t i = 0; e->scores && i < batch->n; i++) {
+        const float *logits = o->logits + i * o->classes;
+        if (!was_read(batch, i))
+            continue;
+        if (batch->rows)
+            rs_scores_add_row(e->scores, e->sample + i, logits, batch->rows + i * o->classes,
+                              o->losses[i]);
+        else
+            rs_scores_add_logits(e->scores, e->sample + i, logits, batch->labels[i], o->losses[i]);
+    }
 }
 
 rescl_status rs_scores_for(const rescl_model *model, const rescl_dataset *set,
@@ -104,7 +114,7 @@ rescl_status rs_scores_for(const rescl_model *model, const rescl_dataset *set,
     rescl_status st = RESCL_OK;
 
     *out = callbacks ? callbacks->scores : NULL;
-    if (!set || (!*out && !folder)) {
+    if (!set || (!*out && !folder && !model->multi_label)) {
         *out = NULL;
         goto out;
     }
@@ -115,7 +125,7 @@ rescl_status rs_scores_for(const rescl_model *model, const rescl_dataset *set,
     RS_FAIL_IF(rescl_scores_classes(*out) != model->classes, RESCL_ERR_ARG,
                "scores of %zu classes cannot take an evaluation of %zu", rescl_scores_classes(*out),
                model->classes);
-    rs_scores_set_loss(*out, model->loss);
+    rs_scores_set_task(*out, model->loss, model->multi_label);
     RS_TRY(rs_scores_reserve(*out, set->count));
 out:
     return st;
@@ -152,6 +162,22 @@ static rescl_status eval_step(rs_evaluation *e, const rs_batch *batch, rs_output
     add_read(tally, batch, out);
     score_read(e, batch, out);
     e->sample += batch->n;
+out:
+    return st;
+}
+
+/* What of several labels only all images together tell. */
+static rescl_status take_summary(const rs_evaluation *e, rescl_metrics *out)
+{
+    rescl_status st = RESCL_OK;
+    rescl_scores_summary s;
+
+    if (!e->scores || !rescl_scores_multi_label(e->scores))
+        goto out;
+    RS_TRY(rescl_scores_summarise(e->scores, &s));
+    out->map = s.macro.average_precision;
+    out->f1_micro = s.micro.f1;
+    out->f1_macro = s.macro.f1;
 out:
     return st;
 }
@@ -195,6 +221,7 @@ rescl_status rs_evaluate(rs_evaluation *e, rescl_metrics *out)
     RS_FAIL_IF(tally.samples == 0, RESCL_ERR_FORMAT,
                "none of the images of the evaluation can be read");
     rs_tally_metrics(&tally, outputs.classes, rs_clock_seconds() - start, data_wait, out);
+    RS_TRY(take_summary(e, out));
 out:
     rs_team_forget(e->team);
     if (batch)
@@ -245,6 +272,7 @@ rescl_status rescl_evaluate_run(rescl_device *device, const rescl_model *model,
     RS_TRY(rs_model_need_weights(model));
     RS_TRY(rs_match_dataset(model, set, "dataset", &label_map));
     load.label_map = label_map;
+    load.rows = model->multi_label ? model->classes : 0;
     rs_tell_threads(workers);
     RS_TRY(rs_team_create(&device, 1, model->graph, &model->weights, &plan, &e.team));
     RS_TRY(rs_loader_create(set, &load, &e.loader));

@@ -53,7 +53,8 @@ static rescl_status confusion_json(const rs_run_info *run, json_t *all, json_t *
 
     RS_OOM(pair = calloc(images + 1, sizeof *pair));
     RS_TRY(rescl_scores_confused(run->scores, images, pair, &pairs));
-    for (size_t i = 0; i < rescl_scores_classes(run->scores); i++) {
+    const bool several = rescl_scores_multi_label(run->scores);
+    for (size_t i = 0; !several && i < rescl_scores_classes(run->scores); i++) {
         RS_TRY(rescl_scores_class(run->scores, i, &c));
         if (c.correct)
             json_array_append_new(
@@ -171,6 +172,10 @@ rescl_status rs_evaluation_write(const char *path, const rs_run_info *run, uint6
                   real(m.top5), "ece", real(m.ece), "macro", averages_json(&m.macro), "weighted",
                   averages_json(&m.weighted), "classes", classes, "confusion", all, "confused",
                   confused, "calibration", calibration, "curves", curves);
+    if (rescl_scores_multi_label(run->scores)) {
+        json_object_set_new(o, "multi_label", json_true());
+        json_object_set_new(o, "micro", averages_json(&m.micro));
+    }
     RS_OOM(o && errno != ENOMEM ? o : NULL);
     RS_TRY(rs_json_dump(o, JSON_COMPACT | JSON_REAL_PRECISION(10), &text));
     RS_TRY(rs_file_write(path, text, strlen(text)));

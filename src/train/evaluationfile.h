@@ -21,6 +21,8 @@
  *   classes      of each: name, support, predicted, correct, precision, recall, f1, average_precision
  *   confusion    of those that are not 0: [label, prediction, images]
  *   confused     the most confused pairs in this form
+ *   multi_label, micro   where images have any number of labels: true, and means over all labels at once;
+ *                        confusion, confused and calibration are empty then
  *   calibration  [low, high, images, accuracy, certainty] of each bin that has images
  *   curves       of a few classes: class, and precision at recalls of 0, 0.01, ... 1 */
 rescl_status rs_evaluation_write(const char *path, const rs_run_info *run, uint64_t epoch)

@@ -13,8 +13,8 @@
 #define MAX_BYTES ((size_t)256 << 20)
 
 static const char *const columns[RS_HISTORY_COLUMNS] = {
-    "epoch",     "time", "train_loss", "train_top1", "eval_loss",
-    "eval_top1", "lr",   "img_s",      "data_wait",  "mem_mib"};
+    "epoch", "time",  "train_loss", "train_top1", "eval_loss", "eval_top1",
+    "lr",    "img_s", "data_wait",  "mem_mib",    "eval_map"};
 
 /* The file of a name in the folder; NULL where there is none. */
 static rescl_status read_text(const rs_history *h, const char *name, char **out, size_t *bytes)
@@ -191,6 +191,7 @@ static bool is_partial(const rs_history *h, size_t row)
 static rescl_epoch_event event_of(const rs_history *h, size_t row)
 {
     const double top1 = h->column[RS_HISTORY_EVAL_TOP1][row];
+    const double map = h->column[RS_HISTORY_EVAL_MAP][row];
 
     return (rescl_epoch_event){.epoch = row,
                                .train = {.samples = 1,
@@ -198,7 +199,9 @@ static rescl_epoch_event event_of(const rs_history *h, size_t row)
                                          .top1 = h->column[RS_HISTORY_TRAIN_TOP1][row]},
                                .eval = {.samples = (size_t)!isnan(top1),
                                         .loss = h->column[RS_HISTORY_EVAL_LOSS][row],
-                                        .top1 = top1}};
+                                        .top1 = top1,
+                                        .map = map,
+                                        .multi_label = !isnan(map)}};
 }
 
 size_t rs_history_best(const rs_history *h)
@@ -222,6 +225,14 @@ size_t rs_history_best(const rs_history *h)
         rs_monitor_take_best(monitor, &e, &best);
     }
     return best.has_best ? (size_t)best.best_epoch : SIZE_MAX;
+}
+
+bool rs_history_multi_label(const rs_history *h)
+{
+    for (size_t i = 0; i < h->epochs; i++)
+        if (!isnan(h->column[RS_HISTORY_EVAL_MAP][i]))
+            return true;
+    return json_is_true(json_object_get(h->evaluation, "multi_label"));
 }
 
 /* ---- JSON --------------------------------------------------------------------------------- */

@@ -4,6 +4,7 @@
 
 #include <jansson.h>
 #include <rescl/status.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 /* The columns of results.csv. */
@@ -18,6 +19,7 @@ typedef enum rs_history_column {
     RS_HISTORY_IMG_S,
     RS_HISTORY_DATA_WAIT,
     RS_HISTORY_MEMORY,
+    RS_HISTORY_EVAL_MAP, /* NaN where images have one label */
     RS_HISTORY_COLUMNS
 } rs_history_column;
 
@@ -37,6 +39,10 @@ void rs_history_fini(rs_history *h);
 /* The row of the epoch in best.safetensors, which is that of evaluation.json; without that file, the best
  * by the run's monitor of those that were not cut short. SIZE_MAX if there is none. */
 size_t rs_history_best(const rs_history *h);
+
+/* Whether its images have any number of labels: its accuracy is then that of all of an image's labels, and there
+ * is mean average precision. */
+bool rs_history_multi_label(const rs_history *h);
 
 /* "loss" of {"loss": 1}; NaN where there is no such number. A path such as "macro.f1" goes deeper. */
 double rs_json_number(const json_t *object, const char *path);

@@ -69,9 +69,10 @@ static bool steps_exhausted(const rescl_trainer *t)
     return t->options.max_steps > 0 && t->progress.step >= t->options.max_steps;
 }
 
-static rs_tally tally_of(const rs_ckpt_progress *p)
+static rs_tally tally_of(const rescl_trainer *t)
 {
-    return (rs_tally){p->samples, p->top1, p->top5, p->loss_sum};
+    const rs_ckpt_progress *p = &t->progress;
+    return (rs_tally){p->samples, p->top1, p->top5, p->loss_sum, t->model->multi_label};
 }
 
 /* The caller's rate of this epoch. */
@@ -193,7 +194,7 @@ static rescl_status train_batch(run *r, const rs_batch *batch, double *step_loss
                                 .losses = outputs.losses,
                                 .batch = batch};
     RS_TRY(rs_watch_samples(&r->watch, &samples));
-    rs_tally_add(&tally, outputs.logits, outputs.losses, batch->labels, batch->n, outputs.classes);
+    rs_tally_add_batch(&tally, batch, &outputs, 0, batch->n);
     *step_loss = tally.loss_sum / (double)batch->n;
     p->samples += tally.samples;
     p->top1 += tally.top1;
@@ -211,7 +212,7 @@ static rescl_status tell_step(run *r, double step_loss, double step_seconds)
     bool stop = false;
     const rescl_trainer *t = r->t;
     const rs_ckpt_progress *p = &t->progress;
-    const rs_tally tally = tally_of(p);
+    const rs_tally tally = tally_of(t);
     rescl_step_event e = {.training = true,
                           .epoch = (size_t)p->epoch,
                           .epochs = t->options.epochs,
@@ -418,7 +419,7 @@ static rescl_status finish_epoch(run *r)
     rescl_status st = RESCL_OK;
     rescl_trainer *t = r->t;
     rs_ckpt_progress *p = &t->progress;
-    const rs_tally tally = tally_of(p);
+    const rs_tally tally = tally_of(t);
     rescl_epoch_event e = {.epoch = (size_t)p->epoch,
                            .epochs = t->options.epochs,
                            .lr = r->lr.group[RS_GROUP_HEAD].lr};

@@ -177,8 +177,12 @@ static rescl_status receive_leaf(rs_member *m, size_t leaf, rs_net **net)
     const rs_span part = m->step->leaves.leaf[leaf];
     const rs_batch *b = &m->step->batch;
     rs_replica *r = m->replica;
-    const rs_images images = {part.count, b->pixels + part.first * r->bytes, b->table,
-                              b->labels + part.first, b->mixed ? b->mixed + part.first : NULL};
+    const rs_images images = {part.count,
+                              b->pixels + part.first * r->bytes,
+                              b->table,
+                              b->labels + part.first,
+                              b->mixed ? b->mixed + part.first : NULL,
+                              b->rows ? b->rows + part.first * r->classes : NULL};
 
     *net = rs_replica_net(r, RS_MODE_TRAIN, part.count);
     RS_FAIL_IF(!*net, RESCL_ERR_ARG, "a part of %zu images was not planned for", part.count);

@@ -50,6 +50,8 @@ rescl_status rs_mistakes_choose(const rescl_scores *scores, rs_mistakes *out)
     size_t count = 0, pairs;
 
     *out = (rs_mistakes){.chosen = true};
+    if (rescl_scores_multi_label(scores))
+        goto out; /* no class was taken for another one */
     RS_OOM(wrong = calloc(rescl_scores_images(scores) + 1, sizeof *wrong));
     for (size_t i = 0; rescl_scores_image(scores, i, &image); i++)
         if (image.label != image.prediction)

@@ -8,21 +8,21 @@
 #include <rescl/train.h>
 
 /* "auto" and Keras' names: "val_loss" and "val_accuracy" of the evaluation, "loss" and "accuracy" of the
- * training images; ended by NULL. */
+ * training images; "val_map", the mean average precision of several labels; ended by NULL. */
 const char *const *rs_monitor_names(void);
 
 /* Whether the monitor is a number of the evaluation, where there is one. */
 bool rs_monitor_by_eval(const char *monitor);
 
-/* What of "val_loss", "val_accuracy", "loss" and "accuracy" an epoch is judged by; "auto": by the accuracy
- * of the evaluation first, or by the loss where there was none. */
+/* Which of these names an epoch is judged by; "auto": by the accuracy of the evaluation first, of several
+ * labels by the mean average precision, or by the loss where there was none. */
 const char *rs_monitor_measured(const char *monitor, const rescl_epoch_event *e);
 
-/* The number, the smaller the better: an accuracy is negated. "auto" is the loss. What the evaluation did
+/* The number, the smaller the better: others than losses are negated. "auto" is the loss. What the evaluation did
  * not measure is taken from training. */
 double rs_monitor_value(const char *monitor, const rescl_epoch_event *e);
 
-/* Whether the run's best weights so far are those of this epoch: by "auto" the accuracy, then the loss. */
+/* Whether the run's best weights so far are those of this epoch: by "auto" as rs_monitor_measured, then the loss. */
 bool rs_monitor_is_best(const char *monitor, const rescl_epoch_event *e, const rs_ckpt_progress *p);
 /* The same, and takes note of those that are. */
 bool rs_monitor_take_best(const char *monitor, const rescl_epoch_event *e, rs_ckpt_progress *p);

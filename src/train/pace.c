@@ -63,7 +63,7 @@ static rescl_status step(probe *p)
     static const float table[3][256];
     rs_replica *r = p->replica;
 
-    RS_TRY(rs_replica_send(r, &(rs_images){p->n, p->pixels, table, p->labels, NULL}));
+    RS_TRY(rs_replica_send(r, &(rs_images){p->n, p->pixels, table, p->labels, NULL, NULL}));
     RS_TRY(rs_replica_receive(r, p->net));
     RS_TRY(rs_replica_forward(r, p->net, 0, 0));
     RS_TRY(rs_net_backward(p->net, &RS_STEP(0, 0), NULL));

@@ -64,8 +64,8 @@ rescl_status rs_predictor_send(rescl_predictor *p, const uint8_t *pixels, size_t
         pixels = p->pixels;
     }
     RS_TRY(rs_preprocess_table(m->preprocess, &m->normalize, m->channels, table));
-    RS_TRY(rs_replica_send(
-        p->replica, &(rs_images){inputs, pixels, (const float(*)[256])table, p->labels, NULL}));
+    RS_TRY(rs_replica_send(p->replica, &(rs_images){inputs, pixels, (const float(*)[256])table,
+                                                    p->labels, NULL, NULL}));
 out:
     return st;
 }

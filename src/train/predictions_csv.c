@@ -7,11 +7,15 @@
 #include "evaluationfile.h"
 #include "netmodel.h"
 #include "path.h"
+#include "text.h"
 #include "watch.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #define HEADER "path,label,prediction,probability,loss\n"
+/* Of several labels those that are and those that are predicted, which semicolons part. */
+#define HEADER_SEVERAL "path,labels,predictions,probabilities,exact,loss\n"
 
 typedef struct predictions {
     const rs_run_info *run;
@@ -69,8 +73,60 @@ out:
     return st;
 }
 
+static const char *number_text(double x, char out[32])
+{
+    snprintf(out, 32, "%.9g", x);
+    rs_point_decimals(out);
+    return out;
+}
+
+/* "cat;dog": the names of the classes that `targets`, or else probabilities, are for. */
+static rescl_status append_classes(rs_str *row, const rescl_model *m, const uint8_t *targets,
+                                   const float *probs)
+{
+    rescl_status st = RESCL_OK;
+    rs_str all = {0};
+
+    RS_TRY(rs_str_append(&all, ""));
+    for (size_t c = 0; c < m->classes; c++)
+        if (targets ? targets[c] != 0 : rs_predicts(probs[c]))
+            RS_TRY(rs_str_appendf(&all, "%s%s", all.len ? ";" : "", m->class_name[c]));
+    RS_TRY(rs_csv_append_text(row, all.text));
+out:
+    rs_str_fini(&all);
+    return st;
+}
+
+/* An image of several labels, behind its path. */
+static rescl_status append_several(rs_str *row, const rs_run_info *run, size_t index,
+                                   const rescl_image_scores *image)
+{
+    rescl_status st = RESCL_OK;
+    const size_t classes = run->model->classes;
+    const uint8_t *targets = rescl_scores_targets(run->scores, index);
+    const float *probs = rescl_scores_probs(run->scores, index);
+    bool exact = true, first = true;
+    char number[32];
+
+    RS_TRY(append_classes(row, run->model, targets, probs));
+    RS_TRY(append_classes(row, run->model, NULL, probs));
+    RS_TRY(rs_str_append(row, ","));
+    for (size_t c = 0; c < classes; c++) {
+        exact = exact && rs_predicts(probs[c]) == (targets[c] != 0);
+        if (!rs_predicts(probs[c]))
+            continue;
+        RS_TRY(rs_str_append(row, first ? "" : ";"));
+        RS_TRY(rs_str_appendf(row, "%s", number_text((double)probs[c], number)));
+        first = false;
+    }
+    RS_TRY(rs_str_appendf(row, ",%d", exact));
+    RS_TRY(rs_csv_append(row, image->loss, "%.9g"));
+out:
+    return st;
+}
+
 /* Images without files of their own are called by their place in the set. */
-static rescl_status append_image(rs_str *table, const rs_run_info *run,
+static rescl_status append_image(rs_str *table, const rs_run_info *run, size_t index,
                                  const rescl_image_scores *image)
 {
     rescl_status st = RESCL_OK;
@@ -84,10 +140,14 @@ static rescl_status append_image(rs_str *table, const rs_run_info *run,
     if (!path)
         RS_OOM(place = rs_strf("%zu", image->sample));
     RS_TRY(rs_csv_append_text(&row, path ? path : place));
-    RS_TRY(rs_csv_append_text(&row, name[image->label]));
-    RS_TRY(rs_csv_append_text(&row, name[image->prediction]));
-    RS_TRY(rs_csv_append(&row, image->probability, "%.9g"));
-    RS_TRY(rs_csv_append(&row, image->loss, "%.9g"));
+    if (rescl_scores_multi_label(run->scores)) {
+        RS_TRY(append_several(&row, run, index, image));
+    } else {
+        RS_TRY(rs_csv_append_text(&row, name[image->label]));
+        RS_TRY(rs_csv_append_text(&row, name[image->prediction]));
+        RS_TRY(rs_csv_append(&row, image->probability, "%.9g"));
+        RS_TRY(rs_csv_append(&row, image->loss, "%.9g"));
+    }
     RS_TRY(rs_str_appendf(table, "%s\n", row.text));
 out:
     rs_str_fini(&row);
@@ -101,9 +161,10 @@ static rescl_status write_predictions(const predictions *p, uint64_t epoch)
     rescl_image_scores image;
     rs_str table = {0};
 
-    RS_TRY(rs_str_append(&table, HEADER));
+    RS_TRY(
+        rs_str_append(&table, rescl_scores_multi_label(p->run->scores) ? HEADER_SEVERAL : HEADER));
     for (size_t i = 0; rescl_scores_image(p->run->scores, i, &image); i++)
-        RS_TRY(append_image(&table, p->run, &image));
+        RS_TRY(append_image(&table, p->run, i, &image));
     RS_TRY(rs_file_write(p->table, table.text, table.len));
     RS_TRY(rs_evaluation_write(p->summary, p->run, epoch));
 out:

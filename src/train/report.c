@@ -65,6 +65,7 @@ static void put_facts(rs_html *h, const rs_history *run)
     rs_html_facts(h);
     if (best != SIZE_MAX) {
         const bool measured = !isnan(run->column[RS_HISTORY_EVAL_TOP1][best]);
+        put_fact(h, "mean average precision", run->column[RS_HISTORY_EVAL_MAP][best], "");
         put_fact(h, measured ? "accuracy" : "training accuracy",
                  run->column[measured ? RS_HISTORY_EVAL_TOP1 : RS_HISTORY_TRAIN_TOP1][best], "");
         put_fact(h, measured ? "loss" : "training loss",
@@ -72,6 +73,9 @@ static void put_facts(rs_html *h, const rs_history *run)
         rs_html_fact(h, "best epoch", "%.0f of %zu", run->column[RS_HISTORY_EPOCH][best],
                      run->epochs);
     }
+    if (rs_history_multi_label(run))
+        put_fact(h, "mean average precision on test",
+                 rs_json_number(run->test, "macro.average_precision"), "");
     put_fact(h, "accuracy on test", rs_json_number(run->test, "top1"), "");
     if (!isnan(last_of(run, RS_HISTORY_TIME)))
         rs_html_fact(h, "time", "%s", rs_report_time(last_of(run, RS_HISTORY_TIME), text));
@@ -118,18 +122,27 @@ static void put_curve(rs_html *h, const rs_history *run, const char *title, cons
 
 static void put_history_table(rs_html *h, const rs_history *run)
 {
-    static const char *const heads[RS_HISTORY_COLUMNS] = {
-        "epoch",    "time [s]", "training loss",   "training accuracy", "loss",
-        "accuracy", "rate",     "images a second", "data wait [s]",     "memory [MiB]"};
+    static const char *const heads[RS_HISTORY_COLUMNS] = {"epoch",
+                                                          "time [s]",
+                                                          "training loss",
+                                                          "training accuracy",
+                                                          "loss",
+                                                          "accuracy",
+                                                          "rate",
+                                                          "images a second",
+                                                          "data wait [s]",
+                                                          "memory [MiB]",
+                                                          "mean average precision"};
+    const size_t columns = RS_HISTORY_COLUMNS - (rs_history_multi_label(run) ? 0 : 1);
     char text[RS_HISTORY_COLUMNS][32];
     const char *cell[RS_HISTORY_COLUMNS];
 
     rs_html_fold(h, "All epochs");
-    rs_html_table(h, "Epochs", heads, RS_HISTORY_COLUMNS);
+    rs_html_table(h, "Epochs", heads, columns);
     for (size_t i = 0; i < run->epochs; i++) {
-        for (int c = 0; c < RS_HISTORY_COLUMNS; c++)
+        for (size_t c = 0; c < columns; c++)
             cell[c] = rs_report_number(run->column[c][i], text[c]);
-        rs_html_row(h, cell, RS_HISTORY_COLUMNS);
+        rs_html_row(h, cell, columns);
     }
     rs_html_table_end(h);
     rs_html_fold_end(h);
@@ -141,6 +154,9 @@ static void put_curves(rs_html *h, const rs_history *run)
         return;
     rs_html_section(h, "Curves");
     put_curve(h, run, "Loss", "loss", RS_HISTORY_TRAIN_LOSS, RS_HISTORY_EVAL_LOSS, false);
+    if (rs_history_multi_label(run))
+        put_curve(h, run, "Mean average precision", "mean average precision", RS_HISTORY_EVAL_MAP,
+                  RS_HISTORY_EVAL_MAP, false);
     put_curve(h, run, "Accuracy", "accuracy", RS_HISTORY_TRAIN_TOP1, RS_HISTORY_EVAL_TOP1, false);
     put_curve(h, run, "Learning rate", "rate", RS_HISTORY_LR, RS_HISTORY_LR, true);
     put_curve(h, run, "Speed", "images a second", RS_HISTORY_IMG_S, RS_HISTORY_IMG_S, false);

@@ -66,6 +66,7 @@ static const char *class_name(const json_t *classes, size_t index)
 static void put_summary(rs_html *h, const json_t *e)
 {
     static const char *const facts[][2] = {{"images", "images"},
+                                           {"F1 of all labels (micro)", "micro.f1"},
                                            {"accuracy", "top1"},
                                            {"top-5 accuracy", "top5"},
                                            {"loss", "loss"},
@@ -175,6 +176,8 @@ static void put_classes(rs_html *h, const json_t *e)
     rs_html_table(h, "Scores of each class", heads, RS_COUNT(heads));
     json_array_foreach(classes, i, c)
         put_class(h, rs_json_string(c, "name"), c, rs_json_number(c, "support"));
+    if (json_object_get(e, "micro"))
+        put_class(h, "all labels at once", json_object_get(e, "micro"), images);
     put_class(h, "mean of classes", json_object_get(e, "macro"), images);
     put_class(h, "weighted by images", json_object_get(e, "weighted"), images);
     rs_html_table_end(h);
@@ -264,8 +267,16 @@ rescl_status rs_report_evaluation(rs_html *h, const json_t *e, const char *headi
     else
         rs_html_p(h, "Of the best weights, on %s.", rs_json_string(e, "split"));
     put_summary(h, e);
-    RS_TRY(put_matrix(h, e));
-    put_confused(h, e);
+    if (json_is_true(json_object_get(e, "multi_label"))) {
+        rs_html_p(h,
+                  "An image has any number of labels: a class counts as predicted where its "
+                  "probability is above 0.5, and the accuracy is the share of images all of whose "
+                  "labels are those predicted. There is no confusion matrix, for no class of an "
+                  "image is taken for another one.");
+    } else {
+        RS_TRY(put_matrix(h, e));
+        put_confused(h, e);
+    }
     put_classes(h, e);
     put_calibration(h, e);
     put_pr_curves(h, e);

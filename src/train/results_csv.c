@@ -1,7 +1,8 @@
-/* results.csv of the run folder: a row for each epoch; in fp16 with the loss scale and the updates that
- * were left out so far. */
+/* results.csv of the run folder: a row for each epoch; of several labels with mean average precision and F1, in
+ * fp16 with the loss scale and the updates that were left out so far. */
 #include "csv.h"
 #include "error.h"
+#include "netmodel.h"
 #include "path.h"
 #include "watch.h"
 
@@ -12,16 +13,19 @@
 static rescl_status open_csv(const rs_run_info *run, void **self)
 {
     rescl_status st = RESCL_OK;
-    char *path = NULL;
+    char *path = NULL, *head = NULL;
 
     if (!run->folder || !run->train_set)
         goto out;
     RS_OOM(path = rs_path_join(run->folder, "results.csv"));
-    RS_TRY(
-        rs_csv_begin(path, run->scaled ? HEADER ",loss_scale,skipped\n" : HEADER "\n", run->epoch));
+    RS_OOM(head = rs_strf("%s%s%s\n", HEADER,
+                          run->model->multi_label ? ",eval_map,eval_f1_micro,eval_f1_macro" : "",
+                          run->scaled ? ",loss_scale,skipped" : ""));
+    RS_TRY(rs_csv_begin(path, head, run->epoch));
     *self = path, path = NULL;
 out:
     free(path);
+    free(head);
     return st;
 }
 
@@ -47,6 +51,13 @@ static rescl_status append_row(void *self, const rescl_epoch_event *e, bool *sto
     RS_TRY(rs_csv_append(&line, e->train.img_s, "%.2f"));
     RS_TRY(rs_csv_append(&line, e->train.data_wait, "%.3f"));
     RS_TRY(rs_csv_append(&line, (double)e->peak_bytes / 1048576.0, "%.1f"));
+    if (e->train.multi_label && e->eval.samples > 0) {
+        RS_TRY(rs_csv_append(&line, e->eval.map, "%.9g"));
+        RS_TRY(rs_csv_append(&line, e->eval.f1_micro, "%.9g"));
+        RS_TRY(rs_csv_append(&line, e->eval.f1_macro, "%.9g"));
+    } else if (e->train.multi_label) {
+        RS_TRY(rs_str_append(&line, ",,,"));
+    }
     if (e->loss_scale > 0.0) {
         RS_TRY(rs_csv_append(&line, e->loss_scale, "%.9g"));
         RS_TRY(rs_csv_append(&line, (double)e->skipped, "%.0f"));

@@ -83,9 +83,19 @@ static json_t *metrics_json(const rescl_metrics *m)
 {
     if (m->samples == 0)
         return json_null();
-    return json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "samples", (json_int_t)m->samples,
-                     "loss", real(m->loss), "top1", real(m->top1), "top5", real(m->top5), "seconds",
-                     real(m->seconds), "img_s", real(m->img_s), "data_wait", real(m->data_wait));
+    json_t *o =
+        json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "samples", (json_int_t)m->samples, "loss",
+                  real(m->loss), "top1", real(m->top1), "top5", real(m->top5), "seconds",
+                  real(m->seconds), "img_s", real(m->img_s), "data_wait", real(m->data_wait));
+    json_t *more = m->multi_label ? json_pack("{s:o, s:o, s:o}", "map", real(m->map), "f1_micro",
+                                              real(m->f1_micro), "f1_macro", real(m->f1_macro))
+                                  : NULL;
+    if (more && json_object_update(o, more) != 0) {
+        json_decref(o);
+        o = NULL;
+    }
+    json_decref(more);
+    return o;
 }
 
 static rescl_status append_line(void *self, const rescl_epoch_event *e, bool *stop)

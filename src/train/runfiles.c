@@ -318,6 +318,8 @@ static rescl_status match_model(const rs_checkpoint *c, const rescl_model *m)
                       "a stochastic depth of", "%g", was->stochastic_depth, m->stochastic_depth);
     FAIL_IF_DIFFERENT(fabs(was->label_smoothing - m->label_smoothing) > 0.0, "a label smoothing of",
                       "%g", was->label_smoothing, m->label_smoothing);
+    FAIL_IF_DIFFERENT(was->multi_label != m->multi_label, "multi_label:", "%d", was->multi_label,
+                      m->multi_label);
     FAIL_IF_DIFFERENT(was->loss != m->loss, "the loss", "%s", rescl_loss_name(was->loss),
                       rescl_loss_name(m->loss));
     FAIL_IF_DIFFERENT(fabs(was->bce_target_thresh - m->bce_target_thresh) > 0.0,

@@ -1,5 +1,5 @@
 /* Accuracy, confusion, precision and recall, calibration. */
-#include "scoring.h"
+#include "scorestate.h"
 
 #include "alloc.h"
 #include "error.h"
@@ -7,26 +7,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-typedef struct record {
-    size_t sample;
-    int32_t label, prediction;
-    float probability, label_probability, loss;
-    uint8_t rank; /* of the label, at most FAR */
-} record;
-
-#define FAR 255
-
-struct rescl_scores {
-    size_t classes, images, room;
-    rescl_loss loss;                       /* by which logits become probabilities */
-    record *image;                         /* (room) */
-    float *probs;                          /* (room, classes); NULL where they would be too many */
-    bool wide;                             /* they are: NULL is no want of memory */
-    size_t *support, *predicted, *correct; /* (classes) */
-    double *area;                          /* (classes): average precision */
-    size_t areas;                          /* images that `area` is of */
-};
 
 rescl_status rescl_scores_create(size_t classes, rescl_scores **out)
 {
@@ -52,6 +32,7 @@ void rescl_scores_destroy(rescl_scores *s)
         return;
     free(s->image);
     free(s->probs);
+    free(s->truth);
     free(s->support);
     free(s->predicted);
     free(s->correct);
@@ -72,6 +53,8 @@ void rescl_scores_clear(rescl_scores *s)
 rescl_status rs_scores_reserve(rescl_scores *s, size_t images)
 {
     rescl_status st = RESCL_OK;
+    if (s->several)
+        return rs_scores_reserve_rows(s, images);
     const size_t most = RESCL_SCORES_BYTES / sizeof *s->probs / s->classes;
     const bool anew = s->wide && s->images == 0 && images <= most;
     size_t room = anew ? 0 : s->room;
@@ -98,9 +81,12 @@ out:
 
 /* ---- adding ------------------------------------------------------------------------------- */
 
-void rs_scores_set_loss(rescl_scores *s, rescl_loss loss)
+void rs_scores_set_task(rescl_scores *s, rescl_loss loss, bool multi_label)
 {
+    if (s->several != multi_label)
+        rescl_scores_clear(s);
     s->loss = loss;
+    s->several = multi_label;
 }
 
 static float sigmoid(float x)
@@ -139,9 +125,9 @@ static float prob_at(rescl_loss loss, const float *logits, size_t classes, size_
 }
 
 /* `values` are logits or probabilities: they rank alike. */
-static record rank(const float *values, size_t classes, int32_t label)
+static rs_score_record rank(const float *values, size_t classes, int32_t label)
 {
-    record r = {.label = label};
+    rs_score_record r = {.label = label};
     size_t before = 0;
 
     for (size_t k = 0; k < classes; k++) {
@@ -149,11 +135,11 @@ static record rank(const float *values, size_t classes, int32_t label)
             r.prediction = (int32_t)k;
         before += values[k] > values[label] || (k < (size_t)label && values[k] >= values[label]);
     }
-    r.rank = before < FAR ? (uint8_t)before : FAR;
+    r.rank = before < RS_SCORE_FAR ? (uint8_t)before : RS_SCORE_FAR;
     return r;
 }
 
-static void append(rescl_scores *s, const record *r)
+static void append(rescl_scores *s, const rs_score_record *r)
 {
     s->image[s->images++] = *r;
     s->support[r->label]++;
@@ -164,7 +150,7 @@ static void append(rescl_scores *s, const record *r)
 void rs_scores_add_logits(rescl_scores *s, size_t sample, const float *logits, int32_t label,
                           float loss)
 {
-    record r = rank(logits, s->classes, label);
+    rs_score_record r = rank(logits, s->classes, label);
 
     r.sample = sample;
     r.loss = loss;
@@ -186,6 +172,9 @@ rescl_status rescl_scores_add(rescl_scores *s, const float *probs, const int32_t
     rescl_status st = RESCL_OK;
     size_t count;
 
+    RS_FAIL_IF(s->several, RESCL_ERR_ARG,
+               "images of one label among scores of images of several: "
+               "rescl_scores_add_multi_label");
     RS_FAIL_IF(!rs_add_size(s->images, n, &count) || !rs_mul_size(n, s->classes, &count),
                RESCL_ERR_ARG, "%zu images of %zu classes are too many", n, s->classes);
     for (size_t i = 0; i < n; i++)
@@ -199,7 +188,7 @@ rescl_status rescl_scores_add(rescl_scores *s, const float *probs, const int32_t
         memcpy(s->probs + s->images * s->classes, probs, count * sizeof *probs);
     for (size_t i = 0; i < n; i++) {
         const float *of = probs + i * s->classes;
-        record r = rank(of, s->classes, labels[i]);
+        rs_score_record r = rank(of, s->classes, labels[i]);
         r.sample = s->images;
         r.probability = of[r.prediction];
         r.label_probability = of[labels[i]];
@@ -231,7 +220,7 @@ bool rescl_scores_image(const rescl_scores *s, size_t index, rescl_image_scores 
 {
     if (index >= s->images)
         return false;
-    const record *r = &s->image[index];
+    const rs_score_record *r = &s->image[index];
     *out = (rescl_image_scores){.sample = r->sample,
                                 .label = r->label,
                                 .prediction = r->prediction,
@@ -253,7 +242,7 @@ double rescl_scores_topk(const rescl_scores *s, size_t k)
 void rescl_scores_confusion(const rescl_scores *s, uint64_t *counts)
 {
     memset(counts, 0, s->classes * s->classes * sizeof *counts);
-    for (size_t i = 0; i < s->images; i++)
+    for (size_t i = 0; !s->several && i < s->images; i++)
         counts[(size_t)s->image[i].label * s->classes + (size_t)s->image[i].prediction]++;
 }
 
@@ -284,7 +273,7 @@ rescl_status rescl_scores_confused(const rescl_scores *s, size_t most, rescl_con
 
     *count = 0;
     RS_OOM(pair = calloc(s->images + 1, sizeof *pair));
-    for (size_t i = 0; i < s->images; i++)
+    for (size_t i = 0; !s->several && i < s->images; i++)
         if (s->image[i].label != s->image[i].prediction)
             pair[wrong++] = (rescl_confused_pair){s->image[i].label, s->image[i].prediction, 1};
     qsort(pair, wrong, sizeof *pair, by_pair);
@@ -352,16 +341,16 @@ static rescl_status find_areas(rescl_scores *s)
 
     if (!s->probs || s->areas == s->images)
         goto out;
-    RS_OOM(own = calloc(s->images, sizeof *own));
-    RS_OOM(hits = calloc(s->images, sizeof *hits));
     RS_OOM(first = calloc(s->classes + 1, sizeof *first));
     RS_OOM(filled = calloc(s->classes, sizeof *filled));
     for (size_t c = 0; c < s->classes; c++)
         first[c + 1] = first[c] + s->support[c];
-    for (size_t i = 0; i < s->images; i++) {
-        const size_t label = (size_t)s->image[i].label;
-        own[first[label] + filled[label]++] = s->probs[i * s->classes + label];
-    }
+    RS_OOM(own = calloc(first[s->classes] + 1, sizeof *own));
+    RS_OOM(hits = calloc(first[s->classes] + 1, sizeof *hits));
+    for (size_t i = 0; i < s->images; i++)
+        for (size_t c = 0; c < s->classes; c++)
+            if (rs_score_is_of(s, i, c))
+                own[first[c] + filled[c]++] = s->probs[i * s->classes + c];
     for (size_t c = 0; c < s->classes; c++)
         qsort(own + first[c], s->support[c], sizeof *own, by_value);
     for (size_t i = 0; i < s->images; i++) {
@@ -435,7 +424,7 @@ rescl_status rescl_scores_curve(const rescl_scores *s, size_t class_index, rescl
     RS_OOM(image = calloc(s->images + 1, sizeof *image));
     for (size_t i = 0; i < s->images; i++)
         image[i] = (curve_image){s->probs[i * s->classes + class_index],
-                                 (size_t)s->image[i].label == class_index};
+                                 rs_score_is_of(s, i, class_index)};
     qsort(image, s->images, sizeof *image, by_probability);
     const size_t all = s->support[class_index];
     size_t own = all;
@@ -466,8 +455,8 @@ void rescl_scores_calibration(const rescl_scores *s,
 {
     for (size_t b = 0; b < RESCL_CALIBRATION_BINS; b++)
         out[b] = (rescl_calibration_bin){.low = edge(b), .high = edge(b + 1)};
-    for (size_t i = 0; i < s->images; i++) {
-        const record *r = &s->image[i];
+    for (size_t i = 0; !s->several && i < s->images; i++) {
+        const rs_score_record *r = &s->image[i];
         size_t b = 0;
         while (b + 1 < RESCL_CALIBRATION_BINS && (double)r->probability > out[b].high)
             b++;
@@ -507,11 +496,14 @@ rescl_status rescl_scores_summarise(rescl_scores *s, rescl_scores_summary *out)
     static const rescl_average_scores none = {NAN, NAN, NAN, NAN};
     rescl_status st = RESCL_OK;
     rescl_class_scores c;
+    size_t support = 0, predicted = 0, correct = 0, labels = 0;
 
     *out = (rescl_scores_summary){.images = s->images,
                                   .loss = NAN,
                                   .top1 = rescl_scores_topk(s, 1),
-                                  .top5 = s->classes > 5 ? rescl_scores_topk(s, 5) : (double)NAN,
+                                  .top5 = s->classes > 5 && !s->several ? rescl_scores_topk(s, 5)
+                                                                        : (double)NAN,
+                                  .micro = none,
                                   .macro = none,
                                   .weighted = none,
                                   .ece = NAN};
@@ -520,14 +512,22 @@ rescl_status rescl_scores_summarise(rescl_scores *s, rescl_scores_summary *out)
     RS_TRY(find_areas(s));
     out->loss = 0;
     out->macro = out->weighted = (rescl_average_scores){0};
+    for (size_t i = 0; i < s->classes; i++)
+        labels += s->support[i];
     for (size_t i = 0; i < s->images; i++)
         out->loss += (double)s->image[i].loss / (double)s->images;
     for (size_t i = 0; i < s->classes; i++) {
         class_scores(s, i, &c);
         add_share(&out->macro, &c, 1.0 / (double)s->classes);
-        add_share(&out->weighted, &c, (double)c.support / (double)s->images);
+        add_share(&out->weighted, &c, ratio(c.support, labels));
+        support += c.support;
+        predicted += c.predicted;
+        correct += c.correct;
     }
-    out->ece = calibration_error(s);
+    out->micro.precision = ratio(correct, predicted);
+    out->micro.recall = ratio(correct, support);
+    out->micro.f1 = ratio(2 * correct, support + predicted);
+    out->ece = s->several ? (double)NAN : calibration_error(s);
 out:
     return st;
 }

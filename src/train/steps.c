@@ -4,6 +4,7 @@
 #include "colour.h"
 #include "error.h"
 #include "groups.h"
+#include "mixed.h"
 #include "trainer.h"
 
 #include <inttypes.h>
@@ -38,8 +39,34 @@ static rescl_status begin(rescl_trainer *t, const char *call)
         goto out;
     if (!own->pixels) /* from a call that failed behind it */
         RS_OOM(own->pixels = rs_aligned_calloc(o->batch_size, size * size * 3));
-    RS_OOM(own->labels = rs_aligned_calloc(o->batch_size, sizeof *own->labels));
+    const size_t each = t->model->multi_label ? t->model->classes : 1;
+    if (!own->labels)
+        RS_OOM(own->labels = rs_aligned_calloc(o->batch_size, each * sizeof *own->labels));
     own->begun = true;
+out:
+    return st;
+}
+
+static rescl_status stage_labels(rescl_trainer *t, const int32_t *labels, size_t n)
+{
+    rescl_status st = RESCL_OK;
+    const size_t classes = t->model->classes;
+
+    if (!t->model->multi_label) {
+        for (size_t i = 0; i < n; i++)
+            RS_FAIL_IF(labels[i] < 0 || (size_t)labels[i] >= classes, RESCL_ERR_ARG,
+                       "image %zu of the batch has the label %" PRId32 ": expected 0 to %zu", i,
+                       labels[i], classes - 1);
+        memcpy(t->own.labels, labels, n * sizeof *labels);
+        goto out;
+    }
+    for (size_t i = 0; i < n * classes; i++)
+        RS_FAIL_IF(labels[i] != 0 && labels[i] != 1, RESCL_ERR_ARG,
+                   "image %zu of the batch, class %zu: found %" PRId32
+                   ", expected 0 or 1, for the model takes several labels",
+                   i / classes, i % classes, labels[i]);
+    for (size_t i = 0; i < n * classes; i++)
+        t->own.labels[i] = labels[i] * RS_MIXED_ONE;
 out:
     return st;
 }
@@ -56,10 +83,7 @@ static rescl_status stage(rescl_trainer *t, const uint8_t *images, const int32_t
     RS_FAIL_IF(n != t->options.batch_size, RESCL_ERR_ARG,
                "a batch of %zu: the trainer was made for a batch_size of %zu", n,
                t->options.batch_size);
-    for (size_t i = 0; i < n; i++)
-        RS_FAIL_IF(labels[i] < 0 || (size_t)labels[i] >= m->classes, RESCL_ERR_ARG,
-                   "image %zu of the batch has the label %" PRId32 ": expected 0 to %zu", i,
-                   labels[i], m->classes - 1);
+    RS_TRY(stage_labels(t, labels, n));
     for (size_t i = 0; i < n; i++) {
         const rescl_image image = {size, size, (uint8_t *)(uintptr_t)(images + i * values)};
         RS_TRY(rs_image_to_input(&image, size, size, &(rescl_resize){0}, m->preprocess,
@@ -68,7 +92,6 @@ static rescl_status stage(rescl_trainer *t, const uint8_t *images, const int32_t
             rs_image_grey(&(rescl_image){size, size, t->own.pixels + i * values});
     }
     RS_TRY(rs_preprocess_table(m->preprocess, &m->normalize, m->channels, t->own.table));
-    memcpy(t->own.labels, labels, n * sizeof *labels);
 out:
     return st;
 }
@@ -89,6 +112,7 @@ rescl_status rescl_trainer_backward(rescl_trainer *t, const uint8_t *images, con
     batch.pixels = t->own.pixels;
     batch.table = (const float(*)[256])t->own.table;
     batch.labels = t->own.labels;
+    batch.rows = t->model->multi_label ? t->own.labels : NULL;
     st = rs_team_gradients(t->team, &batch, NULL, t->options.seed, t->progress.step, &outputs);
     if (st == RESCL_ERR_NUMERIC)
         rs_error_prefix("step %" PRIu64, t->progress.step + 1);
@@ -101,7 +125,7 @@ rescl_status rescl_trainer_backward(rescl_trainer *t, const uint8_t *images, con
                 t->progress.step + 1, layer ? layer : "unknown");
     }
     t->has_gradients = t->own.pending = true;
-    rs_tally_add(&tally, outputs.logits, outputs.losses, batch.labels, n, outputs.classes);
+    rs_tally_add_batch(&tally, &batch, &outputs, 0, n);
     if (out)
         rs_tally_metrics(&tally, outputs.classes, rs_clock_seconds() - start, 0.0, out);
 out:
@@ -152,13 +176,16 @@ rescl_status rescl_trainer_evaluate(rescl_trainer *t, rescl_metrics *out)
     rescl_status st = RESCL_OK;
     rs_watch watch = {0};
     rs_evaluation e = {.team = t->team, .loader = t->eval_loader, .watch = &watch};
+    rescl_scores *scores = NULL;
 
     RS_FAIL_IF(!t->eval_loader, RESCL_ERR_ARG,
                "this trainer has no evaluation set; give rescl_trainer_create one");
     RS_FAIL_IF(t->running, RESCL_ERR_ARG,
                "rescl_trainer_evaluate: the trainer is running, and evaluates by itself");
+    RS_TRY(rs_scores_for(t->model, t->eval_set, NULL, NULL, &scores, &e.scores));
     RS_TRY(rs_trainer_evaluate(t, &e, out));
 out:
+    rescl_scores_destroy(scores);
     return st;
 }
 

@@ -154,8 +154,9 @@ out:
 
 static rescl_status send(rs_team *t, const rs_batch *batch)
 {
-    return rs_replica_send(t->replica, &(rs_images){rs_batch_inputs(batch), batch->pixels,
-                                                    batch->table, batch->labels, batch->mixed});
+    return rs_replica_send(t->replica,
+                           &(rs_images){rs_batch_inputs(batch), batch->pixels, batch->table,
+                                        batch->labels, batch->mixed, batch->rows});
 }
 
 void rs_team_forget(rs_team *t)

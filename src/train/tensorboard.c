@@ -79,6 +79,8 @@ static void put_scalars(rs_pb *pb, const void *about)
     if (e->eval.samples > 0) {
         rs_event_scalar(pb, "loss/eval", e->eval.loss);
         rs_event_scalar(pb, "accuracy/eval", e->eval.top1);
+        if (e->eval.multi_label)
+            rs_event_scalar(pb, "map/eval", e->eval.map);
     }
     rs_event_scalar(pb, "lr", e->lr);
     rs_event_scalar(pb, "speed/images_per_second", e->train.img_s);
@@ -193,9 +195,12 @@ static void count_curve(const rescl_scores *s, size_t class_index, float *value)
     for (size_t i = 0; rescl_scores_image(s, i, &image); i++) {
         const double p = (double)rs_scores_probs(s)[i * rescl_scores_classes(s) + class_index];
         const size_t bin = (size_t)floor(fmin(fmax(p, 0), 1) * (THRESHOLDS - 1));
-        (image.label == (int32_t)class_index ? own : other)[bin]++;
-        all_own += image.label == (int32_t)class_index;
-        all_other += image.label != (int32_t)class_index;
+        const uint8_t *targets = rescl_scores_targets(s, i);
+        const bool is_own =
+            targets ? targets[class_index] != 0 : image.label == (int32_t)class_index;
+        (is_own ? own : other)[bin]++;
+        all_own += is_own;
+        all_other += !is_own;
     }
     double tp = 0, fp = 0;
     for (size_t i = THRESHOLDS; i-- > 0;) {

@@ -4,6 +4,7 @@
 #include "error.h"
 #include "jsonload.h"
 #include "monitor.h"
+#include "netmodel.h"
 #include "path.h"
 #include "str.h"
 #include "text.h"
@@ -22,6 +23,7 @@ typedef struct place {
     uint64_t epoch;
     bool by_eval; /* its numbers are of the evaluation; false: of training */
     double loss, top1;
+    double map;    /* of several labels; 0: images have one */
     bool outdated; /* measured on other images than those of this run: any other is better */
 } place;
 
@@ -41,9 +43,13 @@ static void free_top_k(top_k *t)
     free(t);
 }
 
-static rescl_epoch_event event_of(const place *p)
+static rescl_epoch_event event_of(const top_k *t, const place *p)
 {
-    const rescl_metrics m = {.samples = 1, .loss = p->loss, .top1 = p->top1};
+    const rescl_metrics m = {.samples = 1,
+                             .loss = p->loss,
+                             .top1 = p->top1,
+                             .map = p->map,
+                             .multi_label = t->run->model->multi_label};
     rescl_epoch_event e = {.epoch = (size_t)p->epoch};
     *(p->by_eval ? &e.eval : &e.train) = m;
     return e;
@@ -51,7 +57,7 @@ static rescl_epoch_event event_of(const place *p)
 
 static bool is_better(const top_k *t, const rescl_epoch_event *e, const place *than)
 {
-    const rescl_epoch_event old = event_of(than);
+    const rescl_epoch_event old = event_of(t, than);
     rs_ckpt_progress best = {0};
 
     if (!than->outdated)
@@ -62,12 +68,14 @@ static bool is_better(const top_k *t, const rescl_epoch_event *e, const place *t
 /* The name of the file in weights/. Heap; NULL when memory is short. */
 static char *name_of(const top_k *t, const place *p)
 {
-    const rescl_epoch_event e = event_of(p);
+    const rescl_epoch_event e = event_of(t, p);
     const char *name = rs_monitor_measured(t->run->options->monitor, &e);
-    const bool accuracy = strstr(name, "accuracy") != NULL;
+    const double number = strcmp(name, "val_map") == 0 ? p->map
+                          : strstr(name, "accuracy")   ? p->top1
+                                                       : p->loss;
     char value[64];
 
-    snprintf(value, sizeof value, "%.4f", accuracy ? p->top1 : p->loss);
+    snprintf(value, sizeof value, "%.4f", number);
     rs_point_decimals(value);
     return rs_strf("epoch%" PRIu64 "-%s=%s.safetensors", p->epoch + 1, name, value);
 }
@@ -111,6 +119,8 @@ static rescl_status write_list(const top_k *t)
         RS_OOM(entry = json_pack("{s:s, s:I, s:b, s:f, s:f, s:b}", "file", name, "epoch",
                                  (json_int_t)p->epoch + 1, "evaluated", p->by_eval, "loss", p->loss,
                                  "top1", p->top1, "outdated", p->outdated));
+        if (t->run->model->multi_label)
+            RS_OOM(json_object_set_new(entry, "map", json_real(p->map)) == 0 ? entry : NULL);
         free(name);
         name = NULL;
         RS_OOM(json_array_append_new(list, entry) == 0 ? list : NULL);
@@ -130,9 +140,9 @@ static rescl_status read_place(const top_k *t, json_t *entry, place *p)
     json_int_t epoch = 0;
     int by_eval = 0, outdated = 0;
 
-    RS_FAIL_IF(json_unpack(entry, "{s:I, s:b, s:F, s:F, s:b}", "epoch", &epoch, "evaluated",
-                           &by_eval, "loss", &p->loss, "top1", &p->top1, "outdated",
-                           &outdated) != 0 ||
+    RS_FAIL_IF(json_unpack(entry, "{s:I, s:b, s:F, s:F, s:b, s?F}", "epoch", &epoch, "evaluated",
+                           &by_eval, "loss", &p->loss, "top1", &p->top1, "outdated", &outdated,
+                           "map", &p->map) != 0 ||
                    epoch < 1,
                RESCL_ERR_FORMAT,
                "%s: an entry of it is not one of a kept epoch; remove the file to begin a new list",
@@ -247,7 +257,11 @@ static rescl_status save_epoch(void *self, const rescl_epoch_event *e, bool *sto
     top_k *t = self;
     const bool by_eval = rs_monitor_by_eval(t->run->options->monitor) && e->eval.samples > 0;
     const rescl_metrics *m = by_eval ? &e->eval : &e->train;
-    const place p = {.epoch = e->epoch, .by_eval = by_eval, .loss = m->loss, .top1 = m->top1};
+    const place p = {.epoch = e->epoch,
+                     .by_eval = by_eval,
+                     .loss = m->loss,
+                     .top1 = m->top1,
+                     .map = m->multi_label && by_eval ? m->map : 0};
     size_t at = 0;
     char *path = NULL;
 

@@ -182,6 +182,7 @@ rescl_status rs_trainer_loader(const rescl_trainer *t, const rescl_dataset *set,
                               .shuffle = training,
                               .replace = training,
                               .label_map = training ? t->train_map : t->eval_map,
+                              .rows = t->model->multi_label ? t->model->classes : 0,
                               .least = training ? t->least : 0,
                               .seed = t->options.seed,
                               .workers = t->options.workers,
@@ -235,6 +236,36 @@ static rescl_status check_balance(const rescl_train_options *o)
         RESCL_ERR_ARG,
         "class_weights balanced and sampler balanced: rare classes would count twice what makes "
         "up for their number; choose one of the two");
+out:
+    return st;
+}
+
+/* What has one class of each image in mind. */
+static rescl_status check_multi_label(const rescl_trainer *t)
+{
+    rescl_status st = RESCL_OK;
+    const rescl_train_options *o = &t->options;
+    const bool several = t->model->multi_label;
+    const bool by_map = strcmp(o->monitor, "val_map") == 0;
+
+    RS_FAIL_IF(
+        several && o->class_weights, RESCL_ERR_ARG,
+        "class_weights and multi_label: a weight is of the class that an image has, and here it "
+        "has any number; leave class_weights out");
+    RS_FAIL_IF(
+        several && strcmp(o->sampler, "balanced") == 0, RESCL_ERR_ARG,
+        "sampler balanced and multi_label: images of several classes cannot be drawn so that "
+        "each class has as many; expected sampler shuffle");
+    RS_FAIL_IF(
+        several && o->teacher && *o->teacher, RESCL_ERR_ARG,
+        "teacher and multi_label: distillation goes by the probabilities of classes of which "
+        "an image has one; leave teacher out");
+    RS_FAIL_IF(by_map && !several, RESCL_ERR_ARG,
+               "monitor val_map: mean average precision is measured of several labels "
+               "(multi_label); expected val_accuracy or val_loss");
+    RS_FAIL_IF(by_map && !t->eval_set, RESCL_ERR_ARG,
+               "monitor val_map: there is nothing to evaluate; expected loss or accuracy, or an "
+               "evaluation set");
 out:
     return st;
 }
@@ -446,6 +477,7 @@ rescl_status rescl_trainer_create_team(rescl_device *const *devices, size_t coun
     }
     RS_TRY(check_classes(train_set));
     RS_TRY(check_balance(&t->options));
+    RS_TRY(check_multi_label(t));
     if (train_set)
         RS_TRY(rs_class_weights(t->options.class_weights, model, train_set, t->train_map,
                                 &t->class_weight));
@@ -512,6 +544,7 @@ void rescl_trainer_get_progress(const rescl_trainer *t, rescl_train_progress *ou
                                .best_epoch = (size_t)p->best_epoch,
                                .best_loss = p->best_loss,
                                .best_top1 = p->best_top1,
+                               .best_map = p->best_map,
                                .loss_scale = p->scale.scale,
                                .skipped = p->scale.skipped,
                                .stopped_early = rs_early_stopping_ends(&t->options, &p->stopping)};

@@ -152,7 +152,7 @@ typedef struct rs_evaluation {
     rs_team *team;
     rs_loader *loader;
     const rs_watch *watch;
-    rescl_scores *scores;   /* filled; NULL: nobody looks */
+    rescl_scores *scores;   /* filled; NULL: nobody looks, and images have one label */
     atomic_int *stop;       /* may be NULL */
     rs_view_outputs views;  /* of a model with test-time augmentation */
     rescl_step_event event; /* epoch, epochs, step, lr as watchers see them */

@@ -193,7 +193,9 @@ static void names_the_line_of_what_is_wrong(void **state)
         {"path,label\n,a\n", "line 2", "has no path"},
         {"path,label\np/1.png,\n", "line 2", "has no label"},
         {"path,label\np/1.png,\"a\n", "line 2", "not closed"},
-        {"path,label\np/1.png,a;b\n", "line 2", "several labels"},
+        {"path,label\np/1.png,;\n", "none of its 1 images", "no classes"},
+        {"id\n1\n", "none \"label\"", "rescl predict"},
+        {"id,label\nx,a\ny,b\n", "none of the 2 names", "--images DIR"},
         {"path,label\np/1.png,Paris, France\n", "line 2", "has 3 columns, expected 2"},
         {"p/1.png,Paris, France\n", "line 1", "expected 2 (path,label or"},
         {"p/1.png,a\np/2.png,Paris, France\n", "line 2", "expected 2 (path,label or"},
@@ -229,10 +231,129 @@ static void lists_what_cannot_be_read(void **state)
     rescl_dataset_close(set);
 }
 
+static void expect_labels(const rescl_dataset *set, size_t index, const char *names)
+{
+    int32_t label[4];
+    char text[64] = "";
+    const size_t n = rescl_dataset_labels(set, index, label, RS_COUNT(label));
+    assert_true(n <= RS_COUNT(label));
+    for (size_t i = 0; i < n; i++) {
+        strcat(text, rescl_dataset_class_name(set, (size_t)label[i]));
+        strcat(text, " ");
+    }
+    assert_string_equal(text, names);
+}
+
+static void reads_several_labels(void **state)
+{
+    (void)state;
+    rescl_dataset *set;
+    rescl_image image;
+    size_t counts[3];
+    int32_t label;
+    char one[RESCL_FINGERPRINT_BYTES], other[RESCL_FINGERPRINT_BYTES];
+    assert_ok(open_split(table("several.csv", "path,labels\np/1.png, dog ;cat;\np/2.png,\n"
+                                              "p/3.png,dog;dog\np/4.png,emu\n"),
+                         "train", &set));
+    assert_true(rescl_dataset_multi_label(set));
+    assert_int_equal(rescl_dataset_classes(set), 3);
+    expect_labels(set, 0, "cat dog ");
+    expect_labels(set, 1, "");
+    expect_labels(set, 2, "dog ");
+    expect_labels(set, 3, "emu ");
+    rescl_dataset_class_counts(set, counts);
+    assert_true(counts[0] == 1 && counts[1] == 2 && counts[2] == 1);
+    assert_ok(rescl_dataset_get(set, 1, &image, &label));
+    assert_int_equal(label, -1);
+    rescl_image_free(&image);
+    assert_non_null(strstr(rescl_dataset_note(set, 0, NULL), "1 rows name a label more than once"));
+    assert_ok(rescl_dataset_fingerprint(set, one));
+    rescl_dataset_close(set);
+    assert_ok(open_split(table("several.csv", "path,labels\np/1.png,dog;emu\np/2.png,\n"
+                                              "p/3.png,dog\np/4.png,emu;cat\n"),
+                         "train", &set));
+    assert_ok(rescl_dataset_fingerprint(set, other));
+    assert_string_not_equal(one, other);
+    rescl_dataset_close(set);
+    const rescl_data_options forced = {.struct_size = sizeof forced,
+                                       .path =
+                                           table("forced.csv", "path,label\np/1.png,a\np/2.png,\n"),
+                                       .split = "train",
+                                       .multi_label = true};
+    assert_ok(rescl_dataset_open(&forced, &set));
+    assert_true(rescl_dataset_multi_label(set));
+    expect_labels(set, 0, "a ");
+    expect_labels(set, 1, "");
+    rescl_dataset_close(set);
+}
+
+/* Of all images, not of each class, of which an image may have several or none. */
+static void holds_out_of_several_labels(void **state)
+{
+    (void)state;
+    rescl_dataset *set;
+    rescl_data_options o = {.struct_size = sizeof o,
+                            .path =
+                                table("held.csv", "path,label\np/0.png,a;b\np/1.png,\np/2.png,b\n"
+                                                  "p/3.png,c\np/4.png,\n"),
+                            .split = "val",
+                            .validation_split = 0.4};
+    assert_ok(rescl_dataset_open(&o, &set));
+    assert_int_equal(rescl_dataset_count(set), 2);
+    rescl_dataset_close(set);
+    o.split = "train";
+    assert_ok(rescl_dataset_open(&o, &set));
+    assert_int_equal(rescl_dataset_count(set), 3);
+    rescl_dataset_close(set);
+}
+
+/* Kaggle's tables: ids, images in another folder, a test table without labels. */
+static void finds_images_by_ids(void **state)
+{
+    (void)state;
+    rescl_dataset *set;
+    char **paths = NULL;
+    size_t count = 0;
+    rescl_data_options o = {.struct_size = sizeof o,
+                            .path = table("ids.csv", "Image_ID,Class\n1,cat\n2,dog\n3.png,dog\n"),
+                            .split = "train",
+                            .images = rs_test_path("%s/p", rs_test_dir)};
+    assert_ok(rescl_dataset_open(&o, &set));
+    expect(set, 0, 10, "cat");
+    expect(set, 1, 20, "dog");
+    expect(set, 2, 30, "dog");
+    rescl_dataset_close(set);
+    put_image(rs_test_path("%s/p/twin.png", rs_test_dir), 1);
+    put_image(rs_test_path("%s/p/twin.jpg", rs_test_dir), 1);
+    o.path = table("ids.csv", "id,label\n1,a\ntwin,b\n");
+    assert_fails(rescl_dataset_open(&o, &set), RESCL_ERR_FORMAT, "line 3", "twin.jpg or twin.png");
+    o.images = "nowhere";
+    assert_fails(rescl_dataset_open(&o, &set), RESCL_ERR_NOT_FOUND, "--images nowhere");
+    assert_ok(rescl_table_read_paths(table("test.csv", "id\np/1\np/none\n"), NULL, &paths, &count));
+    assert_int_equal(count, 2);
+    assert_non_null(strstr(paths[0], "p/1.png"));
+    assert_non_null(strstr(paths[1], "p/none"));
+    for (size_t i = 0; i < count; i++)
+        free(paths[i]);
+    free(paths);
+    /* A folder's test table without labels is no test. */
+    assert_ok(rs_mkdirs(rs_test_path("%s/kaggle", rs_test_dir)));
+    table("kaggle/train.csv", "id,label\n../p/1,a\n../p/2,b\n");
+    table("kaggle/test.csv", "id\n../p/3\n");
+    assert_ok(open_split(rs_test_path("%s/kaggle", rs_test_dir), "train", &set));
+    expect(set, 0, 10, "a");
+    rescl_dataset_close(set);
+    assert_fails(open_split(rs_test_path("%s/kaggle", rs_test_dir), "test", &set),
+                 RESCL_ERR_NOT_FOUND, "has no labels", "rescl predict");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_named_columns),
+        cmocka_unit_test(reads_several_labels),
+        cmocka_unit_test(holds_out_of_several_labels),
+        cmocka_unit_test(finds_images_by_ids),
         cmocka_unit_test(reads_tables_without_names),
         cmocka_unit_test(reads_a_table_for_each_split),
         cmocka_unit_test(refuses_splits_of_two_kinds),

@@ -143,6 +143,23 @@ def encoded(image, form, **options):
     return out.getvalue()
 
 
+def all_datasets():
+    """The first byte is fuzz_dataset.c's: 0 a table, 1 an archive; + 2: several labels; + 4: a share is held out."""
+    tables = {
+        "one": (0, "path,label,split\na.png,cat,train\nb.png,dog,val\nc.png,cat,test\nd.png,dog,train\n"),
+        "held": (4, "a.png,1\nb.png,2\nc.png,1\nd.png,2\n"),
+        "several": (0, "image_id,labels\n.,cat; dog\n..,\n/,emu;emu;\nx.png,dog\n"),
+        "forced": (6, "id,class,is_valid\n/,a,True\n.,,False\n..,b,0\n"),
+        "tabs": (2, "file_name\ttags\n\"a;b.png\"\t\"x;y\"\n"),
+        "unlabelled": (0, "id\n1\n2\n"),
+    }
+    for name, (how, text) in tables.items():
+        (HERE / "dataset" / name).write_bytes(bytes([how]) + text.encode())
+    for name in ("ustar", "pax", "train-json"):
+        archive = (HERE.parent.parent / "data" / "shards" / (name + ".tar")).read_bytes()
+        (HERE / "dataset" / name).write_bytes(b"\1" + archive)
+
+
 def all_images():
     image = Image.fromarray(RNG.integers(0, 256, (7, 11, 3), dtype=np.uint8))
     tiff = struct.pack("<2sHIHHHIII", b"II", 42, 8, 1, 0x112, 4, 1, 6, 0)
@@ -167,8 +184,9 @@ def all_images():
         (HERE / "image" / name).write_bytes(data)
 
 
-for folder in ("safetensors", "hdf5", "image"):
+for folder in ("safetensors", "hdf5", "image", "dataset"):
     (HERE / folder).mkdir(parents=True, exist_ok=True)
 all_safetensors()
 all_hdf5()
+all_datasets()
 all_images()

@@ -2,9 +2,10 @@
 # Builds the fuzzers of this folder with clang's libFuzzer, ASan and UBSan, and runs each over its
 # corpus and on from there. The suite makes a short run; a long one:
 #
-#     tests/fuzz/run.sh 10000000 200000 10000000 10000000 10000000
+#     tests/fuzz/run.sh 10000000 200000 10000000 10000000 10000000 10000000
 #
-# The numbers are executions of safetensors, of HDF5, of PyTorch, of images, and of archives and tables.
+# The numbers are executions of safetensors, of HDF5, of PyTorch, of images, of archives and tables, and of these
+# as data sets.
 #
 # What is new goes to the folder that RESCL_FUZZ_DIR names, else is dropped with the programs. Exits
 # with 77 (skipped) where there is no libFuzzer.
@@ -81,6 +82,10 @@ build image "${jpeg:+-DRS_HAVE_JPEG} ${webp:+-DRS_HAVE_WEBP} ${tiff:+-DRS_HAVE_T
 fuzz image "${4:-5000}" 4096 fuzz/corpus/image data/images
 build table "" ""
 fuzz table "${5:-2000}" 30720 data/shards fuzz/corpus/table
+# All formats of data, of which two are opened; fuzz.c's stand-ins for the names of that room are not taken.
+build dataset "${jpeg:+-DRS_HAVE_JPEG} ${webp:+-DRS_HAVE_WEBP} ${tiff:+-DRS_HAVE_TIFF} -Wl,--allow-multiple-definition" \
+    "$(find src/data -name '*.c' | tr '\n' ' ') $(pkg-config --cflags --libs libpng) $jpeg $webp $tiff"
+fuzz dataset "${6:-1000}" 30721 fuzz/corpus/dataset
 if [ -z "$hdf5" ]; then
     echo "hdf5: left out, the library is not installed"
     exit 0

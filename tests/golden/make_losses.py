@@ -2,6 +2,7 @@
 """Writes losses.safetensors: losses and their gradients by PyTorch, torchvision and timm.
 
 Run with these: ./make_losses.py FOLDER
+Cases of rows have several labels: class k of image i is wanted where (i + 2 k) % 3 is 0, nothing of image 0.
 `logits`, `teacher` (N, CLASSES), `labels` (N) and `weights` (CLASSES) belong to all cases. A case has `<name>.loss` (N),
 each image's part of the mean, and `<name>.gradient` (N, CLASSES), that of the mean."""
 
@@ -30,6 +31,8 @@ WEIGHTS = numbers(CLASSES, 1.3).abs() + 0.25
 ONE_HOT = F.one_hot(LABELS, CLASSES).double()
 OTHER = F.one_hot(LABELS.roll(1), CLASSES).double()
 SHARE = 0.25
+ROWS = ((torch.arange(N)[:, None] + 2 * torch.arange(CLASSES)) % 3 == 0).double()
+ROWS[0] = 0
 TEACHER = numbers(N * CLASSES, 1.1).reshape(N, CLASSES)
 ALPHA, TAU, SMOOTHING = 0.3, 2.5, 0.1
 
@@ -80,6 +83,10 @@ def cases():
     yield "bce_mixed", lambda x: rows(BinaryCrossEntropy(0.0, reduction="none")(x, mixed))
     yield "bce_threshold", lambda x: rows(
         BinaryCrossEntropy(0.0, target_threshold=0.2, reduction="none")(x, mixed))
+    whole = torch.nn.BCEWithLogitsLoss(reduction="none")
+    yield "rows", lambda x: rows(whole(x, ROWS))
+    yield "rows_mixed", lambda x: rows(whole(x, (1 - SHARE) * ROWS + SHARE * ROWS.roll(1, 0)))
+    yield "rows_focal", lambda x: rows(sigmoid_focal_loss(x, ROWS, 0.25, 2))
     yield "focal", lambda x: rows(sigmoid_focal_loss(x, ONE_HOT, 0.25, 2))
     yield "focal3", lambda x: rows(sigmoid_focal_loss(x, ONE_HOT, -1, 3))
 

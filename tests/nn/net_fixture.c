@@ -46,11 +46,16 @@ void net_feed(net_fixture *f, const float *pixels, const int32_t *labels)
 {
     const rs_tensor input = rs_net_input(f->net), target = rs_net_labels(f->net);
     const size_t n = rs_net_batch(f->net);
-    int32_t *targets = malloc(n * RS_TARGET_WORDS * sizeof *targets);
+    const size_t words = rs_shape_count(&target.shape);
+    net_write(f->dev, &input, pixels);
+    if (words != n * RS_TARGET_WORDS) {
+        assert_ok(rs_write(f->dev, target.buf, 0, labels, words * sizeof *labels));
+        return;
+    }
+    int32_t *targets = malloc(words * sizeof *targets);
     assert_non_null(targets);
     rs_targets_pack(labels, NULL, n, targets);
-    net_write(f->dev, &input, pixels);
-    assert_ok(rs_write(f->dev, target.buf, 0, targets, n * RS_TARGET_WORDS * sizeof *targets));
+    assert_ok(rs_write(f->dev, target.buf, 0, targets, words * sizeof *targets));
     free(targets);
 }
 

@@ -50,7 +50,7 @@ static void draw(batch *b, size_t step)
 static rescl_status send(rs_replica *r, const batch *b, size_t n)
 {
     return rs_replica_send(
-        r, &(rs_images){n, b->pixels, (const float(*)[256])b->table, b->labels, NULL});
+        r, &(rs_images){n, b->pixels, (const float(*)[256])b->table, b->labels, NULL, NULL});
 }
 
 static rs_replica *replica(const rs_graph *g, const rs_weights *w)

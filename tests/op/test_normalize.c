@@ -38,10 +38,10 @@ static void packs_targets(void **state)
 static void knows_what_is_too_large(void **state)
 {
     (void)state;
-    assert_int_equal(rs_images_bytes(2, 75), 3 * 256 * 4 + 192 + 32);
-    assert_int_equal(rs_images_bytes(SIZE_MAX / 2, 3), 0);
-    assert_int_equal(rs_images_bytes(1, SIZE_MAX - 64), 0);
-    assert_int_equal(rs_images_bytes(SIZE_MAX / 4, 1), 0);
+    assert_int_equal(rs_images_bytes(2, 75, 0), 3 * 256 * 4 + 192 + 32);
+    assert_int_equal(rs_images_bytes(SIZE_MAX / 2, 3, 0), 0);
+    assert_int_equal(rs_images_bytes(1, SIZE_MAX - 64, 0), 0);
+    assert_int_equal(rs_images_bytes(SIZE_MAX / 4, 1, 0), 0);
 }
 
 int main(void)

@@ -47,10 +47,9 @@ static void pack_scaled(const int32_t *labels, bool mix, const double *weights, 
 
 /* `weights`: what the loss itself has for each class, or NULL. */
 static void check(const rs_st_file *f, const char *name, const rs_op *op, const void *attr,
-                  const double *targets, const double *weights)
+                  const double *targets, size_t words, const double *weights)
 {
-    const rs_shape src[] = {rs_shape_2(N, CLASSES), rs_shape_2(N, RS_TARGET_WORDS),
-                            rs_shape_1(CLASSES)};
+    const rs_shape src[] = {rs_shape_2(N, CLASSES), rs_shape_2(N, words), rs_shape_1(CLASSES)};
     double logits[N * CLASSES], loss[N], gradient[N * CLASSES];
     double dst[N], ws[N * CLASSES], diff[N * CLASSES], mean[N];
     rs_problem p;
@@ -72,6 +71,36 @@ static void check(const rs_st_file *f, const char *name, const rs_op *op, const 
         assert_true(fabs(dst[i] - loss[i]) < 1e-6);
     for (size_t i = 0; i < N * CLASSES; i++)
         assert_true(fabs(diff[i] - gradient[i]) < 1e-6);
+}
+
+static double row_target(size_t i, size_t k)
+{
+    return i > 0 && (i + 2 * k) % 3 == 0;
+}
+
+static void several_labels_are_as_in_torch(void **state)
+{
+    static const struct {
+        const char *name;
+        double share;
+        rs_sigmoid_bce_attr attr;
+    } cases[] = {{"rows", 0, {.alpha = -1, .rows = true}},
+                 {"rows_mixed", 0.25, {.alpha = -1, .rows = true}},
+                 {"rows_focal", 0, {.gamma = 2, .alpha = 0.25f, .rows = true}}};
+    double targets[N * CLASSES];
+    rs_st_file *f = NULL;
+    (void)state;
+    f = torch_losses_open();
+    for (size_t c = 0; c < RS_COUNT(cases); c++) {
+        const double share = cases[c].share;
+        for (size_t i = 0; i < N; i++)
+            for (size_t k = 0; k < CLASSES; k++)
+                targets[i * CLASSES + k] = ((1 - share) * row_target(i, k) +
+                                            share * row_target(i > 0 ? i - 1 : N - 1, k)) *
+                                           RS_MIXED_ONE;
+        check(f, cases[c].name, &rs_op_sigmoid_bce, &cases[c].attr, targets, CLASSES, NULL);
+    }
+    rs_st_close(f);
 }
 
 /* By tests/golden/make_losses.py. */
@@ -99,16 +128,16 @@ static void is_as_in_torch(void **state)
     torch_losses_read(f, "weights", "", weights, sizeof weights);
     for (size_t i = 0; i < RS_COUNT(cases); i++) {
         pack(labels, cases[i].mix, NULL, targets);
-        check(f, cases[i].name, &rs_op_sigmoid_bce, &cases[i].attr, targets, NULL);
+        check(f, cases[i].name, &rs_op_sigmoid_bce, &cases[i].attr, targets, RS_TARGET_WORDS, NULL);
     }
     pack(labels, false, weights, targets);
-    check(f, "weighted", &rs_op_softmax_xent, &xent, targets, NULL);
+    check(f, "weighted", &rs_op_softmax_xent, &xent, targets, RS_TARGET_WORDS, NULL);
     pack(labels, true, weights, targets);
-    check(f, "weighted_mixed", &rs_op_softmax_xent, &xent, targets, NULL);
+    check(f, "weighted_mixed", &rs_op_softmax_xent, &xent, targets, RS_TARGET_WORDS, NULL);
     for (int mix = 0; mix < 2; mix++) {
         pack_scaled(labels, mix, weights, targets);
         check(f, mix ? "weighted_smooth_mixed" : "weighted_smooth", &rs_op_softmax_xent, &smooth,
-              targets, weights);
+              targets, RS_TARGET_WORDS, weights);
     }
     rs_st_close(f);
 }
@@ -118,8 +147,12 @@ static void shapes_are_checked(void **state)
     static const rs_sigmoid_bce_attr plain = {.alpha = -1}, negative = {.gamma = -1};
     const rs_shape src[] = {rs_shape_2(2, 3), rs_shape_1(3)};
     const rs_shape good[] = {rs_shape_2(2, 3), rs_shape_1(2)};
+    static const rs_sigmoid_bce_attr rows = {.alpha = -1, .rows = true};
+    const rs_shape narrow[] = {rs_shape_2(2, 3), rs_shape_2(2, 4)};
     rs_problem p;
     (void)state;
+    assert_fails(rs_problem_init(&p, &rs_op_sigmoid_bce, &rows, true, narrow, 2), RESCL_ERR_SHAPE,
+                 "those of the logits");
     assert_fails(rs_problem_init(&p, &rs_op_sigmoid_bce, &plain, true, src, 2), RESCL_ERR_SHAPE,
                  "one for each row");
     assert_fails(rs_problem_init(&p, &rs_op_sigmoid_bce, &negative, true, good, 2), RESCL_ERR_ARG,
@@ -129,6 +162,7 @@ static void shapes_are_checked(void **state)
 int main(void)
 {
     const struct CMUnitTest extra[] = {cmocka_unit_test(is_as_in_torch),
+                                       cmocka_unit_test(several_labels_are_as_in_torch),
                                        cmocka_unit_test(shapes_are_checked)};
     return op_suite_main(&rs_op_sigmoid_bce, extra, RS_COUNT(extra));
 }

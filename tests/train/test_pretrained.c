@@ -64,7 +64,7 @@ static void forward(const rescl_model *m, const images *p, float *logits)
                                         pixels + k * values));
         rs_net *net = rs_replica_net(r, RS_MODE_EVAL, BATCH);
         assert_ok(rs_replica_send(
-            r, &(rs_images){BATCH, pixels, (const float(*)[256])table, labels, NULL}));
+            r, &(rs_images){BATCH, pixels, (const float(*)[256])table, labels, NULL, NULL}));
         assert_ok(rs_replica_receive(r, net));
         assert_ok(rs_replica_forward(r, net, 0, 0));
         assert_ok(rs_replica_settle(r));

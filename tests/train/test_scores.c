@@ -1,5 +1,6 @@
 #include "testing.h"
 
+#include "error.h"
 #include "golden.h"
 #include "scoring.h"
 
@@ -287,9 +288,92 @@ static void keeps_probabilities_after_a_clear(void **state)
     rescl_scores_destroy(s);
 }
 
+/* By tests/golden/make_multi_label.py. */
+static void check_several(const char *name)
+{
+    scored s = {.name = name};
+    size_t count, n;
+    rescl_scores_summary m;
+    assert_ok(rs_st_open(RESCL_TEST_SOURCE_DIR "/tests/golden/multi_label.safetensors", &s.file));
+    double *wanted = numbers(&s, "probs", &count), *targets = numbers(&s, "targets", &count);
+    double *means = numbers(&s, "means", &n), *summary = numbers(&s, "summary", &n);
+    free(numbers(&s, "classes", &n));
+    s.classes = n / 5;
+    s.images = count / s.classes;
+    float *p = calloc(count, sizeof *p);
+    uint8_t *t = calloc(count, sizeof *t);
+    assert_true(p && t);
+    for (size_t i = 0; i < count; i++) {
+        p[i] = (float)wanted[i];
+        t[i] = (uint8_t)targets[i];
+    }
+    assert_ok(rescl_scores_create(s.classes, &s.scores));
+    const size_t half = s.images / 2, at = half * s.classes;
+    assert_ok(rescl_scores_add_multi_label(s.scores, p, t, NULL, half));
+    assert_ok(rescl_scores_add_multi_label(s.scores, p + at, t + at, NULL, s.images - half));
+    assert_true(rescl_scores_multi_label(s.scores));
+    check_classes(&s);
+    assert_ok(rescl_scores_summarise(s.scores, &m));
+    const rescl_average_scores *const of[] = {&m.macro, &m.weighted, &m.micro};
+    for (size_t i = 0; i < RS_COUNT(of); i++) {
+        check_near(of[i]->precision, means[4 * i], "mean precision");
+        check_near(of[i]->recall, means[4 * i + 1], "mean recall");
+        check_near(of[i]->f1, means[4 * i + 2], "mean F1");
+        if (of[i] != &m.micro)
+            check_near(of[i]->average_precision, means[4 * i + 3], "mean average precision");
+    }
+    assert_true(isnan(m.micro.average_precision));
+    check_near(m.top1, summary[0], "subset accuracy");
+    check_near(m.loss, summary[1], "loss");
+    assert_true(isnan(m.top5) && isnan(m.ece));
+    free(wanted);
+    free(targets);
+    free(means);
+    free(summary);
+    free(p);
+    free(t);
+    close_case(&s);
+}
+
+static void several_labels_are_scored_as_by_scikit_learn(void **state)
+{
+    static const char *const names[] = {"rare", "ties", "one_each", "many"};
+    (void)state;
+    for (size_t i = 0; i < RS_COUNT(names); i++)
+        check_several(names[i]);
+}
+
+static void one_and_several_labels_do_not_mix(void **state)
+{
+    const float two[] = {0.9f, 0.2f};
+    const uint8_t targets[] = {1, 1}, bad[] = {1, 2};
+    const int32_t label = 0;
+    rescl_scores *s = NULL;
+    rescl_image_scores image;
+    uint64_t counts[4];
+    (void)state;
+    assert_ok(rescl_scores_create(2, &s));
+    assert_ok(rescl_scores_add(s, two, &label, NULL, 1));
+    assert_fails(rescl_scores_add_multi_label(s, two, targets, NULL, 1), RESCL_ERR_ARG, "of one");
+    rescl_scores_clear(s);
+    assert_fails(rescl_scores_add_multi_label(s, two, bad, NULL, 1), RESCL_ERR_ARG,
+                 "targets of 0 and 1");
+    assert_ok(rescl_scores_add_multi_label(s, two, targets, NULL, 1));
+    assert_fails(rescl_scores_add(s, two, &label, NULL, 1), RESCL_ERR_ARG, "of several");
+    assert_true(rescl_scores_image(s, 0, &image));
+    assert_int_equal(image.label, 0);
+    assert_int_equal(image.prediction, 0);
+    rescl_scores_confusion(s, counts);
+    assert_int_equal(counts[0] + counts[1] + counts[2] + counts[3], 0);
+    assert_true(rescl_scores_topk(s, 1) < 0.5);
+    rescl_scores_destroy(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(several_labels_are_scored_as_by_scikit_learn),
+        cmocka_unit_test(one_and_several_labels_do_not_mix),
         cmocka_unit_test(equals_scikit_learn),
         cmocka_unit_test(tells_of_images),
         cmocka_unit_test(sorts_confused_pairs),

@@ -80,7 +80,7 @@ static void steps_as_its_replica_would(void **state)
         assert_ok(rs_team_gradients(f.team, batch, NULL, SEED, step, &out));
         assert_ok(rs_team_update(f.team, &lr, step + 1));
         assert_ok(rs_replica_send(
-            r, &(rs_images){batch->n, batch->pixels, batch->table, batch->labels, NULL}));
+            r, &(rs_images){batch->n, batch->pixels, batch->table, batch->labels, NULL, NULL}));
         assert_ok(rs_replica_receive(r, net));
         assert_ok(rs_replica_forward(r, net, SEED, step));
         assert_ok(rs_net_backward(net, &RS_STEP(SEED, step), NULL));

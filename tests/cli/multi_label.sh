@@ -1,0 +1,96 @@
+# Images of any number of labels: training, resume, evaluation, prediction, what is refused; Kaggle's tables.
+. "$RESCL_SOURCE_DIR/tests/cli/common.inc"
+
+mkdir -p photos
+i=0
+while [ $i -lt 16 ]; do
+    { make_png; printf '%s' "$i"; } >"photos/img$i.png"
+    i=$((i + 1))
+done
+{
+    echo 'image_id,labels'
+    for i in 0 3 6 9; do echo "img$i,cat; dog"; done
+    for i in 1 4 7 10; do echo "img$i,dog;dog"; done
+    for i in 2 5; do echo "img$i,emu;cat;dog"; done
+    echo 'img8,'
+} >train.csv
+{
+    echo 'image_id,labels' # one label each: several as train.csv has them
+    echo 'img11,cat'
+    echo 'img12,dog'
+    echo 'img13,emu'
+} >val.csv
+printf 'image_id\nimg14\nimg15\n' >test.csv
+
+train() {
+    run train --data-path . --images photos --model resnet8 --size 16 -b 4 "$@"
+}
+
+train --epochs 3 --name whole
+want_code 0
+want_err "labels  any number of each image"
+want_out "best      mAP"
+head -n 1 runs/whole/results.csv | grep -q ',eval_map,eval_f1_micro,eval_f1_macro$' ||
+    fail "expected the columns of several labels"
+head -n 1 runs/whole/predictions.csv | grep -q '^path,labels,predictions,probabilities,exact,loss$' ||
+    fail "expected the predictions of several labels"
+grep -q 'There is no confusion matrix' runs/whole/report.html || fail "expected the report to say why"
+grep -q 'Precision and recall' runs/whole/report.html || fail "expected curves"
+grep -q '^loss = bce' runs/whole/args.ini || fail "expected the loss in args.ini"
+
+# Stopped within an epoch and gone on: the same bits.
+train --epochs 3 --name parts --max-steps 4
+want_code 0
+run train --resume runs/parts --max-steps 0
+want_code 0
+cut -d, -f1,3-7,11- runs/whole/results.csv >a.csv
+cut -d, -f1,3-7,11- runs/parts/results.csv >b.csv
+cmp a.csv b.csv || fail "expected the resumed run to measure the same"
+
+# eval and predict know it from the weights.
+run eval --weights runs/whole --data-path . --images photos --split val
+want_code 0
+want_out "mAP "
+want_out "all labels at once"
+run eval --weights runs/whole --data-path . --images photos --split val --csv
+want_code 0
+want_out "class,index,precision,recall,f1,average_precision"
+run predict --weights runs/whole --images photos test.csv --threshold 0
+want_code 0
+want_out "photos/img14.png: "
+grep -q 'img15.png: .*, .*, ' out || fail "expected all three classes above 0"
+run predict --weights runs/whole --images photos test.csv --threshold 0 --csv
+want_code 0
+want_out "file,classes,probabilities"
+run predict --weights runs/whole photos/img1.png --images photos
+want_code 2
+want_err "there is no table"
+
+# What goes by one class of an image.
+train --epochs 1 --loss cross_entropy
+want_code 2
+want_err "expected bce or focal"
+train --epochs 1 --label-smoothing 0.1
+want_err "label smoothing of 0.1 and multi_label"
+train --epochs 1 --sampler balanced
+want_err "sampler balanced and multi_label"
+train --epochs 1 --class-weights balanced
+want_err "class_weights and multi_label"
+run eval --weights runs/whole --data-path . --images photos --confusion c.csv
+want_code 2
+want_err "no class of an image is taken for another"
+run train --data-path test.csv --images photos --model resnet8 --size 16
+want_err 'none "label"'
+
+# A fine-tune chooses the loss anew, in either direction.
+printf 'id,class\nimg0,cat\nimg1,dog\nimg2,cat\nimg3,dog\nimg4,cat\n' >one.csv
+one="--data-path one.csv --images photos --model resnet8 --size 16 -b 4 --epochs 1"
+# shellcheck disable=SC2086
+run train $one --weights runs/whole --loss cross_entropy --name one
+want_code 0
+grep -q '^loss = cross_entropy' runs/one/args.ini || fail "expected cross-entropy"
+run train --data-path . --images photos --weights runs/one --model resnet8 --size 16 -b 4 --epochs 1 --loss focal --name back
+want_code 0
+grep -q '^loss = focal' runs/back/args.ini || fail "expected focal loss"
+run eval --weights runs/one --data-path train.csv --images photos
+want_err "any number of labels, and the model chooses one class"
