@@ -1,5 +1,6 @@
 #include "testing.h"
 
+#include "netmodel.h"
 #include "path.h"
 #include "watch.h"
 
@@ -47,7 +48,9 @@ static const rescl_epoch_event row0 = {
 static void do_run(uint64_t epoch, const rescl_epoch_event *row, size_t rows)
 {
     const rescl_dataset *some_set = (const rescl_dataset *)&row0; /* not looked into */
-    const rs_run_info run = {.folder = rs_test_dir,
+    const rescl_model model = {.multi_label = row && row->train.multi_label};
+    const rs_run_info run = {.model = &model,
+                             .folder = rs_test_dir,
                              .train_set = some_set,
                              .epoch = epoch,
                              .scaled = row && row->loss_scale > 0.0};
