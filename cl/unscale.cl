@@ -6,13 +6,13 @@
 SPREAD_KERNEL void unscale(global float *restrict grad, global uint *restrict overflow, uint count,
                            uint chunk, float factor)
 {
-    vfloat lost = VZERO; /* 0 times what is not finite is NaN */
+    vfloat lost = VZERO; /* 1 where a number was not finite: compilers may take 0 times it for 0 */
     FOR_UNITS(u, count / VW, chunk / VW)
     {
         const vfloat g = gload(grad + u * VW);
-        lost = fma(g, VZERO, lost);
+        lost = fabs(g) <= (vfloat)(FLT_MAX) ? lost : (vfloat)(1.0f);
         gstore(g * factor, grad + u * VW);
     }
-    if (isnan(vsum(lost)))
+    if (vsum(lost) > 0.0f)
         atomic_or(overflow, 1u);
 }
