@@ -439,6 +439,7 @@ static bool on_step(const rescl_step_event *event, void *user)
     cli_litter_stop(r->trainer);
     if (event->training)
         r->step = *event;
+    r->progress.waits = event->training ? cli_team_waits(r->trainer) : 0;
     cli_progress_step(event, &r->progress);
     return true;
 }

@@ -134,9 +134,18 @@ static void eta_text(const cli_progress *p, const rescl_step_event *e, char buff
     snprintf(buffer, 48, "ETA: %s", cli_duration(each * (double)(e->batches - e->batch), duration));
 }
 
+/* " waits 12 %", behind `dash`; "" for one device. */
+static const char *waits_text(const cli_progress *p, const char *dash, char buffer[32])
+{
+    buffer[0] = '\0';
+    if (p->training && p->waits > 0)
+        snprintf(buffer, 32, "%s waits %.0f %%", dash, 100 * p->waits);
+    return buffer;
+}
+
 static void step_line(cli_progress *p, const rescl_step_event *e)
 {
-    char eta[48], loss[32];
+    char eta[48], loss[32], waits[32];
     eta_text(p, e, eta);
     p->drawn = rs_clock_seconds();
     if (!e->training) {
@@ -145,9 +154,9 @@ static void step_line(cli_progress *p, const rescl_step_event *e)
                  eta);
         return;
     }
-    cli_note("epoch %zu/%zu step %zu/%zu: loss %s accuracy %.4f lr %g %.1f img/s %s", e->epoch + 1,
-             e->epochs, e->batch, e->batches, cli_loss(e->metrics.loss, loss), e->metrics.top1,
-             e->lr, e->metrics.img_s, eta);
+    cli_note("epoch %zu/%zu step %zu/%zu: loss %s accuracy %.4f lr %g %.1f img/s%s %s",
+             e->epoch + 1, e->epochs, e->batch, e->batches, cli_loss(e->metrics.loss, loss),
+             e->metrics.top1, e->lr, e->metrics.img_s, waits_text(p, "", waits), eta);
 }
 
 /* "Epoch 3/25", with what is left of all epochs where that is a minute or more. */
@@ -198,10 +207,12 @@ void cli_progress_step(const rescl_step_event *event, void *user)
     }
     if (p->open && !done && rs_clock_seconds() - p->drawn < REDRAW_SECONDS)
         return;
-    char eta[48], numbers[96];
+    char eta[48], numbers[128], waits[32];
     const bool between = !event->training && p->epoch != SIZE_MAX; /* between epochs */
     eta_text(p, event, eta);
     numbers_text(between ? "val_" : "", &event->metrics, numbers);
+    const size_t used = strlen(numbers);
+    snprintf(numbers + used, sizeof numbers - used, "%s", waits_text(p, " -", waits));
     const line l = {.head = between ? "evaluating " : "",
                     .done = event->batch,
                     .all = event->batches,

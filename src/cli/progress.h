@@ -17,10 +17,12 @@ typedef struct cli_progress {
     double began;          /* when the first epoch that it saw began ... */
     size_t first;          /* ... and which that was */
     rescl_step_event step; /* the last training step */
-    bool cached;           /* the first epoch decodes the images that the others have in memory */
-    size_t ended;          /* epochs whose end it saw */
-    bool told_wait;        /* that training waits for data */
-    bool open;             /* the cursor stands behind a bar */
+    double
+        waits; /* of several devices, how much of its time one waits for the others, at most; else 0 */
+    bool cached;    /* the first epoch decodes the images that the others have in memory */
+    size_t ended;   /* epochs whose end it saw */
+    bool told_wait; /* that training waits for data */
+    bool open;      /* the cursor stands behind a bar */
 } cli_progress;
 
 /* `cached`: the training images are kept in memory. */

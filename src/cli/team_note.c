@@ -12,6 +12,18 @@ void cli_device_note(rescl_device *device)
              cli_count(info->compute_units, "unit", units), cli_bytes(info->global_bytes, memory));
 }
 
+double cli_team_waits(rescl_trainer *trainer)
+{
+    const size_t members = rescl_trainer_members(trainer);
+    double most = 0;
+    for (size_t i = 0; i < members; i++) {
+        rescl_team_member m;
+        if (rescl_trainer_get_member(trainer, i, &m) == RESCL_OK && m.waits > most)
+            most = m.waits;
+    }
+    return most;
+}
+
 void cli_team_note(rescl_trainer *trainer)
 {
     const size_t members = rescl_trainer_members(trainer);

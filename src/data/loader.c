@@ -38,6 +38,8 @@ struct rs_loader {
     rs_loader_options options;
     rs_split split;
     size_t batches, threads;
+    rs_loader_part part;
+    bool parted; /* `part` says what is read */
     uint64_t epoch;
     rs_sampler sampler; /* {0} without shuffling */
     slot *slots;
@@ -60,8 +62,7 @@ struct rs_loader {
     atomic_int lost; /* the label of which no image can be read, or -1 */
 };
 
-/* Samples of batch b. */
-static size_t batch_samples(const rs_loader *l, size_t b)
+size_t rs_loader_samples(const rs_loader *l, size_t b)
 {
     return b < l->split.full ? l->options.batch : l->split.tail;
 }
@@ -81,7 +82,7 @@ static bool take(rs_loader *l, slot **out_slot, size_t *out_sample)
         return false;
     if (s->taken == 0) {
         s->batch.index = l->staging;
-        s->batch.n = batch_samples(l, l->staging);
+        s->batch.n = rs_loader_samples(l, l->staging);
     }
     *out_slot = s;
     *out_sample = s->taken++;
@@ -160,6 +161,36 @@ static void fill_rows(const rs_loader *l, const rs_batch *b, size_t sample, size
     }
 }
 
+void rs_loader_set_part(rs_loader *l, const rs_loader_part *part)
+{
+    pthread_mutex_lock(&l->lock);
+    l->part = *part;
+    l->parted = true;
+    pthread_mutex_unlock(&l->lock);
+}
+
+/* Whether a sample of a batch is read, or the one behind it, which may be mixed with it. */
+static bool is_read(const rs_loader *l, const rs_batch *b, size_t sample)
+{
+    const rs_loader_part *p = &l->part;
+    const size_t kind = b->index < l->split.full ? 0 : 1;
+    const size_t from = p->first[kind], count = p->count[kind];
+    const size_t behind = sample + 1 < b->n ? sample + 1 : 0;
+    const bool mixes = rs_augment_acts(&l->options.augment, RS_AUGMENT_BATCH);
+
+    if (!l->parted || l->options.rows)
+        return true;
+    if (p->turns > 1 && b->index % p->turns != p->turn)
+        return false;
+    return sample - from < count || (mixes && behind - from < count);
+}
+
+static void set_labels(const rs_loader *l, const rs_batch *b, size_t sample, int32_t label)
+{
+    for (size_t v = 0; v < b->views; v++)
+        b->labels[v * b->n + sample] = l->options.label_map ? l->options.label_map[label] : label;
+}
+
 /* *unread: the image cannot be read, and the set passes over it. */
 static rescl_status make_sample(rs_loader *l, const slot *s, size_t sample, size_t *unread)
 {
@@ -173,6 +204,11 @@ static rescl_status make_sample(rs_loader *l, const slot *s, size_t sample, size
     rescl_image image = {0};
     int32_t label;
     *unread = SIZE_MAX;
+    label = rs_dataset_label(l->set, index);
+    if (label >= 0 && !is_read(l, &s->batch, sample)) {
+        set_labels(l, &s->batch, sample, label);
+        goto out;
+    }
     st = rescl_dataset_get(l->set, index, &image, &label);
     if (rs_dataset_passes_over(l->set, st)) {
         *unread = index;
@@ -191,8 +227,8 @@ static rescl_status make_sample(rs_loader *l, const slot *s, size_t sample, size
     RS_TRY(make_input(l, &image, o->balanced ? position : index, pixels, stride));
     if (o->rows)
         fill_rows(l, &s->batch, sample, taken);
-    for (size_t v = 0; !o->rows && v < s->batch.views; v++)
-        s->batch.labels[v * s->batch.n + sample] = o->label_map ? o->label_map[label] : label;
+    else
+        set_labels(l, &s->batch, sample, label);
 out:
     rescl_image_free(&image);
     return st;

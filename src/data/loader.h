@@ -91,6 +91,18 @@ int32_t rs_loader_lost(const rs_loader *l);
 size_t rs_loader_batches(const rs_loader *l); /* per epoch */
 size_t rs_loader_depth(const rs_loader *l);   /* batches that are in memory at once */
 
+/* Which samples of batches are read; those of others have their labels, and pixels that mean nothing. */
+typedef struct rs_loader_part {
+    size_t turn, turns; /* of so many batches that follow each other this one; 0 or 1 turns: all */
+    /* Of a whole batch, and of a last one of another size: so many from `first` on. */
+    size_t first[2], count[2];
+} rs_loader_part;
+
+/* Between epochs; before the first all are read, and a set that does not know its labels beforehand, or has several an image, is read
+ * as a whole all the same. */
+void rs_loader_set_part(rs_loader *l, const rs_loader_part *part);
+size_t rs_loader_samples(const rs_loader *l, size_t batch); /* in it */
+
 /* Begins an epoch at batch `first` (a resume starts in the middle). Drops what was staged.
  * RESCL_ERR_INTERRUPTED when *stop is set; the epoch can be begun again. */
 rescl_status rs_loader_start(rs_loader *l, uint64_t epoch, size_t first) RESCL_CHECK;

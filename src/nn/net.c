@@ -364,8 +364,9 @@ rescl_status rs_net_fingerprint(const rs_net *n, char out[33])
                                   rs_choice_text(&plan->choice, choice)));
             RS_TRY(append_types(plan, &text));
             for (int k = 0; k < plan->nkernels; k++)
-                RS_TRY(rs_str_appendf(&text, "%s %s\n", plan->kernel[k].name,
-                                      plan->kernel[k].options));
+                if (!plan->kernel[k].moves)
+                    RS_TRY(rs_str_appendf(&text, "%s %s\n", plan->kernel[k].name,
+                                          plan->kernel[k].options));
         }
     rs_hash_hex(rs_hash_bytes(text.text, text.len), out);
 out:

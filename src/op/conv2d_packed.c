@@ -448,8 +448,10 @@ static rescl_status plan(rs_plan *plan, const rs_caps *caps)
         if (plan->pass == RS_FWD && plan->problem.want_moments)
             plan->moments_parts = product_parts(&v, &t);
         RS_TRY(add_kernel(plan, &t, "conv2d_packed_product"));
-        if (!t.packs)
+        if (!t.packs) {
             RS_TRY(add_kernel(plan, &t, "conv2d_packed_weights"));
+            plan->kernel[plan->nkernels - 1].moves = true;
+        }
     }
     RS_PLAN_KEEP(plan, all);
 out:

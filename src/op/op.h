@@ -175,6 +175,7 @@ typedef struct rs_choice {
 typedef struct rs_plan_kernel {
     const char *file, *name; /* string literals */
     char options[192];
+    bool moves;        /* it only rearranges: results have the same bits with and without it */
     rs_kernel *kernel; /* set by rs_plan_build */
 } rs_plan_kernel;
 

@@ -131,13 +131,30 @@ out:
     return st;
 }
 
-static rescl_status eval_step(rs_evaluation *e, const rs_batch *batch, rs_outputs *out,
-                              rs_tally *tally)
+/* One evaluation under way. */
+typedef struct pass {
+    rs_evaluation *e;
+    rs_tally tally;
+    double start, before, data_wait;
+    bool stop;
+} pass;
+
+static rescl_status next_batch(pass *p, const rs_batch **out)
+{
+    const double asked = rs_clock_seconds();
+    const rescl_status st = rs_loader_next(p->e->loader, out);
+    p->data_wait += rs_clock_seconds() - asked;
+    return st;
+}
+
+/* `ahead` as rs_team_evaluate has it. */
+static rescl_status run_batch(rs_evaluation *e, const rs_batch *batch, rs_loader *ahead,
+                              rs_outputs *out)
 {
     rescl_status st = RESCL_OK;
     const char *layer = NULL;
 
-    st = rs_team_evaluate(e->team, batch, e->loader, out);
+    st = rs_team_evaluate(e->team, batch, ahead, out);
     if (st == RESCL_ERR_NUMERIC)
         rs_error_prefix("evaluation, batch %zu", batch->index + 1);
     RS_TRY(st);
@@ -148,10 +165,20 @@ static rescl_status eval_step(rs_evaluation *e, const rs_batch *batch, rs_output
                 batch->index + 1, layer ? layer : "unknown");
     }
     rs_view_outputs_take(&e->views, batch, out);
+out:
+    return st;
+}
+
+/* The outputs of a batch to all who look. */
+static rescl_status take_batch(pass *p, const rs_batch *batch, const rs_outputs *out, size_t read)
+{
+    rescl_status st = RESCL_OK;
+    rs_evaluation *e = p->e;
     const rs_samples samples = {.epoch = e->event.epoch,
                                 .step = e->event.step,
-                                .first = (size_t)tally->samples,
+                                .first = (size_t)p->tally.samples,
                                 .n = batch->n,
+                                .read = read,
                                 .classes = out->classes,
                                 .images = batch->pixels,
                                 .labels = batch->labels,
@@ -159,9 +186,17 @@ static rescl_status eval_step(rs_evaluation *e, const rs_batch *batch, rs_output
                                 .losses = out->losses,
                                 .batch = batch};
     RS_TRY(rs_watch_samples(e->watch, &samples));
-    add_read(tally, batch, out);
+    add_read(&p->tally, batch, out);
     score_read(e, batch, out);
     e->sample += batch->n;
+    const double now = rs_clock_seconds();
+    e->event.batch++;
+    e->event.step_loss = mean_loss(batch, out);
+    e->event.step_seconds = now - p->before;
+    p->before = now;
+    rs_tally_metrics(&p->tally, out->classes, now - p->start, p->data_wait, &e->event.metrics);
+    RS_TRY(rs_watch_step(e->watch, &e->event, &p->stop));
+    p->stop = p->stop || (e->stop && atomic_load(e->stop));
 out:
     return st;
 }
@@ -182,16 +217,199 @@ out:
     return st;
 }
 
+static rescl_status check_stop(bool stop)
+{
+    rescl_status st = RESCL_OK;
+    RS_FAIL_IF(stop, RESCL_ERR_INTERRUPTED, "the evaluation was stopped on request");
+out:
+    return st;
+}
+
+static rescl_status evaluate_alone(pass *p)
+{
+    rescl_status st = RESCL_OK;
+    rs_evaluation *e = p->e;
+    const rs_batch *batch = NULL;
+    rs_outputs out = {0};
+
+    for (;;) {
+        RS_TRY(next_batch(p, &batch));
+        if (!batch)
+            break;
+        RS_TRY(run_batch(e, batch, e->loader, &out));
+        RS_TRY(take_batch(p, batch, &out, batch->n));
+        rs_loader_release(e->loader, batch);
+        batch = NULL;
+        RS_TRY(check_stop(p->stop));
+    }
+out:
+    if (batch)
+        rs_loader_release(e->loader, batch);
+    return st;
+}
+
+/* ---- by several processes ------------------------------------------------------------------ */
+
+/* Of batches that follow each other each process evaluates one, as a single process would, and has those of all:
+ * what it comes to has the same bits however many there are. */
+typedef struct round {
+    size_t index, ranks; /* of processes */
+    size_t first, count; /* batches */
+    size_t classes, n[RS_TEAM_MOST];
+    float *logits, *losses;
+    size_t *unread_at;
+    const rs_batch *held;
+} round;
+
+static size_t place_of(const round *r, size_t rank)
+{
+    size_t at = 0;
+    for (size_t q = 0; q < rank; q++)
+        at += r->n[q];
+    return at;
+}
+
+static rescl_status hold_next(pass *p, round *r)
+{
+    rescl_status st = RESCL_OK;
+
+    RS_TRY(next_batch(p, &r->held));
+    RS_FAIL_IF(!r->held, RESCL_ERR_IO, "the evaluation ended before its last batch");
+out:
+    return st;
+}
+
+static void let_go(pass *p, round *r)
+{
+    rs_loader_release(p->e->loader, r->held);
+    r->held = NULL;
+}
+
+/* Its own batch of the round, if it has one. */
+static rescl_status run_own(pass *p, round *r)
+{
+    rescl_status st = RESCL_OK;
+    rs_outputs out;
+
+    for (size_t i = 0; i < r->index && i < r->count; i++) {
+        RS_TRY(hold_next(p, r));
+        let_go(p, r);
+    }
+    if (r->index >= r->count)
+        goto out;
+    RS_TRY(hold_next(p, r));
+    RS_TRY(run_batch(p->e, r->held, NULL, &out));
+    const size_t at = place_of(r, r->index), n = r->held->n;
+    memcpy(r->logits + at * r->classes, out.logits, n * r->classes * sizeof *out.logits);
+    memcpy(r->losses + at, out.losses, n * sizeof *out.losses);
+    memcpy(r->unread_at + at, r->held->unread_at, n * sizeof *r->unread_at);
+out:
+    return st;
+}
+
+/* Who cannot go on says so to the others, and why to whom it may concern. */
+static rescl_status agree(pass *p, rescl_status own)
+{
+    rescl_status st = RESCL_OK;
+    enum { ASKED = 1, FAILED = 2 };
+    const rescl_error why = *rescl_last_error();
+    const bool asked = p->stop || (p->e->stop && atomic_load(p->e->stop));
+    unsigned flags = (asked ? ASKED : 0u) | (own != RESCL_OK ? FAILED : 0u);
+
+    st = rs_team_any(p->e->team, &flags);
+    if (own != RESCL_OK) {
+        rs_error_restore(&why);
+        return own;
+    }
+    RS_TRY(st);
+    RS_FAIL_IF(flags & FAILED, RESCL_ERR_IO,
+               "another process could not evaluate its images, and says why; this one stopped "
+               "with it");
+    RS_TRY(check_stop(flags & ASKED));
+out:
+    return st;
+}
+
+static rescl_status gather_round(rs_team *team, round *r)
+{
+    rescl_status st = RESCL_OK;
+    size_t part[RS_TEAM_MOST] = {0};
+
+    for (size_t q = 0; q < r->ranks; q++)
+        part[q] = r->n[q] * sizeof(float);
+    RS_TRY(rs_team_gather(team, r->losses, part));
+    for (size_t q = 0; q < r->ranks; q++)
+        part[q] *= r->classes;
+    RS_TRY(rs_team_gather(team, r->logits, part));
+    for (size_t q = 0; q < r->ranks; q++)
+        part[q] = r->n[q] * sizeof *r->unread_at;
+    RS_TRY(rs_team_gather(team, r->unread_at, part));
+out:
+    return st;
+}
+
+/* All batches of the round in their order; what the loader did not read of them is known by now. */
+static rescl_status take_round(pass *p, round *r)
+{
+    rescl_status st = RESCL_OK;
+
+    for (size_t i = r->index; i < r->count; i++) {
+        const size_t at = place_of(r, i);
+        const rs_outputs out = {r->n[i], r->classes, r->logits + at * r->classes, r->losses + at};
+        if (!r->held)
+            RS_TRY(hold_next(p, r));
+        rs_batch batch = *r->held;
+        batch.unread_at = r->unread_at + at;
+        batch.unread = 0;
+        for (size_t k = 0; k < batch.n; k++)
+            batch.unread += batch.unread_at[k] != SIZE_MAX;
+        if (r->index == 0)
+            RS_TRY(take_batch(p, &batch, &out, i == 0 ? batch.n : 0));
+        let_go(p, r);
+    }
+out:
+    return st;
+}
+
+static rescl_status evaluate_in_turn(pass *p, size_t index, size_t ranks)
+{
+    rescl_status st = RESCL_OK;
+    rs_loader *loader = p->e->loader;
+    const size_t batches = rs_loader_batches(loader);
+    round r = {.index = index, .ranks = ranks, .classes = rs_team_classes(p->e->team)};
+    size_t most = 1;
+
+    for (size_t b = 0; b < batches; b++)
+        most = rs_loader_samples(loader, b) > most ? rs_loader_samples(loader, b) : most;
+    RS_OOM(r.logits = calloc(ranks * most, r.classes * sizeof *r.logits));
+    RS_OOM(r.losses = calloc(ranks * most, sizeof *r.losses));
+    RS_OOM(r.unread_at = calloc(ranks * most, sizeof *r.unread_at));
+    for (; r.first < batches; r.first += r.count) {
+        r.count = batches - r.first < ranks ? batches - r.first : ranks;
+        for (size_t q = 0; q < ranks; q++)
+            r.n[q] = q < r.count ? rs_loader_samples(loader, r.first + q) : 0;
+        RS_TRY(agree(p, run_own(p, &r)));
+        RS_TRY(gather_round(p->e->team, &r));
+        RS_TRY(take_round(p, &r));
+    }
+    RS_TRY(agree(p, RESCL_OK));
+out:
+    if (r.held)
+        let_go(p, &r);
+    free(r.logits);
+    free(r.losses);
+    free(r.unread_at);
+    return st;
+}
+
 rescl_status rs_evaluate(rs_evaluation *e, rescl_metrics *out)
 {
     rescl_status st = RESCL_OK;
-    const rs_batch *batch = NULL;
-    rs_outputs outputs = {0};
-    rs_tally tally = {0};
-    const double start = rs_clock_seconds();
-    double data_wait = 0.0, before = start;
-    bool stop = false;
+    pass p = {.e = e, .start = rs_clock_seconds()};
+    size_t index;
+    const size_t ranks = rs_team_ranks_count(e->team, &index);
 
+    p.before = p.start;
     if (e->scores)
         rescl_scores_clear(e->scores);
     e->sample = 0;
@@ -199,33 +417,14 @@ rescl_status rs_evaluate(rs_evaluation *e, rescl_metrics *out)
     e->event.batch = 0;
     e->event.batches = rs_loader_batches(e->loader);
     RS_TRY(rs_loader_start(e->loader, 0, 0));
-    for (;;) {
-        const double asked = rs_clock_seconds();
-        RS_TRY(rs_loader_next(e->loader, &batch));
-        data_wait += rs_clock_seconds() - asked;
-        if (!batch)
-            break;
-        RS_TRY(eval_step(e, batch, &outputs, &tally));
-        const double now = rs_clock_seconds();
-        e->event.batch++;
-        e->event.step_loss = mean_loss(batch, &outputs);
-        e->event.step_seconds = now - before;
-        before = now;
-        rs_tally_metrics(&tally, outputs.classes, now - start, data_wait, &e->event.metrics);
-        rs_loader_release(e->loader, batch);
-        batch = NULL;
-        RS_TRY(rs_watch_step(e->watch, &e->event, &stop));
-        RS_FAIL_IF(stop || (e->stop && atomic_load(e->stop)), RESCL_ERR_INTERRUPTED,
-                   "the evaluation was stopped on request");
-    }
-    RS_FAIL_IF(tally.samples == 0, RESCL_ERR_FORMAT,
+    RS_TRY(ranks > 1 ? evaluate_in_turn(&p, index, ranks) : evaluate_alone(&p));
+    RS_FAIL_IF(index == 0 && p.tally.samples == 0, RESCL_ERR_FORMAT,
                "none of the images of the evaluation can be read");
-    rs_tally_metrics(&tally, outputs.classes, rs_clock_seconds() - start, data_wait, out);
+    rs_tally_metrics(&p.tally, rs_team_classes(e->team), rs_clock_seconds() - p.start, p.data_wait,
+                     out);
     RS_TRY(take_summary(e, out));
 out:
     rs_team_forget(e->team);
-    if (batch)
-        rs_loader_release(e->loader, batch);
     return st;
 }
 

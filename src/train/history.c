@@ -151,6 +151,7 @@ rescl_status rs_history_read(const char *folder, rs_history *out)
     RS_TRY(read_json(out, "report.json", &out->about));
     RS_TRY(read_json(out, "profile.json", &out->profile));
     RS_TRY(read_text(out, "args.ini", &out->args, &bytes));
+    RS_TRY(read_text(out, "team.csv", &out->team, &bytes));
 out:
     free(results);
     if (st != RESCL_OK)
@@ -168,6 +169,7 @@ void rs_history_fini(rs_history *h)
     json_decref(h->about);
     json_decref(h->profile);
     free(h->args);
+    free(h->team);
     free(h->folder);
     free(h->name);
     *h = (rs_history){0};

@@ -29,7 +29,7 @@ typedef struct rs_history {
     double *column[RS_HISTORY_COLUMNS]; /* (epochs); NaN where there is nothing */
     json_t *env, *evaluation, *test; /* env.json, evaluation.json, evaluation-test.json; or NULL */
     json_t *about, *profile;         /* report.json, profile.json, or NULL */
-    char *args;                      /* args.ini, or NULL */
+    char *args, *team;               /* args.ini, team.csv, or NULL */
 } rs_history;
 
 /* RESCL_ERR_NOT_FOUND if the folder is that of no run: it has neither env.json nor results.csv. */

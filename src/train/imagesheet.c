@@ -27,7 +27,7 @@ void rs_image_sheet_take(rs_image_sheet *sheet, const rs_samples *s)
 {
     if (!s->training || sheet->count > 0)
         return;
-    sheet->count = s->n < RS_SHEET_IMAGES ? s->n : RS_SHEET_IMAGES;
+    sheet->count = s->read < RS_SHEET_IMAGES ? s->read : RS_SHEET_IMAGES;
     memcpy(sheet->pixels, s->images, sheet->count * sheet->side * sheet->side * 3);
 }
 

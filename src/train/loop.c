@@ -23,6 +23,7 @@ typedef struct run {
     rs_rates lr;          /* of the current step */
     double mark;          /* the clock at the end of the previous step */
     rescl_scores *scores; /* of the last evaluation, or NULL */
+    unsigned unread;      /* not 0: some process could not read an image of the batch */
 } run;
 
 static bool stop_asked(run *r)
@@ -31,21 +32,23 @@ static bool stop_asked(run *r)
 }
 
 /* What a process brings to an agreement of all. */
-enum { ASKED = 1, FAILED = 2 };
+enum { ASKED = 1, FAILED = 2, UNREAD = 4 };
 
 /* Processes that train together stop together, and those that did not fail save when one did: whether any was
- * asked to stop; `st` is passed on. Without other processes what this one knows. */
-static rescl_status agree(run *r, rescl_status st, bool *stop)
+ * asked to stop; `st` is passed on, and *told, what all have of UNREAD, becomes what any has. Without other
+ * processes what this one knows. */
+static rescl_status agree_on(run *r, rescl_status st, bool *stop, unsigned *told)
 {
     rescl_trainer *t = r->t;
     const rescl_error why = *rescl_last_error();
     const rescl_status own = st;
-    unsigned flags = 0;
+    unsigned flags = *told;
 
     flags |= stop_asked(r) || st == RESCL_ERR_INTERRUPTED ? ASKED : 0;
     flags |= st != RESCL_OK && st != RESCL_ERR_INTERRUPTED ? FAILED : 0;
     st = rs_team_any(t->team, &flags);
     *stop = (flags & ASKED) != 0;
+    *told = flags & UNREAD;
     if (own != RESCL_OK && own != RESCL_ERR_INTERRUPTED) {
         rs_error_restore(&why);
         return own;
@@ -55,6 +58,12 @@ static rescl_status agree(run *r, rescl_status st, bool *stop)
                "another process could not get its images, and says why; this one stopped with it");
 out:
     return st;
+}
+
+static rescl_status agree(run *r, rescl_status st, bool *stop)
+{
+    unsigned none = 0;
+    return agree_on(r, st, stop, &none);
 }
 
 /* A watcher's wish is everyone's. */
@@ -159,10 +168,27 @@ rescl_status rs_trainer_update(rescl_trainer *t, const rs_rates *rates, uint64_t
     return st;
 }
 
-static rescl_status train_batch(run *r, const rs_batch *batch, double *step_loss)
+/* What other processes could not read of the last batch. */
+static rescl_status gather_unread(run *r, rs_batch *batch)
+{
+    rescl_status st = RESCL_OK;
+
+    if (!r->t->ranks || r->unread == 0)
+        goto out;
+    RS_TRY(rs_team_gather_rows(r->t->team, batch->unread_at, sizeof *batch->unread_at));
+    batch->unread = 0;
+    for (size_t i = 0; i < batch->n; i++)
+        batch->unread += batch->unread_at[i] != SIZE_MAX;
+out:
+    return st;
+}
+
+static rescl_status train_batch(run *r, const rs_batch *read, double *step_loss)
 {
     rescl_status st = RESCL_OK;
     rescl_trainer *t = r->t;
+    rs_batch all = *read, *batch = &all;
+    size_t first, read_here;
     rs_ckpt_progress *p = &t->progress;
     const rs_update_place place = rs_trainer_place(t, batch->n);
     rs_outputs outputs;
@@ -172,6 +198,8 @@ static rescl_status train_batch(run *r, const rs_batch *batch, double *step_loss
     tell_step_of(t, st);
     RS_TRY(st);
     t->has_gradients = true;
+    RS_TRY(gather_unread(r, batch));
+    rs_team_part_of(t->team, batch->n, &first, &read_here);
     if (!rs_all_finite(outputs.losses, batch->n))
         RS_TRY(report_nonfinite(t));
     set_rates(r);
@@ -189,6 +217,7 @@ static rescl_status train_batch(run *r, const rs_batch *batch, double *step_loss
                                 .n = batch->n,
                                 .classes = outputs.classes,
                                 .images = batch->pixels,
+                                .read = read_here,
                                 .labels = batch->labels,
                                 .logits = outputs.logits,
                                 .losses = outputs.losses,
@@ -292,8 +321,9 @@ static rescl_status next_batch(run *r, const rs_batch **out)
 
     rescl_status st = rs_loader_next(t->train_loader, out);
     t->progress.data_wait += rs_clock_seconds() - asked;
+    r->unread = st == RESCL_OK && *out && (*out)->unread > 0 ? UNREAD : 0;
     if (t->ranks)
-        st = agree(r, st, &stop);
+        st = agree_on(r, st, &stop, &r->unread);
     if (st != RESCL_OK)
         save_before_failure(r);
     return st;
@@ -352,7 +382,7 @@ static rescl_status evaluate_epoch(run *r, rescl_metrics *out)
                                  .epochs = t->options.epochs,
                                  .step = t->progress.step,
                                  .lr = r->lr.group[RS_GROUP_HEAD].lr}};
-    rescl_status st = rs_team_leads(t->team) ? rs_trainer_evaluate(t, &e, out) : RESCL_OK;
+    rescl_status st = rs_trainer_evaluate(t, &e, out);
 
     if (st == RESCL_OK)
         st = rs_team_tell(t->team, out, sizeof *out);

@@ -38,6 +38,7 @@ rescl_status rs_trainer_evaluate(rescl_trainer *t, rs_evaluation *e, rescl_metri
 
     if (averaged)
         RS_TRY(rs_team_swap_average(t->team));
+    RS_TRY(rs_team_take_first(t->team, averaged ? &t->average : &t->model->weights));
     const rescl_status evaluated = rs_evaluate(e, out);
     if (averaged)
         RS_TRY(rs_team_swap_average(t->team));

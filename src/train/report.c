@@ -449,6 +449,7 @@ static rescl_status put_page(rs_html *h, const rs_history *run)
     RS_TRY(rs_report_evaluation(h, run->test, "Test"));
     RS_TRY(put_data(h, run));
     put_network(h, run);
+    rs_report_team(h, run);
     RS_TRY(rs_report_profile(h, run->profile));
     put_environment(h, run);
     RS_TRY(put_commands(h, run));

@@ -22,6 +22,9 @@ rescl_status rs_report_evaluation(rs_html *h, const json_t *evaluation, const ch
 /* The section of a profile.json; nothing of NULL. */
 rescl_status rs_report_profile(rs_html *h, const json_t *profile) RESCL_CHECK;
 
+/* The section of a team.csv; nothing without one. */
+void rs_report_team(rs_html *h, const rs_history *run);
+
 /* Closes the stream of a page, which may have been short of memory. */
 rescl_status rs_report_close(rs_html *h) RESCL_CHECK;
 

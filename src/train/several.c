@@ -108,7 +108,7 @@ static rescl_status create_member(rs_team *t, size_t i, rescl_device *device, co
     o.train_batch = size[0], o.train_tail = size[1];
     o.train_more[0] = size[2], o.train_more[1] = size[3];
     o.rule = rule;
-    if (place > 0) /* the first one evaluates */
+    if (i > 0) /* the first of each process evaluates */
         o.eval_batch = o.eval_tail = 0;
     if (i > 0) /* each process has an average, which is that of all */
         o.averages = false;
@@ -351,38 +351,57 @@ static rescl_status start_members(rs_several *s)
     return st;
 }
 
-/* Which leaves each rank has, of which blocks they make, and how many images. */
-static void describe_ranks(rs_several *s, size_t *images)
+/* Which leaves each rank has, and which blocks they make. */
+static void describe_ranks(rs_several *s)
 {
     const rs_leaves *l = &s->step.leaves;
     rs_tree_add add[RS_TREE_BLOCKS];
 
     for (size_t q = 0; q < s->ranks.ranks->count; q++) {
         rs_tree *shape = &s->ranks.shape[q];
-        shape->count = images[q] = 0;
+        shape->count = 0;
         for (size_t m = s->begin[q]; m < s->begin[q + 1]; m++)
             for (size_t k = 0; k < l->member[m].count; k++) {
                 const size_t leaf = l->member[m].first + k;
                 (void)rs_tree_push(shape, &(rs_tree_block){leaf, 1, NULL}, add);
-                images[q] += l->leaf[leaf].count;
             }
     }
 }
 
-/* The outputs of all ranks, which come in the order of the batch. */
-static rescl_status gather_outputs(rs_team *t, const size_t *images)
+void rs_several_images(const rs_team *t, size_t n, size_t *images)
 {
-    rescl_status st = RESCL_OK;
-    rs_several *s = t->several;
-    rescl_ranks *r = s->ranks.ranks;
+    const rs_several *s = t->several;
+    rs_leaves l;
+
+    rs_divide(&s->division, n, &l);
+    for (size_t q = 0; q < s->ranks.ranks->count; q++) {
+        images[q] = 0;
+        for (size_t m = s->begin[q]; m < s->begin[q + 1]; m++)
+            for (size_t k = 0; k < l.member[m].count; k++)
+                images[q] += l.leaf[l.member[m].first + k].count;
+    }
+}
+
+/* Those of each rank follow each other. */
+rescl_status rs_team_gather_rows(rs_team *t, void *rows, size_t bytes)
+{
     size_t part[RS_TEAM_MOST] = {0};
 
-    for (size_t q = 0; q < r->count; q++)
-        part[q] = images[q] * sizeof(float);
-    RS_TRY(r->def->gather(r, s->step.losses, part));
-    for (size_t q = 0; q < r->count; q++)
-        part[q] *= t->replica->classes;
-    RS_TRY(r->def->gather(r, s->step.logits, part));
+    if (!rs_team_ranks(t))
+        return RESCL_OK;
+    rs_several_images(t, t->several->step.batch.n, part);
+    for (size_t q = 0; q < t->several->ranks.ranks->count; q++)
+        part[q] *= bytes;
+    return rs_team_gather(t, rows, part);
+}
+
+static rescl_status gather_outputs(rs_team *t)
+{
+    rescl_status st = RESCL_OK;
+    const rs_team_step *p = &t->several->step;
+
+    RS_TRY(rs_team_gather_rows(t, p->losses, sizeof *p->losses));
+    RS_TRY(rs_team_gather_rows(t, p->logits, t->replica->classes * sizeof *p->logits));
 out:
     return st;
 }
@@ -403,7 +422,6 @@ rescl_status rs_several_gradients(rs_team *t, const rs_batch *batch, uint64_t se
     rescl_status st = RESCL_OK;
     rs_several *s = t->several;
     rs_team_step *p = &s->step;
-    size_t images[RS_TEAM_MOST] = {0};
 
     rs_team_forget(t);
     p->batch = *batch;
@@ -414,7 +432,7 @@ rescl_status rs_several_gradients(rs_team *t, const rs_batch *batch, uint64_t se
     p->settled = 0;
     rs_divide(&s->division, batch->n, &p->leaves);
     if (s->ranks.ranks)
-        describe_ranks(s, images);
+        describe_ranks(s);
     for (size_t k = 0; k < p->leaves.count; k++)
         p->images[k] = p->leaves.leaf[k].count;
     rs_exchange_begin(p->exchange, p->leaves.count, attending(s));
@@ -432,7 +450,7 @@ rescl_status rs_several_gradients(rs_team *t, const rs_batch *batch, uint64_t se
         RS_TRY(st != RESCL_OK ? st : joined);
     }
     if (s->ranks.ranks)
-        RS_TRY(rs_team_spoil(t, gather_outputs(t, images)));
+        RS_TRY(rs_team_spoil(t, gather_outputs(t)));
     t->last = NULL;
     *out = (rs_outputs){batch->n, t->replica->classes, p->logits, p->losses};
 out:

@@ -216,6 +216,8 @@ rescl_status rs_trainer_match_ranks(rescl_trainer *t)
     RS_TRY(rs_ranks_check(r, "options", options));
     RS_TRY(rs_ranks_check(r, "images to train on",
                           rs_hash_strings(&(const char *){t->fingerprint}, 1)));
+    RS_TRY(rs_ranks_check(r, "images to evaluate on",
+                          rs_hash_strings(&(const char *){t->eval_fingerprint}, 1)));
     RS_TRY(rs_ranks_check(r, "model", rs_hash_strings((const char *[]){m->name}, 1)));
     RS_TRY(rs_ranks_check(
         r, "layers", rs_hash_bytes(m->weights.elems, m->weights.count * sizeof *m->weights.elems)));

@@ -44,6 +44,7 @@ rescl_status rs_team_create(rescl_device *const *devices, size_t count, const rs
                "%zu devices were given, expected 1 to %d", count, RS_TEAM_MOST);
     RS_OOM(t = calloc(1, sizeof *t));
     t->plan = replica_options(plan);
+    t->graph = graph;
     if (plan->hyper && plan->precision == RESCL_PRECISION_FP16)
         t->scale.scale = RS_LOSS_SCALE_FIRST;
     if (count > 1 || (plan->hyper && (plan->shards > 1 || plan->ranks)))
@@ -67,6 +68,11 @@ void rs_team_destroy(rs_team *t)
     free(t);
 }
 
+size_t rs_team_classes(const rs_team *t)
+{
+    return t->replica->classes;
+}
+
 size_t rs_team_size(const rs_team *t)
 {
     return t->several ? t->several->members : 1;
@@ -82,6 +88,33 @@ rescl_status rs_team_tell(rs_team *t, void *data, size_t bytes)
 {
     rescl_ranks *r = rs_team_ranks(t);
     return r ? r->def->broadcast(r, data, bytes) : RESCL_OK;
+}
+
+size_t rs_team_ranks_count(const rs_team *t, size_t *index)
+{
+    const rescl_ranks *r = rs_team_ranks(t);
+    *index = r ? r->index : 0;
+    return r ? r->count : 1;
+}
+
+rescl_status rs_team_gather(rs_team *t, void *data, const size_t *part)
+{
+    rescl_ranks *r = rs_team_ranks(t);
+    return r ? r->def->gather(r, data, part) : RESCL_OK;
+}
+
+void rs_team_part_of(const rs_team *t, size_t n, size_t *first, size_t *count)
+{
+    size_t images[RS_TEAM_MOST] = {0}, index;
+
+    *first = 0;
+    *count = n;
+    if (rs_team_ranks_count(t, &index) == 1)
+        return;
+    rs_several_images(t, n, images);
+    for (size_t q = 0; q < index; q++)
+        *first += images[q];
+    *count = images[index];
 }
 
 rescl_status rs_team_any(rs_team *t, unsigned *flags)
@@ -473,6 +506,25 @@ rescl_status rs_team_level(rs_team *t, rs_weights *w, rs_weights *state)
     RS_TRY(level(t, -1, w));
     for (int i = 0; i < rs_team_states(t); i++)
         RS_TRY(level(t, i, &state[i]));
+out:
+    return st;
+}
+
+/* What is trained is the same already where all are alike. */
+rescl_status rs_team_take_first(rs_team *t, rs_weights *w)
+{
+    rescl_status st = RESCL_OK;
+    const rs_graph *g = t->graph;
+
+    if (!rs_team_ranks(t))
+        goto out;
+    RS_TRY(rs_team_join(t));
+    RS_TRY(rs_store_download(t->replica->store, w));
+    for (size_t i = 0; i < w->count; i++)
+        if (!t->several->alike || !g->param[i].trainable)
+            RS_TRY(rs_team_tell(t, w->data[i], w->elems[i] * sizeof *w->data[i]));
+    if (!rs_team_leads(t))
+        RS_TRY(rs_team_spoil(t, rs_store_upload(t->replica->store, w)));
 out:
     return st;
 }

@@ -65,6 +65,7 @@ void rs_team_destroy(rs_team *t);
 rescl_status rs_team_bytes(rescl_device *dev, const rs_graph *graph, const rs_team_plan *plan,
                            uint64_t *out) RESCL_CHECK;
 
+size_t rs_team_classes(const rs_team *t);
 /* Members, for what is told about them. */
 size_t rs_team_size(const rs_team *t);
 rescl_device *rs_team_device(const rs_team *t, size_t member);
@@ -117,10 +118,19 @@ rescl_status rs_team_features(rs_team *t, size_t index, float *features) RESCL_C
  * batch. RESCL_ERR_DEVICE when the device is to blame. Slow. */
 rescl_status rs_team_find_nonfinite(rs_team *t, const char **layer) RESCL_CHECK;
 
-/* With other processes, of which each calls these: whether this one evaluates and writes; what it has,
+/* With other processes, of which each calls these: whether this one writes; what it has,
  * to the others; the bits that any of them has set; that a step's work begins or has ended, between which it may
  * not stand still for long. Without, nothing changes. */
 bool rs_team_leads(const rs_team *t);
+size_t rs_team_ranks_count(const rs_team *t, size_t *index); /* 1: there are no others */
+/* `part[i]` bytes of process i, one after the other in `data`, from each to all. */
+rescl_status rs_team_gather(rs_team *t, void *data, const size_t *part) RESCL_CHECK;
+/* Into *first and *count what this process has of the images of a training batch of n. */
+void rs_team_part_of(const rs_team *t, size_t n, size_t *first, size_t *count);
+/* Rows of `bytes` for each image of the last training batch, from who has the image to all. */
+rescl_status rs_team_gather_rows(rs_team *t, void *rows, size_t bytes) RESCL_CHECK;
+/* Before all evaluate: the device that does so in this process gets what that of the first one has, by way of `w`. */
+rescl_status rs_team_take_first(rs_team *t, rs_weights *w) RESCL_CHECK;
 rescl_status rs_team_tell(rs_team *t, void *data, size_t bytes) RESCL_CHECK;
 rescl_status rs_team_any(rs_team *t, unsigned *flags) RESCL_CHECK;
 void rs_team_works(rs_team *t, bool works);

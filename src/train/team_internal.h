@@ -18,8 +18,9 @@ typedef struct rs_several {
 } rs_several;
 
 struct rs_team {
-    rs_replica *replica; /* the only one, or that of the first member, which alone evaluates */
+    rs_replica *replica; /* the only one, or that of the first member, which evaluates */
     rs_several *several; /* NULL: a team of one */
+    const rs_graph *graph;
     rs_replica_options plan;
     const rs_batch *sent; /* ahead of its evaluation, or NULL */
     rs_net *last;         /* that ran last, or NULL */
@@ -60,6 +61,8 @@ rescl_status rs_several_fingerprint(const rs_team *t, char out[33]) RESCL_CHECK;
 /* As rs_team_gradients. */
 rescl_status rs_several_gradients(rs_team *t, const rs_batch *batch, uint64_t seed, uint64_t step,
                                   rs_outputs *out) RESCL_CHECK;
+/* How many images of a batch of n each process has. */
+void rs_several_images(const rs_team *t, size_t n, size_t *images);
 /* As rs_team_find_nonfinite, of the leaves of this process's members; while the batch is there. */
 rescl_status rs_several_find_nonfinite(rs_team *t, const char **layer) RESCL_CHECK;
 

@@ -340,6 +340,24 @@ out:
     return st;
 }
 
+/* Each process reads what it computes: a part of each batch, and of the batches to evaluate by one in turn. */
+static void divide_reading(rescl_trainer *t)
+{
+    const size_t batch = t->options.batch_size;
+    rs_loader_part part = {.turns = 0};
+
+    if (!t->ranks || !t->train_set)
+        return;
+    const rs_split split = rs_split_batches(t->train_set->count, batch, t->least);
+    rs_team_part_of(t->team, batch, &part.first[0], &part.count[0]);
+    rs_team_part_of(t->team, split.tail, &part.first[1], &part.count[1]);
+    rs_loader_set_part(t->train_loader, &part);
+    part = (rs_loader_part){.count = {SIZE_MAX, SIZE_MAX}};
+    part.turns = rs_team_ranks_count(t->team, &part.turn);
+    if (t->eval_loader)
+        rs_loader_set_part(t->eval_loader, &part);
+}
+
 static rescl_status create_team(rescl_trainer *t, rescl_device *const *devices, size_t count)
 {
     rescl_status st = RESCL_OK;
@@ -383,6 +401,7 @@ static rescl_status create_team(rescl_trainer *t, rescl_device *const *devices, 
     if (members > 1 && !t->ranks)
         plan.share = share;
     RS_TRY(rs_team_create(kept, members, t->model->graph, &t->model->weights, &plan, &t->team));
+    divide_reading(t);
     RS_TRY(compare_plans(t));
     for (int i = 0; t->resume_path && i < rs_team_states(t->team); i++)
         RS_TRY(rs_team_upload_state(t->team, i, &t->state[i]));

@@ -149,7 +149,7 @@ const rs_weights *rs_trainer_result(const rescl_trainer *t);
 /* ---- evaluate.c -------------------------------------------------------------------------- */
 
 typedef struct rs_evaluation {
-    rs_team *team;
+    rs_team *team; /* with other processes all evaluate, batch by batch in turn */
     rs_loader *loader;
     const rs_watch *watch;
     rescl_scores *scores;   /* filled; NULL: nobody looks, and images have one label */

@@ -35,6 +35,7 @@ typedef struct rs_samples {
     uint64_t epoch, step; /* step: done before it */
     size_t first;         /* place of the first image in this pass over the set */
     size_t n, classes;
+    size_t read; /* images of the first ones that are here; the others are with other processes */
     const uint8_t *images;
     const int32_t *labels;
     const float *logits, *losses; /* (n, classes), (n) */

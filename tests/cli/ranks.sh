@@ -48,6 +48,33 @@ want_code 0
 grep -q "will not end with the bits" err && fail "expected no warning of other bits"
 same_best part
 
+# Normalised as one batch: the losses of one process, but for rounding, also of what travels.
+losses() {
+    cut -d, -f3,5 "runs/$1/results.csv"
+}
+near() {
+    losses "$1" >a && losses "$2" >b
+    paste -d, a b | awk -F, -v most="$3" 'NR > 1 && (($1 - $3) ^ 2 > most ^ 2 || ($2 - $4) ^ 2 > most ^ 2) {
+        exit 1
+    }' || fail "expected the losses of $2 within $3"
+}
+more="--no-report --no-tensorboard"
+# shellcheck disable=SC2086
+run train $tiny $more --name whole
+want_code 0
+# shellcheck disable=SC2086
+ranks 2 train $tiny $more --sync-bn --name synced
+want_code 0
+near synced whole 0.0001
+# shellcheck disable=SC2086
+ranks 3 train $tiny $more --sync-bn --wire bf16 --name narrow
+want_code 0
+near narrow whole 0.01
+# shellcheck disable=SC2086
+run train $options --wire bf16 --name refused
+want_code 2
+want_err "wire bf16 with shards 4"
+
 # Ranks that do not train the same.
 command="mpirun -n 1 rescl train --lr 0.002 : -n 1 rescl train --lr 0.004"
 # shellcheck disable=SC2086

@@ -565,6 +565,73 @@ static void a_random_crop_replaces_the_centre(void **state)
     rescl_dataset_close(set);
 }
 
+static int32_t label(const rescl_dataset *set, size_t index)
+{
+    (void)set;
+    return (int32_t)index;
+}
+
+static const rs_dataset_format labelled_format = {.name = "fake", .get = get, .label = label};
+
+/* Samples of a batch that have the pixels of their own image. */
+static size_t read_of(const rs_batch *b, bool read[8])
+{
+    size_t n = 0;
+    for (size_t i = 0; i < b->n; i++) {
+        read[i] = b->pixels[i * 3 * 5 * 3] == b->labels[i] % 256;
+        n += read[i];
+    }
+    return n;
+}
+
+/* 2 samples of 8 from the third on, 1 of the last 4; an image that cannot be read is elsewhere. */
+static void reads_a_part_of_each_batch(void **state)
+{
+    (void)state;
+    for (size_t workers = 0; workers < 3; workers++) {
+        fake f = fake_of(20);
+        f.set.format = &labelled_format;
+        f.broken = 4;
+        rs_loader_options o = options_of(8, workers);
+        rs_loader *l = make(&f, &o);
+        const rs_batch *b;
+        bool read[8];
+        assert_int_equal(rs_loader_samples(l, 1), 8);
+        assert_int_equal(rs_loader_samples(l, 2), 4);
+        rs_loader_set_part(l, &(rs_loader_part){.first = {2, 3}, .count = {2, 1}});
+        assert_ok(rs_loader_start(l, 0, 0));
+        for (size_t k = 0; k < 3; k++) {
+            assert_ok(rs_loader_next(l, &b));
+            for (size_t i = 0; i < b->n; i++)
+                assert_int_equal(b->labels[i], 8 * k + i);
+            (void)read_of(b, read);
+            assert_true(k < 2 ? read[2] && read[3] && !read[4] : read[3] && !read[2]);
+            rs_loader_release(l, b);
+        }
+        rs_loader_destroy(l);
+    }
+}
+
+static void reads_batches_in_turn(void **state)
+{
+    (void)state;
+    fake f = fake_of(20);
+    f.set.format = &labelled_format;
+    f.broken = 4;
+    rs_loader_options o = options_of(8, 2);
+    rs_loader *l = make(&f, &o);
+    const rs_batch *b;
+    bool read[8];
+    rs_loader_set_part(l, &(rs_loader_part){.turn = 1, .turns = 2, .count = {SIZE_MAX, SIZE_MAX}});
+    assert_ok(rs_loader_start(l, 0, 0));
+    for (size_t k = 0; k < 3; k++) {
+        assert_ok(rs_loader_next(l, &b));
+        assert_true(k == 1 ? read_of(b, read) == 8 : read_of(b, read) <= 1);
+        rs_loader_release(l, b);
+    }
+    rs_loader_destroy(l);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -585,6 +652,8 @@ int main(void)
         cmocka_unit_test(refuses_bad_options),
         cmocka_unit_test(stages_hands_alike),
         cmocka_unit_test(a_random_crop_replaces_the_centre),
+        cmocka_unit_test(reads_a_part_of_each_batch),
+        cmocka_unit_test(reads_batches_in_turn),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

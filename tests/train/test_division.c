@@ -103,6 +103,31 @@ static void the_first_member_has_the_first_shard(void **state)
         }
 }
 
+/* Whose running statistics count. */
+static void the_first_has_some_where_it_has_to(void **state)
+{
+    rs_division d = {.members = 3, .least = 1, .weight = {1, 7, 8}, .first_has_some = true};
+    (void)state;
+    for (size_t least = 1; least <= 2; least++)
+        for (size_t n = least; n <= 16; n++) {
+            rs_leaves l;
+            size_t images = 0;
+            d.least = least;
+            rs_divide(&d, n, &l);
+            assert_int_equal(l.member[0].count, 1);
+            for (size_t k = 0; k < l.count; k++) {
+                assert_int_equal(l.leaf[k].first, images);
+                assert_true(l.leaf[k].count >= least);
+                images += l.leaf[k].count;
+            }
+            assert_int_equal(images, n);
+        }
+    d.first_has_some = false;
+    rs_leaves l;
+    rs_divide(&d, 2, &l);
+    assert_int_equal(l.member[0].count, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -111,6 +136,7 @@ int main(void)
         cmocka_unit_test(divides_among_members),
         cmocka_unit_test(shards_do_not_depend_on_members),
         cmocka_unit_test(the_first_member_has_the_first_shard),
+        cmocka_unit_test(the_first_has_some_where_it_has_to),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,8 +1,11 @@
-/* Ranks of which one process plays all: what they compare. */
+/* Ranks of which one process plays all: what they compare, and how they add up. */
 #include "ranks.h"
 
+#include "half.h"
 #include "testing.h"
 
+#include <math.h>
+#include <pthread.h>
 #include <string.h>
 
 /* Others have what they were said to have. */
@@ -43,11 +46,144 @@ static void alone_without_ranks(void **state)
     rescl_ranks_close(NULL, 1);
 }
 
+/* ---- threads that play ranks --------------------------------------------------------------- */
+
+#define RANKS  3
+#define FLOATS 100
+
+static pthread_barrier_t together;
+
+typedef struct player {
+    rescl_ranks ranks;
+    const rs_transfer *send;
+    size_t sends, bytes; /* bytes: that it has sent */
+    rs_wire wire;
+    float image[FLOATS], sum[FLOATS], met[RANKS * 2];
+    rescl_status st;
+} player;
+
+static player players[RANKS];
+
+/* Those between two ranks in their order. */
+static rescl_status swap(rescl_ranks *r, const rs_transfer *send, size_t sends,
+                         const rs_transfer *take, size_t takes)
+{
+    player *p = &players[r->index];
+    size_t seen[RANKS] = {0};
+    p->send = send;
+    p->sends = sends;
+    for (size_t i = 0; i < sends; i++)
+        p->bytes += send[i].count * (send[i].narrow ? 2 : 4);
+    pthread_barrier_wait(&together);
+    for (size_t i = 0; i < takes; i++) {
+        const player *from = &players[take[i].rank];
+        size_t *k = &seen[take[i].rank];
+        while (from->send[*k].rank != r->index)
+            (*k)++;
+        const rs_transfer *s = &from->send[(*k)++];
+        memcpy(take[i].values, s->values, s->count * (s->narrow ? 2 : 4));
+    }
+    pthread_barrier_wait(&together);
+    return RESCL_OK;
+}
+
+static const rs_exchange_def threads = {.name = "threads", .swap = swap};
+
+static float gradient(size_t rank, size_t i)
+{
+    return (float)(1 + rank) / (float)(3 + i);
+}
+
+static void *play(void *arg)
+{
+    player *p = arg;
+    rs_rank_sum s = {0};
+    const size_t own = p->ranks.index;
+
+    p->st = rs_rank_sum_init(&s, &p->ranks, p->wire, FLOATS);
+    for (size_t i = 0; i < FLOATS; i++)
+        p->image[i] = gradient(own, i);
+    for (size_t q = 0; q < RANKS; q++)
+        s.shape[q] = (rs_tree){{{q, 1, q == own ? p->image : NULL}}, 1};
+    p->met[2 * own] = (float)own;
+    p->met[2 * own + 1] = (float)own + 0.123456f;
+    if (p->st == RESCL_OK)
+        p->st = rs_rank_meet(&s, p->met, 2);
+    p->bytes = 0;
+    if (p->st == RESCL_OK)
+        p->st = rs_rank_sum_bucket(&s, 20, FLOATS - 20);
+    if (p->st == RESCL_OK)
+        p->st = rs_rank_sum_bucket(&s, 0, 20);
+    if (p->st == RESCL_OK)
+        memcpy(p->sum, s.sum, sizeof p->sum);
+    rs_rank_sum_fini(&s);
+    return NULL;
+}
+
+static void play_all(rs_wire wire)
+{
+    pthread_t thread[RANKS];
+    assert_int_equal(pthread_barrier_init(&together, NULL, RANKS), 0);
+    for (size_t q = 0; q < RANKS; q++) {
+        players[q] = (player){.ranks = {.def = &threads, .count = RANKS, .index = q}, .wire = wire};
+        assert_int_equal(pthread_create(&thread[q], NULL, play, &players[q]), 0);
+    }
+    for (size_t q = 0; q < RANKS; q++)
+        assert_int_equal(pthread_join(thread[q], NULL), 0);
+    pthread_barrier_destroy(&together);
+    for (size_t q = 0; q < RANKS; q++) {
+        assert_int_equal(players[q].st, RESCL_OK);
+        assert_memory_equal(players[q].sum, players[0].sum, sizeof players[q].sum);
+        for (size_t k = 0; k < RANKS; k++)
+            assert_true(players[q].met[2 * k + 1] == (float)k + 0.123456f);
+    }
+}
+
+static void sums_have_the_same_bits_in_all(void **state)
+{
+    (void)state;
+    play_all(RS_WIRE_FP32);
+    for (size_t i = 0; i < FLOATS; i++)
+        assert_true(players[0].sum[i] == (gradient(0, i) + gradient(1, i)) + gradient(2, i));
+}
+
+/* Half the bytes, and no statistic is rounded. */
+static void sixteen_bits_have_the_same_bits_in_all(void **state)
+{
+    size_t wide[RANKS];
+    (void)state;
+    play_all(RS_WIRE_FP32);
+    for (size_t q = 0; q < RANKS; q++)
+        wide[q] = players[q].bytes;
+    play_all(RS_WIRE_BF16);
+    for (size_t q = 0; q < RANKS; q++)
+        assert_int_equal(2 * players[q].bytes, wide[q]);
+    for (size_t i = 0; i < FLOATS; i++) {
+        const float sum = gradient(0, i) + gradient(1, i) + gradient(2, i), is = players[0].sum[i];
+        assert_true(is == rs_float_of_bf16(rs_bf16_of_float(is)));
+        assert_true(fabsf(is - sum) <= 2 * 0x1p-8f * sum);
+    }
+}
+
+static void knows_its_wires(void **state)
+{
+    rs_wire wire;
+    (void)state;
+    assert_ok(rs_wire_take("bf16", &wire));
+    assert_int_equal(wire, RS_WIRE_BF16);
+    assert_ok(rs_wire_take("fp32", &wire));
+    assert_int_equal(wire, RS_WIRE_FP32);
+    assert_fails(rs_wire_take("fp16", &wire), RESCL_ERR_ARG, "expected fp32 or bf16");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_the_rank_that_differs),
         cmocka_unit_test(alone_without_ranks),
+        cmocka_unit_test(sums_have_the_same_bits_in_all),
+        cmocka_unit_test(sixteen_bits_have_the_same_bits_in_all),
+        cmocka_unit_test(knows_its_wires),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

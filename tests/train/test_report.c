@@ -377,6 +377,38 @@ static void survives_odd_files(void **state)
     free(page);
 }
 
+/* The share is that of the last epoch; the last line was cut by a crash. */
+static void shows_several_devices(void **state)
+{
+    (void)state;
+    write_results();
+    write_in("team.csv", "epoch,device,share,img_s,busy,waited\n"
+                         "1,0:0,10,30.00,4.000,0.000\n1,0:1,6,10.00,3.000,1.000\n"
+                         "2,0:0,12,20.00,1.000,0.000\n2,0:1,4,10.00,4.000,2.000\n"
+                         "nonsense\n3,0:0,1,1.00");
+    assert_ok(rescl_report_write(rs_test_dir, NULL));
+    char *page = read_in(rs_test_dir, "report.html", NULL);
+    static const char *const in_order[] = {"Devices of each batch",
+                                           "0:0",
+                                           "12",
+                                           "75.0",
+                                           "28.0",
+                                           "0.0",
+                                           "0:1",
+                                           "4",
+                                           "25.0",
+                                           "10.0",
+                                           "30.0"};
+    check_page(page);
+    want_in_order(page, in_order, sizeof in_order / sizeof *in_order);
+    free(page);
+    write_in("team.csv", "epoch,device,share,img_s,busy,waited\n");
+    assert_ok(rescl_report_write(rs_test_dir, NULL));
+    page = read_in(rs_test_dir, "report.html", NULL);
+    assert_null(strstr(page, "Devices of each batch"));
+    free(page);
+}
+
 static void compares_runs(void **state)
 {
     (void)state;
@@ -426,6 +458,7 @@ int main(void)
         TEST(stays_small_and_harmless),
         TEST(shows_the_best_that_was_kept),
         TEST(shows_the_time_of_layers),
+        TEST(shows_several_devices),
         TEST(drops_what_an_earlier_run_left),
         TEST(refuses_other_folders),
         TEST(survives_odd_files),

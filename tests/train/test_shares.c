@@ -1,0 +1,88 @@
+/* What devices have of a batch, where nothing is measured: by options and by checkpoints. */
+#include "ranks.h"
+#include "testing.h"
+#include "train_support.h"
+#include "trainer.h"
+
+#include <string.h>
+
+static rescl_device *pair[2];
+static const rs_team_plan sixteen = {.batch = 16, .train_least = 1};
+
+static void gives_what_was_asked_for(void **state)
+{
+    rescl_trainer t = {.options.shares = "3,1"};
+    const rs_team_plan shards = {.batch = 16, .train_least = 1, .shards = 8};
+    (void)state;
+    pair[0] = pair[1] = rs_test_device();
+    assert_ok(rs_trainer_share_out(&t, pair, 2, &sixteen));
+    assert_int_equal(t.progress.team.count, 2);
+    assert_int_equal(t.progress.team.share[0], 12);
+    assert_int_equal(t.progress.team.share[1], 4);
+    assert_ok(rs_trainer_share_out(&t, pair, 2, &shards));
+    assert_int_equal(t.progress.team.share[0], 6);
+    assert_int_equal(t.progress.team.share[1], 2);
+    assert_fails(rs_trainer_share_out(&t, pair, 1, &sixteen), RESCL_ERR_ARG, "found 2");
+    t.options.shares = "1";
+    assert_fails(rs_trainer_share_out(&t, pair, 1, &sixteen), RESCL_ERR_ARG, "one device");
+    t.options.shares = "100,1";
+    assert_fails(rs_trainer_share_out(&t, pair, 2, &sixteen), RESCL_ERR_ARG,
+                 "none of the 16 images");
+}
+
+/* Of the same devices; one device has all, and no shares. */
+static void goes_on_with_what_a_checkpoint_has(void **state)
+{
+    rescl_trainer t = {.options.shares = "3,1"};
+    (void)state;
+    pair[0] = pair[1] = rs_test_device();
+    assert_ok(rs_trainer_share_out(&t, pair, 2, &sixteen));
+    const rs_ckpt_team was = t.progress.team;
+    t.options.shares = NULL;
+    assert_ok(rs_trainer_share_out(&t, pair, 2, &sixteen));
+    assert_memory_equal(&was, &t.progress.team, sizeof was);
+    assert_ok(rs_trainer_share_out(&t, pair, 1, &sixteen));
+    assert_int_equal(t.progress.team.count, 0);
+}
+
+/* Two devices in the other process. */
+static rescl_status gather(rescl_ranks *r, void *data, const size_t *part)
+{
+    const size_t two = 2;
+    char *at = data;
+    for (size_t i = 0; i < r->count; at += part[i++])
+        if (i != r->index)
+            memcpy(at, &two, sizeof two);
+    return RESCL_OK;
+}
+
+static void counts_the_devices_of_all_processes(void **state)
+{
+    static const rs_exchange_def fake = {.name = "fake", .gather = gather};
+    rescl_ranks ranks = {.def = &fake, .count = 2, .index = 1};
+    rescl_trainer t = {.ranks = &ranks};
+    rs_team_plan plan = sixteen;
+    double share[RS_TEAM_MOST];
+    (void)state;
+    assert_ok(rs_trainer_share_ranks(&t, 1, share, &plan));
+    assert_int_equal(t.progress.team.count, 3);
+    assert_ptr_equal(plan.share, share);
+    assert_true(share[0] == 1.0 && share[1] == 1.0 && share[2] == 1.0);
+    assert_int_equal(t.progress.team.share[0] + t.progress.team.share[1] + t.progress.team.share[2],
+                     16);
+    t.options.shares = "2,1,1";
+    assert_ok(rs_trainer_share_ranks(&t, 1, share, &plan));
+    assert_int_equal(t.progress.team.share[0], 8);
+    t.options.shares = "2,1";
+    assert_fails(rs_trainer_share_ranks(&t, 1, share, &plan), RESCL_ERR_ARG, "found 2");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(gives_what_was_asked_for),
+        cmocka_unit_test(goes_on_with_what_a_checkpoint_has),
+        cmocka_unit_test(counts_the_devices_of_all_processes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
