@@ -117,12 +117,12 @@ typedef struct rescl_train_options {
         recompute; /**< true: activations within the network's blocks are computed again in backward
                       * instead of being kept, which takes less memory and up to one more forward a step;
                       * results have the same bits */
-    bool
-        sync_bn; /**< true: batch normalisation of several devices and processes goes by the whole batch,
-                   * instead of each device's part; not with `shards` */
     const char *
         wire; /**< "fp32"; "bf16": gradients go from process to process in 16 bits, and are summed in
                        * fp32; not with `shards` */
+    bool
+        sync_bn; /**< true: batch normalisation of several devices and processes goes by the whole batch,
+                   * instead of each device's part; not with `shards` */
     const char *
         teacher; /**< weights, a run folder or a checkpoint of one, of a network whose logits training goes
                         * by as well: knowledge distillation. It has the model's classes, by their

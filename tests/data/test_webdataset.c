@@ -284,7 +284,6 @@ static void takes_the_image_and_no_other(void **state)
                  RESCL_ERR_FORMAT, "twice.tar: x.png", "such a member already");
 }
 
-/* {split} stands for any name of a split, and val stands in for test. */
 /* Before the first step: what is no image, and what is cut short. */
 static void checks_what_is_in_archives(void **state)
 {
@@ -314,6 +313,7 @@ static void checks_what_is_in_archives(void **state)
     rescl_dataset_close(set);
 }
 
+/* {split} stands for any name of a split, and val stands in for test. */
 static void finds_splits_by_their_other_names(void **state)
 {
     (void)state;
