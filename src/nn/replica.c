@@ -13,12 +13,12 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-/* A view of the graph whose loss has what the replica is given for it, and no more. */
+/* A view of the graph whose loss has what the replica is given for it. */
 static rs_graph view_of(const rs_graph *g, const rs_replica_options *o)
 {
     rs_graph view = *g;
-    view.criterion.weighted = view.criterion.weighted && o->class_weights;
-    view.criterion.distils = view.criterion.distils && o->teacher;
+    rs_graph_set_weighted(&view, o->class_weights != NULL);
+    rs_graph_set_distillation(&view, o->teacher ? &o->teacher->loss : NULL);
     return view;
 }
 

@@ -63,16 +63,14 @@ void rs_teacher_destroy(rs_teacher *t)
     free(t);
 }
 
-/* Its logits are copied, and in the student's loss are there thrice: as an input, as what forward keeps, and as
- * the gradient of the student's. */
 rescl_status rs_teacher_bytes(rescl_device *dev, const rs_teacher_plan *plan, size_t batch,
                               uint64_t *out)
 {
     rescl_status st = RESCL_OK;
 
     RS_TRY(rs_store_bytes(dev, plan->graph, NULL, false, false, out));
-    *out += 4 * (uint64_t)batch * classes_of(plan->graph) * sizeof(float) +
-            2 * (uint64_t)RS_TABLE_BYTES;
+    *out +=
+        (uint64_t)batch * classes_of(plan->graph) * sizeof(float) + 2 * (uint64_t)RS_TABLE_BYTES;
 out:
     return st;
 }

@@ -4,6 +4,7 @@
 #ifndef RS_TEACHER_H
 #define RS_TEACHER_H
 
+#include "attr.h"
 #include "net.h"
 
 /* What to make one of. */
@@ -12,6 +13,7 @@ typedef struct rs_teacher_plan {
         *graph; /* borrowed as long as the teacher lives, of the student's input and classes */
     const rs_weights *weights;
     const float (*table)[256]; /* 3: what it reads for each byte of a channel: rs_images */
+    rs_distillation_attr loss; /* of the student */
 } rs_teacher_plan;
 
 #define RS_TEACHER_NETS 4
@@ -30,7 +32,7 @@ rescl_status rs_teacher_create(rescl_device *dev, const rs_teacher_plan *plan, c
                                size_t count, rescl_precision precision, rs_teacher **out)
     RESCL_CHECK;
 void rs_teacher_destroy(rs_teacher *t);
-/* Device memory that it takes besides the workspace, with the tensors that a student's loss has for it. */
+/* Device memory that it takes besides the workspace. */
 rescl_status rs_teacher_bytes(rescl_device *dev, const rs_teacher_plan *plan, size_t batch,
                               uint64_t *out) RESCL_CHECK;
 

@@ -93,15 +93,15 @@ static void widen(const search *s, size_t *least, uint64_t *bytes, size_t end)
     *least = low;
 }
 
-rescl_status rescl_batch_size_fitting(rescl_device *device, const rescl_model *model,
-                                      size_t train_images, size_t eval_images,
-                                      const rescl_train_options *options, rescl_batch_fit *out)
+rescl_status rs_batch_size_fitting(rescl_device *device, const rescl_model *model,
+                                   size_t train_images, size_t eval_images,
+                                   const rescl_train_options *options,
+                                   const rs_teacher_plan *teacher, rescl_batch_fit *out)
 {
     rescl_status st = RESCL_OK;
     rescl_train_options o = {0};
     rs_optim_hyper hyper;
     search s = {.dev = device, .model = model};
-    rs_distil distil = {0};
     const size_t least = rs_least_batch(model);
     size_t batch = least;
     uint64_t bytes = 0;
@@ -118,10 +118,9 @@ rescl_status rescl_batch_size_fitting(rescl_device *device, const rescl_model *m
                             .check_numerics = o.check_numerics,
                             .accumulates = o.grad_accum_steps > 1,
                             .averages = o.model_ema,
-                            .recompute = o.recompute};
+                            .recompute = o.recompute,
+                            .teacher = teacher};
     RS_TRY(rescl_precision_find(o.precision, &s.plan.precision));
-    RS_TRY(rs_distil_init(&o, model, &distil));
-    s.plan.teacher = rs_distil_plan(&distil);
     s.room = room_of(device);
     s.plan.batch = least;
     RS_TRY(rs_team_bytes(device, model->graph, &s.plan, &bytes));
@@ -147,6 +146,23 @@ rescl_status rescl_batch_size_fitting(rescl_device *device, const rescl_model *m
     }
     *out = (rescl_batch_fit){
         .batch_size = batch, .bytes = bytes, .room = s.room, .all = batch == train_images};
+out:
+    rs_train_options_fini(&o);
+    return st;
+}
+
+rescl_status rescl_batch_size_fitting(rescl_device *device, const rescl_model *model,
+                                      size_t train_images, size_t eval_images,
+                                      const rescl_train_options *options, rescl_batch_fit *out)
+{
+    rescl_status st = RESCL_OK;
+    rescl_train_options o = {0};
+    rs_distil distil = {0};
+
+    RS_TRY(rs_train_options_copy(options, &o));
+    RS_TRY(rs_distil_init(&o, model, &distil));
+    RS_TRY(rs_batch_size_fitting(device, model, train_images, eval_images, options,
+                                 rs_distil_plan(&distil), out));
 out:
     rs_distil_fini(&distil);
     rs_train_options_fini(&o);

@@ -4,6 +4,7 @@
 #include "hash.h"
 #include "loader.h"
 #include "log.h"
+#include "modelfile.h"
 
 #include <rescl/weights.h>
 
@@ -83,8 +84,7 @@ out:
     return st;
 }
 
-static rescl_status load(const rescl_train_options *o, const rescl_model *student,
-                         rescl_model **out)
+static rescl_status load(const rescl_train_options *o, const rescl_model *student, rs_distil *out)
 {
     rescl_status st = RESCL_OK;
     rescl_weights *w = NULL;
@@ -104,18 +104,18 @@ static rescl_status load(const rescl_train_options *o, const rescl_model *studen
     options.channels = student->channels;
     options.hidden = info.hidden;
     RS_TRY(rescl_model_create(&options, &m));
-    m->preprocess = student->preprocess;
-    m->normalize = student->normalize;
+    out->unknown = !info.has_preprocess;
+    out->usual = info.has_preprocess && !info.says_preprocess;
+    if (out->unknown) {
+        m->preprocess = student->preprocess;
+        m->normalize = student->normalize;
+    }
     RS_TRY(rescl_weights_load(w, m, RESCL_LOAD_STRICT, &taken));
     RS_TRY(check_channels(taken, student));
     RS_TRY(check_order(m, student));
     RS_TRY(check_finite(m));
-    if (rescl_match_list_head(taken) == RESCL_HEAD_UNNAMED)
-        rs_log(RESCL_LOG_INFO,
-               "the teacher %s does not name its %zu classes; they are taken to be the student's, "
-               "in their order",
-               o->teacher, student->classes);
-    *out = m, m = NULL;
+    out->unnamed = rescl_match_list_head(taken) == RESCL_HEAD_UNNAMED;
+    out->model = m, m = NULL;
 out:
     rescl_match_list_destroy(taken);
     rescl_model_destroy(m);
@@ -127,15 +127,26 @@ out:
 static void hash_teacher(const rs_distil *d, char out[33])
 {
     const rescl_model *m = d->model;
-    size_t floats = 0;
+    const double bn_eps = rs_ckpt_model_of(m).bn_eps;
+    rs_hash weights[2] = {{0}}; /* of those so far, and of the next ones */
     char parts[3][33];
 
-    for (size_t i = 0; i < m->weights.count; i++)
-        floats += m->weights.elems[i];
-    rs_hash_hex(rs_hash_bytes(m->weights.memory, floats * sizeof(float)), parts[0]);
+    for (size_t i = 0; i < m->weights.count; i++) {
+        weights[1] = rs_hash_bytes(m->weights.data[i], m->weights.elems[i] * sizeof(float));
+        weights[0] = rs_hash_bytes(weights, sizeof weights);
+    }
+    rs_hash_hex(weights[0], parts[0]);
     rs_hash_hex(rs_hash_bytes(d->table, sizeof d->table), parts[1]);
-    const char *const all[] = {m->name, parts[0], parts[1]};
+    rs_hash_hex(rs_hash_bytes(&bn_eps, sizeof bn_eps), parts[2]);
+    const char *const all[] = {m->name, parts[0], parts[1], parts[2]};
     rs_hash_hex(rs_hash_strings(all, RS_COUNT(all)), out);
+}
+
+static rs_distillation_attr loss_of(const rescl_train_options *o)
+{
+    return (rs_distillation_attr){.alpha = (float)o->distillation_alpha,
+                                  .tau = (float)o->distillation_tau,
+                                  .hard = strcmp(o->distillation_type, "hard") == 0};
 }
 
 rescl_status rs_distil_init(const rescl_train_options *o, const rescl_model *student,
@@ -146,7 +157,7 @@ rescl_status rs_distil_init(const rescl_train_options *o, const rescl_model *stu
     *out = (rs_distil){0};
     if (!o->teacher)
         goto out;
-    st = load(o, student, &out->model);
+    st = load(o, student, out);
     if (st == RESCL_OK)
         st = rs_preprocess_table(out->model->preprocess, &out->model->normalize,
                                  out->model->channels, out->table);
@@ -161,7 +172,8 @@ out:
     else if (out->model)
         out->plan = (rs_teacher_plan){.graph = out->model->graph,
                                       .weights = &out->model->weights,
-                                      .table = (const float(*)[256])out->table};
+                                      .table = (const float(*)[256])out->table,
+                                      .loss = loss_of(o)};
     return st;
 }
 
@@ -171,17 +183,24 @@ void rs_distil_fini(rs_distil *d)
     *d = (rs_distil){0};
 }
 
+void rs_distil_tell(const rs_distil *d, const char *teacher)
+{
+    if (d->unnamed)
+        rs_log(RESCL_LOG_INFO,
+               "the teacher %s does not name its %zu classes; they are taken to be the student's, "
+               "in their order",
+               teacher, d->model->classes);
+    if (d->usual || d->unknown)
+        rs_log(RESCL_LOG_INFO,
+               "the teacher %s does not say how its images are prepared; '%s' is assumed, %s. If "
+               "it was trained otherwise, give one that says so: rescl convert --preprocess",
+               teacher, rescl_preprocess_name(d->model->preprocess),
+               d->usual ? "as files with such names usually take it" : "as the student's are");
+}
+
 const rs_teacher_plan *rs_distil_plan(const rs_distil *d)
 {
     return d->model ? &d->plan : NULL;
-}
-
-void rs_distil_set(const rs_distil *d, const rescl_train_options *o, rs_graph *student)
-{
-    const rs_distillation_attr attr = {.alpha = (float)o->distillation_alpha,
-                                       .tau = (float)o->distillation_tau,
-                                       .hard = strcmp(o->distillation_type, "hard") == 0};
-    rs_graph_set_distillation(student, d->model ? &attr : NULL);
 }
 
 /* ---- checkpoints ------------------------------------------------------------------------- */
@@ -215,11 +234,10 @@ rescl_status rs_distil_match(const rs_distil *d, const json_t *options, const ch
                "cannot resume from %s: it was trained with the teacher %s, this run has none; give "
                "that as teacher",
                path, where ? where : "");
-    RS_FAIL_IF(
-        was && strcmp(was, d->hash) != 0, RESCL_ERR_ARG,
-        "cannot resume from %s: the weights of the teacher %s are others than those that it "
-        "was trained with (%s); give that file as it was, or start a new run from its weights",
-        path, teacher, where ? where : "");
+    RS_FAIL_IF(was && strcmp(was, d->hash) != 0, RESCL_ERR_ARG,
+               "cannot resume from %s: the teacher %s computes otherwise than the one that it was "
+               "trained with (%s); give that file as it was, or start a new run from its weights",
+               path, teacher, where ? where : "");
 out:
     return st;
 }

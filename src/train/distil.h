@@ -15,18 +15,20 @@ typedef struct rs_distil {
     rescl_model *model; /* NULL: there is no teacher */
     float table[3][256];
     rs_teacher_plan plan;
-    char hash[33]; /* of what it computes with; "" without */
+    bool unnamed;        /* its file names no classes, */
+    bool usual, unknown; /* and does not say its preprocessing: that of such files, the student's */
+    char hash[33];       /* of what it computes with; "" without */
 } rs_distil;
 
-/* Reads the teacher, its classes in the order of the student's: {0} where options name none. Errors name the file,
- * what does not fit, and the cure. */
+/* Reads the teacher, which teaches by the options' loss, its classes in the order of the student's: {0} where options
+ * name none. Errors name the file, what does not fit, and the cure. */
 rescl_status rs_distil_init(const rescl_train_options *o, const rescl_model *student,
                             rs_distil *out) RESCL_CHECK;
 void rs_distil_fini(rs_distil *d);
+/* Logs what its file does not say and what is assumed. */
+void rs_distil_tell(const rs_distil *d, const char *teacher);
 /* What teams take; NULL without. */
 const rs_teacher_plan *rs_distil_plan(const rs_distil *d);
-/* Says it to the student's graph: before that is planned. */
-void rs_distil_set(const rs_distil *d, const rescl_train_options *o, rs_graph *student);
 
 /* A checkpoint keeps the hash beside the options: a run that goes on with another teacher, without one, or with one
  * where there was none, fails with RESCL_ERR_ARG. */

@@ -2,13 +2,13 @@
 #include "error.h"
 #include "trainer.h"
 
-static rescl_status plan_net(rescl_device *dev, const rescl_model *m, size_t batch, rs_mode mode,
+static rescl_status plan_net(rescl_device *dev, const rs_graph *g, size_t batch, rs_mode mode,
                              rescl_precision precision, bool recompute, uint64_t *bytes)
 {
     rescl_status st = RESCL_OK;
     rs_net *net = NULL;
 
-    RS_TRY(rs_net_outline(dev, m->graph, batch, mode, precision, &net));
+    RS_TRY(rs_net_outline(dev, g, batch, mode, precision, &net));
     if (recompute)
         RS_TRY(rs_net_recompute(net));
     RS_TRY(rs_net_lay_out(net));
@@ -19,33 +19,29 @@ out:
 }
 
 /* Its parameters, and what it takes of activations beyond those of the student, whose place it shares. */
-static rescl_status add_teacher(rescl_device *dev, const rescl_model *student, size_t batch,
-                                const rescl_train_options *o, rescl_precision precision,
-                                rescl_memory *all)
+static rescl_status add_teacher(rescl_device *dev, const rs_teacher_plan *teacher, size_t batch,
+                                rescl_precision precision, rescl_memory *all)
 {
     rescl_status st = RESCL_OK;
-    rs_distil distil = {0};
     uint64_t activations = 0;
 
-    RS_TRY(rs_distil_init(o, student, &distil));
-    if (!distil.model)
-        goto out;
-    RS_TRY(rs_teacher_bytes(dev, rs_distil_plan(&distil), batch, &all->teacher));
-    RS_TRY(plan_net(dev, distil.model, batch, RS_MODE_EVAL, precision, false, &activations));
+    RS_TRY(rs_teacher_bytes(dev, teacher, batch, &all->teacher));
+    RS_TRY(plan_net(dev, teacher->graph, batch, RS_MODE_EVAL, precision, false, &activations));
     if (activations > all->activations)
         all->teacher += activations - all->activations;
 out:
-    rs_distil_fini(&distil);
     return st;
 }
 
-rescl_status rescl_memory_needed(rescl_device *device, const rescl_model *m, size_t batch_size,
-                                 const rescl_train_options *training, rescl_memory *out)
+rescl_status rs_memory_needed(rescl_device *device, const rescl_model *m, size_t batch_size,
+                              const rescl_train_options *training, const rs_teacher_plan *teacher,
+                              rescl_memory *out)
 {
     rescl_status st = RESCL_OK;
     rescl_memory all = {0};
     rescl_train_options o = {0};
     rescl_precision precision = m->precision;
+    rs_graph view = *m->graph;
     rs_optim_hyper hyper;
     uint64_t trained = 0;
 
@@ -65,12 +61,31 @@ rescl_status rescl_memory_needed(rescl_device *device, const rescl_model *m, siz
         if (o.model_ema)
             all.optimiser += all.parameters;
     }
-    RS_TRY(plan_net(device, m, batch_size, training ? RS_MODE_TRAIN : RS_MODE_EVAL, precision,
+    rs_graph_set_distillation(&view, teacher ? &teacher->loss : NULL);
+    RS_TRY(plan_net(device, &view, batch_size, training ? RS_MODE_TRAIN : RS_MODE_EVAL, precision,
                     training && o.recompute, &all.activations));
-    if (training)
-        RS_TRY(add_teacher(device, m, batch_size, &o, precision, &all));
+    if (teacher)
+        RS_TRY(add_teacher(device, teacher, batch_size, precision, &all));
     *out = all;
 out:
+    rs_train_options_fini(&o);
+    return st;
+}
+
+rescl_status rescl_memory_needed(rescl_device *device, const rescl_model *m, size_t batch_size,
+                                 const rescl_train_options *training, rescl_memory *out)
+{
+    rescl_status st = RESCL_OK;
+    rescl_train_options o = {0};
+    rs_distil distil = {0};
+
+    if (training) {
+        RS_TRY(rs_train_options_copy(training, &o));
+        RS_TRY(rs_distil_init(&o, m, &distil));
+    }
+    RS_TRY(rs_memory_needed(device, m, batch_size, training, rs_distil_plan(&distil), out));
+out:
+    rs_distil_fini(&distil);
     rs_train_options_fini(&o);
     return st;
 }

@@ -501,6 +501,7 @@ static rescl_status run_to_end(rescl_trainer *t, const rescl_train_callbacks *ca
                         .eval_set = t->eval_set,
                         .options = &t->options,
                         .callbacks = callbacks,
+                        .teacher = rs_distil_plan(&t->distil),
                         .team = t->team,
                         .folder = t->options.output_dir,
                         .epoch = t->progress.epoch,

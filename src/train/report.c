@@ -320,7 +320,8 @@ static void put_memory(rs_html *h, const rs_history *run)
         {"activations, their gradients and scratch", "activations"},
         {"parameters and running statistics", "parameters"},
         {"gradients of the parameters", "gradients"},
-        {"state of the optimiser", "optimiser"}};
+        {"state of the optimiser", "optimiser"},
+        {"teacher", "teacher"}};
     const json_t *memory = json_object_get(run->about, "memory");
     const double has = rs_json_number(run->env, "device.global_bytes") / MIB;
     double all = 0, used = 0;
@@ -334,6 +335,8 @@ static void put_memory(rs_html *h, const rs_history *run)
     rs_html_table(h, "What a step needs", heads, RS_COUNT(heads));
     for (size_t i = 0; i < RS_COUNT(parts); i++) {
         const double mib = fmax(rs_json_number(memory, parts[i][1]), 0) / MIB;
+        if (!(mib > 0))
+            continue;
         rs_html_row_begin(h, parts[i][0]);
         rs_html_cell(h, "%.1f", mib);
         rs_html_cell(h, "%.1f", 100 * mib / all);

@@ -147,12 +147,12 @@ static json_t *memory_json(const rs_run_info *run)
 {
     rescl_memory m;
 
-    if (rescl_memory_needed(rs_team_device(run->team, 0), run->model, run->options->batch_size,
-                            run->options, &m) != RESCL_OK)
+    if (rs_memory_needed(rs_team_device(run->team, 0), run->model, run->options->batch_size,
+                         run->options, run->teacher, &m) != RESCL_OK)
         return json_null();
-    return json_pack("{s:I, s:I, s:I, s:I}", "parameters", (json_int_t)m.parameters, "gradients",
-                     (json_int_t)m.gradients, "optimiser", (json_int_t)m.optimiser, "activations",
-                     (json_int_t)m.activations);
+    return json_pack("{s:I, s:I, s:I, s:I, s:I}", "parameters", (json_int_t)m.parameters,
+                     "gradients", (json_int_t)m.gradients, "optimiser", (json_int_t)m.optimiser,
+                     "activations", (json_int_t)m.activations, "teacher", (json_int_t)m.teacher);
 }
 
 static rescl_status write_sheet(const report *r)

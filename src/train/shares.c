@@ -171,11 +171,11 @@ out:
 
 /* ---- ranks that train the same ----------------------------------------------------------- */
 
-/* All but what rank 0 alone writes, and how a process reads. */
+/* All but what rank 0 alone writes, how a process reads, and where it finds the teacher, which is compared itself. */
 static rescl_status hash_options(const rescl_trainer *t, rs_hash *out)
 {
     rescl_status st = RESCL_OK;
-    static const char *const own[] = {"output_dir", "report", "tensorboard", "workers"};
+    static const char *const own[] = {"output_dir", "report", "tensorboard", "workers", "teacher"};
     json_t *all = NULL;
     char *text = NULL;
 

@@ -190,7 +190,7 @@ rescl_status rs_trainer_loader(const rescl_trainer *t, const rescl_dataset *set,
     if (training) {
         load.balanced = strcmp(t->options.sampler, "balanced") == 0;
         load.class_weight = t->class_weight;
-        load.loss_weighs = t->model->graph->criterion.weighted;
+        load.loss_weighs = t->class_weight && !t->model->graph->criterion.sigmoid;
         RS_TRY(choose_augmentations(&t->options, &load.augment));
     }
     RS_TRY(rs_loader_create(set, &load, out));
@@ -333,8 +333,9 @@ static rescl_status choose_batch_size(rescl_trainer *t, rescl_device *const *dev
     RS_FAIL_IF(
         count > 1 || t->ranks, RESCL_ERR_ARG,
         "a batch_size of 0, which takes what fits a device, and several devices: give a number");
-    RS_TRY(rescl_batch_size_fitting(devices[0], t->model, t->train_set->count,
-                                    t->eval_set ? t->eval_set->count : 0, &t->options, &fit));
+    RS_TRY(rs_batch_size_fitting(devices[0], t->model, t->train_set->count,
+                                 t->eval_set ? t->eval_set->count : 0, &t->options,
+                                 rs_distil_plan(&t->distil), &fit));
     t->options.batch_size = fit.batch_size;
 out:
     return st;
@@ -500,9 +501,8 @@ rescl_status rescl_trainer_create_team(rescl_device *const *devices, size_t coun
     if (train_set)
         RS_TRY(rs_class_weights(t->options.class_weights, model, train_set, t->train_map,
                                 &t->class_weight));
-    rs_graph_set_weighted(model->graph, t->class_weight != NULL);
     RS_TRY(rs_distil_init(&t->options, model, &t->distil));
-    rs_distil_set(&t->distil, &t->options, model->graph);
+    rs_distil_tell(&t->distil, t->options.teacher);
     RS_TRY(choose_batch_size(t, devices, count));
     RS_TRY(check_batches(t));
     rs_tell_threads(t->options.workers);

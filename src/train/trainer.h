@@ -76,6 +76,19 @@ size_t rs_least_batch(const rescl_model *m);
 /* The optimiser that the options name, with its numbers. */
 rescl_status rs_choose_optimiser(const rescl_train_options *o, rs_optim_hyper *h) RESCL_CHECK;
 
+/* ---- footprint.c, batchsize.c ------------------------------------------------------------- */
+
+/* rescl_memory_needed and rescl_batch_size_fitting with the teacher (NULL: none) as it was read, which the options
+ * only name. */
+rescl_status rs_memory_needed(rescl_device *device, const rescl_model *m, size_t batch_size,
+                              const rescl_train_options *training, const rs_teacher_plan *teacher,
+                              rescl_memory *out) RESCL_CHECK;
+rescl_status rs_batch_size_fitting(rescl_device *device, const rescl_model *model,
+                                   size_t train_images, size_t eval_images,
+                                   const rescl_train_options *options,
+                                   const rs_teacher_plan *teacher, rescl_batch_fit *out)
+    RESCL_CHECK;
+
 /* ---- shares.c ---------------------------------------------------------------------------- */
 
 /* What each of the devices has of a batch, of its images or its shards, into t->progress.team: as the options

@@ -15,6 +15,7 @@ typedef struct rs_run_info {
     const rescl_dataset *train_set, *eval_set; /* NULL: there is none */
     const rescl_train_options *options;
     const rescl_train_callbacks *callbacks; /* the caller's, or NULL */
+    const rs_teacher_plan *teacher;         /* NULL: there is none */
     rs_team *team;                          /* its weights may be read in any call */
     const char *folder;                     /* of the run; NULL: nothing is written */
     rescl_scores *scores; /* of the last evaluation; NULL: there is no eval_set, or nobody looks */

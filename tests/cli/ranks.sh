@@ -84,6 +84,15 @@ code=$?
 want_code 2
 want_err "rank 1 has other options than rank 0"
 
+# The same teacher, wherever each finds it.
+cp runs/one/weights/best.safetensors teacher.safetensors
+command="mpirun -n 1 rescl train --teacher runs/one : -n 1 rescl train --teacher teacher.safetensors"
+# shellcheck disable=SC2086
+mpirun -n 1 "$RESCL" train $options --name taught --max-steps 1 --teacher runs/one : \
+    -n 1 "$RESCL" train $options --name taught --max-steps 1 --teacher teacher.safetensors >out 2>err
+code=$?
+want_code 0
+
 # In the background, until it has saved; $pid[12] are the processes.
 start() {
     name=$1

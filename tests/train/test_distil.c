@@ -6,7 +6,10 @@
 #include "testing.h"
 #include "train_support.h"
 
+#include "distil.h"
+#include "modelfile.h"
 #include "netmodel.h"
+#include "path.h"
 #include "replica.h"
 
 #include <math.h>
@@ -138,6 +141,8 @@ static void a_teacher_has_its_own_preprocessing(void **state)
 /* The model is as it was: it trains without a teacher, and by rs_replica alone. */
 static void nothing_of_it_remains(void **state)
 {
+    const rescl_train_options plain = train_options(NULL);
+    rescl_memory before[2], after[2];
     char *teacher = save("left", CLASSES, TEST_SIZE, CHANNELS, TEACHER);
     rescl_model *student = make(CLASSES, TEST_SIZE, CHANNELS, STUDENT, 0);
     const rs_optim_hyper hyper = {.def = &rs_optim_sgd};
@@ -149,13 +154,122 @@ static void nothing_of_it_remains(void **state)
     rescl_train_options_default(&o);
     o.batch_size = BATCH;
     o.teacher = teacher;
+    assert_ok(rescl_memory_needed(rs_test_device(), student, BATCH, &plain, &before[0]));
+    assert_ok(rescl_memory_needed(rs_test_device(), student, BATCH, &o, &before[1]));
     assert_ok(rescl_trainer_create(rs_test_device(), student, NULL, NULL, &o, &t));
+    assert_ok(rescl_memory_needed(rs_test_device(), student, BATCH, &o, &after[1]));
     rescl_trainer_destroy(t);
+    assert_ok(rescl_memory_needed(rs_test_device(), student, BATCH, &plain, &after[0]));
+    assert_memory_equal(before, after, sizeof before);
+    assert_int_equal(before[0].teacher, 0);
     assert_ok(rs_replica_create(rs_test_device(), student->graph, &student->weights, &plan, &r));
     assert_null(rs_net_teacher(rs_replica_net(r, RS_MODE_TRAIN, BATCH)).buf);
     rs_replica_destroy(r);
     rescl_model_destroy(student);
     free(teacher);
+}
+
+/* ---- what it is ---------------------------------------------------------------------------- */
+
+static void hash_of(const rescl_model *teacher, const rescl_model *student, char out[33])
+{
+    const char *path = rs_test_path("%s/hashed.safetensors", rs_test_dir);
+    rescl_train_options o;
+    rs_distil d;
+    rescl_train_options_default(&o);
+    o.teacher = path;
+    assert_ok(rescl_model_save(teacher, path));
+    assert_ok(rs_distil_init(&o, student, &d));
+    memcpy(out, d.hash, sizeof d.hash);
+    rs_distil_fini(&d);
+}
+
+/* By any number, such as the last one of parameters whose counts are odd, and the epsilon. */
+static void are_told_apart(void **state)
+{
+    const rescl_model_options options = {.struct_size = sizeof options,
+                                         .name = "resnet8",
+                                         .classes = CLASSES,
+                                         .image_size = TEST_SIZE,
+                                         .hidden = 100};
+    rescl_model *student = make(CLASSES, TEST_SIZE, CHANNELS, STUDENT, 0), *m = NULL;
+    char hash[4][33];
+    (void)state;
+    assert_ok(rescl_model_create(&options, &m));
+    hash_of(m, student, hash[0]);
+    hash_of(m, student, hash[1]);
+    assert_string_equal(hash[0], hash[1]);
+    const size_t last = m->weights.count - 1;
+    m->weights.data[last][m->weights.elems[last] - 1] = 0.25f;
+    hash_of(m, student, hash[2]);
+    assert_string_not_equal(hash[1], hash[2]);
+    rs_model_take_over(m, m->preprocess, &m->normalize, 2 * rs_ckpt_model_of(m).bn_eps);
+    hash_of(m, student, hash[3]);
+    assert_string_not_equal(hash[2], hash[3]);
+    rescl_model_destroy(m);
+    rescl_model_destroy(student);
+}
+
+static void count_guesses(rescl_log_level level, const char *message, void *user)
+{
+    (void)level;
+    if (strstr(message, "does not say how its images are prepared; 'torch' is assumed"))
+        ++*(int *)user;
+    if (strstr(message, "does not name its 6 classes"))
+        *(int *)user += 100;
+}
+
+/* A library's weights, without a word of what they are of. */
+static void save_bare(const rescl_model *m, const char *path)
+{
+    rescl_export_options to;
+    rs_st_file *f;
+    rescl_export_options_default(&to);
+    to.names = "torchvision";
+    assert_ok(rescl_model_export(m, path, &to));
+    assert_ok(rs_st_open(path, &f));
+    const size_t count = rs_st_count(f);
+    rs_st_source *source = calloc(count, sizeof *source);
+    void **data = calloc(count, sizeof *data);
+    assert_true(source && data);
+    for (size_t i = 0; i < count; i++) {
+        const rs_st_tensor *t = rs_st_at(f, i);
+        data[i] = malloc(t->bytes);
+        assert_non_null(data[i]);
+        assert_ok(rs_st_read(f, t, data[i]));
+        source[i] =
+            (rs_st_source){.name = t->name, .dtype = t->dtype, .ndim = t->ndim, .data = data[i]};
+        memcpy(source[i].dim, t->dim, sizeof t->dim);
+    }
+    assert_ok(rs_st_write(path, NULL, 0, source, count));
+    for (size_t i = 0; i < count; i++)
+        free(data[i]);
+    free(data);
+    free(source);
+    rs_st_close(f);
+}
+
+static void what_is_assumed_is_told_once(void **state)
+{
+    char *path = strdup(rs_test_path("%s/bare.safetensors", rs_test_dir));
+    rescl_train_options o = train_options(NULL);
+    rescl_model *student = make(CLASSES, TEST_SIZE, CHANNELS, STUDENT, 0);
+    rescl_dataset *set = rs_test_hands("train", TEST_SAMPLES, 0);
+    rescl_trainer *t = NULL;
+    int told = 0;
+    (void)state;
+    save_bare(student, path);
+    o.teacher = path;
+    o.teacher_model = "resnet8";
+    o.batch_size = 0;
+    rescl_log_set(count_guesses, &told);
+    assert_ok(rescl_trainer_create(rs_test_device(), student, set, NULL, &o, &t));
+    rescl_log_set(NULL, NULL);
+    assert_int_equal(told, 101);
+    rescl_trainer_destroy(t);
+    rescl_model_destroy(student);
+    rescl_dataset_close(set);
+    free(path);
 }
 
 /* ---- memory -------------------------------------------------------------------------------- */
@@ -233,13 +347,8 @@ static void goes_on_with_the_same_bits(void **state)
     two.options.resume = broken;
     two.options.teacher = other;
     train_do(&two);
-    assert_fails(two.status, RESCL_ERR_ARG, "the weights of the teacher");
-    two.options.teacher = NULL;
-    two.options.distillation_tau = 1;
-    train_do(&two);
-    assert_int_equal(two.status, RESCL_ERR_ARG);
+    assert_fails(two.status, RESCL_ERR_ARG, "computes otherwise than the one");
     two.options.teacher = teacher;
-    two.options.distillation_tau = 2;
     train_do(&two);
     assert_ok(two.status);
     train_same_tensors(rs_test_path("%s/weights/last.safetensors", whole),
@@ -248,6 +357,43 @@ static void goes_on_with_the_same_bits(void **state)
     free(other);
     free(whole);
     free(broken);
+}
+
+/* Nor does a run lose its teacher or get one; its report says what that takes. */
+static void neither_comes_nor_goes(void **state)
+{
+    char *teacher = save("teacher", CLASSES, TEST_SIZE, CHANNELS, 21);
+    char *taught_dir = strdup(rs_test_path("%s/taught", rs_test_dir));
+    char *plain_dir = strdup(rs_test_path("%s/alone", rs_test_dir));
+    train_run with = {.options = train_options(taught_dir),
+                      .stop = STOP_AT_STEP,
+                      .stop_step = 1,
+                      .no_eval = true};
+    train_run without = with;
+    char *report;
+    size_t bytes;
+    (void)state;
+    with.options.teacher = teacher;
+    train_do(&with);
+    assert_int_equal(with.status, RESCL_ERR_INTERRUPTED);
+    assert_ok(rs_file_read(rs_test_path("%s/report.json", taught_dir), 1 << 24, &report, &bytes));
+    assert_non_null(strstr(report, "\"teacher\":"));
+    assert_null(strstr(report, "\"teacher\":0"));
+    free(report);
+    with.options.resume = taught_dir;
+    with.options.teacher = NULL;
+    train_do(&with);
+    assert_fails(with.status, RESCL_ERR_ARG, "it was trained with the teacher");
+    without.options.output_dir = plain_dir;
+    train_do(&without);
+    assert_int_equal(without.status, RESCL_ERR_INTERRUPTED);
+    without.options.resume = plain_dir;
+    without.options.teacher = teacher;
+    train_do(&without);
+    assert_fails(without.status, RESCL_ERR_ARG, "it was trained without a teacher");
+    free(teacher);
+    free(taught_dir);
+    free(plain_dir);
 }
 
 static void refuse(const rescl_train_options *o, rescl_status status, const char *words)
@@ -292,8 +438,11 @@ int main(void)
     const struct CMUnitTest tests[] = {cmocka_unit_test(steps_are_as_in_torch),
                                        cmocka_unit_test(a_teacher_has_its_own_preprocessing),
                                        cmocka_unit_test(nothing_of_it_remains),
+                                       cmocka_unit_test(are_told_apart),
+                                       cmocka_unit_test(what_is_assumed_is_told_once),
                                        cmocka_unit_test(its_memory_is_planned),
                                        cmocka_unit_test(goes_on_with_the_same_bits),
+                                       cmocka_unit_test(neither_comes_nor_goes),
                                        cmocka_unit_test(others_are_refused)};
     return cmocka_run_group_tests(tests, rs_test_dir_setup, rs_test_dir_teardown);
 }
