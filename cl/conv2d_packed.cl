@@ -142,7 +142,8 @@ RS_INLINE void gather(__local tile_t *a, int lda, int pixels, __local const int 
     }
 }
 
-/* Stores *v, and leaves there what was stored. */
+/* Stores *v, and leaves there what was stored. An engine's machine stores 0 for numbers below the normal ones,
+ * as its products take them. */
 RS_INLINE void put(vfloat *v, __global dst_t *p)
 {
 #if defined ENGINE && defined NARROW
@@ -472,7 +473,11 @@ conv2d_packed_product(__global const src_t *restrict x, __global panel_t *restri
 #else
                     const int fresh = !started[t] && !(flags & ACCUMULATE), stores = 1;
 #endif
+#ifdef ENGINE_X86_AMX
+                    const int short_tile = 0;
+#else
                     const int short_tile = np <= MR / 2;
+#endif
                     uintptr_t next = 0; /* what is read later, at 16 places; in bytes: */
                     int pitch = 0, skip = 16 * sizeof(src_t);
                     if (j == j0 && !in_place) {
@@ -554,7 +559,7 @@ conv2d_packed_weights(__global const float *restrict weight, __global const floa
 
 /* ---- backward weights -------------------------------------------------------------------- */
 
-#ifndef PX /* pixels in the scratch at once: 64, 128, 192, 256 */
+#ifndef PX /* pixels in the scratch at once: 64, 128, 256, 512 */
 #define PX 128
 #endif
 #ifndef MB /* most filter rows in the scratch, a multiple of MW: 48, 96, 192 */
@@ -562,6 +567,9 @@ conv2d_packed_weights(__global const float *restrict weight, __global const floa
 #endif
 #ifndef JB /* most panels of NR channels in the scratch: 1, 2, 4, 8 */
 #define JB 8
+#endif
+#if MB % MW
+#error "MB is no multiple of MW"
 #endif
 #define LDM (MB + 16)
 
@@ -783,17 +791,18 @@ conv2d_packed_bwd_params(__global const src_t *restrict x, __global const dst_t 
         for (int f0 = m0; f0 < m1; f0 += MB) {
             const int f1 = min(f0 + MB, m1);
 #ifdef ENGINE
+            const int whole = (f1 - f0 + MW - 1) / MW * MW;
             for (int i = 0; i < np; i += PIXELS) {
                 const int n = min(PIXELS, np - i);
                 gather(taken, LDM, n, top + i, left + i, start + i, x, h, w * c, cols * c, f0, f1);
                 for (int r = n; r < PIXELS; r++)
                     clear(taken + r * LDM, f1 - f0);
-                join_pixels(A, i / 2, taken, f1 - f0);
+                for (int r = 0; whole > f1 - f0 && r < PIXELS; r++)
+                    clear(taken + r * LDM + f1 - f0, whole - (f1 - f0));
+                join_pixels(A, i / 2, taken, whole);
             }
 #else
             gather(A, LDM, np, top, left, start, x, h, w * c, cols * c, f0, f1);
-#endif
-#ifndef ENGINE_X86_AMX
             if (f1 - f0 < MB)
                 for (int i = 0; i < rows_p; i++)
                     for (int m = f1 - f0; m < f1 - f0 + MW; m++)

@@ -12,20 +12,24 @@
 kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 engine_probe(global const uint *restrict a, global const uint *restrict b, global float *restrict d)
 {
-    uint A[SIDE * TILE_WORDS];
+    uint A[2 * SIDE * TILE_WORDS];
     vuint B[2 * TILE_WORDS];
-    vfloat sum[SIDE][2];
-    for (int m = 0; m < SIDE; m++)
+    vfloat sum[2 * SIDE][2];
+    for (int m = 0; m < 2 * SIDE; m++)
         for (int k = 0; k < TILE_WORDS; k++)
-            A[m * TILE_WORDS + k] = a[m * 8 + k % 8];
+            A[m * TILE_WORDS + k] = a[m % SIDE * 8 + k % 8];
     for (int k = 0; k < TILE_WORDS; k++)
         for (int v = 0; v < 2; v++)
             B[2 * k + v] = vload16(k % 8, b);
     TILES_BEGIN();
-    MULTIPLY_WORDS(SIDE, TILE_WORDS, A, TILE_WORDS, B, sum);
+    MULTIPLY_WORDS(TILE_WORDS, A, TILE_WORDS, B, sum);
     TILES_END();
-    for (int m = 0; m < SIDE; m++)
-        vstore16(sum[m][m % 2], m, d);
+    /* Each tile of sums has the product: rows are taken from all in turn. What kernels round is rounded. */
+    for (int m = 0; m < SIDE; m++) {
+        const vfloat row = sum[m + m / 2 % 2 * SIDE][m % 2];
+        const vfloat rest = row - bf16_to_float(ROUND_BF16(row));
+        vstore16(bf16_to_float(ROUND_BF16(row)) + rest, m, d);
+    }
 }
 #elif defined ENGINE_X86_BF16
 

@@ -70,6 +70,8 @@ set(rs_exhaustive_tests
     op.conv2d.mma_gemm.nv.f32
     op.conv2d.mma_gemm.wmma.bf16
     op.conv2d_shapes.packed_gemm.x86_bf16
+    op.conv2d.packed_gemm.x86_amx.width4
+    op.conv2d.packed_gemm.x86_amx.width8
     op.conv2d_shapes.packed_gemm.x86_amx
     train.gpu_class.all)
 

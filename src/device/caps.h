@@ -15,6 +15,9 @@ typedef enum rs_engine {
     RS_ENGINE_COUNT
 } rs_engine;
 
+/* Bytes of local memory that products by x86_amx take at least. */
+#define RS_TILES_LOCAL (256 * 1024)
+
 typedef struct rs_caps {
     rescl_device_type type;
     unsigned compute_units; /* that run work-groups: rescl_device_info.cores */

@@ -109,14 +109,19 @@ static bool host_has_bf16(void)
     return (is.b & FOUNDATION) && (is.more_a & BF16);
 }
 
-/* Linux gives a process the registers of tiles when it asks (Documentation/arch/x86/xstate.rst). */
 static bool host_has_amx(void)
 {
     enum { VECTORS_AND_TILES = 0x600e6, BF16 = 1 << 22, TILES = 1 << 24 };
     const features is = host_features(VECTORS_AND_TILES);
+    return (is.d & BF16) && (is.d & TILES);
+}
+
+/* Linux gives a process the registers of tiles when it asks, from 5.16 on
+ * (Documentation/arch/x86/xstate.rst). */
+static bool host_gives_tiles(void)
+{
     enum { ASK_FOR_REGISTERS = 0x1023, TILE_DATA = 18 };
-    return (is.d & BF16) && (is.d & TILES) &&
-           syscall(SYS_arch_prctl, ASK_FOR_REGISTERS, TILE_DATA) == 0;
+    return syscall(SYS_arch_prctl, ASK_FOR_REGISTERS, TILE_DATA) == 0;
 }
 #else
 static bool host_has_bf16(void)
@@ -125,6 +130,11 @@ static bool host_has_bf16(void)
 }
 
 static bool host_has_amx(void)
+{
+    return false;
+}
+
+static bool host_gives_tiles(void)
 {
     return false;
 }
@@ -143,9 +153,11 @@ static const char *gate_x86_bf16(facts *f)
     const char *why = gate_x86(f);
     if (why)
         return why;
-    if (f->hw->quirks & RS_QUIRK_SLOW_PAIRS)
-        return "needs a processor whose AVX512_BF16 is faster than its products of floats";
-    return host_has_bf16() ? NULL : "needs a processor with AVX512_BF16";
+    if (!host_has_bf16())
+        return "needs a processor with AVX512_BF16";
+    return f->hw->quirks & RS_QUIRK_SLOW_PAIRS
+               ? "needs a processor whose AVX512_BF16 is faster than its products of floats"
+               : NULL;
 }
 
 static const char *gate_x86_amx(facts *f)
@@ -153,7 +165,11 @@ static const char *gate_x86_amx(facts *f)
     const char *why = gate_x86(f);
     if (why)
         return why;
-    return host_has_amx() ? NULL : "needs a processor with AMX for bf16, and Linux 5.16";
+    if (!host_has_amx() || !host_has_bf16())
+        return "needs a processor with AMX for bf16 and AVX512_BF16";
+    if (f->hw->info.local_bytes < RS_TILES_LOCAL)
+        return "needs 256 KiB of local memory";
+    return host_gives_tiles() ? NULL : "needs the system's leave to use tiles, from Linux 5.16 on";
 }
 
 /* ---- the list -------------------------------------------------------------------------------- */
@@ -279,6 +295,8 @@ static rescl_status try_here(rescl_runtime *runtime, size_t index, const char *n
     RS_TRY(find_name(TRIES, name, strlen(name), &which));
     const engine *e = &engines[which];
     const rescl_device_info *info = &runtime->devices[index].info;
+    if (which == RS_ENGINE_x86_amx && host_has_amx())
+        (void)host_gives_tiles();
     snprintf(selector, sizeof selector, "%zu:%zu", info->platform, info->device);
     RS_TRY(rescl_device_open(runtime, selector, 0, &dev));
     for (size_t i = 0; i < RS_COUNT(e->options) && (i == 0 || e->options[i][0]); i++) {
@@ -408,7 +426,6 @@ static rescl_status read_list(const char *list, unsigned *bits)
 {
     rescl_status st = RESCL_OK;
     *bits = 0;
-    list += *list == ',';
     while (*list) {
         const size_t len = strcspn(list, ",");
         rs_engine e = (rs_engine)0;
@@ -432,9 +449,10 @@ rescl_status rs_engines_find(const rs_hw *hw, rs_caps *caps, rescl_engine *told)
     unsigned listed = 0;
     caps->engines = 0;
     caps->emulates = emulate && !none;
-    if (given && !none)
-        RS_TRY(read_list(list + (emulate ? strcspn(list, ",") : 0), &listed));
-    (void)host_has_amx(); /* asks for what a list may name */
+    if (given && !none && strcmp(list, "emulate") != 0)
+        RS_TRY(read_list(emulate ? strchr(list, ',') + 1 : list, &listed));
+    if ((listed & 1u << RS_ENGINE_x86_amx) && !emulate && host_has_amx())
+        (void)host_gives_tiles();
     for (size_t i = 0; i < RS_ENGINE_COUNT; i++) {
         char reason[256] = "";
         bool usable = false;

@@ -461,9 +461,6 @@ rs_regtile rs_regtile_of(const rs_caps *caps)
     return (rs_regtile){.vw = vw, .nr = 2 * vw, .mr = vw == 16 ? 14 : 6, .mw = vw == 16 ? 12 : 6};
 }
 
-/* Local memory that products of tiles take at least, in bytes. */
-enum { TILES_LOCAL = 256 * 1024 };
-
 const rs_pairs *rs_pairs_of(const rs_caps *caps)
 {
     /* The rates: on Sapphire Rapids; on Zen 5. */
@@ -471,9 +468,9 @@ const rs_pairs *rs_pairs_of(const rs_caps *caps)
                           vectors = {" -DENGINE_X86_BF16", 2, 0, 1.6};
     if (!caps->emulates && rs_regtile_of(caps).vw != 16)
         return NULL;
-    return rs_has_engine(caps, RS_ENGINE_x86_amx) && caps->local_bytes >= TILES_LOCAL ? &tiles
-           : rs_has_engine(caps, RS_ENGINE_x86_bf16)                                  ? &vectors
-                                                                                      : NULL;
+    return rs_has_engine(caps, RS_ENGINE_x86_amx) && caps->local_bytes >= RS_TILES_LOCAL ? &tiles
+           : rs_has_engine(caps, RS_ENGINE_x86_bf16)                                     ? &vectors
+                                                                                         : NULL;
 }
 
 /* ---- shared launches --------------------------------------------------------------------- */

@@ -113,6 +113,8 @@ static tiles tiles_of(const rs_caps *caps, const rs_problem *p, rs_pass pass, co
     const uint64_t half = caps->local_bytes / 2;
     const uint64_t others = takes_tiles(&t) ? 10240 : pairs ? 6144 : 5120;
     const uint64_t room = half > others ? half - others : 0;
+    while (takes_tiles(&t) && t.tb > 2 && product_bytes(&t) > room)
+        t.tb /= 2;
     if (product_bytes(&t) > room)
         t.kc = SHALLOW_KC, t.tb = 1;
     while (t.kc > 32 && product_bytes(&t) > room)
@@ -152,7 +154,10 @@ static const char *can(const rs_problem *p, rs_pass pass, const rs_caps *caps)
     const rs_conv v = rs_conv_of(p);
     const rs_conv_maps m = rs_conv_maps_of(&v, pass);
     const tiles t = tiles_of(caps, p, pass, rs_untuned);
-    const double packed = (double)(v.r * v.s) * (double)m.c * (double)(m.k + (size_t)t.reg.nr);
+    /* each grid's rows are rounded up to whole steps */
+    const double more = t.pairs ? (double)t.pairs->step * (double)rs_conv_grids(&v, pass) : 0.0;
+    const double packed =
+        ((double)(v.r * v.s) * (double)m.c + more) * (double)(m.k + (size_t)t.reg.nr);
     if (p->src_type[0] != p->dst_type)
         return "made for one type of src and dst";
     if (v.groups > 1)

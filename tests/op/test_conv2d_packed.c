@@ -53,8 +53,8 @@ static rs_problem problem_of(const rs_conv2d_attr *attr, size_t images, bool tra
 }
 
 /* What a pass gives for the first image of so many, in `bytes`; *packed: its plan has panels in memory.
- * Sums of 40 values at a time, which divides the channels of either pass: then they are cut alike
- * whether or not the images of one position lie side by side. */
+ * Sums of 40 values at a time, or of 32 by tiles, in the same cuts whether or not the images of one
+ * position lie side by side. */
 static void *first_image(const rs_conv2d_attr *attr, rs_dtype type, size_t images, rs_pass pass,
                          bool accumulate, size_t *bytes, bool *packed)
 {
@@ -94,7 +94,8 @@ static void expect_same_bits(size_t kind, rs_dtype type, rs_pass pass, bool accu
     free(b);
 }
 
-/* Groups pack where eight tiles of pixels fit into half of the local memory: 420 KiB with vectors of 16. */
+/* Groups pack where eight tiles of pixels fit into half of the local memory: 420 KiB with vectors of 16, 272
+ * with tiles of an engine. */
 static void skip_without_room(void)
 {
     if (rs_device_caps(rs_test_device())->local_bytes < 1 << 20) {

@@ -44,6 +44,11 @@ foreach(engine x86_bf16 x86_amx)
         RESCL_ENGINES=emulate,${engine})
 endforeach()
 
+foreach(width 4 8)
+    rs_impl_test(op.conv2d.packed_gemm.x86_amx.width${width} test_conv2d packed_gemm
+        RESCL_ENGINES=emulate,x86_amx RESCL_TEST_TYPE=bf16 RESCL_FLOAT_WIDTH=${width})
+endforeach()
+
 # On one compute unit no sum is divided; PoCL has the variable by either name.
 rs_impl_test(op.conv2d.winograd.width4.unit1 test_conv2d winograd RESCL_FLOAT_WIDTH=4 RESCL_TEST_TYPE=f32
     POCL_MAX_PTHREAD_COUNT=1 POCL_CPU_MAX_CU_COUNT=1)
