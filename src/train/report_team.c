@@ -8,7 +8,7 @@
 #include <math.h>
 #include <string.h>
 
-/* One device, over the epochs; `share` in the last of them. */
+/* One device, over the epochs; `share` in the last of them, in which one that had left by then has none. */
 typedef struct device {
     char name[24];
     double share, images, busy, waited;
@@ -47,17 +47,22 @@ static device *find_device(device *all, size_t *count, const char *name, size_t 
 static size_t read_devices(const char *text, device *all)
 {
     size_t count = 0;
+    double last = 0;
     const char *line = strchr(text, '\n');
 
     for (; line && strchr(line + 1, '\n'); line = strchr(line + 1, '\n')) {
         const char *name = line + 1 + strcspn(line + 1, ",\n");
-        double share, speed, busy, waited;
-        if (*name++ != ',' || !field_of(line + 1, 2, &share) || !field_of(line + 1, 3, &speed) ||
-            !field_of(line + 1, 4, &busy) || !field_of(line + 1, 5, &waited))
+        double epoch, share, speed, busy, waited;
+        if (*name++ != ',' || !field_of(line + 1, 0, &epoch) || !field_of(line + 1, 2, &share) ||
+            !field_of(line + 1, 3, &speed) || !field_of(line + 1, 4, &busy) ||
+            !field_of(line + 1, 5, &waited))
             continue;
         device *d = find_device(all, &count, name, strcspn(name, ",\n"));
         if (!d)
             continue;
+        for (size_t i = 0; epoch > last && i < count; i++)
+            all[i].share = 0;
+        last = epoch;
         d->share = share;
         d->images += speed * busy;
         d->busy += busy;

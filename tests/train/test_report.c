@@ -402,6 +402,16 @@ static void shows_several_devices(void **state)
     check_page(page);
     want_in_order(page, in_order, sizeof in_order / sizeof *in_order);
     free(page);
+    /* a device that left in between has no share, whatever it did */
+    write_in("team.csv", "epoch,device,share,img_s,busy,waited\n"
+                         "1,0:0,8,30.00,4.000,0.000\n1,0:1,8,20.00,3.000,0.000\n"
+                         "2,0:0,12,30.00,1.000,0.000\n2,1:0,4,10.00,4.000,0.000\n");
+    assert_ok(rescl_report_write(rs_test_dir, NULL));
+    page = read_in(rs_test_dir, "report.html", NULL);
+    static const char *const left[] = {
+        "Devices of each batch", "12", "75.0", "0:1", "0.0", "20.0", "1:0", "25.0"};
+    want_in_order(page, left, sizeof left / sizeof *left);
+    free(page);
     write_in("team.csv", "epoch,device,share,img_s,busy,waited\n");
     assert_ok(rescl_report_write(rs_test_dir, NULL));
     page = read_in(rs_test_dir, "report.html", NULL);
