@@ -21,7 +21,8 @@
  * but RS_BWD_DATA of a frozen layer needs src0 for nothing else.
  *
  * synced: the moments of the replicas' parts of a batch are merged, and their sums added, in the order of
- * the parts on the host, in double: all replicas go by the same bits, m being the pixels of all parts.
+ * the parts on the host, in double, m being the pixels of all parts: all replicas have the same bits of these,
+ * which depend on how the batch is divided.
  * diff_gamma and diff_beta stay those of the replica's own part.
  *
  * unbiased_running: the running variance takes m / (m - 1) of the batch's; of one pixel, all of it.

@@ -111,9 +111,10 @@ out:
 }
 
 /* Options that act only with another one. */
-static rescl_status check_idle(const rescl_train_options *o)
+static rescl_status check_idle(const rescl_trainer *t)
 {
     rescl_status st = RESCL_OK;
+    const rescl_train_options *o = &t->options;
     const bool soft = o->teacher && strcmp(o->distillation_type, "soft") == 0;
     const struct {
         const char *option;
@@ -131,6 +132,7 @@ static rescl_status check_idle(const rescl_train_options *o)
         {"distillation_type", o->teacher != NULL, "teacher"},
         {"distillation_alpha", o->teacher != NULL, "teacher"},
         {"distillation_tau", soft, "teacher and distillation_type soft"},
+        {"wire", t->ranks || o->resume, "several processes (mpirun, srun)"},
     };
 
     for (size_t i = 0; i < RS_COUNT(of); i++)
@@ -374,7 +376,6 @@ static rescl_status create_team(rescl_trainer *t, rescl_device *const *devices, 
                          .check_numerics = t->options.check_numerics,
                          .recompute = t->options.recompute,
                          .shards = t->options.shards,
-                         .synced = t->options.sync_bn && (count > 1 || t->ranks),
                          .wire = t->wire,
                          .ranks = t->ranks,
                          .clip_norm = t->options.clip_grad_norm,
@@ -384,13 +385,10 @@ static rescl_status create_team(rescl_trainer *t, rescl_device *const *devices, 
                          .class_weights = t->class_weight,
                          .teacher = rs_distil_plan(&t->distil)};
 
-    rs_graph_set_synced(t->model->graph, plan.synced);
     if (t->ranks)
         RS_TRY(rs_trainer_match_ranks(t));
-    if (t->ranks)
-        RS_TRY(rs_trainer_share_ranks(t, count, share, &plan));
-    else
-        RS_TRY(rs_trainer_share_out(t, devices, count, &plan));
+    RS_TRY(t->ranks ? rs_trainer_share_ranks(t, count, share, &plan)
+                    : rs_trainer_share_out(t, devices, count, &plan));
     for (size_t i = 0; i < count; i++) {
         if (!t->ranks && t->progress.team.count > 0 && t->progress.team.share[i] == 0)
             continue;
@@ -401,6 +399,8 @@ static rescl_status create_team(rescl_trainer *t, rescl_device *const *devices, 
     }
     if (members > 1 && !t->ranks)
         plan.share = share;
+    plan.synced = t->options.sync_bn && (members > 1 || t->ranks);
+    rs_graph_set_synced(t->model->graph, plan.synced);
     RS_TRY(rs_team_create(kept, members, t->model->graph, &t->model->weights, &plan, &t->team));
     divide_reading(t);
     RS_TRY(compare_plans(t));
@@ -473,7 +473,7 @@ rescl_status rescl_trainer_create_team(rescl_device *const *devices, size_t coun
     RS_TRY(choose_schedule(&t->options, &t->schedule));
     RS_TRY(check_clipping(&t->options));
     RS_TRY(check_shared(&t->options));
-    RS_TRY(check_idle(&t->options));
+    RS_TRY(check_idle(t));
     tell_idle_optimiser(t);
     RS_TRY(rs_groups_assign(model->graph, &t->options));
     RS_TRY(rescl_trainer_set_lr(t, t->options.lr, t->options.lr_body));

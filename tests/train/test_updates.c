@@ -490,6 +490,7 @@ static void refuses_options_without_effect(void **state)
         {"model_ema_steps", "1", "model_ema", "leave model_ema_steps at 32"},
         {"min_delta", "0.5", "patience", "leave min_delta at 0"},
         {"baseline", "0.9", "patience", "leave baseline at 0"},
+        {"wire", "bf16", "several processes", "leave wire at fp32"},
     };
     (void)state;
     for (size_t i = 0; i < RS_COUNT(idle); i++) {
