@@ -309,7 +309,7 @@ RESCL_API void rescl_ranks_get(const rescl_ranks *ranks, rescl_ranks_info *out);
  * and all update by those of the whole batch. Their parts are in proportion to options->shares. Where
  * that is NULL, the speed of each is measured, which compiles and takes some steps of each, and who slows the
  * others down is named in a warning and left out. Batch normalisation goes by each part; the running
- * statistics are those of the first device, which also evaluates alone. With options->shards, runs on
+ * statistics are those of the first device. The first one of each process evaluates. With options->shards, runs on
  * devices that compute alike end with the same bits, however many they are.
  * With `ranks`, the devices of all processes are one team, in the order of the ranks; without shares all
  * have the same part.
@@ -424,7 +424,7 @@ RESCL_API rescl_status rescl_trainer_set_lr(rescl_trainer *trainer, double lr, d
     RESCL_CHECK;
 /** Mean loss and accuracy over the trainer's evaluation set, with the weights as they are now; with
  * options->model_ema, after a run or where one goes on, those of the moving average, as the run itself
- * measures. Not while it runs. */
+ * measures. Not while it runs. With rescl_ranks all processes have to call it, and all get the same. */
 RESCL_API rescl_status rescl_trainer_evaluate(rescl_trainer *trainer, rescl_metrics *out)
     RESCL_CHECK;
 

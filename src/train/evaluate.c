@@ -217,6 +217,19 @@ out:
     return st;
 }
 
+static rescl_status sum_up(const pass *p, rescl_metrics *out)
+{
+    rescl_status st = RESCL_OK;
+
+    RS_FAIL_IF(p->tally.samples == 0, RESCL_ERR_FORMAT,
+               "none of the images of the evaluation can be read");
+    rs_tally_metrics(&p->tally, rs_team_classes(p->e->team), rs_clock_seconds() - p->start,
+                     p->data_wait, out);
+    RS_TRY(take_summary(p->e, out));
+out:
+    return st;
+}
+
 static rescl_status check_stop(bool stop)
 {
     rescl_status st = RESCL_OK;
@@ -225,23 +238,25 @@ out:
     return st;
 }
 
-static rescl_status evaluate_alone(pass *p)
+static rescl_status evaluate_alone(pass *p, rescl_metrics *out)
 {
     rescl_status st = RESCL_OK;
     rs_evaluation *e = p->e;
     const rs_batch *batch = NULL;
-    rs_outputs out = {0};
+    rs_outputs outputs = {0};
 
+    RS_TRY(rs_loader_start(e->loader, 0, 0));
     for (;;) {
         RS_TRY(next_batch(p, &batch));
         if (!batch)
             break;
-        RS_TRY(run_batch(e, batch, e->loader, &out));
-        RS_TRY(take_batch(p, batch, &out, batch->n));
+        RS_TRY(run_batch(e, batch, e->loader, &outputs));
+        RS_TRY(take_batch(p, batch, &outputs, batch->n));
         rs_loader_release(e->loader, batch);
         batch = NULL;
         RS_TRY(check_stop(p->stop));
     }
+    RS_TRY(sum_up(p, out));
 out:
     if (batch)
         rs_loader_release(e->loader, batch);
@@ -307,25 +322,14 @@ out:
     return st;
 }
 
-/* Who cannot go on says so to the others, and why to whom it may concern. */
-static rescl_status agree(pass *p, rescl_status own)
+/* Who cannot go on says so to the others. */
+static rescl_status agree(const pass *p, rescl_status own)
 {
     rescl_status st = RESCL_OK;
-    enum { ASKED = 1, FAILED = 2 };
-    const rescl_error why = *rescl_last_error();
-    const bool asked = p->stop || (p->e->stop && atomic_load(p->e->stop));
-    unsigned flags = (asked ? ASKED : 0u) | (own != RESCL_OK ? FAILED : 0u);
+    bool stop = p->stop || (p->e->stop && atomic_load(p->e->stop));
 
-    st = rs_team_any(p->e->team, &flags);
-    if (own != RESCL_OK) {
-        rs_error_restore(&why);
-        return own;
-    }
-    RS_TRY(st);
-    RS_FAIL_IF(flags & FAILED, RESCL_ERR_IO,
-               "another process could not evaluate its images, and says why; this one stopped "
-               "with it");
-    RS_TRY(check_stop(flags & ASKED));
+    RS_TRY(rs_team_agree(p->e->team, own, &stop));
+    RS_TRY(check_stop(stop));
 out:
     return st;
 }
@@ -371,28 +375,40 @@ out:
     return st;
 }
 
-static rescl_status evaluate_in_turn(pass *p, size_t index, size_t ranks)
+static rescl_status begin_rounds(const pass *p, size_t batches, round *r)
 {
     rescl_status st = RESCL_OK;
     rs_loader *loader = p->e->loader;
-    const size_t batches = rs_loader_batches(loader);
-    round r = {.index = index, .ranks = ranks, .classes = rs_team_classes(p->e->team)};
     size_t most = 1;
 
     for (size_t b = 0; b < batches; b++)
         most = rs_loader_samples(loader, b) > most ? rs_loader_samples(loader, b) : most;
-    RS_OOM(r.logits = calloc(ranks * most, r.classes * sizeof *r.logits));
-    RS_OOM(r.losses = calloc(ranks * most, sizeof *r.losses));
-    RS_OOM(r.unread_at = calloc(ranks * most, sizeof *r.unread_at));
+    RS_OOM(r->logits = calloc(r->ranks * most, r->classes * sizeof *r->logits));
+    RS_OOM(r->losses = calloc(r->ranks * most, sizeof *r->losses));
+    RS_OOM(r->unread_at = calloc(r->ranks * most, sizeof *r->unread_at));
+    RS_TRY(rs_loader_start(loader, 0, 0));
+out:
+    return st;
+}
+
+/* A process that fails goes on to where all agree. */
+static rescl_status evaluate_in_turn(pass *p, size_t index, size_t ranks, rescl_metrics *out)
+{
+    rescl_status st = RESCL_OK, own;
+    rs_loader *loader = p->e->loader;
+    const size_t batches = rs_loader_batches(loader);
+    round r = {.index = index, .ranks = ranks, .classes = rs_team_classes(p->e->team)};
+
+    own = begin_rounds(p, batches, &r);
     for (; r.first < batches; r.first += r.count) {
         r.count = batches - r.first < ranks ? batches - r.first : ranks;
         for (size_t q = 0; q < ranks; q++)
             r.n[q] = q < r.count ? rs_loader_samples(loader, r.first + q) : 0;
-        RS_TRY(agree(p, run_own(p, &r)));
+        RS_TRY(agree(p, own == RESCL_OK ? run_own(p, &r) : own));
         RS_TRY(gather_round(p->e->team, &r));
-        RS_TRY(take_round(p, &r));
+        own = take_round(p, &r);
     }
-    RS_TRY(agree(p, RESCL_OK));
+    RS_TRY(agree(p, own == RESCL_OK && index == 0 ? sum_up(p, out) : own));
 out:
     if (r.held)
         let_go(p, &r);
@@ -416,13 +432,7 @@ rescl_status rs_evaluate(rs_evaluation *e, rescl_metrics *out)
     e->event.training = false;
     e->event.batch = 0;
     e->event.batches = rs_loader_batches(e->loader);
-    RS_TRY(rs_loader_start(e->loader, 0, 0));
-    RS_TRY(ranks > 1 ? evaluate_in_turn(&p, index, ranks) : evaluate_alone(&p));
-    RS_FAIL_IF(index == 0 && p.tally.samples == 0, RESCL_ERR_FORMAT,
-               "none of the images of the evaluation can be read");
-    rs_tally_metrics(&p.tally, rs_team_classes(e->team), rs_clock_seconds() - p.start, p.data_wait,
-                     out);
-    RS_TRY(take_summary(e, out));
+    RS_TRY(ranks > 1 ? evaluate_in_turn(&p, index, ranks, out) : evaluate_alone(&p, out));
 out:
     rs_team_forget(e->team);
     return st;

@@ -382,10 +382,8 @@ static rescl_status evaluate_epoch(run *r, rescl_metrics *out)
                                  .epochs = t->options.epochs,
                                  .step = t->progress.step,
                                  .lr = r->lr.group[RS_GROUP_HEAD].lr}};
-    rescl_status st = rs_trainer_evaluate(t, &e, out);
+    const rescl_status st = rs_trainer_evaluate(t, &e, out);
 
-    if (st == RESCL_OK)
-        st = rs_team_tell(t->team, out, sizeof *out);
     return st == RESCL_ERR_INTERRUPTED ? interrupted(r) : st;
 }
 

@@ -35,15 +35,24 @@ rescl_status rs_trainer_evaluate(rescl_trainer *t, rs_evaluation *e, rescl_metri
 {
     rescl_status st = RESCL_OK;
     const bool averaged = rs_trainer_averaged(t);
+    bool swapped = false;
 
-    if (averaged)
-        RS_TRY(rs_team_swap_average(t->team));
+    if (averaged) {
+        st = rs_team_swap_average(t->team);
+        swapped = st == RESCL_OK;
+        RS_TRY(rs_team_agree(t->team, st, NULL));
+    }
     RS_TRY(rs_team_take_first(t->team, averaged ? &t->average : &t->model->weights));
-    const rescl_status evaluated = rs_evaluate(e, out);
-    if (averaged)
-        RS_TRY(rs_team_swap_average(t->team));
-    st = evaluated;
+    RS_TRY(rs_evaluate(e, out));
+    RS_TRY(rs_team_tell(t->team, out, sizeof *out));
 out:
+    if (swapped) {
+        const rescl_error why = *rescl_last_error();
+        const rescl_status back = rs_team_swap_average(t->team);
+        if (st == RESCL_OK)
+            return back;
+        rs_error_restore(&why);
+    }
     return st;
 }
 

@@ -406,6 +406,27 @@ out:
     return st;
 }
 
+rescl_status rs_team_agree(rs_team *t, rescl_status own, bool *stop)
+{
+    rescl_status st = RESCL_OK;
+    enum { ASKED = 1, FAILED = 2 };
+    const rescl_error why = *rescl_last_error();
+    unsigned flags = (stop && *stop ? ASKED : 0u) | (own != RESCL_OK ? FAILED : 0u);
+
+    st = rs_team_any(t, &flags);
+    if (own != RESCL_OK) {
+        rs_error_restore(&why);
+        return own;
+    }
+    RS_TRY(st);
+    RS_FAIL_IF(flags & FAILED, RESCL_ERR_IO,
+               "another process could not do its part, and says why; this one stopped with it");
+    if (stop)
+        *stop = (flags & ASKED) != 0;
+out:
+    return st;
+}
+
 /* Members of this process that have a leaf. */
 static size_t attending(const rs_several *s)
 {
@@ -470,10 +491,11 @@ rescl_status rs_several_find_nonfinite(rs_team *t, const char **layer)
     rescl_status st = RESCL_OK;
     rs_several *s = t->several;
     const rs_team_step *p = &s->step;
-    bool all = p->synced; /* what is not finite spreads by the statistics */
+    bool all = true;
 
     for (size_t k = 0; k < p->leaves.count; k++)
         all = all && is_finite(p, k);
+    all = all || p->synced; /* what is not finite spreads by the statistics */
     for (size_t i = 0; i < s->members && !*layer; i++) {
         const rs_span mine = p->leaves.member[s->member[i].place];
         for (size_t k = mine.first; k < mine.first + mine.count && !*layer; k++)

@@ -518,13 +518,16 @@ rescl_status rs_team_take_first(rs_team *t, rs_weights *w)
 
     if (!rs_team_ranks(t))
         goto out;
-    RS_TRY(rs_team_join(t));
-    RS_TRY(rs_store_download(t->replica->store, w));
+    st = rs_team_join(t);
+    if (st == RESCL_OK)
+        st = rs_store_download(t->replica->store, w);
+    RS_TRY(rs_team_agree(t, st, NULL));
     for (size_t i = 0; i < w->count; i++)
         if (!t->several->alike || !g->param[i].trainable)
             RS_TRY(rs_team_tell(t, w->data[i], w->elems[i] * sizeof *w->data[i]));
     if (!rs_team_leads(t))
-        RS_TRY(rs_team_spoil(t, rs_store_upload(t->replica->store, w)));
+        st = rs_team_spoil(t, rs_store_upload(t->replica->store, w));
+    RS_TRY(rs_team_agree(t, st, NULL));
 out:
     return st;
 }
@@ -608,7 +611,7 @@ out:
 
 /* ---- the moving average ------------------------------------------------------------------ */
 
-/* It is the first replica's, which alone evaluates. */
+/* It is that of the process's first replica, which evaluates. */
 rescl_status rs_team_update_average(rs_team *t, double gain)
 {
     rescl_status st = RESCL_OK;

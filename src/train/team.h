@@ -53,9 +53,9 @@ typedef struct rs_outputs {
  *
  * Several devices share each training batch, of which each has a part in proportion to its share; what the
  * loss is averaged over is the whole batch. Batch normalisation goes by the statistics of each part, unless
- * it is `synced`, and the running statistics are those of the first device, which alone evaluates. With `shards`, the batch has
- * so many parts, of which each device has several, the running statistics are those of the first, and
- * devices that compute alike give the same bits however many they are. RESCL_ERR_ARG where a device would
+ * it is `synced`, and the running statistics are those of the first device. The first one of each process
+ * evaluates. With `shards`, the batch has so many parts, of which each device has several, the running
+ * statistics are those of the first, and devices that compute alike give the same bits however many they are. RESCL_ERR_ARG where a device would
  * have less of a batch than `train_least` images. */
 rescl_status rs_team_create(rescl_device *const *devices, size_t count, const rs_graph *graph,
                             const rs_weights *weights, const rs_team_plan *plan, rs_team **out)
@@ -133,6 +133,9 @@ rescl_status rs_team_gather_rows(rs_team *t, void *rows, size_t bytes) RESCL_CHE
 rescl_status rs_team_take_first(rs_team *t, rs_weights *w) RESCL_CHECK;
 rescl_status rs_team_tell(rs_team *t, void *data, size_t bytes) RESCL_CHECK;
 rescl_status rs_team_any(rs_team *t, unsigned *flags) RESCL_CHECK;
+/* `own`, or where it is none that another process has one: who fails alone would leave the others waiting. *stop,
+ * where it is not NULL, becomes whether any has it set. */
+rescl_status rs_team_agree(rs_team *t, rescl_status own, bool *stop) RESCL_CHECK;
 void rs_team_works(rs_team *t, bool works);
 
 /* Waits for everything that was asked for. */

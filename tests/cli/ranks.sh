@@ -75,6 +75,22 @@ run train $options --wire bf16 --name refused
 want_code 2
 want_err "wire bf16 with shards 4"
 
+# Who fails alone in an evaluation takes the others along: rank 0 alone counts what was read.
+make_png >whole.png
+for split in train val; do
+    for class in cat dog; do
+        mkdir -p "data/$split/$class"
+        for i in 1 2 3 4; do cp whole.png "data/$split/$class/$i.png"; done
+    done
+done
+for png in data/val/*/*.png; do
+    printf 'XXXX' | dd of="$png" bs=1 seek=45 conv=notrunc 2>/dev/null
+done
+ranks 2 train --model resnet8 --data-path data --size 32 --epochs 1 --batch-size 4 --name unread
+want_code 4
+want_err "none of the images of the evaluation can be read"
+want_err "another process could not do its part, and says why"
+
 # Ranks that do not train the same.
 command="mpirun -n 1 rescl train --lr 0.002 : -n 1 rescl train --lr 0.004"
 # shellcheck disable=SC2086

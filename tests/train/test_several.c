@@ -393,6 +393,32 @@ static void finds_what_is_not_finite_in_any_part(void **state)
     close_pair(&p);
 }
 
+/* Running statistics do not enter the loss. */
+static void finds_what_is_not_finite_behind_finite_losses(void **state)
+{
+    const char *layer = NULL;
+    rs_outputs out;
+    size_t i = 0;
+    pair p;
+    (void)state;
+    need_devices();
+    open_pair(&p, 0);
+    while (p.model->graph->param[i].trainable)
+        i++;
+    const size_t count = p.model->weights.elems[i];
+    float *values = malloc(count * sizeof *values);
+    assert_non_null(values);
+    for (size_t k = 0; k < count; k++)
+        values[k] = INFINITY;
+    assert_ok(rs_team_write_param(p.team, i, false, values));
+    assert_ok(rs_team_gradients(p.team, p.batch, NULL, 1, 0, &out));
+    assert_true(isfinite(out.losses[0]) && isfinite(out.losses[7]));
+    assert_ok(rs_team_find_nonfinite(p.team, &layer));
+    assert_string_equal(layer, p.model->graph->param[i].name);
+    free(values);
+    close_pair(&p);
+}
+
 /* Stopped within an epoch: the shares come from the checkpoint. */
 static void goes_on_as_if_never_stopped(void **state)
 {
@@ -489,6 +515,7 @@ int main(void)
         cmocka_unit_test(synced_parts_are_normalised_as_the_batch),
         cmocka_unit_test(levels_devices_that_drift_apart),
         cmocka_unit_test(finds_what_is_not_finite_in_any_part),
+        cmocka_unit_test(finds_what_is_not_finite_behind_finite_losses),
         cmocka_unit_test(goes_on_as_if_never_stopped),
         cmocka_unit_test(measures_what_devices_do),
         cmocka_unit_test(refuses_what_cannot_be_shared),
