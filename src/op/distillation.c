@@ -53,10 +53,11 @@ static unsigned reads(const rs_problem *p, rs_pass pass)
 /* log sum exp(x / tau): log softmax is x / tau less that. */
 static double log_sum(const double *x, size_t classes, double tau)
 {
-    double most = -INFINITY, sum = 0;
+    double most = -INFINITY;
     for (size_t k = 0; k < classes; k++)
         most = fmax(most, x[k] / tau);
-    for (size_t k = 0; k < classes; k++)
+    double sum = exp(x[0] / tau - most);
+    for (size_t k = 1; k < classes; k++)
         sum += exp(x[k] / tau - most);
     return most + log(sum);
 }

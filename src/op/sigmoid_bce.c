@@ -82,8 +82,9 @@ static void reference(const rs_problem *p, rs_pass pass, const rs_ref *ref)
     const rs_sigmoid_bce_attr *a = p->attr;
     const size_t classes = p->src[0].dim[1];
     for (size_t i = 0; i < p->src[0].dim[0]; i++) {
-        const rs_target t =
-            a->rows ? (rs_target){.weight = 1} : rs_target_at(&p->src[1], ref->src[1], i);
+        rs_target t = {.weight = 1};
+        if (!a->rows)
+            t = rs_target_at(&p->src[1], ref->src[1], i);
         const double scale =
             rs_target_is_known(&t, classes) ? t.weight / (double)classes : (double)NAN;
         double sum = 0;

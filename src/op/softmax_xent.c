@@ -55,10 +55,11 @@ static double weight_of(const double *weights, double k)
 static double reference_row(const double *x, size_t classes, const rs_target *t, double smoothing,
                             const double *weights, double *prob)
 {
-    double most = -INFINITY, sum = 0, all = 0;
+    double most = -INFINITY, all = 0;
     for (size_t k = 0; k < classes; k++)
         most = fmax(most, x[k]);
-    for (size_t k = 0; k < classes; k++)
+    double sum = exp(x[0] - most);
+    for (size_t k = 1; k < classes; k++)
         sum += exp(x[k] - most);
     const double shift = most + log(sum);
     for (size_t k = 0; k < classes; k++) {
