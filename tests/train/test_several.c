@@ -414,6 +414,7 @@ static void finds_what_is_not_finite_behind_finite_losses(void **state)
     assert_ok(rs_team_gradients(p.team, p.batch, NULL, 1, 0, &out));
     assert_true(isfinite(out.losses[0]) && isfinite(out.losses[7]));
     assert_ok(rs_team_find_nonfinite(p.team, &layer));
+    assert_non_null(layer);
     assert_string_equal(layer, p.model->graph->param[i].name);
     free(values);
     close_pair(&p);
