@@ -81,7 +81,7 @@ typedef struct rescl_copies {
     const size_t *image; /**< indices for rescl_survey_image(), ascending */
     size_t count;        /**< at least 2 */
     bool shared;         /**< they are of several splits */
-    bool contradict;     /**< they are of several classes */
+    bool contradict;     /**< they are of several classes, or of several sets of labels */
 } rescl_copies;
 
 /** Group `index`, by its first image; false past the last. */

@@ -60,6 +60,8 @@ typedef struct rescl_weights_info {
     bool says_preprocess; /**< the file itself says its preprocessing; else it is assumed */
     size_t sample_bits;   /**< rescl_data_options.sample_bits of the training set; 0: not known */
     size_t channels;      /**< of the input; 0: it does not say */
+    rescl_loss loss;      /**< it was trained by; RESCL_LOSS_CROSS_ENTROPY where it does not say */
+    bool multi_label;     /**< as in rescl_model_options; false where it does not say */
 } rescl_weights_info;
 
 RESCL_API void rescl_weights_get_info(const rescl_weights *weights, rescl_weights_info *out);

@@ -278,10 +278,11 @@ static json_t *kinds_json(const rescl_survey *s)
 static json_t *image_json(const rescl_survey *s, const rescl_survey_image_info *i)
 {
     json_t *o = json_object();
+    const char *class_name = rescl_survey_class_name(s, i->class_index);
     cli_json_set(o, "split", json_string(split_name(s, i->split)));
     cli_json_set(o, "index", number(i->sample));
     cli_json_set(o, "path", i->path ? cli_json_string(i->path) : json_null());
-    cli_json_set(o, "class", cli_json_string(class_text(s, i->class_index)));
+    cli_json_set(o, "class", class_name ? cli_json_string(class_name) : json_null());
     return o;
 }
 

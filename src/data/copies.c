@@ -30,16 +30,43 @@ static bool same(const entry *a, const entry *b)
     return a->pixels.hi == b->pixels.hi && a->pixels.lo == b->pixels.lo;
 }
 
+typedef struct classes {
+    const uint32_t *of; /* what the survey calls the labels */
+    const int32_t *label;
+    size_t count;
+    int32_t own;
+} classes;
+
+static void find_classes(const rescl_survey *s, size_t image, classes *out)
+{
+    const rs_survey_part *p = &s->part[s->look[image].split];
+    out->of = p->class_of;
+    out->count = rs_dataset_labels(p->set, rs_dataset_index(p->set, image - p->first), &out->own,
+                                   &out->label);
+}
+
+/* Splits may number the same classes differently. */
+static bool agree(const rescl_survey *s, size_t one, size_t other)
+{
+    classes a, b;
+    size_t common = 0;
+    find_classes(s, one, &a);
+    find_classes(s, other, &b);
+    for (size_t i = 0; i < a.count; i++)
+        for (size_t k = 0; k < b.count; k++)
+            common += a.of[a.label[i]] == b.of[b.label[k]];
+    return common == a.count && common == b.count;
+}
+
 /* `count` entries with the same pixels. */
 static void add_group(rescl_survey *s, const entry *e, size_t count, size_t *used)
 {
     size_t *image = s->copy + *used;
     rescl_copies g = {.image = image, .count = count};
     for (size_t i = 0; i < count; i++) {
-        const rs_survey_look *look = &s->look[e[i].image], *first = &s->look[e[0].image];
         image[i] = e[i].image;
-        g.shared = g.shared || look->split != first->split;
-        g.contradict = g.contradict || look->class_index != first->class_index;
+        g.shared = g.shared || s->look[e[i].image].split != s->look[e[0].image].split;
+        g.contradict = g.contradict || !agree(s, e[0].image, e[i].image);
     }
     *used += count;
     s->group[s->groups++] = g;

@@ -92,6 +92,12 @@ out:
     return st;
 }
 
+static bool is_file(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0 && S_ISREG(info.st_mode);
+}
+
 /* The image of the folder of `whole` that its last word stands for; NULL: there is none. */
 static rescl_status find_image(rs_image_ids *ids, const char *whole, const char **out)
 {
@@ -126,15 +132,15 @@ rescl_status rs_image_ids_path(rs_image_ids *ids, const char *folder, const char
     rescl_status st = RESCL_OK;
     const char *found = NULL;
     char *whole = NULL, *parent = NULL;
-    struct stat info;
     RS_OOM(whole = name[0] == '/' ? rs_strf("%s", name) : rs_path_join(folder, name));
-    if (!rs_names_image(name) && stat(whole, &info) != 0)
+    const bool is_id = !rs_names_image(name) && !is_file(whole);
+    if (is_id)
         RS_TRY(find_image(ids, whole, &found));
     if (found) {
         RS_OOM(parent = rs_path_parent(whole));
         RS_OOM(*out = rs_path_join(parent, found));
     } else {
-        ids->missing += !rs_names_image(name) && stat(whole, &info) != 0;
+        ids->missing += is_id;
         *out = whole, whole = NULL;
     }
 out:

@@ -46,8 +46,8 @@ struct rs_loader {
     uint8_t *pixels;
     float table[3][256];
     int32_t *labels;
-    rs_mixed *mixed;       /* NULL: batches are neither mixed nor weighted */
-    int32_t *rows, *spare; /* where images have several labels; `spare` is a batch's, to mix them */
+    rs_mixed *mixed; /* NULL: batches are neither mixed nor weighted */
+    int32_t *rows;   /* where images have several labels */
     size_t *unread_at;
     rs_pool *pool;
 
@@ -178,16 +178,20 @@ static bool is_read(const rs_loader *l, const rs_batch *b, size_t sample)
     const size_t behind = sample + 1 < b->n ? sample + 1 : 0;
     const bool mixes = rs_augment_acts(&l->options.augment, RS_AUGMENT_BATCH);
 
-    if (!l->parted || l->options.rows)
+    if (!l->parted)
         return true;
     if (p->turns > 1 && b->index % p->turns != p->turn)
         return false;
     return sample - from < count || (mixes && behind - from < count);
 }
 
-static void set_labels(const rs_loader *l, const rs_batch *b, size_t sample, int32_t label)
+/* `label` is that of image `index`; of several labels the set tells all. */
+static void set_targets(const rs_loader *l, const rs_batch *b, size_t sample, size_t index,
+                        int32_t label)
 {
-    for (size_t v = 0; v < b->views; v++)
+    if (l->options.rows)
+        fill_rows(l, b, sample, index);
+    for (size_t v = 0; !l->options.rows && v < b->views; v++)
         b->labels[v * b->n + sample] = l->options.label_map ? l->options.label_map[label] : label;
 }
 
@@ -205,8 +209,8 @@ static rescl_status make_sample(rs_loader *l, const slot *s, size_t sample, size
     int32_t label;
     *unread = SIZE_MAX;
     label = rs_dataset_label(l->set, index);
-    if (label >= 0 && !is_read(l, &s->batch, sample)) {
-        set_labels(l, &s->batch, sample, label);
+    if ((label >= 0 || o->rows) && !is_read(l, &s->batch, sample)) {
+        set_targets(l, &s->batch, sample, index, label);
         goto out;
     }
     st = rescl_dataset_get(l->set, index, &image, &label);
@@ -225,10 +229,7 @@ static rescl_status make_sample(rs_loader *l, const slot *s, size_t sample, size
     }
     RS_TRY(st);
     RS_TRY(make_input(l, &image, o->balanced ? position : index, pixels, stride));
-    if (o->rows)
-        fill_rows(l, &s->batch, sample, taken);
-    else
-        set_labels(l, &s->batch, sample, label);
+    set_targets(l, &s->batch, sample, taken, label);
 out:
     rescl_image_free(&image);
     return st;
@@ -265,14 +266,14 @@ static void weigh_batch(const rs_loader *l, rs_batch *b)
 /* Targets in the shares of the images, as torchvision's MixUp and CutMix have it. */
 static void mix_rows(const rs_loader *l, const rs_batch *b, int32_t others)
 {
-    const size_t classes = l->options.rows, last = b->n - 1;
-    memcpy(l->spare, b->rows, b->n * classes * sizeof *l->spare);
-    for (size_t i = 0; others > 0 && i < b->n; i++) {
-        const int32_t *own = l->spare + i * classes;
-        const int32_t *other = l->spare + (i > 0 ? i - 1 : last) * classes;
-        for (size_t c = 0; c < classes; c++)
-            b->rows[i * classes + c] =
-                (own[c] ? RS_MIXED_ONE - others : 0) + (other[c] ? others : 0);
+    const size_t classes = l->options.rows;
+    for (size_t c = 0; others > 0 && c < classes; c++) {
+        const int32_t last = b->rows[(b->n - 1) * classes + c];
+        for (size_t i = b->n; i-- > 0;) {
+            int32_t *own = b->rows + i * classes + c;
+            const int32_t other = i > 0 ? *(own - classes) : last;
+            *own = (*own ? RS_MIXED_ONE - others : 0) + (other ? others : 0);
+        }
     }
 }
 
@@ -406,7 +407,6 @@ static rescl_status make_slots(rs_loader *l)
                    RESCL_ERR_MEMORY, "targets of %zu classes and %zu images do not fit into memory",
                    o->rows, room);
         RS_OOM(l->rows = calloc(bytes, sizeof *l->rows));
-        RS_OOM(l->spare = calloc(targets, sizeof *l->spare));
     }
     if (rs_augment_acts(&o->augment, RS_AUGMENT_BATCH) || o->class_weight)
         RS_OOM(l->mixed = calloc(o->depth * room + 1, sizeof *l->mixed));
@@ -485,7 +485,6 @@ void rs_loader_destroy(rs_loader *l)
     free(l->labels);
     free(l->mixed);
     free(l->rows);
-    free(l->spare);
     free(l->unread_at);
     rs_sampler_fini(&l->sampler);
     free(l);

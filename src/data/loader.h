@@ -98,8 +98,8 @@ typedef struct rs_loader_part {
     size_t first[2], count[2];
 } rs_loader_part;
 
-/* Between epochs; before the first all are read, and a set that does not know its labels beforehand, or has several an image, is read
- * as a whole all the same. */
+/* Between epochs; before the first all are read, and a set that does not know its labels beforehand is read as a
+ * whole all the same. */
 void rs_loader_set_part(rs_loader *l, const rs_loader_part *part);
 size_t rs_loader_samples(const rs_loader *l, size_t batch); /* in it */
 

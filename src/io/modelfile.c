@@ -167,6 +167,8 @@ void rescl_weights_get_info(const rescl_weights *weights, rescl_weights_info *ou
                                 .says_preprocess = a->says_preprocess,
                                 .sample_bits = a->model ? a->model->sample_bits : 0,
                                 .channels = a->model ? a->model->channels : 0,
+                                .loss = a->model ? a->model->loss : RESCL_LOSS_CROSS_ENTROPY,
+                                .multi_label = a->model && a->model->multi_label,
                                 .bn_eps = a->bn_eps};
 }
 
@@ -359,7 +361,7 @@ static rescl_status settle_options(const rescl_weights *w, const rescl_model_opt
             o->label_smoothing = a->model->label_smoothing;
         if (o->loss == RESCL_LOSS_CROSS_ENTROPY) {
             o->loss = a->model->loss;
-            o->multi_label = a->model->multi_label;
+            o->multi_label = o->multi_label || a->model->multi_label;
             o->bce_target_thresh = a->model->bce_target_thresh;
             o->focal_gamma = a->model->focal_gamma;
             o->focal_alpha = a->model->focal_alpha;

@@ -27,6 +27,9 @@ rescl_status rs_feed_create(const rescl_dataset *set, size_t batch, size_t size,
                                     .drop_last = true,
                                     .workers = workers};
 
+    RS_FAIL_IF(rescl_dataset_multi_label(set), RESCL_ERR_ARG,
+               "the data gives an image any number of labels, and the network here chooses one "
+               "class: give data of one label an image, or none, for random images");
     RS_FAIL_IF(images < batch, RESCL_ERR_ARG,
                "the data has %zu images, a batch %zu: give a smaller --batch-size", images, batch);
     RS_OOM(f = calloc(1, sizeof *f));

@@ -37,6 +37,15 @@ static rescl_status check_file(const rescl_weights_info *f, const rescl_train_op
     RS_FAIL_IF(f->channels > 0 && f->channels != student->channels, RESCL_ERR_ARG,
                "it takes images of %zu channels, and the student of %zu: give the student as many",
                f->channels, student->channels);
+    RS_FAIL_IF(
+        f->multi_label, RESCL_ERR_ARG,
+        "it gives an image any number of labels (multi_label), and the student chooses one class: "
+        "give a teacher that chooses one");
+    if (f->loss != RESCL_LOSS_CROSS_ENTROPY)
+        rs_log(RESCL_LOG_WARN,
+               "the teacher %s was trained by the loss %s, which takes each class by itself; its "
+               "probabilities are taken to be the softmax of its logits all the same",
+               o->teacher, rescl_loss_name(f->loss));
 out:
     return st;
 }

@@ -60,6 +60,11 @@ for text in '"copies": 2' '"contradictions": 1' '"shared": true' '"path": "bad/t
     '"reason": "corrupted PNG' '"colour": "gray"' '"bits": 16'; do
     grep -qF "$text" found.json || fail "expected $text in $(cat found.json)"
 done
+# An image without labels is of no class.
+mkdir unlabelled
+printf 'path,labels\n../good/train/cat/1.png,\n../good/train/cat/1.png,cat;dog\n' >unlabelled/train.csv
+run data check unlabelled --json
+grep -q '"class": null' out || fail "expected no class"
 run data check nowhere
 want_code 4
 want_err "no such file or folder"

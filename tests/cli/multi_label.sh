@@ -26,7 +26,7 @@ train() {
     run train --data-path . --images photos --model resnet8 --size 16 -b 4 "$@"
 }
 
-train --epochs 3 --name whole
+train --epochs 2 --name whole
 want_code 0
 want_err "labels  any number of each image"
 want_out "best      mAP"
@@ -39,7 +39,7 @@ grep -q 'Precision and recall' runs/whole/report.html || fail "expected curves"
 grep -q '^loss = bce' runs/whole/args.ini || fail "expected the loss in args.ini"
 
 # Stopped within an epoch and gone on: the same bits.
-train --epochs 3 --name parts --max-steps 4
+train --epochs 2 --name parts --max-steps 4
 want_code 0
 run train --resume runs/parts --max-steps 0
 want_code 0

@@ -34,6 +34,14 @@ for name in '"wait for data"' '"upload"' '"device: queue"' '"displayTimeUnit"'; 
     grep -q "$name" trace.json || fail "expected $name in the time line"
 done
 
+# A network of one class an image, and images of several.
+make_png >one.png
+printf 'path,labels\none.png,cat;dog\none.png,\n' >several.csv
+# shellcheck disable=SC2086
+run profile $small --data-path several.csv
+want_code 2
+want_err "any number of labels"
+
 # Data by its keys, as training reads it.
 # shellcheck disable=SC2086
 run profile $small --data-path "$RESCL_SOURCE_DIR/tests/data/h5py_keys.h5" --workers 1 \

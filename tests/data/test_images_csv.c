@@ -314,6 +314,7 @@ static void finds_images_by_ids(void **state)
     rescl_dataset *set;
     char **paths = NULL;
     size_t count = 0;
+    assert_ok(rs_mkdirs(rs_test_path("%s/p/2", rs_test_dir))); /* hides no image */
     rescl_data_options o = {.struct_size = sizeof o,
                             .path = table("ids.csv", "Image_ID,Class\n1,cat\n2,dog\n3.png,dog\n"),
                             .split = "train",

@@ -533,6 +533,74 @@ static void mixes_alike_for_any_threads(void **state)
     assert_in_range(swapped, COUNT / 4, 3 * COUNT);
 }
 
+/* Image i has the classes i % CLASSES and 7 * i % CLASSES, every fifth one none. */
+enum { CLASSES = 10000 };
+
+static size_t several(const rescl_dataset *set, size_t index, const int32_t **out)
+{
+    static _Thread_local int32_t label[2];
+    (void)set;
+    label[0] = (int32_t)(index % CLASSES);
+    label[1] = (int32_t)(7 * index % CLASSES);
+    *out = label;
+    return index % 5 == 0 ? 0 : 2;
+}
+
+static bool has(size_t index, size_t class_index)
+{
+    const int32_t *label = NULL;
+    const size_t n = several(NULL, index, &label);
+    return n && ((size_t)label[0] == class_index || (size_t)label[1] == class_index);
+}
+
+static const rs_dataset_format several_format = {.name = "fake", .get = get, .labels = several};
+
+/* As many of the image before as the first image of labels says, which is of the class of its number. */
+static void check_mixed_rows(const rs_batch *b, size_t first)
+{
+    const size_t i = first % 5 ? 0 : 1;
+    const int32_t share = RS_MIXED_ONE - b->rows[i * CLASSES + (first + i) % CLASSES];
+    for (size_t k = 0; k < b->n; k++)
+        for (size_t c = 0; c < CLASSES; c++) {
+            const size_t other = first + (k > 0 ? k - 1 : b->n - 1);
+            assert_int_equal(b->rows[k * CLASSES + c],
+                             (has(first + k, c) ? RS_MIXED_ONE - share : 0) +
+                                 (has(other, c) ? share : 0));
+        }
+}
+
+static void mixes_rows_alike_for_any_threads(void **state)
+{
+    (void)state;
+    enum { COUNT = 399, BATCH = 8 };
+    static const size_t workers[] = {0, 5};
+    fake f = fake_of(COUNT);
+    static int32_t want[COUNT * CLASSES];
+    f.set.format = &several_format;
+    for (size_t w = 0; w < RS_COUNT(workers); w++) {
+        rs_loader_options o = options_of(BATCH, workers[w]);
+        o.augment = (rs_augment){.number[RS_AUGMENT_mixup] = {1}};
+        o.rows = CLASSES;
+        rs_loader *l = make(&f, &o);
+        const rs_batch *b;
+        assert_ok(rs_loader_start(l, 0, 0));
+        for (;;) {
+            assert_ok(rs_loader_next(l, &b));
+            if (!b)
+                break;
+            int32_t *at = want + b->index * BATCH * CLASSES;
+            const size_t bytes = b->n * CLASSES * sizeof *at;
+            if (w == 0) {
+                check_mixed_rows(b, b->index * BATCH);
+                memcpy(at, b->rows, bytes);
+            }
+            assert_memory_equal(b->rows, at, bytes);
+            rs_loader_release(l, b);
+        }
+        rs_loader_destroy(l);
+    }
+}
+
 /* The first input of drawn hands, resized so and changed so. */
 static rs_hash first_input(const rescl_dataset *set, size_t resize_size, double crop)
 {
@@ -632,6 +700,30 @@ static void reads_batches_in_turn(void **state)
     rs_loader_destroy(l);
 }
 
+/* Of several labels, too; an image that cannot be read is where nothing is read. */
+static void fills_the_rows_of_all(void **state)
+{
+    (void)state;
+    fake f = fake_of(20);
+    f.set.format = &several_format;
+    f.broken = 4;
+    rs_loader_options o = options_of(8, 2);
+    o.rows = CLASSES;
+    rs_loader *l = make(&f, &o);
+    const rs_batch *b;
+    rs_loader_set_part(l, &(rs_loader_part){.first = {2, 3}, .count = {2, 1}});
+    assert_ok(rs_loader_start(l, 0, 0));
+    for (size_t k = 0; k < 3; k++) {
+        assert_ok(rs_loader_next(l, &b));
+        assert_int_equal(b->unread, 0);
+        for (size_t i = 0; i < b->n; i++)
+            for (size_t c = 0; c < CLASSES; c++)
+                assert_int_equal(b->rows[i * CLASSES + c], has(8 * k + i, c) ? RS_MIXED_ONE : 0);
+        rs_loader_release(l, b);
+    }
+    rs_loader_destroy(l);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -643,6 +735,7 @@ int main(void)
         cmocka_unit_test(shuffles_alike_for_any_threads),
         cmocka_unit_test(augments_alike_for_any_threads),
         cmocka_unit_test(mixes_alike_for_any_threads),
+        cmocka_unit_test(mixes_rows_alike_for_any_threads),
         cmocka_unit_test(begins_in_the_middle),
         cmocka_unit_test(names_the_sample_that_fails),
         cmocka_unit_test(stops_while_it_draws_an_order),
@@ -653,6 +746,7 @@ int main(void)
         cmocka_unit_test(stages_hands_alike),
         cmocka_unit_test(a_random_crop_replaces_the_centre),
         cmocka_unit_test(reads_a_part_of_each_batch),
+        cmocka_unit_test(fills_the_rows_of_all),
         cmocka_unit_test(reads_batches_in_turn),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -109,6 +109,30 @@ static void finds_copies(void **state)
     rescl_survey_destroy(s);
 }
 
+/* One more label contradicts; the same ones of another table, whose classes are others, do not. */
+static void compares_all_labels(void **state)
+{
+    (void)state;
+    static const char train[] = "path,labels\n../train/a/00.png,a;b\n../train/a/03.png,b;c\n";
+    static const char test[] = "path,labels\n../test/a/0.png,c;b\n../train/a/00.png,a\n";
+    rescl_data_options data;
+    rescl_survey *s = NULL;
+    rescl_survey_summary sum;
+    rescl_copies g;
+    rescl_data_options_default(&data);
+    assert_ok(rs_mkdirs(at("tables")));
+    put_bytes(at("tables/train.csv"), train, sizeof train - 1);
+    put_bytes(at("tables/test.csv"), test, sizeof test - 1);
+    data.path = at("tables");
+    assert_ok(rescl_survey_create(&data, NULL, &s));
+    rescl_survey_get_summary(s, &sum);
+    assert_int_equal(sum.groups, 2);
+    assert_int_equal(sum.contradictions, 1);
+    assert_true(rescl_survey_copies(s, 0, &g) && g.contradict);
+    assert_true(rescl_survey_copies(s, 1, &g) && !g.contradict);
+    rescl_survey_destroy(s);
+}
+
 static void tells_sizes_kinds_and_reasons(void **state)
 {
     (void)state;
@@ -261,6 +285,7 @@ int main(void)
         TEST(looks_into_archives),
         TEST(counts_classes_of_all_splits),
         TEST(finds_copies),
+        TEST(compares_all_labels),
         TEST(tells_sizes_kinds_and_reasons),
         TEST(is_the_same_by_any_threads),
         TEST(stops_when_asked),

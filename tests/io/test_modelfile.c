@@ -293,6 +293,43 @@ static void keeps_the_hidden_layer(void **state)
     rescl_model_destroy(b);
 }
 
+static rescl_status load_as(const char *path, const rescl_model_options *o, rescl_model **out)
+{
+    rescl_weights *w = NULL;
+    assert_ok(rescl_weights_open(path, &w));
+    const rescl_status st = rescl_weights_create_model(w, o, RESCL_LOAD_STRICT, NULL, out);
+    rescl_weights_close(w);
+    return st;
+}
+
+/* A file's loss is taken where none is given, and several labels where either wants them. */
+static void takes_several_labels_as_given(void **state)
+{
+    (void)state;
+    const char *path = rs_test_path("%s/m.safetensors", rs_test_dir);
+    rescl_model_options o = {.struct_size = sizeof o,
+                             .name = "resnet8",
+                             .classes = 3,
+                             .image_size = TEST_SIZE,
+                             .loss = RESCL_LOSS_BCE};
+    const rescl_model_options wanted = {.struct_size = sizeof wanted, .multi_label = true};
+    rescl_model *m = NULL;
+    assert_ok(rescl_model_create(&o, &m));
+    assert_ok(rescl_model_save(m, path));
+    rescl_model_destroy(m);
+    assert_ok(rescl_model_load(path, &m));
+    assert_true(m->loss == RESCL_LOSS_BCE && !m->multi_label);
+    rescl_model_destroy(m);
+    assert_ok(load_as(path, &wanted, &m));
+    assert_true(m->loss == RESCL_LOSS_BCE && m->multi_label);
+    rescl_model_destroy(m);
+    o.loss = RESCL_LOSS_CROSS_ENTROPY;
+    assert_ok(rescl_model_create(&o, &m));
+    assert_ok(rescl_model_save(m, path));
+    rescl_model_destroy(m);
+    assert_fails(load_as(path, &wanted, &m), RESCL_ERR_ARG, "cross_entropy chooses one class");
+}
+
 /* What cannot be written is refused with what can, and leaves no file. */
 static void refuses_exports_that_do_not_go_together(void **state)
 {
@@ -449,6 +486,7 @@ int main(void)
         TEST(loads_the_body_below_a_new_head),
         TEST(refuses_the_body_of_another_model),
         TEST(keeps_the_hidden_layer),
+        TEST(takes_several_labels_as_given),
         TEST(refuses_exports_that_do_not_go_together),
         TEST(refuses_the_endings_of_other_formats),
         TEST(knows_which_library_has_a_model),

@@ -423,6 +423,18 @@ static void others_are_refused(void **state)
         free(path);
     }
     char *good = save("good", CLASSES, TEST_SIZE, CHANNELS, 1);
+    const rescl_model_options many = {.struct_size = sizeof many,
+                                      .name = "resnet8",
+                                      .classes = CLASSES,
+                                      .image_size = TEST_SIZE,
+                                      .loss = RESCL_LOSS_BCE,
+                                      .multi_label = true};
+    rescl_model *m = NULL;
+    assert_ok(rescl_model_create(&many, &m));
+    o.teacher = rs_test_path("%s/many.safetensors", rs_test_dir);
+    assert_ok(rescl_model_save(m, o.teacher));
+    rescl_model_destroy(m);
+    refuse(&o, RESCL_ERR_ARG, "any number of labels (multi_label)");
     o.teacher = good;
     o.teacher_model = "resnet20";
     refuse(&o, RESCL_ERR_FORMAT, "good.safetensors");
