@@ -38,7 +38,7 @@ static void do_run(uint64_t first, size_t epochs, bool wanted)
     rescl_train_options options;
     uint8_t images[TEST_SIZE * TEST_SIZE * 3] = {0};
     static const float logits[6] = {0, 1};
-    const rs_samples samples = {.training = true, .n = 1, .images = images};
+    const rs_samples samples = {.training = true, .n = 1, .read = 1, .images = images};
     void *self = NULL;
     bool stop = false;
     rescl_train_options_default(&options);
