@@ -101,37 +101,44 @@ static void are_known_for_a_device_as_it_is_limited(void **state)
             assert_memory_not_equal(&key[i], &key[k], sizeof *key);
 }
 
+/* Of a CPU with vectors of so many floats, and those of `quirks` that concern engines. */
+static rs_caps find_of_cpu(unsigned float_width, unsigned quirks,
+                           rescl_engine engine[RS_ENGINE_COUNT])
+{
+    rs_caps caps = {0};
+    rs_hw hw = *test_dev->hw;
+    unsetenv("RESCL_ENGINES");
+    hw.info.type = RESCL_DEVICE_CPU;
+    hw.info.float_width = float_width;
+    hw.quirks &= ~(unsigned)(RS_QUIRK_ASSEMBLY | RS_QUIRK_SLOW_PAIRS);
+    hw.quirks |= quirks;
+    assert_ok(rs_engines_find(&hw, &caps, engine));
+    return caps;
+}
+
 static void engines_of_x86_need_whole_vectors(void **state)
 {
     rescl_engine engine[RS_ENGINE_COUNT];
-    rs_caps caps = {0};
-    rs_hw hw = *test_dev->hw;
     (void)state;
-    unsetenv("RESCL_ENGINES");
-    hw.info.type = RESCL_DEVICE_CPU;
-    hw.info.float_width = 8;
-    hw.quirks |= RS_QUIRK_ASSEMBLY;
-    assert_ok(rs_engines_find(&hw, &caps, engine));
+    (void)find_of_cpu(8, RS_QUIRK_ASSEMBLY, engine);
     assert_non_null(strstr(engine[RS_ENGINE_x86_bf16].reason, "vectors of 16"));
     assert_non_null(strstr(engine[RS_ENGINE_x86_amx].reason, "vectors of 16"));
-    hw.quirks &= ~(unsigned)RS_QUIRK_ASSEMBLY;
-    assert_ok(rs_engines_find(&hw, &caps, engine));
+    (void)find_of_cpu(8, 0, engine);
     assert_non_null(strstr(engine[RS_ENGINE_x86_amx].reason, "inline assembly"));
 }
 
 static void pairs_that_are_slow_are_left_alone(void **state)
 {
     rescl_engine engine[RS_ENGINE_COUNT];
-    rs_caps caps = {0};
-    rs_hw hw = *test_dev->hw;
     (void)state;
-    unsetenv("RESCL_ENGINES");
-    hw.info.type = RESCL_DEVICE_CPU;
-    hw.info.float_width = 16;
-    hw.quirks |= RS_QUIRK_ASSEMBLY | RS_QUIRK_SLOW_PAIRS;
-    assert_ok(rs_engines_find(&hw, &caps, engine));
+    const rs_caps caps = find_of_cpu(16, RS_QUIRK_ASSEMBLY | RS_QUIRK_SLOW_PAIRS, engine);
+    const char *reason = engine[RS_ENGINE_x86_bf16].reason;
     assert_false(rs_has_engine(&caps, RS_ENGINE_x86_bf16));
-    assert_non_null(strstr(engine[RS_ENGINE_x86_bf16].reason, "faster than"));
+    if (strcmp(reason, "needs a processor with AVX512_BF16") == 0) {
+        print_message("skipped: this processor has no AVX512_BF16\n");
+        skip();
+    }
+    assert_non_null(strstr(reason, "faster than"));
 }
 
 /* From its first step on, before a driver is asked for anything. */
