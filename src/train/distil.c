@@ -41,11 +41,6 @@ static rescl_status check_file(const rescl_weights_info *f, const rescl_train_op
         f->multi_label, RESCL_ERR_ARG,
         "it gives an image any number of labels (multi_label), and the student chooses one class: "
         "give a teacher that chooses one");
-    if (f->loss != RESCL_LOSS_CROSS_ENTROPY)
-        rs_log(RESCL_LOG_WARN,
-               "the teacher %s was trained by the loss %s, which takes each class by itself; its "
-               "probabilities are taken to be the softmax of its logits all the same",
-               o->teacher, rescl_loss_name(f->loss));
 out:
     return st;
 }
@@ -113,6 +108,7 @@ static rescl_status load(const rescl_train_options *o, const rescl_model *studen
     options.channels = student->channels;
     options.hidden = info.hidden;
     RS_TRY(rescl_model_create(&options, &m));
+    out->loss = info.loss;
     out->unknown = !info.has_preprocess;
     out->usual = info.has_preprocess && !info.says_preprocess;
     if (out->unknown) {
@@ -194,6 +190,13 @@ void rs_distil_fini(rs_distil *d)
 
 void rs_distil_tell(const rs_distil *d, const char *teacher)
 {
+    if (!d->model)
+        return;
+    if (d->loss != RESCL_LOSS_CROSS_ENTROPY)
+        rs_log(RESCL_LOG_WARN,
+               "the teacher %s was trained by the loss %s, which takes each class by itself; its "
+               "probabilities are taken to be the softmax of its logits all the same",
+               teacher, rescl_loss_name(d->loss));
     if (d->unnamed)
         rs_log(RESCL_LOG_INFO,
                "the teacher %s does not name its %zu classes; they are taken to be the student's, "

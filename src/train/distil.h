@@ -15,6 +15,7 @@ typedef struct rs_distil {
     rescl_model *model; /* NULL: there is no teacher */
     float table[3][256];
     rs_teacher_plan plan;
+    rescl_loss loss;     /* that its file was trained by */
     bool unnamed;        /* its file names no classes, */
     bool usual, unknown; /* and does not say its preprocessing: that of such files, the student's */
     char hash[33];       /* of what it computes with; "" without */
@@ -25,7 +26,7 @@ typedef struct rs_distil {
 rescl_status rs_distil_init(const rescl_train_options *o, const rescl_model *student,
                             rs_distil *out) RESCL_CHECK;
 void rs_distil_fini(rs_distil *d);
-/* Logs what its file does not say and what is assumed. */
+/* Logs what its file does not say and what is assumed, of its loss too. */
 void rs_distil_tell(const rs_distil *d, const char *teacher);
 /* What teams take; NULL without. */
 const rs_teacher_plan *rs_distil_plan(const rs_distil *d);
