@@ -59,6 +59,18 @@ typedef struct outcome {
     rs_netcheck check;
 } outcome;
 
+/* Losses that are no numbers make the row wrong, whoever is to blame. */
+static rescl_status check_losses(rs_model_steps *b, outcome *out)
+{
+    const rescl_status st = rs_model_steps_check(b);
+    const bool lost = st == RESCL_ERR_DEVICE && rescl_last_error()->cl_code != 0;
+
+    if (lost || (st != RESCL_ERR_DEVICE && st != RESCL_ERR_NUMERIC))
+        return st;
+    out->status = RESCL_ERR_NUMERIC;
+    return RESCL_OK;
+}
+
 /* Behind the steps, whose memory is free again. What cannot be checked is not told. */
 static rescl_status check_network(rs_model_steps *b, outcome *out)
 {
@@ -128,13 +140,14 @@ rescl_status rescl_bench_model(rescl_device *device, const rescl_bench_options *
     RS_TRY(rs_model_step(&b));
     of.first_ms = (rs_clock_seconds() - start) * 1e3;
     RS_TRY(measure(&b, deadline, &m));
-    RS_TRY(rs_model_steps_check(&b));
+    RS_TRY(check_losses(&b, &of));
     rescl_device_get_stats(device, &stats);
     of.peak_bytes = stats.peak_bytes;
     rs_replica_destroy(b.replica); /* the check needs memory, too */
     b.replica = NULL;
     rs_device_trim(device);
-    RS_TRY(check_network(&b, &of));
+    if (of.status == RESCL_OK)
+        RS_TRY(check_network(&b, &of));
     tell(&b, &m, &of, fn, user);
 out:
     rs_model_steps_close(&b);
