@@ -109,18 +109,23 @@ out:
 
 /* ---- what is held out -------------------------------------------------------------------- */
 
-/* Marks the samples of one class, listed in `of_class`, that are held out: a share, but never the
- * whole class, and at least one sample where there are two. */
+/* How many of `count` samples are held out: a share, but never all, and at least one where there are two. */
+static size_t share_of(const rescl_dataset *set, size_t count)
+{
+    const size_t take = (size_t)(set->validation_split * (double)count + 0.5);
+    return count < 2 ? 0 : take < 1 ? 1 : take < count ? take : count - 1;
+}
+
+/* Marks the samples of one class, listed in `of_class`, that are held out. */
 static rescl_status hold_out(const rescl_dataset *set, size_t label, const size_t *of_class,
                              size_t count, bool *held)
 {
     rescl_status st = RESCL_OK;
     uint32_t *order = NULL;
     rs_rng rng;
-    size_t take = (size_t)(set->validation_split * (double)count + 0.5);
-    if (count < 2)
+    const size_t take = share_of(set, count);
+    if (take == 0)
         goto out;
-    take = take < 1 ? 1 : take < count ? take : count - 1;
     RS_OOM(order = calloc(count, sizeof *order));
     rs_rng_init(&rng, set->seed, RS_SPLIT_STREAM | label);
     rs_rng_permutation(&rng, order, count);
@@ -131,32 +136,85 @@ out:
     return st;
 }
 
-/* Images of several labels are drawn from all of them, for they belong to no single class. */
-static size_t stratum_of(const rescl_dataset *set, size_t index)
+static rescl_status hold_out_of_classes(const rescl_dataset *set, bool *held)
 {
-    return set->multi_label ? 0 : (size_t)set->format->label(set, index);
+    rescl_status st = RESCL_OK;
+    size_t *first = NULL, *of_class = NULL;
+    RS_OOM(first = calloc(set->classes + 2, sizeof *first));
+    RS_OOM(of_class = calloc(set->count + 1, sizeof *of_class));
+    for (size_t i = 0; i < set->count; i++)
+        first[(size_t)set->format->label(set, i) + 2]++;
+    for (size_t c = 2; c < set->classes + 2; c++)
+        first[c] += first[c - 1];
+    /* Moves first[c + 1] from the class's first to its end. */
+    for (size_t i = 0; i < set->count; i++)
+        of_class[first[(size_t)set->format->label(set, i) + 1]++] = i;
+    for (size_t c = 0; c < set->classes; c++)
+        RS_TRY(hold_out(set, c, of_class + first[c], first[c + 1] - first[c], held));
+out:
+    free(first);
+    free(of_class);
+    return st;
+}
+
+/* How many images have each label. */
+static void count_labels(const rescl_dataset *set, size_t *counts)
+{
+    for (size_t i = 0; i < set->count; i++) {
+        int32_t own;
+        const int32_t *label = NULL;
+        for (size_t n = rs_dataset_labels(set, i, &own, &label); n-- > 0;)
+            counts[label[n]]++;
+    }
+}
+
+/* Takes an image's labels from what is left of them, unless one of them would be the last. */
+static bool spare(const rescl_dataset *set, size_t index, size_t *left)
+{
+    int32_t own;
+    const int32_t *label = NULL;
+    const size_t n = rs_dataset_labels(set, index, &own, &label);
+    for (size_t k = 0; k < n; k++)
+        if (left[label[k]] < 2)
+            return false;
+    for (size_t k = 0; k < n; k++)
+        left[label[k]]--;
+    return true;
+}
+
+/* Images of several labels are drawn from all of them, for they belong to no single class; the last one of a
+ * label stays, or nothing would be learned of it. */
+static rescl_status hold_out_of_all(const rescl_dataset *set, bool *held)
+{
+    rescl_status st = RESCL_OK;
+    size_t take = share_of(set, set->count), *left = NULL;
+    uint32_t *order = NULL;
+    rs_rng rng;
+    RS_OOM(left = calloc(set->classes + 1, sizeof *left));
+    RS_OOM(order = calloc(set->count + 1, sizeof *order));
+    count_labels(set, left);
+    rs_rng_init(&rng, set->seed, RS_SPLIT_STREAM);
+    rs_rng_permutation(&rng, order, set->count);
+    for (size_t i = 0; i < set->count && take > 0; i++) {
+        held[order[i]] = spare(set, order[i], left);
+        take -= held[order[i]];
+    }
+out:
+    free(left);
+    free(order);
+    return st;
 }
 
 /* Leaves in the set what is held out of it, or all else. */
 static rescl_status divide(rescl_dataset *set, bool keep_held)
 {
     rescl_status st = RESCL_OK;
-    size_t *first = NULL, *of_class = NULL, kept = 0;
+    size_t kept = 0;
     bool *held = NULL;
     RS_FAIL_IF(set->count > UINT32_MAX, RESCL_ERR_ARG, "%s: %zu images are too many to be split",
                set->origin, set->count);
-    RS_OOM(first = calloc(set->classes + 2, sizeof *first));
-    RS_OOM(of_class = calloc(set->count + 1, sizeof *of_class));
     RS_OOM(held = calloc(set->count + 1, sizeof *held));
-    for (size_t i = 0; i < set->count; i++)
-        first[stratum_of(set, i) + 2]++;
-    for (size_t c = 2; c < set->classes + 2; c++)
-        first[c] += first[c - 1];
-    /* Moves first[c + 1] from the class's first to its end. */
-    for (size_t i = 0; i < set->count; i++)
-        of_class[first[stratum_of(set, i) + 1]++] = i;
-    for (size_t c = 0; c < set->classes; c++)
-        RS_TRY(hold_out(set, c, of_class + first[c], first[c + 1] - first[c], held));
+    RS_TRY(set->multi_label ? hold_out_of_all(set, held) : hold_out_of_classes(set, held));
     RS_OOM(set->index = calloc(set->count + 1, sizeof *set->index));
     for (size_t i = 0; i < set->count; i++)
         if (held[i] == keep_held)
@@ -168,8 +226,6 @@ static rescl_status divide(rescl_dataset *set, bool keep_held)
         set->origin);
     set->count = kept;
 out:
-    free(first);
-    free(of_class);
     free(held);
     return st;
 }
@@ -202,6 +258,11 @@ rescl_status rs_dataset_check_names(const rescl_dataset *set)
     rescl_status st = RESCL_OK;
     rs_str shown = {0};
     size_t i = 0;
+    for (size_t k = 0; set->multi_label && k < set->classes; k++)
+        RS_FAIL_IF(strchr(set->class_name[k], ';'), RESCL_ERR_FORMAT,
+                   "%s: the class '%.200s': semicolons part the labels of an image that has "
+                   "several, in predictions.csv, too; give it another name",
+                   set->origin, set->class_name[k]);
     while (i < set->classes && rs_is_utf8(set->class_name[i]))
         i++;
     if (i == set->classes)

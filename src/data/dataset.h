@@ -77,7 +77,8 @@ struct rescl_dataset {
 rescl_status rs_dataset_note(rescl_dataset *set, rescl_log_level level, const char *fmt, ...)
     RESCL_CHECK RESCL_PRINTF(3, 4);
 
-/* RESCL_ERR_FORMAT, naming the class, for a name that is not UTF-8. */
+/* RESCL_ERR_FORMAT, naming the class, for a name that is not UTF-8, or that holds a semicolon in a set of
+ * several labels, whose names are parted by it. */
 rescl_status rs_dataset_check_names(const rescl_dataset *set) RESCL_CHECK;
 
 /* As checkpoints had it before: of 8 samples. */

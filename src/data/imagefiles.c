@@ -33,8 +33,7 @@ rescl_status rs_image_files_add(rs_image_files *f, const char *origin, char *pat
     rs_image_file new = {path, label, 0};
     if (f->lists.first) {
         new.row = (size_t)label;
-        const size_t at = f->lists.first[new.row];
-        new.label = f->lists.first[new.row + 1] > at ? f->lists.label[at] : -1;
+        new.label = rs_label_lists_first(&f->lists, new.row);
     }
     f->at[f->count++] = new;
 out:
@@ -67,9 +66,7 @@ size_t rs_image_files_labels(const rescl_dataset *set, size_t index, const int32
         *out = &file->label;
         return 1;
     }
-    const size_t first = f->lists.first[file->row];
-    *out = f->lists.label + first;
-    return f->lists.first[file->row + 1] - first;
+    return rs_label_lists_get(&f->lists, file->row, out);
 }
 
 const char *rs_image_files_path(const rescl_dataset *set, size_t index)

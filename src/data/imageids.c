@@ -127,18 +127,24 @@ out:
     return st;
 }
 
+/* What lies in the current folder is called as it is written. */
+static char *join(const char *folder, const char *name)
+{
+    return strcmp(folder, ".") == 0 ? rs_strf("%s", name) : rs_path_join(folder, name);
+}
+
 rescl_status rs_image_ids_path(rs_image_ids *ids, const char *folder, const char *name, char **out)
 {
     rescl_status st = RESCL_OK;
     const char *found = NULL;
     char *whole = NULL, *parent = NULL;
-    RS_OOM(whole = name[0] == '/' ? rs_strf("%s", name) : rs_path_join(folder, name));
+    RS_OOM(whole = name[0] == '/' ? rs_strf("%s", name) : join(folder, name));
     const bool is_id = !rs_names_image(name) && !is_file(whole);
     if (is_id)
         RS_TRY(find_image(ids, whole, &found));
     if (found) {
         RS_OOM(parent = rs_path_parent(whole));
-        RS_OOM(*out = rs_path_join(parent, found));
+        RS_OOM(*out = join(parent, found));
     } else {
         ids->missing += is_id;
         *out = whole, whole = NULL;

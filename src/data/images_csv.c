@@ -412,6 +412,20 @@ static rescl_status find_file(const table *t, const row *r, const char *folder, 
     return st;
 }
 
+/* Refuses `count` names, of which `first` is one, where not one is found. */
+static rescl_status check_found(const table *t, const rs_image_ids *ids, size_t count,
+                                const char *first, const char *folder)
+{
+    rescl_status st = RESCL_OK;
+    RS_FAIL_IF(
+        count > 0 && ids->missing == count, RESCL_ERR_FORMAT,
+        "%s: none of the %zu names of its images, such as '%.200s', is that of an image in %s; "
+        "give their folder by --images DIR (images)",
+        t->csv.path, count, first, folder);
+out:
+    return st;
+}
+
 static const char *first_of(const table *t, int split)
 {
     for (size_t i = 0; i < t->count; i++)
@@ -441,11 +455,7 @@ static rescl_status add_files(const table *t, int split, const char *folder, res
         path = NULL;
     }
     set->count = files->count;
-    RS_FAIL_IF(
-        ids.missing == files->count, RESCL_ERR_FORMAT,
-        "%s: none of the %zu names of its images, such as '%.200s', is that of an image in %s; "
-        "give their folder by --images DIR (images)",
-        t->csv.path, files->count, first_of(t, split), folder);
+    RS_TRY(check_found(t, &ids, files->count, first_of(t, split), folder));
 out:
     rs_image_ids_fini(&ids);
     free(label);
@@ -558,6 +568,7 @@ rescl_status rescl_table_read_paths(const char *path, const char *images, char *
     RS_OOM(file = calloc(t.count + 1, sizeof *file));
     for (size_t i = 0; i < t.count; i++)
         RS_TRY(find_file(&t, &t.row[i], folder, &ids, &file[i]));
+    RS_TRY(check_found(&t, &ids, t.count, t.row[0].path, folder));
     *count = t.count;
     *paths = file, file = NULL;
 out:

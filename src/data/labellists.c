@@ -78,6 +78,18 @@ out:
     return st;
 }
 
+size_t rs_label_lists_get(const rs_label_lists *l, size_t row, const int32_t **out)
+{
+    *out = l->label + l->first[row];
+    return l->first[row + 1] - l->first[row];
+}
+
+int32_t rs_label_lists_first(const rs_label_lists *l, size_t row)
+{
+    const int32_t *label;
+    return rs_label_lists_get(l, row, &label) > 0 ? label[0] : -1;
+}
+
 void rs_label_lists_fini(rs_label_lists *l)
 {
     free(l->label);

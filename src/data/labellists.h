@@ -16,6 +16,10 @@ typedef struct rs_label_lists {
  * rs_label_texts does it; RESCL_ERR_FORMAT where no image has a label. */
 rescl_status rs_label_lists_init(rs_label_lists *l, const char *origin, char *const *text,
                                  size_t count, rescl_dataset *set) RESCL_CHECK;
+/* How many labels image `row` has, and in *out those. */
+size_t rs_label_lists_get(const rs_label_lists *l, size_t row, const int32_t **out);
+/* Its first label; -1: it has none. */
+int32_t rs_label_lists_first(const rs_label_lists *l, size_t row);
 void rs_label_lists_fini(rs_label_lists *l);
 
 #endif

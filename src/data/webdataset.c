@@ -1,5 +1,6 @@
 /* Tar archives as WebDataset names them: "webdataset". Files whose names are the same up to the first dot
- * are a sample: an image, and its class in .cls (a number or a name) or .json ("label", "class", ...).
+ * are a sample: an image, and its class in .cls (a number or a name) or .json ("label", "class", ...). A list
+ * there, or a semicolon as tables have it, makes it a set of several labels.
  *
  * `path` is an archive (a.tar), a pattern of several (a-{000..009}.tar), or a folder of them. {split} in it
  * stands for train, val or test; of a folder's archives those whose names hold a split's name as a word are
@@ -12,6 +13,7 @@
 #include "image.h"
 #include "imagefiles.h"
 #include "jsonload.h"
+#include "labellists.h"
 #include "labeltexts.h"
 #include "path.h"
 #include "shardnames.h"
@@ -42,7 +44,8 @@ typedef struct state {
     rs_shard_names shards;
     sample *sample;
     size_t count, cap;
-    int32_t *label;
+    int32_t *label;       /* of several the first; -1: none */
+    rs_label_lists lists; /* of a set of several labels; {0} where each sample has one */
     rs_notices *notices;
 } state;
 
@@ -204,8 +207,9 @@ typedef struct gathering {
     char *key;     /* of the sample that members are added to; NULL: none */
     sample now;    /* its image; a name of NULL: none yet */
     bool is_plain; /* its name has nothing but the ending behind the key */
-    char *class;
-    bool has_cls, has_json, has_several;
+    char *class;   /* "a;b" of a list */
+    bool has_cls, has_json, has_several, has_list;
+    bool lists; /* a sample has several labels, or could have */
     size_t without_image, without_class, others, several;
     size_t lacking_end; /* archives, of which `unended` is the first */
     const char *unended;
@@ -233,6 +237,7 @@ static rescl_status finish_sample(gathering *g)
         RS_TRY(rs_array_reserve(&g->label, &g->labels_cap, s->count + 1, sizeof *g->label));
         s->sample[s->count++] = g->now;
         g->label[g->labels++] = g->class;
+        g->lists = g->lists || g->has_list || strchr(g->class, ';');
         g->now.name = g->class = NULL;
     }
 out:
@@ -240,7 +245,7 @@ out:
     free(g->class);
     g->now = (sample){0};
     g->class = NULL;
-    g->is_plain = g->has_cls = g->has_json = g->has_several = false;
+    g->is_plain = g->has_cls = g->has_json = g->has_several = g->has_list = false;
     return st;
 }
 
@@ -255,22 +260,82 @@ static char *trimmed(const char *text)
     return n ? rs_strf("%.*s", (int)n, text) : NULL;
 }
 
-/* The class that a JSON object tells; NULL: none. */
-static char *class_in_json(const char *text, size_t bytes)
+/* The text of a number or a name; NULL: it is neither, or memory is short. */
+static char *class_of(const json_t *value)
 {
-    static const char *const keys[] = {"label", "class", "cls", "class_name", "category", "target"};
-    json_error_t why;
-    json_t *all = rs_json_load(text, bytes, JSON_DECODE_ANY, &why);
-    char *found = NULL;
-    for (size_t i = 0; i < RS_COUNT(keys) && !found; i++) {
-        const json_t *value = json_object_get(all, keys[i]);
-        if (json_is_integer(value))
-            found = rs_strf("%lld", (long long)json_integer_value(value));
-        else if (json_is_string(value))
-            found = trimmed(json_string_value(value));
+    if (json_is_integer(value))
+        return rs_strf("%lld", (long long)json_integer_value(value));
+    return json_is_string(value) ? trimmed(json_string_value(value)) : NULL;
+}
+
+/* A row of 0 and 1, one for each class, would be taken for numbers of classes. */
+static bool is_row_of_bits(const json_t *list)
+{
+    size_t count[2] = {0}, i;
+    json_t *value;
+    json_array_foreach(list, i, value)
+    {
+        const json_int_t n = json_is_integer(value) ? json_integer_value(value) : -1;
+        if (n != 0 && n != 1)
+            return false;
+        count[n]++;
     }
+    return count[0] > 1 || count[1] > 1;
+}
+
+/* "a;b": the labels of a list. */
+static rescl_status list_in_json(const rs_tar *t, const json_t *list, char **out)
+{
+    rescl_status st = RESCL_OK;
+    rs_str all = {0};
+    char *one = NULL;
+    size_t i;
+    json_t *value;
+    RS_FAIL_IF(is_row_of_bits(list), RESCL_ERR_FORMAT,
+               "%s: %s: its labels are a row of 0 and 1, expected the numbers or the names of "
+               "those that the image has",
+               t->path, t->name);
+    RS_TRY(rs_str_append(&all, ""));
+    json_array_foreach(list, i, value)
+    {
+        one = class_of(value);
+        RS_FAIL_IF(!one || strchr(one, ';'), RESCL_ERR_FORMAT,
+                   "%s: %s: entry %zu of its list of labels, expected the number or the name of a "
+                   "class, without a semicolon",
+                   t->path, t->name, i + 1);
+        RS_TRY(rs_str_appendf(&all, "%s%s", i ? ";" : "", one));
+        free(one);
+        one = NULL;
+    }
+    *out = all.text;
+    all = (rs_str){0};
+out:
+    rs_str_fini(&all);
+    free(one);
+    return st;
+}
+
+/* The class that a JSON object tells, or the classes of a list; NULL: none. */
+static rescl_status class_in_json(const rs_tar *t, const char *text, char **out, bool *is_list)
+{
+    static const char *const keys[] = {"label",  "class",  "cls",     "class_name", "category",
+                                       "target", "labels", "classes", "tags"};
+    rescl_status st = RESCL_OK;
+    json_error_t why;
+    json_t *all = rs_json_load(text, (size_t)t->size, JSON_DECODE_ANY, &why);
+    RS_FAIL_IF(!all, RESCL_ERR_FORMAT, "%s: %s: is not JSON: line %d, column %d: %s", t->path,
+               t->name, why.line, why.column, why.text);
+    for (size_t i = 0; i < RS_COUNT(keys) && !*out; i++) {
+        const json_t *value = json_object_get(all, keys[i]);
+        *is_list = json_is_array(value);
+        if (*is_list)
+            RS_TRY(list_in_json(t, value, out));
+        else
+            *out = class_of(value);
+    }
+out:
     json_decref(all);
-    return found;
+    return st;
 }
 
 /* A .cls or .json. What a .json lacks may stand in a .cls, which counts more. */
@@ -289,7 +354,11 @@ static rescl_status take_class(gathering *g, const rs_tar *t, bool is_json)
                (unsigned long long)t->size, MAX_LABEL);
     RS_OOM(text = calloc((size_t)t->size + 1, 1));
     RS_TRY(rs_file_read_at(t->fd, t->path, t->at, text, (size_t)t->size));
-    class = is_json ? class_in_json(text, (size_t)t->size) : trimmed(text);
+    bool is_list = false;
+    if (is_json)
+        RS_TRY(class_in_json(t, text, &class, &is_list));
+    else
+        class = trimmed(text);
     RS_FAIL_IF(!class && !is_json, RESCL_ERR_FORMAT, "%s: %s is empty, expected a class", t->path,
                t->name);
     RS_FAIL_IF(class && strchr(class, '\n'), RESCL_ERR_FORMAT,
@@ -298,8 +367,11 @@ static rescl_status take_class(gathering *g, const rs_tar *t, bool is_json)
     if (class) {
         free(g->class);
         g->class = class;
+        g->has_list = is_list;
+        class = NULL;
     }
 out:
+    free(class);
     free(text);
     return st;
 }
@@ -415,6 +487,25 @@ out:
 
 /* ---- the format -------------------------------------------------------------------------- */
 
+static rescl_status number_labels(const gathering *g, const char *path, rescl_dataset *set)
+{
+    rescl_status st = RESCL_OK;
+    state *s = g->s;
+    if (!set->multi_label) {
+        RS_TRY(rs_label_texts(path, (const char *const *)g->label, s->count, set, s->label));
+        goto out;
+    }
+    RS_TRY(rs_label_lists_init(&s->lists, path, g->label, s->count, set));
+    for (size_t i = 0; i < s->count; i++)
+        s->label[i] = rs_label_lists_first(&s->lists, i);
+    if (s->lists.repeated)
+        RS_TRY(rs_dataset_note(set, RESCL_LOG_INFO,
+                               "%s: %zu samples name a label more than once; it counts once", path,
+                               s->lists.repeated));
+out:
+    return st;
+}
+
 static rescl_status open_set(const rescl_data_options *options, rescl_dataset *set)
 {
     rescl_status st = RESCL_OK;
@@ -432,7 +523,8 @@ static rescl_status open_set(const rescl_data_options *options, rescl_dataset *s
                "%s: holds no image with a class; expected members such as 0001.jpg and 0001.cls",
                s->shards.at[0]);
     RS_OOM(s->label = calloc(s->count, sizeof *s->label));
-    RS_TRY(rs_label_texts(options->path, (const char *const *)g.label, s->count, set, s->label));
+    set->multi_label = options->multi_label || g.lists;
+    RS_TRY(number_labels(&g, options->path, set));
     RS_TRY(tell_rest(&g, set));
     set->count = s->count;
 out:
@@ -449,6 +541,13 @@ static int32_t label_at(const rescl_dataset *set, size_t index)
 {
     const state *s = set->state;
     return s->label[index];
+}
+
+static size_t labels_at(const rescl_dataset *set, size_t index, const int32_t **out)
+{
+    const state *s = set->state;
+    *out = &s->label[index];
+    return s->lists.first ? rs_label_lists_get(&s->lists, index, out) : 1;
 }
 
 static rescl_status open_shard(const state *s, const sample *one, int *fd)
@@ -551,6 +650,7 @@ static void close_set(rescl_dataset *set)
         free(s->sample[i].name);
     rs_shard_names_fini(&s->shards);
     rs_notices_close(s->notices);
+    rs_label_lists_fini(&s->lists);
     free(s->sample);
     free(s->label);
     free(s);
@@ -563,6 +663,7 @@ const rs_dataset_format rs_dataset_webdataset = {
     .open = open_set,
     .get = get,
     .label = label_at,
+    .labels = labels_at,
     .identify = identify,
     .path = name_of,
     .probe = probe,

@@ -281,7 +281,7 @@ static rescl_status check_classes(const rescl_dataset *set)
 
     RS_FAIL_IF(lost, RESCL_ERR_FORMAT,
                "training set '%s': no image of the class '%s' can be read (%s: %s); mend one, or "
-               "remove the class's folder",
+               "take the class out of the data",
                set->origin, lost, first.path, first.reason);
 out:
     return st;

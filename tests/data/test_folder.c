@@ -493,6 +493,22 @@ static void takes_jpeg_by_name_and_reads_by_content(void **state)
 }
 
 /* A GIF that is called .png, a PNG that ends early, one that is gone: told when it is asked for. */
+/* predictions.csv could not tell two labels from one of that name. */
+static void refuses_semicolons_of_several_labels(void **state)
+{
+    (void)state;
+    put_class("semicolon/a;b", "1.png", 1);
+    rescl_data_options o = {.struct_size = sizeof o,
+                            .path = rs_test_path("%s/semicolon", rs_test_dir),
+                            .split = "train"};
+    rescl_dataset *set;
+    assert_ok(rescl_dataset_open(&o, &set));
+    rescl_dataset_close(set);
+    o.multi_label = true;
+    assert_fails(rescl_dataset_open(&o, &set), RESCL_ERR_FORMAT, "the class 'a;b'",
+                 "give it another name");
+}
+
 static void names_the_broken_file(void **state)
 {
     (void)state;
@@ -600,6 +616,7 @@ int main(void)
         cmocka_unit_test(refuses_splits_as_classes),
         cmocka_unit_test(takes_classes_called_like_splits),
         cmocka_unit_test(refuses_names_that_weights_cannot_keep),
+        cmocka_unit_test(refuses_semicolons_of_several_labels),
         cmocka_unit_test(takes_jpeg_by_name_and_reads_by_content),
         cmocka_unit_test(names_the_broken_file),
         cmocka_unit_test(tells_of_flawed_images),

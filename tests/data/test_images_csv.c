@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "data_support.h"
 #include "error.h"
@@ -307,6 +308,54 @@ static void holds_out_of_several_labels(void **state)
     rescl_dataset_close(set);
 }
 
+/* Whatever the seed: nothing could be learned of a label whose images are all held out. */
+static void keeps_an_image_of_each_label(void **state)
+{
+    (void)state;
+    rescl_dataset *set;
+    rescl_data_options o = {.struct_size = sizeof o,
+                            .path = table("rare.csv",
+                                          "path,label\np/0.png,a;b\np/1.png,a\np/2.png,c\n"
+                                          "p/3.png,a\np/4.png,a\np/5.png,a;b\np/6.png,c;d\n"),
+                            .validation_split = 0.5};
+    for (o.seed = 0; o.seed < 20; o.seed++) {
+        size_t counts[4], images;
+        o.split = "val";
+        assert_ok(rescl_dataset_open(&o, &set));
+        images = rescl_dataset_count(set);
+        rescl_dataset_close(set);
+        o.split = "train";
+        assert_ok(rescl_dataset_open(&o, &set));
+        assert_int_equal(rescl_dataset_count(set) + images, 7);
+        assert_true(images >= 3);
+        rescl_dataset_class_counts(set, counts);
+        for (size_t c = 0; c < RS_COUNT(counts); c++)
+            assert_true(counts[c] > 0);
+        rescl_dataset_close(set);
+    }
+}
+
+/* As the table has them, where it lies in the current folder. */
+static void names_images_as_they_are_written(void **state)
+{
+    (void)state;
+    char **paths = NULL, before[4096];
+    size_t count = 0;
+    table("here.csv", "id\np/1\np/2.png\n./p/3\n");
+    assert_non_null(getcwd(before, sizeof before));
+    assert_int_equal(chdir(rs_test_dir), 0);
+    const rescl_status st = rescl_table_read_paths("here.csv", NULL, &paths, &count);
+    assert_int_equal(chdir(before), 0);
+    assert_ok(st);
+    assert_int_equal(count, 3);
+    assert_string_equal(paths[0], "p/1.png");
+    assert_string_equal(paths[1], "p/2.png");
+    assert_string_equal(paths[2], "./p/3.png");
+    for (size_t i = 0; i < count; i++)
+        free(paths[i]);
+    free(paths);
+}
+
 /* Kaggle's tables: ids, images in another folder, a test table without labels. */
 static void finds_images_by_ids(void **state)
 {
@@ -337,6 +386,9 @@ static void finds_images_by_ids(void **state)
     for (size_t i = 0; i < count; i++)
         free(paths[i]);
     free(paths);
+    assert_fails(rescl_table_read_paths(table("lost.csv", "id\nnone\nnil\n"), NULL, &paths, &count),
+                 RESCL_ERR_FORMAT, "lost.csv: none of the 2 names of its images, such as 'none'",
+                 "--images DIR");
     /* A folder's test table without labels is no test. */
     assert_ok(rs_mkdirs(rs_test_path("%s/kaggle", rs_test_dir)));
     table("kaggle/train.csv", "id,label\n../p/1,a\n../p/2,b\n");
@@ -354,6 +406,8 @@ int main(void)
         cmocka_unit_test(reads_named_columns),
         cmocka_unit_test(reads_several_labels),
         cmocka_unit_test(holds_out_of_several_labels),
+        cmocka_unit_test(keeps_an_image_of_each_label),
+        cmocka_unit_test(names_images_as_they_are_written),
         cmocka_unit_test(finds_images_by_ids),
         cmocka_unit_test(reads_tables_without_names),
         cmocka_unit_test(reads_a_table_for_each_split),

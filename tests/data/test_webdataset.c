@@ -359,11 +359,80 @@ static void expands_braces(void **state)
     assert_fails(rs_shard_names_expand("{0..999}{0..999}", &n), RESCL_ERR_ARG, "more than");
 }
 
+static void expect_labels(const rescl_dataset *set, size_t index, const char *names)
+{
+    int32_t label[4];
+    char text[64] = "";
+    const size_t n = rescl_dataset_labels(set, index, label, RS_COUNT(label));
+    for (size_t i = 0; i < n; i++) {
+        strcat(text, rescl_dataset_class_name(set, (size_t)label[i]));
+        strcat(text, " ");
+    }
+    assert_string_equal(text, names);
+}
+
+/* Lists of numbers or names, and a semicolon as tables have it. */
+static void reads_several_labels(void **state)
+{
+    (void)state;
+    static const member numbers[] = {{"0.json", -1, "{\"label\": [10, 3]}"}, {"0.png", 0, ""},
+                                     {"1.json", -1, "{\"labels\": []}"},     {"1.png", 1, ""},
+                                     {"2.json", -1, "{\"label\": 3}"},       {"2.png", 2, ""}};
+    static const member names[] = {{"0.json", -1, "{\"tags\": [\"dog\", \"cat\"]}"},
+                                   {"0.png", 0, ""},
+                                   {"1.cls", -1, "cat; emu"},
+                                   {"1.png", 1, ""}};
+    static const member plain[] = {{"0.cls", -1, "cat"}, {"0.png", 0, ""}};
+    rescl_dataset *set;
+    rescl_image image;
+    int32_t label;
+    assert_ok(open_split(put_archive("n.tar", numbers, RS_COUNT(numbers), true), "train", &set));
+    assert_true(rescl_dataset_multi_label(set));
+    assert_int_equal(rescl_dataset_count(set), 3);
+    expect_labels(set, 0, "3 10 ");
+    expect_labels(set, 1, "");
+    expect_labels(set, 2, "3 ");
+    assert_ok(rescl_dataset_get(set, 1, &image, &label));
+    assert_int_equal(label, -1);
+    rescl_image_free(&image);
+    rescl_dataset_close(set);
+    assert_ok(open_split(put_archive("s.tar", names, RS_COUNT(names), true), "train", &set));
+    assert_true(rescl_dataset_multi_label(set));
+    expect_labels(set, 0, "cat dog ");
+    expect_labels(set, 1, "cat emu ");
+    rescl_dataset_close(set);
+    assert_ok(open_split(put_archive("p.tar", plain, RS_COUNT(plain), true), "train", &set));
+    assert_false(rescl_dataset_multi_label(set));
+    expect_labels(set, 0, "cat ");
+    rescl_dataset_close(set);
+}
+
+/* The archive, the member, and what is wrong with it. */
+static void refuses_what_json_may_not_say(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *why;
+    } bad[] = {{"{\"label\": [1, 0, 0, 1]}", "a row of 0 and 1"},
+               {"{\"label\": [0.5, 0.5]}", "entry 1 of its list"},
+               {"{\"label\": [\"a\", \"b;c\"]}", "entry 2 of its list"},
+               {"{\"label\": 1", "is not JSON: line 1"}};
+    rescl_dataset *set;
+    for (size_t i = 0; i < RS_COUNT(bad); i++) {
+        const member m[] = {{"7.json", -1, bad[i].text}, {"7.png", 0, ""}};
+        const char *path = put_archive("bad-json.tar", m, RS_COUNT(m), true);
+        assert_fails(open_split(path, "train", &set), RESCL_ERR_FORMAT, "bad-json.tar: 7.json",
+                     bad[i].why);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_several_archives),
         cmocka_unit_test(reads_classes_of_json),
+        cmocka_unit_test(reads_several_labels),
+        cmocka_unit_test(refuses_what_json_may_not_say),
         cmocka_unit_test(reads_a_folder_of_archives),
         cmocka_unit_test(finds_splits_within_names),
         cmocka_unit_test(reads_what_tar_writes),
