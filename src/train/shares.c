@@ -58,16 +58,12 @@ static void tell_left_out(const rescl_device *device, const rs_pace *pace, const
            rescl_device_get_info(device)->name, pace[i].together, 1e3 * without, 1e3 * both);
 }
 
-/* By speed, without those that do not help or would have too little. */
-static rescl_status measure(rescl_trainer *t, rescl_device *const *devices, size_t count,
-                            const rs_team_plan *plan)
+void rs_trainer_share_by_pace(rescl_trainer *t, rescl_device *const *devices, const rs_pace *pace,
+                              size_t count, const rs_team_plan *plan)
 {
-    rescl_status st = RESCL_OK;
-    rs_pace pace[RS_TEAM_MOST] = {{0}};
     bool keep[RS_TEAM_MOST] = {false}, all = false;
     double weight[RS_TEAM_MOST];
 
-    RS_TRY(rs_pace_measure(devices, count, t->model->graph, &t->model->weights, plan, pace));
     rs_pace_choose(pace, count, plan->batch, keep);
     while (!all) {
         all = true;
@@ -81,6 +77,16 @@ static rescl_status measure(rescl_trainer *t, rescl_device *const *devices, size
     for (size_t i = 0; i < count; i++)
         if (!keep[i])
             tell_left_out(devices[i], pace, keep, count, plan, i);
+}
+
+static rescl_status measure(rescl_trainer *t, rescl_device *const *devices, size_t count,
+                            const rs_team_plan *plan)
+{
+    rescl_status st = RESCL_OK;
+    rs_pace pace[RS_TEAM_MOST] = {{0}};
+
+    RS_TRY(rs_pace_measure(devices, count, t->model->graph, &t->model->weights, plan, pace));
+    rs_trainer_share_by_pace(t, devices, pace, count, plan);
 out:
     return st;
 }

@@ -8,6 +8,7 @@
 #include "metrics.h"
 #include "modelundo.h"
 #include "netmodel.h"
+#include "pace.h"
 #include "schedule.h"
 #include "scoring.h"
 #include "trainoptions.h"
@@ -95,6 +96,9 @@ rescl_status rs_batch_size_fitting(rescl_device *device, const rescl_model *mode
  * say, as the checkpoint has it, or by measuring. 0: the device is left out. Nothing for one device. */
 rescl_status rs_trainer_share_out(rescl_trainer *t, rescl_device *const *devices, size_t count,
                                   const rs_team_plan *plan) RESCL_CHECK;
+/* By measured speeds: who makes a step longer, or would have too little of a batch, is named and left out. */
+void rs_trainer_share_by_pace(rescl_trainer *t, rescl_device *const *devices, const rs_pace *pace,
+                              size_t count, const rs_team_plan *plan);
 /* With other ranks, into plan->share: what the options give to the devices of all, in `share`, or NULL for
  * equal shares. */
 rescl_status rs_trainer_share_ranks(rescl_trainer *t, size_t count, double *share,

@@ -4,6 +4,7 @@
 #include "train_support.h"
 #include "trainer.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static rescl_device *pair[2];
@@ -28,6 +29,56 @@ static void gives_what_was_asked_for(void **state)
     t.options.shares = "100,1";
     assert_fails(rs_trainer_share_out(&t, pair, 2, &sixteen), RESCL_ERR_ARG,
                  "none of the 16 images");
+}
+
+static char said[600];
+
+static void listen(rescl_log_level level, const char *message, void *user)
+{
+    (void)user;
+    if (level == RESCL_LOG_WARN)
+        snprintf(said, sizeof said, "%s", message);
+}
+
+static void share_by(rescl_trainer *t, const rs_pace *pace, const rs_team_plan *plan)
+{
+    said[0] = '\0';
+    rescl_log_set(listen, NULL);
+    rs_trainer_share_by_pace(t, pair, pace, 2, plan);
+    rescl_log_set(NULL, NULL);
+}
+
+static void leaves_out_who_does_not_help(void **state)
+{
+    const rs_pace like[] = {{100, 90, 0.001}, {50, 45, 0.001}};
+    const rs_pace slow[] = {{100, 99, 0.001}, {1, 1, 0.2}};
+    const rs_pace little[] = {{100, 99, 0.001}, {5, 5, 0.001}};
+    rs_team_plan two = sixteen; /* images are the least that a part may have */
+    rescl_trainer t = {0};
+    (void)state;
+    pair[0] = pair[1] = rs_test_device();
+    const char *name = rescl_device_get_info(pair[1])->name;
+    share_by(&t, like, &sixteen);
+    assert_int_equal(t.progress.team.share[0], 11);
+    assert_int_equal(t.progress.team.share[1], 5);
+    assert_string_equal(said, "");
+    share_by(&t, slow, &sixteen);
+    assert_int_equal(t.progress.team.share[0], 16);
+    assert_int_equal(t.progress.team.share[1], 0);
+    assert_non_null(strstr(said, name));
+    assert_non_null(strstr(said, "is too slow to help, with 1.0 img/s, and is left out"));
+    assert_non_null(strstr(said, "160 ms without it and 360 ms with it"));
+    two.train_least = 2;
+    share_by(&t, little, &two);
+    assert_int_equal(t.progress.team.share[1], 0);
+    assert_non_null(strstr(said, "would have less of a batch than it can train with"));
+    t.options.shares = "99,1"; /* who insists has it */
+    said[0] = '\0';
+    rescl_log_set(listen, NULL);
+    assert_ok(rs_trainer_share_out(&t, pair, 2, &(rs_team_plan){.batch = 100, .train_least = 1}));
+    rescl_log_set(NULL, NULL);
+    assert_int_equal(t.progress.team.share[1], 1);
+    assert_string_equal(said, "");
 }
 
 /* Of the same devices; one device has all, and no shares. */
@@ -81,6 +132,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gives_what_was_asked_for),
+        cmocka_unit_test(leaves_out_who_does_not_help),
         cmocka_unit_test(goes_on_with_what_a_checkpoint_has),
         cmocka_unit_test(counts_the_devices_of_all_processes),
     };
