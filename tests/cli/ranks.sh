@@ -1,22 +1,6 @@
 # Processes that mpirun starts train one model: with the same bits however many they are, also where a run goes
 # on with other ones; a process that dies ends the run, and what was saved is whole.
-. "$RESCL_SOURCE_DIR/tests/cli/common.inc"
-
-command -v mpirun >/dev/null || skip "mpirun is not installed"
-# More processes than processors, and as root where tests run so.
-OMPI_MCA_rmaps_base_oversubscribe=1 PRTE_MCA_rmaps_default_mapping_policy=:oversubscribe
-OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
-export OMPI_MCA_rmaps_base_oversubscribe PRTE_MCA_rmaps_default_mapping_policy
-export OMPI_ALLOW_RUN_AS_ROOT OMPI_ALLOW_RUN_AS_ROOT_CONFIRM
-mpirun -n 2 true >out 2>&1 || skip "mpirun does not start two processes here"
-
-ranks() {
-    processes=$1
-    shift
-    command="mpirun -n $processes rescl $*"
-    mpirun -n "$processes" "$RESCL" "$@" >out 2>err
-    code=$?
-}
+. "$RESCL_SOURCE_DIR/tests/cli/mpi.inc"
 
 same_best() {
     cmp -s runs/one/weights/best.safetensors "runs/$1/weights/best.safetensors" ||
@@ -27,7 +11,6 @@ same_best() {
 options="$tiny --batch-size 18 --samples 38 --shards 4 --no-report --no-tensorboard"
 # shellcheck disable=SC2086
 ranks 2 train $options --name two
-grep -q "built without MPI" err && skip "rescl was built without MPI"
 want_code 0
 [ "$(grep -c '^best ' out)" -eq 1 ] || fail "expected the result once"
 want_err "2 processes"
