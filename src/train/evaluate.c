@@ -328,7 +328,7 @@ static rescl_status agree(const pass *p, rescl_status own)
     rescl_status st = RESCL_OK;
     bool stop = p->stop || (p->e->stop && atomic_load(p->e->stop));
 
-    RS_TRY(rs_team_agree(p->e->team, own, &stop));
+    RS_TRY(rs_team_agree(p->e->team, own, &stop, NULL));
     RS_TRY(check_stop(stop));
 out:
     return st;

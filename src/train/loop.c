@@ -23,7 +23,7 @@ typedef struct run {
     rs_rates lr;          /* of the current step */
     double mark;          /* the clock at the end of the previous step */
     rescl_scores *scores; /* of the last evaluation, or NULL */
-    unsigned unread;      /* not 0: some process could not read an image of the batch */
+    bool unread;          /* some process could not read an image of the batch */
 } run;
 
 static bool stop_asked(run *r)
@@ -31,39 +31,12 @@ static bool stop_asked(run *r)
     return atomic_load(&r->t->stop) != 0;
 }
 
-/* What a process brings to an agreement of all. */
-enum { ASKED = 1, FAILED = 2, UNREAD = 4 };
-
-/* Processes that train together stop together, and those that did not fail save when one did: whether any was
- * asked to stop; `st` is passed on, and *told, what all have of UNREAD, becomes what any has. Without other
- * processes what this one knows. */
-static rescl_status agree_on(run *r, rescl_status st, bool *stop, unsigned *told)
+/* Processes that train together stop together, and those that did not fail save when one did: *stop becomes
+ * whether any was asked to; an order that was not drawn because of that is no failure. */
+static rescl_status agree(run *r, rescl_status own, bool *stop)
 {
-    rescl_trainer *t = r->t;
-    const rescl_error why = *rescl_last_error();
-    const rescl_status own = st;
-    unsigned flags = *told;
-
-    flags |= stop_asked(r) || st == RESCL_ERR_INTERRUPTED ? ASKED : 0;
-    flags |= st != RESCL_OK && st != RESCL_ERR_INTERRUPTED ? FAILED : 0;
-    st = rs_team_any(t->team, &flags);
-    *stop = (flags & ASKED) != 0;
-    *told = flags & UNREAD;
-    if (own != RESCL_OK && own != RESCL_ERR_INTERRUPTED) {
-        rs_error_restore(&why);
-        return own;
-    }
-    RS_TRY(st);
-    RS_FAIL_IF(flags & FAILED, RESCL_ERR_IO,
-               "another process could not get its images, and says why; this one stopped with it");
-out:
-    return st;
-}
-
-static rescl_status agree(run *r, rescl_status st, bool *stop)
-{
-    unsigned none = 0;
-    return agree_on(r, st, stop, &none);
+    *stop = stop_asked(r);
+    return rs_team_agree(r->t->team, own, stop, NULL);
 }
 
 /* A watcher's wish is everyone's. */
@@ -173,7 +146,7 @@ static rescl_status gather_unread(run *r, rs_batch *batch)
 {
     rescl_status st = RESCL_OK;
 
-    if (!r->t->ranks || r->unread == 0)
+    if (!r->t->ranks || !r->unread)
         goto out;
     RS_TRY(rs_team_gather_rows(r->t->team, batch->unread_at, sizeof *batch->unread_at));
     batch->unread = 0;
@@ -317,13 +290,11 @@ static rescl_status next_batch(run *r, const rs_batch **out)
 {
     rescl_trainer *t = r->t;
     const double asked = rs_clock_seconds();
-    bool stop = false;
-
     rescl_status st = rs_loader_next(t->train_loader, out);
+
     t->progress.data_wait += rs_clock_seconds() - asked;
-    r->unread = st == RESCL_OK && *out && (*out)->unread > 0 ? UNREAD : 0;
-    if (t->ranks)
-        st = agree_on(r, st, &stop, &r->unread);
+    r->unread = st == RESCL_OK && *out && (*out)->unread > 0;
+    st = rs_team_agree(t->team, st, NULL, &r->unread);
     if (st != RESCL_OK)
         save_before_failure(r);
     return st;

@@ -40,7 +40,7 @@ rescl_status rs_trainer_evaluate(rescl_trainer *t, rs_evaluation *e, rescl_metri
     if (averaged) {
         st = rs_team_swap_average(t->team);
         swapped = st == RESCL_OK;
-        RS_TRY(rs_team_agree(t->team, st, NULL));
+        RS_TRY(rs_team_agree(t->team, st, NULL, NULL));
     }
     RS_TRY(rs_team_take_first(t->team, averaged ? &t->average : &t->model->weights));
     RS_TRY(rs_evaluate(e, out));

@@ -368,33 +368,6 @@ static void describe_ranks(rs_several *s)
     }
 }
 
-void rs_several_images(const rs_team *t, size_t n, size_t *images)
-{
-    const rs_several *s = t->several;
-    rs_leaves l;
-
-    rs_divide(&s->division, n, &l);
-    for (size_t q = 0; q < s->ranks.ranks->count; q++) {
-        images[q] = 0;
-        for (size_t m = s->begin[q]; m < s->begin[q + 1]; m++)
-            for (size_t k = 0; k < l.member[m].count; k++)
-                images[q] += l.leaf[l.member[m].first + k].count;
-    }
-}
-
-/* Those of each rank follow each other. */
-rescl_status rs_team_gather_rows(rs_team *t, void *rows, size_t bytes)
-{
-    size_t part[RS_TEAM_MOST] = {0};
-
-    if (!rs_team_ranks(t))
-        return RESCL_OK;
-    rs_several_images(t, t->several->step.batch.n, part);
-    for (size_t q = 0; q < t->several->ranks.ranks->count; q++)
-        part[q] *= bytes;
-    return rs_team_gather(t, rows, part);
-}
-
 static rescl_status gather_outputs(rs_team *t)
 {
     rescl_status st = RESCL_OK;
@@ -402,27 +375,6 @@ static rescl_status gather_outputs(rs_team *t)
 
     RS_TRY(rs_team_gather_rows(t, p->losses, sizeof *p->losses));
     RS_TRY(rs_team_gather_rows(t, p->logits, t->replica->classes * sizeof *p->logits));
-out:
-    return st;
-}
-
-rescl_status rs_team_agree(rs_team *t, rescl_status own, bool *stop)
-{
-    rescl_status st = RESCL_OK;
-    enum { ASKED = 1, FAILED = 2 };
-    const rescl_error why = *rescl_last_error();
-    unsigned flags = (stop && *stop ? ASKED : 0u) | (own != RESCL_OK ? FAILED : 0u);
-
-    st = rs_team_any(t, &flags);
-    if (own != RESCL_OK) {
-        rs_error_restore(&why);
-        return own;
-    }
-    RS_TRY(st);
-    RS_FAIL_IF(flags & FAILED, RESCL_ERR_IO,
-               "another process could not do its part, and says why; this one stopped with it");
-    if (stop)
-        *stop = (flags & ASKED) != 0;
 out:
     return st;
 }

@@ -78,58 +78,6 @@ size_t rs_team_size(const rs_team *t)
     return t->several ? t->several->members : 1;
 }
 
-bool rs_team_leads(const rs_team *t)
-{
-    const rescl_ranks *r = rs_team_ranks(t);
-    return !r || r->index == 0;
-}
-
-rescl_status rs_team_tell(rs_team *t, void *data, size_t bytes)
-{
-    rescl_ranks *r = rs_team_ranks(t);
-    return r ? r->def->broadcast(r, data, bytes) : RESCL_OK;
-}
-
-size_t rs_team_ranks_count(const rs_team *t, size_t *index)
-{
-    const rescl_ranks *r = rs_team_ranks(t);
-    *index = r ? r->index : 0;
-    return r ? r->count : 1;
-}
-
-rescl_status rs_team_gather(rs_team *t, void *data, const size_t *part)
-{
-    rescl_ranks *r = rs_team_ranks(t);
-    return r ? r->def->gather(r, data, part) : RESCL_OK;
-}
-
-void rs_team_part_of(const rs_team *t, size_t n, size_t *first, size_t *count)
-{
-    size_t images[RS_TEAM_MOST] = {0}, index;
-
-    *first = 0;
-    *count = n;
-    if (rs_team_ranks_count(t, &index) == 1)
-        return;
-    rs_several_images(t, n, images);
-    for (size_t q = 0; q < index; q++)
-        *first += images[q];
-    *count = images[index];
-}
-
-rescl_status rs_team_any(rs_team *t, unsigned *flags)
-{
-    rescl_ranks *r = rs_team_ranks(t);
-    return r ? r->def->any(r, flags) : RESCL_OK;
-}
-
-void rs_team_works(rs_team *t, bool works)
-{
-    rescl_ranks *r = rs_team_ranks(t);
-    if (r)
-        atomic_store(&r->working, works);
-}
-
 rescl_device *rs_team_device(const rs_team *t, size_t member)
 {
     return member < rs_team_size(t) ? rs_team_replica(t, member)->dev : NULL;
@@ -163,9 +111,7 @@ rescl_status rs_team_spoil(rs_team *t, rescl_status st)
     return st;
 }
 
-/* After what waits for all that was asked for before it: that a command failed may be said of the step
- * that was under way. */
-static rescl_status end_wait(rs_team *t, rescl_status st)
+rescl_status rs_team_end_wait(rs_team *t, rescl_status st)
 {
     if (st == RESCL_OK)
         t->stepping = false;
@@ -173,7 +119,7 @@ static rescl_status end_wait(rs_team *t, rescl_status st)
                                                                               : st;
 }
 
-static rescl_status check_whole(const rs_team *t)
+rescl_status rs_team_check_whole(const rs_team *t)
 {
     rescl_status st = RESCL_OK;
     RS_FAIL_IF(
@@ -257,7 +203,7 @@ static rescl_status run_batch(rs_team *t, rs_mode mode, const rs_batch *batch, r
     rs_net *net = rs_replica_net(r, mode, n);
 
     RS_TRY(rs_team_join(t));
-    RS_TRY(check_whole(t));
+    RS_TRY(rs_team_check_whole(t));
     RS_FAIL_IF(!net, RESCL_ERR_ARG, "batch size %zu was not planned for", n);
     t->stepping = t->stepping || mode == RS_MODE_TRAIN;
     t->last = net;
@@ -272,7 +218,7 @@ static rescl_status run_batch(rs_team *t, rs_mode mode, const rs_batch *batch, r
         rs_replica_abandon(r);
     if (st != RESCL_OK)
         t->sent = NULL;
-    RS_TRY(mode == RS_MODE_TRAIN ? rs_team_spoil(t, st) : end_wait(t, st));
+    RS_TRY(mode == RS_MODE_TRAIN ? rs_team_spoil(t, st) : rs_team_end_wait(t, st));
     *out = (rs_outputs){n, r->classes, r->logits, r->losses};
 out:
     return st;
@@ -286,7 +232,7 @@ static rescl_status whole_batch(rs_team *t, const rs_batch *batch, uint64_t seed
     if (!t->several)
         return run_batch(t, RS_MODE_TRAIN, batch, NULL, seed, step, out);
     RS_TRY(rs_team_join(t));
-    RS_TRY(check_whole(t));
+    RS_TRY(rs_team_check_whole(t));
     t->stepping = true;
     RS_TRY(rs_several_gradients(t, batch, seed, step, out));
 out:
@@ -375,7 +321,7 @@ rescl_status rs_team_update(rs_team *t, const rs_rates *lr, uint64_t step)
     bool good = true;
 
     RS_TRY(rs_team_join(t));
-    RS_TRY(check_whole(t));
+    RS_TRY(rs_team_check_whole(t));
     t->stepping = true;
     if (t->scale.scale > 0.0)
         RS_TRY(judge_gradients(t, &good));
@@ -439,7 +385,7 @@ rescl_status rs_team_finish(rs_team *t)
     rescl_status st = RESCL_OK;
 
     RS_TRY(rs_team_join(t));
-    RS_TRY(end_wait(t, rs_team_each(t, finish_replica, NULL)));
+    RS_TRY(rs_team_end_wait(t, rs_team_each(t, finish_replica, NULL)));
 out:
     return st;
 }
@@ -454,200 +400,4 @@ uint64_t rs_team_peak_bytes(const rs_team *t)
         bytes += stats.peak_bytes;
     }
     return bytes;
-}
-
-/* ---- values ------------------------------------------------------------------------------ */
-
-/* An array of the optimiser's state, or with -1 the weights, from the host to a replica. */
-typedef struct upload {
-    int state;
-    const rs_weights *w;
-} upload;
-
-static rescl_status upload_replica(rs_replica *r, const void *arg)
-{
-    const upload *u = arg;
-    return u->state < 0 ? rs_store_upload(r->store, u->w)
-                        : rs_store_upload_state(r->store, u->state, u->w);
-}
-
-static rescl_status download(rs_team *t, int state, rs_weights *w)
-{
-    rescl_status st = RESCL_OK;
-
-    RS_TRY(rs_team_join(t));
-    RS_TRY(check_whole(t));
-    RS_TRY(end_wait(t, state < 0 ? rs_store_download(t->replica->store, w)
-                                 : rs_store_download_state(t->replica->store, state, w)));
-out:
-    return st;
-}
-
-/* One array of the first replica to all others. */
-static rescl_status level(rs_team *t, int state, rs_weights *w)
-{
-    rescl_status st = RESCL_OK;
-    const upload u = {state, w};
-
-    RS_TRY(download(t, state, w));
-    for (size_t i = 0; i < w->count; i++)
-        RS_TRY(rs_team_tell(t, w->data[i], w->elems[i] * sizeof *w->data[i]));
-    RS_TRY(rs_team_spoil(t, rs_team_each(t, upload_replica, &u)));
-out:
-    return st;
-}
-
-rescl_status rs_team_level(rs_team *t, rs_weights *w, rs_weights *state)
-{
-    rescl_status st = RESCL_OK;
-
-    if (!t->several || t->several->alike)
-        goto out;
-    RS_TRY(level(t, -1, w));
-    for (int i = 0; i < rs_team_states(t); i++)
-        RS_TRY(level(t, i, &state[i]));
-out:
-    return st;
-}
-
-/* What is trained is the same already where all are alike. */
-rescl_status rs_team_take_first(rs_team *t, rs_weights *w)
-{
-    rescl_status st = RESCL_OK;
-    const rs_graph *g = t->graph;
-
-    if (!rs_team_ranks(t))
-        goto out;
-    st = rs_team_join(t);
-    if (st == RESCL_OK)
-        st = rs_store_download(t->replica->store, w);
-    RS_TRY(rs_team_agree(t, st, NULL));
-    for (size_t i = 0; i < w->count; i++)
-        if (!t->several->alike || !g->param[i].trainable)
-            RS_TRY(rs_team_tell(t, w->data[i], w->elems[i] * sizeof *w->data[i]));
-    if (!rs_team_leads(t))
-        st = rs_team_spoil(t, rs_store_upload(t->replica->store, w));
-    RS_TRY(rs_team_agree(t, st, NULL));
-out:
-    return st;
-}
-
-rescl_status rs_team_download(rs_team *t, rs_weights *w)
-{
-    return download(t, -1, w);
-}
-
-rescl_status rs_team_read_param(rs_team *t, size_t index, bool gradient, float *values)
-{
-    rescl_status st = RESCL_OK;
-
-    RS_TRY(rs_team_join(t));
-    RS_TRY(check_whole(t));
-    RS_TRY(end_wait(t, rs_store_read_param(t->replica->store, index, gradient, values)));
-out:
-    return st;
-}
-
-typedef struct param {
-    size_t index;
-    bool gradient;
-    const float *values;
-} param;
-
-static rescl_status write_replica(rs_replica *r, const void *arg)
-{
-    const param *p = arg;
-    return rs_store_write_param(r->store, p->index, p->gradient, p->values);
-}
-
-rescl_status rs_team_write_param(rs_team *t, size_t index, bool gradient, const float *values)
-{
-    rescl_status st = RESCL_OK;
-    const param p = {index, gradient, values};
-
-    RS_TRY(rs_team_join(t));
-    RS_TRY(check_whole(t));
-    RS_TRY(end_wait(t, rs_team_each(t, write_replica, &p)));
-out:
-    return st;
-}
-
-int rs_team_states(const rs_team *t)
-{
-    return rs_store_states(t->replica->store);
-}
-
-rescl_status rs_team_upload_state(rs_team *t, int i, const rs_weights *w)
-{
-    const upload u = {i, w};
-    return rs_team_each(t, upload_replica, &u);
-}
-
-rescl_status rs_team_download_state(rs_team *t, int i, rs_weights *w)
-{
-    return download(t, i, w);
-}
-
-static rescl_status upload_sum(rs_replica *r, const void *w)
-{
-    return rs_store_upload_sum(r->store, w);
-}
-
-rescl_status rs_team_upload_sum(rs_team *t, const rs_weights *w)
-{
-    return rs_team_each(t, upload_sum, w);
-}
-
-rescl_status rs_team_download_sum(rs_team *t, rs_weights *w)
-{
-    rescl_status st = RESCL_OK;
-
-    RS_TRY(rs_team_join(t));
-    RS_TRY(check_whole(t));
-    RS_TRY(end_wait(t, rs_store_download_sum(t->replica->store, w)));
-out:
-    return st;
-}
-
-/* ---- the moving average ------------------------------------------------------------------ */
-
-/* It is that of the process's first replica, which evaluates. */
-rescl_status rs_team_update_average(rs_team *t, double gain)
-{
-    rescl_status st = RESCL_OK;
-
-    RS_TRY(rs_team_join(t));
-    RS_TRY(check_whole(t));
-    RS_TRY(rs_team_spoil(t, rs_store_update_average(t->replica->store, gain)));
-    RS_TRY(rs_team_spoil(t, rs_flush(t->replica->dev)));
-out:
-    return st;
-}
-
-rescl_status rs_team_swap_average(rs_team *t)
-{
-    rescl_status st = RESCL_OK;
-
-    RS_TRY(rs_team_join(t));
-    RS_TRY(check_whole(t));
-    t->stepping = true;
-    RS_TRY(rs_team_spoil(t, rs_store_swap_average(t->replica->store)));
-out:
-    return st;
-}
-
-rescl_status rs_team_upload_average(rs_team *t, const rs_weights *w)
-{
-    return rs_store_upload_average(t->replica->store, w);
-}
-
-rescl_status rs_team_download_average(rs_team *t, rs_weights *w)
-{
-    rescl_status st = RESCL_OK;
-
-    RS_TRY(rs_team_join(t));
-    RS_TRY(check_whole(t));
-    RS_TRY(end_wait(t, rs_store_download_average(t->replica->store, w)));
-out:
-    return st;
 }

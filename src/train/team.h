@@ -119,8 +119,8 @@ rescl_status rs_team_features(rs_team *t, size_t index, float *features) RESCL_C
 rescl_status rs_team_find_nonfinite(rs_team *t, const char **layer) RESCL_CHECK;
 
 /* With other processes, of which each calls these: whether this one writes; what it has,
- * to the others; the bits that any of them has set; that a step's work begins or has ended, between which it may
- * not stand still for long. Without, nothing changes. */
+ * to the others; that a step's work begins or has ended, between which it may not stand still for long. Without,
+ * nothing changes. */
 bool rs_team_leads(const rs_team *t);
 size_t rs_team_ranks_count(const rs_team *t, size_t *index); /* 1: there are no others */
 /* `part[i]` bytes of process i, one after the other in `data`, from each to all. */
@@ -132,10 +132,10 @@ rescl_status rs_team_gather_rows(rs_team *t, void *rows, size_t bytes) RESCL_CHE
 /* Before all evaluate: the device that does so in this process gets what that of the first one has, by way of `w`. */
 rescl_status rs_team_take_first(rs_team *t, rs_weights *w) RESCL_CHECK;
 rescl_status rs_team_tell(rs_team *t, void *data, size_t bytes) RESCL_CHECK;
-rescl_status rs_team_any(rs_team *t, unsigned *flags) RESCL_CHECK;
-/* `own`, or where it is none that another process has one: who fails alone would leave the others waiting. *stop,
- * where it is not NULL, becomes whether any has it set. */
-rescl_status rs_team_agree(rs_team *t, rescl_status own, bool *stop) RESCL_CHECK;
+/* `own`, or where it is none that another process has one: who fails alone would leave the others waiting. *stop and
+ * *unread, where they are not NULL, become whether any has them set; RESCL_ERR_INTERRUPTED then sets *stop, and is
+ * none. Without other processes they stay as they are. */
+rescl_status rs_team_agree(rs_team *t, rescl_status own, bool *stop, bool *unread) RESCL_CHECK;
 void rs_team_works(rs_team *t, bool works);
 
 /* Waits for everything that was asked for. */

@@ -1,4 +1,5 @@
-/* What team.c and several.c share. */
+/* What the files of a team share: team.c, its steps; several.c, those of more than one member; teamvalues.c, what they
+ * hold; teamranks.c, other processes. */
 #ifndef RS_TEAM_INTERNAL_H
 #define RS_TEAM_INTERNAL_H
 
@@ -39,6 +40,11 @@ static inline rs_replica *rs_team_replica(const rs_team *t, size_t member)
 
 /* Passes `st` on; a failure ends the use of the team's values. */
 rescl_status rs_team_spoil(rs_team *t, rescl_status st);
+/* Fails where a step has failed half-way before. */
+rescl_status rs_team_check_whole(const rs_team *t) RESCL_CHECK;
+/* After what waits for all that was asked for before it, with its result: that a command failed may be said of the
+ * step that was under way. */
+rescl_status rs_team_end_wait(rs_team *t, rescl_status st);
 
 static inline rescl_ranks *rs_team_ranks(const rs_team *t)
 {
@@ -61,8 +67,6 @@ rescl_status rs_several_fingerprint(const rs_team *t, char out[33]) RESCL_CHECK;
 /* As rs_team_gradients. */
 rescl_status rs_several_gradients(rs_team *t, const rs_batch *batch, uint64_t seed, uint64_t step,
                                   rs_outputs *out) RESCL_CHECK;
-/* How many images of a batch of n each process has. */
-void rs_several_images(const rs_team *t, size_t n, size_t *images);
 /* As rs_team_find_nonfinite, of the leaves of this process's members; while the batch is there. */
 rescl_status rs_several_find_nonfinite(rs_team *t, const char **layer) RESCL_CHECK;
 

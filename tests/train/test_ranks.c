@@ -3,9 +3,9 @@
 
 #include "half.h"
 #include "testing.h"
+#include "threadranks.h"
 
 #include <math.h>
-#include <pthread.h>
 #include <string.h>
 
 /* Others have what they were said to have. */
@@ -48,59 +48,29 @@ static void alone_without_ranks(void **state)
 
 /* ---- threads that play ranks --------------------------------------------------------------- */
 
-#define RANKS  3
+#define RANKS  THREAD_RANKS
 #define FLOATS 100
 
-static pthread_barrier_t together;
-
 typedef struct player {
-    rescl_ranks ranks;
-    const rs_transfer *send;
-    size_t sends, bytes; /* bytes: that it has sent */
-    rs_wire wire;
     float image[FLOATS], sum[FLOATS], met[RANKS * 2];
     rescl_status st;
 } player;
 
+static thread_ranks threads;
 static player players[RANKS];
-
-/* Those between two ranks in their order. */
-static rescl_status swap(rescl_ranks *r, const rs_transfer *send, size_t sends,
-                         const rs_transfer *take, size_t takes)
-{
-    player *p = &players[r->index];
-    size_t seen[RANKS] = {0};
-    p->send = send;
-    p->sends = sends;
-    for (size_t i = 0; i < sends; i++)
-        p->bytes += send[i].count * (send[i].narrow ? 2 : 4);
-    pthread_barrier_wait(&together);
-    for (size_t i = 0; i < takes; i++) {
-        const player *from = &players[take[i].rank];
-        size_t *k = &seen[take[i].rank];
-        while (from->send[*k].rank != r->index)
-            (*k)++;
-        const rs_transfer *s = &from->send[(*k)++];
-        memcpy(take[i].values, s->values, s->count * (s->narrow ? 2 : 4));
-    }
-    pthread_barrier_wait(&together);
-    return RESCL_OK;
-}
-
-static const rs_exchange_def threads = {.name = "threads", .swap = swap};
 
 static float gradient(size_t rank, size_t i)
 {
     return (float)(1 + rank) / (float)(3 + i);
 }
 
-static void *play(void *arg)
+static void play(rescl_ranks *r, void *wire)
 {
-    player *p = arg;
+    const size_t own = r->index;
+    player *p = &players[own];
     rs_rank_sum s = {0};
-    const size_t own = p->ranks.index;
 
-    p->st = rs_rank_sum_init(&s, &p->ranks, p->wire, FLOATS);
+    p->st = rs_rank_sum_init(&s, r, *(rs_wire *)wire, FLOATS);
     for (size_t i = 0; i < FLOATS; i++)
         p->image[i] = gradient(own, i);
     for (size_t q = 0; q < RANKS; q++)
@@ -109,7 +79,7 @@ static void *play(void *arg)
     p->met[2 * own + 1] = (float)own + 0.123456f;
     if (p->st == RESCL_OK)
         p->st = rs_rank_meet(&s, p->met, 2);
-    p->bytes = 0;
+    threads.sent[own] = 0;
     if (p->st == RESCL_OK)
         p->st = rs_rank_sum_bucket(&s, 20, FLOATS - 20);
     if (p->st == RESCL_OK)
@@ -117,20 +87,12 @@ static void *play(void *arg)
     if (p->st == RESCL_OK)
         memcpy(p->sum, s.sum, sizeof p->sum);
     rs_rank_sum_fini(&s);
-    return NULL;
 }
 
 static void play_all(rs_wire wire)
 {
-    pthread_t thread[RANKS];
-    assert_int_equal(pthread_barrier_init(&together, NULL, RANKS), 0);
-    for (size_t q = 0; q < RANKS; q++) {
-        players[q] = (player){.ranks = {.def = &threads, .count = RANKS, .index = q}, .wire = wire};
-        assert_int_equal(pthread_create(&thread[q], NULL, play, &players[q]), 0);
-    }
-    for (size_t q = 0; q < RANKS; q++)
-        assert_int_equal(pthread_join(thread[q], NULL), 0);
-    pthread_barrier_destroy(&together);
+    memset(players, 0, sizeof players);
+    thread_ranks_run(&threads, play, &wire);
     for (size_t q = 0; q < RANKS; q++) {
         assert_int_equal(players[q].st, RESCL_OK);
         assert_memory_equal(players[q].sum, players[0].sum, sizeof players[q].sum);
@@ -154,10 +116,10 @@ static void sixteen_bits_have_the_same_bits_in_all(void **state)
     (void)state;
     play_all(RS_WIRE_FP32);
     for (size_t q = 0; q < RANKS; q++)
-        wide[q] = players[q].bytes;
+        wide[q] = threads.sent[q];
     play_all(RS_WIRE_BF16);
     for (size_t q = 0; q < RANKS; q++)
-        assert_int_equal(2 * players[q].bytes, wide[q]);
+        assert_int_equal(2 * threads.sent[q], wide[q]);
     for (size_t i = 0; i < FLOATS; i++) {
         const float sum = gradient(0, i) + gradient(1, i) + gradient(2, i), is = players[0].sum[i];
         assert_true(is == rs_float_of_bf16(rs_bf16_of_float(is)));
