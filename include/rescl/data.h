@@ -315,7 +315,7 @@ RESCL_API rescl_status rescl_dataset_overlap(const rescl_dataset *dataset,
 typedef struct rescl_bad_image {
     const char *path;
     const char *reason;     /**< what is wrong with it */
-    const char *class_name; /**< that it would have had */
+    const char *class_name; /**< that it would have had; of several labels the first one's */
 } rescl_bad_image;
 
 /**

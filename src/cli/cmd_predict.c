@@ -157,17 +157,38 @@ static int write_overlay(job *j, const rescl_prediction *p, const char **overlay
     return code;
 }
 
+/* The class whose answer is least sure, of several labels, and how sure that is: the probability that it is
+ * there, or that it is not. */
+static double least_sure(const job *j, const float *probs, size_t *class_index)
+{
+    double least = 1;
+    for (size_t c = 0; c < j->classes; c++) {
+        const double p = (double)probs[c], sure = p > 0.5 ? p : 1 - p;
+        if (c == 0 || sure < least) {
+            least = sure;
+            *class_index = c;
+        }
+    }
+    return least;
+}
+
 /* Its classes as the sheet shows them. */
 static int add_to_sheet(job *j, const rescl_prediction *p, const char *overlay)
 {
     enum { SHOWN = 3 };
-    char text[512] = "";
-    size_t used = 0;
+    char text[640] = "";
+    size_t used = 0, least = 0;
+    double certainty = (double)p->probs[j->top[0]];
     for (size_t i = 0; i < j->topk && i < SHOWN && used < sizeof text; i++)
         used += (size_t)snprintf(text + used, sizeof text - used, "%s%.1f %% %.120s", i ? ", " : "",
                                  100 * (double)p->probs[j->top[i]],
                                  rescl_model_class_name(j->model, j->top[i]));
-    return cli_sheet_add(&j->sheet, p->index, (double)p->probs[j->top[0]], text, overlay);
+    if (j->several)
+        certainty = least_sure(j, p->probs, &least);
+    if (j->several && used < sizeof text)
+        snprintf(text + used, sizeof text - used, "; least sure: %.1f %% %.120s",
+                 100 * (double)p->probs[least], rescl_model_class_name(j->model, least));
+    return cli_sheet_add(&j->sheet, p->index, certainty, text, overlay);
 }
 
 static int show(job *j, const rescl_prediction *p)
@@ -298,7 +319,7 @@ static int predict_all(const cli_args *args, rescl_device *device, const rescl_m
              .threshold = usual ? 0.5 : cli_real(args, OPT_threshold),
              .several = info.multi_label,
              .code = list->code};
-    if (!cli_sheet_init(&j.sheet, cli_str(args, OPT_sheet)))
+    if (!cli_sheet_init(&j.sheet, cli_str(args, OPT_sheet), info.multi_label))
         return CLI_USAGE;
     rescl_status st = rescl_predictor_create(device, model, list->count < most ? list->count : most,
                                              &j.predictor);

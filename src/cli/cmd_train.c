@@ -315,7 +315,7 @@ static void recall(run *r)
     rescl_metrics m = {.loss = done.best_loss,
                        .top1 = done.best_top1,
                        .top5 = NAN,
-                       .map = done.best_map,
+                       .map = done.has_best && r->t.eval_set ? done.best_map : (double)NAN,
                        .multi_label = cli_bool(r->t.args, OPT_multi_label)};
     if (!done.has_best && idle && done.epochs == 0) { /* max_steps ended it in the first epoch */
         m.loss = r->t.eval_set ? row.eval_loss : row.train_loss;
@@ -377,7 +377,7 @@ static int report_json(run *r, const char *weights)
 static const char *map_text(const rescl_metrics *m, char text[32])
 {
     *text = '\0';
-    if (m->multi_label && m->map > 0)
+    if (m->multi_label && !isnan(m->map))
         snprintf(text, 32, "mAP %.4f ", m->map);
     return text;
 }

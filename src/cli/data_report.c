@@ -100,6 +100,46 @@ static void print_evenness(const rescl_survey *s, const rescl_survey_summary *su
                   unevenness(s, sum), smallest, most, least);
 }
 
+/* How many labels images have. */
+typedef struct labels {
+    size_t images, none, least, most, all;
+} labels;
+
+/* False: each image has one. */
+static bool count_labels(const rescl_survey *s, labels *out)
+{
+    const rescl_dataset *set;
+    bool several = false;
+    *out = (labels){.least = SIZE_MAX};
+    for (size_t k = 0; (set = rescl_survey_set(s, k)) != NULL; k++) {
+        several = several || rescl_dataset_multi_label(set);
+        for (size_t i = 0; i < rescl_dataset_count(set); i++) {
+            const size_t n = rescl_dataset_labels(set, i, NULL, 0);
+            out->none += n == 0;
+            out->all += n;
+            out->least = n < out->least ? n : out->least;
+            out->most = n > out->most ? n : out->most;
+        }
+        out->images += rescl_dataset_count(set);
+    }
+    return several && out->images > 0;
+}
+
+static double mean_labels(const labels *l)
+{
+    return (double)l->all / (double)l->images;
+}
+
+static void print_labels(const rescl_survey *s)
+{
+    labels l;
+    char images[64];
+    if (count_labels(s, &l))
+        cli_print("labels      any number of each image: %zu to %zu, %.2f on average; %s without "
+                  "any\n",
+                  l.least, l.most, mean_labels(&l), cli_count(l.none, "image", images));
+}
+
 /* "train/cat/1.jpg", "train-0.tar: 1.jpg" or "image 7 of test", of image `index`. */
 static void name_image(const rescl_survey *s, size_t index, const rescl_survey_image_info *i,
                        char *out, size_t bytes)
@@ -111,19 +151,32 @@ static void name_image(const rescl_survey *s, size_t index, const rescl_survey_i
         snprintf(out, bytes, "image %zu of %s", i->sample, split_name(s, i->split));
 }
 
-static const char *class_text(const rescl_survey *s, size_t class_index)
+/* "cat", "cat;dog", "no label": the classes of an image. */
+static const char *class_text(const rescl_survey *s, const rescl_survey_image_info *i, char *out,
+                              size_t bytes)
 {
-    const char *name = rescl_survey_class_name(s, class_index);
-    return name ? name : "no label";
+    enum { SHOWN = 8 };
+    const rescl_dataset *set = rescl_survey_set(s, i->split);
+    int32_t label[SHOWN];
+    const size_t n = rescl_dataset_labels(set, i->sample, label, SHOWN);
+    size_t used = 0;
+    snprintf(out, bytes, "no label");
+    for (size_t k = 0; k < n && k < SHOWN && used < bytes; k++)
+        used += (size_t)snprintf(out + used, bytes - used, "%s%s", k ? ";" : "",
+                                 rescl_dataset_class_name(set, (size_t)label[k]));
+    if (n > SHOWN && used < bytes)
+        snprintf(out + used, bytes - used, ";...");
+    return out;
 }
 
 static void print_group(const rescl_survey *s, const rescl_copies *g)
 {
-    char name[512];
+    char name[512], classes[512];
     rescl_survey_image_info i;
     for (size_t k = 0; k < g->count && rescl_survey_image(s, g->image[k], &i); k++) {
         name_image(s, g->image[k], &i, name, sizeof name);
-        cli_print("  %s %s (%s)\n", k ? " =" : "  ", name, class_text(s, i.class_index));
+        cli_print("  %s %s (%s)\n", k ? " =" : "  ", name,
+                  class_text(s, &i, classes, sizeof classes));
     }
 }
 
@@ -191,6 +244,7 @@ int cli_data_report_text(const rescl_survey *s, const char *path)
         cli_print("%-11s %zu images\n", split_name(s, k),
                   rescl_dataset_count(rescl_survey_set(s, k)));
     cli_print("classes     %zu\n", rescl_survey_classes(s));
+    print_labels(s);
     print_sizes(s, &sum);
     print_evenness(s, &sum);
     print_copies(s, &sum);
@@ -235,6 +289,20 @@ static json_t *classes_json(const rescl_survey *s)
         cli_json_append(all, o);
     }
     return all;
+}
+
+/* null where each image has one. */
+static json_t *labels_json(const rescl_survey *s)
+{
+    labels l;
+    if (!count_labels(s, &l))
+        return json_null();
+    json_t *o = json_object();
+    cli_json_set(o, "min", number(l.least));
+    cli_json_set(o, "mean", cli_json_real(mean_labels(&l)));
+    cli_json_set(o, "max", number(l.most));
+    cli_json_set(o, "images_without", number(l.none));
+    return o;
 }
 
 static json_t *range_json(const rescl_size_range *r)
@@ -340,6 +408,7 @@ int cli_data_report_json(const rescl_survey *s, const char *path)
     cli_json_set(o, "images", number(sum.images));
     cli_json_set(o, "splits", splits_json(s));
     cli_json_set(o, "classes", classes_json(s));
+    cli_json_set(o, "labels", labels_json(s));
     cli_json_set(o, "unevenness", cli_json_real(unevenness(s, &sum)));
     cli_json_set(o, "width", range_json(&sum.width));
     cli_json_set(o, "height", range_json(&sum.height));

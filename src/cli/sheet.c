@@ -13,11 +13,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define SURE 0.9 /* and what is as certain at least, sure */
+
 /* ---- collecting ---- */
 
-bool cli_sheet_init(cli_sheet *s, const char *path)
+bool cli_sheet_init(cli_sheet *s, const char *path, bool several)
 {
-    *s = (cli_sheet){.path = path};
+    *s = (cli_sheet){.path = path, .unsure = several ? 0.7 : 0.5};
     if (!path || rs_ends_with(path, ".png") || rs_ends_with(path, ".html"))
         return true;
     cli_usage_error("--sheet: found '%s', expected a name that ends with .png or .html", path);
@@ -34,10 +36,10 @@ void cli_sheet_fini(cli_sheet *s)
     *s = (cli_sheet){0};
 }
 
-int cli_sheet_add(cli_sheet *s, size_t index, double probability, const char *text,
+int cli_sheet_add(cli_sheet *s, size_t index, double certainty, const char *text,
                   const char *overlay)
 {
-    cli_sheet_item item = {.index = index, .probability = probability, .text = strdup(text)};
+    cli_sheet_item item = {.index = index, .certainty = certainty, .text = strdup(text)};
     if (overlay)
         item.overlay = strdup(overlay);
     if (!item.text || (overlay && !item.overlay) ||
@@ -55,9 +57,9 @@ int cli_sheet_add(cli_sheet *s, size_t index, double probability, const char *te
 static int by_certainty(const void *a, const void *b)
 {
     const cli_sheet_item *x = a, *y = b;
-    if (x->probability < y->probability)
+    if (x->certainty < y->certainty)
         return -1;
-    if (x->probability > y->probability)
+    if (x->certainty > y->certainty)
         return 1;
     return x->index < y->index ? -1 : x->index > y->index ? 1 : 0;
 }
@@ -132,7 +134,7 @@ static size_t put_range(rs_html *h, const cli_sheet *s, size_t from, size_t show
                         const char *heading, const cli_images *list, int *code)
 {
     size_t to = from;
-    while (to < shown && s->item[to].probability < below)
+    while (to < shown && s->item[to].certainty < below)
         to++;
     if (to == from)
         return to;
@@ -152,25 +154,25 @@ static size_t put_range(rs_html *h, const cli_sheet *s, size_t from, size_t show
 static int write_html(const cli_sheet *s, size_t shown, const cli_images *list, const char *model,
                       FILE *f)
 {
-    static const struct {
-        double below;
-        const char *heading;
-    } ranges[] = {{0.5, "Unsure: below 50 %"},
-                  {0.9, "Likely: 50 % to 90 %"},
-                  {(double)INFINITY, "Sure: 90 % and above"}};
+    const double below[] = {s->unsure, SURE, (double)INFINITY};
+    char heading[3][64];
     rs_html h = {.f = f};
     size_t at = 0;
     int code = CLI_OK;
+    snprintf(heading[0], sizeof heading[0], "Unsure: below %.0f %%", 100 * s->unsure);
+    snprintf(heading[1], sizeof heading[1], "Likely: %.0f %% to %.0f %%", 100 * s->unsure,
+             100 * SURE);
+    snprintf(heading[2], sizeof heading[2], "Sure: %.0f %% and above", 100 * SURE);
     rs_html_begin(&h, "Predictions");
     rs_html_facts(&h);
     rs_html_fact(&h, "network", "%s", model);
     rs_html_fact(&h, "images", "%zu", s->count);
-    rs_html_fact(&h, "least sure", "%.1f %%", 100 * s->item[0].probability);
+    rs_html_fact(&h, "least sure", "%.1f %%", 100 * s->item[0].certainty);
     rs_html_facts_end(&h);
     if (shown < s->count)
         rs_html_p(&h, "The %zu images that the network is least sure of.", shown);
-    for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)
-        at = put_range(&h, s, at, shown, ranges[i].below, ranges[i].heading, list, &code);
+    for (size_t i = 0; i < sizeof below / sizeof *below; i++)
+        at = put_range(&h, s, at, shown, below[i], heading[i], list, &code);
     rs_html_end(&h);
     return code;
 }
@@ -187,19 +189,19 @@ enum {
 };
 
 static void put_cell(rescl_image *sheet, int x, int y, const rescl_image *small,
-                     const cli_images *list, const cli_sheet_item *item)
+                     const cli_images *list, const cli_sheet_item *item, double unsure)
 {
     enum { CHARS = SIDE / CLI_TEXT_WIDTH, BAR = 3 };
     char line[256], folder[256];
     const char *name = name_of(list, item->index), *place = place_of(list, item->index);
-    const double probability = item->probability;
+    const double certainty = item->certainty;
     cli_thumbnail_put(sheet, x, y, SIDE, small);
     /* Its certainty as a bar. */
     cli_image_fill(sheet, x, y + SIDE + 2, SIDE, BAR, 0xd8dee4);
-    cli_image_fill(sheet, x, y + SIDE + 2, (int)(probability * SIDE), BAR,
-                   probability < 0.5   ? 0xb5542f
-                   : probability < 0.9 ? 0xd0a215
-                                       : 0x2f6fb5);
+    cli_image_fill(sheet, x, y + SIDE + 2, (int)(certainty * SIDE), BAR,
+                   certainty < unsure ? 0xb5542f
+                   : certainty < SURE ? 0xd0a215
+                                      : 0x2f6fb5);
     cli_thumbnail_caption(item->text, CHARS, line);
     cli_image_text(sheet, x, y + SIDE + 7, 1, true, 0x1f2328, line);
     cli_thumbnail_caption(name, CHARS, line);
@@ -231,7 +233,7 @@ static int write_png(const cli_sheet *s, size_t shown, const cli_images *list, c
         const int read = read_small(list, item, item->overlay != NULL, SIDE, &small);
         if (read == CLI_OK)
             put_cell(&sheet, (int)(12 + i % columns * CELL),
-                     (int)(HEAD + i / columns * CELL_HEIGHT), &small, list, item);
+                     (int)(HEAD + i / columns * CELL_HEIGHT), &small, list, item, s->unsure);
         else
             code = read;
         rescl_image_free(&small);

@@ -211,9 +211,10 @@ void cli_train_data_describe(const cli_args *args, const cli_train_data *d)
             "little about others; --validation-split 0.2 holds out a share of them",
             path, train);
     if (rescl_dataset_multi_label(d->train))
-        cli_note(
-            "labels  any number of each image: each of the %zu classes is a question of its own",
-            rescl_dataset_classes(d->train));
+        cli_note("labels  any number of each image: each of the %zu classes is a question of its "
+                 "own (loss "
+                 "%s)",
+                 rescl_dataset_classes(d->train), cli_str(args, OPT_loss));
     else if (rescl_dataset_classes(d->train) == 1)
         cli_warn("%s: all images are of one class, '%s': a network that knows no other is always "
                  "right, and its accuracy says nothing; give a folder for each class",

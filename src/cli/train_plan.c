@@ -50,14 +50,15 @@ void cli_classes_note(const rescl_dataset *train, const rescl_train_options *opt
                  cli_count(counts[least], "image", few), rescl_dataset_class_name(train, least),
                  counts[most], rescl_dataset_class_name(train, most));
     const bool balanced = options->class_weights || strcmp(options->sampler, "balanced") == 0;
+    const char *cure = rescl_dataset_multi_label(train)
+                           ? "more images of the rare ones act"
+                           : "--class-weights balanced or --sampler balanced acts";
     if (counts[most] >= UNEVEN * counts[least] && classes > 1 && !balanced)
         cli_warn(
             "the classes are uneven: %s of '%s' and %s of '%s'. A network leans towards what it "
-            "sees often; the recall of each class shows whether it does; --class-weights balanced "
-            "or "
-            "--sampler balanced acts against it",
+            "sees often; the recall of each class shows whether it does; %s against it",
             cli_count(counts[least], "image", few), rescl_dataset_class_name(train, least),
-            cli_count(counts[most], "image", many), rescl_dataset_class_name(train, most));
+            cli_count(counts[most], "image", many), rescl_dataset_class_name(train, most), cure);
     if (options->class_weights)
         cli_note("balance class weights: %s", options->class_weights);
     if (strcmp(options->sampler, "balanced") == 0)

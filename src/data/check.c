@@ -192,6 +192,19 @@ static const char *class_of(const rescl_dataset *set, int32_t label)
     return rescl_dataset_class_name(set, (size_t)label);
 }
 
+rescl_status rs_dataset_append_classes(const rescl_dataset *set, size_t index, rs_str *out)
+{
+    rescl_status st = RESCL_OK;
+    int32_t own;
+    const int32_t *label = NULL;
+    const size_t n = rs_dataset_labels(set, index, &own, &label);
+    RS_TRY(rs_str_append(out, ""));
+    for (size_t k = 0; k < n; k++)
+        RS_TRY(rs_str_appendf(out, "%s%s", k ? ";" : "", class_of(set, label[k])));
+out:
+    return st;
+}
+
 bool rescl_dataset_bad(const rescl_dataset *set, size_t index, rescl_bad_image *out)
 {
     if (index >= set->nbad)

@@ -230,6 +230,24 @@ out:
     return st;
 }
 
+/* Where none of its images has a label mean average precision says nothing. */
+static rescl_status tell_unlabelled(rescl_dataset *set)
+{
+    rescl_status st = RESCL_OK;
+    int32_t own;
+    const int32_t *label = NULL;
+    for (size_t i = 0; i < set->count; i++)
+        if (rs_dataset_labels(set, set->index ? set->index[i] : i, &own, &label) > 0)
+            goto out;
+    RS_TRY(
+        rs_dataset_note(set, RESCL_LOG_WARN,
+                        "%s: no image of the split \"%s\" has a label: mean average precision is "
+                        "0 there, whatever is predicted",
+                        set->origin, set->split));
+out:
+    return st;
+}
+
 /* Opens the split, or the share of "train" that is asked for. */
 static rescl_status open_split(const rescl_data_options *o, rescl_dataset *set)
 {
@@ -330,6 +348,8 @@ rescl_status rescl_dataset_open(const rescl_data_options *options, rescl_dataset
                    "%s: the name of class %zu holds a control character: '%.200s'; give it another",
                    o.path, i, set->class_name[i]);
     RS_TRY(rs_dataset_check_names(set));
+    if (set->multi_label)
+        RS_TRY(tell_unlabelled(set));
     set->total = set->count;
     if (o.samples > 0 && o.samples < set->count)
         set->count = o.samples;

@@ -4,6 +4,7 @@
 
 #include "hash.h"
 #include "pixelcache.h"
+#include "str.h"
 
 #include <rescl/data.h>
 
@@ -110,6 +111,9 @@ bool rs_is_machines_fault(rescl_status st);
 bool rs_dataset_passes_over(const rescl_dataset *set, rescl_status st);
 /* The file of a sample and the class of its label; `reason` is the caller's. */
 rescl_bad_image rs_dataset_bad_image(const rescl_dataset *set, size_t sample, const char *reason);
+/* "cat;dog": the classes of the image of a format's index. Appended. */
+rescl_status rs_dataset_append_classes(const rescl_dataset *set, size_t index, rs_str *out)
+    RESCL_CHECK;
 /* What the message of a failure says after the file's name. */
 const char *rs_dataset_reason(const char *path, const char *message);
 /* A class that lost all its images to rescl_dataset_check; NULL: none. `first` is one of them. */

@@ -69,7 +69,8 @@ rescl_status rs_label_lists_init(rs_label_lists *l, const char *origin, char *co
         l->first[i + 1] = p.count;
     }
     RS_FAIL_IF(p.count == 0, RESCL_ERR_FORMAT,
-               "%s: none of its %zu images has a label, so there are no classes", origin, count);
+               "%s: none of its %zu images has a label, by which they could be learned or measured",
+               origin, count);
     RS_OOM(l->label = calloc(p.count, sizeof *l->label));
     RS_TRY(rs_label_texts(origin, p.text, p.count, set, l->label));
     keep_once(l, count);

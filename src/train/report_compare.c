@@ -21,15 +21,47 @@ static double at(const rs_history *run, rs_history_column column, size_t row)
     return row < run->epochs ? run->column[column][row] : (double)NAN;
 }
 
+/* Whether one of them has images of several labels. */
+static bool any_several(const runs *r)
+{
+    for (size_t i = 0; i < r->count; i++)
+        if (rs_history_multi_label(&r->run[i]))
+            return true;
+    return false;
+}
+
+static void put_heads(rs_html *h, bool several)
+{
+    static const char *const heads[] = {"run",
+                                        "network",
+                                        "epochs",
+                                        "best epoch",
+                                        "mean average precision",
+                                        "accuracy",
+                                        "loss",
+                                        "F1",
+                                        "calibration error",
+                                        "mean average precision on test",
+                                        "test accuracy",
+                                        "images a second",
+                                        "time",
+                                        "device"};
+    const char *shown[RS_COUNT(heads)];
+    size_t count = 0;
+
+    for (size_t i = 0; i < RS_COUNT(heads); i++)
+        if (several || strncmp(heads[i], "mean", 4) != 0)
+            shown[count++] = heads[i];
+    rs_html_table(h, "The runs at their best epoch", shown, count);
+}
+
 static void put_summary(rs_html *h, const runs *r)
 {
-    static const char *const heads[] = {
-        "run", "network",           "epochs",        "best epoch",      "accuracy", "loss",
-        "F1",  "calibration error", "test accuracy", "images a second", "time",     "device"};
+    const bool several = any_several(r);
     char text[32];
 
     rs_html_section(h, "Results");
-    rs_html_table(h, "The runs at their best epoch", heads, RS_COUNT(heads));
+    put_heads(h, several);
     for (size_t i = 0; i < r->count; i++) {
         const rs_history *run = &r->run[i];
         const size_t best = rs_history_best(run), last = run->epochs ? run->epochs - 1 : SIZE_MAX;
@@ -37,10 +69,16 @@ static void put_summary(rs_html *h, const runs *r)
         rs_html_cell(h, "%s", rs_json_string(run->env, "model"));
         rs_html_cell(h, "%zu", run->epochs);
         rs_report_cell(h, at(run, RS_HISTORY_EPOCH, best));
+        if (several)
+            rs_report_cell(h, at(run, RS_HISTORY_EVAL_MAP, best));
         rs_report_cell(h, at(run, RS_HISTORY_EVAL_TOP1, best));
         rs_report_cell(h, at(run, RS_HISTORY_EVAL_LOSS, best));
         rs_report_cell(h, rs_json_number(run->evaluation, "macro.f1"));
         rs_report_cell(h, rs_json_number(run->evaluation, "ece"));
+        if (several)
+            rs_report_cell(h, rs_history_multi_label(run)
+                                  ? rs_json_number(run->test, "macro.average_precision")
+                                  : (double)NAN);
         rs_report_cell(h, rs_json_number(run->test, "top1"));
         rs_report_cell(h, at(run, RS_HISTORY_IMG_S, last));
         rs_html_cell(h, "%s", rs_report_time(at(run, RS_HISTORY_TIME, last), text));
@@ -177,6 +215,8 @@ static void put_page(rs_html *h, const runs *r)
     put_summary(h, r);
     rs_html_section(h, "Curves");
     put_curve(h, r, "Loss of evaluation", "loss", RS_HISTORY_EVAL_LOSS);
+    if (any_several(r))
+        put_curve(h, r, "Mean average precision", "mean average precision", RS_HISTORY_EVAL_MAP);
     put_curve(h, r, "Accuracy of evaluation", "accuracy", RS_HISTORY_EVAL_TOP1);
     put_curve(h, r, "Loss of training", "loss", RS_HISTORY_TRAIN_LOSS);
     put_curve(h, r, "Accuracy of training", "accuracy", RS_HISTORY_TRAIN_TOP1);

@@ -26,17 +26,21 @@ typedef struct skipped {
     size_t count; /* found by decoding */
 } skipped;
 
-static rescl_status append_row(rs_str *text, const rescl_dataset *set, const rescl_bad_image *bad)
+/* `index` is the format's. */
+static rescl_status append_row(rs_str *text, const rescl_dataset *set, size_t index,
+                               const rescl_bad_image *bad)
 {
     rescl_status st = RESCL_OK;
-    rs_str row = {0};
+    rs_str row = {0}, classes = {0};
 
     RS_TRY(rs_csv_append_text(&row, rescl_dataset_split(set)));
-    RS_TRY(rs_csv_append_text(&row, bad->class_name));
+    RS_TRY(rs_dataset_append_classes(set, index, &classes));
+    RS_TRY(rs_csv_append_text(&row, classes.text));
     RS_TRY(rs_csv_append_text(&row, bad->path));
     RS_TRY(rs_csv_append_text(&row, bad->reason));
     RS_TRY(rs_str_appendf(text, "%s\n", row.text));
 out:
+    rs_str_fini(&classes);
     rs_str_fini(&row);
     return st;
 }
@@ -50,7 +54,7 @@ static rescl_status append_left_out(rs_str *text, const rescl_dataset *set)
     for (size_t i = 0; set && rescl_dataset_bad(set, i, &bad); i++) {
         if (text->len == 0)
             RS_TRY(rs_str_append(text, HEADER));
-        RS_TRY(append_row(text, set, &bad));
+        RS_TRY(append_row(text, set, set->bad[i].index, &bad));
     }
 out:
     return st;
@@ -112,7 +116,7 @@ static rescl_status add_left_out(const char *path, const rescl_dataset *set)
     RS_TRY(rs_str_append(&text, old ? old : HEADER));
     for (size_t i = 0; rescl_dataset_bad(set, i, &bad); i++) {
         row.len = 0;
-        RS_TRY(append_row(&row, set, &bad));
+        RS_TRY(append_row(&row, set, set->bad[i].index, &bad));
         if (!old || !strstr(old, row.text))
             RS_TRY(rs_str_append(&text, row.text));
     }
@@ -201,7 +205,7 @@ static rescl_status list_sample(skipped *s, const rescl_dataset *set, size_t sam
 
     if (rescl_dataset_get(set, sample, &image, &label) != RESCL_OK)
         bad.reason = rs_dataset_reason(bad.path, rescl_last_error()->message);
-    RS_TRY(append_row(&row, set, &bad));
+    RS_TRY(append_row(&row, set, rs_dataset_index(set, sample), &bad));
     if (s->before && strstr(s->before, row.text))
         goto out; /* an earlier part of the run said so */
     if (instead && s->count++ < SHOWN)
@@ -224,9 +228,10 @@ out:
 static rescl_status take_samples(void *self, const rs_samples *samples)
 {
     rescl_status st = RESCL_OK;
-    const char *instead =
-        samples->training ? "another image of its class takes its place" : "it is not counted";
     const rs_batch *b = samples->batch;
+    const char *instead = !samples->training ? "it is not counted"
+                          : b && b->rows     ? "another image takes its place"
+                                             : "another image of its class takes its place";
     bool new_one;
 
     for (size_t i = 0; b && b->unread > 0 && i < b->n; i++) {

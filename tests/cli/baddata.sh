@@ -47,6 +47,7 @@ mv data/train/dog/1.png data/train/dog/2.png .
 run train $options --output-dir lost
 want_code 4
 want_err "no image of the class 'dog' can be read"
+want_err "take the class out of the data"
 [ -z "$(ls lost)" ] || fail "expected no run folder"
 mv 1.png 2.png data/train/dog
 

@@ -20,6 +20,8 @@ done
     echo 'img12,dog'
     echo 'img13,emu'
 } >val.csv
+head -c 40 photos/img1.png >photos/half.png
+echo 'half,emu;cat' >>train.csv
 printf 'image_id\nimg14\nimg15\n' >test.csv
 
 train() {
@@ -28,8 +30,12 @@ train() {
 
 train --epochs 2 --name whole
 want_code 0
-want_err "labels  any number of each image"
+want_err "labels  any number of each image: each of the 3 classes is a question of its own (loss bce)"
 want_out "best      mAP"
+# What several labels refuse is no advice.
+want_err "more images of the rare ones act against it"
+grep -q 'train,cat;emu,photos/half.png,' runs/whole/skipped.csv || fail "expected all labels of what is skipped"
+grep -q '^photos/img11.png,' runs/whole/predictions.csv || fail "expected names as they are written"
 head -n 1 runs/whole/results.csv | grep -q ',eval_map,eval_f1_micro,eval_f1_macro$' ||
     fail "expected the columns of several labels"
 head -n 1 runs/whole/predictions.csv | grep -q '^path,labels,predictions,probabilities,exact,loss$' ||
@@ -62,6 +68,23 @@ grep -q 'img15.png: .*, .*, ' out || fail "expected all three classes above 0"
 run predict --weights runs/whole --images photos test.csv --threshold 0 --csv
 want_code 0
 want_out "file,classes,probabilities"
+# The image of the least sure answer first.
+run predict --weights runs/whole --images photos test.csv --sheet sheet.html
+want_code 0
+grep -q 'least sure: [0-9.]* % [cde]' sheet.html || fail "expected the answer that is least sure"
+grep -q 'Unsure: below 70 %' sheet.html || fail "expected answers below 70 % to be unsure"
+run predict --weights runs/whole test.csv
+want_code 4
+want_err "none of the 2 names of its images, such as 'img14', is that of an image in .; give their folder by --images DIR"
+[ "$(grep -c error err)" -eq 1 ] || fail "expected one error"
+run data check . --images photos
+want_out "labels      any number of each image: 0 to 3, 1.53 on average; 1 image without any"
+run data check . --images photos --json
+want_out '"images_without": 1'
+printf 'id,label\nimg11,;\nimg12,\n' >nothing.csv
+run eval --weights runs/whole --data-path nothing.csv --images photos
+want_code 4
+want_err "nothing.csv: none of its 2 images has a label"
 run predict --weights runs/whole photos/img1.png --images photos
 want_code 2
 want_err "there is no table"
@@ -81,6 +104,15 @@ want_code 2
 want_err "no class of an image is taken for another"
 run train --data-path test.csv --images photos --model resnet8 --size 16
 want_err 'none "label"'
+
+# Nothing to find in val: 0 is a figure, too.
+printf 'id,label,split\nimg0,cat;dog,train\nimg1,dog,train\nimg2,cat,train\nimg3,;,val\n' >empty.csv
+run train --data-path empty.csv --images photos --model resnet8 --size 16 -b 4 --epochs 1 --name empty
+want_code 0
+want_err "no image of the split \"val\" has a label"
+want_out "best      mAP 0.0000 accuracy"
+run train --resume runs/empty
+want_out "best      mAP 0.0000 accuracy"
 
 # A fine-tune chooses the loss anew, in either direction.
 printf 'id,class\nimg0,cat\nimg1,dog\nimg2,cat\nimg3,dog\nimg4,cat\n' >one.csv

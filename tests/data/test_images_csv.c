@@ -194,7 +194,7 @@ static void names_the_line_of_what_is_wrong(void **state)
         {"path,label\n,a\n", "line 2", "has no path"},
         {"path,label\np/1.png,\n", "line 2", "has no label"},
         {"path,label\np/1.png,\"a\n", "line 2", "not closed"},
-        {"path,label\np/1.png,;\n", "none of its 1 images", "no classes"},
+        {"path,label\np/1.png,;\n", "none of its 1 images", "none of its 1 images has a label"},
         {"id\n1\n", "none \"label\"", "rescl predict"},
         {"id,label\nx,a\ny,b\n", "none of the 2 names", "--images DIR"},
         {"path,label\np/1.png,Paris, France\n", "line 2", "has 3 columns, expected 2"},

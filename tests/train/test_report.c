@@ -453,6 +453,20 @@ static void compares_runs(void **state)
     page = read_in(rs_test_dir, "both.html", NULL);
     want(page, "are unknown: its folder has no env.json");
     assert_null(strstr(page, "are the same"));
+    assert_null(strstr(page, "mean average precision"));
+    free(page);
+    /* Of several labels the figure that chose the epoch stands first. */
+    static const char several[] =
+        "epoch,time,train_loss,train_top1,eval_loss,eval_top1,lr,img_s,data_wait,mem_mib,eval_map\n"
+        "1,1,0.7,0.1,0.6,0.2,0.1,9,0,1,0.8125\n";
+    assert_ok(rs_file_write(rs_test_path("%s/results.csv", other), several, sizeof several - 1));
+    assert_ok(rescl_report_compare(folders, 2, rs_test_path("%s/both.html", rs_test_dir)));
+    page = read_in(rs_test_dir, "both.html", NULL);
+    check_page(page);
+    static const char *const shown[] = {"<bdi>mean average precision</bdi>", "<bdi>accuracy</bdi>",
+                                        "<bdi>mean average precision on test</bdi>",
+                                        "<bdi>0.8125</bdi>", "Mean average precision"};
+    want_in_order(page, shown, RS_COUNT(shown));
     free(page);
     rs_test_dir_remove(other);
 }
