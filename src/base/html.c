@@ -113,7 +113,7 @@ static const char style[] =
     "*{box-sizing:border-box}\n"
     "body{margin:0 auto;max-width:60rem;padding:1rem;background:var(--bg);color:var(--fg);"
     "font:1rem/1.5 system-ui,sans-serif;overflow-wrap:break-word}h1,dd,figcaption,pre,tbody "
-    "th,li{overflow-wrap:anywhere}\n"
+    "th,td.t,li{overflow-wrap:anywhere}\n"
     "h1{font-size:1.6rem;line-height:1.25}h2{font-size:1.25rem;margin:2.5rem 0 .5rem;"
     "border-bottom:1px solid var(--line)}h3{font-size:1rem;margin:1.5rem 0 .5rem}\n"
     "p{max-width:44rem;margin:.5rem 0}\n"
@@ -128,7 +128,7 @@ static const char style[] =
     "table{border-collapse:collapse;font-size:.9rem}caption{text-align:left;color:var(--dim);"
     "padding:.25rem 0}th,td{padding:.25rem .6rem;border-bottom:1px solid "
     "var(--line);text-align:left;"
-    "vertical-align:top}tbody th{font-weight:400;min-width:6rem}td.n{text-align:right;"
+    "vertical-align:top}tbody th,td.t{font-weight:400;min-width:6rem}td.n{text-align:right;"
     "font-variant-numeric:tabular-nums;white-space:nowrap}\n"
     "td.bar{min-width:5rem;width:35%;vertical-align:middle}td.bar "
     "svg{display:block;width:100%;height:1rem}\n"
@@ -270,6 +270,21 @@ void rs_html_facts_end(rs_html *h)
 
 /* ---- tables ------------------------------------------------------------------------------- */
 
+/* The head of a column, which is no wider for a long name. */
+static void put_head(rs_html *h, const char *name)
+{
+    enum { CHARS = 32 };
+    fputs("<th scope=\"col\"><bdi", h->f);
+    if (strlen(name) > CHARS) {
+        fputs(" title=\"", h->f);
+        rs_html_text(h, name);
+        fputc('"', h->f);
+    }
+    fputc('>', h->f);
+    rs_html_cut(h, name, CHARS);
+    fputs("</bdi></th>", h->f);
+}
+
 /* A table that is wider than the page is scrolled by itself, by the keyboard too. */
 void rs_html_table(rs_html *h, const char *caption, const char *const *heads, size_t columns)
 {
@@ -278,11 +293,8 @@ void rs_html_table(rs_html *h, const char *caption, const char *const *heads, si
     fputs("\">\n<table>\n<caption>", h->f);
     rs_html_text(h, caption);
     fputs("</caption>\n<thead><tr>", h->f);
-    for (size_t i = 0; i < columns; i++) {
-        fputs("<th scope=\"col\">", h->f);
-        rs_html_name(h, heads[i]);
-        fputs("</th>", h->f);
-    }
+    for (size_t i = 0; i < columns; i++)
+        put_head(h, heads[i]);
     fputs("</tr></thead>\n<tbody>\n", h->f);
 }
 
@@ -315,12 +327,14 @@ static bool is_number(const char *text)
     return *digits >= '0' && *digits <= '9' && (!*end || *end == ' ' || *end == '%');
 }
 
+/* What is longer than a word wraps. */
 static void put_cell(rs_html *h, const char *text)
 {
+    enum { WORD = 16 };
     if (is_number(text))
         fputs("<td class=\"n\">", h->f);
     else
-        fputs("<td>", h->f);
+        fputs(strlen(text) > WORD ? "<td class=\"t\">" : "<td>", h->f);
     if (*text)
         rs_html_name(h, text);
     else

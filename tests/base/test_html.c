@@ -82,6 +82,23 @@ static void makes_tables_that_are_read_aloud(void **state)
           "</tbody>\n</table>\n</div>\n");
 }
 
+/* Words wrap within a cell, and a long name is no wide column. */
+static void keeps_tables_narrow(void **state)
+{
+    (void)state;
+    static const char name[] = "a-name-of-more-than-32-characters-\"quoted\"";
+    const char *const heads[] = {"class", name}, *const row[] = {"a", name};
+    rs_html_table(&h, "Names", heads, 2);
+    rs_html_row(&h, row, 2);
+    rs_html_table_end(&h);
+    fflush(h.f);
+    assert_non_null(
+        strstr(page, "<th scope=\"col\"><bdi title=\"a-name-of-more-than-32-characters-&quot;quoted"
+                     "&quot;\">a-name-of-more-than-32-characte\xe2\x80\xa6</bdi></th>"));
+    assert_non_null(strstr(page, "<td class=\"t\"><bdi>a-name-of-more-than-32-characters-&quot;"));
+    assert_int_equal(fclose(h.f), 0);
+}
+
 static void embeds_images(void **state)
 {
     (void)state;
@@ -137,6 +154,7 @@ int main(void)
         TEST(keeps_other_scripts),
         TEST(cuts_between_characters),
         TEST(makes_tables_that_are_read_aloud),
+        TEST(keeps_tables_narrow),
         TEST(embeds_images),
         TEST(draws_bars_within_their_cell),
         TEST(stands_alone),
