@@ -17,6 +17,7 @@ static const rs_span own[MEMBERS] = {{0, 1}, {1, 3}, {4, 1}};
 typedef struct member {
     rs_exchange *exchange;
     size_t index;
+    rs_tree tree; /* which the others read until the step ends */
     float image[LEAVES][FLOATS];
     float sum[FLOATS];
     size_t wrong;
@@ -51,7 +52,6 @@ static rs_exchange *make(void)
 static void *add_up(void *arg)
 {
     member *m = arg;
-    rs_tree tree = {.count = 0};
     rs_tree_add add[RS_TREE_BLOCKS];
     const float *sum = NULL;
     double waited = 0;
@@ -60,12 +60,12 @@ static void *add_up(void *arg)
         const size_t leaf = own[m->index].first + k;
         for (size_t i = 0; i < FLOATS; i++)
             m->image[k][i] = value_of(leaf, i);
-        const size_t n = rs_tree_push(&tree, &(rs_tree_block){leaf, 1, m->image[k]}, add);
+        const size_t n = rs_tree_push(&m->tree, &(rs_tree_block){leaf, 1, m->image[k]}, add);
         for (size_t i = 0; i < n; i++)
             rs_tree_do(&add[i], 0, FLOATS);
     }
     for (size_t b = 0; b < BUCKETS && m->st == RESCL_OK; b++)
-        m->st = rs_exchange_bucket(m->exchange, m->index, &tree, &waited);
+        m->st = rs_exchange_bucket(m->exchange, m->index, &m->tree, &waited);
     if (m->st == RESCL_OK)
         m->st = rs_exchange_sum(m->exchange, &sum, &waited);
     if (m->st == RESCL_OK)
