@@ -133,7 +133,7 @@ int cmd_lr_find(const cli_args *args)
         code = CLI_USAGE;
     }
     if (code == CLI_OK)
-        code = cli_batch_size_settle(args, &t.session, t.model, t.train_set, NULL, &t.options);
+        code = cli_batch_size_settle(args, &t.session, 1, t.model, t.train_set, NULL, &t.options);
     if (code == CLI_OK) {
         cli_training_weights_note(&t);
         cli_phase_begin("training at growing rates", "training at growing rates");

@@ -149,8 +149,8 @@ static int open_all(run *r)
     if (code != CLI_OK)
         return code;
     if ((code = match_test(r)) == CLI_OK && !cli_str(r->t.args, OPT_preview) &&
-        (code = cli_batch_size_settle(r->t.args, &r->t.session, r->t.model, r->t.train_set,
-                                      r->t.eval_set, &r->t.options)) == CLI_OK &&
+        (code = cli_batch_size_settle(r->t.args, &r->t.session, r->rank.count, r->t.model,
+                                      r->t.train_set, r->t.eval_set, &r->t.options)) == CLI_OK &&
         (code = open_folder(r)) == CLI_OK)
         code = check_data(r);
     if (code != CLI_OK)

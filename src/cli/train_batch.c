@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-int cli_batch_size_settle(const cli_args *args, const cli_session *session,
+int cli_batch_size_settle(const cli_args *args, const cli_session *session, size_t ranks,
                           const rescl_model *model, const rescl_dataset *train,
                           const rescl_dataset *measured, rescl_train_options *options)
 {
@@ -22,9 +22,10 @@ int cli_batch_size_settle(const cli_args *args, const cli_session *session,
             "that its args.ini has; leave the option out");
         return CLI_USAGE;
     }
-    if (session->members > 1) {
-        cli_usage_error("--batch-size auto: it is not known what fits %zu devices; give a number",
-                        session->members);
+    const size_t shared = ranks > 1 ? ranks : session->members;
+    if (shared > 1) {
+        cli_usage_error("--batch-size auto: it is not known what fits %zu %s; give a number",
+                        shared, ranks > 1 ? "processes" : "devices");
         return CLI_USAGE;
     }
     const rescl_status st =

@@ -64,10 +64,11 @@ static rescl_status share_out(rs_division *d, rescl_device *const *devices,
         const rescl_device *device = devices[plan->ranks ? 0 : i];
         RS_FAIL_IF(d->weight[i] < least, RESCL_ERR_ARG,
                    "device %zu of %zu (%s) would have %zu of the %zu %s of a batch, and needs at "
-                   "least %zu; give a larger batch_size, other shares, or fewer devices",
+                   "least %zu; give %s, other shares, or fewer devices",
                    i + 1, d->members,
                    plan->ranks ? "of all processes" : rescl_device_get_info(device)->name,
-                   d->weight[i], total, unit, least);
+                   d->weight[i], total, unit, least,
+                   d->shards > 0 ? "more shards" : "a larger batch_size");
     }
 out:
     return st;

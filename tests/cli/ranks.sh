@@ -58,6 +58,18 @@ run train $options --wire bf16 --name refused
 want_code 2
 want_err "wire bf16 with shards 4"
 
+# What four processes cannot share.
+# shellcheck disable=SC2086
+ranks 4 train $tiny $more --shards 3 --name refused
+want_code 2
+want_err "device 4 of 4 (of all processes) would have 0 of the 3 shards of a batch"
+want_err "give more shards"
+# shellcheck disable=SC2086
+ranks 4 train $tiny $more --batch-size auto --name refused
+want_code 2
+want_err "--batch-size auto: it is not known what fits 4 processes; give a number"
+[ ! -e runs/refused ] || fail "expected no run"
+
 # Who fails alone in an evaluation takes the others along: rank 0 alone counts what was read.
 make_png >whole.png
 for split in train val; do
