@@ -113,7 +113,7 @@ static void tell_others(const rescl_trainer *t, const rs_ckpt_team *was, const r
 {
     const rs_ckpt_team *is = &t->progress.team;
 
-    if (t->resume_path && plan->shards <= 1 &&
+    if (t->resume_path && plan->shards <= 1 && (!t->ranks || t->ranks->index == 0) &&
         (!same_devices(was, is) || memcmp(was->share, is->share, sizeof was->share) != 0))
         rs_log(RESCL_LOG_WARN,
                "%s was trained by other devices or other shares of a batch: this run will not end "

@@ -201,12 +201,14 @@ out:
 }
 
 /* What was measured in between, another version or another driver may have changed how the same
- * numbers are summed: that spoils nothing but the last bits, and is worth a word. */
+ * numbers are summed: that spoils nothing but the last bits, and is worth a word. Checkpoints are of rank 0. */
 static rescl_status compare_plans(rescl_trainer *t)
 {
     rescl_status st = RESCL_OK;
 
     RS_TRY(rs_team_fingerprint(t->team, t->plan));
+    if (!rs_team_leads(t->team))
+        goto out;
     if (t->resumed_plan[0] && strcmp(t->resumed_plan, t->plan) != 0)
         rs_log(RESCL_LOG_WARN,
                "%s was trained with other implementations or other numbers of theirs (by tuning, "

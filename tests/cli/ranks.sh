@@ -53,6 +53,9 @@ near synced whole 0.0001
 ranks 3 train $tiny $more --sync-bn --wire bf16 --name narrow
 want_code 0
 near narrow whole 0.01
+ranks 3 train --resume runs/narrow --epochs 3 # of whose parts the first is larger
+want_code 0
+grep -q "will not end with the bits" err && fail "expected no warning of other bits"
 # shellcheck disable=SC2086
 run train $options --wire bf16 --name refused
 want_code 2
