@@ -487,6 +487,9 @@ conv2d_packed_product(__global const src_t *restrict x, __global panel_t *restri
                             clear(a + r * LDA + k1 - k0, depth - (k1 - k0));
                         for (int r = np; r < (short_tile ? MR / 2 : MR); r++)
                             clear(a + r * LDA, depth);
+#ifdef ENGINE_ARM_BF16
+                        pair_rows(short_tile ? MR / 2 : MR, depth, a, LDA);
+#endif
                         /* the next tile's pixels: they are a row apart at most */
                         next = (uintptr_t)(x + start[min(i + MR, pixels - 1)] + k0);
                         pitch = istep_w * c * (int)sizeof(src_t);
@@ -575,22 +578,20 @@ conv2d_packed_weights(__global const float *restrict weight, __global const floa
 
 /* Of the scratch of the first factor: its pixels one after the other, or, for tiles, its filter rows. */
 #ifdef ENGINE_X86_AMX
-#define LDP      (PX / OUTER_STEP + 16) /* words from a filter row to the next */
+#define LDP      (PX / JOINED + 16) /* words from a filter row to the next */
 #define A_COUNT  (MB * LDP)
 #define A_ROW(m) ((m)*LDP)
 #else
 #define LDP      LDM
-#define A_COUNT  (PX / OUTER_STEP * LDM)
+#define A_COUNT  (PX / JOINED * LDM)
 #define A_ROW(m) (m)
 #endif
 
 /* Pixels that are taken at once, and that the sum is made of. */
 #ifdef ENGINE_X86_AMX
 #define PIXELS (2 * TILE_WORDS)
-#elif defined ENGINE
-#define PIXELS 2
 #else
-#define PIXELS 1
+#define PIXELS JOINED
 #endif
 
 /* A tile of diff_weight: MW filter rows by NR channels, summed over np pixels. `ldw` floats
@@ -627,6 +628,13 @@ RS_INLINE void params_tile(int np, __local const outer_t *a, __local const outer
             dw[(size_t)i * ldw + q] = tile[i * NR + q] + (fresh ? 0.0f : dw[(size_t)i * ldw + q]);
 }
 
+#ifdef ENGINE
+RS_INLINE vfloat sum_pairs(vuint pairs)
+{
+    return AS_VFLOAT(pairs << 16) + AS_VFLOAT(pairs & 0xffff0000u);
+}
+#endif
+
 /* sum[0..NR) += the np rows of d */
 RS_INLINE void add_rows(int np, __local const outer_t *d, __local float *sum)
 {
@@ -638,11 +646,14 @@ RS_INLINE void add_rows(int np, __local const outer_t *d, __local float *sum)
     for (int p = 0; p < np; p++)
 #pragma unroll
         for (int v = 0; v < NV; v++) {
-            const vouter row = *(__local const vouter *)(d + p * NR + v * VW);
-#ifdef ENGINE
-            s[v] += AS_VFLOAT(row << 16) + AS_VFLOAT(row & 0xffff0000u);
+            __local const vouter *row = (__local const vouter *)(d + p * NR + v * VW);
+#if JOINED == 4
+            const vfloat low = sum_pairs(row[0]), high = sum_pairs(row[1]);
+            s[v] += EVENS(low, high) + ODDS(low, high);
+#elif JOINED == 2
+            s[v] += sum_pairs(row[0]);
 #else
-            s[v] += row;
+            s[v] += row[0];
 #endif
         }
 #pragma unroll
@@ -656,9 +667,9 @@ RS_INLINE int div_up(int a, int b) /* for any a, b > 0 */
 }
 
 #ifdef ENGINE
-/* Row `word` of A, or that column and those after it, = the pairs of n filter rows of PIXELS pixels; up to a
- * vector more is written. */
-RS_INLINE void join_pixels(__local uint *A, int word, __local const ushort *taken, int n)
+/* Row `word` of A, or that column and those after it, = n filter rows of PIXELS pixels, JOINED of them side by
+ * side; up to a vector more is written. */
+RS_INLINE void join_pixels(__local outer_t *A, int word, __local const ushort *taken, int n)
 {
     for (int m = 0; m < n; m += VW)
 #ifdef ENGINE_X86_AMX
@@ -676,37 +687,50 @@ RS_INLINE void join_pixels(__local uint *A, int word, __local const ushort *take
                 *(__local vfloat *)(A + A_ROW(m + i) + word + p) = pairs[i];
         }
 #else
-        *(__local vuint *)(A + word * LDM + m) = interleave(
-            *(__local const vushort *)(taken + m), *(__local const vushort *)(taken + LDM + m));
+    {
+        vushort rows[JOINED];
+#pragma unroll
+        for (int r = 0; r < JOINED; r++)
+            rows[r] = *(__local const vushort *)(taken + r * LDM + m);
+        PUT_JOINED(rows, __local, A + word * LDM + m);
+    }
 #endif
 }
 
-/* d[p] = nk columns of the pixels 2 * p and 2 * p + 1 of np at dy + at[pixel], the rest 0, and behind them
- * as many pairs as the sum takes at once. */
-RS_INLINE void take_rows(__local uint *d, int np, __local const int *at, __global const dst_t *dy,
-                         int nk)
+/* d[p] = nk columns of the JOINED pixels from JOINED * p on, of np at dy + at[pixel], the rest 0, and behind them
+ * as many rows as the sum takes at once. */
+RS_INLINE void take_rows(__local outer_t *d, int np, __local const int *at,
+                         __global const dst_t *dy, int nk)
 {
-    for (int i = 0; i < np; i += 2) {
-        __global const dst_t *even = dy + at[i], *odd = dy + at[min(i + 1, np - 1)];
-        const uint lone = i + 1 < np ? 0xffffffffu : 0xffffu;
+    for (int i = 0; i < np; i += JOINED, d += NR) {
+        __global const dst_t *from[JOINED];
+        ushort kept[JOINED];
+#pragma unroll
+        for (int r = 0; r < JOINED; r++) {
+            from[r] = dy + at[min(i + r, np - 1)];
+            kept[r] = i + r < np ? 0xffff : 0;
+        }
 #pragma unroll
         for (int v = 0; v < NV; v++) {
             if (nk >= (v + 1) * VW) {
-                *(__local vuint *)(d + i / 2 * NR + v * VW) =
-                    interleave(LOAD_BITS(even + v * VW), LOAD_BITS(odd + v * VW)) & lone;
+                vushort rows[JOINED];
+#pragma unroll
+                for (int r = 0; r < JOINED; r++)
+                    rows[r] = LOAD_BITS(from[r] + v * VW) & kept[r];
+                PUT_JOINED(rows, __local, d + v * VW);
                 continue;
             }
-            for (int q = 0; q < VW; q++) {
-                const int inside = v * VW + q < nk;
-                d[i / 2 * NR + v * VW + q] =
-                    inside ? (even[v * VW + q] | (uint)odd[v * VW + q] << 16) & lone : 0;
+            for (int q = v * VW; q < (v + 1) * VW; q++) {
+                d[q] = 0;
+                for (int r = 0; q < nk && r < JOINED; r++)
+                    d[q] |= (outer_t)(from[r][q] & kept[r]) << 16 * r;
             }
         }
     }
-    for (int p = (np + 1) / 2; p < (np + PIXELS - 1) / PIXELS * PIXELS / 2; p++)
-#pragma unroll
-        for (int v = 0; v < NV; v++)
-            *(__local vuint *)(d + p * NR + v * VW) = (vuint)(0);
+    for (int p = (np + JOINED - 1) / JOINED; p < (np + PIXELS - 1) / PIXELS * PIXELS / JOINED;
+         p++, d += NR)
+        for (int q = 0; q < NR; q++)
+            d[q] = 0;
 }
 #else
 /* d[p] = nk columns of pixel p of np at dy + at[p], the rest 0. */
@@ -735,7 +759,7 @@ conv2d_packed_bwd_params(__global const src_t *restrict x, __global const dst_t 
                          ulong part_floats, int bias_first)
 {
     __local outer_t A[A_COUNT] __attribute__((aligned(64)));
-    __local outer_t D[JB * PX / OUTER_STEP * NR] __attribute__((aligned(64)));
+    __local outer_t D[JB * PX / JOINED * NR] __attribute__((aligned(64)));
 #ifdef ENGINE
     __local tile_t taken[PIXELS * LDM] __attribute__((aligned(64)));
 #endif
@@ -781,9 +805,9 @@ conv2d_packed_bwd_params(__global const src_t *restrict x, __global const dst_t 
             start[i] = (at.n * h + top[i]) * w * c + left[i];
             out[i] = ((at.n * oh + a) * ow + b) * k;
         }
-        const int rows_p = (np + PIXELS - 1) / PIXELS * PIXELS / OUTER_STEP;
+        const int rows_p = (np + PIXELS - 1) / PIXELS * PIXELS / JOINED;
         for (int j = j0; j < j1; j++) {
-            __local outer_t *d = D + (j - j0) * (PX / OUTER_STEP) * NR;
+            __local outer_t *d = D + (j - j0) * (PX / JOINED) * NR;
             take_rows(d, np, out, dy + j * NR, min(NR, k - j * NR));
             if (with_bias)
                 add_rows(rows_p, d, bias + (j - j0) * NR);
@@ -799,7 +823,7 @@ conv2d_packed_bwd_params(__global const src_t *restrict x, __global const dst_t 
                     clear(taken + r * LDM, f1 - f0);
                 for (int r = 0; whole > f1 - f0 && r < PIXELS; r++)
                     clear(taken + r * LDM + f1 - f0, whole - (f1 - f0));
-                join_pixels(A, i / 2, taken, whole);
+                join_pixels(A, i / JOINED, taken, whole);
             }
 #else
             gather(A, LDM, np, top, left, start, x, h, w * c, cols * c, f0, f1);
@@ -810,7 +834,7 @@ conv2d_packed_bwd_params(__global const src_t *restrict x, __global const dst_t 
 #endif
             for (int j = j0; j < j1; j++)
                 for (int m = f0; m < f1; m += MW)
-                    params_tile(rows_p, A + A_ROW(m - f0), D + (j - j0) * (PX / OUTER_STEP) * NR,
+                    params_tile(rows_p, A + A_ROW(m - f0), D + (j - j0) * (PX / JOINED) * NR,
                                 dw + (size_t)m * k + j * NR, k, min(MW, f1 - m),
                                 min(NR, k - j * NR), p0 == first);
         }

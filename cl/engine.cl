@@ -1,11 +1,13 @@
-/* The probe of a matrix engine: engine.clh's and engine_x86.clh's own functions on numbers of which the
- * host knows the product.
+/* The probe of a matrix engine: the own functions of engine.clh, engine_x86.clh and engine_arm.clh on numbers of
+ * which the host knows the product.
  *
  * Kernel: engine_probe, d[16][16] = 2 * a[16][8 words] * b[8 words][16], by one work-group. */
 #define SIDE 16
 
 #if defined ENGINE_X86_BF16 || defined ENGINE_X86_AMX
 #include "engine_x86.clh"
+#elif defined ENGINE_ARM_BF16
+#include "engine_arm.clh"
 #endif
 
 #ifdef ENGINE_X86_AMX
@@ -42,6 +44,29 @@ engine_probe(global const uint *restrict a, global const uint *restrict b, globa
             acc = dot_pairs(acc, (uint16)(a[m * 8 + k % 8]), vload16(k % 8, b));
         vstore16(acc, m, d);
     }
+}
+#elif defined ENGINE_ARM_BF16
+
+kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
+engine_probe(global const uint *restrict a, global const uint *restrict b, global float *restrict d)
+{
+    for (int m = 0; m < SIDE; m += 2)
+        for (int n = 0; n < SIDE; n += VW / 2) {
+            vfloat sum = VZERO;
+            for (int k = 0; k < 16; k += 2) {
+                global const uint *row = a + m * 8 + k % 8, *word = b + k % 8 * SIDE + n;
+                uint columns[VW];
+                for (int q = 0; q < VW; q++)
+                    columns[q] = word[q % 2 * SIDE + q / 2];
+                sum = multiply_quads(sum, (uint4)(row[0], row[1], row[8], row[9]), VLOAD(columns));
+            }
+            /* What kernels round is rounded. */
+            const vfloat rounded = bf16_to_float(ROUND_BF16(sum));
+            float got[VW];
+            VSTORE(rounded + (sum - rounded), got);
+            for (int q = 0; q < VW; q++)
+                d[(m + q / (VW / 2)) * SIDE + n + q % (VW / 2)] = got[q];
+        }
 }
 #else
 #include "engine.clh"

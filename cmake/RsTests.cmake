@@ -27,6 +27,7 @@ set(rs_slow_tests
     op.conv2d.mma_gemm.nv.bf16
     op.conv2d.packed_gemm.x86_bf16
     op.conv2d.packed_gemm.x86_amx
+    op.conv2d.packed_gemm.arm_bf16
     op.conv2d.packed_gemm.width4
     op.conv2d.packed_gemm.width8
     op.conv2d.simt_gemm.item1
@@ -37,6 +38,7 @@ set(rs_slow_tests
     op.conv2d.winograd.width8
     op.conv2d_packed.x86_bf16
     op.conv2d_packed.x86_amx
+    op.conv2d_packed.arm_bf16
     op.conv2d_shapes
     op.conv2d_shapes.gpu
     op.conv2d_shapes.packed_gemm.width4
@@ -73,6 +75,9 @@ set(rs_exhaustive_tests
     op.conv2d.packed_gemm.x86_amx.width4
     op.conv2d.packed_gemm.x86_amx.width8
     op.conv2d_shapes.packed_gemm.x86_amx
+    op.conv2d.packed_gemm.arm_bf16.width4
+    op.conv2d.packed_gemm.arm_bf16.width8
+    op.conv2d_shapes.packed_gemm.arm_bf16
     train.gpu_class.all)
 
 set(rs_test_rooms base file tensor device op nn model data io lab train cli)

@@ -18,6 +18,8 @@
 #if defined __x86_64__ && defined __linux__
 #include <cpuid.h>
 #include <sys/syscall.h>
+#elif defined __aarch64__ && defined __linux__
+#include <sys/auxv.h>
 #endif
 
 /* The variable by which the process that tries an engine is told which. */
@@ -140,12 +142,18 @@ static bool host_gives_tiles(void)
 }
 #endif
 
-/* Vectors of 16 floats, and a compiler that assembles what it does not know the processor to have. */
+/* A compiler that assembles what it does not know the processor to have. */
+static const char *gate_assembly(const facts *f)
+{
+    return is_gpu(f) || !(f->hw->quirks & RS_QUIRK_ASSEMBLY)
+               ? "needs a CPU whose driver takes inline assembly, such as PoCL"
+               : NULL;
+}
+
 static const char *gate_x86(const facts *f)
 {
-    if (is_gpu(f) || !(f->hw->quirks & RS_QUIRK_ASSEMBLY))
-        return "needs a CPU whose driver takes inline assembly, such as PoCL";
-    return f->hw->info.float_width < 16 ? "needs vectors of 16 floats" : NULL;
+    const char *why = gate_assembly(f);
+    return why ? why : f->hw->info.float_width < 16 ? "needs vectors of 16 floats" : NULL;
 }
 
 static const char *gate_x86_bf16(facts *f)
@@ -170,6 +178,26 @@ static const char *gate_x86_amx(facts *f)
     if (f->hw->info.local_bytes < RS_TILES_LOCAL)
         return "needs 256 KiB of local memory";
     return host_gives_tiles() ? NULL : "needs the system's leave to use tiles, from Linux 5.16 on";
+}
+
+static bool host_has_bfmmla(void)
+{
+#if defined __aarch64__ && defined __linux__
+    enum { BF16 = 1 << 14 }; /* Documentation/arch/arm64/elf_hwcaps.rst */
+    return (getauxval(AT_HWCAP2) & BF16) != 0;
+#else
+    return false;
+#endif
+}
+
+static const char *gate_arm_bf16(facts *f)
+{
+    const char *why = gate_assembly(f);
+    if (why)
+        return why;
+    if (!host_has_bfmmla())
+        return "needs an Arm processor with FEAT_BF16";
+    return f->hw->info.float_width > 4 ? "needs vectors of 4 floats" : NULL;
 }
 
 /* ---- the list -------------------------------------------------------------------------------- */

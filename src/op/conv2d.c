@@ -463,14 +463,16 @@ rs_regtile rs_regtile_of(const rs_caps *caps)
 
 const rs_pairs *rs_pairs_of(const rs_caps *caps)
 {
-    /* The rates: on Sapphire Rapids; on Zen 5. */
-    static const rs_pairs tiles = {" -DENGINE_X86_AMX", 32, 32, 8.0},
-                          vectors = {" -DENGINE_X86_BF16", 2, 0, 1.6};
-    if (!caps->emulates && rs_regtile_of(caps).vw != 16)
-        return NULL;
-    return rs_has_engine(caps, RS_ENGINE_x86_amx) && caps->local_bytes >= RS_TILES_LOCAL ? &tiles
-           : rs_has_engine(caps, RS_ENGINE_x86_bf16)                                     ? &vectors
-                                                                                         : NULL;
+    /* The rates: on Sapphire Rapids; on Zen 5; not measured, half of what a Neoverse N2's guide says. */
+    static const rs_pairs x86_amx = {" -DENGINE_X86_AMX", 16, 32, 32, true, 8.0},
+                          x86_bf16 = {" -DENGINE_X86_BF16", 16, 2, 0, false, 1.6},
+                          arm_bf16 = {" -DENGINE_ARM_BF16", 4, 8, 12, false, 2.0};
+    const rs_pairs *is =
+        rs_has_engine(caps, RS_ENGINE_x86_amx) && caps->local_bytes >= RS_TILES_LOCAL ? &x86_amx
+        : rs_has_engine(caps, RS_ENGINE_x86_bf16)                                     ? &x86_bf16
+        : rs_has_engine(caps, RS_ENGINE_arm_bf16)                                     ? &arm_bf16
+                                                                                      : NULL;
+    return is && (caps->emulates || rs_regtile_of(caps).vw == is->vw) ? is : NULL;
 }
 
 /* ---- shared launches --------------------------------------------------------------------- */

@@ -162,11 +162,13 @@ typedef struct rs_regtile {
 
 rs_regtile rs_regtile_of(const rs_caps *caps);
 
-/* An engine that multiplies pairs of bf16 in register tiles (cl/engine_x86.clh). */
+/* An engine that multiplies pairs or quads of bf16 in register tiles (cl/engine_x86.clh, cl/engine_arm.clh). */
 typedef struct rs_pairs {
     const char *option; /* of kernels */
+    int vw;             /* floats of a vector that it is made for; emulated, any number */
     int step;           /* values that a sum takes at once */
-    int rows;           /* of the tiles of either product; 0: those of rs_regtile_of */
+    int rows;           /* of the register tiles of either product; 0: those of rs_regtile_of */
+    bool tiles;         /* it takes its factors from memory, as tiles */
     double rate;        /* of its products beside those of floats, in cl/conv2d_packed.cl's loops */
 } rs_pairs;
 

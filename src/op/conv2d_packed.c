@@ -56,7 +56,7 @@ typedef struct tiles {
 /* Whether the first factor's rows are tiles of an engine's. */
 static bool takes_tiles(const tiles *t)
 {
-    return t->pairs && t->pairs->rows;
+    return t->pairs && t->pairs->tiles;
 }
 
 /* Values between the rows of a tile: SHALLOW_KC of them lie in different sets of the first cache. Those of
@@ -106,12 +106,14 @@ static tiles tiles_of(const rs_caps *caps, const rs_problem *p, rs_pass pass, co
                .px = pairs ? 256 : 128,
                .mb = 192,
                .jb = 8};
+    if (pairs && pairs->rows)
+        t.reg.mr = t.reg.mw = pairs->rows;
     if (takes_tiles(&t))
-        t.reg.mr = t.reg.mw = pairs->rows, t.kc = DEEP_KC / 2, t.tb = 16, t.px = 512;
+        t.kc = DEEP_KC / 2, t.tb = 16, t.px = 512;
     /* Half of the local memory, for a driver (Mesa's) counts a kernel's arrays twice; of that,
-     * indices, flags and biases take up to 5 KiB, of twice as many pixels 6, and with tiles 10. */
+     * indices, flags and biases take up to 5 KiB, of twice as many pixels 6, with quads 7 and with tiles 10. */
     const uint64_t half = caps->local_bytes / 2;
-    const uint64_t others = takes_tiles(&t) ? 10240 : pairs ? 6144 : 5120;
+    const uint64_t others = takes_tiles(&t) ? 10240 : !pairs ? 5120 : pairs->step > 2 ? 7168 : 6144;
     const uint64_t room = half > others ? half - others : 0;
     while (takes_tiles(&t) && t.tb > 2 && product_bytes(&t) > room)
         t.tb /= 2;

@@ -29,6 +29,7 @@ want_code 0
 want_out '"engines"'
 want_out '"x86_bf16"'
 want_out '"x86_amx"'
+want_out '"arm_bf16"'
 command="RESCL_ENGINES=emulate rescl devices --probe"
 RESCL_ENGINES=emulate "$RESCL" devices --probe >out 2>err
 code=$?

@@ -30,6 +30,7 @@ static void are_those_that_the_environment_lists(void **state)
     with_engines("nv_tf32,amd_wmma", 1u << RS_ENGINE_nv_tf32 | 1u << RS_ENGINE_amd_wmma, false);
     with_engines("x86_bf16", 1u << RS_ENGINE_x86_bf16, false);
     with_engines("emulate,x86_amx", 1u << RS_ENGINE_x86_amx, true);
+    with_engines("emulate,arm_bf16", 1u << RS_ENGINE_arm_bf16, true);
     with_engines("emulate,nv_bf16,x86_bf16", 1u << RS_ENGINE_nv_bf16 | 1u << RS_ENGINE_x86_bf16,
                  true);
     rescl_runtime *rt = NULL;
@@ -125,6 +126,21 @@ static void engines_of_x86_need_whole_vectors(void **state)
     assert_non_null(strstr(engine[RS_ENGINE_x86_amx].reason, "vectors of 16"));
     (void)find_of_cpu(8, 0, engine);
     assert_non_null(strstr(engine[RS_ENGINE_x86_amx].reason, "inline assembly"));
+}
+
+static void the_engine_of_arm_needs_vectors_of_four(void **state)
+{
+    rescl_engine engine[RS_ENGINE_COUNT];
+    const char *reason = engine[RS_ENGINE_arm_bf16].reason;
+    (void)state;
+    (void)find_of_cpu(4, 0, engine);
+    assert_non_null(strstr(reason, "inline assembly"));
+    (void)find_of_cpu(8, RS_QUIRK_ASSEMBLY, engine);
+    if (strcmp(reason, "needs an Arm processor with FEAT_BF16") == 0) {
+        print_message("skipped: this processor has no FEAT_BF16\n");
+        skip();
+    }
+    assert_non_null(strstr(reason, "vectors of 4"));
 }
 
 static void pairs_that_are_slow_are_left_alone(void **state)
@@ -238,6 +254,7 @@ int main(void)
         cmocka_unit_test(are_told_with_the_reason_why_not),
         cmocka_unit_test(are_known_for_a_device_as_it_is_limited),
         cmocka_unit_test(engines_of_x86_need_whole_vectors),
+        cmocka_unit_test(the_engine_of_arm_needs_vectors_of_four),
         cmocka_unit_test(pairs_that_are_slow_are_left_alone),
         cmocka_unit_test(trials_are_limited),
         cmocka_unit_test(are_tried_apart),

@@ -35,7 +35,7 @@ foreach(width 4 8)
 endforeach()
 
 # Their products by pairs of bf16, as each engine makes them.
-foreach(engine x86_bf16 x86_amx)
+foreach(engine x86_bf16 x86_amx arm_bf16)
     foreach(program conv2d conv2d_shapes)
         rs_impl_test(op.${program}.packed_gemm.${engine} test_${program} packed_gemm
             RESCL_ENGINES=emulate,${engine} RESCL_TEST_TYPE=bf16)
@@ -44,9 +44,11 @@ foreach(engine x86_bf16 x86_amx)
         RESCL_ENGINES=emulate,${engine})
 endforeach()
 
-foreach(width 4 8)
-    rs_impl_test(op.conv2d.packed_gemm.x86_amx.width${width} test_conv2d packed_gemm
-        RESCL_ENGINES=emulate,x86_amx RESCL_TEST_TYPE=bf16 RESCL_FLOAT_WIDTH=${width})
+foreach(engine x86_amx arm_bf16)
+    foreach(width 4 8)
+        rs_impl_test(op.conv2d.packed_gemm.${engine}.width${width} test_conv2d packed_gemm
+            RESCL_ENGINES=emulate,${engine} RESCL_TEST_TYPE=bf16 RESCL_FLOAT_WIDTH=${width})
+    endforeach()
 endforeach()
 
 # On one compute unit no sum is divided; PoCL has the variable by either name.
