@@ -19,6 +19,11 @@ target_compile_options(rs_flags INTERFACE
 if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
     # snprintf cuts messages to their field on purpose.
     target_compile_options(rs_flags INTERFACE -Wno-format-truncation)
+    # GCC 12.2 for ARM64 ends with an internal error (vect_transform_reduction) where it vectorises the
+    # largest of numbers that are widened to double.
+    if(CMAKE_C_COMPILER_VERSION VERSION_LESS 13 AND CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64|ARM64")
+        target_compile_options(rs_flags INTERFACE -fno-builtin-fmax -fno-builtin-fmin)
+    endif()
 elseif(CMAKE_C_COMPILER_ID MATCHES "Clang")
     # Integer constants are enumerators, in formulas of doubles too; an empty format makes an empty
     # cell of a table.
