@@ -132,7 +132,8 @@ bool rs_icd_names(const char *part);
  *     ASSEMBLY         kernels may have the host's instructions as inline assembly
  *     SHORT_LOOPS      a work-item's loops end after RS_SHORT_LOOPS turns in all
  *     LOOSE_THREADS    a released queue's thread goes on by itself: queue.c waits
- *     SLOW_PAIRS       vdpbf16ps is slower than multiply-adds of floats are */
+ *     SLOW_PAIRS       vdpbf16ps is slower than multiply-adds of floats are
+ *     FOUR_FLOATS      its vectors have 4 floats, though it tells fewer */
 #define RS_QUIRKS(X)                                                                               \
     X(KERNEL_GROUP, "its limit of a kernel's work-group is not believed")                          \
     X(LAST_RESORT, "taken only for want of another")                                               \
@@ -144,7 +145,8 @@ bool rs_icd_names(const char *part);
     X(ASSEMBLY, "kernels may have instructions of the host")                                       \
     X(SHORT_LOOPS, "loops end after 65,535 turns")                                                 \
     X(LOOSE_THREADS, "the threads of its queues are waited for")                                   \
-    X(SLOW_PAIRS, "AVX512_BF16 is left alone, slower than products of floats")
+    X(SLOW_PAIRS, "AVX512_BF16 is left alone, slower than products of floats")                     \
+    X(FOUR_FLOATS, "its vectors are taken to have 4 floats")
 
 enum {
 #define RS_QUIRK_INDEX(name, text) RS_QUIRK_AT_##name,

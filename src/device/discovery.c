@@ -291,6 +291,8 @@ static rescl_status describe(rs_hw *hw, size_t platform, size_t device)
     rs_cores_ask(hw, a);
     RS_FAIL_IF(a->out_of_memory, RESCL_ERR_MEMORY, "out of host memory");
     rs_quirks_apply(hw);
+    if (hw->quirks & RS_QUIRK_FOUR_FLOATS && info->float_width < 4)
+        info->float_width = 4;
     judge(hw, a);
     st = apply_environment(info);
 out:
