@@ -463,7 +463,7 @@ rs_regtile rs_regtile_of(const rs_caps *caps)
 
 const rs_pairs *rs_pairs_of(const rs_caps *caps)
 {
-    /* The rates: on Sapphire Rapids; on Zen 5; not measured, half of what a Neoverse N2's guide says. */
+    /* The rates: on Sapphire Rapids; on Zen 5; a guess, for none was timed. */
     static const rs_pairs x86_amx = {" -DENGINE_X86_AMX", 16, 32, 32, true, 8.0},
                           x86_bf16 = {" -DENGINE_X86_BF16", 16, 2, 0, false, 1.6},
                           arm_bf16 = {" -DENGINE_ARM_BF16", 4, 8, 12, false, 2.0};
