@@ -15,6 +15,7 @@
 #define VP8X_BYTES   10 /* flags, and the size of the canvas */
 #define ANMF_BYTES   16 /* place and size of a frame, before its chunks */
 #define LOSSY        1  /* WebPBitstreamFeatures.format */
+#define VP8L_BYTES   5  /* what a lossless image begins with: a sign, and its size */
 
 static bool recognises(const uint8_t *data, size_t bytes)
 {
@@ -175,6 +176,34 @@ out:
     return st;
 }
 
+/* What decoding the alpha of a lossy frame ends with: libwebp from 1.4 on says OUT_OF_MEMORY of the frame where
+ * the alpha is damaged. It is a byte of flags, and numbers or a lossless image without its beginning. */
+static VP8StatusCode status_of_alpha(const uint8_t *data, const container *c,
+                                     const WebPBitstreamFeatures *frame)
+{
+    const size_t length = little(data + c->at + 4, 4);
+    const uint8_t *alpha = data + c->at + HEADER_BYTES;
+    const uint32_t width = (uint32_t)frame->width, height = (uint32_t)frame->height;
+    const uint32_t size = (width - 1) | (height - 1) << 14;
+    WebPDecoderConfig config;
+    if (length < 2 || (alpha[0] & 3) > 1 || (alpha[0] >> 4 & 3) > 1 || alpha[0] >> 6 > 1 ||
+        !WebPInitDecoderConfig(&config))
+        return VP8_STATUS_BITSTREAM_ERROR;
+    if ((alpha[0] & 3) == 0)
+        return length - 1 < (size_t)width * height ? VP8_STATUS_BITSTREAM_ERROR : VP8_STATUS_OK;
+    uint8_t *image = malloc(VP8L_BYTES + length - 1);
+    if (!image)
+        return VP8_STATUS_OUT_OF_MEMORY;
+    image[0] = 0x2f;
+    for (size_t i = 0; i < 4; i++)
+        image[1 + i] = (uint8_t)(size >> 8 * i);
+    memcpy(image + VP8L_BYTES, alpha + 1, length - 1);
+    const VP8StatusCode code = WebPDecode(image, VP8L_BYTES + length - 1, &config);
+    WebPFreeDecBuffer(&config.output);
+    free(image);
+    return code;
+}
+
 /* Decodes the frame to its place, in the size of the result. Of lossless pixels and of alpha the library keeps the
  * whole frame, also where it makes it smaller. */
 static rescl_status paint(const uint8_t *data, const char *name, const container *c,
@@ -197,8 +226,12 @@ static rescl_status paint(const uint8_t *data, const char *name, const container
     config->output.u.RGBA.size = (height - 1) * row + width * to->channels;
     if (heavy)
         rs_heavy_turn_begin();
-    const VP8StatusCode code = WebPDecode(data + c->at, c->bytes, config);
+    VP8StatusCode code = WebPDecode(data + c->at, c->bytes, config);
     WebPFreeDecBuffer(&config->output);
+    if (code == VP8_STATUS_OUT_OF_MEMORY && is_named(data + c->at, "ALPH")) {
+        const VP8StatusCode alpha = status_of_alpha(data, c, &config->input);
+        code = alpha == VP8_STATUS_OK ? code : alpha;
+    }
     if (heavy)
         rs_heavy_turn_end();
     RS_FAIL_IF(code == VP8_STATUS_OUT_OF_MEMORY, RESCL_ERR_MEMORY, "%s: out of host memory", name);
