@@ -30,6 +30,23 @@ static bool check_numbers(const cli_args *args, const char *loss)
     return true;
 }
 
+static double number_of(const cli_args *args, const char *name)
+{
+    return cli_real(args, cli_opt_find(name, strlen(name), args->verb));
+}
+
+/* A threshold of targets that are 0 and 1 changes nothing. */
+static bool check_threshold(const cli_args *args)
+{
+    const bool acts = number_of(args, "mixup") > 0 || number_of(args, "cutmix") > 0 ||
+                      cli_real(args, OPT_label_smoothing) > 0;
+    if (acts || !(cli_real(args, OPT_bce_target_thresh) > 0))
+        return true;
+    cli_usage_error("--bce-target-thresh is of targets between 0 and 1, and there are none without "
+                    "--mixup, --cutmix or --label-smoothing: leave it out");
+    return false;
+}
+
 /* Several labels are learned by a loss of each class. Where none was chosen it is binary cross-entropy. */
 static bool settle_loss(const cli_args *args)
 {
@@ -56,5 +73,5 @@ bool cli_train_loss(const cli_args *args, rescl_model_options *o)
     o->bce_target_thresh = cli_real(args, OPT_bce_target_thresh);
     o->focal_gamma = cli_real(args, OPT_focal_gamma);
     o->focal_alpha = cli_real(args, OPT_focal_alpha);
-    return check_numbers(args, name);
+    return check_numbers(args, name) && check_threshold(args);
 }

@@ -93,6 +93,9 @@ want_err "there is no table"
 train --epochs 1 --loss cross_entropy
 want_code 2
 want_err "expected bce or focal"
+train --epochs 1 --bce-target-thresh 0.3
+want_code 2
+want_err "--bce-target-thresh is of targets between 0 and 1"
 train --epochs 1 --label-smoothing 0.1
 want_err "label smoothing of 0.1 and multi_label"
 train --epochs 1 --sampler balanced
