@@ -22,6 +22,18 @@
         for (uint k = 0; k < channels; k += VW)
 #define ROWS_OF_BLOCK(row, last) min((uint)ROWS, (last) - (row))
 
+/* Asks for the block below the one at (row, k), or rather for as many numbers of its rows, which follow each
+ * other in memory: read a few of each row at a time, processors do not foresee them. */
+#define ASK_BELOW(array, row, k)                                                                   \
+    ask((uintptr_t)((array) + ((row) + ROWS) * channels + (k)*ROWS), ROWS, sizeof((array)[0]))
+
+RS_INLINE void ask(uintptr_t from, uint rows, uint size)
+{
+#pragma unroll
+    for (uint b = 0; b < rows * VW * size; b += 64)
+        PREFETCH_FAR(from + b);
+}
+
 /* ---- statistics ---------------------------------------------------------------------------- */
 
 RS_INLINE void block_moments(const global src_t *x, uint stride, uint n, uint part, vfloat *mean,
@@ -50,6 +62,7 @@ ONE_ITEM void batchnorm_fwd_stats(const global src_t *restrict src, global float
         const uint n = ROWS_OF_BLOCK(row, last), part = min((uint)VW, channels - k);
         const global src_t *x = src + row * channels + k;
         vfloat b_mean, b_m2;
+        ASK_BELOW(src, row, k);
         if (n == ROWS && part == VW)
             block_moments(x, channels, ROWS, VW, &b_mean, &b_m2);
         else
@@ -146,6 +159,10 @@ ONE_ITEM void batchnorm_fwd_apply(const global src_t *restrict src,
         const vfloat mean = load_part(means + k, part), shift = load_part(beta + k, part);
         const vfloat scale = inv * load_part(gamma + k, part);
         const global src_t *res = residual ? residual + at : 0;
+        ASK_BELOW(src, row, k);
+        ASK_BELOW(dst, row, k);
+        if (residual)
+            ASK_BELOW(residual, row, k);
         if (n == ROWS && part == VW)
             block_apply(src + at, res, dst + at, channels, ROWS, VW, mean, scale, shift, flags);
         else
@@ -202,6 +219,10 @@ batchnorm_bwd_sums(const global src_t *restrict src, const global dst_t *restric
         const vfloat scale = inv * load_part(gamma + k, part);
         const global dst_t *y = flags & MASK_DST ? dst + at : 0;
         vfloat b_sum, b_dot;
+        ASK_BELOW(src, row, k);
+        ASK_BELOW(diff_dst, row, k);
+        if (y)
+            ASK_BELOW(dst, row, k);
         if (n == ROWS && part == VW)
             block_sums(src + at, diff_dst + at, y, channels, ROWS, VW, mean, scale, shift, flags,
                        &b_sum, &b_dot);
@@ -257,6 +278,15 @@ batchnorm_bwd_data(const global src_t *restrict src, const global dst_t *restric
         const global dst_t *y = flags & MASK_DST ? dst + at : 0;
         global src_t *d0 = flags & DIFF_WANTED(0) ? diff_src0 + at : 0;
         global src_t *d1 = flags & DIFF_WANTED(1) ? diff_src1 + at : 0;
+        if (x)
+            ASK_BELOW(src, row, k);
+        ASK_BELOW(diff_dst, row, k);
+        if (y)
+            ASK_BELOW(dst, row, k);
+        if (d0)
+            ASK_BELOW(diff_src0, row, k);
+        if (d1)
+            ASK_BELOW(diff_src1, row, k);
         if (n == ROWS && part == VW)
             block_data(x, diff_dst + at, y, d0, d1, channels, ROWS, VW, mean, scale, shift,
                        mean_diff, slope, flags);

@@ -595,9 +595,10 @@ conv2d_packed_weights(__global const float *restrict weight, __global const floa
 #endif
 
 /* A tile of diff_weight: MW filter rows by NR channels, summed over np pixels. `ldw` floats
- * separate rows; `fresh` writes, else adds. */
+ * separate rows; `fresh` writes, else adds. Unless `next` is NULL, it asks for the lines at next + place[p]. */
 RS_INLINE void params_tile(int np, __local const outer_t *a, __local const outer_t *d,
-                           __global float *dw, int ldw, int nm, int nk, int fresh)
+                           __global const src_t *next, __local const int *place, __global float *dw,
+                           int ldw, int nm, int nk, int fresh)
 {
     vfloat acc[MW][NV];
     if (!fresh && nm == MW)
@@ -605,7 +606,10 @@ RS_INLINE void params_tile(int np, __local const outer_t *a, __local const outer
 #pragma unroll
     for (int v = 0; v < NV; v++)
         PREFETCH(dw + (size_t)i * ldw + v * VW);
-    outer(np, a, LDP, d, acc);
+    if (next)
+        outer(np, a, LDP, d, 1, next, place, acc);
+    else
+        outer(np, a, LDP, d, 0, next, place, acc);
     if (nm == MW && nk == NR) {
         EACH_ROW(i, MW, MW)
         {
@@ -660,6 +664,19 @@ RS_INLINE void add_rows(int np, __local const outer_t *d, __local float *sum)
     for (int v = 0; v < NV; v++)
         fstore(s[v], sum + v * VW);
 }
+
+/* The values of a cache line. */
+#define LINE ((int)(64 / sizeof(src_t)))
+
+/* Sets the places of pixel i of the scratch, or of those that come next, by the kernel's own names. */
+#define PLACE(slot, i)                                                                             \
+    do {                                                                                           \
+        const int a_ = a0 + at.a, b_ = b0 + at.b;                                                  \
+        top[slot][i] = a_ * stride_h - pad_top;                                                    \
+        left[slot][i] = (b_ * stride_w - pad_left) * c;                                            \
+        start[slot][i] = (at.n * h + top[slot][i]) * w * c + left[slot][i];                        \
+        out[slot][i] = ((at.n * oh + a_) * ow + b_) * k;                                           \
+    } while (0)
 
 RS_INLINE int div_up(int a, int b) /* for any a, b > 0 */
 {
@@ -764,7 +781,8 @@ conv2d_packed_bwd_params(__global const src_t *restrict x, __global const dst_t 
     __local tile_t taken[PIXELS * LDM] __attribute__((aligned(64)));
 #endif
     __local float bias[JB * NR] __attribute__((aligned(64)));
-    __local int top[PX], left[PX], start[PX], out[PX];
+    /* Of the pixels in the scratch, and of those that come next. */
+    __local int top[2][PX], left[2][PX], start[2][PX], out[2][PX];
 
     TILES_BEGIN();
     const int total = rows * cols * c;
@@ -792,33 +810,37 @@ conv2d_packed_bwd_params(__global const src_t *restrict x, __global const dst_t 
     const int first = part_begin(images * map, part, parts);
     const int end = part_begin(images * map, part + 1, parts);
 
-    int p0 = first;
+    /* Lines that the group reads of a pixel's dy, and of x for the last of its taps. */
+    const int lines_dy = (min(panels * NR, k) + LINE - 1) / LINE;
+    const int last_tap = (m1 - 1) / c, lines_x = (min(m1 - m0, c) + LINE - 1) / LINE;
+    __global const src_t *last = x + (last_tap / cols * w + last_tap % cols) * c;
+
+    int p0 = first, now = 0;
     pixel at = {0, 0, 0};
     if (map > 0)
         pixel_set(&at, first, images, a1 - a0, gw, 0);
+    for (int i = 0; i < min(PX, end - first); i++, pixel_next(&at, images, a1 - a0, gw, 0))
+        PLACE(0, i);
     do {
-        const int np = min(PX, end - p0);
-        for (int i = 0; i < np; i++, pixel_next(&at, images, a1 - a0, gw, 0)) {
-            const int a = a0 + at.a, b = b0 + at.b;
-            top[i] = a * stride_h - pad_top;
-            left[i] = (b * stride_w - pad_left) * c;
-            start[i] = (at.n * h + top[i]) * w * c + left[i];
-            out[i] = ((at.n * oh + a) * ow + b) * k;
-        }
+        const int np = min(PX, end - p0), more = min(PX, end - p0 - np), then = 1 - now;
+        for (int i = 0; i < more; i++, pixel_next(&at, images, a1 - a0, gw, 0))
+            PLACE(then, i);
         const int rows_p = (np + PIXELS - 1) / PIXELS * PIXELS / JOINED;
         for (int j = j0; j < j1; j++) {
             __local outer_t *d = D + (j - j0) * (PX / JOINED) * NR;
-            take_rows(d, np, out, dy + j * NR, min(NR, k - j * NR));
+            take_rows(d, np, out[now], dy + j * NR, min(NR, k - j * NR));
             if (with_bias)
                 add_rows(rows_p, d, bias + (j - j0) * NR);
         }
+        int asked = 0; /* times that a tile's rows have each asked for a line of the next pixels */
         for (int f0 = m0; f0 < m1; f0 += MB) {
             const int f1 = min(f0 + MB, m1);
 #ifdef ENGINE
             const int whole = (f1 - f0 + MW - 1) / MW * MW;
             for (int i = 0; i < np; i += PIXELS) {
                 const int n = min(PIXELS, np - i);
-                gather(taken, LDM, n, top + i, left + i, start + i, x, h, w * c, cols * c, f0, f1);
+                gather(taken, LDM, n, top[now] + i, left[now] + i, start[now] + i, x, h, w * c,
+                       cols * c, f0, f1);
                 for (int r = n; r < PIXELS; r++)
                     clear(taken + r * LDM, f1 - f0);
                 for (int r = 0; whole > f1 - f0 && r < PIXELS; r++)
@@ -826,19 +848,31 @@ conv2d_packed_bwd_params(__global const src_t *restrict x, __global const dst_t 
                 join_pixels(A, i / JOINED, taken, whole);
             }
 #else
-            gather(A, LDM, np, top, left, start, x, h, w * c, cols * c, f0, f1);
+            gather(A, LDM, np, top[now], left[now], start[now], x, h, w * c, cols * c, f0, f1);
             if (f1 - f0 < MB)
                 for (int i = 0; i < rows_p; i++)
                     for (int m = f1 - f0; m < f1 - f0 + MW; m++)
                         A[i * LDM + m] = 0;
 #endif
             for (int j = j0; j < j1; j++)
-                for (int m = f0; m < f1; m += MW)
-                    params_tile(rows_p, A + A_ROW(m - f0), D + (j - j0) * (PX / JOINED) * NR,
-                                dw + (size_t)m * k + j * NR, k, min(MW, f1 - m),
+                for (int m = f0; m < f1; m += MW, asked++) {
+                    const int from = asked % JOINED * (PX / JOINED);
+                    const int line = asked / JOINED;
+                    __global const src_t *next = 0;
+                    __local const int *place = out[then] + from;
+                    if (more == PX && line < lines_dy) {
+                        next = (__global const src_t *)dy + j0 * NR + line * LINE;
+                    } else if (more == PX && line < lines_dy + lines_x) {
+                        next = last + (line - lines_dy) * LINE;
+                        place = start[then] + from;
+                    }
+                    params_tile(rows_p, A + A_ROW(m - f0), D + (j - j0) * (PX / JOINED) * NR, next,
+                                place, dw + (size_t)m * k + j * NR, k, min(MW, f1 - m),
                                 min(NR, k - j * NR), p0 == first);
+                }
         }
         p0 += np;
+        now = then;
     } while (p0 < end);
     TILES_END();
     if (with_bias)

@@ -391,7 +391,7 @@ conv2d_winograd_bwd_params(__global const src_t *restrict x, __global const src_
                         __global float *p = u + position * ustep + m * urow + q * NR;
                         vfloat acc[MW][NV];
                         outer(count, v + position * vstep + m, vrow,
-                              d + position * dstep + q * block * NR, acc);
+                              d + position * dstep + q * block * NR, 0, 0, 0, acc);
 #pragma unroll
                         for (int i = 0; i < MW; i++)
 #pragma unroll

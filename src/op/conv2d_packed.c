@@ -111,9 +111,12 @@ static tiles tiles_of(const rs_caps *caps, const rs_problem *p, rs_pass pass, co
     if (takes_tiles(&t))
         t.kc = DEEP_KC / 2, t.tb = 16, t.px = 512;
     /* Half of the local memory, for a driver (Mesa's) counts a kernel's arrays twice; of that,
-     * indices, flags and biases take up to 5 KiB, of twice as many pixels 6, with quads 7 and with tiles 10. */
+     * indices, flags and biases take up to 5 KiB, of twice as many pixels 10, with quads 11 and with tiles 18. */
     const uint64_t half = caps->local_bytes / 2;
-    const uint64_t others = takes_tiles(&t) ? 10240 : !pairs ? 5120 : pairs->step > 2 ? 7168 : 6144;
+    const uint64_t others = takes_tiles(&t)   ? 18432
+                            : !pairs          ? 5120
+                            : pairs->step > 2 ? 11264
+                                              : 10240;
     const uint64_t room = half > others ? half - others : 0;
     while (takes_tiles(&t) && t.tb > 2 && product_bytes(&t) > room)
         t.tb /= 2;
