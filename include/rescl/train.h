@@ -87,7 +87,8 @@ typedef struct rescl_train_options {
     size_t shards; /**< 1; above: each batch is so many parts that are computed one by one and
                     * summed in a fixed order, whichever devices have them */
     const char *shares; /**< of a batch, of each device: "3,1"; NULL: by the speed that is measured
-                         * before the first step. A run that goes on keeps those that it had */
+                         * before the first step; "epoch": that, and after each epoch anew by the
+                         * speed that each had in it. A run that goes on keeps those that it had */
     double
         baseline; /**< for `patience`: what `monitor` has to be better than to count as better, as the
                       * `baseline` of Keras' EarlyStopping; 0: nothing */

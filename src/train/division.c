@@ -46,10 +46,12 @@ rescl_status rs_shares_parse(const char *text, size_t count, double *weight)
         double value = 0.0;
         const size_t length = strcspn(at, ",");
         snprintf(number, sizeof number, "%.*s", (int)(length < 39 ? length : 39), at);
-        RS_FAIL_IF(length > 38 || !rs_parse_f64(number, &value) || value <= 0.0 || value > 1e9,
-                   RESCL_ERR_ARG,
-                   "shares: found '%.200s', expected numbers above 0 and up to 1e9, such as 3,1",
-                   text);
+        RS_FAIL_IF(
+            length > 38 || !rs_parse_f64(number, &value) || value <= 0.0 || value > 1e9,
+            RESCL_ERR_ARG,
+            "shares: found '%.200s', expected numbers above 0 and up to 1e9, such as 3,1, or "
+            "'epoch'",
+            text);
         if (found < count)
             weight[found] = value;
         more = at[length] == ',';
@@ -61,6 +63,46 @@ rescl_status rs_shares_parse(const char *text, size_t count, double *weight)
                found, text, count);
 out:
     return st;
+}
+
+/* What a step has to come to, beside that of the shares before, to be worth other ones: epochs differ by noise. */
+#define WORTH 0.95
+
+/* The time of who needs the longest for its share. */
+static double longest(const size_t *share, const double *speed, size_t count)
+{
+    double most = 0.0;
+
+    for (size_t i = 0; i < count; i++)
+        if ((double)share[i] / speed[i] > most)
+            most = (double)share[i] / speed[i];
+    return most;
+}
+
+bool rs_shares_follow(size_t least, const double *speed, size_t count, size_t *share)
+{
+    size_t total = 0, next[RS_TEAM_MOST];
+
+    for (size_t i = 0; i < count; i++) {
+        if (!(speed[i] > 0.0))
+            return false;
+        total += share[i];
+    }
+    if (total < count * least)
+        return false;
+    rs_apportion(total, speed, count, next);
+    for (size_t i = 0; i < count; i++)
+        while (next[i] < least) {
+            size_t most = 0;
+            for (size_t k = 1; k < count; k++)
+                most = next[k] > next[most] ? k : most;
+            next[most]--;
+            next[i]++;
+        }
+    if (longest(next, speed, count) > WORTH * longest(share, speed, count))
+        return false;
+    memcpy(share, next, count * sizeof *share);
+    return true;
 }
 
 /* As many shards as have `least` images each, of sizes that differ by one at most. Of fewer than in a whole

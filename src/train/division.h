@@ -38,6 +38,10 @@ void rs_apportion(size_t total, const double *weight, size_t count, size_t *out)
 /* Weights of members by text, such as "3,1": as many numbers above 0. RESCL_ERR_ARG says what was found. */
 rescl_status rs_shares_parse(const char *text, size_t count, double *weight) RESCL_CHECK;
 
+/* Makes the shares of a batch, which have at least `least` each, proportional to speeds, where a step is shorter by
+ * that than by noise: false, and nothing changes, where it is not, or where the speed of one is not known (0). */
+bool rs_shares_follow(size_t least, const double *speed, size_t count, size_t *share);
+
 /* Divides a batch of n images, at least `least`. Leaves of a batch smaller than the whole one have the same
  * proportions; who would have fewer images than `least` has none. */
 void rs_divide(const rs_division *d, size_t n, rs_leaves *out);

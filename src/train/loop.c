@@ -410,6 +410,12 @@ static bool ends_early(const rescl_trainer *t)
     return steps_exhausted(t) && !(whole && measures);
 }
 
+static bool is_over(const rescl_trainer *t)
+{
+    return t->progress.epoch >= t->options.epochs || steps_exhausted(t) ||
+           rs_early_stopping_ends(&t->options, &t->progress.stopping);
+}
+
 /* `last`, so that a failing evaluation costs no epoch; evaluation; then best, what watchers write
  * (results.csv), and last again, in this order: a kill between any two of them leaves a state from
  * which the resumed run does the rest again, and the same. */
@@ -428,6 +434,8 @@ static rescl_status finish_epoch(run *r)
 
     rs_tally_metrics(&tally, t->model->classes, p->seconds, p->data_wait, &e.train);
     RS_TRY(rs_trainer_download(t));
+    if (p->batch >= rs_loader_batches(t->train_loader))
+        RS_TRY(rs_trainer_measure_shares(t));
     if (t->eval_set && (last || (p->epoch + 1) % t->options.eval_freq == 0)) {
         RS_TRY(rs_trainer_save_last(t));
         RS_TRY(evaluate_epoch(r, &e.eval));
@@ -450,14 +458,10 @@ static rescl_status finish_epoch(run *r)
     RS_TRY(rs_trainer_save_last(t));
     RS_TRY(rs_watch_saved(&r->watch, &e, &stop));
     take_wish(r, stop);
+    if (!early && !is_over(t)) /* who watches has seen what the devices did */
+        RS_TRY(rs_trainer_take_shares(t));
 out:
     return st;
-}
-
-static bool is_over(const rescl_trainer *t)
-{
-    return t->progress.epoch >= t->options.epochs || steps_exhausted(t) ||
-           rs_early_stopping_ends(&t->options, &t->progress.stopping);
 }
 
 static rescl_status run_to_end(rescl_trainer *t, const rescl_train_callbacks *callbacks)

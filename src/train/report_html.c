@@ -147,7 +147,8 @@ static json_t *memory_json(const rs_run_info *run)
 {
     rescl_memory m;
 
-    if (rs_memory_needed(rs_team_device(run->team, 0), run->model, run->options->batch_size,
+    if (rs_team_size(run->team) == 0 ||
+        rs_memory_needed(rs_team_device(run->team, 0), run->model, run->options->batch_size,
                          run->options, run->teacher, &m) != RESCL_OK)
         return json_null();
     return json_pack("{s:I, s:I, s:I, s:I, s:I}", "parameters", (json_int_t)m.parameters,

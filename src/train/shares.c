@@ -13,6 +13,20 @@
 
 _Static_assert(RS_CKPT_TEAM == RS_TEAM_MOST, "checkpoints keep the shares of a team");
 
+/* The value of `shares` with which they follow what the devices do. */
+#define EACH_EPOCH "epoch"
+
+static bool by_epoch(const rescl_train_options *o)
+{
+    return o->shares && strcmp(o->shares, EACH_EPOCH) == 0;
+}
+
+/* The numbers that the user gives, or NULL. */
+static const char *given_shares(const rescl_train_options *o)
+{
+    return by_epoch(o) ? NULL : o->shares;
+}
+
 static size_t whole_of(const rs_team_plan *plan)
 {
     return plan->shards > 1 ? plan->shards : plan->batch;
@@ -126,21 +140,25 @@ rescl_status rs_trainer_share_out(rescl_trainer *t, rescl_device *const *devices
 {
     rescl_status st = RESCL_OK;
     const rs_ckpt_team was = t->progress.team;
+    const char *given = given_shares(&t->options);
     rs_ckpt_team now = {.count = count};
     double weight[RS_TEAM_MOST];
 
     t->progress.team = (rs_ckpt_team){0};
     if (count > 1)
         hash_devices(devices, count, now.devices);
-    if (t->options.shares) {
-        RS_TRY(rs_shares_parse(t->options.shares, count, weight));
+    if (by_epoch(&t->options) && count == 1)
+        rs_log(RESCL_LOG_WARN,
+               "shares " EACH_EPOCH ": there is one device, which has the whole batch");
+    if (given) {
+        RS_TRY(rs_shares_parse(given, count, weight));
         RS_FAIL_IF(count == 1, RESCL_ERR_ARG,
                    "shares: found '%.200s', and there is one device to have the whole batch",
-                   t->options.shares);
+                   given);
         keep_shares(t, weight, count, plan);
         for (size_t i = 0; i < t->progress.team.count; i++)
             RS_FAIL_IF(t->progress.team.share[i] == 0, RESCL_ERR_ARG,
-                       "shares: '%s' gives %s none of the %zu %s of a batch", t->options.shares,
+                       "shares: '%s' gives %s none of the %zu %s of a batch", given,
                        rescl_device_get_info(devices[i])->name, whole_of(plan),
                        plan->shards > 1 ? "shards" : "images");
     } else if (count > 1 && same_devices(&was, &now)) {
@@ -166,11 +184,34 @@ rescl_status rs_trainer_share_ranks(rescl_trainer *t, size_t count, double *shar
     const size_t all = begin[t->ranks->count];
     for (size_t i = 0; i < all; i++)
         share[i] = was.count == all ? (double)was.share[i] : 1.0;
-    if (t->options.shares)
+    if (given_shares(&t->options))
         RS_TRY(rs_shares_parse(t->options.shares, all, share));
     keep_shares(t, share, all, plan);
     plan->share = share;
     tell_others(t, &was, plan);
+out:
+    return st;
+}
+
+rescl_status rs_trainer_measure_shares(rescl_trainer *t)
+{
+    rescl_status st = RESCL_OK;
+    rs_ckpt_team *team = &t->progress.team;
+    const bool any = t->options.shards > 1 || t->options.sync_bn || t->least == 0;
+    double speed[RS_TEAM_MOST];
+    size_t share[RS_TEAM_MOST];
+    size_t count;
+
+    if (!by_epoch(&t->options))
+        goto out;
+    count = rs_team_shares(t->team, share);
+    RS_TRY(rs_team_speeds(t->team, speed));
+    if (count < 2 || !rs_shares_follow(any ? 1 : t->least, speed, count, share))
+        goto out;
+    for (size_t i = 0, m = 0; i < team->count; i++)
+        if (team->share[i] > 0)
+            team->share[i] = share[m++];
+    t->plan[0] = '\0'; /* that of the team is not that of these shares */
 out:
     return st;
 }

@@ -34,15 +34,23 @@ rescl_status rs_team_bytes(rescl_device *dev, const rs_graph *graph, const rs_te
     return rs_replica_bytes(dev, graph, &options, out);
 }
 
-rescl_status rs_team_create(rescl_device *const *devices, size_t count, const rs_graph *graph,
-                            const rs_weights *weights, const rs_team_plan *plan, rs_team **out)
+/* Frees what it holds; what is left has no members. */
+static void clear(rs_team *t)
+{
+    if (t->several)
+        rs_several_destroy(t);
+    else
+        rs_replica_destroy(t->replica);
+    *t = (rs_team){0};
+}
+
+static rescl_status make(rs_team *t, rescl_device *const *devices, size_t count,
+                         const rs_graph *graph, const rs_weights *weights, const rs_team_plan *plan)
 {
     rescl_status st = RESCL_OK;
-    rs_team *t = NULL;
 
     RS_FAIL_IF(count < 1 || count > RS_TEAM_MOST, RESCL_ERR_ARG,
                "%zu devices were given, expected 1 to %d", count, RS_TEAM_MOST);
-    RS_OOM(t = calloc(1, sizeof *t));
     t->plan = replica_options(plan);
     t->graph = graph;
     if (plan->hyper && plan->precision == RESCL_PRECISION_FP16)
@@ -51,9 +59,38 @@ rescl_status rs_team_create(rescl_device *const *devices, size_t count, const rs
         RS_TRY(rs_several_create(t, devices, count, graph, weights, plan));
     else
         RS_TRY(rs_replica_create(devices[0], graph, weights, &t->plan, &t->replica));
+out:
+    if (st != RESCL_OK)
+        clear(t);
+    return st;
+}
+
+rescl_status rs_team_create(rescl_device *const *devices, size_t count, const rs_graph *graph,
+                            const rs_weights *weights, const rs_team_plan *plan, rs_team **out)
+{
+    rescl_status st = RESCL_OK;
+    rs_team *t = NULL;
+
+    RS_OOM(t = calloc(1, sizeof *t));
+    RS_TRY(make(t, devices, count, graph, weights, plan));
     *out = t, t = NULL;
 out:
     rs_team_destroy(t);
+    return st;
+}
+
+rescl_status rs_team_remake(rs_team *t, rescl_device *const *devices, size_t count,
+                            const rs_graph *graph, const rs_weights *weights,
+                            const rs_team_plan *plan)
+{
+    rescl_status st = RESCL_OK;
+
+    RS_TRY(rs_team_join(t));
+    if (t->replica)
+        RS_TRY(rs_team_check_whole(t));
+    clear(t);
+    RS_TRY(rs_team_spoil(t, make(t, devices, count, graph, weights, plan)));
+out:
     return st;
 }
 
@@ -61,10 +98,7 @@ void rs_team_destroy(rs_team *t)
 {
     if (!t)
         return;
-    if (t->several)
-        rs_several_destroy(t);
-    else
-        rs_replica_destroy(t->replica);
+    clear(t);
     free(t);
 }
 
@@ -75,7 +109,7 @@ size_t rs_team_classes(const rs_team *t)
 
 size_t rs_team_size(const rs_team *t)
 {
-    return t->several ? t->several->members : 1;
+    return t->several ? t->several->members : t->replica != NULL;
 }
 
 rescl_device *rs_team_device(const rs_team *t, size_t member)
@@ -200,10 +234,11 @@ static rescl_status run_batch(rs_team *t, rs_mode mode, const rs_batch *batch, r
     rescl_status st = RESCL_OK;
     rs_replica *r = t->replica;
     const size_t n = rs_batch_inputs(batch);
-    rs_net *net = rs_replica_net(r, mode, n);
+    rs_net *net = NULL;
 
     RS_TRY(rs_team_join(t));
     RS_TRY(rs_team_check_whole(t));
+    net = rs_replica_net(r, mode, n);
     RS_FAIL_IF(!net, RESCL_ERR_ARG, "batch size %zu was not planned for", n);
     t->stepping = t->stepping || mode == RS_MODE_TRAIN;
     t->last = net;

@@ -65,6 +65,12 @@ void rs_team_destroy(rs_team *t);
 rescl_status rs_team_bytes(rescl_device *dev, const rs_graph *graph, const rs_team_plan *plan,
                            uint64_t *out) RESCL_CHECK;
 
+/* Frees all that a team holds, and then makes it as rs_team_create does: what its values were is to be uploaded again.
+ * After a failure it can be made again, and nothing else; it has no members. */
+rescl_status rs_team_remake(rs_team *t, rescl_device *const *devices, size_t count,
+                            const rs_graph *graph, const rs_weights *weights,
+                            const rs_team_plan *plan) RESCL_CHECK;
+
 size_t rs_team_classes(const rs_team *t);
 /* Members, for what is told about them. */
 size_t rs_team_size(const rs_team *t);
@@ -80,6 +86,11 @@ typedef struct rs_team_pace {
 /* Between steps. */
 rescl_status rs_team_look(rs_team *t, size_t member, rs_team_pace *out) RESCL_CHECK;
 rescl_status rs_team_pace_clear(rs_team *t) RESCL_CHECK;
+/* Of all members, those of other processes too: what each has of a whole batch, as in rs_team_pace, and the images a
+ * second of its own work since rs_team_pace_clear, 0 without any. rs_team_shares gives how many there are, 0 for a team
+ * of one. */
+size_t rs_team_shares(const rs_team *t, size_t *out);
+rescl_status rs_team_speeds(rs_team *t, double *out) RESCL_CHECK;
 /* Into `out` 32 hex digits that are equal for teams that train in the same way: by the same
  * implementations with the same numbers. */
 rescl_status rs_team_fingerprint(const rs_team *t, char out[33]) RESCL_CHECK;

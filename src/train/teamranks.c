@@ -2,6 +2,8 @@
 #include "error.h"
 #include "team_internal.h"
 
+#include <string.h>
+
 bool rs_team_leads(const rs_team *t)
 {
     const rescl_ranks *r = rs_team_ranks(t);
@@ -25,6 +27,33 @@ rescl_status rs_team_gather(rs_team *t, void *data, const size_t *part)
 {
     rescl_ranks *r = rs_team_ranks(t);
     return r ? r->def->gather(r, data, part) : RESCL_OK;
+}
+
+size_t rs_team_shares(const rs_team *t, size_t *out)
+{
+    if (!t->several)
+        return 0;
+    memcpy(out, t->several->division.weight, t->several->division.members * sizeof *out);
+    return t->several->division.members;
+}
+
+rescl_status rs_team_speeds(rs_team *t, double *out)
+{
+    rescl_status st = RESCL_OK;
+    const rs_several *s = t->several;
+    size_t part[RS_TEAM_MOST], index;
+    const size_t ranks = rs_team_ranks_count(t, &index);
+
+    for (size_t i = 0; s && i < s->members; i++) {
+        rs_team_pace pace;
+        RS_TRY(rs_team_look(t, i, &pace));
+        out[s->member[i].place] = pace.busy > 0.0 ? (double)pace.images / pace.busy : 0.0;
+    }
+    for (size_t q = 0; s && q < ranks; q++)
+        part[q] = (s->begin[q + 1] - s->begin[q]) * sizeof *out;
+    RS_TRY(rs_team_gather(t, out, part));
+out:
+    return st;
 }
 
 /* How many images of a batch of n each process has. */

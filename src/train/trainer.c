@@ -200,35 +200,6 @@ out:
     return st;
 }
 
-/* What was measured in between, another version or another driver may have changed how the same
- * numbers are summed: that spoils nothing but the last bits, and is worth a word. Checkpoints are of rank 0. */
-static rescl_status compare_plans(rescl_trainer *t)
-{
-    rescl_status st = RESCL_OK;
-
-    RS_TRY(rs_team_fingerprint(t->team, t->plan));
-    if (!rs_team_leads(t->team))
-        goto out;
-    if (t->resumed_plan[0] && strcmp(t->resumed_plan, t->plan) != 0)
-        rs_log(RESCL_LOG_WARN,
-               "%s was trained with other implementations or other numbers of theirs (by tuning, "
-               "another device or another version): this run will not end with the bits of one "
-               "that was never stopped",
-               t->resume_path);
-    const rescl_device_info *is = rescl_device_get_info(rs_team_device(t->team, 0));
-    const bool other_width = t->resumed_width != is->float_width;
-    const bool other_units = t->resumed_units != is->compute_units && is->type != RESCL_DEVICE_CPU;
-    if (t->resumed_units > 0 && (other_width || other_units))
-        rs_log(RESCL_LOG_WARN,
-               "%s was trained on %u compute units with vectors of %u, this device has %u with %u: "
-               "sums are taken in another order, and this run will not end with the bits of one "
-               "that was never stopped",
-               t->resume_path, t->resumed_units, t->resumed_width, is->compute_units,
-               is->float_width);
-out:
-    return st;
-}
-
 /* Either makes up for how rare a class is; both together would count rare classes the more. */
 static rescl_status check_balance(const rescl_train_options *o)
 {
@@ -345,80 +316,6 @@ out:
     return st;
 }
 
-/* Each process reads what it computes: a part of each batch, and of the batches to evaluate by one in turn. */
-static void divide_reading(rescl_trainer *t)
-{
-    const size_t batch = t->options.batch_size;
-    rs_loader_part part = {.turns = 0};
-
-    if (!t->ranks || !t->train_set)
-        return;
-    const rs_split split = rs_split_batches(t->train_set->count, batch, t->least);
-    rs_team_part_of(t->team, batch, &part.first[0], &part.count[0]);
-    rs_team_part_of(t->team, split.tail, &part.first[1], &part.count[1]);
-    rs_loader_set_part(t->train_loader, &part);
-    part = (rs_loader_part){.count = {SIZE_MAX, SIZE_MAX}};
-    part.turns = rs_team_ranks_count(t->team, &part.turn);
-    if (t->eval_loader)
-        rs_loader_set_part(t->eval_loader, &part);
-}
-
-static rescl_status create_team(rescl_trainer *t, rescl_device *const *devices, size_t count)
-{
-    rescl_status st = RESCL_OK;
-    rescl_device *kept[RS_TEAM_MOST];
-    double share[RS_TEAM_MOST];
-    size_t members = 0;
-    rs_team_plan plan = {.hyper = &t->hyper,
-                         .batch = t->options.batch_size,
-                         .train_images = t->train_set ? t->train_set->count : t->options.batch_size,
-                         .eval_images = t->eval_set ? t->eval_set->count : 0,
-                         .train_least = t->least,
-                         .precision = t->precision,
-                         .check_numerics = t->options.check_numerics,
-                         .recompute = t->options.recompute,
-                         .shards = t->options.shards,
-                         .wire = t->wire,
-                         .ranks = t->ranks,
-                         .clip_norm = t->options.clip_grad_norm,
-                         .clip_value = t->options.clip_grad_value,
-                         .accumulates = t->sum.count > 0,
-                         .averages = t->average.count > 0,
-                         .class_weights = t->class_weight,
-                         .teacher = rs_distil_plan(&t->distil)};
-
-    if (t->ranks)
-        RS_TRY(rs_trainer_match_ranks(t));
-    RS_TRY(t->ranks ? rs_trainer_share_ranks(t, count, share, &plan)
-                    : rs_trainer_share_out(t, devices, count, &plan));
-    for (size_t i = 0; i < count; i++) {
-        if (!t->ranks && t->progress.team.count > 0 && t->progress.team.share[i] == 0)
-            continue;
-        kept[members] = devices[i];
-        if (!t->ranks)
-            share[members] = (double)t->progress.team.share[i];
-        members++;
-    }
-    if (members > 1 && !t->ranks)
-        plan.share = share;
-    plan.synced = t->options.sync_bn && (members > 1 || t->ranks);
-    rs_graph_set_synced(t->model->graph, plan.synced);
-    RS_TRY(rs_team_create(kept, members, t->model->graph, &t->model->weights, &plan, &t->team));
-    divide_reading(t);
-    RS_TRY(compare_plans(t));
-    for (int i = 0; t->resume_path && i < rs_team_states(t->team); i++)
-        RS_TRY(rs_team_upload_state(t->team, i, &t->state[i]));
-    if (t->resumed_sum)
-        RS_TRY(rs_team_upload_sum(t->team, &t->sum));
-    if (t->resume_path && t->average.count)
-        RS_TRY(rs_team_upload_average(t->team, &t->average));
-    if (t->precision == RESCL_PRECISION_FP16 && t->progress.scale.scale > 0.0)
-        rs_team_set_loss_scale(t->team, &t->progress.scale);
-    t->progress.scale = *rs_team_loss_scale(t->team);
-out:
-    return st;
-}
-
 /* On the host, of what the team keeps besides the weights. */
 static rescl_status create_copies(rescl_trainer *t)
 {
@@ -517,7 +414,7 @@ rescl_status rescl_trainer_create_team(rescl_device *const *devices, size_t coun
         RS_TRY(rs_trainer_loader(t, train_set, true, &t->train_loader));
     if (eval_set)
         RS_TRY(rs_trainer_loader(t, eval_set, false, &t->eval_loader));
-    RS_TRY(create_team(t, devices, count));
+    RS_TRY(rs_trainer_create_team(t, devices, count));
     *out = t, t = NULL;
 out:
     rs_model_undo_end(&undo, st != RESCL_OK);

@@ -104,9 +104,22 @@ void rs_trainer_share_by_pace(rescl_trainer *t, rescl_device *const *devices, co
 rescl_status rs_trainer_share_ranks(rescl_trainer *t, size_t count, double *share,
                                     rs_team_plan *plan) RESCL_CHECK;
 
+/* Where options->shares ask for it, behind the steps of a whole epoch: what each device has from the next one on, into
+ * t->progress.team, by the speed that it had in this one. */
+rescl_status rs_trainer_measure_shares(rescl_trainer *t) RESCL_CHECK;
+
 /* That all ranks train the same: RESCL_ERR_ARG says which one does not and what it has instead. All get the values
  * of rank 0. Before the team exists. */
 rescl_status rs_trainer_match_ranks(rescl_trainer *t) RESCL_CHECK;
+
+/* ---- trainerteam.c ----------------------------------------------------------------------- */
+
+/* Shares the batches out, and makes the team; a run that goes on has what its checkpoint held. */
+rescl_status rs_trainer_create_team(rescl_trainer *t, rescl_device *const *devices, size_t count)
+    RESCL_CHECK;
+/* Between epochs: a team whose shares are not those of t->progress.team is made anew, from what it holds, and that is
+ * told and saved. What does not fit a device's memory stays as it was, with a warning. */
+rescl_status rs_trainer_take_shares(rescl_trainer *t) RESCL_CHECK;
 
 /* ---- runfiles.c ------------------------------------------------------------------------- */
 

@@ -61,6 +61,18 @@ run train $options --wire bf16 --name refused
 want_code 2
 want_err "wire bf16 with shards 4"
 
+# Parts that follow the speed of the processes: of shards with the same bits.
+# shellcheck disable=SC2086
+ranks 2 train $options --shares 3,1 --name follow --epochs 3 --max-steps 2
+want_code 0
+ranks 2 train --resume runs/follow --shares epoch --max-steps 0
+want_code 0
+want_err "shares of a batch from here on: "
+run train --resume runs/two --epochs 3
+want_code 0
+losses follow >a && losses two >b
+cmp -s a b || fail "expected the losses of one process"
+
 # What four processes cannot share.
 # shellcheck disable=SC2086
 ranks 4 train $tiny $more --shards 3 --name refused

@@ -34,6 +34,27 @@ static void reads_shares(void **state)
         assert_fails(rs_shares_parse(bad[i], 2, w), RESCL_ERR_ARG, bad[i]);
 }
 
+static void shares_follow_speeds(void **state)
+{
+    const double twice[] = {200, 100, 100}, near[] = {104, 100, 98}, some[] = {100, 0, 50};
+    const double slow[] = {1000, 1000, 1};
+    size_t share[] = {8, 8, 8};
+    (void)state;
+    assert_false(rs_shares_follow(1, near, 3, share)); /* noise */
+    assert_false(rs_shares_follow(1, some, 3, share)); /* it had nothing to do */
+    assert_int_equal(share[0], 8);
+    assert_true(rs_shares_follow(1, twice, 3, share));
+    assert_int_equal(share[0], 12);
+    assert_int_equal(share[1], 6);
+    assert_int_equal(share[2], 6);
+    assert_false(rs_shares_follow(1, twice, 3, share));
+    assert_true(rs_shares_follow(2, slow, 3, share)); /* as many as it needs to train */
+    assert_int_equal(share[0], 11);
+    assert_int_equal(share[1], 11);
+    assert_int_equal(share[2], 2);
+    assert_false(rs_shares_follow(9, twice, 3, share));
+}
+
 /* Each image is in one leaf, each leaf with one member, in order. */
 static void check_cover(const rs_division *d, size_t n, const rs_leaves *l)
 {
@@ -133,6 +154,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(shares_are_whole_numbers),
         cmocka_unit_test(reads_shares),
+        cmocka_unit_test(shares_follow_speeds),
         cmocka_unit_test(divides_among_members),
         cmocka_unit_test(shards_do_not_depend_on_members),
         cmocka_unit_test(the_first_member_has_the_first_shard),

@@ -7,6 +7,7 @@
 #include "team_internal.h"
 #include "testing.h"
 #include "train_support.h"
+#include "trainer.h"
 
 #include "netmodel.h"
 
@@ -56,6 +57,8 @@ typedef struct job {
     size_t images, batch;             /* 0: those of the other tests */
     size_t shards, epochs, stop_step; /* stop_step: 0: never */
     bool norm_eval;
+    const double (*speed)[2]; /* of the two devices, by epoch; NULL: what they do */
+    size_t share[4];          /* of the first device, by epoch */
     rescl_status status;
     float *weights; /* all of them, one after the other */
     size_t count;
@@ -67,9 +70,22 @@ typedef struct follower {
     job *job;
 } follower;
 
+/* Behind the last step of an epoch: what the devices did is what the test says. */
+static void pretend_speed(rs_team *team, const double *speed)
+{
+    rs_team_pace pace;
+    assert_ok(rs_team_look(team, 0, &pace)); /* waits until all have written theirs */
+    for (size_t i = 0; i < 2; i++) {
+        team->several->member[i].images = (uint64_t)speed[i];
+        team->several->member[i].busy = 1.0;
+    }
+}
+
 static bool on_step(const rescl_step_event *e, void *user)
 {
     follower *f = user;
+    if (f->job->speed && e->training && e->batch == e->batches)
+        pretend_speed(f->trainer->team, f->job->speed[e->epoch]);
     f->job->loss = e->training ? e->step_loss : f->job->loss;
     return !(e->training && f->job->stop_step > 0 && e->step == f->job->stop_step);
 }
@@ -77,13 +93,13 @@ static bool on_step(const rescl_step_event *e, void *user)
 static bool on_epoch(const rescl_epoch_event *e, void *user)
 {
     follower *f = user;
-    (void)e;
     const size_t members = rescl_trainer_members(f->trainer);
     for (size_t i = 0; members > 1 && i < members; i++) {
         rescl_team_member m;
         assert_ok(rescl_trainer_get_member(f->trainer, i, &m));
         assert_true(m.img_s > 0.0 && m.waits >= 0.0 && m.waits < 1.0);
         assert_true(m.share > 0 && m.share < m.whole);
+        f->job->share[e->epoch % 4] = i == 0 ? m.share : f->job->share[e->epoch % 4];
     }
     return true;
 }
@@ -462,6 +478,83 @@ static void goes_on_as_if_never_stopped(void **state)
     rs_test_dir_remove(dir[1]);
 }
 
+/* A run whose shares follow the devices, from equal ones on: without these it would time them first. */
+static void begin_following(job *j, char *dir)
+{
+    j->dir = dir;
+    j->shares = "1,1";
+    j->stop_step = 1;
+    run(j);
+    assert_int_equal(j->status, RESCL_ERR_INTERRUPTED);
+    j->resume = dir;
+    j->shares = "epoch";
+    j->stop_step = 0;
+}
+
+/* Stopped within an epoch whose shares are not those of the one before. The last epoch's are those of a run that has more
+ * of them. */
+static void shares_follow_from_epoch_to_epoch(void **state)
+{
+    const double speed[][2] = {{300, 100}, {310, 100}, {100, 300}};
+    job whole = {
+        .device = {pthread_device, basic_device}, .devices = 2, .speed = speed, .epochs = 3};
+    (void)state;
+    need_devices();
+    char *dir[2] = {rs_test_dir_make(), rs_test_dir_make()};
+    job part = whole;
+    begin_following(&whole, dir[0]);
+    run(&whole);
+    assert_ok(whole.status);
+    assert_int_equal(whole.share[0], 8);
+    assert_int_equal(whole.share[1], 12);
+    assert_int_equal(whole.share[2], 12);
+    begin_following(&part, dir[1]);
+    part.stop_step = 5;
+    run(&part);
+    assert_int_equal(part.status, RESCL_ERR_INTERRUPTED);
+    part.stop_step = 0;
+    run(&part);
+    assert_ok(part.status);
+    assert_int_equal(part.share[1], 12);
+    assert_same(&whole, &part);
+    train_same_tensors(rs_test_path("%s/weights/last.safetensors", dir[0]),
+                       rs_test_path("%s/weights/last.safetensors", dir[1]));
+    rs_checkpoint *last = NULL;
+    assert_ok(rs_checkpoint_open(rs_test_path("%s/weights/last.safetensors", dir[1]), &last));
+    assert_int_equal(rs_checkpoint_progress(last)->team.share[0], 4);
+    assert_int_equal(rs_checkpoint_progress(last)->team.share[1], 12);
+    rs_checkpoint_close(last);
+    free(whole.weights);
+    free(part.weights);
+    rs_test_dir_remove(dir[0]);
+    rs_test_dir_remove(dir[1]);
+}
+
+static void shards_have_the_same_bits_whatever_shares_do(void **state)
+{
+    const double speed[][2] = {{300, 100}, {100, 100}};
+    job one = {.device = {pthread_device}, .devices = 1, .shards = 8, .epochs = 2};
+    job two = {.device = {pthread_device, basic_device},
+               .devices = 2,
+               .shards = 8,
+               .speed = speed,
+               .epochs = 2};
+    (void)state;
+    need_devices();
+    char *dir = rs_test_dir_make();
+    run(&one);
+    assert_ok(one.status);
+    begin_following(&two, dir);
+    run(&two);
+    assert_ok(two.status);
+    assert_int_equal(two.share[0], 4);
+    assert_int_equal(two.share[1], 6);
+    assert_same(&one, &two);
+    free(one.weights);
+    free(two.weights);
+    rs_test_dir_remove(dir);
+}
+
 static void measures_what_devices_do(void **state)
 {
     const rs_optim_hyper sgd = {.def = &rs_optim_sgd};
@@ -518,6 +611,8 @@ int main(void)
         cmocka_unit_test(finds_what_is_not_finite_in_any_part),
         cmocka_unit_test(finds_what_is_not_finite_behind_finite_losses),
         cmocka_unit_test(goes_on_as_if_never_stopped),
+        cmocka_unit_test(shares_follow_from_epoch_to_epoch),
+        cmocka_unit_test(shards_have_the_same_bits_whatever_shares_do),
         cmocka_unit_test(measures_what_devices_do),
         cmocka_unit_test(refuses_what_cannot_be_shared),
     };

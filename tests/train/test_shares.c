@@ -96,6 +96,24 @@ static void goes_on_with_what_a_checkpoint_has(void **state)
     assert_int_equal(t.progress.team.count, 0);
 }
 
+/* Until an epoch says what devices do, shares that follow them are those that there are; one device has all. */
+static void begins_with_what_there_is(void **state)
+{
+    rescl_trainer t = {.options.shares = "3,1"};
+    (void)state;
+    pair[0] = pair[1] = rs_test_device();
+    assert_ok(rs_trainer_share_out(&t, pair, 2, &sixteen));
+    t.options.shares = "epoch";
+    assert_ok(rs_trainer_share_out(&t, pair, 2, &sixteen));
+    assert_int_equal(t.progress.team.share[0], 12);
+    said[0] = '\0';
+    rescl_log_set(listen, NULL);
+    assert_ok(rs_trainer_share_out(&t, pair, 1, &sixteen));
+    rescl_log_set(NULL, NULL);
+    assert_int_equal(t.progress.team.count, 0);
+    assert_non_null(strstr(said, "there is one device, which has the whole batch"));
+}
+
 /* Two devices in the other process. */
 static rescl_status gather(rescl_ranks *r, void *data, const size_t *part)
 {
@@ -126,6 +144,10 @@ static void counts_the_devices_of_all_processes(void **state)
     assert_int_equal(t.progress.team.share[0], 8);
     t.options.shares = "2,1";
     assert_fails(rs_trainer_share_ranks(&t, 1, share, &plan), RESCL_ERR_ARG, "found 2");
+    t.options.shares = "epoch";
+    t.progress.team = (rs_ckpt_team){0};
+    assert_ok(rs_trainer_share_ranks(&t, 1, share, &plan));
+    assert_true(share[0] == 1.0 && share[1] == 1.0 && share[2] == 1.0);
 }
 
 int main(void)
@@ -134,6 +156,7 @@ int main(void)
         cmocka_unit_test(gives_what_was_asked_for),
         cmocka_unit_test(leaves_out_who_does_not_help),
         cmocka_unit_test(goes_on_with_what_a_checkpoint_has),
+        cmocka_unit_test(begins_with_what_there_is),
         cmocka_unit_test(counts_the_devices_of_all_processes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
