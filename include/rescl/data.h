@@ -14,7 +14,8 @@
 extern "C" {
 #endif
 
-/** How 0..255 RGB bytes become the network's input. It travels with the weights. */
+/** How the samples of images become the network's input. It travels with the weights. x is from 0 to 255; samples
+ * of 16 bits are taken as x * 257. A fourth channel has the mean of what the three have. */
 typedef enum rescl_preprocess {
     RESCL_PREPROCESS_UNIT = 0,     /**< x / 255 */
     RESCL_PREPROCESS_TORCH = 1,    /**< (x / 255 - mean) / std, ImageNet's, RGB */
@@ -22,10 +23,11 @@ typedef enum rescl_preprocess {
     RESCL_PREPROCESS_NORMALIZE = 3 /**< (x / 255 - mean) / std, RGB, of a rescl_normalize */
 } rescl_preprocess;
 
-/** Of red, green and blue. */
+/** Of red, green and blue, and of a fourth channel. */
 typedef struct rescl_normalize {
-    double mean[3]; /**< from 0 to 1 */
-    double std[3];  /**< above 0, at most 1 */
+    double mean[4]; /**< from 0 to 1 */
+    double std
+        [4]; /**< above 0, at most 1; the fourth may be 0: that channel has the means of the three */
 } rescl_normalize;
 
 /** "unit", "torch", "caffe", "normalize"; NULL for any other value. */
@@ -65,10 +67,14 @@ typedef struct rescl_resize {
                       * resize_size: it was cropped before */
 } rescl_resize;
 
-/** An 8-bit RGB image, rows from the top, 3 bytes a pixel without padding. */
+/** An image, rows from the top without padding. */
 typedef struct rescl_image {
     size_t width, height;
-    uint8_t *pixels; /**< height * width * 3 bytes, owned */
+    uint8_t *pixels; /**< height * width pixels, owned */
+    size_t
+        channels; /**< samples of a pixel: red, green, blue; or those and a fourth, which usually is alpha, by
+                      * which the others are not multiplied. 3 or 4; 0: 3 */
+    size_t bit_depth; /**< of a sample: 8; 16, each two bytes in the machine's order; 0: 8 */
 } rescl_image;
 
 /** The largest file that is read as an image. */
@@ -89,6 +95,12 @@ typedef struct rescl_image_options {
      * for most scientific cameras. Samples are scaled from that range to 8 bits; 0 or 16: the whole range,
      * as these formats have it. */
     size_t sample_bits;
+    /** 4 keeps alpha, or whatever the fourth sample of a pixel is; images without have the largest value there.
+     * 3, or 0: alpha is laid on white. */
+    size_t channels;
+    /** Of the samples that come out: 16, to which those of fewer bits are scaled; or 8, to which those of more
+     * are cut; 0: 8. */
+    size_t bit_depth;
 } rescl_image_options;
 
 RESCL_API void rescl_image_options_init(rescl_image_options *out, size_t struct_size);
@@ -118,8 +130,8 @@ RESCL_API const char *rescl_image_notice_text(rescl_image_notice notice);
 
 /**
  * Reads an image, whose format its first bytes tell, and turns it upright as its EXIF or XMP orientation
- * says. Alpha is laid on white; 16 bits are cut to 8; CMYK becomes RGB as Pillow converts it, without its
- * profile. Of several pages or frames the first is taken. docs/data.md says which kinds of each format are
+ * says. Unless options say otherwise alpha is laid on white and 16 bits are cut to 8. CMYK becomes RGB as Pillow
+ * converts it, without its profile. Of several pages or frames the first is taken. docs/data.md says which kinds of each format are
  * read: PNG, JPEG, WebP, TIFF, BMP, and PBM, PGM and PPM. RESCL_ERR_FORMAT for a file that is of another
  * format or kind, is damaged, or ends before its last row; RESCL_ERR_UNSUPPORTED for a format whose library
  * rescl was built without (rescl_features).
@@ -156,7 +168,7 @@ RESCL_API rescl_status rescl_image_probe_with(const char *path, const rescl_imag
 /** Whether a file's name ends as those of images do, in any case: ".png", ".jpg", ".jpeg", ".jfif", ".jpe",
  * ".jif", ".webp", ".tif", ".tiff", ".bmp", ".dib", ".ppm", ".pgm", ".pbm", ".pnm". */
 RESCL_API bool rescl_image_has_suffix(const char *name);
-/** Writes an 8-bit RGB PNG, whole or not at all. */
+/** Writes a PNG with the channels and bits of the image, whole or not at all. */
 RESCL_API rescl_status rescl_image_write(const char *path, const rescl_image *image) RESCL_CHECK;
 /** The same file in memory: *png is on the heap. */
 RESCL_API rescl_status rescl_image_encode(const rescl_image *image, uint8_t **png, size_t *bytes)
@@ -195,6 +207,9 @@ typedef struct rescl_data_options {
     bool
         multi_label; /**< each image has any number of labels, also where the data gives each of them one.
                          * Tables say it themselves by a label such as "cat;dog" */
+    /** Those of the network that takes the images, as in rescl_image_options; channels may be 1, which reads
+     * as 3 does. What is no file has three channels of 8 bits and becomes what the network takes. */
+    size_t channels, bit_depth;
 } rescl_data_options;
 
 RESCL_API void rescl_data_options_init(rescl_data_options *out, size_t struct_size);
@@ -219,15 +234,17 @@ RESCL_API rescl_status rescl_table_read_paths(const char *path, const char *imag
 
 /** Images in the caller's memory. Zeros are the usual, but for what is marked as needed. */
 typedef struct rescl_data_arrays {
-    size_t struct_size;    /**< sizeof this struct: see status.h */
-    const uint8_t *images; /**< needed: (count, height, width, 3): RGB bytes, rows from the top */
-    const int32_t *labels; /**< needed: (count), each from 0 to classes - 1 */
+    size_t struct_size; /**< sizeof this struct: see status.h */
+    const uint8_t *
+        images; /**< needed: (count, height, width, channels), rows from the top, as in rescl_image */
+    const int32_t *labels;          /**< needed: (count), each from 0 to classes - 1 */
     size_t count, height, width;    /**< needed, at least 1 */
     size_t classes;                 /**< needed */
     const char *const *class_names; /**< `classes` names, copied; NULL: "0", "1", ... */
     const char *name;               /**< for messages, copied; NULL: "arrays" */
     bool copy; /**< false: images and labels are borrowed and must neither move nor change until the
                 * dataset is closed; true: they are copied */
+    size_t channels, bit_depth; /**< as in rescl_image */
 } rescl_data_arrays;
 
 RESCL_API void rescl_data_arrays_init(rescl_data_arrays *out, size_t struct_size);

@@ -52,10 +52,13 @@ typedef struct rescl_model_options {
         stochastic_depth; /**< in training, how likely the last residual block passes over its branch
                               * for an image; those before it less, in proportion, the first never.
                               * [0, 1); 0: none does */
-    size_t channels;      /**< of the input: 3 for red, green and blue, 1 for grey images; 0: 3 */
+    size_t
+        channels; /**< of the input: 3 for red, green and blue, 1 for grey images, 4 for red, green, blue
+                            * and alpha, or whatever a fourth one is; 0: 3 */
     bool
         multi_label; /**< an image has any number of labels: each class is a question of its own, answered by
                       * its sigmoid. For losses "bce" and "focal", without label smoothing */
+    size_t bit_depth; /**< of the samples of images, 8 or 16: see rescl_data_options; 0: 8 */
 } rescl_model_options;
 
 RESCL_API void rescl_model_options_init(rescl_model_options *out, size_t struct_size);
@@ -97,7 +100,7 @@ typedef struct rescl_model_info {
     size_t layers;
     rescl_preprocess preprocess;
     rescl_normalize normalize; /**< of "unit", "torch" and "normalize"; of "caffe" all 0. Of one
-                                 * channel all three are the same */
+                                 * channel all are the same */
     rescl_resize
         resize; /**< of images to the input: bilinear with resize_size 0 in a new model, see
                           * rescl_weights_create_model for one of a file */
@@ -107,6 +110,7 @@ typedef struct rescl_model_info {
     rescl_loss loss;    /**< what training makes small, and what evaluations measure as the loss */
     double stochastic_depth; /**< as in rescl_model_options */
     bool multi_label;        /**< as in rescl_model_options; it is saved with the model */
+    size_t bit_depth;        /**< as in rescl_model_options; it is saved with the model */
 } rescl_model_info;
 
 /**
@@ -129,7 +133,7 @@ RESCL_API void rescl_model_get_info(const rescl_model *model, rescl_model_info *
 /** For weights whose file implies it wrongly; it is saved with the model. */
 RESCL_API void rescl_model_set_preprocess(rescl_model *model, rescl_preprocess preprocess);
 /** RESCL_PREPROCESS_NORMALIZE with these numbers, copied; they are saved with the model. A network of one
- * channel takes the mean of the three. RESCL_ERR_ARG when one is out of range. */
+ * channel takes the mean of the three, and so does a fourth channel whose std is 0. RESCL_ERR_ARG when one is out of range. */
 RESCL_API rescl_status rescl_model_set_normalize(rescl_model *model,
                                                  const rescl_normalize *normalize) RESCL_CHECK;
 RESCL_API const char *rescl_model_class_name(const rescl_model *model, size_t index);

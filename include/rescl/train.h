@@ -398,8 +398,8 @@ RESCL_API void rescl_trainer_stop(rescl_trainer *trainer);
  * rescl_trainer_run. Whatever a function returns is final: what the device still does behind it is
  * waited for by whoever asks for its result.
  *
- * `images` has n * size * size * 3 bytes, (n, size, size, 3): RGB, rows from the top, of the
- * model's image_size, preprocessed as the model's are; `labels` has n numbers of classes, or, for a model of
+ * `images` has n images of the model's image_size, (n, size, size, 3): RGB bytes, rows from the top; for models
+ * of four channels or 16 bits their pixels are as those of rescl_image. They are preprocessed as the model's are; `labels` has n numbers of classes, or, for a model of
  * several labels, (n, classes) of 0 and 1; n is options->batch_size. Both are the caller's again when the call returns. `out`, which may be NULL,
  * gets the batch's metrics. RESCL_ERR_NUMERIC, naming the layer, when the loss is not finite: what
  * gradients train is as before, but the forward pass has moved the running statistics of batch
@@ -475,7 +475,8 @@ RESCL_API rescl_status rescl_predictor_create(rescl_device *device, const rescl_
 RESCL_API void rescl_predictor_destroy(rescl_predictor *p);
 /**
  * Class probabilities of `count` <= batch_size images of any size: probs has count * classes
- * floats. Resizing and preprocessing are those of the model. A call that fails, the device's failures
+ * floats. Resizing and preprocessing are those of the model; an image of other channels or bits than it takes
+ * becomes what rescl_image_read would have made of it. A call that fails, the device's failures
  * included, leaves the predictor as it was: the next one gives what it would have given before.
  */
 RESCL_API rescl_status rescl_predictor_run(rescl_predictor *p, const rescl_image *images,

@@ -62,6 +62,7 @@ typedef struct rescl_weights_info {
     size_t channels;      /**< of the input; 0: it does not say */
     rescl_loss loss;      /**< it was trained by; RESCL_LOSS_CROSS_ENTROPY where it does not say */
     bool multi_label;     /**< as in rescl_model_options; false where it does not say */
+    size_t bit_depth;     /**< as in rescl_model_options; 0: it does not say */
 } rescl_weights_info;
 
 RESCL_API void rescl_weights_get_info(const rescl_weights *weights, rescl_weights_info *out);
@@ -95,6 +96,9 @@ typedef struct rescl_match {
     rescl_tensor_info tensor;          /**< the file's; name is NULL if missing */
     bool spread; /**< matched, and made for images of one channel: each channel of the model gets an
                   * equal share of each weight, so that grey images give the same */
+    bool
+        repeated; /**< matched, and made for images of three channels: the model's four get three quarters of the
+                   * weights of the first, the second, the third and the first again, as timm has it */
     bool
         summed; /**< matched, and made for images of three channels: the model, of one channel, gets
                   * the sums of their weights, so that grey images give the same */

@@ -299,7 +299,8 @@ int cmd_eval(const cli_args *args)
     if (code != CLI_OK)
         goto out;
     rescl_model_get_info(model, &info);
-    if ((code = cli_sample_bits_take(args, info.sample_bits)) != CLI_OK)
+    if ((code = cli_sample_bits_take(args, info.sample_bits)) != CLI_OK ||
+        (code = cli_form_take(args, &info)) != CLI_OK)
         goto out;
     cli_args settled = *args;
     if (info.multi_label &&
@@ -328,7 +329,7 @@ int cmd_eval(const cli_args *args)
     }
     cli_device_text(rescl_device_get_info(session.device), device);
     cli_note("model   %s, %zux%zu%s", info.name, info.image_size, info.image_size,
-             info.channels == 1 ? ", grey" : "");
+             cli_form_text(&info));
     cli_note("device  %s", device);
     cli_precision_note(cli_precision(args));
 

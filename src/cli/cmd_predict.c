@@ -149,7 +149,7 @@ static json_t *to_json(const job *j, const char *name, const float *probs, const
 static int write_overlay(job *j, const rescl_prediction *p, const char **overlay)
 {
     rescl_image image = {0};
-    const rescl_status st = cli_images_read(j->list, p->index, &image, NULL);
+    const rescl_status st = cli_images_read_shown(j->list, p->index, &image);
     int code = st == RESCL_OK ? cli_saliency_write(&j->saliency, j->list->path[p->index], &image,
                                                    p->slot, j->top[0], overlay)
                               : cli_fail(st, false);
@@ -372,6 +372,8 @@ int cmd_predict(const cli_args *args)
         code = cli_sample_bits_take(args, info.sample_bits);
         list.options.min_side = 2 * info.image_size;
         list.options.sample_bits = cli_size(args, OPT_sample_bits);
+        list.options.channels = info.channels == 4 ? 4 : 3;
+        list.options.bit_depth = info.bit_depth;
     }
     if (code == CLI_OK)
         code = cli_session_open(args, 0, &session);

@@ -111,6 +111,7 @@ static int print_json(const rescl_model *model, const rescl_model_info *info, co
     cli_json_set(o, "classes", json_integer((json_int_t)info->classes));
     cli_json_set(o, "size", json_integer((json_int_t)info->image_size));
     cli_json_set(o, "channels", json_integer((json_int_t)info->channels));
+    cli_json_set(o, "bit_depth", json_integer((json_int_t)info->bit_depth));
     cli_json_set(o, "dropout", cli_json_real(info->dropout));
     if (info->stochastic_depth > 0)
         cli_json_set(o, "stochastic_depth", cli_json_real(info->stochastic_depth));

@@ -71,8 +71,8 @@ static int open_folder(run *r)
 /* A run that goes on keeps its folder and its weights: flags to change them are mistakes. */
 static bool check_resume(const cli_args *args)
 {
-    static const cli_opt fixed[] = {OPT_output_dir, OPT_name, OPT_weights, OPT_preprocess,
-                                    OPT_mean,       OPT_std,  OPT_channels};
+    static const cli_opt fixed[] = {OPT_output_dir, OPT_name, OPT_weights,  OPT_preprocess,
+                                    OPT_mean,       OPT_std,  OPT_channels, OPT_bit_depth};
     for (size_t i = 0; cli_str(args, OPT_resume) && i < sizeof fixed / sizeof *fixed; i++) {
         if (args->value[fixed[i]].origin == ORIGIN_FLAG) {
             cli_usage_error("--%s does not go with --resume", cli_opt_get(fixed[i])->name);
@@ -185,7 +185,7 @@ static void describe(const run *r)
     size_t samples = rescl_dataset_count(r->t.train_set), batch = r->t.options.batch_size, last;
     const size_t steps = rescl_train_batches(r->t.model, samples, batch, &last);
     cli_note("model   %s, %zux%zu%s, %s: %s parameters (%s trainable), %s MACs an image", info.name,
-             info.image_size, info.image_size, info.channels == 1 ? ", grey" : "",
+             info.image_size, info.image_size, cli_form_text(&info),
              cli_count(info.classes, "class", classes), cli_thousands(info.params, params),
              cli_thousands(info.trainable, trainable), cli_si(info.macs, macs));
     cli_training_weights_note(&r->t);

@@ -304,12 +304,26 @@ int cli_images_read_stdin(cli_images *list)
     return CLI_OK;
 }
 
-rescl_status cli_images_read(const cli_images *list, size_t index, rescl_image *out,
-                             unsigned *notices)
+static rescl_status read_as(const cli_images *list, size_t index, const rescl_image_options *how,
+                            rescl_image *out, unsigned *notices)
 {
     const char *path = list->path[index];
     if (list->reads_stdin && strcmp(path, "-") == 0)
-        return rescl_image_decode_with(list->standard, list->bytes, "standard input",
-                                       &list->options, out, notices);
-    return rescl_image_read_with(path, &list->options, out, notices);
+        return rescl_image_decode_with(list->standard, list->bytes, "standard input", how, out,
+                                       notices);
+    return rescl_image_read_with(path, how, out, notices);
+}
+
+rescl_status cli_images_read(const cli_images *list, size_t index, rescl_image *out,
+                             unsigned *notices)
+{
+    return read_as(list, index, &list->options, out, notices);
+}
+
+rescl_status cli_images_read_shown(const cli_images *list, size_t index, rescl_image *out)
+{
+    rescl_image_options how = list->options;
+    how.channels = 3;
+    how.bit_depth = 8;
+    return read_as(list, index, &how, out, NULL);
 }

@@ -29,5 +29,7 @@ int cli_images_read_stdin(cli_images *list);
 /* Reads image `index`, again if need be; from any thread. *notices: see rescl_image_read_with. */
 rescl_status cli_images_read(const cli_images *list, size_t index, rescl_image *out,
                              unsigned *notices);
+/* The same for people to look at: alpha on white, of 8 bits. */
+rescl_status cli_images_read_shown(const cli_images *list, size_t index, rescl_image *out);
 
 #endif

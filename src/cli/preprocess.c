@@ -8,12 +8,12 @@
 #include <string.h>
 
 /* "R,G,B", or one number for all that there are. */
-static bool parse_channels(const cli_args *args, cli_opt id, size_t channels, double out[3])
+static bool parse_channels(const cli_args *args, cli_opt id, size_t channels, double out[4])
 {
     const char *text = cli_str(args, id), *p = text;
     size_t count = 0;
     bool good = true;
-    while (good && count < 3) {
+    while (good && count < 4) {
         char number[64];
         const size_t len = strcspn(p, ",");
         good = len > 0 && len < sizeof number;
@@ -32,10 +32,12 @@ static bool parse_channels(const cli_args *args, cli_opt id, size_t channels, do
     if (!good || *p || (count != 1 && count != channels)) {
         cli_usage_error("--%s: found '%s', expected %s from 0 to 1, of x / 255",
                         cli_opt_get(id)->name, text,
-                        channels == 1 ? "the number of the one channel," : "R,G,B: numbers");
+                        channels == 1   ? "the number of the one channel,"
+                        : channels == 4 ? "R,G,B,A: numbers"
+                                        : "R,G,B: numbers");
         return false;
     }
-    for (; count < 3; count++)
+    for (; count < (channels == 3 ? 3 : 4); count++)
         out[count] = out[0];
     return true;
 }
@@ -77,19 +79,19 @@ int cli_preprocess_set(const cli_args *args, rescl_model *model)
 const char *cli_preprocess_text(rescl_preprocess p, const rescl_normalize *n, size_t channels,
                                 char buffer[256])
 {
-    char number[6][RS_F64_CHARS];
+    const double *const of[] = {n->mean, n->std};
+    static const char *const before[] = {" (mean ", ", std "};
     if (p != RESCL_PREPROCESS_NORMALIZE)
         return rescl_preprocess_name(p);
-    for (size_t c = 0; c < 3; c++) {
-        rs_format_f64(n->mean[c], number[c]);
-        rs_format_f64(n->std[c], number[3 + c]);
-    }
-    if (channels == 1)
-        snprintf(buffer, 256, "%s (mean %s, std %s)", rescl_preprocess_name(p), number[0],
-                 number[3]);
-    else
-        snprintf(buffer, 256, "%s (mean %s,%s,%s, std %s,%s,%s)", rescl_preprocess_name(p),
-                 number[0], number[1], number[2], number[3], number[4], number[5]);
+    size_t used = (size_t)snprintf(buffer, 256, "%s", rescl_preprocess_name(p));
+    for (size_t i = 0; i < 2; i++)
+        for (size_t c = 0; c < (channels ? channels : 3); c++) {
+            char number[RS_F64_CHARS];
+            rs_format_f64(of[i][c], number);
+            used +=
+                (size_t)snprintf(buffer + used, 256 - used, "%s%s", c ? "," : before[i], number);
+        }
+    snprintf(buffer + used, 256 - used, ")");
     return buffer;
 }
 
@@ -122,10 +124,10 @@ void cli_preprocess_note(const cli_args *args, const rescl_weights *weights,
                      : "");
 }
 
-static json_t *channels_json(const double value[3], size_t channels)
+static json_t *channels_json(const double value[4], size_t channels)
 {
     json_t *list = json_array();
-    for (size_t c = 0; c < (channels == 1 ? 1 : 3); c++)
+    for (size_t c = 0; c < (channels ? channels : 3); c++)
         cli_json_append(list, cli_json_real(value[c]));
     return list;
 }

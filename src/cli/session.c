@@ -172,6 +172,8 @@ void cli_data_options(const cli_args *args, rescl_data_options *options)
     options->format = format && strcmp(format, "auto") == 0 ? NULL : format;
     options->max_pixels = cli_size(args, OPT_max_pixels);
     options->sample_bits = cli_size(args, OPT_sample_bits);
+    options->channels = cli_size(args, OPT_channels);
+    options->bit_depth = cli_size(args, OPT_bit_depth);
     const char *images = cli_str(args, OPT_h5_images), *labels = cli_str(args, OPT_h5_labels);
     options->h5_images = images && *images ? images : NULL;
     options->h5_labels = labels && *labels ? labels : NULL;
@@ -242,6 +244,10 @@ void cli_weights_note(const rescl_weights *weights, const rescl_match_list *repo
         if (m.spread)
             cli_note("%s: '%s' is made for grey images: red, green and blue get a third of it each",
                      file.path, m.tensor.name);
+        else if (m.repeated)
+            cli_note("%s: '%s' is made for images of three channels: each of four gets three "
+                     "quarters of red's, green's, blue's and red's weights",
+                     file.path, m.tensor.name);
         else if (m.summed)
             cli_note("%s: '%s' is made for images of three channels: grey gets the sum of their "
                      "weights",
@@ -300,17 +306,53 @@ static int set_tta(const cli_args *args, rescl_model *model)
     return st == RESCL_OK ? CLI_OK : cli_fail(st, false);
 }
 
-int cli_channels_take(const cli_args *args, size_t said)
+/* Where it is 0. */
+static int settle(const cli_args *args, cli_opt id, size_t said)
 {
     cli_args settled = *args;
     char text[24];
-    if (!said || cli_size(args, OPT_channels))
+    if (!said || cli_size(args, id))
         return CLI_OK;
     snprintf(text, sizeof text, "%zu", said);
-    if (!cli_args_set(&settled, OPT_channels, text, ORIGIN_DEFAULT, NULL))
+    return cli_args_set(&settled, id, text, ORIGIN_DEFAULT, NULL) ? CLI_OK : CLI_FAILURE;
+}
+
+int cli_form_take(const cli_args *args, const rescl_model_info *info)
+{
+    const int code = settle(args, OPT_channels, info->channels);
+    return code == CLI_OK ? settle(args, OPT_bit_depth, info->bit_depth) : code;
+}
+
+int cli_channels_take(const cli_args *args, size_t said)
+{
+    const bool given = cli_size(args, OPT_channels);
+    if (settle(args, OPT_channels, said) != CLI_OK)
         return CLI_FAILURE;
-    if (said == 1)
-        cli_note("input   grey: as the weights say");
+    if (!given && said && said != 3)
+        cli_note("input   %s: as the weights say", cli_channels_text(said));
+    return CLI_OK;
+}
+
+const char *cli_channels_text(size_t channels)
+{
+    return channels == 1 ? "grey" : channels == 4 ? "four channels" : "three channels";
+}
+
+const char *cli_form_text(const rescl_model_info *info)
+{
+    const bool deep = info->bit_depth == 16;
+    return info->channels == 1   ? (deep ? ", grey of 16 bits" : ", grey")
+           : info->channels == 4 ? (deep ? ", four channels of 16 bits" : ", four channels")
+                                 : (deep ? ", 16 bits" : "");
+}
+
+int cli_bit_depth_take(const cli_args *args, size_t said)
+{
+    const bool given = cli_size(args, OPT_bit_depth);
+    if (settle(args, OPT_bit_depth, said) != CLI_OK)
+        return CLI_FAILURE;
+    if (!given && said == 16)
+        cli_note("depth   %zu bits a sample: as the weights say", said);
     return CLI_OK;
 }
 
@@ -378,8 +420,9 @@ int cli_weights_read(const cli_args *args, const char *path, bool top, rescl_mod
     const rescl_model_options options = {.struct_size = sizeof options,
                                          .name = cli_choice(args, OPT_model_of),
                                          .image_size = cli_size(args, OPT_size_of),
-                                         .channels = cli_size(args, OPT_channels)};
-    const bool asked = options.name || options.image_size || options.channels;
+                                         .channels = cli_size(args, OPT_channels),
+                                         .bit_depth = cli_size(args, OPT_bit_depth)};
+    const bool asked = options.name || options.image_size || options.channels || options.bit_depth;
     const rescl_load_mode mode = cli_load_mode(args, top);
     const char *names = cli_str(args, OPT_class_index);
     rescl_weights *weights = NULL;

@@ -49,6 +49,14 @@ int cli_fit_set(size_t side, const char *interpolation, rescl_model *model);
 /* Makes the --channels that the weights are made for, 0: not known, its value where it is not given. Exit
  * code. */
 int cli_channels_take(const cli_args *args, size_t said);
+/* "grey", "four channels", ... */
+const char *cli_channels_text(size_t channels);
+/* The same of --bit-depth. */
+int cli_bit_depth_take(const cli_args *args, size_t said);
+/* Both of a model, without a word. */
+int cli_form_take(const cli_args *args, const rescl_model_info *info);
+/* ", grey", ", 16 bits", ...: what is not usual of a model's images. */
+const char *cli_form_text(const rescl_model_info *info);
 /* Makes the --sample-bits that the weights were trained with, 0: not known, its value where it is not
  * given, and says what it is. Exit code. */
 int cli_sample_bits_take(const cli_args *args, size_t said);

@@ -91,7 +91,7 @@ static int read_small(const cli_images *list, const cli_sheet_item *item, bool o
     rescl_image whole = {0};
     *out = (rescl_image){0};
     const rescl_status st = overlay ? rescl_image_read(item->overlay, &whole)
-                                    : cli_images_read(list, item->index, &whole, NULL);
+                                    : cli_images_read_shown(list, item->index, &whole);
     if (st != RESCL_OK)
         return cli_fail(st, false);
     const bool made = cli_thumbnail(&whole, side, out);

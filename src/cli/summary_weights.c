@@ -57,6 +57,8 @@ static void print_head(const rescl_weights_info *info, const rescl_model *model)
         printf("size        %zux%zu\n", info->image_size, info->image_size);
     if (info->channels)
         printf("channels    %zu\n", info->channels);
+    if (info->bit_depth)
+        printf("bit depth   %zu\n", info->bit_depth);
     if (info->hidden)
         printf("hidden      %zu\n", info->hidden);
     if (info->frozen)
@@ -103,6 +105,7 @@ static json_t *head_json(const rescl_weights_info *info, const rescl_model *mode
     cli_json_set(o, "class_names", names_json(info));
     cli_json_set(o, "size", json_integer((json_int_t)info->image_size));
     cli_json_set(o, "channels", json_integer((json_int_t)info->channels));
+    cli_json_set(o, "bit_depth", json_integer((json_int_t)info->bit_depth));
     cli_json_set(o, "hidden", json_integer((json_int_t)info->hidden));
     cli_json_set(o, "frozen", text_json(info->frozen));
     if (info->has_preprocess)
@@ -145,9 +148,10 @@ static void add_row(cli_table *t, const rescl_match *m, bool matched)
     cli_table_add(t, "%s", m->param ? m->param : "-");
     cli_table_add(t, "%s", m->param ? shape_text(m->param_ndim, m->param_shape, shape) : "-");
     cli_table_add(t, "%s%s", rescl_match_state_name(m->state),
-                  m->spread   ? ", spread"
-                  : m->summed ? ", summed"
-                              : "");
+                  m->spread     ? ", spread"
+                  : m->repeated ? ", repeated"
+                  : m->summed   ? ", summed"
+                                : "");
 }
 
 /* One row for each tensor of the file, and with a report for each parameter of the model too. */

@@ -53,7 +53,9 @@ static int open_weights(cli_training *t)
             return cli_fail(st, false);
         rescl_weights_get_info(t->weights, &file);
     }
-    const int code = cli_channels_take(t->args, file.channels);
+    int code = cli_channels_take(t->args, file.channels);
+    if (code == CLI_OK)
+        code = cli_bit_depth_take(t->args, file.bit_depth);
     return code == CLI_OK ? cli_sample_bits_take(t->args, file.sample_bits) : code;
 }
 
@@ -103,6 +105,7 @@ static int open_model(cli_training *t)
     options.classes = classes;
     options.image_size = cli_size(a, OPT_size);
     options.channels = cli_size(a, OPT_channels);
+    options.bit_depth = cli_size(a, OPT_bit_depth);
     options.hidden = cli_size(a, OPT_hidden);
     options.dropout = cli_real(a, OPT_dropout);
     options.stochastic_depth = cli_real(a, OPT_stochastic_depth);

@@ -12,9 +12,9 @@
 #define MAX_CLASSES ((size_t)1000000)
 
 typedef struct state {
-    const uint8_t *images; /* (count, height, width, 3) */
+    const uint8_t *images; /* (count, height, width, channels) */
     const int32_t *labels;
-    size_t height, width, image_bytes;
+    size_t height, width, channels, bit_depth, image_bytes;
     uint8_t *images_copy; /* NULL when the arrays are borrowed */
     int32_t *labels_copy;
 } state;
@@ -37,7 +37,11 @@ static rescl_status get(const rescl_dataset *set, size_t index, rescl_image *ima
 
     RS_OOM(pixels = malloc(s->image_bytes));
     memcpy(pixels, s->images + index * s->image_bytes, s->image_bytes);
-    *image = (rescl_image){.width = s->width, .height = s->height, .pixels = pixels};
+    *image = (rescl_image){.width = s->width,
+                           .height = s->height,
+                           .pixels = pixels,
+                           .channels = s->channels,
+                           .bit_depth = s->bit_depth};
     *label = s->labels[index];
 out:
     return st;
@@ -79,7 +83,11 @@ static rescl_status check(const rescl_data_arrays *a, size_t *image_bytes, size_
     RS_FAIL_IF(!rs_mul_size(a->height, a->width, &pixels) || pixels == 0 || pixels > RS_MAX_PIXELS,
                RESCL_ERR_ARG, "%s: images of %zux%zu: expected 1 to %zu pixels", a->name, a->width,
                a->height, RS_MAX_PIXELS);
-    *image_bytes = pixels * 3;
+    RS_FAIL_IF(a->channels != 0 && a->channels != 3 && a->channels != 4, RESCL_ERR_ARG,
+               "%s: channels %zu: expected 3 or 4, or 0 for 3", a->name, a->channels);
+    RS_FAIL_IF(a->bit_depth != 0 && a->bit_depth != 8 && a->bit_depth != 16, RESCL_ERR_ARG,
+               "%s: bit_depth %zu: expected 8 or 16, or 0 for 8", a->name, a->bit_depth);
+    *image_bytes = pixels * rs_pixel_bytes(a->channels, a->bit_depth);
     RS_FAIL_IF(!rs_mul_size(*image_bytes, a->count, bytes), RESCL_ERR_ARG,
                "%s: %zu images of %zux%zu are more than memory can hold", a->name, a->count,
                a->width, a->height);
@@ -144,6 +152,8 @@ rescl_status rescl_dataset_from_arrays(const rescl_data_arrays *arrays, rescl_da
     RS_OOM(set->state = s = calloc(1, sizeof *s));
     s->height = a.height;
     s->width = a.width;
+    s->channels = a.channels;
+    s->bit_depth = a.bit_depth;
     s->image_bytes = image_bytes;
     RS_TRY(take_arrays(set, &a, bytes));
     RS_TRY(rs_dataset_check_names(set));

@@ -108,6 +108,18 @@ out:
     return st;
 }
 
+rescl_status rs_augment_check_depth(const rs_augment *a, size_t bit_depth)
+{
+    rescl_status st = RESCL_OK;
+    for (size_t i = 0; rs_pixel_is_deep(bit_depth) && i < RS_AUGMENT_COUNT; i++)
+        RS_FAIL_IF(defs[i]->bytes && rs_augment_is_on(a, i), RESCL_ERR_ARG,
+                   "%s takes images of 8 bits, and bit_depth is %zu: go without it, or with a "
+                   "bit_depth of 8",
+                   defs[i]->options[0]->name, bit_depth);
+out:
+    return st;
+}
+
 rescl_status rs_image_augment(rescl_image *image, const rs_augment *a, rs_augment_stage stage,
                               uint64_t seed, uint64_t epoch, uint64_t index)
 {

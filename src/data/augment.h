@@ -5,6 +5,7 @@
 #ifndef RS_AUGMENT_H
 #define RS_AUGMENT_H
 
+#include "pixel.h"
 #include "rng.h"
 
 #include <rescl/data.h>
@@ -12,11 +13,11 @@
 
 #define RS_AUGMENT_NUMBERS 7
 
-/* A batch of inputs (n, height, width, 3). Image i is mixed with image i - 1, the first with the last,
+/* A batch of inputs (n, height, width, samples of pixel.h). Image i is mixed with image i - 1, the first with the last,
  * as torchvision rolls them. */
 typedef struct rs_mix_batch {
     uint8_t *pixels;
-    size_t n, height, width;
+    size_t n, height, width, channels, bit_depth;
 } rs_mix_batch;
 
 /* Images are changed twice: as they are read, and when they have the size of the network's input. What
@@ -34,13 +35,14 @@ typedef struct rs_augment_def {
     const rescl_option *options[RS_AUGMENT_NUMBERS];
     size_t strengths;
     rs_augment_stage stage;
+    bool bytes; /* it takes images of 8 bits alone */
     bool crops; /* it decides which part of an image is seen: the centre is not cut out */
     /* RESCL_ERR_ARG for numbers that do not go together; may be NULL. */
     rescl_status (*check)(const double *number);
     /* Changes an image in place. Draws from `rng` alone: all of a stage together have 128 words for an
      * image. `mean` is the colour that the network reads as 0, or nearly. */
-    rescl_status (*apply)(rescl_image *image, const double *number, const uint8_t mean[3],
-                          rs_rng *rng);
+    rescl_status (*apply)(rescl_image *image, const double *number,
+                          const uint8_t mean[RS_PIXEL_CHANNELS], rs_rng *rng);
     /* In its place of the stage RS_AUGMENT_BATCH: see mix.h. *share is that of the other image in each. A
      * batch has 256 words. */
     rescl_status (*mix)(const rs_mix_batch *batch, const double *number, rs_rng *rng,
@@ -64,7 +66,7 @@ const rs_augment_def *rs_augment_at(size_t i);
 /* The numbers of each one; all 0: it is left out, so that {0} changes nothing. */
 typedef struct rs_augment {
     double number[RS_AUGMENT_COUNT][RS_AUGMENT_NUMBERS];
-    uint8_t mean[3];
+    uint8_t mean[RS_PIXEL_CHANNELS];
 } rs_augment;
 
 /* Gives one the values of its options. */
@@ -79,6 +81,9 @@ bool rs_augment_stretches(const rs_augment *a);
 /* RESCL_ERR_ARG where an option's value (value[i] for augmentation i) changes nothing, because what it
  * is about is off, or where values do not go together. */
 rescl_status rs_augment_check(double value[RS_AUGMENT_COUNT][RS_AUGMENT_NUMBERS]) RESCL_CHECK;
+
+/* RESCL_ERR_ARG where one that is on does not take images of so many bits. */
+rescl_status rs_augment_check_depth(const rs_augment *a, size_t bit_depth) RESCL_CHECK;
 
 /* Changes image `index` of its set in place. What comes of it depends on the arguments alone. */
 rescl_status rs_image_augment(rescl_image *image, const rs_augment *a, rs_augment_stage stage,

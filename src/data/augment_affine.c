@@ -13,8 +13,8 @@ static double within(rs_rng *rng, double most)
     return most > 0 ? rs_rng_range(rng, -most, most) : 0;
 }
 
-static rescl_status apply(rescl_image *image, const double *number, const uint8_t mean[3],
-                          rs_rng *rng)
+static rescl_status apply(rescl_image *image, const double *number,
+                          const uint8_t mean[RS_PIXEL_CHANNELS], rs_rng *rng)
 {
     const double w = (double)image->width, h = (double)image->height;
     rs_affine a = {.center_x = w / 2, .center_y = h / 2};

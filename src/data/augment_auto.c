@@ -60,8 +60,8 @@ out:
     return st;
 }
 
-static rescl_status apply(rescl_image *image, const double *number, const uint8_t mean[3],
-                          rs_rng *rng)
+static rescl_status apply(rescl_image *image, const double *number,
+                          const uint8_t mean[RS_PIXEL_CHANNELS], rs_rng *rng)
 {
     const rs_fill fill = rs_fill_of(number[FILL_MODE], number[FILL]);
 
@@ -115,5 +115,6 @@ const rs_augment_def rs_augment_auto = {
     .options = {&auto_augment_option, &ra_magnitude, &rs_fill_option_mode, &rs_fill_option_value},
     .strengths = 1,
     .stage = RS_AUGMENT_INPUT,
+    .bytes = true,
     .check = check,
     .apply = apply};

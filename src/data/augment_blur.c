@@ -2,8 +2,8 @@
 #include "augment.h"
 #include "colour.h"
 
-static rescl_status apply(rescl_image *image, const double *number, const uint8_t mean[3],
-                          rs_rng *rng)
+static rescl_status apply(rescl_image *image, const double *number,
+                          const uint8_t mean[RS_PIXEL_CHANNELS], rs_rng *rng)
 {
     (void)mean;
     if ((double)rs_rng_uniform(rng) >= number[0])
@@ -21,5 +21,8 @@ static const rescl_option gaussian_blur = {
     .metavar = "P",
     .help = "probability that a training image is blurred, by a sigma of 0.1 to 2 pixels"};
 
-const rs_augment_def rs_augment_blur = {
-    .options = {&gaussian_blur}, .strengths = 1, .stage = RS_AUGMENT_INPUT, .apply = apply};
+const rs_augment_def rs_augment_blur = {.options = {&gaussian_blur},
+                                        .strengths = 1,
+                                        .stage = RS_AUGMENT_INPUT,
+                                        .bytes = true,
+                                        .apply = apply};

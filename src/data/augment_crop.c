@@ -39,8 +39,8 @@ static rs_rect draw(size_t w, size_t h, double scale, double ratio, rs_rng *rng)
     return middle(w, h, ratio > 1 ? ratio : 1);
 }
 
-static rescl_status apply(rescl_image *image, const double *number, const uint8_t mean[3],
-                          rs_rng *rng)
+static rescl_status apply(rescl_image *image, const double *number,
+                          const uint8_t mean[RS_PIXEL_CHANNELS], rs_rng *rng)
 {
     const rs_rect r = draw(image->width, image->height, number[SCALE], number[RATIO], rng);
 

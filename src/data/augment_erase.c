@@ -11,8 +11,8 @@
 #define LEAST_RATIO 0.3
 #define MOST_RATIO  3.3
 
-static rescl_status apply(rescl_image *image, const double *number, const uint8_t mean[3],
-                          rs_rng *rng)
+static rescl_status apply(rescl_image *image, const double *number,
+                          const uint8_t mean[RS_PIXEL_CHANNELS], rs_rng *rng)
 {
     const size_t w = image->width, h = image->height;
     const double area = (double)w * (double)h;

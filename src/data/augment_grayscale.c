@@ -2,8 +2,8 @@
 #include "augment.h"
 #include "colour.h"
 
-static rescl_status apply(rescl_image *image, const double *number, const uint8_t mean[3],
-                          rs_rng *rng)
+static rescl_status apply(rescl_image *image, const double *number,
+                          const uint8_t mean[RS_PIXEL_CHANNELS], rs_rng *rng)
 {
     (void)mean;
     if ((double)rs_rng_uniform(rng) < number[0])

@@ -6,8 +6,8 @@
 
 enum { STRENGTH, HUE };
 
-static rescl_status apply(rescl_image *image, const double *number, const uint8_t mean[3],
-                          rs_rng *rng)
+static rescl_status apply(rescl_image *image, const double *number,
+                          const uint8_t mean[RS_PIXEL_CHANNELS], rs_rng *rng)
 {
     enum { TURN = 3, ALL };
     static const rs_enhance kinds[] = {RS_ENHANCE_BRIGHTNESS, RS_ENHANCE_CONTRAST,

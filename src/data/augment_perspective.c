@@ -15,8 +15,8 @@ static double inwards(rs_rng *rng, double most)
     return (double)rs_rng_below(rng, (uint32_t)most + 1);
 }
 
-static rescl_status apply(rescl_image *image, const double *number, const uint8_t mean[3],
-                          rs_rng *rng)
+static rescl_status apply(rescl_image *image, const double *number,
+                          const uint8_t mean[RS_PIXEL_CHANNELS], rs_rng *rng)
 {
     const double right = (double)image->width - 1, bottom = (double)image->height - 1;
     const double across = floor(number[DISTORTION] * floor((double)image->width / 2));

@@ -309,7 +309,7 @@ static rescl_status decode(const uint8_t *data, size_t bytes, const char *name,
     RS_TRY(check_length(&b, name, bytes));
     if (b.compression == RLE8 || b.compression == RLE4)
         RS_TRY(unpack(&b, name));
-    RS_TRY(rs_image_rows_init(&rows, b.width, b.height, has_alpha(&b) ? 4 : 3, options));
+    RS_TRY(rs_image_rows_init(&rows, b.width, b.height, has_alpha(&b) ? 4 : 3, false, options));
     for (size_t y = 0; y < b.height; y++) {
         read_row(&b, y, rows.channels, rs_image_rows_at(&rows, y));
         rs_image_rows_put(&rows, y);

@@ -2,6 +2,7 @@
 #include "alloc.h"
 #include "dataset.h"
 #include "error.h"
+#include "pixel.h"
 #include "str.h"
 #include "threadpool.h"
 
@@ -61,7 +62,8 @@ static bool check_one(check *c, size_t sample)
     if (st == RESCL_OK) {
         const size_t most = RESCL_IMAGE_WHOLE_PIXELS; /* larger ones are made smaller */
         const size_t pixels = info.width > most / info.height ? most : info.width * info.height;
-        atomic_fetch_add(&c->bytes, 3 * pixels);
+        const rescl_image_options *o = &c->set->images;
+        atomic_fetch_add(&c->bytes, rs_pixel_bytes(o->channels, o->bit_depth) * pixels);
         return true;
     }
     if (!rs_is_machines_fault(st))

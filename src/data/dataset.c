@@ -333,6 +333,10 @@ rescl_status rescl_dataset_open(const rescl_data_options *options, rescl_dataset
                o.path, format->name);
     RS_FAIL_IF(!(o.validation_split >= 0.0 && o.validation_split < 1.0), RESCL_ERR_ARG,
                "validation_split %g: expected at least 0 and below 1", o.validation_split);
+    RS_FAIL_IF(o.channels == 2 || o.channels > 4, RESCL_ERR_ARG,
+               "channels %zu: expected those of a network: 1, 3 or 4; or 0 for 3", o.channels);
+    RS_FAIL_IF(o.bit_depth != 0 && o.bit_depth != 8 && o.bit_depth != 16, RESCL_ERR_ARG,
+               "bit_depth %zu: expected 8 or 16, or 0 for 8", o.bit_depth);
     RS_OOM(set = calloc(1, sizeof *set));
     set->format = format;
     set->strict = o.strict_data;
@@ -340,6 +344,8 @@ rescl_status rescl_dataset_open(const rescl_data_options *options, rescl_dataset
     rescl_image_options_default(&set->images);
     set->images.max_pixels = o.max_pixels;
     set->images.sample_bits = o.sample_bits;
+    set->images.channels = o.channels == 4 ? 4 : 3;
+    set->images.bit_depth = o.bit_depth;
     set->images.min_side = 2 * o.image_size;
     RS_OOM(set->origin = rs_strf("%s", o.path));
     RS_TRY(open_split(&o, set));

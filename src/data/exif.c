@@ -153,23 +153,22 @@ rescl_status rs_image_orient(rescl_image *image, unsigned orientation)
     const bool swap = turns[orientation].swap;
     const bool flip_x = turns[orientation].flip_x, flip_y = turns[orientation].flip_y;
     const ptrdiff_t w = (ptrdiff_t)image->width, h = (ptrdiff_t)image->height;
-    const ptrdiff_t step_x = flip_x ? -3 : 3, step_y = flip_y ? -3 * w : 3 * w;
+    const ptrdiff_t pixel = (ptrdiff_t)rs_image_pixel_bytes(image);
+    const ptrdiff_t step_x = flip_x ? -pixel : pixel, step_y = flip_y ? -pixel * w : pixel * w;
     const ptrdiff_t across = swap ? step_y : step_x, down = swap ? step_x : step_y;
     const ptrdiff_t out_w = swap ? h : w, out_h = swap ? w : h;
     const uint8_t *first =
-        image->pixels + (flip_y ? (h - 1) * w * 3 : 0) + (flip_x ? (w - 1) * 3 : 0);
-    RS_OOM(dst = malloc((size_t)(w * h * 3)));
+        image->pixels + (flip_y ? (h - 1) * w * pixel : 0) + (flip_x ? (w - 1) * pixel : 0);
+    RS_OOM(dst = malloc((size_t)(w * h * pixel)));
     uint8_t *to = dst;
     for (ptrdiff_t y = 0; y < out_h; y++) {
         const uint8_t *row = first + y * down;
-        for (ptrdiff_t x = 0; x < out_w; x++, to += 3) {
-            to[0] = row[x * across];
-            to[1] = row[x * across + 1];
-            to[2] = row[x * across + 2];
-        }
+        for (ptrdiff_t x = 0; x < out_w; x++, to += pixel)
+            for (ptrdiff_t k = 0; k < pixel; k++)
+                to[k] = row[x * across + k];
     }
     free(image->pixels);
-    *image = (rescl_image){.width = (size_t)out_w, .height = (size_t)out_h, .pixels = dst};
+    *image = rs_image_like(image, (size_t)out_w, (size_t)out_h, dst);
 out:
     return st;
 }

@@ -1,6 +1,7 @@
 /* What tells one dataset from another: every label, every image's content, the names of classes. */
 #include "dataset.h"
 #include "error.h"
+#include "image.h"
 #include "imagefiles.h"
 
 #include <stdio.h>
@@ -25,7 +26,7 @@ static rescl_status hash_pixels(const rescl_dataset *set, rs_hash *out)
         uint64_t *w = words + 2 + 5 * i;
         rescl_image_free(&image);
         RS_TRY(rescl_dataset_get(set, i * (set->count / samples), &image, &label));
-        const rs_hash h = rs_hash_bytes(image.pixels, image.width * image.height * 3);
+        const rs_hash h = rs_hash_bytes(image.pixels, rs_image_bytes(&image));
         w[0] = (uint64_t)(int64_t)label;
         w[1] = image.width;
         w[2] = image.height;

@@ -2,6 +2,7 @@
 
 #include "alloc.h"
 #include "error.h"
+#include "image.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -77,12 +78,12 @@ rescl_status rs_heatmap_overlay(const rs_heatmap *map, const rescl_image *image,
 {
     rescl_status st = RESCL_OK;
     const float most = largest_of(map), scale = most > 0 ? 1.0f / most : 0.0f;
-    const uint8_t *src = image->pixels;
+    rescl_image shown = {0};
     place *across = NULL;
     uint8_t *dst = NULL;
-    size_t bytes;
-    RS_FAIL_IF(!rs_mul_size(image->width, image->height, &bytes) || !rs_mul_size(bytes, 3, &bytes),
-               RESCL_ERR_MEMORY, "out of host memory");
+    RS_TRY(rs_image_converted(image, 3, 8, &shown));
+    const uint8_t *src = shown.pixels;
+    const size_t bytes = rs_image_bytes(&shown);
     RS_OOM(across = calloc(image->width, sizeof *across));
     for (size_t x = 0; x < image->width; x++)
         across[x] = locate(x, image->width, view->width, view->left, width, map->width);
@@ -100,5 +101,6 @@ rescl_status rs_heatmap_overlay(const rs_heatmap *map, const rescl_image *image,
     }
 out:
     free(across);
+    rescl_image_free(&shown);
     return st;
 }

@@ -149,6 +149,12 @@ static rescl_status take_options(const rescl_image_options *options, rescl_image
     out->max_pixels = out->max_pixels ? out->max_pixels : RESCL_IMAGE_MAX_PIXELS;
     out->min_side = out->min_side > MIN_SIDE ? out->min_side : MIN_SIDE;
     out->sample_bits = out->sample_bits ? out->sample_bits : 16;
+    out->channels = out->channels ? out->channels : 3;
+    out->bit_depth = out->bit_depth ? out->bit_depth : 8;
+    RS_FAIL_IF(out->channels != 3 && out->channels != 4, RESCL_ERR_ARG,
+               "channels %zu of images: expected 3, 4, which keeps alpha, or 0", out->channels);
+    RS_FAIL_IF(out->bit_depth != 8 && out->bit_depth != 16, RESCL_ERR_ARG,
+               "bit_depth %zu: expected 8, 16 or 0", out->bit_depth);
     RS_FAIL_IF(out->sample_bits < 8 || out->sample_bits > 16, RESCL_ERR_ARG,
                "sample_bits: %zu; expected 8 to 16, or 0", out->sample_bits);
 out:
@@ -168,6 +174,7 @@ rescl_status rescl_image_decode_with(const void *data, size_t bytes, const char 
     RS_TRY(require_format(data, bytes, name, &format));
     RS_TRY(format->decode(data, bytes, name, &o, &decoded));
     RS_TRY(rs_image_orient(&decoded.image, decoded.orientation));
+    RS_TRY(rs_image_convert(&decoded.image, o.channels, o.bit_depth));
     *out = decoded.image;
     decoded.image.pixels = NULL;
     if (notices)

@@ -2,10 +2,52 @@
 #ifndef RS_IMAGE_H
 #define RS_IMAGE_H
 
+#include "pixel.h"
+
 #include <rescl/data.h>
 
 /* Of an image that is written or lies in memory. */
 #define RS_MAX_PIXELS RESCL_IMAGE_WHOLE_PIXELS
+
+static inline bool rs_image_is_deep(const rescl_image *image)
+{
+    return rs_pixel_is_deep(image->bit_depth);
+}
+
+static inline size_t rs_image_channels(const rescl_image *image)
+{
+    return rs_pixel_samples(image->channels);
+}
+
+/* Of a pixel. */
+static inline size_t rs_image_pixel_bytes(const rescl_image *image)
+{
+    return rs_pixel_bytes(image->channels, image->bit_depth);
+}
+
+/* Of all pixels. */
+static inline size_t rs_image_bytes(const rescl_image *image)
+{
+    return image->width * image->height * rs_image_pixel_bytes(image);
+}
+
+/* An image of the same form that has other pixels. */
+static inline rescl_image rs_image_like(const rescl_image *image, size_t width, size_t height,
+                                        uint8_t *pixels)
+{
+    return (rescl_image){.width = width,
+                         .height = height,
+                         .pixels = pixels,
+                         .channels = image->channels,
+                         .bit_depth = image->bit_depth};
+}
+
+/* Gives an image, in place, as many channels and bits: a fourth channel is opaque, or laid on white; 16 bits are
+ * 257 times 8, or are cut. `channels` may be 1, which is as 3. Nothing is done where it has them. */
+rescl_status rs_image_convert(rescl_image *image, size_t channels, size_t bit_depth) RESCL_CHECK;
+/* The same of a copy, which is the caller's to free. */
+rescl_status rs_image_converted(const rescl_image *image, size_t channels, size_t bit_depth,
+                                rescl_image *out) RESCL_CHECK;
 
 /* What a decoder gives: the pixels as they lie in the file, its orientation (0 and 1: upright), and
  * bits of rescl_image_notice. */
@@ -56,11 +98,11 @@ bool rs_image_begins(const uint8_t *data, size_t bytes, const char *magic, size_
 rescl_status rs_image_lacks_library(const char *name, const char *what, const char *library,
                                     const char *package, const char *option) RESCL_CHECK;
 
-/* The file of an 8-bit RGB PNG, on the heap. `name` stands in messages. */
+/* The file of a PNG, on the heap. `name` stands in messages. */
 rescl_status rs_png_encode(const char *name, const rescl_image *image, uint8_t **png, size_t *bytes)
     RESCL_CHECK;
 
-/* An image as a JPEG file in memory, for free(). `quality` is libjpeg's, 1 to 100. */
+/* An image of 8-bit RGB as a JPEG file in memory, for free(). `quality` is libjpeg's, 1 to 100. */
 rescl_status rs_jpeg_encode(const rescl_image *image, int quality, uint8_t **data, size_t *bytes)
     RESCL_CHECK;
 

@@ -33,19 +33,24 @@ size_t rs_image_factor(size_t width, size_t height, const rescl_image_options *o
 }
 
 rescl_status rs_image_rows_init(rs_image_rows *r, size_t width, size_t height, size_t channels,
-                                const rescl_image_options *options)
+                                bool deep, const rescl_image_options *options)
 {
     rescl_status st = RESCL_OK;
-    *r = (rs_image_rows){.width = width, .height = height, .channels = channels};
+    const size_t sample = deep ? sizeof(uint16_t) : 1;
+    *r = (rs_image_rows){.width = width,
+                         .height = height,
+                         .channels = channels,
+                         .deep = deep,
+                         .kept = options->channels == 4 ? channels : 3};
     r->factor = rs_image_factor(width, height, options);
     r->out_width = rs_div_up(width, r->factor);
     r->out_height = rs_div_up(height, r->factor);
     if (r->factor > 1) {
-        RS_OOM(r->row = calloc(width, channels));
-        RS_OOM(r->sum = calloc(r->out_width * 3, sizeof *r->sum));
-        RS_OOM(r->pixels = calloc(r->out_width * r->out_height, 3));
+        RS_OOM(r->row = calloc(width, channels * sample));
+        RS_OOM(r->sum = calloc(r->out_width * r->kept, sizeof *r->sum));
+        RS_OOM(r->pixels = calloc(r->out_width * r->out_height, r->kept * sample));
     } else {
-        RS_OOM(r->pixels = calloc(width * height, channels));
+        RS_OOM(r->pixels = calloc(width * height, channels * sample));
     }
 out:
     return st;
@@ -53,35 +58,65 @@ out:
 
 uint8_t *rs_image_rows_at(rs_image_rows *r, size_t y)
 {
-    return r->factor > 1 ? r->row : r->pixels + y * r->width * r->channels;
+    return r->factor > 1 ? r->row : r->pixels + y * r->width * r->channels * (r->deep ? 2 : 1);
+}
+
+static void lay_on_white(const rs_image_rows *r, uint8_t *pixels, size_t count)
+{
+    if (r->channels == r->kept)
+        return;
+    if (r->deep)
+        rs_image_lay_deep_on_white((uint16_t *)(void *)pixels, count);
+    else
+        rs_image_lay_on_white(pixels, count);
+}
+
+/* Sample `i` of a row. */
+static uint32_t sample_of(const rs_image_rows *r, const uint8_t *row, size_t i)
+{
+    return r->deep ? ((const uint16_t *)(const void *)row)[i] : row[i];
+}
+
+static void put_sample(const rs_image_rows *r, uint8_t *row, size_t i, uint32_t value)
+{
+    if (r->deep)
+        ((uint16_t *)(void *)row)[i] = (uint16_t)value;
+    else
+        row[i] = (uint8_t)value;
+}
+
+/* Adds the pixels of a row to the sums of the squares that they are in. */
+static void add_row(const rs_image_rows *r)
+{
+    const size_t f = r->factor, kept = r->kept;
+    size_t at = 0;
+    for (size_t x = 0; x < r->out_width; x++) {
+        const size_t left = r->width - x * f;
+        uint32_t sum[RS_PIXEL_CHANNELS] = {0};
+        for (const size_t end = at + kept * (left < f ? left : f); at < end; at += kept)
+            for (size_t c = 0; c < kept; c++)
+                sum[c] += sample_of(r, r->row, at + c);
+        for (size_t c = 0; c < kept; c++)
+            r->sum[x * kept + c] += sum[c];
+    }
 }
 
 /* Adds row y of the file to the sums, which become a row of the result when its rows are complete:
  * the mean of each square of factor x factor pixels, of which fewer may be left at the far edges. */
 static void reduce_row(rs_image_rows *r, size_t y)
 {
-    const size_t f = r->factor, rows = y % f + 1;
-    if (r->channels == 4)
-        rs_image_lay_on_white(r->row, r->width);
-    const uint8_t *src = r->row;
-    for (size_t x = 0; x < r->out_width; x++) {
-        const size_t left = r->width - x * f;
-        uint32_t sum[3] = {0};
-        for (const uint8_t *end = src + 3 * (left < f ? left : f); src < end; src += 3) {
-            sum[0] += src[0];
-            sum[1] += src[1];
-            sum[2] += src[2];
-        }
-        for (size_t c = 0; c < 3; c++)
-            r->sum[x * 3 + c] += sum[c];
-    }
+    const size_t f = r->factor, rows = y % f + 1, kept = r->kept;
+    lay_on_white(r, r->row, r->width);
+    add_row(r);
     if (rows < f && y + 1 < r->height)
         return;
-    uint8_t *dst = r->pixels + y / f * r->out_width * 3;
-    for (size_t i = 0; i < r->out_width * 3; i++) {
-        const size_t left = r->width - i / 3 * f, n = rows * (left < f ? left : f);
-        dst[i] = (uint8_t)((r->sum[i] + n / 2) / n);
-        r->sum[i] = 0;
+    uint8_t *dst = r->pixels + y / f * r->out_width * kept * (r->deep ? 2 : 1);
+    for (size_t x = 0; x < r->out_width; x++) {
+        const size_t left = r->width - x * f, n = rows * (left < f ? left : f);
+        for (size_t i = x * kept; n > 0 && i < (x + 1) * kept; i++) {
+            put_sample(r, dst, i, (uint32_t)((r->sum[i] + n / 2) / n));
+            r->sum[i] = 0;
+        }
     }
 }
 
@@ -93,9 +128,13 @@ void rs_image_rows_put(rs_image_rows *r, size_t y)
 
 void rs_image_rows_take(rs_image_rows *r, rs_decoded *out)
 {
-    if (r->factor == 1 && r->channels == 4)
-        rs_image_lay_on_white(r->pixels, r->width * r->height);
-    out->image = (rescl_image){.width = r->out_width, .height = r->out_height, .pixels = r->pixels};
+    if (r->factor == 1)
+        lay_on_white(r, r->pixels, r->width * r->height);
+    out->image = (rescl_image){.width = r->out_width,
+                               .height = r->out_height,
+                               .pixels = r->pixels,
+                               .channels = r->kept,
+                               .bit_depth = r->deep ? 16 : 8};
     out->notices |= r->factor > 1 ? RESCL_IMAGE_REDUCED : 0;
     r->pixels = NULL;
 }
@@ -115,6 +154,17 @@ void rs_image_lay_on_white(uint8_t *pixels, size_t count)
         const unsigned alpha = src[3];
         for (size_t k = 0; k < 3; k++)
             pixels[k] = (uint8_t)((src[k] * alpha + 255 * (255 - alpha) + 127) / 255);
+    }
+}
+
+/* Sums are below 2^32. */
+void rs_image_lay_deep_on_white(uint16_t *pixels, size_t count)
+{
+    const uint16_t *src = pixels;
+    for (size_t i = 0; i < count; i++, src += 4, pixels += 3) {
+        const uint32_t alpha = src[3];
+        for (size_t k = 0; k < 3; k++)
+            pixels[k] = (uint16_t)((src[k] * alpha + 65535u * (65535u - alpha) + 32767u) / 65535u);
     }
 }
 

@@ -9,6 +9,7 @@
 #include "colour.h"
 #include "dataset.h"
 #include "error.h"
+#include "image.h"
 #include "mix.h"
 #include "sampler.h"
 #include "threadpool.h"
@@ -44,7 +45,7 @@ struct rs_loader {
     rs_sampler sampler; /* {0} without shuffling */
     slot *slots;
     uint8_t *pixels;
-    float table[3][256];
+    float table[RS_PIXEL_CHANNELS][256];
     int32_t *labels;
     rs_mixed *mixed; /* NULL: batches are neither mixed nor weighted */
     int32_t *rows;   /* where images have several labels */
@@ -129,6 +130,7 @@ static rescl_status make_input(const rs_loader *l, rescl_image *image, size_t dr
     const rs_augment *a = &o->augment;
     rescl_resize resize = o->resize;
 
+    RS_TRY(rs_image_convert(image, o->channels, o->bit_depth));
     if (o->channels == 1)
         rs_image_grey(image);
     RS_TRY(rs_image_augment(image, a, RS_AUGMENT_SOURCE, o->seed, l->epoch, draw));
@@ -203,8 +205,9 @@ static rescl_status make_sample(rs_loader *l, const slot *s, size_t sample, size
     const size_t position = s->batch.index * o->batch + sample;
     const size_t index = l->sampler.order ? l->sampler.order[position] : position;
     size_t taken = index; /* whose labels count */
-    const size_t values = o->height * o->width * 3, stride = s->batch.n * values;
-    uint8_t *pixels = s->batch.pixels + sample * values;
+    const size_t bytes = o->height * o->width * rs_pixel_bytes(o->channels, o->bit_depth);
+    const size_t stride = s->batch.n * bytes;
+    uint8_t *pixels = s->batch.pixels + sample * bytes;
     rescl_image image = {0};
     int32_t label;
     *unread = SIZE_MAX;
@@ -218,7 +221,7 @@ static rescl_status make_sample(rs_loader *l, const slot *s, size_t sample, size
         *unread = index;
         if (!o->replace) {
             for (size_t v = 0; v < s->batch.views; v++)
-                memset(pixels + v * stride, 0, values);
+                memset(pixels + v * stride, 0, bytes);
             s->batch.labels[sample] = 0;
             if (o->rows)
                 fill_rows(l, &s->batch, sample, index);
@@ -285,8 +288,9 @@ static rescl_status mix_batch(rs_loader *l, slot *s)
     rs_batch *b = &s->batch;
     double share;
 
-    RS_TRY(rs_mix_augment(&(rs_mix_batch){b->pixels, b->n, o->height, o->width}, &o->augment,
-                          o->seed, l->epoch, b->index, &share));
+    RS_TRY(rs_mix_augment(
+        &(rs_mix_batch){b->pixels, b->n, o->height, o->width, o->channels, o->bit_depth},
+        &o->augment, o->seed, l->epoch, b->index, &share));
     const int32_t others = (int32_t)lrint(share * RS_MIXED_ONE);
     const bool swap = 2 * others > RS_MIXED_ONE;
     if (o->rows) {
@@ -353,6 +357,25 @@ static void work(void *arg)
     pthread_mutex_unlock(&l->lock);
 }
 
+/* Files whose alpha or lower bits are dropped while they are read have lost what the network is made for. */
+static rescl_status check_form(const rescl_dataset *set, const rs_loader_options *o)
+{
+    rescl_status st = RESCL_OK;
+    const bool files = rs_dataset_can_probe(set);
+    RS_FAIL_IF(files && o->channels == 4 && set->images.channels != 4, RESCL_ERR_ARG,
+               "%s: its images are read without a fourth channel, and the network takes four: open "
+               "the set with channels 4",
+               set->origin);
+    RS_FAIL_IF(files && rs_pixel_is_deep(o->bit_depth) && !rs_pixel_is_deep(set->images.bit_depth),
+               RESCL_ERR_ARG,
+               "%s: its images are read with 8 bits a sample, and the network takes 16: open the "
+               "set with bit_depth 16",
+               set->origin);
+    RS_TRY(rs_augment_check_depth(&o->augment, o->bit_depth));
+out:
+    return st;
+}
+
 static rescl_status check_options(const rescl_dataset *set, const rs_loader_options *o)
 {
     rescl_status st = RESCL_OK;
@@ -368,6 +391,7 @@ static rescl_status check_options(const rescl_dataset *set, const rs_loader_opti
                set->origin, count, o->batch);
     RS_FAIL_IF(o->depth > MAX_DEPTH, RESCL_ERR_ARG,
                "%zu prefetched batches are too many; at most %d are possible", o->depth, MAX_DEPTH);
+    RS_TRY(check_form(set, o));
 out:
     return st;
 }
@@ -390,7 +414,8 @@ static rescl_status make_slots(rs_loader *l)
     const size_t room = (l->split.tail > full ? l->split.tail : full) * views; /* inputs */
     size_t values, bytes;
     const bool fits = rs_mul_size(o->height, o->width, &values) &&
-                      rs_mul_size(values, 3, &values) && rs_mul_size(values, room, &values);
+                      rs_mul_size(values, rs_pixel_bytes(o->channels, o->bit_depth), &values) &&
+                      rs_mul_size(values, room, &values);
     if (o->depth == 0)
         o->depth = fits ? usual_depth(values, l->threads) : 2;
     RS_FAIL_IF(!fits || !rs_mul_size(values, o->depth, &bytes), RESCL_ERR_MEMORY,

@@ -10,6 +10,7 @@
 
 #include "augment.h"
 #include "mixed.h"
+#include "pixel.h"
 
 #include <stdatomic.h>
 
@@ -19,7 +20,8 @@ typedef struct rs_loader_options {
     rescl_resize resize;
     rescl_preprocess preprocess;
     rescl_normalize normalize; /* of RESCL_PREPROCESS_NORMALIZE */
-    size_t channels;           /* of the network: 1 makes images grey as they are read; 0: 3 */
+    /* Of the network, as which images are taken; 1 makes them grey as they are read; 0: 3, 8. */
+    size_t channels, bit_depth;
     rs_augment augment;
     rescl_tta tta;            /* each image is several samples of a batch */
     const int32_t *label_map; /* of the dataset's labels, borrowed: rs_class_map; NULL: none */
@@ -43,11 +45,11 @@ typedef struct rs_loader_options {
 } rs_loader_options;
 
 typedef struct rs_batch {
-    const rescl_dataset *set;  /* that it is of; NULL: the caller's own */
-    size_t index;              /* within the epoch */
-    size_t n;                  /* samples in it: `batch`, or another number in the last */
-    size_t views;              /* inputs of each sample, see rs_views_count; 0: 1 */
-    uint8_t *pixels;           /* (views, n, height, width, 3), as rs_image_to_input makes them */
+    const rescl_dataset *set; /* that it is of; NULL: the caller's own */
+    size_t index;             /* within the epoch */
+    size_t n;                 /* samples in it: `batch`, or another number in the last */
+    size_t views;             /* inputs of each sample, see rs_views_count; 0: 1 */
+    uint8_t *pixels; /* (views, n, height, width, samples of pixel.h), by rs_image_to_input */
     const float (*table)[256]; /* rs_preprocess_table of the loader's preprocessing */
     int32_t *labels; /* (n), and room for (views, n); of an image that is mixed, that of its
                                 * larger share */
@@ -125,7 +127,8 @@ rescl_status rs_view_init(rs_view *v, const rescl_image *image, size_t height, s
                           const rescl_resize *resize) RESCL_CHECK;
 
 /* Preprocessing takes two steps. An image is resized and cropped as `resize` says, into dst (height *
- * width * 3 bytes), whose channels are in the network's order: blue first for RESCL_PREPROCESS_CAFFE. */
+ * width pixels of its form), whose channels are in the network's order: blue first for
+ * RESCL_PREPROCESS_CAFFE. */
 rescl_status rs_image_to_input(const rescl_image *image, size_t height, size_t width,
                                const rescl_resize *resize, rescl_preprocess preprocess,
                                uint8_t *dst) RESCL_CHECK;
@@ -137,14 +140,16 @@ rescl_status rs_view_input(const rescl_image *image, const rs_view *v, rescl_int
  * instead of the image's proportions, all of it. */
 rescl_status rs_image_fit(rescl_image *image, size_t height, size_t width,
                           const rescl_resize *resize, bool stretch) RESCL_CHECK;
-/* Gives bytes that are RGB the network's order of channels. */
-void rs_image_to_network(rescl_preprocess preprocess, size_t pixels, uint8_t *bytes);
-/* Then the network reads table[c][v] where channel c of that is v. A network of one channel has the same
- * numbers for all of them, by the mean of what three have. RESCL_ERR_ARG for a number that is no
+/* Gives an image that is RGB the network's order of channels, in place. */
+void rs_image_to_network(rescl_preprocess preprocess, rescl_image *image);
+/* Then the network reads table[c][v] where channel c of that is v; of 16 bits what lies between table[c][0] and
+ * table[c][255] in proportion. A network of one channel has the same numbers for all of them, by the mean of what
+ * three have. RESCL_ERR_ARG for a number that is no
  * preprocessing, and for a mean or std out of range where the preprocessing reads them. */
 rescl_status rs_preprocess_table(rescl_preprocess p, const rescl_normalize *normalize,
-                                 size_t channels, float table[3][256]) RESCL_CHECK;
-/* The RGB colour for which the network reads the numbers nearest to 0. */
-void rs_preprocess_mean(rescl_preprocess p, const float table[3][256], uint8_t rgb[3]);
+                                 size_t channels, float table[RS_PIXEL_CHANNELS][256]) RESCL_CHECK;
+/* The colour, red first, for which the network reads the numbers nearest to 0. */
+void rs_preprocess_mean(rescl_preprocess p, const float table[RS_PIXEL_CHANNELS][256],
+                        uint8_t colour[RS_PIXEL_CHANNELS]);
 
 #endif

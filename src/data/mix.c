@@ -17,7 +17,7 @@ typedef void (*mixer)(const rs_mix_batch *b, const void *how, uint8_t *own, cons
 static rescl_status each(const rs_mix_batch *b, mixer mix, const void *how)
 {
     rescl_status st = RESCL_OK;
-    const size_t bytes = b->height * b->width * 3;
+    const size_t bytes = b->height * b->width * rs_pixel_bytes(b->channels, b->bit_depth);
     uint8_t *last = NULL;
 
     RS_OOM(last = malloc(bytes));
@@ -29,10 +29,21 @@ out:
     return st;
 }
 
+static void blend_words(const rs_mix_batch *b, const void *how, uint8_t *own, const uint8_t *other)
+{
+    const int64_t share = *(const int32_t *)how;
+    uint16_t *to = (uint16_t *)(void *)own;
+    const uint16_t *from = (const uint16_t *)(const void *)other;
+    for (size_t k = 0; k < b->height * b->width * rs_pixel_samples(b->channels); k++)
+        to[k] = (uint16_t)((to[k] * (INT64_C(1) << SHARE_BITS) + share * (from[k] - to[k]) +
+                            (1 << (SHARE_BITS - 1))) >>
+                           SHARE_BITS);
+}
+
 static void blend(const rs_mix_batch *b, const void *how, uint8_t *own, const uint8_t *other)
 {
     const int32_t share = *(const int32_t *)how;
-    for (size_t k = 0; k < b->height * b->width * 3; k++)
+    for (size_t k = 0; k < b->height * b->width * rs_pixel_samples(b->channels); k++)
         own[k] = (uint8_t)((own[k] * (1 << SHARE_BITS) + share * (other[k] - own[k]) +
                             (1 << (SHARE_BITS - 1))) >>
                            SHARE_BITS);
@@ -41,15 +52,16 @@ static void blend(const rs_mix_batch *b, const void *how, uint8_t *own, const ui
 rescl_status rs_mix_blend(const rs_mix_batch *b, double share)
 {
     const int32_t fixed = (int32_t)lrint(share * (1 << SHARE_BITS));
-    return each(b, blend, &fixed);
+    return each(b, rs_pixel_is_deep(b->bit_depth) ? blend_words : blend, &fixed);
 }
 
 static void paste(const rs_mix_batch *b, const void *how, uint8_t *own, const uint8_t *other)
 {
     const rs_rect *box = how;
+    const size_t pixel = rs_pixel_bytes(b->channels, b->bit_depth);
     for (size_t y = box->top; y < box->top + box->height; y++) {
-        const size_t at = (y * b->width + box->left) * 3;
-        memcpy(own + at, other + at, box->width * 3);
+        const size_t at = (y * b->width + box->left) * pixel;
+        memcpy(own + at, other + at, box->width * pixel);
     }
 }
 

@@ -66,7 +66,7 @@ void rs_pixel_cache_destroy(rs_pixel_cache *c)
 
 static size_t bytes_of(const rescl_image *image)
 {
-    return image->width * image->height * 3;
+    return rs_image_bytes(image);
 }
 
 rescl_status rs_pixel_cache_get(rs_pixel_cache *c, size_t index, rescl_image *image, int32_t *label,
@@ -109,9 +109,7 @@ void rs_pixel_cache_put(rs_pixel_cache *c, size_t index, const rescl_image *imag
     pthread_mutex_lock(&c->lock);
     kept *k = &c->kept[index];
     if (!k->image.pixels && take(c->budget, bytes)) {
-        k->image.width = image->width;
-        k->image.height = image->height;
-        k->image.pixels = copy;
+        k->image = rs_image_like(image, image->width, image->height, copy);
         k->label = label;
         copy = NULL;
     }

@@ -31,6 +31,7 @@ typedef struct reader {
     size_t rows, rows_done;       /* of all passes */
     size_t rows_put;              /* of one pass */
     rs_image_samples samples;     /* of 16 bits */
+    bool deep;                    /* that stay so */
     rs_image_rows image;
     char message[128];
     bool is_short; /* of memory, which is why it failed */
@@ -59,7 +60,7 @@ static void read_bytes(png_structp png, png_bytep dst, size_t count)
     r->at += count;
 }
 
-/* Each row once it is converted but for 16-bit samples, which this makes bytes. */
+/* Each row once it is converted but for 16-bit samples, which this makes bytes, or the machine's own. */
 static void on_row(png_structp png, png_row_infop row, png_bytep data)
 {
     reader *r = png_get_user_transform_ptr(png);
@@ -69,7 +70,13 @@ static void on_row(png_structp png, png_row_infop row, png_bytep data)
         return;
     for (size_t i = 0; i < samples; i++) {
         const unsigned v = (unsigned)data[2 * i] << 8 | data[2 * i + 1];
-        data[i] = rs_image_sample(&r->samples, v, row->channels == 4 && i % 4 == 3);
+        const bool alpha = row->channels == 4 && i % 4 == 3;
+        if (r->deep) {
+            const uint16_t sample = rs_image_deep_sample(&r->samples, v, alpha);
+            memcpy(data + 2 * i, &sample, sizeof sample);
+        } else {
+            data[i] = rs_image_sample(&r->samples, v, alpha);
+        }
     }
 }
 
@@ -96,8 +103,8 @@ static size_t count_rows(const reader *r)
     return rows;
 }
 
-/* The header, and the conversions to 8-bit RGB or RGBA. False: r->message says why. */
-static bool read_header(reader *r)
+/* The header, and the conversions to RGB or RGBA. `deep`: samples of 16 bits stay so. False: r->message says why. */
+static bool read_header(reader *r, bool deep)
 {
     if (setjmp(png_jmpbuf(r->png)))
         return false;
@@ -113,7 +120,8 @@ static bool read_header(reader *r)
     png_set_expand(r->png); /* palette, 1 2 4 bits, transparent colour */
     png_set_gray_to_rgb(r->png);
     png_set_read_user_transform_fn(r->png, on_row);
-    png_set_user_transform_info(r->png, r, 8, 0);
+    r->deep = deep && r->file_depth == 16;
+    png_set_user_transform_info(r->png, r, r->deep ? 16 : 8, 0);
     r->passes = png_set_interlace_handling(r->png);
     r->rows = count_rows(r);
     png_read_update_info(r->png, r->info);
@@ -171,7 +179,7 @@ out:
     return st;
 }
 
-static rescl_status open_reader(reader *r, const char *name)
+static rescl_status open_reader(reader *r, const char *name, const rescl_image_options *options)
 {
     rescl_status st = RESCL_OK;
     RS_FAIL_IF(r->bytes >= 16 && memcmp(r->data + 12, "CgBI", 4) == 0, RESCL_ERR_FORMAT,
@@ -181,7 +189,7 @@ static rescl_status open_reader(reader *r, const char *name)
     RS_OOM(r->png = png_create_read_struct(PNG_LIBPNG_VER_STRING, r, on_read_error, on_warning));
     RS_OOM(r->info = png_create_info_struct(r->png));
     errno = 0; /* libpng's errors are words: this tells want of memory from damage */
-    if (!read_header(r))
+    if (!read_header(r, rs_pixel_is_deep(options->bit_depth)))
         RS_TRY(fail_reading(r, name));
 out:
     return st;
@@ -199,9 +207,9 @@ static rescl_status decode_once(const uint8_t *data, size_t bytes, const char *n
 {
     rescl_status st = RESCL_OK;
     reader r = {.data = data, .bytes = bytes, .samples.bits = options->sample_bits};
-    RS_TRY(open_reader(&r, name));
+    RS_TRY(open_reader(&r, name, options));
     RS_TRY(check_size(&r, name, options));
-    RS_TRY(rs_image_rows_init(&r.image, r.width, r.height, r.channels, options));
+    RS_TRY(rs_image_rows_init(&r.image, r.width, r.height, r.channels, r.deep, options));
     errno = 0;
     if (!read_pixels(&r))
         RS_TRY(fail_reading(&r, name));
@@ -273,7 +281,7 @@ static rescl_status probe(const uint8_t *data, size_t bytes, size_t file_bytes, 
 {
     rescl_status st = RESCL_OK;
     reader r = {.data = data, .bytes = bytes, .samples.bits = options->sample_bits};
-    RS_TRY(open_reader(&r, name));
+    RS_TRY(open_reader(&r, name, options));
     r.bytes = file_bytes;
     RS_TRY(check_size(&r, name, options));
     *out = (rescl_image_info){.width = r.width,

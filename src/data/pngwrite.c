@@ -47,6 +47,14 @@ static void flush_nothing(png_structp png)
     (void)png;
 }
 
+static bool is_little_endian(void)
+{
+    const uint16_t one = 1;
+    uint8_t first;
+    memcpy(&first, &one, sizeof first);
+    return first == 1;
+}
+
 static bool write_image(writer *w)
 {
     if (setjmp(png_jmpbuf(w->png)))
@@ -54,12 +62,15 @@ static bool write_image(writer *w)
     const rescl_image *image = w->image;
     png_set_write_fn(w->png, w, write_bytes, flush_nothing);
     png_set_user_limits(w->png, RS_MAX_PIXELS, RS_MAX_PIXELS);
-    png_set_IHDR(w->png, w->info, (png_uint_32)image->width, (png_uint_32)image->height, 8,
-                 PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT,
-                 PNG_FILTER_TYPE_DEFAULT);
+    png_set_IHDR(w->png, w->info, (png_uint_32)image->width, (png_uint_32)image->height,
+                 rs_image_is_deep(image) ? 16 : 8,
+                 rs_image_channels(image) == 4 ? PNG_COLOR_TYPE_RGB_ALPHA : PNG_COLOR_TYPE_RGB,
+                 PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
     png_write_info(w->png, w->info);
+    if (rs_image_is_deep(image) && is_little_endian())
+        png_set_swap(w->png);
     for (size_t y = 0; y < image->height; y++)
-        png_write_row(w->png, image->pixels + y * image->width * 3);
+        png_write_row(w->png, image->pixels + y * image->width * rs_image_pixel_bytes(image));
     png_write_end(w->png, NULL);
     return true;
 }

@@ -18,9 +18,10 @@ typedef struct pnm {
     bool plain, bitmap;
     size_t channels; /* of the file: 1 or 3 */
     size_t width, height;
-    unsigned white;        /* its value */
-    uint8_t *byte_of;      /* each value up to white; NULL where white is MOST */
+    unsigned white;   /* its value */
+    uint8_t *byte_of; /* each value up to white; NULL where white is MOST, or samples stay deep */
     rs_image_samples deep; /* where white is MOST */
+    bool stays_deep;
 } pnm;
 
 static bool is_blank(uint8_t c)
@@ -120,7 +121,7 @@ out:
 static rescl_status make_table(pnm *p)
 {
     rescl_status st = RESCL_OK;
-    if (p->white == MOST)
+    if (p->white == MOST || p->stays_deep)
         goto out;
     RS_OOM(p->byte_of = calloc(p->white + 1, 1));
     for (unsigned v = 0; v <= p->white; v++)
@@ -146,6 +147,14 @@ static bool plain_sample(pnm *p, unsigned *value)
     return good;
 }
 
+static uint16_t deep_sample(pnm *p, unsigned value)
+{
+    const uint64_t white = p->white > 0 ? p->white : 1, most = value < white ? value : white;
+    if (p->white == MOST)
+        return rs_image_deep_sample(&p->deep, value, false);
+    return (uint16_t)((most * MOST + white / 2) / white);
+}
+
 /* The next row as RGB. */
 static rescl_status read_row(pnm *p, const char *name, uint8_t *dst)
 {
@@ -159,6 +168,13 @@ static rescl_status read_row(pnm *p, const char *name, uint8_t *dst)
             RS_FAIL_IF(!plain_sample(p, &value), RESCL_ERR_FORMAT,
                        "%s: corrupted PNM: byte %zu: expected a number from 0 to %u", name, p->at,
                        p->white);
+        if (p->stays_deep) {
+            const uint16_t deep = deep_sample(p, value);
+            const size_t copies = p->channels == 1 ? 3 : 1;
+            for (size_t k = 0; k < copies; k++)
+                memcpy(dst + 2 * (i * copies + k), &deep, sizeof deep);
+            continue;
+        }
         const uint8_t byte = p->byte_of ? p->byte_of[value < p->white ? value : p->white]
                                         : rs_image_sample(&p->deep, value, false);
         if (p->channels == 1)
@@ -179,13 +195,14 @@ static rescl_status decode(const uint8_t *data, size_t bytes, const char *name,
     rs_image_rows rows = {0};
     RS_TRY(read_header(&p, name, options));
     RS_TRY(check_length(&p, name, bytes));
+    p.stays_deep = rs_pixel_is_deep(options->bit_depth) && p.white > 255;
     RS_TRY(make_table(&p));
-    RS_TRY(rs_image_rows_init(&rows, p.width, p.height, 3, options));
+    RS_TRY(rs_image_rows_init(&rows, p.width, p.height, 3, p.stays_deep, options));
     for (size_t y = 0; y < p.height; y++) {
         RS_TRY(read_row(&p, name, rs_image_rows_at(&rows, y)));
         rs_image_rows_put(&rows, y);
     }
-    out->notices = p.byte_of ? 0 : rs_image_samples_notice(&p.deep);
+    out->notices = p.white != MOST ? 0 : rs_image_samples_notice(&p.deep);
     rs_image_rows_take(&rows, out);
 out:
     rs_image_rows_fini(&rows);

@@ -7,6 +7,7 @@
 #include "alloc.h"
 #include "error.h"
 #include "grey.h"
+#include "image.h"
 #include "loader.h"
 
 #include <math.h>
@@ -160,19 +161,62 @@ static uint8_t to_byte(int32_t sum)
     return (uint8_t)(v < 0 ? 0 : v > 255 ? 255 : v);
 }
 
+static uint16_t to_word(int64_t sum)
+{
+    const int64_t v = sum >> WEIGHT_BITS;
+    return (uint16_t)(v < 0 ? 0 : v > 65535 ? 65535 : v);
+}
+
 /* dst[i] = weighted sum of the pixels of one row. */
-static void resize_row(const axis *a, const uint8_t *src, uint8_t *dst)
+static inline void resize_bytes(const axis *a, const uint8_t *src, size_t channels, uint8_t *dst)
 {
     for (size_t i = 0; i < a->count; i++) {
-        int32_t sum[3] = {1 << (WEIGHT_BITS - 1), 1 << (WEIGHT_BITS - 1), 1 << (WEIGHT_BITS - 1)};
-        const uint8_t *in = src + a->first[i] * 3;
-        for (size_t k = 0; k < a->n[i]; k++, in += 3) {
+        const int32_t half = 1 << (WEIGHT_BITS - 1);
+        int32_t sum[RS_PIXEL_CHANNELS] = {half, half, half, half};
+        const uint8_t *in = src + a->first[i] * channels;
+        for (size_t k = 0; k < a->n[i]; k++, in += channels) {
             const int32_t w = a->weight[i * a->taps + k];
-            for (size_t c = 0; c < 3; c++)
+            for (size_t c = 0; c < channels; c++)
                 sum[c] += in[c] * w;
         }
-        for (size_t c = 0; c < 3; c++)
-            dst[i * 3 + c] = to_byte(sum[c]);
+        for (size_t c = 0; c < channels; c++)
+            dst[i * channels + c] = to_byte(sum[c]);
+    }
+}
+
+/* The same of 16 bits, as Pillow has them in mode I;16 but for the rounding of weights. */
+static void resize_words(const axis *a, const uint16_t *src, size_t channels, uint16_t *dst)
+{
+    for (size_t i = 0; i < a->count; i++)
+        for (size_t c = 0; c < channels; c++) {
+            int64_t sum = 1 << (WEIGHT_BITS - 1);
+            for (size_t k = 0; k < a->n[i]; k++)
+                sum += (int64_t)src[(a->first[i] + k) * channels + c] * a->weight[i * a->taps + k];
+            dst[i * channels + c] = to_word(sum);
+        }
+}
+
+static void resize_row(const axis *a, const rescl_image *image, size_t y, uint8_t *dst)
+{
+    const size_t channels = rs_image_channels(image);
+    const uint8_t *src = image->pixels + y * image->width * rs_image_pixel_bytes(image);
+    if (rs_image_is_deep(image))
+        resize_words(a, (const uint16_t *)(const void *)src, channels, (uint16_t *)(void *)dst);
+    else if (channels == 3)
+        resize_bytes(a, src, 3, dst);
+    else
+        resize_bytes(a, src, 4, dst);
+}
+
+static void resize_word_column(const axis *a, size_t i, const uint16_t *src, size_t first_row,
+                               size_t row_words, uint16_t *dst)
+{
+    const uint16_t *in = src + (a->first[i] - first_row) * row_words;
+    for (size_t x = 0; x < row_words; x++) {
+        int64_t sum = 1 << (WEIGHT_BITS - 1);
+        for (size_t k = 0; k < a->n[i]; k++)
+            sum += (int64_t)in[k * row_words + x] * a->weight[i * a->taps + k];
+        dst[x] = to_word(sum);
     }
 }
 
@@ -231,16 +275,21 @@ static rescl_status resize_crop(const rescl_image *image, const rs_view *v, resc
 {
     rescl_status st = RESCL_OK;
     axis across = {0}, down = {0};
+    const size_t row_bytes = width * rs_image_pixel_bytes(image);
+    const bool deep = rs_image_is_deep(image);
     uint8_t *narrow = NULL;
     RS_TRY(axis_init(&across, how, image->width, v->width, v->left, width));
     RS_TRY(axis_init(&down, how, image->height, v->height, v->top, height));
     const size_t first = down.first[0];
     const size_t rows = down.first[height - 1] + down.n[height - 1] - first;
-    RS_OOM(narrow = rs_aligned_calloc(rows, width * 3));
+    RS_OOM(narrow = rs_aligned_calloc(rows, row_bytes));
     for (size_t y = 0; y < rows; y++)
-        resize_row(&across, image->pixels + (first + y) * image->width * 3, narrow + y * width * 3);
-    for (size_t y = 0; y < height; y++)
-        resize_column(&down, y, narrow, first, width * 3, dst + y * width * 3);
+        resize_row(&across, image, first + y, narrow + y * row_bytes);
+    for (size_t y = 0; !deep && y < height; y++)
+        resize_column(&down, y, narrow, first, row_bytes, dst + y * row_bytes);
+    for (size_t y = 0; deep && y < height; y++)
+        resize_word_column(&down, y, (const uint16_t *)(void *)narrow, first, row_bytes / 2,
+                           (uint16_t *)(void *)(dst + y * row_bytes));
 out:
     rs_aligned_free(narrow);
     axis_fini(&across);
@@ -260,7 +309,7 @@ out:
 }
 
 rescl_status rs_preprocess_table(rescl_preprocess p, const rescl_normalize *normalize,
-                                 size_t channels, float table[3][256])
+                                 size_t channels, float table[RS_PIXEL_CHANNELS][256])
 {
     rescl_status st = RESCL_OK;
     const bool grey = channels == 1;
@@ -269,15 +318,17 @@ rescl_status rs_preprocess_table(rescl_preprocess p, const rescl_normalize *norm
     const rescl_normalize *n = p == RESCL_PREPROCESS_NORMALIZE ? normalize : &torch;
 
     RS_TRY(check_preprocess(p));
-    for (size_t c = 0; c < 3; c++) {
-        RS_FAIL_IF(!(n->mean[c] >= 0.0 && n->mean[c] <= 1.0 && n->std[c] > 0.0 && n->std[c] <= 1.0),
+    for (size_t c = 0; c < RS_PIXEL_CHANNELS; c++) {
+        const bool own = !grey && (c < 3 || n->std[c] > 0.0);
+        RS_FAIL_IF((c < 3 || own) && !(n->mean[c] >= 0.0 && n->mean[c] <= 1.0 && n->std[c] > 0.0 &&
+                                       n->std[c] <= 1.0),
                    RESCL_ERR_ARG,
                    "mean %g and std %g of channel %zu: expected those of x / 255, from 0 to 1, and "
                    "no std of 0",
                    n->mean[c], n->std[c], c);
-        const float mean = (float)(grey ? rs_mean_of_three(n->mean) : n->mean[c]);
-        const float std = (float)(grey ? rs_mean_of_three(n->std) : n->std[c]);
-        const float less = grey ? (caffe[0] + caffe[1] + caffe[2]) / 3.0f : caffe[c];
+        const float mean = (float)(own ? n->mean[c] : rs_mean_of_three(n->mean));
+        const float std = (float)(own ? n->std[c] : rs_mean_of_three(n->std));
+        const float less = grey || c == 3 ? (caffe[0] + caffe[1] + caffe[2]) / 3.0f : caffe[c];
         for (size_t v = 0; v < 256; v++) {
             const float unit = (float)v / 255.0f;
             table[c][v] = p == RESCL_PREPROCESS_UNIT    ? unit
@@ -289,31 +340,37 @@ out:
     return st;
 }
 
-void rs_preprocess_mean(rescl_preprocess p, const float table[3][256], uint8_t rgb[3])
+void rs_preprocess_mean(rescl_preprocess p, const float table[RS_PIXEL_CHANNELS][256],
+                        uint8_t colour[RS_PIXEL_CHANNELS])
 {
-    for (size_t c = 0; c < 3; c++) {
+    for (size_t c = 0; c < RS_PIXEL_CHANNELS; c++) {
         size_t best = 0;
         for (size_t v = 1; v < 256; v++)
             best = fabsf(table[c][v]) < fabsf(table[c][best]) ? v : best;
-        rgb[p == RESCL_PREPROCESS_CAFFE ? 2 - c : c] = (uint8_t)best;
+        colour[p == RESCL_PREPROCESS_CAFFE && c < 3 ? 2 - c : c] = (uint8_t)best;
     }
 }
 
 /* Of "caffe" red and blue change places. */
-void rs_image_to_network(rescl_preprocess preprocess, size_t pixels, uint8_t *bytes)
+void rs_image_to_network(rescl_preprocess preprocess, rescl_image *image)
 {
-    for (size_t i = 0; preprocess == RESCL_PREPROCESS_CAFFE && i < pixels; i++, bytes += 3) {
-        const uint8_t red = bytes[0];
-        bytes[0] = bytes[2];
-        bytes[2] = red;
-    }
+    const size_t pixels = image->width * image->height, step = rs_image_pixel_bytes(image);
+    const size_t sample = step / rs_image_channels(image), blue = 2 * sample;
+    uint8_t *p = image->pixels;
+    for (size_t i = 0; preprocess == RESCL_PREPROCESS_CAFFE && i < pixels; i++, p += step)
+        for (size_t k = 0; k < sample; k++) {
+            const uint8_t red = p[k];
+            p[k] = p[blue + k];
+            p[blue + k] = red;
+        }
 }
 
-static rescl_status check_input(size_t height, size_t width, size_t *pixels, size_t *bytes)
+static rescl_status check_input(const rescl_image *image, size_t height, size_t width,
+                                size_t *bytes)
 {
     rescl_status st = RESCL_OK;
-    RS_FAIL_IF(height == 0 || width == 0 || !rs_mul_size(height, width, pixels) ||
-                   !rs_mul_size(*pixels, 3, bytes),
+    RS_FAIL_IF(height == 0 || width == 0 || !rs_mul_size(height, width, bytes) ||
+                   !rs_mul_size(*bytes, rs_image_pixel_bytes(image), bytes),
                RESCL_ERR_ARG, "an input of %zux%zu is not possible", height, width);
 out:
     return st;
@@ -323,14 +380,15 @@ rescl_status rs_view_input(const rescl_image *image, const rs_view *v, rescl_int
                            size_t height, size_t width, rescl_preprocess preprocess, uint8_t *dst)
 {
     rescl_status st = RESCL_OK;
-    size_t pixels, bytes;
-    RS_TRY(check_input(height, width, &pixels, &bytes));
+    rescl_image input = rs_image_like(image, width, height, dst);
+    size_t bytes;
+    RS_TRY(check_input(image, height, width, &bytes));
     if (image->width == width && image->height == height && v->width == width &&
         v->height == height)
         memcpy(dst, image->pixels, bytes);
     else
         RS_TRY(resize_crop(image, v, how, height, width, dst));
-    rs_image_to_network(preprocess, pixels, dst);
+    rs_image_to_network(preprocess, &input);
 out:
     return st;
 }
@@ -341,9 +399,9 @@ rescl_status rs_image_to_input(const rescl_image *image, size_t height, size_t w
 {
     rescl_status st = RESCL_OK;
     rs_view view;
-    size_t pixels, bytes;
+    size_t bytes;
     RS_TRY(check_preprocess(preprocess));
-    RS_TRY(check_input(height, width, &pixels, &bytes));
+    RS_TRY(check_input(image, height, width, &bytes));
     RS_TRY(rs_view_init(&view, image, height, width, resize));
     RS_TRY(rs_view_input(image, &view, resize->interpolation, height, width, preprocess, dst));
 out:
@@ -362,10 +420,10 @@ rescl_status rs_image_fit(rescl_image *image, size_t height, size_t width,
     if (image->width == width && image->height == height && view.width == width &&
         view.height == height)
         goto out;
-    RS_OOM(pixels = malloc(height * width * 3));
+    RS_OOM(pixels = malloc(height * width * rs_image_pixel_bytes(image)));
     RS_TRY(resize_crop(image, &view, resize->interpolation, height, width, pixels));
     free(image->pixels);
-    *image = (rescl_image){width, height, pixels};
+    *image = rs_image_like(image, width, height, pixels);
     pixels = NULL;
 out:
     free(pixels);

@@ -3,6 +3,7 @@
 
 #include "alloc.h"
 #include "error.h"
+#include "image.h"
 #include "optionvalue.h"
 #include "str.h"
 #include "threadpool.h"
@@ -126,7 +127,7 @@ typedef struct round {
 
 static rs_hash hash_pixels(const rescl_image *image)
 {
-    const rs_hash h = rs_hash_bytes(image->pixels, image->width * image->height * 3);
+    const rs_hash h = rs_hash_bytes(image->pixels, rs_image_bytes(image));
     const uint64_t words[] = {image->width, image->height, h.lo, h.hi};
     return rs_hash_bytes(words, sizeof words);
 }

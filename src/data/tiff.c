@@ -47,6 +47,7 @@ typedef struct reader {
     uint16_t *map[3]; /* of a palette */
     bool map_is_bytes;
     rs_image_samples deep;
+    bool stays_deep; /* rows are of 16 bits */
 
     /* Rows that are unpacked: one of strips, else those of a row of tiles or of a strip of each plane. */
     uint8_t *band, *tile;
@@ -181,7 +182,8 @@ static void read_tags(reader *r)
 
 /* The sample that is alpha: the first extra one that says so. Four samples of RGB that say nothing are
  * taken for RGBA, as Pillow does. */
-static void find_alpha(reader *r)
+/* `fourth`: a fourth sample counts whatever it is. */
+static void find_alpha(reader *r, bool fourth)
 {
     uint16_t count = 0, *kind = NULL;
     const bool told = TIFFGetField(r->tiff, TIFFTAG_EXTRASAMPLES, &count, &kind) && count > 0;
@@ -192,8 +194,12 @@ static void find_alpha(reader *r)
             r->premultiplied = kind[i] == EXTRASAMPLE_ASSOCALPHA;
         }
     }
-    if (!told && r->colours == 3 && r->samples == 4)
+    if ((!told || (fourth && r->alpha == 0)) && r->colours == 3 && r->samples == 4)
         r->alpha = 3;
+    if (fourth && r->alpha == 0 && r->photometric == PHOTOMETRIC_MINISBLACK && r->samples == 4) {
+        r->colours = 3; /* four bands, as of satellites */
+        r->alpha = 3;
+    }
 }
 
 /* NULL, or what the file has that is not supported. */
@@ -225,7 +231,7 @@ static const char *find_unsupported(reader *r)
     return NULL;
 }
 
-static void settle_colours(reader *r)
+static void settle_colours(reader *r, bool fourth)
 {
     switch (r->photometric) {
     case PHOTOMETRIC_MINISWHITE:
@@ -248,7 +254,7 @@ static void settle_colours(reader *r)
         TIFFSetField(r->tiff, TIFFTAG_JPEGCOLORMODE, JPEGCOLORMODE_RGB);
     else
         r->as_rgb = r->photometric == PHOTOMETRIC_YCBCR;
-    find_alpha(r);
+    find_alpha(r, fourth);
 }
 
 /* Each piece lies in a file of so many bytes, where it tells its place. */
@@ -273,7 +279,7 @@ static rescl_status read_header(reader *r, const rescl_image_options *options)
     RS_TRY(open_file(r));
     read_tags(r);
     RS_TRY(rs_image_check_size(r->name, r->width, r->height, options, NULL));
-    settle_colours(r);
+    settle_colours(r, options->channels == 4);
     const char *what = find_unsupported(r);
     RS_FAIL_IF(what, RESCL_ERR_FORMAT,
                "%s: a TIFF %s, which is not supported; convert it to PNG or to a usual TIFF",
@@ -437,6 +443,26 @@ static void convert_colour(reader *r, size_t x, uint8_t *rgb)
     }
 }
 
+/* The row that is loaded, of 16 bits, as RGB or RGBA of 16 bits. */
+static void convert_deep_row(reader *r, size_t channels, uint16_t *dst)
+{
+    for (size_t x = 0; x < r->width; x++, dst += channels) {
+        for (size_t c = 0; c < 3; c++) {
+            const size_t s = r->colours == 1 ? 0 : c;
+            const uint16_t v = rs_image_deep_sample(&r->deep, sample_at(r, s, x), false);
+            dst[c] = r->photometric == PHOTOMETRIC_MINISWHITE ? (uint16_t)(65535 - v) : v;
+        }
+        if (channels < 4)
+            continue;
+        const uint16_t alpha = rs_image_deep_sample(&r->deep, sample_at(r, r->alpha, x), true);
+        dst[3] = alpha;
+        for (size_t c = 0; r->premultiplied && alpha > 0 && c < 3; c++) {
+            const uint32_t v = 65535u * dst[c] / alpha;
+            dst[c] = (uint16_t)(v < 65535 ? v : 65535);
+        }
+    }
+}
+
 /* The row that is loaded, as RGB or RGBA. */
 static void convert_row(reader *r, size_t channels, uint8_t *dst)
 {
@@ -520,16 +546,21 @@ static rescl_status decode(const uint8_t *data, size_t bytes, const char *name,
     r.in_pixels = true;
     errno = 0;
     RS_TRY(r.as_rgb ? make_raster(&r) : make_band(&r));
-    RS_TRY(rs_image_rows_init(&rows, r.width, r.height, r.alpha && !r.as_rgb ? 4 : 3, options));
+    r.stays_deep = rs_pixel_is_deep(options->bit_depth) && r.bits == 16 && !r.as_rgb &&
+                   r.photometric != PHOTOMETRIC_SEPARATED;
+    RS_TRY(rs_image_rows_init(&rows, r.width, r.height, r.alpha && !r.as_rgb ? 4 : 3, r.stays_deep,
+                              options));
     errno = 0;
     for (uint32_t y = 0; y < r.height; y++) {
         uint8_t *dst = rs_image_rows_at(&rows, y);
         if (r.as_rgb)
             take_raster_row(&r, y, dst);
-        else if (load_row(&r, y))
-            convert_row(&r, rows.channels, dst);
-        else
+        else if (!load_row(&r, y))
             RS_TRY(fail_reading(&r));
+        else if (r.stays_deep)
+            convert_deep_row(&r, rows.channels, (uint16_t *)(void *)dst);
+        else
+            convert_row(&r, rows.channels, dst);
         rs_image_rows_put(&rows, y);
     }
     out->orientation = r.orientation;

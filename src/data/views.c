@@ -2,6 +2,7 @@
 
 #include "error.h"
 #include "flip.h"
+#include "image.h"
 #include "loader.h"
 
 #include <string.h>
@@ -19,10 +20,14 @@ size_t rs_views_count(rescl_tta tta)
     return tta == RESCL_TTA_TEN_CROP ? RS_VIEWS_MOST : tta == RESCL_TTA_FLIP ? 2 : 1;
 }
 
-static void mirror(uint8_t *dst, const uint8_t *input, size_t height, size_t width)
+/* `image` is what the input was made of. */
+static void mirror(const rescl_image *image, uint8_t *dst, const uint8_t *input, size_t height,
+                   size_t width)
 {
-    memcpy(dst, input, height * width * 3);
-    rs_image_mirror(&(rescl_image){width, height, dst});
+    rescl_image mirrored = rs_image_like(image, width, height, dst);
+    if (dst != input)
+        memcpy(dst, input, rs_image_bytes(&mirrored));
+    rs_image_mirror(&mirrored);
 }
 
 /* The centre and the corners of an image that covers the input, then those of its mirror image, whose
@@ -41,14 +46,14 @@ static rescl_status ten_crops(const rescl_image *image, const rs_view *centre, s
             v.top = (i - 1) / 2 ? bottom : 0;
         }
         RS_TRY(rs_view_input(image, &v, how, height, width, preprocess, dst + i * stride));
-        mirror(dst + (i + 5) * stride, dst + i * stride, height, width);
+        mirror(image, dst + (i + 5) * stride, dst + i * stride, height, width);
     }
     if (right - centre->left == centre->left)
         goto out;
     v = *centre;
     v.left = right - centre->left;
     RS_TRY(rs_view_input(image, &v, how, height, width, preprocess, dst + 5 * stride));
-    rs_image_mirror(&(rescl_image){width, height, dst + 5 * stride});
+    mirror(image, dst + 5 * stride, dst + 5 * stride, height, width);
 out:
     return st;
 }
@@ -69,7 +74,7 @@ rescl_status rs_views_make(const rescl_image *image, rescl_tta tta, size_t heigh
     }
     RS_TRY(rs_image_to_input(image, height, width, resize, preprocess, dst));
     if (tta == RESCL_TTA_FLIP)
-        mirror(dst + stride, dst, height, width);
+        mirror(image, dst + stride, dst, height, width);
 out:
     return st;
 }

@@ -1,6 +1,7 @@
 #include "warp.h"
 
 #include "error.h"
+#include "image.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -75,20 +76,55 @@ static between place(double at, size_t n)
     return i + 1 < n ? (between){i, i + 1, part} : (between){n - 1, n - 1, 0};
 }
 
-/* Sums stay below 2^30. */
+/* What is taken from four samples; of bytes sums stay below 2^30. */
+static inline uint8_t mean_byte(int32_t p, int32_t q, int32_t r, int32_t s, int32_t across,
+                                int32_t down)
+{
+    const int32_t a = p * PART_ONE + across * (q - p), b = r * PART_ONE + across * (s - r);
+    const int32_t sum = a * PART_ONE + down * (b - a);
+    return (uint8_t)((sum + (1 << (2 * PART_BITS - 1))) >> (2 * PART_BITS));
+}
+
+static inline uint16_t mean_word(int64_t p, int64_t q, int64_t r, int64_t s, int64_t across,
+                                 int64_t down)
+{
+    const int64_t a = p * PART_ONE + across * (q - p), b = r * PART_ONE + across * (s - r);
+    const int64_t sum = a * PART_ONE + down * (b - a);
+    return (uint16_t)((sum + (1 << (2 * PART_BITS - 1))) >> (2 * PART_BITS));
+}
+
+static inline void sample_bytes(const rescl_image *image, between across, between down,
+                                size_t channels, uint8_t *dst)
+{
+    const uint8_t *top = image->pixels + down.below * image->width * channels;
+    const uint8_t *bottom = image->pixels + down.above * image->width * channels;
+    const size_t left = across.below * channels, right = across.above * channels;
+    for (size_t c = 0; c < channels; c++)
+        dst[c] = mean_byte(top[left + c], top[right + c], bottom[left + c], bottom[right + c],
+                           across.part, down.part);
+}
+
+static void sample_words(const rescl_image *image, between across, between down, uint16_t *dst)
+{
+    const size_t channels = rs_image_channels(image);
+    const uint16_t *pixels = (const uint16_t *)(const void *)image->pixels;
+    const uint16_t *top = pixels + down.below * image->width * channels;
+    const uint16_t *bottom = pixels + down.above * image->width * channels;
+    const size_t left = across.below * channels, right = across.above * channels;
+    for (size_t c = 0; c < channels; c++)
+        dst[c] = mean_word(top[left + c], top[right + c], bottom[left + c], bottom[right + c],
+                           across.part, down.part);
+}
+
 static void sample(const rescl_image *image, double x, double y, uint8_t *dst)
 {
     const between across = place(x, image->width), down = place(y, image->height);
-    const uint8_t *top = image->pixels + down.below * image->width * 3;
-    const uint8_t *bottom = image->pixels + down.above * image->width * 3;
-    const size_t left = across.below * 3, right = across.above * 3;
-    for (size_t c = 0; c < 3; c++) {
-        const int32_t a = top[left + c] * PART_ONE + across.part * (top[right + c] - top[left + c]);
-        const int32_t b =
-            bottom[left + c] * PART_ONE + across.part * (bottom[right + c] - bottom[left + c]);
-        const int32_t sum = a * PART_ONE + down.part * (b - a);
-        dst[c] = (uint8_t)((sum + (1 << (2 * PART_BITS - 1))) >> (2 * PART_BITS));
-    }
+    if (rs_image_is_deep(image))
+        sample_words(image, across, down, (uint16_t *)(void *)dst);
+    else if (rs_image_channels(image) == 3)
+        sample_bytes(image, across, down, 3, dst);
+    else
+        sample_bytes(image, across, down, 4, dst);
 }
 
 /* `x` and `y` count from the image's corner. */
@@ -97,7 +133,9 @@ static void show(const rescl_image *image, double x, double y, rs_fill fill, uin
     const double w = (double)image->width, h = (double)image->height;
     const bool inside = x >= 0 && x < w && y >= 0 && y < h;
     if (!inside && (fill.mode == RS_FILL_CONSTANT || !isfinite(x) || !isfinite(y))) {
-        dst[0] = dst[1] = dst[2] = fill.value;
+        /* of 16 bits both bytes, too: 257 times the value */
+        for (size_t k = 0; k < rs_image_pixel_bytes(image); k++)
+            dst[k] = fill.value;
         return;
     }
     sample(image, fold(fill.mode, x - 0.5, w), fold(fill.mode, y - 0.5, h), dst);
@@ -107,12 +145,13 @@ rescl_status rs_image_warp(rescl_image *image, const double m[8], rs_fill fill)
 {
     rescl_status st = RESCL_OK;
     const bool affine = !(m[6] < 0 || m[6] > 0 || m[7] < 0 || m[7] > 0);
+    const size_t step = rs_image_pixel_bytes(image);
     uint8_t *bent = NULL, *dst;
 
-    RS_OOM(bent = malloc(image->width * image->height * 3));
+    RS_OOM(bent = malloc(image->width * image->height * step));
     dst = bent;
     for (size_t j = 0; j < image->height; j++)
-        for (size_t i = 0; i < image->width; i++, dst += 3) {
+        for (size_t i = 0; i < image->width; i++, dst += step) {
             const double x = (double)i + 0.5, y = (double)j + 0.5;
             const double by = affine ? 1 : 1 / (m[6] * x + m[7] * y + 1);
             show(image, (m[0] * x + m[1] * y + m[2]) * by, (m[3] * x + m[4] * y + m[5]) * by, fill,

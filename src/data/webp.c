@@ -254,15 +254,18 @@ static rescl_status decode(const uint8_t *data, size_t bytes, const char *name,
     RS_TRY(read_frame(data, bytes, name, options, &c, &config.input));
     RS_TRY(make_canvas(&c, &config.input, options, &to));
     RS_TRY(paint(data, name, &c, &config, &to));
-    if (to.channels == 4)
+    if (to.channels == 4 && options->channels != 4) {
         rs_image_lay_on_white(to.pixels, to.width * to.height);
+        to.channels = 3;
+    }
     out->orientation = c.exif_bytes ? rs_exif_orientation(data + c.exif, c.exif_bytes) : 0;
     if (out->orientation == 0 && c.xmp_bytes)
         out->orientation = rs_xmp_orientation(data + c.xmp, c.xmp_bytes);
     out->notices = (c.is_cut ? RESCL_IMAGE_END_DAMAGED : 0) |
                    (c.frames > 1 ? RESCL_IMAGE_FIRST_OF_SEVERAL : 0) |
                    (to.factor > 1 ? RESCL_IMAGE_REDUCED : 0);
-    out->image = (rescl_image){.width = to.width, .height = to.height, .pixels = to.pixels};
+    out->image = (rescl_image){
+        .width = to.width, .height = to.height, .pixels = to.pixels, .channels = to.channels};
     to.pixels = NULL;
 out:
     free(to.pixels);

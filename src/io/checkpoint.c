@@ -4,6 +4,7 @@
 #include "jsonload.h"
 #include "jsonvalue.h"
 #include "lossjson.h"
+#include "pixel.h"
 #include "safetensors.h"
 #include "str.h"
 
@@ -44,6 +45,17 @@ static json_t *trained_on_json(const rescl_trained_on *t)
                      *sketch ? sketch : NULL);
 }
 
+static json_t *numbers_json(const double *value, size_t count)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; list && i < count; i++)
+        if (json_array_append_new(list, json_real(value[i])) != 0) {
+            json_decref(list);
+            return NULL;
+        }
+    return list;
+}
+
 static json_t *model_json(const rs_ckpt_model *m)
 {
     json_t *names = json_array();
@@ -53,13 +65,13 @@ static json_t *model_json(const rs_ckpt_model *m)
             return NULL;
         }
     const double *mean = m->normalize.mean, *std = m->normalize.std;
-    const bool grey = m->channels == 1;
-    json_t *normalize = m->preprocess != RESCL_PREPROCESS_NORMALIZE ? NULL
-                        : grey ? json_pack("{s:[f], s:[f]}", "mean", mean[0], "std", std[0])
-                               : json_pack("{s:[f,f,f], s:[f,f,f]}", "mean", mean[0], mean[1],
-                                           mean[2], "std", std[0], std[1], std[2]);
+    const size_t channels = m->channels ? m->channels : 3;
+    json_t *normalize = m->preprocess != RESCL_PREPROCESS_NORMALIZE
+                            ? NULL
+                            : json_pack("{s:o, s:o}", "mean", numbers_json(mean, channels), "std",
+                                        numbers_json(std, channels));
     return json_pack("{s:s, s:I, s:I, s:I, s:f, s:f, s:f, s:o, s:s, s:o*, s:o, s:o, s:o, s:b, s:o, "
-                     "s:o*, s:o*, s:o*, s:o*}",
+                     "s:o*, s:o*, s:o*, s:o*, s:o*}",
                      "name", m->name, "classes", (json_int_t)m->classes, "image_size",
                      (json_int_t)m->image_size, "hidden", (json_int_t)m->hidden, "dropout",
                      m->dropout, "label_smoothing", m->label_smoothing, "bn_eps", m->bn_eps, "seed",
@@ -70,7 +82,8 @@ static json_t *model_json(const rs_ckpt_model *m)
                      m->sample_bits ? json_integer((json_int_t)m->sample_bits) : NULL, "loss",
                      rs_loss_json(m), "stochastic_depth",
                      m->stochastic_depth > 0.0 ? json_real(m->stochastic_depth) : NULL, "channels",
-                     grey ? json_integer(1) : NULL);
+                     channels != 3 ? json_integer((json_int_t)channels) : NULL, "bit_depth",
+                     m->bit_depth == 16 ? json_integer(16) : NULL);
 }
 
 /* What the schedule keeps; null if nothing. */
@@ -311,11 +324,12 @@ out:
     return st;
 }
 
-/* A number within [0,1] for each of the channels, of which one stands for three. */
-static bool get_channels(const json_t *list, size_t channels, double out[3])
+/* A number within [0,1] for each of the channels, of which one stands for all. */
+static bool get_channels(const json_t *list, size_t channels, double out[RS_PIXEL_CHANNELS])
 {
+    const size_t count = channels == 1 ? RS_PIXEL_CHANNELS : channels;
     bool ok = json_array_size(list) == channels;
-    for (size_t c = 0; ok && c < 3; c++) {
+    for (size_t c = 0; ok && c < count; c++) {
         const json_t *v = json_array_get(list, c % channels);
         out[c] = json_number_value(v);
         ok = json_is_number(v) && out[c] >= 0.0 && out[c] <= 1.0;
@@ -330,12 +344,15 @@ static rescl_status parse_normalize(const json_t *d, const char *path, rs_ckpt_m
     double *std = m->normalize.std;
     if (m->preprocess != RESCL_PREPROCESS_NORMALIZE)
         goto out;
-    RS_FAIL_IF(!get_channels(json_object_get(n, "mean"), m->channels, m->normalize.mean) ||
-                   !get_channels(json_object_get(n, "std"), m->channels, std) ||
-                   !(std[0] > 0.0 && std[1] > 0.0 && std[2] > 0.0),
-               RESCL_ERR_FORMAT,
-               "%s: metadata 'model' has no 'normalize' with a mean and a std of %s, from 0 to 1",
-               path, m->channels == 1 ? "one channel" : "three channels");
+    RS_FAIL_IF(
+        !get_channels(json_object_get(n, "mean"), m->channels, m->normalize.mean) ||
+            !get_channels(json_object_get(n, "std"), m->channels, std) ||
+            !(std[0] > 0.0 && std[1] > 0.0 && std[2] > 0.0 && (m->channels != 4 || std[3] > 0.0)),
+        RESCL_ERR_FORMAT,
+        "%s: metadata 'model' has no 'normalize' with a mean and a std of %s, from 0 to 1", path,
+        m->channels == 1   ? "one channel"
+        : m->channels == 4 ? "four channels"
+                           : "three channels");
 out:
     return st;
 }
@@ -389,7 +406,7 @@ static rescl_status parse_model(rs_ckpt_doc *doc, const char *path)
     const json_t *frozen = json_object_get(d, "frozen"), *units = json_object_get(d, "hidden");
     rs_ckpt_model *m = &doc->model;
     const json_t *bits = json_object_get(d, "sample_bits");
-    uint64_t classes = 0, size = 0, hidden = 0, sample_bits = 0, channels = 3;
+    uint64_t classes = 0, size = 0, hidden = 0, sample_bits = 0, channels = 3, depth = 8;
 
     m->name = json_string_value(json_object_get(d, "name"));
     RS_FAIL_IF(!m->name || !get_count(d, "classes", &classes) ||
@@ -424,9 +441,14 @@ static rescl_status parse_model(rs_ckpt_doc *doc, const char *path)
         RESCL_ERR_FORMAT, "%s: metadata 'model' has sample_bits that are not a number from 8 to 16",
         path);
     RS_FAIL_IF(json_object_get(d, "channels") &&
-                   (!get_count(d, "channels", &channels) || (channels != 1 && channels != 3)),
-               RESCL_ERR_FORMAT, "%s: metadata 'model' has channels that are neither 1 nor 3",
+                   (!get_count(d, "channels", &channels) ||
+                    (channels != 1 && channels != 3 && channels != 4)),
+               RESCL_ERR_FORMAT, "%s: metadata 'model' has channels that are not 1, 3 or 4", path);
+    RS_FAIL_IF(json_object_get(d, "bit_depth") &&
+                   (!get_count(d, "bit_depth", &depth) || (depth != 8 && depth != 16)),
+               RESCL_ERR_FORMAT, "%s: metadata 'model' has a bit_depth that is neither 8 nor 16",
                path);
+    m->bit_depth = (size_t)depth;
     m->channels = (size_t)channels;
     m->sample_bits = (size_t)sample_bits;
     m->classes = (size_t)classes;

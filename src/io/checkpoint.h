@@ -13,7 +13,8 @@
 typedef struct rs_ckpt_model {
     const char *name;
     size_t classes, image_size, hidden;
-    size_t channels; /* of the input; 0: 3 */
+    size_t channels;  /* of the input; 0: 3 */
+    size_t bit_depth; /* of images; 0: 8 */
     double dropout, label_smoothing;
     rescl_loss loss;
     bool multi_label;

@@ -54,6 +54,7 @@ rs_ckpt_model rs_ckpt_model_of(const rescl_model *m)
                            .classes = m->classes,
                            .image_size = m->image_size,
                            .channels = m->channels,
+                           .bit_depth = m->graph->bit_depth,
                            .hidden = m->hidden,
                            .dropout = m->dropout,
                            .label_smoothing = m->label_smoothing,
@@ -167,6 +168,7 @@ void rescl_weights_get_info(const rescl_weights *weights, rescl_weights_info *ou
                                 .says_preprocess = a->says_preprocess,
                                 .sample_bits = a->model ? a->model->sample_bits : 0,
                                 .channels = a->model ? a->model->channels : 0,
+                                .bit_depth = a->model ? a->model->bit_depth : 0,
                                 .loss = a->model ? a->model->loss : RESCL_LOSS_CROSS_ENTROPY,
                                 .multi_label = a->model && a->model->multi_label,
                                 .bn_eps = a->bn_eps};
@@ -214,6 +216,7 @@ static rescl_status make_report(const rescl_weights *w, const rs_graph *g, const
         to->param = p->name;
         to->spread = m->item[i].spread;
         to->summed = m->item[i].summed;
+        to->repeated = m->item[i].repeated;
         to->param_ndim = (size_t)p->spec.shape.ndim;
         memcpy(to->param_shape, p->spec.shape.dim, sizeof to->param_shape);
         if (rs_wfile_describe(w->file)->kcrs)
@@ -353,6 +356,7 @@ static rescl_status settle_options(const rescl_weights *w, const rescl_model_opt
         o->name = a->model->name;
         o->image_size = o->image_size ? o->image_size : a->model->image_size;
         o->channels = o->channels ? o->channels : a->model->channels;
+        o->bit_depth = o->bit_depth ? o->bit_depth : a->model->bit_depth;
         o->hidden = o->hidden ? o->hidden : a->model->hidden;
         o->dropout = o->dropout > 0.0 ? o->dropout : a->model->dropout;
         if (!(o->stochastic_depth > 0.0))

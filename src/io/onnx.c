@@ -6,6 +6,7 @@
 #include "jsonload.h"
 #include "layout.h"
 #include "naming.h"
+#include "pixel.h"
 #include "protobuf.h"
 #include "text.h"
 
@@ -456,12 +457,39 @@ static const char *grey_text(const rs_ckpt_model *about, char buffer[256])
     }
 }
 
+/* Of four channels: the fourth has the mean of what the three have, if it is not said. */
+static const char *rgba_text(const rs_ckpt_model *about, char buffer[256])
+{
+    const double *mean = about->normalize.mean, *std = about->normalize.std;
+    char number[2 * RS_PIXEL_CHANNELS][RS_F64_CHARS];
+    switch (about->preprocess) {
+    case RESCL_PREPROCESS_NORMALIZE:
+        for (size_t c = 0; c < RS_PIXEL_CHANNELS; c++) {
+            rs_format_f64(mean[c], number[c]);
+            rs_format_f64(std[c], number[RS_PIXEL_CHANNELS + c]);
+        }
+        snprintf(buffer, 256, "RGBA, 0 to 1, minus %s, %s, %s, %s, divided by %s, %s, %s, %s",
+                 number[0], number[1], number[2], number[3], number[4], number[5], number[6],
+                 number[7]);
+        return buffer;
+    case RESCL_PREPROCESS_CAFFE:
+        return "BGRA, 0 to 255, minus 103.939, 116.779, 123.68, 114.799333";
+    case RESCL_PREPROCESS_TORCH:
+        return "RGBA, 0 to 1, minus 0.485, 0.456, 0.406, 0.449, divided by 0.229, 0.224, 0.225, "
+               "0.226";
+    default:
+        return "RGBA, 0 to 1";
+    }
+}
+
 static const char *preprocess_text(const rs_ckpt_model *about, char buffer[256])
 {
     const double *mean = about->normalize.mean, *std = about->normalize.std;
     char number[6][RS_F64_CHARS];
     if (about->channels == 1)
         return grey_text(about, buffer);
+    if (about->channels == 4)
+        return rgba_text(about, buffer);
     switch (about->preprocess) {
     case RESCL_PREPROCESS_NORMALIZE:
         for (size_t c = 0; c < 3; c++) {

@@ -356,7 +356,8 @@ static rs_match hold(const rs_graph *g, int param, const rs_shape *shape, size_t
     rs_match m = {.state = RS_MATCHED, .param = param, .tensor = tensor};
     m.spread = is_stem(g, p, shape, 3, 1);
     m.summed = is_stem(g, p, shape, 1, 3);
-    if (!m.spread && !m.summed && !rs_shape_equal(shape, &p->spec.shape))
+    m.repeated = is_stem(g, p, shape, 4, 3);
+    if (!m.spread && !m.summed && !m.repeated && !rs_shape_equal(shape, &p->spec.shape))
         m.state = RS_RESHAPED;
     return m;
 }
@@ -416,6 +417,26 @@ out:
     return st;
 }
 
+/* timm's adapt_input_conv: channels in turn, scaled so that sums stay as large. */
+static rescl_status read_repeated(const rs_wfile *f, size_t index, const rs_shape *shape,
+                                  float *dst)
+{
+    rescl_status st = RESCL_OK;
+    const size_t channels = shape->dim[2], filters = shape->dim[3];
+    const size_t places = shape->dim[0] * shape->dim[1];
+    float *three = NULL;
+    RS_OOM(three = malloc(places * 3 * filters * sizeof *three + 1));
+    RS_TRY(rs_wfile_read(f, index, three));
+    for (size_t i = 0; i < places; i++)
+        for (size_t c = 0; c < channels; c++)
+            for (size_t k = 0; k < filters; k++)
+                dst[(i * channels + c) * filters + k] =
+                    three[(i * 3 + c % 3) * filters + k] * (3.0f / (float)channels);
+out:
+    free(three);
+    return st;
+}
+
 /* A grey image gives the same sums as one whose channels are all alike, by their weights' sums. */
 static rescl_status read_summed(const rs_wfile *f, size_t index, const rs_shape *shape, float *dst)
 {
@@ -445,6 +466,8 @@ rescl_status rs_wfile_load(const rs_wfile *f, const rs_graph *g, const rs_matchi
         const rs_shape filter = rs_filter_shape(g, (size_t)found->param);
         if (found->spread)
             RS_TRY(read_spread(f, found->tensor, &filter, w->data[found->param]));
+        else if (found->repeated)
+            RS_TRY(read_repeated(f, found->tensor, &filter, w->data[found->param]));
         else if (found->summed)
             RS_TRY(read_summed(f, found->tensor, &filter, w->data[found->param]));
         else

@@ -57,7 +57,10 @@ typedef struct rs_match {
     size_t tensor; /* of the file; SIZE_MAX if missing */
     bool spread;   /* matched, but made for images of one channel: every channel of the model gets
                     * an equal share of each weight */
-    bool summed;   /* matched, but made for images of three channels: the model's one gets the sums
+    bool
+        repeated; /* matched, but made for images of three channels: the model's four get three quarters of the
+                    * first, second, third and first again, as timm has it */
+    bool summed; /* matched, but made for images of three channels: the model's one gets the sums
                     * of each weight over them, as timm's adapt_input_conv has it */
 } rs_match;
 

@@ -42,7 +42,7 @@ typedef struct session {
     void *user;
     uint8_t *pixels;
     int32_t *labels;
-    float table[3][256];
+    float table[RS_PIXEL_CHANNELS][256];
 } session;
 
 /* ---- one output of one pass -------------------------------------------------------------- */
@@ -234,7 +234,7 @@ static rescl_status make_input(session *s)
     size_t count = 0;
     rs_rng r;
 
-    RS_FAIL_IF(!rs_mul_size(s->o->batch, m->image_size * m->image_size * 3, &count), RESCL_ERR_ARG,
+    RS_FAIL_IF(!rs_mul_size(s->o->batch, rs_model_input_bytes(m), &count), RESCL_ERR_ARG,
                "compare: a batch of %zu images is too large", s->o->batch);
     RS_OOM(s->pixels = malloc(count));
     RS_OOM(s->labels = calloc(s->o->batch, sizeof *s->labels));
@@ -243,7 +243,7 @@ static rescl_status make_input(session *s)
         s->pixels[i] = (uint8_t)rs_rng_below(&r, 256);
     for (size_t i = 0; i < s->o->batch; i++)
         s->labels[i] = (int32_t)(i % m->classes);
-    for (size_t i = 0; i < 3 * 256; i++)
+    for (size_t i = 0; i < RS_PIXEL_CHANNELS * 256; i++)
         s->table[i / 256][i % 256] = (float)(i % 256) / 255.0f;
 out:
     return st;

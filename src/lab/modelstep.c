@@ -24,7 +24,7 @@ static rescl_status make_input(rs_model_steps *s)
         s->pixels[i] = (uint8_t)rs_rng_below(&r, 256);
     for (size_t i = 0; i < s->o->batch; i++)
         s->labels[i] = (int32_t)(i % s->model->classes);
-    for (size_t i = 0; i < 3 * 256; i++)
+    for (size_t i = 0; i < RS_PIXEL_CHANNELS * 256; i++)
         s->table[i / 256][i % 256] = (float)(i % 256) / 255.0f;
 out:
     return st;

@@ -31,7 +31,7 @@ typedef struct rs_model_steps {
     rs_net *net;
     uint8_t *pixels;
     int32_t *labels;
-    float table[3][256];
+    float table[RS_PIXEL_CHANNELS][256];
     uint64_t step; /* steps that were made */
     rescl_precision precision;
     rs_loss_scale scale;              /* of fp16 */

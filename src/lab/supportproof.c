@@ -223,39 +223,42 @@ static rescl_status prove_fold(rescl_device *dev, const rs_check *c)
 /* A batch on the host. */
 typedef struct batch {
     size_t n, values; /* of all images */
+    rs_block_form form;
     uint8_t *pixels;
     int32_t *label, *target;
     rs_mixed *mixed;
-    float table[3][256]; /* numbers that are not those of another byte or channel */
+    float table[RS_PIXEL_CHANNELS][256]; /* numbers that are not those of another byte or channel */
     void *block;
     size_t bytes;
 } batch;
 
-static rescl_status make_batch(batch *b, size_t n, size_t image)
+static rescl_status make_batch(batch *b, size_t n, const rs_block_form *form)
 {
     rescl_status st = RESCL_OK;
+    const size_t values = n * form->values;
+    const size_t pixel_bytes = values * (rs_pixel_is_deep(form->bit_depth) ? 2 : 1);
     rs_rng r;
 
-    *b = (batch){.n = n, .values = n * image, .bytes = rs_images_bytes(n, image, 0)};
-    RS_OOM(b->pixels = malloc(b->values));
+    *b = (batch){.n = n, .values = values, .form = *form, .bytes = rs_images_bytes(n, form)};
+    RS_OOM(b->pixels = malloc(pixel_bytes));
     RS_OOM(b->label = malloc(n * sizeof *b->label));
     RS_OOM(b->target = malloc(n * RS_TARGET_WORDS * sizeof *b->target));
     RS_OOM(b->mixed = malloc(n * sizeof *b->mixed));
     RS_OOM(b->block = calloc(1, b->bytes));
     rs_rng_init(&r, b->values, 1);
-    for (size_t i = 0; i < b->values; i++)
+    for (size_t i = 0; i < pixel_bytes; i++)
         b->pixels[i] = (uint8_t)rs_rng_below(&r, 256);
     for (size_t i = 0; i < n; i++)
         b->label[i] = (int32_t)rs_rng_below(&r, 1000);
     for (size_t i = 0; i < n; i++)
         b->mixed[i] = (rs_mixed){b->label[n - 1 - i], (int32_t)rs_rng_below(&r, RS_MIXED_ONE),
                                  rs_rng_uniform(&r)};
-    for (size_t c = 0; c < 3; c++)
+    for (size_t c = 0; c < RS_PIXEL_CHANNELS; c++)
         for (size_t v = 0; v < 256; v++)
             b->table[c][v] = rs_rng_normal(&r) + (float)c * 16.0f;
     rs_images_pack(
-        &(rs_images){n, b->pixels, (const float(*)[256])b->table, b->label, b->mixed, NULL}, image,
-        3, 0, b->block);
+        &(rs_images){n, b->pixels, (const float(*)[256])b->table, b->label, b->mixed, NULL}, form,
+        b->block);
     rs_targets_pack(b->label, b->mixed, n, b->target);
 out:
     return st;
@@ -268,6 +271,16 @@ static void free_batch(batch *b)
     free(b->target);
     free(b->mixed);
     free(b->block);
+}
+
+static double value_of(const batch *b, size_t i)
+{
+    const float *table = b->table[i % b->form.channels];
+    uint16_t sample;
+    if (!rs_pixel_is_deep(b->form.bit_depth))
+        return (double)table[b->pixels[i]];
+    memcpy(&sample, b->pixels + 2 * i, sizeof sample);
+    return (double)rs_deep_value(table, sample);
 }
 
 /* What became of the batch: numbers and targets to the bit. */
@@ -286,7 +299,7 @@ static rescl_status check_batch(rescl_device *dev, const batch *b, rs_dtype type
     RS_TRY(rs_guarded_read(dev, input, type, got, b->values));
     RS_TRY(rs_read(dev, targets->view, 0, got_target, words * sizeof *got_target));
     for (size_t i = 0; i < b->values; i++) {
-        const double want = rs_rounded(type, (double)b->table[i % 3][b->pixels[i]]);
+        const double want = rs_rounded(type, value_of(b, i));
         RS_FAIL_IF(got[i] != want, RESCL_ERR_NUMERIC, "input: at %zu: %.9g, expected %.9g", i,
                    got[i], want);
     }
@@ -299,21 +312,23 @@ out:
     return st;
 }
 
-rescl_status rs_prove_normalize(rescl_device *dev, rs_dtype type, size_t n, size_t height,
-                                size_t width)
+rescl_status rs_prove_normalize(rescl_device *dev, rs_dtype type, const char *choice, size_t n,
+                                size_t height, size_t width)
 {
     rescl_status st = RESCL_OK;
     rs_guarded block = {0}, on_input = {0}, on_targets = {0};
     rs_kernel *kernel = NULL;
+    rs_block_form form = rs_normalize_form(choice);
     batch b;
 
-    RS_TRY(make_batch(&b, n, height * width * 3));
+    form.values = height * width * form.channels;
+    RS_TRY(make_batch(&b, n, &form));
     RS_TRY(rs_guarded_init(dev, b.bytes, &block));
     RS_TRY(rs_guarded_init(dev, b.values * rs_dtype_bytes(type), &on_input));
     RS_TRY(rs_guarded_init(dev, n * RS_TARGET_WORDS * sizeof(int32_t), &on_targets));
     RS_TRY(rs_write(dev, block.view, 0, b.block, b.bytes));
-    RS_TRY(rs_normalize_kernel(dev, type, &kernel));
-    const rs_tensor input = {rs_shape_4(n, height, width, 3), type, on_input.view};
+    RS_TRY(rs_normalize_kernel(dev, type, choice, &kernel));
+    const rs_tensor input = {rs_shape_4(n, height, width, form.channels), type, on_input.view};
     const rs_tensor targets = {rs_shape_2(n, RS_TARGET_WORDS), RS_I32, on_targets.view};
     RS_TRY(rs_normalize_enqueue(dev, kernel, block.view, &input, &targets));
     RS_TRY(rs_guarded_check(dev, &block, "block"));
@@ -328,8 +343,8 @@ out:
 
 static rescl_status prove_normalize(rescl_device *dev, const rs_check *c)
 {
-    return c->number == 0 ? rs_prove_normalize(dev, c->how.src, 2, 8, 8)
-                          : rs_prove_normalize(dev, c->how.src, 5, 13, 11);
+    return c->number == 0 ? rs_prove_normalize(dev, c->how.src, c->choice, 2, 8, 8)
+                          : rs_prove_normalize(dev, c->how.src, c->choice, 5, 13, 11);
 }
 
 /* ---- unscale --------------------------------------------------------------------------------- */

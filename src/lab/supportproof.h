@@ -16,9 +16,9 @@ rescl_status rs_prove_support(rescl_device *dev, const rs_check *c) RESCL_CHECK;
 rescl_status rs_prove_optimiser(rescl_device *dev, const rs_optim_hyper *h, double lr,
                                 double weight_decay, size_t count) RESCL_CHECK;
 rescl_status rs_prove_fold(rescl_device *dev, bool with_bias) RESCL_CHECK;
-/* n images of height x width, with targets of mixed labels. */
-rescl_status rs_prove_normalize(rescl_device *dev, rs_dtype type, size_t n, size_t height,
-                                size_t width) RESCL_CHECK;
+/* n images of height x width, with targets of mixed labels; `choice`: rs_normalize_choice. */
+rescl_status rs_prove_normalize(rescl_device *dev, rs_dtype type, const char *choice, size_t n,
+                                size_t height, size_t width) RESCL_CHECK;
 /* `infinite`: one of the gradients, which has to be found. */
 rescl_status rs_prove_unscale(rescl_device *dev, size_t count, bool infinite) RESCL_CHECK;
 /* `count` gradients and 48 in another arena, by norm or by value (the other is 0); `huge`: one of them is. */

@@ -151,13 +151,18 @@ static rescl_status settle_options(const rs_model_def *def, const rescl_model_op
         o->image_size = def->image_size;
     if (o->channels == 0)
         o->channels = 3;
+    if (o->bit_depth == 0)
+        o->bit_depth = 8;
     RS_FAIL_IF(o->classes > 1000000, RESCL_ERR_ARG, "classes %zu: expected 1 to 1000000",
                o->classes);
     RS_FAIL_IF(o->image_size < 8 || o->image_size > 8192, RESCL_ERR_ARG,
                "image size %zu: expected 8 to 8192", o->image_size);
-    RS_FAIL_IF(o->channels != 1 && o->channels != 3, RESCL_ERR_ARG,
-               "channels %zu: expected 3, for red, green and blue, or 1, for grey images",
+    RS_FAIL_IF(o->channels != 1 && o->channels != 3 && o->channels != 4, RESCL_ERR_ARG,
+               "channels %zu: expected 3, for red, green and blue, 4, for those and alpha or "
+               "another one, or 1, for grey images",
                o->channels);
+    RS_FAIL_IF(o->bit_depth != 8 && o->bit_depth != 16, RESCL_ERR_ARG,
+               "bit_depth %zu: expected 8 or 16", o->bit_depth);
     RS_FAIL_IF(o->hidden > 1000000, RESCL_ERR_ARG, "hidden %zu: expected 0 to 1000000", o->hidden);
     RS_FAIL_IF(!(o->dropout >= 0.0 && o->dropout < 1.0), RESCL_ERR_ARG,
                "dropout %g: expected at least 0 and below 1", o->dropout);
@@ -220,9 +225,10 @@ rescl_status rs_model_build(const rescl_model_options *options, rescl_model **ou
     m->stochastic_depth = o.stochastic_depth;
     m->seed = o.seed;
     m->preprocess = def->preprocess;
-    m->normalize = (rescl_normalize){{0, 0, 0}, {1, 1, 1}};
+    m->normalize = (rescl_normalize){{0, 0, 0, 0}, {1, 1, 1, 1}};
     RS_TRY(copy_class_names(m, o.class_names));
     RS_TRY(rs_graph_create(&m->graph));
+    m->graph->bit_depth = o.bit_depth;
     RS_TRY(rs_graph_input(m->graph, o.image_size, o.image_size, o.channels, &x));
     st = def->build(m->graph, def->spec, &o, &logits);
     if (st != RESCL_OK) {
@@ -330,12 +336,13 @@ static double node_macs(const rs_graph *g, size_t node)
 
 rescl_normalize rs_model_normalize(const rescl_model *m, const rescl_normalize *n)
 {
-    rescl_normalize grey = *n;
-    for (size_t c = 0; m->channels == 1 && c < 3; c++) {
-        grey.mean[c] = rs_mean_of_three(n->mean);
-        grey.std[c] = rs_mean_of_three(n->std);
-    }
-    return grey;
+    rescl_normalize own = *n;
+    for (size_t c = 0; c < RS_PIXEL_CHANNELS; c++)
+        if (m->channels == 1 || (c == 3 && m->channels == 4 && !(n->std[c] > 0.0))) {
+            own.mean[c] = rs_mean_of_three(n->mean);
+            own.std[c] = rs_mean_of_three(n->std);
+        }
+    return own;
 }
 
 static rescl_normalize get_normalize(const rescl_model *m)
@@ -345,7 +352,7 @@ static rescl_normalize get_normalize(const rescl_model *m)
         return rs_model_normalize(m,
                                   &(rescl_normalize){{0.485, 0.456, 0.406}, {0.229, 0.224, 0.225}});
     case RESCL_PREPROCESS_UNIT:
-        return (rescl_normalize){{0, 0, 0}, {1, 1, 1}};
+        return (rescl_normalize){{0, 0, 0, 0}, {1, 1, 1, 1}};
     case RESCL_PREPROCESS_NORMALIZE:
         return m->normalize;
     default:
@@ -359,6 +366,7 @@ void rescl_model_get_info(const rescl_model *m, rescl_model_info *out)
                               .classes = m->classes,
                               .image_size = m->image_size,
                               .channels = m->channels,
+                              .bit_depth = m->graph->bit_depth,
                               .hidden = m->hidden,
                               .dropout = m->dropout,
                               .layers = layer_count(m),

@@ -4,12 +4,13 @@
 #define RS_NETMODEL_H
 
 #include "graph.h"
+#include "pixel.h"
 
 #include <rescl/model.h>
 
 struct rescl_model {
     char *name;
-    size_t classes, image_size, channels;
+    size_t classes, image_size, channels; /* the graph has the bits of images */
     size_t hidden;
     double dropout, label_smoothing, stochastic_depth;
     rescl_loss loss;
@@ -37,8 +38,14 @@ struct rescl_model {
  * version: struct_size is not looked at. */
 rescl_status rs_model_build(const rescl_model_options *options, rescl_model **out) RESCL_CHECK;
 
+/* Bytes of an input on the host: see pixel.h. */
+static inline size_t rs_model_input_bytes(const rescl_model *m)
+{
+    return m->image_size * m->image_size * rs_pixel_bytes(m->channels, m->graph->bit_depth);
+}
+
 /* The numbers as the model takes them: of one channel all are the mean of the three, which grey images
- * have in place of each colour's. */
+ * have in place of each colour's; a fourth channel that is not given has it, too. */
 rescl_normalize rs_model_normalize(const rescl_model *m, const rescl_normalize *n);
 
 /* RESCL_ERR_ARG for a model without weights. */

@@ -108,6 +108,7 @@ typedef struct rs_graph {
     size_t naliases, alias_cap;
     int part; /* of the layers that are added next; RS_PART_STEM at first */
     rs_value input, labels, output, loss; /* -1 until set */
+    size_t bit_depth;                     /* of the images that become its input: 8 or 16; 0: 8 */
     rs_value class_weights, teacher;      /* -1: the loss has none */
     rs_value features; /* the map that explains: see RS_FEATURES_SIDE; -1 if there is none */
     rs_math math;      /* of all products */

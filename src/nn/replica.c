@@ -22,6 +22,15 @@ static rs_graph view_of(const rs_graph *g, const rs_replica_options *o)
     return view;
 }
 
+static rs_block_form form_of(const rs_graph *g)
+{
+    const rs_shape *input = &g->value[g->input].shape;
+    return (rs_block_form){.values = rs_shape_count(input),
+                           .channels = input->dim[3],
+                           .bit_depth = g->bit_depth,
+                           .classes = g->criterion.rows ? g->value[g->output].shape.dim[1] : 0};
+}
+
 static rescl_status plan_nets(rs_replica *r, const rs_graph *graph, const rs_replica_options *o)
 {
     const size_t batch[RS_REPLICA_NETS] = {o->train_batch,   o->train_tail, o->train_more[0],
@@ -51,14 +60,16 @@ static rescl_status plan_nets(rs_replica *r, const rs_graph *graph, const rs_rep
         planned[count++] = r->teacher->net[i];
     }
     RS_TRY(rs_workspace_create(r->dev, planned, count, &r->workspace));
-    r->values = rs_shape_count(input);
-    r->channels = input->dim[3];
-    r->bytes = r->values / r->channels * 3;
-    block = rs_images_bytes(largest, r->values, r->rows);
+    r->form = form_of(graph);
+    r->bytes =
+        r->form.values / r->form.channels * rs_pixel_bytes(r->form.channels, r->form.bit_depth);
+    block = rs_images_bytes(largest, &r->form);
     RS_FAIL_IF(block == 0, RESCL_ERR_MEMORY, "a batch of %zu images of %zux%zu is too large",
                largest, input->dim[1], input->dim[2]);
     if (count > 0)
-        RS_TRY(rs_normalize_kernel(r->dev, rs_net_input(planned[0]).dtype, &r->normalize));
+        RS_TRY(rs_normalize_kernel(r->dev, rs_net_input(planned[0]).dtype,
+                                   rs_normalize_choice(r->form.channels, r->form.bit_depth),
+                                   &r->normalize));
     RS_TRY(rs_staging_create(r->dev, block, &r->staging));
     RS_OOM(r->logits = rs_aligned_calloc(largest, r->classes * sizeof *r->logits));
     RS_OOM(r->losses = rs_aligned_calloc(largest, sizeof *r->losses));
@@ -82,13 +93,15 @@ static void tell_math(const rs_replica *r)
 }
 
 /* Those that have to do with a replica, at once: each alone would start a process of its own. */
-static rescl_status check_supports(rescl_device *dev, const rs_replica_options *o)
+static rescl_status check_supports(rescl_device *dev, const rs_graph *g,
+                                   const rs_replica_options *o)
 {
+    const rs_block_form form = form_of(g);
     rs_support_use use[5 + RS_ARENA_OPS];
     size_t n = 0;
 
     use[n++] = (rs_support_use){&rs_support_normalize, rs_precision_storage(o->precision),
-                                rs_support_normalize.choice[0]};
+                                rs_normalize_choice(form.channels, form.bit_depth)};
     if (o->hyper)
         use[n++] = (rs_support_use){&rs_support_optimiser, RS_F32, o->hyper->def->name};
     if (o->hyper && o->precision == RESCL_PRECISION_FP16)
@@ -142,8 +155,7 @@ rescl_status rs_replica_create(rescl_device *dev, const rs_graph *graph, const r
     RS_OOM(r = calloc(1, sizeof *r));
     r->dev = dev;
     r->classes = graph->value[graph->output].shape.dim[1];
-    r->rows = graph->criterion.rows ? r->classes : 0;
-    RS_TRY(check_supports(dev, options));
+    RS_TRY(check_supports(dev, graph, options));
     const rs_store_rule rule = options->rule ? *options->rule : rs_store_rule_of(dev);
     RS_TRY(rs_store_create_by(dev, graph, options->hyper, &rule, &r->store));
     rs_store_set_recompute(r->store, options->recompute);
@@ -171,6 +183,7 @@ rescl_status rs_replica_bytes(rescl_device *dev, const rs_graph *graph,
     rs_net *net[RS_REPLICA_NETS + RS_TEACHER_NETS] = {NULL};
     size_t count = 0, largest = 0, block;
     const rs_graph view = view_of(graph, options);
+    const rs_block_form form = form_of(graph);
     uint64_t teacher = 0;
 
     RS_TRY(
@@ -194,8 +207,7 @@ rescl_status rs_replica_bytes(rescl_device *dev, const rs_graph *graph,
         RS_TRY(rs_teacher_bytes(dev, options->teacher, largest, &teacher));
     *out += teacher;
     *out += rs_workspace_bytes(net, count);
-    block = rs_images_bytes(largest, rs_shape_count(&graph->value[graph->input].shape),
-                            graph->criterion.rows ? graph->value[graph->output].shape.dim[1] : 0);
+    block = rs_images_bytes(largest, &form);
     RS_FAIL_IF(block == 0 || block > rescl_device_get_info(dev)->max_alloc_bytes, RESCL_ERR_MEMORY,
                "a batch of %zu images is too large for one allocation", largest);
     *out += (uint64_t)block * RS_STAGING_BLOCKS;
@@ -241,8 +253,8 @@ rescl_status rs_replica_send(rs_replica *r, const rs_images *images)
     rescl_status st = RESCL_OK;
     void *block = NULL;
 
-    RS_TRY(rs_staging_begin(r->staging, rs_images_bytes(images->n, r->values, r->rows), &block));
-    rs_images_pack(images, r->values, r->channels, r->rows, block);
+    RS_TRY(rs_staging_begin(r->staging, rs_images_bytes(images->n, &r->form), &block));
+    rs_images_pack(images, &r->form, block);
     RS_TRY(rs_staging_send(r->staging));
 out:
     if (st != RESCL_OK)

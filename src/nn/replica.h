@@ -37,11 +37,10 @@ typedef struct rs_replica {
     rs_buffer *class_weights; /* NULL: none */
     rs_teacher *teacher;      /* the same */
     size_t classes;
-    size_t channels, values; /* of the input */
-    size_t bytes;            /* of an image on the host: 3 a pixel */
-    size_t rows;             /* of targets, (n, classes), the classes; else 0 */
-    float *logits, *losses;  /* on the host: what the last forward gave, after rs_replica_settle */
-    rs_fence *fence[2];      /* downloads under way */
+    rs_block_form form;     /* of batches on their way to the device */
+    size_t bytes;           /* of an image on the host: see pixel.h */
+    float *logits, *losses; /* on the host: what the last forward gave, after rs_replica_settle */
+    rs_fence *fence[2];     /* downloads under way */
 } rs_replica;
 
 /* Plans the nets of a graph and uploads its weights. Borrows the device and the graph. */

@@ -12,7 +12,7 @@ typedef struct rs_teacher_plan {
     const rs_graph
         *graph; /* borrowed as long as the teacher lives, of the student's input and classes */
     const rs_weights *weights;
-    const float (*table)[256]; /* 3: what it reads for each byte of a channel: rs_images */
+    const float (*table)[256]; /* what it reads for each byte of a channel: rs_images */
     rs_distillation_attr loss; /* of the student */
 } rs_teacher_plan;
 

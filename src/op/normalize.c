@@ -5,23 +5,32 @@
 #include "spread.h"
 #include "support.h"
 
+#include <math.h>
 #include <string.h>
 
 #define TARGET_ALIGN 64
+#define DEEP_UNIT    0x1.0001p-16f /* 1 / 65535 */
 
 static const char *const problems[] = {"2 images of 8x8", "5 images of 13x11", NULL};
-static const char *const choices[] = {"normalize_images", NULL};
+static const char *const choices[] = {"normalize_images", "normalize_rgba", "normalize_deep",
+                                      "normalize_deep_rgba", NULL};
 
 static size_t target_bytes(size_t classes)
 {
     return (classes ? classes : RS_TARGET_WORDS) * sizeof(int32_t);
 }
 
-size_t rs_images_bytes(size_t n, size_t values, size_t classes)
+static size_t sample_bytes(const rs_block_form *form)
+{
+    return rs_pixel_is_deep(form->bit_depth) ? sizeof(uint16_t) : 1;
+}
+
+size_t rs_images_bytes(size_t n, const rs_block_form *form)
 {
     size_t pixels, targets, bytes;
-    const bool fits = rs_mul_size(n, values, &pixels) &&
-                      rs_mul_size(n, target_bytes(classes), &targets) &&
+    const bool fits = rs_mul_size(n, form->values, &pixels) &&
+                      rs_mul_size(pixels, sample_bytes(form), &pixels) &&
+                      rs_mul_size(n, target_bytes(form->classes), &targets) &&
                       rs_add_size(pixels, RS_TABLE_BYTES + TARGET_ALIGN, &bytes) &&
                       rs_add_size(bytes, targets, &bytes);
     return fits ? RS_TABLE_BYTES + rs_round_up(pixels, TARGET_ALIGN) + targets : 0;
@@ -50,20 +59,21 @@ static void pack_rows(const rs_images *images, size_t classes, int32_t *targets)
         targets[i * classes + (size_t)images->labels[i]] = RS_MIXED_ONE;
 }
 
-void rs_images_pack(const rs_images *images, size_t values, size_t channels, size_t classes,
-                    void *block)
+void rs_images_pack(const rs_images *images, const rs_block_form *form, void *block)
 {
-    const size_t pixels = images->n * values;
+    const size_t values = images->n * form->values, sample = sample_bytes(form);
     unsigned char *at = block;
     memcpy(at, images->table, RS_TABLE_BYTES);
     at += RS_TABLE_BYTES;
-    if (channels == 3)
-        memcpy(at, images->pixels, pixels);
-    for (size_t i = 0; channels == 1 && i < pixels; i++)
+    if (form->channels != 1)
+        memcpy(at, images->pixels, values * sample);
+    for (size_t i = 0; form->channels == 1 && sample == 1 && i < values; i++)
         at[i] = images->pixels[3 * i];
-    at += rs_round_up(pixels, TARGET_ALIGN);
-    if (classes > 0)
-        pack_rows(images, classes, (int32_t *)(void *)at);
+    for (size_t i = 0; form->channels == 1 && sample == 2 && i < values; i++)
+        memcpy(at + 2 * i, images->pixels + 6 * i, 2);
+    at += rs_round_up(values * sample, TARGET_ALIGN);
+    if (form->classes > 0)
+        pack_rows(images, form->classes, (int32_t *)(void *)at);
     else
         rs_targets_pack(images->labels, images->mixed, images->n, (int32_t *)(void *)at);
 }
@@ -76,9 +86,28 @@ static rs_spread spread(rescl_device *dev, rs_dtype type, size_t units)
     return rs_spread_over(caps, &p, caps->type == RESCL_DEVICE_CPU, units, 4, 1, 1);
 }
 
-rescl_status rs_normalize_kernel(rescl_device *dev, rs_dtype type, rs_kernel **out)
+const char *rs_normalize_choice(size_t channels, size_t bit_depth)
 {
-    return rs_support_kernel(dev, &(rs_support_use){&rs_support_normalize, type, choices[0]}, out);
+    return choices[(channels == 4 ? 1 : 0) + (rs_pixel_is_deep(bit_depth) ? 2 : 0)];
+}
+
+rs_block_form rs_normalize_form(const char *choice)
+{
+    size_t i = 0;
+    while (choices[i + 1] && strcmp(choice, choices[i]) != 0)
+        i++;
+    return (rs_block_form){.channels = i % 2 ? 4 : 3, .bit_depth = i / 2 ? 16 : 8};
+}
+
+float rs_deep_value(const float table[256], uint16_t sample)
+{
+    return fmaf((float)sample * DEEP_UNIT, table[255] - table[0], table[0]);
+}
+
+rescl_status rs_normalize_kernel(rescl_device *dev, rs_dtype type, const char *choice,
+                                 rs_kernel **out)
+{
+    return rs_support_kernel(dev, &(rs_support_use){&rs_support_normalize, type, choice}, out);
 }
 
 rescl_status rs_normalize_enqueue(rescl_device *dev, rs_kernel *kernel, rs_buffer *block,
@@ -95,7 +124,10 @@ rescl_status rs_normalize_enqueue(rescl_device *dev, rs_kernel *kernel, rs_buffe
 
 static rescl_status plan_kernel(rs_plan *plan, rs_dtype type, const char *choice)
 {
-    return rs_plan_kernel_add(plan, "normalize", choice, "%s", spread(plan->dev, type, 1).options);
+    const rs_block_form form = rs_normalize_form(choice);
+    return rs_plan_kernel_add(
+        plan, "normalize", choices[0], "%s%s%s", spread(plan->dev, type, 1).options,
+        form.channels == 4 ? " -DCHANNELS=4" : "", form.bit_depth == 16 ? " -DDEEP=1" : "");
 }
 
 const rs_support rs_support_normalize = {.name = "normalize",

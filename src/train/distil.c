@@ -52,7 +52,7 @@ static rescl_status check_channels(const rescl_match_list *taken, const rescl_mo
     rescl_match m;
 
     for (size_t i = 0; rescl_match_list_get(taken, i, &m); i++)
-        RS_FAIL_IF(m.spread || m.summed, RESCL_ERR_ARG,
+        RS_FAIL_IF(m.spread || m.summed || m.repeated, RESCL_ERR_ARG,
                    "'%s' is made for images of another number of channels than the student's %zu: "
                    "give the student as many",
                    m.tensor.name, student->channels);
@@ -106,6 +106,7 @@ static rescl_status load(const rescl_train_options *o, const rescl_model *studen
     options.class_names = (const char *const *)student->class_name;
     options.image_size = student->image_size;
     options.channels = student->channels;
+    options.bit_depth = student->graph->bit_depth;
     options.hidden = info.hidden;
     RS_TRY(rescl_model_create(&options, &m));
     out->loss = info.loss;
@@ -141,7 +142,8 @@ static void hash_teacher(const rs_distil *d, char out[33])
         weights[0] = rs_hash_bytes(weights, sizeof weights);
     }
     rs_hash_hex(weights[0], parts[0]);
-    rs_hash_hex(rs_hash_bytes(d->table, sizeof d->table), parts[1]);
+    rs_hash_hex(rs_hash_bytes(d->table, rs_pixel_samples(m->channels) * sizeof d->table[0]),
+                parts[1]);
     rs_hash_hex(rs_hash_bytes(&bn_eps, sizeof bn_eps), parts[2]);
     const char *const all[] = {m->name, parts[0], parts[1], parts[2]};
     rs_hash_hex(rs_hash_strings(all, RS_COUNT(all)), out);

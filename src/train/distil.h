@@ -13,7 +13,7 @@ const char *const *rs_distillation_names(void);
 
 typedef struct rs_distil {
     rescl_model *model; /* NULL: there is no teacher */
-    float table[3][256];
+    float table[RS_PIXEL_CHANNELS][256];
     rs_teacher_plan plan;
     rescl_loss loss;     /* that its file was trained by */
     bool unnamed;        /* its file names no classes, */

@@ -472,6 +472,7 @@ rescl_status rescl_evaluate_run(rescl_device *device, const rescl_model *model,
                               .preprocess = model->preprocess,
                               .normalize = model->normalize,
                               .channels = model->channels,
+                              .bit_depth = model->graph->bit_depth,
                               .tta = model->tta,
                               .workers = workers};
 

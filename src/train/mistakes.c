@@ -4,6 +4,7 @@
 #include "dataset.h"
 #include "error.h"
 #include "heatmap.h"
+#include "image.h"
 #include "imagesheet.h"
 #include "jsonvalue.h"
 #include "netmodel.h"
@@ -76,7 +77,7 @@ typedef struct explained {
     const rs_run_info *run;
     const rs_mistakes *m;
     size_t batch;    /* images that the team evaluates at once */
-    size_t values;   /* bytes of an image */
+    size_t bytes;    /* of an image */
     uint8_t *pixels; /* (count, rounded up to whole batches), inputs of the network */
     int32_t *labels; /* (batch) */
     float *features; /* of one image */
@@ -113,10 +114,11 @@ static rescl_status read_inputs(explained *e)
 
     for (size_t i = 0; i < e->m->count; i++) {
         RS_TRY(rescl_dataset_get(e->run->eval_set, e->m->image[i].sample, &image, &label));
+        RS_TRY(rs_image_convert(&image, m->channels, m->graph->bit_depth));
         if (m->channels == 1)
             rs_image_grey(&image);
         RS_TRY(rs_image_to_input(&image, m->image_size, m->image_size, &m->resize, m->preprocess,
-                                 e->pixels + i * e->values));
+                                 e->pixels + i * e->bytes));
         rescl_image_free(&image);
     }
 out:
@@ -133,10 +135,10 @@ static rescl_status prepare(explained *e, bool maps)
     char *path = NULL;
 
     e->batch = split.full ? e->run->options->batch_size : split.tail;
-    e->values = m->image_size * m->image_size * 3;
-    RS_OOM(e->pixels = calloc(e->m->count + e->batch, e->values));
+    e->bytes = rs_model_input_bytes(m);
+    RS_OOM(e->pixels = calloc(e->m->count + e->batch, e->bytes));
     RS_OOM(e->labels = calloc(e->batch, sizeof *e->labels));
-    RS_OOM(e->pair = calloc(2, e->values));
+    RS_OOM(e->pair = calloc(2, e->bytes));
     RS_TRY(read_inputs(e));
     if (!maps || !has_maps(m))
         goto out;
@@ -169,20 +171,25 @@ static rescl_status write_image(const explained *e, size_t index)
     rescl_status st = RESCL_OK;
     const rescl_model *m = e->run->model;
     const size_t side = m->image_size;
-    const rescl_image input = {side, side, e->pair};
+    const rescl_image input = {.width = side,
+                               .height = side,
+                               .pixels = e->pair,
+                               .channels = rs_pixel_samples(m->channels),
+                               .bit_depth = m->graph->bit_depth};
     const rs_view whole = {.width = side, .height = side};
     rescl_image overlay = {0};
     uint8_t *png = NULL;
     char *path = NULL;
     size_t bytes, width, height;
 
-    memcpy(e->pair, e->pixels + index * e->values, e->values);
+    memcpy(e->pair, e->pixels + index * e->bytes, e->bytes);
     if (e->map) {
         const rs_shape *shape = &m->graph->value[m->graph->features].shape;
         const rs_heatmap heat = {shape->dim[1], shape->dim[2], e->map};
         RS_TRY(rs_heatmap_overlay(&heat, &input, &whole, side, side, &overlay));
-        memcpy(e->pair + e->values, overlay.pixels, e->values);
-        rs_image_to_network(m->preprocess, side * side, e->pair + e->values);
+        RS_TRY(rs_image_convert(&overlay, m->channels, m->graph->bit_depth));
+        rs_image_to_network(m->preprocess, &overlay);
+        memcpy(e->pair + e->bytes, overlay.pixels, e->bytes);
     }
     RS_OOM(path = rs_strf("%s/images/mistake-%zu.png", e->run->folder, index + 1));
     RS_TRY(rs_tiles_png(m, e->pair, e->map ? 2 : 1, 2, &png, &bytes, &width, &height));
@@ -199,10 +206,10 @@ static rescl_status explain_batch(const explained *e, size_t first)
 {
     rescl_status st = RESCL_OK;
     const rescl_model *m = e->run->model;
-    float table[3][256];
+    float table[RS_PIXEL_CHANNELS][256];
     rs_outputs out;
     rs_batch batch = {.n = e->batch,
-                      .pixels = e->pixels + first * e->values,
+                      .pixels = e->pixels + first * e->bytes,
                       .table = (const float(*)[256])table,
                       .labels = e->labels};
 

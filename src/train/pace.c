@@ -60,7 +60,7 @@ static void close_probe(probe *p)
 static rescl_status step(probe *p)
 {
     rescl_status st = RESCL_OK;
-    static const float table[3][256];
+    static const float table[RS_PIXEL_CHANNELS][256];
     rs_replica *r = p->replica;
 
     RS_TRY(rs_replica_send(r, &(rs_images){p->n, p->pixels, table, p->labels, NULL, NULL}));

@@ -2,6 +2,7 @@
 #include "alloc.h"
 #include "colour.h"
 #include "error.h"
+#include "image.h"
 #include "metrics.h"
 #include "predictor.h"
 #include "scoring.h"
@@ -55,7 +56,7 @@ rescl_status rs_predictor_send(rescl_predictor *p, const uint8_t *pixels, size_t
     rescl_status st = RESCL_OK;
     const rescl_model *m = p->model;
     const size_t inputs = p->batch * p->views, filled = count * p->views;
-    float table[3][256];
+    float table[RS_PIXEL_CHANNELS][256];
 
     if (filled < inputs) {
         if (pixels != p->pixels)
@@ -116,20 +117,21 @@ static rescl_status prepare(const rescl_predictor *p, const rescl_image *image, 
 {
     rescl_status st = RESCL_OK;
     const rescl_model *m = p->model;
-    rescl_image grey = {image->width, image->height, NULL};
-    size_t bytes = 0;
+    const size_t depth = m->graph->bit_depth;
+    const bool other = rs_image_channels(image) != rs_pixel_samples(m->channels) ||
+                       rs_image_is_deep(image) != rs_pixel_is_deep(depth);
+    rescl_image own = {0};
 
-    if (m->channels == 1 && image->pixels && rs_mul_size(image->width, image->height, &bytes) &&
-        rs_mul_size(bytes, 3, &bytes)) {
-        RS_OOM(grey.pixels = malloc(bytes + 1));
-        memcpy(grey.pixels, image->pixels, bytes);
-        rs_image_grey(&grey);
-        image = &grey;
+    if (image->pixels && (other || m->channels == 1)) {
+        RS_TRY(rs_image_converted(image, m->channels, depth, &own));
+        image = &own;
     }
+    if (own.pixels && m->channels == 1)
+        rs_image_grey(&own);
     RS_TRY(rs_views_make(image, p->tta, m->image_size, m->image_size, &m->resize, m->preprocess,
                          dst, stride));
 out:
-    rescl_image_free(&grey);
+    rescl_image_free(&own);
     return st;
 }
 

@@ -102,6 +102,7 @@ rescl_status rescl_predictor_stream(rescl_predictor *p, size_t count, size_t wor
                                     .preprocess = m->preprocess,
                                     .normalize = m->normalize,
                                     .channels = m->channels,
+                                    .bit_depth = m->graph->bit_depth,
                                     .tta = p->tta,
                                     .workers = workers < useful ? workers : useful,
                                     .depth = 2};

@@ -9,8 +9,8 @@
 
 #define COLUMNS 8
 
-/* The first `count` images of the first epoch. */
-static rescl_status collect(rs_loader *loader, uint8_t *pixels, size_t values, size_t count)
+/* The first `count` images of the first epoch, of `bytes` each. */
+static rescl_status collect(rs_loader *loader, uint8_t *pixels, size_t bytes, size_t count)
 {
     rescl_status st = RESCL_OK;
     const rs_batch *batch = NULL;
@@ -22,7 +22,7 @@ static rescl_status collect(rs_loader *loader, uint8_t *pixels, size_t values, s
         if (!batch)
             break;
         const size_t n = batch->n < count - have ? batch->n : count - have;
-        memcpy(pixels + have * values, batch->pixels, n * values);
+        memcpy(pixels + have * bytes, batch->pixels, n * bytes);
         have += n;
         rs_loader_release(loader, batch);
         batch = NULL;
@@ -38,7 +38,7 @@ rescl_status rescl_train_preview(rescl_model *model, const rescl_dataset *train_
 {
     rescl_status st = RESCL_OK;
     rescl_trainer t = {.model = model}; /* as far as a loader goes by it */
-    const size_t values = model->image_size * model->image_size * 3;
+    const size_t bytes_each = rs_model_input_bytes(model);
     const size_t all = rescl_dataset_count(train_set), count = images < all ? images : all;
     rs_loader *loader = NULL;
     uint8_t *pixels = NULL, *png = NULL;
@@ -49,8 +49,8 @@ rescl_status rescl_train_preview(rescl_model *model, const rescl_dataset *train_
     if (t.options.batch_size == 0)
         t.options.batch_size = count;
     RS_TRY(rs_trainer_loader(&t, train_set, true, &loader));
-    RS_OOM(pixels = calloc(count, values));
-    RS_TRY(collect(loader, pixels, values, count));
+    RS_OOM(pixels = calloc(count, bytes_each));
+    RS_TRY(collect(loader, pixels, bytes_each, count));
     RS_TRY(rs_tiles_png(model, pixels, count, COLUMNS, &png, &bytes, &width, &height));
     RS_TRY(rs_file_write(path, png, bytes));
 out:

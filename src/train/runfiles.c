@@ -298,6 +298,8 @@ static rescl_status match_model(const rs_checkpoint *c, const rescl_model *m)
     FAIL_IF_DIFFERENT(was->image_size != m->image_size, "an image size of", "%zu", was->image_size,
                       m->image_size);
     FAIL_IF_DIFFERENT(was->channels != m->channels, "channels:", "%zu", was->channels, m->channels);
+    FAIL_IF_DIFFERENT(was->bit_depth != m->graph->bit_depth, "a bit_depth of", "%zu",
+                      was->bit_depth, m->graph->bit_depth);
     FAIL_IF_DIFFERENT(was->hidden != m->hidden, "hidden units:", "%zu", was->hidden, m->hidden);
     FAIL_IF_DIFFERENT(strcmp(was->frozen, is.frozen) != 0, "frozen layers:", "'%s'", was->frozen,
                       is.frozen);

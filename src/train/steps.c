@@ -29,7 +29,6 @@ static rescl_status begin(rescl_trainer *t, const char *call)
     rescl_status st = RESCL_OK;
     rs_own_steps *own = &t->own;
     const rescl_train_options *o = &t->options;
-    const size_t size = t->model->image_size;
 
     RS_TRY(check_not_ran(t, call));
     RS_FAIL_IF(t->class_weight, RESCL_ERR_UNSUPPORTED,
@@ -38,7 +37,7 @@ static rescl_status begin(rescl_trainer *t, const char *call)
     if (own->begun)
         goto out;
     if (!own->pixels) /* from a call that failed behind it */
-        RS_OOM(own->pixels = rs_aligned_calloc(o->batch_size, size * size * 3));
+        RS_OOM(own->pixels = rs_aligned_calloc(o->batch_size, rs_model_input_bytes(t->model)));
     const size_t each = t->model->multi_label ? t->model->classes : 1;
     if (!own->labels)
         RS_OOM(own->labels = rs_aligned_calloc(o->batch_size, each * sizeof *own->labels));
@@ -76,7 +75,7 @@ static rescl_status stage(rescl_trainer *t, const uint8_t *images, const int32_t
 {
     rescl_status st = RESCL_OK;
     const rescl_model *m = t->model;
-    const size_t size = m->image_size, values = size * size * 3;
+    const size_t size = m->image_size, bytes = rs_model_input_bytes(m);
 
     RS_FAIL_IF(!images || !labels, RESCL_ERR_ARG, "a batch without %s: NULL was given",
                images ? "labels" : "images");
@@ -85,11 +84,16 @@ static rescl_status stage(rescl_trainer *t, const uint8_t *images, const int32_t
                t->options.batch_size);
     RS_TRY(stage_labels(t, labels, n));
     for (size_t i = 0; i < n; i++) {
-        const rescl_image image = {size, size, (uint8_t *)(uintptr_t)(images + i * values)};
-        RS_TRY(rs_image_to_input(&image, size, size, &(rescl_resize){0}, m->preprocess,
-                                 t->own.pixels + i * values));
+        rescl_image image = {.width = size,
+                             .height = size,
+                             .pixels = (uint8_t *)(uintptr_t)(images + i * bytes),
+                             .channels = rs_pixel_samples(m->channels),
+                             .bit_depth = m->graph->bit_depth};
+        uint8_t *input = t->own.pixels + i * bytes;
+        RS_TRY(rs_image_to_input(&image, size, size, &(rescl_resize){0}, m->preprocess, input));
+        image.pixels = input;
         if (m->channels == 1) /* none of them was resized: as before that */
-            rs_image_grey(&(rescl_image){size, size, t->own.pixels + i * values});
+            rs_image_grey(&image);
     }
     RS_TRY(rs_preprocess_table(m->preprocess, &m->normalize, m->channels, t->own.table));
 out:

@@ -23,7 +23,7 @@ typedef struct rs_own_steps {
     bool pending;       /* gradients wait for their update */
     double lr, lr_body; /* of the next update */
     uint8_t *pixels;    /* a batch: see rs_batch */
-    float table[3][256];
+    float table[RS_PIXEL_CHANNELS][256];
     int32_t *labels;
 } rs_own_steps;
 

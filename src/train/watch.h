@@ -30,7 +30,7 @@ typedef struct rs_run_info {
 rescl_status rs_run_save_weights(const rs_run_info *run, const char *path) RESCL_CHECK;
 
 /* A batch, as the network had it and what it made of it. Images are those fed to it, resized
- * and augmented, (n, size, size, 3); the network reads the numbers that the batch's table has for them. */
+ * and augmented, (n, size, size, samples of pixel.h); the network reads the numbers that the batch's table has for them. */
 typedef struct rs_samples {
     bool training;        /* false: of an evaluation */
     uint64_t epoch, step; /* step: done before it */

@@ -2,7 +2,7 @@
 """Writes images/ beside this script: small files of each format as its own library or tool writes them, and
 beside each what it shows, as Pillow reads it, in a PNG of the same name.
 
-    python3 make_images.py      (needs numpy, Pillow and tifffile, and ImageMagick's convert for what
+    python3 make_images.py      (needs numpy, Pillow, tifffile and imagecodecs, and ImageMagick's convert for what
                                  these do not write)
 
 Of 16-bit samples the upper byte is shown, alpha is laid on white, and images are upright."""
@@ -11,6 +11,7 @@ import ctypes.util
 import pathlib
 import subprocess
 
+import imagecodecs
 import numpy as np
 import tifffile
 from PIL import Image, ImageOps
@@ -173,6 +174,17 @@ def pnm():
     expect("range.pgm", np.repeat(np.rint(GREY16 % 1001 / 1000 * 255).astype("u1")[..., None], 3, -1))
 
 
+def forms():
+    """Four channels, 16 bits, and both: what they hold is in tests/golden/forms.safetensors."""
+    deep = np.dstack([RGB16 + ALPHA[..., None], (ALPHA.astype("u2") * 257)[..., None]])
+    tifffile.imwrite(HERE / "rgba16.tif", deep, photometric="rgb", extrasamples=["unassalpha"])
+    expect("rgba16.tif", on_white((deep >> 8).astype("u1")))
+    tifffile.imwrite(HERE / "bands16.tif", deep[::-1], photometric="minisblack", planarconfig="contig")
+    tifffile.imwrite(HERE / "bands.tif", RGBA[::-1], photometric="rgb", extrasamples=["unspecified"])
+    (HERE / "rgba16.png").write_bytes(imagecodecs.png_encode(deep))
+    (HERE / "rgb16.png").write_bytes(imagecodecs.png_encode(RGB16))
+
+
 def large():
     """More than 64 Mi pixels, of one colour."""
     size = 8300, 8200
@@ -188,3 +200,4 @@ tiff_of_others()
 planes_of_jpeg()
 bmp()
 pnm()
+forms()

@@ -13,7 +13,7 @@
 /* The image of make_resize_golden.py. */
 static rescl_image golden_image(size_t width, size_t height)
 {
-    rescl_image image = {width, height, malloc(width * height * 3)};
+    rescl_image image = {.width = width, .height = height, .pixels = malloc(width * height * 3)};
     assert_non_null(image.pixels);
     for (uint32_t i = 0; i < width * height * 3; i++)
         image.pixels[i] = (uint8_t)(i * 2654435761u >> 24);

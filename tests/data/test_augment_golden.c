@@ -106,8 +106,8 @@ static rescl_status blur(rescl_image *image, const double *n, size_t count)
 static rescl_status erase(rescl_image *image, const double *n, size_t count)
 {
     const rs_rect r = {(size_t)n[0], (size_t)n[1], (size_t)n[2], (size_t)n[3]};
-    float table[3][256];
-    uint8_t mean[3];
+    float table[4][256];
+    uint8_t mean[4];
     assert_int_equal(count, 4);
     assert_ok(rs_preprocess_table(RESCL_PREPROCESS_TORCH, NULL, 3, table));
     rs_preprocess_mean(RESCL_PREPROCESS_TORCH, (const float(*)[256])table, mean);
@@ -159,7 +159,8 @@ static void check_case(const rs_st_file *f, const rs_st_tensor *out, change appl
              out->name);
     assert_non_null(t = rs_st_find(f, name));
     assert_true(t->dim[0] <= MOST_NUMBERS);
-    rescl_image image = {source->dim[1], source->dim[0], read_tensor(f, source)};
+    rescl_image image = {
+        .width = source->dim[1], .height = source->dim[0], .pixels = read_tensor(f, source)};
     double *numbers = read_tensor(f, t);
     uint8_t *want = read_tensor(f, out);
     assert_ok(apply(&image, numbers, t->dim[0]));

@@ -199,7 +199,7 @@ static const struct {
 
 static rescl_image numbered(void)
 {
-    rescl_image image = {3, 2, malloc(18)};
+    rescl_image image = {.width = 3, .height = 2, .pixels = malloc(18)};
     assert_non_null(image.pixels);
     for (int i = 0; i < 18; i++)
         image.pixels[i] = (uint8_t)(i / 3 * 40 + i % 3);

@@ -89,7 +89,7 @@ static void changes_grey_images_as_torchvision(void **state)
 {
     (void)state;
     golden g = read_golden();
-    rescl_image image = {SIDE, SIDE, g.image};
+    rescl_image image = {.width = SIDE, .height = SIDE, .pixels = g.image};
     rs_image_grey(&image);
     assert_ok(rs_image_enhance(&image, RS_ENHANCE_BRIGHTNESS, 1.25));
     assert_ok(rs_image_enhance(&image, RS_ENHANCE_CONTRAST, 0.75));
@@ -113,7 +113,7 @@ static void numbers_are_the_mean_of_the_colours(void **state)
                 {RESCL_PREPROCESS_TORCH, 0.449 * 255, 0.226 * 255},
                 {RESCL_PREPROCESS_CAFFE, (103.939 + 116.779 + 123.68) / 3, 1}};
     for (size_t i = 0; i < RS_COUNT(rows); i++) {
-        float table[3][256];
+        float table[4][256];
         assert_ok(rs_preprocess_table(rows[i].how, NULL, 1, table));
         for (size_t v = 0; v < 256; v++) {
             assert_true(fabs((double)table[0][v] - ((double)v - rows[i].less) / rows[i].by) < 1e-4);

@@ -11,7 +11,7 @@ static const rs_view whole = {.width = SIDE, .height = SIDE};
 
 static rescl_image gray(uint8_t value)
 {
-    rescl_image image = {SIDE, SIDE, malloc((size_t)SIDE * SIDE * 3)};
+    rescl_image image = {.width = SIDE, .height = SIDE, .pixels = malloc((size_t)SIDE * SIDE * 3)};
     assert_non_null(image.pixels);
     memset(image.pixels, value, (size_t)SIDE * SIDE * 3);
     return image;

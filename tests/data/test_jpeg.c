@@ -479,7 +479,8 @@ static void writes_what_can_be_read(void **state)
 {
     (void)state;
     enum { SIDE = 240 };
-    rescl_image noise = {SIDE, SIDE, malloc(SIDE * SIDE * 3)}, back = {0};
+    rescl_image noise = {.width = SIDE, .height = SIDE, .pixels = malloc(SIDE * SIDE * 3)},
+                back = {0};
     uint8_t *data = NULL;
     size_t count = 0;
     assert_non_null(noise.pixels);

@@ -22,7 +22,7 @@ static rescl_status get(const rescl_dataset *set, size_t index, rescl_image *ima
     rescl_status st = RESCL_OK;
     const fake *f = (const fake *)set;
     RS_FAIL_IF(index == f->broken, RESCL_ERR_FORMAT, "file-%zu.png: broken", index);
-    *image = (rescl_image){5, 3, malloc(5 * 3 * 3)};
+    *image = (rescl_image){.width = 5, .height = 3, .pixels = malloc(5 * 3 * 3)};
     RS_OOM(image->pixels);
     memset(image->pixels, (int)(index % 256), 5 * 3 * 3);
     *label = (int32_t)index;

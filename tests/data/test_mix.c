@@ -33,7 +33,7 @@ static void is_as_in_torchvision(void **state)
     read_all(f, "images", "", images, BYTES);
     for (size_t i = 0; i < RS_COUNT(names); i++) {
         const bool cut = names[i][0] == 'c';
-        const rs_mix_batch batch = {got, N, HEIGHT, WIDTH};
+        const rs_mix_batch batch = {got, N, HEIGHT, WIDTH, 3, 8};
         double number[3], targets[N][6];
         read_all(f, names[i], ".numbers", number, (cut ? 3 : 1) * sizeof *number);
         read_all(f, names[i], ".out", want, BYTES);
@@ -85,7 +85,7 @@ static void one_of_both_is_drawn(void **state)
 {
     rs_augment a = {.number = {[RS_AUGMENT_mixup] = {0.4}, [RS_AUGMENT_cutmix] = {1}}};
     uint8_t pixels[2][12 * 12 * 3];
-    const rs_mix_batch batch = {pixels[0], 2, 12, 12}, one = {pixels[0], 1, 12, 12};
+    const rs_mix_batch batch = {pixels[0], 2, 12, 12, 3, 8}, one = {pixels[0], 1, 12, 12, 3, 8};
     size_t pasted = 0;
     double share, first = -1;
     (void)state;

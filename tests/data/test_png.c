@@ -195,7 +195,7 @@ static void reads_every_kind(void **state)
 
 static rescl_image make_image(size_t width, size_t height)
 {
-    rescl_image image = {width, height, malloc(width * height * 3)};
+    rescl_image image = {.width = width, .height = height, .pixels = malloc(width * height * 3)};
     assert_non_null(image.pixels);
     for (size_t i = 0; i < width * height * 3; i++)
         image.pixels[i] = (uint8_t)(i * i / 7 + i);
@@ -225,11 +225,11 @@ static void writes_whole_or_not_at_all(void **state)
 {
     (void)state;
     rescl_image image = make_image(5, 5);
-    const rescl_image bad[] = {{0, 5, image.pixels},
-                               {5, 0, image.pixels},
-                               {5, 5, NULL},
-                               {SIZE_MAX, 2, image.pixels},
-                               {1 << 20, 1 << 20, image.pixels}};
+    const rescl_image bad[] = {{.width = 0, .height = 5, .pixels = image.pixels},
+                               {.width = 5, .height = 0, .pixels = image.pixels},
+                               {.width = 5, .height = 5, .pixels = NULL},
+                               {.width = SIZE_MAX, .height = 2, .pixels = image.pixels},
+                               {.width = 1 << 20, .height = 1 << 20, .pixels = image.pixels}};
     char *inner = rs_path_join(rs_test_dir, "new"), *target = rs_path_join(inner, "image.png");
     assert_fails(rescl_image_write(target, &image), RESCL_ERR_IO, "new");
     assert_ok(rs_mkdirs(inner));

@@ -10,7 +10,7 @@
 
 static rescl_image golden_image(size_t width, size_t height)
 {
-    rescl_image image = {width, height, malloc(width * height * 3)};
+    rescl_image image = {.width = width, .height = height, .pixels = malloc(width * height * 3)};
     assert_non_null(image.pixels);
     for (size_t i = 0; i < width * height * 3; i++)
         image.pixels[i] = (uint8_t)((uint32_t)(i * 2654435761u) >> 24);
@@ -100,8 +100,8 @@ static rescl_status read_pixel(rescl_preprocess p, const rescl_normalize *normal
 {
     rescl_status st = RESCL_OK;
     uint8_t pixel[3] = {255, 51, 0}, input[3];
-    const rescl_image image = {1, 1, pixel};
-    float table[3][256];
+    const rescl_image image = {.width = 1, .height = 1, .pixels = pixel};
+    float table[4][256];
     RS_TRY(rs_preprocess_table(p, normalize, 3, table));
     RS_TRY(rs_image_to_input(&image, 1, 1, &plain, p, input));
     for (size_t c = 0; c < 3; c++)
@@ -155,9 +155,10 @@ static void refuses_what_cannot_be(void **state)
 {
     (void)state;
     rescl_image image = golden_image(4, 4);
-    const rescl_image none = {0, 4, image.pixels}, empty = {4, 4, NULL};
+    const rescl_image none = {.width = 0, .height = 4, .pixels = image.pixels},
+                      empty = {.width = 4, .height = 4, .pixels = NULL};
     uint8_t dst[3 * 16];
-    float table[3][256];
+    float table[4][256];
     assert_fails(rs_image_to_input(&none, 4, 4, &plain, RESCL_PREPROCESS_UNIT, dst), RESCL_ERR_ARG,
                  "empty");
     assert_fails(rs_image_to_input(&empty, 4, 4, &plain, RESCL_PREPROCESS_UNIT, dst), RESCL_ERR_ARG,
@@ -190,7 +191,8 @@ static void bears_thin_images(void **state)
 {
     (void)state;
     rescl_image wide = golden_image(1000000, 1);
-    const rescl_image tall = {1, 1000000, wide.pixels}, *both[] = {&wide, &tall};
+    const rescl_image tall = {.width = 1, .height = 1000000, .pixels = wide.pixels},
+                      *both[] = {&wide, &tall};
     memset(wide.pixels + (size_t)499998 * 3, 77, (size_t)4 * 3); /* what the crop shows */
     for (size_t i = 0; i < RS_COUNT(both); i++) {
         uint8_t *got = resized(both[i], 16, 16);

@@ -29,7 +29,7 @@ static void crops_are_torchvisions(void **state)
 {
     static const size_t at[10][2] = {{4, 2}, {0, 0}, {7, 0}, {0, 4}, {7, 4},
                                      {3, 2}, {0, 0}, {7, 0}, {0, 4}, {7, 4}};
-    rescl_image image = {WIDTH, HEIGHT, malloc(WIDTH * HEIGHT * 3)};
+    rescl_image image = {.width = WIDTH, .height = HEIGHT, .pixels = malloc(WIDTH * HEIGHT * 3)};
     uint8_t inputs[RS_VIEWS_MOST][INPUT], red_last[RS_VIEWS_MOST][INPUT];
     const rescl_resize resize = {.resize_size = HEIGHT};
     (void)state;
@@ -52,7 +52,7 @@ static void crops_are_torchvisions(void **state)
 /* The first input is what there is without the others. */
 static void flips_what_is_seen(void **state)
 {
-    rescl_image image = {SIDE, SIDE, calloc(1, INPUT)};
+    rescl_image image = {.width = SIDE, .height = SIDE, .pixels = calloc(1, INPUT)};
     uint8_t inputs[2][INPUT], plain[INPUT];
     (void)state;
     assert_non_null(image.pixels);
@@ -75,7 +75,7 @@ static void flips_what_is_seen(void **state)
 static void crops_long_images(void **state)
 {
     enum { LONG = 65500, LARGE = 416 };
-    rescl_image image = {LONG, 1, malloc(LONG * 3)};
+    rescl_image image = {.width = LONG, .height = 1, .pixels = malloc(LONG * 3)};
     const size_t stride = LARGE * LARGE * 3;
     uint8_t *inputs = malloc(RS_VIEWS_MOST * stride);
     (void)state;

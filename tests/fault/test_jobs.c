@@ -82,8 +82,9 @@ static void predict_on(rescl_device *device, result *out)
     size_t height = 0, width = 0;
     AGAIN(rescl_predictor_create(device, model, BATCH, &p));
     for (size_t i = 0; i < STEPS; i++) {
-        const rescl_image two[BATCH] = {{TEST_SIZE, TEST_SIZE, images[i]},
-                                        {TEST_SIZE, TEST_SIZE, images[i] + PIXELS}};
+        const rescl_image two[BATCH] = {
+            {.width = TEST_SIZE, .height = TEST_SIZE, .pixels = images[i]},
+            {.width = TEST_SIZE, .height = TEST_SIZE, .pixels = images[i] + PIXELS}};
         float *probs = take(out, BATCH * CLASSES);
         AGAIN(rescl_predictor_run(p, two, BATCH, probs));
     }
@@ -101,7 +102,7 @@ static void predict(result *out)
 static rescl_status give_image(size_t index, rescl_image *out, void *user)
 {
     (void)user;
-    *out = (rescl_image){TEST_SIZE, TEST_SIZE, malloc(PIXELS)};
+    *out = (rescl_image){.width = TEST_SIZE, .height = TEST_SIZE, .pixels = malloc(PIXELS)};
     if (!out->pixels)
         return RESCL_ERR_MEMORY;
     memcpy(out->pixels, images[index % STEPS] + index / STEPS % BATCH * PIXELS, PIXELS);

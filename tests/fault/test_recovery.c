@@ -25,7 +25,8 @@ static rescl_status predict(rescl_predictor *p, float probs[BATCH * CLASSES])
 {
     rescl_image image[BATCH];
     for (size_t i = 0; i < BATCH; i++)
-        image[i] = (rescl_image){TEST_SIZE, TEST_SIZE, pixels + i * sizeof pixels / BATCH};
+        image[i] = (rescl_image){
+            .width = TEST_SIZE, .height = TEST_SIZE, .pixels = pixels + i * sizeof pixels / BATCH};
     return rescl_predictor_run(p, image, BATCH, probs);
 }
 

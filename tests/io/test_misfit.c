@@ -414,6 +414,59 @@ static void spreads_a_stem_of_one_channel(void **state)
     file_fini(&f);
 }
 
+/* timm's adapt_input_conv (tests/golden/make_forms.py), and saved and read again, with 16 bits. */
+static void repeats_a_stem_of_three_channels(void **state)
+{
+    enum { FILTERS = 16, PLACES = 9 };
+    static float filters[FILTERS * 3 * PLACES], adapted[FILTERS * 4 * PLACES];
+    file f = file_of("resnet8");
+    rescl_model_options o = {.struct_size = sizeof o,
+                             .name = "resnet8",
+                             .image_size = 32,
+                             .channels = 4,
+                             .bit_depth = 16};
+    const char *path = rs_test_path("%s/four.safetensors", rs_test_dir);
+    rs_st_file *golden = NULL;
+    rescl_model *m = NULL, *again = NULL;
+    rescl_weights *w = NULL;
+    rescl_match_list *report = NULL;
+    rescl_match first;
+    rescl_model_info info;
+    (void)state;
+    assert_ok(rs_st_open(RESCL_TEST_SOURCE_DIR "/tests/golden/forms.safetensors", &golden));
+    assert_ok(rs_st_read(golden, rs_st_find(golden, "filters"), filters));
+    assert_ok(rs_st_read(golden, rs_st_find(golden, "adapted"), adapted));
+    rs_st_close(golden);
+    memcpy((void *)(uintptr_t)tensor_of(&f, "conv1.weight")->data, filters, sizeof filters);
+    write_out(&f);
+    assert_ok(rescl_weights_open(f.path, &w));
+    assert_ok(rescl_weights_create_model(w, &o, RESCL_LOAD_STRICT, &report, &m));
+    assert_true(rescl_match_list_get(report, 0, &first) && first.repeated && !first.summed);
+    for (size_t place = 0; place < PLACES; place++)
+        for (size_t c = 0; c < 4; c++)
+            for (size_t k = 0; k < FILTERS; k++)
+                assert_true(m->weights.data[0][(place * 4 + c) * FILTERS + k] ==
+                            adapted[(k * 4 + c) * PLACES + place]);
+    assert_ok(rescl_model_set_normalize(
+        m, &(rescl_normalize){{0.1, 0.2, 0.3, 0.4}, {0.5, 0.6, 0.7, 0.8}}));
+    assert_ok(rescl_model_save(m, path));
+    assert_ok(rescl_model_load(path, &again));
+    rescl_model_get_info(again, &info);
+    assert_int_equal(info.channels, 4);
+    assert_int_equal(info.bit_depth, 16);
+    assert_true(info.normalize.mean[3] == 0.4 && info.normalize.std[3] == 0.8);
+    rescl_model_destroy(again);
+    rescl_match_list_destroy(report);
+    rescl_weights_close(w);
+    assert_ok(rescl_weights_open(path, &w)); /* and not back */
+    o.channels = 3;
+    rescl_model_destroy(m);
+    assert_fails(rescl_weights_create_model(w, &o, RESCL_LOAD_STRICT, NULL, &m), RESCL_ERR_SHAPE,
+                 "'conv1.weight'");
+    rescl_weights_close(w);
+    file_fini(&f);
+}
+
 /* timm's adapt_input_conv (tests/golden/make_grey.py), and saved and read again. */
 static void sums_a_stem_of_three_channels(void **state)
 {
@@ -456,10 +509,10 @@ static void sums_a_stem_of_three_channels(void **state)
     file_fini(&f);
 }
 
-/* Two and four channels are refused by name. */
+/* Two and five channels are refused by name. */
 static void refuses_other_numbers_of_channels(void **state)
 {
-    static const size_t channels[] = {2, 4, 5};
+    static const size_t channels[] = {2, 5};
     rescl_model *m = NULL;
     (void)state;
     for (size_t i = 0; i < RS_COUNT(channels); i++) {
@@ -497,6 +550,7 @@ int main(void)
         TEST(refuses_two_networks_in_one_file),
         TEST(shows_a_head_of_two_layers),
         TEST(spreads_a_stem_of_one_channel),
+        TEST(repeats_a_stem_of_three_channels),
         TEST(sums_a_stem_of_three_channels),
         TEST(refuses_other_numbers_of_channels),
         TEST(names_of_torchvision_imply_its_preprocessing),

@@ -28,7 +28,7 @@ static rs_graph *network(void)
 /* A batch of bytes, and the floats that the network is to read. */
 typedef struct batch {
     uint8_t pixels[BATCH * VALUES];
-    float table[3][256], floats[BATCH * VALUES];
+    float table[4][256], floats[BATCH * VALUES];
     int32_t labels[BATCH];
 } batch;
 

@@ -173,7 +173,7 @@ static void averages_over_views(void **state)
         assert_ok(rs_views_make(&image[2], kinds[t], TEST_SIZE, TEST_SIZE, &info.resize,
                                 RESCL_PREPROCESS_UNIT, pixels[0], sizeof pixels[0]));
         for (size_t v = 0; v < views; v++)
-            input[v] = (rescl_image){TEST_SIZE, TEST_SIZE, pixels[v]};
+            input[v] = (rescl_image){.width = TEST_SIZE, .height = TEST_SIZE, .pixels = pixels[v]};
         assert_ok(rescl_predictor_run(plain, input, views, each));
         for (size_t k = 0; k < CLASSES; k++) {
             double mean = 0;
@@ -232,7 +232,8 @@ static void fits_images_as_the_model_says(void **state)
     rescl_predictor *p = NULL;
     rescl_model_info info;
     uint8_t pixels[WIDE * WIDE * 3], middle[TEST_SIZE * TEST_SIZE * 3];
-    const rescl_image whole = {WIDE, WIDE, pixels}, cut = {TEST_SIZE, TEST_SIZE, middle};
+    const rescl_image whole = {.width = WIDE, .height = WIDE, .pixels = pixels},
+                      cut = {.width = TEST_SIZE, .height = TEST_SIZE, .pixels = middle};
     const rescl_resize resize = {.resize_size = WIDE}, small = {.resize_size = TEST_SIZE - 1};
     const rescl_resize strange = {.interpolation = (rescl_interpolation)3};
     float want[CLASSES], plain[CLASSES], got[CLASSES];

@@ -51,7 +51,7 @@ static void forward(const rescl_model *m, const images *p, float *logits)
 {
     const rs_replica_options plan = {.eval_batch = BATCH};
     const size_t values = (size_t)SIZE * SIZE * 3;
-    float table[3][256];
+    float table[4][256];
     const int32_t labels[BATCH] = {0};
     rs_replica *r = NULL;
     uint8_t *pixels = malloc(BATCH * values);

@@ -18,7 +18,7 @@ static rescl_image *images_of(const golden *g)
     rescl_image *image = calloc(g->batch, sizeof *image);
     assert_non_null(image);
     for (size_t i = 0; i < g->batch; i++) {
-        image[i] = (rescl_image){g->size, g->size, malloc(count)};
+        image[i] = (rescl_image){.width = g->size, .height = g->size, .pixels = malloc(count)};
         assert_non_null(image[i].pixels);
         for (size_t k = 0; k < count; k++)
             image[i].pixels[k] = (uint8_t)lrint(255.0 * (double)g->pixels[i * count + k]);
@@ -141,7 +141,7 @@ static void explains_the_last_prediction_only(void **state)
     rescl_model *model = rs_test_model();
     rescl_predictor *p = NULL;
     uint8_t pixels[TEST_SIZE * TEST_SIZE * 3];
-    const rescl_image image = {TEST_SIZE, TEST_SIZE, pixels};
+    const rescl_image image = {.width = TEST_SIZE, .height = TEST_SIZE, .pixels = pixels};
     const rescl_image two[2] = {image, image};
     float map[64], other[64], probs[2 * 6];
     const char *layer = NULL;
@@ -173,7 +173,7 @@ static void lays_the_map_on_what_is_seen(void **state)
     rescl_model *model = rs_test_model();
     rescl_predictor *p = NULL;
     uint8_t pixels[WIDE * TEST_SIZE * 3];
-    const rescl_image image = {WIDE, TEST_SIZE, pixels}, none = {0};
+    const rescl_image image = {.width = WIDE, .height = TEST_SIZE, .pixels = pixels}, none = {0};
     float map[64] = {0};
     rescl_image out;
     memset(pixels, 100, sizeof pixels);

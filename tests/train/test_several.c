@@ -387,7 +387,7 @@ static void finds_what_is_not_finite_in_any_part(void **state)
 {
     const char *layer = NULL;
     rs_outputs out;
-    float table[3][256];
+    float table[4][256];
     pair p;
     (void)state;
     need_devices();

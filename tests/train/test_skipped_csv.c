@@ -16,7 +16,7 @@ static void put_noise(const char *path, uint64_t seed)
 {
     enum { SIDE = 24 };
     static uint8_t pixels[SIDE * SIDE * 3];
-    const rescl_image image = {SIDE, SIDE, pixels};
+    const rescl_image image = {.width = SIDE, .height = SIDE, .pixels = pixels};
     for (size_t i = 0; i < sizeof pixels; i++)
         pixels[i] = (uint8_t)((seed = seed * 6364136223846793005u + 1442695040888963407u) >> 56);
     assert_ok(rescl_image_write(path, &image));

@@ -195,7 +195,7 @@ static void finds_what_is_not_finite(void **state)
     assert_ok(rs_team_evaluate(f.team, batch, NULL, &out));
     assert_fails(rs_team_find_nonfinite(f.team, &layer), RESCL_ERR_DEVICE, "is unreliable");
     rs_batch spoiled = *batch;
-    float table[3][256];
+    float table[4][256];
     for (size_t i = 0; i < 3 * 256; i++)
         table[i / 256][i % 256] = (float)NAN;
     spoiled.table = (const float(*)[256])table;
