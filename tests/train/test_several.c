@@ -56,9 +56,9 @@ typedef struct job {
     const char *shares, *dir, *resume, *teacher;
     size_t images, batch;             /* 0: those of the other tests */
     size_t shards, epochs, stop_step; /* stop_step: 0: never */
-    bool norm_eval;
-    const double (*speed)[2]; /* of the two devices, by epoch; NULL: what they do */
-    size_t share[4];          /* of the first device, by epoch */
+    bool norm_eval, stop_in_eval;     /* of the first epoch */
+    const double (*speed)[2];         /* of the two devices, by epoch; NULL: what they do */
+    size_t share[4];                  /* of the first device, by epoch */
     rescl_status status;
     float *weights; /* all of them, one after the other */
     size_t count;
@@ -86,6 +86,8 @@ static bool on_step(const rescl_step_event *e, void *user)
     follower *f = user;
     if (f->job->speed && e->training && e->batch == e->batches)
         pretend_speed(f->trainer->team, f->job->speed[e->epoch]);
+    if (f->job->stop_in_eval && !e->training)
+        return false;
     f->job->loss = e->training ? e->step_loss : f->job->loss;
     return !(e->training && f->job->stop_step > 0 && e->step == f->job->stop_step);
 }
@@ -97,7 +99,8 @@ static bool on_epoch(const rescl_epoch_event *e, void *user)
     for (size_t i = 0; members > 1 && i < members; i++) {
         rescl_team_member m;
         assert_ok(rescl_trainer_get_member(f->trainer, i, &m));
-        assert_true(m.img_s > 0.0 && m.waits >= 0.0 && m.waits < 1.0);
+        /* a run that goes on with an evaluation has no steps before */
+        assert_true((m.img_s > 0.0 || f->job->resume) && m.waits >= 0.0 && m.waits < 1.0);
         assert_true(m.share > 0 && m.share < m.whole);
         f->job->share[e->epoch % 4] = i == 0 ? m.share : f->job->share[e->epoch % 4];
     }
@@ -491,8 +494,8 @@ static void begin_following(job *j, char *dir)
     j->stop_step = 0;
 }
 
-/* Stopped within an epoch whose shares are not those of the one before. The last epoch's are those of a run that has more
- * of them. */
+/* Stopped between an epoch's steps and its end, and within one whose shares are not those of the one before. The
+ * last epoch's are those of a run that has more of them. */
 static void shares_follow_from_epoch_to_epoch(void **state)
 {
     const double speed[][2] = {{300, 100}, {310, 100}, {100, 300}};
@@ -509,6 +512,10 @@ static void shares_follow_from_epoch_to_epoch(void **state)
     assert_int_equal(whole.share[1], 12);
     assert_int_equal(whole.share[2], 12);
     begin_following(&part, dir[1]);
+    part.stop_in_eval = true;
+    run(&part);
+    assert_int_equal(part.status, RESCL_ERR_INTERRUPTED);
+    part.stop_in_eval = false;
     part.stop_step = 5;
     run(&part);
     assert_int_equal(part.status, RESCL_ERR_INTERRUPTED);
