@@ -70,7 +70,7 @@ bool cli_make_folders(const char *path)
 {
     const bool good = rs_make_folders(path);
     if (!good)
-        cli_error("%s: %s", path, strerror(errno));
+        cli_error("%s: cannot create the folder: %s", path, strerror(errno));
     return good;
 }
 
@@ -143,7 +143,9 @@ char *cli_run_create(const cli_args *args)
                 break;
             const bool taken = errno == EEXIST;
             if (!taken)
-                cli_error("%s: %s", path, strerror(errno));
+                cli_error("%s: cannot create the run's folder: %s; --output-dir gives it another "
+                          "place",
+                          path, strerror(errno));
             free(path);
             path = NULL;
             if (!taken)

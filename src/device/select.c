@@ -117,24 +117,24 @@ static rescl_status refuse(const rescl_device_info *info, const char *selector)
 
 static rescl_status select_type(const rescl_runtime *rt, const char *selector, size_t *index)
 {
-    static const rescl_device_type order[] = {RESCL_DEVICE_GPU, RESCL_DEVICE_ACCELERATOR,
-                                              RESCL_DEVICE_CPU};
+    static const struct {
+        rescl_device_type type;
+        const char *name, *none;
+    } order[] = {{RESCL_DEVICE_GPU, "gpu", "no usable OpenCL device of type gpu among:"},
+                 {RESCL_DEVICE_ACCELERATOR, "accelerator",
+                  "no usable OpenCL device of type accelerator among:"},
+                 {RESCL_DEVICE_CPU, "cpu", "no usable OpenCL device of type cpu among:"}};
     const bool any = equals(selector, "auto");
+    const char *none = "no usable OpenCL device among:";
     for (size_t i = 0; i < RS_COUNT(order); i++) {
-        static const char *const names[] = {
-            [RESCL_DEVICE_CPU] = "cpu",
-            [RESCL_DEVICE_GPU] = "gpu",
-            [RESCL_DEVICE_ACCELERATOR] = "accelerator",
-        };
-        if (!any && !equals(selector, names[order[i]]))
+        if (!any && !equals(selector, order[i].name))
             continue;
-        *index = fastest(rt, order[i]);
+        *index = fastest(rt, order[i].type);
         if (*index < rt->count)
             return RESCL_OK;
+        none = any ? none : order[i].none;
     }
-    return fail_listing(rt, NULL, RESCL_ERR_NOT_FOUND,
-                        any ? "no usable OpenCL device among:"
-                            : "no usable OpenCL device of that type among:");
+    return fail_listing(rt, NULL, RESCL_ERR_NOT_FOUND, none);
 }
 
 /* "P:D"; false when `selector` is not of that form. */

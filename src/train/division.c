@@ -58,8 +58,8 @@ rescl_status rs_shares_parse(const char *text, size_t count, double *weight)
         at += length + 1;
     }
     RS_FAIL_IF(found != count, RESCL_ERR_ARG,
-               "shares: found %zu in '%.200s', expected one for each of the %zu devices; --shares "
-               "gives others to a run that goes on",
+               "shares: found %zu in '%.200s', expected one for each of the %zu devices: give as "
+               "many, or an empty --shares= to have them measured",
                found, text, count);
 out:
     return st;

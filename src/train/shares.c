@@ -147,14 +147,11 @@ rescl_status rs_trainer_share_out(rescl_trainer *t, rescl_device *const *devices
     t->progress.team = (rs_ckpt_team){0};
     if (count > 1)
         hash_devices(devices, count, now.devices);
-    if (by_epoch(&t->options) && count == 1)
-        rs_log(RESCL_LOG_WARN,
-               "shares " EACH_EPOCH ": there is one device, which has the whole batch");
-    if (given) {
+    if (count == 1 && (given || by_epoch(&t->options))) {
+        rs_log(RESCL_LOG_WARN, "shares %.200s: there is one device, which has the whole batch",
+               t->options.shares);
+    } else if (given) {
         RS_TRY(rs_shares_parse(given, count, weight));
-        RS_FAIL_IF(count == 1, RESCL_ERR_ARG,
-                   "shares: found '%.200s', and there is one device to have the whole batch",
-                   given);
         keep_shares(t, weight, count, plan);
         for (size_t i = 0; i < t->progress.team.count; i++)
             RS_FAIL_IF(t->progress.team.share[i] == 0, RESCL_ERR_ARG,

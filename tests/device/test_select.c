@@ -159,7 +159,7 @@ static void explains_refusals(void **state)
     assert_fails(rescl_runtime_select(&rt, "gppu", &index), RESCL_ERR_NOT_FOUND,
                  "did you mean \"gpu\"");
     assert_fails(rescl_runtime_select(&rt, "accelerator", &index), RESCL_ERR_NOT_FOUND,
-                 "of that type");
+                 "of type accelerator");
     DEVICES(&gpu_old);
     assert_fails(rescl_runtime_select(&rt, "auto", &index), RESCL_ERR_NOT_FOUND, "no usable",
                  "needs OpenCL 1.2");

@@ -595,11 +595,6 @@ static void refuses_what_cannot_be_shared(void **state)
     assert_int_equal(j.status, RESCL_ERR_ARG);
     assert_non_null(strstr(rescl_last_error()->message, "are the same one"));
     j.devices = 1;
-    j.shares = "1";
-    run(&j);
-    assert_int_equal(j.status, RESCL_ERR_ARG);
-    assert_non_null(strstr(rescl_last_error()->message, "there is one device"));
-    j.shares = NULL;
     j.shards = 64;
     run(&j);
     assert_int_equal(j.status, RESCL_ERR_ARG);

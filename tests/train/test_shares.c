@@ -1,4 +1,5 @@
 /* What devices have of a batch, where nothing is measured: by options and by checkpoints. */
+#include "error.h"
 #include "ranks.h"
 #include "testing.h"
 #include "train_support.h"
@@ -23,9 +24,9 @@ static void gives_what_was_asked_for(void **state)
     assert_ok(rs_trainer_share_out(&t, pair, 2, &shards));
     assert_int_equal(t.progress.team.share[0], 6);
     assert_int_equal(t.progress.team.share[1], 2);
-    assert_fails(rs_trainer_share_out(&t, pair, 1, &sixteen), RESCL_ERR_ARG, "found 2");
-    t.options.shares = "1";
-    assert_fails(rs_trainer_share_out(&t, pair, 1, &sixteen), RESCL_ERR_ARG, "one device");
+    t.options.shares = "1,1,1";
+    assert_fails(rs_trainer_share_out(&t, pair, 2, &sixteen), RESCL_ERR_ARG, "found 3",
+                 "--shares=");
     t.options.shares = "100,1";
     assert_fails(rs_trainer_share_out(&t, pair, 2, &sixteen), RESCL_ERR_ARG,
                  "none of the 16 images");
@@ -106,12 +107,16 @@ static void begins_with_what_there_is(void **state)
     t.options.shares = "epoch";
     assert_ok(rs_trainer_share_out(&t, pair, 2, &sixteen));
     assert_int_equal(t.progress.team.share[0], 12);
-    said[0] = '\0';
-    rescl_log_set(listen, NULL);
-    assert_ok(rs_trainer_share_out(&t, pair, 1, &sixteen));
-    rescl_log_set(NULL, NULL);
-    assert_int_equal(t.progress.team.count, 0);
-    assert_non_null(strstr(said, "there is one device, which has the whole batch"));
+    static const char *const idle[] = {"epoch", "3,1"};
+    for (size_t i = 0; i < RS_COUNT(idle); i++) {
+        t.options.shares = idle[i];
+        said[0] = '\0';
+        rescl_log_set(listen, NULL);
+        assert_ok(rs_trainer_share_out(&t, pair, 1, &sixteen));
+        rescl_log_set(NULL, NULL);
+        assert_int_equal(t.progress.team.count, 0);
+        assert_non_null(strstr(said, "there is one device, which has the whole batch"));
+    }
 }
 
 /* Two devices in the other process. */
