@@ -40,7 +40,7 @@ sources="$(find src/base src/file src/tensor src/io -name '*.c' \
     ! -name onnx.c ! -name exportfile.c ! -name modelfile.c ! -name misfit.c \
     ! -name kerasgraph.c) src/nn/naming.c"
 images=
-for file in image imagerows png pngmeta jpeg webp tiff bmp pnm exif heavyturn; do
+for file in image imageform imagerows png pngmeta jpeg webp tiff bmp pnm exif heavyturn; do
     images="$images src/data/$file.c"
 done
 
