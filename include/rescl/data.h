@@ -15,7 +15,8 @@ extern "C" {
 #endif
 
 /** How the samples of images become the network's input. It travels with the weights. x is from 0 to 255; samples
- * of 16 bits are taken as x * 257. A fourth channel has the mean of what the three have. */
+ * of 16 bits are taken as x * 257. A fourth channel has the mean of what the three have, unless a
+ * rescl_normalize gives it its own. */
 typedef enum rescl_preprocess {
     RESCL_PREPROCESS_UNIT = 0,     /**< x / 255 */
     RESCL_PREPROCESS_TORCH = 1,    /**< (x / 255 - mean) / std, ImageNet's, RGB */
@@ -26,8 +27,8 @@ typedef enum rescl_preprocess {
 /** Of red, green and blue, and of a fourth channel. */
 typedef struct rescl_normalize {
     double mean[4]; /**< from 0 to 1 */
-    double std
-        [4]; /**< above 0, at most 1; the fourth may be 0: that channel has the means of the three */
+    /** Above 0, at most 1; the fourth may be 0: that channel has the means of the three. */
+    double std[4];
 } rescl_normalize;
 
 /** "unit", "torch", "caffe", "normalize"; NULL for any other value. */
@@ -67,13 +68,13 @@ typedef struct rescl_resize {
                       * resize_size: it was cropped before */
 } rescl_resize;
 
-/** An image, rows from the top without padding. */
+/** An image, rows from the top without padding. Who makes one sets all of it: zeros are the usual. */
 typedef struct rescl_image {
     size_t width, height;
     uint8_t *pixels; /**< height * width pixels, owned */
-    size_t
-        channels; /**< samples of a pixel: red, green, blue; or those and a fourth, which usually is alpha, by
-                      * which the others are not multiplied. 3 or 4; 0: 3 */
+    /** Samples of a pixel: red, green, blue; or those and a fourth, which usually is alpha, by which the others
+     * are not multiplied. 3 or 4; 0: 3 */
+    size_t channels;
     size_t bit_depth; /**< of a sample: 8; 16, each two bytes in the machine's order; 0: 8 */
 } rescl_image;
 
@@ -92,8 +93,8 @@ typedef struct rescl_image_options {
      * least 2048; 0: 2048. */
     size_t min_side;
     /** How many of the 16 bits of a 16-bit PNG, TIFF or PGM are used, counted from the lowest: 10 or 12
-     * for most scientific cameras. Samples are scaled from that range to 8 bits; 0 or 16: the whole range,
-     * as these formats have it. */
+     * for most scientific cameras. Samples are scaled from that range to that of `bit_depth`; 0 or 16: the
+     * whole range, as these formats have it. */
     size_t sample_bits;
     /** 4 keeps alpha, or whatever the fourth sample of a pixel is; images without have the largest value there.
      * 3, or 0: alpha is laid on white. */
@@ -131,8 +132,8 @@ RESCL_API const char *rescl_image_notice_text(rescl_image_notice notice);
 /**
  * Reads an image, whose format its first bytes tell, and turns it upright as its EXIF or XMP orientation
  * says. Unless options say otherwise alpha is laid on white and 16 bits are cut to 8. CMYK becomes RGB as Pillow
- * converts it, without its profile. Of several pages or frames the first is taken. docs/data.md says which kinds of each format are
- * read: PNG, JPEG, WebP, TIFF, BMP, and PBM, PGM and PPM. RESCL_ERR_FORMAT for a file that is of another
+ * converts it, without its profile. Of several pages or frames the first is taken. docs/data.md says which
+ * kinds of each format are read: PNG, JPEG, WebP, TIFF, BMP, and PBM, PGM and PPM. RESCL_ERR_FORMAT for a file that is of another
  * format or kind, is damaged, or ends before its last row; RESCL_ERR_UNSUPPORTED for a format whose library
  * rescl was built without (rescl_features).
  */

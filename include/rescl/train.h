@@ -399,9 +399,10 @@ RESCL_API void rescl_trainer_stop(rescl_trainer *trainer);
  * waited for by whoever asks for its result.
  *
  * `images` has n images of the model's image_size, (n, size, size, 3): RGB bytes, rows from the top; for models
- * of four channels or 16 bits their pixels are as those of rescl_image. They are preprocessed as the model's are; `labels` has n numbers of classes, or, for a model of
- * several labels, (n, classes) of 0 and 1; n is options->batch_size. Both are the caller's again when the call returns. `out`, which may be NULL,
- * gets the batch's metrics. RESCL_ERR_NUMERIC, naming the layer, when the loss is not finite: what
+ * of four channels or 16 bits their pixels are as those of rescl_image. They are preprocessed as the model's
+ * are; `labels` has n numbers of classes, or, for a model of several labels, (n, classes) of 0 and 1; n is
+ * options->batch_size. Both are the caller's again when the call returns. `out`, which may be NULL, gets the
+ * batch's metrics. RESCL_ERR_NUMERIC, naming the layer, when the loss is not finite: what
  * gradients train is as before, but the forward pass has moved the running statistics of batch
  * normalisation, as it does in each call. To go on after it, set them back (rescl_trainer_set_parameter).
  * When the device fails (RESCL_ERR_DEVICE, RESCL_ERR_MEMORY) in the middle of a step, the trainer's

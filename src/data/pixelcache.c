@@ -64,11 +64,6 @@ void rs_pixel_cache_destroy(rs_pixel_cache *c)
     free(c);
 }
 
-static size_t bytes_of(const rescl_image *image)
-{
-    return rs_image_bytes(image);
-}
-
 rescl_status rs_pixel_cache_get(rs_pixel_cache *c, size_t index, rescl_image *image, int32_t *label,
                                 bool *found)
 {
@@ -80,8 +75,8 @@ rescl_status rs_pixel_cache_get(rs_pixel_cache *c, size_t index, rescl_image *im
     if (!*found)
         goto out;
     *image = k.image;
-    RS_OOM(image->pixels = malloc(bytes_of(image)));
-    memcpy(image->pixels, k.image.pixels, bytes_of(image));
+    RS_OOM(image->pixels = malloc(rs_image_bytes(image)));
+    memcpy(image->pixels, k.image.pixels, rs_image_bytes(image));
     *label = k.label;
 out:
     return st;
@@ -98,7 +93,7 @@ static bool take(budget *b, size_t bytes)
 
 void rs_pixel_cache_put(rs_pixel_cache *c, size_t index, const rescl_image *image, int32_t label)
 {
-    const size_t bytes = bytes_of(image);
+    const size_t bytes = rs_image_bytes(image);
     uint8_t *copy = NULL;
     pthread_mutex_lock(&c->lock);
     const bool wanted = !c->kept[index].image.pixels && bytes <= atomic_load(&c->budget->left);
@@ -132,7 +127,7 @@ static size_t guess_need(const rescl_dataset *set)
         int32_t label;
         if (rescl_dataset_get(set, i * (set->count / count), &image, &label) != RESCL_OK)
             continue;
-        sum += bytes_of(&image);
+        sum += rs_image_bytes(&image);
         read++;
         rescl_image_free(&image);
     }

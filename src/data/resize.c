@@ -319,7 +319,7 @@ rescl_status rs_preprocess_table(rescl_preprocess p, const rescl_normalize *norm
 
     RS_TRY(check_preprocess(p));
     for (size_t c = 0; c < RS_PIXEL_CHANNELS; c++) {
-        const bool own = !grey && (c < 3 || n->std[c] > 0.0);
+        const bool own = !grey && (c < 3 || (channels == 4 && n->std[c] > 0.0));
         RS_FAIL_IF((c < 3 || own) && !(n->mean[c] >= 0.0 && n->mean[c] <= 1.0 && n->std[c] > 0.0 &&
                                        n->std[c] <= 1.0),
                    RESCL_ERR_ARG,

@@ -181,8 +181,7 @@ static void read_tags(reader *r)
 }
 
 /* The sample that is alpha: the first extra one that says so. Four samples of RGB that say nothing are
- * taken for RGBA, as Pillow does. */
-/* `fourth`: a fourth sample counts whatever it is. */
+ * taken for RGBA, as Pillow does. Where `fourth`, a fourth sample counts whatever it is. */
 static void find_alpha(reader *r, bool fourth)
 {
     uint16_t count = 0, *kind = NULL;
@@ -194,12 +193,14 @@ static void find_alpha(reader *r, bool fourth)
             r->premultiplied = kind[i] == EXTRASAMPLE_ASSOCALPHA;
         }
     }
-    if ((!told || (fourth && r->alpha == 0)) && r->colours == 3 && r->samples == 4)
+    if (!told && r->colours == 3 && r->samples == 4)
         r->alpha = 3;
-    if (fourth && r->alpha == 0 && r->photometric == PHOTOMETRIC_MINISBLACK && r->samples == 4) {
-        r->colours = 3; /* four bands, as of satellites */
+    if (!fourth || r->alpha != 0 || r->samples < 4)
+        return;
+    if (r->photometric == PHOTOMETRIC_MINISBLACK)
+        r->colours = 3; /* bands, as of satellites */
+    if (r->colours == 3)
         r->alpha = 3;
-    }
 }
 
 /* NULL, or what the file has that is not supported. */

@@ -432,7 +432,8 @@ void rescl_model_set_preprocess(rescl_model *m, rescl_preprocess preprocess)
 rescl_status rescl_model_set_normalize(rescl_model *m, const rescl_normalize *normalize)
 {
     rescl_status st = RESCL_OK;
-    for (size_t c = 0; c < 3; c++) {
+    const size_t own = m->channels == 4 && normalize->std[3] != 0.0 ? 4 : 3;
+    for (size_t c = 0; c < own; c++) {
         RS_FAIL_IF(!(normalize->mean[c] >= 0.0 && normalize->mean[c] <= 1.0), RESCL_ERR_ARG,
                    "mean %g: expected that of x / 255, from 0 to 1", normalize->mean[c]);
         RS_FAIL_IF(!(normalize->std[c] > 0.0 && normalize->std[c] <= 1.0), RESCL_ERR_ARG,

@@ -1,6 +1,6 @@
 /* Images to the network's input: each byte is replaced by the number that a table has for it and its channel,
  * which are the same bits wherever they are looked up. A sample of 16 bits becomes what lies as far between the
- * table's first and last number of its channel, by one rounding, which is the same everywhere, too.
+ * table's first and last number of its channel, by roundings that are the same everywhere, too.
  *
  * A batch goes to the device as one block: the table, the samples, and the targets from a multiple of 64
  * bytes on. */

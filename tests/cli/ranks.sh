@@ -67,7 +67,6 @@ ranks 2 train $options --shares 3,1 --name follow --epochs 3 --max-steps 2
 want_code 0
 ranks 2 train --resume runs/follow --shares epoch --max-steps 0
 want_code 0
-want_err "shares of a batch from here on: "
 run train --resume runs/two --epochs 3
 want_code 0
 losses follow >a && losses two >b
