@@ -59,14 +59,19 @@ static rescl_status time_steps(const scaling *s, rescl_trainer *t, size_t batch,
     return st;
 }
 
-/* Shares by what each device does by itself: "120.5,60.25"; NULL for one device. Heap. */
+/* Shares by what each device does by itself: "120.5,60.25". None is below that of two images: when all that are
+ * below it have got it, it still is that of one, and each device takes part. Heap. */
 static char *shares_text(const scaling *s, size_t devices)
 {
     char *text = NULL;
     size_t bytes = 0;
+    double all = 0.0;
     FILE *f = open_memstream(&text, &bytes);
+    for (size_t i = 0; i < devices; i++)
+        all += s->alone[i];
+    const double two = 2.0 * all / (double)(s->batch * devices);
     for (size_t i = 0; f && i < devices; i++)
-        fprintf(f, "%s%.6f", i ? "," : "", s->alone[i]);
+        fprintf(f, "%s%.6f", i ? "," : "", s->batch > 1 ? fmax(s->alone[i], two) : 1.0);
     if (f)
         fclose(f);
     return text;

@@ -67,7 +67,8 @@ static rescl_status check_losses(rs_model_steps *b, outcome *out)
 
     if (lost || (st != RESCL_ERR_DEVICE && st != RESCL_ERR_NUMERIC))
         return st;
-    out->status = RESCL_ERR_NUMERIC;
+    const rescl_error was = *rescl_last_error();
+    out->status = rs_error_set(RESCL_ERR_NUMERIC, 0, was.file, was.line, "%s", was.message);
     return RESCL_OK;
 }
 

@@ -17,20 +17,23 @@ want_blame() {
     want_err "computes wrong numbers: its avgpool of layer 'avgpool', fwd by '"
     want_err "of its output where the host gets"
     want_err "choose another device (--device)"
-    want_no_out
 }
 
 run predict --weights runs/resnet8-handsigns p.png
 want_blame
+want_no_out
 run eval --weights runs/resnet8-handsigns --data-path handsigns --samples 8 --batch-size 4
 want_blame
+want_no_out
 # shellcheck disable=SC2086
 run train $tiny --name wrong
 want_blame
+want_no_out
 for mode in infer train; do
     run bench model --model resnet8 --size 32 --batch-size 2 --mode $mode --repeats 1 \
         --min-seconds 0
     want_blame
+    want_out "| wrong |"
 done
 
 # One number in backward, of which the loss tells nothing: found in the step that makes it.
