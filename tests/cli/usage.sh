@@ -88,7 +88,7 @@ want_err "bad.safetensors"
 
 run train --data-path handsigns --model resnet8 --size 32 --output-dir bad.safetensors
 want_code 4
-want_err "bad.safetensors: Not a directory"
+want_err "bad.safetensors: cannot create the folder: Not a directory"
 
 # Devices: code 3.
 run eval --weights bad.safetensors --data-path handsigns --device no-such-device
