@@ -381,10 +381,11 @@ static void shows_a_head_of_two_layers(void **state)
     file_fini(&f);
 }
 
+enum { FILTERS = 16, PLACES = 9 }; /* of resnet8's stem */
+
 /* A grey image, three times over, gives the same sums. */
 static void spreads_a_stem_of_one_channel(void **state)
 {
-    enum { FILTERS = 16, PLACES = 9 };
     file f = file_of("resnet8");
     rescl_model *m = NULL;
     rescl_weights *w = NULL;
@@ -414,11 +415,29 @@ static void spreads_a_stem_of_one_channel(void **state)
     file_fini(&f);
 }
 
+/* A model by `o` of `f`, whose stem has the filters of a golden file; `adapted` gets those that timm makes of them. */
+static rescl_model *adapt(const char *golden_name, file *f, const rescl_model_options *o,
+                          float *adapted, rescl_weights **w, rescl_match_list **report)
+{
+    static float filters[FILTERS * 3 * PLACES];
+    rs_st_file *golden = NULL;
+    rescl_model *m = NULL;
+    assert_ok(rs_st_open(rs_test_path("%s/tests/golden/%s", RESCL_TEST_SOURCE_DIR, golden_name),
+                         &golden));
+    assert_ok(rs_st_read(golden, rs_st_find(golden, "filters"), filters));
+    assert_ok(rs_st_read(golden, rs_st_find(golden, "adapted"), adapted));
+    rs_st_close(golden);
+    memcpy((void *)(uintptr_t)tensor_of(f, "conv1.weight")->data, filters, sizeof filters);
+    write_out(f);
+    assert_ok(rescl_weights_open(f->path, w));
+    assert_ok(rescl_weights_create_model(*w, o, RESCL_LOAD_STRICT, report, &m));
+    return m;
+}
+
 /* timm's adapt_input_conv (tests/golden/make_forms.py), and saved and read again, with 16 bits. */
 static void repeats_a_stem_of_three_channels(void **state)
 {
-    enum { FILTERS = 16, PLACES = 9 };
-    static float filters[FILTERS * 3 * PLACES], adapted[FILTERS * 4 * PLACES];
+    static float adapted[FILTERS * 4 * PLACES];
     file f = file_of("resnet8");
     rescl_model_options o = {.struct_size = sizeof o,
                              .name = "resnet8",
@@ -426,21 +445,13 @@ static void repeats_a_stem_of_three_channels(void **state)
                              .channels = 4,
                              .bit_depth = 16};
     const char *path = rs_test_path("%s/four.safetensors", rs_test_dir);
-    rs_st_file *golden = NULL;
-    rescl_model *m = NULL, *again = NULL;
+    rescl_model *m, *again = NULL;
     rescl_weights *w = NULL;
     rescl_match_list *report = NULL;
     rescl_match first;
     rescl_model_info info;
     (void)state;
-    assert_ok(rs_st_open(RESCL_TEST_SOURCE_DIR "/tests/golden/forms.safetensors", &golden));
-    assert_ok(rs_st_read(golden, rs_st_find(golden, "filters"), filters));
-    assert_ok(rs_st_read(golden, rs_st_find(golden, "adapted"), adapted));
-    rs_st_close(golden);
-    memcpy((void *)(uintptr_t)tensor_of(&f, "conv1.weight")->data, filters, sizeof filters);
-    write_out(&f);
-    assert_ok(rescl_weights_open(f.path, &w));
-    assert_ok(rescl_weights_create_model(w, &o, RESCL_LOAD_STRICT, &report, &m));
+    m = adapt("forms.safetensors", &f, &o, adapted, &w, &report);
     assert_true(rescl_match_list_get(report, 0, &first) && first.repeated && !first.summed);
     for (size_t place = 0; place < PLACES; place++)
         for (size_t c = 0; c < 4; c++)
@@ -470,27 +481,18 @@ static void repeats_a_stem_of_three_channels(void **state)
 /* timm's adapt_input_conv (tests/golden/make_grey.py), and saved and read again. */
 static void sums_a_stem_of_three_channels(void **state)
 {
-    enum { FILTERS = 16, PLACES = 9 };
-    static float filters[FILTERS * 3 * PLACES], adapted[FILTERS * PLACES];
+    static float adapted[FILTERS * PLACES];
     file f = file_of("resnet8");
     const rescl_model_options o = {
         .struct_size = sizeof o, .name = "resnet8", .image_size = 32, .channels = 1};
     const char *path = rs_test_path("%s/grey.safetensors", rs_test_dir);
-    rs_st_file *golden = NULL;
-    rescl_model *m = NULL, *again = NULL;
+    rescl_model *m, *again = NULL;
     rescl_weights *w = NULL;
     rescl_match_list *report = NULL;
     rescl_match first;
     rescl_model_info info;
     (void)state;
-    assert_ok(rs_st_open(RESCL_TEST_SOURCE_DIR "/tests/golden/grey.safetensors", &golden));
-    assert_ok(rs_st_read(golden, rs_st_find(golden, "filters"), filters));
-    assert_ok(rs_st_read(golden, rs_st_find(golden, "adapted"), adapted));
-    rs_st_close(golden);
-    memcpy((void *)(uintptr_t)tensor_of(&f, "conv1.weight")->data, filters, sizeof filters);
-    write_out(&f);
-    assert_ok(rescl_weights_open(f.path, &w));
-    assert_ok(rescl_weights_create_model(w, &o, RESCL_LOAD_STRICT, &report, &m));
+    m = adapt("grey.safetensors", &f, &o, adapted, &w, &report);
     assert_true(rescl_match_list_get(report, 0, &first) && first.summed && !first.spread);
     for (size_t place = 0; place < PLACES; place++)
         for (size_t k = 0; k < FILTERS; k++) {
